@@ -1,1 +1,10 @@
-//! x
+//! whither: to which node? A placement service for clusters of session hosts.
+//!
+//! An administrator's chain of scripts runs over the live node list for each request and answers with a node, or says
+//! why none. Imports only go down the floors of ARCHITECTURE.md: `model` and `clock`, then `script` and `chain`, then
+//! `engine`, then `evaluator` and `config`, then the processes and NATS, then `front`, then `cli`.
+
+pub mod clock;
+pub mod model;
+pub mod engine;
+pub mod script;

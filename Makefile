@@ -1,0 +1,52 @@
+# The commands of this repository. `make demo` and `make test` install what they need: a NATS server and, for the client
+# tests, nats-py and nats.js, all into .tools/. They ask for Rust, a C toolchain and Python 3 with pip.
+
+CARGO ?= cargo
+# A shared target folder outlives the clone; cargo reads the same variable.
+target_dir := $(or $(CARGO_TARGET_DIR),target)
+tools_dir := $(or $(WHITHER_TOOLS),.tools)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint tools clean-tools
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name does; do \
+		printf '  make %-12s %s\n' "$$name" "$$does"; done
+
+demo: ## a small cluster on this machine: real NATS, real agents, real placements
+	@echo "demo: building the release binary (the first build takes minutes)"
+	@$(CARGO) build --release
+	@echo "demo: looking for a NATS server"
+	@server=$$(scripts/tools/nats-server) && echo "demo: starting the cluster with $$server" && \
+		WHITHER_NATS_SERVER="$$server" exec "$(target_dir)/release/whither" demo
+
+test: ## every test, with a real NATS server and the Python and JavaScript clients
+	@echo "test: looking for a NATS server and the test clients"
+	@server=$$(scripts/tools/nats-server) && clients=$$(scripts/tools/test-clients) && eval "$$clients" && \
+		echo "test: cargo test, with $$server" && \
+		WHITHER_NATS_SERVER="$$server" $(CARGO) test
+
+bench: ## throughput, beside its floors
+	@echo "bench: looking for a NATS server"
+	@server=$$(scripts/tools/nats-server) && echo "bench: cargo bench, with $$server" && \
+		WHITHER_NATS_SERVER="$$server" $(CARGO) bench
+
+lint: ## format, clippy, documentation, dependencies; changes nothing
+	@echo "lint: cargo fmt --check"
+	@$(CARGO) fmt --check
+	@echo "lint: the dependencies' reasons, licences, duplicates and sources"
+	@$(CARGO) fetch --locked --quiet
+	@scripts/tools/dependencies
+	@echo "lint: cargo clippy, warnings are errors"
+	@$(CARGO) clippy --locked --all-targets -- -D warnings
+	@echo "lint: cargo doc, warnings are errors"
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+tools: ## install the NATS server and the test clients, and say where they are
+	@echo "tools: looking for a NATS server and the test clients"
+	@scripts/tools/nats-server
+	@scripts/tools/test-clients
+
+clean-tools: ## remove what was installed
+	@echo "clean-tools: removing what was installed into $(tools_dir)"
+	@rm -rf "$(tools_dir)"/nats-server-* "$(tools_dir)"/nats-py-* "$(tools_dir)"/nats-js-* "$(tools_dir)/.lock"

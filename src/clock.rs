@@ -1,0 +1,114 @@
+//! Time and chance as values: both come with the request, so that a decision can be run again.
+//!
+//! Nothing here reads a clock or rolls dice. Rejected: asking the host inside scripts, which is what makes a decision
+//! unrepeatable (Nomad seeds its shuffle from the evaluation for the same reason).
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rand_pcg::Pcg64Mcg;
+use rand_pcg::rand_core::{Rng, SeedableRng};
+
+/// Measures what a step cost. Handed in, because the core reads no clock.
+pub trait Stopwatch {
+    /// Microseconds since some fixed moment, never less than before.
+    fn micros(&self) -> u64;
+}
+
+/// A stopwatch that stands still: for tests, and where nobody asks what a step cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stopped;
+
+impl Stopwatch for Stopped {
+    fn micros(&self) -> u64 {
+        0
+    }
+}
+
+/// The moment of a request, as its scripts see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Unix time in milliseconds, UTC.
+    pub ms: i64,
+    /// Hour of the day in the site's time zone, 0 to 23.
+    pub hour: u8,
+    /// Minute of the hour, 0 to 59.
+    pub minute: u8,
+    /// Day of the week as JavaScript counts it: 0 is Sunday.
+    pub weekday: u8,
+    /// The zone's offset from UTC at that moment, in minutes, east positive.
+    pub offset_min: i32,
+}
+
+impl Moment {
+    /// The moment `ms` in `zone`; a time outside of jiff's range (year -9999 to 9999) counts as the epoch.
+    #[must_use]
+    pub fn at(ms: i64, zone: &TimeZone) -> Self {
+        let instant = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
+        let local = instant.to_zoned(zone.clone());
+        Self {
+            ms,
+            hour: local.hour().unsigned_abs(),
+            minute: local.minute().unsigned_abs(),
+            weekday: local.weekday().to_sunday_zero_offset().unsigned_abs(),
+            offset_min: offset_s(ms.div_euclid(1000), zone) / 60,
+        }
+    }
+}
+
+/// The offset of `zone` from UTC at Unix time `unix_s`, in seconds, east positive.
+#[must_use]
+pub fn offset_s(unix_s: i64, zone: &TimeZone) -> i32 {
+    zone.to_offset(Timestamp::from_second(unix_s).unwrap_or(Timestamp::UNIX_EPOCH)).seconds()
+}
+
+/// A stream of random numbers that is the same whenever request, step and node are.
+#[derive(Clone, Debug)]
+pub struct Dice(Pcg64Mcg);
+
+impl Dice {
+    /// The stream of step number `step` of the request that drew `seed`; per-node functions add the node's id, so that
+    /// lazy and eager evaluation see the same numbers.
+    #[must_use]
+    pub fn new(seed: u64, step: u64, node: &str) -> Self {
+        let mut material = [0; 16];
+        let words = [seed, fnv1a(node) ^ step.wrapping_mul(0x9e37_79b9_7f4a_7c15)];
+        for (place, byte) in material.iter_mut().zip(words.into_iter().flat_map(u64::to_le_bytes)) {
+            *place = byte;
+        }
+        Self(Pcg64Mcg::from_seed(material))
+    }
+
+    /// The next number, at least 0 and below 1.
+    pub fn unit(&mut self) -> f64 {
+        // 53 bits are what a double holds exactly.
+        (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// FNV-1a: stable over releases and machines, unlike the standard library's hashers.
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_time_is_the_sites() {
+        let chicago = TimeZone::get("America/Chicago").unwrap();
+        let moment = Moment::at(1_795_195_800_000, &chicago); // 2026-11-20T17:30:00Z, a Friday
+        assert_eq!((moment.hour, moment.minute, moment.weekday, moment.offset_min), (11, 30, 5, -360));
+        assert_eq!(Moment::at(i64::MAX, &TimeZone::UTC).hour, 0);
+    }
+
+    #[test]
+    fn equal_seeds_give_equal_streams() {
+        let draw = |seed, step, node| { let mut dice = Dice::new(seed, step, node); [dice.unit(), dice.unit()] };
+        assert_eq!(draw(1, 0, ""), draw(1, 0, ""));
+        assert_ne!(draw(1, 0, ""), draw(2, 0, ""));
+        assert_ne!(draw(1, 0, "a"), draw(1, 0, "b"));
+        assert_ne!(draw(1, 0, "a"), draw(1, 1, "a"));
+        assert!(draw(7, 3, "x").iter().all(|number| (0.0..1.0).contains(number)));
+    }
+}

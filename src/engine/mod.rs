@@ -1,0 +1,32 @@
+//! The script languages: the only files that name an engine crate. A new language is a file and a line here.
+
+use jiff::tz::TimeZone;
+
+use crate::script::{Engine, ScriptLimits};
+
+pub mod builtin;
+pub mod javascript;
+
+/// What every engine is made with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The limits that engines keep themselves.
+    pub limits: ScriptLimits,
+    /// The site's time zone.
+    pub zone: TimeZone,
+}
+
+/// A language that scripts can be written in.
+pub struct Language {
+    /// Its name in words.
+    pub name: &'static str,
+    /// How its files end, without the dot.
+    pub extension: &'static str,
+    /// Makes its engine.
+    pub engine: fn(&Settings) -> Box<dyn Engine>,
+}
+
+/// Every language, one line each.
+pub const LANGUAGES: &[Language] = &[
+    Language { name: "JavaScript", extension: "js", engine: javascript::engine },
+];

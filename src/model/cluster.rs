@@ -1,0 +1,372 @@
+//! The cluster: every node that is known, each in a slot, changed by events and never by replacement.
+//!
+//! Front and workers hold one each and feed them the same changes, so that they agree without sending node lists. A
+//! reservation is a change like any other; that makes a tentative one and its undoing two events, not a special case.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::node::{Marks, Node};
+use super::report::Report;
+use super::reservation::Reservation;
+use super::session::Session;
+
+/// Where a node lies in a [`Cluster`]; stays the same as long as the node is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotIndex(u32);
+
+impl SlotIndex {
+    /// The slot as an index into a table beside the cluster.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// In which order nodes stand before the first step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Arrangement {
+    /// As they came: file order in `place`.
+    Arrival,
+    /// Ascending by id: in the service, where arrival is chance.
+    #[default]
+    ById,
+}
+
+/// One thing that happened to the cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Change {
+    /// A node reported.
+    Report(Arc<Report>),
+    /// A node left.
+    Remove(Arc<str>),
+    /// A node has not reported within the liveness limit.
+    Stale(Arc<str>),
+    /// What the service holds against a node; kept also while the node is away.
+    Mark(Arc<str>, Marks),
+    /// A session was placed, perhaps only tentatively.
+    Reserve(Reservation),
+    /// A reservation is over: reported, confirmed elsewhere, released, expired, or refused.
+    Release(Arc<str>),
+}
+
+/// The nodes of a cluster with their marks and reservations.
+#[derive(Debug, Default)]
+pub struct Cluster {
+    arrangement: Arrangement,
+    slots: Vec<Option<Node>>,
+    free: Vec<SlotIndex>,
+    by_id: BTreeMap<Arc<str>, SlotIndex>,
+    order: Vec<SlotIndex>,
+    marks: BTreeMap<Arc<str>, Marks>,
+    reservations: BTreeMap<Arc<str>, Reservation>,
+    users: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
+    generation: u64,
+}
+
+impl Cluster {
+    /// An empty cluster whose nodes will stand in the given order.
+    #[must_use]
+    pub fn new(arrangement: Arrangement) -> Self {
+        Self { arrangement, ..Self::default() }
+    }
+
+    /// Grows with each change.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// How many nodes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there is no node.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// The nodes in initial order.
+    pub fn nodes(&self) -> impl Iterator<Item = (SlotIndex, &Node)> {
+        self.order.iter().filter_map(|slot| self.node(*slot).map(|node| (*slot, node)))
+    }
+
+    /// The nodes whose id is greater than `after`, ascending by id.
+    pub fn nodes_after<'a>(&'a self, after: &'a str) -> impl Iterator<Item = &'a Node> {
+        let bounds = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
+        self.by_id.range::<str, _>(bounds).filter_map(|(_, slot)| self.node(*slot))
+    }
+
+    /// The node in `slot`.
+    #[must_use]
+    pub fn node(&self, slot: SlotIndex) -> Option<&Node> {
+        self.slots.get(slot.index())?.as_ref()
+    }
+
+    /// The slot of the node `id`.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<SlotIndex> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The node `id`.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Node> {
+        self.find(id).and_then(|slot| self.node(slot))
+    }
+
+    /// What the service holds against the node `id`, there or not.
+    #[must_use]
+    pub fn marks(&self, id: &str) -> Marks {
+        self.marks.get(id).cloned().unwrap_or_default()
+    }
+
+    /// Every node id that is marked, there or not.
+    pub fn marked(&self) -> impl Iterator<Item = (&Arc<str>, &Marks)> {
+        self.marks.iter()
+    }
+
+    /// The reservations, by id.
+    pub fn reservations(&self) -> impl Iterator<Item = &Reservation> {
+        self.reservations.values()
+    }
+
+    /// The sessions of `user` on all nodes, ascending by node id, pending ones included.
+    pub fn sessions_of<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a Arc<Session>> {
+        let nodes = self.users.get(user).into_iter().flat_map(BTreeMap::keys);
+        nodes.filter_map(|id| self.get(id)).flat_map(Node::sessions).filter(move |session| &**session.user() == user)
+    }
+
+    /// How many sessions `user` has on the node `id`, pending ones included.
+    #[must_use]
+    pub fn sessions_on(&self, user: &str, id: &str) -> u32 {
+        self.users.get(user).and_then(|nodes| nodes.get(id)).copied().unwrap_or_default()
+    }
+
+    /// Makes `change` so. A change that says nothing new (a release of what is not reserved, say) is no error: changes
+    /// come from several sources and may cross.
+    pub fn apply(&mut self, change: Change) {
+        self.generation += 1;
+        match change {
+            Change::Report(report) => self.report(report),
+            Change::Remove(id) => self.remove(&id),
+            Change::Stale(id) => self.update(&id, |node| node.set_stale(true)),
+            Change::Mark(id, marks) => self.mark(id, marks),
+            Change::Reserve(reservation) => self.reserve(reservation),
+            Change::Release(id) => self.release(&id),
+        }
+    }
+
+    /// The changes that make an empty cluster into this one.
+    pub fn snapshot(&self) -> impl Iterator<Item = Change> {
+        let reports = self.nodes().map(|(_, node)| Change::Report(Arc::clone(node.report())));
+        let stale = self.nodes().filter(|(_, node)| node.is_stale()).map(|(_, node)| Change::Stale(Arc::clone(node.id())));
+        let marks = self.marks.iter().map(|(id, marks)| Change::Mark(Arc::clone(id), marks.clone()));
+        let reservations = self.reservations.values().cloned().map(Change::Reserve);
+        reports.chain(stale).chain(marks).chain(reservations)
+    }
+
+    fn report(&mut self, report: Arc<Report>) {
+        let id = Arc::clone(&report.id);
+        match self.find(&id) {
+            Some(slot) => {
+                if let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::take) {
+                    count_users(&mut self.users, &node, Count::Down);
+                    self.seat(slot, node.reported(report));
+                }
+            }
+            None => {
+                let mut node = Node::new(report, self.generation);
+                node.set_marks(self.marks(&id));
+                for reservation in self.reservations.values().filter(|reservation| reservation.node == id) {
+                    node.add_pending(Arc::new(reservation.as_session()));
+                }
+                let slot = self.free.pop().unwrap_or_else(|| {
+                    self.slots.push(None);
+                    SlotIndex(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX))
+                });
+                let place = match self.arrangement {
+                    Arrangement::Arrival => self.order.len(),
+                    Arrangement::ById => self.order.partition_point(|other| self.node(*other).is_some_and(|o| o.id() < &id)),
+                };
+                self.order.insert(place, slot);
+                self.by_id.insert(id, slot);
+                self.seat(slot, node);
+            }
+        }
+    }
+
+    /// Puts a node that was changed back into its slot, under a revision that no state before had.
+    fn seat(&mut self, slot: SlotIndex, mut node: Node) {
+        node.set_revision(self.generation);
+        count_users(&mut self.users, &node, Count::Up);
+        if let Some(place) = self.slots.get_mut(slot.index()) {
+            *place = Some(node);
+        }
+    }
+
+    fn remove(&mut self, id: &str) {
+        let Some(slot) = self.by_id.remove(id) else { return };
+        if let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::take) {
+            count_users(&mut self.users, &node, Count::Down);
+        }
+        self.order.retain(|other| *other != slot);
+        self.free.push(slot);
+    }
+
+    fn update(&mut self, id: &str, edit: impl FnOnce(&mut Node)) {
+        let revision = self.generation;
+        let node = self.by_id.get(id).and_then(|slot| self.slots.get_mut(slot.index())?.as_mut());
+        if let Some(node) = node {
+            edit(node);
+            node.set_revision(revision);
+        }
+    }
+
+    fn mark(&mut self, id: Arc<str>, marks: Marks) {
+        self.update(&id, |node| node.set_marks(marks.clone()));
+        if marks == Marks::default() {
+            self.marks.remove(&id);
+        } else {
+            self.marks.insert(id, marks);
+        }
+    }
+
+    fn reserve(&mut self, reservation: Reservation) {
+        self.release(&reservation.id);
+        if self.by_id.contains_key(&reservation.node) {
+            let session = Arc::new(reservation.as_session());
+            self.update(&reservation.node, |node| node.add_pending(session));
+            count(&mut self.users, &reservation.user, &reservation.node, Count::Up);
+        }
+        self.reservations.insert(Arc::clone(&reservation.id), reservation);
+    }
+
+    fn release(&mut self, id: &str) {
+        let Some(reservation) = self.reservations.remove(id) else { return };
+        if self.by_id.contains_key(&reservation.node) {
+            self.update(&reservation.node, |node| node.remove_pending(id));
+            count(&mut self.users, &reservation.user, &reservation.node, Count::Down);
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Count {
+    Up,
+    Down,
+}
+
+type Users = BTreeMap<Arc<str>, BTreeMap<Arc<str>, u32>>;
+
+fn count_users(users: &mut Users, node: &Node, direction: Count) {
+    for session in node.sessions() {
+        count(users, session.user(), node.id(), direction);
+    }
+}
+
+fn count(users: &mut Users, user: &Arc<str>, node: &Arc<str>, direction: Count) {
+    match direction {
+        Count::Up => *users.entry(Arc::clone(user)).or_default().entry(Arc::clone(node)).or_default() += 1,
+        Count::Down => {
+            let Some(nodes) = users.get_mut(user) else { return };
+            if let Some(sessions) = nodes.get_mut(node) {
+                *sessions -= 1;
+                if *sessions == 0 {
+                    nodes.remove(node);
+                }
+            }
+            if nodes.is_empty() {
+                users.remove(user);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn report(document: Value) -> Change {
+        Change::Report(Arc::new(Report::from_value(document).unwrap()))
+    }
+
+    fn reservation(id: &str, node: &str, user: &str) -> Reservation {
+        Reservation { id: id.into(), node: node.into(), user: user.into(), name: "".into() }
+    }
+
+    fn ids(cluster: &Cluster) -> Vec<&str> {
+        cluster.nodes().map(|(_, node)| &**node.id()).collect()
+    }
+
+    #[test]
+    fn order_is_by_id_or_by_arrival() {
+        for (arrangement, expected) in [(Arrangement::ById, ["a", "b", "c"]), (Arrangement::Arrival, ["c", "a", "b"])] {
+            let mut cluster = Cluster::new(arrangement);
+            for id in ["c", "a", "b"] {
+                cluster.apply(report(json!({"id": id})));
+            }
+            assert_eq!(ids(&cluster), expected);
+        }
+    }
+
+    #[test]
+    fn a_reservation_counts_until_released_and_survives_a_report() {
+        let mut cluster = Cluster::default();
+        cluster.apply(report(json!({"id": "a", "maxSessions": 2, "nodeData": {"sessions": [{"id": "s", "user": "ann"}]}})));
+        cluster.apply(Change::Reserve(reservation("r1", "a", "bob")));
+        let node = cluster.get("a").unwrap();
+        assert!(node.is_full());
+        assert_eq!(node.to_json()["nodeData"]["sessions"][1]["state"], "pending");
+        assert_eq!(node.to_json()["loggedInUsers"], 2);
+        assert_eq!(cluster.sessions_on("bob", "a"), 1);
+        cluster.apply(report(json!({"id": "a", "nodeData": {"sessions": []}})));
+        assert_eq!(cluster.get("a").unwrap().session_count(), Some(1));
+        cluster.apply(Change::Release("r1".into()));
+        assert_eq!(cluster.get("a").unwrap().session_count(), Some(0));
+        assert_eq!(cluster.sessions_of("bob").count(), 0);
+    }
+
+    #[test]
+    fn a_snapshot_rebuilds_the_cluster() {
+        let mut cluster = Cluster::default();
+        cluster.apply(Change::Mark("b".into(), Marks { cordoned: true, cooling_down: false }));
+        for id in ["b", "a"] {
+            cluster.apply(report(json!({"id": id, "nodeData": {"sessions": [{"user": "ann"}]}})));
+        }
+        cluster.apply(Change::Stale("a".into()));
+        cluster.apply(Change::Reserve(reservation("r", "a", "ann")));
+        let mut copy = Cluster::default();
+        cluster.snapshot().for_each(|change| copy.apply(change));
+        let view = |cluster: &Cluster| -> Vec<_> {
+            cluster.nodes().map(|(_, node)| (node.to_json(), node.is_stale(), node.is_cordoned())).collect()
+        };
+        assert_eq!(view(&copy), view(&cluster));
+        assert_eq!(copy.users, cluster.users);
+        cluster.apply(Change::Remove("a".into()));
+        assert_eq!(ids(&cluster), ["b"]);
+        cluster.apply(report(json!({"id": "a"})));
+        assert_eq!(cluster.get("a").unwrap().pending().len(), 1, "a reservation outlives its node's absence");
+    }
+
+    #[test]
+    fn both_generations_figures_are_filled_from_each_other() {
+        let mut cluster = Cluster::default();
+        cluster.apply(report(json!({"serverId": "old", "sessions": 4, "freemem": 7, "loadavg": [1, 2, 3], "cpu": 12})));
+        let old = cluster.get("old").unwrap().to_json();
+        assert_eq!(old["nodeData"]["health"]["mem"]["free"], 7);
+        assert_eq!(old["nodeData"]["health"]["cpu"]["load5"], 2);
+        assert_eq!(old["sessions"], 4);
+        cluster.apply(report(json!({"id": "dark"})));
+        let dark = cluster.get("dark").unwrap();
+        assert_eq!(dark.session_count(), None);
+        assert_eq!(dark.to_json()["nodeData"]["health"]["cpu"], json!({}));
+        assert!(dark.to_json().get("sessions").is_none() && dark.to_json().get("freemem").is_none());
+    }
+}

@@ -1,0 +1,159 @@
+//! A diagnosis: the record of a decision. Per step its verdict and cost, per lost node the reason.
+//!
+//! Always kept, because "why that node?" is asked afterwards. So it is bounded: counts per reason, and at most
+//! [`MAX_NAMED`] ids each, which also keeps replies far below NATS's message size.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::decision::Position;
+
+/// How many ids are named per reason.
+pub const MAX_NAMED: usize = 20;
+
+/// Why a node was no longer a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum LostReason {
+    /// It has not reported within the liveness limit.
+    Stale,
+    /// It does not run a service that the chain requires.
+    MissingService,
+    /// It was taken out of service for new sessions.
+    Cordoned,
+    /// Sessions and reservations reach its `maxSessions`.
+    Full,
+    /// A start failed there a short while ago.
+    CoolingDown,
+    /// A step's list does not hold it.
+    NotReturned,
+    /// A `filter` said no.
+    Filtered,
+    /// A `score` left it out.
+    Unscored,
+    /// A `filter` or `score` failed on it.
+    ScriptError,
+    /// It left the cluster while the decision waited.
+    Left,
+}
+
+impl LostReason {
+    /// The reason on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stale => "stale",
+            Self::MissingService => "missing-service",
+            Self::Cordoned => "cordoned",
+            Self::Full => "full",
+            Self::CoolingDown => "cooling-down",
+            Self::NotReturned => "not-returned",
+            Self::Filtered => "filtered",
+            Self::Unscored => "unscored",
+            Self::ScriptError => "script-error",
+            Self::Left => "left",
+        }
+    }
+}
+
+/// The nodes lost for one reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// How many.
+    pub count: u64,
+    /// The first of them, at most [`MAX_NAMED`].
+    pub nodes: Vec<Arc<str>>,
+    /// What went wrong on the first of them, where an error was the reason.
+    pub message: Option<String>,
+}
+
+/// Lost nodes by reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostNodes(pub BTreeMap<LostReason, Lost>);
+
+impl LostNodes {
+    /// Notes that `node` was lost for `reason`.
+    pub fn add(&mut self, reason: LostReason, node: &Arc<str>) {
+        let lost = self.0.entry(reason).or_default();
+        lost.count += 1;
+        if lost.nodes.len() < MAX_NAMED {
+            lost.nodes.push(Arc::clone(node));
+        }
+    }
+
+    /// Notes that `node` was lost because a script failed on it, and keeps the first such message.
+    pub fn add_error(&mut self, node: &Arc<str>, message: &str) {
+        self.add(LostReason::ScriptError, node);
+        if let Some(lost) = self.0.get_mut(&LostReason::ScriptError) {
+            lost.message.get_or_insert_with(|| message.to_owned());
+        }
+    }
+
+    /// How many nodes were lost, for whatever reason.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.values().map(|lost| lost.count).sum()
+    }
+}
+
+/// A line that a script logged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// `info`, `warn` or `error`.
+    pub level: LogLevel,
+    /// The text, cut to a limit.
+    pub text: String,
+}
+
+/// How loud a logged line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// `console.log`, `console.info`, `console.debug`.
+    Info,
+    /// `console.warn`.
+    Warn,
+    /// `console.error`.
+    Error,
+}
+
+/// What one step said, and what that cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// The step's name.
+    pub step: Arc<str>,
+    /// Its verdict in words, e.g. `select b`, `narrow to 3`, `pass`, `script-error`.
+    pub verdict: String,
+    /// How many candidates it saw.
+    pub candidates: u64,
+    /// How many calls of script functions it made.
+    pub calls: u64,
+    /// What it cost in microseconds, by the clock that was handed in.
+    pub cost_us: u64,
+    /// The nodes that were candidates before it and not after.
+    pub lost: LostNodes,
+    /// What it logged.
+    pub log: Vec<LogLine>,
+    /// Where it failed, where it did.
+    pub position: Option<Position>,
+}
+
+/// The record of a decision.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// The node that was asked about, where `explain` named one.
+    pub asked_node: Option<Arc<str>>,
+    /// What became of that node.
+    pub asked_fate: Option<String>,
+    /// Request time in Unix milliseconds, as scripts saw it.
+    pub now_ms: i64,
+    /// The request's random bits.
+    pub seed: u64,
+    /// Nodes in the cluster.
+    pub nodes: u64,
+    /// Nodes that could not take the request, before the first step.
+    pub excluded: LostNodes,
+    /// The steps that ran, in order.
+    pub steps: Vec<StepReport>,
+}

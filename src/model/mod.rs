@@ -1,0 +1,25 @@
+//! The nouns of placement: what a node, a request, a verdict and a decision are.
+//!
+//! This floor does no I/O, reads no clock and rolls no dice. It does not know that scripts, workers or NATS exist.
+
+pub mod cluster;
+pub mod decision;
+pub mod diagnosis;
+pub mod json;
+pub mod node;
+pub mod request;
+pub mod report;
+pub mod reservation;
+pub mod session;
+pub mod verdict;
+
+pub use cluster::{Arrangement, Change, Cluster, SlotIndex};
+pub use decision::{Decision, Failure, FailureName, LimitKind, Outcome, Position, Thrown};
+pub use diagnosis::{Diagnosis, LostReason, StepReport};
+pub use json::{JsonError, JsonLimits};
+pub use node::{Marks, Node};
+pub use report::Report;
+pub use request::Request;
+pub use reservation::Reservation;
+pub use session::Session;
+pub use verdict::{Candidate, Overlay, Verdict};

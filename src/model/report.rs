@@ -1,0 +1,380 @@
+//! What a node said of itself, brought into one shape: the FastX 4 document with FastX 3's names derived beside it.
+//!
+//! Both generations' names are filled from one another here, once per report, so that no engine and no built-in ever
+//! asks which generation a node belongs to. A report that breaks a rule is refused whole: half a node misleads scripts.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Number, Value, json};
+
+use super::json::{self, JsonError, JsonLimits};
+use super::session::Session;
+
+/// The largest node document in bytes (DESIGN section 7).
+pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
+/// The longest node id in bytes.
+pub const MAX_ID_BYTES: usize = 255;
+/// The most sessions that one report may list.
+pub const MAX_SESSIONS: usize = 10_000;
+
+/// Why a node document was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// Not acceptable JSON.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// The document is no object.
+    #[error("a node must be an object, this is {0}")]
+    NotAnObject(&'static str),
+    /// Neither `id` nor `serverId` is a usable string.
+    #[error("the node has no id: `id` (or `serverId`) must be a string of 1 to 255 bytes without control characters")]
+    NoId,
+    /// A field of the wrong type or range.
+    #[error("node `{node}`: `{field}` is {found}, expected {expected}")]
+    Field {
+        /// The node's id.
+        node: String,
+        /// The field, as a path.
+        field: String,
+        /// What stands there.
+        found: String,
+        /// What should.
+        expected: &'static str,
+    },
+}
+
+/// What is known of the sessions on a node.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sessions {
+    /// The node never said: it sorts last, it is not empty.
+    Unknown,
+    /// A count alone, as FastX 3 reports it.
+    Count(u64),
+    /// The list, as FastX 4 reports it.
+    List(Vec<Arc<Session>>),
+}
+
+/// The numbers that built-ins compare; each absent where the node did not report it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Figures {
+    /// Free memory in bytes.
+    pub free_memory: Option<f64>,
+    /// Load average of the last minute.
+    pub load1: Option<f64>,
+    /// Number of cores.
+    pub cores: Option<f64>,
+    /// The administrator's weight, from static data or else metadata; above zero.
+    pub weight: Option<f64>,
+    /// The most sessions that the node takes.
+    pub max_sessions: Option<u64>,
+}
+
+/// A node's own document, normalised.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The node's id.
+    pub id: Arc<str>,
+    /// The document as it came, to be handed on unchanged.
+    pub text: Arc<str>,
+    /// Every top-level field that a script sees, in the order it sees them; `nodeData.sessions` is empty here.
+    pub fields: Map<String, Value>,
+    /// Its sessions.
+    pub sessions: Sessions,
+    /// Its numbers.
+    pub figures: Figures,
+    /// Names of the services that it runs.
+    pub services: BTreeSet<String>,
+    /// Whether the document itself says that the node takes no new sessions.
+    pub cordoned: bool,
+}
+
+impl Report {
+    /// Reads one node document from JSON text.
+    ///
+    /// # Errors
+    /// [`ReportError`] names the field that breaks a rule, and what was expected there.
+    pub fn parse(text: &[u8]) -> Result<Self, ReportError> {
+        Self::from_value(json::parse(text, JsonLimits::bytes(MAX_DOCUMENT_BYTES))?)
+    }
+
+    /// Reads one node document that was already parsed as part of a larger one.
+    ///
+    /// # Errors
+    /// As [`Report::parse`].
+    pub fn from_value(document: Value) -> Result<Self, ReportError> {
+        let text: Arc<str> = document.to_string().into();
+        if text.len() > MAX_DOCUMENT_BYTES {
+            return Err(JsonError::TooLarge { bytes: text.len(), max_bytes: MAX_DOCUMENT_BYTES }.into());
+        }
+        match document {
+            Value::Object(own) => normalise(own, text),
+            other => Err(ReportError::NotAnObject(json::kind(&other))),
+        }
+    }
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Report {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(text.as_bytes()).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The id that a document or a returned object names: `id`, else `serverId`.
+#[must_use]
+pub fn named_id(own: &Map<String, Value>) -> Option<&str> {
+    json::text(own, "id").or_else(|| json::text(own, "serverId"))
+}
+
+fn normalise(mut own: Map<String, Value>, text: Arc<str>) -> Result<Report, ReportError> {
+    let usable = |id: &&str| id.len() <= MAX_ID_BYTES && !id.chars().any(char::is_control);
+    let id: Arc<str> = named_id(&own).filter(usable).ok_or(ReportError::NoId)?.into();
+    let mut take = Fields { node: &id, own: &mut own };
+
+    let mut data = take.object("nodeData")?;
+    let mut data_fields = Fields { node: &id, own: &mut data };
+    let mut health = data_fields.object("health")?;
+    let services = data_fields.list("services")?;
+    let listed = data_fields.own.remove("sessions");
+    let sessions = read_sessions(&id, take.own.remove("sessions"), listed)?;
+
+    let metadata = take.object("metadata")?;
+    let static_data = take.object("staticData")?;
+    let metrics = take.object("metrics")?;
+    let urls = take.list("urls")?;
+    let cordoned = take.flag("cordoned")?;
+    let max_sessions = take.count("maxSessions")?;
+    let vitals = Vitals::read(&mut take, &mut health)?;
+    let hostname = take
+        .text("hostname")?
+        .or_else(|| health.get("os").and_then(|os| os.get("hostname")).and_then(Value::as_str).map(str::to_owned))
+        .unwrap_or_default();
+    let server_pool = take.text("serverPool")?.unwrap_or_default();
+    let logged_in = take.count("loggedInUsers")?;
+    let weight = [&static_data, &metadata].into_iter().find_map(|data| positive(data.get("weight")));
+    let figures = Figures {
+        free_memory: vitals.free,
+        load1: vitals.load.first().copied(),
+        cores: vitals.cores,
+        weight,
+        max_sessions,
+    };
+
+    data.insert("health".to_owned(), Value::Object(health));
+    data.insert("services".to_owned(), Value::Array(services.clone()));
+    data.insert("sessions".to_owned(), json!([]));
+
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            fields.insert(name.to_owned(), value);
+        }
+    };
+    put("id", Some(json!(&*id)));
+    put("serverId", Some(json!(&*id)));
+    put("hostname", Some(hostname.into()));
+    put("urls", Some(urls.into()));
+    put("nodeData", Some(data.into()));
+    put("metadata", Some(metadata.into()));
+    put("staticData", Some(static_data.clone().into()));
+    put("metrics", Some(metrics.into()));
+    put("cordoned", Some(cordoned.into()));
+    put("maxSessions", max_sessions.map(Value::from));
+    put("sessions", session_count(&sessions).map(Value::from));
+    put("freemem", vitals.free.and_then(number));
+    put("totalmem", vitals.total.and_then(number));
+    put("loadavg", Some(vitals.load.iter().copied().filter_map(number).collect()));
+    put("cpu", vitals.utilization.and_then(number));
+    put("uptime", vitals.uptime.and_then(number));
+    put("loggedInUsers", logged_in.or_else(|| distinct_users(&sessions)).map(Value::from));
+    put("serverPool", Some(server_pool.into()));
+    own.remove("id");
+    own.remove("serverId");
+    for (name, value) in own.into_iter().chain(static_data) {
+        fields.entry(name).or_insert(value);
+    }
+    Ok(Report { services: services.iter().filter_map(service_name).collect(), id, text, fields, sessions, figures, cordoned })
+}
+
+/// The vital signs of a node, taken from either generation's fields and written back to both.
+#[derive(Default)]
+struct Vitals {
+    free: Option<f64>,
+    total: Option<f64>,
+    load: Vec<f64>,
+    cores: Option<f64>,
+    utilization: Option<f64>,
+    uptime: Option<f64>,
+}
+
+impl Vitals {
+    fn read(node: &mut Fields<'_>, health: &mut Map<String, Value>) -> Result<Self, ReportError> {
+        let mut health = Fields { node: node.node, own: health };
+        let mut cpu = health.object("cpu")?;
+        let mut mem = health.object("mem")?;
+        let loadavg = node.numbers("loadavg")?;
+        let mut load = Vec::new();
+        for (place, name) in ["load1", "load5", "load15"].into_iter().enumerate() {
+            let own = Fields { node: node.node, own: &mut cpu }.amount(name)?;
+            load.extend(own.or_else(|| loadavg.get(place).copied()));
+        }
+        let vitals = Self {
+            free: Fields { node: node.node, own: &mut mem }.amount("free")?.or(node.amount("freemem")?),
+            total: Fields { node: node.node, own: &mut mem }.amount("total")?.or(node.amount("totalmem")?),
+            cores: Fields { node: node.node, own: &mut cpu }.amount("cores")?,
+            utilization: Fields { node: node.node, own: &mut cpu }.amount("utilization")?.or(node.amount("cpu")?),
+            uptime: node
+                .amount("uptime")?
+                .or_else(|| health.own.get("os").and_then(|os| os.get("uptime")).and_then(Value::as_f64)),
+            load,
+        };
+        let fill = |map: &mut Map<String, Value>, name: &str, value: Option<f64>| {
+            if let Some(value) = value.and_then(number) {
+                map.entry(name.to_owned()).or_insert(value);
+            }
+        };
+        for (name, value) in ["load1", "load5", "load15"].into_iter().zip(&vitals.load) {
+            fill(&mut cpu, name, Some(*value));
+        }
+        fill(&mut cpu, "utilization", vitals.utilization);
+        fill(&mut cpu, "cores", vitals.cores);
+        fill(&mut mem, "free", vitals.free);
+        fill(&mut mem, "total", vitals.total);
+        health.own.insert("cpu".to_owned(), Value::Object(cpu));
+        health.own.insert("mem".to_owned(), Value::Object(mem));
+        Ok(vitals)
+    }
+}
+
+/// Takes typed fields out of a document; `null` counts as absent.
+struct Fields<'a> {
+    node: &'a str,
+    own: &'a mut Map<String, Value>,
+}
+
+impl Fields<'_> {
+    fn take<T>(
+        &mut self,
+        name: &str,
+        expected: &'static str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Option<T>, ReportError> {
+        match self.own.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match read(&value) {
+                Some(taken) => Ok(Some(taken)),
+                None => Err(wrong(self.node, name, &value, expected)),
+            },
+        }
+    }
+
+    fn object(&mut self, name: &str) -> Result<Map<String, Value>, ReportError> {
+        Ok(self.take(name, "an object", |value| value.as_object().cloned())?.unwrap_or_default())
+    }
+
+    fn list(&mut self, name: &str) -> Result<Vec<Value>, ReportError> {
+        Ok(self.take(name, "a list", |value| value.as_array().cloned())?.unwrap_or_default())
+    }
+
+    fn text(&mut self, name: &str) -> Result<Option<String>, ReportError> {
+        self.take(name, "a string", |value| value.as_str().map(str::to_owned))
+    }
+
+    fn flag(&mut self, name: &str) -> Result<bool, ReportError> {
+        Ok(self.take(name, "true or false", Value::as_bool)?.unwrap_or_default())
+    }
+
+    fn amount(&mut self, name: &str) -> Result<Option<f64>, ReportError> {
+        self.take(name, "a number of at least 0", amount)
+    }
+
+    fn count(&mut self, name: &str) -> Result<Option<u64>, ReportError> {
+        self.take(name, "a whole number of at least 0", whole)
+    }
+
+    fn numbers(&mut self, name: &str) -> Result<Vec<f64>, ReportError> {
+        let read = |value: &Value| value.as_array().and_then(|list| list.iter().map(amount).collect());
+        Ok(self.take(name, "a list of numbers of at least 0", read)?.unwrap_or_default())
+    }
+}
+
+fn read_sessions(id: &str, top: Option<Value>, listed: Option<Value>) -> Result<Sessions, ReportError> {
+    let (field, value) = match (listed, top) {
+        (None | Some(Value::Null), Some(top)) => ("sessions", top),
+        (Some(listed), _) => ("nodeData.sessions", listed),
+        (None, None) => return Ok(Sessions::Unknown),
+    };
+    let expected = "a list of at most 10000 sessions, each an object or an id, or their number";
+    let refuse = |value: &Value| wrong(id, field, value, expected);
+    match &value {
+        Value::Null => Ok(Sessions::Unknown),
+        Value::Number(_) => whole(&value).map(Sessions::Count).ok_or_else(|| refuse(&value)),
+        Value::Array(list) if list.len() <= MAX_SESSIONS => list
+            .iter()
+            .map(|session| Session::from_report(session, id).map(Arc::new).map_err(|_kind| refuse(session)))
+            .collect::<Result<_, _>>()
+            .map(Sessions::List),
+        other => Err(refuse(other)),
+    }
+}
+
+fn wrong(node: &str, field: &str, value: &Value, expected: &'static str) -> ReportError {
+    let found = match value {
+        Value::Number(_) | Value::Bool(_) | Value::Null => value.to_string(),
+        other => json::kind(other).to_owned(),
+    };
+    ReportError::Field { node: node.to_owned(), field: field.to_owned(), found, expected }
+}
+
+fn amount(value: &Value) -> Option<f64> {
+    value.as_f64().filter(|number| number.is_finite() && *number >= 0.0)
+}
+
+/// A count; `3.0` is one too, because some reporters write every number that way.
+fn whole(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| amount(value).filter(|number| number.fract() == 0.0 && *number < 9e15).map(|number| number as u64))
+}
+
+fn positive(value: Option<&Value>) -> Option<f64> {
+    let number = match value? {
+        Value::String(text) => text.trim().parse().ok()?,
+        other => other.as_f64()?,
+    };
+    Some(number).filter(|number: &f64| number.is_finite() && *number > 0.0)
+}
+
+/// Whole numbers stay whole, so that scripts and executables read `4000000000`, not `4000000000.0`.
+fn number(value: f64) -> Option<Value> {
+    if value.fract() == 0.0 && value.abs() < 9e15 {
+        return Some(Value::from(value as i64));
+    }
+    Number::from_f64(value).map(Value::Number)
+}
+
+fn session_count(sessions: &Sessions) -> Option<u64> {
+    match sessions {
+        Sessions::Unknown => None,
+        Sessions::Count(count) => Some(*count),
+        Sessions::List(list) => Some(list.len() as u64),
+    }
+}
+
+fn distinct_users(sessions: &Sessions) -> Option<u64> {
+    match sessions {
+        Sessions::List(list) => Some(list.iter().map(|session| session.user()).collect::<BTreeSet<_>>().len() as u64),
+        Sessions::Unknown | Sessions::Count(_) => None,
+    }
+}
+
+/// Services are strings or objects with `name` (DESIGN section 4).
+fn service_name(service: &Value) -> Option<String> {
+    service.as_str().or_else(|| service.get("name").and_then(Value::as_str)).map(str::to_owned)
+}

@@ -1,0 +1,228 @@
+//! A request: one question, in the words of both FastX generations.
+//!
+//! What one generation's request lacks is taken from the other (`user` and `params.me`, `data` and `params.start`), so
+//! that scripts of both run unmodified on requests of both.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::json::{self, JsonError, JsonLimits};
+
+/// The action of a request that names none.
+pub const DEFAULT_ACTION: &str = "session/start";
+/// The longest `id` and `action` in bytes.
+pub const MAX_NAME_BYTES: usize = 256;
+
+/// Why a request was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// Not acceptable JSON.
+    #[error("the request is {0}")]
+    Json(#[from] JsonError),
+    /// Not an object.
+    #[error("the request must be a JSON object, this is {0}")]
+    NotAnObject(&'static str),
+    /// A field of the wrong type.
+    #[error("the request's `{field}` is {found}, expected {expected}")]
+    Field {
+        /// The field, as a path.
+        field: String,
+        /// What stands there.
+        found: String,
+        /// What should.
+        expected: &'static str,
+    },
+}
+
+/// One question for a placement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The requester's own id of this question; asking again with it places nothing twice.
+    pub id: Option<Arc<str>>,
+    /// What the question is for; names the chain.
+    pub action: Arc<str>,
+    /// The login of the user; empty where the request has none.
+    pub login: Arc<str>,
+    /// The name of the session to start; empty where the request has none.
+    pub session_name: Arc<str>,
+    /// The token of the request; only chains that are configured for it see it.
+    jwt: Value,
+    fields: Map<String, Value>,
+}
+
+impl Request {
+    /// Reads a request from JSON text of at most `max_bytes`; an empty text is the empty request.
+    /// `server_id` is `local.serverId` where the request has none.
+    ///
+    /// # Errors
+    /// [`RequestError`] names the field and what was expected there.
+    pub fn parse(text: &[u8], max_bytes: usize, server_id: &str) -> Result<Self, RequestError> {
+        if text.trim_ascii().is_empty() {
+            return Self::from_value(json!({}), server_id);
+        }
+        Self::from_value(json::parse(text, JsonLimits::bytes(max_bytes))?, server_id)
+    }
+
+    /// Reads a request that was parsed already.
+    ///
+    /// # Errors
+    /// As [`Request::parse`].
+    pub fn from_value(request: Value, server_id: &str) -> Result<Self, RequestError> {
+        match request {
+            Value::Object(own) => normalise(own, server_id),
+            other => Err(RequestError::NotAnObject(json::kind(&other))),
+        }
+    }
+
+    /// The fields that a script sees of the request itself, in order. Nodes, time and the user's sessions come from
+    /// elsewhere; `params` holds no token here, see [`Request::jwt`].
+    #[must_use]
+    pub fn fields(&self) -> &Map<String, Value> {
+        &self.fields
+    }
+
+    /// The request's token, `null` where it has none.
+    #[must_use]
+    pub fn jwt(&self) -> &Value {
+        &self.jwt
+    }
+}
+
+fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, RequestError> {
+    let id = name(&own, "id")?;
+    let action = name(&own, "action")?.unwrap_or_else(|| DEFAULT_ACTION.into());
+    let mut params = object(&mut own, "params", "params")?.unwrap_or_default();
+    let jwt = params.remove("jwt").unwrap_or(Value::Null);
+
+    let user = object(&mut own, "user", "user")?;
+    let me = object(&mut params, "me", "params.me")?;
+    let (user, me) = twins(user, me);
+    let (user, me) = (with_login(user), with_login(me));
+    let login: Arc<str> = json::text(&user, "login").unwrap_or_default().into();
+
+    let data = object(&mut own, "data", "data")?;
+    let start = object(&mut params, "start", "params.start")?;
+    let (data, start) = twins(data, start);
+    let session_name: Arc<str> = json::text(&data, "name").unwrap_or_default().into();
+
+    let mut local = object(&mut own, "local", "local")?.unwrap_or_default();
+    local.entry("serverId").or_insert_with(|| json!(server_id));
+    let groups = list(&mut own, "userGroups")?;
+    let is_manager = flag(&mut own, "isManager")?;
+    let is_admin = flag(&mut own, "isAdmin")?;
+    params.insert("me".to_owned(), me.into());
+    params.insert("start".to_owned(), start.into());
+
+    let mut fields = Map::new();
+    let known = [
+        ("action", json!(&*action)),
+        ("user", user.into()),
+        ("userGroups", groups.into()),
+        ("isManager", is_manager.into()),
+        ("isAdmin", is_admin.into()),
+        ("local", local.into()),
+        ("data", data.into()),
+        ("params", params.into()),
+    ];
+    for (name, value) in known.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(own) {
+        fields.entry(name).or_insert(value);
+    }
+    Ok(Request { id, action, login, session_name, jwt, fields })
+}
+
+/// Each of the two where it is there, else the other.
+fn twins(left: Option<Map<String, Value>>, right: Option<Map<String, Value>>) -> (Map<String, Value>, Map<String, Value>) {
+    match (left, right) {
+        (Some(left), Some(right)) => (left, right),
+        (Some(one), None) | (None, Some(one)) => (one.clone(), one),
+        (None, None) => (Map::new(), Map::new()),
+    }
+}
+
+fn with_login(mut user: Map<String, Value>) -> Map<String, Value> {
+    if json::text(&user, "login").is_none() {
+        let login = ["username", "sub"].iter().find_map(|name| json::text(&user, name)).unwrap_or_default().to_owned();
+        user.insert("login".to_owned(), login.into());
+    }
+    user
+}
+
+fn name(own: &Map<String, Value>, field: &str) -> Result<Option<Arc<str>>, RequestError> {
+    match own.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if (1..=MAX_NAME_BYTES).contains(&text.len()) => Ok(Some(text.as_str().into())),
+        Some(other) => Err(wrong(field, other, "a string of 1 to 256 bytes")),
+    }
+}
+
+fn object(own: &mut Map<String, Value>, field: &str, path: &str) -> Result<Option<Map<String, Value>>, RequestError> {
+    match own.remove(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(object)) => Ok(Some(object)),
+        Some(other) => Err(wrong(path, &other, "an object")),
+    }
+}
+
+fn list(own: &mut Map<String, Value>, field: &str) -> Result<Vec<Value>, RequestError> {
+    match own.remove(field) {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(list)) => Ok(list),
+        Some(other) => Err(wrong(field, &other, "a list")),
+    }
+}
+
+fn flag(own: &mut Map<String, Value>, field: &str) -> Result<bool, RequestError> {
+    match own.remove(field) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(flag)) => Ok(flag),
+        Some(other) => Err(wrong(field, &other, "true or false")),
+    }
+}
+
+fn wrong(field: &str, value: &Value, expected: &'static str) -> RequestError {
+    let found = match value {
+        Value::String(text) if text.is_empty() => "an empty string".to_owned(),
+        Value::String(text) => format!("a string of {} bytes", text.len()),
+        other => json::kind(other).to_owned(),
+    };
+    RequestError::Field { field: field.to_owned(), found, expected }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_generations_names_are_filled_from_the_others() {
+        let new = json!({"params": {"me": {"username": "bob"}, "start": {"command": "xterm"}, "jwt": "secret"}});
+        let new = Request::from_value(new, "").unwrap();
+        assert_eq!(&*new.login, "bob");
+        assert_eq!(new.fields()["user"]["login"], "bob");
+        assert_eq!(new.fields()["data"]["command"], "xterm");
+        assert_eq!(new.jwt(), "secret");
+        assert!(!Value::Object(new.fields().clone()).to_string().contains("secret"));
+
+        let old = Request::from_value(json!({"user": {"login": "ann"}, "data": {"a": 1}, "extra": [1]}), "here").unwrap();
+        assert_eq!(old.fields()["params"]["me"]["login"], "ann");
+        assert_eq!(old.fields()["params"]["start"]["a"], 1);
+        assert_eq!(old.fields()["local"]["serverId"], "here");
+        assert_eq!(old.fields()["extra"][0], 1);
+        assert_eq!(&*old.action, DEFAULT_ACTION);
+    }
+
+    #[test]
+    fn wrong_types_are_named() {
+        for (request, words) in [
+            (json!([]), "must be a JSON object, this is a list"),
+            (json!({"user": "ann"}), "`user` is a string of 3 bytes, expected an object"),
+            (json!({"isAdmin": 1}), "`isAdmin` is a number, expected true or false"),
+            (json!({"params": {"me": []}}), "`params.me` is a list"),
+            (json!({"id": ""}), "`id` is an empty string"),
+        ] {
+            let message = Request::from_value(request, "").unwrap_err().to_string();
+            assert!(message.contains(words), "{message}");
+        }
+        assert!(Request::parse(b"  ", 10, "").is_ok());
+    }
+}

@@ -1,0 +1,42 @@
+//! A reservation: a session that was placed but that its node has not reported yet.
+//!
+//! It counts from the moment of the decision, so that a storm of requests between two reports does not all go to the
+//! node that looked emptiest in the last one (facts: fastx, "black hole").
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Session;
+
+/// A place held on a node for a session that is being started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// Its id, unique among all replicas; the decision that made it has the same.
+    pub id: Arc<str>,
+    /// The node that it counts on.
+    pub node: Arc<str>,
+    /// The login of the user whom the session is for; may be empty.
+    pub user: Arc<str>,
+    /// The name of the session, where the request gave one; may be empty.
+    pub name: Arc<str>,
+}
+
+impl Reservation {
+    /// The session that scripts see in the node's list until the node reports the real one.
+    #[must_use]
+    pub fn as_session(&self) -> Session {
+        let text = |value: &Arc<str>| Value::String(value.to_string());
+        let own = Map::from_iter([
+            ("id".to_owned(), text(&self.id)),
+            ("sessionId".to_owned(), text(&self.id)),
+            ("user".to_owned(), text(&self.user)),
+            ("login".to_owned(), text(&self.user)),
+            ("name".to_owned(), text(&self.name)),
+            ("state".to_owned(), Value::String("pending".to_owned())),
+            ("reservation".to_owned(), text(&self.id)),
+        ]);
+        Session::normalised(own, &self.node)
+    }
+}

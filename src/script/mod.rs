@@ -1,0 +1,202 @@
+//! What a script language must provide, and what a script is given and may answer.
+//!
+//! Three lifetimes, three types: an [`Engine`] lives as long as its worker, a [`Script`] is compiled once, a [`Run`] is
+//! one run of a script's top level and dies with its request, so that nothing of one request reaches another. A new
+//! language is one file that implements the three and one line in `engine/mod.rs`.
+
+mod error;
+mod limits;
+mod log;
+mod policy;
+
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+pub use error::{LoadError, ScriptError};
+pub use limits::ScriptLimits;
+pub use log::LogBook;
+pub use policy::{Absent, Policy};
+
+use crate::clock::Moment;
+use crate::model::{Candidate, Cluster, Request};
+
+/// An administrator's source, as text.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file as the config or the command line names it; errors name it the same way.
+    pub file: Arc<str>,
+    /// Its content.
+    pub text: Arc<str>,
+}
+
+/// A script language.
+pub trait Engine {
+    /// Compiles `source` and reads its shape. Everything that can be found wrong without running it, is found here.
+    ///
+    /// # Errors
+    /// [`LoadError`] with the place in the source.
+    fn load(&self, source: &Source) -> Result<Box<dyn Script>, LoadError>;
+}
+
+/// A compiled script.
+pub trait Script {
+    /// Which functions it has, and what they depend on.
+    fn shape(&self) -> Shape;
+
+    /// Runs the script's top level for one request, or for one pure call.
+    ///
+    /// # Errors
+    /// What the top level threw, or the limit that it passed.
+    fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError>;
+}
+
+/// A script whose top level has run, for as long as one request lasts.
+pub trait Run {
+    /// Calls one of the script's functions.
+    ///
+    /// # Errors
+    /// What it threw, or the limit that it passed.
+    fn call(&mut self, call: Call<'_>) -> Result<Answer, ScriptError>;
+}
+
+/// The two shapes of a script (DESIGN section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One function of the whole list.
+    WholeList,
+    /// Functions of one node.
+    PerNode(PerNode),
+}
+
+/// The functions of a per-node script; at least one of `filter` and `score` is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerNode {
+    /// `filter`, where the script has it.
+    pub filter: Option<Arity>,
+    /// `score`, where the script has it.
+    pub score: Option<Arity>,
+    /// Whether a `key(request)` says what the functions of two parameters depend on.
+    pub key: bool,
+}
+
+/// The signature of a per-node function, which is its contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arity {
+    /// One parameter: pure in the node, without request, clock and dice.
+    Node,
+    /// Two parameters: the node and the request, or the key where the script has `key`.
+    NodeAndRequest,
+}
+
+/// What surrounds a run.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// The nodes that candidates refer to.
+    pub cluster: &'a Cluster,
+    /// The request; absent for pure calls, in which using it, the clock or dice is an error that says so.
+    pub asked: Option<Asked<'a>>,
+    /// Which step of its chain this is, from 0; random streams differ by it.
+    pub step: u64,
+    /// Where what the script logs goes.
+    pub log: &'a LogBook,
+}
+
+/// A request with all that comes from it.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The request itself.
+    pub request: &'a Request,
+    /// Whether the script may see its token.
+    pub passes_jwt: bool,
+    /// Request time.
+    pub moment: &'a Moment,
+    /// The request's random bits.
+    pub seed: u64,
+    /// How many requests of the action came before it in this replica.
+    pub sequence: u64,
+}
+
+impl Asked<'_> {
+    /// The token that the script may see: `null` unless the chain lets it through.
+    #[must_use]
+    pub fn jwt(&self) -> &Value {
+        if self.passes_jwt { self.request.jwt() } else { &Value::Null }
+    }
+}
+
+/// One call of a script's function.
+#[derive(Clone, Copy, Debug)]
+pub enum Call<'a> {
+    /// The whole-list function, over these candidates.
+    Balance(&'a [Candidate]),
+    /// `key(request)`.
+    Key,
+    /// `filter` of one node.
+    Filter(&'a Candidate, Argument<'a>),
+    /// `score` of one node.
+    Score(&'a Candidate, Argument<'a>),
+}
+
+/// The second argument of a per-node function.
+#[derive(Clone, Copy, Debug)]
+pub enum Argument<'a> {
+    /// None: the function has one parameter.
+    Nothing,
+    /// The request: the whole input without the nodes.
+    Request,
+    /// What `key` returned.
+    Key(&'a Value),
+}
+
+/// What a call came to; the variant follows the call's.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Of [`Call::Balance`].
+    Returned(Returned),
+    /// Of [`Call::Key`]; what JSON cannot say is `null`.
+    Key(Value),
+    /// Of [`Call::Filter`]: whether what it returned is truthy in the script's language.
+    Keep(bool),
+    /// Of [`Call::Score`].
+    Score(Score),
+}
+
+/// What a whole-list function returned, before it is checked against the cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Returned {
+    /// A falsy value.
+    Falsy,
+    /// A string that is not empty.
+    Id(String),
+    /// A list.
+    List(Vec<Element>),
+    /// A node object, which is no verdict, with its id: the commonest slip.
+    Node(String),
+    /// Anything else that is truthy, in words (`true`, `the number 7`, `a promise that never settles`).
+    Other(String),
+}
+
+/// One element of a returned list.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Element {
+    /// The candidate at this place of the list that was given, untouched.
+    Given(usize),
+    /// A string.
+    Id(String),
+    /// An object that names a node: its id, and its other top-level properties as far as they may differ from what was
+    /// given.
+    Node(String, Map<String, Value>),
+    /// Anything else, in words.
+    Other(String),
+}
+
+/// What a `score` returned.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Score {
+    /// The node's score.
+    Number(f64),
+    /// `undefined`, `null`, `false` or `NaN`: the node is left out.
+    LeftOut,
+    /// Anything else, in words.
+    Other(String),
+}
