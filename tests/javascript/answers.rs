@@ -36,14 +36,25 @@ fn every_kind_of_value_has_its_answer() {
         ("({serverId: 'c'})", Returned::Node("c".to_owned())),
         ("[]", Returned::List(vec![])),
         ("input.servers", Returned::List(vec![Element::Given(0), Element::Given(1), Element::Given(2)])),
-        ("[input.nodes[2], 'a', input.nodes[2]]", Returned::List(vec![Element::Given(2), Element::Id("a".to_owned()), Element::Given(2)])),
-        ("[{id: 'b'}, {serverId: 'nowhere'}]", Returned::List(vec![
-            Element::Node("b".to_owned(), json!({}).as_object().unwrap().clone()),
-            Element::Node("nowhere".to_owned(), json!({}).as_object().unwrap().clone()),
-        ])),
-        ("[1, null, {}, , () => 1, [2]]", Returned::List(
-            ["the number 1", "null", "an object", "undefined", "a function", "a list"].map(|words| Element::Other(words.to_owned())).to_vec(),
-        )),
+        (
+            "[input.nodes[2], 'a', input.nodes[2]]",
+            Returned::List(vec![Element::Given(2), Element::Id("a".to_owned()), Element::Given(2)]),
+        ),
+        (
+            "[{id: 'b'}, {serverId: 'nowhere'}]",
+            Returned::List(vec![
+                Element::Node("b".to_owned(), json!({}).as_object().unwrap().clone()),
+                Element::Node("nowhere".to_owned(), json!({}).as_object().unwrap().clone()),
+            ]),
+        ),
+        (
+            "[1, null, {}, , () => 1, [2]]",
+            Returned::List(
+                ["the number 1", "null", "an object", "undefined", "a function", "a list"]
+                    .map(|words| Element::Other(words.to_owned()))
+                    .to_vec(),
+            ),
+        ),
     ] {
         assert_eq!(stand.returned(&format!("input => {value}")).unwrap(), expected, "{value}");
     }
@@ -55,14 +66,31 @@ fn overlays_hold_what_differs_and_nothing_else() {
     for (returned, overlay) in [
         ("input.nodes.map(n => ({...n, rank: 1}))", json!({"rank": 1})),
         ("input.nodes.map(n => ({...n}))", json!({})),
-        ("input.nodes.map(n => Object.assign({}, n, {sessions: 9, urls: ['x']}))", json!({"sessions": 9, "urls": ["x"]})),
+        (
+            "input.nodes.map(n => Object.assign({}, n, {sessions: 9, urls: ['x']}))",
+            json!({"sessions": 9, "urls": ["x"]}),
+        ),
         ("(input.nodes.forEach(n => { n.rank = 1; n.metadata.gpu }), input.nodes)", json!({"rank": 1})),
-        ("(input.nodes.forEach(n => { n.metadata.weight = 5 }), input.nodes.slice())", json!({"metadata": {"group": "cpu", "weight": 5}})),
-        ("(input.nodes.forEach(n => { n.nodeData.sessions.length; n.rank = 'x'; n.f = () => 1; n.u = undefined }), input.nodes)", json!({"rank": "x"})),
-        ("input.nodes.map(n => ({id: n.id, d: new Date(0), n: NaN, s: Symbol(), j: {toJSON() { return 'j' }}, a: [undefined]}))",
-            json!({"d": "1970-01-01T00:00:00.000Z", "n": null, "j": "j", "a": [null]})),
-        ("input.nodes.map(n => { class P { constructor() { this.id = n.id; this.k = 1 } get hidden() { return 1 } } return new P() })", json!({"k": 1})),
-        ("input.nodes.map(n => Object.create(n, {own: {value: 1, enumerable: true}, not: {value: 2}}))", json!({"own": 1})),
+        (
+            "(input.nodes.forEach(n => { n.metadata.weight = 5 }), input.nodes.slice())",
+            json!({"metadata": {"group": "cpu", "weight": 5}}),
+        ),
+        (
+            "(input.nodes.forEach(n => { n.nodeData.sessions.length; n.rank = 'x'; n.f = () => 1; n.u = undefined }), input.nodes)",
+            json!({"rank": "x"}),
+        ),
+        (
+            "input.nodes.map(n => ({id: n.id, d: new Date(0), n: NaN, s: Symbol(), j: {toJSON() { return 'j' }}, a: [undefined]}))",
+            json!({"d": "1970-01-01T00:00:00.000Z", "n": null, "j": "j", "a": [null]}),
+        ),
+        (
+            "input.nodes.map(n => { class P { constructor() { this.id = n.id; this.k = 1 } get hidden() { return 1 } } return new P() })",
+            json!({"k": 1}),
+        ),
+        (
+            "input.nodes.map(n => Object.create(n, {own: {value: 1, enumerable: true}, not: {value: 2}}))",
+            json!({"own": 1}),
+        ),
         ("input.nodes.map(n => ({...n, id: n.id, serverId: 'other', cpu: 12, freemem: n.freemem}))", json!({})),
     ] {
         let text = format!("input => {returned}");
@@ -107,10 +135,12 @@ fn scores_and_filters_say_what_they_mean() {
         ("3n", Score::Other("a BigInt".to_owned())),
         ("({})", Score::Other("an object".to_owned())),
     ] {
-        let answer = stand.call(&format!("function score(node) {{ return {value}; }}"), "score", "a", Argument::Nothing);
+        let answer =
+            stand.call(&format!("function score(node) {{ return {value}; }}"), "score", "a", Argument::Nothing);
         assert_eq!(answer.unwrap(), Answer::Score(expected), "{value}");
     }
-    for (value, kept) in [("1", true), ("''", false), ("undefined", false), ("[]", true), ("Promise.resolve(0)", false)] {
+    for (value, kept) in [("1", true), ("''", false), ("undefined", false), ("[]", true), ("Promise.resolve(0)", false)]
+    {
         let answer = stand.call(&format!("const filter = node => {value}"), "filter", "a", Argument::Nothing);
         assert_eq!(answer.unwrap(), Answer::Keep(kept), "{value}");
     }

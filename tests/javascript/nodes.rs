@@ -66,12 +66,16 @@ fn a_write_works_whichever_way_it_is_made() {
         ("n['sess' + 'ions']++", "n.sessions === 4"),
         ("[n.a, n.b] = [1, 2]", "n.a + n.b === 3"),
         ("Reflect.set(n, 'score', 1)", "n.score === 1"),
-        ("input.extra = 1; input.user.extra = 2; input.servers.pop()", "input.extra + input.user.extra === 3 && input.nodes.length === 2"),
+        (
+            "input.extra = 1; input.user.extra = 2; input.servers.pop()",
+            "input.extra + input.user.extra === 3 && input.nodes.length === 2",
+        ),
     ] {
         let text = format!("function balance(input) {{ var n = input.nodes[0]; {write}; return {seen} ? 'b' : 'a' }}");
         assert_eq!(stand.id(&text), "b", "{write}");
         assert_eq!(stand.id(&text), "b", "{write}, again");
-        let quiet = format!("function score(node) {{ var input = {{user: {{}}, servers: []}}, n = node; {write}; return 1 }}");
+        let quiet =
+            format!("function score(node) {{ var input = {{user: {{}}, servers: []}}, n = node; {write}; return 1 }}");
         if !write.starts_with("input") {
             assert!(stand.call(&quiet, "score", "a", Argument::Nothing).is_ok(), "{write}");
         }
@@ -115,7 +119,10 @@ fn overlays_are_seen_and_an_untouched_node_keeps_its_own() {
     let script = stand.load("i => { i.nodes[0].more = 1; return i.nodes }");
     let expected = json!({"rank": 9, "sessions": 0, "metadata": {"x": [1]}, "more": 1});
     let returned = stand.balance(&*script, &candidates).unwrap();
-    assert_eq!(returned, Returned::List(vec![Element::Node("a".to_owned(), expected.as_object().unwrap().clone()), Element::Given(1)]));
+    assert_eq!(
+        returned,
+        Returned::List(vec![Element::Node("a".to_owned(), expected.as_object().unwrap().clone()), Element::Given(1)])
+    );
     let script = stand.load("function score(node) { return node.rank }");
     let mut run = script.open(stand.pure_scene()).unwrap();
     let answer = run.call(whither::script::Call::Score(&candidates[0], Argument::Nothing)).unwrap();

@@ -10,27 +10,28 @@ use whither::model::cluster::{Arrangement, Change};
 use whither::model::diagnosis::LogLine;
 use whither::model::{Candidate, Cluster, Report, Request};
 use whither::script::{
-    Answer, Argument, Asked, Call, Engine, LoadError, LogBook, Returned, Scene, Script, ScriptError, ScriptLimits, Source,
+    Answer, Argument, Asked, Call, Engine, LoadError, LogBook, Returned, Scene, Script, ScriptError, ScriptLimits,
+    Source,
 };
 
-pub const NOW_MS: i64 = 1_795_195_800_000; // 2026-11-20T17:30:00Z, a Friday
+pub(crate) const NOW_MS: i64 = 1_795_195_800_000; // 2026-11-20T17:30:00Z, a Friday
 
-pub struct Stand {
-    pub engine: Box<dyn Engine>,
-    pub cluster: Cluster,
-    pub request: Request,
-    pub moment: Moment,
-    pub log: LogBook,
-    pub limits: ScriptLimits,
-    pub seed: u64,
+pub(crate) struct Stand {
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) cluster: Cluster,
+    pub(crate) request: Request,
+    pub(crate) moment: Moment,
+    pub(crate) log: LogBook,
+    pub(crate) limits: ScriptLimits,
+    pub(crate) seed: u64,
 }
 
 impl Stand {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(three(), json!({"user": {"login": "u0"}, "userGroups": ["cad"], "data": {"group": "gpu"}}))
     }
 
-    pub fn with(nodes: Vec<Value>, request: Value) -> Self {
+    pub(crate) fn with(nodes: Vec<Value>, request: Value) -> Self {
         let zone = TimeZone::get("America/Chicago").unwrap();
         let limits = ScriptLimits::default();
         let mut cluster = Cluster::new(Arrangement::Arrival);
@@ -48,38 +49,38 @@ impl Stand {
         }
     }
 
-    pub fn try_load(&self, text: &str) -> Result<Box<dyn Script>, LoadError> {
+    pub(crate) fn try_load(&self, text: &str) -> Result<Box<dyn Script>, LoadError> {
         self.engine.load(&Source { file: "step0.js".into(), text: text.into() })
     }
 
-    pub fn load(&self, text: &str) -> Box<dyn Script> {
+    pub(crate) fn load(&self, text: &str) -> Box<dyn Script> {
         self.try_load(text).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
-    pub fn scene(&self) -> Scene<'_> {
+    pub(crate) fn scene(&self) -> Scene<'_> {
         let asked =
             Asked { request: &self.request, passes_jwt: false, moment: &self.moment, seed: self.seed, sequence: 5 };
         Scene { cluster: &self.cluster, asked: Some(asked), step: 0, log: &self.log }
     }
 
-    pub fn pure_scene(&self) -> Scene<'_> {
+    pub(crate) fn pure_scene(&self) -> Scene<'_> {
         Scene { asked: None, ..self.scene() }
     }
 
-    pub fn candidates(&self) -> Vec<Candidate> {
+    pub(crate) fn candidates(&self) -> Vec<Candidate> {
         self.cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).collect()
     }
 
-    pub fn candidate(&self, id: &str) -> Candidate {
+    pub(crate) fn candidate(&self, id: &str) -> Candidate {
         Candidate::plain(self.cluster.find(id).unwrap())
     }
 
     /// What a whole-list script returns over all nodes.
-    pub fn returned(&self, text: &str) -> Result<Returned, ScriptError> {
+    pub(crate) fn returned(&self, text: &str) -> Result<Returned, ScriptError> {
         self.balance(&*self.load(text), &self.candidates())
     }
 
-    pub fn balance(&self, script: &dyn Script, candidates: &[Candidate]) -> Result<Returned, ScriptError> {
+    pub(crate) fn balance(&self, script: &dyn Script, candidates: &[Candidate]) -> Result<Returned, ScriptError> {
         match script.open(self.scene())?.call(Call::Balance(candidates))? {
             Answer::Returned(returned) => Ok(returned),
             other => panic!("{other:?}"),
@@ -88,7 +89,7 @@ impl Stand {
 
     /// The id that a whole-list script returns.
     #[track_caller]
-    pub fn id(&self, text: &str) -> String {
+    pub(crate) fn id(&self, text: &str) -> String {
         match self.returned(text) {
             Ok(Returned::Id(id)) => id,
             other => panic!("{text}: {other:?}"),
@@ -96,7 +97,7 @@ impl Stand {
     }
 
     /// What a per-node script's function says of the node `id`, in a scene that fits `argument`.
-    pub fn call(&self, text: &str, function: &str, id: &str, argument: Argument<'_>) -> Result<Answer, ScriptError> {
+    pub(crate) fn call(&self, text: &str, function: &str, id: &str, argument: Argument<'_>) -> Result<Answer, ScriptError> {
         let (script, candidate) = (self.load(text), self.candidate(id));
         let scene = if matches!(argument, Argument::Nothing) { self.pure_scene() } else { self.scene() };
         let mut run = script.open(scene)?;
@@ -107,7 +108,7 @@ impl Stand {
         }
     }
 
-    pub fn thrown(&self, text: &str) -> (String, String, Option<(u32, u32)>) {
+    pub(crate) fn thrown(&self, text: &str) -> (String, String, Option<(u32, u32)>) {
         match self.returned(text) {
             Err(ScriptError::Thrown(thrown, position)) => {
                 (thrown.name, thrown.message, position.map(|position| (position.line, position.column)))
@@ -116,15 +117,16 @@ impl Stand {
         }
     }
 
-    pub fn lines(&self) -> Vec<LogLine> {
+    pub(crate) fn lines(&self) -> Vec<LogLine> {
         self.log.take()
     }
 }
 
 /// Three nodes with 3, 1 and 2 sessions; `b` and `c` have a GPU, `c` the most free memory.
-pub fn three() -> Vec<Value> {
+pub(crate) fn three() -> Vec<Value> {
     let node = |id: &str, sessions: usize, free: u64, metadata: Value| {
-        let list: Vec<_> = (0..sessions).map(|n| json!({"id": format!("{id}-s{n}"), "user": format!("u{n}")})).collect();
+        let list: Vec<_> =
+            (0..sessions).map(|n| json!({"id": format!("{id}-s{n}"), "user": format!("u{n}")})).collect();
         json!({
             "id": id,
             "nodeData": {

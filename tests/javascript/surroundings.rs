@@ -90,16 +90,19 @@ fn what_is_logged_stands_in_the_log() {
     stand.returned(text).unwrap();
     let lines: Vec<_> = stand.lines().into_iter().map(|line| (line.level, line.text)).collect();
     let line = |level, text: &str| (level, text.to_owned());
-    assert_eq!(lines, [
-        line(LogLevel::Info, "plain 1 true null undefined"),
-        line(LogLevel::Info, "{\"a\":[1,\"x\"]} [2]"),
-        line(LogLevel::Info, "Symbol(s) 5n [function]"),
-        line(LogLevel::Warn, "TypeError: bad"),
-        line(LogLevel::Error, "worse"),
-        line(LogLevel::Info, "[object] {}"),
-        line(LogLevel::Error, "t"),
-        line(LogLevel::Info, "[1]"),
-    ]);
+    assert_eq!(
+        lines,
+        [
+            line(LogLevel::Info, "plain 1 true null undefined"),
+            line(LogLevel::Info, "{\"a\":[1,\"x\"]} [2]"),
+            line(LogLevel::Info, "Symbol(s) 5n [function]"),
+            line(LogLevel::Warn, "TypeError: bad"),
+            line(LogLevel::Error, "worse"),
+            line(LogLevel::Info, "[object] {}"),
+            line(LogLevel::Error, "t"),
+            line(LogLevel::Info, "[1]"),
+        ]
+    );
     stand.returned("i => { for (var n = 0; n < 1e4; n++) console.log(n + 'x'.repeat(1e4)) }").unwrap();
     let lines = stand.lines();
     assert_eq!(lines.len(), 100 - 8 + 1);

@@ -2,16 +2,16 @@
 
 use std::rc::Rc;
 
-use boa_engine::job::JobExecutor;
 use boa_engine::builtins::promise::PromiseState;
+use boa_engine::job::JobExecutor;
 use boa_engine::object::JsObject;
 use boa_engine::object::builtins::JsPromise;
 use boa_engine::value::JsVariant;
 use boa_engine::{Context, JsError, JsResult, JsString, JsValue, js_string};
 use serde_json::Value;
 
-use crate::model::json::{self, JsonLimits};
 use crate::model::Cluster;
+use crate::model::json::{self, JsonLimits};
 use crate::script::{Element, Returned, Score};
 
 use super::fault::Fault;
@@ -80,7 +80,12 @@ impl<'a> Given<'a> {
 }
 
 /// What a whole-list function returned.
-pub(super) fn returned(settled: Settled, mut given: Given<'_>, kit: &Kit, context: &mut Context) -> Result<Returned, Fault> {
+pub(super) fn returned(
+    settled: Settled,
+    mut given: Given<'_>,
+    kit: &Kit,
+    context: &mut Context,
+) -> Result<Returned, Fault> {
     let value = match settled {
         Settled::Value(value) => value,
         Settled::Never => return Ok(Returned::Other(NEVER.to_owned())),
@@ -114,7 +119,8 @@ fn list(list: &JsObject, given: &Given<'_>, kit: &Kit, context: &mut Context) ->
         let value = list.get(place, context)?;
         let element = element(&value, given, kit, context)?;
         if let Element::Node(_, fields) = &element {
-            overlaid_bytes += fields.iter().map(|(name, value)| name.len() + value.as_str().map_or(8, str::len)).sum::<usize>();
+            overlaid_bytes +=
+                fields.iter().map(|(name, value)| name.len() + value.as_str().map_or(8, str::len)).sum::<usize>();
             // Only what would exhaust memory is refused here: exact limits need the cluster's own values.
             if overlaid_bytes > 64 * kit.stage.limits().overlay_request_bytes {
                 return Err(Fault::output("the returned nodes carry too many properties of their own".to_owned()));

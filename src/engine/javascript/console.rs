@@ -4,7 +4,9 @@ use boa_engine::builtins::error::Error;
 use boa_engine::object::{FunctionObjectBuilder, JsObject};
 use boa_engine::property::PropertyDescriptor;
 use boa_engine::value::JsVariant;
-use boa_engine::{Context, JsResult, JsString, JsValue, NativeFunction, js_string, native_function::NativeFunctionPointer};
+use boa_engine::{
+    Context, JsResult, JsString, JsValue, NativeFunction, js_string, native_function::NativeFunctionPointer,
+};
 
 use crate::model::diagnosis::LogLevel;
 

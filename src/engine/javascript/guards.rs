@@ -56,8 +56,10 @@ fn guard(holder: &JsObject, name: &str, check: Check, context: &mut Context) -> 
         },
         Guarded { original, check },
     );
-    let function = FunctionObjectBuilder::new(context.realm(), guarded).name(JsString::from(name)).length(length).build();
-    let property = PropertyDescriptor::builder().value(function).writable(true).enumerable(false).configurable(true).build();
+    let function =
+        FunctionObjectBuilder::new(context.realm(), guarded).name(JsString::from(name)).length(length).build();
+    let property =
+        PropertyDescriptor::builder().value(function).writable(true).enumerable(false).configurable(true).build();
     holder.define_property_or_throw(JsString::from(name), property, context)?;
     Ok(())
 }

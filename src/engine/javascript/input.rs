@@ -75,7 +75,12 @@ fn params(
 }
 
 /// A user, whose sessions are listed when they are read.
-fn user(fields: &Map<String, Value>, sessions: &Rc<[Arc<Session>]>, kit: &Kit, context: &mut Context) -> JsResult<JsObject> {
+fn user(
+    fields: &Map<String, Value>,
+    sessions: &Rc<[Arc<Session>]>,
+    kit: &Kit,
+    context: &mut Context,
+) -> JsResult<JsObject> {
     let prototype = context.intrinsics().constructors().object().prototype();
     let lazy = Lazy::new(Origin::User(Rc::clone(sessions)), Hold::Own);
     let user = JsObject::new(context.root_shape(), prototype, lazy).upcast();

@@ -115,18 +115,15 @@ impl Walk {
 }
 
 /// Turns the data properties of `prototype` into accessors that objects below it can assign over.
-fn shadowable(
-    prototype: &JsObject,
-    setters: &mut BTreeMap<String, JsFunction>,
-    context: &mut Context,
-) -> JsResult<()> {
+fn shadowable(prototype: &JsObject, setters: &mut BTreeMap<String, JsFunction>, context: &mut Context) -> JsResult<()> {
     for key in prototype.own_property_keys(context)? {
         let Some(property) = prototype.borrow().properties().get(&key) else { continue };
         let Some(value) = property.value() else { continue };
         if property.configurable() != Some(true) || property.writable() != Some(true) {
             continue;
         }
-        let getter = NativeFunction::from_copy_closure_with_captures(|_, _, held: &JsValue, _| Ok(held.clone()), value.clone());
+        let getter =
+            NativeFunction::from_copy_closure_with_captures(|_, _, held: &JsValue, _| Ok(held.clone()), value.clone());
         let getter = getter.to_js_function(context.realm());
         let setter = match setters.get(&key.to_string()) {
             Some(setter) if matches!(key, PropertyKey::String(_)) => setter.clone(),

@@ -57,7 +57,14 @@ impl Isolate {
         intrinsics::harden(&mut context)?;
         let globals = Globals::snapshot(&mut context)?;
         let spoiled = Cell::new(false);
-        Ok(Rc::new(Self { context: RefCell::new(context), kit, jobs, residents: Residents::default(), globals, spoiled }))
+        Ok(Rc::new(Self {
+            context: RefCell::new(context),
+            kit,
+            jobs,
+            residents: Residents::default(),
+            globals,
+            spoiled,
+        }))
     }
 
     pub(super) fn spoil(&self) {

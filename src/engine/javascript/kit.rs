@@ -74,7 +74,10 @@ impl Kit {
         let known = self.names.borrow().get(name).and_then(|name| name.accessors.clone());
         known.unwrap_or_else(|| {
             let accessors = Accessors::new(name, context);
-            self.remember(name, &Name { key: PropertyKey::from(JsString::from(name)), accessors: Some(accessors.clone()) });
+            self.remember(
+                name,
+                &Name { key: PropertyKey::from(JsString::from(name)), accessors: Some(accessors.clone()) },
+            );
             accessors
         })
     }

@@ -153,7 +153,9 @@ fn owner(this: &JsValue) -> JsResult<JsObject> {
             None => break,
         }
     }
-    Err(JsNativeError::typ().with_message("this property of a node needs the node: copy it first, with {...node}").into())
+    Err(JsNativeError::typ()
+        .with_message("this property of a node needs the node: copy it first, with {...node}")
+        .into())
 }
 
 impl Origin {
@@ -195,7 +197,8 @@ impl View {
 
 fn data_object(view: &Rc<View>, hold: Hold, kit: &Kit, context: &mut Context) -> JsResult<JsObject> {
     let prototype = context.intrinsics().constructors().object().prototype();
-    let object = JsObject::new(context.root_shape(), prototype, Lazy::new(Origin::Data(Rc::clone(view)), hold)).upcast();
+    let object =
+        JsObject::new(context.root_shape(), prototype, Lazy::new(Origin::Data(Rc::clone(view)), hold)).upcast();
     for (name, field) in view.node.data_fields() {
         match field {
             DataField::Json(value) if !matches!(value, Value::Array(_) | Value::Object(_)) => {

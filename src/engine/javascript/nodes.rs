@@ -103,7 +103,8 @@ pub(super) fn own_object(
 
 fn node_object(view: &Rc<View>, hold: Hold, kit: &Kit, context: &mut Context) -> JsResult<JsObject> {
     let prototype = context.intrinsics().constructors().object().prototype();
-    let object = JsObject::new(context.root_shape(), prototype, Lazy::new(Origin::Node(Rc::clone(view)), hold)).upcast();
+    let object =
+        JsObject::new(context.root_shape(), prototype, Lazy::new(Origin::Node(Rc::clone(view)), hold)).upcast();
     for (name, field) in view.fields() {
         let value = match field {
             Field::Count(count) => Some(JsValue::from(count)),

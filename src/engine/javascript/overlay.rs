@@ -137,7 +137,9 @@ fn is_same_data(object: &JsObject, view: &View, kit: &Kit, context: &Context) ->
                     list.is_array()
                         && list_length(&list) == Some(sessions.len())
                         && sessions.iter().enumerate().all(|(place, session)| {
-                            item(&list, place).and_then(|item| item.as_object()).is_some_and(|item| has_same_fields(&item, session.fields()))
+                            item(&list, place)
+                                .and_then(|item| item.as_object())
+                                .is_some_and(|item| has_same_fields(&item, session.fields()))
                         })
                 })
             }
@@ -160,7 +162,10 @@ fn is_same_json(value: &JsValue, json: &Value) -> bool {
         (JsVariant::Object(object), Value::Array(list)) => {
             object.is_array()
                 && list_length(&object) == Some(list.len())
-                && list.iter().enumerate().all(|(place, json)| item(&object, place).is_some_and(|item| is_same_json(&item, json)))
+                && list
+                    .iter()
+                    .enumerate()
+                    .all(|(place, json)| item(&object, place).is_some_and(|item| is_same_json(&item, json)))
         }
         (JsVariant::Object(object), Value::Object(fields)) => object.is_ordinary() && has_same_fields(&object, fields),
         _ => false,

@@ -90,9 +90,9 @@ pub(super) struct Program {
 
 impl Program {
     pub(super) fn isolate(&self) -> Result<Rc<Isolate>, ScriptError> {
-        self.engine.isolate().map_err(|message| {
-            ScriptError::Thrown(Thrown { name: "InternalError".to_owned(), message }, None)
-        })
+        self.engine
+            .isolate()
+            .map_err(|message| ScriptError::Thrown(Thrown { name: "InternalError".to_owned(), message }, None))
     }
 
     pub(super) fn survey(&self) -> Survey {
@@ -120,9 +120,9 @@ impl Program {
         }
         let text = Text::from_bytes(self.wrapper.text());
         let factory = context.eval(text.with_path(Path::new(self.wrapper.file())))?;
-        let factory = factory.as_callable().ok_or_else(|| {
-            Fault::Js(JsNativeError::typ().with_message("the source is no function").into())
-        })?;
+        let factory = factory
+            .as_callable()
+            .ok_or_else(|| Fault::Js(JsNativeError::typ().with_message("the source is no function").into()))?;
         *self.compiled.borrow_mut() = Some((Rc::clone(isolate), factory.clone()));
         Ok(factory)
     }

@@ -53,10 +53,7 @@ impl<'a> Session<'a> {
     }
 
     /// Does `act` with the scene set, and clears up after it.
-    fn on_stage<T>(
-        &mut self,
-        act: impl FnOnce(&mut Self, &mut Context) -> Result<T, Fault>,
-    ) -> Result<T, ScriptError> {
+    fn on_stage<T>(&mut self, act: impl FnOnce(&mut Self, &mut Context) -> Result<T, Fault>) -> Result<T, ScriptError> {
         self.attempt(act).map_err(|fault| self.told(fault)).inspect(|_| self.finish()).inspect_err(|_| self.finish())
     }
 
@@ -228,7 +225,7 @@ fn own_object(
 ) -> JsResult<JsObject> {
     let object = nodes::own_object(candidate, scene.cluster, &isolate.kit, context)?;
     // A candidate that left the cluster meanwhile is not handed to scripts at all.
-    object.ok_or_else(|| missing("the node").into())
+    object.ok_or_else(|| missing("the node"))
 }
 
 /// What a script or its caller should have provided.

@@ -265,15 +265,36 @@ mod tests {
 
     #[test]
     fn chains_are_bounded_and_long_programs_are_not() {
-        for link in
-            ["+1", "&&1", "=>a", "!", "typeof ", "?1:1", "new ", ".a", "()", "[0]", "=a", "``", "if(1)", "else if(0){}", "in a"]
-        {
+        for link in [
+            "+1",
+            "&&1",
+            "=>a",
+            "!",
+            "typeof ",
+            "?1:1",
+            "new ",
+            ".a",
+            "()",
+            "[0]",
+            "=a",
+            "``",
+            "if(1)",
+            "else if(0){}",
+            " in a",
+        ] {
             let source = format!("a{}", link.repeat(3_000));
             assert!(check_depth(&source, 64).is_err(), "{link}");
         }
-        for line in
-            ["a = b + c\n", "if (a) { b() }\n", "a.b(c)\n", "x = a ? b : c;\n", "1, ", "else_();", "for (;;) { }\n", "i++\nj\n"]
-        {
+        for line in [
+            "a = b + c\n",
+            "if (a) { b() }\n",
+            "a.b(c)\n",
+            "x = a ? b : c;\n",
+            "1, ",
+            "else_();",
+            "for (;;) { }\n",
+            "i++\nj\n",
+        ] {
             let source = line.repeat(3_000);
             assert!(check_depth(&source, 64).is_ok(), "{line}");
         }

@@ -30,7 +30,8 @@ fn replace(holder: &JsObject, name: &str, by: NativeFunctionPointer, context: &m
         .name(JsString::from(name))
         .length(1)
         .build();
-    let property = PropertyDescriptor::builder().value(function).writable(true).enumerable(false).configurable(true).build();
+    let property =
+        PropertyDescriptor::builder().value(function).writable(true).enumerable(false).configurable(true).build();
     holder.define_property_or_throw(JsString::from(name), property, context)?;
     Ok(())
 }
@@ -124,18 +125,19 @@ impl Order {
             return Ok(default);
         }
         let function = comparator.as_callable();
-        function.map(Self::Told).ok_or_else(|| JsNativeError::typ().with_message("the comparator must be a function").into())
+        function
+            .map(Self::Told)
+            .ok_or_else(|| JsNativeError::typ().with_message("the comparator must be a function").into())
     }
 
     /// `items` in order; `undefined` comes last, and no comparator sees it.
     fn sort(&self, items: Vec<JsValue>, context: &mut Context) -> JsResult<Vec<JsValue>> {
         let (undefined, items): (Vec<_>, Vec<_>) = items.into_iter().partition(JsValue::is_undefined);
         let mut sorted = match self {
-            Self::Told(comparator) => {
-                merge_sort(items, |left, right| is_after(comparator, left, right, context))?
-            }
+            Self::Told(comparator) => merge_sort(items, |left, right| is_after(comparator, left, right, context))?,
             Self::Text => {
-                let texts = items.into_iter().map(|item| Ok((item.to_string(context)?, item))).collect::<JsResult<Vec<_>>>()?;
+                let texts =
+                    items.into_iter().map(|item| Ok((item.to_string(context)?, item))).collect::<JsResult<Vec<_>>>()?;
                 merge_sort(texts, |left, right| Ok(left.0 > right.0))?.into_iter().map(|(_, item)| item).collect()
             }
             Self::Number => merge_sort(items, |left, right| Ok(by_number(left, right) == Ordering::Greater))?,

@@ -122,7 +122,8 @@ impl HostHooks for Hooks {
         _context: &mut Context,
     ) -> JsResult<()> {
         let name = if direct { "`eval`" } else { "`eval` and `Function`" };
-        let message = format!("{name}: running text as code is not available in a balancer script: {USE_AN_EXECUTABLE}");
+        let message =
+            format!("{name}: running text as code is not available in a balancer script: {USE_AN_EXECUTABLE}");
         Err(JsNativeError::eval().with_message(message).into())
     }
 

@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 
 use boa_ast::declaration::{Binding, Variable};
 use boa_ast::expression::access::{PropertyAccess, PropertyAccessField};
+use boa_ast::expression::literal::ObjectMethodDefinition;
 use boa_ast::expression::operator::assign::{Assign, AssignOp, AssignTarget};
 use boa_ast::expression::operator::binary::BinaryOp;
 use boa_ast::expression::operator::unary::UnaryOp;
@@ -23,7 +24,6 @@ use boa_ast::function::{
     AsyncGeneratorExpression, ClassDeclaration, ClassElement, ClassExpression, FormalParameter, FormalParameterList,
     FunctionBody, FunctionDeclaration, FunctionExpression, GeneratorDeclaration, GeneratorExpression,
 };
-use boa_ast::expression::literal::ObjectMethodDefinition;
 use boa_ast::operations::{bound_names, lexically_declared_names, var_declared_names};
 use boa_ast::pattern::{ArrayPatternElement, ObjectPatternElement};
 use boa_ast::statement::iteration::{ForInLoop, ForLoop, ForLoopInitializer, ForOfLoop, IterableLoopInitializer};
@@ -148,7 +148,9 @@ impl<'t> Surveyor<'t> {
             Expression::Parenthesized(inner) => self.object_written(inner.expression()),
             // `F.prototype.method = …` of a function of the script's own.
             Expression::PropertyAccess(PropertyAccess::Simple(access)) => match (access.target(), access.field()) {
-                (Expression::Identifier(name), PropertyAccessField::Const(field)) if self.is_named(field, "prototype") => {
+                (Expression::Identifier(name), PropertyAccessField::Const(field))
+                    if self.is_named(field, "prototype") =>
+                {
                     self.targets.insert(name.sym());
                 }
                 _ => self.survey.may_write_nodes = true,
@@ -163,7 +165,9 @@ impl<'t> Surveyor<'t> {
         match value {
             Expression::Identifier(name) => name.sym() == held_by || self.is_named(name, "undefined"),
             Expression::Parenthesized(inner) => self.is_own(inner.expression(), held_by),
-            Expression::Conditional(either) => self.is_own(either.if_true(), held_by) && self.is_own(either.if_false(), held_by),
+            Expression::Conditional(either) => {
+                self.is_own(either.if_true(), held_by) && self.is_own(either.if_false(), held_by)
+            }
             Expression::Binary(binary) => match binary.op() {
                 BinaryOp::Logical(_) => self.is_own(binary.lhs(), held_by) && self.is_own(binary.rhs(), held_by),
                 BinaryOp::Comma => self.is_own(binary.rhs(), held_by),
@@ -221,7 +225,13 @@ impl<'t> Surveyor<'t> {
         flow
     }
 
-    fn in_function(&mut self, own_name: Option<Sym>, list: &FormalParameterList, body: &FunctionBody, visit: impl FnOnce(&mut Self) -> Flow) -> Flow {
+    fn in_function(
+        &mut self,
+        own_name: Option<Sym>,
+        list: &FormalParameterList,
+        body: &FunctionBody,
+        visit: impl FnOnce(&mut Self) -> Flow,
+    ) -> Flow {
         let mut names = bound_names(list);
         names.extend(own_name);
         names.extend(var_declared_names(body));

@@ -164,7 +164,9 @@ impl Found {
                 }
                 Ok((Shape::PerNode(shape), Entry::PerNode))
             }
-            (None, false) if self.functions == 0 => Err(LoadError::new(format!("the script has no function: {EXPECTED}"))),
+            (None, false) if self.functions == 0 => {
+                Err(LoadError::new(format!("the script has no function: {EXPECTED}")))
+            }
             (None, false) => Err(LoadError::new(format!("none of the script's functions is known: {EXPECTED}"))),
         }
     }
@@ -187,11 +189,15 @@ impl Function<'_> {
 
 fn arity(name: &str, value: Option<&Function<'_>>) -> Result<Arity, LoadError> {
     let Some(function) = value else {
-        return Err(LoadError::new(format!("`{name}` must be written as a function, so that its parameters can be counted")));
+        return Err(LoadError::new(format!(
+            "`{name}` must be written as a function, so that its parameters can be counted"
+        )));
     };
     let list = function.parameters;
     if list.as_ref().len() > 2 {
-        return Err(LoadError::new(format!("`{name}` takes one parameter, the node, or two, the node and the request")));
+        return Err(LoadError::new(format!(
+            "`{name}` takes one parameter, the node, or two, the node and the request"
+        )));
     }
     let arguments = function.own_arguments && (contains_arguments(function.body) || contains_arguments(list));
     let open = list.has_rest_parameter() || list.has_expressions() || arguments;
@@ -229,10 +235,12 @@ fn named(item: &StatementListItem) -> Vec<(Sym, Option<Function<'_>>)> {
         },
         StatementListItem::Statement(statement) => match &**statement {
             Statement::Var(list) => variables(list.0.as_ref()),
-            Statement::Expression(Expression::Assign(assign)) if assign.op() == AssignOp::Assign => match assign.lhs() {
-                AssignTarget::Identifier(name) => vec![(name.sym(), function(assign.rhs()))],
-                _ => Vec::new(),
-            },
+            Statement::Expression(Expression::Assign(assign)) if assign.op() == AssignOp::Assign => {
+                match assign.lhs() {
+                    AssignTarget::Identifier(name) => vec![(name.sym(), function(assign.rhs()))],
+                    _ => Vec::new(),
+                }
+            }
             _ => Vec::new(),
         },
     }

@@ -19,8 +19,23 @@ use super::wrapper::Wrapper;
 
 /// Names that scripts for other hosts use, and that are not there.
 const ELSEWHERE: [&str; 18] = [
-    "require", "process", "module", "exports", "Buffer", "fetch", "XMLHttpRequest", "WebSocket", "setTimeout",
-    "setInterval", "setImmediate", "clearTimeout", "queueMicrotask", "window", "document", "global", "__dirname",
+    "require",
+    "process",
+    "module",
+    "exports",
+    "Buffer",
+    "fetch",
+    "XMLHttpRequest",
+    "WebSocket",
+    "setTimeout",
+    "setInterval",
+    "setImmediate",
+    "clearTimeout",
+    "queueMicrotask",
+    "window",
+    "document",
+    "global",
+    "__dirname",
     "performance",
 ];
 /// How much of an error's text is kept to look for its place.
@@ -35,7 +50,8 @@ pub(super) fn told(fault: Fault, wrapper: &Wrapper, kit: &Kit, context: &mut Con
             ScriptError::Thrown(thrown, None)
         }
         Fault::Js(error) => {
-            let position = position(&error, wrapper);
+            let class = error.as_opaque().and_then(JsValue::as_object).and_then(|object| class_name(&object, context));
+            let position = position(&error, class.as_deref(), wrapper);
             let (name, message) = match (error.as_engine(), error.as_native(), error.as_opaque()) {
                 (Some(engine), _, _) => limit_words(engine),
                 (_, Some(native), _) => (native.kind().to_string(), native.message().to_string()),
@@ -89,12 +105,21 @@ fn with_hint(name: &str, message: String) -> String {
     message
 }
 
-/// The innermost place in the script's own source. Boa tells it in the error's text alone.
-fn position(error: &JsError, wrapper: &Wrapper) -> Option<Position> {
+/// The class of a thrown object: its constructor is where the object was made, and not where the error lies.
+fn class_name(object: &JsObject, context: &mut Context) -> Option<String> {
+    let constructor = object.get(js_string!("constructor"), context).ok()?.as_object()?;
+    text(&constructor, js_string!("name"), context)
+}
+
+/// The innermost place in the script's own source, outside of the constructor `class`. Boa tells it in the error's text
+/// alone.
+fn position(error: &JsError, class: Option<&str>, wrapper: &Wrapper) -> Option<Position> {
     let mut trace = Tail(String::new());
     let _ = write!(trace, "{error}");
     let mark = format!("({}:", wrapper.file());
-    trace.0.lines().filter_map(|line| line.trim_start().strip_prefix("at ")).find_map(|line| {
+    let frames = trace.0.lines().filter_map(|line| line.trim_start().strip_prefix("at "));
+    let is_constructor = |line: &&str| class.is_some_and(|class| line.split(" (").next() == Some(class));
+    frames.skip_while(is_constructor).find_map(|line| {
         let (_, place) = line.rsplit_once(&mark)?;
         let (line, column) = place.strip_suffix(')')?.split_once(':')?;
         wrapper.own_position(line.parse().ok()?, column.parse().ok()?)
