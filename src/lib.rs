@@ -10,3 +10,8 @@ pub mod engine;
 pub mod evaluator;
 pub mod model;
 pub mod script;
+pub mod worker;
+pub mod registry;
+pub mod nats;
+pub mod front;
+pub mod cli;

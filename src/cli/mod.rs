@@ -1,0 +1,4 @@
+//! stub
+pub mod exit;
+pub mod one_shot;
+pub mod table;

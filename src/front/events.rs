@@ -1,0 +1,36 @@
+//! What the front's task is told besides messages, and what it needs of others.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::worker::{Birth, BirthError, Worker};
+
+/// What the front's task is told besides requests, cluster changes and its workers' words.
+#[derive(Debug)]
+pub enum Event {
+    /// A worker was started, or could not be; under its number.
+    Born(u64, Result<Worker, BirthError>),
+    /// Another setup is to be taken over, once a worker for it is ready.
+    Reload(Box<Setup>),
+    /// No more requests will come: answer what is there, then end.
+    Stop,
+}
+
+/// All that a front needs to know to decide, which a reload may change.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What a worker is born with.
+    pub birth: Arc<Birth>,
+    /// The binary that workers are started from.
+    pub program: PathBuf,
+    /// The most unanswered requests of one chain.
+    pub queue: usize,
+    /// How long a reservation lives, in milliseconds.
+    pub reservation_ms: u64,
+}
+
+/// Who writes cordons down; the answer comes back as a change of the cluster.
+pub trait Cordons: Send + Sync {
+    /// Cordons `node`, or takes that back, and tells `done` when it is written, or why it could not be.
+    fn set(&self, node: Arc<str>, cordoned: bool, reason: String, done: Box<dyn FnOnce(Result<(), String>) + Send>);
+}
