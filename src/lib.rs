@@ -9,4 +9,6 @@ pub mod clock;
 pub mod engine;
 pub mod evaluator;
 pub mod model;
+pub mod nats;
+pub mod registry;
 pub mod script;
