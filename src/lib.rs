@@ -9,6 +9,8 @@ pub mod clock;
 pub mod engine;
 pub mod evaluator;
 pub mod model;
+pub mod nats;
+pub mod registry;
 pub mod script;
 pub mod worker;
 pub mod registry;
