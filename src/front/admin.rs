@@ -6,14 +6,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::model::json::{self, JsonLimits};
-use crate::model::{Change, Failure, FailureName, Marks};
+use crate::model::{Change, Failure, FailureName};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 
-use super::task::Front;
+use crate::registry::marks::Word;
+
+use super::events::Event;
+use super::task::{Front, unix_ms};
 
 /// How long a node is left out after a failed start.
-const COOL_DOWN_MS: u64 = 60_000;
+const COOL_DOWN_MS: i64 = 60_000;
 /// Nodes in a page, where the requester names no limit, and at most.
 const PAGE: (usize, usize) = (100, 1000);
 /// Size of a page: replies stay far below the message size of NATS.
@@ -44,6 +47,8 @@ struct Cordon {
     node: String,
     #[serde(default)]
     reason: String,
+    #[serde(default)]
+    by: String,
 }
 
 impl Front {
@@ -77,10 +82,7 @@ impl Front {
         let node = entry.reservation.node;
         self.change(Change::Release(entry.reservation.id));
         if ending.failed {
-            tracing::warn!(%node, reservation = ending.reservation, "a start failed: the node cools down");
-            let until_ms = self.now_ms() + COOL_DOWN_MS;
-            self.cooling.insert(Arc::clone(&node), until_ms);
-            self.mark(Arc::clone(&node), |marks| marks.cooling_down = true);
+            self.cool_down(Arc::clone(&node), &ending.reservation);
         }
         json!({"reservation": ending.reservation, "node": node, "state": "released"})
     }
@@ -99,56 +101,56 @@ impl Front {
         json!({"nodes": nodes, "next": next, "total": self.cluster.len(), "generation": self.cluster.generation()})
     }
 
-    /// Writes a mark down; the reply waits for that, and the mark counts when the cluster says so.
+    /// Writes a mark down; the reply waits for that, and by then the mark counts.
     fn cordon(&mut self, incoming: Incoming, cordon: Cordon) {
         let cordoned = incoming.verb == Verb::Cordon;
         if cordoned && self.cluster.find(&cordon.node).is_none() {
             let message = format!("the cluster has no node `{}`", cordon.node);
             return self.fail(&incoming, &Failure::new(FailureName::UnknownNode, message));
         }
-        let replies = self.replies();
-        let node: Arc<str> = cordon.node.into();
-        let told = json!({"node": node, "state": if cordoned { "cordoned" } else { "uncordoned" }});
-        let done = move |written: Result<(), String>| {
+        let (replies, events, registry) = (self.replies(), self.events(), self.registry.clone());
+        let word = Word { by: cordon.by, at_ms: unix_ms(), reason: cordon.reason };
+        tokio::spawn(async move {
+            let node: Arc<str> = cordon.node.into();
+            let written =
+                if cordoned { registry.cordon(&node, word).await } else { registry.uncordon(&node, word).await };
             let outgoing = match written {
-                Ok(()) => Outgoing::new(&incoming, told.to_string().into(), None),
-                Err(why) => Outgoing::failed(&incoming, &Failure::new(FailureName::Internal, why)),
+                Ok(mark) => {
+                    let told = json!({"node": node, "state": if cordoned { "cordoned" } else { "uncordoned" }});
+                    drop(events.send(Event::Marked(node, mark.in_force(unix_ms()))).await);
+                    Outgoing::new(&incoming, told.to_string().into(), None)
+                }
+                Err(error) => Outgoing::failed(&incoming, &Failure::new(FailureName::Internal, error.to_string())),
             };
             // The requester asks again where the reply cannot be sent.
-            let _dropped = replies.try_send(outgoing);
+            let _full = replies.try_send(outgoing);
+        });
+    }
+
+    /// Leaves a node alone for a while after a start that failed there.
+    fn cool_down(&self, node: Arc<str>, reservation: &str) {
+        tracing::warn!(%node, reservation, "a start failed: the node cools down");
+        let (events, registry) = (self.events(), self.registry.clone());
+        let word = Word {
+            by: self.replica().to_owned(),
+            at_ms: unix_ms(),
+            reason: format!("the start of reservation {reservation} failed"),
         };
-        self.cordons.set(node, cordoned, cordon.reason, Box::new(done));
+        tokio::spawn(async move {
+            match registry.cool_down(&node, unix_ms() + COOL_DOWN_MS, word).await {
+                Ok(mark) => drop(events.send(Event::Marked(node, mark.in_force(unix_ms()))).await),
+                Err(error) => tracing::warn!(%node, %error, "the cool-down could not be written down"),
+            }
+        });
     }
 
-    /// Takes in a change from the registry, with what it means for reservations and marks.
+    /// Takes in a change from the registry, with what it means for reservations.
     pub(super) fn cluster_change(&mut self, change: Change) {
-        match change {
-            Change::Report(report) => {
-                let ended = self.ledger.reported(&report, self.cluster.get(&report.id));
-                ended.into_iter().for_each(|id| self.change(Change::Release(id)));
-                self.change(Change::Report(report));
-            }
-            Change::Mark(node, marks) => {
-                let cooling_down = marks.cooling_down || self.cooling.contains_key(&node);
-                self.change(Change::Mark(node, Marks { cooling_down, ..marks }));
-            }
-            other => self.change(other),
+        if let Change::Report(report) = &change {
+            let ended = self.ledger.reported(report, self.cluster.get(&report.id));
+            ended.into_iter().for_each(|id| self.change(Change::Release(id)));
         }
-    }
-
-    /// Ends the cool-downs that are over.
-    pub(super) fn warm_up(&mut self, now_ms: u64) {
-        let over: Vec<_> = self.cooling.iter().filter(|(_, until)| **until <= now_ms).map(|(node, _)| Arc::clone(node)).collect();
-        for node in over {
-            self.cooling.remove(&node);
-            self.mark(node, |marks| marks.cooling_down = false);
-        }
-    }
-
-    fn mark(&mut self, node: Arc<str>, edit: impl FnOnce(&mut Marks)) {
-        let mut marks = self.cluster.marks(&node);
-        edit(&mut marks);
-        self.change(Change::Mark(node, marks));
+        self.change(change);
     }
 }
 

@@ -1,8 +1,9 @@
-//! What the front's task is told besides messages, and what it needs of others.
+//! What the front's task is told besides messages, and what it decides with.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::model::Marks;
 use crate::worker::{Birth, BirthError, Worker};
 
 /// What the front's task is told besides requests, cluster changes and its workers' words.
@@ -12,6 +13,8 @@ pub enum Event {
     Born(u64, Result<Worker, BirthError>),
     /// Another setup is to be taken over, once a worker for it is ready.
     Reload(Box<Setup>),
+    /// What is held against a node was written down; the registry will say so too, but later than the requester may ask.
+    Marked(Arc<str>, Marks),
     /// No more requests will come: answer what is there, then end.
     Stop,
 }
@@ -27,10 +30,4 @@ pub struct Setup {
     pub queue: usize,
     /// How long a reservation lives, in milliseconds.
     pub reservation_ms: u64,
-}
-
-/// Who writes cordons down; the answer comes back as a change of the cluster.
-pub trait Cordons: Send + Sync {
-    /// Cordons `node`, or takes that back, and tells `done` when it is written, or why it could not be.
-    fn set(&self, node: Arc<str>, cordoned: bool, reason: String, done: Box<dyn FnOnce(Result<(), String>) + Send>);
 }

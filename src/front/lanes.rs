@@ -32,7 +32,7 @@ pub(super) struct Lane {
     explained: Explained,
     pause: Duration,
     retry_at: Option<Instant>,
-    events: mpsc::Sender<Event>,
+    pub(super) events: mpsc::Sender<Event>,
     words: mpsc::Sender<(u64, WorkerEvent)>,
 }
 

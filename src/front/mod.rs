@@ -12,5 +12,5 @@ pub mod metrics;
 mod placing;
 mod task;
 
-pub use events::{Cordons, Event, Setup};
+pub use events::{Event, Setup};
 pub use task::{Front, Inbox, run};

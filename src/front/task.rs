@@ -11,12 +11,12 @@ use tokio::sync::mpsc;
 use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, LimitKind};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::wire;
-use crate::registry::RegistryEvent;
+use crate::registry::{Registry, RegistryEvent};
 use crate::registry::ledger::{Ledger, RequestKey};
 use crate::worker::desk::Ticket;
 use crate::worker::{Order, WorkerEvent};
 
-use super::events::{Cordons, Event, Setup};
+use super::events::{Event, Setup};
 use super::health::{Board, Health};
 use super::lanes::Lane;
 use super::metrics::Metrics;
@@ -55,10 +55,9 @@ pub struct Front {
     pub(super) by_request: BTreeMap<RequestKey, Ticket>,
     pub(super) unanswered: BTreeMap<Arc<str>, usize>,
     pub(super) sequences: BTreeMap<Arc<str>, u64>,
-    pub(super) cordons: Arc<dyn Cordons>,
+    pub(super) registry: Registry,
     pub(super) metrics: Arc<Metrics>,
     pub(super) chosen: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
-    pub(super) cooling: BTreeMap<Arc<str>, u64>,
     replies: mpsc::Sender<Outgoing>,
     board: Board,
     replica: String,
@@ -77,7 +76,7 @@ impl Front {
     #[must_use]
     pub fn new(
         setup: Setup,
-        cordons: Arc<dyn Cordons>,
+        registry: Registry,
         metrics: Arc<Metrics>,
         board: Board,
         replies: mpsc::Sender<Outgoing>,
@@ -94,7 +93,6 @@ impl Front {
             unanswered: BTreeMap::new(),
             sequences: BTreeMap::new(),
             chosen: BTreeMap::new(),
-            cooling: BTreeMap::new(),
             replica: format!("{:08x}", dice.next_u32()),
             numbers: 0,
             started: Instant::now(),
@@ -104,7 +102,7 @@ impl Front {
             stopping: None,
             notes: BTreeMap::new(),
             setup,
-            cordons,
+            registry,
             metrics,
             replies,
             board,
@@ -147,6 +145,11 @@ impl Front {
         self.replies.clone()
     }
 
+    /// Where what was written down is told.
+    pub(super) fn events(&self) -> mpsc::Sender<Event> {
+        self.lane.events.clone()
+    }
+
     pub(super) fn fail(&mut self, incoming: &Incoming, failure: &Failure) {
         self.reply(Outgoing::failed(incoming, failure));
     }
@@ -185,6 +188,7 @@ impl Front {
                 tracing::info!("reload: starting a worker for the new configuration");
                 self.start_worker(*setup);
             }
+            Event::Marked(node, marks) => self.change(Change::Mark(node, marks)),
             Event::Stop => {
                 tracing::info!(unanswered = self.lane.desk.len(), "stopping: answering what was received");
                 self.stopping = Some(Instant::now());
@@ -193,18 +197,18 @@ impl Front {
         }
     }
 
-    fn registry(&mut self, event: RegistryEvent) {
+    fn hear(&mut self, event: RegistryEvent) {
         match event {
             RegistryEvent::Change(change) => self.cluster_change(change),
-            RegistryEvent::Ready => {
+            RegistryEvent::Ready { .. } => {
                 (self.nodes_known, self.bus) = (true, true);
                 self.show();
                 tracing::info!(nodes = self.cluster.len(), "the node list is read");
             }
-            RegistryEvent::Lost => {
+            RegistryEvent::Lost { reason } => {
                 self.bus = false;
                 self.show();
-                tracing::warn!(nodes = self.cluster.len(), "NATS is away: deciding on the nodes known so far");
+                tracing::warn!(nodes = self.cluster.len(), reason, "the view is not kept: deciding on the nodes known so far");
             }
             RegistryEvent::Refused { .. } => drop(self.metrics.refused_documents.inc()),
         }
@@ -247,7 +251,6 @@ impl Front {
             tracing::info!(reservation = %entry.reservation.id, node = %entry.reservation.node, "reservation expired");
             self.change(Change::Release(Arc::clone(&entry.reservation.id)));
         }
-        self.warm_up(now_ms);
         if self.lane.wants_worker(Instant::now()) {
             self.start_worker(self.setup.clone());
         }
@@ -342,7 +345,7 @@ pub async fn run(mut front: Front, mut inbox: Inbox) {
             1.. = inbox.words.recv_many(&mut words, BATCH) => {
                 words.drain(..).for_each(|(number, event)| front.words(number, event));
             }
-            1.. = inbox.registry.recv_many(&mut changes, BATCH) => changes.drain(..).for_each(|event| front.registry(event)),
+            1.. = inbox.registry.recv_many(&mut changes, BATCH) => changes.drain(..).for_each(|event| front.hear(event)),
             1.. = inbox.requests.recv_many(&mut requests, BATCH) => requests.drain(..).for_each(|one| front.request(one)),
             _ = tick.tick() => front.tick(),
         }

@@ -1,4 +1,0 @@
-//! stub
-pub mod exit;
-pub mod one_shot;
-pub mod table;
