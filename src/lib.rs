@@ -5,7 +5,9 @@
 //! `engine`, then `evaluator` and `config`, then the processes and NATS, then `front`, then `cli`.
 
 pub mod chain;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod engine;
 pub mod evaluator;
 pub mod model;
