@@ -50,7 +50,7 @@ pub fn explained(answer: &Value) {
     }
     match answer.get("node").and_then(Value::as_str) {
         Some(node) => {
-            anstream::eprintln!("{} {node}, chosen by {}", "would place".green().bold(), text(answer, "decided_by"))
+            anstream::eprintln!("{} {node}, by {}", "chosen".green().bold(), text(answer, "decided_by"))
         }
         None => {
             let error = answer.get("error").cloned().unwrap_or_default();

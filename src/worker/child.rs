@@ -73,6 +73,7 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
         }
     };
     guard(&watch, &outbox, Arc::new(birth.set), birth.limits)?;
+    sandbox::open_nothing()?;
     lock(&outbox).say(&Word::Ready)?;
     Clerk { evaluator, watch, outbox, limits: birth.limits }.serve(socket)
 }
