@@ -6,7 +6,11 @@ pub mod backoff;
 pub mod connect;
 pub mod jetstream;
 mod link;
+pub mod message;
+pub mod micro;
+pub mod service;
 pub mod subjects;
+pub mod wire;
 
 pub use connect::{Address, Bus, ConnectError, Connection, Link, LinkState, Secret, Tls};
 pub use subjects::{KeyError, Namespace, NamespaceError};

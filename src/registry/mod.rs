@@ -6,6 +6,7 @@
 
 mod feed;
 pub mod journal;
+pub mod ledger;
 pub mod liveness;
 pub mod marks;
 pub mod memory;

@@ -1,0 +1,4 @@
+//! The command line: one file per command.
+
+pub mod files;
+pub mod problem;
