@@ -55,6 +55,13 @@ impl Moment {
     }
 }
 
+/// The time zone that `name` names: an IANA name such as `Europe/Berlin`, or a POSIX TZ string. Names come from the
+/// database that is built in, so that no file is read.
+#[must_use]
+pub fn zone(name: &str) -> Option<TimeZone> {
+    TimeZone::get(name).or_else(|_unknown| TimeZone::posix(name)).ok()
+}
+
 /// The offset of `zone` from UTC at Unix time `unix_s`, in seconds, east positive.
 #[must_use]
 pub fn offset_s(unix_s: i64, zone: &TimeZone) -> i32 {
@@ -104,7 +111,10 @@ mod tests {
 
     #[test]
     fn equal_seeds_give_equal_streams() {
-        let draw = |seed, step, node| { let mut dice = Dice::new(seed, step, node); [dice.unit(), dice.unit()] };
+        let draw = |seed, step, node| {
+            let mut dice = Dice::new(seed, step, node);
+            [dice.unit(), dice.unit()]
+        };
         assert_eq!(draw(1, 0, ""), draw(1, 0, ""));
         assert_ne!(draw(1, 0, ""), draw(2, 0, ""));
         assert_ne!(draw(1, 0, "a"), draw(1, 0, "b"));

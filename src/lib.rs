@@ -4,7 +4,15 @@
 //! why none. Imports only go down the floors of ARCHITECTURE.md: `model` and `clock`, then `script` and `chain`, then
 //! `engine`, then `evaluator` and `config`, then the processes and NATS, then `front`, then `cli`.
 
+pub mod chain;
+pub mod cli;
 pub mod clock;
-pub mod model;
+pub mod config;
 pub mod engine;
+pub mod evaluator;
+pub mod front;
+pub mod model;
+pub mod nats;
+pub mod registry;
 pub mod script;
+pub mod worker;

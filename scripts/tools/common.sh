@@ -1,7 +1,7 @@
 # What the tools in this folder share: where they install, and how. Sourced, never run.
 #
-# Everything lands in WHITHER_TOOLS (default: .tools at the repository's root), in a folder named after its pinned version,
-# so that a new pin installs anew, nothing outside the folder changes, and removing the folder undoes it all.
+# Everything lands in WHITHER_TOOLS (default: .tools at the repository's root), in a folder named after its pinned
+# version, so that a new pin installs anew, nothing outside the folder changes, and removing the folder undoes it all.
 
 say() { echo "${0##*/}: $*" >&2; }
 
@@ -24,8 +24,8 @@ open_tools() {
     fi
 }
 
-# install_tool FOLDER COMMAND...: runs the command with a scratch folder as its last argument; the folder appears under its name
-# only once the command succeeded, so an interrupted download is not mistaken for an installed tool.
+# install_tool FOLDER COMMAND...: runs the command with a scratch folder as its last argument; the folder appears under
+# its name only once the command succeeded, so an interrupted download is not mistaken for an installed tool.
 install_tool() {
     folder=$1
     shift
@@ -34,8 +34,8 @@ install_tool() {
     "$@" "$folder.part" && mv "$folder.part" "$folder"
 }
 
-# pip_install REQUIREMENT FOLDER. --target touches no environment, so an externally managed Python allows it; a user's own
-# pip settings (`user`, `require-virtualenv`) would refuse the flag.
+# pip_install REQUIREMENT FOLDER. --target touches no environment, so an externally managed Python allows it; a user's
+# own pip settings (`user`, `require-virtualenv`) would refuse the flag.
 pip_install() {
     pip=$(find_pip) || { say "python3 has no pip (Debian: apt-get install python3-pip)"; return 1; }
     PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \

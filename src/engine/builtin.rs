@@ -58,7 +58,9 @@ impl Policy for Builtin {
             Self::FewestSessions => sessions,
             Self::MostMemory => figures.free_memory.map(|free| -free),
             Self::RoundRobin => Some(0.0),
-            Self::LeastLoad => figures.load1.map(|load| load / figures.cores.filter(|cores| *cores > 0.0).unwrap_or(1.0)),
+            Self::LeastLoad => {
+                figures.load1.map(|load| load / figures.cores.filter(|cores| *cores > 0.0).unwrap_or(1.0))
+            }
             Self::Weighted => sessions.map(|sessions| sessions / figures.weight.unwrap_or(1.0)),
             Self::StickyUser => Some(cluster.sessions_on(&request.login, node.id()))
                 .filter(|sessions| *sessions > 0 && !request.login.is_empty())

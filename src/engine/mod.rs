@@ -27,6 +27,4 @@ pub struct Language {
 }
 
 /// Every language, one line each.
-pub const LANGUAGES: &[Language] = &[
-    Language { name: "JavaScript", extension: "js", engine: javascript::engine },
-];
+pub const LANGUAGES: &[Language] = &[Language { name: "JavaScript", extension: "js", engine: javascript::engine }];

@@ -165,7 +165,8 @@ impl Cluster {
     /// The changes that make an empty cluster into this one.
     pub fn snapshot(&self) -> impl Iterator<Item = Change> {
         let reports = self.nodes().map(|(_, node)| Change::Report(Arc::clone(node.report())));
-        let stale = self.nodes().filter(|(_, node)| node.is_stale()).map(|(_, node)| Change::Stale(Arc::clone(node.id())));
+        let stale =
+            self.nodes().filter(|(_, node)| node.is_stale()).map(|(_, node)| Change::Stale(Arc::clone(node.id())));
         let marks = self.marks.iter().map(|(id, marks)| Change::Mark(Arc::clone(id), marks.clone()));
         let reservations = self.reservations.values().cloned().map(Change::Reserve);
         reports.chain(stale).chain(marks).chain(reservations)
@@ -192,7 +193,9 @@ impl Cluster {
                 });
                 let place = match self.arrangement {
                     Arrangement::Arrival => self.order.len(),
-                    Arrangement::ById => self.order.partition_point(|other| self.node(*other).is_some_and(|o| o.id() < &id)),
+                    Arrangement::ById => {
+                        self.order.partition_point(|other| self.node(*other).is_some_and(|o| o.id() < &id))
+                    }
                 };
                 self.order.insert(place, slot);
                 self.by_id.insert(id, slot);
@@ -319,7 +322,9 @@ mod tests {
     #[test]
     fn a_reservation_counts_until_released_and_survives_a_report() {
         let mut cluster = Cluster::default();
-        cluster.apply(report(json!({"id": "a", "maxSessions": 2, "nodeData": {"sessions": [{"id": "s", "user": "ann"}]}})));
+        cluster.apply(report(
+            json!({"id": "a", "maxSessions": 2, "nodeData": {"sessions": [{"id": "s", "user": "ann"}]}}),
+        ));
         cluster.apply(Change::Reserve(reservation("r1", "a", "bob")));
         let node = cluster.get("a").unwrap();
         assert!(node.is_full());

@@ -4,11 +4,12 @@
 //! [`MAX_NAMED`] ids each, which also keeps replies far below NATS's message size.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::decision::Position;
+use super::decision::{FailureName, Position};
 
 /// How many ids are named per reason.
 pub const MAX_NAMED: usize = 20;
@@ -39,6 +40,23 @@ pub enum LostReason {
 }
 
 impl LostReason {
+    /// The reason in a sentence about the node: `b` is …
+    #[must_use]
+    pub const fn phrase(self) -> &'static str {
+        match self {
+            Self::Stale => "stale: it has not reported within the liveness limit",
+            Self::MissingService => "without a service that the chain requires",
+            Self::Cordoned => "cordoned",
+            Self::Full => "full",
+            Self::CoolingDown => "cooling down after a failed start",
+            Self::NotReturned => "not in the returned list",
+            Self::Filtered => "filtered out",
+            Self::Unscored => "left out by `score`",
+            Self::ScriptError => "left out: the script failed on it",
+            Self::Left => "gone from the cluster",
+        }
+    }
+
     /// The reason on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -70,22 +88,42 @@ pub struct Lost {
 
 /// Lost nodes by reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LostNodes(pub BTreeMap<LostReason, Lost>);
+pub struct LostNodes {
+    /// The nodes lost for each reason.
+    pub by_reason: BTreeMap<LostReason, Lost>,
+    watched: Option<Arc<str>>,
+    watched_reason: Option<LostReason>,
+}
 
 impl LostNodes {
+    /// No lost nodes yet; whether `watched` is among those to come will be known however many there are.
+    #[must_use]
+    pub fn watching(watched: Option<&Arc<str>>) -> Self {
+        Self { watched: watched.cloned(), ..Self::default() }
+    }
+
+    /// Why the watched node was lost, where it was.
+    #[must_use]
+    pub fn watched_reason(&self) -> Option<LostReason> {
+        self.watched_reason
+    }
+
     /// Notes that `node` was lost for `reason`.
     pub fn add(&mut self, reason: LostReason, node: &Arc<str>) {
-        let lost = self.0.entry(reason).or_default();
+        let lost = self.by_reason.entry(reason).or_default();
         lost.count += 1;
         if lost.nodes.len() < MAX_NAMED {
             lost.nodes.push(Arc::clone(node));
+        }
+        if self.watched.as_ref() == Some(node) {
+            self.watched_reason = Some(reason);
         }
     }
 
     /// Notes that `node` was lost because a script failed on it, and keeps the first such message.
     pub fn add_error(&mut self, node: &Arc<str>, message: &str) {
         self.add(LostReason::ScriptError, node);
-        if let Some(lost) = self.0.get_mut(&LostReason::ScriptError) {
+        if let Some(lost) = self.by_reason.get_mut(&LostReason::ScriptError) {
             lost.message.get_or_insert_with(|| message.to_owned());
         }
     }
@@ -93,7 +131,7 @@ impl LostNodes {
     /// How many nodes were lost, for whatever reason.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.0.values().map(|lost| lost.count).sum()
+        self.by_reason.values().map(|lost| lost.count).sum()
     }
 }
 
@@ -118,13 +156,43 @@ pub enum LogLevel {
     Error,
 }
 
+/// A step's verdict, as a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Said {
+    /// It chose this node.
+    Select(Arc<str>),
+    /// It left this many candidates.
+    Narrow(u64),
+    /// It passed.
+    Pass,
+    /// It failed, which its `on_error` turned into a pass or a fallback, or which ended the chain.
+    Failed(FailureName, String),
+    /// It chose a node that cannot take the request, which the chain's `on_unplaceable` turned into a pass.
+    Unplaceable(Arc<str>, LostReason),
+    /// It is an executable, and those are not run to explain.
+    NotRun,
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Select(node) => write!(f, "select {node}"),
+            Self::Narrow(count) => write!(f, "narrow to {count}"),
+            Self::Pass => f.write_str("pass"),
+            Self::Failed(name, message) => write!(f, "{name}: {message}"),
+            Self::Unplaceable(node, reason) => write!(f, "skipped: {node} is {}", reason.as_str()),
+            Self::NotRun => f.write_str("not run to explain"),
+        }
+    }
+}
+
 /// What one step said, and what that cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
     /// The step's name.
     pub step: Arc<str>,
-    /// Its verdict in words, e.g. `select b`, `narrow to 3`, `pass`, `script-error`.
-    pub verdict: String,
+    /// Its verdict.
+    pub said: Said,
     /// How many candidates it saw.
     pub candidates: u64,
     /// How many calls of script functions it made.

@@ -124,7 +124,10 @@ mod tests {
     #[test]
     fn limits_come_before_the_parser() {
         let deep = "[".repeat(100_000);
-        assert!(matches!(parse(deep.as_bytes(), JsonLimits::bytes(1 << 20)), Err(JsonError::TooDeep { max_depth: 64 })));
+        assert!(matches!(
+            parse(deep.as_bytes(), JsonLimits::bytes(1 << 20)),
+            Err(JsonError::TooDeep { max_depth: 64 })
+        ));
         assert!(matches!(parse(b"[1,2]", JsonLimits::bytes(4)), Err(JsonError::TooLarge { bytes: 5, max_bytes: 4 })));
         assert!(parse(b"[NaN]", JsonLimits::bytes(10)).is_err());
     }

@@ -7,15 +7,15 @@ pub mod decision;
 pub mod diagnosis;
 pub mod json;
 pub mod node;
-pub mod request;
 pub mod report;
+pub mod request;
 pub mod reservation;
 pub mod session;
 pub mod verdict;
 
 pub use cluster::{Arrangement, Change, Cluster, SlotIndex};
 pub use decision::{Decision, Failure, FailureName, LimitKind, Outcome, Position, Thrown};
-pub use diagnosis::{Diagnosis, LostReason, StepReport};
+pub use diagnosis::{Diagnosis, LostReason, Said, StepReport};
 pub use json::{JsonError, JsonLimits};
 pub use node::{Marks, Node};
 pub use report::Report;

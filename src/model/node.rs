@@ -216,9 +216,11 @@ impl Field<'_> {
             Self::Json(value) => (*value).clone(),
             Self::Count(count) => json!(count),
             Self::Flag(flag) => json!(flag),
-            Self::Data(node) => {
-                node.data_fields().map(|(name, field)| (name.to_owned(), field.to_value())).collect::<Map<_, _>>().into()
-            }
+            Self::Data(node) => node
+                .data_fields()
+                .map(|(name, field)| (name.to_owned(), field.to_value()))
+                .collect::<Map<_, _>>()
+                .into(),
         }
     }
 

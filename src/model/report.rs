@@ -201,7 +201,15 @@ fn normalise(mut own: Map<String, Value>, text: Arc<str>) -> Result<Report, Repo
     for (name, value) in own.into_iter().chain(static_data) {
         fields.entry(name).or_insert(value);
     }
-    Ok(Report { services: services.iter().filter_map(service_name).collect(), id, text, fields, sessions, figures, cordoned })
+    Ok(Report {
+        services: services.iter().filter_map(service_name).collect(),
+        id,
+        text,
+        fields,
+        sessions,
+        figures,
+        cordoned,
+    })
 }
 
 /// The vital signs of a node, taken from either generation's fields and written back to both.
@@ -221,10 +229,15 @@ impl Vitals {
         let mut cpu = health.object("cpu")?;
         let mut mem = health.object("mem")?;
         let loadavg = node.numbers("loadavg")?;
-        let mut load = Vec::new();
+        let (mut load, mut later) = (Vec::new(), Vec::new());
         for (place, name) in ["load1", "load5", "load15"].into_iter().enumerate() {
             let own = Fields { node: node.node, own: &mut cpu }.amount(name)?;
-            load.extend(own.or_else(|| loadavg.get(place).copied()));
+            match own.or_else(|| loadavg.get(place).copied()) {
+                // The list is positional: a five-minute load must not stand in the one-minute load's place.
+                Some(figure) if load.len() == place => load.push(figure),
+                Some(figure) => later.push((name, figure)),
+                None => {}
+            }
         }
         let vitals = Self {
             free: Fields { node: node.node, own: &mut mem }.amount("free")?.or(node.amount("freemem")?),
@@ -243,6 +256,9 @@ impl Vitals {
         };
         for (name, value) in ["load1", "load5", "load15"].into_iter().zip(&vitals.load) {
             fill(&mut cpu, name, Some(*value));
+        }
+        for (name, value) in later {
+            fill(&mut cpu, name, Some(value));
         }
         fill(&mut cpu, "utilization", vitals.utilization);
         fill(&mut cpu, "cores", vitals.cores);
@@ -340,7 +356,9 @@ fn amount(value: &Value) -> Option<f64> {
 
 /// A count; `3.0` is one too, because some reporters write every number that way.
 fn whole(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| amount(value).filter(|number| number.fract() == 0.0 && *number < 9e15).map(|number| number as u64))
+    value
+        .as_u64()
+        .or_else(|| amount(value).filter(|number| number.fract() == 0.0 && *number < 9e15).map(|number| number as u64))
 }
 
 fn positive(value: Option<&Value>) -> Option<f64> {

@@ -132,7 +132,10 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
 }
 
 /// Each of the two where it is there, else the other.
-fn twins(left: Option<Map<String, Value>>, right: Option<Map<String, Value>>) -> (Map<String, Value>, Map<String, Value>) {
+fn twins(
+    left: Option<Map<String, Value>>,
+    right: Option<Map<String, Value>>,
+) -> (Map<String, Value>, Map<String, Value>) {
     match (left, right) {
         (Some(left), Some(right)) => (left, right),
         (Some(one), None) | (None, Some(one)) => (one.clone(), one),
@@ -203,7 +206,8 @@ mod tests {
         assert_eq!(new.jwt(), "secret");
         assert!(!Value::Object(new.fields().clone()).to_string().contains("secret"));
 
-        let old = Request::from_value(json!({"user": {"login": "ann"}, "data": {"a": 1}, "extra": [1]}), "here").unwrap();
+        let old =
+            Request::from_value(json!({"user": {"login": "ann"}, "data": {"a": 1}, "extra": [1]}), "here").unwrap();
         assert_eq!(old.fields()["params"]["me"]["login"], "ann");
         assert_eq!(old.fields()["params"]["start"]["a"], 1);
         assert_eq!(old.fields()["local"]["serverId"], "here");

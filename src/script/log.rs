@@ -17,7 +17,19 @@ impl LogBook {
     /// An empty book.
     #[must_use]
     pub fn new(limits: ScriptLimits) -> Self {
-        Self { limits, lines: RefCell::default() }
+        Self::after(0, limits)
+    }
+
+    /// The book of a decision that goes on after having logged `written` lines.
+    #[must_use]
+    pub fn after(written: usize, limits: ScriptLimits) -> Self {
+        Self { limits, lines: RefCell::new((written, Vec::new())) }
+    }
+
+    /// How many lines were written, dropped ones included.
+    #[must_use]
+    pub fn written(&self) -> usize {
+        self.lines.borrow().0
     }
 
     /// Writes `text` down; past the limit of lines, one line says so and the rest is dropped.

@@ -1,0 +1,15 @@
+// Only the nodes that are meant for logins.
+//
+// Nodes:    `"login": true` in the static data, or METADATA_LOGIN=true in the agent's environment.
+// Requests: nothing; before a login nothing but a name is known.
+// Config:   [chain."user/login"]
+//           steps = ["scripts/login-nodes.js", "builtin:round-robin"]
+//
+// One parameter: the answer depends on the node alone, so it is worked out once per report and not per login.
+
+// Metadata is text, whatever was meant: METADATA_LOGIN=false must not count.
+const isYes = (value) => /^(true|yes|on|1)$/i.test(String(value));
+
+function filter(node) {
+  return isYes(node.staticData.login) || isYes(node.metadata.login);
+}

@@ -1,0 +1,48 @@
+//! A chain: the ordered steps for an action, and the plain evaluation of it.
+//!
+//! This evaluation is the reference: it looks at every candidate at every step, keeps nothing between requests, and
+//! stays as it is so that faster plans can be tested against it. It does not know which engines exist.
+
+pub mod candidates;
+pub mod eligibility;
+pub mod evaluate;
+pub mod pernode;
+pub mod recency;
+pub mod spec;
+pub mod verdict;
+
+use std::sync::Arc;
+
+use crate::script::{Policy, Script};
+
+pub use evaluate::{Ask, Progress, Stage, Suspended, Witness};
+pub use recency::Recency;
+pub use spec::{ChainSet, ChainSpec, OnError, OnUnplaceable, Purpose, StepSource, StepSpec};
+
+/// A chain whose steps are compiled.
+pub struct Chain {
+    /// What it was made from.
+    pub spec: Arc<ChainSpec>,
+    /// Its steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a chain.
+pub struct Step {
+    /// What it was made from.
+    pub spec: StepSpec,
+    /// What runs.
+    pub kind: StepKind,
+    /// The built-in that `on_error = "fallback:NAME"` names.
+    pub fallback: Option<Box<dyn Policy>>,
+}
+
+/// What runs at a step.
+pub enum StepKind {
+    /// A script of an engine, in this process.
+    Script(Box<dyn Script>),
+    /// A built-in policy.
+    Policy(Box<dyn Policy>),
+    /// A program outside: the decision is suspended until somebody hands in what the program said.
+    External,
+}

@@ -1,0 +1,142 @@
+//! What a chain is made from: plain data that a config describes and a worker is born with.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::request::DEFAULT_ACTION;
+use crate::script::ScriptLimits;
+
+/// Every chain of a service, with what their scripts are run under: all that an evaluator is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainSet {
+    /// The chains, one for each action.
+    pub chains: Vec<ChainSpec>,
+    /// The limits that engines keep themselves.
+    pub limits: ScriptLimits,
+    /// The site's time zone: an IANA name, or a POSIX TZ string where the host has no name for it.
+    pub zone: String,
+}
+
+impl ChainSet {
+    /// These chains in UTC with every limit at its default.
+    #[must_use]
+    pub fn new(chains: Vec<ChainSpec>) -> Self {
+        Self { chains, limits: ScriptLimits::default(), zone: "UTC".to_owned() }
+    }
+
+    /// The chain of `action`.
+    #[must_use]
+    pub fn get(&self, action: &str) -> Option<&ChainSpec> {
+        self.chains.iter().find(|chain| &*chain.action == action)
+    }
+}
+
+/// A chain as it was configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainSpec {
+    /// The action that it decides.
+    pub action: Arc<str>,
+    /// Its steps, in order.
+    pub steps: Vec<StepSpec>,
+    /// Whether a placement is reserved, and whether only nodes that can take a session are eligible.
+    pub reserve: bool,
+    /// What happens when a step names a node that cannot take the request.
+    pub on_unplaceable: OnUnplaceable,
+    /// Services that a node must run to be eligible.
+    pub require_services: Vec<String>,
+    /// Whether scripts see the request's token.
+    pub pass_jwt: bool,
+}
+
+impl ChainSpec {
+    /// The chain of `action` with every setting at its default.
+    #[must_use]
+    pub fn new(action: &str, steps: Vec<StepSpec>) -> Self {
+        Self {
+            action: action.into(),
+            steps,
+            reserve: Self::reserves_by_default(action),
+            on_unplaceable: OnUnplaceable::default(),
+            require_services: Vec::new(),
+            pass_jwt: false,
+        }
+    }
+
+    /// Starting a session takes a place on a node; a login or any other question starts nothing.
+    #[must_use]
+    pub fn reserves_by_default(action: &str) -> bool {
+        action == DEFAULT_ACTION
+    }
+}
+
+/// What happens when a step names a node that is not eligible.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUnplaceable {
+    /// The request fails with `unplaceable-node`.
+    #[default]
+    Error,
+    /// The step counts as a pass.
+    Skip,
+    /// The node is taken all the same.
+    Allow,
+}
+
+/// What happens when a step fails.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnError {
+    /// The chain stops and the requester gets the error, as in FastX.
+    #[default]
+    Stop,
+    /// The step counts as a pass.
+    Skip,
+    /// The built-in of this name ends the chain.
+    Fallback(String),
+}
+
+/// A step as it was configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepSpec {
+    /// How diagnoses and errors call it: the file as it was written, or `builtin:NAME`.
+    pub name: Arc<str>,
+    /// What it runs.
+    pub source: StepSource,
+    /// What happens when it fails.
+    pub on_error: OnError,
+    /// Its limit of CPU time in milliseconds, where it has its own.
+    pub cpu_ms: Option<u32>,
+}
+
+impl StepSpec {
+    /// The step that runs `source`, with every setting at its default.
+    #[must_use]
+    pub fn new(name: &str, source: StepSource) -> Self {
+        Self { name: name.into(), source, on_error: OnError::default(), cpu_ms: None }
+    }
+}
+
+/// What a step runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StepSource {
+    /// A script in the language that its file's extension names.
+    Script {
+        /// The extension, without the dot.
+        extension: String,
+        /// The source.
+        text: Arc<str>,
+    },
+    /// The built-in of this name.
+    Builtin(String),
+    /// A program on the front's machine.
+    Executable(String),
+}
+
+/// What a request is decided for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// To place a session.
+    Place,
+    /// To say what would happen: reserves nothing and runs no executable.
+    Explain,
+}

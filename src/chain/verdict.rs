@@ -1,0 +1,114 @@
+//! From what a step returned to a verdict: every value is checked against the cluster and the candidates.
+//!
+//! Scripts, executables and the tests share this file, so that a value means the same whatever language it came from.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::model::{Candidate, Cluster, Failure, FailureName, LimitKind, Overlay, Verdict};
+use crate::script::{Element, Returned, ScriptLimits};
+
+use super::candidates::Places;
+
+/// Reads `returned` as a verdict about `candidates`.
+///
+/// # Errors
+/// `unknown-node` for an id that no node has, `bad-verdict` for what is no verdict, `script-limit` for overlays past
+/// their size. The message says what came back and what was expected.
+pub fn read(
+    returned: Returned,
+    candidates: &[Candidate],
+    cluster: &Cluster,
+    limits: &ScriptLimits,
+) -> Result<Verdict, Failure> {
+    let bad = |found: &str, advice: &str| {
+        let message =
+            format!("the script returned {found}; a step returns a node id, a list of nodes, or nothing{advice}");
+        Failure::new(FailureName::BadVerdict, message)
+    };
+    match returned {
+        Returned::Falsy => Ok(Verdict::Pass),
+        Returned::Id(id) => cluster.find(&id).map(Verdict::Select).ok_or_else(|| {
+            let message = format!("the script chose `{}`, and the cluster has no node of that id", limits.cut(&id));
+            Failure::new(FailureName::UnknownNode, message)
+        }),
+        Returned::List(elements) => narrow(elements, candidates, cluster, limits).map(Verdict::Narrow),
+        Returned::Node(id) => Err(bad(&format!("the node object `{}`", limits.cut(&id)), ": return node.id")),
+        Returned::Other(found) => Err(bad(&found, "")),
+    }
+}
+
+fn narrow(
+    elements: Vec<Element>,
+    candidates: &[Candidate],
+    cluster: &Cluster,
+    limits: &ScriptLimits,
+) -> Result<Vec<Candidate>, Failure> {
+    let mut left = Places::of(candidates);
+    let places = Places::of(candidates);
+    let mut overlay_bytes = 0;
+    let mut narrowed = Vec::with_capacity(elements.len().min(candidates.len()));
+    for element in elements {
+        let (position, properties) = match element {
+            Element::Given(position) => (position, None),
+            Element::Id(id) => (find(&id, &places, cluster, limits)?, None),
+            Element::Node(id, properties) => (find(&id, &places, cluster, limits)?, Some(properties)),
+            Element::Other(found) => {
+                let message = format!("the returned list holds {found}; each element must be a node or the id of one");
+                return Err(Failure::new(FailureName::BadVerdict, message));
+            }
+        };
+        let Some(given) = candidates.get(position) else { continue };
+        if !left.take(given.slot) {
+            continue;
+        }
+        let overlay = match properties {
+            None => given.overlay.clone(),
+            Some(properties) => overlay(properties, given, cluster, limits, &mut overlay_bytes)?,
+        };
+        narrowed.push(Candidate { slot: given.slot, overlay });
+    }
+    Ok(narrowed)
+}
+
+fn find(id: &str, places: &Places, cluster: &Cluster, limits: &ScriptLimits) -> Result<usize, Failure> {
+    let slot = cluster.find(id);
+    slot.and_then(|slot| places.find(slot)).ok_or_else(|| {
+        let why = match slot {
+            Some(_) => "is no candidate here: an earlier step left it out, or it cannot take the request",
+            None => "is no node of the cluster",
+        };
+        Failure::new(FailureName::BadVerdict, format!("the returned list names `{}`, which {why}", limits.cut(id)))
+    })
+}
+
+/// What of `properties` differs from the node's own, in the size that is accepted.
+fn overlay(
+    mut properties: Map<String, Value>,
+    given: &Candidate,
+    cluster: &Cluster,
+    limits: &ScriptLimits,
+    total_bytes: &mut usize,
+) -> Result<Option<Overlay>, Failure> {
+    let Some(node) = cluster.node(given.slot) else { return Ok(None) };
+    properties.retain(|name, value| !node.field(name).is_some_and(|own| own.equals(value)));
+    if properties.is_empty() {
+        return Ok(None);
+    }
+    let bytes = serde_json::to_string(&properties).map_or(usize::MAX, |text| text.len());
+    *total_bytes = total_bytes.saturating_add(bytes);
+    let over = |what: String, limit: usize| {
+        Err(Failure::limit(
+            LimitKind::Output,
+            format!("{what} more than {limit} bytes of properties; return fewer of them"),
+        ))
+    };
+    if bytes > limits.overlay_node_bytes {
+        return over(format!("the script gave node `{}`", node.id()), limits.overlay_node_bytes);
+    }
+    if *total_bytes > limits.overlay_request_bytes {
+        return over("the script gave the nodes of one list".to_owned(), limits.overlay_request_bytes);
+    }
+    Ok(Some(Arc::new(properties)))
+}

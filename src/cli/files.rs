@@ -1,0 +1,75 @@
+//! The disk, for those floors that open no files themselves.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::config::{Contents, Fault, Files};
+
+/// The files of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path, at_most: usize) -> Result<Contents, Fault> {
+        let file = File::open(path).map_err(|error| fault(&error))?;
+        // Of the open file, not of the path: what is read and whose it is belong together.
+        let metadata = file.metadata().map_err(|error| fault(&error))?;
+        if metadata.is_dir() {
+            return Err(Fault::Directory);
+        }
+        let mut bytes = Vec::new();
+        file.take(at_most as u64 + 1).read_to_end(&mut bytes).map_err(|error| fault(&error))?;
+        Ok(Contents { bytes, size: metadata.len(), mode: mode(&metadata) })
+    }
+}
+
+fn fault(error: &io::Error) -> Fault {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Fault::Missing,
+        io::ErrorKind::IsADirectory => Fault::Directory,
+        io::ErrorKind::PermissionDenied => Fault::Unreadable("permission denied".to_owned()),
+        _ => Fault::Unreadable(error.to_string()),
+    }
+}
+
+#[cfg(unix)]
+fn mode(metadata: &std::fs::Metadata) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o7777
+}
+
+#[cfg(not(unix))]
+fn mode(_metadata: &std::fs::Metadata) -> u32 {
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_disk_answers_like_its_twin() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.js");
+        std::fs::write(&path, "#!/bin/x").unwrap();
+        let contents = Disk.read(&path, 3).unwrap();
+        assert_eq!((contents.bytes.as_slice(), contents.size), (b"#!/b".as_slice(), 8));
+        assert!(!contents.is_executable());
+        assert_eq!(Disk.read(folder.path(), 3), Err(Fault::Directory));
+        assert_eq!(Disk.read(&folder.path().join("none"), 3), Err(Fault::Missing));
+        assert_eq!(Disk.read(&path.join("below"), 3), Err(Fault::Missing));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_with_a_shebang_that_may_run_is_a_program() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sh");
+        std::fs::write(&path, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let contents = Disk.read(&path, 100).unwrap();
+        assert!(contents.is_executable() && !contents.others_may_read());
+    }
+}

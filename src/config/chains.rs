@@ -1,0 +1,169 @@
+//! The `[chain]` sections: one chain for each action.
+
+use std::ops::Range;
+use std::path::Path;
+
+use crate::chain::{ChainSpec, OnError, OnUnplaceable, StepSpec};
+use crate::script::ScriptLimits;
+
+use super::figure::SCRIPT_MS;
+use super::files::Files;
+use super::problem::{Notes, Problem, nearest, quoted};
+use super::section::{Entry, Section};
+use super::steps;
+
+/// The most steps of one chain.
+pub const MAX_STEPS: usize = 100;
+/// The longest name of an action in bytes.
+pub const MAX_ACTION_BYTES: usize = 128;
+
+const KEYS: [&str; 5] = ["steps", "reserve", "on_unplaceable", "require_services", "pass_jwt"];
+const STEP_KEYS: [&str; 4] = ["script", "builtin", "on_error", "cpu_ms"];
+
+const EXPECTED_CHAIN: &str = "a table for each action, as in `[chain.\"session/start\"]`";
+const EXPECTED_STEPS: &str = "a list such as `[\"scripts/gpu.js\", \"builtin:fewest-sessions\"]`";
+const EXPECTED_STEP: &str =
+    "the path of a script, `builtin:NAME`, or a table such as `{ script = \"gpu.js\", on_error = \"skip\" }`";
+const EXPECTED_ON_ERROR: &str = "`stop`, `skip` or `fallback:NAME` with the name of a built-in";
+const EXPECTED_ON_UNPLACEABLE: &str = "`error`, `skip` or `allow`";
+
+/// What chains are read with.
+pub(super) struct Reader<'a> {
+    pub(super) base: &'a Path,
+    pub(super) files: &'a dyn Files,
+    pub(super) limits: &'a ScriptLimits,
+}
+
+impl Reader<'_> {
+    /// The chains below `chains`, in the order of the file.
+    pub(super) fn read(&self, chains: &Entry<'_>, notes: &mut Notes) -> Vec<ChainSpec> {
+        let Some(named) = chains.named() else {
+            chains.wrong(EXPECTED_CHAIN, notes);
+            return Vec::new();
+        };
+        if named.is_empty() {
+            chains.wrong(EXPECTED_CHAIN, notes);
+        }
+        named.iter().filter_map(|(action, span, entry)| self.chain(action, span, entry, notes)).collect()
+    }
+
+    fn chain(&self, action: &str, key: &Range<usize>, entry: &Entry<'_>, notes: &mut Notes) -> Option<ChainSpec> {
+        if action.is_empty() || action.len() > MAX_ACTION_BYTES || action.chars().any(char::is_control) {
+            let message = format!(
+                "{} is no action, expected 1 to {MAX_ACTION_BYTES} bytes without control characters",
+                quoted(action)
+            );
+            notes.at(key, Problem::new(message));
+        }
+        let section = entry.section(&KEYS, EXPECTED_CHAIN, notes)?;
+        let steps = self.steps(&section, notes);
+        let defaults = ChainSpec::new(action, steps);
+        Some(ChainSpec {
+            reserve: section.flag("reserve", notes).unwrap_or(defaults.reserve),
+            on_unplaceable: on_unplaceable(&section, notes).unwrap_or_default(),
+            require_services: required_services(&section, notes),
+            pass_jwt: section.flag("pass_jwt", notes).unwrap_or(defaults.pass_jwt),
+            ..defaults
+        })
+    }
+
+    fn steps(&self, section: &Section<'_>, notes: &mut Notes) -> Vec<StepSpec> {
+        let Some(entry) = section.get("steps") else {
+            let problem = Problem::new(format!("the chain {} has no `steps`", quoted(&section.path)));
+            notes.missing(Some(&section.span), problem.help(format!("expected {EXPECTED_STEPS}")));
+            return Vec::new();
+        };
+        match entry.items() {
+            Some(items) if (1..=MAX_STEPS).contains(&items.len()) => {
+                items.iter().filter_map(|item| self.step(item, notes)).collect()
+            }
+            Some(items) if items.len() > MAX_STEPS => {
+                let message =
+                    format!("{} has {} steps, at most {MAX_STEPS} are accepted", quoted(&entry.path), items.len());
+                notes.at(&entry.span, Problem::new(message));
+                Vec::new()
+            }
+            _ => {
+                entry.wrong(EXPECTED_STEPS, notes);
+                Vec::new()
+            }
+        }
+    }
+
+    fn step(&self, entry: &Entry<'_>, notes: &mut Notes) -> Option<StepSpec> {
+        if !entry.is_table() {
+            let written = entry.text(EXPECTED_STEP, notes)?;
+            return self.load(written, &entry.span, notes);
+        }
+        let section = entry.section(&STEP_KEYS, EXPECTED_STEP, notes)?;
+        let on_error = on_error(&section, notes).unwrap_or_default();
+        let cpu_ms = section.get("cpu_ms").and_then(|entry| entry.whole(SCRIPT_MS.least, SCRIPT_MS.most, notes));
+        let step = match (section.get("script"), section.get("builtin")) {
+            (Some(entry), None) => self.load(entry.text("the path of a script", notes)?, &entry.span, notes)?,
+            (None, Some(entry)) => {
+                let name = entry.text("the name of a built-in", notes)?;
+                let name = name.strip_prefix(steps::BUILTIN_PREFIX).unwrap_or(name);
+                self.load(&format!("{}{name}", steps::BUILTIN_PREFIX), &entry.span, notes)?
+            }
+            (Some(_), Some(entry)) => {
+                notes.at(&entry.span, Problem::new("a step is a `script` or a `builtin`, this one is both"));
+                return None;
+            }
+            (None, None) => {
+                notes.missing(Some(&section.span), Problem::new("a step needs `script` or `builtin`"));
+                return None;
+            }
+        };
+        Some(StepSpec { on_error, cpu_ms, ..step })
+    }
+
+    fn load(&self, written: &str, span: &Range<usize>, notes: &mut Notes) -> Option<StepSpec> {
+        steps::load_step(written, self.base, self.files, self.limits).map_err(|problem| notes.at(span, problem)).ok()
+    }
+}
+
+fn on_error(section: &Section<'_>, notes: &mut Notes) -> Option<OnError> {
+    let (entry, text) = section.text("on_error", EXPECTED_ON_ERROR, notes)?;
+    match (text, text.strip_prefix("fallback:")) {
+        ("stop", _) => Some(OnError::Stop),
+        ("skip", _) => Some(OnError::Skip),
+        (_, Some(name)) => {
+            let name = name.strip_prefix(steps::BUILTIN_PREFIX).unwrap_or(name);
+            let builtin = steps::builtin(name).map_err(|problem| notes.at(&entry.span, problem)).ok()?;
+            Some(OnError::Fallback(builtin.name().to_owned()))
+        }
+        _ => {
+            choose(&entry, text, EXPECTED_ON_ERROR, ["stop", "skip"], notes);
+            None
+        }
+    }
+}
+
+fn on_unplaceable(section: &Section<'_>, notes: &mut Notes) -> Option<OnUnplaceable> {
+    let (entry, text) = section.text("on_unplaceable", EXPECTED_ON_UNPLACEABLE, notes)?;
+    match text {
+        "error" => Some(OnUnplaceable::Error),
+        "skip" => Some(OnUnplaceable::Skip),
+        "allow" => Some(OnUnplaceable::Allow),
+        _ => {
+            choose(&entry, text, EXPECTED_ON_UNPLACEABLE, ["error", "skip", "allow"], notes);
+            None
+        }
+    }
+}
+
+fn required_services(section: &Section<'_>, notes: &mut Notes) -> Vec<String> {
+    let Some(entry) = section.get("require_services") else { return Vec::new() };
+    let names = entry.texts("a list of services such as `[\"launcher\"]`", notes);
+    names.into_iter().map(|(_, name)| name.to_owned()).collect()
+}
+
+/// Notes that `text` is none of the words that are expected.
+fn choose<const N: usize>(entry: &Entry<'_>, text: &str, expected: &str, words: [&'static str; N], notes: &mut Notes) {
+    let problem = Problem::new(format!("{} is the string {}, expected {expected}", quoted(&entry.path), quoted(text)));
+    let problem = match nearest(text, words) {
+        Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+        None => problem,
+    };
+    notes.at(&entry.span, problem);
+}

@@ -1,0 +1,93 @@
+//! Every whole number that a config may set: its default, its range and what it means, each said once.
+//!
+//! The reader checks against this list, `new config` writes it out, and a test walks it.
+
+/// A whole number that a config may set.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// The section that it stands in.
+    pub section: &'static str,
+    /// Its key.
+    pub key: &'static str,
+    /// What it is where the config does not say.
+    pub default: u32,
+    /// The least that is accepted.
+    pub least: u32,
+    /// The most that is accepted.
+    pub most: u32,
+    /// What it means, for a person.
+    pub about: &'static str,
+}
+
+const fn service(key: &'static str, default: u32, (least, most): (u32, u32), about: &'static str) -> Figure {
+    Figure { section: "service", key, default, least, most, about }
+}
+
+const fn limit(key: &'static str, default: u32, (least, most): (u32, u32), about: &'static str) -> Figure {
+    Figure { section: "limits", key, default, least, most, about }
+}
+
+/// `service.liveness_s`.
+pub const LIVENESS_S: Figure =
+    service("liveness_s", 90, (3, 86_400), "a node without a report for so many seconds takes nothing");
+/// `service.reservation_s`.
+pub const RESERVATION_S: Figure = service(
+    "reservation_s",
+    120,
+    (1, 86_400),
+    "a placed session that its node does not report in this time is given up",
+);
+/// `service.cooldown_s`.
+pub const COOLDOWN_S: Figure =
+    service("cooldown_s", 60, (0, 86_400), "how long a node is passed over after a start failed there");
+/// `service.retries`.
+pub const RETRIES: Figure =
+    service("retries", 3, (0, 100), "how often a request is decided again when its node was taken meanwhile");
+
+/// `limits.script_ms`.
+pub const SCRIPT_MS: Figure = limit("script_ms", 250, (1, 60_000), "CPU time of a script step");
+/// `limits.script_us_per_candidate`.
+pub const SCRIPT_US_PER_CANDIDATE: Figure =
+    limit("script_us_per_candidate", 20, (0, 10_000), "CPU time that a script step has more for each candidate");
+/// `limits.node_call_ms`.
+pub const NODE_CALL_MS: Figure =
+    limit("node_call_ms", 10, (1, 10_000), "CPU time of one call of `filter`, `score` or `key`");
+/// `limits.executable_ms`.
+pub const EXECUTABLE_MS: Figure = limit("executable_ms", 10_000, (1, 600_000), "wall time of an executable step");
+/// `limits.wall_factor`.
+pub const WALL_FACTOR: Figure =
+    limit("wall_factor", 8, (1, 100), "wall time as a multiple of CPU time, for machines that are busy");
+/// `limits.worker_memory_mb`.
+pub const WORKER_MEMORY_MB: Figure =
+    limit("worker_memory_mb", 512, (64, 65_536), "memory of a worker in MiB, beside its mirror of the cluster");
+/// `limits.source_kb`.
+pub const SOURCE_KB: Figure = limit("source_kb", 256, (1, 16_384), "size of a script in KiB");
+/// `limits.request_kb`.
+pub const REQUEST_KB: Figure = limit("request_kb", 1024, (1, 65_536), "size of a request in KiB");
+/// `limits.queue`.
+pub const QUEUE: Figure = limit("queue", 10_000, (1, 1_000_000), "requests that wait for one chain");
+/// `limits.log_lines`.
+pub const LOG_LINES: Figure = limit("log_lines", 100, (0, 10_000), "lines that the scripts of one decision may log");
+
+/// Every figure, in the order of a config.
+pub const FIGURES: [&Figure; 14] = [
+    &LIVENESS_S,
+    &RESERVATION_S,
+    &COOLDOWN_S,
+    &RETRIES,
+    &SCRIPT_MS,
+    &SCRIPT_US_PER_CANDIDATE,
+    &NODE_CALL_MS,
+    &EXECUTABLE_MS,
+    &WALL_FACTOR,
+    &WORKER_MEMORY_MB,
+    &SOURCE_KB,
+    &REQUEST_KB,
+    &QUEUE,
+    &LOG_LINES,
+];
+
+/// The keys of the figures of `section`.
+pub fn keys(section: &str) -> impl Iterator<Item = &'static str> {
+    FIGURES.into_iter().filter(move |figure| figure.section == section).map(|figure| figure.key)
+}

@@ -1,0 +1,155 @@
+//! The service's config: one TOML file, read in two steps, every problem reported at once with its line.
+//!
+//! First text becomes a tree with spans (`raw`), then the tree becomes the types below, in which nothing is left to
+//! check. This floor opens no file and asks no host: both are handed in. It does not know what its values are used for.
+
+use std::ops::Range;
+use std::path::Path;
+
+use crate::chain::{ChainSet, ChainSpec};
+use crate::script::ScriptLimits;
+
+pub mod address;
+pub mod chains;
+pub mod figure;
+pub mod files;
+pub mod nats;
+pub mod problem;
+pub mod raw;
+pub mod secret;
+mod section;
+pub mod settings;
+pub mod steps;
+
+pub use address::ServerUrl;
+pub use files::{Contents, Fault, Files, MemoryFiles};
+pub use nats::{ClientCertificate, Login, Namespace, Nats, Tls};
+pub use problem::{ConfigErrors, Place, Problem};
+pub use secret::Secret;
+pub use settings::{Limits, Service};
+pub use steps::load_step;
+
+use problem::{Notes, quoted};
+use section::Section;
+
+const SECTIONS: [&str; 5] = ["nats", "http", "service", "limits", "chain"];
+
+/// A config in which everything is as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The bus.
+    pub nats: Nats,
+    /// Where the small HTTP port listens; absent where it does not. An address of `core::net` is a value and no socket.
+    pub http: Option<core::net::SocketAddr>,
+    /// How the service keeps its state.
+    pub service: Service,
+    /// What is bounded, and how far.
+    pub limits: Limits,
+    /// The chains with what they run under; none where the command did not need them.
+    pub chains: ChainSet,
+}
+
+/// What a config is read with.
+#[derive(Clone, Copy)]
+pub struct Loading<'a> {
+    /// Where it is read from, and the files that it names.
+    pub files: &'a dyn Files,
+    /// The host's time zone, for a config that names none.
+    pub host_zone: &'a str,
+    /// What the command uses of it.
+    pub needs: Needs,
+}
+
+/// What a command uses of a config, and so must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// The chains: `place`, and `serve` where its command line has the address.
+    Chains,
+    /// The bus: commands that ask or report. Chains are not looked at, because a script that someone is working on must
+    /// not keep a node from being cordoned.
+    Nats,
+    /// Both: `serve`.
+    Both,
+}
+
+/// Reads the config in the file called `path`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(path: &Path, loading: Loading<'_>) -> Result<Config, ConfigErrors> {
+    let file = path.to_string_lossy();
+    let unread = |problem| ConfigErrors::whole(&file, problem);
+    let contents = loading.files.read(path, raw::MAX_CONFIG_BYTES).map_err(|fault| {
+        let problem = Problem::new(format!("config {}: {fault}", quoted(&file)));
+        unread(if fault == Fault::Missing { problem.help("`whither new config` writes one") } else { problem })
+    })?;
+    let text = contents
+        .text(raw::MAX_CONFIG_BYTES)
+        .map_err(|why| unread(Problem::new(format!("config {}: {why}", quoted(&file)))))?;
+    let mut notes = Notes::default();
+    let base = path.parent().unwrap_or(Path::new(""));
+    let (config, secret) = read(text, base, loading, &mut notes);
+    if let Some((key, span)) = secret.filter(|_| contents.others_may_read()) {
+        notes.at(&span, exposed(&key, &file, contents.mode));
+    }
+    notes.into_errors(&file, text, secret::masked).map_or(Ok(config), Err)
+}
+
+type Stands = (String, Range<usize>);
+
+/// The config in `text`, as far as it is one, and where its first secret stands.
+fn read(text: &str, base: &Path, loading: Loading<'_>, notes: &mut Notes) -> (Config, Option<Stands>) {
+    let tree = raw::parse(text, notes);
+    let root = Section::root(&tree, &SECTIONS, notes);
+    let (nats, secret) = read_nats(&root, base, loading, notes);
+    let service = Service::read(&root, loading.host_zone, notes);
+    let limits = Limits::read(&root, notes);
+    let chains = match loading.needs {
+        Needs::Nats => Vec::new(),
+        Needs::Chains | Needs::Both => read_chains(&root, base, loading.files, &limits.script(), notes),
+    };
+    let chains = ChainSet { chains, limits: limits.script(), zone: service.timezone.clone() };
+    (Config { nats, http: settings::read_http(&root, notes), service, limits, chains }, secret)
+}
+
+fn read_nats(root: &Section<'_>, base: &Path, loading: Loading<'_>, notes: &mut Notes) -> (Nats, Option<Stands>) {
+    let entry = root.get("nats");
+    let span = entry.as_ref().map(|entry| entry.span.clone());
+    let section = entry.and_then(|entry| entry.section(&nats::KEYS, "a table", notes));
+    if section.as_ref().is_none_or(|section| section.get("url").is_none()) && loading.needs != Needs::Chains {
+        let problem = Problem::new("there is no `nats.url`");
+        notes.missing(span.as_ref(), problem.help(format!("expected {}", nats::EXPECTED_URL)));
+    }
+    match section {
+        Some(section) => nats::Reader { section: &section, base, files: loading.files }.read(notes),
+        None => (Nats::default(), None),
+    }
+}
+
+fn read_chains(
+    root: &Section<'_>,
+    base: &Path,
+    files: &dyn Files,
+    limits: &ScriptLimits,
+    notes: &mut Notes,
+) -> Vec<ChainSpec> {
+    match root.get("chain") {
+        Some(entry) => chains::Reader { base, files, limits }.read(&entry, notes),
+        None => {
+            let problem = Problem::new("there is no chain, expected one for each action");
+            notes.missing(None, problem.help("the least is `[chain.\"session/start\"]` with its `steps`"));
+            Vec::new()
+        }
+    }
+}
+
+fn exposed(key: &str, file: &str, mode: u32) -> Problem {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
+    let word = match file.bytes().all(plain) && !file.starts_with('-') {
+        true => file.to_owned(),
+        false if file.starts_with('-') => format!("'./{}'", file.replace('\'', "'\\''")),
+        false => format!("'{}'", file.replace('\'', "'\\''")),
+    };
+    Problem::new(format!("{} is a secret, and others than its owner may read this file (mode {mode:03o})", quoted(key)))
+        .help(format!("chmod 600 {word}"))
+}

@@ -1,0 +1,266 @@
+//! The `[nats]` section: where the bus is, and how this service makes itself known there.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::address::ServerUrl;
+use super::files::Files;
+use super::problem::{Notes, Problem, quoted};
+use super::secret::Secret;
+use super::section::{Entry, Section};
+
+/// The namespace where the config names none.
+pub const DEFAULT_NAMESPACE: &str = "whither";
+/// The longest namespace in bytes: every subject and bucket begins with it.
+const MAX_NAMESPACE_BYTES: usize = 64;
+
+pub(super) const KEYS: [&str; 11] = [
+    "url",
+    "namespace",
+    "credentials",
+    "token",
+    "user",
+    "password",
+    "nkey",
+    "tls_ca",
+    "tls_cert",
+    "tls_key",
+    "tls_required",
+];
+
+/// How to reach the bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nats {
+    /// The servers; empty where the config names none.
+    pub urls: Vec<ServerUrl>,
+    /// What every subject and bucket begins with.
+    pub namespace: Namespace,
+    /// How to log in.
+    pub login: Login,
+    /// How to encrypt.
+    pub tls: Tls,
+}
+
+impl Default for Nats {
+    fn default() -> Self {
+        Self { urls: Vec::new(), namespace: Namespace::default(), login: Login::None, tls: Tls::default() }
+    }
+}
+
+/// How to log in; the ways exclude one another, because a client that tries several hides which one the server took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// Not at all, or as an address says.
+    None,
+    /// With a credentials file, as `nsc` writes it.
+    Credentials(PathBuf),
+    /// With a token.
+    Token(Secret),
+    /// With a name and a password.
+    Password {
+        /// The name.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// With the seed of a user's key.
+    Nkey(Secret),
+    /// With such a seed that stands in a file.
+    NkeyFile(PathBuf),
+}
+
+/// How to encrypt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Whether a server without encryption is refused.
+    pub required: bool,
+    /// The file of the authorities that the server's certificate is checked against; the system's where there is none.
+    pub ca: Option<PathBuf>,
+    /// This client's own certificate.
+    pub client: Option<ClientCertificate>,
+}
+
+/// A certificate that a client shows, with its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The file of the certificate.
+    pub cert: PathBuf,
+    /// The file of its key.
+    pub key: PathBuf,
+}
+
+/// What every subject and bucket of one service begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace(String);
+
+impl Namespace {
+    const EXPECTED: &str = "1 to 64 letters, digits, `_` or `-`";
+
+    /// The namespace called `text`.
+    ///
+    /// # Errors
+    /// What a namespace is made of, where `text` is none.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        match (1..=MAX_NAMESPACE_BYTES).contains(&text.len()) && text.bytes().all(fits) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(format!("{} is no namespace, expected {}", quoted(text), Self::EXPECTED)),
+        }
+    }
+
+    /// The namespace as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Namespace {
+    fn default() -> Self {
+        Self(DEFAULT_NAMESPACE.to_owned())
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the section is read with.
+pub(super) struct Reader<'a> {
+    pub(super) section: &'a Section<'a>,
+    pub(super) base: &'a Path,
+    pub(super) files: &'a dyn Files,
+}
+
+impl Reader<'_> {
+    /// The section as it is meant, and where its first secret stands.
+    pub(super) fn read(&self, notes: &mut Notes) -> (Nats, Option<(String, Range<usize>)>) {
+        let (urls, url_secret) = self.urls(notes);
+        let namespace = self.namespace(notes).unwrap_or_default();
+        let (login, login_secret) = self.login(notes);
+        let tls = self.tls(notes);
+        (Nats { urls, namespace, login, tls }, url_secret.or(login_secret))
+    }
+
+    fn urls(&self, notes: &mut Notes) -> (Vec<ServerUrl>, Option<(String, Range<usize>)>) {
+        let Some(entry) = self.section.get("url") else { return (Vec::new(), None) };
+        let (mut urls, mut secret) = (Vec::new(), None);
+        if entry.items().is_some_and(|items| items.is_empty()) {
+            entry.wrong(EXPECTED_URL, notes);
+        }
+        for (entry, text) in entry.texts(EXPECTED_URL, notes) {
+            match ServerUrl::parse(text) {
+                Ok(url) => {
+                    secret = secret.or(url.has_login().then_some((entry.path, entry.span)));
+                    urls.push(url);
+                }
+                Err(error) => notes.at(&entry.span, Problem::new(format!("{}: {error}", quoted(&entry.path)))),
+            }
+        }
+        (urls, secret)
+    }
+
+    fn namespace(&self, notes: &mut Notes) -> Option<Namespace> {
+        let (entry, text) = self.section.text("namespace", Namespace::EXPECTED, notes)?;
+        let refused = |_message| entry.wrong(Namespace::EXPECTED, notes);
+        Namespace::parse(text).map_err(refused).ok()
+    }
+
+    fn login(&self, notes: &mut Notes) -> (Login, Option<(String, Range<usize>)>) {
+        let credentials = self.file("credentials", notes).map(|(entry, path)| (entry, Login::Credentials(path)));
+        let token =
+            self.section.text("token", "a token", notes).map(|(entry, text)| (entry, Login::Token(Secret::new(text))));
+        let password = self.password(notes);
+        let nkey = self.nkey(notes);
+        let mut ways = [credentials, token, password, nkey].into_iter().flatten();
+        let Some((first, login)) = ways.next() else { return (Login::None, None) };
+        let mut secret = login.secret().map(|_| (first.path.clone(), first.span.clone()));
+        for (other, way) in ways {
+            let message = format!("{} and {} are two ways to log in", quoted(&first.path), quoted(&other.path));
+            notes.at(&other.span, Problem::new(message).help("keep one of them"));
+            secret = secret.or(way.secret().map(|_| (other.path.clone(), other.span.clone())));
+        }
+        (login, secret)
+    }
+
+    /// A name with its password; the entry is the password's, which is the secret of the two.
+    fn password(&self, notes: &mut Notes) -> Option<(Entry<'_>, Login)> {
+        let (has_user, has_password) = (self.section.get("user").is_some(), self.section.get("password").is_some());
+        let user = self.section.text("user", "a user name", notes);
+        let password = self.section.text("password", "a password", notes);
+        match (user, password) {
+            (Some((_, user)), Some((entry, password))) => {
+                Some((entry, Login::Password { user: user.to_owned(), password: Secret::new(password) }))
+            }
+            (Some((entry, _)), None) if !has_password => {
+                notes.missing(Some(&entry.span), Problem::new("`nats.user` needs `nats.password` beside it"));
+                None
+            }
+            (None, Some((entry, password))) => {
+                if !has_user {
+                    notes.missing(Some(&entry.span), Problem::new("`nats.password` needs `nats.user` beside it"));
+                }
+                Some((entry, Login::Password { user: String::new(), password: Secret::new(password) }))
+            }
+            _ => None,
+        }
+    }
+
+    fn nkey(&self, notes: &mut Notes) -> Option<(Entry<'_>, Login)> {
+        let (entry, text) = self.section.text("nkey", "a seed, or the path of a file with one", notes)?;
+        // Every seed is `S`, a letter for whose it is, and base32: 58 characters without a dot or slash in them.
+        let is_seed = text.len() == 58 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        match is_seed {
+            true if text.starts_with("SU") => Some((entry, Login::Nkey(Secret::new(text)))),
+            true => {
+                let message = "`nats.nkey` is not the seed of a user, which begins with `SU`";
+                notes.at(&entry.span, Problem::new(message));
+                Some((entry, Login::Nkey(Secret::new(text))))
+            }
+            false => self.file("nkey", notes).map(|(entry, path)| (entry, Login::NkeyFile(path))),
+        }
+    }
+
+    fn tls(&self, notes: &mut Notes) -> Tls {
+        let ca = self.file("tls_ca", notes).map(|(_, path)| path);
+        let (cert, key) = (self.file("tls_cert", notes), self.file("tls_key", notes));
+        for (one, other) in [("tls_cert", "tls_key"), ("tls_key", "tls_cert")] {
+            if let (Some(entry), None) = (self.section.get(one), self.section.get(other)) {
+                let message = format!("`nats.{one}` needs `nats.{other}` beside it");
+                notes.missing(Some(&entry.span), Problem::new(message));
+            }
+        }
+        let client = cert.zip(key).map(|((_, cert), (_, key))| ClientCertificate { cert, key });
+        Tls { required: self.section.flag("tls_required", notes).unwrap_or(false), ca, client }
+    }
+
+    /// The file that `key` names, which must be there: what is missing is better found now than at a reconnect.
+    fn file(&self, key: &str, notes: &mut Notes) -> Option<(Entry<'_>, PathBuf)> {
+        let (entry, text) = self.section.text(key, "the path of a file", notes)?;
+        let path = self.base.join(text);
+        let fault = match self.files.read(&path, 1) {
+            Err(fault) => fault.to_string(),
+            Ok(contents) if contents.bytes.is_empty() => "is empty".to_owned(),
+            Ok(_) => return Some((entry, path)),
+        };
+        // What was meant as a seed and is none must not be repeated as a path.
+        let named = if key == "nkey" { String::new() } else { format!(" {}", quoted(text)) };
+        notes.at(&entry.span, Problem::new(format!("{}:{named} {fault}", quoted(&entry.path))));
+        None
+    }
+}
+
+pub(super) const EXPECTED_URL: &str = "an address such as `nats://127.0.0.1:4222`, or a list of them";
+
+impl Login {
+    /// The secret that stands in the config itself.
+    const fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::Token(secret) | Self::Nkey(secret) | Self::Password { password: secret, .. } => Some(secret),
+            Self::None | Self::Credentials(_) | Self::NkeyFile(_) => None,
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What is wrong with a config, as values: each problem with its line, and all of them at once.
+//!
+//! How they look on a terminal is the command line's business; the plain form, one line each, is here.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The most problems that are listed; a megabyte of nonsense has as many as it has bytes.
+pub const MAX_PROBLEMS: usize = 100;
+/// The most characters that a message repeats of what the administrator wrote.
+const MAX_SHOWN_CHARS: usize = 120;
+
+/// Everything that is wrong with one config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors {
+    /// The file, as it was named.
+    pub file: Arc<str>,
+    /// Its text, with the secrets masked; places count in it.
+    pub text: Arc<str>,
+    /// The problems in the order of their places.
+    pub problems: Vec<Problem>,
+    /// How many more there are, past [`MAX_PROBLEMS`].
+    pub more: usize,
+}
+
+/// One thing that is wrong, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Which key, what was found, what is expected.
+    pub message: String,
+    /// What would make it right, where that can be guessed.
+    pub help: Option<String>,
+    /// Where it stands; absent where it is the file as a whole.
+    pub place: Option<Place>,
+}
+
+/// A place in a config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as it was named.
+    pub file: Arc<str>,
+    /// The line, from 1.
+    pub line: usize,
+    /// The character in that line, from 1.
+    pub column: usize,
+    /// The bytes of the text.
+    pub span: Range<usize>,
+}
+
+impl ConfigErrors {
+    /// The problem that `file` could not be read at all.
+    #[must_use]
+    pub fn whole(file: &str, problem: Problem) -> Self {
+        Self { file: file.into(), text: "".into(), problems: vec![problem], more: 0 }
+    }
+}
+
+impl Problem {
+    /// A problem without a place or advice.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None, place: None }
+    }
+
+    /// The same problem with advice.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{}:{}:{}: ", place.file, place.line, place.column)?;
+        }
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => write!(f, " ({help})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, problem) in self.problems.iter().enumerate() {
+            if place > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{problem}")?;
+        }
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "\n{}: {more} more problems", self.file),
+        }
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// The problems of one config while it is read.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    problems: Vec<(Option<Range<usize>>, Problem)>,
+    /// Stretches whose syntax is broken: what was recovered of them says nothing.
+    spoiled: Vec<Range<usize>>,
+}
+
+impl Notes {
+    /// Notes that the syntax is broken within `stretch`; the first time that it is.
+    pub(super) fn broken(&mut self, stretch: Range<usize>, span: Range<usize>, problem: Problem) {
+        if !self.spoiled.contains(&stretch) {
+            self.spoiled.push(stretch);
+            self.problems.push((Some(span), problem));
+        }
+    }
+
+    /// Notes a problem with what stands at `span`.
+    pub(super) fn at(&mut self, span: &Range<usize>, problem: Problem) {
+        if !self.spoiled.iter().any(|stretch| within(span.start, stretch)) {
+            self.problems.push((Some(span.clone()), problem));
+        }
+    }
+
+    /// Notes that something is missing. Where the syntax is broken it may be there, unread.
+    pub(super) fn missing(&mut self, span: Option<&Range<usize>>, problem: Problem) {
+        if self.spoiled.is_empty() {
+            self.problems.push((span.cloned(), problem));
+        }
+    }
+
+    /// Notes a problem of the file as a whole.
+    pub(super) fn whole(&mut self, problem: Problem) {
+        self.problems.push((None, problem));
+    }
+
+    /// All problems in order, if there are any. They point into `text`, which is shown as `mask` leaves it.
+    pub(super) fn into_errors(mut self, file: &str, text: &str, mask: fn(&str) -> String) -> Option<ConfigErrors> {
+        if self.problems.is_empty() {
+            return None;
+        }
+        let file: Arc<str> = file.into();
+        self.problems.sort_by_key(|(span, _)| span.as_ref().map_or(0, |span| span.start));
+        let more = self.problems.len().saturating_sub(MAX_PROBLEMS);
+        let located = |(span, problem): (Option<Range<usize>>, Problem)| Problem {
+            place: span.map(|span| locate(&file, text, span)),
+            ..problem
+        };
+        let problems = self.problems.into_iter().take(MAX_PROBLEMS).map(located).collect();
+        Some(ConfigErrors { file: Arc::clone(&file), text: mask(text).into(), problems, more })
+    }
+}
+
+/// Whether `position` lies in `stretch`, its end included: what is missing is missing at the end.
+pub(super) const fn within(position: usize, stretch: &Range<usize>) -> bool {
+    stretch.start <= position && position <= stretch.end
+}
+
+/// The line around `position`, without its line feed.
+pub(super) fn line_around(text: &str, position: usize) -> Range<usize> {
+    let (before, after) = text.split_at(text.floor_char_boundary(position));
+    let start = before.rfind('\n').map_or(0, |feed| feed + 1);
+    start..before.len() + after.find('\n').unwrap_or(after.len())
+}
+
+fn locate(file: &Arc<str>, text: &str, span: Range<usize>) -> Place {
+    let before = text.get(..text.floor_char_boundary(span.start)).unwrap_or(text);
+    let line_text = before.rsplit('\n').next().unwrap_or_default();
+    Place {
+        file: Arc::clone(file),
+        line: before.matches('\n').count() + 1,
+        column: line_text.chars().count() + 1,
+        span,
+    }
+}
+
+/// `text` in backticks as a message repeats it: cut where it is long, and without characters that move a terminal's cursor.
+pub(super) fn quoted(text: &str) -> String {
+    let mut shown = String::from("`");
+    for (place, character) in text.chars().enumerate() {
+        match character {
+            _ if place == MAX_SHOWN_CHARS => {
+                shown.push('…');
+                break;
+            }
+            character if character.is_control() => shown.extend(character.escape_default()),
+            character => shown.push(character),
+        }
+    }
+    shown.push('`');
+    shown
+}
+
+/// Which of `known` was probably meant by `word`.
+pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |word: &str| word.to_lowercase().replace('-', "_");
+    // Longer than any word there is: not worth a quadratic comparison.
+    let word = Some(plain(word)).filter(|word| word.len() <= 64)?;
+    known
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(&word, &plain(known)), known))
+        .filter(|(distance, known)| *distance <= known.len() / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_a_near_one() {
+        let known = ["liveness_s", "reservation_s", "retries", "url"];
+        assert_eq!(nearest("livness_s", known), Some("liveness_s"));
+        assert_eq!(nearest("Retires", known), Some("retries"));
+        assert_eq!(nearest("reservation-s", known), Some("reservation_s"));
+        assert_eq!(nearest("urls", known), Some("url"));
+        assert_eq!(nearest("banana", known), None);
+        assert_eq!(nearest(&"r".repeat(1 << 20), known), None);
+    }
+
+    #[test]
+    fn places_count_characters_and_survive_any_position() {
+        let file: Arc<str> = "f".into();
+        let at = |text: &str, position: usize| {
+            let place = locate(&file, text, position..position);
+            (place.line, place.column)
+        };
+        assert_eq!(at("a\nüx", 4), (2, 2));
+        assert_eq!(at("a\nüx", 3), (2, 1), "inside a character");
+        assert_eq!(at("a\n", 2), (2, 1));
+        assert_eq!(at("", 9), (1, 1));
+        assert_eq!(line_around("ab\ncd\n", 4), 3..5);
+        assert_eq!(line_around("ab\ncd", 99), 3..5);
+    }
+
+    #[test]
+    fn what_is_repeated_cannot_move_the_cursor() {
+        assert_eq!(quoted("a\u{1b}[2Jb\n"), "`a\\u{1b}[2Jb\\n`");
+        assert_eq!(quoted(&"x".repeat(500)).chars().count(), MAX_SHOWN_CHARS + 3);
+    }
+}

@@ -1,0 +1,104 @@
+//! Secrets in a config: they are never shown, and a file that holds one is nobody else's to read.
+
+use std::fmt;
+
+use super::problem::nearest;
+
+/// Keys whose values are never repeated.
+const SECRET_KEYS: [&str; 3] = ["token", "password", "nkey"];
+/// Keys that somebody may write for one of them.
+const SECRET_WORDS: [&str; 7] = ["token", "password", "nkey", "pass", "secret", "seed", "auth"];
+
+/// A text that must not get into logs or messages.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes `text` out of sight.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The text, for whoever it is meant for.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Whether the value of the key called `path` is never repeated.
+pub(super) fn is_secret_key(path: &str) -> bool {
+    SECRET_KEYS.contains(&path.rsplit('.').next().unwrap_or(path))
+}
+
+/// `text` with what may be a secret replaced by stars, each byte at its place.
+///
+/// It looks at lines, not at the tree, because a line with broken syntax is shown too.
+pub(super) fn masked(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let secret_from = secret_value(line).or_else(|| userinfo(line));
+        let (open, hidden) = line.split_at(secret_from.unwrap_or(line.len()));
+        shown.push_str(open);
+        for character in hidden.chars() {
+            match character.is_whitespace() {
+                true => shown.push(character),
+                false => shown.extend(std::iter::repeat_n('*', character.len_utf8())),
+            }
+        }
+    }
+    shown
+}
+
+/// Where the value of a secret key, or of one that is misspelt, begins in `line`.
+fn secret_value(line: &str) -> Option<usize> {
+    let mut start = 0;
+    line.match_indices(['=', ':']).map(|(sign, _)| sign).find_map(|sign| {
+        let before = line.get(start..sign)?.trim_end_matches([' ', '\t', '"', '\'']);
+        let key = before.rsplit(|character: char| !character.is_alphanumeric() && character != '_').next()?;
+        start = sign + 1;
+        nearest(key, SECRET_WORDS).map(|_| start)
+    })
+}
+
+/// Where the name and password of an address begin in `line`.
+fn userinfo(line: &str) -> Option<usize> {
+    let start = line.find("://")? + 3;
+    line.get(start..)?.contains('@').then_some(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_is_masked_in_place() {
+        for (text, shown) in [
+            ("token = \"söcret\" # x\nuser = \"u\"\n", "token = ********* * *\nuser = \"u\"\n"),
+            ("  nats.password='p'\r\n", "  nats.password=***\r\n"),
+            ("nats = { user = \"u\", \"nkey\" = \"SU\" }", "nats = { user = \"u\", \"nkey\" = **** *"),
+            ("pasword: \"p\"", "pasword: ***"),
+            ("a = 1, Auth-Token = 2", "a = 1, Auth-Token = *"),
+            ("token = \"broken", "token = *******"),
+            ("url = \"nats://u:p@host\"", "url = \"nats://*********"),
+            ("url = \"nats://host\"", "url = \"nats://host\""),
+            ("# a token is a secret", "# a token is a secret"),
+        ] {
+            assert_eq!(masked(text), shown);
+            assert_eq!(masked(text).len(), text.len());
+        }
+    }
+
+    #[test]
+    fn a_secret_does_not_show_itself() {
+        assert_eq!(format!("{:?}", Secret::new("x")), "Secret(…)");
+        assert!(is_secret_key("nats.token") && is_secret_key("password") && !is_secret_key("nats.user"));
+    }
+}

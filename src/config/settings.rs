@@ -1,0 +1,164 @@
+//! The sections `[http]`, `[service]` and `[limits]`: a few texts, and the figures.
+
+use core::net::SocketAddr;
+
+use crate::clock;
+use crate::script::ScriptLimits;
+
+use super::figure;
+use super::problem::{Notes, Problem, quoted};
+use super::section::Section;
+
+const EXPECTED_LISTEN: &str = "an address with its port such as `127.0.0.1:8222`";
+const EXPECTED_TABLE: &str = "a table";
+const EXPECTED_ZONE: &str = "a time zone such as `Europe/Berlin`";
+
+/// How the service keeps its state; [`figure`] says what each number means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The site's time zone, as in [`ChainSet::zone`](crate::chain::ChainSet::zone).
+    pub timezone: String,
+    /// [`figure::LIVENESS_S`].
+    pub liveness_s: u32,
+    /// [`figure::RESERVATION_S`].
+    pub reservation_s: u32,
+    /// [`figure::COOLDOWN_S`].
+    pub cooldown_s: u32,
+    /// [`figure::RETRIES`].
+    pub retries: u32,
+}
+
+/// What is bounded, and how far; [`figure`] says what each number means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// [`figure::SCRIPT_MS`].
+    pub script_ms: u32,
+    /// [`figure::SCRIPT_US_PER_CANDIDATE`].
+    pub script_us_per_candidate: u32,
+    /// [`figure::NODE_CALL_MS`].
+    pub node_call_ms: u32,
+    /// [`figure::EXECUTABLE_MS`].
+    pub executable_ms: u32,
+    /// [`figure::WALL_FACTOR`].
+    pub wall_factor: u32,
+    /// [`figure::WORKER_MEMORY_MB`].
+    pub worker_memory_mb: u32,
+    /// [`figure::SOURCE_KB`].
+    pub source_kb: u32,
+    /// [`figure::REQUEST_KB`].
+    pub request_kb: u32,
+    /// [`figure::QUEUE`].
+    pub queue: u32,
+    /// [`figure::LOG_LINES`].
+    pub log_lines: u32,
+}
+
+impl Service {
+    /// Every setting at its default, in the time zone `timezone`.
+    #[must_use]
+    pub fn new(timezone: &str) -> Self {
+        Self {
+            timezone: timezone.to_owned(),
+            liveness_s: figure::LIVENESS_S.default,
+            reservation_s: figure::RESERVATION_S.default,
+            cooldown_s: figure::COOLDOWN_S.default,
+            retries: figure::RETRIES.default,
+        }
+    }
+
+    pub(super) fn read(root: &Section<'_>, host_zone: &str, notes: &mut Notes) -> Self {
+        let mut known = vec!["timezone"];
+        known.extend(figure::keys("service"));
+        let entry = root.get("service");
+        let Some(section) = entry.and_then(|entry| entry.section(&known, EXPECTED_TABLE, notes)) else {
+            return Self::new(&checked_host_zone(host_zone, notes));
+        };
+        Self {
+            timezone: timezone(&section, host_zone, notes),
+            liveness_s: section.figure(&figure::LIVENESS_S, notes),
+            reservation_s: section.figure(&figure::RESERVATION_S, notes),
+            cooldown_s: section.figure(&figure::COOLDOWN_S, notes),
+            retries: section.figure(&figure::RETRIES, notes),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            script_ms: figure::SCRIPT_MS.default,
+            script_us_per_candidate: figure::SCRIPT_US_PER_CANDIDATE.default,
+            node_call_ms: figure::NODE_CALL_MS.default,
+            executable_ms: figure::EXECUTABLE_MS.default,
+            wall_factor: figure::WALL_FACTOR.default,
+            worker_memory_mb: figure::WORKER_MEMORY_MB.default,
+            source_kb: figure::SOURCE_KB.default,
+            request_kb: figure::REQUEST_KB.default,
+            queue: figure::QUEUE.default,
+            log_lines: figure::LOG_LINES.default,
+        }
+    }
+}
+
+impl Limits {
+    /// The part of the limits that engines keep themselves.
+    #[must_use]
+    pub fn script(&self) -> ScriptLimits {
+        ScriptLimits {
+            source_bytes: self.source_kb as usize * 1024,
+            log_lines: self.log_lines as usize,
+            ..ScriptLimits::default()
+        }
+    }
+
+    pub(super) fn read(root: &Section<'_>, notes: &mut Notes) -> Self {
+        let known: Vec<_> = figure::keys("limits").collect();
+        let entry = root.get("limits");
+        let Some(section) = entry.and_then(|entry| entry.section(&known, EXPECTED_TABLE, notes)) else {
+            return Self::default();
+        };
+        Self {
+            script_ms: section.figure(&figure::SCRIPT_MS, notes),
+            script_us_per_candidate: section.figure(&figure::SCRIPT_US_PER_CANDIDATE, notes),
+            node_call_ms: section.figure(&figure::NODE_CALL_MS, notes),
+            executable_ms: section.figure(&figure::EXECUTABLE_MS, notes),
+            wall_factor: section.figure(&figure::WALL_FACTOR, notes),
+            worker_memory_mb: section.figure(&figure::WORKER_MEMORY_MB, notes),
+            source_kb: section.figure(&figure::SOURCE_KB, notes),
+            request_kb: section.figure(&figure::REQUEST_KB, notes),
+            queue: section.figure(&figure::QUEUE, notes),
+            log_lines: section.figure(&figure::LOG_LINES, notes),
+        }
+    }
+}
+
+/// Where the small HTTP port listens.
+pub(super) fn read_http(root: &Section<'_>, notes: &mut Notes) -> Option<SocketAddr> {
+    let section = root.get("http")?.section(&["listen"], EXPECTED_TABLE, notes)?;
+    let Some((entry, text)) = section.text("listen", EXPECTED_LISTEN, notes) else {
+        if section.get("listen").is_none() {
+            notes.missing(Some(&section.span), Problem::new("`http` has no `listen`").help(EXPECTED_LISTEN));
+        }
+        return None;
+    };
+    text.parse().map_err(|_unknown| entry.wrong(EXPECTED_LISTEN, notes)).ok()
+}
+
+fn timezone(section: &Section<'_>, host_zone: &str, notes: &mut Notes) -> String {
+    if section.get("timezone").is_none() {
+        return checked_host_zone(host_zone, notes);
+    }
+    let Some((entry, name)) = section.text("timezone", EXPECTED_ZONE, notes) else { return String::new() };
+    if clock::zone(name).is_none() {
+        entry.wrong(EXPECTED_ZONE, notes);
+    }
+    name.to_owned()
+}
+
+fn checked_host_zone(host_zone: &str, notes: &mut Notes) -> String {
+    if clock::zone(host_zone).is_none() {
+        let problem = Problem::new(format!("the host's time zone {} is not known", quoted(host_zone)));
+        notes.missing(None, problem.help(format!("set `service.timezone` to {EXPECTED_ZONE}")));
+    }
+    host_zone.to_owned()
+}

@@ -1,0 +1,97 @@
+//! A step by the name that an administrator writes: `builtin:NAME`, or the path of a script.
+//!
+//! The command line reads its steps here too, so that a step means the same in both places.
+
+use std::path::Path;
+
+use crate::chain::{StepSource, StepSpec};
+use crate::engine::LANGUAGES;
+use crate::engine::builtin::Builtin;
+use crate::script::ScriptLimits;
+
+use super::files::{Contents, Fault, Files};
+use super::problem::{Problem, nearest, quoted};
+
+/// What a built-in's name begins with.
+pub const BUILTIN_PREFIX: &str = "builtin:";
+
+/// The step that `written` names, its script read from a path relative to `base`.
+///
+/// # Errors
+/// What is wrong with the name or the file; the problem has no place, which its reader may add.
+pub fn load_step(written: &str, base: &Path, files: &dyn Files, limits: &ScriptLimits) -> Result<StepSpec, Problem> {
+    if let Some(name) = written.strip_prefix(BUILTIN_PREFIX) {
+        let builtin = builtin(name)?;
+        return Ok(StepSpec::new(written, StepSource::Builtin(builtin.name().to_owned())));
+    }
+    if written.is_empty() || written.contains('\0') {
+        return Err(Problem::new(format!("{} is no path of a script", quoted(written))));
+    }
+    let contents = files.read(&base.join(written), limits.source_bytes).map_err(|fault| unread(written, &fault))?;
+    if contents.is_executable() {
+        let message = format!(
+            "{} is an executable (it starts with `#!` and may be executed), and this version does not run executables yet",
+            quoted(written)
+        );
+        return Err(Problem::new(message));
+    }
+    let extension = known_extension(written, &contents)?;
+    let text = source(written, &contents, limits)?;
+    Ok(StepSpec::new(written, StepSource::Script { extension: extension.to_owned(), text: text.into() }))
+}
+
+/// The built-in called `name`.
+///
+/// # Errors
+/// The names there are, and the one that was probably meant.
+pub fn builtin(name: &str) -> Result<Builtin, Problem> {
+    let names = Builtin::ALL.map(Builtin::name);
+    names.iter().zip(Builtin::ALL).find(|(known, _)| **known == name).map(|(_, builtin)| builtin).ok_or_else(|| {
+        let problem = Problem::new(format!("unknown built-in {}, there are: {}", quoted(name), names.join(", ")));
+        match nearest(name, names) {
+            Some(meant) => problem.help(format!("did you mean `{BUILTIN_PREFIX}{meant}`?")),
+            None => problem,
+        }
+    })
+}
+
+fn unread(written: &str, fault: &Fault) -> Problem {
+    let problem = Problem::new(format!("script {}: {fault}", quoted(written)));
+    match fault {
+        Fault::Missing if Builtin::parse(written).is_ok() => {
+            problem.help(format!("did you mean `{BUILTIN_PREFIX}{written}`?"))
+        }
+        _ => problem,
+    }
+}
+
+/// The extension that says which language the script is in.
+fn known_extension<'a>(written: &'a str, contents: &Contents) -> Result<&'a str, Problem> {
+    let extension = Path::new(written).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    if LANGUAGES.iter().any(|language| language.extension == extension) {
+        return Ok(extension);
+    }
+    let known: Vec<_> =
+        LANGUAGES.iter().map(|language| format!("`.{}` ({})", language.extension, language.name)).collect();
+    let problem = Problem::new(format!(
+        "script {}: its extension names no known language, there are: {}",
+        quoted(written),
+        known.join(", ")
+    ));
+    Err(match contents.bytes.starts_with(b"#!") {
+        true => problem.help("it starts with `#!` but may not be executed, so it is no executable either"),
+        false => problem,
+    })
+}
+
+fn source<'a>(written: &str, contents: &'a Contents, limits: &ScriptLimits) -> Result<&'a str, Problem> {
+    let refused = |why: &str| Problem::new(format!("script {}: {why}", quoted(written)));
+    let text = contents.text(limits.source_bytes).map_err(|why| match contents.bytes.len() > limits.source_bytes {
+        true => refused(&why).help("`limits.source_kb` sets how many"),
+        false => refused(&why),
+    })?;
+    if text.trim().is_empty() {
+        return Err(refused("is empty"));
+    }
+    Ok(text)
+}

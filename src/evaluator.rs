@@ -1,0 +1,248 @@
+//! The Evaluator: cluster changes and questions in, decisions out. Synchronous, deterministic, without I/O.
+//!
+//! It is the heart of a worker, and the same type serves the command line, tests and benches in process. Each decision
+//! that reserves is applied to its own cluster at once, tentatively: the next question must see it, whoever commits.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::chain::evaluate::{self, Ask, Progress, Stage, Suspended, Witness};
+use crate::chain::{Chain, ChainSet, ChainSpec, OnError, Purpose, Recency, Step, StepKind, StepSource, StepSpec};
+use crate::clock::{self, Moment, Stopwatch};
+use crate::engine::builtin::Builtin;
+use crate::engine::{LANGUAGES, Settings};
+use crate::model::{Arrangement, Change, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Reservation};
+use crate::script::{Engine, LoadError, Policy, Returned, ScriptError, ScriptLimits, Source};
+
+/// A step that could not be compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompileError {
+    /// The chain's action.
+    pub action: Arc<str>,
+    /// The step.
+    pub step: Arc<str>,
+    /// What is wrong with it.
+    pub error: LoadError,
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.error.position {
+            Some(_) => write!(f, "{}", self.error),
+            None => write!(f, "{}: {}", self.step, self.error),
+        }
+    }
+}
+
+/// A question for the evaluator.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The decision's id; its reservation, where it makes one, has the same.
+    pub decision: Arc<str>,
+    /// What is asked.
+    pub ask: Ask,
+}
+
+/// What the evaluator uses of its surroundings.
+pub struct Senses {
+    /// Measures what steps cost.
+    pub stopwatch: Box<dyn Stopwatch>,
+    /// Is told what runs.
+    pub witness: Box<dyn Witness>,
+}
+
+/// A mirror of the cluster with compiled chains over it.
+pub struct Evaluator {
+    cluster: Cluster,
+    chains: BTreeMap<Arc<str>, Seat>,
+    limits: ScriptLimits,
+    zone: TimeZone,
+    senses: Senses,
+}
+
+/// A chain and what it remembers.
+struct Seat {
+    chain: Chain,
+    recency: Recency,
+}
+
+impl Evaluator {
+    /// Compiles `set` over an empty cluster; `loading` is told each step before it is compiled, so that a compiler
+    /// that takes the process down can be named.
+    ///
+    /// # Errors
+    /// Every step that does not compile.
+    pub fn new(
+        set: &ChainSet,
+        arrangement: Arrangement,
+        senses: Senses,
+        loading: &mut dyn FnMut(&Arc<str>),
+    ) -> Result<Self, Vec<CompileError>> {
+        let zone = clock::zone(&set.zone).unwrap_or(TimeZone::UTC);
+        let settings = Settings { limits: set.limits, zone: zone.clone() };
+        let mut compiler = Compiler { settings, engines: BTreeMap::new(), errors: Vec::new() };
+        let mut chains = BTreeMap::new();
+        for spec in &set.chains {
+            let chain = compiler.chain(spec, loading);
+            chains.insert(Arc::clone(&spec.action), Seat { chain, recency: Recency::default() });
+        }
+        if !compiler.errors.is_empty() {
+            return Err(compiler.errors);
+        }
+        Ok(Self { cluster: Cluster::new(arrangement), chains, limits: set.limits, zone, senses })
+    }
+
+    /// The cluster as this evaluator sees it.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Lets `change` happen.
+    pub fn apply(&mut self, change: Change) {
+        if let Change::Remove(id) = &change
+            && let Some(slot) = self.cluster.find(id)
+        {
+            self.chains.values_mut().for_each(|seat| seat.recency.forget(slot));
+        }
+        self.cluster.apply(change);
+    }
+
+    /// Notes a choice that the chain of `action` made before this evaluator was born.
+    pub fn recall(&mut self, action: &str, node: &str) {
+        if let (Some(seat), Some(slot)) = (self.chains.get_mut(action), self.cluster.find(node)) {
+            seat.recency.choose(slot);
+        }
+    }
+
+    /// Decides `question`, as far as that is possible here.
+    pub fn decide(&mut self, question: &Question) -> Progress {
+        let progress = self.with_stage(question, |chain, stage| evaluate::begin(chain, &question.ask, stage));
+        self.settle(question, progress)
+    }
+
+    /// Goes on with a decision that was suspended, with what the program said at its step.
+    pub fn resume(
+        &mut self,
+        question: &Question,
+        suspended: Suspended,
+        said: Result<Returned, ScriptError>,
+    ) -> Progress {
+        let progress =
+            self.with_stage(question, |chain, stage| evaluate::resume(chain, &question.ask, suspended, said, stage));
+        self.settle(question, progress)
+    }
+
+    fn with_stage(&self, question: &Question, evaluate: impl FnOnce(&Chain, Stage<'_>) -> Progress) -> Progress {
+        let action = &question.ask.request.action;
+        let Some(seat) = self.chains.get(action) else { return Progress::Decided(self.unknown_action(action)) };
+        let moment = Moment::at(question.ask.now_ms, &self.zone);
+        let stage = Stage {
+            cluster: &self.cluster,
+            limits: &self.limits,
+            recency: &seat.recency,
+            moment: &moment,
+            stopwatch: &*self.senses.stopwatch,
+            witness: &*self.senses.witness,
+        };
+        evaluate(&seat.chain, stage)
+    }
+
+    /// Makes a placement count for the questions after it.
+    fn settle(&mut self, question: &Question, progress: Progress) -> Progress {
+        if let Progress::Decided(Decision { outcome: Outcome::Placed(node), .. }) = &progress
+            && question.ask.purpose == Purpose::Place
+            && let Some(seat) = self.chains.get_mut(&question.ask.request.action)
+        {
+            if let Some(slot) = self.cluster.find(node) {
+                seat.recency.choose(slot);
+            }
+            if seat.chain.spec.reserve {
+                self.cluster.apply(Change::Reserve(reservation(question, node)));
+            }
+        }
+        progress
+    }
+
+    fn unknown_action(&self, action: &Arc<str>) -> Decision {
+        let known: Vec<_> = self.chains.keys().map(|known| &**known).collect();
+        let message = format!("no chain is configured for the action `{action}`, there are: {}", known.join(", "));
+        Decision {
+            chain: Arc::clone(action),
+            generation: self.cluster.generation(),
+            decided_by: None,
+            outcome: Outcome::Failed(Failure::new(FailureName::UnknownAction, message)),
+            diagnosis: Diagnosis::default(),
+        }
+    }
+}
+
+/// The reservation that placing `question` on `node` makes.
+#[must_use]
+pub fn reservation(question: &Question, node: &Arc<str>) -> Reservation {
+    let request = &question.ask.request;
+    Reservation {
+        id: Arc::clone(&question.decision),
+        node: Arc::clone(node),
+        user: Arc::clone(&request.login),
+        name: Arc::clone(&request.session_name),
+    }
+}
+
+struct Compiler {
+    settings: Settings,
+    /// One engine for each language that is used: their start costs milliseconds.
+    engines: BTreeMap<&'static str, Box<dyn Engine>>,
+    errors: Vec<CompileError>,
+}
+
+impl Compiler {
+    fn chain(&mut self, spec: &ChainSpec, loading: &mut dyn FnMut(&Arc<str>)) -> Chain {
+        let mut steps = Vec::with_capacity(spec.steps.len());
+        for step in &spec.steps {
+            loading(&step.name);
+            match self.step(step) {
+                Ok(step) => steps.push(step),
+                Err(error) => {
+                    let (action, step) = (Arc::clone(&spec.action), Arc::clone(&step.name));
+                    self.errors.push(CompileError { action, step, error });
+                }
+            }
+        }
+        Chain { spec: Arc::new(spec.clone()), steps }
+    }
+
+    fn step(&mut self, spec: &StepSpec) -> Result<Step, LoadError> {
+        let builtin = |name: &str| -> Result<Box<dyn Policy>, LoadError> {
+            Builtin::parse(name).map(|builtin| -> Box<dyn Policy> { Box::new(builtin) }).map_err(LoadError::new)
+        };
+        let kind = match &spec.source {
+            StepSource::Builtin(name) => StepKind::Policy(builtin(name)?),
+            StepSource::Executable(_) => StepKind::External,
+            StepSource::Script { extension, text } => {
+                let source = Source { file: Arc::clone(&spec.name), text: Arc::clone(text) };
+                StepKind::Script(self.engine(extension)?.load(&source)?)
+            }
+        };
+        let fallback = match &spec.on_error {
+            OnError::Fallback(name) => Some(builtin(name)?),
+            OnError::Stop | OnError::Skip => None,
+        };
+        Ok(Step { spec: spec.clone(), kind, fallback })
+    }
+
+    fn engine(&mut self, extension: &str) -> Result<&dyn Engine, LoadError> {
+        let Some(language) = LANGUAGES.iter().find(|language| language.extension == extension) else {
+            let known: Vec<_> = LANGUAGES.iter().map(|language| format!(".{}", language.extension)).collect();
+            return Err(LoadError::new(format!(
+                "no language has the extension `.{extension}`, there are: {}",
+                known.join(", ")
+            )));
+        };
+        let settings = &self.settings;
+        Ok(&**self.engines.entry(language.extension).or_insert_with(|| (language.engine)(settings)))
+    }
+}

@@ -1,0 +1,306 @@
+//! Configs as administrators write them: what loads, and what every mistake is answered with.
+
+use std::path::Path;
+
+use whither::chain::{OnError, OnUnplaceable, StepSource};
+use whither::config::figure::FIGURES;
+use whither::config::{Config, ConfigErrors, Fault, Loading, Login, MemoryFiles, Needs, load};
+
+/// The least chain, for configs that are about something else.
+const CHAIN: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
+
+fn load_from(files: &MemoryFiles, needs: Needs) -> Result<Config, ConfigErrors> {
+    load(Path::new("etc/whither.toml"), Loading { files, host_zone: "UTC", needs })
+}
+
+fn read(text: &str) -> Result<Config, ConfigErrors> {
+    load_from(&MemoryFiles::default().with_mode("etc/whither.toml", text, 0o600), Needs::Chains)
+}
+
+/// The problems of `text`, one a line, without the file's name.
+fn problems(text: &str) -> Vec<String> {
+    read(text).err().map(plain).unwrap_or_default()
+}
+
+fn plain(errors: ConfigErrors) -> Vec<String> {
+    errors.to_string().lines().map(|line| line.trim_start_matches("etc/whither.toml:").to_owned()).collect()
+}
+
+/// Checks that `text` has as many problems as `expected` has entries, each of which names what its problem must say.
+#[track_caller]
+fn check(text: &str, expected: &[&[&str]]) {
+    let found = problems(text);
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        for words in *expected {
+            assert!(found.contains(words), "`{words}` is not in: {found}");
+        }
+    }
+}
+
+#[test]
+fn five_mistakes_are_five_problems_with_their_lines() {
+    let text = include_str!("data/five-mistakes.toml");
+    let files = MemoryFiles::default().with("etc/whither.toml", text);
+    assert_eq!(
+        plain(load_from(&files, Needs::Both).unwrap_err()),
+        [
+            "4:7: `nats.url` is the number 4222, expected an address such as `nats://127.0.0.1:4222`, or a list of them",
+            "8:1: unknown key `livness_s` in `service` (did you mean `liveness_s`?)",
+            "11:13: `limits.script_ms` is the number -250, expected a whole number from 1 to 60000",
+            "14:10: unknown built-in `fewest-session`, there are: fewest-sessions, most-memory, round-robin, least-load, \
+             weighted, sticky-user (did you mean `builtin:fewest-sessions`?)",
+            "16:1: the chain `chain.\"user/login\"` has no `steps` (expected a list such as \
+             `[\"scripts/gpu.js\", \"builtin:fewest-sessions\"]`)",
+        ]
+    );
+}
+
+#[test]
+fn the_least_config_has_every_default() {
+    let config = read(&format!("[nats]\nurl = \"nats://127.0.0.1:4222\"\n{CHAIN}")).unwrap();
+    assert_eq!(config.nats.urls[0].to_string(), "nats://127.0.0.1:4222");
+    assert_eq!((config.nats.namespace.as_str(), &config.nats.login), ("whither", &Login::None));
+    assert_eq!((config.service.liveness_s, config.service.reservation_s, config.http), (90, 120, None));
+    assert_eq!(config.chains.zone, "UTC");
+    assert_eq!(config.chains.limits, whither::script::ScriptLimits::default());
+    let chain = config.chains.get("session/start").unwrap();
+    assert!(chain.reserve && !chain.pass_jwt && chain.require_services.is_empty());
+    assert_eq!(chain.steps[0].source, StepSource::Builtin("fewest-sessions".to_owned()));
+    assert_eq!(&*chain.steps[0].name, "builtin:fewest-sessions");
+}
+
+#[test]
+fn everything_can_be_set() {
+    let files = MemoryFiles::default()
+        .with("etc/keys/ca.pem", "ca")
+        .with("etc/keys/client.pem", "cert")
+        .with("/keys/client.key", "key")
+        .with("etc/whither.creds", "creds")
+        .with("etc/scripts/gpu.js", "(input) => undefined")
+        .with(
+            "etc/whither.toml",
+            r#"
+            http.listen = "[::1]:8222"
+            [nats]
+            url = ["nats://a:4222", "tls://b"]
+            namespace = "site-1"
+            credentials = "whither.creds"
+            tls_ca = "keys/ca.pem"
+            tls_cert = "keys/client.pem"
+            tls_key = "/keys/client.key"
+            tls_required = true
+            [service]
+            timezone = "Europe/Berlin"
+            [chain."user/login"]
+            steps = [{ builtin = "weighted" }]
+            reserve = true
+            on_unplaceable = "allow"
+            require_services = ["webserver", "launcher"]
+            pass_jwt = true
+            [chain."session/start"]
+            steps = [
+                { script = "scripts/gpu.js", on_error = "skip", cpu_ms = 40 },
+                { script = "scripts/gpu.js", on_error = "fallback:least-load" },
+                { builtin = "builtin:weighted", on_error = "stop" },
+            ]
+            reserve = false
+            "#,
+        );
+    let config = load_from(&files, Needs::Both).unwrap();
+    assert_eq!(config.http.unwrap().to_string(), "[::1]:8222");
+    assert_eq!(config.nats.login, Login::Credentials("etc/whither.creds".into()));
+    assert_eq!(config.nats.tls.client.as_ref().unwrap().key, Path::new("/keys/client.key"));
+    assert!(config.nats.tls.required);
+    assert_eq!((config.nats.urls.len(), config.nats.namespace.as_str()), (2, "site-1"));
+    assert_eq!(config.chains.zone, "Europe/Berlin");
+
+    let actions: Vec<_> = config.chains.chains.iter().map(|chain| &*chain.action).collect();
+    assert_eq!(actions, ["user/login", "session/start"], "the order of the file");
+    let login = config.chains.get("user/login").unwrap();
+    assert!(login.reserve && login.pass_jwt && login.on_unplaceable == OnUnplaceable::Allow);
+    assert_eq!(login.require_services, ["webserver", "launcher"]);
+    let start = config.chains.get("session/start").unwrap();
+    assert!(!start.reserve);
+    let [first, second, third] = start.steps.as_slice() else { panic!("{start:?}") };
+    assert_eq!((&*first.name, &first.on_error, first.cpu_ms), ("scripts/gpu.js", &OnError::Skip, Some(40)));
+    assert_eq!(second.on_error, OnError::Fallback("least-load".to_owned()));
+    assert_eq!((&*third.name, &third.on_error), ("builtin:weighted", &OnError::Stop));
+    let StepSource::Script { extension, text } = &first.source else { panic!("{first:?}") };
+    assert_eq!((extension.as_str(), &**text), ("js", "(input) => undefined"));
+}
+
+#[test]
+fn every_figure_keeps_its_range() {
+    for figure in FIGURES {
+        let with = |value: String| format!("{CHAIN}[{}]\n{} = {value}\n", figure.section, figure.key);
+        let key = format!("`{}.{}`", figure.section, figure.key);
+        let range = format!("expected a whole number from {} to {}", figure.least, figure.most);
+        for good in [figure.least, figure.default, figure.most] {
+            read(&with(good.to_string())).unwrap();
+        }
+        let above = (i64::from(figure.most) + 1).to_string();
+        let below = (i64::from(figure.least) - 1).to_string();
+        for bad in [above, below, "1.5".into(), "\"5\"".into(), "true".into(), "[]".into(), "9".repeat(60)] {
+            check(&with(bad), &[&["4:", &key, &range]]);
+        }
+    }
+}
+
+#[test]
+fn every_figure_is_read_from_its_own_key() {
+    let text = |pick: fn(u32, u32) -> u32| {
+        let lines =
+            FIGURES.map(|figure| format!("{}.{} = {}\n", figure.section, figure.key, pick(figure.least, figure.most)));
+        lines.concat() + CHAIN
+    };
+    let config = read(&text(|_, most| most)).unwrap();
+    let (service, limits) = (&config.service, &config.limits);
+    let read = [
+        service.liveness_s,
+        service.reservation_s,
+        service.cooldown_s,
+        service.retries,
+        limits.script_ms,
+        limits.script_us_per_candidate,
+        limits.node_call_ms,
+        limits.executable_ms,
+        limits.wall_factor,
+        limits.worker_memory_mb,
+        limits.source_kb,
+        limits.request_kb,
+        limits.queue,
+        limits.log_lines,
+    ];
+    assert_eq!(read, FIGURES.map(|figure| figure.most));
+    assert_eq!(config.chains.limits.source_bytes, limits.source_kb as usize * 1024);
+    assert_eq!(config.chains.limits.log_lines, limits.log_lines as usize);
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_one_that_was_meant() {
+    let text = format!(
+        "{CHAIN}[limit]\n[service]\nscript_ms = 5\nbanana = 1\n[chain.x]\nstep = []\nsteps = [{{ scrip = 1 }}]\n"
+    );
+    check(
+        &text,
+        &[
+            &["3:2: unknown section or key `limit`", "did you mean `limits`?"],
+            &["5:1: unknown key `script_ms` in `service`", "belongs in `[limits]`"],
+            &["6:1: unknown key `banana`", "there are: timezone, liveness_s"],
+            &["8:1: unknown key `step` in `chain.x`", "did you mean `steps`?"],
+            &["9:10: a step needs `script` or `builtin`"],
+            &["9:12: unknown key `scrip` in `chain.x.steps[0]`", "did you mean `script`?"],
+        ],
+    );
+}
+
+#[test]
+fn a_section_of_the_wrong_kind_is_one_problem() {
+    check(
+        "nats = 1\nhttp = \"x\"\nservice = []\nlimits = true\nchain = 1979-05-27\n",
+        &[
+            &["1:8: `nats` is the number 1, expected a table"],
+            &["2:8: `http` is the string `x`, expected a table"],
+            &["3:11: `service` is an empty list"],
+            &["4:10: `limits` is `true`"],
+            &["5:9: `chain` is a date, expected a table for each action"],
+        ],
+    );
+    check("[chain]\nsteps = [\"builtin:weighted\"]\n", &[&["`chain.steps` is a list", "[chain.\"session/start\"]"]]);
+    check("[[chain.x]]\nsteps = []\n", &[&["`chain.x` is a list"]]);
+}
+
+#[test]
+fn what_a_command_needs_must_be_there() {
+    let files = |text: &str| MemoryFiles::default().with("etc/whither.toml", text);
+    assert!(load_from(&files(CHAIN), Needs::Chains).is_ok());
+    assert_eq!(plain(load_from(&files(CHAIN), Needs::Both).unwrap_err()).len(), 1);
+    let bus = "[nats]\nurl = \"bus\"\n[chain.x]\nsteps = [\"gone.js\"]\n";
+    assert!(load_from(&files(bus), Needs::Nats).unwrap().chains.chains.is_empty());
+    let nothing = load_from(&files(""), Needs::Both).unwrap_err().to_string();
+    assert!(nothing.contains("there is no `nats.url`") && nothing.contains("there is no chain"), "{nothing}");
+    check("[chain]\n", &[&["`chain` is a table, expected a table for each action"]]);
+}
+
+#[test]
+fn chains_and_steps_are_checked() {
+    check(
+        "[chain.a]\nsteps = []\n[chain.b]\nsteps = \"builtin:weighted\"\n[chain.\"\"]\nsteps = [\"builtin:weighted\", 5, \"\"]\n\
+         [chain.c]\nsteps = [{ builtin = \"weighted\", script = \"x.js\" }, { builtin = \"wieghted\" }]\nreserve = \"yes\"\n\
+         on_unplaceable = \"skipp\"\nrequire_services = [1]\npass_jwt = 0\n\
+         [chain.d]\nsteps = [{ builtin = \"weighted\", cpu_ms = 0, on_error = \"ignore\" }, \
+         { builtin = \"weighted\", on_error = \"fallback:x\" }, { script = 7 }]\n",
+        &[
+            &["2:9: `chain.a.steps` is an empty list"],
+            &["4:9: `chain.b.steps` is the string `builtin:weighted`, expected a list"],
+            &["5:8: `` is no action"],
+            &["6:30: `chain.\"\".steps[1]` is the number 5"],
+            &["6:33: `chain.\"\".steps[2]` is empty"],
+            &["8:22: a step is a `script` or a `builtin`"],
+            &["8:65: unknown built-in `wieghted`", "did you mean `builtin:weighted`?"],
+            &["9:11: `chain.c.reserve` is the string `yes`, expected `true` or `false`"],
+            &["10:18: `chain.c.on_unplaceable`", "did you mean `skip`?"],
+            &["11:21: `chain.c.require_services[0]` is the number 1"],
+            &["12:12: `chain.c.pass_jwt`"],
+            &["14:", "`chain.d.steps[0].cpu_ms`", "from 1 to 60000"],
+            &["14:", "`chain.d.steps[0].on_error`", "expected `stop`, `skip` or `fallback:NAME`"],
+            &["14:", "unknown built-in `x`"],
+            &["14:", "`chain.d.steps[2].script` is the number 7"],
+        ],
+    );
+    let many = format!("[chain.a]\nsteps = [{}]\n", "\"builtin:weighted\",".repeat(101));
+    check(&many, &[&["has 101 steps, at most 100"]]);
+}
+
+#[test]
+fn every_fault_of_a_script_file_is_named_at_its_line() {
+    let files = MemoryFiles::default()
+        .with("etc/empty.js", " \n")
+        .with("etc/binary.js", b"ok\nno \xff")
+        .with("etc/large.js", "x".repeat(2000))
+        .with("etc/tool.py", "print()")
+        .with("etc/shebang.py", "#!/usr/bin/env python3")
+        .with("etc/noext", "x")
+        .with_mode("etc/run.js", "#!/usr/bin/env node\n", 0o755)
+        .with_fault("etc/dir.js", Fault::Directory)
+        .with_fault("etc/locked.js", Fault::Unreadable("permission denied".to_owned()))
+        .with(
+            "etc/whither.toml",
+            "limits.source_kb = 1\n[chain.x]\nsteps = [\n\"gone.js\",\n\"empty.js\",\n\"binary.js\",\n\"large.js\",\n\"tool.py\",\n\
+             \"shebang.py\",\n\"noext\",\n\"run.js\",\n\"dir.js\",\n\"locked.js\",\n\"round-robin\",\n]\n",
+        );
+    let found = plain(load_from(&files, Needs::Chains).unwrap_err());
+    let expected = [
+        "4:1: script `gone.js`: no such file",
+        "5:1: script `empty.js`: is empty",
+        "6:1: script `binary.js`: is not UTF-8 on line 2",
+        "7:1: script `large.js`: has 2000 bytes, at most 1024 are accepted (`limits.source_kb` sets how many)",
+        "8:1: script `tool.py`: its extension names no known language, there are: `.js` (JavaScript)",
+        "9:1: script `shebang.py`: its extension names no known language, there are: `.js` (JavaScript) \
+         (it starts with `#!` but may not be executed, so it is no executable either)",
+        "10:1: script `noext`: its extension names no known language, there are: `.js` (JavaScript)",
+        "11:1: `run.js` is an executable (it starts with `#!` and may be executed), and this version does not run \
+         executables yet",
+        "12:1: script `dir.js`: is a directory, expected a file",
+        "13:1: script `locked.js`: cannot be read: permission denied",
+        "14:1: script `round-robin`: no such file (did you mean `builtin:round-robin`?)",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn relative_paths_start_at_the_configs_folder() {
+    let config = "[chain.x]\nsteps = [\"a.js\", \"../lib/b.js\", \"/abs/c.js\"]\n";
+    let source = "(input) => undefined";
+    let files = MemoryFiles::default()
+        .with("etc/whither.toml", config)
+        .with("etc/a.js", source)
+        .with("etc/../lib/b.js", source)
+        .with("/abs/c.js", source);
+    let loaded = load_from(&files, Needs::Chains).unwrap();
+    let names: Vec<_> = loaded.chains.chains[0].steps.iter().map(|step| &*step.name).collect();
+    assert_eq!(names, ["a.js", "../lib/b.js", "/abs/c.js"]);
+    let beside = MemoryFiles::default().with("w.toml", "[chain.x]\nsteps = [\"a.js\"]\n").with("a.js", source);
+    load(Path::new("w.toml"), Loading { files: &beside, host_zone: "UTC", needs: Needs::Chains }).unwrap();
+}

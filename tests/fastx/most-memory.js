@@ -1,0 +1,6 @@
+function(input) {
+  var servers = input.servers.sort(function(a, b) {
+    return b.freemem - a.freemem;
+  });
+  return servers[0].serverId;
+}
