@@ -2,3 +2,4 @@
 
 pub mod files;
 pub mod problem;
+pub mod zone;

@@ -99,7 +99,8 @@ type Stands = (String, Range<usize>);
 
 /// The config in `text`, as far as it is one, and where its first secret stands.
 fn read(text: &str, base: &Path, loading: Loading<'_>, notes: &mut Notes) -> (Config, Option<Stands>) {
-    let tree = raw::parse(text, notes);
+    let readable = raw::check(text, notes);
+    let tree = raw::tree(&readable);
     let root = Section::root(&tree, &SECTIONS, notes);
     let (nats, secret) = read_nats(&root, base, loading, notes);
     let service = Service::read(&root, loading.host_zone, notes);

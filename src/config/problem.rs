@@ -16,7 +16,7 @@ const MAX_SHOWN_CHARS: usize = 120;
 pub struct ConfigErrors {
     /// The file, as it was named.
     pub file: Arc<str>,
-    /// Its text, with the secrets masked; places count in it.
+    /// Its text as it may be shown, without secrets and control characters; places count in it.
     pub text: Arc<str>,
     /// The problems in the order of their places.
     pub problems: Vec<Problem>,
@@ -161,7 +161,7 @@ pub(super) const fn within(position: usize, stretch: &Range<usize>) -> bool {
 }
 
 /// The line around `position`, without its line feed.
-pub(super) fn line_around(text: &str, position: usize) -> Range<usize> {
+pub(crate) fn line_around(text: &str, position: usize) -> Range<usize> {
     let (before, after) = text.split_at(text.floor_char_boundary(position));
     let start = before.rfind('\n').map_or(0, |feed| feed + 1);
     start..before.len() + after.find('\n').unwrap_or(after.len())
