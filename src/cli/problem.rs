@@ -89,7 +89,7 @@ impl Diagnostic for Beside<'_> {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let place = self.problem.place.as_ref()?;
         // A span over several lines is shown by its first: the place to begin.
-        let line = line_around(&self.line.text, place.span.start);
+        let line = line_around(self.line.text, place.span.start);
         let span = place.span.start..place.span.end.clamp(place.span.start, line.end.max(place.span.start));
         Some(Box::new(std::iter::once(LabeledSpan::underline(span))))
     }

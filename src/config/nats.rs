@@ -1,19 +1,14 @@
 //! The `[nats]` section: where the bus is, and how this service makes itself known there.
 
-use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::address::ServerUrl;
 use super::files::Files;
+use super::namespace::Namespace;
 use super::problem::{Notes, Problem, quoted};
 use super::secret::Secret;
 use super::section::{Entry, Section};
-
-/// The namespace where the config names none.
-pub const DEFAULT_NAMESPACE: &str = "whither";
-/// The longest namespace in bytes: every subject and bucket begins with it.
-const MAX_NAMESPACE_BYTES: usize = 64;
 
 pub(super) const KEYS: [&str; 11] = [
     "url",
@@ -88,44 +83,6 @@ pub struct ClientCertificate {
     pub cert: PathBuf,
     /// The file of its key.
     pub key: PathBuf,
-}
-
-/// What every subject and bucket of one service begins with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Namespace(String);
-
-impl Namespace {
-    const EXPECTED: &str = "1 to 64 letters, digits, `_` or `-`";
-
-    /// The namespace called `text`.
-    ///
-    /// # Errors
-    /// What a namespace is made of, where `text` is none.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        match (1..=MAX_NAMESPACE_BYTES).contains(&text.len()) && text.bytes().all(fits) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(format!("{} is no namespace, expected {}", quoted(text), Self::EXPECTED)),
-        }
-    }
-
-    /// The namespace as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for Namespace {
-    fn default() -> Self {
-        Self(DEFAULT_NAMESPACE.to_owned())
-    }
-}
-
-impl fmt::Display for Namespace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// What the section is read with.
@@ -332,8 +289,7 @@ mod tests {
         for lines in ["credentials = \"f\"", "nkey = \"f\"", "user = \"u\""] {
             assert!(!login(lines, 0o644).is_err_and(|problems| problems.contains("chmod")), "{lines}");
         }
-        let (_, address) = ("", "[nats]\nurl = [\"a\", \"nats://u:p@bus\"]\n");
-        let files = MemoryFiles::default().with("it's/w", address);
+        let files = MemoryFiles::default().with("it's/w", "[nats]\nurl = [\"a\", \"nats://u:p@bus\"]\n");
         let loading = Loading { files: &files, host_zone: "UTC", needs: Needs::Nats };
         let problem = load(Path::new("it's/w"), loading).unwrap_err().to_string();
         assert!(problem.starts_with("it's/w:2:13: `nats.url[1]` is a secret"), "{problem}");

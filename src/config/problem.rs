@@ -195,6 +195,14 @@ pub(super) fn quoted(text: &str) -> String {
     shown
 }
 
+/// `text` as one word of a shell's command line.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:".contains(&byte);
+    // What begins with a dash would be an option.
+    let text = if text.starts_with('-') { format!("./{text}") } else { text.to_owned() };
+    if !text.is_empty() && text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
 /// Which of `known` was probably meant by `word`.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |word: &str| word.to_lowercase().replace('-', "_");
@@ -236,6 +244,20 @@ mod tests {
         assert_eq!(at("", 9), (1, 1));
         assert_eq!(line_around("ab\ncd\n", 4), 3..5);
         assert_eq!(line_around("ab\ncd", 99), 3..5);
+    }
+
+    #[test]
+    fn a_shell_reads_a_word_as_one() {
+        for (text, word) in [
+            ("etc/w.toml", "etc/w.toml"),
+            ("-w", "./-w"),
+            ("a b", "'a b'"),
+            ("it's", "'it'\\''s'"),
+            ("", "''"),
+            ("$HOME", "'$HOME'"),
+        ] {
+            assert_eq!(shell_word(text), word);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::figure;
 use super::problem::{Notes, Problem, quoted};
 use super::section::Section;
 
-const EXPECTED_LISTEN: &str = "an address with its port such as `127.0.0.1:8222`";
+const EXPECTED_LISTEN: &str = "an address with its port such as `127.0.0.1:4280`";
 const EXPECTED_TABLE: &str = "a table";
 const EXPECTED_ZONE: &str = "a time zone such as `Europe/Berlin`";
 
