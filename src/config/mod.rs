@@ -147,6 +147,6 @@ fn read_chains(
 }
 
 fn exposed(key: &str, file: &str, mode: u32) -> Problem {
-    Problem::new(format!("{} is a secret, and others than its owner may read this file (mode {mode:03o})", quoted(key)))
+    Problem::new(format!("{} is a secret, and others than its owner may read this file, mode {mode:03o}", quoted(key)))
         .help(format!("chmod 600 {}", shell_word(file)))
 }

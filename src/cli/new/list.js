@@ -32,6 +32,11 @@
 function(input) {
   const BUSY_PERCENT = 90;
 
+  // Not known is not zero: such a node comes last.
+  function sessionsOf(node) {
+    return node.sessions === undefined ? Infinity : node.sessions;
+  }
+
   let best;
   for (const node of input.nodes) {
     // Comparisons with undefined are false: a node that did not report its processor is not called busy.
@@ -43,9 +48,4 @@ function(input) {
     throw new Error('All nodes are busy, please try again later');
   }
   return best && best.id;
-
-  // Not known is not zero: such a node comes last.
-  function sessionsOf(node) {
-    return node.sessions === undefined ? Infinity : node.sessions;
-  }
 }
