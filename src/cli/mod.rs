@@ -13,6 +13,7 @@ pub mod exit;
 pub mod files;
 pub mod host;
 pub mod limits;
+pub mod new;
 pub mod nodes;
 pub mod nodes_file;
 pub mod one_shot;
@@ -21,6 +22,7 @@ pub mod problem;
 pub mod remote;
 pub mod serve;
 pub mod table;
+pub mod zone;
 
 use exit::Exit;
 
@@ -41,6 +43,8 @@ enum Command {
     Place(Box<place::PlaceArgs>),
     /// The service: answers placements over NATS
     Serve(serve::ServeArgs),
+    /// A starting point: nodes, a script, a config
+    New(new::NewArgs),
     /// The nodes of the cluster
     Nodes(nodes::NodesArgs),
     /// Take a node out of service for new sessions
@@ -75,6 +79,7 @@ fn run(command: Command) -> Result<(), Exit> {
     match command {
         Command::Place(args) => place::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::New(args) => new::run(args).map_err(Exit::usage),
         Command::Nodes(args) => nodes::run(&args),
         Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
         Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),
