@@ -31,6 +31,12 @@ impl Exit {
         Self { code, message: message.to_string() }
     }
 
+    /// The end with `code` where everything has been said.
+    #[must_use]
+    pub fn shown(code: u8) -> Self {
+        Self { code, message: String::new() }
+    }
+
     /// The end because of what the user gave.
     #[must_use]
     pub fn usage(message: impl fmt::Display) -> Self {

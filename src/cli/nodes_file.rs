@@ -51,7 +51,11 @@ fn parse(text: &[u8]) -> Result<NodesFile, String> {
         Value::Object(mut document) => match document.remove("nodes").or_else(|| document.remove("servers")) {
             Some(Value::Array(nodes)) => (nodes, document),
             Some(other) => return Err(format!("`nodes` is {}, expected a list of nodes", json::kind(&other))),
-            None => return Err("it has no `nodes`; expected an array of nodes, or {\"nodes\": […], \"params\": {…}}".to_owned()),
+            None => {
+                return Err(
+                    "it has no `nodes`; expected an array of nodes, or {\"nodes\": […], \"params\": {…}}".to_owned()
+                );
+            }
         },
         other => return Err(format!("it is {}, expected an array of nodes", json::kind(&other))),
     };

@@ -39,7 +39,8 @@ async fn ask(birth: &Birth, changes: Vec<Change>, question: Question) -> Result<
     let nodes = changes.len() as u64;
     let mut orders: Vec<_> = changes.into_iter().map(Order::Change).collect();
     let (chain, action) = (birth.set.get(&question.action), question.action.clone());
-    let steps_us: u64 = chain.iter().flat_map(|chain| &chain.steps).map(|step| birth.limits.step_us(step.cpu_ms, nodes)).sum();
+    let steps_us: u64 =
+        chain.iter().flat_map(|chain| &chain.steps).map(|step| birth.limits.step_us(step.cpu_ms, nodes)).sum();
     let limit = Duration::from_micros(steps_us.saturating_mul(u64::from(birth.limits.wall_factor)));
     orders.push(Order::Ask(question));
     worker.send_all(orders).await;

@@ -18,7 +18,7 @@ use crate::worker::{Birth, Question, WorkerLimits};
 
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
-use super::files::{DiskFiles, host_zone};
+use super::files::Disk;
 use super::{nodes_file, one_shot, problem, remote, table};
 
 /// Where a `place` without `--script` and `--config` looks for its chain.
@@ -97,13 +97,17 @@ pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
     let chains = &birth.set;
     if chains.get(&question.action).is_none() {
         let known: Vec<_> = chains.chains.iter().map(|chain| &*chain.action).collect();
-        return Err(Exit::usage(format!("no chain is configured for the action `{}`, there are: {}", question.action, known.join(", "))));
+        return Err(Exit::usage(format!(
+            "no chain is configured for the action `{}`, there are: {}",
+            question.action,
+            known.join(", ")
+        )));
     }
     let id = Arc::clone(&question.decision);
     let decision = one_shot::decide(&birth, nodes.reports, question)?;
     table::logged(&decision);
     if args.explain {
-        table::explain(&decision);
+        table::explained(&wire::explained(&id, &decision));
     }
     if args.json {
         anstream::println!("{:#}", wire::explained(&id, &decision));
@@ -118,20 +122,22 @@ pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
 
 /// The chains to run: from `--script`, else from the config.
 fn chains(args: &PlaceArgs) -> Result<(ChainSet, WorkerLimits), Exit> {
-    let host_zone = host_zone();
+    let host_zone = super::host::zone();
     let (mut set, limits) = if args.scripts.is_empty() {
         let path = args.config.clone().or_else(default_config).ok_or_else(|| {
             Exit::usage("no chain is given: add --script STEP (a file, or builtin:fewest-sessions), or --config FILE")
         })?;
-        let loading = Loading { files: &DiskFiles, host_zone: &host_zone, needs: Needs::Chains };
+        let loading = Loading { files: &Disk, host_zone: &host_zone, needs: Needs::Chains };
         let config = config::load(&path, loading).map_err(|errors| problem::exit(&errors))?;
         let limits = super::limits::of(&config);
         (config.chains, limits)
     } else {
         let limits = ScriptLimits::default();
-        let load = |written: &String| config::load_step(written, Path::new("."), &DiskFiles, &limits);
-        let steps = args.scripts.iter().map(load).collect::<Result<_, _>>().map_err(|problem| problem::exit_one(&problem))?;
-        let action = args.action.as_deref().map(str::to_owned).or_else(|| action_of(args)).unwrap_or(DEFAULT_ACTION.to_owned());
+        let load = |written: &String| config::load_step(written, Path::new("."), &Disk, &limits);
+        let steps =
+            args.scripts.iter().map(load).collect::<Result<_, _>>().map_err(|problem| problem::exit_one(&problem))?;
+        let action =
+            args.action.as_deref().map(str::to_owned).or_else(|| action_of(args)).unwrap_or(DEFAULT_ACTION.to_owned());
         let set = ChainSet { zone: host_zone, ..ChainSet::new(vec![ChainSpec::new(&action, steps)]) };
         (set, WorkerLimits::default())
     };
@@ -173,8 +179,10 @@ fn request(args: &PlaceArgs, document: Map<String, Value>) -> Result<Map<String,
         request.insert("userGroups".to_owned(), json!(args.groups));
     }
     for pair in &args.data {
-        let (key, value) = pair.split_once('=').ok_or_else(|| Exit::usage(format!("--data {pair}: expected KEY=VALUE")))?;
-        let value = untrusted::parse(value.as_bytes(), JsonLimits::bytes(value.len())).unwrap_or_else(|_text| json!(value));
+        let (key, value) =
+            pair.split_once('=').ok_or_else(|| Exit::usage(format!("--data {pair}: expected KEY=VALUE")))?;
+        let value =
+            untrusted::parse(value.as_bytes(), JsonLimits::bytes(value.len())).unwrap_or_else(|_text| json!(value));
         let entry = request.entry("data").or_insert_with(|| json!({}));
         if let Some(data) = entry.as_object_mut() {
             data.insert(key.to_owned(), value);
@@ -192,7 +200,8 @@ fn given_request(given: &str) -> Result<Map<String, Value>, Exit> {
         (given.to_owned(), read)
     };
     let limit = WorkerLimits::default().request_bytes;
-    let value = untrusted::parse(&text, JsonLimits::bytes(limit)).map_err(|error| Exit::usage(format!("{name}: {error}")))?;
+    let value =
+        untrusted::parse(&text, JsonLimits::bytes(limit)).map_err(|error| Exit::usage(format!("{name}: {error}")))?;
     match value {
         Value::Object(request) => Ok(request),
         other => Err(Exit::usage(format!("{name}: the request is {}, expected an object", untrusted::kind(&other)))),
@@ -202,7 +211,8 @@ fn given_request(given: &str) -> Result<Map<String, Value>, Exit> {
 fn question(args: &PlaceArgs, request: &Map<String, Value>) -> Result<Question, Exit> {
     let server_id = super::host::name();
     let text = Value::Object(request.clone()).to_string();
-    let parsed = Request::parse(text.as_bytes(), WorkerLimits::default().request_bytes, &server_id).map_err(Exit::usage)?;
+    let parsed =
+        Request::parse(text.as_bytes(), WorkerLimits::default().request_bytes, &server_id).map_err(Exit::usage)?;
     let seed = match args.seed {
         Some(seed) => seed,
         None => super::host::random().map_err(|error| Exit::new(exit::OTHER, error))?,

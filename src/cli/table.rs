@@ -3,9 +3,9 @@
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{Cell, Table};
 use owo_colors::OwoColorize;
+use serde_json::Value;
 
-use crate::model::diagnosis::LostNodes;
-use crate::model::{Decision, Outcome};
+use crate::model::Decision;
 
 /// An empty table with `headings`.
 #[must_use]
@@ -15,54 +15,48 @@ pub fn table(headings: &[&str]) -> Table {
     table
 }
 
-/// Writes a decision's diagnosis as a person reads it: what was left out, what each step said, what came of it.
-pub fn explain(decision: &Decision) {
-    let diagnosis = &decision.diagnosis;
-    let excluded = diagnosis.excluded.total();
-    anstream::eprintln!(
-        "{} {}   {} nodes, {} left out before the first step",
-        "chain".bold(),
-        decision.chain,
-        diagnosis.nodes,
-        excluded
-    );
-    if excluded > 0 {
-        anstream::eprintln!("  left out: {}", lost(&diagnosis.excluded));
+/// Writes an explanation as a person reads it: what was left out, what each step said, what came of it. It reads the
+/// JSON that the service sends, so that a decision made here and one made there look the same.
+pub fn explained(answer: &Value) {
+    let text = |value: &Value, field: &str| match value.get(field) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    };
+    let lost = |nodes: Option<&Value>| -> String {
+        let reasons = nodes.and_then(Value::as_object).into_iter().flatten();
+        let lines = reasons.map(|(reason, lost)| {
+            let named: Vec<_> = lost.get("nodes").and_then(Value::as_array).into_iter().flatten().collect();
+            let named: Vec<_> = named.into_iter().filter_map(Value::as_str).collect();
+            let message = lost.get("message").and_then(Value::as_str).map(|message| format!(": {message}"));
+            format!("{} {reason} ({}){}", text(lost, "count"), named.join(", "), message.unwrap_or_default())
+        });
+        lines.collect::<Vec<_>>().join("; ")
+    };
+    anstream::eprintln!("{} {}   {} nodes", "chain".bold(), text(answer, "chain"), text(answer, "nodes"));
+    let excluded = lost(answer.get("excluded"));
+    if !excluded.is_empty() {
+        anstream::eprintln!("  left out: {excluded}");
     }
     let mut steps = table(&["step", "candidates", "verdict", "calls", "cost", "lost"]);
-    for step in &diagnosis.steps {
-        steps.add_row([
-            step.step.to_string(),
-            step.candidates.to_string(),
-            step.said.to_string(),
-            step.calls.to_string(),
-            format!("{} us", step.cost_us),
-            lost(&step.lost),
-        ]);
+    for step in answer.get("steps").and_then(Value::as_array).into_iter().flatten() {
+        let cost = format!("{} us", text(step, "cost_us"));
+        let columns = [text(step, "step"), text(step, "candidates"), text(step, "verdict"), text(step, "calls"), cost];
+        steps.add_row(columns.into_iter().chain([lost(step.get("lost"))]));
     }
-    if !diagnosis.steps.is_empty() {
-        anstream::eprintln!("{steps}");
+    anstream::eprintln!("{steps}");
+    if let Some(asked) = answer.get("asked") {
+        anstream::eprintln!("{} {}: {}", "asked".bold(), text(asked, "node"), text(asked, "fate"));
     }
-    if let (Some(node), Some(fate)) = (&diagnosis.asked_node, &diagnosis.asked_fate) {
-        anstream::eprintln!("{} {node}: {fate}", "asked".bold());
+    match answer.get("node").and_then(Value::as_str) {
+        Some(node) => {
+            anstream::eprintln!("{} {node}, by {}", "chosen".green().bold(), text(answer, "decided_by"))
+        }
+        None => {
+            let error = answer.get("error").cloned().unwrap_or_default();
+            anstream::eprintln!("{} {}: {}", "no node".red().bold(), text(&error, "name"), text(&error, "message"));
+        }
     }
-    match (&decision.outcome, &decision.decided_by) {
-        (Outcome::Placed(node), Some(step)) => anstream::eprintln!("{} {node}, chosen by {step}", "placed".green().bold()),
-        (Outcome::Placed(node), None) => anstream::eprintln!("{} {node}", "placed".green().bold()),
-        (Outcome::Failed(failure), _) => anstream::eprintln!("{} {failure}", "no node".red().bold()),
-    }
-    anstream::eprintln!("{}", format!("now {}  seed {}", diagnosis.now_ms, diagnosis.seed).dimmed());
-}
-
-/// Lost nodes in a line: `2 cordoned (a, b), 1 full (c)`.
-#[must_use]
-pub fn lost(nodes: &LostNodes) -> String {
-    let reasons = nodes.by_reason.iter().map(|(reason, lost)| {
-        let more = if lost.count > lost.nodes.len() as u64 { ", …" } else { "" };
-        let message = lost.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
-        format!("{} {} ({}{more}){message}", lost.count, reason.as_str(), lost.nodes.join(", "))
-    });
-    reasons.collect::<Vec<_>>().join("; ")
 }
 
 /// Writes what the scripts of a decision logged, under their names.

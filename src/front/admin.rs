@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::model::json::{self, JsonLimits};
-use crate::model::{Change, Failure, FailureName};
+use crate::model::{Change, Failure, FailureName, Node};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 
@@ -35,6 +35,9 @@ struct Ending {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Page {
+    /// One node alone.
+    #[serde(default)]
+    node: Option<String>,
     #[serde(default)]
     after: String,
     #[serde(default)]
@@ -72,7 +75,9 @@ impl Front {
 
     fn confirm(&mut self, ending: &Ending) -> Value {
         match self.ledger.confirm(&ending.reservation) {
-            Some(entry) => json!({"reservation": ending.reservation, "node": entry.reservation.node, "state": "confirmed"}),
+            Some(entry) => {
+                json!({"reservation": ending.reservation, "node": entry.reservation.node, "state": "confirmed"})
+            }
             None => gone(ending),
         }
     }
@@ -88,17 +93,29 @@ impl Front {
     }
 
     fn page(&self, page: &Page) -> Value {
+        if let Some(id) = &page.node {
+            let nodes: Vec<_> = self.cluster.get(id).map(|node| self.shown(node)).into_iter().collect();
+            return json!({"nodes": nodes, "next": null, "generation": self.cluster.generation()});
+        }
         let limit = page.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
         let (mut nodes, mut bytes, mut next) = (Vec::new(), 0, None);
         for node in self.cluster.nodes_after(&page.after) {
             bytes += node.report().text.len() * 2;
             if nodes.len() == limit || (bytes > PAGE_BYTES && !nodes.is_empty()) {
-                next = nodes.last().and_then(|last: &serde_json::Map<_, _>| last.get("id").cloned());
+                next = nodes.last().and_then(|last: &Map<String, Value>| last.get("id").cloned());
                 break;
             }
-            nodes.push(wire::node(node));
+            nodes.push(self.shown(node));
         }
         json!({"nodes": nodes, "next": next, "total": self.cluster.len(), "generation": self.cluster.generation()})
+    }
+
+    fn shown(&self, node: &Node) -> Map<String, Value> {
+        let mut shown = wire::node(node);
+        if let Some(mark) = self.registry.mark(node.id()) {
+            shown.insert("marks".to_owned(), json!(mark));
+        }
+        shown
     }
 
     /// Writes a mark down; the reply waits for that, and by then the mark counts.

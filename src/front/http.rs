@@ -32,7 +32,11 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 ///
 /// # Errors
 /// What accepting connections reports.
-pub async fn serve(listener: TcpListener, health: watch::Receiver<Health>, metrics: Arc<Metrics>) -> std::io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    health: watch::Receiver<Health>,
+    metrics: Arc<Metrics>,
+) -> std::io::Result<()> {
     let routes = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))

@@ -117,7 +117,10 @@ impl Front {
             incoming.deadline_ms = None;
         } else if left_ms < 0 {
             self.metrics.past_deadline.inc();
-            return Err(Failure::new(FailureName::Overloaded, "the request's deadline had passed when it was received"));
+            return Err(Failure::new(
+                FailureName::Overloaded,
+                "the request's deadline had passed when it was received",
+            ));
         }
         Ok(())
     }

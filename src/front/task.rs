@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, LimitKind};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::wire;
-use crate::registry::{Registry, RegistryEvent};
 use crate::registry::ledger::{Ledger, RequestKey};
+use crate::registry::{Registry, RegistryEvent};
 use crate::worker::desk::Ticket;
 use crate::worker::{Order, WorkerEvent};
 
@@ -81,7 +81,8 @@ impl Front {
         board: Board,
         replies: mpsc::Sender<Outgoing>,
         seed: [u8; 16],
-    ) -> (Self, mpsc::Sender<Event>, impl FnOnce(mpsc::Receiver<Incoming>, mpsc::Receiver<RegistryEvent>) -> Inbox) {
+    ) -> (Self, mpsc::Sender<Event>, impl FnOnce(mpsc::Receiver<Incoming>, mpsc::Receiver<RegistryEvent>) -> Inbox)
+    {
         let (events_in, events) = mpsc::channel(EVENTS_WAITING);
         let (words_in, words) = mpsc::channel(WORDS_WAITING);
         let mut dice = Pcg64Mcg::from_seed(seed);
@@ -208,7 +209,11 @@ impl Front {
             RegistryEvent::Lost { reason } => {
                 self.bus = false;
                 self.show();
-                tracing::warn!(nodes = self.cluster.len(), reason, "the view is not kept: deciding on the nodes known so far");
+                tracing::warn!(
+                    nodes = self.cluster.len(),
+                    reason,
+                    "the view is not kept: deciding on the nodes known so far"
+                );
             }
             RegistryEvent::Refused { .. } => drop(self.metrics.refused_documents.inc()),
         }
@@ -308,7 +313,10 @@ impl Front {
         let now_ms = unix_ms();
         for flight in self.lane.pump(|flight| flight.is_late(now_ms)) {
             self.metrics.past_deadline.inc();
-            self.give_up(flight, &Failure::new(FailureName::Overloaded, "the deadline passed before the request's turn came"));
+            self.give_up(
+                flight,
+                &Failure::new(FailureName::Overloaded, "the deadline passed before the request's turn came"),
+            );
         }
     }
 

@@ -166,9 +166,13 @@ impl Answers {
             if let Some(about) = about.as_object_mut() {
                 about.insert("num_requests".to_owned(), json!(requests));
                 about.insert("num_errors".to_owned(), json!(errors.load(Ordering::Relaxed)));
-                about.insert("last_error".to_owned(), json!(*last_error.lock().unwrap_or_else(PoisonError::into_inner)));
+                about
+                    .insert("last_error".to_owned(), json!(*last_error.lock().unwrap_or_else(PoisonError::into_inner)));
                 about.insert("processing_time".to_owned(), json!(busy_ns));
-                about.insert("average_processing_time".to_owned(), json!(busy_ns.checked_div(requests).unwrap_or_default()));
+                about.insert(
+                    "average_processing_time".to_owned(),
+                    json!(busy_ns.checked_div(requests).unwrap_or_default()),
+                );
             }
             about
         };

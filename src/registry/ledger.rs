@@ -149,7 +149,9 @@ impl<T> Ledger<T> {
             }
         }
         let known: BTreeSet<&str> = before.into_iter().flat_map(Node::sessions).map(|session| session.id()).collect();
-        for session in sessions.iter().filter(|session| session.reservation().is_none() && !known.contains(session.id())) {
+        for session in
+            sessions.iter().filter(|session| session.reservation().is_none() && !known.contains(session.id()))
+        {
             let of_user = |id: &Arc<str>| {
                 self.entries.get(id).is_some_and(|entry| entry.reservation.user.eq_ignore_ascii_case(session.user()))
             };
@@ -208,7 +210,10 @@ mod tests {
         let before = cluster.get("a");
         let old = json!({"id": "old", "user": "ann"});
         let mut ledger_a = ledger();
-        assert_eq!(ledger_a.reported(&report(json!([old, {"id": "s", "reservation": "r2"}])), before), [Arc::from("r2")]);
+        assert_eq!(
+            ledger_a.reported(&report(json!([old, {"id": "s", "reservation": "r2"}])), before),
+            [Arc::from("r2")]
+        );
         let mut ledger_b = ledger();
         assert_eq!(ledger_b.reported(&report(json!([old, {"id": "new", "user": "Ann"}])), before), [Arc::from("r1")]);
         let mut ledger_c = ledger();

@@ -102,6 +102,15 @@ impl Default for RegistrySettings {
     }
 }
 
+/// What happened to `node`, read straight from the bus: for a command, which keeps no view of the cluster.
+///
+/// # Errors
+/// What the store says where it cannot be read.
+pub async fn history(bus: &Bus, namespace: &Namespace, node: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
+    let store = JetStreamStore::new(jetstream::context(bus), namespace.clone());
+    EventStore::read(&store, node, limit).await
+}
+
 impl Registry {
     /// The registry of the cluster on `bus`, kept by a task until `stop` or until the receiver is dropped. Must be called
     /// where tokio runs.

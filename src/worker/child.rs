@@ -57,7 +57,8 @@ fn serve() -> std::io::Result<()> {
 fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
     let outbox = Arc::new(Mutex::new(Outbox { socket: socket.try_clone()?, replies: Vec::new() }));
     let watch = Arc::new(Watch::default());
-    let senses = Senses { stopwatch: Box::new(Monotonic(Instant::now())), witness: Box::new(Witnessed(Arc::clone(&watch))) };
+    let senses =
+        Senses { stopwatch: Box::new(Monotonic(Instant::now())), witness: Box::new(Witnessed(Arc::clone(&watch))) };
     let mut loading = |step: &Arc<str>| drop(lock(&outbox).say(&Word::Loading(Arc::clone(step))));
     let evaluator = match Evaluator::new(&birth.set, birth.arrangement, senses, &mut loading) {
         Ok(evaluator) => evaluator,
@@ -72,6 +73,7 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
         }
     };
     guard(&watch, &outbox, Arc::new(birth.set), birth.limits)?;
+    sandbox::open_nothing()?;
     lock(&outbox).say(&Word::Ready)?;
     Clerk { evaluator, watch, outbox, limits: birth.limits }.serve(socket)
 }
@@ -128,7 +130,9 @@ fn overrun(current: Current, step: Option<Arc<str>>, passed: Passed, allowed_us:
     let name = step.as_deref().unwrap_or("a step");
     let allowed_ms = allowed_us / 1000;
     let message = match (passed, &current.node) {
-        (Passed::Call, Some(node)) => format!("step {name} used more than {allowed_ms} ms of CPU time on node `{node}`"),
+        (Passed::Call, Some(node)) => {
+            format!("step {name} used more than {allowed_ms} ms of CPU time on node `{node}`")
+        }
         _ => format!("step {name} used more than {allowed_ms} ms of CPU time"),
     };
     Overrun { ticket: current.ticket, step, node: current.node, kind: LimitKind::Time, message }
@@ -203,7 +207,8 @@ impl Clerk {
     }
 
     fn decide(&mut self, question: &Question) -> Decision {
-        let request = match Request::parse(question.request.as_bytes(), self.limits.request_bytes, &question.server_id) {
+        let request = match Request::parse(question.request.as_bytes(), self.limits.request_bytes, &question.server_id)
+        {
             Ok(request) => request,
             Err(error) => return self.failed(question, Failure::new(FailureName::BadRequest, error.to_string())),
         };

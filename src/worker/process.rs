@@ -94,6 +94,9 @@ impl Worker {
         let mut process = Command::new(program)
             .arg(child::COMMAND)
             .env_clear()
+            // The allocator would otherwise commit a gigabyte at its start, all of which the memory limit counts.
+            .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
+            .env("MIMALLOC_ARENA_RESERVE", "65536")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())

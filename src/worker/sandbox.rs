@@ -15,15 +15,27 @@ pub fn die_with_parent() -> io::Result<bool> {
     Ok(getppid() == parent)
 }
 
-/// Bounds what the process may take from the machine: `data_bytes` of memory, no core dumps, no files.
+/// Bounds what the process may take from the machine: `data_bytes` of memory, no core dumps.
 ///
 /// The limit is on data and not on address space, which wasmtime reserves in gigabytes without using it.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn bound(data_bytes: u64) -> io::Result<()> {
-    for (resource, limit) in [(Resource::Data, data_bytes), (Resource::Core, 0), (Resource::Fsize, 0)] {
-        setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+    for (resource, limit) in [(Resource::Data, data_bytes), (Resource::Core, 0)] {
+        limit_to(resource, limit)?;
     }
     Ok(())
+}
+
+/// From here on the process can open nothing: no file, no socket. What is open stays usable.
+///
+/// # Errors
+/// What the kernel says.
+pub fn open_nothing() -> io::Result<()> {
+    limit_to(Resource::Nofile, 0)
+}
+
+fn limit_to(resource: Resource, limit: u64) -> io::Result<()> {
+    Ok(setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?)
 }
