@@ -8,6 +8,7 @@ use owo_colors::OwoColorize;
 use crate::nats::Namespace;
 use crate::worker::child;
 
+pub mod agent;
 pub mod bus;
 pub mod exit;
 pub mod files;
@@ -41,6 +42,7 @@ enum Command {
     Place(Box<place::PlaceArgs>),
     /// The service: answers placements over NATS
     Serve(serve::ServeArgs),
+    Agent(Box<agent::AgentArgs>),
     /// The nodes of the cluster
     Nodes(nodes::NodesArgs),
     /// Take a node out of service for new sessions
@@ -75,6 +77,7 @@ fn run(command: Command) -> Result<(), Exit> {
     match command {
         Command::Place(args) => place::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Agent(args) => agent::run(&args),
         Command::Nodes(args) => nodes::run(&args),
         Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
         Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),

@@ -287,8 +287,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pids = folder.path().join("pids");
         let line = format!("sleep 1000 & echo $! > {0}; echo $$ >> {0}; wait", pids.display());
-        let slow = SessionsCommand { limit: Duration::from_secs(2), ..command(&line) };
-        assert_eq!(list(&slow).await.unwrap_err().to_string(), "took longer than 2 s");
+        let slow = SessionsCommand { limit: Duration::from_secs(5), ..command(&line) };
+        assert_eq!(list(&slow).await.unwrap_err().to_string(), "took longer than 5 s");
         for pid in std::fs::read_to_string(pids).unwrap().lines() {
             while is_running(pid) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
