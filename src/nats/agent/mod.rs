@@ -182,13 +182,18 @@ impl Agent {
                 Ok(()) = lists.changed() => due = due.min(Instant::now() + DEBOUNCE),
                 () = tokio::time::sleep_until(due), if connected => {
                     // What changed up to now is in this report.
-                    (changes.borrow_and_update(), lists.borrow_and_update());
-                    due = Instant::now() + match self.report(bucket, &mut said).await {
-                        Ok(()) => {
+                    changes.mark_unchanged();
+                    lists.mark_unchanged();
+                    due = Instant::now() + match self.report(bucket).await {
+                        Ok(bytes) => {
                             pauses.succeeded();
+                            said.worked(&self.settings.identity.id, bytes);
                             jittered(self.settings.interval)
                         }
-                        Err(()) => pauses.failed().min(self.settings.interval),
+                        Err(reason) => {
+                            said.failed(reason);
+                            pauses.failed().min(self.settings.interval)
+                        }
                     };
                 }
                 // Only where the link is given up for good.
@@ -197,19 +202,14 @@ impl Agent {
         }
     }
 
-    /// Makes a report and puts it into the bucket; what failed is said.
-    async fn report(&mut self, bucket: &mut Bucket, said: &mut Said) -> Result<(), ()> {
-        let document = self.document().map_err(|refused| said.failed(&refused.to_string()))?;
+    /// Makes a report and puts it into the bucket; says how large it was, or why it is not there.
+    async fn report(&mut self, bucket: &mut Bucket) -> Result<usize, String> {
+        let document = self.document().map_err(|refused| refused.to_string())?;
         self.warn(&document);
         let bytes = document.text.len();
-        match bucket.put(document.text).await {
-            Ok(revision) => {
-                debug!(revision, bytes, "reported");
-                said.worked(&self.settings.identity.id, bytes);
-                Ok(())
-            }
-            Err(error) => Err(said.put_failed(&error)),
-        }
+        let revision = bucket.put(document.text).await.map_err(|error| error.to_string())?;
+        debug!(revision, bytes, "reported");
+        Ok(bytes)
     }
 
     fn document(&mut self) -> Result<Document, Unreportable> {
@@ -300,15 +300,11 @@ impl Said {
         self.failing = None;
     }
 
-    fn put_failed(&mut self, error: &PutError) {
-        self.failed(&error.to_string());
-    }
-
-    fn failed(&mut self, reason: &str) {
-        let known = self.failing.as_ref().is_some_and(|(known, at)| known == reason && at.elapsed() < REPEAT);
+    fn failed(&mut self, reason: String) {
+        let known = self.failing.as_ref().is_some_and(|(known, at)| *known == reason && at.elapsed() < REPEAT);
         if !known {
             warn!("the node could not be reported: {reason}; trying again until it can");
-            self.failing = Some((reason.to_owned(), Instant::now()));
+            self.failing = Some((reason, Instant::now()));
         }
     }
 }
