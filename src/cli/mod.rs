@@ -8,7 +8,9 @@ use owo_colors::OwoColorize;
 use crate::nats::Namespace;
 use crate::worker::child;
 
+pub mod agent;
 pub mod bus;
+pub mod demo;
 pub mod exit;
 pub mod files;
 pub mod host;
@@ -45,6 +47,10 @@ enum Command {
     Serve(serve::ServeArgs),
     /// A starting point: nodes, a script, a config
     New(new::NewArgs),
+    /// This machine as a node of the cluster
+    Agent(Box<agent::AgentArgs>),
+    /// A small cluster on this machine: real NATS, real agents, real placements
+    Demo(demo::DemoArgs),
     /// The nodes of the cluster
     Nodes(nodes::NodesArgs),
     /// Take a node out of service for new sessions
@@ -80,6 +86,8 @@ fn run(command: Command) -> Result<(), Exit> {
         Command::Place(args) => place::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::New(args) => new::run(args).map_err(Exit::usage),
+        Command::Agent(args) => agent::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Nodes(args) => nodes::run(&args),
         Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
         Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),

@@ -83,7 +83,7 @@ fn load(args: &ServeArgs) -> Result<Config, Exit> {
     config::load(&args.config, loading).map_err(|errors| problem::exit(&errors))
 }
 
-fn start_log(format: LogFormat) {
+pub(super) fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_env("WHITHER_LOG").unwrap_or_else(|_unset| EnvFilter::new("info,async_nats=warn"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {

@@ -2,6 +2,7 @@
 //!
 //! Only this floor and `registry` name the NATS client. It does not know chains, scripts or workers.
 
+pub mod agent;
 pub mod backoff;
 pub mod connect;
 pub mod jetstream;

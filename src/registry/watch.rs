@@ -202,27 +202,37 @@ impl Watch {
 /// come. That it cannot be asked at the moment says nothing: the feeds have heartbeats of their own.
 async fn guard(js: &Context, buckets: &[String; 2], first: [State; 2], seen: &Seen) -> String {
     let names = buckets.each_ref().map(|bucket| bucket_stream(bucket));
-    let mut behind = [0; 2];
+    let mut before = [Checked::default(); 2];
     loop {
         tokio::time::sleep(CHECK).await;
         let counts = [&seen.nodes, &seen.marks];
-        for (((name, first), count), behind) in names.iter().zip(&first).zip(counts).zip(&mut behind) {
+        for (((name, first), count), before) in names.iter().zip(&first).zip(counts).zip(&mut before) {
             match jetstream::look(js, name).await {
                 Err(error) => debug!("{error}"),
                 Ok(None) => return format!("`{name}` was deleted"),
                 Ok(Some(state)) => {
-                    let count = count.load(Ordering::Relaxed);
-                    if state.created != first.created || state.last_sequence < count {
+                    let checked = Checked { seen: count.load(Ordering::Relaxed), stored: state.last_sequence };
+                    if state.created != first.created || checked.stored < checked.seen {
                         return format!("`{name}` was made anew");
                     }
-                    if count < *behind {
+                    // A backlog that is being worked off is no deafness.
+                    if checked.seen < before.stored && checked.seen == before.seen {
                         return format!("entries of `{name}` do not arrive");
                     }
-                    *behind = state.last_sequence;
+                    *before = checked;
                 }
             }
         }
     }
+}
+
+/// What one look at a bucket found.
+#[derive(Clone, Copy, Debug, Default)]
+struct Checked {
+    /// The last entry that we have seen.
+    seen: u64,
+    /// The last entry that there is.
+    stored: u64,
 }
 
 impl Said {
