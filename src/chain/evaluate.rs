@@ -45,8 +45,8 @@ pub struct Ask {
 pub trait Witness {
     /// Step `step` of the current decision begins.
     fn step(&self, step: usize);
-    /// The per-node functions are asked about the node in `slot`.
-    fn node(&self, slot: SlotIndex);
+    /// The per-node functions are asked about `node`.
+    fn node(&self, node: &Arc<str>);
 }
 
 /// A witness that looks away.
@@ -55,7 +55,7 @@ pub struct Unwatched;
 
 impl Witness for Unwatched {
     fn step(&self, _step: usize) {}
-    fn node(&self, _slot: SlotIndex) {}
+    fn node(&self, _node: &Arc<str>) {}
 }
 
 /// Counts calls of script functions.

@@ -35,7 +35,7 @@ pub fn evaluate(
     let mut first_failure = None;
     for candidate in candidates {
         let Some(node) = scene.cluster.node(candidate.slot) else { continue };
-        surroundings.witness.node(candidate.slot);
+        surroundings.witness.node(node.id());
         match asking.about(candidate, surroundings.calls) {
             Word::Keep => kept.push(candidate.clone()),
             Word::Scored(score) => {

@@ -1,6 +1,84 @@
 //! The command line: one file per command.
 
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use owo_colors::OwoColorize;
+
+use crate::nats::Namespace;
+use crate::worker::child;
+
+pub mod bus;
+pub mod exit;
 pub mod files;
+pub mod host;
+pub mod limits;
 pub mod new;
+pub mod nodes;
+pub mod nodes_file;
+pub mod one_shot;
+pub mod place;
 pub mod problem;
+pub mod remote;
+pub mod serve;
+pub mod table;
 pub mod zone;
+
+use exit::Exit;
+
+/// The name under which a link to the binary is a FastX load balancer script.
+const PLACE_NAME: &str = "whither-place";
+
+/// To which node? Runs an administrator's chain of scripts over a live node list, for each session to place.
+#[derive(Debug, Parser)]
+#[command(name = "whither", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// One placement, from a node list or from a running service
+    Place(Box<place::PlaceArgs>),
+    /// The service: answers placements over NATS
+    Serve(serve::ServeArgs),
+    /// The nodes of the cluster
+    Nodes(nodes::NodesArgs),
+    /// Take a node out of service for new sessions
+    Cordon(nodes::CordonArgs),
+    /// Put a node back into service
+    Uncordon(nodes::CordonArgs),
+}
+
+/// Runs the binary.
+#[must_use]
+pub fn main() -> ExitCode {
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|first| first == child::COMMAND) {
+        return child::run();
+    }
+    let name = arguments.first().map(std::path::PathBuf::from);
+    if name.as_ref().and_then(|name| name.file_name()).is_some_and(|name| name == PLACE_NAME) {
+        arguments.insert(1, "place".into());
+    }
+    match run(Cli::parse_from(arguments).command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Exit { code, message }) => {
+            if !message.is_empty() {
+                anstream::eprintln!("{} {message}", "error:".red().bold());
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Exit> {
+    match command {
+        Command::Place(args) => place::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Nodes(args) => nodes::run(&args),
+        Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
+        Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),
+    }
+}

@@ -11,6 +11,8 @@ use miette::{
 use crate::config::problem::line_around;
 use crate::config::{ConfigErrors, Problem};
 
+use super::exit::{self, Exit};
+
 /// How problems are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
@@ -33,6 +35,19 @@ impl Look {
             true => Self::Coloured,
         }
     }
+}
+
+/// The end of a command over `errors`, which are shown already.
+#[must_use]
+pub fn exit(errors: &ConfigErrors) -> Exit {
+    report(errors);
+    Exit::shown(exit::USAGE)
+}
+
+/// The end of a command over one problem that stands in no config.
+#[must_use]
+pub fn exit_one(problem: &Problem) -> Exit {
+    Exit::usage(problem)
 }
 
 /// Shows `errors` on standard error. That nobody reads it is no further error.

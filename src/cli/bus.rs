@@ -1,0 +1,114 @@
+//! How a command finds the bus: options over the config over the default address.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::config::{self, Config, Loading, Login, Nats, Needs};
+use crate::nats::{Address, Bus, Connection, Namespace, Tls};
+
+use super::exit::{self, Exit};
+use super::files::Disk;
+use super::{host, problem};
+
+/// Where NATS is when nothing says otherwise.
+const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
+
+/// How to reach a running service.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Bus")]
+pub struct BusArgs {
+    /// A NATS server; repeat it for a cluster
+    #[arg(long = "nats", value_name = "URL", env = "WHITHER_NATS")]
+    urls: Vec<String>,
+    /// The namespace of the service
+    #[arg(long, value_name = "NAME", env = "WHITHER_NAMESPACE")]
+    namespace: Option<String>,
+    /// A NATS credentials file
+    #[arg(long, value_name = "FILE", env = "WHITHER_CREDENTIALS")]
+    credentials: Option<PathBuf>,
+    /// A NATS token; better in the environment, where other users do not see it
+    #[arg(long, value_name = "TOKEN", env = "WHITHER_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+impl BusArgs {
+    /// Whether an address was given.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        !self.urls.is_empty()
+    }
+
+    /// The connection and the namespace: what is given here, else what the config says, else this machine.
+    ///
+    /// # Errors
+    /// An address or a namespace that is none.
+    pub fn resolve(&self, config: Option<&Nats>, name: &str) -> Result<(Connection, Namespace), Exit> {
+        let mut connection = config.map(connection).transpose()?.unwrap_or_default();
+        let parse = |url: &String| url.parse::<Address>().map_err(Exit::usage);
+        if !self.urls.is_empty() {
+            connection.servers = self.urls.iter().map(parse).collect::<Result<_, _>>()?;
+        }
+        if connection.servers.is_empty() {
+            connection.servers = vec![parse(&DEFAULT_URL.to_owned())?];
+        }
+        if self.credentials.is_some() {
+            connection.credentials.clone_from(&self.credentials);
+        }
+        if let Some(token) = &self.token {
+            connection.token = Some(token.as_str().into());
+        }
+        name.clone_into(&mut connection.name);
+        let namespace = match (&self.namespace, config) {
+            (Some(namespace), _) => namespace.parse().map_err(Exit::usage)?,
+            (None, Some(config)) => config.namespace.as_str().parse().map_err(Exit::usage)?,
+            (None, None) => Namespace::default(),
+        };
+        Ok((connection, namespace))
+    }
+
+    /// A connection for a command that asks once; `config` is the file to read the address from.
+    ///
+    /// # Errors
+    /// A config that cannot be used, or settings that can never work.
+    pub async fn open(&self, config: Option<&Path>) -> Result<(Bus, Namespace), Exit> {
+        let config = config.map(load).transpose()?;
+        let (connection, namespace) = self.resolve(config.as_ref().map(|config| &config.nats), "whither command")?;
+        let bus = Bus::open(&connection).await.map_err(|error| Exit::new(exit::OTHER, error))?;
+        Ok((bus, namespace))
+    }
+}
+
+fn load(path: &Path) -> Result<Config, Exit> {
+    let host_zone = host::zone();
+    let loading = Loading { files: &Disk, host_zone: &host_zone, needs: Needs::Nats };
+    config::load(path, loading).map_err(|errors| problem::exit(&errors))
+}
+
+/// The connection that the config describes.
+fn connection(nats: &Nats) -> Result<Connection, Exit> {
+    let servers = nats.urls.iter().map(|url| url.reveal().parse().map_err(Exit::usage)).collect::<Result<_, _>>()?;
+    let mut connection = Connection { servers, ..Connection::default() };
+    match &nats.login {
+        Login::None => {}
+        Login::Credentials(path) => connection.credentials = Some(path.clone()),
+        Login::Token(token) => connection.token = Some(token.reveal().into()),
+        Login::Password { user, password } => {
+            connection.user = Some(user.clone());
+            connection.password = Some(password.reveal().into());
+        }
+        Login::Nkey(seed) => connection.nkey = Some(seed.reveal().into()),
+        Login::NkeyFile(path) => {
+            let seed =
+                std::fs::read_to_string(path).map_err(|error| Exit::usage(format!("{}: {error}", path.display())))?;
+            connection.nkey = Some(seed.trim().into());
+        }
+    }
+    connection.tls = Tls {
+        ca: nats.tls.ca.clone(),
+        cert: nats.tls.client.as_ref().map(|client| client.cert.clone()),
+        key: nats.tls.client.as_ref().map(|client| client.key.clone()),
+        required: nats.tls.required,
+    };
+    Ok(connection)
+}

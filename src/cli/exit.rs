@@ -1,0 +1,74 @@
+//! How a command ends: the exit codes of the contract, and the words that go with them.
+
+use std::fmt;
+
+use crate::model::{Failure, FailureName};
+
+/// Everything else that went wrong.
+pub const OTHER: u8 = 1;
+/// The command line, the config or an input file is wrong or unreadable.
+pub const USAGE: u8 = 2;
+/// No node.
+pub const NO_NODE: u8 = 3;
+/// A script's fault.
+pub const SCRIPT: u8 = 4;
+/// A script passed a limit.
+pub const LIMIT: u8 = 5;
+
+/// The end of a command that did not do what it was asked.
+#[derive(Debug)]
+pub struct Exit {
+    /// The process's exit code.
+    pub code: u8,
+    /// What a person reads.
+    pub message: String,
+}
+
+impl Exit {
+    /// The end with `code` and `message`.
+    #[must_use]
+    pub fn new(code: u8, message: impl fmt::Display) -> Self {
+        Self { code, message: message.to_string() }
+    }
+
+    /// The end with `code` where everything has been said.
+    #[must_use]
+    pub fn shown(code: u8) -> Self {
+        Self { code, message: String::new() }
+    }
+
+    /// The end because of what the user gave.
+    #[must_use]
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self::new(USAGE, message)
+    }
+
+    /// The end that a placement's failure is.
+    #[must_use]
+    pub fn failed(failure: &Failure) -> Self {
+        Self::new(code(failure.name), failure)
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Exit {}
+
+/// The exit code of a placement that failed for `name`.
+#[must_use]
+pub const fn code(name: FailureName) -> u8 {
+    match name {
+        FailureName::BadRequest | FailureName::UnknownAction => USAGE,
+        FailureName::NoNode => NO_NODE,
+        FailureName::ScriptError
+        | FailureName::BadVerdict
+        | FailureName::UnknownNode
+        | FailureName::UnplaceableNode => SCRIPT,
+        FailureName::ScriptLimit => LIMIT,
+        FailureName::Overloaded | FailureName::Internal => OTHER,
+    }
+}

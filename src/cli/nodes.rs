@@ -1,0 +1,159 @@
+//! `whither nodes`, `cordon`, `uncordon`: the cluster as the service sees it.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::nats::{Bus, Namespace};
+use crate::registry;
+
+use super::bus::BusArgs;
+use super::exit::{self, Exit};
+use super::remote::{ask, with_bus};
+use super::table;
+
+/// Lines of history that are shown where no number is given.
+const HISTORY: usize = 50;
+
+/// The nodes of the cluster.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct NodesArgs {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    listing: Listing,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// One node: the object that scripts see
+    Show {
+        /// The node's id
+        id: String,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// What happened to a node, the newest last
+    History {
+        /// The node's id
+        id: String,
+        /// How many lines at most
+        #[arg(long, default_value_t = HISTORY)]
+        limit: usize,
+        #[command(flatten)]
+        listing: Listing,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Listing {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    bus: BusArgs,
+}
+
+/// Takes a node out of service for new sessions, or puts it back.
+#[derive(Debug, Args)]
+pub struct CordonArgs {
+    /// The node's id
+    id: String,
+    /// Why; shown in `nodes show` and `nodes history`
+    #[arg(long, default_value = "")]
+    reason: String,
+    #[command(flatten)]
+    bus: BusArgs,
+}
+
+/// Runs `whither nodes`.
+///
+/// # Errors
+/// How it ended.
+pub fn run(args: &NodesArgs) -> Result<(), Exit> {
+    match &args.what {
+        None => with_bus(&args.listing.bus, async |bus, namespace| list(&bus, &namespace, args.listing.json).await),
+        Some(What::Show { id, listing }) => with_bus(&listing.bus, async |bus, namespace| {
+            let node = find(&bus, &namespace, id).await?;
+            anstream::println!("{node:#}");
+            Ok(())
+        }),
+        Some(What::History { id, limit, listing }) => {
+            with_bus(&listing.bus, async |bus, namespace| history(&bus, &namespace, id, *limit, listing.json).await)
+        }
+    }
+}
+
+/// Runs `whither cordon` or `whither uncordon`.
+///
+/// # Errors
+/// How it ended.
+pub fn cordon(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<(), Exit> {
+    with_bus(&args.bus, async |bus, namespace| {
+        let by = std::env::var("USER").or_else(|_unset| std::env::var("LOGNAME")).unwrap_or_default();
+        let body = json!({"node": args.id, "reason": args.reason, "by": by});
+        let answer = ask(&bus, subject(&namespace), &body).await?;
+        let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        anstream::println!("{} {}", text("node"), text("state"));
+        Ok(())
+    })
+}
+
+async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Exit> {
+    let mut nodes: Vec<Value> = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = ask(bus, namespace.nodes(), &json!({"after": after, "limit": 1000})).await?;
+        nodes.extend(page.get("nodes").and_then(Value::as_array).into_iter().flatten().cloned());
+        match page.get("next").and_then(Value::as_str) {
+            Some(next) if next > after.as_str() => next.clone_into(&mut after),
+            _ => break,
+        }
+    }
+    if as_json {
+        anstream::println!("{:#}", Value::Array(nodes));
+        return Ok(());
+    }
+    let mut rows = table::table(&["node", "state", "sessions", "pending", "max", "load", "free memory", "address"]);
+    for node in &nodes {
+        let number = |pointer: &str| node.pointer(pointer).and_then(Value::as_f64);
+        let shown = |value: Option<f64>| value.map_or("-".to_owned(), |value| value.to_string());
+        let text = |pointer: &str| node.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let address = Some(text("/urls/0")).filter(|url| !url.is_empty()).unwrap_or_else(|| text("/hostname"));
+        rows.add_row([
+            text("/id"),
+            text("/state"),
+            shown(number("/sessions")),
+            shown(number("/pending")),
+            shown(number("/maxSessions")),
+            shown(number("/loadavg/0")),
+            number("/freemem").map_or("-".to_owned(), |bytes| format!("{:.1} GiB", bytes / f64::from(1 << 30))),
+            address,
+        ]);
+    }
+    anstream::println!("{rows}");
+    anstream::eprintln!("{} nodes", nodes.len());
+    Ok(())
+}
+
+async fn find(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Value, Exit> {
+    let answer = ask(bus, namespace.nodes(), &json!({"node": id})).await?;
+    let found = answer.get("nodes").and_then(|nodes| nodes.get(0)).cloned();
+    found.ok_or_else(|| Exit::new(exit::OTHER, format!("the cluster has no node `{id}`; `whither nodes` lists them")))
+}
+
+async fn history(bus: &Bus, namespace: &Namespace, id: &str, limit: usize, as_json: bool) -> Result<(), Exit> {
+    let records = registry::history(bus, namespace, id, limit).await.map_err(|error| Exit::new(exit::OTHER, error))?;
+    if as_json {
+        anstream::println!("{:#}", json!(records));
+        return Ok(());
+    }
+    let mut rows = table::table(&["when", "what", "by", "why"]);
+    for kept in &records {
+        let when = jiff::Timestamp::from_millisecond(kept.at_ms).map(|at| at.to_string()).unwrap_or_default();
+        let what = json!(kept.record.event).as_str().unwrap_or_default().to_owned();
+        rows.add_row([when, what, kept.record.by.clone(), kept.record.reason.clone()]);
+    }
+    anstream::println!("{rows}");
+    Ok(())
+}

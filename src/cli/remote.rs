@@ -1,0 +1,85 @@
+//! Asking a running service: one request over NATS, with a time limit around everything.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_nats::HeaderMap;
+use serde_json::{Map, Value, json};
+
+use crate::model::FailureName;
+use crate::nats::Bus;
+use crate::nats::subjects::{HEADER_DEADLINE, HEADER_ERROR_CODE, Namespace};
+
+use super::bus::BusArgs;
+use super::exit::{self, Exit};
+use super::table;
+
+/// How long a command waits for the bus and for the answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Runs `ask` with a connection.
+///
+/// # Errors
+/// Where NATS is not reached in time, and what `ask` says.
+pub fn with_bus<T>(bus: &BusArgs, ask: impl AsyncFnOnce(Bus, Namespace) -> Result<T, Exit>) -> Result<T, Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(async {
+        let (bus, namespace) = bus.open(None).await?;
+        if tokio::time::timeout(PATIENCE, bus.connected()).await.is_err() {
+            let message = format!("NATS at {} cannot be reached; is it running?", bus.servers());
+            return Err(Exit::new(exit::OTHER, message));
+        }
+        ask(bus, namespace).await
+    })
+}
+
+/// Sends `body` to `subject` and reads the answer.
+///
+/// # Errors
+/// The service's own failure with its exit code, or that nobody answered.
+pub async fn ask(bus: &Bus, subject: String, body: &Value) -> Result<Value, Exit> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut headers = HeaderMap::new();
+    headers.insert(HEADER_DEADLINE, (since + PATIENCE).as_millis().to_string());
+    let sent = bus.client().request_with_headers(subject.clone(), headers, body.to_string().into());
+    let message = match tokio::time::timeout(PATIENCE, sent).await {
+        Err(_late) => return Err(Exit::new(exit::OTHER, format!("no answer on {subject} within {PATIENCE:?}"))),
+        Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => {
+            let message = format!("no service answers on {subject}; is `whither serve` running with this namespace?");
+            return Err(Exit::new(exit::OTHER, message));
+        }
+        Ok(Err(error)) => return Err(Exit::new(exit::OTHER, error)),
+        Ok(Ok(message)) => message,
+    };
+    let answer: Value = serde_json::from_slice(&message.payload).map_err(|error| Exit::new(exit::OTHER, error))?;
+    let is_error = message.headers.as_ref().is_some_and(|headers| headers.get(HEADER_ERROR_CODE).is_some());
+    match answer.get("error").filter(|_| is_error) {
+        None => Ok(answer),
+        Some(error) => Err(failed(error)),
+    }
+}
+
+fn failed(error: &Value) -> Exit {
+    let text = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default();
+    let code = FailureName::parse(text("name")).map_or(exit::OTHER, exit::code);
+    let step = Some(text("step")).filter(|step| !step.is_empty()).map(|step| format!(" (step {step})"));
+    Exit::new(code, format!("{}: {}{}", text("name"), text("message"), step.unwrap_or_default()))
+}
+
+/// Asks for a placement; with `explain`, for what one would be, which it shows on standard error first.
+///
+/// # Errors
+/// As [`ask`].
+pub fn place(bus: &BusArgs, request: &Map<String, Value>, explain: bool, as_json: bool) -> Result<(), Exit> {
+    with_bus(bus, async |bus, namespace| {
+        let body = json!(request);
+        if explain {
+            table::explained(&ask(&bus, namespace.explain(), &body).await?);
+        }
+        let answer = ask(&bus, namespace.place(), &body).await?;
+        match as_json {
+            true => anstream::println!("{answer:#}"),
+            false => anstream::println!("{}", answer.get("node").and_then(Value::as_str).unwrap_or_default()),
+        }
+        Ok(())
+    })
+}

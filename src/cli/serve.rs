@@ -1,0 +1,284 @@
+//! `whither serve`: wires the front to NATS, to its workers, to signals and to the small HTTP port.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, json};
+use sha2::{Digest, Sha256};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::chain::ChainSet;
+use crate::config::{self, Config, Loading, Needs};
+use crate::front::metrics::Metrics;
+use crate::front::{Event, Front, Setup, health, http};
+use crate::model::Arrangement;
+use crate::nats::micro::Identity;
+use crate::nats::service::{self, Service};
+use crate::nats::subjects::SERVICE;
+use crate::nats::{Bus, Connection, Namespace};
+use crate::registry::{Registry, RegistrySettings};
+use crate::worker::{Birth, BirthError, Worker};
+
+use super::bus::BusArgs;
+use super::exit::{self, Exit};
+use super::files::Disk;
+use super::{host, limits, one_shot, problem};
+
+/// Requests that may wait for the front's task; a batch of NATS is far smaller.
+const REQUESTS_WAITING: usize = 16_384;
+/// Replies that may wait for NATS to take them.
+const REPLIES_WAITING: usize = 65_536;
+/// How long the stop waits for NATS to hand over and to take what is left.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// The service: answers placements over NATS.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Signals: SIGHUP reads the config again (a broken one changes nothing) · SIGTERM answers what was \
+received, then ends"
+)]
+pub struct ServeArgs {
+    /// The config
+    #[arg(long, value_name = "FILE", default_value = "whither.toml")]
+    config: PathBuf,
+    /// The address of the HTTP port for /healthz, /readyz and /metrics; over the config's
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<std::net::SocketAddr>,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "WHITHER_LOG_FORMAT")]
+    log_format: LogFormat,
+    #[command(flatten)]
+    bus: BusArgs,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// A config or a script that cannot be used, before any port opens; or a port that cannot be opened.
+pub fn run(args: &ServeArgs) -> Result<(), Exit> {
+    let config = load(args)?;
+    start_log(args.log_format);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(serve(args, config))
+}
+
+fn load(args: &ServeArgs) -> Result<Config, Exit> {
+    let host_zone = host::zone();
+    let needs = if args.bus.is_given() { Needs::Chains } else { Needs::Both };
+    let loading = Loading { files: &Disk, host_zone: &host_zone, needs };
+    config::load(&args.config, loading).map_err(|errors| problem::exit(&errors))
+}
+
+fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_env("WHITHER_LOG").unwrap_or_else(|_unset| EnvFilter::new("info,async_nats=warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+async fn serve(args: &ServeArgs, config: Config) -> Result<(), Exit> {
+    let other = |error: &dyn std::fmt::Display| Exit::new(exit::OTHER, error);
+    let (connection, namespace) = args.bus.resolve(Some(&config.nats), "whither serve")?;
+    let setup = setup(&config);
+    rehearse(&setup.birth).await?;
+    let signals = Signals::listen().map_err(|error| other(&error))?;
+    let listener = match args.http.or(config.http) {
+        Some(address) => Some(http::bind(address).await.map_err(|error| other(&format!("{address}: {error}")))?),
+        None => None,
+    };
+    if let Some(address) = listener.as_ref().and_then(|listener| listener.local_addr().ok()) {
+        tracing::info!(%address, "http: /healthz, /readyz, /metrics");
+    }
+    let bus = Bus::open(&connection).await.map_err(|error| other(&error))?;
+    let parts = Parts { config, connection, namespace, setup, bus };
+    parts.run(args, listener, signals).await
+}
+
+/// What the config makes of a front.
+fn setup(config: &Config) -> Setup {
+    let birth = Birth { set: config.chains.clone(), arrangement: Arrangement::ById, limits: limits::of(config) };
+    Setup {
+        birth: Arc::new(birth),
+        program: one_shot::program(),
+        queue: config.limits.queue as usize,
+        reservation_ms: u64::from(config.service.reservation_s) * 1000,
+    }
+}
+
+/// Starts a worker once before any port opens: what does not compile ends the service here.
+async fn rehearse(birth: &Birth) -> Result<(), Exit> {
+    let (words, _ignored) = mpsc::channel(1);
+    match Worker::start(&one_shot::program(), birth, 0, words).await {
+        Ok(worker) => {
+            worker.kill();
+            Ok(())
+        }
+        Err(error @ (BirthError::Refused(_) | BirthError::Died(Some(_), _))) => Err(Exit::new(exit::SCRIPT, error)),
+        Err(error) => Err(Exit::new(exit::OTHER, error)),
+    }
+}
+
+/// A number that is the same wherever the chains are: replicas compare it.
+fn digest(set: &ChainSet) -> String {
+    let bytes = postcard::to_stdvec(set).unwrap_or_default();
+    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+struct Parts {
+    config: Config,
+    connection: Connection,
+    namespace: Namespace,
+    setup: Setup,
+    bus: Bus,
+}
+
+impl Parts {
+    async fn run(
+        self,
+        args: &ServeArgs,
+        listener: Option<tokio::net::TcpListener>,
+        mut signals: Signals,
+    ) -> Result<(), Exit> {
+        let other = |error: &dyn std::fmt::Display| Exit::new(exit::OTHER, error);
+        let stop = CancellationToken::new();
+        let settings = RegistrySettings {
+            namespace: self.namespace.clone(),
+            liveness: Duration::from_secs(u64::from(self.config.service.liveness_s)),
+            ..RegistrySettings::default()
+        };
+        let (registry, changes) = Registry::start(&self.bus, settings, stop.clone());
+        let (metrics, board) = (Arc::new(Metrics::new()), health::board());
+        let shown = board.subscribe();
+        let (replies, outgoing) = mpsc::channel(REPLIES_WAITING);
+        let (requests, incoming) = mpsc::channel(REQUESTS_WAITING);
+        let seed = host::bytes().map_err(|error| other(&error))?;
+        let digest = digest(&self.setup.birth.set);
+        let (front, events, inbox) =
+            Front::new(self.setup, registry, Arc::clone(&metrics), board, replies.clone(), seed);
+        let identity = identity(front.replica(), &digest);
+        tracing::info!(
+            replica = front.replica(),
+            namespace = self.namespace.as_str(),
+            digest,
+            "whither serve {}",
+            env!("CARGO_PKG_VERSION")
+        );
+        let front = tokio::spawn(crate::front::run(front, inbox(incoming, changes)));
+        let http = listener.map(|listener| tokio::spawn(http::serve(listener, shown, metrics)));
+
+        let stats = service::stats();
+        let responder = tokio::spawn(service::respond(self.bus.client().clone(), stats.clone(), outgoing));
+        // Without NATS there is nobody to answer yet; until then the stop must work all the same.
+        let service = tokio::select! {
+            () = self.bus.connected() => {
+                let started = Service::start(self.bus.client(), &self.namespace, identity, &stats, requests, &replies).await;
+                Some(started.map_err(|error| other(&error))?)
+            }
+            () = signals.stop() => None,
+        };
+        if let Some(service) = &service {
+            tracing::info!(servers = self.bus.servers(), "answering");
+            while !signals.stop_or_reload().await {
+                reload(args, &self.connection, &events, service).await;
+            }
+        }
+        if let Some(service) = service
+            && tokio::time::timeout(LAST_WORDS, service.drain()).await.is_err()
+        {
+            tracing::warn!("NATS did not hand over what it still had in time");
+        }
+        // The front's task ends only once everything is answered; then the responder's channel closes.
+        drop((events.send(Event::Stop).await, replies));
+        drop(front.await);
+        stop.cancel();
+        if tokio::time::timeout(LAST_WORDS, responder).await.is_err() {
+            tracing::warn!("NATS did not take the last replies in time");
+        }
+        if let Some(http) = http {
+            http.abort();
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn identity(replica: &str, digest: &str) -> Identity {
+    Identity {
+        name: SERVICE.to_owned(),
+        id: replica.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        description: "To which node? Placements of sessions on a cluster".to_owned(),
+        metadata: Map::from_iter([("chains".to_owned(), json!(digest))]),
+    }
+}
+
+/// Reads the config again and hands it to the front, which takes it over once a worker for it is ready.
+async fn reload(args: &ServeArgs, present: &Connection, events: &mpsc::Sender<Event>, service: &Service) {
+    let config = match load(args) {
+        Ok(config) => config,
+        Err(_shown) => {
+            return tracing::error!(config = %shown(&args.config), "reload: the config is broken, the old one stays");
+        }
+    };
+    let setup = setup(&config);
+    if let Err(error) = rehearse(&setup.birth).await {
+        return tracing::error!(%error, "reload: the scripts cannot be used, the old ones stay");
+    }
+    if let Ok((connection, _)) = args.bus.resolve(Some(&config.nats), "whither serve")
+        && format!("{connection:?}") != format!("{present:?}")
+    {
+        tracing::warn!("reload: changes under [nats] count at the next start");
+    }
+    service.micro().describe("chains", json!(digest(&setup.birth.set)));
+    drop(events.send(Event::Reload(Box::new(setup))).await);
+}
+
+fn shown(path: &Path) -> std::path::Display<'_> {
+    path.display()
+}
+
+/// The signals that mean something to the service.
+struct Signals {
+    term: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        while !self.stop_or_reload().await {}
+    }
+
+    /// True for a stop, false for a reload.
+    async fn stop_or_reload(&mut self) -> bool {
+        tokio::select! {
+            _ = self.term.recv() => true,
+            _ = self.interrupt.recv() => true,
+            _ = self.hangup.recv() => false,
+        }
+    }
+}

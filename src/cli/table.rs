@@ -1,0 +1,69 @@
+//! Tables and colours for people: on a terminal only, and on standard error where standard output is the answer.
+
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::{Cell, Table};
+use owo_colors::OwoColorize;
+use serde_json::Value;
+
+use crate::model::Decision;
+
+/// An empty table with `headings`.
+#[must_use]
+pub fn table(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_BORDERS_ONLY).set_header(headings.iter().map(Cell::new));
+    table
+}
+
+/// Writes an explanation as a person reads it: what was left out, what each step said, what came of it. It reads the
+/// JSON that the service sends, so that a decision made here and one made there look the same.
+pub fn explained(answer: &Value) {
+    let text = |value: &Value, field: &str| match value.get(field) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    };
+    let lost = |nodes: Option<&Value>| -> String {
+        let reasons = nodes.and_then(Value::as_object).into_iter().flatten();
+        let lines = reasons.map(|(reason, lost)| {
+            let named: Vec<_> = lost.get("nodes").and_then(Value::as_array).into_iter().flatten().collect();
+            let named: Vec<_> = named.into_iter().filter_map(Value::as_str).collect();
+            let message = lost.get("message").and_then(Value::as_str).map(|message| format!(": {message}"));
+            format!("{} {reason} ({}){}", text(lost, "count"), named.join(", "), message.unwrap_or_default())
+        });
+        lines.collect::<Vec<_>>().join("; ")
+    };
+    anstream::eprintln!("{} {}   {} nodes", "chain".bold(), text(answer, "chain"), text(answer, "nodes"));
+    let excluded = lost(answer.get("excluded"));
+    if !excluded.is_empty() {
+        anstream::eprintln!("  left out: {excluded}");
+    }
+    let mut steps = table(&["step", "candidates", "verdict", "calls", "cost", "lost"]);
+    for step in answer.get("steps").and_then(Value::as_array).into_iter().flatten() {
+        let cost = format!("{} us", text(step, "cost_us"));
+        let columns = [text(step, "step"), text(step, "candidates"), text(step, "verdict"), text(step, "calls"), cost];
+        steps.add_row(columns.into_iter().chain([lost(step.get("lost"))]));
+    }
+    anstream::eprintln!("{steps}");
+    if let Some(asked) = answer.get("asked") {
+        anstream::eprintln!("{} {}: {}", "asked".bold(), text(asked, "node"), text(asked, "fate"));
+    }
+    match answer.get("node").and_then(Value::as_str) {
+        Some(node) => {
+            anstream::eprintln!("{} {node}, by {}", "chosen".green().bold(), text(answer, "decided_by"))
+        }
+        None => {
+            let error = answer.get("error").cloned().unwrap_or_default();
+            anstream::eprintln!("{} {}: {}", "no node".red().bold(), text(&error, "name"), text(&error, "message"));
+        }
+    }
+}
+
+/// Writes what the scripts of a decision logged, under their names.
+pub fn logged(decision: &Decision) {
+    for step in &decision.diagnosis.steps {
+        for line in &step.log {
+            anstream::eprintln!("{} {}", format!("{}:", step.step).dimmed(), line.text);
+        }
+    }
+}

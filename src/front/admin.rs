@@ -1,0 +1,183 @@
+//! The endpoints that need no chain: confirm, release, nodes, cordon, uncordon.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::model::json::{self, JsonLimits};
+use crate::model::{Change, Failure, FailureName, Node};
+use crate::nats::message::{Incoming, Outgoing, Verb};
+use crate::nats::wire;
+
+use crate::registry::marks::Word;
+
+use super::events::Event;
+use super::task::{Front, unix_ms};
+
+/// How long a node is left out after a failed start.
+const COOL_DOWN_MS: i64 = 60_000;
+/// Nodes in a page, where the requester names no limit, and at most.
+const PAGE: (usize, usize) = (100, 1000);
+/// Size of a page: replies stay far below the message size of NATS.
+const PAGE_BYTES: usize = 512 * 1024;
+/// Size of a message to these endpoints.
+const MESSAGE_BYTES: usize = 64 * 1024;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ending {
+    reservation: String,
+    #[serde(default)]
+    failed: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    /// One node alone.
+    #[serde(default)]
+    node: Option<String>,
+    #[serde(default)]
+    after: String,
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cordon {
+    node: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    by: String,
+}
+
+impl Front {
+    /// Handles one message.
+    pub(super) fn request(&mut self, incoming: Incoming) {
+        let told = match incoming.verb {
+            Verb::Place | Verb::Explain => return self.ask(incoming),
+            Verb::Confirm => read(&incoming).map(|ending: Ending| self.confirm(&ending)),
+            Verb::Release => read(&incoming).map(|ending: Ending| self.release(&ending)),
+            Verb::Nodes => read(&incoming).map(|page: Page| self.page(&page)),
+            Verb::Cordon | Verb::Uncordon => match read(&incoming) {
+                Ok(cordon) => return self.cordon(incoming, cordon),
+                Err(failure) => Err(failure),
+            },
+        };
+        match told {
+            Ok(told) => self.reply(Outgoing::new(&incoming, told.to_string().into(), None)),
+            Err(failure) => self.fail(&incoming, &failure),
+        }
+    }
+
+    fn confirm(&mut self, ending: &Ending) -> Value {
+        match self.ledger.confirm(&ending.reservation) {
+            Some(entry) => {
+                json!({"reservation": ending.reservation, "node": entry.reservation.node, "state": "confirmed"})
+            }
+            None => gone(ending),
+        }
+    }
+
+    fn release(&mut self, ending: &Ending) -> Value {
+        let Some(entry) = self.ledger.release(&ending.reservation) else { return gone(ending) };
+        let node = entry.reservation.node;
+        self.change(Change::Release(entry.reservation.id));
+        if ending.failed {
+            self.cool_down(Arc::clone(&node), &ending.reservation);
+        }
+        json!({"reservation": ending.reservation, "node": node, "state": "released"})
+    }
+
+    fn page(&self, page: &Page) -> Value {
+        if let Some(id) = &page.node {
+            let nodes: Vec<_> = self.cluster.get(id).map(|node| self.shown(node)).into_iter().collect();
+            return json!({"nodes": nodes, "next": null, "generation": self.cluster.generation()});
+        }
+        let limit = page.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
+        let (mut nodes, mut bytes, mut next) = (Vec::new(), 0, None);
+        for node in self.cluster.nodes_after(&page.after) {
+            bytes += node.report().text.len() * 2;
+            if nodes.len() == limit || (bytes > PAGE_BYTES && !nodes.is_empty()) {
+                next = nodes.last().and_then(|last: &Map<String, Value>| last.get("id").cloned());
+                break;
+            }
+            nodes.push(self.shown(node));
+        }
+        json!({"nodes": nodes, "next": next, "total": self.cluster.len(), "generation": self.cluster.generation()})
+    }
+
+    fn shown(&self, node: &Node) -> Map<String, Value> {
+        let mut shown = wire::node(node);
+        if let Some(mark) = self.registry.mark(node.id()) {
+            shown.insert("marks".to_owned(), json!(mark));
+        }
+        shown
+    }
+
+    /// Writes a mark down; the reply waits for that, and by then the mark counts.
+    fn cordon(&mut self, incoming: Incoming, cordon: Cordon) {
+        let cordoned = incoming.verb == Verb::Cordon;
+        if cordoned && self.cluster.find(&cordon.node).is_none() {
+            let message = format!("the cluster has no node `{}`", cordon.node);
+            return self.fail(&incoming, &Failure::new(FailureName::UnknownNode, message));
+        }
+        let (replies, events, registry) = (self.replies(), self.events(), self.registry.clone());
+        let word = Word { by: cordon.by, at_ms: unix_ms(), reason: cordon.reason };
+        tokio::spawn(async move {
+            let node: Arc<str> = cordon.node.into();
+            let written =
+                if cordoned { registry.cordon(&node, word).await } else { registry.uncordon(&node, word).await };
+            let outgoing = match written {
+                Ok(mark) => {
+                    let told = json!({"node": node, "state": if cordoned { "cordoned" } else { "uncordoned" }});
+                    drop(events.send(Event::Marked(node, mark.in_force(unix_ms()))).await);
+                    Outgoing::new(&incoming, told.to_string().into(), None)
+                }
+                Err(error) => Outgoing::failed(&incoming, &Failure::new(FailureName::Internal, error.to_string())),
+            };
+            // The requester asks again where the reply cannot be sent.
+            let _full = replies.try_send(outgoing);
+        });
+    }
+
+    /// Leaves a node alone for a while after a start that failed there.
+    fn cool_down(&self, node: Arc<str>, reservation: &str) {
+        tracing::warn!(%node, reservation, "a start failed: the node cools down");
+        let (events, registry) = (self.events(), self.registry.clone());
+        let word = Word {
+            by: self.replica().to_owned(),
+            at_ms: unix_ms(),
+            reason: format!("the start of reservation {reservation} failed"),
+        };
+        tokio::spawn(async move {
+            match registry.cool_down(&node, unix_ms() + COOL_DOWN_MS, word).await {
+                Ok(mark) => drop(events.send(Event::Marked(node, mark.in_force(unix_ms()))).await),
+                Err(error) => tracing::warn!(%node, %error, "the cool-down could not be written down"),
+            }
+        });
+    }
+
+    /// Takes in a change from the registry, with what it means for reservations.
+    pub(super) fn cluster_change(&mut self, change: Change) {
+        if let Change::Report(report) = &change {
+            let ended = self.ledger.reported(report, self.cluster.get(&report.id));
+            ended.into_iter().for_each(|id| self.change(Change::Release(id)));
+        }
+        self.change(change);
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(incoming: &Incoming) -> Result<T, Failure> {
+    let payload: &[u8] = if incoming.payload.trim_ascii().is_empty() { b"{}" } else { &incoming.payload };
+    json::parse_as(payload, JsonLimits::bytes(MESSAGE_BYTES))
+        .map_err(|error| Failure::new(FailureName::BadRequest, format!("the request is {error}")))
+}
+
+/// Expired, released, or reported already: what was asked for is so, whichever it was.
+fn gone(ending: &Ending) -> Value {
+    json!({"reservation": ending.reservation, "state": "gone"})
+}

@@ -1,0 +1,33 @@
+//! What the front's task is told besides messages, and what it decides with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::model::Marks;
+use crate::worker::{Birth, BirthError, Worker};
+
+/// What the front's task is told besides requests, cluster changes and its workers' words.
+#[derive(Debug)]
+pub enum Event {
+    /// A worker was started, or could not be; under its number.
+    Born(u64, Result<Worker, BirthError>),
+    /// Another setup is to be taken over, once a worker for it is ready.
+    Reload(Box<Setup>),
+    /// What is held against a node was written down; the registry will say so too, but later than the requester may ask.
+    Marked(Arc<str>, Marks),
+    /// No more requests will come: answer what is there, then end.
+    Stop,
+}
+
+/// All that a front needs to know to decide, which a reload may change.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What a worker is born with.
+    pub birth: Arc<Birth>,
+    /// The binary that workers are started from.
+    pub program: PathBuf,
+    /// The most unanswered requests of one chain.
+    pub queue: usize,
+    /// How long a reservation lives, in milliseconds.
+    pub reservation_ms: u64,
+}

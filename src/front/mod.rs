@@ -1,0 +1,16 @@
+//! The front: the process that talks to the world. It never runs guest code and never waits for any.
+//!
+//! One task owns the cluster, the ledger and the questions under way, and turns events into orders and replies; around
+//! it stand tasks that only carry. So each decision is committed against one state, and nothing waits for a lock.
+
+mod admin;
+mod events;
+pub mod health;
+pub mod http;
+mod lanes;
+pub mod metrics;
+mod placing;
+mod task;
+
+pub use events::{Event, Setup};
+pub use task::{Front, Inbox, run};

@@ -1,0 +1,317 @@
+//! Questions for a chain, from the requester's message to the reply: taken in, asked, committed in order.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::chain::eligibility::reason_against;
+use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
+use crate::model::diagnosis::LogLevel;
+use crate::model::json::{self, JsonLimits};
+use crate::model::request::DEFAULT_ACTION;
+use crate::model::{Change, Decision, Failure, FailureName, LostReason, Outcome, Reservation};
+use crate::nats::message::{Incoming, Outgoing, Verb};
+use crate::nats::wire::{self, Held};
+use crate::registry::ledger::RequestKey;
+use crate::worker::Question;
+use crate::worker::desk::Ticket;
+
+use super::task::{Front, unix_ms};
+
+/// How often a decision that the ledger refuses is taken again.
+const COMMIT_RETRIES: u8 = 5;
+/// A deadline further off than this comes from a clock that is wrong.
+const DEADLINE_HORIZON_MS: i64 = 3_600_000;
+
+/// A question under way, with those who wait for its answer.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) question: Question,
+    waiting: Vec<Incoming>,
+    key: Option<RequestKey>,
+    user: Arc<str>,
+    session_name: Arc<str>,
+    retries: u8,
+}
+
+impl Flight {
+    /// Whether nobody waits any more, by the deadlines.
+    pub(super) fn is_late(&self, now_ms: i64) -> bool {
+        self.waiting.iter().all(|incoming| incoming.deadline_ms.is_some_and(|deadline| deadline < now_ms))
+    }
+}
+
+/// What a requester was told, to be told again.
+pub(super) type Told = Map<String, Value>;
+
+/// What the front reads of a request: enough to route it and to recognise it. The worker reads the rest.
+#[derive(Debug, Default, Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    action: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    node: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    user: Option<Person<'a>>,
+    #[serde(borrow, default)]
+    data: Option<Start<'a>>,
+    #[serde(borrow, default)]
+    params: Option<Params<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Params<'a> {
+    #[serde(borrow, default)]
+    me: Option<Person<'a>>,
+    #[serde(borrow, default)]
+    start: Option<Start<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Person<'a> {
+    #[serde(borrow, default)]
+    login: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    username: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    sub: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Start<'a> {
+    #[serde(borrow, default)]
+    name: Option<Cow<'a, str>>,
+}
+
+impl Envelope<'_> {
+    fn login(&self) -> &str {
+        let person = self.user.as_ref().or_else(|| self.params.as_ref().and_then(|params| params.me.as_ref()));
+        let names = person.map(|person| [&person.login, &person.username, &person.sub]);
+        names.into_iter().flatten().flatten().map(|name| &**name).find(|name| !name.is_empty()).unwrap_or_default()
+    }
+
+    fn session_name(&self) -> &str {
+        let start = self.data.as_ref().or_else(|| self.params.as_ref().and_then(|params| params.start.as_ref()));
+        start.and_then(|start| start.name.as_deref()).unwrap_or_default()
+    }
+}
+
+impl Front {
+    /// Takes in a question for a chain.
+    pub(super) fn ask(&mut self, mut incoming: Incoming) {
+        if let Err(failure) = self.look_at_deadline(&mut incoming).and_then(|()| self.take_in(&incoming)) {
+            self.count(&incoming, "", failure.name.as_str());
+            self.fail(&incoming, &failure);
+        }
+    }
+
+    fn look_at_deadline(&mut self, incoming: &mut Incoming) -> Result<(), Failure> {
+        let Some(deadline_ms) = incoming.deadline_ms else { return Ok(()) };
+        let left_ms = deadline_ms.saturating_sub(unix_ms());
+        if left_ms.abs() > DEADLINE_HORIZON_MS {
+            self.metrics.strange_deadlines.inc();
+            incoming.deadline_ms = None;
+        } else if left_ms < 0 {
+            self.metrics.past_deadline.inc();
+            return Err(Failure::new(
+                FailureName::Overloaded,
+                "the request's deadline had passed when it was received",
+            ));
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, incoming: &Incoming) -> Result<(), Failure> {
+        let bad = |message: String| Failure::new(FailureName::BadRequest, message);
+        let limit = self.setup.birth.limits.request_bytes;
+        let payload: &[u8] = if incoming.payload.trim_ascii().is_empty() { b"{}" } else { &incoming.payload };
+        let text = std::str::from_utf8(payload).map_err(|error| bad(format!("the request is not UTF-8: {error}")))?;
+        let envelope: Envelope<'_> = json::parse_as(payload, JsonLimits::bytes(limit))
+            .map_err(|error| bad(format!("the request is {error}")))?;
+        let action = envelope.action.as_deref().unwrap_or(DEFAULT_ACTION);
+        let Some(chain) = self.setup.birth.set.get(action) else {
+            let known: Vec<_> = self.setup.birth.set.chains.iter().map(|chain| &*chain.action).collect();
+            let message = format!("no chain is configured for the action `{action}`, there are: {}", known.join(", "));
+            return Err(Failure::new(FailureName::UnknownAction, message));
+        };
+        let (action, reserves) = (Arc::clone(&chain.action), chain.reserve && incoming.verb == Verb::Place);
+        let key = envelope.id.as_deref().filter(|id| reserves && !id.is_empty()).map(|id| RequestKey {
+            id: id.into(),
+            action: Arc::clone(&action),
+            login: envelope.login().into(),
+        });
+        if key.as_ref().is_some_and(|key| self.answer_again(key, incoming)) {
+            return Ok(());
+        }
+        let waiting = self.unanswered.get(&action).copied().unwrap_or_default();
+        if waiting >= self.setup.queue {
+            let message = format!("{waiting} requests of `{action}` wait already; ask again in a moment");
+            return Err(Failure::new(FailureName::Overloaded, message));
+        }
+        let (user, session_name) = (envelope.login().into(), envelope.session_name().into());
+        let about = envelope.node.as_deref().filter(|_| incoming.verb == Verb::Explain).map(Arc::from);
+        self.enqueue(incoming.clone(), text.into(), action, about, key, (user, session_name));
+        Ok(())
+    }
+
+    fn enqueue(
+        &mut self,
+        incoming: Incoming,
+        request: Arc<str>,
+        action: Arc<str>,
+        about: Option<Arc<str>>,
+        key: Option<RequestKey>,
+        (user, session_name): (Arc<str>, Arc<str>),
+    ) {
+        let (ticket, decision) = self.number();
+        *self.unanswered.entry(Arc::clone(&action)).or_default() += 1;
+        let sequence = self.sequences.entry(Arc::clone(&action)).or_default();
+        let question = Question {
+            ticket,
+            decision,
+            action,
+            request,
+            server_id: "".into(),
+            purpose: if incoming.verb == Verb::Explain { Purpose::Explain } else { Purpose::Place },
+            about,
+            now_ms: unix_ms(),
+            seed: 0,
+            sequence: *sequence,
+        };
+        if question.purpose == Purpose::Place {
+            *sequence += 1;
+        }
+        let question = Question { seed: self.draw(), ..question };
+        if let Some(key) = &key {
+            self.by_request.insert(key.clone(), ticket);
+        }
+        let flight = Flight { question, waiting: vec![incoming], key, user, session_name, retries: 0 };
+        self.lane.desk.submit(ticket, flight);
+    }
+
+    /// Answers a question that was asked before, now or together with the first; whether it was asked before.
+    fn answer_again(&mut self, key: &RequestKey, incoming: &Incoming) -> bool {
+        let now_ms = self.now_ms();
+        if let Some(entry) = self.ledger.repeated(key) {
+            let mut told = entry.answer.clone();
+            told.insert("expires_in_ms".to_owned(), entry.expires_ms.saturating_sub(now_ms).into());
+            self.reply(Outgoing::new(incoming, Value::Object(told).to_string().into(), None));
+            return true;
+        }
+        let flight = self.by_request.get(key).and_then(|ticket| self.lane.desk.get_mut(*ticket));
+        flight.map(|flight| flight.waiting.push(incoming.clone())).is_some()
+    }
+
+    /// A worker decided: commit that against the cluster as it is here, in the order of answers.
+    pub(super) fn decided(&mut self, ticket: Ticket, decision: Decision) {
+        let Some(flight) = self.lane.desk.answered(ticket) else { return };
+        log_lines(&decision);
+        if flight.question.purpose == Purpose::Explain {
+            let body = wire::explained(&flight.question.decision, &decision).to_string();
+            return self.conclude(&flight, "explained", |incoming| Outgoing::new(incoming, body.clone().into(), None));
+        }
+        match &decision.outcome {
+            Outcome::Placed(node) => self.place(flight, Arc::clone(node), &decision),
+            Outcome::Failed(failure) => {
+                tracing::info!(chain = %decision.chain, decision = %flight.question.decision, %failure, "not placed");
+                let body = wire::failed(failure, Some(&decision.diagnosis)).to_string();
+                let error = Some((failure.name, failure.message.clone()));
+                self.conclude(&flight, failure.name.as_str(), |incoming| {
+                    Outgoing::new(incoming, body.clone().into(), error.clone())
+                });
+            }
+        }
+    }
+
+    fn place(&mut self, mut flight: Flight, node: Arc<str>, decision: &Decision) {
+        let Some(chain) = self.setup.birth.set.get(&decision.chain).cloned() else {
+            // A reload took the chain away while it was deciding.
+            let failure = Failure::new(FailureName::UnknownAction, "the chain was removed while it decided");
+            return self.give_up(flight, &failure);
+        };
+        if let Some(refusal) = self.refusal(&node, &chain) {
+            self.metrics.refused_commits.inc();
+            if chain.reserve {
+                self.lane.undo(Change::Release(Arc::clone(&flight.question.decision)));
+            }
+            if flight.retries < COMMIT_RETRIES {
+                flight.retries += 1;
+                return self.lane.desk.submit(flight.question.ticket, flight);
+            }
+            let message = format!("`{node}` was chosen {} times and is {}", COMMIT_RETRIES + 1, refusal.phrase());
+            return self.give_up(flight, &Failure::new(FailureName::NoNode, message));
+        }
+        self.remember_choice(&decision.chain, &node);
+        let id = Arc::clone(&flight.question.decision);
+        let Some(told) = self.cluster.get(&node).map(|found| {
+            let expires_in_ms = self.ledger.lifetime_ms();
+            let held = chain.reserve.then_some(Held { reservation: &id, expires_in_ms });
+            wire::placed(&id, decision, found, held)
+        }) else {
+            return;
+        };
+        tracing::debug!(chain = %decision.chain, decision = %id, %node, "placed");
+        if chain.reserve {
+            let (user, name) = (Arc::clone(&flight.user), Arc::clone(&flight.session_name));
+            let reservation = Reservation { id, node, user, name };
+            self.commit(Change::Reserve(reservation.clone()));
+            self.ledger.reserve(reservation, flight.key.clone(), told.clone(), self.now_ms());
+        }
+        let body = Value::Object(told).to_string();
+        self.conclude(&flight, "placed", |incoming| Outgoing::new(incoming, body.clone().into(), None));
+    }
+
+    /// Why the node cannot take the session by now; the worker may not have seen the last changes.
+    fn refusal(&self, node: &str, chain: &ChainSpec) -> Option<LostReason> {
+        let Some(node) = self.cluster.get(node) else { return Some(LostReason::Left) };
+        reason_against(node, chain).filter(|_| chain.on_unplaceable != OnUnplaceable::Allow)
+    }
+
+    fn remember_choice(&mut self, action: &Arc<str>, node: &Arc<str>) {
+        let (ticks, nodes) = (self.sequences.get(action).copied().unwrap_or_default(), &self.cluster);
+        let chosen = self.chosen.entry(Arc::clone(action)).or_default();
+        chosen.insert(Arc::clone(node), ticks);
+        if chosen.len() > 2 * nodes.len() {
+            chosen.retain(|id, _| nodes.find(id).is_some());
+        }
+    }
+
+    /// Tells everybody who waits for `flight` that it came to nothing.
+    pub(super) fn give_up(&mut self, flight: Flight, failure: &Failure) {
+        self.conclude(&flight, failure.name.as_str(), |incoming| Outgoing::failed(incoming, failure));
+    }
+
+    fn conclude(&mut self, flight: &Flight, outcome: &str, reply: impl Fn(&Incoming) -> Outgoing) {
+        if let Some(key) = &flight.key {
+            self.by_request.remove(key);
+        }
+        if let Some(waiting) = self.unanswered.get_mut(&flight.question.action) {
+            *waiting = waiting.saturating_sub(1);
+        }
+        for incoming in &flight.waiting {
+            self.count(incoming, &flight.question.action, outcome);
+            self.reply(reply(incoming));
+        }
+    }
+
+    fn count(&self, incoming: &Incoming, chain: &str, outcome: &str) {
+        self.metrics.decided(chain, outcome, incoming.received.elapsed());
+    }
+}
+
+/// What the scripts logged, under their names.
+fn log_lines(decision: &Decision) {
+    for step in &decision.diagnosis.steps {
+        for line in &step.log {
+            match line.level {
+                LogLevel::Info => tracing::info!(target: "script", script = %step.step, "{}", line.text),
+                LogLevel::Warn => tracing::warn!(target: "script", script = %step.step, "{}", line.text),
+                LogLevel::Error => tracing::error!(target: "script", script = %step.step, "{}", line.text),
+            }
+        }
+    }
+}

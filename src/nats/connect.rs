@@ -1,0 +1,426 @@
+//! The connection to NATS: how to log in, and a link that is tried until it stands and again whenever it falls.
+//!
+//! A broker that is away is an ordinary state of a cluster, so opening a bus succeeds without one; only settings that can
+//! never work are errors. The client library's own defaults notice a frozen server after minutes and ignore a login
+//! inside a URL: both are set right here. Rejected: waiting for the first connection, for the front has to answer
+//! `/readyz` meanwhile.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, ServerAddr};
+use tokio::sync::watch;
+
+use super::backoff::{doubled, spread};
+use super::link::Voice;
+
+pub use super::link::{Link, LinkState};
+
+/// Three pings without an answer end a connection, so a frozen server is noticed within four seconds.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
+/// A server that accepts and then says nothing is given up after this.
+const HANDSHAKE: Duration = Duration::from_secs(3);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A text that never shows in logs or debug output.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+/// A server's address, without the login that its URL may have had.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    server: ServerAddr,
+    login: Option<Login>,
+}
+
+/// How to reach NATS and who to be there. At most one way to log in may be given.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// The servers of one cluster, in any order.
+    pub servers: Vec<Address>,
+    /// What the server's connection list shows.
+    pub name: String,
+    /// A credentials file (JWT and seed).
+    pub credentials: Option<PathBuf>,
+    /// A token.
+    pub token: Option<Secret>,
+    /// A user name, with `password`.
+    pub user: Option<String>,
+    /// The password of `user`.
+    pub password: Option<Secret>,
+    /// The seed of an nkey.
+    pub nkey: Option<Secret>,
+    /// Encryption.
+    pub tls: Tls,
+}
+
+/// Encryption of the connection; without settings it is used where the server asks for it.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// The certificates of the authorities to trust, as PEM, instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// This client's certificate, as PEM.
+    pub cert: Option<PathBuf>,
+    /// The key of `cert`, as PEM.
+    pub key: Option<PathBuf>,
+    /// Whether a server without encryption is refused.
+    pub required: bool,
+}
+
+/// Why a connection can never be made with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Not the address of a NATS server.
+    #[error("`{url}` is no NATS address: {reason}; expected the kind of `nats://host:4222`")]
+    Address {
+        /// As given, without a login.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nowhere to connect to.
+    #[error("no NATS server is named")]
+    NoServer,
+    /// More than one way to log in.
+    #[error("more than one way to log in to NATS is given: {0}; one is needed")]
+    Logins(String),
+    /// Half of a pair.
+    #[error("a NATS {given} needs a {missing} beside it")]
+    Half {
+        /// What is there.
+        given: &'static str,
+        /// What is not.
+        missing: &'static str,
+    },
+    /// A file that cannot be read, or that holds something else.
+    #[error("the {what} `{}`: {reason}", path.display())]
+    File {
+        /// What the file is for.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The client library's own refusal.
+    #[error("cannot connect to NATS: {0}")]
+    Client(String),
+}
+
+/// A connection that looks after itself; clones share it.
+#[derive(Clone, Debug)]
+pub struct Bus {
+    client: Client,
+    link: watch::Receiver<Link>,
+    servers: String,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Login {
+    Token(Secret),
+    User(String, Secret),
+    Nkey(Secret),
+    Credentials(PathBuf),
+}
+
+impl Bus {
+    /// Starts connecting and returns at once; what becomes of it shows in [`Bus::link`] and in the log.
+    ///
+    /// # Errors
+    /// [`ConnectError`] where the settings can never work: no server, two logins, an unreadable file.
+    pub async fn open(settings: &Connection) -> Result<Self, ConnectError> {
+        let servers = settings.addresses()?;
+        let shown =
+            servers.iter().map(|server| server.as_url_str().trim_end_matches('/')).collect::<Vec<_>>().join(", ");
+        let (voice, link) = Voice::new(shown.clone());
+        let in_first_round = servers.len();
+        let options = settings
+            .options()?
+            .name(&settings.name)
+            .retry_on_initial_connect()
+            .ping_interval(PING_INTERVAL)
+            .connection_timeout(HANDSHAKE)
+            .reconnect_delay_callback(move |attempt| pause_before(attempt, in_first_round))
+            .event_callback(move |event| {
+                voice.heard(&event);
+                std::future::ready(())
+            });
+        let client = options.connect(servers).await.map_err(|error| ConnectError::Client(error.to_string()))?;
+        Ok(Self { client, link, servers: shown })
+    }
+
+    /// The client library's handle.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The state of the link, and a way to wait for the next one.
+    #[must_use]
+    pub fn link(&self) -> watch::Receiver<Link> {
+        self.link.clone()
+    }
+
+    /// Whether the link stands right now.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.link.borrow().state == LinkState::Connected
+    }
+
+    /// How often the link came to stand. Read from the client itself: a burst of other events can swallow a change in
+    /// [`Bus::link`], and whoever mirrors the bus must not miss one.
+    #[must_use]
+    pub fn connects(&self) -> u64 {
+        self.client.statistics().connects.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// The servers' addresses, as a person reads them.
+    #[must_use]
+    pub fn servers(&self) -> &str {
+        &self.servers
+    }
+
+    /// Waits until the link stands; for ever, if need be.
+    pub async fn connected(&self) {
+        let mut link = self.link.clone();
+        if link.wait_for(|link| link.state == LinkState::Connected).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The first attempt at each server comes at once, also at start, where the library asks for a pause as well.
+fn pause_before(attempt: usize, in_first_round: usize) -> Duration {
+    match attempt.checked_sub(in_first_round + 1) {
+        None => Duration::ZERO,
+        Some(failures) => spread(doubled(FIRST_PAUSE, LONGEST_PAUSE, u32::try_from(failures).unwrap_or(u32::MAX))),
+    }
+}
+
+impl Connection {
+    fn addresses(&self) -> Result<Vec<ServerAddr>, ConnectError> {
+        if self.servers.is_empty() {
+            return Err(ConnectError::NoServer);
+        }
+        Ok(self.servers.iter().map(|address| address.server.clone()).collect())
+    }
+
+    fn options(&self) -> Result<ConnectOptions, ConnectError> {
+        let options = match self.login()? {
+            None => ConnectOptions::new(),
+            Some(Login::Token(token)) => ConnectOptions::with_token(token.0),
+            Some(Login::User(user, password)) => ConnectOptions::with_user_and_password(user, password.0),
+            Some(Login::Nkey(seed)) => ConnectOptions::with_nkey(seed.0),
+            Some(Login::Credentials(path)) => {
+                let what = "NATS credentials file";
+                let text = std::fs::read_to_string(&path).map_err(|error| file(what, &path, &error))?;
+                // The library's message may quote the file.
+                ConnectOptions::with_credentials(&text)
+                    .map_err(|_secret| file(what, &path, &"has no user JWT and seed in it"))?
+            }
+        };
+        self.tls.apply(options)
+    }
+
+    /// The one login that the settings give, be it in a URL or beside.
+    fn login(&self) -> Result<Option<Login>, ConnectError> {
+        let mut logins: Vec<(&str, Login)> = Vec::new();
+        for login in self.servers.iter().filter_map(|address| address.login.as_ref()) {
+            if !logins.iter().any(|(_, known)| known == login) {
+                logins.push(("in the URL", login.clone()));
+            }
+        }
+        logins.extend(self.credentials.iter().map(|path| ("a credentials file", Login::Credentials(path.clone()))));
+        logins.extend(self.token.iter().map(|token| ("a token", Login::Token(token.clone()))));
+        logins.extend(self.nkey.iter().map(|seed| ("an nkey", Login::Nkey(seed.clone()))));
+        match (&self.user, &self.password) {
+            (Some(user), Some(password)) => {
+                logins.push(("user and password", Login::User(user.clone(), password.clone())));
+            }
+            (Some(_), None) => return Err(ConnectError::Half { given: "user", missing: "password" }),
+            (None, Some(_)) => return Err(ConnectError::Half { given: "password", missing: "user" }),
+            (None, None) => {}
+        }
+        if logins.len() > 1 {
+            let kinds: Vec<&str> = logins.iter().map(|(kind, _)| *kind).collect();
+            return Err(ConnectError::Logins(kinds.join(", ")));
+        }
+        Ok(logins.pop().map(|(_, login)| login))
+    }
+}
+
+impl Tls {
+    /// The library reads the files at each connect; that they can be read is checked now, before any waiting.
+    fn apply(&self, mut options: ConnectOptions) -> Result<ConnectOptions, ConnectError> {
+        let files = [("TLS authority", &self.ca), ("TLS certificate", &self.cert), ("TLS key", &self.key)];
+        for (what, path) in files.into_iter().filter_map(|(what, path)| path.as_ref().map(|path| (what, path))) {
+            std::fs::read(path).map_err(|error| file(what, path, &error))?;
+        }
+        if let Some(ca) = &self.ca {
+            options = options.add_root_certificates(ca.clone());
+        }
+        options = match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => options.add_client_certificate(cert.clone(), key.clone()),
+            (Some(_), None) => return Err(ConnectError::Half { given: "TLS certificate", missing: "TLS key" }),
+            (None, Some(_)) => return Err(ConnectError::Half { given: "TLS key", missing: "TLS certificate" }),
+            (None, None) => options,
+        };
+        // Asking for an authority or a certificate and then talking in the clear would be a surprise.
+        let asked = self.required || self.ca.is_some() || self.cert.is_some();
+        Ok(if asked { options.require_tls(true) } else { options })
+    }
+}
+
+fn file(what: &'static str, path: &Path, reason: &dyn fmt::Display) -> ConnectError {
+    ConnectError::File { what, path: path.to_owned(), reason: reason.to_string() }
+}
+
+impl FromStr for Address {
+    type Err = ConnectError;
+
+    /// `nats://host:4222`, `tls://…`, `ws://…`, a bare `host`; also `nats://user:password@host` and `nats://token@host`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refuse = |reason: String| ConnectError::Address { url: without_login(text), reason };
+        let server: ServerAddr = text.trim().parse().map_err(|error: std::io::Error| refuse(error.to_string()))?;
+        if server.host().is_empty() {
+            return Err(refuse("it names no host".to_owned()));
+        }
+        let login = match (server.username().map(unescape), server.password().map(unescape)) {
+            (Some(user), Some(password)) => Some(Login::User(user, Secret(password))),
+            (Some(token), None) => Some(Login::Token(Secret(token))),
+            (None, _) => None,
+        };
+        let mut url = server.into_inner();
+        // These two fail for URLs without a host alone, which were refused above.
+        let _ = url.set_password(None).and_then(|()| url.set_username(""));
+        let server = ServerAddr::from_url(url).map_err(|error| refuse(error.to_string()))?;
+        Ok(Self { server, login })
+    }
+}
+
+/// Error messages show what was given, but nothing up to the last `@`.
+fn without_login(text: &str) -> String {
+    text.rsplit('@').next().unwrap_or_default().to_owned()
+}
+
+/// Undoes the `%XX` escapes of a login inside a URL; what is no escape stays.
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, others @ ..] = rest {
+        let escaped = match rest {
+            [b'%', high, low, ..] => {
+                let digit = |digit: &u8| char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+                digit(high).zip(digit(low)).map(|(high, low)| high << 4 | low)
+            }
+            _ => None,
+        };
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { rest.get(3..).unwrap_or_default() } else { others };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+impl Secret {
+    /// The text itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("(secret)")
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.server.as_url_str().trim_end_matches('/'))
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(url: &str) -> Connection {
+        Connection { servers: vec![url.parse().unwrap()], ..Connection::default() }
+    }
+
+    #[test]
+    fn a_login_in_a_url_is_taken_out_of_it() {
+        let address: Address = "nats://ann:p%40ss@host:4333".parse().unwrap();
+        assert_eq!(address.to_string(), "nats://host:4333");
+        assert!(address.login == Some(Login::User("ann".to_owned(), "p@ss".into())));
+        assert!("t0k@[::1]".parse::<Address>().unwrap().login == Some(Login::Token("t0k".into())));
+        assert!("host".parse::<Address>().unwrap().login.is_none());
+        for refused in ["http://host", "nats://", "", "nats://a b"] {
+            assert!(refused.parse::<Address>().is_err(), "`{refused}`");
+        }
+        assert_eq!(unescape("100%zz%4"), "100%zz%4");
+    }
+
+    #[test]
+    fn secrets_show_nowhere() {
+        let mut settings = to("nats://ann:hush1@host");
+        settings.token = Some("hush2".into());
+        settings.password = Some("hush3".into());
+        settings.nkey = Some("hush4".into());
+        let shown = format!(
+            "{settings:?} {} {}",
+            settings.login().err().unwrap(),
+            "x://u:hush5@h".parse::<Address>().err().unwrap()
+        );
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+
+    #[test]
+    fn one_login_is_enough_and_two_are_refused() {
+        assert!(matches!(Connection::default().addresses(), Err(ConnectError::NoServer)));
+        let mut settings = to("nats://ann:one@host");
+        assert!(settings.options().is_ok());
+        settings.token = Some("two".into());
+        assert!(matches!(settings.options(), Err(ConnectError::Logins(kinds)) if kinds == "in the URL, a token"));
+        let half = Connection { user: Some("ann".to_owned()), ..to("host") };
+        assert!(matches!(half.options(), Err(ConnectError::Half { given: "user", missing: "password" })));
+    }
+
+    #[test]
+    fn files_are_looked_at_before_any_waiting() {
+        let missing = Some(PathBuf::from("/nonexistent/file"));
+        let credentials = Connection { credentials: missing.clone(), ..to("host") };
+        assert!(credentials.options().unwrap_err().to_string().contains("/nonexistent/file"));
+        let tls = Connection { tls: Tls { ca: missing, ..Tls::default() }, ..to("host") };
+        assert!(tls.options().unwrap_err().to_string().starts_with("the TLS authority `/nonexistent/file`"));
+    }
+
+    #[test]
+    fn the_first_round_is_not_delayed() {
+        assert_eq!(pause_before(3, 3), Duration::ZERO);
+        assert!(pause_before(4, 3) > Duration::ZERO);
+        assert!(pause_before(usize::MAX, 3) <= LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,181 @@
+//! The state of the link, and what the log says about it: once when it changes, then every so often while it lasts.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_nats::{ClientError, Event};
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+/// While a state lasts, the log repeats it this often.
+const REPEAT: Duration = Duration::from_secs(30);
+/// Another reason for the same outage is said no more often than this: each server of a cluster may have its own.
+const NEWS: Duration = Duration::from_secs(5);
+/// So many different complaints of a server are told apart; more count as one.
+const COMPLAINTS: usize = 64;
+
+/// Whether there is a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkState {
+    /// There was none yet.
+    #[default]
+    Connecting,
+    /// It stands.
+    Connected,
+    /// It fell, and is tried again.
+    Disconnected,
+    /// It was given up by this program.
+    Closed,
+}
+
+/// What is known of the link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Whether there is a connection.
+    pub state: LinkState,
+    /// How often one came to stand.
+    pub connects: u64,
+    /// How many messages were dropped because a reader was too slow.
+    pub dropped: u64,
+}
+
+/// Turns the client's events into the link's state and into log lines.
+#[derive(Debug)]
+pub(super) struct Voice {
+    servers: String,
+    link: watch::Sender<Link>,
+    said: Mutex<Said>,
+}
+
+#[derive(Debug, Default)]
+struct Said {
+    away: Option<Away>,
+    dropped: Option<Instant>,
+    complaints: BTreeMap<String, Instant>,
+}
+
+/// An outage that was said.
+#[derive(Debug)]
+struct Away {
+    since: Instant,
+    said: Instant,
+    reason: Option<String>,
+}
+
+impl Away {
+    fn is_news(&self, reason: &str) -> bool {
+        let quiet = self.said.elapsed();
+        quiet > REPEAT || (quiet > NEWS && self.reason.as_deref() != Some(reason))
+    }
+}
+
+impl Voice {
+    pub(super) fn new(servers: String) -> (Self, watch::Receiver<Link>) {
+        let (link, receiver) = watch::channel(Link::default());
+        (Self { servers, link, said: Mutex::default() }, receiver)
+    }
+
+    pub(super) fn heard(&self, event: &Event) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Connected => {
+                self.link.send_modify(|link| {
+                    *link = Link { state: LinkState::Connected, connects: link.connects + 1, ..*link }
+                });
+                match said.away.take() {
+                    Some(away) => {
+                        info!("connected to NATS at {} after {} s", self.servers, away.since.elapsed().as_secs())
+                    }
+                    None => info!("connected to NATS at {}", self.servers),
+                }
+            }
+            Event::Disconnected => {
+                self.link.send_modify(|link| link.state = LinkState::Disconnected);
+                warn!("lost the connection to NATS at {}; trying again until it is back", self.servers);
+                let now = Instant::now();
+                said.away = Some(Away { since: now, said: now, reason: None });
+            }
+            Event::ClientError(ClientError::Other(reason)) => self.fails(&mut said, reason),
+            Event::SlowConsumer(_) => {
+                self.link.send_modify(|link| link.dropped += 1);
+                if said.dropped.is_none_or(|last| last.elapsed() > REPEAT) {
+                    said.dropped = Some(Instant::now());
+                    warn!("messages from NATS are dropped because they come faster than they are handled");
+                }
+            }
+            Event::Closed => {
+                self.link.send_modify(|link| link.state = LinkState::Closed);
+            }
+            Event::LameDuckMode => info!("a NATS server is about to stop; moving to another one"),
+            Event::ServerError(error) => complain(&mut said, &error.to_string()),
+            Event::ClientError(error) => complain(&mut said, &error.to_string()),
+            Event::Draining => {}
+        }
+    }
+
+    /// One round of attempts failed.
+    fn fails(&self, said: &mut Said, reason: &str) {
+        let reason = reason.trim_start_matches("nats: ");
+        let now = Instant::now();
+        match &mut said.away {
+            None => {
+                warn!("NATS does not answer at {}: {reason}; trying again until it does", self.servers);
+                said.away = Some(Away { since: now, said: now, reason: Some(reason.to_owned()) });
+            }
+            // A changed reason (a server that is back but refuses the login) is news.
+            Some(away) if away.is_news(reason) => {
+                let seconds = away.since.elapsed().as_secs();
+                warn!(
+                    "NATS does not answer at {} for {seconds} s now: {reason}; trying again until it does",
+                    self.servers
+                );
+                away.said = now;
+                away.reason = Some(reason.to_owned());
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// What a server objects to (a subject that this login may not use, say) can come with every message.
+fn complain(said: &mut Said, text: &str) {
+    if said.complaints.len() >= COMPLAINTS {
+        said.complaints.retain(|_, last| last.elapsed() < REPEAT);
+    }
+    let known = said.complaints.get(text).is_some_and(|last| last.elapsed() < REPEAT);
+    if !known && said.complaints.len() < COMPLAINTS {
+        said.complaints.insert(text.to_owned(), Instant::now());
+        warn!("NATS says: {text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_become_states() {
+        let (voice, link) = Voice::new("nats://host".to_owned());
+        let after = |event| {
+            voice.heard(&event);
+            *link.borrow()
+        };
+        let failed = || Event::ClientError(ClientError::Other("nats: IO error".to_owned()));
+        assert_eq!(after(failed()).state, LinkState::Connecting);
+        assert_eq!(after(Event::Connected), Link { state: LinkState::Connected, connects: 1, dropped: 0 });
+        assert_eq!(after(Event::SlowConsumer(7)).dropped, 1);
+        assert_eq!(after(Event::Disconnected).state, LinkState::Disconnected);
+        assert_eq!(after(Event::Connected).connects, 2);
+        assert_eq!(after(Event::Closed).state, LinkState::Closed);
+    }
+
+    #[test]
+    fn complaints_are_bounded() {
+        let mut said = Said::default();
+        for number in 0..1000 {
+            complain(&mut said, &format!("permissions violation {number}"));
+        }
+        assert_eq!(said.complaints.len(), COMPLAINTS);
+    }
+}

@@ -1,0 +1,93 @@
+//! A message from a requester and the reply to it, between the tasks that carry them and the one that answers.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::model::{Failure, FailureName};
+
+use super::wire;
+
+/// The endpoints of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// Place a session.
+    Place,
+    /// Say what would happen.
+    Explain,
+    /// A session has started.
+    Confirm,
+    /// A reservation is given back.
+    Release,
+    /// A page of nodes.
+    Nodes,
+    /// Take a node out of service.
+    Cordon,
+    /// Put it back.
+    Uncordon,
+}
+
+impl Verb {
+    /// Every endpoint.
+    pub const ALL: [Self; 7] =
+        [Self::Place, Self::Explain, Self::Confirm, Self::Release, Self::Nodes, Self::Cordon, Self::Uncordon];
+
+    /// The endpoint's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Place => "place",
+            Self::Explain => "explain",
+            Self::Confirm => "confirm",
+            Self::Release => "release",
+            Self::Nodes => "nodes",
+            Self::Cordon => "cordon",
+            Self::Uncordon => "uncordon",
+        }
+    }
+}
+
+/// A message from a requester.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The endpoint.
+    pub verb: Verb,
+    /// Its body.
+    pub payload: Bytes,
+    /// The moment past which it is not run, Unix milliseconds.
+    pub deadline_ms: Option<i64>,
+    /// Where the reply goes.
+    pub reply: async_nats::Subject,
+    /// When it was received.
+    pub received: Instant,
+}
+
+/// A reply on its way out.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The endpoint.
+    pub verb: Verb,
+    /// Where it goes.
+    pub reply: async_nats::Subject,
+    /// When its request was received.
+    pub received: Instant,
+    /// What it says.
+    pub body: Bytes,
+    /// The failure's kind and message, which go into headers.
+    pub error: Option<(FailureName, String)>,
+}
+
+impl Outgoing {
+    /// The reply to `incoming` that says `failure`.
+    #[must_use]
+    pub fn failed(incoming: &Incoming, failure: &Failure) -> Self {
+        let body = wire::failed(failure, None).to_string().into();
+        Self::new(incoming, body, Some((failure.name, failure.message.clone())))
+    }
+
+    /// The reply to `incoming` with `body`.
+    #[must_use]
+    pub fn new(incoming: &Incoming, body: Bytes, error: Option<(FailureName, String)>) -> Self {
+        Self { verb: incoming.verb, reply: incoming.reply.clone(), received: incoming.received, body, error }
+    }
+}

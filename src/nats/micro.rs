@@ -1,0 +1,190 @@
+//! A NATS micro service (ADR-32): endpoints in a queue group, and `$SRV.PING|INFO|STATS` that answer for them.
+//!
+//! async-nats has one too. It is not used for two reasons: its error replies carry no body, which our contract needs,
+//! and its endpoints can only be unsubscribed, which loses requests that are on their way when the service stops.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_nats::{Client, Subscriber};
+use futures_util::StreamExt;
+use futures_util::stream::select_all;
+use serde_json::{Map, Value, json};
+use tokio::task::JoinHandle;
+
+/// What a service says of itself.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Its name, which clients look it up by.
+    pub name: String,
+    /// The id of this instance.
+    pub id: String,
+    /// Its version, as semver.
+    pub version: String,
+    /// What it does.
+    pub description: String,
+    /// Anything else worth knowing.
+    pub metadata: Map<String, Value>,
+}
+
+/// One endpoint's figures; counted by whoever answers its requests.
+#[derive(Debug, Default)]
+pub struct EndpointStats {
+    requests: AtomicU64,
+    errors: AtomicU64,
+    busy_ns: AtomicU64,
+    last_error: Mutex<String>,
+}
+
+impl EndpointStats {
+    /// Counts a request that took `busy` and ended with `error`, where it did.
+    pub fn count(&self, busy: Duration, error: Option<&str>) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.busy_ns.fetch_add(u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        if let Some(error) = error {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+            error.clone_into(&mut self.last_error.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+/// An endpoint of the service.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Its name.
+    pub name: String,
+    /// The subject that it listens on.
+    pub subject: String,
+    /// Its figures.
+    pub stats: Arc<EndpointStats>,
+}
+
+/// A service that answers the discovery subjects until it is dropped.
+#[derive(Debug)]
+pub struct Micro {
+    identity: Arc<Mutex<Identity>>,
+    discovery: JoinHandle<()>,
+}
+
+impl Micro {
+    /// Starts answering for `endpoints`, which all listen in `queue_group`.
+    ///
+    /// # Errors
+    /// What the client reports when it subscribes.
+    pub async fn start(
+        client: Client,
+        identity: Identity,
+        endpoints: Vec<Endpoint>,
+        queue_group: &str,
+    ) -> Result<Self, async_nats::SubscribeError> {
+        let mut subscribers = Vec::new();
+        for verb in ["PING", "INFO", "STATS"] {
+            for subject in subjects(verb, &identity) {
+                subscribers.push(client.subscribe(subject).await?);
+            }
+        }
+        let identity = Arc::new(Mutex::new(identity));
+        let answers = Answers {
+            client,
+            identity: Arc::clone(&identity),
+            endpoints,
+            queue_group: queue_group.to_owned(),
+            started: jiff::Timestamp::now().to_string(),
+        };
+        let discovery = tokio::spawn(answers.run(subscribers));
+        Ok(Self { identity, discovery })
+    }
+
+    /// Says something else of the service from now on.
+    pub fn describe(&self, name: &str, value: Value) {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).metadata.insert(name.to_owned(), value);
+    }
+}
+
+impl Drop for Micro {
+    fn drop(&mut self) {
+        self.discovery.abort();
+    }
+}
+
+fn subjects(verb: &str, identity: &Identity) -> [String; 3] {
+    let Identity { name, id, .. } = identity;
+    [format!("$SRV.{verb}"), format!("$SRV.{verb}.{name}"), format!("$SRV.{verb}.{name}.{id}")]
+}
+
+struct Answers {
+    client: Client,
+    identity: Arc<Mutex<Identity>>,
+    endpoints: Vec<Endpoint>,
+    queue_group: String,
+    started: String,
+}
+
+impl Answers {
+    async fn run(self, subscribers: Vec<Subscriber>) {
+        let mut questions = select_all(subscribers);
+        while let Some(question) = questions.next().await {
+            let Some(reply) = question.reply else { continue };
+            let answer = match question.subject.split('.').nth(1) {
+                Some("PING") => self.ping(),
+                Some("INFO") => self.info(),
+                _ => self.stats(),
+            };
+            // Discovery is asked again by whoever misses an answer.
+            drop(self.client.publish(reply, answer.to_string().into()).await);
+        }
+    }
+
+    fn ping(&self) -> Value {
+        let identity = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        json!({
+            "type": "io.nats.micro.v1.ping_response",
+            "name": identity.name, "id": identity.id, "version": identity.version, "metadata": identity.metadata,
+        })
+    }
+
+    fn info(&self) -> Value {
+        let mut info = self.ping();
+        let endpoints = self.endpoints.iter().map(|endpoint| self.endpoint(endpoint)).collect::<Value>();
+        let description = self.identity.lock().unwrap_or_else(PoisonError::into_inner).description.clone();
+        if let Some(info) = info.as_object_mut() {
+            info.insert("type".to_owned(), json!("io.nats.micro.v1.info_response"));
+            info.insert("description".to_owned(), json!(description));
+            info.insert("endpoints".to_owned(), endpoints);
+        }
+        info
+    }
+
+    fn stats(&self) -> Value {
+        let mut stats = self.ping();
+        let figures = |endpoint: &Endpoint| {
+            let mut about = self.endpoint(endpoint);
+            let EndpointStats { requests, errors, busy_ns, last_error } = &*endpoint.stats;
+            let (requests, busy_ns) = (requests.load(Ordering::Relaxed), busy_ns.load(Ordering::Relaxed));
+            if let Some(about) = about.as_object_mut() {
+                about.insert("num_requests".to_owned(), json!(requests));
+                about.insert("num_errors".to_owned(), json!(errors.load(Ordering::Relaxed)));
+                about
+                    .insert("last_error".to_owned(), json!(*last_error.lock().unwrap_or_else(PoisonError::into_inner)));
+                about.insert("processing_time".to_owned(), json!(busy_ns));
+                about.insert(
+                    "average_processing_time".to_owned(),
+                    json!(busy_ns.checked_div(requests).unwrap_or_default()),
+                );
+            }
+            about
+        };
+        if let Some(object) = stats.as_object_mut() {
+            object.insert("type".to_owned(), json!("io.nats.micro.v1.stats_response"));
+            object.insert("started".to_owned(), json!(self.started));
+            object.insert("endpoints".to_owned(), self.endpoints.iter().map(figures).collect());
+        }
+        stats
+    }
+
+    fn endpoint(&self, endpoint: &Endpoint) -> Value {
+        json!({"name": endpoint.name, "subject": endpoint.subject, "queue_group": self.queue_group, "metadata": {}})
+    }
+}

@@ -1,0 +1,16 @@
+//! The bus: the names on it, the connection to it, and the agent that reports a machine over it.
+//!
+//! Only this floor and `registry` name the NATS client. It does not know chains, scripts or workers.
+
+pub mod backoff;
+pub mod connect;
+pub mod jetstream;
+mod link;
+pub mod message;
+pub mod micro;
+pub mod service;
+pub mod subjects;
+pub mod wire;
+
+pub use connect::{Address, Bus, ConnectError, Connection, Link, LinkState, Secret, Tls};
+pub use subjects::{KeyError, Namespace, NamespaceError};

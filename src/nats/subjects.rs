@@ -1,0 +1,283 @@
+//! Every name that appears on the bus: subjects, buckets, streams, headers, and how a node's id becomes a key.
+//!
+//! One file, because these names are a contract with launchers and agents of other releases (DESIGN section 7). A node's
+//! id is whatever its administrator likes; a key is not, so every other byte is escaped. Rejected: refusing such ids, for
+//! `host:7070` is a plausible one, and leaving the check to the client library, which accepts `a..b` where the server
+//! does not.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// The name of the micro service.
+pub const SERVICE: &str = "whither";
+/// The queue group that all replicas of the service share.
+pub const QUEUE_GROUP: &str = "q";
+/// The request header with the moment, in Unix milliseconds UTC, past which the requester no longer waits.
+pub const HEADER_DEADLINE: &str = "Whither-Deadline";
+/// The reply header with an error's text, as the micro-service protocol names it.
+pub const HEADER_ERROR: &str = "Nats-Service-Error";
+/// The reply header with an error's code, as the micro-service protocol names it.
+pub const HEADER_ERROR_CODE: &str = "Nats-Service-Error-Code";
+
+/// The prefix of every name of one cluster, so that several clusters can share a bus.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Namespace(Arc<str>);
+
+/// Why a namespace was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a namespace is made of letters, digits, `_` and `-`, at most 64 of them, `{0}` is not")]
+pub struct NamespaceError(String);
+
+/// Why a key names no node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Nothing there.
+    #[error("the key is empty")]
+    Empty,
+    /// A byte that must be written `=XX` stands there as it is.
+    #[error("a key has letters, digits, `_` and `-`; every other byte is written `=XX`")]
+    Unescaped,
+    /// `=` without two upper-case hexadecimal digits, or in front of a byte that needs no escape.
+    #[error("`=` must be followed by two upper-case hexadecimal digits of a byte that needs it")]
+    Escape,
+    /// The bytes are no text.
+    #[error("the key's bytes are not UTF-8")]
+    NotUtf8,
+}
+
+impl Namespace {
+    /// Where placements are asked for.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.subject("place")
+    }
+
+    /// Where explanations are asked for.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        self.subject("explain")
+    }
+
+    /// Where a launcher says that a session runs.
+    #[must_use]
+    pub fn confirm(&self) -> String {
+        self.subject("confirm")
+    }
+
+    /// Where a launcher gives a reservation back.
+    #[must_use]
+    pub fn release(&self) -> String {
+        self.subject("release")
+    }
+
+    /// Where the node list is asked for.
+    #[must_use]
+    pub fn nodes(&self) -> String {
+        self.subject("nodes")
+    }
+
+    /// Where a node is taken out of service for new sessions.
+    #[must_use]
+    pub fn cordon(&self) -> String {
+        self.subject("cordon")
+    }
+
+    /// Where a node is put back into service.
+    #[must_use]
+    pub fn uncordon(&self) -> String {
+        self.subject("uncordon")
+    }
+
+    /// The key-value bucket of node documents, written by agents.
+    #[must_use]
+    pub fn nodes_bucket(&self) -> String {
+        self.storage("nodes")
+    }
+
+    /// The key-value bucket of marks, written by the service alone.
+    #[must_use]
+    pub fn marks_bucket(&self) -> String {
+        self.storage("marks")
+    }
+
+    /// The stream of what happened to nodes.
+    #[must_use]
+    pub fn events_stream(&self) -> String {
+        self.storage("events")
+    }
+
+    /// What the events stream listens to.
+    #[must_use]
+    pub fn events_filter(&self) -> String {
+        self.subject("events.>")
+    }
+
+    /// Where what happened to the node `id` is published.
+    #[must_use]
+    pub fn events_of(&self, id: &str) -> String {
+        self.subject(&format!("events.{}", encode_key(id)))
+    }
+
+    /// The namespace as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn subject(&self, name: &str) -> String {
+        format!("{}.{name}", self.0)
+    }
+
+    fn storage(&self, name: &str) -> String {
+        format!("{}_{name}", self.0)
+    }
+}
+
+impl Default for Namespace {
+    fn default() -> Self {
+        Self(SERVICE.into())
+    }
+}
+
+impl FromStr for Namespace {
+    type Err = NamespaceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let usable = (1..=64).contains(&text.len()) && text.bytes().all(is_plain);
+        if usable { Ok(Self(text.into())) } else { Err(NamespaceError(text.chars().take(80).collect())) }
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The stream that holds the bucket `bucket`.
+#[must_use]
+pub fn bucket_stream(bucket: &str) -> String {
+    format!("KV_{bucket}")
+}
+
+/// The subject on which the entry `key` of `bucket` is written.
+#[must_use]
+pub fn bucket_subject(bucket: &str, key: &str) -> String {
+    format!("$KV.{bucket}.{key}")
+}
+
+/// The key of the node `id`: every byte outside of letters, digits, `_` and `-` becomes `=XX`.
+#[must_use]
+pub fn encode_key(id: &str) -> String {
+    let mut key = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        if is_plain(byte) {
+            key.push(char::from(byte));
+        } else {
+            key.extend(['=', hex(byte >> 4), hex(byte & 0x0f)]);
+        }
+    }
+    key
+}
+
+/// The id of the node whose key is `key`. Each id has exactly one key, so that no node can be there twice.
+///
+/// # Errors
+/// [`KeyError`] where [`encode_key`] makes no such key.
+pub fn decode_key(key: &str) -> Result<String, KeyError> {
+    let mut id = Vec::with_capacity(key.len());
+    let mut bytes = key.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'=' => {
+                let digits = bytes.next().and_then(unhex).zip(bytes.next().and_then(unhex));
+                let byte = digits.map(|(high, low)| high << 4 | low).filter(|byte| !is_plain(*byte));
+                id.push(byte.ok_or(KeyError::Escape)?);
+            }
+            plain if is_plain(plain) => id.push(plain),
+            _ => return Err(KeyError::Unescaped),
+        }
+    }
+    if id.is_empty() {
+        return Err(KeyError::Empty);
+    }
+    String::from_utf8(id).map_err(|_bytes| KeyError::NotUtf8)
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
+fn hex(nibble: u8) -> char {
+    char::from_digit(u32::from(nibble), 16).unwrap_or_default().to_ascii_uppercase()
+}
+
+fn unhex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_are_the_documented_ones() {
+        let namespace: Namespace = "site-7".parse().unwrap();
+        assert_eq!(namespace.place(), "site-7.place");
+        assert_eq!(namespace.nodes_bucket(), "site-7_nodes");
+        assert_eq!(namespace.events_of("a b"), "site-7.events.a=20b");
+        assert_eq!(Namespace::default().marks_bucket(), "whither_marks");
+        for refused in ["", "a.b", "a b", "*", "ü", &"x".repeat(65)] {
+            assert!(refused.parse::<Namespace>().is_err(), "`{refused}`");
+        }
+    }
+
+    #[test]
+    fn odd_ids_have_plain_keys() {
+        let cases =
+            [("a..b", "a=2E=2Eb"), ("host:7070", "host=3A7070"), ("*", "=2A"), ("ü", "=C3=BC"), ("=41", "=3D41")];
+        for (id, key) in cases {
+            assert_eq!(encode_key(id), key);
+            assert_eq!(decode_key(key).as_deref(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn only_the_one_key_of_an_id_is_read() {
+        let cases = [
+            ("", KeyError::Empty),
+            ("a.b", KeyError::Unescaped),
+            ("host:7070", KeyError::Unescaped),
+            ("ü", KeyError::Unescaped),
+            ("=2e", KeyError::Escape),
+            ("=41", KeyError::Escape),
+            ("a=", KeyError::Escape),
+            ("=C3", KeyError::NotUtf8),
+        ];
+        for (key, expected) in cases {
+            assert_eq!(decode_key(key), Err(expected), "`{key}`");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_comes_back(id in ".+") {
+            let key = encode_key(&id);
+            prop_assert!(key.bytes().all(|byte| is_plain(byte) || byte == b'='));
+            prop_assert_eq!(decode_key(&key), Ok(id));
+        }
+
+        #[test]
+        fn what_decodes_is_canonical(key in "[A-F0-9=a-z_-]{1,12}") {
+            if let Ok(id) = decode_key(&key) {
+                prop_assert_eq!(encode_key(&id), key);
+            }
+        }
+    }
+}

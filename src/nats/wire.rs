@@ -1,0 +1,157 @@
+//! The JSON that requesters read: placements, failures, diagnoses, pages of nodes. One place, so that the service and
+//! the command line say the same.
+
+use serde_json::{Map, Value, json};
+
+use crate::model::diagnosis::LostNodes;
+use crate::model::{Decision, Diagnosis, Failure, Node, Outcome, StepReport};
+
+/// Reservation part of a placement.
+#[derive(Clone, Copy, Debug)]
+pub struct Held<'a> {
+    /// The reservation's id.
+    pub reservation: &'a str,
+    /// How long it still lives.
+    pub expires_in_ms: u64,
+}
+
+/// The reply to `NS.place` for `decision`, which placed on `node`.
+#[must_use]
+pub fn placed(id: &str, decision: &Decision, node: &Node, held: Option<Held<'_>>) -> Map<String, Value> {
+    let mut reply = Map::new();
+    let mut put = |name: &str, value: Value| drop(reply.insert(name.to_owned(), value));
+    put("node", json!(&**node.id()));
+    let fields = &node.report().fields;
+    if let Some(hostname) = fields.get("hostname").filter(|hostname| hostname.as_str() != Some("")) {
+        put("hostname", hostname.clone());
+    }
+    if let Some(urls) = fields.get("urls").filter(|urls| urls.as_array().is_some_and(|urls| !urls.is_empty())) {
+        put("urls", urls.clone());
+    }
+    put("decision", json!(id));
+    put("generation", json!(decision.generation));
+    put("decided_by", json!(decision.decided_by));
+    put("chain", json!(decision.chain));
+    if let Some(held) = held {
+        put("reservation", json!(held.reservation));
+        put("expires_in_ms", json!(held.expires_in_ms));
+    }
+    reply
+}
+
+/// The body of an error reply.
+#[must_use]
+pub fn failed(failure: &Failure, diagnosis: Option<&Diagnosis>) -> Value {
+    let mut error = Map::new();
+    let mut put = |name: &str, value: Value| drop(error.insert(name.to_owned(), value));
+    put("name", json!(failure.name.as_str()));
+    put("message", json!(failure.message));
+    put("code", json!(failure.name.code()));
+    if let Some(step) = &failure.step {
+        put("step", json!(step));
+    }
+    if let Some(position) = &failure.position {
+        put("position", json!(position));
+    }
+    if let Some(limit) = failure.limit {
+        put("limit", json!(limit.as_str()));
+    }
+    if let Some(thrown) = &failure.thrown {
+        put("thrown", json!(thrown));
+    }
+    if let Some(recorded) = diagnosis {
+        put("diagnosis", Value::Object(diagnosed(recorded)));
+    }
+    json!({ "error": error })
+}
+
+/// The reply to `NS.explain`: the decision with its whole diagnosis.
+#[must_use]
+pub fn explained(id: &str, decision: &Decision) -> Value {
+    let mut reply = Map::new();
+    let mut put = |name: &str, value: Value| drop(reply.insert(name.to_owned(), value));
+    match &decision.outcome {
+        Outcome::Placed(node) => put("node", json!(node)),
+        Outcome::Failed(failure) => {
+            put("node", Value::Null);
+            put("error", failed(failure, None).get("error").cloned().unwrap_or_default());
+        }
+    }
+    put("decision", json!(id));
+    put("generation", json!(decision.generation));
+    put("decided_by", json!(decision.decided_by));
+    put("chain", json!(decision.chain));
+    reply.extend(diagnosed(&decision.diagnosis));
+    Value::Object(reply)
+}
+
+fn diagnosed(diagnosis: &Diagnosis) -> Map<String, Value> {
+    let mut record = Map::new();
+    let mut put = |name: &str, value: Value| drop(record.insert(name.to_owned(), value));
+    if let Some(node) = &diagnosis.asked_node {
+        put("asked", json!({"node": node, "fate": diagnosis.asked_fate}));
+    }
+    put("now", json!(diagnosis.now_ms));
+    // As text: JSON readers round numbers above 2^53.
+    put("seed", json!(diagnosis.seed.to_string()));
+    put("nodes", json!(diagnosis.nodes));
+    put("excluded", lost(&diagnosis.excluded));
+    put("steps", diagnosis.steps.iter().map(step).collect());
+    record
+}
+
+fn step(report: &StepReport) -> Value {
+    let mut record = json!({
+        "step": report.step,
+        "verdict": report.said.to_string(),
+        "candidates": report.candidates,
+        "calls": report.calls,
+        "cost_us": report.cost_us,
+        "lost": lost(&report.lost),
+    });
+    if let Some(record) = record.as_object_mut() {
+        if !report.log.is_empty() {
+            record.insert("log".to_owned(), json!(report.log));
+        }
+        if let Some(position) = &report.position {
+            record.insert("position".to_owned(), json!(position));
+        }
+    }
+    record
+}
+
+fn lost(nodes: &LostNodes) -> Value {
+    let by_reason = nodes.by_reason.iter().map(|(reason, lost)| {
+        let mut entry = json!({"count": lost.count, "nodes": lost.nodes});
+        if let (Some(message), Some(entry)) = (&lost.message, entry.as_object_mut()) {
+            entry.insert("message".to_owned(), json!(message));
+        }
+        (reason.as_str().to_owned(), entry)
+    });
+    Value::Object(by_reason.collect())
+}
+
+/// A node in a page of nodes: the object that scripts see, with its state and its reservations beside it.
+#[must_use]
+pub fn node(node: &Node) -> Map<String, Value> {
+    let mut fields = node.to_json();
+    fields.insert("state".to_owned(), json!(state(node)));
+    fields.insert("pending".to_owned(), json!(node.pending().len()));
+    fields
+}
+
+/// The state of a node in one word.
+#[must_use]
+pub fn state(node: &Node) -> &'static str {
+    if node.is_stale() {
+        "stale"
+    } else if node.is_cordoned() {
+        "cordoned"
+    } else if node.marks().cooling_down {
+        "cooling-down"
+    } else if node.is_full() {
+        "full"
+    } else {
+        "ready"
+    }
+}

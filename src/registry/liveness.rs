@@ -1,0 +1,272 @@
+//! Who reported when: which nodes have been silent for too long, and which for so long that they are forgotten.
+//!
+//! Pure: moments are handed in, and no clock of a node or of the broker plays a part. Time during which nobody listened
+//! (the link was down, the view was being rebuilt) does not count against a node: the silence was ours. Rejected: letting
+//! the bucket's own expiry decide, which a watch does not see.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a node that went stale stays known, so that an administrator sees what is missing.
+pub const RETENTION: Duration = Duration::from_secs(60 * 60);
+/// How long a node may be silent, by default.
+pub const LIMIT: Duration = Duration::from_secs(90);
+
+/// The nodes by the time of their last report.
+#[derive(Debug)]
+pub struct Liveness {
+    limit: Duration,
+    retention: Duration,
+    clock: Listening,
+    nodes: BTreeMap<Arc<str>, Seen>,
+    /// The same nodes by the moment at which something becomes of them.
+    due: BTreeSet<(Duration, Arc<str>)>,
+}
+
+/// What a report means for its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reported {
+    /// It was not known.
+    Joined,
+    /// It had gone stale.
+    Returned,
+    /// It was there anyway.
+    Stayed,
+}
+
+/// What a node's silence led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lapse {
+    /// It reached the limit: the node takes no sessions until it reports.
+    Stale {
+        /// The node.
+        id: Arc<str>,
+        /// For how long it was silent.
+        silent: Duration,
+    },
+    /// It outlasted the retention: the node is forgotten.
+    Forgotten {
+        /// The node.
+        id: Arc<str>,
+        /// For how long it was silent.
+        silent: Duration,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    at: Duration,
+    stale: bool,
+}
+
+/// A clock that stands still while nobody listens. Its moments are durations since its start.
+#[derive(Debug)]
+struct Listening {
+    counted: Duration,
+    since: Option<Instant>,
+}
+
+impl Liveness {
+    /// No node yet, and nobody listening yet.
+    #[must_use]
+    pub fn new(limit: Duration, retention: Duration) -> Self {
+        let clock = Listening { counted: limit, since: None };
+        Self { limit, retention, clock, nodes: BTreeMap::new(), due: BTreeSet::new() }
+    }
+
+    /// From `now` on a node's silence is its own.
+    pub fn listen(&mut self, now: Instant) {
+        self.clock.start(now);
+    }
+
+    /// From `now` on a node's silence says nothing.
+    pub fn pause(&mut self, now: Instant) {
+        self.clock.stop(now);
+    }
+
+    /// The node `id` reported `age` before `now`.
+    pub fn reported(&mut self, id: &Arc<str>, now: Instant, age: Duration) -> Reported {
+        let at = self.clock.read(now).saturating_sub(age);
+        let before = self.nodes.get(id).copied();
+        // An old report that is seen again (a view being rebuilt) does not make a node older than it is.
+        let at = before.map_or(at, |seen| seen.at.max(at));
+        self.place(id, before, Seen { at, stale: false });
+        match before {
+            None => Reported::Joined,
+            Some(seen) if seen.stale => Reported::Returned,
+            Some(_) => Reported::Stayed,
+        }
+    }
+
+    /// The last report of the node `id` is gone, though it did not say that it left: it is stale from `now` on, without
+    /// waiting for the limit. Nothing comes of it where it is stale or unknown.
+    pub fn vanished(&mut self, id: &Arc<str>, now: Instant) -> Option<Lapse> {
+        let before = self.nodes.get(id).copied().filter(|seen| !seen.stale)?;
+        self.place(id, Some(before), Seen { at: before.at, stale: true });
+        Some(Lapse::Stale { id: Arc::clone(id), silent: self.silent(before, now) })
+    }
+
+    /// The node `id` left; whether it was known.
+    pub fn left(&mut self, id: &str) -> bool {
+        let Some((id, seen)) = self.nodes.remove_entry(id) else { return false };
+        self.due.remove(&(self.due_at(seen), id));
+        true
+    }
+
+    /// What became of silent nodes by `now`, the longest silent first.
+    pub fn lapsed(&mut self, now: Instant) -> Vec<Lapse> {
+        let reading = self.clock.read(now);
+        let mut lapses = Vec::new();
+        while let Some((at, id)) = self.due.first().cloned() {
+            if at > reading {
+                break;
+            }
+            let Some(seen) = self.nodes.get(&id).copied() else {
+                self.due.pop_first();
+                continue;
+            };
+            let silent = self.silent(seen, now);
+            if seen.stale {
+                self.left(&id);
+                lapses.push(Lapse::Forgotten { id, silent });
+            } else {
+                self.place(&id, Some(seen), Seen { stale: true, ..seen });
+                lapses.push(Lapse::Stale { id, silent });
+            }
+        }
+        lapses
+    }
+
+    /// The next moment at which [`Liveness::lapsed`] has something to say, if nothing changes until then.
+    #[must_use]
+    pub fn next(&self, now: Instant) -> Option<Instant> {
+        self.clock.since?;
+        let (at, _) = self.due.first()?;
+        now.checked_add(at.saturating_sub(self.clock.read(now)))
+    }
+
+    /// Every node that is not stale.
+    pub fn live(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.nodes.iter().filter(|(_, seen)| !seen.stale).map(|(id, _)| id)
+    }
+
+    fn place(&mut self, id: &Arc<str>, before: Option<Seen>, seen: Seen) {
+        if let Some(before) = before {
+            self.due.remove(&(self.due_at(before), Arc::clone(id)));
+        }
+        self.due.insert((self.due_at(seen), Arc::clone(id)));
+        self.nodes.insert(Arc::clone(id), seen);
+    }
+
+    fn due_at(&self, seen: Seen) -> Duration {
+        seen.at + self.limit + if seen.stale { self.retention } else { Duration::ZERO }
+    }
+
+    fn silent(&self, seen: Seen, now: Instant) -> Duration {
+        self.clock.read(now).saturating_sub(seen.at)
+    }
+}
+
+impl Listening {
+    fn start(&mut self, now: Instant) {
+        self.stop(now);
+        self.since = Some(now);
+    }
+
+    fn stop(&mut self, now: Instant) {
+        self.counted = self.read(now);
+        self.since = None;
+    }
+
+    fn read(&self, now: Instant) -> Duration {
+        self.counted + self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A clock that moves only when told to.
+    struct Hand(Instant);
+
+    impl Hand {
+        fn forward(&mut self, seconds: u64) -> Instant {
+            self.0 += Duration::from_secs(seconds);
+            self.0
+        }
+    }
+
+    fn setup() -> (Liveness, Hand, Arc<str>) {
+        let hand = Hand(Instant::now());
+        let mut liveness = Liveness::new(LIMIT, RETENTION);
+        liveness.listen(hand.0);
+        (liveness, hand, "a".into())
+    }
+
+    fn stale(id: &Arc<str>, seconds: u64) -> Lapse {
+        Lapse::Stale { id: Arc::clone(id), silent: Duration::from_secs(seconds) }
+    }
+
+    #[test]
+    fn silence_makes_stale_then_forgotten_and_one_report_brings_back() {
+        let (mut liveness, mut hand, a) = setup();
+        assert_eq!(liveness.reported(&a, hand.0, Duration::ZERO), Reported::Joined);
+        assert_eq!(liveness.next(hand.0), Some(hand.0 + LIMIT));
+        assert_eq!(liveness.lapsed(hand.forward(89)), []);
+        assert_eq!(liveness.reported(&a, hand.0, Duration::ZERO), Reported::Stayed);
+        assert_eq!(liveness.lapsed(hand.forward(93)), [stale(&a, 93)]);
+        assert_eq!(liveness.live().count(), 0);
+        assert_eq!(liveness.lapsed(hand.forward(1000)), []);
+        assert_eq!(liveness.reported(&a, hand.0, Duration::ZERO), Reported::Returned);
+        assert_eq!(liveness.lapsed(hand.forward(90)), [stale(&a, 90)]);
+        let silent = LIMIT + RETENTION;
+        assert_eq!(
+            liveness.lapsed(hand.forward(RETENTION.as_secs())),
+            [Lapse::Forgotten { id: Arc::clone(&a), silent }]
+        );
+        assert_eq!(liveness.next(hand.0), None);
+        assert_eq!(liveness.reported(&a, hand.0, Duration::ZERO), Reported::Joined);
+    }
+
+    #[test]
+    fn both_lapses_come_in_one_call_after_a_long_pause_of_the_caller() {
+        let (mut liveness, mut hand, a) = setup();
+        liveness.reported(&a, hand.0, Duration::ZERO);
+        let lapses = liveness.lapsed(hand.forward(10_000));
+        assert!(matches!(lapses.as_slice(), [Lapse::Stale { .. }, Lapse::Forgotten { .. }]), "{lapses:?}");
+    }
+
+    #[test]
+    fn our_own_deafness_does_not_count() {
+        let (mut liveness, mut hand, a) = setup();
+        liveness.reported(&a, hand.0, Duration::ZERO);
+        liveness.pause(hand.forward(80));
+        assert_eq!(liveness.next(hand.0), None);
+        assert_eq!(liveness.lapsed(hand.forward(10_000)), []);
+        liveness.listen(hand.0);
+        assert_eq!(liveness.lapsed(hand.forward(9)), []);
+        assert_eq!(liveness.lapsed(hand.forward(1)), [stale(&a, 90)]);
+    }
+
+    #[test]
+    fn an_old_report_counts_from_when_it_was_made() {
+        let (mut liveness, mut hand, a) = setup();
+        liveness.reported(&a, hand.0, Duration::from_secs(60));
+        assert_eq!(liveness.lapsed(hand.forward(30)), [stale(&a, 90)]);
+        liveness.reported(&a, hand.0, Duration::ZERO);
+        liveness.reported(&a, hand.forward(1), Duration::from_secs(60));
+        assert_eq!(liveness.lapsed(hand.forward(88)), [], "seeing an older report again changes nothing");
+    }
+
+    #[test]
+    fn leaving_and_vanishing() {
+        let (mut liveness, mut hand, a) = setup();
+        liveness.reported(&a, hand.0, Duration::ZERO);
+        assert_eq!(liveness.vanished(&a, hand.forward(5)), Some(stale(&a, 5)));
+        assert_eq!(liveness.vanished(&a, hand.0), None);
+        assert!(liveness.left("a") && !liveness.left("a"));
+        assert_eq!((liveness.next(hand.0), liveness.lapsed(hand.forward(100_000))), (None, vec![]));
+    }
+}

@@ -1,0 +1,327 @@
+//! What the service holds against a node, with who said so, when and why; kept apart from what the node says itself.
+//!
+//! A mark is read, edited and written back only if nobody wrote in between, so that two replicas never undo each other's
+//! word. Fields of a later release that this one does not know stay as they are. Rejected: marks inside node documents,
+//! which agents overwrite every few seconds.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::json::{self, JsonError, JsonLimits};
+use crate::model::{Marks, report};
+use crate::nats::backoff::Backoff;
+use crate::nats::subjects::encode_key;
+
+/// The largest mark document in bytes.
+pub const MAX_MARK_BYTES: usize = 16 * 1024;
+/// The longest reason in bytes; the rest is cut off.
+pub const MAX_REASON_BYTES: usize = 1024;
+const ATTEMPTS: u32 = 12;
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Everything that the service holds against one node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The node takes no new sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cordoned: Option<Word>,
+    /// A start failed on the node a short while ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooling_down: Option<CoolDown>,
+    /// What another release keeps here.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// Who said something about a node, when and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// Who; may be empty.
+    #[serde(default)]
+    pub by: String,
+    /// When, in Unix milliseconds UTC by the clock of the replica that wrote it.
+    #[serde(default)]
+    pub at_ms: i64,
+    /// Why; may be empty.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A node that is to be left alone for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoolDown {
+    /// Until when, in Unix milliseconds UTC.
+    pub until_ms: i64,
+    /// Who said so, when and why.
+    #[serde(flatten)]
+    pub word: Word,
+}
+
+/// Why a mark could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum MarkError {
+    /// No node can have such an id.
+    #[error("a node id has 1 to {} bytes without control characters", report::MAX_ID_BYTES)]
+    BadId,
+    /// The mark that stands there is none.
+    #[error("the mark of node `{node}` cannot be read: {reason}")]
+    Damaged {
+        /// The node.
+        node: String,
+        /// What is wrong with its mark.
+        reason: String,
+    },
+    /// Others wrote the same mark all the time.
+    #[error("the mark of node `{0}` changed under every attempt to write it")]
+    Contended(String),
+    /// The store did not do it.
+    #[error("the mark of node `{node}` could not be written: {reason}")]
+    Store {
+        /// The node.
+        node: String,
+        /// What the store said.
+        reason: StoreError,
+    },
+}
+
+/// What a store of marks or events says where it cannot do as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreError(pub String);
+
+/// A document as a store holds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// The number under which it was written; 0 where nothing ever was.
+    pub revision: u64,
+    /// Its text; absent where there is none, or where it was deleted.
+    pub value: Option<Bytes>,
+}
+
+/// Whether a conditional write was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It was, under this revision.
+    At(u64),
+    /// Something else was written before.
+    Conflict,
+}
+
+/// Where marks are kept: documents by key, each with a revision.
+pub trait MarkStore: Send + Sync + Debug {
+    /// What stands under `key`.
+    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Stored, StoreError>>;
+
+    /// Writes `value` (nothing: deletes) under `key` if what stands there still has the given `revision`.
+    fn write<'a>(
+        &'a self,
+        key: &'a str,
+        revision: u64,
+        value: Option<Bytes>,
+    ) -> BoxFuture<'a, Result<Written, StoreError>>;
+}
+
+/// Reads and writes marks by node.
+#[derive(Clone, Debug)]
+pub struct MarkBook {
+    store: Arc<dyn MarkStore>,
+}
+
+/// What an edit of a mark came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edited {
+    /// The mark as it stands now.
+    pub mark: Mark,
+    /// The revision under which it was written; absent where the edit changed nothing.
+    pub revision: Option<u64>,
+}
+
+impl Mark {
+    /// Reads a mark from untrusted `text`.
+    ///
+    /// # Errors
+    /// [`JsonError`] where it is no mark.
+    pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
+        json::parse_as(text, JsonLimits::bytes(MAX_MARK_BYTES))
+    }
+
+    /// What the mark means for placements at Unix time `now_ms`.
+    #[must_use]
+    pub fn in_force(&self, now_ms: i64) -> Marks {
+        Marks { cordoned: self.cordoned.is_some(), cooling_down: self.cooling_until(now_ms).is_some() }
+    }
+
+    /// Until when the node cools down, where it still does at `now_ms`.
+    #[must_use]
+    pub fn cooling_until(&self, now_ms: i64) -> Option<i64> {
+        self.cooling_down.as_ref().map(|cool_down| cool_down.until_ms).filter(|until_ms| *until_ms > now_ms)
+    }
+
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Word {
+    /// The same word with a reason of bearable length.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        for text in [&mut self.by, &mut self.reason] {
+            text.truncate(text.floor_char_boundary(MAX_REASON_BYTES));
+        }
+        self
+    }
+}
+
+impl MarkBook {
+    /// The marks that `store` keeps.
+    #[must_use]
+    pub fn new(store: Arc<dyn MarkStore>) -> Self {
+        Self { store }
+    }
+
+    /// Takes `node` out of service for new sessions; a node that is out already keeps its first word.
+    ///
+    /// # Errors
+    /// [`MarkError`] where the mark could not be written.
+    pub async fn cordon(&self, node: &str, word: Word) -> Result<Edited, MarkError> {
+        let word = word.bounded();
+        self.edit(node, |mark| {
+            mark.cordoned.get_or_insert_with(|| word.clone());
+        })
+        .await
+    }
+
+    /// Puts `node` back into service.
+    ///
+    /// # Errors
+    /// As [`MarkBook::cordon`].
+    pub async fn uncordon(&self, node: &str) -> Result<Edited, MarkError> {
+        self.edit(node, |mark| mark.cordoned = None).await
+    }
+
+    /// Leaves `node` alone until `until_ms`, or longer where it was to be left alone longer.
+    ///
+    /// # Errors
+    /// As [`MarkBook::cordon`].
+    pub async fn cool_down(&self, node: &str, until_ms: i64, word: Word) -> Result<Edited, MarkError> {
+        let word = word.bounded();
+        self.edit(node, |mark| {
+            if mark.cooling_down.as_ref().is_none_or(|before| before.until_ms < until_ms) {
+                mark.cooling_down = Some(CoolDown { until_ms, word: word.clone() });
+            }
+        })
+        .await
+    }
+
+    /// Writes a mark that the store lost, unless something was written since.
+    pub(super) async fn restore(&self, node: &str, mark: &Mark) -> Result<Written, StoreError> {
+        let value = serde_json::to_vec(mark).map_err(|error| StoreError(error.to_string()))?;
+        self.store.write(&encode_key(node), 0, Some(value.into())).await
+    }
+
+    async fn edit(&self, node: &str, edit: impl Fn(&mut Mark)) -> Result<Edited, MarkError> {
+        if node.is_empty() || node.len() > report::MAX_ID_BYTES || node.chars().any(char::is_control) {
+            return Err(MarkError::BadId);
+        }
+        let (key, mut pauses) = (encode_key(node), Backoff::new(FIRST_PAUSE, LONGEST_PAUSE));
+        let failed = |reason| MarkError::Store { node: node.to_owned(), reason };
+        for _attempt in 0..ATTEMPTS {
+            let stored = self.store.read(&key).await.map_err(failed)?;
+            let before = match &stored.value {
+                None => Mark::default(),
+                Some(text) => Mark::parse(text).map_err(|error| damaged(node, &error))?,
+            };
+            let mut mark = before.clone();
+            edit(&mut mark);
+            if mark == before {
+                return Ok(Edited { mark, revision: None });
+            }
+            let text = serde_json::to_vec(&mark).map_err(|error| failed(StoreError(error.to_string())))?;
+            let value = (!mark.is_empty()).then(|| text.into());
+            if let Written::At(revision) = self.store.write(&key, stored.revision, value).await.map_err(failed)? {
+                return Ok(Edited { mark, revision: Some(revision) });
+            }
+            tokio::time::sleep(pauses.failed()).await;
+        }
+        Err(MarkError::Contended(node.to_owned()))
+    }
+}
+
+fn damaged(node: &str, error: &JsonError) -> MarkError {
+    MarkError::Damaged { node: node.to_owned(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::memory::MemoryStore;
+    use serde_json::json;
+
+    fn word(by: &str) -> Word {
+        Word { by: by.to_owned(), at_ms: 7, reason: "kernel".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn marks_come_and_go() {
+        let store = Arc::new(MemoryStore::default());
+        let book = MarkBook::new(store.clone());
+        assert_eq!(book.cordon("a b", word("ann")).await.unwrap().revision, Some(1));
+        assert_eq!(
+            book.cordon("a b", word("bob")).await.unwrap(),
+            Edited { mark: Mark { cordoned: Some(word("ann")), ..Mark::default() }, revision: None }
+        );
+        assert_eq!(book.cool_down("a b", 90, word("s")).await.unwrap().revision, Some(2));
+        assert_eq!(book.cool_down("a b", 80, word("s")).await.unwrap().revision, None);
+        let mark = book.uncordon("a b").await.unwrap().mark;
+        assert_eq!(mark.in_force(89), Marks { cordoned: false, cooling_down: true });
+        assert_eq!(mark.in_force(90), Marks::default());
+        assert_eq!(book.uncordon("never").await.unwrap().revision, None);
+        assert!(matches!(book.cordon("", word("ann")).await, Err(MarkError::BadId)));
+    }
+
+    #[tokio::test]
+    async fn an_empty_mark_is_deleted_and_a_strangers_field_stays() {
+        let store = Arc::new(MemoryStore::default());
+        let book = MarkBook::new(store.clone());
+        book.cordon("a", word("ann")).await.unwrap();
+        book.uncordon("a").await.unwrap();
+        assert_eq!(store.read("a").await.unwrap(), Stored { revision: 2, value: None });
+        store.write("b", 0, Some(r#"{"draining":{"x":1}}"#.into())).await.unwrap();
+        book.cordon("b", word("ann")).await.unwrap();
+        let text = store.read("b").await.unwrap().value.unwrap();
+        let mark: Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(mark, json!({"draining": {"x": 1}, "cordoned": {"by": "ann", "at_ms": 7, "reason": "kernel"}}));
+    }
+
+    #[tokio::test]
+    async fn concurrent_edits_all_count() {
+        let book = MarkBook::new(Arc::new(MemoryStore::default()));
+        let (cordoned, cooled) = tokio::join!(book.cordon("a", word("ann")), book.cool_down("a", 9, word("s")));
+        cordoned.unwrap();
+        cooled.unwrap();
+        let mark = book.cordon("a", word("bob")).await.unwrap().mark;
+        assert_eq!(mark.in_force(0), Marks { cordoned: true, cooling_down: true });
+    }
+
+    #[tokio::test]
+    async fn a_damaged_mark_is_not_overwritten() {
+        let store = Arc::new(MemoryStore::default());
+        store.write("a", 0, Some("[[".into())).await.unwrap();
+        let error = MarkBook::new(store).cordon("a", word("ann")).await.unwrap_err().to_string();
+        assert!(error.starts_with("the mark of node `a` cannot be read"), "{error}");
+    }
+
+    #[test]
+    fn words_are_bounded() {
+        let word = Word { reason: "ü".repeat(5000), ..Word::default() }.bounded();
+        assert_eq!(word.reason.len(), MAX_REASON_BYTES);
+    }
+}

@@ -1,0 +1,385 @@
+//! The registry's heart: turns what stands in the buckets into changes of the cluster. No I/O, no clock of its own.
+//!
+//! A view is built in rounds. A round begins when both buckets are read from the start and ends when everything that
+//! stood there was seen; from then on single entries follow. What the mirror knew before a round stays until the round
+//! ends, so that placements go on while the view is rebuilt. One document that cannot be read costs its own node and
+//! nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::Value;
+use tracing::{info, warn};
+
+use super::RegistryEvent;
+use super::journal::{Happening, Record};
+use super::liveness::{Lapse, Liveness, Reported};
+use super::marks::Mark;
+use super::refusals::Refusals;
+use crate::model::{Change, Marks, Report};
+use crate::nats::subjects::decode_key;
+
+/// What a node says of itself that is worth a line of its history when it changes.
+const WORTH_NOTING: [&str; 6] = ["hostname", "urls", "metadata", "staticData", "maxSessions", "cordoned"];
+
+/// The marks of all nodes, shared with whoever lists them.
+pub(super) type SharedMarks = Arc<Mutex<BTreeMap<Arc<str>, Mark>>>;
+
+/// A moment: monotonic for ages, and the wall clock for the ends of cool-downs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    pub(super) instant: Instant,
+    pub(super) unix_ms: i64,
+}
+
+/// One entry of a bucket.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Its key, as it came.
+    pub(super) key: String,
+    /// The document; absent where it was deleted.
+    pub(super) value: Option<Bytes>,
+    /// Its number in the bucket.
+    pub(super) revision: u64,
+    /// When the broker stored it, in Unix milliseconds by the broker's clock.
+    pub(super) stored_ms: i64,
+}
+
+/// Which incarnation of the buckets a round reads; another one starts empty and numbers from the beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Incarnation {
+    pub(super) nodes: String,
+    pub(super) marks: String,
+}
+
+/// What follows from what was seen.
+#[derive(Debug, PartialEq)]
+pub(super) enum Output {
+    /// For the front.
+    Event(RegistryEvent),
+    /// For the history.
+    Note(Record),
+    /// A mark that the store lost together with its bucket: to be written again.
+    Restore(Arc<str>, Mark),
+}
+
+/// The cluster as the buckets have it.
+#[derive(Debug)]
+pub(super) struct Mirror {
+    liveness: Liveness,
+    nodes: BTreeMap<Arc<str>, Known>,
+    marks: SharedMarks,
+    cooling: BTreeSet<(i64, Arc<str>)>,
+    refusals: Refusals,
+    incarnation: Option<Incarnation>,
+    round: Option<Round>,
+    outputs: Vec<Output>,
+}
+
+#[derive(Debug)]
+struct Known {
+    report: Arc<Report>,
+    revision: u64,
+}
+
+/// What a round has seen so far.
+#[derive(Debug, Default)]
+struct Round {
+    incarnation: Incarnation,
+    /// When the broker stored each node's report.
+    nodes: BTreeMap<Arc<str>, i64>,
+    marks: BTreeSet<Arc<str>>,
+    joined: Vec<Arc<str>>,
+}
+
+impl Mirror {
+    pub(super) fn new(liveness: Liveness, marks: SharedMarks) -> Self {
+        Self {
+            liveness,
+            nodes: BTreeMap::new(),
+            marks,
+            cooling: BTreeSet::new(),
+            refusals: Refusals::default(),
+            incarnation: None,
+            round: None,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Both buckets, in the given incarnation, are read from the start.
+    pub(super) fn begin(&mut self, incarnation: Incarnation, now: Now) {
+        self.abandon(now);
+        self.liveness.pause(now.instant);
+        self.round = Some(Round { incarnation, ..Round::default() });
+    }
+
+    /// Everything that stood in the buckets was seen.
+    pub(super) fn complete(&mut self, now: Now) {
+        let Some(round) = self.round.take() else { return };
+        self.liveness.listen(now.instant);
+        // The broker's own clock tells how old each report is compared with the newest: no clock of ours takes part.
+        let newest_ms = round.nodes.values().copied().max().unwrap_or_default();
+        for (id, stored_ms) in &round.nodes {
+            let age = Duration::from_millis(newest_ms.saturating_sub(*stored_ms).unsigned_abs());
+            self.liveness.reported(id, now.instant, age);
+        }
+        let before = self.incarnation.replace(round.incarnation.clone());
+        self.settle_nodes(&round, before.as_ref(), now);
+        self.settle_marks(&round, before.as_ref());
+        if before.is_some() {
+            for id in &round.joined {
+                self.note_of(id, Happening::Joined, String::new());
+            }
+        }
+        self.tick(now);
+        let nodes = self.nodes.len();
+        info!(nodes, "the view of the cluster is whole: {nodes} nodes");
+        self.event(RegistryEvent::Ready { nodes });
+    }
+
+    /// Nobody listens to the buckets any more.
+    pub(super) fn lost(&mut self, reason: &str, now: Now) {
+        self.abandon(now);
+        self.liveness.pause(now.instant);
+        self.event(RegistryEvent::Lost { reason: reason.to_owned() });
+    }
+
+    /// An entry of the bucket of nodes.
+    pub(super) fn node_entry(&mut self, entry: Entry, now: Now) {
+        let id = match decode_key(&entry.key) {
+            Ok(id) => Arc::<str>::from(id),
+            // Nothing was taken in under such a key, so nothing leaves with it.
+            Err(_) if entry.value.is_none() => return,
+            Err(error) => return self.refuse(None, entry.key, &error, now),
+        };
+        let Some(text) = &entry.value else { return self.node_left(&id) };
+        match Report::parse(text) {
+            Ok(report) if report.id == id => self.node_reported(&id, report, &entry, now),
+            Ok(report) => {
+                let reason = format!("its id is `{}`, which is not the id of its key", report.id);
+                self.refuse(Some(id), entry.key, &reason, now);
+            }
+            Err(error) => self.refuse(Some(id), entry.key, &error, now),
+        }
+    }
+
+    /// An entry of the bucket of marks.
+    pub(super) fn mark_entry(&mut self, entry: Entry, now: Now) {
+        let id = match decode_key(&entry.key) {
+            Ok(id) => Arc::<str>::from(id),
+            Err(_) if entry.value.is_none() => return,
+            Err(error) => return self.refuse(None, format!("mark {}", entry.key), &error, now),
+        };
+        let mark = match entry.value.as_deref().map(Mark::parse).transpose() {
+            Ok(mark) => mark.unwrap_or_default(),
+            Err(error) => {
+                // What cannot be read does not lift a cordon.
+                if let Some(round) = &mut self.round {
+                    round.marks.insert(Arc::clone(&id));
+                }
+                return self.refuse(Some(id), format!("mark {}", entry.key), &error, now);
+            }
+        };
+        self.refusals.cured(&format!("mark {}", entry.key));
+        if let Some(round) = &mut self.round {
+            round.marks.insert(Arc::clone(&id));
+        }
+        self.set_mark(&id, mark, now.unix_ms);
+    }
+
+    /// What time alone brought: nodes that were silent for too long, cool-downs that are over.
+    pub(super) fn tick(&mut self, now: Now) {
+        for lapse in self.liveness.lapsed(now.instant) {
+            self.lapse(lapse);
+        }
+        while let Some((_, id)) = self.cooling.first().filter(|(until_ms, _)| *until_ms <= now.unix_ms).cloned() {
+            self.cooling.pop_first();
+            let mark = self.mark_of(&id);
+            self.event(RegistryEvent::Change(Change::Mark(id, mark.in_force(now.unix_ms))));
+        }
+    }
+
+    /// How long until [`Mirror::tick`] has something to do, if nothing else happens.
+    pub(super) fn idle_for(&self, now: Now) -> Option<Duration> {
+        let silence = self.liveness.next(now.instant).map(|at| at.saturating_duration_since(now.instant));
+        let cooling = self.cooling.first().map(|(until_ms, _)| {
+            Duration::from_millis(u64::try_from(until_ms.saturating_sub(now.unix_ms)).unwrap_or_default())
+        });
+        silence.into_iter().chain(cooling).min()
+    }
+
+    /// What followed since the last call, in order.
+    pub(super) fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// How many documents were refused so far.
+    pub(super) fn refused(&self) -> u64 {
+        self.refusals.total()
+    }
+
+    /// A round that ends early: what it saw counts, what it did not see says nothing.
+    fn abandon(&mut self, now: Now) {
+        for id in self.round.take().into_iter().flat_map(|round| round.nodes.into_keys()) {
+            self.liveness.reported(&id, now.instant, Duration::ZERO);
+        }
+    }
+
+    fn node_reported(&mut self, id: &Arc<str>, report: Report, entry: &Entry, now: Now) {
+        if self.refusals.cured(&entry.key) {
+            info!(node = %id, "the document of node `{id}` can be read again");
+        }
+        let report = Arc::new(report);
+        let known = Known { report: Arc::clone(&report), revision: entry.revision };
+        let before = self.nodes.insert(Arc::clone(id), known);
+        self.event(RegistryEvent::Change(Change::Report(Arc::clone(&report))));
+        if let Some(before) = &before {
+            let changed = differences(&before.report, &report);
+            if !changed.is_empty() {
+                self.note_of(id, Happening::Changed, changed.join(", "));
+            }
+        }
+        if let Some(round) = &mut self.round {
+            round.nodes.insert(Arc::clone(id), entry.stored_ms);
+            if before.is_none() {
+                round.joined.push(Arc::clone(id));
+            }
+            return;
+        }
+        match self.liveness.reported(id, now.instant, Duration::ZERO) {
+            Reported::Joined => info!(node = %id, address = address(&report), "node joined: `{id}`"),
+            Reported::Returned => info!(node = %id, address = address(&report), "node is back: `{id}`"),
+            Reported::Stayed => return,
+        }
+        self.note_of(id, Happening::Joined, String::new());
+    }
+
+    fn node_left(&mut self, id: &Arc<str>) {
+        self.liveness.left(id);
+        if let Some(round) = &mut self.round {
+            round.nodes.remove(id);
+        }
+        if let Some(known) = self.nodes.get(id) {
+            info!(node = %id, address = address(&known.report), "node left: `{id}` said so");
+            self.note_of(id, Happening::Left, "it said so".to_owned());
+            self.nodes.remove(id);
+            self.event(RegistryEvent::Change(Change::Remove(Arc::clone(id))));
+        }
+    }
+
+    fn lapse(&mut self, lapse: Lapse) {
+        match lapse {
+            Lapse::Stale { id, silent } => {
+                let seconds = silent.as_secs();
+                let reason = format!("has not reported for {seconds} s");
+                let address = self.nodes.get(&id).map(|known| address(&known.report)).unwrap_or_default();
+                warn!(node = %id, address, seconds, "node left: `{id}` {address} {reason}");
+                self.note_of(&id, Happening::Left, reason);
+                self.event(RegistryEvent::Change(Change::Stale(id)));
+            }
+            Lapse::Forgotten { id, silent } => {
+                let seconds = silent.as_secs();
+                info!(node = %id, seconds, "node forgotten: `{id}` has not reported for {seconds} s");
+                self.nodes.remove(&id);
+                self.event(RegistryEvent::Change(Change::Remove(id)));
+            }
+        }
+    }
+
+    /// Nodes that a round did not see. In the same bucket their reports expired; a new bucket has not heard of them yet,
+    /// so they keep the time that they have left.
+    fn settle_nodes(&mut self, round: &Round, before: Option<&Incarnation>, now: Now) {
+        if before.is_none_or(|before| before.nodes != round.incarnation.nodes) {
+            return;
+        }
+        let unseen: Vec<_> = self.liveness.live().filter(|id| !round.nodes.contains_key(*id)).cloned().collect();
+        for id in unseen {
+            if let Some(lapse) = self.liveness.vanished(&id, now.instant) {
+                self.lapse(lapse);
+            }
+        }
+    }
+
+    /// Marks that a round did not see. From the same bucket somebody purged them; with a new bucket they were lost, and
+    /// a cordon must outlive that.
+    fn settle_marks(&mut self, round: &Round, before: Option<&Incarnation>) {
+        let Some(before) = before else { return };
+        let unseen: Vec<(Arc<str>, Mark)> =
+            self.shared_marks(|marks| marks.iter().filter(|(id, _)| !round.marks.contains(*id)).map(owned).collect());
+        for (id, mark) in unseen {
+            if before.marks == round.incarnation.marks {
+                self.set_mark(&id, Mark::default(), i64::MAX);
+            } else {
+                self.outputs.push(Output::Restore(id, mark));
+            }
+        }
+    }
+
+    fn set_mark(&mut self, id: &Arc<str>, mark: Mark, now_ms: i64) {
+        let before = self.mark_of(id);
+        if before == mark {
+            return;
+        }
+        if let Some(cool_down) = &before.cooling_down {
+            self.cooling.remove(&(cool_down.until_ms, Arc::clone(id)));
+        }
+        if let Some(until_ms) = mark.cooling_until(now_ms) {
+            self.cooling.insert((until_ms, Arc::clone(id)));
+        }
+        let in_force: Marks = mark.in_force(now_ms);
+        self.shared_marks(|marks| {
+            marks.remove(id);
+            if mark != Mark::default() {
+                marks.insert(Arc::clone(id), mark);
+            }
+        });
+        self.event(RegistryEvent::Change(Change::Mark(Arc::clone(id), in_force)));
+    }
+
+    fn mark_of(&self, id: &str) -> Mark {
+        self.shared_marks(|marks| marks.get(id).cloned().unwrap_or_default())
+    }
+
+    fn shared_marks<T>(&self, read: impl FnOnce(&mut BTreeMap<Arc<str>, Mark>) -> T) -> T {
+        read(&mut self.marks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn refuse(&mut self, node: Option<Arc<str>>, key: String, reason: &dyn std::fmt::Display, now: Now) {
+        let reason = reason.to_string();
+        if let Some(quiet) = self.refusals.count(&key, now.instant) {
+            let more = if quiet > 0 { format!("; {quiet} more like it were not logged") } else { String::new() };
+            warn!(key, node = node.as_deref().unwrap_or_default(), "document `{key}` refused: {reason}{more}");
+        }
+        self.event(RegistryEvent::Refused { node, key, reason });
+    }
+
+    fn note_of(&mut self, id: &Arc<str>, event: Happening, reason: String) {
+        let revision = self.nodes.get(id).map(|known| known.revision).unwrap_or_default();
+        let bucket = self.incarnation.as_ref().map(|incarnation| incarnation.nodes.as_str()).unwrap_or_default();
+        let identity = format!("{bucket}.{revision}.{event:?}.{id}");
+        self.outputs.push(Output::Note(Record { node: Arc::clone(id), event, by: String::new(), reason, identity }));
+    }
+
+    fn event(&mut self, event: RegistryEvent) {
+        self.outputs.push(Output::Event(event));
+    }
+}
+
+fn owned((id, mark): (&Arc<str>, &Mark)) -> (Arc<str>, Mark) {
+    (Arc::clone(id), mark.clone())
+}
+
+/// Where a person would look for the node.
+fn address(report: &Report) -> &str {
+    let url = report.fields.get("urls").and_then(|urls| urls.get(0)).and_then(Value::as_str);
+    let hostname = || report.fields.get("hostname").and_then(Value::as_str);
+    url.or_else(hostname).unwrap_or_default()
+}
+
+/// What changed in what a node says of itself, beyond health and sessions.
+fn differences(before: &Report, after: &Report) -> Vec<&'static str> {
+    let fields = WORTH_NOTING.into_iter().filter(|name| before.fields.get(*name) != after.fields.get(*name));
+    fields.chain((before.services != after.services).then_some("services")).collect()
+}

@@ -1,0 +1,222 @@
+//! The registry: the truth about the cluster, as nodes report it and as administrators mark it.
+//!
+//! The front gets it as a stream of [`RegistryEvent`]s: changes for its cluster, and word of whether the view is whole.
+//! Behind that stand NATS buckets ([`Registry::start`]) or, in tests and the simulator, memory ([`Registry::in_memory`]).
+//! The registry does not know chains, decisions or reservations.
+
+mod feed;
+pub mod journal;
+pub mod ledger;
+pub mod liveness;
+pub mod marks;
+pub mod memory;
+mod mirror;
+mod refusals;
+mod stores;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::Change;
+use crate::nats::jetstream::{self, Keeping};
+use crate::nats::{Bus, Namespace};
+use journal::{EventStore, Happening, Journal, Kept, Record};
+use liveness::Liveness;
+use marks::{Edited, Mark, MarkBook, MarkError, MarkStore, StoreError, Word};
+use mirror::{Mirror, SharedMarks};
+use stores::JetStreamStore;
+use watch::Watch;
+
+/// So many events wait for the front at most.
+const EVENTS: usize = 4096;
+
+/// One thing that the front hears of the cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RegistryEvent {
+    /// The cluster changed.
+    Change(Change),
+    /// With the changes up to now the view is whole; from here on it follows.
+    Ready {
+        /// How many nodes are known, stale ones included.
+        nodes: usize,
+    },
+    /// The view is not kept at the moment; it is as it was, and is being built anew.
+    Lost {
+        /// Why.
+        reason: String,
+    },
+    /// A document was refused; nothing but its node is affected, and that keeps its last good report.
+    Refused {
+        /// The node whose document it is; absent where the key names none.
+        node: Option<Arc<str>>,
+        /// The key under which it stands.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// How the registry is kept.
+#[derive(Clone, Debug)]
+pub struct RegistrySettings {
+    /// The prefix of all names.
+    pub namespace: Namespace,
+    /// How long a node may be silent before it is stale.
+    pub liveness: Duration,
+    /// How long a stale node stays known.
+    pub retention: Duration,
+    /// How buckets that are missing are made.
+    pub keeping: Keeping,
+}
+
+/// Counts of what the registry did.
+#[derive(Debug, Default)]
+pub struct Figures {
+    refused: AtomicU64,
+    rebuilds: AtomicU64,
+}
+
+/// The calls on the registry; clones share it.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    book: MarkBook,
+    journal: Journal,
+    marks: SharedMarks,
+    figures: Arc<Figures>,
+}
+
+impl Default for RegistrySettings {
+    fn default() -> Self {
+        Self {
+            namespace: Namespace::default(),
+            liveness: liveness::LIMIT,
+            retention: liveness::RETENTION,
+            keeping: Keeping::default(),
+        }
+    }
+}
+
+/// What happened to `node`, read straight from the bus: for a command, which keeps no view of the cluster.
+///
+/// # Errors
+/// What the store says where it cannot be read.
+pub async fn history(bus: &Bus, namespace: &Namespace, node: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
+    let store = JetStreamStore::new(jetstream::context(bus), namespace.clone());
+    EventStore::read(&store, node, limit).await
+}
+
+impl Registry {
+    /// The registry of the cluster on `bus`, kept by a task until `stop` or until the receiver is dropped. Must be called
+    /// where tokio runs.
+    #[must_use]
+    pub fn start(
+        bus: &Bus,
+        settings: RegistrySettings,
+        stop: CancellationToken,
+    ) -> (Self, mpsc::Receiver<RegistryEvent>) {
+        let store = Arc::new(JetStreamStore::new(jetstream::context(bus), settings.namespace.clone()));
+        let book = MarkBook::new(Arc::clone(&store) as Arc<dyn MarkStore>);
+        let journal = Journal::start(store as Arc<dyn EventStore>, stop.child_token());
+        let registry = Self::with(book, journal);
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let watch = Watch {
+            bus: bus.clone(),
+            mirror: Mirror::new(Liveness::new(settings.liveness, settings.retention), registry.shared_marks()),
+            settings,
+            marks: registry.book.clone(),
+            journal: registry.journal.clone(),
+            figures: Arc::clone(&registry.figures),
+            events,
+        };
+        tokio::spawn(watch.run(stop));
+        (registry, receiver)
+    }
+
+    /// Takes `node` out of service for new sessions. The change comes through the events too; whoever answers the
+    /// administrator may apply [`Mark::in_force`] at once.
+    ///
+    /// # Errors
+    /// [`MarkError`] where it could not be written.
+    pub async fn cordon(&self, node: &str, word: Word) -> Result<Mark, MarkError> {
+        let edited = self.book.cordon(node, word.clone()).await?;
+        Ok(self.noted(node, edited, Happening::Cordoned, word))
+    }
+
+    /// Puts `node` back into service; who said so and why goes into its history.
+    ///
+    /// # Errors
+    /// As [`Registry::cordon`].
+    pub async fn uncordon(&self, node: &str, word: Word) -> Result<Mark, MarkError> {
+        let edited = self.book.uncordon(node).await?;
+        Ok(self.noted(node, edited, Happening::Uncordoned, word))
+    }
+
+    /// Leaves `node` alone until `until_ms`, Unix time.
+    ///
+    /// # Errors
+    /// As [`Registry::cordon`].
+    pub async fn cool_down(&self, node: &str, until_ms: i64, word: Word) -> Result<Mark, MarkError> {
+        Ok(self.book.cool_down(node, until_ms, word).await?.mark)
+    }
+
+    /// What happened to `node`, at most `limit` records, the newest last.
+    ///
+    /// # Errors
+    /// What the store says where it cannot be read.
+    pub async fn history(&self, node: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
+        self.journal.history(node, limit).await
+    }
+
+    /// What is held against `node`, with who, when and why.
+    #[must_use]
+    pub fn mark(&self, node: &str) -> Option<Mark> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).get(node).cloned()
+    }
+
+    /// Every mark, by node.
+    #[must_use]
+    pub fn marks(&self) -> BTreeMap<Arc<str>, Mark> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many documents were refused so far.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.figures.refused.load(Ordering::Relaxed)
+    }
+
+    /// How often the view was built.
+    #[must_use]
+    pub fn rebuilds(&self) -> u64 {
+        self.figures.rebuilds.load(Ordering::Relaxed)
+    }
+
+    /// How many lines of history were lost because they came faster than they could be kept.
+    #[must_use]
+    pub fn history_dropped(&self) -> u64 {
+        self.journal.dropped()
+    }
+
+    fn with(book: MarkBook, journal: Journal) -> Self {
+        Self { book, journal, marks: SharedMarks::default(), figures: Arc::default() }
+    }
+
+    fn shared_marks(&self) -> SharedMarks {
+        Arc::clone(&self.marks)
+    }
+
+    fn noted(&self, node: &str, edited: Edited, event: Happening, word: Word) -> Mark {
+        if let Some(revision) = edited.revision {
+            let Word { by, reason, at_ms } = word.bounded();
+            let identity = format!("mark.{revision}.{at_ms}.{event:?}.{node}");
+            self.journal.note(Record { node: node.into(), event, by, reason, identity });
+        }
+        edited.mark
+    }
+}

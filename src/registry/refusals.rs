@@ -1,0 +1,80 @@
+//! Documents that were refused: counted all, said once a minute per key, in bounded memory however many keys there are.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How often the log names the same key.
+const REPEAT: Duration = Duration::from_secs(60);
+/// So many keys are told apart; beyond them refusals are only counted.
+const KEYS: usize = 1024;
+
+/// The refusals so far.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    total: u64,
+    said: BTreeMap<String, Said>,
+}
+
+#[derive(Debug)]
+struct Said {
+    at: Instant,
+    kept_quiet: u64,
+}
+
+impl Refusals {
+    /// Counts one refusal of what stands under `key`. Where it is time to say so, how many of that key's were kept quiet
+    /// since the last time.
+    pub(super) fn count(&mut self, key: &str, now: Instant) -> Option<u64> {
+        self.total += 1;
+        if let Some(said) = self.said.get_mut(key) {
+            if now.saturating_duration_since(said.at) < REPEAT {
+                said.kept_quiet += 1;
+                return None;
+            }
+            said.at = now;
+            return Some(std::mem::take(&mut said.kept_quiet));
+        }
+        if self.said.len() >= KEYS {
+            self.said.retain(|_, said| now.saturating_duration_since(said.at) < REPEAT);
+        }
+        if self.said.len() >= KEYS {
+            return None;
+        }
+        self.said.insert(key.to_owned(), Said { at: now, kept_quiet: 0 });
+        Some(0)
+    }
+
+    /// A good document stands under `key` again; whether the last one was refused.
+    pub(super) fn cured(&mut self, key: &str) -> bool {
+        self.said.remove(key).is_some()
+    }
+
+    /// All of them.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_key_is_said_once_a_minute() {
+        let (mut refusals, start) = (Refusals::default(), Instant::now());
+        assert_eq!(refusals.count("a", start), Some(0));
+        assert_eq!(refusals.count("a", start + Duration::from_secs(30)), None);
+        assert_eq!(refusals.count("b", start), Some(0));
+        assert_eq!(refusals.count("a", start + REPEAT), Some(1));
+        assert!(refusals.cured("a") && !refusals.cured("a"));
+        assert_eq!(refusals.total(), 4);
+    }
+
+    #[test]
+    fn a_flood_of_keys_is_counted_in_bounded_memory() {
+        let (mut refusals, start) = (Refusals::default(), Instant::now());
+        let said = (0..10 * KEYS).filter(|key| refusals.count(&key.to_string(), start).is_some()).count();
+        assert_eq!((said, refusals.said.len(), refusals.total()), (KEYS, KEYS, 10 * KEYS as u64));
+        assert_eq!(refusals.count("later", start + REPEAT), Some(0));
+    }
+}

@@ -1,0 +1,169 @@
+//! Marks and events in JetStream: what is made if missing, and the stores on top of it.
+
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_nats::header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID};
+use async_nats::jetstream::Context;
+use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, LastRawMessageErrorKind};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use super::RegistrySettings;
+use super::feed::{self, Delivery, Feed};
+use super::journal::{EventStore, Kept, MAX_HISTORY, Record};
+use super::marks::{MAX_MARK_BYTES, MarkStore, StoreError, Stored, Written};
+use crate::model::json::{self, JsonLimits};
+use crate::nats::Namespace;
+use crate::nats::jetstream::{self, JetStreamError, KV_DELETE, KV_OPERATION, PATIENCE, State};
+use crate::nats::subjects::{bucket_stream, bucket_subject, encode_key};
+
+const EVENTS_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const EVENTS_BYTES: i64 = 64 * 1024 * 1024;
+const EVENTS: i64 = 500_000;
+const MAX_EVENT_BYTES: usize = 16 * 1024;
+
+/// Makes whatever is missing, and brings the bucket of nodes to the limits of these settings. Says of which incarnation
+/// the buckets of nodes and of marks are.
+pub(super) async fn prepare(js: &Context, settings: &RegistrySettings) -> Result<(State, State), JetStreamError> {
+    let (namespace, keeping) = (&settings.namespace, settings.keeping);
+    let nodes = jetstream::nodes_bucket(namespace, settings.liveness, keeping);
+    let about = "whither: cordons and cool-downs";
+    let marks = jetstream::bucket(&namespace.marks_bucket(), about, MAX_MARK_BYTES, keeping);
+    let made = jetstream::ensure(js, nodes.clone()).await?;
+    let marks = jetstream::ensure(js, marks).await?;
+    jetstream::ensure(js, events_config(settings)).await?;
+    jetstream::adapt(js, &made, nodes).await;
+    Ok((jetstream::state(&made), jetstream::state(&marks)))
+}
+
+fn events_config(settings: &RegistrySettings) -> Config {
+    Config {
+        name: settings.namespace.events_stream(),
+        description: Some("whither: what happened to the nodes".to_owned()),
+        subjects: vec![settings.namespace.events_filter()],
+        max_age: EVENTS_AGE,
+        max_bytes: EVENTS_BYTES,
+        max_messages: EVENTS,
+        max_messages_per_subject: i64::try_from(MAX_HISTORY).unwrap_or(i64::MAX),
+        max_message_size: i32::try_from(MAX_EVENT_BYTES).unwrap_or(i32::MAX),
+        discard: DiscardPolicy::Old,
+        ..jetstream::kept(settings.keeping)
+    }
+}
+
+/// Marks and events in JetStream.
+#[derive(Clone)]
+pub(super) struct JetStreamStore {
+    js: Context,
+    namespace: Namespace,
+}
+
+impl JetStreamStore {
+    pub(super) fn new(js: Context, namespace: Namespace) -> Self {
+        Self { js, namespace }
+    }
+
+    async fn read_mark(&self, key: &str) -> Result<Stored, StoreError> {
+        let bucket = self.namespace.marks_bucket();
+        let stream = self.js.get_stream_no_info(bucket_stream(&bucket)).await.map_err(store_error)?;
+        // Not a direct get: a replica that lags behind would make every conditional write fail.
+        match stream.get_last_raw_message_by_subject(&bucket_subject(&bucket, key)).await {
+            Ok(message) => {
+                let revision = message.sequence;
+                let value = (!feed::is_gone(&message.headers)).then_some(message.payload);
+                Ok(Stored { revision, value })
+            }
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(Stored::default()),
+            Err(error) => Err(store_error(error)),
+        }
+    }
+
+    async fn write_mark(&self, key: &str, revision: u64, value: Option<Bytes>) -> Result<Written, StoreError> {
+        let subject = bucket_subject(&self.namespace.marks_bucket(), key);
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string().as_str());
+        if value.is_none() {
+            headers.insert(KV_OPERATION, KV_DELETE);
+        }
+        let message = PublishMessage::build().payload(value.unwrap_or_default()).headers(headers);
+        let sent = self.js.send_publish(subject, message).await.map_err(store_error)?;
+        match sent.await {
+            Ok(ack) => Ok(Written::At(ack.sequence)),
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(Written::Conflict),
+            Err(error) => Err(store_error(error)),
+        }
+    }
+
+    async fn append_event(&self, record: &Record) -> Result<(), StoreError> {
+        let text = serde_json::to_vec(record).map_err(store_error)?;
+        let mut headers = HeaderMap::new();
+        // An id is any text; a header is not.
+        headers.insert(NATS_MESSAGE_ID, encode_key(&record.identity).as_str());
+        let message = PublishMessage::build().payload(text.into()).headers(headers);
+        let sent = self.js.send_publish(self.namespace.events_of(&record.node), message).await.map_err(store_error)?;
+        sent.await.map(drop).map_err(store_error)
+    }
+
+    async fn read_events(&self, node: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
+        let mut feed = Feed::history(&self.js, &self.namespace.events_stream(), self.namespace.events_of(node))
+            .await
+            .map_err(store_error)?;
+        let mut history = Vec::new();
+        while let Delivery::Entry(entry) = feed.next().await.map_err(store_error)? {
+            let text = entry.value.unwrap_or_default();
+            // What another release wrote and this one cannot read is left out.
+            if let Ok(record) = json::parse_as(&text, JsonLimits::bytes(MAX_EVENT_BYTES)) {
+                history.push(Kept { at_ms: entry.stored_ms, record });
+            }
+        }
+        let surplus = history.len().saturating_sub(limit);
+        history.drain(..surplus);
+        Ok(history)
+    }
+}
+
+impl MarkStore for JetStreamStore {
+    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Stored, StoreError>> {
+        Box::pin(async move { within(self.read_mark(key)).await })
+    }
+
+    fn write<'a>(
+        &'a self,
+        key: &'a str,
+        revision: u64,
+        value: Option<Bytes>,
+    ) -> BoxFuture<'a, Result<Written, StoreError>> {
+        Box::pin(async move { within(self.write_mark(key, revision, value)).await })
+    }
+}
+
+impl EventStore for JetStreamStore {
+    fn append<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move { within(self.append_event(record)).await })
+    }
+
+    fn read<'a>(&'a self, node: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<Kept>, StoreError>> {
+        Box::pin(async move { within(self.read_events(node, limit)).await })
+    }
+}
+
+/// The library's own time limits do not cover its queue.
+async fn within<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(2 * PATIENCE, work).await {
+        Ok(outcome) => outcome,
+        Err(_elapsed) => Err(StoreError("NATS does not answer".to_owned())),
+    }
+}
+
+fn store_error(error: impl std::fmt::Display) -> StoreError {
+    StoreError(error.to_string())
+}
+
+impl std::fmt::Debug for JetStreamStore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("JetStreamStore").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}

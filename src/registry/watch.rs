@@ -1,0 +1,251 @@
+//! Keeps the mirror true: reads both buckets for as long as all is well, and starts again from nothing when it is not.
+//!
+//! Nothing is repaired in place. A lost connection, a gap, a silence, a bucket that was deleted or made anew all lead to
+//! the same round: make what is missing, read everything, then follow. The cluster stays as it was meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use async_nats::jetstream::Context;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use super::feed::{Delivery, Feed, FeedError};
+use super::journal::Journal;
+use super::marks::MarkBook;
+use super::mirror::{Entry, Incarnation, Mirror, Now, Output};
+use super::stores;
+use super::{Figures, RegistryEvent, RegistrySettings};
+use crate::nats::backoff::Backoff;
+use crate::nats::jetstream::{self, JetStreamError, State};
+use crate::nats::subjects::bucket_stream;
+use crate::nats::{Bus, LinkState};
+
+/// How often the buckets are asked whether they are still the ones that are being read.
+const CHECK: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// While a failure lasts, the log repeats it this often.
+const REPEAT: Duration = Duration::from_secs(60);
+/// At least this often time is looked at, for clocks may jump.
+const LONGEST_SLEEP: Duration = Duration::from_secs(10);
+
+/// The task that keeps the mirror.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) bus: Bus,
+    pub(super) settings: RegistrySettings,
+    pub(super) mirror: Mirror,
+    pub(super) marks: MarkBook,
+    pub(super) journal: Journal,
+    pub(super) figures: Arc<Figures>,
+    pub(super) events: mpsc::Sender<RegistryEvent>,
+}
+
+/// Why a view is no longer kept.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error(transparent)]
+    JetStream(#[from] JetStreamError),
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    #[error("the connection to NATS was lost")]
+    Link,
+    #[error("{0}")]
+    Bucket(String),
+    /// Nobody takes our events any more.
+    #[error("nobody listens")]
+    Unheard,
+}
+
+/// The numbers of the last entries that were seen.
+#[derive(Debug, Default)]
+struct Seen {
+    nodes: AtomicU64,
+    marks: AtomicU64,
+}
+
+/// What the log said about a failure that lasts.
+#[derive(Debug, Default)]
+struct Said {
+    reason: String,
+    at: Option<Instant>,
+}
+
+impl Watch {
+    /// Runs until `stop`, or until nobody takes the events any more.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let (mut pauses, mut said) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), Said::default());
+        loop {
+            let life = async {
+                self.bus.connected().await;
+                self.keep(&mut pauses, &mut said).await
+            };
+            let lost = match stop.run_until_cancelled(life).await {
+                None | Some(Err(Lost::Unheard)) => return,
+                Some(Err(lost)) => lost,
+                Some(Ok(never)) => match never {},
+            };
+            self.mirror.lost(&lost.to_string(), now());
+            said.say(&lost);
+            let after = async {
+                self.deliver().await?;
+                tokio::time::sleep(pauses.failed()).await;
+                Ok::<(), Lost>(())
+            };
+            if !matches!(stop.run_until_cancelled(after).await, Some(Ok(()))) {
+                return;
+            }
+        }
+    }
+
+    /// Builds the view and keeps it until something is wrong.
+    async fn keep(&mut self, pauses: &mut Backoff, said: &mut Said) -> Result<std::convert::Infallible, Lost> {
+        let connects = self.bus.connects();
+        let js = jetstream::context(&self.bus);
+        let (nodes, marks) = stores::prepare(&js, &self.settings).await?;
+        let buckets = [self.settings.namespace.nodes_bucket(), self.settings.namespace.marks_bucket()];
+        // Marks first: no node is offered before its cordon is known.
+        let [nodes_bucket, marks_bucket] = &buckets;
+        let mut marks_feed = Feed::bucket(&js, marks_bucket).await?;
+        let mut nodes_feed = Feed::bucket(&js, nodes_bucket).await?;
+        let seen = Seen::default();
+        let guard = guard(&js, &buckets, [nodes.clone(), marks.clone()], &seen);
+        tokio::pin!(guard);
+
+        self.figures.rebuilds.fetch_add(1, Ordering::Relaxed);
+        self.mirror.begin(Incarnation { nodes: nodes.created, marks: marks.created }, now());
+        while let Delivery::Entry(entry) = marks_feed.next().await? {
+            self.take_mark(entry, &seen).await?;
+        }
+        while let Delivery::Entry(entry) = nodes_feed.next().await? {
+            self.take_node(entry, &seen).await?;
+        }
+        // What expired before it was read has a number too.
+        seen.nodes.fetch_max(nodes.last_sequence, Ordering::Relaxed);
+        seen.marks.fetch_max(marks.last_sequence, Ordering::Relaxed);
+        self.mirror.complete(now());
+        self.deliver().await?;
+        pauses.succeeded();
+        said.well();
+
+        let mut link = self.bus.link();
+        loop {
+            if self.bus.connects() != connects || link.borrow_and_update().state != LinkState::Connected {
+                return Err(Lost::Link);
+            }
+            let idle = self.mirror.idle_for(now()).unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
+            tokio::select! {
+                changed = link.changed() => changed.map_err(|_closed| Lost::Link)?,
+                delivery = marks_feed.next() => {
+                    if let Delivery::Entry(entry) = delivery? {
+                        self.take_mark(entry, &seen).await?;
+                    }
+                }
+                delivery = nodes_feed.next() => {
+                    if let Delivery::Entry(entry) = delivery? {
+                        self.take_node(entry, &seen).await?;
+                    }
+                }
+                wrong = &mut guard => return Err(Lost::Bucket(wrong)),
+                () = tokio::time::sleep(idle) => {
+                    self.mirror.tick(now());
+                    self.deliver().await?;
+                }
+                () = self.events.closed() => return Err(Lost::Unheard),
+            }
+        }
+    }
+
+    async fn take_node(&mut self, entry: Entry, seen: &Seen) -> Result<(), Lost> {
+        seen.nodes.fetch_max(entry.revision, Ordering::Relaxed);
+        self.mirror.node_entry(entry, now());
+        self.deliver().await
+    }
+
+    async fn take_mark(&mut self, entry: Entry, seen: &Seen) -> Result<(), Lost> {
+        seen.marks.fetch_max(entry.revision, Ordering::Relaxed);
+        self.mirror.mark_entry(entry, now());
+        self.deliver().await
+    }
+
+    /// Hands on what the mirror concluded. The channel is bounded: a front that does not keep up slows the reading down,
+    /// and at last the feed reports a gap.
+    async fn deliver(&mut self) -> Result<(), Lost> {
+        self.figures.refused.store(self.mirror.refused(), Ordering::Relaxed);
+        for output in self.mirror.take_outputs() {
+            match output {
+                Output::Event(event) => self.events.send(event).await.map_err(|_closed| Lost::Unheard)?,
+                Output::Note(record) => self.journal.note(record),
+                Output::Restore(node, mark) => {
+                    let marks = self.marks.clone();
+                    tokio::spawn(async move {
+                        match marks.restore(&node, &mark).await {
+                            Ok(_) => {
+                                warn!(node = %node, "the mark of node `{node}` was lost with its bucket; written again")
+                            }
+                            Err(error) => {
+                                error!(node = %node, "the mark of node `{node}` was lost with its bucket: {error}")
+                            }
+                        }
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns, with the reason, when a bucket is no longer the one that is being read, or when entries that it has do not
+/// come. That it cannot be asked at the moment says nothing: the feeds have heartbeats of their own.
+async fn guard(js: &Context, buckets: &[String; 2], first: [State; 2], seen: &Seen) -> String {
+    let names = buckets.each_ref().map(|bucket| bucket_stream(bucket));
+    let mut behind = [0; 2];
+    loop {
+        tokio::time::sleep(CHECK).await;
+        let counts = [&seen.nodes, &seen.marks];
+        for (((name, first), count), behind) in names.iter().zip(&first).zip(counts).zip(&mut behind) {
+            match jetstream::look(js, name).await {
+                Err(error) => debug!("{error}"),
+                Ok(None) => return format!("`{name}` was deleted"),
+                Ok(Some(state)) => {
+                    let count = count.load(Ordering::Relaxed);
+                    if state.created != first.created || state.last_sequence < count {
+                        return format!("`{name}` was made anew");
+                    }
+                    if count < *behind {
+                        return format!("entries of `{name}` do not arrive");
+                    }
+                    *behind = state.last_sequence;
+                }
+            }
+        }
+    }
+}
+
+impl Said {
+    fn say(&mut self, lost: &Lost) {
+        let reason = lost.to_string();
+        if self.reason == reason && self.at.is_some_and(|at| at.elapsed() < REPEAT) {
+            return;
+        }
+        match lost {
+            // The link speaks for itself.
+            Lost::Link | Lost::Unheard => {}
+            Lost::JetStream(_) => error!("there is no view of the cluster: {reason}; trying again until there is"),
+            Lost::Feed(_) | Lost::Bucket(_) => warn!("the view of the cluster is built anew: {reason}"),
+        }
+        *self = Self { reason, at: Some(Instant::now()) };
+    }
+
+    fn well(&mut self) {
+        *self = Self::default();
+    }
+}
+
+fn now() -> Now {
+    let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    Now { instant: Instant::now(), unix_ms: i64::try_from(unix_ms).unwrap_or(i64::MAX) }
+}

@@ -1,0 +1,201 @@
+//! The desk: which questions are unanswered, and who is to blame when a worker dies over them.
+//!
+//! A worker's death is nobody's fault until proven: its questions are asked again, one at a time, and only one that
+//! kills a worker while it is alone is guilty. Pure bookkeeping, without processes or time.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// A question's number; later questions have greater ones.
+pub type Ticket = u64;
+
+/// The unanswered questions of one worker, with `T` to remember of each.
+#[derive(Debug)]
+pub struct Desk<T> {
+    /// With the worker now.
+    asked: BTreeMap<Ticket, T>,
+    /// To be asked one at a time, because one of them may have killed a worker.
+    suspects: VecDeque<(Ticket, T)>,
+    /// To be asked after the suspects, in order.
+    waiting: VecDeque<(Ticket, T)>,
+    open: bool,
+}
+
+impl<T> Default for Desk<T> {
+    fn default() -> Self {
+        Self { asked: BTreeMap::new(), suspects: VecDeque::new(), waiting: VecDeque::new(), open: false }
+    }
+}
+
+impl<T> Desk<T> {
+    /// How many questions have no answer yet.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.asked.len() + self.suspects.len() + self.waiting.len()
+    }
+
+    /// Whether every question has its answer.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many questions the worker holds.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Takes a new question; it will be among those that [`Desk::next`] hands out.
+    pub fn submit(&mut self, ticket: Ticket, question: T) {
+        self.waiting.push_back((ticket, question));
+    }
+
+    /// The question `ticket`, where it has no answer yet.
+    pub fn get_mut(&mut self, ticket: Ticket) -> Option<&mut T> {
+        let mut held = self.suspects.iter_mut().chain(&mut self.waiting);
+        self.asked.get_mut(&ticket).or_else(|| held.find(|(other, _)| *other == ticket).map(|(_, question)| question))
+    }
+
+    /// A worker is there and has nothing to do.
+    pub fn worker_arrived(&mut self) {
+        self.open = true;
+    }
+
+    /// The next question to ask now, if one may be asked.
+    pub fn next(&mut self) -> Option<(Ticket, &T)> {
+        let alone = !self.suspects.is_empty();
+        if !self.open || (alone && !self.asked.is_empty()) {
+            return None;
+        }
+        let (ticket, question) = self.suspects.pop_front().or_else(|| self.waiting.pop_front())?;
+        if alone {
+            // It stays alone: `suspects` may be empty now, and the others must wait for its answer.
+            self.open = false;
+        }
+        self.asked.insert(ticket, question);
+        self.asked.get(&ticket).map(|question| (ticket, question))
+    }
+
+    /// The worker answered `ticket`; absent where nobody waits for that answer.
+    pub fn answered(&mut self, ticket: Ticket) -> Option<T> {
+        let question = self.asked.remove(&ticket)?;
+        self.open = true;
+        Some(question)
+    }
+
+    /// The worker named `ticket` as the one that passed a limit; it will die. Absent where it is not known.
+    pub fn convicted(&mut self, ticket: Ticket) -> Option<T> {
+        self.asked.remove(&ticket)
+    }
+
+    /// The worker is gone. Its questions will be asked again; the one that it was alone with is guilty and returned.
+    /// `explained` says that a culprit was named already, so that the others are beyond suspicion.
+    pub fn worker_lost(&mut self, explained: Explained) -> Option<(Ticket, T)> {
+        let was_alone = !self.open && self.asked.len() == 1;
+        self.open = false;
+        let asked = std::mem::take(&mut self.asked);
+        match (explained, was_alone) {
+            (Explained::Yes, _) => {
+                for question in asked.into_iter().rev() {
+                    self.waiting.push_front(question);
+                }
+                None
+            }
+            (Explained::No, true) => asked.into_iter().next(),
+            (Explained::No, false) => {
+                for question in asked.into_iter().rev() {
+                    self.suspects.push_front(question);
+                }
+                None
+            }
+        }
+    }
+
+    /// Takes every question out, answered or not.
+    pub fn clear(&mut self) -> impl Iterator<Item = T> + use<T> {
+        let asked = std::mem::take(&mut self.asked).into_values();
+        let suspects = std::mem::take(&mut self.suspects).into_iter();
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        asked.chain(suspects.chain(waiting).map(|(_, question)| question))
+    }
+}
+
+/// Whether a worker's death was explained by a named culprit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Explained {
+    /// It said which question passed a limit.
+    Yes,
+    /// It died without a word.
+    No,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask_all(desk: &mut Desk<&'static str>) -> Vec<Ticket> {
+        std::iter::from_fn(|| desk.next().map(|(ticket, _)| ticket)).collect()
+    }
+
+    fn desk() -> Desk<&'static str> {
+        let mut desk = Desk::default();
+        for (ticket, question) in [(1, "good"), (2, "bad"), (3, "fine")] {
+            desk.submit(ticket, question);
+        }
+        desk
+    }
+
+    #[test]
+    fn nothing_is_asked_without_a_worker_and_everything_with_one() {
+        let mut desk = desk();
+        assert!(ask_all(&mut desk).is_empty());
+        desk.worker_arrived();
+        assert_eq!(ask_all(&mut desk), [1, 2, 3]);
+        assert_eq!(desk.answered(2), Some("bad"));
+        assert_eq!(desk.answered(2), None);
+    }
+
+    #[test]
+    fn only_the_question_that_kills_alone_is_guilty() {
+        let mut desk = desk();
+        desk.worker_arrived();
+        ask_all(&mut desk);
+        assert_eq!(desk.worker_lost(Explained::No), None);
+        desk.submit(4, "late");
+        desk.worker_arrived();
+        assert_eq!(ask_all(&mut desk), [1], "one at a time");
+        desk.answered(1);
+        assert_eq!(ask_all(&mut desk), [2]);
+        assert_eq!(desk.worker_lost(Explained::No), Some((2, "bad")));
+        desk.worker_arrived();
+        assert_eq!(ask_all(&mut desk), [3]);
+        desk.answered(3);
+        assert_eq!(ask_all(&mut desk), [4]);
+        desk.answered(4);
+        assert!(desk.is_empty());
+    }
+
+    #[test]
+    fn the_last_suspect_is_alone_too() {
+        let mut desk = Desk::default();
+        desk.submit(1, "bad");
+        desk.worker_arrived();
+        ask_all(&mut desk);
+        assert_eq!(desk.worker_lost(Explained::No), None, "it may have been chance");
+        desk.submit(2, "good");
+        desk.worker_arrived();
+        assert_eq!(ask_all(&mut desk), [1]);
+        assert_eq!(desk.worker_lost(Explained::No), Some((1, "bad")));
+    }
+
+    #[test]
+    fn a_named_culprit_clears_the_others() {
+        let mut desk = desk();
+        desk.worker_arrived();
+        ask_all(&mut desk);
+        assert_eq!(desk.convicted(2), Some("bad"));
+        assert_eq!(desk.worker_lost(Explained::Yes), None);
+        desk.worker_arrived();
+        assert_eq!(ask_all(&mut desk), [1, 3]);
+    }
+}

@@ -1,0 +1,16 @@
+//! Workers: disposable processes that run scripts, and the front's side of them.
+//!
+//! A script cannot be bounded from inside every engine, so it is bounded by a process that may die. This floor knows the
+//! evaluator and processes; it does not know NATS, and nothing here decides a placement.
+
+pub mod child;
+pub mod desk;
+pub mod frame;
+pub mod process;
+pub mod protocol;
+pub mod sandbox;
+pub mod watchdog;
+
+pub use desk::Desk;
+pub use process::{BirthError, Worker, WorkerEvent};
+pub use protocol::{Birth, Order, Overrun, Question, Reply, WorkerLimits};

@@ -1,0 +1,246 @@
+//! A worker as the front holds it: start it, write orders, read its words, kill it.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::protocol::{Birth, CompileProblem, Order, Overrun, Reply, Word};
+use super::{child, frame};
+
+/// Batches that may wait for the worker to read them.
+const BATCHES_WAITING: usize = 64;
+/// Orders in one frame at most, so that a snapshot of a large cluster stays below the frame's limit.
+const ORDERS_A_FRAME: usize = 500;
+/// How long a worker may take from its start until it is ready.
+const BIRTH_LIMIT: Duration = Duration::from_secs(60);
+
+/// Why there is no new worker.
+#[derive(Debug)]
+pub enum BirthError {
+    /// These steps do not compile.
+    Refused(Vec<CompileProblem>),
+    /// It died before it was ready, while compiling this step if any.
+    Died(Option<Arc<str>>, String),
+    /// It could not be started.
+    Io(std::io::Error),
+}
+
+impl fmt::Display for BirthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(problems) => {
+                let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                f.write_str(&lines.join("\n"))
+            }
+            Self::Died(Some(step), why) => write!(f, "{step}: the script could not be compiled: the compiler {why}"),
+            Self::Died(None, why) => write!(f, "the worker process {why} before it was ready"),
+            Self::Io(error) => write!(f, "a worker process could not be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for BirthError {}
+
+impl From<std::io::Error> for BirthError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// What a running worker does that its holder must know.
+#[derive(Debug)]
+pub enum WorkerEvent {
+    /// It decided.
+    Replies(Vec<Reply>),
+    /// A script in it passed a limit; it is about to exit.
+    Overrun(Overrun),
+    /// It is gone; how, in words.
+    Exited(String),
+}
+
+/// A worker process that is ready.
+#[derive(Debug)]
+pub struct Worker {
+    batches: mpsc::Sender<Vec<u8>>,
+    kill: mpsc::Sender<()>,
+    pid: u32,
+    supervisor: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts `program` as a worker, waits until it is ready, and then sends its events under `number`.
+    ///
+    /// # Errors
+    /// [`BirthError`]: a script that does not compile, or a process that dies.
+    pub async fn start(
+        program: &Path,
+        birth: &Birth,
+        number: u64,
+        events: mpsc::Sender<(u64, WorkerEvent)>,
+    ) -> Result<Self, BirthError> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        // Spawned from a thread of the runtime, which lives as long as the service: the worker dies with that thread.
+        let mut process = Command::new(program)
+            .arg(child::COMMAND)
+            .env_clear()
+            // The allocator would otherwise commit a gigabyte at its start, all of which the memory limit counts.
+            .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
+            .env("MIMALLOC_ARENA_RESERVE", "65536")
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()?;
+        let pid = process.id().unwrap_or_default();
+        let (mut words, mut orders) = UnixStream::from_std(ours)?.into_split();
+        let ready = async {
+            orders.write_all(&frame::encode(birth)?).await?;
+            ready(&mut words).await
+        };
+        let born = tokio::time::timeout(BIRTH_LIMIT, ready).await;
+        match born.unwrap_or_else(|_late| Ok(Some((None, "hung".to_owned())))) {
+            Ok(None) => {}
+            Ok(Some((loading, why))) => {
+                let why = if why.is_empty() { end(&mut process).await } else { why };
+                return Err(BirthError::Died(loading, why));
+            }
+            Err(error) => return Err(error),
+        }
+        let (batches, waiting) = mpsc::channel(BATCHES_WAITING);
+        let (kill, killed) = mpsc::channel(1);
+        tokio::spawn(write(orders, waiting));
+        let supervisor = tokio::spawn(supervise(process, words, killed, number, events));
+        Ok(Self { batches, kill, pid, supervisor })
+    }
+
+    /// Sends `orders` in order, waiting for room: for a new worker's snapshot, which nothing else waits behind.
+    /// Returns false where the worker is gone, which its event will say too.
+    pub async fn send_all(&self, mut orders: Vec<Order>) -> bool {
+        while !orders.is_empty() {
+            let Ok(room) = self.batches.reserve().await else { return false };
+            if !fill(room, &mut orders) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Sends as many of `orders` as there is room for, in order, and takes those out; never waits, because whoever
+    /// holds a worker must go on reading its replies.
+    pub fn send_some(&self, orders: &mut Vec<Order>) {
+        while !orders.is_empty() {
+            let Ok(room) = self.batches.try_reserve() else { return };
+            if !fill(room, orders) {
+                return;
+            }
+        }
+    }
+
+    /// Ends the process at once; its exit will be told.
+    pub fn kill(&self) {
+        // A full channel means that somebody has asked already.
+        let _asked_already = self.kill.try_send(());
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Lets the worker finish what it was sent and end; waits until it has.
+    pub async fn retire(self) {
+        drop(self.batches);
+        drop(self.supervisor.await);
+    }
+}
+
+/// Puts the first of `orders` into `room` as one frame.
+fn fill(room: mpsc::Permit<'_, Vec<u8>>, orders: &mut Vec<Order>) -> bool {
+    let rest = orders.split_off(orders.len().min(ORDERS_A_FRAME));
+    let first = std::mem::replace(orders, rest);
+    frame::encode(&first).map(|batch| room.send(batch)).is_ok()
+}
+
+/// Waits for the ready word; what was being compiled and why it ended, where the worker ended instead.
+async fn ready(words: &mut OwnedReadHalf) -> Result<Option<(Option<Arc<str>>, String)>, BirthError> {
+    let mut loading = None;
+    loop {
+        match frame::read_async::<Word>(words).await? {
+            Some(Word::Loading(step)) => loading = Some(step),
+            Some(Word::Ready) => return Ok(None),
+            Some(Word::Refused(problems)) => return Err(BirthError::Refused(problems)),
+            Some(Word::Replies(_) | Word::Overrun(_)) | None => return Ok(Some((loading, String::new()))),
+        }
+    }
+}
+
+async fn write(mut orders: OwnedWriteHalf, mut waiting: mpsc::Receiver<Vec<u8>>) {
+    while let Some(batch) = waiting.recv().await {
+        if orders.write_all(&batch).await.is_err() {
+            // The worker is gone; the reading side tells.
+            return;
+        }
+    }
+    drop(orders.shutdown().await);
+}
+
+async fn supervise(
+    mut process: Child,
+    mut words: OwnedReadHalf,
+    mut killed: mpsc::Receiver<()>,
+    number: u64,
+    events: mpsc::Sender<(u64, WorkerEvent)>,
+) {
+    loop {
+        let word = tokio::select! {
+            word = frame::read_async::<Word>(&mut words) => word,
+            Some(()) = killed.recv() => {
+                drop(process.start_kill());
+                continue;
+            }
+        };
+        let event = match word {
+            Ok(Some(Word::Replies(replies))) => WorkerEvent::Replies(replies),
+            Ok(Some(Word::Overrun(overrun))) => WorkerEvent::Overrun(overrun),
+            Ok(Some(Word::Loading(_) | Word::Ready | Word::Refused(_))) => continue,
+            Ok(None) | Err(_) => break,
+        };
+        if events.send((number, event)).await.is_err() {
+            break;
+        }
+    }
+    let how = end(&mut process).await;
+    // Where nobody listens any more, nobody needs to know.
+    drop(events.send((number, WorkerEvent::Exited(how))).await);
+}
+
+/// Makes sure that the process has ended, and says how.
+async fn end(process: &mut Child) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    // The socket's end comes a moment before the exit; a process that lives on without it is of no use.
+    let status = match tokio::time::timeout(Duration::from_secs(1), process.wait()).await {
+        Ok(status) => status,
+        Err(_late) => {
+            drop(process.start_kill());
+            process.wait().await
+        }
+    };
+    match status.map(|status| (status.code(), status.signal())) {
+        Ok((Some(code), _)) => format!("exited with code {code}"),
+        Ok((None, Some(signal))) => format!("was ended by signal {signal}"),
+        Ok((None, None)) => "ended".to_owned(),
+        Err(error) => format!("was lost: {error}"),
+    }
+}

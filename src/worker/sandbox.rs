@@ -1,0 +1,41 @@
+//! The system calls with which a worker gives up what it will not need.
+
+use std::io;
+
+use rustix::process::{Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit};
+
+/// Makes the calling process die with its parent, which must be `parent`; false where that one is gone already.
+///
+/// # Errors
+/// What the kernel says.
+pub fn die_with_parent() -> io::Result<bool> {
+    let parent = getppid();
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    // The parent may have died between the two calls, and then no signal will ever come.
+    Ok(getppid() == parent)
+}
+
+/// Bounds what the process may take from the machine: `data_bytes` of memory, no core dumps.
+///
+/// The limit is on data and not on address space, which wasmtime reserves in gigabytes without using it.
+///
+/// # Errors
+/// What the kernel says.
+pub fn bound(data_bytes: u64) -> io::Result<()> {
+    for (resource, limit) in [(Resource::Data, data_bytes), (Resource::Core, 0)] {
+        limit_to(resource, limit)?;
+    }
+    Ok(())
+}
+
+/// From here on the process can open nothing: no file, no socket. What is open stays usable.
+///
+/// # Errors
+/// What the kernel says.
+pub fn open_nothing() -> io::Result<()> {
+    limit_to(Resource::Nofile, 0)
+}
+
+fn limit_to(resource: Resource, limit: u64) -> io::Result<()> {
+    Ok(setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?)
+}

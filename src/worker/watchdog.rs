@@ -1,0 +1,157 @@
+//! The watchdog: a thread in the worker that sees which step runs and how much CPU time passed meanwhile.
+//!
+//! It measures CPU time, not wall time: 20 ms of honest work took 70 ms on a busy machine (facts: numbers). The evaluating
+//! thread pays two counters a step and no system call; the watchdog samples, so a limit is kept to within one period.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::chain::Witness;
+
+/// How often the watchdog looks while something runs.
+const PERIOD: Duration = Duration::from_millis(2);
+/// How often it looks for something that runs: an idle worker costs next to nothing.
+const IDLE_PERIOD: Duration = Duration::from_millis(20);
+
+/// What runs, shared between the evaluating thread and the watchdog.
+#[derive(Debug, Default)]
+pub struct Watch {
+    busy: AtomicBool,
+    /// Counts beginnings of steps; the low bits say nothing of which step.
+    steps: AtomicU64,
+    /// Counts beginnings of per-node calls.
+    calls: AtomicU64,
+    current: Mutex<Current>,
+}
+
+/// The question, step and node that are running.
+#[derive(Clone, Debug, Default)]
+pub struct Current {
+    /// The front's number of the question.
+    pub ticket: u64,
+    /// The chain's action.
+    pub action: Arc<str>,
+    /// How many nodes the cluster has.
+    pub nodes: u64,
+    /// The step, from 0.
+    pub step: usize,
+    /// The node that a per-node function is asked about.
+    pub node: Option<Arc<str>>,
+}
+
+impl Watch {
+    /// A question begins to be decided.
+    pub fn begin(&self, ticket: u64, action: &Arc<str>, nodes: u64) {
+        *self.lock() = Current { ticket, action: Arc::clone(action), nodes, step: 0, node: None };
+        self.busy.store(true, Ordering::Release);
+    }
+
+    /// It is decided.
+    pub fn end(&self) {
+        self.busy.store(false, Ordering::Release);
+    }
+
+    /// What runs now; absent while nothing does.
+    #[must_use]
+    pub fn current(&self) -> Option<Current> {
+        self.busy.load(Ordering::Acquire).then(|| self.lock().clone())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The evaluator's witness: writes down what it is told.
+#[derive(Debug)]
+pub struct Witnessed(pub Arc<Watch>);
+
+impl Witness for Witnessed {
+    fn step(&self, step: usize) {
+        let mut current = self.0.lock();
+        (current.step, current.node) = (step, None);
+        self.0.steps.fetch_add(1, Ordering::Release);
+    }
+
+    fn node(&self, node: &Arc<str>) {
+        self.0.lock().node = Some(Arc::clone(node));
+        self.0.calls.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// How much CPU time a step and a per-node call may take, in microseconds.
+pub struct Allowance {
+    /// For the step.
+    pub step_us: u64,
+    /// For the call.
+    pub call_us: u64,
+}
+
+/// What passed its allowance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// The step as a whole.
+    Step,
+    /// One per-node call.
+    Call,
+}
+
+/// Starts the watchdog. `allow` says what the current step may take; `bite` is told the culprit and does not return to
+/// work: it ends the process.
+///
+/// # Errors
+/// Where the thread cannot be started.
+pub fn start(
+    watch: Arc<Watch>,
+    allow: impl Fn(&Current) -> Allowance + Send + 'static,
+    bite: impl Fn(Current, Passed, u64) + Send + 'static,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
+        let (mut step, mut call) = (Sample::default(), Sample::default());
+        let mut period = PERIOD;
+        loop {
+            thread::sleep(period);
+            let cpu_us = cpu_us();
+            let in_step = step.since(watch.steps.load(Ordering::Acquire), cpu_us);
+            let in_call = call.since(watch.calls.load(Ordering::Acquire), cpu_us);
+            let Some(current) = watch.current() else {
+                (step, call, period) = (Sample::default(), Sample::default(), IDLE_PERIOD);
+                continue;
+            };
+            period = PERIOD;
+            let allowance = allow(&current);
+            if in_step > allowance.step_us {
+                bite(current, Passed::Step, allowance.step_us);
+            } else if current.node.is_some() && in_call > allowance.call_us {
+                bite(current, Passed::Call, allowance.call_us);
+            }
+        }
+    })
+}
+
+/// When a counter was first seen at its value.
+#[derive(Default)]
+struct Sample {
+    value: u64,
+    cpu_us: u64,
+}
+
+impl Sample {
+    /// CPU time since the counter has its present value, as far as sampling can tell: never too much.
+    fn since(&mut self, value: u64, cpu_us: u64) -> u64 {
+        if self.value != value || self.cpu_us == 0 {
+            *self = Self { value, cpu_us };
+        }
+        cpu_us.saturating_sub(self.cpu_us)
+    }
+}
+
+/// CPU time of this process in microseconds: the evaluating thread is the only one in it that works.
+fn cpu_us() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    u64::try_from(time.tv_sec).unwrap_or_default() * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or_default() / 1000
+}

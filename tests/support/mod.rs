@@ -1,0 +1,30 @@
+//! What integration tests share: a real NATS server on a free port, and patience that depends on no machine's speed.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+pub(crate) mod nats;
+
+use std::time::{Duration, Instant};
+
+/// Far beyond what anything takes on a slow machine; a test that waits this long has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Shows what the log says where a test fails, if RUST_LOG asks for it.
+pub(crate) fn log() {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+}
+
+/// Asks until there is an answer, and says in vain what for.
+pub(crate) async fn eventually<T, F>(what: &str, mut ask: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
