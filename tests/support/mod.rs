@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod nats;
+pub(crate) mod serve;
 
 use std::time::{Duration, Instant};
 
