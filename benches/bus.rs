@@ -64,14 +64,19 @@ async fn measure() {
     let _echo = Killed(echo.unwrap());
     eventually("the echo", async || client.request("echo", "x".into()).await.ok()).await;
     let padding = "x".repeat(200);
-    let login = format!("{{\"action\":\"user/login\",\"user\":{{\"login\":\"ann\"}},\"data\":{{\"x\":\"{padding}\"}}}}");
+    let login =
+        format!("{{\"action\":\"user/login\",\"user\":{{\"login\":\"ann\"}},\"data\":{{\"x\":\"{padding}\"}}}}");
     let start = format!("{{\"user\":{{\"login\":\"ann\"}},\"data\":{{\"x\":\"{padding}\"}}}}");
     let (mut echoed, mut logins, mut starts) = (Vec::new(), Vec::new(), Vec::new());
     for run in 1..=RUNS {
         let one = load(&client, "echo", &login).await;
         let two = load(&client, "whither.place", &login).await;
         let three = load(&client, "whither.place", &start).await;
-        println!("run {run}: echo {one}, user/login {two} ({:.2}), session/start {three} ({:.2})", two.rate / one.rate, three.rate / one.rate);
+        println!(
+            "run {run}: echo {one}, user/login {two} ({:.2}), session/start {three} ({:.2})",
+            two.rate / one.rate,
+            three.rate / one.rate
+        );
         echoed.push(one);
         logins.push(two);
         starts.push(three);

@@ -58,8 +58,9 @@ fn evaluator(step: StepSource, nodes: &[Value]) -> Evaluator {
     // An action that reserves nothing: the cluster stays as it is from one decision to the next.
     let chain = ChainSpec::new("user/login", vec![StepSpec::new("bench.js", step)]);
     let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched) };
-    let mut evaluator =
-        Evaluator::new(&ChainSet::new(vec![chain]), Arrangement::ById, senses, &mut |_| ()).map_err(|_| "compiles").unwrap();
+    let mut evaluator = Evaluator::new(&ChainSet::new(vec![chain]), Arrangement::ById, senses, &mut |_| ())
+        .map_err(|_| "compiles")
+        .unwrap();
     for node in nodes {
         evaluator.apply(Change::Report(Arc::new(Report::from_value(node.clone()).unwrap())));
     }
@@ -68,7 +69,14 @@ fn evaluator(step: StepSource, nodes: &[Value]) -> Evaluator {
 
 fn question() -> Question {
     let request = Request::from_value(json!({"action": "user/login", "user": {"login": "ann"}}), "").unwrap();
-    let ask = Ask { request: Arc::new(request), purpose: Purpose::Place, about: None, now_ms: 1_795_195_800_000, seed: 7, sequence: 0 };
+    let ask = Ask {
+        request: Arc::new(request),
+        purpose: Purpose::Place,
+        about: None,
+        now_ms: 1_795_195_800_000,
+        seed: 7,
+        sequence: 0,
+    };
     Question { decision: "bench".into(), ask }
 }
 

@@ -43,7 +43,8 @@ async fn a_placement_counts_at_once_and_a_repeated_id_places_nothing_twice() {
 #[tokio::test]
 async fn capacity_is_kept_and_freed_by_release_and_by_a_failed_start_only_after_a_pause() {
     let (_nats, _serve, client) = site(FEWEST, &[], 0).await;
-    let nodes: Vec<_> = (0..4).map(|n| json!({"id": format!("n{n}"), "maxSessions": 1, "nodeData": {"sessions": []}})).collect();
+    let nodes: Vec<_> =
+        (0..4).map(|n| json!({"id": format!("n{n}"), "maxSessions": 1, "nodeData": {"sessions": []}})).collect();
     report(&client, &nodes).await;
     let asks = (0..10).map(|user| {
         let client = client.clone();
@@ -143,7 +144,12 @@ async fn cordon_takes_a_node_out_and_explain_says_so() {
 }
 
 /// Sends `count` questions at once from one inbox and returns how many replies each got; `meanwhile` runs in between.
-async fn storm(client: &Client, subject: &str, count: usize, meanwhile: impl AsyncFnOnce()) -> BTreeMap<usize, Vec<Value>> {
+async fn storm(
+    client: &Client,
+    subject: &str,
+    count: usize,
+    meanwhile: impl AsyncFnOnce(),
+) -> BTreeMap<usize, Vec<Value>> {
     let inbox = client.new_inbox();
     let mut replies = client.subscribe(format!("{inbox}.*")).await.unwrap();
     for number in 0..count {
@@ -175,14 +181,16 @@ async fn a_killed_worker_loses_no_request_and_answers_none_twice() {
         for _ in 0..3 {
             let worker = eventually("a worker", async || serve.children().first().copied()).await;
             kill_process(worker, Signal::KILL).unwrap();
-            eventually("another worker", async || serve.children().iter().any(|child| *child != worker).then_some(())).await;
+            eventually("another worker", async || serve.children().iter().any(|child| *child != worker).then_some(()))
+                .await;
         }
     })
     .await;
     assert!(answered.values().all(|replies| replies.len() == 1));
     assert!(answered.values().flatten().all(|reply| reply["node"].is_string()), "each is placed");
     let nodes = ask(&client, "whither.nodes", &json!({})).await.body;
-    let pending: Vec<_> = nodes["nodes"].as_array().unwrap().iter().map(|node| node["pending"].as_u64().unwrap()).collect();
+    let pending: Vec<_> =
+        nodes["nodes"].as_array().unwrap().iter().map(|node| node["pending"].as_u64().unwrap()).collect();
     assert_eq!(pending, [250; 20], "every placement counts once, and the new workers knew of those before");
 }
 
@@ -288,7 +296,8 @@ async fn a_script_that_crashes_its_worker_is_named_and_nobody_else_pays() {
 #[tokio::test]
 async fn scripts_that_do_not_compile_end_the_service_before_any_port_opens() {
     let nats = Nats::start();
-    let mut serve = Serve::spawn(&nats, "[chain.x]\nsteps = [\"broken.js\"]\n", &[("broken.js", "function(input) { return [; }")]);
+    let mut serve =
+        Serve::spawn(&nats, "[chain.x]\nsteps = [\"broken.js\"]\n", &[("broken.js", "function(input) { return [; }")]);
     assert_eq!(serve.ended().await, Some(4));
     assert!(serve.log().contains("broken.js:1:"), "{}", serve.log());
     let mut serve = Serve::spawn(&nats, "[chain.x]\nstep = []\n", &[]);

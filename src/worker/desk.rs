@@ -24,7 +24,13 @@ pub struct Desk<T> {
 
 impl<T> Default for Desk<T> {
     fn default() -> Self {
-        Self { asked: BTreeMap::new(), suspects: VecDeque::new(), waiting: VecDeque::new(), mishaps: BTreeMap::new(), open: false }
+        Self {
+            asked: BTreeMap::new(),
+            suspects: VecDeque::new(),
+            waiting: VecDeque::new(),
+            mishaps: BTreeMap::new(),
+            open: false,
+        }
     }
 }
 

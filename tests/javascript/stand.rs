@@ -97,7 +97,13 @@ impl Stand {
     }
 
     /// What a per-node script's function says of the node `id`, in a scene that fits `argument`.
-    pub(crate) fn call(&self, text: &str, function: &str, id: &str, argument: Argument<'_>) -> Result<Answer, ScriptError> {
+    pub(crate) fn call(
+        &self,
+        text: &str,
+        function: &str,
+        id: &str,
+        argument: Argument<'_>,
+    ) -> Result<Answer, ScriptError> {
         let (script, candidate) = (self.load(text), self.candidate(id));
         let scene = if matches!(argument, Argument::Nothing) { self.pure_scene() } else { self.scene() };
         let mut run = script.open(scene)?;
