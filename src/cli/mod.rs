@@ -43,6 +43,8 @@ enum Command {
     Place(Box<place::PlaceArgs>),
     /// The service: answers placements over NATS
     Serve(serve::ServeArgs),
+    /// A starting point: nodes, a script, a config
+    New(new::NewArgs),
     /// The nodes of the cluster
     Nodes(nodes::NodesArgs),
     /// Take a node out of service for new sessions
@@ -77,6 +79,7 @@ fn run(command: Command) -> Result<(), Exit> {
     match command {
         Command::Place(args) => place::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::New(args) => new::run(args).map_err(Exit::usage),
         Command::Nodes(args) => nodes::run(&args),
         Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
         Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),
