@@ -68,7 +68,7 @@ pub fn main() -> ExitCode {
     }
     let name = arguments.first().map(std::path::PathBuf::from);
     if name.as_ref().and_then(|name| name.file_name()).is_some_and(|name| name == PLACE_NAME) {
-        arguments.insert(1, "place".into());
+        arguments.splice(1..1, ["place".into(), "--local".into()]);
     }
     match run(Cli::parse_from(arguments).command) {
         Ok(()) => ExitCode::SUCCESS,
