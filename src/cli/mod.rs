@@ -14,6 +14,7 @@ pub mod exit;
 pub mod files;
 pub mod host;
 pub mod limits;
+pub mod new;
 pub mod nodes;
 pub mod nodes_file;
 pub mod one_shot;
@@ -22,6 +23,7 @@ pub mod problem;
 pub mod remote;
 pub mod serve;
 pub mod table;
+pub mod zone;
 
 use exit::Exit;
 
@@ -43,6 +45,8 @@ enum Command {
     /// The service: answers placements over NATS
     Serve(serve::ServeArgs),
     Agent(Box<agent::AgentArgs>),
+    /// A starting point: nodes, a script, a config
+    New(new::NewArgs),
     /// The nodes of the cluster
     Nodes(nodes::NodesArgs),
     /// Take a node out of service for new sessions
@@ -78,6 +82,7 @@ fn run(command: Command) -> Result<(), Exit> {
         Command::Place(args) => place::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Agent(args) => agent::run(&args),
+        Command::New(args) => new::run(args).map_err(Exit::usage),
         Command::Nodes(args) => nodes::run(&args),
         Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
         Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),

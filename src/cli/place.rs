@@ -122,7 +122,7 @@ pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
 
 /// The chains to run: from `--script`, else from the config.
 fn chains(args: &PlaceArgs) -> Result<(ChainSet, WorkerLimits), Exit> {
-    let host_zone = super::host::zone();
+    let host_zone = super::zone::of_host(&Disk);
     let (mut set, limits) = if args.scripts.is_empty() {
         let path = args.config.clone().or_else(default_config).ok_or_else(|| {
             Exit::usage("no chain is given: add --script STEP (a file, or builtin:fewest-sessions), or --config FILE")

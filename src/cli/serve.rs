@@ -27,7 +27,7 @@ use crate::worker::{Birth, BirthError, Worker};
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
 use super::files::Disk;
-use super::{host, limits, one_shot, problem};
+use super::{host, limits, one_shot, problem, zone};
 
 /// Requests that may wait for the front's task; a batch of NATS is far smaller.
 const REQUESTS_WAITING: usize = 16_384;
@@ -77,7 +77,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Exit> {
 }
 
 fn load(args: &ServeArgs) -> Result<Config, Exit> {
-    let host_zone = host::zone();
+    let host_zone = zone::of_host(&Disk);
     let needs = if args.bus.is_given() { Needs::Chains } else { Needs::Both };
     let loading = Loading { files: &Disk, host_zone: &host_zone, needs };
     config::load(&args.config, loading).map_err(|errors| problem::exit(&errors))

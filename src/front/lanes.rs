@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::model::Change;
-use crate::worker::desk::{Explained, Ticket};
+use crate::worker::desk::{Cause, Ticket};
 use crate::worker::{BirthError, Desk, Order, Overrun, Worker, WorkerEvent};
 
 use super::events::{Event, Setup};
@@ -29,7 +29,8 @@ pub(super) struct Lane {
     newborn: Option<Newborn>,
     born: u64,
     last_word: Instant,
-    explained: Explained,
+    /// What the next death will be put down to, where that is known beforehand.
+    cause: Option<Cause>,
     pause: Duration,
     retry_at: Option<Instant>,
     pub(super) events: mpsc::Sender<Event>,
@@ -42,6 +43,8 @@ struct Newborn {
     setup: Setup,
     backlog: Vec<Order>,
     ready: Option<Worker>,
+    /// How it ended, where word of its end came before word of its birth.
+    stillborn: Option<String>,
 }
 
 impl Lane {
@@ -53,7 +56,7 @@ impl Lane {
             newborn: None,
             born: 0,
             last_word: Instant::now(),
-            explained: Explained::No,
+            cause: None,
             pause: FIRST_PAUSE,
             retry_at: None,
             events,
@@ -86,7 +89,7 @@ impl Lane {
         self.born += 1;
         let (number, events, words) = (self.born, self.events.clone(), self.words.clone());
         let (birth, program) = (setup.birth.clone(), setup.program.clone());
-        self.newborn = Some(Newborn { number, setup, backlog: Vec::new(), ready: None });
+        self.newborn = Some(Newborn { number, setup, backlog: Vec::new(), ready: None, stillborn: None });
         self.retry_at = None;
         tokio::spawn(async move {
             let worker = Worker::start(&program, &birth, number, words).await;
@@ -101,6 +104,10 @@ impl Lane {
     /// A worker was born, or could not be; returns why not. A birth that nobody waits for any more is ignored.
     pub(super) fn born(&mut self, number: u64, worker: Result<Worker, BirthError>) -> Option<BirthError> {
         let newborn = self.newborn.as_mut().filter(|newborn| newborn.number == number)?;
+        let worker = match newborn.stillborn.take() {
+            Some(how) => Err(BirthError::Died(None, how)),
+            None => worker,
+        };
         match worker {
             Ok(worker) => {
                 newborn.ready = Some(worker);
@@ -190,18 +197,28 @@ impl Lane {
         present
     }
 
+    /// A worker other than the present one is gone: of a newborn that must be known before it takes over.
+    pub(super) fn gone(&mut self, number: u64, how: String) {
+        if let Some(newborn) = self.newborn.as_mut().filter(|newborn| newborn.number == number) {
+            match newborn.ready {
+                Some(_) => self.newborn = None,
+                None => newborn.stillborn = Some(how),
+            }
+        }
+    }
+
     /// The worker named a culprit; returns its question.
     pub(super) fn convicted(&mut self, overrun: &Overrun) -> Option<Flight> {
-        self.explained = Explained::Yes;
+        self.cause = Some(Cause::Named);
         self.desk.convicted(overrun.ticket)
     }
 
-    /// The worker is gone; returns the question that is guilty of it, if one is.
-    pub(super) fn lost(&mut self) -> Option<(Ticket, Flight)> {
+    /// The worker is gone, `killed` by a signal that only others send or not; returns the question that is guilty.
+    pub(super) fn lost(&mut self, killed: bool) -> Option<(Ticket, Flight)> {
         self.worker = None;
         self.orders.clear();
-        let explained = std::mem::replace(&mut self.explained, Explained::No);
-        self.desk.worker_lost(explained)
+        let unnamed = if killed { Cause::Outside } else { Cause::Unknown };
+        self.desk.worker_lost(self.cause.take().unwrap_or(unnamed))
     }
 
     /// Kills a worker that has held questions for `limit` without a word; whether it did.
@@ -209,6 +226,7 @@ impl Lane {
         let silent = self.desk.asked() > 0 && self.last_word.elapsed() > limit;
         if let (true, Some((_, worker))) = (silent, &self.worker) {
             worker.kill();
+            self.cause = Some(Cause::Unknown);
             self.last_word = Instant::now();
             return true;
         }

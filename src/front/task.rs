@@ -14,7 +14,7 @@ use crate::nats::wire;
 use crate::registry::ledger::{Ledger, RequestKey};
 use crate::registry::{Registry, RegistryEvent};
 use crate::worker::desk::Ticket;
-use crate::worker::{Order, WorkerEvent};
+use crate::worker::{Ended, Order, WorkerEvent};
 
 use super::events::{Event, Setup};
 use super::health::{Board, Health};
@@ -221,6 +221,9 @@ impl Front {
 
     fn words(&mut self, number: u64, event: WorkerEvent) {
         if !self.lane.hears(number) {
+            if let WorkerEvent::Exited(ended) = event {
+                self.lane.gone(number, ended.how);
+            }
             return;
         }
         match event {
@@ -236,10 +239,10 @@ impl Front {
                     self.give_up(flight, &failure);
                 }
             }
-            WorkerEvent::Exited(how) => {
+            WorkerEvent::Exited(Ended { how, killed }) => {
                 self.metrics.worker_deaths.inc();
                 tracing::warn!(unanswered = self.lane.desk.len(), "the worker {how}: starting another, asking again");
-                if let Some((_, flight)) = self.lane.lost() {
+                if let Some((_, flight)) = self.lane.lost(killed) {
                     let message = format!("the request ended two workers, the last one {how}");
                     self.give_up(flight, &Failure::limit(LimitKind::Crash, message));
                 }

@@ -1,0 +1,220 @@
+//! What a script returned, in the words that the chain understands.
+
+use std::rc::Rc;
+
+use boa_engine::builtins::promise::PromiseState;
+use boa_engine::job::JobExecutor;
+use boa_engine::object::JsObject;
+use boa_engine::object::builtins::JsPromise;
+use boa_engine::value::JsVariant;
+use boa_engine::{Context, JsError, JsResult, JsString, JsValue, js_string};
+use serde_json::Value;
+
+use crate::model::Cluster;
+use crate::model::json::{self, JsonLimits};
+use crate::script::{Element, Returned, Score};
+
+use super::fault::Fault;
+use super::jobs::Jobs;
+use super::kit::{Kit, length_of};
+use super::overlay;
+
+/// The largest key that results are kept under, as JSON.
+const MAX_KEY_BYTES: usize = 64 * 1024;
+
+/// A value after its promise, where it was one.
+pub(super) enum Settled {
+    Value(JsValue),
+    Never,
+}
+
+/// Waits for `value`, as far as waiting can help.
+pub(super) fn settle(value: JsValue, jobs: &Rc<Jobs>, context: &mut Context) -> JsResult<Settled> {
+    let Some(object) = value.as_object() else { return Ok(Settled::Value(value)) };
+    let promise = match JsPromise::from_object(object.clone()) {
+        Ok(promise) => promise,
+        Err(_) if overlay::view(&object).is_some() || object.is_array() => return Ok(Settled::Value(value)),
+        Err(_) if object.get(js_string!("then"), context)?.is_callable() => JsPromise::resolve(value, context)?,
+        Err(_) => return Ok(Settled::Value(value)),
+    };
+    Rc::clone(jobs).run_jobs(context)?;
+    match promise.state() {
+        PromiseState::Fulfilled(value) => Ok(Settled::Value(value)),
+        PromiseState::Rejected(reason) => Err(JsError::from_opaque(reason)),
+        PromiseState::Pending => Ok(Settled::Never),
+    }
+}
+
+const NEVER: &str = "a promise that never settles";
+
+/// The node objects that a whole-list function was given, in order.
+pub(super) struct Given<'a> {
+    cluster: &'a Cluster,
+    objects: Vec<JsObject>,
+    /// The place of each slot's node in `objects`, plus one.
+    places: Vec<u32>,
+}
+
+impl<'a> Given<'a> {
+    pub(super) fn new(cluster: &'a Cluster, objects: Vec<JsObject>) -> Self {
+        Self { cluster, objects, places: Vec::new() }
+    }
+
+    fn index(&mut self) {
+        for (place, object) in self.objects.iter().enumerate() {
+            let Some((view, _)) = overlay::view(object) else { continue };
+            let slot = view.slot.index();
+            if self.places.len() <= slot {
+                self.places.resize(slot + 1, 0);
+            }
+            if let (Some(entry), Ok(place)) = (self.places.get_mut(slot), u32::try_from(place + 1)) {
+                *entry = place;
+            }
+        }
+    }
+
+    fn at(&self, slot: usize) -> Option<(usize, &JsObject)> {
+        let place = (*self.places.get(slot)? as usize).checked_sub(1)?;
+        self.objects.get(place).map(|object| (place, object))
+    }
+}
+
+/// What a whole-list function returned.
+pub(super) fn returned(
+    settled: Settled,
+    mut given: Given<'_>,
+    kit: &Kit,
+    context: &mut Context,
+) -> Result<Returned, Fault> {
+    let value = match settled {
+        Settled::Value(value) => value,
+        Settled::Never => return Ok(Returned::Other(NEVER.to_owned())),
+    };
+    if !value.to_boolean() {
+        return Ok(Returned::Falsy);
+    }
+    match value.variant() {
+        JsVariant::String(id) => Ok(Returned::Id(cut_id(&id, kit))),
+        JsVariant::Object(object) if object.is_array() => {
+            given.index();
+            list(&object, &given, kit, context).map(Returned::List)
+        }
+        JsVariant::Object(object) => match named_id(&object, context)? {
+            Some(id) => Ok(Returned::Node(cut_id(&id, kit))),
+            None => Ok(Returned::Other(described(&value, kit))),
+        },
+        _ => Ok(Returned::Other(described(&value, kit))),
+    }
+}
+
+fn list(list: &JsObject, given: &Given<'_>, kit: &Kit, context: &mut Context) -> Result<Vec<Element>, Fault> {
+    let length = length_of(list, context)?;
+    let limit = kit.stage.limits().returned_elements;
+    if length > limit as u64 {
+        return Err(Fault::output(format!("the returned list has {length} elements, at most {limit} are accepted")));
+    }
+    let mut elements = Vec::new();
+    let mut overlaid_bytes = 0;
+    for place in 0..length {
+        let value = list.get(place, context)?;
+        let element = element(&value, given, kit, context)?;
+        if let Element::Node(_, fields) = &element {
+            overlaid_bytes +=
+                fields.iter().map(|(name, value)| name.len() + value.as_str().map_or(8, str::len)).sum::<usize>();
+            // Only what would exhaust memory is refused here: exact limits need the cluster's own values.
+            if overlaid_bytes > 64 * kit.stage.limits().overlay_request_bytes {
+                return Err(Fault::output("the returned nodes carry too many properties of their own".to_owned()));
+            }
+        }
+        elements.push(element);
+    }
+    Ok(elements)
+}
+
+fn element(value: &JsValue, given: &Given<'_>, kit: &Kit, context: &mut Context) -> Result<Element, Fault> {
+    let object = match value.variant() {
+        JsVariant::String(id) => return Ok(Element::Id(cut_id(&id, kit))),
+        JsVariant::Object(object) if !object.is_callable() => object,
+        _ => return Ok(Element::Other(described(value, kit))),
+    };
+    if let Some((view, _)) = overlay::view(&object)
+        && let Some((place, same)) = given.at(view.slot.index())
+        && JsObject::equals(same, &object)
+        && overlay::is_untouched(&object, kit, context)?
+    {
+        return Ok(Element::Given(place));
+    }
+    let Some(id) = named_id(&object, context)? else { return Ok(Element::Other(described(value, kit))) };
+    let id = cut_id(&id, kit);
+    let slot = given.cluster.find(&id);
+    let same = slot.and_then(|slot| given.at(slot.index())).map(|(_, object)| object);
+    let fields = overlay::differences(&object, same, kit, context)?;
+    Ok(Element::Node(id, fields))
+}
+
+/// `id`, else `serverId`, where it is a string that says something.
+fn named_id(object: &JsObject, context: &mut Context) -> JsResult<Option<JsString>> {
+    for name in [js_string!("id"), js_string!("serverId")] {
+        let value = object.get(name, context)?;
+        if let Some(id) = value.as_string().filter(|id| !id.is_empty()) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+/// What a `filter` returned.
+pub(super) fn keep(settled: &Settled) -> bool {
+    match settled {
+        Settled::Value(value) => value.to_boolean(),
+        // A promise is truthy.
+        Settled::Never => true,
+    }
+}
+
+/// What a `score` returned.
+pub(super) fn score(settled: &Settled, kit: &Kit) -> Score {
+    let value = match settled {
+        Settled::Value(value) => value,
+        Settled::Never => return Score::Other(NEVER.to_owned()),
+    };
+    match (value.as_number(), value.as_boolean()) {
+        (Some(number), _) if number.is_nan() => Score::LeftOut,
+        (Some(number), _) => Score::Number(number),
+        (None, Some(false)) => Score::LeftOut,
+        _ if value.is_null_or_undefined() => Score::LeftOut,
+        _ => Score::Other(described(value, kit)),
+    }
+}
+
+/// What a `key` returned.
+pub(super) fn key(settled: &Settled, kit: &Kit, context: &mut Context) -> Result<Value, Fault> {
+    let Settled::Value(value) = settled else { return Ok(Value::Null) };
+    match kit.to_json_text(value, context)? {
+        Some(text) => json::parse(text.as_bytes(), JsonLimits::bytes(MAX_KEY_BYTES))
+            .map_err(|error| Fault::output(format!("what `key` returned is no key: {error}"))),
+        None => Ok(Value::Null),
+    }
+}
+
+/// An id as text; the longest that can be any node's is far shorter than the limit.
+fn cut_id(id: &JsString, kit: &Kit) -> String {
+    kit.stage.limits().cut(&id.to_std_string_lossy())
+}
+
+/// `value` in words.
+fn described(value: &JsValue, kit: &Kit) -> String {
+    match value.variant() {
+        JsVariant::Undefined => "undefined".to_owned(),
+        JsVariant::Null => "null".to_owned(),
+        JsVariant::Boolean(flag) => flag.to_string(),
+        JsVariant::Integer32(number) => format!("the number {number}"),
+        JsVariant::Float64(number) => format!("the number {number}"),
+        JsVariant::BigInt(_) => "a BigInt".to_owned(),
+        JsVariant::Symbol(_) => "a symbol".to_owned(),
+        JsVariant::String(text) => format!("the string `{}`", kit.stage.limits().cut(&text.to_std_string_lossy())),
+        JsVariant::Object(object) if object.is_callable() => "a function".to_owned(),
+        JsVariant::Object(object) if object.is_array() => "a list".to_owned(),
+        JsVariant::Object(_) => "an object".to_owned(),
+    }
+}

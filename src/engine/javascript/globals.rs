@@ -1,0 +1,107 @@
+//! The global object, put back after each call that may have touched it.
+//!
+//! What a script put there is its own for as long as its run lasts: an undeclared variable of the top level is there
+//! when the script's functions are called, also when other scripts ran in between.
+
+use boa_engine::object::{JsObject, JsPrototype};
+use boa_engine::property::{PropertyDescriptor, PropertyKey};
+use boa_engine::{Context, JsResult, JsValue};
+
+/// The global object as it is between calls.
+pub(super) struct Globals {
+    clean: Vec<(PropertyKey, PropertyDescriptor)>,
+    prototype: JsPrototype,
+}
+
+/// What a run changed: properties that it made or overwrote, and those that it deleted.
+#[derive(Default)]
+pub(super) struct Changes(Vec<(PropertyKey, Option<PropertyDescriptor>)>);
+
+/// The global object could not be put back.
+pub(super) struct Stuck;
+
+impl Globals {
+    pub(super) fn snapshot(context: &mut Context) -> JsResult<Self> {
+        let global = context.global_object();
+        let clean = properties(&global, context)?;
+        Ok(Self { clean, prototype: global.prototype() })
+    }
+
+    /// Puts `changes` onto the clean global object.
+    pub(super) fn apply(&self, changes: &Changes, context: &mut Context) -> Result<(), Stuck> {
+        let global = context.global_object();
+        for (key, property) in &changes.0 {
+            write(&global, key, property.as_ref(), context)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what changed off the global object.
+    pub(super) fn take_changes(&self, context: &mut Context) -> Result<Changes, Stuck> {
+        let global = context.global_object();
+        let now = properties(&global, context).map_err(|_error| Stuck)?;
+        if is_unchanged(&now, &self.clean) && self.is_intact(&global, context) {
+            return Ok(Changes::default());
+        }
+        let before = |key: &PropertyKey| self.clean.iter().find(|(own, _)| own == key).map(|(_, property)| property);
+        let is_there = |key: &PropertyKey| now.iter().any(|(own, _)| own == key);
+        let mut changes = Vec::new();
+        for (key, property) in &now {
+            if before(key).is_none_or(|before| !same(before, property)) {
+                changes.push((key.clone(), Some(property.clone())));
+            }
+        }
+        for (key, _) in self.clean.iter().filter(|(key, _)| !is_there(key)) {
+            changes.push((key.clone(), None));
+        }
+        for (key, _) in &changes {
+            write(&global, key, before(key), context)?;
+        }
+        if self.is_intact(&global, context) { Ok(Changes(changes)) } else { Err(Stuck) }
+    }
+
+    fn is_intact(&self, global: &JsObject, context: &mut Context) -> bool {
+        let same_prototype = match (global.prototype(), &self.prototype) {
+            (Some(now), Some(before)) => JsObject::equals(&now, before),
+            (None, None) => true,
+            _ => false,
+        };
+        same_prototype && global.is_extensible(context).unwrap_or_default()
+    }
+}
+
+fn properties(global: &JsObject, context: &mut Context) -> JsResult<Vec<(PropertyKey, PropertyDescriptor)>> {
+    let keys = global.own_property_keys(context)?;
+    let global = global.borrow();
+    Ok(keys.into_iter().filter_map(|key| global.properties().get(&key).map(|property| (key, property))).collect())
+}
+
+fn is_unchanged(now: &[(PropertyKey, PropertyDescriptor)], clean: &[(PropertyKey, PropertyDescriptor)]) -> bool {
+    now.len() == clean.len() && now.iter().zip(clean).all(|(now, clean)| now.0 == clean.0 && same(&now.1, &clean.1))
+}
+
+fn write(
+    global: &JsObject,
+    key: &PropertyKey,
+    property: Option<&PropertyDescriptor>,
+    context: &mut Context,
+) -> Result<(), Stuck> {
+    let written = match property {
+        Some(property) => global.define_property_or_throw(key.clone(), property.clone(), context),
+        None => global.delete_property_or_throw(key.clone(), context),
+    };
+    written.map(|_| ()).map_err(|_error| Stuck)
+}
+
+fn same(left: &PropertyDescriptor, right: &PropertyDescriptor) -> bool {
+    let value = |left: Option<&JsValue>, right: Option<&JsValue>| match (left, right) {
+        (Some(left), Some(right)) => JsValue::same_value(left, right),
+        (None, None) => true,
+        _ => false,
+    };
+    value(left.value(), right.value())
+        && value(left.get(), right.get())
+        && value(left.set(), right.set())
+        && (left.writable(), left.enumerable(), left.configurable())
+            == (right.writable(), right.enumerable(), right.configurable())
+}

@@ -1,0 +1,103 @@
+//! Built-ins that would take the process down in one call, bounded.
+//!
+//! Boa cannot be interrupted inside a native function, nor does it survive a failed allocation. Time and memory are
+//! kept around the worker; what a slip of the pen can ask for (`'x'.repeat(n)` with a wrong `n`) is refused here, with
+//! an error that a script can catch.
+
+use boa_engine::object::{FunctionObjectBuilder, JsObject};
+use boa_engine::property::PropertyDescriptor;
+use boa_engine::{
+    Context, Finalize, JsArgs, JsNativeError, JsResult, JsString, JsValue, NativeFunction, Trace, js_string,
+};
+
+use super::kit::length_of;
+
+/// The longest string that one call may make, in UTF-16 units.
+const MAX_STRING: f64 = 64.0 * 1024.0 * 1024.0;
+/// The longest list that one call may go through or make.
+pub(super) const MAX_LIST: u64 = 16 * 1024 * 1024;
+
+/// What decides whether a call is let through.
+type Check = fn(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<()>;
+
+/// A built-in with the check before it.
+#[derive(Clone, Trace, Finalize)]
+struct Guarded {
+    original: JsObject,
+    #[unsafe_ignore_trace]
+    check: Check,
+}
+
+pub(super) fn install(context: &mut Context) -> JsResult<()> {
+    let constructors = context.intrinsics().constructors();
+    let (string, function) = (constructors.string().prototype(), constructors.function().prototype());
+    let (array, list) = (constructors.array().constructor(), constructors.array().prototype());
+    let reflect = context.intrinsics().objects().reflect();
+    guard(&string, "repeat", repeat, context)?;
+    guard(&string, "padStart", pad, context)?;
+    guard(&string, "padEnd", pad, context)?;
+    for name in ["fill", "join", "toReversed", "toSpliced", "with", "reverse", "lastIndexOf", "copyWithin"] {
+        guard(&list, name, this_length, context)?;
+    }
+    guard(&array, "from", first_length, context)?;
+    guard(&function, "apply", second_length, context)?;
+    guard(&reflect, "apply", third_length, context)?;
+    guard(&reflect, "construct", second_length, context)?;
+    Ok(())
+}
+
+fn guard(holder: &JsObject, name: &str, check: Check, context: &mut Context) -> JsResult<()> {
+    let original = super::kit::function(holder, name, context)?;
+    let length = usize::try_from(length_of(&original, context)?).unwrap_or_default();
+    let guarded = NativeFunction::from_copy_closure_with_captures(
+        |this, args, guarded: &Guarded, context| {
+            (guarded.check)(this, args, context)?;
+            guarded.original.call(this, args, context)
+        },
+        Guarded { original, check },
+    );
+    let function =
+        FunctionObjectBuilder::new(context.realm(), guarded).name(JsString::from(name)).length(length).build();
+    let property =
+        PropertyDescriptor::builder().value(function).writable(true).enumerable(false).configurable(true).build();
+    holder.define_property_or_throw(JsString::from(name), property, context)?;
+    Ok(())
+}
+
+fn repeat(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<()> {
+    let length = this.to_string(context)?.len() as f64;
+    let count = args.get_or_undefined(0).to_number(context)?;
+    refuse_if(length * count > MAX_STRING && count.is_finite(), "the string would be too long")
+}
+
+fn pad(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<()> {
+    let length = args.get_or_undefined(0).to_number(context)?;
+    refuse_if(length > MAX_STRING, "the string would be too long")
+}
+
+fn this_length(this: &JsValue, _args: &[JsValue], context: &mut Context) -> JsResult<()> {
+    list_length(this, context)
+}
+
+fn first_length(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<()> {
+    list_length(args.get_or_undefined(0), context)
+}
+
+fn second_length(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<()> {
+    list_length(args.get_or_undefined(1), context)
+}
+
+fn third_length(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<()> {
+    list_length(args.get_or_undefined(2), context)
+}
+
+fn list_length(list: &JsValue, context: &mut Context) -> JsResult<()> {
+    let Some(object) = list.as_object() else { return Ok(()) };
+    let length = object.get(js_string!("length"), context)?;
+    let length = if length.is_number() { length.to_length(context)? } else { 0 };
+    refuse_if(length > MAX_LIST, "the list is too long")
+}
+
+fn refuse_if(too_much: bool, message: &'static str) -> JsResult<()> {
+    if too_much { Err(JsNativeError::range().with_message(message).into()) } else { Ok(()) }
+}

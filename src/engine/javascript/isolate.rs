@@ -1,0 +1,77 @@
+//! A Boa context made safe to be shared by all scripts of a worker, one call at a time.
+//!
+//! A context costs milliseconds to make and a realm 300 kB to leak (facts: numbers), so neither is made per request.
+//! What one call could leave behind for another is therefore closed here once: intrinsics are frozen, globals put back.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use boa_engine::module::IdleModuleLoader;
+use boa_engine::{Context, JsResult};
+
+use super::globals::Globals;
+use super::jobs::Jobs;
+use super::kit::Kit;
+use super::nodes::Residents;
+use super::stage::{Hooks, Stage};
+use super::{console, dice, guards, intrinsics, sort};
+
+/// How deep calls may nest. Natives re-enter the interpreter, which takes native stack: see the test in `run`.
+const MAX_CALLS: usize = 2_000;
+/// How many values the calls in progress may hold.
+const MAX_STACK_VALUES: usize = 512 * 1024;
+
+/// A context with what belongs to it.
+pub(super) struct Isolate {
+    pub(super) context: RefCell<Context>,
+    pub(super) kit: Rc<Kit>,
+    pub(super) jobs: Rc<Jobs>,
+    pub(super) residents: Residents,
+    pub(super) globals: Globals,
+    /// Whether a call left something behind that cannot be put back: no new run starts here.
+    spoiled: Cell<bool>,
+}
+
+impl Isolate {
+    pub(super) fn new(stage: Stage) -> JsResult<Rc<Self>> {
+        let stage = Rc::new(stage);
+        let jobs = Rc::new(Jobs::default());
+        let mut context = Context::builder()
+            .host_hooks(Rc::new(Hooks(Rc::clone(&stage))))
+            .clock(Rc::clone(&stage))
+            .job_executor(Rc::clone(&jobs))
+            .module_loader(Rc::new(IdleModuleLoader))
+            .build()?;
+        let limits = context.runtime_limits_mut();
+        limits.set_recursion_limit(MAX_CALLS);
+        limits.set_stack_size_limit(MAX_STACK_VALUES);
+        limits.disable_loop_iteration_limit();
+
+        let kit = Rc::new(Kit::new(Rc::clone(&stage), &mut context)?);
+        context.insert_data(Rc::clone(&kit));
+        sort::install(&mut context)?;
+        guards::install(&mut context)?;
+        dice::install(&mut context)?;
+        console::install(&mut context)?;
+        intrinsics::remove_unrepeatable(&mut context)?;
+        intrinsics::harden(&mut context)?;
+        let globals = Globals::snapshot(&mut context)?;
+        let spoiled = Cell::new(false);
+        Ok(Rc::new(Self {
+            context: RefCell::new(context),
+            kit,
+            jobs,
+            residents: Residents::default(),
+            globals,
+            spoiled,
+        }))
+    }
+
+    pub(super) fn spoil(&self) {
+        self.spoiled.set(true);
+    }
+
+    pub(super) fn is_spoiled(&self) -> bool {
+        self.spoiled.get()
+    }
+}

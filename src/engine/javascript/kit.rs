@@ -1,0 +1,178 @@
+//! What native functions find at hand inside a context: property names, accessors, and JSON from and to objects.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use boa_engine::builtins::object::OrdinaryObject;
+use boa_engine::object::builtins::JsArray;
+use boa_engine::object::{IntegrityLevel, JsObject};
+use boa_engine::property::{PropertyDescriptor, PropertyKey};
+use boa_engine::{Context, JsResult, JsString, JsValue, js_string};
+use serde_json::Value;
+
+use super::lazy::Accessors;
+use super::stage::Stage;
+
+/// More names than these are no longer remembered: they come from documents, which may make up any.
+const MAX_NAMES: usize = 10_000;
+
+/// Whom an object belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// One request: a script may do with it what it likes.
+    Own,
+    /// All requests: frozen.
+    Shared,
+}
+
+/// The tools of one context; reachable from native functions.
+pub(super) struct Kit {
+    pub(super) stage: Rc<Stage>,
+    pub(super) stringify: JsObject,
+    prevent_extensions: JsObject,
+    names: RefCell<BTreeMap<Box<str>, Name>>,
+}
+
+/// A property's name with its accessors, made when they are first needed.
+#[derive(Clone)]
+struct Name {
+    key: PropertyKey,
+    accessors: Option<Accessors>,
+}
+
+impl Kit {
+    /// The tools that belong to `context`, from its own untouched intrinsics.
+    pub(super) fn new(stage: Rc<Stage>, context: &mut Context) -> JsResult<Self> {
+        let json = context.intrinsics().objects().json();
+        let object = context.intrinsics().constructors().object().constructor();
+        Ok(Self {
+            stage,
+            stringify: function(&json, "stringify", context)?,
+            prevent_extensions: function(&object, "preventExtensions", context)?,
+            names: RefCell::default(),
+        })
+    }
+
+    /// The tools of `context`.
+    pub(super) fn of(context: &Context) -> Option<Rc<Self>> {
+        context.get_data::<Rc<Self>>().cloned()
+    }
+
+    /// The property key `name`.
+    pub(super) fn key(&self, name: &str) -> PropertyKey {
+        if let Some(name) = self.names.borrow().get(name) {
+            return name.key.clone();
+        }
+        let key = PropertyKey::from(JsString::from(name));
+        self.remember(name, &Name { key: key.clone(), accessors: None });
+        key
+    }
+
+    /// The accessors that stand for the property `name` until it is read.
+    pub(super) fn accessors(&self, name: &str, context: &Context) -> Accessors {
+        let known = self.names.borrow().get(name).and_then(|name| name.accessors.clone());
+        known.unwrap_or_else(|| {
+            let accessors = Accessors::new(name, context);
+            self.remember(
+                name,
+                &Name { key: PropertyKey::from(JsString::from(name)), accessors: Some(accessors.clone()) },
+            );
+            accessors
+        })
+    }
+
+    fn remember(&self, name: &str, entry: &Name) {
+        let mut names = self.names.borrow_mut();
+        if names.len() < MAX_NAMES || names.contains_key(name) {
+            names.insert(name.into(), entry.clone());
+        }
+    }
+
+    /// Makes `object` refuse new properties.
+    pub(super) fn close(&self, object: &JsObject, context: &mut Context) -> JsResult<()> {
+        self.prevent_extensions.call(&JsValue::undefined(), &[object.clone().into()], context)?;
+        Ok(())
+    }
+
+    /// Gives `object` the property `name`.
+    pub(super) fn put(&self, object: &JsObject, name: &str, value: JsValue, hold: Hold) {
+        object.insert_property(self.key(name), data_property(value, hold));
+    }
+
+    /// `value` as a script sees it.
+    pub(super) fn to_js(&self, value: &Value, hold: Hold, context: &mut Context) -> JsResult<JsValue> {
+        match value {
+            Value::Array(list) => {
+                let items = list.iter().map(|item| self.to_js(item, hold, context)).collect::<JsResult<Vec<_>>>()?;
+                self.list(items, hold, context).map(Into::into)
+            }
+            Value::Object(fields) => {
+                let object = plain_object(context);
+                for (name, value) in fields {
+                    let value = self.to_js(value, hold, context)?;
+                    self.put(&object, name, value, hold);
+                }
+                if hold == Hold::Shared {
+                    self.close(&object, context)?;
+                }
+                Ok(object.into())
+            }
+            scalar => Ok(scalar_to_js(scalar)),
+        }
+    }
+
+    /// A real array of `items`.
+    pub(super) fn list(&self, items: Vec<JsValue>, hold: Hold, context: &mut Context) -> JsResult<JsObject> {
+        let array: JsObject = JsArray::from_iter(items, context).into();
+        if hold == Hold::Shared {
+            array.set_integrity_level(IntegrityLevel::Frozen, context)?;
+        }
+        Ok(array)
+    }
+
+    /// `value` as JSON text, by the rules of `JSON.stringify`; absent where JSON has no word for it.
+    pub(super) fn to_json_text(&self, value: &JsValue, context: &mut Context) -> JsResult<Option<String>> {
+        let text = self.stringify.call(&JsValue::undefined(), std::slice::from_ref(value), context)?;
+        Ok(text.as_string().map(|text| text.to_std_string_lossy()))
+    }
+}
+
+/// A property that holds a value.
+pub(super) fn data_property(value: JsValue, hold: Hold) -> PropertyDescriptor {
+    let free = hold == Hold::Own;
+    PropertyDescriptor::builder().value(value).writable(free).enumerable(true).configurable(free).build()
+}
+
+/// An empty object, as `{}` makes it.
+pub(super) fn plain_object(context: &Context) -> JsObject {
+    let prototype = context.intrinsics().constructors().object().prototype();
+    JsObject::new(context.root_shape(), prototype, OrdinaryObject).upcast()
+}
+
+/// A value that is neither list nor object, as a script sees it; those two are `undefined` here.
+pub(super) fn scalar_to_js(value: &Value) -> JsValue {
+    match value {
+        Value::Null => JsValue::null(),
+        Value::Bool(flag) => JsValue::from(*flag),
+        Value::Number(number) => match number.as_i64().and_then(|number| i32::try_from(number).ok()) {
+            Some(small) => JsValue::from(small),
+            None => JsValue::from(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => JsValue::from(JsString::from(text.as_str())),
+        Value::Array(_) | Value::Object(_) => JsValue::undefined(),
+    }
+}
+
+/// The function `name` of `object`.
+pub(super) fn function(object: &JsObject, name: &str, context: &mut Context) -> JsResult<JsObject> {
+    let value = object.get(JsString::from(name), context)?;
+    value.as_callable().ok_or_else(|| {
+        boa_engine::JsNativeError::typ().with_message(format!("the engine has no function `{name}`")).into()
+    })
+}
+
+/// The `length` of anything that has one.
+pub(super) fn length_of(object: &JsObject, context: &mut Context) -> JsResult<u64> {
+    object.get(js_string!("length"), context)?.to_length(context)
+}

@@ -1,0 +1,237 @@
+//! Objects whose larger properties are built when a script first reads them.
+//!
+//! They are own enumerable accessors, so that `{...node}`, `Object.keys` and `JSON.stringify` see them; accessors on a
+//! prototype were rejected, because those three would not. One pair of native functions per property *name* serves every
+//! object: the getter finds the Rust side in the object itself.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use boa_engine::object::builtins::JsFunction;
+use boa_engine::object::{FunctionObjectBuilder, JsObject};
+use boa_engine::property::PropertyDescriptor;
+use boa_engine::{
+    Context, Finalize, JsArgs, JsData, JsNativeError, JsResult, JsString, JsValue, NativeFunction, Trace,
+};
+use serde_json::Value;
+
+use crate::model::node::{DataField, Field};
+use crate::model::{Node, Overlay, Session, SlotIndex};
+
+use super::kit::{Hold, Kit};
+
+/// How far up the prototypes a getter looks for the object that it belongs to.
+const MAX_PROTOTYPES: usize = 64;
+
+/// What a lazy object is made from.
+#[derive(Clone)]
+pub(super) enum Origin {
+    /// A node.
+    Node(Rc<View>),
+    /// A node's `nodeData`.
+    Data(Rc<View>),
+    /// A user with these sessions.
+    User(Rc<[Arc<Session>]>),
+}
+
+/// A node with what earlier steps gave it on top.
+pub(super) struct View {
+    pub(super) slot: SlotIndex,
+    pub(super) node: Node,
+    pub(super) overlay: Option<Overlay>,
+}
+
+/// The Rust side of a lazy object.
+#[derive(Trace, Finalize, JsData)]
+pub(super) struct Lazy {
+    #[unsafe_ignore_trace]
+    origin: Origin,
+    #[unsafe_ignore_trace]
+    hold: Hold,
+    /// What was built already, by name; a node has a handful of these.
+    built: Vec<(JsString, JsValue)>,
+}
+
+impl Lazy {
+    pub(super) fn new(origin: Origin, hold: Hold) -> Self {
+        Self { origin, hold, built: Vec::new() }
+    }
+
+    /// The node that this is, where it is one.
+    pub(super) fn view(&self) -> Option<&Rc<View>> {
+        match &self.origin {
+            Origin::Node(view) => Some(view),
+            Origin::Data(_) | Origin::User(_) => None,
+        }
+    }
+
+    /// The node whose `nodeData` this is, where it is one.
+    pub(super) fn data_of(&self) -> Option<&Rc<View>> {
+        match &self.origin {
+            Origin::Data(view) => Some(view),
+            Origin::Node(_) | Origin::User(_) => None,
+        }
+    }
+
+    pub(super) fn hold(&self) -> Hold {
+        self.hold
+    }
+
+    /// The value of the lazy property `name`, where it was built.
+    pub(super) fn built(&self, name: &JsString) -> Option<&JsValue> {
+        self.built.iter().find(|(own, _)| own == name).map(|(_, value)| value)
+    }
+}
+
+/// The getter and the setter of a lazy property.
+#[derive(Clone)]
+pub(super) struct Accessors {
+    get: JsFunction,
+    set: JsFunction,
+}
+
+/// The name that a pair of accessors serves.
+#[derive(Clone, Trace, Finalize)]
+struct Served(JsString);
+
+impl Accessors {
+    pub(super) fn new(name: &str, context: &Context) -> Self {
+        let served = Served(JsString::from(name));
+        let get = NativeFunction::from_copy_closure_with_captures(get, served.clone());
+        let set = NativeFunction::from_copy_closure_with_captures(set, served);
+        Self {
+            get: FunctionObjectBuilder::new(context.realm(), get).name(JsString::from(name)).build(),
+            set: FunctionObjectBuilder::new(context.realm(), set).name(JsString::from(name)).length(1).build(),
+        }
+    }
+
+    /// The property that these stand for.
+    pub(super) fn property(&self, hold: Hold) -> PropertyDescriptor {
+        let property = PropertyDescriptor::builder().get(self.get.clone()).enumerable(true);
+        match hold {
+            Hold::Own => property.set(self.set.clone()).configurable(true).build(),
+            Hold::Shared => property.configurable(false).build(),
+        }
+    }
+
+    /// Whether `property` is still what these put there.
+    pub(super) fn is_untouched(&self, property: &PropertyDescriptor) -> bool {
+        property.get().and_then(JsValue::as_object).is_some_and(|get| JsObject::equals(&get, &self.get))
+    }
+}
+
+fn get(this: &JsValue, _: &[JsValue], served: &Served, context: &mut Context) -> JsResult<JsValue> {
+    let owner = owner(this)?;
+    let (origin, hold) = {
+        let Some(lazy) = owner.downcast_ref::<Lazy>() else { return Ok(JsValue::undefined()) };
+        if let Some(value) = lazy.built(&served.0) {
+            return Ok(value.clone());
+        }
+        (lazy.origin.clone(), lazy.hold)
+    };
+    let value = origin.build(&served.0, hold, context)?;
+    if let Some(mut lazy) = owner.downcast_mut::<Lazy>() {
+        lazy.built.push((served.0.clone(), value.clone()));
+    }
+    Ok(value)
+}
+
+/// A script that assigns to the property replaces it.
+fn set(this: &JsValue, args: &[JsValue], served: &Served, context: &mut Context) -> JsResult<JsValue> {
+    let Some(object) = this.as_object() else { return Ok(JsValue::undefined()) };
+    object.create_data_property_or_throw(served.0.clone(), args.get_or_undefined(0).clone(), context)?;
+    Ok(JsValue::undefined())
+}
+
+/// The lazy object that `this` is, or that it was derived from.
+fn owner(this: &JsValue) -> JsResult<JsObject> {
+    let mut object = this.as_object();
+    for _ in 0..MAX_PROTOTYPES {
+        match object {
+            Some(lazy) if lazy.is::<Lazy>() => return Ok(lazy),
+            Some(other) => object = other.prototype(),
+            None => break,
+        }
+    }
+    Err(JsNativeError::typ()
+        .with_message("this property of a node needs the node: copy it first, with {...node}")
+        .into())
+}
+
+impl Origin {
+    fn build(&self, name: &JsString, hold: Hold, context: &mut Context) -> JsResult<JsValue> {
+        let Some(kit) = Kit::of(context) else { return Ok(JsValue::undefined()) };
+        let name = name.to_std_string_lossy();
+        match self {
+            Self::Node(view) => match view.field(&name) {
+                Some(Field::Data(_)) => data_object(view, hold, &kit, context).map(Into::into),
+                Some(Field::Json(value)) => kit.to_js(value, hold, context),
+                Some(Field::Count(_) | Field::Flag(_)) | None => Ok(JsValue::undefined()),
+            },
+            Self::Data(view) => match view.node.data_fields().find(|(own, _)| *own == name) {
+                Some((_, DataField::Json(value))) => kit.to_js(value, hold, context),
+                Some((_, DataField::Sessions(node))) => session_list(node.sessions(), hold, &kit, context),
+                None => Ok(JsValue::undefined()),
+            },
+            Self::User(sessions) => session_list(sessions.iter(), hold, &kit, context),
+        }
+    }
+}
+
+impl View {
+    /// Every top-level field, as the overlay has it where it has it.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, Field<'_>)> {
+        let overlaid = |name: &str| self.overlay.as_ref().and_then(|overlay| overlay.get(name)).map(Field::Json);
+        let own = self.node.fields().map(move |(name, field)| (name, overlaid(name).unwrap_or(field)));
+        let added = self.overlay.iter().flat_map(|overlay| overlay.iter());
+        let added = added.filter(|(name, _)| self.node.field(name).is_none());
+        own.chain(added.map(|(name, value)| (name.as_str(), Field::Json(value))))
+    }
+
+    /// The top-level field `name`.
+    pub(super) fn field(&self, name: &str) -> Option<Field<'_>> {
+        let overlaid = self.overlay.as_ref().and_then(|overlay| overlay.get(name)).map(Field::Json);
+        overlaid.or_else(|| self.node.field(name))
+    }
+}
+
+fn data_object(view: &Rc<View>, hold: Hold, kit: &Kit, context: &mut Context) -> JsResult<JsObject> {
+    let prototype = context.intrinsics().constructors().object().prototype();
+    let object =
+        JsObject::new(context.root_shape(), prototype, Lazy::new(Origin::Data(Rc::clone(view)), hold)).upcast();
+    for (name, field) in view.node.data_fields() {
+        match field {
+            DataField::Json(value) if !matches!(value, Value::Array(_) | Value::Object(_)) => {
+                kit.put(&object, name, super::kit::scalar_to_js(value), hold);
+            }
+            DataField::Json(_) | DataField::Sessions(_) => {
+                object.insert_property(kit.key(name), kit.accessors(name, context).property(hold));
+            }
+        }
+    }
+    if hold == Hold::Shared {
+        kit.close(&object, context)?;
+    }
+    Ok(object)
+}
+
+fn session_list<'a>(
+    sessions: impl Iterator<Item = &'a Arc<Session>>,
+    hold: Hold,
+    kit: &Kit,
+    context: &mut Context,
+) -> JsResult<JsValue> {
+    let mut items = Vec::new();
+    for session in sessions {
+        let object = super::kit::plain_object(context);
+        for (name, value) in session.fields() {
+            let value = kit.to_js(value, hold, context)?;
+            kit.put(&object, name, value, hold);
+        }
+        if hold == Hold::Shared {
+            kit.close(&object, context)?;
+        }
+        items.push(object.into());
+    }
+    kit.list(items, hold, context).map(Into::into)
+}

@@ -1,0 +1,139 @@
+//! A compiled script, and the engine that compiled it.
+
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::rc::Rc;
+
+use boa_engine::object::JsObject;
+use boa_engine::{Context, JsNativeError, Source as Text};
+
+use crate::engine::Settings;
+use crate::model::Thrown;
+use crate::script::{Engine, LoadError, Run, Scene, Script, ScriptError, Shape, Source};
+
+use super::fault::Fault;
+use super::isolate::Isolate;
+use super::run::Session;
+use super::scan::check_depth;
+use super::stage::Stage;
+use super::survey::Survey;
+use super::syntax;
+use super::wrapper::Wrapper;
+
+/// The engine: one context for all its scripts, made anew when a script spoilt it.
+#[derive(Clone)]
+pub(super) struct JavaScript(Rc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    isolate: RefCell<Option<Rc<Isolate>>>,
+}
+
+impl JavaScript {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self(Rc::new(Inner { settings: settings.clone(), isolate: RefCell::default() }))
+    }
+
+    /// A context that no script has spoilt.
+    fn isolate(&self) -> Result<Rc<Isolate>, String> {
+        let mut current = self.0.isolate.borrow_mut();
+        if let Some(isolate) = current.as_ref().filter(|isolate| !isolate.is_spoiled()) {
+            return Ok(Rc::clone(isolate));
+        }
+        let settings = &self.0.settings;
+        let isolate = Isolate::new(Stage::new(settings.zone.clone(), settings.limits));
+        let isolate = isolate.map_err(|error| format!("the engine did not start: {error}"))?;
+        *current = Some(Rc::clone(&isolate));
+        Ok(isolate)
+    }
+}
+
+impl Engine for JavaScript {
+    fn load(&self, source: &Source) -> Result<Box<dyn Script>, LoadError> {
+        let limits = &self.0.settings.limits;
+        if source.text.len() > limits.source_bytes {
+            let (bytes, max) = (source.text.len(), limits.source_bytes);
+            return Err(LoadError::new(format!("the source has {bytes} bytes, at most {max} are accepted")));
+        }
+        check_depth(&source.text, limits.source_depth)?;
+        let reading = syntax::read(source)?;
+        let program = Program {
+            engine: self.clone(),
+            shape: reading.shape,
+            survey: reading.survey,
+            writes_nodes: Cell::new(reading.survey.may_write_nodes),
+            wrapper: Wrapper::new(source, &reading),
+            compiled: RefCell::default(),
+        };
+        // What the compiler refuses beyond the parser must show now and not with the first request.
+        let isolate = self.isolate().map_err(LoadError::new)?;
+        let compiled = program.factory(&isolate, &mut isolate.context.borrow_mut());
+        if let Err(Fault::Js(error)) = compiled {
+            let words = error.to_string();
+            return Err(LoadError::new(words.lines().next().unwrap_or_default()));
+        }
+        Ok(Box::new(program))
+    }
+}
+
+/// A script that can be run.
+pub(super) struct Program {
+    engine: JavaScript,
+    shape: Shape,
+    survey: Survey,
+    /// As the survey says, until a run shows more.
+    writes_nodes: Cell<bool>,
+    wrapper: Wrapper,
+    /// The factory of its functions, in the context that it was compiled in.
+    compiled: RefCell<Option<(Rc<Isolate>, JsObject)>>,
+}
+
+impl Program {
+    pub(super) fn isolate(&self) -> Result<Rc<Isolate>, ScriptError> {
+        self.engine
+            .isolate()
+            .map_err(|message| ScriptError::Thrown(Thrown { name: "InternalError".to_owned(), message }, None))
+    }
+
+    pub(super) fn survey(&self) -> Survey {
+        self.survey
+    }
+
+    pub(super) fn writes_nodes(&self) -> bool {
+        self.writes_nodes.get()
+    }
+
+    pub(super) fn note_writes(&self) {
+        self.writes_nodes.set(true);
+    }
+
+    pub(super) fn wrapper(&self) -> &Wrapper {
+        &self.wrapper
+    }
+
+    /// The function whose call is one run of the top level.
+    pub(super) fn factory(&self, isolate: &Rc<Isolate>, context: &mut Context) -> Result<JsObject, Fault> {
+        if let Some((compiled_in, factory)) = &*self.compiled.borrow()
+            && Rc::ptr_eq(compiled_in, isolate)
+        {
+            return Ok(factory.clone());
+        }
+        let text = Text::from_bytes(self.wrapper.text());
+        let factory = context.eval(text.with_path(Path::new(self.wrapper.file())))?;
+        let factory = factory
+            .as_callable()
+            .ok_or_else(|| Fault::Js(JsNativeError::typ().with_message("the source is no function").into()))?;
+        *self.compiled.borrow_mut() = Some((Rc::clone(isolate), factory.clone()));
+        Ok(factory)
+    }
+}
+
+impl Script for Program {
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
+        Session::open(self, scene).map(|session| Box::new(session) as Box<dyn Run + 'a>)
+    }
+}

@@ -1,0 +1,234 @@
+//! One run of a script: its top level, then calls of its functions.
+
+use std::rc::Rc;
+
+use boa_engine::object::JsObject;
+use boa_engine::{Context, JsNativeError, JsResult, JsString, JsValue};
+
+use crate::clock::Dice;
+use crate::model::Candidate;
+use crate::script::{Answer, Argument, Call, Run, Scene, ScriptError};
+
+use super::answer::{Given, Settled, keep, key, returned, score, settle};
+use super::fault::Fault;
+use super::globals::{Changes, Stuck};
+use super::isolate::Isolate;
+use super::kit::Hold;
+use super::program::Program;
+use super::{input, nodes, thrown};
+
+/// A script whose top level has run.
+pub(super) struct Session<'a> {
+    program: &'a Program,
+    isolate: Rc<Isolate>,
+    scene: Scene<'a>,
+    /// What the factory returned: the script's functions by name.
+    functions: JsObject,
+    /// What the run put on the global object.
+    changes: Changes,
+    /// The random stream of the run, as far as it was rolled.
+    dice: Option<Dice>,
+    /// The request as the per-node functions see it; one object for all of them.
+    request: Option<JsValue>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn open(program: &'a Program, scene: Scene<'a>) -> Result<Self, ScriptError> {
+        let mut session = Self::new(program, scene)?;
+        session.functions = session.on_stage(Self::run_top_level)?;
+        Ok(session)
+    }
+
+    fn new(program: &'a Program, scene: Scene<'a>) -> Result<Self, ScriptError> {
+        let isolate = program.isolate()?;
+        let dice = scene.asked.map(|asked| Dice::new(asked.seed, scene.step, ""));
+        let functions = JsObject::with_null_proto();
+        Ok(Self { program, isolate, scene, functions, changes: Changes::default(), dice, request: None })
+    }
+
+    fn run_top_level(&mut self, context: &mut Context) -> Result<JsObject, Fault> {
+        let factory = self.program.factory(&self.isolate, context)?;
+        let returned = factory.call(&JsValue::undefined(), &[], context)?;
+        returned.as_object().ok_or_else(|| missing("the top level").into())
+    }
+
+    /// Does `act` with the scene set, and clears up after it.
+    fn on_stage<T>(&mut self, act: impl FnOnce(&mut Self, &mut Context) -> Result<T, Fault>) -> Result<T, ScriptError> {
+        self.attempt(act).map_err(|fault| self.told(fault)).inspect(|_| self.finish()).inspect_err(|_| self.finish())
+    }
+
+    /// As `on_stage`, without telling the fault and without handing on what was logged.
+    fn attempt<T>(&mut self, act: impl FnOnce(&mut Self, &mut Context) -> Result<T, Fault>) -> Result<T, Fault> {
+        let isolate = Rc::clone(&self.isolate);
+        let stage = &isolate.kit.stage;
+        let context = &mut *isolate.context.borrow_mut();
+        let touches = self.program.survey().may_touch_globals;
+        if touches && isolate.globals.apply(&self.changes, context).is_err() {
+            isolate.spoil();
+        }
+        stage.set(self.scene.asked.map(|asked| asked.moment.ms), self.dice.take());
+        let result = act(self, context);
+        self.dice = stage.take_dice();
+        isolate.jobs.clear();
+        if touches {
+            match isolate.globals.take_changes(context) {
+                Ok(changes) => self.changes = changes,
+                Err(Stuck) => isolate.spoil(),
+            }
+        }
+        match result {
+            _ if stage.clock_misused() => Err(Fault::ClockMisused),
+            Err(Fault::Js(error)) => {
+                // The engine stops without tidying its stack; another run must not start on it.
+                if error.as_engine().is_some() {
+                    isolate.spoil();
+                }
+                Err(Fault::Js(error))
+            }
+            other => other,
+        }
+    }
+
+    fn told(&self, fault: Fault) -> ScriptError {
+        let context = &mut *self.isolate.context.borrow_mut();
+        thrown::told(fault, self.program.wrapper(), &self.isolate.kit, context)
+    }
+
+    fn finish(&self) {
+        self.isolate.kit.stage.flush(self.scene.log);
+    }
+
+    fn balance(&mut self, candidates: &[Candidate]) -> Result<Answer, ScriptError> {
+        if self.program.writes_nodes() {
+            return self.on_stage(|session, context| session.balance_over(candidates, Hold::Own, context));
+        }
+        match self.attempt(|session, context| session.balance_over(candidates, Hold::Shared, context)) {
+            // The script does write, by a way that its syntax does not show. It gets nodes of its own from now on, and
+            // starts again: nothing of the attempt is left.
+            Err(fault) if fault.is_refused_write() => {
+                self.program.note_writes();
+                self.isolate.kit.stage.forget_lines();
+                let mut again = Self::new(self.program, self.scene)?;
+                again.functions = again.attempt(Self::run_top_level).map_err(|fault| again.told(fault))?;
+                // Its lines were logged when it was opened.
+                again.isolate.kit.stage.forget_lines();
+                again.balance(candidates)
+            }
+            result => {
+                let result = result.map_err(|fault| self.told(fault));
+                self.finish();
+                result
+            }
+        }
+    }
+
+    fn balance_over(&mut self, candidates: &[Candidate], hold: Hold, context: &mut Context) -> Result<Answer, Fault> {
+        let Some(asked) = self.scene.asked else { return Err(missing("the request").into()) };
+        let (isolate, cluster) = (Rc::clone(&self.isolate), self.scene.cluster);
+        let kit = &isolate.kit;
+        isolate.residents.sweep(cluster);
+        let mut objects = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            let object = match cluster.node(candidate.slot) {
+                Some(node) if hold == Hold::Shared && candidate.overlay.is_none() => {
+                    isolate.residents.object(candidate.slot, node, kit, context)?
+                }
+                _ => own_object(candidate, &self.scene, &isolate, context)?,
+            };
+            objects.push(object);
+        }
+        let list = objects.iter().cloned().map(JsValue::from).collect();
+        let input = input::input(&asked, cluster, Some(list), kit, context)?;
+        let settled = self.invoke("balance", &[input.into()], context)?;
+        returned(settled, Given::new(cluster, objects), kit, context).map(Answer::Returned)
+    }
+
+    fn per_node(&mut self, call: Call<'_>, context: &mut Context) -> Result<Answer, Fault> {
+        let isolate = Rc::clone(&self.isolate);
+        let kit = &isolate.kit;
+        match call {
+            Call::Balance(_) => Err(missing("a list").into()),
+            Call::Key => {
+                let request = self.request(context)?;
+                let settled = self.invoke("key", &[request], context)?;
+                key(&settled, kit, context).map(Answer::Key)
+            }
+            Call::Filter(candidate, argument) => {
+                let settled = self.invoke_on("filter", candidate, argument, context)?;
+                Ok(Answer::Keep(keep(&settled)))
+            }
+            Call::Score(candidate, argument) => {
+                let settled = self.invoke_on("score", candidate, argument, context)?;
+                Ok(Answer::Score(score(&settled, kit)))
+            }
+        }
+    }
+
+    fn invoke_on(
+        &mut self,
+        name: &'static str,
+        candidate: &Candidate,
+        argument: Argument<'_>,
+        context: &mut Context,
+    ) -> Result<Settled, Fault> {
+        let isolate = Rc::clone(&self.isolate);
+        let node = own_object(candidate, &self.scene, &isolate, context)?.into();
+        let second = match argument {
+            Argument::Nothing => return self.invoke(name, &[node], context),
+            Argument::Request => self.request(context)?,
+            Argument::Key(key) => isolate.kit.to_js(key, Hold::Own, context)?,
+        };
+        self.invoke(name, &[node, second], context)
+    }
+
+    fn invoke(&self, name: &'static str, args: &[JsValue], context: &mut Context) -> Result<Settled, Fault> {
+        let function = self.functions.get(JsString::from(name), context)?;
+        let function = function.as_callable().ok_or_else(|| missing(name))?;
+        let value = function.call(&JsValue::undefined(), args, context)?;
+        Ok(settle(value, &self.isolate.jobs, context)?)
+    }
+
+    /// The request without nodes.
+    fn request(&mut self, context: &mut Context) -> Result<JsValue, Fault> {
+        if let Some(request) = &self.request {
+            return Ok(request.clone());
+        }
+        let Some(asked) = self.scene.asked else { return Err(missing("the request").into()) };
+        let request: JsValue = input::input(&asked, self.scene.cluster, None, &self.isolate.kit, context)?.into();
+        Ok(self.request.insert(request).clone())
+    }
+
+    /// The stream of random numbers that belongs to `candidate`: the same whenever its turn comes.
+    fn dice_for(&self, candidate: &Candidate) -> Option<Dice> {
+        let id = self.scene.cluster.node(candidate.slot).map(|node| node.id());
+        let seed = self.scene.asked?.seed;
+        Some(Dice::new(seed, self.scene.step, id.map(|id| &**id).unwrap_or_default()))
+    }
+}
+
+impl Run for Session<'_> {
+    fn call(&mut self, call: Call<'_>) -> Result<Answer, ScriptError> {
+        match call {
+            Call::Balance(candidates) => return self.balance(candidates),
+            Call::Key => {}
+            Call::Filter(candidate, _) | Call::Score(candidate, _) => self.dice = self.dice_for(candidate),
+        }
+        self.on_stage(|session, context| session.per_node(call, context))
+    }
+}
+
+fn own_object(
+    candidate: &Candidate,
+    scene: &Scene<'_>,
+    isolate: &Isolate,
+    context: &mut Context,
+) -> JsResult<JsObject> {
+    let object = nodes::own_object(candidate, scene.cluster, &isolate.kit, context)?;
+    // A candidate that left the cluster meanwhile is not handed to scripts at all.
+    object.ok_or_else(|| missing("the node"))
+}
+
+/// What a script or its caller should have provided.
+fn missing(what: &str) -> boa_engine::JsError {
+    JsNativeError::typ().with_message(format!("{what} is missing or is no function")).into()
+}

@@ -1,0 +1,145 @@
+//! What a script's surroundings are while it runs: time, chance, and what it logs. All of it comes from the scene.
+//!
+//! Boa asks its host for the clock and the time zone through traits that outlive any request; so the scene is set
+//! before each call and cleared after it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use boa_engine::context::time::JsInstant;
+use boa_engine::context::{Clock, HostHooks};
+use boa_engine::realm::Realm;
+use boa_engine::{Context, JsNativeError, JsObject, JsResult, JsString};
+use jiff::tz::TimeZone;
+
+use crate::clock::{Dice, offset_s};
+use crate::model::diagnosis::LogLevel;
+use crate::script::{LogBook, ScriptLimits};
+
+use super::syntax::USE_AN_EXECUTABLE;
+
+/// Why a pure function may not do something, said after the name of what it did.
+pub(super) const NOT_PURE: &str = "is not available to a function of one parameter, whose result is kept for its node: \
+    give it a second parameter, the request";
+
+/// The surroundings of the call that is running.
+pub(super) struct Stage {
+    zone: TimeZone,
+    limits: ScriptLimits,
+    now_ms: Cell<Option<i64>>,
+    dice: RefCell<Option<Dice>>,
+    clock_misused: Cell<bool>,
+    lines: RefCell<Vec<(LogLevel, String)>>,
+}
+
+impl Stage {
+    pub(super) fn new(zone: TimeZone, limits: ScriptLimits) -> Self {
+        Self {
+            zone,
+            limits,
+            now_ms: Cell::default(),
+            dice: RefCell::default(),
+            clock_misused: Cell::default(),
+            lines: RefCell::default(),
+        }
+    }
+
+    pub(super) fn limits(&self) -> &ScriptLimits {
+        &self.limits
+    }
+
+    /// Sets the scene; both are absent for pure calls.
+    pub(super) fn set(&self, now_ms: Option<i64>, dice: Option<Dice>) {
+        self.now_ms.set(now_ms);
+        self.clock_misused.set(false);
+        *self.dice.borrow_mut() = dice;
+    }
+
+    /// Takes the dice back, as far as they were rolled.
+    pub(super) fn take_dice(&self) -> Option<Dice> {
+        self.dice.borrow_mut().take()
+    }
+
+    /// The next random number; absent in a pure call.
+    pub(super) fn roll(&self) -> Option<f64> {
+        self.dice.borrow_mut().as_mut().map(Dice::unit)
+    }
+
+    /// Whether a pure call read the clock, which Boa lets no host refuse.
+    pub(super) fn clock_misused(&self) -> bool {
+        self.clock_misused.get()
+    }
+
+    /// Notes a line; past the limit of lines only as many as make the log book say so.
+    pub(super) fn log(&self, level: LogLevel, text: &str) {
+        let mut lines = self.lines.borrow_mut();
+        if lines.len() <= self.limits.log_lines {
+            lines.push((level, self.limits.cut(text)));
+        }
+    }
+
+    /// Whether more lines would be dropped.
+    pub(super) fn log_is_full(&self) -> bool {
+        self.lines.borrow().len() > self.limits.log_lines
+    }
+
+    /// Hands the lines to `book`.
+    pub(super) fn flush(&self, book: &LogBook) {
+        for (level, text) in self.lines.borrow_mut().drain(..) {
+            book.write(level, &text);
+        }
+    }
+
+    /// Forgets the lines of a call that is repeated.
+    pub(super) fn forget_lines(&self) {
+        self.lines.borrow_mut().clear();
+    }
+}
+
+impl Clock for Stage {
+    fn now(&self) -> JsInstant {
+        JsInstant::new(0, 0)
+    }
+
+    fn system_time_millis(&self) -> i64 {
+        self.now_ms.get().unwrap_or_else(|| {
+            self.clock_misused.set(true);
+            0
+        })
+    }
+}
+
+/// What Boa asks of its host.
+pub(super) struct Hooks(pub(super) Rc<Stage>);
+
+impl HostHooks for Hooks {
+    fn ensure_can_compile_strings(
+        &self,
+        _realm: Realm,
+        _parameters: &[JsString],
+        _body: &JsString,
+        direct: bool,
+        _context: &mut Context,
+    ) -> JsResult<()> {
+        let name = if direct { "`eval`" } else { "`eval` and `Function`" };
+        let message =
+            format!("{name}: running text as code is not available in a balancer script: {USE_AN_EXECUTABLE}");
+        Err(JsNativeError::eval().with_message(message).into())
+    }
+
+    /// A private name could mark frozen objects, which outlive the call.
+    fn ensure_can_add_private_element(&self, object: &JsObject, context: &mut Context) -> JsResult<()> {
+        if object.is_extensible(context)? {
+            return Ok(());
+        }
+        Err(JsNativeError::typ().with_message("cannot add a private name to an object that is not extensible").into())
+    }
+
+    fn local_timezone_offset_seconds(&self, unix_time_seconds: i64) -> i32 {
+        offset_s(unix_time_seconds, &self.0.zone)
+    }
+
+    fn max_buffer_size(&self, _context: &mut Context) -> u64 {
+        64 << 20
+    }
+}

@@ -1,0 +1,322 @@
+//! What a source is, read from its syntax tree: which functions it has, and what they depend on.
+//!
+//! The tree is thrown away after this; Boa compiles the text again inside its wrapper (see `wrapper`). Reading shapes
+//! from the running functions instead (`fn.length`) was rejected: defaults, rest parameters and `arguments` do not show.
+
+use std::sync::Arc;
+
+use boa_ast::declaration::{Binding, Declaration, Variable};
+use boa_ast::expression::Expression;
+use boa_ast::expression::operator::assign::{AssignOp, AssignTarget};
+use boa_ast::function::{FormalParameterList, FunctionBody};
+use boa_ast::operations::contains_arguments;
+use boa_ast::scope::Scope;
+use boa_ast::{Spanned, Statement, StatementListItem};
+use boa_interner::{Interner, Sym};
+use boa_parser::{Error, Parser, Source as Text};
+
+use crate::model::Position;
+use crate::script::{Arity, LoadError, PerNode, Shape, Source};
+
+use super::survey::{Survey, survey};
+
+/// What executables can do and scripts cannot, said the same way everywhere.
+pub(super) const USE_AN_EXECUTABLE: &str = "use an executable step for that";
+
+const EXPECTED: &str = "expected one function of the list, `function(input) { … }` (an arrow, a function called `balance` \
+    or one whose parameter is called `input` will do), or functions of one node, `filter(node)` and `score(node)`";
+
+/// A source that was read.
+pub(super) struct Reading {
+    pub(super) shape: Shape,
+    pub(super) entry: Entry,
+    pub(super) survey: Survey,
+}
+
+/// Where the functions of a source are.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Entry {
+    /// The whole-list function has this name.
+    Named(String),
+    /// The whole-list function is the expression that starts here, line and column from 1.
+    Anonymous(u32, u32),
+    /// The functions of one node have their own names.
+    PerNode,
+}
+
+/// Reads `source`.
+pub(super) fn read(source: &Source) -> Result<Reading, LoadError> {
+    match parse(&source.text) {
+        Ok(tree) => read_tree(&tree, 0),
+        Err(error) => read_expression(source, error),
+    }
+}
+
+/// A parsed program with the interner that knows its names.
+pub(super) struct Tree {
+    pub(super) script: boa_ast::Script,
+    pub(super) interner: Interner,
+}
+
+impl Tree {
+    pub(super) fn name(&self, sym: Sym) -> String {
+        self.interner.resolve(sym).map(|name| name.to_string()).unwrap_or_default()
+    }
+}
+
+pub(super) fn parse(text: &str) -> Result<Tree, Error> {
+    let mut interner = Interner::default();
+    let script = Parser::new(Text::from_bytes(text)).parse_script(&Scope::new_global(), &mut interner)?;
+    Ok(Tree { script, interner })
+}
+
+/// `function(input) { … }` is no statement, so a source that starts with it is read as what stands right of an `=`.
+fn read_expression(source: &Source, error: Error) -> Result<Reading, LoadError> {
+    match parse(&format!("var _ =\n{}", source.text)) {
+        Ok(tree) => {
+            let first = tree.script.statements().statements().first();
+            if first.and_then(|item| anonymous_start(item, 1)).is_none() {
+                return Err(syntax_error(source, &error, 0));
+            }
+            read_tree(&tree, 1)
+        }
+        Err(_) if is_module(&source.text) => Err(LoadError::new(format!(
+            "`import`, `export` and `await` at the top level are not available in a balancer script: {USE_AN_EXECUTABLE}"
+        ))),
+        Err(second) if starts_anonymously(&source.text) => Err(syntax_error(source, &second, 1)),
+        Err(_) => Err(syntax_error(source, &error, 0)),
+    }
+}
+
+/// The functions at the top level of a source.
+#[derive(Default)]
+struct Found {
+    anonymous: Vec<(u32, u32)>,
+    balance: Option<String>,
+    lone: Vec<String>,
+    functions: usize,
+    filter: Option<Arity>,
+    score: Option<Arity>,
+    key: Option<()>,
+}
+
+fn read_tree(tree: &Tree, lines_before: u32) -> Result<Reading, LoadError> {
+    let mut found = Found::default();
+    for item in tree.script.statements().statements() {
+        if let Some((line, column)) = anonymous_start(item, lines_before) {
+            found.anonymous.push((line.saturating_sub(lines_before), column));
+        }
+        for (name, value) in named(item) {
+            found.note(&tree.name(name), value, tree)?;
+        }
+    }
+    let (shape, entry) = found.decide()?;
+    Ok(Reading { shape, entry, survey: survey(tree) })
+}
+
+impl Found {
+    fn note(&mut self, name: &str, value: Option<Function<'_>>, tree: &Tree) -> Result<(), LoadError> {
+        self.functions += usize::from(value.is_some());
+        match name {
+            "balance" => self.balance = Some(name.to_owned()),
+            "filter" => self.filter = Some(arity(name, value.as_ref())?),
+            "score" => self.score = Some(arity(name, value.as_ref())?),
+            "key" => {
+                self.key = Some(());
+                if let Some(value) = &value
+                    && value.parameters.as_ref().len() > 1
+                {
+                    return Err(LoadError::new("`key` takes one parameter, the request"));
+                }
+            }
+            _ if value.is_some_and(|value| value.takes_input(tree)) => self.lone.push(name.to_owned()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn decide(self) -> Result<(Shape, Entry), LoadError> {
+        let per_node = self.filter.is_some() || self.score.is_some();
+        let whole = match (self.anonymous.as_slice(), self.balance, self.lone.as_slice()) {
+            ([(line, column)], None, _) => return Ok((Shape::WholeList, Entry::Anonymous(*line, *column))),
+            ([_, ..], _, _) => {
+                return Err(LoadError::new(format!("more than one function could be meant: {EXPECTED}")));
+            }
+            ([], Some(name), _) => Some(name),
+            ([], None, [name]) => Some(name.clone()),
+            ([], None, [_, _, ..]) if !per_node => {
+                return Err(LoadError::new(format!("several functions have a parameter `input`: {EXPECTED}")));
+            }
+            ([], None, _) => None,
+        };
+        match (whole, per_node) {
+            (Some(name), true) => Err(LoadError::new(format!(
+                "the script has both `{name}`, a function of the list, and `filter` or `score`, functions of one node: \
+                 make them two steps"
+            ))),
+            (Some(name), false) => Ok((Shape::WholeList, Entry::Named(name))),
+            (None, true) => {
+                let shape = PerNode { filter: self.filter, score: self.score, key: self.key.is_some() };
+                if shape.key && ![shape.filter, shape.score].contains(&Some(Arity::NodeAndRequest)) {
+                    return Err(LoadError::new(
+                        "`key` says what functions of two parameters depend on, but `filter` and `score` have one",
+                    ));
+                }
+                Ok((Shape::PerNode(shape), Entry::PerNode))
+            }
+            (None, false) if self.functions == 0 => {
+                Err(LoadError::new(format!("the script has no function: {EXPECTED}")))
+            }
+            (None, false) => Err(LoadError::new(format!("none of the script's functions is known: {EXPECTED}"))),
+        }
+    }
+}
+
+/// The signature and body of a function, whichever way it is written.
+struct Function<'a> {
+    parameters: &'a FormalParameterList,
+    body: &'a FunctionBody,
+    /// Arrows have no `arguments` of their own.
+    own_arguments: bool,
+}
+
+impl Function<'_> {
+    fn takes_input(&self, tree: &Tree) -> bool {
+        let first = self.parameters.as_ref().first().map(|parameter| parameter.variable().binding());
+        matches!(first, Some(Binding::Identifier(name)) if tree.name(name.sym()) == "input")
+    }
+}
+
+fn arity(name: &str, value: Option<&Function<'_>>) -> Result<Arity, LoadError> {
+    let Some(function) = value else {
+        return Err(LoadError::new(format!(
+            "`{name}` must be written as a function, so that its parameters can be counted"
+        )));
+    };
+    let list = function.parameters;
+    if list.as_ref().len() > 2 {
+        return Err(LoadError::new(format!(
+            "`{name}` takes one parameter, the node, or two, the node and the request"
+        )));
+    }
+    let arguments = function.own_arguments && (contains_arguments(function.body) || contains_arguments(list));
+    let open = list.has_rest_parameter() || list.has_expressions() || arguments;
+    Ok(if list.as_ref().len() == 2 || open { Arity::NodeAndRequest } else { Arity::Node })
+}
+
+/// Where the function expression starts that is a whole statement, or all that our `var _ =` of the lines before is given.
+fn anonymous_start(item: &StatementListItem, lines_before: u32) -> Option<(u32, u32)> {
+    let StatementListItem::Statement(statement) = item else { return None };
+    let expression = match &**statement {
+        Statement::Expression(expression) => expression,
+        Statement::Var(declaration) => match declaration.0.as_ref() {
+            [only] if matches!(only.binding(), Binding::Identifier(name) if name.span().start().line_number() <= lines_before) => {
+                only.init()?
+            }
+            _ => return None,
+        },
+        _ => return None,
+    };
+    function(expression)?;
+    let start = expression.span().start();
+    Some((start.line_number(), start.column_number()))
+}
+
+/// The names that a top-level item binds, each with its function where it is one.
+fn named(item: &StatementListItem) -> Vec<(Sym, Option<Function<'_>>)> {
+    match item {
+        StatementListItem::Declaration(declaration) => match &**declaration {
+            Declaration::Lexical(list) => variables(list.variable_list().as_ref()),
+            Declaration::FunctionDeclaration(f) => vec![(f.name().sym(), Some(plain(f.parameters(), f.body())))],
+            Declaration::AsyncFunctionDeclaration(f) => vec![(f.name().sym(), Some(plain(f.parameters(), f.body())))],
+            Declaration::GeneratorDeclaration(_)
+            | Declaration::AsyncGeneratorDeclaration(_)
+            | Declaration::ClassDeclaration(_) => Vec::new(),
+        },
+        StatementListItem::Statement(statement) => match &**statement {
+            Statement::Var(list) => variables(list.0.as_ref()),
+            Statement::Expression(Expression::Assign(assign)) if assign.op() == AssignOp::Assign => {
+                match assign.lhs() {
+                    AssignTarget::Identifier(name) => vec![(name.sym(), function(assign.rhs()))],
+                    _ => Vec::new(),
+                }
+            }
+            _ => Vec::new(),
+        },
+    }
+}
+
+fn variables(list: &[Variable]) -> Vec<(Sym, Option<Function<'_>>)> {
+    list.iter()
+        .filter_map(|variable| match variable.binding() {
+            Binding::Identifier(name) => Some((name.sym(), variable.init().and_then(function))),
+            Binding::Pattern(_) => None,
+        })
+        .collect()
+}
+
+fn function(expression: &Expression) -> Option<Function<'_>> {
+    match expression {
+        Expression::FunctionExpression(f) => Some(plain(f.parameters(), f.body())),
+        Expression::AsyncFunctionExpression(f) => Some(plain(f.parameters(), f.body())),
+        Expression::ArrowFunction(f) => Some(arrow(f.parameters(), f.body())),
+        Expression::AsyncArrowFunction(f) => Some(arrow(f.parameters(), f.body())),
+        Expression::Parenthesized(inner) => function(inner.expression()),
+        _ => None,
+    }
+}
+
+fn plain<'a>(parameters: &'a FormalParameterList, body: &'a FunctionBody) -> Function<'a> {
+    Function { parameters, body, own_arguments: true }
+}
+
+fn arrow<'a>(parameters: &'a FormalParameterList, body: &'a FunctionBody) -> Function<'a> {
+    Function { parameters, body, own_arguments: false }
+}
+
+fn is_module(text: &str) -> bool {
+    Parser::new(Text::from_bytes(text)).parse_module(&Scope::new_global(), &mut Interner::default()).is_ok()
+}
+
+/// Whether the first words, after comments, are `function (` or `async function (`.
+fn starts_anonymously(text: &str) -> bool {
+    let mut rest = text.trim_start();
+    loop {
+        let comment_end = match rest.as_bytes() {
+            [b'/', b'/', ..] => rest.find('\n').map(|end| end + 1),
+            [b'/', b'*', ..] => rest.find("*/").map(|end| end + 2),
+            _ => break,
+        };
+        rest = rest.get(comment_end.unwrap_or(rest.len())..).unwrap_or_default().trim_start();
+    }
+    let rest = rest.strip_prefix("async").map_or(rest, str::trim_start);
+    rest.strip_prefix("function").is_some_and(|rest| rest.trim_start().starts_with('('))
+}
+
+/// A parser's error in the administrator's own lines.
+fn syntax_error(source: &Source, error: &Error, lines_before: u32) -> LoadError {
+    let start = match error {
+        Error::Expected { span, .. } | Error::Unexpected { span, .. } => Some(span.start()),
+        Error::General { position, .. } => Some(*position),
+        Error::Lex { err } => match err {
+            boa_parser::lexer::Error::Syntax(_, position) => Some(*position),
+            boa_parser::lexer::Error::IO(_) => None,
+        },
+        Error::AbruptEnd | Error::ScopeAnalysis { .. } => None,
+    };
+    let (line, column) = match start {
+        Some(start) => (start.line_number().saturating_sub(lines_before).max(1), start.column_number()),
+        None => end_of(&source.text),
+    };
+    let words = error.to_string();
+    let words = words.split(" at line ").next().unwrap_or_default();
+    let words = if matches!(error, Error::AbruptEnd) { "the source ends too early" } else { words };
+    let position = Position { file: Arc::clone(&source.file), line, column };
+    LoadError { message: format!("syntax error: {words}"), position: Some(position) }
+}
+
+fn end_of(text: &str) -> (u32, u32) {
+    let last = text.lines().last().unwrap_or_default();
+    let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    (narrow(text.lines().count().max(1)), narrow(last.chars().count() + 1))
+}

@@ -1,0 +1,18 @@
+//! The JavaScript engine against the contract of balancer scripts: each table says what a script is, and what comes of it.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+#[path = "javascript/stand.rs"]
+mod stand;
+
+#[path = "javascript/answers.rs"]
+mod answers;
+#[path = "javascript/errors.rs"]
+mod errors;
+#[path = "javascript/isolation.rs"]
+mod isolation;
+#[path = "javascript/nodes.rs"]
+mod nodes;
+#[path = "javascript/shapes.rs"]
+mod shapes;
+#[path = "javascript/surroundings.rs"]
+mod surroundings;

@@ -1,0 +1,154 @@
+//! A cluster, a request and an engine to try scripts on.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+use whither::clock::Moment;
+use whither::engine::{Settings, javascript};
+use whither::model::cluster::{Arrangement, Change};
+use whither::model::diagnosis::LogLine;
+use whither::model::{Candidate, Cluster, Report, Request};
+use whither::script::{
+    Answer, Argument, Asked, Call, Engine, LoadError, LogBook, Returned, Scene, Script, ScriptError, ScriptLimits,
+    Source,
+};
+
+pub(crate) const NOW_MS: i64 = 1_795_195_800_000; // 2026-11-20T17:30:00Z, a Friday
+
+pub(crate) struct Stand {
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) cluster: Cluster,
+    pub(crate) request: Request,
+    pub(crate) moment: Moment,
+    pub(crate) log: LogBook,
+    pub(crate) limits: ScriptLimits,
+    pub(crate) seed: u64,
+}
+
+impl Stand {
+    pub(crate) fn new() -> Self {
+        Self::with(three(), json!({"user": {"login": "u0"}, "userGroups": ["cad"], "data": {"group": "gpu"}}))
+    }
+
+    pub(crate) fn with(nodes: Vec<Value>, request: Value) -> Self {
+        let zone = TimeZone::get("America/Chicago").unwrap();
+        let limits = ScriptLimits::default();
+        let mut cluster = Cluster::new(Arrangement::Arrival);
+        for node in nodes {
+            cluster.apply(Change::Report(Arc::new(Report::from_value(node).unwrap())));
+        }
+        Self {
+            engine: javascript::engine(&Settings { limits, zone: zone.clone() }),
+            cluster,
+            request: Request::from_value(request, "here").unwrap(),
+            moment: Moment::at(NOW_MS, &zone),
+            log: LogBook::new(limits),
+            limits,
+            seed: 7,
+        }
+    }
+
+    pub(crate) fn try_load(&self, text: &str) -> Result<Box<dyn Script>, LoadError> {
+        self.engine.load(&Source { file: "step0.js".into(), text: text.into() })
+    }
+
+    pub(crate) fn load(&self, text: &str) -> Box<dyn Script> {
+        self.try_load(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    pub(crate) fn scene(&self) -> Scene<'_> {
+        let asked =
+            Asked { request: &self.request, passes_jwt: false, moment: &self.moment, seed: self.seed, sequence: 5 };
+        Scene { cluster: &self.cluster, asked: Some(asked), step: 0, log: &self.log }
+    }
+
+    pub(crate) fn pure_scene(&self) -> Scene<'_> {
+        Scene { asked: None, ..self.scene() }
+    }
+
+    pub(crate) fn candidates(&self) -> Vec<Candidate> {
+        self.cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).collect()
+    }
+
+    pub(crate) fn candidate(&self, id: &str) -> Candidate {
+        Candidate::plain(self.cluster.find(id).unwrap())
+    }
+
+    /// What a whole-list script returns over all nodes.
+    pub(crate) fn returned(&self, text: &str) -> Result<Returned, ScriptError> {
+        self.balance(&*self.load(text), &self.candidates())
+    }
+
+    pub(crate) fn balance(&self, script: &dyn Script, candidates: &[Candidate]) -> Result<Returned, ScriptError> {
+        match script.open(self.scene())?.call(Call::Balance(candidates))? {
+            Answer::Returned(returned) => Ok(returned),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The id that a whole-list script returns.
+    #[track_caller]
+    pub(crate) fn id(&self, text: &str) -> String {
+        match self.returned(text) {
+            Ok(Returned::Id(id)) => id,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    /// What a per-node script's function says of the node `id`, in a scene that fits `argument`.
+    pub(crate) fn call(
+        &self,
+        text: &str,
+        function: &str,
+        id: &str,
+        argument: Argument<'_>,
+    ) -> Result<Answer, ScriptError> {
+        let (script, candidate) = (self.load(text), self.candidate(id));
+        let scene = if matches!(argument, Argument::Nothing) { self.pure_scene() } else { self.scene() };
+        let mut run = script.open(scene)?;
+        match function {
+            "filter" => run.call(Call::Filter(&candidate, argument)),
+            "score" => run.call(Call::Score(&candidate, argument)),
+            _ => run.call(Call::Key),
+        }
+    }
+
+    pub(crate) fn thrown(&self, text: &str) -> (String, String, Option<(u32, u32)>) {
+        match self.returned(text) {
+            Err(ScriptError::Thrown(thrown, position)) => {
+                (thrown.name, thrown.message, position.map(|position| (position.line, position.column)))
+            }
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    pub(crate) fn lines(&self) -> Vec<LogLine> {
+        self.log.take()
+    }
+}
+
+/// Three nodes with 3, 1 and 2 sessions; `b` and `c` have a GPU, `c` the most free memory.
+pub(crate) fn three() -> Vec<Value> {
+    let node = |id: &str, sessions: usize, free: u64, metadata: Value| {
+        let list: Vec<_> =
+            (0..sessions).map(|n| json!({"id": format!("{id}-s{n}"), "user": format!("u{n}")})).collect();
+        json!({
+            "id": id,
+            "nodeData": {
+                "health": {
+                    "cpu": {"load1": 0.5, "load5": 0.5, "load15": 0.5, "cores": 4, "utilization": 12},
+                    "mem": {"free": free, "total": 16_000_000_000_u64, "percent": 25.0},
+                },
+                "services": ["launcher"],
+                "sessions": list,
+            },
+            "metadata": metadata,
+        })
+    };
+    vec![
+        node("a", 3, 4_000_000_000, json!({"group": "cpu"})),
+        node("b", 1, 2_000_000_000, json!({"group": "gpu", "gpu": true, "users": ["ann", "bob"]})),
+        node("c", 2, 8_000_000_000, json!({"group": "gpu", "gpu": true, "login": true})),
+    ]
+}
