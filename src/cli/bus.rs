@@ -79,6 +79,7 @@ impl BusArgs {
     }
 }
 
+/// The config at `path`, read for its `[nats]` section.
 pub(super) fn load(path: &Path) -> Result<Config, Exit> {
     let host_zone = zone::of_host(&Disk);
     let loading = Loading { files: &Disk, host_zone: &host_zone, needs: Needs::Nats };

@@ -22,7 +22,7 @@ use super::{frame, sandbox};
 
 /// The hidden command under which the binary is a worker.
 pub const COMMAND: &str = "__worker";
-/// The evaluating thread's stack: Boa's parser takes 26 kB a level of nesting (facts: sandbox).
+/// The evaluating thread's stack: Boa's parser takes 26 kB a level of nesting (ARCHITECTURE.md, Facts).
 const STACK_BYTES: usize = 64 << 20;
 /// Memory that a byte of node document takes in the mirror and in the engines' objects over it.
 const MIRROR_FACTOR: u64 = 24;

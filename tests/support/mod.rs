@@ -1,5 +1,12 @@
 //! What integration tests share: a real NATS server on a free port, and patience that depends on no machine's speed.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
 
 pub(crate) mod nats;
 pub(crate) mod serve;
