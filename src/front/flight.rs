@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use bytes::Bytes;
 
+use crate::model::Report;
 use crate::nats::message::Incoming;
+use crate::nats::wire::{self, Placed};
 use crate::registry::ledger::RequestKey;
 use crate::worker::Question;
 
@@ -26,5 +28,34 @@ impl Flight {
     }
 }
 
-/// What a requester was told, to be told again.
-pub(super) type Told = Map<String, Value>;
+/// What a requester was told of a placement, to be told again.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    /// The node's report when it was chosen, for its addresses.
+    pub(super) report: Arc<Report>,
+    pub(super) decision: Arc<str>,
+    pub(super) generation: u64,
+    pub(super) decided_by: Option<Arc<str>>,
+    pub(super) chain: Arc<str>,
+    pub(super) reserved: bool,
+}
+
+impl Told {
+    /// The reply's body; `expires_in_ms` is how long the reservation, where there is one, still lives.
+    pub(super) fn body(&self, expires_in_ms: u64) -> Bytes {
+        let (hostname, urls) = wire::address(&self.report);
+        let placed = Placed {
+            node: &self.report.id,
+            hostname,
+            urls,
+            decision: &self.decision,
+            generation: self.generation,
+            decided_by: self.decided_by.as_deref(),
+            chain: &self.chain,
+            reservation: self.reserved.then_some(&self.decision),
+            expires_in_ms: self.reserved.then_some(expires_in_ms),
+        };
+        // Strings, numbers and JSON values can always be written.
+        serde_json::to_vec(&placed).unwrap_or_default().into()
+    }
+}

@@ -2,22 +2,20 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::chain::eligibility::reason_against;
 use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
 use crate::model::diagnosis::LogLevel;
 use crate::model::request::DEFAULT_ACTION;
 use crate::model::{Change, Decision, Failure, FailureName, LostReason, Outcome, Reservation};
 use crate::nats::message::{Incoming, Outgoing, Verb};
-use crate::nats::wire::{self, Held};
+use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
 use crate::worker::Question;
 use crate::worker::desk::Ticket;
 
 use super::envelope;
 use super::events::unix_ms;
-use super::flight::Flight;
+use super::flight::{Flight, Told};
 use super::task::Front;
 
 /// A deadline further off than this comes from a clock that is wrong.
@@ -27,7 +25,8 @@ impl Front {
     /// Takes in a question for a chain.
     pub(super) fn ask(&mut self, mut incoming: Incoming) {
         if let Err(failure) = self.look_at_deadline(&mut incoming).and_then(|()| self.take_in(&incoming)) {
-            self.count(&incoming, "", failure.name.as_str());
+            let no_chain = Arc::from("");
+            self.count(&incoming, &no_chain, failure.name.as_str());
             self.fail(&incoming, &failure);
         }
     }
@@ -119,9 +118,8 @@ impl Front {
     fn answer_again(&mut self, key: &RequestKey, incoming: &Incoming) -> bool {
         let now_ms = self.now_ms();
         if let Some(entry) = self.ledger.repeated(key) {
-            let mut told = entry.answer.clone();
-            told.insert("expires_in_ms".to_owned(), entry.expires_ms.saturating_sub(now_ms).into());
-            self.reply(Outgoing::new(incoming, Value::Object(told).to_string().into(), None));
+            let body = entry.answer.body(entry.expires_ms.saturating_sub(now_ms));
+            self.reply(Outgoing::new(incoming, body, None));
             return true;
         }
         let flight = self.by_request.get(key).and_then(|ticket| self.lane.desk.get_mut(*ticket));
@@ -169,22 +167,24 @@ impl Front {
         }
         self.remember_choice(&decision.chain, &node);
         let id = Arc::clone(&flight.question.decision);
-        let Some(told) = self.cluster.get(&node).map(|found| {
-            let expires_in_ms = self.ledger.lifetime_ms();
-            let held = chain.reserve.then_some(Held { reservation: &id, expires_in_ms });
-            wire::placed(&id, decision, found, held)
-        }) else {
-            return;
+        let Some(report) = self.cluster.get(&node).map(|found| Arc::clone(found.report())) else { return };
+        let told = Told {
+            report,
+            decision: Arc::clone(&id),
+            generation: decision.generation,
+            decided_by: decision.decided_by.clone(),
+            chain: Arc::clone(&decision.chain),
+            reserved: chain.reserve,
         };
+        let body = told.body(self.ledger.lifetime_ms());
         tracing::debug!(chain = %decision.chain, decision = %id, %node, "placed");
         if chain.reserve {
             let (user, name) = (Arc::clone(&flight.user), Arc::clone(&flight.session_name));
             let reservation = Reservation { id, node, user, name };
             self.commit(Change::Reserve(reservation.clone()));
-            self.ledger.reserve(reservation, flight.key.clone(), told.clone(), self.now_ms());
+            self.ledger.reserve(reservation, flight.key.clone(), told, self.now_ms());
         }
-        let body = Value::Object(told).to_string();
-        self.conclude(&flight, "placed", |incoming| Outgoing::new(incoming, body.clone().into(), None));
+        self.conclude(&flight, "placed", |incoming| Outgoing::new(incoming, body.clone(), None));
     }
 
     /// Why the node cannot take the session by now; the worker may not have seen the last changes.
@@ -207,7 +207,7 @@ impl Front {
         self.conclude(&flight, failure.name.as_str(), |incoming| Outgoing::failed(incoming, failure));
     }
 
-    fn conclude(&mut self, flight: &Flight, outcome: &str, reply: impl Fn(&Incoming) -> Outgoing) {
+    fn conclude(&mut self, flight: &Flight, outcome: &'static str, reply: impl Fn(&Incoming) -> Outgoing) {
         if let Some(key) = &flight.key {
             self.by_request.remove(key);
         }
@@ -220,8 +220,13 @@ impl Front {
         }
     }
 
-    fn count(&self, incoming: &Incoming, chain: &str, outcome: &str) {
-        self.metrics.decided(chain, outcome, incoming.received.elapsed());
+    fn count(&mut self, incoming: &Incoming, chain: &Arc<str>, outcome: &'static str) {
+        let metrics = &self.metrics;
+        // Looked up once: a family's lookup allocates its labels and takes a lock.
+        let counter =
+            self.counters.entry((Arc::clone(chain), outcome)).or_insert_with(|| metrics.decisions(chain, outcome));
+        counter.inc();
+        metrics.latency.observe(incoming.received.elapsed().as_secs_f64());
     }
 }
 

@@ -20,7 +20,7 @@ use super::events::{Event, Links, Setup, unix_ms};
 use super::flight::Told;
 use super::health::{Board, Health};
 use super::lanes::Lane;
-use super::metrics::Metrics;
+use super::metrics::{DecisionCounter, Metrics};
 
 /// How often expiries, silence and figures are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -64,6 +64,7 @@ pub struct Front {
     pub(super) sequences: BTreeMap<Arc<str>, u64>,
     pub(super) registry: Registry,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) counters: BTreeMap<(Arc<str>, &'static str), DecisionCounter>,
     pub(super) chosen: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     replies: mpsc::Sender<Outgoing>,
     board: Board,
@@ -98,6 +99,7 @@ impl Front {
             by_request: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             sequences: BTreeMap::new(),
+            counters: BTreeMap::new(),
             chosen: BTreeMap::new(),
             replica: format!("{:08x}", dice.next_u32()),
             numbers: 0,

@@ -1,42 +1,45 @@
 //! The JSON that requesters read: placements, failures, diagnoses, pages of nodes. One place, so that the service and
 //! the command line say the same.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::model::diagnosis::LostNodes;
-use crate::model::{Decision, Diagnosis, Failure, Node, Outcome, StepReport};
+use crate::model::{Decision, Diagnosis, Failure, Node, Outcome, Report, StepReport};
 
-/// Reservation part of a placement.
-#[derive(Clone, Copy, Debug)]
-pub struct Held<'a> {
-    /// The reservation's id.
-    pub reservation: &'a str,
-    /// How long it still lives.
-    pub expires_in_ms: u64,
+/// The reply to `NS.place`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Placed<'a> {
+    /// The chosen node.
+    pub node: &'a str,
+    /// Its name for people, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<&'a Value>,
+    /// Where sessions on it are reached, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub urls: Option<&'a Value>,
+    /// The decision's id.
+    pub decision: &'a str,
+    /// The state of the cluster that the decision saw.
+    pub generation: u64,
+    /// The step that chose.
+    pub decided_by: Option<&'a str>,
+    /// The chain's action.
+    pub chain: &'a str,
+    /// The reservation, where the chain makes one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<&'a str>,
+    /// How long the reservation still lives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in_ms: Option<u64>,
 }
 
-/// The reply to `NS.place` for `decision`, which placed on `node`.
+/// A node's name and addresses as a placement tells them: only where it has any.
 #[must_use]
-pub fn placed(id: &str, decision: &Decision, node: &Node, held: Option<Held<'_>>) -> Map<String, Value> {
-    let mut reply = Map::new();
-    let mut put = |name: &str, value: Value| drop(reply.insert(name.to_owned(), value));
-    put("node", json!(&**node.id()));
-    let fields = &node.report().fields;
-    if let Some(hostname) = fields.get("hostname").filter(|hostname| hostname.as_str() != Some("")) {
-        put("hostname", hostname.clone());
-    }
-    if let Some(urls) = fields.get("urls").filter(|urls| urls.as_array().is_some_and(|urls| !urls.is_empty())) {
-        put("urls", urls.clone());
-    }
-    put("decision", json!(id));
-    put("generation", json!(decision.generation));
-    put("decided_by", json!(decision.decided_by));
-    put("chain", json!(decision.chain));
-    if let Some(held) = held {
-        put("reservation", json!(held.reservation));
-        put("expires_in_ms", json!(held.expires_in_ms));
-    }
-    reply
+pub fn address(report: &Report) -> (Option<&Value>, Option<&Value>) {
+    let hostname = report.fields.get("hostname").filter(|hostname| hostname.as_str() != Some(""));
+    let urls = report.fields.get("urls").filter(|urls| urls.as_array().is_some_and(|urls| !urls.is_empty()));
+    (hostname, urls)
 }
 
 /// The largest reply that carries a diagnosis in full. Messages of NATS end at 1 MiB by default, headers included.

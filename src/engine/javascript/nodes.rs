@@ -81,7 +81,7 @@ impl Residents {
 fn is_same_state(left: &Node, right: &Node) -> bool {
     let same_pending = || {
         left.pending().len() == right.pending().len()
-            && left.pending().iter().zip(right.pending()).all(|(left, right)| Arc::ptr_eq(left, right))
+            && left.pending().zip(right.pending()).all(|(left, right)| Arc::ptr_eq(left, right))
     };
     left.revision() == right.revision()
         && Arc::ptr_eq(left.report(), right.report())
