@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::journal::{EventStore, Journal, Kept, Record};
 use super::liveness::{LIMIT, Liveness, RETENTION};
 use super::marks::{MarkBook, MarkStore, StoreError, Stored, Written};
-use super::mirror::{Entry, Incarnation, Mirror, Now, Output};
+use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Now, Output};
 use super::{Registry, RegistryEvent};
 use crate::nats::subjects::encode_key;
 
@@ -86,6 +86,17 @@ impl Hand {
     /// Lets time go by; marks that were written meanwhile are seen first.
     pub fn forward(&mut self, time: Duration) {
         self.see_marks();
+        let mut left = time;
+        while !left.is_zero() {
+            // A leap would look as if this process had not run.
+            let step = left.min(LONGEST_SLEEP);
+            left -= step;
+            self.leap(step);
+        }
+    }
+
+    /// Lets time go by in which this process does not run.
+    pub fn leap(&mut self, time: Duration) {
         self.now.instant += time;
         self.now.unix_ms = self.now.unix_ms.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
         self.store.held().now_ms = self.now.unix_ms;
@@ -282,7 +293,7 @@ mod tests {
         assert_eq!(front.nodes(), "a b");
         hand.forward(Duration::from_secs(60));
         hand.report("b", &document("b"));
-        hand.forward(Duration::from_secs(33));
+        hand.forward(Duration::from_secs(30));
         assert_eq!(front.nodes(), "a- b");
         hand.report("a", &document("a"));
         assert_eq!(front.nodes(), "a b");
@@ -291,7 +302,7 @@ mod tests {
         hand.forward(LIMIT + RETENTION);
         assert_eq!(front.nodes(), "");
         let history = history(&registry, "a", 4).await;
-        let silent = "has not reported for 93 s".to_owned();
+        let silent = "has not reported for 90 s".to_owned();
         assert_eq!(
             history,
             [
@@ -371,6 +382,46 @@ mod tests {
         for (event, times) in [(Joined, 2), (Cordoned, 2), (Uncordoned, 1), (Left, 1)] {
             assert_eq!(events.iter().filter(|other| **other == event).count(), times, "{event:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_mark_that_cannot_be_read_lifts_nothing() {
+        let (registry, mut hand, mut front) = setup();
+        hand.report("a", &document("a"));
+        registry.cordon("a", word()).await.unwrap();
+        hand.see_marks();
+        hand.store.write("a", 1, Some("{\"cordoned\":7}".into())).await.unwrap();
+        hand.see_marks();
+        let refused = front.hear();
+        assert!(matches!(refused.last(), Some(RegistryEvent::Refused { node: Some(_), key, .. }) if key == "mark a"));
+        assert_eq!(front.nodes(), "a#");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_did_not_run_holds_it_against_nobody() {
+        let (_registry, mut hand, mut front) = setup();
+        hand.report("a", &document("a"));
+        hand.forward(Duration::from_secs(50));
+        hand.leap(Duration::from_secs(5_000));
+        assert_eq!(front.nodes(), "a");
+        hand.forward(Duration::from_secs(39));
+        assert_eq!(front.nodes(), "a");
+        hand.forward(Duration::from_secs(1));
+        assert_eq!(front.nodes(), "a-");
+    }
+
+    #[tokio::test]
+    async fn a_loss_is_said_once_per_reason() {
+        let (_registry, mut hand, mut front) = setup();
+        front.hear();
+        for reason in ["x", "x", "y"] {
+            hand.lose(reason);
+        }
+        let lost = |reason: &str| RegistryEvent::Lost { reason: reason.to_owned() };
+        assert_eq!(front.hear(), [lost("x"), lost("y")]);
+        hand.recover([]);
+        hand.lose("y");
+        assert_eq!(front.hear(), [RegistryEvent::Ready { nodes: 0 }, lost("y")]);
     }
 
     #[tokio::test]

@@ -21,6 +21,12 @@ use super::refusals::Refusals;
 use crate::model::{Change, Marks, Report};
 use crate::nats::subjects::decode_key;
 
+/// At least this often somebody calls; a longer silence means that this process did not run, and hears now what was said
+/// meanwhile.
+pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(10);
+const FROZEN: Duration = Duration::from_secs(30);
+/// How often the log says that two agents report as one node.
+const REPEAT: Duration = Duration::from_secs(60);
 /// What a node says of itself that is worth a line of its history when it changes.
 const WORTH_NOTING: [&str; 6] = ["hostname", "urls", "metadata", "staticData", "maxSessions", "cordoned"];
 
@@ -75,6 +81,8 @@ pub(super) struct Mirror {
     refusals: Refusals,
     incarnation: Option<Incarnation>,
     round: Option<Round>,
+    called: Option<Instant>,
+    lost: Option<String>,
     outputs: Vec<Output>,
 }
 
@@ -82,6 +90,10 @@ pub(super) struct Mirror {
 struct Known {
     report: Arc<Report>,
     revision: u64,
+    /// The agent whose report came before that of the present one.
+    former: Option<String>,
+    /// When the log last said that there are two.
+    said: Option<Instant>,
 }
 
 /// What a round has seen so far.
@@ -104,6 +116,8 @@ impl Mirror {
             refusals: Refusals::default(),
             incarnation: None,
             round: None,
+            called: None,
+            lost: None,
             outputs: Vec::new(),
         }
     }
@@ -119,6 +133,8 @@ impl Mirror {
     pub(super) fn complete(&mut self, now: Now) {
         let Some(round) = self.round.take() else { return };
         self.liveness.listen(now.instant);
+        self.called = Some(now.instant);
+        self.lost = None;
         // The broker's own clock tells how old each report is compared with the newest: no clock of ours takes part.
         let newest_ms = round.nodes.values().copied().max().unwrap_or_default();
         for (id, stored_ms) in &round.nodes {
@@ -143,11 +159,16 @@ impl Mirror {
     pub(super) fn lost(&mut self, reason: &str, now: Now) {
         self.abandon(now);
         self.liveness.pause(now.instant);
-        self.event(RegistryEvent::Lost { reason: reason.to_owned() });
+        // Every attempt fails again while the reason lasts.
+        if self.lost.as_deref() != Some(reason) {
+            self.lost = Some(reason.to_owned());
+            self.event(RegistryEvent::Lost { reason: reason.to_owned() });
+        }
     }
 
     /// An entry of the bucket of nodes.
     pub(super) fn node_entry(&mut self, entry: Entry, now: Now) {
+        self.hear(now);
         let id = match decode_key(&entry.key) {
             Ok(id) => Arc::<str>::from(id),
             // Nothing was taken in under such a key, so nothing leaves with it.
@@ -191,6 +212,7 @@ impl Mirror {
 
     /// What time alone brought: nodes that were silent for too long, cool-downs that are over.
     pub(super) fn tick(&mut self, now: Now) {
+        self.hear(now);
         for lapse in self.liveness.lapsed(now.instant) {
             self.lapse(lapse);
         }
@@ -220,6 +242,16 @@ impl Mirror {
         self.refusals.total()
     }
 
+    /// A process that did not run (a machine that was suspended, say) finds that everybody was silent for long.
+    fn hear(&mut self, now: Now) {
+        let before = self.called.replace(now.instant);
+        let gap = before.map(|before| now.instant.saturating_duration_since(before)).unwrap_or_default();
+        if gap > FROZEN {
+            warn!("this process did not run for {} s; no node's silence is held against it", gap.as_secs());
+            self.liveness.forgive(now.instant, gap);
+        }
+    }
+
     /// A round that ends early: what it saw counts, what it did not see says nothing.
     fn abandon(&mut self, now: Now) {
         for id in self.round.take().into_iter().flat_map(|round| round.nodes.into_keys()) {
@@ -232,8 +264,12 @@ impl Mirror {
             info!(node = %id, "the document of node `{id}` can be read again");
         }
         let report = Arc::new(report);
-        let known = Known { report: Arc::clone(&report), revision: entry.revision };
-        let before = self.nodes.insert(Arc::clone(id), known);
+        let before = self.nodes.remove(id);
+        let mut known = Known { report: Arc::clone(&report), revision: entry.revision, former: None, said: None };
+        if let Some(before) = &before {
+            known.succeed(before, now.instant);
+        }
+        self.nodes.insert(Arc::clone(id), known);
         self.event(RegistryEvent::Change(Change::Report(Arc::clone(&report))));
         if let Some(before) = &before {
             let changed = differences(&before.report, &report);
@@ -367,6 +403,33 @@ impl Mirror {
     }
 }
 
+impl Known {
+    /// Looks for two agents that report as one node, each overwriting the other: an agent that was started again is
+    /// another one too, but the former does not come back.
+    fn succeed(&mut self, before: &Self, now: Instant) {
+        self.former.clone_from(&before.former);
+        self.said = before.said;
+        let (present, last) = (agent(&self.report), agent(&before.report));
+        if present == last {
+            return;
+        }
+        let repeated = before.said.is_some_and(|said| now.saturating_duration_since(said) < REPEAT);
+        if present.is_some() && before.former == present && !repeated {
+            let (one, other) = (present.as_deref().unwrap_or_default(), last.as_deref().unwrap_or_default());
+            warn!(node = %self.report.id, "two agents report as node `{}`: {one}, and {other}", self.report.id);
+            self.said = Some(now);
+        }
+        self.former = last;
+    }
+}
+
+/// The process that made a report, where it says so.
+fn agent(report: &Report) -> Option<String> {
+    let hostname = report.fields.get("hostname").and_then(Value::as_str).unwrap_or_default();
+    let process = report.fields.get("nodeData")?.get("health")?.get("process")?.get("pid")?;
+    Some(format!("process {process} on `{hostname}`"))
+}
+
 fn owned((id, mark): (&Arc<str>, &Mark)) -> (Arc<str>, Mark) {
     (Arc::clone(id), mark.clone())
 }
@@ -382,4 +445,31 @@ fn address(report: &Report) -> &str {
 fn differences(before: &Report, after: &Report) -> Vec<&'static str> {
     let fields = WORTH_NOTING.into_iter().filter(|name| before.fields.get(*name) != after.fields.get(*name));
     fields.chain((before.services != after.services).then_some("services")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn two_agents_of_one_node_are_told_from_one_that_was_started_again() {
+        let start = Instant::now();
+        let mut present: Option<Known> = None;
+        let mut report = |pid: u64, second: u64| {
+            let document = json!({"id": "a", "nodeData": {"health": {"process": {"pid": pid}}}});
+            let report = Arc::new(Report::from_value(document).unwrap());
+            let mut known = Known { report, revision: 0, former: None, said: None };
+            let now = start + Duration::from_secs(second);
+            if let Some(before) = &present {
+                known.succeed(before, now);
+            }
+            let said_now = known.said == Some(now);
+            present = Some(known);
+            said_now
+        };
+        let said: Vec<bool> =
+            [(1, 0), (1, 1), (2, 2), (2, 3), (3, 4), (2, 5), (3, 6), (2, 70)].map(|(pid, at)| report(pid, at)).into();
+        assert_eq!(said, [false, false, false, false, false, true, false, true]);
+    }
 }
