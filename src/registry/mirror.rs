@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde_json::Value;
 use tracing::{info, warn};
 
 use super::RegistryEvent;
 use super::journal::{Happening, Record};
+use super::known::Known;
 use super::liveness::{Lapse, Liveness, Reported};
 use super::marks::Mark;
 use super::refusals::Refusals;
@@ -25,11 +25,6 @@ use crate::nats::subjects::decode_key;
 /// meanwhile.
 pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 const FROZEN: Duration = Duration::from_secs(30);
-/// How often the log says that two agents report as one node.
-const REPEAT: Duration = Duration::from_secs(60);
-/// What a node says of itself that is worth a line of its history when it changes.
-const WORTH_NOTING: [&str; 6] = ["hostname", "urls", "metadata", "staticData", "maxSessions", "cordoned"];
-
 /// The marks of all nodes, shared with whoever lists them.
 pub(super) type SharedMarks = Arc<Mutex<BTreeMap<Arc<str>, Mark>>>;
 
@@ -86,16 +81,6 @@ pub(super) struct Mirror {
     outputs: Vec<Output>,
 }
 
-#[derive(Debug)]
-struct Known {
-    report: Arc<Report>,
-    revision: u64,
-    /// The agent whose report came before that of the present one.
-    former: Option<String>,
-    /// When the log last said that there are two.
-    said: Option<Instant>,
-}
-
 /// What a round has seen so far.
 #[derive(Debug, Default)]
 struct Round {
@@ -104,6 +89,8 @@ struct Round {
     nodes: BTreeMap<Arc<str>, i64>,
     marks: BTreeSet<Arc<str>>,
     joined: Vec<Arc<str>>,
+    /// Nodes with a document that cannot be read: that is no sign of life, and none of absence.
+    refused: BTreeSet<Arc<str>>,
 }
 
 impl Mirror {
@@ -139,7 +126,9 @@ impl Mirror {
         let newest_ms = round.nodes.values().copied().max().unwrap_or_default();
         for (id, stored_ms) in &round.nodes {
             let age = Duration::from_millis(newest_ms.saturating_sub(*stored_ms).unsigned_abs());
-            self.liveness.reported(id, now.instant, age);
+            if self.liveness.reported(id, now.instant, age) == Reported::Returned {
+                self.note_of(id, Happening::Joined, String::new());
+            }
         }
         let before = self.incarnation.replace(round.incarnation.clone());
         self.settle_nodes(&round, before.as_ref(), now);
@@ -265,17 +254,13 @@ impl Mirror {
         }
         let report = Arc::new(report);
         let before = self.nodes.remove(id);
-        let mut known = Known { report: Arc::clone(&report), revision: entry.revision, former: None, said: None };
-        if let Some(before) = &before {
-            known.succeed(before, now.instant);
-        }
+        let known = Known::new(Arc::clone(&report), entry.revision, before.as_ref(), now.instant);
+        let (changed, address) =
+            (before.as_ref().map(|before| known.differences(before)).unwrap_or_default(), known.address().to_owned());
         self.nodes.insert(Arc::clone(id), known);
-        self.event(RegistryEvent::Change(Change::Report(Arc::clone(&report))));
-        if let Some(before) = &before {
-            let changed = differences(&before.report, &report);
-            if !changed.is_empty() {
-                self.note_of(id, Happening::Changed, changed.join(", "));
-            }
+        self.event(RegistryEvent::Change(Change::Report(report)));
+        if !changed.is_empty() {
+            self.note_of(id, Happening::Changed, changed.join(", "));
         }
         if let Some(round) = &mut self.round {
             round.nodes.insert(Arc::clone(id), entry.stored_ms);
@@ -285,8 +270,8 @@ impl Mirror {
             return;
         }
         match self.liveness.reported(id, now.instant, Duration::ZERO) {
-            Reported::Joined => info!(node = %id, address = address(&report), "node joined: `{id}`"),
-            Reported::Returned => info!(node = %id, address = address(&report), "node is back: `{id}`"),
+            Reported::Joined => info!(node = %id, address, "node joined: `{id}`"),
+            Reported::Returned => info!(node = %id, address, "node is back: `{id}`"),
             Reported::Stayed => return,
         }
         self.note_of(id, Happening::Joined, String::new());
@@ -298,7 +283,7 @@ impl Mirror {
             round.nodes.remove(id);
         }
         if let Some(known) = self.nodes.get(id) {
-            info!(node = %id, address = address(&known.report), "node left: `{id}` said so");
+            info!(node = %id, address = known.address(), "node left: `{id}` said so");
             self.note_of(id, Happening::Left, "it said so".to_owned());
             self.nodes.remove(id);
             self.event(RegistryEvent::Change(Change::Remove(Arc::clone(id))));
@@ -310,7 +295,7 @@ impl Mirror {
             Lapse::Stale { id, silent } => {
                 let seconds = silent.as_secs();
                 let reason = format!("has not reported for {seconds} s");
-                let address = self.nodes.get(&id).map(|known| address(&known.report)).unwrap_or_default();
+                let address = self.nodes.get(&id).map(Known::address).unwrap_or_default();
                 warn!(node = %id, address, seconds, "node left: `{id}` {address} {reason}");
                 self.note_of(&id, Happening::Left, reason);
                 self.event(RegistryEvent::Change(Change::Stale(id)));
@@ -330,7 +315,8 @@ impl Mirror {
         if before.is_none_or(|before| before.nodes != round.incarnation.nodes) {
             return;
         }
-        let unseen: Vec<_> = self.liveness.live().filter(|id| !round.nodes.contains_key(*id)).cloned().collect();
+        let seen = |id: &Arc<str>| round.nodes.contains_key(id) || round.refused.contains(id);
+        let unseen: Vec<_> = self.liveness.live().filter(|id| !seen(id)).cloned().collect();
         for id in unseen {
             if let Some(lapse) = self.liveness.vanished(&id, now.instant) {
                 self.lapse(lapse);
@@ -384,6 +370,9 @@ impl Mirror {
 
     fn refuse(&mut self, node: Option<Arc<str>>, key: String, reason: &dyn std::fmt::Display, now: Now) {
         let reason = reason.to_string();
+        if let (Some(round), Some(node)) = (&mut self.round, &node) {
+            round.refused.insert(Arc::clone(node));
+        }
         if let Some(quiet) = self.refusals.count(&key, now.instant) {
             let more = if quiet > 0 { format!("; {quiet} more like it were not logged") } else { String::new() };
             warn!(key, node = node.as_deref().unwrap_or_default(), "document `{key}` refused: {reason}{more}");
@@ -403,73 +392,6 @@ impl Mirror {
     }
 }
 
-impl Known {
-    /// Looks for two agents that report as one node, each overwriting the other: an agent that was started again is
-    /// another one too, but the former does not come back.
-    fn succeed(&mut self, before: &Self, now: Instant) {
-        self.former.clone_from(&before.former);
-        self.said = before.said;
-        let (present, last) = (agent(&self.report), agent(&before.report));
-        if present == last {
-            return;
-        }
-        let repeated = before.said.is_some_and(|said| now.saturating_duration_since(said) < REPEAT);
-        if present.is_some() && before.former == present && !repeated {
-            let (one, other) = (present.as_deref().unwrap_or_default(), last.as_deref().unwrap_or_default());
-            warn!(node = %self.report.id, "two agents report as node `{}`: {one}, and {other}", self.report.id);
-            self.said = Some(now);
-        }
-        self.former = last;
-    }
-}
-
-/// The process that made a report, where it says so.
-fn agent(report: &Report) -> Option<String> {
-    let hostname = report.fields.get("hostname").and_then(Value::as_str).unwrap_or_default();
-    let process = report.fields.get("nodeData")?.get("health")?.get("process")?.get("pid")?;
-    Some(format!("process {process} on `{hostname}`"))
-}
-
 fn owned((id, mark): (&Arc<str>, &Mark)) -> (Arc<str>, Mark) {
     (Arc::clone(id), mark.clone())
-}
-
-/// Where a person would look for the node.
-fn address(report: &Report) -> &str {
-    let url = report.fields.get("urls").and_then(|urls| urls.get(0)).and_then(Value::as_str);
-    let hostname = || report.fields.get("hostname").and_then(Value::as_str);
-    url.or_else(hostname).unwrap_or_default()
-}
-
-/// What changed in what a node says of itself, beyond health and sessions.
-fn differences(before: &Report, after: &Report) -> Vec<&'static str> {
-    let fields = WORTH_NOTING.into_iter().filter(|name| before.fields.get(*name) != after.fields.get(*name));
-    fields.chain((before.services != after.services).then_some("services")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn two_agents_of_one_node_are_told_from_one_that_was_started_again() {
-        let start = Instant::now();
-        let mut present: Option<Known> = None;
-        let mut report = |pid: u64, second: u64| {
-            let document = json!({"id": "a", "nodeData": {"health": {"process": {"pid": pid}}}});
-            let report = Arc::new(Report::from_value(document).unwrap());
-            let mut known = Known { report, revision: 0, former: None, said: None };
-            let now = start + Duration::from_secs(second);
-            if let Some(before) = &present {
-                known.succeed(before, now);
-            }
-            let said_now = known.said == Some(now);
-            present = Some(known);
-            said_now
-        };
-        let said: Vec<bool> =
-            [(1, 0), (1, 1), (2, 2), (2, 3), (3, 4), (2, 5), (3, 6), (2, 70)].map(|(pid, at)| report(pid, at)).into();
-        assert_eq!(said, [false, false, false, false, false, true, false, true]);
-    }
 }
