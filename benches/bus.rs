@@ -3,8 +3,6 @@
 //! Alternating runs of both, medians: the machine, the server and the client are the same, so the ratio is what the
 //! service costs on top of NATS. The echo is this program again, in a process of its own as the service is.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot run must end")]
-
 #[path = "../tests/support/mod.rs"]
 mod support;
 

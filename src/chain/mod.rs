@@ -6,6 +6,7 @@
 pub mod candidates;
 pub mod eligibility;
 pub mod evaluate;
+mod explain;
 pub mod pernode;
 pub mod recency;
 pub mod spec;

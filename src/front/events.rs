@@ -30,4 +30,8 @@ pub struct Setup {
     pub queue: usize,
     /// How long a reservation lives, in milliseconds.
     pub reservation_ms: u64,
+    /// How long a node is left out after a failed start, in milliseconds.
+    pub cooldown_ms: u64,
+    /// How often a decision that the ledger refuses is taken again.
+    pub retries: u32,
 }

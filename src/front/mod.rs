@@ -13,4 +13,4 @@ mod placing;
 mod task;
 
 pub use events::{Event, Setup};
-pub use task::{Front, Inbox, run};
+pub use task::{Front, Inbox, Links, run};

@@ -11,7 +11,7 @@ use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
 use crate::model::diagnosis::LogLevel;
 use crate::model::json::{self, JsonLimits};
 use crate::model::request::DEFAULT_ACTION;
-use crate::model::{Change, Decision, Failure, FailureName, LostReason, Outcome, Reservation};
+use crate::model::{Change, Decision, Failure, FailureName, LostReason, Outcome, Request, Reservation};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire::{self, Held};
 use crate::registry::ledger::RequestKey;
@@ -20,8 +20,6 @@ use crate::worker::desk::Ticket;
 
 use super::task::{Front, unix_ms};
 
-/// How often a decision that the ledger refuses is taken again.
-const COMMIT_RETRIES: u8 = 5;
 /// A deadline further off than this comes from a clock that is wrong.
 const DEADLINE_HORIZON_MS: i64 = 3_600_000;
 
@@ -33,7 +31,7 @@ pub(super) struct Flight {
     key: Option<RequestKey>,
     user: Arc<str>,
     session_name: Arc<str>,
-    retries: u8,
+    retries: u32,
 }
 
 impl Flight {
@@ -131,7 +129,7 @@ impl Front {
         let payload: &[u8] = if incoming.payload.trim_ascii().is_empty() { b"{}" } else { &incoming.payload };
         let text = std::str::from_utf8(payload).map_err(|error| bad(format!("the request is not UTF-8: {error}")))?;
         let envelope: Envelope<'_> = json::parse_as(payload, JsonLimits::bytes(limit))
-            .map_err(|error| bad(format!("the request is {error}")))?;
+            .map_err(|error| bad(wrong(payload, limit).unwrap_or_else(|| format!("the request is {error}"))))?;
         let action = envelope.action.as_deref().unwrap_or(DEFAULT_ACTION);
         let Some(chain) = self.setup.birth.set.get(action) else {
             let known: Vec<_> = self.setup.birth.set.chains.iter().map(|chain| &*chain.action).collect();
@@ -211,14 +209,14 @@ impl Front {
         let Some(flight) = self.lane.desk.answered(ticket) else { return };
         log_lines(&decision);
         if flight.question.purpose == Purpose::Explain {
-            let body = wire::explained(&flight.question.decision, &decision).to_string();
+            let body = wire::text(wire::explained(&flight.question.decision, &decision));
             return self.conclude(&flight, "explained", |incoming| Outgoing::new(incoming, body.clone().into(), None));
         }
         match &decision.outcome {
             Outcome::Placed(node) => self.place(flight, Arc::clone(node), &decision),
             Outcome::Failed(failure) => {
                 tracing::info!(chain = %decision.chain, decision = %flight.question.decision, %failure, "not placed");
-                let body = wire::failed(failure, Some(&decision.diagnosis)).to_string();
+                let body = wire::text(wire::failed(failure, Some(&decision.diagnosis)));
                 let error = Some((failure.name, failure.message.clone()));
                 self.conclude(&flight, failure.name.as_str(), |incoming| {
                     Outgoing::new(incoming, body.clone().into(), error.clone())
@@ -238,11 +236,11 @@ impl Front {
             if chain.reserve {
                 self.lane.undo(Change::Release(Arc::clone(&flight.question.decision)));
             }
-            if flight.retries < COMMIT_RETRIES {
+            if flight.retries < self.setup.retries {
                 flight.retries += 1;
                 return self.lane.desk.submit(flight.question.ticket, flight);
             }
-            let message = format!("`{node}` was chosen {} times and is {}", COMMIT_RETRIES + 1, refusal.phrase());
+            let message = format!("`{node}` was chosen {} times and is {}", flight.retries + 1, refusal.phrase());
             return self.give_up(flight, &Failure::new(FailureName::NoNode, message));
         }
         self.remember_choice(&decision.chain, &node);
@@ -301,6 +299,11 @@ impl Front {
     fn count(&self, incoming: &Incoming, chain: &str, outcome: &str) {
         self.metrics.decided(chain, outcome, incoming.received.elapsed());
     }
+}
+
+/// What is wrong with a request in the words of its full reading, which the worker would otherwise do.
+fn wrong(payload: &[u8], limit: usize) -> Option<String> {
+    Request::parse(payload, limit, "").err().map(|error| error.to_string())
 }
 
 /// What the scripts logged, under their names.

@@ -8,7 +8,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tokio::sync::mpsc;
 
-use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, LimitKind};
+use crate::model::{Arrangement, Change, Cluster, Failure, FailureName};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::wire;
 use crate::registry::ledger::{Ledger, RequestKey};
@@ -37,13 +37,28 @@ const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
 /// Where the front's events come from.
 pub struct Inbox {
-    /// Requests.
-    pub requests: mpsc::Receiver<Incoming>,
-    /// Changes of the cluster.
-    pub registry: mpsc::Receiver<RegistryEvent>,
-    /// Reloads and the stop.
-    pub events: mpsc::Receiver<Event>,
+    requests: mpsc::Receiver<Incoming>,
+    registry: mpsc::Receiver<RegistryEvent>,
+    events: mpsc::Receiver<Event>,
     words: mpsc::Receiver<(u64, WorkerEvent)>,
+}
+
+/// The other ends of what a front sends itself and is sent.
+#[derive(Clone, Debug)]
+pub struct Links {
+    /// Births, reloads and the stop.
+    pub events: mpsc::Sender<Event>,
+    pub(super) words: mpsc::Sender<(u64, WorkerEvent)>,
+}
+
+impl Inbox {
+    /// An inbox for requests and changes of the cluster, and its links.
+    #[must_use]
+    pub fn new(requests: mpsc::Receiver<Incoming>, registry: mpsc::Receiver<RegistryEvent>) -> (Self, Links) {
+        let (events_in, events) = mpsc::channel(EVENTS_WAITING);
+        let (words_in, words) = mpsc::channel(WORDS_WAITING);
+        (Self { requests, registry, events, words }, Links { events: events_in, words: words_in })
+    }
 }
 
 /// The state of the front.
@@ -72,7 +87,7 @@ pub struct Front {
 }
 
 impl Front {
-    /// A front that has started its first worker for `setup`, and its inbox; `events` is the other end of the inbox's.
+    /// A front that is starting its first worker for `setup`; `seed` is what its random numbers come from.
     #[must_use]
     pub fn new(
         setup: Setup,
@@ -80,16 +95,14 @@ impl Front {
         metrics: Arc<Metrics>,
         board: Board,
         replies: mpsc::Sender<Outgoing>,
+        links: Links,
         seed: [u8; 16],
-    ) -> (Self, mpsc::Sender<Event>, impl FnOnce(mpsc::Receiver<Incoming>, mpsc::Receiver<RegistryEvent>) -> Inbox)
-    {
-        let (events_in, events) = mpsc::channel(EVENTS_WAITING);
-        let (words_in, words) = mpsc::channel(WORDS_WAITING);
+    ) -> Self {
         let mut dice = Pcg64Mcg::from_seed(seed);
         let mut front = Self {
             cluster: Cluster::new(Arrangement::ById),
             ledger: Ledger::new(setup.reservation_ms),
-            lane: Lane::new(events_in.clone(), words_in),
+            lane: Lane::new(links),
             by_request: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             sequences: BTreeMap::new(),
@@ -110,7 +123,7 @@ impl Front {
             dice,
         };
         front.start_worker(front.setup.clone());
-        (front, events_in, |requests, registry| Inbox { requests, registry, events, words })
+        front
     }
 
     /// This replica's name, which its decisions and reservations carry.
@@ -148,7 +161,7 @@ impl Front {
 
     /// Where what was written down is told.
     pub(super) fn events(&self) -> mpsc::Sender<Event> {
-        self.lane.events.clone()
+        self.lane.links.events.clone()
     }
 
     pub(super) fn fail(&mut self, incoming: &Incoming, failure: &Failure) {
@@ -242,9 +255,9 @@ impl Front {
             WorkerEvent::Exited(Ended { how, killed }) => {
                 self.metrics.worker_deaths.inc();
                 tracing::warn!(unanswered = self.lane.desk.len(), "the worker {how}: starting another, asking again");
-                if let Some((_, flight)) = self.lane.lost(killed) {
+                if let Some((flight, kind)) = self.lane.lost(killed) {
                     let message = format!("the request ended two workers, the last one {how}");
-                    self.give_up(flight, &Failure::limit(LimitKind::Crash, message));
+                    self.give_up(flight, &Failure::limit(kind, message));
                 }
                 if !self.lane.expects() {
                     self.start_worker(self.setup.clone());
@@ -310,6 +323,7 @@ impl Front {
         if let Some(setup) = self.lane.hand_over() {
             tracing::info!(pid = self.lane.pid(), chains = setup.birth.set.chains.len(), "a worker is ready");
             self.notes.remove("worker");
+            self.ledger.set_lifetime_ms(setup.reservation_ms);
             self.setup = setup;
             self.show();
         }

@@ -1,6 +1,6 @@
 //! A decision: what a chain said in the end, a node or why none.
 //!
-//! The failure names are the service's contract with launchers (DESIGN section 7); codes follow HTTP's habits.
+//! The failure names are the service's contract with launchers (ARCHITECTURE.md, Contracts); codes follow HTTP's habits.
 
 use std::fmt;
 use std::sync::Arc;

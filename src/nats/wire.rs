@@ -39,6 +39,30 @@ pub fn placed(id: &str, decision: &Decision, node: &Node, held: Option<Held<'_>>
     reply
 }
 
+/// The largest reply that carries a diagnosis in full. Messages of NATS end at 1 MiB by default, headers included.
+const MAX_REPLY_BYTES: usize = 512 * 1024;
+
+/// `reply` as text; where long ids, many steps or talkative scripts make it larger than a message may be, without what
+/// each step lost and logged.
+#[must_use]
+pub fn text(mut reply: Value) -> String {
+    let text = reply.to_string();
+    if text.len() <= MAX_REPLY_BYTES {
+        return text;
+    }
+    let diagnosis = if reply.get("error").is_some_and(|error| error.get("diagnosis").is_some()) {
+        reply.pointer_mut("/error/diagnosis")
+    } else {
+        Some(&mut reply)
+    };
+    let steps = diagnosis.and_then(|diagnosis| diagnosis.get_mut("steps")).and_then(Value::as_array_mut);
+    for step in steps.into_iter().flatten().filter_map(Value::as_object_mut) {
+        step.retain(|name, _| !matches!(name.as_str(), "lost" | "log"));
+        step.insert("cut".to_owned(), json!(true));
+    }
+    reply.to_string()
+}
+
 /// The body of an error reply.
 #[must_use]
 pub fn failed(failure: &Failure, diagnosis: Option<&Diagnosis>) -> Value {
