@@ -9,7 +9,7 @@ use std::sync::Arc;
 use boa_engine::{Context, JsValue, Source, js_string};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use serde_json::{Value, json};
-use whither::chain::evaluate::{Ask, Unwatched};
+use whither::chain::{Ask, Unwatched};
 use whither::chain::{ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec};
 use whither::clock::Stopped;
 use whither::evaluator::{Evaluator, Question, Senses};

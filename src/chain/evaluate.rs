@@ -3,7 +3,6 @@
 //! Nothing may assume that a chain runs in one go: at an executable step the decision becomes a [`Suspended`], plain
 //! data that crosses processes and waits. Rejected: an `async` evaluation, whose state could not leave its process.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,64 +10,21 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Moment, Stopwatch};
 use crate::model::diagnosis::LostNodes;
 use crate::model::{
-    Candidate, Cluster, Decision, Diagnosis, Failure, FailureName, LostReason, Outcome, Position, Request, Said,
-    SlotIndex, StepReport, Verdict,
+    Candidate, Cluster, Decision, Diagnosis, Failure, FailureName, LostReason, Outcome, Position, Said, SlotIndex,
+    StepReport, Verdict,
 };
 use crate::script::{
     Absent, Answer, Asked, Call, LogBook, Policy, Returned, Scene, Script, ScriptError, ScriptLimits, Shape,
 };
 
+use super::ask::Ask;
 use super::candidates::{Held, note_lost};
 use super::eligibility::reason_against;
 use super::explain::{self, View};
 use super::pernode::{self, Surroundings};
 use super::spec::{OnError, OnUnplaceable, Purpose};
+use super::witness::{Calls, Witness};
 use super::{Chain, Recency, Step, StepKind, verdict};
-
-/// A question for a chain, with everything that comes from outside.
-#[derive(Clone, Debug)]
-pub struct Ask {
-    /// The request.
-    pub request: Arc<Request>,
-    /// What it is decided for.
-    pub purpose: Purpose,
-    /// The node that `explain` asks about.
-    pub about: Option<Arc<str>>,
-    /// Request time, Unix milliseconds.
-    pub now_ms: i64,
-    /// The request's random bits.
-    pub seed: u64,
-    /// How many requests of the action came before it.
-    pub sequence: u64,
-}
-
-/// Is told what runs, so that a watchdog can name the culprit. Knows nothing of time itself.
-pub trait Witness {
-    /// Step `step` of the current decision begins.
-    fn step(&self, step: usize);
-    /// The per-node functions are asked about `node`.
-    fn node(&self, node: &Arc<str>);
-}
-
-/// A witness that looks away.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unwatched;
-
-impl Witness for Unwatched {
-    fn step(&self, _step: usize) {}
-    fn node(&self, _node: &Arc<str>) {}
-}
-
-/// Counts calls of script functions.
-#[derive(Debug, Default)]
-pub struct Calls(Cell<u64>);
-
-impl Calls {
-    /// One more call.
-    pub fn count(&self) {
-        self.0.set(self.0.get() + 1);
-    }
-}
 
 /// What an evaluation stands on.
 #[derive(Clone, Copy)]
@@ -217,7 +173,7 @@ impl Evaluation<'_> {
         let (calls, start) = (Calls::default(), self.stage.stopwatch.micros());
         let answer = ask(self, &mut lost, &calls);
         let cost_us = self.stage.stopwatch.micros().saturating_sub(start);
-        Told { answer, trace: Trace { lost, calls: calls.0.get(), cost_us } }
+        Told { answer, trace: Trace { lost, calls: calls.made(), cost_us } }
     }
 
     fn ask_script(

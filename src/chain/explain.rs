@@ -3,7 +3,7 @@
 use crate::model::diagnosis::LostNodes;
 use crate::model::{Cluster, Diagnosis, Outcome};
 
-use super::evaluate::Ask;
+use super::ask::Ask;
 use super::{Chain, StepKind};
 
 /// What a decision was taken on.

@@ -32,7 +32,7 @@ impl RemoteArgs {
     /// Runs `ask` with a connection.
     ///
     /// # Errors
-    /// As [`with_bus`].
+    /// Where NATS is not reached in time, and what `ask` says.
     pub fn with_bus<T>(&self, ask: impl AsyncFnOnce(Bus, Namespace) -> Result<T, Exit>) -> Result<T, Exit> {
         with_bus(&self.bus, self.config.as_deref(), ask)
     }

@@ -12,8 +12,8 @@ use crate::nats::wire;
 
 use crate::registry::marks::Word;
 
-use super::events::Event;
-use super::task::{Front, unix_ms};
+use super::events::{Event, unix_ms};
+use super::task::Front;
 
 /// Nodes in a page, where the requester names no limit, and at most.
 const PAGE: (usize, usize) = (100, 1000);

@@ -9,9 +9,8 @@ use crate::model::{Change, LimitKind};
 use crate::worker::desk::Cause;
 use crate::worker::{BirthError, Desk, Order, Overrun, Worker};
 
-use super::events::{Event, Setup};
-use super::placing::Flight;
-use super::task::Links;
+use super::events::{Event, Links, Setup};
+use super::flight::Flight;
 
 /// Questions that a worker holds at most; more wait at the desk, where their deadline is still looked at.
 const ASKED_AT_ONCE: usize = 4096;

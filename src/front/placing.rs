@@ -1,102 +1,27 @@
 //! Questions for a chain, from the requester's message to the reply: taken in, asked, committed in order.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::chain::eligibility::reason_against;
 use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
 use crate::model::diagnosis::LogLevel;
-use crate::model::json::{self, JsonLimits};
 use crate::model::request::DEFAULT_ACTION;
-use crate::model::{Change, Decision, Failure, FailureName, LostReason, Outcome, Request, Reservation};
+use crate::model::{Change, Decision, Failure, FailureName, LostReason, Outcome, Reservation};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire::{self, Held};
 use crate::registry::ledger::RequestKey;
 use crate::worker::Question;
 use crate::worker::desk::Ticket;
 
-use super::task::{Front, unix_ms};
+use super::envelope;
+use super::events::unix_ms;
+use super::flight::Flight;
+use super::task::Front;
 
 /// A deadline further off than this comes from a clock that is wrong.
 const DEADLINE_HORIZON_MS: i64 = 3_600_000;
-
-/// A question under way, with those who wait for its answer.
-#[derive(Debug)]
-pub(super) struct Flight {
-    pub(super) question: Question,
-    waiting: Vec<Incoming>,
-    key: Option<RequestKey>,
-    user: Arc<str>,
-    session_name: Arc<str>,
-    retries: u32,
-}
-
-impl Flight {
-    /// Whether nobody waits any more, by the deadlines.
-    pub(super) fn is_late(&self, now_ms: i64) -> bool {
-        self.waiting.iter().all(|incoming| incoming.deadline_ms.is_some_and(|deadline| deadline < now_ms))
-    }
-}
-
-/// What a requester was told, to be told again.
-pub(super) type Told = Map<String, Value>;
-
-/// What the front reads of a request: enough to route it and to recognise it. The worker reads the rest.
-#[derive(Debug, Default, Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, default)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    action: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    node: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    user: Option<Person<'a>>,
-    #[serde(borrow, default)]
-    data: Option<Start<'a>>,
-    #[serde(borrow, default)]
-    params: Option<Params<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Params<'a> {
-    #[serde(borrow, default)]
-    me: Option<Person<'a>>,
-    #[serde(borrow, default)]
-    start: Option<Start<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Person<'a> {
-    #[serde(borrow, default)]
-    login: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    username: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    sub: Option<Cow<'a, str>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Start<'a> {
-    #[serde(borrow, default)]
-    name: Option<Cow<'a, str>>,
-}
-
-impl Envelope<'_> {
-    fn login(&self) -> &str {
-        let person = self.user.as_ref().or_else(|| self.params.as_ref().and_then(|params| params.me.as_ref()));
-        let names = person.map(|person| [&person.login, &person.username, &person.sub]);
-        names.into_iter().flatten().flatten().map(|name| &**name).find(|name| !name.is_empty()).unwrap_or_default()
-    }
-
-    fn session_name(&self) -> &str {
-        let start = self.data.as_ref().or_else(|| self.params.as_ref().and_then(|params| params.start.as_ref()));
-        start.and_then(|start| start.name.as_deref()).unwrap_or_default()
-    }
-}
 
 impl Front {
     /// Takes in a question for a chain.
@@ -128,8 +53,7 @@ impl Front {
         let limit = self.setup.birth.limits.request_bytes;
         let payload: &[u8] = if incoming.payload.trim_ascii().is_empty() { b"{}" } else { &incoming.payload };
         let text = std::str::from_utf8(payload).map_err(|error| bad(format!("the request is not UTF-8: {error}")))?;
-        let envelope: Envelope<'_> = json::parse_as(payload, JsonLimits::bytes(limit))
-            .map_err(|error| bad(wrong(payload, limit).unwrap_or_else(|| format!("the request is {error}"))))?;
+        let envelope = envelope::read(payload, limit).map_err(bad)?;
         let action = envelope.action.as_deref().unwrap_or(DEFAULT_ACTION);
         let Some(chain) = self.setup.birth.set.get(action) else {
             let known: Vec<_> = self.setup.birth.set.chains.iter().map(|chain| &*chain.action).collect();
@@ -299,11 +223,6 @@ impl Front {
     fn count(&self, incoming: &Incoming, chain: &str, outcome: &str) {
         self.metrics.decided(chain, outcome, incoming.received.elapsed());
     }
-}
-
-/// What is wrong with a request in the words of its full reading, which the worker would otherwise do.
-fn wrong(payload: &[u8], limit: usize) -> Option<String> {
-    Request::parse(payload, limit, "").err().map(|error| error.to_string())
 }
 
 /// What the scripts logged, under their names.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
@@ -16,11 +16,11 @@ use crate::registry::{Registry, RegistryEvent};
 use crate::worker::desk::Ticket;
 use crate::worker::{Ended, Order, WorkerEvent};
 
-use super::events::{Event, Setup};
+use super::events::{Event, Links, Setup, unix_ms};
+use super::flight::Told;
 use super::health::{Board, Health};
 use super::lanes::Lane;
 use super::metrics::Metrics;
-use super::placing::Told;
 
 /// How often expiries, silence and figures are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -41,14 +41,6 @@ pub struct Inbox {
     registry: mpsc::Receiver<RegistryEvent>,
     events: mpsc::Receiver<Event>,
     words: mpsc::Receiver<(u64, WorkerEvent)>,
-}
-
-/// The other ends of what a front sends itself and is sent.
-#[derive(Clone, Debug)]
-pub struct Links {
-    /// Births, reloads and the stop.
-    pub events: mpsc::Sender<Event>,
-    pub(super) words: mpsc::Sender<(u64, WorkerEvent)>,
 }
 
 impl Inbox {
@@ -349,12 +341,6 @@ impl Front {
             self.give_up(flight, &failure);
         }
     }
-}
-
-/// Unix time in milliseconds.
-pub(super) fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Runs the front until it was told to stop and has answered what it owes.
