@@ -228,9 +228,18 @@ async fn too_many_sessions_become_a_number_and_nothing_is_left_unsaid() {
 async fn a_broker_that_forgot_everything_is_told_again() {
     let mut nats = Nats::start();
     let mut agent = Agent::start(&nats, &["--id", "a", "--interval", RARELY]);
-    reported(&nats, "a", |_| true).await;
+    let second = Agent::start(&nats, &["--id", "b", "--interval", RARELY]);
+    for (id, agent) in [("a", &agent), ("b", &second)] {
+        reported(&nats, id, |_| true).await;
+        agent.says("is in the cluster").await;
+    }
     nats.kill();
     agent.says("lost the connection").await;
+    let mut leaving = second;
+    leaving.says("lost the connection").await;
+    leaving.signal(Signal::TERM);
+    assert!(leaving.ends().await.success());
+    assert!(leaving.log().contains("could not say that it leaves"));
     nats.wipe();
     nats.restart();
     reported(&nats, "a", |_| true).await;
@@ -256,11 +265,11 @@ async fn a_broker_that_is_away_is_waited_for_and_stops_nobody() {
     let mut waiting = Agent::start(&nats, &["--id", "waiting"]);
     let mut impatient = Agent::start(&nats, &["--id", "impatient"]);
     for agent in [&waiting, &impatient] {
-        agent.says("NATS does not answer at nats://127.0.0.1:").await;
+        agent.says("cannot connect to NATS at nats://127.0.0.1:").await;
     }
     impatient.signal(Signal::TERM);
     assert!(impatient.ends().await.success());
-    assert!(impatient.log().contains("could not say that it leaves"));
+    assert!(!impatient.log().contains("leaves"), "it never was in the cluster");
     nats.restart();
     reported(&nats, "waiting", |_| true).await;
     waiting.signal(Signal::TERM);
@@ -301,6 +310,33 @@ async fn an_agent_needs_no_right_beyond_its_own_key_and_shows_no_password() {
     for log in [agent.log(), stranger.log()] {
         assert!(!log.contains("p/w") && !log.contains("p%2Fw"), "{log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_are_taken_from_the_environment_and_from_a_config() {
+    let nats = Nats::with(&["-js", "--auth", "t0ken"]);
+    let _agent = Agent::with(&nats, &["--id", "a", "--interval", "0.5"], &[("WHITHER_TOKEN", "t0ken")]);
+    let stranger = Agent::with(&nats, &["--id", "b"], &[("WHITHER_TOKEN", "wr0ng")]);
+    let js =
+        jetstream::new(async_nats::ConnectOptions::with_token("t0ken".to_owned()).connect(nats.url()).await.unwrap());
+    let bucket = eventually("the bucket is there", || async { js.get_key_value("whither_nodes").await.ok() }).await;
+    eventually("the agent reports", || async { bucket.get("a").await.unwrap() }).await;
+    stranger.says("authorization violation").await;
+    assert!(!stranger.log().contains("wr0ng"));
+
+    // The pair is that of the NATS documentation.
+    let folder = TempDir::new().unwrap();
+    let user = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+    let seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+    let config = format!("jetstream: enabled\nauthorization {{ users: [ {{nkey: {user}}} ] }}\n");
+    let path = file(folder.path(), "nats.conf", &config).to_str().unwrap().to_owned();
+    let nats = Nats::within(folder, &["-c", &path]);
+    let folder = TempDir::new().unwrap();
+    let config = file(folder.path(), "whither.toml", &format!("[nats]\nurl = \"{}\"\nnkey = \"{seed}\"\n", nats.url()));
+    std::fs::set_permissions(&config, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let agent = Agent::start(&nats, &["--id", "a", "--config", config.to_str().unwrap()]);
+    agent.says("is in the cluster").await;
+    assert!(!agent.log().contains(seed));
 }
 
 #[test]

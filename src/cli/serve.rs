@@ -84,7 +84,7 @@ fn load(args: &ServeArgs) -> Result<Config, Exit> {
 }
 
 pub(super) fn start_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("WHITHER_LOG").unwrap_or_else(|_unset| EnvFilter::new("info,async_nats=warn"));
+    let filter = EnvFilter::try_from_env("WHITHER_LOG").unwrap_or_else(|_unset| EnvFilter::new("info,async_nats=off"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),

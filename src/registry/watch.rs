@@ -15,7 +15,7 @@ use tracing::{debug, error, warn};
 use super::feed::{Delivery, Feed, FeedError};
 use super::journal::Journal;
 use super::marks::MarkBook;
-use super::mirror::{Entry, Incarnation, Mirror, Now, Output};
+use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Now, Output};
 use super::stores;
 use super::{Figures, RegistryEvent, RegistrySettings};
 use crate::nats::backoff::Backoff;
@@ -29,8 +29,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// While a failure lasts, the log repeats it this often.
 const REPEAT: Duration = Duration::from_secs(60);
-/// At least this often time is looked at, for clocks may jump.
-const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 
 /// The task that keeps the mirror.
 #[derive(Debug)]

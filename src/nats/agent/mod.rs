@@ -96,6 +96,7 @@ pub struct Agent {
     sessions: watch::Receiver<Sessions>,
     sessions_sender: Option<watch::Sender<Sessions>>,
     warned: Vec<String>,
+    said: Said,
 }
 
 impl Agent {
@@ -123,6 +124,7 @@ impl Agent {
             sessions_sender: settings.sessions.is_some().then_some(sessions_sender),
             settings,
             warned: Vec::new(),
+            said: Said::default(),
         };
         // A node that can never be reported is better refused now.
         agent.document()?;
@@ -158,13 +160,31 @@ impl Agent {
         let mut bucket = Bucket::new(&bus, &self.settings);
         stop.run_until_cancelled(self.report_for_ever(&bus, &mut bucket)).await;
         drop(sources);
-        leave(&bus, &bucket, &self.settings.identity.id).await;
+        self.leave(&bus, &bucket).await;
+    }
+
+    /// Takes the node out, if that can be done at once; otherwise its report expires.
+    async fn leave(&self, bus: &Bus, bucket: &Bucket) {
+        let id = &self.settings.identity.id;
+        let left = if bus.is_connected() {
+            bucket.delete().await
+        } else {
+            Err(PutError::Silent("the connection is down".to_owned()))
+        };
+        match left {
+            Ok(()) => info!(node = id, "node `{id}` has left the cluster"),
+            Err(error) if self.said.reported => {
+                warn!(node = id, "node `{id}` could not say that it leaves, so its last report has to expire: {error}");
+            }
+            // It never was in the cluster, as far as anybody knows.
+            Err(error) => debug!(node = id, "{error}"),
+        }
     }
 
     async fn report_for_ever(&mut self, bus: &Bus, bucket: &mut Bucket) {
         let mut link = bus.link();
         let (mut changes, mut lists) = (self.static_data.clone(), self.sessions.clone());
-        let (mut pauses, mut said, mut known) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), Said::default(), 0);
+        let (mut pauses, mut known) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), 0);
         // The first report waits for the first list of sessions, if one is to come, but not for long.
         let mut due = Instant::now() + if self.settings.sessions.is_some() { DEBOUNCE * 4 } else { Duration::ZERO };
         loop {
@@ -187,11 +207,11 @@ impl Agent {
                     due = Instant::now() + match self.report(bucket).await {
                         Ok(bytes) => {
                             pauses.succeeded();
-                            said.worked(&self.settings.identity.id, bytes);
+                            self.said.worked(&self.settings.identity.id, bytes);
                             jittered(self.settings.interval)
                         }
                         Err(reason) => {
-                            said.failed(reason);
+                            self.said.failed(reason);
                             pauses.failed().min(self.settings.interval)
                         }
                     };
@@ -261,20 +281,6 @@ impl Agent {
             if metadata.is_empty() { "none" } else { &metadata },
             identity.services.join(", "),
         );
-    }
-}
-
-/// Takes the node out, if that can be done at once; otherwise its report expires.
-async fn leave(bus: &Bus, bucket: &Bucket, id: &str) {
-    let left = match bus.is_connected() {
-        true => bucket.delete().await,
-        false => Err(PutError::Silent("the connection is down".to_owned())),
-    };
-    match left {
-        Ok(()) => info!(node = id, "node `{id}` has left the cluster"),
-        Err(error) => {
-            warn!(node = id, "node `{id}` could not say that it leaves, so its last report has to expire: {error}")
-        }
     }
 }
 
