@@ -14,7 +14,7 @@ use super::jobs::Jobs;
 use super::kit::Kit;
 use super::nodes::Residents;
 use super::stage::{Hooks, Stage};
-use super::{console, dice, guards, intrinsics, sort};
+use super::{console, dice, guards, intrinsics, shims, sort};
 
 /// How deep calls may nest. Natives re-enter the interpreter, which takes native stack: see the test in `run`.
 const MAX_CALLS: usize = 2_000;
@@ -53,6 +53,7 @@ impl Isolate {
         guards::install(&mut context)?;
         dice::install(&mut context)?;
         console::install(&mut context)?;
+        shims::install(&mut context)?;
         intrinsics::remove_unrepeatable(&mut context)?;
         intrinsics::harden(&mut context)?;
         let globals = Globals::snapshot(&mut context)?;

@@ -78,7 +78,7 @@ impl Residents {
 
 /// Whether two states of a node show a script the same. Revisions alone would do within one cluster; a worker that
 /// rebuilt its mirror counts them anew.
-fn is_same_state(left: &Node, right: &Node) -> bool {
+pub(super) fn is_same_state(left: &Node, right: &Node) -> bool {
     let same_pending = || {
         left.pending().len() == right.pending().len()
             && left.pending().zip(right.pending()).all(|(left, right)| Arc::ptr_eq(left, right))
@@ -114,9 +114,7 @@ fn node_object(view: &Rc<View>, hold: Hold, kit: &Kit, context: &mut Context) ->
         };
         match value {
             Some(value) => kit.put(&object, name, value, hold),
-            None => {
-                object.insert_property(kit.key(name), kit.accessors(name, context).property(hold));
-            }
+            None => kit.put_lazy(&object, name, hold, context),
         }
     }
     if hold == Hold::Shared {
