@@ -77,7 +77,7 @@ pub struct AgentArgs {
     /// Print the node's document and end; needs no NATS
     #[arg(long)]
     once: bool,
-    /// A config whose [nats] section says how to reach the bus
+    /// A config that says how to reach the bus
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How log lines look
