@@ -350,7 +350,7 @@ pub async fn run(mut front: Front, mut inbox: Inbox) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let (mut requests, mut changes, mut words) = (Vec::new(), Vec::new(), Vec::new());
-    while !front.is_done() {
+    while !front.is_done() || !inbox.requests.is_empty() {
         // Answers come first: they make room. Then the cluster, so that questions see it as it is.
         tokio::select! {
             biased;
