@@ -9,7 +9,7 @@ use crate::nats::{Address, Bus, Connection, Namespace, Tls};
 
 use super::exit::{self, Exit};
 use super::files::Disk;
-use super::{host, problem};
+use super::{problem, zone};
 
 /// Where NATS is when nothing says otherwise.
 const DEFAULT_URL: &str = "nats://127.0.0.1:4222";
@@ -79,8 +79,9 @@ impl BusArgs {
     }
 }
 
-fn load(path: &Path) -> Result<Config, Exit> {
-    let host_zone = host::zone();
+/// The config at `path`, read for its `[nats]` section.
+pub(super) fn load(path: &Path) -> Result<Config, Exit> {
+    let host_zone = zone::of_host(&Disk);
     let loading = Loading { files: &Disk, host_zone: &host_zone, needs: Needs::Nats };
     config::load(path, loading).map_err(|errors| problem::exit(&errors))
 }

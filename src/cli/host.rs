@@ -25,11 +25,3 @@ pub fn bytes<const N: usize>() -> std::io::Result<[u8; N]> {
     getrandom(&mut bytes[..], GetRandomFlags::empty())?;
     Ok(bytes)
 }
-
-/// The host's time zone: an IANA name where it has one, else what `TZ` says, else UTC.
-#[must_use]
-pub fn zone() -> String {
-    let named = jiff::tz::TimeZone::system().iana_name().map(str::to_owned);
-    let from_environment = || std::env::var("TZ").ok().filter(|name| crate::clock::zone(name).is_some());
-    named.or_else(from_environment).unwrap_or_else(|| "UTC".to_owned())
-}

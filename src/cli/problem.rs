@@ -1,10 +1,14 @@
 //! Problems of a config as a person sees them: beside their line on a terminal, one line each anywhere else.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
+    SourceSpan, SpanContents,
+};
 
+use crate::config::problem::line_around;
 use crate::config::{ConfigErrors, Problem};
 
 use super::exit::{self, Exit};
@@ -59,12 +63,10 @@ pub fn render(errors: &ConfigErrors, look: Look) -> String {
         Look::Graphical => GraphicalTheme::unicode_nocolor(),
         Look::Coloured => GraphicalTheme::unicode(),
     };
-    // A line alone: its neighbours have their own problems, or none.
-    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_context_lines(0);
-    let source = Arc::new(NamedSource::new(&*errors.file, Arc::clone(&errors.text)));
+    let handler = GraphicalReportHandler::new_themed(theme).with_links(false);
     let mut shown = String::new();
     for problem in &errors.problems {
-        let beside = Beside { problem, source: &source };
+        let beside = Beside { problem, line: Line { file: &errors.file, text: &errors.text } };
         if handler.render_report(&mut shown, &beside).is_err() {
             shown.push_str(&format!("{problem}\n"));
         }
@@ -75,15 +77,15 @@ pub fn render(errors: &ConfigErrors, look: Look) -> String {
     shown
 }
 
-/// A problem beside its source.
+/// A problem beside its line.
 #[derive(Debug)]
 struct Beside<'a> {
     problem: &'a Problem,
-    source: &'a NamedSource<Arc<str>>,
+    line: Line<'a>,
 }
 
-impl std::fmt::Display for Beside<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Beside<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problem.message)
     }
 }
@@ -91,16 +93,80 @@ impl std::fmt::Display for Beside<'_> {
 impl std::error::Error for Beside<'_> {}
 
 impl Diagnostic for Beside<'_> {
-    fn help(&self) -> Option<Box<dyn std::fmt::Display + '_>> {
-        self.problem.help.as_ref().map(|help| Box::new(help) as Box<dyn std::fmt::Display>)
+    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
+        self.problem.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.problem.place.as_ref().map(|_| self.source as &dyn SourceCode)
+        self.problem.place.as_ref().map(|_| &self.line as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let place = self.problem.place.as_ref()?;
-        Some(Box::new(std::iter::once(LabeledSpan::underline(place.span.clone()))))
+        // A span over several lines is shown by its first: the place to begin.
+        let line = line_around(self.line.text, place.span.start);
+        let span = place.span.start..place.span.end.clamp(place.span.start, line.end.max(place.span.start));
+        Some(Box::new(std::iter::once(LabeledSpan::underline(span))))
+    }
+}
+
+/// The text of a config, of which one line is shown at a time: its neighbours have problems of their own, or none.
+#[derive(Debug)]
+struct Line<'a> {
+    file: &'a str,
+    text: &'a str,
+}
+
+impl SourceCode for Line<'_> {
+    fn read_span<'s>(
+        &'s self,
+        span: &SourceSpan,
+        lines_before: usize,
+        _after: usize,
+    ) -> Result<Box<dyn SpanContents<'s> + 's>, MietteError> {
+        let line = line_around(self.text, span.offset());
+        // Asked for the span without lines around it, the answer is where it begins.
+        let start = if lines_before == 0 { span.offset() } else { line.start };
+        let data = self.text.get(start..line.end).ok_or(MietteError::OutOfBounds)?.as_bytes();
+        let column = self.text.get(line.start..start).map_or(0, |before| before.chars().count());
+        let number = self.text.get(..line.start).map_or(0, |before| before.matches('\n').count());
+        let stands = SourceSpan::from(start..line.end);
+        Ok(Box::new(MietteSpanContents::new_named(self.file.to_owned(), data, stands, number, column, 1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Loading, MemoryFiles, Needs, load};
+
+    fn errors_of(text: &str) -> ConfigErrors {
+        let files = MemoryFiles::default().with("w.toml", text);
+        load(Path::new("w.toml"), Loading { files: &files, host_zone: "UTC", needs: Needs::Both }).unwrap_err()
+    }
+
+    #[test]
+    fn a_terminal_shows_the_line_and_anything_else_gets_one_line_each() {
+        let errors = errors_of(include_str!("../../tests/data/five-mistakes.toml"));
+        let plain = render(&errors, Look::Plain);
+        assert_eq!(plain.lines().filter(|line| line.starts_with("w.toml:")).count(), 5, "{plain}");
+        let graphical = render(&errors, Look::Graphical);
+        for words in ["livness_s = 90", "w.toml:11:13", "help: did you mean `liveness_s`?", "w.toml: 5 problems"] {
+            assert!(graphical.contains(words), "{words}: {graphical}");
+            assert!(!graphical.contains("[service]"), "a line alone: {graphical}");
+        }
+        assert!(!graphical.contains('\u{1b}') && render(&errors, Look::Coloured).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn problems_without_a_line_and_secrets_are_shown_safely() {
+        let shown = render(&errors_of("[nats]\ntoken = \"hunter2\"\npasword = \"hunter2\"\n"), Look::Graphical);
+        assert!(shown.contains("unknown key `pasword`") && !shown.contains("hunter2"), "{shown}");
+        let shown = render(&errors_of(""), Look::Graphical);
+        assert!(shown.contains("there is no `nats.url`") && shown.contains("2 problems"), "{shown}");
+        let shown = render(&errors_of("a = \"unclosed\u{1b}[2J"), Look::Graphical);
+        assert!(!shown.contains('\u{1b}'), "{shown:?}");
     }
 }

@@ -13,6 +13,7 @@ pub mod address;
 pub mod chains;
 pub mod figure;
 pub mod files;
+pub mod namespace;
 pub mod nats;
 pub mod problem;
 pub mod raw;
@@ -23,13 +24,14 @@ pub mod steps;
 
 pub use address::ServerUrl;
 pub use files::{Contents, Fault, Files, MemoryFiles};
-pub use nats::{ClientCertificate, Login, Namespace, Nats, Tls};
+pub use namespace::Namespace;
+pub use nats::{ClientCertificate, Login, Nats, Tls};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use secret::Secret;
 pub use settings::{Limits, Service};
 pub use steps::load_step;
 
-use problem::{Notes, quoted};
+use problem::{Notes, quoted, shell_word};
 use section::Section;
 
 const SECTIONS: [&str; 5] = ["nats", "http", "service", "limits", "chain"];
@@ -99,7 +101,8 @@ type Stands = (String, Range<usize>);
 
 /// The config in `text`, as far as it is one, and where its first secret stands.
 fn read(text: &str, base: &Path, loading: Loading<'_>, notes: &mut Notes) -> (Config, Option<Stands>) {
-    let tree = raw::parse(text, notes);
+    let readable = raw::check(text, notes);
+    let tree = raw::tree(&readable);
     let root = Section::root(&tree, &SECTIONS, notes);
     let (nats, secret) = read_nats(&root, base, loading, notes);
     let service = Service::read(&root, loading.host_zone, notes);
@@ -144,12 +147,6 @@ fn read_chains(
 }
 
 fn exposed(key: &str, file: &str, mode: u32) -> Problem {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
-    let word = match file.bytes().all(plain) && !file.starts_with('-') {
-        true => file.to_owned(),
-        false if file.starts_with('-') => format!("'./{}'", file.replace('\'', "'\\''")),
-        false => format!("'{}'", file.replace('\'', "'\\''")),
-    };
-    Problem::new(format!("{} is a secret, and others than its owner may read this file (mode {mode:03o})", quoted(key)))
-        .help(format!("chmod 600 {word}"))
+    Problem::new(format!("{} is a secret, and others than its owner may read this file, mode {mode:03o}", quoted(key)))
+        .help(format!("chmod 600 {}", shell_word(file)))
 }

@@ -1,19 +1,14 @@
 //! The `[nats]` section: where the bus is, and how this service makes itself known there.
 
-use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::address::ServerUrl;
 use super::files::Files;
+use super::namespace::Namespace;
 use super::problem::{Notes, Problem, quoted};
 use super::secret::Secret;
 use super::section::{Entry, Section};
-
-/// The namespace where the config names none.
-pub const DEFAULT_NAMESPACE: &str = "whither";
-/// The longest namespace in bytes: every subject and bucket begins with it.
-const MAX_NAMESPACE_BYTES: usize = 64;
 
 pub(super) const KEYS: [&str; 11] = [
     "url",
@@ -88,44 +83,6 @@ pub struct ClientCertificate {
     pub cert: PathBuf,
     /// The file of its key.
     pub key: PathBuf,
-}
-
-/// What every subject and bucket of one service begins with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Namespace(String);
-
-impl Namespace {
-    const EXPECTED: &str = "1 to 64 letters, digits, `_` or `-`";
-
-    /// The namespace called `text`.
-    ///
-    /// # Errors
-    /// What a namespace is made of, where `text` is none.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        match (1..=MAX_NAMESPACE_BYTES).contains(&text.len()) && text.bytes().all(fits) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(format!("{} is no namespace, expected {}", quoted(text), Self::EXPECTED)),
-        }
-    }
-
-    /// The namespace as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for Namespace {
-    fn default() -> Self {
-        Self(DEFAULT_NAMESPACE.to_owned())
-    }
-}
-
-impl fmt::Display for Namespace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// What the section is read with.
@@ -261,6 +218,98 @@ impl Login {
         match self {
             Self::Token(secret) | Self::Nkey(secret) | Self::Password { password: secret, .. } => Some(secret),
             Self::None | Self::Credentials(_) | Self::NkeyFile(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Loading, MemoryFiles, Needs, load};
+
+    /// The login of a config with `lines` in `[nats]`, or its problems without the file's name.
+    fn login(lines: &str, mode: u32) -> Result<Login, String> {
+        let text = format!("[nats]\nurl = \"bus\"\n{lines}\n");
+        let files = MemoryFiles::default().with_mode("w", text, mode).with("f", "x").with("empty", "");
+        let loading = Loading { files: &files, host_zone: "UTC", needs: Needs::Nats };
+        load(Path::new("w"), loading).map(|config| config.nats.login).map_err(|errors| errors.to_string())
+    }
+
+    fn seed(kind: &str) -> String {
+        format!("{kind}{}", "A7".repeat(28))
+    }
+
+    #[test]
+    fn there_is_one_way_to_log_in() {
+        let secret = |text: &str| Secret::new(text);
+        for (lines, expected) in [
+            ("", Login::None),
+            ("token = \"t\"", Login::Token(secret("t"))),
+            ("user = \"u\"\npassword = \"p\"", Login::Password { user: "u".to_owned(), password: secret("p") }),
+            ("credentials = \"f\"", Login::Credentials("f".into())),
+            ("nkey = \"f\"", Login::NkeyFile("f".into())),
+            (&format!("nkey = \"{}\"", seed("SU")), Login::Nkey(secret(&seed("SU")))),
+        ] {
+            assert_eq!(login(lines, 0o600), Ok(expected), "{lines}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        for (lines, expected) in [
+            ("token = \"t\"\ncredentials = \"f\"", "`nats.credentials` and `nats.token` are two ways to log in"),
+            ("user = \"u\"", "`nats.user` needs `nats.password`"),
+            ("password = \"p\"", "`nats.password` needs `nats.user`"),
+            ("tls_cert = \"f\"", "`nats.tls_cert` needs `nats.tls_key`"),
+            ("tls_key = \"f\"", "`nats.tls_key` needs `nats.tls_cert`"),
+            ("tls_ca = \"gone\"", "`nats.tls_ca`: `gone` no such file"),
+            ("credentials = \"empty\"", "`nats.credentials`: `empty` is empty"),
+            ("namespace = \"a.b\"", "`nats.namespace` is the string `a.b`, expected 1 to 64 letters"),
+            ("tls_required = 1", "`nats.tls_required` is the number 1, expected `true` or `false`"),
+            (&format!("nkey = \"{}\"", seed("SA")), "not the seed of a user"),
+        ] {
+            let problems = login(lines, 0o600).unwrap_err();
+            assert!(problems.contains(expected), "{lines}: {problems}");
+            assert_eq!(problems.lines().count(), 1, "{lines}: {problems}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_is_refused_with_the_remedy() {
+        let nkey = format!("nkey = \"{}\"", seed("SU"));
+        for lines in ["token = \"t\"", "user = \"u\"\npassword = \"p\"", &nkey] {
+            for mode in [0o644, 0o640, 0o604] {
+                let problems = login(lines, mode).unwrap_err();
+                assert!(problems.ends_with("(chmod 600 w)"), "{problems}");
+            }
+            assert!(login(lines, 0o600).is_ok() && login(lines, 0o700).is_ok());
+        }
+        for lines in ["credentials = \"f\"", "nkey = \"f\"", "user = \"u\""] {
+            assert!(!login(lines, 0o644).is_err_and(|problems| problems.contains("chmod")), "{lines}");
+        }
+        let files = MemoryFiles::default().with("it's/w", "[nats]\nurl = [\"a\", \"nats://u:p@bus\"]\n");
+        let loading = Loading { files: &files, host_zone: "UTC", needs: Needs::Nats };
+        let problem = load(Path::new("it's/w"), loading).unwrap_err().to_string();
+        assert!(problem.starts_with("it's/w:2:13: `nats.url[1]` is a secret"), "{problem}");
+        assert!(problem.ends_with("(chmod 600 'it'\\''s/w')"), "{problem}");
+    }
+
+    #[test]
+    fn no_message_repeats_a_secret() {
+        for lines in [
+            "token = 8315",
+            "password = [8315]",
+            "nkey = \"8315\"",
+            "url.x = \"nats://u:8315@\"",
+            "token = \"8315",
+            "pasword = \"8315\"",
+        ] {
+            let files = MemoryFiles::default().with("w", format!("[nats]\nurl = \"http://u:8315@bus\"\n{lines}\n"));
+            let loading = Loading { files: &files, host_zone: "UTC", needs: Needs::Nats };
+            let errors = load(Path::new("w"), loading).unwrap_err();
+            assert!(!format!("{errors} {errors:?}").contains("8315"), "{lines}: {errors:?}");
         }
     }
 }

@@ -16,7 +16,7 @@ const MAX_SHOWN_CHARS: usize = 120;
 pub struct ConfigErrors {
     /// The file, as it was named.
     pub file: Arc<str>,
-    /// Its text, with the secrets masked; places count in it.
+    /// Its text as it may be shown, without secrets and control characters; places count in it.
     pub text: Arc<str>,
     /// The problems in the order of their places.
     pub problems: Vec<Problem>,
@@ -161,7 +161,7 @@ pub(super) const fn within(position: usize, stretch: &Range<usize>) -> bool {
 }
 
 /// The line around `position`, without its line feed.
-pub(super) fn line_around(text: &str, position: usize) -> Range<usize> {
+pub(crate) fn line_around(text: &str, position: usize) -> Range<usize> {
     let (before, after) = text.split_at(text.floor_char_boundary(position));
     let start = before.rfind('\n').map_or(0, |feed| feed + 1);
     start..before.len() + after.find('\n').unwrap_or(after.len())
@@ -193,6 +193,14 @@ pub(super) fn quoted(text: &str) -> String {
     }
     shown.push('`');
     shown
+}
+
+/// `text` as one word of a shell's command line.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:".contains(&byte);
+    // What begins with a dash would be an option.
+    let text = if text.starts_with('-') { format!("./{text}") } else { text.to_owned() };
+    if !text.is_empty() && text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// Which of `known` was probably meant by `word`.
@@ -236,6 +244,20 @@ mod tests {
         assert_eq!(at("", 9), (1, 1));
         assert_eq!(line_around("ab\ncd\n", 4), 3..5);
         assert_eq!(line_around("ab\ncd", 99), 3..5);
+    }
+
+    #[test]
+    fn a_shell_reads_a_word_as_one() {
+        for (text, word) in [
+            ("etc/w.toml", "etc/w.toml"),
+            ("-w", "./-w"),
+            ("a b", "'a b'"),
+            ("it's", "'it'\\''s'"),
+            ("", "''"),
+            ("$HOME", "'$HOME'"),
+        ] {
+            assert_eq!(shell_word(text), word);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Secrets in a config: they are never shown, and a file that holds one is nobody else's to read.
 
 use std::fmt;
+use std::iter::repeat_n;
 
 use super::problem::nearest;
 
@@ -38,7 +39,8 @@ pub(super) fn is_secret_key(path: &str) -> bool {
     SECRET_KEYS.contains(&path.rsplit('.').next().unwrap_or(path))
 }
 
-/// `text` with what may be a secret replaced by stars, each byte at its place.
+/// `text` with what may be a secret replaced by stars, and what moves a terminal's cursor by spaces, each byte at its
+/// place.
 ///
 /// It looks at lines, not at the tree, because a line with broken syntax is shown too.
 pub(super) fn masked(text: &str) -> String {
@@ -46,25 +48,32 @@ pub(super) fn masked(text: &str) -> String {
     for line in text.split_inclusive('\n') {
         let secret_from = secret_value(line).or_else(|| userinfo(line));
         let (open, hidden) = line.split_at(secret_from.unwrap_or(line.len()));
-        shown.push_str(open);
-        for character in hidden.chars() {
-            match character.is_whitespace() {
-                true => shown.push(character),
-                false => shown.extend(std::iter::repeat_n('*', character.len_utf8())),
-            }
-        }
+        let mut push = |character: char, mask: Option<char>| match mask {
+            _ if character == '\n' || character == ' ' => shown.push(character),
+            _ if character.is_control() => shown.extend(repeat_n(' ', character.len_utf8())),
+            Some(mask) => shown.extend(repeat_n(mask, character.len_utf8())),
+            None => shown.push(character),
+        };
+        open.chars().for_each(|character| push(character, None));
+        hidden.chars().for_each(|character| push(character, Some('*')));
     }
     shown
 }
 
 /// Where the value of a secret key, or of one that is misspelt, begins in `line`.
 fn secret_value(line: &str) -> Option<usize> {
-    let mut start = 0;
-    line.match_indices(['=', ':']).map(|(sign, _)| sign).find_map(|sign| {
-        let before = line.get(start..sign)?.trim_end_matches([' ', '\t', '"', '\'']);
-        let key = before.rsplit(|character: char| !character.is_alphanumeric() && character != '_').next()?;
-        start = sign + 1;
-        nearest(key, SECRET_WORDS).map(|_| start)
+    const BLANKS_AND_QUOTES: [char; 4] = [' ', '\t', '"', '\''];
+    let mut from = 0;
+    line.match_indices(['=', ':']).find_map(|(sign, _)| {
+        let before = line.get(from..sign)?.trim_end_matches(BLANKS_AND_QUOTES);
+        from = sign + 1;
+        let start =
+            before.rfind(|character: char| !character.is_alphanumeric() && character != '_' && character != '-');
+        let (prose, key) = before.split_at(start.map_or(0, |place| place + 1));
+        // The words of a comment are no keys.
+        let begins = prose.trim_end_matches(BLANKS_AND_QUOTES);
+        let is_key = begins.is_empty() || begins.ends_with(['{', ',', '.', '#']);
+        (is_key && nearest(key, SECRET_WORDS).is_some()).then_some(from)
     })
 }
 
@@ -82,10 +91,14 @@ mod tests {
     fn what_may_be_a_secret_is_masked_in_place() {
         for (text, shown) in [
             ("token = \"söcret\" # x\nuser = \"u\"\n", "token = ********* * *\nuser = \"u\"\n"),
-            ("  nats.password='p'\r\n", "  nats.password=***\r\n"),
+            ("  nats.password='p'\r\n", "  nats.password=*** \n"),
             ("nats = { user = \"u\", \"nkey\" = \"SU\" }", "nats = { user = \"u\", \"nkey\" = **** *"),
             ("pasword: \"p\"", "pasword: ***"),
-            ("a = 1, Auth-Token = 2", "a = 1, Auth-Token = *"),
+            ("a = 1, Tokens = 2", "a = 1, Tokens = *"),
+            ("livness_s = 90 # no such key: a", "livness_s = 90 # no such key: a"),
+            ("x = 1 #token=2", "x = 1 #token=*"),
+            ("ü = 1 # ü: 2", "ü = 1 # ü: 2"),
+            ("a = \"\u{1b}[2J\u{9b}\tb\"", "a = \" [2J   b\""),
             ("token = \"broken", "token = *******"),
             ("url = \"nats://u:p@host\"", "url = \"nats://*********"),
             ("url = \"nats://host\"", "url = \"nats://host\""),

@@ -5,14 +5,12 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use crate::model::{Change, LimitKind};
+use crate::worker::desk::Cause;
+use crate::worker::{BirthError, Desk, Order, Overrun, Worker};
 
-use crate::model::Change;
-use crate::worker::desk::{Explained, Ticket};
-use crate::worker::{BirthError, Desk, Order, Overrun, Worker, WorkerEvent};
-
-use super::events::{Event, Setup};
-use super::placing::Flight;
+use super::events::{Event, Links, Setup};
+use super::flight::Flight;
 
 /// Questions that a worker holds at most; more wait at the desk, where their deadline is still looked at.
 const ASKED_AT_ONCE: usize = 4096;
@@ -29,11 +27,11 @@ pub(super) struct Lane {
     newborn: Option<Newborn>,
     born: u64,
     last_word: Instant,
-    explained: Explained,
+    /// What the next death will be put down to, where that is known beforehand.
+    cause: Option<Cause>,
     pause: Duration,
     retry_at: Option<Instant>,
-    pub(super) events: mpsc::Sender<Event>,
-    words: mpsc::Sender<(u64, WorkerEvent)>,
+    pub(super) links: Links,
 }
 
 /// A worker that is being started, and what it has to be told when it is there.
@@ -42,10 +40,12 @@ struct Newborn {
     setup: Setup,
     backlog: Vec<Order>,
     ready: Option<Worker>,
+    /// How it ended, where word of its end came before word of its birth.
+    stillborn: Option<String>,
 }
 
 impl Lane {
-    pub(super) fn new(events: mpsc::Sender<Event>, words: mpsc::Sender<(u64, WorkerEvent)>) -> Self {
+    pub(super) fn new(links: Links) -> Self {
         Self {
             desk: Desk::default(),
             worker: None,
@@ -53,11 +53,10 @@ impl Lane {
             newborn: None,
             born: 0,
             last_word: Instant::now(),
-            explained: Explained::No,
+            cause: None,
             pause: FIRST_PAUSE,
             retry_at: None,
-            events,
-            words,
+            links,
         }
     }
 
@@ -84,9 +83,9 @@ impl Lane {
     /// Starts a worker for `setup` beside the present one; `snapshot` makes it a mirror of the cluster as it is.
     pub(super) fn start(&mut self, setup: Setup, snapshot: Vec<Order>) {
         self.born += 1;
-        let (number, events, words) = (self.born, self.events.clone(), self.words.clone());
+        let (number, Links { events, words }) = (self.born, self.links.clone());
         let (birth, program) = (setup.birth.clone(), setup.program.clone());
-        self.newborn = Some(Newborn { number, setup, backlog: Vec::new(), ready: None });
+        self.newborn = Some(Newborn { number, setup, backlog: Vec::new(), ready: None, stillborn: None });
         self.retry_at = None;
         tokio::spawn(async move {
             let worker = Worker::start(&program, &birth, number, words).await;
@@ -101,6 +100,10 @@ impl Lane {
     /// A worker was born, or could not be; returns why not. A birth that nobody waits for any more is ignored.
     pub(super) fn born(&mut self, number: u64, worker: Result<Worker, BirthError>) -> Option<BirthError> {
         let newborn = self.newborn.as_mut().filter(|newborn| newborn.number == number)?;
+        let worker = match newborn.stillborn.take() {
+            Some(how) => Err(BirthError::Died(None, how)),
+            None => worker,
+        };
         match worker {
             Ok(worker) => {
                 newborn.ready = Some(worker);
@@ -162,7 +165,7 @@ impl Lane {
             if self.desk.asked() == 0 {
                 self.last_word = Instant::now();
             }
-            let Some((ticket, flight)) = self.desk.next() else { break };
+            let Some((ticket, flight)) = self.desk.ask_next() else { break };
             if late(flight) {
                 too_late.extend(self.desk.answered(ticket));
             } else {
@@ -190,18 +193,31 @@ impl Lane {
         present
     }
 
+    /// A worker other than the present one is gone: of a newborn that must be known before it takes over.
+    pub(super) fn gone(&mut self, number: u64, how: String) {
+        if let Some(newborn) = self.newborn.as_mut().filter(|newborn| newborn.number == number) {
+            match newborn.ready {
+                Some(_) => self.newborn = None,
+                None => newborn.stillborn = Some(how),
+            }
+        }
+    }
+
     /// The worker named a culprit; returns its question.
     pub(super) fn convicted(&mut self, overrun: &Overrun) -> Option<Flight> {
-        self.explained = Explained::Yes;
+        self.cause = Some(Cause::Named);
         self.desk.convicted(overrun.ticket)
     }
 
-    /// The worker is gone; returns the question that is guilty of it, if one is.
-    pub(super) fn lost(&mut self) -> Option<(Ticket, Flight)> {
+    /// The worker is gone, `killed` by a signal that only others send or not; returns the question that is guilty, and of
+    /// what.
+    pub(super) fn lost(&mut self, killed: bool) -> Option<(Flight, LimitKind)> {
         self.worker = None;
         self.orders.clear();
-        let explained = std::mem::replace(&mut self.explained, Explained::No);
-        self.desk.worker_lost(explained)
+        let unnamed = if killed { Cause::Outside } else { Cause::Unknown };
+        let cause = self.cause.take().unwrap_or(unnamed);
+        let kind = if cause == Cause::Silent { LimitKind::Time } else { LimitKind::Crash };
+        self.desk.worker_lost(cause).map(|(_, flight)| (flight, kind))
     }
 
     /// Kills a worker that has held questions for `limit` without a word; whether it did.
@@ -209,6 +225,7 @@ impl Lane {
         let silent = self.desk.asked() > 0 && self.last_word.elapsed() > limit;
         if let (true, Some((_, worker))) = (silent, &self.worker) {
             worker.kill();
+            self.cause = Some(Cause::Silent);
             self.last_word = Instant::now();
             return true;
         }

@@ -17,12 +17,20 @@ pub struct Desk<T> {
     suspects: VecDeque<(Ticket, T)>,
     /// To be asked after the suspects, in order.
     waiting: VecDeque<(Ticket, T)>,
+    /// How often somebody outside killed a worker that was alone with the question.
+    mishaps: BTreeMap<Ticket, u8>,
     open: bool,
 }
 
 impl<T> Default for Desk<T> {
     fn default() -> Self {
-        Self { asked: BTreeMap::new(), suspects: VecDeque::new(), waiting: VecDeque::new(), open: false }
+        Self {
+            asked: BTreeMap::new(),
+            suspects: VecDeque::new(),
+            waiting: VecDeque::new(),
+            mishaps: BTreeMap::new(),
+            open: false,
+        }
     }
 }
 
@@ -45,7 +53,7 @@ impl<T> Desk<T> {
         self.asked.len()
     }
 
-    /// Takes a new question; it will be among those that [`Desk::next`] hands out.
+    /// Takes a new question; it will be among those that [`Desk::ask_next`] hands out.
     pub fn submit(&mut self, ticket: Ticket, question: T) {
         self.waiting.push_back((ticket, question));
     }
@@ -62,7 +70,7 @@ impl<T> Desk<T> {
     }
 
     /// The next question to ask now, if one may be asked.
-    pub fn next(&mut self) -> Option<(Ticket, &T)> {
+    pub fn ask_next(&mut self) -> Option<(Ticket, &T)> {
         let alone = !self.suspects.is_empty();
         if !self.open || (alone && !self.asked.is_empty()) {
             return None;
@@ -79,6 +87,7 @@ impl<T> Desk<T> {
     /// The worker answered `ticket`; absent where nobody waits for that answer.
     pub fn answered(&mut self, ticket: Ticket) -> Option<T> {
         let question = self.asked.remove(&ticket)?;
+        self.mishaps.remove(&ticket);
         self.open = true;
         Some(question)
     }
@@ -88,27 +97,30 @@ impl<T> Desk<T> {
         self.asked.remove(&ticket)
     }
 
-    /// The worker is gone. Its questions will be asked again; the one that it was alone with is guilty and returned.
-    /// `explained` says that a culprit was named already, so that the others are beyond suspicion.
-    pub fn worker_lost(&mut self, explained: Explained) -> Option<(Ticket, T)> {
+    /// The worker is gone. Its questions will be asked again; the one that it was alone with is guilty and returned,
+    /// unless the death has another cause.
+    pub fn worker_lost(&mut self, cause: Cause) -> Option<(Ticket, T)> {
         let was_alone = !self.open && self.asked.len() == 1;
         self.open = false;
         let asked = std::mem::take(&mut self.asked);
-        match (explained, was_alone) {
-            (Explained::Yes, _) => {
-                for question in asked.into_iter().rev() {
-                    self.waiting.push_front(question);
-                }
-                None
-            }
-            (Explained::No, true) => asked.into_iter().next(),
-            (Explained::No, false) => {
-                for question in asked.into_iter().rev() {
-                    self.suspects.push_front(question);
-                }
-                None
-            }
+        let guilty = was_alone
+            && match cause {
+                Cause::Named => false,
+                Cause::Unknown | Cause::Silent => true,
+                Cause::Outside => asked.keys().any(|ticket| {
+                    let mishaps = self.mishaps.entry(*ticket).or_default();
+                    *mishaps += 1;
+                    *mishaps >= MISHAPS
+                }),
+            };
+        if guilty {
+            return asked.into_iter().next();
         }
+        let queue = if cause == Cause::Named { &mut self.waiting } else { &mut self.suspects };
+        for question in asked.into_iter().rev() {
+            queue.push_front(question);
+        }
+        None
     }
 
     /// Takes every question out, answered or not.
@@ -120,21 +132,29 @@ impl<T> Desk<T> {
     }
 }
 
-/// Whether a worker's death was explained by a named culprit.
+/// Why a worker died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Explained {
-    /// It said which question passed a limit.
-    Yes,
-    /// It died without a word.
-    No,
+pub enum Cause {
+    /// It named the question that passed a limit, so the others are beyond suspicion.
+    Named,
+    /// Nobody knows: it crashed.
+    Unknown,
+    /// It was killed because it had said nothing for too long.
+    Silent,
+    /// Somebody else killed it: an administrator, or the kernel for want of memory. A question is guilty of that only
+    /// where it happens again and again.
+    Outside,
 }
+
+/// Kills from outside that a question may be alone with.
+const MISHAPS: u8 = 4;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn ask_all(desk: &mut Desk<&'static str>) -> Vec<Ticket> {
-        std::iter::from_fn(|| desk.next().map(|(ticket, _)| ticket)).collect()
+        std::iter::from_fn(|| desk.ask_next().map(|(ticket, _)| ticket)).collect()
     }
 
     fn desk() -> Desk<&'static str> {
@@ -160,13 +180,13 @@ mod tests {
         let mut desk = desk();
         desk.worker_arrived();
         ask_all(&mut desk);
-        assert_eq!(desk.worker_lost(Explained::No), None);
+        assert_eq!(desk.worker_lost(Cause::Unknown), None);
         desk.submit(4, "late");
         desk.worker_arrived();
         assert_eq!(ask_all(&mut desk), [1], "one at a time");
         desk.answered(1);
         assert_eq!(ask_all(&mut desk), [2]);
-        assert_eq!(desk.worker_lost(Explained::No), Some((2, "bad")));
+        assert_eq!(desk.worker_lost(Cause::Unknown), Some((2, "bad")));
         desk.worker_arrived();
         assert_eq!(ask_all(&mut desk), [3]);
         desk.answered(3);
@@ -181,11 +201,11 @@ mod tests {
         desk.submit(1, "bad");
         desk.worker_arrived();
         ask_all(&mut desk);
-        assert_eq!(desk.worker_lost(Explained::No), None, "it may have been chance");
+        assert_eq!(desk.worker_lost(Cause::Unknown), None, "it may have been chance");
         desk.submit(2, "good");
         desk.worker_arrived();
         assert_eq!(ask_all(&mut desk), [1]);
-        assert_eq!(desk.worker_lost(Explained::No), Some((1, "bad")));
+        assert_eq!(desk.worker_lost(Cause::Unknown), Some((1, "bad")));
     }
 
     #[test]
@@ -194,8 +214,22 @@ mod tests {
         desk.worker_arrived();
         ask_all(&mut desk);
         assert_eq!(desk.convicted(2), Some("bad"));
-        assert_eq!(desk.worker_lost(Explained::Yes), None);
+        assert_eq!(desk.worker_lost(Cause::Named), None);
         desk.worker_arrived();
         assert_eq!(ask_all(&mut desk), [1, 3]);
+    }
+
+    #[test]
+    fn a_kill_from_outside_convicts_nobody_at_once() {
+        let mut desk = Desk::default();
+        desk.submit(1, "unlucky");
+        for _ in 0..MISHAPS {
+            desk.worker_arrived();
+            assert_eq!(ask_all(&mut desk), [1]);
+            assert_eq!(desk.worker_lost(Cause::Outside), None);
+        }
+        desk.worker_arrived();
+        ask_all(&mut desk);
+        assert_eq!(desk.worker_lost(Cause::Outside), Some((1, "unlucky")));
     }
 }

@@ -12,5 +12,5 @@ pub mod sandbox;
 pub mod watchdog;
 
 pub use desk::Desk;
-pub use process::{BirthError, Worker, WorkerEvent};
+pub use process::{BirthError, Ended, Worker, WorkerEvent};
 pub use protocol::{Birth, Order, Overrun, Question, Reply, WorkerLimits};

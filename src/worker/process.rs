@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -64,8 +65,23 @@ pub enum WorkerEvent {
     Replies(Vec<Reply>),
     /// A script in it passed a limit; it is about to exit.
     Overrun(Overrun),
-    /// It is gone; how, in words.
-    Exited(String),
+    /// It is gone.
+    Exited(Ended),
+}
+
+/// How a worker ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// In words: it …
+    pub how: String,
+    /// Whether it was killed, which no script does to its own process.
+    pub killed: bool,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.how)
+    }
 }
 
 /// A worker process that is ready.
@@ -112,7 +128,7 @@ impl Worker {
         match born.unwrap_or_else(|_late| Ok(Some((None, "hung".to_owned())))) {
             Ok(None) => {}
             Ok(Some((loading, why))) => {
-                let why = if why.is_empty() { end(&mut process).await } else { why };
+                let why = if why.is_empty() { end(&mut process).await.how } else { why };
                 return Err(BirthError::Died(loading, why));
             }
             Err(error) => return Err(error),
@@ -227,7 +243,7 @@ async fn supervise(
 }
 
 /// Makes sure that the process has ended, and says how.
-async fn end(process: &mut Child) -> String {
+async fn end(process: &mut Child) -> Ended {
     use std::os::unix::process::ExitStatusExt;
     // The socket's end comes a moment before the exit; a process that lives on without it is of no use.
     let status = match tokio::time::timeout(Duration::from_secs(1), process.wait()).await {
@@ -237,10 +253,11 @@ async fn end(process: &mut Child) -> String {
             process.wait().await
         }
     };
-    match status.map(|status| (status.code(), status.signal())) {
-        Ok((Some(code), _)) => format!("exited with code {code}"),
-        Ok((None, Some(signal))) => format!("was ended by signal {signal}"),
-        Ok((None, None)) => "ended".to_owned(),
-        Err(error) => format!("was lost: {error}"),
-    }
+    let (how, killed) = match status.map(|status| (status.code(), status.signal())) {
+        Ok((Some(code), _)) => (format!("exited with code {code}"), false),
+        Ok((None, Some(signal))) => (format!("was ended by signal {signal}"), signal == Signal::KILL.as_raw()),
+        Ok((None, None)) => ("ended".to_owned(), false),
+        Err(error) => (format!("was lost: {error}"), false),
+    };
+    Ended { how, killed }
 }

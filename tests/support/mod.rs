@@ -1,7 +1,10 @@
-//! What integration tests share: a real NATS server on a free port, and patience that depends on no machine's speed.
+//! What integration tests share: a real NATS server, the binary in a folder of its own, and patience without a clock.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod chain;
 pub(crate) mod nats;
+pub(crate) mod serve;
+pub(crate) mod shell;
 
 use std::time::{Duration, Instant};
 

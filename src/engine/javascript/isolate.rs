@@ -1,6 +1,6 @@
 //! A Boa context made safe to be shared by all scripts of a worker, one call at a time.
 //!
-//! A context costs milliseconds to make and a realm 300 kB to leak (facts: numbers), so neither is made per request.
+//! A context costs milliseconds to make and a realm 300 kB to leak (ARCHITECTURE.md, Facts), so neither is made per request.
 //! What one call could leave behind for another is therefore closed here once: intrinsics are frozen, globals put back.
 
 use std::cell::{Cell, RefCell};

@@ -1,7 +1,7 @@
 //! The text that Boa compiles: the administrator's source inside a function that returns its functions.
 //!
 //! Calling that function is one run of the source's top level; compiling once and calling often is what makes a fresh
-//! run per request affordable (facts: numbers: a new source leaks 3.5 kB). A source cannot break out of it, because it
+//! run per request affordable (ARCHITECTURE.md, Facts: a new source leaks 3.5 kB). A source cannot break out of it, because it
 //! was parsed on its own before.
 
 use std::sync::Arc;

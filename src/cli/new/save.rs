@@ -1,0 +1,78 @@
+//! Writing a starting point: never over somebody's work.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{anyhow, bail};
+use clap::Args;
+
+/// What becomes of a file that is there already.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(super) struct Existing {
+    /// Replace the file if it is there already
+    #[arg(long)]
+    force: bool,
+}
+
+/// Writes the file at `path` with what `write` writes.
+pub(super) fn save(
+    path: &Path,
+    existing: Existing,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let file = open(path, existing)?;
+    let mut writer = BufWriter::new(file);
+    write(&mut writer).and_then(|()| writer.flush()).map_err(|error| unwritten(path, &error))
+}
+
+fn open(path: &Path, existing: Existing) -> anyhow::Result<File> {
+    let mut options = OpenOptions::new();
+    match existing.force {
+        true => options.write(true).create(true).truncate(true),
+        false => options.write(true).create_new(true),
+    };
+    match options.open(path) {
+        Ok(file) => Ok(file),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            bail!("`{}` is there already (--force replaces it)", path.display())
+        }
+        Err(error) => Err(unwritten(path, &error)),
+    }
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> anyhow::Error {
+    anyhow!("cannot write `{}`: {error}", path.display())
+}
+
+/// Tells the person what was written and what to try next; on standard error, because standard output may be the file.
+pub(super) fn say(done: &str, next: &[String]) {
+    let mut lines = format!("{done}\n");
+    for (place, command) in next.iter().enumerate() {
+        lines.push_str(if place == 0 { "try: " } else { "     " });
+        lines.push_str(command);
+        lines.push('\n');
+    }
+    let _unread = io::stderr().write_all(lines.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_there_stays_unless_forced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.js");
+        let write = |text: &'static str, force| save(&path, Existing { force }, |out| out.write_all(text.as_bytes()));
+        write("first, and longer", false).unwrap();
+        let error = write("second", false).unwrap_err().to_string();
+        assert!(error.contains("a.js` is there already (--force replaces it)"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "first, and longer");
+        write("second", true).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "second");
+        let nowhere = folder.path().join("none/a.js");
+        let error = save(&nowhere, Existing { force: true }, |_| Ok(())).unwrap_err().to_string();
+        assert!(error.contains("none/a.js`: No such file"), "{error}");
+    }
+}

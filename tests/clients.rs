@@ -1,0 +1,66 @@
+//! Launchers that nobody here wrote: a Python and a JavaScript client of NATS place sessions and look the service up.
+
+mod support;
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::nats::Nats;
+use support::serve::{Serve, report};
+
+/// Where the clients' libraries are, as `make test` exports it; found out here where a test is run by hand.
+fn libraries() -> Vec<(String, String)> {
+    let names = ["WHITHER_PYTHONPATH", "WHITHER_NODE_PATH"];
+    let given: Vec<_> = names.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
+    if !given.is_empty() {
+        return given;
+    }
+    let found = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/tools/test-clients")).output().unwrap();
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+    let lines = String::from_utf8(found.stdout).unwrap();
+    let assignments = lines.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+    assignments.map(|(name, value)| (name.to_owned(), value.trim_matches(['\'', '"']).to_owned())).collect()
+}
+
+async fn run(program: &str, variable: &str, path: &str, file: &str) {
+    let nats = Nats::start();
+    let _serve = Serve::start(&nats, "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n", &[]).await;
+    let client = nats.client().await;
+    let nodes: Vec<Value> = serde_json::from_str(include_str!("../scripts/nodes.json")).unwrap();
+    let nodes: Vec<_> = nodes.into_iter().filter(|node| node["id"].is_string()).collect();
+    report(&client, &nodes).await;
+    let script = format!("{}/tests/clients/{file}", env!("CARGO_MANIFEST_DIR"));
+    let url = nats.url();
+    let command = Command::new(program)
+        .arg(script)
+        .args(["--url", &url, "--namespace", "whither", "--count", "10"])
+        .env(variable, path)
+        .output();
+    let output = command.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["placed"].as_array().unwrap().len(), 10);
+    assert_eq!(told["info"]["name"], "whither");
+    assert!(told["info"]["metadata"]["chains"].is_string());
+    let place = told["stats"]["endpoints"].as_array().unwrap().iter().find(|endpoint| endpoint["name"] == "place");
+    assert!(place.unwrap()["num_requests"].as_u64().unwrap() >= 10, "{}", told["stats"]);
+    assert_eq!(told["unknown_action"]["body"]["error"]["name"], json!("unknown-action"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn python_places_sessions() {
+    let libraries = libraries();
+    let (_, path) = libraries.iter().find(|(name, _)| name == "WHITHER_PYTHONPATH").expect("nats-py");
+    run("python3", "PYTHONPATH", path, "place.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn javascript_places_sessions() {
+    let libraries = libraries();
+    // The tool leaves the path out only where Node itself cannot be had on the machine.
+    let Some((_, path)) = libraries.iter().find(|(name, _)| name == "WHITHER_NODE_PATH") else {
+        eprintln!("no Node.js on this machine: the JavaScript client was not run");
+        return;
+    };
+    run("node", "NODE_PATH", path, "place.cjs").await;
+}

@@ -1,0 +1,149 @@
+//! The record of a decision: what each step said, who was lost why, and what an explanation costs nobody.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde_json::json;
+use whither::chain::{ChainSet, Witness};
+use whither::clock::Stopwatch;
+use whither::evaluator::{Evaluator, Senses};
+use whither::model::diagnosis::MAX_NAMED;
+use whither::model::{Arrangement, FailureName, LostReason, Said};
+
+use crate::stand::{
+    NOW_MS, Stand, builtin, cordoned, decided, equal, failed, js, node, outcome, program, question, report, said, start,
+};
+
+#[test]
+fn each_step_says_what_it_saw_and_did() {
+    let chain = start(vec![
+        js("pass.js", "i => { console.warn('nothing') }"),
+        js("list.js", "i => i.nodes.slice(1)"),
+        js(
+            "filter.js",
+            "function filter(node) { if (node.id === 'n2') throw new Error('no figures'); return node.id !== 'n4' }",
+        ),
+        builtin("fewest-sessions"),
+        js("never.js", "i => 'n1'"),
+    ]);
+    let decision = Stand::new(vec![chain], &equal(5)).decide(json!({}));
+    assert_eq!(outcome(&decision), "n3");
+    assert_eq!(decision.decided_by.as_deref(), Some("builtin:fewest-sessions"));
+    assert_eq!(said(&decision), [Said::Pass, Said::Narrow(4), Said::Narrow(2), Said::Select("n3".into())]);
+    let steps = &decision.diagnosis.steps;
+    let figures: Vec<_> = steps.iter().map(|step| (&*step.step, step.candidates, step.calls)).collect();
+    assert_eq!(figures, [("pass.js", 5, 1), ("list.js", 5, 1), ("filter.js", 4, 4), ("builtin:fewest-sessions", 2, 0)]);
+    assert_eq!(steps[0].log[0].text, "nothing");
+    assert_eq!(steps[1].lost.by_reason[&LostReason::NotReturned].nodes, ["n1".into()]);
+    let lost = &steps[2].lost.by_reason;
+    assert_eq!(lost[&LostReason::Filtered].nodes, ["n4".into()]);
+    assert_eq!(lost[&LostReason::ScriptError].nodes, ["n2".into()]);
+    assert_eq!(lost[&LostReason::ScriptError].message.as_deref(), Some("no figures"));
+    assert_eq!((decision.diagnosis.now_ms, decision.diagnosis.seed, decision.diagnosis.nodes), (NOW_MS, 1, 5));
+}
+
+#[test]
+fn thousands_of_lost_nodes_are_counted_and_a_few_are_named() {
+    let nodes: Vec<_> = (0..500).map(|number| node(&format!("n{number:03}"), 0)).collect();
+    let mut stand =
+        Stand::new(vec![start(vec![js("last.js", "i => i.nodes.slice(-1)"), builtin("round-robin")])], &nodes);
+    let decision = stand.decide(json!({}));
+    let lost = &decision.diagnosis.steps[0].lost.by_reason[&LostReason::NotReturned];
+    assert_eq!((lost.count, lost.nodes.len(), &*lost.nodes[0]), (499, MAX_NAMED, "n000"));
+    let explained = stand.explain(json!({}), Some("n400"));
+    let fate = explained.diagnosis.asked_fate.unwrap();
+    assert_eq!(fate, "step last.js lost it: not in the returned list", "it is none of those named");
+}
+
+#[test]
+fn why_no_node_is_said_in_order_of_the_search() {
+    let fewest = || start(vec![builtin("fewest-sessions")]);
+    failed(&Stand::new(vec![fewest()], &[]).decide(json!({})), FailureName::NoNode, "no nodes");
+    let mut stand = Stand::new(vec![fewest()], &equal(2));
+    stand.mark("n1", cordoned());
+    stand.mark("n2", cordoned());
+    failed(&stand.decide(json!({})), FailureName::NoNode, "no node can take the request: 2 cordoned");
+    let mut stand = Stand::new(vec![start(vec![js("none.js", "function filter(node) { return false }")])], &equal(2));
+    failed(&stand.decide(json!({})), FailureName::NoNode, "step none.js left none (2 filtered)");
+    let mut stand = Stand::new(vec![start(vec![js("pass.js", "i => null")])], &equal(2));
+    failed(&stand.decide(json!({})), FailureName::NoNode, "2 candidates and no choice");
+}
+
+#[test]
+fn explaining_changes_nothing_and_runs_no_program() {
+    let first = js("first.js", "i => i.nodes.slice(0, 2)");
+    let mut stand = Stand::new(vec![start(vec![first, program("./ask"), builtin("fewest-sessions")])], &equal(3));
+    let generation = stand.evaluator.cluster().generation();
+    let one = stand.explain(json!({}), None);
+    assert_eq!(said(&one), [Said::Narrow(2), Said::NotRun, Said::Select("n1".into())]);
+    assert_eq!(outcome(&stand.explain(json!({}), None)), "n1");
+    assert_eq!((stand.pending("n1"), stand.evaluator.cluster().generation()), (0, generation));
+}
+
+#[test]
+fn what_became_of_a_node_is_told() {
+    let chain = || start(vec![js("list.js", "i => i.nodes.filter(n => n.id !== 'b')"), builtin("fewest-sessions")]);
+    let nodes = [node("a", 4), node("b", 0), node("c", 1), node("d", 2)];
+    let mut stand = Stand::new(vec![chain()], &nodes);
+    stand.mark("d", cordoned());
+    for (asked, fate) in [
+        ("a", "it was a candidate, and step builtin:fewest-sessions chose c: rank 1 against 4"),
+        ("b", "step list.js lost it: not in the returned list"),
+        ("c", "step builtin:fewest-sessions chose it"),
+        ("d", "it could not take the request: cordoned"),
+        ("e", "it is not in the cluster"),
+    ] {
+        let diagnosis = stand.explain(json!({}), Some(asked)).diagnosis;
+        assert_eq!(diagnosis.asked_node.as_deref(), Some(asked));
+        assert_eq!(diagnosis.asked_fate.as_deref(), Some(fate));
+    }
+    let mut stand = Stand::new(vec![start(vec![js("pass.js", "i => null")])], &nodes);
+    let diagnosis = stand.explain(json!({}), Some("a")).diagnosis;
+    assert_eq!(diagnosis.asked_fate.as_deref(), Some("it was a candidate to the end, and no step chose a node"));
+    assert_eq!(stand.explain(json!({}), None).diagnosis.asked_fate, None);
+}
+
+/// A clock that goes on by a tick each time that somebody looks.
+#[derive(Default)]
+struct Ticking(std::cell::Cell<u64>);
+
+impl Stopwatch for Ticking {
+    fn micros(&self) -> u64 {
+        self.0.set(self.0.get() + 7);
+        self.0.get()
+    }
+}
+
+/// Writes down what it is told.
+#[derive(Clone, Default)]
+struct Diary(Rc<RefCell<Vec<String>>>);
+
+impl Witness for Diary {
+    fn step(&self, step: usize) {
+        self.0.borrow_mut().push(step.to_string());
+    }
+
+    fn node(&self, node: &Arc<str>) {
+        self.0.borrow_mut().push(node.to_string());
+    }
+}
+
+#[test]
+fn a_watchdog_is_told_what_runs_and_a_stopwatch_asked_what_it_cost() {
+    let set = ChainSet::new(vec![start(vec![
+        js("pass.js", "i => null"),
+        js("filter.js", "function filter(node) { return true }"),
+        builtin("round-robin"),
+    ])]);
+    let (diary, mut loaded) = (Diary::default(), Vec::new());
+    let senses = Senses { stopwatch: Box::new(Ticking::default()), witness: Box::new(diary.clone()) };
+    let mut loading = |step: &Arc<str>| loaded.push(step.to_string());
+    let mut evaluator =
+        Evaluator::new(&set, Arrangement::ById, senses, &mut loading).unwrap_or_else(|e| panic!("{e:?}"));
+    assert_eq!(loaded, ["pass.js", "filter.js", "builtin:round-robin"]);
+    equal(2).into_iter().for_each(|node| evaluator.apply(report(node)));
+    let decision = decided(evaluator.decide(&question("d", 1, json!({}))));
+    assert_eq!(*diary.0.borrow(), ["0", "1", "n1", "n2", "2"]);
+    assert!(decision.diagnosis.steps.iter().all(|step| step.cost_us == 7), "{:?}", decision.diagnosis.steps);
+}

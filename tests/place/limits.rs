@@ -1,0 +1,78 @@
+//! Scripts that would never end, or would take the process down: exit code 5, whatever they try.
+//!
+//! Nothing here measures time. That a case ends at all is the test; how fast, depends on the machine.
+
+use crate::{FEWEST, NODES, chose, failed, place_by_script, scripted, seemly};
+
+#[test]
+fn a_script_that_never_ends_is_stopped_and_named() {
+    for script in [
+        "i => { while (true) ; }",
+        "i => { for (;;) i.nodes.sort(); }",
+        "async i => { while (true) await null; }",
+        "while (true) ;\nfunction balance(input) { return 'b' }",
+        "i => ({ then(done) { while (true) ; } })",
+        "i => /(a+)+$/.test('a'.repeat(60) + 'b')",
+        "i => { try { while (true) ; } catch (e) { return 'b' } finally { return 'b' } }",
+        "i => [{id: 'a', toJSON() { while (true) ; }}]",
+        "function key(request) { while (true) ; }\nfunction score(node, key) { return 1 }",
+        "function score(node, request) { while (true) ; }",
+        "function filter(node) { while (true) ; }",
+    ] {
+        failed(&place_by_script(&scripted(script), &[]), 5, &["script-limit", "CPU time", "step.js"]);
+    }
+}
+
+#[test]
+fn a_node_that_a_script_hangs_on_is_named() {
+    let script = "function score(node) { if (node.id === 'c') while (true) ; return 1 }";
+    failed(&place_by_script(&scripted(script), &[]), 5, &["script-limit", "node `c`", "step.js"]);
+}
+
+#[test]
+fn a_script_without_measure_takes_nothing_down() {
+    for script in [
+        "i => { var s = 'x'; while (true) s += s; }",
+        "i => { var all = []; while (true) all.push(new Uint8Array(1 << 24).fill(1)); }",
+        "i => { var n = 2n; while (true) n = n * n; }",
+    ] {
+        failed(&place_by_script(&scripted(script), &[]), 5, &["script-limit"]);
+    }
+}
+
+/// What an engine can refuse by itself is the script's error.
+#[test]
+fn what_is_refused_at_once_is_an_error_of_the_script() {
+    for (script, words) in [
+        ("i => { function f() { return f() } return f() }", "too much recursion"),
+        ("i => JSON.parse('['.repeat(100000))", "recursion limit"),
+        ("i => 'x'.repeat(2 ** 32)", "script-error"),
+    ] {
+        failed(&place_by_script(&scripted(script), &[]), 4, &[words]);
+    }
+}
+
+#[test]
+fn answers_have_a_size() {
+    for (script, words) in [
+        ("i => Array(1e9)", "1000000000 elements"),
+        ("i => i.nodes.map(n => ({...n, note: 'x'.repeat(70000)}))", "`a` more than 65536 bytes"),
+    ] {
+        failed(&place_by_script(&scripted(script), &[]), 5, &["script-limit", words]);
+    }
+    let told = place_by_script(&scripted("i => { throw new Error('x'.repeat(1e6)) }"), &[]);
+    failed(&told, 4, &["xxx"]);
+    assert!(told.stderr.len() < 10_000, "{} bytes", told.stderr.len());
+    let told = place_by_script(&scripted("i => 'x'.repeat(1e6)"), &[]);
+    failed(&told, 4, &["unknown-node"]);
+    assert!(told.stderr.len() < 10_000, "{} bytes", told.stderr.len());
+}
+
+/// After a script was stopped, the same folder answers the next question as if nothing had been.
+#[test]
+fn the_next_placement_is_as_good_as_the_first() {
+    let shell = scripted("i => { if (i.user.login === 'bad') while (true) ; return 'a' }");
+    failed(&place_by_script(&shell, &["--user", "bad"]), 5, &["script-limit"]);
+    chose(&place_by_script(&shell, &["--user", "good"]), "a");
+    chose(&seemly(shell.feed(["place", "--script", FEWEST], NODES)), "b");
+}

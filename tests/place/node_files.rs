@@ -1,0 +1,149 @@
+//! Node lists that are wrong, and those that only look strange.
+
+use serde_json::{Value, json};
+
+use crate::support::shell::Shell;
+use crate::{FEWEST, NODES, chose, failed, place, place_by_script, seemly, site};
+
+/// Checks that a node list is refused, and that the message names its file and says `words`.
+#[track_caller]
+fn refused(list: &str, words: &[&str]) {
+    let shell = Shell::new();
+    shell.write("nodes.json", list);
+    let told = place(&shell, &["--script", FEWEST]);
+    failed(&told, 2, &["nodes.json: "]);
+    failed(&told, 2, words);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let shell = Shell::new();
+    for (name, words) in [("none.json", "No such file"), ("none/none.json", "No such file"), ("folder", "directory")] {
+        shell.write("folder/file", "");
+        let told = seemly(shell.whither(["place", "--script", FEWEST, "--nodes", name]));
+        failed(&told, 2, &[name, words]);
+    }
+}
+
+#[test]
+fn what_is_no_node_list_is_named() {
+    refused("", &["empty"]);
+    refused(" \n", &["empty"]);
+    refused("nodes", &["not valid JSON", "line 1 column"]);
+    refused("7", &["a number, expected an array of nodes"]);
+    refused(r#"{"params": {}}"#, &["no `nodes`"]);
+    refused(r#"{"nodes": {"a": 1}}"#, &["`nodes` is an object"]);
+    refused("[7]", &["node number 1", "this is a number"]);
+    refused("[\"a\"]", &["node number 1", "this is a string"]);
+    refused("[{}]", &["node number 1", "no id"]);
+    refused(r#"[{"id": "a"}, {"id": 7}]"#, &["node number 2", "no id"]);
+    refused(r#"[{"id": ""}]"#, &["no id"]);
+    refused(r#"[{"id": "a\nb"}]"#, &["no id", "control characters"]);
+    refused(&json!([{"id": "x".repeat(256)}]).to_string(), &["no id", "255 bytes"]);
+    refused(&"[".repeat(200_000), &["nested deeper"]);
+    refused(&json!([{"id": "a", "text": "x".repeat(70_000)}]).to_string(), &["node number 1", "65536"]);
+    refused(&json!([{"id": "a", "sessions": vec![json!({}); 10_001]}]).to_string(), &["node `a`", "at most 10000"]);
+    refused("[{\"id\": \"a\"}] and more", &["not valid JSON", "trailing"]);
+    refused("[{\"id\": \"\\ud800\"}]", &["not valid JSON"]);
+}
+
+#[test]
+fn broken_files_are_refused_whole() {
+    refused(include_str!("../data/malformed.json"), &["not valid JSON", "line 4"]);
+    refused(include_str!("../data/deep.json"), &["nested deeper"]);
+    refused(include_str!("../data/duplicate-ids.json"), &["node number 3", "`a`", "taken"]);
+    refused(include_str!("../data/nan.json"), &["not valid JSON", "line 3"]);
+    refused(include_str!("../data/negative.json"), &["node number 2", "`b`", "`maxSessions` is -1"]);
+    refused(include_str!("../data/wrong-types.json"), &["node number 2", "`b`", "`nodeData` is 7", "object"]);
+}
+
+#[test]
+fn fields_of_the_wrong_type_are_named_with_their_node() {
+    for (field, value, expected) in [
+        ("maxSessions", json!(1.5), "a whole number"),
+        ("maxSessions", json!("4"), "a whole number"),
+        ("sessions", json!(-1), "sessions"),
+        ("sessions", json!("many"), "sessions"),
+        ("cordoned", json!("yes"), "true or false"),
+        ("metadata", json!([]), "an object"),
+        ("staticData", json!("gpu"), "an object"),
+        ("metrics", json!(7), "an object"),
+        ("urls", json!("https://a"), "a list"),
+        ("hostname", json!(7), "a string"),
+        ("loadavg", json!([-1, 0, 0]), "numbers of at least 0"),
+        ("loadavg", json!("1"), "numbers"),
+        ("freemem", json!(-1), "at least 0"),
+        ("cpu", json!("12%"), "at least 0"),
+        ("uptime", json!(-5), "at least 0"),
+        ("loggedInUsers", json!([]), "a whole number"),
+        ("nodeData", json!({"sessions": {}}), "sessions"),
+        ("nodeData", json!({"sessions": [7]}), "sessions"),
+        ("nodeData", json!({"services": "launcher"}), "a list"),
+        ("nodeData", json!({"health": []}), "an object"),
+        ("nodeData", json!({"health": {"cpu": {"load1": -0.5}}}), "at least 0"),
+        ("nodeData", json!({"health": {"mem": {"free": "8 GB"}}}), "at least 0"),
+    ] {
+        let list = json!([{"id": "fine"}, {"id": "strange", field: value}]);
+        refused(&list.to_string(), &["node number 2", "`strange`", expected]);
+    }
+}
+
+#[test]
+fn absent_is_not_wrong() {
+    let shell = Shell::new();
+    let nothing =
+        ["nodeData", "metadata", "staticData", "urls", "sessions", "maxSessions", "cordoned", "hostname", "cpu"];
+    let mut node = json!({"id": "a"});
+    for field in nothing {
+        node[field] = Value::Null;
+    }
+    shell.write("nodes.json", json!([node]).to_string());
+    chose(&place(&shell, &["--script", FEWEST]), "a");
+}
+
+#[test]
+fn strange_ids_are_ids() {
+    let shell = Shell::new();
+    let text = include_str!("../data/strange-ids.json");
+    shell.write("nodes.json", text);
+    shell.write("step.js", "input => input.data.wanted");
+    let nodes: Vec<Value> = serde_json::from_str(text).unwrap();
+    assert!(nodes.len() > 8);
+    for node in nodes {
+        let request = json!({"data": {"wanted": node["id"]}}).to_string();
+        shell.write("request.json", &request);
+        chose(&place_by_script(&shell, &["--request", "request.json"]), node["id"].as_str().unwrap());
+    }
+}
+
+#[test]
+fn both_generations_and_both_forms_of_a_list_are_read() {
+    let shell = Shell::new();
+    for list in [
+        r#"[{"serverId": "s1", "sessions": 4}, {"serverId": "s2", "sessions": 1}]"#,
+        r#"{"nodes": [{"id": "s1", "sessions": 4}, {"id": "s2", "sessions": 1}]}"#,
+        r#"{"servers": [{"serverId": "s1", "sessions": 4}, {"id": "s2", "nodeData": {"sessions": []}}]}"#,
+        "\n\t[{\"id\": \"s1\", \"sessions\": 1e0}, {\"id\": \"s2\", \"sessions\": 0.0}]\r\n",
+    ] {
+        shell.write("nodes.json", list);
+        chose(&place(&shell, &["--script", FEWEST]), "s2");
+    }
+    shell.write("nodes.json", "[]");
+    failed(&place(&shell, &["--script", FEWEST]), 3, &["no-node", "no nodes"]);
+}
+
+/// FastX 4 hands its nodes and the request over on standard input.
+#[test]
+fn standard_input_is_a_node_list_too() {
+    let shell = site();
+    let document =
+        format!(r#"{{"nodes": {NODES}, "params": {{"me": {{"username": "ann"}}, "start": {{"app": "maya"}}}}}}"#);
+    let sticky = ["place", "--script", "builtin:sticky-user", "--script", FEWEST];
+    chose(&seemly(shell.feed(sticky, &document)), "c");
+    chose(&seemly(shell.feed(sticky, NODES)), "b");
+    shell.write("step.js", "i => i.params.start.app + i.data.app === 'mayamaya' && i.user.login === 'ann' ? 'a' : 'c'");
+    chose(&seemly(shell.feed(["place", "--script", "step.js"], &document)), "a");
+    failed(&seemly(shell.feed(sticky, "")), 2, &["standard input", "empty"]);
+    failed(&seemly(shell.feed(sticky, "{")), 2, &["standard input", "not valid JSON"]);
+    failed(&seemly(shell.feed(sticky, r#"{"params": {}}"#)), 2, &["standard input", "no `nodes`"]);
+}

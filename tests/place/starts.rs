@@ -1,0 +1,100 @@
+//! `whither new`: what it writes works with `place` as it is, and it overwrites nobody's work.
+
+use serde_json::Value;
+
+use crate::support::shell::{Shell, Told};
+use crate::{FEWEST, failed, place, seemly};
+
+fn new(shell: &Shell, arguments: &[&str]) -> Told {
+    seemly(shell.whither(["new"].iter().chain(arguments)))
+}
+
+/// Checks that something was written, and that standard output stayed empty for it.
+#[track_caller]
+fn wrote(told: &Told) {
+    assert_eq!((told.code, told.stdout.as_str()), (Some(0), ""), "{}", told.stderr);
+    assert!(told.stderr.contains("try: whither"), "{}", told.stderr);
+}
+
+/// Checks that a node of the list was chosen.
+#[track_caller]
+fn placed(told: &Told) {
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    assert!(told.stdout.starts_with("node-") && told.stdout.lines().count() == 1, "{}", told.stdout);
+}
+
+/// A folder with a new node list.
+fn with_nodes() -> Shell {
+    let shell = Shell::new();
+    wrote(&new(&shell, &["nodes", "--out", "nodes.json"]));
+    shell
+}
+
+#[test]
+fn a_new_node_list_is_placed_on() {
+    let shell = Shell::new();
+    let told = new(&shell, &["nodes"]);
+    assert_eq!(told.code, Some(0));
+    let nodes: Vec<Value> = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(nodes.len(), 20);
+    shell.write("nodes.json", &told.stdout);
+    for builtin in ["fewest-sessions", "most-memory", "round-robin", "least-load", "weighted"] {
+        placed(&place(&shell, &["--script", &format!("builtin:{builtin}")]));
+    }
+    assert_eq!(new(&shell, &["nodes"]).stdout, told.stdout, "the same every time");
+    assert_ne!(new(&shell, &["nodes", "--seed", "2"]).stdout, told.stdout);
+    let few: Vec<Value> = serde_json::from_str(&new(&shell, &["nodes", "--count", "3"]).stdout).unwrap();
+    assert_eq!(few, nodes[..3]);
+    for count in ["0", "100001", "-1", "many"] {
+        failed(&new(&shell, &["nodes", &format!("--count={count}")]), 2, &["--count"]);
+    }
+}
+
+#[test]
+fn new_scripts_of_both_shapes_choose() {
+    let shell = with_nodes();
+    wrote(&new(&shell, &["js", "whole"]));
+    wrote(&new(&shell, &["js", "each.js", "--shape", "node"]));
+    placed(&place(&shell, &["--script", "whole.js"]));
+    placed(&place(&shell, &["--script", "each.js", "--explain"]));
+    assert!(shell.read("whole.js").starts_with("// whole.js: ") && shell.read("each.js").starts_with("// each.js: "));
+    for name in ["", "..", "folder/"] {
+        failed(&new(&shell, &["js", name]), 2, &["no name for a script"]);
+    }
+    failed(&new(&shell, &["js", "none/script"]), 2, &["none/script.js"]);
+}
+
+#[test]
+fn a_new_config_places_and_names_its_scripts_from_anywhere() {
+    let shell = with_nodes();
+    wrote(&new(&shell, &["config"]));
+    placed(&place(&shell, &[]));
+    placed(&place(&shell, &["--config", "whither.toml", "--action", "user/login", "--user", "ann"]));
+    wrote(&new(&shell, &["js", "own"]));
+    shell.write("etc/keep", "");
+    let chain = ["--script", "own.js", "--script", "builtin:weighted"];
+    wrote(&new(&shell, &[&["config", "--out", "etc/site.toml"], chain.as_slice()].concat()));
+    let told = place(&shell, &["--config", "etc/site.toml", "--explain"]);
+    placed(&told);
+    assert!(told.stderr.contains("own.js"), "{}", told.stderr);
+    failed(&new(&shell, &["config", "--out", "other.toml", "--script", "none.js"]), 2, &["`none.js`", "no such file"]);
+    failed(&new(&shell, &["config", "--out", "other.toml", "--script", "builtin:magic"]), 2, &["`magic`"]);
+    assert!(!shell.folder().join("other.toml").exists());
+}
+
+#[test]
+fn what_is_there_stays_unless_forced() {
+    let shell = Shell::new();
+    for (file, arguments) in [
+        ("nodes.json", vec!["nodes", "--out", "nodes.json"]),
+        ("own.js", vec!["js", "own"]),
+        ("whither.toml", vec!["config"]),
+    ] {
+        shell.write(file, "somebody's work");
+        failed(&new(&shell, &arguments), 2, &[file, "--force"]);
+        assert_eq!(shell.read(file), "somebody's work");
+        wrote(&new(&shell, &[arguments.as_slice(), &["--force"]].concat()));
+        assert_ne!(shell.read(file), "somebody's work");
+    }
+    placed(&place(&shell, &["--script", "own.js", "--script", FEWEST]));
+}

@@ -1,0 +1,309 @@
+//! `whither serve` over a real NATS server: what requesters are told, and that nothing is lost whatever dies.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_nats::{Client, HeaderMap};
+use futures_util::StreamExt;
+use rustix::process::{Signal, kill_process};
+use serde_json::{Value, json};
+use support::nats::Nats;
+use support::serve::{Serve, ask, ask_raw, bucket, plain_nodes, report};
+use support::{PATIENCE, eventually};
+
+const FEWEST: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
+
+async fn site(chains: &str, scripts: &[(&str, &str)], nodes: usize) -> (Nats, Serve, Client) {
+    let nats = Nats::start();
+    let serve = Serve::start(&nats, chains, scripts).await;
+    let client = nats.client().await;
+    report(&client, &plain_nodes(nodes)).await;
+    (nats, serve, client)
+}
+
+#[tokio::test]
+async fn a_placement_counts_at_once_and_a_repeated_id_places_nothing_twice() {
+    let (_nats, _serve, client) = site(FEWEST, &[], 2).await;
+    let first = ask(&client, "whither.place", &json!({"id": "r1", "user": {"login": "ann"}})).await;
+    let again = ask(&client, "whither.place", &json!({"id": "r1", "user": {"login": "ann"}})).await;
+    let second = ask(&client, "whither.place", &json!({"user": {"login": "ann"}})).await;
+    assert_eq!(first.body["node"], "n00");
+    assert_eq!(again.body["reservation"], first.body["reservation"]);
+    assert_eq!(second.body["node"], "n01", "the first placement counts before any report");
+    for field in ["decision", "generation", "decided_by", "chain", "reservation", "expires_in_ms"] {
+        assert!(!first.body[field].is_null(), "{field}: {}", first.body);
+    }
+    let page = ask(&client, "whither.nodes", &json!({})).await.body;
+    assert_eq!(page["nodes"][0]["nodeData"]["sessions"][0]["state"], "pending");
+    assert_eq!(page["nodes"][0]["nodeData"]["sessions"][0]["user"], "ann");
+}
+
+#[tokio::test]
+async fn capacity_is_kept_and_freed_by_release_and_by_a_failed_start_only_after_a_pause() {
+    let (_nats, _serve, client) = site(FEWEST, &[], 0).await;
+    let nodes: Vec<_> =
+        (0..4).map(|n| json!({"id": format!("n{n}"), "maxSessions": 1, "nodeData": {"sessions": []}})).collect();
+    report(&client, &nodes).await;
+    let asks = (0..10).map(|user| {
+        let client = client.clone();
+        async move { ask(&client, "whither.place", &json!({"user": {"login": format!("u{user}")}})).await }
+    });
+    let replies = futures_util::future::join_all(asks).await;
+    let placed: Vec<_> = replies.iter().filter(|reply| reply.code.is_none()).collect();
+    assert_eq!(placed.len(), 4);
+    assert!(replies.iter().filter(|reply| reply.code.is_some()).all(|reply| reply.code.as_deref() == Some("503")));
+    let refused = replies.iter().find(|reply| reply.code.is_some()).unwrap();
+    assert_eq!(refused.body["error"]["name"], "no-node");
+    assert_eq!(refused.body["error"]["diagnosis"]["excluded"]["full"]["count"], 4);
+
+    let reservation = &placed[0].body["reservation"];
+    assert_eq!(ask(&client, "whither.release", &json!({"reservation": reservation})).await.body["state"], "released");
+    assert_eq!(ask(&client, "whither.release", &json!({"reservation": reservation})).await.body["state"], "gone");
+    let next = ask(&client, "whither.place", &json!({})).await;
+    assert_eq!(next.body["node"], placed[0].body["node"]);
+    ask(&client, "whither.release", &json!({"reservation": next.body["reservation"], "failed": true})).await;
+    eventually("the node cools down", async || {
+        let refused = ask(&client, "whither.explain", &json!({})).await.body;
+        (refused["excluded"]["cooling-down"]["count"] == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_report_ends_the_reservation_that_it_shows() {
+    let (_nats, _serve, client) = site(FEWEST, &[], 1).await;
+    let placed = ask(&client, "whither.place", &json!({"user": {"login": "ann"}})).await.body;
+    ask(&client, "whither.confirm", &json!({"reservation": placed["reservation"]})).await;
+    let session = json!({"id": "s1", "user": "ann", "reservation": placed["reservation"]});
+    let document = json!({"id": "n00", "nodeData": {"sessions": [session]}});
+    bucket(&client).await.put("n00", document.to_string().into()).await.unwrap();
+    eventually("one session and nothing pending", async || {
+        let node = ask(&client, "whither.nodes", &json!({"node": "n00"})).await.body["nodes"][0].clone();
+        (node["sessions"] == 1 && node["pending"] == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bad_requests_are_named_and_nothing_else_is_lost() {
+    let (_nats, _serve, client) = site(FEWEST, &[], 1).await;
+    let deep = format!("{{\"data\":{}{}}}", "[".repeat(16_000), "]".repeat(16_000));
+    let large = format!("{{\"data\":{{\"x\":\"{}\"}}}}", "x".repeat(1_040_000));
+    for (subject, body, code, words) in [
+        ("whither.place", "{\"user\":", "400", "not valid JSON"),
+        ("whither.place", "[]", "400", "must be a JSON object"),
+        ("whither.place", "{\"user\":{\"login\":\"a\"},\"isAdmin\":7}", "400", "isAdmin"),
+        ("whither.place", deep.as_str(), "400", "nested deeper than 64"),
+        ("whither.place", large.as_str(), "", ""),
+        ("whither.place", "{\"action\":\"no/such\"}", "404", "session/start"),
+        ("whither.explain", "\u{7f}", "400", "JSON"),
+        ("whither.nodes", "{\"limit\":-1}", "400", "JSON"),
+        ("whither.confirm", "{}", "400", "reservation"),
+        ("whither.cordon", "{\"node\":\"nowhere\"}", "422", "nowhere"),
+    ] {
+        let reply = ask_raw(&client, subject, body.as_bytes().to_vec(), HeaderMap::new()).await;
+        assert_eq!(reply.code.as_deref().unwrap_or(""), code, "{subject} {body:.60}: {}", reply.body);
+        let message = reply.body["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.contains(words), "{subject} {body:.60}: {message}");
+    }
+    assert_eq!(ask_raw(&client, "whither.place", Vec::new(), HeaderMap::new()).await.body["node"], "n00");
+}
+
+#[tokio::test]
+async fn a_passed_deadline_is_not_run_and_a_strange_one_is_ignored() {
+    let (_nats, serve, client) = site(FEWEST, &[], 1).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let with_deadline = |ms: u128| {
+        let mut headers = HeaderMap::new();
+        headers.insert("Whither-Deadline", ms.to_string());
+        ask_raw(&client, "whither.place", b"{}".to_vec(), headers)
+    };
+    assert_eq!(with_deadline((now - Duration::from_secs(5)).as_millis()).await.code.as_deref(), Some("429"));
+    assert!(with_deadline((now + Duration::from_secs(60)).as_millis()).await.code.is_none());
+    assert!(with_deadline((now - Duration::from_secs(7200)).as_millis()).await.code.is_none());
+    let metrics = serve.get("/metrics").1;
+    assert!(metrics.contains("whither_past_deadline_total 1"), "{metrics}");
+    assert!(metrics.contains("whither_strange_deadlines_total 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn cordon_takes_a_node_out_and_explain_says_so() {
+    let (_nats, _serve, client) = site(FEWEST, &[], 2).await;
+    let told = ask(&client, "whither.cordon", &json!({"node": "n00", "reason": "fan"})).await.body;
+    assert_eq!(told["state"], "cordoned");
+    let explained = ask(&client, "whither.explain", &json!({"node": "n00"})).await.body;
+    assert_eq!(explained["node"], "n01");
+    assert_eq!(explained["excluded"]["cordoned"]["nodes"][0], "n00");
+    assert_eq!(explained["asked"]["fate"], "it could not take the request: cordoned");
+    let again = ask(&client, "whither.explain", &json!({})).await.body;
+    assert_eq!(again["node"], "n01", "explaining reserves nothing");
+    ask(&client, "whither.uncordon", &json!({"node": "n00"})).await;
+    assert_eq!(ask(&client, "whither.place", &json!({})).await.body["node"], "n00");
+}
+
+/// Sends `count` questions at once from one inbox and returns how many replies each got; `meanwhile` runs in between.
+async fn storm(
+    client: &Client,
+    subject: &str,
+    count: usize,
+    meanwhile: impl AsyncFnOnce(),
+) -> BTreeMap<usize, Vec<Value>> {
+    let inbox = client.new_inbox();
+    let mut replies = client.subscribe(format!("{inbox}.*")).await.unwrap();
+    for number in 0..count {
+        let body = json!({"user": {"login": format!("u{number}")}}).to_string();
+        client.publish_with_reply(subject.to_owned(), format!("{inbox}.{number}"), body.into()).await.unwrap();
+    }
+    client.flush().await.unwrap();
+    meanwhile().await;
+    let mut answered: BTreeMap<usize, Vec<Value>> = BTreeMap::new();
+    while answered.len() < count {
+        let next = tokio::time::timeout(PATIENCE, replies.next()).await;
+        let Ok(Some(message)) = next else { panic!("{} of {count} were answered", answered.len()) };
+        let number = message.subject.rsplit('.').next().unwrap().parse().unwrap();
+        answered.entry(number).or_default().push(serde_json::from_slice(&message.payload).unwrap());
+    }
+    // Whatever came twice has come by the time that a later question is answered.
+    ask(client, "whither.nodes", &json!({"limit": 1})).await;
+    while let Ok(Some(message)) = tokio::time::timeout(Duration::from_millis(200), replies.next()).await {
+        let number = message.subject.rsplit('.').next().unwrap().parse().unwrap();
+        answered.entry(number).or_default().push(serde_json::from_slice(&message.payload).unwrap());
+    }
+    answered
+}
+
+#[tokio::test]
+async fn a_killed_worker_loses_no_request_and_answers_none_twice() {
+    let (_nats, serve, client) = site(FEWEST, &[], 20).await;
+    let answered = storm(&client, "whither.place", 5000, async || {
+        for _ in 0..3 {
+            let worker = eventually("a worker", async || serve.children().first().copied()).await;
+            kill_process(worker, Signal::KILL).unwrap();
+            eventually("another worker", async || serve.children().iter().any(|child| *child != worker).then_some(()))
+                .await;
+        }
+    })
+    .await;
+    assert!(answered.values().all(|replies| replies.len() == 1));
+    assert!(answered.values().flatten().all(|reply| reply["node"].is_string()), "each is placed");
+    let nodes = ask(&client, "whither.nodes", &json!({})).await.body;
+    let pending: Vec<_> =
+        nodes["nodes"].as_array().unwrap().iter().map(|node| node["pending"].as_u64().unwrap()).collect();
+    assert_eq!(pending, [250; 20], "every placement counts once, and the new workers knew of those before");
+}
+
+#[tokio::test]
+async fn a_stop_answers_what_was_received() {
+    let (_nats, mut serve, client) = site(FEWEST, &[], 5).await;
+    let answered = {
+        let inbox = client.new_inbox();
+        let mut replies = client.subscribe(format!("{inbox}.*")).await.unwrap();
+        for number in 0..2000 {
+            client.publish_with_reply("whither.place", format!("{inbox}.{number}"), "{}".into()).await.unwrap();
+        }
+        client.flush().await.unwrap();
+        // A message of our own comes back after the server has routed all that stood before it.
+        let marker = format!("{inbox}.marker.x");
+        let mut back = client.subscribe(marker.clone()).await.unwrap();
+        client.publish(marker, "".into()).await.unwrap();
+        tokio::time::timeout(PATIENCE, back.next()).await.unwrap();
+        let first = tokio::time::timeout(PATIENCE, replies.next()).await.unwrap();
+        serve.signal(Signal::TERM);
+        assert_eq!(serve.ended().await, Some(0));
+        client.flush().await.unwrap();
+        let mut answered = usize::from(first.is_some());
+        while let Ok(Some(message)) = tokio::time::timeout(Duration::from_millis(500), replies.next()).await {
+            answered += usize::from(message.status.is_none());
+        }
+        answered
+    };
+    assert_eq!(answered, 2000, "all had reached the service's subscription before the signal");
+    assert!(serve.log().contains("stopped"));
+}
+
+#[tokio::test]
+async fn a_reload_takes_over_and_a_broken_one_changes_nothing() {
+    let (nats, serve, client) = site(FEWEST, &[], 3).await;
+    serve.configure(&nats, "[chain.\"session/start\"]\nsteps = [\"builtin:no-such\"]\n");
+    serve.signal(Signal::HUP);
+    serve.logged("the old one stays").await;
+    assert_eq!(ask(&client, "whither.place", &json!({})).await.body["decided_by"], "builtin:fewest-sessions");
+    serve.configure(&nats, "[chain.\"session/start\"]\nsteps = [\"builtin:round-robin\"]\n");
+    serve.signal(Signal::HUP);
+    eventually("the new chain decides", async || {
+        let placed = ask(&client, "whither.place", &json!({})).await.body;
+        (placed["decided_by"] == "builtin:round-robin").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_broker_that_is_away_is_waited_for() {
+    let mut nats = Nats::not_yet();
+    let mut serve = Serve::spawn(&nats, FEWEST, &[]);
+    eventually("the HTTP port", async || (serve.readyz().0 == 503).then_some(())).await;
+    assert_eq!(serve.get("/healthz").0, 200);
+    nats.restart();
+    serve.ready().await;
+    let client = nats.client().await;
+    report(&client, &plain_nodes(2)).await;
+    nats.kill();
+    eventually("readiness goes", async || (serve.readyz().0 == 503).then_some(())).await;
+    nats.restart();
+    serve.ready().await;
+    let client = nats.client().await;
+    eventually("placements again", async || {
+        let request = client.request("whither.place", "{}".into());
+        let reply = tokio::time::timeout(Duration::from_secs(5), request).await.ok()?.ok()?;
+        let body: Value = serde_json::from_slice(&reply.payload).ok()?;
+        body["node"].is_string().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hanging_script_is_answered_and_the_other_chain_goes_on() {
+    let chains = format!("{FEWEST}[chain.\"user/login\"]\nsteps = [\"hang.js\"]\n");
+    let hang = "function(input) { if (input.user.login === 'bad') { while (true) {} } return input.nodes[0].id; }";
+    let (_nats, _serve, client) = site(&chains, &[("hang.js", hang)], 3).await;
+    let bad = json!({"action": "user/login", "user": {"login": "bad"}});
+    let good = json!({"action": "user/login", "user": {"login": "good"}});
+    let plain = json!({});
+    let (bad, good, other) = tokio::join!(
+        ask(&client, "whither.place", &bad),
+        ask(&client, "whither.place", &good),
+        ask(&client, "whither.place", &plain),
+    );
+    assert_eq!(bad.body["error"]["name"], "script-limit", "{}", bad.body);
+    assert_eq!(bad.body["error"]["limit"], "time");
+    assert_eq!(bad.body["error"]["step"], "hang.js");
+    assert_eq!(good.body["node"], "n00");
+    assert_eq!(other.body["node"], "n00");
+}
+
+#[tokio::test]
+async fn a_script_that_crashes_its_worker_is_named_and_nobody_else_pays() {
+    let chains = format!("{FEWEST}[chain.\"user/login\"]\nsteps = [\"crash.js\"]\n");
+    let crash = "function(input) { var s = 'x'; while (true) { s += s; } }";
+    let (_nats, serve, client) = site(&chains, &[("crash.js", crash)], 3).await;
+    let login = json!({"action": "user/login"});
+    let bad = ask(&client, "whither.place", &login);
+    let storm = storm(&client, "whither.place", 500, async || {});
+    let (bad, storm) = tokio::join!(bad, storm);
+    assert_eq!(bad.body["error"]["name"], "script-limit", "{}", bad.body);
+    assert!(storm.values().flatten().all(|reply| reply["node"].is_string()));
+    assert!(serve.get("/metrics").1.contains("whither_worker_deaths_total"));
+}
+
+#[tokio::test]
+async fn scripts_that_do_not_compile_end_the_service_before_any_port_opens() {
+    let nats = Nats::start();
+    let mut serve =
+        Serve::spawn(&nats, "[chain.x]\nsteps = [\"broken.js\"]\n", &[("broken.js", "function(input) { return [; }")]);
+    assert_eq!(serve.ended().await, Some(4));
+    assert!(serve.log().contains("broken.js:1:"), "{}", serve.log());
+    let mut serve = Serve::spawn(&nats, "[chain.x]\nstep = []\n", &[]);
+    assert_eq!(serve.ended().await, Some(2));
+}

@@ -1,0 +1,197 @@
+//! A running `whither serve` for one test, with its config and scripts in a folder of its own.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream::{self, kv};
+use async_nats::{Client, HeaderMap, Message};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use whither::nats::subjects::encode_key;
+
+use super::nats::Nats;
+use super::{PATIENCE, eventually};
+
+/// A running service.
+pub(crate) struct Serve {
+    folder: TempDir,
+    process: Child,
+    http: u16,
+}
+
+/// A reply: its body, and the error code where it is an error.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) body: Value,
+    pub(crate) code: Option<String>,
+}
+
+impl Serve {
+    /// A service on `nats` with the config's `chains`, and `scripts` beside it; it may not be ready yet.
+    pub(crate) fn spawn(nats: &Nats, chains: &str, scripts: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let http = free_port();
+        for (name, text) in scripts {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        write_config(folder.path(), &nats.url(), http, chains);
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_whither"))
+            .args(["serve", "--config"])
+            .arg(folder.path().join("whither.toml"))
+            .env_remove("WHITHER_NATS")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { folder, process, http }
+    }
+
+    /// The same, ready.
+    pub(crate) async fn start(nats: &Nats, chains: &str, scripts: &[(&str, &str)]) -> Self {
+        let mut serve = Self::spawn(nats, chains, scripts);
+        serve.ready().await;
+        serve
+    }
+
+    /// Waits until `/readyz` says so.
+    pub(crate) async fn ready(&mut self) {
+        let start = Instant::now();
+        while self.readyz().0 != 200 {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                panic!("the service ended with {status}:\n{}", self.log());
+            }
+            assert!(start.elapsed() < PATIENCE, "the service does not get ready:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Writes the config anew with other chains.
+    pub(crate) fn configure(&self, nats: &Nats, chains: &str) {
+        write_config(self.folder.path(), &nats.url(), self.http, chains);
+    }
+
+    /// Status and body of `/readyz`; status 0 where the port does not answer.
+    pub(crate) fn readyz(&self) -> (u16, String) {
+        self.get("/readyz")
+    }
+
+    /// Status and body of a page of the HTTP port.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        use std::io::{Read, Write};
+        let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", self.http)) else { return (0, String::new()) };
+        let mut answer = String::new();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let _ = stream.read_to_string(&mut answer);
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// Waits until it logged `words`.
+    pub(crate) async fn logged(&self, words: &str) {
+        eventually(words, async || self.log().contains(words).then_some(())).await;
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(pid(self.process.id()), signal).unwrap();
+    }
+
+    /// The processes that it has started and that still run.
+    pub(crate) fn children(&self) -> Vec<Pid> {
+        let mut children = Vec::new();
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.process.id())).into_iter().flatten().flatten() {
+            let listed = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            children.extend(listed.split_whitespace().map(|child| pid(child.parse().unwrap())));
+        }
+        children
+    }
+
+    /// Waits until it has ended; its exit code.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        let process = &mut self.process;
+        let start = Instant::now();
+        loop {
+            if let Some(status) = process.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(start.elapsed() < PATIENCE, "the service does not end");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the service's log\n{}", self.log());
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Puts node documents where agents put them, and waits until the service knows them all.
+pub(crate) async fn report(client: &Client, nodes: &[Value]) {
+    let bucket = bucket(client).await;
+    for node in nodes {
+        let key = encode_key(node["id"].as_str().unwrap());
+        bucket.put(key, node.to_string().into()).await.unwrap();
+    }
+    eventually("the service knows the nodes", async || {
+        let known = ask(client, "whither.nodes", &json!({"limit": 1000})).await.body;
+        let ids: Vec<_> = known["nodes"].as_array()?.iter().map(|node| node["id"].clone()).collect();
+        nodes.iter().all(|node| ids.contains(&node["id"])).then_some(())
+    })
+    .await;
+}
+
+/// The bucket of node documents.
+pub(crate) async fn bucket(client: &Client) -> kv::Store {
+    let js = jetstream::new(client.clone());
+    eventually("the bucket of nodes", async || js.get_key_value("whither_nodes").await.ok()).await
+}
+
+/// Asks once.
+pub(crate) async fn ask(client: &Client, subject: &str, body: &Value) -> Reply {
+    ask_raw(client, subject, body.to_string().into_bytes(), HeaderMap::new()).await
+}
+
+/// Asks once with any bytes and headers.
+pub(crate) async fn ask_raw(client: &Client, subject: &str, body: Vec<u8>, headers: HeaderMap) -> Reply {
+    let sent = client.request_with_headers(subject.to_owned(), headers, body.into());
+    let message = tokio::time::timeout(PATIENCE, sent).await.expect("an answer in time").unwrap();
+    read(&message)
+}
+
+/// Reads a reply.
+pub(crate) fn read(message: &Message) -> Reply {
+    let header = |name: &str| message.headers.as_ref().and_then(|headers| headers.get(name)).map(ToString::to_string);
+    Reply { body: serde_json::from_slice(&message.payload).unwrap(), code: header("Nats-Service-Error-Code") }
+}
+
+/// `count` nodes called n00, n01, … without sessions.
+pub(crate) fn plain_nodes(count: usize) -> Vec<Value> {
+    (0..count).map(|number| json!({"id": format!("n{number:02}"), "nodeData": {"sessions": []}})).collect()
+}
+
+fn write_config(folder: &Path, url: &str, http: u16, chains: &str) {
+    let config = format!("[nats]\nurl = \"{url}\"\n[http]\nlisten = \"127.0.0.1:{http}\"\n{chains}");
+    std::fs::write(folder.join("whither.toml"), config).unwrap();
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn pid(id: u32) -> Pid {
+    Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
+}
