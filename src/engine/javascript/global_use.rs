@@ -1,0 +1,307 @@
+//! Which globals a script may change, read from its syntax tree.
+//!
+//! An assignment goes to the global object where no scope around it declares the name; `this` outside of classes may be
+//! the global object itself. A script that does neither needs nothing put back after its calls.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use boa_ast::expression::literal::ObjectMethodDefinition;
+use boa_ast::expression::operator::assign::{Assign, AssignTarget};
+use boa_ast::expression::operator::unary::UnaryOp;
+use boa_ast::expression::operator::update::UpdateTarget;
+use boa_ast::expression::operator::{Unary, Update};
+use boa_ast::expression::{Expression, Identifier, This};
+use boa_ast::function::{
+    ArrowFunction, AsyncArrowFunction, AsyncFunctionDeclaration, AsyncFunctionExpression, AsyncGeneratorDeclaration,
+    AsyncGeneratorExpression, ClassDeclaration, ClassElement, ClassExpression, FormalParameterList, FunctionBody,
+    FunctionDeclaration, FunctionExpression, GeneratorDeclaration, GeneratorExpression,
+};
+use boa_ast::operations::{bound_names, lexically_declared_names, var_declared_names};
+use boa_ast::pattern::{ArrayPatternElement, ObjectPatternElement};
+use boa_ast::statement::iteration::{ForInLoop, ForLoop, ForLoopInitializer, ForOfLoop, IterableLoopInitializer};
+use boa_ast::statement::{Block, Catch, Switch, With};
+use boa_ast::visitor::{VisitWith, Visitor};
+use boa_interner::Sym;
+
+use super::syntax::Tree;
+
+/// Which properties of the global object a script may change.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum GlobalUse {
+    /// None.
+    #[default]
+    None,
+    /// These, by assigning to names that it does not declare.
+    Names(BTreeSet<String>),
+    /// Any: it can get hold of the object itself.
+    Any,
+}
+
+impl GlobalUse {
+    /// What the script `tree` does to globals.
+    pub(super) fn of(tree: &Tree) -> Self {
+        let list = tree.script.statements();
+        let mut top: BTreeSet<Sym> = var_declared_names(list).into_iter().collect();
+        top.extend(lexically_declared_names(list));
+        let mut scopes = Scopes { tree, scopes: vec![top], classes: 0, usage: Self::None };
+        let _ = list.visit_with(&mut scopes);
+        scopes.usage
+    }
+
+    fn add(&mut self, name: String) {
+        match self {
+            Self::None => *self = Self::Names(BTreeSet::from([name])),
+            Self::Names(names) => {
+                names.insert(name);
+            }
+            Self::Any => {}
+        }
+    }
+}
+
+type Flow = ControlFlow<std::convert::Infallible>;
+
+/// A walk over the tree with the scopes around the place that is being visited.
+struct Scopes<'t> {
+    tree: &'t Tree,
+    scopes: Vec<BTreeSet<Sym>>,
+    /// How many class bodies are open: strict code, in which `this` is never the global object.
+    classes: usize,
+    usage: GlobalUse,
+}
+
+impl Scopes<'_> {
+    fn assigned(&mut self, name: Identifier) {
+        if !self.scopes.iter().any(|scope| scope.contains(&name.sym())) {
+            self.usage.add(self.tree.name(name.sym()));
+        }
+    }
+
+    fn loop_variable(&mut self, variable: &IterableLoopInitializer) {
+        if let IterableLoopInitializer::Identifier(name) = variable {
+            self.assigned(*name);
+        }
+    }
+
+    fn in_scope(&mut self, names: impl IntoIterator<Item = Sym>, visit: impl FnOnce(&mut Self) -> Flow) -> Flow {
+        self.scopes.push(names.into_iter().collect());
+        let flow = visit(self);
+        self.scopes.pop();
+        flow
+    }
+
+    fn in_function(
+        &mut self,
+        own_name: Option<Sym>,
+        list: &FormalParameterList,
+        body: &FunctionBody,
+        visit: impl FnOnce(&mut Self) -> Flow,
+    ) -> Flow {
+        let mut names = bound_names(list);
+        names.extend(own_name);
+        names.extend(var_declared_names(body));
+        names.extend(lexically_declared_names(body));
+        names.push(Sym::ARGUMENTS);
+        self.in_scope(names, visit)
+    }
+
+    fn in_class(&mut self, name: Option<Sym>, visit: impl FnOnce(&mut Self) -> Flow) -> Flow {
+        self.classes += 1;
+        let flow = self.in_scope(name, visit);
+        self.classes -= 1;
+        flow
+    }
+}
+
+fn loop_names(variable: &IterableLoopInitializer) -> Vec<Sym> {
+    match variable {
+        IterableLoopInitializer::Let(binding) | IterableLoopInitializer::Const(binding) => bound_names(binding),
+        _ => Vec::new(),
+    }
+}
+
+/// Functions differ in their names and nothing else that matters here.
+macro_rules! visit_functions {
+    ($($visit:ident($kind:ty) $name:expr;)*) => {$(
+        fn $visit(&mut self, node: &'ast $kind) -> Flow {
+            let own_name: Option<Identifier> = ($name)(node);
+            self.in_function(own_name.map(Identifier::sym), node.parameters(), node.body(), |this| node.visit_with(this))
+        }
+    )*};
+}
+
+impl<'ast> Visitor<'ast> for Scopes<'_> {
+    type BreakTy = std::convert::Infallible;
+
+    visit_functions! {
+        visit_function_declaration(FunctionDeclaration) |node: &FunctionDeclaration| Some(node.name());
+        visit_async_function_declaration(AsyncFunctionDeclaration) |node: &AsyncFunctionDeclaration| Some(node.name());
+        visit_generator_declaration(GeneratorDeclaration) |node: &GeneratorDeclaration| Some(node.name());
+        visit_async_generator_declaration(AsyncGeneratorDeclaration) |node: &AsyncGeneratorDeclaration| Some(node.name());
+        visit_function_expression(FunctionExpression) FunctionExpression::name;
+        visit_async_function_expression(AsyncFunctionExpression) AsyncFunctionExpression::name;
+        visit_generator_expression(GeneratorExpression) GeneratorExpression::name;
+        visit_async_generator_expression(AsyncGeneratorExpression) AsyncGeneratorExpression::name;
+        visit_arrow_function(ArrowFunction) ArrowFunction::name;
+        visit_async_arrow_function(AsyncArrowFunction) AsyncArrowFunction::name;
+        visit_object_method_definition(ObjectMethodDefinition) |_| None;
+    }
+
+    fn visit_class_declaration(&mut self, node: &'ast ClassDeclaration) -> Flow {
+        self.in_class(Some(node.name().sym()), |this| node.visit_with(this))
+    }
+
+    fn visit_class_expression(&mut self, node: &'ast ClassExpression) -> Flow {
+        self.in_class(node.name().map(Identifier::sym), |this| node.visit_with(this))
+    }
+
+    fn visit_class_element(&mut self, node: &'ast ClassElement) -> Flow {
+        match node {
+            ClassElement::MethodDefinition(method) => {
+                self.in_function(None, method.parameters(), method.body(), |this| node.visit_with(this))
+            }
+            ClassElement::StaticBlock(block) => {
+                let mut names: Vec<Sym> = var_declared_names(block.statements()).into_iter().collect();
+                names.extend(lexically_declared_names(block.statements()));
+                self.in_scope(names, |this| node.visit_with(this))
+            }
+            _ => node.visit_with(self),
+        }
+    }
+
+    fn visit_block(&mut self, node: &'ast Block) -> Flow {
+        self.in_scope(lexically_declared_names(node.statement_list()), |this| node.visit_with(this))
+    }
+
+    fn visit_switch(&mut self, node: &'ast Switch) -> Flow {
+        let names: Vec<Sym> = node.cases().iter().flat_map(|case| lexically_declared_names(case.body())).collect();
+        self.in_scope(names, |this| node.visit_with(this))
+    }
+
+    fn visit_catch(&mut self, node: &'ast Catch) -> Flow {
+        let names = node.parameter().map(bound_names).unwrap_or_default();
+        self.in_scope(names, |this| node.visit_with(this))
+    }
+
+    fn visit_for_loop(&mut self, node: &'ast ForLoop) -> Flow {
+        let names = match node.init() {
+            Some(ForLoopInitializer::Lexical(lexical)) => bound_names(lexical.declaration()),
+            _ => Vec::new(),
+        };
+        self.in_scope(names, |this| node.visit_with(this))
+    }
+
+    fn visit_for_in_loop(&mut self, node: &'ast ForInLoop) -> Flow {
+        self.in_scope(loop_names(node.initializer()), |this| {
+            this.loop_variable(node.initializer());
+            node.visit_with(this)
+        })
+    }
+
+    fn visit_for_of_loop(&mut self, node: &'ast ForOfLoop) -> Flow {
+        self.in_scope(loop_names(node.initializer()), |this| {
+            this.loop_variable(node.initializer());
+            node.visit_with(this)
+        })
+    }
+
+    fn visit_assign(&mut self, node: &'ast Assign) -> Flow {
+        if let AssignTarget::Identifier(name) = node.lhs() {
+            self.assigned(*name);
+        }
+        node.visit_with(self)
+    }
+
+    fn visit_update(&mut self, node: &'ast Update) -> Flow {
+        if let UpdateTarget::Identifier(name) = node.target() {
+            self.assigned(*name);
+        }
+        node.visit_with(self)
+    }
+
+    fn visit_unary(&mut self, node: &'ast Unary) -> Flow {
+        if let (UnaryOp::Delete, Expression::Identifier(name)) = (node.op(), node.target()) {
+            self.usage.add(self.tree.name(name.sym()));
+        }
+        node.visit_with(self)
+    }
+
+    fn visit_object_pattern_element(&mut self, node: &'ast ObjectPatternElement) -> Flow {
+        if let ObjectPatternElement::SingleName { ident, .. } | ObjectPatternElement::RestProperty { ident } = node {
+            self.assigned(*ident);
+        }
+        node.visit_with(self)
+    }
+
+    fn visit_array_pattern_element(&mut self, node: &'ast ArrayPatternElement) -> Flow {
+        if let ArrayPatternElement::SingleName { ident, .. } | ArrayPatternElement::SingleNameRest { ident } = node {
+            self.assigned(*ident);
+        }
+        node.visit_with(self)
+    }
+
+    fn visit_with(&mut self, node: &'ast With) -> Flow {
+        self.usage = GlobalUse::Any;
+        node.visit_with(self)
+    }
+
+    fn visit_this(&mut self, _node: &'ast This) -> Flow {
+        if self.classes == 0 {
+            self.usage = GlobalUse::Any;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn visit_sym(&mut self, node: &'ast Sym) -> Flow {
+        if matches!(self.tree.name(*node).as_str(), "globalThis" | "__proto__") {
+            self.usage = GlobalUse::Any;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn visit_identifier(&mut self, node: &'ast Identifier) -> Flow {
+        self.visit_sym(node.sym_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::syntax::parse;
+    use super::*;
+
+    fn read(source: &str) -> GlobalUse {
+        GlobalUse::of(&parse(source).unwrap())
+    }
+
+    #[test]
+    fn only_undeclared_names_and_this_touch_globals() {
+        for local in [
+            "var a; a = 1; function f(b) { b = 1; a = 2; var c; c = 3; { let d; d = 1 } }",
+            "for (let i = 0; i < 3; i++) {}",
+            "for (const x of []) { let y; y = x }",
+            "try {} catch (e) { e = 1 }",
+            "class A { constructor() { this.a = 1 } }",
+            "switch (1) { case 1: let z; z = 1 }",
+            "const f = (x) => { x = 1; }",
+            "function g({p}, [q]) { p = 1; q = 2 }",
+        ] {
+            assert_eq!(read(local), GlobalUse::None, "{local}");
+        }
+        for global in [
+            "x = 1",
+            "function f() { { let i; } i = 1 }",
+            "for (let i = 0; ; ) {} for (i = 0; ; ) {}",
+            "function f() { var x } function g() { x = 1 }",
+            "for (k in {}) ;",
+            "[x] = [1]",
+            "globalThis.a = 1",
+            "function f() { return this }",
+            "undeclared++",
+            "({x} = {x: 1})",
+            "delete x",
+        ] {
+            assert_ne!(read(global), GlobalUse::None, "{global}");
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! Whether a script may write to nodes, read from its syntax tree.
+//!
+//! A whole-list script that cannot write to a node shares frozen node objects with all requests; one that may gets its
+//! own. Freezing alone would not do: outside of strict mode a write to a frozen object is lost in silence. So every
+//! assignment to a member counts as a write to a node, unless its object is a variable that only ever holds what the
+//! script made itself. Writes that throw by themselves (strict code, array methods) need no such care: see `run`.
+//!
+//! Rejected: finding out at run time. Boa offers no hook on assignment, and a proxy costs 0.3 us per property.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use boa_ast::declaration::{Binding, Variable};
+use boa_ast::expression::access::{PropertyAccess, PropertyAccessField};
+use boa_ast::expression::operator::assign::{Assign, AssignOp, AssignTarget};
+use boa_ast::expression::operator::binary::BinaryOp;
+use boa_ast::expression::operator::unary::UnaryOp;
+use boa_ast::expression::operator::update::UpdateTarget;
+use boa_ast::expression::operator::{Unary, Update};
+use boa_ast::expression::{Expression, Identifier};
+use boa_ast::function::{
+    AsyncFunctionDeclaration, AsyncGeneratorDeclaration, ClassDeclaration, ClassExpression, FormalParameter,
+    FunctionDeclaration, GeneratorDeclaration,
+};
+use boa_ast::operations::bound_names;
+use boa_ast::pattern::{ArrayPatternElement, ObjectPatternElement};
+use boa_ast::statement::iteration::{ForInLoop, ForOfLoop, IterableLoopInitializer};
+use boa_ast::statement::{Catch, With};
+use boa_ast::visitor::{VisitWith, Visitor};
+use boa_interner::Sym;
+
+use super::syntax::Tree;
+
+/// Constructors that always make something new.
+const MAKERS: [&str; 9] = ["Array", "Map", "Set", "WeakMap", "WeakSet", "Date", "RegExp", "Error", "TypeError"];
+/// Methods of a global that always make something new, whatever they are given.
+const GLOBAL_MAKERS: [(&str, &str); 7] = [
+    ("Object", "keys"),
+    ("Object", "values"),
+    ("Object", "entries"),
+    ("Object", "fromEntries"),
+    ("JSON", "parse"),
+    ("Array", "from"),
+    ("Array", "of"),
+];
+/// Methods that make a new list, of whatever object that has them.
+const LIST_MAKERS: [&str; 6] = ["map", "filter", "slice", "concat", "split", "flatMap"];
+/// Names that let a script write without an assignment, and without an error.
+const SILENT_WRITERS: [&str; 5] = ["Reflect", "Proxy", "__proto__", "setPrototypeOf", "__defineSetter__"];
+
+/// Whether an assignment of the script `tree` may hit a node.
+pub(super) fn may_write_nodes(tree: &Tree) -> bool {
+    let mut writes = Writes {
+        tree,
+        own: BTreeMap::new(),
+        targets: BTreeSet::new(),
+        relied_on: BTreeSet::new(),
+        classes: 0,
+        found: false,
+    };
+    let _ = tree.script.statements().visit_with(&mut writes);
+    let foreign = |name: &Sym| !writes.own.get(name).copied().unwrap_or_default();
+    writes.found
+        || writes.targets.iter().any(foreign)
+        || writes.relied_on.iter().any(|name| writes.own.contains_key(name))
+}
+
+type Flow = ControlFlow<std::convert::Infallible>;
+
+/// A walk over the tree. Variables are told apart by name alone: two of one name count as one, which errs on the safe
+/// side.
+struct Writes<'t> {
+    tree: &'t Tree,
+    /// Variables: whether all they ever hold is the script's own.
+    own: BTreeMap<Sym, bool>,
+    /// Variables whose members are assigned to.
+    targets: BTreeSet<Sym>,
+    /// Globals that the verdict relies on being the built-in ones.
+    relied_on: BTreeSet<Sym>,
+    /// How many class bodies are open: strict code, in which a lost write throws.
+    classes: usize,
+    found: bool,
+}
+
+impl Writes<'_> {
+    fn is_named(&self, name: &Identifier, expected: &str) -> bool {
+        self.tree.name(name.sym()) == expected
+    }
+
+    /// Notes that the variable `name` holds something; `own` where that is the script's own.
+    fn holds(&mut self, name: Sym, own: bool) {
+        self.own.entry(name).and_modify(|all| *all &= own).or_insert(own);
+    }
+
+    fn hold_foreign(&mut self, names: Vec<Sym>) {
+        for name in names {
+            self.holds(name, false);
+        }
+    }
+
+    /// Notes an assignment to a member.
+    fn member_written(&mut self, access: &PropertyAccess) {
+        let PropertyAccess::Simple(access) = access else {
+            // `super.x` and `#x` write to `this`, and only inside classes or methods.
+            self.found |= matches!(access, PropertyAccess::Super(_)) && self.classes == 0;
+            return;
+        };
+        self.object_written(access.target());
+    }
+
+    fn object_written(&mut self, object: &Expression) {
+        match object {
+            Expression::Identifier(name) => {
+                self.targets.insert(name.sym());
+            }
+            Expression::This(_) if self.classes > 0 => {}
+            Expression::Parenthesized(inner) => self.object_written(inner.expression()),
+            // `F.prototype.method = …` of a function of the script's own.
+            Expression::PropertyAccess(PropertyAccess::Simple(access)) => match (access.target(), access.field()) {
+                (Expression::Identifier(name), PropertyAccessField::Const(field))
+                    if self.is_named(field, "prototype") =>
+                {
+                    self.targets.insert(name.sym());
+                }
+                _ => self.found = true,
+            },
+            _ => self.found = true,
+        }
+    }
+
+    /// Whether `value` is always something that the script made itself, or no object at all. `held_by` is the variable
+    /// that is to hold it: `x = x || {}` adds nothing foreign.
+    fn is_own(&mut self, value: &Expression, held_by: Sym) -> bool {
+        match value {
+            Expression::Identifier(name) => name.sym() == held_by || self.is_named(name, "undefined"),
+            Expression::Parenthesized(inner) => self.is_own(inner.expression(), held_by),
+            Expression::Conditional(either) => {
+                self.is_own(either.if_true(), held_by) && self.is_own(either.if_false(), held_by)
+            }
+            Expression::Binary(binary) => match binary.op() {
+                BinaryOp::Logical(_) => self.is_own(binary.lhs(), held_by) && self.is_own(binary.rhs(), held_by),
+                BinaryOp::Comma => self.is_own(binary.rhs(), held_by),
+                _ => true,
+            },
+            Expression::Literal(_)
+            | Expression::RegExpLiteral(_)
+            | Expression::ArrayLiteral(_)
+            | Expression::ObjectLiteral(_)
+            | Expression::TemplateLiteral(_)
+            | Expression::FunctionExpression(_)
+            | Expression::ArrowFunction(_)
+            | Expression::AsyncArrowFunction(_)
+            | Expression::AsyncFunctionExpression(_)
+            | Expression::GeneratorExpression(_)
+            | Expression::ClassExpression(_)
+            | Expression::Unary(_)
+            | Expression::Update(_) => true,
+            Expression::New(new) => match new.constructor() {
+                Expression::Identifier(name) if MAKERS.contains(&self.tree.name(name.sym()).as_str()) => {
+                    self.relied_on.insert(name.sym());
+                    true
+                }
+                _ => false,
+            },
+            Expression::Call(call) => self.makes_own(call.function(), call.args()),
+            _ => false,
+        }
+    }
+
+    fn makes_own(&mut self, function: &Expression, args: &[Expression]) -> bool {
+        let Expression::PropertyAccess(PropertyAccess::Simple(access)) = function else { return false };
+        let PropertyAccessField::Const(method) = access.field() else { return false };
+        let method = self.tree.name(method.sym());
+        if LIST_MAKERS.contains(&method.as_str()) {
+            return true;
+        }
+        let Expression::Identifier(global) = access.target() else { return false };
+        let name = self.tree.name(global.sym());
+        let makes = match (name.as_str(), method.as_str()) {
+            ("Object", "assign") => matches!(args.first(), Some(Expression::ObjectLiteral(_))),
+            ("Object", "create") => matches!(args.first(), Some(Expression::Literal(_))),
+            pair => GLOBAL_MAKERS.contains(&pair),
+        };
+        if makes {
+            self.relied_on.insert(global.sym());
+        }
+        makes
+    }
+
+    fn loop_variable(&mut self, variable: &IterableLoopInitializer) {
+        match variable {
+            IterableLoopInitializer::Identifier(name) => self.holds(name.sym(), false),
+            IterableLoopInitializer::Access(access) => self.member_written(access),
+            IterableLoopInitializer::Var(variable) => self.hold_foreign(bound_names(variable)),
+            IterableLoopInitializer::Let(binding) | IterableLoopInitializer::Const(binding) => {
+                self.hold_foreign(bound_names(binding));
+            }
+            // The pattern's elements are visited as such.
+            IterableLoopInitializer::Pattern(_) => {}
+        }
+    }
+}
+
+/// A declared function is the script's own.
+macro_rules! visit_declarations {
+    ($($visit:ident($kind:ty);)*) => {$(
+        fn $visit(&mut self, node: &'ast $kind) -> Flow {
+            self.holds(node.name().sym(), true);
+            node.visit_with(self)
+        }
+    )*};
+}
+
+impl<'ast> Visitor<'ast> for Writes<'_> {
+    type BreakTy = std::convert::Infallible;
+
+    visit_declarations! {
+        visit_function_declaration(FunctionDeclaration);
+        visit_async_function_declaration(AsyncFunctionDeclaration);
+        visit_generator_declaration(GeneratorDeclaration);
+        visit_async_generator_declaration(AsyncGeneratorDeclaration);
+    }
+
+    fn visit_class_declaration(&mut self, node: &'ast ClassDeclaration) -> Flow {
+        self.holds(node.name().sym(), true);
+        self.classes += 1;
+        let flow = node.visit_with(self);
+        self.classes -= 1;
+        flow
+    }
+
+    fn visit_class_expression(&mut self, node: &'ast ClassExpression) -> Flow {
+        if let Some(name) = node.name() {
+            self.holds(name.sym(), true);
+        }
+        self.classes += 1;
+        let flow = node.visit_with(self);
+        self.classes -= 1;
+        flow
+    }
+
+    fn visit_catch(&mut self, node: &'ast Catch) -> Flow {
+        self.hold_foreign(node.parameter().map(bound_names).unwrap_or_default());
+        node.visit_with(self)
+    }
+
+    fn visit_for_in_loop(&mut self, node: &'ast ForInLoop) -> Flow {
+        self.loop_variable(node.initializer());
+        node.visit_with(self)
+    }
+
+    fn visit_for_of_loop(&mut self, node: &'ast ForOfLoop) -> Flow {
+        self.loop_variable(node.initializer());
+        node.visit_with(self)
+    }
+
+    fn visit_variable(&mut self, node: &'ast Variable) -> Flow {
+        match (node.binding(), node.init()) {
+            (Binding::Identifier(name), Some(value)) => {
+                let own = self.is_own(value, name.sym());
+                self.holds(name.sym(), own);
+            }
+            (Binding::Identifier(name), None) => self.holds(name.sym(), true),
+            (Binding::Pattern(pattern), _) => self.hold_foreign(bound_names(pattern)),
+        }
+        node.visit_with(self)
+    }
+
+    fn visit_formal_parameter(&mut self, node: &'ast FormalParameter) -> Flow {
+        self.hold_foreign(bound_names(node));
+        node.visit_with(self)
+    }
+
+    fn visit_assign(&mut self, node: &'ast Assign) -> Flow {
+        match node.lhs() {
+            AssignTarget::Identifier(name) => {
+                let own = match node.op() {
+                    AssignOp::Assign | AssignOp::BoolAnd | AssignOp::BoolOr | AssignOp::Coalesce => {
+                        self.is_own(node.rhs(), name.sym())
+                    }
+                    _ => true,
+                };
+                self.holds(name.sym(), own);
+            }
+            AssignTarget::Access(access) => {
+                self.member_written(access);
+                // `F.prototype.x = …` counts as the script's own only while no node becomes a prototype.
+                if let PropertyAccess::Simple(access) = access
+                    && matches!(access.field(), PropertyAccessField::Const(field) if self.is_named(field, "prototype"))
+                {
+                    self.found |=
+                        !matches!(node.rhs(), Expression::ObjectLiteral(_) | Expression::Call(_) | Expression::New(_));
+                }
+            }
+            AssignTarget::Pattern(_) => {}
+        }
+        node.visit_with(self)
+    }
+
+    fn visit_update(&mut self, node: &'ast Update) -> Flow {
+        match node.target() {
+            UpdateTarget::Identifier(name) => self.holds(name.sym(), true),
+            UpdateTarget::PropertyAccess(access) => self.member_written(access),
+        }
+        node.visit_with(self)
+    }
+
+    fn visit_unary(&mut self, node: &'ast Unary) -> Flow {
+        if node.op() == UnaryOp::Delete {
+            match node.target() {
+                Expression::PropertyAccess(access) => self.member_written(access),
+                Expression::Identifier(_) => {}
+                _ => self.found = true,
+            }
+        }
+        node.visit_with(self)
+    }
+
+    fn visit_object_pattern_element(&mut self, node: &'ast ObjectPatternElement) -> Flow {
+        match node {
+            ObjectPatternElement::SingleName { ident, .. } | ObjectPatternElement::RestProperty { ident } => {
+                self.holds(ident.sym(), false);
+            }
+            ObjectPatternElement::AssignmentPropertyAccess { access, .. }
+            | ObjectPatternElement::AssignmentRestPropertyAccess { access } => self.member_written(access),
+            ObjectPatternElement::Pattern { .. } => {}
+        }
+        node.visit_with(self)
+    }
+
+    fn visit_array_pattern_element(&mut self, node: &'ast ArrayPatternElement) -> Flow {
+        match node {
+            ArrayPatternElement::SingleName { ident, .. } | ArrayPatternElement::SingleNameRest { ident } => {
+                self.holds(ident.sym(), false);
+            }
+            ArrayPatternElement::PropertyAccess { access, .. } | ArrayPatternElement::PropertyAccessRest { access } => {
+                self.member_written(access);
+            }
+            ArrayPatternElement::Elision
+            | ArrayPatternElement::Pattern { .. }
+            | ArrayPatternElement::PatternRest { .. } => {}
+        }
+        node.visit_with(self)
+    }
+
+    fn visit_with(&mut self, node: &'ast With) -> Flow {
+        self.found = true;
+        node.visit_with(self)
+    }
+
+    /// Every name and every text in the source, wherever it stands.
+    fn visit_sym(&mut self, node: &'ast Sym) -> Flow {
+        self.found |= SILENT_WRITERS.contains(&self.tree.name(*node).as_str());
+        ControlFlow::Continue(())
+    }
+
+    fn visit_identifier(&mut self, node: &'ast Identifier) -> Flow {
+        self.visit_sym(node.sym_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::syntax::parse;
+    use super::*;
+
+    fn read(source: &str) -> bool {
+        may_write_nodes(&parse(source).unwrap())
+    }
+
+    #[test]
+    fn writes_to_what_the_script_made_are_no_writes_to_nodes() {
+        for harmless in [
+            "var counts = {}; counts[x] = (counts[x] || 0) + 1; counts.a++",
+            "const m = new Map(); m.size = 1",
+            "let best; for (const n of nodes) { if (!best || n.a < best.a) best = n; }",
+            "class E extends Error { constructor(m) { super(m); this.name = 'E'; } }",
+            "var out = out || []; out[0] = 1; delete out[0]",
+            "function F() {} F.prototype.go = function () {}; F.count = 1",
+            "function E() {} E.prototype = Object.create(Error.prototype); E.prototype.name = 'E'",
+            "var copy = Object.assign({}, node); copy.rank = 1",
+            "var list = nodes.map(n => ({...n})); list[0] = 1",
+            "nodes.sort((a, b) => a.x - b.x)",
+        ] {
+            assert!(!read(harmless), "{harmless}");
+        }
+        for write in [
+            "nodes.forEach(n => { n.score = 1; })",
+            "for (const n of nodes) n.score++",
+            "var x = {}; x = nodes[0]; x.a = 1",
+            "var x = {}; x.a.b = 1",
+            "var x = nodes[0]; delete x.a",
+            "[nodes[0].a] = [1]",
+            "({a: nodes[0].a} = {a: 1})",
+            "for (nodes[0].a of [1]) ;",
+            "for (nodes[0].a in {}) ;",
+            "function f() { this.x = 1; } f.call(nodes[0])",
+            "const {a} = nodes[0]; a.b = 1",
+            "try {} catch (e) { e.a = 1 }",
+            "Reflect.set(nodes[0], 'a', 1)",
+            "with (nodes[0]) { a = 1 }",
+            "class Map { constructor(n) { return n; } } var m = new Map(node); m.x = 1",
+            "function f(...x) { x.a = 1 }",
+            "var o = {}; o.__proto__ = nodes[0]; o.sessions = 1",
+            "var x = {}; function f(x) { x.a = 1 }",
+            "undeclared.x = 1",
+            "nodes[0].a ||= 1",
+            "nodes[0]['a'] += 1",
+            "delete nodes[0]?.a",
+            "function F() {} F.prototype = nodes[0]; F.prototype.sessions = 1",
+        ] {
+            assert!(read(write), "{write}");
+        }
+    }
+}
