@@ -17,7 +17,7 @@ use boa_ast::expression::operator::binary::BinaryOp;
 use boa_ast::expression::operator::unary::UnaryOp;
 use boa_ast::expression::operator::update::UpdateTarget;
 use boa_ast::expression::operator::{Unary, Update};
-use boa_ast::expression::{Expression, Identifier};
+use boa_ast::expression::{Call, Expression, Identifier};
 use boa_ast::function::{
     AsyncFunctionDeclaration, AsyncGeneratorDeclaration, ClassDeclaration, ClassExpression, FormalParameter,
     FunctionDeclaration, GeneratorDeclaration,
@@ -25,7 +25,7 @@ use boa_ast::function::{
 use boa_ast::operations::bound_names;
 use boa_ast::pattern::{ArrayPatternElement, ObjectPatternElement};
 use boa_ast::statement::iteration::{ForInLoop, ForOfLoop, IterableLoopInitializer};
-use boa_ast::statement::{Catch, With};
+use boa_ast::statement::{Catch, Try, With};
 use boa_ast::visitor::{VisitWith, Visitor};
 use boa_interner::Sym;
 
@@ -45,6 +45,12 @@ const GLOBAL_MAKERS: [(&str, &str); 7] = [
 ];
 /// Methods that make a new list, of whatever object that has them.
 const LIST_MAKERS: [&str; 6] = ["map", "filter", "slice", "concat", "split", "flatMap"];
+/// Methods that change their list.
+const CHANGERS: [&str; 9] = ["sort", "reverse", "push", "pop", "shift", "unshift", "splice", "fill", "copyWithin"];
+/// Functions of `Object` that change their first argument.
+const OBJECT_CHANGERS: [&str; 3] = ["assign", "defineProperty", "defineProperties"];
+/// The lists of the input, which are new for each request.
+const NEW_LISTS: [&str; 2] = ["servers", "nodes"];
 /// Names that let a script write without an assignment, and without an error.
 const SILENT_WRITERS: [&str; 5] = ["Reflect", "Proxy", "__proto__", "setPrototypeOf", "__defineSetter__"];
 
@@ -54,13 +60,17 @@ pub(super) fn may_write_nodes(tree: &Tree) -> bool {
         tree,
         own: BTreeMap::new(),
         targets: BTreeSet::new(),
+        changed: BTreeSet::new(),
         relied_on: BTreeSet::new(),
         classes: 0,
         found: false,
+        throwing: false,
+        catches: false,
     };
     let _ = tree.script.statements().visit_with(&mut writes);
     let foreign = |name: &Sym| !writes.own.get(name).copied().unwrap_or_default();
     writes.found
+        || (writes.catches && (writes.throwing || writes.changed.iter().any(foreign)))
         || writes.targets.iter().any(foreign)
         || writes.relied_on.iter().any(|name| writes.own.contains_key(name))
 }
@@ -75,11 +85,17 @@ struct Writes<'t> {
     own: BTreeMap<Sym, bool>,
     /// Variables whose members are assigned to.
     targets: BTreeSet<Sym>,
+    /// Variables that are changed by a method.
+    changed: BTreeSet<Sym>,
     /// Globals that the verdict relies on being the built-in ones.
     relied_on: BTreeSet<Sym>,
     /// How many class bodies are open: strict code, in which a lost write throws.
     classes: usize,
     found: bool,
+    /// Whether it may write in a way that throws where it hits a shared node.
+    throwing: bool,
+    /// Whether it may catch that: then it would go another way than with nodes of its own.
+    catches: bool,
 }
 
 impl Writes<'_> {
@@ -164,6 +180,22 @@ impl Writes<'_> {
             },
             Expression::Call(call) => self.makes_own(call.function(), call.args()),
             _ => false,
+        }
+    }
+
+    /// Whether `object` is new for each request; of a variable that shows at the end.
+    fn is_new(&mut self, object: &Expression) -> bool {
+        match object {
+            Expression::PropertyAccess(PropertyAccess::Simple(access)) => match access.field() {
+                PropertyAccessField::Const(field) => NEW_LISTS.iter().any(|name| self.is_named(field, name)),
+                PropertyAccessField::Expr(_) => false,
+            },
+            // A variable counts as written to, like one whose member is assigned to.
+            Expression::Identifier(name) => {
+                self.changed.insert(name.sym());
+                true
+            }
+            other => self.is_own(other, Sym::EMPTY_STRING),
         }
     }
 
@@ -297,6 +329,27 @@ impl<'ast> Visitor<'ast> for Writes<'_> {
         node.visit_with(self)
     }
 
+    fn visit_call(&mut self, node: &'ast Call) -> Flow {
+        if let Expression::PropertyAccess(PropertyAccess::Simple(access)) = node.function()
+            && let PropertyAccessField::Const(method) = access.field()
+        {
+            let method = self.tree.name(method.sym());
+            let changed = match access.target() {
+                Expression::Identifier(name) if self.is_named(name, "Object") => {
+                    node.args().first().filter(|_| OBJECT_CHANGERS.contains(&method.as_str()))
+                }
+                list => Some(list).filter(|_| CHANGERS.contains(&method.as_str())),
+            };
+            self.throwing |= changed.is_some_and(|changed| !self.is_new(changed));
+        }
+        node.visit_with(self)
+    }
+
+    fn visit_try(&mut self, node: &'ast Try) -> Flow {
+        self.catches = true;
+        node.visit_with(self)
+    }
+
     fn visit_update(&mut self, node: &'ast Update) -> Flow {
         match node.target() {
             UpdateTarget::Identifier(name) => self.holds(name.sym(), true),
@@ -350,7 +403,9 @@ impl<'ast> Visitor<'ast> for Writes<'_> {
 
     /// Every name and every text in the source, wherever it stands.
     fn visit_sym(&mut self, node: &'ast Sym) -> Flow {
-        self.found |= SILENT_WRITERS.contains(&self.tree.name(*node).as_str());
+        let name = self.tree.name(*node);
+        self.found |= SILENT_WRITERS.contains(&name.as_str());
+        self.catches |= matches!(name.as_str(), "catch" | "then" | "allSettled");
         ControlFlow::Continue(())
     }
 
@@ -381,6 +436,9 @@ mod tests {
             "var copy = Object.assign({}, node); copy.rank = 1",
             "var list = nodes.map(n => ({...n})); list[0] = 1",
             "nodes.sort((a, b) => a.x - b.x)",
+            "s.nodeData.sessions.reverse()",
+            "try { input.servers.sort(f); var out = []; out.push(1); [1].reverse(); out.map(f).sort() } catch (e) { }",
+            "try { Object.assign({}, s) } catch (e) { }",
         ] {
             assert!(!read(harmless), "{harmless}");
         }
@@ -408,6 +466,10 @@ mod tests {
             "nodes[0]['a'] += 1",
             "delete nodes[0]?.a",
             "function F() {} F.prototype = nodes[0]; F.prototype.sessions = 1",
+            "try { s.nodeData.sessions.reverse() } catch (e) { }",
+            "try { var l = s.urls; l.push(1) } catch (e) { }",
+            "try { Object.assign(s, {}) } finally { }",
+            "Promise.resolve().then(() => s.urls.sort()).catch(() => 1)",
         ] {
             assert!(read(write), "{write}");
         }
