@@ -39,19 +39,15 @@ struct Cli {
     command: Command,
 }
 
+// A comment here would hide the longer help of the command's own type; only those that share a type have one.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// One placement, from a node list or from a running service
     Place(Box<place::PlaceArgs>),
-    /// The service: answers placements over NATS
     Serve(serve::ServeArgs),
     /// A starting point: nodes, a script, a config
     New(new::NewArgs),
-    /// This machine as a node of the cluster
     Agent(Box<agent::AgentArgs>),
-    /// A small cluster on this machine: real NATS, real agents, real placements
     Demo(demo::DemoArgs),
-    /// The nodes of the cluster
     Nodes(nodes::NodesArgs),
     /// Take a node out of service for new sessions
     Cordon(nodes::CordonArgs),

@@ -13,7 +13,7 @@ use super::table;
 /// Lines of history that are shown where no number is given.
 const HISTORY: usize = 50;
 
-/// The nodes of the cluster.
+/// The nodes of the cluster, as the service sees them.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct NodesArgs {

@@ -24,7 +24,7 @@ use super::{nodes_file, one_shot, problem, remote, table};
 /// Where a `place` without `--script` and `--config` looks for its chain.
 const DEFAULT_CONFIGS: [&str; 2] = ["whither.toml", "/etc/whither/whither.toml"];
 
-/// One placement.
+/// One placement, from a node list or from a running service.
 ///
 /// Runs a chain of steps over a list of nodes and prints the id of the chosen node. Without `--nodes` it reads
 /// {"nodes": […], "params": {…}} on standard input, as FastX 4 gives it to a load balancer script. With `--nats` and
