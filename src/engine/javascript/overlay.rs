@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use boa_engine::object::JsObject;
-use boa_engine::property::PropertyKey;
+use boa_engine::property::{PropertyDescriptor, PropertyKey};
 use boa_engine::value::JsVariant;
 use boa_engine::{Context, JsResult, JsString, JsValue};
 use serde_json::{Map, Value};
@@ -90,13 +90,13 @@ impl Comparison<'_> {
                 Some((_, field)) => Some(field),
                 None => text_of(&key).and_then(|name| self.view.field(&name)),
             };
-            if names_a_node(&key) || !is_enumerable(self.object, &key) {
+            if names_a_node(&key) {
                 continue;
             }
-            let value = match self.unread(&key, context) {
-                None => self.object.get(key.clone(), context)?,
-                Some(Unread) if self.is_overlaid(&key) => self.object.get(key.clone(), context)?,
-                Some(Unread) => continue,
+            let value = match self.read(&key, context)? {
+                Read::Value(value) => value,
+                Read::Unbuilt if self.is_overlaid(&key) => self.object.get(key.clone(), context)?,
+                Read::Unbuilt | Read::Hidden => continue,
             };
             let is_as_given = field.is_some_and(|field| self.is_as_given(&key, &value, &field, context));
             seen.is_touched |= !is_as_given;
@@ -113,15 +113,30 @@ impl Comparison<'_> {
         text_of(key).is_some_and(|name| overlay.contains_key(&name))
     }
 
-    /// Whether the property `key` of the node's own object was never read, and so is what it was.
-    fn unread(&self, key: &PropertyKey, context: &Context) -> Option<Unread> {
-        let PropertyKey::String(name) = key else { return None };
-        let lazy = self.object.downcast_ref::<Lazy>()?;
-        lazy.view().filter(|view| view.slot == self.view.slot)?;
-        let property = self.object.borrow().properties().get(key)?;
-        property.get()?;
-        let accessors = self.kit.accessors(&name.to_std_string_lossy(), context);
-        (accessors.is_untouched(&property) && lazy.built(name).is_none()).then_some(Unread)
+    /// Reads the property `key`, running the script's own code only where it put an accessor there.
+    fn read(&self, key: &PropertyKey, context: &mut Context) -> JsResult<Read> {
+        let property = self.object.borrow().properties().get(key);
+        if let Some(property) = &property {
+            if property.enumerable() == Some(false) {
+                return Ok(Read::Hidden);
+            }
+            if let Some(value) = property.value() {
+                return Ok(Read::Value(value.clone()));
+            }
+            if self.is_unbuilt(key, property, context) {
+                return Ok(Read::Unbuilt);
+            }
+        }
+        self.object.get(key.clone(), context).map(Read::Value)
+    }
+
+    /// Whether the accessor `property` is one of ours that no script read yet.
+    fn is_unbuilt(&self, key: &PropertyKey, property: &PropertyDescriptor, context: &Context) -> bool {
+        let PropertyKey::String(name) = key else { return false };
+        let Some(lazy) = self.object.downcast_ref::<Lazy>() else { return false };
+        lazy.view().is_some_and(|view| view.slot == self.view.slot)
+            && lazy.built(name).is_none()
+            && self.kit.accessors(&name.to_std_string_lossy(), context).is_untouched(property)
     }
 
     fn is_as_given(&self, key: &PropertyKey, value: &JsValue, field: &Field<'_>, context: &Context) -> bool {
@@ -138,8 +153,14 @@ impl Comparison<'_> {
     }
 }
 
-/// A lazy property that no script read.
-struct Unread;
+/// What reading a property came to.
+enum Read {
+    Value(JsValue),
+    /// It is what it was, and was never built.
+    Unbuilt,
+    /// It is not enumerable.
+    Hidden,
+}
 
 fn is_named(key: &PropertyKey, name: &str) -> bool {
     matches!(key, PropertyKey::String(own) if own == name)
