@@ -3,8 +3,6 @@
 //! Alternating runs of both, medians: the machine, the server and the client are the same, so the ratio is what the
 //! service costs on top of NATS. The echo is this program again, in a process of its own as the service is.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot run must end")]
-
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -56,7 +54,7 @@ async fn measure() {
     // A login reserves nothing, so that the thousandth decision is taken on the cluster of the first.
     let chain = "[chain.\"user/login\"]\nsteps = [\"builtin:fewest-sessions\"]\n\
                  [chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n\
-                 [service]\nreservation_s = 5\n[limits]\nqueue = 100000\n";
+                 [service]\nreservation_s = 1\n[limits]\nqueue = 100000\n";
     let _serve = Serve::start(&nats, chain, &[]).await;
     let client = nats.client().await;
     report(&client, &plain_nodes(NODES)).await;

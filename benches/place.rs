@@ -3,15 +3,13 @@
 //! The floor is Boa itself, running the same function over plain objects that it already holds: no input to build, no
 //! verdict to check, no isolation. What we cost on top shows as the ratio of the two in one run.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that cannot run must end")]
-
 use std::hint::black_box;
 use std::sync::Arc;
 
 use boa_engine::{Context, JsValue, Source, js_string};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use serde_json::{Value, json};
-use whither::chain::evaluate::{Ask, Unwatched};
+use whither::chain::{Ask, Unwatched};
 use whither::chain::{ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec};
 use whither::clock::Stopped;
 use whither::evaluator::{Evaluator, Question, Senses};
@@ -123,7 +121,9 @@ fn raw_boa(criterion: &mut Criterion) {
         let function = context.eval(Source::from_bytes(&format!("({WHOLE_LIST})"))).unwrap();
         let function = function.as_callable().unwrap();
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
-            bencher.iter(|| black_box(function.call(&JsValue::undefined(), &[input.clone()], &mut context).unwrap()));
+            bencher.iter(|| {
+                black_box(function.call(&JsValue::undefined(), std::slice::from_ref(&input), &mut context).unwrap())
+            });
         });
     }
     group.finish();

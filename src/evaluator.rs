@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::chain::evaluate::{self, Ask, Progress, Stage, Suspended, Witness};
-use crate::chain::{Chain, ChainSet, ChainSpec, OnError, Purpose, Recency, Step, StepKind, StepSource, StepSpec};
+use crate::chain::evaluate::{self, Progress, Stage, Suspended};
+use crate::chain::{
+    Ask, Chain, ChainSet, ChainSpec, OnError, Purpose, Recency, Step, StepKind, StepSource, StepSpec, Witness,
+};
 use crate::clock::{self, Moment, Stopwatch};
 use crate::engine::builtin::Builtin;
 use crate::engine::{LANGUAGES, Settings};

@@ -4,6 +4,9 @@
 //! why none. Imports only go down the floors of ARCHITECTURE.md: `model` and `clock`, then `script` and `chain`, then
 //! `engine`, then `evaluator` and `config`, then the processes and NATS, then `front`, then `cli`.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![deny(clippy::print_stdout, clippy::print_stderr, clippy::allow_attributes)]
+
 pub mod chain;
 pub mod cli;
 pub mod clock;

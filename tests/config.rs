@@ -304,3 +304,38 @@ fn relative_paths_start_at_the_configs_folder() {
     let beside = MemoryFiles::default().with("w.toml", "[chain.x]\nsteps = [\"a.js\"]\n").with("a.js", source);
     load(Path::new("w.toml"), Loading { files: &beside, host_zone: "UTC", needs: Needs::Chains }).unwrap();
 }
+
+/// `whither new` with `arguments` split at spaces, in which `@` stands for `folder`.
+fn new(folder: &Path, arguments: &str) {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: whither::cli::new::NewArgs,
+    }
+    let arguments = arguments.split(' ').map(|argument| argument.replace('@', &folder.to_string_lossy()));
+    let line: Line = clap::Parser::parse_from(std::iter::once("new".to_owned()).chain(arguments));
+    assert!(whither::cli::new::run(line.args).is_ok());
+}
+
+#[test]
+fn what_new_writes_places_a_session() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        "nodes --out @/nodes.json",
+        "js @/list",
+        "js @/node --shape node",
+        "config --out @/plain.toml",
+        "config --out @/scripted.toml --script @/list.js --script @/node.js",
+    ] {
+        new(folder.path(), arguments);
+    }
+    for chain in
+        [["--script", "list.js"], ["--script", "node.js"], ["--config", "plain.toml"], ["--config", "scripted.toml"]]
+    {
+        let mut whither = assert_cmd::Command::cargo_bin("whither").unwrap();
+        let line = ["place", "--nodes", "nodes.json", "--user", "ann"];
+        let placed = whither.current_dir(folder.path()).args(line).args(chain).assert().success();
+        let node = String::from_utf8_lossy(&placed.get_output().stdout).into_owned();
+        assert!(node.starts_with("node-") && node.lines().count() == 1, "{chain:?}: {node}");
+    }
+}

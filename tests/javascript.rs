@@ -1,5 +1,4 @@
 //! The JavaScript engine against the contract of balancer scripts: each table says what a script is, and what comes of it.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 #[path = "javascript/stand.rs"]
 mod stand;

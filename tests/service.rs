@@ -204,7 +204,11 @@ async fn a_stop_answers_what_was_received() {
             client.publish_with_reply("whither.place", format!("{inbox}.{number}"), "{}".into()).await.unwrap();
         }
         client.flush().await.unwrap();
-        // The first answer shows that the server has handed requests over; the rest are on their way.
+        // A message of our own comes back after the server has routed all that stood before it.
+        let marker = format!("{inbox}.marker.x");
+        let mut back = client.subscribe(marker.clone()).await.unwrap();
+        client.publish(marker, "".into()).await.unwrap();
+        tokio::time::timeout(PATIENCE, back.next()).await.unwrap();
         let first = tokio::time::timeout(PATIENCE, replies.next()).await.unwrap();
         serve.signal(Signal::TERM);
         assert_eq!(serve.ended().await, Some(0));

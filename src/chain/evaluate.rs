@@ -3,7 +3,6 @@
 //! Nothing may assume that a chain runs in one go: at an executable step the decision becomes a [`Suspended`], plain
 //! data that crosses processes and waits. Rejected: an `async` evaluation, whose state could not leave its process.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,63 +10,21 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Moment, Stopwatch};
 use crate::model::diagnosis::LostNodes;
 use crate::model::{
-    Candidate, Cluster, Decision, Diagnosis, Failure, FailureName, LostReason, Outcome, Request, Said, SlotIndex,
+    Candidate, Cluster, Decision, Diagnosis, Failure, FailureName, LostReason, Outcome, Position, Said, SlotIndex,
     StepReport, Verdict,
 };
 use crate::script::{
     Absent, Answer, Asked, Call, LogBook, Policy, Returned, Scene, Script, ScriptError, ScriptLimits, Shape,
 };
 
+use super::ask::Ask;
 use super::candidates::{Held, note_lost};
 use super::eligibility::reason_against;
+use super::explain::{self, View};
 use super::pernode::{self, Surroundings};
 use super::spec::{OnError, OnUnplaceable, Purpose};
+use super::witness::{Calls, Witness};
 use super::{Chain, Recency, Step, StepKind, verdict};
-
-/// A question for a chain, with everything that comes from outside.
-#[derive(Clone, Debug)]
-pub struct Ask {
-    /// The request.
-    pub request: Arc<Request>,
-    /// What it is decided for.
-    pub purpose: Purpose,
-    /// The node that `explain` asks about.
-    pub about: Option<Arc<str>>,
-    /// Request time, Unix milliseconds.
-    pub now_ms: i64,
-    /// The request's random bits.
-    pub seed: u64,
-    /// How many requests of the action came before it.
-    pub sequence: u64,
-}
-
-/// Is told what runs, so that a watchdog can name the culprit. Knows nothing of time itself.
-pub trait Witness {
-    /// Step `step` of the current decision begins.
-    fn step(&self, step: usize);
-    /// The per-node functions are asked about `node`.
-    fn node(&self, node: &Arc<str>);
-}
-
-/// A witness that looks away.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unwatched;
-
-impl Witness for Unwatched {
-    fn step(&self, _step: usize) {}
-    fn node(&self, _node: &Arc<str>) {}
-}
-
-/// Counts calls of script functions.
-#[derive(Debug, Default)]
-pub struct Calls(Cell<u64>);
-
-impl Calls {
-    /// One more call.
-    pub fn count(&self) {
-        self.0.set(self.0.get() + 1);
-    }
-}
 
 /// What an evaluation stands on.
 #[derive(Clone, Copy)]
@@ -154,7 +111,8 @@ pub fn resume(
     let answer = said
         .map_err(ScriptError::into_failure)
         .and_then(|returned| verdict::read(returned, &evaluation.candidates, stage.cluster, stage.limits));
-    let told = Told { answer, lost: LostNodes::watching(ask.about.as_ref()), calls: 1, cost_us: 0 };
+    let trace = Trace { lost: LostNodes::watching(ask.about.as_ref()), calls: 1, cost_us: 0 };
+    let told = Told { answer, trace };
     match evaluation.conclude(current, told) {
         Some(decision) => Progress::Decided(decision),
         None => evaluation.run(step + 1),
@@ -174,6 +132,12 @@ struct Evaluation<'a> {
 /// What one step came to.
 struct Told {
     answer: Result<Verdict, Failure>,
+    trace: Trace,
+}
+
+/// What a step leaves for its report beside its verdict.
+#[derive(Default)]
+struct Trace {
     lost: LostNodes,
     calls: u64,
     cost_us: u64,
@@ -189,7 +153,7 @@ impl Evaluation<'_> {
                     return Progress::Suspended(self.suspend(number));
                 }
                 StepKind::External => {
-                    self.report(step, Said::NotRun, LostNodes::default(), 0, 0, None);
+                    self.report(step, Said::NotRun, Trace::default(), None);
                     continue;
                 }
                 StepKind::Script(script) => {
@@ -209,7 +173,7 @@ impl Evaluation<'_> {
         let (calls, start) = (Calls::default(), self.stage.stopwatch.micros());
         let answer = ask(self, &mut lost, &calls);
         let cost_us = self.stage.stopwatch.micros().saturating_sub(start);
-        Told { answer, lost, calls: calls.0.get(), cost_us }
+        Told { answer, trace: Trace { lost, calls: calls.made(), cost_us } }
     }
 
     fn ask_script(
@@ -269,66 +233,64 @@ impl Evaluation<'_> {
 
     /// Does what the step's answer and the chain's settings ask for; the decision, where the chain ends here.
     fn conclude(&mut self, step: &Step, told: Told) -> Option<Decision> {
-        let Told { answer, mut lost, calls, cost_us } = told;
+        let Told { answer, mut trace } = told;
         match answer {
-            Ok(Verdict::Pass) => self.report(step, Said::Pass, LostNodes::default(), calls, cost_us, None),
-            Ok(Verdict::Select(slot)) => return self.select(step, slot, lost, calls, cost_us),
+            Ok(Verdict::Pass) => self.report(step, Said::Pass, trace, None),
+            Ok(Verdict::Select(slot)) => return self.select(step, &step.spec.name, slot, trace),
             Ok(Verdict::Narrow(after)) => {
-                if lost.total() == 0 && after.len() < self.candidates.len() {
-                    note_lost(&self.candidates, &after, self.stage.cluster, &mut lost);
+                if trace.lost.total() == 0 && after.len() < self.candidates.len() {
+                    note_lost(&self.candidates, &after, self.stage.cluster, &mut trace.lost);
                 }
-                self.report(step, Said::Narrow(after.len() as u64), lost, calls, cost_us, None);
+                self.report(step, Said::Narrow(after.len() as u64), trace, None);
                 self.candidates = after;
             }
             Err(failure) => {
-                let position = failure.position.clone();
-                self.report(step, Said::Failed(failure.name, failure.message.clone()), lost, calls, cost_us, position);
+                let (said, position) = (Said::Failed(failure.name, failure.message.clone()), failure.position.clone());
+                self.report(step, said, trace, position);
                 match &step.spec.on_error {
                     OnError::Stop => return Some(self.fail(failure.at_step(&step.spec.name))),
                     OnError::Skip => {}
-                    OnError::Fallback(_) => {
-                        let chosen = step.fallback.as_deref().map_or(Verdict::Pass, |policy| self.choose(policy));
-                        if let Verdict::Select(slot) = chosen {
-                            return self.select(step, slot, LostNodes::default(), 0, 0);
-                        }
-                    }
+                    OnError::Fallback(name) => return self.fall_back(step, name),
                 }
             }
         }
         None
     }
 
-    fn select(&mut self, step: &Step, slot: SlotIndex, lost: LostNodes, calls: u64, cost_us: u64) -> Option<Decision> {
+    /// Lets the built-in that `on_error` names end the chain.
+    fn fall_back(&mut self, step: &Step, name: &str) -> Option<Decision> {
+        match step.fallback.as_deref().map(|policy| self.choose(policy)) {
+            Some(Verdict::Select(slot)) => {
+                self.select(step, &format!("fallback:{name}").into(), slot, Trace::default())
+            }
+            _ => None,
+        }
+    }
+
+    fn select(&mut self, step: &Step, by: &Arc<str>, slot: SlotIndex, trace: Trace) -> Option<Decision> {
         let node = self.stage.cluster.node(slot)?;
         let id = Arc::clone(node.id());
         let against = reason_against(node, &self.chain.spec);
         match (against, self.chain.spec.on_unplaceable) {
             (None, _) | (Some(_), OnUnplaceable::Allow) => {
-                self.report(step, Said::Select(Arc::clone(&id)), lost, calls, cost_us, None);
-                Some(self.decide(Some(Arc::clone(&step.spec.name)), Outcome::Placed(id)))
+                self.report(step, Said::Select(Arc::clone(&id)), trace, None);
+                Some(self.decide(Some(Arc::clone(by)), Outcome::Placed(id)))
             }
             (Some(reason), OnUnplaceable::Skip) => {
-                self.report(step, Said::Unplaceable(id, reason), lost, calls, cost_us, None);
+                self.report(step, Said::Unplaceable(id, reason), trace, None);
                 None
             }
             (Some(reason), OnUnplaceable::Error) => {
                 let message = format!("the step chose `{id}`, which is {}", reason.phrase());
                 let failure = Failure::new(FailureName::UnplaceableNode, message).at_step(&step.spec.name);
-                self.report(step, Said::Failed(failure.name, failure.message.clone()), lost, calls, cost_us, None);
+                self.report(step, Said::Failed(failure.name, failure.message.clone()), trace, None);
                 Some(self.fail(failure))
             }
         }
     }
 
-    fn report(
-        &mut self,
-        step: &Step,
-        said: Said,
-        lost: LostNodes,
-        calls: u64,
-        cost_us: u64,
-        position: Option<crate::model::Position>,
-    ) {
+    fn report(&mut self, step: &Step, said: Said, trace: Trace, position: Option<Position>) {
+        let Trace { lost, calls, cost_us } = trace;
         if let Some(reason) = lost.watched_reason() {
             self.diagnosis.asked_fate = Some(format!("step {} lost it: {}", step.spec.name, reason.phrase()));
         }
@@ -352,7 +314,7 @@ impl Evaluation<'_> {
     }
 
     fn exhausted(&mut self) -> Decision {
-        let message = no_node_message(&self.diagnosis, self.candidates.len());
+        let message = explain::no_node(&self.diagnosis, self.candidates.len());
         self.fail(Failure::new(FailureName::NoNode, message))
     }
 
@@ -362,7 +324,9 @@ impl Evaluation<'_> {
 
     fn decide(&mut self, decided_by: Option<Arc<str>>, outcome: Outcome) -> Decision {
         if let Some(about) = &self.ask.about {
-            let fate = self.fate(about, decided_by.as_deref(), &outcome);
+            let view =
+                View { chain: self.chain, ask: self.ask, cluster: self.stage.cluster, diagnosis: &self.diagnosis };
+            let fate = explain::fate(view, about, decided_by.as_deref(), &outcome);
             self.diagnosis.asked_fate = Some(fate);
         }
         Decision {
@@ -373,60 +337,4 @@ impl Evaluation<'_> {
             diagnosis: std::mem::take(&mut self.diagnosis),
         }
     }
-}
-
-impl Evaluation<'_> {
-    /// What became of the node that was asked about, in a sentence.
-    fn fate(&self, about: &str, decided_by: Option<&str>, outcome: &Outcome) -> String {
-        let by = decided_by.unwrap_or_default();
-        let Some(node) = self.stage.cluster.get(about) else { return "it is not in the cluster".to_owned() };
-        if let Some(reason) = self.diagnosis.excluded.watched_reason() {
-            return format!("it could not take the request: {}", reason.phrase());
-        }
-        let chosen = match outcome {
-            Outcome::Placed(chosen) if &**chosen == about => return format!("step {by} chose it"),
-            Outcome::Placed(chosen) => Some(chosen),
-            Outcome::Failed(_) => None,
-        };
-        if let Some(fate) = &self.diagnosis.asked_fate {
-            return fate.clone();
-        }
-        let Some(chosen) = chosen else { return "it was a candidate to the end, and no step chose a node".to_owned() };
-        let step = self.chain.steps.iter().find(|step| &*step.spec.name == by);
-        let (Some(StepKind::Policy(policy)), Some(other)) =
-            (step.map(|step| &step.kind), self.stage.cluster.get(chosen))
-        else {
-            return format!("it was a candidate, and step {by} chose {chosen}");
-        };
-        let rank = |node| policy.rank(node, &self.ask.request, self.stage.cluster);
-        let words = |rank: Option<f64>| rank.map_or("none".to_owned(), |rank| rank.to_string());
-        format!(
-            "it was a candidate, and step {by} chose {chosen}: rank {} against {}",
-            words(rank(other)),
-            words(rank(node))
-        )
-    }
-}
-
-/// Says why no node was found, in the order in which an administrator would look.
-fn no_node_message(diagnosis: &Diagnosis, candidates: usize) -> String {
-    if diagnosis.nodes == 0 {
-        return "the cluster has no nodes".to_owned();
-    }
-    let reasons = |lost: &LostNodes| -> String {
-        let words: Vec<_> =
-            lost.by_reason.iter().map(|(reason, lost)| format!("{} {}", lost.count, reason.as_str())).collect();
-        words.join(", ")
-    };
-    if diagnosis.excluded.total() == diagnosis.nodes {
-        return format!("no node can take the request: {}", reasons(&diagnosis.excluded));
-    }
-    if candidates == 0 {
-        let last = diagnosis.steps.iter().rev().find(|step| step.lost.total() > 0);
-        let by = last.map_or(String::new(), |step| format!(": step {} left none ({})", step.step, reasons(&step.lost)));
-        return format!("no node is left{by}");
-    }
-    format!(
-        "the chain ended with {candidates} candidates and no choice; end it with a built-in, e.g. builtin:fewest-sessions"
-    )
 }

@@ -3,21 +3,26 @@
 //! This evaluation is the reference: it looks at every candidate at every step, keeps nothing between requests, and
 //! stays as it is so that faster plans can be tested against it. It does not know which engines exist.
 
+pub mod ask;
 pub mod candidates;
 pub mod eligibility;
 pub mod evaluate;
+mod explain;
 pub mod pernode;
 pub mod recency;
 pub mod spec;
 pub mod verdict;
+pub mod witness;
 
 use std::sync::Arc;
 
 use crate::script::{Policy, Script};
 
-pub use evaluate::{Ask, Progress, Stage, Suspended, Witness};
+pub use ask::Ask;
+pub use evaluate::{Progress, Stage, Suspended};
 pub use recency::Recency;
 pub use spec::{ChainSet, ChainSpec, OnError, OnUnplaceable, Purpose, StepSource, StepSpec};
+pub use witness::{Unwatched, Witness};
 
 /// A chain whose steps are compiled.
 pub struct Chain {

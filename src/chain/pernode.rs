@@ -7,7 +7,7 @@ use crate::model::{Candidate, Failure, FailureName, LostReason, Verdict};
 use crate::script::{Answer, Argument, Arity, Call, PerNode, Run, Scene, Score, Script, ScriptError};
 
 use super::Recency;
-use super::evaluate::{Calls, Witness};
+use super::witness::{Calls, Witness};
 
 /// What the functions of one script said of one node.
 enum Word {

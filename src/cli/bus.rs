@@ -79,7 +79,8 @@ impl BusArgs {
     }
 }
 
-fn load(path: &Path) -> Result<Config, Exit> {
+/// The config at `path`, read for its `[nats]` section.
+pub(super) fn load(path: &Path) -> Result<Config, Exit> {
     let host_zone = zone::of_host(&Disk);
     let loading = Loading { files: &Disk, host_zone: &host_zone, needs: Needs::Nats };
     config::load(path, loading).map_err(|errors| problem::exit(&errors))

@@ -8,7 +8,9 @@ use owo_colors::OwoColorize;
 use crate::nats::Namespace;
 use crate::worker::child;
 
+pub mod agent;
 pub mod bus;
+pub mod demo;
 pub mod exit;
 pub mod files;
 pub mod host;
@@ -45,6 +47,10 @@ enum Command {
     Serve(serve::ServeArgs),
     /// A starting point: nodes, a script, a config
     New(new::NewArgs),
+    /// This machine as a node of the cluster
+    Agent(Box<agent::AgentArgs>),
+    /// A small cluster on this machine: real NATS, real agents, real placements
+    Demo(demo::DemoArgs),
     /// The nodes of the cluster
     Nodes(nodes::NodesArgs),
     /// Take a node out of service for new sessions
@@ -62,7 +68,7 @@ pub fn main() -> ExitCode {
     }
     let name = arguments.first().map(std::path::PathBuf::from);
     if name.as_ref().and_then(|name| name.file_name()).is_some_and(|name| name == PLACE_NAME) {
-        arguments.insert(1, "place".into());
+        arguments.splice(1..1, ["place".into(), "--local".into()]);
     }
     match run(Cli::parse_from(arguments).command) {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,6 +86,8 @@ fn run(command: Command) -> Result<(), Exit> {
         Command::Place(args) => place::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::New(args) => new::run(args).map_err(Exit::usage),
+        Command::Agent(args) => agent::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Nodes(args) => nodes::run(&args),
         Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
         Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),

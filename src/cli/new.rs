@@ -35,3 +35,80 @@ pub fn run(args: NewArgs) -> anyhow::Result<()> {
         What::Config(args) => config::run(&args),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::files::Disk;
+    use crate::config::{Loading, Needs, load, load_step};
+    use crate::model::Report;
+    use crate::script::ScriptLimits;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: NewArgs,
+    }
+
+    /// Runs `whither new` with `arguments`, in which `@` stands for `folder`.
+    fn new(folder: &Path, arguments: &str) -> anyhow::Result<()> {
+        let folder = folder.to_string_lossy();
+        let arguments = arguments.split(' ').map(|argument| argument.replace('@', &folder));
+        run(Line::try_parse_from(std::iter::once("new".to_owned()).chain(arguments))?.args)
+    }
+
+    #[test]
+    fn what_is_written_can_be_used_together() {
+        let folder = tempfile::tempdir().unwrap();
+        for arguments in [
+            "js @/list",
+            "js @/node.js --shape node",
+            "nodes --count 30 --out @/nodes.json",
+            "config --out @/whither.toml --script @/list.js --script builtin:weighted",
+        ] {
+            new(folder.path(), arguments).unwrap();
+        }
+        for script in ["list.js", "node.js"] {
+            let step = load_step(script, folder.path(), &Disk, &ScriptLimits::default()).unwrap();
+            assert_eq!(&*step.name, script);
+        }
+        let loading = Loading { files: &Disk, host_zone: "UTC", needs: Needs::Both };
+        let config = load(&folder.path().join("whither.toml"), loading).unwrap();
+        assert_eq!(config.chains.get("session/start").unwrap().steps.len(), 3);
+        let nodes = std::fs::read(folder.path().join("nodes.json")).unwrap();
+        let nodes: Vec<serde_json::Value> = serde_json::from_slice(&nodes).unwrap();
+        assert_eq!(nodes.into_iter().map(Report::from_value).filter(Result::is_ok).count(), 30);
+    }
+
+    #[test]
+    fn what_is_there_stays_unless_forced() {
+        let folder = tempfile::tempdir().unwrap();
+        for arguments in ["js @/a", "nodes --out @/n.json", "config --out @/w.toml"] {
+            new(folder.path(), arguments).unwrap();
+            let error = new(folder.path(), arguments).unwrap_err().to_string();
+            assert!(error.contains("is there already (--force replaces it)"), "{error}");
+            new(folder.path(), &format!("{arguments} --force")).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        for arguments in [
+            "js @/",
+            "js @/x --shape tree",
+            "nodes --count 0 --out @/n.json",
+            "nodes --count 1000000",
+            "config --out @/w.toml --script @/gone.js",
+            "config --out @/w.toml --script builtin:gone",
+            "rhai @/x",
+        ] {
+            assert!(new(folder.path(), arguments).is_err(), "{arguments}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

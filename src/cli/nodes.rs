@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 use crate::nats::{Bus, Namespace};
 use crate::registry;
 
-use super::bus::BusArgs;
 use super::exit::{self, Exit};
-use super::remote::{ask, with_bus};
+use super::remote::{RemoteArgs, ask};
 use super::table;
 
 /// Lines of history that are shown where no number is given.
@@ -51,7 +50,7 @@ struct Listing {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    bus: BusArgs,
+    remote: RemoteArgs,
 }
 
 /// Takes a node out of service for new sessions, or puts it back.
@@ -63,7 +62,7 @@ pub struct CordonArgs {
     #[arg(long, default_value = "")]
     reason: String,
     #[command(flatten)]
-    bus: BusArgs,
+    remote: RemoteArgs,
 }
 
 /// Runs `whither nodes`.
@@ -72,14 +71,14 @@ pub struct CordonArgs {
 /// How it ended.
 pub fn run(args: &NodesArgs) -> Result<(), Exit> {
     match &args.what {
-        None => with_bus(&args.listing.bus, async |bus, namespace| list(&bus, &namespace, args.listing.json).await),
-        Some(What::Show { id, listing }) => with_bus(&listing.bus, async |bus, namespace| {
+        None => args.listing.remote.with_bus(async |bus, namespace| list(&bus, &namespace, args.listing.json).await),
+        Some(What::Show { id, listing }) => listing.remote.with_bus(async |bus, namespace| {
             let node = find(&bus, &namespace, id).await?;
             anstream::println!("{node:#}");
             Ok(())
         }),
         Some(What::History { id, limit, listing }) => {
-            with_bus(&listing.bus, async |bus, namespace| history(&bus, &namespace, id, *limit, listing.json).await)
+            listing.remote.with_bus(async |bus, namespace| history(&bus, &namespace, id, *limit, listing.json).await)
         }
     }
 }
@@ -89,7 +88,7 @@ pub fn run(args: &NodesArgs) -> Result<(), Exit> {
 /// # Errors
 /// How it ended.
 pub fn cordon(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<(), Exit> {
-    with_bus(&args.bus, async |bus, namespace| {
+    args.remote.with_bus(async |bus, namespace| {
         let by = std::env::var("USER").or_else(|_unset| std::env::var("LOGNAME")).unwrap_or_default();
         let body = json!({"node": args.id, "reason": args.reason, "by": by});
         let answer = ask(&bus, subject(&namespace), &body).await?;
@@ -132,7 +131,7 @@ async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Exi
         ]);
     }
     anstream::println!("{rows}");
-    anstream::eprintln!("{} nodes", nodes.len());
+    anstream::eprintln!("{} node{}", nodes.len(), if nodes.len() == 1 { "" } else { "s" });
     Ok(())
 }
 

@@ -27,8 +27,8 @@ const DEFAULT_CONFIGS: [&str; 2] = ["whither.toml", "/etc/whither/whither.toml"]
 /// One placement.
 ///
 /// Runs a chain of steps over a list of nodes and prints the id of the chosen node. Without `--nodes` it reads
-/// {"nodes": […], "params": {…}} on standard input, as FastX 4 gives it to a load balancer script. With `--nats` or
-/// `--url` it asks a running service instead.
+/// {"nodes": […], "params": {…}} on standard input, as FastX 4 gives it to a load balancer script. With `--nats` and
+/// without `--nodes`, `--script` and `--config` it asks a running service instead.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whither new nodes > nodes.json
@@ -74,6 +74,9 @@ pub struct PlaceArgs {
     /// The time zone of the scripts' clock
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
+    /// Decide here, whatever the environment says of a service: what a FastX load balancer script must do
+    #[arg(long, hide = true)]
+    local: bool,
     /// Print the whole decision as JSON
     #[arg(long)]
     json: bool,
@@ -86,7 +89,8 @@ pub struct PlaceArgs {
 /// # Errors
 /// How it ended, where no node was printed.
 pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
-    if args.bus.is_given() {
+    let here = args.local || args.nodes.is_some() || args.config.is_some() || !args.scripts.is_empty();
+    if args.bus.is_given() && !here {
         return remote::place(&args.bus, &request(args, Map::new())?, args.explain, args.json);
     }
     let (set, limits) = chains(args)?;
@@ -107,7 +111,7 @@ pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
     let decision = one_shot::decide(&birth, nodes.reports, question)?;
     table::logged(&decision);
     if args.explain {
-        table::explained(&wire::explained(&id, &decision));
+        anstream::eprintln!("{}", table::explained(&wire::explained(&id, &decision)));
     }
     if args.json {
         anstream::println!("{:#}", wire::explained(&id, &decision));

@@ -1,8 +1,10 @@
 //! Asking a running service: one request over NATS, with a time limit around everything.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::HeaderMap;
+use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::model::FailureName;
@@ -16,14 +18,38 @@ use super::table;
 /// How long a command waits for the bus and for the answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How a command finds the service that it asks.
+#[derive(Clone, Debug, Args)]
+pub struct RemoteArgs {
+    /// A config whose [nats] section says how to reach the bus
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    bus: BusArgs,
+}
+
+impl RemoteArgs {
+    /// Runs `ask` with a connection.
+    ///
+    /// # Errors
+    /// Where NATS is not reached in time, and what `ask` says.
+    pub fn with_bus<T>(&self, ask: impl AsyncFnOnce(Bus, Namespace) -> Result<T, Exit>) -> Result<T, Exit> {
+        with_bus(&self.bus, self.config.as_deref(), ask)
+    }
+}
+
 /// Runs `ask` with a connection.
 ///
 /// # Errors
 /// Where NATS is not reached in time, and what `ask` says.
-pub fn with_bus<T>(bus: &BusArgs, ask: impl AsyncFnOnce(Bus, Namespace) -> Result<T, Exit>) -> Result<T, Exit> {
+fn with_bus<T>(
+    bus: &BusArgs,
+    config: Option<&Path>,
+    ask: impl AsyncFnOnce(Bus, Namespace) -> Result<T, Exit>,
+) -> Result<T, Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(async {
-        let (bus, namespace) = bus.open(None).await?;
+        let (bus, namespace) = bus.open(config).await?;
         if tokio::time::timeout(PATIENCE, bus.connected()).await.is_err() {
             let message = format!("NATS at {} cannot be reached; is it running?", bus.servers());
             return Err(Exit::new(exit::OTHER, message));
@@ -70,10 +96,10 @@ fn failed(error: &Value) -> Exit {
 /// # Errors
 /// As [`ask`].
 pub fn place(bus: &BusArgs, request: &Map<String, Value>, explain: bool, as_json: bool) -> Result<(), Exit> {
-    with_bus(bus, async |bus, namespace| {
+    with_bus(bus, None, async |bus, namespace| {
         let body = json!(request);
         if explain {
-            table::explained(&ask(&bus, namespace.explain(), &body).await?);
+            anstream::eprintln!("{}", table::explained(&ask(&bus, namespace.explain(), &body).await?));
         }
         let answer = ask(&bus, namespace.place(), &body).await?;
         match as_json {

@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use crate::chain::ChainSet;
 use crate::config::{self, Config, Loading, Needs};
 use crate::front::metrics::Metrics;
-use crate::front::{Event, Front, Setup, health, http};
+use crate::front::{Event, Front, Inbox, Setup, health, http};
 use crate::model::Arrangement;
 use crate::nats::micro::Identity;
 use crate::nats::service::{self, Service};
@@ -83,8 +83,8 @@ fn load(args: &ServeArgs) -> Result<Config, Exit> {
     config::load(&args.config, loading).map_err(|errors| problem::exit(&errors))
 }
 
-fn start_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("WHITHER_LOG").unwrap_or_else(|_unset| EnvFilter::new("info,async_nats=warn"));
+pub(super) fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_env("WHITHER_LOG").unwrap_or_else(|_unset| EnvFilter::new("info,async_nats=off"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
@@ -118,6 +118,8 @@ fn setup(config: &Config) -> Setup {
         program: one_shot::program(),
         queue: config.limits.queue as usize,
         reservation_ms: u64::from(config.service.reservation_s) * 1000,
+        cooldown_ms: u64::from(config.service.cooldown_s) * 1000,
+        retries: config.service.retries,
     }
 }
 
@@ -169,8 +171,9 @@ impl Parts {
         let (requests, incoming) = mpsc::channel(REQUESTS_WAITING);
         let seed = host::bytes().map_err(|error| other(&error))?;
         let digest = digest(&self.setup.birth.set);
-        let (front, events, inbox) =
-            Front::new(self.setup, registry, Arc::clone(&metrics), board, replies.clone(), seed);
+        let (inbox, links) = Inbox::new(incoming, changes);
+        let events = links.events.clone();
+        let front = Front::new(self.setup, registry, Arc::clone(&metrics), board, replies.clone(), links, seed);
         let identity = identity(front.replica(), &digest);
         tracing::info!(
             replica = front.replica(),
@@ -179,23 +182,28 @@ impl Parts {
             "whither serve {}",
             env!("CARGO_PKG_VERSION")
         );
-        let front = tokio::spawn(crate::front::run(front, inbox(incoming, changes)));
+        let front = tokio::spawn(crate::front::run(front, inbox));
         let http = listener.map(|listener| tokio::spawn(http::serve(listener, shown, metrics)));
 
         let stats = service::stats();
         let responder = tokio::spawn(service::respond(self.bus.client().clone(), stats.clone(), outgoing));
-        // Without NATS there is nobody to answer yet; until then the stop must work all the same.
-        let service = tokio::select! {
-            () = self.bus.connected() => {
-                let started = Service::start(self.bus.client(), &self.namespace, identity, &stats, requests, &replies).await;
-                Some(started.map_err(|error| other(&error))?)
+        let service = loop {
+            tokio::select! {
+                () = self.bus.connected() => {
+                    let started = Service::start(self.bus.client(), &self.namespace, identity, &stats, requests, &replies);
+                    break Some(started.await.map_err(|error| other(&error))?);
+                }
+                // Without NATS there is nobody to answer yet; the signals must work all the same.
+                stop = signals.stop_or_reload() => match stop {
+                    true => break None,
+                    false => reload(args, &self.connection, &events, None).await,
+                }
             }
-            () = signals.stop() => None,
         };
         if let Some(service) = &service {
             tracing::info!(servers = self.bus.servers(), "answering");
             while !signals.stop_or_reload().await {
-                reload(args, &self.connection, &events, service).await;
+                reload(args, &self.connection, &events, Some(service)).await;
             }
         }
         if let Some(service) = service
@@ -229,7 +237,7 @@ fn identity(replica: &str, digest: &str) -> Identity {
 }
 
 /// Reads the config again and hands it to the front, which takes it over once a worker for it is ready.
-async fn reload(args: &ServeArgs, present: &Connection, events: &mpsc::Sender<Event>, service: &Service) {
+async fn reload(args: &ServeArgs, present: &Connection, events: &mpsc::Sender<Event>, service: Option<&Service>) {
     let config = match load(args) {
         Ok(config) => config,
         Err(_shown) => {
@@ -243,9 +251,11 @@ async fn reload(args: &ServeArgs, present: &Connection, events: &mpsc::Sender<Ev
     if let Ok((connection, _)) = args.bus.resolve(Some(&config.nats), "whither serve")
         && format!("{connection:?}") != format!("{present:?}")
     {
-        tracing::warn!("reload: changes under [nats] count at the next start");
+        tracing::warn!("reload: changes under [nats] count at the next start, as do those of [http] and liveness_s");
     }
-    service.micro().describe("chains", json!(digest(&setup.birth.set)));
+    if let Some(service) = service {
+        service.micro().describe("chains", json!(digest(&setup.birth.set)));
+    }
     drop(events.send(Event::Reload(Box::new(setup))).await);
 }
 
@@ -267,10 +277,6 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
-    }
-
-    async fn stop(&mut self) {
-        while !self.stop_or_reload().await {}
     }
 
     /// True for a stop, false for a reload.

@@ -1,7 +1,7 @@
 //! Tables and colours for people: on a terminal only, and on standard error where standard output is the answer.
 
 use comfy_table::presets::UTF8_BORDERS_ONLY;
-use comfy_table::{Cell, Table};
+use comfy_table::{Cell, ContentArrangement, Table};
 use owo_colors::OwoColorize;
 use serde_json::Value;
 
@@ -11,13 +11,19 @@ use crate::model::Decision;
 #[must_use]
 pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_BORDERS_ONLY).set_header(headings.iter().map(Cell::new));
+    table
+        .load_style(UTF8_BORDERS_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(headings.iter().map(Cell::new));
     table
 }
 
-/// Writes an explanation as a person reads it: what was left out, what each step said, what came of it. It reads the
+/// An explanation as a person reads it: what was left out, what each step said, what came of it. It reads the
 /// JSON that the service sends, so that a decision made here and one made there look the same.
-pub fn explained(answer: &Value) {
+#[must_use]
+pub fn explained(answer: &Value) -> String {
+    let mut lines = Vec::new();
+    let mut say = |line: String| lines.push(line);
     let text = |value: &Value, field: &str| match value.get(field) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
@@ -33,10 +39,10 @@ pub fn explained(answer: &Value) {
         });
         lines.collect::<Vec<_>>().join("; ")
     };
-    anstream::eprintln!("{} {}   {} nodes", "chain".bold(), text(answer, "chain"), text(answer, "nodes"));
+    say(format!("{} {}   {} nodes", "chain".bold(), text(answer, "chain"), text(answer, "nodes")));
     let excluded = lost(answer.get("excluded"));
     if !excluded.is_empty() {
-        anstream::eprintln!("  left out: {excluded}");
+        say(format!("  left out: {excluded}"));
     }
     let mut steps = table(&["step", "candidates", "verdict", "calls", "cost", "lost"]);
     for step in answer.get("steps").and_then(Value::as_array).into_iter().flatten() {
@@ -44,19 +50,18 @@ pub fn explained(answer: &Value) {
         let columns = [text(step, "step"), text(step, "candidates"), text(step, "verdict"), text(step, "calls"), cost];
         steps.add_row(columns.into_iter().chain([lost(step.get("lost"))]));
     }
-    anstream::eprintln!("{steps}");
+    say(format!("{steps}"));
     if let Some(asked) = answer.get("asked") {
-        anstream::eprintln!("{} {}: {}", "asked".bold(), text(asked, "node"), text(asked, "fate"));
+        say(format!("{} {}: {}", "asked".bold(), text(asked, "node"), text(asked, "fate")));
     }
     match answer.get("node").and_then(Value::as_str) {
-        Some(node) => {
-            anstream::eprintln!("{} {node}, by {}", "chosen".green().bold(), text(answer, "decided_by"))
-        }
+        Some(node) => say(format!("{} {node}, by {}", "chosen".green().bold(), text(answer, "decided_by"))),
         None => {
             let error = answer.get("error").cloned().unwrap_or_default();
-            anstream::eprintln!("{} {}: {}", "no node".red().bold(), text(&error, "name"), text(&error, "message"));
+            say(format!("{} {}: {}", "no node".red().bold(), text(&error, "name"), text(&error, "message")));
         }
     }
+    lines.join("\n")
 }
 
 /// Writes what the scripts of a decision logged, under their names.

@@ -12,11 +12,9 @@ use crate::nats::wire;
 
 use crate::registry::marks::Word;
 
-use super::events::Event;
-use super::task::{Front, unix_ms};
+use super::events::{Event, unix_ms};
+use super::task::Front;
 
-/// How long a node is left out after a failed start.
-const COOL_DOWN_MS: i64 = 60_000;
 /// Nodes in a page, where the requester names no limit, and at most.
 const PAGE: (usize, usize) = (100, 1000);
 /// Size of a page: replies stay far below the message size of NATS.
@@ -153,8 +151,9 @@ impl Front {
             at_ms: unix_ms(),
             reason: format!("the start of reservation {reservation} failed"),
         };
+        let until_ms = unix_ms().saturating_add_unsigned(self.setup.cooldown_ms);
         tokio::spawn(async move {
-            match registry.cool_down(&node, unix_ms() + COOL_DOWN_MS, word).await {
+            match registry.cool_down(&node, until_ms, word).await {
                 Ok(mark) => drop(events.send(Event::Marked(node, mark.in_force(unix_ms()))).await),
                 Err(error) => tracing::warn!(%node, %error, "the cool-down could not be written down"),
             }

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
 
 use crate::model::Marks;
-use crate::worker::{Birth, BirthError, Worker};
+use crate::worker::{Birth, BirthError, Worker, WorkerEvent};
 
 /// What the front's task is told besides requests, cluster changes and its workers' words.
 #[derive(Debug)]
@@ -30,4 +33,22 @@ pub struct Setup {
     pub queue: usize,
     /// How long a reservation lives, in milliseconds.
     pub reservation_ms: u64,
+    /// How long a node is left out after a failed start, in milliseconds.
+    pub cooldown_ms: u64,
+    /// How often a decision that the ledger refuses is taken again.
+    pub retries: u32,
+}
+
+/// The other ends of what a front sends itself and is sent.
+#[derive(Clone, Debug)]
+pub struct Links {
+    /// Births, reloads and the stop.
+    pub events: mpsc::Sender<Event>,
+    pub(super) words: mpsc::Sender<(u64, WorkerEvent)>,
+}
+
+/// Unix time in milliseconds.
+pub(super) fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

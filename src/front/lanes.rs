@@ -5,14 +5,12 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use crate::model::{Change, LimitKind};
+use crate::worker::desk::Cause;
+use crate::worker::{BirthError, Desk, Order, Overrun, Worker};
 
-use crate::model::Change;
-use crate::worker::desk::{Cause, Ticket};
-use crate::worker::{BirthError, Desk, Order, Overrun, Worker, WorkerEvent};
-
-use super::events::{Event, Setup};
-use super::placing::Flight;
+use super::events::{Event, Links, Setup};
+use super::flight::Flight;
 
 /// Questions that a worker holds at most; more wait at the desk, where their deadline is still looked at.
 const ASKED_AT_ONCE: usize = 4096;
@@ -33,8 +31,7 @@ pub(super) struct Lane {
     cause: Option<Cause>,
     pause: Duration,
     retry_at: Option<Instant>,
-    pub(super) events: mpsc::Sender<Event>,
-    words: mpsc::Sender<(u64, WorkerEvent)>,
+    pub(super) links: Links,
 }
 
 /// A worker that is being started, and what it has to be told when it is there.
@@ -48,7 +45,7 @@ struct Newborn {
 }
 
 impl Lane {
-    pub(super) fn new(events: mpsc::Sender<Event>, words: mpsc::Sender<(u64, WorkerEvent)>) -> Self {
+    pub(super) fn new(links: Links) -> Self {
         Self {
             desk: Desk::default(),
             worker: None,
@@ -59,8 +56,7 @@ impl Lane {
             cause: None,
             pause: FIRST_PAUSE,
             retry_at: None,
-            events,
-            words,
+            links,
         }
     }
 
@@ -87,7 +83,7 @@ impl Lane {
     /// Starts a worker for `setup` beside the present one; `snapshot` makes it a mirror of the cluster as it is.
     pub(super) fn start(&mut self, setup: Setup, snapshot: Vec<Order>) {
         self.born += 1;
-        let (number, events, words) = (self.born, self.events.clone(), self.words.clone());
+        let (number, Links { events, words }) = (self.born, self.links.clone());
         let (birth, program) = (setup.birth.clone(), setup.program.clone());
         self.newborn = Some(Newborn { number, setup, backlog: Vec::new(), ready: None, stillborn: None });
         self.retry_at = None;
@@ -169,7 +165,7 @@ impl Lane {
             if self.desk.asked() == 0 {
                 self.last_word = Instant::now();
             }
-            let Some((ticket, flight)) = self.desk.next() else { break };
+            let Some((ticket, flight)) = self.desk.ask_next() else { break };
             if late(flight) {
                 too_late.extend(self.desk.answered(ticket));
             } else {
@@ -213,12 +209,15 @@ impl Lane {
         self.desk.convicted(overrun.ticket)
     }
 
-    /// The worker is gone, `killed` by a signal that only others send or not; returns the question that is guilty.
-    pub(super) fn lost(&mut self, killed: bool) -> Option<(Ticket, Flight)> {
+    /// The worker is gone, `killed` by a signal that only others send or not; returns the question that is guilty, and of
+    /// what.
+    pub(super) fn lost(&mut self, killed: bool) -> Option<(Flight, LimitKind)> {
         self.worker = None;
         self.orders.clear();
         let unnamed = if killed { Cause::Outside } else { Cause::Unknown };
-        self.desk.worker_lost(self.cause.take().unwrap_or(unnamed))
+        let cause = self.cause.take().unwrap_or(unnamed);
+        let kind = if cause == Cause::Silent { LimitKind::Time } else { LimitKind::Crash };
+        self.desk.worker_lost(cause).map(|(_, flight)| (flight, kind))
     }
 
     /// Kills a worker that has held questions for `limit` without a word; whether it did.
@@ -226,7 +225,7 @@ impl Lane {
         let silent = self.desk.asked() > 0 && self.last_word.elapsed() > limit;
         if let (true, Some((_, worker))) = (silent, &self.worker) {
             worker.kill();
-            self.cause = Some(Cause::Unknown);
+            self.cause = Some(Cause::Silent);
             self.last_word = Instant::now();
             return true;
         }

@@ -1,7 +1,6 @@
 //! Figures of the service, in Prometheus' text form.
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
-use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -20,12 +19,15 @@ pub struct DecisionLabels {
     pub outcome: String,
 }
 
+/// How many decisions of one kind there were.
+pub type DecisionCounter = Counter<u64, AtomicU64>;
+
 /// Every figure that is counted.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     /// Decisions told to requesters.
-    pub decisions: Family<DecisionLabels, Counter<u64, AtomicU64>>,
+    pub decisions: Family<DecisionLabels, DecisionCounter>,
     /// Seconds from receipt to reply.
     pub latency: Histogram,
     /// Nodes that may be chosen from or are stale.
@@ -82,11 +84,11 @@ impl Metrics {
         Self { registry, ..metrics }
     }
 
-    /// Counts one decision.
-    pub fn decided(&self, chain: &str, outcome: &str, took: Duration) {
+    /// The counter of the decisions of `chain` that end with `outcome`.
+    #[must_use]
+    pub fn decisions(&self, chain: &str, outcome: &str) -> DecisionCounter {
         let labels = DecisionLabels { chain: chain.to_owned(), outcome: outcome.to_owned() };
-        self.decisions.get_or_create(&labels).inc();
-        self.latency.observe(took.as_secs_f64());
+        self.decisions.get_or_create(&labels).clone()
     }
 
     /// The text that Prometheus scrapes.

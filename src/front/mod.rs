@@ -4,7 +4,9 @@
 //! it stand tasks that only carry. So each decision is committed against one state, and nothing waits for a lock.
 
 mod admin;
+mod envelope;
 mod events;
+mod flight;
 pub mod health;
 pub mod http;
 mod lanes;
@@ -12,5 +14,5 @@ pub mod metrics;
 mod placing;
 mod task;
 
-pub use events::{Event, Setup};
+pub use events::{Event, Links, Setup};
 pub use task::{Front, Inbox, run};

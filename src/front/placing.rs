@@ -1,110 +1,32 @@
 //! Questions for a chain, from the requester's message to the reply: taken in, asked, committed in order.
 
-use std::borrow::Cow;
 use std::sync::Arc;
-
-use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use crate::chain::eligibility::reason_against;
 use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
 use crate::model::diagnosis::LogLevel;
-use crate::model::json::{self, JsonLimits};
 use crate::model::request::DEFAULT_ACTION;
 use crate::model::{Change, Decision, Failure, FailureName, LostReason, Outcome, Reservation};
 use crate::nats::message::{Incoming, Outgoing, Verb};
-use crate::nats::wire::{self, Held};
+use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
 use crate::worker::Question;
 use crate::worker::desk::Ticket;
 
-use super::task::{Front, unix_ms};
+use super::envelope;
+use super::events::unix_ms;
+use super::flight::{Flight, Told};
+use super::task::Front;
 
-/// How often a decision that the ledger refuses is taken again.
-const COMMIT_RETRIES: u8 = 5;
 /// A deadline further off than this comes from a clock that is wrong.
 const DEADLINE_HORIZON_MS: i64 = 3_600_000;
-
-/// A question under way, with those who wait for its answer.
-#[derive(Debug)]
-pub(super) struct Flight {
-    pub(super) question: Question,
-    waiting: Vec<Incoming>,
-    key: Option<RequestKey>,
-    user: Arc<str>,
-    session_name: Arc<str>,
-    retries: u8,
-}
-
-impl Flight {
-    /// Whether nobody waits any more, by the deadlines.
-    pub(super) fn is_late(&self, now_ms: i64) -> bool {
-        self.waiting.iter().all(|incoming| incoming.deadline_ms.is_some_and(|deadline| deadline < now_ms))
-    }
-}
-
-/// What a requester was told, to be told again.
-pub(super) type Told = Map<String, Value>;
-
-/// What the front reads of a request: enough to route it and to recognise it. The worker reads the rest.
-#[derive(Debug, Default, Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, default)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    action: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    node: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    user: Option<Person<'a>>,
-    #[serde(borrow, default)]
-    data: Option<Start<'a>>,
-    #[serde(borrow, default)]
-    params: Option<Params<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Params<'a> {
-    #[serde(borrow, default)]
-    me: Option<Person<'a>>,
-    #[serde(borrow, default)]
-    start: Option<Start<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Person<'a> {
-    #[serde(borrow, default)]
-    login: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    username: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    sub: Option<Cow<'a, str>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Start<'a> {
-    #[serde(borrow, default)]
-    name: Option<Cow<'a, str>>,
-}
-
-impl Envelope<'_> {
-    fn login(&self) -> &str {
-        let person = self.user.as_ref().or_else(|| self.params.as_ref().and_then(|params| params.me.as_ref()));
-        let names = person.map(|person| [&person.login, &person.username, &person.sub]);
-        names.into_iter().flatten().flatten().map(|name| &**name).find(|name| !name.is_empty()).unwrap_or_default()
-    }
-
-    fn session_name(&self) -> &str {
-        let start = self.data.as_ref().or_else(|| self.params.as_ref().and_then(|params| params.start.as_ref()));
-        start.and_then(|start| start.name.as_deref()).unwrap_or_default()
-    }
-}
 
 impl Front {
     /// Takes in a question for a chain.
     pub(super) fn ask(&mut self, mut incoming: Incoming) {
         if let Err(failure) = self.look_at_deadline(&mut incoming).and_then(|()| self.take_in(&incoming)) {
-            self.count(&incoming, "", failure.name.as_str());
+            let no_chain = Arc::from("");
+            self.count(&incoming, &no_chain, failure.name.as_str());
             self.fail(&incoming, &failure);
         }
     }
@@ -130,8 +52,7 @@ impl Front {
         let limit = self.setup.birth.limits.request_bytes;
         let payload: &[u8] = if incoming.payload.trim_ascii().is_empty() { b"{}" } else { &incoming.payload };
         let text = std::str::from_utf8(payload).map_err(|error| bad(format!("the request is not UTF-8: {error}")))?;
-        let envelope: Envelope<'_> = json::parse_as(payload, JsonLimits::bytes(limit))
-            .map_err(|error| bad(format!("the request is {error}")))?;
+        let envelope = envelope::read(payload, limit).map_err(bad)?;
         let action = envelope.action.as_deref().unwrap_or(DEFAULT_ACTION);
         let Some(chain) = self.setup.birth.set.get(action) else {
             let known: Vec<_> = self.setup.birth.set.chains.iter().map(|chain| &*chain.action).collect();
@@ -197,9 +118,8 @@ impl Front {
     fn answer_again(&mut self, key: &RequestKey, incoming: &Incoming) -> bool {
         let now_ms = self.now_ms();
         if let Some(entry) = self.ledger.repeated(key) {
-            let mut told = entry.answer.clone();
-            told.insert("expires_in_ms".to_owned(), entry.expires_ms.saturating_sub(now_ms).into());
-            self.reply(Outgoing::new(incoming, Value::Object(told).to_string().into(), None));
+            let body = entry.answer.body(entry.expires_ms.saturating_sub(now_ms));
+            self.reply(Outgoing::new(incoming, body, None));
             return true;
         }
         let flight = self.by_request.get(key).and_then(|ticket| self.lane.desk.get_mut(*ticket));
@@ -211,14 +131,14 @@ impl Front {
         let Some(flight) = self.lane.desk.answered(ticket) else { return };
         log_lines(&decision);
         if flight.question.purpose == Purpose::Explain {
-            let body = wire::explained(&flight.question.decision, &decision).to_string();
+            let body = wire::text(wire::explained(&flight.question.decision, &decision));
             return self.conclude(&flight, "explained", |incoming| Outgoing::new(incoming, body.clone().into(), None));
         }
         match &decision.outcome {
             Outcome::Placed(node) => self.place(flight, Arc::clone(node), &decision),
             Outcome::Failed(failure) => {
                 tracing::info!(chain = %decision.chain, decision = %flight.question.decision, %failure, "not placed");
-                let body = wire::failed(failure, Some(&decision.diagnosis)).to_string();
+                let body = wire::text(wire::failed(failure, Some(&decision.diagnosis)));
                 let error = Some((failure.name, failure.message.clone()));
                 self.conclude(&flight, failure.name.as_str(), |incoming| {
                     Outgoing::new(incoming, body.clone().into(), error.clone())
@@ -238,31 +158,33 @@ impl Front {
             if chain.reserve {
                 self.lane.undo(Change::Release(Arc::clone(&flight.question.decision)));
             }
-            if flight.retries < COMMIT_RETRIES {
+            if flight.retries < self.setup.retries {
                 flight.retries += 1;
                 return self.lane.desk.submit(flight.question.ticket, flight);
             }
-            let message = format!("`{node}` was chosen {} times and is {}", COMMIT_RETRIES + 1, refusal.phrase());
+            let message = format!("`{node}` was chosen {} times and is {}", flight.retries + 1, refusal.phrase());
             return self.give_up(flight, &Failure::new(FailureName::NoNode, message));
         }
         self.remember_choice(&decision.chain, &node);
         let id = Arc::clone(&flight.question.decision);
-        let Some(told) = self.cluster.get(&node).map(|found| {
-            let expires_in_ms = self.ledger.lifetime_ms();
-            let held = chain.reserve.then_some(Held { reservation: &id, expires_in_ms });
-            wire::placed(&id, decision, found, held)
-        }) else {
-            return;
+        let Some(report) = self.cluster.get(&node).map(|found| Arc::clone(found.report())) else { return };
+        let told = Told {
+            report,
+            decision: Arc::clone(&id),
+            generation: decision.generation,
+            decided_by: decision.decided_by.clone(),
+            chain: Arc::clone(&decision.chain),
+            reserved: chain.reserve,
         };
+        let body = told.body(self.ledger.lifetime_ms());
         tracing::debug!(chain = %decision.chain, decision = %id, %node, "placed");
         if chain.reserve {
             let (user, name) = (Arc::clone(&flight.user), Arc::clone(&flight.session_name));
             let reservation = Reservation { id, node, user, name };
             self.commit(Change::Reserve(reservation.clone()));
-            self.ledger.reserve(reservation, flight.key.clone(), told.clone(), self.now_ms());
+            self.ledger.reserve(reservation, flight.key.clone(), told, self.now_ms());
         }
-        let body = Value::Object(told).to_string();
-        self.conclude(&flight, "placed", |incoming| Outgoing::new(incoming, body.clone().into(), None));
+        self.conclude(&flight, "placed", |incoming| Outgoing::new(incoming, body.clone(), None));
     }
 
     /// Why the node cannot take the session by now; the worker may not have seen the last changes.
@@ -285,7 +207,7 @@ impl Front {
         self.conclude(&flight, failure.name.as_str(), |incoming| Outgoing::failed(incoming, failure));
     }
 
-    fn conclude(&mut self, flight: &Flight, outcome: &str, reply: impl Fn(&Incoming) -> Outgoing) {
+    fn conclude(&mut self, flight: &Flight, outcome: &'static str, reply: impl Fn(&Incoming) -> Outgoing) {
         if let Some(key) = &flight.key {
             self.by_request.remove(key);
         }
@@ -298,8 +220,13 @@ impl Front {
         }
     }
 
-    fn count(&self, incoming: &Incoming, chain: &str, outcome: &str) {
-        self.metrics.decided(chain, outcome, incoming.received.elapsed());
+    fn count(&mut self, incoming: &Incoming, chain: &Arc<str>, outcome: &'static str) {
+        let metrics = &self.metrics;
+        // Looked up once: a family's lookup allocates its labels and takes a lock.
+        let counter =
+            self.counters.entry((Arc::clone(chain), outcome)).or_insert_with(|| metrics.decisions(chain, outcome));
+        counter.inc();
+        metrics.latency.observe(incoming.received.elapsed().as_secs_f64());
     }
 }
 

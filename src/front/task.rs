@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tokio::sync::mpsc;
 
-use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, LimitKind};
+use crate::model::{Arrangement, Change, Cluster, Failure, FailureName};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::wire;
 use crate::registry::ledger::{Ledger, RequestKey};
@@ -16,11 +16,11 @@ use crate::registry::{Registry, RegistryEvent};
 use crate::worker::desk::Ticket;
 use crate::worker::{Ended, Order, WorkerEvent};
 
-use super::events::{Event, Setup};
+use super::events::{Event, Links, Setup, unix_ms};
+use super::flight::Told;
 use super::health::{Board, Health};
 use super::lanes::Lane;
-use super::metrics::Metrics;
-use super::placing::Told;
+use super::metrics::{DecisionCounter, Metrics};
 
 /// How often expiries, silence and figures are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -37,13 +37,20 @@ const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
 /// Where the front's events come from.
 pub struct Inbox {
-    /// Requests.
-    pub requests: mpsc::Receiver<Incoming>,
-    /// Changes of the cluster.
-    pub registry: mpsc::Receiver<RegistryEvent>,
-    /// Reloads and the stop.
-    pub events: mpsc::Receiver<Event>,
+    requests: mpsc::Receiver<Incoming>,
+    registry: mpsc::Receiver<RegistryEvent>,
+    events: mpsc::Receiver<Event>,
     words: mpsc::Receiver<(u64, WorkerEvent)>,
+}
+
+impl Inbox {
+    /// An inbox for requests and changes of the cluster, and its links.
+    #[must_use]
+    pub fn new(requests: mpsc::Receiver<Incoming>, registry: mpsc::Receiver<RegistryEvent>) -> (Self, Links) {
+        let (events_in, events) = mpsc::channel(EVENTS_WAITING);
+        let (words_in, words) = mpsc::channel(WORDS_WAITING);
+        (Self { requests, registry, events, words }, Links { events: events_in, words: words_in })
+    }
 }
 
 /// The state of the front.
@@ -57,6 +64,7 @@ pub struct Front {
     pub(super) sequences: BTreeMap<Arc<str>, u64>,
     pub(super) registry: Registry,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) counters: BTreeMap<(Arc<str>, &'static str), DecisionCounter>,
     pub(super) chosen: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     replies: mpsc::Sender<Outgoing>,
     board: Board,
@@ -72,7 +80,7 @@ pub struct Front {
 }
 
 impl Front {
-    /// A front that has started its first worker for `setup`, and its inbox; `events` is the other end of the inbox's.
+    /// A front that is starting its first worker for `setup`; `seed` is what its random numbers come from.
     #[must_use]
     pub fn new(
         setup: Setup,
@@ -80,19 +88,18 @@ impl Front {
         metrics: Arc<Metrics>,
         board: Board,
         replies: mpsc::Sender<Outgoing>,
+        links: Links,
         seed: [u8; 16],
-    ) -> (Self, mpsc::Sender<Event>, impl FnOnce(mpsc::Receiver<Incoming>, mpsc::Receiver<RegistryEvent>) -> Inbox)
-    {
-        let (events_in, events) = mpsc::channel(EVENTS_WAITING);
-        let (words_in, words) = mpsc::channel(WORDS_WAITING);
+    ) -> Self {
         let mut dice = Pcg64Mcg::from_seed(seed);
         let mut front = Self {
             cluster: Cluster::new(Arrangement::ById),
             ledger: Ledger::new(setup.reservation_ms),
-            lane: Lane::new(events_in.clone(), words_in),
+            lane: Lane::new(links),
             by_request: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             sequences: BTreeMap::new(),
+            counters: BTreeMap::new(),
             chosen: BTreeMap::new(),
             replica: format!("{:08x}", dice.next_u32()),
             numbers: 0,
@@ -110,7 +117,7 @@ impl Front {
             dice,
         };
         front.start_worker(front.setup.clone());
-        (front, events_in, |requests, registry| Inbox { requests, registry, events, words })
+        front
     }
 
     /// This replica's name, which its decisions and reservations carry.
@@ -148,7 +155,7 @@ impl Front {
 
     /// Where what was written down is told.
     pub(super) fn events(&self) -> mpsc::Sender<Event> {
-        self.lane.events.clone()
+        self.lane.links.events.clone()
     }
 
     pub(super) fn fail(&mut self, incoming: &Incoming, failure: &Failure) {
@@ -242,9 +249,9 @@ impl Front {
             WorkerEvent::Exited(Ended { how, killed }) => {
                 self.metrics.worker_deaths.inc();
                 tracing::warn!(unanswered = self.lane.desk.len(), "the worker {how}: starting another, asking again");
-                if let Some((_, flight)) = self.lane.lost(killed) {
+                if let Some((flight, kind)) = self.lane.lost(killed) {
                     let message = format!("the request ended two workers, the last one {how}");
-                    self.give_up(flight, &Failure::limit(LimitKind::Crash, message));
+                    self.give_up(flight, &Failure::limit(kind, message));
                 }
                 if !self.lane.expects() {
                     self.start_worker(self.setup.clone());
@@ -310,6 +317,7 @@ impl Front {
         if let Some(setup) = self.lane.hand_over() {
             tracing::info!(pid = self.lane.pid(), chains = setup.birth.set.chains.len(), "a worker is ready");
             self.notes.remove("worker");
+            self.ledger.set_lifetime_ms(setup.reservation_ms);
             self.setup = setup;
             self.show();
         }
@@ -337,18 +345,12 @@ impl Front {
     }
 }
 
-/// Unix time in milliseconds.
-pub(super) fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// Runs the front until it was told to stop and has answered what it owes.
 pub async fn run(mut front: Front, mut inbox: Inbox) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let (mut requests, mut changes, mut words) = (Vec::new(), Vec::new(), Vec::new());
-    while !front.is_done() {
+    while !front.is_done() || !inbox.requests.is_empty() {
         // Answers come first: they make room. Then the cluster, so that questions see it as it is.
         tokio::select! {
             biased;

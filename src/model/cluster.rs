@@ -61,7 +61,8 @@ pub struct Cluster {
     by_id: BTreeMap<Arc<str>, SlotIndex>,
     order: Vec<SlotIndex>,
     marks: BTreeMap<Arc<str>, Marks>,
-    reservations: BTreeMap<Arc<str>, Reservation>,
+    /// With the number under which each stands at its node.
+    reservations: BTreeMap<Arc<str>, (u64, Reservation)>,
     users: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
     generation: u64,
 }
@@ -133,7 +134,7 @@ impl Cluster {
 
     /// The reservations, by id.
     pub fn reservations(&self) -> impl Iterator<Item = &Reservation> {
-        self.reservations.values()
+        self.reservations.values().map(|(_, reservation)| reservation)
     }
 
     /// The sessions of `user` on all nodes, ascending by node id, pending ones included.
@@ -168,7 +169,9 @@ impl Cluster {
         let stale =
             self.nodes().filter(|(_, node)| node.is_stale()).map(|(_, node)| Change::Stale(Arc::clone(node.id())));
         let marks = self.marks.iter().map(|(id, marks)| Change::Mark(Arc::clone(id), marks.clone()));
-        let reservations = self.reservations.values().cloned().map(Change::Reserve);
+        let mut reservations: Vec<_> = self.reservations.values().collect();
+        reservations.sort_by_key(|(number, _)| *number);
+        let reservations = reservations.into_iter().map(|(_, reservation)| Change::Reserve(reservation.clone()));
         reports.chain(stale).chain(marks).chain(reservations)
     }
 
@@ -184,8 +187,8 @@ impl Cluster {
             None => {
                 let mut node = Node::new(report, self.generation);
                 node.set_marks(self.marks(&id));
-                for reservation in self.reservations.values().filter(|reservation| reservation.node == id) {
-                    node.add_pending(Arc::new(reservation.as_session()));
+                for (number, reservation) in self.reservations.values().filter(|(_, held)| held.node == id) {
+                    node.add_pending(*number, Arc::new(reservation.as_session()));
                 }
                 let slot = self.free.pop().unwrap_or_else(|| {
                     self.slots.push(None);
@@ -244,16 +247,17 @@ impl Cluster {
         self.release(&reservation.id);
         if self.by_id.contains_key(&reservation.node) {
             let session = Arc::new(reservation.as_session());
-            self.update(&reservation.node, |node| node.add_pending(session));
+            let number = self.generation;
+            self.update(&reservation.node, |node| node.add_pending(number, session));
             count(&mut self.users, &reservation.user, &reservation.node, Count::Up);
         }
-        self.reservations.insert(Arc::clone(&reservation.id), reservation);
+        self.reservations.insert(Arc::clone(&reservation.id), (self.generation, reservation));
     }
 
     fn release(&mut self, id: &str) {
-        let Some(reservation) = self.reservations.remove(id) else { return };
+        let Some((number, reservation)) = self.reservations.remove(id) else { return };
         if self.by_id.contains_key(&reservation.node) {
-            self.update(&reservation.node, |node| node.remove_pending(id));
+            self.update(&reservation.node, |node| node.remove_pending(number));
             count(&mut self.users, &reservation.user, &reservation.node, Count::Down);
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::decision::{FailureName, Position};
+use super::failure::{FailureName, Position};
 
 /// How many ids are named per reason.
 pub const MAX_NAMED: usize = 20;

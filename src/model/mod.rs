@@ -5,6 +5,7 @@
 pub mod cluster;
 pub mod decision;
 pub mod diagnosis;
+pub mod failure;
 pub mod json;
 pub mod node;
 pub mod report;
@@ -14,8 +15,9 @@ pub mod session;
 pub mod verdict;
 
 pub use cluster::{Arrangement, Change, Cluster, SlotIndex};
-pub use decision::{Decision, Failure, FailureName, LimitKind, Outcome, Position, Thrown};
+pub use decision::{Decision, Outcome};
 pub use diagnosis::{Diagnosis, LostReason, Said, StepReport};
+pub use failure::{Failure, FailureName, LimitKind, Position, Thrown};
 pub use json::{JsonError, JsonLimits};
 pub use node::{Marks, Node};
 pub use report::Report;

@@ -3,6 +3,7 @@
 //! The report never changes once read; what changes between reports (reservations, marks) lies beside it, so that a
 //! placement touches a few words and not the document.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,8 @@ pub struct Marks {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     report: Arc<Report>,
-    pending: Vec<Arc<Session>>,
+    /// By the order in which they were made, so that one of thousands ends without a search.
+    pending: BTreeMap<u64, Arc<Session>>,
     marks: Marks,
     stale: bool,
     revision: u64,
@@ -56,7 +58,7 @@ impl Node {
     /// A node that has just reported.
     #[must_use]
     pub fn new(report: Arc<Report>, revision: u64) -> Self {
-        Self { report, pending: Vec::new(), marks: Marks::default(), stale: false, revision }
+        Self { report, pending: BTreeMap::new(), marks: Marks::default(), stale: false, revision }
     }
 
     /// Its id.
@@ -117,13 +119,13 @@ impl Node {
             Sessions::List(list) => list.as_slice(),
             Sessions::Unknown | Sessions::Count(_) => &[],
         };
-        reported.iter().chain(&self.pending)
+        reported.iter().chain(self.pending.values())
     }
 
     /// The sessions that are reserved here and not reported yet.
     #[must_use]
-    pub fn pending(&self) -> &[Arc<Session>] {
-        &self.pending
+    pub fn pending(&self) -> impl ExactSizeIterator<Item = &Arc<Session>> {
+        self.pending.values()
     }
 
     /// Every top-level field that a script sees, in order.
@@ -172,12 +174,12 @@ impl Node {
         self.marks = marks;
     }
 
-    pub(super) fn add_pending(&mut self, session: Arc<Session>) {
-        self.pending.push(session);
+    pub(super) fn add_pending(&mut self, number: u64, session: Arc<Session>) {
+        self.pending.insert(number, session);
     }
 
-    pub(super) fn remove_pending(&mut self, reservation: &str) {
-        self.pending.retain(|session| session.reservation().is_none_or(|own| &**own != reservation));
+    pub(super) fn remove_pending(&mut self, number: u64) {
+        self.pending.remove(&number);
     }
 
     fn load(&self) -> u64 {
@@ -200,7 +202,7 @@ impl Node {
             Sessions::List(list) => list.as_slice(),
             Sessions::Unknown | Sessions::Count(_) => &[],
         };
-        let mut new: Vec<&str> = self.pending.iter().map(|session| &**session.user()).collect();
+        let mut new: Vec<&str> = self.pending.values().map(|session| &**session.user()).collect();
         new.sort_unstable();
         new.dedup();
         new.retain(|user| !reported_users.iter().any(|session| &**session.user() == *user));

@@ -12,7 +12,7 @@ use serde_json::{Map, Number, Value, json};
 use super::json::{self, JsonError, JsonLimits};
 use super::session::Session;
 
-/// The largest node document in bytes (DESIGN section 7).
+/// The largest node document in bytes (ARCHITECTURE.md, Contracts).
 pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 /// The longest node id in bytes.
 pub const MAX_ID_BYTES: usize = 255;
@@ -392,7 +392,7 @@ fn distinct_users(sessions: &Sessions) -> Option<u64> {
     }
 }
 
-/// Services are strings or objects with `name` (DESIGN section 4).
+/// Services are strings or objects with `name` (ARCHITECTURE.md, What a script sees).
 fn service_name(service: &Value) -> Option<String> {
     service.as_str().or_else(|| service.get("name").and_then(Value::as_str)).map(str::to_owned)
 }

@@ -7,12 +7,12 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, ServerAddr};
 use tokio::sync::watch;
 
+use super::address::{Address, Secret};
 use super::backoff::{doubled, spread};
 use super::link::Voice;
 
@@ -24,17 +24,6 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 const HANDSHAKE: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// A text that never shows in logs or debug output.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-/// A server's address, without the login that its URL may have had.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Address {
-    server: ServerAddr,
-    login: Option<Login>,
-}
 
 /// How to reach NATS and who to be there. At most one way to log in may be given.
 #[derive(Clone, Debug, Default)]
@@ -118,8 +107,9 @@ pub struct Bus {
     servers: String,
 }
 
+/// How to be somebody there.
 #[derive(Clone, PartialEq, Eq)]
-enum Login {
+pub(super) enum Login {
     Token(Secret),
     User(String, Secret),
     Nkey(Secret),
@@ -278,109 +268,12 @@ fn file(what: &'static str, path: &Path, reason: &dyn fmt::Display) -> ConnectEr
     ConnectError::File { what, path: path.to_owned(), reason: reason.to_string() }
 }
 
-impl FromStr for Address {
-    type Err = ConnectError;
-
-    /// `nats://host:4222`, `tls://…`, `ws://…`, a bare `host`; also `nats://user:password@host` and `nats://token@host`.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refuse = |reason: String| ConnectError::Address { url: without_login(text), reason };
-        let server: ServerAddr = text.trim().parse().map_err(|error: std::io::Error| refuse(error.to_string()))?;
-        if server.host().is_empty() {
-            return Err(refuse("it names no host".to_owned()));
-        }
-        let login = match (server.username().map(unescape), server.password().map(unescape)) {
-            (Some(user), Some(password)) => Some(Login::User(user, Secret(password))),
-            (Some(token), None) => Some(Login::Token(Secret(token))),
-            (None, _) => None,
-        };
-        let mut url = server.into_inner();
-        // These two fail for URLs without a host alone, which were refused above.
-        let _ = url.set_password(None).and_then(|()| url.set_username(""));
-        let server = ServerAddr::from_url(url).map_err(|error| refuse(error.to_string()))?;
-        Ok(Self { server, login })
-    }
-}
-
-/// Error messages show what was given, but nothing up to the last `@`.
-fn without_login(text: &str) -> String {
-    text.rsplit('@').next().unwrap_or_default().to_owned()
-}
-
-/// Undoes the `%XX` escapes of a login inside a URL; what is no escape stays.
-fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, others @ ..] = rest {
-        let escaped = match rest {
-            [b'%', high, low, ..] => {
-                let digit = |digit: &u8| char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-                digit(high).zip(digit(low)).map(|(high, low)| high << 4 | low)
-            }
-            _ => None,
-        };
-        bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { rest.get(3..).unwrap_or_default() } else { others };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-impl Secret {
-    /// The text itself.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("(secret)")
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.server.as_url_str().trim_end_matches('/'))
-    }
-}
-
-impl fmt::Debug for Address {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn to(url: &str) -> Connection {
         Connection { servers: vec![url.parse().unwrap()], ..Connection::default() }
-    }
-
-    #[test]
-    fn a_login_in_a_url_is_taken_out_of_it() {
-        let address: Address = "nats://ann:p%40ss@host:4333".parse().unwrap();
-        assert_eq!(address.to_string(), "nats://host:4333");
-        assert!(address.login == Some(Login::User("ann".to_owned(), "p@ss".into())));
-        assert!("t0k@[::1]".parse::<Address>().unwrap().login == Some(Login::Token("t0k".into())));
-        assert!("host".parse::<Address>().unwrap().login.is_none());
-        for refused in ["http://host", "nats://", "", "nats://a b"] {
-            assert!(refused.parse::<Address>().is_err(), "`{refused}`");
-        }
-        assert_eq!(unescape("100%zz%4"), "100%zz%4");
     }
 
     #[test]

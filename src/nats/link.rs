@@ -120,7 +120,7 @@ impl Voice {
         let now = Instant::now();
         match &mut said.away {
             None => {
-                warn!("NATS does not answer at {}: {reason}; trying again until it does", self.servers);
+                warn!("cannot connect to NATS at {}: {reason}; trying again until it works", self.servers);
                 said.away = Some(Away { since: now, said: now, reason: Some(reason.to_owned()) });
             }
             // A changed reason (a server that is back but refuses the login) is news.

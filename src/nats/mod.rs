@@ -2,6 +2,8 @@
 //!
 //! Only this floor and `registry` name the NATS client. It does not know chains, scripts or workers.
 
+mod address;
+pub mod agent;
 pub mod backoff;
 pub mod connect;
 pub mod jetstream;
@@ -12,5 +14,6 @@ pub mod service;
 pub mod subjects;
 pub mod wire;
 
-pub use connect::{Address, Bus, ConnectError, Connection, Link, LinkState, Secret, Tls};
+pub use address::{Address, Secret};
+pub use connect::{Bus, ConnectError, Connection, Link, LinkState, Tls};
 pub use subjects::{KeyError, Namespace, NamespaceError};

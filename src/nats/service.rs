@@ -1,6 +1,6 @@
 //! The service's endpoints on the bus: messages in, replies out, and a stop that loses neither.
 //!
-//! `Client::drain` exits before the replies of what is being answered are sent (facts: sandbox), so stopping is done by
+//! `Client::drain` exits before the replies of what is being answered are sent (ARCHITECTURE.md, Facts), so stopping is done by
 //! hand: drain the subscriptions, let the front answer what came, send that, flush.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Every name that appears on the bus: subjects, buckets, streams, headers, and how a node's id becomes a key.
 //!
-//! One file, because these names are a contract with launchers and agents of other releases (DESIGN section 7). A node's
+//! One file, because these names are a contract with launchers and agents of other releases (ARCHITECTURE.md, Contracts). A node's
 //! id is whatever its administrator likes; a key is not, so every other byte is escaped. Rejected: refusing such ids, for
 //! `host:7070` is a plausible one, and leaving the check to the client library, which accepts `a..b` where the server
 //! does not.

@@ -1,42 +1,69 @@
 //! The JSON that requesters read: placements, failures, diagnoses, pages of nodes. One place, so that the service and
 //! the command line say the same.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::model::diagnosis::LostNodes;
-use crate::model::{Decision, Diagnosis, Failure, Node, Outcome, StepReport};
+use crate::model::{Decision, Diagnosis, Failure, Node, Outcome, Report, StepReport};
 
-/// Reservation part of a placement.
-#[derive(Clone, Copy, Debug)]
-pub struct Held<'a> {
-    /// The reservation's id.
-    pub reservation: &'a str,
-    /// How long it still lives.
-    pub expires_in_ms: u64,
+/// The reply to `NS.place`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Placed<'a> {
+    /// The chosen node.
+    pub node: &'a str,
+    /// Its name for people, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<&'a Value>,
+    /// Where sessions on it are reached, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub urls: Option<&'a Value>,
+    /// The decision's id.
+    pub decision: &'a str,
+    /// The state of the cluster that the decision saw.
+    pub generation: u64,
+    /// The step that chose.
+    pub decided_by: Option<&'a str>,
+    /// The chain's action.
+    pub chain: &'a str,
+    /// The reservation, where the chain makes one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<&'a str>,
+    /// How long the reservation still lives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in_ms: Option<u64>,
 }
 
-/// The reply to `NS.place` for `decision`, which placed on `node`.
+/// A node's name and addresses as a placement tells them: only where it has any.
 #[must_use]
-pub fn placed(id: &str, decision: &Decision, node: &Node, held: Option<Held<'_>>) -> Map<String, Value> {
-    let mut reply = Map::new();
-    let mut put = |name: &str, value: Value| drop(reply.insert(name.to_owned(), value));
-    put("node", json!(&**node.id()));
-    let fields = &node.report().fields;
-    if let Some(hostname) = fields.get("hostname").filter(|hostname| hostname.as_str() != Some("")) {
-        put("hostname", hostname.clone());
+pub fn address(report: &Report) -> (Option<&Value>, Option<&Value>) {
+    let hostname = report.fields.get("hostname").filter(|hostname| hostname.as_str() != Some(""));
+    let urls = report.fields.get("urls").filter(|urls| urls.as_array().is_some_and(|urls| !urls.is_empty()));
+    (hostname, urls)
+}
+
+/// The largest reply that carries a diagnosis in full. Messages of NATS end at 1 MiB by default, headers included.
+const MAX_REPLY_BYTES: usize = 512 * 1024;
+
+/// `reply` as text; where long ids, many steps or talkative scripts make it larger than a message may be, without what
+/// each step lost and logged.
+#[must_use]
+pub fn text(mut reply: Value) -> String {
+    let text = reply.to_string();
+    if text.len() <= MAX_REPLY_BYTES {
+        return text;
     }
-    if let Some(urls) = fields.get("urls").filter(|urls| urls.as_array().is_some_and(|urls| !urls.is_empty())) {
-        put("urls", urls.clone());
+    let diagnosis = if reply.get("error").is_some_and(|error| error.get("diagnosis").is_some()) {
+        reply.pointer_mut("/error/diagnosis")
+    } else {
+        Some(&mut reply)
+    };
+    let steps = diagnosis.and_then(|diagnosis| diagnosis.get_mut("steps")).and_then(Value::as_array_mut);
+    for step in steps.into_iter().flatten().filter_map(Value::as_object_mut) {
+        step.retain(|name, _| !matches!(name.as_str(), "lost" | "log"));
+        step.insert("cut".to_owned(), json!(true));
     }
-    put("decision", json!(id));
-    put("generation", json!(decision.generation));
-    put("decided_by", json!(decision.decided_by));
-    put("chain", json!(decision.chain));
-    if let Some(held) = held {
-        put("reservation", json!(held.reservation));
-        put("expires_in_ms", json!(held.expires_in_ms));
-    }
-    reply
+    reply.to_string()
 }
 
 /// The body of an error reply.

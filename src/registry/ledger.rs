@@ -77,6 +77,11 @@ impl<T> Ledger<T> {
         self.lifetime_ms
     }
 
+    /// Lets reservations made from now on live `lifetime_ms`.
+    pub fn set_lifetime_ms(&mut self, lifetime_ms: u64) {
+        self.lifetime_ms = lifetime_ms;
+    }
+
     /// Enters `reservation` at `now_ms`.
     pub fn reserve(&mut self, reservation: Reservation, request: Option<RequestKey>, answer: T, now_ms: u64) {
         let id = Arc::clone(&reservation.id);

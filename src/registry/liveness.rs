@@ -85,6 +85,11 @@ impl Liveness {
         self.clock.stop(now);
     }
 
+    /// The last `time` up to `now` says nothing about any node: it was ours.
+    pub fn forgive(&mut self, now: Instant, time: Duration) {
+        self.clock.set_back(now, time);
+    }
+
     /// The node `id` reported `age` before `now`.
     pub fn reported(&mut self, id: &Arc<str>, now: Instant, age: Duration) -> Reported {
         let at = self.clock.read(now).saturating_sub(age);
@@ -179,6 +184,13 @@ impl Listening {
         self.since = None;
     }
 
+    fn set_back(&mut self, now: Instant, time: Duration) {
+        if self.since.is_some() {
+            self.counted = self.read(now).saturating_sub(time);
+            self.since = Some(now);
+        }
+    }
+
     fn read(&self, now: Instant) -> Duration {
         self.counted + self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
@@ -248,6 +260,16 @@ mod tests {
         liveness.listen(hand.0);
         assert_eq!(liveness.lapsed(hand.forward(9)), []);
         assert_eq!(liveness.lapsed(hand.forward(1)), [stale(&a, 90)]);
+    }
+
+    #[test]
+    fn time_that_was_ours_is_forgiven() {
+        let (mut liveness, mut hand, a) = setup();
+        liveness.reported(&a, hand.0, Duration::ZERO);
+        let now = hand.forward(1000);
+        liveness.forgive(now, Duration::from_secs(950));
+        assert_eq!(liveness.lapsed(now), []);
+        assert_eq!(liveness.lapsed(hand.forward(40)), [stale(&a, 90)]);
     }
 
     #[test]

@@ -10,20 +10,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde_json::Value;
 use tracing::{info, warn};
 
 use super::RegistryEvent;
 use super::journal::{Happening, Record};
+use super::known::Known;
 use super::liveness::{Lapse, Liveness, Reported};
 use super::marks::Mark;
 use super::refusals::Refusals;
 use crate::model::{Change, Marks, Report};
 use crate::nats::subjects::decode_key;
 
-/// What a node says of itself that is worth a line of its history when it changes.
-const WORTH_NOTING: [&str; 6] = ["hostname", "urls", "metadata", "staticData", "maxSessions", "cordoned"];
-
+/// At least this often somebody calls; a longer silence means that this process did not run, and hears now what was said
+/// meanwhile.
+pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(10);
+const FROZEN: Duration = Duration::from_secs(30);
 /// The marks of all nodes, shared with whoever lists them.
 pub(super) type SharedMarks = Arc<Mutex<BTreeMap<Arc<str>, Mark>>>;
 
@@ -75,13 +76,9 @@ pub(super) struct Mirror {
     refusals: Refusals,
     incarnation: Option<Incarnation>,
     round: Option<Round>,
+    called: Option<Instant>,
+    lost: Option<String>,
     outputs: Vec<Output>,
-}
-
-#[derive(Debug)]
-struct Known {
-    report: Arc<Report>,
-    revision: u64,
 }
 
 /// What a round has seen so far.
@@ -92,6 +89,8 @@ struct Round {
     nodes: BTreeMap<Arc<str>, i64>,
     marks: BTreeSet<Arc<str>>,
     joined: Vec<Arc<str>>,
+    /// Nodes with a document that cannot be read: that is no sign of life, and none of absence.
+    refused: BTreeSet<Arc<str>>,
 }
 
 impl Mirror {
@@ -104,6 +103,8 @@ impl Mirror {
             refusals: Refusals::default(),
             incarnation: None,
             round: None,
+            called: None,
+            lost: None,
             outputs: Vec::new(),
         }
     }
@@ -119,11 +120,15 @@ impl Mirror {
     pub(super) fn complete(&mut self, now: Now) {
         let Some(round) = self.round.take() else { return };
         self.liveness.listen(now.instant);
+        self.called = Some(now.instant);
+        self.lost = None;
         // The broker's own clock tells how old each report is compared with the newest: no clock of ours takes part.
         let newest_ms = round.nodes.values().copied().max().unwrap_or_default();
         for (id, stored_ms) in &round.nodes {
             let age = Duration::from_millis(newest_ms.saturating_sub(*stored_ms).unsigned_abs());
-            self.liveness.reported(id, now.instant, age);
+            if self.liveness.reported(id, now.instant, age) == Reported::Returned {
+                self.note_of(id, Happening::Joined, String::new());
+            }
         }
         let before = self.incarnation.replace(round.incarnation.clone());
         self.settle_nodes(&round, before.as_ref(), now);
@@ -143,11 +148,16 @@ impl Mirror {
     pub(super) fn lost(&mut self, reason: &str, now: Now) {
         self.abandon(now);
         self.liveness.pause(now.instant);
-        self.event(RegistryEvent::Lost { reason: reason.to_owned() });
+        // Every attempt fails again while the reason lasts.
+        if self.lost.as_deref() != Some(reason) {
+            self.lost = Some(reason.to_owned());
+            self.event(RegistryEvent::Lost { reason: reason.to_owned() });
+        }
     }
 
     /// An entry of the bucket of nodes.
     pub(super) fn node_entry(&mut self, entry: Entry, now: Now) {
+        self.hear(now);
         let id = match decode_key(&entry.key) {
             Ok(id) => Arc::<str>::from(id),
             // Nothing was taken in under such a key, so nothing leaves with it.
@@ -191,6 +201,7 @@ impl Mirror {
 
     /// What time alone brought: nodes that were silent for too long, cool-downs that are over.
     pub(super) fn tick(&mut self, now: Now) {
+        self.hear(now);
         for lapse in self.liveness.lapsed(now.instant) {
             self.lapse(lapse);
         }
@@ -220,6 +231,16 @@ impl Mirror {
         self.refusals.total()
     }
 
+    /// A process that did not run (a machine that was suspended, say) finds that everybody was silent for long.
+    fn hear(&mut self, now: Now) {
+        let before = self.called.replace(now.instant);
+        let gap = before.map(|before| now.instant.saturating_duration_since(before)).unwrap_or_default();
+        if gap > FROZEN {
+            warn!("this process did not run for {} s; no node's silence is held against it", gap.as_secs());
+            self.liveness.forgive(now.instant, gap);
+        }
+    }
+
     /// A round that ends early: what it saw counts, what it did not see says nothing.
     fn abandon(&mut self, now: Now) {
         for id in self.round.take().into_iter().flat_map(|round| round.nodes.into_keys()) {
@@ -232,14 +253,14 @@ impl Mirror {
             info!(node = %id, "the document of node `{id}` can be read again");
         }
         let report = Arc::new(report);
-        let known = Known { report: Arc::clone(&report), revision: entry.revision };
-        let before = self.nodes.insert(Arc::clone(id), known);
-        self.event(RegistryEvent::Change(Change::Report(Arc::clone(&report))));
-        if let Some(before) = &before {
-            let changed = differences(&before.report, &report);
-            if !changed.is_empty() {
-                self.note_of(id, Happening::Changed, changed.join(", "));
-            }
+        let before = self.nodes.remove(id);
+        let known = Known::new(Arc::clone(&report), entry.revision, before.as_ref(), now.instant);
+        let (changed, address) =
+            (before.as_ref().map(|before| known.differences(before)).unwrap_or_default(), known.address().to_owned());
+        self.nodes.insert(Arc::clone(id), known);
+        self.event(RegistryEvent::Change(Change::Report(report)));
+        if !changed.is_empty() {
+            self.note_of(id, Happening::Changed, changed.join(", "));
         }
         if let Some(round) = &mut self.round {
             round.nodes.insert(Arc::clone(id), entry.stored_ms);
@@ -249,8 +270,8 @@ impl Mirror {
             return;
         }
         match self.liveness.reported(id, now.instant, Duration::ZERO) {
-            Reported::Joined => info!(node = %id, address = address(&report), "node joined: `{id}`"),
-            Reported::Returned => info!(node = %id, address = address(&report), "node is back: `{id}`"),
+            Reported::Joined => info!(node = %id, address, "node joined: `{id}`"),
+            Reported::Returned => info!(node = %id, address, "node is back: `{id}`"),
             Reported::Stayed => return,
         }
         self.note_of(id, Happening::Joined, String::new());
@@ -262,7 +283,7 @@ impl Mirror {
             round.nodes.remove(id);
         }
         if let Some(known) = self.nodes.get(id) {
-            info!(node = %id, address = address(&known.report), "node left: `{id}` said so");
+            info!(node = %id, address = known.address(), "node left: `{id}` said so");
             self.note_of(id, Happening::Left, "it said so".to_owned());
             self.nodes.remove(id);
             self.event(RegistryEvent::Change(Change::Remove(Arc::clone(id))));
@@ -274,7 +295,7 @@ impl Mirror {
             Lapse::Stale { id, silent } => {
                 let seconds = silent.as_secs();
                 let reason = format!("has not reported for {seconds} s");
-                let address = self.nodes.get(&id).map(|known| address(&known.report)).unwrap_or_default();
+                let address = self.nodes.get(&id).map(Known::address).unwrap_or_default();
                 warn!(node = %id, address, seconds, "node left: `{id}` {address} {reason}");
                 self.note_of(&id, Happening::Left, reason);
                 self.event(RegistryEvent::Change(Change::Stale(id)));
@@ -294,7 +315,8 @@ impl Mirror {
         if before.is_none_or(|before| before.nodes != round.incarnation.nodes) {
             return;
         }
-        let unseen: Vec<_> = self.liveness.live().filter(|id| !round.nodes.contains_key(*id)).cloned().collect();
+        let seen = |id: &Arc<str>| round.nodes.contains_key(id) || round.refused.contains(id);
+        let unseen: Vec<_> = self.liveness.live().filter(|id| !seen(id)).cloned().collect();
         for id in unseen {
             if let Some(lapse) = self.liveness.vanished(&id, now.instant) {
                 self.lapse(lapse);
@@ -348,6 +370,9 @@ impl Mirror {
 
     fn refuse(&mut self, node: Option<Arc<str>>, key: String, reason: &dyn std::fmt::Display, now: Now) {
         let reason = reason.to_string();
+        if let (Some(round), Some(node)) = (&mut self.round, &node) {
+            round.refused.insert(Arc::clone(node));
+        }
         if let Some(quiet) = self.refusals.count(&key, now.instant) {
             let more = if quiet > 0 { format!("; {quiet} more like it were not logged") } else { String::new() };
             warn!(key, node = node.as_deref().unwrap_or_default(), "document `{key}` refused: {reason}{more}");
@@ -369,17 +394,4 @@ impl Mirror {
 
 fn owned((id, mark): (&Arc<str>, &Mark)) -> (Arc<str>, Mark) {
     (Arc::clone(id), mark.clone())
-}
-
-/// Where a person would look for the node.
-fn address(report: &Report) -> &str {
-    let url = report.fields.get("urls").and_then(|urls| urls.get(0)).and_then(Value::as_str);
-    let hostname = || report.fields.get("hostname").and_then(Value::as_str);
-    url.or_else(hostname).unwrap_or_default()
-}
-
-/// What changed in what a node says of itself, beyond health and sessions.
-fn differences(before: &Report, after: &Report) -> Vec<&'static str> {
-    let fields = WORTH_NOTING.into_iter().filter(|name| before.fields.get(*name) != after.fields.get(*name));
-    fields.chain((before.services != after.services).then_some("services")).collect()
 }

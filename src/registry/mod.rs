@@ -6,6 +6,7 @@
 
 mod feed;
 pub mod journal;
+mod known;
 pub mod ledger;
 pub mod liveness;
 pub mod marks;
@@ -13,6 +14,8 @@ pub mod memory;
 mod mirror;
 mod refusals;
 mod stores;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, LastRawMessageErrorKind};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use tracing::warn;
 
 use super::RegistrySettings;
 use super::feed::{self, Delivery, Feed};
@@ -34,7 +35,9 @@ pub(super) async fn prepare(js: &Context, settings: &RegistrySettings) -> Result
     let marks = jetstream::bucket(&namespace.marks_bucket(), about, MAX_MARK_BYTES, keeping);
     let made = jetstream::ensure(js, nodes.clone()).await?;
     let marks = jetstream::ensure(js, marks).await?;
-    jetstream::ensure(js, events_config(settings)).await?;
+    if let Err(error) = jetstream::ensure(js, events_config(settings)).await {
+        warn!("there is no history of nodes: {error}");
+    }
     jetstream::adapt(js, &made, nodes).await;
     Ok((jetstream::state(&made), jetstream::state(&marks)))
 }

@@ -15,7 +15,7 @@ use tracing::{debug, error, warn};
 use super::feed::{Delivery, Feed, FeedError};
 use super::journal::Journal;
 use super::marks::MarkBook;
-use super::mirror::{Entry, Incarnation, Mirror, Now, Output};
+use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Now, Output};
 use super::stores;
 use super::{Figures, RegistryEvent, RegistrySettings};
 use crate::nats::backoff::Backoff;
@@ -29,8 +29,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// While a failure lasts, the log repeats it this often.
 const REPEAT: Duration = Duration::from_secs(60);
-/// At least this often time is looked at, for clocks may jump.
-const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 
 /// The task that keeps the mirror.
 #[derive(Debug)]
@@ -202,27 +200,37 @@ impl Watch {
 /// come. That it cannot be asked at the moment says nothing: the feeds have heartbeats of their own.
 async fn guard(js: &Context, buckets: &[String; 2], first: [State; 2], seen: &Seen) -> String {
     let names = buckets.each_ref().map(|bucket| bucket_stream(bucket));
-    let mut behind = [0; 2];
+    let mut before = [Checked::default(); 2];
     loop {
         tokio::time::sleep(CHECK).await;
         let counts = [&seen.nodes, &seen.marks];
-        for (((name, first), count), behind) in names.iter().zip(&first).zip(counts).zip(&mut behind) {
+        for (((name, first), count), before) in names.iter().zip(&first).zip(counts).zip(&mut before) {
             match jetstream::look(js, name).await {
                 Err(error) => debug!("{error}"),
                 Ok(None) => return format!("`{name}` was deleted"),
                 Ok(Some(state)) => {
-                    let count = count.load(Ordering::Relaxed);
-                    if state.created != first.created || state.last_sequence < count {
+                    let checked = Checked { seen: count.load(Ordering::Relaxed), stored: state.last_sequence };
+                    if state.created != first.created || checked.stored < checked.seen {
                         return format!("`{name}` was made anew");
                     }
-                    if count < *behind {
+                    // A backlog that is being worked off is no deafness.
+                    if checked.seen < before.stored && checked.seen == before.seen {
                         return format!("entries of `{name}` do not arrive");
                     }
-                    *behind = state.last_sequence;
+                    *before = checked;
                 }
             }
         }
     }
+}
+
+/// What one look at a bucket found.
+#[derive(Clone, Copy, Debug, Default)]
+struct Checked {
+    /// The last entry that we have seen.
+    seen: u64,
+    /// The last entry that there is.
+    stored: u64,
 }
 
 impl Said {

@@ -59,7 +59,7 @@ pub trait Run {
     fn call(&mut self, call: Call<'_>) -> Result<Answer, ScriptError>;
 }
 
-/// The two shapes of a script (DESIGN section 3).
+/// The two shapes of a script (ARCHITECTURE.md, Chain semantics).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// One function of the whole list.

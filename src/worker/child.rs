@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::chain::{Ask, ChainSet, Progress};
 use crate::clock::Stopwatch;
 use crate::evaluator::{self, Evaluator, Senses};
-use crate::model::{Decision, Diagnosis, Failure, FailureName, LimitKind, Outcome, Request};
+use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, LimitKind, Outcome, Request};
 
 use super::protocol::{Birth, CompileProblem, Order, Overrun, Question, Reply, Word, WorkerLimits};
 use super::watchdog::{self, Allowance, Current, Passed, Watch, Witnessed};
@@ -22,8 +22,12 @@ use super::{frame, sandbox};
 
 /// The hidden command under which the binary is a worker.
 pub const COMMAND: &str = "__worker";
-/// The evaluating thread's stack: Boa's parser takes 26 kB a level of nesting (facts: sandbox).
+/// The evaluating thread's stack: Boa's parser takes 26 kB a level of nesting (ARCHITECTURE.md, Facts).
 const STACK_BYTES: usize = 64 << 20;
+/// Memory that a byte of node document takes in the mirror and in the engines' objects over it.
+const MIRROR_FACTOR: u64 = 24;
+/// The memory limit is set anew when the node documents have doubled, and not before they are this large.
+const MIRROR_STEP: u64 = 1 << 20;
 /// Replies that are held back for company at most.
 const BATCH: usize = 64;
 /// A decision that took this long is told at once, with those before it.
@@ -48,7 +52,8 @@ fn serve() -> std::io::Result<()> {
     }
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let Some(birth) = frame::read::<Birth>(&mut &socket)? else { return Ok(()) };
-    sandbox::bound(birth.limits.memory_bytes)?;
+    sandbox::leave_no_core()?;
+    sandbox::bound_memory(birth.limits.memory_bytes)?;
     let work = move || work(socket, birth);
     let thread = thread::Builder::new().name("evaluate".to_owned()).stack_size(STACK_BYTES).spawn(work)?;
     thread.join().unwrap_or_else(|_panic| Err(std::io::Error::other("the evaluating thread panicked")))
@@ -75,7 +80,8 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
     guard(&watch, &outbox, Arc::new(birth.set), birth.limits)?;
     sandbox::open_nothing()?;
     lock(&outbox).say(&Word::Ready)?;
-    Clerk { evaluator, watch, outbox, limits: birth.limits }.serve(socket)
+    let limits = birth.limits;
+    Clerk { evaluator, watch, outbox, limits, mirror_bytes: 0, mirror_bytes_bounded: MIRROR_STEP / 2 }.serve(socket)
 }
 
 /// Sets the watchdog, and lets a panic in an engine name its script before the process ends.
@@ -176,6 +182,9 @@ struct Clerk {
     watch: Arc<Watch>,
     outbox: Arc<Mutex<Outbox>>,
     limits: WorkerLimits,
+    /// Node documents held, as text, and the size for which the memory limit was last set.
+    mirror_bytes: u64,
+    mirror_bytes_bounded: u64,
 }
 
 impl Clerk {
@@ -183,12 +192,27 @@ impl Clerk {
         while let Some(orders) = frame::read::<Vec<Order>>(&mut socket)? {
             for order in orders {
                 match order {
-                    Order::Change(change) => self.evaluator.apply(change),
+                    Order::Change(change) => self.apply(change)?,
                     Order::Recall(action, node) => self.evaluator.recall(&action, &node),
                     Order::Ask(question) => self.answer(&question)?,
                 }
             }
             lock(&self.outbox).flush()?;
+        }
+        Ok(())
+    }
+
+    /// The memory limit is for scripts: what the mirror of the cluster needs comes on top.
+    fn apply(&mut self, change: Change) -> std::io::Result<()> {
+        if let Change::Report(report) = &change {
+            self.mirror_bytes += report.text.len() as u64;
+        }
+        self.evaluator.apply(change);
+        if self.mirror_bytes > 2 * self.mirror_bytes_bounded {
+            // Counted since the last time, repeated reports too; what is there now is what counts.
+            self.mirror_bytes = self.evaluator.cluster().nodes().map(|(_, node)| node.report().text.len() as u64).sum();
+            self.mirror_bytes_bounded = self.mirror_bytes.max(MIRROR_STEP);
+            sandbox::bound_memory(self.limits.memory_bytes + MIRROR_FACTOR * 2 * self.mirror_bytes_bounded)?;
         }
         Ok(())
     }

@@ -53,7 +53,7 @@ impl<T> Desk<T> {
         self.asked.len()
     }
 
-    /// Takes a new question; it will be among those that [`Desk::next`] hands out.
+    /// Takes a new question; it will be among those that [`Desk::ask_next`] hands out.
     pub fn submit(&mut self, ticket: Ticket, question: T) {
         self.waiting.push_back((ticket, question));
     }
@@ -70,7 +70,7 @@ impl<T> Desk<T> {
     }
 
     /// The next question to ask now, if one may be asked.
-    pub fn next(&mut self) -> Option<(Ticket, &T)> {
+    pub fn ask_next(&mut self) -> Option<(Ticket, &T)> {
         let alone = !self.suspects.is_empty();
         if !self.open || (alone && !self.asked.is_empty()) {
             return None;
@@ -106,7 +106,7 @@ impl<T> Desk<T> {
         let guilty = was_alone
             && match cause {
                 Cause::Named => false,
-                Cause::Unknown => true,
+                Cause::Unknown | Cause::Silent => true,
                 Cause::Outside => asked.keys().any(|ticket| {
                     let mishaps = self.mishaps.entry(*ticket).or_default();
                     *mishaps += 1;
@@ -137,8 +137,10 @@ impl<T> Desk<T> {
 pub enum Cause {
     /// It named the question that passed a limit, so the others are beyond suspicion.
     Named,
-    /// Nobody knows: a crash, or silence.
+    /// Nobody knows: it crashed.
     Unknown,
+    /// It was killed because it had said nothing for too long.
+    Silent,
     /// Somebody else killed it: an administrator, or the kernel for want of memory. A question is guilty of that only
     /// where it happens again and again.
     Outside,
@@ -152,7 +154,7 @@ mod tests {
     use super::*;
 
     fn ask_all(desk: &mut Desk<&'static str>) -> Vec<Ticket> {
-        std::iter::from_fn(|| desk.next().map(|(ticket, _)| ticket)).collect()
+        std::iter::from_fn(|| desk.ask_next().map(|(ticket, _)| ticket)).collect()
     }
 
     fn desk() -> Desk<&'static str> {

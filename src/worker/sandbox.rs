@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustix::process::{Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit};
 
 /// Makes the calling process die with its parent, which must be `parent`; false where that one is gone already.
 ///
@@ -15,17 +15,25 @@ pub fn die_with_parent() -> io::Result<bool> {
     Ok(getppid() == parent)
 }
 
-/// Bounds what the process may take from the machine: `data_bytes` of memory, no core dumps.
+/// Bounds the memory that the process may have to `bytes`; may be called again as the cluster grows.
 ///
 /// The limit is on data and not on address space, which wasmtime reserves in gigabytes without using it.
 ///
 /// # Errors
 /// What the kernel says.
-pub fn bound(data_bytes: u64) -> io::Result<()> {
-    for (resource, limit) in [(Resource::Data, data_bytes), (Resource::Core, 0)] {
-        limit_to(resource, limit)?;
-    }
-    Ok(())
+pub fn bound_memory(bytes: u64) -> io::Result<()> {
+    // The hard limit stays as it was: lowered once, it could not be raised again.
+    let maximum = getrlimit(Resource::Data).maximum;
+    let bytes = maximum.map_or(bytes, |maximum| bytes.min(maximum));
+    Ok(setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum })?)
+}
+
+/// Lets the process leave no core dump, which would hold requests and tokens.
+///
+/// # Errors
+/// What the kernel says.
+pub fn leave_no_core() -> io::Result<()> {
+    limit_to(Resource::Core, 0)
 }
 
 /// From here on the process can open nothing: no file, no socket. What is open stays usable.

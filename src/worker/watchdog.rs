@@ -1,6 +1,6 @@
 //! The watchdog: a thread in the worker that sees which step runs and how much CPU time passed meanwhile.
 //!
-//! It measures CPU time, not wall time: 20 ms of honest work took 70 ms on a busy machine (facts: numbers). The evaluating
+//! It measures CPU time, not wall time: 20 ms of honest work took 70 ms on a busy machine (ARCHITECTURE.md, Facts). The evaluating
 //! thread pays two counters a step and no system call; the watchdog samples, so a limit is kept to within one period.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -163,7 +163,7 @@ fn an_error_stops_passes_or_falls_back() {
     let skipped = decide(OnError::Skip);
     assert_eq!((outcome(&skipped).as_str(), skipped.decided_by.as_deref()), ("a", Some("builtin:fewest-sessions")));
     let fallen = decide(OnError::Fallback("most-memory".to_owned()));
-    assert_eq!((outcome(&fallen).as_str(), fallen.decided_by.as_deref()), ("b", Some("throws.js")));
+    assert_eq!((outcome(&fallen).as_str(), fallen.decided_by.as_deref()), ("b", Some("fallback:most-memory")));
     for decision in [skipped, fallen] {
         assert_eq!(said(&decision)[0], Said::Failed(FailureName::ScriptError, "in use".to_owned()));
         assert_eq!(decision.diagnosis.steps[0].log[0].text, "tried");

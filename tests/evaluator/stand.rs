@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use whither::chain::evaluate::Unwatched;
+use whither::chain::Unwatched;
 use whither::chain::{Ask, ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec, Suspended};
 use whither::clock::Stopped;
 use whither::evaluator::{CompileError, Evaluator, Question, Senses};

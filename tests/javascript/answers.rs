@@ -91,6 +91,14 @@ fn overlays_hold_what_differs_and_nothing_else() {
             "input.nodes.map(n => Object.create(n, {own: {value: 1, enumerable: true}, not: {value: 2}}))",
             json!({"own": 1}),
         ),
+        (
+            "input.nodes.map(n => ({...n, a: 1e21, b: 2 ** 53, c: -0, d: 3 / 1, e: Infinity, f: 0.5, g: 4294967296}))",
+            json!({"a": 1e21, "b": 9007199254740992_i64, "c": 0, "d": 3, "e": null, "f": 0.5, "g": 4294967296_i64}),
+        ),
+        (
+            "(input.nodes[1].id = 'a', delete input.nodes[1].nodeData, [input.nodes[1]])",
+            json!({"metadata": {"group": "gpu", "gpu": true, "users": ["ann", "bob"]}, "sessions": 1, "freemem": 2_000_000_000_i64, "loggedInUsers": 1}),
+        ),
         ("input.nodes.map(n => ({...n, id: n.id, serverId: 'other', cpu: 12, freemem: n.freemem}))", json!({})),
     ] {
         let text = format!("input => {returned}");

@@ -1,3 +1,5 @@
+use whither::script::{Answer, Argument, Call, Score};
+
 use crate::stand::Stand;
 
 #[test]
@@ -48,6 +50,22 @@ fn thrown_things_keep_their_words_and_their_place() {
 }
 
 #[test]
+fn the_commonest_slips_are_named() {
+    let stand = Stand::new();
+    for (text, message) in [
+        ("function(input) {\n  return input.nothing.here;\n}", "cannot use `here` of undefined or null"),
+        ("i => i.nodes.find(n => n.id === 'z').id", "cannot use `id` of undefined or null"),
+        ("i => { var x; return x[0] }", "cannot use a property of undefined or null"),
+        ("i => i.foo()", "`i.foo` is not a function"),
+        ("i => { var s = i.servers; s.first ( 1 ) }", "`s.first` is not a function"),
+        ("i => (1, i)()", "what is called here is not a function"),
+        ("i => ('ä' + undefined())", "`undefined` is not a function"),
+    ] {
+        assert_eq!(stand.thrown(text).1, message, "{text}");
+    }
+}
+
+#[test]
 fn what_is_not_here_points_to_executables() {
     let stand = Stand::new();
     for (text, word) in [
@@ -91,6 +109,18 @@ fn endless_recursion_is_an_error_and_leaves_nothing_behind() {
             assert_eq!((name.as_str(), message.as_str()), ("RangeError", "too much recursion"), "{text}");
             assert_eq!(stand.id("input => input.nodes[0].id"), "a", "after {text}");
         }
+        // A run goes on after one of its calls was stopped.
+        let script = stand.load(
+            "let n = 0; function score(node, request) { n++; if (node.id === 'a') { (function f() { [1].map(f) })() } return n }",
+        );
+        let mut run = script.open(stand.scene()).unwrap();
+        for _ in 0..300 {
+            assert!(run.call(Call::Score(&stand.candidate("a"), Argument::Request)).is_err());
+        }
+        let answer = run.call(Call::Score(&stand.candidate("b"), Argument::Request)).unwrap();
+        assert_eq!(answer, Answer::Score(Score::Number(301.0)));
+        let hostile = "input => { function f() { return f() } throw {get message() { return f() }} }";
+        assert_eq!(stand.thrown(hostile).0, "Error");
         let deep = "input => { function f(n) { return n ? f(n - 1) : 'b' } return f(500) }";
         assert_eq!(stand.id(deep), "b");
     });

@@ -8,6 +8,13 @@ fn nothing_of_one_request_reaches_the_next() {
     let stand = Stand::new();
     for (first, second) in [
         ("leak = 1", "typeof leak === 'undefined'"),
+        ("throw {get message() { leak = 1; return 'm' }}", "typeof leak === 'undefined'"),
+        ("toString = 1; constructor = 2", "typeof toString === 'function' && typeof constructor === 'function'"),
+        ("__proto__ = {leak: 1}", "typeof leak === 'undefined'"),
+        (
+            "isNaN = 1; delete parseInt; [escape] = [1]; ({unescape} = {unescape: 1})",
+            "isNaN(NaN) && parseInt('1') === 1 && typeof escape === 'function' && typeof unescape === 'function'",
+        ),
         ("globalThis.leak = 1", "typeof leak === 'undefined'"),
         ("(function () { this.leak = 1 })()", "typeof leak === 'undefined'"),
         ("for (leak = 0; leak < 3; leak++) ;", "typeof leak === 'undefined'"),

@@ -1,12 +1,5 @@
 //! What integration tests share: a real NATS server, the binary in a folder of its own, and patience without a clock.
 #![allow(dead_code, reason = "each test file uses its own part")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail loudly"
-)]
 
 pub(crate) mod chain;
 pub(crate) mod nats;

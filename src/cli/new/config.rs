@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::anyhow;
 use clap::Args;
 
 use super::save::{Existing, save, say};
@@ -54,7 +54,7 @@ fn from_folder(written: &str, folder: &Path) -> anyhow::Result<String> {
     if here || written.starts_with(BUILTIN_PREFIX) {
         return Ok(written.to_owned());
     }
-    let path = std::path::absolute(written).with_context(|| format!("cannot tell where `{written}` is"))?;
+    let path = std::path::absolute(written).map_err(|error| anyhow!("cannot tell where `{written}` is: {error}"))?;
     Ok(path.to_string_lossy().into_owned())
 }
 

@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::anyhow;
 use clap::Args;
 use serde::Serializer;
 use serde_json::{Map, Value, json};
@@ -43,7 +43,7 @@ pub(super) fn run(args: &NodesArgs) -> anyhow::Result<()> {
     match write(args, &mut io::stdout().lock()) {
         // Whoever reads the list, as `head` does, has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-        written => written.context("cannot write the nodes")?,
+        written => written.map_err(|error| anyhow!("cannot write the nodes: {error}"))?,
     }
     let mut next = vec![format!("whither new nodes --count {} --seed {} --out {file}", args.count, args.seed)];
     next.extend(tries(file));

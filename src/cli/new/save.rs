@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use clap::Args;
 
 /// What becomes of a file that is there already.
@@ -23,7 +23,7 @@ pub(super) fn save(
 ) -> anyhow::Result<()> {
     let file = open(path, existing)?;
     let mut writer = BufWriter::new(file);
-    write(&mut writer).and_then(|()| writer.flush()).with_context(|| format!("cannot write `{}`", path.display()))
+    write(&mut writer).and_then(|()| writer.flush()).map_err(|error| unwritten(path, &error))
 }
 
 fn open(path: &Path, existing: Existing) -> anyhow::Result<File> {
@@ -37,8 +37,12 @@ fn open(path: &Path, existing: Existing) -> anyhow::Result<File> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             bail!("`{}` is there already (--force replaces it)", path.display())
         }
-        Err(error) => Err(error).with_context(|| format!("cannot write `{}`", path.display())),
+        Err(error) => Err(unwritten(path, &error)),
     }
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> anyhow::Error {
+    anyhow!("cannot write `{}`: {error}", path.display())
 }
 
 /// Tells the person what was written and what to try next; on standard error, because standard output may be the file.
@@ -68,7 +72,7 @@ mod tests {
         write("second", true).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "second");
         let nowhere = folder.path().join("none/a.js");
-        let error = save(&nowhere, Existing { force: true }, |_| Ok(())).unwrap_err();
-        assert!(format!("{error:#}").contains("none/a.js`: No such file"), "{error:#}");
+        let error = save(&nowhere, Existing { force: true }, |_| Ok(())).unwrap_err().to_string();
+        assert!(error.contains("none/a.js`: No such file"), "{error}");
     }
 }

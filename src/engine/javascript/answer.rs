@@ -8,7 +8,7 @@ use boa_engine::object::JsObject;
 use boa_engine::object::builtins::JsPromise;
 use boa_engine::value::JsVariant;
 use boa_engine::{Context, JsError, JsResult, JsString, JsValue, js_string};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::model::Cluster;
 use crate::model::json::{self, JsonLimits};
@@ -16,8 +16,8 @@ use crate::script::{Element, Returned, Score};
 
 use super::fault::Fault;
 use super::jobs::Jobs;
-use super::kit::{Kit, length_of};
-use super::overlay;
+use super::kit::{Hold, Kit, length_of};
+use super::overlay::{self, Difference};
 
 /// The largest key that results are kept under, as JSON.
 const MAX_KEY_BYTES: usize = 64 * 1024;
@@ -137,19 +137,22 @@ fn element(value: &JsValue, given: &Given<'_>, kit: &Kit, context: &mut Context)
         JsVariant::Object(object) if !object.is_callable() => object,
         _ => return Ok(Element::Other(described(value, kit))),
     };
-    if let Some((view, _)) = overlay::view(&object)
+    // An object that was given and not written to needs no reading.
+    if let Some((view, Hold::Shared)) = overlay::view(&object)
         && let Some((place, same)) = given.at(view.slot.index())
         && JsObject::equals(same, &object)
-        && overlay::is_untouched(&object, kit, context)?
     {
         return Ok(Element::Given(place));
     }
     let Some(id) = named_id(&object, context)? else { return Ok(Element::Other(described(value, kit))) };
     let id = cut_id(&id, kit);
     let slot = given.cluster.find(&id);
-    let same = slot.and_then(|slot| given.at(slot.index())).map(|(_, object)| object);
-    let fields = overlay::differences(&object, same, kit, context)?;
-    Ok(Element::Node(id, fields))
+    let same = slot.and_then(|slot| given.at(slot.index()));
+    match (overlay::difference(&object, same.map(|(_, object)| object), kit, context)?, same) {
+        (Difference::None, Some((place, _))) => Ok(Element::Given(place)),
+        (Difference::None, None) => Ok(Element::Node(id, Map::new())),
+        (Difference::Fields(fields), _) => Ok(Element::Node(id, fields)),
+    }
 }
 
 /// `id`, else `serverId`, where it is a string that says something.

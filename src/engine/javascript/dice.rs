@@ -1,20 +1,14 @@
 //! `Math.random`, which draws from the request's own stream.
 
-use boa_engine::object::FunctionObjectBuilder;
-use boa_engine::property::PropertyDescriptor;
-use boa_engine::{Context, JsNativeError, JsResult, JsValue, NativeFunction, js_string};
+use boa_engine::{Context, JsNativeError, JsResult, JsValue, NativeFunction};
 
 use super::kit::Kit;
+use super::shims::define;
 use super::stage::NOT_PURE;
 
 pub(super) fn install(context: &mut Context) -> JsResult<()> {
-    let random = FunctionObjectBuilder::new(context.realm(), NativeFunction::from_fn_ptr(random))
-        .name(js_string!("random"))
-        .build();
-    let property =
-        PropertyDescriptor::builder().value(random).writable(true).enumerable(false).configurable(true).build();
-    context.intrinsics().objects().math().define_property_or_throw(js_string!("random"), property, context)?;
-    Ok(())
+    let math = context.intrinsics().objects().math();
+    define(&math, "random", 0, NativeFunction::from_fn_ptr(random), context)
 }
 
 fn random(_this: &JsValue, _args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {

@@ -5,7 +5,9 @@
 
 use boa_engine::object::{JsObject, JsPrototype};
 use boa_engine::property::{PropertyDescriptor, PropertyKey};
-use boa_engine::{Context, JsResult, JsValue};
+use boa_engine::{Context, JsResult, JsString, JsValue};
+
+use super::survey::GlobalUse;
 
 /// The global object as it is between calls.
 pub(super) struct Globals {
@@ -36,26 +38,61 @@ impl Globals {
         Ok(())
     }
 
-    /// Takes what changed off the global object.
-    pub(super) fn take_changes(&self, context: &mut Context) -> Result<Changes, Stuck> {
+    /// Takes what a script with such a `usage` changed off the global object.
+    pub(super) fn take_changes(&self, usage: &GlobalUse, context: &mut Context) -> Result<Changes, Stuck> {
+        match usage {
+            GlobalUse::None => Ok(Changes::default()),
+            GlobalUse::Names(names) => self.take_named(names.iter().map(String::as_str), context),
+            GlobalUse::Any => self.take_any(context),
+        }
+    }
+
+    fn take_named<'a>(&self, names: impl Iterator<Item = &'a str>, context: &mut Context) -> Result<Changes, Stuck> {
+        let global = context.global_object();
+        let mut changes = Vec::new();
+        for key in names.map(|name| PropertyKey::from(JsString::from(name))) {
+            let (before, now) = (self.before(&key), global.borrow().properties().get(&key));
+            let is_same = match (before, &now) {
+                (Some(before), Some(now)) => same(before, now),
+                (None, None) => true,
+                _ => false,
+            };
+            if !is_same {
+                write(&global, &key, before, context)?;
+                changes.push((key, now));
+            }
+        }
+        Ok(Changes(changes))
+    }
+
+    fn before(&self, key: &PropertyKey) -> Option<&PropertyDescriptor> {
+        self.clean.iter().find(|(own, _)| own == key).map(|(_, property)| property)
+    }
+
+    fn take_any(&self, context: &mut Context) -> Result<Changes, Stuck> {
         let global = context.global_object();
         let now = properties(&global, context).map_err(|_error| Stuck)?;
-        if is_unchanged(&now, &self.clean) && self.is_intact(&global, context) {
-            return Ok(Changes::default());
-        }
-        let before = |key: &PropertyKey| self.clean.iter().find(|(own, _)| own == key).map(|(_, property)| property);
-        let is_there = |key: &PropertyKey| now.iter().any(|(own, _)| own == key);
+        let in_place = self.clean.iter().zip(&now).take_while(|(before, now)| before.0 == now.0).count();
         let mut changes = Vec::new();
-        for (key, property) in &now {
-            if before(key).is_none_or(|before| !same(before, property)) {
+        for ((key, before), (_, property)) in self.clean.iter().zip(&now).take(in_place) {
+            if !same(before, property) {
                 changes.push((key.clone(), Some(property.clone())));
             }
         }
-        for (key, _) in self.clean.iter().filter(|(key, _)| !is_there(key)) {
-            changes.push((key.clone(), None));
+        // From where the order differs on, something was deleted or made; of that there is little.
+        let (gone, made) = (self.clean.iter().skip(in_place), now.iter().skip(in_place));
+        for (key, property) in made.clone() {
+            if self.before(key).is_none_or(|before| !same(before, property)) {
+                changes.push((key.clone(), Some(property.clone())));
+            }
+        }
+        for (key, _) in gone {
+            if !made.clone().any(|(own, _)| own == key) {
+                changes.push((key.clone(), None));
+            }
         }
         for (key, _) in &changes {
-            write(&global, key, before(key), context)?;
+            write(&global, key, self.before(key), context)?;
         }
         if self.is_intact(&global, context) { Ok(Changes(changes)) } else { Err(Stuck) }
     }
@@ -74,10 +111,6 @@ fn properties(global: &JsObject, context: &mut Context) -> JsResult<Vec<(Propert
     let keys = global.own_property_keys(context)?;
     let global = global.borrow();
     Ok(keys.into_iter().filter_map(|key| global.properties().get(&key).map(|property| (key, property))).collect())
-}
-
-fn is_unchanged(now: &[(PropertyKey, PropertyDescriptor)], clean: &[(PropertyKey, PropertyDescriptor)]) -> bool {
-    now.len() == clean.len() && now.iter().zip(clean).all(|(now, clean)| now.0 == clean.0 && same(&now.1, &clean.1))
 }
 
 fn write(

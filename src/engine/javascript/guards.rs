@@ -4,13 +4,11 @@
 //! kept around the worker; what a slip of the pen can ask for (`'x'.repeat(n)` with a wrong `n`) is refused here, with
 //! an error that a script can catch.
 
-use boa_engine::object::{FunctionObjectBuilder, JsObject};
-use boa_engine::property::PropertyDescriptor;
-use boa_engine::{
-    Context, Finalize, JsArgs, JsNativeError, JsResult, JsString, JsValue, NativeFunction, Trace, js_string,
-};
+use boa_engine::object::JsObject;
+use boa_engine::{Context, Finalize, JsArgs, JsNativeError, JsResult, JsValue, NativeFunction, Trace, js_string};
 
 use super::kit::length_of;
+use super::shims::define;
 
 /// The longest string that one call may make, in UTF-16 units.
 const MAX_STRING: f64 = 64.0 * 1024.0 * 1024.0;
@@ -56,12 +54,7 @@ fn guard(holder: &JsObject, name: &str, check: Check, context: &mut Context) -> 
         },
         Guarded { original, check },
     );
-    let function =
-        FunctionObjectBuilder::new(context.realm(), guarded).name(JsString::from(name)).length(length).build();
-    let property =
-        PropertyDescriptor::builder().value(function).writable(true).enumerable(false).configurable(true).build();
-    holder.define_property_or_throw(JsString::from(name), property, context)?;
-    Ok(())
+    define(holder, name, length, guarded, context)
 }
 
 fn repeat(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<()> {

@@ -88,6 +88,6 @@ fn user(
         let value = kit.to_js(value, Hold::Own, context)?;
         kit.put(&user, name, value, Hold::Own);
     }
-    user.insert_property(kit.key("sessions"), kit.accessors("sessions", context).property(Hold::Own));
+    kit.put_lazy(&user, "sessions", Hold::Own, context);
     Ok(user)
 }

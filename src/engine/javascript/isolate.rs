@@ -1,6 +1,6 @@
 //! A Boa context made safe to be shared by all scripts of a worker, one call at a time.
 //!
-//! A context costs milliseconds to make and a realm 300 kB to leak (facts: numbers), so neither is made per request.
+//! A context costs milliseconds to make and a realm 300 kB to leak (ARCHITECTURE.md, Facts), so neither is made per request.
 //! What one call could leave behind for another is therefore closed here once: intrinsics are frozen, globals put back.
 
 use std::cell::{Cell, RefCell};
@@ -14,7 +14,7 @@ use super::jobs::Jobs;
 use super::kit::Kit;
 use super::nodes::Residents;
 use super::stage::{Hooks, Stage};
-use super::{console, dice, guards, intrinsics, sort};
+use super::{console, dice, guards, intrinsics, shims, sort};
 
 /// How deep calls may nest. Natives re-enter the interpreter, which takes native stack: see the test in `run`.
 const MAX_CALLS: usize = 2_000;
@@ -53,6 +53,7 @@ impl Isolate {
         guards::install(&mut context)?;
         dice::install(&mut context)?;
         console::install(&mut context)?;
+        shims::install(&mut context)?;
         intrinsics::remove_unrepeatable(&mut context)?;
         intrinsics::harden(&mut context)?;
         let globals = Globals::snapshot(&mut context)?;

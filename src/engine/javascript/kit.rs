@@ -1,7 +1,6 @@
 //! What native functions find at hand inside a context: property names, accessors, and JSON from and to objects.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use boa_engine::builtins::object::OrdinaryObject;
@@ -12,10 +11,8 @@ use boa_engine::{Context, JsResult, JsString, JsValue, js_string};
 use serde_json::Value;
 
 use super::lazy::Accessors;
+use super::names::Names;
 use super::stage::Stage;
-
-/// More names than these are no longer remembered: they come from documents, which may make up any.
-const MAX_NAMES: usize = 10_000;
 
 /// Whom an object belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,14 +28,7 @@ pub(super) struct Kit {
     pub(super) stage: Rc<Stage>,
     pub(super) stringify: JsObject,
     prevent_extensions: JsObject,
-    names: RefCell<BTreeMap<Box<str>, Name>>,
-}
-
-/// A property's name with its accessors, made when they are first needed.
-#[derive(Clone)]
-struct Name {
-    key: PropertyKey,
-    accessors: Option<Accessors>,
+    names: RefCell<Names>,
 }
 
 impl Kit {
@@ -61,32 +51,14 @@ impl Kit {
 
     /// The property key `name`.
     pub(super) fn key(&self, name: &str) -> PropertyKey {
-        if let Some(name) = self.names.borrow().get(name) {
-            return name.key.clone();
-        }
-        let key = PropertyKey::from(JsString::from(name));
-        self.remember(name, &Name { key: key.clone(), accessors: None });
-        key
+        self.names.borrow_mut().look_up(name, |name| name.key.clone())
     }
 
     /// The accessors that stand for the property `name` until it is read.
     pub(super) fn accessors(&self, name: &str, context: &Context) -> Accessors {
-        let known = self.names.borrow().get(name).and_then(|name| name.accessors.clone());
-        known.unwrap_or_else(|| {
-            let accessors = Accessors::new(name, context);
-            self.remember(
-                name,
-                &Name { key: PropertyKey::from(JsString::from(name)), accessors: Some(accessors.clone()) },
-            );
-            accessors
-        })
-    }
-
-    fn remember(&self, name: &str, entry: &Name) {
-        let mut names = self.names.borrow_mut();
-        if names.len() < MAX_NAMES || names.contains_key(name) {
-            names.insert(name.into(), entry.clone());
-        }
+        self.names
+            .borrow_mut()
+            .look_up(name, |entry| entry.accessors.get_or_insert_with(|| Accessors::new(name, context)).clone())
     }
 
     /// Makes `object` refuse new properties.
@@ -98,6 +70,11 @@ impl Kit {
     /// Gives `object` the property `name`.
     pub(super) fn put(&self, object: &JsObject, name: &str, value: JsValue, hold: Hold) {
         object.insert_property(self.key(name), data_property(value, hold));
+    }
+
+    /// Gives `object`, which is lazy, the property `name`, to be built when it is read.
+    pub(super) fn put_lazy(&self, object: &JsObject, name: &str, hold: Hold, context: &Context) {
+        object.insert_property(self.key(name), self.accessors(name, context).property(hold));
     }
 
     /// `value` as a script sees it.

@@ -205,7 +205,7 @@ fn data_object(view: &Rc<View>, hold: Hold, kit: &Kit, context: &mut Context) ->
                 kit.put(&object, name, super::kit::scalar_to_js(value), hold);
             }
             DataField::Json(_) | DataField::Sessions(_) => {
-                object.insert_property(kit.key(name), kit.accessors(name, context).property(hold));
+                kit.put_lazy(&object, name, hold, context);
             }
         }
     }

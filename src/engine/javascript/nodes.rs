@@ -1,6 +1,6 @@
 //! Nodes as a script's objects: shared ones that stay, and ones of a request's own.
 //!
-//! Moving the node list is the cost, never the choice itself (facts: numbers). So a script that cannot write to nodes
+//! Moving the node list is the cost, never the choice itself (ARCHITECTURE.md, Facts). So a script that cannot write to nodes
 //! gets frozen objects that live as long as their node's state does, built at their first use. The others get new ones.
 
 use std::cell::RefCell;
@@ -78,10 +78,10 @@ impl Residents {
 
 /// Whether two states of a node show a script the same. Revisions alone would do within one cluster; a worker that
 /// rebuilt its mirror counts them anew.
-fn is_same_state(left: &Node, right: &Node) -> bool {
+pub(super) fn is_same_state(left: &Node, right: &Node) -> bool {
     let same_pending = || {
         left.pending().len() == right.pending().len()
-            && left.pending().iter().zip(right.pending()).all(|(left, right)| Arc::ptr_eq(left, right))
+            && left.pending().zip(right.pending()).all(|(left, right)| Arc::ptr_eq(left, right))
     };
     left.revision() == right.revision()
         && Arc::ptr_eq(left.report(), right.report())
@@ -114,9 +114,7 @@ fn node_object(view: &Rc<View>, hold: Hold, kit: &Kit, context: &mut Context) ->
         };
         match value {
             Some(value) => kit.put(&object, name, value, hold),
-            None => {
-                object.insert_property(kit.key(name), kit.accessors(name, context).property(hold));
-            }
+            None => kit.put_lazy(&object, name, hold, context),
         }
     }
     if hold == Hold::Shared {

@@ -17,66 +17,184 @@ use crate::model::node::{DataField, Field};
 use super::fault::Fault;
 use super::kit::{Hold, Kit, data_property, plain_object};
 use super::lazy::{Lazy, View};
+use super::nodes::is_same_state;
 
 /// What names a node; never an overlay.
 const IDENTITY: [&str; 2] = ["id", "serverId"];
 
-/// Whether `object`, one that was given, has all its properties as they were.
-pub(super) fn is_untouched(object: &JsObject, kit: &Kit, context: &mut Context) -> JsResult<bool> {
-    let Some((view, hold)) = view(object) else { return Ok(false) };
-    if hold == Hold::Shared {
-        return Ok(true);
-    }
-    if object.own_property_keys(context)?.len() != view.fields().count() {
-        return Ok(false);
-    }
-    Ok(view.fields().all(|(name, field)| is_as_given(object, name, &field, kit, context)))
+/// What a returned object is, beside the node that it names.
+pub(super) enum Difference {
+    /// The very object that was given, with all its properties as they were.
+    None,
+    /// These properties may differ from the node's own.
+    Fields(Map<String, Value>),
 }
 
-/// The own enumerable properties of `object` that may differ from the node's, as JSON; `given` is what the script was
-/// given for the same node.
-pub(super) fn differences(
+/// What `object` says that differs from the node's own; `given` is what the script was given for the same node.
+pub(super) fn difference(
     object: &JsObject,
     given: Option<&JsObject>,
     kit: &Kit,
     context: &mut Context,
-) -> Result<Map<String, Value>, Fault> {
-    let view = given.and_then(view).map(|(view, _)| view);
-    let holder = plain_object(context);
-    let mut count = 0_usize;
-    for key in object.own_property_keys(context)? {
-        let name = match &key {
-            PropertyKey::String(name) => name.to_std_string_lossy(),
-            PropertyKey::Index(place) => place.get().to_string(),
-            PropertyKey::Symbol(_) => continue,
-        };
-        let property = object.borrow().properties().get(&key);
-        if IDENTITY.contains(&name.as_str()) || property.is_some_and(|property| property.enumerable() == Some(false)) {
-            continue;
-        }
-        // What an earlier step overlaid differs from the node's own, and must go on with the object.
-        let overlaid = |view: &View| view.overlay.as_ref().is_some_and(|overlay| overlay.contains_key(&name));
-        let field = view.as_ref().filter(|view| !overlaid(view)).and_then(|view| view.node.field(&name));
-        if let Some(field) = &field
-            && is_as_given(object, &name, field, kit, context)
-        {
-            continue;
-        }
-        let value = object.get(key.clone(), context)?;
-        if field.is_some_and(|field| is_same(&value, &field, kit, context)) {
-            continue;
-        }
-        holder.insert_property(key, data_property(value, Hold::Own));
-        count += 1;
+) -> Result<Difference, Fault> {
+    let is_given = given.is_some_and(|given| JsObject::equals(given, object));
+    let view = given.and_then(view);
+    if is_given && view.as_ref().is_some_and(|(_, hold)| *hold == Hold::Shared) {
+        return Ok(Difference::None);
     }
-    if count == 0 {
-        return Ok(Map::new());
+    let keys = object.own_property_keys(context)?;
+    let mut seen = Seen { is_touched: !is_given, differing: Vec::new() };
+    match (&view, given) {
+        (Some((view, _)), Some(given)) => {
+            let has_lost_some = view.overlay.is_some() && keys.len() < view.fields().count();
+            seen.is_touched |= has_lost_some;
+            let comparison = Comparison { object, given, view, kit };
+            comparison.run(keys, &mut seen, context)?;
+        }
+        _ => {
+            for key in keys {
+                if is_enumerable(object, &key) && !names_a_node(&key) {
+                    let value = object.get(key.clone(), context)?;
+                    seen.differing.push((key, value));
+                }
+            }
+        }
+    }
+    if !seen.is_touched {
+        return Ok(Difference::None);
+    }
+    to_json(seen.differing, kit, context).map(Difference::Fields)
+}
+
+/// What a walk over an object's properties found.
+struct Seen {
+    /// Whether the object is another than was given, or has another property.
+    is_touched: bool,
+    differing: Vec<(PropertyKey, JsValue)>,
+}
+
+/// An object beside the node that it names.
+struct Comparison<'a> {
+    object: &'a JsObject,
+    given: &'a JsObject,
+    view: &'a View,
+    kit: &'a Kit,
+}
+
+impl Comparison<'_> {
+    fn run(&self, keys: Vec<PropertyKey>, seen: &mut Seen, context: &mut Context) -> JsResult<()> {
+        // Objects that were given, and copies of them, have their properties in the node's order.
+        let mut fields = self.view.fields().peekable();
+        for key in keys {
+            let field = match fields.next_if(|(name, _)| is_named(&key, name)) {
+                Some((_, field)) => Some(field),
+                None => text_of(&key).and_then(|name| self.view.field(&name)),
+            };
+            if names_a_node(&key) || !is_enumerable(self.object, &key) {
+                continue;
+            }
+            let value = match self.unread(&key, context) {
+                None => self.object.get(key.clone(), context)?,
+                Some(Unread) if self.is_overlaid(&key) => self.object.get(key.clone(), context)?,
+                Some(Unread) => continue,
+            };
+            let is_as_given = field.is_some_and(|field| self.is_as_given(&key, &value, &field, context));
+            seen.is_touched |= !is_as_given;
+            // What an earlier step overlaid differs from the node's own, and must go on with the object.
+            if !is_as_given || self.is_overlaid(&key) {
+                seen.differing.push((key, value));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_overlaid(&self, key: &PropertyKey) -> bool {
+        let Some(overlay) = &self.view.overlay else { return false };
+        text_of(key).is_some_and(|name| overlay.contains_key(&name))
+    }
+
+    /// Whether the property `key` of the node's own object was never read, and so is what it was.
+    fn unread(&self, key: &PropertyKey, context: &Context) -> Option<Unread> {
+        let PropertyKey::String(name) = key else { return None };
+        let lazy = self.object.downcast_ref::<Lazy>()?;
+        lazy.view().filter(|view| view.slot == self.view.slot)?;
+        let property = self.object.borrow().properties().get(key)?;
+        property.get()?;
+        let accessors = self.kit.accessors(&name.to_std_string_lossy(), context);
+        (accessors.is_untouched(&property) && lazy.built(name).is_none()).then_some(Unread)
+    }
+
+    fn is_as_given(&self, key: &PropertyKey, value: &JsValue, field: &Field<'_>, context: &Context) -> bool {
+        // The shared object's own parts are frozen: the same part says the same.
+        if value.is_object()
+            && let PropertyKey::String(name) = key
+            && let Some(lazy) = self.given.downcast_ref::<Lazy>()
+            && lazy.hold() == Hold::Shared
+            && lazy.built(name).is_some_and(|built| built.strict_equals(value))
+        {
+            return true;
+        }
+        is_same(value, field, self.kit, context)
+    }
+}
+
+/// A lazy property that no script read.
+struct Unread;
+
+fn is_named(key: &PropertyKey, name: &str) -> bool {
+    matches!(key, PropertyKey::String(own) if own == name)
+}
+
+fn names_a_node(key: &PropertyKey) -> bool {
+    matches!(key, PropertyKey::Symbol(_)) || IDENTITY.iter().any(|name| is_named(key, name))
+}
+
+fn is_enumerable(object: &JsObject, key: &PropertyKey) -> bool {
+    let property = object.borrow().properties().get(key);
+    property.is_none_or(|property| property.enumerable() != Some(false))
+}
+
+fn text_of(key: &PropertyKey) -> Option<String> {
+    match key {
+        PropertyKey::String(name) => Some(name.to_std_string_lossy()),
+        PropertyKey::Index(place) => Some(place.get().to_string()),
+        PropertyKey::Symbol(_) => None,
+    }
+}
+
+/// `properties` by the rules of `JSON.stringify`.
+fn to_json(
+    properties: Vec<(PropertyKey, JsValue)>,
+    kit: &Kit,
+    context: &mut Context,
+) -> Result<Map<String, Value>, Fault> {
+    let plain: Option<Map<_, _>> =
+        properties.iter().map(|(key, value)| Some((text_of(key)?, scalar(value)?))).collect();
+    if let Some(plain) = plain {
+        return Ok(plain);
+    }
+    let holder = plain_object(context);
+    for (key, value) in properties {
+        holder.insert_property(key, data_property(value, Hold::Own));
     }
     let text = kit.to_json_text(&holder.into(), context)?.unwrap_or_default();
     let max_bytes = kit.stage.limits().overlay_request_bytes;
-    match json::parse_as(text.as_bytes(), JsonLimits::bytes(max_bytes)) {
-        Ok(fields) => Ok(fields),
-        Err(error) => Err(Fault::output(format!("the properties that a node was given back with are {error}"))),
+    json::parse_as(text.as_bytes(), JsonLimits::bytes(max_bytes))
+        .map_err(|error| Fault::output(format!("the properties that a node was given back with are {error}")))
+}
+
+/// `value` as JSON, where that is plain without asking the engine.
+fn scalar(value: &JsValue) -> Option<Value> {
+    /// Above this not every whole number is exact.
+    const MAX_EXACT: f64 = 9e15;
+    match value.variant() {
+        JsVariant::Null => Some(Value::Null),
+        JsVariant::Boolean(flag) => Some(flag.into()),
+        JsVariant::Integer32(number) => Some(number.into()),
+        JsVariant::Float64(number) if number.fract() == 0.0 && number.abs() < MAX_EXACT => Some((number as i64).into()),
+        JsVariant::Float64(number) if number.is_finite() => Some(number.into()),
+        JsVariant::String(text) => text.to_std_string().ok().map(Value::String),
+        _ => None,
     }
 }
 
@@ -84,19 +202,6 @@ pub(super) fn differences(
 pub(super) fn view(object: &JsObject) -> Option<(Rc<View>, Hold)> {
     let lazy = object.downcast_ref::<Lazy>()?;
     lazy.view().map(|view| (Rc::clone(view), lazy.hold()))
-}
-
-/// Whether the own property `name` of `object` still is `field`, seen without running any code.
-fn is_as_given(object: &JsObject, name: &str, field: &Field<'_>, kit: &Kit, context: &Context) -> bool {
-    let Some(property) = object.borrow().properties().get(&kit.key(name)) else { return false };
-    if let Some(value) = property.value() {
-        return property.enumerable() == Some(true) && is_same(value, field, kit, context);
-    }
-    if !kit.accessors(name, context).is_untouched(&property) {
-        return false;
-    }
-    let Some(lazy) = object.downcast_ref::<Lazy>() else { return false };
-    lazy.built(&JsString::from(name)).is_none_or(|value| is_same(value, field, kit, context))
 }
 
 /// Whether `value` is what a script was given for `field`, or would be.
@@ -108,7 +213,7 @@ fn is_same(value: &JsValue, field: &Field<'_>, kit: &Kit, context: &Context) -> 
         Field::Data(node) => {
             let Some(object) = value.as_object() else { return false };
             let view = object.downcast_ref::<Lazy>().and_then(|lazy| lazy.data_of().cloned());
-            view.is_some_and(|view| &view.node == *node && is_same_data(&object, &view, kit, context))
+            view.is_some_and(|view| is_same_state(&view.node, node) && is_same_data(&object, &view, kit, context))
         }
     }
 }

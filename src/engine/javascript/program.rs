@@ -60,9 +60,9 @@ impl Engine for JavaScript {
         let program = Program {
             engine: self.clone(),
             shape: reading.shape,
-            survey: reading.survey,
             writes_nodes: Cell::new(reading.survey.may_write_nodes),
             wrapper: Wrapper::new(source, &reading),
+            survey: reading.survey,
             compiled: RefCell::default(),
         };
         // What the compiler refuses beyond the parser must show now and not with the first request.
@@ -95,8 +95,8 @@ impl Program {
             .map_err(|message| ScriptError::Thrown(Thrown { name: "InternalError".to_owned(), message }, None))
     }
 
-    pub(super) fn survey(&self) -> Survey {
-        self.survey
+    pub(super) fn survey(&self) -> &Survey {
+        &self.survey
     }
 
     pub(super) fn writes_nodes(&self) -> bool {

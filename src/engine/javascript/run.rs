@@ -32,6 +32,12 @@ pub(super) struct Session<'a> {
     request: Option<JsValue>,
 }
 
+/// Why a call gave no answer.
+struct Failed {
+    error: ScriptError,
+    is_refused_write: bool,
+}
+
 impl<'a> Session<'a> {
     pub(super) fn open(program: &'a Program, scene: Scene<'a>) -> Result<Self, ScriptError> {
         let mut session = Self::new(program, scene)?;
@@ -52,50 +58,40 @@ impl<'a> Session<'a> {
         returned.as_object().ok_or_else(|| missing("the top level").into())
     }
 
-    /// Does `act` with the scene set, and clears up after it.
+    /// Does `act` with the scene set, and hands on what it logged.
     fn on_stage<T>(&mut self, act: impl FnOnce(&mut Self, &mut Context) -> Result<T, Fault>) -> Result<T, ScriptError> {
-        self.attempt(act).map_err(|fault| self.told(fault)).inspect(|_| self.finish()).inspect_err(|_| self.finish())
+        let result = self.attempt(act);
+        self.isolate.kit.stage.flush(self.scene.log);
+        result.map_err(|failed| failed.error)
     }
 
-    /// As `on_stage`, without telling the fault and without handing on what was logged.
-    fn attempt<T>(&mut self, act: impl FnOnce(&mut Self, &mut Context) -> Result<T, Fault>) -> Result<T, Fault> {
+    /// Does `act` with the scene set, and clears up after it.
+    fn attempt<T>(&mut self, act: impl FnOnce(&mut Self, &mut Context) -> Result<T, Fault>) -> Result<T, Failed> {
         let isolate = Rc::clone(&self.isolate);
         let stage = &isolate.kit.stage;
         let context = &mut *isolate.context.borrow_mut();
-        let touches = self.program.survey().may_touch_globals;
-        if touches && isolate.globals.apply(&self.changes, context).is_err() {
+        if isolate.globals.apply(&self.changes, context).is_err() {
             isolate.spoil();
         }
         stage.set(self.scene.asked.map(|asked| asked.moment.ms), self.dice.take());
         let result = act(self, context);
+        let result = if stage.clock_misused() { Err(Fault::ClockMisused) } else { result };
+        // Reading what was thrown may run more of the script.
+        let result = result.map_err(|fault| Failed {
+            is_refused_write: fault.is_refused_write(),
+            error: thrown::told(fault, self.program.wrapper(), &isolate.kit, context),
+        });
         self.dice = stage.take_dice();
         isolate.jobs.clear();
-        if touches {
-            match isolate.globals.take_changes(context) {
-                Ok(changes) => self.changes = changes,
-                Err(Stuck) => isolate.spoil(),
-            }
+        match isolate.globals.take_changes(&self.program.survey().globals, context) {
+            Ok(changes) => self.changes = changes,
+            Err(Stuck) => isolate.spoil(),
         }
-        match result {
-            _ if stage.clock_misused() => Err(Fault::ClockMisused),
-            Err(Fault::Js(error)) => {
-                // The engine stops without tidying its stack; another run must not start on it.
-                if error.as_engine().is_some() {
-                    isolate.spoil();
-                }
-                Err(Fault::Js(error))
-            }
-            other => other,
+        if stage.engine_gave_up() {
+            // It stops without tidying its stack; another run must not start on it.
+            isolate.spoil();
         }
-    }
-
-    fn told(&self, fault: Fault) -> ScriptError {
-        let context = &mut *self.isolate.context.borrow_mut();
-        thrown::told(fault, self.program.wrapper(), &self.isolate.kit, context)
-    }
-
-    fn finish(&self) {
-        self.isolate.kit.stage.flush(self.scene.log);
+        result
     }
 
     fn balance(&mut self, candidates: &[Candidate]) -> Result<Answer, ScriptError> {
@@ -105,19 +101,18 @@ impl<'a> Session<'a> {
         match self.attempt(|session, context| session.balance_over(candidates, Hold::Shared, context)) {
             // The script does write, by a way that its syntax does not show. It gets nodes of its own from now on, and
             // starts again: nothing of the attempt is left.
-            Err(fault) if fault.is_refused_write() => {
+            Err(failed) if failed.is_refused_write => {
                 self.program.note_writes();
                 self.isolate.kit.stage.forget_lines();
                 let mut again = Self::new(self.program, self.scene)?;
-                again.functions = again.attempt(Self::run_top_level).map_err(|fault| again.told(fault))?;
+                again.functions = again.attempt(Self::run_top_level).map_err(|failed| failed.error)?;
                 // Its lines were logged when it was opened.
                 again.isolate.kit.stage.forget_lines();
                 again.balance(candidates)
             }
             result => {
-                let result = result.map_err(|fault| self.told(fault));
-                self.finish();
-                result
+                self.isolate.kit.stage.flush(self.scene.log);
+                result.map_err(|failed| failed.error)
             }
         }
     }

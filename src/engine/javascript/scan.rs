@@ -1,6 +1,6 @@
 //! A look at a source before any parser sees it: brackets and chains of operators may only nest so deep.
 //!
-//! Boa's parser and compiler recurse, and a deep source ends the process where no error can be caught (facts: sandbox).
+//! Boa's parser and compiler recurse, and a deep source ends the process where no error can be caught (ARCHITECTURE.md, Facts).
 //! On the worker's 64 MiB stack an unoptimised build parses 1,024 parentheses and 16,384 links of `a => a => …`; the
 //! bounds here stay far below, and no script written by hand comes near them. Rejected: a bound inside the parser,
 //! which has none to set. Where this lexer must guess (is `/` a division?), it guesses so that brackets stay visible.

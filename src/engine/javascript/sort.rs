@@ -6,15 +6,15 @@
 
 use std::cmp::Ordering;
 
+use boa_engine::object::JsObject;
 use boa_engine::object::builtins::{JsArray, JsTypedArray};
-use boa_engine::object::{FunctionObjectBuilder, JsObject};
-use boa_engine::property::PropertyDescriptor;
 use boa_engine::{
-    Context, JsArgs, JsNativeError, JsResult, JsString, JsValue, NativeFunction, native_function::NativeFunctionPointer,
+    Context, JsArgs, JsNativeError, JsResult, JsValue, NativeFunction, native_function::NativeFunctionPointer,
 };
 
 use super::guards::MAX_LIST;
 use super::kit::length_of;
+use super::shims::define;
 
 pub(super) fn install(context: &mut Context) -> JsResult<()> {
     let constructors = context.intrinsics().constructors();
@@ -26,14 +26,7 @@ pub(super) fn install(context: &mut Context) -> JsResult<()> {
 }
 
 fn replace(holder: &JsObject, name: &str, by: NativeFunctionPointer, context: &mut Context) -> JsResult<()> {
-    let function = FunctionObjectBuilder::new(context.realm(), NativeFunction::from_fn_ptr(by))
-        .name(JsString::from(name))
-        .length(1)
-        .build();
-    let property =
-        PropertyDescriptor::builder().value(function).writable(true).enumerable(false).configurable(true).build();
-    holder.define_property_or_throw(JsString::from(name), property, context)?;
-    Ok(())
+    define(holder, name, 1, NativeFunction::from_fn_ptr(by), context)
 }
 
 /// `Array.prototype.sort`
@@ -43,8 +36,9 @@ fn sort(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsV
     let length = bounded_length(&object, context)?;
     let mut items = Vec::new();
     for place in 0..length {
-        if object.has_property(place, context)? {
-            items.push(object.get(place, context)?);
+        let item = object.get(place, context)?;
+        if !item.is_undefined() || object.has_property(place, context)? {
+            items.push(item);
         }
     }
     let sorted = order.sort(items, context)?;
@@ -188,6 +182,14 @@ fn merge<T>(
     merged: &mut Vec<T>,
     is_after: &mut impl FnMut(&T, &T) -> JsResult<bool>,
 ) -> JsResult<()> {
+    // Lists that are in order already, or all equal, cost one question per merge.
+    if let (Some(last), Some(first)) = (left.last(), right.first())
+        && !is_after(last, first)?
+    {
+        merged.extend(left);
+        merged.extend(right);
+        return Ok(());
+    }
     let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
     while let (Some(first), Some(second)) = (left.peek(), right.peek()) {
         let next = if is_after(first, second)? { right.next() } else { left.next() };

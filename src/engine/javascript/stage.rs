@@ -9,7 +9,7 @@ use std::rc::Rc;
 use boa_engine::context::time::JsInstant;
 use boa_engine::context::{Clock, HostHooks};
 use boa_engine::realm::Realm;
-use boa_engine::{Context, JsNativeError, JsObject, JsResult, JsString};
+use boa_engine::{Context, JsError, JsNativeError, JsObject, JsResult, JsString};
 use jiff::tz::TimeZone;
 
 use crate::clock::{Dice, offset_s};
@@ -29,6 +29,7 @@ pub(super) struct Stage {
     now_ms: Cell<Option<i64>>,
     dice: RefCell<Option<Dice>>,
     clock_misused: Cell<bool>,
+    engine_gave_up: Cell<bool>,
     lines: RefCell<Vec<(LogLevel, String)>>,
 }
 
@@ -40,6 +41,7 @@ impl Stage {
             now_ms: Cell::default(),
             dice: RefCell::default(),
             clock_misused: Cell::default(),
+            engine_gave_up: Cell::default(),
             lines: RefCell::default(),
         }
     }
@@ -52,6 +54,7 @@ impl Stage {
     pub(super) fn set(&self, now_ms: Option<i64>, dice: Option<Dice>) {
         self.now_ms.set(now_ms);
         self.clock_misused.set(false);
+        self.engine_gave_up.set(false);
         *self.dice.borrow_mut() = dice;
     }
 
@@ -68,6 +71,18 @@ impl Stage {
     /// Whether a pure call read the clock, which Boa lets no host refuse.
     pub(super) fn clock_misused(&self) -> bool {
         self.clock_misused.get()
+    }
+
+    /// Notes that an error passed by which no script can catch.
+    pub(super) fn note(&self, error: &JsError) {
+        if error.as_engine().is_some() {
+            self.engine_gave_up.set(true);
+        }
+    }
+
+    /// Whether the engine stopped a script in the middle.
+    pub(super) fn engine_gave_up(&self) -> bool {
+        self.engine_gave_up.get()
     }
 
     /// Notes a line; past the limit of lines only as many as make the log book say so.

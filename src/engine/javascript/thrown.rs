@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use boa_engine::builtins::error::Error;
-use boa_engine::error::{EngineError, RuntimeLimitError};
+use boa_engine::error::{EngineError, JsNativeError, RuntimeLimitError};
 use boa_engine::object::JsObject;
-use boa_engine::{Context, JsError, JsResult, JsString, JsValue, js_string};
+use boa_engine::{Context, JsError, JsString, JsValue, js_string};
 
 use crate::model::{Position, Thrown};
 use crate::script::ScriptError;
@@ -18,7 +18,7 @@ use super::syntax::USE_AN_EXECUTABLE;
 use super::wrapper::Wrapper;
 
 /// Names that scripts for other hosts use, and that are not there.
-const ELSEWHERE: [&str; 18] = [
+const ELSEWHERE: [&str; 24] = [
     "require",
     "process",
     "module",
@@ -37,11 +37,18 @@ const ELSEWHERE: [&str; 18] = [
     "global",
     "__dirname",
     "performance",
+    "crypto",
+    "Intl",
+    "URL",
+    "structuredClone",
+    "TextEncoder",
+    "Atomics",
 ];
 /// How much of an error's text is kept to look for its place.
 const MAX_TRACE_BYTES: usize = 16 * 1024;
 
-/// `fault` for the requester.
+/// `fault` for the requester. What was thrown is the script's own object, so that reading it may run more of the script;
+/// errors of that count for nothing.
 pub(super) fn told(fault: Fault, wrapper: &Wrapper, kit: &Kit, context: &mut Context) -> ScriptError {
     match fault {
         Fault::Limit(kind, message) => ScriptError::Limit(kind, message),
@@ -50,18 +57,101 @@ pub(super) fn told(fault: Fault, wrapper: &Wrapper, kit: &Kit, context: &mut Con
             ScriptError::Thrown(thrown, None)
         }
         Fault::Js(error) => {
-            let class = error.as_opaque().and_then(JsValue::as_object).and_then(|object| class_name(&object, context));
-            let position = position(&error, class.as_deref(), wrapper);
-            let (name, message) = match (error.as_engine(), error.as_native(), error.as_opaque()) {
-                (Some(engine), _, _) => limit_words(engine),
-                (_, Some(native), _) => (native.kind().to_string(), native.message().to_string()),
-                (_, _, Some(value)) => words(&value.clone(), kit, context),
-                _ => ("Error".to_owned(), error.to_string()),
-            };
-            let message = with_hint(&name, message);
+            kit.stage.note(&error);
+            let thrown = Reader { kit, context, wrapper }.read(&error);
             let cut = |text: &str| kit.stage.limits().cut(text);
-            ScriptError::Thrown(Thrown { name: cut(&name), message: cut(&message) }, position)
+            let (name, message) = (cut(&thrown.0), cut(&with_hint(&thrown.0, thrown.1)));
+            ScriptError::Thrown(Thrown { name, message }, thrown.2)
         }
+    }
+}
+
+struct Reader<'a> {
+    kit: &'a Kit,
+    context: &'a mut Context,
+    wrapper: &'a Wrapper,
+}
+
+impl Reader<'_> {
+    /// Name, message and place of `error`.
+    fn read(&mut self, error: &JsError) -> (String, String, Option<Position>) {
+        if let Some(engine) = error.as_engine() {
+            let (name, message) = limit_words(engine);
+            return (name, message, self.position(error, None));
+        }
+        if let Some(native) = error.as_native() {
+            let position = self.position(error, None);
+            let message = self.engines_words(native, position.as_ref());
+            return (native.kind().to_string(), message, position);
+        }
+        let value = error.as_opaque().cloned().unwrap_or_default();
+        let class = value.as_object().and_then(|object| self.class_name(&object));
+        let (name, message) = self.words(&value);
+        (name, message, self.position(error, class.as_deref()))
+    }
+
+    /// Name and message of whatever was thrown.
+    fn words(&mut self, value: &JsValue) -> (String, String) {
+        let Some(object) = value.as_object() else { return ("Error".to_owned(), self.shown(value)) };
+        let name = self.text(&object, js_string!("name")).filter(|name| !name.is_empty() && !object.is_callable());
+        let name = name.unwrap_or_else(|| "Error".to_owned());
+        match self.text(&object, js_string!("message")) {
+            Some(message) if object.is::<Error>() || !message.is_empty() => (name, message),
+            _ => (name, self.shown(value)),
+        }
+    }
+
+    fn shown(&mut self, value: &JsValue) -> String {
+        shown(value, self.kit, self.context).unwrap_or_else(|error| {
+            self.kit.stage.note(&error);
+            "an object that cannot be shown".to_owned()
+        })
+    }
+
+    /// The class of a thrown object: its constructor is where the object was made, and not where the error lies.
+    fn class_name(&mut self, object: &JsObject) -> Option<String> {
+        let constructor = self.get(object, js_string!("constructor"))?.as_object()?;
+        self.text(&constructor, js_string!("name"))
+    }
+
+    fn text(&mut self, object: &JsObject, name: JsString) -> Option<String> {
+        self.get(object, name)?.as_string().map(|text| text.to_std_string_lossy())
+    }
+
+    fn get(&mut self, object: &JsObject, name: JsString) -> Option<JsValue> {
+        object.get(name, self.context).inspect_err(|error| self.kit.stage.note(error)).ok()
+    }
+
+    /// What the engine says, with the name that its commonest errors leave out.
+    fn engines_words(&self, error: &JsNativeError, position: Option<&Position>) -> String {
+        let message = error.message();
+        let around = position.and_then(|place| self.wrapper.around(place));
+        match message {
+            "cannot convert 'null' or 'undefined' to object" => match around.and_then(member) {
+                Some(name) => format!("cannot use `{name}` of undefined or null"),
+                None => "cannot use a property of undefined or null".to_owned(),
+            },
+            "not a callable function" => match around.and_then(|(before, _)| word_before(before)) {
+                Some(name) => format!("`{name}` is not a function"),
+                None => "what is called here is not a function".to_owned(),
+            },
+            _ => message.to_owned(),
+        }
+    }
+
+    /// The innermost place in the script's own source, outside of the constructor `class`. Boa tells it in the error's
+    /// text alone.
+    fn position(&self, error: &JsError, class: Option<&str>) -> Option<Position> {
+        let mut trace = Tail(String::new());
+        let _ = write!(trace, "{error}");
+        let mark = format!("({}:", self.wrapper.file());
+        let frames = trace.0.lines().filter_map(|line| line.trim_start().strip_prefix("at "));
+        let is_constructor = |line: &&str| class.is_some_and(|class| line.split(" (").next() == Some(class));
+        frames.skip_while(is_constructor).find_map(|line| {
+            let (_, place) = line.rsplit_once(&mark)?;
+            let (line, column) = place.strip_suffix(')')?.split_once(':')?;
+            self.wrapper.own_position(line.parse().ok()?, column.parse().ok()?)
+        })
     }
 }
 
@@ -72,26 +162,6 @@ fn limit_words(error: &EngineError) -> (String, String) {
         }
         other => ("InternalError".to_owned(), other.to_string()),
     }
-}
-
-/// Name and message of whatever was thrown. Reading them may run the script's own code, whose errors count for nothing.
-fn words(value: &JsValue, kit: &Kit, context: &mut Context) -> (String, String) {
-    let unnamed = |message: String| ("Error".to_owned(), message);
-    let Some(object) = value.as_object() else {
-        return unnamed(shown(value, kit, context).unwrap_or_else(|_error| "a value that cannot be shown".to_owned()));
-    };
-    let name = text(&object, js_string!("name"), context).filter(|name| !name.is_empty() && !object.is_callable());
-    let message = text(&object, js_string!("message"), context);
-    let name = name.unwrap_or_else(|| "Error".to_owned());
-    match message {
-        Some(message) if object.is::<Error>() || !message.is_empty() => (name, message),
-        _ => (name, shown(value, kit, context).unwrap_or_else(|_error| "an object that cannot be shown".to_owned())),
-    }
-}
-
-fn text(object: &JsObject, name: JsString, context: &mut Context) -> Option<String> {
-    let value: JsResult<JsValue> = object.get(name, context);
-    value.ok().and_then(|value| value.as_string()).map(|text| text.to_std_string_lossy())
 }
 
 fn with_hint(name: &str, message: String) -> String {
@@ -105,25 +175,23 @@ fn with_hint(name: &str, message: String) -> String {
     message
 }
 
-/// The class of a thrown object: its constructor is where the object was made, and not where the error lies.
-fn class_name(object: &JsObject, context: &mut Context) -> Option<String> {
-    let constructor = object.get(js_string!("constructor"), context).ok()?.as_object()?;
-    text(&constructor, js_string!("name"), context)
+/// The name of the member that is read here; absent where it is computed.
+fn member<'a>((before, after): (&str, &'a str)) -> Option<&'a str> {
+    let end = after.find(|c: char| !is_in_word(c)).unwrap_or(after.len());
+    after.get(..end).filter(|word| !word.is_empty() && !before.trim_end().ends_with('['))
 }
 
-/// The innermost place in the script's own source, outside of the constructor `class`. Boa tells it in the error's text
-/// alone.
-fn position(error: &JsError, class: Option<&str>, wrapper: &Wrapper) -> Option<Position> {
-    let mut trace = Tail(String::new());
-    let _ = write!(trace, "{error}");
-    let mark = format!("({}:", wrapper.file());
-    let frames = trace.0.lines().filter_map(|line| line.trim_start().strip_prefix("at "));
-    let is_constructor = |line: &&str| class.is_some_and(|class| line.split(" (").next() == Some(class));
-    frames.skip_while(is_constructor).find_map(|line| {
-        let (_, place) = line.rsplit_once(&mark)?;
-        let (line, column) = place.strip_suffix(')')?.split_once(':')?;
-        wrapper.own_position(line.parse().ok()?, column.parse().ok()?)
-    })
+/// The name that `text` ends with, with the names that it is a member of.
+fn word_before(text: &str) -> Option<&str> {
+    let text = text.trim_end();
+    let start = text
+        .rfind(|c: char| !is_in_word(c) && c != '.')
+        .map_or(0, |place| place + text.get(place..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8));
+    text.get(start..).filter(|word| word.starts_with(is_in_word))
+}
+
+fn is_in_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
 }
 
 /// The end of a text that may be long.

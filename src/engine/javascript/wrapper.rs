@@ -1,7 +1,7 @@
 //! The text that Boa compiles: the administrator's source inside a function that returns its functions.
 //!
 //! Calling that function is one run of the source's top level; compiling once and calling often is what makes a fresh
-//! run per request affordable (facts: numbers: a new source leaks 3.5 kB). A source cannot break out of it, because it
+//! run per request affordable (ARCHITECTURE.md, Facts: a new source leaks 3.5 kB). A source cannot break out of it, because it
 //! was parsed on its own before.
 
 use std::sync::Arc;
@@ -17,6 +17,7 @@ const LINES_BEFORE: u32 = 1;
 /// A source in its wrapper, and the way back from places in it.
 pub(super) struct Wrapper {
     file: Arc<str>,
+    source: Arc<str>,
     text: String,
     /// What was put into the source: line and column from 1, and how many columns it takes.
     inserted: Option<(u32, u32, u32)>,
@@ -44,7 +45,7 @@ impl Wrapper {
             }
         };
         let text = format!("(function(){{\n{own}\n;return{{{result}}}}})");
-        Self { file: Arc::clone(&source.file), text, inserted }
+        Self { file: Arc::clone(&source.file), source: Arc::clone(&source.text), text, inserted }
     }
 
     pub(super) fn file(&self) -> &str {
@@ -53,6 +54,14 @@ impl Wrapper {
 
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// What stands in the source's line before `place`, and from there on.
+    pub(super) fn around(&self, place: &Position) -> Option<(&str, &str)> {
+        let line = self.source.lines().nth(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
+        let columns_before = usize::try_from(place.column).ok()?.checked_sub(1)?;
+        let start = line.char_indices().nth(columns_before).map_or(line.len(), |(start, _)| start);
+        Some(line.split_at(start))
     }
 
     /// The place in the administrator's source that is at `line` and `column` of the wrapped one.

@@ -1,0 +1,24 @@
+//! A question for a chain: everything that a decision depends on and that comes from outside.
+
+use std::sync::Arc;
+
+use crate::model::Request;
+
+use super::spec::Purpose;
+
+/// A question for a chain, with everything that comes from outside.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The request.
+    pub request: Arc<Request>,
+    /// What it is decided for.
+    pub purpose: Purpose,
+    /// The node that `explain` asks about.
+    pub about: Option<Arc<str>>,
+    /// Request time, Unix milliseconds.
+    pub now_ms: i64,
+    /// The request's random bits.
+    pub seed: u64,
+    /// How many requests of the action came before it.
+    pub sequence: u64,
+}

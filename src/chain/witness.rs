@@ -1,0 +1,38 @@
+//! Who looks on while a chain runs: a watchdog that must be able to name the culprit, and a count of calls.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+/// Is told what runs, so that a watchdog can name the culprit. Knows nothing of time itself.
+pub trait Witness {
+    /// Step `step` of the current decision begins.
+    fn step(&self, step: usize);
+    /// The per-node functions are asked about `node`.
+    fn node(&self, node: &Arc<str>);
+}
+
+/// A witness that looks away.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwatched;
+
+impl Witness for Unwatched {
+    fn step(&self, _step: usize) {}
+    fn node(&self, _node: &Arc<str>) {}
+}
+
+/// Counts calls of script functions.
+#[derive(Debug, Default)]
+pub struct Calls(Cell<u64>);
+
+impl Calls {
+    /// One more call.
+    pub fn count(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn made(&self) -> u64 {
+        self.0.get()
+    }
+}

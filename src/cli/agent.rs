@@ -1,0 +1,185 @@
+//! `whither agent`: reports this machine as a node of the cluster.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::config::Config;
+use crate::nats::agent::report::Identity;
+use crate::nats::agent::sessions::SessionsCommand;
+use crate::nats::agent::{Agent, AgentError, AgentSettings, health, metadata};
+use crate::nats::jetstream::Keeping;
+use crate::nats::{Bus, Connection, Namespace};
+use crate::registry::liveness;
+
+use super::bus::{self, BusArgs};
+use super::exit::{self, Exit};
+use super::serve::{self, LogFormat};
+
+/// Reports this machine as a node of the cluster, until it is told to stop.
+///
+/// It reports its health, its sessions, its metadata and its static data when they change and every few seconds anyway;
+/// a node that is not heard of for 90 seconds takes no sessions. On SIGTERM or SIGINT it takes its node out and ends.
+/// A broker that is away is waited for.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Metadata: each environment variable METADATA_<NAME> becomes metadata.<NAME>, as written, with a \
+lower-case alias where that name is free; always strings.
+
+Reservations: a launcher that starts a session with WHITHER_RESERVATION in its environment needs to do no more where \
+the sessions command lists the session's `pid` and the agent may read /proc/PID/environ; otherwise the command lists \
+`reservation` itself.
+
+Examples:
+  whither agent --nats nats://bus:4222 --url https://node7.example.org:3300 --max-sessions 40
+  METADATA_gpu=a100 whither agent --sessions-command 'fastx-sessions --json' --static-data /etc/whither/node.json
+  whither agent --once | jq .nodeData.health"
+)]
+pub struct AgentArgs {
+    /// The node's id in the cluster; the host name where it is not given
+    #[arg(long, value_name = "ID", env = "WHITHER_NODE_ID")]
+    id: Option<String>,
+    /// The node's name for people; the host name where it is not given
+    #[arg(long, value_name = "NAME")]
+    hostname: Option<String>,
+    /// Where sessions on this node are reached; repeat it for several
+    #[arg(long = "url", value_name = "URL")]
+    node_urls: Vec<String>,
+    /// The most sessions that this node takes; no limit where it is not given
+    #[arg(long, value_name = "NUMBER")]
+    max_sessions: Option<u64>,
+    /// A service that this node runs; repeat it for several
+    #[arg(long = "service", value_name = "NAME", default_value = "launcher")]
+    services: Vec<String>,
+    /// Take no new sessions for as long as this agent runs
+    #[arg(long)]
+    cordoned: bool,
+    /// How often to report when nothing changes
+    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
+    interval: Duration,
+    /// A shell command whose standard output is the JSON list of sessions: objects, or their ids
+    #[arg(long, value_name = "COMMAND")]
+    sessions_command: Option<String>,
+    /// How often the sessions command is run
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    sessions_interval: Duration,
+    /// How long the sessions command may take
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    sessions_limit: Duration,
+    /// A JSON object to report as static data; an edit counts at once, a broken one does not
+    #[arg(long, value_name = "FILE")]
+    static_data: Option<PathBuf>,
+    /// Print the node's document and end; needs no NATS
+    #[arg(long)]
+    once: bool,
+    /// A config that says how to reach the bus
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "WHITHER_LOG_FORMAT")]
+    log_format: LogFormat,
+    #[command(flatten)]
+    bus: BusArgs,
+}
+
+/// Runs the agent until it is told to stop.
+///
+/// # Errors
+/// Settings with which it could never report.
+pub fn run(args: &AgentArgs) -> Result<(), Exit> {
+    serve::start_log(args.log_format);
+    let config = args.config.as_deref().map(bus::load).transpose()?;
+    let (connection, namespace) = args.bus.resolve(config.as_ref().map(|config| &config.nats), "whither agent")?;
+    let agent = Agent::new(args.settings(namespace, config.as_ref())).map_err(|error| refused(&error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| Exit::new(exit::OTHER, error))?;
+    runtime.block_on(async { if args.once { print(agent).await } else { report(agent, &connection).await } })
+}
+
+async fn print(agent: Agent) -> Result<(), Exit> {
+    let document = agent.once().await.map_err(|error| refused(&error))?;
+    for warning in &document.warnings {
+        anstream::eprintln!("warning: {warning}");
+    }
+    writeln!(std::io::stdout(), "{}", document.text).map_err(|error| Exit::new(exit::OTHER, error))
+}
+
+async fn report(agent: Agent, connection: &Connection) -> Result<(), Exit> {
+    let stop = CancellationToken::new();
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let mut signals = signal(kind).map_err(|error| Exit::new(exit::OTHER, error))?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            signals.recv().await;
+            info!("told to stop");
+            stop.cancel();
+        });
+    }
+    let bus = Bus::open(connection).await.map_err(Exit::usage)?;
+    agent.run(bus, stop).await;
+    Ok(())
+}
+
+impl AgentArgs {
+    fn settings(&self, namespace: Namespace, config: Option<&Config>) -> AgentSettings {
+        let hostname = self.hostname.clone().unwrap_or_else(health::hostname);
+        let identity = Identity {
+            id: self.id.clone().unwrap_or_else(health::hostname),
+            hostname,
+            urls: self.node_urls.clone(),
+            max_sessions: self.max_sessions,
+            services: self.services.clone(),
+            cordoned: self.cordoned,
+        };
+        let sessions = self.sessions_command.clone().map(|line| SessionsCommand {
+            line,
+            every: self.sessions_interval,
+            limit: self.sessions_limit,
+        });
+        AgentSettings {
+            namespace,
+            identity,
+            metadata: metadata::read(std::env::vars_os()),
+            static_data: self.static_data.clone(),
+            sessions,
+            interval: self.interval,
+            liveness: config
+                .map_or(liveness::LIMIT, |config| Duration::from_secs(u64::from(config.service.liveness_s))),
+            keeping: Keeping::default(),
+        }
+    }
+}
+
+fn refused(error: &AgentError) -> Exit {
+    Exit::usage(error)
+}
+
+/// Seconds, whole or not.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let duration = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let range = Duration::from_millis(100)..=Duration::from_secs(24 * 60 * 60);
+    duration.filter(|duration| range.contains(duration)).ok_or_else(|| "expected seconds, from 0.1 to 86400".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_do_not_contradict_each_other() {
+        AgentArgs::augment_args(clap::Command::new("agent")).debug_assert();
+    }
+
+    #[test]
+    fn seconds_are_numbers_in_range() {
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        for refused in ["", "0", "-1", "NaN", "inf", "1e300", "15s", "90000"] {
+            assert!(seconds(refused).is_err(), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Property names as the engine wants them, remembered.
+//!
+//! The objects of a request have the same few names in the same order again and again. So each name remembers which one
+//! was asked for after it, and most look-ups compare one string.
+
+use std::collections::BTreeMap;
+
+use boa_engine::JsString;
+use boa_engine::property::PropertyKey;
+
+use super::lazy::Accessors;
+
+/// More names than these are not remembered: they come from documents, which may make up any.
+const MAX_NAMES: usize = 4_000;
+
+/// The names that were asked for.
+#[derive(Default)]
+pub(super) struct Names {
+    list: Vec<Name>,
+    places: BTreeMap<Box<str>, usize>,
+    last: usize,
+}
+
+/// A name.
+pub(super) struct Name {
+    text: Box<str>,
+    /// The name as a property key.
+    pub(super) key: PropertyKey,
+    /// What stands for such a property until it is read, once that was needed.
+    pub(super) accessors: Option<Accessors>,
+    /// The name that was asked for after this one the last time.
+    next: usize,
+}
+
+impl Name {
+    fn new(text: &str) -> Self {
+        Self { text: text.into(), key: PropertyKey::from(JsString::from(text)), accessors: None, next: 0 }
+    }
+}
+
+impl Names {
+    /// What `read` finds in the name `text`.
+    pub(super) fn look_up<T>(&mut self, text: &str, read: impl FnOnce(&mut Name) -> T) -> T {
+        let guess = self.list.get(self.last).map_or(0, |last| last.next);
+        let place = match self.list.get(guess) {
+            Some(name) if *name.text == *text => guess,
+            _ => match self.place(text) {
+                Some(place) => place,
+                None => return read(&mut Name::new(text)),
+            },
+        };
+        if let Some(last) = self.list.get_mut(self.last) {
+            last.next = place;
+        }
+        self.last = place;
+        match self.list.get_mut(place) {
+            Some(name) => read(name),
+            None => read(&mut Name::new(text)),
+        }
+    }
+
+    /// Where the name `text` is kept; absent where too many are.
+    fn place(&mut self, text: &str) -> Option<usize> {
+        if let Some(place) = self.places.get(text) {
+            return Some(*place);
+        }
+        if self.list.len() >= MAX_NAMES {
+            return None;
+        }
+        self.list.push(Name::new(text));
+        self.places.insert(text.into(), self.list.len() - 1);
+        Some(self.list.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_itself_in_whatever_order_it_is_asked_for() {
+        let mut names = Names::default();
+        let mut asked: Vec<String> = ["a", "b", "c"].iter().cycle().take(30).map(|name| (*name).to_owned()).collect();
+        asked.extend((0..MAX_NAMES + 10).map(|number| format!("n{number}")));
+        asked.extend(["b", "a", "a", "n1", "n4005", "b"].map(str::to_owned));
+        for name in asked {
+            assert_eq!(names.look_up(&name, |name| name.key.to_string()), name);
+        }
+        assert_eq!(names.list.len(), MAX_NAMES);
+    }
+}

@@ -1,0 +1,61 @@
+//! A flight: a question under way, from the message that brought it to the answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::model::Report;
+use crate::nats::message::Incoming;
+use crate::nats::wire::{self, Placed};
+use crate::registry::ledger::RequestKey;
+use crate::worker::Question;
+
+/// A question under way, with those who wait for its answer.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) question: Question,
+    pub(super) waiting: Vec<Incoming>,
+    pub(super) key: Option<RequestKey>,
+    pub(super) user: Arc<str>,
+    pub(super) session_name: Arc<str>,
+    pub(super) retries: u32,
+}
+
+impl Flight {
+    /// Whether nobody waits any more, by the deadlines.
+    pub(super) fn is_late(&self, now_ms: i64) -> bool {
+        self.waiting.iter().all(|incoming| incoming.deadline_ms.is_some_and(|deadline| deadline < now_ms))
+    }
+}
+
+/// What a requester was told of a placement, to be told again.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    /// The node's report when it was chosen, for its addresses.
+    pub(super) report: Arc<Report>,
+    pub(super) decision: Arc<str>,
+    pub(super) generation: u64,
+    pub(super) decided_by: Option<Arc<str>>,
+    pub(super) chain: Arc<str>,
+    pub(super) reserved: bool,
+}
+
+impl Told {
+    /// The reply's body; `expires_in_ms` is how long the reservation, where there is one, still lives.
+    pub(super) fn body(&self, expires_in_ms: u64) -> Bytes {
+        let (hostname, urls) = wire::address(&self.report);
+        let placed = Placed {
+            node: &self.report.id,
+            hostname,
+            urls,
+            decision: &self.decision,
+            generation: self.generation,
+            decided_by: self.decided_by.as_deref(),
+            chain: &self.chain,
+            reservation: self.reserved.then_some(&self.decision),
+            expires_in_ms: self.reserved.then_some(expires_in_ms),
+        };
+        // Strings, numbers and JSON values can always be written.
+        serde_json::to_vec(&placed).unwrap_or_default().into()
+    }
+}

@@ -1,0 +1,194 @@
+//! A failure: why a request got no node, in the names that launchers are promised.
+//!
+//! The names are a contract (ARCHITECTURE.md, Contracts); the codes follow HTTP's habits.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The kinds of failure that a requester can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum FailureName {
+    /// The request is malformed.
+    BadRequest,
+    /// No chain is configured for the action.
+    UnknownAction,
+    /// A script threw.
+    ScriptError,
+    /// A script returned what is no verdict.
+    BadVerdict,
+    /// A script chose a node that does not exist.
+    UnknownNode,
+    /// A script chose a node that cannot take the request.
+    UnplaceableNode,
+    /// A script passed a limit.
+    ScriptLimit,
+    /// The chain ended without a node.
+    NoNode,
+    /// A queue is full.
+    Overloaded,
+    /// A fault of the service itself.
+    Internal,
+}
+
+impl FailureName {
+    /// Every name, in the contract's order.
+    pub const ALL: [Self; 10] = [
+        Self::BadRequest,
+        Self::UnknownAction,
+        Self::ScriptError,
+        Self::BadVerdict,
+        Self::UnknownNode,
+        Self::UnplaceableNode,
+        Self::ScriptLimit,
+        Self::NoNode,
+        Self::Overloaded,
+        Self::Internal,
+    ];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad-request",
+            Self::UnknownAction => "unknown-action",
+            Self::ScriptError => "script-error",
+            Self::BadVerdict => "bad-verdict",
+            Self::UnknownNode => "unknown-node",
+            Self::UnplaceableNode => "unplaceable-node",
+            Self::ScriptLimit => "script-limit",
+            Self::NoNode => "no-node",
+            Self::Overloaded => "overloaded",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The name that is written `name` on the wire.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == name)
+    }
+
+    /// The code that goes with the name.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::BadRequest => 400,
+            Self::UnknownAction => 404,
+            Self::ScriptError | Self::BadVerdict | Self::UnknownNode | Self::UnplaceableNode => 422,
+            Self::Overloaded => 429,
+            Self::Internal => 500,
+            Self::NoNode => 503,
+            Self::ScriptLimit => 504,
+        }
+    }
+}
+
+impl fmt::Display for FailureName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which limit a script passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitKind {
+    /// CPU time, or wall time where that is all there is.
+    Time,
+    /// Memory.
+    Memory,
+    /// What it returned or printed.
+    Output,
+    /// It took its process down.
+    Crash,
+}
+
+impl LimitKind {
+    /// The kind on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Memory => "memory",
+            Self::Output => "output",
+            Self::Crash => "crash",
+        }
+    }
+}
+
+/// What a script threw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thrown {
+    /// The error's name, e.g. `TypeError`; `Error` where something else was thrown.
+    pub name: String,
+    /// The error's own message.
+    pub message: String,
+}
+
+/// A place in an administrator's own source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The file, as the config or the command line names it.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// Why a request got no node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which kind of failure.
+    pub name: FailureName,
+    /// What happened, for the requester; a script's own words where it threw.
+    pub message: String,
+    /// The step that failed.
+    pub step: Option<Arc<str>>,
+    /// Where in its source.
+    pub position: Option<Position>,
+    /// Which limit was passed, for [`FailureName::ScriptLimit`].
+    pub limit: Option<LimitKind>,
+    /// What was thrown, for [`FailureName::ScriptError`].
+    pub thrown: Option<Thrown>,
+}
+
+impl Failure {
+    /// A failure with nothing but a message.
+    #[must_use]
+    pub fn new(name: FailureName, message: impl Into<String>) -> Self {
+        Self { name, message: message.into(), step: None, position: None, limit: None, thrown: None }
+    }
+
+    /// The same failure, said of `step`.
+    #[must_use]
+    pub fn at_step(mut self, step: &Arc<str>) -> Self {
+        self.step = Some(Arc::clone(step));
+        self
+    }
+
+    /// A `script-limit` of the given kind.
+    #[must_use]
+    pub fn limit(kind: LimitKind, message: impl Into<String>) -> Self {
+        Self { limit: Some(kind), ..Self::new(FailureName::ScriptLimit, message) }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.message)?;
+        match (&self.position, &self.step) {
+            (Some(position), _) => write!(f, " (at {position})"),
+            (None, Some(step)) => write!(f, " (step {step})"),
+            (None, None) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! The agent: reports one machine as a node of the cluster, when something changed and every so often.
+//!
+//! It writes one key of the bucket of nodes and reads nothing, so that it can run with no more rights than that. A
+//! broker that is away, a bucket that is gone, a command that fails: it says so, goes on with what it has and tries
+//! again; it ends when it is told to, and then takes its node out.
+
+pub mod health;
+pub mod metadata;
+mod put;
+pub mod report;
+pub mod reservations;
+pub mod sessions;
+pub mod static_data;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::backoff::{Backoff, spread};
+use super::jetstream::Keeping;
+use super::{Bus, LinkState, Namespace};
+use crate::model::report::MAX_ID_BYTES;
+use health::Machine;
+use put::{Bucket, PutError};
+use report::{Document, Identity, Parts, Unreportable};
+use sessions::{Sessions, SessionsCommand};
+use static_data::{StaticData, StaticDataError};
+
+/// Changes within this time become one report.
+const DEBOUNCE: Duration = Duration::from_millis(250);
+/// After a connection came to stand, agents report within this time, not all in one moment.
+const AFTER_CONNECT: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// While a failure lasts, the log repeats it this often.
+const REPEAT: Duration = Duration::from_secs(60);
+
+/// What an agent reports, and where.
+#[derive(Clone, Debug)]
+pub struct AgentSettings {
+    /// The cluster.
+    pub namespace: Namespace,
+    /// Who the node is.
+    pub identity: Identity,
+    /// Its metadata.
+    pub metadata: Map<String, Value>,
+    /// The file of its static data.
+    pub static_data: Option<PathBuf>,
+    /// The command that lists its sessions.
+    pub sessions: Option<SessionsCommand>,
+    /// How often it reports when nothing changes.
+    pub interval: Duration,
+    /// How long its report lives in a bucket that it has to make itself.
+    pub liveness: Duration,
+    /// How such a bucket is made.
+    pub keeping: Keeping,
+}
+
+/// Why an agent cannot run at all.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// It has no usable id.
+    #[error("a node id has 1 to {MAX_ID_BYTES} bytes without control characters, `{}` has not", .0.escape_debug())]
+    Id(String),
+    /// It would be stale between two reports.
+    #[error("an interval of {} s is too long: a node that is silent for {} s counts as gone", .interval.as_secs_f64(), .liveness.as_secs_f64())]
+    Interval {
+        /// The interval.
+        interval: Duration,
+        /// The limit.
+        liveness: Duration,
+    },
+    /// Its static data cannot be read at start.
+    #[error(transparent)]
+    StaticData(#[from] StaticDataError),
+    /// Its document would be refused.
+    #[error(transparent)]
+    Document(#[from] Unreportable),
+}
+
+/// An agent.
+#[derive(Debug)]
+pub struct Agent {
+    settings: AgentSettings,
+    machine: Machine,
+    static_data: watch::Receiver<StaticData>,
+    static_data_sender: Option<watch::Sender<StaticData>>,
+    sessions: watch::Receiver<Sessions>,
+    sessions_sender: Option<watch::Sender<Sessions>>,
+    warned: Vec<String>,
+    said: Said,
+}
+
+impl Agent {
+    /// An agent with these settings; reads the static data for the first time.
+    ///
+    /// # Errors
+    /// [`AgentError`] where it could never report.
+    pub fn new(settings: AgentSettings) -> Result<Self, AgentError> {
+        let id = &settings.identity.id;
+        if id.is_empty() || id.len() > MAX_ID_BYTES || id.chars().any(char::is_control) {
+            return Err(AgentError::Id(id.clone()));
+        }
+        let (interval, liveness) = (settings.interval, settings.liveness);
+        if interval.saturating_mul(2) > liveness {
+            return Err(AgentError::Interval { interval, liveness });
+        }
+        let data = settings.static_data.as_deref().map(static_data::read).transpose()?.unwrap_or_default();
+        let (static_data_sender, static_data) = watch::channel(StaticData { data: Arc::new(data), fault: None });
+        let (sessions_sender, sessions) = watch::channel(Sessions::default());
+        let mut agent = Self {
+            machine: Machine::new(),
+            static_data,
+            static_data_sender: settings.static_data.is_some().then_some(static_data_sender),
+            sessions,
+            sessions_sender: settings.sessions.is_some().then_some(sessions_sender),
+            settings,
+            warned: Vec::new(),
+            said: Said::default(),
+        };
+        // A node that can never be reported is better refused now.
+        agent.document()?;
+        Ok(agent)
+    }
+
+    /// The document of this moment, with the sessions listed once: for a look at it without a cluster.
+    ///
+    /// # Errors
+    /// [`AgentError::Document`] where it would be refused.
+    pub async fn once(mut self) -> Result<Document, AgentError> {
+        if let (Some(command), Some(sender)) = (&self.settings.sessions, &self.sessions_sender) {
+            let now = match sessions::list(command).await {
+                Ok(list) => Sessions { list: Some(Arc::new(list)), fault: None },
+                Err(error) => Sessions { list: None, fault: Some(error.to_string()) },
+            };
+            sender.send_replace(now);
+        }
+        Ok(self.document()?)
+    }
+
+    /// Reports over `bus` until `stop`, then takes the node out of the cluster.
+    pub async fn run(mut self, bus: Bus, stop: CancellationToken) {
+        self.say_what(&bus);
+        // Ends with this function, and with it whatever the sessions command runs at the moment.
+        let mut sources = JoinSet::new();
+        if let (Some(path), Some(sender)) = (self.settings.static_data.clone(), self.static_data_sender.take()) {
+            sources.spawn(static_data::follow(path, sender));
+        }
+        if let (Some(command), Some(sender)) = (self.settings.sessions.clone(), self.sessions_sender.take()) {
+            sources.spawn(sessions::follow(command, sender));
+        }
+        let mut bucket = Bucket::new(&bus, &self.settings);
+        stop.run_until_cancelled(self.report_for_ever(&bus, &mut bucket)).await;
+        drop(sources);
+        self.leave(&bus, &bucket).await;
+    }
+
+    /// Takes the node out, if that can be done at once; otherwise its report expires.
+    async fn leave(&self, bus: &Bus, bucket: &Bucket) {
+        let id = &self.settings.identity.id;
+        let left = if bus.is_connected() {
+            bucket.delete().await
+        } else {
+            Err(PutError::Silent("the connection is down".to_owned()))
+        };
+        match left {
+            Ok(()) => info!(node = id, "node `{id}` has left the cluster"),
+            Err(error) if self.said.reported => {
+                warn!(node = id, "node `{id}` could not say that it leaves, so its last report has to expire: {error}");
+            }
+            // It never was in the cluster, as far as anybody knows.
+            Err(error) => debug!(node = id, "{error}"),
+        }
+    }
+
+    async fn report_for_ever(&mut self, bus: &Bus, bucket: &mut Bucket) {
+        let mut link = bus.link();
+        let (mut changes, mut lists) = (self.static_data.clone(), self.sessions.clone());
+        let (mut pauses, mut known) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), 0);
+        // The first report waits for the first list of sessions, if one is to come, but not for long.
+        let mut due = Instant::now() + if self.settings.sessions.is_some() { DEBOUNCE * 4 } else { Duration::ZERO };
+        loop {
+            let connected = link.borrow_and_update().state == LinkState::Connected;
+            if connected && bus.connects() != known {
+                // The server may have forgotten us, or be another one.
+                if known > 0 {
+                    due = Instant::now() + spread(AFTER_CONNECT);
+                }
+                known = bus.connects();
+            }
+            tokio::select! {
+                Ok(()) = link.changed() => {}
+                Ok(()) = changes.changed() => due = due.min(Instant::now() + DEBOUNCE),
+                Ok(()) = lists.changed() => due = due.min(Instant::now() + DEBOUNCE),
+                () = tokio::time::sleep_until(due), if connected => {
+                    // What changed up to now is in this report.
+                    changes.mark_unchanged();
+                    lists.mark_unchanged();
+                    due = Instant::now() + match self.report(bucket).await {
+                        Ok(bytes) => {
+                            pauses.succeeded();
+                            self.said.worked(&self.settings.identity.id, bytes);
+                            jittered(self.settings.interval)
+                        }
+                        Err(reason) => {
+                            self.said.failed(reason);
+                            pauses.failed().min(self.settings.interval)
+                        }
+                    };
+                }
+                // Only where the link is given up for good.
+                else => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Makes a report and puts it into the bucket; says how large it was, or why it is not there.
+    async fn report(&mut self, bucket: &mut Bucket) -> Result<usize, String> {
+        let document = self.document().map_err(|refused| refused.to_string())?;
+        self.warn(&document);
+        let bytes = document.text.len();
+        let revision = bucket.put(document.text).await.map_err(|error| error.to_string())?;
+        debug!(revision, bytes, "reported");
+        Ok(bytes)
+    }
+
+    fn document(&mut self) -> Result<Document, Unreportable> {
+        let (static_data, sessions) = (self.static_data.borrow().clone(), self.sessions.borrow().clone());
+        let sessions_fault = sessions.fault.map(|fault| match &sessions.list {
+            Some(_) => format!("the sessions are old: the sessions command {fault}"),
+            None => format!("the sessions are not known: the sessions command {fault}"),
+        });
+        let static_fault = static_data.fault.map(|fault| format!("the static data is old: {fault}"));
+        report::compose(Parts {
+            identity: &self.settings.identity,
+            health: self.machine.health(Timestamp::now()),
+            sessions: sessions.list.as_ref().map(|list| list.as_slice()),
+            metadata: &self.settings.metadata,
+            static_data: self.settings.static_data.is_some().then_some(&*static_data.data),
+            warnings: sessions_fault.into_iter().chain(static_fault).collect(),
+        })
+    }
+
+    /// Says what the document says against itself, once; the sources said their own faults already.
+    fn warn(&mut self, document: &Document) {
+        for warning in document.warnings.iter().filter(|warning| warning.starts_with("sessions are reported")) {
+            // The size in the text changes all the time.
+            let kind = warning.split(':').next().unwrap_or_default();
+            if !self.warned.iter().any(|known| known == kind) {
+                warn!("{warning}");
+                self.warned.push(kind.to_owned());
+            }
+        }
+        if document.warnings.is_empty() {
+            self.warned.clear();
+        }
+    }
+
+    fn say_what(&self, bus: &Bus) {
+        let AgentSettings { identity, metadata, static_data, sessions, interval, namespace, .. } = &self.settings;
+        let address = identity.urls.first().unwrap_or(&identity.hostname);
+        let (bucket, seconds, servers) = (namespace.nodes_bucket(), interval.as_secs_f64(), bus.servers());
+        info!(
+            node = identity.id,
+            "reporting node `{}` at {address} to `{bucket}` on {servers} every {seconds} s", identity.id
+        );
+        let sessions =
+            sessions.as_ref().map_or("not reported".to_owned(), |command| format!("from `{}`", command.line));
+        let static_data = static_data.as_ref().map_or("none".to_owned(), |path| format!("`{}`", path.display()));
+        let metadata = metadata.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        info!(
+            "sessions: {sessions}; static data: {static_data}; metadata: {}; services: {}",
+            if metadata.is_empty() { "none" } else { &metadata },
+            identity.services.join(", "),
+        );
+    }
+}
+
+/// Between 80 and 100 percent, so that agents started together do not report together.
+fn jittered(interval: Duration) -> Duration {
+    interval.mul_f64(0.6) + spread(interval.mul_f64(0.4))
+}
+
+/// What the log said about reporting.
+#[derive(Debug, Default)]
+struct Said {
+    reported: bool,
+    failing: Option<(String, Instant)>,
+}
+
+impl Said {
+    fn worked(&mut self, id: &str, bytes: usize) {
+        if !std::mem::replace(&mut self.reported, true) {
+            info!(node = id, "node `{id}` is in the cluster: {bytes} bytes reported");
+        } else if self.failing.is_some() {
+            info!(node = id, "node `{id}` is reported again");
+        }
+        self.failing = None;
+    }
+
+    fn failed(&mut self, reason: String) {
+        let known = self.failing.as_ref().is_some_and(|(known, at)| *known == reason && at.elapsed() < REPEAT);
+        if !known {
+            warn!("the node could not be reported: {reason}; trying again until it can");
+            self.failing = Some((reason, Instant::now()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(id: &str) -> AgentSettings {
+        AgentSettings {
+            namespace: Namespace::default(),
+            identity: Identity { id: id.to_owned(), ..Identity::default() },
+            metadata: Map::new(),
+            static_data: None,
+            sessions: None,
+            interval: Duration::from_secs(15),
+            liveness: Duration::from_secs(90),
+            keeping: Keeping::default(),
+        }
+    }
+
+    #[test]
+    fn what_could_never_report_is_refused_at_start() {
+        for id in ["", "a\nb", &"x".repeat(256)] {
+            assert!(matches!(Agent::new(settings(id)), Err(AgentError::Id(_))), "{id:?}");
+        }
+        let slow = AgentSettings { interval: Duration::from_secs(60), ..settings("a") };
+        assert!(Agent::new(slow).unwrap_err().to_string().starts_with("an interval of 60 s is too long"));
+        let missing = AgentSettings { static_data: Some("/nonexistent".into()), ..settings("a") };
+        assert!(matches!(Agent::new(missing), Err(AgentError::StaticData(_))));
+        assert!(Agent::new(settings("a..b *ü")).is_ok());
+    }
+
+    #[tokio::test]
+    async fn once_is_the_whole_document() {
+        let command = |line: &str| SessionsCommand {
+            line: line.to_owned(),
+            every: Duration::from_secs(5),
+            limit: Duration::from_secs(30),
+        };
+        let with = |line| AgentSettings { sessions: Some(command(line)), ..settings("a") };
+        let document = Agent::new(with("echo '[\"s\"]'")).unwrap().once().await.unwrap();
+        let node: Value = serde_json::from_str(&document.text).unwrap();
+        assert_eq!(node["nodeData"]["sessions"], serde_json::json!(["s"]));
+        let document = Agent::new(with("exit 1")).unwrap().once().await.unwrap();
+        let node: Value = serde_json::from_str(&document.text).unwrap();
+        assert_eq!(node["nodeData"].get("sessions"), None);
+        assert!(document.warnings[0].starts_with("the sessions are not known: the sessions command ended with"));
+    }
+
+    #[test]
+    fn intervals_are_never_longer_than_asked() {
+        for _ in 0..100 {
+            let pause = jittered(Duration::from_secs(10));
+            assert!(pause >= Duration::from_secs(8) && pause <= Duration::from_secs(10));
+        }
+    }
+}

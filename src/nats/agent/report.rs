@@ -1,0 +1,204 @@
+//! The node document: put together from its parts, and made to fit where they are too large together.
+//!
+//! A document that the service would refuse is worth nothing, so what is sent is read here first by the service's own
+//! rules. What had to be left out is said in the document itself and in the log.
+
+use serde_json::{Map, Value, json};
+
+use crate::model::Report;
+use crate::model::report::MAX_DOCUMENT_BYTES;
+
+/// The fields of a session that placements read.
+const ESSENTIAL: [&str; 9] =
+    ["id", "sessionId", "user", "login", "username", "name", "state", "reservation", "serverId"];
+
+/// Who the node is, as its administrator says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Its id in the cluster.
+    pub id: String,
+    /// Its name for people.
+    pub hostname: String,
+    /// Where its sessions are reached.
+    pub urls: Vec<String>,
+    /// The most sessions that it takes.
+    pub max_sessions: Option<u64>,
+    /// The names of the services that it runs.
+    pub services: Vec<String>,
+    /// Whether it takes no new sessions, by its own word.
+    pub cordoned: bool,
+}
+
+/// What a document is made of.
+#[derive(Clone, Debug)]
+pub struct Parts<'a> {
+    /// Who the node is.
+    pub identity: &'a Identity,
+    /// Its health.
+    pub health: Value,
+    /// Its sessions; absent where they are not known.
+    pub sessions: Option<&'a [Value]>,
+    /// Its metadata.
+    pub metadata: &'a Map<String, Value>,
+    /// Its static data; absent where it has no file of it.
+    pub static_data: Option<&'a Map<String, Value>>,
+    /// What an administrator should know about this report.
+    pub warnings: Vec<String>,
+}
+
+/// A document that fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Its text.
+    pub text: String,
+    /// What an administrator should know about it.
+    pub warnings: Vec<String>,
+}
+
+/// Why no document could be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this node's document would be refused: {0}")]
+pub struct Unreportable(String);
+
+/// The document of these parts, with less of the sessions where all of them are too much.
+///
+/// # Errors
+/// [`Unreportable`] where it would be refused whatever is left out of the sessions.
+pub fn compose(mut parts: Parts<'_>) -> Result<Document, Unreportable> {
+    let Some(sessions) = parts.sessions else { return judged(&parts, Value::Null) };
+    let refused = match judged(&parts, Value::Array(sessions.to_vec())) {
+        Err(refused) => refused,
+        whole => return whole,
+    };
+    parts.warnings.push(format!("sessions are reported with their essential fields alone: {}", refused.0));
+    let refused = match judged(&parts, sessions.iter().map(essential).collect()) {
+        Err(refused) => refused,
+        essential => return essential,
+    };
+    parts.warnings.pop();
+    parts.warnings.push(format!("sessions are reported as a number alone: {}", refused.0));
+    judged(&parts, sessions.len().into())
+}
+
+/// The document, if the service will take it.
+fn judged(parts: &Parts<'_>, sessions: Value) -> Result<Document, Unreportable> {
+    let text = document(parts, sessions).to_string();
+    if text.len() > MAX_DOCUMENT_BYTES {
+        return Err(Unreportable(format!("it has {} bytes, at most {MAX_DOCUMENT_BYTES} are taken", text.len())));
+    }
+    match Report::parse(text.as_bytes()) {
+        Ok(_) => Ok(Document { text, warnings: parts.warnings.clone() }),
+        Err(error) => Err(Unreportable(error.to_string())),
+    }
+}
+
+fn document(parts: &Parts<'_>, sessions: Value) -> Value {
+    let identity = parts.identity;
+    let services: Vec<Value> = identity.services.iter().map(|name| json!({"name": name})).collect();
+    let mut data = json!({"health": parts.health, "services": services});
+    let mut node = json!({
+        "id": identity.id,
+        "hostname": identity.hostname,
+        "urls": identity.urls,
+        "cordoned": identity.cordoned,
+        "metadata": parts.metadata,
+        "agent": {"version": env!("CARGO_PKG_VERSION"), "warnings": parts.warnings},
+    });
+    if let Some(data) = data.as_object_mut().filter(|_| !sessions.is_null()) {
+        data.insert("sessions".to_owned(), sessions);
+    }
+    if let Some(node) = node.as_object_mut() {
+        node.insert("nodeData".to_owned(), data);
+        node.extend(parts.static_data.map(|data| ("staticData".to_owned(), Value::Object(data.clone()))));
+        node.extend(identity.max_sessions.map(|max| ("maxSessions".to_owned(), json!(max))));
+    }
+    node
+}
+
+fn essential(session: &Value) -> Value {
+    match session {
+        Value::Object(session) => {
+            let kept = session.iter().filter(|(name, _)| ESSENTIAL.contains(&name.as_str()));
+            Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+        }
+        id => id.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::report::Sessions;
+
+    fn identity() -> Identity {
+        let services = vec!["launcher".to_owned()];
+        Identity { id: "a".to_owned(), hostname: "host-a".to_owned(), services, ..Identity::default() }
+    }
+
+    fn composed(sessions: Option<&[Value]>) -> Document {
+        let (identity, metadata) = (identity(), Map::from_iter([("gpu".to_owned(), json!("a100"))]));
+        let static_data = Map::from_iter([("weight".to_owned(), json!(2))]);
+        let parts = Parts {
+            identity: &identity,
+            health: json!({"mem": {"free": 5}}),
+            sessions,
+            metadata: &metadata,
+            static_data: Some(&static_data),
+            warnings: Vec::new(),
+        };
+        compose(parts).unwrap()
+    }
+
+    fn sessions_of(document: &Document) -> Sessions {
+        Report::parse(document.text.as_bytes()).unwrap().sessions
+    }
+
+    #[test]
+    fn a_document_is_a_fastx_node() {
+        let document = composed(Some(&[json!({"id": "s", "user": "ann"})]));
+        let node: Value = serde_json::from_str(&document.text).unwrap();
+        assert_eq!(node["nodeData"]["services"], json!([{"name": "launcher"}]));
+        assert_eq!(node["nodeData"]["health"]["mem"]["free"], 5);
+        assert_eq!((&node["metadata"]["gpu"], &node["staticData"]["weight"]), (&json!("a100"), &json!(2)));
+        assert_eq!(node.get("maxSessions"), None);
+        let report = Report::parse(document.text.as_bytes()).unwrap();
+        assert!(report.services.contains("launcher"));
+        assert_eq!(report.figures.weight, Some(2.0));
+        assert_eq!(sessions_of(&composed(None)), Sessions::Unknown, "unknown is not empty");
+    }
+
+    #[test]
+    fn too_much_is_left_out_in_steps_and_said() {
+        let session = |extra: usize| json!({"id": "s", "user": "ann", "x": "y".repeat(extra)});
+        let list = vec![session(1); 100];
+        assert_eq!(composed(Some(&list)).warnings, Vec::<String>::new());
+
+        let list = vec![session(1000); 100];
+        let document = composed(Some(&list));
+        assert!(matches!(sessions_of(&document), Sessions::List(list) if list.len() == 100));
+        assert!(document.text.contains(r#""warnings":["sessions are reported with their essential fields alone"#));
+        assert!(!document.text.contains("yyy"));
+
+        let list = vec![session(1); 9000];
+        let document = composed(Some(&list));
+        assert_eq!(sessions_of(&document), Sessions::Count(9000));
+        assert!(
+            matches!(document.warnings.as_slice(), [only] if only.starts_with("sessions are reported as a number"))
+        );
+    }
+
+    #[test]
+    fn what_can_never_be_reported_is_an_error() {
+        let identity = Identity { urls: vec!["u".repeat(MAX_DOCUMENT_BYTES)], ..identity() };
+        let metadata = Map::new();
+        let parts = Parts {
+            identity: &identity,
+            health: json!({}),
+            sessions: None,
+            metadata: &metadata,
+            static_data: None,
+            warnings: vec![],
+        };
+        assert!(compose(parts).unwrap_err().to_string().contains("at most 65536"));
+    }
+}

@@ -1,0 +1,183 @@
+//! Static data: a JSON object that an administrator keeps in a file, watched, so that an edit counts at once.
+//!
+//! An edit that cannot be read leaves the last good one in force and is said; a half-written file is given a moment
+//! first. The folder is watched rather than the file, because editors and config management replace files; and the
+//! file is looked at every few seconds anyway, because network file systems tell nobody.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::{RecursiveMode, Watcher};
+use serde_json::{Map, Value};
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+use crate::model::json::{self, JsonError, JsonLimits};
+
+/// The largest file.
+pub const MAX_BYTES: usize = 32 * 1024;
+/// Two levels less than a node document may have, which it becomes part of.
+const LIMITS: JsonLimits = JsonLimits { max_bytes: MAX_BYTES, max_depth: json::MAX_DEPTH - 2 };
+const LOOK: Duration = Duration::from_secs(5);
+/// How long a file may be half-written.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// Why a file holds no static data.
+#[derive(Debug, thiserror::Error)]
+pub enum StaticDataError {
+    /// It cannot be read.
+    #[error("the static data `{}` cannot be read: {reason}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// It holds no acceptable JSON.
+    #[error("the static data `{}`: {reason}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: JsonError,
+    },
+    /// It holds something else.
+    #[error("the static data `{}` is {found}, expected an object", path.display())]
+    NotAnObject {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+}
+
+/// The static data in force, and what is wrong with the file at the moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StaticData {
+    /// The last good content.
+    pub data: Arc<Map<String, Value>>,
+    /// Why the file's present content is not in force.
+    pub fault: Option<String>,
+}
+
+/// Reads the file once.
+///
+/// # Errors
+/// [`StaticDataError`] names the file and what is wrong with it.
+pub fn read(path: &Path) -> Result<Map<String, Value>, StaticDataError> {
+    let unreadable = |reason| StaticDataError::Unreadable { path: path.to_owned(), reason };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut text = Vec::new();
+    // One byte beyond the limit is enough to see that it is passed; a device or a log could be endless.
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_BYTES as u64 + 1), &mut text).map_err(unreadable)?;
+    match json::parse(&text, LIMITS).map_err(|reason| StaticDataError::Json { path: path.to_owned(), reason })? {
+        Value::Object(data) => Ok(data),
+        other => Err(StaticDataError::NotAnObject { path: path.to_owned(), found: json::kind(&other) }),
+    }
+}
+
+/// Follows the file at `path`, from the content `first` on, and never ends by itself.
+pub async fn follow(path: PathBuf, current: watch::Sender<StaticData>) {
+    let (touched, mut touches) = mpsc::channel(1);
+    let _watcher = watcher(&path, touched);
+    loop {
+        // The sender goes where the folder cannot be watched; then only the clock wakes us.
+        tokio::select! {
+            Some(()) = touches.recv() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        let outcome = match read(&path) {
+            Err(_perhaps_half_written) => {
+                tokio::time::sleep(SETTLE).await;
+                read(&path)
+            }
+            good => good,
+        };
+        match outcome {
+            Ok(data) => accept(&current, data),
+            Err(error) => refuse(&current, &error),
+        }
+    }
+}
+
+fn accept(current: &watch::Sender<StaticData>, data: Map<String, Value>) {
+    current.send_if_modified(|known| {
+        let changed = *known.data != data || known.fault.is_some();
+        if changed {
+            info!("the static data was read again: {} values", data.len());
+            *known = StaticData { data: Arc::new(data), fault: None };
+        }
+        changed
+    });
+}
+
+fn refuse(current: &watch::Sender<StaticData>, error: &StaticDataError) {
+    let fault = error.to_string();
+    current.send_if_modified(|known| {
+        let news = known.fault.as_deref() != Some(&fault);
+        if news {
+            warn!("{fault}; the last good one stays in force");
+            known.fault = Some(fault);
+        }
+        news
+    });
+}
+
+fn watcher(path: &Path, touched: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let watch = || {
+        let mut watcher = notify::recommended_watcher(move |_event: notify::Result<notify::Event>| {
+            // A full queue already says that something happened.
+            let _ = touched.try_send(());
+        })?;
+        watcher.watch(folder, RecursiveMode::NonRecursive)?;
+        Ok::<_, notify::Error>(watcher)
+    };
+    match watch() {
+        Ok(watcher) => Some(watcher),
+        Err(error) => {
+            let seconds = LOOK.as_secs();
+            warn!("`{}` cannot be watched, it is looked at every {seconds} s instead: {error}", folder.display());
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(content: &[u8]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        file
+    }
+
+    #[test]
+    fn types_are_kept_and_everything_else_is_named() {
+        let good = read(file(br#"{"gpu": true, "users": ["ann"], "weight": 2}"#).path()).unwrap();
+        assert_eq!(good.get("gpu"), Some(&Value::Bool(true)));
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(80), "]".repeat(80));
+        let large = vec![b' '; MAX_BYTES + 1];
+        let cases: [(&[u8], &str); 6] = [
+            (b"", "not valid JSON"),
+            (b"{\"a\": NaN}", "not valid JSON"),
+            (b"[1]", "is a list, expected an object"),
+            (b"\"\xff\"", "not valid JSON"),
+            (deep.as_bytes(), "nested deeper"),
+            (&large, "at most 32768"),
+        ];
+        for (content, expected) in cases {
+            let file = file(content);
+            let error = read(file.path()).unwrap_err().to_string();
+            assert!(error.contains(expected) && error.contains(file.path().to_str().unwrap()), "{error}");
+        }
+        assert!(read(Path::new("/nonexistent")).unwrap_err().to_string().contains("cannot be read"));
+    }
+
+    #[test]
+    fn an_endless_file_is_refused() {
+        assert!(matches!(read(Path::new("/dev/zero")), Err(StaticDataError::Json { .. })));
+    }
+}

@@ -1,0 +1,250 @@
+//! What the registry makes of reports, silence, marks and losses, moved by hand.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::journal::Happening;
+use super::liveness::{LIMIT, RETENTION};
+use super::marks::{MarkStore, Word};
+use super::memory::Hand;
+use super::{Registry, RegistryEvent};
+use crate::model::{Change, Cluster};
+
+/// A front that only keeps the cluster.
+struct Front {
+    cluster: Cluster,
+    events: mpsc::UnboundedReceiver<RegistryEvent>,
+}
+
+impl Front {
+    /// Takes every event that is there; the ones that change nothing are returned.
+    fn hear(&mut self) -> Vec<RegistryEvent> {
+        let mut others = Vec::new();
+        while let Ok(event) = self.events.try_recv() {
+            match event {
+                RegistryEvent::Change(change) => self.cluster.apply(change),
+                other => others.push(other),
+            }
+        }
+        others
+    }
+
+    /// The ids of the nodes, stale ones with a `-`, cordoned ones with a `#`, cooling ones with a `~`.
+    fn nodes(&mut self) -> String {
+        self.hear();
+        let shown = self.cluster.nodes().map(|(_, node)| {
+            let signs = [(node.is_stale(), "-"), (node.is_cordoned(), "#"), (node.marks().cooling_down, "~")];
+            signs.into_iter().filter(|(is, _)| *is).fold(node.id().to_string(), |shown, (_, sign)| shown + sign)
+        });
+        shown.collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn setup() -> (Registry, Hand, Front) {
+    let (registry, hand, events) = Registry::in_memory();
+    (registry, hand, Front { cluster: Cluster::default(), events })
+}
+
+fn document(id: &str) -> Vec<u8> {
+    json!({"id": id, "urls": [format!("https://{id}:3300")]}).to_string().into_bytes()
+}
+
+fn word() -> Word {
+    Word { by: "ann".to_owned(), at_ms: 1, reason: "kernel".to_owned() }
+}
+
+async fn history(registry: &Registry, node: &str, length: usize) -> Vec<(Happening, String)> {
+    loop {
+        let history = registry.history(node, 100).await.unwrap();
+        if history.len() >= length {
+            return history.into_iter().map(|kept| (kept.record.event, kept.record.reason)).collect();
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_comes_goes_stale_comes_back_leaves_and_is_remembered() {
+    let (registry, mut hand, mut front) = setup();
+    assert_eq!(front.hear(), [RegistryEvent::Ready { nodes: 0 }]);
+    hand.report("a", &document("a"));
+    hand.report("b", &document("b"));
+    assert_eq!(front.nodes(), "a b");
+    hand.forward(Duration::from_secs(60));
+    hand.report("b", &document("b"));
+    hand.forward(Duration::from_secs(30));
+    assert_eq!(front.nodes(), "a- b");
+    hand.report("a", &document("a"));
+    assert_eq!(front.nodes(), "a b");
+    hand.leave("a");
+    assert_eq!(front.nodes(), "b");
+    hand.forward(LIMIT + RETENTION);
+    assert_eq!(front.nodes(), "");
+    let history = history(&registry, "a", 4).await;
+    let silent = "has not reported for 90 s".to_owned();
+    assert_eq!(
+        history,
+        [
+            (Happening::Joined, String::new()),
+            (Happening::Left, silent),
+            (Happening::Joined, String::new()),
+            (Happening::Left, "it said so".to_owned()),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_poisoned_document_costs_its_own_node_alone() {
+    let (_registry, mut hand, mut front) = setup();
+    hand.report("a", &document("a"));
+    hand.report("b", &document("b"));
+    let deep = format!(r#"{{"id":"a","x":{}1{}}}"#, "[".repeat(16_000), "]".repeat(16_000));
+    let poisons: [&[u8]; 7] = [
+        b"",
+        b"{\"id\":\"a\",\"freemem\":NaN}",
+        b"[1]",
+        b"{\"id\":\"b\"}",
+        b"{\"id\":\"a\",\"urls\":7}",
+        deep.as_bytes(),
+        &vec![b' '; 1 << 20],
+    ];
+    front.hear();
+    for poison in poisons {
+        hand.report("a", poison);
+        let refused = front.hear();
+        assert!(matches!(refused.as_slice(), [RegistryEvent::Refused { node: Some(node), .. }] if **node == *"a"));
+    }
+    hand.put("a..b".to_owned(), Some(document("a..b").into()));
+    assert!(matches!(front.hear().as_slice(), [RegistryEvent::Refused { node: None, key, .. }] if key == "a..b"));
+    assert_eq!(hand.refused(), 8);
+    assert_eq!(front.nodes(), "a b", "the last good report stays");
+    hand.forward(Duration::from_secs(80));
+    hand.report("a", b"[");
+    hand.report("b", &document("b"));
+    hand.forward(Duration::from_secs(10));
+    assert_eq!(front.nodes(), "a- b", "and is no sign of life");
+    hand.report("a", &document("a"));
+    assert_eq!(front.nodes(), "a b");
+}
+
+#[tokio::test]
+async fn odd_ids_are_nodes_like_any_other() {
+    let (_registry, mut hand, mut front) = setup();
+    for id in ["a..b", "host:7070", "*", "ü", "a b", "a/b"] {
+        hand.report(id, &document(id));
+    }
+    assert_eq!(front.nodes(), "* a b a..b a/b host:7070 ü");
+}
+
+#[tokio::test]
+async fn marks_reach_the_cluster_and_end_by_themselves() {
+    let (registry, mut hand, mut front) = setup();
+    hand.report("a", &document("a"));
+    registry.cordon("a", word()).await.unwrap();
+    registry.cool_down("a", 5_000, word()).await.unwrap();
+    hand.see_marks();
+    assert_eq!(front.nodes(), "a#~");
+    assert_eq!(registry.mark("a").unwrap().cordoned, Some(word()));
+    registry.uncordon("a", word()).await.unwrap();
+    hand.forward(Duration::from_millis(4_999));
+    assert_eq!(front.nodes(), "a~");
+    hand.forward(Duration::from_millis(1));
+    assert_eq!(front.nodes(), "a");
+    hand.leave("a");
+    registry.cordon("a", word()).await.unwrap();
+    hand.see_marks();
+    hand.report("a", &document("a"));
+    assert_eq!(front.nodes(), "a#", "a mark outlives its node's absence");
+    let events: Vec<_> = history(&registry, "a", 6).await.into_iter().map(|(event, _)| event).collect();
+    use Happening::{Cordoned, Joined, Left, Uncordoned};
+    assert_eq!(events.len(), 6);
+    for (event, times) in [(Joined, 2), (Cordoned, 2), (Uncordoned, 1), (Left, 1)] {
+        assert_eq!(events.iter().filter(|other| **other == event).count(), times, "{event:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_mark_that_cannot_be_read_lifts_nothing() {
+    let (registry, mut hand, mut front) = setup();
+    hand.report("a", &document("a"));
+    registry.cordon("a", word()).await.unwrap();
+    hand.see_marks();
+    hand.store.write("a", 1, Some("{\"cordoned\":7}".into())).await.unwrap();
+    hand.see_marks();
+    let refused = front.hear();
+    assert!(matches!(refused.last(), Some(RegistryEvent::Refused { node: Some(_), key, .. }) if key == "mark a"));
+    assert_eq!(front.nodes(), "a#");
+}
+
+#[tokio::test]
+async fn a_process_that_did_not_run_holds_it_against_nobody() {
+    let (_registry, mut hand, mut front) = setup();
+    hand.report("a", &document("a"));
+    hand.forward(Duration::from_secs(50));
+    hand.leap(Duration::from_secs(5_000));
+    assert_eq!(front.nodes(), "a");
+    hand.forward(Duration::from_secs(39));
+    assert_eq!(front.nodes(), "a");
+    hand.forward(Duration::from_secs(1));
+    assert_eq!(front.nodes(), "a-");
+}
+
+#[tokio::test]
+async fn a_loss_is_said_once_per_reason() {
+    let (_registry, mut hand, mut front) = setup();
+    front.hear();
+    for reason in ["x", "x", "y"] {
+        hand.lose(reason);
+    }
+    let lost = |reason: &str| RegistryEvent::Lost { reason: reason.to_owned() };
+    assert_eq!(front.hear(), [lost("x"), lost("y")]);
+    hand.recover([]);
+    hand.lose("y");
+    assert_eq!(front.hear(), [RegistryEvent::Ready { nodes: 0 }, lost("y")]);
+}
+
+#[tokio::test]
+async fn a_lost_view_stays_as_it_was_and_a_new_bucket_gives_time() {
+    let (_registry, mut hand, mut front) = setup();
+    hand.report("a", &document("a"));
+    hand.report("b", &document("b"));
+    hand.forward(Duration::from_secs(30));
+    hand.lose("the broker is away");
+    hand.forward(Duration::from_secs(3_000));
+    assert_eq!(front.nodes(), "a b", "the silence is ours");
+    let a = document("a");
+    hand.recover([("a", a.as_slice())]);
+    assert_eq!(front.hear(), [RegistryEvent::Ready { nodes: 2 }]);
+    hand.forward(Duration::from_secs(59));
+    assert_eq!(front.nodes(), "a b");
+    hand.forward(Duration::from_secs(1));
+    assert_eq!(front.nodes(), "a b-");
+}
+
+#[tokio::test]
+async fn what_is_gone_from_the_same_bucket_is_stale_at_once() {
+    let (_registry, mut hand, mut front) = setup();
+    for id in ["a", "b", "c"] {
+        hand.report(id, &document(id));
+    }
+    hand.lose("the broker is away");
+    let a = document("a");
+    hand.resume([("a", a.as_slice()), ("b", b"[".as_slice())]);
+    assert_eq!(front.nodes(), "a b c-", "a document that cannot be read is no sign of absence");
+    let c = document("c");
+    hand.resume([("a", a.as_slice()), ("b", b"[".as_slice()), ("c", c.as_slice())]);
+    assert_eq!(front.nodes(), "a b c");
+    hand.forward(LIMIT);
+    assert_eq!(front.nodes(), "a- b- c-");
+}
+
+#[tokio::test]
+async fn every_report_is_one_change() {
+    let (_registry, mut hand, mut front) = setup();
+    front.hear();
+    hand.report("a", &document("a"));
+    assert!(matches!(front.events.try_recv(), Ok(RegistryEvent::Change(Change::Report(_)))));
+    assert!(front.events.try_recv().is_err());
+}

@@ -1,0 +1,377 @@
+//! The agent as an administrator runs it: the binary, over a real NATS server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+use async_nats::jetstream::{self, kv};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use support::eventually;
+use support::nats::Nats;
+use tempfile::TempDir;
+use whither::model::Report;
+use whither::nats::subjects::encode_key;
+
+/// So rarely does an agent report when nothing changes that a test would fail before.
+const RARELY: &str = "44";
+
+/// A running agent.
+struct Agent {
+    process: Child,
+    folder: TempDir,
+}
+
+impl Agent {
+    fn start(nats: &Nats, arguments: &[&str]) -> Self {
+        Self::with(nats, arguments, &[])
+    }
+
+    fn with(nats: &Nats, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let process = command()
+            .args(["--nats", &nats.url()])
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { process, folder }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    async fn says(&self, words: &str) {
+        eventually(&format!("the agent says `{words}`"), || async { self.log().contains(words).then_some(()) }).await;
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap(), signal).unwrap();
+    }
+
+    async fn ends(&mut self) -> ExitStatus {
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            eprintln!("the agent's log:\n{}", self.log());
+        }
+    }
+}
+
+/// `whither agent` with nothing from this environment that it reads.
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_whither"));
+    let ours = |name: &str| name.starts_with("WHITHER_") || name.starts_with("METADATA_");
+    for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
+        command.env_remove(name);
+    }
+    command.arg("agent");
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    command().args(arguments).output().unwrap()
+}
+
+fn file(folder: &Path, name: &str, content: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+/// Puts a file in the place of another in one step, as config management does.
+fn replace(path: &Path, content: &str) {
+    let new = path.with_extension("new");
+    std::fs::write(&new, content).unwrap();
+    std::fs::rename(new, path).unwrap();
+}
+
+async fn bucket(nats: &Nats) -> kv::Store {
+    let js = jetstream::new(nats.client().await);
+    eventually("the bucket is there", || async { js.get_key_value("whither_nodes").await.ok() }).await
+}
+
+/// Waits for a report of the node `id` that is as it should be.
+async fn reported(nats: &Nats, id: &str, should: impl Fn(&Value) -> bool) -> Value {
+    let (bucket, key) = (bucket(nats).await, encode_key(id));
+    eventually(&format!("node `{id}` reports what it should"), || async {
+        let text = bucket.get(&key).await.ok()??;
+        let node: Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(&*Report::parse(&text).unwrap().id, id, "the service takes every report");
+        should(&node).then_some(node)
+    })
+    .await
+}
+
+async fn is_gone(nats: &Nats, id: &str) -> bool {
+    bucket(nats).await.get(&encode_key(id)).await.unwrap().is_none()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_becomes_a_node_and_leaves_when_told_to() {
+    let nats = Nats::start();
+    for (id, signal) in [("node-1", Signal::TERM), ("host:7070 *ü..", Signal::INT)] {
+        let url = "https://node:3300";
+        let options = ["--id", id, "--url", url, "--url", "b", "--max-sessions", "7", "--interval", RARELY];
+        let mut agent = Agent::with(&nats, &options, &[("METADATA_GPU", "a100"), ("METADATA_site", "b 2")]);
+        let node = reported(&nats, id, |_| true).await;
+        assert_eq!(node["urls"], json!([url, "b"]));
+        assert_eq!(node["metadata"], json!({"GPU": "a100", "gpu": "a100", "site": "b 2"}));
+        assert_eq!((&node["maxSessions"], &node["cordoned"]), (&json!(7), &json!(false)));
+        assert_eq!(node["nodeData"]["services"], json!([{"name": "launcher"}]));
+        assert!(node["nodeData"]["health"]["mem"]["percent"].as_f64().unwrap() <= 100.0);
+        assert_eq!(node["nodeData"].get("sessions"), None, "nobody said anything about sessions");
+        agent.says(&format!("reporting node `{id}` at {url} to `whither_nodes` on {}", nats.url())).await;
+        agent.says("is in the cluster").await;
+        agent.signal(signal);
+        assert!(agent.ends().await.success());
+        assert!(is_gone(&nats, id).await);
+        assert!(agent.log().contains("has left the cluster"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn static_data_follows_its_file_and_outlives_a_broken_edit() {
+    let nats = Nats::start();
+    let folder = TempDir::new().unwrap();
+    let path = file(folder.path(), "node.json", r#"{"gpu": true, "weight": 2}"#);
+    let options = ["--id", "a", "--interval", RARELY, "--static-data", path.to_str().unwrap()];
+    let agent = Agent::start(&nats, &options);
+    let is = |data: Value| move |node: &Value| node["staticData"] == data;
+    reported(&nats, "a", is(json!({"gpu": true, "weight": 2}))).await;
+
+    replace(&path, r#"{"gpu": false}"#);
+    reported(&nats, "a", is(json!({"gpu": false}))).await;
+    std::fs::write(&path, r#"{"gpu": [1]}"#).unwrap();
+    reported(&nats, "a", is(json!({"gpu": [1]}))).await;
+
+    std::fs::write(&path, r#"{"gpu": "#).unwrap();
+    let warned = |node: &Value| node["agent"]["warnings"][0].as_str().is_some_and(|text| text.contains("node.json"));
+    let node = reported(&nats, "a", warned).await;
+    assert_eq!(node["staticData"], json!({"gpu": [1]}));
+    assert!(agent.log().contains("the last good one stays in force"));
+    std::fs::remove_file(&path).unwrap();
+    agent.says("cannot be read").await;
+
+    replace(&path, r#"{"back": 1}"#);
+    let node = reported(&nats, "a", is(json!({"back": 1}))).await;
+    assert_eq!(node["agent"]["warnings"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_follow_their_command_and_outlive_its_failure() {
+    let nats = Nats::start();
+    let folder = TempDir::new().unwrap();
+    let mut session = Command::new("sleep").arg("1000").env("WHITHER_RESERVATION", "r-7").spawn().unwrap();
+    let first = json!([{"id": "s1", "user": "ann", "pid": session.id()}, "s2"]);
+    let path = file(folder.path(), "sessions", &first.to_string());
+    let line = format!("cat {}", path.display());
+    let options = ["--id", "a", "--interval", RARELY, "--sessions-interval", "0.2", "--sessions-command", &line];
+    let mut agent = Agent::start(&nats, &options);
+    let node = reported(&nats, "a", |node| node["nodeData"]["sessions"].is_array()).await;
+    assert_eq!(node["nodeData"]["sessions"][0]["reservation"], "r-7");
+    assert_eq!(node["nodeData"]["sessions"][1], "s2");
+
+    replace(&path, r#"[{"id": "s3", "user": "bob", "reservation": "r-8"}]"#);
+    let node = reported(&nats, "a", |node| node["nodeData"]["sessions"][0]["id"] == "s3").await;
+    assert_eq!(node["nodeData"]["sessions"][0]["reservation"], "r-8");
+
+    replace(&path, "[{");
+    let node = reported(&nats, "a", |node| node["agent"]["warnings"][0].is_string()).await;
+    assert_eq!(node["nodeData"]["sessions"][0]["id"], "s3");
+    agent.says("printed no list of sessions").await;
+
+    replace(&path, "[]");
+    reported(&nats, "a", |node| node["nodeData"]["sessions"] == json!([])).await;
+    agent.says("the sessions command works again").await;
+    agent.signal(Signal::TERM);
+    assert!(agent.ends().await.success());
+    session.kill().unwrap();
+    session.wait().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_sessions_become_a_number_and_nothing_is_left_unsaid() {
+    let nats = Nats::start();
+    let line = r#"yes '{"id":"0123456789abcdef","user":"ann"},' | head -n 9000 | tr -d '\n' | sed 's/^/[/; s/,$/]/'"#;
+    let agent = Agent::start(&nats, &["--id", "a", "--sessions-command", line]);
+    let node = reported(&nats, "a", |node| node["nodeData"]["sessions"] == 9000).await;
+    assert!(node["agent"]["warnings"][0].as_str().unwrap().starts_with("sessions are reported as a number alone"));
+    agent.says("sessions are reported as a number alone").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_forgot_everything_is_told_again() {
+    let mut nats = Nats::start();
+    let mut agent = Agent::start(&nats, &["--id", "a", "--interval", RARELY]);
+    let second = Agent::start(&nats, &["--id", "b", "--interval", RARELY]);
+    for (id, agent) in [("a", &agent), ("b", &second)] {
+        reported(&nats, id, |_| true).await;
+        agent.says("is in the cluster").await;
+    }
+    nats.kill();
+    agent.says("lost the connection").await;
+    let mut leaving = second;
+    leaving.says("lost the connection").await;
+    leaving.signal(Signal::TERM);
+    assert!(leaving.ends().await.success());
+    assert!(leaving.log().contains("could not say that it leaves"));
+    nats.wipe();
+    nats.restart();
+    reported(&nats, "a", |_| true).await;
+    let js = jetstream::new(nats.client().await);
+    let config = js.get_stream("KV_whither_nodes").await.unwrap().cached_info().config.clone();
+    assert_eq!((config.max_age.as_secs(), config.max_messages_per_subject), (90, 1));
+    agent.signal(Signal::TERM);
+    assert!(agent.ends().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_bucket_is_made_again() {
+    let nats = Nats::start();
+    let _agent = Agent::start(&nats, &["--id", "a", "--interval", "0.5"]);
+    reported(&nats, "a", |_| true).await;
+    jetstream::new(nats.client().await).delete_key_value("whither_nodes").await.unwrap();
+    reported(&nats, "a", |_| true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_away_is_waited_for_and_stops_nobody() {
+    let mut nats = Nats::not_yet();
+    let mut waiting = Agent::start(&nats, &["--id", "waiting"]);
+    let mut impatient = Agent::start(&nats, &["--id", "impatient"]);
+    for agent in [&waiting, &impatient] {
+        agent.says("cannot connect to NATS at nats://127.0.0.1:").await;
+    }
+    impatient.signal(Signal::TERM);
+    assert!(impatient.ends().await.success());
+    assert!(!impatient.log().contains("leaves"), "it never was in the cluster");
+    nats.restart();
+    reported(&nats, "waiting", |_| true).await;
+    waiting.signal(Signal::TERM);
+    assert!(waiting.ends().await.success());
+    assert!(is_gone(&nats, "waiting").await);
+}
+
+/// A server where agents may write one key and nothing else.
+fn strict() -> Nats {
+    let folder = TempDir::new().unwrap();
+    let agent = r#"{publish: ["$KV.whither_nodes.a"], subscribe: ["_INBOX.>"]}"#;
+    let config = format!(
+        "jetstream: enabled\nauthorization {{ users: [\n\
+         {{user: admin, password: admin}}\n{{user: agent, password: \"p/w\", permissions: {agent}}}\n] }}\n"
+    );
+    let path = file(folder.path(), "nats.conf", &config);
+    let path = path.to_str().unwrap().to_owned();
+    Nats::within(folder, &["-c", &path])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_needs_no_right_beyond_its_own_key_and_shows_no_password() {
+    let nats = strict();
+    let url = nats.url().replace("nats://", "nats://agent:p%2Fw@");
+    let mut agent = Agent::start(&nats, &["--id", "a", "--interval", "0.5", "--nats", &url]);
+    let mut stranger = Agent::start(&nats, &["--id", "b", "--interval", "0.5", "--nats", &url]);
+    agent.says("cannot be made").await;
+    let admin = async_nats::ConnectOptions::with_user_and_password("admin".to_owned(), "admin".to_owned());
+    let js = jetstream::new(admin.connect(nats.url()).await.unwrap());
+    let config = kv::Config { bucket: "whither_nodes".to_owned(), ..kv::Config::default() };
+    let bucket = js.create_key_value(config).await.unwrap();
+    eventually("the agent reports", || async { bucket.get("a").await.unwrap() }).await;
+    stranger.says("Permissions Violation").await;
+    agent.signal(Signal::TERM);
+    stranger.signal(Signal::TERM);
+    assert!(agent.ends().await.success() && stranger.ends().await.success());
+    assert_eq!(bucket.get("a").await.unwrap(), None);
+    for log in [agent.log(), stranger.log()] {
+        assert!(!log.contains("p/w") && !log.contains("p%2Fw"), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_are_taken_from_the_environment_and_from_a_config() {
+    let nats = Nats::with(&["-js", "--auth", "t0ken"]);
+    let _agent = Agent::with(&nats, &["--id", "a", "--interval", "0.5"], &[("WHITHER_TOKEN", "t0ken")]);
+    let stranger = Agent::with(&nats, &["--id", "b"], &[("WHITHER_TOKEN", "wr0ng")]);
+    let js =
+        jetstream::new(async_nats::ConnectOptions::with_token("t0ken".to_owned()).connect(nats.url()).await.unwrap());
+    let bucket = eventually("the bucket is there", || async { js.get_key_value("whither_nodes").await.ok() }).await;
+    eventually("the agent reports", || async { bucket.get("a").await.unwrap() }).await;
+    stranger.says("authorization violation").await;
+    assert!(!stranger.log().contains("wr0ng"));
+
+    // The pair is that of the NATS documentation.
+    let folder = TempDir::new().unwrap();
+    let user = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+    let seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+    let config = format!("jetstream: enabled\nauthorization {{ users: [ {{nkey: {user}}} ] }}\n");
+    let path = file(folder.path(), "nats.conf", &config).to_str().unwrap().to_owned();
+    let nats = Nats::within(folder, &["-c", &path]);
+    let folder = TempDir::new().unwrap();
+    let config = file(folder.path(), "whither.toml", &format!("[nats]\nurl = \"{}\"\nnkey = \"{seed}\"\n", nats.url()));
+    std::fs::set_permissions(&config, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let agent = Agent::start(&nats, &["--id", "a", "--config", config.to_str().unwrap()]);
+    agent.says("is in the cluster").await;
+    assert!(!agent.log().contains(seed));
+}
+
+#[test]
+fn once_prints_the_document_without_a_broker() {
+    let folder = TempDir::new().unwrap();
+    let path = file(folder.path(), "node.json", r#"{"gpu": true}"#);
+    let options = ["--once", "--id", "a", "--sessions-command", "exit 7", "--static-data", path.to_str().unwrap()];
+    let output = run(&options);
+    assert!(output.status.success(), "{output:?}");
+    let node: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&node["id"], &node["staticData"]["gpu"]), (&json!("a"), &json!(true)));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("warning: the sessions are not known"));
+    assert!(Report::parse(output.stdout.trim_ascii()).is_ok());
+}
+
+#[test]
+fn what_can_never_work_ends_at_once_and_names_the_thing() {
+    let folder = TempDir::new().unwrap();
+    let broken = file(folder.path(), "broken.json", "{");
+    let list = file(folder.path(), "list.json", "[]");
+    let cases: [(&[&str], &str); 9] = [
+        (&["--static-data", "/nonexistent"], "the static data `/nonexistent` cannot be read"),
+        (&["--static-data", broken.to_str().unwrap()], "not valid JSON"),
+        (&["--static-data", list.to_str().unwrap()], "is a list, expected an object"),
+        (&["--static-data", "/"], "cannot be read"),
+        (&["--interval", "60"], "an interval of 60 s is too long"),
+        (&["--interval", "soon"], "expected seconds"),
+        (&["--id", "a\u{7}"], "a node id has 1 to 255 bytes without control characters"),
+        (&["--nats", "http://ann:hush@host"], "is no NATS address"),
+        (&["--namespace", "a.b"], "a namespace is made of"),
+    ];
+    for (options, expected) in cases {
+        let output = run(options);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{options:?}: {said}");
+        assert!(said.contains(expected) && !said.contains("hush"), "{options:?}: {said}");
+    }
+}
