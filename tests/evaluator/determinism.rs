@@ -225,7 +225,7 @@ fn a_rebuilt_cluster_has_its_pending_sessions_in_the_same_order() {
     }
     let pending = |mirror: &Mirror| -> Vec<_> {
         let node = mirror.evaluator.cluster().get("n1").unwrap();
-        node.pending().iter().map(|session| session.id().to_owned()).collect()
+        node.pending().map(|session| session.id().to_owned()).collect()
     };
     assert_eq!(pending(&old), ["r9", "r10", "r1"]);
     assert_eq!(pending(&old.rebuilt()), pending(&old));

@@ -229,3 +229,10 @@ fn a_request_may_be_as_large_as_the_config_says() {
     shell.write("site.toml", text);
     chose(&place(&shell, &["--config", "site.toml", "--request", "request.json"]), "b");
 }
+
+/// FastX hands its own environment on; a load balancer script decides by itself all the same.
+#[test]
+fn a_link_called_whither_place_asks_no_service() {
+    let shell = link().with("WHITHER_NATS", "nats://127.0.0.1:1");
+    chose(&call(&shell, &[], NODES), "b");
+}
