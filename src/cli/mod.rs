@@ -22,6 +22,7 @@ pub mod one_shot;
 pub mod place;
 pub mod problem;
 pub mod remote;
+pub mod say;
 pub mod serve;
 pub mod table;
 pub mod zone;
@@ -70,7 +71,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Exit { code, message }) => {
             if !message.is_empty() {
-                anstream::eprintln!("{} {message}", "error:".red().bold());
+                say::aside(format_args!("{} {message}", "error:".red().bold()));
             }
             ExitCode::from(code)
         }
