@@ -139,7 +139,7 @@ fn read_chains(
     match root.get("chain") {
         Some(entry) => chains::Reader { base, files, limits }.read(&entry, notes),
         None => {
-            let problem = Problem::new("the config has no chain, expected one for each action");
+            let problem = Problem::new("there is no chain, expected one for each action");
             notes.missing(None, problem.help("the least is `[chain.\"session/start\"]` with its `steps`"));
             Vec::new()
         }
