@@ -1,6 +1,6 @@
 use serde_json::json;
 use whither::model::diagnosis::LogLevel;
-use whither::script::{Answer, Argument, Call, Score, ScriptError};
+use whither::script::{Answer, Argument, Call, Returned, Score, ScriptError};
 
 use crate::stand::{NOW_MS, Stand, three};
 
@@ -28,6 +28,33 @@ fn the_input_has_both_generations_names() {
     assert_eq!(stand.call(text, "score", "a", Argument::Request).unwrap(), Answer::Score(Score::Number(3.0)));
     let nobody = Stand::with(three(), json!({}));
     assert_eq!(nobody.id("i => i.user.login === '' && i.user.sessions.length === 0 ? 'b' : 'a'"), "b");
+}
+
+#[test]
+fn fields_that_a_script_does_not_name_are_there_all_the_same() {
+    let stand = Stand::with(three(), json!({"user": {"login": "u0"}, "data": {"app": "maya"}, "extra": {"x": 1}}));
+    for truth in [
+        "i['us' + 'er'].login === 'u0' && i['us' + 'er'].sessions.length === 3",
+        "JSON.parse(JSON.stringify(i)).data.app === 'maya'",
+        "({...i}).params.me.login === 'u0'",
+        "Object.values(i).length === Object.keys(i).length",
+        "(() => { for (var k in i) if (i[k] === undefined) return false; return true })()",
+        "(() => { try { return i['da' + 'ta'].app === 'maya' } catch (e) { return false } })()",
+        "(function () { return arguments[0][['ti', 'me'].join('')].hour })(i) === 11",
+        "(function ({['ex' + 'tra']: {x}}) { return x })(i) === 1",
+        "Object.entries(i).find(e => e[0] === 'lo' + 'cal')[1].serverId === 'here'",
+        "Object.assign({}, i).userGroups.length === 0",
+    ] {
+        let script =
+            stand.load(&format!("console.log('top'); i => {{ console.log('call'); return {truth} ? 'b' : 'a' }}"));
+        for _ in 0..2 {
+            let returned = stand.balance(&*script, &stand.candidates()).unwrap();
+            assert_eq!(returned, Returned::Id("b".to_owned()), "{truth}");
+            assert_eq!(stand.log.take().len(), 2, "{truth}");
+        }
+    }
+    let replaced = "i => { i.us\u{65}r = 5; i['da' + 'ta'] = 6; return i.user + i['data'] === 11 ? 'b' : 'a' }";
+    assert_eq!(stand.id(replaced), "b");
 }
 
 #[test]

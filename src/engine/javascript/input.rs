@@ -14,44 +14,60 @@ use super::kit::{Hold, Kit, plain_object};
 use super::lazy::{Lazy, Origin};
 
 /// The request with its time and the user's sessions; `nodes` are added where the function is one of the list.
+///
+/// Objects in it that are not `wanted` are left out: most scripts read a field or two, and building the others would be
+/// half the cost of a call over few nodes. A script that reads one all the same is stopped, and called again with all.
 pub(super) fn input(
     asked: &Asked<'_>,
     cluster: &Cluster,
     nodes: Option<Vec<JsValue>>,
+    wanted: impl Fn(&str) -> bool,
     kit: &Kit,
     context: &mut Context,
 ) -> JsResult<JsObject> {
     let login = &*asked.request.login;
     let sessions = match login {
-        "" => Rc::default(),
+        login if login.is_empty() || !(wanted("user") || wanted("params")) => Rc::default(),
         login => cluster.sessions_of(login).map(Arc::clone).collect::<Rc<[Arc<Session>]>>(),
     };
-    let input = plain_object(context);
-    let put = |name: &str, value: JsValue| kit.put(&input, name, value, Hold::Own);
+    let prototype = context.intrinsics().constructors().object().prototype();
+    let input = JsObject::new(context.root_shape(), prototype, Lazy::new(Origin::Input, Hold::Own)).upcast();
     for (name, value) in asked.request.fields() {
         let value = match (name.as_str(), value) {
+            (_, Value::Object(_) | Value::Array(_)) if !wanted(name) => {
+                kit.put_lazy(&input, name, Hold::Own, context);
+                continue;
+            }
             ("user", Value::Object(fields)) => user(fields, &sessions, kit, context)?.into(),
             ("params", Value::Object(fields)) => params(asked, fields, &sessions, kit, context)?.into(),
             _ => kit.to_js(value, Hold::Own, context)?,
         };
-        put(name, value);
+        kit.put(&input, name, value, Hold::Own);
     }
     if let Some(nodes) = nodes {
         let list: JsValue = kit.list(nodes, Hold::Own, context)?.into();
-        put("servers", list.clone());
-        put("nodes", list);
+        kit.put(&input, "servers", list.clone(), Hold::Own);
+        kit.put(&input, "nodes", list, Hold::Own);
     }
-    let moment = asked.moment;
-    let time = plain_object(context);
+    kit.put(&input, "now", JsValue::from(asked.moment.ms), Hold::Own);
+    if wanted("time") {
+        let time = time(asked, kit, context).into();
+        kit.put(&input, "time", time, Hold::Own);
+    } else {
+        kit.put_lazy(&input, "time", Hold::Own, context);
+    }
+    kit.put(&input, "sequence", JsValue::from(asked.sequence), Hold::Own);
+    Ok(input)
+}
+
+fn time(asked: &Asked<'_>, kit: &Kit, context: &Context) -> JsObject {
+    let (moment, time) = (asked.moment, plain_object(context));
     kit.put(&time, "ms", JsValue::from(moment.ms), Hold::Own);
     kit.put(&time, "hour", JsValue::from(moment.hour), Hold::Own);
     kit.put(&time, "minute", JsValue::from(moment.minute), Hold::Own);
     kit.put(&time, "weekday", JsValue::from(moment.weekday), Hold::Own);
     kit.put(&time, "offset_min", JsValue::from(moment.offset_min), Hold::Own);
-    put("now", JsValue::from(moment.ms));
-    put("time", time.into());
-    put("sequence", JsValue::from(asked.sequence));
-    Ok(input)
+    time
 }
 
 fn params(

@@ -32,6 +32,8 @@ pub(super) enum Origin {
     Data(Rc<View>),
     /// A user with these sessions.
     User(Rc<[Arc<Session>]>),
+    /// The input, without the parts that the script does not name.
+    Input,
 }
 
 /// A node with what earlier steps gave it on top.
@@ -61,7 +63,7 @@ impl Lazy {
     pub(super) fn view(&self) -> Option<&Rc<View>> {
         match &self.origin {
             Origin::Node(view) => Some(view),
-            Origin::Data(_) | Origin::User(_) => None,
+            Origin::Data(_) | Origin::User(_) | Origin::Input => None,
         }
     }
 
@@ -69,7 +71,7 @@ impl Lazy {
     pub(super) fn data_of(&self) -> Option<&Rc<View>> {
         match &self.origin {
             Origin::Data(view) => Some(view),
-            Origin::Node(_) | Origin::User(_) => None,
+            Origin::Node(_) | Origin::User(_) | Origin::Input => None,
         }
     }
 
@@ -174,6 +176,7 @@ impl Origin {
                 None => Ok(JsValue::undefined()),
             },
             Self::User(sessions) => session_list(sessions.iter(), hold, &kit, context),
+            Self::Input => Err(kit.stage.stop_at_omission()),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::script::{Engine, LoadError, Run, Scene, Script, ScriptError, Shape, S
 
 use super::fault::Fault;
 use super::isolate::Isolate;
+use super::kit::Hold;
 use super::run::Session;
 use super::scan::check_depth;
 use super::stage::Stage;
@@ -60,7 +61,7 @@ impl Engine for JavaScript {
         let program = Program {
             engine: self.clone(),
             shape: reading.shape,
-            writes_nodes: Cell::new(reading.survey.may_write_nodes),
+            needs: Cell::new(Needs::of(&reading.survey)),
             wrapper: Wrapper::new(source, &reading),
             survey: reading.survey,
             compiled: RefCell::default(),
@@ -76,13 +77,28 @@ impl Engine for JavaScript {
     }
 }
 
+/// What a whole-list script must be given, as far as its syntax shows, until a run shows more.
+#[derive(Clone, Copy)]
+pub(super) struct Needs {
+    /// Whose node objects it may have.
+    pub(super) nodes: Hold,
+    /// Whether it reads fields of the input that it does not name.
+    pub(super) every_field: bool,
+}
+
+impl Needs {
+    fn of(survey: &Survey) -> Self {
+        let nodes = if survey.may_write_nodes { Hold::Own } else { Hold::Shared };
+        Self { nodes, every_field: false }
+    }
+}
+
 /// A script that can be run.
 pub(super) struct Program {
     engine: JavaScript,
     shape: Shape,
     survey: Survey,
-    /// As the survey says, until a run shows more.
-    writes_nodes: Cell<bool>,
+    needs: Cell<Needs>,
     wrapper: Wrapper,
     /// The factory of its functions, in the context that it was compiled in.
     compiled: RefCell<Option<(Rc<Isolate>, JsObject)>>,
@@ -99,12 +115,12 @@ impl Program {
         &self.survey
     }
 
-    pub(super) fn writes_nodes(&self) -> bool {
-        self.writes_nodes.get()
+    pub(super) fn needs(&self) -> Needs {
+        self.needs.get()
     }
 
-    pub(super) fn note_writes(&self) {
-        self.writes_nodes.set(true);
+    pub(super) fn learn(&self, needs: Needs) {
+        self.needs.set(needs);
     }
 
     pub(super) fn wrapper(&self) -> &Wrapper {

@@ -14,7 +14,7 @@ use super::fault::Fault;
 use super::globals::{Changes, Stuck};
 use super::isolate::Isolate;
 use super::kit::Hold;
-use super::program::Program;
+use super::program::{Needs, Program};
 use super::{input, nodes, thrown};
 
 /// A script whose top level has run.
@@ -95,29 +95,34 @@ impl<'a> Session<'a> {
     }
 
     fn balance(&mut self, candidates: &[Candidate]) -> Result<Answer, ScriptError> {
-        if self.program.writes_nodes() {
-            return self.on_stage(|session, context| session.balance_over(candidates, Hold::Own, context));
-        }
-        match self.attempt(|session, context| session.balance_over(candidates, Hold::Shared, context)) {
-            // The script does write, by a way that its syntax does not show. It gets nodes of its own from now on, and
-            // starts again: nothing of the attempt is left.
-            Err(failed) if failed.is_refused_write => {
-                self.program.note_writes();
-                self.isolate.kit.stage.forget_lines();
-                let mut again = Self::new(self.program, self.scene)?;
-                again.functions = again.attempt(Self::run_top_level).map_err(|failed| failed.error)?;
-                // Its lines were logged when it was opened.
-                again.isolate.kit.stage.forget_lines();
-                again.balance(candidates)
-            }
-            result => {
-                self.isolate.kit.stage.flush(self.scene.log);
-                result.map_err(|failed| failed.error)
-            }
-        }
+        let needs = self.program.needs();
+        let result = self.attempt(|session, context| session.balance_over(candidates, &needs, context));
+        let is_refused_write = result.as_ref().is_err_and(|failed| failed.is_refused_write);
+        let stage = &self.isolate.kit.stage;
+        let lesson = if stage.omission_showed() {
+            Needs { every_field: true, ..needs }
+        } else if is_refused_write && needs.nodes == Hold::Shared {
+            Needs { nodes: Hold::Own, ..needs }
+        } else {
+            stage.flush(self.scene.log);
+            return result.map_err(|failed| failed.error);
+        };
+        // The script does what its syntax does not show. From now on it gets all that this takes, and it starts again:
+        // nothing of the attempt is left, and what the top level logged was handed on when it ran first.
+        self.program.learn(lesson);
+        stage.forget_lines();
+        let mut again = Self::new(self.program, self.scene)?;
+        again.functions = again.attempt(Self::run_top_level).map_err(|failed| failed.error)?;
+        again.isolate.kit.stage.forget_lines();
+        again.balance(candidates)
     }
 
-    fn balance_over(&mut self, candidates: &[Candidate], hold: Hold, context: &mut Context) -> Result<Answer, Fault> {
+    fn balance_over(
+        &mut self,
+        candidates: &[Candidate],
+        needs: &Needs,
+        context: &mut Context,
+    ) -> Result<Answer, Fault> {
         let Some(asked) = self.scene.asked else { return Err(missing("the request").into()) };
         let (isolate, cluster) = (Rc::clone(&self.isolate), self.scene.cluster);
         let kit = &isolate.kit;
@@ -125,7 +130,7 @@ impl<'a> Session<'a> {
         let mut objects = Vec::with_capacity(candidates.len());
         for candidate in candidates {
             let object = match cluster.node(candidate.slot) {
-                Some(node) if hold == Hold::Shared && candidate.overlay.is_none() => {
+                Some(node) if needs.nodes == Hold::Shared && candidate.overlay.is_none() => {
                     isolate.residents.object(candidate.slot, node, kit, context)?
                 }
                 _ => own_object(candidate, &self.scene, &isolate, context)?,
@@ -133,7 +138,9 @@ impl<'a> Session<'a> {
             objects.push(object);
         }
         let list = objects.iter().cloned().map(JsValue::from).collect();
-        let input = input::input(&asked, cluster, Some(list), kit, context)?;
+        let fields = &self.program.survey().mentioned;
+        let wanted = |name: &str| needs.every_field || fields.contains(name);
+        let input = input::input(&asked, cluster, Some(list), wanted, kit, context)?;
         let settled = self.invoke("balance", &[input.into()], context)?;
         returned(settled, Given::new(cluster, objects), kit, context).map(Answer::Returned)
     }
@@ -189,7 +196,8 @@ impl<'a> Session<'a> {
             return Ok(request.clone());
         }
         let Some(asked) = self.scene.asked else { return Err(missing("the request").into()) };
-        let request: JsValue = input::input(&asked, self.scene.cluster, None, &self.isolate.kit, context)?.into();
+        let request: JsValue =
+            input::input(&asked, self.scene.cluster, None, |_| true, &self.isolate.kit, context)?.into();
         Ok(self.request.insert(request).clone())
     }
 

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use boa_engine::context::time::JsInstant;
 use boa_engine::context::{Clock, HostHooks};
+use boa_engine::error::PanicError;
 use boa_engine::realm::Realm;
 use boa_engine::{Context, JsError, JsNativeError, JsObject, JsResult, JsString};
 use jiff::tz::TimeZone;
@@ -30,6 +31,7 @@ pub(super) struct Stage {
     dice: RefCell<Option<Dice>>,
     clock_misused: Cell<bool>,
     engine_gave_up: Cell<bool>,
+    omission_showed: Cell<bool>,
     lines: RefCell<Vec<(LogLevel, String)>>,
 }
 
@@ -42,6 +44,7 @@ impl Stage {
             dice: RefCell::default(),
             clock_misused: Cell::default(),
             engine_gave_up: Cell::default(),
+            omission_showed: Cell::default(),
             lines: RefCell::default(),
         }
     }
@@ -55,6 +58,7 @@ impl Stage {
         self.now_ms.set(now_ms);
         self.clock_misused.set(false);
         self.engine_gave_up.set(false);
+        self.omission_showed.set(false);
         *self.dice.borrow_mut() = dice;
     }
 
@@ -83,6 +87,17 @@ impl Stage {
     /// Whether the engine stopped a script in the middle.
     pub(super) fn engine_gave_up(&self) -> bool {
         self.engine_gave_up.get()
+    }
+
+    /// Notes that a script read a part of its input that was left out; the error stops it, past every `catch`.
+    pub(super) fn stop_at_omission(&self) -> JsError {
+        self.omission_showed.set(true);
+        PanicError::new("a part of the input was left out").into()
+    }
+
+    /// Whether that happened.
+    pub(super) fn omission_showed(&self) -> bool {
+        self.omission_showed.get()
     }
 
     /// Notes a line; past the limit of lines only as many as make the log book say so.

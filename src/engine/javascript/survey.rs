@@ -39,6 +39,8 @@ pub(super) struct Survey {
     pub(super) may_write_nodes: bool,
     /// What it may do to the global object.
     pub(super) globals: GlobalUse,
+    /// Every name and short text that stands in it.
+    pub(super) mentioned: BTreeSet<String>,
 }
 
 /// Which properties of the global object a script may change.
@@ -75,6 +77,8 @@ pub(super) fn survey(tree: &Tree) -> Survey {
     surveyor.conclude()
 }
 
+/// Longer texts are not kept: they name no field.
+const MAX_MENTION: usize = 64;
 /// Names that let a script write without an assignment, and without an error.
 const SILENT_WRITERS: [&str; 5] = ["Reflect", "Proxy", "__proto__", "setPrototypeOf", "__defineSetter__"];
 
@@ -392,7 +396,8 @@ impl<'ast> Visitor<'ast> for Surveyor<'_> {
     }
 
     fn visit_with(&mut self, node: &'ast With) -> Flow {
-        self.survey = Survey { may_write_nodes: true, globals: GlobalUse::Any };
+        self.survey.may_write_nodes = true;
+        self.survey.globals = GlobalUse::Any;
         node.visit_with(self)
     }
 
@@ -409,6 +414,9 @@ impl<'ast> Visitor<'ast> for Surveyor<'_> {
         self.survey.may_write_nodes |= SILENT_WRITERS.contains(&name.as_str());
         if matches!(name.as_str(), "globalThis" | "__proto__") {
             self.survey.globals = GlobalUse::Any;
+        }
+        if name.len() <= MAX_MENTION {
+            self.survey.mentioned.insert(name);
         }
         ControlFlow::Continue(())
     }
