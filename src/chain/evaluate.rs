@@ -14,11 +14,11 @@ use crate::model::{
     StepReport, Verdict,
 };
 use crate::script::{
-    Absent, Answer, Asked, Call, LogBook, Policy, Returned, Scene, Script, ScriptError, ScriptLimits, Shape,
+    Absent, Answer, Asked, Call, Element, LogBook, Policy, Returned, Scene, Script, ScriptError, ScriptLimits, Shape,
 };
 
 use super::ask::Ask;
-use super::candidates::{Held, note_lost};
+use super::candidates::{Held, Places, note_lost};
 use super::eligibility::reason_against;
 use super::explain::{self, View};
 use super::pernode::{self, Surroundings};
@@ -97,6 +97,7 @@ pub fn resume(
 ) -> Progress {
     let Suspended { step, candidates: held, mut diagnosis, logged } = suspended;
     let mut candidates = Vec::with_capacity(held.len());
+    let shown: Vec<Arc<str>> = held.iter().map(|held| Arc::clone(&held.node)).collect();
     for held in held {
         let node = held.to_candidate(stage.cluster).and_then(|found| Some((stage.cluster.node(found.slot)?, found)));
         match node.map(|(node, candidate)| (reason_against(node, &chain.spec), candidate)) {
@@ -108,15 +109,32 @@ pub fn resume(
     let log = LogBook::after(logged, *stage.limits);
     let mut evaluation = Evaluation { chain, ask, stage, candidates, log, diagnosis };
     let Some(current) = chain.steps.get(step) else { return Progress::Decided(evaluation.exhausted()) };
-    let answer = said
-        .map_err(ScriptError::into_failure)
-        .and_then(|returned| verdict::read(returned, &evaluation.candidates, stage.cluster, stage.limits));
+    let answer = said.map_err(ScriptError::into_failure).and_then(|returned| {
+        let returned = still_there(returned, &shown, &evaluation.candidates, stage.cluster);
+        verdict::read(returned, &evaluation.candidates, stage.cluster, stage.limits)
+    });
     let trace = Trace { lost: LostNodes::watching(ask.about.as_ref()), calls: 1, cost_us: 0 };
     let told = Told { answer, trace };
     match evaluation.conclude(current, told) {
         Some(decision) => Progress::Decided(decision),
         None => evaluation.run(step + 1),
     }
+}
+
+/// What a program returned, without those that it was shown and that are no candidates any more: a node that leaves
+/// while a program thinks is no mistake of the program's. Places in the shown list become ids, because places shift.
+fn still_there(returned: Returned, shown: &[Arc<str>], candidates: &[Candidate], cluster: &Cluster) -> Returned {
+    let Returned::List(elements) = returned else { return returned };
+    let places = Places::of(candidates);
+    let is_there = |id: &str| cluster.find(id).is_some_and(|slot| places.find(slot).is_some());
+    let has_left = |id: &str| !is_there(id) && shown.iter().any(|other| &**other == id);
+    let kept = elements.into_iter().filter_map(|element| match element {
+        Element::Given(place) => shown.get(place).filter(|id| is_there(id)).map(|id| Element::Id(id.to_string())),
+        Element::Id(id) => (!has_left(&id)).then_some(Element::Id(id)),
+        Element::Node(id, properties) => (!has_left(&id)).then_some(Element::Node(id, properties)),
+        Element::Other(found) => Some(Element::Other(found)),
+    });
+    Returned::List(kept.collect())
 }
 
 /// A decision on its way through the steps.

@@ -104,7 +104,7 @@ pub fn run(args: &AgentArgs) -> Result<(), Exit> {
 async fn print(agent: Agent) -> Result<(), Exit> {
     let document = agent.once().await.map_err(|error| refused(&error))?;
     for warning in &document.warnings {
-        anstream::eprintln!("warning: {warning}");
+        super::say::aside(format_args!("warning: {warning}"));
     }
     writeln!(std::io::stdout(), "{}", document.text).map_err(|error| Exit::new(exit::OTHER, error))
 }

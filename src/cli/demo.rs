@@ -12,6 +12,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{self, Exit};
+use super::say;
 
 /// A small cluster on this machine: real NATS, real agents, real placements.
 ///
@@ -45,7 +46,7 @@ pub fn run(args: &DemoArgs) -> Result<(), Exit> {
         let told = tokio::select! {
             told = story::tell(args, &mut cluster) => told,
             () = interrupted => {
-                anstream::println!("\ninterrupted: taking the cluster down");
+                say::tell("\ninterrupted: taking the cluster down");
                 Err(Exit::shown(130))
             }
         };

@@ -22,6 +22,7 @@ pub mod one_shot;
 pub mod place;
 pub mod problem;
 pub mod remote;
+pub mod say;
 pub mod serve;
 pub mod table;
 pub mod zone;
@@ -39,19 +40,15 @@ struct Cli {
     command: Command,
 }
 
+// A comment here would hide the longer help of the command's own type; only those that share a type have one.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// One placement, from a node list or from a running service
     Place(Box<place::PlaceArgs>),
-    /// The service: answers placements over NATS
     Serve(serve::ServeArgs),
     /// A starting point: nodes, a script, a config
     New(new::NewArgs),
-    /// This machine as a node of the cluster
     Agent(Box<agent::AgentArgs>),
-    /// A small cluster on this machine: real NATS, real agents, real placements
     Demo(demo::DemoArgs),
-    /// The nodes of the cluster
     Nodes(nodes::NodesArgs),
     /// Take a node out of service for new sessions
     Cordon(nodes::CordonArgs),
@@ -74,7 +71,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Exit { code, message }) => {
             if !message.is_empty() {
-                anstream::eprintln!("{} {message}", "error:".red().bold());
+                say::aside(format_args!("{} {message}", "error:".red().bold()));
             }
             ExitCode::from(code)
         }

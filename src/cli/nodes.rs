@@ -8,12 +8,12 @@ use crate::registry;
 
 use super::exit::{self, Exit};
 use super::remote::{RemoteArgs, ask};
-use super::table;
+use super::{say, table};
 
 /// Lines of history that are shown where no number is given.
 const HISTORY: usize = 50;
 
-/// The nodes of the cluster.
+/// The nodes of the cluster, as the service sees them.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct NodesArgs {
@@ -74,8 +74,7 @@ pub fn run(args: &NodesArgs) -> Result<(), Exit> {
         None => args.listing.remote.with_bus(async |bus, namespace| list(&bus, &namespace, args.listing.json).await),
         Some(What::Show { id, listing }) => listing.remote.with_bus(async |bus, namespace| {
             let node = find(&bus, &namespace, id).await?;
-            anstream::println!("{node:#}");
-            Ok(())
+            say::answer(format_args!("{node:#}"))
         }),
         Some(What::History { id, limit, listing }) => {
             listing.remote.with_bus(async |bus, namespace| history(&bus, &namespace, id, *limit, listing.json).await)
@@ -93,8 +92,7 @@ pub fn cordon(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<()
         let body = json!({"node": args.id, "reason": args.reason, "by": by});
         let answer = ask(&bus, subject(&namespace), &body).await?;
         let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-        anstream::println!("{} {}", text("node"), text("state"));
-        Ok(())
+        say::answer(format_args!("{} {}", text("node"), text("state")))
     })
 }
 
@@ -110,8 +108,7 @@ async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Exi
         }
     }
     if as_json {
-        anstream::println!("{:#}", Value::Array(nodes));
-        return Ok(());
+        return say::answer(format_args!("{:#}", Value::Array(nodes)));
     }
     let mut rows = table::table(&["node", "state", "sessions", "pending", "max", "load", "free memory", "address"]);
     for node in &nodes {
@@ -130,8 +127,8 @@ async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Exi
             address,
         ]);
     }
-    anstream::println!("{rows}");
-    anstream::eprintln!("{} node{}", nodes.len(), if nodes.len() == 1 { "" } else { "s" });
+    say::answer(rows)?;
+    say::aside(format_args!("{} node{}", nodes.len(), if nodes.len() == 1 { "" } else { "s" }));
     Ok(())
 }
 
@@ -144,8 +141,7 @@ async fn find(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Value, Exit>
 async fn history(bus: &Bus, namespace: &Namespace, id: &str, limit: usize, as_json: bool) -> Result<(), Exit> {
     let records = registry::history(bus, namespace, id, limit).await.map_err(|error| Exit::new(exit::OTHER, error))?;
     if as_json {
-        anstream::println!("{:#}", json!(records));
-        return Ok(());
+        return say::answer(format_args!("{:#}", json!(records)));
     }
     let mut rows = table::table(&["when", "what", "by", "why"]);
     for kept in &records {
@@ -153,6 +149,5 @@ async fn history(bus: &Bus, namespace: &Namespace, id: &str, limit: usize, as_js
         let what = json!(kept.record.event).as_str().unwrap_or_default().to_owned();
         rows.add_row([when, what, kept.record.by.clone(), kept.record.reason.clone()]);
     }
-    anstream::println!("{rows}");
-    Ok(())
+    say::answer(rows)
 }

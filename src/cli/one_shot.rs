@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::model::{Change, Decision, Failure, LimitKind, Outcome};
+use crate::model::{Change, Decision, Diagnosis, Failure, LimitKind, Outcome};
 use crate::worker::{Birth, BirthError, Order, Question, Worker, WorkerEvent};
 
 use super::exit::{self, Exit};
@@ -42,30 +42,38 @@ async fn ask(birth: &Birth, changes: Vec<Change>, question: Question) -> Result<
     let steps_us: u64 =
         chain.iter().flat_map(|chain| &chain.steps).map(|step| birth.limits.step_us(step.cpu_ms, nodes)).sum();
     let limit = Duration::from_micros(steps_us.saturating_mul(u64::from(birth.limits.wall_factor)));
+    let diagnosis = Diagnosis { now_ms: question.now_ms, seed: question.seed, nodes, ..Diagnosis::default() };
     orders.push(Order::Ask(question));
     worker.send_all(orders).await;
-    let failed = |kind, message: String| {
-        let outcome = Outcome::Failed(Failure::limit(kind, message));
-        Decision { chain: action.clone(), generation: 0, decided_by: None, outcome, diagnosis: Default::default() }
+    let failed = |failure: Failure| {
+        let outcome = Outcome::Failed(failure);
+        Decision { chain: action.clone(), generation: nodes, decided_by: None, outcome, diagnosis: diagnosis.clone() }
     };
     // Reading a large node list into the worker takes time of its own, which no script is to blame for.
     let reading = Duration::from_secs(10) + Duration::from_micros(200 * nodes);
+    let mut running = None;
     loop {
-        match tokio::time::timeout(limit + reading, words.recv()).await {
-            Ok(Some((_, WorkerEvent::Replies(replies)))) => {
-                if let Some(reply) = replies.into_iter().next() {
-                    return Ok(reply.decision);
-                }
+        let event = tokio::time::timeout(limit + reading, words.recv()).await;
+        let (kind, message) = match event {
+            Ok(Some((_, WorkerEvent::Running(step)))) => {
+                running = Some(step);
+                continue;
             }
+            Ok(Some((_, WorkerEvent::Replies(replies)))) => match replies.into_iter().next() {
+                Some(reply) => return Ok(reply.decision),
+                None => continue,
+            },
             Ok(Some((_, WorkerEvent::Overrun(overrun)))) => {
-                let failure = Failure { step: overrun.step, ..Failure::limit(overrun.kind, overrun.message) };
-                return Ok(Decision { outcome: Outcome::Failed(failure), ..failed(overrun.kind, String::new()) });
+                running = overrun.step;
+                (overrun.kind, overrun.message)
             }
-            Ok(Some((_, WorkerEvent::Exited(how)))) => {
-                return Ok(failed(LimitKind::Crash, format!("a script took its process down: it {how}")));
+            Ok(Some((_, WorkerEvent::Exited(ended)))) => {
+                let name = running.as_deref().unwrap_or("a script");
+                (LimitKind::Crash, format!("{name} took its process down: it {ended}; memory is the usual reason"))
             }
-            Ok(None) => return Ok(failed(LimitKind::Crash, "the worker process is gone".to_owned())),
-            Err(_late) => return Ok(failed(LimitKind::Time, format!("no answer within {limit:?}"))),
-        }
+            Ok(None) => (LimitKind::Crash, "the worker process is gone".to_owned()),
+            Err(_late) => (LimitKind::Time, format!("no answer within {limit:?}")),
+        };
+        return Ok(failed(Failure { step: running, ..Failure::limit(kind, message) }));
     }
 }

@@ -14,17 +14,17 @@ use crate::model::request::DEFAULT_ACTION;
 use crate::model::{Arrangement, Outcome, Request, json as untrusted};
 use crate::nats::wire;
 use crate::script::ScriptLimits;
-use crate::worker::{Birth, Question, WorkerLimits};
+use crate::worker::{Audience, Birth, Question, WorkerLimits};
 
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
 use super::files::Disk;
-use super::{nodes_file, one_shot, problem, remote, table};
+use super::{nodes_file, one_shot, problem, remote, say, table};
 
 /// Where a `place` without `--script` and `--config` looks for its chain.
 const DEFAULT_CONFIGS: [&str; 2] = ["whither.toml", "/etc/whither/whither.toml"];
 
-/// One placement.
+/// One placement, from a node list or from a running service.
 ///
 /// Runs a chain of steps over a list of nodes and prints the id of the chosen node. Without `--nodes` it reads
 /// {"nodes": […], "params": {…}} on standard input, as FastX 4 gives it to a load balancer script. With `--nats` and
@@ -91,13 +91,14 @@ pub struct PlaceArgs {
 pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
     let here = args.local || args.nodes.is_some() || args.config.is_some() || !args.scripts.is_empty();
     if args.bus.is_given() && !here {
-        return remote::place(&args.bus, &request(args, Map::new())?, args.explain, args.json);
+        let asked = request(args, Map::new(), WorkerLimits::default().request_bytes)?;
+        return remote::place(&args.bus, &asked, args.explain, args.json);
     }
     let (set, limits) = chains(args)?;
     let nodes = nodes_file::read(args.nodes.as_deref())?;
-    let asked = request(args, nodes.request)?;
-    let birth = Birth { set, arrangement: Arrangement::Arrival, limits };
-    let question = question(args, &asked)?;
+    let asked = request(args, nodes.request, limits.request_bytes)?;
+    let birth = Birth { set, arrangement: Arrangement::Arrival, limits, audience: Audience::Person };
+    let question = question(args, &asked, limits.request_bytes)?;
     let chains = &birth.set;
     if chains.get(&question.action).is_none() {
         let known: Vec<_> = chains.chains.iter().map(|chain| &*chain.action).collect();
@@ -111,17 +112,16 @@ pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
     let decision = one_shot::decide(&birth, nodes.reports, question)?;
     table::logged(&decision);
     if args.explain {
-        anstream::eprintln!("{}", table::explained(&wire::explained(&id, &decision)));
+        say::aside(table::explained(&wire::explained(&id, &decision)));
     }
     if args.json {
-        anstream::println!("{:#}", wire::explained(&id, &decision));
+        say::answer(format_args!("{:#}", wire::explained(&id, &decision)))?;
     }
     match &decision.outcome {
-        Outcome::Placed(node) if !args.json => anstream::println!("{node}"),
-        Outcome::Placed(_) => {}
-        Outcome::Failed(failure) => return Err(Exit::failed(failure)),
+        Outcome::Placed(node) if !args.json => say::answer(node),
+        Outcome::Placed(_) => Ok(()),
+        Outcome::Failed(failure) => Err(Exit::failed(failure)),
     }
-    Ok(())
 }
 
 /// The chains to run: from `--script`, else from the config.
@@ -156,7 +156,7 @@ fn chains(args: &PlaceArgs) -> Result<(ChainSet, WorkerLimits), Exit> {
 
 /// The action that the request names, where it names one.
 fn action_of(args: &PlaceArgs) -> Option<String> {
-    let request = request(args, Map::new()).ok()?;
+    let request = request(args, Map::new(), WorkerLimits::default().request_bytes).ok()?;
     request.get("action").and_then(Value::as_str).map(str::to_owned)
 }
 
@@ -165,10 +165,10 @@ fn default_config() -> Option<PathBuf> {
 }
 
 /// The request: what the node list's document says, over that `--request`, over that the single options.
-fn request(args: &PlaceArgs, document: Map<String, Value>) -> Result<Map<String, Value>, Exit> {
+fn request(args: &PlaceArgs, document: Map<String, Value>, max_bytes: usize) -> Result<Map<String, Value>, Exit> {
     let mut request = document;
     if let Some(given) = &args.request {
-        request.extend(given_request(given)?);
+        request.extend(given_request(given, max_bytes)?);
     }
     if let Some(action) = &args.action {
         request.insert("action".to_owned(), json!(action));
@@ -195,7 +195,7 @@ fn request(args: &PlaceArgs, document: Map<String, Value>) -> Result<Map<String,
     Ok(request)
 }
 
-fn given_request(given: &str) -> Result<Map<String, Value>, Exit> {
+fn given_request(given: &str, max_bytes: usize) -> Result<Map<String, Value>, Exit> {
     let inline = given.trim_start().starts_with(['{', '[']);
     let (name, text) = if inline {
         ("--request".to_owned(), given.as_bytes().to_vec())
@@ -203,20 +203,18 @@ fn given_request(given: &str) -> Result<Map<String, Value>, Exit> {
         let read = std::fs::read(given).map_err(|error| Exit::usage(format!("--request {given}: {error}")))?;
         (given.to_owned(), read)
     };
-    let limit = WorkerLimits::default().request_bytes;
-    let value =
-        untrusted::parse(&text, JsonLimits::bytes(limit)).map_err(|error| Exit::usage(format!("{name}: {error}")))?;
+    let value = untrusted::parse(&text, JsonLimits::bytes(max_bytes))
+        .map_err(|error| Exit::usage(format!("{name}: {error}")))?;
     match value {
         Value::Object(request) => Ok(request),
         other => Err(Exit::usage(format!("{name}: the request is {}, expected an object", untrusted::kind(&other)))),
     }
 }
 
-fn question(args: &PlaceArgs, request: &Map<String, Value>) -> Result<Question, Exit> {
+fn question(args: &PlaceArgs, request: &Map<String, Value>, max_bytes: usize) -> Result<Question, Exit> {
     let server_id = super::host::name();
     let text = Value::Object(request.clone()).to_string();
-    let parsed =
-        Request::parse(text.as_bytes(), WorkerLimits::default().request_bytes, &server_id).map_err(Exit::usage)?;
+    let parsed = Request::parse(text.as_bytes(), max_bytes, &server_id).map_err(Exit::usage)?;
     let seed = match args.seed {
         Some(seed) => seed,
         None => super::host::random().map_err(|error| Exit::new(exit::OTHER, error))?,

@@ -13,7 +13,7 @@ use crate::nats::subjects::{HEADER_DEADLINE, HEADER_ERROR_CODE, Namespace};
 
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
-use super::table;
+use super::{say, table};
 
 /// How long a command waits for the bus and for the answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -99,13 +99,12 @@ pub fn place(bus: &BusArgs, request: &Map<String, Value>, explain: bool, as_json
     with_bus(bus, None, async |bus, namespace| {
         let body = json!(request);
         if explain {
-            anstream::eprintln!("{}", table::explained(&ask(&bus, namespace.explain(), &body).await?));
+            say::aside(table::explained(&ask(&bus, namespace.explain(), &body).await?));
         }
         let answer = ask(&bus, namespace.place(), &body).await?;
         match as_json {
-            true => anstream::println!("{answer:#}"),
-            false => anstream::println!("{}", answer.get("node").and_then(Value::as_str).unwrap_or_default()),
+            true => say::answer(format_args!("{answer:#}")),
+            false => say::answer(answer.get("node").and_then(Value::as_str).unwrap_or_default()),
         }
-        Ok(())
     })
 }

@@ -22,7 +22,7 @@ use crate::nats::service::{self, Service};
 use crate::nats::subjects::SERVICE;
 use crate::nats::{Bus, Connection, Namespace};
 use crate::registry::{Registry, RegistrySettings};
-use crate::worker::{Birth, BirthError, Worker};
+use crate::worker::{Audience, Birth, BirthError, Worker};
 
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
@@ -112,7 +112,8 @@ async fn serve(args: &ServeArgs, config: Config) -> Result<(), Exit> {
 
 /// What the config makes of a front.
 fn setup(config: &Config) -> Setup {
-    let birth = Birth { set: config.chains.clone(), arrangement: Arrangement::ById, limits: limits::of(config) };
+    let (set, limits) = (config.chains.clone(), limits::of(config));
+    let birth = Birth { set, arrangement: Arrangement::ById, limits, audience: Audience::Front };
     Setup {
         birth: Arc::new(birth),
         program: one_shot::program(),

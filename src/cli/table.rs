@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::model::Decision;
 
+use super::say;
+
 /// An empty table with `headings`.
 #[must_use]
 pub fn table(headings: &[&str]) -> Table {
@@ -68,7 +70,7 @@ pub fn explained(answer: &Value) -> String {
 pub fn logged(decision: &Decision) {
     for step in &decision.diagnosis.steps {
         for line in &step.log {
-            anstream::eprintln!("{} {}", format!("{}:", step.step).dimmed(), line.text);
+            say::aside(format_args!("{} {}", format!("{}:", step.step).dimmed(), line.text));
         }
     }
 }

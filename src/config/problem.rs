@@ -91,6 +91,10 @@ impl fmt::Display for ConfigErrors {
             if place > 0 {
                 f.write_str("\n")?;
             }
+            // A problem of the whole file has no place that would name it.
+            if problem.place.is_none() && !problem.message.contains(&*self.file) {
+                write!(f, "{}: ", self.file)?;
+            }
             write!(f, "{problem}")?;
         }
         match self.more {

@@ -166,6 +166,11 @@ impl Front {
             let ended = self.ledger.reported(report, self.cluster.get(&report.id));
             ended.into_iter().for_each(|id| self.change(Change::Release(id)));
         }
+        if let Change::Remove(node) = &change {
+            for nodes in self.chosen.values_mut() {
+                nodes.remove(node);
+            }
+        }
         self.change(change);
     }
 }

@@ -3,6 +3,7 @@
 //! Orders leave in the order of events, so that a worker sees a change before the questions that came after it. What
 //! does not fit into the worker's socket waits here: the front's task itself never waits for a worker.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::model::{Change, LimitKind};
@@ -146,6 +147,13 @@ impl Lane {
     pub(super) fn tell_newborn(&mut self, change: &Change) {
         if let Some(newborn) = &mut self.newborn {
             newborn.backlog.push(Order::Change(change.clone()));
+        }
+    }
+
+    /// Tells a newborn of a choice that was made after its snapshot.
+    pub(super) fn recall_newborn(&mut self, action: &Arc<str>, node: &Arc<str>) {
+        if let Some(newborn) = &mut self.newborn {
+            newborn.backlog.push(Order::Recall(Arc::clone(action), Arc::clone(node)));
         }
     }
 

@@ -194,12 +194,9 @@ impl Front {
     }
 
     fn remember_choice(&mut self, action: &Arc<str>, node: &Arc<str>) {
-        let (ticks, nodes) = (self.sequences.get(action).copied().unwrap_or_default(), &self.cluster);
-        let chosen = self.chosen.entry(Arc::clone(action)).or_default();
-        chosen.insert(Arc::clone(node), ticks);
-        if chosen.len() > 2 * nodes.len() {
-            chosen.retain(|id, _| nodes.find(id).is_some());
-        }
+        self.choices += 1;
+        self.chosen.entry(Arc::clone(action)).or_default().insert(Arc::clone(node), self.choices);
+        self.lane.recall_newborn(action, node);
     }
 
     /// Tells everybody who waits for `flight` that it came to nothing.

@@ -65,7 +65,9 @@ pub struct Front {
     pub(super) registry: Registry,
     pub(super) metrics: Arc<Metrics>,
     pub(super) counters: BTreeMap<(Arc<str>, &'static str), DecisionCounter>,
+    /// The choices of each chain, numbered in order over all of them.
     pub(super) chosen: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
+    pub(super) choices: u64,
     replies: mpsc::Sender<Outgoing>,
     board: Board,
     replica: String,
@@ -101,6 +103,7 @@ impl Front {
             sequences: BTreeMap::new(),
             counters: BTreeMap::new(),
             chosen: BTreeMap::new(),
+            choices: 0,
             replica: format!("{:08x}", dice.next_u32()),
             numbers: 0,
             started: Instant::now(),
@@ -239,6 +242,7 @@ impl Front {
                     self.decided(reply.ticket, reply.decision);
                 }
             }
+            WorkerEvent::Running(_) => {}
             WorkerEvent::Overrun(overrun) => {
                 tracing::warn!(step = overrun.step.as_deref(), node = overrun.node.as_deref(), "{}", overrun.message);
                 if let Some(flight) = self.lane.convicted(&overrun) {

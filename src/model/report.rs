@@ -12,6 +12,8 @@ use serde_json::{Map, Number, Value, json};
 use super::json::{self, JsonError, JsonLimits};
 use super::session::Session;
 
+/// Top-level names that are the node's own figures, reported or absent.
+const DERIVED: [&str; 7] = ["maxSessions", "sessions", "freemem", "totalmem", "cpu", "uptime", "loggedInUsers"];
 /// The largest node document in bytes (ARCHITECTURE.md, Contracts).
 pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 /// The longest node id in bytes.
@@ -108,6 +110,9 @@ impl Report {
         if text.len() > MAX_DOCUMENT_BYTES {
             return Err(JsonError::TooLarge { bytes: text.len(), max_bytes: MAX_DOCUMENT_BYTES }.into());
         }
+        if json::nests_deeper_than(text.as_bytes(), json::MAX_DEPTH) {
+            return Err(JsonError::TooDeep { max_depth: json::MAX_DEPTH }.into());
+        }
         match document {
             Value::Object(own) => normalise(own, text),
             other => Err(ReportError::NotAnObject(json::kind(&other))),
@@ -199,7 +204,10 @@ fn normalise(mut own: Map<String, Value>, text: Arc<str>) -> Result<Report, Repo
     own.remove("id");
     own.remove("serverId");
     for (name, value) in own.into_iter().chain(static_data) {
-        fields.entry(name).or_insert(value);
+        // A figure that was not reported stays absent: static data of that name must not stand in for it.
+        if !DERIVED.contains(&name.as_str()) {
+            fields.entry(name).or_insert(value);
+        }
     }
     Ok(Report {
         services: services.iter().filter_map(service_name).collect(),

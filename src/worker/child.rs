@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::chain::{Ask, ChainSet, Progress};
+use crate::chain::{Ask, ChainSet, Progress, Witness};
 use crate::clock::Stopwatch;
 use crate::evaluator::{self, Evaluator, Senses};
 use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, LimitKind, Outcome, Request};
 
-use super::protocol::{Birth, CompileProblem, Order, Overrun, Question, Reply, Word, WorkerLimits};
+use super::protocol::{Audience, Birth, CompileProblem, Order, Overrun, Question, Reply, Word, WorkerLimits};
 use super::watchdog::{self, Allowance, Current, Passed, Watch, Witnessed};
 use super::{frame, sandbox};
 
@@ -24,6 +24,8 @@ use super::{frame, sandbox};
 pub const COMMAND: &str = "__worker";
 /// The evaluating thread's stack: Boa's parser takes 26 kB a level of nesting (ARCHITECTURE.md, Facts).
 const STACK_BYTES: usize = 64 << 20;
+/// Memory that the process itself takes: the evaluating thread's stack, which counts as data, and a little.
+const OWN_BYTES: u64 = STACK_BYTES as u64 + (32 << 20);
 /// Memory that a byte of node document takes in the mirror and in the engines' objects over it.
 const MIRROR_FACTOR: u64 = 24;
 /// The memory limit is set anew when the node documents have doubled, and not before they are this large.
@@ -53,7 +55,7 @@ fn serve() -> std::io::Result<()> {
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let Some(birth) = frame::read::<Birth>(&mut &socket)? else { return Ok(()) };
     sandbox::leave_no_core()?;
-    sandbox::bound_memory(birth.limits.memory_bytes)?;
+    sandbox::bound_memory(OWN_BYTES + birth.limits.memory_bytes)?;
     let work = move || work(socket, birth);
     let thread = thread::Builder::new().name("evaluate".to_owned()).stack_size(STACK_BYTES).spawn(work)?;
     thread.join().unwrap_or_else(|_panic| Err(std::io::Error::other("the evaluating thread panicked")))
@@ -62,8 +64,7 @@ fn serve() -> std::io::Result<()> {
 fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
     let outbox = Arc::new(Mutex::new(Outbox { socket: socket.try_clone()?, replies: Vec::new() }));
     let watch = Arc::new(Watch::default());
-    let senses =
-        Senses { stopwatch: Box::new(Monotonic(Instant::now())), witness: Box::new(Witnessed(Arc::clone(&watch))) };
+    let senses = Senses { stopwatch: Box::new(Monotonic(Instant::now())), witness: witness(&watch, &outbox, &birth) };
     let mut loading = |step: &Arc<str>| drop(lock(&outbox).say(&Word::Loading(Arc::clone(step))));
     let evaluator = match Evaluator::new(&birth.set, birth.arrangement, senses, &mut loading) {
         Ok(evaluator) => evaluator,
@@ -82,6 +83,40 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
     lock(&outbox).say(&Word::Ready)?;
     let limits = birth.limits;
     Clerk { evaluator, watch, outbox, limits, mirror_bytes: 0, mirror_bytes_bounded: MIRROR_STEP / 2 }.serve(socket)
+}
+
+/// Who is told what runs: the watchdog, and a person who waits for one answer.
+fn witness(watch: &Arc<Watch>, outbox: &Arc<Mutex<Outbox>>, birth: &Birth) -> Box<dyn Witness> {
+    let watched = Witnessed(Arc::clone(watch));
+    match birth.audience {
+        Audience::Front => Box::new(watched),
+        Audience::Person => {
+            let (outbox, set) = (Arc::clone(outbox), Arc::new(birth.set.clone()));
+            Box::new(Narrated { watched, outbox, set })
+        }
+    }
+}
+
+/// Tells a person each step before it runs.
+struct Narrated {
+    watched: Witnessed,
+    outbox: Arc<Mutex<Outbox>>,
+    set: Arc<ChainSet>,
+}
+
+impl Witness for Narrated {
+    fn step(&self, step: usize) {
+        self.watched.step(step);
+        let current = self.watched.0.current();
+        if let Some(spec) = current.and_then(|current| self.set.get(&current.action)?.steps.get(step)) {
+            // Where nobody reads any more, nobody asks for the name either.
+            drop(lock(&self.outbox).say(&Word::Running(Arc::clone(&spec.name))));
+        }
+    }
+
+    fn node(&self, node: &Arc<str>) {
+        self.watched.node(node);
+    }
 }
 
 /// Sets the watchdog, and lets a panic in an engine name its script before the process ends.
@@ -212,7 +247,9 @@ impl Clerk {
             // Counted since the last time, repeated reports too; what is there now is what counts.
             self.mirror_bytes = self.evaluator.cluster().nodes().map(|(_, node)| node.report().text.len() as u64).sum();
             self.mirror_bytes_bounded = self.mirror_bytes.max(MIRROR_STEP);
-            sandbox::bound_memory(self.limits.memory_bytes + MIRROR_FACTOR * 2 * self.mirror_bytes_bounded)?;
+            sandbox::bound_memory(
+                OWN_BYTES + self.limits.memory_bytes + MIRROR_FACTOR * 2 * self.mirror_bytes_bounded,
+            )?;
         }
         Ok(())
     }

@@ -13,4 +13,4 @@ pub mod watchdog;
 
 pub use desk::Desk;
 pub use process::{BirthError, Ended, Worker, WorkerEvent};
-pub use protocol::{Birth, Order, Overrun, Question, Reply, WorkerLimits};
+pub use protocol::{Audience, Birth, Order, Overrun, Question, Reply, WorkerLimits};

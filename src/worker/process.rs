@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::protocol::{Birth, CompileProblem, Order, Overrun, Reply, Word};
+use super::protocol::{Audience, Birth, CompileProblem, Order, Overrun, Reply, Word};
 use super::{child, frame};
 
 /// Batches that may wait for the worker to read them.
@@ -61,6 +61,8 @@ impl From<std::io::Error> for BirthError {
 /// What a running worker does that its holder must know.
 #[derive(Debug)]
 pub enum WorkerEvent {
+    /// It is about to run this step; told to persons alone.
+    Running(Arc<str>),
     /// It decided.
     Replies(Vec<Reply>),
     /// A script in it passed a limit; it is about to exit.
@@ -115,7 +117,10 @@ impl Worker {
             .env("MIMALLOC_ARENA_RESERVE", "65536")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
+            .stderr(match birth.audience {
+                Audience::Front => Stdio::inherit(),
+                Audience::Person => Stdio::null(),
+            })
             .kill_on_drop(true)
             .spawn()?;
         let pid = process.id().unwrap_or_default();
@@ -197,7 +202,9 @@ async fn ready(words: &mut OwnedReadHalf) -> Result<Option<(Option<Arc<str>>, St
             Some(Word::Loading(step)) => loading = Some(step),
             Some(Word::Ready) => return Ok(None),
             Some(Word::Refused(problems)) => return Err(BirthError::Refused(problems)),
-            Some(Word::Replies(_) | Word::Overrun(_)) | None => return Ok(Some((loading, String::new()))),
+            Some(Word::Running(_) | Word::Replies(_) | Word::Overrun(_)) | None => {
+                return Ok(Some((loading, String::new())));
+            }
         }
     }
 }
@@ -228,6 +235,7 @@ async fn supervise(
             }
         };
         let event = match word {
+            Ok(Some(Word::Running(step))) => WorkerEvent::Running(step),
             Ok(Some(Word::Replies(replies))) => WorkerEvent::Replies(replies),
             Ok(Some(Word::Overrun(overrun))) => WorkerEvent::Overrun(overrun),
             Ok(Some(Word::Loading(_) | Word::Ready | Word::Refused(_))) => continue,

@@ -18,6 +18,17 @@ pub struct Birth {
     pub arrangement: Arrangement,
     /// What the worker may use.
     pub limits: WorkerLimits,
+    /// Who listens.
+    pub audience: Audience,
+}
+
+/// Who holds a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Audience {
+    /// A front: words are batched, and what the process says before it dies belongs into the front's log.
+    Front,
+    /// A person who asked one question: each step is told before it runs, so that one which ends the process is named.
+    Person,
 }
 
 /// What a worker and the scripts in it may use.
@@ -104,6 +115,8 @@ pub enum Word {
     Ready,
     /// These steps do not compile.
     Refused(Vec<CompileProblem>),
+    /// It is about to run this step; told to persons alone.
+    Running(Arc<str>),
     /// Decisions.
     Replies(Vec<Reply>),
     /// A script passed a limit; the worker exits after this word.

@@ -209,3 +209,24 @@ proptest! {
         prop_assert_eq!(back, changes);
     }
 }
+
+/// The order of pending sessions is that of the placements, and scripts see it.
+#[test]
+fn a_rebuilt_cluster_has_its_pending_sessions_in_the_same_order() {
+    let mut old = Mirror::new();
+    old.evaluator.apply(report(json!({"id": "n1"})));
+    for id in ["r9", "r10", "r1"] {
+        old.evaluator.apply(Change::Reserve(Reservation {
+            id: id.into(),
+            node: "n1".into(),
+            user: "ann".into(),
+            name: "".into(),
+        }));
+    }
+    let pending = |mirror: &Mirror| -> Vec<_> {
+        let node = mirror.evaluator.cluster().get("n1").unwrap();
+        node.pending().map(|session| session.id().to_owned()).collect()
+    };
+    assert_eq!(pending(&old), ["r9", "r10", "r1"]);
+    assert_eq!(pending(&old.rebuilt()), pending(&old));
+}

@@ -262,3 +262,11 @@ fn a_program_at_the_end_decides_or_nobody_does() {
     let question = stand.question(json!({"action": "no/such"}));
     assert!(matches!(stand.evaluator.decide(&question), Progress::Decided(_)));
 }
+
+/// A place in a list is one of the list that the program was shown, whoever left meanwhile.
+#[test]
+fn places_are_those_of_the_list_that_was_shown() {
+    let said = || Ok(Returned::List(vec![Element::Given(1)]));
+    assert_eq!(outcome(&after(nothing, said())), "n3");
+    assert_eq!(outcome(&after(|stand| stand.apply(Change::Remove("n2".into())), said())), "n3");
+}

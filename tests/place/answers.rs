@@ -179,3 +179,28 @@ fn help_is_an_answer() {
     let told = seemly(site().whither(["--version"]));
     assert_eq!((told.code, told.stdout), (Some(0), format!("whither {}\n", env!("CARGO_PKG_VERSION"))));
 }
+
+/// A decision that passed a limit must be repeatable above all others.
+#[test]
+fn a_decision_that_passed_a_limit_keeps_its_record() {
+    let shell = scripted("i => { while (true) ; }");
+    let told = place_by_script(&shell, &["--json", "--explain", "--seed", "7", "--now", "2026-11-20T17:30:00Z"]);
+    let decision = document(&told);
+    assert_eq!((told.code, &decision["error"]["name"]), (Some(5), &"script-limit".into()));
+    assert_eq!((&decision["seed"], &decision["now"]), (&"7".into(), &1_795_195_800_000_i64.into()));
+    assert_eq!(decision["nodes"], 4);
+    assert!(told.stderr.contains("4 nodes"), "{}", told.stderr);
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error_and_no_panic() {
+    for stream in [">", "2>"] {
+        let command = format!("\"$0\" place --nodes nodes.json --script {FEWEST} --explain {stream}/dev/full");
+        let arguments = ["-c", &command, crate::support::shell::WHITHER];
+        let told = seemly(site().run(std::path::Path::new("/bin/sh"), arguments, ""));
+        match stream {
+            ">" => assert_eq!(told.code, Some(1), "{}", told.stderr),
+            _ => chose(&told, "b"), // nobody reads the explanation, and that is no reason to give no answer
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::support::shell::{Shell, Told, WHITHER};
-use crate::{NODES, chose, failed, place, seemly, site};
+use crate::{FEWEST, NODES, chose, failed, place, scripted, seemly, site};
 
 /// `place` by a config that holds `text`.
 fn configured(text: &str, arguments: &[&str]) -> Told {
@@ -192,4 +192,47 @@ fn the_chain_never_comes_from_the_load_balancer_variables() {
     if !Path::new("/etc/whither/whither.toml").exists() {
         failed(&call(&shell, &[], NODES), 2, &["no chain is given", "--script", "--config"]);
     }
+}
+
+#[test]
+fn a_config_is_named_where_the_problem_has_no_line() {
+    let shell = site();
+    shell.write("empty.toml", "");
+    failed(&place(&shell, &["--config", "empty.toml"]), 2, &["empty.toml", "no chain"]);
+}
+
+/// What a config may say, works: the least and the most of each limit. A step under a limit of time is a built-in, which
+/// no machine is too slow for.
+#[test]
+fn limits_work_over_their_whole_range() {
+    use whither::config::figure::FIGURES;
+    let limits: Vec<_> = FIGURES.iter().filter(|figure| figure.section == "limits").collect();
+    assert!(limits.len() > 5);
+    for figure in limits {
+        let is_time = figure.key.ends_with("_ms") || figure.key.contains("_us_");
+        let step = if is_time { FEWEST } else { "step.js" };
+        for value in [figure.least, figure.most] {
+            let shell = scripted("i => 'b'");
+            let text = format!("[limits]\n{} = {value}\n[chain.\"session/start\"]\nsteps = [\"{step}\"]\n", figure.key);
+            shell.write("site.toml", &text);
+            let told = place(&shell, &["--config", "site.toml"]);
+            assert_eq!(told.stdout, "b\n", "{} = {value}: {}", figure.key, told.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_request_may_be_as_large_as_the_config_says() {
+    let shell = site();
+    shell.write("request.json", format!("{{\"data\": {{\"x\": \"{}\"}}}}", "y".repeat(2 << 20)));
+    let text = "[limits]\nrequest_kb = 4096\n[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
+    shell.write("site.toml", text);
+    chose(&place(&shell, &["--config", "site.toml", "--request", "request.json"]), "b");
+}
+
+/// FastX hands its own environment on; a load balancer script decides by itself all the same.
+#[test]
+fn a_link_called_whither_place_asks_no_service() {
+    let shell = link().with("WHITHER_NATS", "nats://127.0.0.1:1");
+    chose(&call(&shell, &[], NODES), "b");
 }

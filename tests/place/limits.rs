@@ -2,7 +2,7 @@
 //!
 //! Nothing here measures time. That a case ends at all is the test; how fast, depends on the machine.
 
-use crate::{FEWEST, NODES, chose, failed, place_by_script, scripted, seemly};
+use crate::{FEWEST, NODES, chose, failed, place, place_by_script, scripted, seemly};
 
 #[test]
 fn a_script_that_never_ends_is_stopped_and_named() {
@@ -75,4 +75,16 @@ fn the_next_placement_is_as_good_as_the_first() {
     failed(&place_by_script(&shell, &["--user", "bad"]), 5, &["script-limit"]);
     chose(&place_by_script(&shell, &["--user", "good"]), "a");
     chose(&seemly(shell.feed(["place", "--script", FEWEST], NODES)), "b");
+}
+
+/// There is one step that can have done it. It has all the time it wants, so that memory runs out first.
+#[test]
+fn a_script_that_takes_its_process_down_is_named() {
+    let shell = scripted("i => { var s = 'x'; while (true) s += s; }");
+    let text =
+        "[limits]\nscript_ms = 60000\nworker_memory_mb = 128\n[chain.\"session/start\"]\nsteps = [\"step.js\"]\n";
+    shell.write("site.toml", text);
+    let told = place(&shell, &["--config", "site.toml"]);
+    failed(&told, 5, &["script-limit", "step.js"]);
+    assert!(!told.stderr.contains("RUST_BACKTRACE"), "{}", told.stderr);
 }

@@ -147,3 +147,31 @@ fn standard_input_is_a_node_list_too() {
     failed(&seemly(shell.feed(sticky, "{")), 2, &["standard input", "not valid JSON"]);
     failed(&seemly(shell.feed(sticky, r#"{"params": {}}"#)), 2, &["standard input", "no `nodes`"]);
 }
+
+/// The limit is one of nodes, wherever they stand: what this command accepts, its worker reads too.
+#[test]
+fn a_node_may_nest_64_deep_in_either_form_of_a_list() {
+    let shell = Shell::new();
+    for depth in 62..=68 {
+        let node = format!(r#"{{"id":"a","x":{}1{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1));
+        for list in [format!("[{node}]"), format!(r#"{{"nodes":[{node}]}}"#)] {
+            shell.write("nodes.json", &list);
+            let told = place(&shell, &["--script", FEWEST]);
+            match depth {
+                ..=64 => chose(&told, "a"),
+                _ => failed(&told, 2, &["nodes.json", "nested deeper"]),
+            }
+        }
+    }
+}
+
+/// A number that was not reported is absent, whatever static data is called.
+#[test]
+fn static_data_stands_in_for_no_figure() {
+    let shell = Shell::new();
+    for name in ["sessions", "freemem", "totalmem", "cpu", "uptime", "loggedInUsers"] {
+        shell.write("nodes.json", json!([{"id": "a", "staticData": {name: 9, "free": 1}}, {"id": "b"}]).to_string());
+        shell.write("step.js", format!("i => i.nodes[0].{name} === undefined && i.nodes[0].free === 1 ? 'a' : 'b'"));
+        chose(&place_by_script(&shell, &[]), "a");
+    }
+}

@@ -143,3 +143,10 @@ fn a_request_without_a_place_of_its_own_comes_from_this_machine() {
     chose(&place_by_script(&shell, &[]), &here);
     chose(&place_by_script(&shell, &["--request", r#"{"local": {"serverId": "other"}}"#]), "other");
 }
+
+/// That other commands ask a service is no reason to leave the files on the command line unread.
+#[test]
+fn nodes_and_steps_that_are_given_are_used() {
+    let shell = site().with("WHITHER_NATS", "nats://127.0.0.1:1");
+    chose(&place(&shell, &["--script", FEWEST]), "b");
+}

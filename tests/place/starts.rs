@@ -98,3 +98,13 @@ fn what_is_there_stays_unless_forced() {
     }
     placed(&place(&shell, &["--script", "own.js", "--script", FEWEST]));
 }
+
+#[test]
+fn what_cannot_be_written_says_why() {
+    let shell = Shell::new();
+    for arguments in
+        [vec!["nodes", "--out", "none/x.json"], vec!["js", "none/x"], vec!["config", "--out", "none/x.toml"]]
+    {
+        failed(&new(&shell, &arguments), 2, &["cannot write `none/x.", "No such file or directory"]);
+    }
+}

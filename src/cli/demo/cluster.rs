@@ -123,7 +123,7 @@ impl Cluster {
             }
         }
         if let Err(error) = self.folder.close() {
-            anstream::eprintln!("the demo's folder could not be removed: {error}");
+            crate::cli::say::aside(format_args!("the demo's folder could not be removed: {error}"));
         }
     }
 

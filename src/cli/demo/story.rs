@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::cli::exit::{self, Exit};
 use crate::cli::remote::ask;
+use crate::cli::say;
 use crate::cli::table::{self, table};
 use crate::nats::{Bus, Namespace};
 
@@ -30,7 +31,7 @@ pub(super) async fn tell(args: &DemoArgs, cluster: &mut Cluster) -> Result<(), E
     let (bus, namespace) = cluster.connect().await?;
     let mut site = Site { bus, namespace, started: BTreeMap::new(), placed: 0 };
     site.until(cluster, "all agents have reported", |listed| listed.len() == nodes.len()).await?;
-    say(&format!("NATS at {}; {} nodes report themselves", cluster.url(), nodes.len()));
+    note(&format!("NATS at {}; {} nodes report themselves", cluster.url(), nodes.len()));
 
     step("placing sessions: gpu-for-cad.js, then builtin:fewest-sessions");
     let half = args.sessions / 2;
@@ -47,11 +48,11 @@ pub(super) async fn tell(args: &DemoArgs, cluster: &mut Cluster) -> Result<(), E
 
     step(&format!("why does ann not get {cordoned}?"));
     let question = json!({"user": {"login": "ann"}, "userGroups": ["cad"], "node": cordoned});
-    anstream::println!("{}", table::explained(&ask(&site.bus, site.namespace.explain(), &question).await?));
+    say::tell(table::explained(&ask(&site.bus, site.namespace.explain(), &question).await?));
     let Some(other) = nodes.get(2) else { return Ok(()) };
     step(&format!("and why does bob get what he gets, and not {other}?"));
     let question = json!({"user": {"login": "bob"}, "node": other});
-    anstream::println!("{}", table::explained(&ask(&site.bus, site.namespace.explain(), &question).await?));
+    say::tell(table::explained(&ask(&site.bus, site.namespace.explain(), &question).await?));
 
     step("putting the node back and ending the sessions");
     ask(&site.bus, site.namespace.uncordon(), &json!({"node": cordoned})).await?;
@@ -59,9 +60,9 @@ pub(super) async fn tell(args: &DemoArgs, cluster: &mut Cluster) -> Result<(), E
         cluster.write_sessions(node, &[])?;
     }
     site.until(cluster, "the agents report that nothing runs", |listed| sessions(listed) == 0).await?;
-    say(&format!("{} sessions were placed. Next: README.md, \"A first script\"", site.placed.green()));
+    note(&format!("{} sessions were placed. Next: README.md, \"A first script\"", site.placed.green()));
     if args.keep {
-        say(&format!(
+        note(&format!(
             "the cluster goes on until Ctrl-C. Try: export WHITHER_NATS={}; whither nodes; whither place --user ann --group cad",
             cluster.url()
         ));
@@ -92,7 +93,7 @@ impl Site {
             let placed = ask(&self.bus, self.namespace.place(), &request).await?;
             let text = |field: &str| placed.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
             let (node, reservation) = (text("node"), text("reservation"));
-            say(&format!("{login:<5} {:<12} → {}   by {}", groups.join(","), node.green(), text("decided_by")));
+            note(&format!("{login:<5} {:<12} → {}   by {}", groups.join(","), node.green(), text("decided_by")));
             let sessions = self.started.entry(node.clone()).or_default();
             sessions
                 .push(json!({"id": name, "user": login, "name": name, "state": "running", "reservation": reservation}));
@@ -131,7 +132,7 @@ impl Site {
             };
             rows.add_row([text("/id"), text("/state"), text("/metadata/gpu"), text("/sessions"), text("/pending")]);
         }
-        anstream::println!("{rows}");
+        say::tell(rows);
         Ok(())
     }
 }
@@ -143,9 +144,9 @@ fn sessions(listed: &[Value]) -> u64 {
 }
 
 fn step(what: &str) {
-    anstream::println!("\n{} {}", "==".cyan().bold(), what.bold());
+    say::tell(format_args!("\n{} {}", "==".cyan().bold(), what.bold()));
 }
 
-fn say(what: &str) {
-    anstream::println!("   {what}");
+fn note(what: &str) {
+    say::tell(format_args!("   {what}"));
 }
