@@ -5,7 +5,7 @@
 // Config:   [chain."user/login"]
 //           steps = ["scripts/login-nodes.js", "builtin:round-robin"]
 //
-// One parameter: the answer depends on the node alone, so it is worked out once per report and not per login.
+// One parameter: the answer depends on the node alone, so that whither may keep it from one login to the next.
 
 // Metadata is text, whatever was meant: METADATA_LOGIN=false must not count.
 const isYes = (value) => /^(true|yes|on|1)$/i.test(String(value));

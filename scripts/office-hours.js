@@ -8,8 +8,8 @@
 //           [chain."session/start"]
 //           steps = ["scripts/office-hours.js", "builtin:fewest-sessions"]
 //
-// `key` says what `filter` depends on beside the node. There are two keys, so each node is asked twice per report, not
-// once per request.
+// `key` says what `filter` depends on beside the node. There are two keys, so that whither may keep two answers for each
+// node instead of asking at every request.
 
 const OPENS = 8;
 const CLOSES = 18;

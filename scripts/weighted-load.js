@@ -6,7 +6,7 @@
 // Config:   [chain."session/start"]
 //           steps = ["scripts/weighted-load.js"]
 //
-// One parameter: the score is kept until the node reports again or gets a session.
+// One parameter: the score depends on the node alone, so that whither may keep it until the node changes.
 
 // What a session that was placed and has not started yet will add to the load, as far as one can tell. Load averages
 // lag by a minute: without this, all logins of that minute would go to one node.

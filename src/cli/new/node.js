@@ -1,7 +1,7 @@
 // SCRIPT.js: the node with the fewest sessions for each core, among those that are not busy.
 //
-// Functions of one node. They are asked once for each change of a node, not for each request, and their results are
-// kept; that makes them the faster shape on large clusters. For each node they see:
+// Functions of one node. One that has no second parameter depends on the node alone, so that whither may keep its
+// results from one request to the next. For each node they see:
 //
 //   node.id, node.hostname, node.urls
 //   node.sessions              how many sessions it has; node.nodeData.sessions lists them
