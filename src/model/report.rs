@@ -177,38 +177,29 @@ fn normalise(mut own: Map<String, Value>, text: Arc<str>) -> Result<Report, Repo
     data.insert("services".to_owned(), Value::Array(services.clone()));
     data.insert("sessions".to_owned(), json!([]));
 
-    let mut fields = Map::new();
-    let mut put = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            fields.insert(name.to_owned(), value);
-        }
-    };
-    put("id", Some(json!(&*id)));
-    put("serverId", Some(json!(&*id)));
-    put("hostname", Some(hostname.into()));
-    put("urls", Some(urls.into()));
-    put("nodeData", Some(data.into()));
-    put("metadata", Some(metadata.into()));
-    put("staticData", Some(static_data.clone().into()));
-    put("metrics", Some(metrics.into()));
-    put("cordoned", Some(cordoned.into()));
-    put("maxSessions", max_sessions.map(Value::from));
-    put("sessions", session_count(&sessions).map(Value::from));
-    put("freemem", vitals.free.and_then(number));
-    put("totalmem", vitals.total.and_then(number));
-    put("loadavg", Some(vitals.load.iter().copied().filter_map(number).collect()));
-    put("cpu", vitals.utilization.and_then(number));
-    put("uptime", vitals.uptime.and_then(number));
-    put("loggedInUsers", logged_in.or_else(|| distinct_users(&sessions)).map(Value::from));
-    put("serverPool", Some(server_pool.into()));
+    let known = [
+        ("id", Some(json!(&*id))),
+        ("serverId", Some(json!(&*id))),
+        ("hostname", Some(hostname.into())),
+        ("urls", Some(urls.into())),
+        ("nodeData", Some(data.into())),
+        ("metadata", Some(metadata.into())),
+        ("staticData", Some(static_data.clone().into())),
+        ("metrics", Some(metrics.into())),
+        ("cordoned", Some(cordoned.into())),
+        ("maxSessions", max_sessions.map(Value::from)),
+        ("sessions", session_count(&sessions).map(Value::from)),
+        ("freemem", vitals.free.and_then(number)),
+        ("totalmem", vitals.total.and_then(number)),
+        ("loadavg", Some(vitals.load.iter().copied().filter_map(number).collect())),
+        ("cpu", vitals.utilization.and_then(number)),
+        ("uptime", vitals.uptime.and_then(number)),
+        ("loggedInUsers", logged_in.or_else(|| distinct_users(&sessions)).map(Value::from)),
+        ("serverPool", Some(server_pool.into())),
+    ];
     own.remove("id");
     own.remove("serverId");
-    for (name, value) in own.into_iter().chain(static_data) {
-        // A figure that was not reported stays absent: static data of that name must not stand in for it.
-        if !DERIVED.contains(&name.as_str()) {
-            fields.entry(name).or_insert(value);
-        }
-    }
+    let fields = arrange(known, own, static_data);
     Ok(Report {
         services: services.iter().filter_map(service_name).collect(),
         id,
@@ -218,6 +209,23 @@ fn normalise(mut own: Map<String, Value>, text: Arc<str>) -> Result<Report, Repo
         figures,
         cordoned,
     })
+}
+
+/// The fields in the order in which scripts see them: what is known first, then the node's own words, then static data.
+fn arrange<const N: usize>(
+    known: [(&str, Option<Value>); N],
+    own: Map<String, Value>,
+    static_data: Map<String, Value>,
+) -> Map<String, Value> {
+    let known = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let mut fields: Map<String, Value> = known.collect();
+    for (name, value) in own.into_iter().chain(static_data) {
+        // A figure that was not reported stays absent: static data of that name must not stand in for it.
+        if !DERIVED.contains(&name.as_str()) {
+            fields.entry(name).or_insert(value);
+        }
+    }
+    fields
 }
 
 /// The vital signs of a node, taken from either generation's fields and written back to both.
