@@ -207,11 +207,7 @@ impl Parts {
                 reload(args, &self.connection, &events, Some(service)).await;
             }
         }
-        if let Some(service) = service
-            && tokio::time::timeout(LAST_WORDS, service.drain()).await.is_err()
-        {
-            tracing::warn!("NATS did not hand over what it still had in time");
-        }
+        drain(service).await;
         // The front's task ends only once everything is answered; then the responder's channel closes.
         drop((events.send(Event::Stop).await, replies));
         drop(front.await);
@@ -224,6 +220,14 @@ impl Parts {
         }
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// Takes no more messages, and waits for those that NATS had handed over already.
+async fn drain(service: Option<Service>) {
+    let Some(service) = service else { return };
+    if tokio::time::timeout(LAST_WORDS, service.drain()).await.is_err() {
+        tracing::warn!("NATS did not hand over what it still had in time");
     }
 }
 
