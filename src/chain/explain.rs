@@ -36,12 +36,14 @@ pub(super) fn fate(view: View<'_>, about: &str, decided_by: Option<&str>, outcom
         return format!("it was a candidate, and step {by} chose {chosen}");
     };
     let rank = |node| policy.rank(node, &view.ask.request, view.cluster);
+    let (top, own) = (rank(other), rank(node));
+    if top == own {
+        return format!(
+            "it was a candidate as good as {chosen}, which step {by} had chosen longer ago, or which stood first"
+        );
+    }
     let words = |rank: Option<f64>| rank.map_or("none".to_owned(), |rank| rank.to_string());
-    format!(
-        "it was a candidate, and step {by} chose {chosen}: rank {} against {}",
-        words(rank(other)),
-        words(rank(node))
-    )
+    format!("it was a candidate, and step {by} chose {chosen}: rank {} against {}", words(top), words(own))
 }
 
 /// Says why no node was found, in the order in which an administrator would look.
