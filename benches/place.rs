@@ -74,6 +74,7 @@ fn question() -> Question {
         now_ms: 1_795_195_800_000,
         seed: 7,
         sequence: 0,
+        limited: Vec::new(),
     };
     Question { decision: "bench".into(), ask }
 }

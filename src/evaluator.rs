@@ -11,7 +11,8 @@ use jiff::tz::TimeZone;
 
 use crate::chain::evaluate::{self, Progress, Stage, Suspended};
 use crate::chain::{
-    Ask, Chain, ChainSet, ChainSpec, OnError, Purpose, Recency, Step, StepKind, StepSource, StepSpec, Witness,
+    Ask, Chain, ChainSet, ChainSpec, Limited, OnFailure, Purpose, Quarantine, Recency, Step, StepKind, StepSource,
+    StepSpec, Subject, Witness,
 };
 use crate::clock::{self, Moment, Stopwatch};
 use crate::engine::builtin::Builtin;
@@ -60,6 +61,7 @@ pub struct Senses {
 pub struct Evaluator {
     cluster: Cluster,
     chains: BTreeMap<Arc<str>, Seat>,
+    quarantine: Quarantine,
     limits: ScriptLimits,
     zone: TimeZone,
     senses: Senses,
@@ -94,7 +96,8 @@ impl Evaluator {
         if !compiler.errors.is_empty() {
             return Err(compiler.errors);
         }
-        Ok(Self { cluster: Cluster::new(arrangement), chains, limits: set.limits, zone, senses })
+        let quarantine = Quarantine::default();
+        Ok(Self { cluster: Cluster::new(arrangement), chains, quarantine, limits: set.limits, zone, senses })
     }
 
     /// The cluster as this evaluator sees it.
@@ -117,6 +120,14 @@ impl Evaluator {
     pub fn recall(&mut self, action: &str, node: &str) {
         if let (Some(seat), Some(slot)) = (self.chains.get_mut(action), self.cluster.find(node)) {
             seat.recency.choose(slot);
+        }
+    }
+
+    /// Does not run `subject` any more and lets it fail with `limited`; or runs it again, where there is none.
+    pub fn quarantine(&mut self, subject: Subject, limited: Option<Limited>) {
+        match limited {
+            Some(limited) => self.quarantine.confine(subject, limited),
+            None => self.quarantine.release(&subject),
         }
     }
 
@@ -146,6 +157,7 @@ impl Evaluator {
             cluster: &self.cluster,
             limits: &self.limits,
             recency: &seat.recency,
+            quarantine: &self.quarantine,
             moment: &moment,
             stopwatch: &*self.senses.stopwatch,
             witness: &*self.senses.witness,
@@ -229,11 +241,12 @@ impl Compiler {
                 StepKind::Script(self.engine(extension)?.load(&source)?)
             }
         };
-        let fallback = match &spec.on_error {
-            OnError::Fallback(name) => Some(builtin(name)?),
-            OnError::Stop | OnError::Skip => None,
+        let fallback = |policy: &OnFailure| match policy {
+            OnFailure::Fallback(name) => builtin(name).map(Some),
+            OnFailure::Stop | OnFailure::Skip => Ok(None),
         };
-        Ok(Step { spec: spec.clone(), kind, fallback })
+        let (error_fallback, limit_fallback) = (fallback(&spec.on_error)?, fallback(&spec.on_limit)?);
+        Ok(Step { spec: spec.clone(), kind, error_fallback, limit_fallback })
     }
 
     fn engine(&mut self, extension: &str) -> Result<&dyn Engine, LoadError> {

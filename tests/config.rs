@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use whither::chain::{OnError, OnUnplaceable, StepSource};
+use whither::chain::{OnFailure, OnUnplaceable, StepSource};
 use whither::config::figure::FIGURES;
 use whither::config::{Config, ConfigErrors, Fault, Loading, Login, MemoryFiles, Needs, load};
 
@@ -101,10 +101,11 @@ fn everything_can_be_set() {
             [chain."session/start"]
             steps = [
                 { script = "scripts/gpu.js", on_error = "skip", cpu_ms = 40 },
-                { script = "scripts/gpu.js", on_error = "fallback:least-load" },
+                { script = "scripts/gpu.js", on_error = "fallback:least-load", on_limit = "skip" },
                 { builtin = "builtin:weighted", on_error = "stop" },
             ]
             reserve = false
+            workers = 3
             "#,
         );
     let config = load_from(&files, Needs::Both).unwrap();
@@ -122,10 +123,12 @@ fn everything_can_be_set() {
     assert_eq!(login.require_services, ["webserver", "launcher"]);
     let start = config.chains.get("session/start").unwrap();
     assert!(!start.reserve);
+    assert_eq!((start.workers, login.workers), (Some(3), None));
     let [first, second, third] = start.steps.as_slice() else { panic!("{start:?}") };
-    assert_eq!((&*first.name, &first.on_error, first.cpu_ms), ("scripts/gpu.js", &OnError::Skip, Some(40)));
-    assert_eq!(second.on_error, OnError::Fallback("least-load".to_owned()));
-    assert_eq!((&*third.name, &third.on_error), ("builtin:weighted", &OnError::Stop));
+    assert_eq!((&*first.name, &first.on_error, first.cpu_ms), ("scripts/gpu.js", &OnFailure::Skip, Some(40)));
+    assert_eq!(second.on_error, OnFailure::Fallback("least-load".to_owned()));
+    assert_eq!((&first.on_limit, &second.on_limit), (&OnFailure::Stop, &OnFailure::Skip));
+    assert_eq!((&*third.name, &third.on_error), ("builtin:weighted", &OnFailure::Stop));
     let StepSource::Script { extension, text } = &first.source else { panic!("{first:?}") };
     assert_eq!((extension.as_str(), &**text), ("js", "(input) => undefined"));
 }
@@ -161,6 +164,7 @@ fn every_figure_is_read_from_its_own_key() {
         service.reservation_s,
         service.cooldown_s,
         service.retries,
+        service.workers,
         limits.script_ms,
         limits.script_us_per_candidate,
         limits.node_call_ms,
@@ -171,6 +175,11 @@ fn every_figure_is_read_from_its_own_key() {
         limits.request_kb,
         limits.queue,
         limits.log_lines,
+        limits.quarantine_kills,
+        limits.quarantine_window_s,
+        limits.quarantine_pause_s,
+        limits.recycle_requests,
+        limits.recycle_mb,
     ];
     assert_eq!(read, FIGURES.map(|figure| figure.most));
     assert_eq!(config.chains.limits.source_bytes, limits.source_kb as usize * 1024);

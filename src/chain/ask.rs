@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::Request;
 
+use super::quarantine::Limited;
 use super::spec::Purpose;
 
 /// A question for a chain, with everything that comes from outside.
@@ -21,4 +22,6 @@ pub struct Ask {
     pub seed: u64,
     /// How many requests of the action came before it.
     pub sequence: u64,
+    /// The steps that passed a limit on this very question and are not run for it again, by their names.
+    pub limited: Vec<(Arc<str>, Limited)>,
 }

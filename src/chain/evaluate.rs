@@ -22,7 +22,8 @@ use super::candidates::{Held, Places, note_lost};
 use super::eligibility::reason_against;
 use super::explain::{self, View};
 use super::pernode::{self, Surroundings};
-use super::spec::{OnError, OnUnplaceable, Purpose};
+use super::quarantine::{Limited, Quarantine};
+use super::spec::{OnFailure, OnUnplaceable, Purpose};
 use super::witness::{Calls, Witness};
 use super::{Chain, Recency, Step, StepKind, verdict};
 
@@ -35,6 +36,8 @@ pub struct Stage<'a> {
     pub limits: &'a ScriptLimits,
     /// The chain's past choices.
     pub recency: &'a Recency,
+    /// What is not to be run.
+    pub quarantine: &'a Quarantine,
     /// Request time in the site's zone.
     pub moment: &'a Moment,
     /// Measures cost.
@@ -174,9 +177,10 @@ impl Evaluation<'_> {
                     self.report(step, Said::NotRun, Trace::default(), None);
                     continue;
                 }
-                StepKind::Script(script) => {
-                    self.timed(|this, lost, calls| this.ask_script(&**script, number, lost, calls))
-                }
+                StepKind::Script(script) => match self.known_limit(step) {
+                    Some(limited) => Told { answer: Err(limited.failure()), trace: Trace::default() },
+                    None => self.timed(|this, lost, calls| this.ask_script(&**script, number, lost, calls)),
+                },
                 StepKind::Policy(policy) => self.timed(|this, _, _| Ok(this.choose(&**policy))),
             };
             if let Some(decision) = self.conclude(step, told) {
@@ -184,6 +188,13 @@ impl Evaluation<'_> {
             }
         }
         Progress::Decided(self.exhausted())
+    }
+
+    /// The limit that the step is known to pass: on this question, or on so many that it is in quarantine.
+    fn known_limit(&self, step: &Step) -> Option<&Limited> {
+        let name = &step.spec.name;
+        let here = self.ask.limited.iter().find(|(limited, _)| limited == name).map(|(_, limited)| limited);
+        here.or_else(|| self.stage.quarantine.script(name))
     }
 
     fn timed(&self, ask: impl FnOnce(&Self, &mut LostNodes, &Calls) -> Result<Verdict, Failure>) -> Told {
@@ -220,8 +231,9 @@ impl Evaluation<'_> {
                 }
             }
             Shape::PerNode(functions) => {
-                let Stage { recency, witness, .. } = self.stage;
-                let mut surroundings = Surroundings { recency, witness, lost, calls };
+                let Stage { recency, witness, quarantine, .. } = self.stage;
+                let shunned = self.chain.steps.get(number).and_then(|step| quarantine.nodes(&step.spec.name));
+                let mut surroundings = Surroundings { recency, witness, shunned, lost, calls };
                 pernode::evaluate(script, functions, scene, &self.candidates, &mut surroundings)
             }
         }
@@ -265,19 +277,19 @@ impl Evaluation<'_> {
             Err(failure) => {
                 let (said, position) = (Said::Failed(failure.name, failure.message.clone()), failure.position.clone());
                 self.report(step, said, trace, position);
-                match &step.spec.on_error {
-                    OnError::Stop => return Some(self.fail(failure.at_step(&step.spec.name))),
-                    OnError::Skip => {}
-                    OnError::Fallback(name) => return self.fall_back(step, name),
+                match step.spec.policy(failure.name) {
+                    OnFailure::Stop => return Some(self.fail(failure.at_step(&step.spec.name))),
+                    OnFailure::Skip => {}
+                    OnFailure::Fallback(name) => return self.fall_back(step, failure.name, name),
                 }
             }
         }
         None
     }
 
-    /// Lets the built-in that `on_error` names end the chain.
-    fn fall_back(&mut self, step: &Step, name: &str) -> Option<Decision> {
-        match step.fallback.as_deref().map(|policy| self.choose(policy)) {
+    /// Lets the built-in that `on_error` or `on_limit` names end the chain.
+    fn fall_back(&mut self, step: &Step, failed: FailureName, name: &str) -> Option<Decision> {
+        match step.fallback(failed).map(|policy| self.choose(policy)) {
             Some(Verdict::Select(slot)) => {
                 self.select(step, &format!("fallback:{name}").into(), slot, Trace::default())
             }

@@ -9,6 +9,7 @@ pub mod eligibility;
 pub mod evaluate;
 mod explain;
 pub mod pernode;
+pub mod quarantine;
 pub mod recency;
 pub mod spec;
 pub mod verdict;
@@ -16,12 +17,14 @@ pub mod witness;
 
 use std::sync::Arc;
 
+use crate::model::FailureName;
 use crate::script::{Policy, Script};
 
 pub use ask::Ask;
 pub use evaluate::{Progress, Stage, Suspended};
+pub use quarantine::{Limited, Quarantine, Subject};
 pub use recency::Recency;
-pub use spec::{ChainSet, ChainSpec, OnError, OnUnplaceable, Purpose, StepSource, StepSpec};
+pub use spec::{ChainSet, ChainSpec, OnFailure, OnUnplaceable, Purpose, StepSource, StepSpec};
 pub use witness::{Unwatched, Witness};
 
 /// A chain whose steps are compiled.
@@ -39,7 +42,20 @@ pub struct Step {
     /// What runs.
     pub kind: StepKind,
     /// The built-in that `on_error = "fallback:NAME"` names.
-    pub fallback: Option<Box<dyn Policy>>,
+    pub error_fallback: Option<Box<dyn Policy>>,
+    /// The built-in that `on_limit = "fallback:NAME"` names.
+    pub limit_fallback: Option<Box<dyn Policy>>,
+}
+
+impl Step {
+    /// The built-in that ends the chain when the step fails with `name`, where its config names one.
+    #[must_use]
+    pub fn fallback(&self, name: FailureName) -> Option<&dyn Policy> {
+        match name {
+            FailureName::ScriptLimit => self.limit_fallback.as_deref(),
+            _ => self.error_fallback.as_deref(),
+        }
+    }
 }
 
 /// What runs at a step.

@@ -1,5 +1,8 @@
 //! The evaluation of a per-node script over all candidates: every call made, nothing kept. The reference for plans.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::model::diagnosis::LostNodes;
@@ -7,6 +10,7 @@ use crate::model::{Candidate, Failure, FailureName, LostReason, Verdict};
 use crate::script::{Answer, Argument, Arity, Call, PerNode, Run, Scene, Score, Script, ScriptError};
 
 use super::Recency;
+use super::quarantine::Limited;
 use super::witness::{Calls, Witness};
 
 /// What the functions of one script said of one node.
@@ -35,8 +39,12 @@ pub fn evaluate(
     let mut first_failure = None;
     for candidate in candidates {
         let Some(node) = scene.cluster.node(candidate.slot) else { continue };
-        surroundings.witness.node(node.id());
-        match asking.about(candidate, surroundings.calls) {
+        if let Some(limited) = surroundings.shunned.and_then(|shunned| shunned.get(node.id())) {
+            surroundings.lost.add_failure(LostReason::ScriptLimit, node.id(), &limited.message);
+            first_failure.get_or_insert_with(|| limited.failure());
+            continue;
+        }
+        match asking.about(candidate, node.id(), surroundings) {
             Word::Keep => kept.push(candidate.clone()),
             Word::Scored(score) => {
                 let recency = surroundings.recency.of(candidate.slot);
@@ -46,7 +54,11 @@ pub fn evaluate(
             }
             Word::Lost(reason) => surroundings.lost.add(reason, node.id()),
             Word::Failed(failure) => {
-                surroundings.lost.add_error(node.id(), &failure.message);
+                let reason = match failure.name {
+                    FailureName::ScriptLimit => LostReason::ScriptLimit,
+                    _ => LostReason::ScriptError,
+                };
+                surroundings.lost.add_failure(reason, node.id(), &failure.message);
                 first_failure.get_or_insert(failure);
             }
         }
@@ -64,6 +76,8 @@ pub struct Surroundings<'a> {
     pub recency: &'a Recency,
     /// Is told which node is being asked about.
     pub witness: &'a dyn Witness,
+    /// The nodes that the script is not asked about, with why.
+    pub shunned: Option<&'a BTreeMap<Arc<str>, Limited>>,
     /// The nodes that are lost, with the reasons.
     pub lost: &'a mut LostNodes,
     /// Counts calls of script functions.
@@ -95,8 +109,11 @@ impl<'a> Asking<'a> {
         Ok(asking)
     }
 
-    fn about(&mut self, candidate: &Candidate, calls: &Calls) -> Word {
+    fn about(&mut self, candidate: &Candidate, id: &Arc<str>, surroundings: &Surroundings<'_>) -> Word {
+        let Surroundings { calls, witness, .. } = *surroundings;
+        let pure = |arity| arity == Arity::Node && candidate.overlay.is_none();
         if let Some(arity) = self.functions.filter {
+            witness.node(id, pure(arity));
             match self.call(|node, argument| Call::Filter(node, argument), arity, candidate, calls) {
                 Err(error) => return Word::Failed(error.into_failure()),
                 Ok(Answer::Keep(true)) => {}
@@ -104,6 +121,7 @@ impl<'a> Asking<'a> {
             }
         }
         let Some(arity) = self.functions.score else { return Word::Keep };
+        witness.node(id, pure(arity));
         match self.call(|node, argument| Call::Score(node, argument), arity, candidate, calls) {
             Err(error) => Word::Failed(error.into_failure()),
             Ok(Answer::Score(Score::Number(number))) if !number.is_nan() => Word::Scored(number),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::FailureName;
 use crate::model::request::DEFAULT_ACTION;
 use crate::script::ScriptLimits;
 
@@ -47,6 +48,8 @@ pub struct ChainSpec {
     pub require_services: Vec<String>,
     /// Whether scripts see the request's token.
     pub pass_jwt: bool,
+    /// Worker processes that decide for this chain alone; absent where one is enough and may be shared.
+    pub workers: Option<u32>,
 }
 
 impl ChainSpec {
@@ -60,6 +63,7 @@ impl ChainSpec {
             on_unplaceable: OnUnplaceable::default(),
             require_services: Vec::new(),
             pass_jwt: false,
+            workers: None,
         }
     }
 
@@ -83,10 +87,10 @@ pub enum OnUnplaceable {
     Allow,
 }
 
-/// What happens when a step fails.
+/// What happens when a step fails: by an error, or by a limit that it passed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OnError {
-    /// The chain stops and the requester gets the error, as in FastX.
+pub enum OnFailure {
+    /// The chain stops and the requester gets the failure, as in FastX.
     #[default]
     Stop,
     /// The step counts as a pass.
@@ -102,8 +106,10 @@ pub struct StepSpec {
     pub name: Arc<str>,
     /// What it runs.
     pub source: StepSource,
-    /// What happens when it fails.
-    pub on_error: OnError,
+    /// What happens when it throws, or returns what is no verdict.
+    pub on_error: OnFailure,
+    /// What happens when it passes a limit.
+    pub on_limit: OnFailure,
     /// Its limit of CPU time in milliseconds, where it has its own.
     pub cpu_ms: Option<u32>,
 }
@@ -112,7 +118,16 @@ impl StepSpec {
     /// The step that runs `source`, with every setting at its default.
     #[must_use]
     pub fn new(name: &str, source: StepSource) -> Self {
-        Self { name: name.into(), source, on_error: OnError::default(), cpu_ms: None }
+        Self { name: name.into(), source, on_error: OnFailure::default(), on_limit: OnFailure::default(), cpu_ms: None }
+    }
+
+    /// What happens when it fails with `name`.
+    #[must_use]
+    pub fn policy(&self, name: FailureName) -> &OnFailure {
+        match name {
+            FailureName::ScriptLimit => &self.on_limit,
+            _ => &self.on_error,
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 pub trait Witness {
     /// Step `step` of the current decision begins.
     fn step(&self, step: usize);
-    /// The per-node functions are asked about `node`.
-    fn node(&self, node: &Arc<str>);
+    /// A per-node function is asked about `node`; it is `pure` where the answer hangs on the node's document alone.
+    fn node(&self, node: &Arc<str>, pure: bool);
 }
 
 /// A witness that looks away.
@@ -17,7 +17,7 @@ pub struct Unwatched;
 
 impl Witness for Unwatched {
     fn step(&self, _step: usize) {}
-    fn node(&self, _node: &Arc<str>) {}
+    fn node(&self, _node: &Arc<str>, _pure: bool) {}
 }
 
 /// Counts calls of script functions.

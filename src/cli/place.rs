@@ -232,5 +232,8 @@ fn question(args: &PlaceArgs, request: &Map<String, Value>, max_bytes: usize) ->
         now_ms,
         seed,
         sequence: 0,
+        deadline_ms: None,
+        limited: Vec::new(),
+        narrated: true,
     })
 }

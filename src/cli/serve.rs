@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use crate::chain::ChainSet;
 use crate::config::{self, Config, Loading, Needs};
 use crate::front::metrics::Metrics;
-use crate::front::{Event, Front, Inbox, Setup, health, http};
+use crate::front::{Event, Front, Inbox, QuarantineSettings, Setup, health, http};
 use crate::model::Arrangement;
 use crate::nats::micro::Identity;
 use crate::nats::service::{self, Service};
@@ -117,6 +117,14 @@ fn setup(config: &Config) -> Setup {
     Setup {
         birth: Arc::new(birth),
         program: one_shot::program(),
+        workers: config.service.workers as usize,
+        recycle_requests: u64::from(config.limits.recycle_requests),
+        recycle_bytes: u64::from(config.limits.recycle_mb) << 20,
+        quarantine: QuarantineSettings {
+            kills: config.limits.quarantine_kills,
+            window_ms: u64::from(config.limits.quarantine_window_s) * 1000,
+            pause_ms: u64::from(config.limits.quarantine_pause_s) * 1000,
+        },
         queue: config.limits.queue as usize,
         reservation_ms: u64::from(config.service.reservation_s) * 1000,
         cooldown_ms: u64::from(config.service.cooldown_s) * 1000,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use crate::chain::{ChainSpec, OnError, OnUnplaceable, StepSpec};
+use crate::chain::{ChainSpec, OnFailure, OnUnplaceable, StepSpec};
 use crate::script::ScriptLimits;
 
 use super::figure::SCRIPT_MS;
@@ -14,17 +14,19 @@ use super::steps;
 
 /// The most steps of one chain.
 pub const MAX_STEPS: usize = 100;
+/// The most workers of one chain.
+pub const MAX_WORKERS: u32 = 64;
 /// The longest name of an action in bytes.
 pub const MAX_ACTION_BYTES: usize = 128;
 
-const KEYS: [&str; 5] = ["steps", "reserve", "on_unplaceable", "require_services", "pass_jwt"];
-const STEP_KEYS: [&str; 4] = ["script", "builtin", "on_error", "cpu_ms"];
+const KEYS: [&str; 6] = ["steps", "reserve", "on_unplaceable", "require_services", "pass_jwt", "workers"];
+const STEP_KEYS: [&str; 5] = ["script", "builtin", "on_error", "on_limit", "cpu_ms"];
 
 const EXPECTED_CHAIN: &str = "a table for each action, as in `[chain.\"session/start\"]`";
 const EXPECTED_STEPS: &str = "a list such as `[\"scripts/gpu.js\", \"builtin:fewest-sessions\"]`";
 const EXPECTED_STEP: &str =
     "the path of a script, `builtin:NAME`, or a table such as `{ script = \"gpu.js\", on_error = \"skip\" }`";
-const EXPECTED_ON_ERROR: &str = "`stop`, `skip` or `fallback:NAME` with the name of a built-in";
+const EXPECTED_ON_FAILURE: &str = "`stop`, `skip` or `fallback:NAME` with the name of a built-in";
 const EXPECTED_ON_UNPLACEABLE: &str = "`error`, `skip` or `allow`";
 
 /// What chains are read with.
@@ -63,6 +65,7 @@ impl Reader<'_> {
             on_unplaceable: on_unplaceable(&section, notes).unwrap_or_default(),
             require_services: required_services(&section, notes),
             pass_jwt: section.flag("pass_jwt", notes).unwrap_or(defaults.pass_jwt),
+            workers: section.get("workers").and_then(|entry| entry.whole(1, MAX_WORKERS, notes)),
             ..defaults
         })
     }
@@ -96,7 +99,8 @@ impl Reader<'_> {
             return self.load(written, &entry.span, notes);
         }
         let section = entry.section(&STEP_KEYS, EXPECTED_STEP, notes)?;
-        let on_error = on_error(&section, notes).unwrap_or_default();
+        let on_error = on_failure("on_error", &section, notes).unwrap_or_default();
+        let on_limit = on_failure("on_limit", &section, notes).unwrap_or_default();
         let cpu_ms = section.get("cpu_ms").and_then(|entry| entry.whole(SCRIPT_MS.least, SCRIPT_MS.most, notes));
         let step = match (section.get("script"), section.get("builtin")) {
             (Some(entry), None) => self.load(entry.text("the path of a script", notes)?, &entry.span, notes)?,
@@ -114,7 +118,7 @@ impl Reader<'_> {
                 return None;
             }
         };
-        Some(StepSpec { on_error, cpu_ms, ..step })
+        Some(StepSpec { on_error, on_limit, cpu_ms, ..step })
     }
 
     fn load(&self, written: &str, span: &Range<usize>, notes: &mut Notes) -> Option<StepSpec> {
@@ -122,18 +126,19 @@ impl Reader<'_> {
     }
 }
 
-fn on_error(section: &Section<'_>, notes: &mut Notes) -> Option<OnError> {
-    let (entry, text) = section.text("on_error", EXPECTED_ON_ERROR, notes)?;
+/// What the key `key` says of failures.
+fn on_failure(key: &'static str, section: &Section<'_>, notes: &mut Notes) -> Option<OnFailure> {
+    let (entry, text) = section.text(key, EXPECTED_ON_FAILURE, notes)?;
     match (text, text.strip_prefix("fallback:")) {
-        ("stop", _) => Some(OnError::Stop),
-        ("skip", _) => Some(OnError::Skip),
+        ("stop", _) => Some(OnFailure::Stop),
+        ("skip", _) => Some(OnFailure::Skip),
         (_, Some(name)) => {
             let name = name.strip_prefix(steps::BUILTIN_PREFIX).unwrap_or(name);
             let builtin = steps::builtin(name).map_err(|problem| notes.at(&entry.span, problem)).ok()?;
-            Some(OnError::Fallback(builtin.name().to_owned()))
+            Some(OnFailure::Fallback(builtin.name().to_owned()))
         }
         _ => {
-            choose(&entry, text, EXPECTED_ON_ERROR, ["stop", "skip"], notes);
+            choose(&entry, text, EXPECTED_ON_FAILURE, ["stop", "skip"], notes);
             None
         }
     }

@@ -43,6 +43,9 @@ pub const COOLDOWN_S: Figure =
 /// `service.retries`.
 pub const RETRIES: Figure =
     service("retries", 3, (0, 100), "how often a request is decided again when its node was taken meanwhile");
+/// `service.workers`.
+pub const WORKERS: Figure =
+    service("workers", 8, (1, 256), "worker processes; a chain has one of its own while there are enough");
 
 /// `limits.script_ms`.
 pub const SCRIPT_MS: Figure = limit("script_ms", 250, (1, 60_000), "CPU time of a script step");
@@ -63,18 +66,34 @@ pub const WORKER_MEMORY_MB: Figure =
 /// `limits.source_kb`.
 pub const SOURCE_KB: Figure = limit("source_kb", 256, (1, 16_384), "size of a script in KiB");
 /// `limits.request_kb`.
-pub const REQUEST_KB: Figure = limit("request_kb", 1024, (1, 65_536), "size of a request in KiB");
+pub const REQUEST_KB: Figure = limit("request_kb", 1024, (1, 32_768), "size of a request in KiB");
 /// `limits.queue`.
 pub const QUEUE: Figure = limit("queue", 10_000, (1, 1_000_000), "requests that wait for one chain");
 /// `limits.log_lines`.
 pub const LOG_LINES: Figure = limit("log_lines", 100, (0, 10_000), "lines that the scripts of one decision may log");
+/// `limits.quarantine_kills`.
+pub const QUARANTINE_KILLS: Figure =
+    limit("quarantine_kills", 3, (0, 1000), "a script that ends so many workers is not run for a while; 0: never");
+/// `limits.quarantine_window_s`.
+pub const QUARANTINE_WINDOW_S: Figure =
+    limit("quarantine_window_s", 60, (1, 86_400), "seconds in which those workers are counted");
+/// `limits.quarantine_pause_s`.
+pub const QUARANTINE_PAUSE_S: Figure =
+    limit("quarantine_pause_s", 10, (1, 600), "seconds of the first quarantine; each further one is twice as long");
+/// `limits.recycle_requests`.
+pub const RECYCLE_REQUESTS: Figure =
+    limit("recycle_requests", 1_000_000, (1, 1_000_000_000), "a worker is replaced after so many decisions");
+/// `limits.recycle_mb`.
+pub const RECYCLE_MB: Figure =
+    limit("recycle_mb", 256, (1, 65_536), "a worker is replaced when it has grown by so many MiB");
 
 /// Every figure, in the order of a config.
-pub const FIGURES: [&Figure; 14] = [
+pub const FIGURES: [&Figure; 20] = [
     &LIVENESS_S,
     &RESERVATION_S,
     &COOLDOWN_S,
     &RETRIES,
+    &WORKERS,
     &SCRIPT_MS,
     &SCRIPT_US_PER_CANDIDATE,
     &NODE_CALL_MS,
@@ -85,6 +104,11 @@ pub const FIGURES: [&Figure; 14] = [
     &REQUEST_KB,
     &QUEUE,
     &LOG_LINES,
+    &QUARANTINE_KILLS,
+    &QUARANTINE_WINDOW_S,
+    &QUARANTINE_PAUSE_S,
+    &RECYCLE_REQUESTS,
+    &RECYCLE_MB,
 ];
 
 /// The keys of the figures of `section`.

@@ -26,6 +26,8 @@ pub struct Service {
     pub cooldown_s: u32,
     /// [`figure::RETRIES`].
     pub retries: u32,
+    /// [`figure::WORKERS`].
+    pub workers: u32,
 }
 
 /// What is bounded, and how far; [`figure`] says what each number means.
@@ -51,6 +53,16 @@ pub struct Limits {
     pub queue: u32,
     /// [`figure::LOG_LINES`].
     pub log_lines: u32,
+    /// [`figure::QUARANTINE_KILLS`].
+    pub quarantine_kills: u32,
+    /// [`figure::QUARANTINE_WINDOW_S`].
+    pub quarantine_window_s: u32,
+    /// [`figure::QUARANTINE_PAUSE_S`].
+    pub quarantine_pause_s: u32,
+    /// [`figure::RECYCLE_REQUESTS`].
+    pub recycle_requests: u32,
+    /// [`figure::RECYCLE_MB`].
+    pub recycle_mb: u32,
 }
 
 impl Service {
@@ -63,6 +75,7 @@ impl Service {
             reservation_s: figure::RESERVATION_S.default,
             cooldown_s: figure::COOLDOWN_S.default,
             retries: figure::RETRIES.default,
+            workers: figure::WORKERS.default,
         }
     }
 
@@ -79,6 +92,7 @@ impl Service {
             reservation_s: section.figure(&figure::RESERVATION_S, notes),
             cooldown_s: section.figure(&figure::COOLDOWN_S, notes),
             retries: section.figure(&figure::RETRIES, notes),
+            workers: section.figure(&figure::WORKERS, notes),
         }
     }
 }
@@ -96,6 +110,11 @@ impl Default for Limits {
             request_kb: figure::REQUEST_KB.default,
             queue: figure::QUEUE.default,
             log_lines: figure::LOG_LINES.default,
+            quarantine_kills: figure::QUARANTINE_KILLS.default,
+            quarantine_window_s: figure::QUARANTINE_WINDOW_S.default,
+            quarantine_pause_s: figure::QUARANTINE_PAUSE_S.default,
+            recycle_requests: figure::RECYCLE_REQUESTS.default,
+            recycle_mb: figure::RECYCLE_MB.default,
         }
     }
 }
@@ -128,6 +147,11 @@ impl Limits {
             request_kb: section.figure(&figure::REQUEST_KB, notes),
             queue: section.figure(&figure::QUEUE, notes),
             log_lines: section.figure(&figure::LOG_LINES, notes),
+            quarantine_kills: section.figure(&figure::QUARANTINE_KILLS, notes),
+            quarantine_window_s: section.figure(&figure::QUARANTINE_WINDOW_S, notes),
+            quarantine_pause_s: section.figure(&figure::QUARANTINE_PAUSE_S, notes),
+            recycle_requests: section.figure(&figure::RECYCLE_REQUESTS, notes),
+            recycle_mb: section.figure(&figure::RECYCLE_MB, notes),
         }
     }
 }

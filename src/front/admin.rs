@@ -12,7 +12,9 @@ use crate::nats::wire;
 
 use crate::registry::marks::Word;
 
-use super::events::{Event, unix_ms};
+use crate::worker::unix_ms;
+
+use super::events::Event;
 use super::task::Front;
 
 /// Nodes in a page, where the requester names no limit, and at most.
@@ -151,7 +153,7 @@ impl Front {
             at_ms: unix_ms(),
             reason: format!("the start of reservation {reservation} failed"),
         };
-        let until_ms = unix_ms().saturating_add_unsigned(self.setup.cooldown_ms);
+        let until_ms = unix_ms().saturating_add_unsigned(self.crew.setup().cooldown_ms);
         tokio::spawn(async move {
             match registry.cool_down(&node, until_ms, word).await {
                 Ok(mark) => drop(events.send(Event::Marked(node, mark.in_force(unix_ms()))).await),

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
 use crate::model::Marks;
 use crate::worker::{Birth, BirthError, Worker, WorkerEvent};
+
+use super::warden::QuarantineSettings;
 
 /// What the front's task is told besides requests, cluster changes and its workers' words.
 #[derive(Debug)]
@@ -29,6 +31,14 @@ pub struct Setup {
     pub birth: Arc<Birth>,
     /// The binary that workers are started from.
     pub program: PathBuf,
+    /// Lanes that the chains share, beside those that a chain asks for.
+    pub workers: usize,
+    /// A worker is replaced after so many decisions.
+    pub recycle_requests: u64,
+    /// A worker is replaced when it has grown by so many bytes.
+    pub recycle_bytes: u64,
+    /// When a script is not run any more.
+    pub quarantine: QuarantineSettings,
     /// The most unanswered requests of one chain.
     pub queue: usize,
     /// How long a reservation lives, in milliseconds.
@@ -45,10 +55,12 @@ pub struct Links {
     /// Births, reloads and the stop.
     pub events: mpsc::Sender<Event>,
     pub(super) words: mpsc::Sender<(u64, WorkerEvent)>,
+    pub(super) births: Arc<AtomicU64>,
 }
 
-/// Unix time in milliseconds.
-pub(super) fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+impl Links {
+    /// The number of the next worker.
+    pub(super) fn next_birth(&self) -> u64 {
+        self.births.fetch_add(1, Ordering::Relaxed)
+    }
 }

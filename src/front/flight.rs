@@ -13,15 +13,32 @@ use crate::worker::Question;
 /// A question under way, with those who wait for its answer.
 #[derive(Debug)]
 pub(super) struct Flight {
-    pub(super) question: Question,
+    pub(super) question: Arc<Question>,
     pub(super) waiting: Vec<Incoming>,
     pub(super) key: Option<RequestKey>,
     pub(super) user: Arc<str>,
     pub(super) session_name: Arc<str>,
+    /// How often the ledger refused what was decided.
     pub(super) retries: u32,
+    /// How many nodes it was found to hang on.
+    pub(super) shunned: u32,
 }
 
 impl Flight {
+    /// The question as it is asked now, by itself because it is suspected, or among others.
+    pub(super) fn asked(&mut self, alone: bool) -> Arc<Question> {
+        if self.question.narrated != alone {
+            Arc::make_mut(&mut self.question).narrated = alone;
+        }
+        Arc::clone(&self.question)
+    }
+
+    /// When the last of those who wait gives up, where all of them do.
+    pub(super) fn deadline_ms(&self) -> Option<i64> {
+        let deadlines = self.waiting.iter().map(|incoming| incoming.deadline_ms);
+        deadlines.reduce(|one, other| Some(one?.max(other?))).flatten()
+    }
+
     /// Whether nobody waits any more, by the deadlines.
     pub(super) fn is_late(&self, now_ms: i64) -> bool {
         self.waiting.iter().all(|incoming| incoming.deadline_ms.is_some_and(|deadline| deadline < now_ms))

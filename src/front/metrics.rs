@@ -19,6 +19,22 @@ pub struct DecisionLabels {
     pub outcome: String,
 }
 
+/// Which script passed which limit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LimitLabels {
+    /// The script, by its step's name; empty where none is known.
+    pub script: String,
+    /// The limit.
+    pub limit: String,
+}
+
+/// Which script.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ScriptLabel {
+    /// The script, by its step's name.
+    pub script: String,
+}
+
 /// How many decisions of one kind there were.
 pub type DecisionCounter = Counter<u64, AtomicU64>;
 
@@ -28,6 +44,10 @@ pub struct Metrics {
     registry: Registry,
     /// Decisions told to requesters.
     pub decisions: Family<DecisionLabels, DecisionCounter>,
+    /// Limits that scripts passed, each at the price of a worker.
+    limits: Family<LimitLabels, Counter>,
+    /// 1 for a script that is in quarantine.
+    quarantined: Family<ScriptLabel, Gauge>,
     /// Seconds from receipt to reply.
     pub latency: Histogram,
     /// Nodes that may be chosen from or are stale.
@@ -40,6 +60,8 @@ pub struct Metrics {
     pub refused_commits: Counter,
     /// Workers that ended without being asked to.
     pub worker_deaths: Counter,
+    /// Workers that were replaced because they had done enough.
+    pub recycled_workers: Counter,
     /// Node documents that were refused.
     pub refused_documents: Counter,
     /// Requests that were not run because their deadline had passed.
@@ -58,12 +80,15 @@ impl Metrics {
         // From 50 us to 3.3 s: a built-in over NATS at the one end, a script at its limit at the other.
         let metrics = Self {
             decisions: Family::default(),
+            limits: Family::default(),
+            quarantined: Family::default(),
             latency: Histogram::new(exponential_buckets(50e-6, 2.0, 17)),
             nodes: Gauge::default(),
             reservations: Gauge::default(),
             unanswered: Gauge::default(),
             refused_commits: Counter::default(),
             worker_deaths: Counter::default(),
+            recycled_workers: Counter::default(),
             refused_documents: Counter::default(),
             past_deadline: Counter::default(),
             strange_deadlines: Counter::default(),
@@ -77,6 +102,9 @@ impl Metrics {
         registry.register("unanswered", "Questions without an answer", metrics.unanswered.clone());
         registry.register("refused_commits", "Decisions that were taken again", metrics.refused_commits.clone());
         registry.register("worker_deaths", "Workers that ended unasked", metrics.worker_deaths.clone());
+        registry.register("script_limits", "Limits that scripts passed", metrics.limits.clone());
+        registry.register("quarantined", "1 while a script is in quarantine", metrics.quarantined.clone());
+        registry.register("recycled_workers", "Workers replaced after enough work", metrics.recycled_workers.clone());
         registry.register("refused_documents", "Node documents refused", metrics.refused_documents.clone());
         registry.register("past_deadline", "Requests not run, past their deadline", metrics.past_deadline.clone());
         registry.register("strange_deadlines", "Deadlines more than an hour off", metrics.strange_deadlines.clone());
@@ -89,6 +117,17 @@ impl Metrics {
     pub fn decisions(&self, chain: &str, outcome: &str) -> DecisionCounter {
         let labels = DecisionLabels { chain: chain.to_owned(), outcome: outcome.to_owned() };
         self.decisions.get_or_create(&labels).clone()
+    }
+
+    /// Counts a limit that `script` passed.
+    pub fn limit(&self, script: &str, limit: &str) {
+        let labels = LimitLabels { script: script.to_owned(), limit: limit.to_owned() };
+        self.limits.get_or_create(&labels).inc();
+    }
+
+    /// Notes whether `script` is in quarantine.
+    pub fn quarantined(&self, script: &str, is: bool) {
+        self.quarantined.get_or_create(&ScriptLabel { script: script.to_owned() }).set(i64::from(is));
     }
 
     /// The text that Prometheus scrapes.

@@ -4,15 +4,22 @@
 //! it stand tasks that only carry. So each decision is committed against one state, and nothing waits for a lock.
 
 mod admin;
+mod crew;
 mod envelope;
 mod events;
 mod flight;
+mod guilt;
+mod hand;
 pub mod health;
+mod homes;
 pub mod http;
-mod lanes;
+mod lane;
 pub mod metrics;
 mod placing;
+mod spares;
 mod task;
+mod warden;
 
 pub use events::{Event, Links, Setup};
 pub use task::{Front, Inbox, run};
+pub use warden::QuarantineSettings;

@@ -10,11 +10,10 @@ use crate::model::{Change, Decision, Failure, FailureName, LostReason, Outcome, 
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
-use crate::worker::Question;
 use crate::worker::desk::Ticket;
+use crate::worker::{Order, Question, unix_ms};
 
 use super::envelope;
-use super::events::unix_ms;
 use super::flight::{Flight, Told};
 use super::task::Front;
 
@@ -49,13 +48,13 @@ impl Front {
 
     fn take_in(&mut self, incoming: &Incoming) -> Result<(), Failure> {
         let bad = |message: String| Failure::new(FailureName::BadRequest, message);
-        let limit = self.setup.birth.limits.request_bytes;
+        let limit = self.crew.setup().birth.limits.request_bytes;
         let payload: &[u8] = if incoming.payload.trim_ascii().is_empty() { b"{}" } else { &incoming.payload };
         let text = std::str::from_utf8(payload).map_err(|error| bad(format!("the request is not UTF-8: {error}")))?;
         let envelope = envelope::read(payload, limit).map_err(bad)?;
         let action = envelope.action.as_deref().unwrap_or(DEFAULT_ACTION);
-        let Some(chain) = self.setup.birth.set.get(action) else {
-            let known: Vec<_> = self.setup.birth.set.chains.iter().map(|chain| &*chain.action).collect();
+        let Some(chain) = self.crew.setup().birth.set.get(action) else {
+            let known: Vec<_> = self.crew.setup().birth.set.chains.iter().map(|chain| &*chain.action).collect();
             let message = format!("no chain is configured for the action `{action}`, there are: {}", known.join(", "));
             return Err(Failure::new(FailureName::UnknownAction, message));
         };
@@ -69,7 +68,7 @@ impl Front {
             return Ok(());
         }
         let waiting = self.unanswered.get(&action).copied().unwrap_or_default();
-        if waiting >= self.setup.queue {
+        if waiting >= self.crew.setup().queue {
             let message = format!("{waiting} requests of `{action}` wait already; ask again in a moment");
             return Err(Failure::new(FailureName::Overloaded, message));
         }
@@ -102,6 +101,9 @@ impl Front {
             now_ms: unix_ms(),
             seed: 0,
             sequence: *sequence,
+            deadline_ms: incoming.deadline_ms,
+            limited: Vec::new(),
+            narrated: false,
         };
         if question.purpose == Purpose::Place {
             *sequence += 1;
@@ -110,8 +112,8 @@ impl Front {
         if let Some(key) = &key {
             self.by_request.insert(key.clone(), ticket);
         }
-        let flight = Flight { question, waiting: vec![incoming], key, user, session_name, retries: 0 };
-        self.lane.desk.submit(ticket, flight);
+        let question = Arc::new(question);
+        self.submit(Flight { question, waiting: vec![incoming], key, user, session_name, retries: 0, shunned: 0 });
     }
 
     /// Answers a question that was asked before, now or together with the first; whether it was asked before.
@@ -122,20 +124,27 @@ impl Front {
             self.reply(Outgoing::new(incoming, body, None));
             return true;
         }
-        let flight = self.by_request.get(key).and_then(|ticket| self.lane.desk.get_mut(*ticket));
+        let flight = self.by_request.get(key).and_then(|ticket| self.crew.flight_mut(*ticket));
         flight.map(|flight| flight.waiting.push(incoming.clone())).is_some()
     }
 
-    /// A worker decided: commit that against the cluster as it is here, in the order of answers.
-    pub(super) fn decided(&mut self, ticket: Ticket, decision: Decision) {
-        let Some(flight) = self.lane.desk.answered(ticket) else { return };
+    /// The worker in `lane` decided: commit that against the cluster as it is here, in the order of answers.
+    pub(super) fn decided(&mut self, lane: usize, ticket: Ticket, decision: Decision) {
+        let answered = self.crew.lane_mut(lane).and_then(|lane| lane.answered(ticket));
+        let Some(flight) = answered else { return };
         log_lines(&decision);
         if flight.question.purpose == Purpose::Explain {
             let body = wire::text(wire::explained(&flight.question.decision, &decision));
             return self.conclude(&flight, "explained", |incoming| Outgoing::new(incoming, body.clone().into(), None));
         }
         match &decision.outcome {
-            Outcome::Placed(node) => self.place(flight, Arc::clone(node), &decision),
+            Outcome::Placed(node) => self.place(lane, flight, Arc::clone(node), &decision),
+            // Somebody with more time asked the same after the question was on its way.
+            Outcome::Failed(failure) if failure.name == FailureName::Overloaded && !flight.is_late(unix_ms()) => {
+                let mut flight = flight;
+                Arc::make_mut(&mut flight.question).deadline_ms = flight.deadline_ms();
+                self.submit(flight);
+            }
             Outcome::Failed(failure) => {
                 tracing::info!(chain = %decision.chain, decision = %flight.question.decision, %failure, "not placed");
                 let body = wire::text(wire::failed(failure, Some(&decision.diagnosis)));
@@ -147,8 +156,8 @@ impl Front {
         }
     }
 
-    fn place(&mut self, mut flight: Flight, node: Arc<str>, decision: &Decision) {
-        let Some(chain) = self.setup.birth.set.get(&decision.chain).cloned() else {
+    fn place(&mut self, lane: usize, mut flight: Flight, node: Arc<str>, decision: &Decision) {
+        let Some(chain) = self.crew.setup().birth.set.get(&decision.chain).cloned() else {
             // A reload took the chain away while it was deciding.
             let failure = Failure::new(FailureName::UnknownAction, "the chain was removed while it decided");
             return self.give_up(flight, &failure);
@@ -156,16 +165,16 @@ impl Front {
         if let Some(refusal) = self.refusal(&node, &chain) {
             self.metrics.refused_commits.inc();
             if chain.reserve {
-                self.lane.undo(Change::Release(Arc::clone(&flight.question.decision)));
+                self.crew.undo(lane, Change::Release(Arc::clone(&flight.question.decision)));
             }
-            if flight.retries < self.setup.retries {
+            if flight.retries < self.crew.setup().retries {
                 flight.retries += 1;
-                return self.lane.desk.submit(flight.question.ticket, flight);
+                return self.submit(flight);
             }
             let message = format!("`{node}` was chosen {} times and is {}", flight.retries + 1, refusal.phrase());
             return self.give_up(flight, &Failure::new(FailureName::NoNode, message));
         }
-        self.remember_choice(&decision.chain, &node);
+        self.remember_choice(&decision.chain, &node, lane);
         let id = Arc::clone(&flight.question.decision);
         let Some(report) = self.cluster.get(&node).map(|found| Arc::clone(found.report())) else { return };
         let told = Told {
@@ -181,7 +190,7 @@ impl Front {
         if chain.reserve {
             let (user, name) = (Arc::clone(&flight.user), Arc::clone(&flight.session_name));
             let reservation = Reservation { id, node, user, name };
-            self.commit(Change::Reserve(reservation.clone()));
+            self.commit(Change::Reserve(reservation.clone()), lane);
             self.ledger.reserve(reservation, flight.key.clone(), told, self.now_ms());
         }
         self.conclude(&flight, "placed", |incoming| Outgoing::new(incoming, body.clone(), None));
@@ -193,10 +202,10 @@ impl Front {
         reason_against(node, chain).filter(|_| chain.on_unplaceable != OnUnplaceable::Allow)
     }
 
-    fn remember_choice(&mut self, action: &Arc<str>, node: &Arc<str>) {
+    fn remember_choice(&mut self, action: &Arc<str>, node: &Arc<str>, lane: usize) {
         self.choices += 1;
         self.chosen.entry(Arc::clone(action)).or_default().insert(Arc::clone(node), self.choices);
-        self.lane.recall_newborn(action, node);
+        self.crew.tell_home(action, &Order::Recall(Arc::clone(action), Arc::clone(node)), lane);
     }
 
     /// Tells everybody who waits for `flight` that it came to nothing.

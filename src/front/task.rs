@@ -1,6 +1,6 @@
 //! The front's one task: events in, orders and replies out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,14 @@ use crate::nats::wire;
 use crate::registry::ledger::{Ledger, RequestKey};
 use crate::registry::{Registry, RegistryEvent};
 use crate::worker::desk::Ticket;
-use crate::worker::{Ended, Order, WorkerEvent};
+use crate::worker::{Order, Orders, WorkerEvent, unix_ms};
 
-use super::events::{Event, Links, Setup, unix_ms};
+use super::crew::Crew;
+use super::events::{Event, Links, Setup};
 use super::flight::Told;
 use super::health::{Board, Health};
-use super::lanes::Lane;
 use super::metrics::{DecisionCounter, Metrics};
+use super::warden::Warden;
 
 /// How often expiries, silence and figures are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -32,6 +33,8 @@ const BATCH: usize = 512;
 const WORDS_WAITING: usize = 1024;
 /// Births, reloads and stops that may wait.
 const EVENTS_WAITING: usize = 16;
+/// Quarantines that the notes tell of.
+const MAX_CONFINED_SHOWN: usize = 20;
 /// How long a stopping front waits for the answers that it owes.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
@@ -49,16 +52,19 @@ impl Inbox {
     pub fn new(requests: mpsc::Receiver<Incoming>, registry: mpsc::Receiver<RegistryEvent>) -> (Self, Links) {
         let (events_in, events) = mpsc::channel(EVENTS_WAITING);
         let (words_in, words) = mpsc::channel(WORDS_WAITING);
-        (Self { requests, registry, events, words }, Links { events: events_in, words: words_in })
+        (
+            Self { requests, registry, events, words },
+            Links { events: events_in, words: words_in, births: Arc::default() },
+        )
     }
 }
 
 /// The state of the front.
 pub struct Front {
-    pub(super) setup: Setup,
     pub(super) cluster: Cluster,
     pub(super) ledger: Ledger<Told>,
-    pub(super) lane: Lane,
+    pub(super) crew: Crew,
+    pub(super) warden: Warden,
     pub(super) by_request: BTreeMap<RequestKey, Ticket>,
     pub(super) unanswered: BTreeMap<Arc<str>, usize>,
     pub(super) sequences: BTreeMap<Arc<str>, u64>,
@@ -79,10 +85,12 @@ pub struct Front {
     bus: bool,
     stopping: Option<Instant>,
     notes: BTreeMap<&'static str, String>,
+    /// What the machine does not keep from the workers.
+    lacks: BTreeSet<String>,
 }
 
 impl Front {
-    /// A front that is starting its first worker for `setup`; `seed` is what its random numbers come from.
+    /// A front that will start workers for `setup`; `seed` is what its random numbers come from.
     #[must_use]
     pub fn new(
         setup: Setup,
@@ -94,10 +102,11 @@ impl Front {
         seed: [u8; 16],
     ) -> Self {
         let mut dice = Pcg64Mcg::from_seed(seed);
-        let mut front = Self {
+        Self {
             cluster: Cluster::new(Arrangement::ById),
             ledger: Ledger::new(setup.reservation_ms),
-            lane: Lane::new(links),
+            warden: Warden::new(setup.quarantine),
+            crew: Crew::new(setup, links),
             by_request: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             sequences: BTreeMap::new(),
@@ -112,15 +121,13 @@ impl Front {
             bus: false,
             stopping: None,
             notes: BTreeMap::new(),
-            setup,
+            lacks: BTreeSet::new(),
             registry,
             metrics,
             replies,
             board,
             dice,
-        };
-        front.start_worker(front.setup.clone());
-        front
+        }
     }
 
     /// This replica's name, which its decisions and reservations carry.
@@ -158,50 +165,55 @@ impl Front {
 
     /// Where what was written down is told.
     pub(super) fn events(&self) -> mpsc::Sender<Event> {
-        self.lane.links.events.clone()
+        self.crew.links().events.clone()
     }
 
     pub(super) fn fail(&mut self, incoming: &Incoming, failure: &Failure) {
         self.reply(Outgoing::failed(incoming, failure));
     }
 
-    /// Makes a change of the cluster count here and in the worker.
+    /// Makes a change of the cluster count here and in all workers.
     pub(super) fn change(&mut self, change: Change) {
-        self.lane.tell(&change);
+        self.crew.tell(&Order::Change(change.clone()), None);
         self.cluster.apply(change);
     }
 
-    /// Makes a change count that the worker made itself when it decided.
-    pub(super) fn commit(&mut self, change: Change) {
-        self.lane.tell_newborn(&change);
+    /// Makes a change count that the worker in `lane` made itself when it decided.
+    pub(super) fn commit(&mut self, change: Change, lane: usize) {
+        self.crew.tell(&Order::Change(change.clone()), Some(lane));
         self.cluster.apply(change);
     }
 
-    fn start_worker(&mut self, setup: Setup) {
-        let mut snapshot: Vec<_> = self.cluster.snapshot().map(Order::Change).collect();
+    /// All that a new worker has to know to decide as the others do.
+    fn snapshot(&self) -> Orders {
+        let mut orders = Orders::default();
+        self.cluster.snapshot().for_each(|change| orders.push(&Order::Change(change)));
         for (action, nodes) in &self.chosen {
             let mut nodes: Vec<_> = nodes.iter().collect();
             nodes.sort_by_key(|(_, when)| **when);
-            snapshot.extend(nodes.into_iter().map(|(node, _)| Order::Recall(Arc::clone(action), Arc::clone(node))));
+            nodes.into_iter().for_each(|(node, _)| orders.push(&Order::Recall(Arc::clone(action), Arc::clone(node))));
         }
-        self.lane.start(setup, snapshot);
+        for (subject, limited) in self.warden.confined() {
+            orders.push(&Order::Quarantine(subject.clone(), Some(limited.clone())));
+        }
+        orders
     }
 
     fn event(&mut self, event: Event) {
         match event {
             Event::Born(number, worker) => {
-                if let Some(error) = self.lane.born(number, worker) {
-                    tracing::error!(%error, "no new worker; the old one goes on where there is one");
+                if let Err(error) = self.crew.born(number, worker) {
+                    tracing::error!(%error, "no new worker; those that are there go on");
                     self.notes.insert("worker", error.to_string());
                 }
             }
             Event::Reload(setup) => {
-                tracing::info!("reload: starting a worker for the new configuration");
-                self.start_worker(*setup);
+                tracing::info!("reload: starting workers for the new configuration");
+                self.crew.prepare(*setup);
             }
             Event::Marked(node, marks) => self.change(Change::Mark(node, marks)),
             Event::Stop => {
-                tracing::info!(unanswered = self.lane.desk.len(), "stopping: answering what was received");
+                tracing::info!(unanswered = self.crew.unanswered(), "stopping: answering what was received");
                 self.stopping = Some(Instant::now());
                 self.show();
             }
@@ -230,37 +242,20 @@ impl Front {
     }
 
     fn words(&mut self, number: u64, event: WorkerEvent) {
-        if !self.lane.hears(number) {
+        let Some((place, lane)) = self.crew.lane_of(number) else {
             if let WorkerEvent::Exited(ended) = event {
-                self.lane.gone(number, ended.how);
+                self.crew.gone(number, &ended);
             }
             return;
-        }
+        };
+        lane.heard();
         match event {
             WorkerEvent::Replies(replies) => {
-                for reply in replies {
-                    self.decided(reply.ticket, reply.decision);
-                }
+                replies.into_iter().for_each(|reply| self.decided(place, reply.ticket, reply.decision));
             }
-            WorkerEvent::Running(_) => {}
-            WorkerEvent::Overrun(overrun) => {
-                tracing::warn!(step = overrun.step.as_deref(), node = overrun.node.as_deref(), "{}", overrun.message);
-                if let Some(flight) = self.lane.convicted(&overrun) {
-                    let failure = Failure { step: overrun.step, ..Failure::limit(overrun.kind, overrun.message) };
-                    self.give_up(flight, &failure);
-                }
-            }
-            WorkerEvent::Exited(Ended { how, killed }) => {
-                self.metrics.worker_deaths.inc();
-                tracing::warn!(unanswered = self.lane.desk.len(), "the worker {how}: starting another, asking again");
-                if let Some((flight, kind)) = self.lane.lost(killed) {
-                    let message = format!("the request ended two workers, the last one {how}");
-                    self.give_up(flight, &Failure::limit(kind, message));
-                }
-                if !self.lane.expects() {
-                    self.start_worker(self.setup.clone());
-                }
-            }
+            WorkerEvent::Running(running) => lane.runs(running),
+            WorkerEvent::Overrun(overrun) => self.overrun(place, overrun),
+            WorkerEvent::Exited(ended) => self.worker_lost(place, &ended),
         }
     }
 
@@ -270,45 +265,37 @@ impl Front {
             tracing::info!(reservation = %entry.reservation.id, node = %entry.reservation.node, "reservation expired");
             self.change(Change::Release(Arc::clone(&entry.reservation.id)));
         }
-        if self.lane.wants_worker(Instant::now()) {
-            self.start_worker(self.setup.clone());
-        }
-        if self.lane.kill_if_silent(self.silence_limit()) {
-            tracing::warn!("the worker has said nothing for {:?}: killing it", self.silence_limit());
+        let free = self.warden.release(now_ms);
+        self.set_free(free);
+        let nodes = self.cluster.len() as u64;
+        let limits = self.crew.setup().birth.limits;
+        for limit in self.crew.kill_silent(|chain| limits.chain_wall(chain, nodes)) {
+            tracing::warn!("a worker has said nothing for {limit:?}: killing it");
         }
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_A_SHOW) {
+            self.crew.tire();
             self.show();
         }
     }
 
-    /// How long the slowest chain may take in wall time, all its steps at their limits.
-    fn silence_limit(&self) -> Duration {
-        let (birth, nodes) = (&self.setup.birth, self.cluster.len() as u64);
-        let chain_us = |chain: &crate::chain::ChainSpec| -> u64 {
-            chain.steps.iter().map(|step| birth.limits.step_us(step.cpu_ms, nodes)).sum()
-        };
-        let slowest = birth.set.chains.iter().map(chain_us).max().unwrap_or_default();
-        Duration::from_micros(slowest.saturating_mul(u64::from(birth.limits.wall_factor)))
-    }
-
     /// Writes the front's state where others read it.
-    fn show(&mut self) {
+    pub(super) fn show(&mut self) {
         let mut nodes = BTreeMap::new();
         for (_, node) in self.cluster.nodes() {
             *nodes.entry(wire::state(node)).or_default() += 1;
         }
         self.metrics.nodes.set(self.cluster.len() as i64);
         self.metrics.reservations.set(self.ledger.len() as i64);
-        self.metrics.unanswered.set(self.lane.desk.len() as i64);
-        let worker = self.lane.is_staffed();
+        self.metrics.unanswered.set(self.crew.unanswered() as i64);
+        let worker = self.crew.is_ready();
         let health = Health {
             ready: worker && self.nodes_known && self.bus && self.stopping.is_none(),
             worker,
             bus: self.bus,
             nodes_known: self.nodes_known,
             nodes,
-            notes: self.notes.iter().map(|(about, note)| format!("{about}: {note}")).collect(),
+            notes: self.notes(),
         };
         self.board.send_if_modified(|shown| {
             let changed = *shown != health;
@@ -317,35 +304,66 @@ impl Front {
         });
     }
 
-    fn settle(&mut self) {
-        if let Some(setup) = self.lane.hand_over() {
-            tracing::info!(pid = self.lane.pid(), chains = setup.birth.set.chains.len(), "a worker is ready");
-            self.notes.remove("worker");
+    fn notes(&self) -> Vec<String> {
+        let mut notes: Vec<_> = self.notes.iter().map(|(about, note)| format!("{about}: {note}")).collect();
+        notes.extend(self.lacks.iter().map(|lack| format!("seal: {lack}")));
+        let confined = self.warden.confined().take(MAX_CONFINED_SHOWN);
+        notes.extend(confined.map(|(subject, limited)| match &subject.node {
+            Some(node) => format!("quarantine: {} is not asked about `{node}`: {}", subject.script, limited.message),
+            None => format!("quarantine: {}", limited.message),
+        }));
+        notes
+    }
+
+    /// Staffs the lanes, starts whoever is missing, and asks what can be asked.
+    fn settle(&mut self, time: bool) {
+        if let Some(waiting) = self.crew.take_over() {
+            let setup = self.crew.setup();
+            tracing::info!(chains = setup.birth.set.chains.len(), "the new configuration is in force");
             self.ledger.set_lifetime_ms(setup.reservation_ms);
-            self.setup = setup;
+            self.notes.remove("worker");
+            let free = self.warden.reload(setup.quarantine, &setup.birth.set);
+            self.set_free(free);
+            waiting.into_iter().for_each(|flight| self.submit(flight));
+        }
+        let ready = self.crew.is_ready();
+        self.metrics.recycled_workers.inc_by(self.crew.staff());
+        if !ready && self.crew.is_ready() {
+            tracing::info!(homes = self.crew.homes(), "each chain has its worker");
+            self.notes.remove("worker");
+            self.look_at_seals();
             self.show();
         }
+        self.crew.strays().into_iter().for_each(|flight| self.submit(flight));
+        if self.crew.is_short(Instant::now()) {
+            let snapshot = self.snapshot();
+            self.crew.start(&snapshot);
+        }
         let now_ms = unix_ms();
-        for flight in self.lane.pump(|flight| flight.is_late(now_ms)) {
+        for flight in self.crew.pump(time, |flight| flight.is_late(now_ms)) {
             self.metrics.past_deadline.inc();
-            self.give_up(
-                flight,
-                &Failure::new(FailureName::Overloaded, "the deadline passed before the request's turn came"),
-            );
+            let message = "the deadline passed before the request's turn came";
+            self.give_up(flight, &Failure::new(FailureName::Overloaded, message));
+        }
+    }
+
+    /// Says once what the machine does not keep from the workers.
+    fn look_at_seals(&mut self) {
+        for lack in self.crew.lacks() {
+            if self.lacks.insert(lack.clone()) {
+                tracing::warn!("workers are not sealed completely: {lack}");
+            }
         }
     }
 
     fn is_done(&self) -> bool {
-        self.stopping.is_some_and(|since| self.lane.desk.is_empty() || since.elapsed() > LAST_ANSWERS)
+        self.stopping.is_some_and(|since| self.crew.unanswered() == 0 || since.elapsed() > LAST_ANSWERS)
     }
 
     /// Answers what is still unanswered when the front gives up waiting.
     fn close(&mut self) {
         let failure = Failure::new(FailureName::Internal, "the service is stopping");
-        let flights: Vec<_> = self.lane.desk.clear().collect();
-        for flight in flights {
-            self.give_up(flight, &failure);
-        }
+        self.crew.clear().into_iter().for_each(|flight| self.give_up(flight, &failure));
     }
 }
 
@@ -354,8 +372,10 @@ pub async fn run(mut front: Front, mut inbox: Inbox) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let (mut requests, mut changes, mut words) = (Vec::new(), Vec::new(), Vec::new());
+    front.settle(true);
     while !front.is_done() || !inbox.requests.is_empty() {
         // Answers come first: they make room. Then the cluster, so that questions see it as it is.
+        let mut time = false;
         tokio::select! {
             biased;
             Some(event) = inbox.events.recv() => front.event(event),
@@ -364,9 +384,12 @@ pub async fn run(mut front: Front, mut inbox: Inbox) {
             }
             1.. = inbox.registry.recv_many(&mut changes, BATCH) => changes.drain(..).for_each(|event| front.hear(event)),
             1.. = inbox.requests.recv_many(&mut requests, BATCH) => requests.drain(..).for_each(|one| front.request(one)),
-            _ = tick.tick() => front.tick(),
+            _ = tick.tick() => {
+                front.tick();
+                time = true;
+            }
         }
-        front.settle();
+        front.settle(time);
     }
     front.close();
 }

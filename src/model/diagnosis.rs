@@ -35,6 +35,8 @@ pub enum LostReason {
     Unscored,
     /// A `filter` or `score` failed on it.
     ScriptError,
+    /// A `filter` or `score` passed a limit on it.
+    ScriptLimit,
     /// It left the cluster while the decision waited.
     Left,
 }
@@ -53,6 +55,7 @@ impl LostReason {
             Self::Filtered => "filtered out",
             Self::Unscored => "left out by `score`",
             Self::ScriptError => "left out: the script failed on it",
+            Self::ScriptLimit => "left out: the script passed a limit on it",
             Self::Left => "gone from the cluster",
         }
     }
@@ -70,6 +73,7 @@ impl LostReason {
             Self::Filtered => "filtered",
             Self::Unscored => "unscored",
             Self::ScriptError => "script-error",
+            Self::ScriptLimit => "script-limit",
             Self::Left => "left",
         }
     }
@@ -121,9 +125,9 @@ impl LostNodes {
     }
 
     /// Notes that `node` was lost because a script failed on it, and keeps the first such message.
-    pub fn add_error(&mut self, node: &Arc<str>, message: &str) {
-        self.add(LostReason::ScriptError, node);
-        if let Some(lost) = self.by_reason.get_mut(&LostReason::ScriptError) {
+    pub fn add_failure(&mut self, reason: LostReason, node: &Arc<str>, message: &str) {
+        self.add(reason, node);
+        if let Some(lost) = self.by_reason.get_mut(&reason) {
             lost.message.get_or_insert_with(|| message.to_owned());
         }
     }
@@ -165,7 +169,7 @@ pub enum Said {
     Narrow(u64),
     /// It passed.
     Pass,
-    /// It failed, which its `on_error` turned into a pass or a fallback, or which ended the chain.
+    /// It failed, which its `on_error` or `on_limit` turned into a pass or a fallback, or which ended the chain.
     Failed(FailureName, String),
     /// It chose a node that cannot take the request, which the chain's `on_unplaceable` turned into a pass.
     Unplaceable(Arc<str>, LostReason),

@@ -3,10 +3,11 @@
 //! It reads its birth, compiles everything, says ready, and then turns batches of orders into batches of replies until
 //! its socket closes. It opens nothing after that. Whatever goes wrong in a script ends this process and no other.
 
-use std::io::Write;
+use std::io::{BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +17,8 @@ use crate::clock::Stopwatch;
 use crate::evaluator::{self, Evaluator, Senses};
 use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, LimitKind, Outcome, Request};
 
-use super::protocol::{Audience, Birth, CompileProblem, Order, Overrun, Question, Reply, Word, WorkerLimits};
+use super::now::unix_ms;
+use super::protocol::{Birth, CompileProblem, Order, Overrun, Question, Reply, Running, Word, WorkerLimits};
 use super::watchdog::{self, Allowance, Current, Passed, Watch, Witnessed};
 use super::{frame, sandbox};
 
@@ -30,6 +32,8 @@ const OWN_BYTES: u64 = STACK_BYTES as u64 + (32 << 20);
 const MIRROR_FACTOR: u64 = 24;
 /// The memory limit is set anew when the node documents have doubled, and not before they are this large.
 const MIRROR_STEP: u64 = 1 << 20;
+/// What is read from the socket at once.
+const SOCKET_BYTES: usize = 64 << 10;
 /// Replies that are held back for company at most.
 const BATCH: usize = 64;
 /// A decision that took this long is told at once, with those before it.
@@ -64,7 +68,15 @@ fn serve() -> std::io::Result<()> {
 fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
     let outbox = Arc::new(Mutex::new(Outbox { socket: socket.try_clone()?, replies: Vec::new() }));
     let watch = Arc::new(Watch::default());
-    let senses = Senses { stopwatch: Box::new(Monotonic(Instant::now())), witness: witness(&watch, &outbox, &birth) };
+    let set = Arc::new(birth.set.clone());
+    let narration = Arc::new(AtomicBool::new(false));
+    let narrator = Narrator {
+        watched: Witnessed(Arc::clone(&watch)),
+        outbox: Arc::clone(&outbox),
+        set: Arc::clone(&set),
+        aloud: Arc::clone(&narration),
+    };
+    let senses = Senses { stopwatch: Box::new(Monotonic(Instant::now())), witness: Box::new(narrator) };
     let mut loading = |step: &Arc<str>| drop(lock(&outbox).say(&Word::Loading(Arc::clone(step))));
     let evaluator = match Evaluator::new(&birth.set, birth.arrangement, senses, &mut loading) {
         Ok(evaluator) => evaluator,
@@ -78,45 +90,51 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
             return lock(&outbox).say(&Word::Refused(problems.collect()));
         }
     };
-    guard(&watch, &outbox, Arc::new(birth.set), birth.limits)?;
+    guard(&watch, &outbox, set, birth.limits)?;
     sandbox::open_nothing()?;
     lock(&outbox).say(&Word::Ready)?;
     let limits = birth.limits;
-    Clerk { evaluator, watch, outbox, limits, mirror_bytes: 0, mirror_bytes_bounded: MIRROR_STEP / 2 }.serve(socket)
+    let (mirror_bytes, mirror_bytes_bounded) = (0, MIRROR_STEP / 2);
+    Clerk { evaluator, watch, outbox, narration, limits, mirror_bytes, mirror_bytes_bounded }.serve(socket)
 }
 
-/// Who is told what runs: the watchdog, and a person who waits for one answer.
-fn witness(watch: &Arc<Watch>, outbox: &Arc<Mutex<Outbox>>, birth: &Birth) -> Box<dyn Witness> {
-    let watched = Witnessed(Arc::clone(watch));
-    match birth.audience {
-        Audience::Front => Box::new(watched),
-        Audience::Person => {
-            let (outbox, set) = (Arc::clone(outbox), Arc::new(birth.set.clone()));
-            Box::new(Narrated { watched, outbox, set })
-        }
-    }
-}
-
-/// Tells a person each step before it runs.
-struct Narrated {
+/// Is told what runs: writes it down for the watchdog, and says it aloud where the question asks for that.
+struct Narrator {
     watched: Witnessed,
     outbox: Arc<Mutex<Outbox>>,
     set: Arc<ChainSet>,
+    aloud: Arc<AtomicBool>,
 }
 
-impl Witness for Narrated {
-    fn step(&self, step: usize) {
-        self.watched.step(step);
-        let current = self.watched.0.current();
-        if let Some(spec) = current.and_then(|current| self.set.get(&current.action)?.steps.get(step)) {
+impl Narrator {
+    fn say(&self) {
+        if self.aloud.load(Ordering::Relaxed)
+            && let Some(current) = self.watched.0.current()
+        {
+            let running = running(&self.set, current);
             // Where nobody reads any more, nobody asks for the name either.
-            drop(lock(&self.outbox).say(&Word::Running(Arc::clone(&spec.name))));
+            drop(lock(&self.outbox).say(&Word::Running(running)));
         }
     }
+}
 
-    fn node(&self, node: &Arc<str>) {
-        self.watched.node(node);
+impl Witness for Narrator {
+    fn step(&self, step: usize) {
+        self.watched.step(step);
+        self.say();
     }
+
+    fn node(&self, node: &Arc<str>, pure: bool) {
+        self.watched.node(node, pure);
+        self.say();
+    }
+}
+
+/// What runs, with its step's name.
+fn running(set: &ChainSet, current: Current) -> Running {
+    let step = set.get(&current.action).and_then(|chain| chain.steps.get(current.step));
+    let step = step.map(|step| Arc::clone(&step.name));
+    Running { ticket: current.ticket, step, node: current.node, pure: current.pure }
 }
 
 /// Sets the watchdog, and lets a panic in an engine name its script before the process ends.
@@ -126,29 +144,22 @@ fn guard(
     set: Arc<ChainSet>,
     limits: WorkerLimits,
 ) -> std::io::Result<()> {
-    let step_of = {
-        let set = Arc::clone(&set);
-        move |current: &Current| set.get(&current.action).and_then(|chain| chain.steps.get(current.step)).cloned()
-    };
     let allow = {
-        let step_of = step_of.clone();
-        move |current: &Current| Allowance {
-            step_us: limits.step_us(step_of(current).and_then(|step| step.cpu_ms), current.nodes),
-            call_us: u64::from(limits.node_call_ms) * 1000,
+        let set = Arc::clone(&set);
+        move |current: &Current| {
+            let step = set.get(&current.action).and_then(|chain| chain.steps.get(current.step));
+            Allowance {
+                step_us: limits.step_us(step.and_then(|step| step.cpu_ms), current.nodes),
+                call_us: u64::from(limits.node_call_ms) * 1000,
+            }
         }
     };
     let panicked = {
-        let (watch, outbox, step_of) = (Arc::clone(watch), Arc::clone(outbox), step_of.clone());
+        let (watch, outbox, set) = (Arc::clone(watch), Arc::clone(outbox), Arc::clone(&set));
         move |current: Current, words: String| {
-            let overrun = Overrun {
-                ticket: current.ticket,
-                step: step_of(&current).map(|step| step.name),
-                node: current.node,
-                kind: LimitKind::Crash,
-                message: format!("the script crashed its engine: {words}"),
-            };
+            let message = format!("the script crashed its engine: {words}");
             watch.end();
-            leave(&outbox, overrun);
+            leave(&outbox, Overrun { running: running(&set, current), kind: LimitKind::Crash, message });
         }
     };
     let quiet = Arc::clone(watch);
@@ -160,23 +171,23 @@ fn guard(
     }));
     let outbox = Arc::clone(outbox);
     watchdog::start(Arc::clone(watch), allow, move |current, passed, allowed_us| {
-        let step = step_of(&current).map(|step| step.name);
-        let overrun = overrun(current, step, passed, allowed_us);
-        leave(&outbox, overrun);
+        leave(&outbox, overrun(running(&set, current), passed, allowed_us));
     })?;
     Ok(())
 }
 
-fn overrun(current: Current, step: Option<Arc<str>>, passed: Passed, allowed_us: u64) -> Overrun {
-    let name = step.as_deref().unwrap_or("a step");
+fn overrun(running: Running, passed: Passed, allowed_us: u64) -> Overrun {
+    let name = running.step.as_deref().unwrap_or("a step");
     let allowed_ms = allowed_us / 1000;
-    let message = match (passed, &current.node) {
+    let message = match (passed, &running.node) {
         (Passed::Call, Some(node)) => {
             format!("step {name} used more than {allowed_ms} ms of CPU time on node `{node}`")
         }
         _ => format!("step {name} used more than {allowed_ms} ms of CPU time"),
     };
-    Overrun { ticket: current.ticket, step, node: current.node, kind: LimitKind::Time, message }
+    // A step that is over its own limit is not known to hang on the node that it happens to be at.
+    let node = running.node.filter(|_| passed == Passed::Call);
+    Overrun { running: Running { node, ..running }, kind: LimitKind::Time, message }
 }
 
 /// Sends what is finished, then the culprit, and ends the process: what it holds is not to be trusted any more.
@@ -216,6 +227,7 @@ struct Clerk {
     evaluator: Evaluator,
     watch: Arc<Watch>,
     outbox: Arc<Mutex<Outbox>>,
+    narration: Arc<AtomicBool>,
     limits: WorkerLimits,
     /// Node documents held, as text, and the size for which the memory limit was last set.
     mirror_bytes: u64,
@@ -223,12 +235,14 @@ struct Clerk {
 }
 
 impl Clerk {
-    fn serve(&mut self, mut socket: UnixStream) -> std::io::Result<()> {
-        while let Some(orders) = frame::read::<Vec<Order>>(&mut socket)? {
-            for order in orders {
-                match order {
+    fn serve(&mut self, socket: UnixStream) -> std::io::Result<()> {
+        let (mut socket, mut frame) = (BufReader::with_capacity(SOCKET_BYTES, socket), Vec::new());
+        while frame::read_frame(&mut socket, &mut frame)? {
+            for order in frame::values(&frame) {
+                match order? {
                     Order::Change(change) => self.apply(change)?,
                     Order::Recall(action, node) => self.evaluator.recall(&action, &node),
+                    Order::Quarantine(subject, limited) => self.evaluator.quarantine(subject, limited),
                     Order::Ask(question) => self.answer(&question)?,
                 }
             }
@@ -256,6 +270,7 @@ impl Clerk {
 
     fn answer(&mut self, question: &Question) -> std::io::Result<()> {
         let start = Instant::now();
+        self.narration.store(question.narrated, Ordering::Relaxed);
         self.watch.begin(question.ticket, &question.action, self.evaluator.cluster().len() as u64);
         let decision = self.decide(question);
         self.watch.end();
@@ -268,6 +283,10 @@ impl Clerk {
     }
 
     fn decide(&mut self, question: &Question) -> Decision {
+        if question.deadline_ms.is_some_and(|deadline| deadline < unix_ms()) {
+            let message = "the deadline passed before the request's turn came";
+            return self.failed(question, Failure::new(FailureName::Overloaded, message));
+        }
         let request = match Request::parse(question.request.as_bytes(), self.limits.request_bytes, &question.server_id)
         {
             Ok(request) => request,
@@ -280,6 +299,7 @@ impl Clerk {
             now_ms: question.now_ms,
             seed: question.seed,
             sequence: question.sequence,
+            limited: question.limited.clone(),
         };
         match self.evaluator.decide(&evaluator::Question { decision: Arc::clone(&question.decision), ask }) {
             Progress::Decided(decision) => decision,

@@ -69,8 +69,8 @@ impl<T> Desk<T> {
         self.open = true;
     }
 
-    /// The next question to ask now, if one may be asked.
-    pub fn ask_next(&mut self) -> Option<(Ticket, &T)> {
+    /// The next question to ask now, if one may be asked, and whether it is asked alone, because it is suspected.
+    pub fn ask_next(&mut self) -> Option<(Ticket, &mut T, bool)> {
         let alone = !self.suspects.is_empty();
         if !self.open || (alone && !self.asked.is_empty()) {
             return None;
@@ -81,7 +81,7 @@ impl<T> Desk<T> {
             self.open = false;
         }
         self.asked.insert(ticket, question);
-        self.asked.get(&ticket).map(|question| (ticket, question))
+        self.asked.get_mut(&ticket).map(|question| (ticket, question, alone))
     }
 
     /// The worker answered `ticket`; absent where nobody waits for that answer.
@@ -92,8 +92,10 @@ impl<T> Desk<T> {
         Some(question)
     }
 
-    /// The worker named `ticket` as the one that passed a limit; it will die. Absent where it is not known.
+    /// The worker named `ticket` as the one that passed a limit; it will die, and is asked nothing more. Absent where
+    /// the question is not known.
     pub fn convicted(&mut self, ticket: Ticket) -> Option<T> {
+        self.open = false;
         self.asked.remove(&ticket)
     }
 
@@ -123,12 +125,16 @@ impl<T> Desk<T> {
         None
     }
 
+    /// Takes the questions out that no worker holds.
+    pub fn take_waiting(&mut self) -> Vec<T> {
+        let suspects = std::mem::take(&mut self.suspects).into_iter();
+        suspects.chain(std::mem::take(&mut self.waiting)).map(|(_, question)| question).collect()
+    }
+
     /// Takes every question out, answered or not.
     pub fn clear(&mut self) -> impl Iterator<Item = T> + use<T> {
         let asked = std::mem::take(&mut self.asked).into_values();
-        let suspects = std::mem::take(&mut self.suspects).into_iter();
-        let waiting = std::mem::take(&mut self.waiting).into_iter();
-        asked.chain(suspects.chain(waiting).map(|(_, question)| question))
+        asked.chain(self.take_waiting())
     }
 }
 
@@ -154,7 +160,7 @@ mod tests {
     use super::*;
 
     fn ask_all(desk: &mut Desk<&'static str>) -> Vec<Ticket> {
-        std::iter::from_fn(|| desk.ask_next().map(|(ticket, _)| ticket)).collect()
+        std::iter::from_fn(|| desk.ask_next().map(|(ticket, ..)| ticket)).collect()
     }
 
     fn desk() -> Desk<&'static str> {

@@ -1,4 +1,4 @@
-//! Frames: a length, then a value in postcard. Both ends are ours, so a frame past the limit is a fault of the other end.
+//! Frames: a length, then values in postcard. Both ends are ours, so a frame past the limit is a fault of the other end.
 
 use std::io::{self, Read, Write};
 
@@ -9,18 +9,33 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// The largest frame in bytes; batches are cut far below it.
 pub const MAX_FRAME_BYTES: usize = 64 << 20;
 
+/// The length that stands before a frame's body.
+pub const HEADER_BYTES: usize = 4;
+
+/// A frame without a body yet: values are written behind what is there, then it is [closed](close).
+#[must_use]
+pub fn open() -> Vec<u8> {
+    vec![0; HEADER_BYTES]
+}
+
+/// Writes the length of its body into the header of `frame`. A body that is too large is refused by its reader.
+pub fn close(frame: &mut [u8]) {
+    let length = u32::try_from(frame.len().saturating_sub(HEADER_BYTES)).unwrap_or(u32::MAX);
+    for (place, byte) in frame.iter_mut().zip(length.to_le_bytes()) {
+        *place = byte;
+    }
+}
+
 /// `value` as a frame.
 ///
 /// # Errors
 /// Where the value is larger than a frame may be.
 pub fn encode<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
-    let mut frame = postcard::to_extend(value, vec![0; 4]).map_err(io::Error::other)?;
-    let length = frame.len() - 4;
-    let length = u32::try_from(length).ok().filter(|_| length <= MAX_FRAME_BYTES);
-    let header = length.ok_or_else(|| io::Error::other("a frame larger than 64 MiB"))?.to_le_bytes();
-    for (place, byte) in frame.iter_mut().zip(header) {
-        *place = byte;
+    let mut frame = postcard::to_extend(value, open()).map_err(io::Error::other)?;
+    if frame.len() - HEADER_BYTES > MAX_FRAME_BYTES {
+        return Err(io::Error::other("a frame larger than 64 MiB"));
     }
+    close(&mut frame);
     Ok(frame)
 }
 
@@ -32,37 +47,67 @@ pub fn write<T: Serialize>(stream: &mut impl Write, value: &T) -> io::Result<()>
     stream.write_all(&encode(value)?)
 }
 
-/// Reads one frame; absent at the end of the stream.
+/// Reads the body of one frame into `body`, whose memory is used again; false at the end of the stream.
 ///
 /// # Errors
-/// What the stream reports, or that the bytes are no such frame.
-pub fn read<T: DeserializeOwned>(stream: &mut impl Read) -> io::Result<Option<T>> {
-    let mut header = [0; 4];
+/// What the stream reports, or that the length is no frame's.
+pub fn read_frame(stream: &mut impl Read, body: &mut Vec<u8>) -> io::Result<bool> {
+    let mut header = [0; HEADER_BYTES];
     match stream.read_exact(&mut header) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
         other => other?,
     }
-    let mut frame = vec![0; length(header)?];
-    stream.read_exact(&mut frame)?;
-    decode(&frame).map(Some)
+    body.resize(length(header)?, 0);
+    stream.read_exact(body)?;
+    Ok(true)
 }
 
-/// Reads one frame; absent at the end of the stream.
+/// Reads one frame of one value; absent at the end of the stream.
+///
+/// # Errors
+/// As [`read_frame`], or that the bytes are no such value.
+pub fn read<T: DeserializeOwned>(stream: &mut impl Read) -> io::Result<Option<T>> {
+    let mut body = Vec::new();
+    if !read_frame(stream, &mut body)? {
+        return Ok(None);
+    }
+    postcard::from_bytes(&body).map(Some).map_err(invalid)
+}
+
+/// Reads one frame of one value; absent at the end of the stream. `body` is memory that is used again.
 ///
 /// # Errors
 /// As [`read`].
-pub async fn read_async<T: DeserializeOwned>(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<T>> {
-    let mut header = [0; 4];
+pub async fn read_async<T: DeserializeOwned>(
+    stream: &mut (impl AsyncRead + Unpin),
+    body: &mut Vec<u8>,
+) -> io::Result<Option<T>> {
+    let mut header = [0; HEADER_BYTES];
     match stream.read_exact(&mut header).await {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other?,
     };
-    let mut frame = vec![0; length(header)?];
-    stream.read_exact(&mut frame).await?;
-    decode(&frame).map(Some)
+    body.resize(length(header)?, 0);
+    stream.read_exact(body).await?;
+    postcard::from_bytes(body).map(Some).map_err(invalid)
 }
 
-fn length(header: [u8; 4]) -> io::Result<usize> {
+/// The values that a frame's body holds one after the other; the last one is an error where the bytes are none.
+pub fn values<T: DeserializeOwned>(mut body: &[u8]) -> impl Iterator<Item = io::Result<T>> {
+    std::iter::from_fn(move || {
+        if body.is_empty() {
+            return None;
+        }
+        let (value, rest) = match postcard::take_from_bytes(body) {
+            Ok((value, rest)) => (Ok(value), rest),
+            Err(error) => (Err(invalid(error)), [].as_slice()),
+        };
+        body = rest;
+        Some(value)
+    })
+}
+
+fn length(header: [u8; HEADER_BYTES]) -> io::Result<usize> {
     let length = u32::from_le_bytes(header) as usize;
     if length > MAX_FRAME_BYTES {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame larger than 64 MiB"));
@@ -70,8 +115,8 @@ fn length(header: [u8; 4]) -> io::Result<usize> {
     Ok(length)
 }
 
-fn decode<T: DeserializeOwned>(frame: &[u8]) -> io::Result<T> {
-    postcard::from_bytes(frame).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+fn invalid(error: postcard::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 #[cfg(test)]
@@ -96,5 +141,7 @@ mod tests {
         assert!(read::<u8>(&mut lie).is_err());
         let mut cut: &[u8] = &[9, 0, 0, 0, 0];
         assert!(read::<u8>(&mut cut).is_err());
+        let told: Vec<_> = values::<u32>(&[7, 255]).map(|value| value.ok()).collect();
+        assert_eq!(told, [Some(7), None], "what is no value ends the frame");
     }
 }

@@ -6,11 +6,16 @@
 pub mod child;
 pub mod desk;
 pub mod frame;
+pub mod guilt;
+pub mod now;
+pub mod orders;
 pub mod process;
 pub mod protocol;
 pub mod sandbox;
 pub mod watchdog;
 
 pub use desk::Desk;
+pub use now::unix_ms;
+pub use orders::{Encoded, Orders};
 pub use process::{BirthError, Ended, Worker, WorkerEvent};
-pub use protocol::{Audience, Birth, Order, Overrun, Question, Reply, WorkerLimits};
+pub use protocol::{Audience, Birth, Order, Overrun, Question, Reply, Running, WorkerLimits};

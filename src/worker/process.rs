@@ -8,20 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::protocol::{Audience, Birth, CompileProblem, Order, Overrun, Reply, Word};
+use super::orders::Orders;
+use super::protocol::{Audience, Birth, CompileProblem, Overrun, Reply, Running, Word};
 use super::{child, frame};
 
-/// Batches that may wait for the worker to read them.
-const BATCHES_WAITING: usize = 64;
-/// Orders in one frame at most, so that a snapshot of a large cluster stays below the frame's limit.
-const ORDERS_A_FRAME: usize = 500;
+/// Frames that may wait for the worker to read them.
+const FRAMES_WAITING: usize = 64;
+/// What is read from a worker's socket at once.
+const SOCKET_BYTES: usize = 64 << 10;
 /// How long a worker may take from its start until it is ready.
 const BIRTH_LIMIT: Duration = Duration::from_secs(60);
 
@@ -61,8 +62,8 @@ impl From<std::io::Error> for BirthError {
 /// What a running worker does that its holder must know.
 #[derive(Debug)]
 pub enum WorkerEvent {
-    /// It is about to run this step; told to persons alone.
-    Running(Arc<str>),
+    /// It is about to run this, for a question that is narrated.
+    Running(Running),
     /// It decided.
     Replies(Vec<Reply>),
     /// A script in it passed a limit; it is about to exit.
@@ -89,7 +90,7 @@ impl fmt::Display for Ended {
 /// A worker process that is ready.
 #[derive(Debug)]
 pub struct Worker {
-    batches: mpsc::Sender<Vec<u8>>,
+    frames: mpsc::Sender<Vec<u8>>,
     kill: mpsc::Sender<()>,
     pid: u32,
     supervisor: JoinHandle<()>,
@@ -124,7 +125,8 @@ impl Worker {
             .kill_on_drop(true)
             .spawn()?;
         let pid = process.id().unwrap_or_default();
-        let (mut words, mut orders) = UnixStream::from_std(ours)?.into_split();
+        let (words, mut orders) = UnixStream::from_std(ours)?.into_split();
+        let mut words = BufReader::with_capacity(SOCKET_BYTES, words);
         let ready = async {
             orders.write_all(&frame::encode(birth)?).await?;
             ready(&mut words).await
@@ -138,19 +140,18 @@ impl Worker {
             }
             Err(error) => return Err(error),
         }
-        let (batches, waiting) = mpsc::channel(BATCHES_WAITING);
+        let (frames, waiting) = mpsc::channel(FRAMES_WAITING);
         let (kill, killed) = mpsc::channel(1);
         tokio::spawn(write(orders, waiting));
         let supervisor = tokio::spawn(supervise(process, words, killed, number, events));
-        Ok(Self { batches, kill, pid, supervisor })
+        Ok(Self { frames, kill, pid, supervisor })
     }
 
     /// Sends `orders` in order, waiting for room: for a new worker's snapshot, which nothing else waits behind.
     /// Returns false where the worker is gone, which its event will say too.
-    pub async fn send_all(&self, mut orders: Vec<Order>) -> bool {
-        while !orders.is_empty() {
-            let Ok(room) = self.batches.reserve().await else { return false };
-            if !fill(room, &mut orders) {
+    pub async fn send_all(&self, mut orders: Orders) -> bool {
+        while let Some(frame) = orders.pop() {
+            if self.frames.send(frame).await.is_err() {
                 return false;
             }
         }
@@ -159,11 +160,11 @@ impl Worker {
 
     /// Sends as many of `orders` as there is room for, in order, and takes those out; never waits, because whoever
     /// holds a worker must go on reading its replies.
-    pub fn send_some(&self, orders: &mut Vec<Order>) {
+    pub fn send_some(&self, orders: &mut Orders) {
         while !orders.is_empty() {
-            let Ok(room) = self.batches.try_reserve() else { return };
-            if !fill(room, orders) {
-                return;
+            let Ok(room) = self.frames.try_reserve() else { return };
+            if let Some(frame) = orders.pop() {
+                room.send(frame);
             }
         }
     }
@@ -180,25 +181,32 @@ impl Worker {
         self.pid
     }
 
+    /// What the machine does not keep from it.
+    #[must_use]
+    pub fn lacks(&self) -> &[String] {
+        &[]
+    }
+
+    /// Its resident memory in bytes; absent where the system does not say.
+    #[must_use]
+    pub fn memory_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Lets the worker finish what it was sent and end; waits until it has.
     pub async fn retire(self) {
-        drop(self.batches);
+        drop(self.frames);
         drop(self.supervisor.await);
     }
 }
 
-/// Puts the first of `orders` into `room` as one frame.
-fn fill(room: mpsc::Permit<'_, Vec<u8>>, orders: &mut Vec<Order>) -> bool {
-    let rest = orders.split_off(orders.len().min(ORDERS_A_FRAME));
-    let first = std::mem::replace(orders, rest);
-    frame::encode(&first).map(|batch| room.send(batch)).is_ok()
-}
+type Words = BufReader<OwnedReadHalf>;
 
 /// Waits for the ready word; what was being compiled and why it ended, where the worker ended instead.
-async fn ready(words: &mut OwnedReadHalf) -> Result<Option<(Option<Arc<str>>, String)>, BirthError> {
-    let mut loading = None;
+async fn ready(words: &mut Words) -> Result<Option<(Option<Arc<str>>, String)>, BirthError> {
+    let (mut loading, mut body) = (None, Vec::new());
     loop {
-        match frame::read_async::<Word>(words).await? {
+        match frame::read_async::<Word>(words, &mut body).await? {
             Some(Word::Loading(step)) => loading = Some(step),
             Some(Word::Ready) => return Ok(None),
             Some(Word::Refused(problems)) => return Err(BirthError::Refused(problems)),
@@ -221,21 +229,22 @@ async fn write(mut orders: OwnedWriteHalf, mut waiting: mpsc::Receiver<Vec<u8>>)
 
 async fn supervise(
     mut process: Child,
-    mut words: OwnedReadHalf,
+    mut words: Words,
     mut killed: mpsc::Receiver<()>,
     number: u64,
     events: mpsc::Sender<(u64, WorkerEvent)>,
 ) {
+    let mut body = Vec::new();
     loop {
         let word = tokio::select! {
-            word = frame::read_async::<Word>(&mut words) => word,
+            word = frame::read_async::<Word>(&mut words, &mut body) => word,
             Some(()) = killed.recv() => {
                 drop(process.start_kill());
                 continue;
             }
         };
         let event = match word {
-            Ok(Some(Word::Running(step))) => WorkerEvent::Running(step),
+            Ok(Some(Word::Running(running))) => WorkerEvent::Running(running),
             Ok(Some(Word::Replies(replies))) => WorkerEvent::Replies(replies),
             Ok(Some(Word::Overrun(overrun))) => WorkerEvent::Overrun(overrun),
             Ok(Some(Word::Loading(_) | Word::Ready | Word::Refused(_))) => continue,

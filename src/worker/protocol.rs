@@ -3,10 +3,11 @@
 //! JSON crosses as text, because postcard carries no self-describing values; it was checked before it got here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{ChainSet, Purpose};
+use crate::chain::{ChainSet, ChainSpec, Limited, Purpose, Subject};
 use crate::model::{Arrangement, Change, Decision, LimitKind, Position};
 
 /// All that a worker is born with. A change of any of it is a change of worker.
@@ -25,9 +26,9 @@ pub struct Birth {
 /// Who holds a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Audience {
-    /// A front: words are batched, and what the process says before it dies belongs into the front's log.
+    /// A front: what the process says before it dies belongs into the front's log.
     Front,
-    /// A person who asked one question: each step is told before it runs, so that one which ends the process is named.
+    /// A person who asked one question, and whom nothing but the answer concerns.
     Person,
 }
 
@@ -68,6 +69,13 @@ impl WorkerLimits {
         let base = u64::from(own_ms.unwrap_or(self.script_ms)) * 1000;
         base.saturating_add(nodes.saturating_mul(u64::from(self.script_us_per_candidate)))
     }
+
+    /// How long `chain` may take over `nodes` nodes in wall time, all its steps at their limits.
+    #[must_use]
+    pub fn chain_wall(&self, chain: &ChainSpec, nodes: u64) -> Duration {
+        let steps_us: u64 = chain.steps.iter().map(|step| self.step_us(step.cpu_ms, nodes)).sum();
+        Duration::from_micros(steps_us.saturating_mul(u64::from(self.wall_factor)))
+    }
 }
 
 /// A question on its way to a worker.
@@ -93,6 +101,12 @@ pub struct Question {
     pub seed: u64,
     /// How many requests of the action came before it.
     pub sequence: u64,
+    /// Past this Unix time in milliseconds nobody waits for the answer any more, and it is not run.
+    pub deadline_ms: Option<i64>,
+    /// The steps that passed a limit on it, and are not run for it again.
+    pub limited: Vec<(Arc<str>, Limited)>,
+    /// Whether each step and node is told before it runs, so that one which ends the process without a word is named.
+    pub narrated: bool,
 }
 
 /// What the front sends.
@@ -102,8 +116,10 @@ pub enum Order {
     Change(Change),
     /// The chain of an action chose a node before this worker was born.
     Recall(Arc<str>, Arc<str>),
+    /// Do not run this any more and let it fail so; or run it again, where nothing is said.
+    Quarantine(Subject, Option<Limited>),
     /// Decide this.
-    Ask(Question),
+    Ask(Arc<Question>),
 }
 
 /// What a worker sends.
@@ -115,8 +131,8 @@ pub enum Word {
     Ready,
     /// These steps do not compile.
     Refused(Vec<CompileProblem>),
-    /// It is about to run this step; told to persons alone.
-    Running(Arc<str>),
+    /// It is about to run this, for a question that is narrated.
+    Running(Running),
     /// Decisions.
     Replies(Vec<Reply>),
     /// A script passed a limit; the worker exits after this word.
@@ -154,15 +170,24 @@ pub struct Reply {
     pub decision: Decision,
 }
 
+/// What a worker is running.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// The question that is being decided.
+    pub ticket: u64,
+    /// The step, where it is known.
+    pub step: Option<Arc<str>>,
+    /// The node that a per-node function of the step is asked about.
+    pub node: Option<Arc<str>>,
+    /// Whether that answer hangs on the node's document alone.
+    pub pure: bool,
+}
+
 /// Which limit was passed, by whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overrun {
-    /// The question that was being decided.
-    pub ticket: u64,
-    /// The step that ran.
-    pub step: Option<Arc<str>>,
-    /// The node that its per-node function was asked about.
-    pub node: Option<Arc<str>>,
+    /// What was running.
+    pub running: Running,
     /// Which limit.
     pub kind: LimitKind,
     /// What happened, in words for the requester.

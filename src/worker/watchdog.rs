@@ -41,12 +41,14 @@ pub struct Current {
     pub step: usize,
     /// The node that a per-node function is asked about.
     pub node: Option<Arc<str>>,
+    /// Whether that answer hangs on the node's document alone.
+    pub pure: bool,
 }
 
 impl Watch {
     /// A question begins to be decided.
     pub fn begin(&self, ticket: u64, action: &Arc<str>, nodes: u64) {
-        *self.lock() = Current { ticket, action: Arc::clone(action), nodes, step: 0, node: None };
+        *self.lock() = Current { ticket, action: Arc::clone(action), nodes, ..Current::default() };
         self.busy.store(true, Ordering::Release);
     }
 
@@ -73,12 +75,13 @@ pub struct Witnessed(pub Arc<Watch>);
 impl Witness for Witnessed {
     fn step(&self, step: usize) {
         let mut current = self.0.lock();
-        (current.step, current.node) = (step, None);
+        (current.step, current.node, current.pure) = (step, None, false);
         self.0.steps.fetch_add(1, Ordering::Release);
     }
 
-    fn node(&self, node: &Arc<str>) {
-        self.0.lock().node = Some(Arc::clone(node));
+    fn node(&self, node: &Arc<str>, pure: bool) {
+        let mut current = self.0.lock();
+        (current.node, current.pure) = (Some(Arc::clone(node)), pure);
         self.0.calls.fetch_add(1, Ordering::Release);
     }
 }

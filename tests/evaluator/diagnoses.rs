@@ -124,7 +124,7 @@ impl Witness for Diary {
         self.0.borrow_mut().push(step.to_string());
     }
 
-    fn node(&self, node: &Arc<str>) {
+    fn node(&self, node: &Arc<str>, _pure: bool) {
         self.0.borrow_mut().push(node.to_string());
     }
 }

@@ -1,7 +1,7 @@
 //! What a chain is set to: who is eligible, what a choice that is not comes to, what an error comes to.
 
 use serde_json::{Value, json};
-use whither::chain::{ChainSpec, OnError, OnUnplaceable, StepSpec};
+use whither::chain::{ChainSpec, OnFailure, OnUnplaceable, StepSpec};
 use whither::model::{Change, FailureName, LostReason, Said};
 
 use crate::stand::{
@@ -142,7 +142,7 @@ fn a_mark_is_kept_for_a_node_that_is_away() {
     assert_eq!(stand.place(), "a");
 }
 
-fn throwing(on_error: OnError) -> StepSpec {
+fn throwing(on_error: OnFailure) -> StepSpec {
     let text = "i => { console.log('tried'); if (i.user.login === 'bad') throw new TypeError('in use') }";
     StepSpec { on_error, ..js("throws.js", text) }
 }
@@ -154,15 +154,15 @@ fn an_error_stops_passes_or_falls_back() {
         let chain = start(vec![throwing(on_error), builtin("fewest-sessions")]);
         Stand::new(vec![chain], &nodes).decide(json!({"user": {"login": "bad"}}))
     };
-    let stopped = decide(OnError::Stop);
+    let stopped = decide(OnFailure::Stop);
     failed(&stopped, FailureName::ScriptError, "in use");
     let failure = failure(&stopped);
     assert_eq!(failure.thrown.as_ref().map(|thrown| thrown.name.as_str()), Some("TypeError"));
     assert_eq!(failure.position.as_ref().map(|place| (&*place.file, place.line)), Some(("throws.js", 1)));
 
-    let skipped = decide(OnError::Skip);
+    let skipped = decide(OnFailure::Skip);
     assert_eq!((outcome(&skipped).as_str(), skipped.decided_by.as_deref()), ("a", Some("builtin:fewest-sessions")));
-    let fallen = decide(OnError::Fallback("most-memory".to_owned()));
+    let fallen = decide(OnFailure::Fallback("most-memory".to_owned()));
     assert_eq!((outcome(&fallen).as_str(), fallen.decided_by.as_deref()), ("b", Some("fallback:most-memory")));
     for decision in [skipped, fallen] {
         assert_eq!(said(&decision)[0], Said::Failed(FailureName::ScriptError, "in use".to_owned()));
@@ -172,17 +172,24 @@ fn an_error_stops_passes_or_falls_back() {
 
 #[test]
 fn a_fallback_that_has_no_opinion_passes() {
-    let chain = start(vec![throwing(OnError::Fallback("sticky-user".to_owned())), builtin("fewest-sessions")]);
+    let chain = start(vec![throwing(OnFailure::Fallback("sticky-user".to_owned())), builtin("fewest-sessions")]);
     let decision = Stand::new(vec![chain], &equal(2)).decide(json!({"user": {"login": "bad"}}));
     assert_eq!(decision.decided_by.as_deref(), Some("builtin:fewest-sessions"));
 }
 
 #[test]
-fn every_fault_of_a_step_is_covered_by_its_on_error() {
+fn every_fault_of_a_step_is_covered_by_its_on_error_and_every_limit_by_its_on_limit() {
     for text in ["i => 7", "i => 'nowhere'", "i => ['nowhere']", "i => Array(1e9)", "function score(n) { throw 1 }"] {
-        let step = StepSpec { on_error: OnError::Skip, ..js("bad.js", text) };
-        let mut stand = Stand::new(vec![start(vec![step, builtin("fewest-sessions")])], &equal(2));
-        assert_eq!(stand.place(), "n1", "{text}");
+        let limit = text.contains("1e9");
+        let decide = |on_error, on_limit| {
+            let step = StepSpec { on_error, on_limit, ..js("bad.js", text) };
+            Stand::new(vec![start(vec![step, builtin("fewest-sessions")])], &equal(2)).place()
+        };
+        let stops = |placed: String| placed != "n1";
+        assert_eq!(stops(decide(OnFailure::Skip, OnFailure::Stop)), limit, "{text}");
+        assert_eq!(stops(decide(OnFailure::Stop, OnFailure::Skip)), !limit, "{text}");
+        let fallback = OnFailure::Fallback("round-robin".to_owned());
+        assert_eq!(decide(fallback.clone(), fallback), "n1", "{text}");
     }
 }
 
@@ -211,7 +218,7 @@ fn every_step_that_does_not_compile_is_reported() {
         start(vec![js("one.js", "i => [;"), builtin("magic"), js("fine.js", "i => 1")]),
         login(vec![
             js("two.js", "const x = 1"),
-            StepSpec { on_error: OnError::Fallback("magic".to_owned()), ..js("three.js", "i => 1") },
+            StepSpec { on_error: OnFailure::Fallback("magic".to_owned()), ..js("three.js", "i => 1") },
         ]),
     ];
     let errors = evaluator(&whither::chain::ChainSet::new(chains)).err().unwrap();

@@ -116,7 +116,15 @@ pub(crate) fn evaluator(set: &ChainSet) -> Result<Evaluator, Vec<CompileError>> 
 /// The question `request` under the id `decision`.
 pub(crate) fn question(decision: &str, seed: u64, request: Value) -> Question {
     let request = Arc::new(Request::from_value(request, "").unwrap());
-    let ask = Ask { request, purpose: Purpose::Place, about: None, now_ms: NOW_MS, seed, sequence: seed };
+    let ask = Ask {
+        request,
+        purpose: Purpose::Place,
+        about: None,
+        now_ms: NOW_MS,
+        seed,
+        sequence: seed,
+        limited: Vec::new(),
+    };
     Question { decision: decision.into(), ask }
 }
 

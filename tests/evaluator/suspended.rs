@@ -1,7 +1,7 @@
 //! A decision that waits for a program: plain data, taken up again on whatever the cluster is by then.
 
 use serde_json::{Value, json};
-use whither::chain::{ChainSpec, OnError, OnUnplaceable, Progress, StepSpec, Suspended};
+use whither::chain::{ChainSpec, OnFailure, OnUnplaceable, Progress, StepSpec, Suspended};
 use whither::model::{Change, Decision, FailureName, LimitKind, LostReason, Said, Thrown};
 use whither::script::{Element, Returned, ScriptError};
 
@@ -151,7 +151,7 @@ fn a_chain_that_skips_what_cannot_be_goes_on() {
 
 #[test]
 fn a_failing_program_is_skipped_or_replaced_where_the_step_says_so() {
-    for (on_error, expected) in [(OnError::Skip, "n2"), (OnError::Fallback("most-memory".to_owned()), "n4")] {
+    for (on_error, expected) in [(OnFailure::Skip, "n2"), (OnFailure::Fallback("most-memory".to_owned()), "n4")] {
         let mut chain = asking();
         chain.steps[1] = StepSpec { on_error, ..program("./ask") };
         let mut nodes = equal(4);

@@ -23,10 +23,31 @@ fn a_script_that_never_ends_is_stopped_and_named() {
     }
 }
 
+/// A pure function that hangs on a node's document costs that node; one that asks for the request costs the request.
 #[test]
-fn a_node_that_a_script_hangs_on_is_named() {
-    let script = "function score(node) { if (node.id === 'c') while (true) ; return 1 }";
-    failed(&place_by_script(&scripted(script), &[]), 5, &["script-limit", "node `c`", "step.js"]);
+fn a_node_that_a_script_hangs_on_is_left_out_or_named() {
+    let pure = "function score(node) { if (node.id === 'c') while (true) ; return node.id === 'b' ? 2 : 1 }";
+    let told = place_by_script(&scripted(pure), &["--explain"]);
+    chose(&told, "b");
+    assert!(told.stderr.contains("script-limit") && told.stderr.contains("node `c`"), "{}", told.stderr);
+    let asking = "function score(node, request) { if (node.id === 'c') while (true) ; return 1 }";
+    failed(&place_by_script(&scripted(asking), &[]), 5, &["script-limit", "node `c`", "step.js"]);
+}
+
+#[test]
+fn a_step_that_passes_a_limit_follows_its_on_limit() {
+    let shell = scripted("i => { while (true) ; }");
+    for (on_limit, words) in
+        [("skip", "builtin:fewest-sessions"), ("fallback:fewest-sessions", "fallback:fewest-sessions")]
+    {
+        let text = format!(
+            "[chain.\"session/start\"]\nsteps = [{{ script = \"step.js\", on_limit = \"{on_limit}\" }}, \"builtin:fewest-sessions\"]\n"
+        );
+        shell.write("site.toml", &text);
+        let told = place(&shell, &["--config", "site.toml", "--explain"]);
+        chose(&told, "b");
+        assert!(told.stderr.contains("script-limit") && told.stderr.contains(words), "{}", told.stderr);
+    }
 }
 
 #[test]

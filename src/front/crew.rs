@@ -1,0 +1,274 @@
+//! The crew: all lanes with their workers, the spares, and the crew of the next configuration while it gathers.
+
+use std::time::{Duration, Instant};
+
+use crate::chain::ChainSpec;
+use crate::model::Change;
+use crate::worker::desk::Ticket;
+use crate::worker::{BirthError, Encoded, Ended, Order, Orders, Worker};
+
+use super::events::{Links, Setup};
+use super::flight::Flight;
+use super::homes::Homes;
+use super::lane::Lane;
+use super::spares::Spares;
+
+/// Workers that wait for another one to die.
+const SPARES: usize = 1;
+
+/// All that decides for this front.
+pub(super) struct Crew {
+    /// The lanes of the present homes; behind them those of earlier ones, until they have answered.
+    lanes: Vec<Lane>,
+    homes: Homes,
+    spares: Spares,
+    next: Option<Spares>,
+    links: Links,
+    /// Whether each home had a worker once.
+    complete: bool,
+}
+
+impl Crew {
+    pub(super) fn new(setup: Setup, links: Links) -> Self {
+        let homes = homes(&setup);
+        let lanes = (0..homes.count()).map(|_| Lane::new()).collect();
+        Self { lanes, homes, spares: Spares::new(setup), next: None, links, complete: false }
+    }
+
+    pub(super) fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// What the present workers were born with.
+    pub(super) fn setup(&self) -> &Setup {
+        &self.spares.setup
+    }
+
+    /// Begins to gather workers for `setup`, which take over when each home has one.
+    pub(super) fn prepare(&mut self, setup: Setup) {
+        if let Some(given_up) = self.next.replace(Spares::new(setup)) {
+            given_up.retire();
+        }
+    }
+
+    /// How many workers have to be started now.
+    pub(super) fn is_short(&self, now: Instant) -> bool {
+        let next = self.next.as_ref().map_or(0, |next| next.short(homes(&next.setup).count(), now));
+        next + self.spares.short(self.vacancies() + SPARES, now) > 0
+    }
+
+    /// Starts the workers that are missing; `snapshot` makes them mirrors of the cluster as it is.
+    pub(super) fn start(&mut self, snapshot: &Orders) {
+        let (now, vacancies) = (Instant::now(), self.vacancies());
+        self.spares.start(self.spares.short(vacancies + SPARES, now), snapshot, &self.links);
+        if let Some(next) = &mut self.next {
+            next.start(next.short(homes(&next.setup).count(), now), snapshot, &self.links);
+        }
+    }
+
+    fn vacancies(&self) -> usize {
+        self.present().iter().filter(|lane| !lane.is_staffed()).count()
+    }
+
+    fn present(&self) -> &[Lane] {
+        self.lanes.get(..self.homes.count()).unwrap_or_default()
+    }
+
+    /// A worker was born, or could not be.
+    ///
+    /// # Errors
+    /// Why it could not be; where it was for the next setup, that one is given up.
+    pub(super) fn born(&mut self, number: u64, worker: Result<Worker, BirthError>) -> Result<(), BirthError> {
+        match self.next.as_mut().filter(|next| next.expects(number)) {
+            Some(next) => next.born(number, worker).inspect_err(|_| {
+                if let Some(given_up) = self.next.take() {
+                    given_up.retire();
+                }
+            }),
+            None => self.spares.born(number, worker),
+        }
+    }
+
+    /// The lane whose worker speaks under `number`.
+    pub(super) fn lane_of(&mut self, number: u64) -> Option<(usize, &mut Lane)> {
+        self.lanes.iter_mut().enumerate().find(|(_, lane)| lane.is_held_by(number))
+    }
+
+    /// A worker without a lane is gone.
+    pub(super) fn gone(&mut self, number: u64, ended: &Ended) {
+        if !self.spares.gone(number, ended)
+            && let Some(next) = &mut self.next
+        {
+            next.gone(number, ended);
+        }
+    }
+
+    /// Puts `flight` to the home of its chain; the lane with the fewest questions where there are several.
+    ///
+    /// # Errors
+    /// The flight, where its chain has no home any more.
+    pub(super) fn submit(&mut self, flight: Flight) -> Result<(), Flight> {
+        let lanes = self.lanes.get_mut(self.homes.lanes(&flight.question.action)).unwrap_or_default();
+        match lanes.iter_mut().min_by_key(|lane| lane.desk.len()) {
+            Some(lane) => lane.desk.submit(flight.question.ticket, flight),
+            None => return Err(flight),
+        }
+        Ok(())
+    }
+
+    /// The question `ticket`, where it has no answer yet.
+    pub(super) fn flight_mut(&mut self, ticket: Ticket) -> Option<&mut Flight> {
+        self.lanes.iter_mut().find_map(|lane| lane.desk.get_mut(ticket))
+    }
+
+    pub(super) fn lane_mut(&mut self, lane: usize) -> Option<&mut Lane> {
+        self.lanes.get_mut(lane)
+    }
+
+    /// Passes `order` on to all workers, but not to the one in lane `except`, who knows.
+    pub(super) fn tell(&mut self, order: &Order, except: Option<usize>) {
+        let order = Encoded::new(order);
+        let lanes = self.lanes.iter_mut().enumerate().filter(|(place, _)| Some(*place) != except);
+        lanes.for_each(|(_, lane)| lane.tell(&order));
+        self.tell_spares(&order);
+    }
+
+    /// Passes `order` on to those who decide for `action`, or may do so, but not to the worker in lane `except`.
+    pub(super) fn tell_home(&mut self, action: &str, order: &Order, except: usize) {
+        let order = Encoded::new(order);
+        for place in self.homes.lanes(action).filter(|place| *place != except) {
+            if let Some(lane) = self.lanes.get_mut(place) {
+                lane.tell(&order);
+            }
+        }
+        self.tell_spares(&order);
+    }
+
+    fn tell_spares(&mut self, order: &Encoded) {
+        self.spares.tell(order);
+        if let Some(next) = &mut self.next {
+            next.tell(order);
+        }
+    }
+
+    /// Undoes what the worker in `lane` alone believes.
+    pub(super) fn undo(&mut self, lane: usize, change: Change) {
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.order(&Order::Change(change));
+        }
+    }
+
+    /// Lets the next crew take over where each of its homes has a worker. Returns the questions that the old crew was
+    /// not asked yet; what it was asked, it still answers.
+    pub(super) fn take_over(&mut self) -> Option<Vec<Flight>> {
+        let next = self.next.take_if(|next| next.ready() >= homes(&next.setup).count())?;
+        std::mem::replace(&mut self.spares, next).retire();
+        self.homes = homes(&self.spares.setup);
+        let mut lanes: Vec<_> = (0..self.homes.count()).map(|_| Lane::new()).collect();
+        let waiting = self.lanes.iter_mut().flat_map(|old| old.desk.take_waiting()).collect();
+        lanes.append(&mut self.lanes);
+        self.lanes = lanes;
+        Some(waiting)
+    }
+
+    /// Lets spares take the lanes that have no worker, or a tired one; ends the lanes of earlier homes that have
+    /// answered. Returns how many tired workers were replaced.
+    pub(super) fn staff(&mut self) -> u64 {
+        let mut recycled = 0;
+        let (spares, count) = (&mut self.spares, self.homes.count());
+        for lane in self.lanes.iter_mut().take(count).filter(|lane| lane.is_open()) {
+            let Some(hand) = spares.take() else { break };
+            recycled += u64::from(lane.is_staffed());
+            lane.staff(hand);
+        }
+        let mut place = 0;
+        self.lanes.retain_mut(|lane| {
+            place += 1;
+            let stays = place <= count || !lane.desk.is_empty();
+            if !stays {
+                lane.dismiss();
+            }
+            stays
+        });
+        self.complete |= self.vacancies() == 0;
+        recycled
+    }
+
+    /// The questions that the worker of an earlier home left behind when it died.
+    pub(super) fn strays(&mut self) -> Vec<Flight> {
+        let old = self.lanes.iter_mut().skip(self.homes.count());
+        old.filter(|lane| !lane.is_staffed()).flat_map(|lane| lane.desk.clear().collect::<Vec<_>>()).collect()
+    }
+
+    /// Asks and sends what can be asked and sent now. Returns the questions that are `late`.
+    pub(super) fn pump(&mut self, time: bool, late: impl Fn(&Flight) -> bool) -> Vec<Flight> {
+        let relieved = self.spares.ready() > 0;
+        self.spares.send(time);
+        if let Some(next) = &mut self.next {
+            next.send(time);
+        }
+        self.lanes.iter_mut().flat_map(|lane| lane.pump(relieved, &late)).collect()
+    }
+
+    /// Kills the workers that have held questions for too long without a word; `slowest` says how long a chain may take
+    /// at most. Returns how long they were given.
+    pub(super) fn kill_silent(&mut self, slowest: impl Fn(&ChainSpec) -> Duration) -> Vec<Duration> {
+        let set = &self.spares.setup.birth.set;
+        let longest = |chains: &mut dyn Iterator<Item = &ChainSpec>| chains.map(&slowest).max().unwrap_or_default();
+        let mut killed = Vec::new();
+        for (place, lane) in self.lanes.iter_mut().enumerate() {
+            let limit = match place < self.homes.count() {
+                true => longest(&mut self.homes.chains(place).filter_map(|action| set.get(action))),
+                false => longest(&mut set.chains.iter()),
+            };
+            if lane.kill_if_silent(limit) {
+                killed.push(limit);
+            }
+        }
+        killed
+    }
+
+    /// Marks workers for replacement, as [`Lane::tire`] says.
+    pub(super) fn tire(&mut self) {
+        let (requests, bytes) = (self.setup().recycle_requests, self.setup().recycle_bytes);
+        for lane in &mut self.lanes {
+            if lane.tire(requests, bytes) {
+                tracing::debug!("a worker has done enough: it is replaced");
+            }
+        }
+    }
+
+    /// Questions without an answer.
+    pub(super) fn unanswered(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.desk.len()).sum()
+    }
+
+    /// Whether requests are decided: each home had a worker once, and there is one now. That one is being replaced is
+    /// no reason to send requesters elsewhere.
+    pub(super) fn is_ready(&self) -> bool {
+        self.complete && self.present().iter().any(Lane::is_staffed)
+    }
+
+    /// How many homes there are.
+    pub(super) fn homes(&self) -> usize {
+        self.homes.count()
+    }
+
+    /// What the machine does not keep from the workers, as they found.
+    pub(super) fn lacks(&self) -> Vec<String> {
+        let hands = self.lanes.iter().filter_map(Lane::worker);
+        let mut lacks: Vec<_> = hands.flat_map(|worker| worker.lacks().iter().cloned()).collect();
+        lacks.sort();
+        lacks.dedup();
+        lacks
+    }
+
+    /// Takes every question out.
+    pub(super) fn clear(&mut self) -> Vec<Flight> {
+        self.lanes.iter_mut().flat_map(|lane| lane.desk.clear()).collect()
+    }
+}
+
+fn homes(setup: &Setup) -> Homes {
+    Homes::of(&setup.birth.set, setup.workers)
+}

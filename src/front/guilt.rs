@@ -1,0 +1,95 @@
+//! What happens when a script passes a limit or a worker dies: who is to blame, and what becomes of their question.
+
+use crate::chain::{Limited, Subject};
+use crate::model::{Failure, FailureName};
+use crate::worker::guilt::{Sentence, judge};
+use crate::worker::{Ended, Order, Overrun};
+use std::sync::Arc;
+
+use super::flight::Flight;
+use super::task::Front;
+
+impl Front {
+    /// The worker in `lane` named a culprit, and is about to exit.
+    pub(super) fn overrun(&mut self, lane: usize, overrun: Overrun) {
+        let flight = self.crew.lane_mut(lane).and_then(|lane| lane.convicted(&overrun));
+        if let Some(flight) = flight {
+            self.sentence(flight, overrun);
+        }
+    }
+
+    /// The worker in `lane` is gone.
+    pub(super) fn worker_lost(&mut self, lane: usize, ended: &Ended) {
+        self.metrics.worker_deaths.inc();
+        let Some(lane) = self.crew.lane_mut(lane) else { return };
+        tracing::warn!(
+            unanswered = lane.desk.len(),
+            "a worker {ended}: another one goes on, and what it had is asked again"
+        );
+        if let Some((flight, overrun)) = lane.lost(ended) {
+            self.sentence(flight, overrun);
+        }
+    }
+
+    /// Does with `flight` what the policy of the guilty step says, and remembers the script.
+    fn sentence(&mut self, mut flight: Flight, overrun: Overrun) {
+        let running = &overrun.running;
+        tracing::warn!(
+            chain = %flight.question.action, decision = %flight.question.decision, step = running.step.as_deref(),
+            node = running.node.as_deref(), limit = overrun.kind.as_str(), "{}", overrun.message
+        );
+        self.metrics.limit(running.step.as_deref().unwrap_or_default(), overrun.kind.as_str());
+        self.blame(&overrun);
+        let chain = self.crew.setup().birth.set.get(&flight.question.action).cloned();
+        let question = Arc::make_mut(&mut flight.question);
+        match judge(question, flight.shunned, chain.as_ref(), overrun) {
+            Sentence::Shun(subject, limited) => {
+                flight.shunned += 1;
+                self.warden.shun(subject.clone(), &self.crew.setup().birth.set, limited.clone(), self.now_ms());
+                self.confine(subject, limited);
+                self.submit(flight);
+            }
+            Sentence::Again => self.submit(flight),
+            Sentence::Fail(failure) => self.give_up(flight, &failure),
+        }
+    }
+
+    /// Counts the kill against the script.
+    fn blame(&mut self, overrun: &Overrun) {
+        let Some(script) = &overrun.running.step else { return };
+        let limited = Limited { kind: overrun.kind, message: overrun.message.as_str().into() };
+        let (set, now_ms) = (&self.crew.setup().birth.set, self.now_ms());
+        if let Some(limited) = self.warden.killed(script, set, &limited, now_ms) {
+            tracing::error!(step = %script, "{}", limited.message);
+            self.confine(Subject { script: Arc::clone(script), node: None }, limited);
+        }
+    }
+
+    fn confine(&mut self, subject: Subject, limited: Limited) {
+        if subject.node.is_none() {
+            self.metrics.quarantined(&subject.script, true);
+        }
+        self.crew.tell(&Order::Quarantine(subject, Some(limited)), None);
+        self.show();
+    }
+
+    /// Lets `subjects` run again.
+    pub(super) fn set_free(&mut self, subjects: Vec<Subject>) {
+        for subject in subjects {
+            if subject.node.is_none() {
+                tracing::warn!(step = %subject.script, "out of quarantine: tried again");
+                self.metrics.quarantined(&subject.script, false);
+            }
+            self.crew.tell(&Order::Quarantine(subject, None), None);
+        }
+    }
+
+    /// Puts `flight` to the home of its chain, or answers it where a reload took the chain away.
+    pub(super) fn submit(&mut self, flight: Flight) {
+        if let Err(flight) = self.crew.submit(flight) {
+            let failure =
+                Failure::new(FailureName::UnknownAction, "the chain was removed before the request's turn came");
+            self.give_up(flight, &failure);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A lane: the worker that decides for some chains, one after another as they die, and the questions it was asked.
+
+use std::time::{Duration, Instant};
+
+use crate::model::LimitKind;
+use crate::worker::desk::{Cause, Ticket};
+use crate::worker::{Desk, Encoded, Ended, Order, Overrun, Running, Worker};
+
+use super::flight::Flight;
+use super::hand::Hand;
+
+/// Questions that a worker holds at most; more wait at the desk, where their deadline is still looked at.
+const ASKED_AT_ONCE: usize = 4096;
+
+/// One worker after another, and their questions.
+pub(super) struct Lane {
+    pub(super) desk: Desk<Flight>,
+    hand: Option<Hand>,
+    last_word: Instant,
+    /// What a narrated question was last heard to run.
+    last_running: Option<Running>,
+    /// What the next death will be put down to, where that is known beforehand.
+    cause: Option<Cause>,
+    /// Decisions of the present worker.
+    decided: u64,
+    /// Memory of the present worker when it was first looked at.
+    first_bytes: Option<u64>,
+    /// Whether the worker is to be replaced as soon as it holds no question.
+    tired: bool,
+}
+
+impl Lane {
+    pub(super) fn new() -> Self {
+        Self {
+            desk: Desk::default(),
+            hand: None,
+            last_word: Instant::now(),
+            last_running: None,
+            cause: None,
+            decided: 0,
+            first_bytes: None,
+            tired: false,
+        }
+    }
+
+    /// Whether a worker is there.
+    pub(super) fn is_staffed(&self) -> bool {
+        self.hand.is_some()
+    }
+
+    /// Whether a worker may take over: the lane has none, or a tired one that holds no question.
+    pub(super) fn is_open(&self) -> bool {
+        self.hand.is_none() || (self.tired && self.desk.asked() == 0)
+    }
+
+    /// Whether the words under `number` are the present worker's.
+    pub(super) fn is_held_by(&self, number: u64) -> bool {
+        self.hand.as_ref().is_some_and(|hand| hand.number() == number)
+    }
+
+    /// Lets `hand` decide from here on.
+    pub(super) fn staff(&mut self, hand: Hand) {
+        tracing::debug!(pid = hand.worker().pid(), "a worker takes a lane");
+        self.dismiss();
+        self.hand = Some(hand);
+        self.desk.worker_arrived();
+        (self.decided, self.first_bytes, self.tired, self.last_running) = (0, None, false, None);
+    }
+
+    /// Lets the worker end, where there is one.
+    pub(super) fn dismiss(&mut self) {
+        if let Some(hand) = self.hand.take() {
+            hand.retire();
+        }
+    }
+
+    /// Passes on what all must know.
+    pub(super) fn tell(&mut self, order: &Encoded) {
+        if let Some(hand) = &mut self.hand {
+            hand.tell(order);
+        }
+    }
+
+    /// Tells the worker alone.
+    pub(super) fn order(&mut self, order: &Order) {
+        if let Some(hand) = &mut self.hand {
+            hand.order(order);
+        }
+    }
+
+    /// Asks what may be asked now, and sends what there is room for. `relieved` says that a spare could take over.
+    /// Returns the questions that are `late`: those are not run.
+    pub(super) fn pump(&mut self, relieved: bool, late: impl Fn(&Flight) -> bool) -> Vec<Flight> {
+        let mut too_late = Vec::new();
+        let Some(hand) = &mut self.hand else { return too_late };
+        while !(self.tired && relieved) && self.desk.asked() < ASKED_AT_ONCE {
+            if self.desk.asked() == 0 {
+                self.last_word = Instant::now();
+            }
+            let Some((ticket, flight, alone)) = self.desk.ask_next() else { break };
+            match late(flight) {
+                true => too_late.extend(self.desk.answered(ticket)),
+                false => hand.order(&Order::Ask(flight.asked(alone))),
+            }
+        }
+        hand.send();
+        too_late
+    }
+
+    /// The worker, where there is one.
+    pub(super) fn worker(&self) -> Option<&Worker> {
+        self.hand.as_ref().map(Hand::worker)
+    }
+
+    /// The worker said something.
+    pub(super) fn heard(&mut self) {
+        self.last_word = Instant::now();
+    }
+
+    /// The worker is about to run this.
+    pub(super) fn runs(&mut self, running: Running) {
+        self.last_running = Some(running);
+    }
+
+    /// The worker decided `ticket`; its question, where anybody waits for that.
+    pub(super) fn answered(&mut self, ticket: Ticket) -> Option<Flight> {
+        self.decided += 1;
+        self.desk.answered(ticket)
+    }
+
+    /// The worker named a culprit; returns its question.
+    pub(super) fn convicted(&mut self, overrun: &Overrun) -> Option<Flight> {
+        self.cause = Some(Cause::Named);
+        self.desk.convicted(overrun.running.ticket)
+    }
+
+    /// The worker is gone; returns the question that is guilty, and of what.
+    pub(super) fn lost(&mut self, ended: &Ended) -> Option<(Flight, Overrun)> {
+        self.hand = None;
+        let unnamed = if ended.killed { Cause::Outside } else { Cause::Unknown };
+        let cause = self.cause.take().unwrap_or(unnamed);
+        let last = self.last_running.take();
+        let (ticket, flight) = self.desk.worker_lost(cause)?;
+        let nothing = Running { ticket, step: None, node: None, pure: false };
+        let running = last.filter(|running| running.ticket == ticket).unwrap_or(nothing);
+        let step = running.step.as_deref().unwrap_or("the request");
+        let (kind, message) = match cause {
+            Cause::Silent => (LimitKind::Time, format!("{step} gave no answer within its wall time, twice")),
+            _ => (LimitKind::Crash, format!("{step} ended two workers, the last one {ended}")),
+        };
+        Some((flight, Overrun { running, kind, message }))
+    }
+
+    /// Kills a worker that has held questions for `limit` without a word; whether it did.
+    pub(super) fn kill_if_silent(&mut self, limit: Duration) -> bool {
+        let silent = self.desk.asked() > 0 && self.last_word.elapsed() > limit;
+        if let (true, Some(hand)) = (silent, &self.hand) {
+            hand.worker().kill();
+            self.cause = Some(Cause::Silent);
+            self.last_word = Instant::now();
+            return true;
+        }
+        false
+    }
+
+    /// Marks the worker for replacement after `requests` decisions, or where it has grown by `bytes` since it came;
+    /// whether it was marked just now.
+    pub(super) fn tire(&mut self, requests: u64, bytes: u64) -> bool {
+        let Some(hand) = self.hand.as_ref().filter(|_| !self.tired) else { return false };
+        let now = hand.worker().memory_bytes();
+        let first = *self.first_bytes.get_or_insert(now.unwrap_or_default());
+        self.tired = self.decided >= requests || now.is_some_and(|now| now.saturating_sub(first) >= bytes);
+        self.tired
+    }
+}

@@ -1,0 +1,139 @@
+//! Spares: workers that mirror the cluster and decide for nobody yet, and those that are being born.
+//!
+//! Every worker is born with all chains, so any spare can take any lane the moment that its worker dies. A reload is a
+//! second set of spares, born with the new configuration.
+
+use std::time::{Duration, Instant};
+
+use crate::worker::{BirthError, Encoded, Ended, Orders, Worker};
+
+use super::events::{Event, Links, Setup};
+use super::hand::{Hand, ORDERS_WAITING_BYTES};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A spare is not woken for less than this until the next tick.
+const LAZY_BYTES: usize = 32 << 10;
+
+/// The workers of one setup that have no lane.
+pub(super) struct Spares {
+    pub(super) setup: Setup,
+    newborns: Vec<Newborn>,
+    ready: Vec<Hand>,
+    pause: Duration,
+    retry_at: Option<Instant>,
+}
+
+/// A worker that is being started, and what it has to be told when it is there.
+struct Newborn {
+    number: u64,
+    backlog: Orders,
+    /// How it ended, where word of its end came before word of its birth.
+    stillborn: Option<String>,
+}
+
+impl Spares {
+    pub(super) fn new(setup: Setup) -> Self {
+        Self { setup, newborns: Vec::new(), ready: Vec::new(), pause: FIRST_PAUSE, retry_at: None }
+    }
+
+    /// How many are ready.
+    pub(super) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// How many have to be started for `wanted` to be there, if now is a time to try.
+    pub(super) fn short(&self, wanted: usize, now: Instant) -> usize {
+        match self.retry_at {
+            Some(at) if now < at => 0,
+            _ => wanted.saturating_sub(self.ready.len() + self.newborns.len()),
+        }
+    }
+
+    /// Starts `count` workers; `snapshot` makes them mirrors of the cluster as it is.
+    pub(super) fn start(&mut self, count: usize, snapshot: &Orders, links: &Links) {
+        self.retry_at = None;
+        for _ in 0..count {
+            let (number, Links { events, words, .. }) = (links.next_birth(), links.clone());
+            let (birth, program, snapshot) = (self.setup.birth.clone(), self.setup.program.clone(), snapshot.clone());
+            self.newborns.push(Newborn { number, backlog: Orders::default(), stillborn: None });
+            tokio::spawn(async move {
+                let worker = Worker::start(&program, &birth, number, words).await;
+                if let Ok(worker) = &worker {
+                    worker.send_all(snapshot).await;
+                }
+                // Without a front there is nobody to decide for.
+                drop(events.send(Event::Born(number, worker)).await);
+            });
+        }
+    }
+
+    /// Whether the worker under `number` is one of these that is being born.
+    pub(super) fn expects(&self, number: u64) -> bool {
+        self.newborns.iter().any(|newborn| newborn.number == number)
+    }
+
+    /// The worker under `number` was born, or could not be; a birth that nobody waits for any more is ignored.
+    ///
+    /// # Errors
+    /// Why it could not be.
+    pub(super) fn born(&mut self, number: u64, worker: Result<Worker, BirthError>) -> Result<(), BirthError> {
+        let Some(place) = self.newborns.iter().position(|newborn| newborn.number == number) else { return Ok(()) };
+        let newborn = self.newborns.swap_remove(place);
+        let behind = newborn.backlog.bytes() > ORDERS_WAITING_BYTES;
+        let worker = match newborn.stillborn.or_else(|| behind.then(|| "came too late for the changes".to_owned())) {
+            Some(how) => Err(BirthError::Died(None, how)),
+            None => worker,
+        };
+        match worker {
+            Ok(worker) => {
+                self.ready.push(Hand::new(number, worker, newborn.backlog));
+                self.pause = FIRST_PAUSE;
+                Ok(())
+            }
+            Err(error) => {
+                self.retry_at = Some(Instant::now() + self.pause);
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                Err(error)
+            }
+        }
+    }
+
+    /// The worker under `number` is gone; whether it was one of these.
+    pub(super) fn gone(&mut self, number: u64, ended: &Ended) -> bool {
+        let newborn = self.newborns.iter_mut().find(|newborn| newborn.number == number);
+        if let Some(newborn) = newborn {
+            newborn.stillborn = Some(ended.how.clone());
+            return true;
+        }
+        let before = self.ready.len();
+        self.ready.retain(|hand| hand.number() != number);
+        self.ready.len() < before
+    }
+
+    /// One that can decide.
+    pub(super) fn take(&mut self) -> Option<Hand> {
+        (!self.ready.is_empty()).then(|| self.ready.remove(0))
+    }
+
+    /// Passes on what all must know.
+    pub(super) fn tell(&mut self, order: &Encoded) {
+        for newborn in &mut self.newborns {
+            // Past the bound it is lost anyway, and its birth will say so.
+            if newborn.backlog.bytes() <= ORDERS_WAITING_BYTES {
+                newborn.backlog.push_encoded(order);
+            }
+        }
+        self.ready.iter_mut().for_each(|hand| hand.tell(order));
+    }
+
+    /// Sends what waits; less than a bite only where it is `time`.
+    pub(super) fn send(&mut self, time: bool) {
+        self.ready.iter_mut().filter(|hand| time || hand.waiting_bytes() > LAZY_BYTES).for_each(Hand::send);
+    }
+
+    /// Lets all of them end; those that are being born end when nobody expects them.
+    pub(super) fn retire(self) {
+        self.ready.into_iter().for_each(Hand::retire);
+    }
+}

@@ -1,0 +1,115 @@
+//! Guilt: what becomes of a question over which a worker died, by the policy of the step that did it.
+//!
+//! The service and the one-shot commands judge alike, so that a script behaves the same wherever it is tried.
+
+use crate::chain::{ChainSpec, Limited, OnFailure, Subject};
+use crate::model::{Failure, FailureName};
+
+use super::protocol::{Overrun, Question};
+
+/// Nodes that one question may be found to hang on; then the script is at fault and not their documents.
+pub const NODES_A_QUESTION: u32 = 3;
+
+/// What is done with the question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sentence {
+    /// It is asked again, and nobody runs this any more: a function that hangs on a node's document alone will do so
+    /// for every question.
+    Shun(Subject, Limited),
+    /// It is asked again, without the step.
+    Again,
+    /// It is answered so.
+    Fail(Failure),
+}
+
+/// Judges `question`, which was put to `chain`, for `overrun`; `shunned` is how many nodes it was found to hang on before.
+#[must_use]
+pub fn judge(question: &mut Question, shunned: u32, chain: Option<&ChainSpec>, overrun: Overrun) -> Sentence {
+    let Overrun { running, kind, message } = overrun;
+    let limited = Limited { kind, message: message.into() };
+    let Some(script) = running.step else { return Sentence::Fail(limited.failure()) };
+    if let (Some(node), true, true) = (running.node, running.pure, shunned < NODES_A_QUESTION) {
+        return Sentence::Shun(Subject { script, node: Some(node) }, limited);
+    }
+    let step = chain.and_then(|chain| chain.steps.iter().find(|step| step.name == script));
+    let told_before = question.limited.iter().any(|(known, _)| *known == script);
+    match step.map(|step| step.policy(FailureName::ScriptLimit)) {
+        Some(OnFailure::Skip | OnFailure::Fallback(_)) if !told_before => {
+            question.limited.push((script, limited));
+            Sentence::Again
+        }
+        _ => Sentence::Fail(limited.failure().at_step(&script)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::chain::{Purpose, StepSource, StepSpec};
+    use crate::model::LimitKind;
+    use crate::worker::protocol::Running;
+
+    fn question() -> Question {
+        Question {
+            ticket: 1,
+            decision: "d".into(),
+            action: "a".into(),
+            request: "{}".into(),
+            server_id: "".into(),
+            purpose: Purpose::Place,
+            about: None,
+            now_ms: 0,
+            seed: 0,
+            sequence: 0,
+            deadline_ms: None,
+            limited: Vec::new(),
+            narrated: false,
+        }
+    }
+
+    fn chain(on_limit: OnFailure) -> ChainSpec {
+        let source = StepSource::Builtin("fewest-sessions".to_owned());
+        ChainSpec::new("a", vec![StepSpec { on_limit, ..StepSpec::new("s.js", source) }])
+    }
+
+    fn overrun(node: Option<&str>, pure: bool) -> Overrun {
+        let running = Running { ticket: 1, step: Some("s.js".into()), node: node.map(Arc::from), pure };
+        Overrun { running, kind: LimitKind::Time, message: "too long".to_owned() }
+    }
+
+    fn limited() -> Limited {
+        Limited { kind: LimitKind::Time, message: "too long".into() }
+    }
+
+    #[test]
+    fn a_pure_call_costs_its_node_and_not_the_question() {
+        let subject = Subject { script: "s.js".into(), node: Some("n".into()) };
+        let chain = chain(OnFailure::Stop);
+        let judge = |shunned| judge(&mut question(), shunned, Some(&chain), overrun(Some("n"), true));
+        assert_eq!(judge(0), Sentence::Shun(subject, limited()));
+        assert!(matches!(judge(NODES_A_QUESTION), Sentence::Fail(_)), "then it is the script");
+    }
+
+    #[test]
+    fn what_hangs_on_the_request_follows_the_steps_policy() {
+        let stop = judge(&mut question(), 0, Some(&chain(OnFailure::Stop)), overrun(Some("n"), false));
+        assert_eq!(stop, Sentence::Fail(limited().failure().at_step(&"s.js".into())));
+        for policy in [OnFailure::Skip, OnFailure::Fallback("weighted".to_owned())] {
+            let (mut question, chain) = (question(), chain(policy));
+            assert_eq!(judge(&mut question, 0, Some(&chain), overrun(None, false)), Sentence::Again);
+            assert_eq!(question.limited, [("s.js".into(), limited())]);
+            let again = judge(&mut question, 0, Some(&chain), overrun(None, false));
+            assert!(matches!(again, Sentence::Fail(_)), "a step that is not run cannot be at fault twice");
+        }
+    }
+
+    #[test]
+    fn what_no_step_did_is_the_requests_own_failure() {
+        let nowhere =
+            Overrun { running: Running { step: None, ..overrun(None, false).running }, ..overrun(None, false) };
+        let sentence = judge(&mut question(), 0, Some(&chain(OnFailure::Skip)), nowhere);
+        assert_eq!(sentence, Sentence::Fail(limited().failure()));
+    }
+}

@@ -1,0 +1,134 @@
+//! Orders on their way to a worker: encoded as they are given, in frames of bounded size.
+
+use std::collections::VecDeque;
+
+use super::frame;
+use super::protocol::Order;
+
+/// A frame that has so many bytes takes no further order; with the largest order on top it is still no frame too large.
+const FRAME_BYTES: usize = 256 << 10;
+
+/// One order, encoded once for all workers that get it.
+#[derive(Clone, Debug)]
+pub struct Encoded(Vec<u8>);
+
+impl Encoded {
+    /// `order` as it goes over the wire.
+    #[must_use]
+    pub fn new(order: &Order) -> Self {
+        // As in `Orders::push`, this cannot fail.
+        Self(postcard::to_stdvec(order).unwrap_or_default())
+    }
+}
+
+/// Orders that wait for their worker to read them.
+#[derive(Clone, Debug, Default)]
+pub struct Orders {
+    frames: VecDeque<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Orders {
+    /// Adds `order`.
+    pub fn push(&mut self, order: &Order) {
+        // Only sequences of unknown length cannot be encoded, and an order has none.
+        self.extend(|frame| postcard::to_extend(order, frame).unwrap_or_else(|_never| frame::open()));
+    }
+
+    /// Adds an order that was encoded before.
+    pub fn push_encoded(&mut self, order: &Encoded) {
+        self.extend(|mut frame| {
+            frame.extend_from_slice(&order.0);
+            frame
+        });
+    }
+
+    /// Adds the orders of `others` after its own.
+    pub fn append(&mut self, mut others: Self) {
+        self.frames.append(&mut others.frames);
+        self.bytes += others.bytes;
+    }
+
+    /// Takes the first frame out, ready to be written.
+    pub fn pop(&mut self) -> Option<Vec<u8>> {
+        let mut frame = self.frames.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(frame.len() - frame::HEADER_BYTES);
+        frame::close(&mut frame);
+        Some(frame)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Their size in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Lets `write` add to the last frame, or to a new one where that is full.
+    fn extend(&mut self, write: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+        let last = self.frames.pop_back_if(|frame| frame.len() < FRAME_BYTES).unwrap_or_else(frame::open);
+        let before = last.len();
+        let last = write(last);
+        self.bytes += last.len().saturating_sub(before);
+        self.frames.push_back(last);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Change;
+    use crate::worker::frame::{read_frame, values};
+
+    fn removal(id: &str) -> Order {
+        Order::Change(Change::Remove(id.into()))
+    }
+
+    fn read(mut orders: Orders) -> Vec<(usize, Vec<String>)> {
+        let mut frames = Vec::new();
+        while let Some(frame) = orders.pop() {
+            let mut body = Vec::new();
+            assert!(read_frame(&mut frame.as_slice(), &mut body).unwrap());
+            let ids = values::<Order>(&body).map(|order| match order.unwrap() {
+                Order::Change(Change::Remove(id)) => id.to_string(),
+                other => panic!("{other:?}"),
+            });
+            frames.push((frame.len(), ids.collect()));
+        }
+        assert_eq!(orders.bytes(), 0);
+        frames
+    }
+
+    #[test]
+    fn what_is_encoded_once_or_at_once_arrives_in_order() {
+        let mut orders = Orders::default();
+        orders.push(&removal("a"));
+        orders.push_encoded(&Encoded::new(&removal("b")));
+        let mut later = Orders::default();
+        later.push(&removal("c"));
+        orders.append(later);
+        assert_eq!(orders.bytes(), 3 * Encoded::new(&removal("a")).0.len());
+        let ids: Vec<_> = read(orders).into_iter().flat_map(|(_, ids)| ids).collect();
+        assert_eq!(ids, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn frames_are_bounded() {
+        let mut orders = Orders::default();
+        let long = "x".repeat(60_000);
+        (0..20).for_each(|_| orders.push(&removal(&long)));
+        let frames = read(orders);
+        assert_eq!(frames.iter().map(|(_, ids)| ids.len()).sum::<usize>(), 20);
+        assert!(frames.len() > 1 && frames.iter().all(|(bytes, _)| *bytes < FRAME_BYTES + 61_000));
+    }
+}
