@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::{Client, HeaderMap};
@@ -10,7 +9,7 @@ use futures_util::StreamExt;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use support::nats::Nats;
-use support::serve::{Serve, ask, ask_raw, bucket, plain_nodes, report};
+use support::serve::{Serve, ask, ask_raw, bucket, plain_nodes, report, storm};
 use support::{PATIENCE, eventually};
 
 const FEWEST: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
@@ -143,41 +142,14 @@ async fn cordon_takes_a_node_out_and_explain_says_so() {
     assert_eq!(ask(&client, "whither.place", &json!({})).await.body["node"], "n00");
 }
 
-/// Sends `count` questions at once from one inbox and returns how many replies each got; `meanwhile` runs in between.
-async fn storm(
-    client: &Client,
-    subject: &str,
-    count: usize,
-    meanwhile: impl AsyncFnOnce(),
-) -> BTreeMap<usize, Vec<Value>> {
-    let inbox = client.new_inbox();
-    let mut replies = client.subscribe(format!("{inbox}.*")).await.unwrap();
-    for number in 0..count {
-        let body = json!({"user": {"login": format!("u{number}")}}).to_string();
-        client.publish_with_reply(subject.to_owned(), format!("{inbox}.{number}"), body.into()).await.unwrap();
-    }
-    client.flush().await.unwrap();
-    meanwhile().await;
-    let mut answered: BTreeMap<usize, Vec<Value>> = BTreeMap::new();
-    while answered.len() < count {
-        let next = tokio::time::timeout(PATIENCE, replies.next()).await;
-        let Ok(Some(message)) = next else { panic!("{} of {count} were answered", answered.len()) };
-        let number = message.subject.rsplit('.').next().unwrap().parse().unwrap();
-        answered.entry(number).or_default().push(serde_json::from_slice(&message.payload).unwrap());
-    }
-    // Whatever came twice has come by the time that a later question is answered.
-    ask(client, "whither.nodes", &json!({"limit": 1})).await;
-    while let Ok(Some(message)) = tokio::time::timeout(Duration::from_millis(200), replies.next()).await {
-        let number = message.subject.rsplit('.').next().unwrap().parse().unwrap();
-        answered.entry(number).or_default().push(serde_json::from_slice(&message.payload).unwrap());
-    }
-    answered
+fn by_user(number: usize) -> Value {
+    json!({"user": {"login": format!("u{number}")}})
 }
 
 #[tokio::test]
 async fn a_killed_worker_loses_no_request_and_answers_none_twice() {
     let (_nats, serve, client) = site(FEWEST, &[], 20).await;
-    let answered = storm(&client, "whither.place", 5000, async || {
+    let answered = storm(&client, "whither.place", 5000, by_user, async || {
         for _ in 0..3 {
             let worker = eventually("a worker", async || serve.children().first().copied()).await;
             kill_process(worker, Signal::KILL).unwrap();
@@ -290,7 +262,7 @@ async fn a_script_that_crashes_its_worker_is_named_and_nobody_else_pays() {
     let (_nats, serve, client) = site(&chains, &[("crash.js", crash)], 3).await;
     let login = json!({"action": "user/login"});
     let bad = ask(&client, "whither.place", &login);
-    let storm = storm(&client, "whither.place", 500, async || {});
+    let storm = storm(&client, "whither.place", 500, by_user, async || {});
     let (bad, storm) = tokio::join!(bad, storm);
     assert_eq!(bad.body["error"]["name"], "script-limit", "{}", bad.body);
     assert!(storm.values().flatten().all(|reply| reply["node"].is_string()));

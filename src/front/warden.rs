@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn each_quarantine_is_longer_until_it_behaves() {
         let mut warden = Warden::new(SETTINGS);
-        (0..3).for_each(|now_ms| drop(kill(&mut warden, now_ms)));
+        assert_eq!((0..3).map(|now_ms| kill(&mut warden, now_ms)).collect::<Vec<_>>(), [false, false, true]);
         let mut now_ms = 10_002;
         for pause_ms in [20_000, 40_000] {
             assert_eq!(warden.release(now_ms), [subject(None)]);
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn another_source_begins_anew() {
         let mut warden = Warden::new(SETTINGS);
-        (0..3).for_each(|now_ms| drop(kill(&mut warden, now_ms)));
+        assert_eq!((0..3).map(|now_ms| kill(&mut warden, now_ms)).collect::<Vec<_>>(), [false, false, true]);
         assert!(warden.reload(SETTINGS, &set("1")).is_empty(), "the same one does not");
         assert_eq!(warden.confined().count(), 1);
         assert_eq!(warden.reload(SETTINGS, &set("2")), [subject(None)]);

@@ -1,11 +1,13 @@
 //! A running `whither serve` for one test, with its config and scripts in a folder of its own.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{self, kv};
 use async_nats::{Client, HeaderMap, Message};
+use futures_util::StreamExt;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -72,6 +74,11 @@ impl Serve {
     /// Writes the config anew with other chains.
     pub(crate) fn configure(&self, nats: &Nats, chains: &str) {
         write_config(self.folder.path(), &nats.url(), self.http, chains);
+    }
+
+    /// Writes a script anew.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
     }
 
     /// Status and body of `/readyz`; status 0 where the port does not answer.
@@ -170,6 +177,40 @@ pub(crate) async fn ask_raw(client: &Client, subject: &str, body: Vec<u8>, heade
     let sent = client.request_with_headers(subject.to_owned(), headers, body.into());
     let message = tokio::time::timeout(PATIENCE, sent).await.expect("an answer in time").unwrap();
     read(&message)
+}
+
+/// Sends `count` questions, the bodies by number, at once from one inbox and returns how many replies each got; `meanwhile` runs in between.
+pub(crate) async fn storm(
+    client: &Client,
+    subject: &str,
+    count: usize,
+    body: impl Fn(usize) -> Value,
+    meanwhile: impl AsyncFnOnce(),
+) -> BTreeMap<usize, Vec<Value>> {
+    let inbox = client.new_inbox();
+    let mut replies = client.subscribe(format!("{inbox}.*")).await.unwrap();
+    for number in 0..count {
+        client
+            .publish_with_reply(subject.to_owned(), format!("{inbox}.{number}"), body(number).to_string().into())
+            .await
+            .unwrap();
+    }
+    client.flush().await.unwrap();
+    meanwhile().await;
+    let mut answered: BTreeMap<usize, Vec<Value>> = BTreeMap::new();
+    while answered.len() < count {
+        let next = tokio::time::timeout(PATIENCE, replies.next()).await;
+        let Ok(Some(message)) = next else { panic!("{} of {count} were answered", answered.len()) };
+        let number = message.subject.rsplit('.').next().unwrap().parse().unwrap();
+        answered.entry(number).or_default().push(serde_json::from_slice(&message.payload).unwrap());
+    }
+    // Whatever came twice has come by the time that a later question is answered.
+    ask(client, "whither.nodes", &json!({"limit": 1})).await;
+    while let Ok(Some(message)) = tokio::time::timeout(Duration::from_millis(200), replies.next()).await {
+        let number = message.subject.rsplit('.').next().unwrap().parse().unwrap();
+        answered.entry(number).or_default().push(serde_json::from_slice(&message.payload).unwrap());
+    }
+    answered
 }
 
 /// Reads a reply.

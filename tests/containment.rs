@@ -1,0 +1,249 @@
+//! What bad scripts cost in a running service: their own answer, and nobody else's.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+mod support;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_nats::{Client, HeaderMap};
+use rustix::process::{Signal, kill_process};
+use serde_json::{Value, json};
+use support::eventually;
+use support::nats::Nats;
+use support::serve::{Serve, ask, ask_raw, plain_nodes, report, storm};
+
+const FEWEST: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
+const HANG: (&str, &str) = ("hang.js", "i => { if (i.user.login === 'bad') for (;;) ; return 'n01' }");
+
+async fn site(chains: &str, scripts: &[(&str, &str)], nodes: usize) -> (Nats, Serve, Client) {
+    let nats = Nats::start();
+    let serve = Serve::start(&nats, chains, scripts).await;
+    let client = nats.client().await;
+    report(&client, &plain_nodes(nodes)).await;
+    (nats, serve, client)
+}
+
+fn metric(serve: &Serve, name: &str) -> u64 {
+    let text = serve.get("/metrics").1;
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    line.rsplit(' ').next().and_then(|value| value.parse().ok()).unwrap_or_default()
+}
+
+fn bad() -> Value {
+    json!({"action": "user/login", "user": {"login": "bad"}})
+}
+
+#[tokio::test]
+async fn a_chain_that_hangs_keeps_no_other_chain_waiting() {
+    let chains = format!("{FEWEST}[chain.\"user/login\"]\nsteps = [{{ script = \"hang.js\", cpu_ms = 60000 }}]\n");
+    let (_nats, _serve, client) = site(&chains, &[HANG], 2).await;
+    let body = bad();
+    let mut hanging = Box::pin(ask(&client, "whither.place", &body));
+    let start = json!({});
+    for _ in 0..20 {
+        tokio::select! {
+            placed = ask(&client, "whither.place", &start) => assert!(placed.body["node"].is_string()),
+            early = &mut hanging => panic!("it cannot have an answer yet: {early:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_workers_can_die_at_once_and_no_request_notices() {
+    let chains = format!("{FEWEST}[chain.\"user/login\"]\nsteps = [\"hang.js\"]\n");
+    let (_nats, serve, client) = site(&chains, &[HANG], 20).await;
+    let kill_all = async || {
+        for _ in 0..3 {
+            let workers = serve.children();
+            assert!(workers.len() >= 2, "{workers:?}");
+            workers.iter().for_each(|worker| kill_process(*worker, Signal::KILL).unwrap_or_default());
+            eventually("other workers", async || {
+                let now = serve.children();
+                (now.len() >= 2 && now.iter().all(|worker| !workers.contains(worker))).then_some(())
+            })
+            .await;
+        }
+    };
+    let (starts, logins) = tokio::join!(
+        storm(&client, "whither.place", 3000, |_| json!({}), kill_all),
+        storm(&client, "whither.place", 500, |_| json!({"action": "user/login"}), async || {}),
+    );
+    assert!(starts.values().chain(logins.values()).all(|replies| replies.len() == 1));
+    assert!(starts.values().flatten().all(|reply| reply["node"].is_string()));
+    assert!(logins.values().flatten().all(|reply| reply["node"] == "n01"));
+}
+
+#[tokio::test]
+async fn the_third_kill_is_the_last_and_another_source_is_tried_at_once() {
+    let chains =
+        "[limits]\nscript_ms = 50\n[chain.\"user/login\"]\nsteps = [\"hang.js\", \"builtin:fewest-sessions\"]\n";
+    let (nats, serve, client) = site(chains, &[HANG], 2).await;
+    for _ in 0..3 {
+        let told = ask(&client, "whither.place", &bad()).await.body;
+        assert_eq!((&told["error"]["name"], &told["error"]["limit"]), (&json!("script-limit"), &json!("time")));
+        assert!(!told["error"]["message"].as_str().unwrap().contains("quarantine"), "{told}");
+    }
+    eventually("three dead workers", async || (metric(&serve, "whither_worker_deaths_total") == 3).then_some(())).await;
+    for login in ["bad", "good"] {
+        let told = ask(&client, "whither.place", &json!({"action": "user/login", "user": {"login": login}})).await.body;
+        let error = &told["error"];
+        assert_eq!((&error["name"], &error["limit"]), (&json!("script-limit"), &json!("time")));
+        assert_eq!(error["step"], "hang.js");
+        assert!(error["message"].as_str().unwrap().contains("hang.js is in quarantine for 10 s"), "{told}");
+    }
+    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 3, "it is not run any more");
+    assert_eq!(metric(&serve, "whither_quarantined{script=\"hang.js\"}"), 1);
+    assert_eq!(metric(&serve, "whither_script_limits_total{script=\"hang.js\",limit=\"time\"}"), 3);
+    let (status, page) = serve.readyz();
+    assert!(status == 200 && page.contains("hang.js is in quarantine"), "{page}");
+    assert!(serve.log().contains("in quarantine"));
+
+    serve.write("hang.js", "i => 'n00'");
+    serve.configure(&nats, chains);
+    serve.signal(Signal::HUP);
+    eventually("the new source decides", async || {
+        let told = ask(&client, "whither.place", &bad()).await.body;
+        (told["node"] == "n00").then_some(())
+    })
+    .await;
+    assert_eq!(metric(&serve, "whither_quarantined{script=\"hang.js\"}"), 0);
+    assert!(!serve.readyz().1.contains("quarantine"));
+}
+
+#[tokio::test]
+async fn a_quarantine_ends_and_a_single_kill_brings_it_back() {
+    let chains = "[limits]\nscript_ms = 50\nquarantine_kills = 1\nquarantine_pause_s = 1\n\
+                  [chain.\"user/login\"]\nsteps = [{ script = \"hang.js\", on_limit = \"skip\" }, \"builtin:fewest-sessions\"]\n";
+    let (_nats, serve, client) = site(chains, &[HANG], 2).await;
+    let good = json!({"action": "user/login", "user": {"login": "good"}});
+    let told = ask(&client, "whither.place", &bad()).await.body;
+    assert_eq!(told["decided_by"], "builtin:fewest-sessions", "{told}");
+    assert_eq!(
+        ask(&client, "whither.place", &good).await.body["decided_by"],
+        "builtin:fewest-sessions",
+        "it is skipped"
+    );
+    serve.logged("out of quarantine").await;
+    assert_eq!(ask(&client, "whither.place", &good).await.body["decided_by"], "hang.js");
+    assert_eq!(ask(&client, "whither.place", &bad()).await.body["decided_by"], "builtin:fewest-sessions");
+    assert!(serve.log().contains("in quarantine for 2 s"), "the second one is longer");
+}
+
+#[tokio::test]
+async fn without_quarantine_each_request_pays_for_itself() {
+    let chains = "[limits]\nscript_ms = 50\nquarantine_kills = 0\n[chain.\"user/login\"]\nsteps = [\"hang.js\"]\n";
+    let (_nats, serve, client) = site(chains, &[HANG], 2).await;
+    for _ in 0..5 {
+        assert_eq!(ask(&client, "whither.place", &bad()).await.body["error"]["limit"], "time");
+        let good = json!({"action": "user/login", "user": {"login": "good"}});
+        assert_eq!(ask(&client, "whither.place", &good).await.body["node"], "n01");
+    }
+    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 5);
+}
+
+#[tokio::test]
+async fn a_pure_function_that_hangs_on_a_node_costs_that_node_and_one_worker() {
+    let score = "function score(node) { if (node.id === 'n03') for (;;) ; return node.id === 'n02' ? 2 : 1 }";
+    let chains = "[chain.\"user/login\"]\nsteps = [\"score.js\"]\n";
+    let (_nats, serve, client) = site(chains, &[("score.js", score)], 6).await;
+    let login = json!({"action": "user/login"});
+    let placed = storm(&client, "whither.place", 300, |_| json!({"action": "user/login"}), async || {}).await;
+    assert!(placed.values().flatten().all(|reply| reply["node"] == "n02"));
+    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 1);
+    let explained = ask(&client, "whither.explain", &login).await.body;
+    let lost = &explained["steps"][0]["lost"]["script-limit"];
+    assert_eq!(lost["nodes"], json!(["n03"]), "{explained}");
+    assert!(lost["message"].as_str().unwrap().contains("CPU time on node `n03`"), "{explained}");
+    assert!(serve.readyz().1.contains("score.js is not asked about `n03`"), "{}", serve.readyz().1);
+}
+
+#[tokio::test]
+async fn a_pure_function_that_hangs_on_all_nodes_ends_few_workers() {
+    let score = "function score(node) { for (;;) ; }";
+    let (_nats, serve, client) =
+        site("[chain.\"user/login\"]\nsteps = [\"score.js\"]\n", &[("score.js", score)], 20).await;
+    let login = |_| json!({"action": "user/login"});
+    let replies = storm(&client, "whither.place", 100, login, async || {}).await;
+    assert!(replies.values().flatten().all(|reply| reply["error"]["name"] == "script-limit"));
+    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 3, "then it is in quarantine");
+}
+
+#[tokio::test]
+async fn a_worker_is_replaced_after_enough_requests_and_none_notices() {
+    let chains = format!("[limits]\nrecycle_requests = 100\n{FEWEST}");
+    let (_nats, serve, client) = site(&chains, &[], 10).await;
+    let before = serve.children();
+    for _ in 0..3 {
+        let placed = storm(&client, "whither.place", 500, |_| json!({}), async || {}).await;
+        assert!(placed.values().all(|replies| replies.len() == 1 && replies[0]["node"].is_string()));
+        let recycled = metric(&serve, "whither_recycled_workers_total");
+        eventually("another worker", async || {
+            (metric(&serve, "whither_recycled_workers_total") > recycled || recycled > 2).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 0);
+    eventually("as many workers as before", async || (serve.children().len() == before.len()).then_some(())).await;
+    assert!(serve.children().iter().any(|worker| !before.contains(worker)));
+}
+
+#[tokio::test]
+async fn a_chain_may_have_workers_of_its_own() {
+    let chains = format!("{FEWEST}[chain.\"user/login\"]\nworkers = 3\nsteps = [\"hang.js\"]\n");
+    let (_nats, serve, client) = site(&chains, &[HANG], 4).await;
+    eventually("one for the starts, three for the logins, a spare", async || {
+        (serve.children().len() == 5).then_some(())
+    })
+    .await;
+    let replies = storm(&client, "whither.place", 300, |_| json!({"action": "user/login"}), async || {}).await;
+    assert!(replies.values().all(|replies| replies.len() == 1 && replies[0]["node"] == "n01"));
+    // A request that hangs holds one of the three; the others go on.
+    let (bad, good) = (bad(), json!({"action": "user/login"}));
+    let mut hanging = Box::pin(ask(&client, "whither.place", &bad));
+    for _ in 0..5 {
+        tokio::select! {
+            placed = ask(&client, "whither.place", &good) => {
+                assert_eq!(placed.body["node"], "n01");
+            }
+            told = &mut hanging => {
+                assert_eq!(told.body["error"]["limit"], "time");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn past_its_queue_a_chain_says_so_at_once_and_others_do_not() {
+    let chains = format!(
+        "[limits]\nqueue = 5\n{FEWEST}[chain.\"user/login\"]\nsteps = [{{ script = \"hang.js\", cpu_ms = 60000 }}]\n"
+    );
+    let (_nats, _serve, client) = site(&chains, &[HANG], 2).await;
+    for number in 0..5 {
+        let reply_to = format!("nobody.{number}");
+        client.publish_with_reply("whither.place", reply_to, bad().to_string().into()).await.unwrap();
+    }
+    // One connection's messages are taken in order, so the five are there before this one.
+    let told = ask(&client, "whither.place", &bad()).await;
+    assert_eq!((told.code.as_deref(), &told.body["error"]["name"]), (Some("429"), &json!("overloaded")));
+    assert!(ask(&client, "whither.place", &json!({})).await.body["node"].is_string());
+}
+
+#[tokio::test]
+async fn a_deadline_that_passes_in_the_queue_is_kept() {
+    let chains = "[chain.\"user/login\"]\nsteps = [{ script = \"hang.js\", cpu_ms = 1000 }]\n";
+    let (_nats, serve, client) = site(chains, &[HANG], 2).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("Whither-Deadline", (now + Duration::from_millis(400)).as_millis().to_string());
+    let body = bad();
+    let hanging = ask(&client, "whither.place", &body);
+    let late = async {
+        // The one that hangs is with the worker before the other is sent.
+        eventually("it runs", async || (metric(&serve, "whither_unanswered") > 0).then_some(())).await;
+        ask_raw(&client, "whither.place", br#"{"action": "user/login"}"#.to_vec(), headers).await
+    };
+    let (hanging, late) = tokio::join!(hanging, late);
+    assert_eq!(hanging.body["error"]["limit"], "time");
+    assert_eq!(late.body["error"]["name"], "overloaded", "{}", late.body);
+}
