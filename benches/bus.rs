@@ -55,7 +55,7 @@ async fn measure() {
     let chain = "[chain.\"user/login\"]\nsteps = [\"builtin:fewest-sessions\"]\n\
                  [chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n\
                  [service]\nreservation_s = 1\n[limits]\nqueue = 100000\n";
-    let _serve = Serve::start(&nats, chain, &[]).await;
+    let serve = Serve::start(&nats, chain, &[]).await;
     let client = nats.client().await;
     report(&client, &plain_nodes(NODES)).await;
     let echo = Command::new(std::env::current_exe().unwrap()).args([ECHO, &nats.url()]).stdout(Stdio::null()).spawn();
@@ -67,9 +67,9 @@ async fn measure() {
     let start = format!("{{\"user\":{{\"login\":\"ann\"}},\"data\":{{\"x\":\"{padding}\"}}}}");
     let (mut echoed, mut logins, mut starts) = (Vec::new(), Vec::new(), Vec::new());
     for run in 1..=RUNS {
-        let one = load(&client, "echo", &login).await;
-        let two = load(&client, "whither.place", &login).await;
-        let three = load(&client, "whither.place", &start).await;
+        let one = load(&client, "echo", &login, || 0).await;
+        let two = load(&client, "whither.place", &login, || serve.cpu_us()).await;
+        let three = load(&client, "whither.place", &start, || serve.cpu_us()).await;
         println!(
             "run {run}: echo {one}, user/login {two} ({:.2}), session/start {three} ({:.2})",
             two.rate / one.rate,
@@ -91,11 +91,17 @@ struct Figures {
     rate: f64,
     p50_us: u128,
     p99_us: u128,
+    /// CPU time of the service for one answer.
+    cpu_us: f64,
 }
 
 impl std::fmt::Display for Figures {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.0}/s p50 {} us p99 {} us", self.rate, self.p50_us, self.p99_us)
+        write!(f, "{:.0}/s p50 {} us p99 {} us", self.rate, self.p50_us, self.p99_us)?;
+        match self.cpu_us > 0.0 {
+            true => write!(f, " CPU {:.1} us each", self.cpu_us),
+            false => Ok(()),
+        }
     }
 }
 
@@ -105,7 +111,7 @@ fn median(mut runs: Vec<Figures>) -> Figures {
 }
 
 /// A closed loop: a new question for each answer.
-async fn load(client: &Client, subject: &'static str, body: &str) -> Figures {
+async fn load(client: &Client, subject: &'static str, body: &str, service_cpu_us: impl Fn() -> u64) -> Figures {
     let inbox = client.new_inbox();
     let mut replies = client.subscribe(format!("{inbox}.*")).await.unwrap();
     let mut sent = vec![Instant::now(); IN_FLIGHT];
@@ -115,7 +121,7 @@ async fn load(client: &Client, subject: &'static str, body: &str) -> Figures {
         sent[slot] = Instant::now();
         client.publish_with_reply(subject, address.clone(), body.clone()).await.unwrap();
     }
-    let (start, mut latencies) = (Instant::now(), Vec::new());
+    let (start, cpu_us, mut latencies) = (Instant::now(), service_cpu_us(), Vec::new());
     while start.elapsed() < RUN {
         let reply = replies.next().await.unwrap();
         assert!(reply.headers.is_none(), "an error: {}", String::from_utf8_lossy(&reply.payload));
@@ -125,9 +131,10 @@ async fn load(client: &Client, subject: &'static str, body: &str) -> Figures {
         client.publish_with_reply(subject, addresses[slot].clone(), body.clone()).await.unwrap();
     }
     let rate = latencies.len() as f64 / start.elapsed().as_secs_f64();
+    let cpu_us = service_cpu_us().saturating_sub(cpu_us) as f64 / latencies.len() as f64;
     for _ in 0..IN_FLIGHT {
         replies.next().await.unwrap();
     }
     latencies.sort_unstable();
-    Figures { rate, p50_us: latencies[latencies.len() / 2], p99_us: latencies[latencies.len() * 99 / 100] }
+    Figures { rate, p50_us: latencies[latencies.len() / 2], p99_us: latencies[latencies.len() * 99 / 100], cpu_us }
 }

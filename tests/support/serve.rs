@@ -122,6 +122,12 @@ impl Serve {
         children
     }
 
+    /// CPU time that it and its workers have taken so far, in microseconds.
+    pub(crate) fn cpu_us(&self) -> u64 {
+        let own = pid(self.process.id());
+        self.children().into_iter().chain([own]).map(cpu_us).sum()
+    }
+
     /// Waits until it has ended; its exit code.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
         let process = &mut self.process;
@@ -231,6 +237,16 @@ fn write_config(folder: &Path, url: &str, http: u16, chains: &str) {
 
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// CPU time of a process in microseconds, of all its threads; 0 where it is gone.
+fn cpu_us(process: Pid) -> u64 {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero())).into_iter().flatten().flatten();
+    let nanoseconds = threads.map(|thread| {
+        let schedstat = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+        schedstat.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or_default()
+    });
+    nanoseconds.sum::<u64>() / 1000
 }
 
 fn pid(id: u32) -> Pid {
