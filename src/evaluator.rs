@@ -150,7 +150,7 @@ impl Evaluator {
     }
 
     fn with_stage(&self, question: &Question, evaluate: impl FnOnce(&Chain, Stage<'_>) -> Progress) -> Progress {
-        let action = &question.ask.request.action;
+        let action = question.ask.request.action();
         let Some(seat) = self.chains.get(action) else { return Progress::Decided(self.unknown_action(action)) };
         let moment = Moment::at(question.ask.now_ms, &self.zone);
         let stage = Stage {
@@ -169,7 +169,7 @@ impl Evaluator {
     fn settle(&mut self, question: &Question, progress: Progress) -> Progress {
         if let Progress::Decided(Decision { outcome: Outcome::Placed(node), .. }) = &progress
             && question.ask.purpose == Purpose::Place
-            && let Some(seat) = self.chains.get_mut(&question.ask.request.action)
+            && let Some(seat) = self.chains.get_mut(question.ask.request.action())
         {
             if let Some(slot) = self.cluster.find(node) {
                 seat.recency.choose(slot);
@@ -201,8 +201,8 @@ pub fn reservation(question: &Question, node: &Arc<str>) -> Reservation {
     Reservation {
         id: Arc::clone(&question.decision),
         node: Arc::clone(node),
-        user: Arc::clone(&request.login),
-        name: Arc::clone(&request.session_name),
+        user: Arc::clone(request.login()),
+        name: Arc::clone(request.session_name()),
     }
 }
 

@@ -38,7 +38,7 @@ pub fn program() -> PathBuf {
 async fn ask(birth: &Birth, changes: Vec<Change>, mut question: Question) -> Result<Decision, Exit> {
     let nodes = changes.len() as u64;
     let mut known: Vec<_> = changes.into_iter().map(Order::Change).collect();
-    let chain = birth.set.get(&question.action).cloned();
+    let chain = birth.set.get(&question.head.action).cloned();
     let limit = chain.as_ref().map(|chain| birth.limits.chain_wall(chain, nodes)).unwrap_or_default();
     // Reading a large node list into the worker takes time of its own, which no script is to blame for.
     let patience = limit + Duration::from_secs(10) + Duration::from_micros(200 * nodes);
@@ -99,7 +99,7 @@ async fn ask_once(
 
 fn failed(question: &Question, nodes: u64, failure: Failure) -> Decision {
     Decision {
-        chain: Arc::clone(&question.action),
+        chain: Arc::clone(&question.head.action),
         generation: nodes,
         decided_by: None,
         outcome: Outcome::Failed(failure),

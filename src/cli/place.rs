@@ -100,11 +100,11 @@ pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
     let birth = Birth { set, arrangement: Arrangement::Arrival, limits, audience: Audience::Person };
     let question = question(args, &asked, limits.request_bytes)?;
     let chains = &birth.set;
-    if chains.get(&question.action).is_none() {
+    if chains.get(&question.head.action).is_none() {
         let known: Vec<_> = chains.chains.iter().map(|chain| &*chain.action).collect();
         return Err(Exit::usage(format!(
             "no chain is configured for the action `{}`, there are: {}",
-            question.action,
+            question.head.action,
             known.join(", ")
         )));
     }
@@ -224,7 +224,7 @@ fn question(args: &PlaceArgs, request: &Map<String, Value>, max_bytes: usize) ->
     Ok(Question {
         ticket: 1,
         decision: format!("place-{seed:016x}").into(),
-        action: parsed.action,
+        head: parsed.head().clone(),
         request: text.into(),
         server_id: server_id.into(),
         purpose: Purpose::Place,

@@ -62,8 +62,8 @@ impl Policy for Builtin {
                 figures.load1.map(|load| load / figures.cores.filter(|cores| *cores > 0.0).unwrap_or(1.0))
             }
             Self::Weighted => sessions.map(|sessions| sessions / figures.weight.unwrap_or(1.0)),
-            Self::StickyUser => Some(cluster.sessions_on(&request.login, node.id()))
-                .filter(|sessions| *sessions > 0 && !request.login.is_empty())
+            Self::StickyUser => Some(cluster.sessions_on(request.login(), node.id()))
+                .filter(|sessions| *sessions > 0 && !request.login().is_empty())
                 .map(|sessions| -f64::from(sessions)),
         }
     }

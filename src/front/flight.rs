@@ -16,8 +16,6 @@ pub(super) struct Flight {
     pub(super) question: Arc<Question>,
     pub(super) waiting: Vec<Incoming>,
     pub(super) key: Option<RequestKey>,
-    pub(super) user: Arc<str>,
-    pub(super) session_name: Arc<str>,
     /// How often the ledger refused what was decided.
     pub(super) retries: u32,
     /// How many nodes it was found to hang on.

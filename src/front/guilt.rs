@@ -35,12 +35,12 @@ impl Front {
     fn sentence(&mut self, mut flight: Flight, overrun: Overrun) {
         let running = &overrun.running;
         tracing::warn!(
-            chain = %flight.question.action, decision = %flight.question.decision, step = running.step.as_deref(),
+            chain = %flight.question.head.action, decision = %flight.question.decision, step = running.step.as_deref(),
             node = running.node.as_deref(), limit = overrun.kind.as_str(), "{}", overrun.message
         );
         self.metrics.limit(running.step.as_deref().unwrap_or_default(), overrun.kind.as_str());
         self.blame(&overrun);
-        let chain = self.crew.setup().birth.set.get(&flight.question.action).cloned();
+        let chain = self.crew.setup().birth.set.get(&flight.question.head.action).cloned();
         let question = Arc::make_mut(&mut flight.question);
         match judge(question, flight.shunned, chain.as_ref(), overrun) {
             Sentence::Shun(subject, limited) => {

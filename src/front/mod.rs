@@ -5,7 +5,6 @@
 
 mod admin;
 mod crew;
-mod envelope;
 mod events;
 mod flight;
 mod guilt;

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use crate::chain::eligibility::reason_against;
 use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
 use crate::model::diagnosis::LogLevel;
-use crate::model::request::DEFAULT_ACTION;
-use crate::model::{Change, Decision, Failure, FailureName, LostReason, Outcome, Reservation};
+use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Outcome, Reservation};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
 use crate::worker::desk::Ticket;
 use crate::worker::{Order, Question, unix_ms};
 
-use super::envelope;
 use super::flight::{Flight, Told};
 use super::task::Front;
 
@@ -48,33 +46,35 @@ impl Front {
 
     fn take_in(&mut self, incoming: &Incoming) -> Result<(), Failure> {
         let bad = |message: String| Failure::new(FailureName::BadRequest, message);
-        let limit = self.crew.setup().birth.limits.request_bytes;
+        let setup = self.crew.setup();
         let payload: &[u8] = if incoming.payload.trim_ascii().is_empty() { b"{}" } else { &incoming.payload };
         let text = std::str::from_utf8(payload).map_err(|error| bad(format!("the request is not UTF-8: {error}")))?;
-        let envelope = envelope::read(payload, limit).map_err(bad)?;
-        let action = envelope.action.as_deref().unwrap_or(DEFAULT_ACTION);
-        let Some(chain) = self.crew.setup().birth.set.get(action) else {
-            let known: Vec<_> = self.crew.setup().birth.set.chains.iter().map(|chain| &*chain.action).collect();
-            let message = format!("no chain is configured for the action `{action}`, there are: {}", known.join(", "));
+        let (mut head, about) =
+            Head::read(payload, setup.birth.limits.request_bytes).map_err(|error| bad(error.to_string()))?;
+        let Some(chain) = setup.birth.set.get(&head.action) else {
+            let known: Vec<_> = setup.birth.set.chains.iter().map(|chain| &*chain.action).collect();
+            let message =
+                format!("no chain is configured for the action `{}`, there are: {}", head.action, known.join(", "));
             return Err(Failure::new(FailureName::UnknownAction, message));
         };
-        let (action, reserves) = (Arc::clone(&chain.action), chain.reserve && incoming.verb == Verb::Place);
-        let key = envelope.id.as_deref().filter(|id| reserves && !id.is_empty()).map(|id| RequestKey {
-            id: id.into(),
-            action: Arc::clone(&action),
-            login: envelope.login().into(),
+        let (queue, reserves) = (setup.queue, chain.reserve && incoming.verb == Verb::Place);
+        // One string for all requests of the chain.
+        head.action = Arc::clone(&chain.action);
+        let key = head.id.as_ref().filter(|_| reserves).map(|id| RequestKey {
+            id: Arc::clone(id),
+            action: Arc::clone(&head.action),
+            login: Arc::clone(&head.login),
         });
         if key.as_ref().is_some_and(|key| self.answer_again(key, incoming)) {
             return Ok(());
         }
-        let waiting = self.unanswered.get(&action).copied().unwrap_or_default();
-        if waiting >= self.crew.setup().queue {
-            let message = format!("{waiting} requests of `{action}` wait already; ask again in a moment");
+        let waiting = self.unanswered.get(&head.action).copied().unwrap_or_default();
+        if waiting >= queue {
+            let message = format!("{waiting} requests of `{}` wait already; ask again in a moment", head.action);
             return Err(Failure::new(FailureName::Overloaded, message));
         }
-        let (user, session_name) = (envelope.login().into(), envelope.session_name().into());
-        let about = envelope.node.as_deref().filter(|_| incoming.verb == Verb::Explain).map(Arc::from);
-        self.enqueue(incoming.clone(), text.into(), action, about, key, (user, session_name));
+        let about = about.filter(|_| incoming.verb == Verb::Explain);
+        self.enqueue(incoming.clone(), text.into(), head, about, key);
         Ok(())
     }
 
@@ -82,38 +82,35 @@ impl Front {
         &mut self,
         incoming: Incoming,
         request: Arc<str>,
-        action: Arc<str>,
+        head: Head,
         about: Option<Arc<str>>,
         key: Option<RequestKey>,
-        (user, session_name): (Arc<str>, Arc<str>),
     ) {
         let (ticket, decision) = self.number();
-        *self.unanswered.entry(Arc::clone(&action)).or_default() += 1;
-        let sequence = self.sequences.entry(Arc::clone(&action)).or_default();
+        *self.unanswered.entry(Arc::clone(&head.action)).or_default() += 1;
+        let purpose = if incoming.verb == Verb::Explain { Purpose::Explain } else { Purpose::Place };
+        let sequence = self.sequences.entry(Arc::clone(&head.action)).or_default();
+        let number = *sequence;
+        *sequence += u64::from(purpose == Purpose::Place);
         let question = Question {
             ticket,
             decision,
-            action,
+            head,
             request,
             server_id: "".into(),
-            purpose: if incoming.verb == Verb::Explain { Purpose::Explain } else { Purpose::Place },
+            purpose,
             about,
             now_ms: unix_ms(),
-            seed: 0,
-            sequence: *sequence,
+            seed: self.draw(),
+            sequence: number,
             deadline_ms: incoming.deadline_ms,
             limited: Vec::new(),
             narrated: false,
         };
-        if question.purpose == Purpose::Place {
-            *sequence += 1;
-        }
-        let question = Question { seed: self.draw(), ..question };
         if let Some(key) = &key {
             self.by_request.insert(key.clone(), ticket);
         }
-        let question = Arc::new(question);
-        self.submit(Flight { question, waiting: vec![incoming], key, user, session_name, retries: 0, shunned: 0 });
+        self.submit(Flight { question: Arc::new(question), waiting: vec![incoming], key, retries: 0, shunned: 0 });
     }
 
     /// Answers a question that was asked before, now or together with the first; whether it was asked before.
@@ -188,7 +185,8 @@ impl Front {
         let body = told.body(self.ledger.lifetime_ms());
         tracing::debug!(chain = %decision.chain, decision = %id, %node, "placed");
         if chain.reserve {
-            let (user, name) = (Arc::clone(&flight.user), Arc::clone(&flight.session_name));
+            let head = &flight.question.head;
+            let (user, name) = (Arc::clone(&head.login), Arc::clone(&head.session_name));
             let reservation = Reservation { id, node, user, name };
             self.commit(Change::Reserve(reservation.clone()), lane);
             self.ledger.reserve(reservation, flight.key.clone(), told, self.now_ms());
@@ -217,11 +215,11 @@ impl Front {
         if let Some(key) = &flight.key {
             self.by_request.remove(key);
         }
-        if let Some(waiting) = self.unanswered.get_mut(&flight.question.action) {
+        if let Some(waiting) = self.unanswered.get_mut(&flight.question.head.action) {
             *waiting = waiting.saturating_sub(1);
         }
         for incoming in &flight.waiting {
-            self.count(incoming, &flight.question.action, outcome);
+            self.count(incoming, &flight.question.head.action, outcome);
             self.reply(reply(incoming));
         }
     }

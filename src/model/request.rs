@@ -3,10 +3,11 @@
 //! What one generation's request lacks is taken from the other (`user` and `params.me`, `data` and `params.start`), so
 //! that scripts of both run unmodified on requests of both.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 
+use super::head::Head;
 use super::json::{self, JsonError, JsonLimits};
 
 /// The action of a request that names none.
@@ -36,16 +37,23 @@ pub enum RequestError {
 }
 
 /// One question for a placement.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Request {
-    /// The requester's own id of this question; asking again with it places nothing twice.
-    pub id: Option<Arc<str>>,
-    /// What the question is for; names the chain.
-    pub action: Arc<str>,
-    /// The login of the user; empty where the request has none.
-    pub login: Arc<str>,
-    /// The name of the session to start; empty where the request has none.
-    pub session_name: Arc<str>,
+    head: Head,
+    source: Source,
+    body: OnceLock<Body>,
+}
+
+/// What the body is built from, where it is not built yet.
+#[derive(Clone, Debug)]
+enum Source {
+    Built,
+    Text { text: Arc<str>, server_id: Arc<str> },
+}
+
+/// All that scripts see of a request.
+#[derive(Clone, Debug, Default)]
+struct Body {
     /// The token of the request; only chains that are configured for it see it.
     jwt: Value,
     fields: Map<String, Value>,
@@ -64,6 +72,36 @@ impl Request {
         Self::from_value(json::parse(text, JsonLimits::bytes(max_bytes))?, server_id)
     }
 
+    /// A request whose `head` was read before, when `text` was checked; the rest is read when somebody asks for it.
+    #[must_use]
+    pub fn deferred(head: Head, text: Arc<str>, server_id: Arc<str>) -> Self {
+        Self { head, source: Source::Text { text, server_id }, body: OnceLock::new() }
+    }
+
+    /// What it is routed and recognised by.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// What the question is for; names the chain.
+    #[must_use]
+    pub fn action(&self) -> &Arc<str> {
+        &self.head.action
+    }
+
+    /// The login of the user; empty where the request has none.
+    #[must_use]
+    pub fn login(&self) -> &Arc<str> {
+        &self.head.login
+    }
+
+    /// The name of the session to start; empty where the request has none.
+    #[must_use]
+    pub fn session_name(&self) -> &Arc<str> {
+        &self.head.session_name
+    }
+
     /// Reads a request that was parsed already.
     ///
     /// # Errors
@@ -79,13 +117,24 @@ impl Request {
     /// elsewhere; `params` holds no token here, see [`Request::jwt`].
     #[must_use]
     pub fn fields(&self) -> &Map<String, Value> {
-        &self.fields
+        &self.body().fields
     }
 
     /// The request's token, `null` where it has none.
     #[must_use]
     pub fn jwt(&self) -> &Value {
-        &self.jwt
+        &self.body().jwt
+    }
+
+    fn body(&self) -> &Body {
+        self.body.get_or_init(|| match &self.source {
+            Source::Built => Body::default(),
+            // The text was checked when its head was read; where it was not, there is nothing to see in it.
+            Source::Text { text, server_id } => Self::parse(text.as_bytes(), text.len(), server_id)
+                .ok()
+                .and_then(|request| request.body.into_inner())
+                .unwrap_or_default(),
+        })
     }
 }
 
@@ -128,7 +177,8 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
     for (name, value) in known.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(own) {
         fields.entry(name).or_insert(value);
     }
-    Ok(Request { id, action, login, session_name, jwt, fields })
+    let head = Head { id, action, login, session_name };
+    Ok(Request { head, source: Source::Built, body: OnceLock::from(Body { jwt, fields }) })
 }
 
 /// Each of the two where it is there, else the other.
@@ -200,7 +250,7 @@ mod tests {
     fn each_generations_names_are_filled_from_the_others() {
         let new = json!({"params": {"me": {"username": "bob"}, "start": {"command": "xterm"}, "jwt": "secret"}});
         let new = Request::from_value(new, "").unwrap();
-        assert_eq!(&*new.login, "bob");
+        assert_eq!(&**new.login(), "bob");
         assert_eq!(new.fields()["user"]["login"], "bob");
         assert_eq!(new.fields()["data"]["command"], "xterm");
         assert_eq!(new.jwt(), "secret");
@@ -212,7 +262,7 @@ mod tests {
         assert_eq!(old.fields()["params"]["start"]["a"], 1);
         assert_eq!(old.fields()["local"]["serverId"], "here");
         assert_eq!(old.fields()["extra"][0], 1);
-        assert_eq!(&*old.action, DEFAULT_ACTION);
+        assert_eq!(&**old.action(), DEFAULT_ACTION);
     }
 
     #[test]

@@ -271,7 +271,7 @@ impl Clerk {
     fn answer(&mut self, question: &Question) -> std::io::Result<()> {
         let start = Instant::now();
         self.narration.store(question.narrated, Ordering::Relaxed);
-        self.watch.begin(question.ticket, &question.action, self.evaluator.cluster().len() as u64);
+        self.watch.begin(question.ticket, &question.head.action, self.evaluator.cluster().len() as u64);
         let decision = self.decide(question);
         self.watch.end();
         let mut outbox = lock(&self.outbox);
@@ -287,11 +287,8 @@ impl Clerk {
             let message = "the deadline passed before the request's turn came";
             return self.failed(question, Failure::new(FailureName::Overloaded, message));
         }
-        let request = match Request::parse(question.request.as_bytes(), self.limits.request_bytes, &question.server_id)
-        {
-            Ok(request) => request,
-            Err(error) => return self.failed(question, Failure::new(FailureName::BadRequest, error.to_string())),
-        };
+        let (text, server_id) = (Arc::clone(&question.request), Arc::clone(&question.server_id));
+        let request = Request::deferred(question.head.clone(), text, server_id);
         let ask = Ask {
             request: Arc::new(request),
             purpose: question.purpose,
@@ -312,7 +309,7 @@ impl Clerk {
 
     fn failed(&self, question: &Question, failure: Failure) -> Decision {
         Decision {
-            chain: Arc::clone(&question.action),
+            chain: Arc::clone(&question.head.action),
             generation: self.evaluator.cluster().generation(),
             decided_by: None,
             outcome: Outcome::Failed(failure),

@@ -48,14 +48,14 @@ mod tests {
 
     use super::*;
     use crate::chain::{Purpose, StepSource, StepSpec};
-    use crate::model::LimitKind;
+    use crate::model::{Head, LimitKind};
     use crate::worker::protocol::Running;
 
     fn question() -> Question {
         Question {
             ticket: 1,
             decision: "d".into(),
-            action: "a".into(),
+            head: Head { id: None, action: "a".into(), login: "".into(), session_name: "".into() },
             request: "{}".into(),
             server_id: "".into(),
             purpose: Purpose::Place,

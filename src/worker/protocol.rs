@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::{ChainSet, ChainSpec, Limited, Purpose, Subject};
-use crate::model::{Arrangement, Change, Decision, LimitKind, Position};
+use crate::model::{Arrangement, Change, Decision, Head, LimitKind, Position};
 
 /// All that a worker is born with. A change of any of it is a change of worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -85,9 +85,9 @@ pub struct Question {
     pub ticket: u64,
     /// The decision's id.
     pub decision: Arc<str>,
-    /// The chain to ask.
-    pub action: Arc<str>,
-    /// The request as JSON text.
+    /// What the request is routed by; its action names the chain.
+    pub head: Head,
+    /// The request as JSON text, which was checked when its head was read.
     pub request: Arc<str>,
     /// `local.serverId` where the request has none.
     pub server_id: Arc<str>,

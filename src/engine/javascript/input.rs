@@ -25,7 +25,7 @@ pub(super) fn input(
     kit: &Kit,
     context: &mut Context,
 ) -> JsResult<JsObject> {
-    let login = &*asked.request.login;
+    let login = &**asked.request.login();
     let sessions = match login {
         login if login.is_empty() || !(wanted("user") || wanted("params")) => Rc::default(),
         login => cluster.sessions_of(login).map(Arc::clone).collect::<Rc<[Arc<Session>]>>(),

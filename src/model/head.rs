@@ -1,0 +1,198 @@
+//! The head of a request: what it is routed and recognised by, read without building the rest.
+//!
+//! Most requests of a busy service are looked at by built-ins, or by functions that use two fields of them. So a request
+//! is checked whole when it arrives, and built only when a script asks for it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use super::json::{self, JsonLimits};
+use super::request::{DEFAULT_ACTION, MAX_NAME_BYTES, Request, RequestError};
+
+/// What a request is routed and recognised by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The requester's own id of this question.
+    pub id: Option<Arc<str>>,
+    /// What the question is for.
+    pub action: Arc<str>,
+    /// The login of the user; empty where the request has none.
+    pub login: Arc<str>,
+    /// The name of the session to start; empty where the request has none.
+    pub session_name: Arc<str>,
+}
+
+impl Head {
+    /// Reads the head of `text` of at most `max_bytes`, and makes sure that the whole would be accepted too. Returns the
+    /// node that it asks about beside it.
+    ///
+    /// # Errors
+    /// As [`Request::parse`].
+    pub fn read(text: &[u8], max_bytes: usize) -> Result<(Self, Option<Arc<str>>), RequestError> {
+        let outline = json::parse_as::<Object<Outline<'_>>>(text, JsonLimits::bytes(max_bytes));
+        match outline.ok().and_then(|outline| outline.0.head()) {
+            Some(read) => Ok(read),
+            // Something is unusual: an error, which the full reading words better, or a field twice.
+            None => Request::parse(text, max_bytes, "").map(|request| {
+                let node = json::text(request.fields(), "node").map(Arc::from);
+                (request.head().clone(), node)
+            }),
+        }
+    }
+}
+
+/// A request's fields as far as their types matter.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Outline<'a> {
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    action: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    node: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    user: Option<Object<Person<'a>>>,
+    #[serde(borrow, default)]
+    data: Option<Object<Start<'a>>>,
+    #[serde(borrow, default)]
+    params: Option<Object<Params<'a>>>,
+    #[serde(default, rename = "local")]
+    _local: Option<Object<Anything>>,
+    #[serde(default, rename = "userGroups")]
+    _user_groups: Option<Vec<IgnoredAny>>,
+    #[serde(default, rename = "isManager")]
+    _is_manager: Option<bool>,
+    #[serde(default, rename = "isAdmin")]
+    _is_admin: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Params<'a> {
+    #[serde(borrow, default)]
+    me: Option<Object<Person<'a>>>,
+    #[serde(borrow, default)]
+    start: Option<Object<Start<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Person<'a> {
+    #[serde(borrow, default)]
+    login: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    username: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    sub: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Start<'a> {
+    #[serde(borrow, default)]
+    name: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Anything {}
+
+impl Outline<'_> {
+    /// The head; absent where a name is too long or too short.
+    fn head(self) -> Option<(Head, Option<Arc<str>>)> {
+        let is_name =
+            |name: &Option<Cow<'_, str>>| name.as_ref().is_none_or(|name| (1..=MAX_NAME_BYTES).contains(&name.len()));
+        if !is_name(&self.id) || !is_name(&self.action) {
+            return None;
+        }
+        let (me, start) = self.params.map_or((None, None), |params| (params.0.me, params.0.start));
+        let login = self.user.or(me).map(|person| person.0).and_then(|Person { login, username, sub }| {
+            [login, username, sub].into_iter().flatten().find(|name| !name.is_empty())
+        });
+        let head = Head {
+            id: self.id.map(|id| (*id).into()),
+            action: self.action.as_deref().unwrap_or(DEFAULT_ACTION).into(),
+            login: login.as_deref().unwrap_or_default().into(),
+            session_name: self.data.or(start).and_then(|start| start.0.name).as_deref().unwrap_or_default().into(),
+        };
+        Some((head, self.node.filter(|node| !node.is_empty()).map(|node| (*node).into())))
+    }
+}
+
+/// A `T` that stands as an object. Derived readers take a list of its fields too, which a request may not.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Fields(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever stands in a request, its head is that of the whole, and it is refused where the whole is.
+    #[test]
+    fn the_head_is_that_of_the_whole() {
+        let people = [
+            "null",
+            "{}",
+            "[]",
+            "7",
+            r#"{"login":"ann"}"#,
+            r#"{"login":"","username":"bob"}"#,
+            r#"{"login":7,"sub":"s"}"#,
+        ];
+        let starts = ["null", "{}", r#"["x"]"#, r#"{"name":"xterm"}"#, r#"{"name":["x"]}"#];
+        let mut texts: Vec<String> = Vec::new();
+        for user in people {
+            for me in people {
+                texts.push(format!(r#"{{"user":{user},"params":{{"me":{me}}}}}"#));
+            }
+            texts.push(format!(r#"{{"params":{{"me":{user}}}}}"#));
+        }
+        for data in starts {
+            for start in starts {
+                texts.push(format!(r#"{{"data":{data},"params":{{"start":{start}}}}}"#));
+            }
+        }
+        for field in
+            ["id", "action", "node", "user", "params", "data", "local", "userGroups", "isManager", "isAdmin", "x"]
+        {
+            let long = format!("\"{}\"", "x".repeat(300));
+            for value in ["null", "1", "true", "[]", "{}", "\"\"", "\"a\\n\"", "[[1],{}]", &long] {
+                texts.push(format!(r#"{{"{field}":{value}}}"#));
+                texts.push(format!(r#"{{"{field}":{value},"{field}":{value}}}"#));
+            }
+        }
+        texts.extend(["", "[]", "7", "{", "{}", "{\"a\":}", "nul"].map(str::to_owned));
+        for text in texts {
+            let whole = Request::parse(text.as_bytes(), 1000, "").map(|request| request.head().clone());
+            let head = Head::read(text.as_bytes(), 1000).map(|(head, _)| head);
+            assert_eq!(head.map_err(|error| error.to_string()), whole.map_err(|error| error.to_string()), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_node_that_is_asked_about_stands_beside_it() {
+        let node = |text: &str| Head::read(text.as_bytes(), 1000).unwrap().1;
+        assert_eq!(node(r#"{"node":"n1"}"#).as_deref(), Some("n1"));
+        assert_eq!((node(r#"{"node":""}"#), node("{}")), (None, None));
+    }
+}
