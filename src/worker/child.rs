@@ -1,7 +1,8 @@
 //! The worker process: an evaluator between two ends of a socket, a watchdog beside it.
 //!
 //! It reads its birth, compiles everything, says ready, and then turns batches of orders into batches of replies until
-//! its socket closes. It opens nothing after that. Whatever goes wrong in a script ends this process and no other.
+//! its socket closes. It is sealed before it says ready (ARCHITECTURE.md, The seal). Whatever goes wrong in a script ends
+//! this process and no other.
 
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -18,7 +19,7 @@ use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, LimitKind,
 
 use super::protocol::{Audience, Birth, CompileProblem, Order, Overrun, Question, Reply, Word, WorkerLimits};
 use super::watchdog::{self, Allowance, Current, Passed, Watch, Witnessed};
-use super::{frame, sandbox};
+use super::{attempts, frame, sandbox, seal};
 
 /// The hidden command under which the binary is a worker.
 pub const COMMAND: &str = "__worker";
@@ -52,6 +53,8 @@ fn serve() -> std::io::Result<()> {
     if !sandbox::die_with_parent()? {
         return Ok(());
     }
+    // Where it cannot be had, the report on the seal says so.
+    drop(sandbox::gain_no_privileges());
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let Some(birth) = frame::read::<Birth>(&mut &socket)? else { return Ok(()) };
     sandbox::leave_no_core()?;
@@ -80,9 +83,17 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
     };
     guard(&watch, &outbox, Arc::new(birth.set), birth.limits)?;
     sandbox::open_nothing()?;
-    lock(&outbox).say(&Word::Ready)?;
+    let lacks = seal();
+    lock(&outbox).say(&Word::Ready(lacks))?;
     let limits = birth.limits;
     Clerk { evaluator, watch, outbox, limits, mirror_bytes: 0, mirror_bytes_bounded: MIRROR_STEP / 2 }.serve(socket)
+}
+
+/// Seals the process, and says what it is not sealed against after all. A worker without a seal still works: whether
+/// that is good enough, its holder decides.
+fn seal() -> Vec<String> {
+    let refused = seal::close().err().map(|error| format!("a worker could not be sealed by seccomp: {error}"));
+    refused.into_iter().chain(attempts::not_refused()).collect()
 }
 
 /// Who is told what runs: the watchdog, and a person who waits for one answer.

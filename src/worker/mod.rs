@@ -3,12 +3,15 @@
 //! A script cannot be bounded from inside every engine, so it is bounded by a process that may die. This floor knows the
 //! evaluator and processes; it does not know NATS, and nothing here decides a placement.
 
+pub mod attempts;
 pub mod child;
 pub mod desk;
 pub mod frame;
+pub mod leash;
 pub mod process;
 pub mod protocol;
 pub mod sandbox;
+pub mod seal;
 pub mod watchdog;
 
 pub use desk::Desk;

@@ -15,6 +15,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::leash::Leash;
 use super::protocol::{Audience, Birth, CompileProblem, Order, Overrun, Reply, Word};
 use super::{child, frame};
 
@@ -90,8 +91,9 @@ impl fmt::Display for Ended {
 #[derive(Debug)]
 pub struct Worker {
     batches: mpsc::Sender<Vec<u8>>,
-    kill: mpsc::Sender<()>,
+    leash: Arc<Leash>,
     pid: u32,
+    lacks: Vec<String>,
     supervisor: JoinHandle<()>,
 }
 
@@ -124,25 +126,23 @@ impl Worker {
             .kill_on_drop(true)
             .spawn()?;
         let pid = process.id().unwrap_or_default();
+        let leash = Arc::new(Leash::take(pid));
         let (mut words, mut orders) = UnixStream::from_std(ours)?.into_split();
         let ready = async {
             orders.write_all(&frame::encode(birth)?).await?;
             ready(&mut words).await
         };
         let born = tokio::time::timeout(BIRTH_LIMIT, ready).await;
-        match born.unwrap_or_else(|_late| Ok(Some((None, "hung".to_owned())))) {
-            Ok(None) => {}
-            Ok(Some((loading, why))) => {
-                let why = if why.is_empty() { end(&mut process).await.how } else { why };
-                return Err(BirthError::Died(loading, why));
-            }
-            Err(error) => return Err(error),
-        }
+        let lacks = match born {
+            Ok(Ok(First::Ready(lacks))) => lacks,
+            Ok(Ok(First::Died(loading))) => return Err(BirthError::Died(loading, end(&mut process).await.how)),
+            Ok(Err(error)) => return Err(error),
+            Err(_late) => return Err(BirthError::Died(None, "hung".to_owned())),
+        };
         let (batches, waiting) = mpsc::channel(BATCHES_WAITING);
-        let (kill, killed) = mpsc::channel(1);
         tokio::spawn(write(orders, waiting));
-        let supervisor = tokio::spawn(supervise(process, words, killed, number, events));
-        Ok(Self { batches, kill, pid, supervisor })
+        let supervisor = tokio::spawn(supervise(process, words, Arc::clone(&leash), number, events));
+        Ok(Self { batches, leash, pid, lacks, supervisor })
     }
 
     /// Sends `orders` in order, waiting for room: for a new worker's snapshot, which nothing else waits behind.
@@ -170,8 +170,19 @@ impl Worker {
 
     /// Ends the process at once; its exit will be told.
     pub fn kill(&self) {
-        // A full channel means that somebody has asked already.
-        let _asked_already = self.kill.try_send(());
+        self.leash.kill();
+    }
+
+    /// What its seal lacks, a sentence each: found out by the worker itself, which tried (ARCHITECTURE.md, The seal).
+    #[must_use]
+    pub fn lacks(&self) -> &[String] {
+        &self.lacks
+    }
+
+    /// Bytes of memory that the process has now; absent where it has ended.
+    #[must_use]
+    pub fn memory_bytes(&self) -> Option<u64> {
+        self.leash.memory_bytes()
     }
 
     /// Its process id.
@@ -194,17 +205,23 @@ fn fill(room: mpsc::Permit<'_, Vec<u8>>, orders: &mut Vec<Order>) -> bool {
     frame::encode(&first).map(|batch| room.send(batch)).is_ok()
 }
 
-/// Waits for the ready word; what was being compiled and why it ended, where the worker ended instead.
-async fn ready(words: &mut OwnedReadHalf) -> Result<Option<(Option<Arc<str>>, String)>, BirthError> {
+/// How a worker's start went.
+enum First {
+    /// It is ready, and its seal lacks this.
+    Ready(Vec<String>),
+    /// It ended, while it was compiling this step if any.
+    Died(Option<Arc<str>>),
+}
+
+/// Waits for the ready word.
+async fn ready(words: &mut OwnedReadHalf) -> Result<First, BirthError> {
     let mut loading = None;
     loop {
         match frame::read_async::<Word>(words).await? {
             Some(Word::Loading(step)) => loading = Some(step),
-            Some(Word::Ready) => return Ok(None),
+            Some(Word::Ready(lacks)) => return Ok(First::Ready(lacks)),
             Some(Word::Refused(problems)) => return Err(BirthError::Refused(problems)),
-            Some(Word::Running(_) | Word::Replies(_) | Word::Overrun(_)) | None => {
-                return Ok(Some((loading, String::new())));
-            }
+            Some(Word::Running(_) | Word::Replies(_) | Word::Overrun(_)) | None => return Ok(First::Died(loading)),
         }
     }
 }
@@ -222,23 +239,23 @@ async fn write(mut orders: OwnedWriteHalf, mut waiting: mpsc::Receiver<Vec<u8>>)
 async fn supervise(
     mut process: Child,
     mut words: OwnedReadHalf,
-    mut killed: mpsc::Receiver<()>,
+    leash: Arc<Leash>,
     number: u64,
     events: mpsc::Sender<(u64, WorkerEvent)>,
 ) {
     loop {
         let word = tokio::select! {
             word = frame::read_async::<Word>(&mut words) => word,
-            Some(()) = killed.recv() => {
+            () = leash.asked() => {
                 drop(process.start_kill());
-                continue;
+                break;
             }
         };
         let event = match word {
             Ok(Some(Word::Running(step))) => WorkerEvent::Running(step),
             Ok(Some(Word::Replies(replies))) => WorkerEvent::Replies(replies),
             Ok(Some(Word::Overrun(overrun))) => WorkerEvent::Overrun(overrun),
-            Ok(Some(Word::Loading(_) | Word::Ready | Word::Refused(_))) => continue,
+            Ok(Some(Word::Loading(_) | Word::Ready(_) | Word::Refused(_))) => continue,
             Ok(None) | Err(_) => break,
         };
         if events.send((number, event)).await.is_err() {
