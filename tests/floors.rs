@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 7] = [
     &["script", "chain"],
     &["engine"],
     &["evaluator", "config"],
-    &["worker", "runner", "registry", "nats"],
+    &["allocator", "worker", "runner", "registry", "nats"],
     &["front"],
     &["cli"],
 ];

@@ -69,7 +69,8 @@ async fn ask(birth: &Birth, changes: Vec<Change>, question: Question) -> Result<
             }
             Ok(Some((_, WorkerEvent::Exited(ended)))) => {
                 let name = running.as_deref().unwrap_or("a script");
-                (LimitKind::Crash, format!("{name} took its process down: it {ended}; memory is the usual reason"))
+                let why = "values that are nested too deeply are the usual reason";
+                (LimitKind::Crash, format!("{name} took its process down: it {ended}; {why}"))
             }
             Ok(None) => (LimitKind::Crash, "the worker process is gone".to_owned()),
             Err(_late) => (LimitKind::Time, format!("no answer within {limit:?}")),

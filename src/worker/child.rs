@@ -19,7 +19,7 @@ use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, LimitKind,
 
 use super::protocol::{Audience, Birth, CompileProblem, Order, Overrun, Question, Reply, Word, WorkerLimits};
 use super::watchdog::{self, Allowance, Current, Passed, Watch, Witnessed};
-use super::{attempts, frame, sandbox, seal};
+use super::{attempts, exhaustion, frame, sandbox, seal};
 
 /// The hidden command under which the binary is a worker.
 pub const COMMAND: &str = "__worker";
@@ -130,7 +130,7 @@ impl Witness for Narrated {
     }
 }
 
-/// Sets the watchdog, and lets a panic in an engine name its script before the process ends.
+/// Sets the watchdog, and lets a panic in an engine and want of memory name their script before the process ends.
 fn guard(
     watch: &Arc<Watch>,
     outbox: &Arc<Mutex<Outbox>>,
@@ -159,7 +159,7 @@ fn guard(
                 message: format!("the script crashed its engine: {words}"),
             };
             watch.end();
-            leave(&outbox, overrun);
+            leave(lock(&outbox), overrun);
         }
     };
     let quiet = Arc::clone(watch);
@@ -169,11 +169,12 @@ fn guard(
             panicked(current, words);
         }
     }));
+    exhaustion::name_the_step(Arc::clone(watch), Arc::clone(outbox), step_of.clone(), limits.memory_bytes);
     let outbox = Arc::clone(outbox);
     watchdog::start(Arc::clone(watch), allow, move |current, passed, allowed_us| {
         let step = step_of(&current).map(|step| step.name);
         let overrun = overrun(current, step, passed, allowed_us);
-        leave(&outbox, overrun);
+        leave(lock(&outbox), overrun);
     })?;
     Ok(())
 }
@@ -191,15 +192,14 @@ fn overrun(current: Current, step: Option<Arc<str>>, passed: Passed, allowed_us:
 }
 
 /// Sends what is finished, then the culprit, and ends the process: what it holds is not to be trusted any more.
-fn leave(outbox: &Mutex<Outbox>, overrun: Overrun) {
-    let mut outbox = lock(outbox);
+pub(super) fn leave(mut outbox: MutexGuard<'_, Outbox>, overrun: Overrun) {
     drop(outbox.flush());
     drop(outbox.say(&Word::Overrun(overrun)));
     std::process::exit(70);
 }
 
 /// Replies on their way out, shared with the watchdog.
-struct Outbox {
+pub(super) struct Outbox {
     socket: UnixStream,
     replies: Vec<Reply>,
 }

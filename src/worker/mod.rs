@@ -6,6 +6,7 @@
 pub mod attempts;
 pub mod child;
 pub mod desk;
+mod exhaustion;
 pub mod frame;
 pub mod leash;
 pub mod process;

@@ -41,6 +41,17 @@ pub fn bound_memory(bytes: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum })?)
 }
 
+/// Moves the bound of memory up by `bytes`: for the last words of a process that has none left.
+///
+/// # Errors
+/// What the kernel says.
+pub fn bound_more_memory(bytes: u64) -> io::Result<()> {
+    match getrlimit(Resource::Data).current {
+        Some(bound) => bound_memory(bound.saturating_add(bytes)),
+        None => Ok(()),
+    }
+}
+
 /// Lets the process leave no core dump, which would hold requests and tokens.
 ///
 /// The limit alone stops no dump that the kernel hands to a program. The other word does, and closes the process's
