@@ -15,7 +15,9 @@ use rustix::process::{
 use rustix::thread::no_new_privs;
 
 /// What it would mean, and whether it worked.
-const ATTEMPTS: [(&str, fn() -> bool); 10] = [
+type Attempt = (&'static str, fn() -> bool);
+
+const ATTEMPTS: [Attempt; 10] = [
     ("a worker can open files", opens_a_file),
     ("a worker can see which files there are", || fs::metadata("/").is_ok()),
     ("a worker can open sockets", || socket(AddressFamily::UNIX, SocketType::STREAM, None).is_ok()),

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use crate::clock::Stopwatch;
 use crate::evaluator::{self, Evaluator, Senses};
 use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, LimitKind, Outcome, Request};
 
+use super::outbox::{Outbox, lock};
 use super::protocol::{Audience, Birth, CompileProblem, Order, Overrun, Question, Reply, Word, WorkerLimits};
 use super::watchdog::{self, Allowance, Current, Passed, Watch, Witnessed};
 use super::{attempts, exhaustion, frame, sandbox, seal};
@@ -65,7 +66,7 @@ fn serve() -> std::io::Result<()> {
 }
 
 fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
-    let outbox = Arc::new(Mutex::new(Outbox { socket: socket.try_clone()?, replies: Vec::new() }));
+    let outbox = Arc::new(Mutex::new(Outbox::new(socket.try_clone()?)?));
     let watch = Arc::new(Watch::default());
     let senses = Senses { stopwatch: Box::new(Monotonic(Instant::now())), witness: witness(&watch, &outbox, &birth) };
     let mut loading = |step: &Arc<str>| drop(lock(&outbox).say(&Word::Loading(Arc::clone(step))));
@@ -159,7 +160,7 @@ fn guard(
                 message: format!("the script crashed its engine: {words}"),
             };
             watch.end();
-            leave(lock(&outbox), overrun);
+            lock(&outbox).leave(overrun);
         }
     };
     let quiet = Arc::clone(watch);
@@ -174,7 +175,7 @@ fn guard(
     watchdog::start(Arc::clone(watch), allow, move |current, passed, allowed_us| {
         let step = step_of(&current).map(|step| step.name);
         let overrun = overrun(current, step, passed, allowed_us);
-        leave(lock(&outbox), overrun);
+        lock(&outbox).leave(overrun);
     })?;
     Ok(())
 }
@@ -189,37 +190,6 @@ fn overrun(current: Current, step: Option<Arc<str>>, passed: Passed, allowed_us:
         _ => format!("step {name} used more than {allowed_ms} ms of CPU time"),
     };
     Overrun { ticket: current.ticket, step, node: current.node, kind: LimitKind::Time, message }
-}
-
-/// Sends what is finished, then the culprit, and ends the process: what it holds is not to be trusted any more.
-pub(super) fn leave(mut outbox: MutexGuard<'_, Outbox>, overrun: Overrun) {
-    drop(outbox.flush());
-    drop(outbox.say(&Word::Overrun(overrun)));
-    std::process::exit(70);
-}
-
-/// Replies on their way out, shared with the watchdog.
-pub(super) struct Outbox {
-    socket: UnixStream,
-    replies: Vec<Reply>,
-}
-
-impl Outbox {
-    fn say(&mut self, word: &Word) -> std::io::Result<()> {
-        frame::write(&mut self.socket, word)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        if self.replies.is_empty() {
-            return Ok(());
-        }
-        let replies = std::mem::take(&mut self.replies);
-        self.say(&Word::Replies(replies))
-    }
-}
-
-fn lock(outbox: &Mutex<Outbox>) -> MutexGuard<'_, Outbox> {
-    outbox.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Turns orders into replies.

@@ -11,7 +11,7 @@ use crate::allocator;
 use crate::chain::StepSpec;
 use crate::model::LimitKind;
 
-use super::child::{Outbox, leave};
+use super::outbox::Outbox;
 use super::protocol::Overrun;
 use super::sandbox;
 use super::watchdog::{Current, Watch};
@@ -32,7 +32,7 @@ pub(super) fn name_the_step(
 ) {
     allocator::when_exhausted(move || {
         let Some(current) = patiently(|| watch.try_current()) else { return };
-        let Some(outbox) = patiently(|| match outbox.try_lock() {
+        let Some(mut outbox) = patiently(|| match outbox.try_lock() {
             Ok(outbox) => Some(outbox),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
@@ -42,7 +42,7 @@ pub(super) fn name_the_step(
         // Where it is refused, the words may still fit into what the allocator has.
         drop(sandbox::bound_more_memory(RESERVE_BYTES));
         let step = step_of(&current).map(|step| step.name);
-        leave(outbox, overrun(current, step, allowed_bytes));
+        outbox.leave(overrun(current, step, allowed_bytes));
     });
 }
 

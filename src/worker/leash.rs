@@ -63,3 +63,24 @@ impl Read for Page<'_> {
         Ok(length)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_hold_the_handle_is_asked() {
+        let leash = Leash { process: None, figures: None, asked: Notify::new() };
+        leash.kill();
+        leash.asked().await;
+        assert_eq!(leash.memory_bytes(), None);
+    }
+
+    #[test]
+    fn the_page_of_figures_is_read_anew_each_time() {
+        let own = Leash::take(std::process::id());
+        let before = own.memory_bytes().unwrap();
+        let more = std::hint::black_box(vec![1_u8; 64 << 20]);
+        assert!(own.memory_bytes().unwrap() > before + (32 << 20), "{}", more.len());
+    }
+}

@@ -9,6 +9,7 @@ pub mod desk;
 mod exhaustion;
 pub mod frame;
 pub mod leash;
+mod outbox;
 pub mod process;
 pub mod protocol;
 pub mod sandbox;

@@ -78,11 +78,19 @@ fn the_next_placement_is_as_good_as_the_first() {
     chose(&seemly(shell.feed(["place", "--script", FEWEST], NODES)), "b");
 }
 
+const PATIENT: &str = r#"
+[limits]
+script_ms = 60000
+node_call_ms = 10000
+worker_memory_mb = 128
+[chain."session/start"]
+steps = ["step.js"]
+"#;
+
 /// A place where scripts have all the time they want, so that something else runs out first.
 fn patient(script: &str) -> Shell {
     let shell = scripted(script);
-    let text = "[limits]\nscript_ms = 60000\nnode_call_ms = 10000\nworker_memory_mb = 128\n[chain.\"session/start\"]\nsteps = [\"step.js\"]\n";
-    shell.write("site.toml", text);
+    shell.write("site.toml", PATIENT);
     shell
 }
 
