@@ -7,6 +7,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::allow_attributes)]
 
+pub mod allocator;
 pub mod chain;
 pub mod cli;
 pub mod clock;

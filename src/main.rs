@@ -4,9 +4,8 @@
 
 use std::process::ExitCode;
 
-/// Building script objects is mostly allocation, which this one halves.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: whither::allocator::Allocator = whither::allocator::Allocator;
 
 fn main() -> ExitCode {
     whither::cli::main()

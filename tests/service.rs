@@ -258,7 +258,7 @@ async fn a_hanging_script_is_answered_and_the_other_chain_goes_on() {
 #[tokio::test]
 async fn a_script_that_crashes_its_worker_is_named_and_nobody_else_pays() {
     let chains = format!("{FEWEST}[chain.\"user/login\"]\nsteps = [\"crash.js\"]\n");
-    let crash = "function(input) { var s = 'x'; while (true) { s += s; } }";
+    let crash = "function(input) { var a = []; for (var k = 0; k < 1e5; k++) a = [a]; return String(a); }";
     let (_nats, serve, client) = site(&chains, &[("crash.js", crash)], 3).await;
     let login = json!({"action": "user/login"});
     let bad = ask(&client, "whither.place", &login);
@@ -267,6 +267,22 @@ async fn a_script_that_crashes_its_worker_is_named_and_nobody_else_pays() {
     assert_eq!(bad.body["error"]["name"], "script-limit", "{}", bad.body);
     assert!(storm.values().flatten().all(|reply| reply["node"].is_string()));
     assert!(serve.get("/metrics").1.contains("whither_worker_deaths_total"));
+}
+
+#[tokio::test]
+async fn a_script_that_takes_all_memory_is_named_at_once() {
+    let limits = "[limits]\nscript_ms = 60000\nworker_memory_mb = 64\n";
+    let chains = format!("{FEWEST}{limits}[chain.\"user/login\"]\nsteps = [\"bomb.js\"]\n");
+    let bomb = "function(input) { var s = 'x'; while (true) { s += s; } }";
+    let (_nats, serve, client) = site(&chains, &[("bomb.js", bomb)], 3).await;
+    let (login, plain) = (json!({"action": "user/login"}), json!({}));
+    let (bad, other) = tokio::join!(ask(&client, "whither.place", &login), ask(&client, "whither.place", &plain));
+    let error = &bad.body["error"];
+    assert_eq!((&error["name"], &error["limit"]), (&json!("script-limit"), &json!("memory")), "{error}");
+    assert_eq!(error["message"], "step bomb.js needed more than 64 MiB of memory");
+    assert_eq!(other.body["node"], "n00");
+    eventually("its exit", async || serve.log().contains("exited with code 70").then_some(())).await;
+    assert_eq!(ask(&client, "whither.place", &plain).await.body["node"], "n01", "by the next worker");
 }
 
 #[tokio::test]

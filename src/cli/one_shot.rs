@@ -88,7 +88,8 @@ async fn ask_once(
             },
             Ok(Some((_, WorkerEvent::Overrun(overrun)))) => return Ok(Err(overrun)),
             Ok(Some((_, WorkerEvent::Exited(ended)))) => {
-                (LimitKind::Crash, format!("{name} took its process down: it {ended}; memory is the usual reason"))
+                let why = "values that are nested too deeply are the usual reason";
+                (LimitKind::Crash, format!("{name} took its process down: it {ended}; {why}"))
             }
             Ok(None) => (LimitKind::Crash, "the worker process is gone".to_owned()),
             Err(_late) => (LimitKind::Time, format!("{name} gave no answer within {patience:?}")),

@@ -1,26 +1,29 @@
 //! The worker process: an evaluator between two ends of a socket, a watchdog beside it.
 //!
 //! It reads its birth, compiles everything, says ready, and then turns batches of orders into batches of replies until
-//! its socket closes. It opens nothing after that. Whatever goes wrong in a script ends this process and no other.
+//! its socket closes. It is sealed before it says ready (ARCHITECTURE.md, The seal). Whatever goes wrong in a script ends
+//! this process and no other.
 
 use std::io::{BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::chain::{Ask, ChainSet, Progress, Witness};
+use crate::chain::{Ask, Progress};
 use crate::clock::Stopwatch;
 use crate::evaluator::{self, Evaluator, Senses};
-use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, LimitKind, Outcome, Request};
+use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, Outcome, Request};
 
+use super::guard::{self, Narrator};
 use super::now::unix_ms;
-use super::protocol::{Birth, CompileProblem, Order, Overrun, Question, Reply, Running, Word, WorkerLimits};
-use super::watchdog::{self, Allowance, Current, Passed, Watch, Witnessed};
-use super::{frame, sandbox};
+use super::outbox::{Outbox, lock};
+use super::protocol::{Birth, CompileProblem, Order, Question, Reply, Word, WorkerLimits};
+use super::watchdog::{Watch, Witnessed};
+use super::{attempts, frame, sandbox, seal};
 
 /// The hidden command under which the binary is a worker.
 pub const COMMAND: &str = "__worker";
@@ -56,6 +59,8 @@ fn serve() -> std::io::Result<()> {
     if !sandbox::die_with_parent()? {
         return Ok(());
     }
+    // Where it cannot be had, the report on the seal says so.
+    drop(sandbox::gain_no_privileges());
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let Some(birth) = frame::read::<Birth>(&mut &socket)? else { return Ok(()) };
     sandbox::leave_no_core()?;
@@ -66,7 +71,7 @@ fn serve() -> std::io::Result<()> {
 }
 
 fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
-    let outbox = Arc::new(Mutex::new(Outbox { socket: socket.try_clone()?, replies: Vec::new() }));
+    let outbox = Arc::new(Mutex::new(Outbox::new(socket.try_clone()?)?));
     let watch = Arc::new(Watch::default());
     let set = Arc::new(birth.set.clone());
     let narration = Arc::new(AtomicBool::new(false));
@@ -90,136 +95,20 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
             return lock(&outbox).say(&Word::Refused(problems.collect()));
         }
     };
-    guard(&watch, &outbox, set, birth.limits)?;
+    guard::start(&watch, &outbox, set, birth.limits)?;
     sandbox::open_nothing()?;
-    lock(&outbox).say(&Word::Ready)?;
+    let lacks = seal();
+    lock(&outbox).say(&Word::Ready(lacks))?;
     let limits = birth.limits;
     let (mirror_bytes, mirror_bytes_bounded) = (0, MIRROR_STEP / 2);
     Clerk { evaluator, watch, outbox, narration, limits, mirror_bytes, mirror_bytes_bounded }.serve(socket)
 }
 
-/// Is told what runs: writes it down for the watchdog, and says it aloud where the question asks for that.
-struct Narrator {
-    watched: Witnessed,
-    outbox: Arc<Mutex<Outbox>>,
-    set: Arc<ChainSet>,
-    aloud: Arc<AtomicBool>,
-}
-
-impl Narrator {
-    fn say(&self) {
-        if self.aloud.load(Ordering::Relaxed)
-            && let Some(current) = self.watched.0.current()
-        {
-            let running = running(&self.set, current);
-            // Where nobody reads any more, nobody asks for the name either.
-            drop(lock(&self.outbox).say(&Word::Running(running)));
-        }
-    }
-}
-
-impl Witness for Narrator {
-    fn step(&self, step: usize) {
-        self.watched.step(step);
-        self.say();
-    }
-
-    fn node(&self, node: &Arc<str>, pure: bool) {
-        self.watched.node(node, pure);
-        self.say();
-    }
-}
-
-/// What runs, with its step's name.
-fn running(set: &ChainSet, current: Current) -> Running {
-    let step = set.get(&current.action).and_then(|chain| chain.steps.get(current.step));
-    let step = step.map(|step| Arc::clone(&step.name));
-    Running { ticket: current.ticket, step, node: current.node, pure: current.pure }
-}
-
-/// Sets the watchdog, and lets a panic in an engine name its script before the process ends.
-fn guard(
-    watch: &Arc<Watch>,
-    outbox: &Arc<Mutex<Outbox>>,
-    set: Arc<ChainSet>,
-    limits: WorkerLimits,
-) -> std::io::Result<()> {
-    let allow = {
-        let set = Arc::clone(&set);
-        move |current: &Current| {
-            let step = set.get(&current.action).and_then(|chain| chain.steps.get(current.step));
-            Allowance {
-                step_us: limits.step_us(step.and_then(|step| step.cpu_ms), current.nodes),
-                call_us: u64::from(limits.node_call_ms) * 1000,
-            }
-        }
-    };
-    let panicked = {
-        let (watch, outbox, set) = (Arc::clone(watch), Arc::clone(outbox), Arc::clone(&set));
-        move |current: Current, words: String| {
-            let message = format!("the script crashed its engine: {words}");
-            watch.end();
-            leave(&outbox, Overrun { running: running(&set, current), kind: LimitKind::Crash, message });
-        }
-    };
-    let quiet = Arc::clone(watch);
-    std::panic::set_hook(Box::new(move |info| {
-        let words = info.payload_as_str().unwrap_or("a fault without words").to_owned();
-        if let Some(current) = quiet.current() {
-            panicked(current, words);
-        }
-    }));
-    let outbox = Arc::clone(outbox);
-    watchdog::start(Arc::clone(watch), allow, move |current, passed, allowed_us| {
-        leave(&outbox, overrun(running(&set, current), passed, allowed_us));
-    })?;
-    Ok(())
-}
-
-fn overrun(running: Running, passed: Passed, allowed_us: u64) -> Overrun {
-    let name = running.step.as_deref().unwrap_or("a step");
-    let allowed_ms = allowed_us / 1000;
-    let message = match (passed, &running.node) {
-        (Passed::Call, Some(node)) => {
-            format!("step {name} used more than {allowed_ms} ms of CPU time on node `{node}`")
-        }
-        _ => format!("step {name} used more than {allowed_ms} ms of CPU time"),
-    };
-    // A step that is over its own limit is not known to hang on the node that it happens to be at.
-    let node = running.node.filter(|_| passed == Passed::Call);
-    Overrun { running: Running { node, ..running }, kind: LimitKind::Time, message }
-}
-
-/// Sends what is finished, then the culprit, and ends the process: what it holds is not to be trusted any more.
-fn leave(outbox: &Mutex<Outbox>, overrun: Overrun) {
-    let mut outbox = lock(outbox);
-    drop(outbox.flush());
-    drop(outbox.say(&Word::Overrun(overrun)));
-    std::process::exit(70);
-}
-
-/// Replies on their way out, shared with the watchdog.
-struct Outbox {
-    socket: UnixStream,
-    replies: Vec<Reply>,
-}
-
-impl Outbox {
-    fn say(&mut self, word: &Word) -> std::io::Result<()> {
-        frame::write(&mut self.socket, word)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        if self.replies.is_empty() {
-            return Ok(());
-        }
-        let replies = std::mem::take(&mut self.replies);
-        self.say(&Word::Replies(replies))
-    }
-}
-
-fn lock(outbox: &Mutex<Outbox>) -> MutexGuard<'_, Outbox> {
-    outbox.lock().unwrap_or_else(PoisonError::into_inner)
+/// Seals the process, and says what it is not sealed against after all. A worker without a seal still works: whether
+/// that is good enough, its holder decides.
+fn seal() -> Vec<String> {
+    let refused = seal::close().err().map(|error| format!("a worker could not be sealed by seccomp: {error}"));
+    refused.into_iter().chain(attempts::not_refused()).collect()
 }
 
 /// Turns orders into replies.

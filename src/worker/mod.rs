@@ -3,15 +3,21 @@
 //! A script cannot be bounded from inside every engine, so it is bounded by a process that may die. This floor knows the
 //! evaluator and processes; it does not know NATS, and nothing here decides a placement.
 
+pub mod attempts;
 pub mod child;
 pub mod desk;
+mod exhaustion;
 pub mod frame;
+mod guard;
 pub mod guilt;
+pub mod leash;
 pub mod now;
 pub mod orders;
+mod outbox;
 pub mod process;
 pub mod protocol;
 pub mod sandbox;
+pub mod seal;
 pub mod watchdog;
 
 pub use desk::Desk;

@@ -15,6 +15,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::leash::Leash;
 use super::orders::Orders;
 use super::protocol::{Audience, Birth, CompileProblem, Overrun, Reply, Running, Word};
 use super::{child, frame};
@@ -91,8 +92,9 @@ impl fmt::Display for Ended {
 #[derive(Debug)]
 pub struct Worker {
     frames: mpsc::Sender<Vec<u8>>,
-    kill: mpsc::Sender<()>,
+    leash: Arc<Leash>,
     pid: u32,
+    lacks: Vec<String>,
     supervisor: JoinHandle<()>,
 }
 
@@ -125,6 +127,7 @@ impl Worker {
             .kill_on_drop(true)
             .spawn()?;
         let pid = process.id().unwrap_or_default();
+        let leash = Arc::new(Leash::take(pid));
         let (words, mut orders) = UnixStream::from_std(ours)?.into_split();
         let mut words = BufReader::with_capacity(SOCKET_BYTES, words);
         let ready = async {
@@ -132,19 +135,16 @@ impl Worker {
             ready(&mut words).await
         };
         let born = tokio::time::timeout(BIRTH_LIMIT, ready).await;
-        match born.unwrap_or_else(|_late| Ok(Some((None, "hung".to_owned())))) {
-            Ok(None) => {}
-            Ok(Some((loading, why))) => {
-                let why = if why.is_empty() { end(&mut process).await.how } else { why };
-                return Err(BirthError::Died(loading, why));
-            }
-            Err(error) => return Err(error),
-        }
+        let lacks = match born {
+            Ok(Ok(First::Ready(lacks))) => lacks,
+            Ok(Ok(First::Died(loading))) => return Err(BirthError::Died(loading, end(&mut process).await.how)),
+            Ok(Err(error)) => return Err(error),
+            Err(_late) => return Err(BirthError::Died(None, "hung".to_owned())),
+        };
         let (frames, waiting) = mpsc::channel(FRAMES_WAITING);
-        let (kill, killed) = mpsc::channel(1);
         tokio::spawn(write(orders, waiting));
-        let supervisor = tokio::spawn(supervise(process, words, killed, number, events));
-        Ok(Self { frames, kill, pid, supervisor })
+        let supervisor = tokio::spawn(supervise(process, words, Arc::clone(&leash), number, events));
+        Ok(Self { frames, leash, pid, lacks, supervisor })
     }
 
     /// Sends `orders` in order, waiting for room: for a new worker's snapshot, which nothing else waits behind.
@@ -171,26 +171,25 @@ impl Worker {
 
     /// Ends the process at once; its exit will be told.
     pub fn kill(&self) {
-        // A full channel means that somebody has asked already.
-        let _asked_already = self.kill.try_send(());
+        self.leash.kill();
+    }
+
+    /// What its seal lacks, a sentence each: found out by the worker itself, which tried (ARCHITECTURE.md, The seal).
+    #[must_use]
+    pub fn lacks(&self) -> &[String] {
+        &self.lacks
+    }
+
+    /// Bytes of memory that the process has now; absent where it has ended.
+    #[must_use]
+    pub fn memory_bytes(&self) -> Option<u64> {
+        self.leash.memory_bytes()
     }
 
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
-    }
-
-    /// What the machine does not keep from it.
-    #[must_use]
-    pub fn lacks(&self) -> &[String] {
-        &[]
-    }
-
-    /// Its resident memory in bytes; absent where the system does not say.
-    #[must_use]
-    pub fn memory_bytes(&self) -> Option<u64> {
-        None
     }
 
     /// Lets the worker finish what it was sent and end; waits until it has.
@@ -202,17 +201,23 @@ impl Worker {
 
 type Words = BufReader<OwnedReadHalf>;
 
-/// Waits for the ready word; what was being compiled and why it ended, where the worker ended instead.
-async fn ready(words: &mut Words) -> Result<Option<(Option<Arc<str>>, String)>, BirthError> {
+/// How a worker's start went.
+enum First {
+    /// It is ready, and its seal lacks this.
+    Ready(Vec<String>),
+    /// It ended, while it was compiling this step if any.
+    Died(Option<Arc<str>>),
+}
+
+/// Waits for the ready word.
+async fn ready(words: &mut Words) -> Result<First, BirthError> {
     let (mut loading, mut body) = (None, Vec::new());
     loop {
         match frame::read_async::<Word>(words, &mut body).await? {
             Some(Word::Loading(step)) => loading = Some(step),
-            Some(Word::Ready) => return Ok(None),
+            Some(Word::Ready(lacks)) => return Ok(First::Ready(lacks)),
             Some(Word::Refused(problems)) => return Err(BirthError::Refused(problems)),
-            Some(Word::Running(_) | Word::Replies(_) | Word::Overrun(_)) | None => {
-                return Ok(Some((loading, String::new())));
-            }
+            Some(Word::Running(_) | Word::Replies(_) | Word::Overrun(_)) | None => return Ok(First::Died(loading)),
         }
     }
 }
@@ -230,7 +235,7 @@ async fn write(mut orders: OwnedWriteHalf, mut waiting: mpsc::Receiver<Vec<u8>>)
 async fn supervise(
     mut process: Child,
     mut words: Words,
-    mut killed: mpsc::Receiver<()>,
+    leash: Arc<Leash>,
     number: u64,
     events: mpsc::Sender<(u64, WorkerEvent)>,
 ) {
@@ -238,16 +243,16 @@ async fn supervise(
     loop {
         let word = tokio::select! {
             word = frame::read_async::<Word>(&mut words, &mut body) => word,
-            Some(()) = killed.recv() => {
+            () = leash.asked() => {
                 drop(process.start_kill());
-                continue;
+                break;
             }
         };
         let event = match word {
             Ok(Some(Word::Running(running))) => WorkerEvent::Running(running),
             Ok(Some(Word::Replies(replies))) => WorkerEvent::Replies(replies),
             Ok(Some(Word::Overrun(overrun))) => WorkerEvent::Overrun(overrun),
-            Ok(Some(Word::Loading(_) | Word::Ready | Word::Refused(_))) => continue,
+            Ok(Some(Word::Loading(_) | Word::Ready(_) | Word::Refused(_))) => continue,
             Ok(None) | Err(_) => break,
         };
         if events.send((number, event)).await.is_err() {

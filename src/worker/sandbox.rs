@@ -2,7 +2,11 @@
 
 use std::io;
 
-use rustix::process::{Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, Signal, getppid, getrlimit, set_dumpable_behavior,
+    set_parent_process_death_signal, setrlimit,
+};
+use rustix::thread::set_no_new_privs;
 
 /// Makes the calling process die with its parent, which must be `parent`; false where that one is gone already.
 ///
@@ -13,6 +17,15 @@ pub fn die_with_parent() -> io::Result<bool> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // The parent may have died between the two calls, and then no signal will ever come.
     Ok(getppid() == parent)
+}
+
+/// Lets no program that the process might start give it rights, which a seal asks for too. Said by the first thread
+/// before there are others: threads inherit it.
+///
+/// # Errors
+/// What the kernel says.
+pub fn gain_no_privileges() -> io::Result<()> {
+    Ok(set_no_new_privs(true)?)
 }
 
 /// Bounds the memory that the process may have to `bytes`; may be called again as the cluster grows.
@@ -28,11 +41,26 @@ pub fn bound_memory(bytes: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum })?)
 }
 
+/// Moves the bound of memory up by `bytes`: for the last words of a process that has none left.
+///
+/// # Errors
+/// What the kernel says.
+pub fn bound_more_memory(bytes: u64) -> io::Result<()> {
+    match getrlimit(Resource::Data).current {
+        Some(bound) => bound_memory(bound.saturating_add(bytes)),
+        None => Ok(()),
+    }
+}
+
 /// Lets the process leave no core dump, which would hold requests and tokens.
+///
+/// The limit alone stops no dump that the kernel hands to a program. The other word does, and closes the process's
+/// memory to all others of its user: the programs that executable steps run among them.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn leave_no_core() -> io::Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     limit_to(Resource::Core, 0)
 }
 

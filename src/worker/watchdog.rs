@@ -63,6 +63,13 @@ impl Watch {
         self.busy.load(Ordering::Acquire).then(|| self.lock().clone())
     }
 
+    /// As [`Watch::current`], for a thread that may hold the lock itself: absent also while it is held.
+    #[must_use]
+    pub fn try_current(&self) -> Option<Current> {
+        let free = self.busy.load(Ordering::Acquire).then(|| self.current.try_lock());
+        free.and_then(|current| current.ok().map(|current| current.clone()))
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here measures time. That a case ends at all is the test; how fast, depends on the machine.
 
+use crate::support::shell::Shell;
 use crate::{FEWEST, NODES, chose, failed, place, place_by_script, scripted, seemly};
 
 #[test]
@@ -98,14 +99,61 @@ fn the_next_placement_is_as_good_as_the_first() {
     chose(&seemly(shell.feed(["place", "--script", FEWEST], NODES)), "b");
 }
 
-/// There is one step that can have done it. It has all the time it wants, so that memory runs out first.
+const PATIENT: &str = r#"
+[limits]
+script_ms = 60000
+node_call_ms = 10000
+worker_memory_mb = 128
+[chain."session/start"]
+steps = ["step.js"]
+"#;
+
+/// A place where scripts have all the time they want, so that something else runs out first.
+fn patient(script: &str) -> Shell {
+    let shell = scripted(script);
+    shell.write("site.toml", PATIENT);
+    shell
+}
+
+#[test]
+fn a_script_that_takes_all_memory_is_named() {
+    for script in [
+        "i => { var s = 'x'; while (true) s += s; }",
+        "i => { var n = 2n; while (true) n = n * n; }",
+        "i => 'x'.repeat(6e7).split('')",
+        "i => { var f = () => 1; while (true) f = f.bind(null); }",
+        "i => { var all = new Map(); for (var k = 0; ; k++) all.set(k, {k}); }",
+        "i => { try { var s = 'x'; while (true) s += s; } catch (e) { return 'b' } finally { return 'b' } }",
+        "var all = []; while (true) all.push('x'.repeat(1e6).toUpperCase());\nfunction balance(input) { return 'b' }",
+    ] {
+        let words = ["script-limit", "step step.js needed more than 128 MiB of memory"];
+        failed(&place(&patient(script), &["--config", "site.toml"]), 5, &words);
+    }
+}
+
+#[test]
+fn a_program_reads_which_limit_it_was() {
+    let shell = patient("function score(node, request) { if (node.id === 'c') var s = 'x'; while (s) s += s; return 1 }");
+    let told = place(&shell, &["--config", "site.toml", "--json"]);
+    assert_eq!(told.code, Some(5), "{}", told.stderr);
+    let answer: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let error = &answer["error"];
+    assert_eq!((&error["limit"], &error["step"]), (&"memory".into(), &"step.js".into()), "{answer}");
+    assert_eq!(error["message"], "step step.js needed more than 128 MiB of memory on node `c`");
+}
+
+/// What a step may take for itself it is given, small and large, under the seal too.
+#[test]
+fn memory_within_the_limit_is_no_fault() {
+    let script = "i => { var all = []; for (var k = 0; k < 60; k++) all.push('x'.repeat(1e6)); return 'b' }";
+    chose(&place(&patient(script), &["--config", "site.toml"]), "b");
+}
+
+/// The engine's stack runs out. There is one step that can have done it.
 #[test]
 fn a_script_that_takes_its_process_down_is_named() {
-    let shell = scripted("i => { var s = 'x'; while (true) s += s; }");
-    let text =
-        "[limits]\nscript_ms = 60000\nworker_memory_mb = 128\n[chain.\"session/start\"]\nsteps = [\"step.js\"]\n";
-    shell.write("site.toml", text);
+    let shell = patient("i => { var a = []; for (var k = 0; k < 1e5; k++) a = [a]; return String(a); }");
     let told = place(&shell, &["--config", "site.toml"]);
-    failed(&told, 5, &["script-limit", "step.js"]);
+    failed(&told, 5, &["script-limit", "step.js took its process down"]);
     assert!(!told.stderr.contains("RUST_BACKTRACE"), "{}", told.stderr);
 }

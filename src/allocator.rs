@@ -1,0 +1,68 @@
+//! The allocator of the whole process, which says so before it fails: a worker can then name the script that took all.
+//!
+//! Without that, running out of memory is an abort without words. The standard library's own hook for it is unstable,
+//! and a handler of the abort's signal could neither allocate nor take locks.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mimalloc::MiMalloc;
+
+/// Mimalloc, because building script objects is mostly allocation, which it halves; with a word before it fails.
+#[derive(Debug)]
+pub struct Allocator;
+
+/// What is called where memory runs out.
+static HOOK: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+/// Whether it is being called: it allocates itself.
+static TELLING: AtomicBool = AtomicBool::new(false);
+
+/// Calls `hook` wherever memory runs out from now on, on the thread that found none. It may end the process; where it
+/// returns, the allocation is tried once more and then fails as it would have. What it allocates itself calls it no
+/// second time. The first hook stays.
+pub fn when_exhausted(hook: impl Fn() + Send + Sync + 'static) {
+    // A process is one worker at most; a second hook could only be the same again.
+    drop(HOOK.set(Box::new(hook)));
+}
+
+#[expect(unsafe_code, reason = "a global allocator is `unsafe` by its trait; this one passes every call on")]
+// SAFETY: each block comes from MiMalloc and goes back to it with the layout that the caller gave; the hook touches no
+// block, and a null is passed on as such.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises about `layout` are passed on.
+        or_tell(|| unsafe { MiMalloc.alloc(layout) })
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        or_tell(|| unsafe { MiMalloc.alloc_zeroed(layout) })
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as above; a null leaves `block` as it was, so that it may be tried twice.
+        or_tell(|| unsafe { MiMalloc.realloc(block, layout, size) })
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { MiMalloc.dealloc(block, layout) }
+    }
+}
+
+#[inline]
+fn or_tell(allocate: impl Fn() -> *mut u8) -> *mut u8 {
+    let block = allocate();
+    if block.is_null() { tell(&allocate) } else { block }
+}
+
+#[cold]
+fn tell(allocate: &dyn Fn() -> *mut u8) -> *mut u8 {
+    let Some(hook) = HOOK.get() else { return std::ptr::null_mut() };
+    if !TELLING.swap(true, Ordering::AcqRel) {
+        hook();
+        TELLING.store(false, Ordering::Release);
+    }
+    allocate()
+}

@@ -1,0 +1,105 @@
+//! The guard over a running script: whoever takes too long, too much or the process down is named before that ends.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::chain::{ChainSet, Witness};
+use crate::model::LimitKind;
+
+use super::exhaustion;
+use super::outbox::{Outbox, lock};
+use super::protocol::{Overrun, Running, Word, WorkerLimits};
+use super::watchdog::{self, Allowance, Current, Passed, Watch, Witnessed};
+
+/// Is told what runs: writes it down for the watchdog, and says it aloud where the question asks for that.
+pub(super) struct Narrator {
+    pub(super) watched: Witnessed,
+    pub(super) outbox: Arc<Mutex<Outbox>>,
+    pub(super) set: Arc<ChainSet>,
+    pub(super) aloud: Arc<AtomicBool>,
+}
+
+impl Narrator {
+    fn say(&self) {
+        if self.aloud.load(Ordering::Relaxed)
+            && let Some(current) = self.watched.0.current()
+        {
+            let running = running(&self.set, current);
+            // Where nobody reads any more, nobody asks for the name either.
+            drop(lock(&self.outbox).say(&Word::Running(running)));
+        }
+    }
+}
+
+impl Witness for Narrator {
+    fn step(&self, step: usize) {
+        self.watched.step(step);
+        self.say();
+    }
+
+    fn node(&self, node: &Arc<str>, pure: bool) {
+        self.watched.node(node, pure);
+        self.say();
+    }
+}
+
+/// What runs, with its step's name.
+pub(super) fn running(set: &ChainSet, current: Current) -> Running {
+    let step = set.get(&current.action).and_then(|chain| chain.steps.get(current.step));
+    let step = step.map(|step| Arc::clone(&step.name));
+    Running { ticket: current.ticket, step, node: current.node, pure: current.pure }
+}
+
+/// Sets the watchdog, and lets a panic in an engine and want of memory name their script before the process ends.
+pub(super) fn start(
+    watch: &Arc<Watch>,
+    outbox: &Arc<Mutex<Outbox>>,
+    set: Arc<ChainSet>,
+    limits: WorkerLimits,
+) -> std::io::Result<()> {
+    let allow = {
+        let set = Arc::clone(&set);
+        move |current: &Current| {
+            let step = set.get(&current.action).and_then(|chain| chain.steps.get(current.step));
+            Allowance {
+                step_us: limits.step_us(step.and_then(|step| step.cpu_ms), current.nodes),
+                call_us: u64::from(limits.node_call_ms) * 1000,
+            }
+        }
+    };
+    let panicked = {
+        let (watch, outbox, set) = (Arc::clone(watch), Arc::clone(outbox), Arc::clone(&set));
+        move |current: Current, words: String| {
+            let message = format!("the script crashed its engine: {words}");
+            watch.end();
+            lock(&outbox).leave(Overrun { running: running(&set, current), kind: LimitKind::Crash, message });
+        }
+    };
+    let quiet = Arc::clone(watch);
+    std::panic::set_hook(Box::new(move |info| {
+        let words = info.payload_as_str().unwrap_or("a fault without words").to_owned();
+        if let Some(current) = quiet.current() {
+            panicked(current, words);
+        }
+    }));
+    exhaustion::name_the_step(Arc::clone(watch), Arc::clone(outbox), Arc::clone(&set), limits.memory_bytes);
+    let outbox = Arc::clone(outbox);
+    watchdog::start(Arc::clone(watch), allow, move |current, passed, allowed_us| {
+        lock(&outbox).leave(overrun(running(&set, current), passed, allowed_us));
+    })?;
+    Ok(())
+}
+
+fn overrun(running: Running, passed: Passed, allowed_us: u64) -> Overrun {
+    let name = running.step.as_deref().unwrap_or("a step");
+    let allowed_ms = allowed_us / 1000;
+    let message = match (passed, &running.node) {
+        (Passed::Call, Some(node)) => {
+            format!("step {name} used more than {allowed_ms} ms of CPU time on node `{node}`")
+        }
+        _ => format!("step {name} used more than {allowed_ms} ms of CPU time"),
+    };
+    // A step that is over its own limit is not known to hang on the node that it happens to be at.
+    let node = running.node.filter(|_| passed == Passed::Call);
+    Overrun { running: Running { node, ..running }, kind: LimitKind::Time, message }
+}

@@ -1,0 +1,86 @@
+//! The leash: a worker's process as the kernel knows it, to end it and to see how large it is.
+//!
+//! Both hold the process itself and not its number, which the kernel gives to another one once this is reaped.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::sync::Notify;
+
+/// A hold on a process that was just started.
+#[derive(Debug)]
+pub struct Leash {
+    /// Absent where the kernel has none.
+    process: Option<OwnedFd>,
+    /// Its page of figures. Opened at once: later, where processes are hidden from each other, a sealed one is.
+    figures: Option<File>,
+    asked: Notify,
+}
+
+impl Leash {
+    /// Takes hold of the process `pid`, which must not have been reaped yet.
+    #[must_use]
+    pub fn take(pid: u32) -> Self {
+        let known = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let process = known.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        Self { process, figures: File::open(format!("/proc/{pid}/status")).ok(), asked: Notify::new() }
+    }
+
+    /// Ends the process at once: directly, so that no task has to get its turn first.
+    pub fn kill(&self) {
+        match &self.process {
+            // One that has ended needs no signal.
+            Some(process) => drop(pidfd_send_signal(process, Signal::KILL)),
+            None => self.asked.notify_one(),
+        }
+    }
+
+    /// Ends when the process shall be killed by whoever holds its handle, because the kernel knows no other way.
+    pub async fn asked(&self) {
+        self.asked.notified().await;
+    }
+
+    /// Bytes of memory that the process has now; absent where it has ended, or where the kernel does not tell.
+    #[must_use]
+    pub fn memory_bytes(&self) -> Option<u64> {
+        let mut page = String::new();
+        Page(self.figures.as_ref()?, 0).read_to_string(&mut page).ok()?;
+        let figure = page.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        figure.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+    }
+}
+
+/// A file read from its start, wherever others have read to.
+struct Page<'a>(&'a File, u64);
+
+impl Read for Page<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.0.read_at(buffer, self.1)?;
+        self.1 += length as u64;
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_hold_the_handle_is_asked() {
+        let leash = Leash { process: None, figures: None, asked: Notify::new() };
+        leash.kill();
+        leash.asked().await;
+        assert_eq!(leash.memory_bytes(), None);
+    }
+
+    #[test]
+    fn the_page_of_figures_is_read_anew_each_time() {
+        let own = Leash::take(std::process::id());
+        let before = own.memory_bytes().unwrap();
+        let more = std::hint::black_box(vec![1_u8; 64 << 20]);
+        assert!(own.memory_bytes().unwrap() > before + (32 << 20), "{}", more.len());
+    }
+}
