@@ -188,7 +188,7 @@ impl Cluster {
                 let mut node = Node::new(report, self.generation);
                 node.set_marks(self.marks(&id));
                 for (number, reservation) in self.reservations.values().filter(|(_, held)| held.node == id) {
-                    node.add_pending(*number, Arc::new(reservation.as_session()));
+                    node.add_pending(*number, Arc::new(Session::pending(reservation.clone())));
                 }
                 let slot = self.free.pop().unwrap_or_else(|| {
                     self.slots.push(None);
@@ -246,7 +246,7 @@ impl Cluster {
     fn reserve(&mut self, reservation: Reservation) {
         self.release(&reservation.id);
         if self.by_id.contains_key(&reservation.node) {
-            let session = Arc::new(reservation.as_session());
+            let session = Arc::new(Session::pending(reservation.clone()));
             let number = self.generation;
             self.update(&reservation.node, |node| node.add_pending(number, session));
             count(&mut self.users, &reservation.user, &reservation.node, Count::Up);

@@ -8,8 +8,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Session;
-
 /// A place held on a node for a session that is being started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
@@ -24,11 +22,11 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// The session that scripts see in the node's list until the node reports the real one.
+    /// The fields of the session that stands for it.
     #[must_use]
-    pub fn as_session(&self) -> Session {
+    pub fn session_fields(&self) -> Map<String, Value> {
         let text = |value: &Arc<str>| Value::String(value.to_string());
-        let own = Map::from_iter([
+        Map::from_iter([
             ("id".to_owned(), text(&self.id)),
             ("sessionId".to_owned(), text(&self.id)),
             ("user".to_owned(), text(&self.user)),
@@ -36,7 +34,7 @@ impl Reservation {
             ("name".to_owned(), text(&self.name)),
             ("state".to_owned(), Value::String("pending".to_owned())),
             ("reservation".to_owned(), text(&self.id)),
-        ]);
-        Session::normalised(own, &self.node)
+            ("serverId".to_owned(), text(&self.node)),
+        ])
     }
 }

@@ -2,16 +2,26 @@
 //!
 //! FastX 3 and FastX 4 name the same things differently (`id`/`sessionId`, `user`/`login`); every session has both names.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
+use super::Reservation;
+
 /// One session of a node, with the fields scripts read in both generations' names.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Session {
     user: Arc<str>,
     reservation: Option<Arc<str>>,
-    fields: Map<String, Value>,
+    /// What a pending session is built from when somebody looks at it: most are gone before anybody does.
+    held: Option<Reservation>,
+    fields: OnceLock<Map<String, Value>>,
+}
+
+impl PartialEq for Session {
+    fn eq(&self, other: &Self) -> bool {
+        self.fields() == other.fields()
+    }
 }
 
 impl Session {
@@ -52,13 +62,20 @@ impl Session {
                 fields.insert(name.to_owned(), Value::String(value));
             }
         }
-        Self { user: user.into(), reservation, fields }
+        Self { user: user.into(), reservation, held: None, fields: OnceLock::from(fields) }
+    }
+
+    /// The session that scripts see for a reservation until the node reports the real one.
+    #[must_use]
+    pub fn pending(reservation: Reservation) -> Self {
+        let (user, id) = (Arc::clone(&reservation.user), Arc::clone(&reservation.id));
+        Self { user, reservation: Some(id), held: Some(reservation), fields: OnceLock::new() }
     }
 
     /// The session's id; empty where the node did not say.
     #[must_use]
     pub fn id(&self) -> &str {
-        self.fields.get("id").and_then(Value::as_str).unwrap_or_default()
+        self.fields().get("id").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The login of its user; empty where the node did not say.
@@ -76,7 +93,7 @@ impl Session {
     /// Everything that a script sees of it.
     #[must_use]
     pub fn fields(&self) -> &Map<String, Value> {
-        &self.fields
+        self.fields.get_or_init(|| self.held.as_ref().map(Reservation::session_fields).unwrap_or_default())
     }
 }
 

@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::chain::{Ask, Progress};
+use crate::chain::{Ask, Progress, Purpose};
 use crate::clock::Stopwatch;
 use crate::evaluator::{self, Evaluator, Senses};
+use crate::model::diagnosis::LostNodes;
 use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, Outcome, Request};
 
 use super::guard::{self, Narrator};
@@ -161,8 +162,14 @@ impl Clerk {
         let start = Instant::now();
         self.narration.store(question.narrated, Ordering::Relaxed);
         self.watch.begin(question.ticket, &question.head.action, self.evaluator.cluster().len() as u64);
-        let decision = self.decide(question);
+        let mut decision = self.decide(question);
         self.watch.end();
+        if !question.narrated && question.purpose == Purpose::Place && matches!(decision.outcome, Outcome::Placed(_)) {
+            // Of a placement the front reads no more: what scripts logged.
+            let Diagnosis { excluded, steps, .. } = &mut decision.diagnosis;
+            *excluded = LostNodes::default();
+            steps.retain(|step| !step.log.is_empty());
+        }
         let mut outbox = lock(&self.outbox);
         outbox.replies.push(Reply { ticket: question.ticket, decision });
         if outbox.replies.len() >= BATCH || start.elapsed() >= SLOW {

@@ -133,7 +133,8 @@ fn a_script_that_takes_all_memory_is_named() {
 
 #[test]
 fn a_program_reads_which_limit_it_was() {
-    let shell = patient("function score(node, request) { if (node.id === 'c') var s = 'x'; while (s) s += s; return 1 }");
+    let shell =
+        patient("function score(node, request) { if (node.id === 'c') var s = 'x'; while (s) s += s; return 1 }");
     let told = place(&shell, &["--config", "site.toml", "--json"]);
     assert_eq!(told.code, Some(5), "{}", told.stderr);
     let answer: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
