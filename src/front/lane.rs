@@ -128,9 +128,14 @@ impl Lane {
         self.desk.answered(ticket)
     }
 
-    /// The worker named a culprit; returns its question.
+    /// The worker named a culprit; returns its question. What a question left of its worker's memory is little where an
+    /// earlier one took much, so want of memory convicts only the first question of a worker.
     pub(super) fn convicted(&mut self, overrun: &Overrun) -> Option<Flight> {
         self.cause = Some(Cause::Named);
+        if overrun.kind == LimitKind::Memory && self.decided > 0 {
+            self.desk.suspected(overrun.running.ticket);
+            return None;
+        }
         self.desk.convicted(overrun.running.ticket)
     }
 

@@ -125,6 +125,14 @@ impl<T> Desk<T> {
         None
     }
 
+    /// The worker named `ticket`, but it may have been another question's doing; it will die. The question is asked
+    /// again before all others, and alone.
+    pub fn suspected(&mut self, ticket: Ticket) {
+        if let Some(question) = self.convicted(ticket) {
+            self.suspects.push_front((ticket, question));
+        }
+    }
+
     /// Takes the questions out that no worker holds.
     pub fn take_waiting(&mut self) -> Vec<T> {
         let suspects = std::mem::take(&mut self.suspects).into_iter();
@@ -222,6 +230,20 @@ mod tests {
         assert_eq!(desk.convicted(2), Some("bad"));
         assert_eq!(desk.worker_lost(Cause::Named), None);
         desk.worker_arrived();
+        assert_eq!(ask_all(&mut desk), [1, 3]);
+    }
+
+    #[test]
+    fn a_suspect_is_asked_first_and_alone() {
+        let mut desk = desk();
+        desk.worker_arrived();
+        ask_all(&mut desk);
+        desk.suspected(2);
+        assert!(ask_all(&mut desk).is_empty(), "the worker will die");
+        assert_eq!(desk.worker_lost(Cause::Named), None);
+        desk.worker_arrived();
+        assert_eq!(ask_all(&mut desk), [2]);
+        assert_eq!(desk.answered(2), Some("bad"));
         assert_eq!(ask_all(&mut desk), [1, 3]);
     }
 

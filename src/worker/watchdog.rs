@@ -49,6 +49,8 @@ impl Watch {
     /// A question begins to be decided.
     pub fn begin(&self, ticket: u64, action: &Arc<str>, nodes: u64) {
         *self.lock() = Current { ticket, action: Arc::clone(action), nodes, ..Current::default() };
+        // What is sampled between this and the first step must not count as the last step of the question before.
+        self.steps.fetch_add(1, Ordering::Release);
         self.busy.store(true, Ordering::Release);
     }
 
