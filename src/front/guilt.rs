@@ -40,12 +40,13 @@ impl Front {
         );
         self.metrics.limit(running.step.as_deref().unwrap_or_default(), overrun.kind.as_str());
         self.blame(&overrun);
-        let chain = self.crew.setup().birth.set.get(&flight.question.head.action).cloned();
+        let birth = Arc::clone(&self.crew.setup().birth);
+        let chain = birth.set.get(&flight.question.head.action);
         let question = Arc::make_mut(&mut flight.question);
-        match judge(question, flight.shunned, chain.as_ref(), overrun) {
+        match judge(question, flight.shunned, chain, overrun) {
             Sentence::Shun(subject, limited) => {
                 flight.shunned += 1;
-                self.warden.shun(subject.clone(), &self.crew.setup().birth.set, limited.clone(), self.now_ms());
+                self.warden.shun(subject.clone(), &birth.set, limited.clone(), self.now_ms());
                 self.confine(subject, limited);
                 self.submit(flight);
             }

@@ -54,6 +54,8 @@ pub struct Metrics {
     pub nodes: Gauge<i64, AtomicI64>,
     /// Reservations that count.
     pub reservations: Gauge<i64, AtomicI64>,
+    /// Reservations that no report and no launcher ended.
+    pub expired_reservations: Counter,
     /// Questions without an answer.
     pub unanswered: Gauge<i64, AtomicI64>,
     /// Decisions that the ledger refused, so that they were taken again.
@@ -85,6 +87,7 @@ impl Metrics {
             latency: Histogram::new(exponential_buckets(50e-6, 2.0, 17)),
             nodes: Gauge::default(),
             reservations: Gauge::default(),
+            expired_reservations: Counter::default(),
             unanswered: Gauge::default(),
             refused_commits: Counter::default(),
             worker_deaths: Counter::default(),
@@ -99,6 +102,11 @@ impl Metrics {
         registry.register("decision_seconds", "Seconds from receipt to reply", metrics.latency.clone());
         registry.register("nodes", "Nodes in the cluster", metrics.nodes.clone());
         registry.register("reservations", "Reservations that count", metrics.reservations.clone());
+        registry.register(
+            "expired_reservations",
+            "Reservations given up unreported",
+            metrics.expired_reservations.clone(),
+        );
         registry.register("unanswered", "Questions without an answer", metrics.unanswered.clone());
         registry.register("refused_commits", "Decisions that were taken again", metrics.refused_commits.clone());
         registry.register("worker_deaths", "Workers that ended unasked", metrics.worker_deaths.clone());

@@ -154,12 +154,13 @@ impl Front {
     }
 
     fn place(&mut self, lane: usize, mut flight: Flight, node: Arc<str>, decision: &Decision) {
-        let Some(chain) = self.crew.setup().birth.set.get(&decision.chain).cloned() else {
+        let birth = Arc::clone(&self.crew.setup().birth);
+        let Some(chain) = birth.set.get(&decision.chain) else {
             // A reload took the chain away while it was deciding.
             let failure = Failure::new(FailureName::UnknownAction, "the chain was removed while it decided");
             return self.give_up(flight, &failure);
         };
-        if let Some(refusal) = self.refusal(&node, &chain) {
+        if let Some(refusal) = self.refusal(&node, chain) {
             self.metrics.refused_commits.inc();
             if chain.reserve {
                 self.crew.undo(lane, Change::Release(Arc::clone(&flight.question.decision)));

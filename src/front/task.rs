@@ -8,7 +8,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tokio::sync::mpsc;
 
-use crate::model::{Arrangement, Change, Cluster, Failure, FailureName};
+use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::wire;
 use crate::registry::ledger::{Ledger, RequestKey};
@@ -261,10 +261,13 @@ impl Front {
 
     fn tick(&mut self) {
         let now_ms = self.now_ms();
-        for entry in self.ledger.expire(now_ms) {
-            tracing::info!(reservation = %entry.reservation.id, node = %entry.reservation.node, "reservation expired");
-            self.change(Change::Release(Arc::clone(&entry.reservation.id)));
+        let expired = self.ledger.expire(now_ms);
+        if let Some(first) = expired.first() {
+            let Reservation { id, node, .. } = &first.reservation;
+            tracing::info!(count = expired.len(), first = %id, at = %node, "reservations expired");
         }
+        self.metrics.expired_reservations.inc_by(expired.len() as u64);
+        expired.into_iter().for_each(|entry| self.change(Change::Release(entry.reservation.id)));
         let free = self.warden.release(now_ms);
         self.set_free(free);
         let nodes = self.cluster.len() as u64;
