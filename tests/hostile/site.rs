@@ -23,8 +23,9 @@ const IN_FLIGHT: usize = 16;
 const ROUNDS: usize = 3;
 /// The seed of the order of questions, unless WHITHER_SEED says.
 const SEED: u64 = 20_251_120;
-/// Small, so that what hangs is soon told so; generous to honest scripts in a debug build on a busy machine, as CPU time.
-const LIMITS: &str = "[limits]\nscript_ms = 150\nnode_call_ms = 40\nworker_memory_mb = 128\n";
+/// Small limits, so that what hangs is soon told so; and nodes that report once are there to the end.
+const LIMITS: &str = "[limits]\nscript_ms = 150\nnode_call_ms = 40\nworker_memory_mb = 128\n\
+                      [service]\nliveness_s = 3600\n";
 
 /// Chains that choose the node that the question names, each in another way.
 const GOOD: [(&str, &str, &str); 6] = [
