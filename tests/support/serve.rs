@@ -100,6 +100,11 @@ impl Serve {
         eventually(words, async || self.log().contains(words).then_some(())).await;
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Fails where the process has ended.
     pub(crate) fn must_run(&mut self) {
         if let Some(status) = self.process.try_wait().unwrap() {
