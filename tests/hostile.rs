@@ -18,7 +18,9 @@ mod site;
 mod sources;
 
 use case::Case;
+use serde_json::json;
 use site::Site;
+use support::serve::Reply;
 
 /// The files of cases, each by its name.
 const FILES: [(&str, &str); 8] = [
@@ -43,6 +45,36 @@ async fn storm(name: &str) {
 fn the_cases_are_many_and_each_has_its_name() {
     let cases = Case::read(&FILES.map(|(_, text)| text));
     assert!(cases.len() >= 300, "{} cases", cases.len());
+}
+
+/// Replies that are wrong in one way each; the last one is right.
+#[test]
+fn a_wrong_answer_is_seen() {
+    let case = r#"
+        [[case]]
+        name = "a"
+        script = "input => { throw 'the words' }"
+        expect = [{ error = "script-error", words = ["the words"], longest = 300 }, { node = "n05" }]
+    "#;
+    let [case] = Case::read(&[case]).try_into().unwrap();
+    let told = |name: &str, step: &str, words: &str, code: &str| Reply {
+        body: json!({"error": {"name": name, "step": step, "message": words, "code": 422}}),
+        code: Some(code.to_owned()),
+    };
+    let placed = |node: &str| Reply { body: json!({"node": node}), code: None };
+    for (reply, seen) in [
+        (placed("n04"), "not `script-error`; nor: not node n05"),
+        (told("script-limit", "a.js", "the words", "422"), "not `script-error`"),
+        (told("script-error", "b.js", "the words", "422"), "the step is \"b.js\""),
+        (told("script-error", "a.js", "other words", "422"), "`the words` is not said"),
+        (told("script-error", "a.js", "the words", "504"), "the header's code is"),
+        (told("script-error", "a.js", &"the words".repeat(100), "422"), "at most 300"),
+    ] {
+        let wrong = case.check(&reply, "n04").unwrap_err();
+        assert!(wrong.contains(seen), "{seen}: {wrong}");
+    }
+    assert_eq!(case.check(&told("script-error", "a.js", "the words", "422"), "n04"), Ok(()));
+    assert_eq!(case.check(&placed("n05"), "n04"), Ok(()));
 }
 
 #[tokio::test]

@@ -27,6 +27,9 @@ const SEED: u64 = 20_251_120;
 const LIMITS: &str = "[limits]\nscript_ms = 150\nnode_call_ms = 40\nworker_memory_mb = 128\n\
                       [service]\nliveness_s = 3600\n";
 
+/// Most questions are to place.
+const SUBJECTS: [&str; 4] = ["whither.place", "whither.place", "whither.place", "whither.explain"];
+
 /// Chains that choose the node that the question names, each in another way.
 const GOOD: [(&str, &str, &str); 6] = [
     ("good/builtin", "\"builtin:sticky-user\"", ""),
@@ -65,6 +68,8 @@ pub(crate) struct Site {
 struct Asked {
     /// Which of the cases; absent for good chains.
     case: Option<usize>,
+    /// `place`, or `explain`: who asks what would happen must be told the same.
+    subject: &'static str,
     body: Value,
     pick: String,
 }
@@ -120,11 +125,12 @@ impl Site {
             for (number, case) in self.cases.iter().enumerate() {
                 let picks: Vec<_> = (0..NODES).map(id).filter(|pick| case.may_pick(pick)).collect();
                 let pick = picks[roll(picks.len())].clone();
-                questions.push(Asked { case: Some(number), body: case.question(&pick), pick });
+                let (subject, body) = (SUBJECTS[roll(SUBJECTS.len())], case.question(&pick));
+                questions.push(Asked { case: Some(number), subject, body, pick });
                 let (pick, (action, ..)) = (id(roll(NODES)), GOOD[roll(GOOD.len())]);
                 let login = pick.replace('n', "u");
                 let body = json!({"action": action, "user": {"login": login}, "data": {"pick": pick}});
-                questions.push(Asked { case: None, body, pick });
+                questions.push(Asked { case: None, subject: SUBJECTS[roll(SUBJECTS.len())], body, pick });
             }
         }
         for place in (1..questions.len()).rev() {
@@ -141,8 +147,9 @@ impl Site {
         let (mut next, mut open) = (0, BTreeMap::new());
         while next < questions.len() || !open.is_empty() {
             while next < questions.len() && open.len() < IN_FLIGHT {
-                let (subject, body) = (format!("{inbox}.{next}"), questions[next].body.to_string());
-                self.client.publish_with_reply("whither.place", subject, body.into()).await.unwrap();
+                let (question, inbox) = (&questions[next], format!("{inbox}.{next}"));
+                let body = question.body.to_string().into();
+                self.client.publish_with_reply(question.subject, inbox, body).await.unwrap();
                 open.insert(next, questions[next].body["action"].clone());
                 next += 1;
             }
