@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use crate::support::serve::Reply;
 
 /// What this version does not do yet. A version that does takes it out of this list, and the cases expect it.
-pub(crate) const MISSING: &[Needs] = &[Needs::LostNodes, Needs::Memory, Needs::OnLimit];
+pub(crate) const MISSING: &[Needs] = &[Needs::Caches, Needs::LostNodes, Needs::Memory, Needs::OnLimit];
 
 /// CPU time of a script that is not meant to run out of it.
 const PLENTY_MS: u32 = 5_000;
@@ -34,6 +34,8 @@ const PLENTY_MS: u32 = 5_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Needs {
+    /// The engine's caches of where properties stand are right after a list was cut, or a prototype changed.
+    Caches,
     /// A pure function that hangs on a node costs that node alone.
     LostNodes,
     /// Want of memory is told from other crashes.
