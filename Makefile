@@ -7,7 +7,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 tools_dir := $(or $(WHITHER_TOOLS),.tools)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint tools clean-tools
+.PHONY: help demo test bench soak lint tools clean-tools
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name does; do \
@@ -30,6 +30,12 @@ bench: ## throughput, beside its floors
 	@echo "bench: looking for a NATS server"
 	@server=$$(scripts/tools/nats-server) && echo "bench: cargo bench, with $$server" && \
 		WHITHER_NATS_SERVER="$$server" $(CARGO) bench
+
+MINUTES ?= 10
+soak: ## a service among scripts that crash it, for MINUTES=10: does anything pile up?
+	@echo "soak: looking for a NATS server"
+	@server=$$(scripts/tools/nats-server) && echo "soak: $(MINUTES) minutes, with $$server" && \
+		WHITHER_NATS_SERVER="$$server" $(CARGO) bench --bench soak -- --minutes "$(MINUTES)"
 
 lint: ## format, clippy, documentation, dependencies; changes nothing
 	@echo "lint: cargo fmt --check"

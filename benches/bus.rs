@@ -3,14 +3,17 @@
 //! Alternating runs of both, medians: the machine, the server and the client are the same, so the ratio is what the
 //! service costs on top of NATS. The echo is this program again, in a process of its own as the service is.
 
+#[path = "support/mod.rs"]
+mod load;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::Client;
 use futures_util::StreamExt;
+use load::{Figures, Load, Question};
 use support::eventually;
 use support::nats::Nats;
 use support::serve::{Serve, plain_nodes, report};
@@ -86,55 +89,18 @@ async fn measure() {
     println!("  session/start  {starts}  ratio {:.2} (with a reservation each)", starts.rate / echoed.rate);
 }
 
-/// What one run came to.
-struct Figures {
-    rate: f64,
-    p50_us: u128,
-    p99_us: u128,
-    /// CPU time of the service for one answer.
-    cpu_us: f64,
-}
-
-impl std::fmt::Display for Figures {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.0}/s p50 {} us p99 {} us", self.rate, self.p50_us, self.p99_us)?;
-        match self.cpu_us > 0.0 {
-            true => write!(f, " CPU {:.1} us each", self.cpu_us),
-            false => Ok(()),
-        }
-    }
-}
-
 fn median(mut runs: Vec<Figures>) -> Figures {
     runs.sort_by(|left, right| left.rate.total_cmp(&right.rate));
     runs.swap_remove(RUNS / 2)
 }
 
-/// A closed loop: a new question for each answer.
+/// A closed loop of one question; `service_cpu_us` says how much CPU time the service has taken so far.
 async fn load(client: &Client, subject: &'static str, body: &str, service_cpu_us: impl Fn() -> u64) -> Figures {
-    let inbox = client.new_inbox();
-    let mut replies = client.subscribe(format!("{inbox}.*")).await.unwrap();
-    let mut sent = vec![Instant::now(); IN_FLIGHT];
-    let addresses: Vec<_> = (0..IN_FLIGHT).map(|slot| async_nats::Subject::from(format!("{inbox}.{slot}"))).collect();
-    let body = bytes::Bytes::copy_from_slice(body.as_bytes());
-    for (slot, address) in addresses.iter().enumerate() {
-        sent[slot] = Instant::now();
-        client.publish_with_reply(subject, address.clone(), body.clone()).await.unwrap();
-    }
-    let (start, cpu_us, mut latencies) = (Instant::now(), service_cpu_us(), Vec::new());
-    while start.elapsed() < RUN {
-        let reply = replies.next().await.unwrap();
-        assert!(reply.headers.is_none(), "an error: {}", String::from_utf8_lossy(&reply.payload));
-        let slot: usize = reply.subject.rsplit('.').next().unwrap().parse().unwrap();
-        latencies.push(sent[slot].elapsed().as_micros());
-        sent[slot] = Instant::now();
-        client.publish_with_reply(subject, addresses[slot].clone(), body.clone()).await.unwrap();
-    }
-    let rate = latencies.len() as f64 / start.elapsed().as_secs_f64();
-    let cpu_us = service_cpu_us().saturating_sub(cpu_us) as f64 / latencies.len() as f64;
-    for _ in 0..IN_FLIGHT {
-        replies.next().await.unwrap();
-    }
-    latencies.sort_unstable();
-    Figures { rate, p50_us: latencies[latencies.len() / 2], p99_us: latencies[latencies.len() * 99 / 100], cpu_us }
+    let questions = [Question { body: bytes::Bytes::copy_from_slice(body.as_bytes()), right: String::new() }];
+    let load = Load { subject, questions: &questions, in_flight: IN_FLIGHT, aside: None };
+    let cpu_us = service_cpu_us();
+    let mut figures = load.run(client, RUN).await;
+    figures.cpu_us = service_cpu_us().saturating_sub(cpu_us) as f64 / figures.answers as f64;
+    assert_eq!(figures.wrong, 0, "an error: {:?}", figures.first_wrong);
+    figures
 }

@@ -72,7 +72,7 @@ pub enum LogFormat {
 pub fn run(args: &ServeArgs) -> Result<(), Exit> {
     let config = load(args)?;
     start_log(args.log_format);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build();
     runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(serve(args, config))
 }
 
@@ -90,6 +90,12 @@ pub(super) fn start_log(format: LogFormat) {
         LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
         LogFormat::Json => log.json().init(),
     }
+}
+
+/// Threads of the front. Its work is one task and the connection beside it: on few processors, which the workers and
+/// perhaps the NATS server want too, the wake-ups between threads cost more than they bring.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| processors.get() / 2).clamp(1, 4)
 }
 
 async fn serve(args: &ServeArgs, config: Config) -> Result<(), Exit> {

@@ -48,9 +48,11 @@ pub struct Current {
 impl Watch {
     /// A question begins to be decided.
     pub fn begin(&self, ticket: u64, action: &Arc<str>, nodes: u64) {
-        *self.lock() = Current { ticket, action: Arc::clone(action), nodes, ..Current::default() };
+        let mut current = self.lock();
+        *current = Current { ticket, action: Arc::clone(action), nodes, ..Current::default() };
         // What is sampled between this and the first step must not count as the last step of the question before.
         self.steps.fetch_add(1, Ordering::Release);
+        drop(current);
         self.busy.store(true, Ordering::Release);
     }
 
@@ -70,6 +72,11 @@ impl Watch {
     pub fn try_current(&self) -> Option<Current> {
         let free = self.busy.load(Ordering::Acquire).then(|| self.current.try_lock());
         free.and_then(|current| current.ok().map(|current| current.clone()))
+    }
+
+    /// How many steps and how many calls have begun.
+    fn begun(&self) -> (u64, u64) {
+        (self.steps.load(Ordering::Acquire), self.calls.load(Ordering::Acquire))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
@@ -128,13 +135,17 @@ pub fn start(
         loop {
             thread::sleep(period);
             let cpu_us = cpu_us();
-            let in_step = step.since(watch.steps.load(Ordering::Acquire), cpu_us);
-            let in_call = call.since(watch.calls.load(Ordering::Acquire), cpu_us);
+            let (steps, calls) = watch.begun();
+            let (in_step, in_call) = (step.since(steps, cpu_us), call.since(calls, cpu_us));
             let Some(current) = watch.current() else {
                 (step, call, period) = (Sample::default(), Sample::default(), IDLE_PERIOD);
                 continue;
             };
             period = PERIOD;
+            if watch.begun() != (steps, calls) {
+                // Something else runs by now, and the time is not its own.
+                continue;
+            }
             let allowance = allow(&current);
             if in_step > allowance.step_us {
                 bite(current, Passed::Step, allowance.step_us);

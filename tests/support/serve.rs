@@ -107,6 +107,18 @@ impl Serve {
         eventually(words, async || self.log().contains(words).then_some(())).await;
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Fails where the process has ended.
+    pub(crate) fn must_run(&mut self) {
+        if let Some(status) = self.process.try_wait().unwrap() {
+            panic!("the service ended with {status}");
+        }
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(pid(self.process.id()), signal).unwrap();

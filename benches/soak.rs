@@ -1,0 +1,191 @@
+//! A service under good requests and scripts that end their workers, for as long as `--minutes` says: nothing may pile up.
+//!
+//! `make soak MINUTES=10` runs it. Looked at every few seconds: the front's descriptors, its processes, its memory.
+//! Compared are the first minute after the warm-up and the last one, and of each the least number of descriptors and
+//! processes: a worker that is being born has some more for a moment, but what leaks is there all the time.
+
+#[path = "support/mod.rs"]
+mod load;
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use load::{Aside, Load, Question};
+use serde_json::json;
+use support::nats::Nats;
+use support::serve::{Serve, plain_nodes, report};
+
+const IN_FLIGHT: usize = 8;
+const NODES: usize = 50;
+/// Good answers between two hostile questions, of which at most [`HOSTILE_OPEN`] are open.
+const EVERY: usize = 50;
+const HOSTILE_OPEN: usize = 2;
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Between two looks at the front.
+const LOOK: Duration = Duration::from_secs(3);
+/// What the first minute and the last are at most; of a short run they are a quarter each.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Before the first look that counts, as a share of the whole and at most [`WINDOW`].
+const WARM_UP_SHARE: u32 = 6;
+/// How much more memory the front may have in the last minute than in the first: its allocator keeps some, and its
+/// figures have a series for each kind of answer.
+const GROWTH_KB: u64 = 16 * 1024;
+
+const LIMITS: &str = "[service]\nliveness_s = 86400\n[limits]\nscript_ms = 100\nworker_memory_mb = 128\n";
+const GOOD: [(&str, &str); 2] = [
+    ("list.js", "function(input) { return input.nodes.filter(node => node.id === input.data.pick)[0].id }"),
+    ("score.js", "function score(node, request) { return node.id === request.data.pick ? 1 : 0 }"),
+];
+/// One for each way to end a worker.
+const HOSTILE: [(&str, &str); 4] = [
+    ("hang.js", "function(input) { while (true) ; }"),
+    ("memory.js", "function(input) { var s = 'x'; while (true) s += s }"),
+    ("stack.js", "function(input) { var f = () => 1; for (var i = 0; i < 20000; i++) f = f.bind(null); return f() }"),
+    ("buffers.js", "function(input) { var all = []; while (true) all.push(new Uint8Array(1 << 22).fill(1)) }"),
+];
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().collect();
+    let given =
+        arguments.iter().position(|argument| argument == "--minutes").and_then(|place| arguments.get(place + 1));
+    let Some(minutes) = given.and_then(|minutes| minutes.parse::<f64>().ok()).filter(|minutes| *minutes > 0.0) else {
+        println!("soak: say how long, with `make soak MINUTES=10`");
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let worries = runtime.block_on(soak(Duration::from_secs_f64(minutes * 60.0)));
+    for worry in &worries {
+        println!("soak: {worry}");
+    }
+    if !worries.is_empty() {
+        std::process::exit(1);
+    }
+    println!("soak: nothing piled up");
+}
+
+/// The front at one moment.
+#[derive(Clone, Copy)]
+struct Look {
+    at: Duration,
+    descriptors: u64,
+    processes: u64,
+    memory_kb: u64,
+}
+
+impl Look {
+    fn at(serve: &Serve, at: Duration) -> Self {
+        let process = format!("/proc/{}", serve.id());
+        let status = std::fs::read_to_string(format!("{process}/status")).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let memory_kb = resident.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok()).unwrap();
+        let descriptors = std::fs::read_dir(format!("{process}/fd")).unwrap().count() as u64;
+        Self { at, descriptors, processes: serve.children().len() as u64, memory_kb }
+    }
+}
+
+/// What is to worry about after `time`.
+async fn soak(time: Duration) -> Vec<String> {
+    let nats = Nats::start();
+    let mut serve = Serve::start(&nats, &config(), &[GOOD.as_slice(), &HOSTILE].concat()).await;
+    let client = nats.client().await;
+    report(&client, &plain_nodes(NODES)).await;
+    let (good, hostile) = (good_questions(), hostile_questions());
+    let aside = Aside { every: EVERY, questions: &hostile, open_at_most: HOSTILE_OPEN, deadline: DEADLINE };
+    let load = Load { subject: "whither.place", questions: &good, in_flight: IN_FLIGHT, aside: Some(aside) };
+    let (start, mut looks, mut worries) = (Instant::now(), Vec::new(), Vec::new());
+    let (mut answers, mut wrong, mut outcomes) = (0, 0, BTreeMap::new());
+    while start.elapsed() < time {
+        let figures = load.run(&client, LOOK).await;
+        serve.must_run();
+        let look = Look::at(&serve, start.elapsed());
+        looks.push(look);
+        (answers, wrong) = (answers + figures.answers, wrong + figures.wrong);
+        for (outcome, count) in &figures.aside {
+            *outcomes.entry(outcome.clone()).or_insert(0) += count;
+        }
+        worries.extend(figures.first_wrong.filter(|_| worries.is_empty()));
+        progress(look, time, answers, outcomes.values().sum());
+    }
+    if std::io::stderr().is_terminal() {
+        eprintln!();
+    }
+    println!("soak: {answers} good answers, {wrong} wrong; hostile: {outcomes:?}");
+    if outcomes.is_empty() {
+        worries.push("no hostile question was answered: nothing was tried".to_owned());
+    }
+    worries.extend(compare(&looks, time));
+    worries
+}
+
+/// One line that stands still on a terminal; nothing in a pipe.
+fn progress(look: Look, time: Duration, answers: usize, deaths: usize) {
+    let mut terminal = std::io::stderr();
+    if terminal.is_terminal() {
+        let Look { at, descriptors, processes, memory_kb } = look;
+        let line = format!(
+            "{} of {} s  {answers} good, {deaths} hostile  {descriptors} descriptors, {processes} processes, {memory_kb} kB",
+            at.as_secs(),
+            time.as_secs()
+        );
+        drop(write!(terminal, "\r{line:<110}"));
+        drop(terminal.flush());
+    }
+}
+
+/// Prints the first minute beside the last; what has grown.
+fn compare(looks: &[Look], time: Duration) -> Vec<String> {
+    let (window, warm_up) = (WINDOW.min(time / 4), WINDOW.min(time / WARM_UP_SHARE));
+    let end = looks.last().map_or(Duration::ZERO, |look| look.at);
+    let first: Vec<_> =
+        looks.iter().filter(|look| look.at >= warm_up && look.at <= warm_up + window).copied().collect();
+    let last: Vec<_> = looks.iter().filter(|look| look.at + window >= end).copied().collect();
+    if first.is_empty() || last.is_empty() {
+        return vec!["it was too short to compare anything".to_owned()];
+    }
+    println!("{:<14} {:>12} {:>12}", "", "first", "last");
+    let mut grown = Vec::new();
+    let figures: [(&str, fn(&Look) -> u64, u64); 3] = [
+        ("descriptors", |look| look.descriptors, 0),
+        ("processes", |look| look.processes, 0),
+        ("memory, kB", |look| look.memory_kb, GROWTH_KB),
+    ];
+    for (name, figure, allowed) in figures {
+        let least = |looks: &[Look]| looks.iter().map(figure).min().unwrap_or_default();
+        let (before, after) = (least(&first), least(&last));
+        println!("{name:<14} {before:>12} {after:>12}");
+        if after > before + allowed {
+            grown.push(format!("{name} grew from {before} to {after}, at most {allowed} more are accepted"));
+        }
+    }
+    grown
+}
+
+/// Every script, and the quarantine off: it would spare the service the work.
+fn config() -> String {
+    let chains =
+        GOOD.iter().chain(&HOSTILE).map(|(file, _)| format!("[chain.{}]\nsteps = [\"{file}\"]\n", action(file)));
+    format!("{LIMITS}quarantine_kills = 0\n{}", chains.collect::<String>())
+}
+
+/// The action that a script decides.
+fn action(file: &str) -> &str {
+    file.trim_end_matches(".js")
+}
+
+fn good_questions() -> Vec<Question> {
+    (0..NODES * GOOD.len())
+        .map(|number| {
+            let (action, pick) = (action(GOOD[number % GOOD.len()].0), format!("n{:02}", number / GOOD.len()));
+            let body = json!({"action": action, "data": {"pick": pick}});
+            Question { body: body.to_string().into(), right: format!("\"node\":\"{pick}\"") }
+        })
+        .collect()
+}
+
+fn hostile_questions() -> Vec<Question> {
+    let ask = |action: &str| Question { body: json!({"action": action}).to_string().into(), right: String::new() };
+    HOSTILE.iter().map(|(file, _)| ask(action(file))).collect()
+}
