@@ -5,23 +5,14 @@ mod support;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use async_nats::{Client, HeaderMap};
+use async_nats::HeaderMap;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use support::eventually;
-use support::nats::Nats;
-use support::serve::{Serve, ask, ask_raw, plain_nodes, report, storm};
+use support::serve::{Serve, ask, ask_raw, site, storm};
 
 const FEWEST: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
 const HANG: (&str, &str) = ("hang.js", "i => { if (i.user.login === 'bad') for (;;) ; return 'n01' }");
-
-async fn site(chains: &str, scripts: &[(&str, &str)], nodes: usize) -> (Nats, Serve, Client) {
-    let nats = Nats::start();
-    let serve = Serve::start(&nats, chains, scripts).await;
-    let client = nats.client().await;
-    report(&client, &plain_nodes(nodes)).await;
-    (nats, serve, client)
-}
 
 fn metric(serve: &Serve, name: &str) -> u64 {
     let text = serve.get("/metrics").1;

@@ -4,23 +4,15 @@ mod support;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use async_nats::{Client, HeaderMap};
+use async_nats::HeaderMap;
 use futures_util::StreamExt;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use support::nats::Nats;
-use support::serve::{Serve, ask, ask_raw, bucket, plain_nodes, report, storm};
+use support::serve::{Serve, ask, ask_raw, bucket, plain_nodes, report, site, storm};
 use support::{PATIENCE, eventually};
 
 const FEWEST: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
-
-async fn site(chains: &str, scripts: &[(&str, &str)], nodes: usize) -> (Nats, Serve, Client) {
-    let nats = Nats::start();
-    let serve = Serve::start(&nats, chains, scripts).await;
-    let client = nats.client().await;
-    report(&client, &plain_nodes(nodes)).await;
-    (nats, serve, client)
-}
 
 #[tokio::test]
 async fn a_placement_counts_at_once_and_a_repeated_id_places_nothing_twice() {

@@ -1,10 +1,11 @@
 //! What happens when a script passes a limit or a worker dies: who is to blame, and what becomes of their question.
 
+use std::sync::Arc;
+
 use crate::chain::{Limited, Subject};
 use crate::model::{Failure, FailureName};
 use crate::worker::guilt::{Sentence, judge};
 use crate::worker::{Ended, Order, Overrun};
-use std::sync::Arc;
 
 use super::flight::Flight;
 use super::task::Front;

@@ -15,6 +15,7 @@ pub mod http;
 mod lane;
 pub mod metrics;
 mod placing;
+mod shown;
 mod spares;
 mod task;
 mod warden;

@@ -10,7 +10,6 @@ use tokio::sync::mpsc;
 
 use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Outgoing};
-use crate::nats::wire;
 use crate::registry::ledger::{Ledger, RequestKey};
 use crate::registry::{Registry, RegistryEvent};
 use crate::worker::desk::Ticket;
@@ -19,7 +18,7 @@ use crate::worker::{Order, Orders, WorkerEvent, unix_ms};
 use super::crew::Crew;
 use super::events::{Event, Links, Setup};
 use super::flight::Told;
-use super::health::{Board, Health};
+use super::health::Board;
 use super::metrics::{DecisionCounter, Metrics};
 use super::warden::Warden;
 
@@ -33,8 +32,6 @@ const BATCH: usize = 512;
 const WORDS_WAITING: usize = 1024;
 /// Births, reloads and stops that may wait.
 const EVENTS_WAITING: usize = 16;
-/// Quarantines that the notes tell of.
-const MAX_CONFINED_SHOWN: usize = 20;
 /// How long a stopping front waits for the answers that it owes.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
@@ -75,18 +72,18 @@ pub struct Front {
     pub(super) chosen: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     pub(super) choices: u64,
     replies: mpsc::Sender<Outgoing>,
-    board: Board,
+    pub(super) board: Board,
     replica: String,
     dice: Pcg64Mcg,
     numbers: u64,
     started: Instant,
     ticks: u64,
-    nodes_known: bool,
-    bus: bool,
-    stopping: Option<Instant>,
-    notes: BTreeMap<&'static str, String>,
+    pub(super) nodes_known: bool,
+    pub(super) bus: bool,
+    pub(super) stopping: Option<Instant>,
+    pub(super) notes: BTreeMap<&'static str, String>,
     /// What the machine does not keep from the workers.
-    lacks: BTreeSet<String>,
+    pub(super) lacks: BTreeSet<String>,
 }
 
 impl Front {
@@ -282,42 +279,6 @@ impl Front {
         }
     }
 
-    /// Writes the front's state where others read it.
-    pub(super) fn show(&mut self) {
-        let mut nodes = BTreeMap::new();
-        for (_, node) in self.cluster.nodes() {
-            *nodes.entry(wire::state(node)).or_default() += 1;
-        }
-        self.metrics.nodes.set(self.cluster.len() as i64);
-        self.metrics.reservations.set(self.ledger.len() as i64);
-        self.metrics.unanswered.set(self.crew.unanswered() as i64);
-        let worker = self.crew.is_ready();
-        let health = Health {
-            ready: worker && self.nodes_known && self.bus && self.stopping.is_none(),
-            worker,
-            bus: self.bus,
-            nodes_known: self.nodes_known,
-            nodes,
-            notes: self.notes(),
-        };
-        self.board.send_if_modified(|shown| {
-            let changed = *shown != health;
-            *shown = health;
-            changed
-        });
-    }
-
-    fn notes(&self) -> Vec<String> {
-        let mut notes: Vec<_> = self.notes.iter().map(|(about, note)| format!("{about}: {note}")).collect();
-        notes.extend(self.lacks.iter().map(|lack| format!("seal: {lack}")));
-        let confined = self.warden.confined().take(MAX_CONFINED_SHOWN);
-        notes.extend(confined.map(|(subject, limited)| match &subject.node {
-            Some(node) => format!("quarantine: {} is not asked about `{node}`: {}", subject.script, limited.message),
-            None => format!("quarantine: {}", limited.message),
-        }));
-        notes
-    }
-
     /// Staffs the lanes, starts whoever is missing, and asks what can be asked.
     fn settle(&mut self, time: bool) {
         if let Some(waiting) = self.crew.take_over() {
@@ -347,15 +308,6 @@ impl Front {
             self.metrics.past_deadline.inc();
             let message = "the deadline passed before the request's turn came";
             self.give_up(flight, &Failure::new(FailureName::Overloaded, message));
-        }
-    }
-
-    /// Says once what the machine does not keep from the workers.
-    fn look_at_seals(&mut self) {
-        for lack in self.crew.lacks() {
-            if self.lacks.insert(lack.clone()) {
-                tracing::warn!("workers are not sealed completely: {lack}");
-            }
         }
     }
 

@@ -164,6 +164,15 @@ impl Drop for Serve {
     }
 }
 
+/// A NATS server, a service on it with the config's `chains`, and a client; the cluster has `nodes` plain nodes.
+pub(crate) async fn site(chains: &str, scripts: &[(&str, &str)], nodes: usize) -> (Nats, Serve, Client) {
+    let nats = Nats::start();
+    let serve = Serve::start(&nats, chains, scripts).await;
+    let client = nats.client().await;
+    report(&client, &plain_nodes(nodes)).await;
+    (nats, serve, client)
+}
+
 /// Puts node documents where agents put them, and waits until the service knows them all.
 pub(crate) async fn report(client: &Client, nodes: &[Value]) {
     let bucket = bucket(client).await;

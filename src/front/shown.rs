@@ -1,0 +1,58 @@
+//! What the front shows of itself: figures, readiness, and notes for a person.
+
+use std::collections::BTreeMap;
+
+use crate::nats::wire;
+
+use super::health::Health;
+use super::task::Front;
+
+/// Quarantines that the notes tell of.
+const MAX_CONFINED_SHOWN: usize = 20;
+
+impl Front {
+    /// Writes the front's state where others read it.
+    pub(super) fn show(&mut self) {
+        let mut nodes = BTreeMap::new();
+        for (_, node) in self.cluster.nodes() {
+            *nodes.entry(wire::state(node)).or_default() += 1;
+        }
+        self.metrics.nodes.set(self.cluster.len() as i64);
+        self.metrics.reservations.set(self.ledger.len() as i64);
+        self.metrics.unanswered.set(self.crew.unanswered() as i64);
+        let worker = self.crew.is_ready();
+        let health = Health {
+            ready: worker && self.nodes_known && self.bus && self.stopping.is_none(),
+            worker,
+            bus: self.bus,
+            nodes_known: self.nodes_known,
+            nodes,
+            notes: self.notes(),
+        };
+        self.board.send_if_modified(|shown| {
+            let changed = *shown != health;
+            *shown = health;
+            changed
+        });
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes: Vec<_> = self.notes.iter().map(|(about, note)| format!("{about}: {note}")).collect();
+        notes.extend(self.lacks.iter().map(|lack| format!("seal: {lack}")));
+        let confined = self.warden.confined().take(MAX_CONFINED_SHOWN);
+        notes.extend(confined.map(|(subject, limited)| match &subject.node {
+            Some(node) => format!("quarantine: {} is not asked about `{node}`: {}", subject.script, limited.message),
+            None => format!("quarantine: {}", limited.message),
+        }));
+        notes
+    }
+
+    /// Says once what the machine does not keep from the workers.
+    pub(super) fn look_at_seals(&mut self) {
+        for lack in self.crew.lacks() {
+            if self.lacks.insert(lack.clone()) {
+                tracing::warn!("workers are not sealed completely: {lack}");
+            }
+        }
+    }
+}
