@@ -10,6 +10,9 @@ use crate::nats::wire::{self, Placed};
 use crate::registry::ledger::RequestKey;
 use crate::worker::Question;
 
+/// What a reply usually takes.
+const USUAL_BODY_BYTES: usize = 384;
+
 /// A question under way, with those who wait for its answer.
 #[derive(Debug)]
 pub(super) struct Flight {
@@ -71,6 +74,8 @@ impl Told {
             expires_in_ms: self.reserved.then_some(expires_in_ms),
         };
         // Strings, numbers and JSON values can always be written.
-        serde_json::to_vec(&placed).unwrap_or_default().into()
+        let mut body = Vec::with_capacity(USUAL_BODY_BYTES);
+        drop(serde_json::to_writer(&mut body, &placed));
+        body.into()
     }
 }

@@ -12,6 +12,7 @@ use super::node::{Marks, Node};
 use super::report::Report;
 use super::reservation::Reservation;
 use super::session::Session;
+use super::shared;
 
 /// Where a node lies in a [`Cluster`]; stays the same as long as the node is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +50,7 @@ pub enum Change {
     /// A session was placed, perhaps only tentatively.
     Reserve(Reservation),
     /// A reservation is over: reported, confirmed elsewhere, released, expired, or refused.
-    Release(Arc<str>),
+    Release(#[serde(deserialize_with = "shared::string")] Arc<str>),
 }
 
 /// The nodes of a cluster with their marks and reservations.

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::diagnosis::Diagnosis;
 use super::failure::Failure;
+use super::shared;
 
 /// How a decision ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// With this node.
-    Placed(Arc<str>),
+    Placed(#[serde(deserialize_with = "shared::string")] Arc<str>),
     /// Without one.
     Failed(Failure),
 }
@@ -20,6 +21,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     /// The chain's action.
+    #[serde(deserialize_with = "shared::string")]
     pub chain: Arc<str>,
     /// The cluster's generation that the last step saw.
     pub generation: u64,

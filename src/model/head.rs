@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json::{self, JsonLimits};
 use super::request::{DEFAULT_ACTION, MAX_NAME_BYTES, Request, RequestError};
+use super::shared;
 
 /// What a request is routed and recognised by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,10 +22,13 @@ pub struct Head {
     /// The requester's own id of this question.
     pub id: Option<Arc<str>>,
     /// What the question is for.
+    #[serde(deserialize_with = "shared::string")]
     pub action: Arc<str>,
     /// The login of the user; empty where the request has none.
+    #[serde(deserialize_with = "shared::string")]
     pub login: Arc<str>,
     /// The name of the session to start; empty where the request has none.
+    #[serde(deserialize_with = "shared::string")]
     pub session_name: Arc<str>,
 }
 

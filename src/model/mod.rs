@@ -13,6 +13,7 @@ pub mod report;
 pub mod request;
 pub mod reservation;
 pub mod session;
+pub mod shared;
 pub mod verdict;
 
 pub use cluster::{Arrangement, Change, Cluster, SlotIndex};

@@ -8,16 +8,22 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::shared;
+
 /// A place held on a node for a session that is being started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     /// Its id, unique among all replicas; the decision that made it has the same.
+    #[serde(deserialize_with = "shared::string")]
     pub id: Arc<str>,
     /// The node that it counts on.
+    #[serde(deserialize_with = "shared::string")]
     pub node: Arc<str>,
     /// The login of the user whom the session is for; may be empty.
+    #[serde(deserialize_with = "shared::string")]
     pub user: Arc<str>,
     /// The name of the session, where the request gave one; may be empty.
+    #[serde(deserialize_with = "shared::string")]
     pub name: Arc<str>,
 }
 

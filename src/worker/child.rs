@@ -171,11 +171,10 @@ impl Clerk {
             steps.retain(|step| !step.log.is_empty());
         }
         let mut outbox = lock(&self.outbox);
-        outbox.replies.push(Reply { ticket: question.ticket, decision });
-        if outbox.replies.len() >= BATCH || start.elapsed() >= SLOW {
-            outbox.flush()?;
+        match outbox.add(&Word::Reply(Reply { ticket: question.ticket, decision })) {
+            waiting if waiting >= BATCH || start.elapsed() >= SLOW => outbox.flush(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn decide(&mut self, question: &Question) -> Decision {

@@ -12,10 +12,15 @@ pub const MAX_FRAME_BYTES: usize = 64 << 20;
 /// The length that stands before a frame's body.
 pub const HEADER_BYTES: usize = 4;
 
+/// Memory that a frame begins with: growing from nothing costs more than it saves.
+const USUAL_BYTES: usize = 4 << 10;
+
 /// A frame without a body yet: values are written behind what is there, then it is [closed](close).
 #[must_use]
 pub fn open() -> Vec<u8> {
-    vec![0; HEADER_BYTES]
+    let mut frame = Vec::with_capacity(USUAL_BYTES);
+    frame.resize(HEADER_BYTES, 0);
+    frame
 }
 
 /// Writes the length of its body into the header of `frame`. A body that is too large is refused by its reader.
@@ -74,22 +79,19 @@ pub fn read<T: DeserializeOwned>(stream: &mut impl Read) -> io::Result<Option<T>
     postcard::from_bytes(&body).map(Some).map_err(invalid)
 }
 
-/// Reads one frame of one value; absent at the end of the stream. `body` is memory that is used again.
+/// As [`read_frame`], without keeping a thread waiting.
 ///
 /// # Errors
-/// As [`read`].
-pub async fn read_async<T: DeserializeOwned>(
-    stream: &mut (impl AsyncRead + Unpin),
-    body: &mut Vec<u8>,
-) -> io::Result<Option<T>> {
+/// As [`read_frame`].
+pub async fn read_frame_async(stream: &mut (impl AsyncRead + Unpin), body: &mut Vec<u8>) -> io::Result<bool> {
     let mut header = [0; HEADER_BYTES];
     match stream.read_exact(&mut header).await {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
         other => other?,
     };
     body.resize(length(header)?, 0);
     stream.read_exact(body).await?;
-    postcard::from_bytes(body).map(Some).map_err(invalid)
+    Ok(true)
 }
 
 /// The values that a frame's body holds one after the other; the last one is an error where the bytes are none.

@@ -8,6 +8,9 @@ use super::protocol::Order;
 /// A frame that has so many bytes takes no further order; with the largest order on top it is still no frame too large.
 const FRAME_BYTES: usize = 256 << 10;
 
+/// What an order usually takes.
+const USUAL_BYTES: usize = 256;
+
 /// One order, encoded once for all workers that get it.
 #[derive(Clone, Debug)]
 pub struct Encoded(Vec<u8>);
@@ -17,7 +20,7 @@ impl Encoded {
     #[must_use]
     pub fn new(order: &Order) -> Self {
         // As in `Orders::push`, this cannot fail.
-        Self(postcard::to_stdvec(order).unwrap_or_default())
+        Self(postcard::to_extend(order, Vec::with_capacity(USUAL_BYTES)).unwrap_or_default())
     }
 }
 

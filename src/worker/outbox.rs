@@ -4,7 +4,7 @@
 //! allocation or of a panic, deep inside an engine, and `exit` runs the destructors of the thread that calls it: they
 //! would take the engine's heap apart in whatever state it is in, which takes its time where it does not crash.
 
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::frame;
-use super::protocol::{Overrun, Reply, Word};
+use super::protocol::{Overrun, Word};
 
 /// The exit code of a worker that named a culprit.
 const CULPRIT: i32 = 70;
@@ -22,7 +22,9 @@ const STACK_BYTES: usize = 64 << 10;
 /// Replies on their way out, shared by all who may have the last word.
 pub(super) struct Outbox {
     socket: UnixStream,
-    pub(super) replies: Vec<Reply>,
+    /// Words that wait for company, in a frame whose memory is used again.
+    frame: Vec<u8>,
+    waiting: usize,
     done: Arc<AtomicBool>,
     end: Thread,
 }
@@ -40,25 +42,39 @@ impl Outbox {
         };
         let end: thread::JoinHandle<()> =
             thread::Builder::new().name("end".to_owned()).stack_size(STACK_BYTES).spawn(end)?;
-        Ok(Self { socket, replies: Vec::new(), done, end: end.thread().clone() })
+        Ok(Self { socket, frame: frame::open(), waiting: 0, done, end: end.thread().clone() })
     }
 
-    pub(super) fn say(&mut self, word: &Word) -> io::Result<()> {
-        frame::write(&mut self.socket, word)
+    /// Says `word` as soon as others are said too; returns how many wait.
+    pub(super) fn add(&mut self, word: &Word) -> usize {
+        // Only sequences of unknown length cannot be encoded, and a word has none.
+        let frame = postcard::to_extend(word, std::mem::take(&mut self.frame));
+        self.frame = frame.unwrap_or_else(|_never| frame::open());
+        self.waiting += 1;
+        self.waiting
     }
 
+    /// Says what waits.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        if self.replies.is_empty() {
+        if self.waiting == 0 {
             return Ok(());
         }
-        let replies = std::mem::take(&mut self.replies);
-        self.say(&Word::Replies(replies))
+        frame::close(&mut self.frame);
+        let said = self.socket.write_all(&self.frame);
+        self.frame.truncate(frame::HEADER_BYTES);
+        self.waiting = 0;
+        said
+    }
+
+    /// Says `word` now, after what waits.
+    pub(super) fn say(&mut self, word: &Word) -> io::Result<()> {
+        self.add(word);
+        self.flush()
     }
 
     /// Sends what is finished, then the culprit, and ends the process: what it holds is not to be trusted any more.
     /// Nobody else has a word after that, because the caller goes on holding the outbox.
     pub(super) fn leave(&mut self, overrun: Overrun) -> ! {
-        drop(self.flush());
         drop(self.say(&Word::Overrun(overrun)));
         self.done.store(true, Ordering::Release);
         self.end.unpark();

@@ -212,14 +212,17 @@ enum First {
 /// Waits for the ready word.
 async fn ready(words: &mut Words) -> Result<First, BirthError> {
     let (mut loading, mut body) = (None, Vec::new());
-    loop {
-        match frame::read_async::<Word>(words, &mut body).await? {
-            Some(Word::Loading(step)) => loading = Some(step),
-            Some(Word::Ready(lacks)) => return Ok(First::Ready(lacks)),
-            Some(Word::Refused(problems)) => return Err(BirthError::Refused(problems)),
-            Some(Word::Running(_) | Word::Replies(_) | Word::Overrun(_)) | None => return Ok(First::Died(loading)),
+    while frame::read_frame_async(words, &mut body).await? {
+        for word in frame::values::<Word>(&body) {
+            match word? {
+                Word::Loading(step) => loading = Some(step),
+                Word::Ready(lacks) => return Ok(First::Ready(lacks)),
+                Word::Refused(problems) => return Err(BirthError::Refused(problems)),
+                Word::Running(_) | Word::Reply(_) | Word::Overrun(_) => return Ok(First::Died(loading)),
+            }
         }
     }
+    Ok(First::Died(loading))
 }
 
 async fn write(mut orders: OwnedWriteHalf, mut waiting: mpsc::Receiver<Vec<u8>>) {
@@ -241,27 +244,43 @@ async fn supervise(
 ) {
     let mut body = Vec::new();
     loop {
-        let word = tokio::select! {
-            word = frame::read_async::<Word>(&mut words, &mut body) => word,
+        let read = tokio::select! {
+            read = frame::read_frame_async(&mut words, &mut body) => read,
             () = leash.asked() => {
                 drop(process.start_kill());
                 break;
             }
         };
-        let event = match word {
-            Ok(Some(Word::Running(running))) => WorkerEvent::Running(running),
-            Ok(Some(Word::Replies(replies))) => WorkerEvent::Replies(replies),
-            Ok(Some(Word::Overrun(overrun))) => WorkerEvent::Overrun(overrun),
-            Ok(Some(Word::Loading(_) | Word::Ready(_) | Word::Refused(_))) => continue,
-            Ok(None) | Err(_) => break,
-        };
-        if events.send((number, event)).await.is_err() {
+        if !matches!(read, Ok(true)) || !tell(&body, number, &events).await {
             break;
         }
     }
     let how = end(&mut process).await;
     // Where nobody listens any more, nobody needs to know.
     drop(events.send((number, WorkerEvent::Exited(how))).await);
+}
+
+/// Passes on the words of one frame, replies together; whether there is somebody to pass them on to.
+async fn tell(body: &[u8], number: u64, events: &mpsc::Sender<(u64, WorkerEvent)>) -> bool {
+    let mut replies = Vec::new();
+    for word in frame::values::<Word>(body) {
+        let event = match word {
+            Ok(Word::Reply(reply)) => {
+                replies.push(reply);
+                continue;
+            }
+            Ok(Word::Running(running)) => WorkerEvent::Running(running),
+            Ok(Word::Overrun(overrun)) => WorkerEvent::Overrun(overrun),
+            Ok(Word::Loading(_) | Word::Ready(_) | Word::Refused(_)) => continue,
+            Err(_nonsense) => return false,
+        };
+        // What it decided before counts before what it says of itself.
+        let before = WorkerEvent::Replies(std::mem::take(&mut replies));
+        if events.send((number, before)).await.is_err() || events.send((number, event)).await.is_err() {
+            return false;
+        }
+    }
+    replies.is_empty() || events.send((number, WorkerEvent::Replies(replies))).await.is_ok()
 }
 
 /// Makes sure that the process has ended, and says how.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::{ChainSet, ChainSpec, Limited, Purpose, Subject};
-use crate::model::{Arrangement, Change, Decision, Head, LimitKind, Position};
+use crate::model::{Arrangement, Change, Decision, Head, LimitKind, Position, shared};
 
 /// All that a worker is born with. A change of any of it is a change of worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,12 +84,15 @@ pub struct Question {
     /// The front's number of it; answers name it.
     pub ticket: u64,
     /// The decision's id.
+    #[serde(deserialize_with = "shared::string")]
     pub decision: Arc<str>,
     /// What the request is routed by; its action names the chain.
     pub head: Head,
     /// The request as JSON text, which was checked when its head was read.
+    #[serde(deserialize_with = "shared::string")]
     pub request: Arc<str>,
     /// `local.serverId` where the request has none.
+    #[serde(deserialize_with = "shared::string")]
     pub server_id: Arc<str>,
     /// What it is decided for.
     pub purpose: Purpose,
@@ -133,8 +136,8 @@ pub enum Word {
     Refused(Vec<CompileProblem>),
     /// It is about to run this, for a question that is narrated.
     Running(Running),
-    /// Decisions.
-    Replies(Vec<Reply>),
+    /// A decision.
+    Reply(Reply),
     /// A script passed a limit; the worker exits after this word.
     Overrun(Overrun),
 }
