@@ -23,6 +23,14 @@ pub fn open() -> Vec<u8> {
     frame
 }
 
+/// A frame that was written, without a body again.
+#[must_use]
+pub fn reopen(mut frame: Vec<u8>) -> Vec<u8> {
+    frame.clear();
+    frame.resize(HEADER_BYTES, 0);
+    frame
+}
+
 /// Writes the length of its body into the header of `frame`. A body that is too large is refused by its reader.
 pub fn close(frame: &mut [u8]) {
     let length = u32::try_from(frame.len().saturating_sub(HEADER_BYTES)).unwrap_or(u32::MAX);

@@ -6,7 +6,10 @@ use super::frame;
 use super::protocol::Order;
 
 /// A frame that has so many bytes takes no further order; with the largest order on top it is still no frame too large.
-const FRAME_BYTES: usize = 256 << 10;
+const FRAME_BYTES: usize = 64 << 10;
+/// Frames whose memory is kept to be used again, and how large they may be for that.
+const SPENT_FRAMES: usize = 16;
+const SPENT_BYTES: usize = 4 * FRAME_BYTES;
 
 /// What an order usually takes.
 const USUAL_BYTES: usize = 256;
@@ -29,6 +32,8 @@ impl Encoded {
 pub struct Orders {
     frames: VecDeque<Vec<u8>>,
     bytes: usize,
+    /// Frames that were written: fresh memory for each would cost more than what is in it.
+    spent: Vec<Vec<u8>>,
 }
 
 impl Orders {
@@ -60,6 +65,13 @@ impl Orders {
         Some(frame)
     }
 
+    /// Takes back a frame that was written.
+    pub fn recycle(&mut self, frame: Vec<u8>) {
+        if self.spent.len() < SPENT_FRAMES && frame.capacity() <= SPENT_BYTES {
+            self.spent.push(frame);
+        }
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -79,7 +91,9 @@ impl Orders {
 
     /// Lets `write` add to the last frame, or to a new one where that is full.
     fn extend(&mut self, write: impl FnOnce(Vec<u8>) -> Vec<u8>) {
-        let last = self.frames.pop_back_if(|frame| frame.len() < FRAME_BYTES).unwrap_or_else(frame::open);
+        let last = self.frames.pop_back_if(|frame| frame.len() < FRAME_BYTES);
+        let spent = || self.spent.pop().map(frame::reopen);
+        let last = last.or_else(spent).unwrap_or_else(frame::open);
         let before = last.len();
         let last = write(last);
         self.bytes += last.len().saturating_sub(before);
@@ -123,6 +137,18 @@ mod tests {
         assert_eq!(orders.bytes(), 3 * Encoded::new(&removal("a")).0.len());
         let ids: Vec<_> = read(orders).into_iter().flat_map(|(_, ids)| ids).collect();
         assert_eq!(ids, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_frame_that_was_written_is_used_again_empty() {
+        let mut orders = Orders::default();
+        orders.push(&removal("a"));
+        let frame = orders.pop().unwrap();
+        let memory = frame.as_ptr();
+        orders.recycle(frame);
+        orders.push(&removal("b"));
+        assert_eq!(orders.frames[0].as_ptr(), memory);
+        assert_eq!(read(orders).into_iter().flat_map(|(_, ids)| ids).collect::<Vec<_>>(), ["b"]);
     }
 
     #[test]

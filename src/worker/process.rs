@@ -22,6 +22,8 @@ use super::{child, frame};
 
 /// Frames that may wait for the worker to read them.
 const FRAMES_WAITING: usize = 64;
+/// Replies that usually come in a frame.
+const USUAL_REPLIES: usize = 16;
 /// What is read from a worker's socket at once.
 const SOCKET_BYTES: usize = 64 << 10;
 /// How long a worker may take from its start until it is ready.
@@ -92,6 +94,8 @@ impl fmt::Display for Ended {
 #[derive(Debug)]
 pub struct Worker {
     frames: mpsc::Sender<Vec<u8>>,
+    /// Frames that were written, to be used again.
+    spent: mpsc::Receiver<Vec<u8>>,
     leash: Arc<Leash>,
     pid: u32,
     lacks: Vec<String>,
@@ -142,9 +146,10 @@ impl Worker {
             Err(_late) => return Err(BirthError::Died(None, "hung".to_owned())),
         };
         let (frames, waiting) = mpsc::channel(FRAMES_WAITING);
-        tokio::spawn(write(orders, waiting));
+        let (written, spent) = mpsc::channel(FRAMES_WAITING);
+        tokio::spawn(write(orders, waiting, written));
         let supervisor = tokio::spawn(supervise(process, words, Arc::clone(&leash), number, events));
-        Ok(Self { frames, leash, pid, lacks, supervisor })
+        Ok(Self { frames, spent, leash, pid, lacks, supervisor })
     }
 
     /// Sends `orders` in order, waiting for room: for a new worker's snapshot, which nothing else waits behind.
@@ -160,7 +165,10 @@ impl Worker {
 
     /// Sends as many of `orders` as there is room for, in order, and takes those out; never waits, because whoever
     /// holds a worker must go on reading its replies.
-    pub fn send_some(&self, orders: &mut Orders) {
+    pub fn send_some(&mut self, orders: &mut Orders) {
+        while let Ok(frame) = self.spent.try_recv() {
+            orders.recycle(frame);
+        }
         while !orders.is_empty() {
             let Ok(room) = self.frames.try_reserve() else { return };
             if let Some(frame) = orders.pop() {
@@ -225,12 +233,14 @@ async fn ready(words: &mut Words) -> Result<First, BirthError> {
     Ok(First::Died(loading))
 }
 
-async fn write(mut orders: OwnedWriteHalf, mut waiting: mpsc::Receiver<Vec<u8>>) {
-    while let Some(batch) = waiting.recv().await {
-        if orders.write_all(&batch).await.is_err() {
+async fn write(mut orders: OwnedWriteHalf, mut waiting: mpsc::Receiver<Vec<u8>>, written: mpsc::Sender<Vec<u8>>) {
+    while let Some(frame) = waiting.recv().await {
+        if orders.write_all(&frame).await.is_err() {
             // The worker is gone; the reading side tells.
             return;
         }
+        // Where nobody takes it back, its memory is freed.
+        drop(written.try_send(frame));
     }
     drop(orders.shutdown().await);
 }
@@ -262,7 +272,7 @@ async fn supervise(
 
 /// Passes on the words of one frame, replies together; whether there is somebody to pass them on to.
 async fn tell(body: &[u8], number: u64, events: &mpsc::Sender<(u64, WorkerEvent)>) -> bool {
-    let mut replies = Vec::new();
+    let mut replies = Vec::with_capacity(USUAL_REPLIES);
     for word in frame::values::<Word>(body) {
         let event = match word {
             Ok(Word::Reply(reply)) => {
