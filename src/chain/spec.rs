@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::FailureName;
-use crate::model::request::DEFAULT_ACTION;
+use crate::model::head::DEFAULT_ACTION;
 use crate::script::ScriptLimits;
 
 /// Every chain of a service, with what their scripts are run under: all that an evaluator is made from.

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::chain::{ChainSet, ChainSpec, Purpose};
 use crate::config::{self, Loading, Needs};
+use crate::model::head::DEFAULT_ACTION;
 use crate::model::json::JsonLimits;
-use crate::model::request::DEFAULT_ACTION;
 use crate::model::{Arrangement, Outcome, Request, json as untrusted};
 use crate::nats::wire;
 use crate::script::ScriptLimits;

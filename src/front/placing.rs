@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::chain::eligibility::reason_against;
 use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
 use crate::model::diagnosis::LogLevel;
-use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Outcome, Reservation};
+use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Outcome, Request, Reservation};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
@@ -50,7 +50,7 @@ impl Front {
         let payload: &[u8] = if incoming.payload.trim_ascii().is_empty() { b"{}" } else { &incoming.payload };
         let text = std::str::from_utf8(payload).map_err(|error| bad(format!("the request is not UTF-8: {error}")))?;
         let (mut head, about) =
-            Head::read(payload, setup.birth.limits.request_bytes).map_err(|error| bad(error.to_string()))?;
+            Request::read_head(payload, setup.birth.limits.request_bytes).map_err(|error| bad(error.to_string()))?;
         let Some(chain) = setup.birth.set.get(&head.action) else {
             let known: Vec<_> = setup.birth.set.chains.iter().map(|chain| &*chain.action).collect();
             let message =

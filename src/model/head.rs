@@ -13,8 +13,12 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::json::{self, JsonLimits};
-use super::request::{DEFAULT_ACTION, MAX_NAME_BYTES, Request, RequestError};
 use super::shared;
+
+/// The action of a request that names none.
+pub const DEFAULT_ACTION: &str = "session/start";
+/// The longest `id` and `action` in bytes.
+pub const MAX_NAME_BYTES: usize = 256;
 
 /// What a request is routed and recognised by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,23 +36,11 @@ pub struct Head {
     pub session_name: Arc<str>,
 }
 
-impl Head {
-    /// Reads the head of `text` of at most `max_bytes`, and makes sure that the whole would be accepted too. Returns the
-    /// node that it asks about beside it.
-    ///
-    /// # Errors
-    /// As [`Request::parse`].
-    pub fn read(text: &[u8], max_bytes: usize) -> Result<(Self, Option<Arc<str>>), RequestError> {
-        let outline = json::parse_as::<Object<Outline<'_>>>(text, JsonLimits::bytes(max_bytes));
-        match outline.ok().and_then(|outline| outline.0.head()) {
-            Some(read) => Ok(read),
-            // Something is unusual: an error, which the full reading words better, or a field twice.
-            None => Request::parse(text, max_bytes, "").map(|request| {
-                let node = json::text(request.fields(), "node").map(Arc::from);
-                (request.head().clone(), node)
-            }),
-        }
-    }
+/// The head of `text`, with the node that it asks about beside it; absent where anything in it is unusual, which only a
+/// reading of the whole can judge: an error, a field twice, a name too long.
+pub(super) fn outline(text: &[u8], max_bytes: usize) -> Option<(Head, Option<Arc<str>>)> {
+    let outline = json::parse_as::<Object<Outline<'_>>>(text, JsonLimits::bytes(max_bytes));
+    outline.ok().and_then(|outline| outline.0.head())
 }
 
 /// A request's fields as far as their types matter.
@@ -144,59 +136,5 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
             }
         }
         deserializer.deserialize_map(Fields(PhantomData))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Whatever stands in a request, its head is that of the whole, and it is refused where the whole is.
-    #[test]
-    fn the_head_is_that_of_the_whole() {
-        let people = [
-            "null",
-            "{}",
-            "[]",
-            "7",
-            r#"{"login":"ann"}"#,
-            r#"{"login":"","username":"bob"}"#,
-            r#"{"login":7,"sub":"s"}"#,
-        ];
-        let starts = ["null", "{}", r#"["x"]"#, r#"{"name":"xterm"}"#, r#"{"name":["x"]}"#];
-        let mut texts: Vec<String> = Vec::new();
-        for user in people {
-            for me in people {
-                texts.push(format!(r#"{{"user":{user},"params":{{"me":{me}}}}}"#));
-            }
-            texts.push(format!(r#"{{"params":{{"me":{user}}}}}"#));
-        }
-        for data in starts {
-            for start in starts {
-                texts.push(format!(r#"{{"data":{data},"params":{{"start":{start}}}}}"#));
-            }
-        }
-        for field in
-            ["id", "action", "node", "user", "params", "data", "local", "userGroups", "isManager", "isAdmin", "x"]
-        {
-            let long = format!("\"{}\"", "x".repeat(300));
-            for value in ["null", "1", "true", "[]", "{}", "\"\"", "\"a\\n\"", "[[1],{}]", &long] {
-                texts.push(format!(r#"{{"{field}":{value}}}"#));
-                texts.push(format!(r#"{{"{field}":{value},"{field}":{value}}}"#));
-            }
-        }
-        texts.extend(["", "[]", "7", "{", "{}", "{\"a\":}", "nul"].map(str::to_owned));
-        for text in texts {
-            let whole = Request::parse(text.as_bytes(), 1000, "").map(|request| request.head().clone());
-            let head = Head::read(text.as_bytes(), 1000).map(|(head, _)| head);
-            assert_eq!(head.map_err(|error| error.to_string()), whole.map_err(|error| error.to_string()), "{text}");
-        }
-    }
-
-    #[test]
-    fn the_node_that_is_asked_about_stands_beside_it() {
-        let node = |text: &str| Head::read(text.as_bytes(), 1000).unwrap().1;
-        assert_eq!(node(r#"{"node":"n1"}"#).as_deref(), Some("n1"));
-        assert_eq!((node(r#"{"node":""}"#), node("{}")), (None, None));
     }
 }

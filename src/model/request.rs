@@ -7,13 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 
-use super::head::Head;
+use super::head::{self, DEFAULT_ACTION, Head, MAX_NAME_BYTES};
 use super::json::{self, JsonError, JsonLimits};
-
-/// The action of a request that names none.
-pub const DEFAULT_ACTION: &str = "session/start";
-/// The longest `id` and `action` in bytes.
-pub const MAX_NAME_BYTES: usize = 256;
 
 /// Why a request was refused.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +65,21 @@ impl Request {
             return Self::from_value(json!({}), server_id);
         }
         Self::from_value(json::parse(text, JsonLimits::bytes(max_bytes))?, server_id)
+    }
+
+    /// Reads the head of `text` of at most `max_bytes`, and makes sure that the whole would be accepted too. Returns the
+    /// node that it asks about beside it.
+    ///
+    /// # Errors
+    /// As [`Request::parse`].
+    pub fn read_head(text: &[u8], max_bytes: usize) -> Result<(Head, Option<Arc<str>>), RequestError> {
+        match head::outline(text, max_bytes) {
+            Some(read) => Ok(read),
+            None => Self::parse(text, max_bytes, "").map(|request| {
+                let node = json::text(request.fields(), "node").map(Arc::from);
+                (request.head, node)
+            }),
+        }
     }
 
     /// A request whose `head` was read before, when `text` was checked; the rest is read when somebody asks for it.
@@ -278,5 +288,54 @@ mod tests {
             assert!(message.contains(words), "{message}");
         }
         assert!(Request::parse(b"  ", 10, "").is_ok());
+    }
+
+    /// Whatever stands in a request, its head is that of the whole, and it is refused where the whole is.
+    #[test]
+    fn the_head_is_that_of_the_whole() {
+        let people = [
+            "null",
+            "{}",
+            "[]",
+            "7",
+            r#"{"login":"ann"}"#,
+            r#"{"login":"","username":"bob"}"#,
+            r#"{"login":7,"sub":"s"}"#,
+        ];
+        let starts = ["null", "{}", r#"["x"]"#, r#"{"name":"xterm"}"#, r#"{"name":["x"]}"#];
+        let mut texts: Vec<String> = Vec::new();
+        for user in people {
+            for me in people {
+                texts.push(format!(r#"{{"user":{user},"params":{{"me":{me}}}}}"#));
+            }
+            texts.push(format!(r#"{{"params":{{"me":{user}}}}}"#));
+        }
+        for data in starts {
+            for start in starts {
+                texts.push(format!(r#"{{"data":{data},"params":{{"start":{start}}}}}"#));
+            }
+        }
+        for field in
+            ["id", "action", "node", "user", "params", "data", "local", "userGroups", "isManager", "isAdmin", "x"]
+        {
+            let long = format!("\"{}\"", "x".repeat(300));
+            for value in ["null", "1", "true", "[]", "{}", "\"\"", "\"a\\n\"", "[[1],{}]", &long] {
+                texts.push(format!(r#"{{"{field}":{value}}}"#));
+                texts.push(format!(r#"{{"{field}":{value},"{field}":{value}}}"#));
+            }
+        }
+        texts.extend(["", "[]", "7", "{", "{}", "{\"a\":}", "nul"].map(str::to_owned));
+        for text in texts {
+            let whole = Request::parse(text.as_bytes(), 1000, "").map(|request| request.head().clone());
+            let head = Request::read_head(text.as_bytes(), 1000).map(|(head, _)| head);
+            assert_eq!(head.map_err(|error| error.to_string()), whole.map_err(|error| error.to_string()), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_node_that_is_asked_about_stands_beside_it() {
+        let node = |text: &str| Request::read_head(text.as_bytes(), 1000).unwrap().1;
+        assert_eq!(node(r#"{"node":"n1"}"#).as_deref(), Some("n1"));
+        assert_eq!((node(r#"{"node":""}"#), node("{}")), (None, None));
     }
 }

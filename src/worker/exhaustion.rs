@@ -11,7 +11,6 @@ use crate::allocator;
 use crate::chain::ChainSet;
 use crate::model::LimitKind;
 
-use super::guard::running;
 use super::outbox::Outbox;
 use super::protocol::{Overrun, Running};
 use super::sandbox;
@@ -37,7 +36,7 @@ pub(super) fn name_the_step(watch: Arc<Watch>, outbox: Arc<Mutex<Outbox>>, set: 
         };
         // Where it is refused, the words may still fit into what the allocator has.
         drop(sandbox::bound_more_memory(RESERVE_BYTES));
-        outbox.leave(overrun(running(&set, current), allowed_bytes));
+        outbox.leave(overrun(current.named(&set), allowed_bytes));
     });
 }
 

@@ -24,7 +24,7 @@ impl Narrator {
         if self.aloud.load(Ordering::Relaxed)
             && let Some(current) = self.watched.0.current()
         {
-            let running = running(&self.set, current);
+            let running = current.named(&self.set);
             // Where nobody reads any more, nobody asks for the name either.
             drop(lock(&self.outbox).say(&Word::Running(running)));
         }
@@ -41,13 +41,6 @@ impl Witness for Narrator {
         self.watched.node(node, pure);
         self.say();
     }
-}
-
-/// What runs, with its step's name.
-pub(super) fn running(set: &ChainSet, current: Current) -> Running {
-    let step = set.get(&current.action).and_then(|chain| chain.steps.get(current.step));
-    let step = step.map(|step| Arc::clone(&step.name));
-    Running { ticket: current.ticket, step, node: current.node, pure: current.pure }
 }
 
 /// Sets the watchdog, and lets a panic in an engine and want of memory name their script before the process ends.
@@ -72,7 +65,7 @@ pub(super) fn start(
         move |current: Current, words: String| {
             let message = format!("the script crashed its engine: {words}");
             watch.end();
-            lock(&outbox).leave(Overrun { running: running(&set, current), kind: LimitKind::Crash, message });
+            lock(&outbox).leave(Overrun { running: current.named(&set), kind: LimitKind::Crash, message });
         }
     };
     let quiet = Arc::clone(watch);
@@ -85,7 +78,7 @@ pub(super) fn start(
     exhaustion::name_the_step(Arc::clone(watch), Arc::clone(outbox), Arc::clone(&set), limits.memory_bytes);
     let outbox = Arc::clone(outbox);
     watchdog::start(Arc::clone(watch), allow, move |current, passed, allowed_us| {
-        lock(&outbox).leave(overrun(running(&set, current), passed, allowed_us));
+        lock(&outbox).leave(overrun(current.named(&set), passed, allowed_us));
     })?;
     Ok(())
 }

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::chain::Witness;
+use crate::chain::{ChainSet, Witness};
+
+use super::protocol::Running;
 
 /// How often the watchdog looks while something runs.
 const PERIOD: Duration = Duration::from_millis(2);
@@ -43,6 +45,16 @@ pub struct Current {
     pub node: Option<Arc<str>>,
     /// Whether that answer hangs on the node's document alone.
     pub pure: bool,
+}
+
+impl Current {
+    /// The same with the step's name, which `set` has.
+    #[must_use]
+    pub fn named(self, set: &ChainSet) -> Running {
+        let step = set.get(&self.action).and_then(|chain| chain.steps.get(self.step));
+        let step = step.map(|step| Arc::clone(&step.name));
+        Running { ticket: self.ticket, step, node: self.node, pure: self.pure }
+    }
 }
 
 impl Watch {
