@@ -126,6 +126,7 @@ pub enum Order {
 }
 
 /// What a worker sends.
+#[expect(clippy::large_enum_variant, reason = "nearly every word is a reply, which a box would make dearer")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Word {
     /// It is about to compile this step.
