@@ -1,8 +1,8 @@
 //! A service under good requests and scripts that end their workers, for as long as `--minutes` says: nothing may pile up.
 //!
-//! `make soak MINUTES=10` runs it. Looked at every few seconds: the front's descriptors, its processes, its memory.
-//! Compared are the first minute after the warm-up and the last one, and of each the least number of descriptors and
-//! processes: a worker that is being born has some more for a moment, but what leaks is there all the time.
+//! `make soak MINUTES=10` runs it. Looked at every few seconds, when nothing is being born or buried: the front's
+//! descriptors, its processes, its memory. Compared are the least of the first minute after the warm-up and of the last
+//! one: what leaks is there all the time.
 
 #[path = "support/mod.rs"]
 mod load;
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use load::{Aside, Load, Question};
 use serde_json::json;
+use support::eventually;
 use support::nats::Nats;
 use support::serve::{Serve, plain_nodes, report};
 
@@ -34,16 +35,22 @@ const WARM_UP_SHARE: u32 = 6;
 /// figures have a series for each kind of answer.
 const GROWTH_KB: u64 = 16 * 1024;
 
+/// Between two looks that must be equal for the front to be at rest.
+const REST: Duration = Duration::from_millis(100);
+/// A worker for each chain, and the spare.
+const PROCESSES: u64 = (GOOD.len() + HOSTILE.len()) as u64 + 1;
+
 const LIMITS: &str = "[service]\nliveness_s = 86400\n[limits]\nscript_ms = 100\nworker_memory_mb = 128\n";
 const GOOD: [(&str, &str); 2] = [
     ("list.js", "function(input) { return input.nodes.filter(node => node.id === input.data.pick)[0].id }"),
     ("score.js", "function score(node, request) { return node.id === request.data.pick ? 1 : 0 }"),
 ];
 /// One for each way to end a worker.
-const HOSTILE: [(&str, &str); 4] = [
+const HOSTILE: [(&str, &str); 5] = [
     ("hang.js", "function(input) { while (true) ; }"),
     ("memory.js", "function(input) { var s = 'x'; while (true) s += s }"),
     ("stack.js", "function(input) { var f = () => 1; for (var i = 0; i < 20000; i++) f = f.bind(null); return f() }"),
+    ("crash.js", "function(input) { var a = []; for (var i = 0; i < 1e5; i++) a = [a]; return String(a) }"),
     ("buffers.js", "function(input) { var all = []; while (true) all.push(new Uint8Array(1 << 22).fill(1)) }"),
 ];
 
@@ -76,6 +83,19 @@ struct Look {
 }
 
 impl Look {
+    /// When nothing is being born or buried: a worker takes some descriptors, one after the other.
+    async fn at_rest(serve: &Serve, start: Instant) -> Self {
+        let mut last = Self::at(serve, start.elapsed());
+        eventually("the service comes to rest", async || {
+            tokio::time::sleep(REST).await;
+            let look = Self::at(serve, start.elapsed());
+            let rests = (look.descriptors, look.processes) == (last.descriptors, last.processes);
+            last = look;
+            (rests && look.processes == PROCESSES).then_some(look)
+        })
+        .await
+    }
+
     fn at(serve: &Serve, at: Duration) -> Self {
         let process = format!("/proc/{}", serve.id());
         let status = std::fs::read_to_string(format!("{process}/status")).unwrap();
@@ -100,7 +120,7 @@ async fn soak(time: Duration) -> Vec<String> {
     while start.elapsed() < time {
         let figures = load.run(&client, LOOK).await;
         serve.must_run();
-        let look = Look::at(&serve, start.elapsed());
+        let look = Look::at_rest(&serve, start).await;
         looks.push(look);
         (answers, wrong) = (answers + figures.answers, wrong + figures.wrong);
         for (outcome, count) in &figures.aside {

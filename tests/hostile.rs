@@ -1,9 +1,8 @@
 //! Hostile scripts against a real service on a real NATS server: each is told its own error, good ones the right node,
 //! everybody once, and the front never notices.
 //!
-//! The scripts and what they must be told stand in `tests/hostile/*.toml`; `tests/hostile/case.rs` describes them. One
-//! test a file: a chain has a process, and all of them at once would be a test of the machine's memory.
-//! `WHITHER_SEED` chooses another order of the questions, `WHITHER_ROUNDS` how often each is asked.
+//! The scripts and what they must be told stand in `tests/hostile/*.toml`; `tests/hostile/case.rs` describes them.
+//! `WHITHER_ONLY` names files to ask the scripts of, as in `loops,memory`; `WHITHER_SEED` chooses another order of the questions, `WHITHER_ROUNDS` how often each is asked.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod support;
@@ -33,13 +32,6 @@ const FILES: [(&str, &str); 8] = [
     ("returns", include_str!("hostile/returns.toml")),
     ("language", include_str!("hostile/language.toml")),
 ];
-
-/// Asks the scripts of one file.
-async fn storm(name: &str) {
-    let (_, text) = FILES.iter().find(|(own, _)| *own == name).unwrap();
-    let cases: Vec<_> = Case::read(&[text]).into_iter().filter(Case::can_be_asked).collect();
-    Site::start(cases).await.storm().await;
-}
 
 #[test]
 fn the_cases_are_many_and_each_has_its_name() {
@@ -77,42 +69,11 @@ fn a_wrong_answer_is_seen() {
     assert_eq!(case.check(&placed("n05"), "n04"), Ok(()));
 }
 
+/// All of them beside each other and beside good ones, in an order by chance, asked of one service.
 #[tokio::test]
-async fn scripts_that_never_end() {
-    storm("loops").await;
-}
-
-#[tokio::test]
-async fn scripts_that_eat_memory() {
-    storm("memory").await;
-}
-
-#[tokio::test]
-async fn scripts_that_run_out_of_stack() {
-    storm("stack").await;
-}
-
-#[tokio::test]
-async fn comparators_that_lie() {
-    storm("comparators").await;
-}
-
-#[tokio::test]
-async fn scripts_that_change_what_all_share() {
-    storm("prototypes").await;
-}
-
-#[tokio::test]
-async fn scripts_that_throw_strange_things() {
-    storm("throws").await;
-}
-
-#[tokio::test]
-async fn scripts_that_return_strange_things() {
-    storm("returns").await;
-}
-
-#[tokio::test]
-async fn scripts_that_use_the_language_to_its_ends() {
-    storm("language").await;
+async fn one_service_outlives_them_all() {
+    let only = std::env::var("WHITHER_ONLY").unwrap_or_default();
+    let files = FILES.iter().filter(|(name, _)| only.is_empty() || only.split(',').any(|one| one == *name));
+    let cases = files.flat_map(|(_, text)| Case::read(&[text])).filter(Case::can_be_asked);
+    Site::start(cases.collect()).await.storm().await;
 }

@@ -30,8 +30,11 @@ use super::{attempts, frame, sandbox, seal};
 pub const COMMAND: &str = "__worker";
 /// The evaluating thread's stack: Boa's parser takes 26 kB a level of nesting (ARCHITECTURE.md, Facts).
 const STACK_BYTES: usize = 64 << 20;
-/// Memory that the process itself takes: the evaluating thread's stack, which counts as data, and a little.
+/// Memory that the process itself takes while it compiles: the evaluating thread's stack, which counts as data, and a
+/// little.
 const OWN_BYTES: u64 = STACK_BYTES as u64 + (32 << 20);
+/// Memory that it takes later beside what it has when everything is compiled.
+const LITTLE_BYTES: u64 = 16 << 20;
 /// Memory that a byte of node document takes in the mirror and in the engines' objects over it.
 const MIRROR_FACTOR: u64 = 24;
 /// The memory limit is set anew when the node documents have doubled, and not before they are this large.
@@ -97,12 +100,15 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
         }
     };
     guard::start(&watch, &outbox, set, birth.limits)?;
+    // However many scripts there are and however large: each may take its limit on top of them.
+    let own_bytes = sandbox::data_bytes().map_or(OWN_BYTES, |bytes| bytes + LITTLE_BYTES);
+    sandbox::bound_memory(own_bytes + birth.limits.memory_bytes)?;
     sandbox::open_nothing()?;
     let lacks = seal();
     lock(&outbox).say(&Word::Ready(lacks))?;
     let limits = birth.limits;
     let (mirror_bytes, mirror_bytes_bounded) = (0, MIRROR_STEP / 2);
-    Clerk { evaluator, watch, outbox, narration, limits, mirror_bytes, mirror_bytes_bounded }.serve(socket)
+    Clerk { evaluator, watch, outbox, narration, limits, own_bytes, mirror_bytes, mirror_bytes_bounded }.serve(socket)
 }
 
 /// Seals the process, and says what it is not sealed against after all. A worker without a seal still works: whether
@@ -119,6 +125,8 @@ struct Clerk {
     outbox: Arc<Mutex<Outbox>>,
     narration: Arc<AtomicBool>,
     limits: WorkerLimits,
+    /// What the process took when everything was compiled.
+    own_bytes: u64,
     /// Node documents held, as text, and the size for which the memory limit was last set.
     mirror_bytes: u64,
     mirror_bytes_bounded: u64,
@@ -152,7 +160,7 @@ impl Clerk {
             self.mirror_bytes = self.evaluator.cluster().nodes().map(|(_, node)| node.report().text.len() as u64).sum();
             self.mirror_bytes_bounded = self.mirror_bytes.max(MIRROR_STEP);
             sandbox::bound_memory(
-                OWN_BYTES + self.limits.memory_bytes + MIRROR_FACTOR * 2 * self.mirror_bytes_bounded,
+                self.own_bytes + self.limits.memory_bytes + MIRROR_FACTOR * 2 * self.mirror_bytes_bounded,
             )?;
         }
         Ok(())

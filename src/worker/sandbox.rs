@@ -41,6 +41,17 @@ pub fn bound_memory(bytes: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum })?)
 }
 
+/// The memory that the process has, as [`bound_memory`] counts it.
+///
+/// # Errors
+/// What reading `/proc` says, or that it does not tell.
+pub fn data_bytes() -> io::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
+    let kb = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kb.map(|kb| kb << 10).ok_or_else(|| io::Error::other("the system does not tell how much memory the process has"))
+}
+
 /// Moves the bound of memory up by `bytes`: for the last words of a process that has none left.
 ///
 /// # Errors
