@@ -9,6 +9,8 @@ mod answers;
 mod errors;
 #[path = "javascript/isolation.rs"]
 mod isolation;
+#[path = "javascript/lengths.rs"]
+mod lengths;
 #[path = "javascript/nodes.rs"]
 mod nodes;
 #[path = "javascript/shapes.rs"]

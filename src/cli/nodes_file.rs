@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::model::json::{self, JsonLimits};
 use crate::model::{Change, Report};
@@ -26,11 +26,12 @@ pub struct NodesFile {
     pub request: Map<String, Value>,
 }
 
-/// Reads the node list in `path`; absent: on standard input.
+/// Reads the node list in `path`; absent: on standard input. The request in it may have `max_request_bytes`.
 ///
 /// # Errors
-/// What cannot be read, is no node list, or names a node twice; the message names the file and the node.
-pub fn read(path: Option<&Path>) -> Result<NodesFile, Exit> {
+/// What cannot be read, is no node list, names a node twice, or has a request too large; the message names the file and
+/// the node.
+pub fn read(path: Option<&Path>, max_request_bytes: usize) -> Result<NodesFile, Exit> {
     let name = path.map_or("standard input".to_owned(), |path| path.display().to_string());
     let unreadable = |error: std::io::Error| Exit::usage(format!("{name}: {error}"));
     let mut text = Vec::new();
@@ -39,7 +40,17 @@ pub fn read(path: Option<&Path>) -> Result<NodesFile, Exit> {
         None => std::io::stdin().take(MAX_BYTES + 1).read_to_end(&mut text),
     }
     .map_err(unreadable)?;
-    parse(&text).map_err(|why| Exit::usage(format!("{name}: {why}")))
+    let told = |why: String| Exit::usage(format!("{name}: {why}"));
+    let file = parse(&text).map_err(told)?;
+    // Once it is part of the question, nobody knows where it came from.
+    check_request(&file.request, max_request_bytes).map_err(told)?;
+    Ok(file)
+}
+
+fn check_request(request: &Map<String, Value>, max_bytes: usize) -> Result<(), String> {
+    let text = json!(request).to_string();
+    let parsed = json::parse(text.as_bytes(), JsonLimits::bytes(max_bytes));
+    parsed.map(|_request| ()).map_err(|error| format!("the request in it is {error}"))
 }
 
 fn parse(text: &[u8]) -> Result<NodesFile, String> {

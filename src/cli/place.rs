@@ -95,7 +95,7 @@ pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
         return remote::place(&args.bus, &asked, args.explain, args.json);
     }
     let (set, limits) = chains(args)?;
-    let nodes = nodes_file::read(args.nodes.as_deref())?;
+    let nodes = nodes_file::read(args.nodes.as_deref(), limits.request_bytes)?;
     let asked = request(args, nodes.request, limits.request_bytes)?;
     let birth = Birth { set, arrangement: Arrangement::Arrival, limits, audience: Audience::Person };
     let question = question(args, &asked, limits.request_bytes)?;

@@ -168,7 +168,7 @@ pub enum Returned {
     Falsy,
     /// A string that is not empty.
     Id(String),
-    /// A list.
+    /// A list; it may end with the first element that is no node and no id, because that refuses it.
     List(Vec<Element>),
     /// A node object, which is no verdict, with its id: the commonest slip.
     Node(String),

@@ -34,7 +34,7 @@ const PLENTY_MS: u32 = 5_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Needs {
-    /// The engine's caches of where properties stand are right after a list was cut, or a prototype changed.
+    /// The engine's caches of where properties stand are right after a prototype changed.
     Caches,
     /// A pure function that hangs on a node costs that node alone.
     LostNodes,

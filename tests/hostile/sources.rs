@@ -24,9 +24,6 @@ struct Source {
     words: Vec<String>,
     #[serde(default)]
     compiles: bool,
-    /// Whether it ends the compiler, so that nothing is known of the others.
-    #[serde(default)]
-    alone: bool,
     /// The exit code that refuses it, where it is not that of a script's fault.
     exit: Option<i32>,
 }
@@ -104,7 +101,7 @@ fn sources_that_no_compiler_bears_are_refused_in_words() {
 
 #[tokio::test]
 async fn a_service_names_every_source_that_it_refuses() {
-    let scripts = Source::read().into_iter().filter(|source| source.exit.is_none() && !source.alone);
+    let scripts = Source::read().into_iter().filter(|source| source.exit.is_none());
     let (refused, good): (Vec<_>, Vec<_>) = scripts.partition(|source| !source.compiles);
     let chains: String = refused
         .iter()

@@ -47,17 +47,29 @@ fn every_kind_of_value_has_its_answer() {
                 Element::Node("nowhere".to_owned(), json!({}).as_object().unwrap().clone()),
             ]),
         ),
-        (
-            "[1, null, {}, , () => 1, [2]]",
-            Returned::List(
-                ["the number 1", "null", "an object", "undefined", "a function", "a list"]
-                    .map(|words| Element::Other(words.to_owned()))
-                    .to_vec(),
-            ),
-        ),
+        ("new Proxy([input.nodes[0]], {})", other("a proxy")),
+        ("new Proxy([], {get: (list, name) => name === 'then' ? undefined : 'a'})", other("a proxy")),
     ] {
         assert_eq!(stand.returned(&format!("input => {value}")).unwrap(), expected, "{value}");
     }
+    for (element, words) in [
+        ("1", "the number 1"),
+        ("null", "null"),
+        ("{}", "an object"),
+        ("", "undefined"),
+        ("() => 1", "a function"),
+        ("[2]", "a list"),
+        ("new Proxy([], {})", "a proxy"),
+    ] {
+        // What comes after the first such element is not read.
+        let list = format!(
+            "input => {{ var l = ['b', {element}, 1]; Object.defineProperty(l, 2, {{get() {{ throw 1 }}}}); return l }}"
+        );
+        let expected = vec![Element::Id("b".to_owned()), Element::Other(words.to_owned())];
+        assert_eq!(stand.returned(&list).unwrap(), Returned::List(expected), "{element}");
+    }
+    let expected = Returned::List(vec![Element::Other("undefined".to_owned())]);
+    assert_eq!(stand.returned("input => Array(1000000)").unwrap(), expected);
 }
 
 #[test]

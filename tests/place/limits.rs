@@ -124,6 +124,7 @@ fn a_script_that_takes_all_memory_is_named() {
         "i => { var f = () => 1; while (true) f = f.bind(null); }",
         "i => { var all = new Map(); for (var k = 0; ; k++) all.set(k, {k}); }",
         "i => { try { var s = 'x'; while (true) s += s; } catch (e) { return 'b' } finally { return 'b' } }",
+        "i => { var all = []; while (true) all.push(new ArrayBuffer(0, {maxByteLength: 1 << 26})) }",
         "var all = []; while (true) all.push('x'.repeat(1e6).toUpperCase());\nfunction balance(input) { return 'b' }",
     ] {
         let words = ["script-limit", "step step.js needed more than 128 MiB of memory"];
@@ -148,6 +149,12 @@ fn a_program_reads_which_limit_it_was() {
 fn memory_within_the_limit_is_no_fault() {
     let script = "i => { var all = []; for (var k = 0; k < 60; k++) all.push('x'.repeat(1e6)); return 'b' }";
     chose(&place(&patient(script), &["--config", "site.toml"]), "b");
+}
+
+/// A million elements that are no nodes are one mistake, and cost no more.
+#[test]
+fn a_list_of_holes_is_a_mistake_and_takes_no_memory() {
+    failed(&place(&patient("i => Array(1e6)"), &["--config", "site.toml"]), 4, &["bad-verdict", "holds undefined"]);
 }
 
 /// The engine's stack runs out. There is one step that can have done it.

@@ -165,6 +165,27 @@ fn a_node_may_nest_64_deep_in_either_form_of_a_list() {
     }
 }
 
+/// A document that holds a node's depth may hold a request that is too deep by itself.
+#[test]
+fn the_request_in_a_node_file_is_refused_with_the_files_name() {
+    let nested = |depth: usize| format!("{{\"a\": {}{}}}", "[".repeat(depth - 2), "]".repeat(depth - 2));
+    for depth in 62..=68 {
+        let list = format!(r#"{{"nodes": [{{"id": "a"}}], "data": {}}}"#, nested(depth));
+        let shell = Shell::new();
+        shell.write("nodes.json", &list);
+        let told = place(&shell, &["--script", FEWEST]);
+        let piped = seemly(shell.feed(["place", "--script", FEWEST], &list));
+        match depth {
+            ..=64 => [told, piped].iter().for_each(|told| chose(told, "a")),
+            _ => {
+                failed(&told, 2, &["nodes.json: ", "nested deeper"]);
+                failed(&piped, 2, &["standard input: ", "nested deeper"]);
+            }
+        }
+    }
+    refused(&json!({"nodes": [], "data": {"x": "y".repeat(1 << 20)}}).to_string(), &["the request", "1048576"]);
+}
+
 /// A number that was not reported is absent, whatever static data is called.
 #[test]
 fn static_data_stands_in_for_no_figure() {

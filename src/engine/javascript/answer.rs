@@ -5,7 +5,7 @@ use std::rc::Rc;
 use boa_engine::builtins::promise::PromiseState;
 use boa_engine::job::JobExecutor;
 use boa_engine::object::JsObject;
-use boa_engine::object::builtins::JsPromise;
+use boa_engine::object::builtins::{JsPromise, JsProxy};
 use boa_engine::value::JsVariant;
 use boa_engine::{Context, JsError, JsResult, JsString, JsValue, js_string};
 use serde_json::{Map, Value};
@@ -99,6 +99,8 @@ pub(super) fn returned(
             given.index();
             list(&object, &given, kit, context).map(Returned::List)
         }
+        // Whatever a proxy says of itself, a list or a node it is not.
+        JsVariant::Object(object) if is_proxy(&object) => Ok(Returned::Other(described(&value, kit))),
         JsVariant::Object(object) => match named_id(&object, context)? {
             Some(id) => Ok(Returned::Node(cut_id(&id, kit))),
             None => Ok(Returned::Other(described(&value, kit))),
@@ -126,7 +128,12 @@ fn list(list: &JsObject, given: &Given<'_>, kit: &Kit, context: &mut Context) ->
                 return Err(Fault::output("the returned nodes carry too many properties of their own".to_owned()));
             }
         }
+        // What comes after it is not asked for: the list is refused, and a million holes would each be a sentence.
+        let is_refused = matches!(element, Element::Other(_));
         elements.push(element);
+        if is_refused {
+            break;
+        }
     }
     Ok(elements)
 }
@@ -153,6 +160,10 @@ fn element(value: &JsValue, given: &Given<'_>, kit: &Kit, context: &mut Context)
         (Difference::None, None) => Ok(Element::Node(id, Map::new())),
         (Difference::Fields(fields), _) => Ok(Element::Node(id, fields)),
     }
+}
+
+fn is_proxy(object: &JsObject) -> bool {
+    JsProxy::from_object(object.clone()).is_ok()
 }
 
 /// `id`, else `serverId`, where it is a string that says something.
@@ -218,6 +229,7 @@ fn described(value: &JsValue, kit: &Kit) -> String {
         JsVariant::String(text) => format!("the string `{}`", kit.stage.limits().cut(&text.to_std_string_lossy())),
         JsVariant::Object(object) if object.is_callable() => "a function".to_owned(),
         JsVariant::Object(object) if object.is_array() => "a list".to_owned(),
+        JsVariant::Object(object) if is_proxy(&object) => "a proxy".to_owned(),
         JsVariant::Object(_) => "an object".to_owned(),
     }
 }

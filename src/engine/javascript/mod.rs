@@ -9,6 +9,7 @@
 mod answer;
 mod console;
 mod dice;
+mod edits;
 mod fault;
 mod global_use;
 mod globals;
@@ -19,6 +20,7 @@ mod isolate;
 mod jobs;
 mod kit;
 mod lazy;
+mod lengths;
 mod names;
 mod nodes;
 mod overlay;

@@ -56,7 +56,7 @@ impl Engine for JavaScript {
             let (bytes, max) = (source.text.len(), limits.source_bytes);
             return Err(LoadError::new(format!("the source has {bytes} bytes, at most {max} are accepted")));
         }
-        check_depth(&source.text, limits.source_depth)?;
+        check_depth(source, limits.source_depth)?;
         let reading = syntax::read(source)?;
         let program = Program {
             engine: self.clone(),

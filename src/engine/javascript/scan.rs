@@ -2,29 +2,51 @@
 //!
 //! Boa's parser and compiler recurse, and a deep source ends the process where no error can be caught (ARCHITECTURE.md, Facts).
 //! On the worker's 64 MiB stack an unoptimised build parses 1,024 parentheses and 16,384 links of `a => a => …`; the
-//! bounds here stay far below, and no script written by hand comes near them. Rejected: a bound inside the parser,
+//! bounds here stay far below, and no script written by hand comes near them. It compiles 60,000 commas of one
+//! expression; those of lists, calls and `name: value` do not nest and are not counted. Rejected: a bound inside the parser,
 //! which has none to set. Where this lexer must guess (is `/` a division?), it guesses so that brackets stay visible.
 
 use std::str::Chars;
+use std::sync::Arc;
 
-use crate::script::LoadError;
+use crate::model::Position;
+use crate::script::{LoadError, Source};
 
 /// How many operators, calls and nested statements one expression or statement may chain, over all brackets around it.
 const MAX_CHAIN: usize = 2_000;
+/// How many commas one expression may chain, over all brackets around it.
+const MAX_COMMAS: usize = 20_000;
 
 /// Refuses a source that is nested deeper than `max_depth`, or chained longer than any hand writes.
-pub(super) fn check_depth(text: &str, max_depth: usize) -> Result<(), LoadError> {
-    let mut scan = Scan { rest: text.chars(), levels: vec![Level::default()], chained: 0, last: Last::Start };
+pub(super) fn check_depth(source: &Source, max_depth: usize) -> Result<(), LoadError> {
+    let mut scan = Scan::new(&source.text);
     while let Some(first) = scan.rest.next() {
         scan.token(first);
-        if scan.levels.len() > max_depth + 1 {
-            return Err(LoadError::new(format!("the source nests brackets deeper than {max_depth} levels")));
-        }
-        if scan.chained > MAX_CHAIN {
-            return Err(LoadError::new(format!("one expression or statement chains more than {MAX_CHAIN} operators")));
-        }
+        let message = if scan.levels.len() > max_depth + 1 {
+            format!("the source nests brackets deeper than {max_depth} levels")
+        } else if scan.chained > MAX_CHAIN {
+            format!("one expression or statement chains more than {MAX_CHAIN} operators")
+        } else if scan.commas > MAX_COMMAS {
+            format!("one expression or statement chains more than {MAX_COMMAS} commas")
+        } else {
+            continue;
+        };
+        let read = source.text.len() - scan.rest.as_str().len();
+        let position = position(source, read.saturating_sub(first.len_utf8()));
+        return Err(LoadError { message, position: Some(position) });
     }
     Ok(())
+}
+
+fn position(source: &Source, offset: usize) -> Position {
+    let before = source.text.get(..source.text.floor_char_boundary(offset)).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Position {
+        file: Arc::clone(&source.file),
+        line: narrow(before.matches('\n').count() + 1),
+        column: narrow(line.chars().count() + 1),
+    }
 }
 
 /// What the last token was, as far as it decides what the next one means.
@@ -42,6 +64,11 @@ enum Last {
 #[derive(Default)]
 struct Level {
     chain: usize,
+    commas: usize,
+    /// Whether it is a list or the arguments of a call, whose commas chain nothing.
+    separates: bool,
+    /// Whether it is part of the expression around it, as `(…)` and `[…]` are.
+    chains: bool,
     /// Whether the bracket belongs to `if (…)` and its like, so that no value ends with it.
     header: bool,
     /// Whether it is the `${` of a template.
@@ -53,25 +80,39 @@ struct Scan<'a> {
     levels: Vec<Level>,
     /// The sum of all levels' chains.
     chained: usize,
+    /// The sum of all levels' commas.
+    commas: usize,
     last: Last,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { rest: text.chars(), levels: vec![Level::default()], chained: 0, commas: 0, last: Last::Start }
+    }
+
     fn token(&mut self, first: char) {
         match first {
-            '(' | '[' => self.open(false),
-            '{' => {
-                self.open(false);
-                self.last = Last::Start;
-            }
+            // `(` after a value are arguments, `[` after anything else is a list.
+            '(' => self.open(Level { separates: self.last == Last::Operand, chains: true, ..Level::default() }),
+            '[' => self.open(Level { separates: self.last != Last::Operand, chains: true, ..Level::default() }),
+            '{' => self.open(Level::default()),
             ')' | ']' => self.close(),
             '}' if self.levels.last().is_some_and(|level| level.template) => {
                 self.close();
                 self.template();
             }
             '}' => self.close(),
-            ';' | ',' => {
+            ';' => {
                 self.restart();
+                self.last = Last::Operator;
+            }
+            ',' => {
+                self.comma();
+                self.last = Last::Operator;
+            }
+            ':' => {
+                self.link();
+                self.forget_commas();
                 self.last = Last::Operator;
             }
             '"' | '\'' => self.string(first),
@@ -101,11 +142,11 @@ impl Scan<'_> {
         }
     }
 
-    fn open(&mut self, template: bool) {
+    fn open(&mut self, level: Level) {
         if self.last == Last::Operand {
             self.link();
         }
-        self.levels.push(Level { header: self.last == Last::Header, template, ..Level::default() });
+        self.levels.push(Level { header: self.last == Last::Header, ..level });
         self.last = Last::Start;
     }
 
@@ -114,6 +155,11 @@ impl Scan<'_> {
             && let Some(level) = self.levels.pop()
         {
             self.chained -= level.chain;
+            // A chain may begin with another one in brackets.
+            match self.levels.last_mut() {
+                Some(around) if level.chains && !around.separates => around.commas += level.commas,
+                _ => self.commas -= level.commas,
+            }
             self.last = if level.header { Last::Operator } else { Last::Operand };
         }
     }
@@ -126,11 +172,32 @@ impl Scan<'_> {
         }
     }
 
-    /// The chain of this level is over.
+    /// The chain of this level is over, and its statement.
     fn restart(&mut self) {
+        self.restart_chain();
+        self.forget_commas();
+    }
+
+    fn restart_chain(&mut self) {
         if let Some(level) = self.levels.last_mut() {
             self.chained -= level.chain;
             level.chain = 0;
+        }
+    }
+
+    /// The chain of this level goes on behind a comma.
+    fn comma(&mut self) {
+        self.restart_chain();
+        if let Some(level) = self.levels.last_mut().filter(|level| !level.separates) {
+            level.commas += 1;
+            self.commas += 1;
+        }
+    }
+
+    fn forget_commas(&mut self) {
+        if let Some(level) = self.levels.last_mut() {
+            self.commas -= level.commas;
+            level.commas = 0;
         }
     }
 
@@ -194,7 +261,7 @@ impl Scan<'_> {
                 '$' if self.rest.as_str().starts_with('{') => {
                     self.rest.next();
                     self.last = Last::Operator;
-                    self.open(true);
+                    self.open(Level { template: true, ..Level::default() });
                     return;
                 }
                 _ => {}
@@ -244,6 +311,10 @@ fn regex_end(text: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn check(text: &str, max_depth: usize) -> Result<(), LoadError> {
+        check_depth(&Source { file: "a.js".into(), text: text.into() }, max_depth)
+    }
+
     #[test]
     fn brackets_in_text_do_not_nest() {
         for quiet in [
@@ -256,10 +327,10 @@ mod tests {
             "if (x) /((((((/.test(y)".to_owned(),
             "`${1}[[[[[[${2}`".to_owned(),
         ] {
-            assert!(check_depth(&quiet, 3).is_ok(), "{quiet}");
+            assert!(check(&quiet, 3).is_ok(), "{quiet}");
         }
         for deep in ["[[[[", "`${`${`${`${1}`}`}`}`", "f(g(h(i(", "a / [[[[ / 1", "{({[("] {
-            assert!(check_depth(deep, 3).is_err(), "{deep}");
+            assert!(check(deep, 3).is_err(), "{deep}");
         }
     }
 
@@ -283,7 +354,7 @@ mod tests {
             " in a",
         ] {
             let source = format!("a{}", link.repeat(3_000));
-            assert!(check_depth(&source, 64).is_err(), "{link}");
+            assert!(check(&source, 64).is_err(), "{link}");
         }
         for line in [
             "a = b + c\n",
@@ -296,7 +367,53 @@ mod tests {
             "i++\nj\n",
         ] {
             let source = line.repeat(3_000);
-            assert!(check_depth(&source, 64).is_ok(), "{line}");
+            assert!(check(&source, 64).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn commas_that_chain_are_bounded_and_those_that_separate_are_not() {
+        let many = |link: &str| link.repeat(30_000);
+        for chained in [
+            format!("(1{})", many(",1")),
+            format!("x => (1{})", many(", f(1, 2)")),
+            format!("return 1{}", many(",[1,2]")),
+            format!("a[1{}]", many(",1")),
+            format!("if (1{}) ;", many(",1")),
+            format!("`${{1{}}}`", many(",1")),
+            format!("for (;1{};) ;", many(",a.b = 1")),
+            format!("((1{},1){})", ",1".repeat(15_000), ",1".repeat(15_000)),
+        ] {
+            assert!(check(&chained, 64).is_err(), "{}", &chained[..30]);
+        }
+        for separated in [
+            format!("x = [{}]", many("1,")),
+            format!("f([{}], {{a: [{}]}})", many("[1,2],"), many("'a',")),
+            format!("x = {{{}}}", many("a: 1,")),
+            format!("x = {{{}}}", many("'a': [1, {b: 2}],\n")),
+            format!("f({})", many("1,")),
+            format!("new Set([{}])", many("'a',")),
+            format!("return [{}]", many("{a, b},")),
+            many("x = (1, 2);"),
+            many("f(a, b)\n"),
+            many("f((a, b), (c, d))\n"),
+            format!("x = [{}]", many("(a, b), x => (1, 2), ")),
+            format!("(function () {{ {} }})()", many("function f(a) { var b, c }\n")),
+            many("var a = 1, b = 2\n"),
+        ] {
+            assert_eq!(check(&separated, 64), Ok(()), "{}", &separated[..30]);
+        }
+    }
+
+    #[test]
+    fn a_refusal_has_its_place() {
+        for (text, place) in [
+            ("a\n  [[[[".to_owned(), (2, 6)),
+            (format!("ä => ({}", "1,".repeat(30_000)), (1, 40_008)),
+            (format!("x\r\ny{}", "+1".repeat(3_000)), (2, 4_002)),
+        ] {
+            let position = check(&text, 3).unwrap_err().position.unwrap();
+            assert_eq!((&*position.file, position.line, position.column), ("a.js", place.0, place.1));
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The tree is thrown away after this; Boa compiles the text again inside its wrapper (see `wrapper`). Reading shapes
 //! from the running functions instead (`fn.length`) was rejected: defaults, rest parameters and `arguments` do not show.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use boa_ast::declaration::{Binding, Declaration, Variable};
@@ -18,6 +19,7 @@ use boa_parser::{Error, Parser, Source as Text};
 use crate::model::Position;
 use crate::script::{Arity, LoadError, PerNode, Shape, Source};
 
+use super::lengths::{LengthWrite, length_writes};
 use super::survey::{Survey, survey};
 
 /// What executables can do and scripts cannot, said the same way everywhere.
@@ -31,6 +33,8 @@ pub(super) struct Reading {
     pub(super) shape: Shape,
     pub(super) entry: Entry,
     pub(super) survey: Survey,
+    /// Where it assigns to a length.
+    pub(super) length_writes: BTreeSet<LengthWrite>,
 }
 
 /// Where the functions of a source are.
@@ -111,7 +115,7 @@ fn read_tree(tree: &Tree, lines_before: u32) -> Result<Reading, LoadError> {
         }
     }
     let (shape, entry) = found.decide()?;
-    Ok(Reading { shape, entry, survey: survey(tree) })
+    Ok(Reading { shape, entry, survey: survey(tree), length_writes: length_writes(tree, lines_before) })
 }
 
 impl Found {

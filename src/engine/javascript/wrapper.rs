@@ -2,14 +2,17 @@
 //!
 //! Calling that function is one run of the source's top level; compiling once and calling often is what makes a fresh
 //! run per request affordable (ARCHITECTURE.md, Facts: a new source leaks 3.5 kB). A source cannot break out of it, because it
-//! was parsed on its own before.
+//! was parsed on its own before, and what was put into it is parsed again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::Position;
 use crate::script::{PerNode, Shape, Source};
 
-use super::syntax::{Entry, Reading};
+use super::edits::{Edit, Moves, Place, apply, offsets};
+use super::lengths::computed;
+use super::syntax::{self, Entry, Reading};
 
 /// Lines before the first of the source.
 const LINES_BEFORE: u32 = 1;
@@ -19,8 +22,8 @@ pub(super) struct Wrapper {
     file: Arc<str>,
     source: Arc<str>,
     text: String,
-    /// What was put into the source: line and column from 1, and how many columns it takes.
-    inserted: Option<(u32, u32, u32)>,
+    /// What was put into the source, as far as it moved the rest of its line.
+    moves: Moves,
 }
 
 impl Wrapper {
@@ -30,22 +33,20 @@ impl Wrapper {
             Some(rest) => format!("//{rest}"),
             None => source.text.to_string(),
         };
-        let (own, result, inserted) = match &reading.entry {
-            Entry::Named(name) => (own, format!("balance:{name}"), None),
-            Entry::PerNode => (own, per_node(reading.shape), None),
+        let (result, named) = match &reading.entry {
+            Entry::Named(name) => (format!("balance:{name}"), None),
+            Entry::PerNode => (per_node(reading.shape), None),
             Entry::Anonymous(line, column) => {
                 let mut name = "balance$".to_owned();
                 while own.contains(&name) {
                     name.push('$');
                 }
-                let declaration = format!("var {name}=");
-                let columns = u32::try_from(declaration.len()).unwrap_or(u32::MAX);
-                let own = insert(&own, *line, *column, &declaration);
-                (own, format!("balance:{name}"), Some((*line, *column, columns)))
+                (format!("balance:{name}"), naming(&own, (*line, *column), &name))
             }
         };
+        let (own, moves) = edited(&own, named, reading);
         let text = format!("(function(){{\n{own}\n;return{{{result}}}}})");
-        Self { file: Arc::clone(&source.file), source: Arc::clone(&source.text), text, inserted }
+        Self { file: Arc::clone(&source.file), source: Arc::clone(&source.text), text, moves }
     }
 
     pub(super) fn file(&self) -> &str {
@@ -67,12 +68,7 @@ impl Wrapper {
     /// The place in the administrator's source that is at `line` and `column` of the wrapped one.
     pub(super) fn own_position(&self, line: u32, column: u32) -> Option<Position> {
         let line = line.checked_sub(LINES_BEFORE).filter(|line| *line > 0)?;
-        let column = match self.inserted {
-            Some((at_line, at_column, columns)) if line == at_line && column >= at_column => {
-                column.saturating_sub(columns).max(at_column)
-            }
-            _ => column,
-        };
+        let column = self.moves.back(line, column);
         Some(Position { file: Arc::clone(&self.file), line, column })
     }
 }
@@ -85,24 +81,21 @@ fn per_node(shape: Shape) -> String {
     present.join(",")
 }
 
-/// `text` with `addition` at `line` and `column`, both from 1 and counted as the parser counts them.
-fn insert(text: &str, line: u32, column: u32, addition: &str) -> String {
-    let (mut at_line, mut at_column) = (1, 1);
-    let mut before = '\0';
-    for (place, next) in text.char_indices() {
-        if (at_line, at_column) == (line, column) {
-            let (start, end) = text.split_at(place);
-            return format!("{start}{addition}{end}");
+/// What gives the function expression at `place` a name.
+fn naming(text: &str, place: Place, name: &str) -> Option<Edit> {
+    let start = *offsets(text, &BTreeSet::from([place])).get(&place)?;
+    Some(Edit { start, replaced: 0, text: format!("var {name}="), moves: Some(place) })
+}
+
+/// The source with its function's name, and with its assignments to a length in the form that works.
+fn edited(own: &str, named: Option<Edit>, reading: &Reading) -> (String, Moves) {
+    let lengths = computed(own, &reading.length_writes);
+    if !lengths.is_empty() {
+        let (text, moves) = apply(own, named.iter().cloned().chain(lengths).collect());
+        // `let.length = 1` is a program, and `let['length'] = 1` is none.
+        if syntax::parse(&text).is_ok() {
+            return (text, moves);
         }
-        match next {
-            '\n' if before == '\r' => {}
-            '\n' | '\r' | '\u{2028}' | '\u{2029}' => {
-                at_line += 1;
-                at_column = 1;
-            }
-            _ => at_column += 1,
-        }
-        before = next;
     }
-    text.to_owned()
+    apply(own, named.into_iter().collect())
 }
