@@ -2,7 +2,7 @@
 //!
 //! Calling that function is one run of the source's top level; compiling once and calling often is what makes a fresh
 //! run per request affordable (ARCHITECTURE.md, Facts: a new source leaks 3.5 kB). A source cannot break out of it, because it
-//! was parsed on its own before, and what was put into it is parsed again.
+//! was parsed on its own before; one that is rewritten is parsed again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
