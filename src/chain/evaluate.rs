@@ -174,7 +174,7 @@ impl Evaluation<'_> {
                     return Progress::Suspended(self.suspend(number));
                 }
                 StepKind::External => {
-                    self.report(step, Said::NotRun, Trace::default(), None);
+                    self.report(&step.spec.name, Said::NotRun, Trace::default(), None);
                     continue;
                 }
                 StepKind::Script(script) => match self.known_limit(step) {
@@ -265,18 +265,18 @@ impl Evaluation<'_> {
     fn conclude(&mut self, step: &Step, told: Told) -> Option<Decision> {
         let Told { answer, mut trace } = told;
         match answer {
-            Ok(Verdict::Pass) => self.report(step, Said::Pass, trace, None),
+            Ok(Verdict::Pass) => self.report(&step.spec.name, Said::Pass, trace, None),
             Ok(Verdict::Select(slot)) => return self.select(step, &step.spec.name, slot, trace),
             Ok(Verdict::Narrow(after)) => {
                 if trace.lost.total() == 0 && after.len() < self.candidates.len() {
                     note_lost(&self.candidates, &after, self.stage.cluster, &mut trace.lost);
                 }
-                self.report(step, Said::Narrow(after.len() as u64), trace, None);
+                self.report(&step.spec.name, Said::Narrow(after.len() as u64), trace, None);
                 self.candidates = after;
             }
             Err(failure) => {
                 let (said, position) = (Said::Failed(failure.name, failure.message.clone()), failure.position.clone());
-                self.report(step, said, trace, position);
+                self.report(&step.spec.name, said, trace, position);
                 match step.spec.policy(failure.name) {
                     OnFailure::Stop => return Some(self.fail(failure.at_step(&step.spec.name))),
                     OnFailure::Skip => {}
@@ -303,28 +303,28 @@ impl Evaluation<'_> {
         let against = reason_against(node, &self.chain.spec);
         match (against, self.chain.spec.on_unplaceable) {
             (None, _) | (Some(_), OnUnplaceable::Allow) => {
-                self.report(step, Said::Select(Arc::clone(&id)), trace, None);
+                self.report(by, Said::Select(Arc::clone(&id)), trace, None);
                 Some(self.decide(Some(Arc::clone(by)), Outcome::Placed(id)))
             }
             (Some(reason), OnUnplaceable::Skip) => {
-                self.report(step, Said::Unplaceable(id, reason), trace, None);
+                self.report(by, Said::Unplaceable(id, reason), trace, None);
                 None
             }
             (Some(reason), OnUnplaceable::Error) => {
                 let message = format!("the step chose `{id}`, which is {}", reason.phrase());
                 let failure = Failure::new(FailureName::UnplaceableNode, message).at_step(&step.spec.name);
-                self.report(step, Said::Failed(failure.name, failure.message.clone()), trace, None);
+                self.report(by, Said::Failed(failure.name, failure.message.clone()), trace, None);
                 Some(self.fail(failure))
             }
         }
     }
 
-    fn report(&mut self, step: &Step, said: Said, trace: Trace, position: Option<Position>) {
+    fn report(&mut self, name: &Arc<str>, said: Said, trace: Trace, position: Option<Position>) {
         let Trace { lost, calls, cost_us } = trace;
         if let Some(reason) = lost.watched_reason() {
-            self.diagnosis.asked_fate = Some(format!("step {} lost it: {}", step.spec.name, reason.phrase()));
+            self.diagnosis.asked_fate = Some(format!("step {} lost it: {}", name, reason.phrase()));
         }
-        let (step, candidates) = (Arc::clone(&step.spec.name), self.candidates.len() as u64);
+        let (step, candidates) = (Arc::clone(name), self.candidates.len() as u64);
         let log = self.log.take();
         self.diagnosis.steps.push(StepReport { step, said, candidates, calls, cost_us, lost, log, position });
     }
