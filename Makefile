@@ -45,6 +45,7 @@ lint: ## format, clippy, documentation, dependencies; changes nothing
 	@scripts/tools/dependencies
 	@echo "lint: cargo clippy, warnings are errors"
 	@$(CARGO) clippy --locked --all-targets -- -D warnings
+	@$(CARGO) clippy --locked --bench soak -- -D warnings
 	@echo "lint: cargo doc, warnings are errors"
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 

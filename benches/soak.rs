@@ -85,12 +85,11 @@ struct Look {
 impl Look {
     /// When nothing is being born or buried: a worker takes some descriptors, one after the other.
     async fn at_rest(serve: &Serve, start: Instant) -> Self {
-        let mut last = Self::at(serve, start.elapsed());
         eventually("the service comes to rest", async || {
+            let before = Self::at(serve, start.elapsed());
             tokio::time::sleep(REST).await;
             let look = Self::at(serve, start.elapsed());
-            let rests = (look.descriptors, look.processes) == (last.descriptors, last.processes);
-            last = look;
+            let rests = (look.descriptors, look.processes) == (before.descriptors, before.processes);
             (rests && look.processes == PROCESSES).then_some(look)
         })
         .await
@@ -155,6 +154,9 @@ fn progress(look: Look, time: Duration, answers: usize, deaths: usize) {
     }
 }
 
+/// What is compared: its name, how it is read, and by how much it may grow.
+type Figure = (&'static str, fn(&Look) -> u64, u64);
+
 /// Prints the first minute beside the last; what has grown.
 fn compare(looks: &[Look], time: Duration) -> Vec<String> {
     let (window, warm_up) = (WINDOW.min(time / 4), WINDOW.min(time / WARM_UP_SHARE));
@@ -167,7 +169,7 @@ fn compare(looks: &[Look], time: Duration) -> Vec<String> {
     }
     println!("{:<14} {:>12} {:>12}", "", "first", "last");
     let mut grown = Vec::new();
-    let figures: [(&str, fn(&Look) -> u64, u64); 3] = [
+    let figures: [Figure; 3] = [
         ("descriptors", |look| look.descriptors, 0),
         ("processes", |look| look.processes, 0),
         ("memory, kB", |look| look.memory_kb, GROWTH_KB),

@@ -221,6 +221,19 @@ async fn past_its_queue_a_chain_says_so_at_once_and_others_do_not() {
 }
 
 #[tokio::test]
+async fn only_so_many_wait_for_the_answer_to_one_id() {
+    let chains = "[chain.\"session/start\"]\nsteps = [{ script = \"hang.js\", cpu_ms = 60000 }]\n";
+    let (_nats, _serve, client) = site(chains, &[HANG], 2).await;
+    let same = json!({"id": "again", "user": {"login": "bad"}});
+    for number in 0..64 {
+        let reply_to = format!("nobody.{number}");
+        client.publish_with_reply("whither.place", reply_to, same.to_string().into()).await.unwrap();
+    }
+    let told = ask(&client, "whither.place", &same).await;
+    assert_eq!((told.code.as_deref(), &told.body["error"]["name"]), (Some("429"), &json!("overloaded")));
+}
+
+#[tokio::test]
 async fn a_deadline_that_passes_in_the_queue_is_kept() {
     let chains = "[chain.\"user/login\"]\nsteps = [{ script = \"hang.js\", cpu_ms = 1000 }]\n";
     let (_nats, serve, client) = site(chains, &[HANG], 2).await;

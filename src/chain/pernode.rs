@@ -63,6 +63,7 @@ pub fn evaluate(
             }
         }
     }
+    surroundings.witness.nodes_done();
     match (best, first_failure) {
         (Some((_, _, candidate)), _) => Ok(Verdict::Select(candidate.slot)),
         (None, Some(failure)) if kept.is_empty() => Err(failure),

@@ -9,6 +9,8 @@ pub trait Witness {
     fn step(&self, step: usize);
     /// A per-node function is asked about `node`; it is `pure` where the answer hangs on the node's document alone.
     fn node(&self, node: &Arc<str>, pure: bool);
+    /// The per-node functions have been asked about all nodes.
+    fn nodes_done(&self);
 }
 
 /// A witness that looks away.
@@ -18,6 +20,7 @@ pub struct Unwatched;
 impl Witness for Unwatched {
     fn step(&self, _step: usize) {}
     fn node(&self, _node: &Arc<str>, _pure: bool) {}
+    fn nodes_done(&self) {}
 }
 
 /// Counts calls of script functions.

@@ -53,8 +53,7 @@ pub const SCRIPT_MS: Figure = limit("script_ms", 250, (1, 60_000), "CPU time of 
 pub const SCRIPT_US_PER_CANDIDATE: Figure =
     limit("script_us_per_candidate", 20, (0, 10_000), "CPU time that a script step has more for each candidate");
 /// `limits.node_call_ms`.
-pub const NODE_CALL_MS: Figure =
-    limit("node_call_ms", 10, (1, 10_000), "CPU time of one call of `filter`, `score` or `key`");
+pub const NODE_CALL_MS: Figure = limit("node_call_ms", 10, (1, 10_000), "CPU time of one call of `filter` or `score`");
 /// `limits.executable_ms`.
 pub const EXECUTABLE_MS: Figure = limit("executable_ms", 10_000, (1, 600_000), "wall time of an executable step");
 /// `limits.wall_factor`.

@@ -77,11 +77,13 @@ impl Crew {
     /// A worker was born, or could not be.
     ///
     /// # Errors
-    /// Why it could not be; where it was for the next setup, that one is given up.
+    /// Why it could not be; where the next setup does not compile, that one is given up.
     pub(super) fn born(&mut self, number: u64, worker: Result<Worker, BirthError>) -> Result<(), BirthError> {
         match self.next.as_mut().filter(|next| next.expects(number)) {
-            Some(next) => next.born(number, worker).inspect_err(|_| {
-                if let Some(given_up) = self.next.take() {
+            Some(next) => next.born(number, worker).inspect_err(|error| {
+                // What does not compile never will; anything else is tried again.
+                let hopeless = matches!(error, BirthError::Refused(_) | BirthError::Died(Some(_), _));
+                if let Some(given_up) = self.next.take_if(|_| hopeless) {
                     given_up.retire();
                 }
             }),

@@ -15,20 +15,29 @@ impl Front {
     pub(super) fn overrun(&mut self, lane: usize, overrun: Overrun) {
         let flight = self.crew.lane_mut(lane).and_then(|lane| lane.convicted(&overrun));
         if let Some(flight) = flight {
-            self.sentence(flight, overrun);
+            self.judge(lane, flight, overrun);
         }
     }
 
     /// The worker in `lane` is gone.
     pub(super) fn worker_lost(&mut self, lane: usize, ended: &Ended) {
         self.metrics.worker_deaths.inc();
-        let Some(lane) = self.crew.lane_mut(lane) else { return };
+        let place = lane;
+        let Some(lane) = self.crew.lane_mut(place) else { return };
         tracing::warn!(
             unanswered = lane.desk.len(),
             "a worker {ended}: another one goes on, and what it had is asked again"
         );
         if let Some((flight, overrun)) = lane.lost(ended) {
-            self.sentence(flight, overrun);
+            self.judge(place, flight, overrun);
+        }
+    }
+
+    /// Judges `flight` by the configuration that its worker ran; where another one is in force by now, that one decides.
+    fn judge(&mut self, lane: usize, flight: Flight, overrun: Overrun) {
+        match lane < self.crew.homes() {
+            true => self.sentence(flight, overrun),
+            false => self.submit(flight),
         }
     }
 
@@ -47,7 +56,9 @@ impl Front {
         match judge(question, flight.shunned, chain, overrun) {
             Sentence::Shun(subject, limited) => {
                 flight.shunned += 1;
-                self.warden.shun(subject.clone(), &birth.set, limited.clone(), self.now_ms());
+                let now_ms = self.now_ms();
+                let forgotten = self.warden.shun(subject.clone(), &birth.set, limited.clone(), now_ms);
+                self.set_free(forgotten.into_iter().collect());
                 self.confine(subject, limited);
                 self.submit(flight);
             }

@@ -64,7 +64,8 @@ impl Lane {
         self.dismiss();
         self.hand = Some(hand);
         self.desk.worker_arrived();
-        (self.decided, self.first_bytes, self.tired, self.last_running) = (0, None, false, None);
+        (self.decided, self.first_bytes, self.tired) = (0, None, false);
+        (self.last_running, self.cause) = (None, None);
     }
 
     /// Lets the worker end, where there is one.
@@ -93,7 +94,9 @@ impl Lane {
     pub(super) fn pump(&mut self, relieved: bool, late: impl Fn(&Flight) -> bool) -> Vec<Flight> {
         let mut too_late = Vec::new();
         let Some(hand) = &mut self.hand else { return too_late };
-        while !(self.tired && relieved) && self.desk.asked() < ASKED_AT_ONCE {
+        // One that was named or killed is asked nothing more.
+        let asks = self.cause.is_none() && !(self.tired && relieved);
+        while asks && self.desk.asked() < ASKED_AT_ONCE {
             if self.desk.asked() == 0 {
                 self.last_word = Instant::now();
             }
@@ -128,11 +131,16 @@ impl Lane {
         self.desk.answered(ticket)
     }
 
-    /// The worker named a culprit; returns its question. What a question left of its worker's memory is little where an
-    /// earlier one took much, so want of memory convicts only the first question of a worker.
+    /// The worker named a culprit; returns its question. An earlier question may have left little memory, or much to
+    /// collect in a short call, so want of memory and a call that took too long convict only the first of a worker.
     pub(super) fn convicted(&mut self, overrun: &Overrun) -> Option<Flight> {
         self.cause = Some(Cause::Named);
-        if overrun.kind == LimitKind::Memory && self.decided > 0 {
+        if let Some(hand) = &self.hand {
+            // It has said its last word, and must not live on whatever holds it up.
+            hand.worker().kill();
+        }
+        let by_another = overrun.kind == LimitKind::Memory || overrun.running.node.is_some();
+        if by_another && self.decided > 0 {
             self.desk.suspected(overrun.running.ticket);
             return None;
         }
@@ -142,12 +150,16 @@ impl Lane {
     /// The worker is gone; returns the question that is guilty, and of what.
     pub(super) fn lost(&mut self, ended: &Ended) -> Option<(Flight, Overrun)> {
         self.hand = None;
+        let last = self.last_running.take().filter(|running| self.desk.is_asked(running.ticket));
         let unnamed = if ended.killed { Cause::Outside } else { Cause::Unknown };
-        let cause = self.cause.take().unwrap_or(unnamed);
-        let last = self.last_running.take();
+        let cause = match self.cause.take().unwrap_or(unnamed) {
+            Cause::Named => Cause::Named,
+            // A question that is asked alone is narrated: of what was never heard to run, it is not guilty.
+            _ if last.is_none() => Cause::Outside,
+            cause => cause,
+        };
         let (ticket, flight) = self.desk.worker_lost(cause)?;
-        let nothing = Running { ticket, step: None, node: None, pure: false };
-        let running = last.filter(|running| running.ticket == ticket).unwrap_or(nothing);
+        let running = last.unwrap_or(Running { ticket, step: None, node: None, pure: false });
         let step = running.step.as_deref().unwrap_or("the request");
         let (kind, message) = match cause {
             Cause::Silent => (LimitKind::Time, format!("{step} gave no answer within its wall time, twice")),
@@ -161,7 +173,7 @@ impl Lane {
         let silent = self.desk.asked() > 0 && self.last_word.elapsed() > limit;
         if let (true, Some(hand)) = (silent, &self.hand) {
             hand.worker().kill();
-            self.cause = Some(Cause::Silent);
+            self.cause.get_or_insert(Cause::Silent);
             self.last_word = Instant::now();
             return true;
         }

@@ -15,6 +15,8 @@ use crate::worker::{Order, Question, unix_ms};
 use super::flight::{Flight, Told};
 use super::task::Front;
 
+/// Requests with the same id that may wait for one answer.
+const MAX_TWINS: usize = 64;
 /// A deadline further off than this comes from a clock that is wrong.
 const DEADLINE_HORIZON_MS: i64 = 3_600_000;
 
@@ -65,7 +67,9 @@ impl Front {
             action: Arc::clone(&head.action),
             login: Arc::clone(&head.login),
         });
-        if key.as_ref().is_some_and(|key| self.answer_again(key, incoming)) {
+        if let Some(key) = &key
+            && self.answer_again(key, incoming)?
+        {
             return Ok(());
         }
         let waiting = self.unanswered.get(&head.action).copied().unwrap_or_default();
@@ -110,19 +114,34 @@ impl Front {
         if let Some(key) = &key {
             self.by_request.insert(key.clone(), ticket);
         }
-        self.submit(Flight { question: Arc::new(question), waiting: vec![incoming], key, retries: 0, shunned: 0 });
+        self.submit(Flight {
+            question: Arc::new(question),
+            waiting: vec![incoming.without_payload()],
+            key,
+            retries: 0,
+            shunned: 0,
+        });
     }
 
     /// Answers a question that was asked before, now or together with the first; whether it was asked before.
-    fn answer_again(&mut self, key: &RequestKey, incoming: &Incoming) -> bool {
+    ///
+    /// # Errors
+    /// `overloaded`, where too many wait for that answer.
+    fn answer_again(&mut self, key: &RequestKey, incoming: &Incoming) -> Result<bool, Failure> {
         let now_ms = self.now_ms();
         if let Some(entry) = self.ledger.repeated(key) {
             let body = entry.answer.body(entry.expires_ms.saturating_sub(now_ms));
             self.reply(Outgoing::new(incoming, body, None));
-            return true;
+            return Ok(true);
         }
         let flight = self.by_request.get(key).and_then(|ticket| self.crew.flight_mut(*ticket));
-        flight.map(|flight| flight.waiting.push(incoming.clone())).is_some()
+        let Some(flight) = flight else { return Ok(false) };
+        if flight.waiting.len() >= MAX_TWINS {
+            let message = format!("{MAX_TWINS} requests with the id `{}` wait already", key.id);
+            return Err(Failure::new(FailureName::Overloaded, message));
+        }
+        flight.waiting.push(incoming.without_payload());
+        Ok(true)
     }
 
     /// The worker in `lane` decided: commit that against the cluster as it is here, in the order of answers.

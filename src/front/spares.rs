@@ -12,6 +12,8 @@ use super::hand::{Hand, ORDERS_WAITING_BYTES};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Workers that are started at one time: each takes a copy of the cluster with it.
+const BIRTHS_AT_ONCE: usize = 4;
 /// A spare is not woken for less than this until the next tick.
 const LAZY_BYTES: usize = 32 << 10;
 
@@ -46,12 +48,17 @@ impl Spares {
     pub(super) fn short(&self, wanted: usize, now: Instant) -> usize {
         match self.retry_at {
             Some(at) if now < at => 0,
-            _ => wanted.saturating_sub(self.ready.len() + self.newborns.len()),
+            _ => wanted
+                .saturating_sub(self.ready.len() + self.newborns.len())
+                .min(BIRTHS_AT_ONCE.saturating_sub(self.newborns.len())),
         }
     }
 
     /// Starts `count` workers; `snapshot` makes them mirrors of the cluster as it is.
     pub(super) fn start(&mut self, count: usize, snapshot: &Orders, links: &Links) {
+        if count == 0 {
+            return;
+        }
         self.retry_at = None;
         for _ in 0..count {
             let (number, Links { events, words, .. }) = (links.next_birth(), links.clone());
@@ -88,12 +95,10 @@ impl Spares {
         match worker {
             Ok(worker) => {
                 self.ready.push(Hand::new(number, worker, newborn.backlog));
-                self.pause = FIRST_PAUSE;
                 Ok(())
             }
             Err(error) => {
-                self.retry_at = Some(Instant::now() + self.pause);
-                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                self.rest();
                 Err(error)
             }
         }
@@ -108,12 +113,25 @@ impl Spares {
         }
         let before = self.ready.len();
         self.ready.retain(|hand| hand.number() != number);
-        self.ready.len() < before
+        let was_ready = self.ready.len() < before;
+        if was_ready && !ended.killed {
+            // It died of the cluster itself, as the next one may.
+            self.rest();
+        }
+        was_ready
+    }
+
+    /// Lets some time pass before the next birth, more each time.
+    fn rest(&mut self) {
+        self.retry_at = Some(Instant::now() + self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
     /// One that can decide.
     pub(super) fn take(&mut self) -> Option<Hand> {
-        (!self.ready.is_empty()).then(|| self.ready.remove(0))
+        let first = (!self.ready.is_empty()).then(|| self.ready.remove(0))?;
+        self.pause = FIRST_PAUSE;
+        Some(first)
     }
 
     /// Passes on what all must know.

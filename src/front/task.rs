@@ -28,6 +28,9 @@ const TICK: Duration = Duration::from_millis(100);
 const TICKS_A_SHOW: u64 = 10;
 /// Events that are handled before orders are sent: what comes in a batch goes out in a batch.
 const BATCH: usize = 512;
+/// Silence of a busy worker that is always borne, and what it may take for each node to read the cluster first.
+const LEAST_SILENCE: Duration = Duration::from_secs(1);
+const READING_US: u64 = 200;
 /// Words of workers that may wait.
 const WORDS_WAITING: usize = 1024;
 /// Births, reloads and stops that may wait.
@@ -198,12 +201,13 @@ impl Front {
 
     fn event(&mut self, event: Event) {
         match event {
-            Event::Born(number, worker) => {
-                if let Err(error) = self.crew.born(number, worker) {
+            Event::Born(number, worker) => match self.crew.born(number, worker) {
+                Ok(()) => drop(self.notes.remove("worker")),
+                Err(error) => {
                     tracing::error!(%error, "no new worker; those that are there go on");
                     self.notes.insert("worker", error.to_string());
                 }
-            }
+            },
             Event::Reload(setup) => {
                 tracing::info!("reload: starting workers for the new configuration");
                 self.crew.prepare(*setup);
@@ -269,7 +273,8 @@ impl Front {
         self.set_free(free);
         let nodes = self.cluster.len() as u64;
         let limits = self.crew.setup().birth.limits;
-        for limit in self.crew.kill_silent(|chain| limits.chain_wall(chain, nodes)) {
+        let reading = Duration::from_micros(READING_US * nodes);
+        for limit in self.crew.kill_silent(|chain| limits.chain_wall(chain, nodes).max(LEAST_SILENCE) + reading) {
             tracing::warn!("a worker has said nothing for {limit:?}: killing it");
         }
         self.ticks = self.ticks.wrapping_add(1);

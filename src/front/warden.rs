@@ -81,15 +81,20 @@ impl Warden {
         Some(limited)
     }
 
-    /// The node is not to be asked about at the script for a while.
-    pub(super) fn shun(&mut self, subject: Subject, set: &ChainSet, limited: Limited, now_ms: u64) {
-        if self.records.len() >= MAX_RECORDS {
-            self.records.pop_last();
-        }
+    /// The node is not to be asked about at the script for a while. Returns whom that makes it forget, who is free.
+    pub(super) fn shun(&mut self, subject: Subject, set: &ChainSet, limited: Limited, now_ms: u64) -> Option<Subject> {
+        let full = self.records.len() >= MAX_RECORDS && !self.records.contains_key(&subject);
+        let oldest = || {
+            let nodes = self.records.iter().filter(|(known, _)| known.node.is_some());
+            nodes.min_by_key(|(_, record)| record.ends_ms()).map(|(known, _)| known.clone())
+        };
+        let forgotten = full.then(oldest).flatten();
+        forgotten.iter().for_each(|known| drop(self.records.remove(known)));
         let source = source(set, &subject.script);
         let record = self.records.entry(subject).or_insert_with(|| Record::new(NODE_MS, source));
         let until = now_ms + record.confine_for();
         record.confined = Some((until, limited));
+        forgotten
     }
 
     /// Those whose time is over.
@@ -132,6 +137,11 @@ impl Warden {
 impl Record {
     fn new(pause_ms: u64, source: Option<StepSource>) -> Self {
         Self { kills: VecDeque::new(), confined: None, pause_ms, probation_ms: 0, source }
+    }
+
+    /// When nothing is held against it any more.
+    fn ends_ms(&self) -> u64 {
+        self.confined.as_ref().map_or(self.probation_ms, |(until, _)| *until)
     }
 
     /// How long this quarantine is; the next one will be longer.

@@ -62,6 +62,14 @@ pub struct Incoming {
     pub received: Instant,
 }
 
+impl Incoming {
+    /// The same, as far as it takes to answer it.
+    #[must_use]
+    pub fn without_payload(&self) -> Self {
+        Self { payload: Bytes::new(), reply: self.reply.clone(), ..*self }
+    }
+}
+
 /// A reply on its way out.
 #[derive(Debug)]
 pub struct Outgoing {

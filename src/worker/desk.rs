@@ -15,8 +15,8 @@ pub struct Desk<T> {
     asked: BTreeMap<Ticket, T>,
     /// To be asked one at a time, because one of them may have killed a worker.
     suspects: VecDeque<(Ticket, T)>,
-    /// To be asked after the suspects, in order.
-    waiting: VecDeque<(Ticket, T)>,
+    /// To be asked after the suspects, in the order of their tickets.
+    waiting: BTreeMap<Ticket, T>,
     /// How often somebody outside killed a worker that was alone with the question.
     mishaps: BTreeMap<Ticket, u8>,
     open: bool,
@@ -27,7 +27,7 @@ impl<T> Default for Desk<T> {
         Self {
             asked: BTreeMap::new(),
             suspects: VecDeque::new(),
-            waiting: VecDeque::new(),
+            waiting: BTreeMap::new(),
             mishaps: BTreeMap::new(),
             open: false,
         }
@@ -53,15 +53,22 @@ impl<T> Desk<T> {
         self.asked.len()
     }
 
+    /// Whether the worker holds `ticket`.
+    #[must_use]
+    pub fn is_asked(&self, ticket: Ticket) -> bool {
+        self.asked.contains_key(&ticket)
+    }
+
     /// Takes a new question; it will be among those that [`Desk::ask_next`] hands out.
     pub fn submit(&mut self, ticket: Ticket, question: T) {
-        self.waiting.push_back((ticket, question));
+        self.waiting.insert(ticket, question);
     }
 
     /// The question `ticket`, where it has no answer yet.
     pub fn get_mut(&mut self, ticket: Ticket) -> Option<&mut T> {
-        let mut held = self.suspects.iter_mut().chain(&mut self.waiting);
-        self.asked.get_mut(&ticket).or_else(|| held.find(|(other, _)| *other == ticket).map(|(_, question)| question))
+        let mut suspects = self.suspects.iter_mut();
+        let suspect = || suspects.find(|(other, _)| *other == ticket).map(|(_, question)| question);
+        self.asked.get_mut(&ticket).or_else(|| self.waiting.get_mut(&ticket)).or_else(suspect)
     }
 
     /// A worker is there and has nothing to do.
@@ -75,7 +82,7 @@ impl<T> Desk<T> {
         if !self.open || (alone && !self.asked.is_empty()) {
             return None;
         }
-        let (ticket, question) = self.suspects.pop_front().or_else(|| self.waiting.pop_front())?;
+        let (ticket, question) = self.suspects.pop_front().or_else(|| self.waiting.pop_first())?;
         if alone {
             // It stays alone: `suspects` may be empty now, and the others must wait for its answer.
             self.open = false;
@@ -96,6 +103,7 @@ impl<T> Desk<T> {
     /// the question is not known.
     pub fn convicted(&mut self, ticket: Ticket) -> Option<T> {
         self.open = false;
+        self.mishaps.remove(&ticket);
         self.asked.remove(&ticket)
     }
 
@@ -116,11 +124,17 @@ impl<T> Desk<T> {
                 }),
             };
         if guilty {
-            return asked.into_iter().next();
+            let guilty = asked.into_iter().next();
+            if let Some((ticket, _)) = &guilty {
+                self.mishaps.remove(ticket);
+            }
+            return guilty;
         }
-        let queue = if cause == Cause::Named { &mut self.waiting } else { &mut self.suspects };
-        for question in asked.into_iter().rev() {
-            queue.push_front(question);
+        match cause {
+            Cause::Named => self.waiting.extend(asked),
+            Cause::Unknown | Cause::Silent | Cause::Outside => {
+                asked.into_iter().rev().for_each(|question| self.suspects.push_front(question));
+            }
         }
         None
     }
@@ -135,6 +149,7 @@ impl<T> Desk<T> {
 
     /// Takes the questions out that no worker holds.
     pub fn take_waiting(&mut self) -> Vec<T> {
+        self.mishaps.clear();
         let suspects = std::mem::take(&mut self.suspects).into_iter();
         suspects.chain(std::mem::take(&mut self.waiting)).map(|(_, question)| question).collect()
     }

@@ -41,6 +41,10 @@ impl Witness for Narrator {
         self.watched.node(node, pure);
         self.say();
     }
+
+    fn nodes_done(&self) {
+        self.watched.nodes_done();
+    }
 }
 
 /// Sets the watchdog, and lets a panic in an engine and want of memory name their script before the process ends.

@@ -297,16 +297,16 @@ async fn tell(body: &[u8], number: u64, events: &mpsc::Sender<(u64, WorkerEvent)
 async fn end(process: &mut Child) -> Ended {
     use std::os::unix::process::ExitStatusExt;
     // The socket's end comes a moment before the exit; a process that lives on without it is of no use.
-    let status = match tokio::time::timeout(Duration::from_secs(1), process.wait()).await {
-        Ok(status) => status,
+    let (status, ours) = match tokio::time::timeout(Duration::from_secs(1), process.wait()).await {
+        Ok(status) => (status, false),
         Err(_late) => {
             drop(process.start_kill());
-            process.wait().await
+            (process.wait().await, true)
         }
     };
     let (how, killed) = match status.map(|status| (status.code(), status.signal())) {
         Ok((Some(code), _)) => (format!("exited with code {code}"), false),
-        Ok((None, Some(signal))) => (format!("was ended by signal {signal}"), signal == Signal::KILL.as_raw()),
+        Ok((None, Some(signal))) => (format!("was ended by signal {signal}"), signal == Signal::KILL.as_raw() && !ours),
         Ok((None, None)) => ("ended".to_owned(), false),
         Err(error) => (format!("was lost: {error}"), false),
     };

@@ -112,6 +112,11 @@ impl Witness for Witnessed {
         (current.node, current.pure) = (Some(Arc::clone(node)), pure);
         self.0.calls.fetch_add(1, Ordering::Release);
     }
+
+    fn nodes_done(&self) {
+        let mut current = self.0.lock();
+        (current.node, current.pure) = (None, false);
+    }
 }
 
 /// How much CPU time a step and a per-node call may take, in microseconds.

@@ -127,6 +127,10 @@ impl Witness for Diary {
     fn node(&self, node: &Arc<str>, _pure: bool) {
         self.0.borrow_mut().push(node.to_string());
     }
+
+    fn nodes_done(&self) {
+        self.0.borrow_mut().push("done".to_owned());
+    }
 }
 
 #[test]
@@ -144,6 +148,6 @@ fn a_watchdog_is_told_what_runs_and_a_stopwatch_asked_what_it_cost() {
     assert_eq!(loaded, ["pass.js", "filter.js", "builtin:round-robin"]);
     equal(2).into_iter().for_each(|node| evaluator.apply(report(node)));
     let decision = decided(evaluator.decide(&question("d", 1, json!({}))));
-    assert_eq!(*diary.0.borrow(), ["0", "1", "n1", "n2", "2"]);
+    assert_eq!(*diary.0.borrow(), ["0", "1", "n1", "n2", "done", "2"]);
     assert!(decision.diagnosis.steps.iter().all(|step| step.cost_us == 7), "{:?}", decision.diagnosis.steps);
 }
