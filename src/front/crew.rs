@@ -112,7 +112,7 @@ impl Crew {
     pub(super) fn submit(&mut self, flight: Flight) -> Result<(), Flight> {
         let lanes = self.lanes.get_mut(self.homes.lanes(&flight.question.head.action)).unwrap_or_default();
         match lanes.iter_mut().min_by_key(|lane| lane.desk.len()) {
-            Some(lane) => lane.desk.submit(flight.question.ticket, flight),
+            Some(lane) => lane.desk.submit(flight.question.ticket, Box::new(flight)),
             None => return Err(flight),
         }
         Ok(())
@@ -120,7 +120,7 @@ impl Crew {
 
     /// The question `ticket`, where it has no answer yet.
     pub(super) fn flight_mut(&mut self, ticket: Ticket) -> Option<&mut Flight> {
-        self.lanes.iter_mut().find_map(|lane| lane.desk.get_mut(ticket))
+        self.lanes.iter_mut().find_map(|lane| lane.desk.get_mut(ticket)).map(|flight| &mut **flight)
     }
 
     pub(super) fn lane_mut(&mut self, lane: usize) -> Option<&mut Lane> {
@@ -167,7 +167,7 @@ impl Crew {
         std::mem::replace(&mut self.spares, next).retire();
         self.homes = homes(&self.spares.setup);
         let mut lanes: Vec<_> = (0..self.homes.count()).map(|_| Lane::new()).collect();
-        let waiting = self.lanes.iter_mut().flat_map(|old| old.desk.take_waiting()).collect();
+        let waiting = self.lanes.iter_mut().flat_map(|old| old.desk.take_waiting()).map(|flight| *flight).collect();
         lanes.append(&mut self.lanes);
         self.lanes = lanes;
         Some(waiting)
@@ -199,7 +199,8 @@ impl Crew {
     /// The questions that the worker of an earlier home left behind when it died.
     pub(super) fn strays(&mut self) -> Vec<Flight> {
         let old = self.lanes.iter_mut().skip(self.homes.count());
-        old.filter(|lane| !lane.is_staffed()).flat_map(|lane| lane.desk.clear().collect::<Vec<_>>()).collect()
+        let left = old.filter(|lane| !lane.is_staffed()).flat_map(|lane| lane.desk.clear());
+        left.map(|flight| *flight).collect()
     }
 
     /// Asks and sends what can be asked and sent now. Returns the questions that are `late`.
@@ -267,7 +268,7 @@ impl Crew {
 
     /// Takes every question out.
     pub(super) fn clear(&mut self) -> Vec<Flight> {
-        self.lanes.iter_mut().flat_map(|lane| lane.desk.clear()).collect()
+        self.lanes.iter_mut().flat_map(|lane| lane.desk.clear()).map(|flight| *flight).collect()
     }
 }
 

@@ -14,7 +14,8 @@ const ASKED_AT_ONCE: usize = 4096;
 
 /// One worker after another, and their questions.
 pub(super) struct Lane {
-    pub(super) desk: Desk<Flight>,
+    /// In boxes, because questions move from one table of the desk to the next.
+    pub(super) desk: Desk<Box<Flight>>,
     hand: Option<Hand>,
     last_word: Instant,
     /// What a narrated question was last heard to run.
@@ -102,7 +103,7 @@ impl Lane {
             }
             let Some((ticket, flight, alone)) = self.desk.ask_next() else { break };
             match late(flight) {
-                true => too_late.extend(self.desk.answered(ticket)),
+                true => too_late.extend(self.desk.answered(ticket).map(|flight| *flight)),
                 false => hand.order(&Order::Ask(flight.asked(alone))),
             }
         }
@@ -128,7 +129,7 @@ impl Lane {
     /// The worker decided `ticket`; its question, where anybody waits for that.
     pub(super) fn answered(&mut self, ticket: Ticket) -> Option<Flight> {
         self.decided += 1;
-        self.desk.answered(ticket)
+        self.desk.answered(ticket).map(|flight| *flight)
     }
 
     /// The worker named a culprit; returns its question. An earlier question may have left little memory, or much to
@@ -144,7 +145,7 @@ impl Lane {
             self.desk.suspected(overrun.running.ticket);
             return None;
         }
-        self.desk.convicted(overrun.running.ticket)
+        self.desk.convicted(overrun.running.ticket).map(|flight| *flight)
     }
 
     /// The worker is gone; returns the question that is guilty, and of what.
@@ -165,7 +166,7 @@ impl Lane {
             Cause::Silent => (LimitKind::Time, format!("{step} gave no answer within its wall time, twice")),
             _ => (LimitKind::Crash, format!("{step} ended two workers, the last one {ended}")),
         };
-        Some((flight, Overrun { running, kind, message }))
+        Some((*flight, Overrun { running, kind, message }))
     }
 
     /// Kills a worker that has held questions for `limit` without a word; whether it did.
