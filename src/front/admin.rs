@@ -178,8 +178,7 @@ impl Front {
 }
 
 fn read<T: serde::de::DeserializeOwned>(incoming: &Incoming) -> Result<T, Failure> {
-    let payload: &[u8] = if incoming.payload.trim_ascii().is_empty() { b"{}" } else { &incoming.payload };
-    json::parse_as(payload, JsonLimits::bytes(MESSAGE_BYTES))
+    json::parse_as(incoming.body(), JsonLimits::bytes(MESSAGE_BYTES))
         .map_err(|error| Failure::new(FailureName::BadRequest, format!("the request is {error}")))
 }
 

@@ -15,26 +15,25 @@ impl Front {
     pub(super) fn overrun(&mut self, lane: usize, overrun: Overrun) {
         let flight = self.crew.lane_mut(lane).and_then(|lane| lane.convicted(&overrun));
         if let Some(flight) = flight {
-            self.judge(lane, flight, overrun);
+            self.hold_to_account(lane, flight, overrun);
         }
     }
 
-    /// The worker in `lane` is gone.
-    pub(super) fn worker_lost(&mut self, lane: usize, ended: &Ended) {
+    /// The worker in the lane at `place` is gone.
+    pub(super) fn worker_lost(&mut self, place: usize, ended: &Ended) {
         self.metrics.worker_deaths.inc();
-        let place = lane;
         let Some(lane) = self.crew.lane_mut(place) else { return };
         tracing::warn!(
             unanswered = lane.desk.len(),
             "a worker {ended}: another one goes on, and what it had is asked again"
         );
         if let Some((flight, overrun)) = lane.lost(ended) {
-            self.judge(place, flight, overrun);
+            self.hold_to_account(place, flight, overrun);
         }
     }
 
     /// Judges `flight` by the configuration that its worker ran; where another one is in force by now, that one decides.
-    fn judge(&mut self, lane: usize, flight: Flight, overrun: Overrun) {
+    fn hold_to_account(&mut self, lane: usize, flight: Flight, overrun: Overrun) {
         match lane < self.crew.homes() {
             true => self.sentence(flight, overrun),
             false => self.submit(flight),

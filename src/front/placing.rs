@@ -49,7 +49,7 @@ impl Front {
     fn take_in(&mut self, incoming: &Incoming) -> Result<(), Failure> {
         let bad = |message: String| Failure::new(FailureName::BadRequest, message);
         let setup = self.crew.setup();
-        let payload: &[u8] = if incoming.payload.trim_ascii().is_empty() { b"{}" } else { &incoming.payload };
+        let payload = incoming.body();
         let text = std::str::from_utf8(payload).map_err(|error| bad(format!("the request is not UTF-8: {error}")))?;
         let (mut head, about) =
             Request::read_head(payload, setup.birth.limits.request_bytes).map_err(|error| bad(error.to_string()))?;

@@ -63,6 +63,12 @@ pub struct Incoming {
 }
 
 impl Incoming {
+    /// What it says; a message without a body asks as an empty object does.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        if self.payload.trim_ascii().is_empty() { b"{}" } else { &self.payload }
+    }
+
     /// The same, as far as it takes to answer it.
     #[must_use]
     pub fn without_payload(&self) -> Self {

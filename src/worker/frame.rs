@@ -1,6 +1,6 @@
 //! Frames: a length, then values in postcard. Both ends are ours, so a frame past the limit is a fault of the other end.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -50,14 +50,6 @@ pub fn encode<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
     }
     close(&mut frame);
     Ok(frame)
-}
-
-/// Writes `value` as a frame.
-///
-/// # Errors
-/// As [`encode`], and what the stream reports.
-pub fn write<T: Serialize>(stream: &mut impl Write, value: &T) -> io::Result<()> {
-    stream.write_all(&encode(value)?)
 }
 
 /// Reads the body of one frame into `body`, whose memory is used again; false at the end of the stream.

@@ -51,12 +51,6 @@ impl Orders {
         });
     }
 
-    /// Adds the orders of `others` after its own.
-    pub fn append(&mut self, mut others: Self) {
-        self.frames.append(&mut others.frames);
-        self.bytes += others.bytes;
-    }
-
     /// Takes the first frame out, ready to be written.
     pub fn pop(&mut self) -> Option<Vec<u8>> {
         let mut frame = self.frames.pop_front()?;
@@ -82,11 +76,6 @@ impl Orders {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    /// Forgets all of them.
-    pub fn clear(&mut self) {
-        *self = Self::default();
     }
 
     /// Lets `write` add to the last frame, or to a new one where that is full.
@@ -131,9 +120,7 @@ mod tests {
         let mut orders = Orders::default();
         orders.push(&removal("a"));
         orders.push_encoded(&Encoded::new(&removal("b")));
-        let mut later = Orders::default();
-        later.push(&removal("c"));
-        orders.append(later);
+        orders.push(&removal("c"));
         assert_eq!(orders.bytes(), 3 * Encoded::new(&removal("a")).0.len());
         let ids: Vec<_> = read(orders).into_iter().flat_map(|(_, ids)| ids).collect();
         assert_eq!(ids, ["a", "b", "c"]);
