@@ -66,8 +66,7 @@ async fn all_workers_can_die_at_once_and_no_request_notices() {
 
 #[tokio::test]
 async fn the_third_kill_is_the_last_and_another_source_is_tried_at_once() {
-    let chains =
-        "[limits]\nscript_ms = 50\n[chain.\"user/login\"]\nsteps = [\"hang.js\", \"builtin:fewest-sessions\"]\n";
+    let chains = "[limits]\nscript_ms = 50\nquarantine_pause_s = 600\n[chain.\"user/login\"]\nsteps = [\"hang.js\", \"builtin:fewest-sessions\"]\n";
     let (nats, serve, client) = site(chains, &[HANG], 2).await;
     for _ in 0..3 {
         let told = ask(&client, "whither.place", &bad()).await.body;
@@ -80,7 +79,7 @@ async fn the_third_kill_is_the_last_and_another_source_is_tried_at_once() {
         let error = &told["error"];
         assert_eq!((&error["name"], &error["limit"]), (&json!("script-limit"), &json!("time")));
         assert_eq!(error["step"], "hang.js");
-        assert!(error["message"].as_str().unwrap().contains("hang.js is in quarantine for 10 s"), "{told}");
+        assert!(error["message"].as_str().unwrap().contains("hang.js is in quarantine for 600 s"), "{told}");
     }
     assert_eq!(metric(&serve, "whither_worker_deaths_total"), 3, "it is not run any more");
     assert_eq!(metric(&serve, "whither_quarantined{script=\"hang.js\"}"), 1);
@@ -109,11 +108,6 @@ async fn a_quarantine_ends_and_a_single_kill_brings_it_back() {
     let good = json!({"action": "user/login", "user": {"login": "good"}});
     let told = ask(&client, "whither.place", &bad()).await.body;
     assert_eq!(told["decided_by"], "builtin:fewest-sessions", "{told}");
-    assert_eq!(
-        ask(&client, "whither.place", &good).await.body["decided_by"],
-        "builtin:fewest-sessions",
-        "it is skipped"
-    );
     serve.logged("out of quarantine").await;
     assert_eq!(ask(&client, "whither.place", &good).await.body["decided_by"], "hang.js");
     assert_eq!(ask(&client, "whither.place", &bad()).await.body["decided_by"], "builtin:fewest-sessions");
@@ -163,13 +157,17 @@ async fn a_pure_function_that_hangs_on_all_nodes_ends_few_workers() {
 async fn a_worker_is_replaced_after_enough_requests_and_none_notices() {
     let chains = format!("[limits]\nrecycle_requests = 100\n{FEWEST}");
     let (_nats, serve, client) = site(&chains, &[], 10).await;
-    let before = serve.children();
+    let before = eventually("a worker and a spare", async || {
+        let workers = serve.children();
+        (workers.len() == 2).then_some(workers)
+    })
+    .await;
     for _ in 0..3 {
+        let recycled = metric(&serve, "whither_recycled_workers_total");
         let placed = storm(&client, "whither.place", 500, |_| json!({}), async || {}).await;
         assert!(placed.values().all(|replies| replies.len() == 1 && replies[0]["node"].is_string()));
-        let recycled = metric(&serve, "whither_recycled_workers_total");
         eventually("another worker", async || {
-            (metric(&serve, "whither_recycled_workers_total") > recycled || recycled > 2).then_some(())
+            (metric(&serve, "whither_recycled_workers_total") > recycled).then_some(())
         })
         .await;
     }
@@ -235,19 +233,13 @@ async fn only_so_many_wait_for_the_answer_to_one_id() {
 
 #[tokio::test]
 async fn a_deadline_that_passes_in_the_queue_is_kept() {
-    let chains = "[chain.\"user/login\"]\nsteps = [{ script = \"hang.js\", cpu_ms = 1000 }]\n";
-    let (_nats, serve, client) = site(chains, &[HANG], 2).await;
+    let chains = "[chain.\"user/login\"]\nsteps = [{ script = \"hang.js\", cpu_ms = 3000 }]\n";
+    let (_nats, _serve, client) = site(chains, &[HANG], 2).await;
+    // One connection's messages are taken in order: the one that hangs is before the other.
+    client.publish_with_reply("whither.place", "nobody", bad().to_string().into()).await.unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let mut headers = HeaderMap::new();
-    headers.insert("Whither-Deadline", (now + Duration::from_millis(400)).as_millis().to_string());
-    let body = bad();
-    let hanging = ask(&client, "whither.place", &body);
-    let late = async {
-        // The one that hangs is with the worker before the other is sent.
-        eventually("it runs", async || (metric(&serve, "whither_unanswered") > 0).then_some(())).await;
-        ask_raw(&client, "whither.place", br#"{"action": "user/login"}"#.to_vec(), headers).await
-    };
-    let (hanging, late) = tokio::join!(hanging, late);
-    assert_eq!(hanging.body["error"]["limit"], "time");
+    headers.insert("Whither-Deadline", (now + Duration::from_secs(1)).as_millis().to_string());
+    let late = ask_raw(&client, "whither.place", br#"{"action": "user/login"}"#.to_vec(), headers).await;
     assert_eq!(late.body["error"]["name"], "overloaded", "{}", late.body);
 }
