@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use whither::chain::{OnFailure, OnUnplaceable, StepSource};
+use whither::chain::{Mode, OnFailure, OnUnplaceable, Program, StepSource};
 use whither::config::figure::FIGURES;
 use whither::config::{Config, ConfigErrors, Fault, Loading, Login, MemoryFiles, Needs, load};
 
@@ -169,6 +169,10 @@ fn every_figure_is_read_from_its_own_key() {
         limits.script_us_per_candidate,
         limits.node_call_ms,
         limits.executable_ms,
+        limits.executables,
+        limits.executable_processes,
+        limits.stdout_kb,
+        limits.stderr_kb,
         limits.wall_factor,
         limits.worker_memory_mb,
         limits.source_kb,
@@ -196,7 +200,7 @@ fn unknown_keys_are_refused_with_the_one_that_was_meant() {
         &[
             &["3:2: unknown section or key `limit`", "did you mean `limits`?"],
             &["5:1: unknown key `script_ms` in `service`", "belongs in `[limits]`"],
-            &["6:1: unknown key `banana`", "there are: timezone, liveness_s"],
+            &["6:1: unknown key `banana`", "there are: timezone, environment, liveness_s"],
             &["8:1: unknown key `step` in `chain.x`", "did you mean `steps`?"],
             &["9:10: a step needs `script` or `builtin`"],
             &["9:12: unknown key `scrip` in `chain.x.steps[0]`", "did you mean `script`?"],
@@ -271,13 +275,12 @@ fn every_fault_of_a_script_file_is_named_at_its_line() {
         .with("etc/tool.py", "print()")
         .with("etc/shebang.py", "#!/usr/bin/env python3")
         .with("etc/noext", "x")
-        .with_mode("etc/run.js", "#!/usr/bin/env node\n", 0o755)
         .with_fault("etc/dir.js", Fault::Directory)
         .with_fault("etc/locked.js", Fault::Unreadable("permission denied".to_owned()))
         .with(
             "etc/whither.toml",
             "limits.source_kb = 1\n[chain.x]\nsteps = [\n\"gone.js\",\n\"empty.js\",\n\"binary.js\",\n\"large.js\",\n\"tool.py\",\n\
-             \"shebang.py\",\n\"noext\",\n\"run.js\",\n\"dir.js\",\n\"locked.js\",\n\"round-robin\",\n]\n",
+             \"shebang.py\",\n\"noext\",\n\"dir.js\",\n\"locked.js\",\n\"round-robin\",\n]\n",
         );
     let found = plain(load_from(&files, Needs::Chains).unwrap_err());
     let expected = [
@@ -289,13 +292,50 @@ fn every_fault_of_a_script_file_is_named_at_its_line() {
         "9:1: script `shebang.py`: its extension names no known language, there are: `.js` (JavaScript) \
          (it starts with `#!` but may not be executed, so it is no executable either)",
         "10:1: script `noext`: its extension names no known language, there are: `.js` (JavaScript)",
-        "11:1: `run.js` is an executable (it starts with `#!` and may be executed), and this version does not run \
-         executables yet",
-        "12:1: script `dir.js`: is a directory, expected a file",
-        "13:1: script `locked.js`: cannot be read: permission denied",
-        "14:1: script `round-robin`: no such file (did you mean `builtin:round-robin`?)",
+        "11:1: script `dir.js`: is a directory, expected a file",
+        "12:1: script `locked.js`: cannot be read: permission denied",
+        "13:1: script `round-robin`: no such file (did you mean `builtin:round-robin`?)",
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn a_program_is_a_file_with_its_folder_and_is_asked_as_the_step_says() {
+    let files = |steps: &str| {
+        MemoryFiles::default()
+            .with_mode("etc/bin/run.js", "#!/usr/bin/env node\n", 0o755)
+            .with_mode("etc/native", b"\x7fELF", 0o755)
+            .with("etc/a.js", "i => 1")
+            .with("etc/whither.toml", format!("[chain.x]\nsteps = [{steps}]\n"))
+    };
+    let steps = "\"native\", { script = \"bin/run.js\", mode = \"resident\", wall_ms = 7 }";
+    let chains = load_from(&files(steps), Needs::Chains).unwrap().chains;
+    let program = |place: usize| match &chains.get("x").unwrap().steps[place].source {
+        StepSource::Executable(program) => program.clone(),
+        other => panic!("{other:?}"),
+    };
+    let native = Program { path: "/etc/native".to_owned(), folder: "/etc".to_owned(), mode: Mode::Once, wall_ms: None };
+    assert_eq!(program(0), native);
+    assert_eq!(
+        program(1),
+        Program { path: "/etc/bin/run.js".to_owned(), mode: Mode::Resident, wall_ms: Some(7), ..native }
+    );
+    for (step, expected) in [
+        (
+            "script = \"native\", mode = \"residnt\"",
+            "`residnt`, expected `once` or `resident` (did you mean `resident`?)",
+        ),
+        (
+            "script = \"native\", cpu_ms = 7",
+            "`cpu_ms` says nothing here: the step is an executable, which has `wall_ms`",
+        ),
+        ("script = \"a.js\", wall_ms = 7", "`wall_ms` says nothing here: the step is no executable"),
+        ("builtin = \"weighted\", mode = \"once\"", "`mode` says nothing here"),
+        ("script = \"native\", wall_ms = 0", "expected a whole number from 1"),
+    ] {
+        let found = plain(load_from(&files(&format!("{{ {step} }}")), Needs::Chains).unwrap_err());
+        assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub use ask::Ask;
 pub use evaluate::{Progress, Stage, Suspended};
 pub use quarantine::{Limited, Quarantine, Subject};
 pub use recency::Recency;
-pub use spec::{ChainSet, ChainSpec, OnFailure, OnUnplaceable, Purpose, StepSource, StepSpec};
+pub use spec::{ChainSet, ChainSpec, Mode, OnFailure, OnUnplaceable, Program, Purpose, StepSource, StepSpec};
 pub use witness::{Unwatched, Witness};
 
 /// A chain whose steps are compiled.

@@ -144,7 +144,31 @@ pub enum StepSource {
     /// The built-in of this name.
     Builtin(String),
     /// A program on the front's machine.
-    Executable(String),
+    Executable(Program),
+}
+
+/// A program that is asked what a step says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Program {
+    /// Its file, from the root of the file system.
+    pub path: String,
+    /// The folder that it runs in: the config's.
+    pub folder: String,
+    /// How it is asked.
+    pub mode: Mode,
+    /// Its limit of wall time for one answer in milliseconds, where it has its own.
+    pub wall_ms: Option<u32>,
+}
+
+/// How a program is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Started for each request, as FastX 4 does it.
+    #[default]
+    Once,
+    /// Kept running, and told of changes alone.
+    Resident,
 }
 
 /// What a request is decided for.

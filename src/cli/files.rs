@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Contents, Fault, Files};
 
@@ -21,6 +21,12 @@ impl Files for Disk {
         let mut bytes = Vec::new();
         file.take(at_most as u64 + 1).read_to_end(&mut bytes).map_err(|error| fault(&error))?;
         Ok(Contents { bytes, size: metadata.len(), mode: mode(&metadata) })
+    }
+
+    fn absolute(&self, path: &Path) -> PathBuf {
+        // The empty path is the folder that we are in, which this would refuse.
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        std::path::absolute(path).unwrap_or_else(|_nowhere| path.to_owned())
     }
 }
 

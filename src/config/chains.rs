@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::path::Path;
 
-use crate::chain::{ChainSpec, OnFailure, OnUnplaceable, StepSpec};
+use crate::chain::{ChainSpec, Mode, OnFailure, OnUnplaceable, Program, StepSource, StepSpec};
 use crate::script::ScriptLimits;
 
-use super::figure::SCRIPT_MS;
+use super::figure::{EXECUTABLE_MS, SCRIPT_MS};
 use super::files::Files;
 use super::problem::{Notes, Problem, nearest, quoted};
 use super::section::{Entry, Section};
@@ -20,13 +20,14 @@ pub const MAX_WORKERS: u32 = 64;
 pub const MAX_ACTION_BYTES: usize = 128;
 
 const KEYS: [&str; 6] = ["steps", "reserve", "on_unplaceable", "require_services", "pass_jwt", "workers"];
-const STEP_KEYS: [&str; 5] = ["script", "builtin", "on_error", "on_limit", "cpu_ms"];
+const STEP_KEYS: [&str; 7] = ["script", "builtin", "on_error", "on_limit", "cpu_ms", "mode", "wall_ms"];
 
 const EXPECTED_CHAIN: &str = "a table for each action, as in `[chain.\"session/start\"]`";
 const EXPECTED_STEPS: &str = "a list such as `[\"scripts/gpu.js\", \"builtin:fewest-sessions\"]`";
 const EXPECTED_STEP: &str =
     "the path of a script, `builtin:NAME`, or a table such as `{ script = \"gpu.js\", on_error = \"skip\" }`";
 const EXPECTED_ON_FAILURE: &str = "`stop`, `skip` or `fallback:NAME` with the name of a built-in";
+const EXPECTED_MODE: &str = "`once` or `resident`";
 const EXPECTED_ON_UNPLACEABLE: &str = "`error`, `skip` or `allow`";
 
 /// What chains are read with.
@@ -118,11 +119,42 @@ impl Reader<'_> {
                 return None;
             }
         };
-        Some(StepSpec { on_error, on_limit, cpu_ms, ..step })
+        let source = match step.source {
+            StepSource::Executable(program) => {
+                misplaced(&section, &["cpu_ms"], "an executable, which has `wall_ms`", notes);
+                StepSource::Executable(asked_how(program, &section, notes))
+            }
+            source => {
+                misplaced(&section, &["mode", "wall_ms"], "no executable", notes);
+                source
+            }
+        };
+        Some(StepSpec { on_error, on_limit, cpu_ms, source, ..step })
     }
 
     fn load(&self, written: &str, span: &Range<usize>, notes: &mut Notes) -> Option<StepSpec> {
         steps::load_step(written, self.base, self.files, self.limits).map_err(|problem| notes.at(span, problem)).ok()
+    }
+}
+
+/// `program` with what its step says of how it is asked.
+fn asked_how(program: Program, section: &Section<'_>, notes: &mut Notes) -> Program {
+    let mode = section.text("mode", EXPECTED_MODE, notes).and_then(|(entry, text)| match text {
+        "once" => Some(Mode::Once),
+        "resident" => Some(Mode::Resident),
+        _ => {
+            choose(&entry, text, EXPECTED_MODE, ["once", "resident"], notes);
+            None
+        }
+    });
+    let wall_ms = section.get("wall_ms").and_then(|entry| entry.whole(EXECUTABLE_MS.least, EXECUTABLE_MS.most, notes));
+    Program { mode: mode.unwrap_or_default(), wall_ms, ..program }
+}
+
+/// Notes those of `keys` that say nothing about such a step.
+fn misplaced(section: &Section<'_>, keys: &[&str], step: &str, notes: &mut Notes) {
+    for (key, entry) in keys.iter().filter_map(|key| Some((key, section.get(key)?))) {
+        notes.at(&entry.span, Problem::new(format!("`{key}` says nothing here: the step is {step}")));
     }
 }
 

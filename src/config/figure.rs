@@ -56,6 +56,16 @@ pub const SCRIPT_US_PER_CANDIDATE: Figure =
 pub const NODE_CALL_MS: Figure = limit("node_call_ms", 10, (1, 10_000), "CPU time of one call of `filter` or `score`");
 /// `limits.executable_ms`.
 pub const EXECUTABLE_MS: Figure = limit("executable_ms", 10_000, (1, 600_000), "wall time of an executable step");
+/// `limits.executables`.
+pub const EXECUTABLES: Figure =
+    limit("executables", 32, (1, 1024), "executables that run at once, those that stay not counted; others wait");
+/// `limits.executable_processes`.
+pub const EXECUTABLE_PROCESSES: Figure =
+    limit("executable_processes", 64, (1, 10_000), "processes that one run of an executable may have");
+/// `limits.stdout_kb`.
+pub const STDOUT_KB: Figure = limit("stdout_kb", 64, (1, 16_384), "what an executable may answer, in KiB");
+/// `limits.stderr_kb`.
+pub const STDERR_KB: Figure = limit("stderr_kb", 1024, (1, 65_536), "what one run may print on standard error, in KiB");
 /// `limits.wall_factor`.
 pub const WALL_FACTOR: Figure =
     limit("wall_factor", 8, (1, 100), "wall time as a multiple of CPU time, for machines that are busy");
@@ -87,7 +97,7 @@ pub const RECYCLE_MB: Figure =
     limit("recycle_mb", 256, (1, 65_536), "a worker is replaced when it has grown by so many MiB");
 
 /// Every figure, in the order of a config.
-pub const FIGURES: [&Figure; 20] = [
+pub const FIGURES: [&Figure; 24] = [
     &LIVENESS_S,
     &RESERVATION_S,
     &COOLDOWN_S,
@@ -97,6 +107,10 @@ pub const FIGURES: [&Figure; 20] = [
     &SCRIPT_US_PER_CANDIDATE,
     &NODE_CALL_MS,
     &EXECUTABLE_MS,
+    &EXECUTABLES,
+    &EXECUTABLE_PROCESSES,
+    &STDOUT_KB,
+    &STDERR_KB,
     &WALL_FACTOR,
     &WORKER_MEMORY_MB,
     &SOURCE_KB,

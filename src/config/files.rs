@@ -13,6 +13,9 @@ pub trait Files {
     /// # Errors
     /// [`Fault`] where there is nothing to read.
     fn read(&self, path: &Path, at_most: usize) -> Result<Contents, Fault>;
+
+    /// `path` from the root of the file system, where it is known.
+    fn absolute(&self, path: &Path) -> PathBuf;
 }
 
 /// What was read of a file.
@@ -33,10 +36,10 @@ impl Contents {
         self.mode & 0o044 != 0
     }
 
-    /// Whether it is a program: `#!` at its start, and somebody may execute it.
+    /// Whether it is a program: `#!` or a compiled program's mark at its start, and somebody may execute it.
     #[must_use]
     pub fn is_executable(&self) -> bool {
-        self.bytes.starts_with(b"#!") && self.mode & 0o111 != 0
+        (self.bytes.starts_with(b"#!") || self.bytes.starts_with(b"\x7fELF")) && self.mode & 0o111 != 0
     }
 
     /// The file's text, where it is at most `at_most` bytes of UTF-8.
@@ -105,5 +108,9 @@ impl Files for MemoryFiles {
         let mut contents = self.files.get(path).cloned().unwrap_or(Err(Fault::Missing))?;
         contents.bytes.truncate(at_most.saturating_add(1));
         Ok(contents)
+    }
+
+    fn absolute(&self, path: &Path) -> PathBuf {
+        Path::new("/").join(path)
     }
 }

@@ -11,6 +11,7 @@ use super::section::Section;
 
 const EXPECTED_LISTEN: &str = "an address with its port such as `127.0.0.1:4280`";
 const EXPECTED_TABLE: &str = "a table";
+const EXPECTED_ENVIRONMENT: &str = "a list of environment variables such as `[\"LM_LICENSE_FILE\"]`";
 const EXPECTED_ZONE: &str = "a time zone such as `Europe/Berlin`";
 
 /// How the service keeps its state; [`figure`] says what each number means.
@@ -18,6 +19,8 @@ const EXPECTED_ZONE: &str = "a time zone such as `Europe/Berlin`";
 pub struct Service {
     /// The site's time zone, as in [`ChainSet::zone`](crate::chain::ChainSet::zone).
     pub timezone: String,
+    /// Names of environment variables that executables keep, beside `PATH`, `HOME` and `TZ`.
+    pub environment: Vec<String>,
     /// [`figure::LIVENESS_S`].
     pub liveness_s: u32,
     /// [`figure::RESERVATION_S`].
@@ -41,6 +44,14 @@ pub struct Limits {
     pub node_call_ms: u32,
     /// [`figure::EXECUTABLE_MS`].
     pub executable_ms: u32,
+    /// [`figure::EXECUTABLES`].
+    pub executables: u32,
+    /// [`figure::EXECUTABLE_PROCESSES`].
+    pub executable_processes: u32,
+    /// [`figure::STDOUT_KB`].
+    pub stdout_kb: u32,
+    /// [`figure::STDERR_KB`].
+    pub stderr_kb: u32,
     /// [`figure::WALL_FACTOR`].
     pub wall_factor: u32,
     /// [`figure::WORKER_MEMORY_MB`].
@@ -71,6 +82,7 @@ impl Service {
     pub fn new(timezone: &str) -> Self {
         Self {
             timezone: timezone.to_owned(),
+            environment: Vec::new(),
             liveness_s: figure::LIVENESS_S.default,
             reservation_s: figure::RESERVATION_S.default,
             cooldown_s: figure::COOLDOWN_S.default,
@@ -80,7 +92,7 @@ impl Service {
     }
 
     pub(super) fn read(root: &Section<'_>, host_zone: &str, notes: &mut Notes) -> Self {
-        let mut known = vec!["timezone"];
+        let mut known = vec!["timezone", "environment"];
         known.extend(figure::keys("service"));
         let entry = root.get("service");
         let Some(section) = entry.and_then(|entry| entry.section(&known, EXPECTED_TABLE, notes)) else {
@@ -88,6 +100,7 @@ impl Service {
         };
         Self {
             timezone: timezone(&section, host_zone, notes),
+            environment: environment(&section, notes),
             liveness_s: section.figure(&figure::LIVENESS_S, notes),
             reservation_s: section.figure(&figure::RESERVATION_S, notes),
             cooldown_s: section.figure(&figure::COOLDOWN_S, notes),
@@ -104,6 +117,10 @@ impl Default for Limits {
             script_us_per_candidate: figure::SCRIPT_US_PER_CANDIDATE.default,
             node_call_ms: figure::NODE_CALL_MS.default,
             executable_ms: figure::EXECUTABLE_MS.default,
+            executables: figure::EXECUTABLES.default,
+            executable_processes: figure::EXECUTABLE_PROCESSES.default,
+            stdout_kb: figure::STDOUT_KB.default,
+            stderr_kb: figure::STDERR_KB.default,
             wall_factor: figure::WALL_FACTOR.default,
             worker_memory_mb: figure::WORKER_MEMORY_MB.default,
             source_kb: figure::SOURCE_KB.default,
@@ -141,6 +158,10 @@ impl Limits {
             script_us_per_candidate: section.figure(&figure::SCRIPT_US_PER_CANDIDATE, notes),
             node_call_ms: section.figure(&figure::NODE_CALL_MS, notes),
             executable_ms: section.figure(&figure::EXECUTABLE_MS, notes),
+            executables: section.figure(&figure::EXECUTABLES, notes),
+            executable_processes: section.figure(&figure::EXECUTABLE_PROCESSES, notes),
+            stdout_kb: section.figure(&figure::STDOUT_KB, notes),
+            stderr_kb: section.figure(&figure::STDERR_KB, notes),
             wall_factor: section.figure(&figure::WALL_FACTOR, notes),
             worker_memory_mb: section.figure(&figure::WORKER_MEMORY_MB, notes),
             source_kb: section.figure(&figure::SOURCE_KB, notes),
@@ -177,6 +198,15 @@ fn timezone(section: &Section<'_>, host_zone: &str, notes: &mut Notes) -> String
         entry.wrong(EXPECTED_ZONE, notes);
     }
     name.to_owned()
+}
+
+fn environment(section: &Section<'_>, notes: &mut Notes) -> Vec<String> {
+    let Some(entry) = section.get("environment") else { return Vec::new() };
+    let names = entry.texts(EXPECTED_ENVIRONMENT, notes);
+    for (entry, _) in names.iter().filter(|(_, name)| name.contains(['=', '\0'])) {
+        entry.wrong("the name of an environment variable", notes);
+    }
+    names.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
 fn checked_host_zone(host_zone: &str, notes: &mut Notes) -> String {

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::chain::{StepSource, StepSpec};
+use crate::chain::{Mode, Program, StepSource, StepSpec};
 use crate::engine::LANGUAGES;
 use crate::engine::builtin::Builtin;
 use crate::script::ScriptLimits;
@@ -29,15 +29,19 @@ pub fn load_step(written: &str, base: &Path, files: &dyn Files, limits: &ScriptL
     }
     let contents = files.read(&base.join(written), limits.source_bytes).map_err(|fault| unread(written, &fault))?;
     if contents.is_executable() {
-        let message = format!(
-            "{} is an executable (it starts with `#!` and may be executed), and this version does not run executables yet",
-            quoted(written)
-        );
-        return Err(Problem::new(message));
+        return Ok(StepSpec::new(written, StepSource::Executable(program(written, base, files)?)));
     }
     let extension = known_extension(written, &contents)?;
     let text = source(written, &contents, limits)?;
     Ok(StepSpec::new(written, StepSource::Script { extension: extension.to_owned(), text: text.into() }))
+}
+
+fn program(written: &str, base: &Path, files: &dyn Files) -> Result<Program, Problem> {
+    let text = |path: &Path| {
+        let problem = || Problem::new(format!("executable {}: its path is not UTF-8", quoted(written)));
+        files.absolute(path).into_os_string().into_string().map_err(|_other| problem())
+    };
+    Ok(Program { path: text(&base.join(written))?, folder: text(base)?, mode: Mode::default(), wall_ms: None })
 }
 
 /// The built-in called `name`.

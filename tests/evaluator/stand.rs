@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use whither::chain::Unwatched;
-use whither::chain::{Ask, ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec, Suspended};
+use whither::chain::{Ask, ChainSet, ChainSpec, Mode, Program, Progress, Purpose, StepSource, StepSpec, Suspended};
 use whither::clock::Stopped;
 use whither::evaluator::{CompileError, Evaluator, Question, Senses};
 use whither::model::{Arrangement, Change, Decision, Failure, FailureName, Marks, Outcome, Report, Request, Said};
@@ -199,7 +199,8 @@ pub(crate) fn js(name: &str, text: &str) -> StepSpec {
 
 /// A step at which the decision is suspended.
 pub(crate) fn program(name: &str) -> StepSpec {
-    StepSpec::new(name, StepSource::Executable(name.to_owned()))
+    let program = Program { path: name.to_owned(), folder: "/".to_owned(), mode: Mode::Once, wall_ms: None };
+    StepSpec::new(name, StepSource::Executable(program))
 }
 
 /// `count` nodes called n1, n2, … without sessions.
