@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::chain::evaluate::{self, Progress, Stage, Suspended};
+use crate::chain::evaluate::{self, Progress, Stage};
 use crate::chain::{
-    Ask, Chain, ChainSet, ChainSpec, Limited, OnFailure, Purpose, Quarantine, Recency, Step, StepKind, StepSource,
-    StepSpec, Subject, Witness,
+    Ask, Chain, ChainSet, ChainSpec, Heard, Limited, OnFailure, Purpose, Quarantine, Recency, Roll, Step, StepKind,
+    StepSource, StepSpec, Subject, Suspended, Witness,
 };
 use crate::clock::{self, Moment, Stopwatch};
 use crate::engine::builtin::Builtin;
 use crate::engine::{LANGUAGES, Settings};
 use crate::model::{Arrangement, Change, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Reservation};
-use crate::script::{Engine, LoadError, Policy, Returned, ScriptError, ScriptLimits, Source};
+use crate::script::{Engine, LoadError, Policy, ScriptLimits, Source};
 
 /// A step that could not be compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,7 @@ pub struct Evaluator {
 struct Seat {
     chain: Chain,
     recency: Recency,
+    roll: Roll,
 }
 
 impl Evaluator {
@@ -91,7 +92,7 @@ impl Evaluator {
         let mut chains = BTreeMap::new();
         for spec in &set.chains {
             let chain = compiler.chain(spec, loading);
-            chains.insert(Arc::clone(&spec.action), Seat { chain, recency: Recency::default() });
+            chains.insert(Arc::clone(&spec.action), Seat { chain, recency: Recency::default(), roll: Roll::default() });
         }
         if !compiler.errors.is_empty() {
             return Err(compiler.errors);
@@ -113,7 +114,17 @@ impl Evaluator {
         {
             self.chains.values_mut().for_each(|seat| seat.recency.forget(slot));
         }
+        self.change(change);
+    }
+
+    fn change(&mut self, change: Change) {
+        let touched = self.cluster.touched_by(&change);
         self.cluster.apply(change);
+        for id in touched {
+            for seat in self.chains.values_mut() {
+                seat.roll.look(&seat.chain.spec, &self.cluster, &id);
+            }
+        }
     }
 
     /// Notes a choice that the chain of `action` made before this evaluator was born.
@@ -137,15 +148,14 @@ impl Evaluator {
         self.settle(question, progress)
     }
 
-    /// Goes on with a decision that was suspended, with what the program said at its step.
-    pub fn resume(
-        &mut self,
-        question: &Question,
-        suspended: Suspended,
-        said: Result<Returned, ScriptError>,
-    ) -> Progress {
-        let progress =
-            self.with_stage(question, |chain, stage| evaluate::resume(chain, &question.ask, suspended, said, stage));
+    /// Goes on with a decision that was suspended, with what was heard from the program at its step; or asks that program
+    /// again, where nothing is given that was heard.
+    pub fn resume(&mut self, question: &Question, suspended: Suspended, heard: Option<Heard>) -> Progress {
+        let ask = &question.ask;
+        let progress = self.with_stage(question, |chain, stage| match heard {
+            Some(heard) => evaluate::resume(chain, ask, suspended, heard, stage),
+            None => evaluate::ask_again(chain, ask, suspended, stage),
+        });
         self.settle(question, progress)
     }
 
@@ -155,6 +165,7 @@ impl Evaluator {
         let moment = Moment::at(question.ask.now_ms, &self.zone);
         let stage = Stage {
             cluster: &self.cluster,
+            roll: &seat.roll,
             limits: &self.limits,
             recency: &seat.recency,
             quarantine: &self.quarantine,
@@ -175,7 +186,7 @@ impl Evaluator {
                 seat.recency.choose(slot);
             }
             if seat.chain.spec.reserve {
-                self.cluster.apply(Change::Reserve(reservation(question, node)));
+                self.change(Change::Reserve(reservation(question, node)));
             }
         }
         progress

@@ -1,11 +1,15 @@
 //! The candidates of a decision on its way, with the set of their slots beside the ordered list.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::diagnosis::LostNodes;
 use crate::model::{Candidate, Cluster, LostReason, SlotIndex};
+
+use super::roll::Roll;
+use super::suspended::Shown;
 
 /// Which slots a list of candidates holds, and where.
 pub struct Places(Vec<u32>);
@@ -41,6 +45,47 @@ impl Places {
             }
             _ => false,
         }
+    }
+}
+
+/// Who may still be chosen; the list is made when a step looks at it.
+#[derive(Debug)]
+pub(super) struct Remaining {
+    narrowed: bool,
+    list: OnceCell<Vec<Candidate>>,
+}
+
+impl Remaining {
+    /// Every node that can take the request.
+    pub(super) fn eligible() -> Self {
+        Self { narrowed: false, list: OnceCell::new() }
+    }
+
+    /// These alone.
+    pub(super) fn narrowed(list: Vec<Candidate>) -> Self {
+        Self { narrowed: true, list: OnceCell::from(list) }
+    }
+
+    /// The candidates in order; `roll` is that of the chain over `cluster`.
+    pub(super) fn list(&self, cluster: &Cluster, roll: &Roll) -> &[Candidate] {
+        self.list.get_or_init(|| {
+            let eligible = cluster.nodes().filter(|(_, node)| roll.admits(node.id()));
+            eligible.map(|(slot, _)| Candidate::plain(slot)).collect()
+        })
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self, cluster: &Cluster, roll: &Roll) -> usize {
+        if self.narrowed { self.list(cluster, roll).len() } else { roll.admitted(cluster) }
+    }
+
+    /// The same for a program.
+    pub(super) fn shown(&self, cluster: &Cluster, roll: &Roll) -> Shown {
+        if !self.narrowed {
+            return Shown::Eligible;
+        }
+        let held = self.list(cluster, roll).iter().filter_map(|candidate| Held::from_candidate(candidate, cluster));
+        Shown::Listed(held.collect())
     }
 }
 

@@ -5,10 +5,8 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::clock::{Moment, Stopwatch};
-use crate::model::diagnosis::LostNodes;
+use crate::model::diagnosis::{LogLevel, LostNodes};
 use crate::model::{
     Candidate, Cluster, Decision, Diagnosis, Failure, FailureName, LostReason, Outcome, Position, Said, SlotIndex,
     StepReport, Verdict,
@@ -18,12 +16,14 @@ use crate::script::{
 };
 
 use super::ask::Ask;
-use super::candidates::{Held, Places, note_lost};
+use super::candidates::{Places, Remaining, note_lost};
 use super::eligibility::reason_against;
 use super::explain::{self, View};
 use super::pernode::{self, Surroundings};
 use super::quarantine::{Limited, Quarantine};
+use super::roll::Roll;
 use super::spec::{OnFailure, OnUnplaceable, Purpose};
+use super::suspended::{Heard, Shown, Suspended};
 use super::witness::{Calls, Witness};
 use super::{Chain, Recency, Step, StepKind, verdict};
 
@@ -32,6 +32,8 @@ use super::{Chain, Recency, Step, StepKind, verdict};
 pub struct Stage<'a> {
     /// The nodes.
     pub cluster: &'a Cluster,
+    /// Who cannot take the chain's requests.
+    pub roll: &'a Roll,
     /// The limits of scripts.
     pub limits: &'a ScriptLimits,
     /// The chain's past choices.
@@ -55,89 +57,55 @@ pub enum Progress {
     Suspended(Suspended),
 }
 
-/// A decision that waits for a program.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Suspended {
-    /// The step that waits, from 0.
-    pub step: usize,
-    /// The candidates that the program is shown.
-    pub candidates: Vec<Held>,
-    /// What happened so far.
-    pub diagnosis: Diagnosis,
-    /// Lines logged so far.
-    pub logged: usize,
-}
-
 /// Decides `ask` by `chain`.
 #[must_use]
 pub fn begin(chain: &Chain, ask: &Ask, stage: Stage<'_>) -> Progress {
-    let mut diagnosis = Diagnosis {
+    let diagnosis = Diagnosis {
         asked_node: ask.about.clone(),
-        excluded: LostNodes::watching(ask.about.as_ref()),
+        excluded: stage.roll.left_out(ask.about.as_ref()),
         now_ms: ask.now_ms,
         seed: ask.seed,
         nodes: stage.cluster.len() as u64,
         ..Diagnosis::default()
     };
-    let mut candidates = Vec::with_capacity(stage.cluster.len());
-    for (slot, node) in stage.cluster.nodes() {
-        match reason_against(node, &chain.spec) {
-            None => candidates.push(Candidate::plain(slot)),
-            Some(reason) => diagnosis.excluded.add(reason, node.id()),
-        }
-    }
-    Evaluation { chain, ask, stage, candidates, log: LogBook::new(*stage.limits), diagnosis }.run(0)
+    let (candidates, log) = (Remaining::eligible(), LogBook::new(*stage.limits));
+    Evaluation { chain, ask, stage, candidates, log, diagnosis }.run(0)
 }
 
-/// Takes `suspended` up again, on the cluster as it is now, with what the program said at its step.
+/// Takes `suspended` up again, on the cluster as it is now, with what was heard from the program at its step.
 #[must_use]
-pub fn resume(
-    chain: &Chain,
-    ask: &Ask,
-    suspended: Suspended,
-    said: Result<Returned, ScriptError>,
-    stage: Stage<'_>,
-) -> Progress {
-    let Suspended { step, candidates: held, mut diagnosis, logged } = suspended;
-    let mut candidates = Vec::with_capacity(held.len());
-    let shown: Vec<Arc<str>> = held.iter().map(|held| Arc::clone(&held.node)).collect();
-    for held in held {
-        let node = held.to_candidate(stage.cluster).and_then(|found| Some((stage.cluster.node(found.slot)?, found)));
-        match node.map(|(node, candidate)| (reason_against(node, &chain.spec), candidate)) {
-            Some((None, candidate)) => candidates.push(candidate),
-            Some((Some(reason), _)) => diagnosis.excluded.add(reason, &held.node),
-            None => diagnosis.excluded.add(LostReason::Left, &held.node),
-        }
-    }
-    let log = LogBook::after(logged, *stage.limits);
-    let mut evaluation = Evaluation { chain, ask, stage, candidates, log, diagnosis };
-    let Some(current) = chain.steps.get(step) else { return Progress::Decided(evaluation.exhausted()) };
-    let answer = said.map_err(ScriptError::into_failure).and_then(|returned| {
-        let returned = still_there(returned, &shown, &evaluation.candidates, stage.cluster);
-        verdict::read(returned, &evaluation.candidates, stage.cluster, stage.limits)
-    });
-    let trace = Trace { lost: LostNodes::watching(ask.about.as_ref()), calls: 1, cost_us: 0 };
-    let told = Told { answer, trace };
-    match evaluation.conclude(current, told) {
+pub fn resume(chain: &Chain, ask: &Ask, suspended: Suspended, heard: Heard, stage: Stage<'_>) -> Progress {
+    let number = suspended.step;
+    let mut evaluation = Evaluation::again(chain, ask, suspended, stage);
+    let Some(step) = chain.steps.get(number) else { return Progress::Decided(evaluation.exhausted()) };
+    let told = evaluation.hear(heard);
+    match evaluation.conclude(step, told) {
         Some(decision) => Progress::Decided(decision),
-        None => evaluation.run(step + 1),
+        None => evaluation.run(number + 1),
     }
 }
 
-/// What a program returned, without those that it was shown and that are no candidates any more: a node that leaves
-/// while a program thinks is no mistake of the program's. Places in the shown list become ids, because places shift.
-fn still_there(returned: Returned, shown: &[Arc<str>], candidates: &[Candidate], cluster: &Cluster) -> Returned {
-    let Returned::List(elements) = returned else { return returned };
+/// Asks the program again that `suspended` waits for, about the candidates as they are now: what it said was refused.
+#[must_use]
+pub fn ask_again(chain: &Chain, ask: &Ask, suspended: Suspended, stage: Stage<'_>) -> Progress {
+    let step = suspended.step;
+    Evaluation::again(chain, ask, suspended, stage).run(step)
+}
+
+/// What a program returned, without those in `seen` that are no candidates any more: a node that leaves while a program
+/// thinks is no mistake of the program's.
+fn still_there(returned: Returned, seen: &[Arc<str>], candidates: &[Candidate], cluster: &Cluster) -> Returned {
+    let Returned::List(mut elements) = returned else { return returned };
     let places = Places::of(candidates);
-    let is_there = |id: &str| cluster.find(id).is_some_and(|slot| places.find(slot).is_some());
-    let has_left = |id: &str| !is_there(id) && shown.iter().any(|other| &**other == id);
-    let kept = elements.into_iter().filter_map(|element| match element {
-        Element::Given(place) => shown.get(place).filter(|id| is_there(id)).map(|id| Element::Id(id.to_string())),
-        Element::Id(id) => (!has_left(&id)).then_some(Element::Id(id)),
-        Element::Node(id, properties) => (!has_left(&id)).then_some(Element::Node(id, properties)),
-        Element::Other(found) => Some(Element::Other(found)),
+    let has_left = |id: &str| {
+        let is_there = cluster.find(id).is_some_and(|slot| places.find(slot).is_some());
+        !is_there && seen.iter().any(|other| &**other == id)
+    };
+    elements.retain(|element| match element {
+        Element::Id(id) | Element::Node(id, _) => !has_left(id),
+        Element::Given(_) | Element::Other(_) => true,
     });
-    Returned::List(kept.collect())
+    Returned::List(elements)
 }
 
 /// A decision on its way through the steps.
@@ -145,7 +113,7 @@ struct Evaluation<'a> {
     chain: &'a Chain,
     ask: &'a Ask,
     stage: Stage<'a>,
-    candidates: Vec<Candidate>,
+    candidates: Remaining,
     log: LogBook,
     diagnosis: Diagnosis,
 }
@@ -164,7 +132,51 @@ struct Trace {
     cost_us: u64,
 }
 
-impl Evaluation<'_> {
+impl<'a> Evaluation<'a> {
+    /// What was suspended, on the cluster as it is now.
+    fn again(chain: &'a Chain, ask: &'a Ask, suspended: Suspended, stage: Stage<'a>) -> Self {
+        let Suspended { shown, mut diagnosis, logged, .. } = suspended;
+        let candidates = match shown {
+            Shown::Eligible => {
+                diagnosis.excluded = stage.roll.left_out(ask.about.as_ref());
+                Remaining::eligible()
+            }
+            Shown::Listed(held) => {
+                let mut candidates = Vec::with_capacity(held.len());
+                for held in held {
+                    let candidate = held.to_candidate(stage.cluster);
+                    let node = candidate.as_ref().and_then(|candidate| stage.cluster.node(candidate.slot));
+                    match (node.map(|node| reason_against(node, &chain.spec)), candidate) {
+                        (Some(None), Some(candidate)) => candidates.push(candidate),
+                        (Some(Some(reason)), _) => diagnosis.excluded.add(reason, &held.node),
+                        _ => diagnosis.excluded.add(LostReason::Left, &held.node),
+                    }
+                }
+                Remaining::narrowed(candidates)
+            }
+        };
+        Self { chain, ask, stage, candidates, log: LogBook::after(logged, *stage.limits), diagnosis }
+    }
+
+    /// What a program's answer means here and now.
+    fn hear(&self, heard: Heard) -> Told {
+        let Heard { said, seen, cost_us, log } = heard;
+        log.iter().for_each(|line| self.log.write(LogLevel::Info, line));
+        let answer = said.map_err(ScriptError::into_failure).and_then(|returned| {
+            let cluster = self.stage.cluster;
+            // Only a list has to do with the candidates, and making theirs costs a look at every node.
+            let candidates = if matches!(returned, Returned::List(_)) { self.list() } else { &[] };
+            let returned = still_there(returned, &seen, candidates, cluster);
+            verdict::read(returned, candidates, cluster, self.stage.limits)
+        });
+        Told { answer, trace: Trace { lost: LostNodes::watching(self.ask.about.as_ref()), calls: 1, cost_us } }
+    }
+
+    /// The candidates, in order.
+    fn list(&self) -> &[Candidate] {
+        self.candidates.list(self.stage.cluster, self.stage.roll)
+    }
+
     fn run(mut self, from: usize) -> Progress {
         let chain = self.chain;
         for (number, step) in chain.steps.iter().enumerate().skip(from) {
@@ -224,9 +236,9 @@ impl Evaluation<'_> {
         match script.shape() {
             Shape::WholeList => {
                 calls.count();
-                let answer = script.open(scene).and_then(|mut run| run.call(Call::Balance(&self.candidates)));
+                let answer = script.open(scene).and_then(|mut run| run.call(Call::Balance(self.list())));
                 match answer.map_err(ScriptError::into_failure)? {
-                    Answer::Returned(returned) => verdict::read(returned, &self.candidates, cluster, limits),
+                    Answer::Returned(returned) => verdict::read(returned, self.list(), cluster, limits),
                     _ => Err(Failure::new(FailureName::Internal, "the engine answered another call than `balance`")),
                 }
             }
@@ -234,7 +246,7 @@ impl Evaluation<'_> {
                 let Stage { recency, witness, quarantine, .. } = self.stage;
                 let shunned = self.chain.steps.get(number).and_then(|step| quarantine.nodes(&step.spec.name));
                 let mut surroundings = Surroundings { recency, witness, shunned, lost, calls };
-                pernode::evaluate(script, functions, scene, &self.candidates, &mut surroundings)
+                pernode::evaluate(script, functions, scene, self.list(), &mut surroundings)
             }
         }
     }
@@ -243,7 +255,7 @@ impl Evaluation<'_> {
     fn choose(&self, policy: &dyn Policy) -> Verdict {
         let cluster = self.stage.cluster;
         let mut best: Option<(f64, u64, SlotIndex)> = None;
-        for candidate in &self.candidates {
+        for candidate in self.list() {
             let Some(node) = cluster.node(candidate.slot) else { continue };
             let rank = match (policy.rank(node, &self.ask.request, cluster), policy.absent()) {
                 (Some(rank), _) => rank,
@@ -268,11 +280,11 @@ impl Evaluation<'_> {
             Ok(Verdict::Pass) => self.report(&step.spec.name, Said::Pass, trace, None),
             Ok(Verdict::Select(slot)) => return self.select(step, &step.spec.name, slot, trace),
             Ok(Verdict::Narrow(after)) => {
-                if trace.lost.total() == 0 && after.len() < self.candidates.len() {
-                    note_lost(&self.candidates, &after, self.stage.cluster, &mut trace.lost);
+                if trace.lost.total() == 0 && after.len() < self.list().len() {
+                    note_lost(self.list(), &after, self.stage.cluster, &mut trace.lost);
                 }
                 self.report(&step.spec.name, Said::Narrow(after.len() as u64), trace, None);
-                self.candidates = after;
+                self.candidates = Remaining::narrowed(after);
             }
             Err(failure) => {
                 let (said, position) = (Said::Failed(failure.name, failure.message.clone()), failure.position.clone());
@@ -324,27 +336,22 @@ impl Evaluation<'_> {
         if let Some(reason) = lost.watched_reason() {
             self.diagnosis.asked_fate = Some(format!("step {} lost it: {}", name, reason.phrase()));
         }
-        let (step, candidates) = (Arc::clone(name), self.candidates.len() as u64);
+        let (step, candidates) = (Arc::clone(name), self.remaining() as u64);
         let log = self.log.take();
         self.diagnosis.steps.push(StepReport { step, said, candidates, calls, cost_us, lost, log, position });
     }
 
     fn suspend(self, step: usize) -> Suspended {
-        let cluster = self.stage.cluster;
-        Suspended {
-            step,
-            candidates: self
-                .candidates
-                .iter()
-                .filter_map(|candidate| Held::from_candidate(candidate, cluster))
-                .collect(),
-            diagnosis: self.diagnosis,
-            logged: self.log.written(),
-        }
+        let shown = self.candidates.shown(self.stage.cluster, self.stage.roll);
+        Suspended { step, shown, diagnosis: self.diagnosis, logged: self.log.written() }
+    }
+
+    fn remaining(&self) -> usize {
+        self.candidates.len(self.stage.cluster, self.stage.roll)
     }
 
     fn exhausted(&mut self) -> Decision {
-        let message = explain::no_node(&self.diagnosis, self.candidates.len());
+        let message = explain::no_node(&self.diagnosis, self.remaining());
         self.fail(Failure::new(FailureName::NoNode, message))
     }
 

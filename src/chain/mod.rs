@@ -11,7 +11,9 @@ mod explain;
 pub mod pernode;
 pub mod quarantine;
 pub mod recency;
+pub mod roll;
 pub mod spec;
+pub mod suspended;
 pub mod verdict;
 pub mod witness;
 
@@ -21,10 +23,12 @@ use crate::model::FailureName;
 use crate::script::{Policy, Script};
 
 pub use ask::Ask;
-pub use evaluate::{Progress, Stage, Suspended};
+pub use evaluate::{Progress, Stage};
 pub use quarantine::{Limited, Quarantine, Subject};
 pub use recency::Recency;
+pub use roll::Roll;
 pub use spec::{ChainSet, ChainSpec, Mode, OnFailure, OnUnplaceable, Program, Purpose, StepSource, StepSpec};
+pub use suspended::{Heard, Shown, Suspended};
 pub use witness::{Unwatched, Witness};
 
 /// A chain whose steps are compiled.

@@ -164,6 +164,18 @@ impl Cluster {
         }
     }
 
+    /// The nodes, there or not, that `change` will change.
+    pub fn touched_by(&self, change: &Change) -> impl Iterator<Item = Arc<str>> + use<> {
+        let held = |id: &str| self.reservations.get(id).map(|(_, held)| Arc::clone(&held.node));
+        let touched = match change {
+            Change::Report(report) => [Some(Arc::clone(&report.id)), None],
+            Change::Remove(id) | Change::Stale(id) | Change::Mark(id, _) => [Some(Arc::clone(id)), None],
+            Change::Reserve(reservation) => [held(&reservation.id), Some(Arc::clone(&reservation.node))],
+            Change::Release(id) => [held(id), None],
+        };
+        touched.into_iter().flatten()
+    }
+
     /// The changes that make an empty cluster into this one.
     pub fn snapshot(&self) -> impl Iterator<Item = Change> {
         let reports = self.nodes().map(|(_, node)| Change::Report(Arc::clone(node.report())));

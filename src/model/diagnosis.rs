@@ -3,7 +3,7 @@
 //! Always kept, because "why that node?" is asked afterwards. So it is bounded: counts per reason, and at most
 //! [`MAX_NAMED`] ids each, which also keeps replies far below NATS's message size.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -129,6 +129,19 @@ impl LostNodes {
         self.add(reason, node);
         if let Some(lost) = self.by_reason.get_mut(&reason) {
             lost.message.get_or_insert_with(|| message.to_owned());
+        }
+    }
+
+    /// Notes that all of `nodes`, which are none yet, were lost for `reason`.
+    pub fn add_all(&mut self, reason: LostReason, nodes: &BTreeSet<Arc<str>>) {
+        if nodes.is_empty() {
+            return;
+        }
+        let lost = self.by_reason.entry(reason).or_default();
+        lost.count += nodes.len() as u64;
+        lost.nodes.extend(nodes.iter().take(MAX_NAMED.saturating_sub(lost.nodes.len())).cloned());
+        if self.watched.as_ref().is_some_and(|watched| nodes.contains(watched)) {
+            self.watched_reason = Some(reason);
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Failure, FailureName, LimitKind, Position, Thrown};
 
 /// Why a script was refused when it was loaded.
@@ -33,7 +35,7 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 /// Why a running script gave no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ScriptError {
     /// It threw; the words are its own.
     Thrown(Thrown, Option<Position>),

@@ -9,8 +9,10 @@ mod limits;
 mod log;
 mod policy;
 
-use serde_json::{Map, Value};
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 pub use error::{LoadError, ScriptError};
 pub use limits::ScriptLimits;
@@ -162,7 +164,7 @@ pub enum Answer {
 }
 
 /// What a whole-list function returned, before it is checked against the cluster.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Returned {
     /// A falsy value.
     Falsy,
@@ -177,7 +179,7 @@ pub enum Returned {
 }
 
 /// One element of a returned list.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Element {
     /// The candidate at this place of the list that was given, untouched.
     Given(usize),
@@ -185,9 +187,25 @@ pub enum Element {
     Id(String),
     /// An object that names a node: its id, and its other top-level properties as far as they may differ from what was
     /// given.
-    Node(String, Map<String, Value>),
+    Node(String, #[serde(with = "as_text")] Map<String, Value>),
     /// Anything else, in words.
     Other(String),
+}
+
+/// JSON as text: wires of ours carry no self-describing values.
+mod as_text {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use serde_json::{Map, Value};
+
+    pub(super) fn serialize<S: Serializer>(map: &Map<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = serde_json::to_string(map).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(&text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
+        serde_json::from_str(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
 }
 
 /// What a `score` returned.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use whither::chain::Heard;
 use whither::chain::{ChainSet, Progress};
 use whither::evaluator::Evaluator;
 use whither::model::{Change, Decision, Marks, Outcome, Reservation};
@@ -138,7 +139,7 @@ impl Mirror {
                 1 => Returned::Id(format!("n{}", seed % 5)),
                 _ => Returned::List(Vec::new()),
             };
-            progress = self.evaluator.resume(&question, suspended, Ok(said));
+            progress = self.evaluator.resume(&question, suspended, Some(Heard::only(Ok(said))));
         }
         let Progress::Decided(decision) = progress else { panic!("suspended twice") };
         if let Outcome::Placed(node) = &decision.outcome {

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use whither::chain::Unwatched;
-use whither::chain::{Ask, ChainSet, ChainSpec, Mode, Program, Progress, Purpose, StepSource, StepSpec, Suspended};
+use whither::chain::candidates::Held;
+use whither::chain::{
+    Ask, ChainSet, ChainSpec, Heard, Mode, Program, Progress, Purpose, Shown, StepSource, StepSpec, Suspended,
+};
 use whither::clock::Stopped;
 use whither::evaluator::{CompileError, Evaluator, Question, Senses};
 use whither::model::{Arrangement, Change, Decision, Failure, FailureName, Marks, Outcome, Report, Request, Said};
@@ -98,7 +101,23 @@ impl Stand {
         (question, suspended): (Question, Suspended),
         said: Result<Returned, ScriptError>,
     ) -> Decision {
-        decided(self.evaluator.resume(&question, suspended, said))
+        decided(self.go_on(&question, suspended, said))
+    }
+
+    /// The same, as far as the next program.
+    pub(crate) fn go_on(
+        &mut self,
+        question: &Question,
+        suspended: Suspended,
+        said: Result<Returned, ScriptError>,
+    ) -> Progress {
+        let everybody = || self.evaluator.cluster().nodes().map(|(_, node)| node.id().to_string()).collect();
+        let shown: Vec<String> = match &suspended.shown {
+            Shown::Listed(held) => held.iter().map(|held| held.node.to_string()).collect(),
+            Shown::Eligible => everybody(),
+        };
+        let heard = Heard::only(said).seeing(|id| shown.iter().any(|other| other == id));
+        self.evaluator.resume(question, suspended, Some(heard))
     }
 
     /// How many sessions of `node` are pending.
@@ -141,6 +160,15 @@ pub(crate) fn suspended(progress: Progress) -> Suspended {
     match progress {
         Progress::Suspended(suspended) => suspended,
         Progress::Decided(decision) => panic!("{decision:?}"),
+    }
+}
+
+/// The candidates that a program is shown, where an earlier step listed them.
+#[track_caller]
+pub(crate) fn listed(suspended: &Suspended) -> &[Held] {
+    match &suspended.shown {
+        Shown::Listed(held) => held,
+        Shown::Eligible => panic!("nobody listed them"),
     }
 }
 

@@ -1,12 +1,13 @@
 //! A decision that waits for a program: plain data, taken up again on whatever the cluster is by then.
 
 use serde_json::{Value, json};
-use whither::chain::{ChainSpec, OnFailure, OnUnplaceable, Progress, StepSpec, Suspended};
+use whither::chain::{ChainSpec, OnFailure, OnUnplaceable, Progress, Shown, StepSpec, Suspended};
 use whither::model::{Change, Decision, FailureName, LimitKind, LostReason, Said, Thrown};
 use whither::script::{Element, Returned, ScriptError};
 
 use crate::stand::{
-    Stand, builtin, cordoned, decided, equal, failed, failure, js, node, outcome, program, said, start, suspended,
+    Stand, builtin, cordoned, decided, equal, failed, failure, js, listed, node, outcome, program, said, start,
+    suspended,
 };
 
 /// A chain that asks a program about the nodes but `n1`, with overlays, and takes the fewest sessions.
@@ -59,7 +60,7 @@ fn a_suspended_decision_holds_what_the_program_is_shown() {
     let (_, suspended) = stand.suspend(json!({}));
     let suspended = carried(&suspended);
     assert_eq!((suspended.step, suspended.logged), (1, 1));
-    let held: Vec<_> = suspended.candidates.iter().map(|held| (&*held.node, held.overlay.as_deref())).collect();
+    let held: Vec<_> = listed(&suspended).iter().map(|held| (&*held.node, held.overlay.as_deref())).collect();
     let overlays = [r#"{"rank":"n2"}"#, r#"{"rank":"n3"}"#, r#"{"rank":"n4"}"#];
     assert_eq!(held, [("n2", Some(overlays[0])), ("n3", Some(overlays[1])), ("n4", Some(overlays[2]))]);
     assert_eq!(suspended.diagnosis.steps.len(), 1);
@@ -223,12 +224,12 @@ fn a_chain_may_ask_several_programs() {
     ]);
     let mut stand = Stand::new(vec![chain], &equal(3));
     let (question, first) = stand.suspend(json!({}));
-    let second = suspended(stand.evaluator.resume(&question, carried(&first), ids(&["n3", "n2"])));
+    let second = suspended(stand.go_on(&question, carried(&first), ids(&["n3", "n2"])));
     let second = carried(&second);
-    assert_eq!((second.step, second.logged, second.candidates.len()), (2, 1, 2));
-    let third = suspended(stand.evaluator.resume(&question, second, Ok(Returned::Falsy)));
+    assert_eq!((second.step, second.logged, listed(&second).len()), (2, 1, 2));
+    let third = suspended(stand.go_on(&question, second, Ok(Returned::Falsy)));
     assert_eq!(third.step, 3);
-    let decision = decided(stand.evaluator.resume(&question, carried(&third), Ok(Returned::Falsy)));
+    let decision = decided(stand.go_on(&question, carried(&third), Ok(Returned::Falsy)));
     assert_eq!(outcome(&decision), "n3");
     let steps: Vec<_> = decision.diagnosis.steps.iter().map(|step| &*step.step).collect();
     assert_eq!(steps, ["./one", "logs.js", "./two", "./three", "builtin:round-robin"]);
@@ -249,8 +250,8 @@ fn the_limit_of_logged_lines_is_the_decisions() {
 fn any_evaluator_of_the_same_chains_takes_it_up() {
     let (mut one, mut other) = (stand(), stand());
     let (question, held) = one.suspend(json!({"user": {"login": "ann"}}));
-    let elsewhere = decided(other.evaluator.resume(&question, carried(&held), ids(&["n4", "n3"])));
-    let here = decided(one.evaluator.resume(&question, held, ids(&["n4", "n3"])));
+    let elsewhere = decided(other.go_on(&question, carried(&held), ids(&["n4", "n3"])));
+    let here = decided(one.go_on(&question, held, ids(&["n4", "n3"])));
     assert_eq!(elsewhere, here);
 }
 
@@ -265,8 +266,24 @@ fn a_program_at_the_end_decides_or_nobody_does() {
 
 /// A place in a list is one of the list that the program was shown, whoever left meanwhile.
 #[test]
-fn places_are_those_of_the_list_that_was_shown() {
-    let said = || Ok(Returned::List(vec![Element::Given(1)]));
-    assert_eq!(outcome(&after(nothing, said())), "n3");
-    assert_eq!(outcome(&after(|stand| stand.apply(Change::Remove("n2".into())), said())), "n3");
+fn a_program_that_every_node_is_shown_to_is_told_no_list() {
+    let mut stand = Stand::new(vec![start(vec![program("./ask"), builtin("fewest-sessions")])], &equal(4));
+    stand.mark("n1", cordoned());
+    let (question, held) = stand.suspend(json!({}));
+    assert_eq!((&held.shown, held.diagnosis.excluded.total()), (&Shown::Eligible, 1));
+    assert_eq!(outcome(&stand.resume((question.clone(), carried(&held)), ids(&["n3", "n2"]))), "n3");
+    failed(&stand.resume((question.clone(), held.clone()), id("n1")), FailureName::UnplaceableNode, "cordoned");
+    failed(&stand.resume((question, held), ids(&["n9"])), FailureName::BadVerdict, "`n9`");
+}
+
+#[test]
+fn a_program_whose_node_was_refused_is_asked_about_those_that_are_left() {
+    let mut stand = stand();
+    let (question, held) = stand.suspend(json!({}));
+    stand.mark("n3", cordoned());
+    let again = suspended(stand.evaluator.resume(&question, carried(&held), None));
+    let shown: Vec<_> = listed(&again).iter().map(|held| &*held.node).collect();
+    assert_eq!((shown, again.step, again.logged), (vec!["n2", "n4"], 1, 1));
+    assert_eq!(again.diagnosis.steps.len(), 1, "the steps before it are not taken again");
+    assert_eq!(outcome(&stand.resume((question, again), id("n4"))), "n4");
 }

@@ -1,0 +1,121 @@
+//! The roll of a chain: which nodes cannot take its requests, and why, kept change by change.
+//!
+//! A request that goes straight to a program, which knows the nodes already, must not look at each of them first. So
+//! eligibility is asked when a node changes and not when a request comes; the rule itself is in [`eligibility`].
+//!
+//! [`eligibility`]: super::eligibility
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::model::diagnosis::LostNodes;
+use crate::model::{Cluster, LostReason};
+
+use super::eligibility::reason_against;
+use super::spec::ChainSpec;
+
+/// The nodes that a chain leaves out before its first step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roll {
+    by_id: BTreeMap<Arc<str>, LostReason>,
+    by_reason: BTreeMap<LostReason, BTreeSet<Arc<str>>>,
+}
+
+impl Roll {
+    /// The roll of the chain `spec` over `cluster`, looking at every node.
+    #[must_use]
+    pub fn of(spec: &ChainSpec, cluster: &Cluster) -> Self {
+        let mut roll = Self::default();
+        cluster.nodes().for_each(|(_, node)| roll.look(spec, cluster, node.id()));
+        roll
+    }
+
+    /// Looks again at the node `id`, which changed, came or left.
+    pub fn look(&mut self, spec: &ChainSpec, cluster: &Cluster, id: &Arc<str>) {
+        let reason = cluster.get(id).and_then(|node| reason_against(node, spec));
+        let before = match reason {
+            Some(reason) => self.by_id.insert(Arc::clone(id), reason),
+            None => self.by_id.remove(id),
+        };
+        if before == reason {
+            return;
+        }
+        if let Some(nodes) = before.and_then(|before| self.by_reason.get_mut(&before)) {
+            nodes.remove(id);
+        }
+        if let Some(reason) = reason {
+            self.by_reason.entry(reason).or_default().insert(Arc::clone(id));
+        }
+    }
+
+    /// Whether the node `id`, which is in the cluster, can take the chain's requests.
+    #[must_use]
+    pub fn admits(&self, id: &str) -> bool {
+        !self.by_id.contains_key(id)
+    }
+
+    /// How many nodes of `cluster` can take the chain's requests.
+    #[must_use]
+    pub fn admitted(&self, cluster: &Cluster) -> usize {
+        cluster.len().saturating_sub(self.by_id.len())
+    }
+
+    /// The nodes left out as a diagnosis records them, with the fate of `watched`.
+    #[must_use]
+    pub fn left_out(&self, watched: Option<&Arc<str>>) -> LostNodes {
+        let mut lost = LostNodes::watching(watched);
+        self.by_reason.iter().for_each(|(reason, nodes)| lost.add_all(*reason, nodes));
+        lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Arrangement, Change, Marks, Report, Reservation};
+    use serde_json::json;
+
+    fn spec() -> ChainSpec {
+        ChainSpec::new("session/start", Vec::new())
+    }
+
+    /// Whatever happens, the roll that is kept is the one that is called anew.
+    #[test]
+    fn kept_or_called_anew_it_is_the_same() {
+        let (mut cluster, mut roll) = (Cluster::new(Arrangement::ById), Roll::default());
+        let report = |id: &str, max: u64| {
+            Change::Report(Arc::new(Report::from_value(json!({"id": id, "sessions": 1, "maxSessions": max})).unwrap()))
+        };
+        let reservation = |id: &str, node: &str| {
+            let (user, name) = ("ann".into(), "".into());
+            Change::Reserve(Reservation { id: id.into(), node: node.into(), user, name })
+        };
+        let cordoned = Marks { cordoned: true, cooling_down: false };
+        let changes = [
+            (report("a", 2), None),
+            (report("b", 1), Some(("b", LostReason::Full))),
+            (reservation("r", "a"), Some(("a", LostReason::Full))),
+            (reservation("r", "b"), None),
+            (Change::Mark("a".into(), cordoned), Some(("a", LostReason::Cordoned))),
+            (Change::Mark("a".into(), Marks::default()), None),
+            (Change::Stale("a".into()), Some(("a", LostReason::Stale))),
+            (report("a", 9), None),
+            (Change::Release("r".into()), None),
+            (Change::Remove("b".into()), None),
+            (Change::Release("none".into()), None),
+        ];
+        for (change, expected) in changes {
+            let touched: Vec<_> = cluster.touched_by(&change).collect();
+            cluster.apply(change.clone());
+            touched.iter().for_each(|id| roll.look(&spec(), &cluster, id));
+            let anew = Roll::of(&spec(), &cluster);
+            assert_eq!(roll.by_id, anew.by_id, "{change:?}");
+            assert_eq!(roll.left_out(None), anew.left_out(None), "{change:?}");
+            if let Some((id, reason)) = expected {
+                assert!(!roll.admits(id), "{change:?}");
+                assert_eq!(roll.left_out(Some(&id.into())).watched_reason(), Some(reason), "{change:?}");
+            }
+        }
+        assert_eq!(roll.admitted(&cluster), 1);
+    }
+}

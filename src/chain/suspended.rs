@@ -1,0 +1,67 @@
+//! A decision that waits for a program, and what was heard from the program: plain data that crosses processes.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Diagnosis;
+use crate::script::{Element, Returned, ScriptError};
+
+use super::candidates::Held;
+
+/// A decision that waits for a program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suspended {
+    /// The step that waits, from 0.
+    pub step: usize,
+    /// The candidates that the program is shown.
+    pub shown: Shown,
+    /// What happened so far.
+    pub diagnosis: Diagnosis,
+    /// Lines logged so far.
+    pub logged: usize,
+}
+
+/// The candidates that a program is shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Shown {
+    /// Every node that can take the request: whoever keeps the chain's roll knows them.
+    Eligible,
+    /// These, in this order: an earlier step said so.
+    Listed(Vec<Held>),
+}
+
+/// What was heard from a program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Heard {
+    /// Its answer.
+    pub said: Result<Returned, ScriptError>,
+    /// Of the nodes that a list of it names, those that it was shown. One of them may have left since, which is no
+    /// mistake of the program's; any other is.
+    pub seen: Vec<Arc<str>>,
+    /// How long it took, in microseconds of wall time.
+    pub cost_us: u64,
+    /// Lines that it logged.
+    pub log: Vec<String>,
+}
+
+impl Heard {
+    /// This answer and nothing beside it.
+    #[must_use]
+    pub fn only(said: Result<Returned, ScriptError>) -> Self {
+        Self { said, seen: Vec::new(), cost_us: 0, log: Vec::new() }
+    }
+
+    /// The answer with those in `seen` of whom `was_shown` is true of the ids that it names in a list.
+    #[must_use]
+    pub fn seeing(mut self, was_shown: impl Fn(&str) -> bool) -> Self {
+        if let Ok(Returned::List(elements)) = &self.said {
+            let named = elements.iter().filter_map(|element| match element {
+                Element::Id(id) | Element::Node(id, _) => Some(id.as_str()),
+                Element::Given(_) | Element::Other(_) => None,
+            });
+            self.seen = named.filter(|id| was_shown(id)).map(Arc::from).collect();
+        }
+        self
+    }
+}
