@@ -18,5 +18,6 @@ pub mod front;
 pub mod model;
 pub mod nats;
 pub mod registry;
+pub mod runner;
 pub mod script;
 pub mod worker;

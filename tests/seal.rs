@@ -48,7 +48,7 @@ async fn all_that_a_worker_tried_was_refused() {
 #[tokio::test]
 async fn the_kernel_says_that_it_is_sealed() {
     let (worker, _heard) = worker().await;
-    let pid = worker.pid();
+    let pid = worker.peer().pid();
     assert_eq!(status(pid, "NoNewPrivs").as_deref(), Some("1"));
     assert_eq!(status(pid, "Seccomp").as_deref(), Some("2"), "a filter");
     for thread in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
@@ -67,7 +67,7 @@ async fn the_kernel_says_that_it_is_sealed() {
 #[tokio::test]
 async fn its_environment_holds_the_allocators_settings_alone() {
     let (worker, _heard) = worker().await;
-    match std::fs::read_to_string(format!("/proc/{}/environ", worker.pid())) {
+    match std::fs::read_to_string(format!("/proc/{}/environ", worker.peer().pid())) {
         Ok(text) => {
             let names: Vec<_> = text.split_terminator('\0').filter_map(|pair| Some(pair.split_once('=')?.0)).collect();
             assert_eq!(names, ["MIMALLOC_ARENA_EAGER_COMMIT", "MIMALLOC_ARENA_RESERVE"]);
@@ -80,13 +80,13 @@ async fn its_environment_holds_the_allocators_settings_alone() {
 #[tokio::test]
 async fn its_size_is_known_while_it_lives_and_it_ends_when_told() {
     let (worker, mut heard) = worker().await;
-    let bytes = worker.memory_bytes().unwrap();
+    let bytes = worker.peer().memory_bytes().unwrap();
     assert!((1 << 20..1 << 30).contains(&bytes), "{bytes} bytes");
     worker.kill();
     let told = tokio::time::timeout(PATIENCE, heard.recv()).await.unwrap().unwrap();
     let (1, WorkerEvent::Exited(ended)) = told else { panic!("{told:?}") };
     assert!(ended.killed, "{ended}");
-    assert_eq!(worker.memory_bytes(), None);
+    assert_eq!(worker.peer().memory_bytes(), None);
     worker.kill();
 }
 

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use owo_colors::OwoColorize;
 
 use crate::nats::Namespace;
+use crate::runner;
 use crate::worker::child;
 
 pub mod agent;
@@ -21,6 +22,7 @@ pub mod nodes_file;
 pub mod one_shot;
 pub mod place;
 pub mod problem;
+pub mod programs;
 pub mod remote;
 pub mod say;
 pub mod serve;
@@ -62,6 +64,9 @@ pub fn main() -> ExitCode {
     let mut arguments: Vec<_> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|first| first == child::COMMAND) {
         return child::run();
+    }
+    if arguments.get(1).is_some_and(|first| first == runner::child::COMMAND) {
+        return runner::child::run();
     }
     let name = arguments.first().map(std::path::PathBuf::from);
     if name.as_ref().and_then(|name| name.file_name()).is_some_and(|name| name == PLACE_NAME) {

@@ -13,13 +13,14 @@ use crate::model::head::DEFAULT_ACTION;
 use crate::model::json::JsonLimits;
 use crate::model::{Arrangement, Outcome, Request, json as untrusted};
 use crate::nats::wire;
+use crate::runner::{Edition, ProgramLimits};
 use crate::script::ScriptLimits;
 use crate::worker::{Audience, Birth, Question, WorkerLimits};
 
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
 use super::files::Disk;
-use super::{nodes_file, one_shot, problem, remote, say, table};
+use super::{nodes_file, one_shot, problem, programs, remote, say, table};
 
 /// Where a `place` without `--script` and `--config` looks for its chain.
 const DEFAULT_CONFIGS: [&str; 2] = ["whither.toml", "/etc/whither/whither.toml"];
@@ -94,7 +95,7 @@ pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
         let asked = request(args, Map::new(), WorkerLimits::default().request_bytes)?;
         return remote::place(&args.bus, &asked, args.explain, args.json);
     }
-    let (set, limits) = chains(args)?;
+    let Chains { set, limits, environment, programs } = chains(args)?;
     let nodes = nodes_file::read(args.nodes.as_deref(), limits.request_bytes)?;
     let asked = request(args, nodes.request, limits.request_bytes)?;
     let birth = Birth { set, arrangement: Arrangement::Arrival, limits, audience: Audience::Person };
@@ -109,7 +110,8 @@ pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
         )));
     }
     let id = Arc::clone(&question.decision);
-    let decision = one_shot::decide(&birth, nodes.reports, question)?;
+    let programs = Edition::of(1, chains, environment, programs);
+    let decision = one_shot::decide(&birth, &programs, nodes.reports, question)?;
     table::logged(&decision);
     if args.explain {
         say::aside(table::explained(&wire::explained(&id, &decision)));
@@ -124,17 +126,29 @@ pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
     }
 }
 
+/// The chains to run, and what they are run with.
+struct Chains {
+    set: ChainSet,
+    limits: WorkerLimits,
+    environment: Vec<(String, String)>,
+    programs: ProgramLimits,
+}
+
 /// The chains to run: from `--script`, else from the config.
-fn chains(args: &PlaceArgs) -> Result<(ChainSet, WorkerLimits), Exit> {
+fn chains(args: &PlaceArgs) -> Result<Chains, Exit> {
     let host_zone = super::zone::of_host(&Disk);
-    let (mut set, limits) = if args.scripts.is_empty() {
+    let mut chains = if args.scripts.is_empty() {
         let path = args.config.clone().or_else(default_config).ok_or_else(|| {
             Exit::usage("no chain is given: add --script STEP (a file, or builtin:fewest-sessions), or --config FILE")
         })?;
         let loading = Loading { files: &Disk, host_zone: &host_zone, needs: Needs::Chains };
         let config = config::load(&path, loading).map_err(|errors| problem::exit(&errors))?;
-        let limits = super::limits::of(&config);
-        (config.chains, limits)
+        Chains {
+            limits: super::limits::of(&config),
+            environment: programs::environment(&config.service.environment),
+            programs: programs::limits(&config),
+            set: config.chains,
+        }
     } else {
         let limits = ScriptLimits::default();
         let load = |written: &String| config::load_step(written, Path::new("."), &Disk, &limits);
@@ -142,16 +156,20 @@ fn chains(args: &PlaceArgs) -> Result<(ChainSet, WorkerLimits), Exit> {
             args.scripts.iter().map(load).collect::<Result<_, _>>().map_err(|problem| problem::exit_one(&problem))?;
         let action =
             args.action.as_deref().map(str::to_owned).or_else(|| action_of(args)).unwrap_or(DEFAULT_ACTION.to_owned());
-        let set = ChainSet { zone: host_zone, ..ChainSet::new(vec![ChainSpec::new(&action, steps)]) };
-        (set, WorkerLimits::default())
+        Chains {
+            set: ChainSet { zone: host_zone, ..ChainSet::new(vec![ChainSpec::new(&action, steps)]) },
+            limits: WorkerLimits::default(),
+            environment: programs::environment(&[]),
+            programs: ProgramLimits::default(),
+        }
     };
     if let Some(zone) = &args.timezone {
         if crate::clock::zone(zone).is_none() {
             return Err(Exit::usage(format!("no time zone `{zone}`; expected a name such as Europe/Berlin")));
         }
-        set.zone.clone_from(zone);
+        chains.set.zone.clone_from(zone);
     }
-    Ok((set, limits))
+    Ok(chains)
 }
 
 /// The action that the request names, where it names one.
@@ -234,6 +252,7 @@ fn question(args: &PlaceArgs, request: &Map<String, Value>, max_bytes: usize) ->
         sequence: 0,
         deadline_ms: None,
         limited: Vec::new(),
+        from: None,
         narrated: true,
     })
 }

@@ -27,7 +27,7 @@ use crate::worker::{Audience, Birth, BirthError, Worker};
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
 use super::files::Disk;
-use super::{host, limits, one_shot, problem, zone};
+use super::{host, limits, one_shot, problem, programs, zone};
 
 /// Requests that may wait for the front's task; a batch of NATS is far smaller.
 const REQUESTS_WAITING: usize = 16_384;
@@ -135,6 +135,8 @@ fn setup(config: &Config) -> Setup {
         reservation_ms: u64::from(config.service.reservation_s) * 1000,
         cooldown_ms: u64::from(config.service.cooldown_s) * 1000,
         retries: config.service.retries,
+        programs: programs::limits(config),
+        environment: programs::environment(&config.service.environment),
     }
 }
 

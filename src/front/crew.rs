@@ -24,6 +24,8 @@ pub(super) struct Crew {
     spares: Spares,
     next: Option<Spares>,
     links: Links,
+    /// Counts the configurations that were in force.
+    edition: u64,
     /// Whether each home had a worker once.
     complete: bool,
 }
@@ -31,8 +33,9 @@ pub(super) struct Crew {
 impl Crew {
     pub(super) fn new(setup: Setup, links: Links) -> Self {
         let homes = homes(&setup);
-        let lanes = (0..homes.count()).map(|_| Lane::new()).collect();
-        Self { lanes, homes, spares: Spares::new(setup), next: None, links, complete: false }
+        let edition = 1;
+        let lanes = (0..homes.count()).map(|_| Lane::new(edition)).collect();
+        Self { lanes, homes, spares: Spares::new(setup), next: None, links, edition, complete: false }
     }
 
     pub(super) fn links(&self) -> &Links {
@@ -127,12 +130,36 @@ impl Crew {
         self.lanes.get_mut(lane)
     }
 
+    /// The question `ticket`, which waited for a program, is changed by `change` and goes back to its lane: only a worker
+    /// of the same chains can go on with it.
+    pub(super) fn unpark(&mut self, ticket: Ticket, change: impl FnOnce(&mut Flight)) {
+        let found = self.lanes.iter_mut().find_map(|lane| lane.desk.unpark(ticket).map(|flight| (lane, flight)));
+        if let Some((lane, mut flight)) = found {
+            change(&mut flight);
+            lane.desk.submit(ticket, flight);
+        }
+    }
+
+    /// Takes the question `ticket` out, which waited for a program.
+    pub(super) fn take_parked(&mut self, ticket: Ticket) -> Option<Flight> {
+        self.lanes.iter_mut().find_map(|lane| lane.desk.unpark(ticket)).map(|flight| *flight)
+    }
+
+    /// The number of the configuration in force.
+    pub(super) fn edition(&self) -> u64 {
+        self.edition
+    }
+
+    /// The number of the oldest configuration that somebody still decides by.
+    pub(super) fn oldest_edition(&self) -> u64 {
+        self.lanes.iter().map(Lane::edition).min().unwrap_or(self.edition)
+    }
+
     /// Passes `order` on to all workers, but not to the one in lane `except`, who knows.
-    pub(super) fn tell(&mut self, order: &Order, except: Option<usize>) {
-        let order = Encoded::new(order);
+    pub(super) fn tell(&mut self, order: &Encoded, except: Option<usize>) {
         let lanes = self.lanes.iter_mut().enumerate().filter(|(place, _)| Some(*place) != except);
-        lanes.for_each(|(_, lane)| lane.tell(&order));
-        self.tell_spares(&order);
+        lanes.for_each(|(_, lane)| lane.tell(order));
+        self.tell_spares(order);
     }
 
     /// Passes `order` on to those who decide for `action`, or may do so, but not to the worker in lane `except`.
@@ -166,8 +193,11 @@ impl Crew {
         let next = self.next.take_if(|next| next.ready() >= homes(&next.setup).count())?;
         std::mem::replace(&mut self.spares, next).retire();
         self.homes = homes(&self.spares.setup);
-        let mut lanes: Vec<_> = (0..self.homes.count()).map(|_| Lane::new()).collect();
-        let waiting = self.lanes.iter_mut().flat_map(|old| old.desk.take_waiting()).map(|flight| *flight).collect();
+        self.edition += 1;
+        let mut lanes: Vec<_> = (0..self.homes.count()).map(|_| Lane::new(self.edition)).collect();
+        // What a program has answered is gone on with by the chains that asked it.
+        let taken = |lane: &mut Lane| lane.desk.take_waiting(|flight| flight.question.from.is_some());
+        let waiting = self.lanes.iter_mut().flat_map(taken).map(|flight| *flight).collect();
         lanes.append(&mut self.lanes);
         self.lanes = lanes;
         Some(waiting)
@@ -199,7 +229,7 @@ impl Crew {
     /// The questions that the worker of an earlier home left behind when it died.
     pub(super) fn strays(&mut self) -> Vec<Flight> {
         let old = self.lanes.iter_mut().skip(self.homes.count());
-        let left = old.filter(|lane| !lane.is_staffed()).flat_map(|lane| lane.desk.clear());
+        let left = old.filter(|lane| !lane.is_staffed()).flat_map(|lane| lane.desk.take_all());
         left.map(|flight| *flight).collect()
     }
 

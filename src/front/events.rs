@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
 use crate::model::Marks;
+use crate::runner::{ProgramLimits, RunnerEvent};
 use crate::worker::{Birth, BirthError, Worker, WorkerEvent};
 
 use super::warden::QuarantineSettings;
@@ -47,6 +48,10 @@ pub struct Setup {
     pub cooldown_ms: u64,
     /// How often a decision that the ledger refuses is taken again.
     pub retries: u32,
+    /// What programs may use, and their environment.
+    pub programs: ProgramLimits,
+    /// As above.
+    pub environment: Vec<(String, String)>,
 }
 
 /// The other ends of what a front sends itself and is sent.
@@ -55,6 +60,7 @@ pub struct Links {
     /// Births, reloads and the stop.
     pub events: mpsc::Sender<Event>,
     pub(super) words: mpsc::Sender<(u64, WorkerEvent)>,
+    pub(super) runner: mpsc::Sender<(u64, RunnerEvent)>,
     pub(super) births: Arc<AtomicU64>,
 }
 

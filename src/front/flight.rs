@@ -23,6 +23,8 @@ pub(super) struct Flight {
     pub(super) retries: u32,
     /// How many nodes it was found to hang on.
     pub(super) shunned: u32,
+    /// The configuration by which it came as far as a program.
+    pub(super) edition: u64,
 }
 
 impl Flight {

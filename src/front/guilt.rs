@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::chain::{Limited, Subject};
 use crate::model::{Failure, FailureName};
 use crate::worker::guilt::{Sentence, judge};
-use crate::worker::{Ended, Order, Overrun};
+use crate::worker::{Encoded, Ended, Order, Overrun};
 
 use super::flight::Flight;
 use super::task::Front;
@@ -81,7 +81,7 @@ impl Front {
         if subject.node.is_none() {
             self.metrics.quarantined(&subject.script, true);
         }
-        self.crew.tell(&Order::Quarantine(subject, Some(limited)), None);
+        self.crew.tell(&Encoded::new(&Order::Quarantine(subject, Some(limited))), None);
         self.show();
     }
 
@@ -92,12 +92,16 @@ impl Front {
                 tracing::warn!(step = %subject.script, "out of quarantine: tried again");
                 self.metrics.quarantined(&subject.script, false);
             }
-            self.crew.tell(&Order::Quarantine(subject, None), None);
+            self.crew.tell(&Encoded::new(&Order::Quarantine(subject, None)), None);
         }
     }
 
     /// Puts `flight` to the home of its chain, or answers it where a reload took the chain away.
-    pub(super) fn submit(&mut self, flight: Flight) {
+    pub(super) fn submit(&mut self, mut flight: Flight) {
+        if flight.edition != self.crew.edition() && flight.question.from.is_some() {
+            // Its chains are no more, and so it is decided anew by those that there are.
+            Arc::make_mut(&mut flight.question).from = None;
+        }
         if let Err(flight) = self.crew.submit(flight) {
             let failure =
                 Failure::new(FailureName::UnknownAction, "the chain was removed before the request's turn came");

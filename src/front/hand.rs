@@ -45,7 +45,7 @@ impl Hand {
 
     /// Sends what there is room for.
     pub(super) fn send(&mut self) {
-        self.worker.send_some(&mut self.orders);
+        self.worker.peer_mut().send_some(&mut self.orders);
         if self.orders.bytes() > ORDERS_WAITING_BYTES {
             self.worker.kill();
         }

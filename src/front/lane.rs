@@ -16,6 +16,8 @@ const ASKED_AT_ONCE: usize = 4096;
 pub(super) struct Lane {
     /// In boxes, because questions move from one table of the desk to the next.
     pub(super) desk: Desk<Box<Flight>>,
+    /// The edition of the configuration that it decides by.
+    edition: u64,
     hand: Option<Hand>,
     last_word: Instant,
     /// What a narrated question was last heard to run.
@@ -31,9 +33,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(edition: u64) -> Self {
         Self {
             desk: Desk::default(),
+            edition,
             hand: None,
             last_word: Instant::now(),
             last_running: None,
@@ -42,6 +45,18 @@ impl Lane {
             first_bytes: None,
             tired: false,
         }
+    }
+
+    /// The edition of the configuration that it decides by.
+    pub(super) fn edition(&self) -> u64 {
+        self.edition
+    }
+
+    /// The worker came as far as a program with `ticket`; returns the edition that it decides by, and the question.
+    pub(super) fn park(&mut self, ticket: Ticket) -> Option<(u64, &mut Flight)> {
+        self.decided += 1;
+        let edition = self.edition;
+        self.desk.park(ticket).map(|flight| (edition, &mut **flight))
     }
 
     /// Whether a worker is there.
@@ -61,7 +76,7 @@ impl Lane {
 
     /// Lets `hand` decide from here on.
     pub(super) fn staff(&mut self, hand: Hand) {
-        tracing::debug!(pid = hand.worker().pid(), "a worker takes a lane");
+        tracing::debug!(pid = hand.worker().peer().pid(), "a worker takes a lane");
         self.dismiss();
         self.hand = Some(hand);
         self.desk.worker_arrived();
@@ -185,7 +200,7 @@ impl Lane {
     /// whether it was marked just now.
     pub(super) fn tire(&mut self, requests: u64, bytes: u64) -> bool {
         let Some(hand) = self.hand.as_ref().filter(|_| !self.tired) else { return false };
-        let now = hand.worker().memory_bytes();
+        let now = hand.worker().peer().memory_bytes();
         let first = *self.first_bytes.get_or_insert(now.unwrap_or_default());
         self.tired = self.decided >= requests || now.is_some_and(|now| now.saturating_sub(first) >= bytes);
         self.tired

@@ -62,6 +62,12 @@ pub struct Metrics {
     pub refused_commits: Counter,
     /// Workers that ended without being asked to.
     pub worker_deaths: Counter,
+    /// Questions that came as far as an executable.
+    pub programs_asked: Counter,
+    /// Ends of resident programs.
+    program_ends: Family<ScriptLabel, Counter>,
+    /// Runners that ended without being asked to.
+    pub runner_deaths: Counter,
     /// Workers that were replaced because they had done enough.
     pub recycled_workers: Counter,
     /// Node documents that were refused.
@@ -91,6 +97,9 @@ impl Metrics {
             unanswered: Gauge::default(),
             refused_commits: Counter::default(),
             worker_deaths: Counter::default(),
+            programs_asked: Counter::default(),
+            program_ends: Family::default(),
+            runner_deaths: Counter::default(),
             recycled_workers: Counter::default(),
             refused_documents: Counter::default(),
             past_deadline: Counter::default(),
@@ -110,6 +119,9 @@ impl Metrics {
         registry.register("unanswered", "Questions without an answer", metrics.unanswered.clone());
         registry.register("refused_commits", "Decisions that were taken again", metrics.refused_commits.clone());
         registry.register("worker_deaths", "Workers that ended unasked", metrics.worker_deaths.clone());
+        registry.register("executables_asked", "Questions put to executables", metrics.programs_asked.clone());
+        registry.register("resident_ends", "Ends of resident executables", metrics.program_ends.clone());
+        registry.register("runner_deaths", "Runners that ended unasked", metrics.runner_deaths.clone());
         registry.register("script_limits", "Limits that scripts passed", metrics.limits.clone());
         registry.register("quarantined", "1 while a script is in quarantine", metrics.quarantined.clone());
         registry.register("recycled_workers", "Workers replaced after enough work", metrics.recycled_workers.clone());
@@ -131,6 +143,11 @@ impl Metrics {
     pub fn limit(&self, script: &str, limit: &str) {
         let labels = LimitLabels { script: script.to_owned(), limit: limit.to_owned() };
         self.limits.get_or_create(&labels).inc();
+    }
+
+    /// Counts an end of the resident program of the step `script`.
+    pub fn program_ended(&self, script: &str) {
+        self.program_ends.get_or_create(&ScriptLabel { script: script.to_owned() }).inc();
     }
 
     /// Notes whether `script` is in quarantine.

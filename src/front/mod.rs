@@ -5,6 +5,7 @@
 
 mod admin;
 mod crew;
+mod errands;
 mod events;
 mod flight;
 mod guilt;
@@ -15,6 +16,7 @@ pub mod http;
 mod lane;
 pub mod metrics;
 mod placing;
+mod programs;
 mod shown;
 mod spares;
 mod task;

@@ -109,6 +109,7 @@ impl Front {
             sequence: number,
             deadline_ms: incoming.deadline_ms,
             limited: Vec::new(),
+            from: None,
             narrated: false,
         };
         if let Some(key) = &key {
@@ -120,6 +121,7 @@ impl Front {
             key,
             retries: 0,
             shunned: 0,
+            edition: 0,
         });
     }
 
@@ -186,6 +188,11 @@ impl Front {
             }
             if flight.retries < self.crew.setup().retries {
                 flight.retries += 1;
+                if self.chose_itself(&flight, decision.decided_by.as_ref()) {
+                    // Any other choice is taken again without its programs.
+                    let from = &mut Arc::make_mut(&mut flight.question).from;
+                    from.iter_mut().for_each(|from| from.heard = None);
+                }
                 return self.submit(flight);
             }
             let message = format!("`{node}` was chosen {} times and is {}", flight.retries + 1, refusal.phrase());

@@ -12,10 +12,12 @@ use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservati
 use crate::nats::message::{Incoming, Outgoing};
 use crate::registry::ledger::{Ledger, RequestKey};
 use crate::registry::{Registry, RegistryEvent};
+use crate::runner::RunnerEvent;
 use crate::worker::desk::Ticket;
-use crate::worker::{Order, Orders, WorkerEvent, unix_ms};
+use crate::worker::{Encoded, Order, Orders, WorkerEvent, unix_ms};
 
 use super::crew::Crew;
+use super::errands::Errands;
 use super::events::{Event, Links, Setup};
 use super::flight::Told;
 use super::health::Board;
@@ -44,6 +46,7 @@ pub struct Inbox {
     registry: mpsc::Receiver<RegistryEvent>,
     events: mpsc::Receiver<Event>,
     words: mpsc::Receiver<(u64, WorkerEvent)>,
+    runner: mpsc::Receiver<(u64, RunnerEvent)>,
 }
 
 impl Inbox {
@@ -52,9 +55,10 @@ impl Inbox {
     pub fn new(requests: mpsc::Receiver<Incoming>, registry: mpsc::Receiver<RegistryEvent>) -> (Self, Links) {
         let (events_in, events) = mpsc::channel(EVENTS_WAITING);
         let (words_in, words) = mpsc::channel(WORDS_WAITING);
+        let (runner_in, runner) = mpsc::channel(WORDS_WAITING);
         (
-            Self { requests, registry, events, words },
-            Links { events: events_in, words: words_in, births: Arc::default() },
+            Self { requests, registry, events, words, runner },
+            Links { events: events_in, words: words_in, runner: runner_in, births: Arc::default() },
         )
     }
 }
@@ -64,6 +68,7 @@ pub struct Front {
     pub(super) cluster: Cluster,
     pub(super) ledger: Ledger<Told>,
     pub(super) crew: Crew,
+    pub(super) errands: Errands,
     pub(super) warden: Warden,
     pub(super) by_request: BTreeMap<RequestKey, Ticket>,
     pub(super) unanswered: BTreeMap<Arc<str>, usize>,
@@ -102,11 +107,13 @@ impl Front {
         seed: [u8; 16],
     ) -> Self {
         let mut dice = Pcg64Mcg::from_seed(seed);
-        Self {
+        let errands = Errands::new(links.runner.clone());
+        let mut front = Self {
             cluster: Cluster::new(Arrangement::ById),
             ledger: Ledger::new(setup.reservation_ms),
             warden: Warden::new(setup.quarantine),
             crew: Crew::new(setup, links),
+            errands,
             by_request: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             sequences: BTreeMap::new(),
@@ -127,7 +134,9 @@ impl Front {
             replies,
             board,
             dice,
-        }
+        };
+        front.publish_programs();
+        front
     }
 
     /// This replica's name, which its decisions and reservations carry.
@@ -174,20 +183,34 @@ impl Front {
 
     /// Makes a change of the cluster count here and in all workers.
     pub(super) fn change(&mut self, change: Change) {
-        self.crew.tell(&Order::Change(change.clone()), None);
-        self.cluster.apply(change);
+        self.spread(change, None);
     }
 
     /// Makes a change count that the worker in `lane` made itself when it decided.
     pub(super) fn commit(&mut self, change: Change, lane: usize) {
-        self.crew.tell(&Order::Change(change.clone()), Some(lane));
-        self.cluster.apply(change);
+        self.spread(change, Some(lane));
+    }
+
+    fn spread(&mut self, change: Change, except: Option<usize>) {
+        let order = Order::Change(change);
+        let encoded = Encoded::new(&order);
+        self.crew.tell(&encoded, except);
+        self.errands.tell(&encoded);
+        if let Order::Change(change) = order {
+            self.cluster.apply(change);
+        }
+    }
+
+    /// The cluster as it is, as changes.
+    pub(super) fn cluster_snapshot(&self) -> Orders {
+        let mut orders = Orders::default();
+        self.cluster.snapshot().for_each(|change| orders.push(&Order::Change(change)));
+        orders
     }
 
     /// All that a new worker has to know to decide as the others do.
     fn snapshot(&self) -> Orders {
-        let mut orders = Orders::default();
-        self.cluster.snapshot().for_each(|change| orders.push(&Order::Change(change)));
+        let mut orders = self.cluster_snapshot();
         for (action, nodes) in &self.chosen {
             let mut nodes: Vec<_> = nodes.iter().collect();
             nodes.sort_by_key(|(_, when)| **when);
@@ -255,6 +278,7 @@ impl Front {
                 replies.into_iter().for_each(|reply| self.decided(place, reply.ticket, reply.decision));
             }
             WorkerEvent::Running(running) => lane.runs(running),
+            WorkerEvent::Waiting(waiting) => self.wait(place, waiting),
             WorkerEvent::Overrun(overrun) => self.overrun(place, overrun),
             WorkerEvent::Exited(ended) => self.worker_lost(place, &ended),
         }
@@ -293,6 +317,7 @@ impl Front {
             self.notes.remove("worker");
             let free = self.warden.reload(setup.quarantine, &setup.birth.set);
             self.set_free(free);
+            self.publish_programs();
             waiting.into_iter().for_each(|flight| self.submit(flight));
         }
         let ready = self.crew.is_ready();
@@ -308,6 +333,8 @@ impl Front {
             let snapshot = self.snapshot();
             self.crew.start(&snapshot);
         }
+        self.staff_runner();
+        self.errands.send(time);
         let now_ms = unix_ms();
         for flight in self.crew.pump(time, |flight| flight.is_late(now_ms)) {
             self.metrics.past_deadline.inc();
@@ -331,7 +358,7 @@ impl Front {
 pub async fn run(mut front: Front, mut inbox: Inbox) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut requests, mut changes, mut words) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut requests, mut changes, mut words, mut heard) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     front.settle(true);
     while !front.is_done() || !inbox.requests.is_empty() {
         // Answers come first: they make room. Then the cluster, so that questions see it as it is.
@@ -341,6 +368,9 @@ pub async fn run(mut front: Front, mut inbox: Inbox) {
             Some(event) = inbox.events.recv() => front.event(event),
             1.. = inbox.words.recv_many(&mut words, BATCH) => {
                 words.drain(..).for_each(|(number, event)| front.words(number, event));
+            }
+            1.. = inbox.runner.recv_many(&mut heard, BATCH) => {
+                heard.drain(..).for_each(|(number, event)| front.runner_words(number, event));
             }
             1.. = inbox.registry.recv_many(&mut changes, BATCH) => changes.drain(..).for_each(|event| front.hear(event)),
             1.. = inbox.requests.recv_many(&mut requests, BATCH) => requests.drain(..).for_each(|one| front.request(one)),
@@ -352,4 +382,5 @@ pub async fn run(mut front: Front, mut inbox: Inbox) {
         front.settle(time);
     }
     front.close();
+    front.errands.retire().await;
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::report::{Report, Sessions};
@@ -133,6 +133,17 @@ impl Node {
         self.report.fields.iter().map(|(name, value)| (name.as_str(), self.current(name, value)))
     }
 
+    /// The same as `overlay` has them, where it does; what it adds comes last.
+    pub fn fields_with<'a>(
+        &'a self,
+        overlay: Option<&'a Map<String, Value>>,
+    ) -> impl Iterator<Item = (&'a str, Field<'a>)> {
+        let overlaid = move |name: &str| overlay.and_then(|overlay| overlay.get(name)).map(Field::Json);
+        let own = self.fields().map(move |(name, field)| (name, overlaid(name).unwrap_or(field)));
+        let added = overlay.into_iter().flatten().filter(|(name, _)| self.field(name).is_none());
+        own.chain(added.map(|(name, value)| (name.as_str(), Field::Json(value))))
+    }
+
     /// The top-level field `name`.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<Field<'_>> {
@@ -207,6 +218,26 @@ impl Node {
         new.dedup();
         new.retain(|user| !reported_users.iter().any(|session| &**session.user() == *user));
         reported.as_u64().unwrap_or_default() + new.len() as u64
+    }
+}
+
+impl Serialize for Field<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Json(value) => value.serialize(serializer),
+            Self::Count(count) => serializer.serialize_u64(*count),
+            Self::Flag(flag) => serializer.serialize_bool(*flag),
+            Self::Data(node) => serializer.collect_map(node.data_fields()),
+        }
+    }
+}
+
+impl Serialize for DataField<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Json(value) => value.serialize(serializer),
+            Self::Sessions(node) => serializer.collect_seq(node.sessions().map(|session| session.fields())),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::chain::{Ask, Progress, Purpose};
+use crate::chain::{Ask, Progress, Purpose, Suspended};
 use crate::clock::Stopwatch;
 use crate::evaluator::{self, Evaluator, Senses};
 use crate::model::diagnosis::LostNodes;
@@ -22,7 +22,7 @@ use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, Outcome, R
 use super::guard::{self, Narrator};
 use super::now::unix_ms;
 use super::outbox::{Outbox, lock};
-use super::protocol::{Birth, CompileProblem, Order, Question, Reply, Word, WorkerLimits};
+use super::protocol::{Birth, CompileProblem, Order, Question, Reply, Standing, Waiting, Word, WorkerLimits};
 use super::watchdog::{Watch, Witnessed};
 use super::{attempts, frame, sandbox, seal};
 
@@ -170,8 +170,12 @@ impl Clerk {
         let start = Instant::now();
         self.narration.store(question.narrated, Ordering::Relaxed);
         self.watch.begin(question.ticket, &question.head.action, self.evaluator.cluster().len() as u64);
-        let mut decision = self.decide(question);
+        let progress = self.decide(question);
         self.watch.end();
+        let mut decision = match progress {
+            Progress::Decided(decision) => decision,
+            Progress::Suspended(suspended) => return self.wait(question, &suspended),
+        };
         if !question.narrated && question.purpose == Purpose::Place && matches!(decision.outcome, Outcome::Placed(_)) {
             // Of a placement the front reads no more: what scripts logged.
             let Diagnosis { excluded, steps, .. } = &mut decision.diagnosis;
@@ -185,10 +189,20 @@ impl Clerk {
         }
     }
 
-    fn decide(&mut self, question: &Question) -> Decision {
+    /// Hands a decision back that waits for a program.
+    fn wait(&self, question: &Question, suspended: &Suspended) -> std::io::Result<()> {
+        let encoded = postcard::to_stdvec(suspended).map_err(std::io::Error::other)?;
+        let waiting = Waiting { ticket: question.ticket, step: suspended.step, suspended: encoded.into() };
+        let mut outbox = lock(&self.outbox);
+        outbox.add(&Word::Waiting(waiting));
+        // The program takes longer than anything that it could be told together with.
+        outbox.flush()
+    }
+
+    fn decide(&mut self, question: &Question) -> Progress {
         if question.deadline_ms.is_some_and(|deadline| deadline < unix_ms()) {
             let message = "the deadline passed before the request's turn came";
-            return self.failed(question, Failure::new(FailureName::Overloaded, message));
+            return Progress::Decided(self.failed(question, Failure::new(FailureName::Overloaded, message)));
         }
         let (text, server_id) = (Arc::clone(&question.request), Arc::clone(&question.server_id));
         let request = Request::deferred(question.head.clone(), text, server_id);
@@ -201,11 +215,13 @@ impl Clerk {
             sequence: question.sequence,
             limited: question.limited.clone(),
         };
-        match self.evaluator.decide(&evaluator::Question { decision: Arc::clone(&question.decision), ask }) {
-            Progress::Decided(decision) => decision,
-            Progress::Suspended(_) => {
-                let message = "the chain has an executable step, and this version runs none";
-                self.failed(question, Failure::new(FailureName::Internal, message))
+        let asked = evaluator::Question { decision: Arc::clone(&question.decision), ask };
+        let Some(Standing { suspended, heard, .. }) = &question.from else { return self.evaluator.decide(&asked) };
+        match postcard::from_bytes(suspended) {
+            Ok(suspended) => self.evaluator.resume(&asked, suspended, heard.clone()),
+            Err(_garbled) => {
+                let message = "what was decided before the program ran was lost";
+                Progress::Decided(self.failed(question, Failure::new(FailureName::Internal, message)))
             }
         }
     }

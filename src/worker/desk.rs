@@ -17,6 +17,8 @@ pub struct Desk<T> {
     suspects: VecDeque<(Ticket, T)>,
     /// To be asked after the suspects, in the order of their tickets.
     waiting: BTreeMap<Ticket, T>,
+    /// With a program: no worker holds them, and no worker's death concerns them.
+    parked: BTreeMap<Ticket, T>,
     /// How often somebody outside killed a worker that was alone with the question.
     mishaps: BTreeMap<Ticket, u8>,
     open: bool,
@@ -28,6 +30,7 @@ impl<T> Default for Desk<T> {
             asked: BTreeMap::new(),
             suspects: VecDeque::new(),
             waiting: BTreeMap::new(),
+            parked: BTreeMap::new(),
             mishaps: BTreeMap::new(),
             open: false,
         }
@@ -38,7 +41,7 @@ impl<T> Desk<T> {
     /// How many questions have no answer yet.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.asked.len() + self.suspects.len() + self.waiting.len()
+        self.asked.len() + self.suspects.len() + self.waiting.len() + self.parked.len()
     }
 
     /// Whether every question has its answer.
@@ -68,7 +71,8 @@ impl<T> Desk<T> {
     pub fn get_mut(&mut self, ticket: Ticket) -> Option<&mut T> {
         let mut suspects = self.suspects.iter_mut();
         let suspect = || suspects.find(|(other, _)| *other == ticket).map(|(_, question)| question);
-        self.asked.get_mut(&ticket).or_else(|| self.waiting.get_mut(&ticket)).or_else(suspect)
+        let moving = self.asked.get_mut(&ticket).or_else(|| self.waiting.get_mut(&ticket));
+        moving.or_else(|| self.parked.get_mut(&ticket)).or_else(suspect)
     }
 
     /// A worker is there and has nothing to do.
@@ -97,6 +101,17 @@ impl<T> Desk<T> {
         self.mishaps.remove(&ticket);
         self.open = true;
         Some(question)
+    }
+
+    /// The worker came as far as a program with `ticket`; returns the question, which is parked until that has answered.
+    pub fn park(&mut self, ticket: Ticket) -> Option<&mut T> {
+        let question = self.answered(ticket)?;
+        Some(self.parked.entry(ticket).or_insert(question))
+    }
+
+    /// The program has answered: returns the question, which is to be submitted again.
+    pub fn unpark(&mut self, ticket: Ticket) -> Option<T> {
+        self.parked.remove(&ticket)
     }
 
     /// The worker named `ticket` as the one that passed a limit; it will die, and is asked nothing more. Absent where
@@ -147,17 +162,26 @@ impl<T> Desk<T> {
         }
     }
 
-    /// Takes the questions out that no worker holds.
-    pub fn take_waiting(&mut self) -> Vec<T> {
+    /// Takes the questions out that neither a worker nor a program holds, but for those that `stay`.
+    pub fn take_waiting(&mut self, stay: impl Fn(&T) -> bool) -> Vec<T> {
         self.mishaps.clear();
         let suspects = std::mem::take(&mut self.suspects).into_iter();
-        suspects.chain(std::mem::take(&mut self.waiting)).map(|(_, question)| question).collect()
+        let all = suspects.chain(std::mem::take(&mut self.waiting));
+        let (staying, taken): (Vec<_>, Vec<_>) = all.partition(|(_, question)| stay(question));
+        self.waiting = staying.into_iter().collect();
+        taken.into_iter().map(|(_, question)| question).collect()
     }
 
-    /// Takes every question out, answered or not.
-    pub fn clear(&mut self) -> impl Iterator<Item = T> + use<T> {
+    /// Takes every question out that is with no program.
+    pub fn take_all(&mut self) -> impl Iterator<Item = T> + use<T> {
         let asked = std::mem::take(&mut self.asked).into_values();
-        asked.chain(self.take_waiting())
+        asked.chain(self.take_waiting(|_| false))
+    }
+
+    /// Takes every question out, wherever it is.
+    pub fn clear(&mut self) -> impl Iterator<Item = T> + use<T> {
+        let parked = std::mem::take(&mut self.parked).into_values();
+        self.take_all().chain(parked)
     }
 }
 
@@ -260,6 +284,26 @@ mod tests {
         assert_eq!(ask_all(&mut desk), [2]);
         assert_eq!(desk.answered(2), Some("bad"));
         assert_eq!(ask_all(&mut desk), [1, 3]);
+    }
+
+    #[test]
+    fn a_program_is_no_workers_business() {
+        let mut desk = desk();
+        desk.worker_arrived();
+        ask_all(&mut desk);
+        assert_eq!(desk.park(2), Some(&mut "bad"));
+        assert_eq!(desk.park(2), None);
+        assert_eq!((desk.asked(), desk.len()), (2, 3));
+        assert_eq!(desk.worker_lost(Cause::Unknown), None);
+        assert_eq!(desk.take_all().collect::<Vec<_>>(), ["good", "fine"]);
+        assert_eq!((desk.unpark(2), desk.unpark(2)), (Some("bad"), None));
+        desk.submit(2, "bad");
+        desk.submit(4, "new");
+        assert_eq!(desk.take_waiting(|question| *question == "bad"), ["new"]);
+        desk.worker_arrived();
+        assert_eq!(ask_all(&mut desk), [2]);
+        desk.park(2);
+        assert_eq!(desk.clear().collect::<Vec<_>>(), ["bad"]);
     }
 
     #[test]

@@ -65,6 +65,7 @@ mod tests {
             sequence: 0,
             deadline_ms: None,
             limited: Vec::new(),
+            from: None,
             narrated: false,
         }
     }

@@ -1,9 +1,10 @@
-//! Orders on their way to a worker: encoded as they are given, in frames of bounded size.
+//! Orders on their way to a worker or to the runner: encoded as they are given, in frames of bounded size.
 
 use std::collections::VecDeque;
 
+use serde::Serialize;
+
 use super::frame;
-use super::protocol::Order;
 
 /// A frame that has so many bytes takes no further order; with the largest order on top it is still no frame too large.
 const FRAME_BYTES: usize = 64 << 10;
@@ -21,7 +22,7 @@ pub struct Encoded(Vec<u8>);
 impl Encoded {
     /// `order` as it goes over the wire.
     #[must_use]
-    pub fn new(order: &Order) -> Self {
+    pub fn new<O: Serialize>(order: &O) -> Self {
         // As in `Orders::push`, this cannot fail.
         Self(postcard::to_extend(order, Vec::with_capacity(USUAL_BYTES)).unwrap_or_default())
     }
@@ -38,7 +39,7 @@ pub struct Orders {
 
 impl Orders {
     /// Adds `order`.
-    pub fn push(&mut self, order: &Order) {
+    pub fn push<O: Serialize>(&mut self, order: &O) {
         // Only sequences of unknown length cannot be encoded, and an order has none.
         self.extend(|frame| postcard::to_extend(order, frame).unwrap_or_else(|_never| frame::open()));
     }
@@ -94,6 +95,7 @@ impl Orders {
 mod tests {
     use super::*;
     use crate::model::Change;
+    use crate::worker::Order;
     use crate::worker::frame::{read_frame, values};
 
     fn removal(id: &str) -> Order {

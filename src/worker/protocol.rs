@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{ChainSet, ChainSpec, Limited, Purpose, Subject};
+use crate::chain::{ChainSet, ChainSpec, Heard, Limited, Purpose, StepSource, Subject};
 use crate::model::{Arrangement, Change, Decision, Head, LimitKind, Position, shared};
 
 /// All that a worker is born with. A change of any of it is a change of worker.
@@ -73,7 +74,9 @@ impl WorkerLimits {
     /// How long `chain` may take over `nodes` nodes in wall time, all its steps at their limits.
     #[must_use]
     pub fn chain_wall(&self, chain: &ChainSpec, nodes: u64) -> Duration {
-        let steps_us: u64 = chain.steps.iter().map(|step| self.step_us(step.cpu_ms, nodes)).sum();
+        // While a program runs, no worker waits for it.
+        let here = chain.steps.iter().filter(|step| !matches!(step.source, StepSource::Executable(_)));
+        let steps_us: u64 = here.map(|step| self.step_us(step.cpu_ms, nodes)).sum();
         Duration::from_micros(steps_us.saturating_mul(u64::from(self.wall_factor)))
     }
 }
@@ -108,14 +111,28 @@ pub struct Question {
     pub deadline_ms: Option<i64>,
     /// The steps that passed a limit on it, and are not run for it again.
     pub limited: Vec<(Arc<str>, Limited)>,
+    /// Where it is gone on from, where a program was asked already.
+    pub from: Option<Standing>,
     /// Whether each step and node is told before it runs, so that one which ends the process without a word is named.
     pub narrated: bool,
+}
+
+/// A decision that came as far as an executable step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The executable step, from 0.
+    pub step: usize,
+    /// The decision ([`Suspended`](crate::chain::Suspended)), encoded: whoever carries it need not read it.
+    pub suspended: Bytes,
+    /// What was heard from the program; absent where it is to be asked again.
+    pub heard: Option<Heard>,
 }
 
 /// What the front sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Order {
-    /// Something happened to the cluster.
+    /// Something happened to the cluster. The first of all variants, here as in the runner's orders: encoded once, it
+    /// goes to all of them.
     Change(Change),
     /// The chain of an action chose a node before this worker was born.
     Recall(Arc<str>, Arc<str>),
@@ -139,6 +156,8 @@ pub enum Word {
     Running(Running),
     /// A decision.
     Reply(Reply),
+    /// A decision that waits for a program.
+    Waiting(Waiting),
     /// A script passed a limit; the worker exits after this word.
     Overrun(Overrun),
 }
@@ -172,6 +191,17 @@ pub struct Reply {
     pub ticket: u64,
     /// What was decided.
     pub decision: Decision,
+}
+
+/// A decision that came to an executable step: the worker is done with it until its program has answered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Of which question.
+    pub ticket: u64,
+    /// The step, from 0.
+    pub step: usize,
+    /// The decision so far, as [`Standing::suspended`] has it.
+    pub suspended: Bytes,
 }
 
 /// What a worker is running.

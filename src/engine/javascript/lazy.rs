@@ -184,11 +184,7 @@ impl Origin {
 impl View {
     /// Every top-level field, as the overlay has it where it has it.
     pub(super) fn fields(&self) -> impl Iterator<Item = (&str, Field<'_>)> {
-        let overlaid = |name: &str| self.overlay.as_ref().and_then(|overlay| overlay.get(name)).map(Field::Json);
-        let own = self.node.fields().map(move |(name, field)| (name, overlaid(name).unwrap_or(field)));
-        let added = self.overlay.iter().flat_map(|overlay| overlay.iter());
-        let added = added.filter(|(name, _)| self.node.field(name).is_none());
-        own.chain(added.map(|(name, value)| (name.as_str(), Field::Json(value))))
+        self.node.fields_with(self.overlay.as_deref())
     }
 
     /// The top-level field `name`.

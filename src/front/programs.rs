@@ -1,0 +1,115 @@
+//! Questions that wait for programs: handed to the runner, taken up again with what was heard.
+
+use std::sync::Arc;
+
+use crate::chain::Heard;
+use crate::model::{Failure, FailureName, LimitKind};
+use crate::runner::{Edition, Errand, RunnerEvent};
+use crate::script::ScriptError;
+use crate::worker::{Ended, Standing, Waiting, unix_ms};
+
+use super::errands::Returned;
+use super::flight::Flight;
+use super::task::Front;
+
+impl Front {
+    /// The worker in `lane` came to an executable step.
+    pub(super) fn wait(&mut self, lane: usize, waiting: Waiting) {
+        let Waiting { ticket, step, suspended } = waiting;
+        let Some((edition, flight)) = self.crew.lane_mut(lane).and_then(|lane| lane.park(ticket)) else { return };
+        // What was heard from an earlier program is in the decision so far.
+        Arc::make_mut(&mut flight.question).from = None;
+        flight.edition = edition;
+        self.metrics.programs_asked.inc();
+        let question = Arc::clone(&flight.question);
+        self.errands.ask(Errand { edition, step, question, suspended });
+    }
+
+    /// The runner under `number` says something.
+    pub(super) fn runner_words(&mut self, number: u64, event: RunnerEvent) {
+        if !self.errands.is_held_by(number) {
+            return;
+        }
+        match event {
+            RunnerEvent::Asking(tickets) => self.errands.asking(&tickets),
+            RunnerEvent::Heard(ticket, heard) => {
+                if let Some(returned) = self.errands.close(ticket) {
+                    self.go_on(returned, Some(heard));
+                }
+            }
+            RunnerEvent::Late(ticket) => {
+                if let Some(returned) = self.errands.close(ticket) {
+                    self.late(returned);
+                }
+            }
+            RunnerEvent::Logged(step, line) => tracing::info!(target: "script", script = %step, "{line}"),
+            RunnerEvent::Ended(step, how) => {
+                tracing::warn!(step = %step, "{how}: it is started again");
+                self.metrics.program_ended(&step);
+            }
+            RunnerEvent::Exited(ended) => self.runner_lost(&ended),
+        }
+    }
+
+    /// The runner is gone. A program whose answer nobody can hear any more is not asked again: it may have done what it
+    /// does.
+    fn runner_lost(&mut self, ended: &Ended) {
+        tracing::warn!(waiting = self.errands.len(), "the runner {ended}: another one is started");
+        self.metrics.runner_deaths.inc();
+        for returned in self.errands.lost() {
+            let message = format!("the runner {ended} while the program ran");
+            self.go_on(returned, Some(Heard::only(Err(ScriptError::Limit(LimitKind::Crash, message)))));
+        }
+    }
+
+    /// Lets a worker take up a decision again with what was heard from its program.
+    fn go_on(&mut self, returned: Returned, heard: Option<Heard>) {
+        let Returned { ticket, step, suspended } = returned;
+        let from = Standing { step, suspended, heard };
+        self.crew.unpark(ticket, |flight| Arc::make_mut(&mut flight.question).from = Some(from));
+    }
+
+    /// A program was not asked because nobody waited any more; somebody with more time may have joined since.
+    fn late(&mut self, returned: Returned) {
+        let Some(flight) = self.crew.flight_mut(returned.ticket) else { return };
+        if flight.is_late(unix_ms()) {
+            self.metrics.past_deadline.inc();
+            let Some(flight) = self.crew.take_parked(returned.ticket) else { return };
+            let message = "the deadline passed before its program's turn came";
+            return self.give_up(flight, &Failure::new(FailureName::Overloaded, message));
+        }
+        Arc::make_mut(&mut flight.question).deadline_ms = flight.deadline_ms();
+        self.go_on(returned, None);
+    }
+
+    /// Whether the program that `flight` stands at made the choice of `decided_by`, so that it has to make another one.
+    pub(super) fn chose_itself(&self, flight: &Flight, decided_by: Option<&Arc<str>>) -> bool {
+        let set = &self.crew.setup().birth.set;
+        let chain = set.get(&flight.question.head.action);
+        let step = flight.question.from.as_ref().and_then(|from| chain?.steps.get(from.step));
+        step.is_some_and(|step| Some(&step.name) == decided_by)
+    }
+
+    /// Tells the runner of the programs of the configuration in force.
+    pub(super) fn publish_programs(&mut self) {
+        let (setup, number) = (self.crew.setup(), self.crew.edition());
+        let edition = Edition::of(number, &setup.birth.set, setup.environment.clone(), setup.programs);
+        let oldest = self.crew.oldest_edition();
+        self.errands.publish(edition, oldest);
+    }
+
+    /// Starts the runner where there should be one.
+    pub(super) fn staff_runner(&mut self) {
+        if !self.errands.is_short(std::time::Instant::now()) {
+            return;
+        }
+        let snapshot = self.cluster_snapshot();
+        match self.errands.start(&self.crew.setup().program, snapshot) {
+            Ok(()) => drop(self.notes.remove("runner")),
+            Err(error) => {
+                tracing::error!(%error, "no runner: executables wait");
+                self.notes.insert("runner", format!("it cannot be started: {error}"));
+            }
+        }
+    }
+}

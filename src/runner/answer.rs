@@ -1,0 +1,133 @@
+//! From what a program printed to what it said: an id as plain text, or JSON.
+
+use serde_json::Value;
+
+use crate::model::json::{self, JsonError, JsonLimits};
+use crate::model::report::named_id;
+use crate::script::{Element, Returned};
+
+/// What `printed` says; `is_node` knows the cluster's ids, because an exact id wins over JSON.
+pub(super) fn read(printed: &[u8], is_node: impl Fn(&str) -> bool) -> Returned {
+    let Ok(text) = str::from_utf8(printed) else { return Returned::Other("output that is not UTF-8".to_owned()) };
+    let text = text.trim();
+    if text.is_empty() {
+        return Returned::Falsy;
+    }
+    if is_node(text) {
+        return Returned::Id(text.to_owned());
+    }
+    match json::parse(text.as_bytes(), JsonLimits::bytes(text.len())) {
+        Ok(value) => from_json(value),
+        Err(JsonError::TooDeep { max_depth }) => Returned::Other(format!("JSON nested deeper than {max_depth} levels")),
+        Err(_no_json) if text.contains('\n') => {
+            let lines = text.lines().count();
+            Returned::Other(format!("{lines} lines of text (print the id alone, and messages on standard error)"))
+        }
+        Err(_no_json) if text.contains(|character: char| character.is_control()) => {
+            Returned::Other("text with control characters".to_owned())
+        }
+        Err(_no_json) => Returned::Id(text.to_owned()),
+    }
+}
+
+/// What a JSON answer says, by the rules that hold for every language.
+pub(super) fn from_json(value: Value) -> Returned {
+    match value {
+        Value::Null | Value::Bool(false) => Returned::Falsy,
+        Value::Number(number) if number.as_f64() == Some(0.0) => Returned::Falsy,
+        Value::String(text) if text.is_empty() => Returned::Falsy,
+        Value::String(id) => Returned::Id(id),
+        Value::Array(elements) => Returned::List(elements.into_iter().map(element).collect()),
+        Value::Object(own) => match named_id(&own) {
+            Some(id) => Returned::Node(id.to_owned()),
+            None => Returned::Other("an object".to_owned()),
+        },
+        other => Returned::Other(in_words(&other)),
+    }
+}
+
+fn element(value: Value) -> Element {
+    match value {
+        Value::String(id) => Element::Id(id),
+        Value::Object(own) => match named_id(&own).map(str::to_owned) {
+            Some(id) => Element::Node(id, own),
+            None => Element::Other("an object without `id`".to_owned()),
+        },
+        other => Element::Other(in_words(&other)),
+    }
+}
+
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::Bool(_) => format!("`{value}`"),
+        Value::Number(_) => format!("the number {value}"),
+        other => json::kind(other).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(printed: &str) -> Returned {
+        super::read(printed.as_bytes(), |id| ["b", "null", "[1]", "node 7"].contains(&id))
+    }
+
+    fn id(id: &str) -> Returned {
+        Returned::Id(id.to_owned())
+    }
+
+    #[test]
+    fn an_exact_id_wins_over_json_and_json_over_other_text() {
+        for (printed, expected) in [
+            ("b\n", id("b")),
+            (" b ", id("b")),
+            ("null\n", id("null")),
+            ("[1]", id("[1]")),
+            ("node 7", id("node 7")),
+            ("\"c\"", id("c")),
+            ("c", id("c")),
+            ("", Returned::Falsy),
+            (" \n\n", Returned::Falsy),
+            ("false", Returned::Falsy),
+            ("0", Returned::Falsy),
+            ("-0.0", Returned::Falsy),
+            ("\"\"", Returned::Falsy),
+            ("{\"id\":\"b\"}", Returned::Node("b".to_owned())),
+            ("{}", Returned::Other("an object".to_owned())),
+            ("true", Returned::Other("`true`".to_owned())),
+            ("7", Returned::Other("the number 7".to_owned())),
+            ("[]", Returned::List(Vec::new())),
+        ] {
+            assert_eq!(read(printed), expected, "{printed}");
+        }
+    }
+
+    #[test]
+    fn a_list_holds_ids_and_nodes() {
+        let printed = r#"["a", {"serverId": "b", "rank": 1}, 7, null, {}]"#;
+        let properties = [("serverId".to_owned(), "b".into()), ("rank".to_owned(), 1.into())].into_iter().collect();
+        let elements = vec![
+            Element::Id("a".to_owned()),
+            Element::Node("b".to_owned(), properties),
+            Element::Other("the number 7".to_owned()),
+            Element::Other("null".to_owned()),
+            Element::Other("an object without `id`".to_owned()),
+        ];
+        assert_eq!(read(printed), Returned::List(elements));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_called_what_it_is() {
+        for (printed, words) in [
+            ("choosing\nc\n", "2 lines of text"),
+            ("c\u{7}", "control characters"),
+            (&"[".repeat(100_000), "nested deeper than 64"),
+        ] {
+            let Returned::Other(found) = read(printed) else { panic!("{printed}") };
+            assert!(found.contains(words), "{found}");
+        }
+        let binary = super::read(b"\xff\xfe\x00", |_| false);
+        assert_eq!(binary, Returned::Other("output that is not UTF-8".to_owned()));
+    }
+}

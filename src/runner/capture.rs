@@ -1,0 +1,137 @@
+//! What a program prints, heard as it comes and bounded.
+
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::Receiver;
+
+/// What is read at once.
+const CHUNK_BYTES: usize = 16 << 10;
+
+/// One end of a program's output.
+pub(super) struct Capture {
+    /// Absent when the program has closed it.
+    pipe: Option<Receiver>,
+    bytes: Vec<u8>,
+    heard: usize,
+    most: usize,
+    kept: usize,
+}
+
+/// More was printed than may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Over {
+    /// The limit in bytes.
+    pub(super) most: usize,
+}
+
+impl Capture {
+    /// Hears `pipe`, of which `most` bytes may come, and keeps the last `kept` of them.
+    pub(super) fn new(pipe: Receiver, most: usize, kept: usize) -> Self {
+        Self { pipe: Some(pipe), bytes: Vec::new(), heard: 0, most, kept }
+    }
+
+    /// Whether nothing more can come.
+    pub(super) fn has_ended(&self) -> bool {
+        self.pipe.is_none()
+    }
+
+    /// Waits for something more.
+    ///
+    /// # Errors
+    /// Where more has come than may.
+    pub(super) async fn more(&mut self) -> Result<(), Over> {
+        let Some(pipe) = &mut self.pipe else { return Ok(()) };
+        let start = self.bytes.len();
+        // A pipe that fails ends like one that is closed.
+        let read = pipe.read_buf(&mut self.bytes).await.unwrap_or_default();
+        if read == 0 {
+            self.pipe = None;
+        }
+        self.note(start)
+    }
+
+    /// Takes what is there without waiting: all that a program wrote before it ended.
+    ///
+    /// # Errors
+    /// Where more has come than may.
+    pub(super) fn drain(&mut self) -> Result<(), Over> {
+        let mut chunk = [0; CHUNK_BYTES];
+        // Asked of the kernel and not of the runtime, which may not have heard of the last words yet.
+        while let Some(pipe) = &self.pipe
+            && let Ok(read @ 1..) = rustix::io::read(pipe, &mut chunk)
+        {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(chunk.get(..read).unwrap_or_default());
+            self.note(start)?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, start: usize) -> Result<(), Over> {
+        self.heard += self.bytes.len().saturating_sub(start);
+        if self.heard > self.most {
+            return Err(Over { most: self.most });
+        }
+        let surplus = self.bytes.len().saturating_sub(self.kept);
+        if surplus > self.kept {
+            // Now and then, because moving the rest costs its length.
+            self.bytes.drain(..surplus);
+        }
+        Ok(())
+    }
+
+    /// What was kept.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The same as text.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    /// Takes the whole lines out, without their ends.
+    pub(super) fn take_lines(&mut self) -> Vec<Vec<u8>> {
+        let Some(end) = self.bytes.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
+        let rest = self.bytes.split_off(end + 1);
+        let whole = std::mem::replace(&mut self.bytes, rest);
+        self.heard = self.bytes.len();
+        let lines = whole.split(|byte| *byte == b'\n').map(<[u8]>::to_vec);
+        lines.filter(|line| !line.trim_ascii().is_empty()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::unix::pipe;
+
+    #[tokio::test]
+    async fn lines_are_taken_as_they_are_whole() {
+        let (mut writer, reader) = pipe::pipe().unwrap();
+        let mut capture = Capture::new(reader, 8, 8);
+        writer.write_all(b"one\n\ntw").await.unwrap();
+        capture.more().await.unwrap();
+        assert_eq!(capture.take_lines(), [b"one"]);
+        writer.write_all(b"o\n").await.unwrap();
+        capture.more().await.unwrap();
+        assert_eq!(capture.take_lines(), [b"two"]);
+        writer.write_all(b"123456789").await.unwrap();
+        assert_eq!(capture.more().await, Err(Over { most: 8 }), "a line may be no longer");
+    }
+
+    #[tokio::test]
+    async fn the_end_is_kept_and_what_comes_last_is_not_waited_for() {
+        let (mut writer, reader) = pipe::pipe().unwrap();
+        let mut capture = Capture::new(reader, 100, 4);
+        writer.write_all(&[b'x'; 50]).await.unwrap();
+        capture.more().await.unwrap();
+        writer.write_all(b"last").await.unwrap();
+        capture.drain().unwrap();
+        assert!(capture.text().ends_with("last") && capture.bytes().len() <= 8);
+        assert!(!capture.has_ended(), "somebody holds it open, and that is no reason to wait");
+        drop(writer);
+        capture.more().await.unwrap();
+        assert!(capture.has_ended());
+    }
+}

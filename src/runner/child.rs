@@ -1,0 +1,178 @@
+//! The runner process: orders from its socket, words into it, and an end that leaves nothing behind.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use rustix::process::{Signal, getpid, set_child_subreaper};
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::{LocalSet, spawn_local};
+
+use crate::worker::frame;
+
+use super::clerk::{Clerk, Event};
+use super::protocol::{Birth, Order, Word};
+use super::reaper::Reaper;
+use super::{family, inherited};
+
+/// The hidden command under which the binary is a runner.
+pub const COMMAND: &str = "__runner";
+/// Frames that may wait for the clerk.
+const FRAMES_WAITING: usize = 16;
+/// What its tasks may tell the clerk before they wait.
+const EVENTS_WAITING: usize = 256;
+/// What is handled before the clerk proceeds.
+const BATCH: usize = 256;
+/// How long programs may take to end when the front is gone, and how long what they leave is looked for.
+const LAST_BREATH: Duration = Duration::from_millis(300);
+const LOOKS: u32 = 50;
+
+/// Runs a runner on the socket that standard input is.
+#[must_use]
+pub fn run() -> ExitCode {
+    let served = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .and_then(|runtime| LocalSet::new().block_on(&runtime, serve()));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The front reads our exit and this line; there is nobody else to tell.
+            drop(writeln!(io::stderr(), "whither runner: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> io::Result<()> {
+    set_child_subreaper(Some(getpid()))?;
+    // A kernel without that call lets programs inherit what the service inherited, which harms nobody.
+    drop(inherited::keep_to_ourselves());
+    let socket = std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    socket.set_nonblocking(true)?;
+    let (mut orders, words) = UnixStream::from_std(socket)?.into_split();
+    let mut body = Vec::new();
+    if !frame::read_frame_async(&mut orders, &mut body).await? {
+        return Ok(());
+    }
+    let birth: Birth = postcard::from_bytes(&body).map_err(io::Error::other)?;
+    let reaper = Rc::new(Reaper::default());
+    let (events, happened) = mpsc::channel(EVENTS_WAITING);
+    let clerk = Clerk::new(birth.arrangement, Rc::clone(&reaper), events);
+    let (frames, ordered) = mpsc::channel(FRAMES_WAITING);
+    spawn_local(read(orders, frames));
+    let served = Desk { clerk, ordered, happened, words, frame: frame::open() }.serve(&reaper).await;
+    leave_nothing(&reaper).await;
+    served
+}
+
+/// Reads frames until the front is gone.
+async fn read(mut orders: OwnedReadHalf, frames: mpsc::Sender<Vec<u8>>) {
+    let mut body = Vec::new();
+    while frame::read_frame_async(&mut orders, &mut body).await.unwrap_or(false) {
+        if frames.send(std::mem::take(&mut body)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The clerk with its post.
+struct Desk {
+    clerk: Clerk,
+    ordered: mpsc::Receiver<Vec<u8>>,
+    happened: mpsc::Receiver<Event>,
+    words: OwnedWriteHalf,
+    frame: Vec<u8>,
+}
+
+impl Desk {
+    async fn serve(&mut self, reaper: &Rc<Reaper>) -> io::Result<()> {
+        let mut ended = signal(SignalKind::child())?;
+        // Whoever stops the service tells the front, which ends this process when it is done. Caught and not ignored:
+        // what is ignored here would be ignored in programs too.
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let (mut frames, mut events) = (Vec::new(), Vec::new());
+        loop {
+            let due = self.clerk.due();
+            let due = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = ended.recv() => reaper.look(),
+                1.. = self.happened.recv_many(&mut events, BATCH) => {
+                    for event in events.drain(..) {
+                        let words = self.clerk.event(event);
+                        self.say(words);
+                    }
+                }
+                count = self.ordered.recv_many(&mut frames, FRAMES_WAITING) => {
+                    if count == 0 {
+                        return Ok(());
+                    }
+                    for frame in frames.drain(..) {
+                        for order in frame::values::<Order>(&frame) {
+                            let words = self.clerk.order(order?);
+                            self.say(words);
+                        }
+                    }
+                }
+                () = due => {}
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            let (words, deeds) = self.clerk.proceed();
+            self.say(words);
+            // Before anything is asked the front knows of it, so that nobody asks again.
+            self.flush().await?;
+            self.clerk.act(deeds);
+        }
+    }
+
+    fn say(&mut self, words: Vec<Word>) {
+        for word in words {
+            // Only sequences of unknown length cannot be encoded, and a word has none.
+            let frame = postcard::to_extend(&word, std::mem::take(&mut self.frame));
+            self.frame = frame.unwrap_or_else(|_never| frame::open());
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if self.frame.len() > frame::HEADER_BYTES {
+            frame::close(&mut self.frame);
+            self.words.write_all(&self.frame).await?;
+            self.frame.truncate(frame::HEADER_BYTES);
+        }
+        Ok(())
+    }
+}
+
+/// Ends every program, and whatever it left behind.
+async fn leave_nothing(reaper: &Reaper) {
+    reaper.signal_all(Signal::TERM);
+    let ended = async {
+        while !reaper.is_idle() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            reaper.look();
+        }
+    };
+    if tokio::time::timeout(LAST_BREATH, ended).await.is_err() {
+        reaper.signal_all(Signal::KILL);
+    }
+    for _ in 0..LOOKS {
+        reaper.look();
+        if reaper.is_idle() && family::children(getpid()).is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,279 @@
+//! The clerk of a runner: orders in, words out; owns the mirror of the cluster and what is under way.
+//!
+//! One task owns the state, as in the front; around it stand tasks that only carry.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
+use tokio::task::spawn_local;
+
+use crate::chain::{Heard, Mode, Program, StepSource, Suspended};
+use crate::clock::Moment;
+use crate::model::{Arrangement, Request};
+use crate::script::Asked;
+use crate::worker::{Question, unix_ms};
+
+use super::answer;
+use super::document;
+use super::life::{self, Happening};
+use super::mirror::{self, Mirror, Programs};
+use super::once::{self, Job, Outcome};
+use super::protocol::{Errand, Order, Word};
+use super::reaper::Reaper;
+use super::resident::Waiting;
+use super::residents::{Key, Residents};
+
+/// Configurations that are remembered: decisions under way when theirs was replaced are still asked for.
+const MAX_EDITIONS: usize = 8;
+
+/// What the clerk's tasks tell it.
+pub(super) enum Event {
+    /// A program that was started for a question came to this.
+    Outcome(u64, Outcome),
+    /// Nothing of a program is left, so that another one may be started.
+    Free,
+    /// Something happened in a life of a resident program.
+    Happens(Key, u64, Happening),
+}
+
+/// The state of a runner.
+pub(super) struct Clerk {
+    mirror: Mirror,
+    programs: BTreeMap<u64, Programs>,
+    queue: VecDeque<Queued>,
+    /// Programs that were started for a question, by its ticket, with the nodes that they were shown.
+    running: BTreeMap<u64, Vec<Arc<str>>>,
+    /// How many programs there are that are not resident, those that are being ended included.
+    busy: u32,
+    residents: Residents,
+    reaper: Rc<Reaper>,
+    events: mpsc::Sender<Event>,
+    runs: u64,
+}
+
+/// A question that waits for its program to be started.
+struct Queued {
+    errand: Errand,
+    suspended: Suspended,
+    name: Arc<str>,
+    program: Program,
+}
+
+/// What is to be done once the front has heard of it.
+pub(super) enum Deed {
+    /// Start this for the question of this ticket.
+    Run(u64, Box<Job>),
+    /// Give this to a resident program.
+    Feed(Key, Vec<u8>),
+}
+
+impl Clerk {
+    pub(super) fn new(arrangement: Arrangement, reaper: Rc<Reaper>, events: mpsc::Sender<Event>) -> Self {
+        Self {
+            mirror: Mirror::new(arrangement),
+            programs: BTreeMap::new(),
+            queue: VecDeque::new(),
+            running: BTreeMap::new(),
+            busy: 0,
+            residents: Residents::default(),
+            reaper,
+            events,
+            runs: 0,
+        }
+    }
+
+    /// Does what the front says; what that leads to is said by [`Clerk::proceed`].
+    pub(super) fn order(&mut self, order: Order) -> Vec<Word> {
+        match order {
+            Order::Change(change) => {
+                let touched = mirror::apply(&mut self.mirror, self.programs.values_mut(), change);
+                self.residents.touch(&touched);
+                Vec::new()
+            }
+            Order::Edition(edition) => {
+                self.residents.add(&edition, Instant::now());
+                self.programs.insert(edition.number, Programs::new(edition, &self.mirror.cluster));
+                while self.programs.len() > MAX_EDITIONS {
+                    self.programs.pop_first();
+                }
+                Vec::new()
+            }
+            Order::Run(errand) => self.submit(errand),
+        }
+    }
+
+    fn submit(&mut self, errand: Errand) -> Vec<Word> {
+        let ticket = errand.question.ticket;
+        let Some((key, name, program)) = self.find(&errand) else {
+            return vec![lost(ticket, "the program is not in the configuration any more")];
+        };
+        let Ok(suspended) = postcard::from_bytes::<Suspended>(&errand.suspended) else {
+            return vec![lost(ticket, "what was decided before the program ran was lost")];
+        };
+        match (program.mode, self.residents.get_mut(key)) {
+            (Mode::Resident, Some(resident)) => {
+                let waiting = Waiting { errand, suspended, since: Instant::now() };
+                resident.submit(waiting).into_iter().map(|(ticket, heard)| Word::Heard(ticket, heard)).collect()
+            }
+            _ => {
+                self.queue.push_back(Queued { errand, suspended, name, program });
+                Vec::new()
+            }
+        }
+    }
+
+    fn find(&self, errand: &Errand) -> Option<(Key, Arc<str>, Program)> {
+        let edition = &self.programs.get(&errand.edition)?.edition;
+        let action = &errand.question.head.action;
+        let place = edition.chains.iter().position(|chain| chain.action == *action)?;
+        let step = edition.chains.get(place)?.steps.get(errand.step)?;
+        match &step.source {
+            StepSource::Executable(program) => {
+                Some(((edition.number, place, errand.step), Arc::clone(&step.name), program.clone()))
+            }
+            StepSource::Script { .. } | StepSource::Builtin(_) => None,
+        }
+    }
+
+    /// Takes note of what one of its tasks tells.
+    pub(super) fn event(&mut self, event: Event) -> Vec<Word> {
+        match event {
+            Event::Outcome(ticket, outcome) => self.outcome(ticket, outcome).into_iter().collect(),
+            Event::Free => {
+                self.busy = self.busy.saturating_sub(1);
+                Vec::new()
+            }
+            Event::Happens(key, life, happening) => {
+                self.residents.happens(key, life, happening, &self.mirror, &self.reaper)
+            }
+        }
+    }
+
+    fn outcome(&mut self, ticket: u64, outcome: Outcome) -> Option<Word> {
+        let shown = self.running.remove(&ticket)?;
+        let Outcome { said, log, cost_us } = outcome;
+        let said = said.map(|printed| answer::read(&printed, |id| self.mirror.get(id).is_some()));
+        let heard = Heard { cost_us, log, ..Heard::only(said) };
+        let ids: std::collections::BTreeSet<_> = shown.iter().map(|id| &**id).collect();
+        Some(Word::Heard(ticket, heard.seeing(|id| ids.contains(id))))
+    }
+
+    /// Starts what can be started and asks what can be asked: the words that the front must hear first, and then the
+    /// deeds.
+    pub(super) fn proceed(&mut self) -> (Vec<Word>, Vec<Deed>) {
+        let now = Instant::now();
+        let mut words = self.residents.expire(&self.reaper, now);
+        let mut deeds = Vec::new();
+        let mut tickets = Vec::new();
+        self.start_residents(now);
+        let (feeds, late) = self.residents.feeds(&mut self.mirror, &self.programs, now);
+        words.extend(late);
+        for feed in feeds {
+            tickets.extend(feed.tickets);
+            deeds.push(Deed::Feed(feed.key, feed.text));
+        }
+        while self.busy < self.at_once() {
+            let Some(queued) = self.queue.pop_front() else { break };
+            let ticket = queued.errand.question.ticket;
+            if queued.errand.question.deadline_ms.is_some_and(|deadline| deadline < unix_ms()) {
+                words.push(Word::Late(ticket));
+            } else if let Some((job, ids)) = self.job(queued) {
+                self.busy += 1;
+                self.running.insert(ticket, ids);
+                tickets.push(ticket);
+                deeds.push(Deed::Run(ticket, Box::new(job)));
+            } else {
+                words.push(lost(ticket, "the program is not in the configuration any more"));
+            }
+        }
+        if !tickets.is_empty() {
+            words.push(Word::Asking(tickets));
+        }
+        (words, deeds)
+    }
+
+    fn latest(&self) -> u64 {
+        self.programs.last_key_value().map_or(0, |(number, _)| *number)
+    }
+
+    fn at_once(&self) -> u32 {
+        self.programs.last_key_value().map_or(0, |(_, programs)| programs.edition.limits.at_once)
+    }
+
+    /// What is run for a question, with the nodes that it is shown.
+    fn job(&mut self, queued: Queued) -> Option<(Job, Vec<Arc<str>>)> {
+        let Queued { errand, suspended, name, program } = queued;
+        let run = self.next_run();
+        let programs = self.programs.get(&errand.edition)?;
+        let (chain, roll) = programs.chain(&errand.question.head.action)?;
+        let input = asked(&errand.question, chain.pass_jwt, &programs.zone, |asked| {
+            document::input(&asked, &self.mirror.cluster)
+        });
+        let (document, ids) = document::whole(&mut self.mirror, roll, &suspended.shown, &input);
+        Some((Job { name, program, edition: Arc::clone(&programs.edition), run, document }, ids))
+    }
+
+    /// A name that no other run of any runner has.
+    fn next_run(&mut self) -> String {
+        self.runs += 1;
+        format!("{}-{}", std::process::id(), self.runs)
+    }
+
+    fn start_residents(&mut self, now: Instant) {
+        let latest = self.latest();
+        self.residents.retire(latest);
+        for (key, life) in self.residents.starting(latest, now) {
+            let run = self.next_run();
+            let Some(resident) = self.residents.get_mut(key) else { continue };
+            let (program, edition) = (resident.program.clone(), Arc::clone(&resident.edition));
+            let (reaper, events) = (Rc::clone(&self.reaper), self.events.clone());
+            spawn_local(async move {
+                let tell = async |happening| drop(events.send(Event::Happens(key, life, happening)).await);
+                life::live(program, edition, run, reaper, tell).await;
+            });
+        }
+    }
+
+    /// Does what the front has heard of by now.
+    pub(super) fn act(&mut self, deeds: Vec<Deed>) {
+        for deed in deeds {
+            match deed {
+                Deed::Feed(key, text) => {
+                    if let Some(resident) = self.residents.get_mut(key) {
+                        resident.feed(text);
+                    }
+                }
+                Deed::Run(ticket, job) => {
+                    let (reaper, events) = (Rc::clone(&self.reaper), self.events.clone());
+                    spawn_local(async move {
+                        let tell = async |outcome| drop(events.send(Event::Outcome(ticket, outcome)).await);
+                        once::run(*job, reaper, tell).await;
+                        drop(events.send(Event::Free).await);
+                    });
+                }
+            }
+        }
+    }
+
+    /// When it has to proceed although nothing happens.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.residents.due()
+    }
+}
+
+/// Lets `with` look at the request of `question` as scripts see it.
+pub(super) fn asked<T>(question: &Question, passes_jwt: bool, zone: &TimeZone, with: impl FnOnce(Asked<'_>) -> T) -> T {
+    let (text, server_id) = (Arc::clone(&question.request), Arc::clone(&question.server_id));
+    let request = Request::deferred(question.head.clone(), text, server_id);
+    let moment = Moment::at(question.now_ms, zone);
+    with(Asked { request: &request, passes_jwt, moment: &moment, seed: question.seed, sequence: question.sequence })
+}
+
+/// The answer to a question that no program can be asked.
+fn lost(ticket: u64, message: &str) -> Word {
+    Word::Heard(ticket, Heard::only(Err(once::thrown(message.to_owned()))))
+}

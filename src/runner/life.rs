@@ -1,0 +1,140 @@
+//! One life of a resident program: its process, fed and heard until it ends.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustix::process::{Pid, Signal};
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe::Sender;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::chain::Program;
+
+use super::capture::Capture;
+use super::once::{GRACE, STDERR_KEPT, end};
+use super::protocol::Edition;
+use super::reaper::{Exit, Reaper};
+use super::spawn::{self, Started};
+use super::telling;
+
+/// Lines of a program's log that are looked at for what it died of.
+const LAST_LINES: usize = 50;
+
+/// What happens in a life.
+pub(super) enum Happening {
+    /// It runs, and reads what is sent here.
+    Runs(Pid, mpsc::Sender<Vec<u8>>),
+    /// It was given what was sent.
+    Fed,
+    /// It printed these lines.
+    Answered(Vec<Vec<u8>>),
+    /// It printed a line that is longer than so many bytes.
+    Overflowed(usize),
+    /// It logged these lines.
+    Logged(Vec<Vec<u8>>),
+    /// It ended, or could not be started: it …
+    Ended(String),
+}
+
+/// Starts a program and tells of it until it ends. It is told to end by closing what it reads.
+pub(super) async fn live(
+    program: Program,
+    edition: Arc<Edition>,
+    run: String,
+    reaper: Rc<Reaper>,
+    tell: impl AsyncFn(Happening),
+) {
+    let Started { pid, stdin, stdout, stderr, mut exit } = match spawn::start(&program, &edition, &run, &reaper).await {
+        Ok(started) => started,
+        Err(message) => return tell(Happening::Ended(message)).await,
+    };
+    let (feed, fed) = mpsc::channel(1);
+    tell(Happening::Runs(pid, feed)).await;
+    let limits = edition.limits;
+    let mut heard = Hearing {
+        stdout: Capture::new(stdout, limits.stdout_bytes, limits.stdout_bytes),
+        stderr: Capture::new(stderr, usize::MAX, STDERR_KEPT),
+        last: String::new(),
+    };
+    let ended = tokio::select! {
+        ended = heard.out(&mut exit, &tell) => ended,
+        () = write(stdin, fed, &tell) => {
+            // Its input has ended, and so shall it.
+            match timeout(GRACE, heard.out(&mut exit, &tell)).await {
+                Ok(ended) => ended,
+                Err(_late) => {
+                    end(pid, &reaper, &mut exit).await;
+                    None
+                }
+            }
+        }
+    };
+    reaper.signal(pid, Signal::KILL);
+    let how = match ended {
+        Some(exit) => match telling::line(&heard.last, "") {
+            Some(line) => format!("{}: {line}", exit.in_words()),
+            None => exit.in_words(),
+        },
+        None => "was ended".to_owned(),
+    };
+    tell(Happening::Ended(format!("the program {how}"))).await;
+}
+
+/// Writes what comes, until nobody sends any more. A program that reads no more is not written to; its end will be told.
+async fn write(mut stdin: Sender, mut fed: mpsc::Receiver<Vec<u8>>, tell: &impl AsyncFn(Happening)) {
+    while let Some(bytes) = fed.recv().await {
+        if stdin.write_all(&bytes).await.is_err() {
+            // Whoever sends waits for this life to end, and closes where it is to be ended first.
+            while fed.recv().await.is_some() {}
+            return;
+        }
+        tell(Happening::Fed).await;
+    }
+}
+
+/// The two ends of the program's output.
+struct Hearing {
+    stdout: Capture,
+    stderr: Capture,
+    /// The last that it logged.
+    last: String,
+}
+
+impl Hearing {
+    /// Hears the program until it ends.
+    async fn out(
+        &mut self,
+        exit: &mut tokio::sync::oneshot::Receiver<Exit>,
+        tell: &impl AsyncFn(Happening),
+    ) -> Option<Exit> {
+        let ended = loop {
+            let over = tokio::select! {
+                ended = &mut *exit => break ended.ok(),
+                more = self.stdout.more(), if !self.stdout.has_ended() => more.err(),
+                more = self.stderr.more(), if !self.stderr.has_ended() => more.ok().and(None),
+            };
+            self.pass_on(tell).await;
+            if let Some(over) = over {
+                tell(Happening::Overflowed(over.most)).await;
+            }
+        };
+        // Where that is too much, the whole lines before it still count.
+        let _over = (self.stdout.drain(), self.stderr.drain());
+        self.pass_on(tell).await;
+        ended
+    }
+
+    async fn pass_on(&mut self, tell: &impl AsyncFn(Happening)) {
+        let answers = self.stdout.take_lines();
+        if !answers.is_empty() {
+            tell(Happening::Answered(answers)).await;
+        }
+        let lines = self.stderr.take_lines();
+        if !lines.is_empty() {
+            let last = lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default();
+            self.last = last.iter().map(|line| String::from_utf8_lossy(line) + "\n").collect();
+            tell(Happening::Logged(lines)).await;
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The runner: a small process that starts the programs of executable steps, hears them out, and leaves nothing behind.
+//!
+//! Programs are the administrator's: trusted, and guarded against accidents. They get limits, a process group of their
+//! own and an end; they are not sealed. The runner mirrors the cluster, so that a program is told of nodes without
+//! anybody serialising the list again, and it is the subreaper of whatever its programs leave behind. It knows the
+//! worker's frames and questions; it does not know NATS, decides nothing and evaluates nothing.
+
+mod answer;
+mod capture;
+pub mod child;
+mod clerk;
+mod document;
+pub mod family;
+mod inherited;
+mod life;
+mod mirror;
+mod once;
+pub mod process;
+pub mod protocol;
+mod reaper;
+mod resident;
+mod residents;
+mod spawn;
+mod telling;
+
+pub use process::{Runner, RunnerEvent};
+pub use protocol::{Birth, Edition, Errand, Order, ProgramLimits};

@@ -1,0 +1,204 @@
+//! One program, started for one request: fed, heard out, ended.
+//!
+//! What counts is the program's own end, never the end of its output: a background child may hold that open for ever.
+//! What was written before the end is in the pipes by then, so nothing has to be waited for.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe::Sender;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::chain::Program;
+use crate::model::{LimitKind, Thrown};
+use crate::script::{ScriptError, ScriptLimits};
+
+use super::capture::{Capture, Over};
+use super::protocol::Edition;
+use super::reaper::{Exit, Reaper};
+use super::spawn::{self, Started};
+use super::telling;
+
+/// What is kept of a program's standard error, in bytes.
+pub(super) const STDERR_KEPT: usize = 64 << 10;
+/// How long a program that was told to end may take for that.
+pub(super) const GRACE: Duration = Duration::from_millis(500);
+/// When the processes of a run are counted after its start: often at first, when a mistake multiplies.
+const COUNT_AFTER_MS: [u64; 4] = [20, 50, 100, 250];
+
+/// A program to run.
+pub(super) struct Job {
+    /// The step's name.
+    pub(super) name: Arc<str>,
+    pub(super) program: Program,
+    pub(super) edition: Arc<Edition>,
+    /// The name of the run, which its processes carry.
+    pub(super) run: String,
+    /// What it reads.
+    pub(super) document: Vec<u8>,
+}
+
+/// What a run came to.
+pub(super) struct Outcome {
+    /// What it printed, or why it gave no answer.
+    pub(super) said: Result<Vec<u8>, ScriptError>,
+    /// What it said on standard error.
+    pub(super) log: Vec<String>,
+    /// Wall time in microseconds.
+    pub(super) cost_us: u64,
+}
+
+/// Why a run is ended before it ends itself.
+enum Trouble {
+    Output(&'static str, Over),
+    Crowd(u32),
+    Late,
+}
+
+/// Runs `job` and tells what it came to; goes on until nothing of the program is left.
+pub(super) async fn run(job: Job, reaper: Rc<Reaper>, tell: impl AsyncFnOnce(Outcome)) {
+    let begun = Instant::now();
+    let limits = job.edition.limits;
+    let wall_ms = job.program.wall_ms.unwrap_or(limits.wall_ms);
+    let until = begun + Duration::from_millis(u64::from(wall_ms));
+    let cost_us = || u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let started = match timeout_at(until, spawn::start(&job.program, &job.edition, &job.run, &reaper)).await {
+        Ok(Ok(started)) => started,
+        Ok(Err(message)) => {
+            return tell(Outcome { said: Err(thrown(message)), log: Vec::new(), cost_us: cost_us() }).await;
+        }
+        Err(_busy) => {
+            let said = Err(ScriptError::Limit(LimitKind::Time, late(&job.name, wall_ms)));
+            return tell(Outcome { said, log: Vec::new(), cost_us: cost_us() }).await;
+        }
+    };
+    let Started { pid, stdin, stdout, stderr, mut exit } = started;
+    let mut heard = Heard {
+        stdout: Capture::new(stdout, limits.stdout_bytes, limits.stdout_bytes),
+        stderr: Capture::new(stderr, limits.stderr_bytes, STDERR_KEPT),
+    };
+    let feeding = feed(stdin, &job.document);
+    let ended = tokio::select! {
+        ended = timeout_at(until, heard.out(feeding, &mut exit)) => ended.unwrap_or(Err(Trouble::Late)),
+        () = crowd(pid, &reaper, limits.processes) => Err(Trouble::Crowd(limits.processes)),
+    };
+    let said = match &ended {
+        Ok(exit) => heard.said(*exit, &job.name, &limits.script),
+        Err(trouble) => Err(trouble.in_words(&job.name, wall_ms)),
+    };
+    let log = heard.log(limits.script.log_lines);
+    tell(Outcome { said, log, cost_us: cost_us() }).await;
+    match ended {
+        Ok(_) => {}
+        Err(Trouble::Late) => end(pid, &reaper, &mut exit).await,
+        Err(Trouble::Output(..) | Trouble::Crowd(_)) => {
+            reaper.signal(pid, Signal::KILL);
+            drop(exit.await);
+        }
+    }
+}
+
+/// Lets the program end itself, then ends it.
+pub(super) async fn end(pid: Pid, reaper: &Reaper, exit: &mut oneshot::Receiver<Exit>) {
+    reaper.signal(pid, Signal::TERM);
+    if timeout(GRACE, &mut *exit).await.is_err() {
+        reaper.signal(pid, Signal::KILL);
+        drop(exit.await);
+    }
+}
+
+/// Writes all of `document`; a program need not read it.
+async fn feed(mut stdin: Sender, document: &[u8]) {
+    drop(stdin.write_all(document).await);
+}
+
+/// Ends when the run has more than `most` processes.
+async fn crowd(pid: Pid, reaper: &Reaper, most: u32) {
+    let most = most as usize;
+    for after_ms in COUNT_AFTER_MS.into_iter().chain(std::iter::repeat(250)) {
+        sleep(Duration::from_millis(after_ms)).await;
+        if reaper.processes(pid, most) > most {
+            return;
+        }
+    }
+}
+
+/// The two ends of a program's output.
+struct Heard {
+    stdout: Capture,
+    stderr: Capture,
+}
+
+impl Heard {
+    /// Hears the program until it ends.
+    async fn out(
+        &mut self,
+        feeding: impl Future<Output = ()>,
+        exit: &mut oneshot::Receiver<Exit>,
+    ) -> Result<Exit, Trouble> {
+        let stdout = |over| Trouble::Output("standard output", over);
+        let stderr = |over| Trouble::Output("standard error", over);
+        tokio::pin!(feeding);
+        let mut fed = false;
+        let ended = loop {
+            tokio::select! {
+                ended = &mut *exit => break ended.unwrap_or(Exit::Code(0)),
+                more = self.stdout.more(), if !self.stdout.has_ended() => more.map_err(stdout)?,
+                more = self.stderr.more(), if !self.stderr.has_ended() => more.map_err(stderr)?,
+                () = &mut feeding, if !fed => fed = true,
+            }
+        };
+        self.stdout.drain().map_err(stdout)?;
+        self.stderr.drain().map_err(stderr)?;
+        Ok(ended)
+    }
+
+    /// What the program said, by the way in which it ended.
+    fn said(&self, exit: Exit, name: &str, limits: &ScriptLimits) -> Result<Vec<u8>, ScriptError> {
+        match exit {
+            Exit::Code(0) => Ok(self.stdout.bytes().to_vec()),
+            Exit::Code(_) => {
+                let line = telling::line(&self.stderr.text(), &self.stdout.text());
+                let message = line.unwrap_or_else(|| format!("the program {} and said nothing", exit.in_words()));
+                Err(thrown(limits.cut(&message)))
+            }
+            Exit::Signal(_) => Err(ScriptError::Limit(LimitKind::Crash, format!("step {name} {}", exit.in_words()))),
+        }
+    }
+
+    fn log(&self, most: usize) -> Vec<String> {
+        let text = self.stderr.text();
+        let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let last = lines.get(lines.len().saturating_sub(most)..).unwrap_or_default();
+        last.iter().map(|line| (*line).to_owned()).collect()
+    }
+}
+
+impl Trouble {
+    fn in_words(&self, name: &str, wall_ms: u32) -> ScriptError {
+        match self {
+            Self::Output(where_to, Over { most }) => {
+                let message = format!("step {name} printed more than {} KiB on {where_to}", most >> 10);
+                ScriptError::Limit(LimitKind::Output, message)
+            }
+            Self::Crowd(most) => {
+                ScriptError::Limit(LimitKind::Crash, format!("step {name} started more than {most} processes"))
+            }
+            Self::Late => ScriptError::Limit(LimitKind::Time, late(name, wall_ms)),
+        }
+    }
+}
+
+/// That `name` was too slow.
+pub(super) fn late(name: &str, wall_ms: u32) -> String {
+    format!("step {name} gave no answer within {wall_ms} ms")
+}
+
+/// An error that a program's own words tell.
+pub(super) fn thrown(message: String) -> ScriptError {
+    ScriptError::Thrown(Thrown { name: "Error".to_owned(), message }, None)
+}

@@ -1,0 +1,276 @@
+//! A program that stays running: told of nodes once and then of changes, asked in turn.
+//!
+//! It is asked several questions at a time and takes them in turn, so that only the oldest one can be what it is at.
+//! When it ends, that one is what it held; those behind it are asked again of its next incarnation. Pure bookkeeping:
+//! times are handed in, and whoever holds this does what it says.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+use tokio::sync::mpsc;
+
+use crate::chain::{Heard, Program, Suspended};
+use crate::model::LimitKind;
+use crate::script::ScriptError;
+
+use super::once::{late, thrown};
+use super::protocol::{Edition, Errand};
+
+/// Questions that it is asked at one time.
+pub(super) const WINDOW: usize = 64;
+/// The pause before it is started again: after its first end, and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A resident program, with what it was told and is asked.
+pub(super) struct Resident {
+    pub(super) name: Arc<str>,
+    pub(super) action: Arc<str>,
+    pub(super) program: Program,
+    pub(super) edition: Arc<Edition>,
+    pub(super) state: State,
+    /// Counts its lives: what an earlier one says late is of no interest.
+    pub(super) life: u64,
+    /// The nodes that it knows, those that it has to be told of, and those that left while it was asked something.
+    pub(super) told: BTreeSet<Arc<str>>,
+    pub(super) dirty: BTreeSet<Arc<str>>,
+    pub(super) gone: BTreeSet<Arc<str>>,
+    /// Questions that it was not asked yet, in order.
+    pub(super) queue: VecDeque<Waiting>,
+    /// Questions that it was asked, the oldest first.
+    asked: VecDeque<Asked>,
+    /// Since when the oldest is the oldest.
+    since: Instant,
+    pause: Duration,
+    /// Whether this life has answered anything.
+    answered: bool,
+    /// Why there is no program to ask: nobody waits for one that never answered.
+    trouble: Option<String>,
+}
+
+/// Whether it runs.
+pub(super) enum State {
+    /// Not before this moment is it started again.
+    Resting(Instant),
+    /// It is being started.
+    Starting,
+    /// It runs.
+    Running {
+        /// Its process.
+        pid: Pid,
+        /// What it reads.
+        feed: mpsc::Sender<Vec<u8>>,
+        /// Whether it was given all that it was sent.
+        idle: bool,
+    },
+    /// It was told to end.
+    Ending,
+}
+
+/// A question that it was not asked yet.
+pub(super) struct Waiting {
+    pub(super) errand: Errand,
+    pub(super) suspended: Suspended,
+    pub(super) since: Instant,
+}
+
+/// A question that it was asked.
+struct Asked {
+    waiting: Waiting,
+    at: Instant,
+}
+
+/// What comes of something that it did: the answers, by ticket.
+pub(super) type Answers = Vec<(u64, Heard)>;
+
+impl Resident {
+    pub(super) fn new(
+        name: &Arc<str>,
+        action: &Arc<str>,
+        program: &Program,
+        edition: &Arc<Edition>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            name: Arc::clone(name),
+            action: Arc::clone(action),
+            program: program.clone(),
+            edition: Arc::clone(edition),
+            state: State::Resting(now),
+            life: 0,
+            told: BTreeSet::new(),
+            dirty: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            queue: VecDeque::new(),
+            asked: VecDeque::new(),
+            since: now,
+            pause: FIRST_PAUSE,
+            answered: false,
+            trouble: None,
+        }
+    }
+
+    fn wall_ms(&self) -> u32 {
+        self.program.wall_ms.unwrap_or(self.edition.limits.wall_ms)
+    }
+
+    fn wall(&self) -> Duration {
+        Duration::from_millis(u64::from(self.wall_ms()))
+    }
+
+    /// Takes a question; returns its answer where there is nobody to ask.
+    pub(super) fn submit(&mut self, waiting: Waiting) -> Answers {
+        match &self.trouble {
+            Some(trouble) => vec![fail(&waiting, thrown(trouble.clone()), Duration::ZERO)],
+            None => {
+                self.queue.push_back(waiting);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Whether it is to be started now; it is, from here on.
+    pub(super) fn starts(&mut self, now: Instant) -> bool {
+        let due = matches!(self.state, State::Resting(until) if until <= now);
+        if due {
+            self.state = State::Starting;
+            self.life += 1;
+            self.answered = false;
+        }
+        due
+    }
+
+    /// It runs, and knows nothing yet: of all these nodes it has to be told.
+    pub(super) fn runs(&mut self, pid: Pid, feed: mpsc::Sender<Vec<u8>>, nodes: impl Iterator<Item = Arc<str>>) {
+        self.state = State::Running { pid, feed, idle: true };
+        self.told.clear();
+        self.gone.clear();
+        self.dirty = nodes.collect();
+        self.trouble = None;
+    }
+
+    /// It was given what was sent.
+    pub(super) fn fed(&mut self) {
+        if let State::Running { idle, .. } = &mut self.state {
+            *idle = true;
+        }
+    }
+
+    /// It is given `text`.
+    pub(super) fn feed(&mut self, text: Vec<u8>) {
+        if let State::Running { feed, idle, .. } = &mut self.state {
+            *idle = false;
+            // There is room for one, and it was idle; where the life is over, its end will be told.
+            drop(feed.try_send(text));
+        }
+    }
+
+    /// The process, where it runs.
+    pub(super) fn pid(&self) -> Option<Pid> {
+        match &self.state {
+            State::Running { pid, .. } => Some(*pid),
+            _ => None,
+        }
+    }
+
+    /// Whether something can be written now.
+    pub(super) fn is_listening(&self) -> bool {
+        matches!(self.state, State::Running { idle: true, .. })
+    }
+
+    /// Whether it may be asked one question more.
+    pub(super) fn has_room(&self) -> bool {
+        self.asked.len() < WINDOW
+    }
+
+    /// Whether nothing is asked of it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.asked.is_empty() && self.queue.is_empty()
+    }
+
+    /// It is asked this, after what it was asked before.
+    pub(super) fn asks(&mut self, waiting: Waiting, now: Instant) {
+        if self.asked.is_empty() {
+            self.since = now;
+        }
+        self.asked.push_back(Asked { waiting, at: now });
+    }
+
+    /// It answered the question `ticket`; absent where it was not asked that.
+    pub(super) fn answers(&mut self, ticket: u64, now: Instant) -> Option<(Waiting, Duration)> {
+        let place = self.asked.iter().position(|asked| asked.waiting.errand.question.ticket == ticket)?;
+        let asked = self.asked.remove(place)?;
+        if place == 0 {
+            self.since = now;
+        }
+        (self.answered, self.pause, self.trouble) = (true, FIRST_PAUSE, None);
+        Some((asked.waiting, now.saturating_duration_since(asked.at)))
+    }
+
+    /// The questions under way may name what has left since; none is under way any more.
+    pub(super) fn forget_gone(&mut self) {
+        if self.asked.is_empty() {
+            self.gone.clear();
+        }
+    }
+
+    /// When something is due: its start, or the end of somebody's patience.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let start = match self.state {
+            State::Resting(until) => Some(until),
+            _ => None,
+        };
+        let oldest = (!self.asked.is_empty()).then(|| self.since + self.wall());
+        let waiting = self.queue.front().map(|waiting| waiting.since + self.wall());
+        [start, oldest, waiting].into_iter().flatten().min()
+    }
+
+    /// Fails what waits for too long. Whether the program itself is too slow: then it is to be ended.
+    pub(super) fn expire(&mut self, now: Instant) -> (Answers, bool) {
+        let (wall, message) = (self.wall(), late(&self.name, self.wall_ms()));
+        let mut failed = Vec::new();
+        while let Some(waiting) = self.queue.pop_front_if(|waiting| waiting.since + wall <= now) {
+            failed.push(fail(&waiting, ScriptError::Limit(LimitKind::Time, message.clone()), wall));
+        }
+        let is_slow = !self.asked.is_empty() && self.since + wall <= now && self.pid().is_some();
+        if is_slow {
+            failed.extend(self.convict(ScriptError::Limit(LimitKind::Time, message)));
+        }
+        (failed, is_slow)
+    }
+
+    /// The program is to be ended for what it did; the question that it was at follows the step's policy.
+    pub(super) fn convict(&mut self, error: ScriptError) -> Option<(u64, Heard)> {
+        self.state = State::Ending;
+        let oldest = self.asked.pop_front()?;
+        Some(fail(&oldest.waiting, error, oldest.at.elapsed()))
+    }
+
+    /// It has ended, in which way `how` says. What it was at fails, what was behind that waits for its next life; where
+    /// this one never answered, nobody waits.
+    pub(super) fn ended(&mut self, how: &str, now: Instant) -> Answers {
+        let mut failed = Vec::new();
+        if !matches!(self.state, State::Ending) {
+            let message = format!("while it was asked, {how}");
+            failed.extend(self.convict(thrown(message)));
+        }
+        while let Some(asked) = self.asked.pop_back() {
+            self.queue.push_front(asked.waiting);
+        }
+        if !self.answered {
+            self.trouble = Some(how.to_owned());
+            let error = || thrown(how.to_owned());
+            failed.extend(self.queue.drain(..).map(|waiting| fail(&waiting, error(), Duration::ZERO)));
+        }
+        self.state = State::Resting(now + self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        failed
+    }
+}
+
+fn fail(waiting: &Waiting, error: ScriptError, cost: Duration) -> (u64, Heard) {
+    let cost_us = u64::try_from(cost.as_micros()).unwrap_or(u64::MAX);
+    (waiting.errand.question.ticket, Heard { cost_us, ..Heard::only(Err(error)) })
+}

@@ -1,0 +1,316 @@
+//! The resident programs of all editions: started, told, asked, heard, ended.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustix::process::Signal;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::chain::{Heard, Mode, Shown, StepSource};
+use crate::model::Arrangement;
+use crate::model::json::{self, JsonLimits};
+use crate::worker::unix_ms;
+
+use super::answer;
+use super::document;
+use super::life::Happening;
+use super::mirror::{Mirror, Programs};
+use super::once::thrown;
+use super::protocol::{Edition, Word};
+use super::reaper::Reaper;
+use super::resident::{Answers, Resident, Waiting};
+
+/// Which program: the edition, and its place in the chains.
+pub(super) type Key = (u64, usize, usize);
+
+/// What is written to a program at once.
+const FEED_BYTES: usize = 256 << 10;
+/// Lines that a program may log in a second; the others are dropped.
+const LINES_A_SECOND: u32 = 100;
+
+/// The resident programs.
+#[derive(Default)]
+pub(super) struct Residents {
+    by_key: BTreeMap<Key, Resident>,
+    /// How many lines each logged in this second.
+    logged: BTreeMap<Key, (u64, u32)>,
+}
+
+/// What is written to a program, with the questions in it.
+pub(super) struct Feed {
+    pub(super) key: Key,
+    pub(super) text: Vec<u8>,
+    pub(super) tickets: Vec<u64>,
+}
+
+/// What a program prints.
+#[derive(Deserialize)]
+struct Line {
+    request: u64,
+    #[serde(default)]
+    answer: Value,
+    error: Option<String>,
+}
+
+impl Residents {
+    /// The programs of another edition are there, and start at once.
+    pub(super) fn add(&mut self, edition: &Arc<Edition>, now: Instant) {
+        for (chain_place, chain) in edition.chains.iter().enumerate() {
+            for (step_place, step) in chain.steps.iter().enumerate() {
+                if let StepSource::Executable(program) = &step.source
+                    && program.mode == Mode::Resident
+                {
+                    let resident = Resident::new(&step.name, &chain.action, program, edition, now);
+                    self.by_key.entry((edition.number, chain_place, step_place)).or_insert(resident);
+                }
+            }
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Resident> {
+        self.by_key.get_mut(&key)
+    }
+
+    /// Those that are to be started now, with the number of the life that begins; those of editions before `latest` only
+    /// where something waits for them.
+    pub(super) fn starting(&mut self, latest: u64, now: Instant) -> Vec<(Key, u64)> {
+        let wanted = self.by_key.iter_mut().filter(|(key, resident)| key.0 >= latest || !resident.is_idle());
+        wanted.filter_map(|(key, resident)| resident.starts(now).then_some((*key, resident.life))).collect()
+    }
+
+    /// Ends those of editions before `latest` of whom nobody asks anything any more.
+    pub(super) fn retire(&mut self, latest: u64) {
+        for (key, resident) in &mut self.by_key {
+            if key.0 < latest && resident.is_idle() && resident.pid().is_some() {
+                // Its input ends with this.
+                resident.convict(thrown(String::new()));
+            }
+        }
+    }
+
+    /// These nodes have changed.
+    pub(super) fn touch(&mut self, ids: &[Arc<str>]) {
+        for resident in self.by_key.values_mut() {
+            resident.dirty.extend(ids.iter().cloned());
+        }
+    }
+
+    /// When something is due.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.by_key.values().filter_map(Resident::due).min()
+    }
+
+    /// Fails what waits for too long, and ends programs that are too slow.
+    pub(super) fn expire(&mut self, reaper: &Reaper, now: Instant) -> Vec<Word> {
+        let mut words = Vec::new();
+        for resident in self.by_key.values_mut() {
+            let pid = resident.pid();
+            let (failed, is_slow) = resident.expire(now);
+            words.extend(heard(failed));
+            if let Some(pid) = pid.filter(|_| is_slow) {
+                reaper.signal(pid, Signal::KILL);
+                words.push(Word::Ended(Arc::clone(&resident.name), "the program was too slow".to_owned()));
+            }
+        }
+        words
+    }
+
+    /// What each program that listens is to be told and asked now; beside it the questions that came too late.
+    pub(super) fn feeds(
+        &mut self,
+        mirror: &mut Mirror,
+        programs: &BTreeMap<u64, Programs>,
+        now: Instant,
+    ) -> (Vec<Feed>, Vec<Word>) {
+        let (mut feeds, mut late) = (Vec::new(), Vec::new());
+        for (key, resident) in self.by_key.iter_mut().filter(|(_, resident)| resident.is_listening()) {
+            let Some(programs) = programs.get(&key.0) else { continue };
+            let mut feed = Feed { key: *key, text: Vec::new(), tickets: Vec::new() };
+            tell_nodes(resident, mirror, programs, &mut feed.text);
+            while resident.dirty.is_empty() && feed.text.len() < FEED_BYTES && resident.has_room() {
+                let Some(waiting) = resident.queue.pop_front() else { break };
+                let ticket = waiting.errand.question.ticket;
+                if waiting.errand.question.deadline_ms.is_some_and(|deadline| deadline < unix_ms()) {
+                    late.push(Word::Late(ticket));
+                    continue;
+                }
+                write_question(&waiting, resident, mirror, programs, &mut feed.text);
+                feed.tickets.push(ticket);
+                resident.asks(waiting, now);
+            }
+            if !feed.text.is_empty() {
+                feeds.push(feed);
+            }
+        }
+        (feeds, late)
+    }
+
+    /// Something happened in the life `life` of the program `key`.
+    pub(super) fn happens(
+        &mut self,
+        key: Key,
+        life: u64,
+        happening: Happening,
+        mirror: &Mirror,
+        reaper: &Rc<Reaper>,
+    ) -> Vec<Word> {
+        let Some(resident) = self.by_key.get_mut(&key).filter(|resident| resident.life == life) else {
+            return Vec::new();
+        };
+        match happening {
+            Happening::Runs(pid, feed) => {
+                resident.runs(pid, feed, mirror.cluster.nodes().map(|(_, node)| Arc::clone(node.id())));
+                Vec::new()
+            }
+            Happening::Fed => {
+                resident.fed();
+                Vec::new()
+            }
+            Happening::Answered(lines) => {
+                let mut words = Vec::new();
+                for line in lines {
+                    // What it prints after it was convicted is not listened to.
+                    let Some(pid) = resident.pid() else { break };
+                    match hear(resident, &line) {
+                        Ok(answer) => words.extend(heard(vec![answer])),
+                        Err(nonsense) => {
+                            words.extend(convict(resident, &nonsense));
+                            reaper.signal(pid, Signal::KILL);
+                        }
+                    }
+                }
+                words
+            }
+            Happening::Overflowed(most) => {
+                let nonsense = format!("a line of more than {} KiB", most >> 10);
+                let pid = resident.pid();
+                let words = if pid.is_some() { convict(resident, &nonsense) } else { Vec::new() };
+                pid.into_iter().for_each(|pid| reaper.signal(pid, Signal::KILL));
+                words
+            }
+            Happening::Logged(lines) => {
+                let name = Arc::clone(&resident.name);
+                let limits = resident.edition.limits.script;
+                let lines = self.let_through(key, lines);
+                let text = |line: Vec<u8>| limits.cut(String::from_utf8_lossy(&line).trim_end());
+                lines.into_iter().map(|line| Word::Logged(Arc::clone(&name), text(line))).collect()
+            }
+            Happening::Ended(how) => {
+                let known = matches!(resident.state, super::resident::State::Ending);
+                let mut words: Vec<_> = heard(resident.ended(&how, Instant::now())).collect();
+                if !known {
+                    words.push(Word::Ended(Arc::clone(&resident.name), how));
+                }
+                words
+            }
+        }
+    }
+
+    /// As many of `lines` as the program may log in this second.
+    fn let_through(&mut self, key: Key, mut lines: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        let second = u64::try_from(unix_ms()).unwrap_or_default() / 1000;
+        let (counted, count) = self.logged.entry(key).or_default();
+        if *counted != second {
+            (*counted, *count) = (second, 0);
+        }
+        let left = LINES_A_SECOND.saturating_sub(*count) as usize;
+        lines.truncate(left);
+        *count += u32::try_from(lines.len()).unwrap_or(u32::MAX);
+        lines
+    }
+}
+
+fn heard(answers: Answers) -> impl Iterator<Item = Word> {
+    answers.into_iter().map(|(ticket, heard)| Word::Heard(ticket, heard))
+}
+
+fn convict(resident: &mut Resident, nonsense: &str) -> Vec<Word> {
+    let message = format!("the program printed what is no answer: {nonsense}");
+    let failed = resident.convict(thrown(message.clone()));
+    let mut words: Vec<_> = heard(failed.into_iter().collect()).collect();
+    words.push(Word::Ended(Arc::clone(&resident.name), message));
+    words
+}
+
+/// Writes the nodes that the program does not know as they are, as far as they fit.
+fn tell_nodes(resident: &mut Resident, mirror: &mut Mirror, programs: &Programs, text: &mut Vec<u8>) {
+    let Some((_, roll)) = programs.chain(&resident.action) else { return };
+    while text.len() < FEED_BYTES {
+        let Some(id) = resident.dirty.pop_first() else { break };
+        let slot = mirror.cluster.find(&id).filter(|_| roll.admits(&id));
+        match slot.and_then(|slot| mirror.text(slot)) {
+            Some(node) => {
+                text.extend_from_slice(b"{\"node\":");
+                text.extend_from_slice(&node);
+                text.extend_from_slice(b"}\n");
+                resident.gone.remove(&id);
+                resident.told.insert(id);
+            }
+            None if resident.told.remove(&id) => {
+                text.extend_from_slice(json!({"gone": &*id}).to_string().as_bytes());
+                text.push(b'\n');
+                resident.gone.insert(id);
+            }
+            None => {}
+        }
+    }
+    resident.forget_gone();
+}
+
+fn write_question(waiting: &Waiting, resident: &Resident, mirror: &Mirror, programs: &Programs, text: &mut Vec<u8>) {
+    let Some((chain, roll)) = programs.chain(&resident.action) else { return };
+    let question = &waiting.errand.question;
+    let input =
+        super::clerk::asked(question, chain.pass_jwt, &programs.zone, |asked| document::input(&asked, &mirror.cluster));
+    let mut line = json!({"request": question.ticket, "input": input});
+    let mut put = |name: &str, value: Value| drop(line.as_object_mut().map(|line| line.insert(name.to_owned(), value)));
+    match &waiting.suspended.shown {
+        Shown::Eligible if mirror.arrangement == Arrangement::ById => {}
+        Shown::Eligible => {
+            let ids = mirror.cluster.nodes().map(|(_, node)| node.id()).filter(|id| roll.admits(id));
+            put("candidates", ids.map(|id| json!(&**id)).collect());
+        }
+        Shown::Listed(held) => {
+            let standing: Vec<_> = held.iter().filter_map(|held| document::standing(mirror, roll, held)).collect();
+            let overlays =
+                standing.iter().filter_map(|(held, overlay)| Some((held.node.to_string(), overlay.clone()?)));
+            let overlays: Map<_, _> = overlays.map(|(id, overlay)| (id, Value::Object(overlay))).collect();
+            put("candidates", standing.iter().map(|(held, _)| json!(&*held.node)).collect());
+            if !overlays.is_empty() {
+                put("overlays", Value::Object(overlays));
+            }
+        }
+    }
+    text.extend_from_slice(line.to_string().as_bytes());
+    text.push(b'\n');
+}
+
+/// The answer in `line`.
+///
+/// # Errors
+/// What it is instead.
+fn hear(resident: &mut Resident, line: &[u8]) -> Result<(u64, Heard), String> {
+    let limits = resident.edition.limits.script;
+    let shown = |line: &[u8]| limits.cut(String::from_utf8_lossy(line).trim());
+    let read: Line =
+        json::parse_as(line, JsonLimits::bytes(line.len())).map_err(|error| format!("`{}` ({error})", shown(line)))?;
+    let Some((waiting, cost)) = resident.answers(read.request, Instant::now()) else {
+        return Err(format!("`{}`, of which it was not asked, or which it had answered", shown(line)));
+    };
+    let said = match read.error {
+        Some(message) => Err(thrown(limits.cut(&message))),
+        None => Ok(answer::from_json(read.answer)),
+    };
+    let heard = Heard { cost_us: u64::try_from(cost.as_micros()).unwrap_or(u64::MAX), ..Heard::only(said) };
+    let heard = match &waiting.suspended.shown {
+        Shown::Eligible => heard.seeing(|id| resident.told.contains(id) || resident.gone.contains(id)),
+        Shown::Listed(held) => {
+            let ids: std::collections::BTreeSet<_> = held.iter().map(|held| &*held.node).collect();
+            heard.seeing(|id| ids.contains(id))
+        }
+    };
+    Ok((read.request, heard))
+}

@@ -1,0 +1,261 @@
+//! A process of ours at the other end of a socket: started, spoken to in frames, heard, ended.
+//!
+//! Workers and the runner are such processes. What their frames say is none of this file's business.
+
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::frame;
+use super::leash::Leash;
+use super::orders::Orders;
+
+/// Frames that may wait for the process to read them.
+const FRAMES_WAITING: usize = 64;
+/// What is read from its socket at once.
+const SOCKET_BYTES: usize = 64 << 10;
+/// How long a process may live on after its socket has ended.
+const LAST_BREATH: Duration = Duration::from_secs(1);
+
+/// The allocator would otherwise commit a gigabyte at its start, all of which a memory limit counts.
+const ALLOCATOR: [(&str, &str); 2] = [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_ARENA_RESERVE", "65536")];
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// In words: it …
+    pub how: String,
+    /// Whether it was killed, which no script does to its own process.
+    pub killed: bool,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.how)
+    }
+}
+
+/// Where what a process says is read from.
+pub type Words = BufReader<OwnedReadHalf>;
+
+/// A process that was just started, and that nobody supervises yet. It is killed when this is dropped.
+pub struct Newborn {
+    process: Child,
+    orders: OwnedWriteHalf,
+    words: Words,
+    leash: Arc<Leash>,
+    pid: u32,
+    patience: Option<Duration>,
+}
+
+impl Newborn {
+    /// Starts `program` with the one argument `command` and an empty environment; its standard input is the socket. It is
+    /// started from the thread of the runtime that calls this, which must live as long as the service.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn spawn(program: &Path, command: &str, log: Stdio) -> io::Result<Self> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let process = Command::new(program)
+            .arg(command)
+            .env_clear()
+            .envs(ALLOCATOR)
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()?;
+        let pid = process.id().unwrap_or_default();
+        let leash = Arc::new(Leash::take(pid));
+        let (words, orders) = UnixStream::from_std(ours)?.into_split();
+        let words = BufReader::with_capacity(SOCKET_BYTES, words);
+        Ok(Self { process, orders, words, leash, pid, patience: Some(LAST_BREATH) })
+    }
+
+    /// Lets the process take as long as it needs to end once its socket has ended.
+    #[must_use]
+    pub fn patiently(self) -> Self {
+        Self { patience: None, ..self }
+    }
+
+    /// Writes a frame.
+    ///
+    /// # Errors
+    /// What the socket says.
+    pub async fn write(&mut self, frame: &[u8]) -> io::Result<()> {
+        self.orders.write_all(frame).await
+    }
+
+    /// What it says.
+    pub fn words(&mut self) -> &mut Words {
+        &mut self.words
+    }
+
+    /// Makes sure that it has ended, and says how.
+    pub async fn end(mut self) -> Ended {
+        end(&mut self.process, self.patience).await
+    }
+
+    /// Supervises it from here on: each frame becomes the events that `read` makes of it, and nonsense, of which it makes
+    /// none, ends the process; its end becomes the event that `exited` makes of it, the last one.
+    pub fn settle<E: Send + 'static>(
+        self,
+        events: mpsc::Sender<E>,
+        read: impl Fn(&[u8]) -> Option<Vec<E>> + Send + 'static,
+        exited: impl FnOnce(Ended) -> E + Send + 'static,
+    ) -> Peer {
+        let Self { mut process, orders, mut words, leash, pid, patience } = self;
+        let (frames, waiting) = mpsc::channel(FRAMES_WAITING);
+        let (written, spent) = mpsc::channel(FRAMES_WAITING);
+        tokio::spawn(write(orders, waiting, written));
+        let held = Arc::clone(&leash);
+        let supervisor = tokio::spawn(async move {
+            hear(&mut words, &held, &mut process, &events, read).await;
+            let ended = end(&mut process, patience).await;
+            // Where nobody listens any more, nobody needs to know.
+            drop(events.send(exited(ended)).await);
+        });
+        Peer { frames, spent, leash, pid, supervisor }
+    }
+}
+
+/// A process that is supervised.
+#[derive(Debug)]
+pub struct Peer {
+    frames: mpsc::Sender<Vec<u8>>,
+    /// Frames that were written, to be used again.
+    spent: mpsc::Receiver<Vec<u8>>,
+    leash: Arc<Leash>,
+    pid: u32,
+    supervisor: JoinHandle<()>,
+}
+
+impl Peer {
+    /// Sends the frame that comes before all others; there is room for it.
+    pub fn say_first(&self, frame: Vec<u8>) {
+        // Where there is none any more, the process is gone, which its event will say.
+        drop(self.frames.try_send(frame));
+    }
+
+    /// Sends `orders` in order, waiting for room: for a new process's snapshot, which nothing else waits behind.
+    /// Returns false where it is gone, which its event will say too.
+    pub async fn send_all(&self, mut orders: Orders) -> bool {
+        while let Some(frame) = orders.pop() {
+            if self.frames.send(frame).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Sends as many of `orders` as there is room for, in order, and takes those out; never waits, because whoever
+    /// holds a process must go on reading its words.
+    pub fn send_some(&mut self, orders: &mut Orders) {
+        while let Ok(frame) = self.spent.try_recv() {
+            orders.recycle(frame);
+        }
+        while !orders.is_empty() {
+            let Ok(room) = self.frames.try_reserve() else { return };
+            if let Some(frame) = orders.pop() {
+                room.send(frame);
+            }
+        }
+    }
+
+    /// Ends the process at once; its exit will be told.
+    pub fn kill(&self) {
+        self.leash.kill();
+    }
+
+    /// Bytes of memory that the process has now; absent where it has ended.
+    #[must_use]
+    pub fn memory_bytes(&self) -> Option<u64> {
+        self.leash.memory_bytes()
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Lets the process finish what it was sent and end; waits until it has.
+    pub async fn retire(self) {
+        drop(self.frames);
+        drop(self.supervisor.await);
+    }
+}
+
+async fn write(mut orders: OwnedWriteHalf, mut waiting: mpsc::Receiver<Vec<u8>>, written: mpsc::Sender<Vec<u8>>) {
+    while let Some(frame) = waiting.recv().await {
+        if orders.write_all(&frame).await.is_err() {
+            // The process is gone; the reading side tells.
+            return;
+        }
+        // Where nobody takes it back, its memory is freed.
+        drop(written.try_send(frame));
+    }
+    drop(orders.shutdown().await);
+}
+
+/// Passes on what the process says until it ends, says nonsense, or nobody listens any more.
+async fn hear<E>(
+    words: &mut Words,
+    leash: &Leash,
+    process: &mut Child,
+    events: &mpsc::Sender<E>,
+    read: impl Fn(&[u8]) -> Option<Vec<E>>,
+) {
+    let mut body = Vec::new();
+    loop {
+        let there = tokio::select! {
+            there = frame::read_frame_async(words, &mut body) => there,
+            () = leash.asked() => {
+                drop(process.start_kill());
+                return;
+            }
+        };
+        let Some(heard) = there.is_ok_and(|there| there).then(|| read(&body)).flatten() else { return };
+        for event in heard {
+            if events.send(event).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Makes sure that the process has ended, and says how.
+async fn end(process: &mut Child, patience: Option<Duration>) -> Ended {
+    use std::os::unix::process::ExitStatusExt;
+    // The socket's end comes a moment before the exit; a process that lives on without it is of no use.
+    let (status, ours) = match patience {
+        None => (process.wait().await, false),
+        Some(patience) => match tokio::time::timeout(patience, process.wait()).await {
+            Ok(status) => (status, false),
+            Err(_late) => {
+                drop(process.start_kill());
+                (process.wait().await, true)
+            }
+        },
+    };
+    let (how, killed) = match status.map(|status| (status.code(), status.signal())) {
+        Ok((Some(code), _)) => (format!("exited with code {code}"), false),
+        Ok((None, Some(signal))) => (format!("was ended by signal {signal}"), signal == Signal::KILL.as_raw() && !ours),
+        Ok((None, None)) => ("ended".to_owned(), false),
+        Err(error) => (format!("was lost: {error}"), false),
+    };
+    Ended { how, killed }
+}
