@@ -72,12 +72,17 @@ pub fn begin(chain: &Chain, ask: &Ask, stage: Stage<'_>) -> Progress {
     Evaluation { chain, ask, stage, candidates, log, diagnosis }.run(0)
 }
 
-/// Takes `suspended` up again, on the cluster as it is now, with what was heard from the program at its step.
+/// Takes `suspended` up again, on the cluster as it is now, with what was heard from the program at its step. A choice
+/// that was a good one when the program was shown the nodes, and is none any more, suspends the decision again: there the
+/// program has to make another one, as any script has whose choice is refused when it is committed.
 #[must_use]
 pub fn resume(chain: &Chain, ask: &Ask, suspended: Suspended, heard: Heard, stage: Stage<'_>) -> Progress {
     let number = suspended.step;
     let mut evaluation = Evaluation::again(chain, ask, suspended, stage);
     let Some(step) = chain.steps.get(number) else { return Progress::Decided(evaluation.exhausted()) };
+    if let Some(taken) = evaluation.taken(&heard) {
+        return Progress::Suspended(Suspended { taken: Some(taken), ..evaluation.suspend(number) });
+    }
     let told = evaluation.hear(heard);
     match evaluation.conclude(step, told) {
         Some(decision) => Progress::Decided(decision),
@@ -156,6 +161,17 @@ impl<'a> Evaluation<'a> {
             }
         };
         Self { chain, ask, stage, candidates, log: LogBook::after(logged, *stage.limits), diagnosis }
+    }
+
+    /// The node that a program chose among those that it was shown, and that can take the request no more.
+    fn taken(&self, heard: &Heard) -> Option<(Arc<str>, LostReason)> {
+        let Ok(Returned::Id(chosen)) = &heard.said else { return None };
+        let chosen = heard.seen.iter().find(|seen| ***seen == **chosen)?;
+        let reason = match self.stage.cluster.get(chosen) {
+            Some(node) => reason_against(node, &self.chain.spec)?,
+            None => LostReason::Left,
+        };
+        (self.chain.spec.on_unplaceable != OnUnplaceable::Allow).then(|| (Arc::clone(chosen), reason))
     }
 
     /// What a program's answer means here and now.
@@ -343,7 +359,7 @@ impl<'a> Evaluation<'a> {
 
     fn suspend(self, step: usize) -> Suspended {
         let shown = self.candidates.shown(self.stage.cluster, self.stage.roll);
-        Suspended { step, shown, diagnosis: self.diagnosis, logged: self.log.written() }
+        Suspended { step, shown, diagnosis: self.diagnosis, logged: self.log.written(), taken: None }
     }
 
     fn remaining(&self) -> usize {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Diagnosis;
+use crate::model::{Diagnosis, LostReason};
 use crate::script::{Element, Returned, ScriptError};
 
 use super::candidates::Held;
@@ -20,6 +20,8 @@ pub struct Suspended {
     pub diagnosis: Diagnosis,
     /// Lines logged so far.
     pub logged: usize,
+    /// The node that the program chose the last time, and that can take the request no more: it is asked again.
+    pub taken: Option<(Arc<str>, LostReason)>,
 }
 
 /// The candidates that a program is shown.
@@ -36,8 +38,8 @@ pub enum Shown {
 pub struct Heard {
     /// Its answer.
     pub said: Result<Returned, ScriptError>,
-    /// Of the nodes that a list of it names, those that it was shown. One of them may have left since, which is no
-    /// mistake of the program's; any other is.
+    /// Of the nodes that it names, those that it was shown. One of them may have left or filled since, which is no mistake
+    /// of the program's; any other is.
     pub seen: Vec<Arc<str>>,
     /// How long it took, in microseconds of wall time.
     pub cost_us: u64,
@@ -52,16 +54,18 @@ impl Heard {
         Self { said, seen: Vec::new(), cost_us: 0, log: Vec::new() }
     }
 
-    /// The answer with those in `seen` of whom `was_shown` is true of the ids that it names in a list.
+    /// The answer with those in `seen` of whom `was_shown` is true of the ids that it names.
     #[must_use]
     pub fn seeing(mut self, was_shown: impl Fn(&str) -> bool) -> Self {
-        if let Ok(Returned::List(elements)) = &self.said {
-            let named = elements.iter().filter_map(|element| match element {
+        let named: &mut dyn Iterator<Item = &str> = match &self.said {
+            Ok(Returned::Id(id)) => &mut std::iter::once(id.as_str()),
+            Ok(Returned::List(elements)) => &mut elements.iter().filter_map(|element| match element {
                 Element::Id(id) | Element::Node(id, _) => Some(id.as_str()),
                 Element::Given(_) | Element::Other(_) => None,
-            });
-            self.seen = named.filter(|id| was_shown(id)).map(Arc::from).collect();
-        }
+            }),
+            Ok(_) | Err(_) => &mut std::iter::empty(),
+        };
+        self.seen = named.filter(|id| was_shown(id)).map(Arc::from).collect();
         self
     }
 }

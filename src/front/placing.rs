@@ -195,8 +195,8 @@ impl Front {
                 }
                 return self.submit(flight);
             }
-            let message = format!("`{node}` was chosen {} times and is {}", flight.retries + 1, refusal.phrase());
-            return self.give_up(flight, &Failure::new(FailureName::NoNode, message));
+            let failure = no_more_tries(&node, flight.retries + 1, refusal);
+            return self.give_up(flight, &failure);
         }
         self.remember_choice(&decision.chain, &node, lane);
         let id = Arc::clone(&flight.question.decision);
@@ -259,6 +259,14 @@ impl Front {
         counter.inc();
         metrics.latency.observe(incoming.received.elapsed().as_secs_f64());
     }
+}
+
+/// That a node was chosen so often and was always taken meanwhile.
+pub(super) fn no_more_tries(node: &str, tries: u32, reason: LostReason) -> Failure {
+    Failure::new(
+        FailureName::NoNode,
+        format!("`{node}` was chosen last, after {tries} tries, and is {}", reason.phrase()),
+    )
 }
 
 /// What the scripts logged, under their names.

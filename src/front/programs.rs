@@ -4,19 +4,30 @@ use std::sync::Arc;
 
 use crate::chain::Heard;
 use crate::model::{Failure, FailureName, LimitKind};
+
 use crate::runner::{Edition, Errand, RunnerEvent};
 use crate::script::ScriptError;
 use crate::worker::{Ended, Standing, Waiting, unix_ms};
 
 use super::errands::Returned;
 use super::flight::Flight;
+use super::placing::no_more_tries;
 use super::task::Front;
 
 impl Front {
     /// The worker in `lane` came to an executable step.
     pub(super) fn wait(&mut self, lane: usize, waiting: Waiting) {
-        let Waiting { ticket, step, suspended } = waiting;
+        let Waiting { ticket, step, suspended, taken } = waiting;
+        let most = self.crew.setup().retries;
         let Some((edition, flight)) = self.crew.lane_mut(lane).and_then(|lane| lane.park(ticket)) else { return };
+        if let Some((node, reason)) = taken {
+            self.metrics.refused_commits.inc();
+            flight.retries += 1;
+            if flight.retries > most {
+                let Some(flight) = self.crew.take_parked(ticket) else { return };
+                return self.give_up(flight, &no_more_tries(&node, most + 1, reason));
+            }
+        }
         // What was heard from an earlier program is in the decision so far.
         Arc::make_mut(&mut flight.question).from = None;
         flight.edition = edition;

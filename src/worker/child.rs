@@ -192,7 +192,8 @@ impl Clerk {
     /// Hands a decision back that waits for a program.
     fn wait(&self, question: &Question, suspended: &Suspended) -> std::io::Result<()> {
         let encoded = postcard::to_stdvec(suspended).map_err(std::io::Error::other)?;
-        let waiting = Waiting { ticket: question.ticket, step: suspended.step, suspended: encoded.into() };
+        let (ticket, step, taken) = (question.ticket, suspended.step, suspended.taken.clone());
+        let waiting = Waiting { ticket, step, suspended: encoded.into(), taken };
         let mut outbox = lock(&self.outbox);
         outbox.add(&Word::Waiting(waiting));
         // The program takes longer than anything that it could be told together with.

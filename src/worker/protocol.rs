@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::{ChainSet, ChainSpec, Heard, Limited, Purpose, StepSource, Subject};
-use crate::model::{Arrangement, Change, Decision, Head, LimitKind, Position, shared};
+use crate::model::{Arrangement, Change, Decision, Head, LimitKind, LostReason, Position, shared};
 
 /// All that a worker is born with. A change of any of it is a change of worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -202,6 +202,8 @@ pub struct Waiting {
     pub step: usize,
     /// The decision so far, as [`Standing::suspended`] has it.
     pub suspended: Bytes,
+    /// The node that the program chose the last time and that was taken meanwhile.
+    pub taken: Option<(Arc<str>, LostReason)>,
 }
 
 /// What a worker is running.

@@ -129,24 +129,44 @@ fn nodes_that_left_or_closed_meanwhile_are_no_candidates_any_more() {
     assert_eq!(outcome(&decision), "no-node");
 }
 
+/// It was a good choice when the program was shown the nodes.
 #[test]
-fn a_program_that_chose_such_a_node_is_told_so() {
-    let gone = after(|stand| stand.apply(Change::Remove("n3".into())), id("n3"));
-    failed(&gone, FailureName::UnknownNode, "`n3`");
-    let closed = after(|stand| stand.mark("n3", cordoned()), id("n3"));
-    failed(&closed, FailureName::UnplaceableNode, "`n3`, which is cordoned");
-    assert_eq!(failure(&closed).step.as_deref(), Some("./ask"));
-    let full = after(|stand| stand.report(json!({"id": "n3", "maxSessions": 0})), id("n3"));
-    failed(&full, FailureName::UnplaceableNode, "full");
+fn a_program_whose_choice_was_taken_meanwhile_makes_another_one() {
+    let meanwhile: [(fn(&mut Stand), LostReason); 3] = [
+        (|stand| stand.apply(Change::Remove("n3".into())), LostReason::Left),
+        (|stand| stand.mark("n3", cordoned()), LostReason::Cordoned),
+        (|stand| stand.report(json!({"id": "n3", "maxSessions": 0})), LostReason::Full),
+    ];
+    for (happens, reason) in meanwhile {
+        let mut stand = stand();
+        let (question, held) = stand.suspend(json!({}));
+        happens(&mut stand);
+        let again = suspended(stand.go_on(&question, held, id("n3")));
+        assert_eq!((&again.taken, again.step), (&Some(("n3".into(), reason)), 1));
+        let shown: Vec<_> = listed(&again).iter().map(|held| &*held.node).collect();
+        assert_eq!(shown, ["n2", "n4"]);
+        assert_eq!(outcome(&stand.resume((question, carried(&again)), id("n4"))), "n4");
+    }
 }
 
 #[test]
-fn a_chain_that_skips_what_cannot_be_goes_on() {
-    for (on_unplaceable, expected) in [(OnUnplaceable::Skip, "n2"), (OnUnplaceable::Allow, "n3")] {
+fn a_program_that_chose_what_it_was_not_shown_is_told_so() {
+    let elsewhere = |meanwhile: fn(&mut Stand)| after(meanwhile, id("n1"));
+    failed(&elsewhere(|stand| stand.apply(Change::Remove("n1".into()))), FailureName::UnknownNode, "`n1`");
+    let closed = elsewhere(|stand| stand.mark("n1", cordoned()));
+    failed(&closed, FailureName::UnplaceableNode, "`n1`, which is cordoned");
+    assert_eq!(failure(&closed).step.as_deref(), Some("./ask"));
+}
+
+#[test]
+fn a_chain_may_skip_or_allow_what_cannot_be() {
+    for (on_unplaceable, chosen, expected) in
+        [(OnUnplaceable::Skip, "n1", "n2"), (OnUnplaceable::Allow, "n1", "n1"), (OnUnplaceable::Allow, "n3", "n3")]
+    {
         let mut stand = Stand::new(vec![ChainSpec { on_unplaceable, ..asking() }], &equal(4));
         let held = stand.suspend(json!({}));
-        stand.mark("n3", cordoned());
-        assert_eq!(outcome(&stand.resume(held, id("n3"))), expected);
+        stand.mark(chosen, cordoned());
+        assert_eq!(outcome(&stand.resume(held, id(chosen))), expected);
     }
 }
 
@@ -272,7 +292,6 @@ fn a_program_that_every_node_is_shown_to_is_told_no_list() {
     let (question, held) = stand.suspend(json!({}));
     assert_eq!((&held.shown, held.diagnosis.excluded.total()), (&Shown::Eligible, 1));
     assert_eq!(outcome(&stand.resume((question.clone(), carried(&held)), ids(&["n3", "n2"]))), "n3");
-    failed(&stand.resume((question.clone(), held.clone()), id("n1")), FailureName::UnplaceableNode, "cordoned");
     failed(&stand.resume((question, held), ids(&["n9"])), FailureName::BadVerdict, "`n9`");
 }
 

@@ -36,7 +36,7 @@ impl Serve {
         let folder = TempDir::new().unwrap();
         let http = free_port();
         for (name, text) in scripts {
-            std::fs::write(folder.path().join(name), text).unwrap();
+            put(&folder.path().join(name), text);
         }
         write_config(folder.path(), &nats.url(), http, chains);
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
@@ -78,7 +78,26 @@ impl Serve {
 
     /// Writes a script anew.
     pub(crate) fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.folder.path().join(name), text).unwrap();
+        put(&self.folder.path().join(name), text);
+    }
+
+    /// The folder of its config.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its runner, where there is one.
+    pub(crate) fn runner(&self) -> Option<Pid> {
+        let command = |pid: &Pid| std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+        self.children().into_iter().find(|pid| command(pid).ends_with(b"__runner\0"))
+    }
+
+    /// The processes that run its executables, whoever their parents are: by a word of their command line.
+    pub(crate) fn processes(word: &str) -> Vec<u32> {
+        let pids = std::fs::read_dir("/proc").unwrap().flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let command = |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        pids.filter(|pid| String::from_utf8_lossy(&command(pid)).contains(word)).collect()
     }
 
     /// Status and body of `/readyz`; status 0 where the port does not answer.
@@ -249,6 +268,14 @@ pub(crate) fn read(message: &Message) -> Reply {
 /// `count` nodes called n00, n01, … without sessions.
 pub(crate) fn plain_nodes(count: usize) -> Vec<Value> {
     (0..count).map(|number| json!({"id": format!("n{number:02}"), "nodeData": {"sessions": []}})).collect()
+}
+
+/// Writes a script; one that names its interpreter may be executed.
+fn put(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).unwrap();
+    let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 fn write_config(folder: &Path, url: &str, http: u16, chains: &str) {
