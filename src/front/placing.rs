@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::chain::eligibility::reason_against;
 use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
 use crate::model::diagnosis::LogLevel;
-use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Outcome, Request, Reservation};
+use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Outcome, Request};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
@@ -212,9 +212,7 @@ impl Front {
         let body = told.body(self.ledger.lifetime_ms());
         tracing::debug!(chain = %decision.chain, decision = %id, %node, "placed");
         if chain.reserve {
-            let head = &flight.question.head;
-            let (user, name) = (Arc::clone(&head.login), Arc::clone(&head.session_name));
-            let reservation = Reservation { id, node, user, name };
+            let reservation = flight.question.reservation(&node);
             self.commit(Change::Reserve(reservation.clone()), lane);
             self.ledger.reserve(reservation, flight.key.clone(), told, self.now_ms());
         }
@@ -244,6 +242,9 @@ impl Front {
         }
         if let Some(waiting) = self.unanswered.get_mut(&flight.question.head.action) {
             *waiting = waiting.saturating_sub(1);
+        }
+        if flight.edition > 0 && outcome != "placed" {
+            self.forget_choice(&flight.question.decision);
         }
         for incoming in &flight.waiting {
             self.count(incoming, &flight.question.head.action, outcome);

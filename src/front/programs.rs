@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::chain::Heard;
-use crate::model::{Failure, FailureName, LimitKind};
+use crate::model::{Change, Failure, FailureName, LimitKind};
 
-use crate::runner::{Edition, Errand, RunnerEvent};
+use crate::runner::{self, Edition, Errand, RunnerEvent};
 use crate::script::ScriptError;
-use crate::worker::{Ended, Standing, Waiting, unix_ms};
+use crate::worker::{Encoded, Ended, Standing, Waiting, unix_ms};
 
 use super::errands::Returned;
 use super::flight::Flight;
@@ -91,6 +91,11 @@ impl Front {
         }
         Arc::make_mut(&mut flight.question).deadline_ms = flight.deadline_ms();
         self.go_on(returned, None);
+    }
+
+    /// The runner believes that what a program chose is placed, until it hears otherwise.
+    pub(super) fn forget_choice(&mut self, decision: &Arc<str>) {
+        self.errands.tell(&Encoded::new(&runner::Order::Change(Change::Release(Arc::clone(decision)))));
     }
 
     /// Whether the program that `flight` stands at made the choice of `decided_by`, so that it has to make another one.

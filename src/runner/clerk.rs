@@ -2,7 +2,7 @@
 //!
 //! One task owns the state, as in the front; around it stand tasks that only carry.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,8 +13,8 @@ use tokio::task::spawn_local;
 
 use crate::chain::{Heard, Mode, Program, StepSource, Suspended};
 use crate::clock::Moment;
-use crate::model::{Arrangement, Request};
-use crate::script::Asked;
+use crate::model::{Arrangement, Change, Request};
+use crate::script::{Asked, Returned};
 use crate::worker::{Question, unix_ms};
 
 use super::answer;
@@ -45,8 +45,8 @@ pub(super) struct Clerk {
     mirror: Mirror,
     programs: BTreeMap<u64, Programs>,
     queue: VecDeque<Queued>,
-    /// Programs that were started for a question, by its ticket, with the nodes that they were shown.
-    running: BTreeMap<u64, Vec<Arc<str>>>,
+    /// Programs that were started for a question, by its ticket.
+    running: BTreeMap<u64, Running>,
     /// How many programs there are that are not resident, those that are being ended included.
     busy: u32,
     residents: Residents,
@@ -61,6 +61,15 @@ struct Queued {
     suspended: Suspended,
     name: Arc<str>,
     program: Program,
+}
+
+/// A program that was started for a question.
+struct Running {
+    question: Arc<Question>,
+    /// Whether the chain reserves what is chosen.
+    reserves: bool,
+    /// The nodes that it was shown.
+    ids: Vec<Arc<str>>,
 }
 
 /// What is to be done once the front has heard of it.
@@ -90,8 +99,7 @@ impl Clerk {
     pub(super) fn order(&mut self, order: Order) -> Vec<Word> {
         match order {
             Order::Change(change) => {
-                let touched = mirror::apply(&mut self.mirror, self.programs.values_mut(), change);
-                self.residents.touch(&touched);
+                self.change(change);
                 Vec::new()
             }
             Order::Edition(edition) => {
@@ -106,8 +114,15 @@ impl Clerk {
         }
     }
 
+    fn change(&mut self, change: Change) {
+        let touched = mirror::apply(&mut self.mirror, self.programs.values_mut(), change);
+        self.residents.touch(&touched);
+    }
+
     fn submit(&mut self, errand: Errand) -> Vec<Word> {
         let ticket = errand.question.ticket;
+        // Where it was asked before, what it chose then came to nothing.
+        self.change(Change::Release(Arc::clone(&errand.question.decision)));
         let Some((key, name, program)) = self.find(&errand) else {
             return vec![lost(ticket, "the program is not in the configuration any more")];
         };
@@ -148,18 +163,24 @@ impl Clerk {
                 Vec::new()
             }
             Event::Happens(key, life, happening) => {
-                self.residents.happens(key, life, happening, &self.mirror, &self.reaper)
+                let (words, choices) = self.residents.happens(key, life, happening, &self.mirror, &self.reaper);
+                choices.into_iter().for_each(|choice| self.change(choice));
+                words
             }
         }
     }
 
     fn outcome(&mut self, ticket: u64, outcome: Outcome) -> Option<Word> {
-        let shown = self.running.remove(&ticket)?;
+        let Running { question, reserves, ids } = self.running.remove(&ticket)?;
         let Outcome { said, log, cost_us } = outcome;
         let said = said.map(|printed| answer::read(&printed, |id| self.mirror.get(id).is_some()));
         let heard = Heard { cost_us, log, ..Heard::only(said) };
-        let ids: std::collections::BTreeSet<_> = shown.iter().map(|id| &**id).collect();
-        Some(Word::Heard(ticket, heard.seeing(|id| ids.contains(id))))
+        let ids: BTreeSet<_> = ids.iter().map(|id| &**id).collect();
+        let heard = heard.seeing(|id| ids.contains(id));
+        if let Some(choice) = choice(&question, &heard).filter(|_| reserves) {
+            self.change(choice);
+        }
+        Some(Word::Heard(ticket, heard))
     }
 
     /// Starts what can be started and asks what can be asked: the words that the front must hear first, and then the
@@ -181,9 +202,9 @@ impl Clerk {
             let ticket = queued.errand.question.ticket;
             if queued.errand.question.deadline_ms.is_some_and(|deadline| deadline < unix_ms()) {
                 words.push(Word::Late(ticket));
-            } else if let Some((job, ids)) = self.job(queued) {
+            } else if let Some((job, running)) = self.job(queued) {
                 self.busy += 1;
-                self.running.insert(ticket, ids);
+                self.running.insert(ticket, running);
                 tickets.push(ticket);
                 deeds.push(Deed::Run(ticket, Box::new(job)));
             } else {
@@ -204,8 +225,8 @@ impl Clerk {
         self.programs.last_key_value().map_or(0, |(_, programs)| programs.edition.limits.at_once)
     }
 
-    /// What is run for a question, with the nodes that it is shown.
-    fn job(&mut self, queued: Queued) -> Option<(Job, Vec<Arc<str>>)> {
+    /// What is run for a question, and what is to be known when it has answered.
+    fn job(&mut self, queued: Queued) -> Option<(Job, Running)> {
         let Queued { errand, suspended, name, program } = queued;
         let run = self.next_run();
         let programs = self.programs.get(&errand.edition)?;
@@ -214,7 +235,8 @@ impl Clerk {
             document::input(&asked, &self.mirror.cluster)
         });
         let (document, ids) = document::whole(&mut self.mirror, roll, &suspended.shown, &input);
-        Some((Job { name, program, edition: Arc::clone(&programs.edition), run, document }, ids))
+        let running = Running { question: errand.question, reserves: chain.reserve, ids };
+        Some((Job { name, program, edition: Arc::clone(&programs.edition), run, document }, running))
     }
 
     /// A name that no other run of any runner has.
@@ -263,6 +285,12 @@ impl Clerk {
     pub(super) fn due(&self) -> Option<Instant> {
         self.residents.due()
     }
+}
+
+/// What the choice that was `heard` means for the cluster until the front says otherwise: the next program must see it.
+pub(super) fn choice(question: &Question, heard: &Heard) -> Option<Change> {
+    let Ok(Returned::Id(_)) = &heard.said else { return None };
+    heard.seen.first().map(|node| Change::Reserve(question.reservation(node)))
 }
 
 /// Lets `with` look at the request of `question` as scripts see it.

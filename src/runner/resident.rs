@@ -11,15 +11,16 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 use tokio::sync::mpsc;
 
-use crate::chain::{Heard, Program, Suspended};
+use crate::chain::{ChainSpec, Heard, Program, StepSpec, Suspended};
 use crate::model::LimitKind;
 use crate::script::ScriptError;
 
 use super::once::{late, thrown};
 use super::protocol::{Edition, Errand};
 
-/// Questions that it is asked at one time.
-pub(super) const WINDOW: usize = 64;
+/// Questions that it is asked at one time. Where its choice is a reservation, it is asked one at a time, so that each
+/// question finds what came of the one before: a window would send a storm of logins to one node.
+const WINDOW: usize = 64;
 /// The pause before it is started again: after its first end, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -30,6 +31,8 @@ pub(super) struct Resident {
     pub(super) action: Arc<str>,
     pub(super) program: Program,
     pub(super) edition: Arc<Edition>,
+    /// Whether the chain reserves what is chosen.
+    pub(super) reserves: bool,
     pub(super) state: State,
     /// Counts its lives: what an earlier one says late is of no interest.
     pub(super) life: u64,
@@ -86,18 +89,20 @@ struct Asked {
 pub(super) type Answers = Vec<(u64, Heard)>;
 
 impl Resident {
+    /// The program of `step`, whose chain is `chain`; it may be started from `now` on.
     pub(super) fn new(
-        name: &Arc<str>,
-        action: &Arc<str>,
+        step: &StepSpec,
+        chain: &ChainSpec,
         program: &Program,
         edition: &Arc<Edition>,
         now: Instant,
     ) -> Self {
         Self {
-            name: Arc::clone(name),
-            action: Arc::clone(action),
+            name: Arc::clone(&step.name),
+            action: Arc::clone(&chain.action),
             program: program.clone(),
             edition: Arc::clone(edition),
+            reserves: chain.reserve,
             state: State::Resting(now),
             life: 0,
             told: BTreeSet::new(),
@@ -182,7 +187,7 @@ impl Resident {
 
     /// Whether it may be asked one question more.
     pub(super) fn has_room(&self) -> bool {
-        self.asked.len() < WINDOW
+        self.asked.len() < if self.reserves { 1 } else { WINDOW }
     }
 
     /// Whether nothing is asked of it.
@@ -223,15 +228,16 @@ impl Resident {
             _ => None,
         };
         let oldest = (!self.asked.is_empty()).then(|| self.since + self.wall());
-        let waiting = self.queue.front().map(|waiting| waiting.since + self.wall());
+        let waiting = self.queue.front().filter(|_| self.pid().is_none()).map(|waiting| waiting.since + self.wall());
         [start, oldest, waiting].into_iter().flatten().min()
     }
 
-    /// Fails what waits for too long. Whether the program itself is too slow: then it is to be ended.
+    /// Fails what waits for too long for a program that does not run; behind one that runs, each has its turn. Whether the program itself is too slow: then it is to be ended.
     pub(super) fn expire(&mut self, now: Instant) -> (Answers, bool) {
         let (wall, message) = (self.wall(), late(&self.name, self.wall_ms()));
         let mut failed = Vec::new();
-        while let Some(waiting) = self.queue.pop_front_if(|waiting| waiting.since + wall <= now) {
+        let is_down = self.pid().is_none();
+        while let Some(waiting) = self.queue.pop_front_if(|waiting| is_down && waiting.since + wall <= now) {
             failed.push(fail(&waiting, ScriptError::Limit(LimitKind::Time, message.clone()), wall));
         }
         let is_slow = !self.asked.is_empty() && self.since + wall <= now && self.pid().is_some();
@@ -259,6 +265,7 @@ impl Resident {
         while let Some(asked) = self.asked.pop_back() {
             self.queue.push_front(asked.waiting);
         }
+        self.queue.iter_mut().for_each(|waiting| waiting.since = now);
         if !self.answered {
             self.trouble = Some(how.to_owned());
             let error = || thrown(how.to_owned());

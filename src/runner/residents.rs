@@ -1,6 +1,6 @@
 //! The resident programs of all editions: started, told, asked, heard, ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,24 +10,28 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::chain::{Heard, Mode, Shown, StepSource};
-use crate::model::Arrangement;
 use crate::model::json::{self, JsonLimits};
-use crate::worker::unix_ms;
+use crate::model::{Arrangement, Change};
+use crate::script::ScriptLimits;
+use crate::worker::{Question, unix_ms};
 
 use super::answer;
+use super::clerk;
 use super::document;
 use super::life::Happening;
 use super::mirror::{Mirror, Programs};
 use super::once::thrown;
 use super::protocol::{Edition, Word};
 use super::reaper::Reaper;
-use super::resident::{Answers, Resident, Waiting};
+use super::resident::{Answers, Resident, State, Waiting};
 
 /// Which program: the edition, and its place in the chains.
 pub(super) type Key = (u64, usize, usize);
 
 /// What is written to a program at once.
 const FEED_BYTES: usize = 256 << 10;
+/// What is shown of a line that is no answer, in bytes.
+const SHOWN_BYTES: usize = 200;
 /// Lines that a program may log in a second; the others are dropped.
 const LINES_A_SECOND: u32 = 100;
 
@@ -63,7 +67,7 @@ impl Residents {
                 if let StepSource::Executable(program) = &step.source
                     && program.mode == Mode::Resident
                 {
-                    let resident = Resident::new(&step.name, &chain.action, program, edition, now);
+                    let resident = Resident::new(step, chain, program, edition, now);
                     self.by_key.entry((edition.number, chain_place, step_place)).or_insert(resident);
                 }
             }
@@ -148,7 +152,8 @@ impl Residents {
         (feeds, late)
     }
 
-    /// Something happened in the life `life` of the program `key`.
+    /// Something happened in the life `life` of the program `key`. Beside the words, what its choices mean for the cluster
+    /// until the front says otherwise.
     pub(super) fn happens(
         &mut self,
         key: Key,
@@ -156,11 +161,12 @@ impl Residents {
         happening: Happening,
         mirror: &Mirror,
         reaper: &Rc<Reaper>,
-    ) -> Vec<Word> {
+    ) -> (Vec<Word>, Vec<Change>) {
         let Some(resident) = self.by_key.get_mut(&key).filter(|resident| resident.life == life) else {
-            return Vec::new();
+            return Default::default();
         };
-        match happening {
+        let mut choices = Vec::new();
+        let words = match happening {
             Happening::Runs(pid, feed) => {
                 resident.runs(pid, feed, mirror.cluster.nodes().map(|(_, node)| Arc::clone(node.id())));
                 Vec::new()
@@ -175,7 +181,11 @@ impl Residents {
                     // What it prints after it was convicted is not listened to.
                     let Some(pid) = resident.pid() else { break };
                     match hear(resident, &line) {
-                        Ok(answer) => words.extend(heard(vec![answer])),
+                        Ok((question, answer)) => {
+                            let reserves = resident.reserves;
+                            choices.extend(clerk::choice(&question, &answer).filter(|_| reserves));
+                            words.push(Word::Heard(question.ticket, answer));
+                        }
                         Err(nonsense) => {
                             words.extend(convict(resident, &nonsense));
                             reaper.signal(pid, Signal::KILL);
@@ -185,7 +195,7 @@ impl Residents {
                 words
             }
             Happening::Overflowed(most) => {
-                let nonsense = format!("a line of more than {} KiB", most >> 10);
+                let nonsense = too_long(most);
                 let pid = resident.pid();
                 let words = if pid.is_some() { convict(resident, &nonsense) } else { Vec::new() };
                 pid.into_iter().for_each(|pid| reaper.signal(pid, Signal::KILL));
@@ -199,14 +209,15 @@ impl Residents {
                 lines.into_iter().map(|line| Word::Logged(Arc::clone(&name), text(line))).collect()
             }
             Happening::Ended(how) => {
-                let known = matches!(resident.state, super::resident::State::Ending);
+                let known = matches!(resident.state, State::Ending);
                 let mut words: Vec<_> = heard(resident.ended(&how, Instant::now())).collect();
                 if !known {
                     words.push(Word::Ended(Arc::clone(&resident.name), how));
                 }
                 words
             }
-        }
+        };
+        (words, choices)
     }
 
     /// As many of `lines` as the program may log in this second.
@@ -225,6 +236,10 @@ impl Residents {
 
 fn heard(answers: Answers) -> impl Iterator<Item = Word> {
     answers.into_iter().map(|(ticket, heard)| Word::Heard(ticket, heard))
+}
+
+fn too_long(most: usize) -> String {
+    format!("a line of more than {} KiB", most >> 10)
 }
 
 fn convict(resident: &mut Resident, nonsense: &str) -> Vec<Word> {
@@ -264,7 +279,7 @@ fn write_question(waiting: &Waiting, resident: &Resident, mirror: &Mirror, progr
     let Some((chain, roll)) = programs.chain(&resident.action) else { return };
     let question = &waiting.errand.question;
     let input =
-        super::clerk::asked(question, chain.pass_jwt, &programs.zone, |asked| document::input(&asked, &mirror.cluster));
+        clerk::asked(question, chain.pass_jwt, &programs.zone, |asked| document::input(&asked, &mirror.cluster));
     let mut line = json!({"request": question.ticket, "input": input});
     let mut put = |name: &str, value: Value| drop(line.as_object_mut().map(|line| line.insert(name.to_owned(), value)));
     match &waiting.suspended.shown {
@@ -292,9 +307,14 @@ fn write_question(waiting: &Waiting, resident: &Resident, mirror: &Mirror, progr
 ///
 /// # Errors
 /// What it is instead.
-fn hear(resident: &mut Resident, line: &[u8]) -> Result<(u64, Heard), String> {
+fn hear(resident: &mut Resident, line: &[u8]) -> Result<(Arc<Question>, Heard), String> {
     let limits = resident.edition.limits.script;
-    let shown = |line: &[u8]| limits.cut(String::from_utf8_lossy(line).trim());
+    let most = resident.edition.limits.stdout_bytes;
+    if line.len() > most {
+        return Err(too_long(most));
+    }
+    let few = ScriptLimits { text_bytes: SHOWN_BYTES, ..limits };
+    let shown = |line: &[u8]| few.cut(String::from_utf8_lossy(line).trim());
     let read: Line =
         json::parse_as(line, JsonLimits::bytes(line.len())).map_err(|error| format!("`{}` ({error})", shown(line)))?;
     let Some((waiting, cost)) = resident.answers(read.request, Instant::now()) else {
@@ -308,9 +328,9 @@ fn hear(resident: &mut Resident, line: &[u8]) -> Result<(u64, Heard), String> {
     let heard = match &waiting.suspended.shown {
         Shown::Eligible => heard.seeing(|id| resident.told.contains(id) || resident.gone.contains(id)),
         Shown::Listed(held) => {
-            let ids: std::collections::BTreeSet<_> = held.iter().map(|held| &*held.node).collect();
+            let ids: BTreeSet<_> = held.iter().map(|held| &*held.node).collect();
             heard.seeing(|id| ids.contains(id))
         }
     };
-    Ok((read.request, heard))
+    Ok((waiting.errand.question, heard))
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::{ChainSet, ChainSpec, Heard, Limited, Purpose, StepSource, Subject};
-use crate::model::{Arrangement, Change, Decision, Head, LimitKind, LostReason, Position, shared};
+use crate::model::{Arrangement, Change, Decision, Head, LimitKind, LostReason, Position, Reservation, shared};
 
 /// All that a worker is born with. A change of any of it is a change of worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -115,6 +115,19 @@ pub struct Question {
     pub from: Option<Standing>,
     /// Whether each step and node is told before it runs, so that one which ends the process without a word is named.
     pub narrated: bool,
+}
+
+impl Question {
+    /// The reservation that placing it on `node` makes.
+    #[must_use]
+    pub fn reservation(&self, node: &Arc<str>) -> Reservation {
+        Reservation {
+            id: Arc::clone(&self.decision),
+            node: Arc::clone(node),
+            user: Arc::clone(&self.head.login),
+            name: Arc::clone(&self.head.session_name),
+        }
+    }
 }
 
 /// A decision that came as far as an executable step.

@@ -207,6 +207,11 @@ pub(crate) async fn report(client: &Client, nodes: &[Value]) {
     .await;
 }
 
+/// Takes a node's document away, as an agent does that stops.
+pub(crate) async fn retire(client: &Client, node: &str) {
+    bucket(client).await.delete(encode_key(node)).await.unwrap();
+}
+
 /// The bucket of node documents.
 pub(crate) async fn bucket(client: &Client) -> kv::Store {
     let js = jetstream::new(client.clone());
