@@ -33,8 +33,17 @@ pub(super) enum Happening {
     Overflowed(usize),
     /// It logged these lines.
     Logged(Vec<Vec<u8>>),
-    /// It ended, or could not be started: it …
-    Ended(String),
+    /// It ended, or could not be started, as the words say.
+    Ended(String, Killer),
+}
+
+/// Who ended a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Killer {
+    /// Itself, or we for what it did.
+    Itself,
+    /// Somebody else: an administrator, or the kernel for want of memory.
+    Other,
 }
 
 /// Starts a program and tells of it until it ends. It is told to end by closing what it reads.
@@ -47,7 +56,7 @@ pub(super) async fn live(
 ) {
     let Started { pid, stdin, stdout, stderr, mut exit } = match spawn::start(&program, &edition, &run, &reaper).await {
         Ok(started) => started,
-        Err(message) => return tell(Happening::Ended(message)).await,
+        Err(message) => return tell(Happening::Ended(message, Killer::Itself)).await,
     };
     let (feed, fed) = mpsc::channel(1);
     tell(Happening::Runs(pid, feed)).await;
@@ -78,7 +87,9 @@ pub(super) async fn live(
         },
         None => "was ended".to_owned(),
     };
-    tell(Happening::Ended(format!("the program {how}"))).await;
+    let killed = ended == Some(Exit::Signal(Signal::KILL.as_raw()));
+    let killer = if killed { Killer::Other } else { Killer::Itself };
+    tell(Happening::Ended(format!("the program {how}"), killer)).await;
 }
 
 /// Writes what comes, until nobody sends any more. A program that reads no more is not written to; its end will be told.

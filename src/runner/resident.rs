@@ -15,6 +15,7 @@ use crate::chain::{ChainSpec, Heard, Program, StepSpec, Suspended};
 use crate::model::LimitKind;
 use crate::script::ScriptError;
 
+use super::life::Killer;
 use super::once::{late, thrown};
 use super::protocol::{Edition, Errand};
 
@@ -255,8 +256,8 @@ impl Resident {
     }
 
     /// It has ended, in which way `how` says. What it was at fails, what was behind that waits for its next life; where
-    /// this one never answered, nobody waits.
-    pub(super) fn ended(&mut self, how: &str, now: Instant) -> Answers {
+    /// this one ended itself and had never answered, nobody waits.
+    pub(super) fn ended(&mut self, how: &str, killer: Killer, now: Instant) -> Answers {
         let mut failed = Vec::new();
         if !matches!(self.state, State::Ending) {
             let message = format!("while it was asked, {how}");
@@ -266,7 +267,7 @@ impl Resident {
             self.queue.push_front(asked.waiting);
         }
         self.queue.iter_mut().for_each(|waiting| waiting.since = now);
-        if !self.answered {
+        if !self.answered && killer == Killer::Itself {
             self.trouble = Some(how.to_owned());
             let error = || thrown(how.to_owned());
             failed.extend(self.queue.drain(..).map(|waiting| fail(&waiting, error(), Duration::ZERO)));

@@ -208,9 +208,9 @@ impl Residents {
                 let text = |line: Vec<u8>| limits.cut(String::from_utf8_lossy(&line).trim_end());
                 lines.into_iter().map(|line| Word::Logged(Arc::clone(&name), text(line))).collect()
             }
-            Happening::Ended(how) => {
+            Happening::Ended(how, killer) => {
                 let known = matches!(resident.state, State::Ending);
-                let mut words: Vec<_> = heard(resident.ended(&how, Instant::now())).collect();
+                let mut words: Vec<_> = heard(resident.ended(&how, killer, Instant::now())).collect();
                 if !known {
                     words.push(Word::Ended(Arc::clone(&resident.name), how));
                 }
