@@ -3,11 +3,15 @@
 //! The floor is Boa itself, running the same function over plain objects that it already holds: no input to build, no
 //! verdict to check, no isolation. What we cost on top shows as the ratio of the two in one run.
 
+#[path = "support/nodes.rs"]
+mod nodes;
+
 use std::hint::black_box;
 use std::sync::Arc;
 
 use boa_engine::{Context, JsValue, Source, js_string};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use nodes::nodes;
 use serde_json::{Value, json};
 use whither::chain::{Ask, Unwatched};
 use whither::chain::{ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec};
@@ -27,30 +31,6 @@ const WHOLE_LIST: &str = "function(input) {
 }";
 /// The same choice as a function of one node.
 const PER_NODE: &str = "function score(node) { return -node.nodeData.sessions.length; }";
-
-fn nodes(count: usize) -> Vec<Value> {
-    let sessions = |node: usize| -> Vec<Value> {
-        let count = 1 + (node * 7919) % 7;
-        (0..count).map(|s| json!({"id": format!("n{node}-s{s}"), "user": format!("u{}", (node + s) % 997), "state": "running"})).collect()
-    };
-    (0..count)
-        .map(|node| {
-            json!({
-                "id": format!("n{node:05}"),
-                "hostname": format!("n{node:05}.example.org"),
-                "nodeData": {
-                    "health": {
-                        "cpu": {"load1": (node % 40) as f64 / 10.0, "load5": 1.0, "load15": 1.0, "cores": 16, "utilization": node % 100},
-                        "mem": {"free": 1_000_000_000_u64 + node as u64 * 1000, "total": 64_000_000_000_u64, "percent": 20.0},
-                    },
-                    "services": ["launcher"],
-                    "sessions": sessions(node),
-                },
-                "metadata": {"group": if node % 2 == 0 { "cpu" } else { "gpu" }},
-            })
-        })
-        .collect()
-}
 
 fn evaluator(step: StepSource, nodes: &[Value]) -> Evaluator {
     // An action that reserves nothing: the cluster stays as it is from one decision to the next.

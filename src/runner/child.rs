@@ -29,6 +29,8 @@ const FRAMES_WAITING: usize = 16;
 const EVENTS_WAITING: usize = 256;
 /// What is handled before the clerk proceeds.
 const BATCH: usize = 256;
+/// How long what programs leave behind may stay: looking for it takes as long as some answers, and is done once for many.
+const BEFORE_SWEEP: Duration = Duration::from_millis(1);
 /// How long programs may take to end when the front is gone, and how long what they leave is looked for.
 const LAST_BREATH: Duration = Duration::from_millis(300);
 const LOOKS: u32 = 50;
@@ -127,6 +129,7 @@ impl Desk {
                     }
                 }
                 () = due => {}
+                () = tokio::time::sleep(BEFORE_SWEEP), if reaper.is_littered() => reaper.sweep(),
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
@@ -170,6 +173,7 @@ async fn leave_nothing(reaper: &Reaper) {
     }
     for _ in 0..LOOKS {
         reaper.look();
+        reaper.sweep();
         if reaper.is_idle() && family::children(getpid()).is_empty() {
             return;
         }

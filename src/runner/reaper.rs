@@ -3,7 +3,7 @@
 //! A program's group is killed before its leader is reaped, so that the group's number cannot have become another's.
 //! What left the group is found by kinship (`family.rs`), because this process is the subreaper.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use rustix::process::{
@@ -56,6 +56,8 @@ fn signal_name(number: i32) -> Option<&'static str> {
 #[derive(Default)]
 pub(super) struct Reaper {
     leaders: RefCell<HashMap<Pid, Leader>>,
+    /// Whether something may have been left behind since it was last swept up.
+    littered: Cell<bool>,
 }
 
 /// A program that was started: the leader of its group.
@@ -77,7 +79,7 @@ impl Reaper {
         self.leaders.borrow().is_empty()
     }
 
-    /// A child has changed: reaps the programs that have ended, and whatever they left behind.
+    /// A child has changed: reaps the programs that have ended. What they left behind can wait until they are answered.
     pub(super) fn look(&self) {
         let pids: Vec<_> = self.leaders.borrow().keys().copied().collect();
         pids.into_iter().filter_map(|pid| Some((pid, reap(pid)?))).for_each(|(pid, exit)| {
@@ -86,6 +88,17 @@ impl Reaper {
                 let _unheard = leader.exit.send(exit);
             }
         });
+        self.littered.set(true);
+    }
+
+    /// Whether there may be something to sweep up.
+    pub(super) fn is_littered(&self) -> bool {
+        self.littered.get()
+    }
+
+    /// Ends and reaps what programs left behind when they ended.
+    pub(super) fn sweep(&self) {
+        self.littered.set(false);
         // Killing one may make its children ours; their ends will be told too, so once is enough.
         family::end(|pid| self.is_foreign(pid));
     }
