@@ -97,6 +97,8 @@ pub(super) fn whole(
     } else {
         text.push(b'}');
     }
+    // A line, which a shell reads with less ado.
+    text.push(b'\n');
     (text, ids)
 }
 

@@ -118,6 +118,15 @@ async fn site() -> Site {
     site
 }
 
+/// Whether the language of the two shell scripts is here; `make test` installs it where it can.
+fn has_jq() -> bool {
+    let here = std::process::Command::new("jq").arg("--version").output().is_ok();
+    if !here {
+        eprintln!("skipped: there is no jq on the PATH");
+    }
+    here
+}
+
 async fn start(site: &Site, script: &str, user: &str, start: Value) -> Value {
     site.ask_with(script, json!({"params": {"me": {"username": user}, "start": start}})).await
 }
@@ -137,6 +146,9 @@ async fn six_scripts_run_unmodified() {
         ("department.js", "ann", json!({}), "a"),
         ("department.js", "bob", json!({}), "c"),
     ] {
+        if script == "gpu.sh" && !has_jq() {
+            continue;
+        }
         let answer = start(&site, script, user, request.clone()).await;
         assert_eq!(outcome(&answer), expected, "{script} {user} {request}: {answer}");
     }
@@ -153,6 +165,9 @@ async fn six_scripts_run_unmodified() {
 
 #[tokio::test]
 async fn a_counter_in_a_file_counts_each_decision_once() {
+    if !has_jq() {
+        return;
+    }
     let site = site().await;
     let answers = join_all((0..40).map(|_| start(&site, "counter.sh", "ann", json!({})))).await;
     let mut counts = std::collections::BTreeMap::<_, usize>::new();

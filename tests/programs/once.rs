@@ -85,10 +85,11 @@ async fn it_runs_once_for_a_decision_and_never_to_explain() {
 #[tokio::test]
 async fn a_refused_commit_asks_again_only_the_program_that_chose() {
     let list = "#!/bin/sh\ncat >/dev/null\necho x >> lists\n";
-    let choose = "#!/bin/sh\njq -r '.nodes[0].id' | tee -a choices\n";
-    let chains = "[service]\nretries = 50\n[chain.\"a\"]\nreserve = true\nsteps = [\"list.sh\", \"choose.sh\"]\n\
+    let choose = "#!/usr/bin/env python3\nimport json, sys\nid = json.load(sys.stdin)['nodes'][0]['id']\n\
+                  open('choices', 'a').write(id + '\\n')\nprint(id)\n";
+    let chains = "[service]\nretries = 50\n[chain.\"a\"]\nreserve = true\nsteps = [\"list.sh\", \"choose.py\"]\n\
                   [chain.\"b\"]\nreserve = true\nsteps = [\"list.sh\", \"builtin:fewest-sessions\"]\n";
-    let site = Site::of(chains, &[("list.sh", list), ("choose.sh", choose)], 0).await;
+    let site = Site::of(chains, &[("list.sh", list), ("choose.py", choose)], 0).await;
     let nodes: Vec<_> = (10..20)
         .map(|number| json!({"id": format!("n{number}"), "nodeData": {"sessions": []}, "maxSessions": 1}))
         .collect();
@@ -109,12 +110,16 @@ async fn a_refused_commit_asks_again_only_the_program_that_chose() {
 #[tokio::test]
 async fn overlays_and_narrowed_lists_reach_it_and_what_it_adds_reaches_the_next() {
     let rank = ("rank.js", "i => i.nodes.slice(1).reverse().map(n => ({...n, rank: n.id}))");
-    let double = ("double.sh", "#!/bin/sh\njq -c '[.nodes[] | {id, rank, twice: (.rank + .rank)}] | .[0:2]'\n");
+    let double = (
+        "double.py",
+        "#!/usr/bin/env python3\nimport json, sys\nnodes = json.load(sys.stdin)['nodes'][:2]\n\
+         print(json.dumps([{'id': n['id'], 'rank': n['rank'], 'twice': n['rank'] * 2} for n in nodes]))\n",
+    );
     let read = (
         "read.js",
         "i => { console.log(JSON.stringify(i.nodes.map(n => [n.id, n.rank, n.twice]))); return i.nodes[1].id }",
     );
-    let chains = "[chain.\"a\"]\nsteps = [\"rank.js\", \"double.sh\", \"read.js\"]\n";
+    let chains = "[chain.\"a\"]\nsteps = [\"rank.js\", \"double.py\", \"read.js\"]\n";
     let site = Site::of(chains, &[rank, double, read], 4).await;
     assert_eq!(outcome(&site.ask("a").await), "n02");
     site.serve.logged(r#"[["n03","n03","n03n03"],["n02""#).await;
