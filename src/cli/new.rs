@@ -1,7 +1,9 @@
 //! `whither new`: starting points that work as they are, to be changed afterwards.
 
 mod config;
+mod exec;
 mod js;
+mod name;
 mod nodes;
 mod save;
 
@@ -18,6 +20,8 @@ pub struct NewArgs {
 enum What {
     /// A balancer script in JavaScript
     Js(js::JsArgs),
+    /// A program as a step: started for each request, or kept running
+    Exec(exec::ExecArgs),
     /// A list of plausible nodes to try scripts on
     Nodes(nodes::NodesArgs),
     /// A config with every setting explained
@@ -31,6 +35,7 @@ enum What {
 pub fn run(args: NewArgs) -> anyhow::Result<()> {
     match args.what {
         What::Js(args) => js::run(&args),
+        What::Exec(args) => exec::run(&args),
         What::Nodes(args) => nodes::run(&args),
         What::Config(args) => config::run(&args),
     }
@@ -67,12 +72,14 @@ mod tests {
         for arguments in [
             "js @/list",
             "js @/node.js --shape node",
+            "exec @/once",
+            "exec @/kept --in node --resident",
             "nodes --count 30 --out @/nodes.json",
             "config --out @/whither.toml --script @/list.js --script builtin:weighted",
         ] {
             new(folder.path(), arguments).unwrap();
         }
-        for script in ["list.js", "node.js"] {
+        for script in ["list.js", "node.js", "once.py", "kept.js"] {
             let step = load_step(script, folder.path(), &Disk, &ScriptLimits::default()).unwrap();
             assert_eq!(&*step.name, script);
         }
@@ -87,7 +94,7 @@ mod tests {
     #[test]
     fn what_is_there_stays_unless_forced() {
         let folder = tempfile::tempdir().unwrap();
-        for arguments in ["js @/a", "nodes --out @/n.json", "config --out @/w.toml"] {
+        for arguments in ["js @/a", "exec @/a", "nodes --out @/n.json", "config --out @/w.toml"] {
             new(folder.path(), arguments).unwrap();
             let error = new(folder.path(), arguments).unwrap_err().to_string();
             assert!(error.contains("is there already (--force replaces it)"), "{error}");
@@ -101,6 +108,9 @@ mod tests {
         for arguments in [
             "js @/",
             "js @/x --shape tree",
+            "exec @/",
+            "exec @/x --in ruby",
+            "exec @/x --in sh --resident",
             "nodes --count 0 --out @/n.json",
             "nodes --count 1000000",
             "config --out @/w.toml --script @/gone.js",

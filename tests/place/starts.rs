@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::shell::{Shell, Told};
-use crate::{FEWEST, failed, place, seemly};
+use crate::{FEWEST, chose, failed, place, seemly};
 
 fn new(shell: &Shell, arguments: &[&str]) -> Told {
     seemly(shell.whither(["new"].iter().chain(arguments)))
@@ -64,6 +64,50 @@ fn new_scripts_of_both_shapes_choose() {
     failed(&new(&shell, &["js", "none/script"]), 2, &["none/script.js"]);
 }
 
+/// The programs alone, on a document made by hand; how the service runs them is tested elsewhere.
+#[test]
+fn new_programs_choose() {
+    use std::os::unix::fs::PermissionsExt;
+    let shell = Shell::new();
+    let nodes = r#"[
+        {"id": "dark", "nodeData": {"sessions": []}},
+        {"id": "idle", "sessions": 0, "nodeData": {"sessions": []}},
+        {"id": "home", "sessions": 2, "nodeData": {"sessions": [{"user": "ann"}, {"user": "bob"}]}}
+    ]"#;
+    let programs = std::env::var_os("PATH").unwrap();
+    let has_jq = std::env::split_paths(&programs).any(|folder| folder.join("jq").is_file());
+    for (arguments, file) in [
+        (vec!["exec", "own"], "own.py"),
+        (vec!["exec", "own", "--in", "node"], "own.js"),
+        (vec!["exec", "own.sh", "--in", "sh"], "own.sh"),
+    ] {
+        shell.write(file, "somebody's work");
+        let told = new(&shell, &[arguments.as_slice(), &["--force"]].concat());
+        wrote(&told);
+        assert!(told.stderr.contains(&format!("config: steps = [{{ script = \"{file}\", wall_ms")), "{}", told.stderr);
+        let path = shell.folder().join(file);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o755);
+        assert!(
+            shell.read(file).contains(&format!("# {file}: ")) || shell.read(file).contains(&format!("// {file}: "))
+        );
+        if file == "own.sh" && !has_jq {
+            eprintln!("skipped: own.sh, because there is no jq");
+            continue;
+        }
+        let ask = |nodes: &str, user: &str| {
+            let document = format!("{{\"nodes\": {nodes}, \"user\": {user}, \"params\": {{}}}}");
+            shell.run(&path, std::iter::empty::<&str>(), &document)
+        };
+        chose(&ask(nodes, r#"{"login": "ann"}"#), "home");
+        chose(&ask(nodes, r#"{"login": "zoe"}"#), "idle");
+        chose(&ask(nodes, r#"{"login": ""}"#), "idle");
+        chose(&ask(nodes, "{}"), "idle");
+        failed(&ask("[]", "{}"), 1, &["All nodes are in use, please try again later"]);
+    }
+    failed(&new(&shell, &["exec", "other", "--in", "sh", "--resident"]), 2, &["`python` or `node`"]);
+    failed(&new(&shell, &["exec", ".."]), 2, &["no name for a script"]);
+}
+
 #[test]
 fn a_new_config_places_and_names_its_scripts_from_anywhere() {
     let shell = with_nodes();
@@ -88,6 +132,7 @@ fn what_is_there_stays_unless_forced() {
     for (file, arguments) in [
         ("nodes.json", vec!["nodes", "--out", "nodes.json"]),
         ("own.js", vec!["js", "own"]),
+        ("own.py", vec!["exec", "own"]),
         ("whither.toml", vec!["config"]),
     ] {
         shell.write(file, "somebody's work");
@@ -102,9 +147,12 @@ fn what_is_there_stays_unless_forced() {
 #[test]
 fn what_cannot_be_written_says_why() {
     let shell = Shell::new();
-    for arguments in
-        [vec!["nodes", "--out", "none/x.json"], vec!["js", "none/x"], vec!["config", "--out", "none/x.toml"]]
-    {
+    for arguments in [
+        vec!["nodes", "--out", "none/x.json"],
+        vec!["js", "none/x"],
+        vec!["exec", "none/x"],
+        vec!["config", "--out", "none/x.toml"],
+    ] {
         failed(&new(&shell, &arguments), 2, &["cannot write `none/x.", "No such file or directory"]);
     }
 }

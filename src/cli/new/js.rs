@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::ensure;
 use clap::{Args, ValueEnum};
 
+use super::name::file_name;
 use super::save::{Existing, save, say};
 use crate::config::problem::shell_word;
 
@@ -41,7 +41,7 @@ impl Shape {
 const OWN_NAME: &str = "SCRIPT.js";
 
 pub(super) fn run(args: &JsArgs) -> anyhow::Result<()> {
-    let file = file_name(&args.name)?;
+    let file = file_name(&args.name, "js")?;
     let text = args.shape.template().replace(OWN_NAME, &file);
     save(Path::new(&file), args.existing, |out| out.write_all(text.as_bytes()))?;
     let mut next = Vec::new();
@@ -53,31 +53,9 @@ pub(super) fn run(args: &JsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn file_name(name: &str) -> anyhow::Result<String> {
-    let stem = name.strip_suffix(".js").unwrap_or(name);
-    // The name stands in a comment, which ends at any of JavaScript's line ends.
-    let ends_line = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
-    ensure!(!stem.contains(ends_line), "a script's name has no line ends or control characters");
-    let usable = Path::new(name).file_name().is_some_and(|_| !stem.is_empty() && !stem.ends_with('/'));
-    ensure!(usable, "`{name}` is no name for a script, expected one such as `least-busy`");
-    Ok(format!("{stem}.js"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_becomes_a_file() {
-        for (name, file) in
-            [("gpu", "gpu.js"), ("gpu.js", "gpu.js"), ("scripts/gpu", "scripts/gpu.js"), ("a b", "a b.js")]
-        {
-            assert_eq!(file_name(name).unwrap(), file);
-        }
-        for name in ["", ".js", "/", "x/", "..", "a\nb", "a\u{2028}b"] {
-            assert!(file_name(name).is_err(), "{name}");
-        }
-    }
 
     #[test]
     fn the_templates_name_their_file() {

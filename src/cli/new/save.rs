@@ -1,7 +1,8 @@
 //! Writing a starting point: never over somebody's work.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
@@ -21,9 +22,28 @@ pub(super) fn save(
     existing: Existing,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> anyhow::Result<()> {
-    let file = open(path, existing)?;
-    let mut writer = BufWriter::new(file);
-    write(&mut writer).and_then(|()| writer.flush()).map_err(|error| unwritten(path, &error))
+    write_out(path, existing, write).map(|_file| ())
+}
+
+/// The same for a program, which everybody may then run.
+pub(super) fn save_program(
+    path: &Path,
+    existing: Existing,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let file = write_out(path, existing, write)?;
+    // Not as a mode to create it with, which a file that is replaced has already, and from which a umask would take.
+    file.set_permissions(Permissions::from_mode(0o755)).map_err(|error| unwritten(path, &error))
+}
+
+fn write_out(
+    path: &Path,
+    existing: Existing,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<File> {
+    let mut writer = BufWriter::new(open(path, existing)?);
+    write(&mut writer).map_err(|error| unwritten(path, &error))?;
+    writer.into_inner().map_err(|error| unwritten(path, error.error()))
 }
 
 fn open(path: &Path, existing: Existing) -> anyhow::Result<File> {
@@ -71,6 +91,8 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "first, and longer");
         write("second", true).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "second");
+        save_program(&path, Existing { force: true }, |out| out.write_all(b"#!")).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
         let nowhere = folder.path().join("none/a.js");
         let error = save(&nowhere, Existing { force: true }, |_| Ok(())).unwrap_err().to_string();
         assert!(error.contains("none/a.js`: No such file"), "{error}");

@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+# SCRIPT.py: where the user works already, else the node with the fewest sessions.
+#
+# An executable, as FastX 4 has them. It is started for each request, in the config's folder, and reads one JSON object
+# on standard input:
+#
+#   nodes                      the candidates, in order
+#   params                     FastX 4's own: me (who asks), start (what is to be started), jwt (null unless the chain
+#                              says pass_jwt)
+#   action                     what is asked for: "session/start", "user/login" or another name
+#   user                       who asks: login, and sessions, which are this user's on all nodes
+#   userGroups                 the user's groups; isManager and isAdmin are true or false
+#   data                       what the launcher says of the session that it will start
+#   now, time                  milliseconds since 1970; hour, minute and weekday (0 is Sunday) in the config's time zone
+#   sequence                   counts the requests of this action, for programs that rotate
+#
+# and for each node:
+#
+#   id, hostname, urls
+#   sessions                   how many sessions it has; nodeData.sessions lists them, each with its user
+#   cpu                        percent in use; nodeData.health.cpu has load1, load5, load15 and cores
+#   freemem                    bytes, of totalmem
+#   staticData                 what its administrator wrote down for it, with types
+#   metadata                   METADATA_NAME of its environment as metadata.NAME, always text
+#
+# A figure that a node did not report is absent. What it writes on standard output is its verdict:
+#
+#   an id, as plain text       this node, and no later step is asked
+#   ["id", …] as JSON          the candidates of the next step, in this order
+#   nothing, or null           no opinion: the next step sees what this one saw
+#
+# An exit code other than 0 is an error, and the last line on standard error reaches the user.
+#
+# Try:     whither place --nodes nodes.json --script SCRIPT.py --user ann --explain
+# Config:  [chain."session/start"]
+#          steps = [{ script = "SCRIPT.py", wall_ms = 2000, on_limit = "skip" }, "builtin:fewest-sessions"]
+
+import json
+import sys
+
+asked = json.load(sys.stdin)
+login = asked["user"].get("login")
+
+
+def rank(node):
+    at_home = any(login and session.get("user") == login for session in node["nodeData"]["sessions"])
+    # Not known is not zero: such a node comes last.
+    return (not at_home, node.get("sessions", float("inf")))
+
+
+if not asked["nodes"]:
+    sys.exit("All nodes are in use, please try again later")
+print(min(asked["nodes"], key=rank)["id"])

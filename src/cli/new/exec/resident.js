@@ -1,0 +1,49 @@
+#!/usr/bin/env node
+// SCRIPT.js: where the user works already, else the node with the fewest sessions.
+//
+// A program that stays running: whither starts it once, tells it what changes, and asks it for each request. The upper
+// part does the reading and answering; yours is the function at the end. It is given, for each request:
+//
+//   nodes                      the candidates, in order: a list of its own, but shared nodes: copy one before you
+//                              change it
+//   input.action               what is asked for: "session/start", "user/login" or another name
+//   input.user                 who asks: login, and sessions, which are this user's on all nodes
+//   input.userGroups           the user's groups; isManager and isAdmin are true or false
+//   input.data                 what the launcher says of the session that it will start
+//   input.params               the same as FastX 4 has it: me, start, jwt
+//   input.time                 hour, minute and weekday (0 is Sunday) in the config's time zone; input.now in ms
+//
+// and for each node:
+//
+//   id, hostname, urls
+//   sessions                   how many sessions it has; nodeData.sessions lists them, each with its user
+//   cpu                        percent in use; nodeData.health.cpu has load1, load5, load15 and cores
+//   freemem                    bytes, of totalmem
+//   staticData                 what its administrator wrote down for it, with types
+//   metadata                   METADATA_NAME of its environment as metadata.NAME, always text
+//
+// A figure that a node did not report is absent. What the function returns is its verdict:
+//
+//   a node's id                this node, and no later step is asked
+//   a list of ids or nodes     the candidates of the next step, in this order
+//   undefined, null            no opinion: the next step sees what this one saw
+//   throw new Error('…')       no placement: the words reach the user
+//
+// Try:     printf '%s\n' '{"node": {"id": "a", "sessions": 3, "nodeData": {"sessions": []}}}' \
+//              '{"request": 1, "input": {"user": {"login": "ann"}}}' | ./SCRIPT.js
+// Config:  [chain."session/start"]
+//          steps = [{ script = "SCRIPT.js", mode = "resident", on_limit = "skip" }, "builtin:fewest-sessions"]
+
+HELPER
+
+// From here on it is yours.
+
+function choose(nodes, input) {
+  const { login } = input.user;
+  const home = login ? nodes.filter((node) => node.nodeData.sessions.some((session) => session.user === login)) : [];
+  // Not known is not zero: such a node comes last.
+  const sessions = (node) => node.sessions ?? Infinity;
+  return (home.length > 0 ? home : nodes).sort((a, b) => sessions(a) - sessions(b))[0]?.id;
+}
+
+serve(choose);
