@@ -3,10 +3,10 @@
 #   from resident import serve
 #   serve(lambda nodes, input: min(nodes, key=lambda node: node["sessions"])["id"])
 #
-# `nodes` are the candidates in order: a list of your own, its nodes shared from one question to the next, so copy one
-# before you change it. Return an id, a list of ids or nodes, or nothing. The words of an exception that you raise reach
-# the user; of any but a plain `Exception`, the traceback goes to the log, as does what you print. PROTOCOL.md has the
-# wire.
+# `nodes` are the candidates in order, a tuple: sort a copy, `sorted(nodes, …)`, and copy a node before you change it.
+# As long as nothing changes it is the same tuple, so that you may keep what you found in it. Return an id, a list of
+# ids or nodes, or nothing. The words of an exception that you raise reach the user; of any but a plain `Exception`, the
+# traceback goes to the log, as does what you print. PROTOCOL.md has the wire.
 
 import json
 import sys
@@ -15,13 +15,13 @@ import traceback
 
 def serve(decide):
     """Answers every question with what `decide(nodes, input)` returns, until standard input ends."""
-    known, order, places = {}, None, {}
+    known, order, places, shown = {}, None, {}, None
     # What `decide` prints must not stand between the answers.
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin.buffer:
         message = json.loads(line)
         if "node" in message:
-            node = message["node"]
+            node, shown = message["node"], None
             if node["id"] not in known:
                 order = None
             elif order is not None:
@@ -29,21 +29,22 @@ def serve(decide):
             known[node["id"]] = node
         elif "gone" in message:
             if known.pop(message["gone"], None) is not None:
-                order = None
+                order = shown = None
         elif "request" in message:
             if order is None:
                 order = [known[id] for id in sorted(known)]
                 places = {node["id"]: place for place, node in enumerate(order)}
-            print(_answer(decide, known, order, message), file=answers, flush=True)
+            shown = shown or tuple(order)
+            print(_answer(decide, known, shown, message), file=answers, flush=True)
 
 
-def _answer(decide, known, order, message):
+def _answer(decide, known, shown, message):
     """One line: what `decide` says, or the words of the exception that it raised."""
     number, overlays = message["request"], message.get("overlays") or {}
     try:
-        nodes = [known[id] for id in message["candidates"]] if "candidates" in message else list(order)
+        nodes = tuple(known[id] for id in message["candidates"]) if "candidates" in message else shown
         if overlays:
-            nodes = [{**node, **overlays[node["id"]]} if node["id"] in overlays else node for node in nodes]
+            nodes = tuple({**node, **overlays[node["id"]]} if node["id"] in overlays else node for node in nodes)
         said = decide(nodes, message["input"])
         if isinstance(said, (list, tuple)):
             # A node as it was told is known by its id; one that was added to travels whole.

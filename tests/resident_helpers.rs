@@ -125,15 +125,18 @@ fn the_examples_follow_the_cluster() {
     }
 }
 
-/// The function sees ids in the order of their bytes, and a list that it may sort and empty as it likes.
+/// The function sees ids in the order of their bytes, in a list that it cannot spoil for the next question.
 #[test]
-fn nodes_come_in_order_whatever_was_done_to_the_list() {
+fn nodes_come_in_order_whatever_is_done_to_the_list() {
     let decide = [
         (
             "py",
-            "def decide(nodes, input):\n    seen = [node['id'] for node in nodes]\n    nodes.clear()\n    return seen",
+            "def decide(nodes, input):\n    try: nodes.clear()\n    except AttributeError: return [node['id'] for node in nodes]",
         ),
-        ("js", "const decide = (nodes) => nodes.splice(0).map((node) => node.id);"),
+        (
+            "js",
+            "const decide = (nodes) => { try { nodes.reverse(); } catch { return nodes.map((node) => node.id); } };",
+        ),
     ];
     let lines = [
         node("b", 1),
@@ -173,7 +176,7 @@ def decide(nodes, input):
     if ask == 'refuse': raise Exception('All GPU nodes are in use')
     if ask == 'exit': raise SystemExit('no node of that group')
     if ask == 'silent': raise ValueError()
-    return nodes[9]['id']";
+    return list(nodes)[9]['id']";
     let node_js = "
 async function decide(nodes, input) {
   const { ask } = input;

@@ -4,8 +4,7 @@
 # A program that stays running: whither starts it once, tells it what changes, and asks it for each request. The upper
 # part does the reading and answering; yours is the function at the end. It is given, for each request:
 #
-#   nodes                      the candidates, in order: a list of its own, but shared nodes: copy one before you
-#                              change it
+#   nodes                      the candidates, in order: sort a copy, and copy a node before you change it
 #   input["action"]            what is asked for: "session/start", "user/login" or another name
 #   input["user"]              who asks: login, and sessions, which are this user's on all nodes
 #   input["userGroups"]        the user's groups; isManager and isAdmin are true or false
