@@ -3,6 +3,7 @@
 //! Nothing may assume that a chain runs in one go: at an executable step the decision becomes a [`Suspended`], plain
 //! data that crosses processes and waits. Rejected: an `async` evaluation, whose state could not leave its process.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::clock::{Moment, Stopwatch};
@@ -102,9 +103,10 @@ pub fn ask_again(chain: &Chain, ask: &Ask, suspended: Suspended, stage: Stage<'_
 fn still_there(returned: Returned, seen: &[Arc<str>], candidates: &[Candidate], cluster: &Cluster) -> Returned {
     let Returned::List(mut elements) = returned else { return returned };
     let places = Places::of(candidates);
+    let seen: BTreeSet<_> = seen.iter().map(|id| &**id).collect();
     let has_left = |id: &str| {
         let is_there = cluster.find(id).is_some_and(|slot| places.find(slot).is_some());
-        !is_there && seen.iter().any(|other| &**other == id)
+        !is_there && seen.contains(id)
     };
     elements.retain(|element| match element {
         Element::Id(id) | Element::Node(id, _) => !has_left(id),

@@ -57,8 +57,12 @@ pub const NODE_CALL_MS: Figure = limit("node_call_ms", 10, (1, 10_000), "CPU tim
 /// `limits.executable_ms`.
 pub const EXECUTABLE_MS: Figure = limit("executable_ms", 10_000, (1, 600_000), "wall time of an executable step");
 /// `limits.executables`.
-pub const EXECUTABLES: Figure =
-    limit("executables", 32, (1, 1024), "executables that run at once, those that stay not counted; others wait");
+pub const EXECUTABLES: Figure = limit(
+    "executables",
+    32,
+    (1, 1024),
+    "executables of one chain that run at once, resident ones not counted; others wait",
+);
 /// `limits.executable_processes`.
 pub const EXECUTABLE_PROCESSES: Figure =
     limit("executable_processes", 64, (1, 10_000), "processes that one run of an executable may have");

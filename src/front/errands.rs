@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use crate::chain::StepSource;
 use crate::model::Arrangement;
 use crate::runner::{Birth, Edition, Errand, Order, Runner, RunnerEvent, process};
 use crate::worker::desk::Ticket;
@@ -21,6 +22,10 @@ use super::hand::ORDERS_WAITING_BYTES;
 /// The pause before the next runner is started: after the first death, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How much longer than any program may take the runner may be silent while it owes answers.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a runner may take to end its programs and itself.
+const LAST_BREATH: Duration = Duration::from_secs(3);
 /// The runner is not woken for less than this until the next tick, where nothing is asked of it.
 const LAZY_BYTES: usize = 32 << 10;
 
@@ -34,6 +39,8 @@ pub(super) struct Errands {
     number: u64,
     /// Whether a question waits to be sent.
     urgent: bool,
+    /// When the runner said something the last time, or had nothing to say.
+    last_word: Instant,
     pause: Duration,
     retry_at: Option<Instant>,
     events: mpsc::Sender<(u64, RunnerEvent)>,
@@ -62,6 +69,7 @@ impl Errands {
             orders: Orders::default(),
             number: 0,
             urgent: false,
+            last_word: Instant::now(),
             pause: FIRST_PAUSE,
             retry_at: None,
             events,
@@ -92,7 +100,35 @@ impl Errands {
             self.orders.push(&Order::Run(errand.clone()));
             self.urgent = true;
         }
+        if self.open.is_empty() {
+            self.last_word = Instant::now();
+        }
         self.open.insert(errand.question.ticket, Open { errand, asked: false });
+    }
+
+    /// The runner said something.
+    pub(super) fn heard(&mut self) {
+        self.last_word = Instant::now();
+    }
+
+    /// Kills a runner that owes answers and has said nothing for longer than any program may take; whether it did.
+    pub(super) fn kill_if_silent(&mut self) -> bool {
+        let steps = self.editions.values().flat_map(|edition| {
+            let steps = edition.chains.iter().flat_map(|chain| &chain.steps);
+            let own = steps.filter_map(|step| match &step.source {
+                StepSource::Executable(program) => program.wall_ms,
+                StepSource::Script { .. } | StepSource::Builtin(_) => None,
+            });
+            own.chain([edition.limits.wall_ms])
+        });
+        let longest = Duration::from_millis(u64::from(steps.max().unwrap_or_default()));
+        let silent = !self.open.is_empty() && self.last_word.elapsed() > longest + PATIENCE;
+        if let (true, Some(runner)) = (silent, &mut self.runner) {
+            runner.peer_mut().kill();
+            self.last_word = Instant::now();
+            return true;
+        }
+        false
     }
 
     /// Whether a runner has to be started: there are programs, or questions that wait for one.
@@ -112,6 +148,7 @@ impl Errands {
             Ok(runner) => {
                 tracing::debug!(pid = runner.pid(), "the runner starts");
                 self.runner = Some(runner);
+                self.last_word = Instant::now();
                 self.orders = snapshot;
                 self.editions.values().for_each(|edition| self.orders.push(&Order::Edition(Arc::clone(edition))));
                 self.open.values().for_each(|open| self.orders.push(&Order::Run(open.errand.clone())));
@@ -180,8 +217,12 @@ impl Errands {
 
     /// Lets the runner end its programs and itself; waits until it has.
     pub(super) async fn retire(&mut self) {
-        if let Some(runner) = self.runner.take() {
-            runner.retire().await;
+        if let Some(mut runner) = self.runner.take() {
+            let (pid, leash) = (runner.pid(), runner.peer_mut().leash());
+            if tokio::time::timeout(LAST_BREATH, runner.retire()).await.is_err() {
+                leash.kill();
+                process::bury(pid).await;
+            }
         }
     }
 }

@@ -97,10 +97,11 @@ impl Front {
     }
 
     /// Puts `flight` to the home of its chain, or answers it where a reload took the chain away.
-    pub(super) fn submit(&mut self, mut flight: Flight) {
+    pub(super) fn submit(&mut self, flight: Flight) {
         if flight.edition != self.crew.edition() && flight.question.from.is_some() {
-            // Its chains are no more, and so it is decided anew by those that there are.
-            Arc::make_mut(&mut flight.question).from = None;
+            // Nobody can go on with it, and to begin anew would run its programs twice.
+            let message = "the configuration changed while its program ran, and then its worker died: ask again";
+            return self.give_up(flight, &Failure::new(FailureName::Internal, message));
         }
         if let Err(flight) = self.crew.submit(flight) {
             let failure =

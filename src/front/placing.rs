@@ -215,6 +215,8 @@ impl Front {
             let reservation = flight.question.reservation(&node);
             self.commit(Change::Reserve(reservation.clone()), lane);
             self.ledger.reserve(reservation, flight.key.clone(), told, self.now_ms());
+        } else if flight.edition > 0 {
+            self.forget_choice(&flight.question.decision);
         }
         self.conclude(&flight, "placed", |incoming| Outgoing::new(incoming, body.clone(), None));
     }

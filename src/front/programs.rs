@@ -41,6 +41,7 @@ impl Front {
         if !self.errands.is_held_by(number) {
             return;
         }
+        self.errands.heard();
         match event {
             RunnerEvent::Asking(tickets) => self.errands.asking(&tickets),
             RunnerEvent::Heard(ticket, heard) => {

@@ -301,6 +301,9 @@ impl Front {
         for limit in self.crew.kill_silent(|chain| limits.chain_wall(chain, nodes).max(LEAST_SILENCE) + reading) {
             tracing::warn!("a worker has said nothing for {limit:?}: killing it");
         }
+        if self.errands.kill_if_silent() {
+            tracing::warn!("the runner has said nothing for longer than any program may take: killing it");
+        }
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_A_SHOW) {
             self.crew.tire();

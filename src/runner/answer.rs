@@ -37,13 +37,25 @@ pub(super) fn from_json(value: Value) -> Returned {
         Value::Number(number) if number.as_f64() == Some(0.0) => Returned::Falsy,
         Value::String(text) if text.is_empty() => Returned::Falsy,
         Value::String(id) => Returned::Id(id),
-        Value::Array(elements) => Returned::List(elements.into_iter().map(element).collect()),
+        Value::Array(elements) => Returned::List(list(elements)),
         Value::Object(own) => match named_id(&own) {
             Some(id) => Returned::Node(id.to_owned()),
             None => Returned::Other("an object".to_owned()),
         },
         other => Returned::Other(in_words(&other)),
     }
+}
+
+/// The elements, up to the first that refuses the list.
+fn list(values: Vec<Value>) -> Vec<Element> {
+    let mut elements = Vec::new();
+    for value in values {
+        elements.push(element(value));
+        if matches!(elements.last(), Some(Element::Other(_))) {
+            break;
+        }
+    }
+    elements
 }
 
 fn element(value: Value) -> Element {
@@ -111,10 +123,11 @@ mod tests {
             Element::Id("a".to_owned()),
             Element::Node("b".to_owned(), properties),
             Element::Other("the number 7".to_owned()),
-            Element::Other("null".to_owned()),
-            Element::Other("an object without `id`".to_owned()),
         ];
         assert_eq!(read(printed), Returned::List(elements));
+        for (printed, words) in [("[null]", "null"), ("[{}]", "an object without `id`"), ("[[]]", "a list")] {
+            assert_eq!(read(printed), Returned::List(vec![Element::Other(words.to_owned())]));
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use tokio::net::unix::pipe::Receiver;
 
 /// What is read at once.
 const CHUNK_BYTES: usize = 16 << 10;
+/// What is read at most when a program has ended.
+const DRAIN_BYTES: usize = 1 << 20;
 
 /// One end of a program's output.
 pub(super) struct Capture {
@@ -14,6 +16,16 @@ pub(super) struct Capture {
     heard: usize,
     most: usize,
     kept: usize,
+    unit: Unit,
+}
+
+/// What must not be longer than the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// All that comes.
+    Whole,
+    /// A line that has no end yet; whoever takes lines looks at those that have.
+    Line,
 }
 
 /// More was printed than may be.
@@ -26,7 +38,12 @@ pub(super) struct Over {
 impl Capture {
     /// Hears `pipe`, of which `most` bytes may come, and keeps the last `kept` of them.
     pub(super) fn new(pipe: Receiver, most: usize, kept: usize) -> Self {
-        Self { pipe: Some(pipe), bytes: Vec::new(), heard: 0, most, kept }
+        Self { pipe: Some(pipe), bytes: Vec::new(), heard: 0, most, kept, unit: Unit::Whole }
+    }
+
+    /// Hears lines from `pipe`, of which none may have more than `most` bytes.
+    pub(super) fn lines(pipe: Receiver, most: usize) -> Self {
+        Self { unit: Unit::Line, ..Self::new(pipe, most, usize::MAX) }
     }
 
     /// Whether nothing more can come.
@@ -54,7 +71,7 @@ impl Capture {
     /// # Errors
     /// Where more has come than may.
     pub(super) fn drain(&mut self) -> Result<(), Over> {
-        let mut chunk = [0; CHUNK_BYTES];
+        let (mut chunk, mut left) = ([0; CHUNK_BYTES], DRAIN_BYTES);
         // Asked of the kernel and not of the runtime, which may not have heard of the last words yet.
         while let Some(pipe) = &self.pipe
             && let Ok(read @ 1..) = rustix::io::read(pipe, &mut chunk)
@@ -62,13 +79,23 @@ impl Capture {
             let start = self.bytes.len();
             self.bytes.extend_from_slice(chunk.get(..read).unwrap_or_default());
             self.note(start)?;
+            // Somebody else goes on writing: a pipe holds less than that.
+            left = left.saturating_sub(read);
+            if left == 0 {
+                break;
+            }
         }
         Ok(())
     }
 
     fn note(&mut self, start: usize) -> Result<(), Over> {
         self.heard += self.bytes.len().saturating_sub(start);
-        if self.heard > self.most {
+        let line_start = || self.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let counted = match self.unit {
+            Unit::Line if self.heard > self.most => self.bytes.len() - line_start(),
+            Unit::Whole | Unit::Line => self.heard,
+        };
+        if counted > self.most {
             return Err(Over { most: self.most });
         }
         let surplus = self.bytes.len().saturating_sub(self.kept);
@@ -109,14 +136,17 @@ mod tests {
     #[tokio::test]
     async fn lines_are_taken_as_they_are_whole() {
         let (mut writer, reader) = pipe::pipe().unwrap();
-        let mut capture = Capture::new(reader, 8, 8);
+        let mut capture = Capture::lines(reader, 8);
         writer.write_all(b"one\n\ntw").await.unwrap();
         capture.more().await.unwrap();
         assert_eq!(capture.take_lines(), [b"one"]);
         writer.write_all(b"o\n").await.unwrap();
         capture.more().await.unwrap();
         assert_eq!(capture.take_lines(), [b"two"]);
-        writer.write_all(b"123456789").await.unwrap();
+        writer.write_all(b"1234567\n1234567\n12345678").await.unwrap();
+        capture.more().await.unwrap();
+        assert_eq!(capture.take_lines(), [b"1234567", b"1234567"], "lines are judged one by one");
+        writer.write_all(b"9").await.unwrap();
         assert_eq!(capture.more().await, Err(Over { most: 8 }), "a line may be no longer");
     }
 

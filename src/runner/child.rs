@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, set_child_subreaper};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
 
@@ -29,8 +29,8 @@ const FRAMES_WAITING: usize = 16;
 const EVENTS_WAITING: usize = 256;
 /// What is handled before the clerk proceeds.
 const BATCH: usize = 256;
-/// How long what programs leave behind may stay: looking for it takes as long as some answers, and is done once for many.
-const BEFORE_SWEEP: Duration = Duration::from_millis(1);
+/// Words that have so many bytes together are said at once: frames are bounded.
+const FRAME_BYTES: usize = 4 << 20;
 /// How long programs may take to end when the front is gone, and how long what they leave is looked for.
 const LAST_BREATH: Duration = Duration::from_millis(300);
 const LOOKS: u32 = 50;
@@ -98,16 +98,9 @@ impl Desk {
         let mut ended = signal(SignalKind::child())?;
         // Whoever stops the service tells the front, which ends this process when it is done. Caught and not ignored:
         // what is ignored here would be ignored in programs too.
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut stops = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
         let (mut frames, mut events) = (Vec::new(), Vec::new());
         loop {
-            let due = self.clerk.due();
-            let due = async {
-                match due {
-                    Some(due) => tokio::time::sleep_until(due.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 biased;
                 _ = ended.recv() => reaper.look(),
@@ -115,6 +108,9 @@ impl Desk {
                     for event in events.drain(..) {
                         let words = self.clerk.event(event);
                         self.say(words);
+                        if self.frame.len() > FRAME_BYTES {
+                            self.flush().await?;
+                        }
                     }
                 }
                 count = self.ordered.recv_many(&mut frames, FRAMES_WAITING) => {
@@ -128,16 +124,18 @@ impl Desk {
                         }
                     }
                 }
-                () = due => {}
-                () = tokio::time::sleep(BEFORE_SWEEP), if reaper.is_littered() => reaper.sweep(),
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+                () = until(self.clerk.due()) => {}
+                () = until(reaper.due()) => {}
+                () = any(&mut stops) => {}
             }
             let (words, deeds) = self.clerk.proceed();
             self.say(words);
             // Before anything is asked the front knows of it, so that nobody asks again.
             self.flush().await?;
             self.clerk.act(deeds);
+            if reaper.due().is_some_and(|due| due <= Instant::now()) {
+                reaper.sweep();
+            }
         }
     }
 
@@ -156,6 +154,21 @@ impl Desk {
             self.frame.truncate(frame::HEADER_BYTES);
         }
         Ok(())
+    }
+}
+
+async fn any(signals: &mut [io::Result<Signals>]) {
+    let each = signals.iter_mut().flatten().map(|signal| Box::pin(signal.recv()));
+    match each.collect::<Vec<_>>() {
+        none if none.is_empty() => std::future::pending().await,
+        each => drop(futures_util::future::select_all(each).await),
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -34,8 +34,8 @@ const MAX_EDITIONS: usize = 8;
 pub(super) enum Event {
     /// A program that was started for a question came to this.
     Outcome(u64, Outcome),
-    /// Nothing of a program is left, so that another one may be started.
-    Free,
+    /// Nothing of a program is left, so that another one of its chain may be started.
+    Free(ChainKey),
     /// Something happened in a life of a resident program.
     Happens(Key, u64, Happening),
 }
@@ -44,15 +44,25 @@ pub(super) enum Event {
 pub(super) struct Clerk {
     mirror: Mirror,
     programs: BTreeMap<u64, Programs>,
-    queue: VecDeque<Queued>,
+    /// By chain, so that one whose programs are slow starves no other.
+    queues: BTreeMap<ChainKey, Queue>,
     /// Programs that were started for a question, by its ticket.
     running: BTreeMap<u64, Running>,
-    /// How many programs there are that are not resident, those that are being ended included.
-    busy: u32,
     residents: Residents,
     reaper: Rc<Reaper>,
     events: mpsc::Sender<Event>,
     runs: u64,
+}
+
+/// Which chain: the edition, and its place in that.
+type ChainKey = (u64, usize);
+
+/// The questions of one chain that wait for their programs to be started.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Queued>,
+    /// How many of its programs there are, those that are being ended included.
+    busy: u32,
 }
 
 /// A question that waits for its program to be started.
@@ -75,7 +85,7 @@ struct Running {
 /// What is to be done once the front has heard of it.
 pub(super) enum Deed {
     /// Start this for the question of this ticket.
-    Run(u64, Box<Job>),
+    Run(u64, ChainKey, Box<Job>),
     /// Give this to a resident program.
     Feed(Key, Vec<u8>),
 }
@@ -85,9 +95,8 @@ impl Clerk {
         Self {
             mirror: Mirror::new(arrangement),
             programs: BTreeMap::new(),
-            queue: VecDeque::new(),
+            queues: BTreeMap::new(),
             running: BTreeMap::new(),
-            busy: 0,
             residents: Residents::default(),
             reaper,
             events,
@@ -105,9 +114,11 @@ impl Clerk {
             Order::Edition(edition) => {
                 self.residents.add(&edition, Instant::now());
                 self.programs.insert(edition.number, Programs::new(edition, &self.mirror.cluster));
-                while self.programs.len() > MAX_EDITIONS {
-                    self.programs.pop_first();
-                }
+                let surplus = self.programs.len().saturating_sub(MAX_EDITIONS);
+                let old: Vec<_> = self.programs.keys().copied().take(surplus).collect();
+                old.iter().filter(|number| !self.residents.has(**number)).for_each(|number| {
+                    self.programs.remove(number);
+                });
                 Vec::new()
             }
             Order::Run(errand) => self.submit(errand),
@@ -129,13 +140,18 @@ impl Clerk {
         let Ok(suspended) = postcard::from_bytes::<Suspended>(&errand.suspended) else {
             return vec![lost(ticket, "what was decided before the program ran was lost")];
         };
+        if let Some(programs) = self.programs.get(&errand.edition).filter(|_| program.mode == Mode::Resident) {
+            // One of an earlier edition may have been ended already.
+            self.residents.add(&programs.edition, Instant::now());
+        }
         match (program.mode, self.residents.get_mut(key)) {
             (Mode::Resident, Some(resident)) => {
                 let waiting = Waiting { errand, suspended, since: Instant::now() };
                 resident.submit(waiting).into_iter().map(|(ticket, heard)| Word::Heard(ticket, heard)).collect()
             }
             _ => {
-                self.queue.push_back(Queued { errand, suspended, name, program });
+                let queue = self.queues.entry((key.0, key.1)).or_default();
+                queue.waiting.push_back(Queued { errand, suspended, name, program });
                 Vec::new()
             }
         }
@@ -158,8 +174,11 @@ impl Clerk {
     pub(super) fn event(&mut self, event: Event) -> Vec<Word> {
         match event {
             Event::Outcome(ticket, outcome) => self.outcome(ticket, outcome).into_iter().collect(),
-            Event::Free => {
-                self.busy = self.busy.saturating_sub(1);
+            Event::Free(chain) => {
+                if let Some(queue) = self.queues.get_mut(&chain) {
+                    queue.busy = queue.busy.saturating_sub(1);
+                }
+                self.queues.retain(|_, queue| queue.busy > 0 || !queue.waiting.is_empty());
                 Vec::new()
             }
             Event::Happens(key, life, happening) => {
@@ -173,9 +192,10 @@ impl Clerk {
     fn outcome(&mut self, ticket: u64, outcome: Outcome) -> Option<Word> {
         let Running { question, reserves, ids } = self.running.remove(&ticket)?;
         let Outcome { said, log, cost_us } = outcome;
-        let said = said.map(|printed| answer::read(&printed, |id| self.mirror.get(id).is_some()));
-        let heard = Heard { cost_us, log, ..Heard::only(said) };
         let ids: BTreeSet<_> = ids.iter().map(|id| &**id).collect();
+        let is_node = |id: &str| ids.contains(id) || self.mirror.get(id).is_some();
+        let said = said.map(|printed| answer::read(&printed, is_node));
+        let heard = Heard { cost_us, log, ..Heard::only(said) };
         let heard = heard.seeing(|id| ids.contains(id));
         if let Some(choice) = choice(&question, &heard).filter(|_| reserves) {
             self.change(choice);
@@ -197,16 +217,15 @@ impl Clerk {
             tickets.extend(feed.tickets);
             deeds.push(Deed::Feed(feed.key, feed.text));
         }
-        while self.busy < self.at_once() {
-            let Some(queued) = self.queue.pop_front() else { break };
+        while let Some((chain, queued)) = self.next_queued() {
             let ticket = queued.errand.question.ticket;
             if queued.errand.question.deadline_ms.is_some_and(|deadline| deadline < unix_ms()) {
                 words.push(Word::Late(ticket));
             } else if let Some((job, running)) = self.job(queued) {
-                self.busy += 1;
+                self.queues.entry(chain).or_default().busy += 1;
                 self.running.insert(ticket, running);
                 tickets.push(ticket);
-                deeds.push(Deed::Run(ticket, Box::new(job)));
+                deeds.push(Deed::Run(ticket, chain, Box::new(job)));
             } else {
                 words.push(lost(ticket, "the program is not in the configuration any more"));
             }
@@ -221,8 +240,11 @@ impl Clerk {
         self.programs.last_key_value().map_or(0, |(number, _)| *number)
     }
 
-    fn at_once(&self) -> u32 {
-        self.programs.last_key_value().map_or(0, |(_, programs)| programs.edition.limits.at_once)
+    /// A question whose program may be started now.
+    fn next_queued(&mut self) -> Option<(ChainKey, Queued)> {
+        let at_once = self.programs.last_key_value().map_or(0, |(_, programs)| programs.edition.limits.at_once);
+        let mut free = self.queues.iter_mut().filter(|(_, queue)| queue.busy < at_once);
+        free.find_map(|(chain, queue)| Some((*chain, queue.waiting.pop_front()?)))
     }
 
     /// What is run for a question, and what is to be known when it has answered.
@@ -248,7 +270,7 @@ impl Clerk {
     fn start_residents(&mut self, now: Instant) {
         let latest = self.latest();
         self.residents.retire(latest);
-        for (key, life) in self.residents.starting(latest, now) {
+        for (key, life) in self.residents.starting(now) {
             let run = self.next_run();
             let Some(resident) = self.residents.get_mut(key) else { continue };
             let (program, edition) = (resident.program.clone(), Arc::clone(&resident.edition));
@@ -269,12 +291,12 @@ impl Clerk {
                         resident.feed(text);
                     }
                 }
-                Deed::Run(ticket, job) => {
+                Deed::Run(ticket, chain, job) => {
                     let (reaper, events) = (Rc::clone(&self.reaper), self.events.clone());
                     spawn_local(async move {
                         let tell = async |outcome| drop(events.send(Event::Outcome(ticket, outcome)).await);
                         once::run(*job, reaper, tell).await;
-                        drop(events.send(Event::Free).await);
+                        drop(events.send(Event::Free(chain)).await);
                     });
                 }
             }

@@ -10,9 +10,11 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::chain::Program;
+use crate::model::LimitKind;
+use crate::script::ScriptError;
 
 use super::capture::Capture;
-use super::once::{GRACE, STDERR_KEPT, end};
+use super::once::{GRACE, STDERR_KEPT, crowd, end, thrown};
 use super::protocol::Edition;
 use super::reaper::{Exit, Reaper};
 use super::spawn::{self, Started};
@@ -29,8 +31,10 @@ pub(super) enum Happening {
     Fed,
     /// It printed these lines.
     Answered(Vec<Vec<u8>>),
-    /// It printed a line that is longer than so many bytes.
-    Overflowed(usize),
+    /// It did what it must not.
+    Misbehaved(ScriptError),
+    /// It reads no more.
+    Deaf,
     /// It logged these lines.
     Logged(Vec<Vec<u8>>),
     /// It ended, or could not be started, as the words say.
@@ -40,9 +44,9 @@ pub(super) enum Happening {
 /// Who ended a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Killer {
-    /// Itself, or we for what it did.
+    /// Itself.
     Itself,
-    /// Somebody else: an administrator, or the kernel for want of memory.
+    /// Somebody else: we, an administrator, or the kernel for want of memory.
     Other,
 }
 
@@ -62,11 +66,18 @@ pub(super) async fn live(
     tell(Happening::Runs(pid, feed)).await;
     let limits = edition.limits;
     let mut heard = Hearing {
-        stdout: Capture::new(stdout, limits.stdout_bytes, limits.stdout_bytes),
+        stdout: Capture::lines(stdout, limits.stdout_bytes),
         stderr: Capture::new(stderr, usize::MAX, STDERR_KEPT),
         last: String::new(),
     };
+    let crowded = async {
+        crowd(pid, &reaper, limits.processes).await;
+        let message = format!("the program started more than {} processes", limits.processes);
+        tell(Happening::Misbehaved(ScriptError::Limit(LimitKind::Crash, message))).await;
+        std::future::pending::<()>().await;
+    };
     let ended = tokio::select! {
+        () = crowded => None,
         ended = heard.out(&mut exit, &tell) => ended,
         () = write(stdin, fed, &tell) => {
             // Its input has ended, and so shall it.
@@ -92,16 +103,27 @@ pub(super) async fn live(
     tell(Happening::Ended(format!("the program {how}"), killer)).await;
 }
 
-/// Writes what comes, until nobody sends any more. A program that reads no more is not written to; its end will be told.
+/// Writes what comes, until nobody sends any more.
 async fn write(mut stdin: Sender, mut fed: mpsc::Receiver<Vec<u8>>, tell: &impl AsyncFn(Happening)) {
     while let Some(bytes) = fed.recv().await {
         if stdin.write_all(&bytes).await.is_err() {
+            tell(Happening::Deaf).await;
             // Whoever sends waits for this life to end, and closes where it is to be ended first.
             while fed.recv().await.is_some() {}
             return;
         }
         tell(Happening::Fed).await;
     }
+}
+
+/// That an answer is longer than `most` bytes.
+pub(super) fn too_long(most: usize) -> ScriptError {
+    ScriptError::Limit(LimitKind::Output, format!("the program printed a line of more than {} KiB", most >> 10))
+}
+
+/// That the program printed something else than an answer.
+pub(super) fn no_answer(nonsense: &str) -> ScriptError {
+    thrown(format!("the program printed what is no answer: {nonsense}"))
 }
 
 /// The two ends of the program's output.
@@ -127,7 +149,7 @@ impl Hearing {
             };
             self.pass_on(tell).await;
             if let Some(over) = over {
-                tell(Happening::Overflowed(over.most)).await;
+                tell(Happening::Misbehaved(too_long(over.most))).await;
             }
         };
         // Where that is too much, the whole lines before it still count.

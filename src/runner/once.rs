@@ -117,7 +117,7 @@ async fn feed(mut stdin: Sender, document: &[u8]) {
 }
 
 /// Ends when the run has more than `most` processes.
-async fn crowd(pid: Pid, reaper: &Reaper, most: u32) {
+pub(super) async fn crowd(pid: Pid, reaper: &Reaper, most: u32) {
     let most = most as usize;
     for after_ms in COUNT_AFTER_MS.into_iter().chain(std::iter::repeat(250)) {
         sleep(Duration::from_millis(after_ms)).await;
@@ -146,7 +146,7 @@ impl Heard {
         let mut fed = false;
         let ended = loop {
             tokio::select! {
-                ended = &mut *exit => break ended.unwrap_or(Exit::Code(0)),
+                ended = &mut *exit => break ended.unwrap_or(Exit::Signal(Signal::KILL.as_raw())),
                 more = self.stdout.more(), if !self.stdout.has_ended() => more.map_err(stdout)?,
                 more = self.stderr.more(), if !self.stderr.has_ended() => more.map_err(stderr)?,
                 () = &mut feeding, if !fed => fed = true,

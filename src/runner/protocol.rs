@@ -78,7 +78,7 @@ fn without_texts(chain: &ChainSpec) -> ChainSpec {
 pub struct ProgramLimits {
     /// Wall time of one answer in milliseconds, where the step has no limit of its own.
     pub wall_ms: u32,
-    /// Programs that run at once, resident ones not counted.
+    /// Programs of one chain that run at once, resident ones not counted.
     pub at_once: u32,
     /// Processes of one run.
     pub processes: u32,

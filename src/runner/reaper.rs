@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, kill_process_group, waitid, waitpid,
@@ -12,6 +13,9 @@ use rustix::process::{
 use tokio::sync::oneshot;
 
 use super::family;
+
+/// How long what programs leave behind may stay: looking for it takes as long as some answers, and is done once for many.
+const BEFORE_SWEEP: Duration = Duration::from_millis(1);
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +60,8 @@ fn signal_name(number: i32) -> Option<&'static str> {
 #[derive(Default)]
 pub(super) struct Reaper {
     leaders: RefCell<HashMap<Pid, Leader>>,
-    /// Whether something may have been left behind since it was last swept up.
-    littered: Cell<bool>,
+    /// When what was left behind is to be swept up, where there may be something.
+    sweep_at: Cell<Option<Instant>>,
 }
 
 /// A program that was started: the leader of its group.
@@ -88,17 +92,19 @@ impl Reaper {
                 let _unheard = leader.exit.send(exit);
             }
         });
-        self.littered.set(true);
+        if self.sweep_at.get().is_none() {
+            self.sweep_at.set(Some(Instant::now() + BEFORE_SWEEP));
+        }
     }
 
-    /// Whether there may be something to sweep up.
-    pub(super) fn is_littered(&self) -> bool {
-        self.littered.get()
+    /// When there is something to sweep up.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.sweep_at.get()
     }
 
     /// Ends and reaps what programs left behind when they ended.
     pub(super) fn sweep(&self) {
-        self.littered.set(false);
+        self.sweep_at.set(None);
         // Killing one may make its children ours; their ends will be told too, so once is enough.
         family::end(|pid| self.is_foreign(pid));
     }

@@ -66,8 +66,8 @@ pub(super) enum State {
         pid: Pid,
         /// What it reads.
         feed: mpsc::Sender<Vec<u8>>,
-        /// Whether it was given all that it was sent.
-        idle: bool,
+        /// Since when it is being given something; absent where it has all that it was sent.
+        fed_since: Option<Instant>,
     },
     /// It was told to end.
     Ending,
@@ -150,7 +150,7 @@ impl Resident {
 
     /// It runs, and knows nothing yet: of all these nodes it has to be told.
     pub(super) fn runs(&mut self, pid: Pid, feed: mpsc::Sender<Vec<u8>>, nodes: impl Iterator<Item = Arc<str>>) {
-        self.state = State::Running { pid, feed, idle: true };
+        self.state = State::Running { pid, feed, fed_since: None };
         self.told.clear();
         self.gone.clear();
         self.dirty = nodes.collect();
@@ -159,15 +159,15 @@ impl Resident {
 
     /// It was given what was sent.
     pub(super) fn fed(&mut self) {
-        if let State::Running { idle, .. } = &mut self.state {
-            *idle = true;
+        if let State::Running { fed_since, .. } = &mut self.state {
+            *fed_since = None;
         }
     }
 
     /// It is given `text`.
     pub(super) fn feed(&mut self, text: Vec<u8>) {
-        if let State::Running { feed, idle, .. } = &mut self.state {
-            *idle = false;
+        if let State::Running { feed, fed_since, .. } = &mut self.state {
+            *fed_since = Some(Instant::now());
             // There is room for one, and it was idle; where the life is over, its end will be told.
             drop(feed.try_send(text));
         }
@@ -183,12 +183,17 @@ impl Resident {
 
     /// Whether something can be written now.
     pub(super) fn is_listening(&self) -> bool {
-        matches!(self.state, State::Running { idle: true, .. })
+        matches!(self.state, State::Running { fed_since: None, .. })
     }
 
     /// Whether it may be asked one question more.
     pub(super) fn has_room(&self) -> bool {
         self.asked.len() < if self.reserves { 1 } else { WINDOW }
+    }
+
+    /// Whether it neither runs nor is about to.
+    pub(super) fn is_down(&self) -> bool {
+        matches!(self.state, State::Resting(_))
     }
 
     /// Whether nothing is asked of it.
@@ -204,13 +209,10 @@ impl Resident {
         self.asked.push_back(Asked { waiting, at: now });
     }
 
-    /// It answered the question `ticket`; absent where it was not asked that.
+    /// It answered the question `ticket`; absent where that is not the oldest that it has.
     pub(super) fn answers(&mut self, ticket: u64, now: Instant) -> Option<(Waiting, Duration)> {
-        let place = self.asked.iter().position(|asked| asked.waiting.errand.question.ticket == ticket)?;
-        let asked = self.asked.remove(place)?;
-        if place == 0 {
-            self.since = now;
-        }
+        let asked = self.asked.pop_front_if(|asked| asked.waiting.errand.question.ticket == ticket)?;
+        self.since = now;
         (self.answered, self.pause, self.trouble) = (true, FIRST_PAUSE, None);
         Some((asked.waiting, now.saturating_duration_since(asked.at)))
     }
@@ -228,12 +230,20 @@ impl Resident {
             State::Resting(until) => Some(until),
             _ => None,
         };
-        let oldest = (!self.asked.is_empty()).then(|| self.since + self.wall());
-        let waiting = self.queue.front().filter(|_| self.pid().is_none()).map(|waiting| waiting.since + self.wall());
-        [start, oldest, waiting].into_iter().flatten().min()
+        let down = self.queue.front().filter(|_| self.pid().is_none()).map(|waiting| waiting.since + self.wall());
+        [start, down, self.slow_at()].into_iter().flatten().min()
     }
 
-    /// Fails what waits for too long for a program that does not run; behind one that runs, each has its turn. Whether the program itself is too slow: then it is to be ended.
+    /// When it will have been too slow: with the oldest question, or with reading while something waits for it.
+    fn slow_at(&self) -> Option<Instant> {
+        let State::Running { fed_since, .. } = &self.state else { return None };
+        let oldest = (!self.asked.is_empty()).then_some(self.since);
+        let reading = fed_since.filter(|_| !self.is_idle());
+        [oldest, reading].into_iter().flatten().min().map(|since| since + self.wall())
+    }
+
+    /// Fails what waits for too long for a program that does not run; behind one that runs, each has its turn. Whether
+    /// the program itself is too slow: then it is to be ended.
     pub(super) fn expire(&mut self, now: Instant) -> (Answers, bool) {
         let (wall, message) = (self.wall(), late(&self.name, self.wall_ms()));
         let mut failed = Vec::new();
@@ -241,9 +251,14 @@ impl Resident {
         while let Some(waiting) = self.queue.pop_front_if(|waiting| is_down && waiting.since + wall <= now) {
             failed.push(fail(&waiting, ScriptError::Limit(LimitKind::Time, message.clone()), wall));
         }
-        let is_slow = !self.asked.is_empty() && self.since + wall <= now && self.pid().is_some();
+        let is_slow = self.slow_at().is_some_and(|at| at <= now);
         if is_slow {
-            failed.extend(self.convict(ScriptError::Limit(LimitKind::Time, message)));
+            let error = ScriptError::Limit(LimitKind::Time, message);
+            if self.asked.is_empty() {
+                // It does not even read; whoever is next must not wait for another such life.
+                failed.extend(self.queue.pop_front().map(|waiting| fail(&waiting, error.clone(), wall)));
+            }
+            failed.extend(self.convict(error));
         }
         (failed, is_slow)
     }
@@ -259,15 +274,19 @@ impl Resident {
     /// this one ended itself and had never answered, nobody waits.
     pub(super) fn ended(&mut self, how: &str, killer: Killer, now: Instant) -> Answers {
         let mut failed = Vec::new();
-        if !matches!(self.state, State::Ending) {
+        let by_us = matches!(self.state, State::Ending);
+        if !by_us {
             let message = format!("while it was asked, {how}");
             failed.extend(self.convict(thrown(message)));
         }
         while let Some(asked) = self.asked.pop_back() {
             self.queue.push_front(asked.waiting);
         }
-        self.queue.iter_mut().for_each(|waiting| waiting.since = now);
-        if !self.answered && killer == Killer::Itself {
+        if by_us || self.answered || !failed.is_empty() {
+            // What kept them waiting is over; a program that dies before it does anything keeps them no longer.
+            self.queue.iter_mut().for_each(|waiting| waiting.since = now);
+        }
+        if !self.answered && !by_us && killer == Killer::Itself {
             self.trouble = Some(how.to_owned());
             let error = || thrown(how.to_owned());
             failed.extend(self.queue.drain(..).map(|waiting| fail(&waiting, error(), Duration::ZERO)));

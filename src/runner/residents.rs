@@ -12,13 +12,13 @@ use serde_json::{Map, Value, json};
 use crate::chain::{Heard, Mode, Shown, StepSource};
 use crate::model::json::{self, JsonLimits};
 use crate::model::{Arrangement, Change};
-use crate::script::ScriptLimits;
+use crate::script::{ScriptError, ScriptLimits};
 use crate::worker::{Question, unix_ms};
 
 use super::answer;
 use super::clerk;
 use super::document;
-use super::life::Happening;
+use super::life::{Happening, no_answer, too_long};
 use super::mirror::{Mirror, Programs};
 use super::once::thrown;
 use super::protocol::{Edition, Word};
@@ -78,21 +78,30 @@ impl Residents {
         self.by_key.get_mut(&key)
     }
 
-    /// Those that are to be started now, with the number of the life that begins; those of editions before `latest` only
-    /// where something waits for them.
-    pub(super) fn starting(&mut self, latest: u64, now: Instant) -> Vec<(Key, u64)> {
-        let wanted = self.by_key.iter_mut().filter(|(key, resident)| key.0 >= latest || !resident.is_idle());
-        wanted.filter_map(|(key, resident)| resident.starts(now).then_some((*key, resident.life))).collect()
+    /// Whether there is one of the edition `number`.
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.by_key.range((number, 0, 0)..(number + 1, 0, 0)).next().is_some()
     }
 
-    /// Ends those of editions before `latest` of whom nobody asks anything any more.
+    /// Those that are to be started now, with the number of the life that begins.
+    pub(super) fn starting(&mut self, now: Instant) -> Vec<(Key, u64)> {
+        self.by_key
+            .iter_mut()
+            .filter_map(|(key, resident)| resident.starts(now).then_some((*key, resident.life)))
+            .collect()
+    }
+
+    /// Ends those of editions before `latest` of whom nobody asks anything any more, and forgets them when they have.
     pub(super) fn retire(&mut self, latest: u64) {
-        for (key, resident) in &mut self.by_key {
-            if key.0 < latest && resident.is_idle() && resident.pid().is_some() {
+        self.by_key.retain(|key, resident| key.0 >= latest || !resident.is_idle() || !resident.is_down());
+        for (_, resident) in self.by_key.range_mut(..(latest, 0, 0)) {
+            if resident.is_idle() && resident.pid().is_some() {
                 // Its input ends with this.
                 resident.convict(thrown(String::new()));
             }
         }
+        let known = &self.by_key;
+        self.logged.retain(|key, _| known.contains_key(key));
     }
 
     /// These nodes have changed.
@@ -179,28 +188,22 @@ impl Residents {
                 let mut words = Vec::new();
                 for line in lines {
                     // What it prints after it was convicted is not listened to.
-                    let Some(pid) = resident.pid() else { break };
+                    if resident.pid().is_none() {
+                        break;
+                    }
                     match hear(resident, &line) {
                         Ok((question, answer)) => {
                             let reserves = resident.reserves;
                             choices.extend(clerk::choice(&question, &answer).filter(|_| reserves));
                             words.push(Word::Heard(question.ticket, answer));
                         }
-                        Err(nonsense) => {
-                            words.extend(convict(resident, &nonsense));
-                            reaper.signal(pid, Signal::KILL);
-                        }
+                        Err(error) => words.extend(condemn(resident, reaper, error)),
                     }
                 }
                 words
             }
-            Happening::Overflowed(most) => {
-                let nonsense = too_long(most);
-                let pid = resident.pid();
-                let words = if pid.is_some() { convict(resident, &nonsense) } else { Vec::new() };
-                pid.into_iter().for_each(|pid| reaper.signal(pid, Signal::KILL));
-                words
-            }
+            Happening::Misbehaved(error) => condemn(resident, reaper, error),
+            Happening::Deaf => condemn(resident, reaper, thrown("the program reads no more".to_owned())),
             Happening::Logged(lines) => {
                 let name = Arc::clone(&resident.name);
                 let limits = resident.edition.limits.script;
@@ -238,16 +241,13 @@ fn heard(answers: Answers) -> impl Iterator<Item = Word> {
     answers.into_iter().map(|(ticket, heard)| Word::Heard(ticket, heard))
 }
 
-fn too_long(most: usize) -> String {
-    format!("a line of more than {} KiB", most >> 10)
-}
-
-fn convict(resident: &mut Resident, nonsense: &str) -> Vec<Word> {
-    let message = format!("the program printed what is no answer: {nonsense}");
-    let failed = resident.convict(thrown(message.clone()));
-    let mut words: Vec<_> = heard(failed.into_iter().collect()).collect();
-    words.push(Word::Ended(Arc::clone(&resident.name), message));
-    words
+/// Ends the program, where it runs, for what it did.
+fn condemn(resident: &mut Resident, reaper: &Reaper, error: ScriptError) -> Vec<Word> {
+    let Some(pid) = resident.pid() else { return Vec::new() };
+    reaper.signal(pid, Signal::KILL);
+    let ended = Word::Ended(Arc::clone(&resident.name), error.message().to_owned());
+    let failed = resident.convict(error);
+    failed.into_iter().map(|(ticket, heard)| Word::Heard(ticket, heard)).chain([ended]).collect()
 }
 
 /// Writes the nodes that the program does not know as they are, as far as they fit.
@@ -307,7 +307,7 @@ fn write_question(waiting: &Waiting, resident: &Resident, mirror: &Mirror, progr
 ///
 /// # Errors
 /// What it is instead.
-fn hear(resident: &mut Resident, line: &[u8]) -> Result<(Arc<Question>, Heard), String> {
+fn hear(resident: &mut Resident, line: &[u8]) -> Result<(Arc<Question>, Heard), ScriptError> {
     let limits = resident.edition.limits.script;
     let most = resident.edition.limits.stdout_bytes;
     if line.len() > most {
@@ -315,10 +315,13 @@ fn hear(resident: &mut Resident, line: &[u8]) -> Result<(Arc<Question>, Heard), 
     }
     let few = ScriptLimits { text_bytes: SHOWN_BYTES, ..limits };
     let shown = |line: &[u8]| few.cut(String::from_utf8_lossy(line).trim());
-    let read: Line =
-        json::parse_as(line, JsonLimits::bytes(line.len())).map_err(|error| format!("`{}` ({error})", shown(line)))?;
+    let read: Line = json::parse_as(line, JsonLimits::bytes(line.len()))
+        .map_err(|error| no_answer(&format!("`{}` ({error})", shown(line))))?;
     let Some((waiting, cost)) = resident.answers(read.request, Instant::now()) else {
-        return Err(format!("`{}`, of which it was not asked, or which it had answered", shown(line)));
+        return Err(no_answer(&format!(
+            "`{}`, which is not the answer to the oldest question that it has",
+            shown(line)
+        )));
     };
     let said = match read.error {
         Some(message) => Err(thrown(limits.cut(&message))),

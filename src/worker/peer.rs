@@ -175,6 +175,12 @@ impl Peer {
         }
     }
 
+    /// A hold on the process that outlives this.
+    #[must_use]
+    pub fn leash(&self) -> Arc<Leash> {
+        Arc::clone(&self.leash)
+    }
+
     /// Ends the process at once; its exit will be told.
     pub fn kill(&self) {
         self.leash.kill();
@@ -211,7 +217,8 @@ async fn write(mut orders: OwnedWriteHalf, mut waiting: mpsc::Receiver<Vec<u8>>,
     drop(orders.shutdown().await);
 }
 
-/// Passes on what the process says until it ends, says nonsense, or nobody listens any more.
+/// Passes on what the process says until it ends. One that says nonsense, and one whose words nobody hears any more, is
+/// killed.
 async fn hear<E>(
     words: &mut Words,
     leash: &Leash,
@@ -219,19 +226,26 @@ async fn hear<E>(
     events: &mpsc::Sender<E>,
     read: impl Fn(&[u8]) -> Option<Vec<E>>,
 ) {
-    let mut body = Vec::new();
+    let (mut body, mut asked) = (Vec::new(), false);
     loop {
         let there = tokio::select! {
             there = frame::read_frame_async(words, &mut body) => there,
-            () = leash.asked() => {
+            () = leash.asked(), if !asked => {
+                // What it said before is heard all the same.
+                asked = true;
                 drop(process.start_kill());
-                return;
+                continue;
             }
         };
-        let Some(heard) = there.is_ok_and(|there| there).then(|| read(&body)).flatten() else { return };
+        let heard = match there {
+            Ok(true) => read(&body),
+            Ok(false) => return,
+            Err(_cut) => None,
+        };
+        let Some(heard) = heard else { return drop(process.start_kill()) };
         for event in heard {
             if events.send(event).await.is_err() {
-                return;
+                return drop(process.start_kill());
             }
         }
     }

@@ -152,6 +152,29 @@ async fn a_reload_changes_programs_and_what_was_asked_is_answered_by_the_old_one
     assert_eq!(lines(&site.serve.folder().join("runs")).len(), 1);
 }
 
+/// Nobody can go on with a decision whose chains are gone, and to begin anew would run its program twice.
+#[tokio::test]
+async fn a_reload_and_the_death_of_the_old_worker_run_nothing_twice() {
+    let slow = "#!/bin/sh\nuntil [ -e go ]; do sleep 0.02; done\necho x >> runs\necho n01\n";
+    let site = Site::new("", "", &[("slow.sh", slow), ("other.sh", "#!/bin/sh\necho n02\n")]).await;
+    let waiting = site.ask("slow.sh");
+    let reload = async {
+        site.serve.logged("answering").await;
+        let runner = site.serve.runner();
+        let old: Vec<_> = site.serve.children().into_iter().filter(|child| Some(*child) != runner).collect();
+        site.serve.configure(&site.nats, &chain("slow.sh", "other.sh", ""));
+        site.serve.signal(rustix::process::Signal::HUP);
+        site.serve.logged("the new configuration is in force").await;
+        old.iter().for_each(|worker| drop(rustix::process::kill_process(*worker, rustix::process::Signal::KILL).ok()));
+        site.serve.logged("another one goes on").await;
+        std::fs::write(site.serve.folder().join("go"), "").unwrap();
+    };
+    let (answer, ()) = futures_util::join!(waiting, reload);
+    assert!(message(&answer).contains("the configuration changed"), "{answer}");
+    assert_eq!(lines(&site.serve.folder().join("runs")).len(), 1);
+    assert_eq!(outcome(&site.ask("slow.sh").await), "n02");
+}
+
 #[tokio::test]
 async fn a_stop_answers_what_waits_for_a_program() {
     let slow = "#!/bin/sh\nuntil [ -e go ]; do sleep 0.02; done\necho n01\n";

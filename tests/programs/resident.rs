@@ -124,9 +124,11 @@ async fn whatever_it_does_wrong_costs_the_request_that_it_was_at() {
         ("os.kill(os.getpid(), signal.SIGSEGV)", "script-error", "signal 11 (SEGV)", ""),
         ("return 'hello'", "script-error", "no answer: `hello`", ""),
         ("return {'request': 1e9}", "script-error", "no answer", ""),
-        ("return {'request': 999999}", "script-error", "of which it was not asked", ""),
+        ("return {'request': 999999}", "script-error", "not the answer to the oldest question", ""),
+        ("return {'request': m['request'] + 1}", "script-error", "not the answer to the oldest question", ""),
         ("return '[' * 100", "script-error", "nested deeper", ""),
-        ("return 'x' * 100000", "script-error", "a line of more than 64 KiB", ""),
+        ("return 'x' * 100000", "script-limit (output)", "a line of more than 64 KiB", ""),
+        ("[os.fork() or time.sleep(1000) for _ in range(70)]", "script-limit (crash)", "more than 64 processes", ""),
         ("time.sleep(1000)", "script-limit (time)", "no answer within 500 ms", ", wall_ms = 500"),
     ] {
         let answer = format!(
@@ -146,13 +148,12 @@ async fn whatever_it_does_wrong_costs_the_request_that_it_was_at() {
     }
 }
 
-/// Answers come in any order; one that comes twice is out of turn.
 #[tokio::test]
 async fn an_answer_that_comes_twice_is_out_of_turn() {
     let answer = "def answer(m):\n    said = json.dumps({'request': m['request'], 'answer': fewest()})\n    return said + '\\n' + said if m['input']['user']['login'] == 'bad' else said";
     let site = Site::resident("", "", answer).await;
     assert_eq!(outcome(&site.ask_as("bad").await), "n00", "the first one counts");
-    site.serve.logged("which it had answered").await;
+    site.serve.logged("not the answer to the oldest question").await;
     eventually("another life", async || (site.count("lives") == 2).then_some(())).await;
     assert_eq!(outcome(&site.ask_as("good").await), "n00");
 }
@@ -168,6 +169,27 @@ async fn one_that_never_starts_fails_its_requests_at_once_and_is_tried_again() {
     assert!(message(&answer).contains("no licence file"), "{}", message(&answer));
     std::fs::write(site.serve.folder().join("ready"), "").unwrap();
     eventually("the next try", async || (outcome(&site.ask("p.py").await) == "n00").then_some(())).await;
+}
+
+/// Whatever it does instead of reading, those who wait for it are answered.
+#[tokio::test]
+async fn one_that_does_not_read_is_ended_and_named() {
+    for (text, expected, words) in [
+        ("#!/bin/sh\nexec 0<&-\nexec sleep 1000\n", "script-error", "reads no more"),
+        ("#!/bin/sh\nexec sleep 1000\n", "script-limit (time)", "no answer within 500 ms"),
+    ] {
+        // More than a pipe holds, so that it is seen not to read before it is asked.
+        let padding = "x".repeat(30_000);
+        let nodes: Vec<_> = (0..60).map(|n| json!({"id": format!("p{n:02}"), "metadata": {"x": padding}})).collect();
+        let site = Site::new("", ", mode = \"resident\", wall_ms = 500", &[("deaf.sh", text)]).await;
+        report(&site.client, &nodes).await;
+        let answers = join_all((0..3).map(|_| site.ask("deaf.sh"))).await;
+        assert!(
+            answers.iter().any(|answer| outcome(answer) == expected && message(answer).contains(words)),
+            "{answers:?}"
+        );
+        assert!(answers.iter().all(|answer| answer["error"].is_object()), "{answers:?}");
+    }
 }
 
 #[tokio::test]
