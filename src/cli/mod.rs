@@ -13,6 +13,7 @@ pub mod agent;
 pub mod bus;
 pub mod demo;
 pub mod exit;
+pub mod fastx;
 pub mod files;
 pub mod host;
 pub mod limits;

@@ -1,5 +1,6 @@
 //! `whither place`: one placement, from a node list or from a running service.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,7 +9,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::chain::{ChainSet, ChainSpec, Purpose};
-use crate::config::{self, Loading, Needs};
+use crate::config::{self, Config, Loading, Needs};
 use crate::model::head::DEFAULT_ACTION;
 use crate::model::json::JsonLimits;
 use crate::model::{Arrangement, Outcome, Request, json as untrusted};
@@ -20,7 +21,7 @@ use crate::worker::{Audience, Birth, Question, WorkerLimits};
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
 use super::files::Disk;
-use super::{nodes_file, one_shot, problem, programs, remote, say, table};
+use super::{fastx, nodes_file, one_shot, problem, programs, remote, say, table};
 
 /// Where a `place` without `--script` and `--config` looks for its chain.
 const DEFAULT_CONFIGS: [&str; 2] = ["whither.toml", "/etc/whither/whither.toml"];
@@ -145,7 +146,7 @@ fn chains(args: &PlaceArgs) -> Result<Chains, Exit> {
         let config = config::load(&path, loading).map_err(|errors| problem::exit(&errors))?;
         Chains {
             limits: super::limits::of(&config),
-            environment: programs::environment(&config.service.environment),
+            environment: environment(&config)?,
             programs: programs::limits(&config),
             set: config.chains,
         }
@@ -159,7 +160,7 @@ fn chains(args: &PlaceArgs) -> Result<Chains, Exit> {
         Chains {
             set: ChainSet { zone: host_zone, ..ChainSet::new(vec![ChainSpec::new(&action, steps)]) },
             limits: WorkerLimits::default(),
-            environment: programs::environment(&[]),
+            environment: programs::environment(&[], &BTreeMap::new()),
             programs: ProgramLimits::default(),
         }
     };
@@ -170,6 +171,13 @@ fn chains(args: &PlaceArgs) -> Result<Chains, Exit> {
         chains.set.zone.clone_from(zone);
     }
     Ok(chains)
+}
+
+/// What programs are given, also of FastX's environment where the config names it.
+fn environment(config: &Config) -> Result<Vec<(String, String)>, Exit> {
+    let listed = &config.service.environment;
+    let beside = fastx::load::named(listed, &fastx::Host::real()).map_err(|problem| problem::exit_one(&problem))?;
+    Ok(programs::environment(listed, &beside))
 }
 
 /// The action that the request names, where it names one.

@@ -1,5 +1,7 @@
 //! From the config and this machine to what the programs of executable steps are run with.
 
+use std::collections::BTreeMap;
+
 use crate::config::Config;
 use crate::runner::ProgramLimits;
 
@@ -22,17 +24,14 @@ pub fn limits(config: &Config) -> ProgramLimits {
     }
 }
 
-/// The environment of programs: a search path and a home, and those of this process that are `listed`. What is no UTF-8
-/// is left out.
+/// The environment of programs: a search path and a home, those of this process that are `listed`, and what FastX's
+/// environment has `beside` them. What is no UTF-8 is left out.
 #[must_use]
-pub fn environment(listed: &[String]) -> Vec<(String, String)> {
+pub fn environment(listed: &[String], beside: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let mut environment =
+        BTreeMap::from([("PATH", USUAL_PATH), ("HOME", "/")].map(|(n, v)| (n.to_owned(), v.to_owned())));
+    environment.extend(beside.iter().map(|(name, value)| (name.clone(), value.clone())));
     let kept = KEPT.into_iter().chain(listed.iter().map(String::as_str));
-    let kept = kept.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
-    let mut environment: Vec<(String, String)> = kept.collect();
-    for (name, usual) in [("PATH", USUAL_PATH), ("HOME", "/")] {
-        if !environment.iter().any(|(known, _)| known == name) {
-            environment.push((name.to_owned(), usual.to_owned()));
-        }
-    }
-    environment
+    environment.extend(kept.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))));
+    environment.into_iter().collect()
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::chain::ChainSet;
-use crate::config::{self, Config, Loading, Needs};
+use crate::config::{Config, Needs};
 use crate::front::metrics::Metrics;
 use crate::front::{Event, Front, Inbox, QuarantineSettings, Setup, health, http};
 use crate::model::Arrangement;
@@ -26,8 +26,9 @@ use crate::worker::{Audience, Birth, BirthError, Worker};
 
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
+use super::fastx::load::{DEFAULT_CONFIG, Loaded};
 use super::files::Disk;
-use super::{host, limits, one_shot, problem, programs, zone};
+use super::{fastx, host, limits, one_shot, programs, zone};
 
 /// Requests that may wait for the front's task; a batch of NATS is far smaller.
 const REQUESTS_WAITING: usize = 16_384;
@@ -43,9 +44,9 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 received, then ends"
 )]
 pub struct ServeArgs {
-    /// The config
-    #[arg(long, value_name = "FILE", default_value = "whither.toml")]
-    config: PathBuf,
+    /// The config [default: whither.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The address of the HTTP port for /healthz, /readyz and /metrics; over the config's
     #[arg(long, value_name = "ADDRESS")]
     http: Option<std::net::SocketAddr>,
@@ -70,17 +71,16 @@ pub enum LogFormat {
 /// # Errors
 /// A config or a script that cannot be used, before any port opens; or a port that cannot be opened.
 pub fn run(args: &ServeArgs) -> Result<(), Exit> {
-    let config = load(args)?;
+    let loaded = load(args)?;
     start_log(args.log_format);
+    loaded.tell();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build();
-    runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(serve(args, config))
+    runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(serve(args, loaded))
 }
 
-fn load(args: &ServeArgs) -> Result<Config, Exit> {
-    let host_zone = zone::of_host(&Disk);
+fn load(args: &ServeArgs) -> Result<Loaded, Exit> {
     let needs = if args.bus.is_given() { Needs::Chains } else { Needs::Both };
-    let loading = Loading { files: &Disk, host_zone: &host_zone, needs };
-    config::load(&args.config, loading).map_err(|errors| problem::exit(&errors))
+    fastx::load::load(args.config.as_deref(), needs, &fastx::Host::real(), &zone::of_host(&Disk))
 }
 
 pub(super) fn start_log(format: LogFormat) {
@@ -98,10 +98,11 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get() / 2).clamp(1, 4)
 }
 
-async fn serve(args: &ServeArgs, config: Config) -> Result<(), Exit> {
+async fn serve(args: &ServeArgs, loaded: Loaded) -> Result<(), Exit> {
     let other = |error: &dyn std::fmt::Display| Exit::new(exit::OTHER, error);
-    let (connection, namespace) = args.bus.resolve(Some(&config.nats), "whither serve")?;
-    let setup = setup(&config);
+    let (connection, namespace) = args.bus.resolve(Some(&loaded.config.nats), "whither serve")?;
+    let setup = setup(&loaded);
+    let config = loaded.config;
     rehearse(&setup.birth).await?;
     let signals = Signals::listen().map_err(|error| other(&error))?;
     let listener = match args.http.or(config.http) {
@@ -117,7 +118,8 @@ async fn serve(args: &ServeArgs, config: Config) -> Result<(), Exit> {
 }
 
 /// What the config makes of a front.
-fn setup(config: &Config) -> Setup {
+fn setup(loaded: &Loaded) -> Setup {
+    let config = &loaded.config;
     let (set, limits) = (config.chains.clone(), limits::of(config));
     let birth = Birth { set, arrangement: Arrangement::ById, limits, audience: Audience::Front };
     Setup {
@@ -136,7 +138,7 @@ fn setup(config: &Config) -> Setup {
         cooldown_ms: u64::from(config.service.cooldown_s) * 1000,
         retries: config.service.retries,
         programs: programs::limits(config),
-        environment: programs::environment(&config.service.environment),
+        environment: programs::environment(&config.service.environment, loaded.variables()),
     }
 }
 
@@ -259,17 +261,19 @@ fn identity(replica: &str, digest: &str) -> Identity {
 
 /// Reads the config again and hands it to the front, which takes it over once a worker for it is ready.
 async fn reload(args: &ServeArgs, present: &Connection, events: &mpsc::Sender<Event>, service: Option<&Service>) {
-    let config = match load(args) {
-        Ok(config) => config,
+    let loaded = match load(args) {
+        Ok(loaded) => loaded,
         Err(_shown) => {
-            return tracing::error!(config = %shown(&args.config), "reload: the config is broken, the old one stays");
+            let config = args.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
+            return tracing::error!(config = %shown(config), "reload: the config is broken, the old one stays");
         }
     };
-    let setup = setup(&config);
+    loaded.tell();
+    let setup = setup(&loaded);
     if let Err(error) = rehearse(&setup.birth).await {
         return tracing::error!(%error, "reload: the scripts cannot be used, the old ones stay");
     }
-    if let Ok((connection, _)) = args.bus.resolve(Some(&config.nats), "whither serve")
+    if let Ok((connection, _)) = args.bus.resolve(Some(&loaded.config.nats), "whither serve")
         && format!("{connection:?}") != format!("{present:?}")
     {
         tracing::warn!("reload: changes under [nats] count at the next start, as do those of [http] and liveness_s");

@@ -74,11 +74,28 @@ pub enum Needs {
     Both,
 }
 
+/// What is wrong with a config that has no chain.
+pub const NO_CHAIN: &str = "there is no chain, expected one for each action";
+/// What to do about it.
+pub const LEAST_CHAIN: &str = "the least is `[chain.\"session/start\"]` with its `steps`";
+
+/// The chains of a config that has none, from wherever else they may stand; read under the limits that the config sets.
+/// A problem of it is one of the config's.
+pub type Elsewhere<'a> = &'a dyn Fn(&ScriptLimits) -> Result<Vec<ChainSpec>, Problem>;
+
 /// Reads the config in the file called `path`.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load(path: &Path, loading: Loading<'_>) -> Result<Config, ConfigErrors> {
+    load_or(path, loading, &|_limits| Err(Problem::new(NO_CHAIN).help(LEAST_CHAIN)))
+}
+
+/// The same, with chains from `elsewhere` where it has none.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_or(path: &Path, loading: Loading<'_>, elsewhere: Elsewhere<'_>) -> Result<Config, ConfigErrors> {
     let file = path.to_string_lossy();
     let unread = |problem| ConfigErrors::whole(&file, problem);
     let contents = loading.files.read(path, raw::MAX_CONFIG_BYTES).map_err(|fault| {
@@ -90,28 +107,46 @@ pub fn load(path: &Path, loading: Loading<'_>) -> Result<Config, ConfigErrors> {
         .map_err(|why| unread(Problem::new(format!("config {}: {why}", quoted(&file)))))?;
     let mut notes = Notes::default();
     let base = path.parent().unwrap_or(Path::new(""));
-    let (config, secret) = read(text, base, loading, &mut notes);
+    let (config, secret) = read(text, base, loading, elsewhere, &mut notes);
     if let Some((key, span)) = secret.filter(|_| contents.others_may_read()) {
         notes.at(&span, exposed(&key, &file, contents.mode));
     }
     notes.into_errors(&file, text, secret::masked).map_or(Ok(config), Err)
 }
 
+/// A config of defaults alone, with chains from `elsewhere`; `path` is the file that could have been.
+///
+/// # Errors
+/// A need that no default meets, and what `elsewhere` says.
+pub fn without_file(path: &Path, loading: Loading<'_>, elsewhere: Elsewhere<'_>) -> Result<Config, ConfigErrors> {
+    let mut notes = Notes::default();
+    let (config, _no_secret) = read("", Path::new(""), loading, elsewhere, &mut notes);
+    notes.into_errors(&path.to_string_lossy(), "", secret::masked).map_or(Ok(config), Err)
+}
+
 type Stands = (String, Range<usize>);
 
 /// The config in `text`, as far as it is one, and where its first secret stands.
-fn read(text: &str, base: &Path, loading: Loading<'_>, notes: &mut Notes) -> (Config, Option<Stands>) {
+fn read(
+    text: &str,
+    base: &Path,
+    loading: Loading<'_>,
+    elsewhere: Elsewhere<'_>,
+    notes: &mut Notes,
+) -> (Config, Option<Stands>) {
     let readable = raw::check(text, notes);
     let tree = raw::tree(&readable);
     let root = Section::root(&tree, &SECTIONS, notes);
     let (nats, secret) = read_nats(&root, base, loading, notes);
     let service = Service::read(&root, loading.host_zone, notes);
     let limits = Limits::read(&root, notes);
-    let chains = match loading.needs {
-        Needs::Nats => Vec::new(),
-        Needs::Chains | Needs::Both => read_chains(&root, base, loading.files, &limits.script(), notes),
+    let script_limits = limits.script();
+    let chains = match (loading.needs, root.get("chain")) {
+        (Needs::Nats, _) => Vec::new(),
+        (_, Some(entry)) => chains::Reader { base, files: loading.files, limits: &script_limits }.read(&entry, notes),
+        (_, None) => elsewhere(&script_limits).map_err(|problem| notes.missing(None, problem)).unwrap_or_default(),
     };
-    let chains = ChainSet { chains, limits: limits.script(), zone: service.timezone.clone() };
+    let chains = ChainSet { chains, limits: script_limits, zone: service.timezone.clone() };
     (Config { nats, http: settings::read_http(&root, notes), service, limits, chains }, secret)
 }
 
@@ -126,23 +161,6 @@ fn read_nats(root: &Section<'_>, base: &Path, loading: Loading<'_>, notes: &mut 
     match section {
         Some(section) => nats::Reader { section: &section, base, files: loading.files }.read(notes),
         None => (Nats::default(), None),
-    }
-}
-
-fn read_chains(
-    root: &Section<'_>,
-    base: &Path,
-    files: &dyn Files,
-    limits: &ScriptLimits,
-    notes: &mut Notes,
-) -> Vec<ChainSpec> {
-    match root.get("chain") {
-        Some(entry) => chains::Reader { base, files, limits }.read(&entry, notes),
-        None => {
-            let problem = Problem::new("there is no chain, expected one for each action");
-            notes.missing(None, problem.help("the least is `[chain.\"session/start\"]` with its `steps`"));
-            Vec::new()
-        }
     }
 }
 

@@ -183,7 +183,7 @@ fn locate(file: &Arc<str>, text: &str, span: Range<usize>) -> Place {
 }
 
 /// `text` in backticks as a message repeats it: cut where it is long, and without characters that move a terminal's cursor.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut shown = String::from("`");
     for (place, character) in text.chars().enumerate() {
         match character {
@@ -208,7 +208,7 @@ pub(crate) fn shell_word(text: &str) -> String {
 }
 
 /// Which of `known` was probably meant by `word`.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |word: &str| word.to_lowercase().replace('-', "_");
     // Longer than any word there is: not worth a quadratic comparison.
     let word = Some(plain(word)).filter(|word| word.len() <= 64)?;

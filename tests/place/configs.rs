@@ -194,6 +194,19 @@ fn the_chain_never_comes_from_the_load_balancer_variables() {
     }
 }
 
+/// Nor where FastX runs the link for its load balancer, with itself in the environment and FastX's document to read.
+#[test]
+fn a_link_that_is_the_load_balancer_script_decides_by_its_config() {
+    let shell = link();
+    let own = shell.folder().join("whither-place").to_string_lossy().into_owned();
+    let shell = shell.with("LOAD_BALANCER", "custom").with("LOAD_BALANCER_SCRIPT", &own);
+    let asked =
+        format!(r#"{{"nodes": {NODES}, "params": {{"me": {{"login": "zoe"}}, "start": {{}}, "jwt": "x.y.z"}}}}"#);
+    chose(&call(&shell, &[], &asked), "b");
+    shell.write("whither.toml", "[chain.\"session/start\"]\nsteps = [\"builtin:most-memory\"]\n");
+    chose(&call(&shell, &[], &asked), "a");
+}
+
 #[test]
 fn a_config_is_named_where_the_problem_has_no_line() {
     let shell = site();

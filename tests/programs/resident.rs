@@ -128,7 +128,12 @@ async fn whatever_it_does_wrong_costs_the_request_that_it_was_at() {
         ("return {'request': m['request'] + 1}", "script-error", "not the answer to the oldest question", ""),
         ("return '[' * 100", "script-error", "nested deeper", ""),
         ("return 'x' * 100000", "script-limit (output)", "a line of more than 64 KiB", ""),
-        ("[os.fork() or time.sleep(1000) for _ in range(70)]", "script-limit (crash)", "more than 64 processes", ""),
+        (
+            "[os.fork() or time.sleep(1000) for _ in range(70)]; time.sleep(1000)",
+            "script-limit (crash)",
+            "more than 64 processes",
+            "",
+        ),
         ("time.sleep(1000)", "script-limit (time)", "no answer within 500 ms", ", wall_ms = 500"),
     ] {
         let answer = format!(
@@ -182,7 +187,15 @@ async fn one_that_does_not_read_is_ended_and_named() {
         let padding = "x".repeat(30_000);
         let nodes: Vec<_> = (0..60).map(|n| json!({"id": format!("p{n:02}"), "metadata": {"x": padding}})).collect();
         let site = Site::new("", ", mode = \"resident\", wall_ms = 500", &[("deaf.sh", text)]).await;
-        report(&site.client, &nodes).await;
+        let bucket = crate::support::serve::bucket(&site.client).await;
+        for node in &nodes {
+            bucket.put(node["id"].as_str().unwrap(), node.to_string().into()).await.unwrap();
+        }
+        eventually("the nodes", async || {
+            let page = crate::support::serve::ask(&site.client, "whither.nodes", &json!({"limit": 1})).await.body;
+            (page["total"] == 64).then_some(())
+        })
+        .await;
         let answers = join_all((0..3).map(|_| site.ask("deaf.sh"))).await;
         assert!(
             answers.iter().any(|answer| outcome(answer) == expected && message(answer).contains(words)),

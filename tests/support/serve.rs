@@ -39,11 +39,24 @@ impl Serve {
             put(&folder.path().join(name), text);
         }
         write_config(folder.path(), &nats.url(), http, chains);
+        let config = folder.path().join("whither.toml");
+        Self::run(folder, http, &["--config", &config.to_string_lossy()], &[])
+    }
+
+    /// A service on `nats` without a config, in `folder` with `variables` in its environment.
+    pub(crate) fn without_config(nats: &Nats, folder: TempDir, variables: &[(&str, &str)]) -> Self {
+        let http = free_port();
+        Self::run(folder, http, &["--nats", &nats.url(), "--http", &format!("127.0.0.1:{http}")], variables)
+    }
+
+    fn run(folder: TempDir, http: u16, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let process = Command::new(env!("CARGO_BIN_EXE_whither"))
-            .args(["serve", "--config"])
-            .arg(folder.path().join("whither.toml"))
+            .arg("serve")
+            .args(arguments)
             .env_remove("WHITHER_NATS")
+            .envs(variables.iter().copied())
+            .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

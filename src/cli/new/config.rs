@@ -5,15 +5,22 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use clap::Args;
 
 use super::save::{Existing, save, say};
+use crate::cli::fastx::{FastX, Host, LOAD_BALANCER, LOAD_BALANCER_SCRIPT, Runs};
 use crate::cli::files::Disk;
 use crate::config::figure::FIGURES;
 use crate::config::problem::shell_word;
 use crate::config::steps::BUILTIN_PREFIX;
 use crate::config::{Limits, load_step};
+
+/// The template's lines that FastX's load balancer switches on.
+const SERVICES_OFF: &str = "# require_services = [\"launcher\"] ";
+const SERVICES_ON: &str = "require_services = [\"launcher\"]   ";
+const ENVIRONMENT_OFF: &str =
+    "# environment = [\"LM_LICENSE_FILE\"] # what executables keep of the environment, beside PATH, HOME and TZ";
 
 /// What `whither new config` is asked for.
 #[derive(Debug, Args)]
@@ -24,28 +31,61 @@ pub(super) struct ConfigArgs {
     /// A script or builtin:NAME that the chain for sessions begins with; may be repeated
     #[arg(long, value_name = "STEP")]
     script: Vec<String>,
+    /// Begin with the load balancer that FastX's environment names, and with what else its fastx.env sets
+    #[arg(long, conflicts_with = "script")]
+    from_fastx: bool,
     #[command(flatten)]
     existing: Existing,
 }
 
 pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<()> {
-    let folder = args.out.parent().unwrap_or(Path::new(""));
-    let mut steps = Vec::new();
-    for written in &args.script {
-        load_step(written, Path::new(""), &Disk, &Limits::default().script())?;
-        steps.push(from_folder(written, folder)?);
-    }
-    let text = text(&steps);
-    save(&args.out, args.existing, |out| out.write_all(text.as_bytes()))?;
     let file = shell_word(&args.out.to_string_lossy());
+    let (text, done) = match args.from_fastx {
+        true => {
+            let (text, origin) = from_fastx(&Host::real())?;
+            (text, format!("wrote {file}, whose chain is {origin}"))
+        }
+        false => (text(&scripts(args)?), format!("wrote {file}")),
+    };
+    save(&args.out, args.existing, |out| out.write_all(text.as_bytes()))?;
     let mut next = Vec::new();
     if !Path::new("nodes.json").exists() {
         next.push("whither new nodes --out nodes.json".to_owned());
     }
     next.push(format!("whither place --nodes nodes.json --config {file} --explain"));
     next.push(format!("whither serve --config {file}"));
-    say(&format!("wrote {file}"), &next);
+    say(&done, &next);
     Ok(())
+}
+
+/// The steps that were asked for, as the config names them.
+fn scripts(args: &ConfigArgs) -> anyhow::Result<Vec<String>> {
+    let folder = args.out.parent().unwrap_or(Path::new(""));
+    let mut steps = Vec::new();
+    for written in &args.script {
+        load_step(written, Path::new(""), &Disk, &Limits::default().script())?;
+        steps.push(from_folder(written, folder)?);
+    }
+    Ok(steps)
+}
+
+/// A config for FastX's load balancer, and where that stands. FastX has no second step, so there is none here.
+fn from_fastx(host: &Host<'_>) -> anyhow::Result<(String, String)> {
+    let fastx = FastX::read(host)?;
+    let Some(balancer) = fastx.balancer(host)? else {
+        bail!("FastX's environment names no load balancer ({})", fastx.advice());
+    };
+    balancer.chain(host.files, &Limits::default().script())?;
+    let mut text = with_steps(&[balancer.step()]).replacen(SERVICES_OFF, SERVICES_ON, 1);
+    // The load balancer itself has no use for its own name, and a built-in for none.
+    let is_its_own = |name: &String| ![LOAD_BALANCER, LOAD_BALANCER_SCRIPT].contains(&name.as_str());
+    let names: Vec<_> = fastx.variables().keys().filter(|name| is_its_own(name)).map(String::as_str).collect();
+    if matches!(balancer.runs, Runs::Script(_)) && !names.is_empty() {
+        let names = toml::Value::from(names);
+        let line = format!("environment = {names} # what executables are given of fastx.env, beside PATH, HOME and TZ");
+        text = text.replacen(ENVIRONMENT_OFF, &line, 1);
+    }
+    Ok((text, balancer.origin))
 }
 
 /// The step `written`, which was found from here, as a config in `folder` names it.
@@ -60,8 +100,12 @@ fn from_folder(written: &str, folder: &Path) -> anyhow::Result<String> {
 
 /// A config whose chain for sessions begins with `steps`.
 fn text(steps: &[String]) -> String {
-    let last = format!("{BUILTIN_PREFIX}fewest-sessions");
-    let listed: Vec<_> = steps.iter().chain([&last]).map(|step| toml::Value::from(step.as_str()).to_string()).collect();
+    with_steps(&[steps, &[format!("{BUILTIN_PREFIX}fewest-sessions")]].concat())
+}
+
+/// A config whose chain for sessions is `steps`.
+fn with_steps(steps: &[String]) -> String {
+    let listed: Vec<_> = steps.iter().map(|step| toml::Value::from(step.as_str()).to_string()).collect();
     include_str!("config.toml")
         .replace("# FIGURES OF service\n", &figures("service"))
         .replace("# FIGURES OF limits\n", &figures("limits"))
@@ -135,6 +179,32 @@ mod tests {
         );
         assert_eq!(chain.require_services, ["launcher"]);
         assert!(full.service.timezone != plain.service.timezone && switched_on.matches("\n# ").count() < 20);
+    }
+
+    /// A machine whose FastX has `text` for its settings, and a script at `/s/choose`.
+    fn written(text: &str) -> anyhow::Result<Config> {
+        let files =
+            MemoryFiles::default().with("/etc/fastx/fastx.env", text).with_mode("/s/choose", "#!/bin/sh", 0o755);
+        let host = Host { environment: Default::default(), files: &files, resolve: &|_| None, own: None };
+        let (text, origin) = from_fastx(&host)?;
+        assert!(origin.ends_with("in `/etc/fastx/fastx.env`"), "{origin}");
+        let files = files.with_mode("w.toml", &text, 0o600);
+        Ok(load(Path::new("w.toml"), Loading { files: &files, host_zone: "UTC", needs: Needs::Both })?)
+    }
+
+    #[test]
+    fn fastxs_load_balancer_is_the_one_step() {
+        let config = written("LOAD_BALANCER=custom\nLOAD_BALANCER_SCRIPT=/s/choose\nLICENCES=a\nA.B=c\n").unwrap();
+        let chain = config.chains.get("session/start").unwrap();
+        let names: Vec<_> = chain.steps.iter().map(|step| &*step.name).collect();
+        assert_eq!((names, &chain.require_services), (vec!["/s/choose"], &vec!["launcher".to_owned()]));
+        assert_eq!(config.service.environment, ["A.B", "LICENCES"]);
+        let config = written("LOAD_BALANCER=Round Robin\nLICENCES=a\n").unwrap();
+        assert_eq!(&*config.chains.get("session/start").unwrap().steps[0].name, "builtin:round-robin");
+        assert!(config.service.environment.is_empty());
+        let error = written("LICENCES=a\n").unwrap_err().to_string();
+        assert!(error.contains("`LOAD_BALANCER`") && error.contains("`/etc/fastx/fastx.env`"), "{error}");
+        assert!(written("LOAD_BALANCER=custom\nLOAD_BALANCER_SCRIPT=/s/gone\n").is_err());
     }
 
     #[test]
