@@ -270,6 +270,12 @@ impl Resident {
         Some(fail(&oldest.waiting, error, oldest.at.elapsed()))
     }
 
+    /// It cannot be asked any more: where it never answered, nobody waits for the next life.
+    pub(super) fn give_up(&mut self, error: &ScriptError) -> Answers {
+        let waiting = if self.answered { 0 } else { self.queue.len() };
+        self.queue.drain(..waiting).map(|waiting| fail(&waiting, error.clone(), Duration::ZERO)).collect()
+    }
+
     /// It has ended, in which way `how` says. What it was at fails, what was behind that waits for its next life; where
     /// this one ended itself and had never answered, nobody waits.
     pub(super) fn ended(&mut self, how: &str, killer: Killer, now: Instant) -> Answers {
@@ -288,8 +294,7 @@ impl Resident {
         }
         if !self.answered && !by_us && killer == Killer::Itself {
             self.trouble = Some(how.to_owned());
-            let error = || thrown(how.to_owned());
-            failed.extend(self.queue.drain(..).map(|waiting| fail(&waiting, error(), Duration::ZERO)));
+            failed.extend(self.give_up(&thrown(how.to_owned())));
         }
         self.state = State::Resting(now + self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);

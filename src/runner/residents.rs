@@ -203,7 +203,11 @@ impl Residents {
                 words
             }
             Happening::Misbehaved(error) => condemn(resident, reaper, error),
-            Happening::Deaf => condemn(resident, reaper, thrown("the program reads no more".to_owned())),
+            Happening::Deaf => {
+                let error = thrown("the program reads no more".to_owned());
+                let unasked: Vec<_> = heard(resident.give_up(&error)).collect();
+                condemn(resident, reaper, error).into_iter().chain(unasked).collect()
+            }
             Happening::Logged(lines) => {
                 let name = Arc::clone(&resident.name);
                 let limits = resident.edition.limits.script;

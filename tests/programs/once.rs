@@ -165,7 +165,9 @@ async fn a_reload_and_the_death_of_the_old_worker_run_nothing_twice() {
         site.serve.configure(&site.nats, &chain("slow.sh", "other.sh", ""));
         site.serve.signal(rustix::process::Signal::HUP);
         site.serve.logged("the new configuration is in force").await;
-        old.iter().for_each(|worker| drop(rustix::process::kill_process(*worker, rustix::process::Signal::KILL).ok()));
+        old.iter().for_each(|worker| {
+            rustix::process::kill_process(*worker, rustix::process::Signal::KILL).unwrap_or_default()
+        });
         site.serve.logged("another one goes on").await;
         std::fs::write(site.serve.folder().join("go"), "").unwrap();
     };
