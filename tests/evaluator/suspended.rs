@@ -132,15 +132,14 @@ fn nodes_that_left_or_closed_meanwhile_are_no_candidates_any_more() {
 /// It was a good choice when the program was shown the nodes.
 #[test]
 fn a_program_whose_choice_was_taken_meanwhile_makes_another_one() {
-    let meanwhile: [(fn(&mut Stand), LostReason); 3] = [
-        (|stand| stand.apply(Change::Remove("n3".into())), LostReason::Left),
-        (|stand| stand.mark("n3", cordoned()), LostReason::Cordoned),
-        (|stand| stand.report(json!({"id": "n3", "maxSessions": 0})), LostReason::Full),
-    ];
-    for (happens, reason) in meanwhile {
+    for reason in [LostReason::Left, LostReason::Cordoned, LostReason::Full] {
         let mut stand = stand();
         let (question, held) = stand.suspend(json!({}));
-        happens(&mut stand);
+        match reason {
+            LostReason::Left => stand.apply(Change::Remove("n3".into())),
+            LostReason::Cordoned => stand.mark("n3", cordoned()),
+            _ => stand.report(json!({"id": "n3", "maxSessions": 0})),
+        }
         let again = suspended(stand.go_on(&question, held, id("n3")));
         assert_eq!((&again.taken, again.step), (&Some(("n3".into(), reason)), 1));
         let shown: Vec<_> = listed(&again).iter().map(|held| &*held.node).collect();
