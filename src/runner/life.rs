@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe::Sender;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::chain::Program;
 use crate::model::LimitKind;
@@ -107,6 +107,8 @@ pub(super) async fn live(
 async fn write(mut stdin: Sender, mut fed: mpsc::Receiver<Vec<u8>>, tell: &impl AsyncFn(Happening)) {
     while let Some(bytes) = fed.recv().await {
         if stdin.write_all(&bytes).await.is_err() {
+            // One that is ending reads no more either, and its end will be told in a moment.
+            sleep(GRACE).await;
             tell(Happening::Deaf).await;
             // Whoever sends waits for this life to end, and closes where it is to be ended first.
             while fed.recv().await.is_some() {}
