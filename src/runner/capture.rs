@@ -10,8 +10,9 @@ const DRAIN_BYTES: usize = 1 << 20;
 
 /// One end of a program's output.
 pub(super) struct Capture {
-    /// Absent when the program has closed it.
-    pipe: Option<Receiver>,
+    pipe: Receiver,
+    /// Whether everybody has closed it. It is kept all the same: closing it can wait until the answer is out.
+    ended: bool,
     bytes: Vec<u8>,
     heard: usize,
     most: usize,
@@ -38,7 +39,7 @@ pub(super) struct Over {
 impl Capture {
     /// Hears `pipe`, of which `most` bytes may come, and keeps the last `kept` of them.
     pub(super) fn new(pipe: Receiver, most: usize, kept: usize) -> Self {
-        Self { pipe: Some(pipe), bytes: Vec::new(), heard: 0, most, kept, unit: Unit::Whole }
+        Self { pipe, ended: false, bytes: Vec::new(), heard: 0, most, kept, unit: Unit::Whole }
     }
 
     /// Hears lines from `pipe`, of which none may have more than `most` bytes.
@@ -48,7 +49,7 @@ impl Capture {
 
     /// Whether nothing more can come.
     pub(super) fn has_ended(&self) -> bool {
-        self.pipe.is_none()
+        self.ended
     }
 
     /// Waits for something more.
@@ -56,13 +57,10 @@ impl Capture {
     /// # Errors
     /// Where more has come than may.
     pub(super) async fn more(&mut self) -> Result<(), Over> {
-        let Some(pipe) = &mut self.pipe else { return Ok(()) };
         let start = self.bytes.len();
         // A pipe that fails ends like one that is closed.
-        let read = pipe.read_buf(&mut self.bytes).await.unwrap_or_default();
-        if read == 0 {
-            self.pipe = None;
-        }
+        let read = self.pipe.read_buf(&mut self.bytes).await.unwrap_or_default();
+        self.ended = read == 0;
         self.note(start)
     }
 
@@ -73,8 +71,8 @@ impl Capture {
     pub(super) fn drain(&mut self) -> Result<(), Over> {
         let (mut chunk, mut left) = ([0; CHUNK_BYTES], DRAIN_BYTES);
         // Asked of the kernel and not of the runtime, which may not have heard of the last words yet.
-        while let Some(pipe) = &self.pipe
-            && let Ok(read @ 1..) = rustix::io::read(pipe, &mut chunk)
+        while !self.ended
+            && let Ok(read @ 1..) = rustix::io::read(&self.pipe, &mut chunk)
         {
             let start = self.bytes.len();
             self.bytes.extend_from_slice(chunk.get(..read).unwrap_or_default());

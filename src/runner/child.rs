@@ -17,9 +17,10 @@ use tokio::task::{LocalSet, spawn_local};
 use crate::worker::frame;
 
 use super::clerk::{Clerk, Event};
+use super::priority::Priority;
 use super::protocol::{Birth, Order, Word};
 use super::reaper::Reaper;
-use super::{family, inherited};
+use super::{family, kernel};
 
 /// The hidden command under which the binary is a runner.
 pub const COMMAND: &str = "__runner";
@@ -55,7 +56,7 @@ pub fn run() -> ExitCode {
 async fn serve() -> io::Result<()> {
     set_child_subreaper(Some(getpid()))?;
     // A kernel without that call lets programs inherit what the service inherited, which harms nobody.
-    drop(inherited::keep_to_ourselves());
+    drop(kernel::keep_descriptors());
     let socket = std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     socket.set_nonblocking(true)?;
     let (mut orders, words) = UnixStream::from_std(socket)?.into_split();
@@ -64,7 +65,7 @@ async fn serve() -> io::Result<()> {
         return Ok(());
     }
     let birth: Birth = postcard::from_bytes(&body).map_err(io::Error::other)?;
-    let reaper = Rc::new(Reaper::default());
+    let reaper = Rc::new(Reaper::new(Priority::go_first()));
     let (events, happened) = mpsc::channel(EVENTS_WAITING);
     let clerk = Clerk::new(birth.arrangement, Rc::clone(&reaper), events);
     let (frames, ordered) = mpsc::channel(FRAMES_WAITING);
@@ -132,8 +133,10 @@ impl Desk {
             self.say(words);
             // Before anything is asked the front knows of it, so that nobody asks again.
             self.flush().await?;
+            // Whoever waits for a program goes before what others left behind.
+            let is_calm = deeds.is_empty();
             self.clerk.act(deeds);
-            if reaper.due().is_some_and(|due| due <= Instant::now()) {
+            if is_calm && reaper.due().is_some_and(|due| due <= Instant::now()) {
                 reaper.sweep();
             }
         }

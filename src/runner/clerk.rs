@@ -2,6 +2,7 @@
 //!
 //! One task owns the state, as in the front; around it stand tasks that only carry.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -192,11 +193,14 @@ impl Clerk {
     fn outcome(&mut self, ticket: u64, outcome: Outcome) -> Option<Word> {
         let Running { question, reserves, ids } = self.running.remove(&ticket)?;
         let Outcome { said, log, cost_us } = outcome;
-        let ids: BTreeSet<_> = ids.iter().map(|id| &**id).collect();
-        let is_node = |id: &str| ids.contains(id) || self.mirror.get(id).is_some();
+        let set = LazyCell::new(|| ids.iter().map(|id| &**id).collect::<BTreeSet<_>>());
+        let is_node = |id: &str| self.mirror.get(id).is_some() || set.contains(id);
         let said = said.map(|printed| answer::read(&printed, is_node));
+        let names_one = matches!(said, Ok(Returned::Id(_)));
         let heard = Heard { cost_us, log, ..Heard::only(said) };
-        let heard = heard.seeing(|id| ids.contains(id));
+        // For one a walk is cheaper than a set.
+        let was_shown = |name: &str| if names_one { ids.iter().any(|id| **id == *name) } else { set.contains(name) };
+        let heard = heard.seeing(was_shown);
         if let Some(choice) = choice(&question, &heard).filter(|_| reserves) {
             self.change(choice);
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::chain::candidates::Held;
@@ -53,28 +54,25 @@ fn put(own: &mut Map<String, Value>, object: &str, name: &str, value: &Value) {
     }
 }
 
-/// The document of FastX 4 with all else that scripts see: `{"nodes": […], "params": {…}, …}`; and the ids of its nodes.
-/// `roll` is that of the chain.
+/// The document of FastX 4 with all else that scripts see: `{"nodes": […], "params": {…}, …}`, in pieces, because the
+/// texts of the nodes are there already; and the ids of its nodes. `roll` is that of the chain.
 pub(super) fn whole(
     mirror: &mut Mirror,
     roll: &Roll,
     shown: &Shown,
     input: &Map<String, Value>,
-) -> (Vec<u8>, Vec<Arc<str>>) {
-    let mut text = b"{\"nodes\":[".to_vec();
-    let mut ids = Vec::new();
-    let mut add = |id: &Arc<str>, node: &[u8]| {
-        if !ids.is_empty() {
-            text.push(b',');
-        }
-        text.extend_from_slice(node);
+) -> (Vec<Bytes>, Vec<Arc<str>>) {
+    let (mut pieces, mut ids) = (Vec::new(), Vec::new());
+    let mut add = |id: &Arc<str>, node: Bytes| {
+        pieces.push(Bytes::from_static(if ids.is_empty() { b"{\"nodes\":[" } else { b"," }));
+        pieces.push(node);
         ids.push(Arc::clone(id));
     };
     match shown {
         Shown::Eligible => {
             let slots: Vec<_> = mirror.cluster.nodes().map(|(slot, node)| (slot, Arc::clone(node.id()))).collect();
             for (slot, id) in slots.iter().filter(|(_, id)| roll.admits(id)) {
-                mirror.text(*slot).into_iter().for_each(|node| add(id, &node));
+                mirror.text(*slot).into_iter().for_each(|node| add(id, node));
             }
         }
         Shown::Listed(held) => {
@@ -82,24 +80,29 @@ pub(super) fn whole(
             for (held, overlay) in standing {
                 let slot = mirror.cluster.find(&held.node);
                 match (overlay, slot.and_then(|slot| mirror.cluster.node(slot))) {
-                    (Some(overlay), Some(found)) => add(&held.node, &node(found, Some(&overlay))),
-                    _ => slot.and_then(|slot| mirror.text(slot)).into_iter().for_each(|node| add(&held.node, &node)),
+                    (Some(overlay), Some(found)) => add(&held.node, node(found, Some(&overlay)).into()),
+                    _ => slot.and_then(|slot| mirror.text(slot)).into_iter().for_each(|node| add(&held.node, node)),
                 }
             }
         }
     }
-    text.push(b']');
-    let rest = serde_json::to_vec(input).unwrap_or_default();
-    // Behind the bracket of the list come the members of the other object.
-    if let Some(members) = rest.get(1..).filter(|members| members.len() > 1) {
-        text.push(b',');
-        text.extend_from_slice(members);
-    } else {
-        text.push(b'}');
+    pieces.push(rest(input, ids.is_empty()).into());
+    (pieces, ids)
+}
+
+/// What follows the nodes: the end of their list, and the members of `input`. A line, which a shell reads with less ado.
+fn rest(input: &Map<String, Value>, is_all: bool) -> Vec<u8> {
+    let mut text = if is_all { b"{\"nodes\":[]".to_vec() } else { b"]".to_vec() };
+    let members = serde_json::to_vec(input).unwrap_or_default();
+    match members.get(1..).filter(|members| members.len() > 1) {
+        Some(members) => {
+            text.push(b',');
+            text.extend_from_slice(members);
+        }
+        None => text.push(b'}'),
     }
-    // A line, which a shell reads with less ado.
     text.push(b'\n');
-    (text, ids)
+    text
 }
 
 /// The candidate with its overlay, where its node is still there and can take the request.

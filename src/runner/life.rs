@@ -1,11 +1,11 @@
 //! One life of a resident program: its process, fed and heard until it ends.
 
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use rustix::process::{Pid, Signal};
 use tokio::io::AsyncWriteExt;
-use tokio::net::unix::pipe::Sender;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -14,7 +14,9 @@ use crate::model::LimitKind;
 use crate::script::ScriptError;
 
 use super::capture::Capture;
-use super::once::{GRACE, STDERR_KEPT, crowd, end, thrown};
+use super::crowd::{PACE_RESIDENT, crowd};
+use super::feed;
+use super::once::{GRACE, STDERR_KEPT, end, thrown};
 use super::protocol::Edition;
 use super::reaper::{Exit, Reaper};
 use super::spawn::{self, Started};
@@ -62,8 +64,8 @@ pub(super) async fn live(
         Ok(started) => started,
         Err(message) => return tell(Happening::Ended(message, Killer::Itself)).await,
     };
-    let (feed, fed) = mpsc::channel(1);
-    tell(Happening::Runs(pid, feed)).await;
+    let (food, fed) = mpsc::channel(1);
+    tell(Happening::Runs(pid, food)).await;
     let limits = edition.limits;
     let mut heard = Hearing {
         stdout: Capture::lines(stdout, limits.stdout_bytes),
@@ -71,7 +73,7 @@ pub(super) async fn live(
         last: String::new(),
     };
     let crowded = async {
-        crowd(pid, &reaper, limits.processes).await;
+        crowd(pid, &reaper, limits.processes, PACE_RESIDENT).await;
         let message = format!("the program started more than {} processes", limits.processes);
         tell(Happening::Misbehaved(ScriptError::Limit(LimitKind::Crash, message))).await;
         std::future::pending::<()>().await;
@@ -104,9 +106,14 @@ pub(super) async fn live(
 }
 
 /// Writes what comes, until nobody sends any more.
-async fn write(mut stdin: Sender, mut fed: mpsc::Receiver<Vec<u8>>, tell: &impl AsyncFn(Happening)) {
+async fn write(stdin: OwnedFd, mut fed: mpsc::Receiver<Vec<u8>>, tell: &impl AsyncFn(Happening)) {
+    let mut stdin = feed::sender(stdin);
     while let Some(bytes) = fed.recv().await {
-        if stdin.write_all(&bytes).await.is_err() {
+        let written = match &mut stdin {
+            Ok(stdin) => stdin.write_all(&bytes).await.is_ok(),
+            Err(_refused) => false,
+        };
+        if !written {
             // One that is ending reads no more either, and its end will be told in a moment.
             sleep(GRACE).await;
             tell(Happening::Deaf).await;

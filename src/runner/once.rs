@@ -7,17 +7,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustix::process::{Pid, Signal};
-use tokio::io::AsyncWriteExt;
-use tokio::net::unix::pipe::Sender;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::chain::Program;
 use crate::model::{LimitKind, Thrown};
 use crate::script::{ScriptError, ScriptLimits};
 
 use super::capture::{Capture, Over};
+use super::crowd::{PACE_ONCE, crowd};
+use super::feed::feed;
 use super::protocol::Edition;
 use super::reaper::{Exit, Reaper};
 use super::spawn::{self, Started};
@@ -27,8 +28,6 @@ use super::telling;
 pub(super) const STDERR_KEPT: usize = 64 << 10;
 /// How long a program that was told to end may take for that.
 pub(super) const GRACE: Duration = Duration::from_millis(500);
-/// When the processes of a run are counted after its start: often at first, when a mistake multiplies.
-const COUNT_AFTER_MS: [u64; 4] = [20, 50, 100, 250];
 
 /// A program to run.
 pub(super) struct Job {
@@ -38,8 +37,8 @@ pub(super) struct Job {
     pub(super) edition: Arc<Edition>,
     /// The name of the run, which its processes carry.
     pub(super) run: String,
-    /// What it reads.
-    pub(super) document: Vec<u8>,
+    /// What it reads, in pieces.
+    pub(super) document: Vec<Bytes>,
 }
 
 /// What a run came to.
@@ -84,7 +83,7 @@ pub(super) async fn run(job: Job, reaper: Rc<Reaper>, tell: impl AsyncFnOnce(Out
     let feeding = feed(stdin, &job.document);
     let ended = tokio::select! {
         ended = timeout_at(until, heard.out(feeding, &mut exit)) => ended.unwrap_or(Err(Trouble::Late)),
-        () = crowd(pid, &reaper, limits.processes) => Err(Trouble::Crowd(limits.processes)),
+        () = crowd(pid, &reaper, limits.processes, PACE_ONCE) => Err(Trouble::Crowd(limits.processes)),
     };
     let said = match &ended {
         Ok(exit) => heard.said(*exit, &job.name, &limits.script),
@@ -108,22 +107,6 @@ pub(super) async fn end(pid: Pid, reaper: &Reaper, exit: &mut oneshot::Receiver<
     if timeout(GRACE, &mut *exit).await.is_err() {
         reaper.signal(pid, Signal::KILL);
         drop(exit.await);
-    }
-}
-
-/// Writes all of `document`; a program need not read it.
-async fn feed(mut stdin: Sender, document: &[u8]) {
-    drop(stdin.write_all(document).await);
-}
-
-/// Ends when the run has more than `most` processes.
-pub(super) async fn crowd(pid: Pid, reaper: &Reaper, most: u32) {
-    let most = most as usize;
-    for after_ms in COUNT_AFTER_MS.into_iter().chain(std::iter::repeat(250)) {
-        sleep(Duration::from_millis(after_ms)).await;
-        if reaper.processes(pid, most) > most {
-            return;
-        }
     }
 }
 

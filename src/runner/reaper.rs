@@ -13,9 +13,10 @@ use rustix::process::{
 use tokio::sync::oneshot;
 
 use super::family;
+use super::priority::Priority;
 
 /// How long what programs leave behind may stay: looking for it takes as long as some answers, and is done once for many.
-const BEFORE_SWEEP: Duration = Duration::from_millis(1);
+const BEFORE_SWEEP: Duration = Duration::from_millis(5);
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +58,8 @@ fn signal_name(number: i32) -> Option<&'static str> {
 }
 
 /// The programs that run.
-#[derive(Default)]
 pub(super) struct Reaper {
+    priority: Priority,
     leaders: RefCell<HashMap<Pid, Leader>>,
     /// When what was left behind is to be swept up, where there may be something.
     sweep_at: Cell<Option<Instant>>,
@@ -71,8 +72,14 @@ struct Leader {
 }
 
 impl Reaper {
+    /// A reaper of programs that are to have this priority.
+    pub(super) fn new(priority: Priority) -> Self {
+        Self { priority, leaders: RefCell::default(), sweep_at: Cell::default() }
+    }
+
     /// Watches over the program that was just started as `pid` under the name `run`; its end will be told.
     pub(super) fn watch(&self, pid: Pid, run: &str) -> oneshot::Receiver<Exit> {
+        self.priority.give(pid);
         let (exit, told) = oneshot::channel();
         self.leaders.borrow_mut().insert(pid, Leader { run: run.to_owned(), exit });
         told

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::process::Pid;
-use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::net::unix::pipe::Receiver;
 use tokio::sync::oneshot;
 
 use crate::chain::Program;
@@ -21,15 +21,10 @@ use super::reaper::{Exit, Reaper};
 /// How often and how long apart a program is tried that somebody is just writing.
 const TRIES: u32 = 100;
 const APART: Duration = Duration::from_millis(20);
-/// How much a program's input pipe holds, where the system allows it: most documents then need no second turn.
-const PIPE_BYTES: usize = 1 << 20;
-/// How much nicer than this process programs are, on the scale of `nice`.
-const NICER: i32 = 5;
-
 /// A program that was started.
 pub(super) struct Started {
     pub(super) pid: Pid,
-    pub(super) stdin: Sender,
+    pub(super) stdin: OwnedFd,
     pub(super) stdout: Receiver,
     pub(super) stderr: Receiver,
     pub(super) exit: oneshot::Receiver<Exit>,
@@ -74,25 +69,13 @@ fn start_now(program: &Program, edition: &Edition, run: &str, reaper: &Reaper) -
     };
     // Before anything can fail: what was started is watched over.
     let exit = reaper.watch(pid, run);
-    go_before(pid);
-    let stdin = OwnedFd::from(stdin);
-    // Where it is refused, the document takes more turns.
-    let _refused = rustix::pipe::fcntl_setpipe_size(&stdin, PIPE_BYTES);
     Ok(Started {
         pid,
-        stdin: Sender::from_owned_fd(stdin)?,
+        stdin: stdin.into(),
         stdout: Receiver::from_owned_fd(stdout.into())?,
         stderr: Receiver::from_owned_fd(stderr.into())?,
         exit,
     })
-}
-
-/// Lets this process go before the program `pid`. One that multiplies has thousands of processes before a runner that
-/// waits for its turn among equals can end them: seconds without this, milliseconds with it.
-fn go_before(pid: Pid) {
-    let own = rustix::process::getpriority_process(None).unwrap_or_default();
-    // One that has ended already needs none.
-    let _gone = rustix::process::setpriority_pgrp(Some(pid), own + NICER);
 }
 
 /// Why the program cannot be started, with what to do about it.
