@@ -3,7 +3,7 @@
 //! Front and workers hold one each and feed them the same changes, so that they agree without sending node lists. A
 //! reservation is a change like any other; that makes a tentative one and its undoing two events, not a special case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,9 @@ use super::report::Report;
 use super::reservation::Reservation;
 use super::session::Session;
 use super::shared;
+
+/// Changed slots that are remembered: whoever looked later than that ago looks at every node.
+const RECENT: usize = 1024;
 
 /// Where a node lies in a [`Cluster`]; stays the same as long as the node is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +69,10 @@ pub struct Cluster {
     reservations: BTreeMap<Arc<str>, (u64, Reservation)>,
     users: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
     generation: u64,
+    /// The slots that changed last, with the generation of the change, oldest first.
+    recent: VecDeque<(u64, SlotIndex)>,
+    /// The generation of the last change that is remembered no more.
+    forgotten: u64,
 }
 
 impl Cluster {
@@ -79,6 +86,20 @@ impl Cluster {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The slots whose nodes came, left or changed after `generation`, some perhaps more than once; nothing where that is
+    /// too long ago to know.
+    #[must_use]
+    pub fn changed_since(&self, generation: u64) -> Option<impl Iterator<Item = SlotIndex>> {
+        let later = self.recent.iter().rev().take_while(move |(change, _)| *change > generation);
+        (generation >= self.forgotten).then(|| later.map(|(_, slot)| *slot))
+    }
+
+    /// How many slots there are, free ones included: an index of a table beside the cluster is less than that.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.slots.len()
     }
 
     /// How many nodes there are.
@@ -222,6 +243,7 @@ impl Cluster {
 
     /// Puts a node that was changed back into its slot, under a revision that no state before had.
     fn seat(&mut self, slot: SlotIndex, mut node: Node) {
+        self.note(slot);
         node.set_revision(self.generation);
         count_users(&mut self.users, &node, Count::Up);
         if let Some(place) = self.slots.get_mut(slot.index()) {
@@ -236,15 +258,27 @@ impl Cluster {
         }
         self.order.retain(|other| *other != slot);
         self.free.push(slot);
+        self.note(slot);
     }
 
     fn update(&mut self, id: &str, edit: impl FnOnce(&mut Node)) {
         let revision = self.generation;
-        let node = self.by_id.get(id).and_then(|slot| self.slots.get_mut(slot.index())?.as_mut());
-        if let Some(node) = node {
+        let Some(slot) = self.find(id) else { return };
+        if let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::as_mut) {
             edit(node);
             node.set_revision(revision);
+            self.note(slot);
         }
+    }
+
+    /// Remembers that the node in `slot` changes now.
+    fn note(&mut self, slot: SlotIndex) {
+        if self.recent.len() == RECENT
+            && let Some((generation, _)) = self.recent.pop_front()
+        {
+            self.forgotten = generation;
+        }
+        self.recent.push_back((self.generation, slot));
     }
 
     fn mark(&mut self, id: Arc<str>, marks: Marks) {
@@ -375,6 +409,30 @@ mod tests {
         assert_eq!(ids(&cluster), ["b"]);
         cluster.apply(report(json!({"id": "a"})));
         assert_eq!(cluster.get("a").unwrap().pending().len(), 1, "a reservation outlives its node's absence");
+    }
+
+    #[test]
+    fn what_changed_is_remembered_for_a_while() {
+        let mut cluster = Cluster::default();
+        let changed = |cluster: &Cluster, since: u64| -> Option<Vec<usize>> {
+            Some(cluster.changed_since(since)?.map(SlotIndex::index).collect())
+        };
+        for id in ["a", "b"] {
+            cluster.apply(report(json!({"id": id})));
+        }
+        assert_eq!(changed(&cluster, 0), Some(vec![1, 0]));
+        let before = cluster.generation();
+        assert_eq!(changed(&cluster, before), Some(vec![]));
+        cluster.apply(Change::Reserve(reservation("r", "a", "ann")));
+        cluster.apply(Change::Reserve(reservation("r", "b", "ann")));
+        assert_eq!(changed(&cluster, before), Some(vec![1, 0, 0]), "moving it changes both");
+        cluster.apply(Change::Remove("b".into()));
+        assert_eq!(changed(&cluster, cluster.generation() - 1), Some(vec![1]));
+        for _ in 0..RECENT {
+            cluster.apply(Change::Stale("a".into()));
+        }
+        assert_eq!(changed(&cluster, before), None, "too long ago");
+        assert_eq!(changed(&cluster, cluster.generation() - 3).map(|slots| slots.len()), Some(3));
     }
 
     #[test]
