@@ -85,6 +85,11 @@ impl Dice {
         Self(Pcg64Mcg::from_seed(material))
     }
 
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
     /// The next number, at least 0 and below 1.
     pub fn unit(&mut self) -> f64 {
         // 53 bits are what a double holds exactly.

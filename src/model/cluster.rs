@@ -131,6 +131,13 @@ impl Cluster {
         self.slots.get(slot.index())?.as_ref()
     }
 
+    /// The slot of this index, where a node lies in it.
+    #[must_use]
+    pub fn slot(&self, index: usize) -> Option<SlotIndex> {
+        let slot = SlotIndex(u32::try_from(index).ok()?);
+        self.node(slot).map(|_| slot)
+    }
+
     /// The slot of the node `id`.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<SlotIndex> {

@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 use super::report::{Report, Sessions};
 use super::session::Session;
 
+/// What a node's text usually takes.
+const USUAL_TEXT_BYTES: usize = 1200;
+
 /// What the service itself holds against or for a node, beside the node's own report.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks {
@@ -163,6 +166,16 @@ impl Node {
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
         self.fields().map(|(name, field)| (name.to_owned(), field.to_value())).collect()
+    }
+
+    /// The same as text, with `overlay` on top.
+    #[must_use]
+    pub fn to_text(&self, overlay: Option<&Map<String, Value>>) -> Vec<u8> {
+        let mut text = Vec::with_capacity(USUAL_TEXT_BYTES);
+        let mut serializer = serde_json::Serializer::new(&mut text);
+        // Strings, numbers and JSON values can always be written.
+        drop(serializer.collect_map(self.fields_with(overlay)));
+        text
     }
 
     /// The same node after another report; its reservations and marks stay.

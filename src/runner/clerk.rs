@@ -257,9 +257,8 @@ impl Clerk {
         let run = self.next_run();
         let programs = self.programs.get(&errand.edition)?;
         let (chain, roll) = programs.chain(&errand.question.head.action)?;
-        let input = asked(&errand.question, chain.pass_jwt, &programs.zone, |asked| {
-            document::input(&asked, &self.mirror.cluster)
-        });
+        let input =
+            asked(&errand.question, chain.pass_jwt, &programs.zone, |asked| asked.to_json(&self.mirror.cluster));
         let (document, ids) = document::whole(&mut self.mirror, roll, &suspended.shown, &input);
         let running = Running { question: errand.question, reserves: chain.reserve, ids };
         Some((Job { name, program, edition: Arc::clone(&programs.edition), run, document }, running))

@@ -1,58 +1,14 @@
-//! The JSON that programs read: one node, what a request asks, and the document of a program that is started for it.
+//! The JSON document of a program that is started for a request.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::chain::candidates::Held;
 use crate::chain::{Roll, Shown};
-use crate::model::{Cluster, Node, Session};
-use crate::script::Asked;
 
 use super::mirror::Mirror;
-
-/// What a node's text and a request usually take.
-const USUAL_NODE_BYTES: usize = 1200;
-
-/// The object of `node` with `overlay` on top, as text.
-pub(super) fn node(node: &Node, overlay: Option<&Map<String, Value>>) -> Vec<u8> {
-    let mut text = Vec::with_capacity(USUAL_NODE_BYTES);
-    let mut serializer = serde_json::Serializer::new(&mut text);
-    // Strings, numbers and JSON values can always be written.
-    drop(serde::Serializer::collect_map(&mut serializer, node.fields_with(overlay)));
-    text
-}
-
-/// What scripts see of a request as `input`, without the nodes.
-pub(super) fn input(asked: &Asked<'_>, cluster: &Cluster) -> Map<String, Value> {
-    let login = &**asked.request.login();
-    let sessions: Vec<&Arc<Session>> = if login.is_empty() { Vec::new() } else { cluster.sessions_of(login).collect() };
-    let sessions: Value = sessions.iter().map(|session| Value::Object(session.fields().clone())).collect();
-    let mut input = asked.request.fields().clone();
-    // The lists of nodes are ours to give.
-    input.retain(|name, _| !matches!(name.as_str(), "nodes" | "servers"));
-    put(&mut input, "user", "sessions", &sessions);
-    if let Some(params) = input.get_mut("params").and_then(Value::as_object_mut) {
-        put(params, "me", "sessions", &sessions);
-        params.insert("jwt".to_owned(), asked.jwt().clone());
-    }
-    let moment = asked.moment;
-    input.insert("now".to_owned(), json!(moment.ms));
-    let time = json!({
-        "ms": moment.ms, "hour": moment.hour, "minute": moment.minute, "weekday": moment.weekday,
-        "offset_min": moment.offset_min,
-    });
-    input.insert("time".to_owned(), time);
-    input.insert("sequence".to_owned(), json!(asked.sequence));
-    input
-}
-
-fn put(own: &mut Map<String, Value>, object: &str, name: &str, value: &Value) {
-    if let Some(object) = own.get_mut(object).and_then(Value::as_object_mut) {
-        object.insert(name.to_owned(), value.clone());
-    }
-}
 
 /// The document of FastX 4 with all else that scripts see: `{"nodes": […], "params": {…}, …}`, in pieces, because the
 /// texts of the nodes are there already; and the ids of its nodes. `roll` is that of the chain.
@@ -80,7 +36,7 @@ pub(super) fn whole(
             for (held, overlay) in standing {
                 let slot = mirror.cluster.find(&held.node);
                 match (overlay, slot.and_then(|slot| mirror.cluster.node(slot))) {
-                    (Some(overlay), Some(found)) => add(&held.node, node(found, Some(&overlay)).into()),
+                    (Some(overlay), Some(found)) => add(&held.node, found.to_text(Some(&overlay)).into()),
                     _ => slot.and_then(|slot| mirror.text(slot)).into_iter().for_each(|node| add(&held.node, node)),
                 }
             }

@@ -10,7 +10,6 @@ use crate::chain::{ChainSpec, Roll};
 use crate::clock;
 use crate::model::{Arrangement, Change, Cluster, Node, SlotIndex};
 
-use super::document;
 use super::protocol::Edition;
 
 /// The cluster, with what was made of it.
@@ -37,7 +36,7 @@ impl Mirror {
         match place {
             Some((revision, text)) if *revision == node.revision() => Some(text.clone()),
             _ => {
-                let text = Bytes::from(document::node(node, None));
+                let text = Bytes::from(node.to_text(None));
                 *place = Some((node.revision(), text.clone()));
                 Some(text)
             }

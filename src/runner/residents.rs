@@ -282,8 +282,7 @@ fn tell_nodes(resident: &mut Resident, mirror: &mut Mirror, programs: &Programs,
 fn write_question(waiting: &Waiting, resident: &Resident, mirror: &Mirror, programs: &Programs, text: &mut Vec<u8>) {
     let Some((chain, roll)) = programs.chain(&resident.action) else { return };
     let question = &waiting.errand.question;
-    let input =
-        clerk::asked(question, chain.pass_jwt, &programs.zone, |asked| document::input(&asked, &mirror.cluster));
+    let input = clerk::asked(question, chain.pass_jwt, &programs.zone, |asked| asked.to_json(&mirror.cluster));
     let mut line = json!({"request": question.ticket, "input": input});
     let mut put = |name: &str, value: Value| drop(line.as_object_mut().map(|line| line.insert(name.to_owned(), value)));
     match &waiting.suspended.shown {

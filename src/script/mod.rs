@@ -4,6 +4,7 @@
 //! one run of a script's top level and dies with its request, so that nothing of one request reaches another. A new
 //! language is one file that implements the three and one line in `engine/mod.rs`.
 
+mod asked;
 mod error;
 mod limits;
 mod log;
@@ -14,13 +15,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use asked::Asked;
 pub use error::{LoadError, ScriptError};
 pub use limits::ScriptLimits;
 pub use log::LogBook;
 pub use policy::{Absent, Policy};
 
-use crate::clock::Moment;
-use crate::model::{Candidate, Cluster, Request};
+use crate::model::{Candidate, Cluster};
 
 /// An administrator's source, as text.
 #[derive(Clone, Debug)]
@@ -101,29 +102,6 @@ pub struct Scene<'a> {
     pub step: u64,
     /// Where what the script logs goes.
     pub log: &'a LogBook,
-}
-
-/// A request with all that comes from it.
-#[derive(Clone, Copy)]
-pub struct Asked<'a> {
-    /// The request itself.
-    pub request: &'a Request,
-    /// Whether the script may see its token.
-    pub passes_jwt: bool,
-    /// Request time.
-    pub moment: &'a Moment,
-    /// The request's random bits.
-    pub seed: u64,
-    /// How many requests of the action came before it in this replica.
-    pub sequence: u64,
-}
-
-impl Asked<'_> {
-    /// The token that the script may see: `null` unless the chain lets it through.
-    #[must_use]
-    pub fn jwt(&self) -> &Value {
-        if self.passes_jwt { self.request.jwt() } else { &Value::Null }
-    }
 }
 
 /// One call of a script's function.
