@@ -6,6 +6,9 @@ use crate::script::{Engine, ScriptLimits};
 
 pub mod builtin;
 pub mod javascript;
+mod merge;
+mod residents;
+mod words;
 
 /// What every engine is made with.
 #[derive(Clone, Debug)]
