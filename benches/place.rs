@@ -7,6 +7,7 @@
 mod nodes;
 
 use std::hint::black_box;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use boa_engine::{Context, JsValue, Source, js_string};
@@ -15,7 +16,7 @@ use nodes::nodes;
 use serde_json::{Value, json};
 use whither::chain::{Ask, Unwatched};
 use whither::chain::{ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec};
-use whither::clock::Stopped;
+use whither::clock::{Silent, Stopped};
 use whither::evaluator::{Evaluator, Question, Senses};
 use whither::model::{Arrangement, Change, Outcome, Report, Request};
 
@@ -35,7 +36,7 @@ const PER_NODE: &str = "function score(node) { return -node.nodeData.sessions.le
 fn evaluator(step: StepSource, nodes: &[Value]) -> Evaluator {
     // An action that reserves nothing: the cluster stays as it is from one decision to the next.
     let chain = ChainSpec::new("user/login", vec![StepSpec::new("bench.js", step)]);
-    let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched) };
+    let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
     let mut evaluator = Evaluator::new(&ChainSet::new(vec![chain]), Arrangement::ById, senses, &mut |_| ())
         .map_err(|_| "compiles")
         .unwrap();

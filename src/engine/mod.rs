@@ -1,7 +1,10 @@
 //! The script languages: the only files that name an engine crate. A new language is a file and a line here.
 
+use std::rc::Rc;
+
 use jiff::tz::TimeZone;
 
+use crate::clock::Alarm;
 use crate::script::{Engine, ScriptLimits};
 
 pub mod builtin;
@@ -17,6 +20,8 @@ pub struct Settings {
     pub limits: ScriptLimits,
     /// The site's time zone.
     pub zone: TimeZone,
+    /// Rings when a script has used up its time, for engines that can stop one.
+    pub alarm: Rc<dyn Alarm>,
 }
 
 /// A language that scripts can be written in.

@@ -1,10 +1,11 @@
 //! A cluster, a request and an engine to try scripts on.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use whither::clock::Moment;
+use whither::clock::{Moment, Silent};
 use whither::engine::{Settings, javascript};
 use whither::model::cluster::{Arrangement, Change};
 use whither::model::diagnosis::LogLine;
@@ -39,7 +40,7 @@ impl Stand {
             cluster.apply(Change::Report(Arc::new(Report::from_value(node).unwrap())));
         }
         Self {
-            engine: javascript::engine(&Settings { limits, zone: zone.clone() }),
+            engine: javascript::engine(&Settings { limits, zone: zone.clone(), alarm: Rc::new(Silent) }),
             cluster,
             request: Request::from_value(request, "here").unwrap(),
             moment: Moment::at(NOW_MS, &zone),
