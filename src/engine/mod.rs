@@ -11,6 +11,7 @@ pub mod builtin;
 pub mod javascript;
 mod merge;
 mod residents;
+pub mod rhai;
 mod words;
 
 /// What every engine is made with.
@@ -35,4 +36,7 @@ pub struct Language {
 }
 
 /// Every language, one line each.
-pub const LANGUAGES: &[Language] = &[Language { name: "JavaScript", extension: "js", engine: javascript::engine }];
+pub const LANGUAGES: &[Language] = &[
+    Language { name: "JavaScript", extension: "js", engine: javascript::engine },
+    Language { name: "Rhai", extension: "rhai", engine: rhai::engine },
+];
