@@ -5,11 +5,13 @@ use std::rc::Rc;
 
 use rhai::module_resolvers::DummyModuleResolver;
 use rhai::packages::{Package, StandardPackage};
-use rhai::{Dynamic, Engine, EvalAltResult, NativeCallContext};
+use rhai::{Dynamic, Engine, EvalAltResult, Map, NativeCallContext};
 
 use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::diagnosis::LogLevel;
 
+use super::convert::{Excess, ToJson};
+use super::fields::Fields;
 use super::stage::Stage;
 use super::{lists, nodes, objects, sorting};
 
@@ -75,7 +77,23 @@ pub(super) fn language(stage: &Rc<Stage>, depth: usize) -> Engine {
     lists::install(&mut engine);
     nodes::install(&mut engine, stage);
     sorting::install(&mut engine);
+    json(&mut engine, stage);
     engine
+}
+
+/// Rhai's own `to_json` knows nothing of nodes, and is there for maps alone.
+fn json(engine: &mut Engine, stage: &Rc<Stage>) {
+    let (fields, max_bytes) = (Fields(Rc::clone(stage)), Sizes::over(0).text);
+    let text = move |value: Dynamic| -> Result<String, Box<EvalAltResult>> {
+        match ToJson::new(&fields, max_bytes).value(&value) {
+            Ok(value) => Ok(value.unwrap_or_default().to_string()),
+            Err(Excess::Depth) => Err("this nests too deep for JSON".into()),
+            Err(Excess::Size) => Err("this is too large as JSON".into()),
+        }
+    };
+    let of_map = text.clone();
+    engine.register_fn("to_json", move |map: Map| of_map(map.into()));
+    engine.register_fn("to_json", text);
 }
 
 fn log(engine: &mut Engine, stage: &Rc<Stage>) {

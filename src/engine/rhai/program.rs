@@ -15,7 +15,7 @@ use super::run::Session;
 use super::stage::Stage;
 use super::thrown;
 use super::view::Shared;
-use super::{scan, shape};
+use super::{mentions, shape};
 
 /// The engine: one language and one set of nodes for all its scripts.
 #[derive(Clone)]
@@ -26,7 +26,6 @@ pub(super) struct Inner {
     pub(super) stage: Rc<Stage>,
     pub(super) residents: Residents<Shared>,
     source_bytes: usize,
-    source_depth: usize,
     /// The sizes that are set.
     sizes: Cell<Sizes>,
 }
@@ -34,10 +33,10 @@ pub(super) struct Inner {
 impl Rhai {
     pub(super) fn new(settings: &Settings) -> Self {
         let stage = Rc::new(Stage::new(settings.limits, Rc::clone(&settings.alarm)));
-        let (source_bytes, source_depth) = (settings.limits.source_bytes, settings.limits.source_depth);
-        let language = RefCell::new(language(&stage, source_depth));
+        let source_bytes = settings.limits.source_bytes;
+        let language = RefCell::new(language(&stage, settings.limits.source_depth));
         let (residents, sizes) = (Residents::default(), Cell::new(Sizes::over(0)));
-        Self(Rc::new(Inner { language, stage, residents, source_bytes, source_depth, sizes }))
+        Self(Rc::new(Inner { language, stage, residents, source_bytes, sizes }))
     }
 }
 
@@ -58,7 +57,6 @@ impl Engine for Rhai {
             let (bytes, max) = (source.text.len(), inner.source_bytes);
             return Err(LoadError::new(format!("the source has {bytes} bytes, at most {max} are accepted")));
         }
-        scan::check_depth(source, inner.source_depth)?;
         // A first line for a shell is a comment.
         let text = match source.text.strip_prefix("#!") {
             Some(rest) => format!("//{rest}"),
@@ -67,8 +65,8 @@ impl Engine for Rhai {
         let mut language = inner.language.borrow_mut();
         let ast = language.compile(&text).map_err(|error| thrown::refused(&error, source))?;
         let reading = shape::read(&ast)?;
-        language::know(&mut language, &inner.stage, &scan::properties(&text));
-        let wanted = scan::wanted(&text, &reading.request_names);
+        language::know(&mut language, &inner.stage, &mentions::properties(&text));
+        let wanted = mentions::wanted(&text, &reading.request_names);
         let (engine, source) = (self.clone(), source.clone());
         Ok(Box::new(Program { engine, source, ast, shape: reading.shape, entry: reading.entry, wanted }))
     }

@@ -19,11 +19,8 @@ use super::program::Program;
 use super::thrown;
 use super::view::{Shared, View};
 
-/// Operations that a call may make: far more than fit into its time by default, because it is time that counts. They end
-/// what no alarm watches over.
-const MAX_OPERATIONS: u64 = 10_000_000;
-/// The same for each node that it is given.
-const MAX_OPERATIONS_A_NODE: u64 = 2_000;
+/// Operations that a call may make: seconds of them, because it is time that counts. They end what no alarm watches over.
+const MAX_OPERATIONS: u64 = 100_000_000;
 
 /// A script for as long as one request lasts.
 pub(super) struct Session<'a> {
@@ -49,7 +46,7 @@ impl<'a> Session<'a> {
         let nodes: Array = views.iter().map(|view| Dynamic::from(NodeRef::new(Rc::clone(view)))).collect();
         let input = input(&asked, cluster, Some(nodes), &self.program.wanted);
         let dice = Dice::new(asked.seed, self.scene.step, "");
-        let returned = self.invoke(&self.program.entry, vec![input.into()], Some(dice), candidates.len())?;
+        let returned = self.invoke(&self.program.entry, vec![input.into()], Some(dice))?;
         let mut reader = Reader::new(&engine.stage);
         reader.returned(&returned, &Given::new(cluster, &views)).map(Answer::Returned)
     }
@@ -61,7 +58,7 @@ impl<'a> Session<'a> {
             Call::Key => {
                 let request = self.request()?;
                 let dice = self.dice_for(None);
-                let key = self.invoke("key", vec![request], dice, 0)?;
+                let key = self.invoke("key", vec![request], dice)?;
                 Reader::new(&stage).key(&key).map(Answer::Key)
             }
             Call::Filter(candidate, argument) => {
@@ -86,14 +83,13 @@ impl<'a> Session<'a> {
             Argument::Request => self.dice_for(Some(candidate)),
             Argument::Nothing | Argument::Key(_) => None,
         };
-        self.invoke(name, args, dice, 1)
+        self.invoke(name, args, dice)
     }
 
     /// Runs the top level and then the function `name`, and hands on what they logged.
-    fn invoke(&self, name: &str, args: Vec<Dynamic>, dice: Option<Dice>, nodes: usize) -> Result<Dynamic, ScriptError> {
+    fn invoke(&self, name: &str, args: Vec<Dynamic>, dice: Option<Dice>) -> Result<Dynamic, ScriptError> {
         let engine = self.program.engine();
-        let most = MAX_OPERATIONS.saturating_add(MAX_OPERATIONS_A_NODE.saturating_mul(nodes as u64));
-        engine.stage.set(dice, most);
+        engine.stage.set(dice, MAX_OPERATIONS);
         engine.fit(self.scene.cluster.len());
         let language = engine.language.borrow();
         let options = CallFnOptions::new().eval_ast(true).rewind_scope(true);
