@@ -2,13 +2,17 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use whither::clock::{Alarm, Overtime};
-use whither::model::LimitKind;
+use serde_json::json;
+use whither::chain::{Ask, ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec, Unwatched};
+use whither::clock::{Alarm, Overtime, Stopped};
+use whither::evaluator::{Evaluator, Question, Senses};
+use whither::model::{Arrangement, Change, LimitKind, Outcome, Report, Request};
 use whither::script::{Argument, Call, Returned, ScriptError};
 
-use super::stand::Stand;
+use super::stand::{Stand, three};
 
 /// Rings after so many looks at it.
 #[derive(Debug)]
@@ -235,4 +239,41 @@ fn a_call_that_is_stopped_leaves_nothing_behind() {
     let call = |id: &str| script.open(stand.pure_scene())?.call(Call::Filter(&stand.candidate(id), Argument::Nothing));
     assert!(matches!(call("b"), Err(ScriptError::Limit(LimitKind::Time, _))));
     assert!(call("a").is_ok());
+}
+
+/// What the alarm rings for decides what is lost: a call costs its node, a step that is out of time its request.
+#[test]
+fn a_call_costs_its_node_and_a_step_its_request() {
+    let script = "fn score(node) { if node.id == `b` { loop { } } node.sessions }";
+    let chain = ChainSpec::new(
+        "session/start",
+        vec![StepSpec::new("hang.rhai", StepSource::Script { extension: "rhai".to_owned(), text: script.into() })],
+    );
+    for (overtime, placed) in [(Overtime::Call, true), (Overtime::Step, false)] {
+        let alarm = Rc::new(After(Cell::new(1_000), overtime));
+        let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm };
+        let set = ChainSet::new(vec![chain.clone()]);
+        let evaluator = Evaluator::new(&set, Arrangement::Arrival, senses, &mut |_| ());
+        let mut evaluator = evaluator.unwrap_or_else(|errors| panic!("{errors:?}"));
+        for node in three() {
+            evaluator.apply(Change::Report(Arc::new(Report::from_value(node).unwrap())));
+        }
+        let ask = Ask {
+            request: Arc::new(Request::from_value(json!({}), "").unwrap()),
+            purpose: Purpose::Explain,
+            about: None,
+            now_ms: 0,
+            seed: 0,
+            sequence: 0,
+            limited: Vec::new(),
+        };
+        let Progress::Decided(decision) = evaluator.decide(&Question { decision: "d".into(), ask }) else {
+            panic!("it waits for nobody");
+        };
+        match decision.outcome {
+            Outcome::Placed(node) if placed => assert_eq!(&*node, "a"),
+            Outcome::Failed(failure) if !placed => assert_eq!(failure.limit, Some(LimitKind::Time)),
+            other => panic!("{overtime:?}: {other:?}"),
+        }
+    }
 }

@@ -58,7 +58,7 @@ impl Reader {
     }
 
     /// What a whole-list function returned.
-    pub(super) fn returned(&mut self, value: &Dynamic, given: &Given<'_>) -> Result<Returned, ScriptError> {
+    pub(super) fn returned(&self, value: &Dynamic, given: &Given<'_>) -> Result<Returned, ScriptError> {
         if !Self::is_truthy(value) {
             return Ok(Returned::Falsy);
         }

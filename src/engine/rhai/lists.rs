@@ -123,7 +123,7 @@ const READS: [(&str, usize); 30] = [
 ];
 
 /// Functions that change an array, likewise.
-const CHANGES: [(&str, usize); 27] = [
+const CHANGES: [(&str, usize); 26] = [
     ("push", 1),
     ("append", 1),
     ("+=", 1),
@@ -150,7 +150,6 @@ const CHANGES: [(&str, usize); 27] = [
     ("retain", 1),
     ("retain", 2),
     ("set", 2),
-    ("set_tag", 1),
 ];
 
 /// Functions of an array that may be given a list besides.

@@ -36,17 +36,8 @@ impl Object {
 }
 
 /// Functions that change a map, with the number of their arguments beside it.
-const CHANGES: [(&str, usize); 9] = [
-    ("clear", 0),
-    ("remove", 1),
-    ("mixin", 1),
-    ("+=", 1),
-    ("fill_with", 1),
-    ("drain", 1),
-    ("retain", 1),
-    ("set", 2),
-    ("set_tag", 1),
-];
+const CHANGES: [(&str, usize); 8] =
+    [("clear", 0), ("remove", 1), ("mixin", 1), ("+=", 1), ("fill_with", 1), ("drain", 1), ("retain", 1), ("set", 2)];
 
 pub(super) fn install(engine: &mut Engine) {
     engine.register_type_with_name::<Object>("map");

@@ -47,8 +47,7 @@ impl<'a> Session<'a> {
         let input = input(&asked, cluster, Some(nodes), &self.program.wanted);
         let dice = Dice::new(asked.seed, self.scene.step, "");
         let returned = self.invoke(&self.program.entry, vec![input.into()], Some(dice))?;
-        let mut reader = Reader::new(&engine.stage);
-        reader.returned(&returned, &Given::new(cluster, &views)).map(Answer::Returned)
+        Reader::new(&engine.stage).returned(&returned, &Given::new(cluster, &views)).map(Answer::Returned)
     }
 
     fn per_node(&mut self, call: Call<'_>) -> Result<Answer, ScriptError> {
@@ -96,11 +95,7 @@ impl<'a> Session<'a> {
         let result =
             language.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &self.program.ast, name, args);
         engine.stage.flush(self.scene.log);
-        result.map(Dynamic::flatten).map_err(|error| {
-            let told = thrown::told(*error, &self.program.source, &engine.stage);
-            engine.stage.forget_writes();
-            told
-        })
+        result.map(Dynamic::flatten).map_err(|error| thrown::told(*error, &self.program.source, &engine.stage))
     }
 
     /// The view of `candidate`: what all requests share, unless earlier steps gave it something.
