@@ -76,6 +76,7 @@ fn what_cannot_be_loaded_says_where() {
             "`eval` is not available in a balancer script: use an executable",
             Some((1, 21)),
         ),
+        ("fn balance(input) { let f = |x, y| x; f.curry(1) }", "`curry` is not available", Some((1, 41))),
         ("import `x` as y;\nfn balance(input) { 1 }", "`import` is not available", Some((1, 1))),
         ("fn balance(input) { (", "syntax error", Some((1, 22))),
     ] {

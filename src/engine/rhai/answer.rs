@@ -1,5 +1,6 @@
 //! What a script returned, in the words that the chain understands.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use rhai::{Array, Dynamic, FnPtr};
@@ -23,14 +24,19 @@ const IDENTITY: [&str; 2] = ["id", "serverId"];
 /// The nodes that a whole-list function was given, in order.
 pub(super) struct Given<'a> {
     cluster: &'a Cluster,
-    /// The place of each slot's node, plus one.
-    places: Vec<u32>,
+    views: &'a [Rc<View>],
+    /// The place of each slot's node, plus one; known when a list is read.
+    places: OnceCell<Vec<u32>>,
 }
 
 impl<'a> Given<'a> {
-    pub(super) fn new(cluster: &'a Cluster, views: &[Rc<View>]) -> Self {
+    pub(super) fn new(cluster: &'a Cluster, views: &'a [Rc<View>]) -> Self {
+        Self { cluster, views, places: OnceCell::new() }
+    }
+
+    fn places(&self) -> Vec<u32> {
         let mut places = Vec::new();
-        for (place, view) in views.iter().enumerate() {
+        for (place, view) in self.views.iter().enumerate() {
             let slot = view.slot.index();
             if places.len() <= slot {
                 places.resize(slot + 1, 0);
@@ -39,11 +45,11 @@ impl<'a> Given<'a> {
                 *entry = place;
             }
         }
-        Self { cluster, places }
+        places
     }
 
     fn at(&self, view: &View) -> Option<usize> {
-        (*self.places.get(view.slot.index())? as usize).checked_sub(1)
+        (*self.places.get_or_init(|| self.places()).get(view.slot.index())? as usize).checked_sub(1)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::diagnosis::LogLevel;
 use super::convert::{Excess, ToJson};
 use super::fields::Fields;
 use super::stage::Stage;
+use super::thrown::REFUSED;
 use super::{lists, nodes, objects, sorting};
 
 /// How deep calls may nest.
@@ -64,11 +65,10 @@ pub(super) fn language(stage: &Rc<Stage>, depth: usize) -> Engine {
     Sizes::over(0).set(&mut engine);
     let watched = Rc::clone(stage);
     engine.on_progress(move |_| watched.progress());
-    for symbol in ["eval", "import", "export"] {
-        engine.disable_symbol(symbol);
+    // Among them `curry`: a function with arguments kept for later is not counted as large as they are.
+    for (word, _) in REFUSED {
+        engine.disable_symbol(word);
     }
-    // A function with arguments kept for later is not counted as large as they are.
-    engine.disable_symbol("curry");
     log(&mut engine, stage);
     let rolled = Rc::clone(stage);
     engine.register_fn("random", move || rolled.roll());

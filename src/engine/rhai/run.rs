@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use rhai::{Array, CallFnOptions, Dynamic, Scope};
+use rhai::{Array, CallFnOptions, Dynamic, FuncArgs, Scope};
 
 use crate::clock::Dice;
 use crate::model::{Candidate, Thrown};
@@ -18,9 +18,6 @@ use super::nodes::NodeRef;
 use super::program::Program;
 use super::thrown;
 use super::view::{Shared, View};
-
-/// Operations that a call may make: seconds of them, because it is time that counts. They end what no alarm watches over.
-const MAX_OPERATIONS: u64 = 100_000_000;
 
 /// A script for as long as one request lasts.
 pub(super) struct Session<'a> {
@@ -46,7 +43,7 @@ impl<'a> Session<'a> {
         let nodes: Array = views.iter().map(|view| Dynamic::from(NodeRef::new(Rc::clone(view)))).collect();
         let input = input(&asked, cluster, Some(nodes), &self.program.wanted);
         let dice = Dice::new(asked.seed, self.scene.step, "");
-        let returned = self.invoke(&self.program.entry, vec![input.into()], Some(dice))?;
+        let returned = self.invoke(&self.program.entry, (Dynamic::from_map(input),), Some(dice))?;
         Reader::new(&engine.stage).returned(&returned, &Given::new(cluster, &views)).map(Answer::Returned)
     }
 
@@ -57,7 +54,7 @@ impl<'a> Session<'a> {
             Call::Key => {
                 let request = self.request()?;
                 let dice = self.dice_for(None);
-                let key = self.invoke("key", vec![request], dice)?;
+                let key = self.invoke("key", (request,), dice)?;
                 Reader::new(&stage).key(&key).map(Answer::Key)
             }
             Call::Filter(candidate, argument) => {
@@ -72,23 +69,21 @@ impl<'a> Session<'a> {
     }
 
     fn invoke_on(&mut self, name: &str, candidate: &Candidate, argument: Argument<'_>) -> Result<Dynamic, ScriptError> {
-        let mut args = vec![Dynamic::from(NodeRef::new(self.view(candidate)?))];
+        let node = Dynamic::from(NodeRef::new(self.view(candidate)?));
         match argument {
-            Argument::Nothing => {}
-            Argument::Request => args.push(self.request()?),
-            Argument::Key(key) => args.push(own(key)),
+            Argument::Nothing => self.invoke(name, (node,), None),
+            Argument::Request => {
+                let (request, dice) = (self.request()?, self.dice_for(Some(candidate)));
+                self.invoke(name, (node, request), dice)
+            }
+            Argument::Key(key) => self.invoke(name, (node, own(key)), None),
         }
-        let dice = match argument {
-            Argument::Request => self.dice_for(Some(candidate)),
-            Argument::Nothing | Argument::Key(_) => None,
-        };
-        self.invoke(name, args, dice)
     }
 
     /// Runs the top level and then the function `name`, and hands on what they logged.
-    fn invoke(&self, name: &str, args: Vec<Dynamic>, dice: Option<Dice>) -> Result<Dynamic, ScriptError> {
+    fn invoke(&self, name: &str, args: impl FuncArgs, dice: Option<Dice>) -> Result<Dynamic, ScriptError> {
         let engine = self.program.engine();
-        engine.stage.set(dice, MAX_OPERATIONS);
+        engine.stage.set(dice);
         engine.fit(self.scene.cluster.len());
         let language = engine.language.borrow();
         let options = CallFnOptions::new().eval_ast(true).rewind_scope(true);

@@ -15,16 +15,20 @@ use crate::model::diagnosis::LogLevel;
 use crate::script::{LogBook, ScriptLimits};
 
 /// After how many operations the alarm is heard. One of them may look through the largest list there is.
-const HEARD_EVERY: u64 = 8;
+const HEARD_EVERY: u32 = 8;
+/// Operations that a call may make: seconds of them, because it is time that counts. They end what no alarm watches over.
+const MAX_OPERATIONS: u64 = 100_000_000;
 
 /// The surroundings of the call that is running.
 pub(super) struct Stage {
     limits: ScriptLimits,
     alarm: Rc<dyn Alarm>,
     dice: RefCell<Option<Dice>>,
+    /// Operations until the next look at the alarm, and looks until the script has made too many.
+    ///
     /// Counted here: what a closure does inside of `filter` and the like, Rhai forgets when it returns.
-    operations: Cell<u64>,
-    most_operations: Cell<u64>,
+    until_look: Cell<u32>,
+    looks_left: Cell<u64>,
     stopped: Cell<Option<Stop>>,
     lines: RefCell<Vec<(LogLevel, String)>>,
     /// What the script set on nodes, by their slots.
@@ -47,8 +51,8 @@ impl Stage {
             limits,
             alarm,
             dice: RefCell::default(),
-            operations: Cell::default(),
-            most_operations: Cell::default(),
+            until_look: Cell::default(),
+            looks_left: Cell::default(),
             stopped: Cell::default(),
             lines: RefCell::default(),
             writes: RefCell::default(),
@@ -61,24 +65,33 @@ impl Stage {
     }
 
     /// Sets the scene; a pure call has no dice.
-    pub(super) fn set(&self, dice: Option<Dice>, most_operations: u64) {
+    pub(super) fn set(&self, dice: Option<Dice>) {
         *self.dice.borrow_mut() = dice;
-        self.operations.set(0);
-        self.most_operations.set(most_operations);
+        self.until_look.set(HEARD_EVERY);
+        self.looks_left.set(MAX_OPERATIONS / u64::from(HEARD_EVERY));
         self.stopped.set(None);
         self.forget_writes();
     }
 
     /// Counts an operation; what it returns ends the script.
     pub(super) fn progress(&self) -> Option<Dynamic> {
-        let made = self.operations.get() + 1;
-        self.operations.set(made);
-        let stop = if made > self.most_operations.get() {
-            Stop::Operations(self.most_operations.get())
-        } else if made.is_multiple_of(HEARD_EVERY) {
-            Stop::Overtime(self.alarm.rings()?)
-        } else {
-            return None;
+        match self.until_look.get().checked_sub(1) {
+            Some(left) => {
+                self.until_look.set(left);
+                None
+            }
+            None => self.look(),
+        }
+    }
+
+    fn look(&self) -> Option<Dynamic> {
+        self.until_look.set(HEARD_EVERY);
+        let stop = match self.looks_left.get().checked_sub(1) {
+            Some(left) => {
+                self.looks_left.set(left);
+                Stop::Overtime(self.alarm.rings()?)
+            }
+            None => Stop::Operations(MAX_OPERATIONS),
         };
         self.stopped.set(Some(stop));
         Some(Dynamic::UNIT)

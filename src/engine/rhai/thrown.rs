@@ -21,17 +21,32 @@ const MAX_SHOWN_BYTES: usize = 16 * 1024;
 /// How many calls of calls are looked through for the error within.
 const MAX_WRAPPERS: usize = 256;
 
+/// Words of the language that a balancer script may not use, and what to do instead.
+pub(super) const REFUSED: [(&str, &str); 4] = [
+    ("eval", USE_AN_EXECUTABLE),
+    ("import", USE_AN_EXECUTABLE),
+    ("export", USE_AN_EXECUTABLE),
+    ("curry", "a closure does the same"),
+];
+
 /// Why Rhai refuses `source`.
 pub(super) fn refused(error: &ParseError, source: &Source) -> LoadError {
-    let words = error.err_type().to_string();
-    let message = match error.err_type() {
-        ParseErrorType::ExprTooDeep => "an expression nests too deep".to_owned(),
-        _ => match ["eval", "import", "export"].into_iter().find(|name| words.contains(&format!("'{name}'"))) {
-            Some(name) => format!("`{name}` is not available in a balancer script: {USE_AN_EXECUTABLE}"),
-            None => format!("syntax error: {words}"),
-        },
+    let position = position(error.position(), source);
+    let here = position.as_ref().and_then(|place| rest_of_line(source, place)).unwrap_or_default();
+    let word = REFUSED.iter().find(|(word, _)| here.starts_with(word));
+    let message = match (error.err_type(), word) {
+        (_, Some((word, instead))) => format!("`{word}` is not available in a balancer script: {instead}"),
+        (ParseErrorType::ExprTooDeep, _) => "an expression nests too deep".to_owned(),
+        (other, _) => format!("syntax error: {other}"),
     };
-    LoadError { message, position: position(error.position(), source) }
+    LoadError { message, position }
+}
+
+/// What stands in the source from `place` on.
+fn rest_of_line<'a>(source: &'a Source, place: &Position) -> Option<&'a str> {
+    let line = source.text.lines().nth(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
+    let columns_before = usize::try_from(place.column).ok()?.checked_sub(1)?;
+    line.char_indices().nth(columns_before).and_then(|(start, _)| line.get(start..))
 }
 
 /// `error` for the requester.
