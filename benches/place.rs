@@ -3,23 +3,19 @@
 //! The floor is Boa itself, running the same function over plain objects that it already holds: no input to build, no
 //! verdict to check, no isolation. What we cost on top shows as the ratio of the two in one run.
 
+#[path = "support/decision.rs"]
+mod decision;
 #[path = "support/nodes.rs"]
 mod nodes;
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use boa_engine::{Context, JsValue, Source, js_string};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use decision::{SIZES, decide, evaluator, question, script};
 use nodes::nodes;
-use serde_json::{Value, json};
-use whither::chain::{Ask, Unwatched};
-use whither::chain::{ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec};
-use whither::clock::Stopped;
-use whither::evaluator::{Evaluator, Question, Senses};
-use whither::model::{Arrangement, Change, Outcome, Report, Request};
-
-const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
+use serde_json::Value;
+use whither::chain::StepSource;
 
 /// s1 of the literature: the node with the fewest sessions, by a loop.
 const WHOLE_LIST: &str = "function(input) {
@@ -32,49 +28,11 @@ const WHOLE_LIST: &str = "function(input) {
 /// The same choice as a function of one node.
 const PER_NODE: &str = "function score(node) { return -node.nodeData.sessions.length; }";
 
-fn evaluator(step: StepSource, nodes: &[Value]) -> Evaluator {
-    // An action that reserves nothing: the cluster stays as it is from one decision to the next.
-    let chain = ChainSpec::new("user/login", vec![StepSpec::new("bench.js", step)]);
-    let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched) };
-    let mut evaluator = Evaluator::new(&ChainSet::new(vec![chain]), Arrangement::ById, senses, &mut |_| ())
-        .map_err(|_| "compiles")
-        .unwrap();
-    for node in nodes {
-        evaluator.apply(Change::Report(Arc::new(Report::from_value(node.clone()).unwrap())));
-    }
-    evaluator
-}
-
-fn question() -> Question {
-    let request = Request::from_value(json!({"action": "user/login", "user": {"login": "ann"}}), "").unwrap();
-    let ask = Ask {
-        request: Arc::new(request),
-        purpose: Purpose::Place,
-        about: None,
-        now_ms: 1_795_195_800_000,
-        seed: 7,
-        sequence: 0,
-        limited: Vec::new(),
-    };
-    Question { decision: "bench".into(), ask }
-}
-
-fn script(text: &str) -> StepSource {
-    StepSource::Script { extension: "js".to_owned(), text: text.into() }
-}
-
-fn decide(evaluator: &mut Evaluator, question: &Question) {
-    match evaluator.decide(question) {
-        Progress::Decided(decision) if matches!(decision.outcome, Outcome::Placed(_)) => drop(black_box(decision)),
-        other => panic!("{other:?}"),
-    }
-}
-
 fn ours(criterion: &mut Criterion) {
     let kinds = [
         ("builtin", StepSource::Builtin("fewest-sessions".to_owned())),
-        ("javascript-list", script(WHOLE_LIST)),
-        ("javascript-node", script(PER_NODE)),
+        ("javascript-list", script("js", WHOLE_LIST)),
+        ("javascript-node", script("js", PER_NODE)),
     ];
     for (name, step) in kinds {
         let mut group = criterion.benchmark_group(name);

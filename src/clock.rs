@@ -3,6 +3,8 @@
 //! Nothing here reads a clock or rolls dice. Rejected: asking the host inside scripts, which is what makes a decision
 //! unrepeatable (Nomad seeds its shuffle from the evaluation for the same reason).
 
+use std::fmt;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rand_pcg::Pcg64Mcg;
@@ -21,6 +23,31 @@ pub struct Stopped;
 impl Stopwatch for Stopped {
     fn micros(&self) -> u64 {
         0
+    }
+}
+
+/// Says when what runs has used up its time, so that an engine which can stop a script does. Handed in, as all time is.
+pub trait Alarm: fmt::Debug {
+    /// What is over, where something is.
+    fn rings(&self) -> Option<Overtime>;
+}
+
+/// What has used up its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overtime {
+    /// The step as a whole: nothing more of it is run.
+    Step,
+    /// One per-node call.
+    Call,
+}
+
+/// An alarm that never rings: for tests, and where nobody measures.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Alarm for Silent {
+    fn rings(&self) -> Option<Overtime> {
+        None
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -14,7 +15,7 @@ use crate::chain::{
     Ask, Chain, ChainSet, ChainSpec, Heard, Limited, OnFailure, Purpose, Quarantine, Recency, Roll, Step, StepKind,
     StepSource, StepSpec, Subject, Suspended, Witness,
 };
-use crate::clock::{self, Moment, Stopwatch};
+use crate::clock::{self, Alarm, Moment, Stopwatch};
 use crate::engine::builtin::Builtin;
 use crate::engine::{LANGUAGES, Settings};
 use crate::model::{Arrangement, Change, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Reservation};
@@ -55,6 +56,8 @@ pub struct Senses {
     pub stopwatch: Box<dyn Stopwatch>,
     /// Is told what runs.
     pub witness: Box<dyn Witness>,
+    /// Rings when a script has used up its time.
+    pub alarm: Rc<dyn Alarm>,
 }
 
 /// A mirror of the cluster with compiled chains over it.
@@ -87,7 +90,7 @@ impl Evaluator {
         loading: &mut dyn FnMut(&Arc<str>),
     ) -> Result<Self, Vec<CompileError>> {
         let zone = clock::zone(&set.zone).unwrap_or(TimeZone::UTC);
-        let settings = Settings { limits: set.limits, zone: zone.clone() };
+        let settings = Settings { limits: set.limits, zone: zone.clone(), alarm: Rc::clone(&senses.alarm) };
         let mut compiler = Compiler { settings, engines: BTreeMap::new(), errors: Vec::new() };
         let mut chains = BTreeMap::new();
         for spec in &set.chains {
@@ -172,6 +175,7 @@ impl Evaluator {
             moment: &moment,
             stopwatch: &*self.senses.stopwatch,
             witness: &*self.senses.witness,
+            alarm: &*self.senses.alarm,
         };
         evaluate(&seat.chain, stage)
     }

@@ -288,10 +288,10 @@ fn every_fault_of_a_script_file_is_named_at_its_line() {
         "5:1: script `empty.js`: is empty",
         "6:1: script `binary.js`: is not UTF-8 on line 2",
         "7:1: script `large.js`: has 2000 bytes, at most 1024 are accepted (`limits.source_kb` sets how many)",
-        "8:1: script `tool.py`: its extension names no known language, there are: `.js` (JavaScript)",
-        "9:1: script `shebang.py`: its extension names no known language, there are: `.js` (JavaScript) \
+        "8:1: script `tool.py`: its extension names no known language, there are: `.js` (JavaScript), `.rhai` (Rhai)",
+        "9:1: script `shebang.py`: its extension names no known language, there are: `.js` (JavaScript), `.rhai` (Rhai) \
          (it starts with `#!` but may not be executed, so it is no executable either)",
-        "10:1: script `noext`: its extension names no known language, there are: `.js` (JavaScript)",
+        "10:1: script `noext`: its extension names no known language, there are: `.js` (JavaScript), `.rhai` (Rhai)",
         "11:1: script `dir.js`: is a directory, expected a file",
         "12:1: script `locked.js`: cannot be read: permission denied",
         "13:1: script `round-robin`: no such file (did you mean `builtin:round-robin`?)",

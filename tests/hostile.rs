@@ -21,8 +21,11 @@ use serde_json::json;
 use site::Site;
 use support::serve::Reply;
 
+/// Scripts that their own engine stops.
+const RHAI: &str = include_str!("hostile/rhai.toml");
+
 /// The files of cases, each by its name.
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     ("loops", include_str!("hostile/loops.toml")),
     ("memory", include_str!("hostile/memory.toml")),
     ("stack", include_str!("hostile/stack.toml")),
@@ -31,6 +34,7 @@ const FILES: [(&str, &str); 8] = [
     ("throws", include_str!("hostile/throws.toml")),
     ("returns", include_str!("hostile/returns.toml")),
     ("language", include_str!("hostile/language.toml")),
+    ("rhai", RHAI),
 ];
 
 #[test]
@@ -76,4 +80,15 @@ async fn one_service_outlives_them_all() {
     let files = FILES.iter().filter(|(name, _)| only.is_empty() || only.split(',').any(|one| one == *name));
     let cases = files.flat_map(|(_, text)| Case::read(&[text])).filter(Case::can_be_asked);
     Site::start(cases.collect()).await.storm().await;
+}
+
+/// An engine that can stop a script does, and its worker goes on: whatever the script did, it costs nobody a worker.
+#[tokio::test]
+async fn what_an_engine_stops_costs_no_worker() {
+    let cases = Case::read(&[RHAI]);
+    let mut site = Site::start(cases).await;
+    let before = site.workers();
+    site.ask_everything().await;
+    assert_eq!(site.workers(), before, "the same workers are there");
+    site.stop().await;
 }

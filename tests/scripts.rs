@@ -10,18 +10,21 @@ use support::shell::{Shell, Told};
 /// The step that ends most chains.
 const FEWEST: &str = "builtin:fewest-sessions";
 
-/// A step as `--script` is given it: a script of ours by its name, or a built-in.
-fn step(name: &str) -> String {
-    if name.starts_with("builtin:") { name.to_owned() } else { file(&format!("{name}.js")) }
+/// What each of the scripts is written in; all of them do the same.
+const LANGUAGES: [&str; 2] = ["js", "rhai"];
+
+/// A step as `--script` is given it: a script of ours by its name and language, or a built-in.
+fn step(name: &str, language: &str) -> String {
+    if name.starts_with("builtin:") { name.to_owned() } else { file(&format!("{name}.{language}")) }
 }
 
 fn file(name: &str) -> String {
     [env!("CARGO_MANIFEST_DIR"), "scripts", name].iter().collect::<PathBuf>().to_string_lossy().into_owned()
 }
 
-fn place(nodes: &str, chain: &[&str], arguments: &[&str]) -> Told {
+fn place(nodes: &str, chain: &[&str], language: &str, arguments: &[&str]) -> Told {
     let mut all = vec!["place".to_owned(), "--nodes".to_owned(), nodes.to_owned()];
-    all.extend(chain.iter().flat_map(|name| ["--script".to_owned(), step(name)]));
+    all.extend(chain.iter().flat_map(|name| ["--script".to_owned(), step(name, language)]));
     all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
     Shell::new().whither(all)
 }
@@ -37,8 +40,10 @@ fn outcome(told: &Told) -> String {
 /// Checks where `chain` places on the sample cluster.
 #[track_caller]
 fn check(chain: &[&str], arguments: &[&str], expected: &str) {
-    let found = outcome(&place(&file("nodes.json"), chain, arguments));
-    assert!(agrees(&found, expected), "{chain:?} {arguments:?}: {found}, expected {expected}");
+    for language in LANGUAGES {
+        let found = outcome(&place(&file("nodes.json"), chain, language, arguments));
+        assert!(agrees(&found, expected), "{chain:?} in {language} {arguments:?}: {found}, expected {expected}");
+    }
 }
 
 /// Checks where `chain` places on `nodes`.
@@ -46,8 +51,11 @@ fn check(chain: &[&str], arguments: &[&str], expected: &str) {
 fn check_on(nodes: &[Value], chain: &[&str], arguments: &[&str], expected: &str) {
     let shell = Shell::new();
     let list = shell.write("nodes.json", json!(nodes).to_string());
-    let found = outcome(&place(&list.to_string_lossy(), chain, arguments));
-    assert!(agrees(&found, expected), "{chain:?} {arguments:?} on {nodes:?}: {found}, expected {expected}");
+    for language in LANGUAGES {
+        let found = outcome(&place(&list.to_string_lossy(), chain, language, arguments));
+        let asked = format!("{chain:?} in {language} {arguments:?} on {nodes:?}");
+        assert!(agrees(&found, expected), "{asked}: {found}, expected {expected}");
+    }
 }
 
 /// A node by its whole name; a failure by its exit code and some of its words, as in `4 in use`.
@@ -223,16 +231,17 @@ fn every_script_is_tested() {
     // Programs are tested in resident_helpers.rs.
     let is_script = |path: &PathBuf| {
         let program = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("resident"));
-        path.extension().is_some_and(|extension| extension == "js") && !program
+        path.extension().is_some_and(|extension| LANGUAGES.iter().any(|language| extension == *language)) && !program
     };
     let scripts: Vec<_> = listing.filter(is_script).collect();
-    assert!(scripts.len() >= 6);
+    assert!(scripts.len() >= 12);
     for script in scripts {
         let name = script.file_stem().unwrap().to_string_lossy().into_owned();
+        for language in LANGUAGES {
+            assert!(script.with_extension(language).exists(), "{name} is not there in {language}");
+        }
         assert!(this.contains(&format!("[\"{name}\"")), "{name} is not tested");
-        assert!(
-            include_str!("../scripts/README.md").contains(&format!("[{name}.js]({name}.js)")),
-            "{name} is not described"
-        );
+        let readme = include_str!("../scripts/README.md");
+        assert!(readme.contains(&format!("{name} [js]({name}.js) [rhai]({name}.rhai)")), "{name} is not described");
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::clock::{Moment, Stopwatch};
+use crate::clock::{Alarm, Moment, Stopwatch};
 use crate::model::diagnosis::{LogLevel, LostNodes};
 use crate::model::{
     Candidate, Cluster, Decision, Diagnosis, Failure, FailureName, LostReason, Outcome, Position, Said, SlotIndex,
@@ -47,6 +47,8 @@ pub struct Stage<'a> {
     pub stopwatch: &'a dyn Stopwatch,
     /// Is told what runs.
     pub witness: &'a dyn Witness,
+    /// Rings when a script has used up its time.
+    pub alarm: &'a dyn Alarm,
 }
 
 /// How far an evaluation came.
@@ -261,9 +263,9 @@ impl<'a> Evaluation<'a> {
                 }
             }
             Shape::PerNode(functions) => {
-                let Stage { recency, witness, quarantine, .. } = self.stage;
+                let Stage { recency, witness, alarm, quarantine, .. } = self.stage;
                 let shunned = self.chain.steps.get(number).and_then(|step| quarantine.nodes(&step.spec.name));
-                let mut surroundings = Surroundings { recency, witness, shunned, lost, calls };
+                let mut surroundings = Surroundings { recency, witness, alarm, shunned, lost, calls };
                 pernode::evaluate(script, functions, scene, self.list(), &mut surroundings)
             }
         }

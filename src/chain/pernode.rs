@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::clock::{Alarm, Overtime};
 use crate::model::diagnosis::LostNodes;
 use crate::model::{Candidate, Failure, FailureName, LostReason, Verdict};
 use crate::script::{Answer, Argument, Arity, Call, PerNode, Run, Scene, Score, Script, ScriptError};
@@ -24,8 +25,9 @@ enum Word {
 /// Asks `script` about every candidate.
 ///
 /// # Errors
-/// What the script's top level or its `key` threw; or, where no candidate is left and at least one was lost to an
-/// error, the first such error in candidate order.
+/// What the script's top level or its `key` threw; the limit, where the step has used up its time, because an answer of
+/// some candidates would be taken for one of all; or, where no candidate is left and at least one was lost to an error,
+/// the first such error in candidate order.
 pub fn evaluate(
     script: &dyn Script,
     functions: PerNode,
@@ -53,6 +55,7 @@ pub fn evaluate(
                 }
             }
             Word::Lost(reason) => surroundings.lost.add(reason, node.id()),
+            Word::Failed(failure) if surroundings.alarm.rings() == Some(Overtime::Step) => return Err(failure),
             Word::Failed(failure) => {
                 let reason = match failure.name {
                     FailureName::ScriptLimit => LostReason::ScriptLimit,
@@ -77,6 +80,8 @@ pub struct Surroundings<'a> {
     pub recency: &'a Recency,
     /// Is told which node is being asked about.
     pub witness: &'a dyn Witness,
+    /// Rings when the script has used up its time.
+    pub alarm: &'a dyn Alarm,
     /// The nodes that the script is not asked about, with why.
     pub shunned: Option<&'a BTreeMap<Arc<str>, Limited>>,
     /// The nodes that are lost, with the reasons.

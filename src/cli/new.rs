@@ -2,12 +2,13 @@
 
 mod config;
 mod exec;
-mod js;
 mod name;
 mod nodes;
 mod save;
+mod script;
 
 use clap::{Args, Subcommand};
+use script::{Language, ScriptArgs};
 
 /// What `whither new` is asked for.
 #[derive(Debug, Args)]
@@ -19,7 +20,9 @@ pub struct NewArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// A balancer script in JavaScript
-    Js(js::JsArgs),
+    Js(ScriptArgs),
+    /// A balancer script in Rhai
+    Rhai(ScriptArgs),
     /// A program as a step: started for each request, or kept running
     Exec(exec::ExecArgs),
     /// A list of plausible nodes to try scripts on
@@ -34,7 +37,8 @@ enum What {
 /// What could not be written, and why.
 pub fn run(args: NewArgs) -> anyhow::Result<()> {
     match args.what {
-        What::Js(args) => js::run(&args),
+        What::Js(args) => script::run(&args, Language::JavaScript),
+        What::Rhai(args) => script::run(&args, Language::Rhai),
         What::Exec(args) => exec::run(&args),
         What::Nodes(args) => nodes::run(&args),
         What::Config(args) => config::run(&args),
@@ -72,6 +76,8 @@ mod tests {
         for arguments in [
             "js @/list",
             "js @/node.js --shape node",
+            "rhai @/list",
+            "rhai @/node.rhai --shape node",
             "exec @/once",
             "exec @/kept --in node --resident",
             "nodes --count 30 --out @/nodes.json",
@@ -79,7 +85,7 @@ mod tests {
         ] {
             new(folder.path(), arguments).unwrap();
         }
-        for script in ["list.js", "node.js", "once.py", "kept.js"] {
+        for script in ["list.js", "node.js", "list.rhai", "node.rhai", "once.py", "kept.js"] {
             let step = load_step(script, folder.path(), &Disk, &ScriptLimits::default()).unwrap();
             assert_eq!(&*step.name, script);
         }
@@ -94,7 +100,7 @@ mod tests {
     #[test]
     fn what_is_there_stays_unless_forced() {
         let folder = tempfile::tempdir().unwrap();
-        for arguments in ["js @/a", "exec @/a", "nodes --out @/n.json", "config --out @/w.toml"] {
+        for arguments in ["js @/a", "rhai @/a", "exec @/a", "nodes --out @/n.json", "config --out @/w.toml"] {
             new(folder.path(), arguments).unwrap();
             let error = new(folder.path(), arguments).unwrap_err().to_string();
             assert!(error.contains("is there already (--force replaces it)"), "{error}");
@@ -115,7 +121,8 @@ mod tests {
             "nodes --count 1000000",
             "config --out @/w.toml --script @/gone.js",
             "config --out @/w.toml --script builtin:gone",
-            "rhai @/x",
+            "rhai @/x --shape tree",
+            "wasm @/x",
         ] {
             assert!(new(folder.path(), arguments).is_err(), "{arguments}");
         }

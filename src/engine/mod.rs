@@ -1,11 +1,18 @@
 //! The script languages: the only files that name an engine crate. A new language is a file and a line here.
 
+use std::rc::Rc;
+
 use jiff::tz::TimeZone;
 
+use crate::clock::Alarm;
 use crate::script::{Engine, ScriptLimits};
 
 pub mod builtin;
 pub mod javascript;
+mod merge;
+mod residents;
+pub mod rhai;
+mod words;
 
 /// What every engine is made with.
 #[derive(Clone, Debug)]
@@ -14,6 +21,8 @@ pub struct Settings {
     pub limits: ScriptLimits,
     /// The site's time zone.
     pub zone: TimeZone,
+    /// Rings when a script has used up its time, for engines that can stop one.
+    pub alarm: Rc<dyn Alarm>,
 }
 
 /// A language that scripts can be written in.
@@ -27,4 +36,7 @@ pub struct Language {
 }
 
 /// Every language, one line each.
-pub const LANGUAGES: &[Language] = &[Language { name: "JavaScript", extension: "js", engine: javascript::engine }];
+pub const LANGUAGES: &[Language] = &[
+    Language { name: "JavaScript", extension: "js", engine: javascript::engine },
+    Language { name: "Rhai", extension: "rhai", engine: rhai::engine },
+];

@@ -8,6 +8,7 @@ use std::io::{BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -23,7 +24,7 @@ use super::guard::{self, Narrator};
 use super::now::unix_ms;
 use super::outbox::{Outbox, lock};
 use super::protocol::{Birth, CompileProblem, Order, Question, Reply, Standing, Waiting, Word, WorkerLimits};
-use super::watchdog::{Watch, Witnessed};
+use super::watchdog::{Bell, Watch, Witnessed};
 use super::{attempts, frame, sandbox, seal};
 
 /// The hidden command under which the binary is a worker.
@@ -85,7 +86,11 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
         set: Arc::clone(&set),
         aloud: Arc::clone(&narration),
     };
-    let senses = Senses { stopwatch: Box::new(Monotonic(Instant::now())), witness: Box::new(narrator) };
+    let senses = Senses {
+        stopwatch: Box::new(Monotonic(Instant::now())),
+        witness: Box::new(narrator),
+        alarm: Rc::new(Bell(Arc::clone(&watch))),
+    };
     let mut loading = |step: &Arc<str>| drop(lock(&outbox).say(&Word::Loading(Arc::clone(step))));
     let evaluator = match Evaluator::new(&birth.set, birth.arrangement, senses, &mut loading) {
         Ok(evaluator) => evaluator,

@@ -2,6 +2,9 @@
 //!
 //! It measures CPU time, not wall time: 20 ms of honest work took 70 ms on a busy machine (ARCHITECTURE.md, Facts). The evaluating
 //! thread pays two counters a step and no system call; the watchdog samples, so a limit is kept to within one period.
+//!
+//! It rings before it bites: an engine that can stop a script hears that within the last of its time, and the process
+//! lives on. An engine that cannot hears nothing, and the process ends.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +14,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::chain::{ChainSet, Witness};
+use crate::clock::{Alarm, Overtime};
 
 use super::protocol::Running;
 
@@ -19,15 +23,30 @@ const PERIOD: Duration = Duration::from_millis(2);
 /// How often it looks for something that runs: an idle worker costs next to nothing.
 const IDLE_PERIOD: Duration = Duration::from_millis(20);
 
+/// How long before the end it rings: time to see it, to stop, and to tell; half of the time where that is shorter.
+const NOTICE_US: u64 = 4_000;
+
 /// What runs, shared between the evaluating thread and the watchdog.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Watch {
     busy: AtomicBool,
     /// Counts beginnings of steps; the low bits say nothing of which step.
     steps: AtomicU64,
     /// Counts beginnings of per-node calls.
     calls: AtomicU64,
+    /// What the two counters were when it rang; they count on, so that it never rings for another one.
+    rung_steps: AtomicU64,
+    rung_calls: AtomicU64,
     current: Mutex<Current>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        let (busy, current) = (AtomicBool::default(), Mutex::default());
+        let [steps, calls] = [0; 2].map(AtomicU64::new);
+        let [rung_steps, rung_calls] = [u64::MAX; 2].map(AtomicU64::new);
+        Self { busy, steps, calls, rung_steps, rung_calls, current }
+    }
 }
 
 /// The question, step and node that are running.
@@ -104,6 +123,7 @@ impl Witness for Witnessed {
     fn step(&self, step: usize) {
         let mut current = self.0.lock();
         (current.step, current.node, current.pure) = (step, None, false);
+        self.0.calls.fetch_add(1, Ordering::Release);
         self.0.steps.fetch_add(1, Ordering::Release);
     }
 
@@ -116,6 +136,21 @@ impl Witness for Witnessed {
     fn nodes_done(&self) {
         let mut current = self.0.lock();
         (current.node, current.pure) = (None, false);
+    }
+}
+
+/// The watchdog's warning, for engines.
+#[derive(Debug)]
+pub struct Bell(pub Arc<Watch>);
+
+impl Alarm for Bell {
+    fn rings(&self) -> Option<Overtime> {
+        let is = |rung: &AtomicU64, begun: &AtomicU64| rung.load(Ordering::Relaxed) == begun.load(Ordering::Relaxed);
+        if is(&self.0.rung_steps, &self.0.steps) {
+            Some(Overtime::Step)
+        } else {
+            is(&self.0.rung_calls, &self.0.calls).then_some(Overtime::Call)
+        }
     }
 }
 
@@ -164,6 +199,13 @@ pub fn start(
                 continue;
             }
             let allowance = allow(&current);
+            let is_late =
+                |used_us: u64, allowed_us: u64| used_us > allowed_us.saturating_sub(NOTICE_US).max(allowed_us / 2);
+            if is_late(in_step, allowance.step_us) {
+                watch.rung_steps.store(steps, Ordering::Relaxed);
+            } else if current.node.is_some() && is_late(in_call, allowance.call_us) {
+                watch.rung_calls.store(calls, Ordering::Relaxed);
+            }
             if in_step > allowance.step_us {
                 bite(current, Passed::Step, allowance.step_us);
             } else if current.node.is_some() && in_call > allowance.call_us {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use whither::chain::{ChainSet, Witness};
-use whither::clock::Stopwatch;
+use whither::clock::{Silent, Stopwatch};
 use whither::evaluator::{Evaluator, Senses};
 use whither::model::diagnosis::MAX_NAMED;
 use whither::model::{Arrangement, FailureName, LostReason, Said};
@@ -141,7 +141,8 @@ fn a_watchdog_is_told_what_runs_and_a_stopwatch_asked_what_it_cost() {
         builtin("round-robin"),
     ])]);
     let (diary, mut loaded) = (Diary::default(), Vec::new());
-    let senses = Senses { stopwatch: Box::new(Ticking::default()), witness: Box::new(diary.clone()) };
+    let senses =
+        Senses { stopwatch: Box::new(Ticking::default()), witness: Box::new(diary.clone()), alarm: Rc::new(Silent) };
     let mut loading = |step: &Arc<str>| loaded.push(step.to_string());
     let mut evaluator =
         Evaluator::new(&set, Arrangement::ById, senses, &mut loading).unwrap_or_else(|e| panic!("{e:?}"));

@@ -1,5 +1,6 @@
 //! An evaluator to try chains on, and words to say what happens to it.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use whither::chain::candidates::Held;
 use whither::chain::{
     Ask, ChainSet, ChainSpec, Heard, Mode, Program, Progress, Purpose, Shown, StepSource, StepSpec, Suspended,
 };
-use whither::clock::Stopped;
+use whither::clock::{Silent, Stopped};
 use whither::evaluator::{CompileError, Evaluator, Question, Senses};
 use whither::model::{Arrangement, Change, Decision, Failure, FailureName, Marks, Outcome, Report, Request, Said};
 use whither::script::{Returned, ScriptError};
@@ -128,7 +129,7 @@ impl Stand {
 
 /// An evaluator that nobody watches.
 pub(crate) fn evaluator(set: &ChainSet) -> Result<Evaluator, Vec<CompileError>> {
-    let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched) };
+    let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
     Evaluator::new(set, Arrangement::ById, senses, &mut |_step| {})
 }
 

@@ -6,6 +6,7 @@
 //! [[case]]
 //! name = "loop"                          # the action, and the script's file
 //! script = "input => { while (true) ; }"
+//! language = "js"                        # how its file ends; "js" where nothing is said
 //! before = "input => …"                  # a step before it
 //! then = ["builtin:sticky-user"]         # steps after it: built-ins, or sources
 //! on_error = "skip"                      # of the script, as `on_limit` and `cpu_ms`
@@ -56,6 +57,8 @@ struct File {
 pub(crate) struct Case {
     pub(crate) name: String,
     script: String,
+    #[serde(default = "javascript")]
+    language: String,
     before: Option<String>,
     #[serde(default)]
     then: Vec<String>,
@@ -68,6 +71,10 @@ pub(crate) struct Case {
     today: Option<Expected>,
     needs: Option<Needs>,
     never: Option<String>,
+}
+
+fn javascript() -> String {
+    "js".to_owned()
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -129,17 +136,21 @@ impl Case {
         format!("hostile/{}", self.name)
     }
 
+    /// The script's file.
+    fn file(&self) -> String {
+        format!("{}.{}", self.name, self.language)
+    }
+
     /// Its chain.
     pub(crate) fn steps(&self) -> Vec<Step> {
-        let mut own = format!("script = \"{}.js\"", self.name);
+        let mut own = format!("script = \"{}\"", self.file());
         for (key, value) in [("on_error", &self.on_error), ("on_limit", &self.on_limit)] {
             if let Some(value) = value {
                 own += &format!(", {key} = \"{value}\"");
             }
         }
         own += &self.cpu_ms().map(|ms| format!(", cpu_ms = {ms}")).unwrap_or_default();
-        let own =
-            Step { config: format!("{{ {own} }}"), file: Some((format!("{}.js", self.name), self.script.clone())) };
+        let own = Step { config: format!("{{ {own} }}"), file: Some((self.file(), self.script.clone())) };
         let mut steps: Vec<_> = self.before.iter().map(|source| self.beside("before", source)).collect();
         if let (Some(on_limit), Some(step)) = (&self.on_limit, steps.first_mut()) {
             step.config = step.config.replace(" }", &format!(", on_limit = \"{on_limit}\" }}"));
@@ -161,7 +172,7 @@ impl Case {
         if source.starts_with("builtin:") {
             return Step { config: format!("\"{source}\""), file: None };
         }
-        let file = format!("{}-{place}.js", self.name);
+        let file = format!("{}-{place}.{}", self.name, self.language);
         Step { config: format!("{{ script = \"{file}\" }}"), file: Some((file, source.to_owned())) }
     }
 
@@ -231,7 +242,7 @@ impl Answer {
         }
         // What died without a word leaves no step behind.
         let unnamed = matches!(error["limit"].as_str(), Some("crash" | "memory")) && error["step"].is_null();
-        if name != "no-node" && !unnamed && error["step"] != format!("{}.js", case.name) {
+        if name != "no-node" && !unnamed && error["step"] != case.file() {
             return Err(format!("the step is {}", error["step"]));
         }
         if !self.limit.is_empty() && !self.limit.iter().any(|limit| error["limit"] == **limit) {

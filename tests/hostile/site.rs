@@ -96,9 +96,21 @@ impl Site {
         Self { _nats: nats, serve, client, cases }
     }
 
-    /// Asks every hostile chain a few times among good ones, in an order by chance; then stops the service. Fails with all
-    /// that went wrong.
+    /// Asks everything, in an order by chance, and stops the service.
     pub(crate) async fn storm(mut self) {
+        self.ask_everything().await;
+        self.stop().await;
+    }
+
+    /// The processes that the service has started, in order.
+    pub(crate) fn workers(&self) -> Vec<rustix::process::Pid> {
+        let mut workers = self.serve.children();
+        workers.sort_by_key(|worker| worker.as_raw_nonzero());
+        workers
+    }
+
+    /// Asks every hostile chain a few times among good ones; fails with all that went wrong.
+    pub(crate) async fn ask_everything(&mut self) {
         let seed = variable("WHITHER_SEED").unwrap_or(SEED);
         println!("WHITHER_SEED={seed} runs the same questions in the same order");
         let questions = self.questions(&mut Pcg64Mcg::seed_from_u64(seed));
@@ -115,7 +127,6 @@ impl Site {
         wrongs.sort();
         wrongs.dedup_by_key(|wrong| wrong.split(" (asked for").next().unwrap_or_default().to_owned());
         assert!(wrongs.is_empty(), "{} wrong answers\n  {}", wrongs.len(), wrongs.join("\n  "));
-        self.stop().await;
     }
 
     fn questions(&self, dice: &mut Pcg64Mcg) -> Vec<Asked> {
@@ -171,7 +182,7 @@ impl Site {
     }
 
     /// The service is well, every good chain is answered, and it ends when it is told to, with all that it started.
-    async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         assert_eq!(self.serve.get("/healthz"), (200, "ok\n".to_owned()));
         for (action, ..) in GOOD {
             let body = json!({"action": action, "user": {"login": "u17"}, "data": {"pick": "n17"}});

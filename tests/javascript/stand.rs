@@ -1,11 +1,13 @@
-//! A cluster, a request and an engine to try scripts on.
+//! A cluster, a request and an engine to try scripts on, in any language.
+#![allow(dead_code, reason = "each language uses its own part")]
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use whither::clock::Moment;
-use whither::engine::{Settings, javascript};
+use whither::clock::{Alarm, Moment, Silent};
+use whither::engine::{LANGUAGES, Settings};
 use whither::model::cluster::{Arrangement, Change};
 use whither::model::diagnosis::LogLine;
 use whither::model::{Candidate, Cluster, Report, Request};
@@ -17,6 +19,8 @@ use whither::script::{
 pub(crate) const NOW_MS: i64 = 1_795_195_800_000; // 2026-11-20T17:30:00Z, a Friday
 
 pub(crate) struct Stand {
+    /// How the files of its language end.
+    extension: &'static str,
     pub(crate) engine: Box<dyn Engine>,
     pub(crate) cluster: Cluster,
     pub(crate) request: Request,
@@ -31,6 +35,19 @@ impl Stand {
         Self::with(three(), json!({"user": {"login": "u0"}, "userGroups": ["cad"], "data": {"group": "gpu"}}))
     }
 
+    /// The same for scripts in the language whose files end with `extension`.
+    pub(crate) fn speaking(extension: &'static str) -> Self {
+        Self::new().in_language(extension, Rc::new(Silent))
+    }
+
+    /// The same with another language, under `alarm`.
+    pub(crate) fn in_language(self, extension: &'static str, alarm: Rc<dyn Alarm>) -> Self {
+        let language = LANGUAGES.iter().find(|language| language.extension == extension).unwrap();
+        let zone = TimeZone::get("America/Chicago").unwrap();
+        let engine = (language.engine)(&Settings { limits: self.limits, zone, alarm });
+        Self { extension, engine, ..self }
+    }
+
     pub(crate) fn with(nodes: Vec<Value>, request: Value) -> Self {
         let zone = TimeZone::get("America/Chicago").unwrap();
         let limits = ScriptLimits::default();
@@ -39,7 +56,8 @@ impl Stand {
             cluster.apply(Change::Report(Arc::new(Report::from_value(node).unwrap())));
         }
         Self {
-            engine: javascript::engine(&Settings { limits, zone: zone.clone() }),
+            extension: "js",
+            engine: (LANGUAGES[0].engine)(&Settings { limits, zone: zone.clone(), alarm: Rc::new(Silent) }),
             cluster,
             request: Request::from_value(request, "here").unwrap(),
             moment: Moment::at(NOW_MS, &zone),
@@ -50,7 +68,7 @@ impl Stand {
     }
 
     pub(crate) fn try_load(&self, text: &str) -> Result<Box<dyn Script>, LoadError> {
-        self.engine.load(&Source { file: "step0.js".into(), text: text.into() })
+        self.engine.load(&Source { file: format!("step0.{}", self.extension).into(), text: text.into() })
     }
 
     pub(crate) fn load(&self, text: &str) -> Box<dyn Script> {

@@ -53,11 +53,16 @@ fn a_new_node_list_is_placed_on() {
 #[test]
 fn new_scripts_of_both_shapes_choose() {
     let shell = with_nodes();
-    wrote(&new(&shell, &["js", "whole"]));
-    wrote(&new(&shell, &["js", "each.js", "--shape", "node"]));
-    placed(&place(&shell, &["--script", "whole.js"]));
-    placed(&place(&shell, &["--script", "each.js", "--explain"]));
-    assert!(shell.read("whole.js").starts_with("// whole.js: ") && shell.read("each.js").starts_with("// each.js: "));
+    for language in ["js", "rhai"] {
+        let (whole, each) = (format!("whole.{language}"), format!("each.{language}"));
+        wrote(&new(&shell, &[language, "whole"]));
+        wrote(&new(&shell, &[language, &each, "--shape", "node"]));
+        placed(&place(&shell, &["--script", &whole]));
+        placed(&place(&shell, &["--script", &each, "--explain"]));
+        for file in [whole, each] {
+            assert!(shell.read(&file).starts_with(&format!("// {file}: ")));
+        }
+    }
     for name in ["", "..", "folder/"] {
         failed(&new(&shell, &["js", name]), 2, &["no name for a script"]);
     }

@@ -2,9 +2,10 @@
 
 use boa_engine::{Context, JsNativeError, JsResult, JsValue, NativeFunction};
 
+use crate::engine::words::NOT_PURE;
+
 use super::kit::Kit;
 use super::shims::define;
-use super::stage::NOT_PURE;
 
 pub(super) fn install(context: &mut Context) -> JsResult<()> {
     let math = context.intrinsics().objects().math();

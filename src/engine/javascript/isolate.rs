@@ -9,10 +9,12 @@ use std::rc::Rc;
 use boa_engine::module::IdleModuleLoader;
 use boa_engine::{Context, JsResult};
 
+use crate::engine::residents::Residents;
+
 use super::globals::Globals;
 use super::jobs::Jobs;
 use super::kit::Kit;
-use super::nodes::Residents;
+use super::nodes::Shared;
 use super::stage::{Hooks, Stage};
 use super::{console, dice, guards, intrinsics, shims, sort};
 
@@ -27,7 +29,7 @@ pub(super) struct Isolate {
     pub(super) context: RefCell<Context>,
     pub(super) kit: Rc<Kit>,
     pub(super) jobs: Rc<Jobs>,
-    pub(super) residents: Residents,
+    pub(super) residents: Residents<Shared>,
     pub(super) globals: Globals,
     /// Whether a call left something behind that cannot be put back: no new run starts here.
     spoiled: Cell<bool>,

@@ -11,13 +11,13 @@ use boa_engine::value::JsVariant;
 use boa_engine::{Context, JsResult, JsString, JsValue};
 use serde_json::{Map, Value};
 
+use crate::engine::residents::is_same_state;
 use crate::model::json::{self, JsonLimits};
 use crate::model::node::{DataField, Field};
 
 use super::fault::Fault;
 use super::kit::{Hold, Kit, data_property, plain_object};
 use super::lazy::{Lazy, View};
-use super::nodes::is_same_state;
 
 /// What names a node; never an overlay.
 const IDENTITY: [&str; 2] = ["id", "serverId"];

@@ -131,7 +131,7 @@ impl<'a> Session<'a> {
         for candidate in candidates {
             let object = match cluster.node(candidate.slot) {
                 Some(node) if needs.nodes == Hold::Shared && candidate.overlay.is_none() => {
-                    isolate.residents.object(candidate.slot, node, kit, context)?
+                    nodes::shared_object(&isolate.residents, candidate.slot, node, kit, context)?
                 }
                 _ => own_object(candidate, &self.scene, &isolate, context)?,
             };

@@ -1,16 +1,14 @@
-//! Sorting that no comparator can break.
-//!
-//! Boa's own sort hands the comparator to Rust's, which panics when it finds the order inconsistent: above 20 elements,
-//! with comparators as plausible as `(a, b) => b.freemem - a.freemem` where one node lacks the figure. This is a stable
-//! merge sort, which asks whatever it is told and always ends.
+//! Sorting that no comparator can break. Boa's own sort hands the comparator to Rust's; this goes by `merge`.
 
 use std::cmp::Ordering;
 
 use boa_engine::object::JsObject;
 use boa_engine::object::builtins::{JsArray, JsTypedArray};
 use boa_engine::{
-    Context, JsArgs, JsNativeError, JsResult, JsValue, NativeFunction, native_function::NativeFunctionPointer,
+    Context, JsArgs, JsError, JsNativeError, JsResult, JsValue, NativeFunction, native_function::NativeFunctionPointer,
 };
+
+use crate::engine::merge::merge_sort;
 
 use super::guards::MAX_LIST;
 use super::kit::length_of;
@@ -132,9 +130,14 @@ impl Order {
             Self::Text => {
                 let texts =
                     items.into_iter().map(|item| Ok((item.to_string(context)?, item))).collect::<JsResult<Vec<_>>>()?;
-                merge_sort(texts, |left, right| Ok(left.0 > right.0))?.into_iter().map(|(_, item)| item).collect()
+                merge_sort::<_, JsError>(texts, |left, right| Ok(left.0 > right.0))?
+                    .into_iter()
+                    .map(|(_, item)| item)
+                    .collect()
             }
-            Self::Number => merge_sort(items, |left, right| Ok(by_number(left, right) == Ordering::Greater))?,
+            Self::Number => {
+                merge_sort::<_, JsError>(items, |left, right| Ok(by_number(left, right) == Ordering::Greater))?
+            }
         };
         sorted.extend(undefined);
         Ok(sorted)
@@ -153,73 +156,5 @@ fn by_number(left: &JsValue, right: &JsValue) -> Ordering {
         (Some(left), Some(right)) if left.is_nan() || right.is_nan() => left.is_nan().cmp(&right.is_nan()),
         (Some(left), Some(right)) => left.total_cmp(&right),
         _ => left.as_bigint().cmp(&right.as_bigint()),
-    }
-}
-
-/// Sorts bottom up, so that it takes no stack; equal ones keep their order.
-fn merge_sort<T>(mut items: Vec<T>, mut is_after: impl FnMut(&T, &T) -> JsResult<bool>) -> JsResult<Vec<T>> {
-    let mut width = 1;
-    while width < items.len() {
-        let mut merged = Vec::with_capacity(items.len());
-        let mut rest = items.into_iter();
-        loop {
-            let left: Vec<T> = rest.by_ref().take(width).collect();
-            if left.is_empty() {
-                break;
-            }
-            let right: Vec<T> = rest.by_ref().take(width).collect();
-            merge(left, right, &mut merged, &mut is_after)?;
-        }
-        items = merged;
-        width *= 2;
-    }
-    Ok(items)
-}
-
-fn merge<T>(
-    left: Vec<T>,
-    right: Vec<T>,
-    merged: &mut Vec<T>,
-    is_after: &mut impl FnMut(&T, &T) -> JsResult<bool>,
-) -> JsResult<()> {
-    // Lists that are in order already, or all equal, cost one question per merge.
-    if let (Some(last), Some(first)) = (left.last(), right.first())
-        && !is_after(last, first)?
-    {
-        merged.extend(left);
-        merged.extend(right);
-        return Ok(());
-    }
-    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
-    while let (Some(first), Some(second)) = (left.peek(), right.peek()) {
-        let next = if is_after(first, second)? { right.next() } else { left.next() };
-        merged.extend(next);
-    }
-    merged.extend(left);
-    merged.extend(right);
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_comparator_ends_and_a_sound_one_sorts_stably() {
-        let mut state = 1_u64;
-        let mut coin = move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            state >> 63 == 0
-        };
-        for length in [0, 1, 2, 3, 31, 64, 1_000] {
-            let items: Vec<usize> = (0..length).rev().collect();
-            let mut shuffled = merge_sort(items, |_, _| Ok(coin())).unwrap();
-            shuffled.sort_unstable();
-            assert_eq!(shuffled, (0..length).collect::<Vec<_>>());
-        }
-        let pairs = vec![(2, 'a'), (1, 'a'), (2, 'b'), (1, 'b'), (0, 'a')];
-        let sorted = merge_sort(pairs, |left, right| Ok(left.0 > right.0)).unwrap();
-        assert_eq!(sorted, [(0, 'a'), (1, 'a'), (1, 'b'), (2, 'a'), (2, 'b')]);
-        assert!(merge_sort(vec![1, 2], |_, _| Err(JsNativeError::typ().into())).is_err());
     }
 }

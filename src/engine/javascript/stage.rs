@@ -14,14 +14,9 @@ use boa_engine::{Context, JsError, JsNativeError, JsObject, JsResult, JsString};
 use jiff::tz::TimeZone;
 
 use crate::clock::{Dice, offset_s};
+use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::diagnosis::LogLevel;
 use crate::script::{LogBook, ScriptLimits};
-
-use super::syntax::USE_AN_EXECUTABLE;
-
-/// Why a pure function may not do something, said after the name of what it did.
-pub(super) const NOT_PURE: &str = "is not available to a function of one parameter, whose result is kept for its node: \
-    give it a second parameter, the request";
 
 /// The surroundings of the call that is running.
 pub(super) struct Stage {

@@ -16,14 +16,12 @@ use boa_ast::{Spanned, Statement, StatementListItem};
 use boa_interner::{Interner, Sym};
 use boa_parser::{Error, Parser, Source as Text};
 
+use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::Position;
 use crate::script::{Arity, LoadError, PerNode, Shape, Source};
 
 use super::lengths::{LengthWrite, length_writes};
 use super::survey::{Survey, survey};
-
-/// What executables can do and scripts cannot, said the same way everywhere.
-pub(super) const USE_AN_EXECUTABLE: &str = "use an executable step for that";
 
 const EXPECTED: &str = "expected one function of the list, `function(input) { … }` (an arrow, a function called `balance` \
     or one whose parameter is called `input` will do), or functions of one node, `filter(node)` and `score(node)`";

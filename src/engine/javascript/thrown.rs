@@ -7,14 +7,13 @@ use boa_engine::error::{EngineError, JsNativeError, RuntimeLimitError};
 use boa_engine::object::JsObject;
 use boa_engine::{Context, JsError, JsString, JsValue, js_string};
 
+use crate::engine::words::{NOT_PURE, USE_AN_EXECUTABLE};
 use crate::model::{Position, Thrown};
 use crate::script::ScriptError;
 
 use super::console::shown;
 use super::fault::Fault;
 use super::kit::Kit;
-use super::stage::NOT_PURE;
-use super::syntax::USE_AN_EXECUTABLE;
 use super::wrapper::Wrapper;
 
 /// Names that scripts for other hosts use, and that are not there.

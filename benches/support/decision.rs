@@ -1,0 +1,53 @@
+//! One decision in process, for benches: an evaluator of one step, a question, and the asking.
+
+use std::hint::black_box;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use whither::chain::{Ask, ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec, Unwatched};
+use whither::clock::{Silent, Stopped};
+use whither::evaluator::{Evaluator, Question, Senses};
+use whither::model::{Arrangement, Change, Outcome, Report, Request};
+
+/// How many nodes a decision is taken over.
+pub(crate) const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
+
+pub(crate) fn evaluator(step: StepSource, nodes: &[Value]) -> Evaluator {
+    // An action that reserves nothing: the cluster stays as it is from one decision to the next.
+    let chain = ChainSpec::new("user/login", vec![StepSpec::new("bench", step)]);
+    let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
+    let mut evaluator = Evaluator::new(&ChainSet::new(vec![chain]), Arrangement::ById, senses, &mut |_| ())
+        .map_err(|_| "compiles")
+        .unwrap();
+    for node in nodes {
+        evaluator.apply(Change::Report(Arc::new(Report::from_value(node.clone()).unwrap())));
+    }
+    evaluator
+}
+
+pub(crate) fn question() -> Question {
+    let request = Request::from_value(json!({"action": "user/login", "user": {"login": "ann"}}), "").unwrap();
+    let ask = Ask {
+        request: Arc::new(request),
+        purpose: Purpose::Place,
+        about: None,
+        now_ms: 1_795_195_800_000,
+        seed: 7,
+        sequence: 0,
+        limited: Vec::new(),
+    };
+    Question { decision: "bench".into(), ask }
+}
+
+/// The script `text` in the language whose files end with `extension`.
+pub(crate) fn script(extension: &str, text: &str) -> StepSource {
+    StepSource::Script { extension: extension.to_owned(), text: text.into() }
+}
+
+pub(crate) fn decide(evaluator: &mut Evaluator, question: &Question) {
+    match evaluator.decide(question) {
+        Progress::Decided(decision) if matches!(decision.outcome, Outcome::Placed(_)) => drop(black_box(decision)),
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,89 @@
+//! `whither new js NAME` and `whither new rhai NAME`: a balancer script whose header explains what it sees and what it
+//! may answer.
+
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+
+use super::name::file_name;
+use super::save::{Existing, save, say};
+use crate::config::problem::shell_word;
+
+/// What `whither new` is asked for where it writes a script.
+#[derive(Debug, Args)]
+pub(super) struct ScriptArgs {
+    /// The script's name; its file has the language's extension
+    name: String,
+    /// What the script is a function of
+    #[arg(long, value_enum, default_value_t = Shape::List)]
+    shape: Shape,
+    #[command(flatten)]
+    existing: Existing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// The whole list of nodes, as in FastX
+    List,
+    /// One node: kept until the node changes, hence fast on large clusters
+    Node,
+}
+
+/// What a script is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    JavaScript,
+    Rhai,
+}
+
+impl Language {
+    const fn extension(self) -> &'static str {
+        match self {
+            Self::JavaScript => "js",
+            Self::Rhai => "rhai",
+        }
+    }
+
+    const fn template(self, shape: Shape) -> &'static str {
+        match (self, shape) {
+            (Self::JavaScript, Shape::List) => include_str!("list.js"),
+            (Self::JavaScript, Shape::Node) => include_str!("node.js"),
+            (Self::Rhai, Shape::List) => include_str!("list.rhai"),
+            (Self::Rhai, Shape::Node) => include_str!("node.rhai"),
+        }
+    }
+
+    /// Where the templates name their own file.
+    fn own_name(self) -> String {
+        format!("SCRIPT.{}", self.extension())
+    }
+}
+
+pub(super) fn run(args: &ScriptArgs, language: Language) -> anyhow::Result<()> {
+    let file = file_name(&args.name, language.extension())?;
+    let text = language.template(args.shape).replace(&language.own_name(), &file);
+    save(Path::new(&file), args.existing, |out| out.write_all(text.as_bytes()))?;
+    let mut next = Vec::new();
+    if !Path::new("nodes.json").exists() {
+        next.push("whither new nodes --out nodes.json".to_owned());
+    }
+    next.push(format!("whither place --nodes nodes.json --script {} --explain", shell_word(&file)));
+    say(&format!("wrote {}", shell_word(&file)), &next);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_name_their_file() {
+        for language in [Language::JavaScript, Language::Rhai] {
+            for shape in [Shape::List, Shape::Node] {
+                let template = language.template(shape);
+                assert_eq!(template.matches(&language.own_name()).count(), 3, "{language:?} {shape:?}");
+                assert!(template.lines().all(|line| line.len() <= 120), "{language:?} {shape:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The fields of anything that has some: a node, a shared map, a map of the script's own.
+
+use std::rc::Rc;
+
+use rhai::{Dynamic, Map};
+
+use super::nodes::NodeRef;
+use super::objects::Object;
+use super::stage::Stage;
+
+/// Reads fields with what the running script set on nodes.
+#[derive(Clone)]
+pub(super) struct Fields(pub(super) Rc<Stage>);
+
+impl Fields {
+    /// All fields of `value`; absent where it has none.
+    pub(super) fn of(&self, value: &Dynamic) -> Option<Map> {
+        if let Some(node) = value.read_lock::<NodeRef>() {
+            return Some(self.of_node(&node));
+        }
+        if let Some(object) = value.read_lock::<Object>() {
+            return Some(object.fields().clone());
+        }
+        value.as_map_ref().ok().map(|map| map.clone())
+    }
+
+    /// All fields of `node`.
+    pub(super) fn of_node(&self, node: &NodeRef) -> Map {
+        let view = node.view();
+        let mut fields: Map = view.names().map(|name| (name.into(), view.field(name))).collect();
+        fields.extend(self.0.all_written(view.slot).into_iter().flatten());
+        fields
+    }
+
+    /// The id of the node that `value` names: its `id`, else its `serverId`, where that is a string that says something.
+    pub(super) fn named_id(&self, value: &Dynamic) -> Option<String> {
+        if let Some(node) = value.read_lock::<NodeRef>() {
+            return Some(node.view().node.id().to_string());
+        }
+        let text = |map: &Map| {
+            let named = ["id", "serverId"].into_iter().filter_map(|name| map.get(name));
+            let mut texts = named.filter_map(|value| value.as_immutable_string_ref().ok().map(|text| text.to_string()));
+            texts.find(|text| !text.is_empty())
+        };
+        if let Some(object) = value.read_lock::<Object>() {
+            return text(object.fields());
+        }
+        value.as_map_ref().ok().and_then(|map| text(&map))
+    }
+}

@@ -1,0 +1,232 @@
+//! Lists that all requests share. To a script they are arrays; one that it writes to becomes an array of its own first.
+
+use std::any::TypeId;
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, Engine, EvalAltResult, NativeCallContext};
+use serde_json::Value;
+
+use crate::model::Node;
+
+use super::convert::shared;
+use super::language::{INDEX_SET, native, replace};
+
+/// A list that nobody writes to.
+#[derive(Clone)]
+pub(super) struct List(Rc<Items>);
+
+struct Items {
+    /// The node whose sessions these are; absent where they were built at once.
+    node: Option<Node>,
+    built: OnceCell<Array>,
+}
+
+impl List {
+    pub(super) fn new(items: Array) -> Self {
+        Self(Rc::new(Items { node: None, built: OnceCell::from(items) }))
+    }
+
+    /// The sessions of `node`: most scripts count them and look at none.
+    pub(super) fn of_sessions(node: &Node) -> Self {
+        Self(Rc::new(Items { node: Some(node.clone()), built: OnceCell::new() }))
+    }
+
+    pub(super) fn items(&self) -> &Array {
+        self.0.built.get_or_init(|| {
+            let sessions = self.0.node.iter().flat_map(Node::sessions);
+            sessions.map(|session| shared(&Value::Object(session.fields().clone()))).collect()
+        })
+    }
+
+    fn len(&self) -> usize {
+        match (&self.0.node, self.0.built.get()) {
+            (Some(node), None) => node.sessions().count(),
+            _ => self.items().len(),
+        }
+    }
+
+    /// The item at `place`, from the end where it is negative.
+    fn at(&self, place: i64) -> Result<Dynamic, Box<EvalAltResult>> {
+        let items = self.items();
+        let from_start = if place < 0 { place.checked_add_unsigned(items.len() as u64) } else { Some(place) };
+        let item = from_start.and_then(|place| items.get(usize::try_from(place).ok()?));
+        item.cloned().ok_or_else(|| EvalAltResult::ErrorArrayBounds(items.len(), place, rhai::Position::NONE).into())
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    fn to_array(&self) -> Dynamic {
+        Dynamic::from_array(self.items().clone())
+    }
+}
+
+impl IntoIterator for List {
+    type Item = Dynamic;
+    type IntoIter = IntoIter;
+
+    fn into_iter(self) -> IntoIter {
+        IntoIter { list: self, next: 0 }
+    }
+}
+
+/// The items of a list, one after the other.
+pub(super) struct IntoIter {
+    list: List,
+    next: usize,
+}
+
+impl Iterator for IntoIter {
+    type Item = Dynamic;
+
+    fn next(&mut self) -> Option<Dynamic> {
+        let item = self.list.items().get(self.next)?.clone();
+        self.next += 1;
+        Some(item)
+    }
+}
+
+/// Functions that read an array, with the number of their arguments beside it.
+const READS: [(&str, usize); 30] = [
+    ("get", 1),
+    ("contains", 1),
+    ("index_of", 1),
+    ("index_of", 2),
+    ("for_each", 1),
+    ("map", 1),
+    ("filter", 1),
+    ("find", 1),
+    ("find", 2),
+    ("find_map", 1),
+    ("find_map", 2),
+    ("some", 1),
+    ("all", 1),
+    ("reduce", 1),
+    ("reduce", 2),
+    ("reduce_rev", 1),
+    ("reduce_rev", 2),
+    ("zip", 2),
+    ("extract", 1),
+    ("extract", 2),
+    ("order", 0),
+    ("order", 1),
+    ("order_by", 1),
+    ("order_desc", 0),
+    ("concat", 1),
+    ("+", 1),
+    ("==", 1),
+    ("!=", 1),
+    ("to_string", 0),
+    ("to_debug", 0),
+];
+
+/// Functions that change an array, likewise.
+const CHANGES: [(&str, usize); 26] = [
+    ("push", 1),
+    ("append", 1),
+    ("+=", 1),
+    ("insert", 2),
+    ("pad", 2),
+    ("pop", 0),
+    ("shift", 0),
+    ("remove", 1),
+    ("clear", 0),
+    ("truncate", 1),
+    ("chop", 1),
+    ("reverse", 0),
+    ("splice", 2),
+    ("splice", 3),
+    ("split", 1),
+    ("dedup", 0),
+    ("dedup", 1),
+    ("sort", 0),
+    ("sort", 1),
+    ("sort_by", 1),
+    ("sort_desc", 0),
+    ("drain", 1),
+    ("drain", 2),
+    ("retain", 1),
+    ("retain", 2),
+    ("set", 2),
+];
+
+/// Functions of an array that may be given a list besides.
+const WITH_ANOTHER: [&str; 7] = ["append", "concat", "+", "+=", "==", "!=", "zip"];
+
+pub(super) fn install(engine: &mut Engine) {
+    engine.register_type_with_name::<List>("array");
+    engine.register_iterator::<List>();
+    engine.register_indexer_get(|list: &mut List, place: i64| list.at(place));
+    engine.register_fn("len", |list: List| list.len() as i64);
+    engine.register_fn("is_empty", |list: List| list.len() == 0);
+    for (name, count) in READS {
+        install_read(engine, name, count);
+    }
+    for (name, count) in CHANGES.into_iter().chain([(INDEX_SET, 2)]) {
+        let types = [TypeId::of::<List>()].into_iter().chain(std::iter::repeat_n(TypeId::of::<Dynamic>(), count));
+        engine.register_raw_fn(name, types.collect::<Vec<_>>(), move |context, args| change(&context, name, args));
+    }
+    for name in WITH_ANOTHER {
+        let types = [TypeId::of::<Array>(), TypeId::of::<List>(), TypeId::of::<Dynamic>()];
+        let count = if name == "zip" { 3 } else { 2 };
+        engine.register_raw_fn(name, types.get(..count).unwrap_or_default(), move |context, args| {
+            args.iter_mut().skip(1).for_each(|arg| to_array(arg));
+            context.call_native_fn_raw(name, true, args)
+        });
+    }
+}
+
+/// A function that gets a copy of the list: it leaves the list as it is.
+fn install_read(engine: &mut Engine, name: &'static str, count: usize) {
+    let call = move |context: &NativeCallContext<'_>, list: &List, mut args: Vec<Dynamic>| {
+        args.iter_mut().for_each(to_array);
+        args.insert(0, list.to_array());
+        native(context, name, args)
+    };
+    match count {
+        0 => engine.register_fn(name, move |context: NativeCallContext, list: List| call(&context, &list, vec![])),
+        1 => engine.register_fn(name, move |context: NativeCallContext, list: List, one: Dynamic| {
+            call(&context, &list, vec![one])
+        }),
+        _ => engine.register_fn(name, move |context: NativeCallContext, list: List, one: Dynamic, two: Dynamic| {
+            call(&context, &list, vec![one, two])
+        }),
+    };
+}
+
+/// Makes the list the script's own and lets Rhai's function change it.
+fn change(
+    context: &NativeCallContext<'_>,
+    name: &str,
+    args: &mut [&mut Dynamic],
+) -> Result<Dynamic, Box<EvalAltResult>> {
+    args.iter_mut().for_each(|arg| to_array(arg));
+    if name == INDEX_SET {
+        let [list, place, value] = args else { return Ok(Dynamic::UNIT) };
+        return set(list, place, value.take());
+    }
+    context.call_native_fn_raw(name, true, args)
+}
+
+/// What `list[place] = value` does to an array.
+fn set(list: &mut Dynamic, place: &Dynamic, value: Dynamic) -> Result<Dynamic, Box<EvalAltResult>> {
+    let place = place.as_int().map_err(|found| format!("a list is indexed by a whole number, this is `{found}`"))?;
+    let mut array = list.as_array_mut().map_err(|found| format!("a list was expected, this is `{found}`"))?;
+    let length = array.len();
+    let from_start = if place < 0 { place.checked_add_unsigned(length as u64) } else { Some(place) };
+    let item = from_start.and_then(|place| array.get_mut(usize::try_from(place).ok()?));
+    match item {
+        Some(item) => *item = value,
+        None => return Err(EvalAltResult::ErrorArrayBounds(length, place, rhai::Position::NONE).into()),
+    }
+    Ok(Dynamic::UNIT)
+}
+
+fn to_array(value: &mut Dynamic) {
+    let array = value.read_lock::<List>().map(|list| list.to_array());
+    if let Some(array) = array {
+        replace(value, array);
+    }
+}

@@ -1,0 +1,106 @@
+//! A look at the words of a source: which properties it reads, and which fields of the request.
+//!
+//! Where it must guess it guesses on the safe side: what stands in a text or a comment counts as well. Rejected: to walk
+//! the syntax tree, which Rhai shows under its feature `internals` alone and promises nothing about.
+
+use std::collections::BTreeSet;
+
+use super::input::Wanted;
+
+/// The names that stand behind a dot.
+pub(super) fn properties(text: &str) -> BTreeSet<String> {
+    let words: Vec<(usize, &str)> = words(text).collect();
+    let behind_dot = |place: usize| text.get(..place).is_some_and(|before| before.trim_end().ends_with('.'));
+    words.into_iter().filter(|(place, _)| behind_dot(*place)).map(|(_, word)| word.to_owned()).collect()
+}
+
+/// What of the request a source reads that calls it by `names`.
+pub(super) fn wanted(text: &str, names: &[String]) -> Wanted {
+    let mut fields = BTreeSet::new();
+    for (place, word) in words(text).filter(|(_, word)| names.iter().any(|name| name == word)) {
+        let rest = text.get(place + word.len()..).unwrap_or_default();
+        let is_own_name = text.get(..place).is_none_or(|before| !before.trim_end().ends_with('.'));
+        let Some(field) = field(rest).filter(|_| is_own_name) else {
+            if is_parameter(text, place, rest) {
+                continue;
+            }
+            return Wanted::All;
+        };
+        fields.insert(field.to_owned());
+    }
+    Wanted::Names(fields)
+}
+
+/// The field that `rest` reads: a dot, a name, and no call.
+fn field(rest: &str) -> Option<&str> {
+    let rest = rest.trim_start();
+    let rest = rest.strip_prefix("?.").or_else(|| rest.strip_prefix('.'))?.trim_start();
+    let end = rest.find(|c| !is_in_word(c)).unwrap_or(rest.len());
+    let (name, behind) = rest.split_at_checked(end)?;
+    (!name.is_empty() && !behind.trim_start().starts_with('(')).then_some(name)
+}
+
+/// Whether the name stands in the brackets of `fn name(…)`.
+fn is_parameter(text: &str, place: usize, rest: &str) -> bool {
+    let before = text.get(..place).unwrap_or_default();
+    let Some(open) = before.rfind('(') else { return false };
+    let (head, inside) = before.split_at_checked(open).unwrap_or_default();
+    let inside = inside.trim_start_matches('(');
+    let head = head.trim_end().trim_end_matches(is_in_word).trim_end();
+    let is_list = |text: &str| text.chars().all(|c| is_in_word(c) || c.is_whitespace() || c == ',');
+    head.ends_with("fn") && is_list(inside) && matches!(rest.trim_start().chars().next(), Some(',' | ')'))
+}
+
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut rest = 0;
+    std::iter::from_fn(move || {
+        let start = rest + text.get(rest..)?.find(is_in_word)?;
+        let tail = text.get(start..)?;
+        let end = start + tail.find(|c| !is_in_word(c)).unwrap_or(tail.len());
+        rest = end;
+        Some((start, text.get(start..end)?))
+    })
+}
+
+fn is_in_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wants(text: &str) -> Option<Vec<String>> {
+        match wanted(text, &["input".to_owned()]) {
+            Wanted::All => None,
+            Wanted::Names(names) => Some(names.into_iter().collect()),
+        }
+    }
+
+    #[test]
+    fn fields_of_the_request_are_seen() {
+        for (text, fields) in [
+            ("fn balance(input) { input.nodes[0].id + input . user?.login }", Some(vec!["nodes", "user"])),
+            ("fn f(x, input, y) { `${input.time.hour}` }", Some(vec!["time"])),
+            ("fn f(input) { x.input }", None),
+            ("fn f(input) { help(input) }", None),
+            ("fn f(input) { input[`user`] }", None),
+            ("fn f(input) { input.keys() }", None),
+            ("fn f(input) { let other = input; }", None),
+            ("fn f(input) { `${input}` }", None),
+            ("fn f(input) { |x| input.data.group }", Some(vec!["data"])),
+            ("fn f(input) { 1 } // input.data", Some(vec!["data"])),
+            ("fn f(input) { 1 } // of the input", None),
+            ("fn f(inputs) { inputs.user }", Some(vec![])),
+        ] {
+            let fields = fields.map(|fields| fields.into_iter().map(str::to_owned).collect());
+            assert_eq!(wants(text), fields, "{text}");
+        }
+    }
+
+    #[test]
+    fn properties_are_seen() {
+        let found = properties("a.b?.c . d[1].e `${f.g}` 1.5 h");
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["5", "b", "c", "d", "e", "g"]);
+    }
+}

@@ -1,0 +1,101 @@
+//! A compiled script, and the engine that compiled it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use rhai::{AST, Engine as Language};
+
+use crate::engine::Settings;
+use crate::engine::residents::Residents;
+use crate::script::{Engine, LoadError, Run, Scene, Script, ScriptError, Shape, Source};
+
+use super::input::Wanted;
+use super::language::{self, Sizes, language};
+use super::run::Session;
+use super::stage::Stage;
+use super::thrown;
+use super::view::Shared;
+use super::{mentions, shape};
+
+/// The engine: one language and one set of nodes for all its scripts.
+#[derive(Clone)]
+pub(super) struct Rhai(Rc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) language: RefCell<Language>,
+    pub(super) stage: Rc<Stage>,
+    pub(super) residents: Residents<Shared>,
+    source_bytes: usize,
+    /// The sizes that are set.
+    sizes: Cell<Sizes>,
+}
+
+impl Rhai {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let stage = Rc::new(Stage::new(settings.limits, Rc::clone(&settings.alarm)));
+        let source_bytes = settings.limits.source_bytes;
+        let language = RefCell::new(language(&stage, settings.limits.source_depth));
+        let (residents, sizes) = (Residents::default(), Cell::new(Sizes::over(0)));
+        Self(Rc::new(Inner { language, stage, residents, source_bytes, sizes }))
+    }
+}
+
+impl Inner {
+    /// Lets values grow as far as suits a cluster of so many nodes.
+    pub(super) fn fit(&self, nodes: usize) {
+        let sizes = Sizes::over(nodes);
+        if self.sizes.replace(sizes) != sizes {
+            sizes.set(&mut self.language.borrow_mut());
+        }
+    }
+}
+
+impl Engine for Rhai {
+    fn load(&self, source: &Source) -> Result<Box<dyn Script>, LoadError> {
+        let inner = &self.0;
+        if source.text.len() > inner.source_bytes {
+            let (bytes, max) = (source.text.len(), inner.source_bytes);
+            return Err(LoadError::new(format!("the source has {bytes} bytes, at most {max} are accepted")));
+        }
+        // A first line for a shell is a comment.
+        let text = match source.text.strip_prefix("#!") {
+            Some(rest) => format!("//{rest}"),
+            None => source.text.to_string(),
+        };
+        let mut language = inner.language.borrow_mut();
+        let ast = language.compile(&text).map_err(|error| thrown::refused(&error, source))?;
+        let reading = shape::read(&ast)?;
+        language::know(&mut language, &inner.stage, &mentions::properties(&text));
+        let wanted = mentions::wanted(&text, &reading.request_names);
+        let (engine, source) = (self.clone(), source.clone());
+        Ok(Box::new(Program { engine, source, ast, shape: reading.shape, entry: reading.entry, wanted }))
+    }
+}
+
+/// A script that can be run.
+pub(super) struct Program {
+    engine: Rhai,
+    pub(super) source: Source,
+    pub(super) ast: AST,
+    shape: Shape,
+    /// The name of the whole-list function.
+    pub(super) entry: String,
+    /// What it reads of the request.
+    pub(super) wanted: Wanted,
+}
+
+impl Program {
+    pub(super) fn engine(&self) -> &Inner {
+        &self.engine.0
+    }
+}
+
+impl Script for Program {
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
+        Ok(Box::new(Session::new(self, scene)))
+    }
+}

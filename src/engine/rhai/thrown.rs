@@ -1,0 +1,170 @@
+//! What a script threw or what stopped it, with the place in the administrator's own source.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position as Place};
+
+use crate::clock::Overtime;
+use crate::engine::words::{NOT_PURE, USE_AN_EXECUTABLE};
+use crate::model::{LimitKind, Position, Thrown};
+use crate::script::{LoadError, ScriptError, Source};
+
+use super::convert::ToJson;
+use super::fields::Fields;
+use super::language::{MAX_CALLS, MAX_VARIABLES};
+use super::nodes::NodeRef;
+use super::stage::{Stage, Stop};
+
+/// The largest thrown value that is shown, as JSON.
+const MAX_SHOWN_BYTES: usize = 16 * 1024;
+/// How many calls of calls are looked through for the error within.
+const MAX_WRAPPERS: usize = 256;
+
+/// Words of the language that a balancer script may not use, and what to do instead.
+pub(super) const REFUSED: [(&str, &str); 4] = [
+    ("eval", USE_AN_EXECUTABLE),
+    ("import", USE_AN_EXECUTABLE),
+    ("export", USE_AN_EXECUTABLE),
+    ("curry", "a closure does the same"),
+];
+
+/// Why Rhai refuses `source`.
+pub(super) fn refused(error: &ParseError, source: &Source) -> LoadError {
+    let position = position(error.position(), source);
+    let here = position.as_ref().and_then(|place| rest_of_line(source, place)).unwrap_or_default();
+    let word = REFUSED.iter().find(|(word, _)| here.starts_with(word));
+    let message = match (error.err_type(), word) {
+        (_, Some((word, instead))) => format!("`{word}` is not available in a balancer script: {instead}"),
+        (ParseErrorType::ExprTooDeep, _) => "an expression nests too deep".to_owned(),
+        (other, _) => format!("syntax error: {other}"),
+    };
+    LoadError { message, position }
+}
+
+/// What stands in the source from `place` on.
+fn rest_of_line<'a>(source: &'a Source, place: &Position) -> Option<&'a str> {
+    let line = source.text.lines().nth(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
+    let columns_before = usize::try_from(place.column).ok()?.checked_sub(1)?;
+    line.char_indices().nth(columns_before).and_then(|(start, _)| line.get(start..))
+}
+
+/// `error` for the requester.
+pub(super) fn told(error: EvalAltResult, source: &Source, stage: &Rc<Stage>) -> ScriptError {
+    let (mut error, place) = innermost(error);
+    let position = position(place, source);
+    // Rhai tells no place of what stops a script.
+    let limit = |kind, message: String| ScriptError::Limit(kind, message);
+    match &error {
+        EvalAltResult::ErrorTerminated(..) => match stage.stopped() {
+            Some(Stop::Operations(most)) => {
+                limit(LimitKind::Time, format!("the script made more than {most} operations"))
+            }
+            Some(Stop::Overtime(Overtime::Call)) => {
+                limit(LimitKind::Time, "the script used up its CPU time for one node".to_owned())
+            }
+            Some(Stop::Overtime(Overtime::Step)) | None => {
+                limit(LimitKind::Time, "the script used up its CPU time".to_owned())
+            }
+        },
+        EvalAltResult::ErrorDataTooLarge(what, _) => {
+            limit(LimitKind::Memory, format!("a value grew too large: {}", what.to_lowercase()))
+        }
+        EvalAltResult::ErrorStackOverflow(_) => {
+            limit(LimitKind::Memory, format!("calls nest deeper than {MAX_CALLS} levels"))
+        }
+        EvalAltResult::ErrorTooManyVariables(_) => {
+            limit(LimitKind::Memory, format!("more than {MAX_VARIABLES} variables at once"))
+        }
+        EvalAltResult::ErrorRuntime(value, _) => {
+            let (name, message) = words(value, &Fields(Rc::clone(stage)));
+            let cut = |text: &str| stage.limits().cut(text);
+            ScriptError::Thrown(Thrown { name: cut(&name), message: cut(&message) }, position)
+        }
+        _ => {
+            error.clear_position();
+            let message = stage.limits().cut(&helpful(&error, stage));
+            ScriptError::Thrown(Thrown { name: "RuntimeError".to_owned(), message }, position)
+        }
+    }
+}
+
+/// The error inside of all calls around it, with the innermost place that is known.
+fn innermost(mut error: EvalAltResult) -> (EvalAltResult, Place) {
+    let mut place = error.position();
+    for _ in 0..MAX_WRAPPERS {
+        let (EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _)) = error
+        else {
+            break;
+        };
+        error = *inner;
+        place = if error.position().is_none() { place } else { error.position() };
+    }
+    (error, place)
+}
+
+/// Name and message of whatever was thrown.
+fn words(value: &Dynamic, fields: &Fields) -> (String, String) {
+    let text = |value: &Dynamic| value.as_immutable_string_ref().ok().map(|text| text.to_string());
+    if let Some(message) = text(value) {
+        return ("Error".to_owned(), message);
+    }
+    let thrown = fields.of(value).unwrap_or_default();
+    let name = thrown.get("name").and_then(text).unwrap_or_else(|| "Error".to_owned());
+    match thrown.get("message").and_then(text) {
+        Some(message) => (name, message),
+        None if value.is_unit() => (name, "the script threw nothing that says why".to_owned()),
+        None => (name, shown(value, fields)),
+    }
+}
+
+/// `value` as a person wants to read it.
+fn shown(value: &Dynamic, fields: &Fields) -> String {
+    if let Some(node) = value.read_lock::<NodeRef>() {
+        return node.shown();
+    }
+    match ToJson::new(fields, MAX_SHOWN_BYTES).value(value) {
+        Ok(Some(json)) => json.to_string(),
+        Ok(None) | Err(_) => format!("a value of the type `{}`", value.type_name()),
+    }
+}
+
+/// Rhai's words, with a hint where they leave an administrator alone.
+fn helpful(error: &EvalAltResult, stage: &Stage) -> String {
+    let words = error.to_string();
+    match error {
+        EvalAltResult::ErrorVariableNotFound(name, _) if stage.is_pure() && is_request(name) => {
+            format!("`{name}` {NOT_PURE}")
+        }
+        EvalAltResult::ErrorVariableNotFound(name, _) => {
+            format!("{words}: a function sees its parameters, and constants of the top level as `global::{name}`")
+        }
+        EvalAltResult::ErrorDataRace(..) => format!(
+            "{words}: what a closure uses must not be what its method is called on; put it into a variable first, as in \
+             `let group = input.data.group; input.nodes.filter(|node| node.metadata.group == group)`"
+        ),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) if signature.contains("()") => {
+            format!("{words}: `()` stands for what is absent; ask `value == ()`, or give a default with `value ?? 0`")
+        }
+        EvalAltResult::ErrorDotExpr(..) => {
+            match words.split('\'').nth(1).filter(|_| words.ends_with("for type '()'")) {
+                Some(name) => format!("cannot use `{name}` of `()`, which stands for what is absent: `?.` asks first"),
+                None => words,
+            }
+        }
+        _ => words,
+    }
+}
+
+fn is_request(name: &str) -> bool {
+    ["request", "input", "now", "time", "sequence"].contains(&name)
+}
+
+fn position(place: Place, source: &Source) -> Option<Position> {
+    let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Some(Position {
+        file: Arc::clone(&source.file),
+        line: narrow(place.line()?),
+        column: place.position().map_or(1, narrow),
+    })
+}

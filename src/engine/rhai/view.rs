@@ -1,0 +1,124 @@
+//! A node as scripts see it, built as far as they look and kept for as long as the node stays as it is.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use rhai::{Dynamic, Map};
+use serde_json::Value;
+
+use crate::engine::residents::Resident;
+use crate::model::node::{DataField, Field};
+use crate::model::{Candidate, Cluster, Node, Overlay, SlotIndex};
+
+use super::convert::shared;
+use super::lists::List;
+use super::objects::Object;
+
+/// The names that every node has or may have; each has its place in a view.
+pub(super) const KNOWN: [&str; 18] = [
+    "id",
+    "serverId",
+    "hostname",
+    "urls",
+    "nodeData",
+    "metadata",
+    "staticData",
+    "metrics",
+    "cordoned",
+    "maxSessions",
+    "sessions",
+    "freemem",
+    "totalmem",
+    "loadavg",
+    "cpu",
+    "uptime",
+    "loggedInUsers",
+    "serverPool",
+];
+
+/// A node with what earlier steps gave it on top.
+pub(super) struct View {
+    pub(super) slot: SlotIndex,
+    pub(super) node: Node,
+    pub(super) overlay: Option<Overlay>,
+    known: [OnceCell<Dynamic>; KNOWN.len()],
+    others: RefCell<BTreeMap<Box<str>, Dynamic>>,
+    sessions: OnceCell<List>,
+}
+
+/// What all requests share of one node.
+#[derive(Clone)]
+pub(super) struct Shared(pub(super) Rc<View>);
+
+impl Resident for Shared {
+    fn node(&self) -> &Node {
+        &self.0.node
+    }
+}
+
+impl View {
+    pub(super) fn new(slot: SlotIndex, node: &Node, overlay: Option<Overlay>) -> Rc<Self> {
+        let (known, others, sessions) = (Default::default(), RefCell::default(), OnceCell::new());
+        Rc::new(Self { slot, node: node.clone(), overlay, known, others, sessions })
+    }
+
+    /// The view of `candidate` for one request alone; absent where its node left meanwhile.
+    pub(super) fn of(candidate: &Candidate, cluster: &Cluster) -> Option<Rc<Self>> {
+        let node = cluster.node(candidate.slot)?;
+        Some(Self::new(candidate.slot, node, candidate.overlay.clone()))
+    }
+
+    /// The field at `place` of [`KNOWN`].
+    pub(super) fn known(self: &Rc<Self>, place: usize) -> Dynamic {
+        let (Some(cell), Some(name)) = (self.known.get(place), KNOWN.get(place)) else { return Dynamic::UNIT };
+        cell.get_or_init(|| self.build(name)).clone()
+    }
+
+    /// The field `name`, `()` where there is none.
+    pub(super) fn field(self: &Rc<Self>, name: &str) -> Dynamic {
+        if let Some(place) = KNOWN.iter().position(|known| *known == name) {
+            return self.known(place);
+        }
+        if let Some(built) = self.others.borrow().get(name) {
+            return built.clone();
+        }
+        let built = self.build(name);
+        if !built.is_unit() {
+            self.others.borrow_mut().insert(name.into(), built.clone());
+        }
+        built
+    }
+
+    /// The names of all fields, in order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.node.fields_with(self.overlay.as_deref()).map(|(name, _)| name)
+    }
+
+    /// Its sessions, which are built one by one when somebody looks at one of them.
+    fn sessions(self: &Rc<Self>) -> List {
+        self.sessions.get_or_init(|| List::of_sessions(&self.node)).clone()
+    }
+
+    fn build(self: &Rc<Self>, name: &str) -> Dynamic {
+        if let Some(value) = self.overlay.as_ref().and_then(|overlay| overlay.get(name)) {
+            return shared(value);
+        }
+        match self.node.field(name) {
+            None => Dynamic::UNIT,
+            Some(Field::Json(value)) => shared(value),
+            Some(Field::Count(count)) => shared(&Value::from(count)),
+            Some(Field::Flag(flag)) => flag.into(),
+            Some(Field::Data(node)) => {
+                let fields = node.data_fields().map(|(name, field)| {
+                    let value = match field {
+                        DataField::Json(value) => shared(value),
+                        DataField::Sessions(_) => Dynamic::from(self.sessions()),
+                    };
+                    (name.into(), value)
+                });
+                Dynamic::from(Object::new(fields.collect::<Map>()))
+            }
+        }
+    }
+}
