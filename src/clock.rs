@@ -30,7 +30,14 @@ impl Stopwatch for Stopped {
 pub trait Alarm: fmt::Debug {
     /// What is over, where something is.
     fn rings(&self) -> Option<Overtime>;
+
+    /// Calls `wake` when it begins to ring and now and then while it does, from another thread: for an engine that does
+    /// not ask while it works. It may be called once more when what it rang for has ended.
+    fn on_ring(&self, wake: Wake);
 }
+
+/// What an alarm calls.
+pub type Wake = Box<dyn Fn() + Send>;
 
 /// What has used up its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +56,8 @@ impl Alarm for Silent {
     fn rings(&self) -> Option<Overtime> {
         None
     }
+
+    fn on_ring(&self, _wake: Wake) {}
 }
 
 /// The moment of a request, as its scripts see it.

@@ -251,8 +251,9 @@ impl Compiler {
         let kind = match &spec.source {
             StepSource::Builtin(name) => StepKind::Policy(builtin(name)?),
             StepSource::Executable(_) => StepKind::External,
-            StepSource::Script { extension, text } => {
-                let source = Source { file: Arc::clone(&spec.name), text: Arc::clone(text) };
+            StepSource::Script { extension, content, isolation } => {
+                let (file, content) = (Arc::clone(&spec.name), content.clone());
+                let source = Source { file, content, isolation: *isolation };
                 StepKind::Script(self.engine(extension)?.load(&source)?)
             }
         };

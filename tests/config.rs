@@ -129,8 +129,7 @@ fn everything_can_be_set() {
     assert_eq!(second.on_error, OnFailure::Fallback("least-load".to_owned()));
     assert_eq!((&first.on_limit, &second.on_limit), (&OnFailure::Stop, &OnFailure::Skip));
     assert_eq!((&*third.name, &third.on_error), ("builtin:weighted", &OnFailure::Stop));
-    let StepSource::Script { extension, text } = &first.source else { panic!("{first:?}") };
-    assert_eq!((extension.as_str(), &**text), ("js", "(input) => undefined"));
+    assert_eq!(first.source, StepSource::script("js", "(input) => undefined"));
 }
 
 #[test]
@@ -176,6 +175,7 @@ fn every_figure_is_read_from_its_own_key() {
         limits.wall_factor,
         limits.worker_memory_mb,
         limits.source_kb,
+        limits.component_kb,
         limits.request_kb,
         limits.queue,
         limits.log_lines,
@@ -187,6 +187,7 @@ fn every_figure_is_read_from_its_own_key() {
     ];
     assert_eq!(read, FIGURES.map(|figure| figure.most));
     assert_eq!(config.chains.limits.source_bytes, limits.source_kb as usize * 1024);
+    assert_eq!(config.chains.limits.component_bytes, limits.component_kb as usize * 1024);
     assert_eq!(config.chains.limits.log_lines, limits.log_lines as usize);
 }
 

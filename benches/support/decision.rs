@@ -42,7 +42,7 @@ pub(crate) fn question() -> Question {
 
 /// The script `text` in the language whose files end with `extension`.
 pub(crate) fn script(extension: &str, text: &str) -> StepSource {
-    StepSource::Script { extension: extension.to_owned(), text: text.into() }
+    StepSource::script(extension, text)
 }
 
 pub(crate) fn decide(evaluator: &mut Evaluator, question: &Question) {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::FailureName;
 use crate::model::head::DEFAULT_ACTION;
-use crate::script::ScriptLimits;
+use crate::script::{Content, Isolation, ScriptLimits};
 
 /// Every chain of a service, with what their scripts are run under: all that an evaluator is made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,12 +139,22 @@ pub enum StepSource {
         /// The extension, without the dot.
         extension: String,
         /// The source.
-        text: Arc<str>,
+        content: Content,
+        /// What is kept of it between requests.
+        isolation: Isolation,
     },
     /// The built-in of this name.
     Builtin(String),
     /// A program on the front's machine.
     Executable(Program),
+}
+
+impl StepSource {
+    /// A script of the language with this extension, with every setting at its default.
+    #[must_use]
+    pub fn script(extension: &str, content: impl Into<Content>) -> Self {
+        Self::Script { extension: extension.to_owned(), content: content.into(), isolation: Isolation::default() }
+    }
 }
 
 /// A program that is asked what a step says.

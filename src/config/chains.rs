@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::chain::{ChainSpec, Mode, OnFailure, OnUnplaceable, Program, StepSource, StepSpec};
-use crate::script::ScriptLimits;
+use crate::script::{Content, Isolation, ScriptLimits};
 
 use super::figure::{EXECUTABLE_MS, SCRIPT_MS};
 use super::files::Files;
@@ -20,13 +20,16 @@ pub const MAX_WORKERS: u32 = 64;
 pub const MAX_ACTION_BYTES: usize = 128;
 
 const KEYS: [&str; 6] = ["steps", "reserve", "on_unplaceable", "require_services", "pass_jwt", "workers"];
-const STEP_KEYS: [&str; 7] = ["script", "builtin", "on_error", "on_limit", "cpu_ms", "mode", "wall_ms"];
+const STEP_KEYS: [&str; 8] = ["script", "builtin", "on_error", "on_limit", "cpu_ms", "mode", "wall_ms", "isolation"];
 
 const EXPECTED_CHAIN: &str = "a table for each action, as in `[chain.\"session/start\"]`";
 const EXPECTED_STEPS: &str = "a list such as `[\"scripts/gpu.js\", \"builtin:fewest-sessions\"]`";
 const EXPECTED_STEP: &str =
     "the path of a script, `builtin:NAME`, or a table such as `{ script = \"gpu.js\", on_error = \"skip\" }`";
 const EXPECTED_ON_FAILURE: &str = "`stop`, `skip` or `fallback:NAME` with the name of a built-in";
+const EXPECTED_ISOLATION: &str = "`warm` or `fresh`";
+const NO_EXECUTABLE: &str = "no executable";
+const NO_COMPONENT: &str = "no WebAssembly component";
 const EXPECTED_MODE: &str = "`once` or `resident`";
 const EXPECTED_ON_UNPLACEABLE: &str = "`error`, `skip` or `allow`";
 
@@ -122,10 +125,16 @@ impl Reader<'_> {
         let source = match step.source {
             StepSource::Executable(program) => {
                 misplaced(&section, &["cpu_ms"], "an executable, which has `wall_ms`", notes);
+                misplaced(&section, &["isolation"], NO_COMPONENT, notes);
                 StepSource::Executable(asked_how(program, &section, notes))
             }
+            StepSource::Script { extension, content: content @ Content::Binary(_), .. } => {
+                misplaced(&section, &["mode", "wall_ms"], NO_EXECUTABLE, notes);
+                StepSource::Script { extension, content, isolation: isolation(&section, notes).unwrap_or_default() }
+            }
             source => {
-                misplaced(&section, &["mode", "wall_ms"], "no executable", notes);
+                misplaced(&section, &["mode", "wall_ms"], NO_EXECUTABLE, notes);
+                misplaced(&section, &["isolation"], NO_COMPONENT, notes);
                 source
             }
         };
@@ -149,6 +158,18 @@ fn asked_how(program: Program, section: &Section<'_>, notes: &mut Notes) -> Prog
     });
     let wall_ms = section.get("wall_ms").and_then(|entry| entry.whole(EXECUTABLE_MS.least, EXECUTABLE_MS.most, notes));
     Program { mode: mode.unwrap_or_default(), wall_ms, ..program }
+}
+
+fn isolation(section: &Section<'_>, notes: &mut Notes) -> Option<Isolation> {
+    let (entry, text) = section.text("isolation", EXPECTED_ISOLATION, notes)?;
+    match text {
+        "warm" => Some(Isolation::Warm),
+        "fresh" => Some(Isolation::Fresh),
+        _ => {
+            choose(&entry, text, EXPECTED_ISOLATION, ["warm", "fresh"], notes);
+            None
+        }
+    }
 }
 
 /// Notes those of `keys` that say nothing about such a step.

@@ -78,6 +78,8 @@ pub const WORKER_MEMORY_MB: Figure =
     limit("worker_memory_mb", 512, (64, 65_536), "memory of a worker in MiB, beside its mirror of the cluster");
 /// `limits.source_kb`.
 pub const SOURCE_KB: Figure = limit("source_kb", 256, (1, 16_384), "size of a script in KiB");
+/// `limits.component_kb`.
+pub const COMPONENT_KB: Figure = limit("component_kb", 4096, (1, 65_536), "size of a WebAssembly component in KiB");
 /// `limits.request_kb`.
 pub const REQUEST_KB: Figure = limit("request_kb", 1024, (1, 32_768), "size of a request in KiB");
 /// `limits.queue`.
@@ -101,7 +103,7 @@ pub const RECYCLE_MB: Figure =
     limit("recycle_mb", 256, (1, 65_536), "a worker is replaced when it has grown by so many MiB");
 
 /// Every figure, in the order of a config.
-pub const FIGURES: [&Figure; 24] = [
+pub const FIGURES: [&Figure; 25] = [
     &LIVENESS_S,
     &RESERVATION_S,
     &COOLDOWN_S,
@@ -118,6 +120,7 @@ pub const FIGURES: [&Figure; 24] = [
     &WALL_FACTOR,
     &WORKER_MEMORY_MB,
     &SOURCE_KB,
+    &COMPONENT_KB,
     &REQUEST_KB,
     &QUEUE,
     &LOG_LINES,

@@ -58,6 +58,8 @@ pub struct Limits {
     pub worker_memory_mb: u32,
     /// [`figure::SOURCE_KB`].
     pub source_kb: u32,
+    /// [`figure::COMPONENT_KB`].
+    pub component_kb: u32,
     /// [`figure::REQUEST_KB`].
     pub request_kb: u32,
     /// [`figure::QUEUE`].
@@ -124,6 +126,7 @@ impl Default for Limits {
             wall_factor: figure::WALL_FACTOR.default,
             worker_memory_mb: figure::WORKER_MEMORY_MB.default,
             source_kb: figure::SOURCE_KB.default,
+            component_kb: figure::COMPONENT_KB.default,
             request_kb: figure::REQUEST_KB.default,
             queue: figure::QUEUE.default,
             log_lines: figure::LOG_LINES.default,
@@ -142,6 +145,7 @@ impl Limits {
     pub fn script(&self) -> ScriptLimits {
         ScriptLimits {
             source_bytes: self.source_kb as usize * 1024,
+            component_bytes: self.component_kb as usize * 1024,
             log_lines: self.log_lines as usize,
             ..ScriptLimits::default()
         }
@@ -165,6 +169,7 @@ impl Limits {
             wall_factor: section.figure(&figure::WALL_FACTOR, notes),
             worker_memory_mb: section.figure(&figure::WORKER_MEMORY_MB, notes),
             source_kb: section.figure(&figure::SOURCE_KB, notes),
+            component_kb: section.figure(&figure::COMPONENT_KB, notes),
             request_kb: section.figure(&figure::REQUEST_KB, notes),
             queue: section.figure(&figure::QUEUE, notes),
             log_lines: section.figure(&figure::LOG_LINES, notes),

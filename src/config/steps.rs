@@ -4,10 +4,12 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
+
 use crate::chain::{Mode, Program, StepSource, StepSpec};
-use crate::engine::LANGUAGES;
 use crate::engine::builtin::Builtin;
-use crate::script::ScriptLimits;
+use crate::engine::{Form, LANGUAGES, Language};
+use crate::script::{Content, ScriptLimits};
 
 use super::files::{Contents, Fault, Files};
 use super::problem::{Problem, nearest, quoted};
@@ -27,13 +29,17 @@ pub fn load_step(written: &str, base: &Path, files: &dyn Files, limits: &ScriptL
     if written.is_empty() || written.contains('\0') {
         return Err(Problem::new(format!("{} is no path of a script", quoted(written))));
     }
-    let contents = files.read(&base.join(written), limits.source_bytes).map_err(|fault| unread(written, &fault))?;
+    let most = limits.source_bytes.max(limits.component_bytes);
+    let contents = files.read(&base.join(written), most).map_err(|fault| unread(written, &fault))?;
     if contents.is_executable() {
         return Ok(StepSpec::new(written, StepSource::Executable(program(written, base, files)?)));
     }
-    let extension = known_extension(written, &contents)?;
-    let text = source(written, &contents, limits)?;
-    Ok(StepSpec::new(written, StepSource::Script { extension: extension.to_owned(), text: text.into() }))
+    let language = language(written, &contents)?;
+    let content = match language.form {
+        Form::Text => Content::Text(text(written, &contents, limits)?.into()),
+        Form::Compiled => Content::Binary(compiled(written, contents, limits)?),
+    };
+    Ok(StepSpec::new(written, StepSource::script(language.extension, content)))
 }
 
 fn program(written: &str, base: &Path, files: &dyn Files) -> Result<Program, Problem> {
@@ -69,11 +75,11 @@ fn unread(written: &str, fault: &Fault) -> Problem {
     }
 }
 
-/// The extension that says which language the script is in.
-fn known_extension<'a>(written: &'a str, contents: &Contents) -> Result<&'a str, Problem> {
+/// The language that the script is in, by its extension.
+fn language(written: &str, contents: &Contents) -> Result<&'static Language, Problem> {
     let extension = Path::new(written).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    if LANGUAGES.iter().any(|language| language.extension == extension) {
-        return Ok(extension);
+    if let Some(language) = LANGUAGES.iter().find(|language| language.extension == extension) {
+        return Ok(language);
     }
     let known: Vec<_> =
         LANGUAGES.iter().map(|language| format!("`.{}` ({})", language.extension, language.name)).collect();
@@ -88,7 +94,7 @@ fn known_extension<'a>(written: &'a str, contents: &Contents) -> Result<&'a str,
     })
 }
 
-fn source<'a>(written: &str, contents: &'a Contents, limits: &ScriptLimits) -> Result<&'a str, Problem> {
+fn text<'a>(written: &str, contents: &'a Contents, limits: &ScriptLimits) -> Result<&'a str, Problem> {
     let refused = |why: &str| Problem::new(format!("script {}: {why}", quoted(written)));
     let text = contents.text(limits.source_bytes).map_err(|why| match contents.bytes.len() > limits.source_bytes {
         true => refused(&why).help("`limits.source_kb` sets how many"),
@@ -98,4 +104,14 @@ fn source<'a>(written: &str, contents: &'a Contents, limits: &ScriptLimits) -> R
         return Err(refused("is empty"));
     }
     Ok(text)
+}
+
+fn compiled(written: &str, contents: Contents, limits: &ScriptLimits) -> Result<Bytes, Problem> {
+    let (bytes, most) = (contents.size.max(contents.bytes.len() as u64), limits.component_bytes);
+    if contents.bytes.len() > most {
+        let problem =
+            Problem::new(format!("script {}: has {bytes} bytes, at most {most} are accepted", quoted(written)));
+        return Err(problem.help("`limits.component_kb` sets how many"));
+    }
+    Ok(contents.bytes.into())
 }

@@ -31,12 +31,23 @@ pub struct Language {
     pub name: &'static str,
     /// How its files end, without the dot.
     pub extension: &'static str,
+    /// What its files hold.
+    pub form: Form,
     /// Makes its engine.
     pub engine: fn(&Settings) -> Box<dyn Engine>,
 }
 
+/// What a script's file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// What somebody wrote.
+    Text,
+    /// What a compiler made of it: a program with a memory of its own.
+    Compiled,
+}
+
 /// Every language, one line each.
 pub const LANGUAGES: &[Language] = &[
-    Language { name: "JavaScript", extension: "js", engine: javascript::engine },
-    Language { name: "Rhai", extension: "rhai", engine: rhai::engine },
+    Language { name: "JavaScript", extension: "js", form: Form::Text, engine: javascript::engine },
+    Language { name: "Rhai", extension: "rhai", form: Form::Text, engine: rhai::engine },
 ];

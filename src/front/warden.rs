@@ -166,7 +166,7 @@ mod tests {
     const SETTINGS: QuarantineSettings = QuarantineSettings { kills: 3, window_ms: 60_000, pause_ms: 10_000 };
 
     fn set(text: &str) -> ChainSet {
-        let source = StepSource::Script { extension: "js".to_owned(), text: text.into() };
+        let source = StepSource::script("js", text);
         ChainSet::new(vec![ChainSpec::new("a", vec![StepSpec::new("bad.js", source)])])
     }
 

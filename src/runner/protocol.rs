@@ -66,8 +66,8 @@ fn runs_programs(chain: &ChainSpec) -> bool {
 fn without_texts(chain: &ChainSpec) -> ChainSpec {
     let mut chain = chain.clone();
     for step in &mut chain.steps {
-        if let StepSource::Script { text, .. } = &mut step.source {
-            *text = "".into();
+        if let StepSource::Script { content, .. } = &mut step.source {
+            *content = "".into();
         }
     }
     chain

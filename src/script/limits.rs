@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 pub struct ScriptLimits {
     /// Size of a source in bytes.
     pub source_bytes: usize,
+    /// Size of a compiled program in bytes.
+    pub component_bytes: usize,
     /// Nesting of a source; parsers recurse, and a deep one ends the process.
     pub source_depth: usize,
     /// Elements of a returned list.
@@ -25,6 +27,7 @@ impl Default for ScriptLimits {
     fn default() -> Self {
         Self {
             source_bytes: 256 * 1024,
+            component_bytes: 4 * 1024 * 1024,
             source_depth: 64,
             returned_elements: 1_000_000,
             text_bytes: 4 * 1024,

@@ -9,8 +9,7 @@ mod error;
 mod limits;
 mod log;
 mod policy;
-
-use std::sync::Arc;
+mod source;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -20,17 +19,9 @@ pub use error::{LoadError, ScriptError};
 pub use limits::ScriptLimits;
 pub use log::LogBook;
 pub use policy::{Absent, Policy};
+pub use source::{Content, Isolation, Source, SourceText};
 
 use crate::model::{Candidate, Cluster};
-
-/// An administrator's source, as text.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// The file as the config or the command line names it; errors name it the same way.
-    pub file: Arc<str>,
-    /// Its content.
-    pub text: Arc<str>,
-}
 
 /// A script language.
 pub trait Engine {

@@ -6,15 +6,16 @@
 //! It rings before it bites: an engine that can stop a script hears that within the last of its time, and the process
 //! lives on. An engine that cannot hears nothing, and the process ends.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::chain::{ChainSet, Witness};
-use crate::clock::{Alarm, Overtime};
+use crate::clock::{Alarm, Overtime, Wake};
 
 use super::protocol::Running;
 
@@ -38,6 +39,23 @@ pub struct Watch {
     rung_steps: AtomicU64,
     rung_calls: AtomicU64,
     current: Mutex<Current>,
+    wakes: Wakes,
+}
+
+/// What it calls when it rings.
+#[derive(Default)]
+struct Wakes(Mutex<Vec<Wake>>);
+
+impl fmt::Debug for Wakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wakes")
+    }
+}
+
+impl Wakes {
+    fn lock(&self) -> MutexGuard<'_, Vec<Wake>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Default for Watch {
@@ -45,7 +63,7 @@ impl Default for Watch {
         let (busy, current) = (AtomicBool::default(), Mutex::default());
         let [steps, calls] = [0; 2].map(AtomicU64::new);
         let [rung_steps, rung_calls] = [u64::MAX; 2].map(AtomicU64::new);
-        Self { busy, steps, calls, rung_steps, rung_calls, current }
+        Self { busy, steps, calls, rung_steps, rung_calls, current, wakes: Wakes::default() }
     }
 }
 
@@ -152,6 +170,10 @@ impl Alarm for Bell {
             is(&self.0.rung_calls, &self.0.calls).then_some(Overtime::Call)
         }
     }
+
+    fn on_ring(&self, wake: Wake) {
+        self.0.wakes.lock().push(wake);
+    }
 }
 
 /// How much CPU time a step and a per-node call may take, in microseconds.
@@ -201,10 +223,17 @@ pub fn start(
             let allowance = allow(&current);
             let is_late =
                 |used_us: u64, allowed_us: u64| used_us > allowed_us.saturating_sub(NOTICE_US).max(allowed_us / 2);
-            if is_late(in_step, allowance.step_us) {
-                watch.rung_steps.store(steps, Ordering::Relaxed);
+            let rung = if is_late(in_step, allowance.step_us) {
+                watch.rung_steps.store(steps, Ordering::Release);
+                true
             } else if current.node.is_some() && is_late(in_call, allowance.call_us) {
-                watch.rung_calls.store(calls, Ordering::Relaxed);
+                watch.rung_calls.store(calls, Ordering::Release);
+                true
+            } else {
+                false
+            };
+            if rung {
+                watch.wakes.lock().iter().for_each(|wake| wake());
             }
             if in_step > allowance.step_us {
                 bite(current, Passed::Step, allowance.step_us);

@@ -223,7 +223,7 @@ pub(crate) fn builtin(name: &str) -> StepSpec {
 
 /// A JavaScript step, which diagnoses call `name`.
 pub(crate) fn js(name: &str, text: &str) -> StepSpec {
-    StepSpec::new(name, StepSource::Script { extension: "js".to_owned(), text: text.into() })
+    StepSpec::new(name, StepSource::script("js", text))
 }
 
 /// A step at which the decision is suspended.

@@ -12,8 +12,8 @@ use whither::model::cluster::{Arrangement, Change};
 use whither::model::diagnosis::LogLine;
 use whither::model::{Candidate, Cluster, Report, Request};
 use whither::script::{
-    Answer, Argument, Asked, Call, Engine, LoadError, LogBook, Returned, Scene, Script, ScriptError, ScriptLimits,
-    Source,
+    Answer, Argument, Asked, Call, Engine, Isolation, LoadError, LogBook, Returned, Scene, Script, ScriptError,
+    ScriptLimits, Source,
 };
 
 pub(crate) const NOW_MS: i64 = 1_795_195_800_000; // 2026-11-20T17:30:00Z, a Friday
@@ -68,7 +68,8 @@ impl Stand {
     }
 
     pub(crate) fn try_load(&self, text: &str) -> Result<Box<dyn Script>, LoadError> {
-        self.engine.load(&Source { file: format!("step0.{}", self.extension).into(), text: text.into() })
+        let file = format!("step0.{}", self.extension).into();
+        self.engine.load(&Source { file, content: text.into(), isolation: Isolation::default() })
     }
 
     pub(crate) fn load(&self, text: &str) -> Box<dyn Script> {

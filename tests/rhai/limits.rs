@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use whither::chain::{Ask, ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec, Unwatched};
-use whither::clock::{Alarm, Overtime, Stopped};
+use whither::clock::{Alarm, Overtime, Stopped, Wake};
 use whither::evaluator::{Evaluator, Question, Senses};
 use whither::model::{Arrangement, Change, LimitKind, Outcome, Report, Request};
 use whither::script::{Argument, Call, Returned, ScriptError};
@@ -23,6 +23,8 @@ impl Alarm for After {
         self.0.set(self.0.get().saturating_sub(1));
         (self.0.get() == 0).then_some(self.1)
     }
+
+    fn on_ring(&self, _wake: Wake) {}
 }
 
 /// Rings once, so many milliseconds after it was made.
@@ -40,6 +42,8 @@ impl Alarm for Clock {
         let is_over = self.0.get().is_some_and(|end| Instant::now() >= end);
         is_over.then(|| self.0.set(None)).map(|()| Overtime::Step)
     }
+
+    fn on_ring(&self, _wake: Wake) {}
 }
 
 #[track_caller]
@@ -247,10 +251,7 @@ fn a_call_that_is_stopped_leaves_nothing_behind() {
 #[test]
 fn a_call_costs_its_node_and_a_step_its_request() {
     let script = "fn score(node) { if node.id == `b` { loop { } } node.sessions }";
-    let chain = ChainSpec::new(
-        "session/start",
-        vec![StepSpec::new("hang.rhai", StepSource::Script { extension: "rhai".to_owned(), text: script.into() })],
-    );
+    let chain = ChainSpec::new("session/start", vec![StepSpec::new("hang.rhai", StepSource::script("rhai", script))]);
     for (overtime, placed) in [(Overtime::Call, true), (Overtime::Step, false)] {
         let alarm = Rc::new(After(Cell::new(1_000), overtime));
         let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm };

@@ -52,6 +52,7 @@ impl JavaScript {
 impl Engine for JavaScript {
     fn load(&self, source: &Source) -> Result<Box<dyn Script>, LoadError> {
         let limits = &self.0.settings.limits;
+        let source = &source.text()?;
         if source.text.len() > limits.source_bytes {
             let (bytes, max) = (source.text.len(), limits.source_bytes);
             return Err(LoadError::new(format!("the source has {bytes} bytes, at most {max} are accepted")));

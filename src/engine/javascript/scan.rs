@@ -10,7 +10,7 @@ use std::str::Chars;
 use std::sync::Arc;
 
 use crate::model::Position;
-use crate::script::{LoadError, Source};
+use crate::script::{LoadError, SourceText};
 
 /// How many operators, calls and nested statements one expression or statement may chain, over all brackets around it.
 const MAX_CHAIN: usize = 2_000;
@@ -18,7 +18,7 @@ const MAX_CHAIN: usize = 2_000;
 const MAX_COMMAS: usize = 20_000;
 
 /// Refuses a source that is nested deeper than `max_depth`, or chained longer than any hand writes.
-pub(super) fn check_depth(source: &Source, max_depth: usize) -> Result<(), LoadError> {
+pub(super) fn check_depth(source: &SourceText, max_depth: usize) -> Result<(), LoadError> {
     let mut scan = Scan::new(&source.text);
     while let Some(first) = scan.rest.next() {
         scan.token(first);
@@ -38,7 +38,7 @@ pub(super) fn check_depth(source: &Source, max_depth: usize) -> Result<(), LoadE
     Ok(())
 }
 
-fn position(source: &Source, offset: usize) -> Position {
+fn position(source: &SourceText, offset: usize) -> Position {
     let before = source.text.get(..source.text.floor_char_boundary(offset)).unwrap_or_default();
     let line = before.rsplit('\n').next().unwrap_or_default();
     let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -312,7 +312,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, max_depth: usize) -> Result<(), LoadError> {
-        check_depth(&Source { file: "a.js".into(), text: text.into() }, max_depth)
+        check_depth(&SourceText { file: "a.js".into(), text: text.into() }, max_depth)
     }
 
     #[test]

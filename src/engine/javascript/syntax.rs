@@ -18,7 +18,7 @@ use boa_parser::{Error, Parser, Source as Text};
 
 use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::Position;
-use crate::script::{Arity, LoadError, PerNode, Shape, Source};
+use crate::script::{Arity, LoadError, PerNode, Shape, SourceText};
 
 use super::lengths::{LengthWrite, length_writes};
 use super::survey::{Survey, survey};
@@ -47,7 +47,7 @@ pub(super) enum Entry {
 }
 
 /// Reads `source`.
-pub(super) fn read(source: &Source) -> Result<Reading, LoadError> {
+pub(super) fn read(source: &SourceText) -> Result<Reading, LoadError> {
     match parse(&source.text) {
         Ok(tree) => read_tree(&tree, 0),
         Err(error) => read_expression(source, error),
@@ -73,7 +73,7 @@ pub(super) fn parse(text: &str) -> Result<Tree, Error> {
 }
 
 /// `function(input) { … }` is no statement, so a source that starts with it is read as what stands right of an `=`.
-fn read_expression(source: &Source, error: Error) -> Result<Reading, LoadError> {
+fn read_expression(source: &SourceText, error: Error) -> Result<Reading, LoadError> {
     match parse(&format!("var _ =\n{}", source.text)) {
         Ok(tree) => {
             let first = tree.script.statements().statements().first();
@@ -296,7 +296,7 @@ fn starts_anonymously(text: &str) -> bool {
 }
 
 /// A parser's error in the administrator's own lines.
-fn syntax_error(source: &Source, error: &Error, lines_before: u32) -> LoadError {
+fn syntax_error(source: &SourceText, error: &Error, lines_before: u32) -> LoadError {
     let start = match error {
         Error::Expected { span, .. } | Error::Unexpected { span, .. } => Some(span.start()),
         Error::General { position, .. } => Some(*position),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::Position;
-use crate::script::{PerNode, Shape, Source};
+use crate::script::{PerNode, Shape, SourceText};
 
 use super::edits::{Edit, Moves, Place, apply, offsets};
 use super::lengths::computed;
@@ -27,7 +27,7 @@ pub(super) struct Wrapper {
 }
 
 impl Wrapper {
-    pub(super) fn new(source: &Source, reading: &Reading) -> Self {
+    pub(super) fn new(source: &SourceText, reading: &Reading) -> Self {
         // A first line for a shell is a comment; the parser knows it at the very start of a text alone.
         let own = match source.text.strip_prefix("#!") {
             Some(rest) => format!("//{rest}"),

@@ -7,7 +7,7 @@ use rhai::{AST, Engine as Language};
 
 use crate::engine::Settings;
 use crate::engine::residents::Residents;
-use crate::script::{Engine, LoadError, Run, Scene, Script, ScriptError, Shape, Source};
+use crate::script::{Engine, LoadError, Run, Scene, Script, ScriptError, Shape, Source, SourceText};
 
 use super::input::Wanted;
 use super::language::{self, Sizes, language};
@@ -53,6 +53,7 @@ impl Inner {
 impl Engine for Rhai {
     fn load(&self, source: &Source) -> Result<Box<dyn Script>, LoadError> {
         let inner = &self.0;
+        let source = source.text()?;
         if source.text.len() > inner.source_bytes {
             let (bytes, max) = (source.text.len(), inner.source_bytes);
             return Err(LoadError::new(format!("the source has {bytes} bytes, at most {max} are accepted")));
@@ -63,11 +64,11 @@ impl Engine for Rhai {
             None => source.text.to_string(),
         };
         let mut language = inner.language.borrow_mut();
-        let ast = language.compile(&text).map_err(|error| thrown::refused(&error, source))?;
+        let ast = language.compile(&text).map_err(|error| thrown::refused(&error, &source))?;
         let reading = shape::read(&ast)?;
         language::know(&mut language, &inner.stage, &mentions::properties(&text));
         let wanted = mentions::wanted(&text, &reading.request_names);
-        let (engine, source) = (self.clone(), source.clone());
+        let engine = self.clone();
         Ok(Box::new(Program { engine, source, ast, shape: reading.shape, entry: reading.entry, wanted }))
     }
 }
@@ -75,7 +76,7 @@ impl Engine for Rhai {
 /// A script that can be run.
 pub(super) struct Program {
     engine: Rhai,
-    pub(super) source: Source,
+    pub(super) source: SourceText,
     pub(super) ast: AST,
     shape: Shape,
     /// The name of the whole-list function.

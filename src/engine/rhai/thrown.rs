@@ -8,7 +8,7 @@ use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position as Place
 use crate::clock::Overtime;
 use crate::engine::words::{NOT_PURE, USE_AN_EXECUTABLE};
 use crate::model::{LimitKind, Position, Thrown};
-use crate::script::{LoadError, ScriptError, Source};
+use crate::script::{LoadError, ScriptError, SourceText};
 
 use super::convert::ToJson;
 use super::fields::Fields;
@@ -30,7 +30,7 @@ pub(super) const REFUSED: [(&str, &str); 4] = [
 ];
 
 /// Why Rhai refuses `source`.
-pub(super) fn refused(error: &ParseError, source: &Source) -> LoadError {
+pub(super) fn refused(error: &ParseError, source: &SourceText) -> LoadError {
     let position = position(error.position(), source);
     let here = position.as_ref().and_then(|place| rest_of_line(source, place)).unwrap_or_default();
     let word = REFUSED.iter().find(|(word, _)| here.starts_with(word));
@@ -43,14 +43,14 @@ pub(super) fn refused(error: &ParseError, source: &Source) -> LoadError {
 }
 
 /// What stands in the source from `place` on.
-fn rest_of_line<'a>(source: &'a Source, place: &Position) -> Option<&'a str> {
+fn rest_of_line<'a>(source: &'a SourceText, place: &Position) -> Option<&'a str> {
     let line = source.text.lines().nth(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
     let columns_before = usize::try_from(place.column).ok()?.checked_sub(1)?;
     line.char_indices().nth(columns_before).and_then(|(start, _)| line.get(start..))
 }
 
 /// `error` for the requester.
-pub(super) fn told(error: EvalAltResult, source: &Source, stage: &Rc<Stage>) -> ScriptError {
+pub(super) fn told(error: EvalAltResult, source: &SourceText, stage: &Rc<Stage>) -> ScriptError {
     let (mut error, place) = innermost(error);
     let position = position(place, source);
     // Rhai tells no place of what stops a script.
@@ -160,7 +160,7 @@ fn is_request(name: &str) -> bool {
     ["request", "input", "now", "time", "sequence"].contains(&name)
 }
 
-fn position(place: Place, source: &Source) -> Option<Position> {
+fn position(place: Place, source: &SourceText) -> Option<Position> {
     let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Some(Position {
         file: Arc::clone(&source.file),
