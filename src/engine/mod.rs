@@ -12,6 +12,7 @@ pub mod javascript;
 mod merge;
 mod residents;
 pub mod rhai;
+pub mod wasm;
 mod words;
 
 /// What every engine is made with.
@@ -50,4 +51,5 @@ pub enum Form {
 pub const LANGUAGES: &[Language] = &[
     Language { name: "JavaScript", extension: "js", form: Form::Text, engine: javascript::engine },
     Language { name: "Rhai", extension: "rhai", form: Form::Text, engine: rhai::engine },
+    Language { name: "WebAssembly", extension: "wasm", form: Form::Compiled, engine: wasm::engine },
 ];

@@ -1,0 +1,119 @@
+//! The types of `wit/balancer.wit`, as they cross the border.
+
+use std::sync::Arc;
+
+use wasmtime::component::{ComponentType, Lift, Lower};
+
+/// The package whose interfaces components implement.
+pub(super) const PACKAGE: &str = "whither:balancer";
+/// Its version here.
+pub(super) const VERSION: &str = "1.0.0";
+
+/// The interface `name` as components name it.
+pub(super) fn interface(name: &str) -> String {
+    format!("{PACKAGE}/{name}@{VERSION}")
+}
+
+/// One question.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(super) struct Request {
+    pub(super) action: Arc<str>,
+    pub(super) login: Arc<str>,
+    pub(super) groups: String,
+    #[component(name = "is-manager")]
+    pub(super) is_manager: bool,
+    #[component(name = "is-admin")]
+    pub(super) is_admin: bool,
+    #[component(name = "session-name")]
+    pub(super) session_name: Arc<str>,
+    #[component(name = "now-ms")]
+    pub(super) now_ms: i64,
+    pub(super) hour: u8,
+    pub(super) minute: u8,
+    pub(super) weekday: u8,
+    pub(super) sequence: u64,
+    pub(super) seed: u64,
+}
+
+/// The columns that a component wants beside the fixed ones.
+#[derive(Clone, Debug, Default, ComponentType, Lift)]
+#[component(record)]
+pub(super) struct Wishes {
+    pub(super) metadata: Vec<String>,
+    #[component(name = "static-data")]
+    pub(super) static_data: Vec<String>,
+}
+
+/// What kind of value stands in a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lower)]
+#[component(enum)]
+#[repr(u8)]
+pub(super) enum Kind {
+    #[component(name = "absent")]
+    Absent,
+    #[component(name = "text")]
+    Text,
+    #[component(name = "number")]
+    Number,
+    #[component(name = "flag")]
+    Flag,
+    #[component(name = "json")]
+    Json,
+}
+
+/// A column of one key that was wished for.
+#[derive(Debug, Default, ComponentType, Lower)]
+#[component(record)]
+pub(super) struct Column {
+    pub(super) kinds: Vec<Kind>,
+    pub(super) numbers: Vec<f64>,
+    pub(super) text: Vec<u8>,
+    pub(super) offsets: Vec<u32>,
+}
+
+/// Some rows of the table.
+#[derive(Debug, Default, ComponentType, Lower)]
+#[component(record)]
+pub(super) struct Rows {
+    pub(super) rows: Vec<u32>,
+    pub(super) ids: Vec<u8>,
+    #[component(name = "id-offsets")]
+    pub(super) id_offsets: Vec<u32>,
+    pub(super) sessions: Vec<f64>,
+    #[component(name = "max-sessions")]
+    pub(super) max_sessions: Vec<f64>,
+    #[component(name = "free-memory")]
+    pub(super) free_memory: Vec<f64>,
+    pub(super) load: Vec<f64>,
+    pub(super) cordoned: Vec<bool>,
+    pub(super) columns: Vec<Column>,
+}
+
+/// What a whole-list policy says.
+#[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lift)]
+#[component(variant)]
+pub(super) enum Verdict {
+    #[component(name = "pass")]
+    Pass,
+    #[component(name = "select")]
+    Select(u32),
+    #[component(name = "narrow")]
+    Narrow(Vec<u32>),
+}
+
+/// How loud a line is.
+#[derive(Clone, Copy, Debug, ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
+#[expect(dead_code, reason = "components make them, by number")]
+pub(super) enum Level {
+    #[component(name = "debug")]
+    Debug,
+    #[component(name = "info")]
+    Info,
+    #[component(name = "warn")]
+    Warn,
+    #[component(name = "error")]
+    Error,
+}

@@ -1,0 +1,165 @@
+//! What a component is: the interfaces that it exports and imports, and the functions behind them.
+
+use wasmtime::component::{Component, Instance, TypedFunc};
+use wasmtime::{Engine, Store};
+
+use crate::script::{Arity, LoadError, PerNode, Shape};
+
+use super::contract::{PACKAGE, Request, Rows, VERSION, Verdict, Wishes, interface};
+use super::host::Host;
+
+use std::sync::Arc;
+
+/// A function that asks about one node.
+pub(super) type OfNode<T> = TypedFunc<(u32,), (Result<T, String>,)>;
+/// The function that comes before those of one request.
+pub(super) type Begin = TypedFunc<(Request,), (Result<(), String>,)>;
+/// The whole-list function.
+pub(super) type Balance = TypedFunc<(Request, Arc<[u32]>), (Result<Verdict, String>,)>;
+
+/// Which interfaces a component has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Outline {
+    pub(super) table: bool,
+    pub(super) balance: bool,
+    pub(super) node_filter: bool,
+    pub(super) node_score: bool,
+    pub(super) request_filter: bool,
+    pub(super) request_score: bool,
+    /// Whether it may ask for documents.
+    pub(super) documents: bool,
+}
+
+impl Outline {
+    /// Reads the outline of `component`.
+    ///
+    /// # Errors
+    /// What it lacks, or has too much of.
+    pub(super) fn of(component: &Component, engine: &Engine) -> Result<Self, LoadError> {
+        let (mut outline, kind) = (Self::default(), component.component_type());
+        outline.documents = kind.imports(engine).any(|(name, _)| own(name) == Some(("documents", VERSION)));
+        for (name, _) in kind.exports(engine) {
+            let Some((name, version)) = own(name) else { continue };
+            if version != VERSION {
+                let message = format!("the component is made for {PACKAGE}@{version}; this release speaks {VERSION}");
+                return Err(LoadError::new(message));
+            }
+            *match name {
+                "table" => &mut outline.table,
+                "balance" => &mut outline.balance,
+                "node-filter" => &mut outline.node_filter,
+                "node-score" => &mut outline.node_score,
+                "request-filter" => &mut outline.request_filter,
+                "request-score" => &mut outline.request_score,
+                _ => continue,
+            } = true;
+        }
+        outline.shape().map(|_| outline)
+    }
+
+    /// The shape that they make together.
+    ///
+    /// # Errors
+    /// Why they make none.
+    pub(super) fn shape(self) -> Result<Shape, LoadError> {
+        let arity = |pure: bool, with_request: bool, name: &str| match (pure, with_request) {
+            (true, true) => Err(LoadError::new(format!(
+                "the component exports `node-{name}` and `request-{name}`: it is one of the two"
+            ))),
+            (true, false) => Ok(Some(Arity::Node)),
+            (false, true) => Ok(Some(Arity::NodeAndRequest)),
+            (false, false) => Ok(None),
+        };
+        let filter = arity(self.node_filter, self.request_filter, "filter")?;
+        let score = arity(self.node_score, self.request_score, "score")?;
+        match (self.balance, filter.or(score)) {
+            (true, None) => Ok(Shape::WholeList),
+            (false, Some(_)) => Ok(Shape::PerNode(PerNode { filter, score, key: false })),
+            (true, Some(_)) => Err(LoadError::new(
+                "the component exports `balance` beside a filter or a score: it is a choice among all nodes or a word on each",
+            )),
+            (false, None) => Err(LoadError::new(format!(
+                "the component exports none of the functions of {PACKAGE}@{VERSION}: `balance`, `node-filter`, \
+                 `node-score`, `request-filter`, `request-score` (`whither new wasm NAME` writes one that does)"
+            ))),
+        }
+    }
+}
+
+/// Name and version of an interface of ours.
+fn own(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix(PACKAGE)?.strip_prefix('/')?.split_once('@')
+}
+
+/// The functions of an instance.
+pub(super) struct Exports {
+    pub(super) table: Option<Table>,
+    pub(super) balance: Option<Balance>,
+    pub(super) filter: Option<Asks<bool>>,
+    pub(super) score: Option<Asks<Option<f64>>>,
+}
+
+/// What keeps the table of nodes.
+pub(super) struct Table {
+    pub(super) declare: TypedFunc<(), (Wishes,)>,
+    pub(super) update: TypedFunc<(u32, Rows), ()>,
+}
+
+/// A per-node function, with what comes before its calls for one request.
+pub(super) struct Asks<T> {
+    pub(super) begin: Option<Begin>,
+    pub(super) ask: OfNode<T>,
+}
+
+impl Exports {
+    /// Finds the functions of `outline` in `instance`.
+    ///
+    /// # Errors
+    /// The function that is missing, or whose type is another one.
+    pub(super) fn find(outline: Outline, instance: &Instance, store: &mut Store<Host>) -> Result<Self, String> {
+        let mut find = Finder { instance, store };
+        let table = match outline.table {
+            true => {
+                Some(Table { declare: find.function("table", "declare")?, update: find.function("table", "update")? })
+            }
+            false => None,
+        };
+        let balance = outline.balance.then(|| find.function("balance", "balance")).transpose()?;
+        let filter = find.asks("filter", outline.node_filter, outline.request_filter)?;
+        let score = find.asks("score", outline.node_score, outline.request_score)?;
+        Ok(Self { table, balance, filter, score })
+    }
+}
+
+struct Finder<'a> {
+    instance: &'a Instance,
+    store: &'a mut Store<Host>,
+}
+
+impl Finder<'_> {
+    fn asks<T>(&mut self, name: &str, pure: bool, with_request: bool) -> Result<Option<Asks<T>>, String>
+    where
+        Result<T, String>: wasmtime::component::Lift + wasmtime::component::ComponentType + 'static,
+        T: wasmtime::component::Lift + 'static,
+    {
+        let of = match (pure, with_request) {
+            (true, _) => format!("node-{name}"),
+            (false, true) => format!("request-{name}"),
+            (false, false) => return Ok(None),
+        };
+        let begin = with_request.then(|| self.function(&of, "begin")).transpose()?;
+        Ok(Some(Asks { begin, ask: self.function(&of, name)? }))
+    }
+
+    fn function<P, R>(&mut self, of: &str, name: &str) -> Result<TypedFunc<P, R>, String>
+    where
+        P: wasmtime::component::ComponentNamedList + wasmtime::component::Lower,
+        R: wasmtime::component::ComponentNamedList + wasmtime::component::Lift,
+    {
+        let wrong = |why: String| format!("`{name}` of `{of}` is not the one of {PACKAGE}@{VERSION}: {why}");
+        let found = self.instance.get_export_index(&mut *self.store, None, &interface(of));
+        let found = found.and_then(|found| self.instance.get_export_index(&mut *self.store, Some(&found), name));
+        let found = found.ok_or_else(|| wrong("it is not there".to_owned()))?;
+        self.instance.get_typed_func(&mut *self.store, found).map_err(|error| wrong(error.root_cause().to_string()))
+    }
+}

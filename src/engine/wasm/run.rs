@@ -1,0 +1,181 @@
+//! One run of a component: the calls of one request, or one pure call.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::chain::candidates::Places;
+use crate::clock::Dice;
+use crate::model::{Candidate, SlotIndex};
+use crate::script::{Answer, Argument, Asked, Call, Element, Isolation, Returned, Run, Scene, Score, ScriptError};
+
+use super::contract::{Request, Verdict};
+use super::instance::{Asking, Called, Ground, Instance};
+use super::program::Program;
+use super::trap::{self, Ended};
+
+/// How often a call is made that was interrupted when somebody else's time was up.
+const TRIES: usize = 3;
+
+/// A run.
+pub(super) struct Session<'a> {
+    program: &'a Program,
+    scene: Scene<'a>,
+    number: u64,
+    /// The instance of this run alone, where the step wants one.
+    own: Option<Instance>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(program: &'a Program, scene: Scene<'a>) -> Self {
+        Self { program, scene, number: program.engine.next_run(), own: None }
+    }
+
+    /// Lets `ask` ask an instance.
+    fn with<T>(
+        &mut self,
+        only: Option<SlotIndex>,
+        ask: impl Fn(&mut Instance, &Ground<'_>) -> Called<T>,
+    ) -> Result<T, ScriptError> {
+        let (program, scene) = (self.program, self.scene);
+        let limits = &program.engine.limits;
+        let stays = program.isolation == Isolation::Warm;
+        let ground = Ground { cluster: scene.cluster, stays };
+        for _ in 0..TRIES {
+            let mut instance = match self.own.take() {
+                Some(instance) => instance,
+                None if stays => program.warm()?,
+                None => program.fresh()?,
+            };
+            if program.reads_documents() {
+                instance.show(scene.asked.map(|asked| document(&asked, &scene)), only);
+            }
+            let called = ask(&mut instance, &ground);
+            instance.flush(scene.log);
+            match called {
+                Ok(said) => {
+                    if stays {
+                        program.put_back(instance);
+                    } else {
+                        self.own = Some(instance);
+                    }
+                    return said.map_err(|message| trap::declared(&message, limits));
+                }
+                Err(error) => match trap::ended(&error, instance.host(), &*program.engine.alarm, limits) {
+                    Ended::Failed(failed) => return Err(failed),
+                    Ended::Interrupted => {}
+                },
+            }
+        }
+        Err(trap::declared("the component was interrupted again and again", limits))
+    }
+
+    fn balance(&mut self, candidates: &[Candidate]) -> Result<Answer, ScriptError> {
+        let Some(asked) = self.scene.asked else { return Err(self.missing("a request")) };
+        let step = self.scene.step;
+        let verdict =
+            self.with(None, |instance, ground| instance.balance(request(&asked, step), candidates, ground))?;
+        Ok(Answer::Returned(self.returned(verdict, candidates)))
+    }
+
+    fn returned(&self, verdict: Verdict, candidates: &[Candidate]) -> Returned {
+        match verdict {
+            Verdict::Pass => Returned::Falsy,
+            Verdict::Select(row) => match self.id(row) {
+                Some(id) => Returned::Id(id),
+                None => Returned::Other(format!("the row {row}, where no node is")),
+            },
+            Verdict::Narrow(rows) => {
+                let most = self.program.engine.limits.returned_elements;
+                if rows.len() > most {
+                    return Returned::Other(format!("a list of {} rows, more than {most}", rows.len()));
+                }
+                let places = Places::of(candidates);
+                let element = |row: u32| match self.slot(row).and_then(|slot| places.find(slot)) {
+                    Some(place) => Element::Given(place),
+                    None => match self.id(row) {
+                        Some(id) => Element::Id(id),
+                        None => Element::Other(format!("the row {row}, where no node is")),
+                    },
+                };
+                Returned::List(rows.into_iter().map(element).collect())
+            }
+        }
+    }
+
+    fn slot(&self, row: u32) -> Option<SlotIndex> {
+        self.scene.cluster.slot(row as usize)
+    }
+
+    fn id(&self, row: u32) -> Option<String> {
+        let node = self.slot(row).and_then(|slot| self.scene.cluster.node(slot))?;
+        Some(node.id().to_string())
+    }
+
+    /// Asks about one node.
+    fn about<T>(
+        &mut self,
+        candidate: &Candidate,
+        argument: Argument<'_>,
+        ask: impl Fn(&mut Instance, Asking<'_>, &Ground<'_>) -> Called<T>,
+    ) -> Result<T, ScriptError> {
+        let (number, step) = (self.number, self.scene.step);
+        let asked = self.scene.asked.filter(|_| matches!(argument, Argument::Request));
+        let make = asked.map(|asked| move || request(&asked, step));
+        let only = asked.is_none().then_some(candidate.slot);
+        self.with(only, |instance, ground| {
+            let request = make.as_ref().map(|make| (number, make as &dyn Fn() -> Request));
+            ask(instance, Asking { candidate, request }, ground)
+        })
+    }
+
+    fn missing(&self, what: &str) -> ScriptError {
+        trap::declared(&format!("the component was asked without {what}"), &self.program.engine.limits)
+    }
+}
+
+impl Run for Session<'_> {
+    fn call(&mut self, call: Call<'_>) -> Result<Answer, ScriptError> {
+        match call {
+            Call::Balance(candidates) => self.balance(candidates),
+            Call::Key => Err(self.missing("a key")),
+            Call::Filter(candidate, argument) => self
+                .about(candidate, argument, |instance, asking, ground| instance.filter(asking, ground))
+                .map(Answer::Keep),
+            Call::Score(candidate, argument) => {
+                let said =
+                    self.about(candidate, argument, |instance, asking, ground| instance.score(asking, ground))?;
+                Ok(Answer::Score(said.map_or(Score::LeftOut, Score::Number)))
+            }
+        }
+    }
+}
+
+/// The request as components are given it.
+fn request(asked: &Asked<'_>, step: u64) -> Request {
+    let (request, moment) = (asked.request, asked.moment);
+    let fields = request.fields();
+    let groups = fields.get("userGroups").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let groups: Vec<_> = groups.iter().filter_map(Value::as_str).collect();
+    let flag = |name: &str| fields.get(name).and_then(Value::as_bool).unwrap_or_default();
+    Request {
+        action: Arc::clone(request.action()),
+        login: Arc::clone(request.login()),
+        groups: groups.join("\n"),
+        is_manager: flag("isManager"),
+        is_admin: flag("isAdmin"),
+        session_name: Arc::clone(request.session_name()),
+        now_ms: moment.ms,
+        hour: moment.hour,
+        minute: moment.minute,
+        weekday: moment.weekday,
+        sequence: asked.sequence,
+        seed: Dice::new(asked.seed, step, "").bits(),
+    }
+}
+
+/// The whole request as JSON text.
+fn document(asked: &Asked<'_>, scene: &Scene<'_>) -> Arc<str> {
+    // Strings, numbers and JSON values can always be written.
+    serde_json::to_string(&asked.to_json(scene.cluster)).unwrap_or_default().into()
+}
