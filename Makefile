@@ -1,5 +1,6 @@
 # The commands of this repository. `make demo` and `make test` install what they need: a NATS server and, for the client
-# tests, nats-py and nats.js, all into .tools/. They ask for Rust, a C toolchain and Python 3 with pip.
+# tests, nats-py and nats.js, all into .tools/; and Rust's target for components. They ask for Rust, a C toolchain and
+# Python 3 with pip.
 
 CARGO ?= cargo
 # A shared target folder outlives the clone; cargo reads the same variable.
@@ -7,7 +8,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 tools_dir := $(or $(WHITHER_TOOLS),.tools)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench soak lint tools clean-tools
+.PHONY: help demo test wasm bench soak lint tools clean-tools
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name does; do \
@@ -22,11 +23,20 @@ demo: ## a small cluster on this machine: real NATS, real agents, real placement
 
 test: ## every test, with a real NATS server and the Python and JavaScript clients
 	@echo "test: looking for a NATS server and the test clients"
+	@scripts/tools/wasm-target
 	@server=$$(scripts/tools/nats-server) && clients=$$(scripts/tools/test-clients) && eval "$$clients" && \
 		echo "test: cargo test, with $$server" && \
 		WHITHER_NATS_SERVER="$$server" $(CARGO) test
 
+wasm: ## the shipped policies as WebAssembly components
+	@scripts/tools/wasm-target
+	@echo "wasm: building the components in scripts/wasm"
+	@CARGO_TARGET_DIR="$(abspath $(target_dir))/wasm" $(CARGO) build --locked --release --target wasm32-wasip2 \
+		--manifest-path scripts/wasm/Cargo.toml
+	@ls "$(target_dir)"/wasm/wasm32-wasip2/release/*.wasm
+
 bench: ## throughput, beside its floors
+	@scripts/tools/wasm-target
 	@echo "bench: looking for a NATS server"
 	@server=$$(scripts/tools/nats-server) && echo "bench: cargo bench, with $$server" && \
 		WHITHER_NATS_SERVER="$$server" $(CARGO) bench
@@ -53,6 +63,7 @@ tools: ## install the NATS server and the test clients, and say where they are
 	@echo "tools: looking for a NATS server and the test clients"
 	@scripts/tools/nats-server
 	@scripts/tools/test-clients
+	@scripts/tools/wasm-target
 
 clean-tools: ## remove what was installed
 	@echo "clean-tools: removing what was installed into $(tools_dir)"

@@ -1,8 +1,10 @@
-//! The table of nodes, kept column by column: what the service tells of changes ends up here.
+//! The table of nodes, kept column by column: what the service tells of changes ends up here. A policy uses what it needs
+//! of it.
 
 use std::cell::RefCell;
 
 use crate::exports::whither::balancer::table::{Guest, Kind, Rows};
+use crate::whither::balancer::log;
 
 pub use crate::exports::whither::balancer::table::Wishes;
 
@@ -25,6 +27,7 @@ pub struct Table {
 }
 
 /// The value of a key that was wished for.
+#[allow(dead_code)]
 #[derive(Clone, Default)]
 pub enum Cell {
     #[default]
@@ -36,7 +39,6 @@ pub enum Cell {
     Json(String),
 }
 
-// A policy uses what it needs of these.
 #[allow(dead_code)]
 impl Table {
     pub fn id(&self, row: u32) -> &str {
@@ -107,6 +109,8 @@ fn text(bytes: &[u8], offsets: &[u32], place: usize) -> String {
 
 impl Guest for crate::Policy {
     fn declare() -> Wishes {
+        // A panic ends in a trap, which has no words of its own.
+        std::panic::set_hook(Box::new(|panic| log::log(log::Level::Error, &panic.to_string())));
         crate::wishes()
     }
 

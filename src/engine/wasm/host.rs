@@ -28,6 +28,8 @@ pub(super) struct Host {
     /// Whether it was refused memory.
     pub(super) starved: bool,
     lines: Vec<(LogLevel, String)>,
+    /// The last error that it logged since somebody listened: before a trap, often what it is about.
+    last_words: Option<String>,
     /// By row, for a component that asks for documents.
     nodes: Vec<Option<Node>>,
     overlays: BTreeMap<u32, Overlay>,
@@ -44,6 +46,7 @@ impl Host {
             table_elements: 0,
             starved: false,
             lines: Vec::new(),
+            last_words: None,
             nodes: Vec::new(),
             overlays: BTreeMap::new(),
             request: None,
@@ -73,6 +76,9 @@ impl Host {
 
     /// Notes a line; past the limit of lines only as many as make the log book say so.
     fn log(&mut self, level: LogLevel, text: &str) {
+        if level == LogLevel::Error {
+            self.last_words = Some(self.limits.cut(text));
+        }
         if self.lines.len() <= self.limits.log_lines {
             self.lines.push((level, self.limits.cut(text)));
         }
@@ -80,7 +86,13 @@ impl Host {
 
     /// Hands the lines to `book`.
     pub(super) fn flush(&mut self, book: &LogBook) {
+        self.last_words = None;
         self.lines.drain(..).for_each(|(level, text)| book.write(level, &text));
+    }
+
+    /// The error that it logged last in this call.
+    pub(super) fn last_words(&self) -> Option<&str> {
+        self.last_words.as_deref()
     }
 
     fn node(&self, row: u32) -> Option<String> {

@@ -31,7 +31,8 @@ pub(super) struct Instance {
     told: Option<u64>,
     /// The slots that it was told of with an overlay.
     overlaid: Vec<SlotIndex>,
-    /// The request that `begin` was called for, by the number of its run.
+    /// The run that it served last, and the one whose request `begin` was called for, by number.
+    served: Option<u64>,
     begun: u64,
     /// The candidates that it was asked about last, none of them with an overlay, and their rows.
     asked: (Vec<Candidate>, Arc<[u32]>),
@@ -63,6 +64,7 @@ impl Instance {
             documents: outline.documents,
             told: None,
             overlaid: Vec::new(),
+            served: None,
             begun: 0,
             asked: (Vec::new(), Arc::new([])),
         };
@@ -81,6 +83,11 @@ impl Instance {
     /// What is around it.
     pub(super) fn host(&self) -> &Host {
         self.store.data()
+    }
+
+    /// Notes that it serves the run of this number from here on; whether it served another one before.
+    pub(super) fn begin_run(&mut self, run: u64) -> bool {
+        self.served.replace(run).is_some_and(|before| before != run)
     }
 
     /// Sets what the next call may see beside the columns.

@@ -14,7 +14,7 @@ use super::instance::{Asking, Called, Ground, Instance};
 use super::program::Program;
 use super::trap::{self, Ended};
 
-/// How often a call is made that was interrupted when somebody else's time was up.
+/// How often a call is made: again where somebody else's time was up, or somebody else's doings may have been the cause.
 const TRIES: usize = 3;
 
 /// A run.
@@ -50,10 +50,10 @@ impl<'a> Session<'a> {
             if program.reads_documents() {
                 instance.show(scene.asked.map(|asked| document(&asked, &scene)), only);
             }
-            let called = ask(&mut instance, &ground);
-            instance.flush(scene.log);
-            match called {
+            let had_served = instance.begin_run(self.number);
+            match ask(&mut instance, &ground) {
                 Ok(said) => {
+                    instance.flush(scene.log);
                     if stays {
                         program.put_back(instance);
                     } else {
@@ -62,7 +62,12 @@ impl<'a> Session<'a> {
                     return said.map_err(|message| trap::declared(&message, limits));
                 }
                 Err(error) => match trap::ended(&error, instance.host(), &*program.engine.alarm, limits) {
-                    Ended::Failed(failed) => return Err(failed),
+                    // What another request left in its memory may be the cause: a new instance will tell.
+                    Ended::Trapped(_) if had_served => {}
+                    Ended::Trapped(failed) | Ended::Passed(failed) => {
+                        instance.flush(scene.log);
+                        return Err(failed);
+                    }
                     Ended::Interrupted => {}
                 },
             }

@@ -2,7 +2,7 @@
 
 use wasmtime::Trap;
 
-use crate::clock::Alarm;
+use crate::clock::{Alarm, Overtime};
 use crate::model::{LimitKind, Thrown};
 use crate::script::{ScriptError, ScriptLimits};
 
@@ -10,8 +10,10 @@ use super::host::{Host, MEMORY_BYTES};
 
 /// Why a call was ended.
 pub(super) enum Ended {
-    /// The component's fault.
-    Failed(ScriptError),
+    /// The component trapped.
+    Trapped(ScriptError),
+    /// It passed a limit.
+    Passed(ScriptError),
     /// Somebody else's time was up: the call may be made again.
     Interrupted,
 }
@@ -19,24 +21,32 @@ pub(super) enum Ended {
 /// What `error` means, which a call left behind on an instance around which is `host`.
 pub(super) fn ended(error: &wasmtime::Error, host: &Host, alarm: &dyn Alarm, limits: &ScriptLimits) -> Ended {
     let trap = error.downcast_ref::<Trap>().copied();
-    Ended::Failed(match trap {
-        Some(Trap::Interrupt) if alarm.rings().is_none() => return Ended::Interrupted,
-        Some(Trap::Interrupt) => ScriptError::Limit(LimitKind::Time, "the component used up its CPU time".to_owned()),
+    let trapped = |what: &str| {
+        let words = host.last_words().map(|words| format!(" (it said: {words})")).unwrap_or_default();
+        let message = limits.cut(&format!("the component trapped: {what}{words}"));
+        Ended::Trapped(ScriptError::Thrown(Thrown { name: "Trap".to_owned(), message }, None))
+    };
+    match trap {
+        Some(Trap::Interrupt) => match alarm.rings() {
+            None => Ended::Interrupted,
+            Some(overtime) => Ended::Passed(ScriptError::Limit(LimitKind::Time, late(overtime).to_owned())),
+        },
         // What it did when it got no more is its own affair; most guests trap.
         _ if host.starved => {
             let message = format!("the component asked for more than {} MiB of memory", MEMORY_BYTES >> 20);
-            ScriptError::Limit(LimitKind::Memory, message)
+            Ended::Passed(ScriptError::Limit(LimitKind::Memory, message))
         }
-        Some(Trap::StackOverflow) => thrown(limits, "its call stack is exhausted"),
-        Some(trap) => thrown(limits, trap.to_string().trim_start_matches("wasm trap: ")),
-        None => thrown(limits, &error.root_cause().to_string()),
-    })
+        Some(Trap::StackOverflow) => trapped("its call stack is exhausted"),
+        Some(trap) => trapped(trap.to_string().trim_start_matches("wasm trap: ")),
+        None => trapped(&error.root_cause().to_string()),
+    }
 }
 
-/// A trap of this kind.
-fn thrown(limits: &ScriptLimits, what: &str) -> ScriptError {
-    let message = limits.cut(&format!("the component trapped: {what}"));
-    ScriptError::Thrown(Thrown { name: "Trap".to_owned(), message }, None)
+fn late(overtime: Overtime) -> &'static str {
+    match overtime {
+        Overtime::Step => "the component used up its CPU time",
+        Overtime::Call => "the component used up its CPU time for one node",
+    }
 }
 
 /// The error that a component's function returned.
