@@ -40,6 +40,24 @@ async fn a_chain_that_hangs_keeps_no_other_chain_waiting() {
 }
 
 #[tokio::test]
+async fn what_its_engine_stops_costs_no_worker() {
+    let chains = "[limits]\nscript_ms = 50\n[chain.\"user/login\"]\nsteps = [\"hang.rhai\"]\n";
+    let hang = "fn balance(input) { if input.user.login == `bad` { loop { } } `n01` }";
+    let (_nats, serve, client) = site(chains, &[("hang.rhai", hang)], 2).await;
+    let mut before = None;
+    for _ in 0..5 {
+        let told = ask(&client, "whither.place", &json!({"action": "user/login"})).await.body;
+        assert_eq!(told["node"], "n01");
+        let workers = serve.children();
+        assert!(before.get_or_insert(workers.clone()).iter().all(|worker| workers.contains(worker)), "{workers:?}");
+        let told = ask(&client, "whither.place", &bad()).await.body;
+        assert_eq!((&told["error"]["name"], &told["error"]["limit"]), (&json!("script-limit"), &json!("time")));
+        assert_eq!(told["error"]["step"], "hang.rhai");
+    }
+    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 0);
+}
+
+#[tokio::test]
 async fn all_workers_can_die_at_once_and_no_request_notices() {
     let chains = format!("{FEWEST}[chain.\"user/login\"]\nsteps = [\"hang.js\"]\n");
     let (_nats, serve, client) = site(&chains, &[HANG], 20).await;

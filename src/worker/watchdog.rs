@@ -26,6 +26,8 @@ const IDLE_PERIOD: Duration = Duration::from_millis(20);
 
 /// How long before the end it rings: time to see it, to stop, and to tell; half of the time where that is shorter.
 const NOTICE_US: u64 = 4_000;
+/// CPU time that lies between the two at least: a watchdog that is kept from looking must not ring and bite at once.
+const HEARD_US: u64 = 2_000;
 
 /// What runs, shared between the evaluating thread and the watchdog.
 #[derive(Debug)]
@@ -123,6 +125,12 @@ impl Watch {
         free.and_then(|current| current.ok().map(|current| current.clone()))
     }
 
+    /// Rings for what `begun` counts now.
+    fn ring(&self, rung: &AtomicU64, begun: u64) {
+        rung.store(begun, Ordering::Release);
+        self.wakes.lock().iter().for_each(|wake| wake());
+    }
+
     /// How many steps and how many calls have begun.
     fn begun(&self) -> (u64, u64) {
         (self.steps.load(Ordering::Acquire), self.calls.load(Ordering::Acquire))
@@ -205,6 +213,7 @@ pub fn start(
 ) -> std::io::Result<thread::JoinHandle<()>> {
     thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
         let (mut step, mut call) = (Sample::default(), Sample::default());
+        let (mut step_rung, mut call_rung) = (Sample::default(), Sample::default());
         let mut period = PERIOD;
         loop {
             thread::sleep(period);
@@ -223,22 +232,18 @@ pub fn start(
             let allowance = allow(&current);
             let is_late =
                 |used_us: u64, allowed_us: u64| used_us > allowed_us.saturating_sub(NOTICE_US).max(allowed_us / 2);
-            let rung = if is_late(in_step, allowance.step_us) {
-                watch.rung_steps.store(steps, Ordering::Release);
-                true
+            if is_late(in_step, allowance.step_us) {
+                watch.ring(&watch.rung_steps, steps);
+                let heard_us = step_rung.since(steps, cpu_us);
+                if in_step > allowance.step_us && heard_us >= HEARD_US {
+                    bite(current, Passed::Step, allowance.step_us);
+                }
             } else if current.node.is_some() && is_late(in_call, allowance.call_us) {
-                watch.rung_calls.store(calls, Ordering::Release);
-                true
-            } else {
-                false
-            };
-            if rung {
-                watch.wakes.lock().iter().for_each(|wake| wake());
-            }
-            if in_step > allowance.step_us {
-                bite(current, Passed::Step, allowance.step_us);
-            } else if current.node.is_some() && in_call > allowance.call_us {
-                bite(current, Passed::Call, allowance.call_us);
+                watch.ring(&watch.rung_calls, calls);
+                let heard_us = call_rung.since(calls, cpu_us);
+                if in_call > allowance.call_us && heard_us >= HEARD_US {
+                    bite(current, Passed::Call, allowance.call_us);
+                }
             }
         }
     })

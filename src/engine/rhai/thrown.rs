@@ -143,7 +143,9 @@ fn helpful(error: &EvalAltResult, stage: &Stage) -> String {
             "{words}: what a closure uses must not be what its method is called on; put it into a variable first, as in \
              `let group = input.data.group; input.nodes.filter(|node| node.metadata.group == group)`"
         ),
-        EvalAltResult::ErrorFunctionNotFound(signature, _) if signature.contains("()") => {
+        EvalAltResult::ErrorFunctionNotFound(signature, _)
+            if signature.contains("(()") || signature.contains(", ()") =>
+        {
             format!("{words}: `()` stands for what is absent; ask `value == ()`, or give a default with `value ?? 0`")
         }
         EvalAltResult::ErrorDotExpr(..) => {
