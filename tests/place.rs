@@ -3,6 +3,10 @@
 
 mod support;
 
+#[path = "support/components.rs"]
+#[allow(dead_code, reason = "this file uses its own part")]
+mod components;
+
 #[path = "place/answers.rs"]
 mod answers;
 #[path = "place/configs.rs"]

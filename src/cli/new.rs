@@ -6,6 +6,7 @@ mod name;
 mod nodes;
 mod save;
 mod script;
+mod wasm;
 
 use clap::{Args, Subcommand};
 use script::{Language, ScriptArgs};
@@ -23,6 +24,8 @@ enum What {
     Js(ScriptArgs),
     /// A balancer script in Rhai
     Rhai(ScriptArgs),
+    /// A policy in Rust that becomes a WebAssembly component
+    Wasm(wasm::WasmArgs),
     /// A program as a step: started for each request, or kept running
     Exec(exec::ExecArgs),
     /// A list of plausible nodes to try scripts on
@@ -39,6 +42,7 @@ pub fn run(args: NewArgs) -> anyhow::Result<()> {
     match args.what {
         What::Js(args) => script::run(&args, Language::JavaScript),
         What::Rhai(args) => script::run(&args, Language::Rhai),
+        What::Wasm(args) => wasm::run(&args),
         What::Exec(args) => exec::run(&args),
         What::Nodes(args) => nodes::run(&args),
         What::Config(args) => config::run(&args),
@@ -100,7 +104,8 @@ mod tests {
     #[test]
     fn what_is_there_stays_unless_forced() {
         let folder = tempfile::tempdir().unwrap();
-        for arguments in ["js @/a", "rhai @/a", "exec @/a", "nodes --out @/n.json", "config --out @/w.toml"] {
+        for arguments in ["js @/a", "rhai @/a", "wasm @/a", "exec @/a", "nodes --out @/n.json", "config --out @/w.toml"]
+        {
             new(folder.path(), arguments).unwrap();
             let error = new(folder.path(), arguments).unwrap_err().to_string();
             assert!(error.contains("is there already (--force replaces it)"), "{error}");
@@ -114,6 +119,8 @@ mod tests {
         for arguments in [
             "js @/",
             "js @/x --shape tree",
+            "wasm @/1st",
+            "wasm @/x --shape tree",
             "exec @/",
             "exec @/x --in ruby",
             "exec @/x --in sh --resident",
@@ -122,7 +129,6 @@ mod tests {
             "config --out @/w.toml --script @/gone.js",
             "config --out @/w.toml --script builtin:gone",
             "rhai @/x --shape tree",
-            "wasm @/x",
         ] {
             assert!(new(folder.path(), arguments).is_err(), "{arguments}");
         }

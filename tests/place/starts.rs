@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::components;
 use crate::support::shell::{Shell, Told};
 use crate::{FEWEST, chose, failed, place, seemly};
 
@@ -67,6 +68,34 @@ fn new_scripts_of_both_shapes_choose() {
         failed(&new(&shell, &["js", name]), 2, &["no name for a script"]);
     }
     failed(&new(&shell, &["js", "none/script"]), 2, &["none/script.js"]);
+}
+
+/// Built as their author builds them; what they need of others was fetched for the shipped ones.
+#[test]
+fn new_components_choose_when_they_are_built() {
+    let shell = with_nodes();
+    let shipped = components::path("fewest-sessions");
+    let target = shipped.ancestors().nth(3).unwrap();
+    for (name, shape) in [("whole-list", "list"), ("per-node", "node")] {
+        wrote_crate(&new(&shell, &["wasm", name, "--shape", shape]), name);
+        let built = std::process::Command::new(env!("CARGO"))
+            .args(["build", "--release", "--offline", "--quiet"])
+            .current_dir(shell.folder().join(name))
+            .env("CARGO_TARGET_DIR", target)
+            .status();
+        assert!(built.unwrap().success(), "{name}");
+        let component = components::path(name);
+        placed(&place(&shell, &["--script", component.to_str().unwrap(), "--explain"]));
+    }
+    for name in ["", "1st", "a b"] {
+        failed(&new(&shell, &["wasm", name]), 2, &["no name for a crate"]);
+    }
+}
+
+#[track_caller]
+fn wrote_crate(told: &Told, name: &str) {
+    assert_eq!((told.code, told.stdout.as_str()), (Some(0), ""), "{}", told.stderr);
+    assert!(told.stderr.contains(&format!("(cd {name} && cargo build --release)")), "{}", told.stderr);
 }
 
 /// The programs alone, on a document made by hand; how the service runs them is tested elsewhere.

@@ -135,16 +135,16 @@ fn a_filter_and_a_score_are_asked_about_each_node() {
 fn static_data_decides_once_for_each_state_of_a_node() {
     let of = |id: &str, static_data: Value| json!({"id": id, "sessions": 1, "staticData": static_data});
     let nodes = [
-        of("big", json!({"gpu": "A100", "gpuMemoryGB": 80})),
-        of("none", json!({"gpuMemoryGB": 900})),
-        of("small", json!({"gpu": true, "gpuMemoryGB": 16})),
-        of("unknown", json!({"gpu": "T4"})),
+        of("big", json!({"gpu": true, "weight": 8})),
+        of("none", json!({"weight": 900})),
+        of("small", json!({"gpu": true, "weight": 2})),
+        of("unknown", json!({"gpu": true})),
     ];
-    let mut stand = Stand::new(vec![login(vec![step("gpu-memory")])], &nodes);
+    let mut stand = Stand::new(vec![login(vec![step("gpu-weight")])], &nodes);
     assert_eq!(stand.place_as("user/login"), "big");
-    stand.report(of("small", json!({"gpu": true, "gpuMemoryGB": 320})));
+    stand.report(of("small", json!({"gpu": true, "weight": 16})));
     assert_eq!(stand.place_as("user/login"), "small");
-    stand.report(json!({"id": "big", "sessions": 0, "staticData": {"gpu": "A100", "gpuMemoryGB": 400}}));
+    stand.report(json!({"id": "big", "sessions": 0, "staticData": {"gpu": true, "weight": 10}}));
     assert_eq!(stand.place_as("user/login"), "big");
 }
 

@@ -22,7 +22,7 @@ pub(super) struct ScriptArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Shape {
+pub(super) enum Shape {
     /// The whole list of nodes, as in FastX
     List,
     /// One node: kept until the node changes, hence fast on large clusters
