@@ -276,12 +276,13 @@ fn every_fault_of_a_script_file_is_named_at_its_line() {
         .with("etc/tool.py", "print()")
         .with("etc/shebang.py", "#!/usr/bin/env python3")
         .with("etc/noext", "x")
+        .with("etc/large.wasm", "x".repeat(2000))
         .with_fault("etc/dir.js", Fault::Directory)
         .with_fault("etc/locked.js", Fault::Unreadable("permission denied".to_owned()))
         .with(
             "etc/whither.toml",
-            "limits.source_kb = 1\n[chain.x]\nsteps = [\n\"gone.js\",\n\"empty.js\",\n\"binary.js\",\n\"large.js\",\n\"tool.py\",\n\
-             \"shebang.py\",\n\"noext\",\n\"dir.js\",\n\"locked.js\",\n\"round-robin\",\n]\n",
+            "limits = { source_kb = 1, component_kb = 1 }\n[chain.x]\nsteps = [\n\"gone.js\",\n\"empty.js\",\n\"binary.js\",\n\"large.js\",\n\"tool.py\",\n\
+             \"shebang.py\",\n\"noext\",\n\"dir.js\",\n\"locked.js\",\n\"round-robin\",\n\"large.wasm\",\n]\n",
         );
     let found = plain(load_from(&files, Needs::Chains).unwrap_err());
     let expected = [
@@ -289,13 +290,14 @@ fn every_fault_of_a_script_file_is_named_at_its_line() {
         "5:1: script `empty.js`: is empty",
         "6:1: script `binary.js`: is not UTF-8 on line 2",
         "7:1: script `large.js`: has 2000 bytes, at most 1024 are accepted (`limits.source_kb` sets how many)",
-        "8:1: script `tool.py`: its extension names no known language, there are: `.js` (JavaScript), `.rhai` (Rhai)",
-        "9:1: script `shebang.py`: its extension names no known language, there are: `.js` (JavaScript), `.rhai` (Rhai) \
-         (it starts with `#!` but may not be executed, so it is no executable either)",
-        "10:1: script `noext`: its extension names no known language, there are: `.js` (JavaScript), `.rhai` (Rhai)",
+        "8:1: script `tool.py`: its extension names no known language, there are: `.js` (JavaScript), `.rhai` (Rhai), `.wasm` (WebAssembly)",
+        "9:1: script `shebang.py`: its extension names no known language, there are: `.js` (JavaScript), `.rhai` (Rhai), \
+         `.wasm` (WebAssembly) (it starts with `#!` but may not be executed, so it is no executable either)",
+        "10:1: script `noext`: its extension names no known language, there are: `.js` (JavaScript), `.rhai` (Rhai), `.wasm` (WebAssembly)",
         "11:1: script `dir.js`: is a directory, expected a file",
         "12:1: script `locked.js`: cannot be read: permission denied",
         "13:1: script `round-robin`: no such file (did you mean `builtin:round-robin`?)",
+        "14:1: script `large.wasm`: has 2000 bytes, at most 1024 are accepted (`limits.component_kb` sets how many)",
     ];
     assert_eq!(found, expected);
 }
@@ -307,6 +309,7 @@ fn a_program_is_a_file_with_its_folder_and_is_asked_as_the_step_says() {
             .with_mode("etc/bin/run.js", "#!/usr/bin/env node\n", 0o755)
             .with_mode("etc/native", b"\x7fELF", 0o755)
             .with("etc/a.js", "i => 1")
+            .with("etc/a.wasm", "\0asm")
             .with("etc/whither.toml", format!("[chain.x]\nsteps = [{steps}]\n"))
     };
     let steps = "\"native\", { script = \"bin/run.js\", mode = \"resident\", wall_ms = 7 }";
@@ -332,6 +335,12 @@ fn a_program_is_a_file_with_its_folder_and_is_asked_as_the_step_says() {
         ),
         ("script = \"a.js\", wall_ms = 7", "`wall_ms` says nothing here: the step is no executable"),
         ("builtin = \"weighted\", mode = \"once\"", "`mode` says nothing here"),
+        (
+            "script = \"a.js\", isolation = \"fresh\"",
+            "`isolation` says nothing here: the step is no WebAssembly component",
+        ),
+        ("script = \"a.wasm\", wall_ms = 7", "`wall_ms` says nothing here: the step is no executable"),
+        ("script = \"a.wasm\", isolation = \"frsh\"", "expected `warm` or `fresh` (did you mean `fresh`?)"),
         ("script = \"native\", wall_ms = 0", "expected a whole number from 1"),
     ] {
         let found = plain(load_from(&files(&format!("{{ {step} }}")), Needs::Chains).unwrap_err());
