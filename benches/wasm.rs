@@ -7,6 +7,7 @@
 #[path = "../tests/support/components.rs"]
 mod components;
 #[path = "support/decision.rs"]
+#[allow(dead_code, reason = "this bench uses its own part")]
 mod decision;
 #[path = "support/nodes.rs"]
 mod nodes;

@@ -52,7 +52,7 @@ impl Places {
 #[derive(Debug)]
 pub(super) struct Remaining {
     narrowed: bool,
-    list: OnceCell<Vec<Candidate>>,
+    list: OnceCell<Arc<[Candidate]>>,
 }
 
 impl Remaining {
@@ -63,15 +63,12 @@ impl Remaining {
 
     /// These alone.
     pub(super) fn narrowed(list: Vec<Candidate>) -> Self {
-        Self { narrowed: true, list: OnceCell::from(list) }
+        Self { narrowed: true, list: OnceCell::from(Arc::from(list)) }
     }
 
     /// The candidates in order; `roll` is that of the chain over `cluster`.
     pub(super) fn list(&self, cluster: &Cluster, roll: &Roll) -> &[Candidate] {
-        self.list.get_or_init(|| {
-            let eligible = cluster.nodes().filter(|(_, node)| roll.admits(node.id()));
-            eligible.map(|(slot, _)| Candidate::plain(slot)).collect()
-        })
+        self.list.get_or_init(|| roll.eligible(cluster))
     }
 
     /// How many there are.

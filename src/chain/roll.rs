@@ -5,20 +5,23 @@
 //!
 //! [`eligibility`]: super::eligibility
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::diagnosis::LostNodes;
-use crate::model::{Cluster, LostReason};
+use crate::model::{Candidate, Cluster, LostReason};
 
 use super::eligibility::reason_against;
 use super::spec::ChainSpec;
 
 /// The nodes that a chain leaves out before its first step.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Roll {
     by_id: BTreeMap<Arc<str>, LostReason>,
     by_reason: BTreeMap<LostReason, BTreeSet<Arc<str>>>,
+    /// Those that are left, of a cluster with this membership: most requests find the same.
+    left: RefCell<Option<(u64, Arc<[Candidate]>)>>,
 }
 
 impl Roll {
@@ -40,6 +43,7 @@ impl Roll {
         if before == reason {
             return;
         }
+        self.left.replace(None);
         if let Some(nodes) = before.and_then(|before| self.by_reason.get_mut(&before)) {
             nodes.remove(id);
         }
@@ -52,6 +56,21 @@ impl Roll {
     #[must_use]
     pub fn admits(&self, id: &str) -> bool {
         !self.by_id.contains_key(id)
+    }
+
+    /// The nodes of `cluster` that can take the chain's requests, in order.
+    #[must_use]
+    pub fn eligible(&self, cluster: &Cluster) -> Arc<[Candidate]> {
+        let mut left = self.left.borrow_mut();
+        match &*left {
+            Some((membership, candidates)) if *membership == cluster.membership() => Arc::clone(candidates),
+            _ => {
+                let eligible = cluster.nodes().filter(|(_, node)| self.admits(node.id()));
+                let candidates: Arc<[Candidate]> = eligible.map(|(slot, _)| Candidate::plain(slot)).collect();
+                *left = Some((cluster.membership(), Arc::clone(&candidates)));
+                candidates
+            }
+        }
     }
 
     /// How many nodes of `cluster` can take the chain's requests.
@@ -111,6 +130,8 @@ mod tests {
             let anew = Roll::of(&spec(), &cluster);
             assert_eq!(roll.by_id, anew.by_id, "{change:?}");
             assert_eq!(roll.left_out(None), anew.left_out(None), "{change:?}");
+            assert_eq!(roll.eligible(&cluster), anew.eligible(&cluster), "{change:?}");
+            assert_eq!(roll.eligible(&cluster).len(), roll.admitted(&cluster), "{change:?}");
             if let Some((id, reason)) = expected {
                 assert!(!roll.admits(id), "{change:?}");
                 assert_eq!(roll.left_out(Some(&id.into())).watched_reason(), Some(reason), "{change:?}");

@@ -69,6 +69,8 @@ pub struct Cluster {
     reservations: BTreeMap<Arc<str>, (u64, Reservation)>,
     users: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
     generation: u64,
+    /// Grows when a node comes or leaves.
+    membership: u64,
     /// The slots that changed last, with the generation of the change, oldest first.
     recent: VecDeque<(u64, SlotIndex)>,
     /// The generation of the last change that is remembered no more.
@@ -94,6 +96,12 @@ impl Cluster {
     pub fn changed_since(&self, generation: u64) -> Option<impl Iterator<Item = SlotIndex>> {
         let later = self.recent.iter().rev().take_while(move |(change, _)| *change > generation);
         (generation >= self.forgotten).then(|| later.map(|(_, slot)| *slot))
+    }
+
+    /// A number that grows when a node comes or leaves: while it stays, so do the nodes and their order.
+    #[must_use]
+    pub fn membership(&self) -> u64 {
+        self.membership
     }
 
     /// How many slots there are, free ones included: an index of a table beside the cluster is less than that.
@@ -241,6 +249,7 @@ impl Cluster {
                         self.order.partition_point(|other| self.node(*other).is_some_and(|o| o.id() < &id))
                     }
                 };
+                self.membership += 1;
                 self.order.insert(place, slot);
                 self.by_id.insert(id, slot);
                 self.seat(slot, node);
@@ -263,6 +272,7 @@ impl Cluster {
         if let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::take) {
             count_users(&mut self.users, &node, Count::Down);
         }
+        self.membership += 1;
         self.order.retain(|other| *other != slot);
         self.free.push(slot);
         self.note(slot);

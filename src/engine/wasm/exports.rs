@@ -1,14 +1,14 @@
 //! What a component is: the interfaces that it exports and imports, and the functions behind them.
 
-use wasmtime::component::{Component, Instance, TypedFunc};
+use std::sync::Arc;
+
+use wasmtime::component::{Component, ComponentNamedList, ComponentType, Instance, Lift, Lower, TypedFunc};
 use wasmtime::{Engine, Store};
 
 use crate::script::{Arity, LoadError, PerNode, Shape};
 
 use super::contract::{PACKAGE, Request, Rows, VERSION, Verdict, Wishes, interface};
 use super::host::Host;
-
-use std::sync::Arc;
 
 /// A function that asks about one node.
 pub(super) type OfNode<T> = TypedFunc<(u32,), (Result<T, String>,)>;
@@ -139,8 +139,8 @@ struct Finder<'a> {
 impl Finder<'_> {
     fn asks<T>(&mut self, name: &str, pure: bool, with_request: bool) -> Result<Option<Asks<T>>, String>
     where
-        Result<T, String>: wasmtime::component::Lift + wasmtime::component::ComponentType + 'static,
-        T: wasmtime::component::Lift + 'static,
+        Result<T, String>: Lift + ComponentType + 'static,
+        T: Lift + 'static,
     {
         let of = match (pure, with_request) {
             (true, _) => format!("node-{name}"),
@@ -153,8 +153,8 @@ impl Finder<'_> {
 
     fn function<P, R>(&mut self, of: &str, name: &str) -> Result<TypedFunc<P, R>, String>
     where
-        P: wasmtime::component::ComponentNamedList + wasmtime::component::Lower,
-        R: wasmtime::component::ComponentNamedList + wasmtime::component::Lift,
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
     {
         let wrong = |why: String| format!("`{name}` of `{of}` is not the one of {PACKAGE}@{VERSION}: {why}");
         let found = self.instance.get_export_index(&mut *self.store, None, &interface(of));
