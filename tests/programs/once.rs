@@ -1,11 +1,14 @@
 //! What a program that is started for a request is told, and when it is run.
 
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use async_nats::HeaderMap;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::site::{Site, chain, message, outcome};
+use crate::support::eventually;
 use crate::support::serve::{ask, ask_raw};
 
 fn lines(path: &Path) -> Vec<String> {
@@ -82,6 +85,29 @@ async fn it_runs_once_for_a_decision_and_never_to_explain() {
 }
 
 /// Nodes of one place each: most choices are refused when they are committed, because another one was faster.
+#[tokio::test]
+async fn it_is_not_started_for_a_request_whose_deadline_has_passed() {
+    let text = "#!/bin/sh\necho run >> runs\nuntil [ -e go ]; do sleep 0.02; done\necho n02\n";
+    let site = Site::new("[limits]\nexecutables = 1", "", &[("slow.sh", text)]).await;
+    let file = |name: &str| site.serve.folder().join(name);
+    let late = async {
+        eventually("the first program", async || file("runs").exists().then_some(())).await;
+        let deadline = SystemTime::now() + Duration::from_secs(1);
+        let mut headers = HeaderMap::new();
+        headers.insert("Whither-Deadline", deadline.duration_since(UNIX_EPOCH).unwrap().as_millis().to_string());
+        let body = json!({"action": "slow.sh"}).to_string().into_bytes();
+        let passes = async {
+            tokio::time::sleep(Duration::from_millis(1_100)).await;
+            std::fs::write(file("go"), "").unwrap();
+        };
+        tokio::join!(ask_raw(&site.client, "whither.place", body, headers), passes).0
+    };
+    let (first, late) = tokio::join!(site.ask("slow.sh"), late);
+    assert_eq!(outcome(&first), "n02");
+    assert_eq!(outcome(&late.body), "overloaded", "{:?}", late.body);
+    assert_eq!(std::fs::read_to_string(file("runs")).unwrap(), "run\n");
+}
+
 #[tokio::test]
 async fn a_refused_commit_asks_again_only_the_program_that_chose() {
     let list = "#!/bin/sh\ncat >/dev/null\necho x >> lists\n";

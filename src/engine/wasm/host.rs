@@ -13,7 +13,7 @@ use crate::script::{LogBook, ScriptLimits};
 
 use super::contract::{Level, interface};
 
-/// Memory of one instance in bytes. Small enough that filling it takes less time than the alarm leaves.
+/// Memory of one instance in bytes. No more, because filling all of it is one operation that nothing can stop.
 pub(super) const MEMORY_BYTES: usize = 32 << 20;
 /// Elements of its tables together.
 const TABLE_ELEMENTS: usize = 100_000;

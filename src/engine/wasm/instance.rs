@@ -34,8 +34,8 @@ pub(super) struct Instance {
     /// The run that it served last, and the one whose request `begin` was called for, by number.
     served: Option<u64>,
     begun: u64,
-    /// The candidates that it was asked about last, none of them with an overlay, and their rows.
-    asked: (Vec<Candidate>, Arc<[u32]>),
+    /// The rows of the candidates that it was asked about last.
+    asked: Arc<[u32]>,
 }
 
 /// What a call stands on.
@@ -66,7 +66,7 @@ impl Instance {
             overlaid: Vec::new(),
             served: None,
             begun: 0,
-            asked: (Vec::new(), Arc::new([])),
+            asked: Arc::new([]),
         };
         if let Some(table) = &instance.exports.table {
             let declare = table.declare;
@@ -155,26 +155,26 @@ impl Instance {
         function.call(&mut self.store, parameters)
     }
 
-    /// The rows of `candidates`.
+    /// The rows of `candidates`: most requests ask about the same.
     fn rows(&mut self, candidates: &[Candidate]) -> Arc<[u32]> {
-        let (asked, rows) = &self.asked;
-        if asked == candidates {
-            return Arc::clone(rows);
+        let is_same = self.asked.len() == candidates.len()
+            && self.asked.iter().zip(candidates).all(|(asked, candidate)| *asked == row(candidate.slot));
+        if !is_same {
+            self.asked = candidates.iter().map(|candidate| row(candidate.slot)).collect();
         }
-        let rows: Arc<[u32]> = candidates.iter().map(|candidate| row(candidate.slot)).collect();
-        self.asked = (candidates.to_vec(), Arc::clone(&rows));
-        rows
+        Arc::clone(&self.asked)
     }
 
     /// Tells the component what has changed since it was told last, and what lies on the `candidates`.
     fn tell(&mut self, candidates: &[Candidate], ground: &Ground<'_>) -> wasmtime::Result<()> {
         let cluster = ground.cluster;
         let generation = cluster.generation();
-        let overlays: BTreeMap<SlotIndex, &Overlay> =
-            candidates.iter().filter_map(|candidate| Some((candidate.slot, candidate.overlay.as_ref()?))).collect();
-        if self.told == Some(generation) && overlays.is_empty() && self.overlaid.is_empty() {
+        let is_plain = candidates.iter().all(|candidate| candidate.overlay.is_none());
+        if self.told == Some(generation) && is_plain && self.overlaid.is_empty() {
             return Ok(());
         }
+        let overlays: BTreeMap<SlotIndex, &Overlay> =
+            candidates.iter().filter_map(|candidate| Some((candidate.slot, candidate.overlay.as_ref()?))).collect();
         let mut slots = std::mem::take(&mut self.overlaid);
         match self.told.and_then(|told| cluster.changed_since(told)) {
             Some(changed) => slots.extend(changed),

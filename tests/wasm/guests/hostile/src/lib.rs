@@ -27,7 +27,7 @@ impl Guest for Policy {
                 }
             }
             "fills" => {
-                let mut memory = vec![0_u8; 16 << 20];
+                let mut memory = vec![0_u8; 4 << 20];
                 loop {
                     black_box(&mut memory).fill(7);
                 }
