@@ -15,7 +15,6 @@ mod answers;
 mod hostile;
 #[path = "wasm/sources.rs"]
 mod sources;
-#[allow(dead_code, reason = "as above")]
 mod support;
 #[path = "wasm/table.rs"]
 mod table;

@@ -35,6 +35,7 @@ pub fn evaluate(
     candidates: &[Candidate],
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Verdict, Failure> {
+    script.prepare(scene).map_err(ScriptError::into_failure)?;
     let mut asking = Asking::prepare(script, functions, scene, surroundings.calls)?;
     let mut kept = Vec::new();
     let mut best: Option<(f64, u64, &Candidate)> = None;
@@ -140,7 +141,8 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// A pure call has a run of its own, because what one call leaves in the script's globals must not reach the next.
+    /// A pure call has a run of its own, because what one call leaves in the script's globals must not reach the next; what
+    /// a component keeps in its memory is its author's affair.
     fn call(
         &mut self,
         function: for<'c> fn(&'c Candidate, Argument<'c>) -> Call<'c>,

@@ -35,6 +35,8 @@ const FRAME_BYTES: usize = 4 << 20;
 /// How long programs may take to end when the front is gone, and how long what they leave is looked for.
 const LAST_BREATH: Duration = Duration::from_millis(300);
 const LOOKS: u32 = 50;
+/// How long what programs leave behind waits at most while others are started.
+const MOST_LATE: Duration = Duration::from_millis(50);
 
 /// Runs a runner on the socket that standard input is.
 #[must_use]
@@ -136,7 +138,8 @@ impl Desk {
             // Whoever waits for a program goes before what others left behind.
             let is_calm = deeds.is_empty();
             self.clerk.act(deeds);
-            if is_calm && reaper.due().is_some_and(|due| due <= Instant::now()) {
+            let late = if is_calm { Duration::ZERO } else { MOST_LATE };
+            if reaper.due().is_some_and(|due| due + late <= Instant::now()) {
                 reaper.sweep();
             }
         }

@@ -24,7 +24,10 @@ pub(super) async fn crowd(pid: Pid, reaper: &Reaper, most: u32, pace: Duration) 
     let (mut before, mut counted) = (in_all(), Instant::now());
     loop {
         sleep(pace).await;
-        if in_all().saturating_sub(before) > most / 2 || counted.elapsed() > COUNT_EVERY {
+        // Others may have ended meanwhile: what grew since the fewest counts.
+        let now = in_all();
+        before = before.min(now);
+        if now - before > most / 2 || counted.elapsed() > COUNT_EVERY {
             if reaper.processes(pid, most) > most {
                 return;
             }

@@ -21,6 +21,7 @@ use super::reaper::{Exit, Reaper};
 /// How often and how long apart a program is tried that somebody is just writing.
 const TRIES: u32 = 100;
 const APART: Duration = Duration::from_millis(20);
+
 /// A program that was started.
 pub(super) struct Started {
     pub(super) pid: Pid,

@@ -37,6 +37,14 @@ pub trait Script {
     /// Which functions it has, and what they depend on.
     fn shape(&self) -> Shape;
 
+    /// Does what has to be done before many calls about single nodes, whose own time it must not cost.
+    ///
+    /// # Errors
+    /// The limit that it passed, or what went wrong.
+    fn prepare(&self, _scene: Scene<'_>) -> Result<(), ScriptError> {
+        Ok(())
+    }
+
     /// Runs the script's top level for one request, or for one pure call.
     ///
     /// # Errors

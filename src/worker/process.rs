@@ -89,16 +89,17 @@ impl Worker {
             Audience::Person => Stdio::null(),
         };
         let mut newborn = Newborn::spawn(program, child::COMMAND, log)?;
+        let mut loading = None;
         let ready = async {
             newborn.write(&frame::encode(birth)?).await?;
-            ready(newborn.words()).await
+            ready(newborn.words(), &mut loading).await
         };
         let born = tokio::time::timeout(BIRTH_LIMIT, ready).await;
         let lacks = match born {
             Ok(Ok(First::Ready(lacks))) => lacks,
-            Ok(Ok(First::Died(loading))) => return Err(BirthError::Died(loading, newborn.end().await.how)),
+            Ok(Ok(First::Died)) => return Err(BirthError::Died(loading, newborn.end().await.how)),
             Ok(Err(error)) => return Err(error),
-            Err(_late) => return Err(BirthError::Died(None, "hung".to_owned())),
+            Err(_late) => return Err(BirthError::Died(loading, "hung".to_owned())),
         };
         let read = move |body: &[u8]| read(body).map(|heard| heard.into_iter().map(|event| (number, event)).collect());
         let peer = newborn.settle(events, read, move |ended| (number, WorkerEvent::Exited(ended)));
@@ -142,26 +143,26 @@ impl Worker {
 enum First {
     /// It is ready, and its seal lacks this.
     Ready(Vec<String>),
-    /// It ended, while it was compiling this step if any.
-    Died(Option<Arc<str>>),
+    /// It ended.
+    Died,
 }
 
-/// Waits for the ready word.
-async fn ready(words: &mut Words) -> Result<First, BirthError> {
-    let (mut loading, mut body) = (None, Vec::new());
+/// Waits for the ready word; `loading` is the step that is being compiled.
+async fn ready(words: &mut Words, loading: &mut Option<Arc<str>>) -> Result<First, BirthError> {
+    let mut body = Vec::new();
     while frame::read_frame_async(words, &mut body).await? {
         for word in frame::values::<Word>(&body) {
             match word? {
-                Word::Loading(step) => loading = Some(step),
+                Word::Loading(step) => *loading = Some(step),
                 Word::Ready(lacks) => return Ok(First::Ready(lacks)),
                 Word::Refused(problems) => return Err(BirthError::Refused(problems)),
                 Word::Running(_) | Word::Reply(_) | Word::Waiting(_) | Word::Overrun(_) => {
-                    return Ok(First::Died(loading));
+                    return Ok(First::Died);
                 }
             }
         }
     }
-    Ok(First::Died(loading))
+    Ok(First::Died)
 }
 
 /// The events of one frame, replies together; absent where it holds nonsense.

@@ -128,6 +128,9 @@ fn a_filter_and_a_score_are_asked_about_each_node() {
         assert_eq!(outcome(&ask("c")), "no-node");
         failed(&ask("nobody"), FailureName::ScriptError, "nobody may not log in");
         failed(&ask("a3"), FailureName::ScriptError, "9 sessions are too many");
+        stand.report(node("z1", 0));
+        let decision = stand.decide(json!({"action": "user/login", "user": {"login": "z"}}));
+        failed(&decision, FailureName::ScriptError, "no scores for z");
     }
 }
 

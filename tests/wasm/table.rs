@@ -3,7 +3,9 @@
 use serde_json::json;
 use whither::model::Change;
 
+use super::components::path;
 use super::stand::{Stand, cordoned, failure, js, login};
+use super::support::shell::Shell;
 use super::{fresh, step};
 
 /// What the component has of each candidate.
@@ -59,4 +61,18 @@ fn an_overlay_is_seen_by_its_request_alone() {
         assert!(failure(&overlaid).message.starts_with("a Some(40.0) None None false south"), "{overlaid:?}");
         assert!(rows(&mut stand).starts_with("a Some(2.0) None None false north"), "{}", rows(&mut stand));
     }
+}
+
+/// What is told first costs no node its time: it is the step's.
+#[test]
+fn a_large_cluster_is_told_before_a_node_is_asked_about() {
+    let shell = Shell::new();
+    let node =
+        |number: usize| json!({"id": format!("n{number:05}"), "sessions": number % 7, "staticData": {"gpu": true}});
+    shell.write("nodes.json", serde_json::to_string(&(0..10_000).map(node).collect::<Vec<_>>()).unwrap());
+    let script = path("gpu-weight");
+    let chain = "[limits]\nscript_ms = 60000\n[chain.\"session/start\"]\nsteps = [\"SCRIPT\"]\n";
+    shell.write("whither.toml", chain.replace("SCRIPT", &script.display().to_string()));
+    let told = shell.whither(["place", "--nodes", "nodes.json", "--config", "whither.toml"]);
+    assert_eq!((told.code, told.stdout.trim()), (Some(0), "n00000"), "{}", told.stderr);
 }

@@ -1,5 +1,6 @@
 //! What a component is: the interfaces that it exports and imports, and the functions behind them.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use wasmtime::component::{Component, ComponentNamedList, ComponentType, Instance, Lift, Lower, TypedFunc};
@@ -37,13 +38,15 @@ impl Outline {
     /// What it lacks, or has too much of.
     pub(super) fn of(component: &Component, engine: &Engine) -> Result<Self, LoadError> {
         let (mut outline, kind) = (Self::default(), component.component_type());
+        let (imports, exports) = (kind.imports(engine), kind.exports(engine));
+        let other = imports.chain(exports).filter_map(|(name, _)| own(name)).find(|(_, version)| *version != VERSION);
+        if let Some((_, version)) = other {
+            let message = format!("the component is made for {PACKAGE}@{version}; this release speaks {VERSION}");
+            return Err(LoadError::new(message));
+        }
         outline.documents = kind.imports(engine).any(|(name, _)| own(name) == Some(("documents", VERSION)));
         for (name, _) in kind.exports(engine) {
-            let Some((name, version)) = own(name) else { continue };
-            if version != VERSION {
-                let message = format!("the component is made for {PACKAGE}@{version}; this release speaks {VERSION}");
-                return Err(LoadError::new(message));
-            }
+            let Some((name, _)) = own(name) else { continue };
             *match name {
                 "table" => &mut outline.table,
                 "balance" => &mut outline.balance,
@@ -109,6 +112,8 @@ pub(super) struct Table {
 pub(super) struct Asks<T> {
     pub(super) begin: Option<Begin>,
     pub(super) ask: OfNode<T>,
+    /// The run for whose request `begin` was called last, by number.
+    pub(super) begun: Cell<u64>,
 }
 
 impl Exports {
@@ -148,7 +153,7 @@ impl Finder<'_> {
             (false, false) => return Ok(None),
         };
         let begin = with_request.then(|| self.function(&of, "begin")).transpose()?;
-        Ok(Some(Asks { begin, ask: self.function(&of, name)? }))
+        Ok(Some(Asks { begin, ask: self.function(&of, name)?, begun: Cell::default() }))
     }
 
     fn function<P, R>(&mut self, of: &str, name: &str) -> Result<TypedFunc<P, R>, String>

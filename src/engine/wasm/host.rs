@@ -84,6 +84,17 @@ impl Host {
         }
     }
 
+    /// A call begins: what was refused before is not its affair.
+    pub(super) fn enter(&mut self) {
+        self.starved = false;
+    }
+
+    /// Forgets what was logged before anybody asked.
+    pub(super) fn forget(&mut self) {
+        self.last_words = None;
+        self.lines.clear();
+    }
+
     /// Hands the lines to `book`.
     pub(super) fn flush(&mut self, book: &LogBook) {
         self.last_words = None;

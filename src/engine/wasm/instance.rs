@@ -11,7 +11,7 @@ use crate::script::{LogBook, ScriptLimits};
 
 use super::columns::{self, MAX_WISHES};
 use super::contract::{Request, Verdict, Wishes};
-use super::exports::{Asks, Begin, Exports, OfNode, Outline};
+use super::exports::{Asks, Exports, Outline};
 use super::host::Host;
 
 /// What a component may hand us in one call, in bytes.
@@ -31,9 +31,9 @@ pub(super) struct Instance {
     told: Option<u64>,
     /// The slots that it was told of with an overlay.
     overlaid: Vec<SlotIndex>,
-    /// The run that it served last, and the one whose request `begin` was called for, by number.
+    /// The run that it served last, by number, and whether it served others before.
     served: Option<u64>,
-    begun: u64,
+    is_shared: bool,
     /// The rows of the candidates that it was asked about last.
     asked: Arc<[u32]>,
 }
@@ -41,22 +41,34 @@ pub(super) struct Instance {
 /// What a call stands on.
 pub(super) struct Ground<'a> {
     pub(super) cluster: &'a Cluster,
-    /// Whether the component may be told of nodes that it is not asked about: it will be asked again.
-    pub(super) stays: bool,
+    /// Whether a component that was told nothing yet is told of every node, and not of those alone that it is asked about.
+    pub(super) whole: bool,
+}
+
+/// Why there is no instance.
+pub(super) enum Stillborn {
+    /// The component is not what it must be.
+    Wrong(String),
+    /// It trapped before it could be asked.
+    Trapped(wasmtime::Error, Box<Host>),
 }
 
 impl Instance {
     /// Makes an instance of what `pre` has ready.
     ///
     /// # Errors
-    /// What is wrong with the component, in words.
-    pub(super) fn new(pre: &InstancePre<Host>, outline: Outline, limits: &ScriptLimits) -> Result<Self, String> {
+    /// What went wrong.
+    pub(super) fn new(pre: &InstancePre<Host>, outline: Outline, limits: &ScriptLimits) -> Result<Self, Stillborn> {
         let mut store = Store::new(pre.engine(), Host::new(*limits));
         store.limiter(|host| host);
         store.set_hostcall_fuel(HANDED_BYTES);
         store.set_epoch_deadline(1);
-        let instance = pre.instantiate(&mut store).map_err(|error| error.root_cause().to_string())?;
-        let exports = Exports::find(outline, &instance, &mut store)?;
+        let instance = match pre.instantiate(&mut store) {
+            Ok(instance) => instance,
+            Err(error) => return Err(Stillborn::Trapped(error, Box::new(store.into_data()))),
+        };
+        let exports = Exports::find(outline, &instance, &mut store).map_err(Stillborn::Wrong)?;
+        let declare = exports.table.as_ref().map(|table| table.declare);
         let mut instance = Self {
             store,
             exports,
@@ -65,18 +77,20 @@ impl Instance {
             told: None,
             overlaid: Vec::new(),
             served: None,
-            begun: 0,
+            is_shared: false,
             asked: Arc::new([]),
         };
-        if let Some(table) = &instance.exports.table {
-            let declare = table.declare;
-            let (wishes,) = instance.enter(declare, ()).map_err(|error| error.root_cause().to_string())?;
-            let count = wishes.metadata.len() + wishes.static_data.len();
-            if count > MAX_WISHES {
-                return Err(format!("it wishes for {count} columns, at most {MAX_WISHES} are kept"));
+        if let Some(declare) = declare {
+            match enter(&mut instance.store, declare, ()) {
+                Ok((wishes,)) => instance.wishes = wishes,
+                Err(error) => return Err(Stillborn::Trapped(error, Box::new(instance.store.into_data()))),
             }
-            instance.wishes = wishes;
         }
+        let count = instance.wishes.metadata.len() + instance.wishes.static_data.len();
+        if count > MAX_WISHES {
+            return Err(Stillborn::Wrong(format!("it wishes for {count} columns, at most {MAX_WISHES} are kept")));
+        }
+        instance.store.data_mut().forget();
         Ok(instance)
     }
 
@@ -85,9 +99,15 @@ impl Instance {
         self.store.data()
     }
 
-    /// Notes that it serves the run of this number from here on; whether it served another one before.
+    /// Notes that it serves the run of this number from here on; whether it ever served another one.
     pub(super) fn begin_run(&mut self, run: u64) -> bool {
-        self.served.replace(run).is_some_and(|before| before != run)
+        self.is_shared |= self.served.replace(run).is_some_and(|before| before != run);
+        self.is_shared
+    }
+
+    /// Tells the component of the cluster, so that questions about single nodes find it told.
+    pub(super) fn prepare(&mut self, ground: &Ground<'_>) -> Called<()> {
+        self.tell(&[], ground).map(Ok)
     }
 
     /// Sets what the next call may see beside the columns.
@@ -110,49 +130,25 @@ impl Instance {
         let Some(balance) = self.exports.balance else { return Ok(Ok(Verdict::Pass)) };
         let rows = self.rows(candidates);
         self.tell(candidates, ground)?;
-        self.enter(balance, (request, rows)).map(|(said,)| said)
+        enter(&mut self.store, balance, (request, rows)).map(|(said,)| said)
     }
 
     /// Asks the filter.
     pub(super) fn filter(&mut self, asking: Asking<'_>, ground: &Ground<'_>) -> Called<bool> {
+        self.tell(std::slice::from_ref(asking.candidate), ground)?;
         match &self.exports.filter {
-            Some(Asks { begin, ask }) => self.ask(*begin, *ask, asking, ground),
+            Some(asks) => ask(asks, &mut self.store, &asking),
             None => Ok(Ok(true)),
         }
     }
 
     /// Asks the score.
     pub(super) fn score(&mut self, asking: Asking<'_>, ground: &Ground<'_>) -> Called<Option<f64>> {
+        self.tell(std::slice::from_ref(asking.candidate), ground)?;
         match &self.exports.score {
-            Some(Asks { begin, ask }) => self.ask(*begin, *ask, asking, ground),
+            Some(asks) => ask(asks, &mut self.store, &asking),
             None => Ok(Ok(None)),
         }
-    }
-
-    fn ask<T>(&mut self, begin: Option<Begin>, ask: OfNode<T>, asking: Asking<'_>, ground: &Ground<'_>) -> Called<T>
-    where
-        (Result<T, String>,): ComponentNamedList + Lift + 'static,
-    {
-        self.tell(std::slice::from_ref(asking.candidate), ground)?;
-        if let (Some(begin), Some((run, request))) = (begin, asking.request)
-            && self.begun != run
-        {
-            if let (Err(message),) = self.enter(begin, (request(),))? {
-                return Ok(Err(message));
-            }
-            self.begun = run;
-        }
-        self.enter(ask, (row(asking.candidate.slot),)).map(|(said,)| said)
-    }
-
-    /// Calls `function` with the time of a call before it.
-    fn enter<P, R>(&mut self, function: TypedFunc<P, R>, parameters: P) -> wasmtime::Result<R>
-    where
-        P: ComponentNamedList + Lower,
-        R: ComponentNamedList + Lift,
-    {
-        self.store.set_epoch_deadline(1);
-        function.call(&mut self.store, parameters)
     }
 
     /// The rows of `candidates`: most requests ask about the same.
@@ -178,14 +174,14 @@ impl Instance {
         let mut slots = std::mem::take(&mut self.overlaid);
         match self.told.and_then(|told| cluster.changed_since(told)) {
             Some(changed) => slots.extend(changed),
-            None if ground.stays => slots.extend(cluster.nodes().map(|(slot, _)| slot)),
+            None if ground.whole => slots.extend(cluster.nodes().map(|(slot, _)| slot)),
             None => slots.extend(candidates.iter().map(|candidate| candidate.slot)),
         }
         slots.extend(overlays.keys());
         slots.sort_unstable();
         slots.dedup();
         self.overlaid = overlays.keys().copied().collect();
-        self.told = ground.stays.then_some(generation);
+        self.told = (self.told.is_some() || ground.whole).then_some(generation);
         if self.documents {
             for slot in &slots {
                 self.store.data_mut().keep(row(*slot), cluster.node(*slot), overlays.get(slot).copied());
@@ -197,8 +193,35 @@ impl Instance {
         if rows.rows.is_empty() {
             return Ok(());
         }
-        self.enter(update, (u32::try_from(cluster.slots()).unwrap_or(u32::MAX), rows))
+        enter(&mut self.store, update, (u32::try_from(cluster.slots()).unwrap_or(u32::MAX), rows))
     }
+}
+
+/// Asks one of the functions of one node, after its `begin` where the request is another one.
+fn ask<T>(asks: &Asks<T>, store: &mut Store<Host>, asking: &Asking<'_>) -> Called<T>
+where
+    (Result<T, String>,): ComponentNamedList + Lift + 'static,
+{
+    if let (Some(begin), Some((run, request))) = (asks.begin, asking.request)
+        && asks.begun.get() != run
+    {
+        if let (Err(message),) = enter(store, begin, (request(),))? {
+            return Ok(Err(message));
+        }
+        asks.begun.set(run);
+    }
+    enter(store, asks.ask, (row(asking.candidate.slot),)).map(|(said,)| said)
+}
+
+/// Calls `function`, which ends when the alarm rings.
+fn enter<P, R>(store: &mut Store<Host>, function: TypedFunc<P, R>, parameters: P) -> wasmtime::Result<R>
+where
+    P: ComponentNamedList + Lower,
+    R: ComponentNamedList + Lift,
+{
+    store.data_mut().enter();
+    store.set_epoch_deadline(1);
+    function.call(store, parameters)
 }
 
 /// A question about one node.

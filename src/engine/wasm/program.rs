@@ -9,10 +9,10 @@ use crate::script::{Isolation, LoadError, Run, Scene, Script, ScriptError, Shape
 
 use super::exports::Outline;
 use super::host::Host;
-use super::instance::Instance;
+use super::instance::{Instance, Stillborn};
 use super::language::Inner;
 use super::run::Session;
-use super::trap;
+use super::trap::{self, Ended};
 
 /// A component that can be asked.
 pub(super) struct Program {
@@ -35,8 +35,11 @@ impl Program {
     ) -> Result<Self, LoadError> {
         let shape = outline.shape()?;
         let program = Self { engine, ready, outline, shape, isolation, warm: RefCell::default() };
-        let first = Instance::new(&program.ready, outline, &program.engine.limits).map_err(LoadError::new)?;
-        program.put_back(first);
+        match program.fresh() {
+            Ok(first) => program.put_back(first),
+            Err(Ended::Trapped(error) | Ended::Passed(error)) => return Err(LoadError::new(error.message())),
+            Err(Ended::Interrupted) => return Err(LoadError::new("it was interrupted when it was started")),
+        }
         Ok(program)
     }
 
@@ -46,14 +49,16 @@ impl Program {
     }
 
     /// A new instance.
-    pub(super) fn fresh(&self) -> Result<Instance, ScriptError> {
-        Instance::new(&self.ready, self.outline, &self.engine.limits).map_err(|message| {
-            trap::declared(&format!("the component could not be started: {message}"), &self.engine.limits)
+    pub(super) fn fresh(&self) -> Result<Instance, Ended> {
+        let limits = &self.engine.limits;
+        Instance::new(&self.ready, self.outline, limits).map_err(|stillborn| match stillborn {
+            Stillborn::Wrong(message) => Ended::Passed(trap::declared(&message, limits)),
+            Stillborn::Trapped(error, host) => trap::ended(&error, &host, &*self.engine.alarm, limits),
         })
     }
 
     /// The instance that is kept, or a new one.
-    pub(super) fn warm(&self) -> Result<Instance, ScriptError> {
+    pub(super) fn warm(&self) -> Result<Instance, Ended> {
         let kept = self.warm.borrow_mut().take();
         kept.map_or_else(|| self.fresh(), Ok)
     }
@@ -69,7 +74,19 @@ impl Script for Program {
         self.shape
     }
 
+    fn prepare(&self, scene: Scene<'_>) -> Result<(), ScriptError> {
+        match self.isolation {
+            Isolation::Warm => Session::new(self, scene).prepare(),
+            Isolation::Fresh => Ok(()),
+        }
+    }
+
     fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
-        Ok(Box::new(Session::new(self, scene)))
+        let mut session = Session::new(self, scene);
+        if self.isolation == Isolation::Fresh && scene.asked.is_some() {
+            // The instance of the whole request; a pure call is told of its node alone.
+            session.prepare()?;
+        }
+        Ok(Box::new(session))
     }
 }

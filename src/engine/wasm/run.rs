@@ -31,21 +31,28 @@ impl<'a> Session<'a> {
         Self { program, scene, number: program.engine.next_run(), own: None }
     }
 
-    /// Lets `ask` ask an instance.
+    /// Lets `ask` ask an instance, which may see `only` that node's document where one is named; `whole` as in [`Ground`].
     fn with<T>(
         &mut self,
         only: Option<SlotIndex>,
+        whole: bool,
         ask: impl Fn(&mut Instance, &Ground<'_>) -> Called<T>,
     ) -> Result<T, ScriptError> {
         let (program, scene) = (self.program, self.scene);
         let limits = &program.engine.limits;
         let stays = program.isolation == Isolation::Warm;
-        let ground = Ground { cluster: scene.cluster, stays };
+        let ground = Ground { cluster: scene.cluster, whole };
+        let mut trapped = None;
         for _ in 0..TRIES {
-            let mut instance = match self.own.take() {
-                Some(instance) => instance,
-                None if stays => program.warm()?,
-                None => program.fresh()?,
+            let made = match self.own.take() {
+                Some(instance) => Ok(instance),
+                None if stays => program.warm(),
+                None => program.fresh(),
+            };
+            let mut instance = match made {
+                Ok(instance) => instance,
+                Err(Ended::Interrupted) => continue,
+                Err(Ended::Trapped(failed) | Ended::Passed(failed)) => return Err(failed),
             };
             if program.reads_documents() {
                 instance.show(scene.asked.map(|asked| document(&asked, &scene)), only);
@@ -63,7 +70,7 @@ impl<'a> Session<'a> {
                 }
                 Err(error) => match trap::ended(&error, instance.host(), &*program.engine.alarm, limits) {
                     // What another request left in its memory may be the cause: a new instance will tell.
-                    Ended::Trapped(_) if had_served => {}
+                    Ended::Trapped(failed) if had_served => trapped = Some(failed),
                     Ended::Trapped(failed) | Ended::Passed(failed) => {
                         instance.flush(scene.log);
                         return Err(failed);
@@ -72,14 +79,19 @@ impl<'a> Session<'a> {
                 },
             }
         }
-        Err(trap::declared("the component was interrupted again and again", limits))
+        Err(trapped.unwrap_or_else(|| trap::declared("the component was interrupted again and again", limits)))
+    }
+
+    /// Tells the component of the cluster.
+    pub(super) fn prepare(&mut self) -> Result<(), ScriptError> {
+        self.with(None, true, |instance, ground| instance.prepare(ground))
     }
 
     fn balance(&mut self, candidates: &[Candidate]) -> Result<Answer, ScriptError> {
         let Some(asked) = self.scene.asked else { return Err(self.missing("a request")) };
         let step = self.scene.step;
         let verdict =
-            self.with(None, |instance, ground| instance.balance(request(&asked, step), candidates, ground))?;
+            self.with(None, true, |instance, ground| instance.balance(request(&asked, step), candidates, ground))?;
         Ok(Answer::Returned(self.returned(verdict, candidates)))
     }
 
@@ -128,7 +140,7 @@ impl<'a> Session<'a> {
         let asked = self.scene.asked.filter(|_| matches!(argument, Argument::Request));
         let make = asked.map(|asked| move || request(&asked, step));
         let only = asked.is_none().then_some(candidate.slot);
-        self.with(only, |instance, ground| {
+        self.with(only, false, |instance, ground| {
             let request = make.as_ref().map(|make| (number, make as &dyn Fn() -> Request));
             ask(instance, Asking { candidate, request }, ground)
         })

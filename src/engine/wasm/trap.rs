@@ -10,7 +10,7 @@ use super::host::{Host, MEMORY_BYTES};
 
 /// Why a call was ended.
 pub(super) enum Ended {
-    /// The component trapped.
+    /// The component trapped, or had no memory left: another one may have been the cause.
     Trapped(ScriptError),
     /// It passed a limit.
     Passed(ScriptError),
@@ -34,7 +34,7 @@ pub(super) fn ended(error: &wasmtime::Error, host: &Host, alarm: &dyn Alarm, lim
         // What it did when it got no more is its own affair; most guests trap.
         _ if host.starved => {
             let message = format!("the component asked for more than {} MiB of memory", MEMORY_BYTES >> 20);
-            Ended::Passed(ScriptError::Limit(LimitKind::Memory, message))
+            Ended::Trapped(ScriptError::Limit(LimitKind::Memory, message))
         }
         Some(Trap::StackOverflow) => trapped("its call stack is exhausted"),
         Some(trap) => trapped(trap.to_string().trim_start_matches("wasm trap: ")),
