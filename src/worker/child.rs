@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,6 +41,8 @@ const LITTLE_BYTES: u64 = 16 << 20;
 const MIRROR_FACTOR: u64 = 24;
 /// The memory limit is set anew when the node documents have doubled, and not before they are this large.
 const MIRROR_STEP: u64 = 1 << 20;
+/// How long a step may take to load before its engine is woken; well below the time that a worker's birth may take.
+const LOADING: Duration = Duration::from_secs(10);
 /// What is read from the socket at once.
 const SOCKET_BYTES: usize = 64 << 10;
 /// Replies that are held back for company at most.
@@ -91,7 +94,11 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
         witness: Box::new(narrator),
         alarm: Rc::new(Bell(Arc::clone(&watch))),
     };
-    let mut loading = |step: &Arc<str>| drop(lock(&outbox).say(&Word::Loading(Arc::clone(step))));
+    let hurry = hurry(Arc::clone(&watch))?;
+    let mut loading = |step: &Arc<str>| {
+        drop(lock(&outbox).say(&Word::Loading(Arc::clone(step))));
+        let _gone = hurry.send(());
+    };
     let evaluator = match Evaluator::new(&birth.set, birth.arrangement, senses, &mut loading) {
         Ok(evaluator) => evaluator,
         Err(errors) => {
@@ -104,6 +111,7 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
             return lock(&outbox).say(&Word::Refused(problems.collect()));
         }
     };
+    drop(hurry);
     guard::start(&watch, &outbox, set, birth.limits)?;
     // However many scripts there are and however large: each may take its limit on top of them.
     let own_bytes = sandbox::data_bytes().map_or(OWN_BYTES, |bytes| bytes + LITTLE_BYTES);
@@ -114,6 +122,22 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
     let limits = birth.limits;
     let (mirror_bytes, mirror_bytes_bounded) = (0, MIRROR_STEP / 2);
     Clerk { evaluator, watch, outbox, narration, limits, own_bytes, mirror_bytes, mirror_bytes_bounded }.serve(socket)
+}
+
+/// Wakes the engines where a step takes too long to load, which is told at each step's beginning: what runs then is not
+/// watched yet. It ends, before the seal, with whoever tells it.
+fn hurry(watch: Arc<Watch>) -> std::io::Result<mpsc::Sender<()>> {
+    let (begins, begun) = mpsc::channel();
+    thread::Builder::new().name("hurry".to_owned()).spawn(move || {
+        loop {
+            match begun.recv_timeout(LOADING) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout) => watch.wake(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    })?;
+    Ok(begins)
 }
 
 /// Seals the process, and says what it is not sealed against after all. A worker without a seal still works: whether

@@ -128,6 +128,11 @@ impl Watch {
     /// Rings for what `begun` counts now.
     fn ring(&self, rung: &AtomicU64, begun: u64) {
         rung.store(begun, Ordering::Release);
+        self.wake();
+    }
+
+    /// Wakes the engines that do not ask while they work.
+    pub fn wake(&self) {
         self.wakes.lock().iter().for_each(|wake| wake());
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use clap::Args;
 
 /// What becomes of a file that is there already.
@@ -14,6 +14,25 @@ pub(super) struct Existing {
     /// Replace the file if it is there already
     #[arg(long)]
     force: bool,
+}
+
+impl Existing {
+    /// Makes sure that the file at `path` may be written.
+    pub(super) fn check(self, path: &Path) -> anyhow::Result<()> {
+        if !self.force && path.exists() {
+            return Err(is_there(path));
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) const fn forced(force: bool) -> Self {
+        Self { force }
+    }
+}
+
+fn is_there(path: &Path) -> anyhow::Error {
+    anyhow!("`{}` is there already (--force replaces it)", path.display())
 }
 
 /// Writes the file at `path` with what `write` writes.
@@ -54,9 +73,7 @@ fn open(path: &Path, existing: Existing) -> anyhow::Result<File> {
     };
     match options.open(path) {
         Ok(file) => Ok(file),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            bail!("`{}` is there already (--force replaces it)", path.display())
-        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(is_there(path)),
         Err(error) => Err(unwritten(path, &error)),
     }
 }

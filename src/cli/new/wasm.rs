@@ -38,7 +38,10 @@ const TARGET: &str = "[build]\ntarget = \"wasm32-wasip2\"\n";
 pub(super) fn run(args: &WasmArgs) -> anyhow::Result<()> {
     let folder = Path::new(&args.name);
     let name = crate_name(folder)?;
-    for (file, text) in files(&name, args.shape) {
+    let files = files(&name, args.shape);
+    // All of it or nothing: half a crate would be neither the person's nor ours.
+    files.iter().try_for_each(|(file, _)| args.existing.check(&folder.join(file)))?;
+    for (file, text) in files {
         let path = folder.join(file);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)
@@ -100,6 +103,20 @@ mod tests {
         }
         let (_, manifest) = files("my-policy", Shape::List)[0].clone();
         assert!(manifest.contains("name = \"my-policy\"") && manifest.contains("[workspace]"), "{manifest}");
+    }
+
+    #[test]
+    fn where_one_file_is_there_none_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("mine/src")).unwrap();
+        std::fs::write(folder.path().join("mine/src/table.rs"), "somebody's work").unwrap();
+        let name = folder.path().join("mine").to_string_lossy().into_owned();
+        let args = |force| WasmArgs { name: name.clone(), shape: Shape::List, existing: Existing::forced(force) };
+        let error = run(&args(false)).unwrap_err().to_string();
+        assert!(error.contains("src/table.rs` is there already"), "{error}");
+        assert!(!folder.path().join("mine/Cargo.toml").exists());
+        run(&args(true)).unwrap();
+        assert!(folder.path().join("mine/Cargo.toml").exists());
     }
 
     #[test]

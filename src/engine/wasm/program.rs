@@ -35,10 +35,15 @@ impl Program {
     ) -> Result<Self, LoadError> {
         let shape = outline.shape()?;
         let program = Self { engine, ready, outline, shape, isolation, warm: RefCell::default() };
-        match program.fresh() {
+        let first = match program.fresh() {
+            // Compiling it may have taken most of the time.
+            Err(Ended::Interrupted) => program.fresh(),
+            first => first,
+        };
+        match first {
             Ok(first) => program.put_back(first),
             Err(Ended::Trapped(error) | Ended::Passed(error)) => return Err(LoadError::new(error.message())),
-            Err(Ended::Interrupted) => return Err(LoadError::new("it was interrupted when it was started")),
+            Err(Ended::Interrupted) => return Err(LoadError::new("the component takes too long to start")),
         }
         Ok(program)
     }
