@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::components;
 use super::support::serve::{ask, site};
+use super::support::shell::Shell;
 
 /// Who asks, what the error is called, with its limit, and words of the message.
 const CASES: &[(&str, &str, &str)] = &[
@@ -52,4 +53,14 @@ async fn each_gets_its_own_error_and_the_worker_lives_on() {
         assert_eq!(next.body["node"], "n00", "{:?}", next.body);
     }
     assert_eq!(serve.children(), before, "no worker and no runner died");
+}
+
+#[test]
+fn one_that_never_starts_is_named() {
+    let shell = Shell::new();
+    shell.write("nodes.json", r#"[{"id": "a"}]"#);
+    let path = components::path("never-starts");
+    let told = shell.whither(["place", "--nodes", "nodes.json", "--script", path.to_str().unwrap()]);
+    assert_eq!(told.code, Some(4), "{}", told.stderr);
+    assert!(told.stderr.contains("never_starts.wasm: the component takes too long to start"), "{}", told.stderr);
 }
