@@ -79,7 +79,7 @@ pub const WORKER_MEMORY_MB: Figure =
 /// `limits.source_kb`.
 pub const SOURCE_KB: Figure = limit("source_kb", 256, (1, 16_384), "size of a script in KiB");
 /// `limits.component_kb`.
-pub const COMPONENT_KB: Figure = limit("component_kb", 4096, (1, 65_536), "size of a WebAssembly component in KiB");
+pub const COMPONENT_KB: Figure = limit("component_kb", 4096, (1, 32_768), "size of a WebAssembly component in KiB");
 /// `limits.request_kb`.
 pub const REQUEST_KB: Figure = limit("request_kb", 1024, (1, 32_768), "size of a request in KiB");
 /// `limits.queue`.

@@ -91,7 +91,7 @@ impl Worker {
         let mut newborn = Newborn::spawn(program, child::COMMAND, log)?;
         let mut loading = None;
         let ready = async {
-            newborn.write(&frame::encode(birth)?).await?;
+            newborn.write(&born_with(birth)?).await?;
             ready(newborn.words(), &mut loading).await
         };
         let born = tokio::time::timeout(BIRTH_LIMIT, ready).await;
@@ -137,6 +137,18 @@ impl Worker {
     pub async fn retire(self) {
         self.peer.retire().await;
     }
+}
+
+/// The frame that a worker is born with.
+fn born_with(birth: &Birth) -> std::io::Result<Vec<u8>> {
+    // Nothing else in it is large.
+    let too_large = |_too_large| {
+        let most = frame::MAX_FRAME_BYTES >> 20;
+        std::io::Error::other(format!(
+            "all scripts together have more than {most} MiB; use fewer or smaller components"
+        ))
+    };
+    frame::encode(birth).map_err(too_large)
 }
 
 /// How a worker's start went.

@@ -81,7 +81,7 @@ impl Script for Program {
 
     fn prepare(&self, scene: Scene<'_>) -> Result<(), ScriptError> {
         match self.isolation {
-            Isolation::Warm => Session::new(self, scene).prepare(),
+            Isolation::Warm => Session::new(self, Scene { asked: None, ..scene }).prepare(),
             Isolation::Fresh => Ok(()),
         }
     }

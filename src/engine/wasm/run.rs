@@ -1,5 +1,6 @@
 //! One run of a component: the calls of one request, or one pure call.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -24,11 +25,20 @@ pub(super) struct Session<'a> {
     number: u64,
     /// The instance of this run alone, where the step wants one.
     own: Option<Instance>,
+    /// The request as JSON text, for components that may ask for it.
+    document: OnceCell<Arc<str>>,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(program: &'a Program, scene: Scene<'a>) -> Self {
-        Self { program, scene, number: program.engine.next_run(), own: None }
+        Self { program, scene, number: program.engine.next_run(), own: None, document: OnceCell::new() }
+    }
+
+    fn document(&self) -> Option<Arc<str>> {
+        let asked = self.scene.asked?;
+        // Strings, numbers and JSON values can always be written.
+        let text = || serde_json::to_string(&asked.to_json(self.scene.cluster)).unwrap_or_default().into();
+        Some(Arc::clone(self.document.get_or_init(text)))
     }
 
     /// Lets `ask` ask an instance, which may see `only` that node's document where one is named; `whole` as in [`Ground`].
@@ -55,7 +65,7 @@ impl<'a> Session<'a> {
                 Err(Ended::Trapped(failed) | Ended::Passed(failed)) => return Err(failed),
             };
             if program.reads_documents() {
-                instance.show(scene.asked.map(|asked| document(&asked, &scene)), only);
+                instance.show(self.document(), only);
             }
             let had_served = instance.begin_run(self.number);
             match ask(&mut instance, &ground) {
@@ -189,10 +199,4 @@ fn request(asked: &Asked<'_>, step: u64) -> Request {
         sequence: asked.sequence,
         seed: Dice::new(asked.seed, step, "").bits(),
     }
-}
-
-/// The whole request as JSON text.
-fn document(asked: &Asked<'_>, scene: &Scene<'_>) -> Arc<str> {
-    // Strings, numbers and JSON values can always be written.
-    serde_json::to_string(&asked.to_json(scene.cluster)).unwrap_or_default().into()
 }
