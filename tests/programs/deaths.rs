@@ -131,3 +131,13 @@ async fn workers_die_while_programs_run() {
     let answered = storm(&site.client, "whither.place", 300, body, kill).await;
     assert_eq!(check(&site, &answered, "nobody fails"), 300);
 }
+
+/// A runner that somebody stopped says nothing and dies of nothing: what waits for it goes to another one.
+#[tokio::test]
+async fn a_runner_that_is_stopped_is_replaced() {
+    let site = Site::new("[limits]\nexecutable_ms = 100", "", &[("good.sh", "#!/bin/sh\necho n01\n")]).await;
+    let runner = eventually("the runner", async || site.serve.runner()).await;
+    kill_process(runner, Signal::STOP).unwrap();
+    assert_eq!(outcome(&site.ask("good.sh").await), "n01");
+    assert_ne!(site.serve.runner(), Some(runner));
+}
