@@ -67,7 +67,7 @@ async fn serve() -> io::Result<()> {
         return Ok(());
     }
     let birth: Birth = postcard::from_bytes(&body).map_err(io::Error::other)?;
-    let reaper = Rc::new(Reaper::new(Priority::go_first()));
+    let reaper = Rc::new(Reaper::new(Priority::keep()));
     let (events, happened) = mpsc::channel(EVENTS_WAITING);
     let clerk = Clerk::new(birth.arrangement, Rc::clone(&reaper), events);
     let (frames, ordered) = mpsc::channel(FRAMES_WAITING);

@@ -37,6 +37,6 @@ pub(super) async fn crowd(pid: Pid, reaper: &Reaper, most: u32, pace: Duration) 
 }
 
 /// How many processes and threads the system has.
-fn in_all() -> usize {
+pub(super) fn in_all() -> usize {
     usize::from(rustix::system::sysinfo().procs)
 }

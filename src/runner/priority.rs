@@ -1,32 +1,113 @@
-//! Who goes before whom: the runner before the programs that it has to end.
+//! Who goes before whom: in a storm of processes the runner before the programs that it has to end.
 //!
 //! A program that multiplies has thousands of processes within a second. Among so many equals the runner would wait
-//! seconds for its turn, and so would everybody else.
+//! seconds for its turn, and so would everybody else. So a sentry, a thread that always goes first, looks how many
+//! processes there are, and lets the runner go first while they grow. Not always: a runner that interrupts the programs
+//! which it starts makes each start slower.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, getpriority_process, setpriority_pgrp, setpriority_process};
+use rustix::thread::gettid;
 
+use super::crowd::in_all;
 use super::kernel;
 
-/// How much nicer programs are than the service where the runner may not go first, on the scale of `nice`. It costs them:
-/// nicer ones gave two thirds of the answers on a busy machine.
+/// How much nicer programs are than the service where nobody may go first, on the scale of `nice`. It costs them: nicer
+/// ones gave two thirds of the answers on a busy machine.
 const NICER: i32 = 10;
-/// What the runner takes where it may: `CAP_SYS_NICE` or `RLIMIT_NICE`.
+/// What goes first takes, where it may: `CAP_SYS_NICE` or `RLIMIT_NICE`.
 const FIRST: i32 = -20;
+/// How often the sentry looks while programs run.
+const PACE: Duration = Duration::from_millis(5);
+/// Processes more than before that are a storm.
+const STORM: usize = 32;
+/// How long after the last of them a storm is over.
+const CALM: Duration = Duration::from_secs(1);
 
-/// The priority of programs.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Priority(i32);
+/// The priorities of programs and of the runner.
+pub(super) enum Priority {
+    /// The runner goes first in a storm: the sentry is told how many programs run.
+    Sentry(Arc<AtomicUsize>, Thread),
+    /// Nobody may go first, so that programs have this priority.
+    Nicer(i32),
+}
 
 impl Priority {
-    /// Lets this process go first, as far as it may.
-    pub(super) fn go_first() -> Self {
-        let own = getpriority_process(None).unwrap_or_default();
-        let is_first = kernel::keep_priority().is_ok() && setpriority_process(None, FIRST).is_ok();
-        Self(if is_first { own } else { own + NICER })
+    /// Posts a sentry over the calling thread, where that is allowed.
+    pub(super) fn keep() -> Self {
+        let usual = getpriority_process(None).unwrap_or_default();
+        let may_go_first = kernel::keep_priority().is_ok() && setpriority_process(None, FIRST).is_ok();
+        if may_go_first && setpriority_process(None, usual).is_ok() {
+            let (programs, runner) = (Arc::new(AtomicUsize::new(0)), gettid());
+            let sentry = Sentry { programs: Arc::clone(&programs), runner, usual };
+            let posted = thread::Builder::new().name("sentry".to_owned()).spawn(move || sentry.watch());
+            if let Ok(posted) = posted {
+                return Self::Sentry(programs, posted.thread().clone());
+            }
+        }
+        Self::Nicer(usual + NICER)
     }
 
-    /// Gives the program `pid` its priority; one that has ended already needs none.
-    pub(super) fn give(self, pid: Pid) {
-        let _ended = setpriority_pgrp(Some(pid), self.0);
+    /// The program `pid` was started, so that `programs` run.
+    pub(super) fn started(&self, pid: Pid, programs: usize) {
+        match self {
+            Self::Sentry(told, sentry) => {
+                if told.swap(programs, Ordering::Relaxed) == 0 {
+                    sentry.unpark();
+                }
+            }
+            Self::Nicer(priority) => {
+                // One that has ended already needs none.
+                let _ended = setpriority_pgrp(Some(pid), *priority);
+            }
+        }
+    }
+
+    /// So many `programs` run still.
+    pub(super) fn ended(&self, programs: usize) {
+        if let Self::Sentry(told, _) = self {
+            told.store(programs, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Who looks out.
+struct Sentry {
+    programs: Arc<AtomicUsize>,
+    /// The runner's thread, and its usual priority.
+    runner: Pid,
+    usual: i32,
+}
+
+impl Sentry {
+    fn watch(&self) {
+        let _allowed_a_moment_ago = setpriority_process(None, FIRST);
+        let (mut before, mut until) = (in_all(), None);
+        loop {
+            if until.is_none() && self.programs.load(Ordering::Relaxed) == 0 {
+                thread::park();
+                before = in_all();
+            }
+            thread::sleep(PACE);
+            let now = in_all();
+            before = before.min(now);
+            if now - before > STORM {
+                if until.is_none() {
+                    self.let_runner_have(FIRST);
+                }
+                (before, until) = (now, Some(Instant::now() + CALM));
+            } else if until.is_some_and(|until| until < Instant::now()) {
+                self.let_runner_have(self.usual);
+                until = None;
+            }
+        }
+    }
+
+    fn let_runner_have(&self, priority: i32) {
+        let _allowed_before = setpriority_process(Some(self.runner), priority);
     }
 }

@@ -72,16 +72,17 @@ struct Leader {
 }
 
 impl Reaper {
-    /// A reaper of programs that are to have this priority.
+    /// A reaper that tells `priority` of programs.
     pub(super) fn new(priority: Priority) -> Self {
         Self { priority, leaders: RefCell::default(), sweep_at: Cell::default() }
     }
 
     /// Watches over the program that was just started as `pid` under the name `run`; its end will be told.
     pub(super) fn watch(&self, pid: Pid, run: &str) -> oneshot::Receiver<Exit> {
-        self.priority.give(pid);
         let (exit, told) = oneshot::channel();
-        self.leaders.borrow_mut().insert(pid, Leader { run: run.to_owned(), exit });
+        let mut leaders = self.leaders.borrow_mut();
+        leaders.insert(pid, Leader { run: run.to_owned(), exit });
+        self.priority.started(pid, leaders.len());
         told
     }
 
@@ -99,6 +100,7 @@ impl Reaper {
                 let _unheard = leader.exit.send(exit);
             }
         });
+        self.priority.ended(self.leaders.borrow().len());
         if self.sweep_at.get().is_none() {
             self.sweep_at.set(Some(Instant::now() + BEFORE_SWEEP));
         }
