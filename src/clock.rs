@@ -34,6 +34,9 @@ pub trait Alarm: fmt::Debug {
     /// Calls `wake` when it begins to ring and now and then while it does, from another thread: for an engine that does
     /// not ask while it works. It may be called once more when what it rang for has ended.
     fn on_ring(&self, wake: Wake);
+
+    /// The engine has stopped what runs and clears up after it: what a script made in its time, it takes time to free.
+    fn heard(&self);
 }
 
 /// What an alarm calls.
@@ -58,6 +61,8 @@ impl Alarm for Silent {
     }
 
     fn on_ring(&self, _wake: Wake) {}
+
+    fn heard(&self) {}
 }
 
 /// The moment of a request, as its scripts see it.

@@ -25,6 +25,8 @@ impl Alarm for After {
     }
 
     fn on_ring(&self, _wake: Wake) {}
+
+    fn heard(&self) {}
 }
 
 /// Rings from so many milliseconds after it was made: Rhai may swallow what ends it within a text, but not the next one.
@@ -43,6 +45,8 @@ impl Alarm for Clock {
     }
 
     fn on_ring(&self, _wake: Wake) {}
+
+    fn heard(&self) {}
 }
 
 #[track_caller]

@@ -94,6 +94,7 @@ impl Stage {
             None => Stop::Operations(MAX_OPERATIONS),
         };
         self.stopped.set(Some(stop));
+        self.alarm.heard();
         Some(Dynamic::UNIT)
     }
 
