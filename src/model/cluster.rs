@@ -9,13 +9,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::node::{Marks, Node};
+use super::parts::Parts;
 use super::report::Report;
 use super::reservation::Reservation;
 use super::session::Session;
 use super::shared;
 
 /// Changed slots that are remembered: whoever looked later than that ago looks at every node.
-const RECENT: usize = 1024;
+const RECENT: usize = 16 * 1024;
 
 /// Where a node lies in a [`Cluster`]; stays the same as long as the node is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,6 +140,15 @@ impl Cluster {
         self.slots.get(slot.index())?.as_ref()
     }
 
+    /// Where `node` stands in the initial order among nodes that compare equal in this: the rest is decided by id.
+    #[must_use]
+    pub fn standing(&self, node: &Node) -> u64 {
+        match self.arrangement {
+            Arrangement::Arrival => node.arrival(),
+            Arrangement::ById => 0,
+        }
+    }
+
     /// The slot of this index, where a node lies in it.
     #[must_use]
     pub fn slot(&self, index: usize) -> Option<SlotIndex> {
@@ -193,7 +203,7 @@ impl Cluster {
         match change {
             Change::Report(report) => self.report(report),
             Change::Remove(id) => self.remove(&id),
-            Change::Stale(id) => self.update(&id, |node| node.set_stale(true)),
+            Change::Stale(id) => self.update(&id, Parts::NONE, |node| node.set_stale(true)),
             Change::Mark(id, marks) => self.mark(id, marks),
             Change::Reserve(reservation) => self.reserve(reservation),
             Change::Release(id) => self.release(&id),
@@ -230,7 +240,8 @@ impl Cluster {
             Some(slot) => {
                 if let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::take) {
                     count_users(&mut self.users, &node, Count::Down);
-                    self.seat(slot, node.reported(report));
+                    let changed = node.report().differs(&report);
+                    self.seat(slot, node.reported(report), changed);
                 }
             }
             None => {
@@ -252,15 +263,15 @@ impl Cluster {
                 self.membership += 1;
                 self.order.insert(place, slot);
                 self.by_id.insert(id, slot);
-                self.seat(slot, node);
+                self.seat(slot, node, Parts::ALL);
             }
         }
     }
 
-    /// Puts a node that was changed back into its slot, under a revision that no state before had.
-    fn seat(&mut self, slot: SlotIndex, mut node: Node) {
+    /// Puts a node of which `changed` was changed back into its slot, under a revision that no state before had.
+    fn seat(&mut self, slot: SlotIndex, mut node: Node, changed: Parts) {
         self.note(slot);
-        node.set_revision(self.generation);
+        node.revise(changed, self.generation);
         count_users(&mut self.users, &node, Count::Up);
         if let Some(place) = self.slots.get_mut(slot.index()) {
             *place = Some(node);
@@ -278,12 +289,12 @@ impl Cluster {
         self.note(slot);
     }
 
-    fn update(&mut self, id: &str, edit: impl FnOnce(&mut Node)) {
+    fn update(&mut self, id: &str, changed: Parts, edit: impl FnOnce(&mut Node)) {
         let revision = self.generation;
         let Some(slot) = self.find(id) else { return };
         if let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::as_mut) {
             edit(node);
-            node.set_revision(revision);
+            node.revise(changed, revision);
             self.note(slot);
         }
     }
@@ -299,7 +310,7 @@ impl Cluster {
     }
 
     fn mark(&mut self, id: Arc<str>, marks: Marks) {
-        self.update(&id, |node| node.set_marks(marks.clone()));
+        self.update(&id, Parts::REST, |node| node.set_marks(marks.clone()));
         if marks == Marks::default() {
             self.marks.remove(&id);
         } else {
@@ -312,7 +323,7 @@ impl Cluster {
         if self.by_id.contains_key(&reservation.node) {
             let session = Arc::new(Session::pending(reservation.clone()));
             let number = self.generation;
-            self.update(&reservation.node, |node| node.add_pending(number, session));
+            self.update(&reservation.node, Parts::SESSIONS, |node| node.add_pending(number, session));
             count(&mut self.users, &reservation.user, &reservation.node, Count::Up);
         }
         self.reservations.insert(Arc::clone(&reservation.id), (self.generation, reservation));
@@ -321,7 +332,7 @@ impl Cluster {
     fn release(&mut self, id: &str) {
         let Some((number, reservation)) = self.reservations.remove(id) else { return };
         if self.by_id.contains_key(&reservation.node) {
-            self.update(&reservation.node, |node| node.remove_pending(number));
+            self.update(&reservation.node, Parts::SESSIONS, |node| node.remove_pending(number));
             count(&mut self.users, &reservation.user, &reservation.node, Count::Down);
         }
     }

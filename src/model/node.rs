@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use super::parts::Parts;
 use super::report::{Report, Sessions};
 use super::session::Session;
 
@@ -33,6 +34,9 @@ pub struct Node {
     marks: Marks,
     stale: bool,
     revision: u64,
+    /// The revision at which each of its parts became what it is.
+    revised: [u64; Parts::COUNT],
+    arrival: u64,
 }
 
 /// One top-level field of the node object, borrowed.
@@ -61,7 +65,7 @@ impl Node {
     /// A node that has just reported.
     #[must_use]
     pub fn new(report: Arc<Report>, revision: u64) -> Self {
-        Self { report, pending: BTreeMap::new(), marks: Marks::default(), stale: false, revision }
+        Self { report, pending: BTreeMap::new(), marks: Marks::default(), stale: false, revision, revised: [revision; Parts::COUNT], arrival: revision }
     }
 
     /// Its id.
@@ -80,6 +84,18 @@ impl Node {
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// The revision since which these `parts` of it are what they are.
+    #[must_use]
+    pub fn revised(&self, parts: Parts) -> u64 {
+        parts.places().filter_map(|place| self.revised.get(place)).copied().max().unwrap_or_default()
+    }
+
+    /// The revision at which it came: nodes that come later have greater ones.
+    #[must_use]
+    pub fn arrival(&self) -> u64 {
+        self.arrival
     }
 
     /// Whether it has not reported within the liveness limit.
@@ -186,8 +202,14 @@ impl Node {
         self
     }
 
-    pub(super) fn set_revision(&mut self, revision: u64) {
+    /// These `parts` of it have just changed.
+    pub(super) fn revise(&mut self, parts: Parts, revision: u64) {
         self.revision = revision;
+        for place in parts.places() {
+            if let Some(revised) = self.revised.get_mut(place) {
+                *revised = revision;
+            }
+        }
     }
 
     pub(super) fn set_stale(&mut self, stale: bool) {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Number, Value, json};
 
 use super::json::{self, JsonError, JsonLimits};
+use super::parts::Parts;
 use super::session::Session;
 
 /// Top-level names that are the node's own figures, reported or absent.
@@ -118,6 +119,32 @@ impl Report {
             other => Err(ReportError::NotAnObject(json::kind(&other))),
         }
     }
+
+    /// The parts in which this report and `other` show a script different things.
+    #[must_use]
+    pub fn differs(&self, other: &Self) -> Parts {
+        if self.text == other.text {
+            return Parts::NONE;
+        }
+        let fields = differing(&self.fields, &other.fields).map(|name| match name {
+            "nodeData" => {
+                let [own, others] = [self, other].map(|report| report.fields.get("nodeData").and_then(Value::as_object));
+                own.zip(others).map_or(Parts::ALL, |(own, others)| {
+                    differing(own, others).map(Parts::of_data_field).collect()
+                })
+            }
+            name => Parts::of_field(name),
+        });
+        let sessions = if self.sessions == other.sessions { Parts::NONE } else { Parts::SESSIONS };
+        sessions.and(fields.collect())
+    }
+}
+
+/// The names under which two objects hold different values, or one of them none.
+fn differing<'a>(left: &'a Map<String, Value>, right: &'a Map<String, Value>) -> impl Iterator<Item = &'a str> {
+    let changed = left.iter().filter(|(name, value)| right.get(*name) != Some(*value));
+    let added = right.keys().filter(|name| !left.contains_key(*name));
+    changed.map(|(name, _)| name).chain(added).map(String::as_str)
 }
 
 impl Serialize for Report {

@@ -21,7 +21,7 @@ pub use log::LogBook;
 pub use policy::{Absent, Policy};
 pub use source::{Content, Isolation, Source, SourceText};
 
-use crate::model::{Candidate, Cluster};
+use crate::model::{Candidate, Cluster, Parts};
 
 /// A script language.
 pub trait Engine {
@@ -36,6 +36,12 @@ pub trait Engine {
 pub trait Script {
     /// Which functions it has, and what they depend on.
     fn shape(&self) -> Shape;
+
+    /// The parts of a node that `function`, of one parameter, can read: what it said of a node holds until one of them
+    /// changes. All, where nothing better is known.
+    fn reads(&self, _function: Function) -> Parts {
+        Parts::ALL
+    }
 
     /// Does what has to be done before many calls about single nodes, whose own time it must not cost.
     ///
@@ -79,6 +85,15 @@ pub struct PerNode {
     pub score: Option<Arity>,
     /// Whether a `key(request)` says what the functions of two parameters depend on.
     pub key: bool,
+}
+
+/// One of the two functions that are asked about a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// `filter`.
+    Filter,
+    /// `score`.
+    Score,
 }
 
 /// The signature of a per-node function, which is its contract.

@@ -1,0 +1,101 @@
+//! The parts of a node that change apart from each other: what is kept of a node outlives a change of the other parts.
+
+/// A set of parts of a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts(u8);
+
+impl Parts {
+    /// No part.
+    pub const NONE: Self = Self(0);
+    /// The sessions, reported and pending, and what is counted of them.
+    pub const SESSIONS: Self = Self(1);
+    /// What is measured: health, and the metrics of executables.
+    pub const HEALTH: Self = Self(2);
+    /// Everything else, which changes seldom: names, services, metadata, static data, marks.
+    pub const REST: Self = Self(4);
+    /// The whole node.
+    pub const ALL: Self = Self(7);
+    /// How many parts there are.
+    pub(super) const COUNT: usize = 3;
+
+    /// The part that the top-level field `name` is in; `nodeData` is in all.
+    #[must_use]
+    pub fn of_field(name: &str) -> Self {
+        match name {
+            "nodeData" => Self::ALL,
+            "sessions" | "loggedInUsers" => Self::SESSIONS,
+            "freemem" | "totalmem" | "loadavg" | "cpu" | "uptime" | "metrics" => Self::HEALTH,
+            _ => Self::REST,
+        }
+    }
+
+    /// The part that the field `name` of `nodeData` is in.
+    #[must_use]
+    pub fn of_data_field(name: &str) -> Self {
+        match name {
+            "sessions" => Self::SESSIONS,
+            "health" => Self::HEALTH,
+            _ => Self::REST,
+        }
+    }
+
+    /// These and those.
+    #[must_use]
+    pub const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// The place of each part that is in, below [`Parts::COUNT`].
+    pub(super) fn places(self) -> impl Iterator<Item = usize> {
+        (0..Self::COUNT).filter(move |place| self.0 & (1 << place) != 0)
+    }
+}
+
+impl FromIterator<Self> for Parts {
+    fn from_iter<I: IntoIterator<Item = Self>>(parts: I) -> Self {
+        parts.into_iter().fold(Self::NONE, Self::and)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Arrangement, Change, Cluster, Marks, Report, Reservation};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    /// Each change revises the parts that scripts see changed, and no other.
+    #[test]
+    fn a_change_revises_the_parts_that_it_changes() {
+        let mut cluster = Cluster::new(Arrangement::ById);
+        let report = |document: Value| Change::Report(Arc::new(Report::from_value(document).unwrap()));
+        let node = |load: u64, sessions: Value, pool: &str| {
+            let health = json!({"cpu": {"load1": load}, "os": {"uptime": load}});
+            report(json!({"id": "a", "serverPool": pool, "staticData": {"gpu": 1},
+                          "nodeData": {"health": health, "sessions": sessions}}))
+        };
+        let reservation = || Reservation { id: "r".into(), node: "a".into(), user: "u".into(), name: "".into() };
+        let parts = [Parts::SESSIONS, Parts::HEALTH, Parts::REST];
+        let expected = [
+            (node(1, json!(["s"]), "p"), Parts::ALL),
+            (node(1, json!(["s"]), "p"), Parts::NONE),
+            (node(2, json!(["s"]), "p"), Parts::HEALTH),
+            (node(2, json!(["s", "t"]), "p"), Parts::SESSIONS),
+            (node(2, json!(["s", "t"]), "q"), Parts::REST),
+            (node(3, json!([]), "q"), Parts::HEALTH.and(Parts::SESSIONS)),
+            (Change::Reserve(reservation()), Parts::SESSIONS),
+            (Change::Release("r".into()), Parts::SESSIONS),
+            (Change::Mark("a".into(), Marks { cordoned: true, cooling_down: false }), Parts::REST),
+            (Change::Stale("a".into()), Parts::NONE),
+            (report(json!({"id": "a", "nodeData": {"services": ["x"]}})), Parts::ALL),
+            (report(json!({"id": "a", "nodeData": {"services": []}})), Parts::REST),
+            (report(json!({"id": "a", "nodeData": {"services": []}, "freemem": 1})), Parts::HEALTH),
+        ];
+        for (change, expected) in expected {
+            cluster.apply(change.clone());
+            let node = cluster.get("a").unwrap();
+            let revised = parts.into_iter().filter(|part| node.revised(*part) == cluster.generation());
+            assert_eq!(revised.collect::<Parts>(), expected, "{change:?}");
+        }
+    }
+}
