@@ -3,6 +3,7 @@
 //! It is the heart of a worker, and the same type serves the command line, tests and benches in process. Each decision
 //! that reserves is applied to its own cluster at once, tentatively: the next question must see it, whoever commits.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -13,12 +14,12 @@ use jiff::tz::TimeZone;
 use crate::chain::evaluate::{self, Progress, Stage};
 use crate::chain::{
     Ask, Chain, ChainSet, ChainSpec, Heard, Limited, OnFailure, Purpose, Quarantine, Recency, Roll, Step, StepKind,
-    StepSource, StepSpec, Subject, Suspended, Witness,
+    StepSource, StepSpec, Store, Subject, Suspended, Witness,
 };
 use crate::clock::{self, Alarm, Moment, Stopwatch};
 use crate::engine::builtin::Builtin;
 use crate::engine::{LANGUAGES, Settings};
-use crate::model::{Arrangement, Change, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Reservation};
+use crate::model::{Arrangement, Change, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Reservation, SlotIndex};
 use crate::script::{Engine, LoadError, Policy, ScriptLimits, Source};
 
 /// A step that could not be compiled.
@@ -75,6 +76,20 @@ struct Seat {
     chain: Chain,
     recency: Recency,
     roll: Roll,
+    store: RefCell<Store>,
+}
+
+impl Seat {
+    fn of(chain: Chain) -> Self {
+        let store = RefCell::new(Store::of(&chain));
+        Self { chain, recency: Recency::default(), roll: Roll::default(), store }
+    }
+
+    /// Notes that the chain chose the node in `slot`.
+    fn chose(&mut self, slot: SlotIndex) {
+        self.recency.choose(slot);
+        self.store.get_mut().chosen(slot, &self.recency);
+    }
 }
 
 impl Evaluator {
@@ -95,7 +110,7 @@ impl Evaluator {
         let mut chains = BTreeMap::new();
         for spec in &set.chains {
             let chain = compiler.chain(spec, loading);
-            chains.insert(Arc::clone(&spec.action), Seat { chain, recency: Recency::default(), roll: Roll::default() });
+            chains.insert(Arc::clone(&spec.action), Seat::of(chain));
         }
         if !compiler.errors.is_empty() {
             return Err(compiler.errors);
@@ -133,12 +148,15 @@ impl Evaluator {
     /// Notes a choice that the chain of `action` made before this evaluator was born.
     pub fn recall(&mut self, action: &str, node: &str) {
         if let (Some(seat), Some(slot)) = (self.chains.get_mut(action), self.cluster.find(node)) {
-            seat.recency.choose(slot);
+            seat.chose(slot);
         }
     }
 
     /// Does not run `subject` any more and lets it fail with `limited`; or runs it again, where there is none.
     pub fn quarantine(&mut self, subject: Subject, limited: Option<Limited>) {
+        if let Some(slot) = subject.node.as_ref().and_then(|node| self.cluster.find(node)) {
+            self.chains.values_mut().for_each(|seat| seat.store.get_mut().touch(slot));
+        }
         match limited {
             Some(limited) => self.quarantine.confine(subject, limited),
             None => self.quarantine.release(&subject),
@@ -171,6 +189,7 @@ impl Evaluator {
             roll: &seat.roll,
             limits: &self.limits,
             recency: &seat.recency,
+            store: &seat.store,
             quarantine: &self.quarantine,
             moment: &moment,
             stopwatch: &*self.senses.stopwatch,
@@ -187,7 +206,7 @@ impl Evaluator {
             && let Some(seat) = self.chains.get_mut(question.ask.request.action())
         {
             if let Some(slot) = self.cluster.find(node) {
-                seat.recency.choose(slot);
+                seat.chose(slot);
             }
             if seat.chain.spec.reserve {
                 self.change(Change::Reserve(reservation(question, node)));

@@ -10,6 +10,8 @@ mod determinism;
 mod diagnoses;
 #[path = "evaluator/overlays.rs"]
 mod overlays;
+#[path = "evaluator/plans.rs"]
+mod plans;
 #[path = "evaluator/quarantine.rs"]
 mod quarantine;
 #[path = "evaluator/reservations.rs"]

@@ -3,6 +3,7 @@
 //! Nothing may assume that a chain runs in one go: at an executable step the decision becomes a [`Suspended`], plain
 //! data that crosses processes and waits. Rejected: an `async` evaluation, whose state could not leave its process.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use super::candidates::{Places, Remaining, note_lost};
 use super::eligibility::reason_against;
 use super::explain::{self, View};
 use super::pernode::{self, Surroundings};
+use super::plan::{self, Effort, Found, Overran, Store};
 use super::quarantine::{Limited, Quarantine};
 use super::roll::Roll;
 use super::spec::{OnFailure, OnUnplaceable, Purpose};
@@ -35,6 +37,8 @@ pub struct Stage<'a> {
     pub cluster: &'a Cluster,
     /// Who cannot take the chain's requests.
     pub roll: &'a Roll,
+    /// What is kept for the chain between requests.
+    pub store: &'a RefCell<Store>,
     /// The limits of scripts.
     pub limits: &'a ScriptLimits,
     /// The chain's past choices.
@@ -72,7 +76,11 @@ pub fn begin(chain: &Chain, ask: &Ask, stage: Stage<'_>) -> Progress {
         ..Diagnosis::default()
     };
     let (candidates, log) = (Remaining::eligible(), LogBook::new(*stage.limits));
-    Evaluation { chain, ask, stage, candidates, log, diagnosis }.run(0)
+    let mut evaluation = Evaluation { chain, ask, stage, candidates, log, diagnosis, overran: None };
+    match evaluation.scan() {
+        Some(decision) => Progress::Decided(decision),
+        None => evaluation.run(0),
+    }
 }
 
 /// Takes `suspended` up again, on the cluster as it is now, with what was heard from the program at its step. A choice
@@ -125,6 +133,8 @@ struct Evaluation<'a> {
     candidates: Remaining,
     log: LogBook,
     diagnosis: Diagnosis,
+    /// The step that used up its time before its turn came.
+    overran: Option<Overran>,
 }
 
 /// What one step came to.
@@ -164,7 +174,7 @@ impl<'a> Evaluation<'a> {
                 Remaining::narrowed(candidates)
             }
         };
-        Self { chain, ask, stage, candidates, log: LogBook::after(logged, *stage.limits), diagnosis }
+        Self { chain, ask, stage, candidates, log: LogBook::after(logged, *stage.limits), diagnosis, overran: None }
     }
 
     /// The node that a program chose among those that it was shown, and that can take the request no more.
@@ -197,6 +207,36 @@ impl<'a> Evaluation<'a> {
         self.candidates.list(self.stage.cluster, self.stage.roll)
     }
 
+    /// The decision by the chain's plan, where it has one and that finds a node.
+    fn scan(&mut self) -> Option<Decision> {
+        let store = &mut *self.stage.store.try_borrow_mut().ok()?;
+        match plan::scan(store, self.chain, self.ask, self.stage, self.scene(0)) {
+            Ok(None) => None,
+            Err(overran) => {
+                self.overran = Some(overran);
+                None
+            }
+            Ok(Some(Found { slot, step, reports, search })) => {
+                let node = Arc::clone(self.stage.cluster.node(slot)?.id());
+                let by = Arc::clone(&self.chain.steps.get(step)?.spec.name);
+                (self.diagnosis.steps, self.diagnosis.search) = (reports, search);
+                Some(self.decide(Some(by), Outcome::Placed(node)))
+            }
+        }
+    }
+
+    /// What surrounds the script at step `number`.
+    fn scene(&self, number: usize) -> Scene<'_> {
+        let asked = Asked {
+            request: &self.ask.request,
+            passes_jwt: self.chain.spec.pass_jwt,
+            moment: self.stage.moment,
+            seed: self.ask.seed,
+            sequence: self.ask.sequence,
+        };
+        Scene { cluster: self.stage.cluster, asked: Some(asked), step: number as u64, log: &self.log }
+    }
+
     fn run(mut self, from: usize) -> Progress {
         let chain = self.chain;
         for (number, step) in chain.steps.iter().enumerate().skip(from) {
@@ -209,8 +249,8 @@ impl<'a> Evaluation<'a> {
                     self.report(&step.spec.name, Said::NotRun, Trace::default(), None);
                     continue;
                 }
-                StepKind::Script(script) => match self.known_limit(step) {
-                    Some(limited) => Told { answer: Err(limited.failure()), trace: Trace::default() },
+                StepKind::Script(script) => match self.known_failure(number, step) {
+                    Some(failure) => Told { answer: Err(failure), trace: Trace::default() },
                     None => self.timed(|this, lost, calls| this.ask_script(&**script, number, lost, calls)),
                 },
                 StepKind::Policy(policy) => self.timed(|this, _, _| Ok(this.choose(&**policy))),
@@ -223,10 +263,13 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The limit that the step is known to pass: on this question, or on so many that it is in quarantine.
-    fn known_limit(&self, step: &Step) -> Option<&Limited> {
+    fn known_failure(&mut self, number: usize, step: &Step) -> Option<Failure> {
+        if let Some(overran) = self.overran.take_if(|overran| overran.step == number) {
+            return Some(overran.failure);
+        }
         let name = &step.spec.name;
         let here = self.ask.limited.iter().find(|(limited, _)| limited == name).map(|(_, limited)| limited);
-        here.or_else(|| self.stage.quarantine.script(name))
+        here.or_else(|| self.stage.quarantine.script(name)).map(Limited::failure)
     }
 
     fn timed(&self, ask: impl FnOnce(&Self, &mut LostNodes, &Calls) -> Result<Verdict, Failure>) -> Told {
@@ -245,14 +288,7 @@ impl<'a> Evaluation<'a> {
         calls: &Calls,
     ) -> Result<Verdict, Failure> {
         let Stage { cluster, limits, .. } = self.stage;
-        let asked = Asked {
-            request: &self.ask.request,
-            passes_jwt: self.chain.spec.pass_jwt,
-            moment: self.stage.moment,
-            seed: self.ask.seed,
-            sequence: self.ask.sequence,
-        };
-        let scene = Scene { cluster, asked: Some(asked), step: number as u64, log: &self.log };
+        let scene = self.scene(number);
         match script.shape() {
             Shape::WholeList => {
                 calls.count();
@@ -263,10 +299,12 @@ impl<'a> Evaluation<'a> {
                 }
             }
             Shape::PerNode(functions) => {
-                let Stage { recency, witness, alarm, quarantine, .. } = self.stage;
+                let Stage { recency, witness, alarm, quarantine, store, .. } = self.stage;
                 let shunned = self.chain.steps.get(number).and_then(|step| quarantine.nodes(&step.spec.name));
-                let mut surroundings = Surroundings { recency, witness, alarm, shunned, lost, calls };
-                pernode::evaluate(script, functions, scene, self.list(), &mut surroundings)
+                let mut store = store.try_borrow_mut().ok().filter(|_| self.ask.effort != Effort::Anew);
+                let kept = store.as_mut().and_then(|store| store.tables.get_mut(number)?.as_mut());
+                let surroundings = Surroundings { recency, witness, alarm, shunned, kept, lost, calls };
+                pernode::evaluate(script, functions, scene, self.list(), surroundings)
             }
         }
     }
@@ -357,6 +395,7 @@ impl<'a> Evaluation<'a> {
             self.diagnosis.asked_fate = Some(format!("step {} lost it: {}", name, reason.phrase()));
         }
         let (step, candidates) = (Arc::clone(name), self.remaining() as u64);
+        self.diagnosis.search.looked_at += candidates;
         let log = self.log.take();
         self.diagnosis.steps.push(StepReport { step, said, candidates, calls, cost_us, lost, log, position });
     }

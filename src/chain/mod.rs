@@ -1,14 +1,17 @@
-//! A chain: the ordered steps for an action, and the plain evaluation of it.
+//! A chain: the ordered steps for an action, their plain evaluation, and plans that come to the same sooner.
 //!
-//! This evaluation is the reference: it looks at every candidate at every step, keeps nothing between requests, and
-//! stays as it is so that faster plans can be tested against it. It does not know which engines exist.
+//! The plain evaluation is the reference: it looks at every candidate at every step, keeps nothing between requests, and
+//! stays as it is so that faster plans can be tested against it. Neither knows which engines exist.
 
 pub mod ask;
+mod asking;
 pub mod candidates;
 pub mod eligibility;
 pub mod evaluate;
 mod explain;
-pub mod pernode;
+mod kept;
+mod pernode;
+pub mod plan;
 pub mod quarantine;
 pub mod recency;
 pub mod roll;
@@ -24,6 +27,7 @@ use crate::script::{Policy, Script};
 
 pub use ask::Ask;
 pub use evaluate::{Progress, Stage};
+pub use plan::{Effort, Store};
 pub use quarantine::{Limited, Quarantine, Subject};
 pub use recency::Recency;
 pub use roll::Roll;

@@ -1,26 +1,19 @@
-//! The evaluation of a per-node script over all candidates: every call made, nothing kept. The reference for plans.
+//! The evaluation of a per-node script over all candidates. With nothing kept it makes every call, and is the reference
+//! for plans.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::clock::{Alarm, Overtime};
 use crate::model::diagnosis::LostNodes;
-use crate::model::{Candidate, Failure, FailureName, LostReason, Verdict};
-use crate::script::{Answer, Argument, Arity, Call, PerNode, Run, Scene, Score, Script, ScriptError};
+use crate::model::{Candidate, Failure, FailureName, LostReason, Node, Verdict};
+use crate::script::{Arity, Function, PerNode, Scene, Script};
 
 use super::Recency;
+use super::asking::{Asking, Word};
+use super::kept::{Memory, Tables};
 use super::quarantine::Limited;
 use super::witness::{Calls, Witness};
-
-/// What the functions of one script said of one node.
-enum Word {
-    Keep,
-    Scored(f64),
-    Lost(LostReason),
-    Failed(Failure),
-}
 
 /// Asks `script` about every candidate.
 ///
@@ -28,134 +21,117 @@ enum Word {
 /// What the script's top level or its `key` threw; the limit, where the step has used up its time, because an answer of
 /// some candidates would be taken for one of all; or, where no candidate is left and at least one was lost to an error,
 /// the first such error in candidate order.
-pub fn evaluate(
+pub(super) fn evaluate(
     script: &dyn Script,
     functions: PerNode,
     scene: Scene<'_>,
     candidates: &[Candidate],
-    surroundings: &mut Surroundings<'_>,
+    mut surroundings: Surroundings<'_>,
 ) -> Result<Verdict, Failure> {
-    script.prepare(scene).map_err(ScriptError::into_failure)?;
-    let mut asking = Asking::prepare(script, functions, scene, surroundings.calls)?;
-    let mut kept = Vec::new();
-    let mut best: Option<(f64, u64, &Candidate)> = None;
-    let mut first_failure = None;
-    for candidate in candidates {
-        let Some(node) = scene.cluster.node(candidate.slot) else { continue };
-        if let Some(limited) = surroundings.shunned.and_then(|shunned| shunned.get(node.id())) {
-            surroundings.lost.add_failure(LostReason::ScriptLimit, node.id(), &limited.message);
-            first_failure.get_or_insert_with(|| limited.failure());
-            continue;
-        }
-        match asking.about(candidate, node.id(), surroundings) {
-            Word::Keep => kept.push(candidate.clone()),
-            Word::Scored(score) => {
-                let recency = surroundings.recency.of(candidate.slot);
-                if best.is_none_or(|(top, since, _)| score > top || (score == top && recency < since)) {
-                    best = Some((score, recency, candidate));
-                }
-            }
-            Word::Lost(reason) => surroundings.lost.add(reason, node.id()),
-            Word::Failed(failure) if surroundings.alarm.rings() == Some(Overtime::Step) => return Err(failure),
-            Word::Failed(failure) => {
-                let reason = match failure.name {
-                    FailureName::ScriptLimit => LostReason::ScriptLimit,
-                    _ => LostReason::ScriptError,
-                };
-                surroundings.lost.add_failure(reason, node.id(), &failure.message);
-                first_failure.get_or_insert(failure);
-            }
-        }
+    let asking = Asking::open(script, functions, scene, surroundings.calls)?;
+    let memory = surroundings.kept.as_deref_mut().map(|tables| tables.lend(asking.key()));
+    let mut round = Round { asking, functions, scene, memory, surroundings };
+    let verdict = round.over(candidates);
+    if let (Some(tables), Some(memory)) = (round.surroundings.kept, round.memory) {
+        tables.take_back(memory);
     }
-    surroundings.witness.nodes_done();
-    match (best, first_failure) {
-        (Some((_, _, candidate)), _) => Ok(Verdict::Select(candidate.slot)),
-        (None, Some(failure)) if kept.is_empty() => Err(failure),
-        (None, _) => Ok(Verdict::Narrow(kept)),
-    }
+    verdict
 }
 
 /// What the evaluation reads and notes beside the script's words.
-pub struct Surroundings<'a> {
+pub(super) struct Surroundings<'a> {
     /// Breaks ties.
-    pub recency: &'a Recency,
+    pub(super) recency: &'a Recency,
     /// Is told which node is being asked about.
-    pub witness: &'a dyn Witness,
+    pub(super) witness: &'a dyn Witness,
     /// Rings when the script has used up its time.
-    pub alarm: &'a dyn Alarm,
+    pub(super) alarm: &'a dyn Alarm,
     /// The nodes that the script is not asked about, with why.
-    pub shunned: Option<&'a BTreeMap<Arc<str>, Limited>>,
+    pub(super) shunned: Option<&'a BTreeMap<Arc<str>, Limited>>,
+    /// What the script said before, where that may be used.
+    pub(super) kept: Option<&'a mut Tables>,
     /// The nodes that are lost, with the reasons.
-    pub lost: &'a mut LostNodes,
+    pub(super) lost: &'a mut LostNodes,
     /// Counts calls of script functions.
-    pub calls: &'a Calls,
+    pub(super) calls: &'a Calls,
 }
 
-/// A script on its way through the candidates of one request.
-struct Asking<'a> {
-    script: &'a dyn Script,
+/// One round of a script through the candidates of a request.
+struct Round<'a> {
+    asking: Asking<'a>,
     functions: PerNode,
     scene: Scene<'a>,
-    key: Option<Value>,
-    run: Option<Box<dyn Run + 'a>>,
+    memory: Option<Memory>,
+    surroundings: Surroundings<'a>,
 }
 
-impl<'a> Asking<'a> {
-    fn prepare(script: &'a dyn Script, functions: PerNode, scene: Scene<'a>, calls: &Calls) -> Result<Self, Failure> {
-        let mut asking = Self { script, functions, scene, key: None, run: None };
-        let depends = [functions.filter, functions.score].contains(&Some(Arity::NodeAndRequest));
-        if depends && functions.key {
-            calls.count();
-            let mut run = script.open(scene).map_err(ScriptError::into_failure)?;
-            if let Answer::Key(key) = run.call(Call::Key).map_err(ScriptError::into_failure)? {
-                asking.key = Some(key);
+impl Round<'_> {
+    fn over(&mut self, candidates: &[Candidate]) -> Result<Verdict, Failure> {
+        let mut kept = Vec::new();
+        let mut best: Option<(f64, u64, &Candidate)> = None;
+        let mut first_failure = None;
+        for candidate in candidates {
+            let Some(node) = self.scene.cluster.node(candidate.slot) else { continue };
+            if let Some(limited) = self.surroundings.shunned.and_then(|shunned| shunned.get(node.id())) {
+                self.surroundings.lost.add_failure(LostReason::ScriptLimit, node.id(), &limited.message);
+                first_failure.get_or_insert_with(|| Arc::new(limited.failure()));
+                continue;
             }
-        } else if depends {
-            asking.run = Some(script.open(scene).map_err(ScriptError::into_failure)?);
+            match self.about(candidate, node) {
+                Word::Keep => kept.push(candidate.clone()),
+                Word::Scored(score) => {
+                    let recency = self.surroundings.recency.of(candidate.slot);
+                    if best.is_none_or(|(top, since, _)| score > top || (score == top && recency < since)) {
+                        best = Some((score, recency, candidate));
+                    }
+                }
+                Word::Lost(reason) => self.surroundings.lost.add(reason, node.id()),
+                Word::Failed(failure) if self.surroundings.alarm.rings() == Some(Overtime::Step) => {
+                    return Err(Arc::unwrap_or_clone(failure));
+                }
+                Word::Failed(failure) => {
+                    let reason = match failure.name {
+                        FailureName::ScriptLimit => LostReason::ScriptLimit,
+                        _ => LostReason::ScriptError,
+                    };
+                    self.surroundings.lost.add_failure(reason, node.id(), &failure.message);
+                    first_failure.get_or_insert(failure);
+                }
+            }
         }
-        Ok(asking)
+        self.surroundings.witness.nodes_done();
+        match (best, first_failure) {
+            (Some((_, _, candidate)), _) => Ok(Verdict::Select(candidate.slot)),
+            (None, Some(failure)) if kept.is_empty() => Err(Arc::unwrap_or_clone(failure)),
+            (None, _) => Ok(Verdict::Narrow(kept)),
+        }
     }
 
-    fn about(&mut self, candidate: &Candidate, id: &Arc<str>, surroundings: &Surroundings<'_>) -> Word {
-        let Surroundings { calls, witness, .. } = *surroundings;
-        let pure = |arity| arity == Arity::Node && candidate.overlay.is_none();
+    /// What the script's functions say of `candidate` together.
+    fn about(&mut self, candidate: &Candidate, node: &Node) -> Word {
         if let Some(arity) = self.functions.filter {
-            witness.node(id, pure(arity));
-            match self.call(|node, argument| Call::Filter(node, argument), arity, candidate, calls) {
-                Err(error) => return Word::Failed(error.into_failure()),
-                Ok(Answer::Keep(true)) => {}
-                Ok(_) => return Word::Lost(LostReason::Filtered),
+            match self.word(Function::Filter, arity, candidate, node) {
+                Word::Keep => {}
+                word => return word,
             }
         }
-        let Some(arity) = self.functions.score else { return Word::Keep };
-        witness.node(id, pure(arity));
-        match self.call(|node, argument| Call::Score(node, argument), arity, candidate, calls) {
-            Err(error) => Word::Failed(error.into_failure()),
-            Ok(Answer::Score(Score::Number(number))) if !number.is_nan() => Word::Scored(number),
-            Ok(Answer::Score(Score::Other(found))) => {
-                let message =
-                    format!("`score` returned {found}; it returns a number, or nothing to leave the node out");
-                Word::Failed(Failure::new(FailureName::BadVerdict, message))
-            }
-            Ok(_) => Word::Lost(LostReason::Unscored),
-        }
+        self.functions.score.map_or(Word::Keep, |arity| self.word(Function::Score, arity, candidate, node))
     }
 
-    /// A pure call has a run of its own, because what one call leaves in the script's globals must not reach the next; what
-    /// a component keeps in its memory is its author's affair.
-    fn call(
-        &mut self,
-        function: for<'c> fn(&'c Candidate, Argument<'c>) -> Call<'c>,
-        arity: Arity,
-        candidate: &Candidate,
-        calls: &Calls,
-    ) -> Result<Answer, ScriptError> {
-        calls.count();
-        let argument = match (arity, &mut self.run, &self.key) {
-            (Arity::NodeAndRequest, Some(run), _) => return run.call(function(candidate, Argument::Request)),
-            (Arity::NodeAndRequest, None, Some(key)) => Argument::Key(key),
-            (Arity::NodeAndRequest, None, None) | (Arity::Node, _, _) => Argument::Nothing,
-        };
-        self.script.open(Scene { asked: None, ..self.scene })?.call(function(candidate, argument))
+    /// What `function` says of `candidate`, from memory where that holds it.
+    fn word(&mut self, function: Function, arity: Arity, candidate: &Candidate, node: &Node) -> Word {
+        let Surroundings { calls, witness, .. } = self.surroundings;
+        // What was kept is of the cluster's data: a node with an overlay is always asked about.
+        let is_plain = candidate.overlay.is_none();
+        let results = self.memory.as_mut().filter(|_| is_plain).and_then(|memory| memory.of(function, arity));
+        if let Some(word) = results.as_ref().and_then(|results| results.get(candidate.slot, node)) {
+            return word.clone();
+        }
+        witness.node(node.id(), arity == Arity::Node && is_plain);
+        let word = self.asking.ask(function, arity, candidate, calls);
+        if let Some(results) = results {
+            results.put(candidate.slot, self.scene.cluster, &word);
+        }
+        word
     }
 }

@@ -9,6 +9,11 @@ pub trait Witness {
     fn step(&self, step: usize);
     /// A per-node function is asked about `node`; it is `pure` where the answer hangs on the node's document alone.
     fn node(&self, node: &Arc<str>, pure: bool);
+    /// A function of step `step` is asked about `node` for all requests to come: the time that it takes is its own, and
+    /// counts for nothing else.
+    fn alone(&self, step: usize, node: &Arc<str>);
+    /// Goes back to step `step`, which had begun: several steps are asked about one node after another.
+    fn back_to(&self, step: usize);
     /// The per-node functions have been asked about all nodes.
     fn nodes_done(&self);
 }
@@ -20,6 +25,8 @@ pub struct Unwatched;
 impl Witness for Unwatched {
     fn step(&self, _step: usize) {}
     fn node(&self, _node: &Arc<str>, _pure: bool) {}
+    fn alone(&self, _step: usize, _node: &Arc<str>) {}
+    fn back_to(&self, _step: usize) {}
     fn nodes_done(&self) {}
 }
 

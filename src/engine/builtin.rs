@@ -1,6 +1,6 @@
 //! The built-in policies. They compare the cluster's figures, never what scripts overlaid.
 
-use crate::model::{Cluster, Node, Request};
+use crate::model::{Cluster, Node, Request, SlotIndex};
 use crate::script::{Absent, Policy};
 
 /// A built-in by name.
@@ -51,7 +51,7 @@ impl Builtin {
 }
 
 impl Policy for Builtin {
-    fn rank(&self, node: &Node, request: &Request, cluster: &Cluster) -> Option<f64> {
+    fn node_rank(&self, node: &Node) -> Option<f64> {
         let figures = &node.report().figures;
         let sessions = node.session_count().map(|count| count as f64);
         match self {
@@ -62,9 +62,27 @@ impl Policy for Builtin {
                 figures.load1.map(|load| load / figures.cores.filter(|cores| *cores > 0.0).unwrap_or(1.0))
             }
             Self::Weighted => sessions.map(|sessions| sessions / figures.weight.unwrap_or(1.0)),
+            Self::StickyUser => None,
+        }
+    }
+
+    fn rank(&self, node: &Node, request: &Request, cluster: &Cluster) -> Option<f64> {
+        match self {
             Self::StickyUser => Some(cluster.sessions_on(request.login(), node.id()))
                 .filter(|sessions| *sessions > 0 && !request.login().is_empty())
                 .map(|sessions| -f64::from(sessions)),
+            _ => self.node_rank(node),
+        }
+    }
+
+    fn nominates(&self) -> bool {
+        *self == Self::StickyUser
+    }
+
+    fn nominees(&self, request: &Request, cluster: &Cluster) -> Vec<SlotIndex> {
+        match self {
+            Self::StickyUser if !request.login().is_empty() => cluster.nodes_of(request.login()).collect(),
+            _ => Vec::new(),
         }
     }
 

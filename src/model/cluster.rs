@@ -105,6 +105,11 @@ impl Cluster {
         self.membership
     }
 
+    /// Every slot, free ones included.
+    pub fn every_slot(&self) -> impl Iterator<Item = SlotIndex> + use<> {
+        (0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX)).map(SlotIndex)
+    }
+
     /// How many slots there are, free ones included: an index of a table beside the cluster is less than that.
     #[must_use]
     pub fn slots(&self) -> usize {
@@ -188,6 +193,11 @@ impl Cluster {
     pub fn sessions_of<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a Arc<Session>> {
         let nodes = self.users.get(user).into_iter().flat_map(BTreeMap::keys);
         nodes.filter_map(|id| self.get(id)).flat_map(Node::sessions).filter(move |session| &**session.user() == user)
+    }
+
+    /// The nodes on which `user` has sessions, pending ones included.
+    pub fn nodes_of(&self, user: &str) -> impl Iterator<Item = SlotIndex> {
+        self.users.get(user).into_iter().flat_map(BTreeMap::keys).filter_map(|id| self.find(id))
     }
 
     /// How many sessions `user` has on the node `id`, pending ones included.

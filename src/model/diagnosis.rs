@@ -188,6 +188,8 @@ pub enum Said {
     Unplaceable(Arc<str>, LostReason),
     /// It is an executable, and those are not run to explain.
     NotRun,
+    /// It was asked about the best candidates one after another, until one passed: how many those were.
+    Asked(u64),
 }
 
 impl fmt::Display for Said {
@@ -199,6 +201,7 @@ impl fmt::Display for Said {
             Self::Failed(name, message) => write!(f, "{name}: {message}"),
             Self::Unplaceable(node, reason) => write!(f, "skipped: {node} is {}", reason.as_str()),
             Self::NotRun => f.write_str("not run to explain"),
+            Self::Asked(nodes) => write!(f, "asked about {nodes}, best first"),
         }
     }
 }
@@ -224,6 +227,38 @@ pub struct StepReport {
     pub position: Option<Position>,
 }
 
+/// How a decision was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Plan {
+    /// Every step looked at every candidate.
+    #[default]
+    FullList,
+    /// The nodes stood in order, and the best were looked at.
+    IndexScan,
+}
+
+impl Plan {
+    /// The plan on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FullList => "full-list",
+            Self::IndexScan => "index-scan",
+        }
+    }
+}
+
+/// What it took to find a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Search {
+    /// How it was found.
+    pub plan: Plan,
+    /// Nodes that were looked at for this request; one counts for each step that looked at it.
+    pub looked_at: u64,
+    /// Nodes that were looked at because they had changed, for this request and those to come.
+    pub refreshed: u64,
+}
+
 /// The record of a decision.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Diagnosis {
@@ -241,4 +276,14 @@ pub struct Diagnosis {
     pub excluded: LostNodes,
     /// The steps that ran, in order.
     pub steps: Vec<StepReport>,
+    /// What finding the node took, beside the calls that are told of each step.
+    pub search: Search,
+}
+
+impl Diagnosis {
+    /// How many calls of script functions the steps made.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.steps.iter().map(|step| step.calls).sum()
+    }
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::model::diagnosis::LostNodes;
+use crate::model::diagnosis::{LostNodes, Search};
 use crate::model::{Decision, Diagnosis, Failure, Node, Outcome, Report, StepReport};
 
 /// The reply to `NS.place`.
@@ -122,6 +122,9 @@ fn diagnosed(diagnosis: &Diagnosis) -> Map<String, Value> {
     // As text: JSON readers round numbers above 2^53.
     put("seed", json!(diagnosis.seed.to_string()));
     put("nodes", json!(diagnosis.nodes));
+    let Search { plan, looked_at, refreshed } = diagnosis.search;
+    let calls = diagnosis.calls();
+    put("search", json!({"plan": plan.as_str(), "looked_at": looked_at, "refreshed": refreshed, "calls": calls}));
     put("excluded", lost(&diagnosis.excluded));
     put("steps", diagnosis.steps.iter().map(step).collect());
     record

@@ -42,6 +42,15 @@ impl Witness for Narrator {
         self.say();
     }
 
+    fn alone(&self, step: usize, node: &Arc<str>) {
+        self.watched.alone(step, node);
+        self.say();
+    }
+
+    fn back_to(&self, step: usize) {
+        self.watched.back_to(step);
+    }
+
     fn nodes_done(&self) {
         self.watched.nodes_done();
     }

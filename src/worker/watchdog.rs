@@ -169,6 +169,19 @@ impl Witness for Witnessed {
         self.0.calls.fetch_add(1, Ordering::Release);
     }
 
+    fn alone(&self, step: usize, node: &Arc<str>) {
+        let mut current = self.0.lock();
+        (current.step, current.node, current.pure) = (step, Some(Arc::clone(node)), true);
+        self.0.calls.fetch_add(1, Ordering::Release);
+        self.0.steps.fetch_add(1, Ordering::Release);
+    }
+
+    fn back_to(&self, step: usize) {
+        let mut current = self.0.lock();
+        (current.step, current.node, current.pure) = (step, None, false);
+        self.0.calls.fetch_add(1, Ordering::Release);
+    }
+
     fn nodes_done(&self) {
         let mut current = self.0.lock();
         (current.node, current.pure) = (None, false);

@@ -167,7 +167,11 @@ impl Mirror {
 
 /// A decision without the generation, which counts the changes that a rebuilt cluster did not live through.
 fn told(decision: Option<Decision>) -> Option<Decision> {
-    decision.map(|decision| Decision { generation: 0, ..decision })
+    decision.map(|mut decision| {
+        (decision.generation, decision.diagnosis.search.refreshed) = (0, 0);
+        decision.diagnosis.steps.iter_mut().for_each(|step| step.calls = 0);
+        decision
+    })
 }
 
 proptest! {

@@ -128,6 +128,14 @@ impl Witness for Diary {
         self.0.borrow_mut().push(node.to_string());
     }
 
+    fn alone(&self, step: usize, node: &Arc<str>) {
+        self.0.borrow_mut().push(format!("{step} alone about {node}"));
+    }
+
+    fn back_to(&self, step: usize) {
+        self.0.borrow_mut().push(format!("back to {step}"));
+    }
+
     fn nodes_done(&self) {
         self.0.borrow_mut().push("done".to_owned());
     }
@@ -151,4 +159,29 @@ fn a_watchdog_is_told_what_runs_and_a_stopwatch_asked_what_it_cost() {
     let decision = decided(evaluator.decide(&question("d", 1, json!({}))));
     assert_eq!(*diary.0.borrow(), ["0", "1", "n1", "n2", "done", "2"]);
     assert!(decision.diagnosis.steps.iter().all(|step| step.cost_us == 7), "{:?}", decision.diagnosis.steps);
+}
+
+/// Steps that are asked in turn about one node after another are all named; what is asked for later requests is by itself.
+#[test]
+fn a_scan_tells_which_step_is_asked_about_which_node() {
+    let set = ChainSet::new(vec![start(vec![
+        js("first.js", "function filter(node, request) { return true }"),
+        js("second.js", "function filter(node, request) { return node.id !== 'n1' }"),
+        js("third.js", "function score(node) { return 1 }"),
+    ])]);
+    let diary = Diary::default();
+    let senses =
+        Senses { stopwatch: Box::new(Ticking::default()), witness: Box::new(diary.clone()), alarm: Rc::new(Silent) };
+    let mut evaluator =
+        Evaluator::new(&set, Arrangement::ById, senses, &mut |_step| {}).unwrap_or_else(|e| panic!("{e:?}"));
+    equal(3).into_iter().for_each(|node| evaluator.apply(report(node)));
+    let decision = decided(evaluator.decide(&question("d", 1, json!({}))));
+    let told = diary.0.borrow().join(", ");
+    let begin = "2, 2 alone about n1, 2 alone about n2, 2 alone about n3";
+    assert_eq!(told, format!("{begin}, 0, n1, back to 1, n1, back to 0, n2, back to 1, n2, done"));
+    let steps: Vec<_> = decision.diagnosis.steps.iter().map(|step| (step.said.to_string(), step.calls)).collect();
+    let asked = || "asked about 2, best first".to_owned();
+    assert_eq!(steps, [(asked(), 2), (asked(), 2), ("select n2".to_owned(), 3)]);
+    let search = decision.diagnosis.search;
+    assert_eq!((search.plan.as_str(), search.looked_at, search.refreshed), ("index-scan", 2, 3));
 }

@@ -45,7 +45,8 @@ fn a_node_in_quarantine_costs_that_node_at_that_script() {
     let mut stand = Stand::new(vec![start(vec![score])], &equal(2));
     assert_eq!(stand.place(), "n2");
     stand.evaluator.quarantine(quarantined("score.js", Some("n2")), Some(hung()));
-    let decision = stand.decide(json!({}));
+    assert_eq!(stand.place(), "n1");
+    let decision = stand.explain(json!({}), None);
     assert_eq!(outcome(&decision), "n1");
     let lost = &decision.diagnosis.steps[0].lost.by_reason[&LostReason::ScriptLimit];
     assert_eq!((lost.nodes.as_slice(), lost.message.as_deref()), (&["n2".into()][..], Some("it hung")));

@@ -1,0 +1,158 @@
+//! What the functions of per-node scripts said of each node, kept for as long as it holds.
+//!
+//! A function of one parameter says the same of a node until a part of the node changes that it reads; one that depends
+//! on a key does for each key. So nothing that changed is searched for: what was said carries the generation of the
+//! cluster that it was said of, and the node tells since when its parts are what they are.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::model::{Cluster, FailureName, Node, Parts, SlotIndex};
+use crate::script::{Arity, Function, Script};
+
+use super::asking::Word;
+use super::{Chain, StepKind};
+
+/// Keys of a script for which results are kept; past it, those of the key that was not used for longest go.
+const MAX_KEYS: usize = 64;
+/// The longest key that is kept, as JSON, in bytes.
+const MAX_KEY_BYTES: usize = 1024;
+/// Results that are kept for all keys of a script together: of large clusters fewer keys are kept.
+const MAX_KEYED_RESULTS: usize = 4_000_000;
+
+/// What one function said of the nodes, by slot.
+#[derive(Debug)]
+pub(super) struct Results {
+    reads: Parts,
+    said: Vec<Option<Said>>,
+}
+
+#[derive(Clone, Debug)]
+struct Said {
+    /// The generation of the cluster that it was said of.
+    generation: u64,
+    word: Word,
+}
+
+impl Results {
+    fn new(reads: Parts) -> Self {
+        Self { reads, said: Vec::new() }
+    }
+
+    /// What was said of `node`, which lies in `slot`; absent where nothing was, or where that may hold no more.
+    pub(super) fn get(&self, slot: SlotIndex, node: &Node) -> Option<&Word> {
+        let Said { generation, word } = self.said.get(slot.index())?.as_ref()?;
+        // What passed a limit may do better next time: that is forgotten with any change.
+        let is_limit = matches!(word, Word::Failed(failure) if failure.name == FailureName::ScriptLimit);
+        let reads = if is_limit { Parts::ALL } else { self.reads };
+        (node.revised(reads) <= *generation).then_some(word)
+    }
+
+    /// Notes what was said of the node in `slot` of `cluster` as it is.
+    pub(super) fn put(&mut self, slot: SlotIndex, cluster: &Cluster, word: &Word) {
+        if self.said.len() <= slot.index() {
+            self.said.resize_with(cluster.slots().max(slot.index() + 1), || None);
+        }
+        if let Some(place) = self.said.get_mut(slot.index()) {
+            *place = Some(Said { generation: cluster.generation(), word: word.clone() });
+        }
+    }
+}
+
+/// The results of a script's two functions.
+#[derive(Debug)]
+struct Pair {
+    filter: Results,
+    score: Results,
+}
+
+impl Pair {
+    fn new(reads: [Parts; 2]) -> Self {
+        let [filter, score] = reads.map(Results::new);
+        Self { filter, score }
+    }
+
+    fn of(&mut self, function: Function) -> &mut Results {
+        match function {
+            Function::Filter => &mut self.filter,
+            Function::Score => &mut self.score,
+        }
+    }
+}
+
+/// All that is kept of one script.
+#[derive(Debug)]
+pub(super) struct Tables {
+    /// What `filter` and `score` read.
+    reads: [Parts; 2],
+    pure: Pair,
+    /// By key as JSON text, with when it was last used.
+    keyed: BTreeMap<String, (u64, Pair)>,
+    uses: u64,
+}
+
+impl Tables {
+    /// Nothing yet, of `script`.
+    fn of(script: &dyn Script) -> Self {
+        let reads = [Function::Filter, Function::Score].map(|function| script.reads(function));
+        Self { reads, pure: Pair::new(reads), keyed: BTreeMap::new(), uses: 0 }
+    }
+
+    /// What is kept of functions of one parameter.
+    pub(super) fn pure(&mut self, function: Function) -> &mut Results {
+        self.pure.of(function)
+    }
+
+    /// Lends what is kept for a request with this key, so that it need not be found for each node.
+    pub(super) fn lend(&mut self, key: Option<&Value>) -> Memory {
+        let pure = std::mem::replace(&mut self.pure, Pair::new(self.reads));
+        let key = key.map(Value::to_string).filter(|key| key.len() <= MAX_KEY_BYTES);
+        let keyed = key.map(|key| match self.keyed.remove_entry(&key) {
+            Some((key, (_, pair))) => (key, pair),
+            None => (key, Pair::new(self.reads)),
+        });
+        Memory { pure, keyed }
+    }
+
+    /// Takes back what was lent.
+    pub(super) fn take_back(&mut self, memory: Memory) {
+        let Memory { pure, keyed } = memory;
+        let size = pure.filter.said.len().max(pure.score.said.len());
+        self.pure = pure;
+        let Some((key, pair)) = keyed else { return };
+        let size = size.max(pair.filter.said.len()).max(pair.score.said.len()).max(1);
+        self.uses += 1;
+        self.keyed.insert(key, (self.uses, pair));
+        while self.keyed.len() > MAX_KEYS.min((MAX_KEYED_RESULTS / size).max(1)) {
+            let oldest = self.keyed.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
+            oldest.and_then(|oldest| self.keyed.remove(&oldest));
+        }
+    }
+}
+
+/// What is kept for the functions of a script and one request.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pure: Pair,
+    keyed: Option<(String, Pair)>,
+}
+
+impl Memory {
+    /// The results of `function`; absent where it depends on the whole request.
+    pub(super) fn of(&mut self, function: Function, arity: Arity) -> Option<&mut Results> {
+        match arity {
+            Arity::Node => Some(self.pure.of(function)),
+            Arity::NodeAndRequest => self.keyed.as_mut().map(|(_, pair)| pair.of(function)),
+        }
+    }
+}
+
+/// What is kept of the per-node scripts of `chain`, by step.
+pub(super) fn of_chain(chain: &Chain) -> Vec<Option<Tables>> {
+    let tables = chain.steps.iter().map(|step| match &step.kind {
+        StepKind::Script(script) => Some(Tables::of(&**script)),
+        StepKind::Policy(_) | StepKind::External => None,
+    });
+    tables.collect()
+}

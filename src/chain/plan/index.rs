@@ -1,0 +1,214 @@
+//! The index of a chain: who passes the filters that hang on the node alone, in order, and brought up to date by what
+//! changed since.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use crate::chain::asking::{Asking, Word};
+use crate::chain::evaluate::Stage;
+use crate::chain::kept::Tables;
+use crate::chain::witness::Calls;
+use crate::chain::{Chain, Recency, StepKind};
+use crate::model::diagnosis::LogLine;
+use crate::model::{Candidate, Failure, Node, SlotIndex};
+use crate::script::{Absent, Arity, Function, LogBook, Scene, ScriptError};
+
+use super::order::{Entry, Order, Rank};
+use super::{Choice, Plan};
+
+/// The index of a chain.
+pub(super) struct Index {
+    pub(super) plan: Plan,
+    pub(super) order: Order,
+    pub(super) reach: Reach,
+    /// The generation of the cluster that it is of.
+    seen: u64,
+    /// Slots to look at whether their nodes changed or not.
+    touched: Vec<SlotIndex>,
+}
+
+/// How far each node comes.
+#[derive(Debug, Default)]
+pub(super) struct Reach {
+    /// By slot: 0 for a node that cannot take the request, else one more than the filters that it passes.
+    by_slot: Vec<u32>,
+    /// How many nodes come exactly so far.
+    counts: Vec<u64>,
+}
+
+impl Reach {
+    fn put(&mut self, slot: SlotIndex, far: u32) {
+        if self.by_slot.len() <= slot.index() {
+            self.by_slot.resize(slot.index() + 1, 0);
+        }
+        let Some(place) = self.by_slot.get_mut(slot.index()) else { return };
+        let before = std::mem::replace(place, far);
+        if self.counts.len() <= far as usize {
+            self.counts.resize(far as usize + 1, 0);
+        }
+        if let Some(count) = self.counts.get_mut(before as usize) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(count) = self.counts.get_mut(far as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Whether the node in `slot` can take the request and passes the first `filters`.
+    pub(super) fn passes(&self, slot: SlotIndex, filters: usize) -> bool {
+        self.by_slot.get(slot.index()).is_some_and(|far| *far as usize > filters)
+    }
+
+    /// How many nodes do.
+    pub(super) fn passing(&self, filters: usize) -> u64 {
+        self.counts.iter().skip(filters + 1).sum()
+    }
+}
+
+/// What an index is brought up to date on.
+pub(super) struct Ground<'a> {
+    pub(super) chain: &'a Chain,
+    pub(super) stage: Stage<'a>,
+    /// Without a request: what is asked hangs on nodes alone.
+    pub(super) scene: Scene<'a>,
+    /// What is noted of each step.
+    pub(super) notes: &'a [Note],
+}
+
+/// What is noted of a step on the way.
+#[derive(Debug, Default)]
+pub(super) struct Note {
+    /// Counts calls.
+    pub(super) calls: Calls,
+    /// How many nodes the step was asked about for the request.
+    pub(super) asked: Cell<u64>,
+    log: RefCell<Vec<LogLine>>,
+}
+
+impl Note {
+    /// Notes what a call left in `book`.
+    pub(super) fn heard(&self, book: &LogBook) {
+        self.log.borrow_mut().extend(book.take());
+    }
+
+    /// Takes what was logged.
+    pub(super) fn take_log(&self) -> Vec<LogLine> {
+        self.log.take()
+    }
+}
+
+impl Index {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self { plan, order: Order::default(), reach: Reach::default(), seen: 0, touched: Vec::new() }
+    }
+
+    pub(super) fn chosen(&mut self, slot: SlotIndex, recency: &Recency) {
+        self.order.chosen(slot, recency);
+    }
+
+    pub(super) fn touch(&mut self, slot: SlotIndex) {
+        self.touched.push(slot);
+    }
+
+    /// Looks at what changed since the last time; how many nodes that were.
+    ///
+    /// # Errors
+    /// What kept a script from being asked at all. The index is then as far as it came.
+    pub(super) fn refresh(&mut self, tables: &mut [Option<Tables>], ground: &Ground<'_>) -> Result<u64, Failure> {
+        let cluster = ground.stage.cluster;
+        if self.seen == cluster.generation() && self.touched.is_empty() {
+            return Ok(0);
+        }
+        let mut slots = std::mem::take(&mut self.touched);
+        match cluster.changed_since(self.seen) {
+            Some(changed) => slots.extend(changed),
+            None => slots.extend(cluster.every_slot()),
+        }
+        slots.sort_unstable();
+        slots.dedup();
+        let mut looking = Looking { ground, tables, prepared: vec![false; ground.chain.steps.len()] };
+        for slot in &slots {
+            let (far, entry) = looking.at(&self.plan, *slot)?;
+            self.reach.put(*slot, far);
+            self.order.put(*slot, entry);
+        }
+        self.seen = cluster.generation();
+        let looked_at = slots.len() as u64;
+        slots.clear();
+        self.touched = slots;
+        Ok(looked_at)
+    }
+}
+
+/// A look at some nodes.
+struct Looking<'a> {
+    ground: &'a Ground<'a>,
+    tables: &'a mut [Option<Tables>],
+    /// The steps whose scripts are ready to be asked.
+    prepared: Vec<bool>,
+}
+
+impl Looking<'_> {
+    /// How far the node in `slot` comes, and its place where it comes to the choice.
+    fn at(&mut self, plan: &Plan, slot: SlotIndex) -> Result<(u32, Option<Entry>), Failure> {
+        let Stage { cluster, roll, recency, .. } = self.ground.stage;
+        let Some(node) = cluster.node(slot).filter(|node| roll.admits(node.id())) else { return Ok((0, None)) };
+        let mut far = 1;
+        for step in plan.pure_sieves() {
+            if self.word(step, Function::Filter, slot, node)? != Word::Keep {
+                return Ok((far, None));
+            }
+            far += 1;
+        }
+        let rank = self.rank(plan.choice, slot, node)?;
+        Ok((far, rank.map(|rank| Entry::new(rank, slot, node, cluster, recency))))
+    }
+
+    fn rank(&mut self, choice: Choice, slot: SlotIndex, node: &Node) -> Result<Option<Rank>, Failure> {
+        match choice {
+            Choice::Score(step) => match self.word(step, Function::Score, slot, node)? {
+                Word::Scored(score) => Ok(Some(Rank::of_score(score))),
+                Word::Keep | Word::Lost(_) | Word::Failed(_) => Ok(None),
+            },
+            Choice::Policy(step) => {
+                let step = self.ground.chain.steps.get(step);
+                let Some(StepKind::Policy(policy)) = step.map(|step| &step.kind) else { return Ok(None) };
+                Ok(match (policy.node_rank(node), policy.absent()) {
+                    (Some(rank), _) => Some(Rank::new(rank)),
+                    (None, Absent::Last) => Some(Rank::new(f64::INFINITY)),
+                    (None, Absent::Pass) => None,
+                })
+            }
+        }
+    }
+
+    /// What a function of one parameter says of `node`, asked where it is not known.
+    fn word(&mut self, step: usize, function: Function, slot: SlotIndex, node: &Node) -> Result<Word, Failure> {
+        let Ground { chain, stage, scene, notes } = self.ground;
+        let tables = self.tables.get_mut(step).and_then(Option::as_mut);
+        let (Some(at), Some(note), Some(tables)) = (chain.steps.get(step), notes.get(step), tables) else {
+            return Ok(Word::Keep);
+        };
+        let StepKind::Script(script) = &at.kind else { return Ok(Word::Keep) };
+        if let Some(limited) = stage.quarantine.nodes(&at.spec.name).and_then(|shunned| shunned.get(node.id())) {
+            return Ok(Word::Failed(Arc::new(limited.failure())));
+        }
+        let results = tables.pure(function);
+        if let Some(word) = results.get(slot, node) {
+            return Ok(word.clone());
+        }
+        let scene = Scene { step: step as u64, ..*scene };
+        if let Some(prepared) = self.prepared.get_mut(step).filter(|prepared| !**prepared) {
+            stage.witness.step(step);
+            script.prepare(scene).map_err(ScriptError::into_failure)?;
+            *prepared = true;
+        }
+        // What is asked for all requests to come is not to cost this one its time.
+        stage.witness.alone(step, node.id());
+        let mut asking = Asking::pure(&**script, scene);
+        let word = asking.ask(function, Arity::Node, &Candidate::plain(slot), &note.calls);
+        note.heard(scene.log);
+        results.put(slot, stage.cluster, &word);
+        Ok(word)
+    }
+}

@@ -1,0 +1,276 @@
+//! The scan of an index for one request: the best node is asked about what hangs on the request, then the next.
+
+use crate::chain::asking::{Asking, Word};
+use crate::chain::evaluate::Stage;
+use crate::chain::kept::{Memory, Tables};
+use crate::chain::{Ask, Chain, StepKind};
+use crate::clock::Overtime;
+use crate::model::diagnosis::{LostNodes, Plan as PlanName, Search};
+use crate::model::{Candidate, Failure, FailureName, Node, Said, SlotIndex, StepReport};
+use crate::script::{Arity, Function, PerNode, Scene, Script, Shape};
+
+use super::index::{Ground, Index, Note};
+use super::order::{Entry, Rank};
+use super::{Effort, Part, Plan, Shunned, Store};
+
+/// A node that a scan found.
+pub(in crate::chain) struct Found {
+    /// Where it lies.
+    pub(in crate::chain) slot: SlotIndex,
+    /// The step that chose it.
+    pub(in crate::chain) step: usize,
+    /// What the steps said, that one included.
+    pub(in crate::chain) reports: Vec<StepReport>,
+    /// What it took.
+    pub(in crate::chain) search: Search,
+}
+
+/// A step used up its time on the way.
+pub(in crate::chain) struct Overran {
+    /// Which one.
+    pub(in crate::chain) step: usize,
+    /// As its engine said it.
+    pub(in crate::chain) failure: Failure,
+}
+
+/// Why a scan ends without a node.
+enum Stop {
+    /// The steps must be evaluated one after another: that finds out what is to be said.
+    Unusual,
+    Overran(Overran),
+}
+
+/// Looks for the node that `chain` chooses for `ask`. None where none passes, or where anything is out of the ordinary:
+/// then the steps, one after another, find out what is to be said.
+///
+/// # Errors
+/// The limit that a step passed.
+pub(in crate::chain) fn scan(
+    store: &mut Store,
+    chain: &Chain,
+    ask: &Ask,
+    stage: Stage<'_>,
+    scene: Scene<'_>,
+) -> Result<Option<Found>, Overran> {
+    let Store { tables, index: Some(index) } = store else { return Ok(None) };
+    let last = index.plan.choice.step();
+    let is_usual = ask.effort == Effort::Least && ask.about.is_none() && ask.limited.is_empty();
+    let mut steps = chain.steps.iter().take(last + 1);
+    if !is_usual || steps.any(|step| stage.quarantine.script(&step.spec.name).is_some()) {
+        return Ok(None);
+    }
+    let start = stage.stopwatch.micros();
+    let notes: Vec<Note> = (0..=last).map(|_| Note::default()).collect();
+    let ground = Ground { chain, stage, scene: Scene { asked: None, ..scene }, notes: &notes };
+    let Ok(refreshed) = index.refresh(tables, &ground) else { return Ok(None) };
+    let late = late(chain, index, stage);
+    let mut scan = Scan { index, ask, stage, scene, chain, tables, notes: &notes, late, asking: None, looked_at: 0 };
+    let chosen = scan.choose();
+    let looked_at = scan.looked_at;
+    scan.give_back();
+    let search = Search { plan: PlanName::IndexScan, looked_at, refreshed };
+    match chosen {
+        Ok(Some((slot, step))) => {
+            let cost_us = stage.stopwatch.micros().saturating_sub(start);
+            let reports = reports(chain, index, stage, (slot, step), &notes, cost_us);
+            Ok(Some(Found { slot, step, reports, search }))
+        }
+        Ok(None) | Err(Stop::Unusual) => Ok(None),
+        Err(Stop::Overran(overran)) => Err(overran),
+    }
+}
+
+/// A filter that hangs on the request.
+struct Late<'a> {
+    /// Where it stands in the plan.
+    part: usize,
+    step: usize,
+    script: &'a dyn Script,
+    functions: PerNode,
+    shunned: Shunned<'a>,
+    /// Its script on its way, with what is kept of it; none until it is asked for the first time.
+    open: Option<(Asking<'a>, Memory)>,
+}
+
+/// The filters of the index's plan that hang on the request, in order.
+fn late<'a>(chain: &'a Chain, index: &Index, stage: Stage<'a>) -> Vec<Late<'a>> {
+    let sieves = index.plan.parts.iter().enumerate().filter_map(|(part, sieve)| match sieve {
+        Part::Sieve(step, Arity::NodeAndRequest) => Some((part, *step)),
+        Part::Sieve(_, Arity::Node) | Part::Nominate(_) => None,
+    });
+    let late = sieves.filter_map(|(part, step)| {
+        let at = chain.steps.get(step)?;
+        let StepKind::Script(script) = &at.kind else { return None };
+        let Shape::PerNode(functions) = script.shape() else { return None };
+        let shunned = stage.quarantine.nodes(&at.spec.name);
+        Some(Late { part, step, script: &**script, functions, shunned, open: None })
+    });
+    late.collect()
+}
+
+/// A scan on its way.
+struct Scan<'a> {
+    index: &'a Index,
+    chain: &'a Chain,
+    ask: &'a Ask,
+    stage: Stage<'a>,
+    scene: Scene<'a>,
+    tables: &'a mut [Option<Tables>],
+    notes: &'a [Note],
+    late: Vec<Late<'a>>,
+    /// The step that the witness was told of.
+    asking: Option<usize>,
+    looked_at: u64,
+}
+
+impl Scan<'_> {
+    /// The node that is chosen, and the step that chooses it.
+    fn choose(&mut self) -> Result<Option<(SlotIndex, usize)>, Stop> {
+        let Plan { parts, choice } = &self.index.plan;
+        for (part, nominate) in parts.iter().enumerate() {
+            if let Part::Nominate(step) = nominate
+                && let Some(slot) = self.nominate(part, *step)?
+            {
+                return Ok(Some((slot, *step)));
+            }
+        }
+        for slot in self.index.order.best_first() {
+            self.looked_at += 1;
+            if self.passes(slot, parts.len())? {
+                return Ok(Some((slot, choice.step())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The best nominee of the built-in at `step` that passes what stands before it in the plan.
+    fn nominate(&mut self, part: usize, step: usize) -> Result<Option<SlotIndex>, Stop> {
+        let Stage { cluster, recency, .. } = self.stage;
+        let Some(StepKind::Policy(policy)) = self.chain.steps.get(step).map(|step| &step.kind) else { return Ok(None) };
+        let pure = self.index.plan.parts.iter().take(part);
+        let pure = pure.filter(|part| matches!(part, Part::Sieve(_, Arity::Node))).count();
+        let nominees = policy.nominees(&self.ask.request, cluster).into_iter();
+        let ranked = nominees.filter(|slot| self.index.reach.passes(*slot, pure)).filter_map(|slot| {
+            let node = cluster.node(slot)?;
+            let rank = Rank::new(policy.rank(node, &self.ask.request, cluster)?);
+            Some(Entry::new(rank, slot, node, cluster, recency))
+        });
+        let mut ranked: Vec<_> = ranked.collect();
+        ranked.sort_unstable();
+        for entry in ranked {
+            self.looked_at += 1;
+            if self.passes(entry.slot(), part)? {
+                return Ok(Some(entry.slot()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the node in `slot` passes what hangs on the request, of the first `parts` of the plan.
+    fn passes(&mut self, slot: SlotIndex, parts: usize) -> Result<bool, Stop> {
+        let Some(node) = self.stage.cluster.node(slot) else { return Ok(false) };
+        for late in 0..self.late.len() {
+            let Some(sieve) = self.late.get(late) else { break };
+            if sieve.part < parts && !self.lets_through(late, slot, node)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn lets_through(&mut self, late: usize, slot: SlotIndex, node: &Node) -> Result<bool, Stop> {
+        let Some(sieve) = self.late.get_mut(late) else { return Ok(true) };
+        if sieve.shunned.is_some_and(|shunned| shunned.contains_key(node.id())) {
+            return Ok(false);
+        }
+        let none = Note::default();
+        let (step, note) = (sieve.step, self.notes.get(sieve.step).unwrap_or(&none));
+        note.asked.set(note.asked.get() + 1);
+        match self.asking.replace(step) {
+            None => self.stage.witness.step(step),
+            Some(before) if before != step => self.stage.witness.back_to(step),
+            Some(_) => {}
+        }
+        if sieve.open.is_none() {
+            let scene = Scene { step: step as u64, ..self.scene };
+            let opened = Asking::open(sieve.script, sieve.functions, scene, &note.calls).map_err(|_told| Stop::Unusual)?;
+            let Some(Some(tables)) = self.tables.get_mut(step) else { return Err(Stop::Unusual) };
+            let memory = tables.lend(opened.key());
+            sieve.open = Some((opened, memory));
+        }
+        let Some((asking, memory)) = &mut sieve.open else { return Err(Stop::Unusual) };
+        let results = memory.of(Function::Filter, Arity::NodeAndRequest);
+        if let Some(word) = results.as_ref().and_then(|results| results.get(slot, node)) {
+            return Ok(*word == Word::Keep);
+        }
+        self.stage.witness.node(node.id(), false);
+        let word = asking.ask(Function::Filter, Arity::NodeAndRequest, &Candidate::plain(slot), &note.calls);
+        note.heard(self.scene.log);
+        if let Some(results) = results {
+            results.put(slot, self.stage.cluster, &word);
+        }
+        match word {
+            Word::Keep => Ok(true),
+            Word::Failed(failure)
+                if failure.name == FailureName::ScriptLimit && self.stage.alarm.rings() == Some(Overtime::Step) =>
+            {
+                Err(Stop::Overran(Overran { step, failure: std::sync::Arc::unwrap_or_clone(failure) }))
+            }
+            Word::Scored(_) | Word::Lost(_) | Word::Failed(_) => Ok(false),
+        }
+    }
+
+    /// Gives back what was lent for the request.
+    fn give_back(self) {
+        if self.asking.is_some() {
+            self.stage.witness.nodes_done();
+        }
+        for late in self.late {
+            if let (Some((_, memory)), Some(Some(tables))) = (late.open, self.tables.get_mut(late.step)) {
+                tables.take_back(memory);
+            }
+        }
+    }
+}
+
+/// What the steps said up to the one that chose.
+fn reports(
+    chain: &Chain,
+    index: &Index,
+    stage: Stage<'_>,
+    (slot, chooser): (SlotIndex, usize),
+    notes: &[Note],
+    cost_us: u64,
+) -> Vec<StepReport> {
+    let chosen = stage.cluster.node(slot).map(|node| node.id().clone()).unwrap_or_default();
+    let mut filters = 0;
+    let steps = chain.steps.iter().zip(notes).enumerate().take(chooser + 1);
+    let reports = steps.map(|(number, (step, note))| {
+        let candidates = index.reach.passing(filters);
+        let mut said = Said::Pass;
+        for part in &index.plan.parts {
+            match part {
+                Part::Sieve(at, Arity::Node) if *at == number => {
+                    filters += 1;
+                    said = Said::Narrow(index.reach.passing(filters));
+                }
+                Part::Sieve(at, Arity::NodeAndRequest) if *at == number => said = Said::Asked(note.asked.get()),
+                Part::Sieve(..) | Part::Nominate(_) => {}
+            }
+        }
+        if number == chooser {
+            said = Said::Select(chosen.clone());
+        }
+        StepReport {
+            step: step.spec.name.clone(),
+            said,
+            candidates,
+            calls: note.calls.made(),
+            cost_us: if number == chooser { cost_us } else { 0 },
+            lost: LostNodes::default(),
+            log: note.take_log(),
+            position: None,
+        }
+    });
+    reports.collect()
+}
