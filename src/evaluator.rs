@@ -19,7 +19,9 @@ use crate::chain::{
 use crate::clock::{self, Alarm, Moment, Stopwatch};
 use crate::engine::builtin::Builtin;
 use crate::engine::{LANGUAGES, Settings};
-use crate::model::{Arrangement, Change, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Reservation, SlotIndex};
+use crate::model::{
+    Arrangement, Change, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Reservation, SlotIndex,
+};
 use crate::script::{Engine, LoadError, Policy, ScriptLimits, Source};
 
 /// A step that could not be compiled.

@@ -32,7 +32,7 @@ pub(crate) fn question() -> Question {
         request: Arc::new(request),
         purpose: Purpose::Place,
         about: None,
-        effort: whither::chain::Effort::Least,
+        anew: false,
         now_ms: 1_795_195_800_000,
         seed: 7,
         sequence: 0,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::model::Request;
 
-use super::plan::Effort;
 use super::quarantine::Limited;
 use super::spec::Purpose;
 
@@ -17,8 +16,8 @@ pub struct Ask {
     pub purpose: Purpose,
     /// The node that `explain` asks about.
     pub about: Option<Arc<str>>,
-    /// How much may be done for it.
-    pub effort: Effort,
+    /// Whether every call is made, and nothing used that was kept of earlier ones.
+    pub anew: bool,
     /// Request time, Unix milliseconds.
     pub now_ms: i64,
     /// The request's random bits.

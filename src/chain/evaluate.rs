@@ -22,7 +22,7 @@ use super::candidates::{Places, Remaining, note_lost};
 use super::eligibility::reason_against;
 use super::explain::{self, View};
 use super::pernode::{self, Surroundings};
-use super::plan::{self, Effort, Found, Overran, Store};
+use super::plan::{self, Found, Overran, Store};
 use super::quarantine::{Limited, Quarantine};
 use super::roll::Roll;
 use super::spec::{OnFailure, OnUnplaceable, Purpose};
@@ -301,7 +301,7 @@ impl<'a> Evaluation<'a> {
             Shape::PerNode(functions) => {
                 let Stage { recency, witness, alarm, quarantine, store, .. } = self.stage;
                 let shunned = self.chain.steps.get(number).and_then(|step| quarantine.nodes(&step.spec.name));
-                let mut store = store.try_borrow_mut().ok().filter(|_| self.ask.effort != Effort::Anew);
+                let mut store = store.try_borrow_mut().ok().filter(|_| !self.ask.anew);
                 let kept = store.as_mut().and_then(|store| store.tables.get_mut(number)?.as_mut());
                 let surroundings = Surroundings { recency, witness, alarm, shunned, kept, lost, calls };
                 pernode::evaluate(script, functions, scene, self.list(), surroundings)

@@ -27,7 +27,7 @@ use crate::script::{Policy, Script};
 
 pub use ask::Ask;
 pub use evaluate::{Progress, Stage};
-pub use plan::{Effort, Store};
+pub use plan::Store;
 pub use quarantine::{Limited, Quarantine, Subject};
 pub use recency::Recency;
 pub use roll::Roll;

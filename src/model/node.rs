@@ -65,7 +65,15 @@ impl Node {
     /// A node that has just reported.
     #[must_use]
     pub fn new(report: Arc<Report>, revision: u64) -> Self {
-        Self { report, pending: BTreeMap::new(), marks: Marks::default(), stale: false, revision, revised: [revision; Parts::COUNT], arrival: revision }
+        Self {
+            report,
+            pending: BTreeMap::new(),
+            marks: Marks::default(),
+            stale: false,
+            revision,
+            revised: [revision; Parts::COUNT],
+            arrival: revision,
+        }
     }
 
     /// Its id.

@@ -128,10 +128,10 @@ impl Report {
         }
         let fields = differing(&self.fields, &other.fields).map(|name| match name {
             "nodeData" => {
-                let [own, others] = [self, other].map(|report| report.fields.get("nodeData").and_then(Value::as_object));
-                own.zip(others).map_or(Parts::ALL, |(own, others)| {
-                    differing(own, others).map(Parts::of_data_field).collect()
-                })
+                let [own, others] =
+                    [self, other].map(|report| report.fields.get("nodeData").and_then(Value::as_object));
+                own.zip(others)
+                    .map_or(Parts::ALL, |(own, others)| differing(own, others).map(Parts::of_data_field).collect())
             }
             name => Parts::of_field(name),
         });

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::chain::{Ask, Effort, Progress, Purpose, Suspended};
+use crate::chain::{Ask, Progress, Purpose, Suspended};
 use crate::clock::Stopwatch;
 use crate::evaluator::{self, Evaluator, Senses};
 use crate::model::diagnosis::LostNodes;
@@ -236,17 +236,12 @@ impl Clerk {
         }
         let (text, server_id) = (Arc::clone(&question.request), Arc::clone(&question.server_id));
         let request = Request::deferred(question.head.clone(), text, server_id);
-        let effort = match question.purpose {
-            // Whoever is told what runs before it runs is told of each call.
-            _ if question.narrated => Effort::Anew,
-            Purpose::Explain => Effort::Everyone,
-            Purpose::Place => Effort::Least,
-        };
         let ask = Ask {
             request: Arc::new(request),
             purpose: question.purpose,
             about: question.about.clone(),
-            effort,
+            // Whoever is told what runs before it runs is told of each call.
+            anew: question.narrated,
             now_ms: question.now_ms,
             seed: question.seed,
             sequence: question.sequence,

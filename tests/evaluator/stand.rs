@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use whither::chain::Unwatched;
 use whither::chain::candidates::Held;
 use whither::chain::{
-    Ask, ChainSet, ChainSpec, Effort, Heard, Mode, Program, Progress, Purpose, Shown, StepSource, StepSpec, Suspended,
+    Ask, ChainSet, ChainSpec, Heard, Mode, Program, Progress, Purpose, Shown, StepSource, StepSpec, Suspended,
 };
 use whither::clock::{Silent, Stopped};
 use whither::evaluator::{CompileError, Evaluator, Question, Senses};
@@ -140,7 +140,7 @@ pub(crate) fn question(decision: &str, seed: u64, request: Value) -> Question {
         request,
         purpose: Purpose::Place,
         about: None,
-        effort: Effort::Least,
+        anew: false,
         now_ms: NOW_MS,
         seed,
         sequence: seed,

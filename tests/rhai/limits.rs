@@ -269,7 +269,7 @@ fn a_call_costs_its_node_and_a_step_its_request() {
             request: Arc::new(Request::from_value(json!({}), "").unwrap()),
             purpose: Purpose::Explain,
             about: None,
-            effort: whither::chain::Effort::Least,
+            anew: false,
             now_ms: 0,
             seed: 0,
             sequence: 0,

@@ -23,18 +23,6 @@ use super::{Chain, Recency, StepKind};
 use index::Index;
 pub(super) use scan::{Found, Overran, scan};
 
-/// How much may be done for a decision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Effort {
-    /// As little as finds the node.
-    #[default]
-    Least,
-    /// Every step looks at every candidate, so that the diagnosis knows what became of each.
-    Everyone,
-    /// The same, and nothing is used that was kept: every call is made.
-    Anew,
-}
-
 /// What is kept for a chain between its requests.
 pub struct Store {
     /// What per-node scripts said, by step.

@@ -3,7 +3,7 @@
 use crate::chain::asking::{Asking, Word};
 use crate::chain::evaluate::Stage;
 use crate::chain::kept::{Memory, Tables};
-use crate::chain::{Ask, Chain, StepKind};
+use crate::chain::{Ask, Chain, Purpose, StepKind};
 use crate::clock::Overtime;
 use crate::model::diagnosis::{LostNodes, Plan as PlanName, Search};
 use crate::model::{Candidate, Failure, FailureName, Node, Said, SlotIndex, StepReport};
@@ -11,7 +11,7 @@ use crate::script::{Arity, Function, PerNode, Scene, Script, Shape};
 
 use super::index::{Ground, Index, Note};
 use super::order::{Entry, Rank};
-use super::{Effort, Part, Plan, Shunned, Store};
+use super::{Part, Plan, Shunned, Store};
 
 /// A node that a scan found.
 pub(in crate::chain) struct Found {
@@ -54,7 +54,7 @@ pub(in crate::chain) fn scan(
 ) -> Result<Option<Found>, Overran> {
     let Store { tables, index: Some(index) } = store else { return Ok(None) };
     let last = index.plan.choice.step();
-    let is_usual = ask.effort == Effort::Least && ask.about.is_none() && ask.limited.is_empty();
+    let is_usual = !ask.anew && ask.purpose == Purpose::Place && ask.limited.is_empty();
     let mut steps = chain.steps.iter().take(last + 1);
     if !is_usual || steps.any(|step| stage.quarantine.script(&step.spec.name).is_some()) {
         return Ok(None);
@@ -193,7 +193,8 @@ impl Scan<'_> {
         }
         if sieve.open.is_none() {
             let scene = Scene { step: step as u64, ..self.scene };
-            let opened = Asking::open(sieve.script, sieve.functions, scene, &note.calls).map_err(|_told| Stop::Unusual)?;
+            let opened =
+                Asking::open(sieve.script, sieve.functions, scene, &note.calls).map_err(|_told| Stop::Unusual)?;
             let Some(Some(tables)) = self.tables.get_mut(step) else { return Err(Stop::Unusual) };
             let memory = tables.lend(opened.key());
             sieve.open = Some((opened, memory));
