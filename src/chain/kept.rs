@@ -139,6 +139,11 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// The key, as JSON, by which results are kept; absent where functions depend on the whole request.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.keyed.as_ref().map(|(key, _)| key.as_str())
+    }
+
     /// The results of `function`; absent where it depends on the whole request.
     pub(super) fn of(&mut self, function: Function, arity: Arity) -> Option<&mut Results> {
         match arity {

@@ -13,6 +13,7 @@ use crate::model::diagnosis::LogLine;
 use crate::model::{Candidate, Failure, Node, SlotIndex};
 use crate::script::{Absent, Arity, Function, LogBook, Scene, ScriptError};
 
+use super::frontier::Frontiers;
 use super::order::{Entry, Order, Rank};
 use super::{Choice, Plan};
 
@@ -21,6 +22,7 @@ pub(super) struct Index {
     pub(super) plan: Plan,
     pub(super) order: Order,
     pub(super) reach: Reach,
+    pub(super) frontiers: Frontiers,
     /// The generation of the cluster that it is of.
     seen: u64,
     /// Slots to look at whether their nodes changed or not.
@@ -99,11 +101,19 @@ impl Note {
 
 impl Index {
     pub(super) fn new(plan: Plan) -> Self {
-        Self { plan, order: Order::default(), reach: Reach::default(), seen: 0, touched: Vec::new() }
+        let (order, reach, frontiers) = Default::default();
+        Self { plan, order, reach, frontiers, seen: 0, touched: Vec::new() }
     }
 
     pub(super) fn chosen(&mut self, slot: SlotIndex, recency: &Recency) {
-        self.order.chosen(slot, recency);
+        if let Some(entry) = self.order.chosen(slot, recency) {
+            self.put(slot, Some(entry));
+        }
+    }
+
+    fn put(&mut self, slot: SlotIndex, entry: Option<Entry>) {
+        let before = self.order.put(slot, entry.clone());
+        self.frontiers.changed(before.as_ref(), entry.as_ref());
     }
 
     pub(super) fn touch(&mut self, slot: SlotIndex) {
@@ -130,7 +140,7 @@ impl Index {
         for slot in &slots {
             let (far, entry) = looking.at(&self.plan, *slot)?;
             self.reach.put(*slot, far);
-            self.order.put(*slot, entry);
+            self.put(*slot, entry);
         }
         self.seen = cluster.generation();
         let looked_at = slots.len() as u64;

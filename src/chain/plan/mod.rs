@@ -6,6 +6,7 @@
 //! Where no node is found that way, or anything is out of the ordinary, the steps are evaluated one after another, which
 //! says the same and more. Kubernetes samples nodes for the same cost; a sample does not find the best one.
 
+mod frontier;
 mod index;
 mod order;
 mod scan;

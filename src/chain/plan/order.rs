@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::chain::Recency;
@@ -75,32 +76,33 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// Gives the node in `slot` its place, or takes it out where there is none.
-    pub(super) fn put(&mut self, slot: SlotIndex, entry: Option<Entry>) {
+    /// Gives the node in `slot` its place, or takes it out where there is none; the place that it had.
+    pub(super) fn put(&mut self, slot: SlotIndex, entry: Option<Entry>) -> Option<Entry> {
         if self.by_slot.len() <= slot.index() {
             self.by_slot.resize(slot.index() + 1, None);
         }
-        let Some(place) = self.by_slot.get_mut(slot.index()) else { return };
+        let place = self.by_slot.get_mut(slot.index())?;
         if *place == entry {
-            return;
+            return entry;
         }
-        if let Some(before) = std::mem::replace(place, entry.clone()) {
-            self.best_first.remove(&before);
+        let before = std::mem::replace(place, entry.clone());
+        if let Some(before) = &before {
+            self.best_first.remove(before);
         }
         self.best_first.extend(entry);
+        before
     }
 
-    /// Notes that the node in `slot` was chosen, as `recency` says.
-    pub(super) fn chosen(&mut self, slot: SlotIndex, recency: &Recency) {
-        let entry = self.by_slot.get(slot.index()).cloned().flatten();
-        if let Some(entry) = entry {
-            self.put(slot, Some(Entry { recency: recency.of(slot), ..entry }));
-        }
+    /// The place that the node in `slot` has after it was chosen, as `recency` says; absent where it has none.
+    pub(super) fn chosen(&self, slot: SlotIndex, recency: &Recency) -> Option<Entry> {
+        let entry = self.by_slot.get(slot.index())?.clone()?;
+        Some(Entry { recency: recency.of(slot), ..entry })
     }
 
-    /// The nodes, best first.
-    pub(super) fn best_first(&self) -> impl Iterator<Item = SlotIndex> {
-        self.best_first.iter().map(Entry::slot)
+    /// The nodes behind `bound`, best first; all of them where there is none.
+    pub(super) fn behind(&self, bound: Option<&Entry>) -> impl Iterator<Item = &Entry> {
+        let from = bound.map_or(Bound::Unbounded, Bound::Excluded);
+        self.best_first.range((from, Bound::Unbounded))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::model::diagnosis::{LostNodes, Plan as PlanName, Search};
 use crate::model::{Candidate, Failure, FailureName, Node, Said, SlotIndex, StepReport};
 use crate::script::{Arity, Function, PerNode, Scene, Script, Shape};
 
+use super::frontier::{Frontier, Frontiers};
 use super::index::{Ground, Index, Note};
 use super::order::{Entry, Rank};
 use super::{Part, Plan, Shunned, Store};
@@ -63,11 +64,12 @@ pub(in crate::chain) fn scan(
     let notes: Vec<Note> = (0..=last).map(|_| Note::default()).collect();
     let ground = Ground { chain, stage, scene: Scene { asked: None, ..scene }, notes: &notes };
     let Ok(refreshed) = index.refresh(tables, &ground) else { return Ok(None) };
-    let late = late(chain, index, stage);
-    let mut scan = Scan { index, ask, stage, scene, chain, tables, notes: &notes, late, asking: None, looked_at: 0 };
+    let (late, frontiers) = (late(chain, index, stage), std::mem::take(&mut index.frontiers));
+    let (asking, looked_at) = (None, 0);
+    let mut scan = Scan { index, frontiers, chain, ask, stage, scene, tables, notes: &notes, late, asking, looked_at };
     let chosen = scan.choose();
     let looked_at = scan.looked_at;
-    scan.give_back();
+    index.frontiers = scan.give_back();
     let search = Search { plan: PlanName::IndexScan, looked_at, refreshed };
     match chosen {
         Ok(Some((slot, step))) => {
@@ -111,6 +113,7 @@ fn late<'a>(chain: &'a Chain, index: &Index, stage: Stage<'a>) -> Vec<Late<'a>> 
 /// A scan on its way.
 struct Scan<'a> {
     index: &'a Index,
+    frontiers: Frontiers,
     chain: &'a Chain,
     ask: &'a Ask,
     stage: Stage<'a>,
@@ -134,10 +137,48 @@ impl Scan<'_> {
                 return Ok(Some((slot, *step)));
             }
         }
-        for slot in self.index.order.best_first() {
+        let mut frontier = self.kind()?.map(|kind| (self.frontiers.lend(&kind), kind));
+        let chosen = self.along(frontier.as_mut().map(|(frontier, _)| frontier), parts.len());
+        if let Some((frontier, kind)) = frontier {
+            self.frontiers.take_back(kind, frontier);
+        }
+        Ok(chosen?.map(|slot| (slot, choice.step())))
+    }
+
+    /// What the request has in common with all those to which the filters give the same answers; absent where that is not
+    /// known.
+    fn kind(&mut self) -> Result<Option<String>, Stop> {
+        if self.late.is_empty() || self.late.iter().any(|late| !late.functions.key) {
+            return Ok(None);
+        }
+        let mut kind = String::new();
+        for late in 0..self.late.len() {
+            self.open(late)?;
+            let key = self.late.get(late).and_then(|late| late.open.as_ref()).and_then(|(_, memory)| memory.key());
+            let Some(key) = key else { return Ok(None) };
+            kind.push_str(key);
+            kind.push('\n');
+        }
+        Ok(Some(kind))
+    }
+
+    /// The best node that passes the first `parts` of the plan, from the frontier on where there is one.
+    fn along(&mut self, mut frontier: Option<&mut Frontier>, parts: usize) -> Result<Option<SlotIndex>, Stop> {
+        while let Some(entry) = frontier.as_ref().and_then(|frontier| frontier.best()).cloned() {
             self.looked_at += 1;
-            if self.passes(slot, parts.len())? {
-                return Ok(Some((slot, choice.step())));
+            if self.passes(entry.slot(), parts)? {
+                return Ok(Some(entry.slot()));
+            }
+            frontier.iter_mut().for_each(|frontier| frontier.fails(&entry));
+        }
+        let bound = frontier.as_ref().and_then(|frontier| frontier.bound()).cloned();
+        let order = &self.index.order;
+        for entry in order.behind(bound.as_ref()) {
+            self.looked_at += 1;
+            let passes = self.passes(entry.slot(), parts)?;
+            frontier.iter_mut().for_each(|frontier| frontier.reached(entry, passes));
+            if passes {
+                return Ok(Some(entry.slot()));
             }
         }
         Ok(None)
@@ -178,32 +219,37 @@ impl Scan<'_> {
         Ok(true)
     }
 
+    /// Opens the script of a late filter, where it is not yet.
+    fn open(&mut self, late: usize) -> Result<(), Stop> {
+        let Some(sieve) = self.late.get_mut(late).filter(|sieve| sieve.open.is_none()) else { return Ok(()) };
+        let step = sieve.step;
+        let (Some(note), Some(Some(tables))) = (self.notes.get(step), self.tables.get_mut(step)) else {
+            return Err(Stop::Unusual);
+        };
+        turn_to(step, &mut self.asking, self.stage);
+        let scene = Scene { step: step as u64, ..self.scene };
+        let opened = Asking::open(sieve.script, sieve.functions, scene, &note.calls).map_err(|_told| Stop::Unusual)?;
+        let memory = tables.lend(opened.key());
+        sieve.open = Some((opened, memory));
+        Ok(())
+    }
+
     fn lets_through(&mut self, late: usize, slot: SlotIndex, node: &Node) -> Result<bool, Stop> {
+        self.open(late)?;
         let Some(sieve) = self.late.get_mut(late) else { return Ok(true) };
         if sieve.shunned.is_some_and(|shunned| shunned.contains_key(node.id())) {
             return Ok(false);
         }
-        let none = Note::default();
-        let (step, note) = (sieve.step, self.notes.get(sieve.step).unwrap_or(&none));
+        let step = sieve.step;
+        let (Some(note), Some((asking, memory))) = (self.notes.get(step), &mut sieve.open) else {
+            return Err(Stop::Unusual);
+        };
         note.asked.set(note.asked.get() + 1);
-        match self.asking.replace(step) {
-            None => self.stage.witness.step(step),
-            Some(before) if before != step => self.stage.witness.back_to(step),
-            Some(_) => {}
-        }
-        if sieve.open.is_none() {
-            let scene = Scene { step: step as u64, ..self.scene };
-            let opened =
-                Asking::open(sieve.script, sieve.functions, scene, &note.calls).map_err(|_told| Stop::Unusual)?;
-            let Some(Some(tables)) = self.tables.get_mut(step) else { return Err(Stop::Unusual) };
-            let memory = tables.lend(opened.key());
-            sieve.open = Some((opened, memory));
-        }
-        let Some((asking, memory)) = &mut sieve.open else { return Err(Stop::Unusual) };
         let results = memory.of(Function::Filter, Arity::NodeAndRequest);
         if let Some(word) = results.as_ref().and_then(|results| results.get(slot, node)) {
             return Ok(*word == Word::Keep);
         }
+        turn_to(step, &mut self.asking, self.stage);
         self.stage.witness.node(node.id(), false);
         let word = asking.ask(Function::Filter, Arity::NodeAndRequest, &Candidate::plain(slot), &note.calls);
         note.heard(self.scene.log);
@@ -222,7 +268,7 @@ impl Scan<'_> {
     }
 
     /// Gives back what was lent for the request.
-    fn give_back(self) {
+    fn give_back(self) -> Frontiers {
         if self.asking.is_some() {
             self.stage.witness.nodes_done();
         }
@@ -231,6 +277,16 @@ impl Scan<'_> {
                 tables.take_back(memory);
             }
         }
+        self.frontiers
+    }
+}
+
+/// Tells the witness that `step` runs, which may have run before for the same request.
+fn turn_to(step: usize, current: &mut Option<usize>, stage: Stage<'_>) {
+    match current.replace(step) {
+        None => stage.witness.step(step),
+        Some(before) if before != step => stage.witness.back_to(step),
+        Some(_) => {}
     }
 }
 
