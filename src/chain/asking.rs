@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::model::{Candidate, Failure, FailureName, LostReason};
-use crate::script::{Answer, Argument, Arity, Call, Function, PerNode, Run, Scene, Score, Script, ScriptError};
+use crate::script::{self, Answer, Argument, Arity, Call, Function, PerNode, Run, Scene, Score, Script, ScriptError};
 
 use super::witness::Calls;
 
@@ -48,12 +48,23 @@ impl Word {
 pub(super) struct Asking<'a> {
     script: &'a dyn Script,
     scene: Scene<'a>,
+    second: Second,
+    /// By what the results of functions of two parameters can be kept.
     key: Option<Value>,
+    /// The run that answers for the request.
     run: Option<Box<dyn Run + 'a>>,
 }
 
+/// What functions of two parameters are given beside the node.
+enum Second {
+    /// What `key` returned.
+    Key,
+    /// The request.
+    Request,
+}
+
 impl<'a> Asking<'a> {
-    /// The script with what its `functions` of two parameters depend on: its run for the request, or the request's key.
+    /// The script, with the key of the request where its `functions` depend on one.
     ///
     /// # Errors
     /// What the script's top level or its `key` threw, or the limit that it passed.
@@ -65,44 +76,80 @@ impl<'a> Asking<'a> {
     ) -> Result<Self, Failure> {
         script.prepare(scene).map_err(ScriptError::into_failure)?;
         let mut asking = Self::pure(script, scene);
-        let depends = [functions.filter, functions.score].contains(&Some(Arity::NodeAndRequest));
-        if depends && functions.key {
+        if ![functions.filter, functions.score].contains(&Some(Arity::NodeAndRequest)) {
+            return Ok(asking);
+        }
+        if functions.key {
             calls.count();
+            asking.second = Second::Key;
             let mut run = script.open(scene).map_err(ScriptError::into_failure)?;
             if let Answer::Key(key) = run.call(Call::Key).map_err(ScriptError::into_failure)? {
                 asking.key = Some(key);
             }
-        } else if depends {
-            asking.run = Some(script.open(scene).map_err(ScriptError::into_failure)?);
+        } else {
+            let paths = script.depends().zip(scene.asked);
+            asking.key = paths.map(|(paths, asked)| script::key(paths, asked.request));
         }
         Ok(asking)
     }
 
     /// The script for its functions of one parameter alone, which has been prepared.
     pub(super) fn pure(script: &'a dyn Script, scene: Scene<'a>) -> Self {
-        Self { script, scene, key: None, run: None }
+        Self { script, scene, second: Second::Request, key: None, run: None }
     }
 
-    /// The request's key, where the script has functions that depend on that.
+    /// That by which what functions of two parameters say can be kept: they say the same for every request of this key.
     pub(super) fn key(&self) -> Option<&Value> {
         self.key.as_ref()
     }
 
+    /// Runs the script's top level for the request, where its functions are given that and it has not run yet.
+    ///
+    /// # Errors
+    /// What it threw, or the limit that it passed.
+    pub(super) fn begin(&mut self, functions: PerNode) -> Result<(), Failure> {
+        match [functions.filter, functions.score].contains(&Some(Arity::NodeAndRequest)) {
+            true => self.run().map(drop),
+            false => Ok(()),
+        }
+    }
+
+    fn run(&mut self) -> Result<Option<&mut Box<dyn Run + 'a>>, Failure> {
+        if let (Second::Request, None) = (&self.second, &self.run) {
+            self.run = Some(self.script.open(self.scene).map_err(ScriptError::into_failure)?);
+        }
+        Ok(self.run.as_mut())
+    }
+
     /// What `function`, which has this `arity`, says of `candidate`.
-    pub(super) fn ask(&mut self, function: Function, arity: Arity, candidate: &Candidate, calls: &Calls) -> Word {
-        calls.count();
+    ///
+    /// # Errors
+    /// What the script's top level threw for the request, or the limit that it passed.
+    pub(super) fn ask(
+        &mut self,
+        function: Function,
+        arity: Arity,
+        candidate: &Candidate,
+        calls: &Calls,
+    ) -> Result<Word, Failure> {
         let call = |argument| match function {
             Function::Filter => Call::Filter(candidate, argument),
             Function::Score => Call::Score(candidate, argument),
         };
-        let argument = match (arity, &mut self.run, &self.key) {
-            (Arity::NodeAndRequest, Some(run), _) => return Word::of(run.call(call(Argument::Request))),
-            (Arity::NodeAndRequest, None, Some(key)) => Argument::Key(key),
-            (Arity::NodeAndRequest, None, None) | (Arity::Node, _, _) => Argument::Nothing,
+        if arity == Arity::NodeAndRequest
+            && let Some(run) = self.run()?
+        {
+            calls.count();
+            return Ok(Word::of(run.call(call(Argument::Request))));
+        }
+        calls.count();
+        let argument = match (arity, &self.key) {
+            (Arity::NodeAndRequest, Some(key)) => Argument::Key(key),
+            (Arity::NodeAndRequest, None) | (Arity::Node, _) => Argument::Nothing,
         };
         // A run of its own, because what one pure call leaves in the script's globals must not reach the next; what a
         // component keeps in its memory is its author's affair.
         let run = self.script.open(Scene { asked: None, ..self.scene });
-        Word::of(run.and_then(|mut run| run.call(call(argument))))
+        Ok(Word::of(run.and_then(|mut run| run.call(call(argument)))))
     }
 }

@@ -28,7 +28,8 @@ pub(super) fn evaluate(
     candidates: &[Candidate],
     mut surroundings: Surroundings<'_>,
 ) -> Result<Verdict, Failure> {
-    let asking = Asking::open(script, functions, scene, surroundings.calls)?;
+    let mut asking = Asking::open(script, functions, scene, surroundings.calls)?;
+    asking.begin(functions)?;
     let memory = surroundings.kept.as_deref_mut().map(|tables| tables.lend(asking.key()));
     let mut round = Round { asking, functions, scene, memory, surroundings };
     let verdict = round.over(candidates);
@@ -77,7 +78,7 @@ impl Round<'_> {
                 first_failure.get_or_insert_with(|| Arc::new(limited.failure()));
                 continue;
             }
-            match self.about(candidate, node) {
+            match self.about(candidate, node)? {
                 Word::Keep => kept.push(candidate.clone()),
                 Word::Scored(score) => {
                     let recency = self.surroundings.recency.of(candidate.slot);
@@ -108,30 +109,33 @@ impl Round<'_> {
     }
 
     /// What the script's functions say of `candidate` together.
-    fn about(&mut self, candidate: &Candidate, node: &Node) -> Word {
+    fn about(&mut self, candidate: &Candidate, node: &Node) -> Result<Word, Failure> {
         if let Some(arity) = self.functions.filter {
-            match self.word(Function::Filter, arity, candidate, node) {
+            match self.word(Function::Filter, arity, candidate, node)? {
                 Word::Keep => {}
-                word => return word,
+                word => return Ok(word),
             }
         }
-        self.functions.score.map_or(Word::Keep, |arity| self.word(Function::Score, arity, candidate, node))
+        match self.functions.score {
+            Some(arity) => self.word(Function::Score, arity, candidate, node),
+            None => Ok(Word::Keep),
+        }
     }
 
     /// What `function` says of `candidate`, from memory where that holds it.
-    fn word(&mut self, function: Function, arity: Arity, candidate: &Candidate, node: &Node) -> Word {
+    fn word(&mut self, function: Function, arity: Arity, candidate: &Candidate, node: &Node) -> Result<Word, Failure> {
         let Surroundings { calls, witness, .. } = self.surroundings;
         // What was kept is of the cluster's data: a node with an overlay is always asked about.
         let is_plain = candidate.overlay.is_none();
         let results = self.memory.as_mut().filter(|_| is_plain).and_then(|memory| memory.of(function, arity));
         if let Some(word) = results.as_ref().and_then(|results| results.get(candidate.slot, node)) {
-            return word.clone();
+            return Ok(word.clone());
         }
         witness.node(node.id(), arity == Arity::Node && is_plain);
-        let word = self.asking.ask(function, arity, candidate, calls);
+        let word = self.asking.ask(function, arity, candidate, calls)?;
         if let Some(results) = results {
             results.put(candidate.slot, self.scene.cluster, &word);
         }
-        word
+        Ok(word)
     }
 }

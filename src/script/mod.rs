@@ -5,6 +5,7 @@
 //! language is one file that implements the three and one line in `engine/mod.rs`.
 
 mod asked;
+mod depends;
 mod error;
 mod limits;
 mod log;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use asked::Asked;
+pub use depends::{RequestPath, key};
 pub use error::{LoadError, ScriptError};
 pub use limits::ScriptLimits;
 pub use log::LogBook;
@@ -41,6 +43,12 @@ pub trait Script {
     /// changes. All, where nothing better is known.
     fn reads(&self, _function: Function) -> Parts {
         Parts::ALL
+    }
+
+    /// The ways into the request on which the functions of two parameters look at it, where nothing else than what lies
+    /// there, and the node, decides what they say. Absent where that is not known.
+    fn depends(&self) -> Option<&[RequestPath]> {
+        None
     }
 
     /// Does what has to be done before many calls about single nodes, whose own time it must not cost.

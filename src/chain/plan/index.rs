@@ -216,7 +216,7 @@ impl Looking<'_> {
         // What is asked for all requests to come is not to cost this one its time.
         stage.witness.alone(step, node.id());
         let mut asking = Asking::pure(&**script, scene);
-        let word = asking.ask(function, Arity::Node, &Candidate::plain(slot), &note.calls);
+        let word = asking.ask(function, Arity::Node, &Candidate::plain(slot), &note.calls)?;
         note.heard(scene.log);
         results.put(slot, stage.cluster, &word);
         Ok(word)

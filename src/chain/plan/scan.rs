@@ -148,7 +148,8 @@ impl Scan<'_> {
     /// What the request has in common with all those to which the filters give the same answers; absent where that is not
     /// known.
     fn kind(&mut self) -> Result<Option<String>, Stop> {
-        if self.late.is_empty() || self.late.iter().any(|late| !late.functions.key) {
+        let may_have_keys = |late: &Late<'_>| late.functions.key || late.script.depends().is_some();
+        if self.late.is_empty() || !self.late.iter().all(may_have_keys) {
             return Ok(None);
         }
         let mut kind = String::new();
@@ -252,6 +253,7 @@ impl Scan<'_> {
         turn_to(step, &mut self.asking, self.stage);
         self.stage.witness.node(node.id(), false);
         let word = asking.ask(Function::Filter, Arity::NodeAndRequest, &Candidate::plain(slot), &note.calls);
+        let word = word.map_err(|_told| Stop::Unusual)?;
         note.heard(self.scene.log);
         if let Some(results) = results {
             results.put(slot, self.stage.cluster, &word);
