@@ -8,13 +8,13 @@ use boa_engine::object::JsObject;
 use boa_engine::{Context, JsNativeError, Source as Text};
 
 use crate::engine::Settings;
+use crate::engine::reads::Reads;
 use crate::model::{Parts, Thrown};
 use crate::script::{Engine, Function, LoadError, Run, Scene, Script, ScriptError, Shape, Source};
 
 use super::fault::Fault;
 use super::isolate::Isolate;
 use super::kit::Hold;
-use super::reads::Reads;
 use super::run::Session;
 use super::scan::check_depth;
 use super::stage::Stage;

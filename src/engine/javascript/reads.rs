@@ -24,8 +24,8 @@ use boa_ast::statement::{If, With};
 use boa_ast::visitor::{VisitWith, Visitor};
 use boa_interner::Sym;
 
+use crate::engine::reads::Reads;
 use crate::model::Parts;
-use crate::script;
 
 use super::definitions::definition;
 use super::global_use::GlobalUse;
@@ -50,27 +50,9 @@ const INHERITED: [&str; 12] = [
 /// Names by which a function can get at its parameters without their names.
 const BACK_DOORS: [&str; 2] = ["arguments", "eval"];
 
-/// The parts that the per-node functions of a source can read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reads {
-    filter: Parts,
-    score: Parts,
-}
-
-impl Reads {
-    /// Of the functions of `tree`, which does `globals` to globals.
-    pub(super) fn of(tree: &Tree, globals: &GlobalUse) -> Self {
-        let of = |name| definition(tree, name, globals).map_or(Parts::ALL, |function| read_by(&function, tree));
-        Self { filter: of("filter"), score: of("score") }
-    }
-
-    /// The parts that `function` can read.
-    pub(super) fn by(self, function: script::Function) -> Parts {
-        match function {
-            script::Function::Filter => self.filter,
-            script::Function::Score => self.score,
-        }
-    }
+/// What the functions of `tree` read, which does `globals` to globals.
+pub(super) fn reads(tree: &Tree, globals: &GlobalUse) -> Reads {
+    Reads::new(|name| definition(tree, name, globals).map_or(Parts::ALL, |function| read_by(&function, tree)))
 }
 
 fn read_by(function: &Function<'_>, tree: &Tree) -> Parts {

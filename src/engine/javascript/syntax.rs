@@ -16,12 +16,13 @@ use boa_ast::{Spanned, Statement, StatementListItem};
 use boa_interner::{Interner, Sym};
 use boa_parser::{Error, Parser, Source as Text};
 
+use crate::engine::reads::Reads;
 use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::Position;
 use crate::script::{Arity, LoadError, PerNode, Shape, SourceText};
 
 use super::lengths::{LengthWrite, length_writes};
-use super::reads::Reads;
+use super::reads::reads;
 use super::survey::{Survey, survey};
 
 const EXPECTED: &str = "expected one function of the list, `function(input) { … }` (an arrow, a function called `balance` \
@@ -117,7 +118,7 @@ fn read_tree(tree: &Tree, lines_before: u32) -> Result<Reading, LoadError> {
     }
     let (shape, entry) = found.decide()?;
     let survey = survey(tree);
-    let reads = Reads::of(tree, &survey.globals);
+    let reads = reads(tree, &survey.globals);
     Ok(Reading { shape, entry, survey, reads, length_writes: length_writes(tree, lines_before) })
 }
 

@@ -1,21 +1,22 @@
 use super::super::syntax::parse;
 use super::*;
+use crate::script::Function;
 
 const S: Parts = Parts::SESSIONS;
 const H: Parts = Parts::HEALTH;
 const R: Parts = Parts::REST;
 const ALL: Parts = Parts::ALL;
 
-fn reads(source: &str) -> Reads {
+fn read(source: &str) -> Reads {
     let tree = parse(source).unwrap_or_else(|error| panic!("{source}: {error}"));
-    Reads::of(&tree, &GlobalUse::of(&tree))
+    reads(&tree, &GlobalUse::of(&tree))
 }
 
 /// What `score` reads, with this as its body.
 #[track_caller]
 fn check(body: &str, expected: Parts) {
     let source = format!("function score(node) {{ {body} }}");
-    assert_eq!(reads(&source).by(script::Function::Score), expected, "{body}");
+    assert_eq!(read(&source).by(Function::Score), expected, "{body}");
 }
 
 #[test]
@@ -284,15 +285,15 @@ fn the_first_parameter_may_be_taken_apart() {
         ("var node; function score(n) { return n.cpu + node.sessions }", H),
         ("let kept; function filter(n) { kept = n; return 1 } function score(n) { return n.cpu + kept.sessions }", H),
     ] {
-        assert_eq!(reads(source).by(script::Function::Score), expected, "{source}");
+        assert_eq!(read(source).by(Function::Score), expected, "{source}");
     }
 }
 
 #[test]
 fn each_function_reads_its_own() {
     let both =
-        reads("const LIMIT = 9; function filter(n) { return n.cpu < LIMIT } const score = node => -node.sessions");
-    assert_eq!((both.by(script::Function::Filter), both.by(script::Function::Score)), (H, S));
-    let one = reads("function filter(n) { return n.cpu < 9 }");
-    assert_eq!((one.by(script::Function::Filter), one.by(script::Function::Score)), (H, ALL));
+        read("const LIMIT = 9; function filter(n) { return n.cpu < LIMIT } const score = node => -node.sessions");
+    assert_eq!((both.by(Function::Filter), both.by(Function::Score)), (H, S));
+    let one = read("function filter(n) { return n.cpu < 9 }");
+    assert_eq!((one.by(Function::Filter), one.by(Function::Score)), (H, ALL));
 }
