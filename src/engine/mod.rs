@@ -10,6 +10,7 @@ use crate::script::{Engine, ScriptLimits};
 pub mod builtin;
 pub mod javascript;
 mod merge;
+mod reads;
 mod residents;
 pub mod rhai;
 pub mod wasm;

@@ -3,7 +3,7 @@
 //! The scan is ours because the fast parsers recurse: one of them aborts the process on 16,000 nested brackets, also
 //! inside fields that it skips (ARCHITECTURE.md, Facts). The scan costs one pass over the bytes and allocates nothing.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// The deepest nesting of objects and arrays that is accepted anywhere.
 pub const MAX_DEPTH: usize = 64;
@@ -114,6 +114,32 @@ pub fn text<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     map.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
+/// Whether a script can tell `left` from `right` by no means: it sees the order of an object's members, and the sign of
+/// zero.
+#[must_use]
+pub fn is_identical(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => {
+            let bits = |number: &Number| number.as_f64().map(f64::to_bits);
+            left == right && bits(left) == bits(right)
+        }
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| is_identical(left, right))
+        }
+        (Value::Object(left), Value::Object(right)) => are_identical(left, right),
+        _ => left == right,
+    }
+}
+
+/// The same for the members of objects.
+#[must_use]
+pub fn are_identical(left: &Map<String, Value>, right: &Map<String, Value>) -> bool {
+    let is_same = |((left_name, left), (right_name, right)): ((&String, &Value), (&String, &Value))| {
+        left_name == right_name && is_identical(left, right)
+    };
+    left.len() == right.len() && left.iter().zip(right).all(is_same)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +149,22 @@ mod tests {
         assert!(!nests_deeper_than(br#"{"a":"[[[[\"[[[["}"#, 1));
         assert!(nests_deeper_than(b"[[1]]", 1));
         assert!(!nests_deeper_than(b"[[1],[2],[3]]", 2));
+    }
+
+    #[test]
+    fn what_a_script_can_tell_apart_is_not_identical() {
+        let read = |text: &str| -> Value { serde_json::from_str(text).unwrap() };
+        for (left, right, expected) in [
+            (r#"{"a": 1, "b": [1.5, {"c": null}]}"#, r#"{"a": 1, "b": [1.5, {"c": null}]}"#, true),
+            (r#"{"a": 1, "b": 2}"#, r#"{"b": 2, "a": 1}"#, false),
+            (r#"[{"a": 1, "b": 2}]"#, r#"[{"b": 2, "a": 1}]"#, false),
+            (r#"{"a": 1}"#, r#"{"a": 1, "b": 2}"#, false),
+            ("[0.0]", "[-0.0]", false),
+            ("[1]", "[1, 2]", false),
+            (r#""a""#, r#""b""#, false),
+        ] {
+            assert_eq!(is_identical(&read(left), &read(right)), expected, "{left} {right}");
+        }
     }
 
     #[test]

@@ -90,6 +90,16 @@ mod tests {
             (report(json!({"id": "a", "nodeData": {"services": ["x"]}})), Parts::ALL),
             (report(json!({"id": "a", "nodeData": {"services": []}})), Parts::REST),
             (report(json!({"id": "a", "nodeData": {"services": []}, "freemem": 1})), Parts::HEALTH),
+            (report(json!({"id": "a", "nodeData": {}, "metadata": {"b": 1, "c": 2}})), Parts::HEALTH.and(Parts::REST)),
+            // The order of members is something that scripts see.
+            (report(json!({"id": "a", "nodeData": {}, "metadata": {"c": 2, "b": 1}})), Parts::REST),
+            (
+                report(json!({"id": "a", "nodeData": {"sessions": [{"x": 1, "y": 2}]}})),
+                Parts::REST.and(Parts::SESSIONS),
+            ),
+            (report(json!({"id": "a", "nodeData": {"sessions": [{"y": 2, "x": 1}]}})), Parts::SESSIONS),
+            (report(json!({"id": "a", "nodeData": {"sessions": [{"y": 2, "x": 1}]}, "p": 1, "q": 2})), Parts::REST),
+            (report(json!({"id": "a", "nodeData": {"sessions": [{"y": 2, "x": 1}]}, "q": 2, "p": 1})), Parts::REST),
         ];
         for (change, expected) in expected {
             cluster.apply(change.clone());

@@ -126,25 +126,27 @@ impl Report {
         if self.text == other.text {
             return Parts::NONE;
         }
-        let fields = differing(&self.fields, &other.fields).map(|name| match name {
+        let of_field = |name: &str| match name {
             "nodeData" => {
                 let [own, others] =
                     [self, other].map(|report| report.fields.get("nodeData").and_then(Value::as_object));
-                own.zip(others)
-                    .map_or(Parts::ALL, |(own, others)| differing(own, others).map(Parts::of_data_field).collect())
+                own.zip(others).map_or(Parts::ALL, |(own, others)| differing(own, others, Parts::of_data_field))
             }
             name => Parts::of_field(name),
-        });
+        };
         let sessions = if self.sessions == other.sessions { Parts::NONE } else { Parts::SESSIONS };
-        sessions.and(fields.collect())
+        sessions.and(differing(&self.fields, &other.fields, of_field))
     }
 }
 
-/// The names under which two objects hold different values, or one of them none.
-fn differing<'a>(left: &'a Map<String, Value>, right: &'a Map<String, Value>) -> impl Iterator<Item = &'a str> {
-    let changed = left.iter().filter(|(name, value)| right.get(*name) != Some(*value));
+/// The parts of the names under which two objects hold different values, or one of them none. The order of the names is
+/// seen by those alone who look at the whole: a change of any part is one to them.
+fn differing(left: &Map<String, Value>, right: &Map<String, Value>, part: impl Fn(&str) -> Parts) -> Parts {
+    let is_changed = |name: &str, value: &Value| right.get(name).is_none_or(|other| !json::is_identical(value, other));
+    let changed = left.iter().filter(|(name, value)| is_changed(name, value)).map(|(name, _)| name);
     let added = right.keys().filter(|name| !left.contains_key(*name));
-    changed.map(|(name, _)| name).chain(added).map(String::as_str)
+    let parts = changed.chain(added).map(|name| part(name)).collect();
+    if parts == Parts::NONE && !left.keys().eq(right.keys()) { Parts::REST } else { parts }
 }
 
 impl Serialize for Report {

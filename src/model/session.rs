@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
-use super::Reservation;
+use super::{Reservation, json};
 
 /// One session of a node, with the fields scripts read in both generations' names.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct Session {
 
 impl PartialEq for Session {
     fn eq(&self, other: &Self) -> bool {
-        self.fields() == other.fields()
+        json::are_identical(self.fields(), other.fields())
     }
 }
 
@@ -33,7 +33,7 @@ impl Session {
         let own = match reported {
             Value::Object(own) => own.clone(),
             Value::String(id) => Map::from_iter([("id".to_owned(), Value::String(id.clone()))]),
-            other => return Err(super::json::kind(other)),
+            other => return Err(json::kind(other)),
         };
         Ok(Self::normalised(own, node))
     }

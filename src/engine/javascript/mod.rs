@@ -8,6 +8,7 @@
 
 mod answer;
 mod console;
+mod definitions;
 mod dice;
 mod edits;
 mod fault;
@@ -25,6 +26,7 @@ mod names;
 mod nodes;
 mod overlay;
 mod program;
+mod reads;
 mod run;
 mod scan;
 mod shims;

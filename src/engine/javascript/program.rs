@@ -8,8 +8,9 @@ use boa_engine::object::JsObject;
 use boa_engine::{Context, JsNativeError, Source as Text};
 
 use crate::engine::Settings;
-use crate::model::Thrown;
-use crate::script::{Engine, LoadError, Run, Scene, Script, ScriptError, Shape, Source};
+use crate::engine::reads::Reads;
+use crate::model::{Parts, Thrown};
+use crate::script::{Engine, Function, LoadError, Run, Scene, Script, ScriptError, Shape, Source};
 
 use super::fault::Fault;
 use super::isolate::Isolate;
@@ -65,6 +66,7 @@ impl Engine for JavaScript {
             needs: Cell::new(Needs::of(&reading.survey)),
             wrapper: Wrapper::new(source, &reading),
             survey: reading.survey,
+            reads: reading.reads,
             compiled: RefCell::default(),
         };
         // What the compiler refuses beyond the parser must show now and not with the first request.
@@ -99,6 +101,7 @@ pub(super) struct Program {
     engine: JavaScript,
     shape: Shape,
     survey: Survey,
+    reads: Reads,
     needs: Cell<Needs>,
     wrapper: Wrapper,
     /// The factory of its functions, in the context that it was compiled in.
@@ -148,6 +151,10 @@ impl Program {
 impl Script for Program {
     fn shape(&self) -> Shape {
         self.shape
+    }
+
+    fn reads(&self, function: Function) -> Parts {
+        self.reads.by(function)
     }
 
     fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {

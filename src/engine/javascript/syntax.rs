@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use boa_ast::declaration::{Binding, Declaration, Variable};
-use boa_ast::expression::Expression;
 use boa_ast::expression::operator::assign::{AssignOp, AssignTarget};
+use boa_ast::expression::{Expression, Identifier};
 use boa_ast::function::{FormalParameterList, FunctionBody};
 use boa_ast::operations::contains_arguments;
 use boa_ast::scope::Scope;
@@ -16,11 +16,13 @@ use boa_ast::{Spanned, Statement, StatementListItem};
 use boa_interner::{Interner, Sym};
 use boa_parser::{Error, Parser, Source as Text};
 
+use crate::engine::reads::Reads;
 use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::Position;
 use crate::script::{Arity, LoadError, PerNode, Shape, SourceText};
 
 use super::lengths::{LengthWrite, length_writes};
+use super::reads::reads;
 use super::survey::{Survey, survey};
 
 const EXPECTED: &str = "expected one function of the list, `function(input) { … }` (an arrow, a function called `balance` \
@@ -31,6 +33,8 @@ pub(super) struct Reading {
     pub(super) shape: Shape,
     pub(super) entry: Entry,
     pub(super) survey: Survey,
+    /// What its per-node functions read of a node.
+    pub(super) reads: Reads,
     /// Where it assigns to a length.
     pub(super) length_writes: BTreeSet<LengthWrite>,
 }
@@ -113,7 +117,9 @@ fn read_tree(tree: &Tree, lines_before: u32) -> Result<Reading, LoadError> {
         }
     }
     let (shape, entry) = found.decide()?;
-    Ok(Reading { shape, entry, survey: survey(tree), length_writes: length_writes(tree, lines_before) })
+    let survey = survey(tree);
+    let reads = reads(tree, &survey.globals);
+    Ok(Reading { shape, entry, survey, reads, length_writes: length_writes(tree, lines_before) })
 }
 
 impl Found {
@@ -175,9 +181,11 @@ impl Found {
 }
 
 /// The signature and body of a function, whichever way it is written.
-struct Function<'a> {
-    parameters: &'a FormalParameterList,
-    body: &'a FunctionBody,
+pub(super) struct Function<'a> {
+    /// The name that stands at the function itself, or that it was given after its variable.
+    pub(super) own_name: Option<Sym>,
+    pub(super) parameters: &'a FormalParameterList,
+    pub(super) body: &'a FunctionBody,
     /// Arrows have no `arguments` of their own.
     own_arguments: bool,
 }
@@ -225,12 +233,14 @@ fn anonymous_start(item: &StatementListItem, lines_before: u32) -> Option<(u32, 
 }
 
 /// The names that a top-level item binds, each with its function where it is one.
-fn named(item: &StatementListItem) -> Vec<(Sym, Option<Function<'_>>)> {
+pub(super) fn named(item: &StatementListItem) -> Vec<(Sym, Option<Function<'_>>)> {
     match item {
         StatementListItem::Declaration(declaration) => match &**declaration {
             Declaration::Lexical(list) => variables(list.variable_list().as_ref()),
-            Declaration::FunctionDeclaration(f) => vec![(f.name().sym(), Some(plain(f.parameters(), f.body())))],
-            Declaration::AsyncFunctionDeclaration(f) => vec![(f.name().sym(), Some(plain(f.parameters(), f.body())))],
+            Declaration::FunctionDeclaration(f) => vec![(f.name().sym(), Some(plain(None, f.parameters(), f.body())))],
+            Declaration::AsyncFunctionDeclaration(f) => {
+                vec![(f.name().sym(), Some(plain(None, f.parameters(), f.body())))]
+            }
             Declaration::GeneratorDeclaration(_)
             | Declaration::AsyncGeneratorDeclaration(_)
             | Declaration::ClassDeclaration(_) => Vec::new(),
@@ -259,21 +269,21 @@ fn variables(list: &[Variable]) -> Vec<(Sym, Option<Function<'_>>)> {
 
 fn function(expression: &Expression) -> Option<Function<'_>> {
     match expression {
-        Expression::FunctionExpression(f) => Some(plain(f.parameters(), f.body())),
-        Expression::AsyncFunctionExpression(f) => Some(plain(f.parameters(), f.body())),
-        Expression::ArrowFunction(f) => Some(arrow(f.parameters(), f.body())),
-        Expression::AsyncArrowFunction(f) => Some(arrow(f.parameters(), f.body())),
+        Expression::FunctionExpression(f) => Some(plain(f.name(), f.parameters(), f.body())),
+        Expression::AsyncFunctionExpression(f) => Some(plain(f.name(), f.parameters(), f.body())),
+        Expression::ArrowFunction(f) => Some(arrow(f.name(), f.parameters(), f.body())),
+        Expression::AsyncArrowFunction(f) => Some(arrow(f.name(), f.parameters(), f.body())),
         Expression::Parenthesized(inner) => function(inner.expression()),
         _ => None,
     }
 }
 
-fn plain<'a>(parameters: &'a FormalParameterList, body: &'a FunctionBody) -> Function<'a> {
-    Function { parameters, body, own_arguments: true }
+fn plain<'a>(name: Option<Identifier>, parameters: &'a FormalParameterList, body: &'a FunctionBody) -> Function<'a> {
+    Function { own_name: name.map(Identifier::sym), parameters, body, own_arguments: true }
 }
 
-fn arrow<'a>(parameters: &'a FormalParameterList, body: &'a FunctionBody) -> Function<'a> {
-    Function { parameters, body, own_arguments: false }
+fn arrow<'a>(name: Option<Identifier>, parameters: &'a FormalParameterList, body: &'a FunctionBody) -> Function<'a> {
+    Function { own_arguments: false, ..plain(name, parameters, body) }
 }
 
 fn is_module(text: &str) -> bool {

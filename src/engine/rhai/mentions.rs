@@ -20,7 +20,7 @@ pub(super) fn wanted(text: &str, names: &[String]) -> Wanted {
     for (place, word) in words(text).filter(|(_, word)| names.iter().any(|name| name == word)) {
         let rest = text.get(place + word.len()..).unwrap_or_default();
         let is_own_name = text.get(..place).is_none_or(|before| !before.trim_end().ends_with('.'));
-        let Some(field) = field(rest).filter(|_| is_own_name) else {
+        let Some((field, _)) = field(rest).filter(|_| is_own_name) else {
             if is_parameter(text, place, rest) {
                 continue;
             }
@@ -31,13 +31,17 @@ pub(super) fn wanted(text: &str, names: &[String]) -> Wanted {
     Wanted::Names(fields)
 }
 
-/// The field that `rest` reads: a dot, a name, and no call.
-fn field(rest: &str) -> Option<&str> {
+/// The field that `rest` reads, a dot and a name and no call, with what follows it.
+pub(super) fn field(rest: &str) -> Option<(&str, &str)> {
     let rest = rest.trim_start();
     let rest = rest.strip_prefix("?.").or_else(|| rest.strip_prefix('.'))?.trim_start();
     let end = rest.find(|c| !is_in_word(c)).unwrap_or(rest.len());
     let (name, behind) = rest.split_at_checked(end)?;
-    (!name.is_empty() && !behind.trim_start().starts_with('(')).then_some(name)
+    let next = behind.trim_start();
+    // Behind a comment the brackets of a call may stand.
+    let may_be_called = ["(", "::", "//", "/*"].iter().any(|start| next.starts_with(start))
+        || (next.starts_with('!') && !next.starts_with("!="));
+    (!name.is_empty() && !may_be_called).then_some((name, behind))
 }
 
 /// Whether the name stands in the brackets of `fn name(…)`.
@@ -48,10 +52,12 @@ fn is_parameter(text: &str, place: usize, rest: &str) -> bool {
     let inside = inside.trim_start_matches('(');
     let head = head.trim_end().trim_end_matches(is_in_word).trim_end();
     let is_list = |text: &str| text.chars().all(|c| is_in_word(c) || c.is_whitespace() || c == ',');
-    head.ends_with("fn") && is_list(inside) && matches!(rest.trim_start().chars().next(), Some(',' | ')'))
+    let is_definition = head.strip_suffix("fn").is_some_and(|before| !before.ends_with(is_in_word));
+    is_definition && is_list(inside) && matches!(rest.trim_start().chars().next(), Some(',' | ')'))
 }
 
-fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+/// The words of `text` with the places where they start.
+pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = 0;
     std::iter::from_fn(move || {
         let start = rest + text.get(rest..)?.find(is_in_word)?;
@@ -89,6 +95,10 @@ mod tests {
             ("fn f(input) { let other = input; }", None),
             ("fn f(input) { `${input}` }", None),
             ("fn f(input) { |x| input.data.group }", Some(vec!["data"])),
+            ("fn f(input) { input.keys /**/ () }", None),
+            ("fn f(input) { input.keys // a\n() }", None),
+            ("fn f(input) { let xfn = 1; xfn in (input) }", None),
+            ("fn f(input) { input.now/2 != input.data.x!=1 }", Some(vec!["data", "now"])),
             ("fn f(input) { 1 } // input.data", Some(vec!["data"])),
             ("fn f(input) { 1 } // of the input", None),
             ("fn f(inputs) { inputs.user }", Some(vec![])),

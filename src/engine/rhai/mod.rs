@@ -8,6 +8,7 @@
 //! not do. A script that passes a limit is told so, and the worker goes on.
 
 mod answer;
+mod comments;
 mod convert;
 mod fields;
 mod input;
@@ -17,6 +18,7 @@ mod mentions;
 mod nodes;
 mod objects;
 mod program;
+mod reads;
 mod run;
 mod shape;
 mod sorting;

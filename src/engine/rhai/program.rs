@@ -6,11 +6,15 @@ use std::rc::Rc;
 use rhai::{AST, Engine as Language};
 
 use crate::engine::Settings;
+use crate::engine::reads::Reads;
 use crate::engine::residents::Residents;
-use crate::script::{Engine, LoadError, Run, Scene, Script, ScriptError, Shape, Source, SourceText};
+use crate::model::Parts;
+use crate::script::{Engine, Function, LoadError, Run, Scene, Script, ScriptError, Shape, Source, SourceText};
 
+use super::comments::without_comments;
 use super::input::Wanted;
 use super::language::{self, Sizes, language};
+use super::reads::reads;
 use super::run::Session;
 use super::stage::Stage;
 use super::thrown;
@@ -67,9 +71,11 @@ impl Engine for Rhai {
         let ast = language.compile(&text).map_err(|error| thrown::refused(&error, &source))?;
         let reading = shape::read(&ast)?;
         language::know(&mut language, &inner.stage, &mentions::properties(&text));
-        let wanted = mentions::wanted(&text, &reading.request_names);
+        let code = without_comments(&text);
+        let wanted = mentions::wanted(&code, &reading.request_names);
+        let reads = reads(&ast, &code);
         let engine = self.clone();
-        Ok(Box::new(Program { engine, source, ast, shape: reading.shape, entry: reading.entry, wanted }))
+        Ok(Box::new(Program { engine, source, ast, shape: reading.shape, entry: reading.entry, wanted, reads }))
     }
 }
 
@@ -83,6 +89,8 @@ pub(super) struct Program {
     pub(super) entry: String,
     /// What it reads of the request.
     pub(super) wanted: Wanted,
+    /// What its per-node functions read of a node.
+    reads: Reads,
 }
 
 impl Program {
@@ -94,6 +102,10 @@ impl Program {
 impl Script for Program {
     fn shape(&self) -> Shape {
         self.shape
+    }
+
+    fn reads(&self, function: Function) -> Parts {
+        self.reads.by(function)
     }
 
     fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {

@@ -67,8 +67,13 @@ pub(super) fn read(ast: &AST) -> Result<Reading, LoadError> {
 }
 
 /// Whether it is a function that is called by its name alone: neither a closure nor a method of some type.
-fn is_plain(function: &ScriptFnMetadata<'_>) -> bool {
-    function.this_type.is_none() && !function.name.starts_with("anon$")
+pub(super) fn is_plain(function: &ScriptFnMetadata<'_>) -> bool {
+    function.this_type.is_none() && !is_closure(function)
+}
+
+/// Whether it has no name in the source.
+pub(super) fn is_closure(function: &ScriptFnMetadata<'_>) -> bool {
+    function.name.starts_with("anon$")
 }
 
 fn arity(name: &str, found: &[&[&str]]) -> Result<Option<Arity>, LoadError> {

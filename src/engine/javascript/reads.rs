@@ -1,0 +1,326 @@
+//! Which parts of a node a per-node function can read, read from its syntax tree.
+//!
+//! A function reads no more than the fields that stand behind its first parameter's name, as long as that name is used
+//! for nothing else: whatever else it does with the name, whether harmless or not, may show it the whole node. So
+//! variables are told apart by name alone, and two of one name count as one, which errs on the safe side.
+
+mod holders;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use boa_ast::declaration::{Binding, Variable};
+use boa_ast::expression::access::{PropertyAccess, SimplePropertyAccess};
+use boa_ast::expression::operator::binary::{BinaryOp, LogicalOp};
+use boa_ast::expression::operator::unary::UnaryOp;
+use boa_ast::expression::operator::{Binary, Conditional, Unary};
+use boa_ast::expression::{
+    Call, Expression, Identifier, Optional, OptionalOperation, OptionalOperationKind, TaggedTemplate, This,
+};
+use boa_ast::function::FormalParameter;
+use boa_ast::pattern::{ObjectPattern, ObjectPatternElement, Pattern};
+use boa_ast::property::PropertyName;
+use boa_ast::statement::{If, With};
+use boa_ast::visitor::{VisitWith, Visitor};
+use boa_interner::Sym;
+
+use crate::engine::reads::Reads;
+use crate::model::Parts;
+
+use super::definitions::definition;
+use super::global_use::GlobalUse;
+use super::syntax::{Function, Tree};
+use holders::{DATA, Held, Holders, field};
+
+/// What every object has from its prototype. Some of it shows the object whole, or hands it on.
+const INHERITED: [&str; 12] = [
+    "constructor",
+    "hasOwnProperty",
+    "isPrototypeOf",
+    "propertyIsEnumerable",
+    "toLocaleString",
+    "toString",
+    "valueOf",
+    "__proto__",
+    "__defineGetter__",
+    "__defineSetter__",
+    "__lookupGetter__",
+    "__lookupSetter__",
+];
+/// Names by which a function can get at its parameters without their names.
+const BACK_DOORS: [&str; 2] = ["arguments", "eval"];
+
+/// What the functions of `tree` read, which does `globals` to globals.
+pub(super) fn reads(tree: &Tree, globals: &GlobalUse) -> Reads {
+    Reads::new(|name| definition(tree, name, globals).map_or(Parts::ALL, |function| read_by(&function, tree)))
+}
+
+fn read_by(function: &Function<'_>, tree: &Tree) -> Parts {
+    let mut reads =
+        Walk { holders: Holders { tree, variables: BTreeMap::new() }, phase: Phase::Holders, parts: Parts::NONE };
+    // A closure may use a variable above the place where it is given its value: so all variables come first.
+    for phase in [Phase::Holders, Phase::Uses] {
+        reads.phase = phase;
+        let mut parameters = function.parameters.as_ref().iter();
+        if let Some(first) = parameters.next() {
+            reads.first_parameter(first);
+        }
+        for other in parameters {
+            let _ = reads.visit_formal_parameter(other);
+        }
+        let _ = reads.visit_function_body(function.body);
+    }
+    reads.parts
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Finds the variables that hold the node or its data.
+    Holders,
+    /// Finds what is done with them.
+    Uses,
+}
+
+type Flow = ControlFlow<std::convert::Infallible>;
+
+struct Walk<'t> {
+    holders: Holders<'t>,
+    phase: Phase,
+    parts: Parts,
+}
+
+impl Walk<'_> {
+    fn first_parameter(&mut self, parameter: &FormalParameter) {
+        match parameter.variable().binding() {
+            _ if parameter.is_rest_param() || parameter.init().is_some() => self.parts = Parts::ALL,
+            Binding::Identifier(name) => self.hold(*name, Held::Node),
+            Binding::Pattern(Pattern::Object(pattern)) => self.taken_apart(Held::Node, pattern),
+            Binding::Pattern(Pattern::Array(_)) => self.parts = Parts::ALL,
+        }
+    }
+
+    fn hold(&mut self, name: Identifier, held: Held) {
+        let before = self.holders.variables.insert(name.sym(), held);
+        // One that shows only now may have been used before, unseen.
+        let is_late = before.is_none() && self.phase == Phase::Uses;
+        if is_late || before.is_some_and(|before| before != held) {
+            self.parts = Parts::ALL;
+        }
+    }
+
+    /// Notes that the field `name` of `held` is looked at, on its own and not as what a method is called on.
+    fn read(&mut self, held: Held, name: Option<String>) {
+        let parts = match (held, name.as_deref()) {
+            (_, None) => Parts::ALL,
+            (_, Some(name)) if INHERITED.contains(&name) => Parts::ALL,
+            (Held::Node, Some(name)) => Parts::of_field(name),
+            (Held::Data, Some(name)) => Parts::of_data_field(name),
+        };
+        self.parts = self.parts.and(parts);
+    }
+
+    /// Visits what stands in `expression`, which is the node or its data, beside the name itself.
+    fn beside(&mut self, expression: &Expression) {
+        match expression {
+            Expression::Parenthesized(inner) => self.beside(inner.expression()),
+            Expression::PropertyAccess(PropertyAccess::Simple(access)) => self.beside(access.target()),
+            Expression::Optional(optional) => self.beside(optional.target()),
+            Expression::Binary(binary) => {
+                self.beside(binary.lhs());
+                if binary.op() == BinaryOp::Logical(LogicalOp::And) {
+                    self.beside(binary.rhs());
+                } else {
+                    let _ = self.visit_expression(binary.rhs());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Visits `expression` where nothing but its truth counts, which says nothing of a node or its data.
+    fn truth(&mut self, expression: &Expression) -> Flow {
+        match expression {
+            held if self.holders.held(held).is_some() => self.beside(held),
+            Expression::Parenthesized(inner) => self.truth(inner.expression())?,
+            Expression::Unary(unary) if unary.op() == UnaryOp::Not => self.truth(unary.target())?,
+            Expression::Binary(binary) if matches!(binary.op(), BinaryOp::Logical(LogicalOp::And | LogicalOp::Or)) => {
+                self.truth(binary.lhs())?;
+                self.truth(binary.rhs())?;
+            }
+            other => self.visit_expression(other)?,
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Visits `expression` where nothing of it goes on but a falsy value, which neither a node nor its data is.
+    fn falsy(&mut self, expression: &Expression) -> Flow {
+        match expression {
+            held if self.holders.held(held).is_some() => self.beside(held),
+            Expression::Parenthesized(inner) => self.falsy(inner.expression())?,
+            Expression::Binary(binary) if binary.op() == BinaryOp::Logical(LogicalOp::And) => {
+                self.falsy(binary.lhs())?;
+                self.falsy(binary.rhs())?;
+            }
+            other => self.visit_expression(other)?,
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A function that is called as a method has what it is called on as its `this`.
+    fn called(&mut self, function: &Expression) {
+        let on = match function {
+            Expression::Parenthesized(inner) => return self.called(inner.expression()),
+            Expression::PropertyAccess(PropertyAccess::Simple(access)) => access.target(),
+            Expression::Optional(optional) => optional.target(),
+            _ => return,
+        };
+        if self.holders.held(on).is_some() {
+            self.parts = Parts::ALL;
+        }
+    }
+
+    /// Visits what follows a `?.` behind the node or its data.
+    fn chain(&mut self, held: Held, chain: &[OptionalOperation]) -> Flow {
+        let Some((first, rest)) = chain.split_first() else { return ControlFlow::Continue(()) };
+        let (Some(field), is_called) = (field(first), rest.first().is_some_and(is_call)) else {
+            self.parts = Parts::ALL;
+            return ControlFlow::Continue(());
+        };
+        if is_called {
+            self.parts = Parts::ALL;
+        }
+        if self.holders.is_data(held, field) && !rest.is_empty() {
+            return self.chain(Held::Data, rest);
+        }
+        self.read(held, self.holders.field_name(field));
+        rest.iter().try_for_each(|operation| self.visit_optional_operation(operation))
+    }
+
+    /// Reads the fields of `held` that `pattern` takes out of it.
+    fn taken_apart(&mut self, held: Held, pattern: &ObjectPattern) {
+        for element in pattern.bindings() {
+            let (name, inner) = match element {
+                ObjectPatternElement::SingleName { name, .. }
+                | ObjectPatternElement::AssignmentPropertyAccess { name, .. } => (name, None),
+                ObjectPatternElement::Pattern { name, pattern, default_init } => {
+                    (name, Some(pattern).filter(|_| default_init.is_none()))
+                }
+                ObjectPatternElement::RestProperty { .. }
+                | ObjectPatternElement::AssignmentRestPropertyAccess { .. } => {
+                    self.parts = Parts::ALL;
+                    continue;
+                }
+            };
+            let name = match name {
+                PropertyName::Literal(name) => Some(self.holders.tree.name(name.sym())),
+                PropertyName::Computed(_) => None,
+            };
+            match (held, name.as_deref(), inner) {
+                (Held::Node, Some(DATA), Some(Pattern::Object(inner))) => self.taken_apart(Held::Data, inner),
+                _ => {
+                    self.read(held, name);
+                    let _ = self.visit_object_pattern_element(element);
+                }
+            }
+        }
+    }
+}
+
+fn is_call(operation: &OptionalOperation) -> bool {
+    matches!(operation.kind(), OptionalOperationKind::Call { .. })
+}
+
+impl<'ast> Visitor<'ast> for Walk<'_> {
+    type BreakTy = std::convert::Infallible;
+
+    /// A variable, in whatever way that none of the others knows.
+    fn visit_identifier(&mut self, node: &'ast Identifier) -> Flow {
+        if self.holders.variables.contains_key(node.sym_ref()) && self.phase == Phase::Uses {
+            self.parts = Parts::ALL;
+        }
+        self.visit_sym(node.sym_ref())
+    }
+
+    fn visit_sym(&mut self, node: &'ast Sym) -> Flow {
+        if BACK_DOORS.contains(&self.holders.tree.name(*node).as_str()) {
+            self.parts = Parts::ALL;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn visit_this(&mut self, _node: &'ast This) -> Flow {
+        self.parts = Parts::ALL;
+        ControlFlow::Continue(())
+    }
+
+    fn visit_with(&mut self, node: &'ast With) -> Flow {
+        self.parts = Parts::ALL;
+        node.visit_with(self)
+    }
+
+    fn visit_simple_property_access(&mut self, node: &'ast SimplePropertyAccess) -> Flow {
+        let Some(held) = self.holders.held(node.target()) else { return node.visit_with(self) };
+        self.beside(node.target());
+        self.read(held, self.holders.field_name(node.field()));
+        self.visit_property_access_field(node.field())
+    }
+
+    fn visit_optional(&mut self, node: &'ast Optional) -> Flow {
+        if node.chain().first().is_some_and(is_call) {
+            self.called(node.target());
+        }
+        let Some(held) = self.holders.held(node.target()) else { return node.visit_with(self) };
+        self.beside(node.target());
+        self.chain(held, node.chain())
+    }
+
+    fn visit_call(&mut self, node: &'ast Call) -> Flow {
+        self.called(node.function());
+        node.visit_with(self)
+    }
+
+    fn visit_tagged_template(&mut self, node: &'ast TaggedTemplate) -> Flow {
+        self.called(node.tag());
+        node.visit_with(self)
+    }
+
+    fn visit_variable(&mut self, node: &'ast Variable) -> Flow {
+        let Some((value, held)) = node.init().and_then(|value| Some((value, self.holders.held(value)?))) else {
+            return node.visit_with(self);
+        };
+        match node.binding() {
+            Binding::Identifier(name) => self.hold(*name, held),
+            Binding::Pattern(Pattern::Object(pattern)) => self.taken_apart(held, pattern),
+            Binding::Pattern(Pattern::Array(_)) => self.parts = Parts::ALL,
+        }
+        self.beside(value);
+        ControlFlow::Continue(())
+    }
+
+    fn visit_binary(&mut self, node: &'ast Binary) -> Flow {
+        if node.op() != BinaryOp::Logical(LogicalOp::And) {
+            return node.visit_with(self);
+        }
+        self.falsy(node.lhs())?;
+        self.visit_expression(node.rhs())
+    }
+
+    fn visit_unary(&mut self, node: &'ast Unary) -> Flow {
+        if node.op() == UnaryOp::Not { self.truth(node.target()) } else { node.visit_with(self) }
+    }
+
+    fn visit_if(&mut self, node: &'ast If) -> Flow {
+        self.truth(node.cond())?;
+        self.visit_statement(node.body())?;
+        node.else_node().map_or(ControlFlow::Continue(()), |other| self.visit_statement(other))
+    }
+
+    fn visit_conditional(&mut self, node: &'ast Conditional) -> Flow {
+        self.truth(node.condition())?;
+        self.visit_expression(node.if_true())?;
+        self.visit_expression(node.if_false())
+    }
+}
+
+#[cfg(test)]
+mod tests;

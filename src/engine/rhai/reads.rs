@@ -1,0 +1,165 @@
+//! Which parts of a node a per-node function can read, from the words of its source.
+//!
+//! A Rhai function sees its parameters and nothing else of its caller's, so what it reads of its node stands behind the
+//! parameter's name. The name used for anything else counts as reading all. Its own lines are those from its `fn` to the
+//! next one, as long as the compiler found as many functions as there are words `fn`.
+
+use rhai::{AST, ScriptFnMetadata};
+
+use crate::engine::reads::Reads;
+use crate::model::Parts;
+
+use super::mentions::{field, words};
+use super::shape::{is_closure, is_plain};
+
+/// The field that is looked into, because its own fields are in different parts.
+const DATA: &str = "nodeData";
+
+/// What the functions of `ast` read, whose source is `code` once comments are blanked.
+pub(super) fn reads(ast: &AST, code: &str) -> Reads {
+    let functions: Vec<ScriptFnMetadata<'_>> = ast.iter_functions().filter(|function| !is_closure(function)).collect();
+    let starts: Vec<usize> = words(code).filter(|(_, word)| *word == "fn").map(|(start, _)| start).collect();
+    let is_clear = starts.len() == functions.len();
+    Reads::new(|name| {
+        let mut named = functions.iter().filter(|function| function.name == name && is_plain(function));
+        let (Some(function), None) = (named.next(), named.next()) else { return Parts::ALL };
+        let Some(parameter) = function.params.first().filter(|_| is_clear) else { return Parts::ALL };
+        let mut bodies = starts.iter().enumerate().filter_map(|(place, start)| {
+            let own = code.get(*start..starts.get(place + 1).copied().unwrap_or(code.len()))?;
+            behind_head(own, name, parameter)
+        });
+        match (bodies.next(), bodies.next()) {
+            (Some(body), None) => read_in(body, parameter),
+            _ => Parts::ALL,
+        }
+    })
+}
+
+/// What follows `fn name(parameter` in `own`, where that is how it begins.
+fn behind_head<'t>(own: &'t str, name: &str, parameter: &str) -> Option<&'t str> {
+    let rest = own.strip_prefix("fn")?.trim_start().strip_prefix(name)?.trim_start();
+    let rest = rest.strip_prefix('(')?.trim_start().strip_prefix(parameter)?;
+    rest.trim_start().starts_with([',', ')']).then_some(rest)
+}
+
+/// The parts of the node called `name` that `body` reads.
+fn read_in(body: &str, name: &str) -> Parts {
+    let uses = words(body).filter(|(_, word)| *word == name);
+    let parts = uses.map(|(start, word)| {
+        let is_own_name = body.get(..start).is_some_and(|before| !before.trim_end().ends_with('.'));
+        let behind = body.get(start + word.len()..).unwrap_or_default();
+        match field(behind).filter(|_| is_own_name) {
+            Some((DATA, behind)) => field(behind).map_or(Parts::ALL, |(name, _)| Parts::of_data_field(name)),
+            Some((name, _)) => Parts::of_field(name),
+            None => Parts::ALL,
+        }
+    });
+    parts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::comments::without_comments;
+    use super::*;
+    use crate::script::Function;
+    use rhai::Engine;
+
+    const S: Parts = Parts::SESSIONS;
+    const H: Parts = Parts::HEALTH;
+    const R: Parts = Parts::REST;
+    const ALL: Parts = Parts::ALL;
+
+    fn read(source: &str) -> Reads {
+        let ast = Engine::new().compile(source).unwrap_or_else(|error| panic!("{source}: {error}"));
+        reads(&ast, &without_comments(source))
+    }
+
+    #[track_caller]
+    fn check(source: &str, expected: Parts) {
+        assert_eq!(read(source).by(Function::Score), expected, "{source}");
+    }
+
+    #[test]
+    fn fields_behind_the_name_are_read() {
+        for (body, expected) in [
+            ("1", Parts::NONE),
+            ("node.metadata.gpu", R),
+            ("node.sessions - node . freemem", S.and(H)),
+            ("node?.cpu ?? 0", H),
+            ("node.nodeData.health.cpu.load1", H),
+            ("node?.nodeData?.sessions.filter(|s| s.user == `ann`).len()", S),
+            ("node.nodeData.services.len() / node.nodeData.other", R),
+            ("`${node.id}: ${node.cpu}`", R.and(H)),
+            ("let f = || node.sessions; f.call()", S),
+            ("node.rank = node.cpu; node.urls.push(1); node.rank", H.and(R)),
+            ("if node.sessions != () && node.cpu!=1 { 1 }", S.and(H)),
+            ("node.cpu // of the node\n", H),
+            ("/* node */ node.cpu / 2", H),
+            ("for s in node.nodeData.sessions { if s in node.metadata { return 1; } }", S.and(R)),
+        ] {
+            check(&format!("fn score(node) {{ {body} }}"), expected);
+        }
+    }
+
+    #[test]
+    fn any_other_use_of_the_name_reads_all() {
+        for body in [
+            "node",
+            "node.nodeData",
+            "helper(node)",
+            "let n = node; n.sessions",
+            "node = 1",
+            "let node = 1; node.cpu",
+            "node[\"cpu\"]",
+            "node?[\"cpu\"]",
+            "node[`nodeData`].sessions",
+            "node.nodeData[\"sessions\"]",
+            "node.keys()",
+            "node.keys /* a */ ()",
+            "node /* a */ .keys()",
+            "node. /* a */ keys()",
+            "node.get(\"sessions\")",
+            "node?.to_map()",
+            "node.nodeData.values()",
+            "node.nodeData.values ()",
+            "node.call(f)",
+            "f.call(node)",
+            "\"cpu\" in node",
+            "let xfn = 1; xfn in (node)",
+            "// the fn\n helper(node)",
+            "`a ${node}`",
+            "`a // ${helper(node)}`",
+            "\"//\" + node",
+            "[1].map(|node| node.cpu)",
+            "[node][0].sessions",
+            "#{node: 1}",
+            "other.node.cpu",
+            "switch node { _ => 1 }",
+            "node.nodeData = #{}",
+            "node == 1",
+            "node.cpu + #\"// \"# + node",
+            "\"fn\"",
+        ] {
+            check(&format!("fn score(node) {{ {body} }}"), ALL);
+        }
+    }
+
+    #[test]
+    fn each_function_reads_its_own() {
+        for (source, expected) in [
+            ("fn filter(node) { node.cpu } private fn score(n) { n.sessions } fn help(n) { n }", (H, S)),
+            ("fn filter(node, key) { node.cpu + key.sessions }\nfn key(node) { node }", (H, ALL)),
+            (
+                "fn score /* a */ (\n  node // b\n , key) { node.metadata } const node = 1; fn filter(x) { x.cpu }",
+                (H, ALL),
+            ),
+            ("fn filter(n) { n.cpu } fn score(m) { m.id } fn map.filter() { this }", (H, R)),
+            ("fn filter(n) { n.cpu } fn filter.score() { this }", (H, ALL)),
+            ("fn filter(n) { n.cpu } fn score(m) { \"fn \" }", (ALL, ALL)),
+            ("fn filter(n) { let f = |x| n.cpu; f.call(1) } fn score(m) { m.id } // fn", (H, R)),
+        ] {
+            let reads = read(source);
+            assert_eq!((reads.by(Function::Filter), reads.by(Function::Score)), expected, "{source}");
+        }
+    }
+}
