@@ -9,6 +9,7 @@
 mod answer;
 mod console;
 mod definitions;
+mod depends;
 mod dice;
 mod edits;
 mod fault;

@@ -10,7 +10,7 @@ use boa_engine::{Context, JsNativeError, Source as Text};
 use crate::engine::Settings;
 use crate::engine::reads::Reads;
 use crate::model::{Parts, Thrown};
-use crate::script::{Engine, Function, LoadError, Run, Scene, Script, ScriptError, Shape, Source};
+use crate::script::{Engine, Function, LoadError, RequestPath, Run, Scene, Script, ScriptError, Shape, Source};
 
 use super::fault::Fault;
 use super::isolate::Isolate;
@@ -67,6 +67,7 @@ impl Engine for JavaScript {
             wrapper: Wrapper::new(source, &reading),
             survey: reading.survey,
             reads: reading.reads,
+            depends: reading.depends,
             compiled: RefCell::default(),
         };
         // What the compiler refuses beyond the parser must show now and not with the first request.
@@ -102,6 +103,7 @@ pub(super) struct Program {
     shape: Shape,
     survey: Survey,
     reads: Reads,
+    depends: Option<Vec<RequestPath>>,
     needs: Cell<Needs>,
     wrapper: Wrapper,
     /// The factory of its functions, in the context that it was compiled in.
@@ -151,6 +153,10 @@ impl Program {
 impl Script for Program {
     fn shape(&self) -> Shape {
         self.shape
+    }
+
+    fn depends(&self) -> Option<&[RequestPath]> {
+        self.depends.as_deref()
     }
 
     fn reads(&self, function: Function) -> Parts {

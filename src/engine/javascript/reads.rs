@@ -30,6 +30,7 @@ use crate::model::Parts;
 use super::definitions::definition;
 use super::global_use::GlobalUse;
 use super::syntax::{Function, Tree};
+pub(super) use holders::field_name;
 use holders::{DATA, Held, Holders, field};
 
 /// What every object has from its prototype. Some of it shows the object whole, or hands it on.
@@ -192,7 +193,7 @@ impl Walk<'_> {
         if self.holders.is_data(held, field) && !rest.is_empty() {
             return self.chain(Held::Data, rest);
         }
-        self.read(held, self.holders.field_name(field));
+        self.read(held, field_name(self.holders.tree, field));
         rest.iter().try_for_each(|operation| self.visit_optional_operation(operation))
     }
 
@@ -261,7 +262,7 @@ impl<'ast> Visitor<'ast> for Walk<'_> {
     fn visit_simple_property_access(&mut self, node: &'ast SimplePropertyAccess) -> Flow {
         let Some(held) = self.holders.held(node.target()) else { return node.visit_with(self) };
         self.beside(node.target());
-        self.read(held, self.holders.field_name(node.field()));
+        self.read(held, field_name(self.holders.tree, node.field()));
         self.visit_property_access_field(node.field())
     }
 

@@ -19,8 +19,9 @@ use boa_parser::{Error, Parser, Source as Text};
 use crate::engine::reads::Reads;
 use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::Position;
-use crate::script::{Arity, LoadError, PerNode, Shape, SourceText};
+use crate::script::{Arity, LoadError, PerNode, RequestPath, Shape, SourceText};
 
+use super::depends::depends;
 use super::lengths::{LengthWrite, length_writes};
 use super::reads::reads;
 use super::survey::{Survey, survey};
@@ -35,6 +36,8 @@ pub(super) struct Reading {
     pub(super) survey: Survey,
     /// What its per-node functions read of a node.
     pub(super) reads: Reads,
+    /// How they look at the request, where that is all that they depend on beside the node.
+    pub(super) depends: Option<Vec<RequestPath>>,
     /// Where it assigns to a length.
     pub(super) length_writes: BTreeSet<LengthWrite>,
 }
@@ -118,8 +121,8 @@ fn read_tree(tree: &Tree, lines_before: u32) -> Result<Reading, LoadError> {
     }
     let (shape, entry) = found.decide()?;
     let survey = survey(tree);
-    let reads = reads(tree, &survey.globals);
-    Ok(Reading { shape, entry, survey, reads, length_writes: length_writes(tree, lines_before) })
+    let (reads, depends) = (reads(tree, &survey.globals), depends(tree, shape, &survey.globals));
+    Ok(Reading { shape, entry, survey, reads, depends, length_writes: length_writes(tree, lines_before) })
 }
 
 impl Found {

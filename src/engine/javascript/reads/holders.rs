@@ -28,19 +28,8 @@ pub(super) struct Holders<'t> {
 }
 
 impl Holders<'_> {
-    /// The name of `field`, where it is written out.
-    pub(super) fn field_name(&self, field: &PropertyAccessField) -> Option<String> {
-        match field {
-            PropertyAccessField::Const(name) => Some(self.tree.name(name.sym())),
-            PropertyAccessField::Expr(expression) => match &**expression {
-                Expression::Literal(literal) => literal.as_string().map(|text| self.tree.name(text)),
-                _ => None,
-            },
-        }
-    }
-
     pub(super) fn is_data(&self, held: Held, field: &PropertyAccessField) -> bool {
-        held == Held::Node && self.field_name(field).as_deref() == Some(DATA)
+        held == Held::Node && field_name(self.tree, field).as_deref() == Some(DATA)
     }
 
     /// What `expression` is, where it is the node or its data. Both are always there, so that of `node.nodeData || {}`
@@ -75,5 +64,16 @@ pub(super) fn field(operation: &OptionalOperation) -> Option<&PropertyAccessFiel
     match operation.kind() {
         OptionalOperationKind::SimplePropertyAccess { field } => Some(field),
         OptionalOperationKind::PrivatePropertyAccess { .. } | OptionalOperationKind::Call { .. } => None,
+    }
+}
+
+/// The name of `field`, where it is written out.
+pub(in super::super) fn field_name(tree: &Tree, field: &PropertyAccessField) -> Option<String> {
+    match field {
+        PropertyAccessField::Const(name) => Some(tree.name(name.sym())),
+        PropertyAccessField::Expr(expression) => match &**expression {
+            Expression::Literal(literal) => literal.as_string().map(|text| tree.name(text)),
+            _ => None,
+        },
     }
 }
