@@ -165,8 +165,8 @@ fn a_watchdog_is_told_what_runs_and_a_stopwatch_asked_what_it_cost() {
 #[test]
 fn a_scan_tells_which_step_is_asked_about_which_node() {
     let set = ChainSet::new(vec![start(vec![
-        js("first.js", "function filter(node, request) { return true }"),
-        js("second.js", "function filter(node, request) { return node.id !== 'n1' }"),
+        js("first.js", "function filter(node, request) { return request.sequence > 0 }"),
+        js("second.js", "function filter(node, request) { return request.sequence > 0 && node.id !== 'n1' }"),
         js("third.js", "function score(node) { return 1 }"),
     ])]);
     let diary = Diary::default();
