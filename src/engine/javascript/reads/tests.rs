@@ -1,3 +1,5 @@
+//! Bodies of functions, and the parts that they can read.
+
 use super::super::syntax::parse;
 use super::*;
 use crate::script::Function;
