@@ -3,6 +3,9 @@
 #[path = "javascript/stand.rs"]
 mod stand;
 
+#[path = "javascript/changes.rs"]
+mod changes;
+
 #[path = "javascript/answers.rs"]
 mod answers;
 #[path = "javascript/errors.rs"]
@@ -13,6 +16,8 @@ mod isolation;
 mod lengths;
 #[path = "javascript/nodes.rs"]
 mod nodes;
+#[path = "javascript/reads.rs"]
+mod reads;
 #[path = "javascript/shapes.rs"]
 mod shapes;
 #[path = "javascript/surroundings.rs"]

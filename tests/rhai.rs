@@ -3,6 +3,9 @@
 #[path = "javascript/stand.rs"]
 mod stand;
 
+#[path = "javascript/changes.rs"]
+mod changes;
+
 #[path = "rhai/answers.rs"]
 mod answers;
 #[path = "rhai/errors.rs"]
@@ -11,6 +14,8 @@ mod errors;
 mod limits;
 #[path = "rhai/nodes.rs"]
 mod nodes;
+#[path = "rhai/reads.rs"]
+mod reads;
 #[path = "rhai/shapes.rs"]
 mod shapes;
 #[path = "rhai/surroundings.rs"]

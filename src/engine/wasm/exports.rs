@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wasmtime::component::{Component, ComponentNamedList, ComponentType, Instance, Lift, Lower, TypedFunc};
 use wasmtime::{Engine, Store};
 
+use crate::model::Parts;
 use crate::script::{Arity, LoadError, PerNode, Shape};
 
 use super::contract::{PACKAGE, Request, Rows, VERSION, Verdict, Wishes, interface};
@@ -58,6 +59,12 @@ impl Outline {
             } = true;
         }
         outline.shape().map(|_| outline)
+    }
+
+    /// The parts of a node that its functions can read. The fixed columns alone are of every part, and nobody says which of
+    /// them a function looks at; one that keeps no table and asks for no documents knows which row it is asked about.
+    pub(super) fn reads(self) -> Parts {
+        if self.table || self.documents { Parts::ALL } else { Parts::REST }
     }
 
     /// The shape that they make together.
@@ -166,5 +173,23 @@ impl Finder<'_> {
         let found = found.and_then(|found| self.instance.get_export_index(&mut *self.store, Some(&found), name));
         let found = found.ok_or_else(|| wrong("it is not there".to_owned()))?;
         self.instance.get_typed_func(&mut *self.store, found).map_err(|error| wrong(error.root_cause().to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_reads_all_that_it_is_told() {
+        let blind = Outline { node_score: true, ..Outline::default() };
+        for (outline, expected) in [
+            (blind, Parts::REST),
+            (Outline { table: true, ..blind }, Parts::ALL),
+            (Outline { documents: true, ..blind }, Parts::ALL),
+            (Outline { table: true, documents: true, ..blind }, Parts::ALL),
+        ] {
+            assert_eq!(outline.reads(), expected, "{outline:?}");
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use wasmtime::component::InstancePre;
 
-use crate::script::{Isolation, LoadError, Run, Scene, Script, ScriptError, Shape};
+use crate::model::Parts;
+use crate::script::{Function, Isolation, LoadError, Run, Scene, Script, ScriptError, Shape};
 
 use super::exports::Outline;
 use super::host::Host;
@@ -77,6 +78,10 @@ impl Program {
 impl Script for Program {
     fn shape(&self) -> Shape {
         self.shape
+    }
+
+    fn reads(&self, _function: Function) -> Parts {
+        self.outline.reads()
     }
 
     fn prepare(&self, scene: Scene<'_>) -> Result<(), ScriptError> {
