@@ -26,7 +26,8 @@ const POOLS: [usize; 2] = [2, 100];
 const JAVASCRIPT: &str = "function filter(node, request) { return node.metadata.pool === request.data.pool }
 function score(node) { return node.freemem }";
 /// What hangs on more of the request than an engine can tell is asked at each request.
-const ASKED: &str = "function filter(node, request) { return node.metadata.pool === request.data.pool && request.sequence >= 0 }
+const ASKED: &str =
+    "function filter(node, request) { return node.metadata.pool === request.data.pool && request.sequence >= 0 }
 function score(node) { return node.freemem }";
 const KEYED: &str = "function key(request) { return request.data.pool }
 function filter(node, pool) { return node.metadata.pool === pool }

@@ -15,17 +15,26 @@ use super::asking::Word;
 use super::{Chain, StepKind};
 
 /// Keys of a script for which results are kept; past it, those of the key that was not used for longest go.
-const MAX_KEYS: usize = 64;
+const MAX_KEYS: usize = 256;
 /// The longest key that is kept, as JSON, in bytes.
 const MAX_KEY_BYTES: usize = 1024;
-/// Results that are kept for all keys of a script together: of large clusters fewer keys are kept.
-const MAX_KEYED_RESULTS: usize = 4_000_000;
+/// Results that are kept for all keys of a script together: where each holds many, fewer keys are kept.
+const MAX_KEYED_RESULTS: usize = 1_000_000;
 
-/// What one function said of the nodes, by slot.
+/// What one function said of the nodes.
 #[derive(Debug)]
 pub(super) struct Results {
     reads: Parts,
-    said: Vec<Option<Said>>,
+    said: BySlot,
+}
+
+/// What was said, by slot.
+#[derive(Debug)]
+enum BySlot {
+    /// Of all nodes, or nearly.
+    Many(Vec<Option<Said>>),
+    /// Of those that a request of one key was about: mostly few of many.
+    Few(BTreeMap<SlotIndex, Said>),
 }
 
 #[derive(Clone, Debug)]
@@ -36,13 +45,20 @@ struct Said {
 }
 
 impl Results {
-    fn new(reads: Parts) -> Self {
-        Self { reads, said: Vec::new() }
+    /// How many are held.
+    fn len(&self) -> usize {
+        match &self.said {
+            BySlot::Many(said) => said.len(),
+            BySlot::Few(said) => said.len(),
+        }
     }
 
     /// What was said of `node`, which lies in `slot`; absent where nothing was, or where that may hold no more.
     pub(super) fn get(&self, slot: SlotIndex, node: &Node) -> Option<&Word> {
-        let Said { generation, word } = self.said.get(slot.index())?.as_ref()?;
+        let Said { generation, word } = match &self.said {
+            BySlot::Many(said) => said.get(slot.index())?.as_ref()?,
+            BySlot::Few(said) => said.get(&slot)?,
+        };
         // What passed a limit may do better next time: that is forgotten with any change.
         let is_limit = matches!(word, Word::Failed(failure) if failure.name == FailureName::ScriptLimit);
         let reads = if is_limit { Parts::ALL } else { self.reads };
@@ -51,11 +67,17 @@ impl Results {
 
     /// Notes what was said of the node in `slot` of `cluster` as it is.
     pub(super) fn put(&mut self, slot: SlotIndex, cluster: &Cluster, word: &Word) {
-        if self.said.len() <= slot.index() {
-            self.said.resize_with(cluster.slots().max(slot.index() + 1), || None);
-        }
-        if let Some(place) = self.said.get_mut(slot.index()) {
-            *place = Some(Said { generation: cluster.generation(), word: word.clone() });
+        let said = Said { generation: cluster.generation(), word: word.clone() };
+        match &mut self.said {
+            BySlot::Few(few) => drop(few.insert(slot, said)),
+            BySlot::Many(many) => {
+                if many.len() <= slot.index() {
+                    many.resize_with(cluster.slots().max(slot.index() + 1), || None);
+                }
+                if let Some(place) = many.get_mut(slot.index()) {
+                    *place = Some(said);
+                }
+            }
         }
     }
 }
@@ -68,9 +90,23 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(reads: [Parts; 2]) -> Self {
-        let [filter, score] = reads.map(Results::new);
+    fn new(reads: [Parts; 2], by_slot: fn() -> BySlot) -> Self {
+        let [filter, score] = reads.map(|reads| Results { reads, said: by_slot() });
         Self { filter, score }
+    }
+
+    /// Nothing yet, of functions of one parameter.
+    fn pure(reads: [Parts; 2]) -> Self {
+        Self::new(reads, || BySlot::Many(Vec::new()))
+    }
+
+    /// Nothing yet, for one key.
+    fn keyed(reads: [Parts; 2]) -> Self {
+        Self::new(reads, || BySlot::Few(BTreeMap::new()))
+    }
+
+    fn len(&self) -> usize {
+        self.filter.len() + self.score.len()
     }
 
     fn of(&mut self, function: Function) -> &mut Results {
@@ -89,6 +125,8 @@ pub(super) struct Tables {
     pure: Pair,
     /// By key as JSON text, with when it was last used.
     keyed: BTreeMap<String, (u64, Pair)>,
+    /// Results in there.
+    keyed_results: usize,
     uses: u64,
 }
 
@@ -96,7 +134,7 @@ impl Tables {
     /// Nothing yet, of `script`.
     fn of(script: &dyn Script) -> Self {
         let reads = [Function::Filter, Function::Score].map(|function| script.reads(function));
-        Self { reads, pure: Pair::new(reads), keyed: BTreeMap::new(), uses: 0 }
+        Self { reads, pure: Pair::pure(reads), keyed: BTreeMap::new(), keyed_results: 0, uses: 0 }
     }
 
     /// What is kept of functions of one parameter.
@@ -106,28 +144,33 @@ impl Tables {
 
     /// Lends what is kept for a request with this key, so that it need not be found for each node.
     pub(super) fn lend(&mut self, key: Option<&Value>) -> Memory {
-        let pure = std::mem::replace(&mut self.pure, Pair::new(self.reads));
+        let pure = std::mem::replace(&mut self.pure, Pair::pure(self.reads));
         let key = key.map(Value::to_string).filter(|key| key.len() <= MAX_KEY_BYTES);
-        let keyed = key.map(|key| match self.keyed.remove_entry(&key) {
-            Some((key, (_, pair))) => (key, pair),
-            None => (key, Pair::new(self.reads)),
+        let keyed = key.map(|key| match self.forget(&key) {
+            Some(pair) => (key, pair),
+            None => (key, Pair::keyed(self.reads)),
         });
         Memory { pure, keyed }
     }
 
     /// Takes back what was lent.
     pub(super) fn take_back(&mut self, memory: Memory) {
-        let Memory { pure, keyed } = memory;
-        let size = pure.filter.said.len().max(pure.score.said.len());
-        self.pure = pure;
-        let Some((key, pair)) = keyed else { return };
-        let size = size.max(pair.filter.said.len()).max(pair.score.said.len()).max(1);
+        self.pure = memory.pure;
+        let Some((key, pair)) = memory.keyed else { return };
         self.uses += 1;
+        self.keyed_results += pair.len();
         self.keyed.insert(key, (self.uses, pair));
-        while self.keyed.len() > MAX_KEYS.min((MAX_KEYED_RESULTS / size).max(1)) {
+        while self.keyed.len() > MAX_KEYS || (self.keyed_results > MAX_KEYED_RESULTS && self.keyed.len() > 1) {
             let oldest = self.keyed.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
-            oldest.and_then(|oldest| self.keyed.remove(&oldest));
+            oldest.and_then(|oldest| self.forget(&oldest));
         }
+    }
+
+    /// Takes out what is kept for `key`.
+    fn forget(&mut self, key: &str) -> Option<Pair> {
+        let (_, pair) = self.keyed.remove(key)?;
+        self.keyed_results = self.keyed_results.saturating_sub(pair.len());
+        Some(pair)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::order::Entry;
 
 /// Kinds of requests that are remembered; past it, the one that was not asked for longest goes.
-const MAX_KINDS: usize = 64;
+const MAX_KINDS: usize = 256;
 /// Nodes that wait for all kinds together.
 const MAX_WAITING: usize = 1_000_000;
 
@@ -63,31 +63,37 @@ impl Frontier {
 #[derive(Debug, Default)]
 pub(super) struct Frontiers {
     by_kind: BTreeMap<String, Frontier>,
+    /// Nodes that wait in all of them.
+    waiting: usize,
     uses: u64,
 }
 
 impl Frontiers {
     /// Lends the frontier for requests of this kind.
     pub(super) fn lend(&mut self, kind: &str) -> Frontier {
-        self.by_kind.get_mut(kind).map(std::mem::take).unwrap_or_default()
+        let frontier = self.by_kind.get_mut(kind).map(std::mem::take).unwrap_or_default();
+        self.waiting -= frontier.waiting.len();
+        frontier
     }
 
     /// Takes back what was lent.
     pub(super) fn take_back(&mut self, kind: String, frontier: Frontier) {
         self.uses += 1;
+        self.waiting += frontier.waiting.len();
         self.by_kind.insert(kind, Frontier { used: self.uses, ..frontier });
-        while self.by_kind.len() > 1 && (self.by_kind.len() > MAX_KINDS || self.waiting() > MAX_WAITING) {
+        while self.by_kind.len() > MAX_KINDS || (self.waiting > MAX_WAITING && self.by_kind.len() > 1) {
             let oldest = self.by_kind.iter().min_by_key(|(_, frontier)| frontier.used).map(|(kind, _)| kind.clone());
-            oldest.and_then(|oldest| self.by_kind.remove(&oldest));
+            let oldest = oldest.and_then(|oldest| self.by_kind.remove(&oldest));
+            self.waiting -= oldest.map_or(0, |oldest| oldest.waiting.len());
         }
-    }
-
-    fn waiting(&self) -> usize {
-        self.by_kind.values().map(|frontier| frontier.waiting.len()).sum()
     }
 
     /// Tells all of them that a node changed, which stood `before` and stands `after`.
     pub(super) fn changed(&mut self, before: Option<&Entry>, after: Option<&Entry>) {
-        self.by_kind.values_mut().for_each(|frontier| frontier.changed(before, after));
+        for frontier in self.by_kind.values_mut() {
+            self.waiting -= frontier.waiting.len();
+            frontier.changed(before, after);
+            self.waiting += frontier.waiting.len();
+        }
     }
 }
