@@ -40,6 +40,7 @@ fn an_answer_holds_until_a_part_changes_that_the_function_reads() {
                 Parts::ALL,
             ),
             ("const score = n => { n.f = function () { return this.sessions }; throw '' + n.f() }", Parts::ALL),
+            ("function me() { return this } const score = n => { n.f = me; throw JSON.stringify(n.f()) }", Parts::ALL),
         ],
     );
 }

@@ -284,6 +284,12 @@ fn the_first_parameter_may_be_taken_apart() {
         ("score = node => node.cpu; globalThis['score'] = 1", ALL),
         ("function score(node) { return node.cpu } score = f", ALL),
         ("function score(node) { return node.cpu } if (x) { function score(node) { return node.sessions } }", ALL),
+        ("function me() { return this } function score(n) { n.f = me; return n.f().sessions }", ALL),
+        (
+            "function me() { return this } function score(n) { n.nodeData.f = me; return n.nodeData?.f?.().sessions }",
+            ALL,
+        ),
+        ("function me() { return this } function score(n) { n.f = me; return (0, n.f)(n.cpu) }", R.and(H)),
         ("var node; function score(n) { return n.cpu + node.sessions }", H),
         ("let kept; function filter(n) { kept = n; return 1 } function score(n) { return n.cpu + kept.sessions }", H),
     ] {
