@@ -4,6 +4,9 @@
 //! of the nodes up to the bound of the last scan, only those are looked at again that passed, or that changed since.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use crate::model::SlotIndex;
 
 use super::order::Entry;
 
@@ -12,9 +15,15 @@ const MAX_KINDS: usize = 256;
 /// Nodes that wait for all kinds together.
 const MAX_WAITING: usize = 1_000_000;
 
+/// A kind of requests, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Kind(u64);
+
 /// How far scans came for one kind of requests.
 #[derive(Debug, Default)]
-pub(super) struct Frontier {
+struct Frontier {
+    /// What requests of the kind have in common.
+    key: String,
     /// The last node that was looked at, in the order of the index.
     bound: Option<Entry>,
     /// The nodes up to there that are not known to fail.
@@ -24,76 +33,105 @@ pub(super) struct Frontier {
 }
 
 impl Frontier {
-    /// The best node of those that may pass, up to the bound.
-    pub(super) fn best(&self) -> Option<&Entry> {
-        self.waiting.first()
-    }
-
-    /// The last node that was looked at.
-    pub(super) fn bound(&self) -> Option<&Entry> {
-        self.bound.as_ref()
-    }
-
-    /// Notes that a node that waited fails.
-    pub(super) fn fails(&mut self, entry: &Entry) {
-        self.waiting.remove(entry);
-    }
-
-    /// Notes that the first node behind the bound was looked at.
-    pub(super) fn reached(&mut self, entry: &Entry, passes: bool) {
-        self.bound = Some(entry.clone());
-        if passes {
-            self.waiting.insert(entry.clone());
-        }
-    }
-
-    /// Notes that a node changed, or its place did.
-    fn changed(&mut self, before: Option<&Entry>, after: Option<&Entry>) {
-        let Some(bound) = &self.bound else { return };
-        if let Some(before) = before.filter(|before| *before <= bound) {
-            self.waiting.remove(before);
-        }
-        if let Some(after) = after.filter(|after| *after <= bound) {
-            self.waiting.insert(after.clone());
-        }
+    fn is_past(&self, entry: &Entry) -> bool {
+        self.bound.as_ref().is_some_and(|bound| entry <= bound)
     }
 }
 
-/// The frontiers of an index, by kind of request.
+/// The frontiers of an index.
 #[derive(Debug, Default)]
 pub(super) struct Frontiers {
-    by_kind: BTreeMap<String, Frontier>,
-    /// Nodes that wait in all of them.
-    waiting: usize,
+    by_key: BTreeMap<String, Kind>,
+    by_kind: BTreeMap<Kind, Frontier>,
+    /// For which kinds each node waits: most changes concern few of them.
+    waits: BTreeSet<(SlotIndex, Kind)>,
     uses: u64,
 }
 
 impl Frontiers {
-    /// Lends the frontier for requests of this kind.
-    pub(super) fn lend(&mut self, kind: &str) -> Frontier {
-        let frontier = self.by_kind.get_mut(kind).map(std::mem::take).unwrap_or_default();
-        self.waiting -= frontier.waiting.len();
-        frontier
-    }
-
-    /// Takes back what was lent.
-    pub(super) fn take_back(&mut self, kind: String, frontier: Frontier) {
+    /// The kind of the requests that have `key` in common.
+    pub(super) fn kind(&mut self, key: String) -> Kind {
         self.uses += 1;
-        self.waiting += frontier.waiting.len();
-        self.by_kind.insert(kind, Frontier { used: self.uses, ..frontier });
-        while self.by_kind.len() > MAX_KINDS || (self.waiting > MAX_WAITING && self.by_kind.len() > 1) {
-            let oldest = self.by_kind.iter().min_by_key(|(_, frontier)| frontier.used).map(|(kind, _)| kind.clone());
-            let oldest = oldest.and_then(|oldest| self.by_kind.remove(&oldest));
-            self.waiting -= oldest.map_or(0, |oldest| oldest.waiting.len());
+        if let Some(kind) = self.by_key.get(&key)
+            && let Some(frontier) = self.by_kind.get_mut(kind)
+        {
+            frontier.used = self.uses;
+            return *kind;
+        }
+        while !self.by_kind.is_empty() && (self.by_kind.len() >= MAX_KINDS || self.waits.len() > MAX_WAITING) {
+            self.forget_oldest();
+        }
+        let kind = Kind(self.uses);
+        self.by_key.insert(key.clone(), kind);
+        self.by_kind.insert(kind, Frontier { key, used: self.uses, ..Frontier::default() });
+        kind
+    }
+
+    fn forget_oldest(&mut self) {
+        let oldest = self.by_kind.iter().min_by_key(|(_, frontier)| frontier.used).map(|(kind, _)| *kind);
+        if let Some((kind, frontier)) = oldest.and_then(|kind| self.by_kind.remove_entry(&kind)) {
+            self.by_key.remove(&frontier.key);
+            for entry in &frontier.waiting {
+                self.waits.remove(&(entry.slot(), kind));
+            }
         }
     }
 
-    /// Tells all of them that a node changed, which stood `before` and stands `after`.
-    pub(super) fn changed(&mut self, before: Option<&Entry>, after: Option<&Entry>) {
-        for frontier in self.by_kind.values_mut() {
-            self.waiting -= frontier.waiting.len();
-            frontier.changed(before, after);
-            self.waiting += frontier.waiting.len();
+    /// The best node behind `after`, or of all, that waits for requests of this kind.
+    pub(super) fn best(&self, kind: Kind, after: Option<&Entry>) -> Option<&Entry> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.by_kind.get(&kind)?.waiting.range((from, Bound::Unbounded)).next()
+    }
+
+    /// The last node that was looked at for requests of this kind.
+    pub(super) fn bound(&self, kind: Kind) -> Option<&Entry> {
+        self.by_kind.get(&kind)?.bound.as_ref()
+    }
+
+    /// Notes that a node that waited fails.
+    pub(super) fn fails(&mut self, kind: Kind, entry: &Entry) {
+        if let Some(frontier) = self.by_kind.get_mut(&kind) {
+            frontier.waiting.remove(entry);
+            self.waits.remove(&(entry.slot(), kind));
         }
+    }
+
+    /// Notes that the first node behind the bound was looked at, and whether it waits from now on.
+    pub(super) fn reached(&mut self, kind: Kind, entry: &Entry, waits: bool) {
+        if let Some(frontier) = self.by_kind.get_mut(&kind) {
+            frontier.bound = Some(entry.clone());
+        }
+        if waits {
+            self.wait(kind, entry);
+        }
+    }
+
+    fn wait(&mut self, kind: Kind, entry: &Entry) {
+        if let Some(frontier) = self.by_kind.get_mut(&kind) {
+            frontier.waiting.insert(entry.clone());
+            self.waits.insert((entry.slot(), kind));
+        }
+    }
+
+    /// Notes that the node in `slot`, which stood `before`, stands `after`. Where it `is_same` to the filters, those that it
+    /// fails for it still does.
+    pub(super) fn moved(&mut self, slot: SlotIndex, before: Option<&Entry>, after: Option<&Entry>, is_same: bool) {
+        if self.by_kind.is_empty() {
+            return;
+        }
+        let every = (slot, Kind(0))..=(slot, Kind(u64::MAX));
+        let waits: Vec<Kind> = self.waits.range(every).map(|(_, kind)| *kind).collect();
+        if let Some(before) = before {
+            waits.iter().for_each(|kind| self.fails(*kind, before));
+        }
+        let Some(after) = after else { return };
+        let was_seen = |frontier: &Frontier| is_same && before.is_some_and(|before| frontier.is_past(before));
+        let comes = self.by_kind.iter().filter(|(_, frontier)| frontier.is_past(after) && !was_seen(frontier));
+        let comes: Vec<Kind> = comes.map(|(kind, _)| *kind).collect();
+        comes.into_iter().chain(waits).for_each(|kind| {
+            if self.by_kind.get(&kind).is_some_and(|frontier| frontier.is_past(after)) {
+                self.wait(kind, after);
+            }
+        });
     }
 }

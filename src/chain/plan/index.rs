@@ -107,13 +107,14 @@ impl Index {
 
     pub(super) fn chosen(&mut self, slot: SlotIndex, recency: &Recency) {
         if let Some(entry) = self.order.chosen(slot, recency) {
-            self.put(slot, Some(entry));
+            self.put(slot, Some(entry), true);
         }
     }
 
-    fn put(&mut self, slot: SlotIndex, entry: Option<Entry>) {
+    /// Gives the node in `slot` its place; `is_same` says that what hangs on a request will say the same of it.
+    fn put(&mut self, slot: SlotIndex, entry: Option<Entry>, is_same: bool) {
         let before = self.order.put(slot, entry.clone());
-        self.frontiers.changed(before.as_ref(), entry.as_ref());
+        self.frontiers.moved(slot, before.as_ref(), entry.as_ref(), is_same);
     }
 
     pub(super) fn touch(&mut self, slot: SlotIndex) {
@@ -130,6 +131,7 @@ impl Index {
             return Ok(0);
         }
         let mut slots = std::mem::take(&mut self.touched);
+        let (touched, late_reads) = (slots.clone(), self.plan.late_reads(ground.chain));
         match cluster.changed_since(self.seen) {
             Some(changed) => slots.extend(changed),
             None => slots.extend(cluster.every_slot()),
@@ -140,7 +142,8 @@ impl Index {
         for slot in &slots {
             let (far, entry) = looking.at(&self.plan, *slot)?;
             self.reach.put(*slot, far);
-            self.put(*slot, entry);
+            let node = cluster.node(*slot).filter(|node| node.revised(late_reads) <= self.seen);
+            self.put(*slot, entry, node.is_some() && !touched.contains(slot));
         }
         self.seen = cluster.generation();
         let looked_at = slots.len() as u64;

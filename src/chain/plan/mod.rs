@@ -14,8 +14,8 @@ mod scan;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::SlotIndex;
-use crate::script::{Arity, Shape};
+use crate::model::{Parts, SlotIndex};
+use crate::script::{Arity, Function, Shape};
 
 use super::kept::{self, Tables};
 use super::quarantine::Limited;
@@ -113,6 +113,18 @@ impl Plan {
             }
         }
         None
+    }
+
+    /// The parts of a node that filters read which hang on the request, too.
+    fn late_reads(&self, chain: &Chain) -> Parts {
+        let reads = self.parts.iter().filter_map(|part| match part {
+            Part::Sieve(step, Arity::NodeAndRequest) => match chain.steps.get(*step).map(|step| &step.kind) {
+                Some(StepKind::Script(script)) => Some(script.reads(Function::Filter)),
+                _ => Some(Parts::ALL),
+            },
+            Part::Sieve(_, Arity::Node) | Part::Nominate(_) => None,
+        });
+        reads.collect()
     }
 
     /// The filters that hang on the node alone, in order.

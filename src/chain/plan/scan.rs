@@ -1,5 +1,7 @@
 //! The scan of an index for one request: the best node is asked about what hangs on the request, then the next.
 
+use std::sync::Arc;
+
 use crate::chain::asking::{Asking, Word};
 use crate::chain::evaluate::Stage;
 use crate::chain::kept::{Memory, Tables};
@@ -9,7 +11,7 @@ use crate::model::diagnosis::{LostNodes, Plan as PlanName, Search};
 use crate::model::{Candidate, Failure, FailureName, Node, Said, SlotIndex, StepReport};
 use crate::script::{Arity, Function, PerNode, Scene, Script, Shape};
 
-use super::frontier::{Frontier, Frontiers};
+use super::frontier::{Frontiers, Kind};
 use super::index::{Ground, Index, Note};
 use super::order::{Entry, Rank};
 use super::{Part, Plan, Shunned, Store};
@@ -82,6 +84,29 @@ pub(in crate::chain) fn scan(
     }
 }
 
+/// What the filters of a request say of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sieved {
+    Passes,
+    Fails,
+    /// One passed a limit, and may do better next time.
+    Unsure,
+}
+
+impl Sieved {
+    fn by(word: &Word) -> Self {
+        match word {
+            Word::Keep => Self::Passes,
+            Word::Failed(failure) if is_limit(failure) => Self::Unsure,
+            Word::Scored(_) | Word::Lost(_) | Word::Failed(_) => Self::Fails,
+        }
+    }
+}
+
+fn is_limit(failure: &Failure) -> bool {
+    failure.name == FailureName::ScriptLimit
+}
+
 /// A filter that hangs on the request.
 struct Late<'a> {
     /// Where it stands in the plan.
@@ -137,48 +162,57 @@ impl Scan<'_> {
                 return Ok(Some((slot, *step)));
             }
         }
-        let mut frontier = self.kind()?.map(|kind| (self.frontiers.lend(&kind), kind));
-        let chosen = self.along(frontier.as_mut().map(|(frontier, _)| frontier), parts.len());
-        if let Some((frontier, kind)) = frontier {
-            self.frontiers.take_back(kind, frontier);
-        }
-        Ok(chosen?.map(|slot| (slot, choice.step())))
+        let chosen = match self.kind()? {
+            Some(kind) => self.go_on(kind, parts.len())?,
+            None => self.begin(parts.len())?,
+        };
+        Ok(chosen.map(|slot| (slot, choice.step())))
     }
 
     /// What the request has in common with all those to which the filters give the same answers; absent where that is not
     /// known.
-    fn kind(&mut self) -> Result<Option<String>, Stop> {
+    fn kind(&mut self) -> Result<Option<Kind>, Stop> {
         let may_have_keys = |late: &Late<'_>| late.functions.key || late.script.depends().is_some();
         if self.late.is_empty() || !self.late.iter().all(may_have_keys) {
             return Ok(None);
         }
-        let mut kind = String::new();
+        let mut common = String::new();
         for late in 0..self.late.len() {
             self.open(late)?;
             let key = self.late.get(late).and_then(|late| late.open.as_ref()).and_then(|(_, memory)| memory.key());
             let Some(key) = key else { return Ok(None) };
-            kind.push_str(key);
-            kind.push('\n');
+            common.push_str(key);
+            common.push('\n');
         }
-        Ok(Some(kind))
+        Ok(Some(self.frontiers.kind(common)))
     }
 
-    /// The best node that passes the first `parts` of the plan, from the frontier on where there is one.
-    fn along(&mut self, mut frontier: Option<&mut Frontier>, parts: usize) -> Result<Option<SlotIndex>, Stop> {
-        while let Some(entry) = frontier.as_ref().and_then(|frontier| frontier.best()).cloned() {
-            self.looked_at += 1;
-            if self.passes(entry.slot(), parts)? {
+    /// The best node of all that passes the first `parts` of the plan.
+    fn begin(&mut self, parts: usize) -> Result<Option<SlotIndex>, Stop> {
+        for entry in self.index.order.behind(None) {
+            if self.passes(entry.slot(), parts)? == Sieved::Passes {
                 return Ok(Some(entry.slot()));
             }
-            frontier.iter_mut().for_each(|frontier| frontier.fails(&entry));
         }
-        let bound = frontier.as_ref().and_then(|frontier| frontier.bound()).cloned();
-        let order = &self.index.order;
-        for entry in order.behind(bound.as_ref()) {
-            self.looked_at += 1;
-            let passes = self.passes(entry.slot(), parts)?;
-            frontier.iter_mut().for_each(|frontier| frontier.reached(entry, passes));
-            if passes {
+        Ok(None)
+    }
+
+    /// The same for requests of a kind, from where the last one came to.
+    fn go_on(&mut self, kind: Kind, parts: usize) -> Result<Option<SlotIndex>, Stop> {
+        let mut last = None;
+        while let Some(entry) = self.frontiers.best(kind, last.as_ref()).cloned() {
+            match self.passes(entry.slot(), parts)? {
+                Sieved::Passes => return Ok(Some(entry.slot())),
+                Sieved::Fails => self.frontiers.fails(kind, &entry),
+                Sieved::Unsure => {}
+            }
+            last = Some(entry);
+        }
+        let bound = self.frontiers.bound(kind).cloned();
+        for entry in self.index.order.behind(bound.as_ref()) {
+            let sieved = self.passes(entry.slot(), parts)?;
+            self.frontiers.reached(kind, entry, sieved != Sieved::Fails);
+            if sieved == Sieved::Passes {
                 return Ok(Some(entry.slot()));
             }
         }
@@ -200,8 +234,7 @@ impl Scan<'_> {
         let mut ranked: Vec<_> = ranked.collect();
         ranked.sort_unstable();
         for entry in ranked {
-            self.looked_at += 1;
-            if self.passes(entry.slot(), part)? {
+            if self.passes(entry.slot(), part)? == Sieved::Passes {
                 return Ok(Some(entry.slot()));
             }
         }
@@ -209,15 +242,19 @@ impl Scan<'_> {
     }
 
     /// Whether the node in `slot` passes what hangs on the request, of the first `parts` of the plan.
-    fn passes(&mut self, slot: SlotIndex, parts: usize) -> Result<bool, Stop> {
-        let Some(node) = self.stage.cluster.node(slot) else { return Ok(false) };
+    fn passes(&mut self, slot: SlotIndex, parts: usize) -> Result<Sieved, Stop> {
+        self.looked_at += 1;
+        let Some(node) = self.stage.cluster.node(slot) else { return Ok(Sieved::Fails) };
         for late in 0..self.late.len() {
             let Some(sieve) = self.late.get(late) else { break };
-            if sieve.part < parts && !self.lets_through(late, slot, node)? {
-                return Ok(false);
+            if sieve.part < parts {
+                match self.sieved(late, slot, node)? {
+                    Sieved::Passes => {}
+                    other => return Ok(other),
+                }
             }
         }
-        Ok(true)
+        Ok(Sieved::Passes)
     }
 
     /// Opens the script of a late filter, where it is not yet.
@@ -235,11 +272,11 @@ impl Scan<'_> {
         Ok(())
     }
 
-    fn lets_through(&mut self, late: usize, slot: SlotIndex, node: &Node) -> Result<bool, Stop> {
+    fn sieved(&mut self, late: usize, slot: SlotIndex, node: &Node) -> Result<Sieved, Stop> {
         self.open(late)?;
-        let Some(sieve) = self.late.get_mut(late) else { return Ok(true) };
+        let Some(sieve) = self.late.get_mut(late) else { return Ok(Sieved::Passes) };
         if sieve.shunned.is_some_and(|shunned| shunned.contains_key(node.id())) {
-            return Ok(false);
+            return Ok(Sieved::Fails);
         }
         let step = sieve.step;
         let (Some(note), Some((asking, memory))) = (self.notes.get(step), &mut sieve.open) else {
@@ -248,7 +285,7 @@ impl Scan<'_> {
         note.asked.set(note.asked.get() + 1);
         let results = memory.of(Function::Filter, Arity::NodeAndRequest);
         if let Some(word) = results.as_ref().and_then(|results| results.get(slot, node)) {
-            return Ok(*word == Word::Keep);
+            return Ok(Sieved::by(word));
         }
         turn_to(step, &mut self.asking, self.stage);
         self.stage.witness.node(node.id(), false);
@@ -259,13 +296,10 @@ impl Scan<'_> {
             results.put(slot, self.stage.cluster, &word);
         }
         match word {
-            Word::Keep => Ok(true),
-            Word::Failed(failure)
-                if failure.name == FailureName::ScriptLimit && self.stage.alarm.rings() == Some(Overtime::Step) =>
-            {
-                Err(Stop::Overran(Overran { step, failure: std::sync::Arc::unwrap_or_clone(failure) }))
+            Word::Failed(failure) if is_limit(&failure) && self.stage.alarm.rings() == Some(Overtime::Step) => {
+                Err(Stop::Overran(Overran { step, failure: Arc::unwrap_or_clone(failure) }))
             }
-            Word::Scored(_) | Word::Lost(_) | Word::Failed(_) => Ok(false),
+            word => Ok(Sieved::by(&word)),
         }
     }
 
