@@ -11,6 +11,7 @@ use crate::worker::child;
 
 pub mod agent;
 pub mod bus;
+pub mod chains;
 pub mod demo;
 pub mod exit;
 pub mod fastx;
@@ -25,6 +26,7 @@ pub mod place;
 pub mod problem;
 pub mod programs;
 pub mod remote;
+pub mod request;
 pub mod say;
 pub mod serve;
 pub mod table;
