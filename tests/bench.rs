@@ -53,7 +53,13 @@ fn what_belongs_to_a_service_and_what_does_not_is_not_mixed() {
     let nats = ["--nats", "nats://127.0.0.1:1"];
     failed(&bench(&shell, &["--in-flight", "8"]), 2, &["add --nats URL"]);
     failed(&bench(&shell, &["--rate", "8"]), 2, &["add --nats URL"]);
-    for own in [["--script", "builtin:weighted"], ["--nodes", "n.json"], ["--changes", "1"], ["--plot", "p.svg"]] {
+    for own in [
+        ["--script", "builtin:weighted"],
+        ["--nodes", "n.json"],
+        ["--sizes", "10"],
+        ["--changes", "1"],
+        ["--plot", "p.svg"],
+    ] {
         failed(&bench(&shell, &[nats.as_slice(), &own].concat()), 2, &["a running service is measured", own[0]]);
     }
     failed(&bench(&shell, &[nats.as_slice(), &["--peer", "node"]].concat()), 2, &["leave out", "--peer"]);

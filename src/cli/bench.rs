@@ -52,6 +52,8 @@ use row::Row;
 use service::Demand;
 use typed::Typed;
 
+/// How many nodes clusters have, where nothing is said.
+const SIZES: [u32; 4] = [10, 100, 1_000, 10_000];
 /// Requests under way in a closed loop, where nothing is said.
 const IN_FLIGHT: u32 = 64;
 /// The longest run in seconds.
@@ -88,8 +90,8 @@ pub struct BenchArgs {
     /// The nodes, instead of clusters as `whither new nodes` draws them
     #[arg(long, value_name = "FILE", conflicts_with = "sizes")]
     nodes: Option<PathBuf>,
-    /// How many nodes the clusters have
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "10,100,1000,10000",
+    /// How many nodes the clusters have [default: 10,100,1000,10000]
+    #[arg(long, value_name = "N,…", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     sizes: Vec<u32>,
     #[command(flatten)]
@@ -161,7 +163,8 @@ fn in_process(args: &BenchArgs) -> Result<(), Exit> {
     }
     let contenders = Contender::all(&args.chain, args.each, &args.asked)?;
     let max_bytes = contenders.first().map_or(WorkerLimits::default(), |first| first.birth.limits).request_bytes;
-    let (clusters, beside) = Clusters::of(args.nodes.as_deref(), &args.sizes, max_bytes)?;
+    let sizes = if args.sizes.is_empty() { &SIZES } else { args.sizes.as_slice() };
+    let (clusters, beside) = Clusters::of(args.nodes.as_deref(), sizes, max_bytes)?;
     let request = args.asked.over(beside, max_bytes)?;
     let peer = args.peer.map(|Runtime::Node| peer_for(&contenders)).transpose()?;
     args.plot.as_deref().map(check_plot).transpose()?;
@@ -186,8 +189,16 @@ fn in_process(args: &BenchArgs) -> Result<(), Exit> {
         return say::answer(format_args!("{figures:#}"));
     }
     let seconds = args.seconds.as_secs_f64();
-    let news = args.changes.map(|every| format!(", a node reports every {every} decisions"));
-    let how = format!("in process, {seconds} s a row after a warm-up{}", news.unwrap_or_default());
+    let news = args.changes.map(|every| match every {
+        1 => ", a node reports before every decision".to_owned(),
+        every => format!(", a node reports before every {} decisions", units::count(every)),
+    });
+    let too_few = rows.iter().any(|row| row.p99_ns.is_none()).then_some("; · too few decisions to say");
+    let how = format!(
+        "each row in a process of its own, {seconds} s after a warm-up{}{}",
+        news.unwrap_or_default(),
+        too_few.unwrap_or_default()
+    );
     say::answer(format_args!("{}\n{how}\n{}", machine.line(), row::table(&rows)))
 }
 
@@ -205,8 +216,7 @@ impl Bench {
     fn try_smallest(&self) -> Result<(), Exit> {
         let Some(smallest) = self.clusters.sizes().into_iter().min() else { return Ok(()) };
         for contender in &self.contenders {
-            self.askers(contender)?;
-            trial::run(contender, self.clusters.reports(smallest)?, &self.request)?;
+            trial::run(contender, self.clusters.reports(smallest)?, &self.askers(contender)?)?;
         }
         Ok(())
     }
@@ -236,14 +246,15 @@ impl Bench {
         let Heat { contender, size } = heat;
         let contender = self.contender(contender)?;
         progress.begins(&format!("{}, {} nodes", contender.label, units::count(size as u64)));
-        trial::run(contender, self.clusters.reports(size)?, &self.request)?;
+        let askers = self.askers(contender)?;
+        trial::run(contender, self.clusters.reports(size)?, &askers)?;
         let longest = course.time + course.warm_up() + contender.longest(size);
         let mut row = heat.run(longest, progress).map_err(|exit| match exit.message.as_str() {
             "" => exit,
             words => Exit::new(exit.code, format!("{}, {size} nodes: {words}", contender.label)),
         })?;
         if let Some(peer) = self.peer.as_ref().filter(|_| contender.chain().is_some_and(|c| peer::unfit(c).is_none())) {
-            row.peers = peer.run(contender, self.clusters.reports(size)?, &self.askers(contender)?, course)?;
+            row.peers = peer.run(contender, self.clusters.reports(size)?, &askers, course)?;
             let differences = row.peers.iter().filter_map(|peer| peer.differs(&row.first));
             differences.for_each(|difference| say::aside(format_args!("{}, {size} nodes: {difference}", row.label)));
         }
@@ -284,11 +295,11 @@ fn check_plot(path: &Path) -> Result<(), Exit> {
 }
 
 fn of_service(args: &BenchArgs) -> Result<(), Exit> {
-    let is_local = !args.chain.scripts.is_empty() || args.nodes.is_some() || args.peer.is_some();
-    if is_local || args.plot.is_some() || args.changes.is_some() {
+    let is_local = !args.chain.scripts.is_empty() || args.nodes.is_some() || !args.sizes.is_empty();
+    if is_local || args.peer.is_some() || args.plot.is_some() || args.changes.is_some() {
         return Err(Exit::usage(
             "with --nats a running service is measured, with its own chain and nodes: leave out --script, --nodes, \
-             --changes, --plot and --peer",
+             --sizes, --changes, --plot and --peer",
         ));
     }
     let max_bytes = WorkerLimits::default().request_bytes;

@@ -43,8 +43,10 @@ pub(super) struct Load<'a> {
 /// What a load came to.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
-    /// From each request, or the moment at which it was due, to its answer.
+    /// From each request, or the moment at which it was due, to its answer; lost ones are among them.
     pub(super) latencies: Latencies,
+    /// How many answers there were.
+    pub(super) answered: u64,
     /// From the first request to the last answer.
     pub(super) elapsed: Duration,
     /// Answers that say why there is no node, and requests without one, by name.
@@ -128,7 +130,7 @@ impl<'a> Traffic<'a> {
     async fn open(load: &'a Load<'a>) -> Result<(Self, Subscriber), Exit> {
         let inbox = load.client.new_inbox();
         let replies = load.client.subscribe(format!("{inbox}.*")).await.map_err(other)?;
-        let run = Run { latencies: Latencies::new()?, elapsed: Duration::ZERO, failures: BTreeMap::new() };
+        let run = Run { latencies: Latencies::new()?, answered: 0, elapsed: Duration::ZERO, failures: BTreeMap::new() };
         let sink = load.client.new_inbox().into();
         Ok((Self { load, inbox, sink, flight: Flight::new(PATIENCE), run }, replies))
     }
@@ -147,6 +149,7 @@ impl<'a> Traffic<'a> {
         let since = number.and_then(|number| self.flight.arrive(number));
         if let Some(since) = since {
             self.run.latencies.record(now.saturating_duration_since(since));
+            self.run.answered += 1;
             if let Some(name) = failure(&reply) {
                 *self.run.failures.entry(name).or_default() += 1;
             }
@@ -180,7 +183,7 @@ impl Run {
     /// Answers a second.
     #[must_use]
     pub(super) fn per_second(&self) -> f64 {
-        self.latencies.count() as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+        self.answered as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
     fn lose(&mut self, name: &str, count: u64) {
@@ -217,12 +220,16 @@ mod tests {
 
     #[test]
     fn what_is_lost_is_counted_as_slow() {
-        let mut run =
-            Run { latencies: Latencies::new().unwrap(), elapsed: Duration::from_secs(1), failures: BTreeMap::new() };
+        let mut run = Run {
+            latencies: Latencies::new().unwrap(),
+            answered: 0,
+            elapsed: Duration::from_secs(1),
+            failures: BTreeMap::new(),
+        };
         run.lose(LOST, 0);
         assert!(run.failures.is_empty());
         run.lose(LOST, 200);
-        assert_eq!((run.latencies.count(), run.failures[LOST]), (200, 200));
+        assert_eq!((run.latencies.count(), run.failures[LOST], run.answered), (200, 200, 0));
         assert!(run.latencies.p50_ns() > 4_900_000_000);
     }
 }

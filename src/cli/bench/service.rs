@@ -201,7 +201,7 @@ mod tests {
         let mut latencies = Latencies::new().unwrap();
         (0..1000).for_each(|_| latencies.record(Duration::from_micros(us)));
         let failures = failures.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-        Run { latencies, elapsed: Duration::from_millis(us), failures }
+        Run { latencies, answered: 1000, elapsed: Duration::from_millis(us), failures }
     }
 
     #[test]

@@ -3,23 +3,22 @@
 //! So a script that does not compile, hangs or takes all memory is told of as it is everywhere else, and what is then
 //! measured in this process is known to come to an end.
 
-use serde_json::{Map, Value};
-
 use crate::cli::exit::{self, Exit};
 use crate::cli::{one_shot, request};
 use crate::model::{Change, FailureName, Outcome};
 use crate::runner::{Edition, ProgramLimits};
 
+use super::askers::Askers;
 use super::contender::Contender;
 
-/// Lets `contender` decide `asked` once over the cluster that `reports` make.
+/// Lets `contender` decide the first request of `askers` once over the cluster that `reports` make.
 ///
 /// # Errors
 /// What `place` would end with. That no node was left is no error: the row counts how often.
-pub(super) fn run(contender: &Contender, reports: Vec<Change>, asked: &Map<String, Value>) -> Result<(), Exit> {
+pub(super) fn run(contender: &Contender, reports: Vec<Change>, askers: &Askers) -> Result<(), Exit> {
     let birth = &contender.birth;
-    let mut asked = asked.clone();
-    asked.insert("action".to_owned(), Value::String(contender.action.to_string()));
+    let text = askers.texts().next().map(|text| &**text).unwrap_or("{}");
+    let asked = serde_json::from_str(text).map_err(Exit::usage)?;
     let question = request::question(&asked, birth.limits.request_bytes, Some(1), None)?;
     let programs = Edition::of(1, &birth.set, Vec::new(), ProgramLimits::default());
     match one_shot::decide(birth, &programs, reports, question)?.outcome {
