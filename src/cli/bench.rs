@@ -268,8 +268,9 @@ impl Bench {
     /// One row as JSON, measured in this very process.
     fn heat(&self, heat: Heat, course: &Course) -> Result<String, Exit> {
         let contender = self.contender(heat.contender)?;
-        heat.prepare(contender.birth.limits.memory_bytes)?;
-        let row = course.run(contender, (&self.clusters, heat.size), &self.askers(contender)?)?;
+        let askers = self.askers(contender)?;
+        let measure = || course.run(contender, (&self.clusters, heat.size), &askers);
+        let row = heat.here(contender.birth.limits.memory_bytes, measure)?;
         serde_json::to_string(&row).map_err(|error| Exit::new(exit::OTHER, error))
     }
 }

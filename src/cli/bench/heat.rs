@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::process::{ExitStatus, Stdio};
 use std::str::FromStr;
+use std::thread;
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -25,6 +26,9 @@ const PERIOD: Duration = Duration::from_millis(200);
 /// What it may use on top of what a worker may, and for each node.
 const OWN_BYTES: u64 = 1 << 30;
 const NODE_BYTES: u64 = 128 << 10;
+
+/// The stack of a worker's evaluating thread: engines bound the depth of scripts for that.
+const STACK_BYTES: usize = 64 << 20;
 
 /// Which row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,17 +55,27 @@ impl FromStr for Heat {
 }
 
 impl Heat {
-    /// Makes this process one that measures a row: it ends with its parent, and its memory is bounded.
+    /// Measures the row in this very process: it ends with its parent, its memory is bounded beyond what a worker may
+    /// have by `worker_bytes`, and `measure` has the stack that it has in a worker.
     ///
     /// # Errors
-    /// Where the parent is gone, and what the kernel says.
-    pub(super) fn prepare(self, worker_bytes: u64) -> Result<(), Exit> {
+    /// Where the parent is gone, what the kernel says, and what `measure` says.
+    pub(super) fn here(
+        self,
+        worker_bytes: u64,
+        measure: impl FnOnce() -> Result<Row, Exit> + Send,
+    ) -> Result<Row, Exit> {
         let other = |error: std::io::Error| Exit::new(exit::OTHER, error);
         if !sandbox::die_with_parent().map_err(other)? {
             return Err(Exit::new(exit::OTHER, "whoever wanted this row is gone"));
         }
         sandbox::leave_no_core().map_err(other)?;
-        sandbox::bound_memory(OWN_BYTES + worker_bytes + NODE_BYTES * self.size as u64).map_err(other)
+        sandbox::bound_memory(OWN_BYTES + worker_bytes + NODE_BYTES * self.size as u64).map_err(other)?;
+        thread::scope(|scope| {
+            let builder = thread::Builder::new().name("evaluate".to_owned()).stack_size(STACK_BYTES);
+            let measured = builder.spawn_scoped(scope, measure).map_err(other)?.join();
+            measured.unwrap_or_else(|_panic| Err(Exit::new(exit::OTHER, "the measuring thread panicked")))
+        })
     }
 
     /// Measures it, with all that this process was told; ends it where it takes longer than `longest`.

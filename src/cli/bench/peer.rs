@@ -242,3 +242,78 @@ impl Row {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::super::cluster::Clusters;
+    use super::*;
+    use crate::chain::StepSpec;
+    use crate::cli::chains::ChainArgs;
+    use crate::cli::request::RequestArgs;
+
+    fn contender(scripts: &[&str]) -> Contender {
+        let scripts = scripts.iter().map(|script| (*script).to_owned()).collect();
+        let args = ChainArgs { scripts, config: None };
+        Contender::all(&args, false, &RequestArgs::default()).unwrap().remove(0)
+    }
+
+    #[test]
+    fn what_the_peer_cannot_run_is_refused() {
+        let fewest = "builtin:fewest-sessions";
+        for (scripts, fits) in [
+            (vec!["scripts/allow-list.js"], true),
+            (vec!["scripts/allow-list.js", fewest], true),
+            (vec!["scripts/allow-list.js", "builtin:weighted"], false),
+            (vec!["scripts/allow-list.js", "scripts/allow-list.js"], false),
+            (vec!["scripts/allow-list.rhai"], false),
+            (vec![fewest], false),
+        ] {
+            let contender = contender(&scripts);
+            assert_eq!(unfit(contender.chain().unwrap()).is_none(), fits, "{scripts:?}");
+        }
+        assert!(Peer::find(OsStr::new("")).unwrap_err().message.contains("install Node.js"));
+    }
+
+    /// Every way to write a function is found, and chooses what it says; whichever figures come with it.
+    #[test]
+    fn the_peer_runs_what_we_run() {
+        let Ok(peer) = Peer::find(&std::env::var_os("PATH").unwrap_or_default()) else {
+            crate::cli::say::aside("skipped, because there is no Node.js");
+            return;
+        };
+        let course = Course { time: Duration::from_millis(1), changes: None };
+        let clusters = Clusters::Drawn(vec![30]);
+        for (text, node) in [
+            ("// A comment.\nfunction(input) { return input.servers[1].id }", Some("node-02")),
+            ("(input) => input.nodes[2].id;", Some("node-03")),
+            ("const few = 2;\nfunction balance({ nodes }) { return nodes.slice(few) }", None),
+            ("function helper(x) { return x }\nconst choose = (input) => helper(input.nodes[4].id);", Some("node-05")),
+            ("function score(node) { return node.id === 'node-06' ? 1 : 0 }", Some("node-06")),
+            (
+                "const key = (request) => request.user.login;\nfunction filter(node, login) { return node.id === 'node-07' }\n\
+                 let score = (node, login) => (login ? 1 : undefined);",
+                Some("node-07"),
+            ),
+            ("function(input) { return undefined }", None),
+        ] {
+            let mut contender = contender(&["builtin:weighted"]);
+            contender.birth.set.chains[0].steps = vec![StepSpec::new("step.js", StepSource::script("js", text))];
+            let askers = Askers::of(&Map::new(), &contender.action, 1 << 20).unwrap();
+            let rows = peer.run(&contender, clusters.reports(30).unwrap(), &askers, &course).unwrap();
+            assert_eq!(rows.iter().map(|row| row.way.as_str()).collect::<Vec<_>>(), ["resident", "parse"]);
+            for row in rows {
+                assert_eq!((row.first.node.as_deref(), row.has_failed()), (node, node.is_none()), "{text}: {row:?}");
+                assert!(row.decisions > 0 && row.version.starts_with('v'), "{row:?}");
+                let ours = First { node: node.map(str::to_owned), error: None };
+                assert_eq!(row.differs(&ours), None);
+                assert!(
+                    row.differs(&First { node: Some("x".to_owned()), error: None })
+                        .unwrap()
+                        .contains("whither chose x")
+                );
+            }
+        }
+    }
+}
