@@ -79,8 +79,8 @@ const LEAST_SECONDS: f64 = 0.01;
   whither bench --script a.js --peer node
   whither bench --nats nats://127.0.0.1:4222 --action user/login --in-flight 512 --rate 10000
 
-Exit codes: 0 measured · 1 anything else, a debug build too · 2 command line, config or input file · 3 no node (of a service)
-· 4 a script's fault · 5 a limit")]
+Exit codes: 0 measured · 1 anything else, a debug build too · 2 command line, config or input file
+            3 a service has no node · 4 a script's fault · 5 a limit")]
 pub struct BenchArgs {
     #[command(flatten)]
     chain: ChainArgs,

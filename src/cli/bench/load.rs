@@ -19,11 +19,14 @@ use super::schedule::Schedule;
 
 /// A request without an answer for so long is lost, and counts as one that took so long.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What a run may take on top of its time, every answer late; past that the bus itself is gone.
+const SLACK: Duration = Duration::from_secs(20);
 /// How often it is looked for those.
 const PERIOD: Duration = Duration::from_millis(100);
 /// How requests are counted that got no answer, or that were due and could not be sent in time.
 const LOST: &str = "no-answer";
 const UNSENT: &str = "not-sent";
+const NOBODY: &str = "no-responders";
 
 /// What is asked, where, and how much at a time.
 #[derive(Clone, Debug)]
@@ -45,8 +48,8 @@ pub(super) struct Load<'a> {
 pub(super) struct Run {
     /// From each request, or the moment at which it was due, to its answer; lost ones are among them.
     pub(super) latencies: Latencies,
-    /// How many answers there were.
-    pub(super) answered: u64,
+    /// How many answers named a node.
+    pub(super) placed: u64,
     /// From the first request to the last answer.
     pub(super) elapsed: Duration,
     /// Answers that say why there is no node, and requests without one, by name.
@@ -54,11 +57,22 @@ pub(super) struct Run {
 }
 
 impl Load<'_> {
-    /// Keeps its number of requests under way for `time`, and waits for the last answers.
+    /// A closed loop for `time`; with `rate`, an open one of so many requests a second.
     ///
     /// # Errors
-    /// Where the connection is lost for good.
-    pub(super) async fn closed(&self, time: Duration) -> Result<Run, Exit> {
+    /// Where the connection is lost.
+    pub(super) async fn run(&self, rate: Option<u32>, time: Duration) -> Result<Run, Exit> {
+        let run = async {
+            match rate {
+                Some(rate) => self.by_schedule(rate, time).await,
+                None => self.closed(time).await,
+            }
+        };
+        tokio::time::timeout(time + SLACK, run).await.map_err(|_late| gone())?
+    }
+
+    /// Keeps its number of requests under way for `time`, and waits for the last answers.
+    async fn closed(&self, time: Duration) -> Result<Run, Exit> {
         let (mut traffic, mut replies) = Traffic::open(self).await?;
         let (start, mut clock) = (Instant::now(), tokio::time::interval(PERIOD));
         for _ in 0..self.in_flight {
@@ -79,10 +93,7 @@ impl Load<'_> {
     }
 
     /// Sends `rate` requests a second for `time`, as far as its number under way lets it, and waits for the last answers.
-    ///
-    /// # Errors
-    /// As [`Load::closed`].
-    pub(super) async fn by_schedule(&self, rate: u32, time: Duration) -> Result<Run, Exit> {
+    async fn by_schedule(&self, rate: u32, time: Duration) -> Result<Run, Exit> {
         let (mut traffic, mut replies) = Traffic::open(self).await?;
         let (start, mut clock) = (Instant::now(), tokio::time::interval(PERIOD));
         let schedule = Schedule::new(start, rate, time);
@@ -130,7 +141,7 @@ impl<'a> Traffic<'a> {
     async fn open(load: &'a Load<'a>) -> Result<(Self, Subscriber), Exit> {
         let inbox = load.client.new_inbox();
         let replies = load.client.subscribe(format!("{inbox}.*")).await.map_err(other)?;
-        let run = Run { latencies: Latencies::new()?, answered: 0, elapsed: Duration::ZERO, failures: BTreeMap::new() };
+        let run = Run { latencies: Latencies::new()?, placed: 0, elapsed: Duration::ZERO, failures: BTreeMap::new() };
         let sink = load.client.new_inbox().into();
         Ok((Self { load, inbox, sink, flight: Flight::new(PATIENCE), run }, replies))
     }
@@ -148,10 +159,10 @@ impl<'a> Traffic<'a> {
         let number = reply.subject.rsplit('.').next().and_then(|number| number.parse().ok());
         let since = number.and_then(|number| self.flight.arrive(number));
         if let Some(since) = since {
-            self.run.latencies.record(now.saturating_duration_since(since));
-            self.run.answered += 1;
-            if let Some(name) = failure(&reply) {
-                *self.run.failures.entry(name).or_default() += 1;
+            match failure(&reply) {
+                // The server's word that nobody listens comes at once, and is no answer.
+                Some(name) if name == NOBODY => self.run.lose(NOBODY, 1),
+                name => self.run.count(now.saturating_duration_since(since), name),
             }
         }
         // Also where nobody waited for it any more.
@@ -180,10 +191,18 @@ impl<'a> Traffic<'a> {
 }
 
 impl Run {
-    /// Answers a second.
+    /// Placements a second.
     #[must_use]
     pub(super) fn per_second(&self) -> f64 {
-        self.answered as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+        self.placed as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
+    fn count(&mut self, took: Duration, failure: Option<String>) {
+        self.latencies.record(took);
+        match failure {
+            Some(name) => *self.failures.entry(name).or_default() += 1,
+            None => self.placed += 1,
+        }
     }
 
     fn lose(&mut self, name: &str, count: u64) {
@@ -198,7 +217,7 @@ impl Run {
 /// Why an answer has no node; absent where it has one.
 fn failure(reply: &Message) -> Option<String> {
     if reply.status == Some(StatusCode::NO_RESPONDERS) {
-        return Some("no-responders".to_owned());
+        return Some(NOBODY.to_owned());
     }
     reply.headers.as_ref()?.get(HEADER_ERROR_CODE)?;
     let body: Value = serde_json::from_slice(&reply.payload).unwrap_or_default();
@@ -222,14 +241,17 @@ mod tests {
     fn what_is_lost_is_counted_as_slow() {
         let mut run = Run {
             latencies: Latencies::new().unwrap(),
-            answered: 0,
+            placed: 0,
             elapsed: Duration::from_secs(1),
             failures: BTreeMap::new(),
         };
         run.lose(LOST, 0);
         assert!(run.failures.is_empty());
         run.lose(LOST, 200);
-        assert_eq!((run.latencies.count(), run.failures[LOST], run.answered), (200, 200, 0));
+        assert_eq!((run.latencies.count(), run.failures[LOST], run.placed), (200, 200, 0));
         assert!(run.latencies.p50_ns() > 4_900_000_000);
+        run.count(Duration::from_millis(1), None);
+        run.count(Duration::from_millis(1), Some("no-node".to_owned()));
+        assert_eq!((run.latencies.count(), run.failures["no-node"], run.placed), (202, 1, 1));
     }
 }

@@ -99,15 +99,15 @@ async fn measure([echo, placing]: &[Load<'_>; 2], demand: Demand) -> Result<Vec<
     let mut progress = Progress::over(time * RUNS as u32 * 2 * loops);
     for run in 1..=RUNS {
         progress.begins(&format!("run {run} of {RUNS}, closed loop"));
-        closed.echo.push(echo.closed(time).await?);
+        closed.echo.push(echo.run(None, time).await?);
         progress.tick();
-        closed.placed.push(placing.closed(time).await?);
+        closed.placed.push(placing.run(None, time).await?);
         progress.tick();
         if let Some((rate, open)) = &mut open {
             progress.begins(&format!("run {run} of {RUNS}, open loop"));
-            open.echo.push(echo.by_schedule(*rate, time).await?);
+            open.echo.push(echo.run(Some(*rate), time).await?);
             progress.tick();
-            open.placed.push(placing.by_schedule(*rate, time).await?);
+            open.placed.push(placing.run(Some(*rate), time).await?);
             progress.tick();
         }
     }
@@ -132,7 +132,7 @@ impl Medians {
 
     fn to_json(&self) -> Value {
         json!({
-            "p50_ns": self.p50_ns, "p99_ns": self.p99_ns, "answers_per_second": self.per_second,
+            "p50_ns": self.p50_ns, "p99_ns": self.p99_ns, "per_second": self.per_second,
             "failures": self.failures,
         })
     }
@@ -201,7 +201,7 @@ mod tests {
         let mut latencies = Latencies::new().unwrap();
         (0..1000).for_each(|_| latencies.record(Duration::from_micros(us)));
         let failures = failures.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-        Run { latencies, answered: 1000, elapsed: Duration::from_millis(us), failures }
+        Run { latencies, placed: 1000, elapsed: Duration::from_millis(us), failures }
     }
 
     #[test]
