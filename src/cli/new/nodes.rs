@@ -123,7 +123,8 @@ const MIX: [&Kind; 10] = [&OFFICE, &CAD, &OFFICE, &RENDER, &LOGIN, &OFFICE, &CAD
 /// Which of ten nodes takes no new sessions.
 const CORDONED: usize = 7;
 /// Whose sessions are on the nodes.
-pub(in crate::cli) const USERS: [&str; 12] = ["ann", "bob", "carl", "dora", "emil", "fay", "gus", "hana", "ivo", "jan", "kim", "lea"];
+pub(in crate::cli) const USERS: [&str; 12] =
+    ["ann", "bob", "carl", "dora", "emil", "fay", "gus", "hana", "ivo", "jan", "kim", "lea"];
 const GIB: u64 = 1 << 30;
 
 /// Node number `place`, from 0, of the cluster of `seed`.
