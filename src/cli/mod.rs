@@ -10,7 +10,9 @@ use crate::runner;
 use crate::worker::child;
 
 pub mod agent;
+pub mod bench;
 pub mod bus;
+pub mod chains;
 pub mod demo;
 pub mod exit;
 pub mod fastx;
@@ -25,6 +27,7 @@ pub mod place;
 pub mod problem;
 pub mod programs;
 pub mod remote;
+pub mod request;
 pub mod say;
 pub mod serve;
 pub mod table;
@@ -52,6 +55,7 @@ enum Command {
     New(new::NewArgs),
     Agent(Box<agent::AgentArgs>),
     Demo(demo::DemoArgs),
+    Bench(Box<bench::BenchArgs>),
     Nodes(nodes::NodesArgs),
     /// Take a node out of service for new sessions
     Cordon(nodes::CordonArgs),
@@ -91,6 +95,7 @@ fn run(command: Command) -> Result<(), Exit> {
         Command::New(args) => new::run(args).map_err(Exit::usage),
         Command::Agent(args) => agent::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Nodes(args) => nodes::run(&args),
         Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
         Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),

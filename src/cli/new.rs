@@ -3,7 +3,7 @@
 mod config;
 mod exec;
 mod name;
-mod nodes;
+pub(super) mod nodes;
 mod save;
 mod script;
 mod wasm;

@@ -49,13 +49,22 @@ fn with_bus<T>(
 ) -> Result<T, Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(async {
-        let (bus, namespace) = bus.open(config).await?;
-        if tokio::time::timeout(PATIENCE, bus.connected()).await.is_err() {
-            let message = format!("NATS at {} cannot be reached; is it running?", bus.servers());
-            return Err(Exit::new(exit::OTHER, message));
-        }
+        let (bus, namespace) = connect(bus, config).await?;
         ask(bus, namespace).await
     })
+}
+
+/// A connection that stands.
+///
+/// # Errors
+/// Where NATS is not reached in time, and what is wrong with its address.
+pub async fn connect(bus: &BusArgs, config: Option<&Path>) -> Result<(Bus, Namespace), Exit> {
+    let (bus, namespace) = bus.open(config).await?;
+    if tokio::time::timeout(PATIENCE, bus.connected()).await.is_err() {
+        let message = format!("NATS at {} cannot be reached; is it running?", bus.servers());
+        return Err(Exit::new(exit::OTHER, message));
+    }
+    Ok((bus, namespace))
 }
 
 /// Sends `body` to `subject` and reads the answer.

@@ -122,11 +122,13 @@ const LOGIN: Kind = Kind {
 const MIX: [&Kind; 10] = [&OFFICE, &CAD, &OFFICE, &RENDER, &LOGIN, &OFFICE, &CAD, &OFFICE, &RENDER, &OFFICE];
 /// Which of ten nodes takes no new sessions.
 const CORDONED: usize = 7;
-const USERS: [&str; 12] = ["ann", "bob", "carl", "dora", "emil", "fay", "gus", "hana", "ivo", "jan", "kim", "lea"];
+/// Whose sessions are on the nodes.
+pub(in crate::cli) const USERS: [&str; 12] =
+    ["ann", "bob", "carl", "dora", "emil", "fay", "gus", "hana", "ivo", "jan", "kim", "lea"];
 const GIB: u64 = 1 << 30;
 
 /// Node number `place`, from 0, of the cluster of `seed`.
-fn node(place: usize, seed: u64) -> Value {
+pub(in crate::cli) fn node(place: usize, seed: u64) -> Value {
     let id = format!("node-{:02}", place + 1);
     let mut dice = Dice::new(seed, 0, &id);
     let kind = MIX.get(place % MIX.len()).copied().unwrap_or(&OFFICE);

@@ -1,0 +1,325 @@
+//! `whither bench`: how many decisions a second a chain takes, before anybody trusts it with any.
+//!
+//! In this process, over clusters of several sizes, because there a figure is the script's own and repeats; over NATS,
+//! because there it is what a launcher sees. A debug build tells nothing: its figures are off by a factor that nobody
+//! knows, and they would be quoted.
+
+mod askers;
+mod cluster;
+mod contender;
+mod course;
+mod echo;
+mod flight;
+mod heat;
+mod holdings;
+mod latencies;
+mod load;
+mod machine;
+mod peer;
+mod plot;
+mod progress;
+mod row;
+mod schedule;
+mod service;
+mod trial;
+mod typed;
+mod units;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, json};
+
+use crate::model::head::DEFAULT_ACTION;
+use crate::worker::WorkerLimits;
+
+use super::bus::BusArgs;
+use super::chains::ChainArgs;
+use super::exit::{self, Exit};
+use super::request::RequestArgs;
+use super::say;
+
+use askers::Askers;
+use cluster::Clusters;
+use contender::Contender;
+use course::Course;
+use heat::Heat;
+use machine::Machine;
+use peer::Peer;
+use progress::Progress;
+use row::Row;
+use service::Demand;
+use typed::Typed;
+
+/// How many nodes clusters have, where nothing is said.
+const SIZES: [u32; 4] = [10, 100, 1_000, 10_000];
+/// Requests under way in a closed loop, where nothing is said.
+const IN_FLIGHT: u32 = 64;
+/// The longest run in seconds.
+const MOST_SECONDS: f64 = 3600.0;
+/// The shortest: a hundredth of a second is a few clock ticks of the kernel.
+const LEAST_SECONDS: f64 = 0.01;
+
+/// Throughput: how long decisions take, and how many a second there are.
+///
+/// Decides again and again, in a process for each row, over clusters of several sizes, the same every time. Without a chain it
+/// measures builtin:fewest-sessions and shipped scripts. The first decision of each row is taken as `place` takes it, so
+/// that a script which does not compile or hangs is told of. p50 and p99 are of decisions alone; `a second` has the
+/// changes of the cluster in it: where the chain reserves, a place for every second node is held, 64 at most, and the
+/// oldest is given back for each new one. Users take turns, unless the request says who asks.
+///
+/// With `--nats` typed, it asks a running service: real placements, each given back as soon as it is answered. They
+/// alternate five times with a bare echo on the same server; medians are told.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  whither bench
+  whither bench --script gpu.js --script builtin:fewest-sessions --plot gpu.svg
+  whither bench --each --script a.js --script a.rhai --sizes 100,5000 --changes 1
+  whither bench --script a.js --peer node
+  whither bench --nats nats://127.0.0.1:4222 --action user/login --in-flight 512 --rate 10000
+
+Exit codes: 0 measured · 1 anything else, a debug build too · 2 command line, config or input file
+            3 a service has no node · 4 a script's fault · 5 a limit")]
+pub struct BenchArgs {
+    #[command(flatten)]
+    chain: ChainArgs,
+    /// Measure each script alone, instead of all as one chain
+    #[arg(long, requires = "scripts")]
+    each: bool,
+    /// The nodes, instead of clusters as `whither new nodes` draws them
+    #[arg(long, value_name = "FILE", conflicts_with = "sizes")]
+    nodes: Option<PathBuf>,
+    /// How many nodes the clusters have [default: 10,100,1000,10000]
+    #[arg(long, value_name = "N,…", value_delimiter = ',',
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    sizes: Vec<u32>,
+    #[command(flatten)]
+    asked: RequestArgs,
+    /// How long each run is, after a warm-up
+    #[arg(long, default_value = "1", value_parser = seconds)]
+    seconds: Duration,
+    /// One node reports something new before every N decisions
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    changes: Option<u64>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+    /// Draw p50 and p99 over the number of nodes, as SVG
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+    /// Run the same script under another runtime too
+    #[arg(long, value_name = "RUNTIME")]
+    peer: Option<Runtime>,
+    /// Requests under way at a service [default: 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    in_flight: Option<u32>,
+    /// Ask a service so many times a second too, whatever it answers, and count from the moment each request was due
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
+    /// Measure this row alone, for a process that wants it
+    #[arg(long, hide = true)]
+    heat: Option<Heat>,
+    #[command(flatten)]
+    typed: Typed,
+    #[command(flatten)]
+    bus: BusArgs,
+}
+
+/// A runtime that runs JavaScript too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Runtime {
+    /// Node.js, found on PATH
+    Node,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// How it ended, where nothing was measured.
+pub fn run(args: &BenchArgs) -> Result<(), Exit> {
+    if args.typed.0 { of_service(args) } else { in_process(args) }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (LEAST_SECONDS..=MOST_SECONDS).contains(seconds));
+    let seconds = seconds.ok_or_else(|| format!("expected a number of seconds, {LEAST_SECONDS} to {MOST_SECONDS}"))?;
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// What a debug build says instead of figures.
+fn refuse_debug() -> Result<(), Exit> {
+    if cfg!(debug_assertions) {
+        let message = "this is a debug build, whose figures say nothing: `cargo build --release`, then \
+                       target/release/whither bench";
+        return Err(Exit::new(exit::OTHER, message));
+    }
+    Ok(())
+}
+
+fn in_process(args: &BenchArgs) -> Result<(), Exit> {
+    if args.in_flight.is_some() || args.rate.is_some() {
+        return Err(Exit::usage("--in-flight and --rate are for a running service: add --nats URL"));
+    }
+    let contenders = Contender::all(&args.chain, args.each, &args.asked)?;
+    let max_bytes = contenders.first().map_or(WorkerLimits::default(), |first| first.birth.limits).request_bytes;
+    let sizes = if args.sizes.is_empty() { &SIZES } else { args.sizes.as_slice() };
+    let (clusters, beside) = Clusters::of(args.nodes.as_deref(), sizes, max_bytes)?;
+    let request = args.asked.over(beside, max_bytes)?;
+    let peer = args.peer.map(|Runtime::Node| peer_for(&contenders)).transpose()?;
+    args.plot.as_deref().map(check_plot).transpose()?;
+    let bench = Bench { contenders, clusters, request, max_bytes, peer };
+    let course = Course { time: args.seconds, changes: args.changes };
+    if let Some(heat) = args.heat {
+        return say::answer(bench.heat(heat, &course)?);
+    }
+    bench.try_smallest()?;
+    refuse_debug()?;
+    let machine = Machine::here();
+    let rows = bench.measure(&course)?;
+    if let Some(path) = &args.plot {
+        let written = std::fs::write(path, plot::svg(&rows, &machine.line())?);
+        written.map_err(|error| Exit::usage(format!("--plot {}: {error}", path.display())))?;
+    }
+    if args.json {
+        let rows: Vec<_> = rows.iter().map(Row::to_json).collect();
+        let figures = json!({
+            "machine": machine.to_json(), "seconds": args.seconds.as_secs_f64(), "changes": args.changes, "rows": rows,
+        });
+        return say::answer(format_args!("{figures:#}"));
+    }
+    let seconds = args.seconds.as_secs_f64();
+    let news = args.changes.map(|every| match every {
+        1 => ", a node reports before every decision".to_owned(),
+        every => format!(", a node reports before every {} decisions", units::count(every)),
+    });
+    let too_few = rows.iter().any(|row| row.p99_ns.is_none()).then_some("; · too few decisions to say");
+    let how = format!(
+        "each row in a process of its own, {seconds} s after a warm-up{}{}",
+        news.unwrap_or_default(),
+        too_few.unwrap_or_default()
+    );
+    say::answer(format_args!("{}\n{how}\n{}", machine.line(), row::table(&rows)))
+}
+
+/// Everything that is measured without a service.
+struct Bench {
+    contenders: Vec<Contender>,
+    clusters: Clusters,
+    request: Map<String, serde_json::Value>,
+    max_bytes: usize,
+    peer: Option<Peer>,
+}
+
+impl Bench {
+    /// Finds out what is wrong with scripts before anything takes long.
+    fn try_smallest(&self) -> Result<(), Exit> {
+        let Some(smallest) = self.clusters.sizes().into_iter().min() else { return Ok(()) };
+        for contender in &self.contenders {
+            trial::run(contender, self.clusters.reports(smallest)?, &self.askers(contender)?)?;
+        }
+        Ok(())
+    }
+
+    fn askers(&self, contender: &Contender) -> Result<Askers, Exit> {
+        Askers::of(&self.request, &contender.action, self.max_bytes)
+    }
+
+    fn measure(&self, course: &Course) -> Result<Vec<Row>, Exit> {
+        let sizes = self.clusters.sizes();
+        let count = u32::try_from(sizes.len() * self.contenders.len()).unwrap_or(u32::MAX);
+        let mut progress = Progress::over((course.time + course.warm_up()) * count);
+        let mut rows = Vec::new();
+        for contender in 0..self.contenders.len() {
+            for size in &sizes {
+                rows.push(self.row(Heat { contender, size: *size }, course, &mut progress)?);
+            }
+        }
+        progress.end();
+        rows.iter().filter_map(|row| Some((row, row.always()?))).for_each(|(row, name)| {
+            say::aside(format_args!("{}, {} nodes: every decision came to {name}", row.label, row.nodes));
+        });
+        Ok(rows)
+    }
+
+    fn row(&self, heat: Heat, course: &Course, progress: &mut Progress) -> Result<Row, Exit> {
+        let Heat { contender, size } = heat;
+        let contender = self.contender(contender)?;
+        progress.begins(&format!("{}, {} nodes", contender.label, units::count(size as u64)));
+        let askers = self.askers(contender)?;
+        trial::run(contender, self.clusters.reports(size)?, &askers)?;
+        let longest = course.time + course.warm_up() + contender.longest(size);
+        let mut row = heat.run(longest, progress).map_err(|exit| match exit.message.as_str() {
+            "" => exit,
+            words => Exit::new(exit.code, format!("{}, {size} nodes: {words}", contender.label)),
+        })?;
+        if let Some(peer) = self.peer.as_ref().filter(|_| contender.chain().is_some_and(|c| peer::unfit(c).is_none())) {
+            row.peers = peer.run(contender, self.clusters.reports(size)?, &askers, course)?;
+            let differences = row.peers.iter().filter_map(|peer| peer.differs(&row.first));
+            differences.for_each(|difference| say::aside(format_args!("{}, {size} nodes: {difference}", row.label)));
+        }
+        Ok(row)
+    }
+
+    fn contender(&self, place: usize) -> Result<&Contender, Exit> {
+        self.contenders.get(place).ok_or_else(|| Exit::usage(format!("there is no chain number {place}")))
+    }
+
+    /// One row as JSON, measured in this very process.
+    fn heat(&self, heat: Heat, course: &Course) -> Result<String, Exit> {
+        let contender = self.contender(heat.contender)?;
+        let askers = self.askers(contender)?;
+        let measure = || course.run(contender, (&self.clusters, heat.size), &askers);
+        let row = heat.here(contender.birth.limits.memory_bytes, measure)?;
+        serde_json::to_string(&row).map_err(|error| Exit::new(exit::OTHER, error))
+    }
+}
+
+/// Node.js, where at least one of `contenders` is something for it.
+fn peer_for(contenders: &[Contender]) -> Result<Peer, Exit> {
+    let mut reasons = contenders.iter().filter_map(Contender::chain).map(peer::unfit);
+    if let Some(Some(reason)) = reasons.clone().next()
+        && reasons.all(|unfit| unfit.is_some())
+    {
+        return Err(Exit::usage(reason));
+    }
+    Peer::find(&std::env::var_os("PATH").unwrap_or_default())
+}
+
+/// Makes sure, before minutes of measuring, that the plot has a folder to be in.
+fn check_plot(path: &Path) -> Result<(), Exit> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() && !path.is_dir() {
+        return Ok(());
+    }
+    Err(Exit::usage(format!("--plot {}: expected a file in a folder that is there", path.display())))
+}
+
+fn of_service(args: &BenchArgs) -> Result<(), Exit> {
+    let is_local = !args.chain.scripts.is_empty() || args.nodes.is_some() || !args.sizes.is_empty();
+    if is_local || args.peer.is_some() || args.plot.is_some() || args.changes.is_some() {
+        return Err(Exit::usage(
+            "with --nats a running service is measured, with its own chain and nodes: leave out --script, --nodes, \
+             --sizes, --changes, --plot and --peer",
+        ));
+    }
+    let max_bytes = WorkerLimits::default().request_bytes;
+    let request = args.asked.over(Map::new(), max_bytes)?;
+    let action = args.asked.action().unwrap_or(DEFAULT_ACTION.to_owned());
+    let askers = Askers::of(&request, &action, max_bytes)?;
+    let in_flight = args.in_flight.unwrap_or(IN_FLIGHT) as usize;
+    refuse_debug()?;
+    let demand = Demand { in_flight, rate: args.rate, time: args.seconds };
+    let pairs = service::run(&args.bus, args.chain.config.as_deref(), &askers, demand)?;
+    let machine = Machine::here();
+    if args.json {
+        let loops: Vec<_> = pairs.iter().map(service::Pair::to_json).collect();
+        let figures = json!({
+            "machine": machine.to_json(), "seconds": args.seconds.as_secs_f64(), "action": action, "loops": loops,
+        });
+        return say::answer(format_args!("{figures:#}"));
+    }
+    let (runs, seconds) = (service::RUNS, args.seconds.as_secs_f64());
+    let how = format!("{action} over NATS, medians of {runs} runs of {seconds} s each, echo and service in turn");
+    say::answer(format_args!("{}\n{how}\n{}", machine.line(), service::table(&pairs)))
+}

@@ -1,0 +1,135 @@
+//! A contender: one chain that is measured, with the name of its rows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::chain::{ChainSpec, StepSource, StepSpec};
+use crate::cli::chains::{ChainArgs, Chains};
+use crate::cli::exit::Exit;
+use crate::cli::files::Disk;
+use crate::cli::request::RequestArgs;
+use crate::cli::zone;
+use crate::model::Arrangement;
+use crate::model::head::DEFAULT_ACTION;
+use crate::worker::{Audience, Birth};
+
+const GPU_JS: &str = include_str!("../../../scripts/gpu-for-group.js");
+const GPU_RHAI: &str = include_str!("../../../scripts/gpu-for-group.rhai");
+const LOAD_JS: &str = include_str!("../../../scripts/weighted-load.js");
+const LOAD_RHAI: &str = include_str!("../../../scripts/weighted-load.rhai");
+
+/// What a process takes to start and compile, and a cluster to be made, at the very most.
+const PATIENCE: Duration = Duration::from_secs(20);
+const FOR_A_NODE: Duration = Duration::from_millis(1);
+
+/// One chain, alone.
+#[derive(Clone, Debug)]
+pub(super) struct Contender {
+    /// What it is called: its steps.
+    pub(super) label: String,
+    /// What a worker that runs it is born with.
+    pub(super) birth: Birth,
+    /// The action that it decides.
+    pub(super) action: Arc<str>,
+}
+
+impl Contender {
+    /// The chain that is given, or each script of it alone; without one, a built-in and shipped scripts.
+    ///
+    /// # Errors
+    /// Everything that is wrong with a step or the config, and steps that are not run in a worker.
+    pub(super) fn all(args: &ChainArgs, is_each: bool, asked: &RequestArgs) -> Result<Vec<Self>, Exit> {
+        if !args.is_given() {
+            let zone = zone::of_host(&Disk);
+            let alone = |steps| Self::new(Chains::of(asked, steps, zone.clone()), asked);
+            return shipped().into_iter().map(alone).collect();
+        }
+        if !is_each {
+            return Ok(vec![Self::new(args.load(asked, None)?, asked)?]);
+        }
+        let alone = |script: &String| {
+            let args = ChainArgs { scripts: vec![script.clone()], config: None };
+            Self::new(args.load(asked, None)?, asked)
+        };
+        args.scripts.iter().map(alone).collect()
+    }
+
+    fn new(chains: Chains, asked: &RequestArgs) -> Result<Self, Exit> {
+        let action = asked.action().unwrap_or(DEFAULT_ACTION.to_owned());
+        let chain = chains.get(&action)?.clone();
+        for step in &chain.steps {
+            if let StepSource::Executable(_) = step.source {
+                return Err(Exit::usage(format!(
+                    "step `{}` is an executable, which runs outside of the process that is measured here: start \
+                     `whither serve` with it, then `whither bench --nats URL`",
+                    step.name
+                )));
+            }
+        }
+        let (mut set, limits, action) = (chains.set, chains.limits, Arc::clone(&chain.action));
+        let names: Vec<_> = chain.steps.iter().map(|step| &*step.name).collect();
+        let label = names.join(" + ");
+        set.chains = vec![chain];
+        Ok(Self {
+            label,
+            birth: Birth { set, arrangement: Arrangement::ById, limits, audience: Audience::Person },
+            action,
+        })
+    }
+
+    /// How long one decision over `nodes` nodes, and making their cluster, may take on a busy machine.
+    #[must_use]
+    pub(super) fn longest(&self, nodes: usize) -> Duration {
+        let limits = self.birth.limits;
+        let wall = self.chain().map(|chain| limits.chain_wall(chain, nodes as u64)).unwrap_or_default();
+        wall + PATIENCE + FOR_A_NODE * u32::try_from(nodes).unwrap_or(u32::MAX)
+    }
+
+    /// The chain.
+    #[must_use]
+    pub(super) fn chain(&self) -> Option<&ChainSpec> {
+        self.birth.set.get(&self.action)
+    }
+}
+
+/// What is measured when nothing is given: the built-in that most sites use, and the same two policies as functions of
+/// the whole list and of one node in both languages.
+fn shipped() -> Vec<Vec<StepSpec>> {
+    let fewest = || StepSpec::new("builtin:fewest-sessions", StepSource::Builtin("fewest-sessions".to_owned()));
+    let script = |name: &str, extension: &str, text: &str| {
+        StepSpec::new(&format!("{name}.{extension}"), StepSource::script(extension, text))
+    };
+    vec![
+        vec![fewest()],
+        vec![script("gpu-for-group", "js", GPU_JS), fewest()],
+        vec![script("gpu-for-group", "rhai", GPU_RHAI), fewest()],
+        vec![script("weighted-load", "js", LOAD_JS)],
+        vec![script("weighted-load", "rhai", LOAD_RHAI)],
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_chain_there_is_something_to_measure() {
+        let all = Contender::all(&ChainArgs::default(), false, &RequestArgs::default()).unwrap();
+        let labels: Vec<_> = all.iter().map(|contender| contender.label.as_str()).collect();
+        assert_eq!(labels.len(), 5);
+        assert_eq!(labels[1], "gpu-for-group.js + builtin:fewest-sessions");
+        assert!(all.iter().all(|contender| contender.chain().is_some_and(|chain| chain.reserve)));
+    }
+
+    #[test]
+    fn scripts_are_one_chain_or_each_its_own() {
+        let scripts = ["builtin:weighted", "builtin:least-load"].map(str::to_owned).to_vec();
+        let args = ChainArgs { scripts, config: None };
+        let labels = |is_each| -> Vec<String> {
+            let all = Contender::all(&args, is_each, &RequestArgs::default()).unwrap();
+            all.into_iter().map(|contender| contender.label).collect()
+        };
+        assert_eq!(labels(false), ["builtin:weighted + builtin:least-load"]);
+        assert_eq!(labels(true), ["builtin:weighted", "builtin:least-load"]);
+    }
+}

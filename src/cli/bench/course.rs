@@ -1,0 +1,209 @@
+//! One run: a chain over a cluster, again and again for a while.
+//!
+//! What is timed is what a worker does for a question: it builds the request from its text as far as somebody asks, and
+//! decides. Around it, and in the throughput alone, places are given back and nodes report.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::chain::{Ask, Progress, Purpose, Unwatched};
+use crate::cli::exit::{self, Exit};
+use crate::clock::{Dice, Silent, Stopped};
+use crate::evaluator::{Evaluator, Question, Senses};
+use crate::model::{Change, Decision, Outcome};
+use crate::worker::unix_ms;
+
+use super::askers::Askers;
+use super::cluster::{Clusters, News};
+use super::contender::Contender;
+use super::holdings::Holdings;
+use super::latencies::Latencies;
+use super::machine;
+use super::row::{First, Row};
+
+/// The seed of the requests' random bits.
+const SEED: u64 = 1;
+/// The longest warm-up; a short run has a shorter one.
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// How a run goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Course {
+    /// How long it is measured.
+    pub(super) time: Duration,
+    /// One node reports something new before each so many decisions; absent where none does.
+    pub(super) changes: Option<u64>,
+}
+
+impl Course {
+    /// How long it is run before it is measured.
+    #[must_use]
+    pub(super) fn warm_up(&self) -> Duration {
+        WARM_UP.min(self.time)
+    }
+
+    /// Runs `contender` over the cluster with `size` nodes.
+    ///
+    /// # Errors
+    /// A script that does not compile, and what no trial lets pass.
+    pub(super) fn run(
+        &self,
+        contender: &Contender,
+        (clusters, size): (&Clusters, usize),
+        askers: &Askers,
+    ) -> Result<Row, Exit> {
+        let before = machine::resident_bytes();
+        let reports = clusters.reports(size)?;
+        let news = self.changes.map(|_| News::of(&reports)).transpose()?;
+        let mut runner = Runner::new(contender, reports, askers, news)?;
+        runner.go(self.warm_up(), self.changes)?;
+        let first = runner.tally.first.take().unwrap_or_default();
+        runner.tally = Tally::new()?;
+        let elapsed = runner.go(self.time, self.changes)?;
+        let Tally { latencies, calls, failures, .. } = runner.tally;
+        Ok(Row {
+            label: contender.label.clone(),
+            nodes: size,
+            decisions: latencies.count(),
+            p50_ns: latencies.p50_ns(),
+            p99_ns: latencies.p99_ns(),
+            elapsed_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+            calls,
+            memory_bytes: machine::resident_bytes().saturating_sub(before),
+            failures: failures.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+            first,
+            peers: Vec::new(),
+        })
+    }
+}
+
+/// An evaluator that is asked question after question.
+struct Runner<'a> {
+    evaluator: Evaluator,
+    askers: &'a Askers,
+    holdings: Holdings,
+    news: Option<News>,
+    dice: Dice,
+    now_ms: i64,
+    asked: u64,
+    tally: Tally,
+}
+
+/// What decisions came to.
+struct Tally {
+    latencies: Latencies,
+    calls: u64,
+    failures: BTreeMap<&'static str, u64>,
+    first: Option<First>,
+}
+
+impl Tally {
+    fn new() -> Result<Self, Exit> {
+        Ok(Self { latencies: Latencies::new()?, calls: 0, failures: BTreeMap::new(), first: None })
+    }
+
+    fn count(&mut self, decision: &Decision, took: Duration) {
+        self.latencies.record(took);
+        self.calls += decision.diagnosis.steps.iter().map(|step| step.calls).sum::<u64>();
+        if let Outcome::Failed(failure) = &decision.outcome {
+            *self.failures.entry(failure.name.as_str()).or_default() += 1;
+        }
+        self.first.get_or_insert_with(|| match &decision.outcome {
+            Outcome::Placed(node) => First { node: Some(node.to_string()), error: None },
+            Outcome::Failed(failure) => First { node: None, error: Some(failure.to_string()) },
+        });
+    }
+}
+
+impl<'a> Runner<'a> {
+    fn new(contender: &Contender, reports: Vec<Change>, askers: &'a Askers, news: Option<News>) -> Result<Self, Exit> {
+        let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
+        let birth = &contender.birth;
+        let mut evaluator =
+            Evaluator::new(&birth.set, birth.arrangement, senses, &mut |_step| ()).map_err(|errors| {
+                let told = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+                Exit::new(exit::SCRIPT, told)
+            })?;
+        let holdings = Holdings::on(reports.len());
+        reports.into_iter().for_each(|report| evaluator.apply(report));
+        let (dice, now_ms) = (Dice::new(SEED, 0, ""), unix_ms());
+        Ok(Self { evaluator, askers, holdings, news, dice, now_ms, asked: 0, tally: Tally::new()? })
+    }
+
+    /// Asks for `time`, and at least once; returns how long that took.
+    fn go(&mut self, time: Duration, changes: Option<u64>) -> Result<Duration, Exit> {
+        let start = Instant::now();
+        loop {
+            if changes.is_some_and(|every| self.asked.is_multiple_of(every))
+                && let Some(change) = self.news.as_mut().and_then(News::next)
+            {
+                self.evaluator.apply(change);
+            }
+            self.ask()?;
+            let elapsed = start.elapsed();
+            if elapsed >= time {
+                return Ok(elapsed);
+            }
+        }
+    }
+
+    fn ask(&mut self) -> Result<(), Exit> {
+        let id: Arc<str> = format!("bench-{}", self.asked).into();
+        let (seed, sequence) = (self.dice.bits(), self.asked);
+        self.asked += 1;
+        let start = Instant::now();
+        let request = self.askers.request(sequence).ok_or_else(|| Exit::new(exit::OTHER, "nobody asks"))?;
+        let ask = Ask {
+            request: Arc::new(request),
+            purpose: Purpose::Place,
+            about: None,
+            now_ms: self.now_ms,
+            seed,
+            sequence,
+            limited: Vec::new(),
+        };
+        let progress = self.evaluator.decide(&Question { decision: Arc::clone(&id), ask });
+        let took = start.elapsed();
+        let Progress::Decided(decision) = progress else {
+            return Err(Exit::new(exit::OTHER, "the chain waits for a program, which does not run here"));
+        };
+        self.tally.count(&decision, took);
+        // Where the chain reserves, the evaluator has applied it already; where it does not, this releases nothing.
+        if matches!(decision.outcome, Outcome::Placed(_))
+            && let Some(oldest) = self.holdings.hold(id)
+        {
+            self.evaluator.apply(Change::Release(oldest));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::chains::ChainArgs;
+    use crate::cli::request::RequestArgs;
+
+    /// A runner of one built-in over ten nodes.
+    fn asked(times: usize) -> (usize, Tally) {
+        let args = ChainArgs { scripts: vec!["builtin:fewest-sessions".to_owned()], config: None };
+        let contender = Contender::all(&args, false, &RequestArgs::default()).unwrap().remove(0);
+        let askers = Askers::of(json!({}).as_object().unwrap(), &contender.action, 1 << 20).unwrap();
+        let clusters = Clusters::Drawn(vec![10]);
+        let mut runner = Runner::new(&contender, clusters.reports(10).unwrap(), &askers, None).unwrap();
+        (0..times).for_each(|_| runner.ask().unwrap());
+        (runner.evaluator.cluster().reservations().count(), runner.tally)
+    }
+
+    #[test]
+    fn reservations_stand_in_bounded_numbers_and_nothing_fails_for_them() {
+        assert_eq!(asked(3).0, 3);
+        let (standing, tally) = asked(500);
+        assert_eq!(standing, 5, "half as many as there are nodes");
+        assert_eq!((tally.latencies.count(), tally.calls, tally.failures.len()), (500, 0, 0));
+    }
+}

@@ -1,0 +1,94 @@
+//! The floor of a service on this bus: a responder that answers anything at once, with a reply of the same size.
+//!
+//! It has a connection and a thread of its own, as a service has a process, and listens below an inbox, where whoever
+//! may ask a service may listen too.
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use async_nats::{Client, Subscriber};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::bus::BusArgs;
+use crate::cli::exit::{self, Exit};
+use crate::cli::remote;
+
+/// A responder that runs as long as it lives.
+#[derive(Debug)]
+pub(super) struct Echo {
+    subject: String,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Echo {
+    /// Starts one on the server of `bus` that replies with so many bytes.
+    ///
+    /// # Errors
+    /// Where it cannot connect or listen.
+    pub(super) fn start(bus: &BusArgs, config: Option<&Path>, reply_bytes: usize) -> Result<Self, Exit> {
+        let (bus, config) = (bus.clone(), config.map(Path::to_owned));
+        let (told, hears) = mpsc::channel();
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let run = move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(told.send(Err(Exit::new(exit::OTHER, error)))),
+            };
+            runtime.block_on(async {
+                match listen(&bus, config.as_deref()).await {
+                    Err(exit) => drop(told.send(Err(exit))),
+                    Ok((client, subject, requests)) => {
+                        drop(told.send(Ok(subject)));
+                        let reply = Bytes::from(vec![b'x'; reply_bytes]);
+                        tokio::select! {
+                            () = answer(&client, requests, reply) => {}
+                            () = stopped.cancelled() => {}
+                        }
+                    }
+                }
+            });
+        };
+        let thread = thread::Builder::new().name("echo".to_owned()).spawn(run);
+        let thread = Some(thread.map_err(|error| Exit::new(exit::OTHER, error))?);
+        let subject = hears.recv().map_err(|_gone| Exit::new(exit::OTHER, "the echo ended before it listened"))??;
+        Ok(Self { subject, stop, thread })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub(super) fn subject(&self) -> &str {
+        &self.subject
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+async fn listen(bus: &BusArgs, config: Option<&Path>) -> Result<(Client, String, Subscriber), Exit> {
+    let (bus, _namespace) = remote::connect(bus, config).await?;
+    let client = bus.client().clone();
+    let subject = client.new_inbox();
+    let requests = client.subscribe(subject.clone()).await.map_err(|error| Exit::new(exit::OTHER, error))?;
+    client.flush().await.map_err(|error| Exit::new(exit::OTHER, error))?;
+    Ok((client, subject, requests))
+}
+
+async fn answer(client: &Client, mut requests: Subscriber, reply: Bytes) {
+    while let Some(request) = requests.next().await {
+        if let Some(address) = request.reply {
+            // Where it cannot be sent, its asker counts it as lost.
+            drop(client.publish(address, reply.clone()).await);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Requests under way: which there are, since when, and which nobody will answer any more.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Requests under way, by their numbers, which grow as their moments do.
+#[derive(Debug)]
+pub(super) struct Flight {
+    open: BTreeMap<u64, Instant>,
+    next: u64,
+    patience: Duration,
+}
+
+impl Flight {
+    /// None yet; one without an answer for `patience` is given up.
+    #[must_use]
+    pub(super) fn new(patience: Duration) -> Self {
+        Self { open: BTreeMap::new(), next: 0, patience }
+    }
+
+    /// One more, counted from `since`; returns its number.
+    pub(super) fn depart(&mut self, since: Instant) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.open.insert(number, since);
+        number
+    }
+
+    /// The answer to `number` came; returns since when it was waited for, where it still was.
+    pub(super) fn arrive(&mut self, number: u64) -> Option<Instant> {
+        self.open.remove(&number)
+    }
+
+    /// Gives up those that have waited too long at `now`, and says how many.
+    pub(super) fn give_up(&mut self, now: Instant) -> u64 {
+        let mut lost = 0;
+        while let Some(oldest) = self.open.first_entry()
+            && now.saturating_duration_since(*oldest.get()) >= self.patience
+        {
+            oldest.remove();
+            lost += 1;
+        }
+        lost
+    }
+
+    /// How many are under way.
+    #[must_use]
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// How many there were in all.
+    #[must_use]
+    pub(super) fn departed(&self) -> u64 {
+        self.next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_counts_once_and_only_in_time() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut flight = Flight::new(Duration::from_secs(5));
+        assert_eq!([0, 1, 4].map(|seconds| flight.depart(after(seconds))), [0, 1, 2]);
+        assert_eq!((flight.arrive(1), flight.arrive(1), flight.arrive(9)), (Some(after(1)), None, None));
+        assert_eq!((flight.give_up(after(4)), flight.give_up(after(8)), flight.len()), (0, 1, 1));
+        assert_eq!((flight.arrive(0), flight.arrive(2), flight.is_empty()), (None, Some(after(4)), true));
+        assert_eq!(flight.departed(), 3);
+    }
+}

@@ -1,0 +1,143 @@
+//! A heat: one row, measured in a process of its own, which is this binary again.
+//!
+//! Its growth is then what the row needs, whatever was measured before; and a script that hangs at its thousandth
+//! decision, where no trial sees it, can be ended.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::process::{ExitStatus, Stdio};
+use std::str::FromStr;
+use std::thread;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::cli::exit::{self, Exit};
+use crate::cli::one_shot;
+use crate::worker::sandbox;
+
+use super::progress::Progress;
+use super::row::Row;
+
+/// The option, hidden from people, that makes a process measure one row alone.
+const OPTION: &str = "--heat";
+/// How often it is looked at while it runs.
+const PERIOD: Duration = Duration::from_millis(200);
+/// What it may use on top of what a worker may, and for each node.
+const OWN_BYTES: u64 = 1 << 30;
+const NODE_BYTES: u64 = 128 << 10;
+
+/// The stack of a worker's evaluating thread: engines bound the depth of scripts for that.
+const STACK_BYTES: usize = 64 << 20;
+
+/// Which row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Heat {
+    /// The contender, from 0.
+    pub(super) contender: usize,
+    /// How many nodes the cluster has.
+    pub(super) size: usize,
+}
+
+impl fmt::Display for Heat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.contender, self.size)
+    }
+}
+
+impl FromStr for Heat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once(':').and_then(|(left, right)| Some((left.parse().ok()?, right.parse().ok()?)));
+        parts.map(|(contender, size)| Self { contender, size }).ok_or("expected CONTENDER:SIZE")
+    }
+}
+
+impl Heat {
+    /// Measures the row in this very process: it ends with its parent, its memory is bounded beyond what a worker may
+    /// have by `worker_bytes`, and `measure` has the stack that it has in a worker.
+    ///
+    /// # Errors
+    /// Where the parent is gone, what the kernel says, and what `measure` says.
+    pub(super) fn here(
+        self,
+        worker_bytes: u64,
+        measure: impl FnOnce() -> Result<Row, Exit> + Send,
+    ) -> Result<Row, Exit> {
+        let other = |error: std::io::Error| Exit::new(exit::OTHER, error);
+        if !sandbox::die_with_parent().map_err(other)? {
+            return Err(Exit::new(exit::OTHER, "whoever wanted this row is gone"));
+        }
+        sandbox::leave_no_core().map_err(other)?;
+        sandbox::bound_memory(OWN_BYTES + worker_bytes + NODE_BYTES * self.size as u64).map_err(other)?;
+        thread::scope(|scope| {
+            let builder = thread::Builder::new().name("evaluate".to_owned()).stack_size(STACK_BYTES);
+            let measured = builder.spawn_scoped(scope, measure).map_err(other)?.join();
+            measured.unwrap_or_else(|_panic| Err(Exit::new(exit::OTHER, "the measuring thread panicked")))
+        })
+    }
+
+    /// Measures it, with all that this process was told; ends it where it takes longer than `longest`.
+    ///
+    /// # Errors
+    /// What the process says, and that it did not end, or not by itself.
+    pub(super) fn run(self, longest: Duration, progress: &mut Progress) -> Result<Row, Exit> {
+        let arguments = std::env::args_os().skip(1).chain([OPTION.into(), OsString::from(self.to_string())]);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let other = |error: std::io::Error| Exit::new(exit::OTHER, format!("a process to measure in: {error}"));
+        let output = runtime.map_err(other)?.block_on(async {
+            let mut command = Command::new(one_shot::program());
+            command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+            let output = command.spawn().map_err(other)?.wait_with_output();
+            let (mut output, mut clock) = (std::pin::pin!(output), tokio::time::interval(PERIOD));
+            let late = tokio::time::sleep(longest);
+            let mut late = std::pin::pin!(late);
+            loop {
+                tokio::select! {
+                    output = &mut output => return output.map_err(other),
+                    _ = clock.tick() => progress.tick(),
+                    () = &mut late => {
+                        let message = format!("it did not end within {longest:?}: a script hangs now and then");
+                        return Err(Exit::new(exit::LIMIT, message));
+                    }
+                }
+            }
+        })?;
+        match output.status.success() {
+            true => serde_json::from_slice(&output.stdout).map_err(|error| Exit::new(exit::OTHER, error)),
+            false => Err(ended(output.status)),
+        }
+    }
+}
+
+/// What a process that measured nothing ended with; where it did so by itself, it has said why.
+fn ended(status: ExitStatus) -> Exit {
+    match status.code().map(u8::try_from) {
+        Some(Ok(code)) => Exit::shown(code),
+        _ => Exit::new(exit::LIMIT, format!("a script took the process down that measured it: {status}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    #[test]
+    fn a_row_is_named_on_the_command_line() {
+        let heat = Heat { contender: 2, size: 10_000 };
+        assert_eq!(heat.to_string().parse(), Ok(heat));
+        for text in ["", "1", "1:", "a:1", "1:-1"] {
+            assert!(text.parse::<Heat>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn exit_codes_pass_and_signals_are_a_limit() {
+        let told =
+            |status| (ended(ExitStatus::from_raw(status)).code, ended(ExitStatus::from_raw(status)).message.is_empty());
+        assert_eq!((told(4 << 8), told(6)), ((4, true), (exit::LIMIT, false)));
+    }
+}

@@ -1,0 +1,319 @@
+//! The peer: the same JavaScript under Node.js on this machine, so that a figure has something to stand beside.
+//!
+//! Node.js compiles to machine code and whither's engine interprets, and Node.js runs the script unbounded, unchecked and
+//! unisolated. Which of that a site wants is its own choice; what it costs, it should know.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::chain::eligibility::reason_against;
+use crate::chain::{ChainSpec, StepSource};
+use crate::cli::exit::{self, Exit};
+use crate::clock::{self, Moment, Silent};
+use crate::engine::{LANGUAGES, Settings};
+use crate::model::{Change, Cluster};
+use crate::script::{Asked, Shape, Source};
+use crate::worker::unix_ms;
+
+use super::askers::Askers;
+use super::contender::Contender;
+use super::course::Course;
+use super::row::First;
+use super::units;
+
+const HARNESS: &str = include_str!("peer.js");
+const PROGRAM: &str = "node";
+/// What the peer can put after a script.
+const FEWEST: &str = "fewest-sessions";
+/// What comes on top of its runs: starting, and reading a large cluster.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Node.js on this machine.
+#[derive(Clone, Debug)]
+pub(super) struct Peer(PathBuf);
+
+/// What the peer came to in one of its two ways.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Row {
+    way: String,
+    decisions: u64,
+    failed: u64,
+    p50_ns: u64,
+    p99_ns: u64,
+    busy_ns: u64,
+    first: First,
+    #[serde(skip)]
+    version: String,
+    #[serde(skip)]
+    memory_bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct Told {
+    version: String,
+    memory_bytes: u64,
+    rows: Vec<Row>,
+}
+
+impl Peer {
+    /// The first `node` in `path`, a list of folders as PATH is one.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub(super) fn find(path: &OsStr) -> Result<Self, Exit> {
+        let found = std::env::split_paths(path).map(|folder| folder.join(PROGRAM)).find(|file| file.is_file());
+        found.map(Self).ok_or_else(|| {
+            Exit::new(exit::OTHER, "--peer node: there is no `node` in PATH; install Node.js, or leave the option out")
+        })
+    }
+
+    /// Runs the chain of `contender` over the cluster that `reports` make.
+    ///
+    /// # Errors
+    /// Where the program fails or does not end.
+    pub(super) fn run(
+        &self,
+        contender: &Contender,
+        reports: Vec<Change>,
+        askers: &Askers,
+        course: &Course,
+    ) -> Result<Vec<Row>, Exit> {
+        let task = task(contender, reports, askers, course)?;
+        let other = |error: std::io::Error| Exit::new(exit::OTHER, format!("--peer node: {error}"));
+        let folder = tempfile::tempdir().map_err(other)?;
+        let (harness, input) = (folder.path().join("peer.js"), folder.path().join("task.json"));
+        std::fs::write(&harness, HARNESS).map_err(other)?;
+        std::fs::write(&input, task).map_err(other)?;
+        let told = run(&self.0, &harness, &input, (course.time + course.warm_up()) * 4 + PATIENCE)?;
+        let Told { version, memory_bytes, rows } = serde_json::from_slice(&told)
+            .map_err(|error| Exit::new(exit::OTHER, format!("--peer node: its answer is {error}")))?;
+        Ok(rows.into_iter().map(|row| Row { version: version.clone(), memory_bytes, ..row }).collect())
+    }
+}
+
+/// Why a peer cannot run `chain`; absent where it can.
+#[must_use]
+pub(super) fn unfit(chain: &ChainSpec) -> Option<&'static str> {
+    let is_js = |source: &StepSource| matches!(source, StepSource::Script { extension, .. } if extension == "js");
+    let is_fewest = |source: &StepSource| matches!(source, StepSource::Builtin(name) if name == FEWEST);
+    match chain.steps.as_slice() {
+        [script] if is_js(&script.source) => None,
+        [script, last] if is_js(&script.source) && is_fewest(&last.source) => None,
+        _ => {
+            Some("--peer node runs one step in JavaScript, which builtin:fewest-sessions may follow, and nothing else")
+        }
+    }
+}
+
+/// What the harness reads. Nodes that the chain would leave out before its first step are left out here.
+fn task(contender: &Contender, reports: Vec<Change>, askers: &Askers, course: &Course) -> Result<Vec<u8>, Exit> {
+    let unrunnable = || Exit::usage("--peer node: the chain has no step in JavaScript");
+    let chain = contender.chain().ok_or_else(unrunnable)?;
+    let set = &contender.birth.set;
+    let zone = clock::zone(&set.zone).unwrap_or(TimeZone::UTC);
+    let mut cluster = Cluster::new(contender.birth.arrangement);
+    reports.into_iter().for_each(|report| cluster.apply(report));
+    let moment = Moment::at(unix_ms(), &zone);
+    let inputs = (0..askers.texts().count() as u64).filter_map(|turn| askers.request(turn)).map(|request| {
+        let passes_jwt = chain.pass_jwt;
+        Asked { request: &request, passes_jwt, moment: &moment, seed: 1, sequence: 0 }.to_json(&cluster)
+    });
+    let inputs: Vec<_> = inputs.collect();
+    let step = chain.steps.first().ok_or_else(unrunnable)?;
+    let StepSource::Script { content, isolation, .. } = &step.source else { return Err(unrunnable()) };
+    let source = Source { file: step.name.clone(), content: content.clone(), isolation: *isolation };
+    let head = json!({
+        "source": source.text().map_err(Exit::usage)?.text,
+        "shape": shape(&source, Settings { limits: set.limits, zone, alarm: Rc::new(Silent) })?,
+        "then_fewest": chain.steps.len() > 1,
+        "ms": course.time.as_secs_f64() * 1000.0,
+        "warm_up_ms": course.warm_up().as_secs_f64() * 1000.0,
+        "inputs": inputs,
+    });
+    let mut text = head.to_string().into_bytes();
+    // The nodes as scripts see them, which are text already.
+    text.pop();
+    text.extend_from_slice(b",\"nodes\":[");
+    for (place, (_, node)) in cluster.nodes().filter(|(_, node)| reason_against(node, chain).is_none()).enumerate() {
+        text.extend_from_slice(if place > 0 { b"," } else { b"" });
+        text.extend_from_slice(&node.to_text(None));
+    }
+    text.extend_from_slice(b"]}");
+    Ok(text)
+}
+
+fn shape(source: &Source, settings: Settings) -> Result<&'static str, Exit> {
+    let language = LANGUAGES.iter().find(|language| language.extension == "js");
+    let engine = language.map(|language| (language.engine)(&settings));
+    let engine = engine.ok_or_else(|| Exit::new(exit::OTHER, "there is no engine for JavaScript"))?;
+    let script = engine.load(source).map_err(|error| Exit::new(exit::SCRIPT, error))?;
+    Ok(match script.shape() {
+        Shape::WholeList => "list",
+        Shape::PerNode(_) => "node",
+    })
+}
+
+fn run(program: &Path, harness: &Path, task: &Path, patience: Duration) -> Result<Vec<u8>, Exit> {
+    let failed = |why: String| Exit::new(exit::OTHER, format!("--peer node: {why}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| failed(error.to_string()))?.block_on(async {
+        let mut command = tokio::process::Command::new(program);
+        command.arg(harness).arg(task).stdin(std::process::Stdio::null()).kill_on_drop(true);
+        match tokio::time::timeout(patience, command.output()).await {
+            Err(_late) => Err(Exit::new(exit::LIMIT, format!("--peer node: it did not end within {patience:?}"))),
+            Ok(Err(error)) => Err(failed(error.to_string())),
+            Ok(Ok(output)) if output.status.success() => Ok(output.stdout),
+            Ok(Ok(output)) => {
+                let words = String::from_utf8_lossy(&output.stderr);
+                let telling = words.lines().find(|line| line.contains("Error")).unwrap_or("it said nothing");
+                Err(failed(format!("it ended with {}: {telling}", output.status)))
+            }
+        }
+    })
+}
+
+impl Row {
+    fn name(&self) -> String {
+        let how = if self.way == "resident" { "resident objects" } else { "JSON.parse for each request" };
+        format!("  Node.js {}, {how}", self.version)
+    }
+
+    fn per_second(&self) -> f64 {
+        self.decisions as f64 * 1e9 / self.busy_ns.max(1) as f64
+    }
+
+    /// How many times longer than whither's a decision of the peer takes.
+    fn ratio(&self, ours_ns: u64) -> f64 {
+        self.p50_ns as f64 / ours_ns.max(1) as f64
+    }
+
+    /// Whether any of its decisions failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed > 0
+    }
+
+    /// How many did; nothing where none did.
+    pub(super) fn failed(&self) -> String {
+        if self.has_failed() { units::count(self.failed) } else { String::new() }
+    }
+
+    /// The row for a program.
+    #[must_use]
+    pub(super) fn to_json(&self, ours_ns: u64) -> Value {
+        json!({
+            "peer": "node", "version": self.version, "way": self.way, "decisions": self.decisions,
+            "p50_ns": self.p50_ns, "p99_ns": self.p99_ns, "decisions_per_second": self.per_second(),
+            "memory_bytes": self.memory_bytes, "failed": self.failed, "p50_to_ours": self.ratio(ours_ns),
+            "first_node": self.first.node, "first_error": self.first.error,
+        })
+    }
+
+    /// The row for a person.
+    #[must_use]
+    pub(super) fn cells(&self, nodes: usize, ours_ns: u64) -> Vec<String> {
+        vec![
+            self.name(),
+            units::count(nodes as u64),
+            units::duration(self.p50_ns),
+            units::duration(self.p99_ns),
+            units::rate(self.per_second()),
+            String::new(),
+            units::bytes(self.memory_bytes),
+            units::ratio(self.ratio(ours_ns)),
+        ]
+    }
+
+    /// What there is to say where `ours` came to something else on the first request; ties may fall otherwise.
+    #[must_use]
+    pub(super) fn differs(&self, ours: &First) -> Option<String> {
+        let said = |first: &First| match (&first.node, &first.error) {
+            (Some(node), _) => format!("chose {node}"),
+            (None, error) => format!("failed: {}", error.as_deref().unwrap_or("no node")),
+        };
+        let differs = self.first.node != ours.node;
+        differs.then(|| {
+            format!("on the first request whither {}, {} {}", said(ours), self.name().trim(), said(&self.first))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::super::cluster::Clusters;
+    use super::*;
+    use crate::chain::StepSpec;
+    use crate::cli::chains::ChainArgs;
+    use crate::cli::request::RequestArgs;
+
+    fn contender(scripts: &[&str]) -> Contender {
+        let scripts = scripts.iter().map(|script| (*script).to_owned()).collect();
+        let args = ChainArgs { scripts, config: None };
+        Contender::all(&args, false, &RequestArgs::default()).unwrap().remove(0)
+    }
+
+    #[test]
+    fn what_the_peer_cannot_run_is_refused() {
+        let fewest = "builtin:fewest-sessions";
+        for (scripts, fits) in [
+            (vec!["scripts/allow-list.js"], true),
+            (vec!["scripts/allow-list.js", fewest], true),
+            (vec!["scripts/allow-list.js", "builtin:weighted"], false),
+            (vec!["scripts/allow-list.js", "scripts/allow-list.js"], false),
+            (vec!["scripts/allow-list.rhai"], false),
+            (vec![fewest], false),
+        ] {
+            let contender = contender(&scripts);
+            assert_eq!(unfit(contender.chain().unwrap()).is_none(), fits, "{scripts:?}");
+        }
+        assert!(Peer::find(OsStr::new("")).unwrap_err().message.contains("install Node.js"));
+    }
+
+    /// Every way to write a function is found, and chooses what it says; whichever figures come with it.
+    #[test]
+    fn the_peer_runs_what_we_run() {
+        let Ok(peer) = Peer::find(&std::env::var_os("PATH").unwrap_or_default()) else {
+            crate::cli::say::aside("skipped, because there is no Node.js");
+            return;
+        };
+        let course = Course { time: Duration::from_millis(1), changes: None };
+        let clusters = Clusters::Drawn(vec![30]);
+        for (text, node) in [
+            ("// A comment.\nfunction(input) { return input.servers[1].id }", Some("node-02")),
+            ("(input) => input.nodes[2].id;", Some("node-03")),
+            ("const few = 2;\nfunction balance({ nodes }) { return nodes.slice(few) }", None),
+            ("function helper(x) { return x }\nconst choose = (input) => helper(input.nodes[4].id);", Some("node-05")),
+            ("function score(node) { return node.id === 'node-06' ? 1 : 0 }", Some("node-06")),
+            (
+                "const key = (request) => request.user.login;\nfunction filter(node, login) { return node.id === 'node-07' }\n\
+                 let score = (node, login) => (login ? 1 : undefined);",
+                Some("node-07"),
+            ),
+            ("function(input) { return undefined }", None),
+        ] {
+            let mut contender = contender(&["builtin:weighted"]);
+            contender.birth.set.chains[0].steps = vec![StepSpec::new("step.js", StepSource::script("js", text))];
+            let askers = Askers::of(&Map::new(), &contender.action, 1 << 20).unwrap();
+            let rows = peer.run(&contender, clusters.reports(30).unwrap(), &askers, &course).unwrap();
+            assert_eq!(rows.iter().map(|row| row.way.as_str()).collect::<Vec<_>>(), ["resident", "parse"]);
+            for row in rows {
+                assert_eq!((row.first.node.as_deref(), row.has_failed()), (node, node.is_none()), "{text}: {row:?}");
+                assert!(row.decisions > 0 && row.version.starts_with('v'), "{row:?}");
+                let ours = First { node: node.map(str::to_owned), error: None };
+                assert_eq!(row.differs(&ours), None);
+                assert!(
+                    row.differs(&First { node: Some("x".to_owned()), error: None })
+                        .unwrap()
+                        .contains("whither chose x")
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The chain that a command line names: `--script` after `--script`, or a config.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::chain::{ChainSet, ChainSpec, StepSpec};
+use crate::config::{self, Config, Loading, Needs};
+use crate::model::head::DEFAULT_ACTION;
+use crate::runner::ProgramLimits;
+use crate::script::ScriptLimits;
+use crate::worker::WorkerLimits;
+
+use super::exit::Exit;
+use super::files::Disk;
+use super::request::RequestArgs;
+use super::{fastx, problem, programs};
+
+/// Where a chain is looked for when none is named.
+const DEFAULT_CONFIGS: [&str; 2] = ["whither.toml", "/etc/whither/whither.toml"];
+
+/// Which chain to run.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ChainArgs {
+    /// A step: a script file, or builtin:NAME; repeat it in chain order
+    #[arg(long = "script", value_name = "STEP", conflicts_with = "config")]
+    pub scripts: Vec<String>,
+    /// The config whose chain is run
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl ChainArgs {
+    /// Whether it says anything.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.config.is_some() || !self.scripts.is_empty()
+    }
+
+    /// The chains to run: from `--script`, else from the config.
+    ///
+    /// # Errors
+    /// Everything that is wrong with a step or the config.
+    pub fn load(&self, asked: &RequestArgs, timezone: Option<&str>) -> Result<Chains, Exit> {
+        let host_zone = super::zone::of_host(&Disk);
+        let mut chains =
+            if self.scripts.is_empty() { self.of_config(&host_zone)? } else { self.of_scripts(asked, host_zone)? };
+        if let Some(zone) = timezone {
+            if crate::clock::zone(zone).is_none() {
+                return Err(Exit::usage(format!("no time zone `{zone}`; expected a name such as Europe/Berlin")));
+            }
+            zone.clone_into(&mut chains.set.zone);
+        }
+        Ok(chains)
+    }
+
+    fn of_config(&self, host_zone: &str) -> Result<Chains, Exit> {
+        let path = self.config.clone().or_else(default_config).ok_or_else(|| {
+            Exit::usage("no chain is given: add --script STEP (a file, or builtin:fewest-sessions), or --config FILE")
+        })?;
+        let loading = Loading { files: &Disk, host_zone, needs: Needs::Chains };
+        let config = config::load(&path, loading).map_err(|errors| problem::exit(&errors))?;
+        Ok(Chains {
+            limits: super::limits::of(&config),
+            environment: environment(&config)?,
+            programs: programs::limits(&config),
+            set: config.chains,
+        })
+    }
+
+    fn of_scripts(&self, asked: &RequestArgs, zone: String) -> Result<Chains, Exit> {
+        let limits = ScriptLimits::default();
+        let load = |written: &String| config::load_step(written, Path::new("."), &Disk, &limits);
+        let steps =
+            self.scripts.iter().map(load).collect::<Result<_, _>>().map_err(|problem| problem::exit_one(&problem))?;
+        Ok(Chains::of(asked, steps, zone))
+    }
+}
+
+/// The chains to run, and what they are run with.
+#[derive(Clone, Debug)]
+pub struct Chains {
+    /// The chains.
+    pub set: ChainSet,
+    /// What scripts may use.
+    pub limits: WorkerLimits,
+    /// What programs are given.
+    pub environment: Vec<(String, String)>,
+    /// What programs may use.
+    pub programs: ProgramLimits,
+}
+
+impl Chains {
+    /// One chain of `steps` for the action that is `asked` for, every limit at its default.
+    #[must_use]
+    pub fn of(asked: &RequestArgs, steps: Vec<StepSpec>, zone: String) -> Self {
+        let action = asked.action().unwrap_or(DEFAULT_ACTION.to_owned());
+        Self {
+            set: ChainSet { zone, ..ChainSet::new(vec![ChainSpec::new(&action, steps)]) },
+            limits: WorkerLimits::default(),
+            environment: programs::environment(&[], &BTreeMap::new()),
+            programs: ProgramLimits::default(),
+        }
+    }
+
+    /// The chain of `action`.
+    ///
+    /// # Errors
+    /// The actions that there are chains for.
+    pub fn get(&self, action: &str) -> Result<&ChainSpec, Exit> {
+        self.set.get(action).ok_or_else(|| {
+            let known: Vec<_> = self.set.chains.iter().map(|chain| &*chain.action).collect();
+            let known = known.join(", ");
+            Exit::usage(format!("no chain is configured for the action `{action}`, there are: {known}"))
+        })
+    }
+}
+
+/// What programs are given, also of FastX's environment where the config names it.
+fn environment(config: &Config) -> Result<Vec<(String, String)>, Exit> {
+    let listed = &config.service.environment;
+    let beside = fastx::load::named(listed, &fastx::Host::real()).map_err(|problem| problem::exit_one(&problem))?;
+    Ok(programs::environment(listed, &beside))
+}
+
+fn default_config() -> Option<PathBuf> {
+    DEFAULT_CONFIGS.into_iter().map(PathBuf::from).find(|path| path.is_file())
+}

@@ -1,0 +1,132 @@
+//! The request that a command line gives: `--request`, and single options over it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::chain::Purpose;
+use crate::model::{JsonLimits, Request, json as untrusted};
+use crate::worker::{Question, WorkerLimits};
+
+use super::exit::{self, Exit};
+use super::host;
+
+/// What a placement is asked for.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RequestArgs {
+    /// The request: a JSON object, or a file that holds one
+    #[arg(long, value_name = "FILE-or-JSON")]
+    request: Option<String>,
+    /// What the placement is for
+    #[arg(long)]
+    action: Option<String>,
+    /// The user's login
+    #[arg(long, value_name = "LOGIN")]
+    user: Option<String>,
+    /// A group of the user; repeatable
+    #[arg(long = "group", value_name = "NAME")]
+    groups: Vec<String>,
+    /// A value of the request's `data`; repeatable. The value is JSON where it reads as such
+    #[arg(long, value_name = "KEY=VALUE")]
+    data: Vec<String>,
+}
+
+impl RequestArgs {
+    /// The request: what the node list's `document` says, over that `--request`, over that the single options.
+    ///
+    /// # Errors
+    /// What is no request, or larger than `max_bytes`.
+    pub fn over(&self, document: Map<String, Value>, max_bytes: usize) -> Result<Map<String, Value>, Exit> {
+        let mut request = document;
+        if let Some(given) = &self.request {
+            request.extend(given_request(given, max_bytes)?);
+        }
+        if let Some(action) = &self.action {
+            request.insert("action".to_owned(), json!(action));
+        }
+        if let Some(user) = &self.user {
+            let entry = request.entry("user").or_insert_with(|| json!({}));
+            if let Some(own) = entry.as_object_mut() {
+                own.insert("login".to_owned(), json!(user));
+            }
+        }
+        if !self.groups.is_empty() {
+            request.insert("userGroups".to_owned(), json!(self.groups));
+        }
+        for pair in &self.data {
+            let (key, value) =
+                pair.split_once('=').ok_or_else(|| Exit::usage(format!("--data {pair}: expected KEY=VALUE")))?;
+            let value =
+                untrusted::parse(value.as_bytes(), JsonLimits::bytes(value.len())).unwrap_or_else(|_text| json!(value));
+            let entry = request.entry("data").or_insert_with(|| json!({}));
+            if let Some(data) = entry.as_object_mut() {
+                data.insert(key.to_owned(), value);
+            }
+        }
+        Ok(request)
+    }
+
+    /// The action that it names, where it names one.
+    #[must_use]
+    pub fn action(&self) -> Option<String> {
+        let named = || {
+            let request = self.over(Map::new(), WorkerLimits::default().request_bytes).ok()?;
+            request.get("action").and_then(Value::as_str).map(str::to_owned)
+        };
+        self.action.clone().or_else(named)
+    }
+}
+
+fn given_request(given: &str, max_bytes: usize) -> Result<Map<String, Value>, Exit> {
+    let inline = given.trim_start().starts_with(['{', '[']);
+    let (name, text) = if inline {
+        ("--request".to_owned(), given.as_bytes().to_vec())
+    } else {
+        let read = std::fs::read(given).map_err(|error| Exit::usage(format!("--request {given}: {error}")))?;
+        (given.to_owned(), read)
+    };
+    let value = untrusted::parse(&text, JsonLimits::bytes(max_bytes))
+        .map_err(|error| Exit::usage(format!("{name}: {error}")))?;
+    match value {
+        Value::Object(request) => Ok(request),
+        other => Err(Exit::usage(format!("{name}: the request is {}, expected an object", untrusted::kind(&other)))),
+    }
+}
+
+/// `request` as a question for one worker alone; what is not given of seed and time is drawn and read now.
+///
+/// # Errors
+/// What makes it no request, or larger than `max_bytes`.
+pub fn question(
+    request: &Map<String, Value>,
+    max_bytes: usize,
+    seed: Option<u64>,
+    now: Option<jiff::Timestamp>,
+) -> Result<Question, Exit> {
+    let server_id = host::name();
+    let text = Value::Object(request.clone()).to_string();
+    let parsed = Request::parse(text.as_bytes(), max_bytes, &server_id).map_err(Exit::usage)?;
+    let seed = match seed {
+        Some(seed) => seed,
+        None => host::random().map_err(|error| Exit::new(exit::OTHER, error))?,
+    };
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_ms = now.map_or(i64::try_from(since.as_millis()).unwrap_or(i64::MAX), jiff::Timestamp::as_millisecond);
+    Ok(Question {
+        ticket: 1,
+        decision: format!("place-{seed:016x}").into(),
+        head: parsed.head().clone(),
+        request: text.into(),
+        server_id: server_id.into(),
+        purpose: Purpose::Place,
+        about: None,
+        now_ms,
+        seed,
+        sequence: 0,
+        deadline_ms: None,
+        limited: Vec::new(),
+        from: None,
+        narrated: true,
+    })
+}
