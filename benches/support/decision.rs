@@ -1,5 +1,7 @@
 //! One decision in process, for benches: an evaluator of one step, a question, and the asking.
 
+#![allow(dead_code, reason = "each bench uses its own part")]
+
 use std::hint::black_box;
 use std::rc::Rc;
 use std::sync::Arc;

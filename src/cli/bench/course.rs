@@ -159,6 +159,7 @@ impl<'a> Runner<'a> {
             request: Arc::new(request),
             purpose: Purpose::Place,
             about: None,
+            anew: false,
             now_ms: self.now_ms,
             seed,
             sequence,
