@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::model::{Candidate, Failure, FailureName, LostReason};
 use crate::script::{self, Answer, Argument, Arity, Call, Function, PerNode, Run, Scene, Score, Script, ScriptError};
 
+use super::kept::Keys;
 use super::witness::Calls;
 
 /// What one function of a script said of one node.
@@ -72,6 +73,7 @@ impl<'a> Asking<'a> {
         script: &'a dyn Script,
         functions: PerNode,
         scene: Scene<'a>,
+        known: Option<&mut Keys>,
         calls: &Calls,
     ) -> Result<Self, Failure> {
         script.prepare(scene).map_err(ScriptError::into_failure)?;
@@ -79,18 +81,30 @@ impl<'a> Asking<'a> {
         if ![functions.filter, functions.score].contains(&Some(Arity::NodeAndRequest)) {
             return Ok(asking);
         }
-        if functions.key {
-            calls.count();
-            asking.second = Second::Key;
-            let mut run = script.open(scene).map_err(ScriptError::into_failure)?;
-            if let Answer::Key(key) = run.call(Call::Key).map_err(ScriptError::into_failure)? {
-                asking.key = Some(key);
-            }
-        } else {
-            let paths = script.depends().zip(scene.asked);
-            asking.key = paths.map(|(paths, asked)| script::key(paths, asked.request));
+        let decisive = script.depends().zip(scene.asked).map(|(paths, asked)| script::key(paths, asked.request));
+        if !functions.key {
+            asking.key = decisive;
+            return Ok(asking);
+        }
+        asking.second = Second::Key;
+        let mut known = known.zip(decisive.map(|decisive| decisive.to_string()));
+        asking.key = match known.as_ref().and_then(|(keys, request)| keys.get(request)) {
+            Some(key) => Some(key.clone()),
+            None => asking.ask_key(calls)?,
+        };
+        if let (Some((keys, request)), Some(key)) = (known.take(), &asking.key) {
+            keys.put(request, key);
         }
         Ok(asking)
+    }
+
+    fn ask_key(&self, calls: &Calls) -> Result<Option<Value>, Failure> {
+        calls.count();
+        let mut run = self.script.open(self.scene).map_err(ScriptError::into_failure)?;
+        match run.call(Call::Key).map_err(ScriptError::into_failure)? {
+            Answer::Key(key) => Ok(Some(key)),
+            _ => Ok(None),
+        }
     }
 
     /// The script for its functions of one parameter alone, which has been prepared.

@@ -117,11 +117,35 @@ impl Pair {
     }
 }
 
+/// What `key` returned, by what of the request decides that.
+#[derive(Debug, Default)]
+pub(super) struct Keys(BTreeMap<String, Value>);
+
+impl Keys {
+    /// What `key` returned for such a request.
+    pub(super) fn get(&self, request: &str) -> Option<&Value> {
+        self.0.get(request)
+    }
+
+    /// Notes what `key` returned.
+    pub(super) fn put(&mut self, request: String, key: &Value) {
+        if request.len() > MAX_KEY_BYTES || self.0.contains_key(&request) {
+            return;
+        }
+        if self.0.len() >= MAX_KEYS {
+            // To ask again costs a call; to find out who was not used for longest would cost more.
+            self.0.clear();
+        }
+        self.0.insert(request, key.clone());
+    }
+}
+
 /// All that is kept of one script.
 #[derive(Debug)]
 pub(super) struct Tables {
     /// What `filter` and `score` read.
     reads: [Parts; 2],
+    pub(super) keys: Keys,
     pure: Pair,
     /// By key as JSON text, with when it was last used.
     keyed: BTreeMap<String, (u64, Pair)>,
@@ -134,7 +158,14 @@ impl Tables {
     /// Nothing yet, of `script`.
     fn of(script: &dyn Script) -> Self {
         let reads = [Function::Filter, Function::Score].map(|function| script.reads(function));
-        Self { reads, pure: Pair::pure(reads), keyed: BTreeMap::new(), keyed_results: 0, uses: 0 }
+        Self {
+            reads,
+            keys: Keys::default(),
+            pure: Pair::pure(reads),
+            keyed: BTreeMap::new(),
+            keyed_results: 0,
+            uses: 0,
+        }
     }
 
     /// What is kept of functions of one parameter.

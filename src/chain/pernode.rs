@@ -28,7 +28,8 @@ pub(super) fn evaluate(
     candidates: &[Candidate],
     mut surroundings: Surroundings<'_>,
 ) -> Result<Verdict, Failure> {
-    let mut asking = Asking::open(script, functions, scene, surroundings.calls)?;
+    let keys = surroundings.kept.as_deref_mut().map(|tables| &mut tables.keys);
+    let mut asking = Asking::open(script, functions, scene, keys, surroundings.calls)?;
     asking.begin(functions)?;
     let memory = surroundings.kept.as_deref_mut().map(|tables| tables.lend(asking.key()));
     let mut round = Round { asking, functions, scene, memory, surroundings };

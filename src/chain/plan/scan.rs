@@ -266,7 +266,8 @@ impl Scan<'_> {
         };
         turn_to(step, &mut self.asking, self.stage);
         let scene = Scene { step: step as u64, ..self.scene };
-        let opened = Asking::open(sieve.script, sieve.functions, scene, &note.calls).map_err(|_told| Stop::Unusual)?;
+        let opened = Asking::open(sieve.script, sieve.functions, scene, Some(&mut tables.keys), &note.calls)
+            .map_err(|_told| Stop::Unusual)?;
         let memory = tables.lend(opened.key());
         sieve.open = Some((opened, memory));
         Ok(())

@@ -4,6 +4,7 @@
 //! and as long as nothing in the source looks at the clock, at chance or at the global object. So most scripts have a key
 //! without writing one. Variables are told apart by name alone, which errs on the safe side.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use boa_ast::declaration::{Binding, Variable};
@@ -12,7 +13,7 @@ use boa_ast::expression::operator::Update;
 use boa_ast::expression::operator::assign::{Assign, AssignTarget};
 use boa_ast::expression::operator::unary::UnaryOp;
 use boa_ast::expression::operator::update::UpdateTarget;
-use boa_ast::expression::{Call, Expression, Identifier, Optional, This};
+use boa_ast::expression::{Call, Expression, Identifier, Optional};
 use boa_ast::expression::{OptionalOperation, OptionalOperationKind, operator::Unary};
 use boa_ast::function::FormalParameter;
 use boa_ast::pattern::{ObjectPattern, ObjectPatternElement, Pattern};
@@ -25,7 +26,7 @@ use crate::script::{Arity, PerNode, RequestPath, Shape};
 
 use super::definitions::definition;
 use super::global_use::GlobalUse;
-use super::reads::field_name;
+use super::reads::{BACK_DOORS, field_name};
 use super::syntax::{Function, Tree};
 
 /// Names of what says another thing at another time, or that lead to it, wherever in the source they stand.
@@ -46,23 +47,41 @@ const UNSTEADY: [&str; 12] = [
 /// The one object whose methods are steady but for one.
 const MATH: &str = "Math";
 
-/// The ways of the functions of two parameters of `tree`, which does `globals` to globals; absent where they cannot be
-/// told, and where the script has a key of its own.
-pub(super) fn depends(tree: &Tree, shape: Shape, globals: &GlobalUse) -> Option<Vec<RequestPath>> {
-    let Shape::PerNode(PerNode { filter, score, key: false }) = shape else { return None };
+/// How the functions that are given the request look at it.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Depends {
+    /// The fields of the request, where they can look at no other.
+    pub(super) fields: Option<BTreeSet<String>>,
+    /// The ways, where what lies on them decides, with the node, what the functions say.
+    pub(super) paths: Option<Vec<RequestPath>>,
+}
+
+impl Depends {
+    /// How the functions of `tree` do, which does `globals` to globals.
+    pub(super) fn of(tree: &Tree, shape: Shape, globals: &GlobalUse) -> Self {
+        let Some(mut paths) = paths(tree, shape, globals) else { return Self::default() };
+        paths.sort_unstable();
+        paths.dedup();
+        let fields = paths.iter().map(|path| path.0.first().cloned()).collect();
+        let decides = *globals == GlobalUse::None && is_steady(tree) && paths.iter().all(RequestPath::is_given);
+        Self { fields, paths: decides.then_some(paths) }
+    }
+}
+
+/// The ways on which the functions that are given the request look at it: those of two parameters, or `key`.
+fn paths(tree: &Tree, shape: Shape, globals: &GlobalUse) -> Option<Vec<RequestPath>> {
+    let Shape::PerNode(PerNode { filter, score, key }) = shape else { return None };
+    if key {
+        return ways(&definition(tree, "key", globals)?, 0, tree);
+    }
     let functions = [("filter", filter), ("score", score)].into_iter();
     let mut names = functions.filter(|(_, arity)| *arity == Some(Arity::NodeAndRequest)).peekable();
     names.peek()?;
-    if *globals != GlobalUse::None || !is_steady(tree) {
-        return None;
-    }
     let mut paths = Vec::new();
     for (name, _) in names {
-        paths.extend(ways(&definition(tree, name, globals)?, tree)?);
+        paths.extend(ways(&definition(tree, name, globals)?, 1, tree)?);
     }
-    paths.sort_unstable();
-    paths.dedup();
-    paths.iter().all(RequestPath::is_given).then_some(paths)
+    Some(paths)
 }
 
 /// Whether nothing in the source says another thing at another time.
@@ -98,17 +117,21 @@ impl<'ast> Visitor<'ast> for Unsteady<'_> {
     }
 }
 
-/// The ways on which `function` looks at its second parameter.
-fn ways(function: &Function<'_>, tree: &Tree) -> Option<Vec<RequestPath>> {
-    let mut walk = Walk { tree, request: None, paths: Vec::new() };
-    if let [_, second] = function.parameters.as_ref() {
-        walk.second_parameter(second).is_continue().then_some(())?;
+/// The ways on which `function` looks at its parameter in `place`, where it gets at that by its name alone.
+fn ways(function: &Function<'_>, place: usize, tree: &Tree) -> Option<Vec<RequestPath>> {
+    let parameters = function.parameters.as_ref();
+    if parameters.iter().any(FormalParameter::is_rest_param) {
+        return None;
     }
-    // Functions that take what they get by another way are no business of this file's.
-    let first = function.parameters.as_ref().first().filter(|first| !first.is_rest_param())?;
-    let flow =
-        walk.visit_formal_parameter(first).is_continue() && walk.visit_function_body(function.body).is_continue();
-    flow.then_some(walk.paths)
+    let mut walk = Walk { tree, request: None, paths: Vec::new() };
+    for (number, parameter) in parameters.iter().enumerate() {
+        let flow = match number == place {
+            true => walk.request_parameter(parameter),
+            false => walk.visit_formal_parameter(parameter),
+        };
+        flow.is_continue().then_some(())?;
+    }
+    walk.visit_function_body(function.body).is_continue().then_some(walk.paths)
 }
 
 /// A walk through a function that ends where the request is used in a way that this file does not know.
@@ -122,7 +145,7 @@ struct Walk<'t> {
 type Flow = ControlFlow<()>;
 
 impl Walk<'_> {
-    fn second_parameter(&mut self, parameter: &FormalParameter) -> Flow {
+    fn request_parameter(&mut self, parameter: &FormalParameter) -> Flow {
         match parameter.variable().binding() {
             _ if parameter.is_rest_param() || parameter.init().is_some() => ControlFlow::Break(()),
             Binding::Identifier(name) => {
@@ -241,7 +264,14 @@ impl<'ast> Visitor<'ast> for Walk<'_> {
     type BreakTy = ();
 
     fn visit_identifier(&mut self, node: &'ast Identifier) -> Flow {
-        if Some(node.sym()) == self.request { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if Some(node.sym()) == self.request { ControlFlow::Break(()) } else { self.visit_sym(node.sym_ref()) }
+    }
+
+    fn visit_sym(&mut self, node: &'ast Sym) -> Flow {
+        match BACK_DOORS.contains(&self.tree.name(*node).as_str()) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 
     fn visit_expression(&mut self, node: &'ast Expression) -> Flow {
@@ -306,10 +336,6 @@ impl<'ast> Visitor<'ast> for Walk<'_> {
             return ControlFlow::Break(());
         }
         node.visit_with(self)
-    }
-
-    fn visit_this(&mut self, _node: &'ast This) -> Flow {
-        ControlFlow::Continue(())
     }
 
     fn visit_with(&mut self, _node: &'ast With) -> Flow {

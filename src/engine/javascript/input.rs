@@ -1,5 +1,6 @@
 //! The request as a script's object: new for each request, and the script's own.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,23 +26,15 @@ pub(super) fn input(
     kit: &Kit,
     context: &mut Context,
 ) -> JsResult<JsObject> {
-    let login = &**asked.request.login();
-    let sessions = match login {
-        login if login.is_empty() || !(wanted("user") || wanted("params")) => Rc::default(),
-        login => cluster.sessions_of(login).map(Arc::clone).collect::<Rc<[Arc<Session>]>>(),
-    };
+    let sessions = sessions(asked, cluster, &wanted);
     let prototype = context.intrinsics().constructors().object().prototype();
     let input = JsObject::new(context.root_shape(), prototype, Lazy::new(Origin::Input, Hold::Own)).upcast();
     for (name, value) in asked.request.fields() {
-        let value = match (name.as_str(), value) {
-            (_, Value::Object(_) | Value::Array(_)) if !wanted(name) => {
-                kit.put_lazy(&input, name, Hold::Own, context);
-                continue;
-            }
-            ("user", Value::Object(fields)) => user(fields, &sessions, kit, context)?.into(),
-            ("params", Value::Object(fields)) => params(asked, fields, &sessions, kit, context)?.into(),
-            _ => kit.to_js(value, Hold::Own, context)?,
-        };
+        if matches!(value, Value::Object(_) | Value::Array(_)) && !wanted(name) {
+            kit.put_lazy(&input, name, Hold::Own, context);
+            continue;
+        }
+        let value = field(asked, name, value, &sessions, kit, context)?;
         kit.put(&input, name, value, Hold::Own);
     }
     if let Some(nodes) = nodes {
@@ -58,6 +51,53 @@ pub(super) fn input(
     }
     kit.put(&input, "sequence", JsValue::from(asked.sequence), Hold::Own);
     Ok(input)
+}
+
+/// The request without nodes for a function that can look at no other `fields` of it.
+pub(super) fn part(
+    asked: &Asked<'_>,
+    cluster: &Cluster,
+    fields: &BTreeSet<String>,
+    kit: &Kit,
+    context: &mut Context,
+) -> JsResult<JsObject> {
+    let sessions = sessions(asked, cluster, |name| fields.contains(name));
+    let request = plain_object(context);
+    for name in fields {
+        let value = match (name.as_str(), asked.request.fields().get(name)) {
+            ("now", _) => JsValue::from(asked.moment.ms),
+            ("sequence", _) => JsValue::from(asked.sequence),
+            ("time", _) => time(asked, kit, context).into(),
+            (_, Some(value)) => field(asked, name, value, &sessions, kit, context)?,
+            (_, None) => continue,
+        };
+        kit.put(&request, name, value, Hold::Own);
+    }
+    Ok(request)
+}
+
+/// The sessions of the request's user, where one of the fields is `wanted` that hold them.
+fn sessions(asked: &Asked<'_>, cluster: &Cluster, wanted: impl Fn(&str) -> bool) -> Rc<[Arc<Session>]> {
+    match &**asked.request.login() {
+        login if login.is_empty() || !(wanted("user") || wanted("params")) => Rc::default(),
+        login => cluster.sessions_of(login).map(Arc::clone).collect(),
+    }
+}
+
+/// The field `name` of the request, which holds `value`.
+fn field(
+    asked: &Asked<'_>,
+    name: &str,
+    value: &Value,
+    sessions: &Rc<[Arc<Session>]>,
+    kit: &Kit,
+    context: &mut Context,
+) -> JsResult<JsValue> {
+    match (name, value) {
+        ("user", Value::Object(fields)) => user(fields, sessions, kit, context).map(Into::into),
+        ("params", Value::Object(fields)) => params(asked, fields, sessions, kit, context).map(Into::into),
+        _ => kit.to_js(value, Hold::Own, context),
+    }
 }
 
 fn time(asked: &Asked<'_>, kit: &Kit, context: &Context) -> JsObject {

@@ -3,6 +3,7 @@
 //! A script that cannot write to nodes gets frozen objects that live as long as their node's state does. The others get
 //! new ones.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use boa_engine::object::JsObject;
@@ -39,29 +40,36 @@ pub(super) fn shared_object(
 ) -> JsResult<JsObject> {
     let build = || {
         let view = Rc::new(View { slot, node: node.clone(), overlay: None });
-        let object = node_object(&view, Hold::Shared, kit, context)?;
+        let object = node_object(&view, Hold::Shared, None, kit, context)?;
         Ok(Shared { view, object })
     };
     residents.get(slot, node, build).map(|shared| shared.object)
 }
 
-/// The object of a candidate's node for one request alone.
+/// The object of a candidate's node for one request alone; with these `fields` only, where a script can see no others.
 pub(super) fn own_object(
     candidate: &Candidate,
     cluster: &Cluster,
+    fields: Option<&BTreeSet<String>>,
     kit: &Kit,
     context: &mut Context,
 ) -> JsResult<Option<JsObject>> {
     let Some(node) = cluster.node(candidate.slot) else { return Ok(None) };
     let view = Rc::new(View { slot: candidate.slot, node: node.clone(), overlay: candidate.overlay.clone() });
-    node_object(&view, Hold::Own, kit, context).map(Some)
+    node_object(&view, Hold::Own, fields, kit, context).map(Some)
 }
 
-fn node_object(view: &Rc<View>, hold: Hold, kit: &Kit, context: &mut Context) -> JsResult<JsObject> {
+fn node_object(
+    view: &Rc<View>,
+    hold: Hold,
+    wanted: Option<&BTreeSet<String>>,
+    kit: &Kit,
+    context: &mut Context,
+) -> JsResult<JsObject> {
     let prototype = context.intrinsics().constructors().object().prototype();
     let object =
         JsObject::new(context.root_shape(), prototype, Lazy::new(Origin::Node(Rc::clone(view)), hold)).upcast();
-    for (name, field) in view.fields() {
+    let put = |name: &str, field: Field<'_>| {
         let value = match field {
             Field::Count(count) => Some(JsValue::from(count)),
             Field::Flag(flag) => Some(JsValue::from(flag)),
@@ -72,6 +80,10 @@ fn node_object(view: &Rc<View>, hold: Hold, kit: &Kit, context: &mut Context) ->
             Some(value) => kit.put(&object, name, value, hold),
             None => kit.put_lazy(&object, name, hold, context),
         }
+    };
+    match wanted {
+        None => view.fields().for_each(|(name, field)| put(name, field)),
+        Some(wanted) => wanted.iter().for_each(|name| view.field(name).into_iter().for_each(|field| put(name, field))),
     }
     if hold == Hold::Shared {
         kit.close(&object, context)?;

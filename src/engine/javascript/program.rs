@@ -1,6 +1,7 @@
 //! A compiled script, and the engine that compiled it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -8,13 +9,14 @@ use boa_engine::object::JsObject;
 use boa_engine::{Context, JsNativeError, Source as Text};
 
 use crate::engine::Settings;
-use crate::engine::reads::Reads;
 use crate::model::{Parts, Thrown};
 use crate::script::{Engine, Function, LoadError, RequestPath, Run, Scene, Script, ScriptError, Shape, Source};
 
+use super::depends::Depends;
 use super::fault::Fault;
 use super::isolate::Isolate;
 use super::kit::Hold;
+use super::reads::Reading;
 use super::run::Session;
 use super::scan::check_depth;
 use super::stage::Stage;
@@ -102,8 +104,8 @@ pub(super) struct Program {
     engine: JavaScript,
     shape: Shape,
     survey: Survey,
-    reads: Reads,
-    depends: Option<Vec<RequestPath>>,
+    reads: Reading,
+    depends: Depends,
     needs: Cell<Needs>,
     wrapper: Wrapper,
     /// The factory of its functions, in the context that it was compiled in.
@@ -127,6 +129,16 @@ impl Program {
 
     pub(super) fn learn(&self, needs: Needs) {
         self.needs.set(needs);
+    }
+
+    /// The fields of a node that `function` can look at; absent where it may look at any.
+    pub(super) fn fields(&self, function: Function) -> Option<&BTreeSet<String>> {
+        self.reads.fields(function)
+    }
+
+    /// The fields of the request that functions of one node can look at; absent where they may look at any.
+    pub(super) fn request_fields(&self) -> Option<&BTreeSet<String>> {
+        self.depends.fields.as_ref()
     }
 
     pub(super) fn wrapper(&self) -> &Wrapper {
@@ -156,11 +168,11 @@ impl Script for Program {
     }
 
     fn depends(&self) -> Option<&[RequestPath]> {
-        self.depends.as_deref()
+        self.depends.paths.as_deref()
     }
 
     fn reads(&self, function: Function) -> Parts {
-        self.reads.by(function)
+        self.reads.parts.by(function)
     }
 
     fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {

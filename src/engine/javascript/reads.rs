@@ -6,7 +6,7 @@
 
 mod holders;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use boa_ast::declaration::{Binding, Variable};
@@ -26,6 +26,7 @@ use boa_interner::Sym;
 
 use crate::engine::reads::Reads;
 use crate::model::Parts;
+use crate::script::Function as AskedFunction;
 
 use super::definitions::definition;
 use super::global_use::GlobalUse;
@@ -49,16 +50,41 @@ const INHERITED: [&str; 12] = [
     "__lookupSetter__",
 ];
 /// Names by which a function can get at its parameters without their names.
-const BACK_DOORS: [&str; 2] = ["arguments", "eval"];
+pub(super) const BACK_DOORS: [&str; 2] = ["arguments", "eval"];
 
-/// What the functions of `tree` read, which does `globals` to globals.
-pub(super) fn reads(tree: &Tree, globals: &GlobalUse) -> Reads {
-    Reads::new(|name| definition(tree, name, globals).map_or(Parts::ALL, |function| read_by(&function, tree)))
+/// What the per-node functions of a source read of a node.
+pub(super) struct Reading {
+    /// The parts.
+    pub(super) parts: Reads,
+    /// The fields, where there are no others that a function could miss.
+    filter: Option<BTreeSet<String>>,
+    score: Option<BTreeSet<String>>,
 }
 
-fn read_by(function: &Function<'_>, tree: &Tree) -> Parts {
-    let mut reads =
-        Walk { holders: Holders { tree, variables: BTreeMap::new() }, phase: Phase::Holders, parts: Parts::NONE };
+impl Reading {
+    /// The fields that `function` can look at; absent where it may look at any.
+    pub(super) fn fields(&self, function: AskedFunction) -> Option<&BTreeSet<String>> {
+        match function {
+            AskedFunction::Filter => self.filter.as_ref(),
+            AskedFunction::Score => self.score.as_ref(),
+        }
+    }
+}
+
+/// What the functions of `tree` read, which does `globals` to globals.
+pub(super) fn reads(tree: &Tree, globals: &GlobalUse) -> Reading {
+    let read = |name: &str| {
+        let function = definition(tree, name, globals);
+        function.map_or((Parts::ALL, None), |function| read_by(&function, tree))
+    };
+    let ((filter, filter_fields), (score, score_fields)) = (read("filter"), read("score"));
+    let parts = Reads::new(|name| if name == "filter" { filter } else { score });
+    Reading { parts, filter: filter_fields, score: score_fields }
+}
+
+fn read_by(function: &Function<'_>, tree: &Tree) -> (Parts, Option<BTreeSet<String>>) {
+    let holders = Holders { tree, variables: BTreeMap::new() };
+    let mut reads = Walk { holders, phase: Phase::Holders, parts: Parts::NONE, fields: Some(BTreeSet::new()) };
     // A closure may use a variable above the place where it is given its value: so all variables come first.
     for phase in [Phase::Holders, Phase::Uses] {
         reads.phase = phase;
@@ -71,7 +97,7 @@ fn read_by(function: &Function<'_>, tree: &Tree) -> Parts {
         }
         let _ = reads.visit_function_body(function.body);
     }
-    reads.parts
+    (reads.parts, reads.fields)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,15 +114,17 @@ struct Walk<'t> {
     holders: Holders<'t>,
     phase: Phase,
     parts: Parts,
+    /// The fields that are named; none are known once it may show itself whole.
+    fields: Option<BTreeSet<String>>,
 }
 
 impl Walk<'_> {
     fn first_parameter(&mut self, parameter: &FormalParameter) {
         match parameter.variable().binding() {
-            _ if parameter.is_rest_param() || parameter.init().is_some() => self.parts = Parts::ALL,
+            _ if parameter.is_rest_param() || parameter.init().is_some() => self.show_whole(),
             Binding::Identifier(name) => self.hold(*name, Held::Node),
             Binding::Pattern(Pattern::Object(pattern)) => self.taken_apart(Held::Node, pattern),
-            Binding::Pattern(Pattern::Array(_)) => self.parts = Parts::ALL,
+            Binding::Pattern(Pattern::Array(_)) => self.show_whole(),
         }
     }
 
@@ -105,19 +133,24 @@ impl Walk<'_> {
         // One that shows only now may have been used before, unseen.
         let is_late = before.is_none() && self.phase == Phase::Uses;
         if is_late || before.is_some_and(|before| before != held) {
-            self.parts = Parts::ALL;
+            self.show_whole();
         }
     }
 
     /// Notes that the field `name` of `held` is looked at, on its own and not as what a method is called on.
     fn read(&mut self, held: Held, name: Option<String>) {
-        let parts = match (held, name.as_deref()) {
-            (_, None) => Parts::ALL,
-            (_, Some(name)) if INHERITED.contains(&name) => Parts::ALL,
-            (Held::Node, Some(name)) => Parts::of_field(name),
-            (Held::Data, Some(name)) => Parts::of_data_field(name),
+        let Some(name) = name.filter(|name| !INHERITED.contains(&name.as_str())) else { return self.show_whole() };
+        let (parts, field) = match held {
+            Held::Node => (Parts::of_field(&name), name),
+            Held::Data => (Parts::of_data_field(&name), DATA.to_owned()),
         };
         self.parts = self.parts.and(parts);
+        self.fields.iter_mut().for_each(|fields| drop(fields.replace(field.clone())));
+    }
+
+    /// Notes that the function may look at all of the node.
+    fn show_whole(&mut self) {
+        (self.parts, self.fields) = (Parts::ALL, None);
     }
 
     /// Visits what stands in `expression`, which is the node or its data, beside the name itself.
@@ -176,7 +209,7 @@ impl Walk<'_> {
             _ => return,
         };
         if self.holders.held(on).is_some() {
-            self.parts = Parts::ALL;
+            self.show_whole();
         }
     }
 
@@ -184,11 +217,11 @@ impl Walk<'_> {
     fn chain(&mut self, held: Held, chain: &[OptionalOperation]) -> Flow {
         let Some((first, rest)) = chain.split_first() else { return ControlFlow::Continue(()) };
         let (Some(field), is_called) = (field(first), rest.first().is_some_and(is_call)) else {
-            self.parts = Parts::ALL;
+            self.show_whole();
             return ControlFlow::Continue(());
         };
         if is_called {
-            self.parts = Parts::ALL;
+            self.show_whole();
         }
         if self.holders.is_data(held, field) && !rest.is_empty() {
             return self.chain(Held::Data, rest);
@@ -208,7 +241,7 @@ impl Walk<'_> {
                 }
                 ObjectPatternElement::RestProperty { .. }
                 | ObjectPatternElement::AssignmentRestPropertyAccess { .. } => {
-                    self.parts = Parts::ALL;
+                    self.show_whole();
                     continue;
                 }
             };
@@ -237,25 +270,25 @@ impl<'ast> Visitor<'ast> for Walk<'_> {
     /// A variable, in whatever way that none of the others knows.
     fn visit_identifier(&mut self, node: &'ast Identifier) -> Flow {
         if self.holders.variables.contains_key(node.sym_ref()) && self.phase == Phase::Uses {
-            self.parts = Parts::ALL;
+            self.show_whole();
         }
         self.visit_sym(node.sym_ref())
     }
 
     fn visit_sym(&mut self, node: &'ast Sym) -> Flow {
         if BACK_DOORS.contains(&self.holders.tree.name(*node).as_str()) {
-            self.parts = Parts::ALL;
+            self.show_whole();
         }
         ControlFlow::Continue(())
     }
 
     fn visit_this(&mut self, _node: &'ast This) -> Flow {
-        self.parts = Parts::ALL;
+        self.show_whole();
         ControlFlow::Continue(())
     }
 
     fn visit_with(&mut self, node: &'ast With) -> Flow {
-        self.parts = Parts::ALL;
+        self.show_whole();
         node.visit_with(self)
     }
 
@@ -292,7 +325,7 @@ impl<'ast> Visitor<'ast> for Walk<'_> {
         match node.binding() {
             Binding::Identifier(name) => self.hold(*name, held),
             Binding::Pattern(Pattern::Object(pattern)) => self.taken_apart(held, pattern),
-            Binding::Pattern(Pattern::Array(_)) => self.parts = Parts::ALL,
+            Binding::Pattern(Pattern::Array(_)) => self.show_whole(),
         }
         self.beside(value);
         ControlFlow::Continue(())

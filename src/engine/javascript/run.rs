@@ -1,5 +1,6 @@
 //! One run of a script: its top level, then calls of its functions.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use boa_engine::object::JsObject;
@@ -7,7 +8,7 @@ use boa_engine::{Context, JsNativeError, JsResult, JsString, JsValue};
 
 use crate::clock::Dice;
 use crate::model::Candidate;
-use crate::script::{Answer, Argument, Call, Run, Scene, ScriptError};
+use crate::script::{Answer, Argument, Call, Function, Run, Scene, ScriptError};
 
 use super::answer::{Given, Settled, keep, key, returned, score, settle};
 use super::fault::Fault;
@@ -133,7 +134,7 @@ impl<'a> Session<'a> {
                 Some(node) if needs.nodes == Hold::Shared && candidate.overlay.is_none() => {
                     nodes::shared_object(&isolate.residents, candidate.slot, node, kit, context)?
                 }
-                _ => own_object(candidate, &self.scene, &isolate, context)?,
+                _ => own_object(candidate, &self.scene, None, &isolate, context)?,
             };
             objects.push(object);
         }
@@ -156,11 +157,11 @@ impl<'a> Session<'a> {
                 key(&settled, kit, context).map(Answer::Key)
             }
             Call::Filter(candidate, argument) => {
-                let settled = self.invoke_on("filter", candidate, argument, context)?;
+                let settled = self.invoke_on(Function::Filter, candidate, argument, context)?;
                 Ok(Answer::Keep(keep(&settled)))
             }
             Call::Score(candidate, argument) => {
-                let settled = self.invoke_on("score", candidate, argument, context)?;
+                let settled = self.invoke_on(Function::Score, candidate, argument, context)?;
                 Ok(Answer::Score(score(&settled, kit)))
             }
         }
@@ -168,13 +169,18 @@ impl<'a> Session<'a> {
 
     fn invoke_on(
         &mut self,
-        name: &'static str,
+        function: Function,
         candidate: &Candidate,
         argument: Argument<'_>,
         context: &mut Context,
     ) -> Result<Settled, Fault> {
         let isolate = Rc::clone(&self.isolate);
-        let node = own_object(candidate, &self.scene, &isolate, context)?.into();
+        let fields = self.program.fields(function).filter(|_| candidate.overlay.is_none());
+        let node = own_object(candidate, &self.scene, fields, &isolate, context)?.into();
+        let name = match function {
+            Function::Filter => "filter",
+            Function::Score => "score",
+        };
         let second = match argument {
             Argument::Nothing => return self.invoke(name, &[node], context),
             Argument::Request => self.request(context)?,
@@ -196,9 +202,12 @@ impl<'a> Session<'a> {
             return Ok(request.clone());
         }
         let Some(asked) = self.scene.asked else { return Err(missing("the request").into()) };
-        let request: JsValue =
-            input::input(&asked, self.scene.cluster, None, |_| true, &self.isolate.kit, context)?.into();
-        Ok(self.request.insert(request).clone())
+        let (cluster, kit) = (self.scene.cluster, &self.isolate.kit);
+        let request = match self.program.request_fields() {
+            Some(fields) => input::part(&asked, cluster, fields, kit, context)?,
+            None => input::input(&asked, cluster, None, |_| true, kit, context)?,
+        };
+        Ok(self.request.insert(request.into()).clone())
     }
 
     /// The stream of random numbers that belongs to `candidate`: the same whenever its turn comes.
@@ -223,10 +232,11 @@ impl Run for Session<'_> {
 fn own_object(
     candidate: &Candidate,
     scene: &Scene<'_>,
+    fields: Option<&BTreeSet<String>>,
     isolate: &Isolate,
     context: &mut Context,
 ) -> JsResult<JsObject> {
-    let object = nodes::own_object(candidate, scene.cluster, &isolate.kit, context)?;
+    let object = nodes::own_object(candidate, scene.cluster, fields, &isolate.kit, context)?;
     // A candidate that left the cluster meanwhile is not handed to scripts at all.
     object.ok_or_else(|| missing("the node"))
 }

@@ -16,14 +16,13 @@ use boa_ast::{Spanned, Statement, StatementListItem};
 use boa_interner::{Interner, Sym};
 use boa_parser::{Error, Parser, Source as Text};
 
-use crate::engine::reads::Reads;
 use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::Position;
-use crate::script::{Arity, LoadError, PerNode, RequestPath, Shape, SourceText};
+use crate::script::{Arity, LoadError, PerNode, Shape, SourceText};
 
-use super::depends::depends;
+use super::depends::Depends;
 use super::lengths::{LengthWrite, length_writes};
-use super::reads::reads;
+use super::reads::{Reading as NodeReading, reads};
 use super::survey::{Survey, survey};
 
 const EXPECTED: &str = "expected one function of the list, `function(input) { … }` (an arrow, a function called `balance` \
@@ -35,9 +34,9 @@ pub(super) struct Reading {
     pub(super) entry: Entry,
     pub(super) survey: Survey,
     /// What its per-node functions read of a node.
-    pub(super) reads: Reads,
-    /// How they look at the request, where that is all that they depend on beside the node.
-    pub(super) depends: Option<Vec<RequestPath>>,
+    pub(super) reads: NodeReading,
+    /// How they look at the request.
+    pub(super) depends: Depends,
     /// Where it assigns to a length.
     pub(super) length_writes: BTreeSet<LengthWrite>,
 }
@@ -121,7 +120,7 @@ fn read_tree(tree: &Tree, lines_before: u32) -> Result<Reading, LoadError> {
     }
     let (shape, entry) = found.decide()?;
     let survey = survey(tree);
-    let (reads, depends) = (reads(tree, &survey.globals), depends(tree, shape, &survey.globals));
+    let (reads, depends) = (reads(tree, &survey.globals), Depends::of(tree, shape, &survey.globals));
     Ok(Reading { shape, entry, survey, reads, depends, length_writes: length_writes(tree, lines_before) })
 }
 

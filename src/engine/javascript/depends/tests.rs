@@ -9,8 +9,8 @@ fn told(parameters: &str, body: &str) -> Option<String> {
 fn told_of(source: &str) -> Option<String> {
     let tree = parse(source).unwrap_or_else(|error| panic!("{source}: {error}"));
     let shape = PerNode { filter: Some(Arity::NodeAndRequest), score: None, key: false };
-    let paths = depends(&tree, Shape::PerNode(shape), &GlobalUse::of(&tree))?;
-    Some(paths.iter().map(|path| path.0.join(".")).collect::<Vec<_>>().join(" "))
+    let depends = Depends::of(&tree, Shape::PerNode(shape), &GlobalUse::of(&tree));
+    Some(depends.paths?.iter().map(|path| path.0.join(".")).collect::<Vec<_>>().join(" "))
 }
 
 #[test]
@@ -110,4 +110,26 @@ fn what_is_used_in_another_way_is_not_told() {
     ] {
         assert_eq!(told_of(source), None, "{source}");
     }
+}
+
+/// Where something else decides, too, the fields may be known all the same.
+#[test]
+fn fields_are_known_where_the_request_shows_itself_by_no_other_way() {
+    let fields = |source: &str, key: bool| {
+        let tree = parse(source).unwrap();
+        let shape = PerNode { filter: Some(Arity::NodeAndRequest), score: None, key };
+        let Depends { fields, paths } = Depends::of(&tree, Shape::PerNode(shape), &GlobalUse::of(&tree));
+        (fields.map(|fields| fields.into_iter().collect::<Vec<_>>().join(" ")), paths.is_some())
+    };
+    for (source, expected, decides) in [
+        ("function filter(n, r) { return r.sequence > 0 && r.data.x }", Some("data sequence"), false),
+        ("function filter(n, r) { return Math.random() < r.data.x }", Some("data"), false),
+        ("function filter(n, r) { return r.user.sessions.length }", Some("user"), false),
+        ("function filter(n, r) { return helper(r) }", None, false),
+        ("function filter(n, r) { return arguments[1].data }", None, false),
+    ] {
+        assert_eq!(fields(source, false), (expected.map(str::to_owned), decides), "{source}");
+    }
+    let keyed = "function key(r) { return r.data.pool } function filter(n, k) { return k.whole && f(k) }";
+    assert_eq!(fields(keyed, true), (Some("data".to_owned()), true));
 }

@@ -11,7 +11,7 @@ const ALL: Parts = Parts::ALL;
 
 fn read(source: &str) -> Reads {
     let tree = parse(source).unwrap_or_else(|error| panic!("{source}: {error}"));
-    reads(&tree, &GlobalUse::of(&tree))
+    reads(&tree, &GlobalUse::of(&tree)).parts
 }
 
 /// What `score` reads, with this as its body.
@@ -304,4 +304,31 @@ fn each_function_reads_its_own() {
     assert_eq!((both.by(Function::Filter), both.by(Function::Score)), (H, S));
     let one = read("function filter(n) { return n.cpu < 9 }");
     assert_eq!((one.by(Function::Filter), one.by(Function::Score)), (H, ALL));
+}
+
+/// The fields that a `score` of this body can look at, where they are known.
+fn fields_of(body: &str) -> Option<String> {
+    let tree = parse(&format!("function score(node) {{ {body} }}")).unwrap();
+    let reading = reads(&tree, &GlobalUse::of(&tree));
+    let fields = reading.fields(Function::Score)?.iter().cloned().collect::<Vec<_>>();
+    Some(fields.join(" "))
+}
+
+#[test]
+fn fields_are_known_where_the_node_shows_itself_by_no_other_way() {
+    for (body, expected) in [
+        ("return 1", Some("")),
+        ("return node.metadata.pool === 'a' ? node.freemem : -node.sessions", Some("freemem metadata sessions")),
+        ("return node.nodeData.sessions.length", Some("nodeData")),
+        ("const {health} = node.nodeData; return health.cpu.load1 + node.cpu", Some("cpu nodeData")),
+        ("const {id, ...rest} = node; return rest", None),
+        ("return Object.keys(node).length", None),
+        ("return node['a' + 'b']", None),
+        ("return 'sessions' in node", None),
+        ("return node.nodeData && node.nodeData", Some("nodeData")),
+        ("for (const name in node) return name", None),
+        ("return node.hasOwnProperty('x')", None),
+    ] {
+        assert_eq!(fields_of(body).as_deref(), expected, "{body}");
+    }
 }
