@@ -126,9 +126,10 @@ fn a_peer_that_is_not_there_is_named() {
 #[test]
 fn a_row_is_counted() {
     let shell = Shell::new();
-    shell.write("pick.js", "function filter(node) { return !node.staticData.gpu }");
+    // What hangs on more than a key is asked for each request, of the best node first.
+    shell.write("pick.js", "function filter(node, request) { return !node.staticData.gpu && request.sequence >= 0 }");
     let chain = ["--script", "pick.js", "--script", "builtin:fewest-sessions", "--seconds", "0.01"];
-    for (more, calls) in [(vec!["--heat", "0:10"], 8.0..=10.0), (vec!["--heat", "0:30", "--changes", "1"], 24.0..=30.0)]
+    for (more, calls) in [(vec!["--heat", "0:10"], 1.0..=10.0), (vec!["--heat", "0:30", "--changes", "1"], 1.0..=30.0)]
     {
         let told = bench(&shell, &[chain.as_slice(), &more].concat());
         assert_eq!(told.code, Some(0), "{}", told.stderr);

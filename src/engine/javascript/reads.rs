@@ -84,7 +84,10 @@ pub(super) fn reads(tree: &Tree, globals: &GlobalUse) -> Reading {
 
 fn read_by(function: &Function<'_>, tree: &Tree) -> (Parts, Option<BTreeSet<String>>) {
     let holders = Holders { tree, variables: BTreeMap::new() };
-    let mut reads = Walk { holders, phase: Phase::Holders, parts: Parts::NONE, fields: Some(BTreeSet::new()) };
+    // Whether there are data may decide, though that says nothing of what is in them.
+    let data = tree.interner.get(DATA).map(|_| DATA.to_owned());
+    let fields = Some(data.into_iter().collect());
+    let mut reads = Walk { holders, phase: Phase::Holders, parts: Parts::NONE, fields };
     // A closure may use a variable above the place where it is given its value: so all variables come first.
     for phase in [Phase::Holders, Phase::Uses] {
         reads.phase = phase;

@@ -1,3 +1,5 @@
+//! Sources, and how their functions look at the request.
+
 use super::super::syntax::parse;
 use super::*;
 
