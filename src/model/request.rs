@@ -3,10 +3,12 @@
 //! What one generation's request lacks is taken from the other (`user` and `params.me`, `data` and `params.start`), so
 //! that scripts of both run unmodified on requests of both.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 
+use super::glimpse::{glimpse, look_up};
 use super::head::{self, DEFAULT_ACTION, Head, MAX_NAME_BYTES};
 use super::json::{self, JsonError, JsonLimits};
 
@@ -128,6 +130,23 @@ impl Request {
     #[must_use]
     pub fn fields(&self) -> &Map<String, Value> {
         &self.body().fields
+    }
+
+    /// What scripts find in it on the way of these `names`, from the outside in; or the value in which the way ends early,
+    /// because that is no object. The whole is built for it only where the text does not show it.
+    #[must_use]
+    pub fn find(&self, names: &[String]) -> Option<Cow<'_, Value>> {
+        let (Source::Text { text, .. }, None) = (&self.source, self.body.get()) else {
+            return look_up(self.fields(), names).map(Cow::Borrowed);
+        };
+        let is_plain = match names.first().map(String::as_str) {
+            // These are made from other fields where the text has none.
+            None | Some("id" | "action" | "params" | "local") => false,
+            Some("user") if names.get(1).is_none_or(|field| field == "login") => false,
+            Some(_) => true,
+        };
+        let seen = if is_plain { glimpse(text, names).filter(|value| !value.is_null()) } else { None };
+        seen.map(Cow::Owned).or_else(|| look_up(self.fields(), names).map(Cow::Borrowed))
     }
 
     /// The request's token, `null` where it has none.
@@ -329,6 +348,55 @@ mod tests {
             let whole = Request::parse(text.as_bytes(), 1000, "").map(|request| request.head().clone());
             let head = Request::read_head(text.as_bytes(), 1000).map(|(head, _)| head);
             assert_eq!(head.map_err(|error| error.to_string()), whole.map_err(|error| error.to_string()), "{text}");
+        }
+    }
+
+    /// Whatever is looked for, the text shows what is found in the whole.
+    #[test]
+    fn what_is_found_in_the_text_is_what_is_found_in_the_whole() {
+        let texts = [
+            r#"{"data":{"pool":"a","n":null,"x":{"y":[1,{"z":2}]},"pool":"b"},"user":{"login":"ann","site":"x"}}"#,
+            r#"{"data":null,"params":{"start":{"pool":"c"},"me":{"site":"m"}},"userGroups":["g"],"isAdmin":true}"#,
+            r#"{"params":{"start":{"pool":7}},"extra":{"a":1.5},"extra":{"a":-2},"data":{"pool":{}}}"#,
+            r#"{"data":{"p\u006fol":"escaped"},"userGroups":null,"local":{"serverId":"s"},"action":"a"}"#,
+            r#"{"data":{"pool":[]},"data":{"other":1},"user":null,"text":"x","isManager":null}"#,
+            "{}",
+            "",
+        ];
+        let ways = [
+            "data",
+            "data.pool",
+            "data.pool.deeper",
+            "data.n",
+            "data.n.x",
+            "data.x.y",
+            "data.x.y.z",
+            "data.other",
+            "user.login",
+            "user.site",
+            "user",
+            "params.start.pool",
+            "params.me.site",
+            "userGroups",
+            "userGroups.0",
+            "isAdmin",
+            "isManager",
+            "extra.a",
+            "extra.a.b",
+            "local.serverId",
+            "action",
+            "text.length",
+            "missing",
+            "missing.x",
+            "id",
+        ];
+        for text in texts {
+            let whole = Request::parse(text.as_bytes(), 1000, "here").unwrap();
+            for way in ways {
+                let names: Vec<_> = way.split('.').map(str::to_owned).collect();
+                let deferred = Request::deferred(whole.head().clone(), text.into(), "here".into());
+                assert_eq!(deferred.find(&names), whole.find(&names), "{way} of {text}");
+            }
         }
     }
 

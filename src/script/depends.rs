@@ -9,19 +9,6 @@ use crate::model::Request;
 pub struct RequestPath(pub Vec<String>);
 
 impl RequestPath {
-    /// What of the request decides what a script finds on this way: the value at its end, or the one in which it ends
-    /// early, because that is no object whose fields are its own; nothing where there is none.
-    #[must_use]
-    pub fn of<'a>(&self, request: &'a Request) -> Option<&'a Value> {
-        let (first, rest) = self.0.split_first()?;
-        let mut value = request.fields().get(first)?;
-        for name in rest {
-            let Value::Object(fields) = value else { return Some(value) };
-            value = fields.get(name)?;
-        }
-        Some(value)
-    }
-
     /// Whether what lies there comes with the request alone: not from the clock, the cluster or chance, and it is no
     /// secret.
     #[must_use]
@@ -40,7 +27,7 @@ impl RequestPath {
 /// The key of `request` for functions that read these `paths`: equal for requests that they cannot tell apart.
 #[must_use]
 pub fn key(paths: &[RequestPath], request: &Request) -> Value {
-    paths.iter().map(|path| path.of(request).map_or_else(|| json!([]), |value| json!([value]))).collect()
+    paths.iter().map(|path| request.find(&path.0).map_or_else(|| json!([]), |value| json!([value]))).collect()
 }
 
 #[cfg(test)]
