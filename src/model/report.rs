@@ -157,8 +157,11 @@ impl Serialize for Report {
 
 impl<'de> Deserialize<'de> for Report {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // What one process of ours sends another is as it was written here: it need not be written again.
         let text = String::deserialize(deserializer)?;
-        Self::parse(text.as_bytes()).map_err(serde::de::Error::custom)
+        let document = json::parse_as(text.as_bytes(), JsonLimits::bytes(MAX_DOCUMENT_BYTES));
+        let own = document.map_err(serde::de::Error::custom)?;
+        normalise(own, text.into()).map_err(serde::de::Error::custom)
     }
 }
 
