@@ -4,6 +4,8 @@
 #[path = "evaluator/stand.rs"]
 mod stand;
 
+#[path = "evaluator/alike.rs"]
+mod alike;
 #[path = "evaluator/determinism.rs"]
 mod determinism;
 #[path = "evaluator/diagnoses.rs"]

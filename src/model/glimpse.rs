@@ -6,35 +6,37 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::{Map, Value};
 
 /// What lies in `text` on the way of these `names` from the outside in, or the value in which the way ends early because
-/// that is no object. Of two fields of one name the last one counts. Nothing where there is none, or no JSON.
+/// that is no object; with how many of the names led there. Of two fields of one name the last one counts. Nothing where
+/// there is none, or no JSON.
 #[must_use]
-pub(super) fn glimpse(text: &str, names: &[String]) -> Option<Value> {
+pub(super) fn glimpse(text: &str, names: &[String]) -> Option<(usize, Value)> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    Way(names).deserialize(&mut deserializer).ok().flatten()
+    let (left, value) = Way(names).deserialize(&mut deserializer).ok().flatten()?;
+    Some((names.len().saturating_sub(left), value))
 }
 
-/// The rest of a way.
+/// The rest of a way; finds how many of its names are left over, and the value.
 struct Way<'a>(&'a [String]);
 
 impl<'de> DeserializeSeed<'de> for Way<'_> {
-    type Value = Option<Value>;
+    type Value = Option<(usize, Value)>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Value>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<(usize, Value)>, D::Error> {
         match self.0 {
-            [] => serde::Deserialize::deserialize(deserializer).map(Some),
+            [] => serde::Deserialize::deserialize(deserializer).map(|value| Some((0, value))),
             _ => deserializer.deserialize_any(self),
         }
     }
 }
 
 impl<'de> Visitor<'de> for Way<'_> {
-    type Value = Option<Value>;
+    type Value = Option<(usize, Value)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<Value>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<(usize, Value)>, A::Error> {
         let Some((name, rest)) = self.0.split_first() else { return Ok(None) };
         let mut found = None;
         while let Some(is_it) = map.next_key_seed(Is(name))? {
@@ -47,36 +49,36 @@ impl<'de> Visitor<'de> for Way<'_> {
         Ok(found)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Option<Value>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Option<(usize, Value)>, A::Error> {
         let mut values = Vec::new();
         while let Some(value) = list.next_element()? {
             values.push(value);
         }
-        Ok(Some(Value::Array(values)))
+        Ok(Some((self.0.len(), Value::Array(values))))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Option<Value>, E> {
-        Ok(Some(text.into()))
+    fn visit_str<E>(self, text: &str) -> Result<Option<(usize, Value)>, E> {
+        Ok(Some((self.0.len(), text.into())))
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Option<Value>, E> {
-        Ok(Some(value.into()))
+    fn visit_bool<E>(self, value: bool) -> Result<Option<(usize, Value)>, E> {
+        Ok(Some((self.0.len(), value.into())))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Option<Value>, E> {
-        Ok(Some(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<Option<(usize, Value)>, E> {
+        Ok(Some((self.0.len(), value.into())))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Option<Value>, E> {
-        Ok(Some(value.into()))
+    fn visit_u64<E>(self, value: u64) -> Result<Option<(usize, Value)>, E> {
+        Ok(Some((self.0.len(), value.into())))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Option<Value>, E> {
-        Ok(Some(value.into()))
+    fn visit_f64<E>(self, value: f64) -> Result<Option<(usize, Value)>, E> {
+        Ok(Some((self.0.len(), value.into())))
     }
 
-    fn visit_unit<E>(self) -> Result<Option<Value>, E> {
-        Ok(Some(Value::Null))
+    fn visit_unit<E>(self) -> Result<Option<(usize, Value)>, E> {
+        Ok(Some((self.0.len(), Value::Null)))
     }
 }
 
@@ -103,14 +105,15 @@ impl Visitor<'_> for Is<'_> {
     }
 }
 
-/// What lies on the way in `fields`, in the same sense.
+/// What lies on the way in `fields`, in the same sense; the number is there also where nothing is found.
 #[must_use]
-pub(super) fn look_up<'a>(fields: &'a Map<String, Value>, names: &[String]) -> Option<&'a Value> {
-    let (first, rest) = names.split_first()?;
-    let mut value = fields.get(first)?;
-    for name in rest {
-        let Value::Object(fields) = value else { return Some(value) };
-        value = fields.get(name)?;
+pub(super) fn look_up<'a>(mut fields: &'a Map<String, Value>, names: &[String]) -> (usize, Option<&'a Value>) {
+    for (place, name) in names.iter().enumerate() {
+        match fields.get(name) {
+            None => return (place, None),
+            Some(Value::Object(inner)) if place + 1 < names.len() => fields = inner,
+            Some(value) => return (place + 1, Some(value)),
+        }
     }
-    Some(value)
+    (0, None)
 }

@@ -132,21 +132,28 @@ impl Request {
         &self.body().fields
     }
 
-    /// What scripts find in it on the way of these `names`, from the outside in; or the value in which the way ends early,
-    /// because that is no object. The whole is built for it only where the text does not show it.
+    /// What scripts find in it on the way of these `names`, from the outside in: how many of them are fields one in the
+    /// other, and the value at the end, or the one in which the way ends early, because that is no object; no value where
+    /// an object has no such field. To look into nothing is an error, and to look for it is none: so the number tells
+    /// requests apart as well. The whole is built only where the text does not show it.
     #[must_use]
-    pub fn find(&self, names: &[String]) -> Option<Cow<'_, Value>> {
-        let (Source::Text { text, .. }, None) = (&self.source, self.body.get()) else {
-            return look_up(self.fields(), names).map(Cow::Borrowed);
+    pub fn find(&self, names: &[String]) -> (usize, Option<Cow<'_, Value>>) {
+        let look_up = || {
+            let (names, value) = look_up(self.fields(), names);
+            (names, value.map(Cow::Borrowed))
         };
+        let (Source::Text { text, .. }, None) = (&self.source, self.body.get()) else { return look_up() };
         let is_plain = match names.first().map(String::as_str) {
             // These are made from other fields where the text has none.
             None | Some("id" | "action" | "params" | "local") => false,
             Some("user") if names.get(1).is_none_or(|field| field == "login") => false,
             Some(_) => true,
         };
-        let seen = if is_plain { glimpse(text, names).filter(|value| !value.is_null()) } else { None };
-        seen.map(Cow::Owned).or_else(|| look_up(self.fields(), names).map(Cow::Borrowed))
+        let seen = if is_plain { glimpse(text, names) } else { None };
+        match seen {
+            Some((names, value)) if !value.is_null() => (names, Some(Cow::Owned(value))),
+            _ => look_up(),
+        }
     }
 
     /// The request's token, `null` where it has none.

@@ -27,7 +27,11 @@ impl RequestPath {
 /// The key of `request` for functions that read these `paths`: equal for requests that they cannot tell apart.
 #[must_use]
 pub fn key(paths: &[RequestPath], request: &Request) -> Value {
-    paths.iter().map(|path| request.find(&path.0).map_or_else(|| json!([]), |value| json!([value]))).collect()
+    let found = paths.iter().map(|path| match request.find(&path.0) {
+        (names, Some(value)) => json!([names, value]),
+        (names, None) => json!([names]),
+    });
+    found.collect()
 }
 
 #[cfg(test)]
@@ -43,20 +47,40 @@ mod tests {
         let request = json!({"data": {"pool": "a", "tags": ["x"], "none": null}, "userGroups": ["g"], "extra": "text"});
         let request = Request::from_value(request, "").unwrap();
         for (names, expected) in [
-            ("data.pool", json!([["a"]])),
-            ("data.pool.length", json!([["a"]])),
-            ("data.tags.length", json!([[["x"]]])),
-            ("data.none", json!([[null]])),
-            ("data.none.x", json!([[null]])),
-            ("data.missing", json!([[]])),
-            ("missing.x", json!([[]])),
-            ("userGroups", json!([[["g"]]])),
-            ("extra", json!([["text"]])),
-            ("user.login", json!([[""]])),
+            ("data.pool", json!([[2, "a"]])),
+            ("data.pool.length", json!([[2, "a"]])),
+            ("data.tags.length", json!([[2, ["x"]]])),
+            ("data.none", json!([[2, null]])),
+            ("data.none.x", json!([[2, null]])),
+            ("data.missing", json!([[1]])),
+            ("data.missing.x", json!([[1]])),
+            ("missing.x", json!([[0]])),
+            ("userGroups", json!([[1, ["g"]]])),
+            ("extra", json!([[1, "text"]])),
+            ("extra.x", json!([[1, "text"]])),
+            ("user.login", json!([[2, ""]])),
         ] {
             assert_eq!(key(&[path(names)], &request), expected, "{names}");
         }
-        assert_eq!(key(&[path("data.pool"), path("extra")], &request), json!([["a"], ["text"]]));
+        assert_eq!(key(&[path("data.pool"), path("extra")], &request), json!([[2, "a"], [1, "text"]]));
+    }
+
+    #[test]
+    fn requests_that_a_script_can_tell_apart_have_different_keys() {
+        let keys = [
+            json!({}),
+            json!({"a": null}),
+            json!({"a": 1}),
+            json!({"a": {}}),
+            json!({"a": {"b": null}}),
+            json!({"a": {"b": 1}}),
+            json!({"a": {"b": {}}}),
+            json!({"a": {"b": {"c": null}}}),
+            json!({"a": {"b": {"c": 1}}}),
+            json!({"a": {"b": {"c": {}}}}),
+        ];
+        let keys = keys.map(|extra| key(&[path("a.b.c")], &Request::from_value(extra, "").unwrap()).to_string());
+        assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), keys.len(), "{keys:?}");
     }
 
     #[test]

@@ -43,13 +43,18 @@ const JAVASCRIPT: [&str; 20] = [
     "input => input.data.pool === 'c' ? input.nodes.at(-1)?.id : undefined",
 ];
 
-const RHAI: [&str; 6] = [
+const RHAI: [&str; 11] = [
     "fn filter(node) { node.metadata.pool != `c` }",
     "fn filter(node, request) { node.metadata.pool == request.data.pool }",
     "fn key(request) { request.data.pool }\nfn filter(node, pool) { if node.sessions == 2 { throw `two`; } node.metadata.pool != pool }",
     "fn score(node) { if node.freemem == 1 { () } else { node.freemem } }",
     "fn filter(node) { node.sessions < 3 }\nfn score(node) { -node.sessions }",
     "fn filter(node, request) { random() < 0.6 }\nfn score(node) { 0 }",
+    "fn filter(node, request) { let wanted = || request.data.pool; wanted.call() == node.metadata.pool }\nfn score(node) { node.freemem }",
+    "fn filter(node, request) { if request?.data?.pool == node.metadata.pool { throw `not ${request.data.pool}`; } true }",
+    "fn filter(node, request) { switch request.data.pool { \"a\" => node.freemem > 0, \"b\" if request.user.login == `bob` => false, _ => true } }",
+    "fn filter(node, request) { help!() }\nfn help() { node.sessions < 2 || request.data.pool == node.metadata.pool }",
+    "fn filter(node) { !help!() }\nfn help() { node.sessions == 2 }",
 ];
 
 const BUILTINS: [&str; 6] = ["fewest-sessions", "most-memory", "round-robin", "least-load", "weighted", "sticky-user"];

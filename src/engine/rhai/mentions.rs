@@ -68,7 +68,8 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-fn is_in_word(c: char) -> bool {
+/// Whether `c` may stand in a word.
+pub(super) fn is_in_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 

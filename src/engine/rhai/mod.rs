@@ -10,6 +10,8 @@
 mod answer;
 mod comments;
 mod convert;
+mod definitions;
+mod depends;
 mod fields;
 mod input;
 mod language;

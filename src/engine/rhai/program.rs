@@ -9,9 +9,13 @@ use crate::engine::Settings;
 use crate::engine::reads::Reads;
 use crate::engine::residents::Residents;
 use crate::model::Parts;
-use crate::script::{Engine, Function, LoadError, Run, Scene, Script, ScriptError, Shape, Source, SourceText};
+use crate::script::{
+    Engine, Function, LoadError, RequestPath, Run, Scene, Script, ScriptError, Shape, Source, SourceText,
+};
 
 use super::comments::without_comments;
+use super::definitions::Definitions;
+use super::depends::depends;
 use super::input::Wanted;
 use super::language::{self, Sizes, language};
 use super::reads::reads;
@@ -72,10 +76,12 @@ impl Engine for Rhai {
         let reading = shape::read(&ast)?;
         language::know(&mut language, &inner.stage, &mentions::properties(&text));
         let code = without_comments(&text);
-        let wanted = mentions::wanted(&code, &reading.request_names);
-        let reads = reads(&ast, &code);
-        let engine = self.clone();
-        Ok(Box::new(Program { engine, source, ast, shape: reading.shape, entry: reading.entry, wanted, reads }))
+        let wanted = mentions::wanted(code.as_deref().unwrap_or(&text), &reading.request_names);
+        let definitions = code.as_deref().and_then(|code| Definitions::of(&ast, code));
+        let reads = reads(definitions.as_ref());
+        let depends = definitions.and_then(|definitions| depends(&definitions, reading.shape));
+        let (engine, shape, entry) = (self.clone(), reading.shape, reading.entry);
+        Ok(Box::new(Program { engine, source, ast, shape, entry, wanted, reads, depends }))
     }
 }
 
@@ -91,6 +97,8 @@ pub(super) struct Program {
     pub(super) wanted: Wanted,
     /// What its per-node functions read of a node.
     reads: Reads,
+    /// What they depend on beside the node, where that can be told.
+    depends: Option<Vec<RequestPath>>,
 }
 
 impl Program {
@@ -106,6 +114,10 @@ impl Script for Program {
 
     fn reads(&self, function: Function) -> Parts {
         self.reads.by(function)
+    }
+
+    fn depends(&self) -> Option<&[RequestPath]> {
+        self.depends.as_deref()
     }
 
     fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {

@@ -1,45 +1,24 @@
 //! Which parts of a node a per-node function can read, from the words of its source.
 //!
 //! A Rhai function sees its parameters and nothing else of its caller's, so what it reads of its node stands behind the
-//! parameter's name. The name used for anything else counts as reading all. Its own lines are those from its `fn` to the
-//! next one, as long as the compiler found as many functions as there are words `fn`.
-
-use rhai::{AST, ScriptFnMetadata};
+//! parameter's name. The name used for anything else counts as reading all.
 
 use crate::engine::reads::Reads;
 use crate::model::Parts;
 
+use super::definitions::Definitions;
 use super::mentions::{field, words};
-use super::shape::{is_closure, is_plain};
 
 /// The field that is looked into, because its own fields are in different parts.
 const DATA: &str = "nodeData";
 
-/// What the functions of `ast` read, whose source is `code` once comments are blanked.
-pub(super) fn reads(ast: &AST, code: &str) -> Reads {
-    let functions: Vec<ScriptFnMetadata<'_>> = ast.iter_functions().filter(|function| !is_closure(function)).collect();
-    let starts: Vec<usize> = words(code).filter(|(_, word)| *word == "fn").map(|(start, _)| start).collect();
-    let is_clear = starts.len() == functions.len();
+/// What the functions of `definitions` read; all, where those are not known.
+pub(super) fn reads(definitions: Option<&Definitions<'_>>) -> Reads {
     Reads::new(|name| {
-        let mut named = functions.iter().filter(|function| function.name == name && is_plain(function));
-        let (Some(function), None) = (named.next(), named.next()) else { return Parts::ALL };
-        let Some(parameter) = function.params.first().filter(|_| is_clear) else { return Parts::ALL };
-        let mut bodies = starts.iter().enumerate().filter_map(|(place, start)| {
-            let own = code.get(*start..starts.get(place + 1).copied().unwrap_or(code.len()))?;
-            behind_head(own, name, parameter)
-        });
-        match (bodies.next(), bodies.next()) {
-            (Some(body), None) => read_in(body, parameter),
-            _ => Parts::ALL,
-        }
+        let definition = definitions.and_then(|definitions| definitions.get(name));
+        let parameter = definition.as_ref().and_then(|definition| definition.parameters.first());
+        definition.as_ref().zip(parameter).map_or(Parts::ALL, |(definition, name)| read_in(definition.body, name))
     })
-}
-
-/// What follows `fn name(parameter` in `own`, where that is how it begins.
-fn behind_head<'t>(own: &'t str, name: &str, parameter: &str) -> Option<&'t str> {
-    let rest = own.strip_prefix("fn")?.trim_start().strip_prefix(name)?.trim_start();
-    let rest = rest.strip_prefix('(')?.trim_start().strip_prefix(parameter)?;
-    rest.trim_start().starts_with([',', ')']).then_some(rest)
 }
 
 /// The parts of the node called `name` that `body` reads.
@@ -71,7 +50,8 @@ mod tests {
 
     fn read(source: &str) -> Reads {
         let ast = Engine::new().compile(source).unwrap_or_else(|error| panic!("{source}: {error}"));
-        reads(&ast, &without_comments(source))
+        let code = without_comments(source);
+        reads(code.as_deref().and_then(|code| Definitions::of(&ast, code)).as_ref())
     }
 
     #[track_caller]
@@ -139,6 +119,10 @@ mod tests {
             "node == 1",
             "node.cpu + #\"// \"# + node",
             "\"fn\"",
+            "helper!()",
+            "helper ! (1)",
+            "helper /* a */ ! /* b */ (1)",
+            "let f = || helper!(); f.call()",
         ] {
             check(&format!("fn score(node) {{ {body} }}"), ALL);
         }
