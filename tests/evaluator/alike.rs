@@ -1,9 +1,10 @@
 //! Requests that scripts can tell apart are not answered alike, whatever is kept of the one before.
 
 use serde_json::{Value, json};
-use whither::chain::{StepSource, StepSpec};
+use whither::chain::{Limited, StepSource, StepSpec, Subject};
+use whither::model::{Change, LimitKind};
 
-use super::stand::{Stand, builtin, equal, js, outcome, question, start};
+use super::stand::{Stand, builtin, decided, equal, js, node, outcome, question, start};
 
 fn rhai(name: &str, text: &str) -> StepSpec {
     StepSpec::new(name, StepSource::script("rhai", text))
@@ -18,7 +19,7 @@ fn agrees(step: &StepSpec, nodes: &[Value], requests: &[Value]) {
         let [kept, anew] = [(&mut planned, false), (&mut reference, true)].map(|(stand, anew)| {
             let mut question = question(&format!("d{number}"), number as u64, request.clone());
             question.ask.anew = anew;
-            outcome(&super::stand::decided(stand.evaluator.decide(&question)))
+            outcome(&decided(stand.evaluator.decide(&question)))
         });
         assert_eq!(kept, anew, "{request} to {step:?}");
     }
@@ -54,4 +55,19 @@ fn a_helper_that_sees_its_callers_variables_reads_them() {
         node["metadata"] = json!({ "pool": pool });
     }
     agrees(&step, &nodes, &["a", "b", "d", "c"].map(|pool| json!({"data": {"pool": pool}})));
+}
+
+#[test]
+fn a_node_in_the_place_of_one_in_quarantine_is_asked_about() {
+    let steps = || {
+        let text = "function key(request) { return 'a' }\nfunction filter(node, key) { return key === 'a' }";
+        vec![start(vec![js("a.js", text), builtin("fewest-sessions")])]
+    };
+    let mut stand = Stand::new(steps(), &[node("n1", 0), node("n2", 1)]);
+    let limited = Limited { kind: LimitKind::Time, message: "it hung".into() };
+    stand.evaluator.quarantine(Subject { script: "a.js".into(), node: Some("n1".into()) }, Some(limited));
+    assert_eq!(stand.place(), "n2");
+    stand.apply(Change::Remove("n1".into()));
+    stand.report(node("n9", 0));
+    assert_eq!(stand.place(), "n9");
 }

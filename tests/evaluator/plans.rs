@@ -147,6 +147,16 @@ fn decide(stand: &mut Stand, anew: bool, purpose: Purpose, number: usize, reques
     decided(stand.evaluator.decide(&question))
 }
 
+/// What a request is about: mostly a pool, sometimes none, and sometimes nothing at all.
+fn data(dice: &mut Dice) -> Value {
+    match dice.roll(12) {
+        0 => json!({}),
+        1 => json!({"pool": null}),
+        2 => json!(null),
+        _ => json!({"pool": dice.one(&["a", "b", "c"])}),
+    }
+}
+
 /// What steps said and whom they lost, whatever it cost.
 fn told(decision: &Decision) -> Vec<(&str, &Said, Value)> {
     let steps = decision.diagnosis.steps.iter();
@@ -174,7 +184,7 @@ fn a_plan_finds_what_the_steps_find() {
             let chain = &set.chains[dice.roll(chains)];
             let request = json!({
                 "action": &*chain.action, "user": {"login": dice.one(&["ann", "bob", ""])},
-                "data": {"pool": dice.one(&["a", "b", "c"])},
+                "data": data(&mut dice),
             });
             let [reference, planned] = &mut stands;
             // What an explanation keeps, the plan may use.

@@ -133,5 +133,9 @@ impl Frontiers {
                 self.wait(kind, after);
             }
         });
+        // Changes of nodes add to what waits for kinds that nobody asks for any more.
+        while self.waits.len() > MAX_WAITING && !self.by_kind.is_empty() {
+            self.forget_oldest();
+        }
     }
 }

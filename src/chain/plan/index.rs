@@ -2,6 +2,7 @@
 //! changed since.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::chain::asking::{Asking, Word};
@@ -26,7 +27,7 @@ pub(super) struct Index {
     /// The generation of the cluster that it is of.
     seen: u64,
     /// Slots to look at whether their nodes changed or not.
-    touched: Vec<SlotIndex>,
+    touched: BTreeSet<SlotIndex>,
 }
 
 /// How far each node comes.
@@ -102,7 +103,7 @@ impl Note {
 impl Index {
     pub(super) fn new(plan: Plan) -> Self {
         let (order, reach, frontiers) = Default::default();
-        Self { plan, order, reach, frontiers, seen: 0, touched: Vec::new() }
+        Self { plan, order, reach, frontiers, seen: 0, touched: BTreeSet::new() }
     }
 
     pub(super) fn chosen(&mut self, slot: SlotIndex, recency: &Recency) {
@@ -118,7 +119,7 @@ impl Index {
     }
 
     pub(super) fn touch(&mut self, slot: SlotIndex) {
-        self.touched.push(slot);
+        self.touched.insert(slot);
     }
 
     /// Looks at what changed since the last time; how many nodes that were.
@@ -130,26 +131,24 @@ impl Index {
         if self.seen == cluster.generation() && self.touched.is_empty() {
             return Ok(0);
         }
-        let mut slots = std::mem::take(&mut self.touched);
-        let (touched, late_reads) = (slots.clone(), self.plan.late_reads(ground.chain));
+        let (mut slots, late_reads) = (self.touched.clone(), self.plan.late_reads(ground.chain));
         match cluster.changed_since(self.seen) {
             Some(changed) => slots.extend(changed),
             None => slots.extend(cluster.every_slot()),
         }
-        slots.sort_unstable();
-        slots.dedup();
         let mut looking = Looking { ground, tables, prepared: vec![false; ground.chain.steps.len()] };
         for slot in &slots {
             let (far, entry) = looking.at(&self.plan, *slot)?;
             self.reach.put(*slot, far);
-            let node = cluster.node(*slot).filter(|node| node.revised(late_reads) <= self.seen);
-            self.put(*slot, entry, node.is_some() && !touched.contains(slot));
+            // Another node may have taken the slot, of which filters that read nothing of it say the same; the quarantine
+            // does not.
+            let is_same = |node: &Node| node.revised(late_reads).max(node.arrival()) <= self.seen;
+            let is_same = cluster.node(*slot).is_some_and(is_same) && !self.touched.contains(slot);
+            self.put(*slot, entry, is_same);
         }
         self.seen = cluster.generation();
-        let looked_at = slots.len() as u64;
-        slots.clear();
-        self.touched = slots;
-        Ok(looked_at)
+        self.touched.clear();
+        Ok(slots.len() as u64)
     }
 }
 
