@@ -35,11 +35,11 @@ wasm: ## the shipped policies as WebAssembly components
 		--manifest-path scripts/wasm/Cargo.toml
 	@ls "$(target_dir)"/wasm/wasm32-wasip2/release/*.wasm
 
-bench: ## throughput, beside its floors
+bench: ## a short form of every bench, beside its floor, into benches/RESULTS.md: ten minutes after the build
 	@scripts/tools/wasm-target
 	@echo "bench: looking for a NATS server"
-	@server=$$(scripts/tools/nats-server) && echo "bench: cargo bench, with $$server" && \
-		WHITHER_NATS_SERVER="$$server" $(CARGO) bench
+	@server=$$(scripts/tools/nats-server) && echo "bench: with $$server" && \
+		CARGO="$(CARGO)" WHITHER_NATS_SERVER="$$server" scripts/tools/bench
 
 MINUTES ?= 10
 soak: ## a service among scripts that crash it, for MINUTES=10: does anything pile up?

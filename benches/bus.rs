@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_nats::Client;
 use futures_util::StreamExt;
-use load::{Figures, Load, Question};
+use load::{Figures, Load, Question, shortened};
 use support::eventually;
 use support::nats::Nats;
 use support::serve::{Serve, plain_nodes, report};
@@ -21,7 +21,9 @@ use support::serve::{Serve, plain_nodes, report};
 const IN_FLIGHT: usize = 512;
 const NODES: usize = 100;
 const RUNS: usize = 5;
+const SHORT_RUNS: usize = 3;
 const RUN: Duration = Duration::from_secs(3);
+const SHORT_RUN: Duration = Duration::from_millis(1500);
 const ECHO: &str = "--echo";
 
 fn main() {
@@ -69,7 +71,8 @@ async fn measure() {
         format!("{{\"action\":\"user/login\",\"user\":{{\"login\":\"ann\"}},\"data\":{{\"x\":\"{padding}\"}}}}");
     let start = format!("{{\"user\":{{\"login\":\"ann\"}},\"data\":{{\"x\":\"{padding}\"}}}}");
     let (mut echoed, mut logins, mut starts) = (Vec::new(), Vec::new(), Vec::new());
-    for run in 1..=RUNS {
+    let count = shortened(RUNS, SHORT_RUNS);
+    for run in 1..=count {
         let one = load(&client, "echo", &login, || 0).await;
         let two = load(&client, "whither.place", &login, || serve.cpu_us()).await;
         let three = load(&client, "whither.place", &start, || serve.cpu_us()).await;
@@ -83,7 +86,7 @@ async fn measure() {
         starts.push(three);
     }
     let (echoed, logins, starts) = (median(echoed), median(logins), median(starts));
-    println!("median of {RUNS} alternating runs, {IN_FLIGHT} in flight, {NODES} nodes, builtin:fewest-sessions:");
+    println!("median of {count} alternating runs, {IN_FLIGHT} in flight, {NODES} nodes, builtin:fewest-sessions:");
     println!("  echo           {echoed}");
     println!("  user/login     {logins}  ratio {:.2}", logins.rate / echoed.rate);
     println!("  session/start  {starts}  ratio {:.2} (with a reservation each)", starts.rate / echoed.rate);
@@ -91,7 +94,7 @@ async fn measure() {
 
 fn median(mut runs: Vec<Figures>) -> Figures {
     runs.sort_by(|left, right| left.rate.total_cmp(&right.rate));
-    runs.swap_remove(RUNS / 2)
+    runs.swap_remove(runs.len() / 2)
 }
 
 /// A closed loop of one question; `service_cpu_us` says how much CPU time the service has taken so far.
@@ -99,7 +102,7 @@ async fn load(client: &Client, subject: &'static str, body: &str, service_cpu_us
     let questions = [Question { body: bytes::Bytes::copy_from_slice(body.as_bytes()), right: String::new() }];
     let load = Load { subject, questions: &questions, in_flight: IN_FLIGHT, aside: None };
     let cpu_us = service_cpu_us();
-    let mut figures = load.run(client, RUN).await;
+    let mut figures = load.run(client, shortened(RUN, SHORT_RUN)).await;
     figures.cpu_us = service_cpu_us().saturating_sub(cpu_us) as f64 / figures.answers as f64;
     assert_eq!(figures.wrong, 0, "an error: {:?}", figures.first_wrong);
     figures

@@ -14,7 +14,7 @@ mod support;
 use std::time::Duration;
 
 use async_nats::Client;
-use load::{Aside, Figures, Load, Question};
+use load::{Aside, Figures, Load, Question, shortened};
 use serde_json::{Value, json};
 use support::nats::Nats;
 use support::serve::{Serve, report};
@@ -24,6 +24,7 @@ const NODES: usize = 100;
 const RUNS: usize = 3;
 const WARM_UP: Duration = Duration::from_secs(1);
 const RUN: Duration = Duration::from_secs(4);
+const SHORT_RUN: Duration = Duration::from_secs(2);
 /// One request in so many is hostile.
 const EVERY: usize = 100;
 /// How long the asker of a hostile request waits for it.
@@ -88,7 +89,7 @@ async fn measure() {
 async fn loaded(client: &Client, questions: &[Question], aside: Option<Aside<'_>>) -> Figures {
     let load = Load { subject: "whither.place", questions, in_flight: IN_FLIGHT, aside };
     load.run(client, WARM_UP).await;
-    load.run(client, RUN).await
+    load.run(client, shortened(RUN, SHORT_RUN)).await
 }
 
 /// Prints the medians over the runs; ends the process with an error where a good request was not answered right.

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use async_nats::Client;
 use bytes::Bytes;
-use load::{Figures, Load, Question};
+use load::{Figures, Load, Question, shortened};
 use nodes::nodes;
 use serde_json::json;
 use support::eventually;
@@ -37,7 +37,9 @@ use whither::worker::{self, Orders};
 /// Runs of this program as the small parent of bare spawns.
 const SPAWNER: &str = "--spawner";
 const RUNS: usize = 101;
+const SHORT_RUNS: usize = 21;
 const RUN: Duration = Duration::from_secs(3);
+const SHORT_RUN: Duration = Duration::from_millis(800);
 const IN_FLIGHT: usize = 64;
 
 /// Reads all and prints an id: what a native program costs at least.
@@ -150,7 +152,8 @@ async fn started(all: bool) {
         ("Python", write(folder, "p.py", &format!("#!{}\n{PYTHON}", python()))),
         ("Node.js", write(folder, "p.js", &format!("#!{}\n{NODE}", node()))),
     ];
-    println!("a program started for each request, one at a time, medians of {RUNS} alternating runs:");
+    let runs = shortened(RUNS, SHORT_RUNS);
+    println!("a program started for each request, one at a time, medians of {runs} alternating runs:");
     println!("  {:<8} {:>6} {:>12} {:>12} {:>6}", "program", "nodes", "bare", "runner", "ratio");
     for count in [10, 1_000] {
         let document = folder.join("document");
@@ -168,7 +171,7 @@ async fn started(all: bool) {
                 .spawn()
                 .unwrap();
             let mut lines = std::io::BufReader::new(spawner.stdout.take().unwrap()).lines();
-            for _ in 0..RUNS {
+            for _ in 0..runs {
                 spawner.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
                 bare.push(lines.next().unwrap().unwrap().parse().unwrap());
                 ours.push(asking.ask().await.as_micros() as f64);
@@ -287,7 +290,7 @@ async fn run(serve: &Serve, client: &Client, in_flight: usize) -> Figures {
     let load = Load { subject: "whither.place", questions: &questions, in_flight, aside: None };
     load.run(client, Duration::from_millis(500)).await;
     let cpu_us = serve.cpu_us();
-    let mut figures = load.run(client, RUN).await;
+    let mut figures = load.run(client, shortened(RUN, SHORT_RUN)).await;
     figures.cpu_us = serve.cpu_us().saturating_sub(cpu_us) as f64 / figures.answers as f64;
     assert_eq!(figures.wrong, 0, "{:?}", figures.first_wrong);
     figures

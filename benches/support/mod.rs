@@ -9,6 +9,12 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde_json::Value;
 
+/// `long`, or `short` where `WHITHER_BENCH` says so, as in `make bench`: the same figures with more noise.
+pub(crate) fn shortened<T>(long: T, short: T) -> T {
+    let is_short = std::env::var_os("WHITHER_BENCH").is_some_and(|form| form == "short");
+    if is_short { short } else { long }
+}
+
 /// A question, and what its answer must have in it.
 pub(crate) struct Question {
     pub(crate) body: Bytes,
