@@ -265,7 +265,7 @@ impl<'a> Evaluation<'a> {
     /// The limit that the step is known to pass: on this question, or on so many that it is in quarantine.
     fn known_failure(&mut self, number: usize, step: &Step) -> Option<Failure> {
         if let Some(overran) = self.overran.take_if(|overran| overran.step == number) {
-            return Some(overran.failure);
+            return Some(Arc::unwrap_or_clone(overran.failure));
         }
         let name = &step.spec.name;
         let here = self.ask.limited.iter().find(|(limited, _)| limited == name).map(|(_, limited)| limited);

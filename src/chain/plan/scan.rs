@@ -33,7 +33,7 @@ pub(in crate::chain) struct Overran {
     /// Which one.
     pub(in crate::chain) step: usize,
     /// As its engine said it.
-    pub(in crate::chain) failure: Failure,
+    pub(in crate::chain) failure: Arc<Failure>,
 }
 
 /// Why a scan ends without a node.
@@ -298,7 +298,7 @@ impl Scan<'_> {
         }
         match word {
             Word::Failed(failure) if is_limit(&failure) && self.stage.alarm.rings() == Some(Overtime::Step) => {
-                Err(Stop::Overran(Overran { step, failure: Arc::unwrap_or_clone(failure) }))
+                Err(Stop::Overran(Overran { step, failure }))
             }
             word => Ok(Sieved::by(&word)),
         }

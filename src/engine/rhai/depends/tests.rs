@@ -1,3 +1,5 @@
+//! Sources in Rhai, and how their functions look at the request.
+
 use rhai::Engine;
 
 use super::super::comments::without_comments;
