@@ -1,20 +1,18 @@
 //! The index of a chain: who passes the filters that hang on the node alone, in order, and brought up to date by what
 //! changed since.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::chain::asking::{Asking, Word};
 use crate::chain::evaluate::Stage;
 use crate::chain::kept::Tables;
-use crate::chain::witness::Calls;
 use crate::chain::{Chain, Recency, StepKind};
-use crate::model::diagnosis::LogLine;
 use crate::model::{Candidate, Failure, Node, SlotIndex};
-use crate::script::{Absent, Arity, Function, LogBook, Scene, ScriptError};
+use crate::script::{Absent, Arity, Function, Scene, ScriptError};
 
 use super::frontier::Frontiers;
+use super::note::Note;
 use super::order::{Entry, Order, Rank};
 use super::{Choice, Plan};
 
@@ -76,28 +74,6 @@ pub(super) struct Ground<'a> {
     pub(super) scene: Scene<'a>,
     /// What is noted of each step.
     pub(super) notes: &'a [Note],
-}
-
-/// What is noted of a step on the way.
-#[derive(Debug, Default)]
-pub(super) struct Note {
-    /// Counts calls.
-    pub(super) calls: Calls,
-    /// How many nodes the step was asked about for the request.
-    pub(super) asked: Cell<u64>,
-    log: RefCell<Vec<LogLine>>,
-}
-
-impl Note {
-    /// Notes what a call left in `book`.
-    pub(super) fn heard(&self, book: &LogBook) {
-        self.log.borrow_mut().extend(book.take());
-    }
-
-    /// Takes what was logged.
-    pub(super) fn take_log(&self) -> Vec<LogLine> {
-        self.log.take()
-    }
 }
 
 impl Index {

@@ -8,6 +8,8 @@
 
 mod frontier;
 mod index;
+mod late;
+mod note;
 mod order;
 mod scan;
 

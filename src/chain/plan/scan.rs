@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use crate::chain::asking::{Asking, Word};
 use crate::chain::evaluate::Stage;
-use crate::chain::kept::{Memory, Tables};
+use crate::chain::kept::Tables;
 use crate::chain::{Ask, Chain, Purpose, StepKind};
 use crate::clock::Overtime;
-use crate::model::diagnosis::{LostNodes, Plan as PlanName, Search};
-use crate::model::{Candidate, Failure, FailureName, Node, Said, SlotIndex, StepReport};
-use crate::script::{Arity, Function, PerNode, Scene, Script, Shape};
+use crate::model::diagnosis::{Plan as PlanName, Search};
+use crate::model::{Candidate, Failure, Node, SlotIndex, StepReport};
+use crate::script::{Arity, Function, Scene};
 
 use super::frontier::{Frontiers, Kind};
-use super::index::{Ground, Index, Note};
+use super::index::{Ground, Index};
+use super::late::{Late, Sieved, is_limit, late};
+use super::note::{Note, reports};
 use super::order::{Entry, Rank};
-use super::{Part, Plan, Shunned, Store};
+use super::{Part, Plan, Store};
 
 /// A node that a scan found.
 pub(in crate::chain) struct Found {
@@ -82,57 +84,6 @@ pub(in crate::chain) fn scan(
         Ok(None) | Err(Stop::Unusual) => Ok(None),
         Err(Stop::Overran(overran)) => Err(overran),
     }
-}
-
-/// What the filters of a request say of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sieved {
-    Passes,
-    Fails,
-    /// One passed a limit, and may do better next time.
-    Unsure,
-}
-
-impl Sieved {
-    fn by(word: &Word) -> Self {
-        match word {
-            Word::Keep => Self::Passes,
-            Word::Failed(failure) if is_limit(failure) => Self::Unsure,
-            Word::Scored(_) | Word::Lost(_) | Word::Failed(_) => Self::Fails,
-        }
-    }
-}
-
-fn is_limit(failure: &Failure) -> bool {
-    failure.name == FailureName::ScriptLimit
-}
-
-/// A filter that hangs on the request.
-struct Late<'a> {
-    /// Where it stands in the plan.
-    part: usize,
-    step: usize,
-    script: &'a dyn Script,
-    functions: PerNode,
-    shunned: Shunned<'a>,
-    /// Its script on its way, with what is kept of it; none until it is asked for the first time.
-    open: Option<(Asking<'a>, Memory)>,
-}
-
-/// The filters of the index's plan that hang on the request, in order.
-fn late<'a>(chain: &'a Chain, index: &Index, stage: Stage<'a>) -> Vec<Late<'a>> {
-    let sieves = index.plan.parts.iter().enumerate().filter_map(|(part, sieve)| match sieve {
-        Part::Sieve(step, Arity::NodeAndRequest) => Some((part, *step)),
-        Part::Sieve(_, Arity::Node) | Part::Nominate(_) => None,
-    });
-    let late = sieves.filter_map(|(part, step)| {
-        let at = chain.steps.get(step)?;
-        let StepKind::Script(script) = &at.kind else { return None };
-        let Shape::PerNode(functions) = script.shape() else { return None };
-        let shunned = stage.quarantine.nodes(&at.spec.name);
-        Some(Late { part, step, script: &**script, functions, shunned, open: None })
-    });
-    late.collect()
 }
 
 /// A scan on its way.
@@ -325,46 +276,4 @@ fn turn_to(step: usize, current: &mut Option<usize>, stage: Stage<'_>) {
         Some(before) if before != step => stage.witness.back_to(step),
         Some(_) => {}
     }
-}
-
-/// What the steps said up to the one that chose.
-fn reports(
-    chain: &Chain,
-    index: &Index,
-    stage: Stage<'_>,
-    (slot, chooser): (SlotIndex, usize),
-    notes: &[Note],
-    cost_us: u64,
-) -> Vec<StepReport> {
-    let chosen = stage.cluster.node(slot).map(|node| node.id().clone()).unwrap_or_default();
-    let mut filters = 0;
-    let steps = chain.steps.iter().zip(notes).enumerate().take(chooser + 1);
-    let reports = steps.map(|(number, (step, note))| {
-        let candidates = index.reach.passing(filters);
-        let mut said = Said::Pass;
-        for part in &index.plan.parts {
-            match part {
-                Part::Sieve(at, Arity::Node) if *at == number => {
-                    filters += 1;
-                    said = Said::Narrow(index.reach.passing(filters));
-                }
-                Part::Sieve(at, Arity::NodeAndRequest) if *at == number => said = Said::Asked(note.asked.get()),
-                Part::Sieve(..) | Part::Nominate(_) => {}
-            }
-        }
-        if number == chooser {
-            said = Said::Select(chosen.clone());
-        }
-        StepReport {
-            step: step.spec.name.clone(),
-            said,
-            candidates,
-            calls: note.calls.made(),
-            cost_us: if number == chooser { cost_us } else { 0 },
-            lost: LostNodes::default(),
-            log: note.take_log(),
-            position: None,
-        }
-    });
-    reports.collect()
 }

@@ -1,0 +1,77 @@
+//! What is noted of the steps on the way of a scan, and told of them in the end.
+
+use std::cell::{Cell, RefCell};
+
+use crate::chain::Chain;
+use crate::chain::evaluate::Stage;
+use crate::chain::witness::Calls;
+use crate::model::diagnosis::{LogLine, LostNodes};
+use crate::model::{Said, SlotIndex, StepReport};
+use crate::script::{Arity, LogBook};
+
+use super::Part;
+use super::index::Index;
+
+/// What is noted of a step on the way.
+#[derive(Debug, Default)]
+pub(super) struct Note {
+    /// Counts calls.
+    pub(super) calls: Calls,
+    /// How many nodes the step was asked about for the request.
+    pub(super) asked: Cell<u64>,
+    log: RefCell<Vec<LogLine>>,
+}
+
+impl Note {
+    /// Notes what a call left in `book`.
+    pub(super) fn heard(&self, book: &LogBook) {
+        self.log.borrow_mut().extend(book.take());
+    }
+
+    /// Takes what was logged.
+    pub(super) fn take_log(&self) -> Vec<LogLine> {
+        self.log.take()
+    }
+}
+
+/// What the steps said up to the one that chose.
+pub(super) fn reports(
+    chain: &Chain,
+    index: &Index,
+    stage: Stage<'_>,
+    (slot, chooser): (SlotIndex, usize),
+    notes: &[Note],
+    cost_us: u64,
+) -> Vec<StepReport> {
+    let chosen = stage.cluster.node(slot).map(|node| node.id().clone()).unwrap_or_default();
+    let mut filters = 0;
+    let steps = chain.steps.iter().zip(notes).enumerate().take(chooser + 1);
+    let reports = steps.map(|(number, (step, note))| {
+        let candidates = index.reach.passing(filters);
+        let mut said = Said::Pass;
+        for part in &index.plan.parts {
+            match part {
+                Part::Sieve(at, Arity::Node) if *at == number => {
+                    filters += 1;
+                    said = Said::Narrow(index.reach.passing(filters));
+                }
+                Part::Sieve(at, Arity::NodeAndRequest) if *at == number => said = Said::Asked(note.asked.get()),
+                Part::Sieve(..) | Part::Nominate(_) => {}
+            }
+        }
+        if number == chooser {
+            said = Said::Select(chosen.clone());
+        }
+        StepReport {
+            step: step.spec.name.clone(),
+            said,
+            candidates,
+            calls: note.calls.made(),
+            cost_us: if number == chooser { cost_us } else { 0 },
+            lost: LostNodes::default(),
+            log: note.take_log(),
+            position: None,
+        }
+    });
+    reports.collect()
+}
