@@ -25,9 +25,11 @@ use whither::model::Report;
 const SIZES: [usize; 4] = [100, 1_000, 10_000, 100_000];
 /// The largest cluster over which every call is made.
 const ANEW_AT_MOST: usize = 1_000;
-/// How many nodes pass where few do.
-const FEW: usize = 10;
-/// Of how many pools requests are where each has few nodes: every other kind of request begins where these did.
+/// Which nodes pass, where requests of many kinds are asked.
+const POOLS: [Passing; 2] = [Passing::OneOf(2), Passing::OneOf(100)];
+/// The hard case too.
+const POOLS_AND_FEW: [Passing; 3] = [POOLS[0], POOLS[1], Passing::Few(10)];
+/// How many kinds of requests there are where few nodes pass: every other kind begins where these did.
 const KINDS_OF_FEW: usize = 4;
 
 const JAVASCRIPT: &str = "function filter(node, request) { return node.metadata.pool === request.data.pool }
@@ -45,11 +47,12 @@ const RHAI: &str = "fn filter(node, request) { node.metadata.pool == request.dat
 fn score(node) { node.freemem }";
 
 /// Which nodes pass for a request.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Passing {
     /// One of so many.
     OneOf(usize),
-    Few,
+    /// So many of all.
+    Few(usize),
 }
 
 impl Passing {
@@ -57,7 +60,7 @@ impl Passing {
     fn pools(self, nodes: usize) -> usize {
         match self {
             Self::OneOf(pools) => pools,
-            Self::Few => nodes / FEW,
+            Self::Few(few) => nodes / few,
         }
     }
 
@@ -66,7 +69,7 @@ impl Passing {
         let pools = self.pools(nodes);
         match self {
             Self::OneOf(_) => (0..pools).collect(),
-            Self::Few => (0..KINDS_OF_FEW).map(|kind| kind * pools / KINDS_OF_FEW).collect(),
+            Self::Few(_) => (0..KINDS_OF_FEW).map(|kind| kind * pools / KINDS_OF_FEW).collect(),
         }
     }
 }
@@ -75,7 +78,7 @@ impl std::fmt::Display for Passing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::OneOf(pools) => write!(f, "one of {pools}"),
-            Self::Few => write!(f, "{FEW} nodes"),
+            Self::Few(few) => write!(f, "{few} of all"),
         }
     }
 }
@@ -110,22 +113,23 @@ struct Case {
     name: &'static str,
     step: StepSource,
     request: fn(usize) -> Value,
-    /// Whether it says something new where few nodes pass.
-    is_for_few: bool,
+    /// For which nodes it is measured.
+    passing: &'static [Passing],
 }
 
 impl Case {
     fn new(name: &'static str, step: StepSource) -> Self {
         let request =
             |pool| json!({"action": "user/login", "user": {"login": "ann"}, "data": {"pool": format!("p{pool}")}});
-        Self { name, step, request, is_for_few: false }
+        Self { name, step, request, passing: &POOLS }
     }
 
     fn all() -> Vec<Self> {
-        let for_few = |name, step| Self { is_for_few: true, ..Self::new(name, step) };
+        let for_few = |name, step| Self { passing: &POOLS_AND_FEW, ..Self::new(name, step) };
         // Its filter passes nodes whose ids begin with the login, which is one. It has no index, because its score hangs
         // on the request too: what it costs to ask a component about every node.
         let request = |pool| json!({"action": "user/login", "user": {"login": format!("n{pool:06}")}});
+        let by_request = StepSource::script("wasm", component("by-request"));
         vec![
             Self::new("builtin", StepSource::Builtin("most-memory".to_owned())),
             for_few("javascript", script("js", JAVASCRIPT)),
@@ -134,7 +138,7 @@ impl Case {
             Self::new("javascript-pure", script("js", PURE)),
             for_few("rhai", script("rhai", RHAI)),
             Self::new("wasm-pure", StepSource::script("wasm", component("gpu-weight"))),
-            Self { request, ..for_few("wasm-by-request", StepSource::script("wasm", component("by-request"))) },
+            Self { request, passing: &[Passing::Few(1)], ..Self::new("wasm-by-request", by_request) },
         ]
     }
 }
@@ -179,11 +183,11 @@ impl Site {
 
 fn scans(criterion: &mut Criterion) {
     let cases = Case::all();
-    for passing in [Passing::OneOf(2), Passing::OneOf(100), Passing::Few] {
+    for passing in POOLS_AND_FEW.into_iter().chain([Passing::Few(1)]) {
         for size in SIZES {
             // Made where they are asked for: 100,000 nodes take their time. All cases share them.
             let mut made = None;
-            for case in cases.iter().filter(|case| case.is_for_few || matches!(passing, Passing::OneOf(_))) {
+            for case in cases.iter().filter(|case| case.passing.contains(&passing)) {
                 let mut site = None;
                 let mut group = criterion.benchmark_group(format!("plan/{}/{passing}", case.name));
                 for (plan, anew) in [("scan", false), ("anew", true)] {
