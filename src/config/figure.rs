@@ -97,7 +97,7 @@ pub const QUARANTINE_PAUSE_S: Figure =
     limit("quarantine_pause_s", 10, (1, 600), "seconds of the first quarantine; each further one is twice as long");
 /// `limits.recycle_requests`.
 pub const RECYCLE_REQUESTS: Figure =
-    limit("recycle_requests", 1_000_000, (1, 1_000_000_000), "a worker is replaced after so many decisions");
+    limit("recycle_requests", 10_000_000, (1, 1_000_000_000), "a worker is replaced after so many decisions");
 /// `limits.recycle_mb`.
 pub const RECYCLE_MB: Figure =
     limit("recycle_mb", 256, (1, 65_536), "a worker is replaced when it has grown by so many MiB");
