@@ -13,6 +13,8 @@ mod agreement;
 mod answers;
 #[path = "wasm/hostile.rs"]
 mod hostile;
+#[path = "wasm/plans.rs"]
+mod plans;
 #[path = "wasm/sources.rs"]
 mod sources;
 mod support;
