@@ -117,6 +117,9 @@ async fn a_passed_deadline_is_not_run_and_a_strange_one_is_ignored() {
     let metrics = serve.get("/metrics").1;
     assert!(metrics.contains("whither_past_deadline_total 1"), "{metrics}");
     assert!(metrics.contains("whither_strange_deadlines_total 1"), "{metrics}");
+    // The two that were run were found in an order of the nodes, each at its first look.
+    assert!(metrics.contains("whither_index_scans_total 2"), "{metrics}");
+    assert!(metrics.contains("whither_looked_at_total 2"), "{metrics}");
 }
 
 #[tokio::test]

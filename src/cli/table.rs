@@ -41,7 +41,9 @@ pub fn explained(answer: &Value) -> String {
         });
         lines.collect::<Vec<_>>().join("; ")
     };
-    say(format!("{} {}   {} nodes", "chain".bold(), text(answer, "chain"), text(answer, "nodes")));
+    let search = answer.get("search").cloned().unwrap_or_default();
+    let plan = format!("{}, {} looked at", text(&search, "plan"), text(&search, "looked_at"));
+    say(format!("{} {}   {} nodes   {plan}", "chain".bold(), text(answer, "chain"), text(answer, "nodes")));
     let excluded = lost(answer.get("excluded"));
     if !excluded.is_empty() {
         say(format!("  left out: {excluded}"));

@@ -62,6 +62,10 @@ pub struct Metrics {
     pub refused_commits: Counter,
     /// Workers that ended without being asked to.
     pub worker_deaths: Counter,
+    /// Placements that were found in an order of the nodes, without a look at all of them.
+    pub index_scans: Counter,
+    /// Nodes that placements looked at.
+    pub looked_at: Counter,
     /// Questions that came as far as an executable.
     pub programs_asked: Counter,
     /// Ends of resident programs.
@@ -97,6 +101,8 @@ impl Metrics {
             unanswered: Gauge::default(),
             refused_commits: Counter::default(),
             worker_deaths: Counter::default(),
+            index_scans: Counter::default(),
+            looked_at: Counter::default(),
             programs_asked: Counter::default(),
             program_ends: Family::default(),
             runner_deaths: Counter::default(),
@@ -119,6 +125,8 @@ impl Metrics {
         registry.register("unanswered", "Questions without an answer", metrics.unanswered.clone());
         registry.register("refused_commits", "Decisions that were taken again", metrics.refused_commits.clone());
         registry.register("worker_deaths", "Workers that ended unasked", metrics.worker_deaths.clone());
+        registry.register("index_scans", "Placements found by an index scan", metrics.index_scans.clone());
+        registry.register("looked_at", "Nodes that placements looked at", metrics.looked_at.clone());
         registry.register("executables_asked", "Questions put to executables", metrics.programs_asked.clone());
         registry.register("resident_ends", "Ends of resident executables", metrics.program_ends.clone());
         registry.register("runner_deaths", "Runners that ended unasked", metrics.runner_deaths.clone());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::chain::eligibility::reason_against;
 use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
-use crate::model::diagnosis::LogLevel;
+use crate::model::diagnosis::{LogLevel, Plan, Search};
 use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Outcome, Request};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
@@ -210,7 +210,10 @@ impl Front {
             reserved: chain.reserve,
         };
         let body = told.body(self.ledger.lifetime_ms());
-        tracing::debug!(chain = %decision.chain, decision = %id, %node, "placed");
+        let Search { plan, looked_at, .. } = decision.diagnosis.search;
+        self.metrics.looked_at.inc_by(looked_at);
+        self.metrics.index_scans.inc_by(u64::from(plan == Plan::IndexScan));
+        tracing::debug!(chain = %decision.chain, decision = %id, %node, plan = plan.as_str(), looked_at, "placed");
         if chain.reserve {
             let reservation = flight.question.reservation(&node);
             self.commit(Change::Reserve(reservation.clone()), lane);
