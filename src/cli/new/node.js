@@ -1,7 +1,7 @@
 // SCRIPT.js: the node with the fewest sessions for each core, among those that are not busy.
 //
-// Functions of one node. What they say is kept until a field changes that they read, so that a placement costs the same
-// among ten nodes and among ten thousand. For each node they see:
+// Functions of one node. What they say is kept until a field changes that they read, so that a placement costs
+// the same among ten nodes and among ten thousand. For each node they see:
 //
 //   node.id, node.hostname, node.urls
 //   node.sessions              how many sessions it has; node.nodeData.sessions lists them
@@ -19,8 +19,9 @@
 // throw leaves that node out, and the reason is in --explain.
 //
 // With a second parameter, filter(node, request), they know who asks: request.user, request.userGroups, request.data,
-// request.time. What they say is kept for each value of the fields that they read by name, like request.data.pool, unless
-// those are the time or the user's sessions. A score(node, request) looks at every node that is left.
+// request.time. What they say is kept for each value of the fields that they read by name, like
+// request.data.pool, unless those are the time or the user's sessions. A score(node, request) looks at every node that
+// is left.
 //
 // Try:     whither place --nodes nodes.json --script SCRIPT.js --explain
 // Config:  [chain."session/start"]
