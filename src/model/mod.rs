@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod decision;
 pub mod diagnosis;
 pub mod failure;
+mod fields;
 mod glimpse;
 pub mod head;
 pub mod json;
