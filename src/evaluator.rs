@@ -118,7 +118,9 @@ impl Evaluator {
             return Err(compiler.errors);
         }
         let quarantine = Quarantine::default();
-        Ok(Self { cluster: Cluster::new(arrangement), chains, quarantine, limits: set.limits, zone, senses })
+        let mut cluster = Cluster::new(arrangement);
+        cluster.set_names(set.names);
+        Ok(Self { cluster, chains, quarantine, limits: set.limits, zone, senses })
     }
 
     /// The cluster as this evaluator sees it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::FailureName;
+use crate::model::{FailureName, UserNames};
 use crate::model::head::DEFAULT_ACTION;
 use crate::script::{Content, Isolation, ScriptLimits};
 
@@ -17,13 +17,15 @@ pub struct ChainSet {
     pub limits: ScriptLimits,
     /// The site's time zone: an IANA name, or a POSIX TZ string where the host has no name for it.
     pub zone: String,
+    /// How the names of users are compared.
+    pub names: UserNames,
 }
 
 impl ChainSet {
     /// These chains in UTC with every limit at its default.
     #[must_use]
     pub fn new(chains: Vec<ChainSpec>) -> Self {
-        Self { chains, limits: ScriptLimits::default(), zone: "UTC".to_owned() }
+        Self { chains, limits: ScriptLimits::default(), zone: "UTC".to_owned(), names: UserNames::default() }
     }
 
     /// The chain of `action`.

@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::chain::ChainSet;
-use crate::config::{Config, Needs};
+use crate::config::{Capacity, Config, Needs};
 use crate::front::metrics::Metrics;
 use crate::front::{Event, Front, Inbox, QuarantineSettings, Setup, health, http};
 use crate::model::Arrangement;
 use crate::nats::micro::Identity;
+use crate::nats::peers;
 use crate::nats::service::{self, Service};
 use crate::nats::subjects::SERVICE;
 use crate::nats::{Bus, Connection, Namespace};
@@ -120,8 +121,8 @@ async fn serve(args: &ServeArgs, loaded: Loaded) -> Result<(), Exit> {
 /// What the config makes of a front.
 fn setup(loaded: &Loaded) -> Setup {
     let config = &loaded.config;
-    let (set, limits) = (config.chains.clone(), limits::of(config));
-    let birth = Birth { set, arrangement: Arrangement::ById, limits, audience: Audience::Front };
+    let (set, limits) = (&config.chains, limits::of(config));
+    let birth = Birth { set: set.clone(), arrangement: Arrangement::ById, limits, audience: Audience::Front };
     Setup {
         birth: Arc::new(birth),
         program: one_shot::program(),
@@ -137,6 +138,9 @@ fn setup(loaded: &Loaded) -> Setup {
         reservation_ms: u64::from(config.service.reservation_s) * 1000,
         cooldown_ms: u64::from(config.service.cooldown_s) * 1000,
         retries: config.service.retries,
+        is_strict: config.service.capacity == Capacity::Strict,
+        waiting: config.limits.waiting as usize,
+        digest: digest(set).into(),
         programs: programs::limits(config),
         environment: programs::environment(&config.service.environment, loaded.variables()),
     }
@@ -189,10 +193,13 @@ impl Parts {
         let (replies, outgoing) = mpsc::channel(REPLIES_WAITING);
         let (requests, incoming) = mpsc::channel(REQUESTS_WAITING);
         let seed = host::bytes().map_err(|error| other(&error))?;
-        let digest = digest(&self.setup.birth.set);
-        let (inbox, links) = Inbox::new(incoming, changes);
+        let digest = self.setup.digest.to_string();
+        let (sayings, said) = mpsc::channel(peers::SAYINGS_WAITING);
+        let (heard_in, heard) = mpsc::channel(peers::HEARD_WAITING);
+        let (inbox, links) = Inbox::new(incoming, changes, heard);
         let events = links.events.clone();
-        let front = Front::new(self.setup, registry, Arc::clone(&metrics), board, replies.clone(), links, seed);
+        let front = Front::new(self.setup, registry, Arc::clone(&metrics), board, replies.clone(), sayings, links, seed);
+        let replica = front.replica().to_owned();
         let identity = identity(front.replica(), &digest);
         tracing::info!(
             replica = front.replica(),
@@ -209,6 +216,10 @@ impl Parts {
         let service = loop {
             tokio::select! {
                 () = self.bus.connected() => {
+                    let (client, namespace) = (self.bus.client(), &self.namespace);
+                    let listening = peers::listen(client, namespace, &replica, heard_in, requests.clone());
+                    listening.await.map_err(|error| other(&error))?;
+                    tokio::spawn(peers::speak(client.clone(), namespace.clone(), said));
                     let started = Service::start(self.bus.client(), &self.namespace, identity, &stats, requests, &replies);
                     break Some(started.await.map_err(|error| other(&error))?);
                 }
@@ -279,7 +290,7 @@ async fn reload(args: &ServeArgs, present: &Connection, events: &mpsc::Sender<Ev
         tracing::warn!("reload: changes under [nats] count at the next start, as do those of [http] and liveness_s");
     }
     if let Some(service) = service {
-        service.micro().describe("chains", json!(digest(&setup.birth.set)));
+        service.micro().describe("chains", json!(*setup.digest));
     }
     drop(events.send(Event::Reload(Box::new(setup))).await);
 }

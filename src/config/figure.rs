@@ -84,6 +84,9 @@ pub const COMPONENT_KB: Figure = limit("component_kb", 4096, (1, 32_768), "size 
 pub const REQUEST_KB: Figure = limit("request_kb", 1024, (1, 32_768), "size of a request in KiB");
 /// `limits.queue`.
 pub const QUEUE: Figure = limit("queue", 10_000, (1, 1_000_000), "requests that wait for one chain");
+/// `limits.waiting`.
+pub const WAITING: Figure =
+    limit("waiting", 1000, (0, 100_000), "requests with `wait_ms` that may wait for a free node, of each chain");
 /// `limits.log_lines`.
 pub const LOG_LINES: Figure = limit("log_lines", 100, (0, 10_000), "lines that the scripts of one decision may log");
 /// `limits.quarantine_kills`.
@@ -103,7 +106,7 @@ pub const RECYCLE_MB: Figure =
     limit("recycle_mb", 256, (1, 65_536), "a worker is replaced when it has grown by so many MiB");
 
 /// Every figure, in the order of a config.
-pub const FIGURES: [&Figure; 25] = [
+pub const FIGURES: [&Figure; 26] = [
     &LIVENESS_S,
     &RESERVATION_S,
     &COOLDOWN_S,
@@ -123,6 +126,7 @@ pub const FIGURES: [&Figure; 25] = [
     &COMPONENT_KB,
     &REQUEST_KB,
     &QUEUE,
+    &WAITING,
     &LOG_LINES,
     &QUARANTINE_KILLS,
     &QUARANTINE_WINDOW_S,

@@ -28,7 +28,7 @@ pub use namespace::Namespace;
 pub use nats::{ClientCertificate, Login, Nats, Tls};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use secret::Secret;
-pub use settings::{Limits, Service};
+pub use settings::{Capacity, Limits, Service};
 pub use steps::load_step;
 
 use problem::{Notes, quoted, shell_word};
@@ -146,7 +146,7 @@ fn read(
         (_, Some(entry)) => chains::Reader { base, files: loading.files, limits: &script_limits }.read(&entry, notes),
         (_, None) => elsewhere(&script_limits).map_err(|problem| notes.missing(None, problem)).unwrap_or_default(),
     };
-    let chains = ChainSet { chains, limits: script_limits, zone: service.timezone.clone() };
+    let chains = ChainSet { chains, limits: script_limits, zone: service.timezone.clone(), names: service.user_names };
     (Config { nats, http: settings::read_http(&root, notes), service, limits, chains }, secret)
 }
 

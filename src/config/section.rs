@@ -78,6 +78,28 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The one of `all` that `key` names; the default where the config says nothing, or nothing of use.
+    pub(super) fn word<T: Copy + Default>(
+        &self,
+        key: &str,
+        all: &[T],
+        name: fn(T) -> &'static str,
+        notes: &mut Notes,
+    ) -> T {
+        let words: Vec<_> = all.iter().map(|one| quoted(name(*one))).collect();
+        let expected = format!("one of {}", words.join(", "));
+        let Some((entry, text)) = self.text(key, &expected, notes) else { return T::default() };
+        if let Some(one) = all.iter().find(|one| name(**one) == text) {
+            return *one;
+        }
+        let problem = Problem::new(format!("{} is the string {}, expected {expected}", quoted(&entry.path), quoted(text)));
+        notes.at(&entry.span, match nearest(text, all.iter().map(|one| name(*one))) {
+            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+            None => problem,
+        });
+        T::default()
+    }
+
     fn name_of(&self, key: &str) -> String {
         if self.path.is_empty() { written(key) } else { format!("{}.{}", self.path, written(key)) }
     }

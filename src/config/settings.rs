@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 
 use crate::clock;
+use crate::model::UserNames;
 use crate::script::ScriptLimits;
 
 use super::figure;
@@ -21,6 +22,10 @@ pub struct Service {
     pub timezone: String,
     /// Names of environment variables that executables keep, beside `PATH`, `HOME` and `TZ`.
     pub environment: Vec<String>,
+    /// How the names of users are compared.
+    pub user_names: UserNames,
+    /// Whether a node may take more sessions than it can for a moment.
+    pub capacity: Capacity,
     /// [`figure::LIVENESS_S`].
     pub liveness_s: u32,
     /// [`figure::RESERVATION_S`].
@@ -64,6 +69,8 @@ pub struct Limits {
     pub request_kb: u32,
     /// [`figure::QUEUE`].
     pub queue: u32,
+    /// [`figure::WAITING`].
+    pub waiting: u32,
     /// [`figure::LOG_LINES`].
     pub log_lines: u32,
     /// [`figure::QUARANTINE_KILLS`].
@@ -78,6 +85,30 @@ pub struct Limits {
     pub recycle_mb: u32,
 }
 
+/// How surely a node takes no more sessions than it can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Capacity {
+    /// Replicas tell each other what they place: what is on its way between them may exceed it.
+    #[default]
+    Fast,
+    /// Each place is claimed in NATS before the answer: never exceeded, at the price of two round trips.
+    Strict,
+}
+
+impl Capacity {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Fast, Self::Strict];
+
+    /// Its name in a config.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Strict => "strict",
+        }
+    }
+}
+
 impl Service {
     /// Every setting at its default, in the time zone `timezone`.
     #[must_use]
@@ -85,6 +116,8 @@ impl Service {
         Self {
             timezone: timezone.to_owned(),
             environment: Vec::new(),
+            user_names: UserNames::default(),
+            capacity: Capacity::default(),
             liveness_s: figure::LIVENESS_S.default,
             reservation_s: figure::RESERVATION_S.default,
             cooldown_s: figure::COOLDOWN_S.default,
@@ -94,7 +127,7 @@ impl Service {
     }
 
     pub(super) fn read(root: &Section<'_>, host_zone: &str, notes: &mut Notes) -> Self {
-        let mut known = vec!["timezone", "environment"];
+        let mut known = vec!["timezone", "environment", "user_names", "capacity"];
         known.extend(figure::keys("service"));
         let entry = root.get("service");
         let Some(section) = entry.and_then(|entry| entry.section(&known, EXPECTED_TABLE, notes)) else {
@@ -103,6 +136,8 @@ impl Service {
         Self {
             timezone: timezone(&section, host_zone, notes),
             environment: environment(&section, notes),
+            user_names: section.word("user_names", &UserNames::ALL, UserNames::as_str, notes),
+            capacity: section.word("capacity", &Capacity::ALL, Capacity::as_str, notes),
             liveness_s: section.figure(&figure::LIVENESS_S, notes),
             reservation_s: section.figure(&figure::RESERVATION_S, notes),
             cooldown_s: section.figure(&figure::COOLDOWN_S, notes),
@@ -129,6 +164,7 @@ impl Default for Limits {
             component_kb: figure::COMPONENT_KB.default,
             request_kb: figure::REQUEST_KB.default,
             queue: figure::QUEUE.default,
+            waiting: figure::WAITING.default,
             log_lines: figure::LOG_LINES.default,
             quarantine_kills: figure::QUARANTINE_KILLS.default,
             quarantine_window_s: figure::QUARANTINE_WINDOW_S.default,
@@ -172,6 +208,7 @@ impl Limits {
             component_kb: section.figure(&figure::COMPONENT_KB, notes),
             request_kb: section.figure(&figure::REQUEST_KB, notes),
             queue: section.figure(&figure::QUEUE, notes),
+            waiting: section.figure(&figure::WAITING, notes),
             log_lines: section.figure(&figure::LOG_LINES, notes),
             quarantine_kills: section.figure(&figure::QUARANTINE_KILLS, notes),
             quarantine_window_s: section.figure(&figure::QUARANTINE_WINDOW_S, notes),

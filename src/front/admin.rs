@@ -11,6 +11,7 @@ use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 
 use crate::registry::marks::Word;
+use crate::registry::peers::End;
 
 use crate::worker::unix_ms;
 
@@ -59,8 +60,13 @@ impl Front {
     pub(super) fn request(&mut self, incoming: Incoming) {
         let told = match incoming.verb {
             Verb::Place | Verb::Explain => return self.ask(incoming),
-            Verb::Confirm => read(&incoming).map(|ending: Ending| self.confirm(&ending)),
-            Verb::Release => read(&incoming).map(|ending: Ending| self.release(&ending)),
+            Verb::Confirm | Verb::Release => match read::<Ending>(&incoming) {
+                Ok(ending) => match self.end(&incoming, &ending) {
+                    Some(told) => Ok(told),
+                    None => return,
+                },
+                Err(failure) => Err(failure),
+            },
             Verb::Nodes => read(&incoming).map(|page: Page| self.page(&page)),
             Verb::Cordon | Verb::Uncordon => match read(&incoming) {
                 Ok(cordon) => return self.cordon(incoming, cordon),
@@ -73,17 +79,28 @@ impl Front {
         }
     }
 
-    fn confirm(&mut self, ending: &Ending) -> Value {
-        match self.ledger.confirm(&ending.reservation) {
-            Some(entry) => {
-                json!({"reservation": ending.reservation, "node": entry.reservation.node, "state": "confirmed"})
-            }
-            None => gone(ending),
+    /// Confirms or releases a reservation, whichever replica made it; nothing where that one will answer, because word
+    /// of it is still on its way here.
+    fn end(&mut self, incoming: &Incoming, ending: &Ending) -> Option<Value> {
+        let id = &ending.reservation;
+        let is_unknown = self.ledger.get(id).is_none() && self.ledger.over_since(id).is_none();
+        if is_unknown && self.hand_on(id, incoming) {
+            return None;
         }
+        Some(if incoming.verb == Verb::Confirm { self.confirm(ending) } else { self.release(ending) })
+    }
+
+    fn confirm(&mut self, ending: &Ending) -> Value {
+        let Some(entry) = self.ledger.confirm(&ending.reservation) else { return gone(ending) };
+        let node = Arc::clone(&entry.reservation.node);
+        self.tell_confirmed(&ending.reservation);
+        json!({"reservation": ending.reservation, "node": node, "state": "confirmed"})
     }
 
     fn release(&mut self, ending: &Ending) -> Value {
-        let Some(entry) = self.ledger.release(&ending.reservation) else { return gone(ending) };
+        let Some(entry) = self.ledger.release(&ending.reservation, self.now_ms()) else { return gone(ending) };
+        self.tell_over(&entry.reservation.id, End::Released);
+        self.end_claim(&entry, Some(End::Released), false);
         let node = entry.reservation.node;
         self.change(Change::Release(entry.reservation.id));
         if ending.failed {
@@ -153,9 +170,9 @@ impl Front {
             at_ms: unix_ms(),
             reason: format!("the start of reservation {reservation} failed"),
         };
-        let until_ms = unix_ms().saturating_add_unsigned(self.crew.setup().cooldown_ms);
+        let pause_ms = self.crew.setup().cooldown_ms;
         tokio::spawn(async move {
-            match registry.cool_down(&node, until_ms, word).await {
+            match registry.cool_down(&node, pause_ms, word).await {
                 Ok(mark) => drop(events.send(Event::Marked(node, mark.in_force(unix_ms()))).await),
                 Err(error) => tracing::warn!(%node, %error, "the cool-down could not be written down"),
             }
@@ -165,8 +182,14 @@ impl Front {
     /// Takes in a change from the registry, with what it means for reservations.
     pub(super) fn cluster_change(&mut self, change: Change) {
         if let Change::Report(report) = &change {
-            let ended = self.ledger.reported(report, self.cluster.get(&report.id));
-            ended.into_iter().for_each(|id| self.change(Change::Release(id)));
+            let now_ms = self.now_ms();
+            for entry in self.ledger.reported(report, self.cluster.get(&report.id), now_ms) {
+                if entry.own {
+                    self.tell_over(&entry.reservation.id, End::Reported);
+                }
+                self.end_claim(&entry, Some(End::Reported), false);
+                self.change(Change::Release(entry.reservation.id));
+            }
         }
         if let Change::Remove(node) = &change {
             for nodes in self.chosen.values_mut() {

@@ -7,7 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
 use crate::model::Marks;
+use crate::registry::claims::Claimed;
+use crate::registry::documents::StoreError;
+use crate::registry::ledger::LedgerRules;
 use crate::runner::{ProgramLimits, RunnerEvent};
+use crate::worker::desk::Ticket;
 use crate::worker::{Birth, BirthError, Worker, WorkerEvent};
 
 use super::warden::QuarantineSettings;
@@ -21,6 +25,8 @@ pub enum Event {
     Reload(Box<Setup>),
     /// What is held against a node was written down; the registry will say so too, but later than the requester may ask.
     Marked(Arc<str>, Marks),
+    /// The place that this question was decided to get was claimed, or could not be.
+    Claimed(Ticket, Result<Claimed, StoreError>),
     /// No more requests will come: answer what is there, then end.
     Stop,
 }
@@ -46,6 +52,12 @@ pub struct Setup {
     pub reservation_ms: u64,
     /// How long a node is left out after a failed start, in milliseconds.
     pub cooldown_ms: u64,
+    /// Whether no node ever takes more than it can, whatever other replicas do.
+    pub is_strict: bool,
+    /// How many requests of each chain may wait for a free node.
+    pub waiting: usize,
+    /// What is the same for all replicas with these chains.
+    pub digest: Arc<str>,
     /// How often a decision that the ledger refuses is taken again.
     pub retries: u32,
     /// What programs may use, and their environment.
@@ -62,6 +74,15 @@ pub struct Links {
     pub(super) words: mpsc::Sender<(u64, WorkerEvent)>,
     pub(super) runner: mpsc::Sender<(u64, RunnerEvent)>,
     pub(super) births: Arc<AtomicU64>,
+}
+
+impl Setup {
+    /// How reservations come to their ends. Where capacity is strict, a report that was on its way is no proof that a
+    /// confirmed session is in it.
+    pub(super) fn ledger_rules(&self) -> LedgerRules {
+        let names = self.birth.set.names;
+        LedgerRules { lifetime_ms: self.reservation_ms, names, trusting: !self.is_strict }
+    }
 }
 
 impl Links {

@@ -25,6 +25,8 @@ pub(super) struct Flight {
     pub(super) shunned: u32,
     /// The configuration by which it came as far as a program.
     pub(super) edition: u64,
+    /// How often another replica took the place that it was decided to get.
+    pub(super) claims: u32,
 }
 
 impl Flight {
@@ -51,8 +53,9 @@ impl Flight {
 /// What a requester was told of a placement, to be told again.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
-    /// The node's report when it was chosen, for its addresses.
-    pub(super) report: Arc<Report>,
+    pub(super) node: Arc<str>,
+    /// The node's report when it was chosen, for its addresses; absent where only another replica knew the node.
+    pub(super) report: Option<Arc<Report>>,
     pub(super) decision: Arc<str>,
     pub(super) generation: u64,
     pub(super) decided_by: Option<Arc<str>>,
@@ -63,9 +66,9 @@ pub(super) struct Told {
 impl Told {
     /// The reply's body; `expires_in_ms` is how long the reservation, where there is one, still lives.
     pub(super) fn body(&self, expires_in_ms: u64) -> Bytes {
-        let (hostname, urls) = wire::address(&self.report);
+        let (hostname, urls) = self.report.as_deref().map(wire::address).unwrap_or_default();
         let placed = Placed {
-            node: &self.report.id,
+            node: &self.node,
             hostname,
             urls,
             decision: &self.decision,

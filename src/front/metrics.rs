@@ -60,6 +60,14 @@ pub struct Metrics {
     pub unanswered: Gauge<i64, AtomicI64>,
     /// Decisions that the ledger refused, so that they were taken again.
     pub refused_commits: Counter,
+    /// Places that another replica claimed first, so that the decision was taken again.
+    pub lost_claims: Counter,
+    /// Requests that wait for a free node.
+    pub waiting: Gauge<i64, AtomicI64>,
+    /// Other replicas that are there.
+    pub replicas: Gauge<i64, AtomicI64>,
+    /// Those of them that decide by other chains.
+    pub differing_replicas: Gauge<i64, AtomicI64>,
     /// Workers that ended without being asked to.
     pub worker_deaths: Counter,
     /// Placements that were found in an order of the nodes, without a look at all of them.
@@ -100,6 +108,10 @@ impl Metrics {
             expired_reservations: Counter::default(),
             unanswered: Gauge::default(),
             refused_commits: Counter::default(),
+            lost_claims: Counter::default(),
+            waiting: Gauge::default(),
+            replicas: Gauge::default(),
+            differing_replicas: Gauge::default(),
             worker_deaths: Counter::default(),
             index_scans: Counter::default(),
             looked_at: Counter::default(),
@@ -124,6 +136,14 @@ impl Metrics {
         );
         registry.register("unanswered", "Questions without an answer", metrics.unanswered.clone());
         registry.register("refused_commits", "Decisions that were taken again", metrics.refused_commits.clone());
+        registry.register("lost_claims", "Places that another replica claimed first", metrics.lost_claims.clone());
+        registry.register("waiting", "Requests that wait for a free node", metrics.waiting.clone());
+        registry.register("other_replicas", "Other replicas that are there", metrics.replicas.clone());
+        registry.register(
+            "differing_replicas",
+            "Other replicas that run other chains",
+            metrics.differing_replicas.clone(),
+        );
         registry.register("worker_deaths", "Workers that ended unasked", metrics.worker_deaths.clone());
         registry.register("index_scans", "Placements found by an index scan", metrics.index_scans.clone());
         registry.register("looked_at", "Nodes that placements looked at", metrics.looked_at.clone());

@@ -4,6 +4,7 @@
 //! it stand tasks that only carry. So each decision is committed against one state, and nothing waits for a lock.
 
 mod admin;
+mod claims;
 mod crew;
 mod errands;
 mod events;
@@ -17,9 +18,11 @@ mod lane;
 pub mod metrics;
 mod placing;
 mod programs;
+mod replicas;
 mod shown;
 mod spares;
 mod task;
+mod waiting;
 mod warden;
 
 pub use events::{Event, Links, Setup};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::chain::eligibility::reason_against;
 use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
 use crate::model::diagnosis::{LogLevel, Plan, Search};
-use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Outcome, Request};
+use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Outcome, Request, Reservation};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
@@ -122,6 +122,7 @@ impl Front {
             retries: 0,
             shunned: 0,
             edition: 0,
+            claims: 0,
         });
     }
 
@@ -136,7 +137,7 @@ impl Front {
             self.reply(Outgoing::new(incoming, body, None));
             return Ok(true);
         }
-        let flight = self.by_request.get(key).and_then(|ticket| self.crew.flight_mut(*ticket));
+        let flight = self.by_request.get(key).copied().and_then(|ticket| self.flight_mut(ticket));
         let Some(flight) = flight else { return Ok(false) };
         if flight.waiting.len() >= MAX_TWINS {
             let message = format!("{MAX_TWINS} requests with the id `{}` wait already", key.id);
@@ -163,6 +164,9 @@ impl Front {
                 Arc::make_mut(&mut flight.question).deadline_ms = flight.deadline_ms();
                 self.submit(flight);
             }
+            Outcome::Failed(failure) if failure.name == FailureName::NoNode && flight.question.head.wait_ms > 0 => {
+                self.come_to_nothing(flight, failure.clone());
+            }
             Outcome::Failed(failure) => {
                 tracing::info!(chain = %decision.chain, decision = %flight.question.decision, %failure, "not placed");
                 let body = wire::text(wire::failed(failure, Some(&decision.diagnosis)));
@@ -188,40 +192,72 @@ impl Front {
             }
             if flight.retries < self.crew.setup().retries {
                 flight.retries += 1;
-                if self.chose_itself(&flight, decision.decided_by.as_ref()) {
-                    // Any other choice is taken again without its programs.
-                    let from = &mut Arc::make_mut(&mut flight.question).from;
-                    from.iter_mut().for_each(|from| from.heard = None);
-                }
-                return self.submit(flight);
+                return self.decide_again(flight, decision.decided_by.as_ref());
             }
             let failure = no_more_tries(&node, flight.retries + 1, refusal);
-            return self.give_up(flight, &failure);
+            return self.come_to_nothing(flight, failure);
         }
         self.remember_choice(&decision.chain, &node, lane);
         let id = Arc::clone(&flight.question.decision);
         let Some(report) = self.cluster.get(&node).map(|found| Arc::clone(found.report())) else { return };
         let told = Told {
-            report,
+            node: Arc::clone(&node),
+            report: Some(report),
             decision: Arc::clone(&id),
             generation: decision.generation,
             decided_by: decision.decided_by.clone(),
             chain: Arc::clone(&decision.chain),
             reserved: chain.reserve,
         };
-        let body = told.body(self.ledger.lifetime_ms());
         let Search { plan, looked_at, .. } = decision.diagnosis.search;
         self.metrics.looked_at.inc_by(looked_at);
         self.metrics.index_scans.inc_by(u64::from(plan == Plan::IndexScan));
         tracing::debug!(chain = %decision.chain, decision = %id, %node, plan = plan.as_str(), looked_at, "placed");
-        if chain.reserve {
-            let reservation = flight.question.reservation(&node);
-            self.commit(Change::Reserve(reservation.clone()), lane);
-            self.ledger.reserve(reservation, flight.key.clone(), told, self.now_ms());
-        } else if flight.edition > 0 {
-            self.forget_choice(&flight.question.decision);
+        let reservation = chain.reserve.then(|| flight.question.reservation(&node));
+        match reservation {
+            Some(reservation) if self.is_claimed(&node) => self.claim(lane, flight, reservation, told),
+            Some(reservation) => {
+                self.commit(Change::Reserve(reservation.clone()), lane);
+                self.placed(flight, Some(reservation), told);
+            }
+            None => self.placed(flight, None, told),
+        }
+    }
+
+    /// The node is taken, by a reservation where the chain makes any: the requester is told.
+    pub(super) fn placed(&mut self, flight: Flight, reservation: Option<Reservation>, told: Told) {
+        let body = told.body(self.ledger.lifetime_ms());
+        match reservation {
+            Some(reservation) => {
+                let id = Arc::clone(&reservation.id);
+                self.ledger.reserve(reservation, flight.key.clone(), told, self.now_ms());
+                self.tell_held(&id);
+            }
+            None if flight.edition > 0 => self.forget_choice(&flight.question.decision),
+            None => {}
         }
         self.conclude(&flight, "placed", |incoming| Outgoing::new(incoming, body.clone(), None));
+    }
+
+    /// Lets `flight`, whose node was taken meanwhile, be decided again, by its program too where that chose the node:
+    /// any other choice is taken again without its programs.
+    pub(super) fn decide_again(&mut self, mut flight: Flight, decided_by: Option<&Arc<str>>) {
+        if self.chose_itself(&flight, decided_by) {
+            let from = &mut Arc::make_mut(&mut flight.question).from;
+            from.iter_mut().for_each(|from| from.heard = None);
+        }
+        self.submit(flight);
+    }
+
+    /// The question `ticket`, wherever it is.
+    fn flight_mut(&mut self, ticket: Ticket) -> Option<&mut Flight> {
+        if self.claims.flight_mut(ticket).is_some() {
+            return self.claims.flight_mut(ticket);
+        }
+        if self.waiting_flight(ticket).is_some() {
+            return self.waiting_flight(ticket);
+        }
+        self.crew.flight_mut(ticket)
     }
 
     /// Why the node cannot take the session by now; the worker may not have seen the last changes.
@@ -244,6 +280,9 @@ impl Front {
     fn conclude(&mut self, flight: &Flight, outcome: &'static str, reply: impl Fn(&Incoming) -> Outgoing) {
         if let Some(key) = &flight.key {
             self.by_request.remove(key);
+        }
+        if flight.question.head.wait_ms > 0 {
+            self.wait_is_over(&flight.question.head.action, flight.question.ticket, outcome == "placed");
         }
         if let Some(waiting) = self.unanswered.get_mut(&flight.question.head.action) {
             *waiting = waiting.saturating_sub(1);

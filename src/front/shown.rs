@@ -20,6 +20,10 @@ impl Front {
         self.metrics.nodes.set(self.cluster.len() as i64);
         self.metrics.reservations.set(self.ledger.len() as i64);
         self.metrics.unanswered.set(self.crew.unanswered() as i64);
+        self.metrics.waiting.set(self.waiting() as i64);
+        self.metrics.replicas.set(self.replicas.others() as i64);
+        let differing = self.replicas.differing(&self.crew.setup().digest);
+        self.metrics.differing_replicas.set(differing.len() as i64);
         let worker = self.crew.is_ready();
         let health = Health {
             ready: worker && self.nodes_known && self.bus && self.stopping.is_none(),
@@ -39,6 +43,7 @@ impl Front {
     fn notes(&self) -> Vec<String> {
         let mut notes: Vec<_> = self.notes.iter().map(|(about, note)| format!("{about}: {note}")).collect();
         notes.extend(self.lacks.iter().map(|lack| format!("seal: {lack}")));
+        notes.extend(self.replicas.differing(&self.crew.setup().digest));
         let confined = self.warden.confined().take(MAX_CONFINED_SHOWN);
         notes.extend(confined.map(|(subject, limited)| match &subject.node {
             Some(node) => format!("quarantine: {} is not asked about `{node}`: {}", subject.script, limited.message),

@@ -4,24 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tokio::sync::mpsc;
 
 use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Outgoing};
+use crate::nats::peers::Saying;
 use crate::registry::ledger::{Ledger, RequestKey};
 use crate::registry::{Registry, RegistryEvent};
 use crate::runner::RunnerEvent;
 use crate::worker::desk::Ticket;
 use crate::worker::{Encoded, Order, Orders, WorkerEvent, unix_ms};
 
+use super::claims::Claims;
 use super::crew::Crew;
 use super::errands::Errands;
 use super::events::{Event, Links, Setup};
 use super::flight::Told;
 use super::health::Board;
 use super::metrics::{DecisionCounter, Metrics};
+use super::replicas::Replicas;
+use super::waiting::Room;
 use super::warden::Warden;
 
 /// How often expiries, silence and figures are looked at.
@@ -47,17 +52,22 @@ pub struct Inbox {
     events: mpsc::Receiver<Event>,
     words: mpsc::Receiver<(u64, WorkerEvent)>,
     runner: mpsc::Receiver<(u64, RunnerEvent)>,
+    peers: mpsc::Receiver<Bytes>,
 }
 
 impl Inbox {
-    /// An inbox for requests and changes of the cluster, and its links.
+    /// An inbox for requests, changes of the cluster and what other replicas say, and its links.
     #[must_use]
-    pub fn new(requests: mpsc::Receiver<Incoming>, registry: mpsc::Receiver<RegistryEvent>) -> (Self, Links) {
+    pub fn new(
+        requests: mpsc::Receiver<Incoming>,
+        registry: mpsc::Receiver<RegistryEvent>,
+        peers: mpsc::Receiver<Bytes>,
+    ) -> (Self, Links) {
         let (events_in, events) = mpsc::channel(EVENTS_WAITING);
         let (words_in, words) = mpsc::channel(WORDS_WAITING);
         let (runner_in, runner) = mpsc::channel(WORDS_WAITING);
         (
-            Self { requests, registry, events, words, runner },
+            Self { requests, registry, events, words, runner, peers },
             Links { events: events_in, words: words_in, runner: runner_in, births: Arc::default() },
         )
     }
@@ -67,6 +77,12 @@ impl Inbox {
 pub struct Front {
     pub(super) cluster: Cluster,
     pub(super) ledger: Ledger<Told>,
+    pub(super) replicas: Replicas,
+    pub(super) claims: Claims,
+    /// By action, the requests that wait for a free node.
+    pub(super) rooms: BTreeMap<Arc<str>, Room>,
+    /// Whether a place may have been freed since those were asked.
+    pub(super) freed: bool,
     pub(super) crew: Crew,
     pub(super) errands: Errands,
     pub(super) warden: Warden,
@@ -81,7 +97,7 @@ pub struct Front {
     pub(super) choices: u64,
     replies: mpsc::Sender<Outgoing>,
     pub(super) board: Board,
-    replica: String,
+    replica: Arc<str>,
     dice: Pcg64Mcg,
     numbers: u64,
     started: Instant,
@@ -103,14 +119,22 @@ impl Front {
         metrics: Arc<Metrics>,
         board: Board,
         replies: mpsc::Sender<Outgoing>,
+        sayings: mpsc::Sender<Saying>,
         links: Links,
         seed: [u8; 16],
     ) -> Self {
         let mut dice = Pcg64Mcg::from_seed(seed);
         let errands = Errands::new(links.runner.clone());
+        let replica: Arc<str> = format!("{:08x}", dice.next_u32()).into();
+        let mut cluster = Cluster::new(Arrangement::ById);
+        cluster.set_names(setup.birth.set.names);
         let mut front = Self {
-            cluster: Cluster::new(Arrangement::ById),
-            ledger: Ledger::new(setup.reservation_ms),
+            cluster,
+            ledger: Ledger::new(setup.ledger_rules()),
+            replicas: Replicas::new(Arc::clone(&replica), sayings),
+            claims: Claims::new(),
+            rooms: BTreeMap::new(),
+            freed: false,
             warden: Warden::new(setup.quarantine),
             crew: Crew::new(setup, links),
             errands,
@@ -120,7 +144,7 @@ impl Front {
             counters: BTreeMap::new(),
             chosen: BTreeMap::new(),
             choices: 0,
-            replica: format!("{:08x}", dice.next_u32()),
+            replica,
             numbers: 0,
             started: Instant::now(),
             ticks: 0,
@@ -192,6 +216,9 @@ impl Front {
     }
 
     fn spread(&mut self, change: Change, except: Option<usize>) {
+        if !matches!(change, Change::Reserve(_) | Change::Stale(_)) {
+            self.note_freed();
+        }
         let order = Order::Change(change);
         let encoded = Encoded::new(&order);
         self.crew.tell(&encoded, except);
@@ -235,10 +262,12 @@ impl Front {
                 tracing::info!("reload: starting workers for the new configuration");
                 self.crew.prepare(*setup);
             }
+            Event::Claimed(ticket, claimed) => self.claimed(ticket, claimed),
             Event::Marked(node, marks) => self.change(Change::Mark(node, marks)),
             Event::Stop => {
                 tracing::info!(unanswered = self.crew.unanswered(), "stopping: answering what was received");
                 self.stopping = Some(Instant::now());
+                self.take_leave();
                 self.show();
             }
         }
@@ -248,7 +277,10 @@ impl Front {
         match event {
             RegistryEvent::Change(change) => self.cluster_change(change),
             RegistryEvent::Ready { .. } => {
-                (self.nodes_known, self.bus) = (true, true);
+                if !std::mem::replace(&mut self.bus, true) {
+                    self.ask_others();
+                }
+                self.nodes_known = true;
                 self.show();
                 tracing::info!(nodes = self.cluster.len(), "the node list is read");
             }
@@ -292,7 +324,11 @@ impl Front {
             tracing::info!(count = expired.len(), first = %id, at = %node, "reservations expired");
         }
         self.metrics.expired_reservations.inc_by(expired.len() as u64);
-        expired.into_iter().for_each(|entry| self.change(Change::Release(entry.reservation.id)));
+        for entry in expired {
+            self.end_claim(&entry, None, false);
+            self.change(Change::Release(entry.reservation.id));
+        }
+        self.write_off_lingering();
         let free = self.warden.release(now_ms);
         self.set_free(free);
         let nodes = self.cluster.len() as u64;
@@ -316,7 +352,8 @@ impl Front {
         if let Some(waiting) = self.crew.take_over() {
             let setup = self.crew.setup();
             tracing::info!(chains = setup.birth.set.chains.len(), "the new configuration is in force");
-            self.ledger.set_lifetime_ms(setup.reservation_ms);
+            self.ledger.set_rules(setup.ledger_rules());
+            self.cluster.set_names(setup.birth.set.names);
             self.notes.remove("worker");
             let free = self.warden.reload(setup.quarantine, &setup.birth.set);
             self.set_free(free);
@@ -331,6 +368,8 @@ impl Front {
             self.look_at_seals();
             self.show();
         }
+        self.ask_waiting(time);
+        self.speak(time);
         self.crew.strays().into_iter().for_each(|flight| self.submit(flight));
         if self.crew.is_short(Instant::now()) {
             let snapshot = self.snapshot();
@@ -347,13 +386,17 @@ impl Front {
     }
 
     fn is_done(&self) -> bool {
-        self.stopping.is_some_and(|since| self.crew.unanswered() == 0 || since.elapsed() > LAST_ANSWERS)
+        let owed = self.crew.unanswered() + self.claims.len() + self.waiting();
+        self.stopping.is_some_and(|since| owed == 0 || since.elapsed() > LAST_ANSWERS)
     }
 
     /// Answers what is still unanswered when the front gives up waiting.
     fn close(&mut self) {
         let failure = Failure::new(FailureName::Internal, "the service is stopping");
-        self.crew.clear().into_iter().for_each(|flight| self.give_up(flight, &failure));
+        let mut owed = self.crew.clear();
+        owed.extend(self.claims.clear());
+        owed.extend(self.clear_waiting());
+        owed.into_iter().for_each(|flight| self.give_up(flight, &failure));
     }
 }
 
@@ -361,7 +404,8 @@ impl Front {
 pub async fn run(mut front: Front, mut inbox: Inbox) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut requests, mut changes, mut words, mut heard) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut requests, mut changes, mut said) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut words, mut heard) = (Vec::new(), Vec::new());
     front.settle(true);
     while !front.is_done() || !inbox.requests.is_empty() {
         // Answers come first: they make room. Then the cluster, so that questions see it as it is.
@@ -376,6 +420,7 @@ pub async fn run(mut front: Front, mut inbox: Inbox) {
                 heard.drain(..).for_each(|(number, event)| front.runner_words(number, event));
             }
             1.. = inbox.registry.recv_many(&mut changes, BATCH) => changes.drain(..).for_each(|event| front.hear(event)),
+            1.. = inbox.peers.recv_many(&mut said, BATCH) => said.drain(..).for_each(|text| front.hear_peer(&text)),
             1.. = inbox.requests.recv_many(&mut requests, BATCH) => requests.drain(..).for_each(|one| front.request(one)),
             _ = tick.tick() => {
                 front.tick();

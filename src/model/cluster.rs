@@ -14,6 +14,8 @@ use super::report::Report;
 use super::reservation::Reservation;
 use super::session::Session;
 use super::shared;
+use super::usernames::UserNames;
+use super::users::{Count, Users};
 
 /// Changed slots that are remembered: whoever looked later than that ago looks at every node.
 const RECENT: usize = 16 * 1024;
@@ -68,7 +70,7 @@ pub struct Cluster {
     marks: BTreeMap<Arc<str>, Marks>,
     /// With the number under which each stands at its node.
     reservations: BTreeMap<Arc<str>, (u64, Reservation)>,
-    users: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
+    users: Users,
     generation: u64,
     /// Grows when a node comes or leaves.
     membership: u64,
@@ -83,6 +85,13 @@ impl Cluster {
     #[must_use]
     pub fn new(arrangement: Arrangement) -> Self {
         Self { arrangement, ..Self::default() }
+    }
+
+    /// Compares the names of users so from now on.
+    pub fn set_names(&mut self, names: UserNames) {
+        let mut users = Users { names, nodes: BTreeMap::new() };
+        self.nodes().for_each(|(_, node)| users.count_all(node, Count::Up));
+        self.users = users;
     }
 
     /// Grows with each change.
@@ -191,19 +200,21 @@ impl Cluster {
 
     /// The sessions of `user` on all nodes, ascending by node id, pending ones included.
     pub fn sessions_of<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a Arc<Session>> {
-        let nodes = self.users.get(user).into_iter().flat_map(BTreeMap::keys);
-        nodes.filter_map(|id| self.get(id)).flat_map(Node::sessions).filter(move |session| &**session.user() == user)
+        let (names, key) = (self.users.names, self.users.names.key(user));
+        let nodes = self.users.nodes_of(user).filter_map(|id| self.get(id)).flat_map(Node::sessions);
+        nodes.filter(move |session| names.key(session.user()) == key)
     }
 
     /// The nodes on which `user` has sessions, pending ones included.
     pub fn nodes_of(&self, user: &str) -> impl Iterator<Item = SlotIndex> {
-        self.users.get(user).into_iter().flat_map(BTreeMap::keys).filter_map(|id| self.find(id))
+        self.users.nodes_of(user).filter_map(|id| self.find(id))
     }
 
     /// How many sessions `user` has on the node `id`, pending ones included.
     #[must_use]
     pub fn sessions_on(&self, user: &str, id: &str) -> u32 {
-        self.users.get(user).and_then(|nodes| nodes.get(id)).copied().unwrap_or_default()
+        let nodes = self.users.nodes.get(&*self.users.names.key(user));
+        nodes.and_then(|nodes| nodes.get(id)).copied().unwrap_or_default()
     }
 
     /// Makes `change` so. A change that says nothing new (a release of what is not reserved, say) is no error: changes
@@ -249,7 +260,7 @@ impl Cluster {
         match self.find(&id) {
             Some(slot) => {
                 if let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::take) {
-                    count_users(&mut self.users, &node, Count::Down);
+                    self.users.count_all(&node, Count::Down);
                     let changed = node.report().differs(&report);
                     self.seat(slot, node.reported(report), changed);
                 }
@@ -282,7 +293,7 @@ impl Cluster {
     fn seat(&mut self, slot: SlotIndex, mut node: Node, changed: Parts) {
         self.note(slot);
         node.revise(changed, self.generation);
-        count_users(&mut self.users, &node, Count::Up);
+        self.users.count_all(&node, Count::Up);
         if let Some(place) = self.slots.get_mut(slot.index()) {
             *place = Some(node);
         }
@@ -291,7 +302,7 @@ impl Cluster {
     fn remove(&mut self, id: &str) {
         let Some(slot) = self.by_id.remove(id) else { return };
         if let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::take) {
-            count_users(&mut self.users, &node, Count::Down);
+            self.users.count_all(&node, Count::Down);
         }
         self.membership += 1;
         self.order.retain(|other| *other != slot);
@@ -334,7 +345,7 @@ impl Cluster {
             let session = Arc::new(Session::pending(reservation.clone()));
             let number = self.generation;
             self.update(&reservation.node, Parts::SESSIONS, |node| node.add_pending(number, session));
-            count(&mut self.users, &reservation.user, &reservation.node, Count::Up);
+            self.users.count(&reservation.user, &reservation.node, Count::Up);
         }
         self.reservations.insert(Arc::clone(&reservation.id), (self.generation, reservation));
     }
@@ -343,39 +354,7 @@ impl Cluster {
         let Some((number, reservation)) = self.reservations.remove(id) else { return };
         if self.by_id.contains_key(&reservation.node) {
             self.update(&reservation.node, Parts::SESSIONS, |node| node.remove_pending(number));
-            count(&mut self.users, &reservation.user, &reservation.node, Count::Down);
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Count {
-    Up,
-    Down,
-}
-
-type Users = BTreeMap<Arc<str>, BTreeMap<Arc<str>, u32>>;
-
-fn count_users(users: &mut Users, node: &Node, direction: Count) {
-    for session in node.sessions() {
-        count(users, session.user(), node.id(), direction);
-    }
-}
-
-fn count(users: &mut Users, user: &Arc<str>, node: &Arc<str>, direction: Count) {
-    match direction {
-        Count::Up => *users.entry(Arc::clone(user)).or_default().entry(Arc::clone(node)).or_default() += 1,
-        Count::Down => {
-            let Some(nodes) = users.get_mut(user) else { return };
-            if let Some(sessions) = nodes.get_mut(node) {
-                *sessions -= 1;
-                if *sessions == 0 {
-                    nodes.remove(node);
-                }
-            }
-            if nodes.is_empty() {
-                users.remove(user);
-            }
+            self.users.count(&reservation.user, &reservation.node, Count::Down);
         }
     }
 }

@@ -19,6 +19,8 @@ use super::shared;
 pub const DEFAULT_ACTION: &str = "session/start";
 /// The longest `id` and `action` in bytes.
 pub const MAX_NAME_BYTES: usize = 256;
+/// The longest time that a request may wait for a free node, in milliseconds.
+pub const MAX_WAIT_MS: u32 = 600_000;
 
 /// What a request is routed and recognised by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,8 @@ pub struct Head {
     /// The name of the session to start; empty where the request has none.
     #[serde(deserialize_with = "shared::string")]
     pub session_name: Arc<str>,
+    /// How long the question may wait where there is no node for it, in milliseconds; 0: not at all.
+    pub wait_ms: u32,
 }
 
 /// The head of `text`, with the node that it asks about beside it; absent where anything in it is unusual, which only a
@@ -67,6 +71,8 @@ struct Outline<'a> {
     _is_manager: Option<bool>,
     #[serde(default, rename = "isAdmin")]
     _is_admin: Option<bool>,
+    #[serde(default, rename = "wait_ms")]
+    wait_ms: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -101,7 +107,8 @@ impl Outline<'_> {
     fn head(self) -> Option<(Head, Option<Arc<str>>)> {
         let is_name =
             |name: &Option<Cow<'_, str>>| name.as_ref().is_none_or(|name| (1..=MAX_NAME_BYTES).contains(&name.len()));
-        if !is_name(&self.id) || !is_name(&self.action) {
+        let wait_ms = self.wait_ms.unwrap_or_default();
+        if !is_name(&self.id) || !is_name(&self.action) || wait_ms > MAX_WAIT_MS {
             return None;
         }
         let (me, start) = self.params.map_or((None, None), |params| (params.0.me, params.0.start));
@@ -113,6 +120,7 @@ impl Outline<'_> {
             action: self.action.as_deref().unwrap_or(DEFAULT_ACTION).into(),
             login: login.as_deref().unwrap_or_default().into(),
             session_name: self.data.or(start).and_then(|start| start.0.name).as_deref().unwrap_or_default().into(),
+            wait_ms,
         };
         Some((head, self.node.filter(|node| !node.is_empty()).map(|node| (*node).into())))
     }

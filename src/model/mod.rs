@@ -17,6 +17,8 @@ pub mod request;
 pub mod reservation;
 pub mod session;
 pub mod shared;
+pub mod usernames;
+mod users;
 pub mod verdict;
 
 pub use cluster::{Arrangement, Change, Cluster, SlotIndex};
@@ -31,4 +33,5 @@ pub use report::Report;
 pub use request::Request;
 pub use reservation::Reservation;
 pub use session::Session;
+pub use usernames::UserNames;
 pub use verdict::{Candidate, Overlay, Verdict};

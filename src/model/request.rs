@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value, json};
 
 use super::glimpse::{glimpse, look_up};
-use super::head::{self, DEFAULT_ACTION, Head, MAX_NAME_BYTES};
+use super::head::{self, DEFAULT_ACTION, Head, MAX_NAME_BYTES, MAX_WAIT_MS};
 use super::json::{self, JsonError, JsonLimits};
 
 /// Why a request was refused.
@@ -196,6 +196,7 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
     let groups = list(&mut own, "userGroups")?;
     let is_manager = flag(&mut own, "isManager")?;
     let is_admin = flag(&mut own, "isAdmin")?;
+    let wait_ms = wait(&own)?;
     params.insert("me".to_owned(), me.into());
     params.insert("start".to_owned(), start.into());
 
@@ -213,7 +214,7 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
     for (name, value) in known.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(own) {
         fields.entry(name).or_insert(value);
     }
-    let head = Head { id, action, login, session_name };
+    let head = Head { id, action, login, session_name, wait_ms };
     Ok(Request { head, source: Source::Built, body: OnceLock::from(Body { jwt, fields }) })
 }
 
@@ -242,6 +243,17 @@ fn name(own: &Map<String, Value>, field: &str) -> Result<Option<Arc<str>>, Reque
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if (1..=MAX_NAME_BYTES).contains(&text.len()) => Ok(Some(text.as_str().into())),
         Some(other) => Err(wrong(field, other, "a string of 1 to 256 bytes")),
+    }
+}
+
+/// Left in its place: it is a field like any other for scripts.
+fn wait(own: &Map<String, Value>) -> Result<u32, RequestError> {
+    match own.get("wait_ms") {
+        None | Some(Value::Null) => Ok(0),
+        Some(stated) => {
+            let whole = stated.as_u64().and_then(|ms| u32::try_from(ms).ok()).filter(|ms| *ms <= MAX_WAIT_MS);
+            whole.ok_or_else(|| wrong("wait_ms", stated, "a whole number of milliseconds, at most 600000"))
+        }
     }
 }
 

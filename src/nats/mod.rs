@@ -10,6 +10,7 @@ pub mod jetstream;
 mod link;
 pub mod message;
 pub mod micro;
+pub mod peers;
 pub mod service;
 pub mod subjects;
 pub mod wire;

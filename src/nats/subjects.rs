@@ -89,6 +89,18 @@ impl Namespace {
         self.subject("uncordon")
     }
 
+    /// Where replicas tell each other what they place.
+    #[must_use]
+    pub fn peers(&self) -> String {
+        self.subject("peers.say")
+    }
+
+    /// Where the replica `replica` takes what only it can answer; `endpoint` is what was asked.
+    #[must_use]
+    pub fn peer(&self, replica: &str, endpoint: &str) -> String {
+        self.subject(&format!("peers.to.{replica}.{endpoint}"))
+    }
+
     /// The key-value bucket of node documents, written by agents.
     #[must_use]
     pub fn nodes_bucket(&self) -> String {
@@ -99,6 +111,12 @@ impl Namespace {
     #[must_use]
     pub fn marks_bucket(&self) -> String {
         self.storage("marks")
+    }
+
+    /// The key-value bucket of claims, written by the service alone.
+    #[must_use]
+    pub fn claims_bucket(&self) -> String {
+        self.storage("claims")
     }
 
     /// The stream of what happened to nodes.

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::marks::StoreError;
+use super::documents::StoreError;
 use crate::nats::backoff::Backoff;
 
 /// So many records wait at most.

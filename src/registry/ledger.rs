@@ -1,18 +1,31 @@
-//! The ledger: the reservations that this replica made, from commit to report, release or expiry.
+//! The ledger: the reservations of all replicas, from commit to report, release or expiry.
 //!
 //! Time is handed in as monotonic milliseconds, so that tests turn the clock by hand. The ledger does not know NATS,
 //! and it places nothing: it says what counts.
+//!
+//! Every replica holds every reservation, its own and copies of the others', and all see the same reports. So each ends
+//! what a report shows by itself; that the others are told too mends what they saw in another order. What is over is
+//! remembered for a while: word of a reservation may arrive after word of its end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::node::Node;
 use crate::model::report::Sessions;
-use crate::model::{Report, Reservation};
+use crate::model::{Report, Reservation, UserNames};
+
+use super::peers::owner;
+
+/// How long it is remembered that a reservation is over, in milliseconds.
+const REMEMBERED_MS: u64 = 600_000;
+/// So many that are over are remembered at most.
+const REMEMBERED: usize = 32_768;
 
 /// What identifies a repeated question: the requester's id with the action and user that it is for, so that two
 /// launchers that number their requests alike do not get each other's nodes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RequestKey {
     /// The requester's id of the question.
     pub id: Arc<str>,
@@ -31,31 +44,53 @@ pub struct Entry<T> {
     pub expires_ms: u64,
     /// Whether the launcher said that the session has started.
     pub confirmed: bool,
+    /// Whether this replica made it.
+    pub own: bool,
     /// What the requester was told.
     pub answer: T,
-    request: Option<RequestKey>,
+    /// The question that it answers, where the requester gave that an id.
+    pub request: Option<RequestKey>,
 }
 
-/// The reservations of one replica; `T` is what their requesters were told.
+/// How reservations come to their ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerRules {
+    /// How long a reservation lives, in milliseconds.
+    pub lifetime_ms: u64,
+    /// How user names are compared.
+    pub names: UserNames,
+    /// Whether a confirmed reservation ends with the next report, also where that does not show its session: it counts
+    /// there most likely, but a report that was on its way does not have it yet.
+    pub trusting: bool,
+}
+
+/// The reservations; `T` is what their requesters were told.
 #[derive(Debug)]
 pub struct Ledger<T> {
-    lifetime_ms: u64,
+    rules: LedgerRules,
     entries: BTreeMap<Arc<str>, Entry<T>>,
     by_request: BTreeMap<RequestKey, Arc<str>>,
     by_expiry: BTreeSet<(u64, Arc<str>)>,
     by_node: BTreeMap<Arc<str>, BTreeSet<(u64, Arc<str>)>>,
+    /// When those that are over came to their end.
+    over: BTreeMap<Arc<str>, u64>,
+    own_count: usize,
+    by_end: BTreeSet<(u64, Arc<str>)>,
 }
 
 impl<T> Ledger<T> {
-    /// An empty ledger whose reservations live `lifetime_ms`.
+    /// An empty ledger that keeps these rules.
     #[must_use]
-    pub fn new(lifetime_ms: u64) -> Self {
+    pub fn new(rules: LedgerRules) -> Self {
         Self {
-            lifetime_ms,
+            rules,
             entries: BTreeMap::new(),
             by_request: BTreeMap::new(),
             by_expiry: BTreeSet::new(),
             by_node: BTreeMap::new(),
+            over: BTreeMap::new(),
+            own_count: 0,
+            by_end: BTreeSet::new(),
         }
     }
 
@@ -74,24 +109,74 @@ impl<T> Ledger<T> {
     /// How long a reservation lives, in milliseconds.
     #[must_use]
     pub fn lifetime_ms(&self) -> u64 {
-        self.lifetime_ms
+        self.rules.lifetime_ms
     }
 
-    /// Lets reservations made from now on live `lifetime_ms`.
-    pub fn set_lifetime_ms(&mut self, lifetime_ms: u64) {
-        self.lifetime_ms = lifetime_ms;
+    /// Keeps other rules from now on; what is reserved lives as long as it was to.
+    pub fn set_rules(&mut self, rules: LedgerRules) {
+        self.rules = rules;
     }
 
-    /// Enters `reservation` at `now_ms`.
+    /// Enters `reservation`, which this replica made at `now_ms`.
     pub fn reserve(&mut self, reservation: Reservation, request: Option<RequestKey>, answer: T, now_ms: u64) {
-        let id = Arc::clone(&reservation.id);
-        let expires_ms = now_ms.saturating_add(self.lifetime_ms);
-        self.by_expiry.insert((expires_ms, Arc::clone(&id)));
-        self.by_node.entry(Arc::clone(&reservation.node)).or_default().insert((expires_ms, Arc::clone(&id)));
-        if let Some(request) = &request {
+        let expires_ms = now_ms.saturating_add(self.rules.lifetime_ms);
+        self.enter(Entry { reservation, expires_ms, confirmed: false, own: true, answer, request });
+    }
+
+    /// Enters a copy of what another replica reserved; false where it is known, or known to be over.
+    pub fn copy(&mut self, entry: Entry<T>) -> bool {
+        let id = &entry.reservation.id;
+        if self.entries.contains_key(id) || self.over.contains_key(id) {
+            return false;
+        }
+        self.enter(Entry { own: false, ..entry });
+        true
+    }
+
+    fn enter(&mut self, entry: Entry<T>) {
+        let id = Arc::clone(&entry.reservation.id);
+        self.by_expiry.insert((entry.expires_ms, Arc::clone(&id)));
+        let node = Arc::clone(&entry.reservation.node);
+        self.by_node.entry(node).or_default().insert((entry.expires_ms, Arc::clone(&id)));
+        if let Some(request) = &entry.request {
             self.by_request.insert(request.clone(), Arc::clone(&id));
         }
-        self.entries.insert(id, Entry { reservation, expires_ms, confirmed: false, answer, request });
+        self.own_count += usize::from(entry.own);
+        self.entries.insert(id, entry);
+    }
+
+    /// The reservation `id`.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Entry<T>> {
+        self.entries.get(id)
+    }
+
+    /// Those that this replica made, by id.
+    pub fn own(&self) -> impl Iterator<Item = &Entry<T>> {
+        self.entries.values().filter(|entry| entry.own)
+    }
+
+    /// How many this replica made.
+    #[must_use]
+    pub fn own_count(&self) -> usize {
+        self.own_count
+    }
+
+    /// How many are copies of what `replica` made.
+    #[must_use]
+    pub fn copies_of(&self, replica: &str) -> usize {
+        self.entries.values().filter(|entry| !entry.own && owner(&entry.reservation.id) == replica).count()
+    }
+
+    /// The reservations on `node`, by id.
+    pub fn on_node(&self, node: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.by_node.get(node).into_iter().flatten().map(|(_, id)| id)
+    }
+
+    /// When the reservation `id` came to its end, in monotonic milliseconds, where it did a while ago.
+    #[must_use]
+    pub fn over_since(&self, id: &str) -> Option<u64> {
+        self.over.get(id).copied()
     }
 
     /// The reservation that the same question made before, while it lives.
@@ -108,9 +193,11 @@ impl<T> Ledger<T> {
         Some(entry)
     }
 
-    /// The reservation `id` is over.
-    pub fn release(&mut self, id: &str) -> Option<Entry<T>> {
+    /// The reservation `id` is over at `now_ms`, known or not: word of it may still come.
+    pub fn release(&mut self, id: &str, now_ms: u64) -> Option<Entry<T>> {
+        self.remember(id, now_ms);
         let entry = self.entries.remove(id)?;
+        self.own_count -= usize::from(entry.own);
         let key = (entry.expires_ms, Arc::clone(&entry.reservation.id));
         self.by_expiry.remove(&key);
         if let Some(ids) = self.by_node.get_mut(&entry.reservation.node) {
@@ -119,10 +206,26 @@ impl<T> Ledger<T> {
                 self.by_node.remove(&entry.reservation.node);
             }
         }
-        if let Some(request) = &entry.request {
+        if let Some(request) = &entry.request
+            && self.by_request.get(request).is_some_and(|held| *held == entry.reservation.id)
+        {
             self.by_request.remove(request);
         }
         Some(entry)
+    }
+
+    fn remember(&mut self, id: &str, now_ms: u64) {
+        if self.over.contains_key(id) {
+            return;
+        }
+        let id: Arc<str> = id.into();
+        self.by_end.insert((now_ms, Arc::clone(&id)));
+        self.over.insert(id, now_ms);
+        let is_old = |(ended_ms, _): &(u64, Arc<str>)| ended_ms.saturating_add(REMEMBERED_MS) < now_ms;
+        while self.over.len() > REMEMBERED || self.by_end.first().is_some_and(is_old) {
+            let Some((_, id)) = self.by_end.pop_first() else { break };
+            self.over.remove(&id);
+        }
     }
 
     /// Ends every reservation that has expired by `now_ms`.
@@ -132,15 +235,17 @@ impl<T> Ledger<T> {
             if expires_ms > now_ms {
                 break;
             }
-            expired.extend(self.release(&id));
+            expired.extend(self.release(&id, now_ms));
         }
         expired
     }
 
-    /// Ends the reservations that `report` makes true: those whose id a session carries; those that were confirmed; and,
-    /// for a session that is new since `before` and carries no id, its user's oldest.
-    pub fn reported(&mut self, report: &Report, before: Option<&Node>) -> Vec<Arc<str>> {
+    /// Ends the reservations that `report`, read at `now_ms`, makes true: those whose id a session carries; those that
+    /// were confirmed, where confirmations are trusted; and, for a session that is new since `before` and carries no id,
+    /// its user's oldest.
+    pub fn reported(&mut self, report: &Report, before: Option<&Node>, now_ms: u64) -> Vec<Entry<T>> {
         let Some(held) = self.by_node.get(&report.id) else { return Vec::new() };
+        let (names, trusting) = (self.rules.names, self.rules.trusting);
         let mut open: Vec<Arc<str>> = held.iter().map(|(_, id)| Arc::clone(id)).collect();
         let mut ended = Vec::new();
         let mut end = |open: &mut Vec<Arc<str>>, place: usize| ended.push(open.remove(place));
@@ -158,20 +263,17 @@ impl<T> Ledger<T> {
             sessions.iter().filter(|session| session.reservation().is_none() && !known.contains(session.id()))
         {
             let of_user = |id: &Arc<str>| {
-                self.entries.get(id).is_some_and(|entry| entry.reservation.user.eq_ignore_ascii_case(session.user()))
+                self.entries.get(id).is_some_and(|entry| names.are_same(&entry.reservation.user, session.user()))
             };
             if let Some(place) = open.iter().position(of_user).filter(|_| !session.user().is_empty()) {
                 end(&mut open, place);
             }
         }
-        let confirmed = |id: &Arc<str>| self.entries.get(id).is_some_and(|entry| entry.confirmed);
+        let confirmed = |id: &Arc<str>| trusting && self.entries.get(id).is_some_and(|entry| entry.confirmed);
         while let Some(place) = open.iter().position(confirmed) {
             end(&mut open, place);
         }
-        for id in &ended {
-            self.release(id);
-        }
-        ended
+        ended.iter().filter_map(|id| self.release(id, now_ms)).collect()
     }
 }
 
@@ -185,8 +287,10 @@ mod tests {
         Reservation { id: id.into(), node: "a".into(), user: user.into(), name: "".into() }
     }
 
+    const RULES: LedgerRules = LedgerRules { lifetime_ms: 100, names: UserNames::IgnoreCase, trusting: true };
+
     fn ledger() -> Ledger<&'static str> {
-        let mut ledger = Ledger::new(100);
+        let mut ledger = Ledger::new(RULES);
         ledger.reserve(reservation("r1", "ann"), None, "one", 0);
         ledger.reserve(reservation("r2", "ann"), None, "two", 10);
         ledger.reserve(reservation("r3", "bob"), None, "three", 20);
@@ -203,8 +307,8 @@ mod tests {
         assert_eq!(ledger.expire(99).len(), 0);
         assert_eq!(&*ledger.expire(110)[0].reservation.id, "r1");
         assert_eq!(ledger.len(), 1);
-        assert!(ledger.release("r3").is_some());
-        assert!(ledger.release("r3").is_none() && ledger.confirm("r3").is_none());
+        assert!(ledger.release("r3", 110).is_some());
+        assert!(ledger.release("r3", 110).is_none() && ledger.confirm("r3").is_none());
         assert!(ledger.is_empty() && ledger.by_node.is_empty() && ledger.by_expiry.is_empty());
     }
 
@@ -214,22 +318,44 @@ mod tests {
         cluster.apply(Change::Report(Arc::new(report(json!([{"id": "old", "user": "ann"}])))));
         let before = cluster.get("a");
         let old = json!({"id": "old", "user": "ann"});
-        let mut ledger_a = ledger();
-        assert_eq!(
-            ledger_a.reported(&report(json!([old, {"id": "s", "reservation": "r2"}])), before),
-            [Arc::from("r2")]
-        );
-        let mut ledger_b = ledger();
-        assert_eq!(ledger_b.reported(&report(json!([old, {"id": "new", "user": "Ann"}])), before), [Arc::from("r1")]);
-        let mut ledger_c = ledger();
-        assert!(ledger_c.reported(&report(json!([old])), before).is_empty());
-        ledger_c.confirm("r3");
-        assert_eq!(ledger_c.reported(&report(json!([old])), before), [Arc::from("r3")]);
+        let ended = |ledger: &mut Ledger<&str>, sessions: Value| {
+            let ended = ledger.reported(&report(sessions), before, 50);
+            ended.iter().map(|entry| entry.reservation.id.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(ended(&mut ledger(), json!([old, {"id": "s", "reservation": "r2"}])), ["r2"]);
+        assert_eq!(ended(&mut ledger(), json!([old, {"id": "new", "user": "Ann"}])), ["r1"]);
+        let mut waiting = ledger();
+        assert!(ended(&mut waiting, json!([old])).is_empty());
+        waiting.confirm("r3");
+        waiting.set_rules(LedgerRules { trusting: false, ..RULES });
+        assert!(ended(&mut waiting, json!([old])).is_empty());
+        waiting.set_rules(RULES);
+        assert_eq!(ended(&mut waiting, json!([old])), ["r3"]);
+    }
+
+    #[test]
+    fn a_copy_counts_once_and_not_after_its_end() {
+        let copy = |id| Entry {
+            reservation: reservation(id, "ann"),
+            expires_ms: 300,
+            confirmed: false,
+            own: true,
+            answer: "copied",
+            request: None,
+        };
+        let mut ledger = ledger();
+        assert!(ledger.copy(copy("c1")) && !ledger.copy(copy("c1")) && !ledger.copy(copy("r1")));
+        assert_eq!((ledger.own().count(), ledger.len()), (3, 4));
+        assert!(ledger.release("c2", 40).is_none(), "word of its end came first");
+        assert!(!ledger.copy(copy("c2")));
+        assert_eq!(ledger.over_since("c2"), Some(40));
+        ledger.release("r1", 41 + REMEMBERED_MS);
+        assert!(ledger.copy(copy("c2")), "that was too long ago to know");
     }
 
     #[test]
     fn a_repeated_question_finds_its_answer_while_the_reservation_lives() {
-        let mut ledger = Ledger::new(100);
+        let mut ledger = Ledger::new(RULES);
         let key = RequestKey { id: "7".into(), action: "session/start".into(), login: "ann".into() };
         ledger.reserve(reservation("r", "ann"), Some(key.clone()), "a", 0);
         assert_eq!(ledger.repeated(&key).unwrap().answer, "a");

@@ -8,8 +8,6 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -18,10 +16,14 @@ use crate::model::{Marks, report};
 use crate::nats::backoff::Backoff;
 use crate::nats::subjects::encode_key;
 
+use super::documents::{DocumentStore, StoreError, Written};
+
 /// The largest mark document in bytes.
 pub const MAX_MARK_BYTES: usize = 16 * 1024;
 /// The longest reason in bytes; the rest is cut off.
 pub const MAX_REASON_BYTES: usize = 1024;
+/// So often the pause after a failed start is doubled at most: an hour, where the first is a minute.
+pub const MOST_DOUBLED: u32 = 6;
 const ATTEMPTS: u32 = 12;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
@@ -59,6 +61,9 @@ pub struct Word {
 pub struct CoolDown {
     /// Until when, in Unix milliseconds UTC.
     pub until_ms: i64,
+    /// How many starts failed there, one soon after the other.
+    #[serde(default)]
+    pub failures: u32,
     /// Who said so, when and why.
     #[serde(flatten)]
     pub word: Word,
@@ -91,47 +96,10 @@ pub enum MarkError {
     },
 }
 
-/// What a store of marks or events says where it cannot do as asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct StoreError(pub String);
-
-/// A document as a store holds it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stored {
-    /// The number under which it was written; 0 where nothing ever was.
-    pub revision: u64,
-    /// Its text; absent where there is none, or where it was deleted.
-    pub value: Option<Bytes>,
-}
-
-/// Whether a conditional write was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// It was, under this revision.
-    At(u64),
-    /// Something else was written before.
-    Conflict,
-}
-
-/// Where marks are kept: documents by key, each with a revision.
-pub trait MarkStore: Send + Sync + Debug {
-    /// What stands under `key`.
-    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Stored, StoreError>>;
-
-    /// Writes `value` (nothing: deletes) under `key` if what stands there still has the given `revision`.
-    fn write<'a>(
-        &'a self,
-        key: &'a str,
-        revision: u64,
-        value: Option<Bytes>,
-    ) -> BoxFuture<'a, Result<Written, StoreError>>;
-}
-
 /// Reads and writes marks by node.
 #[derive(Clone, Debug)]
 pub struct MarkBook {
-    store: Arc<dyn MarkStore>,
+    store: Arc<dyn DocumentStore>,
 }
 
 /// What an edit of a mark came to.
@@ -183,7 +151,7 @@ impl Word {
 impl MarkBook {
     /// The marks that `store` keeps.
     #[must_use]
-    pub fn new(store: Arc<dyn MarkStore>) -> Self {
+    pub fn new(store: Arc<dyn DocumentStore>) -> Self {
         Self { store }
     }
 
@@ -207,16 +175,25 @@ impl MarkBook {
         self.edit(node, |mark| mark.cordoned = None).await
     }
 
-    /// Leaves `node` alone until `until_ms`, or longer where it was to be left alone longer.
+    /// Leaves `node` alone from `word`'s moment on: for `pause_ms` after the first failed start, for twice as long after
+    /// each further one, [`MOST_DOUBLED`] times at most. Failures while it cools down count once, and a node that did
+    /// well for as long as it last cooled down begins anew.
     ///
     /// # Errors
     /// As [`MarkBook::cordon`].
-    pub async fn cool_down(&self, node: &str, until_ms: i64, word: Word) -> Result<Edited, MarkError> {
+    pub async fn cool_down(&self, node: &str, pause_ms: u64, word: Word) -> Result<Edited, MarkError> {
         let word = word.bounded();
         self.edit(node, |mark| {
-            if mark.cooling_down.as_ref().is_none_or(|before| before.until_ms < until_ms) {
-                mark.cooling_down = Some(CoolDown { until_ms, word: word.clone() });
-            }
+            let longer = |failures: u32| pause_ms.saturating_mul(1 << failures.saturating_sub(1).min(MOST_DOUBLED));
+            let failures = match &mark.cooling_down {
+                Some(before) if before.until_ms > word.at_ms => return,
+                Some(before) if before.until_ms.saturating_add_unsigned(longer(before.failures)) > word.at_ms => {
+                    before.failures.saturating_add(1)
+                }
+                _ => 1,
+            };
+            let until_ms = word.at_ms.saturating_add_unsigned(longer(failures));
+            mark.cooling_down = Some(CoolDown { until_ms, failures, word: word.clone() });
         })
         .await
     }
@@ -262,6 +239,7 @@ fn damaged(node: &str, error: &JsonError) -> MarkError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::documents::Stored;
     use crate::registry::memory::MemoryStore;
     use serde_json::json;
 
@@ -278,13 +256,26 @@ mod tests {
             book.cordon("a b", word("bob")).await.unwrap(),
             Edited { mark: Mark { cordoned: Some(word("ann")), ..Mark::default() }, revision: None }
         );
-        assert_eq!(book.cool_down("a b", 90, word("s")).await.unwrap().revision, Some(2));
+        assert_eq!(book.cool_down("a b", 83, word("s")).await.unwrap().revision, Some(2));
         assert_eq!(book.cool_down("a b", 80, word("s")).await.unwrap().revision, None);
         let mark = book.uncordon("a b").await.unwrap().mark;
         assert_eq!(mark.in_force(89), Marks { cordoned: false, cooling_down: true });
         assert_eq!(mark.in_force(90), Marks::default());
         assert_eq!(book.uncordon("never").await.unwrap().revision, None);
         assert!(matches!(book.cordon("", word("ann")).await, Err(MarkError::BadId)));
+    }
+
+    #[tokio::test]
+    async fn each_failed_start_leaves_a_node_alone_for_longer() {
+        let book = MarkBook::new(Arc::new(MemoryStore::default()));
+        let mut at_ms = 0;
+        for pause in [10, 20, 40, 80, 160, 320, 640, 640] {
+            let cooled = book.cool_down("a", 10, Word { at_ms, ..word("s") }).await.unwrap().mark;
+            assert_eq!(cooled.cooling_until(at_ms), Some(at_ms + pause));
+            at_ms += pause;
+        }
+        let cooled = book.cool_down("a", 10, Word { at_ms: at_ms + 640, ..word("s") }).await.unwrap().mark;
+        assert_eq!(cooled.cooling_until(at_ms + 640), Some(at_ms + 650), "it did well for long enough");
     }
 
     #[tokio::test]
@@ -304,7 +295,7 @@ mod tests {
     #[tokio::test]
     async fn concurrent_edits_all_count() {
         let book = MarkBook::new(Arc::new(MemoryStore::default()));
-        let (cordoned, cooled) = tokio::join!(book.cordon("a", word("ann")), book.cool_down("a", 9, word("s")));
+        let (cordoned, cooled) = tokio::join!(book.cordon("a", word("ann")), book.cool_down("a", 2, word("s")));
         cordoned.unwrap();
         cooled.unwrap();
         let mark = book.cordon("a", word("bob")).await.unwrap().mark;

@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::journal::{EventStore, Journal, Kept, Record};
 use super::liveness::{LIMIT, Liveness, RETENTION};
-use super::marks::{MarkBook, MarkStore, StoreError, Stored, Written};
+use super::claims::ClaimBook;
+use super::documents::{DocumentStore, StoreError, Stored, Written};
+use super::marks::MarkBook;
 use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Now, Output};
 use super::{Registry, RegistryEvent};
 use crate::nats::subjects::encode_key;
@@ -51,9 +53,10 @@ impl Registry {
     #[must_use]
     pub fn in_memory() -> (Self, Hand, mpsc::UnboundedReceiver<RegistryEvent>) {
         let store = Arc::new(MemoryStore::default());
-        let marks = MarkBook::new(Arc::clone(&store) as Arc<dyn MarkStore>);
+        let marks = MarkBook::new(Arc::clone(&store) as Arc<dyn DocumentStore>);
         let journal = Journal::start(Arc::clone(&store) as Arc<dyn EventStore>, CancellationToken::new());
-        let registry = Self::with(marks.clone(), journal.clone());
+        let claims = ClaimBook::new(Arc::new(MemoryStore::default()));
+        let registry = Self::with(marks.clone(), claims, journal.clone());
         let (events, receiver) = mpsc::unbounded_channel();
         let mut mirror = Mirror::new(Liveness::new(LIMIT, RETENTION), registry.shared_marks());
         let now = Now { instant: Instant::now(), unix_ms: 0 };
@@ -178,7 +181,7 @@ impl MemoryStore {
     }
 }
 
-impl MarkStore for MemoryStore {
+impl DocumentStore for MemoryStore {
     fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Stored, StoreError>> {
         Box::pin(async move {
             // Two edits at once must be able to cross, as they do over a network.

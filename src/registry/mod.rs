@@ -4,6 +4,8 @@
 //! Behind that stand NATS buckets ([`Registry::start`]) or, in tests and the simulator, memory ([`Registry::in_memory`]).
 //! The registry does not know chains, decisions or reservations.
 
+pub mod claims;
+pub mod documents;
 mod feed;
 pub mod journal;
 mod known;
@@ -12,6 +14,7 @@ pub mod liveness;
 pub mod marks;
 pub mod memory;
 mod mirror;
+pub mod peers;
 mod refusals;
 mod stores;
 #[cfg(test)]
@@ -31,9 +34,11 @@ use crate::nats::jetstream::{self, Keeping};
 use crate::nats::{Bus, Namespace};
 use journal::{EventStore, Happening, Journal, Kept, Record};
 use liveness::Liveness;
-use marks::{Edited, Mark, MarkBook, MarkError, MarkStore, StoreError, Word};
+use claims::ClaimBook;
+use documents::StoreError;
+use marks::{Edited, Mark, MarkBook, MarkError, Word};
 use mirror::{Mirror, SharedMarks};
-use stores::JetStreamStore;
+use stores::{JetStreamDocuments, JetStreamEvents};
 use watch::Watch;
 
 /// So many events wait for the front at most.
@@ -89,6 +94,7 @@ pub struct Figures {
 #[derive(Clone, Debug)]
 pub struct Registry {
     book: MarkBook,
+    claims: ClaimBook,
     journal: Journal,
     marks: SharedMarks,
     figures: Arc<Figures>,
@@ -110,7 +116,7 @@ impl Default for RegistrySettings {
 /// # Errors
 /// What the store says where it cannot be read.
 pub async fn history(bus: &Bus, namespace: &Namespace, node: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
-    let store = JetStreamStore::new(jetstream::context(bus), namespace.clone());
+    let store = JetStreamEvents::new(jetstream::context(bus), namespace.clone());
     EventStore::read(&store, node, limit).await
 }
 
@@ -123,10 +129,12 @@ impl Registry {
         settings: RegistrySettings,
         stop: CancellationToken,
     ) -> (Self, mpsc::Receiver<RegistryEvent>) {
-        let store = Arc::new(JetStreamStore::new(jetstream::context(bus), settings.namespace.clone()));
-        let book = MarkBook::new(Arc::clone(&store) as Arc<dyn MarkStore>);
-        let journal = Journal::start(store as Arc<dyn EventStore>, stop.child_token());
-        let registry = Self::with(book, journal);
+        let (js, namespace) = (jetstream::context(bus), &settings.namespace);
+        let documents = |bucket| Arc::new(JetStreamDocuments::new(js.clone(), bucket));
+        let book = MarkBook::new(documents(namespace.marks_bucket()));
+        let claims = ClaimBook::new(documents(namespace.claims_bucket()));
+        let events = Arc::new(JetStreamEvents::new(js.clone(), namespace.clone()));
+        let registry = Self::with(book, claims, Journal::start(events, stop.child_token()));
         let (events, receiver) = mpsc::channel(EVENTS);
         let watch = Watch {
             bus: bus.clone(),
@@ -160,12 +168,18 @@ impl Registry {
         Ok(self.noted(node, edited, Happening::Uncordoned, word))
     }
 
-    /// Leaves `node` alone until `until_ms`, Unix time.
+    /// Leaves `node` alone after a start that failed there, as [`MarkBook::cool_down`] says.
     ///
     /// # Errors
     /// As [`Registry::cordon`].
-    pub async fn cool_down(&self, node: &str, until_ms: i64, word: Word) -> Result<Mark, MarkError> {
-        Ok(self.book.cool_down(node, until_ms, word).await?.mark)
+    pub async fn cool_down(&self, node: &str, pause_ms: u64, word: Word) -> Result<Mark, MarkError> {
+        Ok(self.book.cool_down(node, pause_ms, word).await?.mark)
+    }
+
+    /// The places that are claimed in the bus.
+    #[must_use]
+    pub fn claims(&self) -> &ClaimBook {
+        &self.claims
     }
 
     /// What happened to `node`, at most `limit` records, the newest last.
@@ -206,8 +220,8 @@ impl Registry {
         self.journal.dropped()
     }
 
-    fn with(book: MarkBook, journal: Journal) -> Self {
-        Self { book, journal, marks: SharedMarks::default(), figures: Arc::default() }
+    fn with(book: MarkBook, claims: ClaimBook, journal: Journal) -> Self {
+        Self { book, claims, journal, marks: SharedMarks::default(), figures: Arc::default() }
     }
 
     fn shared_marks(&self) -> SharedMarks {

@@ -1,4 +1,4 @@
-//! Marks and events in JetStream: what is made if missing, and the stores on top of it.
+//! Marks, claims and events in JetStream: what is made if missing, and the stores on top of it.
 
 use std::time::Duration;
 
@@ -15,7 +15,9 @@ use tracing::warn;
 use super::RegistrySettings;
 use super::feed::{self, Delivery, Feed};
 use super::journal::{EventStore, Kept, MAX_HISTORY, Record};
-use super::marks::{MAX_MARK_BYTES, MarkStore, StoreError, Stored, Written};
+use super::claims::{self, MAX_CLAIMS_BYTES};
+use super::documents::{DocumentStore, StoreError, Stored, Written};
+use super::marks::MAX_MARK_BYTES;
 use crate::model::json::{self, JsonLimits};
 use crate::nats::Namespace;
 use crate::nats::jetstream::{self, JetStreamError, KV_DELETE, KV_OPERATION, PATIENCE, State};
@@ -35,6 +37,9 @@ pub(super) async fn prepare(js: &Context, settings: &RegistrySettings) -> Result
     let marks = jetstream::bucket(&namespace.marks_bucket(), about, MAX_MARK_BYTES, keeping);
     let made = jetstream::ensure(js, nodes.clone()).await?;
     let marks = jetstream::ensure(js, marks).await?;
+    let about = "whither: places that are being taken, where capacity is strict";
+    let bucket = jetstream::bucket(&namespace.claims_bucket(), about, MAX_CLAIMS_BYTES, keeping);
+    jetstream::ensure(js, Config { max_age: claims::MAX_AGE, ..bucket }).await?;
     if let Err(error) = jetstream::ensure(js, events_config(settings)).await {
         warn!("there is no history of nodes: {error}");
     }
@@ -57,23 +62,22 @@ fn events_config(settings: &RegistrySettings) -> Config {
     }
 }
 
-/// Marks and events in JetStream.
+/// Documents of one bucket.
 #[derive(Clone)]
-pub(super) struct JetStreamStore {
+pub(super) struct JetStreamDocuments {
     js: Context,
-    namespace: Namespace,
+    bucket: String,
 }
 
-impl JetStreamStore {
-    pub(super) fn new(js: Context, namespace: Namespace) -> Self {
-        Self { js, namespace }
+impl JetStreamDocuments {
+    pub(super) fn new(js: Context, bucket: String) -> Self {
+        Self { js, bucket }
     }
 
-    async fn read_mark(&self, key: &str) -> Result<Stored, StoreError> {
-        let bucket = self.namespace.marks_bucket();
-        let stream = self.js.get_stream_no_info(bucket_stream(&bucket)).await.map_err(store_error)?;
+    async fn read_document(&self, key: &str) -> Result<Stored, StoreError> {
+        let stream = self.js.get_stream_no_info(bucket_stream(&self.bucket)).await.map_err(store_error)?;
         // Not a direct get: a replica that lags behind would make every conditional write fail.
-        match stream.get_last_raw_message_by_subject(&bucket_subject(&bucket, key)).await {
+        match stream.get_last_raw_message_by_subject(&bucket_subject(&self.bucket, key)).await {
             Ok(message) => {
                 let revision = message.sequence;
                 let value = (!feed::is_gone(&message.headers)).then_some(message.payload);
@@ -84,8 +88,8 @@ impl JetStreamStore {
         }
     }
 
-    async fn write_mark(&self, key: &str, revision: u64, value: Option<Bytes>) -> Result<Written, StoreError> {
-        let subject = bucket_subject(&self.namespace.marks_bucket(), key);
+    async fn write_document(&self, key: &str, revision: u64, value: Option<Bytes>) -> Result<Written, StoreError> {
+        let subject = bucket_subject(&self.bucket, key);
         let mut headers = HeaderMap::new();
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string().as_str());
         if value.is_none() {
@@ -98,6 +102,19 @@ impl JetStreamStore {
             Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(Written::Conflict),
             Err(error) => Err(store_error(error)),
         }
+    }
+}
+
+/// The history of nodes in JetStream.
+#[derive(Clone)]
+pub(super) struct JetStreamEvents {
+    js: Context,
+    namespace: Namespace,
+}
+
+impl JetStreamEvents {
+    pub(super) fn new(js: Context, namespace: Namespace) -> Self {
+        Self { js, namespace }
     }
 
     async fn append_event(&self, record: &Record) -> Result<(), StoreError> {
@@ -128,9 +145,9 @@ impl JetStreamStore {
     }
 }
 
-impl MarkStore for JetStreamStore {
+impl DocumentStore for JetStreamDocuments {
     fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Stored, StoreError>> {
-        Box::pin(async move { within(self.read_mark(key)).await })
+        Box::pin(async move { within(self.read_document(key)).await })
     }
 
     fn write<'a>(
@@ -139,11 +156,11 @@ impl MarkStore for JetStreamStore {
         revision: u64,
         value: Option<Bytes>,
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
-        Box::pin(async move { within(self.write_mark(key, revision, value)).await })
+        Box::pin(async move { within(self.write_document(key, revision, value)).await })
     }
 }
 
-impl EventStore for JetStreamStore {
+impl EventStore for JetStreamEvents {
     fn append<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move { within(self.append_event(record)).await })
     }
@@ -165,8 +182,14 @@ fn store_error(error: impl std::fmt::Display) -> StoreError {
     StoreError(error.to_string())
 }
 
-impl std::fmt::Debug for JetStreamStore {
+impl std::fmt::Debug for JetStreamDocuments {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("JetStreamStore").field("namespace", &self.namespace).finish_non_exhaustive()
+        formatter.debug_struct("JetStreamDocuments").field("bucket", &self.bucket).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for JetStreamEvents {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("JetStreamEvents").field("namespace", &self.namespace).finish_non_exhaustive()
     }
 }

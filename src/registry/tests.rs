@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::journal::Happening;
 use super::liveness::{LIMIT, RETENTION};
-use super::marks::{MarkStore, Word};
+use super::marks::{DocumentStore, Word};
 use super::memory::Hand;
 use super::{Registry, RegistryEvent};
 use crate::model::{Change, Cluster};

@@ -55,7 +55,7 @@ mod tests {
         Question {
             ticket: 1,
             decision: "d".into(),
-            head: Head { id: None, action: "a".into(), login: "".into(), session_name: "".into() },
+            head: Head { id: None, action: "a".into(), login: "".into(), session_name: "".into(), wait_ms: 0 },
             request: "{}".into(),
             server_id: "".into(),
             purpose: Purpose::Place,

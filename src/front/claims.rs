@@ -1,0 +1,234 @@
+//! Places that are claimed in the bus before the requester is answered, where the capacity of nodes is strict.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::model::{Change, Failure, FailureName, LostReason, Node, Reservation};
+use crate::registry::claims::{Claim, Claimed, LINGER_MS};
+use crate::registry::documents::StoreError;
+use crate::registry::ledger::Entry;
+use crate::registry::peers::{End, owner};
+use crate::worker::desk::Ticket;
+use crate::worker::unix_ms;
+
+use super::events::Event;
+use super::flight::{Flight, Told};
+use super::placing::no_more_tries;
+use super::task::Front;
+
+/// Claims that are under way at once; more wait.
+const CLAIMS_AT_ONCE: usize = 256;
+/// So often a question is decided again because another replica took its place first. Each time means that somebody
+/// was placed, so this is reached only where the cluster has so many places.
+const MOST_TRIES: u32 = 10_000;
+/// How long it is remembered that a claim is over, in milliseconds, and how many are remembered at most. One that is
+/// forgotten and still written down counts as if it were new.
+const REMEMBERED_MS: u64 = 600_000;
+const REMEMBERED: usize = 100_000;
+/// Nodes on which claims are written off at once.
+const NODES_AT_ONCE: usize = 64;
+
+/// The claims of this replica.
+#[derive(Debug)]
+pub(super) struct Claims {
+    open: BTreeMap<Ticket, Open>,
+    /// By node, reservations that are over, with the moment from which on nobody counts them.
+    over: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
+    /// The same in the order in which they are forgotten: when, on which node, which.
+    forgotten: VecDeque<(u64, Arc<str>, Arc<str>)>,
+    /// Those that this replica writes off: when, on which node, which.
+    lingering: BTreeSet<(u64, Arc<str>, Arc<str>)>,
+    turns: Arc<Semaphore>,
+}
+
+/// A placement whose place is being claimed.
+#[derive(Debug)]
+struct Open {
+    flight: Flight,
+    reservation: Reservation,
+    told: Told,
+}
+
+impl Claims {
+    pub(super) fn new() -> Self {
+        Self {
+            open: BTreeMap::new(),
+            over: BTreeMap::new(),
+            forgotten: VecDeque::new(),
+            lingering: BTreeSet::new(),
+            turns: Arc::new(Semaphore::new(CLAIMS_AT_ONCE)),
+        }
+    }
+
+    /// Placements that wait for their claims.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The question `ticket`, where it waits for its claim.
+    pub(super) fn flight_mut(&mut self, ticket: Ticket) -> Option<&mut Flight> {
+        self.open.get_mut(&ticket).map(|open| &mut open.flight)
+    }
+
+    /// The reservation `id` on `node` counts no more here at `now_ms`, and from `due_ms` on nowhere.
+    fn note(&mut self, node: &Arc<str>, id: &Arc<str>, now_ms: u64, due_ms: u64) {
+        self.over.entry(Arc::clone(node)).or_default().insert(Arc::clone(id), due_ms);
+        self.forgotten.push_back((now_ms.saturating_add(REMEMBERED_MS), Arc::clone(node), Arc::clone(id)));
+        while self.forgotten.front().is_some_and(|(at_ms, _, _)| *at_ms <= now_ms) || self.forgotten.len() > REMEMBERED {
+            let Some((_, node, id)) = self.forgotten.pop_front() else { break };
+            if let Some(ids) = self.over.get_mut(&node) {
+                ids.remove(&id);
+                if ids.is_empty() {
+                    self.over.remove(&node);
+                }
+            }
+        }
+    }
+
+    /// Takes every question out.
+    pub(super) fn clear(&mut self) -> Vec<Flight> {
+        std::mem::take(&mut self.open).into_values().map(|open| open.flight).collect()
+    }
+}
+
+impl Front {
+    /// Whether a place on `node` has to be claimed.
+    pub(super) fn is_claimed(&self, node: &str) -> bool {
+        let limited = |node: &Node| node.report().figures.max_sessions.is_some();
+        self.crew.setup().is_strict && self.cluster.get(node).is_some_and(limited)
+    }
+
+    /// Claims the place that `flight` was decided to get. It counts here from now on, so that nothing else is decided to
+    /// get it; whether it is so is heard later.
+    pub(super) fn claim(&mut self, lane: usize, flight: Flight, reservation: Reservation, told: Told) {
+        let node = Arc::clone(&reservation.node);
+        let Some(claim) = self.what_is_known(&node, &reservation.id) else { return };
+        self.commit(Change::Reserve(reservation.clone()), lane);
+        let ticket = flight.question.ticket;
+        self.claims.open.insert(ticket, Open { flight, reservation, told });
+        let whole = self.bus;
+        let (events, book, turns) = (self.events(), self.registry.claims().clone(), Arc::clone(&self.claims.turns));
+        tokio::spawn(async move {
+            let _turn = turns.acquire().await;
+            let claimed = match whole {
+                true => book.take(&claim).await,
+                // Sessions that this replica does not see must not be placed upon.
+                false => Err(StoreError("NATS is not connected".to_owned())),
+            };
+            drop(events.send(Event::Claimed(ticket, claimed)).await);
+        });
+    }
+
+    fn what_is_known(&self, node: &Arc<str>, id: &Arc<str>) -> Option<Claim> {
+        let found = self.cluster.get(node)?;
+        let seen = found.session_count().unwrap_or_default().saturating_sub(found.pending().len() as u64);
+        let room = found.report().figures.max_sessions?.saturating_sub(seen);
+        let held = self.ledger.on_node(node).cloned().collect();
+        let now_ms = self.now_ms();
+        let over = self.claims.over.get(node).into_iter().flatten();
+        let over = over.map(|(id, due_ms)| (Arc::clone(id), *due_ms <= now_ms)).collect();
+        Some(Claim { node: Arc::clone(node), id: Arc::clone(id), room, held, over })
+    }
+
+    /// The claim of `ticket` was won or lost.
+    pub(super) fn claimed(&mut self, ticket: Ticket, claimed: Result<Claimed, StoreError>) {
+        let Some(Open { mut flight, reservation, told }) = self.claims.open.remove(&ticket) else {
+            return;
+        };
+        match claimed {
+            Ok(Claimed::Won) => self.placed(flight, Some(reservation), told),
+            Ok(Claimed::Full(taken)) => {
+                self.metrics.lost_claims.inc();
+                self.change(Change::Release(Arc::clone(&reservation.id)));
+                taken.into_iter().for_each(|id| self.adopt(&reservation.node, id));
+                flight.claims += 1;
+                if flight.is_late(unix_ms()) || flight.claims > MOST_TRIES {
+                    return self.come_to_nothing(flight, no_more_tries(&reservation.node, MOST_TRIES, LostReason::Full));
+                }
+                self.decide_again(flight, told.decided_by.as_ref());
+            }
+            Err(error) => {
+                let Reservation { id, node, .. } = reservation;
+                self.change(Change::Release(Arc::clone(&id)));
+                let message = format!("the place on `{node}` could not be claimed: {error}; ask again in a moment");
+                tracing::warn!(%node, reservation = %id, "{message}");
+                // It may have been written all the same.
+                self.write_off(&node, [id].into());
+                self.give_up(flight, &Failure::new(FailureName::Overloaded, message));
+            }
+        }
+    }
+
+    /// Lets a claim on `node` count that this replica had not heard of.
+    fn adopt(&mut self, node: &Arc<str>, id: Arc<str>) {
+        let is_pending = |open: &Open| open.reservation.id == id;
+        if self.ledger.get(&id).is_some() || self.claims.open.values().any(is_pending) {
+            return;
+        }
+        if owner(&id) == self.replica() {
+            // One of ours that was given up when the answer did not come.
+            return self.write_off(node, [id].into());
+        }
+        let nobody = Arc::<str>::from("");
+        let reservation =
+            Reservation { id: Arc::clone(&id), node: Arc::clone(node), user: Arc::clone(&nobody), name: Arc::clone(&nobody) };
+        let report = self.cluster.get(node).map(|node| Arc::clone(node.report()));
+        let answer = Told {
+            node: Arc::clone(node),
+            report,
+            decision: id,
+            generation: 0,
+            decided_by: None,
+            chain: nobody,
+            reserved: true,
+        };
+        let expires_ms = self.now_ms().saturating_add(self.ledger.lifetime_ms());
+        let change = Change::Reserve(reservation.clone());
+        if self.ledger.copy(Entry { reservation, expires_ms, confirmed: false, own: false, answer, request: None }) {
+            self.change(change);
+        }
+    }
+
+    /// `entry` is over: its claim goes, at once, or where a report has shown it, when every replica has seen that. Where
+    /// another replica is `told`, that one writes it off.
+    pub(super) fn end_claim(&mut self, entry: &Entry<Told>, end: Option<End>, told: bool) {
+        if !self.crew.setup().is_strict {
+            return;
+        }
+        let Reservation { id, node, .. } = &entry.reservation;
+        let now_ms = self.now_ms();
+        let due_ms = if end == Some(End::Reported) { now_ms.saturating_add(LINGER_MS) } else { now_ms };
+        self.claims.note(node, id, now_ms, due_ms);
+        if entry.own || (end == Some(End::Released) && !told) {
+            self.claims.lingering.insert((due_ms, Arc::clone(node), Arc::clone(id)));
+            if self.claims.lingering.len() > REMEMBERED {
+                // Whoever claims there next writes it off.
+                self.claims.lingering.pop_first();
+            }
+        }
+    }
+
+    /// Writes off what has lingered long enough.
+    pub(super) fn write_off_lingering(&mut self) {
+        let now_ms = self.now_ms();
+        let mut due = BTreeMap::<Arc<str>, BTreeSet<Arc<str>>>::new();
+        let lingering = &mut self.claims.lingering;
+        while due.len() < NODES_AT_ONCE && lingering.first().is_some_and(|(due_ms, _, _)| *due_ms <= now_ms) {
+            let Some((_, node, id)) = lingering.pop_first() else { break };
+            due.entry(node).or_default().insert(id);
+        }
+        due.into_iter().for_each(|(node, ids)| self.write_off(&node, ids));
+    }
+
+    fn write_off(&self, node: &Arc<str>, ids: BTreeSet<Arc<str>>) {
+        let (book, turns, node) = (self.registry.claims().clone(), Arc::clone(&self.claims.turns), Arc::clone(node));
+        tokio::spawn(async move {
+            let _turn = turns.acquire().await;
+            if let Err(error) = book.write_off(&node, &ids).await {
+                tracing::debug!(%node, %error, "claims stay written down for now");
+            }
+        });
+    }
+}

@@ -1,0 +1,209 @@
+//! This replica among others: what it tells them, and what it makes of what they say.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::model::Change;
+use crate::nats::message::Incoming;
+use crate::nats::peers::Saying;
+use crate::registry::ledger::Entry;
+use crate::registry::peers::{End, HELLO_MS, Held, Message, Peers, WORDS_AT_ONCE, Word, owner};
+
+use super::flight::Told;
+use super::task::Front;
+
+/// Words that may wait to be told; beyond that they are dropped, and the others ask for all.
+const WORDS_WAITING: usize = 100_000;
+/// Replicas with other chains that the notes name.
+const MAX_DIFFERING_SHOWN: usize = 5;
+
+/// The other replicas, and what they are to be told.
+pub(super) struct Replicas {
+    own: Arc<str>,
+    peers: Peers,
+    words: Vec<Word>,
+    sayings: mpsc::Sender<Saying>,
+    /// When it last said hello, in monotonic milliseconds.
+    hello_ms: Option<u64>,
+}
+
+impl Replicas {
+    pub(super) fn new(own: Arc<str>, sayings: mpsc::Sender<Saying>) -> Self {
+        Self { peers: Peers::new(Arc::clone(&own)), own, words: Vec::new(), sayings, hello_ms: None }
+    }
+
+    /// Tells the others `word` with the next message, where there are others.
+    fn tell(&mut self, word: impl FnOnce() -> Word) {
+        if !self.peers.is_empty() && self.words.len() < WORDS_WAITING {
+            self.words.push(word());
+        }
+    }
+
+    fn say(&self, chains: &Arc<str>, held: usize, words: Vec<Word>) {
+        let message = Message { from: Arc::clone(&self.own), chains: Arc::clone(chains), held, words };
+        // What NATS does not take is missed at the next count.
+        let text = serde_json::to_vec(&message).unwrap_or_default();
+        drop(self.sayings.try_send(Saying::All(text.into())));
+    }
+
+    /// How many others are there.
+    pub(super) fn others(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Who decides by other chains than `chains`.
+    pub(super) fn differing(&self, chains: &str) -> Vec<String> {
+        let differing = self.peers.differing(chains).take(MAX_DIFFERING_SHOWN);
+        differing.map(|(replica, theirs)| format!("replica {replica} runs other chains (digest {theirs})")).collect()
+    }
+}
+
+impl Front {
+    /// Takes in what another replica says, in whatever words.
+    pub(super) fn hear_peer(&mut self, text: &[u8]) {
+        let message = match Message::parse(text) {
+            Ok(message) => message,
+            Err(error) => return tracing::warn!(%error, "another replica said what this one does not understand"),
+        };
+        let now_ms = self.now_ms();
+        let Some(heard) = self.replicas.peers.hear(&message, now_ms) else { return };
+        if heard.has_changed {
+            let own = &self.crew.setup().digest;
+            match *message.chains == **own {
+                true => tracing::info!(replica = %message.from, "another replica, with the same chains"),
+                false => tracing::warn!(replica = %message.from, theirs = %message.chains, %own,
+                    "another replica runs other chains"),
+            }
+            self.show();
+        }
+        if message.words.is_empty() {
+            let known = self.ledger.copies_of(&message.from);
+            if self.replicas.peers.is_to_be_asked(&message.from, message.held, known, now_ms) {
+                self.replicas.tell(|| Word::TellAll);
+            }
+        }
+        for word in message.words {
+            self.take_word(word, now_ms);
+        }
+    }
+
+    fn take_word(&mut self, word: Word, now_ms: u64) {
+        match word {
+            Word::Held(held) => self.copy(*held, now_ms),
+            Word::Confirmed(id) => drop(self.ledger.confirm(&id)),
+            // Where capacity is strict, only what this replica has seen itself makes room.
+            Word::Over(_, End::Reported) if self.crew.setup().is_strict => {}
+            Word::Over(id, end) => {
+                if let Some(entry) = self.ledger.release(&id, now_ms) {
+                    self.end_claim(&entry, Some(end), true);
+                    self.change(Change::Release(id));
+                }
+            }
+            Word::TellAll => {
+                let all: Vec<_> = self.ledger.own().map(|entry| Word::Held(Box::new(held(entry, now_ms)))).collect();
+                self.replicas.words.extend(all);
+            }
+            Word::Leaving | Word::Unknown => {}
+        }
+    }
+
+    /// Lets another replica's reservation count here, unless its session is in the list already.
+    fn copy(&mut self, held: Held, now_ms: u64) {
+        let Held { reservation, left_ms, confirmed, chain, decided_by, generation, request } = held;
+        if self.ledger.get(&reservation.id).is_some() {
+            return;
+        }
+        let node = self.cluster.get(&reservation.node);
+        let report = node.map(|node| Arc::clone(node.report()));
+        if node.is_some_and(|node| node.sessions().any(|session| session.reservation() == Some(&reservation.id))) {
+            // The report was faster than the word.
+            self.ledger.release(&reservation.id, now_ms);
+            return;
+        }
+        let decision = Arc::clone(&reservation.id);
+        let node = Arc::clone(&reservation.node);
+        let answer = Told { node, report, decision, generation, decided_by, chain, reserved: true };
+        // A clock that runs fast elsewhere lets nothing live longer here than anything does.
+        let expires_ms = now_ms.saturating_add(left_ms.min(self.ledger.lifetime_ms()));
+        let change = Change::Reserve(reservation.clone());
+        if self.ledger.copy(Entry { reservation, expires_ms, confirmed, own: false, answer, request }) {
+            self.change(change);
+        }
+    }
+
+    /// Tells the others of the reservation `id`, which was just made.
+    pub(super) fn tell_held(&mut self, id: &str) {
+        let now_ms = self.now_ms();
+        if let Some(entry) = self.ledger.get(id) {
+            self.replicas.tell(|| Word::Held(Box::new(held(entry, now_ms))));
+        }
+    }
+
+    /// Tells the others that the launcher confirmed `id`.
+    pub(super) fn tell_confirmed(&mut self, id: &str) {
+        self.replicas.tell(|| Word::Confirmed(id.into()));
+    }
+
+    /// Tells the others that the reservation `id` is over.
+    pub(super) fn tell_over(&mut self, id: &Arc<str>, end: End) {
+        self.replicas.tell(|| Word::Over(Arc::clone(id), end));
+    }
+
+    /// Hands a message about the reservation `id`, which is not known here, on to the replica that made it; whether that
+    /// is there.
+    pub(super) fn hand_on(&self, id: &str, incoming: &Incoming) -> bool {
+        let replica = owner(id);
+        let saying = || Saying::One(replica.into(), incoming.clone());
+        self.replicas.peers.is_there(replica) && self.replicas.sayings.try_send(saying()).is_ok()
+    }
+
+    /// Says what there is to say; every now and then that this replica is here. Its first word asks for all that others
+    /// hold, and so does the first one after a time without NATS.
+    pub(super) fn speak(&mut self, time: bool) {
+        let words = std::mem::take(&mut self.replicas.words);
+        let (digest, held) = (Arc::clone(&self.crew.setup().digest), self.ledger.own_count());
+        if !words.is_empty() {
+            let mut words = words.into_iter().peekable();
+            while words.peek().is_some() {
+                let some = words.by_ref().take(WORDS_AT_ONCE).collect();
+                self.replicas.say(&digest, held, some);
+            }
+        }
+        if !time {
+            return;
+        }
+        let now_ms = self.now_ms();
+        let gone = self.replicas.peers.lapse(now_ms);
+        if !gone.is_empty() {
+            tracing::warn!(replicas = ?gone, "other replicas are not heard any more; what they placed still counts");
+            self.show();
+        }
+        if self.replicas.hello_ms.is_none_or(|hello_ms| hello_ms + HELLO_MS <= now_ms) {
+            let first = self.replicas.hello_ms.replace(now_ms).is_none();
+            self.replicas.say(&digest, held, if first { vec![Word::TellAll] } else { Vec::new() });
+        }
+    }
+
+    /// Asks the others for all that they hold, after a time in which they were not heard.
+    pub(super) fn ask_others(&mut self) {
+        self.replicas.hello_ms = None;
+    }
+
+    /// Tells the others that this replica leaves, so that nothing is handed on to it.
+    pub(super) fn take_leave(&mut self) {
+        self.replicas.say(&self.crew.setup().digest, self.ledger.own_count(), vec![Word::Leaving]);
+    }
+}
+
+fn held(entry: &Entry<Told>, now_ms: u64) -> Held {
+    Held {
+        reservation: entry.reservation.clone(),
+        left_ms: entry.expires_ms.saturating_sub(now_ms),
+        confirmed: entry.confirmed,
+        chain: Arc::clone(&entry.answer.chain),
+        decided_by: entry.answer.decided_by.clone(),
+        generation: entry.answer.generation,
+        request: entry.request.clone(),
+    }
+}

@@ -1,0 +1,228 @@
+//! Requests that wait for a free node: bounded, fair among users, asked again when something was freed.
+//!
+//! A request that may wait and finds no node goes into its chain's room. Each change that may free a place starts a
+//! round through it: the first request of each user before anybody's second, users who were served while they waited
+//! after those who were not. A round asks a few at once and goes on where it stopped, so that those who can take what
+//! was freed are found behind others who cannot, and a full cluster is not asked about all the time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::model::{Failure, UserNames};
+use crate::worker::desk::Ticket;
+use crate::worker::unix_ms;
+
+use super::flight::Flight;
+use super::task::Front;
+
+/// Waiting requests of one chain that are asked again at once.
+const ASKED_AT_ONCE: usize = 32;
+/// After so many that found nothing, a round pauses until the next change.
+const FRUITLESS: usize = 64;
+/// The answer leaves so long before a deadline passes.
+const MARGIN: Duration = Duration::from_millis(200);
+
+/// The requests of one chain that wait.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    waiters: BTreeMap<Ticket, Waiter>,
+    /// How many requests of each user found a node while others of the user waited.
+    served: BTreeMap<Arc<str>, usize>,
+    /// Those that the present round still asks.
+    round: VecDeque<Ticket>,
+    /// Waiters that are being asked, with what they were told last.
+    asked: BTreeMap<Ticket, Waiting>,
+    /// How many found nothing since the last change.
+    fruitless: usize,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    flight: Flight,
+    waiting: Waiting,
+}
+
+/// What a waiting request is about.
+#[derive(Clone, Debug)]
+struct Waiting {
+    user: Arc<str>,
+    until: Instant,
+    failure: Arc<Failure>,
+}
+
+impl Room {
+    /// How many wait, those that are being asked again included.
+    fn len(&self) -> usize {
+        self.waiters.len() + self.asked.len()
+    }
+
+    /// Lets the round go on, or another one begin.
+    fn freed(&mut self) {
+        self.fruitless = 0;
+        if self.round.is_empty() {
+            self.begin();
+        }
+    }
+
+    fn begin(&mut self) {
+        let mut of_user = BTreeMap::<&str, usize>::new();
+        let mut order: Vec<_> = self
+            .waiters
+            .iter()
+            .map(|(ticket, waiter)| {
+                let user = &*waiter.waiting.user;
+                let before = of_user.entry(user).or_default();
+                *before += 1;
+                (*before + self.served.get(user).copied().unwrap_or_default(), *ticket)
+            })
+            .collect();
+        order.sort_unstable();
+        self.round = order.into_iter().map(|(_, ticket)| ticket).collect();
+    }
+
+    /// Who is to be asked now.
+    fn next(&mut self) -> Option<Flight> {
+        while self.asked.len() < ASKED_AT_ONCE && self.fruitless + self.asked.len() < FRUITLESS {
+            let ticket = self.round.pop_front()?;
+            if let Some(Waiter { flight, waiting }) = self.waiters.remove(&ticket) {
+                self.asked.insert(ticket, waiting);
+                return Some(flight);
+            }
+        }
+        None
+    }
+
+    /// The request `ticket`, which was asked again, is answered for good.
+    fn answered(&mut self, ticket: Ticket, placed: bool) {
+        let Some(Waiting { user, .. }) = self.asked.remove(&ticket) else { return };
+        let mut others = self.waiters.values().map(|waiter| &waiter.waiting).chain(self.asked.values());
+        if others.all(|other| other.user != user) {
+            self.served.remove(&user);
+        } else if placed {
+            *self.served.entry(user).or_default() += 1;
+        }
+    }
+}
+
+impl Front {
+    /// Lets `flight` wait, where it may and there is room; else gives it back.
+    pub(super) fn let_wait(&mut self, mut flight: Flight, failure: Failure) -> Result<(), (Flight, Failure)> {
+        let (ticket, names) = (flight.question.ticket, self.crew.setup().birth.set.names);
+        let now = Instant::now();
+        let most = self.crew.setup().waiting;
+        let room = self.rooms.entry(Arc::clone(&flight.question.head.action)).or_default();
+        let again = room.asked.remove(&ticket);
+        let waiting = match again {
+            Some(waiting) => {
+                room.fruitless += 1;
+                Waiting { failure: Arc::new(failure), ..waiting }
+            }
+            None if room.len() >= most => return Err((flight, failure)),
+            None => match until(&flight, now) {
+                Some(until) => Waiting { user: user(&flight, names), until, failure: Arc::new(failure) },
+                None => return Err((flight, failure)),
+            },
+        };
+        if self.stopping.is_some() || waiting.until <= now {
+            let failure = Arc::unwrap_or_clone(waiting.failure);
+            return Err((flight, failure));
+        }
+        flight.retries = 0;
+        room.waiters.insert(ticket, Waiter { flight, waiting });
+        Ok(())
+    }
+
+    /// The request `ticket` of `action` is answered for good: it waits no more.
+    pub(super) fn wait_is_over(&mut self, action: &str, ticket: Ticket, placed: bool) {
+        if let Some(room) = self.rooms.get_mut(action) {
+            room.answered(ticket, placed);
+            if room.len() == 0 {
+                self.rooms.remove(action);
+            }
+        }
+    }
+
+    /// A place may have been freed.
+    pub(super) fn note_freed(&mut self) {
+        self.freed = true;
+    }
+
+    /// Asks those again who may find a node now; where it is `time`, answers those who have waited long enough.
+    pub(super) fn ask_waiting(&mut self, time: bool) {
+        if self.rooms.is_empty() {
+            self.freed = false;
+            return;
+        }
+        if std::mem::take(&mut self.freed) {
+            self.rooms.values_mut().for_each(Room::freed);
+        }
+        let (now, stopping) = (Instant::now(), self.stopping.is_some());
+        let mut over = Vec::new();
+        if time || stopping {
+            for room in self.rooms.values_mut() {
+                let late = |waiter: &Waiter| stopping || waiter.waiting.until <= now;
+                over.extend(room.waiters.extract_if(.., |_, waiter| late(waiter)).map(|(_, waiter)| waiter));
+            }
+        }
+        for Waiter { flight, waiting } in over {
+            self.give_up(flight, &waiting.failure);
+        }
+        let mut again = Vec::new();
+        for room in self.rooms.values_mut() {
+            again.extend(std::iter::from_fn(|| room.next()));
+        }
+        for mut flight in again {
+            self.renew(&mut flight);
+            self.submit(flight);
+        }
+    }
+
+    /// Asked again, a request is another question: decided at another time, under another id, by programs anew.
+    fn renew(&mut self, flight: &mut Flight) {
+        let (_, decision) = self.number();
+        let question = Arc::make_mut(&mut flight.question);
+        question.decision = decision;
+        question.now_ms = unix_ms();
+        question.from = None;
+    }
+
+    /// Requests that wait for a free node, and are not being asked again.
+    pub(super) fn waiting(&self) -> usize {
+        self.rooms.values().map(|room| room.waiters.len()).sum()
+    }
+
+    /// The waiting request `ticket`.
+    pub(super) fn waiting_flight(&mut self, ticket: Ticket) -> Option<&mut Flight> {
+        self.rooms.values_mut().find_map(|room| room.waiters.get_mut(&ticket)).map(|waiter| &mut waiter.flight)
+    }
+
+    /// Takes every waiting request out.
+    pub(super) fn clear_waiting(&mut self) -> Vec<Flight> {
+        let rooms = std::mem::take(&mut self.rooms);
+        rooms.into_values().flat_map(|room| room.waiters.into_values()).map(|waiter| waiter.flight).collect()
+    }
+
+    /// `flight` came to nothing for want of a node: it waits where it may, else its requester is told `failure`.
+    pub(super) fn come_to_nothing(&mut self, flight: Flight, failure: Failure) {
+        if let Err((flight, failure)) = self.let_wait(flight, failure) {
+            self.give_up(flight, &failure);
+        }
+    }
+}
+
+/// Until when `flight` may wait from `now` on; nothing where it may not.
+fn until(flight: &Flight, now: Instant) -> Option<Instant> {
+    let wait = Duration::from_millis(u64::from(flight.question.head.wait_ms));
+    let until = flight.waiting.first()?.received + wait;
+    let deadline = flight.deadline_ms().map(|deadline_ms| {
+        let left_ms = u64::try_from(deadline_ms.saturating_sub(unix_ms())).unwrap_or_default();
+        now + Duration::from_millis(left_ms).saturating_sub(MARGIN)
+    });
+    let until = deadline.map_or(until, |deadline| until.min(deadline));
+    (until > now).then_some(until)
+}
+
+fn user(flight: &Flight, names: UserNames) -> Arc<str> {
+    names.key(&flight.question.head.login).into()
+}

@@ -1,0 +1,81 @@
+//! The talk among replicas: what one says goes to all, and what only one can answer goes to that one.
+
+use async_nats::{Client, Message, SubscribeError, Subscriber};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+use super::message::{Incoming, Verb};
+use super::subjects::Namespace;
+
+/// Messages of other replicas that may wait for the front.
+pub const HEARD_WAITING: usize = 4096;
+/// Messages to other replicas that may wait for NATS.
+pub const SAYINGS_WAITING: usize = 4096;
+
+/// What goes to other replicas.
+#[derive(Debug)]
+pub enum Saying {
+    /// To all of them.
+    All(Bytes),
+    /// A requester's message, to the replica that can answer it.
+    One(Box<str>, Incoming),
+}
+
+/// Listens to the other replicas until the front is gone: what they say to all goes to `heard`, what they hand on to
+/// `replica` to `requests`.
+///
+/// # Errors
+/// What the client reports when it subscribes.
+pub async fn listen(
+    client: &Client,
+    namespace: &Namespace,
+    replica: &str,
+    heard: mpsc::Sender<Bytes>,
+    requests: mpsc::Sender<Incoming>,
+) -> Result<(), SubscribeError> {
+    let mut all = client.subscribe(namespace.peers()).await?;
+    tokio::spawn(async move {
+        while let Some(message) = all.next().await {
+            if heard.send(message.payload).await.is_err() {
+                return;
+            }
+        }
+    });
+    for verb in HANDED_ON {
+        let own = client.subscribe(namespace.peer(replica, verb.as_str())).await?;
+        tokio::spawn(take(own, verb, requests.clone()));
+    }
+    Ok(())
+}
+
+/// What one replica hands on to another.
+const HANDED_ON: [Verb; 2] = [Verb::Confirm, Verb::Release];
+
+async fn take(mut own: Subscriber, verb: Verb, requests: mpsc::Sender<Incoming>) {
+    while let Some(Message { payload, reply, .. }) = own.next().await {
+        let Some(reply) = reply else { continue };
+        let incoming = Incoming { verb, payload, deadline_ms: None, reply, received: Instant::now() };
+        if requests.send(incoming).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Says what is to be said until nobody says anything any more.
+pub async fn speak(client: Client, namespace: Namespace, mut sayings: mpsc::Receiver<Saying>) {
+    let all = async_nats::Subject::from(namespace.peers());
+    while let Some(saying) = sayings.recv().await {
+        let said = match saying {
+            Saying::All(text) => client.publish(all.clone(), text).await,
+            Saying::One(replica, incoming) => {
+                let subject = namespace.peer(&replica, incoming.verb.as_str());
+                client.publish_with_reply(subject, incoming.reply, incoming.payload).await
+            }
+        };
+        if let Err(error) = said {
+            tracing::warn!(%error, "other replicas could not be told");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Claims: places on a node that are taken in the bus itself, so that no two replicas take the last one.
+//!
+//! For each node there is one document with the ids of all that is placed and that some replica's view may not show yet.
+//! It is read, and written back with one id more only if nobody wrote in between. No clock stands in it: a claim ends
+//! when its reservation is over by the ledger of whoever looks, and a replica that never heard of a reservation lets it
+//! live as long as its own would. What a report has shown stays written down for [`LINGER_MS`], for replicas whose view is
+//! older: they count the claim, whoever has seen the report counts the session.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::json::{self, JsonLimits};
+use crate::nats::backoff::Backoff;
+use crate::nats::subjects::encode_key;
+
+use super::documents::{DocumentStore, StoreError, Written};
+
+/// How long a claim stays written down after a report has shown its session, in milliseconds.
+pub const LINGER_MS: u64 = 30_000;
+/// The largest document in bytes: some 25,000 claims of one node.
+pub const MAX_CLAIMS_BYTES: usize = 512 * 1024;
+/// A document that nobody has written for so long is no longer needed: its claims are older than any reservation.
+pub const MAX_AGE: Duration = Duration::from_secs(2 * 86_400);
+/// Attempts to write one document; each that fails means that somebody else's succeeded.
+const ATTEMPTS: u32 = 64;
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// What is claimed on one node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The reservations, by id.
+    pub ids: BTreeSet<Arc<str>>,
+}
+
+/// A place that is to be claimed, with what the asking replica knows of its node.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The node.
+    pub node: Arc<str>,
+    /// The reservation.
+    pub id: Arc<str>,
+    /// How many claims the node bears beside the sessions that this replica sees.
+    pub room: u64,
+    /// Reservations on the node that this replica counts, claimed or not.
+    pub held: BTreeSet<Arc<str>>,
+    /// Reservations on the node that this replica counts no more; true where nobody does, so that they can be written
+    /// off.
+    pub over: BTreeMap<Arc<str>, bool>,
+}
+
+/// What came of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// The place is taken.
+    Won,
+    /// There is none; these reservations have what there was.
+    Full(BTreeSet<Arc<str>>),
+}
+
+/// Reads and writes claims by node.
+#[derive(Clone, Debug)]
+pub struct ClaimBook {
+    store: Arc<dyn DocumentStore>,
+}
+
+impl ClaimBook {
+    /// The claims that `store` keeps.
+    #[must_use]
+    pub fn new(store: Arc<dyn DocumentStore>) -> Self {
+        Self { store }
+    }
+
+    /// Takes the place that `claim` asks for, where there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`] where that is not known: the place may be taken all the same, until the claim's reservation would
+    /// have expired.
+    pub async fn take(&self, claim: &Claim) -> Result<Claimed, StoreError> {
+        let mut full = BTreeSet::new();
+        let written = self.edit(&claim.node, |claims| {
+            claims.ids.retain(|id| claim.over.get(id) != Some(&true));
+            let claimed = claims.ids.iter().filter(|id| !claim.over.contains_key(*id));
+            let others = claimed.chain(&claim.held).filter(|id| **id != claim.id);
+            full = others.cloned().collect::<BTreeSet<_>>();
+            let is_won = (full.len() as u64) < claim.room;
+            is_won && claims.ids.insert(Arc::clone(&claim.id))
+        });
+        Ok(if written.await? { Claimed::Won } else { Claimed::Full(full) })
+    }
+
+    /// Writes off the reservations `ids` on `node`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where it could not be written; whoever claims there next writes them off too.
+    pub async fn write_off(&self, node: &str, ids: &BTreeSet<Arc<str>>) -> Result<(), StoreError> {
+        let edited = self.edit(node, |claims| {
+            let before = claims.ids.len();
+            claims.ids.retain(|id| !ids.contains(id));
+            claims.ids.len() < before
+        });
+        edited.await.map(drop)
+    }
+
+    /// Lets `edit` change what stands for `node`; it says whether there is anything to write, which is the answer.
+    async fn edit(&self, node: &str, mut edit: impl FnMut(&mut Claims) -> bool) -> Result<bool, StoreError> {
+        let (key, mut pauses) = (encode_key(node), Backoff::new(FIRST_PAUSE, LONGEST_PAUSE));
+        for _attempt in 0..ATTEMPTS {
+            let stored = self.store.read(&key).await?;
+            let mut claims = match &stored.value {
+                None => Claims::default(),
+                Some(text) => json::parse_as(text, JsonLimits::bytes(MAX_CLAIMS_BYTES))
+                    .map_err(|error| StoreError(format!("the claims on `{node}` cannot be read: {error}")))?,
+            };
+            if !edit(&mut claims) {
+                return Ok(false);
+            }
+            let text = serde_json::to_vec(&claims).map_err(|error| StoreError(error.to_string()))?;
+            let value = (!claims.ids.is_empty()).then(|| text.into());
+            if let Written::At(_) = self.store.write(&key, stored.revision, value).await? {
+                return Ok(true);
+            }
+            tokio::time::sleep(pauses.failed()).await;
+        }
+        Err(StoreError(format!("the claims on `{node}` changed under every attempt to write them")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::memory::MemoryStore;
+
+    fn claim(id: &str, room: u64) -> Claim {
+        Claim { node: "a b".into(), id: id.into(), room, held: BTreeSet::new(), over: BTreeMap::new() }
+    }
+
+    fn book() -> ClaimBook {
+        ClaimBook::new(Arc::new(MemoryStore::default()))
+    }
+
+    #[tokio::test]
+    async fn the_last_place_goes_to_one_of_many() {
+        let book = book();
+        let claims: Vec<_> = (0..50).map(|number| claim(&format!("r-{number}"), 3)).collect();
+        let taken = futures_util::future::join_all(claims.iter().map(|claim| book.take(claim))).await;
+        let won = taken.into_iter().filter(|taken| *taken == Ok(Claimed::Won)).count();
+        assert_eq!(won, 3);
+    }
+
+    #[tokio::test]
+    async fn what_is_over_does_not_count_and_what_is_done_is_written_off() {
+        let book = book();
+        let set = |id: &str| BTreeSet::from([Arc::from(id)]);
+        assert_eq!(book.take(&claim("r-1", 1)).await, Ok(Claimed::Won));
+        assert_eq!(book.take(&claim("r-2", 1)).await, Ok(Claimed::Full(set("r-1"))));
+        let held = Claim { held: set("r-0"), ..claim("r-2", 2) };
+        assert_eq!(book.take(&held).await, Ok(Claimed::Full([Arc::from("r-0"), Arc::from("r-1")].into())));
+        let over = |done| BTreeMap::from([(Arc::from("r-1"), done)]);
+        let seen = Claim { over: over(false), ..claim("r-2", 1) };
+        assert_eq!(book.take(&seen).await, Ok(Claimed::Won), "a session that this replica sees is no claim for it");
+        assert_eq!(book.take(&claim("r-3", 2)).await, Ok(Claimed::Full([Arc::from("r-1"), Arc::from("r-2")].into())));
+        let later = Claim { over: over(true), ..claim("r-3", 2) };
+        assert_eq!(book.take(&later).await, Ok(Claimed::Won));
+        book.write_off("a b", &set("r-2")).await.unwrap();
+        book.write_off("a b", &set("r-3")).await.unwrap();
+        assert_eq!(book.store.read(&encode_key("a b")).await.unwrap().value, None);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_document_is_an_error_and_stays() {
+        let store = Arc::new(MemoryStore::default());
+        store.write(&encode_key("a b"), 0, Some("[[".into())).await.unwrap();
+        let error = ClaimBook::new(store).take(&claim("r", 1)).await.unwrap_err().to_string();
+        assert!(error.starts_with("the claims on `a b` cannot be read"), "{error}");
+    }
+}

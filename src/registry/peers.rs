@@ -1,0 +1,264 @@
+//! The other replicas: who is there, which chains they run, and what all tell each other of reservations.
+//!
+//! Pure: messages and moments are handed in. Every message names its speaker, what that one decides by, and how many
+//! reservations it holds of its own; so a message that was lost shows at the next, and the whole is told again. Rejected:
+//! a stream that keeps every word, which costs a write to disk for what is over in two minutes anyway.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::json::{self, JsonError, JsonLimits};
+use crate::model::{Reservation, shared};
+
+use super::ledger::RequestKey;
+
+/// How often a replica speaks that has nothing to say, in milliseconds.
+pub const HELLO_MS: u64 = 1000;
+/// A replica that was not heard for so long is gone, in milliseconds.
+pub const SILENCE_MS: u64 = 5000;
+/// Words in one message.
+pub const WORDS_AT_ONCE: usize = 512;
+/// The largest message that is read, in bytes.
+pub const MESSAGE_BYTES: usize = 1 << 20;
+/// So many replicas are known at most; more go unheard.
+const PEERS: usize = 256;
+/// The same replica is asked for all that it holds no more often than this, in milliseconds.
+const ASK_AGAIN_MS: u64 = 10_000;
+
+/// One message of a replica to all others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    #[serde(deserialize_with = "shared::string")]
+    pub from: Arc<str>,
+    /// The digest of the chains that it decides by.
+    #[serde(deserialize_with = "shared::string")]
+    pub chains: Arc<str>,
+    /// How many reservations it holds of its own, with those of this message.
+    pub held: usize,
+    /// What is new.
+    #[serde(default)]
+    pub words: Vec<Word>,
+}
+
+/// One thing that a replica tells the others. A later release may say more: those words are passed over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "say", content = "of", rename_all = "kebab-case")]
+pub enum Word {
+    /// It holds this reservation.
+    Held(Box<Held>),
+    /// This reservation was confirmed.
+    Confirmed(Arc<str>),
+    /// This reservation is over.
+    Over(Arc<str>, End),
+    /// Whoever hears this from another replica is to tell all that it holds.
+    TellAll,
+    /// It leaves; what it holds stays in force.
+    Leaving,
+    /// What a later release says.
+    #[serde(other)]
+    Unknown,
+}
+
+/// How a reservation came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// Its node reported the session.
+    Reported,
+    /// A launcher gave it back.
+    Released,
+}
+
+/// A reservation, with all that another replica needs to answer for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// What counts.
+    pub reservation: Reservation,
+    /// How long it still lives, in milliseconds.
+    pub left_ms: u64,
+    /// Whether the launcher said that the session has started.
+    #[serde(default)]
+    pub confirmed: bool,
+    /// The chain that placed it.
+    #[serde(deserialize_with = "shared::string")]
+    pub chain: Arc<str>,
+    /// The step that chose.
+    #[serde(default)]
+    pub decided_by: Option<Arc<str>>,
+    /// The generation that the decision saw, by its own replica's count.
+    pub generation: u64,
+    /// The question that it answers, where that has an id.
+    #[serde(default)]
+    pub request: Option<RequestKey>,
+}
+
+/// What a message means beside its words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// The replica was not known.
+    pub is_new: bool,
+    /// It decides by other chains than it did, or is new.
+    pub has_changed: bool,
+}
+
+/// The other replicas that are there.
+#[derive(Debug)]
+pub struct Peers {
+    own: Arc<str>,
+    others: BTreeMap<Arc<str>, Peer>,
+}
+
+#[derive(Debug)]
+struct Peer {
+    heard_ms: u64,
+    chains: Arc<str>,
+    /// Whether the last message told another count than is held here.
+    differs: bool,
+    asked_ms: Option<u64>,
+}
+
+impl Message {
+    /// Reads a message from untrusted `text`.
+    ///
+    /// # Errors
+    /// [`JsonError`] where it is none.
+    pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
+        json::parse_as(text, JsonLimits::bytes(MESSAGE_BYTES))
+    }
+}
+
+/// The replica that made the reservation or decision `id`.
+#[must_use]
+pub fn owner(id: &str) -> &str {
+    id.rsplit_once('-').map_or("", |(replica, _number)| replica)
+}
+
+impl Peers {
+    /// Nobody yet; `own` is this replica.
+    #[must_use]
+    pub fn new(own: Arc<str>) -> Self {
+        Self { own, others: BTreeMap::new() }
+    }
+
+    /// Takes in who spoke at `now_ms`; nothing where that is this replica itself, or one too many.
+    pub fn hear(&mut self, message: &Message, now_ms: u64) -> Option<Heard> {
+        let is_known = self.others.contains_key(&message.from);
+        if message.from == self.own || (!is_known && self.others.len() >= PEERS) {
+            return None;
+        }
+        if message.words.contains(&Word::Leaving) {
+            self.others.remove(&message.from);
+            return Some(Heard::default());
+        }
+        let chains = Arc::clone(&message.chains);
+        let fresh = || Peer { heard_ms: now_ms, chains: "".into(), differs: false, asked_ms: None };
+        let peer = self.others.entry(Arc::clone(&message.from)).or_insert_with(fresh);
+        let before = std::mem::replace(&mut peer.chains, chains);
+        peer.heard_ms = now_ms;
+        Some(Heard { is_new: !is_known, has_changed: before != peer.chains })
+    }
+
+    /// Whether `replica`, which says that it holds `told` reservations of which `known` are known here, is to be asked for
+    /// all of them: a count may differ once, because both are told of the same ends in another order.
+    pub fn is_to_be_asked(&mut self, replica: &str, told: usize, known: usize, now_ms: u64) -> bool {
+        let Some(peer) = self.others.get_mut(replica) else { return false };
+        let differed = std::mem::replace(&mut peer.differs, told > known);
+        let lately = peer.asked_ms.is_some_and(|asked_ms| asked_ms.saturating_add(ASK_AGAIN_MS) > now_ms);
+        let ask = differed && peer.differs && !lately;
+        if ask {
+            peer.asked_ms = Some(now_ms);
+        }
+        ask
+    }
+
+    /// Forgets who was not heard for too long by `now_ms`; returns those.
+    pub fn lapse(&mut self, now_ms: u64) -> Vec<Arc<str>> {
+        let silent = |peer: &Peer| peer.heard_ms.saturating_add(SILENCE_MS) < now_ms;
+        self.others.extract_if(.., |_, peer| silent(peer)).map(|(replica, _)| replica).collect()
+    }
+
+    /// Whether `replica` is another one that is there.
+    #[must_use]
+    pub fn is_there(&self, replica: &str) -> bool {
+        self.others.contains_key(replica)
+    }
+
+    /// How many others are there.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.others.len()
+    }
+
+    /// Whether nobody else is there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.others.is_empty()
+    }
+
+    /// The others that decide by other chains than `chains`, with the digest of theirs.
+    pub fn differing<'a>(&'a self, chains: &'a str) -> impl Iterator<Item = (&'a Arc<str>, &'a Arc<str>)> {
+        let others = self.others.iter().map(|(replica, peer)| (replica, &peer.chains));
+        others.filter(move |(_, theirs)| &***theirs != chains)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(from: &str, chains: &str, words: Vec<Word>) -> Message {
+        Message { from: from.into(), chains: chains.into(), held: 0, words }
+    }
+
+    #[test]
+    fn who_is_there_and_what_they_run() {
+        let mut peers = Peers::new("me".into());
+        assert_eq!(peers.hear(&message("me", "x", vec![]), 0), None);
+        let new = Heard { is_new: true, has_changed: true };
+        assert_eq!(peers.hear(&message("a", "x", vec![]), 0), Some(new));
+        assert_eq!(peers.hear(&message("a", "x", vec![]), 10), Some(Heard::default()));
+        assert_eq!(peers.hear(&message("b", "y", vec![]), 10), Some(new));
+        assert_eq!(peers.differing("x").map(|(replica, _)| &**replica).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(peers.lapse(10 + SILENCE_MS), [] as [Arc<str>; 0]);
+        peers.hear(&message("b", "x", vec![]), 20 + SILENCE_MS);
+        assert_eq!(peers.lapse(20 + SILENCE_MS), [Arc::from("a")]);
+        peers.hear(&message("b", "x", vec![Word::Leaving]), 20 + SILENCE_MS);
+        assert!(peers.is_empty() && !peers.is_there("b"));
+    }
+
+    #[test]
+    fn what_was_lost_is_asked_for_but_not_at_once_and_not_always() {
+        let mut peers = Peers::new("me".into());
+        peers.hear(&message("a", "x", vec![]), 0);
+        assert!(!peers.is_to_be_asked("a", 5, 4, 0), "it may be on its way");
+        assert!(peers.is_to_be_asked("a", 5, 4, 1000));
+        assert!(!peers.is_to_be_asked("a", 5, 4, 2000), "it was asked");
+        assert!(peers.is_to_be_asked("a", 5, 4, 2000 + ASK_AGAIN_MS));
+        assert!(!peers.is_to_be_asked("a", 5, 5, 90_000) && !peers.is_to_be_asked("a", 5, 4, 91_000));
+    }
+
+    #[test]
+    fn messages_read_as_they_are_written_and_strange_words_are_passed_over() {
+        let held = Held {
+            reservation: Reservation { id: "a-1".into(), node: "n".into(), user: "ann".into(), name: "".into() },
+            left_ms: 7,
+            confirmed: false,
+            chain: "session/start".into(),
+            decided_by: Some("gpu.js".into()),
+            generation: 3,
+            request: Some(RequestKey { id: "q".into(), action: "session/start".into(), login: "ann".into() }),
+        };
+        let words =
+            vec![Word::Held(Box::new(held)), Word::Over("a-2".into(), End::Released), Word::TellAll, Word::Leaving];
+        let told = message("a", "x", words);
+        assert_eq!(Message::parse(&serde_json::to_vec(&told).unwrap()).unwrap(), told);
+        let later = br#"{"from": "a", "chains": "x", "held": 1, "more": 1,
+            "words": [{"say": "sing", "of": {"a": 1}}, {"say": "tell-all"}, {"say": "hum"}]}"#;
+        assert_eq!(Message::parse(later).unwrap().words, [Word::Unknown, Word::TellAll, Word::Unknown]);
+        assert!(Message::parse(&b"[".repeat(100_000)).is_err());
+        assert_eq!((owner("1234abcd-17"), owner("x")), ("1234abcd", ""));
+    }
+}
