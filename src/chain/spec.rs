@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{FailureName, UserNames};
 use crate::model::head::DEFAULT_ACTION;
+use crate::model::{FailureName, UserNames};
 use crate::script::{Content, Isolation, ScriptLimits};
 
 /// Every chain of a service, with what their scripts are run under: all that an evaluator is made from.

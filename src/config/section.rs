@@ -92,11 +92,15 @@ impl<'a> Section<'a> {
         if let Some(one) = all.iter().find(|one| name(**one) == text) {
             return *one;
         }
-        let problem = Problem::new(format!("{} is the string {}, expected {expected}", quoted(&entry.path), quoted(text)));
-        notes.at(&entry.span, match nearest(text, all.iter().map(|one| name(*one))) {
-            Some(meant) => problem.help(format!("did you mean `{meant}`?")),
-            None => problem,
-        });
+        let problem =
+            Problem::new(format!("{} is the string {}, expected {expected}", quoted(&entry.path), quoted(text)));
+        notes.at(
+            &entry.span,
+            match nearest(text, all.iter().map(|one| name(*one))) {
+                Some(meant) => problem.help(format!("did you mean `{meant}`?")),
+                None => problem,
+            },
+        );
         T::default()
     }
 

@@ -76,7 +76,8 @@ impl Claims {
     fn note(&mut self, node: &Arc<str>, id: &Arc<str>, now_ms: u64, due_ms: u64) {
         self.over.entry(Arc::clone(node)).or_default().insert(Arc::clone(id), due_ms);
         self.forgotten.push_back((now_ms.saturating_add(REMEMBERED_MS), Arc::clone(node), Arc::clone(id)));
-        while self.forgotten.front().is_some_and(|(at_ms, _, _)| *at_ms <= now_ms) || self.forgotten.len() > REMEMBERED {
+        while self.forgotten.front().is_some_and(|(at_ms, _, _)| *at_ms <= now_ms) || self.forgotten.len() > REMEMBERED
+        {
             let Some((_, node, id)) = self.forgotten.pop_front() else { break };
             if let Some(ids) = self.over.get_mut(&node) {
                 ids.remove(&id);
@@ -145,7 +146,8 @@ impl Front {
                 taken.into_iter().for_each(|id| self.adopt(&reservation.node, id));
                 flight.claims += 1;
                 if flight.is_late(unix_ms()) || flight.claims > MOST_TRIES {
-                    return self.come_to_nothing(flight, no_more_tries(&reservation.node, MOST_TRIES, LostReason::Full));
+                    return self
+                        .come_to_nothing(flight, no_more_tries(&reservation.node, MOST_TRIES, LostReason::Full));
                 }
                 self.decide_again(flight, told.decided_by.as_ref());
             }
@@ -172,8 +174,12 @@ impl Front {
             return self.write_off(node, [id].into());
         }
         let nobody = Arc::<str>::from("");
-        let reservation =
-            Reservation { id: Arc::clone(&id), node: Arc::clone(node), user: Arc::clone(&nobody), name: Arc::clone(&nobody) };
+        let reservation = Reservation {
+            id: Arc::clone(&id),
+            node: Arc::clone(node),
+            user: Arc::clone(&nobody),
+            name: Arc::clone(&nobody),
+        };
         let report = self.cluster.get(node).map(|node| Arc::clone(node.report()));
         let answer = Told {
             node: Arc::clone(node),

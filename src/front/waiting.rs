@@ -26,11 +26,12 @@ const MARGIN: Duration = Duration::from_millis(200);
 /// The requests of one chain that wait.
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    waiters: BTreeMap<Ticket, Waiter>,
+    /// By place, which is the order of arrival.
+    waiters: BTreeMap<u64, Waiter>,
     /// How many requests of each user found a node while others of the user waited.
     served: BTreeMap<Arc<str>, usize>,
     /// Those that the present round still asks.
-    round: VecDeque<Ticket>,
+    round: VecDeque<u64>,
     /// Waiters that are being asked, with what they were told last.
     asked: BTreeMap<Ticket, Waiting>,
     /// How many found nothing since the last change.
@@ -46,6 +47,7 @@ struct Waiter {
 /// What a waiting request is about.
 #[derive(Clone, Debug)]
 struct Waiting {
+    place: u64,
     user: Arc<str>,
     until: Instant,
     failure: Arc<Failure>,
@@ -70,24 +72,23 @@ impl Room {
         let mut order: Vec<_> = self
             .waiters
             .iter()
-            .map(|(ticket, waiter)| {
+            .map(|(place, waiter)| {
                 let user = &*waiter.waiting.user;
                 let before = of_user.entry(user).or_default();
                 *before += 1;
-                (*before + self.served.get(user).copied().unwrap_or_default(), *ticket)
+                (*before + self.served.get(user).copied().unwrap_or_default(), *place)
             })
             .collect();
         order.sort_unstable();
-        self.round = order.into_iter().map(|(_, ticket)| ticket).collect();
+        self.round = order.into_iter().map(|(_, place)| place).collect();
     }
 
     /// Who is to be asked now.
-    fn next(&mut self) -> Option<Flight> {
+    fn next(&mut self) -> Option<Waiter> {
         while self.asked.len() < ASKED_AT_ONCE && self.fruitless + self.asked.len() < FRUITLESS {
-            let ticket = self.round.pop_front()?;
-            if let Some(Waiter { flight, waiting }) = self.waiters.remove(&ticket) {
-                self.asked.insert(ticket, waiting);
-                return Some(flight);
+            let place = self.round.pop_front()?;
+            if let Some(waiter) = self.waiters.remove(&place) {
+                return Some(waiter);
             }
         }
         None
@@ -120,7 +121,7 @@ impl Front {
             }
             None if room.len() >= most => return Err((flight, failure)),
             None => match until(&flight, now) {
-                Some(until) => Waiting { user: user(&flight, names), until, failure: Arc::new(failure) },
+                Some(until) => Waiting { place: ticket, user: user(&flight, names), until, failure: Arc::new(failure) },
                 None => return Err((flight, failure)),
             },
         };
@@ -129,7 +130,7 @@ impl Front {
             return Err((flight, failure));
         }
         flight.retries = 0;
-        room.waiters.insert(ticket, Waiter { flight, waiting });
+        room.waiters.insert(waiting.place, Waiter { flight, waiting });
         Ok(())
     }
 
@@ -168,23 +169,28 @@ impl Front {
         for Waiter { flight, waiting } in over {
             self.give_up(flight, &waiting.failure);
         }
-        let mut again = Vec::new();
-        for room in self.rooms.values_mut() {
-            again.extend(std::iter::from_fn(|| room.next()));
-        }
-        for mut flight in again {
-            self.renew(&mut flight);
-            self.submit(flight);
+        let actions: Vec<_> = self.rooms.keys().cloned().collect();
+        for action in actions {
+            while let Some(Waiter { mut flight, waiting }) = self.rooms.get_mut(&action).and_then(Room::next) {
+                self.renew(&mut flight);
+                if let Some(room) = self.rooms.get_mut(&action) {
+                    room.asked.insert(flight.question.ticket, waiting);
+                }
+                self.submit(flight);
+            }
         }
     }
 
-    /// Asked again, a request is another question: decided at another time, under another id, by programs anew.
+    /// Asked again, a request is another question: decided in its turn now, under another id, by programs anew.
     fn renew(&mut self, flight: &mut Flight) {
-        let (_, decision) = self.number();
+        let (ticket, decision) = self.number();
         let question = Arc::make_mut(&mut flight.question);
-        question.decision = decision;
+        (question.ticket, question.decision) = (ticket, decision);
         question.now_ms = unix_ms();
         question.from = None;
+        if let Some(key) = &flight.key {
+            self.by_request.insert(key.clone(), ticket);
+        }
     }
 
     /// Requests that wait for a free node, and are not being asked again.
@@ -194,7 +200,8 @@ impl Front {
 
     /// The waiting request `ticket`.
     pub(super) fn waiting_flight(&mut self, ticket: Ticket) -> Option<&mut Flight> {
-        self.rooms.values_mut().find_map(|room| room.waiters.get_mut(&ticket)).map(|waiter| &mut waiter.flight)
+        let mut waiters = self.rooms.values_mut().flat_map(|room| room.waiters.values_mut());
+        waiters.find(|waiter| waiter.flight.question.ticket == ticket).map(|waiter| &mut waiter.flight)
     }
 
     /// Takes every waiting request out.

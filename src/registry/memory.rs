@@ -11,10 +11,10 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::journal::{EventStore, Journal, Kept, Record};
-use super::liveness::{LIMIT, Liveness, RETENTION};
 use super::claims::ClaimBook;
 use super::documents::{DocumentStore, StoreError, Stored, Written};
+use super::journal::{EventStore, Journal, Kept, Record};
+use super::liveness::{LIMIT, Liveness, RETENTION};
 use super::marks::MarkBook;
 use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Now, Output};
 use super::{Registry, RegistryEvent};

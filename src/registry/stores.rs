@@ -13,10 +13,10 @@ use futures_util::future::BoxFuture;
 use tracing::warn;
 
 use super::RegistrySettings;
-use super::feed::{self, Delivery, Feed};
-use super::journal::{EventStore, Kept, MAX_HISTORY, Record};
 use super::claims::{self, MAX_CLAIMS_BYTES};
 use super::documents::{DocumentStore, StoreError, Stored, Written};
+use super::feed::{self, Delivery, Feed};
+use super::journal::{EventStore, Kept, MAX_HISTORY, Record};
 use super::marks::MAX_MARK_BYTES;
 use crate::model::json::{self, JsonLimits};
 use crate::nats::Namespace;

@@ -1,0 +1,13 @@
+//! Several replicas of `whither serve` on one real NATS server: what they tell each other, capacity that is never
+//! exceeded, and requests that wait.
+
+mod support;
+
+#[path = "replicas/gossip.rs"]
+mod gossip;
+#[path = "replicas/group.rs"]
+mod group;
+#[path = "replicas/strict.rs"]
+mod strict;
+#[path = "replicas/waiting.rs"]
+mod waiting;

@@ -1,0 +1,98 @@
+//! Requests that wait for a free node: answered when one is, fairly, or with `no-node` at the end.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::group::{FEWEST, Group, limited_nodes};
+use crate::support::eventually;
+use crate::support::serve::{ask, ask_raw};
+
+const LONG_MS: u64 = 60_000;
+
+fn wait(group: &Group, user: &str, wait_ms: u64) -> JoinHandle<Value> {
+    let (client, body) = (group.client.clone(), json!({"user": {"login": user}, "wait_ms": wait_ms}));
+    tokio::spawn(async move { ask(&client, "whither.place", &body).await.body })
+}
+
+async fn release(group: &Group, placed: &Value) {
+    let released = ask(&group.client, "whither.release", &json!({"reservation": placed["reservation"]})).await.body;
+    assert_eq!(released["state"], "released");
+}
+
+#[tokio::test]
+async fn who_waits_is_answered_when_a_node_is_free_users_in_turn() {
+    let group = Group::of(1, FEWEST, &limited_nodes(1, 1)).await;
+    let mut holder = group.place("zoe").await;
+    let mut waiting = Vec::new();
+    for (number, user) in ["ann", "ann", "ann", "bob", "cy"].into_iter().enumerate() {
+        waiting.push((user, wait(&group, user, LONG_MS)));
+        group.all_show("whither_waiting", number + 1).await;
+    }
+    let mut order = Vec::new();
+    while !waiting.is_empty() {
+        release(&group, &holder).await;
+        group.all_show("whither_waiting", waiting.len() - 1).await;
+        let done =
+            eventually("one is answered", async || waiting.iter().position(|(_, answer)| answer.is_finished())).await;
+        let (user, answer) = waiting.remove(done);
+        order.push(user);
+        holder = answer.await.unwrap();
+        assert_eq!(holder["node"], "n000", "{holder}");
+    }
+    assert_eq!(order, ["ann", "bob", "cy", "ann", "ann"]);
+}
+
+#[tokio::test]
+async fn at_the_end_there_is_no_node_and_the_room_is_bounded() {
+    let chains = format!("[limits]\nwaiting = 2\n{FEWEST}");
+    let group = Group::of(1, &chains, &limited_nodes(1, 1)).await;
+    group.place("zoe").await;
+    let start = Instant::now();
+    let refused = wait(&group, "ann", 300).await.unwrap();
+    assert_eq!(refused["error"]["name"], "no-node", "{refused}");
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    let waiting = [wait(&group, "ann", LONG_MS), wait(&group, "bob", LONG_MS)];
+    group.all_show("whither_waiting", 2).await;
+    let refused = wait(&group, "cy", LONG_MS).await.unwrap();
+    assert_eq!(refused["error"]["name"], "no-node", "{refused}");
+    // A stop lets nobody wait on.
+    group.replicas[0].signal(Signal::TERM);
+    for answer in waiting {
+        assert_eq!(answer.await.unwrap()["error"]["name"], "no-node");
+    }
+}
+
+#[tokio::test]
+async fn the_same_id_waits_once_and_a_deadline_ends_the_wait() {
+    let group = Group::of(1, FEWEST, &limited_nodes(1, 1)).await;
+    let holder = group.place("zoe").await;
+    let twin = || {
+        let (client, body) = (group.client.clone(), json!({"id": "q", "user": {"login": "ann"}, "wait_ms": LONG_MS}));
+        tokio::spawn(async move { ask(&client, "whither.place", &body).await.body })
+    };
+    let twins = [twin(), twin()];
+    group.all_show("whither_waiting", 1).await;
+    release(&group, &holder).await;
+    let [first, second] = twins;
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
+    assert_eq!((&first["node"], &first["reservation"]), (&json!("n000"), &second["reservation"]));
+
+    let soon = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap() + Duration::from_secs(1);
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Whither-Deadline", soon.as_millis().to_string().as_str());
+    let body = json!({"wait_ms": LONG_MS}).to_string().into_bytes();
+    let refused = ask_raw(&group.client, "whither.place", body, headers).await.body;
+    assert_eq!(refused["error"]["name"], "no-node", "{refused}");
+}
+
+#[tokio::test]
+async fn a_wait_that_is_no_time_is_a_bad_request() {
+    let group = Group::of(1, FEWEST, &limited_nodes(1, 1)).await;
+    for wait_ms in [json!(-1), json!("soon"), json!(0.5), json!(600_001)] {
+        let refused = ask(&group.client, "whither.place", &json!({"wait_ms": wait_ms})).await.body;
+        assert_eq!(refused["error"]["name"], "bad-request", "{refused}");
+    }
+}
