@@ -84,7 +84,11 @@ async fn replicas_that_die_take_no_place_twice_and_their_places_are_free_again()
     };
     let (answers, replicas) = tokio::join!(storm, kill);
     let placed = by_node(&answers);
-    println!("{} answered, {} placed", answers.len(), placed.len());
+    let mut refused = BTreeMap::<&str, usize>::new();
+    for name in answers.iter().filter_map(|answer| answer["error"]["name"].as_str()) {
+        *refused.entry(name).or_default() += 1;
+    }
+    println!("{} answered, {} placed, {refused:?}", answers.len(), placed.len());
     assert!(placed.values().all(|count| *count == 1), "{placed:?}");
     group.replicas = replicas;
     // What nobody reports and nobody knows of any more is free again after its life.
