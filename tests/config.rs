@@ -4,7 +4,8 @@ use std::path::Path;
 
 use whither::chain::{Mode, OnFailure, OnUnplaceable, Program, StepSource};
 use whither::config::figure::FIGURES;
-use whither::config::{Config, ConfigErrors, Fault, Loading, Login, MemoryFiles, Needs, load};
+use whither::config::{Capacity, Config, ConfigErrors, Fault, Loading, Login, MemoryFiles, Needs, load};
+use whither::model::UserNames;
 
 /// The least chain, for configs that are about something else.
 const CHAIN: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
@@ -178,6 +179,7 @@ fn every_figure_is_read_from_its_own_key() {
         limits.component_kb,
         limits.request_kb,
         limits.queue,
+        limits.waiting,
         limits.log_lines,
         limits.quarantine_kills,
         limits.quarantine_window_s,
@@ -192,6 +194,18 @@ fn every_figure_is_read_from_its_own_key() {
 }
 
 #[test]
+fn words_are_read_and_wrong_ones_say_what_was_meant() {
+    let text = format!("{CHAIN}[service]\nuser_names = \"short\"\ncapacity = \"strict\"\n");
+    let config = read(&text).unwrap();
+    assert_eq!((config.service.capacity, config.chains.names), (Capacity::Strict, UserNames::Short));
+    let text = format!("{CHAIN}[service]\nuser_names = 3\ncapacity = \"strickt\"\n");
+    let wrong = read(&text).unwrap_err().to_string();
+    for said in ["the number 3, expected one of `as-is`, `ignore-case`, `short`", "did you mean `strict`?"] {
+        assert!(wrong.contains(said), "{wrong}");
+    }
+}
+
+#[test]
 fn unknown_keys_are_refused_with_the_one_that_was_meant() {
     let text = format!(
         "{CHAIN}[limit]\n[service]\nscript_ms = 5\nbanana = 1\n[chain.x]\nstep = []\nsteps = [{{ scrip = 1 }}]\n"
@@ -201,7 +215,7 @@ fn unknown_keys_are_refused_with_the_one_that_was_meant() {
         &[
             &["3:2: unknown section or key `limit`", "did you mean `limits`?"],
             &["5:1: unknown key `script_ms` in `service`", "belongs in `[limits]`"],
-            &["6:1: unknown key `banana`", "there are: timezone, environment, liveness_s"],
+            &["6:1: unknown key `banana`", "there are: timezone, environment, user_names, capacity, liveness_s"],
             &["8:1: unknown key `step` in `chain.x`", "did you mean `steps`?"],
             &["9:10: a step needs `script` or `builtin`"],
             &["9:12: unknown key `scrip` in `chain.x.steps[0]`", "did you mean `script`?"],

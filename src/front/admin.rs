@@ -100,7 +100,7 @@ impl Front {
     fn release(&mut self, ending: &Ending) -> Value {
         let Some(entry) = self.ledger.release(&ending.reservation, self.now_ms()) else { return gone(ending) };
         self.tell_over(&entry.reservation.id, End::Released);
-        self.end_claim(&entry, Some(End::Released), false);
+        self.end_claim(&entry, End::Released, false);
         let node = entry.reservation.node;
         self.change(Change::Release(entry.reservation.id));
         if ending.failed {
@@ -187,7 +187,7 @@ impl Front {
                 if entry.own {
                     self.tell_over(&entry.reservation.id, End::Reported);
                 }
-                self.end_claim(&entry, Some(End::Reported), false);
+                self.end_claim(&entry, End::Reported, false);
                 self.change(Change::Release(entry.reservation.id));
             }
         }

@@ -199,15 +199,15 @@ impl Front {
 
     /// `entry` is over: its claim goes, at once, or where a report has shown it, when every replica has seen that. Where
     /// another replica is `told`, that one writes it off.
-    pub(super) fn end_claim(&mut self, entry: &Entry<Told>, end: Option<End>, told: bool) {
+    pub(super) fn end_claim(&mut self, entry: &Entry<Told>, end: End, told: bool) {
         if !self.crew.setup().is_strict {
             return;
         }
         let Reservation { id, node, .. } = &entry.reservation;
         let now_ms = self.now_ms();
-        let due_ms = if end == Some(End::Reported) { now_ms.saturating_add(LINGER_MS) } else { now_ms };
+        let due_ms = if end == End::Reported { now_ms.saturating_add(LINGER_MS) } else { now_ms };
         self.claims.note(node, id, now_ms, due_ms);
-        if entry.own || (end == Some(End::Released) && !told) {
+        if entry.own || (end == End::Released && !told) {
             self.claims.lingering.insert((due_ms, Arc::clone(node), Arc::clone(id)));
             if self.claims.lingering.len() > REMEMBERED {
                 // Whoever claims there next writes it off.

@@ -40,10 +40,9 @@ impl Replicas {
         }
     }
 
-    fn say(&self, chains: &Arc<str>, held: usize, words: Vec<Word>) {
-        let message = Message { from: Arc::clone(&self.own), chains: Arc::clone(chains), held, words };
+    fn say(&self, message: &Message) {
         // What NATS does not take is missed at the next count.
-        let text = serde_json::to_vec(&message).unwrap_or_default();
+        let text = serde_json::to_vec(message).unwrap_or_default();
         drop(self.sayings.try_send(Saying::All(text.into())));
     }
 
@@ -77,15 +76,17 @@ impl Front {
             }
             self.show();
         }
-        if message.words.is_empty() {
+        if message.is_hello() {
             let known = self.ledger.copies_of(&message.from);
-            if self.replicas.peers.is_to_be_asked(&message.from, message.held, known, now_ms) {
-                self.replicas.tell(|| Word::TellAll);
+            if self.replicas.peers.is_to_be_asked(&message.from, message.holds, known, now_ms) {
+                self.replicas.say(&Message { tell_all: true, ..self.hello() });
             }
         }
-        for word in message.words {
-            self.take_word(word, now_ms);
+        if message.tell_all {
+            let all: Vec<_> = self.ledger.own().map(|entry| Word::Held(Box::new(held(entry, now_ms)))).collect();
+            self.replicas.words.extend(all);
         }
+        message.words().for_each(|word| self.take_word(word, now_ms));
     }
 
     fn take_word(&mut self, word: Word, now_ms: u64) {
@@ -96,16 +97,17 @@ impl Front {
             Word::Over(_, End::Reported) if self.crew.setup().is_strict => {}
             Word::Over(id, end) => {
                 if let Some(entry) = self.ledger.release(&id, now_ms) {
-                    self.end_claim(&entry, Some(end), true);
+                    self.end_claim(&entry, end, true);
                     self.change(Change::Release(id));
                 }
             }
-            Word::TellAll => {
-                let all: Vec<_> = self.ledger.own().map(|entry| Word::Held(Box::new(held(entry, now_ms)))).collect();
-                self.replicas.words.extend(all);
-            }
-            Word::Leaving | Word::Unknown => {}
         }
+    }
+
+    /// A message that says no more than that this replica is there.
+    fn hello(&self) -> Message {
+        let (from, chains) = (Arc::clone(&self.replicas.own), Arc::clone(&self.crew.setup().digest));
+        Message { from, chains, holds: self.ledger.own_count(), ..Message::default() }
     }
 
     /// Lets another replica's reservation count here, unless its session is in the list already.
@@ -161,14 +163,11 @@ impl Front {
     /// Says what there is to say; every now and then that this replica is here. Its first word asks for all that others
     /// hold, and so does the first one after a time without NATS.
     pub(super) fn speak(&mut self, time: bool) {
-        let words = std::mem::take(&mut self.replicas.words);
-        let (digest, held) = (Arc::clone(&self.crew.setup().digest), self.ledger.own_count());
-        if !words.is_empty() {
-            let mut words = words.into_iter().peekable();
-            while words.peek().is_some() {
-                let some = words.by_ref().take(WORDS_AT_ONCE).collect();
-                self.replicas.say(&digest, held, some);
-            }
+        let mut words = std::mem::take(&mut self.replicas.words).into_iter().peekable();
+        while words.peek().is_some() {
+            let mut message = self.hello();
+            words.by_ref().take(WORDS_AT_ONCE).for_each(|word| message.add(word));
+            self.replicas.say(&message);
         }
         if !time {
             return;
@@ -181,7 +180,7 @@ impl Front {
         }
         if self.replicas.hello_ms.is_none_or(|hello_ms| hello_ms + HELLO_MS <= now_ms) {
             let first = self.replicas.hello_ms.replace(now_ms).is_none();
-            self.replicas.say(&digest, held, if first { vec![Word::TellAll] } else { Vec::new() });
+            self.replicas.say(&Message { tell_all: first, ..self.hello() });
         }
     }
 
@@ -192,7 +191,7 @@ impl Front {
 
     /// Tells the others that this replica leaves, so that nothing is handed on to it.
     pub(super) fn take_leave(&mut self) {
-        self.replicas.say(&self.crew.setup().digest, self.ledger.own_count(), vec![Word::Leaving]);
+        self.replicas.say(&Message { leaving: true, ..self.hello() });
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservati
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::peers::Saying;
 use crate::registry::ledger::{Ledger, RequestKey};
+use crate::registry::peers::End;
 use crate::registry::{Registry, RegistryEvent};
 use crate::runner::RunnerEvent;
 use crate::worker::desk::Ticket;
@@ -325,7 +326,7 @@ impl Front {
         }
         self.metrics.expired_reservations.inc_by(expired.len() as u64);
         for entry in expired {
-            self.end_claim(&entry, None, false);
+            self.end_claim(&entry, End::Expired, false);
             self.change(Change::Release(entry.reservation.id));
         }
         self.write_off_lingering();

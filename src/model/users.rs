@@ -7,7 +7,7 @@ use super::node::Node;
 use super::usernames::UserNames;
 
 /// The sessions of every user, counted by node.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Users {
     /// How names are compared.
     pub(super) names: UserNames,

@@ -27,25 +27,32 @@ const PEERS: usize = 256;
 /// The same replica is asked for all that it holds no more often than this, in milliseconds.
 const ASK_AGAIN_MS: u64 = 10_000;
 
-/// One message of a replica to all others.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One message of a replica to all others. A later release may say more: what is not known is passed over.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Message {
     /// Who speaks.
-    #[serde(deserialize_with = "shared::string")]
     pub from: Arc<str>,
     /// The digest of the chains that it decides by.
-    #[serde(deserialize_with = "shared::string")]
     pub chains: Arc<str>,
     /// How many reservations it holds of its own, with those of this message.
-    pub held: usize,
-    /// What is new.
-    #[serde(default)]
-    pub words: Vec<Word>,
+    pub holds: usize,
+    /// Whether everybody else is to tell all that he holds.
+    pub tell_all: bool,
+    /// Whether the speaker leaves; what it holds stays in force.
+    pub leaving: bool,
+    /// Reservations that it holds.
+    pub held: Vec<Held>,
+    /// Reservations that were confirmed.
+    pub confirmed: Vec<Arc<str>>,
+    /// Reservations whose sessions their nodes have reported.
+    pub reported: Vec<Arc<str>>,
+    /// Reservations that launchers gave back.
+    pub released: Vec<Arc<str>>,
 }
 
-/// One thing that a replica tells the others. A later release may say more: those words are passed over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "say", content = "of", rename_all = "kebab-case")]
+/// One thing that a replica tells the others.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Word {
     /// It holds this reservation.
     Held(Box<Held>),
@@ -53,23 +60,17 @@ pub enum Word {
     Confirmed(Arc<str>),
     /// This reservation is over.
     Over(Arc<str>, End),
-    /// Whoever hears this from another replica is to tell all that it holds.
-    TellAll,
-    /// It leaves; what it holds stays in force.
-    Leaving,
-    /// What a later release says.
-    #[serde(other)]
-    Unknown,
 }
 
 /// How a reservation came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Its node reported the session.
     Reported,
     /// A launcher gave it back.
     Released,
+    /// Nobody said anything for as long as it was to live.
+    Expired,
 }
 
 /// A reservation, with all that another replica needs to answer for it.
@@ -128,6 +129,32 @@ impl Message {
     pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
         json::parse_as(text, JsonLimits::bytes(MESSAGE_BYTES))
     }
+
+    /// Says `word` too. An end that every replica sees for itself is not said.
+    pub fn add(&mut self, word: Word) {
+        match word {
+            Word::Held(held) => self.held.push(*held),
+            Word::Confirmed(id) => self.confirmed.push(id),
+            Word::Over(id, End::Reported) => self.reported.push(id),
+            Word::Over(id, End::Released) => self.released.push(id),
+            Word::Over(_, End::Expired) => {}
+        }
+    }
+
+    /// Whether it says no more than that its speaker is there.
+    #[must_use]
+    pub fn is_hello(&self) -> bool {
+        !self.tell_all && self.words().next().is_none()
+    }
+
+    /// What it says of reservations: of each that it is held before that it is over.
+    pub fn words(&self) -> impl Iterator<Item = Word> {
+        let held = self.held.iter().map(|held| Word::Held(Box::new(held.clone())));
+        let confirmed = self.confirmed.iter().map(|id| Word::Confirmed(Arc::clone(id)));
+        let reported = self.reported.iter().map(|id| Word::Over(Arc::clone(id), End::Reported));
+        let released = self.released.iter().map(|id| Word::Over(Arc::clone(id), End::Released));
+        held.chain(confirmed).chain(reported).chain(released)
+    }
 }
 
 /// The replica that made the reservation or decision `id`.
@@ -149,7 +176,7 @@ impl Peers {
         if message.from == self.own || (!is_known && self.others.len() >= PEERS) {
             return None;
         }
-        if message.words.contains(&Word::Leaving) {
+        if message.leaving {
             self.others.remove(&message.from);
             return Some(Heard::default());
         }
@@ -209,30 +236,30 @@ impl Peers {
 mod tests {
     use super::*;
 
-    fn message(from: &str, chains: &str, words: Vec<Word>) -> Message {
-        Message { from: from.into(), chains: chains.into(), held: 0, words }
+    fn message(from: &str, chains: &str) -> Message {
+        Message { from: from.into(), chains: chains.into(), ..Message::default() }
     }
 
     #[test]
     fn who_is_there_and_what_they_run() {
         let mut peers = Peers::new("me".into());
-        assert_eq!(peers.hear(&message("me", "x", vec![]), 0), None);
+        assert_eq!(peers.hear(&message("me", "x"), 0), None);
         let new = Heard { is_new: true, has_changed: true };
-        assert_eq!(peers.hear(&message("a", "x", vec![]), 0), Some(new));
-        assert_eq!(peers.hear(&message("a", "x", vec![]), 10), Some(Heard::default()));
-        assert_eq!(peers.hear(&message("b", "y", vec![]), 10), Some(new));
+        assert_eq!(peers.hear(&message("a", "x"), 0), Some(new));
+        assert_eq!(peers.hear(&message("a", "x"), 10), Some(Heard::default()));
+        assert_eq!(peers.hear(&message("b", "y"), 10), Some(new));
         assert_eq!(peers.differing("x").map(|(replica, _)| &**replica).collect::<Vec<_>>(), ["b"]);
         assert_eq!(peers.lapse(10 + SILENCE_MS), [] as [Arc<str>; 0]);
-        peers.hear(&message("b", "x", vec![]), 20 + SILENCE_MS);
+        peers.hear(&message("b", "x"), 20 + SILENCE_MS);
         assert_eq!(peers.lapse(20 + SILENCE_MS), [Arc::from("a")]);
-        peers.hear(&message("b", "x", vec![Word::Leaving]), 20 + SILENCE_MS);
+        peers.hear(&Message { leaving: true, ..message("b", "x") }, 20 + SILENCE_MS);
         assert!(peers.is_empty() && !peers.is_there("b"));
     }
 
     #[test]
     fn what_was_lost_is_asked_for_but_not_at_once_and_not_always() {
         let mut peers = Peers::new("me".into());
-        peers.hear(&message("a", "x", vec![]), 0);
+        peers.hear(&message("a", "x"), 0);
         assert!(!peers.is_to_be_asked("a", 5, 4, 0), "it may be on its way");
         assert!(peers.is_to_be_asked("a", 5, 4, 1000));
         assert!(!peers.is_to_be_asked("a", 5, 4, 2000), "it was asked");
@@ -251,13 +278,16 @@ mod tests {
             generation: 3,
             request: Some(RequestKey { id: "q".into(), action: "session/start".into(), login: "ann".into() }),
         };
+        let mut told = message("a", "x");
         let words =
-            vec![Word::Held(Box::new(held)), Word::Over("a-2".into(), End::Released), Word::TellAll, Word::Leaving];
-        let told = message("a", "x", words);
-        assert_eq!(Message::parse(&serde_json::to_vec(&told).unwrap()).unwrap(), told);
-        let later = br#"{"from": "a", "chains": "x", "held": 1, "more": 1,
-            "words": [{"say": "sing", "of": {"a": 1}}, {"say": "tell-all"}, {"say": "hum"}]}"#;
-        assert_eq!(Message::parse(later).unwrap().words, [Word::Unknown, Word::TellAll, Word::Unknown]);
+            [Word::Held(Box::new(held)), Word::Confirmed("a-1".into()), Word::Over("a-2".into(), End::Released)];
+        words.iter().for_each(|word| told.add(word.clone()));
+        let read = Message::parse(&serde_json::to_vec(&told).unwrap()).unwrap();
+        assert_eq!((&read, read.words().collect::<Vec<_>>()), (&told, words.to_vec()));
+        let later = br#"{"from": "a", "chains": "x", "sung": [{"a": 1}], "released": ["r"]}"#;
+        let later = Message::parse(later).unwrap();
+        assert_eq!(later.words().collect::<Vec<_>>(), [Word::Over("r".into(), End::Released)]);
+        assert!(message("a", "x").is_hello() && !later.is_hello());
         assert!(Message::parse(&b"[".repeat(100_000)).is_err());
         assert_eq!((owner("1234abcd-17"), owner("x")), ("1234abcd", ""));
     }

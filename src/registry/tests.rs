@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::documents::DocumentStore;
 use super::journal::Happening;
 use super::liveness::{LIMIT, RETENTION};
-use super::marks::{DocumentStore, Word};
+use super::marks::Word;
 use super::memory::Hand;
 use super::{Registry, RegistryEvent};
 use crate::model::{Change, Cluster};
@@ -143,7 +144,7 @@ async fn marks_reach_the_cluster_and_end_by_themselves() {
     let (registry, mut hand, mut front) = setup();
     hand.report("a", &document("a"));
     registry.cordon("a", word()).await.unwrap();
-    registry.cool_down("a", 5_000, word()).await.unwrap();
+    registry.cool_down("a", 5_000 - word().at_ms.unsigned_abs(), word()).await.unwrap();
     hand.see_marks();
     assert_eq!(front.nodes(), "a#~");
     assert_eq!(registry.mark("a").unwrap().cordoned, Some(word()));

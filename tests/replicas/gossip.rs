@@ -82,12 +82,13 @@ async fn what_only_another_replica_knows_is_handed_on_to_it() {
     let group = Group::of(1, FEWEST, &limited_nodes(1, 50)).await;
     let mut handed = group.client.subscribe("whither.peers.to.00feed00.*").await.unwrap();
     let say = async |words: Value| {
-        let message = json!({"from": "00feed00", "chains": "x", "held": 0, "words": words});
+        let mut message = json!({"from": "00feed00", "chains": "x", "holds": 0});
+        message.as_object_mut().unwrap().extend(words.as_object().unwrap().clone());
         group.client.publish("whither.peers.say", message.to_string().into()).await.unwrap();
     };
     let held = json!({"reservation": {"id": "00feed00-1", "node": "n000", "user": "ann", "name": ""},
         "left_ms": 60_000, "chain": "session/start", "generation": 1});
-    say(json!([{"say": "held", "of": held}])).await;
+    say(json!({"held": [held]})).await;
     group.all_show("whither_reservations", 1).await;
 
     let asked = tokio::spawn({
@@ -100,17 +101,18 @@ async fn what_only_another_replica_knows_is_handed_on_to_it() {
     assert_eq!(asked.await.unwrap()["state"], "answered by the other");
 
     // What is known here is answered here, and strange words harm nobody.
-    say(json!([{"say": "sing", "of": 7}, 5])).await;
+    say(json!({"sung": 7})).await;
+    say(json!({"held": 7})).await;
     group.client.publish("whither.peers.say", "[".repeat(100_000).into()).await.unwrap();
     let confirmed = ask(&group.client, "whither.confirm", &json!({"reservation": "00feed00-1"})).await.body;
     assert_eq!(confirmed["state"], "confirmed");
-    say(json!([{"say": "over", "of": ["00feed00-1", "released"]}, {"say": "over", "of": ["00feed00-3", "reported"]}]))
-        .await;
+    say(json!({"released": ["00feed00-1"], "reported": ["00feed00-3"]})).await;
     group.all_show("whither_reservations", 0).await;
     // Its end was told before it was: it does not count.
     let held = json!({"reservation": {"id": "00feed00-3", "node": "n000", "user": "ann", "name": ""},
         "left_ms": 60_000, "chain": "session/start", "generation": 1});
-    say(json!([{"say": "held", "of": held}, {"say": "leaving"}])).await;
+    say(json!({"held": [held]})).await;
+    say(json!({"leaving": true})).await;
     group.all_show("whither_other_replicas", 0).await;
     assert_eq!(figure(&group.replicas[0], "whither_reservations"), Some(0));
 }
