@@ -52,6 +52,9 @@ struct Cordon {
     reason: String,
     #[serde(default)]
     by: String,
+    /// Whether it is to be emptied.
+    #[serde(default)]
+    drain: bool,
 }
 
 impl Front {
@@ -112,6 +115,7 @@ impl Front {
 
     fn shown(&self, node: &Node) -> Map<String, Value> {
         let mut shown = wire::node(node);
+        shown.insert("state".to_owned(), json!(self.state(node)));
         if let Some(mark) = self.registry.mark(node.id()) {
             shown.insert("marks".to_owned(), json!(mark));
         }
@@ -121,6 +125,10 @@ impl Front {
     /// Writes a mark down; the reply waits for that, and by then the mark counts.
     fn cordon(&mut self, incoming: Incoming, cordon: Cordon) {
         let cordoned = incoming.verb == Verb::Cordon;
+        if cordon.drain && !cordoned {
+            let message = "`drain` goes with a cordon; an uncordon ends a drain";
+            return self.fail(&incoming, &Failure::new(FailureName::BadRequest, message));
+        }
         if cordoned && self.cluster.find(&cordon.node).is_none() {
             let message = format!("the cluster has no node `{}`", cordon.node);
             return self.fail(&incoming, &Failure::new(FailureName::UnknownNode, message));
@@ -129,11 +137,14 @@ impl Front {
         let word = Word { by: cordon.by, at_ms: unix_ms(), reason: cordon.reason };
         tokio::spawn(async move {
             let node: Arc<str> = cordon.node.into();
-            let written =
-                if cordoned { registry.cordon(&node, word).await } else { registry.uncordon(&node, word).await };
+            let (state, written) = match (cordoned, cordon.drain) {
+                (true, true) => ("draining", registry.drain(&node, word).await),
+                (true, false) => ("cordoned", registry.cordon(&node, word).await),
+                (false, _) => ("uncordoned", registry.uncordon(&node, word).await),
+            };
             let outgoing = match written {
                 Ok(mark) => {
-                    let told = json!({"node": node, "state": if cordoned { "cordoned" } else { "uncordoned" }});
+                    let told = json!({"node": node, "state": state});
                     drop(events.send(Event::Marked(node, mark.in_force(unix_ms()))).await);
                     Outgoing::new(&incoming, told.to_string().into(), None)
                 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::Node;
 use crate::nats::wire;
 
 use super::health::Health;
@@ -15,7 +16,7 @@ impl Front {
     pub(super) fn show(&mut self) {
         let mut nodes = BTreeMap::new();
         for (_, node) in self.cluster.nodes() {
-            *nodes.entry(wire::state(node)).or_default() += 1;
+            *nodes.entry(self.state(node)).or_default() += 1;
         }
         self.metrics.nodes.set(self.cluster.len() as i64);
         self.metrics.reservations.set(self.ledger.len() as i64);
@@ -34,6 +35,16 @@ impl Front {
             *shown = health;
             changed
         });
+    }
+
+    /// The state of `node` in one word. That a node is being emptied is for people alone: to placements it is cordoned, so
+    /// workers are not told, and the registry is asked.
+    pub(super) fn state(&self, node: &Node) -> &'static str {
+        let is_draining = || self.registry.mark(node.id()).is_some_and(|mark| mark.is_draining());
+        match wire::state(node) {
+            wire::CORDONED if is_draining() => wire::drain_state(node),
+            state => state,
+        }
     }
 
     fn notes(&self) -> Vec<String> {

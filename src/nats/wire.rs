@@ -170,13 +170,28 @@ pub fn node(node: &Node) -> Map<String, Value> {
     fields
 }
 
-/// The state of a node in one word.
+/// The state of a node that has not reported within the liveness limit.
+pub const STALE: &str = "stale";
+/// The state of a node that takes no new sessions.
+pub const CORDONED: &str = "cordoned";
+/// The state of a cordoned node that is being emptied and is not empty yet.
+pub const DRAINING: &str = "draining";
+/// The state of a cordoned node that was to be emptied and is.
+pub const DRAINED: &str = "drained";
+
+/// The state of a node that is being emptied. A node that does not list its sessions is never known to be empty.
+#[must_use]
+pub fn drain_state(node: &Node) -> &'static str {
+    if node.session_count() == Some(0) { DRAINED } else { DRAINING }
+}
+
+/// The state of a node in one word, as far as the node itself tells.
 #[must_use]
 pub fn state(node: &Node) -> &'static str {
     if node.is_stale() {
-        "stale"
+        STALE
     } else if node.is_cordoned() {
-        "cordoned"
+        CORDONED
     } else if node.marks().cooling_down {
         "cooling-down"
     } else if node.is_full() {

@@ -151,6 +151,15 @@ impl Registry {
         Ok(self.noted(node, edited, Happening::Cordoned, word))
     }
 
+    /// Takes `node` out of service for new sessions and says that it is to be emptied.
+    ///
+    /// # Errors
+    /// As [`Registry::cordon`].
+    pub async fn drain(&self, node: &str, word: Word) -> Result<Mark, MarkError> {
+        let edited = self.book.drain(node, word.clone()).await?;
+        Ok(self.noted(node, edited, Happening::Draining, word))
+    }
+
     /// Puts `node` back into service; who said so and why goes into its history.
     ///
     /// # Errors
