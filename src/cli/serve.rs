@@ -192,7 +192,7 @@ impl Parts {
         let digest = digest(&self.setup.birth.set);
         let (inbox, links) = Inbox::new(incoming, changes);
         let events = links.events.clone();
-        let front = Front::new(self.setup, registry, Arc::clone(&metrics), board, replies.clone(), links, seed);
+        let front = Front::new(self.setup, registry.clone(), Arc::clone(&metrics), board, replies.clone(), links, seed);
         let identity = identity(front.replica(), &digest);
         tracing::info!(
             replica = front.replica(),
@@ -202,7 +202,7 @@ impl Parts {
             env!("CARGO_PKG_VERSION")
         );
         let front = tokio::spawn(crate::front::run(front, inbox));
-        let http = listener.map(|listener| tokio::spawn(http::serve(listener, shown, metrics)));
+        let http = listener.map(|listener| tokio::spawn(http::serve(listener, shown, metrics, registry)));
 
         let stats = service::stats();
         let responder = tokio::spawn(service::respond(self.bus.client().clone(), stats.clone(), outgoing));

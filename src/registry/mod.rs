@@ -5,6 +5,7 @@
 //! The registry does not know chains, decisions or reservations.
 
 mod feed;
+mod freshness;
 pub mod journal;
 mod known;
 pub mod ledger;
@@ -21,7 +22,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::model::Change;
 use crate::nats::jetstream::{self, Keeping};
 use crate::nats::{Bus, Namespace};
+use freshness::Freshness;
 use journal::{EventStore, Happening, Journal, Kept, Record};
 use liveness::Liveness;
 use marks::{Edited, Mark, MarkBook, MarkError, MarkStore, StoreError, Word};
@@ -83,6 +85,7 @@ pub struct RegistrySettings {
 pub struct Figures {
     refused: AtomicU64,
     rebuilds: AtomicU64,
+    freshness: Freshness,
 }
 
 /// The calls on the registry; clones share it.
@@ -207,6 +210,12 @@ impl Registry {
     #[must_use]
     pub fn rebuilds(&self) -> u64 {
         self.figures.rebuilds.load(Ordering::Relaxed)
+    }
+
+    /// How long ago it was last proven that the view has all that is in the buckets; nothing where it never was whole.
+    #[must_use]
+    pub fn view_age(&self) -> Option<Duration> {
+        self.figures.freshness.age(Instant::now())
     }
 
     /// How many lines of history were lost because they came faster than they could be kept.
