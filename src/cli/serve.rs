@@ -24,7 +24,7 @@ use crate::nats::{Bus, Connection, Namespace};
 use crate::registry::{Registry, RegistrySettings};
 use crate::worker::{Audience, Birth, BirthError, Worker};
 
-use super::bus::BusArgs;
+use super::bus::{self, BusArgs};
 use super::exit::{self, Exit};
 use super::fastx::load::{DEFAULT_CONFIG, Loaded};
 use super::files::Disk;
@@ -181,6 +181,7 @@ impl Parts {
         let settings = RegistrySettings {
             namespace: self.namespace.clone(),
             liveness: Duration::from_secs(u64::from(self.config.service.liveness_s)),
+            keeping: bus::keeping(&self.config.nats),
             ..RegistrySettings::default()
         };
         let (registry, changes) = Registry::start(&self.bus, settings, stop.clone());
