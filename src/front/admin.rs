@@ -97,29 +97,31 @@ impl Front {
 
     fn page(&self, page: &Page) -> Value {
         if let Some(id) = &page.node {
-            let nodes: Vec<_> = self.cluster.get(id).map(|node| self.shown(node)).into_iter().collect();
+            let nodes: Vec<_> = self.cluster.get(id).map(|node| self.shown(node).0).into_iter().collect();
             return json!({"nodes": nodes, "next": null, "generation": self.cluster.generation()});
         }
         let limit = page.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
         let (mut nodes, mut bytes, mut next) = (Vec::new(), 0, None);
         for node in self.cluster.nodes_after(&page.after) {
-            bytes += node.report().text.len() * 2;
+            let (shown, size) = self.shown(node);
+            bytes += size;
             if nodes.len() == limit || (bytes > PAGE_BYTES && !nodes.is_empty()) {
                 next = nodes.last().and_then(|last: &Map<String, Value>| last.get("id").cloned());
                 break;
             }
-            nodes.push(self.shown(node));
+            nodes.push(shown);
         }
         json!({"nodes": nodes, "next": next, "total": self.cluster.len(), "generation": self.cluster.generation()})
     }
 
-    fn shown(&self, node: &Node) -> Map<String, Value> {
+    /// What a page says of `node`, and how many bytes that takes.
+    fn shown(&self, node: &Node) -> (Map<String, Value>, usize) {
         let mut shown = wire::node(node);
         shown.insert("state".to_owned(), json!(self.state(node)));
         if let Some(mark) = self.registry.mark(node.id()) {
             shown.insert("marks".to_owned(), json!(mark));
         }
-        shown
+        wire::bounded(shown, PAGE_BYTES)
     }
 
     /// Writes a mark down; the reply waits for that, and by then the mark counts.
