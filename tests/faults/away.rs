@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::site::{FEWEST, until_lost};
-use crate::support::serve::{ask, site};
+use crate::support::serve::{nodes, read, site};
 use crate::support::{PATIENCE, launcher};
 
 const CALLERS: usize = 3000;
@@ -43,7 +43,7 @@ async fn who_waits_long_enough_is_answered_and_nobody_is_placed_too_late() {
     let patient = patient.join_all().await;
     let answered = patient.iter().filter(|reply| launcher::is_placed(reply.as_ref())).count();
     assert_eq!(answered, CALLERS / 2, "{:?}", patient.iter().find(|reply| !launcher::is_placed(reply.as_ref())));
-    let users = launcher::users(&ask(&client, "whither.nodes", &json!({"limit": 1000})).await.body);
+    let users = launcher::users(&nodes(&client).await);
     assert_eq!(users.iter().filter(|user| user.starts_with("hasty")).count(), 0);
     assert_eq!(users.len(), CALLERS / 2, "each of the others has one place, however often he asked");
 }
@@ -70,7 +70,7 @@ async fn what_a_frozen_service_finds_when_it_wakes_is_run_only_in_time() {
     let (mut placed, mut refused) = (0, 0);
     while placed + refused < 1000 {
         let message = tokio::time::timeout(PATIENCE, replies.next()).await.unwrap().unwrap();
-        let reply = crate::support::serve::read(&message);
+        let reply = read(&message);
         match message.subject.contains("hasty") {
             true => {
                 assert_eq!(reply.code.as_deref(), Some("429"), "{reply:?}");
@@ -83,6 +83,6 @@ async fn what_a_frozen_service_finds_when_it_wakes_is_run_only_in_time() {
         }
     }
     assert_eq!(serve.figure("whither_past_deadline_total"), Some(500.0));
-    let users = launcher::users(&ask(&client, "whither.nodes", &json!({"limit": 1000})).await.body);
+    let users = launcher::users(&nodes(&client).await);
     assert!(users.len() == 500 && users.iter().all(|user| user.starts_with("patient")));
 }

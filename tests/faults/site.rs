@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_nats::Client;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::serve::{Serve, ask};
+use crate::support::serve::{Serve, nodes};
 use crate::support::shell::WHITHER;
 use crate::support::{PATIENCE, eventually, launcher};
 
@@ -92,17 +92,8 @@ impl Load {
 /// The states of the nodes that the service knows, in the order of their ids, as in `a:ready b:cordoned`.
 pub(crate) async fn states(client: &Client) -> String {
     let text = |node: &Value, field: &str| node[field].as_str().unwrap_or_default().to_owned();
-    let (mut states, mut after) = (Vec::new(), String::new());
-    loop {
-        // With thousands of reservations a node fills a page.
-        let page = ask(client, "whither.nodes", &json!({"after": after, "limit": 1000})).await.body;
-        let nodes = page["nodes"].as_array().cloned().unwrap_or_default();
-        states.extend(nodes.iter().map(|node| format!("{}:{}", text(node, "id"), text(node, "state"))));
-        match page["next"].as_str() {
-            Some(next) => next.clone_into(&mut after),
-            None => return states.join(" "),
-        }
-    }
+    let nodes = nodes(client).await;
+    nodes.iter().map(|node| format!("{}:{}", text(node, "id"), text(node, "state"))).collect::<Vec<_>>().join(" ")
 }
 
 /// Waits until the nodes are in these states.

@@ -45,10 +45,9 @@ pub(crate) fn is_placed(reply: Option<&Reply>) -> bool {
     reply.is_some_and(|reply| reply.code.is_none() && reply.body["node"].is_string())
 }
 
-/// The users with a reservation or a session on any of the nodes of a page.
-pub(crate) fn users(page: &Value) -> Vec<String> {
-    let nodes = page["nodes"].as_array().into_iter().flatten();
-    let sessions = nodes.flat_map(|node| node["nodeData"]["sessions"].as_array().into_iter().flatten());
+/// The users with a reservation or a session on any of the nodes.
+pub(crate) fn users(nodes: &[Value]) -> Vec<String> {
+    let sessions = nodes.iter().flat_map(|node| node["nodeData"]["sessions"].as_array().into_iter().flatten());
     sessions.filter_map(|session| session["user"].as_str().map(str::to_owned)).collect()
 }
 

@@ -230,6 +230,19 @@ pub(crate) async fn report(client: &Client, nodes: &[Value]) {
     .await;
 }
 
+/// Every node as the service shows it: with thousands of reservations a few of them fill a page.
+pub(crate) async fn nodes(client: &Client) -> Vec<Value> {
+    let (mut nodes, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = ask(client, "whither.nodes", &json!({"after": after, "limit": 1000})).await.body;
+        nodes.extend(page["nodes"].as_array().cloned().unwrap_or_default());
+        match page["next"].as_str() {
+            Some(next) => next.clone_into(&mut after),
+            None => return nodes,
+        }
+    }
+}
+
 /// Takes a node's document away, as an agent does that stops.
 pub(crate) async fn retire(client: &Client, node: &str) {
     bucket(client).await.delete(encode_key(node)).await.unwrap();
