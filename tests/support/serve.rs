@@ -1,6 +1,6 @@
 //! A running `whither serve` for one test, with its config and scripts in a folder of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -216,16 +216,16 @@ pub(crate) async fn site(chains: &str, scripts: &[(&str, &str)], nodes: usize) -
 }
 
 /// Puts node documents where agents put them, and waits until the service knows them all.
-pub(crate) async fn report(client: &Client, nodes: &[Value]) {
+pub(crate) async fn report(client: &Client, documents: &[Value]) {
     let bucket = bucket(client).await;
-    for node in nodes {
+    for node in documents {
         let key = encode_key(node["id"].as_str().unwrap());
         bucket.put(key, node.to_string().into()).await.unwrap();
     }
     eventually("the service knows the nodes", async || {
-        let known = ask(client, "whither.nodes", &json!({"limit": 1000})).await.body;
-        let ids: Vec<_> = known["nodes"].as_array()?.iter().map(|node| node["id"].clone()).collect();
-        nodes.iter().all(|node| ids.contains(&node["id"])).then_some(())
+        let known = nodes(client).await;
+        let ids: BTreeSet<_> = known.iter().filter_map(|node| node["id"].as_str()).collect();
+        documents.iter().all(|node| node["id"].as_str().is_some_and(|id| ids.contains(id))).then_some(())
     })
     .await;
 }
