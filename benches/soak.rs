@@ -1,9 +1,12 @@
-//! A service under good requests and scripts that end their workers, for as long as `--minutes` says: nothing may pile up.
+//! A service under good requests, scripts that end their workers, and a cluster that lives (1,000 placements a second,
+//! sessions that come and end, nodes that leave and return), for as long as `--minutes` says: nothing may pile up.
 //!
 //! `make soak MINUTES=10` runs it. Looked at every few seconds, when nothing is being born or buried: the front's
 //! descriptors, its processes, its memory. Compared are the least of the first minute after the warm-up and of the last
 //! one: what leaks is there all the time.
 
+#[path = "soak/churn.rs"]
+mod churn;
 #[path = "support/mod.rs"]
 mod load;
 #[path = "../tests/support/mod.rs"]
@@ -13,6 +16,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use churn::{Churn, RATE};
 use load::{Aside, Load, Question};
 use serde_json::json;
 use support::eventually;
@@ -37,8 +41,10 @@ const GROWTH_KB: u64 = 16 * 1024;
 
 /// Between two looks that must be equal for the front to be at rest.
 const REST: Duration = Duration::from_millis(100);
+/// The chain of the sessions that come and end.
+const SESSIONS: &str = "session/start";
 /// A worker for each chain, and the spare.
-const PROCESSES: u64 = (GOOD.len() + HOSTILE.len()) as u64 + 1;
+const PROCESSES: u64 = (GOOD.len() + HOSTILE.len()) as u64 + 2;
 
 const LIMITS: &str = "[service]\nliveness_s = 86400\n[limits]\nscript_ms = 100\nworker_memory_mb = 128\n";
 const GOOD: [(&str, &str); 2] = [
@@ -114,6 +120,7 @@ async fn soak(time: Duration) -> Vec<String> {
     let (good, hostile) = (good_questions(), hostile_questions());
     let aside = Aside { every: EVERY, questions: &hostile, open_at_most: HOSTILE_OPEN, deadline: DEADLINE };
     let load = Load { subject: "whither.place", questions: &good, in_flight: IN_FLIGHT, aside: Some(aside) };
+    let churn = Churn::start(&client, SESSIONS, NODES).await;
     let (start, mut looks, mut worries) = (Instant::now(), Vec::new(), Vec::new());
     let (mut answers, mut wrong, mut outcomes) = (0, 0, BTreeMap::new());
     while start.elapsed() < time {
@@ -132,6 +139,18 @@ async fn soak(time: Duration) -> Vec<String> {
         eprintln!();
     }
     println!("soak: {answers} good answers, {wrong} wrong; hostile: {outcomes:?}");
+    let sessions = churn.stop();
+    println!(
+        "soak: {} sessions placed of {} asked for, {:.0} a second of {RATE}, {} held back, failures: {:?}",
+        sessions.placed,
+        sessions.asked,
+        sessions.placed as f64 / start.elapsed().as_secs_f64(),
+        sessions.held_back,
+        sessions.failed
+    );
+    if !sessions.failed.is_empty() {
+        worries.push("a session was not placed".to_owned());
+    }
     if outcomes.is_empty() {
         worries.push("no hostile question was answered: nothing was tried".to_owned());
     }
@@ -189,7 +208,8 @@ fn compare(looks: &[Look], time: Duration) -> Vec<String> {
 fn config() -> String {
     let chains =
         GOOD.iter().chain(&HOSTILE).map(|(file, _)| format!("[chain.{}]\nsteps = [\"{file}\"]\n", action(file)));
-    format!("{LIMITS}quarantine_kills = 0\n{}", chains.collect::<String>())
+    let sessions = format!("[chain.\"{SESSIONS}\"]\nsteps = [\"builtin:fewest-sessions\"]\n");
+    format!("{LIMITS}quarantine_kills = 0\n{sessions}{}", chains.collect::<String>())
 }
 
 /// The action that a script decides.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use whither::chain::{Mode, OnFailure, OnUnplaceable, Program, StepSource};
 use whither::config::figure::FIGURES;
-use whither::config::{Capacity, Config, ConfigErrors, Fault, Loading, Login, MemoryFiles, Needs, load};
+use whither::config::{Capacity, Config, ConfigErrors, Fault, Keeping, Loading, Login, MemoryFiles, Needs, Storage, load};
 use whither::model::UserNames;
 
 /// The least chain, for configs that are about something else.
@@ -91,6 +91,8 @@ fn everything_can_be_set() {
             tls_cert = "keys/client.pem"
             tls_key = "/keys/client.key"
             tls_required = true
+            storage = "memory"
+            replicas = 3
             [service]
             timezone = "Europe/Berlin"
             [chain."user/login"]
@@ -114,6 +116,7 @@ fn everything_can_be_set() {
     assert_eq!(config.nats.login, Login::Credentials("etc/whither.creds".into()));
     assert_eq!(config.nats.tls.client.as_ref().unwrap().key, Path::new("/keys/client.key"));
     assert!(config.nats.tls.required);
+    assert_eq!(config.nats.keeping, Keeping { storage: Storage::Memory, replicas: 3 });
     assert_eq!((config.nats.urls.len(), config.nats.namespace.as_str()), (2, "site-1"));
     assert_eq!(config.chains.zone, "Europe/Berlin");
 

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use support::nats::Nats;
-use support::serve::{Serve, ask, ask_raw, bucket, plain_nodes, report, site, storm};
+use support::serve::{Serve, ask, ask_raw, bucket, nodes, plain_nodes, report, site, storm};
 use support::{PATIENCE, eventually};
 
 const FEWEST: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
@@ -155,9 +155,7 @@ async fn a_killed_worker_loses_no_request_and_answers_none_twice() {
     .await;
     assert!(answered.values().all(|replies| replies.len() == 1));
     assert!(answered.values().flatten().all(|reply| reply["node"].is_string()), "each is placed");
-    let nodes = ask(&client, "whither.nodes", &json!({})).await.body;
-    let pending: Vec<_> =
-        nodes["nodes"].as_array().unwrap().iter().map(|node| node["pending"].as_u64().unwrap()).collect();
+    let pending: Vec<_> = nodes(&client).await.iter().map(|node| node["pending"].as_u64().unwrap()).collect();
     assert_eq!(pending, [250; 20], "every placement counts once, and the new workers knew of those before");
 }
 

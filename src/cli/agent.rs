@@ -13,7 +13,6 @@ use crate::config::Config;
 use crate::nats::agent::report::Identity;
 use crate::nats::agent::sessions::SessionsCommand;
 use crate::nats::agent::{Agent, AgentError, AgentSettings, health, metadata};
-use crate::nats::jetstream::Keeping;
 use crate::nats::{Bus, Connection, Namespace};
 use crate::registry::liveness;
 
@@ -150,7 +149,7 @@ impl AgentArgs {
             interval: self.interval,
             liveness: config
                 .map_or(liveness::LIMIT, |config| Duration::from_secs(u64::from(config.service.liveness_s))),
-            keeping: Keeping::default(),
+            keeping: config.map(|config| bus::keeping(&config.nats)).unwrap_or_default(),
         }
     }
 }

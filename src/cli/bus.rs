@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::config::{self, Config, Loading, Login, Nats, Needs};
+use crate::nats::jetstream::{Keeping, Storage};
 use crate::nats::{Address, Bus, Connection, Namespace, Tls};
 
 use super::exit::{self, Exit};
@@ -84,6 +85,15 @@ pub(super) fn load(path: &Path) -> Result<Config, Exit> {
     let host_zone = zone::of_host(&Disk);
     let loading = Loading { files: &Disk, host_zone: &host_zone, needs: Needs::Nats };
     config::load(path, loading).map_err(|errors| problem::exit(&errors))
+}
+
+/// How the config wants buckets to be made.
+pub(super) fn keeping(nats: &Nats) -> Keeping {
+    let storage = match nats.keeping.storage {
+        config::Storage::File => Storage::File,
+        config::Storage::Memory => Storage::Memory,
+    };
+    Keeping { storage, replicas: nats.keeping.replicas as usize }
 }
 
 /// The connection that the config describes.

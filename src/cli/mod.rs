@@ -14,6 +14,7 @@ pub mod bench;
 pub mod bus;
 pub mod chains;
 pub mod demo;
+pub mod drain;
 pub mod exit;
 pub mod fastx;
 pub mod files;
@@ -61,6 +62,7 @@ enum Command {
     Cordon(nodes::CordonArgs),
     /// Put a node back into service
     Uncordon(nodes::CordonArgs),
+    Drain(drain::DrainArgs),
 }
 
 /// Runs the binary.
@@ -99,5 +101,6 @@ fn run(command: Command) -> Result<(), Exit> {
         Command::Nodes(args) => nodes::run(&args),
         Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
         Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),
+        Command::Drain(args) => drain::run(&args),
     }
 }

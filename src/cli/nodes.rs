@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::nats::{Bus, Namespace};
+use crate::nats::{Bus, Namespace, wire};
 use crate::registry;
 
 use super::exit::{self, Exit};
@@ -88,12 +88,16 @@ pub fn run(args: &NodesArgs) -> Result<(), Exit> {
 /// How it ended.
 pub fn cordon(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<(), Exit> {
     args.remote.with_bus(async |bus, namespace| {
-        let by = std::env::var("USER").or_else(|_unset| std::env::var("LOGNAME")).unwrap_or_default();
-        let body = json!({"node": args.id, "reason": args.reason, "by": by});
+        let body = json!({"node": args.id, "reason": args.reason, "by": whoami()});
         let answer = ask(&bus, subject(&namespace), &body).await?;
         let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
         say::answer(format_args!("{} {}", text("node"), text("state")))
     })
+}
+
+/// Who runs the command, for the mark that it leaves.
+pub(super) fn whoami() -> String {
+    std::env::var("USER").or_else(|_unset| std::env::var("LOGNAME")).unwrap_or_default()
 }
 
 async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Exit> {
@@ -118,7 +122,7 @@ async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Exi
         let address = Some(text("/urls/0")).filter(|url| !url.is_empty()).unwrap_or_else(|| text("/hostname"));
         rows.add_row([
             text("/id"),
-            text("/state"),
+            state(&text("/state"), number("/sessions")),
             shown(number("/sessions")),
             shown(number("/pending")),
             shown(number("/maxSessions")),
@@ -130,6 +134,14 @@ async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Exi
     say::answer(rows)?;
     say::aside(format_args!("{} node{}", nodes.len(), if nodes.len() == 1 { "" } else { "s" }));
     Ok(())
+}
+
+/// A node's state; of one that is being emptied also how much is left.
+fn state(word: &str, sessions: Option<f64>) -> String {
+    match sessions.filter(|_| word == wire::DRAINING) {
+        Some(left) => format!("{word}, {left} left"),
+        None => word.to_owned(),
+    }
 }
 
 async fn find(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Value, Exit> {

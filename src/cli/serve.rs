@@ -25,7 +25,7 @@ use crate::nats::{Bus, Connection, Namespace};
 use crate::registry::{Registry, RegistrySettings};
 use crate::worker::{Audience, Birth, BirthError, Worker};
 
-use super::bus::BusArgs;
+use super::bus::{self, BusArgs};
 use super::exit::{self, Exit};
 use super::fastx::load::{DEFAULT_CONFIG, Loaded};
 use super::files::Disk;
@@ -185,6 +185,7 @@ impl Parts {
         let settings = RegistrySettings {
             namespace: self.namespace.clone(),
             liveness: Duration::from_secs(u64::from(self.config.service.liveness_s)),
+            keeping: bus::keeping(&self.config.nats),
             ..RegistrySettings::default()
         };
         let (registry, changes) = Registry::start(&self.bus, settings, stop.clone());
@@ -199,7 +200,7 @@ impl Parts {
         let (inbox, links) = Inbox::new(incoming, changes, heard);
         let events = links.events.clone();
         let front =
-            Front::new(self.setup, registry, Arc::clone(&metrics), board, replies.clone(), sayings, links, seed);
+            Front::new(self.setup, registry.clone(), Arc::clone(&metrics), board, replies.clone(), sayings, links, seed);
         let replica = front.replica().to_owned();
         let identity = identity(front.replica(), &digest);
         tracing::info!(
@@ -210,7 +211,7 @@ impl Parts {
             env!("CARGO_PKG_VERSION")
         );
         let front = tokio::spawn(crate::front::run(front, inbox));
-        let http = listener.map(|listener| tokio::spawn(http::serve(listener, shown, metrics)));
+        let http = listener.map(|listener| tokio::spawn(http::serve(listener, shown, metrics, registry)));
 
         let stats = service::stats();
         let responder = tokio::spawn(service::respond(self.bus.client().clone(), stats.clone(), outgoing));

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::address::ServerUrl;
 use super::files::Files;
+use super::keeping::Keeping;
 use super::namespace::Namespace;
 use super::problem::{Notes, Problem, quoted};
 use super::secret::Secret;
 use super::section::{Entry, Section};
 
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 13] = [
     "url",
     "namespace",
     "credentials",
@@ -22,6 +23,8 @@ pub(super) const KEYS: [&str; 11] = [
     "tls_cert",
     "tls_key",
     "tls_required",
+    "storage",
+    "replicas",
 ];
 
 /// How to reach the bus.
@@ -35,11 +38,14 @@ pub struct Nats {
     pub login: Login,
     /// How to encrypt.
     pub tls: Tls,
+    /// How what the service keeps there is kept.
+    pub keeping: Keeping,
 }
 
 impl Default for Nats {
     fn default() -> Self {
-        Self { urls: Vec::new(), namespace: Namespace::default(), login: Login::None, tls: Tls::default() }
+        let (namespace, tls, keeping) = (Namespace::default(), Tls::default(), Keeping::default());
+        Self { urls: Vec::new(), namespace, login: Login::None, tls, keeping }
     }
 }
 
@@ -99,7 +105,8 @@ impl Reader<'_> {
         let namespace = self.namespace(notes).unwrap_or_default();
         let (login, login_secret) = self.login(notes);
         let tls = self.tls(notes);
-        (Nats { urls, namespace, login, tls }, url_secret.or(login_secret))
+        let keeping = Keeping::read(self.section, notes);
+        (Nats { urls, namespace, login, tls, keeping }, url_secret.or(login_secret))
     }
 
     fn urls(&self, notes: &mut Notes) -> (Vec<ServerUrl>, Option<(String, Range<usize>)>) {
@@ -267,6 +274,8 @@ mod tests {
             ("tls_ca = \"gone\"", "`nats.tls_ca`: `gone` no such file"),
             ("credentials = \"empty\"", "`nats.credentials`: `empty` is empty"),
             ("namespace = \"a.b\"", "`nats.namespace` is the string `a.b`, expected 1 to 64 letters"),
+            ("storage = \"disk\"", "`nats.storage` is the string `disk`, expected `file` or `memory`"),
+            ("replicas = 6", "`nats.replicas` is the number 6, expected a whole number from 1 to 5"),
             ("tls_required = 1", "`nats.tls_required` is the number 1, expected `true` or `false`"),
             (&format!("nkey = \"{}\"", seed("SA")), "not the seed of a user"),
         ] {

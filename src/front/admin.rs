@@ -53,6 +53,9 @@ struct Cordon {
     reason: String,
     #[serde(default)]
     by: String,
+    /// Whether it is to be emptied.
+    #[serde(default)]
+    drain: bool,
 }
 
 impl Front {
@@ -111,33 +114,40 @@ impl Front {
 
     fn page(&self, page: &Page) -> Value {
         if let Some(id) = &page.node {
-            let nodes: Vec<_> = self.cluster.get(id).map(|node| self.shown(node)).into_iter().collect();
+            let nodes: Vec<_> = self.cluster.get(id).map(|node| self.shown(node).0).into_iter().collect();
             return json!({"nodes": nodes, "next": null, "generation": self.cluster.generation()});
         }
         let limit = page.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
         let (mut nodes, mut bytes, mut next) = (Vec::new(), 0, None);
         for node in self.cluster.nodes_after(&page.after) {
-            bytes += node.report().text.len() * 2;
+            let (shown, size) = self.shown(node);
+            bytes += size;
             if nodes.len() == limit || (bytes > PAGE_BYTES && !nodes.is_empty()) {
                 next = nodes.last().and_then(|last: &Map<String, Value>| last.get("id").cloned());
                 break;
             }
-            nodes.push(self.shown(node));
+            nodes.push(shown);
         }
         json!({"nodes": nodes, "next": next, "total": self.cluster.len(), "generation": self.cluster.generation()})
     }
 
-    fn shown(&self, node: &Node) -> Map<String, Value> {
+    /// What a page says of `node`, and how many bytes that takes.
+    fn shown(&self, node: &Node) -> (Map<String, Value>, usize) {
         let mut shown = wire::node(node);
+        shown.insert("state".to_owned(), json!(self.state(node)));
         if let Some(mark) = self.registry.mark(node.id()) {
             shown.insert("marks".to_owned(), json!(mark));
         }
-        shown
+        wire::bounded(shown, PAGE_BYTES)
     }
 
     /// Writes a mark down; the reply waits for that, and by then the mark counts.
     fn cordon(&mut self, incoming: Incoming, cordon: Cordon) {
         let cordoned = incoming.verb == Verb::Cordon;
+        if cordon.drain && !cordoned {
+            let message = "`drain` goes with a cordon; an uncordon ends a drain";
+            return self.fail(&incoming, &Failure::new(FailureName::BadRequest, message));
+        }
         if cordoned && self.cluster.find(&cordon.node).is_none() {
             let message = format!("the cluster has no node `{}`", cordon.node);
             return self.fail(&incoming, &Failure::new(FailureName::UnknownNode, message));
@@ -146,11 +156,14 @@ impl Front {
         let word = Word { by: cordon.by, at_ms: unix_ms(), reason: cordon.reason };
         tokio::spawn(async move {
             let node: Arc<str> = cordon.node.into();
-            let written =
-                if cordoned { registry.cordon(&node, word).await } else { registry.uncordon(&node, word).await };
+            let (state, written) = match (cordoned, cordon.drain) {
+                (true, true) => ("draining", registry.drain(&node, word).await),
+                (true, false) => ("cordoned", registry.cordon(&node, word).await),
+                (false, _) => ("uncordoned", registry.uncordon(&node, word).await),
+            };
             let outgoing = match written {
                 Ok(mark) => {
-                    let told = json!({"node": node, "state": if cordoned { "cordoned" } else { "uncordoned" }});
+                    let told = json!({"node": node, "state": state});
                     drop(events.send(Event::Marked(node, mark.in_force(unix_ms()))).await);
                     Outgoing::new(&incoming, told.to_string().into(), None)
                 }

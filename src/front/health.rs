@@ -16,6 +16,8 @@ pub struct Health {
     pub bus: bool,
     /// Whether the node list was read since the start.
     pub nodes_known: bool,
+    /// How long ago it was last proven that the node list misses nothing; absent where it was never read.
+    pub view_age_ms: Option<u64>,
     /// Nodes in the cluster, by state.
     pub nodes: BTreeMap<&'static str, usize>,
     /// What a person should know.

@@ -1,6 +1,7 @@
 //! Figures of the service, in Prometheus' text form.
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -52,6 +53,8 @@ pub struct Metrics {
     pub latency: Histogram,
     /// Nodes that may be chosen from or are stale.
     pub nodes: Gauge<i64, AtomicI64>,
+    /// Seconds since the last proof that the node list misses nothing.
+    view_age: Gauge<f64, AtomicU64>,
     /// Reservations that count.
     pub reservations: Gauge<i64, AtomicI64>,
     /// Reservations that no report and no launcher ended.
@@ -104,6 +107,7 @@ impl Metrics {
             quarantined: Family::default(),
             latency: Histogram::new(exponential_buckets(50e-6, 2.0, 17)),
             nodes: Gauge::default(),
+            view_age: Gauge::default(),
             reservations: Gauge::default(),
             expired_reservations: Counter::default(),
             unanswered: Gauge::default(),
@@ -128,6 +132,8 @@ impl Metrics {
         registry.register("decisions", "Decisions told to requesters", metrics.decisions.clone());
         registry.register("decision_seconds", "Seconds from receipt to reply", metrics.latency.clone());
         registry.register("nodes", "Nodes in the cluster", metrics.nodes.clone());
+        let about = "Seconds since the last proof that the node list is current; NaN before the first";
+        registry.register("view_age_seconds", about, metrics.view_age.clone());
         registry.register("reservations", "Reservations that count", metrics.reservations.clone());
         registry.register(
             "expired_reservations",
@@ -176,6 +182,11 @@ impl Metrics {
     /// Counts an end of the resident program of the step `script`.
     pub fn program_ended(&self, script: &str) {
         self.program_ends.get_or_create(&ScriptLabel { script: script.to_owned() }).inc();
+    }
+
+    /// Notes how old the view of the cluster is, where it is known.
+    pub fn view_age(&self, age: Option<Duration>) {
+        self.view_age.set(age.map_or(f64::NAN, |age| age.as_secs_f64()));
     }
 
     /// Notes whether `script` is in quarantine.

@@ -1,21 +1,40 @@
 //! What the front shows of itself: figures, readiness, and notes for a person.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use crate::model::Node;
 use crate::nats::wire;
 
 use super::health::Health;
 use super::task::Front;
 
+/// A view without a proof for so long is worth a word: heartbeats prove it every second, looks at the buckets every five.
+const OLD_VIEW: Duration = Duration::from_secs(10);
 /// Quarantines that the notes tell of.
 const MAX_CONFINED_SHOWN: usize = 20;
 
 impl Front {
+    /// Says it once when the view grows too old, and once when it is young again.
+    pub(super) fn look_at_view(&mut self) {
+        let old = self.registry.view_age().filter(|age| *age > OLD_VIEW);
+        match old {
+            Some(age) => {
+                let note = format!("nothing has proven for {} s that the node list is current", age.as_secs());
+                if self.notes.insert("view", note.clone()).is_none() {
+                    tracing::warn!(seconds = age.as_secs(), "{note}: deciding on the nodes known so far");
+                }
+            }
+            None if self.notes.remove("view").is_some() => tracing::info!("the node list is current again"),
+            None => {}
+        }
+    }
+
     /// Writes the front's state where others read it.
     pub(super) fn show(&mut self) {
         let mut nodes = BTreeMap::new();
         for (_, node) in self.cluster.nodes() {
-            *nodes.entry(wire::state(node)).or_default() += 1;
+            *nodes.entry(self.state(node)).or_default() += 1;
         }
         self.metrics.nodes.set(self.cluster.len() as i64);
         self.metrics.reservations.set(self.ledger.len() as i64);
@@ -30,6 +49,8 @@ impl Front {
             worker,
             bus: self.bus,
             nodes_known: self.nodes_known,
+            // Filled in by whoever shows it.
+            view_age_ms: None,
             nodes,
             notes: self.notes(),
         };
@@ -38,6 +59,16 @@ impl Front {
             *shown = health;
             changed
         });
+    }
+
+    /// The state of `node` in one word. That a node is being emptied is for people alone: to placements it is cordoned, so
+    /// workers are not told, and the registry is asked.
+    pub(super) fn state(&self, node: &Node) -> &'static str {
+        let is_draining = || self.registry.mark(node.id()).is_some_and(|mark| mark.is_draining());
+        match wire::state(node) {
+            wire::CORDONED if is_draining() => wire::drain_state(node),
+            state => state,
+        }
     }
 
     fn notes(&self) -> Vec<String> {

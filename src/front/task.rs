@@ -344,6 +344,7 @@ impl Front {
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_A_SHOW) {
             self.crew.tire();
+            self.look_at_view();
             self.show();
         }
     }

@@ -143,18 +143,26 @@ async fn find(js: &Context, name: &str) -> Result<Option<Info>, JetStreamError> 
 }
 
 /// A bucket that another release or another setting made: its limits follow ours, for entries that expire sooner than
-/// the service judges them would be missed at the next start. That it cannot be changed is no reason to do without it.
+/// the service judges them would be missed at the next start, and one that an agent made first is on one server alone. It
+/// is never kept on fewer servers than it is. That it cannot be changed is no reason to do without it.
 pub(crate) async fn adapt(js: &Context, is: &Info, should: Config) {
     let (age, size) = (should.max_age, should.max_message_size);
-    if is.config.max_age == age && is.config.max_message_size == size {
+    let replicas = should.num_replicas.max(is.config.num_replicas);
+    if is.config.max_age == age && is.config.max_message_size == size && is.config.num_replicas == replicas {
         return;
     }
     let name = is.config.name.clone();
     // The server refuses to remember duplicates for longer than the entries themselves.
     let duplicate_window = if age.is_zero() { is.config.duplicate_window } else { is.config.duplicate_window.min(age) };
-    let config = Config { max_age: age, max_message_size: size, duplicate_window, ..is.config.clone() };
+    let config =
+        Config { max_age: age, max_message_size: size, duplicate_window, num_replicas: replicas, ..is.config.clone() };
     match ask::<_, Info>(js, format!("STREAM.UPDATE.{name}"), &config, &format!("change `{name}`")).await {
-        Ok(_) => info!(stream = name, "`{name}` now keeps documents of at most {size} bytes for {} s", age.as_secs()),
+        Ok(_) => info!(
+            stream = name,
+            replicas,
+            "`{name}` now keeps documents of at most {size} bytes for {} s, copies: {replicas}",
+            age.as_secs()
+        ),
         Err(error) => warn!(stream = name, "`{name}` keeps its own limits: {error}"),
     }
 }

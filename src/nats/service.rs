@@ -1,7 +1,8 @@
 //! The service's endpoints on the bus: messages in, replies out, and a stop that loses neither.
 //!
 //! `Client::drain` exits before the replies of what is being answered are sent (ARCHITECTURE.md, Facts), so stopping is done by
-//! hand: drain the subscriptions, let the front answer what came, send that, flush.
+//! hand: leave the subscriptions, let the front answer what came, send that, flush. `Subscriber::drain` alone loses what is
+//! on its way: it forgets the subscription as soon as it has told the server, not when the server has heard.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +19,13 @@ use crate::model::{Failure, FailureName};
 use super::message::{Incoming, Outgoing, Verb};
 use super::micro::{Endpoint, EndpointStats, Identity, Micro};
 use super::subjects::{HEADER_DEADLINE, HEADER_ERROR, HEADER_ERROR_CODE, Namespace, QUEUE_GROUP};
+use super::wire;
 
+/// Leaves a subscription after so many messages, which the server cannot read and takes for none: it sends no more from
+/// then on, while the client, which can, goes on taking what was sent. An exact number would do for one side alone.
+const NO_MORE: u64 = u64::MAX;
+/// What the headers of a reply take at most.
+const MAX_HEADERS: usize = 1024;
 /// The error header holds one line; the body holds the whole message.
 const MAX_HEADER_BYTES: usize = 256;
 
@@ -57,8 +64,8 @@ impl Service {
         for (verb, stats) in stats {
             let subject = subject(namespace, *verb);
             let subscriber = client.queue_subscribe(subject.clone(), QUEUE_GROUP.to_owned()).await?;
-            let listener = listen(subscriber, *verb, requests.clone(), replies.clone(), stop.clone());
-            listeners.push(tokio::spawn(listener));
+            let desk = Desk { verb: *verb, requests: requests.clone(), replies: replies.clone() };
+            listeners.push(tokio::spawn(listen(client.clone(), subscriber, desk, stop.clone())));
             endpoints.push(Endpoint { name: verb.as_str().to_owned(), subject, stats: Arc::clone(stats) });
         }
         let micro = Micro::start(client.clone(), identity, endpoints, QUEUE_GROUP).await?;
@@ -93,32 +100,64 @@ fn subject(namespace: &Namespace, verb: Verb) -> String {
     }
 }
 
-async fn listen(
-    mut subscriber: Subscriber,
+/// Where the messages of one endpoint go.
+struct Desk {
     verb: Verb,
     requests: mpsc::Sender<Incoming>,
     replies: mpsc::Sender<Outgoing>,
-    stop: CancellationToken,
-) {
-    let mut draining = false;
-    loop {
-        let message = tokio::select! {
-            message = subscriber.next() => message,
-            () = stop.cancelled(), if !draining => {
-                draining = true;
-                if subscriber.drain().await.is_err() {
-                    return;
-                }
-                continue;
-            }
-        };
-        let Some(message) = message else { return };
-        let Some(incoming) = incoming(verb, message) else { continue };
-        if let Err(mpsc::error::TrySendError::Full(incoming)) = requests.try_send(incoming) {
+}
+
+impl Desk {
+    fn take(&self, message: Message) {
+        let Some(incoming) = incoming(self.verb, message) else { return };
+        if let Err(mpsc::error::TrySendError::Full(incoming)) = self.requests.try_send(incoming) {
             let failure = Failure::new(FailureName::Overloaded, "the service takes no more requests at the moment");
             // Where even the replies are full, the requester's own time limit is all that is left.
-            let _full = replies.try_send(Outgoing::failed(&incoming, &failure));
+            let _full = self.replies.try_send(Outgoing::failed(&incoming, &failure));
         }
+    }
+}
+
+async fn listen(client: Client, mut subscriber: Subscriber, desk: Desk, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            message = subscriber.next() => match message {
+                Some(message) => desk.take(message),
+                None => return,
+            },
+            () = stop.cancelled() => break,
+        }
+    }
+    if subscriber.unsubscribe_after(NO_MORE).await.is_err() {
+        return;
+    }
+    let heard = round_trip(&client);
+    tokio::pin!(heard);
+    loop {
+        tokio::select! {
+            message = subscriber.next() => match message {
+                Some(message) => desk.take(message),
+                None => return,
+            },
+            () = &mut heard => break,
+        }
+    }
+    // All that was sent is in the client's hands by now.
+    if subscriber.drain().await.is_ok() {
+        while let Some(message) = subscriber.next().await {
+            desk.take(message);
+        }
+    }
+}
+
+/// Returns when the server has done all that this client told it before, and all that it sent before has come: a message
+/// of our own is back. The library's `flush` says only that it was written.
+async fn round_trip(client: &Client) {
+    let inbox = client.new_inbox();
+    let Ok(mut back) = client.subscribe(inbox.clone()).await else { return };
+    if client.publish(inbox, bytes::Bytes::new()).await.is_ok() {
+        // Whoever stops waits for so long and no longer.
+        drop(back.next().await);
     }
 }
 
@@ -132,6 +171,7 @@ fn incoming(verb: Verb, message: Message) -> Option<Incoming> {
 /// Sends replies until their senders are gone, then flushes.
 pub async fn respond(client: Client, stats: Stats, mut replies: mpsc::Receiver<Outgoing>) {
     while let Some(outgoing) = replies.recv().await {
+        let outgoing = fitting(outgoing, client.max_payload());
         let error = outgoing.error.as_ref().map(|(_, message)| message.as_str());
         if let Some(stats) = stats.get(&outgoing.verb) {
             stats.count(outgoing.received.elapsed(), error);
@@ -151,6 +191,24 @@ pub async fn respond(client: Client, stats: Stats, mut replies: mpsc::Receiver<O
     }
 }
 
+/// `outgoing`, or that it is larger than this server's messages may be: a requester without any reply would wait in vain.
+fn fitting(outgoing: Outgoing, most: usize) -> Outgoing {
+    let size = outgoing.body.len();
+    if most == 0 || size + MAX_HEADERS <= most {
+        return outgoing;
+    }
+    tracing::warn!(
+        size,
+        most,
+        verb = outgoing.verb.as_str(),
+        "a reply is larger than a message of this NATS server may be"
+    );
+    let message = format!("the reply has {size} bytes, and a message of this NATS server {most} at most");
+    let failure = Failure::new(FailureName::Internal, message);
+    let body = wire::failed(&failure, None).to_string().into();
+    Outgoing { body, error: Some((failure.name, failure.message)), ..outgoing }
+}
+
 fn headers(name: FailureName, message: &str) -> HeaderMap {
     let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = line.get(..line.floor_char_boundary(MAX_HEADER_BYTES)).unwrap_or_default();
@@ -158,4 +216,25 @@ fn headers(name: FailureName, message: &str) -> HeaderMap {
     headers.insert(HEADER_ERROR_CODE, name.code().to_string());
     headers.insert(HEADER_ERROR, format!("{name}: {line}"));
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_that_does_not_fit_is_an_error_that_does() {
+        let outgoing = |size: usize| Outgoing {
+            verb: Verb::Nodes,
+            reply: "inbox".into(),
+            received: Instant::now(),
+            body: vec![b' '; size].into(),
+            error: None,
+        };
+        assert_eq!(fitting(outgoing(2000), 4096).body.len(), 2000);
+        assert_eq!(fitting(outgoing(9000), 0).body.len(), 9000, "before the first connection nothing is known");
+        let refused = fitting(outgoing(4000), 4096);
+        assert!(refused.error.is_some_and(|(name, message)| name == FailureName::Internal && message.contains("4096")));
+        assert!(refused.body.len() < 1000);
+    }
 }

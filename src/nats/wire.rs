@@ -170,18 +170,77 @@ pub fn node(node: &Node) -> Map<String, Value> {
     fields
 }
 
-/// The state of a node in one word.
+/// A node as it stands in a page, with its size as text; where thousands of sessions make it larger than `most` bytes, the
+/// first of them, and how many were cut: reservations are no part of the document that a limit was set to.
+#[must_use]
+pub fn bounded(mut node: Map<String, Value>, most: usize) -> (Map<String, Value>, usize) {
+    let size = size_of(&node);
+    let sessions = node.get_mut("nodeData").and_then(|data| data.get_mut("sessions")).and_then(Value::as_array_mut);
+    let Some(sessions) = sessions.filter(|_| size > most) else { return (node, size) };
+    let mut left = size;
+    let mut cut = 0;
+    while left > most
+        && let Some(session) = sessions.pop()
+    {
+        // With the comma in front of it.
+        left = left.saturating_sub(size_of(&session) + 1);
+        cut += 1;
+    }
+    node.insert("sessionsCut".to_owned(), json!(cut));
+    let size = size_of(&node);
+    (node, size)
+}
+
+fn size_of<T: Serialize>(value: &T) -> usize {
+    serde_json::to_string(value).map_or(0, |text| text.len())
+}
+
+/// The state of a node that has not reported within the liveness limit.
+pub const STALE: &str = "stale";
+/// The state of a node that takes no new sessions.
+pub const CORDONED: &str = "cordoned";
+/// The state of a cordoned node that is being emptied and is not empty yet.
+pub const DRAINING: &str = "draining";
+/// The state of a cordoned node that was to be emptied and is.
+pub const DRAINED: &str = "drained";
+
+/// The state of a node that is being emptied. A node that does not list its sessions is never known to be empty.
+#[must_use]
+pub fn drain_state(node: &Node) -> &'static str {
+    if node.session_count() == Some(0) { DRAINED } else { DRAINING }
+}
+
+/// The state of a node in one word, as far as the node itself tells.
 #[must_use]
 pub fn state(node: &Node) -> &'static str {
     if node.is_stale() {
-        "stale"
+        STALE
     } else if node.is_cordoned() {
-        "cordoned"
+        CORDONED
     } else if node.marks().cooling_down {
         "cooling-down"
     } else if node.is_full() {
         "full"
     } else {
         "ready"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_with_thousands_of_sessions_fits_a_page() {
+        let sessions: Vec<Value> = (0..5000).map(|number| json!({"id": format!("s{number}"), "user": "ann"})).collect();
+        let node = |sessions: &[Value]| {
+            Map::from_iter([("id".to_owned(), json!("a")), ("nodeData".to_owned(), json!({"sessions": sessions}))])
+        };
+        let (small, size) = bounded(node(&sessions[..10]), 1000);
+        assert_eq!((small.get("sessionsCut"), size), (None, Value::Object(small.clone()).to_string().len()));
+        let (large, size) = bounded(node(&sessions), 1000);
+        let kept = large["nodeData"]["sessions"].as_array().unwrap().len();
+        assert!(size <= 1000 + "\"sessionsCut\":4970,".len() && kept > 20, "{size} {kept}");
+        assert_eq!(large["sessionsCut"], json!(5000 - kept));
     }
 }

@@ -53,6 +53,8 @@ pub(super) enum Delivery {
     Entry(Entry),
     /// Once: everything that stood there when the feed was opened has come.
     Whole,
+    /// The server says that there was nothing more to send; only after [`Delivery::Whole`].
+    Heartbeat,
 }
 
 /// The entries of one stream.
@@ -65,6 +67,8 @@ pub(super) struct Feed {
     prefix: String,
     consumed: u64,
     heard: Instant,
+    /// When there last was nothing more to come.
+    current: Instant,
     phase: Phase,
 }
 
@@ -118,8 +122,14 @@ impl Feed {
             prefix,
             consumed: 0,
             heard: Instant::now(),
+            current: Instant::now(),
             phase,
         })
+    }
+
+    /// When everything that was in the stream had come; means something once the feed is whole.
+    pub(super) fn current(&self) -> std::time::Instant {
+        self.current.into_std()
     }
 
     /// Waits for the next delivery. Dropping the future loses nothing.
@@ -141,7 +151,11 @@ impl Feed {
                         return Ok(Delivery::Entry(entry));
                     }
                 }
-                Some(StatusCode::IDLE_HEARTBEAT) => self.heartbeat(&message)?,
+                Some(StatusCode::IDLE_HEARTBEAT) => {
+                    if self.heartbeat(&message)? && self.phase == Phase::Following {
+                        return Ok(Delivery::Heartbeat);
+                    }
+                }
                 Some(_) => {
                     let reason = message.description.unwrap_or_default();
                     return Err(FeedError::Ended { stream: self.stream.clone(), reason });
@@ -158,6 +172,9 @@ impl Feed {
             return Err(gap());
         }
         self.consumed = info.consumer_sequence;
+        if info.pending == 0 {
+            self.current = self.heard;
+        }
         if self.phase == Phase::Filling && info.pending == 0 {
             self.phase = Phase::Filled;
         }
@@ -172,15 +189,16 @@ impl Feed {
         Ok(Some(Entry { key, value, revision, stored_ms }))
     }
 
-    /// A heartbeat says what was delivered so far; a flow-control request wants an answer before more is sent.
-    fn heartbeat(&mut self, message: &Message) -> Result<(), FeedError> {
+    /// A heartbeat says what was delivered so far; a flow-control request wants an answer before more is sent. Whether it
+    /// was the former.
+    fn heartbeat(&mut self, message: &Message) -> Result<bool, FeedError> {
         let headers = message.headers.as_ref();
         let header = |name: &str| headers.and_then(|headers| headers.get(name)).map(|value| value.as_str().to_owned());
         let stalled = header(STALLED);
         if let Some(reply) = message.reply.as_ref().map(ToString::to_string).or_else(|| stalled.clone()) {
             let client = self.client.clone();
             tokio::spawn(async move { client.publish(reply, bytes::Bytes::new()).await });
-            return Ok(());
+            return Ok(false);
         }
         if header(LAST_CONSUMER).and_then(|number| number.parse().ok()).is_some_and(|last: u64| last != self.consumed) {
             return Err(FeedError::Gap(self.stream.clone()));
@@ -189,7 +207,9 @@ impl Feed {
         if self.phase == Phase::Filling {
             self.phase = Phase::Filled;
         }
-        Ok(())
+        // The server sends one only where it has nothing else to send.
+        self.current = self.heard;
+        Ok(true)
     }
 }
 

@@ -35,6 +35,8 @@ pub enum Happening {
     Changed,
     /// Somebody took it out of service.
     Cordoned,
+    /// Somebody took it out of service to empty it.
+    Draining,
     /// Somebody put it back.
     Uncordoned,
 }

@@ -34,6 +34,9 @@ pub struct Mark {
     /// The node takes no new sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cordoned: Option<Word>,
+    /// It is being emptied: a cordon that somebody waits behind. Counts beside a cordon alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining: Option<Word>,
     /// A start failed on the node a short while ago.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooling_down: Option<CoolDown>,
@@ -132,6 +135,12 @@ impl Mark {
         self.cooling_down.as_ref().map(|cool_down| cool_down.until_ms).filter(|until_ms| *until_ms > now_ms)
     }
 
+    /// Whether the node is being emptied. Whoever lifts a cordon ends that too, also a release that knows no drains.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.cordoned.is_some() && self.draining.is_some()
+    }
+
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -167,12 +176,28 @@ impl MarkBook {
         .await
     }
 
+    /// Takes `node` out of service and says that it is to be emptied; a node that is out already keeps its first words.
+    ///
+    /// # Errors
+    /// As [`MarkBook::cordon`].
+    pub async fn drain(&self, node: &str, word: Word) -> Result<Edited, MarkError> {
+        let word = word.bounded();
+        self.edit(node, |mark| {
+            // A drain whose cordon was lifted is over, though its word may still stand there.
+            if !mark.is_draining() {
+                mark.draining = Some(word.clone());
+            }
+            mark.cordoned.get_or_insert_with(|| word.clone());
+        })
+        .await
+    }
+
     /// Puts `node` back into service.
     ///
     /// # Errors
     /// As [`MarkBook::cordon`].
     pub async fn uncordon(&self, node: &str) -> Result<Edited, MarkError> {
-        self.edit(node, |mark| mark.cordoned = None).await
+        self.edit(node, |mark| (mark.cordoned, mark.draining) = (None, None)).await
     }
 
     /// Leaves `node` alone from `word`'s moment on: for `pause_ms` after the first failed start, for twice as long after
@@ -285,11 +310,27 @@ mod tests {
         book.cordon("a", word("ann")).await.unwrap();
         book.uncordon("a").await.unwrap();
         assert_eq!(store.read("a").await.unwrap(), Stored { revision: 2, value: None });
-        store.write("b", 0, Some(r#"{"draining":{"x":1}}"#.into())).await.unwrap();
+        store.write("b", 0, Some(r#"{"haunted":{"x":1}}"#.into())).await.unwrap();
         book.cordon("b", word("ann")).await.unwrap();
         let text = store.read("b").await.unwrap().value.unwrap();
         let mark: Value = serde_json::from_slice(&text).unwrap();
-        assert_eq!(mark, json!({"draining": {"x": 1}, "cordoned": {"by": "ann", "at_ms": 7, "reason": "kernel"}}));
+        assert_eq!(mark, json!({"haunted": {"x": 1}, "cordoned": {"by": "ann", "at_ms": 7, "reason": "kernel"}}));
+    }
+
+    #[tokio::test]
+    async fn a_drain_is_a_cordon_that_ends_with_it() {
+        let book = MarkBook::new(Arc::new(MemoryStore::default()));
+        let drained = book.drain("a", word("ann")).await.unwrap().mark;
+        assert_eq!((drained.cordoned.clone(), drained.draining.clone()), (Some(word("ann")), Some(word("ann"))));
+        assert!(drained.is_draining() && drained.in_force(0).cordoned);
+        assert_eq!(book.drain("a", word("bob")).await.unwrap(), Edited { mark: drained, revision: None });
+        assert!(book.cordon("a", word("bob")).await.unwrap().mark.is_draining(), "a cordon does not end a drain");
+        assert_eq!(book.uncordon("a").await.unwrap().mark, Mark::default());
+        book.cordon("a", word("ann")).await.unwrap();
+        let both = book.drain("a", word("bob")).await.unwrap().mark;
+        assert_eq!((both.cordoned, both.draining), (Some(word("ann")), Some(word("bob"))));
+        let left_by_another_release = Mark { draining: Some(word("ann")), ..Mark::default() };
+        assert!(!left_by_another_release.is_draining());
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@
 pub mod claims;
 pub mod documents;
 mod feed;
+mod freshness;
 pub mod journal;
 mod known;
 pub mod ledger;
@@ -24,7 +25,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,7 @@ use crate::nats::jetstream::{self, Keeping};
 use crate::nats::{Bus, Namespace};
 use claims::ClaimBook;
 use documents::StoreError;
+use freshness::Freshness;
 use journal::{EventStore, Happening, Journal, Kept, Record};
 use liveness::Liveness;
 use marks::{Edited, Mark, MarkBook, MarkError, Word};
@@ -88,6 +90,7 @@ pub struct RegistrySettings {
 pub struct Figures {
     refused: AtomicU64,
     rebuilds: AtomicU64,
+    freshness: Freshness,
 }
 
 /// The calls on the registry; clones share it.
@@ -159,6 +162,15 @@ impl Registry {
         Ok(self.noted(node, edited, Happening::Cordoned, word))
     }
 
+    /// Takes `node` out of service for new sessions and says that it is to be emptied.
+    ///
+    /// # Errors
+    /// As [`Registry::cordon`].
+    pub async fn drain(&self, node: &str, word: Word) -> Result<Mark, MarkError> {
+        let edited = self.book.drain(node, word.clone()).await?;
+        Ok(self.noted(node, edited, Happening::Draining, word))
+    }
+
     /// Puts `node` back into service; who said so and why goes into its history.
     ///
     /// # Errors
@@ -212,6 +224,12 @@ impl Registry {
     #[must_use]
     pub fn rebuilds(&self) -> u64 {
         self.figures.rebuilds.load(Ordering::Relaxed)
+    }
+
+    /// How long ago it was last proven that the view has all that is in the buckets; nothing where it never was whole.
+    #[must_use]
+    pub fn view_age(&self) -> Option<Duration> {
+        self.figures.freshness.age(Instant::now())
     }
 
     /// How many lines of history were lost because they came faster than they could be kept.

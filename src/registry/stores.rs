@@ -28,7 +28,7 @@ const EVENTS_BYTES: i64 = 64 * 1024 * 1024;
 const EVENTS: i64 = 500_000;
 const MAX_EVENT_BYTES: usize = 16 * 1024;
 
-/// Makes whatever is missing, and brings the bucket of nodes to the limits of these settings. Says of which incarnation
+/// Makes whatever is missing, and brings what is there to the limits of these settings. Says of which incarnation
 /// the buckets of nodes and of marks are.
 pub(super) async fn prepare(js: &Context, settings: &RegistrySettings) -> Result<(State, State), JetStreamError> {
     let (namespace, keeping) = (&settings.namespace, settings.keeping);
@@ -36,15 +36,19 @@ pub(super) async fn prepare(js: &Context, settings: &RegistrySettings) -> Result
     let about = "whither: cordons and cool-downs";
     let marks = jetstream::bucket(&namespace.marks_bucket(), about, MAX_MARK_BYTES, keeping);
     let made = jetstream::ensure(js, nodes.clone()).await?;
-    let marks = jetstream::ensure(js, marks).await?;
+    let made_marks = jetstream::ensure(js, marks.clone()).await?;
     let about = "whither: places that are being taken, where capacity is strict";
     let bucket = jetstream::bucket(&namespace.claims_bucket(), about, MAX_CLAIMS_BYTES, keeping);
-    jetstream::ensure(js, Config { max_age: claims::MAX_AGE, ..bucket }).await?;
-    if let Err(error) = jetstream::ensure(js, events_config(settings)).await {
-        warn!("there is no history of nodes: {error}");
+    let claims = Config { max_age: claims::MAX_AGE, ..bucket };
+    let made_claims = jetstream::ensure(js, claims.clone()).await?;
+    match jetstream::ensure(js, events_config(settings)).await {
+        Ok(made) => jetstream::adapt(js, &made, events_config(settings)).await,
+        Err(error) => warn!("there is no history of nodes: {error}"),
     }
     jetstream::adapt(js, &made, nodes).await;
-    Ok((jetstream::state(&made), jetstream::state(&marks)))
+    jetstream::adapt(js, &made_marks, marks).await;
+    jetstream::adapt(js, &made_claims, claims).await;
+    Ok((jetstream::state(&made), jetstream::state(&made_marks)))
 }
 
 fn events_config(settings: &RegistrySettings) -> Config {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use super::feed::{Delivery, Feed, FeedError};
+use super::freshness::Freshness;
 use super::journal::Journal;
 use super::marks::MarkBook;
 use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Now, Output};
@@ -110,7 +111,8 @@ impl Watch {
         let mut marks_feed = Feed::bucket(&js, marks_bucket).await?;
         let mut nodes_feed = Feed::bucket(&js, nodes_bucket).await?;
         let seen = Seen::default();
-        let guard = guard(&js, &buckets, [nodes.clone(), marks.clone()], &seen);
+        let figures = Arc::clone(&self.figures);
+        let guard = guard(&js, &buckets, [nodes.clone(), marks.clone()], &seen, &figures.freshness);
         tokio::pin!(guard);
 
         self.figures.rebuilds.fetch_add(1, Ordering::Relaxed);
@@ -126,6 +128,8 @@ impl Watch {
         seen.marks.fetch_max(marks.last_sequence, Ordering::Relaxed);
         self.mirror.complete(now());
         self.deliver().await?;
+        // The marks were whole before the nodes were read.
+        figures.freshness.prove(marks_feed.current());
         pauses.succeeded();
         said.well();
 
@@ -138,23 +142,29 @@ impl Watch {
             tokio::select! {
                 changed = link.changed() => changed.map_err(|_closed| Lost::Link)?,
                 delivery = marks_feed.next() => {
-                    if let Delivery::Entry(entry) = delivery? {
-                        self.take_mark(entry, &seen).await?;
+                    match delivery? {
+                        Delivery::Entry(entry) => self.take_mark(entry, &seen).await?,
+                        Delivery::Whole | Delivery::Heartbeat => self.tick().await?,
                     }
                 }
                 delivery = nodes_feed.next() => {
-                    if let Delivery::Entry(entry) = delivery? {
-                        self.take_node(entry, &seen).await?;
+                    match delivery? {
+                        Delivery::Entry(entry) => self.take_node(entry, &seen).await?,
+                        Delivery::Whole | Delivery::Heartbeat => self.tick().await?,
                     }
                 }
                 wrong = &mut guard => return Err(Lost::Bucket(wrong)),
-                () = tokio::time::sleep(idle) => {
-                    self.mirror.tick(now());
-                    self.deliver().await?;
-                }
+                () = tokio::time::sleep(idle) => self.tick().await?,
                 () = self.events.closed() => return Err(Lost::Unheard),
             }
+            figures.freshness.prove(marks_feed.current().min(nodes_feed.current()));
         }
+    }
+
+    /// Lets the mirror see what time brought. Each heartbeat does, so that it knows that this process runs.
+    async fn tick(&mut self) -> Result<(), Lost> {
+        self.mirror.tick(now());
+        self.deliver().await
     }
 
     async fn take_node(&mut self, entry: Entry, seen: &Seen) -> Result<(), Lost> {
@@ -198,12 +208,13 @@ impl Watch {
 
 /// Returns, with the reason, when a bucket is no longer the one that is being read, or when entries that it has do not
 /// come. That it cannot be asked at the moment says nothing: the feeds have heartbeats of their own.
-async fn guard(js: &Context, buckets: &[String; 2], first: [State; 2], seen: &Seen) -> String {
+async fn guard(js: &Context, buckets: &[String; 2], first: [State; 2], seen: &Seen, freshness: &Freshness) -> String {
     let names = buckets.each_ref().map(|bucket| bucket_stream(bucket));
     let mut before = [Checked::default(); 2];
     loop {
         tokio::time::sleep(CHECK).await;
         let counts = [&seen.nodes, &seen.marks];
+        let (at, mut complete) = (Instant::now(), 0);
         for (((name, first), count), before) in names.iter().zip(&first).zip(counts).zip(&mut before) {
             match jetstream::look(js, name).await {
                 Err(error) => debug!("{error}"),
@@ -217,9 +228,13 @@ async fn guard(js: &Context, buckets: &[String; 2], first: [State; 2], seen: &Se
                     if checked.seen < before.stored && checked.seen == before.seen {
                         return format!("entries of `{name}` do not arrive");
                     }
+                    complete += usize::from(checked.seen >= checked.stored);
                     *before = checked;
                 }
             }
+        }
+        if complete == names.len() {
+            freshness.prove(at);
         }
     }
 }

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod chain;
+pub(crate) mod cluster;
+pub(crate) mod launcher;
 pub(crate) mod nats;
 pub(crate) mod serve;
 pub(crate) mod shell;

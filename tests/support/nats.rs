@@ -98,6 +98,11 @@ impl Nats {
         kill_process(self.pid(), Signal::CONT).unwrap();
     }
 
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap()
     }

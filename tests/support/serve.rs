@@ -1,6 +1,6 @@
 //! A running `whither serve` for one test, with its config and scripts in a folder of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -33,12 +33,17 @@ pub(crate) struct Reply {
 impl Serve {
     /// A service on `nats` with the config's `chains`, and `scripts` beside it; it may not be ready yet.
     pub(crate) fn spawn(nats: &Nats, chains: &str, scripts: &[(&str, &str)]) -> Self {
+        Self::spawn_on(&[nats.url()], "", chains, scripts)
+    }
+
+    /// The same on any of the servers at `urls`, with `lines` more in the config's `[nats]`.
+    pub(crate) fn spawn_on(urls: &[String], lines: &str, chains: &str, scripts: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
         let http = free_port();
         for (name, text) in scripts {
             put(&folder.path().join(name), text);
         }
-        write_config(folder.path(), &nats.url(), http, chains);
+        write_config(folder.path(), urls, lines, http, chains);
         let config = folder.path().join("whither.toml");
         Self::run(folder, http, &["--config", &config.to_string_lossy()], &[])
     }
@@ -86,7 +91,7 @@ impl Serve {
 
     /// Writes the config anew with other chains.
     pub(crate) fn configure(&self, nats: &Nats, chains: &str) {
-        write_config(self.folder.path(), &nats.url(), self.http, chains);
+        write_config(self.folder.path(), &[nats.url()], "", self.http, chains);
     }
 
     /// Writes a script anew.
@@ -120,13 +125,18 @@ impl Serve {
 
     /// Status and body of a page of the HTTP port.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
-        use std::io::{Read, Write};
-        let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", self.http)) else { return (0, String::new()) };
-        let mut answer = String::new();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-        let _ = stream.read_to_string(&mut answer);
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+        get(self.http, path)
+    }
+
+    /// What `/readyz` says, whatever its status.
+    pub(crate) fn health(&self) -> Value {
+        serde_json::from_str(&self.readyz().1).unwrap_or_default()
+    }
+
+    /// A figure of `/metrics`, by its whole name with its labels.
+    pub(crate) fn figure(&self, name: &str) -> Option<f64> {
+        let metrics = self.get("/metrics").1;
+        metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
     /// What it logged so far.
@@ -206,18 +216,31 @@ pub(crate) async fn site(chains: &str, scripts: &[(&str, &str)], nodes: usize) -
 }
 
 /// Puts node documents where agents put them, and waits until the service knows them all.
-pub(crate) async fn report(client: &Client, nodes: &[Value]) {
+pub(crate) async fn report(client: &Client, documents: &[Value]) {
     let bucket = bucket(client).await;
-    for node in nodes {
+    for node in documents {
         let key = encode_key(node["id"].as_str().unwrap());
         bucket.put(key, node.to_string().into()).await.unwrap();
     }
     eventually("the service knows the nodes", async || {
-        let known = ask(client, "whither.nodes", &json!({"limit": 1000})).await.body;
-        let ids: Vec<_> = known["nodes"].as_array()?.iter().map(|node| node["id"].clone()).collect();
-        nodes.iter().all(|node| ids.contains(&node["id"])).then_some(())
+        let known = nodes(client).await;
+        let ids: BTreeSet<_> = known.iter().filter_map(|node| node["id"].as_str()).collect();
+        documents.iter().all(|node| node["id"].as_str().is_some_and(|id| ids.contains(id))).then_some(())
     })
     .await;
+}
+
+/// Every node as the service shows it: with thousands of reservations a few of them fill a page.
+pub(crate) async fn nodes(client: &Client) -> Vec<Value> {
+    let (mut nodes, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = ask(client, "whither.nodes", &json!({"after": after, "limit": 1000})).await.body;
+        nodes.extend(page["nodes"].as_array().cloned().unwrap_or_default());
+        match page["next"].as_str() {
+            Some(next) => next.clone_into(&mut after),
+            None => return nodes,
+        }
+    }
 }
 
 /// Takes a node's document away, as an agent does that stops.
@@ -296,12 +319,24 @@ fn put(path: &Path, text: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-fn write_config(folder: &Path, url: &str, http: u16, chains: &str) {
-    let config = format!("[nats]\nurl = \"{url}\"\n[http]\nlisten = \"127.0.0.1:{http}\"\n{chains}");
+fn write_config(folder: &Path, urls: &[String], lines: &str, http: u16, chains: &str) {
+    let config = format!("[nats]\nurl = {urls:?}\n{lines}\n[http]\nlisten = \"127.0.0.1:{http}\"\n{chains}");
     std::fs::write(folder.join("whither.toml"), config).unwrap();
 }
 
-fn free_port() -> u16 {
+/// Status and body of the page at `path` of this machine's `port`; status 0 where nobody answers.
+pub(crate) fn get(port: u16, path: &str) -> (u16, String) {
+    use std::io::{Read, Write};
+    let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) else { return (0, String::new()) };
+    let mut answer = String::new();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let _ = stream.read_to_string(&mut answer);
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}
+
+/// A port on which nobody listens, for a process that is told its port.
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

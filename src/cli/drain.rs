@@ -1,0 +1,192 @@
+//! `whither drain`: takes a node out of service, shows what still runs there, and says when it is empty.
+//!
+//! The drain itself is a mark that the service writes; this command only looks on, so it may end, or be ended, at any
+//! time without changing anything. Looks go to whichever replica answers, and one may hear of the mark later than
+//! another: what counts is what several looks in a row say.
+
+mod look;
+mod voice;
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::nats::{Bus, Namespace};
+
+use super::exit::{self, Exit};
+use super::nodes;
+use super::remote::{RemoteArgs, ask};
+use look::Look;
+use voice::Voice;
+
+/// Between two looks at the node.
+const BETWEEN: Duration = Duration::from_secs(1);
+/// Looks until the first one that shows the drain, and between them.
+const FIRST_LOOKS: u32 = 10;
+const BETWEEN_FIRST: Duration = Duration::from_millis(200);
+/// So many looks in a row make sure that the node is empty: a replica that heard of the drain a moment later may have
+/// placed a last session.
+const EMPTY_LOOKS: u32 = 2;
+/// So many looks in a row make sure that somebody put the node back, or that it is gone.
+const OTHER_LOOKS: u32 = 3;
+
+/// Takes a node out of service for new sessions, shows what still runs there, and says when it is empty.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Ends with 0 when the node is empty, and with 1 when it is not: after --timeout, after Ctrl-C, when \
+somebody puts it back or when it leaves. It stays out of service in each case; `whither uncordon ID` puts it back."
+)]
+pub struct DrainArgs {
+    /// The node's id
+    id: String,
+    /// Why; shown in `nodes show` and `nodes history`
+    #[arg(long, default_value = "")]
+    reason: String,
+    /// Show what runs and end at once
+    #[arg(long)]
+    no_wait: bool,
+    /// Give up waiting after so many seconds
+    #[arg(long, value_name = "SECONDS", conflicts_with = "no_wait", value_parser = clap::value_parser!(u32).range(1..))]
+    timeout: Option<u32>,
+    /// Print events as JSON, one a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+/// How the waiting ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The node is empty.
+    Drained,
+    /// Somebody put it back into service.
+    Uncordoned,
+    /// The cluster knows no such node any more.
+    Left,
+    /// The time that was given is over.
+    TimedOut,
+    /// Whoever waited no longer does.
+    Interrupted,
+}
+
+/// Whoever looks at one node.
+struct Watcher<'a> {
+    bus: &'a Bus,
+    namespace: &'a Namespace,
+    voice: Voice,
+    last: Look,
+}
+
+/// Runs `whither drain`.
+///
+/// # Errors
+/// Where the node cannot be taken out of service, or is not empty in the end.
+pub fn run(args: &DrainArgs) -> Result<(), Exit> {
+    args.remote.with_bus(async |bus, namespace| {
+        let body = json!({"node": args.id, "reason": args.reason, "by": nodes::whoami(), "drain": true});
+        ask(&bus, namespace.cordon(), &body).await?;
+        let last = first_look(&bus, &namespace, &args.id).await?;
+        let voice = Voice::new(&args.id, args.json);
+        voice.begins(&last)?;
+        let mut watcher = Watcher { bus: &bus, namespace: &namespace, voice, last };
+        if args.no_wait {
+            return watcher.voice.leaves(&watcher.last);
+        }
+        let end = watcher.wait(args.timeout).await?;
+        let Watcher { voice, last, .. } = watcher;
+        conclude(&args.id, end, voice, &last, args.timeout)
+    })
+}
+
+/// The node as the first replica shows it that has heard of the drain.
+async fn first_look(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Look, Exit> {
+    let mut tries = 1;
+    loop {
+        let look = look::at(bus, namespace, id).await?;
+        if tries >= FIRST_LOOKS || look.as_ref().is_some_and(|look| look.draining) {
+            return look.ok_or_else(|| Exit::new(exit::OTHER, format!("`{id}` has just left the cluster")));
+        }
+        tries += 1;
+        tokio::time::sleep(BETWEEN_FIRST).await;
+    }
+}
+
+impl Watcher<'_> {
+    /// Looks until it is over, one way or another.
+    async fn wait(&mut self, timeout_s: Option<u32>) -> Result<End, Exit> {
+        let listen = |kind| signal(kind).map_err(|error| Exit::new(exit::OTHER, error));
+        let (mut interrupt, mut term) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        let timeout = async {
+            match timeout_s {
+                Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds.into())).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            end = self.follow() => end,
+            () = timeout => Ok(End::TimedOut),
+            _ = interrupt.recv() => Ok(End::Interrupted),
+            _ = term.recv() => Ok(End::Interrupted),
+        }
+    }
+
+    async fn follow(&mut self) -> Result<End, Exit> {
+        // How often in a row the node was seen empty, back in service, gone.
+        let (mut empty, mut back, mut gone) = (u32::from(self.last.is_drained()), 0, 0);
+        loop {
+            if empty >= EMPTY_LOOKS {
+                return Ok(End::Drained);
+            }
+            tokio::time::sleep(BETWEEN).await;
+            match look::at(self.bus, self.namespace, &self.last.node).await {
+                // A service that is away for a while ends no drain.
+                Err(error) => self.voice.unanswered(&error),
+                Ok(None) => {
+                    gone += 1;
+                    if gone >= OTHER_LOOKS {
+                        return Ok(End::Left);
+                    }
+                }
+                Ok(Some(look)) if look.draining => {
+                    empty = if look.is_drained() { empty + 1 } else { 0 };
+                    (back, gone) = (0, 0);
+                    self.voice.sees(&look, &self.last)?;
+                    self.last = look;
+                }
+                Ok(Some(_)) => {
+                    (empty, gone, back) = (0, 0, back + 1);
+                    if back >= OTHER_LOOKS {
+                        return Ok(End::Uncordoned);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Says how it ended, and what that means.
+fn conclude(id: &str, end: End, voice: Voice, last: &Look, timeout_s: Option<u32>) -> Result<(), Exit> {
+    let undo = format!("it stays out of service; `whither uncordon {id}` puts it back");
+    let left = last.summary();
+    let message = match end {
+        End::Drained => return voice.ends("drained", last),
+        End::Uncordoned => format!("`{id}` was put back into service meanwhile, with {left}"),
+        End::Left => format!("`{id}` has left the cluster, last seen with {left}"),
+        End::TimedOut => {
+            format!("`{id}` is not empty after {} s: {left}; {undo}", timeout_s.unwrap_or_default())
+        }
+        End::Interrupted => format!("no longer waiting for `{id}`: {left}; {undo}"),
+    };
+    let event = match end {
+        End::Drained => "drained",
+        End::Uncordoned => "uncordoned",
+        End::Left => "left",
+        End::TimedOut => "timeout",
+        End::Interrupted => "interrupted",
+    };
+    voice.ends(event, last)?;
+    Err(Exit::new(exit::OTHER, message))
+}

@@ -1,0 +1,154 @@
+//! One look at a node that is being emptied: what the service says of it, as far as a drain cares.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::cli::exit::Exit;
+use crate::cli::remote::ask;
+use crate::nats::{Bus, Namespace, wire};
+
+/// Where session lists say since when a session runs; there is no one name for it.
+const SINCE: [&str; 5] = ["since", "started", "startTime", "startedAt", "created"];
+/// A number above this is a time in milliseconds, below it one in seconds.
+const LEAST_MS: i64 = 100_000_000_000;
+/// Users that a summary names.
+const NAMED: usize = 3;
+
+/// A node at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Look {
+    pub(super) node: String,
+    pub(super) state: String,
+    /// Whether the replica that answered has heard of the drain.
+    pub(super) draining: bool,
+    /// Sessions and reservations; absent where the node does not report sessions.
+    pub(super) remaining: Option<u64>,
+    /// Whether the node still reports.
+    pub(super) reporting: bool,
+    pub(super) sessions: Vec<Running>,
+}
+
+/// A session, as a person is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Running {
+    pub(super) user: String,
+    pub(super) name: String,
+    pub(super) state: String,
+    pub(super) since: Option<String>,
+}
+
+/// The node `id` as the service sees it; nothing where there is none.
+pub(super) async fn at(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Option<Look>, Exit> {
+    let answer = ask(bus, namespace.nodes(), &json!({"node": id})).await?;
+    Ok(answer.pointer("/nodes/0").map(|node| Look::read(id, node)))
+}
+
+impl Look {
+    fn read(id: &str, node: &Value) -> Self {
+        let mark = |name: &str| node.pointer(&format!("/marks/{name}")).is_some_and(|mark| !mark.is_null());
+        let state = node.get("state").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let listed = node.pointer("/nodeData/sessions").and_then(Value::as_array);
+        Self {
+            node: id.to_owned(),
+            draining: mark("draining") && mark("cordoned"),
+            remaining: node.get("sessions").and_then(Value::as_u64),
+            reporting: state != wire::STALE,
+            state,
+            sessions: listed.into_iter().flatten().filter_map(Value::as_object).map(Running::read).collect(),
+        }
+    }
+
+    /// Whether nothing runs there, for all that this replica knows.
+    pub(super) fn is_drained(&self) -> bool {
+        self.state == wire::DRAINED
+    }
+
+    /// What is left, in a few words.
+    pub(super) fn summary(&self) -> String {
+        let Some(count) = self.remaining else { return "a number of sessions that it does not report".to_owned() };
+        let mut users: Vec<&str> =
+            self.sessions.iter().map(|session| session.user.as_str()).filter(|user| !user.is_empty()).collect();
+        users.sort_unstable();
+        users.dedup();
+        let more = if users.len() > NAMED { ", …" } else { "" };
+        users.truncate(NAMED);
+        let whose = if users.is_empty() { String::new() } else { format!(" of {}{more}", users.join(", ")) };
+        match count {
+            0 => "no session left".to_owned(),
+            1 => format!("1 session left{whose}"),
+            _ => format!("{count} sessions left{whose}"),
+        }
+    }
+
+    /// What keeps the node from being seen empty, beside its sessions.
+    pub(super) fn doubt(&self) -> Option<&'static str> {
+        match (self.reporting, self.remaining) {
+            (false, _) => {
+                Some("does not report: this is what it last said, and it cannot be seen empty until it reports")
+            }
+            (true, None) => Some("does not report its sessions, so it cannot be seen empty"),
+            (true, Some(_)) => None,
+        }
+    }
+}
+
+impl Running {
+    fn read(session: &Map<String, Value>) -> Self {
+        let text = |name: &str| session.get(name).and_then(Value::as_str).map(printable).unwrap_or_default();
+        let since = SINCE.iter().find_map(|name| session.get(*name).and_then(since));
+        Self { user: text("user"), name: text("name"), state: text("state"), since }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({"user": self.user, "name": self.name, "state": self.state, "since": self.since})
+    }
+}
+
+/// Since when: a text as it stands, a number as the time that it means.
+fn since(value: &Value) -> Option<String> {
+    if let Some(text) = value.as_str() {
+        return Some(printable(text));
+    }
+    let number = value.as_i64()?;
+    let moment = if number > LEAST_MS { Timestamp::from_millisecond(number) } else { Timestamp::from_second(number) };
+    moment.ok().map(|moment| moment.to_string())
+}
+
+/// A node's words reach a terminal: what could steer that is left out.
+fn printable(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_read_as_the_service_shows_it() {
+        let node = json!({
+            "id": "a", "state": "draining", "sessions": 3,
+            "marks": {"cordoned": {"by": ""}, "draining": {"by": ""}},
+            "nodeData": {"sessions": [
+                {"user": "bob", "name": "x\u{1b}[2J", "state": "running", "startTime": 1_795_181_392_136_i64},
+                {"user": "ann", "name": "", "state": "pending"},
+                {"user": "ann", "state": "running", "since": "noon"},
+            ]},
+        });
+        let look = Look::read("a", &node);
+        assert!(look.draining && look.reporting && !look.is_drained());
+        assert_eq!(look.summary(), "3 sessions left of ann, bob");
+        assert_eq!(look.doubt(), None);
+        assert_eq!(look.sessions[0].name, "x[2J");
+        let since: Vec<_> = look.sessions.iter().map(|session| session.since.as_deref()).collect();
+        assert_eq!(since, [Some("2026-11-20T13:29:52.136Z"), None, Some("noon")]);
+    }
+
+    #[test]
+    fn what_cannot_be_known_is_said() {
+        let dark = Look::read("a", &json!({"state": "draining", "sessions": null}));
+        assert!(!dark.draining && dark.doubt().is_some_and(|doubt| doubt.contains("its sessions")));
+        assert!(dark.summary().contains("does not report"));
+        let stale = Look::read("a", &json!({"state": "stale", "sessions": 0}));
+        assert!(!stale.is_drained() && stale.doubt().is_some_and(|doubt| doubt.contains("last said")));
+    }
+}

@@ -1,0 +1,119 @@
+//! What a drain says: a table and one quiet line on a terminal, plain lines elsewhere, events for programs.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value, json};
+
+use super::look::Look;
+use crate::cli::exit::Exit;
+use crate::cli::{say, table};
+
+/// Sessions that a table shows; the rest is a number.
+const SHOWN: usize = 50;
+/// How often the line on a terminal moves.
+const TURN: Duration = Duration::from_millis(200);
+
+/// How it is said.
+pub(super) struct Voice {
+    node: String,
+    as_json: bool,
+    /// On standard error; draws nothing where that is no terminal.
+    bar: ProgressBar,
+    unanswered: bool,
+}
+
+impl Voice {
+    pub(super) fn new(node: &str, as_json: bool) -> Self {
+        let bar = if as_json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}   {elapsed}") {
+            bar.set_style(style);
+        }
+        Self { node: node.to_owned(), as_json, bar, unanswered: false }
+    }
+
+    /// What runs there at the beginning.
+    pub(super) fn begins(&self, look: &Look) -> Result<(), Exit> {
+        if self.as_json {
+            return self.event("draining", look, true);
+        }
+        if let Some(doubt) = look.doubt() {
+            say::aside(format_args!("`{}` {doubt}", self.node));
+        }
+        if !look.sessions.is_empty() {
+            let mut rows = table::table(&["user", "name", "state", "since"]);
+            for session in look.sessions.iter().take(SHOWN) {
+                let since = session.since.as_deref().unwrap_or("-");
+                rows.add_row([&*session.user, &*session.name, &*session.state, since]);
+            }
+            say::answer(rows)?;
+            if let Some(more) = look.sessions.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+                say::aside(format_args!("and {more} more"));
+            }
+        }
+        say::aside(format_args!("`{}` takes no new sessions: {}", self.node, look.summary()));
+        self.bar.set_message(format!("waiting: {}", look.summary()));
+        Ok(())
+    }
+
+    /// Another look, after `before`.
+    pub(super) fn sees(&mut self, look: &Look, before: &Look) -> Result<(), Exit> {
+        self.unanswered = false;
+        self.bar.enable_steady_tick(TURN);
+        let (summary, doubt) = (look.summary(), look.doubt());
+        if (look.remaining, doubt) == (before.remaining, before.doubt()) {
+            return Ok(());
+        }
+        if self.as_json {
+            return self.event("remaining", look, false);
+        }
+        if let Some(doubt) = doubt.filter(|doubt| Some(*doubt) != before.doubt()) {
+            self.aside(&format!("`{}` {doubt}", self.node));
+        }
+        if self.bar.is_hidden() {
+            say::aside(format_args!("`{}`: {summary}", self.node));
+        }
+        self.bar.set_message(format!("waiting: {summary}"));
+        Ok(())
+    }
+
+    /// Nobody answered a look; said once until somebody does.
+    pub(super) fn unanswered(&mut self, error: &Exit) {
+        if !std::mem::replace(&mut self.unanswered, true) {
+            self.aside(&format!("nothing is heard of `{}` at the moment: {error}; still waiting", self.node));
+        }
+    }
+
+    /// Nobody waits: what runs was shown.
+    pub(super) fn leaves(&self, look: &Look) -> Result<(), Exit> {
+        if self.as_json { Ok(()) } else { say::answer(format_args!("{} {}", self.node, look.state)) }
+    }
+
+    /// The last word.
+    pub(super) fn ends(self, event: &str, look: &Look) -> Result<(), Exit> {
+        self.bar.finish_and_clear();
+        match (self.as_json, event) {
+            (true, _) => self.event(event, look, !look.is_drained()),
+            (false, "drained") => say::answer(format_args!("{} drained", self.node)),
+            // The command's failure says the rest.
+            (false, _) => Ok(()),
+        }
+    }
+
+    fn aside(&self, line: &str) {
+        self.bar.suspend(|| say::aside(line));
+    }
+
+    fn event(&self, event: &str, look: &Look, with_sessions: bool) -> Result<(), Exit> {
+        let mut told = Map::new();
+        let mut put = |name: &str, value: Value| drop(told.insert(name.to_owned(), value));
+        put("event", json!(event));
+        put("node", json!(self.node));
+        put("remaining", json!(look.remaining));
+        put("reporting", json!(look.reporting));
+        if with_sessions {
+            put("sessions", look.sessions.iter().map(|session| session.to_json()).collect());
+        }
+        say::answer(Value::Object(told))
+    }
+}

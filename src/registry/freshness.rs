@@ -1,0 +1,46 @@
+//! How old the view of the cluster is: the time since it was last proven that nothing is missing from it.
+//!
+//! Proof is what came last to every feed (its newest entry, or a heartbeat of the server that counts what was sent), or a
+//! look at the buckets that found nothing more in them. That nothing was heard is no proof, and neither is a connection
+//! that stands. Moments are handed in.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The last proof.
+#[derive(Debug, Default)]
+pub(super) struct Freshness {
+    proven: Mutex<Option<Instant>>,
+}
+
+impl Freshness {
+    /// At the moment `at` the view was all that there was.
+    pub(super) fn prove(&self, at: Instant) {
+        let mut proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        // Two proofs may come in another order than they were found.
+        *proven = (*proven).max(Some(at));
+    }
+
+    /// How long ago that was at `now`; nothing where the view was never whole.
+    pub(super) fn age(&self, now: Instant) -> Option<Duration> {
+        let proven = *self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        proven.map(|proven| now.saturating_duration_since(proven))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_later_proof_makes_the_view_younger() {
+        let (freshness, start) = (Freshness::default(), Instant::now());
+        let second = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(freshness.age(start), None);
+        freshness.prove(second(5));
+        assert_eq!(freshness.age(second(8)), Some(Duration::from_secs(3)));
+        freshness.prove(second(2));
+        assert_eq!(freshness.age(second(8)), Some(Duration::from_secs(3)));
+        assert_eq!(freshness.age(second(4)), Some(Duration::ZERO), "a proof is never in the future");
+    }
+}
