@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::config::{self, Config, Loading, Login, Nats, Needs};
+use crate::config::{self, Config, InboxPrefix, Loading, Login, Nats, Needs};
 use crate::nats::{Address, Bus, Connection, Namespace, Tls};
 
 use super::exit::{self, Exit};
@@ -27,6 +27,9 @@ pub struct BusArgs {
     /// A NATS credentials file
     #[arg(long, value_name = "FILE", env = "WHITHER_CREDENTIALS")]
     credentials: Option<PathBuf>,
+    /// What the inboxes begin with, where the login may read no others [default: _INBOX]
+    #[arg(long, value_name = "PREFIX", env = "WHITHER_INBOX_PREFIX", value_parser = InboxPrefix::parse)]
+    inbox_prefix: Option<InboxPrefix>,
     /// A NATS token; better in the environment, where other users do not see it
     #[arg(long, value_name = "TOKEN", env = "WHITHER_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -57,6 +60,9 @@ impl BusArgs {
         }
         if let Some(token) = &self.token {
             connection.token = Some(token.as_str().into());
+        }
+        if self.inbox_prefix.is_some() {
+            connection.inbox_prefix.clone_from(&self.inbox_prefix);
         }
         name.clone_into(&mut connection.name);
         let namespace = match (&self.namespace, config) {
@@ -89,7 +95,8 @@ pub(super) fn load(path: &Path) -> Result<Config, Exit> {
 /// The connection that the config describes.
 fn connection(nats: &Nats) -> Result<Connection, Exit> {
     let servers = nats.urls.iter().map(|url| url.reveal().parse().map_err(Exit::usage)).collect::<Result<_, _>>()?;
-    let mut connection = Connection { servers, ..Connection::default() };
+    let inbox_prefix = nats.inbox_prefix.clone();
+    let mut connection = Connection { servers, inbox_prefix, ..Connection::default() };
     match &nats.login {
         Login::None => {}
         Login::Credentials(path) => connection.credentials = Some(path.clone()),

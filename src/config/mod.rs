@@ -13,6 +13,7 @@ pub mod address;
 pub mod chains;
 pub mod figure;
 pub mod files;
+pub mod inbox;
 pub mod namespace;
 pub mod nats;
 pub mod problem;
@@ -24,6 +25,7 @@ pub mod steps;
 
 pub use address::ServerUrl;
 pub use files::{Contents, Fault, Files, MemoryFiles};
+pub use inbox::InboxPrefix;
 pub use namespace::Namespace;
 pub use nats::{ClientCertificate, Login, Nats, Tls};
 pub use problem::{ConfigErrors, Place, Problem};

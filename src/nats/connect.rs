@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::address::{Address, Secret};
 use super::backoff::{doubled, spread};
 use super::link::Voice;
+use crate::config::InboxPrefix;
 
 pub use super::link::{Link, LinkState};
 
@@ -42,6 +43,8 @@ pub struct Connection {
     pub password: Option<Secret>,
     /// The seed of an nkey.
     pub nkey: Option<Secret>,
+    /// What the inboxes begin with, where this login may not read all of `_INBOX`.
+    pub inbox_prefix: Option<InboxPrefix>,
     /// Encryption.
     pub tls: Tls,
 }
@@ -211,6 +214,10 @@ impl Connection {
                 ConnectOptions::with_credentials(&text)
                     .map_err(|_secret| file(what, &path, &"has no user JWT and seed in it"))?
             }
+        };
+        let options = match &self.inbox_prefix {
+            Some(prefix) => options.custom_inbox_prefix(prefix),
+            None => options,
         };
         self.tls.apply(options)
     }

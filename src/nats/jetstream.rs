@@ -80,7 +80,8 @@ pub(crate) async fn look(js: &Context, name: &str) -> Result<Option<State>, JetS
 /// The bucket of node documents; entries expire in it after `max_age`.
 pub(crate) fn nodes_bucket(namespace: &Namespace, max_age: Duration, keeping: Keeping) -> Config {
     let about = "whither: what the nodes report";
-    Config { max_age, ..bucket(&namespace.nodes_bucket(), about, MAX_DOCUMENT_BYTES, keeping) }
+    // An agent may write its own key alone, and with a roll-up it could delete everybody else's.
+    Config { max_age, allow_rollup: false, ..bucket(&namespace.nodes_bucket(), about, MAX_DOCUMENT_BYTES, keeping) }
 }
 
 /// What makes a stream a key-value bucket with a history of one, for every NATS client.
@@ -146,13 +147,20 @@ async fn find(js: &Context, name: &str) -> Result<Option<Info>, JetStreamError> 
 /// the service judges them would be missed at the next start. That it cannot be changed is no reason to do without it.
 pub(crate) async fn adapt(js: &Context, is: &Info, should: Config) {
     let (age, size) = (should.max_age, should.max_message_size);
-    if is.config.max_age == age && is.config.max_message_size == size {
+    let rollup = should.allow_rollup;
+    if is.config.max_age == age && is.config.max_message_size == size && is.config.allow_rollup == rollup {
         return;
     }
     let name = is.config.name.clone();
     // The server refuses to remember duplicates for longer than the entries themselves.
     let duplicate_window = if age.is_zero() { is.config.duplicate_window } else { is.config.duplicate_window.min(age) };
-    let config = Config { max_age: age, max_message_size: size, duplicate_window, ..is.config.clone() };
+    let config = Config {
+        max_age: age,
+        max_message_size: size,
+        allow_rollup: rollup,
+        duplicate_window,
+        ..is.config.clone()
+    };
     match ask::<_, Info>(js, format!("STREAM.UPDATE.{name}"), &config, &format!("change `{name}`")).await {
         Ok(_) => info!(stream = name, "`{name}` now keeps documents of at most {size} bytes for {} s", age.as_secs()),
         Err(error) => warn!(stream = name, "`{name}` keeps its own limits: {error}"),

@@ -57,11 +57,12 @@ impl Service {
         for (verb, stats) in stats {
             let subject = subject(namespace, *verb);
             let subscriber = client.queue_subscribe(subject.clone(), QUEUE_GROUP.to_owned()).await?;
-            let listener = listen(subscriber, *verb, requests.clone(), replies.clone(), stop.clone());
+            let endpoint = Ear { verb: *verb, namespace: namespace.clone() };
+            let listener = listen(subscriber, endpoint, requests.clone(), replies.clone(), stop.clone());
             listeners.push(tokio::spawn(listener));
             endpoints.push(Endpoint { name: verb.as_str().to_owned(), subject, stats: Arc::clone(stats) });
         }
-        let micro = Micro::start(client.clone(), identity, endpoints, QUEUE_GROUP).await?;
+        let micro = Micro::start(client.clone(), namespace, identity, endpoints, QUEUE_GROUP).await?;
         Ok(Self { micro, listeners, stop })
     }
 
@@ -95,7 +96,7 @@ fn subject(namespace: &Namespace, verb: Verb) -> String {
 
 async fn listen(
     mut subscriber: Subscriber,
-    verb: Verb,
+    ear: Ear,
     requests: mpsc::Sender<Incoming>,
     replies: mpsc::Sender<Outgoing>,
     stop: CancellationToken,
@@ -113,7 +114,7 @@ async fn listen(
             }
         };
         let Some(message) = message else { return };
-        let Some(incoming) = incoming(verb, message) else { continue };
+        let Some(incoming) = ear.incoming(message) else { continue };
         if let Err(mpsc::error::TrySendError::Full(incoming)) = requests.try_send(incoming) {
             let failure = Failure::new(FailureName::Overloaded, "the service takes no more requests at the moment");
             // Where even the replies are full, the requester's own time limit is all that is left.
@@ -122,11 +123,25 @@ async fn listen(
     }
 }
 
-/// A message without a place to reply to asks for nothing.
-fn incoming(verb: Verb, message: Message) -> Option<Incoming> {
-    let deadline = message.headers.as_ref().and_then(|headers| headers.get(HEADER_DEADLINE));
-    let deadline_ms = deadline.and_then(|value| value.as_str().trim().parse().ok());
-    Some(Incoming { verb, payload: message.payload, deadline_ms, reply: message.reply?, received: Instant::now() })
+/// What turns the messages of one endpoint into requests.
+struct Ear {
+    verb: Verb,
+    namespace: Namespace,
+}
+
+impl Ear {
+    /// A message without a place to reply to asks for nothing, and one whose reply would go to a bucket or an endpoint
+    /// wants us to write there.
+    fn incoming(&self, message: Message) -> Option<Incoming> {
+        let reply = message.reply?;
+        if !self.namespace.may_answer_to(&reply) {
+            tracing::debug!(endpoint = self.verb.as_str(), %reply, "a request whose answer may not go there was dropped");
+            return None;
+        }
+        let deadline = message.headers.as_ref().and_then(|headers| headers.get(HEADER_DEADLINE));
+        let deadline_ms = deadline.and_then(|value| value.as_str().trim().parse().ok());
+        Some(Incoming { verb: self.verb, payload: message.payload, deadline_ms, reply, received: Instant::now() })
+    }
 }
 
 /// Sends replies until their senders are gone, then flushes.
