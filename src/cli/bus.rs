@@ -30,6 +30,9 @@ pub struct BusArgs {
     /// What the inboxes begin with, where the login may read no others [default: _INBOX]
     #[arg(long, value_name = "PREFIX", env = "WHITHER_INBOX_PREFIX", value_parser = InboxPrefix::parse)]
     inbox_prefix: Option<InboxPrefix>,
+    /// The authorities whose certificates a NATS server may show, as PEM, instead of the system's
+    #[arg(long, value_name = "FILE", env = "WHITHER_TLS_CA")]
+    tls_ca: Option<PathBuf>,
     /// A NATS token; better in the environment, where other users do not see it
     #[arg(long, value_name = "TOKEN", env = "WHITHER_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -57,6 +60,9 @@ impl BusArgs {
         }
         if self.credentials.is_some() {
             connection.credentials.clone_from(&self.credentials);
+        }
+        if self.tls_ca.is_some() {
+            connection.tls.ca.clone_from(&self.tls_ca);
         }
         if let Some(token) = &self.token {
             connection.token = Some(token.as_str().into());

@@ -12,7 +12,8 @@ const MAX_PREFIX_BYTES: usize = 128;
 pub struct InboxPrefix(String);
 
 impl InboxPrefix {
-    pub(super) const EXPECTED: &str = "tokens of letters, digits, `_` or `-` with dots between them, such as `_INBOX.ann`";
+    pub(super) const EXPECTED: &str =
+        "tokens of letters, digits, `_` or `-` with dots between them, such as `_INBOX.ann`";
 
     /// The prefix `text`.
     ///

@@ -154,13 +154,8 @@ pub(crate) async fn adapt(js: &Context, is: &Info, should: Config) {
     let name = is.config.name.clone();
     // The server refuses to remember duplicates for longer than the entries themselves.
     let duplicate_window = if age.is_zero() { is.config.duplicate_window } else { is.config.duplicate_window.min(age) };
-    let config = Config {
-        max_age: age,
-        max_message_size: size,
-        allow_rollup: rollup,
-        duplicate_window,
-        ..is.config.clone()
-    };
+    let config =
+        Config { max_age: age, max_message_size: size, allow_rollup: rollup, duplicate_window, ..is.config.clone() };
     match ask::<_, Info>(js, format!("STREAM.UPDATE.{name}"), &config, &format!("change `{name}`")).await {
         Ok(_) => info!(stream = name, "`{name}` now keeps documents of at most {size} bytes for {} s", age.as_secs()),
         Err(error) => warn!(stream = name, "`{name}` keeps its own limits: {error}"),

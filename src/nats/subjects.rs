@@ -252,7 +252,9 @@ mod tests {
         for inbox in ["_INBOX.a.b", "whither", "whitherto.x", "_R_.x", "x.whither.place"] {
             assert!(namespace.may_answer_to(inbox), "{inbox}");
         }
-        for other in ["whither.cordon", "whither.peers.x", "$KV.whither_marks.a", "$JS.API.STREAM.DELETE.x", "$SRV.PING"] {
+        for other in
+            ["whither.cordon", "whither.peers.x", "$KV.whither_marks.a", "$JS.API.STREAM.DELETE.x", "$SRV.PING"]
+        {
             assert!(!namespace.may_answer_to(other), "{other}");
         }
     }
