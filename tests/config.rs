@@ -4,7 +4,9 @@ use std::path::Path;
 
 use whither::chain::{Mode, OnFailure, OnUnplaceable, Program, StepSource};
 use whither::config::figure::FIGURES;
-use whither::config::{Capacity, Config, ConfigErrors, Fault, Keeping, Loading, Login, MemoryFiles, Needs, Storage, load};
+use whither::config::{
+    Capacity, Config, ConfigErrors, Fault, Keeping, Loading, Login, MemoryFiles, Needs, Storage, load,
+};
 use whither::model::UserNames;
 
 /// The least chain, for configs that are about something else.

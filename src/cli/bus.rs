@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::config::{self, Config, Loading, Login, Nats, Needs};
+use crate::config::{self, Config, InboxPrefix, Loading, Login, Nats, Needs};
 use crate::nats::jetstream::{Keeping, Storage};
 use crate::nats::{Address, Bus, Connection, Namespace, Tls};
 
@@ -28,6 +28,12 @@ pub struct BusArgs {
     /// A NATS credentials file
     #[arg(long, value_name = "FILE", env = "WHITHER_CREDENTIALS")]
     credentials: Option<PathBuf>,
+    /// What the inboxes begin with, where the login may read no others [default: _INBOX]
+    #[arg(long, value_name = "PREFIX", env = "WHITHER_INBOX_PREFIX", value_parser = InboxPrefix::parse)]
+    inbox_prefix: Option<InboxPrefix>,
+    /// The authorities whose certificates a NATS server may show, as PEM, instead of the system's
+    #[arg(long, value_name = "FILE", env = "WHITHER_TLS_CA")]
+    tls_ca: Option<PathBuf>,
     /// A NATS token; better in the environment, where other users do not see it
     #[arg(long, value_name = "TOKEN", env = "WHITHER_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -56,8 +62,14 @@ impl BusArgs {
         if self.credentials.is_some() {
             connection.credentials.clone_from(&self.credentials);
         }
+        if self.tls_ca.is_some() {
+            connection.tls.ca.clone_from(&self.tls_ca);
+        }
         if let Some(token) = &self.token {
             connection.token = Some(token.as_str().into());
+        }
+        if self.inbox_prefix.is_some() {
+            connection.inbox_prefix.clone_from(&self.inbox_prefix);
         }
         name.clone_into(&mut connection.name);
         let namespace = match (&self.namespace, config) {
@@ -99,7 +111,8 @@ pub(super) fn keeping(nats: &Nats) -> Keeping {
 /// The connection that the config describes.
 fn connection(nats: &Nats) -> Result<Connection, Exit> {
     let servers = nats.urls.iter().map(|url| url.reveal().parse().map_err(Exit::usage)).collect::<Result<_, _>>()?;
-    let mut connection = Connection { servers, ..Connection::default() };
+    let inbox_prefix = nats.inbox_prefix.clone();
+    let mut connection = Connection { servers, inbox_prefix, ..Connection::default() };
     match &nats.login {
         Login::None => {}
         Login::Credentials(path) => connection.credentials = Some(path.clone()),

@@ -199,8 +199,16 @@ impl Parts {
         let (heard_in, heard) = mpsc::channel(peers::HEARD_WAITING);
         let (inbox, links) = Inbox::new(incoming, changes, heard);
         let events = links.events.clone();
-        let front =
-            Front::new(self.setup, registry.clone(), Arc::clone(&metrics), board, replies.clone(), sayings, links, seed);
+        let front = Front::new(
+            self.setup,
+            registry.clone(),
+            Arc::clone(&metrics),
+            board,
+            replies.clone(),
+            sayings,
+            links,
+            seed,
+        );
         let replica = front.replica().to_owned();
         let identity = identity(front.replica(), &digest);
         tracing::info!(

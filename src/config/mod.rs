@@ -13,6 +13,7 @@ pub mod address;
 pub mod chains;
 pub mod figure;
 pub mod files;
+pub mod inbox;
 pub mod keeping;
 pub mod namespace;
 pub mod nats;
@@ -25,6 +26,7 @@ pub mod steps;
 
 pub use address::ServerUrl;
 pub use files::{Contents, Fault, Files, MemoryFiles};
+pub use inbox::InboxPrefix;
 pub use keeping::{Keeping, Storage};
 pub use namespace::Namespace;
 pub use nats::{ClientCertificate, Login, Nats, Tls};

@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 
 use super::address::ServerUrl;
 use super::files::Files;
+use super::inbox::InboxPrefix;
 use super::keeping::Keeping;
 use super::namespace::Namespace;
 use super::problem::{Notes, Problem, quoted};
 use super::secret::Secret;
 use super::section::{Entry, Section};
 
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 14] = [
     "url",
     "namespace",
+    "inbox_prefix",
     "credentials",
     "token",
     "user",
@@ -34,6 +36,8 @@ pub struct Nats {
     pub urls: Vec<ServerUrl>,
     /// What every subject and bucket begins with.
     pub namespace: Namespace,
+    /// What the inboxes begin with; NATS's own `_INBOX` where there is none.
+    pub inbox_prefix: Option<InboxPrefix>,
     /// How to log in.
     pub login: Login,
     /// How to encrypt.
@@ -44,8 +48,14 @@ pub struct Nats {
 
 impl Default for Nats {
     fn default() -> Self {
-        let (namespace, tls, keeping) = (Namespace::default(), Tls::default(), Keeping::default());
-        Self { urls: Vec::new(), namespace, login: Login::None, tls, keeping }
+        Self {
+            urls: Vec::new(),
+            namespace: Namespace::default(),
+            inbox_prefix: None,
+            login: Login::None,
+            tls: Tls::default(),
+            keeping: Keeping::default(),
+        }
     }
 }
 
@@ -103,10 +113,11 @@ impl Reader<'_> {
     pub(super) fn read(&self, notes: &mut Notes) -> (Nats, Option<(String, Range<usize>)>) {
         let (urls, url_secret) = self.urls(notes);
         let namespace = self.namespace(notes).unwrap_or_default();
+        let inbox_prefix = self.inbox_prefix(notes);
         let (login, login_secret) = self.login(notes);
         let tls = self.tls(notes);
         let keeping = Keeping::read(self.section, notes);
-        (Nats { urls, namespace, login, tls, keeping }, url_secret.or(login_secret))
+        (Nats { urls, namespace, inbox_prefix, login, tls, keeping }, url_secret.or(login_secret))
     }
 
     fn urls(&self, notes: &mut Notes) -> (Vec<ServerUrl>, Option<(String, Range<usize>)>) {
@@ -131,6 +142,12 @@ impl Reader<'_> {
         let (entry, text) = self.section.text("namespace", Namespace::EXPECTED, notes)?;
         let refused = |_message| entry.wrong(Namespace::EXPECTED, notes);
         Namespace::parse(text).map_err(refused).ok()
+    }
+
+    fn inbox_prefix(&self, notes: &mut Notes) -> Option<InboxPrefix> {
+        let (entry, text) = self.section.text("inbox_prefix", InboxPrefix::EXPECTED, notes)?;
+        let refused = |_message| entry.wrong(InboxPrefix::EXPECTED, notes);
+        InboxPrefix::parse(text).map_err(refused).ok()
     }
 
     fn login(&self, notes: &mut Notes) -> (Login, Option<(String, Range<usize>)>) {
@@ -276,6 +293,7 @@ mod tests {
             ("namespace = \"a.b\"", "`nats.namespace` is the string `a.b`, expected 1 to 64 letters"),
             ("storage = \"disk\"", "`nats.storage` is the string `disk`, expected `file` or `memory`"),
             ("replicas = 6", "`nats.replicas` is the number 6, expected a whole number from 1 to 5"),
+            ("inbox_prefix = \"a.>\"", "`nats.inbox_prefix` is the string `a.>`, expected tokens of letters"),
             ("tls_required = 1", "`nats.tls_required` is the number 1, expected `true` or `false`"),
             (&format!("nkey = \"{}\"", seed("SA")), "not the seed of a user"),
         ] {

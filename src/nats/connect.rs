@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, ServerAddr};
@@ -14,7 +15,8 @@ use tokio::sync::watch;
 
 use super::address::{Address, Secret};
 use super::backoff::{doubled, spread};
-use super::link::Voice;
+use super::link::{Failure, Voice};
+use crate::config::InboxPrefix;
 
 pub use super::link::{Link, LinkState};
 
@@ -42,6 +44,8 @@ pub struct Connection {
     pub password: Option<Secret>,
     /// The seed of an nkey.
     pub nkey: Option<Secret>,
+    /// What the inboxes begin with, where this login may not read all of `_INBOX`.
+    pub inbox_prefix: Option<InboxPrefix>,
     /// Encryption.
     pub tls: Tls,
 }
@@ -126,6 +130,7 @@ impl Bus {
         let shown =
             servers.iter().map(|server| server.as_url_str().trim_end_matches('/')).collect::<Vec<_>>().join(", ");
         let (voice, link) = Voice::new(shown.clone());
+        let (voice, settings) = (Arc::new(voice), settings.clone());
         let in_first_round = servers.len();
         let options = settings
             .options()?
@@ -135,7 +140,9 @@ impl Bus {
             .connection_timeout(HANDSHAKE)
             .reconnect_delay_callback(move |attempt| pause_before(attempt, in_first_round))
             .event_callback(move |event| {
-                voice.heard(&event);
+                if let Some(failure) = voice.heard(&event) {
+                    tokio::spawn(explain(settings.clone(), Arc::clone(&voice), failure));
+                }
                 std::future::ready(())
             });
         let client = options.connect(servers).await.map_err(|error| ConnectError::Client(error.to_string()))?;
@@ -182,6 +189,22 @@ impl Bus {
     }
 }
 
+/// Says a failure with its cause. The library's event names a kind alone, "IO error" for an unknown authority; an attempt
+/// of our own brings the rest. It is made when there is something to say, and not at each failure.
+async fn explain(settings: Connection, voice: Arc<Voice>, failure: Failure) {
+    if failure.is_telling() {
+        return voice.say(&failure, &failure.kind);
+    }
+    let reason = match (settings.options(), settings.addresses()) {
+        (Ok(options), Ok(servers)) => {
+            let attempt = options.name(&settings.name).connection_timeout(HANDSHAKE).connect(servers).await;
+            attempt.err().map(|error| error.to_string())
+        }
+        (Err(error), _) | (_, Err(error)) => Some(error.to_string()),
+    };
+    voice.say(&failure, reason.as_deref().unwrap_or(&failure.kind));
+}
+
 /// The first attempt at each server comes at once, also at start, where the library asks for a pause as well.
 fn pause_before(attempt: usize, in_first_round: usize) -> Duration {
     match attempt.checked_sub(in_first_round + 1) {
@@ -211,6 +234,10 @@ impl Connection {
                 ConnectOptions::with_credentials(&text)
                     .map_err(|_secret| file(what, &path, &"has no user JWT and seed in it"))?
             }
+        };
+        let options = match &self.inbox_prefix {
+            Some(prefix) => options.custom_inbox_prefix(prefix),
+            None => options,
         };
         self.tls.apply(options)
     }

@@ -80,7 +80,8 @@ pub(crate) async fn look(js: &Context, name: &str) -> Result<Option<State>, JetS
 /// The bucket of node documents; entries expire in it after `max_age`.
 pub(crate) fn nodes_bucket(namespace: &Namespace, max_age: Duration, keeping: Keeping) -> Config {
     let about = "whither: what the nodes report";
-    Config { max_age, ..bucket(&namespace.nodes_bucket(), about, MAX_DOCUMENT_BYTES, keeping) }
+    // An agent may write its own key alone, and with a roll-up it could delete everybody else's.
+    Config { max_age, allow_rollup: false, ..bucket(&namespace.nodes_bucket(), about, MAX_DOCUMENT_BYTES, keeping) }
 }
 
 /// What makes a stream a key-value bucket with a history of one, for every NATS client.
@@ -147,15 +148,22 @@ async fn find(js: &Context, name: &str) -> Result<Option<Info>, JetStreamError> 
 /// is never kept on fewer servers than it is. That it cannot be changed is no reason to do without it.
 pub(crate) async fn adapt(js: &Context, is: &Info, should: Config) {
     let (age, size) = (should.max_age, should.max_message_size);
-    let replicas = should.num_replicas.max(is.config.num_replicas);
-    if is.config.max_age == age && is.config.max_message_size == size && is.config.num_replicas == replicas {
+    let (rollup, replicas) = (should.allow_rollup, should.num_replicas.max(is.config.num_replicas));
+    let is_so = is.config.max_age == age && is.config.max_message_size == size;
+    if is_so && is.config.num_replicas == replicas && is.config.allow_rollup == rollup {
         return;
     }
     let name = is.config.name.clone();
     // The server refuses to remember duplicates for longer than the entries themselves.
     let duplicate_window = if age.is_zero() { is.config.duplicate_window } else { is.config.duplicate_window.min(age) };
-    let config =
-        Config { max_age: age, max_message_size: size, duplicate_window, num_replicas: replicas, ..is.config.clone() };
+    let config = Config {
+        max_age: age,
+        max_message_size: size,
+        allow_rollup: rollup,
+        duplicate_window,
+        num_replicas: replicas,
+        ..is.config.clone()
+    };
     match ask::<_, Info>(js, format!("STREAM.UPDATE.{name}"), &config, &format!("change `{name}`")).await {
         Ok(_) => info!(
             stream = name,

@@ -55,6 +55,15 @@ struct Said {
     complaints: BTreeMap<String, Instant>,
 }
 
+/// A round of attempts that failed, and that is worth a line in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// What kind of failure it is, in the client library's words.
+    pub(super) kind: String,
+    /// For how long there has been no connection, where that was said before.
+    lasts: Option<Duration>,
+}
+
 /// An outage that was said.
 #[derive(Debug)]
 struct Away {
@@ -76,7 +85,8 @@ impl Voice {
         (Self { servers, link, said: Mutex::default() }, receiver)
     }
 
-    pub(super) fn heard(&self, event: &Event) {
+    /// Takes an event in. The failure that comes back is to be said, with its reason as far as it can be had.
+    pub(super) fn heard(&self, event: &Event) -> Option<Failure> {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Connected => {
@@ -96,7 +106,7 @@ impl Voice {
                 let now = Instant::now();
                 said.away = Some(Away { since: now, said: now, reason: None });
             }
-            Event::ClientError(ClientError::Other(reason)) => self.fails(&mut said, reason),
+            Event::ClientError(ClientError::Other(reason)) => return fails(&mut said, reason),
             Event::SlowConsumer(_) => {
                 self.link.send_modify(|link| link.dropped += 1);
                 if said.dropped.is_none_or(|last| last.elapsed() > REPEAT) {
@@ -112,30 +122,45 @@ impl Voice {
             Event::ClientError(error) => complain(&mut said, &error.to_string()),
             Event::Draining => {}
         }
+        None
     }
 
-    /// One round of attempts failed.
-    fn fails(&self, said: &mut Said, reason: &str) {
-        let reason = reason.trim_start_matches("nats: ");
-        let now = Instant::now();
-        match &mut said.away {
-            None => {
-                warn!("cannot connect to NATS at {}: {reason}; trying again until it works", self.servers);
-                said.away = Some(Away { since: now, said: now, reason: Some(reason.to_owned()) });
+    /// Says `failure`, whose reason is `reason`.
+    pub(super) fn say(&self, failure: &Failure, reason: &str) {
+        let (servers, reason) = (&self.servers, plain(reason));
+        match failure.lasts {
+            None => warn!("cannot connect to NATS at {servers}: {reason}; trying again until it works"),
+            Some(lasts) => {
+                let seconds = lasts.as_secs();
+                warn!("NATS does not answer at {servers} for {seconds} s now: {reason}; trying again until it does");
             }
-            // A changed reason (a server that is back but refuses the login) is news.
-            Some(away) if away.is_news(reason) => {
-                let seconds = away.since.elapsed().as_secs();
-                warn!(
-                    "NATS does not answer at {} for {seconds} s now: {reason}; trying again until it does",
-                    self.servers
-                );
-                away.said = now;
-                away.reason = Some(reason.to_owned());
-            }
-            Some(_) => {}
         }
     }
+}
+
+impl Failure {
+    /// Whether the kind alone tells what to do; of an I/O or TLS error the library's events keep the cause to themselves.
+    pub(super) fn is_telling(&self) -> bool {
+        self.kind.contains("authorization") || self.kind.contains("authentication")
+    }
+}
+
+/// One round of attempts failed.
+fn fails(said: &mut Said, reason: &str) -> Option<Failure> {
+    let (kind, now) = (plain(reason).to_owned(), Instant::now());
+    let lasts = match &said.away {
+        None => None,
+        // A changed reason (a server that is back but refuses the login) is news.
+        Some(away) if away.is_news(&kind) => Some(away.since.elapsed()),
+        Some(_) => return None,
+    };
+    let since = said.away.as_ref().map_or(now, |away| away.since);
+    said.away = Some(Away { since, said: now, reason: Some(kind.clone()) });
+    Some(Failure { kind, lasts })
+}
+
+fn plain(reason: &str) -> &str {
+    reason.trim_start_matches("nats: ")
 }
 
 /// What a server objects to (a subject that this login may not use, say) can come with every message.
@@ -163,6 +188,7 @@ mod tests {
         };
         let failed = || Event::ClientError(ClientError::Other("nats: IO error".to_owned()));
         assert_eq!(after(failed()).state, LinkState::Connecting);
+        assert_eq!(voice.heard(&failed()), None, "it was said a moment ago");
         assert_eq!(after(Event::Connected), Link { state: LinkState::Connected, connects: 1, dropped: 0 });
         assert_eq!(after(Event::SlowConsumer(7)).dropped, 1);
         assert_eq!(after(Event::Disconnected).state, LinkState::Disconnected);

@@ -14,6 +14,8 @@ use futures_util::stream::select_all;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
 
+use super::Namespace;
+
 /// What a service says of itself.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -75,6 +77,7 @@ impl Micro {
     /// What the client reports when it subscribes.
     pub async fn start(
         client: Client,
+        namespace: &Namespace,
         identity: Identity,
         endpoints: Vec<Endpoint>,
         queue_group: &str,
@@ -88,6 +91,7 @@ impl Micro {
         let identity = Arc::new(Mutex::new(identity));
         let answers = Answers {
             client,
+            namespace: namespace.clone(),
             identity: Arc::clone(&identity),
             endpoints,
             queue_group: queue_group.to_owned(),
@@ -116,6 +120,7 @@ fn subjects(verb: &str, identity: &Identity) -> [String; 3] {
 
 struct Answers {
     client: Client,
+    namespace: Namespace,
     identity: Arc<Mutex<Identity>>,
     endpoints: Vec<Endpoint>,
     queue_group: String,
@@ -126,7 +131,7 @@ impl Answers {
     async fn run(self, subscribers: Vec<Subscriber>) {
         let mut questions = select_all(subscribers);
         while let Some(question) = questions.next().await {
-            let Some(reply) = question.reply else { continue };
+            let Some(reply) = question.reply.filter(|reply| self.namespace.may_answer_to(reply)) else { continue };
             let answer = match question.subject.split('.').nth(1) {
                 Some("PING") => self.ping(),
                 Some("INFO") => self.info(),

@@ -45,7 +45,7 @@ pub async fn listen(
     });
     for verb in HANDED_ON {
         let own = client.subscribe(namespace.peer(replica, verb.as_str())).await?;
-        tokio::spawn(take(own, verb, requests.clone()));
+        tokio::spawn(take(own, verb, namespace.clone(), requests.clone()));
     }
     Ok(())
 }
@@ -53,9 +53,9 @@ pub async fn listen(
 /// What one replica hands on to another.
 const HANDED_ON: [Verb; 2] = [Verb::Confirm, Verb::Release];
 
-async fn take(mut own: Subscriber, verb: Verb, requests: mpsc::Sender<Incoming>) {
+async fn take(mut own: Subscriber, verb: Verb, namespace: Namespace, requests: mpsc::Sender<Incoming>) {
     while let Some(Message { payload, reply, .. }) = own.next().await {
-        let Some(reply) = reply else { continue };
+        let Some(reply) = reply.filter(|reply| namespace.may_answer_to(reply)) else { continue };
         let incoming = Incoming { verb, payload, deadline_ms: None, reply, received: Instant::now() };
         if requests.send(incoming).await.is_err() {
             return;

@@ -64,11 +64,16 @@ impl Service {
         for (verb, stats) in stats {
             let subject = subject(namespace, *verb);
             let subscriber = client.queue_subscribe(subject.clone(), QUEUE_GROUP.to_owned()).await?;
-            let desk = Desk { verb: *verb, requests: requests.clone(), replies: replies.clone() };
+            let desk = Desk {
+                verb: *verb,
+                namespace: namespace.clone(),
+                requests: requests.clone(),
+                replies: replies.clone(),
+            };
             listeners.push(tokio::spawn(listen(client.clone(), subscriber, desk, stop.clone())));
             endpoints.push(Endpoint { name: verb.as_str().to_owned(), subject, stats: Arc::clone(stats) });
         }
-        let micro = Micro::start(client.clone(), identity, endpoints, QUEUE_GROUP).await?;
+        let micro = Micro::start(client.clone(), namespace, identity, endpoints, QUEUE_GROUP).await?;
         Ok(Self { micro, listeners, stop })
     }
 
@@ -103,18 +108,32 @@ fn subject(namespace: &Namespace, verb: Verb) -> String {
 /// Where the messages of one endpoint go.
 struct Desk {
     verb: Verb,
+    namespace: Namespace,
     requests: mpsc::Sender<Incoming>,
     replies: mpsc::Sender<Outgoing>,
 }
 
 impl Desk {
     fn take(&self, message: Message) {
-        let Some(incoming) = incoming(self.verb, message) else { return };
+        let Some(incoming) = self.incoming(message) else { return };
         if let Err(mpsc::error::TrySendError::Full(incoming)) = self.requests.try_send(incoming) {
             let failure = Failure::new(FailureName::Overloaded, "the service takes no more requests at the moment");
             // Where even the replies are full, the requester's own time limit is all that is left.
             let _full = self.replies.try_send(Outgoing::failed(&incoming, &failure));
         }
+    }
+
+    /// A message without a place to reply to asks for nothing, and one whose reply would go to a bucket or an endpoint
+    /// wants us to write there.
+    fn incoming(&self, message: Message) -> Option<Incoming> {
+        let reply = message.reply?;
+        if !self.namespace.may_answer_to(&reply) {
+            tracing::debug!(endpoint = self.verb.as_str(), %reply, "a request whose answer may not go there was dropped");
+            return None;
+        }
+        let deadline = message.headers.as_ref().and_then(|headers| headers.get(HEADER_DEADLINE));
+        let deadline_ms = deadline.and_then(|value| value.as_str().trim().parse().ok());
+        Some(Incoming { verb: self.verb, payload: message.payload, deadline_ms, reply, received: Instant::now() })
     }
 }
 
@@ -159,13 +178,6 @@ async fn round_trip(client: &Client) {
         // Whoever stops waits for so long and no longer.
         drop(back.next().await);
     }
-}
-
-/// A message without a place to reply to asks for nothing.
-fn incoming(verb: Verb, message: Message) -> Option<Incoming> {
-    let deadline = message.headers.as_ref().and_then(|headers| headers.get(HEADER_DEADLINE));
-    let deadline_ms = deadline.and_then(|value| value.as_str().trim().parse().ok());
-    Some(Incoming { verb, payload: message.payload, deadline_ms, reply: message.reply?, received: Instant::now() })
 }
 
 /// Sends replies until their senders are gone, then flushes.

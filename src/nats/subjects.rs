@@ -137,6 +137,14 @@ impl Namespace {
         self.subject(&format!("events.{}", encode_key(id)))
     }
 
+    /// Whether an answer may go to `subject`. Whoever asks names it, and we may publish where he may not: a request
+    /// whose answer goes to a bucket or to another endpoint would have us write there for him.
+    #[must_use]
+    pub fn may_answer_to(&self, subject: &str) -> bool {
+        let own = subject.strip_prefix(self.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        !own && !subject.starts_with('$')
+    }
+
     /// The namespace as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -253,6 +261,19 @@ mod tests {
         assert_eq!(Namespace::default().marks_bucket(), "whither_marks");
         for refused in ["", "a.b", "a b", "*", "ü", &"x".repeat(65)] {
             assert!(refused.parse::<Namespace>().is_err(), "`{refused}`");
+        }
+    }
+
+    #[test]
+    fn answers_go_to_inboxes_alone() {
+        let namespace = Namespace::default();
+        for inbox in ["_INBOX.a.b", "whither", "whitherto.x", "_R_.x", "x.whither.place"] {
+            assert!(namespace.may_answer_to(inbox), "{inbox}");
+        }
+        for other in
+            ["whither.cordon", "whither.peers.x", "$KV.whither_marks.a", "$JS.API.STREAM.DELETE.x", "$SRV.PING"]
+        {
+            assert!(!namespace.may_answer_to(other), "{other}");
         }
     }
 

@@ -13,6 +13,7 @@ use super::PATIENCE;
 pub(crate) struct Nats {
     folder: TempDir,
     arguments: Vec<String>,
+    variables: Vec<(String, String)>,
     port: u16,
     process: Child,
 }
@@ -30,11 +31,18 @@ impl Nats {
 
     /// A server whose folder holds what its arguments name (a config, say) already.
     pub(crate) fn within(folder: TempDir, arguments: &[&str]) -> Self {
+        Self::told(folder, arguments, &[])
+    }
+
+    /// The same with `variables` in its environment, which a config may refer to; it runs in the folder.
+    pub(crate) fn told(folder: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         // -1: the server chooses, and writes the port into a file.
-        let mut process = spawn(folder.path(), &arguments, "-1");
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut process = spawn(folder.path(), &arguments, &variables, "-1");
         let port = chosen_port(folder.path(), &mut process);
-        Self { folder, arguments, port, process }
+        Self { folder, arguments, variables, port, process }
     }
 
     /// A port on which nobody listens yet, with the server that will: started by [`Nats::restart`].
@@ -74,7 +82,7 @@ impl Nats {
     /// Starts it again on the same port, with what it has stored.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        self.process = spawn(self.folder.path(), &self.arguments, &self.port.to_string());
+        self.process = spawn(self.folder.path(), &self.arguments, &self.variables, &self.port.to_string());
         let start = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(start.elapsed() < PATIENCE, "the server does not come back");
@@ -114,7 +122,7 @@ impl Drop for Nats {
     }
 }
 
-fn spawn(folder: &Path, arguments: &[String], port: &str) -> Child {
+fn spawn(folder: &Path, arguments: &[String], variables: &[(String, String)], port: &str) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
     Command::new(program())
         .args(["--addr", "127.0.0.1", "--port", port])
@@ -123,6 +131,8 @@ fn spawn(folder: &Path, arguments: &[String], port: &str) -> Child {
         .arg("--ports_file_dir")
         .arg(folder)
         .args(arguments)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
@@ -150,7 +160,7 @@ fn chosen_port(folder: &Path, process: &mut Child) -> u16 {
 }
 
 /// The server to use: `WHITHER_NATS_SERVER`, else the one on the PATH, else the one that `make tools` installs.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     if let Some(named) = std::env::var_os("WHITHER_NATS_SERVER").filter(|named| !named.is_empty()) {
         return named.into();
     }

@@ -180,7 +180,15 @@ fn whither(command: &str) -> Command {
     let program = std::env::current_exe().unwrap_or_else(|_gone| super::super::one_shot::program());
     let mut process = Command::new(program);
     process.arg(command);
-    for name in ["WHITHER_NATS", "WHITHER_NAMESPACE", "WHITHER_CREDENTIALS", "WHITHER_TOKEN", "WHITHER_NODE_ID"] {
+    for name in [
+        "WHITHER_NATS",
+        "WHITHER_NAMESPACE",
+        "WHITHER_CREDENTIALS",
+        "WHITHER_TOKEN",
+        "WHITHER_INBOX_PREFIX",
+        "WHITHER_TLS_CA",
+        "WHITHER_NODE_ID",
+    ] {
         process.env_remove(name);
     }
     process

@@ -1,0 +1,150 @@
+//! Every way to log in: it works with the right secret, and says what is wrong with another.
+
+use std::path::Path;
+
+use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
+use nkeys::KeyPair;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::certificates::Authority;
+use crate::site::{Running, config};
+use crate::support::nats::Nats;
+
+/// A server with the config `text` in `folder`.
+fn server(folder: TempDir, text: &str) -> Nats {
+    std::fs::write(folder.path().join("nats.conf"), format!("jetstream: enabled\n{text}\n")).unwrap();
+    Nats::told(folder, &["-c", "nats.conf"], &[])
+}
+
+/// Starts an agent with `login` in its config, and waits until it logs `words`.
+async fn agent_says(nats: &Nats, scheme: &str, login: &str, words: &str) {
+    let folder = TempDir::new().unwrap();
+    let text = format!("[nats]\nurl = \"{}\"\n{login}\n", nats.url().replace("nats", scheme));
+    let config = config(folder.path(), "agent", &text);
+    let agent = Running::start(folder.path(), "log", &["agent", "--id", "a", "--config", &config]);
+    agent.says(words).await;
+    for secret in ["s3cret", "wr0ng", "SUA"] {
+        assert!(!agent.log().contains(secret), "{}", agent.log());
+    }
+}
+
+const IN: &str = "is in the cluster";
+const REFUSED: &str = "authorization violation";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_and_passwords() {
+    let nats = server(TempDir::new().unwrap(), "authorization { token: s3cret }");
+    agent_says(&nats, "nats", "token = \"s3cret\"", IN).await;
+    agent_says(&nats, "nats", "token = \"wr0ng\"", REFUSED).await;
+    agent_says(&nats, "nats", "", REFUSED).await;
+    // bcrypt of `s3cret`, as the comment of accounts.conf has it made.
+    let hash = "$2b$04$abcdefghijklmnopqrstuuLZYjhNQAOdpbzt4WxWlUHjv1wsyH5DG";
+    for stored in ["s3cret", hash] {
+        let nats = server(TempDir::new().unwrap(), &format!("authorization {{ user: ann, password: \"{stored}\" }}"));
+        agent_says(&nats, "nats", "user = \"ann\"\npassword = \"s3cret\"", IN).await;
+        agent_says(&nats, "nats", "user = \"ann\"\npassword = \"wr0ng\"", REFUSED).await;
+        agent_says(&nats, "nats", "user = \"bob\"\npassword = \"s3cret\"", REFUSED).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nkeys_in_the_config_and_in_a_file() {
+    let (user, stranger) = (KeyPair::new_user(), KeyPair::new_user());
+    let folder = TempDir::new().unwrap();
+    let seed = folder.path().join("seed");
+    std::fs::write(&seed, format!("{}\n", user.seed().unwrap())).unwrap();
+    let text = format!("authorization {{ users: [ {{ nkey: {} }} ] }}", user.public_key());
+    let nats = server(TempDir::new().unwrap(), &text);
+    for (login, words) in [
+        (format!("nkey = \"{}\"", user.seed().unwrap()), IN),
+        (format!("nkey = {seed:?}"), IN),
+        (format!("nkey = \"{}\"", stranger.seed().unwrap()), REFUSED),
+    ] {
+        agent_says(&nats, "nats", &login, words).await;
+    }
+}
+
+/// What `nsc` writes: claims, signed by whoever vouches for them.
+fn token(subject: &str, issuer: &KeyPair, kind: Value) -> String {
+    let mut claims =
+        json!({"iat": 1_700_000_000, "iss": issuer.public_key(), "name": "x", "sub": subject, "nats": kind});
+    claims["jti"] = json!(BASE32_NOPAD.encode(subject.as_bytes()));
+    let header = json!({"typ": "JWT", "alg": "ed25519-nkey"});
+    let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+    let signed = format!("{}.{}", part(&header), part(&claims));
+    let signature = issuer.sign(signed.as_bytes()).unwrap();
+    format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature))
+}
+
+fn credentials(path: &Path, token: &str, user: &KeyPair) -> String {
+    let text = format!(
+        "-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n\
+         -----BEGIN USER NKEY SEED-----\n{}\n------END USER NKEY SEED------\n",
+        user.seed().unwrap()
+    );
+    std::fs::write(path, text).unwrap();
+    format!("credentials = {path:?}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_files() {
+    let (operator, account, user) = (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_user());
+    let limits = json!({"subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true,
+        "conn": -1, "leaf": -1, "mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1});
+    let operators = token(&operator.public_key(), &operator, json!({"type": "operator", "version": 2}));
+    let accounts = token(&account.public_key(), &operator, json!({"type": "account", "version": 2, "limits": limits}));
+    // JetStream wants an account of the system's.
+    let system = KeyPair::new_account();
+    let mut none = limits.clone();
+    for kind in ["mem_storage", "disk_storage", "streams", "consumer"] {
+        none[kind] = json!(0);
+    }
+    let systems = token(&system.public_key(), &operator, json!({"type": "account", "version": 2, "limits": none}));
+    let as_user = json!({"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1, "pub": {}, "sub": {}});
+    let text = format!(
+        "operator: {operators}\nsystem_account: {system}\nresolver: MEMORY\n\
+         resolver_preload {{ {}: {accounts}, {system}: {systems} }}",
+        account.public_key(),
+        system = system.public_key()
+    );
+    let nats = server(TempDir::new().unwrap(), &text);
+    let folder = TempDir::new().unwrap();
+    let good = credentials(&folder.path().join("good"), &token(&user.public_key(), &account, as_user.clone()), &user);
+    agent_says(&nats, "nats", &good, IN).await;
+    let other = KeyPair::new_account();
+    let foreign = credentials(&folder.path().join("other"), &token(&user.public_key(), &other, as_user), &user);
+    agent_says(&nats, "nats", &foreign, REFUSED).await;
+    let broken = folder.path().join("broken");
+    std::fs::write(&broken, "no credentials").unwrap();
+    agent_says(&nats, "nats", &format!("credentials = {broken:?}"), "has no user JWT and seed in it").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn encryption_with_certificates_on_one_side_and_on_both() {
+    let folder = TempDir::new().unwrap();
+    let certificates = folder.path().to_owned();
+    let authority = Authority::new(&certificates, "ca");
+    for name in ["server", "client"] {
+        authority.sign(&certificates, name);
+    }
+    let others = TempDir::new().unwrap();
+    Authority::new(others.path(), "other").sign(others.path(), "stranger");
+    let tls = "tls { cert_file: server.pem, key_file: server.key, ca_file: ca.pem, verify: true }";
+    let nats = server(folder, tls);
+    let trust = format!("tls_ca = {:?}\n", certificates.join("ca.pem"));
+    let shows = |folder: &Path, name: &str| {
+        let file = |extension: &str| folder.join(format!("{name}.{extension}"));
+        format!("tls_cert = {:?}\ntls_key = {:?}\n", file("pem"), file("key"))
+    };
+    agent_says(&nats, "tls", &format!("{trust}{}", shows(&certificates, "client")), IN).await;
+    agent_says(&nats, "nats", &format!("{trust}{}", shows(&certificates, "client")), IN).await;
+    agent_says(&nats, "tls", &format!("{trust}{}", shows(others.path(), "stranger")), "UnknownCA").await;
+    agent_says(&nats, "tls", &trust, "CertificateRequired").await;
+    let distrust = format!("tls_ca = {:?}\n", others.path().join("other.pem"));
+    let unknown = format!("{distrust}{}", shows(&certificates, "client"));
+    agent_says(&nats, "tls", &unknown, "invalid peer certificate").await;
+    // Who asks for encryption gets none from a server that has none, and does not go on without.
+    let plain = server(TempDir::new().unwrap(), "");
+    agent_says(&plain, "nats", "tls_required = true", "cannot connect to NATS").await;
+}
