@@ -108,7 +108,8 @@ fn arrange(mut own: Map<String, Value>, report: &Report, wanted: Wanted<'_>) -> 
         _ => None,
     };
     let is_wanted = |name: &str| wanted.is_none_or(|names| names.contains(&name));
-    let known = KNOWN.into_iter().filter(|name| is_wanted(name)).filter_map(|name| Some((name.to_owned(), known(name)?)));
+    let known =
+        KNOWN.into_iter().filter(|name| is_wanted(name)).filter_map(|name| Some((name.to_owned(), known(name)?)));
     let mut fields: Map<String, Value> = known.collect();
     for (name, value) in own.into_iter().chain(static_data) {
         // A figure that was not reported stays absent: static data of that name must not stand in for it.

@@ -284,14 +284,16 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
     let sessions = read_sessions((&id, text), own.get("sessions"), own_data.get("sessions"))?;
     let (metadata, static_data) = (node.object("metadata")?, node.object("staticData")?);
     node.object("metrics")?;
-    let urls = node.list("urls")?.filter(|urls| !members::is_empty_list(urls)).and_then(|urls| Span::of_raw(urls, text));
+    let urls =
+        node.list("urls")?.filter(|urls| !members::is_empty_list(urls)).and_then(|urls| Span::of_raw(urls, text));
     let cordoned = node.flag("cordoned")?;
     let max_sessions = node.count("maxSessions")?;
     let vital = Figures::vital(&node, &health)?;
     let hostname = node.text("hostname")?.or_else(|| health.of_member("os").text("hostname")).unwrap_or_default();
     let server_pool = node.text("serverPool")?.unwrap_or_default().into();
     let users = node.count("loggedInUsers")?.or_else(|| distinct_users(&sessions));
-    let weight = [&static_data, &metadata].into_iter().find_map(|data| data.value("weight").as_ref().and_then(positive));
+    let weight =
+        [&static_data, &metadata].into_iter().find_map(|data| data.value("weight").as_ref().and_then(positive));
     let process = health.of_member("process").value("pid").as_ref().and_then(Value::as_u64);
     let facts = Facts {
         prints: prints(own, &own_data, &hostname),
@@ -371,7 +373,8 @@ fn distinct_users(sessions: &Sessions) -> Option<u64> {
 /// Services are strings or objects with `name` (ARCHITECTURE.md, What a script sees).
 fn service_names(list: Option<&RawValue>) -> Vec<Box<str>> {
     let Some(Value::Array(list)) = list.and_then(members::value) else { return Vec::new() };
-    let name = |service: &Value| service.as_str().or_else(|| service.get("name").and_then(Value::as_str)).map(Box::from);
+    let name =
+        |service: &Value| service.as_str().or_else(|| service.get("name").and_then(Value::as_str)).map(Box::from);
     let mut names: Vec<Box<str>> = list.iter().filter_map(name).collect();
     names.sort_unstable();
     names.dedup();

@@ -65,7 +65,8 @@ impl Known {
         let (present, last) = (Agent::of(&self.report), Agent::of(&before.report));
         let repeated = before.said.is_some_and(|said| now.saturating_duration_since(said) < REPEAT);
         if present.is_some() && before.former == present && !repeated {
-            let [one, other] = [&present, &last].map(|agent| agent.as_ref().map(ToString::to_string).unwrap_or_default());
+            let [one, other] =
+                [&present, &last].map(|agent| agent.as_ref().map(ToString::to_string).unwrap_or_default());
             warn!(node = %self.report.id, "two agents report as node `{}`: {one}, and {other}", self.report.id);
             self.said = Some(now);
         }

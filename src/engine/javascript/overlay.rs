@@ -12,8 +12,8 @@ use boa_engine::{Context, JsResult, JsString, JsValue};
 use serde_json::{Map, Value};
 
 use crate::engine::residents::is_same_state;
-use crate::model::json::{self, JsonLimits};
 use crate::model::Field;
+use crate::model::json::{self, JsonLimits};
 use crate::model::look::DataField;
 
 use super::fault::Fault;
@@ -47,7 +47,8 @@ pub(super) fn difference(
     let mut seen = Seen { is_touched: !is_given, differing: Vec::new() };
     match (&view, given) {
         (Some((view, _)), Some(given)) => {
-            let has_lost_some = view.overlay.is_some() && keys.len() < view.look().fields_with(view.overlay.as_deref()).count();
+            let has_lost_some =
+                view.overlay.is_some() && keys.len() < view.look().fields_with(view.overlay.as_deref()).count();
             seen.is_touched |= has_lost_some;
             let comparison = Comparison { object, given, view, kit };
             comparison.run(keys, &mut seen, context)?;
@@ -236,7 +237,9 @@ fn is_same(value: &JsValue, field: &Field<'_>, kit: &Kit, context: &Context) -> 
         Field::Data(look) => {
             let Some(object) = value.as_object() else { return false };
             let view = object.downcast_ref::<Lazy>().and_then(|lazy| lazy.data_of().cloned());
-            view.is_some_and(|view| is_same_state(&view.node, look.node()) && is_same_data(&object, &view, kit, context))
+            view.is_some_and(|view| {
+                is_same_state(&view.node, look.node()) && is_same_data(&object, &view, kit, context)
+            })
         }
     }
 }

@@ -22,7 +22,9 @@ impl<'a> Seen<'a> {
     fn new(node: &'a Node, overlay: Option<&'a Map<String, Value>>, wishes: &Wishes) -> Self {
         // The columns that are wished for come last, and are the only ones that cost a look into the document.
         let unread = [wishes.metadata.is_empty(), wishes.static_data.is_empty()];
-        let read = READ.into_iter().filter(|name| !matches!((*name, unread), ("metadata", [true, _]) | ("staticData", [_, true])));
+        let read = READ
+            .into_iter()
+            .filter(|name| !matches!((*name, unread), ("metadata", [true, _]) | ("staticData", [_, true])));
         Self { node, look: node.look_at(Some(&read.collect::<Vec<_>>())), overlay }
     }
 
