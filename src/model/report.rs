@@ -381,3 +381,6 @@ fn service_names(list: Option<&RawValue>) -> Vec<Box<str>> {
     names.shrink_to_fit();
     names
 }
+
+#[cfg(test)]
+mod tests;
