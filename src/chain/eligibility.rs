@@ -7,7 +7,7 @@ use super::ChainSpec;
 /// Why `node` cannot take a request of `chain`; absent where it can. The first reason in the contract's order is given.
 #[must_use]
 pub fn reason_against(node: &Node, chain: &ChainSpec) -> Option<LostReason> {
-    let runs = |service: &String| node.report().services.contains(service);
+    let runs = |service: &String| node.report().runs(service);
     if node.is_stale() {
         Some(LostReason::Stale)
     } else if !chain.require_services.iter().all(runs) {

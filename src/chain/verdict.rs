@@ -92,7 +92,9 @@ fn overlay(
     total_bytes: &mut usize,
 ) -> Result<Option<Overlay>, Failure> {
     let Some(node) = cluster.node(given.slot) else { return Ok(None) };
-    properties.retain(|name, value| !node.field(name).is_some_and(|own| own.equals(value)));
+    let names: Vec<&str> = properties.keys().map(String::as_str).collect();
+    let look = if names.is_empty() { return Ok(None) } else { node.look_at(Some(&names)) };
+    properties.retain(|name, value| !look.field(name).is_some_and(|own| own.equals(value)));
     if properties.is_empty() {
         return Ok(None);
     }

@@ -52,7 +52,7 @@ impl Builtin {
 
 impl Policy for Builtin {
     fn node_rank(&self, node: &Node) -> Option<f64> {
-        let figures = &node.report().figures;
+        let figures = node.report().figures();
         let sessions = node.session_count().map(|count| count as f64);
         match self {
             Self::FewestSessions => sessions,

@@ -97,7 +97,7 @@ impl Claims {
 impl Front {
     /// Whether a place on `node` has to be claimed.
     pub(super) fn is_claimed(&self, node: &str) -> bool {
-        let limited = |node: &Node| node.report().figures.max_sessions.is_some();
+        let limited = |node: &Node| node.report().figures().max_sessions.is_some();
         self.crew.setup().is_strict && self.cluster.get(node).is_some_and(limited)
     }
 
@@ -125,7 +125,7 @@ impl Front {
     fn what_is_known(&self, node: &Arc<str>, id: &Arc<str>) -> Option<Claim> {
         let found = self.cluster.get(node)?;
         let seen = found.session_count().unwrap_or_default().saturating_sub(found.pending().len() as u64);
-        let room = found.report().figures.max_sessions?.saturating_sub(seen);
+        let room = found.report().figures().max_sessions?.saturating_sub(seen);
         let held = self.ledger.on_node(node).cloned().collect();
         let now_ms = self.now_ms();
         let over = self.claims.over.get(node).into_iter().flatten();

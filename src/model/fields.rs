@@ -1,144 +1,232 @@
-//! Typed fields of a node document, and the vital signs among them.
+//! Every field that a script sees of a node's report, built from the document's text where somebody looks.
+//!
+//! Both generations' names are filled from one another here, so that no engine and no built-in ever asks which generation
+//! a node belongs to. The text was checked when the report was read, so this cannot fail; where a script can look at a
+//! few fields alone, no others are built.
 
-use serde_json::{Map, Number, Value};
+use std::fmt;
 
-use super::json;
-use super::report::ReportError;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value, json};
 
-/// The vital signs of a node, taken from either generation's fields and written back to both.
-#[derive(Default)]
-pub(super) struct Vitals {
-    pub(super) free: Option<f64>,
-    pub(super) total: Option<f64>,
-    pub(super) load: Vec<f64>,
-    pub(super) cores: Option<f64>,
-    pub(super) utilization: Option<f64>,
-    pub(super) uptime: Option<f64>,
-}
+use super::figures::{Figures, number};
+use super::report::Report;
 
-impl Vitals {
-    pub(super) fn read(node: &mut Fields<'_>, health: &mut Map<String, Value>) -> Result<Self, ReportError> {
-        let mut health = Fields { node: node.node, own: health };
-        let mut cpu = health.object("cpu")?;
-        let mut mem = health.object("mem")?;
-        let loadavg = node.numbers("loadavg")?;
-        let (mut load, mut later) = (Vec::new(), Vec::new());
-        for (place, name) in ["load1", "load5", "load15"].into_iter().enumerate() {
-            let own = Fields { node: node.node, own: &mut cpu }.amount(name)?;
-            match own.or_else(|| loadavg.get(place).copied()) {
-                // The list is positional: a five-minute load must not stand in the one-minute load's place.
-                Some(figure) if load.len() == place => load.push(figure),
-                Some(figure) => later.push((name, figure)),
-                None => {}
-            }
-        }
-        let vitals = Self {
-            free: Fields { node: node.node, own: &mut mem }.amount("free")?.or(node.amount("freemem")?),
-            total: Fields { node: node.node, own: &mut mem }.amount("total")?.or(node.amount("totalmem")?),
-            cores: Fields { node: node.node, own: &mut cpu }.amount("cores")?,
-            utilization: Fields { node: node.node, own: &mut cpu }.amount("utilization")?.or(node.amount("cpu")?),
-            uptime: node
-                .amount("uptime")?
-                .or_else(|| health.own.get("os").and_then(|os| os.get("uptime")).and_then(Value::as_f64)),
-            load,
-        };
-        let fill = |map: &mut Map<String, Value>, name: &str, value: Option<f64>| {
-            if let Some(value) = value.and_then(number) {
-                map.entry(name.to_owned()).or_insert(value);
-            }
-        };
-        for (name, value) in ["load1", "load5", "load15"].into_iter().zip(&vitals.load) {
-            fill(&mut cpu, name, Some(*value));
-        }
-        for (name, value) in later {
-            fill(&mut cpu, name, Some(value));
-        }
-        fill(&mut cpu, "utilization", vitals.utilization);
-        fill(&mut cpu, "cores", vitals.cores);
-        fill(&mut mem, "free", vitals.free);
-        fill(&mut mem, "total", vitals.total);
-        health.own.insert("cpu".to_owned(), Value::Object(cpu));
-        health.own.insert("mem".to_owned(), Value::Object(mem));
-        Ok(vitals)
-    }
-}
+/// The fields that come first, in this order. All but the figures are there on every node.
+const KNOWN: [&str; 18] = [
+    "id",
+    "serverId",
+    "hostname",
+    "urls",
+    "nodeData",
+    "metadata",
+    "staticData",
+    "metrics",
+    "cordoned",
+    "maxSessions",
+    "sessions",
+    "freemem",
+    "totalmem",
+    "loadavg",
+    "cpu",
+    "uptime",
+    "loggedInUsers",
+    "serverPool",
+];
+/// Those of them that are the node's own figures, reported or absent.
+const DERIVED: [&str; 7] = ["maxSessions", "sessions", "freemem", "totalmem", "cpu", "uptime", "loggedInUsers"];
+/// Those of them that are built from the text. The others are typed in the report.
+const WRITTEN: [&str; 5] = ["urls", "nodeData", "metadata", "staticData", "metrics"];
 
-/// Takes typed fields out of a document; `null` counts as absent.
-pub(super) struct Fields<'a> {
-    pub(super) node: &'a str,
-    pub(super) own: &'a mut Map<String, Value>,
-}
+/// Which top-level fields are built: these, or all where nothing is said.
+pub type Wanted<'a> = Option<&'a [&'a str]>;
 
-impl Fields<'_> {
-    fn take<T>(
-        &mut self,
-        name: &str,
-        expected: &'static str,
-        read: impl Fn(&Value) -> Option<T>,
-    ) -> Result<Option<T>, ReportError> {
-        match self.own.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => match read(&value) {
-                Some(taken) => Ok(Some(taken)),
-                None => Err(wrong(self.node, name, &value, expected)),
-            },
-        }
-    }
-
-    pub(super) fn object(&mut self, name: &str) -> Result<Map<String, Value>, ReportError> {
-        Ok(self.take(name, "an object", |value| value.as_object().cloned())?.unwrap_or_default())
-    }
-
-    pub(super) fn list(&mut self, name: &str) -> Result<Vec<Value>, ReportError> {
-        Ok(self.take(name, "a list", |value| value.as_array().cloned())?.unwrap_or_default())
-    }
-
-    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, ReportError> {
-        self.take(name, "a string", |value| value.as_str().map(str::to_owned))
-    }
-
-    pub(super) fn flag(&mut self, name: &str) -> Result<bool, ReportError> {
-        Ok(self.take(name, "true or false", Value::as_bool)?.unwrap_or_default())
-    }
-
-    pub(super) fn amount(&mut self, name: &str) -> Result<Option<f64>, ReportError> {
-        self.take(name, "a number of at least 0", amount)
-    }
-
-    pub(super) fn count(&mut self, name: &str) -> Result<Option<u64>, ReportError> {
-        self.take(name, "a whole number of at least 0", whole)
-    }
-
-    pub(super) fn numbers(&mut self, name: &str) -> Result<Vec<f64>, ReportError> {
-        let read = |value: &Value| value.as_array().and_then(|list| list.iter().map(amount).collect());
-        Ok(self.take(name, "a list of numbers of at least 0", read)?.unwrap_or_default())
-    }
-}
-
-/// The error that `field` of `node` is no such thing.
-pub(super) fn wrong(node: &str, field: &str, value: &Value, expected: &'static str) -> ReportError {
-    let found = match value {
-        Value::Number(_) | Value::Bool(_) | Value::Null => value.to_string(),
-        other => json::kind(other).to_owned(),
+/// The fields of `report`, in the order in which scripts see them; `nodeData.sessions` is empty here.
+pub(super) fn build(report: &Report, wanted: Wanted<'_>) -> Map<String, Value> {
+    let is_typed = |name: &&str| KNOWN.contains(name) && !WRITTEN.contains(name);
+    let own = match wanted {
+        Some(names) if names.iter().all(is_typed) => Map::new(),
+        _ => read(&report.text, wanted),
     };
-    ReportError::Field { node: node.to_owned(), field: field.to_owned(), found, expected }
+    arrange(own, report, wanted)
 }
 
-fn amount(value: &Value) -> Option<f64> {
-    value.as_f64().filter(|number| number.is_finite() && *number >= 0.0)
+/// The members of the document as far as fields are built from them.
+fn read(text: &str, wanted: Wanted<'_>) -> Map<String, Value> {
+    // Static data shows under names of its own too.
+    let has_other = wanted.is_some_and(|names| names.iter().any(|name| !KNOWN.contains(name)));
+    let level = Level(&|name: &str| match wanted {
+        _ if KNOWN.contains(&name) && !WRITTEN.contains(&name) => Member::Typed,
+        None => Member::of(name),
+        Some(names) if names.contains(&name) || has_other && name == "staticData" => Member::of(name),
+        Some(_) => Member::Unwanted,
+    });
+    level.deserialize(&mut serde_json::Deserializer::from_str(text)).unwrap_or_default()
 }
 
-/// A count; `3.0` is one too, because some reporters write every number that way.
-pub(super) fn whole(value: &Value) -> Option<u64> {
-    value
-        .as_u64()
-        .or_else(|| amount(value).filter(|number| number.fract() == 0.0 && *number < 9e15).map(|number| number as u64))
-}
-
-/// Whole numbers stay whole, so that scripts and executables read `4000000000`, not `4000000000.0`.
-pub(super) fn number(value: f64) -> Option<Value> {
-    if value.fract() == 0.0 && value.abs() < 9e15 {
-        return Some(Value::from(value as i64));
+fn arrange(mut own: Map<String, Value>, report: &Report, wanted: Wanted<'_>) -> Map<String, Value> {
+    let mut data = object(own.remove("nodeData"));
+    own.remove("sessions");
+    let [metadata, static_data, metrics] = ["metadata", "staticData", "metrics"].map(|name| own.remove(name));
+    let (urls, static_data) = (own.remove("urls"), object(static_data));
+    for name in [
+        "cordoned",
+        "maxSessions",
+        "loadavg",
+        "freemem",
+        "totalmem",
+        "cpu",
+        "uptime",
+        "hostname",
+        "serverPool",
+        "loggedInUsers",
+        "id",
+        "serverId",
+    ] {
+        own.remove(name);
     }
-    Number::from_f64(value).map(Value::Number)
+    let figures = report.figures();
+    let (mut metadata, mut metrics, mut urls) = (Some(object(metadata)), Some(object(metrics)), Some(list(urls)));
+    let mut known = |name: &str| match name {
+        "id" | "serverId" => Some(json!(&*report.id)),
+        "hostname" => Some(report.hostname().into()),
+        "urls" => urls.take(),
+        "nodeData" => Some(node_data(std::mem::take(&mut data), figures).into()),
+        "metadata" => metadata.take().map(Value::from),
+        "staticData" => Some(static_data.clone().into()),
+        "metrics" => metrics.take().map(Value::from),
+        "cordoned" => Some(report.is_cordoned().into()),
+        "maxSessions" => figures.max_sessions.map(Value::from),
+        "sessions" => report.sessions.count().map(Value::from),
+        "freemem" => figures.free_memory.and_then(number),
+        "totalmem" => figures.total_memory.and_then(number),
+        "loadavg" => Some(figures.loads().filter_map(number).collect()),
+        "cpu" => figures.utilization.and_then(number),
+        "uptime" => figures.uptime.and_then(number),
+        "loggedInUsers" => figures.users.map(Value::from),
+        "serverPool" => Some(report.server_pool().into()),
+        _ => None,
+    };
+    let is_wanted = |name: &str| wanted.is_none_or(|names| names.contains(&name));
+    let known =
+        KNOWN.into_iter().filter(|name| is_wanted(name)).filter_map(|name| Some((name.to_owned(), known(name)?)));
+    let mut fields: Map<String, Value> = known.collect();
+    for (name, value) in own.into_iter().chain(static_data) {
+        // A figure that was not reported stays absent: static data of that name must not stand in for it.
+        if is_wanted(&name) && !DERIVED.contains(&name.as_str()) {
+            fields.entry(name).or_insert(value);
+        }
+    }
+    fields
+}
+
+/// `nodeData` with the figures of `health` under the names of both generations.
+fn node_data(mut data: Map<String, Value>, figures: &Figures) -> Map<String, Value> {
+    let (mut health, services) = (object(data.remove("health")), list(data.remove("services")));
+    data.remove("sessions");
+    let [mut cpu, mut mem] = ["cpu", "mem"].map(|name| object(health.remove(name)));
+    let loads = [("load1", figures.load1), ("load5", figures.load5), ("load15", figures.load15)];
+    let busy = [("utilization", figures.utilization), ("cores", figures.cores)];
+    for name in ["load1", "load5", "load15", "cores", "utilization"] {
+        cpu.remove(name);
+    }
+    for (name, figure) in loads.into_iter().chain(busy) {
+        fill(&mut cpu, name, figure);
+    }
+    let memory = [("free", figures.free_memory), ("total", figures.total_memory)];
+    for (name, _) in memory {
+        mem.remove(name);
+    }
+    for (name, figure) in memory {
+        fill(&mut mem, name, figure);
+    }
+    health.insert("cpu".to_owned(), cpu.into());
+    health.insert("mem".to_owned(), mem.into());
+    data.insert("health".to_owned(), health.into());
+    data.insert("services".to_owned(), services);
+    data.insert("sessions".to_owned(), json!([]));
+    data
+}
+
+fn fill(map: &mut Map<String, Value>, name: &str, figure: Option<f64>) {
+    if let Some(value) = figure.and_then(number) {
+        map.insert(name.to_owned(), value);
+    }
+}
+
+fn object(value: Option<Value>) -> Map<String, Value> {
+    match value {
+        Some(Value::Object(own)) => own,
+        _ => Map::new(),
+    }
+}
+
+fn list(value: Option<Value>) -> Value {
+    value.filter(Value::is_array).unwrap_or_else(|| json!([]))
+}
+
+/// What becomes of a member of the document.
+enum Member {
+    /// It is typed in the report, and has its place in the order alone.
+    Typed,
+    /// Nobody looks at it.
+    Unwanted,
+    /// It is `nodeData`, whose sessions are typed.
+    Data,
+    /// It is built.
+    Whole,
+}
+
+impl Member {
+    fn of(name: &str) -> Self {
+        if name == "nodeData" { Self::Data } else { Self::Whole }
+    }
+}
+
+/// An object of which each member becomes what this says of its name; anything else is built as it is.
+#[derive(Clone, Copy)]
+struct Level<'a>(&'a dyn Fn(&str) -> Member);
+
+impl<'de> DeserializeSeed<'de> for Level<'_> {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Map<String, Value>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Level<'_> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    /// Where `null` stands for an object, there is an empty one.
+    fn visit_unit<E>(self) -> Result<Map<String, Value>, E> {
+        Ok(Map::new())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Map<String, Value>, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let value = match (self.0)(&name) {
+                Member::Unwanted => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                Member::Typed => {
+                    map.next_value::<IgnoredAny>()?;
+                    Value::Null
+                }
+                Member::Data => {
+                    let is_typed = |name: &str| if name == "sessions" { Member::Typed } else { Member::Whole };
+                    map.next_value_seed(Level(&is_typed))?.into()
+                }
+                Member::Whole => map.next_value()?,
+            };
+            members.insert(name, value);
+        }
+        Ok(members)
+    }
 }

@@ -15,6 +15,8 @@ impl Parts {
     pub const REST: Self = Self(4);
     /// The whole node.
     pub const ALL: Self = Self(7);
+    /// Each part by itself, in the order of their places.
+    pub(super) const EACH: [Self; Self::COUNT] = [Self::SESSIONS, Self::HEALTH, Self::REST];
     /// How many parts there are.
     pub(super) const COUNT: usize = 3;
 
@@ -43,6 +45,12 @@ impl Parts {
     #[must_use]
     pub const fn and(self, others: Self) -> Self {
         Self(self.0 | others.0)
+    }
+
+    /// Whether all of `others` are among these.
+    #[must_use]
+    pub const fn includes(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
     }
 
     /// The place of each part that is in, below [`Parts::COUNT`].

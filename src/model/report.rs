@@ -1,21 +1,24 @@
-//! What a node said of itself, brought into one shape: the FastX 4 document with FastX 3's names derived beside it.
+//! What a node said of itself: the document's text, and beside it what is compared, counted and told.
 //!
-//! Both generations' names are filled from one another here, once per report, so that no engine and no built-in ever
-//! asks which generation a node belongs to. A report that breaks a rule is refused whole: half a node misleads scripts.
+//! A report is checked whole when it is read; one that breaks a rule is refused whole, because half a node misleads
+//! scripts. What scripts see of it is built from the text when one looks (`model/fields.rs`) and not kept: a tree of a
+//! document takes several times the memory of its text, and most reports are replaced before anybody looks at all of it.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value, json};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-use super::fields::{Fields, Vitals, number, whole, wrong};
+use super::fields::{self, Wanted};
+use super::figures::{Fields, Figures, positive, whole, wrong};
 use super::json::{self, JsonError, JsonLimits};
+use super::members::{self, Members, Sound};
 use super::parts::Parts;
-use super::session::Session;
+use super::session::{Mention, Session, Span};
 
-/// Top-level names that are the node's own figures, reported or absent.
-const DERIVED: [&str; 7] = ["maxSessions", "sessions", "freemem", "totalmem", "cpu", "uptime", "loggedInUsers"];
 /// The largest node document in bytes (ARCHITECTURE.md, Contracts).
 pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 /// The longest node id in bytes.
@@ -60,38 +63,61 @@ pub enum Sessions {
     List(Vec<Arc<Session>>),
 }
 
-/// The numbers that built-ins compare; each absent where the node did not report it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Figures {
-    /// Free memory in bytes.
-    pub free_memory: Option<f64>,
-    /// Load average of the last minute.
-    pub load1: Option<f64>,
-    /// Number of cores.
-    pub cores: Option<f64>,
-    /// The administrator's weight, from static data or else metadata; above zero.
-    pub weight: Option<f64>,
-    /// The most sessions that the node takes.
-    pub max_sessions: Option<u64>,
-}
-
-/// A node's own document, normalised.
-#[derive(Clone, Debug, PartialEq)]
+/// A node's own document, checked.
+#[derive(Clone, Debug)]
 pub struct Report {
     /// The node's id.
     pub id: Arc<str>,
     /// The document as it came, to be handed on unchanged.
     pub text: Arc<str>,
-    /// Every top-level field that a script sees, in the order it sees them; `nodeData.sessions` is empty here.
-    pub fields: Map<String, Value>,
     /// Its sessions.
     pub sessions: Sessions,
-    /// Its numbers.
-    pub figures: Figures,
-    /// Names of the services that it runs.
-    pub services: BTreeSet<String>,
-    /// Whether the document itself says that the node takes no new sessions.
-    pub cordoned: bool,
+    facts: Facts,
+    /// All fields that scripts see, where they are looked at again and again.
+    kept: OnceLock<Box<Map<String, Value>>>,
+}
+
+/// What was read of a document for those who do not look into it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Facts {
+    hostname: Box<str>,
+    server_pool: Box<str>,
+    /// Where in the text the list of addresses stands, where there are any.
+    urls: Option<Span>,
+    figures: Figures,
+    /// Names of services, ascending.
+    services: Vec<Box<str>>,
+    cordoned: bool,
+    process: Option<u64>,
+    /// What tells each of its parts from that of another report.
+    prints: [u64; Parts::COUNT],
+}
+
+impl PartialEq for Report {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && self.text == other.text
+    }
+}
+
+impl Sessions {
+    /// How many there are; absent where the node never said.
+    #[must_use]
+    pub fn count(&self) -> Option<u64> {
+        match self {
+            Self::Unknown => None,
+            Self::Count(count) => Some(*count),
+            Self::List(list) => Some(list.len() as u64),
+        }
+    }
+
+    /// Those that are listed.
+    #[must_use]
+    pub fn listed(&self) -> &[Arc<Session>] {
+        match self {
+            Self::Unknown | Self::Count(_) => &[],
+            Self::List(list) => list,
+        }
+    }
 }
 
 impl Report {
@@ -100,7 +126,14 @@ impl Report {
     /// # Errors
     /// [`ReportError`] names the field that breaks a rule, and what was expected there.
     pub fn parse(text: &[u8]) -> Result<Self, ReportError> {
-        Self::from_value(json::parse(text, JsonLimits::bytes(MAX_DOCUMENT_BYTES))?)
+        json::parse_as::<Sound>(text, JsonLimits::bytes(MAX_DOCUMENT_BYTES))?;
+        let text: Arc<str> = String::from_utf8_lossy(text).into();
+        let document: &RawValue = serde_json::from_str(&text).map_err(JsonError::Malformed)?;
+        if !members::is_object(document) {
+            let found = members::value(document).unwrap_or_default();
+            return Err(ReportError::NotAnObject(json::kind(&found)));
+        }
+        read(&text, &Members::of(document))
     }
 
     /// Reads one node document that was already parsed as part of a larger one.
@@ -108,61 +141,128 @@ impl Report {
     /// # Errors
     /// As [`Report::parse`].
     pub fn from_value(document: Value) -> Result<Self, ReportError> {
-        let text: Arc<str> = document.to_string().into();
-        if text.len() > MAX_DOCUMENT_BYTES {
-            return Err(JsonError::TooLarge { bytes: text.len(), max_bytes: MAX_DOCUMENT_BYTES }.into());
-        }
-        if json::nests_deeper_than(text.as_bytes(), json::MAX_DEPTH) {
-            return Err(JsonError::TooDeep { max_depth: json::MAX_DEPTH }.into());
-        }
-        match document {
-            Value::Object(own) => normalise(own, text),
-            other => Err(ReportError::NotAnObject(json::kind(&other))),
+        Self::parse(document.to_string().as_bytes())
+    }
+
+    /// Its numbers.
+    #[must_use]
+    pub fn figures(&self) -> &Figures {
+        &self.facts.figures
+    }
+
+    /// Whether the document itself says that the node takes no new sessions.
+    #[must_use]
+    pub fn is_cordoned(&self) -> bool {
+        self.facts.cordoned
+    }
+
+    /// Whether the node runs the service `name`.
+    #[must_use]
+    pub fn runs(&self, name: &str) -> bool {
+        self.facts.services.iter().any(|own| &**own == name)
+    }
+
+    /// Names of the services that it runs, ascending.
+    #[must_use]
+    pub fn services(&self) -> &[Box<str>] {
+        &self.facts.services
+    }
+
+    /// Its name for people; empty where it has none.
+    #[must_use]
+    pub fn hostname(&self) -> &str {
+        &self.facts.hostname
+    }
+
+    /// The pool that it says it is in; empty where it says none.
+    #[must_use]
+    pub fn server_pool(&self) -> &str {
+        &self.facts.server_pool
+    }
+
+    /// Where sessions on it are reached, as the JSON list that it wrote; absent where that is empty.
+    #[must_use]
+    pub fn urls(&self) -> Option<&RawValue> {
+        serde_json::from_str(self.facts.urls?.of(&self.text)).ok()
+    }
+
+    /// The process that made the report, where it says so.
+    #[must_use]
+    pub fn process(&self) -> Option<u64> {
+        self.facts.process
+    }
+
+    /// The fields that a script sees, in the order it sees them, as far as they are `wanted`; `nodeData.sessions` is empty
+    /// here. They are built at each call, unless all of them are kept.
+    #[must_use]
+    pub fn fields(&self, wanted: Wanted<'_>) -> Cow<'_, Map<String, Value>> {
+        match self.kept.get() {
+            Some(kept) => Cow::Borrowed(kept),
+            None => Cow::Owned(fields::build(self, wanted)),
         }
     }
 
-    /// The parts in which this report and `other` show a script different things.
+    /// Keeps all fields for as long as this report lives.
+    pub fn keep_fields(&self) {
+        self.kept.get_or_init(|| Box::new(fields::build(self, None)));
+    }
+
+    /// The parts in which this report and `other`, of one node, may show a script different things.
     #[must_use]
     pub fn differs(&self, other: &Self) -> Parts {
         if self.text == other.text {
             return Parts::NONE;
         }
-        let of_field = |name: &str| match name {
-            "nodeData" => {
-                let [own, others] =
-                    [self, other].map(|report| report.fields.get("nodeData").and_then(Value::as_object));
-                own.zip(others).map_or(Parts::ALL, |(own, others)| differing(own, others, Parts::of_data_field))
-            }
-            name => Parts::of_field(name),
-        };
-        let sessions = if self.sessions == other.sessions { Parts::NONE } else { Parts::SESSIONS };
-        sessions.and(differing(&self.fields, &other.fields, of_field))
+        let prints = self.facts.prints.iter().zip(&other.facts.prints).zip(Parts::EACH);
+        let parts = prints.filter(|((own, others), _)| own != others).map(|(_, part)| part).collect();
+        // What is left is the order of members that are in different parts. That is seen by those alone who look at the
+        // whole, and a change of any part is one to them.
+        if parts == Parts::NONE { Parts::REST } else { parts }
     }
 }
 
-/// The parts of the names under which two objects hold different values, or one of them none. The order of the names is
-/// seen by those alone who look at the whole: a change of any part is one to them.
-fn differing(left: &Map<String, Value>, right: &Map<String, Value>, part: impl Fn(&str) -> Parts) -> Parts {
-    let is_changed = |name: &str, value: &Value| right.get(name).is_none_or(|other| !json::is_identical(value, other));
-    let changed = left.iter().filter(|(name, value)| is_changed(name, value)).map(|(name, _)| name);
-    let added = right.keys().filter(|name| !left.contains_key(*name));
-    let parts = changed.chain(added).map(|name| part(name)).collect();
-    if parts == Parts::NONE && !left.keys().eq(right.keys()) { Parts::REST } else { parts }
+/// What crosses to another process of ours: what was read here need not be read again there.
+#[derive(Serialize, Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    id: &'a str,
+    text: &'a str,
+    #[serde(borrow)]
+    sessions: WireSessions<'a>,
+    facts: Cow<'a, Facts>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum WireSessions<'a> {
+    Unknown,
+    Count(u64),
+    #[serde(borrow)]
+    List(Vec<Mention<'a>>),
 }
 
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
+        let sessions = match &self.sessions {
+            Sessions::Unknown => WireSessions::Unknown,
+            Sessions::Count(count) => WireSessions::Count(*count),
+            Sessions::List(list) => WireSessions::List(list.iter().filter_map(|session| session.mention()).collect()),
+        };
+        Wire { id: &self.id, text: &self.text, sessions, facts: Cow::Borrowed(&self.facts) }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Report {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // What one process of ours sends another is as it was written here: it need not be written again.
-        let text = String::deserialize(deserializer)?;
-        let document = json::parse_as(text.as_bytes(), JsonLimits::bytes(MAX_DOCUMENT_BYTES));
-        let own = document.map_err(serde::de::Error::custom)?;
-        normalise(own, text.into()).map_err(serde::de::Error::custom)
+        let Wire { id, text, sessions, facts } = Wire::deserialize(deserializer)?;
+        let (id, text): (Arc<str>, Arc<str>) = (id.into(), text.into());
+        let sessions = match sessions {
+            WireSessions::Unknown => Sessions::Unknown,
+            WireSessions::Count(count) => Sessions::Count(count),
+            WireSessions::List(list) => Sessions::List(
+                list.into_iter().map(|mention| Arc::new(Session::mentioned(mention, &text, &id))).collect(),
+            ),
+        };
+        Ok(Self { id, text, sessions, facts: facts.into_owned(), kept: OnceLock::new() })
     }
 }
 
@@ -172,139 +272,115 @@ pub fn named_id(own: &Map<String, Value>) -> Option<&str> {
     json::text(own, "id").or_else(|| json::text(own, "serverId"))
 }
 
-fn normalise(mut own: Map<String, Value>, text: Arc<str>) -> Result<Report, ReportError> {
-    let usable = |id: &&str| id.len() <= MAX_ID_BYTES && !id.chars().any(char::is_control);
-    let id: Arc<str> = named_id(&own).filter(usable).ok_or(ReportError::NoId)?.into();
-    let mut take = Fields { node: &id, own: &mut own };
-
-    let mut data = take.object("nodeData")?;
-    let mut data_fields = Fields { node: &id, own: &mut data };
-    let mut health = data_fields.object("health")?;
-    let services = data_fields.list("services")?;
-    let listed = data_fields.own.remove("sessions");
-    let sessions = read_sessions(&id, take.own.remove("sessions"), listed)?;
-
-    let metadata = take.object("metadata")?;
-    let static_data = take.object("staticData")?;
-    let metrics = take.object("metrics")?;
-    let urls = take.list("urls")?;
-    let cordoned = take.flag("cordoned")?;
-    let max_sessions = take.count("maxSessions")?;
-    let vitals = Vitals::read(&mut take, &mut health)?;
-    let hostname = take
-        .text("hostname")?
-        .or_else(|| health.get("os").and_then(|os| os.get("hostname")).and_then(Value::as_str).map(str::to_owned))
-        .unwrap_or_default();
-    let server_pool = take.text("serverPool")?.unwrap_or_default();
-    let logged_in = take.count("loggedInUsers")?;
-    let weight = [&static_data, &metadata].into_iter().find_map(|data| positive(data.get("weight")));
-    let figures = Figures {
-        free_memory: vitals.free,
-        load1: vitals.load.first().copied(),
-        cores: vitals.cores,
-        weight,
-        max_sessions,
-    };
-
-    data.insert("health".to_owned(), Value::Object(health));
-    data.insert("services".to_owned(), Value::Array(services.clone()));
-    data.insert("sessions".to_owned(), json!([]));
-
-    let known = [
-        ("id", Some(json!(&*id))),
-        ("serverId", Some(json!(&*id))),
-        ("hostname", Some(hostname.into())),
-        ("urls", Some(urls.into())),
-        ("nodeData", Some(data.into())),
-        ("metadata", Some(metadata.into())),
-        ("staticData", Some(static_data.clone().into())),
-        ("metrics", Some(metrics.into())),
-        ("cordoned", Some(cordoned.into())),
-        ("maxSessions", max_sessions.map(Value::from)),
-        ("sessions", session_count(&sessions).map(Value::from)),
-        ("freemem", vitals.free.and_then(number)),
-        ("totalmem", vitals.total.and_then(number)),
-        ("loadavg", Some(vitals.load.iter().copied().filter_map(number).collect())),
-        ("cpu", vitals.utilization.and_then(number)),
-        ("uptime", vitals.uptime.and_then(number)),
-        ("loggedInUsers", logged_in.or_else(|| distinct_users(&sessions)).map(Value::from)),
-        ("serverPool", Some(server_pool.into())),
-    ];
-    own.remove("id");
-    own.remove("serverId");
-    let fields = arrange(known, own, static_data);
-    Ok(Report {
-        services: services.iter().filter_map(service_name).collect(),
-        id,
-        text,
-        fields,
-        sessions,
-        figures,
+fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
+    let usable = |id: &String| (1..=MAX_ID_BYTES).contains(&id.len()) && !id.chars().any(char::is_control);
+    let named = |name: &str| own.text(name).filter(|id| !id.is_empty());
+    let id: Arc<str> = named("id").or_else(|| named("serverId")).filter(usable).ok_or(ReportError::NoId)?.into();
+    let node = Fields { node: &id, own };
+    let own_data = node.object("nodeData")?;
+    let data = Fields { node: &id, own: &own_data };
+    let health = data.object("health")?;
+    let services = service_names(data.list("services")?);
+    let sessions = read_sessions((&id, text), own.get("sessions"), own_data.get("sessions"))?;
+    let (metadata, static_data) = (node.object("metadata")?, node.object("staticData")?);
+    node.object("metrics")?;
+    let urls =
+        node.list("urls")?.filter(|urls| !members::is_empty_list(urls)).and_then(|urls| Span::of_raw(urls, text));
+    let cordoned = node.flag("cordoned")?;
+    let max_sessions = node.count("maxSessions")?;
+    let vital = Figures::vital(&node, &health)?;
+    let hostname = node.text("hostname")?.or_else(|| health.of_member("os").text("hostname")).unwrap_or_default();
+    let server_pool = node.text("serverPool")?.unwrap_or_default().into();
+    let users = node.count("loggedInUsers")?.or_else(|| distinct_users(&sessions));
+    let weight =
+        [&static_data, &metadata].into_iter().find_map(|data| data.value("weight").as_ref().and_then(positive));
+    let process = health.of_member("process").value("pid").as_ref().and_then(Value::as_u64);
+    let facts = Facts {
+        prints: prints(own, &own_data, &hostname),
+        hostname: hostname.into(),
+        server_pool,
+        urls,
+        figures: Figures { weight, max_sessions, users, ..vital },
+        services,
         cordoned,
-    })
+        process,
+    };
+    Ok(Report { text: Arc::clone(text), id, sessions, facts, kept: OnceLock::new() })
 }
 
-/// The fields in the order in which scripts see them: what is known first, then the node's own words, then static data.
-fn arrange<const N: usize>(
-    known: [(&str, Option<Value>); N],
-    own: Map<String, Value>,
-    static_data: Map<String, Value>,
-) -> Map<String, Value> {
-    let known = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let mut fields: Map<String, Value> = known.collect();
-    for (name, value) in own.into_iter().chain(static_data) {
-        // A figure that was not reported stays absent: static data of that name must not stand in for it.
-        if !DERIVED.contains(&name.as_str()) {
-            fields.entry(name).or_insert(value);
+/// What tells each part of a document from that of another, by its text: where two are written alike, they are alike. The
+/// host's name may stand in the health, and is seen elsewhere.
+fn prints(own: &Members<'_>, data: &Members<'_>, hostname: &str) -> [u64; Parts::COUNT] {
+    let mut prints = [(); Parts::COUNT].map(|()| DefaultHasher::new());
+    let mut add = |parts: Parts, name: &str, written: &str| {
+        for place in parts.places() {
+            if let Some(print) = prints.get_mut(place) {
+                (name, written).hash(print);
+            }
         }
+    };
+    for (name, raw) in own.iter().filter(|(name, _)| *name != "nodeData") {
+        add(Parts::of_field(name), name, raw.get());
     }
-    fields
+    for (name, raw) in data.iter() {
+        add(Parts::of_data_field(name), name, raw.get());
+    }
+    add(Parts::REST, "", hostname);
+    prints.map(|print| print.finish())
 }
 
-fn read_sessions(id: &str, top: Option<Value>, listed: Option<Value>) -> Result<Sessions, ReportError> {
-    let (field, value) = match (listed, top) {
-        (None | Some(Value::Null), Some(top)) => ("sessions", top),
+fn read_sessions(
+    (id, text): (&Arc<str>, &Arc<str>),
+    top: Option<&RawValue>,
+    listed: Option<&RawValue>,
+) -> Result<Sessions, ReportError> {
+    let (field, raw) = match (listed, top) {
         (Some(listed), _) => ("nodeData.sessions", listed),
+        (None, Some(top)) => ("sessions", top),
         (None, None) => return Ok(Sessions::Unknown),
     };
-    let expected = "a list of at most 10000 sessions, each an object or an id, or their number";
-    let refuse = |value: &Value| wrong(id, field, value, expected);
-    match &value {
-        Value::Null => Ok(Sessions::Unknown),
-        Value::Number(_) => whole(&value).map(Sessions::Count).ok_or_else(|| refuse(&value)),
-        Value::Array(list) if list.len() <= MAX_SESSIONS => list
-            .iter()
-            .map(|session| Session::from_report(session, id).map(Arc::new).map_err(|_kind| refuse(session)))
-            .collect::<Result<_, _>>()
-            .map(Sessions::List),
-        other => Err(refuse(other)),
-    }
-}
-
-fn positive(value: Option<&Value>) -> Option<f64> {
-    let number = match value? {
-        Value::String(text) => text.trim().parse().ok()?,
-        other => other.as_f64()?,
+    let refuse = |raw: &RawValue| {
+        let found = members::value(raw).unwrap_or_default();
+        wrong(id, field, &found, "a list of at most 10000 sessions, each an object or an id, or their number")
     };
-    Some(number).filter(|number: &f64| number.is_finite() && *number > 0.0)
-}
-
-fn session_count(sessions: &Sessions) -> Option<u64> {
-    match sessions {
-        Sessions::Unknown => None,
-        Sessions::Count(count) => Some(*count),
-        Sessions::List(list) => Some(list.len() as u64),
+    if !members::is_list(raw) {
+        let count = members::value(raw).as_ref().filter(|value| value.is_number()).and_then(whole);
+        return count.map(Sessions::Count).ok_or_else(|| refuse(raw));
     }
+    let list: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+    if list.len() > MAX_SESSIONS {
+        return Err(refuse(raw));
+    }
+    let sessions = list.into_iter().map(|raw| {
+        let session = Session::listed(raw, text, id);
+        session.map(Arc::new).ok_or_else(|| refuse(raw))
+    });
+    sessions.collect::<Result<_, _>>().map(Sessions::List)
 }
 
 fn distinct_users(sessions: &Sessions) -> Option<u64> {
     match sessions {
-        Sessions::List(list) => Some(list.iter().map(|session| session.user()).collect::<BTreeSet<_>>().len() as u64),
+        Sessions::List(list) => {
+            let mut users: Vec<&str> = list.iter().map(|session| &**session.user()).collect();
+            users.sort_unstable();
+            users.dedup();
+            Some(users.len() as u64)
+        }
         Sessions::Unknown | Sessions::Count(_) => None,
     }
 }
 
 /// Services are strings or objects with `name` (ARCHITECTURE.md, What a script sees).
-fn service_name(service: &Value) -> Option<String> {
-    service.as_str().or_else(|| service.get("name").and_then(Value::as_str)).map(str::to_owned)
+fn service_names(list: Option<&RawValue>) -> Vec<Box<str>> {
+    let Some(Value::Array(list)) = list.and_then(members::value) else { return Vec::new() };
+    let name =
+        |service: &Value| service.as_str().or_else(|| service.get("name").and_then(Value::as_str)).map(Box::from);
+    let mut names: Vec<Box<str>> = list.iter().filter_map(name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.shrink_to_fit();
+    names
 }
+
+#[cfg(test)]
+mod tests;

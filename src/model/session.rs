@@ -1,81 +1,98 @@
 //! A session: something running on a node, as a script sees it.
 //!
 //! FastX 3 and FastX 4 name the same things differently (`id`/`sessionId`, `user`/`login`); every session has both names.
+//! What is counted and compared of it is at hand; the rest is built when somebody looks, because most sessions are gone
+//! before anybody does.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Reservation, json};
+use super::Reservation;
+use super::members::{self, Members};
 
 /// One session of a node, with the fields scripts read in both generations' names.
 #[derive(Clone, Debug)]
 pub struct Session {
     user: Arc<str>,
-    reservation: Option<Arc<str>>,
-    /// What a pending session is built from when somebody looks at it: most are gone before anybody does.
-    held: Option<Reservation>,
-    fields: OnceLock<Map<String, Value>>,
+    origin: Origin,
+}
+
+/// What a session is built from when somebody looks at it.
+#[derive(Clone, Debug)]
+enum Origin {
+    /// The document of its node.
+    Listed { document: Arc<str>, span: Span, node: Arc<str>, reservation: Option<Arc<str>> },
+    /// The reservation that it stands for.
+    Pending(Reservation),
+}
+
+/// A listed session as it crosses to another process of ours, beside its document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Mention<'a> {
+    user: &'a str,
+    reservation: Option<&'a str>,
+    span: Span,
+}
+
+/// A piece of a document's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
 }
 
 impl PartialEq for Session {
     fn eq(&self, other: &Self) -> bool {
-        json::are_identical(self.fields(), other.fields())
+        super::json::are_identical(&self.fields(), &other.fields())
     }
 }
 
 impl Session {
-    /// The session that `reported` describes on node `node`; a bare string is its id.
-    ///
-    /// # Errors
-    /// What the element is, where it is neither an object nor a string.
-    pub fn from_report(reported: &Value, node: &str) -> Result<Self, &'static str> {
-        let own = match reported {
-            Value::Object(own) => own.clone(),
-            Value::String(id) => Map::from_iter([("id".to_owned(), Value::String(id.clone()))]),
-            other => return Err(json::kind(other)),
-        };
-        Ok(Self::normalised(own, node))
+    /// The session that `raw`, a piece of `document`, describes on `node`; a bare string is its id. Nothing where it is
+    /// neither an object nor a string.
+    pub(super) fn listed(raw: &RawValue, document: &Arc<str>, node: &Arc<str>) -> Option<Self> {
+        let is_text = raw.get().starts_with('"');
+        if !is_text && !members::is_object(raw) {
+            return None;
+        }
+        let own = Members::of(raw);
+        let user = ["user", "login", "username"].into_iter().find_map(|name| own.text(name)).unwrap_or_default();
+        let reservation = own.text("reservation");
+        let mention = Mention { user: &user, reservation: reservation.as_deref(), span: Span::of_raw(raw, document)? };
+        Some(Self::mentioned(mention, document, node))
     }
 
-    /// The session with `own` fields on `node`, each missing name filled from its other generation's.
-    #[must_use]
-    pub fn normalised(own: Map<String, Value>, node: &str) -> Self {
-        let first = |names: [&str; 3]| {
-            names.iter().find_map(|name| own.get(*name).and_then(Value::as_str)).unwrap_or_default().to_owned()
-        };
-        let id = first(["id", "sessionId", "sessionID"]);
-        let user = first(["user", "login", "username"]);
-        let reservation = own.get("reservation").and_then(Value::as_str).map(Arc::from);
-        let defaults = [
-            ("id", id.clone()),
-            ("sessionId", id),
-            ("user", user.clone()),
-            ("login", user.clone()),
-            ("name", String::new()),
-            ("state", "running".to_owned()),
-            ("serverId", node.to_owned()),
-        ];
-        let mut fields = own;
-        for (name, value) in defaults {
-            if !fields.contains_key(name) {
-                fields.insert(name.to_owned(), Value::String(value));
+    /// The session that `mention` speaks of.
+    pub(super) fn mentioned(mention: Mention<'_>, document: &Arc<str>, node: &Arc<str>) -> Self {
+        let Mention { user, reservation, span } = mention;
+        let (document, node) = (Arc::clone(document), Arc::clone(node));
+        let origin = Origin::Listed { document, span, node, reservation: reservation.map(Arc::from) };
+        Self { user: user.into(), origin }
+    }
+
+    /// How it is spoken of, where a document lists it.
+    pub(super) fn mention(&self) -> Option<Mention<'_>> {
+        match &self.origin {
+            Origin::Listed { span, reservation, .. } => {
+                Some(Mention { user: &self.user, reservation: reservation.as_deref(), span: *span })
             }
+            Origin::Pending(_) => None,
         }
-        Self { user: user.into(), reservation, held: None, fields: OnceLock::from(fields) }
     }
 
     /// The session that scripts see for a reservation until the node reports the real one.
     #[must_use]
     pub fn pending(reservation: Reservation) -> Self {
-        let (user, id) = (Arc::clone(&reservation.user), Arc::clone(&reservation.id));
-        Self { user, reservation: Some(id), held: Some(reservation), fields: OnceLock::new() }
+        Self { user: Arc::clone(&reservation.user), origin: Origin::Pending(reservation) }
     }
 
     /// The session's id; empty where the node did not say.
     #[must_use]
-    pub fn id(&self) -> &str {
-        self.fields().get("id").and_then(Value::as_str).unwrap_or_default()
+    pub fn id(&self) -> String {
+        super::json::text(&self.fields(), "id").unwrap_or_default().to_owned()
     }
 
     /// The login of its user; empty where the node did not say.
@@ -87,28 +104,87 @@ impl Session {
     /// The reservation that it was started under, where the launcher handed that down.
     #[must_use]
     pub fn reservation(&self) -> Option<&Arc<str>> {
-        self.reservation.as_ref()
+        match &self.origin {
+            Origin::Listed { reservation, .. } => reservation.as_ref(),
+            Origin::Pending(reservation) => Some(&reservation.id),
+        }
     }
 
-    /// Everything that a script sees of it.
+    /// Everything that a script sees of it, built at each call.
     #[must_use]
-    pub fn fields(&self) -> &Map<String, Value> {
-        self.fields.get_or_init(|| self.held.as_ref().map(Reservation::session_fields).unwrap_or_default())
+    pub fn fields(&self) -> Map<String, Value> {
+        match &self.origin {
+            Origin::Listed { document, span, node, .. } => normalised(span.of(document), node),
+            Origin::Pending(reservation) => reservation.session_fields(),
+        }
     }
+}
+
+impl Span {
+    /// Where `raw`, a piece of `text`, stands in it.
+    pub(super) fn of_raw(raw: &RawValue, text: &str) -> Option<Self> {
+        let start = (raw.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+        let end = start.checked_add(raw.get().len()).filter(|end| *end <= text.len())?;
+        Some(Self { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
+    }
+
+    /// The piece; empty where `text` is another one.
+    pub(super) fn of(self, text: &str) -> &str {
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+/// The fields of the session that `text` describes on `node`, each missing name filled from its other generation's.
+fn normalised(text: &str, node: &str) -> Map<String, Value> {
+    let own = match serde_json::from_str(text) {
+        Ok(Value::Object(own)) => own,
+        Ok(Value::String(id)) => Map::from_iter([("id".to_owned(), Value::String(id))]),
+        _ => Map::new(),
+    };
+    let first = |names: [&str; 3]| {
+        names.iter().find_map(|name| own.get(*name).and_then(Value::as_str)).unwrap_or_default().to_owned()
+    };
+    let id = first(["id", "sessionId", "sessionID"]);
+    let user = first(["user", "login", "username"]);
+    let defaults = [
+        ("id", id.clone()),
+        ("sessionId", id),
+        ("user", user.clone()),
+        ("login", user),
+        ("name", String::new()),
+        ("state", "running".to_owned()),
+        ("serverId", node.to_owned()),
+    ];
+    let mut fields = own;
+    for (name, value) in defaults {
+        if !fields.contains_key(name) {
+            fields.insert(name.to_owned(), Value::String(value));
+        }
+    }
+    fields
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Report;
+    use crate::model::report::Sessions;
     use serde_json::json;
 
     #[test]
     fn both_generations_names_are_there() {
-        let old = Session::from_report(&json!({"sessionId": "s1", "login": "ann"}), "a").unwrap();
-        assert_eq!((old.id(), &**old.user()), ("s1", "ann"));
-        assert_eq!(old.fields().get("user"), Some(&json!("ann")));
-        assert_eq!(old.fields().get("serverId"), Some(&json!("a")));
-        assert_eq!(Session::from_report(&json!("s2"), "a").unwrap().id(), "s2");
-        assert_eq!(Session::from_report(&json!(7), "a"), Err("a number"));
+        let listed = |sessions: Value| {
+            let report = Report::from_value(json!({"id": "a", "nodeData": {"sessions": sessions}}));
+            report.map(|report| match report.sessions {
+                Sessions::List(list) => list,
+                Sessions::Unknown | Sessions::Count(_) => Vec::new(),
+            })
+        };
+        let sessions = listed(json!([{"sessionId": "s1", "login": "ann"}, "s2"])).unwrap();
+        assert_eq!((&*sessions[0].id(), &**sessions[0].user()), ("s1", "ann"));
+        assert_eq!(sessions[0].fields().get("user"), Some(&json!("ann")));
+        assert_eq!(sessions[0].fields().get("serverId"), Some(&json!("a")));
+        assert_eq!(sessions[1].id(), "s2");
+        assert!(listed(json!([7])).unwrap_err().to_string().contains("`nodeData.sessions` is 7"));
     }
 }

@@ -2,6 +2,7 @@
 //! the command line say the same.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::model::diagnosis::{LostNodes, Search};
@@ -14,10 +15,10 @@ pub struct Placed<'a> {
     pub node: &'a str,
     /// Its name for people, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hostname: Option<&'a Value>,
+    pub hostname: Option<&'a str>,
     /// Where sessions on it are reached, where it says so.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub urls: Option<&'a Value>,
+    pub urls: Option<&'a RawValue>,
     /// The decision's id.
     pub decision: &'a str,
     /// The state of the cluster that the decision saw.
@@ -36,10 +37,8 @@ pub struct Placed<'a> {
 
 /// A node's name and addresses as a placement tells them: only where it has any.
 #[must_use]
-pub fn address(report: &Report) -> (Option<&Value>, Option<&Value>) {
-    let hostname = report.fields.get("hostname").filter(|hostname| hostname.as_str() != Some(""));
-    let urls = report.fields.get("urls").filter(|urls| urls.as_array().is_some_and(|urls| !urls.is_empty()));
-    (hostname, urls)
+pub fn address(report: &Report) -> (Option<&str>, Option<&RawValue>) {
+    (Some(report.hostname()).filter(|hostname| !hostname.is_empty()), report.urls())
 }
 
 /// The largest reply that carries a diagnosis in full. Messages of NATS end at 1 MiB by default, headers included.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tracing::warn;
 
-use crate::model::Report;
+use crate::model::{Parts, Report};
 
 /// How often the log says that two agents report as one node.
 const REPEAT: Duration = Duration::from_secs(60);
@@ -21,7 +21,7 @@ pub(super) struct Known {
     /// The number of that report in the bucket.
     pub(super) revision: u64,
     /// The agent whose report came before that of the present one.
-    former: Option<String>,
+    former: Option<Agent>,
     /// When the log last said that there are two.
     said: Option<Instant>,
 }
@@ -37,32 +37,36 @@ impl Known {
     }
 
     /// Where a person would look for it.
-    pub(super) fn address(&self) -> &str {
-        let fields = &self.report.fields;
-        let url = fields.get("urls").and_then(|urls| urls.get(0)).and_then(Value::as_str);
-        let hostname = || fields.get("hostname").and_then(Value::as_str);
-        url.or_else(hostname).unwrap_or_default()
+    pub(super) fn address(&self) -> String {
+        let urls: Option<Vec<Value>> = self.report.urls().and_then(|urls| serde_json::from_str(urls.get()).ok());
+        let url = urls.as_ref().and_then(|urls| urls.first()).and_then(Value::as_str);
+        url.unwrap_or(self.report.hostname()).to_owned()
     }
 
     /// What it now says of itself otherwise than `before`, beyond health and sessions.
     pub(super) fn differences(&self, before: &Self) -> Vec<&'static str> {
         let (before, after) = (&before.report, &self.report);
-        let fields = WORTH_NOTING.into_iter().filter(|name| before.fields.get(*name) != after.fields.get(*name));
-        fields.chain((before.services != after.services).then_some("services")).collect()
+        if !before.differs(after).includes(Parts::REST) {
+            return Vec::new();
+        }
+        let [past, present] = [before, after].map(|report| report.fields(Some(&WORTH_NOTING)));
+        let fields = WORTH_NOTING.into_iter().filter(|name| past.get(*name) != present.get(*name));
+        fields.chain((before.services() != after.services()).then_some("services")).collect()
     }
 
     /// Looks for two agents that report as one node, each overwriting the other: an agent that was started again is
     /// another one too, but the former does not come back.
     fn succeed(&mut self, before: &Self, now: Instant) {
-        self.former.clone_from(&before.former);
         self.said = before.said;
-        let (present, last) = (agent(&self.report), agent(&before.report));
-        if present == last {
+        if speaker(&self.report) == speaker(&before.report) {
+            self.former.clone_from(&before.former);
             return;
         }
+        let (present, last) = (Agent::of(&self.report), Agent::of(&before.report));
         let repeated = before.said.is_some_and(|said| now.saturating_duration_since(said) < REPEAT);
         if present.is_some() && before.former == present && !repeated {
-            let (one, other) = (present.as_deref().unwrap_or_default(), last.as_deref().unwrap_or_default());
+            let [one, other] =
+                [&present, &last].map(|agent| agent.as_ref().map(ToString::to_string).unwrap_or_default());
             warn!(node = %self.report.id, "two agents report as node `{}`: {one}, and {other}", self.report.id);
             self.said = Some(now);
         }
@@ -70,11 +74,28 @@ impl Known {
     }
 }
 
-/// The process that made a report, where it says so.
-fn agent(report: &Report) -> Option<String> {
-    let hostname = report.fields.get("hostname").and_then(Value::as_str).unwrap_or_default();
-    let process = report.fields.get("nodeData")?.get("health")?.get("process")?.get("pid")?;
-    Some(format!("process {process} on `{hostname}`"))
+/// The process that made a report, and its host; absent where it does not say.
+fn speaker(report: &Report) -> Option<(u64, &str)> {
+    report.process().map(|process| (process, report.hostname()))
+}
+
+/// What [`speaker`] found, for later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Agent {
+    process: u64,
+    hostname: Box<str>,
+}
+
+impl Agent {
+    fn of(report: &Report) -> Option<Self> {
+        speaker(report).map(|(process, hostname)| Self { process, hostname: hostname.into() })
+    }
+}
+
+impl std::fmt::Display for Agent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "process {} on `{}`", self.process, self.hostname)
+    }
 }
 
 #[cfg(test)]

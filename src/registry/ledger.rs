@@ -7,13 +7,13 @@
 //! what a report shows by itself; that the others are told too mends what they saw in another order. What is over is
 //! remembered for a while: word of a reservation may arrive after word of its end.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::node::Node;
-use crate::model::report::Sessions;
 use crate::model::{Report, Reservation, UserNames};
 
 use super::peers::owner;
@@ -249,23 +249,22 @@ impl<T> Ledger<T> {
         let mut open: Vec<Arc<str>> = held.iter().map(|(_, id)| Arc::clone(id)).collect();
         let mut ended = Vec::new();
         let mut end = |open: &mut Vec<Arc<str>>, place: usize| ended.push(open.remove(place));
-        let sessions = match &report.sessions {
-            Sessions::List(list) => list.as_slice(),
-            Sessions::Unknown | Sessions::Count(_) => &[],
-        };
+        let sessions = report.sessions.listed();
         for session in sessions {
             if let Some(place) = session.reservation().and_then(|id| open.iter().position(|other| other == id)) {
                 end(&mut open, place);
             }
         }
-        let known: BTreeSet<&str> = before.into_iter().flat_map(Node::sessions).map(|session| session.id()).collect();
-        for session in
-            sessions.iter().filter(|session| session.reservation().is_none() && !known.contains(session.id()))
-        {
+        // Most reports list nobody who waits.
+        let known: LazyCell<BTreeSet<String>, _> =
+            LazyCell::new(|| before.into_iter().flat_map(Node::sessions).map(|session| session.id()).collect());
+        for session in sessions.iter().filter(|session| session.reservation().is_none()) {
             let of_user = |id: &Arc<str>| {
                 self.entries.get(id).is_some_and(|entry| names.are_same(&entry.reservation.user, session.user()))
             };
-            if let Some(place) = open.iter().position(of_user).filter(|_| !session.user().is_empty()) {
+            if let Some(place) = open.iter().position(of_user).filter(|_| !session.user().is_empty())
+                && !known.contains(&session.id())
+            {
                 end(&mut open, place);
             }
         }

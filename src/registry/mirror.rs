@@ -255,8 +255,7 @@ impl Mirror {
         let report = Arc::new(report);
         let before = self.nodes.remove(id);
         let known = Known::new(Arc::clone(&report), entry.revision, before.as_ref(), now.instant);
-        let (changed, address) =
-            (before.as_ref().map(|before| known.differences(before)).unwrap_or_default(), known.address().to_owned());
+        let changed = before.as_ref().map(|before| known.differences(before)).unwrap_or_default();
         self.nodes.insert(Arc::clone(id), known);
         self.event(RegistryEvent::Change(Change::Report(report)));
         if !changed.is_empty() {
@@ -269,11 +268,13 @@ impl Mirror {
             }
             return;
         }
-        match self.liveness.reported(id, now.instant, Duration::ZERO) {
-            Reported::Joined => info!(node = %id, address, "node joined: `{id}`"),
-            Reported::Returned => info!(node = %id, address, "node is back: `{id}`"),
+        let happened = match self.liveness.reported(id, now.instant, Duration::ZERO) {
+            Reported::Joined => "node joined",
+            Reported::Returned => "node is back",
             Reported::Stayed => return,
-        }
+        };
+        let address = self.nodes.get(id).map(Known::address).unwrap_or_default();
+        info!(node = %id, address, "{happened}: `{id}`");
         self.note_of(id, Happening::Joined, String::new());
     }
 

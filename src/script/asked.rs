@@ -35,7 +35,7 @@ impl Asked<'_> {
         let login = &**self.request.login();
         let sessions: Vec<&Arc<Session>> =
             if login.is_empty() { Vec::new() } else { cluster.sessions_of(login).collect() };
-        let sessions: Value = sessions.iter().map(|session| Value::Object(session.fields().clone())).collect();
+        let sessions: Value = sessions.iter().map(|session| Value::Object(session.fields())).collect();
         let mut input = self.request.fields().clone();
         // The lists of nodes are ours to give.
         input.retain(|name, _| !matches!(name.as_str(), "nodes" | "servers"));

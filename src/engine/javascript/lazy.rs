@@ -4,6 +4,7 @@
 //! prototype were rejected, because those three would not. One pair of native functions per property *name* serves every
 //! object: the getter finds the Rust side in the object itself.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,10 +14,10 @@ use boa_engine::property::PropertyDescriptor;
 use boa_engine::{
     Context, Finalize, JsArgs, JsData, JsNativeError, JsResult, JsString, JsValue, NativeFunction, Trace,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::model::node::{DataField, Field};
-use crate::model::{Node, Overlay, Session, SlotIndex};
+use crate::model::look::DataField;
+use crate::model::{Field, Look, Node, Overlay, Session, SlotIndex};
 
 use super::kit::{Hold, Kit};
 
@@ -41,6 +42,8 @@ pub(super) struct View {
     pub(super) slot: SlotIndex,
     pub(super) node: Node,
     pub(super) overlay: Option<Overlay>,
+    /// Its fields as far as the script can look at them; absent where they are built again, or kept with the report.
+    pub(super) built: Option<Map<String, Value>>,
 }
 
 /// The Rust side of a lazy object.
@@ -165,15 +168,15 @@ impl Origin {
         let Some(kit) = Kit::of(context) else { return Ok(JsValue::undefined()) };
         let name = name.to_std_string_lossy();
         match self {
-            Self::Node(view) => match view.field(&name) {
+            Self::Node(view) => match view.look_at(&name).field_with(&name, view.overlay.as_deref()) {
                 Some(Field::Data(_)) => data_object(view, hold, &kit, context).map(Into::into),
                 Some(Field::Json(value)) => kit.to_js(value, hold, context),
                 Some(Field::Count(_) | Field::Flag(_)) | None => Ok(JsValue::undefined()),
             },
-            Self::Data(view) => match view.node.data_fields().find(|(own, _)| *own == name) {
+            Self::Data(view) if name == "sessions" => session_list(view.node.sessions(), hold, &kit, context),
+            Self::Data(view) => match view.look_at("nodeData").data_fields().find(|(own, _)| *own == name) {
                 Some((_, DataField::Json(value))) => kit.to_js(value, hold, context),
-                Some((_, DataField::Sessions(node))) => session_list(node.sessions(), hold, &kit, context),
-                None => Ok(JsValue::undefined()),
+                Some((_, DataField::Sessions(_))) | None => Ok(JsValue::undefined()),
             },
             Self::User(sessions) => session_list(sessions.iter(), hold, &kit, context),
             Self::Input => Err(kit.stage.stop_at_omission()),
@@ -182,15 +185,18 @@ impl Origin {
 }
 
 impl View {
-    /// Every top-level field, as the overlay has it where it has it.
-    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, Field<'_>)> {
-        self.node.fields_with(self.overlay.as_deref())
+    /// A look at the node's fields, as far as the script can look at them.
+    pub(super) fn look(&self) -> Look<'_> {
+        self.through().unwrap_or_else(|| self.node.look())
     }
 
-    /// The top-level field `name`.
-    pub(super) fn field(&self, name: &str) -> Option<Field<'_>> {
-        let overlaid = self.overlay.as_ref().and_then(|overlay| overlay.get(name)).map(Field::Json);
-        overlaid.or_else(|| self.node.field(name))
+    /// A look at the node's field `name` at least.
+    pub(super) fn look_at(&self, name: &str) -> Look<'_> {
+        self.through().unwrap_or_else(|| self.node.look_at(Some(&[name])))
+    }
+
+    fn through(&self) -> Option<Look<'_>> {
+        self.built.as_ref().map(|built| Look::through(&self.node, Cow::Borrowed(built)))
     }
 }
 
@@ -198,7 +204,7 @@ fn data_object(view: &Rc<View>, hold: Hold, kit: &Kit, context: &mut Context) ->
     let prototype = context.intrinsics().constructors().object().prototype();
     let object =
         JsObject::new(context.root_shape(), prototype, Lazy::new(Origin::Data(Rc::clone(view)), hold)).upcast();
-    for (name, field) in view.node.data_fields() {
+    for (name, field) in view.look_at("nodeData").data_fields() {
         match field {
             DataField::Json(value) if !matches!(value, Value::Array(_) | Value::Object(_)) => {
                 kit.put(&object, name, super::kit::scalar_to_js(value), hold);
@@ -223,7 +229,7 @@ fn session_list<'a>(
     let mut items = Vec::new();
     for session in sessions {
         let object = super::kit::plain_object(context);
-        for (name, value) in session.fields() {
+        for (name, value) in &session.fields() {
             let value = kit.to_js(value, hold, context)?;
             kit.put(&object, name, value, hold);
         }

@@ -11,8 +11,7 @@ use boa_engine::{Context, JsResult, JsValue};
 use serde_json::Value;
 
 use crate::engine::residents::{Resident, Residents};
-use crate::model::node::Field;
-use crate::model::{Candidate, Cluster, Node, SlotIndex};
+use crate::model::{Candidate, Cluster, Field, Look, Node, SlotIndex};
 
 use super::kit::{Hold, Kit, scalar_to_js};
 use super::lazy::{Lazy, Origin, View};
@@ -39,8 +38,9 @@ pub(super) fn shared_object(
     context: &mut Context,
 ) -> JsResult<JsObject> {
     let build = || {
-        let view = Rc::new(View { slot, node: node.clone(), overlay: None });
-        let object = node_object(&view, Hold::Shared, None, kit, context)?;
+        let view = Rc::new(View { slot, node: node.clone(), overlay: None, built: None });
+        // Its larger fields are built from the text when they are read, and stay then.
+        let object = node_object(&view, &node.look(), Hold::Shared, None, kit, context)?;
         Ok(Shared { view, object })
     };
     residents.get(slot, node, build).map(|shared| shared.object)
@@ -55,12 +55,15 @@ pub(super) fn own_object(
     context: &mut Context,
 ) -> JsResult<Option<JsObject>> {
     let Some(node) = cluster.node(candidate.slot) else { return Ok(None) };
-    let view = Rc::new(View { slot: candidate.slot, node: node.clone(), overlay: candidate.overlay.clone() });
-    node_object(&view, Hold::Own, fields, kit, context).map(Some)
+    let names: Option<Vec<&str>> = fields.map(|fields| fields.iter().map(String::as_str).collect());
+    let built = node.look_at(names.as_deref()).into_built();
+    let view = Rc::new(View { slot: candidate.slot, node: node.clone(), overlay: candidate.overlay.clone(), built });
+    node_object(&view, &view.look(), Hold::Own, fields, kit, context).map(Some)
 }
 
 fn node_object(
     view: &Rc<View>,
+    look: &Look<'_>,
     hold: Hold,
     wanted: Option<&BTreeSet<String>>,
     kit: &Kit,
@@ -82,8 +85,8 @@ fn node_object(
         }
     };
     match wanted {
-        None => view.fields().for_each(|(name, field)| put(name, field)),
-        Some(wanted) => wanted.iter().for_each(|name| view.field(name).into_iter().for_each(|field| put(name, field))),
+        None => look.fields_with(view.overlay.as_deref()).for_each(|(name, field)| put(name, field)),
+        Some(wanted) => wanted.iter().for_each(|name| look.field(name).into_iter().for_each(|field| put(name, field))),
     }
     if hold == Hold::Shared {
         kit.close(&object, context)?;

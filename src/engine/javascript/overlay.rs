@@ -12,8 +12,9 @@ use boa_engine::{Context, JsResult, JsString, JsValue};
 use serde_json::{Map, Value};
 
 use crate::engine::residents::is_same_state;
+use crate::model::Field;
 use crate::model::json::{self, JsonLimits};
-use crate::model::node::{DataField, Field};
+use crate::model::look::DataField;
 
 use super::fault::Fault;
 use super::kit::{Hold, Kit, data_property, plain_object};
@@ -46,7 +47,8 @@ pub(super) fn difference(
     let mut seen = Seen { is_touched: !is_given, differing: Vec::new() };
     match (&view, given) {
         (Some((view, _)), Some(given)) => {
-            let has_lost_some = view.overlay.is_some() && keys.len() < view.fields().count();
+            let has_lost_some =
+                view.overlay.is_some() && keys.len() < view.look().fields_with(view.overlay.as_deref()).count();
             seen.is_touched |= has_lost_some;
             let comparison = Comparison { object, given, view, kit };
             comparison.run(keys, &mut seen, context)?;
@@ -84,11 +86,12 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     fn run(&self, keys: Vec<PropertyKey>, seen: &mut Seen, context: &mut Context) -> JsResult<()> {
         // Objects that were given, and copies of them, have their properties in the node's order.
-        let mut fields = self.view.fields().peekable();
+        let (look, overlay) = (self.view.look(), self.view.overlay.as_deref());
+        let mut fields = look.fields_with(overlay).peekable();
         for key in keys {
             let field = match fields.next_if(|(name, _)| is_named(&key, name)) {
                 Some((_, field)) => Some(field),
-                None => text_of(&key).and_then(|name| self.view.field(&name)),
+                None => text_of(&key).and_then(|name| look.field_with(&name, overlay)),
             };
             if names_a_node(&key) {
                 continue;
@@ -231,17 +234,19 @@ fn is_same(value: &JsValue, field: &Field<'_>, kit: &Kit, context: &Context) -> 
         Field::Json(json) => is_same_json(value, json),
         Field::Count(count) => value.as_number() == Some(*count as f64),
         Field::Flag(flag) => value.as_boolean() == Some(*flag),
-        Field::Data(node) => {
+        Field::Data(look) => {
             let Some(object) = value.as_object() else { return false };
             let view = object.downcast_ref::<Lazy>().and_then(|lazy| lazy.data_of().cloned());
-            view.is_some_and(|view| is_same_state(&view.node, node) && is_same_data(&object, &view, kit, context))
+            view.is_some_and(|view| {
+                is_same_state(&view.node, look.node()) && is_same_data(&object, &view, kit, context)
+            })
         }
     }
 }
 
 fn is_same_data(object: &JsObject, view: &View, kit: &Kit, context: &Context) -> bool {
     let mut count = 0;
-    for (name, field) in view.node.data_fields() {
+    for (name, field) in view.look_at("nodeData").data_fields() {
         count += 1;
         let Some(property) = object.borrow().properties().get(&kit.key(name)) else { return false };
         let value = match property.value() {
@@ -265,7 +270,7 @@ fn is_same_data(object: &JsObject, view: &View, kit: &Kit, context: &Context) ->
                         && sessions.iter().enumerate().all(|(place, session)| {
                             item(&list, place)
                                 .and_then(|item| item.as_object())
-                                .is_some_and(|item| has_same_fields(&item, session.fields()))
+                                .is_some_and(|item| has_same_fields(&item, &session.fields()))
                         })
                 })
             }

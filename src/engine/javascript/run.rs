@@ -134,7 +134,11 @@ impl<'a> Session<'a> {
                 Some(node) if needs.nodes == Hold::Shared && candidate.overlay.is_none() => {
                     nodes::shared_object(&isolate.residents, candidate.slot, node, kit, context)?
                 }
-                _ => own_object(candidate, &self.scene, None, &isolate, context)?,
+                node => {
+                    // Such a list is built at each request.
+                    node.into_iter().for_each(|node| node.report().keep_fields());
+                    own_object(candidate, &self.scene, None, &isolate, context)?
+                }
             };
             objects.push(object);
         }

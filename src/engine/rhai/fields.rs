@@ -27,7 +27,7 @@ impl Fields {
     /// All fields of `node`.
     pub(super) fn of_node(&self, node: &NodeRef) -> Map {
         let view = node.view();
-        let mut fields: Map = view.names().map(|name| (name.into(), view.field(name))).collect();
+        let mut fields = view.all();
         fields.extend(self.0.all_written(view.slot).into_iter().flatten());
         fields
     }

@@ -88,7 +88,7 @@ fn user(value: &Value, asked: &Asked<'_>, cluster: &Cluster) -> Dynamic {
     let mut user = own(value);
     let login = &**asked.request.login();
     let sessions = cluster.sessions_of(login).filter(|_| !login.is_empty());
-    let sessions: Array = sessions.map(|session| own(&Value::Object(session.fields().clone()))).collect();
+    let sessions: Array = sessions.map(|session| own(&Value::Object(session.fields()))).collect();
     if let Ok(mut fields) = user.as_map_mut() {
         fields.insert("sessions".into(), sessions.into());
     }

@@ -35,7 +35,7 @@ impl List {
     pub(super) fn items(&self) -> &Array {
         self.0.built.get_or_init(|| {
             let sessions = self.0.node.iter().flat_map(Node::sessions);
-            sessions.map(|session| shared(&Value::Object(session.fields().clone()))).collect()
+            sessions.map(|session| shared(&Value::Object(session.fields()))).collect()
         })
     }
 

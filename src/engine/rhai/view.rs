@@ -8,8 +8,8 @@ use rhai::{Dynamic, Map};
 use serde_json::Value;
 
 use crate::engine::residents::Resident;
-use crate::model::node::{DataField, Field};
-use crate::model::{Candidate, Cluster, Node, Overlay, SlotIndex};
+use crate::model::look::DataField;
+use crate::model::{Candidate, Cluster, Field, Node, Overlay, SlotIndex};
 
 use super::convert::shared;
 use super::lists::List;
@@ -77,22 +77,29 @@ impl View {
 
     /// The field `name`, `()` where there is none.
     pub(super) fn field(self: &Rc<Self>, name: &str) -> Dynamic {
+        self.kept(name, || self.build(name))
+    }
+
+    /// The field `name`, which is built at the first look.
+    fn kept(self: &Rc<Self>, name: &str, build: impl FnOnce() -> Dynamic) -> Dynamic {
         if let Some(place) = KNOWN.iter().position(|known| *known == name) {
-            return self.known(place);
+            return self.known.get(place).map(|cell| cell.get_or_init(build).clone()).unwrap_or_default();
         }
         if let Some(built) = self.others.borrow().get(name) {
             return built.clone();
         }
-        let built = self.build(name);
+        let built = build();
         if !built.is_unit() {
             self.others.borrow_mut().insert(name.into(), built.clone());
         }
         built
     }
 
-    /// The names of all fields, in order.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.node.fields_with(self.overlay.as_deref()).map(|(name, _)| name)
+    /// All fields.
+    pub(super) fn all(self: &Rc<Self>) -> Map {
+        let look = self.node.look();
+        let fields = look.fields_with(self.overlay.as_deref());
+        fields.map(|(name, field)| (name.into(), self.kept(name, || self.built(Some(field))))).collect()
     }
 
     /// Its sessions, which are built one by one when somebody looks at one of them.
@@ -101,16 +108,21 @@ impl View {
     }
 
     fn build(self: &Rc<Self>, name: &str) -> Dynamic {
-        if let Some(value) = self.overlay.as_ref().and_then(|overlay| overlay.get(name)) {
+        let overlay = self.overlay.as_deref();
+        if let Some(value) = overlay.and_then(|overlay| overlay.get(name)) {
             return shared(value);
         }
-        match self.node.field(name) {
+        self.built(self.node.look_at(Some(&[name])).field(name))
+    }
+
+    fn built(self: &Rc<Self>, field: Option<Field<'_>>) -> Dynamic {
+        match field {
             None => Dynamic::UNIT,
             Some(Field::Json(value)) => shared(value),
             Some(Field::Count(count)) => shared(&Value::from(count)),
             Some(Field::Flag(flag)) => flag.into(),
-            Some(Field::Data(node)) => {
-                let fields = node.data_fields().map(|(name, field)| {
+            Some(Field::Data(look)) => {
+                let fields = look.data_fields().map(|(name, field)| {
                     let value = match field {
                         DataField::Json(value) => shared(value),
                         DataField::Sessions(_) => Dynamic::from(self.sessions()),

@@ -2,21 +2,32 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::node::Field;
-use crate::model::{Cluster, Node, SlotIndex};
+use crate::model::{Cluster, Field, Look, Node, SlotIndex};
 
 use super::contract::{Column, Kind, Rows, Wishes};
 
+/// The fields that rows are built from.
+const READ: [&str; 7] = ["sessions", "maxSessions", "freemem", "loadavg", "cordoned", "metadata", "staticData"];
 /// Columns that a component may wish for.
 pub(super) const MAX_WISHES: usize = 64;
 
 /// A node with what an earlier step set on it.
 pub(super) struct Seen<'a> {
-    pub(super) node: &'a Node,
-    pub(super) overlay: Option<&'a Map<String, Value>>,
+    node: &'a Node,
+    look: Look<'a>,
+    overlay: Option<&'a Map<String, Value>>,
 }
 
-impl Seen<'_> {
+impl<'a> Seen<'a> {
+    fn new(node: &'a Node, overlay: Option<&'a Map<String, Value>>, wishes: &Wishes) -> Self {
+        // The columns that are wished for come last, and are the only ones that cost a look into the document.
+        let unread = [wishes.metadata.is_empty(), wishes.static_data.is_empty()];
+        let read = READ
+            .into_iter()
+            .filter(|name| !matches!((*name, unread), ("metadata", [true, _]) | ("staticData", [_, true])));
+        Self { node, look: node.look_at(Some(&read.collect::<Vec<_>>())), overlay }
+    }
+
     /// The top-level field `name`, as `read` understands it.
     fn read<T>(
         &self,
@@ -26,7 +37,7 @@ impl Seen<'_> {
     ) -> Option<T> {
         match self.overlay.and_then(|overlay| overlay.get(name)) {
             Some(value) => read(value),
-            None => own(self.node.field(name)?),
+            None => own(self.look.field(name)?),
         }
     }
 
@@ -50,7 +61,7 @@ impl Seen<'_> {
 
     /// The value under `key` of the object `name`.
     fn member(&self, name: &str, key: &str) -> Option<&Value> {
-        let object = match (self.overlay.and_then(|overlay| overlay.get(name)), self.node.field(name)) {
+        let object = match (self.overlay.and_then(|overlay| overlay.get(name)), self.look.field(name)) {
             (Some(value), _) | (None, Some(Field::Json(value))) => value,
             _ => return None,
         };
@@ -68,7 +79,7 @@ pub(super) fn rows<'a>(
     let mut rows = Rows::with_capacity(slots.len(), wishes);
     for slot in slots {
         let (Some(node), Ok(row)) = (cluster.node(slot), u32::try_from(slot.index())) else { continue };
-        rows.add(row, &Seen { node, overlay: overlay(slot) }, wishes);
+        rows.add(row, &Seen::new(node, overlay(slot), wishes), wishes);
     }
     rows
 }

@@ -162,8 +162,8 @@ mod tests {
         assert_eq!((&node["metadata"]["gpu"], &node["staticData"]["weight"]), (&json!("a100"), &json!(2)));
         assert_eq!(node.get("maxSessions"), None);
         let report = Report::parse(document.text.as_bytes()).unwrap();
-        assert!(report.services.contains("launcher"));
-        assert_eq!(report.figures.weight, Some(2.0));
+        assert!(report.runs("launcher"));
+        assert_eq!(report.figures().weight, Some(2.0));
         assert_eq!(sessions_of(&composed(None)), Sessions::Unknown, "unknown is not empty");
     }
 

@@ -1,0 +1,176 @@
+//! Typed fields of a node document, read from the raw text of its members, and the figures among them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Number, Value};
+
+use super::json;
+use super::members::{self, Members};
+use super::report::ReportError;
+
+/// The numbers that a node reports, taken from either generation's fields; each absent where it did not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Free memory in bytes.
+    pub free_memory: Option<f64>,
+    /// Memory in bytes.
+    pub total_memory: Option<f64>,
+    /// Load average of the last minute.
+    pub load1: Option<f64>,
+    /// Load average of the last five minutes.
+    pub load5: Option<f64>,
+    /// Load average of the last quarter of an hour.
+    pub load15: Option<f64>,
+    /// Number of cores.
+    pub cores: Option<f64>,
+    /// How busy the processors are, in percent.
+    pub utilization: Option<f64>,
+    /// Seconds since the node was started.
+    pub uptime: Option<f64>,
+    /// The administrator's weight, from static data or else metadata; above zero.
+    pub weight: Option<f64>,
+    /// The most sessions that the node takes.
+    pub max_sessions: Option<u64>,
+    /// How many users are logged in: what the node says, else how many users its sessions have.
+    pub users: Option<u64>,
+}
+
+impl Figures {
+    /// Reads the vital signs of `node`, whose `health` is beside it. What is no sign of life is left absent.
+    ///
+    /// # Errors
+    /// Which field is no such thing.
+    pub(super) fn vital(node: &Fields<'_, '_>, health: &Members<'_>) -> Result<Self, ReportError> {
+        let health = Fields { node: node.node, own: health };
+        let (cpu, mem) = (health.object("cpu")?, health.object("mem")?);
+        let (cpu, mem) = (Fields { node: node.node, own: &cpu }, Fields { node: node.node, own: &mem });
+        let loadavg = node.numbers("loadavg")?;
+        let load = |place: usize, name: &str| {
+            let own = cpu.amount(name)?;
+            Ok::<_, ReportError>(own.or_else(|| loadavg.get(place).copied()))
+        };
+        Ok(Self {
+            load1: load(0, "load1")?,
+            load5: load(1, "load5")?,
+            load15: load(2, "load15")?,
+            free_memory: mem.amount("free")?.or(node.amount("freemem")?),
+            total_memory: mem.amount("total")?.or(node.amount("totalmem")?),
+            cores: cpu.amount("cores")?,
+            utilization: cpu.amount("utilization")?.or(node.amount("cpu")?),
+            uptime: node
+                .amount("uptime")?
+                .or_else(|| health.own.of_member("os").value("uptime").as_ref().and_then(Value::as_f64)),
+            ..Self::default()
+        })
+    }
+
+    /// The load averages, the last minute's first. The list is positional: it ends before the first one that is absent,
+    /// because a five-minute load must not stand in the one-minute load's place.
+    pub(super) fn loads(&self) -> impl Iterator<Item = f64> {
+        [self.load1, self.load5, self.load15].into_iter().map_while(|load| load)
+    }
+}
+
+/// Reads typed fields of a document; `null` counts as absent.
+pub(super) struct Fields<'a, 'm> {
+    pub(super) node: &'a str,
+    pub(super) own: &'m Members<'a>,
+}
+
+impl<'a> Fields<'a, '_> {
+    fn take<T>(
+        &self,
+        name: &str,
+        expected: &'static str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Option<T>, ReportError> {
+        match self.own.value(name) {
+            None => Ok(None),
+            Some(value) => match read(&value) {
+                Some(taken) => Ok(Some(taken)),
+                None => Err(wrong(self.node, name, &value, expected)),
+            },
+        }
+    }
+
+    /// The object `name` as it is written.
+    fn raw(
+        &self,
+        name: &str,
+        expected: &'static str,
+        is_such: fn(&RawValue) -> bool,
+    ) -> Result<Option<&'a RawValue>, ReportError> {
+        match self.own.get(name) {
+            Some(raw) if !is_such(raw) => {
+                Err(wrong(self.node, name, &members::value(raw).unwrap_or_default(), expected))
+            }
+            found => Ok(found),
+        }
+    }
+
+    pub(super) fn object(&self, name: &str) -> Result<Members<'a>, ReportError> {
+        Ok(self.raw(name, "an object", members::is_object)?.map(Members::of).unwrap_or_default())
+    }
+
+    pub(super) fn list(&self, name: &str) -> Result<Option<&'a RawValue>, ReportError> {
+        self.raw(name, "a list", members::is_list)
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, ReportError> {
+        self.take(name, "a string", |value| value.as_str().map(str::to_owned))
+    }
+
+    pub(super) fn flag(&self, name: &str) -> Result<bool, ReportError> {
+        Ok(self.take(name, "true or false", Value::as_bool)?.unwrap_or_default())
+    }
+
+    pub(super) fn amount(&self, name: &str) -> Result<Option<f64>, ReportError> {
+        self.take(name, "a number of at least 0", amount)
+    }
+
+    pub(super) fn count(&self, name: &str) -> Result<Option<u64>, ReportError> {
+        self.take(name, "a whole number of at least 0", whole)
+    }
+
+    fn numbers(&self, name: &str) -> Result<Vec<f64>, ReportError> {
+        let read = |value: &Value| value.as_array().and_then(|list| list.iter().map(amount).collect());
+        Ok(self.take(name, "a list of numbers of at least 0", read)?.unwrap_or_default())
+    }
+}
+
+/// The error that `field` of `node` is no such thing.
+pub(super) fn wrong(node: &str, field: &str, value: &Value, expected: &'static str) -> ReportError {
+    let found = match value {
+        Value::Number(_) | Value::Bool(_) | Value::Null => value.to_string(),
+        other => json::kind(other).to_owned(),
+    };
+    ReportError::Field { node: node.to_owned(), field: field.to_owned(), found, expected }
+}
+
+fn amount(value: &Value) -> Option<f64> {
+    value.as_f64().filter(|number| number.is_finite() && *number >= 0.0)
+}
+
+/// A count; `3.0` is one too, because some reporters write every number that way.
+pub(super) fn whole(value: &Value) -> Option<u64> {
+    value
+        .as_u64()
+        .or_else(|| amount(value).filter(|number| number.fract() == 0.0 && *number < 9e15).map(|number| number as u64))
+}
+
+/// A weight; as text too, because metadata is text.
+pub(super) fn positive(value: &Value) -> Option<f64> {
+    let number = match value {
+        Value::String(text) => text.trim().parse().ok()?,
+        other => other.as_f64()?,
+    };
+    Some(number).filter(|number: &f64| number.is_finite() && *number > 0.0)
+}
+
+/// Whole numbers stay whole, so that scripts and executables read `4000000000`, not `4000000000.0`.
+pub(super) fn number(value: f64) -> Option<Value> {
+    if value.fract() == 0.0 && value.abs() < 9e15 {
+        return Some(Value::from(value as i64));
+    }
+    Number::from_f64(value).map(Value::Number)
+}
