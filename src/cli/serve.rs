@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use crate::chain::ChainSet;
 use crate::config::{Capacity, Config, Needs};
 use crate::front::metrics::Metrics;
-use crate::front::{Event, Front, Inbox, QuarantineSettings, Setup, health, http};
+use crate::front::{Event, Front, Inbox, Outlets, QuarantineSettings, Setup, health, http};
 use crate::model::Arrangement;
 use crate::nats::micro::Identity;
 use crate::nats::peers;
@@ -199,16 +199,8 @@ impl Parts {
         let (heard_in, heard) = mpsc::channel(peers::HEARD_WAITING);
         let (inbox, links) = Inbox::new(incoming, changes, heard);
         let events = links.events.clone();
-        let front = Front::new(
-            self.setup,
-            registry.clone(),
-            Arc::clone(&metrics),
-            board,
-            replies.clone(),
-            sayings,
-            links,
-            seed,
-        );
+        let outlets = Outlets { replies: replies.clone(), sayings, board };
+        let front = Front::new(self.setup, registry.clone(), Arc::clone(&metrics), outlets, links, seed);
         let replica = front.replica().to_owned();
         let identity = identity(front.replica(), &digest);
         tracing::info!(

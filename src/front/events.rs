@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
 use crate::model::Marks;
+use crate::nats::message::Outgoing;
+use crate::nats::peers::Saying;
 use crate::registry::claims::Claimed;
 use crate::registry::documents::StoreError;
 use crate::registry::ledger::LedgerRules;
@@ -14,6 +16,7 @@ use crate::runner::{ProgramLimits, RunnerEvent};
 use crate::worker::desk::Ticket;
 use crate::worker::{Birth, BirthError, Worker, WorkerEvent};
 
+use super::health::Board;
 use super::warden::QuarantineSettings;
 
 /// What the front's task is told besides requests, cluster changes and its workers' words.
@@ -64,6 +67,17 @@ pub struct Setup {
     pub programs: ProgramLimits,
     /// As above.
     pub environment: Vec<(String, String)>,
+}
+
+/// Where what a front says goes.
+#[derive(Clone, Debug)]
+pub struct Outlets {
+    /// To requesters.
+    pub replies: mpsc::Sender<Outgoing>,
+    /// To other replicas.
+    pub sayings: mpsc::Sender<Saying>,
+    /// To whoever looks how it is.
+    pub board: Board,
 }
 
 /// The other ends of what a front sends itself and is sent.

@@ -25,6 +25,6 @@ mod task;
 mod waiting;
 mod warden;
 
-pub use events::{Event, Links, Setup};
+pub use events::{Event, Links, Outlets, Setup};
 pub use task::{Front, Inbox, run};
 pub use warden::QuarantineSettings;

@@ -11,7 +11,6 @@ use tokio::sync::mpsc;
 
 use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Outgoing};
-use crate::nats::peers::Saying;
 use crate::registry::ledger::{Ledger, RequestKey};
 use crate::registry::peers::End;
 use crate::registry::{Registry, RegistryEvent};
@@ -22,7 +21,7 @@ use crate::worker::{Encoded, Order, Orders, WorkerEvent, unix_ms};
 use super::claims::Claims;
 use super::crew::Crew;
 use super::errands::Errands;
-use super::events::{Event, Links, Setup};
+use super::events::{Event, Links, Outlets, Setup};
 use super::flight::Told;
 use super::health::Board;
 use super::metrics::{DecisionCounter, Metrics};
@@ -118,12 +117,11 @@ impl Front {
         setup: Setup,
         registry: Registry,
         metrics: Arc<Metrics>,
-        board: Board,
-        replies: mpsc::Sender<Outgoing>,
-        sayings: mpsc::Sender<Saying>,
+        outlets: Outlets,
         links: Links,
         seed: [u8; 16],
     ) -> Self {
+        let Outlets { replies, sayings, board } = outlets;
         let mut dice = Pcg64Mcg::from_seed(seed);
         let errands = Errands::new(links.runner.clone());
         let replica: Arc<str> = format!("{:08x}", dice.next_u32()).into();

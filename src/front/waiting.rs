@@ -107,31 +107,38 @@ impl Room {
 }
 
 impl Front {
-    /// Lets `flight` wait, where it may and there is room; else gives it back.
-    pub(super) fn let_wait(&mut self, mut flight: Flight, failure: Failure) -> Result<(), (Flight, Failure)> {
+    /// `flight` came to nothing for want of a node: it waits where it may, else its requester is told `failure`.
+    pub(super) fn come_to_nothing(&mut self, mut flight: Flight, failure: Failure) {
+        match self.place_in_room(&flight, failure) {
+            Ok(waiting) => {
+                flight.retries = 0;
+                let room = self.rooms.entry(Arc::clone(&flight.question.head.action)).or_default();
+                room.waiters.insert(waiting.place, Waiter { flight, waiting });
+            }
+            Err(failure) => self.give_up(flight, &failure),
+        }
+    }
+
+    /// Where `flight` waits; the failure where it may not, or where there is no room.
+    fn place_in_room(&mut self, flight: &Flight, failure: Failure) -> Result<Waiting, Failure> {
         let (ticket, names) = (flight.question.ticket, self.crew.setup().birth.set.names);
-        let now = Instant::now();
-        let most = self.crew.setup().waiting;
+        let (now, most, stopping) = (Instant::now(), self.crew.setup().waiting, self.stopping.is_some());
         let room = self.rooms.entry(Arc::clone(&flight.question.head.action)).or_default();
-        let again = room.asked.remove(&ticket);
-        let waiting = match again {
+        let waiting = match room.asked.remove(&ticket) {
             Some(waiting) => {
                 room.fruitless += 1;
                 Waiting { failure: Arc::new(failure), ..waiting }
             }
-            None if room.len() >= most => return Err((flight, failure)),
-            None => match until(&flight, now) {
-                Some(until) => Waiting { place: ticket, user: user(&flight, names), until, failure: Arc::new(failure) },
-                None => return Err((flight, failure)),
+            None if room.len() >= most => return Err(failure),
+            None => match until(flight, now) {
+                Some(until) => Waiting { place: ticket, user: user(flight, names), until, failure: Arc::new(failure) },
+                None => return Err(failure),
             },
         };
-        if self.stopping.is_some() || waiting.until <= now {
-            let failure = Arc::unwrap_or_clone(waiting.failure);
-            return Err((flight, failure));
+        if stopping || waiting.until <= now {
+            return Err(Arc::unwrap_or_clone(waiting.failure));
         }
-        flight.retries = 0;
-        room.waiters.insert(waiting.place, Waiter { flight, waiting });
-        Ok(())
+        Ok(waiting)
     }
 
     /// The request `ticket` of `action` is answered for good: it waits no more.
@@ -208,13 +215,6 @@ impl Front {
     pub(super) fn clear_waiting(&mut self) -> Vec<Flight> {
         let rooms = std::mem::take(&mut self.rooms);
         rooms.into_values().flat_map(|room| room.waiters.into_values()).map(|waiter| waiter.flight).collect()
-    }
-
-    /// `flight` came to nothing for want of a node: it waits where it may, else its requester is told `failure`.
-    pub(super) fn come_to_nothing(&mut self, flight: Flight, failure: Failure) {
-        if let Err((flight, failure)) = self.let_wait(flight, failure) {
-            self.give_up(flight, &failure);
-        }
     }
 }
 
