@@ -137,7 +137,7 @@ async fn flap(client: Client, figures: Arc<Mutex<Figures>>) {
     for number in 0.. {
         pace.tick().await;
         let node = format!("x{:02}", number % FLAPPING);
-        if (number / FLAPPING) % 2 == 0 {
+        if (number / FLAPPING).is_multiple_of(2) {
             put(&client, &node, &figures).await;
         } else {
             // Whatever ran there is gone with it.

@@ -38,6 +38,9 @@ pub struct PlaceArgs {
     chain: ChainArgs,
     #[command(flatten)]
     asked: RequestArgs,
+    /// Wait so many seconds for a free node, where a service is asked; 600 at most
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=600))]
+    wait: Option<u32>,
     /// Say on standard error what each step said, and why nodes were left out
     #[arg(long)]
     explain: bool,
@@ -67,7 +70,10 @@ pub struct PlaceArgs {
 pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
     let here = args.local || args.nodes.is_some() || args.chain.is_given();
     if args.bus.is_given() && !here {
-        let asked = args.asked.over(Map::new(), WorkerLimits::default().request_bytes)?;
+        let mut asked = args.asked.over(Map::new(), WorkerLimits::default().request_bytes)?;
+        if let Some(seconds) = args.wait {
+            asked.insert("wait_ms".to_owned(), (u64::from(seconds) * 1000).into());
+        }
         return remote::place(&args.bus, &asked, args.explain, args.json);
     }
     let chains = args.chain.load(&args.asked, args.timezone.as_deref())?;

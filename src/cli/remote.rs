@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::model::FailureName;
+use crate::model::head::MAX_WAIT_MS;
 use crate::nats::Bus;
 use crate::nats::subjects::{HEADER_DEADLINE, HEADER_ERROR_CODE, Namespace};
 
@@ -72,12 +73,19 @@ pub async fn connect(bus: &BusArgs, config: Option<&Path>) -> Result<(Bus, Names
 /// # Errors
 /// The service's own failure with its exit code, or that nobody answered.
 pub async fn ask(bus: &Bus, subject: String, body: &Value) -> Result<Value, Exit> {
+    ask_within(bus, subject, body, PATIENCE).await
+}
+
+/// The same, where the answer may take as long as `patience`.
+async fn ask_within(bus: &Bus, subject: String, body: &Value, patience: Duration) -> Result<Value, Exit> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut headers = HeaderMap::new();
-    headers.insert(HEADER_DEADLINE, (since + PATIENCE).as_millis().to_string());
-    let sent = bus.client().request_with_headers(subject.clone(), headers, body.to_string().into());
-    let message = match tokio::time::timeout(PATIENCE, sent).await {
-        Err(_late) => return Err(Exit::new(exit::OTHER, format!("no answer on {subject} within {PATIENCE:?}"))),
+    headers.insert(HEADER_DEADLINE, (since + patience).as_millis().to_string());
+    // The library's own time limit does not cover its queue.
+    let request = async_nats::Request::new().headers(headers).payload(body.to_string().into()).timeout(None);
+    let sent = bus.client().send_request(subject.clone(), request);
+    let message = match tokio::time::timeout(patience, sent).await {
+        Err(_late) => return Err(Exit::new(exit::OTHER, format!("no answer on {subject} within {patience:?}"))),
         Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => {
             let message = format!("no service answers on {subject}; is `whither serve` running with this namespace?");
             return Err(Exit::new(exit::OTHER, message));
@@ -110,7 +118,9 @@ pub fn place(bus: &BusArgs, request: &Map<String, Value>, explain: bool, as_json
         if explain {
             say::aside(table::explained(&ask(&bus, namespace.explain(), &body).await?));
         }
-        let answer = ask(&bus, namespace.place(), &body).await?;
+        let wait_ms = request.get("wait_ms").and_then(Value::as_u64).unwrap_or_default();
+        let patience = PATIENCE + Duration::from_millis(wait_ms.min(u64::from(MAX_WAIT_MS)));
+        let answer = ask_within(&bus, namespace.place(), &body, patience).await?;
         match as_json {
             true => say::answer(format_args!("{answer:#}")),
             false => say::answer(answer.get("node").and_then(Value::as_str).unwrap_or_default()),
