@@ -10,8 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::config::Config;
+use crate::nats::agent::logins::LoginRecord;
+use crate::nats::agent::metrics::MetricsFolder;
 use crate::nats::agent::report::Identity;
-use crate::nats::agent::sessions::SessionsCommand;
+use crate::nats::agent::sessions::{Lister, SessionsSource};
 use crate::nats::agent::{Agent, AgentError, AgentSettings, health, metadata};
 use crate::nats::{Bus, Connection, Namespace};
 use crate::registry::liveness;
@@ -29,6 +31,9 @@ use super::serve::{self, LogFormat};
 #[command(
     after_help = "Metadata: each environment variable METADATA_<NAME> becomes metadata.<NAME>, as written, with a \
 lower-case alias where that name is free; always strings.
+
+Metrics: what fails or prints no object keeps its last good value, and metricsStale.NAME says so: {\"error\", \"age_s\"}. \
+Scripts ask `node.metricsStale?.NAME`.
 
 Reservations: a launcher that starts a session with WHITHER_RESERVATION in its environment needs to do no more where \
 the sessions command lists the session's `pid` and the agent may read /proc/PID/environ; otherwise the command lists \
@@ -64,15 +69,26 @@ pub struct AgentArgs {
     /// A shell command whose standard output is the JSON list of sessions: objects, or their ids
     #[arg(long, value_name = "COMMAND")]
     sessions_command: Option<String>,
-    /// How often the sessions command is run
+    /// Take the logins of the operating system for sessions: `logind` asks systemd, `utmp` reads /run/utmp, `utmp:FILE`
+    /// another file of that kind, `os` is logind where systemd runs and utmp elsewhere
+    #[arg(long, value_name = "RECORD", conflicts_with = "sessions_command", value_parser = LoginRecord::parse)]
+    sessions_from: Option<LoginRecord>,
+    /// How often the sessions are listed
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     sessions_interval: Duration,
-    /// How long the sessions command may take
+    /// How long listing them may take
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     sessions_limit: Duration,
     /// A JSON object to report as static data; an edit counts at once, a broken one does not
     #[arg(long, value_name = "FILE")]
     static_data: Option<PathBuf>,
+    /// A folder of executables; each prints a JSON object, reported as metrics.NAME after the file's name. They are run
+    /// at each interval
+    #[arg(long, value_name = "DIR")]
+    metrics: Option<PathBuf>,
+    /// How long each of them may take
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    metrics_limit: Duration,
     /// Print the node's document and end; needs no NATS
     #[arg(long)]
     once: bool,
@@ -135,17 +151,19 @@ impl AgentArgs {
             services: self.services.clone(),
             cordoned: self.cordoned,
         };
-        let sessions = self.sessions_command.clone().map(|line| SessionsCommand {
-            line,
-            every: self.sessions_interval,
-            limit: self.sessions_limit,
-        });
+        let logins = self.sessions_from.clone().map(Lister::Logins);
+        let lister = self.sessions_command.clone().map(Lister::Command).or(logins);
+        let sessions =
+            lister.map(|lister| SessionsSource { lister, every: self.sessions_interval, limit: self.sessions_limit });
+        let metrics = self.metrics.clone();
+        let metrics = metrics.map(|path| MetricsFolder { path, every: self.interval, limit: self.metrics_limit });
         AgentSettings {
             namespace,
             identity,
             metadata: metadata::read(std::env::vars_os()),
             static_data: self.static_data.clone(),
             sessions,
+            metrics,
             interval: self.interval,
             liveness: config
                 .map_or(liveness::LIMIT, |config| Duration::from_secs(u64::from(config.service.liveness_s))),

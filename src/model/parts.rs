@@ -26,7 +26,7 @@ impl Parts {
         match name {
             "nodeData" => Self::ALL,
             "sessions" | "loggedInUsers" => Self::SESSIONS,
-            "freemem" | "totalmem" | "loadavg" | "cpu" | "uptime" | "metrics" => Self::HEALTH,
+            "freemem" | "totalmem" | "loadavg" | "cpu" | "uptime" | "metrics" | "metricsStale" => Self::HEALTH,
             _ => Self::REST,
         }
     }

@@ -4,22 +4,23 @@
 //! broker that is away, a bucket that is gone, a command that fails: it says so, goes on with what it has and tries
 //! again; it ends when it is told to, and then takes its node out.
 
+pub mod command;
 pub mod health;
+pub mod logins;
 pub mod metadata;
+pub mod metrics;
 mod put;
 pub mod report;
 pub mod reservations;
 pub mod sessions;
+mod sources;
 pub mod static_data;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -29,10 +30,12 @@ use super::jetstream::Keeping;
 use super::{Bus, LinkState, Namespace};
 use crate::model::report::MAX_ID_BYTES;
 use health::Machine;
+use metrics::MetricsFolder;
 use put::{Bucket, PutError};
 use report::{Document, Identity, Parts, Unreportable};
-use sessions::{Sessions, SessionsCommand};
-use static_data::{StaticData, StaticDataError};
+use sessions::SessionsSource;
+use sources::Sources;
+use static_data::StaticDataError;
 
 /// Changes within this time become one report.
 const DEBOUNCE: Duration = Duration::from_millis(250);
@@ -54,8 +57,10 @@ pub struct AgentSettings {
     pub metadata: Map<String, Value>,
     /// The file of its static data.
     pub static_data: Option<PathBuf>,
-    /// The command that lists its sessions.
-    pub sessions: Option<SessionsCommand>,
+    /// What lists its sessions.
+    pub sessions: Option<SessionsSource>,
+    /// The folder of executables that print its metrics.
+    pub metrics: Option<MetricsFolder>,
     /// How often it reports when nothing changes.
     pub interval: Duration,
     /// How long its report lives in a bucket that it has to make itself.
@@ -81,6 +86,14 @@ pub enum AgentError {
     /// Its static data cannot be read at start.
     #[error(transparent)]
     StaticData(#[from] StaticDataError),
+    /// Its metrics cannot be run at start.
+    #[error("the metrics folder `{}` cannot be read: {reason}", path.display())]
+    Metrics {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
     /// Its document would be refused.
     #[error(transparent)]
     Document(#[from] Unreportable),
@@ -91,10 +104,7 @@ pub enum AgentError {
 pub struct Agent {
     settings: AgentSettings,
     machine: Machine,
-    static_data: watch::Receiver<StaticData>,
-    static_data_sender: Option<watch::Sender<StaticData>>,
-    sessions: watch::Receiver<Sessions>,
-    sessions_sender: Option<watch::Sender<Sessions>>,
+    sources: Sources,
     warned: Vec<String>,
     said: Said,
 }
@@ -113,15 +123,13 @@ impl Agent {
         if interval.saturating_mul(2) > liveness {
             return Err(AgentError::Interval { interval, liveness });
         }
-        let data = settings.static_data.as_deref().map(static_data::read).transpose()?.unwrap_or_default();
-        let (static_data_sender, static_data) = watch::channel(StaticData { data: Arc::new(data), fault: None });
-        let (sessions_sender, sessions) = watch::channel(Sessions::default());
+        if let Some(folder) = &settings.metrics {
+            let unreadable = |reason| AgentError::Metrics { path: folder.path.clone(), reason };
+            metrics::check(&folder.path).map_err(unreadable)?;
+        }
         let mut agent = Self {
             machine: Machine::new(),
-            static_data,
-            static_data_sender: settings.static_data.is_some().then_some(static_data_sender),
-            sessions,
-            sessions_sender: settings.sessions.is_some().then_some(sessions_sender),
+            sources: Sources::new(&settings)?,
             settings,
             warned: Vec::new(),
             said: Said::default(),
@@ -131,35 +139,22 @@ impl Agent {
         Ok(agent)
     }
 
-    /// The document of this moment, with the sessions listed once: for a look at it without a cluster.
+    /// The document of this moment, with sessions and metrics asked for once: for a look at it without a cluster.
     ///
     /// # Errors
     /// [`AgentError::Document`] where it would be refused.
     pub async fn once(mut self) -> Result<Document, AgentError> {
-        if let (Some(command), Some(sender)) = (&self.settings.sessions, &self.sessions_sender) {
-            let now = match sessions::list(command).await {
-                Ok(list) => Sessions { list: Some(Arc::new(list)), fault: None },
-                Err(error) => Sessions { list: None, fault: Some(error.to_string()) },
-            };
-            sender.send_replace(now);
-        }
+        self.sources.ask(&self.settings).await;
         Ok(self.document()?)
     }
 
     /// Reports over `bus` until `stop`, then takes the node out of the cluster.
     pub async fn run(mut self, bus: Bus, stop: CancellationToken) {
         self.say_what(&bus);
-        // Ends with this function, and with it whatever the sessions command runs at the moment.
-        let mut sources = JoinSet::new();
-        if let (Some(path), Some(sender)) = (self.settings.static_data.clone(), self.static_data_sender.take()) {
-            sources.spawn(static_data::follow(path, sender));
-        }
-        if let (Some(command), Some(sender)) = (self.settings.sessions.clone(), self.sessions_sender.take()) {
-            sources.spawn(sessions::follow(command, sender));
-        }
+        let tasks = self.sources.follow(&self.settings);
         let mut bucket = Bucket::new(&bus, &self.settings);
         stop.run_until_cancelled(self.report_for_ever(&bus, &mut bucket)).await;
-        drop(sources);
+        drop(tasks);
         self.leave(&bus, &bucket).await;
     }
 
@@ -183,10 +178,10 @@ impl Agent {
 
     async fn report_for_ever(&mut self, bus: &Bus, bucket: &mut Bucket) {
         let mut link = bus.link();
-        let (mut changes, mut lists) = (self.static_data.clone(), self.sessions.clone());
         let (mut pauses, mut known) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), 0);
-        // The first report waits for the first list of sessions, if one is to come, but not for long.
-        let mut due = Instant::now() + if self.settings.sessions.is_some() { DEBOUNCE * 4 } else { Duration::ZERO };
+        // The first report waits for the first list of sessions or the first metrics, but not for long.
+        let waits = self.settings.sessions.is_some() || self.settings.metrics.is_some();
+        let mut due = Instant::now() + if waits { DEBOUNCE * 4 } else { Duration::ZERO };
         loop {
             let connected = link.borrow_and_update().state == LinkState::Connected;
             if connected && bus.connects() != known {
@@ -198,12 +193,10 @@ impl Agent {
             }
             tokio::select! {
                 Ok(()) = link.changed() => {}
-                Ok(()) = changes.changed() => due = due.min(Instant::now() + DEBOUNCE),
-                Ok(()) = lists.changed() => due = due.min(Instant::now() + DEBOUNCE),
+                () = self.sources.changed() => due = due.min(Instant::now() + DEBOUNCE),
                 () = tokio::time::sleep_until(due), if connected => {
                     // What changed up to now is in this report.
-                    changes.mark_unchanged();
-                    lists.mark_unchanged();
+                    self.sources.mark_unchanged();
                     due = Instant::now() + match self.report(bucket).await {
                         Ok(bytes) => {
                             pauses.succeeded();
@@ -216,8 +209,6 @@ impl Agent {
                         }
                     };
                 }
-                // Only where the link is given up for good.
-                else => std::future::pending().await,
             }
         }
     }
@@ -233,25 +224,29 @@ impl Agent {
     }
 
     fn document(&mut self) -> Result<Document, Unreportable> {
-        let (static_data, sessions) = (self.static_data.borrow().clone(), self.sessions.borrow().clone());
+        let sources::Snapshot { static_data, sessions, metrics } = self.sources.snapshot();
+        let lister = self.settings.sessions.as_ref().map(|source| source.lister.kind()).unwrap_or_default();
         let sessions_fault = sessions.fault.map(|fault| match &sessions.list {
-            Some(_) => format!("the sessions are old: the sessions command {fault}"),
-            None => format!("the sessions are not known: the sessions command {fault}"),
+            Some(_) => format!("the sessions are old: {lister} {fault}"),
+            None => format!("the sessions are not known: {lister} {fault}"),
         });
         let static_fault = static_data.fault.map(|fault| format!("the static data is old: {fault}"));
+        let faults = sessions_fault.into_iter().chain(static_fault);
         report::compose(Parts {
             identity: &self.settings.identity,
             health: self.machine.health(Timestamp::now()),
             sessions: sessions.list.as_ref().map(|list| list.as_slice()),
             metadata: &self.settings.metadata,
             static_data: self.settings.static_data.is_some().then_some(&*static_data.data),
-            warnings: sessions_fault.into_iter().chain(static_fault).collect(),
+            metrics: metrics.values(),
+            metrics_stale: metrics.stale(),
+            warnings: faults.chain(metrics.warnings()).collect(),
         })
     }
 
     /// Says what the document says against itself, once; the sources said their own faults already.
     fn warn(&mut self, document: &Document) {
-        for warning in document.warnings.iter().filter(|warning| warning.starts_with("sessions are reported")) {
+        for warning in document.warnings.iter().filter(|warning| report::is_reduction(warning)) {
             // The size in the text changes all the time.
             let kind = warning.split(':').next().unwrap_or_default();
             if !self.warned.iter().any(|known| known == kind) {
@@ -265,19 +260,20 @@ impl Agent {
     }
 
     fn say_what(&self, bus: &Bus) {
-        let AgentSettings { identity, metadata, static_data, sessions, interval, namespace, .. } = &self.settings;
+        let AgentSettings { identity, metadata, static_data, sessions, metrics, interval, namespace, .. } =
+            &self.settings;
         let address = identity.urls.first().unwrap_or(&identity.hostname);
         let (bucket, seconds, servers) = (namespace.nodes_bucket(), interval.as_secs_f64(), bus.servers());
         info!(
             node = identity.id,
             "reporting node `{}` at {address} to `{bucket}` on {servers} every {seconds} s", identity.id
         );
-        let sessions =
-            sessions.as_ref().map_or("not reported".to_owned(), |command| format!("from `{}`", command.line));
+        let sessions = sessions.as_ref().map_or("not reported".to_owned(), |source| format!("from {}", source.lister));
+        let metrics = metrics.as_ref().map_or("none".to_owned(), |folder| format!("`{}`", folder.path.display()));
         let static_data = static_data.as_ref().map_or("none".to_owned(), |path| format!("`{}`", path.display()));
         let metadata = metadata.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         info!(
-            "sessions: {sessions}; static data: {static_data}; metadata: {}; services: {}",
+            "sessions: {sessions}; metrics: {metrics}; static data: {static_data}; metadata: {}; services: {}",
             if metadata.is_empty() { "none" } else { &metadata },
             identity.services.join(", "),
         );
@@ -326,6 +322,7 @@ mod tests {
             metadata: Map::new(),
             static_data: None,
             sessions: None,
+            metrics: None,
             interval: Duration::from_secs(15),
             liveness: Duration::from_secs(90),
             keeping: Keeping::default(),
@@ -346,8 +343,8 @@ mod tests {
 
     #[tokio::test]
     async fn once_is_the_whole_document() {
-        let command = |line: &str| SessionsCommand {
-            line: line.to_owned(),
+        let command = |line: &str| SessionsSource {
+            lister: sessions::Lister::Command(line.to_owned()),
             every: Duration::from_secs(5),
             limit: Duration::from_secs(30),
         };

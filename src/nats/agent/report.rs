@@ -12,6 +12,8 @@ use crate::model::report::MAX_DOCUMENT_BYTES;
 const ESSENTIAL: [&str; 9] =
     ["id", "sessionId", "user", "login", "username", "name", "state", "reservation", "serverId"];
 
+const NO_METRICS: &str = "metrics are not reported";
+
 /// Who the node is, as its administrator says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -42,6 +44,10 @@ pub struct Parts<'a> {
     pub metadata: &'a Map<String, Value>,
     /// Its static data; absent where it has no file of it.
     pub static_data: Option<&'a Map<String, Value>>,
+    /// Its metrics, by name.
+    pub metrics: Map<String, Value>,
+    /// Which of them are stale, and why.
+    pub metrics_stale: Map<String, Value>,
     /// What an administrator should know about this report.
     pub warnings: Vec<String>,
 }
@@ -60,11 +66,27 @@ pub struct Document {
 #[error("this node's document would be refused: {0}")]
 pub struct Unreportable(String);
 
-/// The document of these parts, with less of the sessions where all of them are too much.
+/// The document of these parts, with less of the sessions where all of them are too much, and then without metrics.
 ///
 /// # Errors
-/// [`Unreportable`] where it would be refused whatever is left out of the sessions.
+/// [`Unreportable`] where it would be refused whatever is left out of these.
 pub fn compose(mut parts: Parts<'_>) -> Result<Document, Unreportable> {
+    match with_less_sessions(parts.clone()) {
+        Err(refused) if !parts.metrics.is_empty() || !parts.metrics_stale.is_empty() => {
+            (parts.metrics, parts.metrics_stale) = (Map::new(), Map::new());
+            parts.warnings.push(format!("{NO_METRICS}: {}", refused.0));
+            with_less_sessions(parts)
+        }
+        composed => composed,
+    }
+}
+
+/// Whether `warning` says that something was left out to make a document fit.
+pub(super) fn is_reduction(warning: &str) -> bool {
+    [NO_METRICS, "sessions are reported"].iter().any(|begin| warning.starts_with(begin))
+}
+
+fn with_less_sessions(mut parts: Parts<'_>) -> Result<Document, Unreportable> {
     let Some(sessions) = parts.sessions else { return judged(&parts, Value::Null) };
     let refused = match judged(&parts, Value::Array(sessions.to_vec())) {
         Err(refused) => refused,
@@ -109,6 +131,9 @@ fn document(parts: &Parts<'_>, sessions: Value) -> Value {
     }
     if let Some(node) = node.as_object_mut() {
         node.insert("nodeData".to_owned(), data);
+        let metrics = [("metrics", &parts.metrics), ("metricsStale", &parts.metrics_stale)];
+        let metrics = metrics.into_iter().filter(|(_, metrics)| !metrics.is_empty());
+        node.extend(metrics.map(|(name, metrics)| (name.to_owned(), Value::Object(metrics.clone()))));
         node.extend(parts.static_data.map(|data| ("staticData".to_owned(), Value::Object(data.clone()))));
         node.extend(identity.max_sessions.map(|max| ("maxSessions".to_owned(), json!(max))));
     }
@@ -144,6 +169,8 @@ mod tests {
             sessions,
             metadata: &metadata,
             static_data: Some(&static_data),
+            metrics: Map::from_iter([("gpu".to_owned(), json!({"free": 3}))]),
+            metrics_stale: Map::new(),
             warnings: Vec::new(),
         };
         compose(parts).unwrap()
@@ -160,7 +187,8 @@ mod tests {
         assert_eq!(node["nodeData"]["services"], json!([{"name": "launcher"}]));
         assert_eq!(node["nodeData"]["health"]["mem"]["free"], 5);
         assert_eq!((&node["metadata"]["gpu"], &node["staticData"]["weight"]), (&json!("a100"), &json!(2)));
-        assert_eq!(node.get("maxSessions"), None);
+        assert_eq!((node.get("maxSessions"), node.get("metricsStale")), (None, None));
+        assert_eq!(node["metrics"], json!({"gpu": {"free": 3}}));
         let report = Report::parse(document.text.as_bytes()).unwrap();
         assert!(report.runs("launcher"));
         assert_eq!(report.figures().weight, Some(2.0));
@@ -188,6 +216,25 @@ mod tests {
     }
 
     #[test]
+    fn metrics_are_no_reason_to_be_no_node() {
+        let large = |bytes: usize| Map::from_iter([("x".to_owned(), json!({"y": "z".repeat(bytes)}))]);
+        let (identity, metadata, static_data) = (identity(), large(20_000), large(32_000));
+        let parts = Parts {
+            identity: &identity,
+            health: json!({}),
+            sessions: Some(&[]),
+            metadata: &metadata,
+            static_data: Some(&static_data),
+            metrics: large(16_000),
+            metrics_stale: Map::new(),
+            warnings: vec![],
+        };
+        let document = compose(parts).unwrap();
+        assert!(matches!(document.warnings.as_slice(), [only] if is_reduction(only)), "{:?}", document.warnings);
+        assert_eq!(serde_json::from_str::<Value>(&document.text).unwrap().get("metrics"), None);
+    }
+
+    #[test]
     fn what_can_never_be_reported_is_an_error() {
         let identity = Identity { urls: vec!["u".repeat(MAX_DOCUMENT_BYTES)], ..identity() };
         let metadata = Map::new();
@@ -197,6 +244,8 @@ mod tests {
             sessions: None,
             metadata: &metadata,
             static_data: None,
+            metrics: Map::new(),
+            metrics_stale: Map::new(),
             warnings: vec![],
         };
         assert!(compose(parts).unwrap_err().to_string().contains("at most 65536"));

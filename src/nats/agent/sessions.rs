@@ -1,21 +1,20 @@
-//! Sessions from a command: its standard output is the JSON list of what runs on this machine.
+//! Sessions from a command, whose standard output is the JSON list of what runs on this machine, or from the operating
+//! system's record of logins.
 //!
-//! The command is the administrator's and guarded against accidents, not against him: it has a time limit and an output
-//! limit, and what it leaves behind is killed with its group. A list that could not be had leaves the last good one in
-//! force for a while; after that the sessions are unknown, which placements treat as worse than many.
+//! A list that could not be had leaves the last good one in force for a while; after that the sessions are unknown, which
+//! placements treat as worse than many.
 
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::command::{self, CommandError};
+use super::logins::{self, LoginRecord, LoginsError};
 use super::reservations;
 use crate::model::json::{self, JsonError, JsonLimits};
 use crate::model::report::MAX_SESSIONS;
@@ -26,21 +25,47 @@ pub const MAX_OUTPUT: usize = 1024 * 1024;
 pub const KEEP: Duration = Duration::from_secs(5 * 60);
 /// Three levels less than a node document may have, which the list becomes part of.
 const LIMITS: JsonLimits = JsonLimits { max_bytes: MAX_OUTPUT, max_depth: json::MAX_DEPTH - 3 };
-/// How long what a background process of the command writes is waited for.
-const DRAIN: Duration = Duration::from_millis(200);
-const MAX_COMPLAINT: usize = 4096;
 /// While a failure lasts, the log repeats it this often.
 const REPEAT: Duration = Duration::from_secs(60);
 
-/// A command that lists sessions.
+/// How the sessions are listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionsCommand {
-    /// A line for the shell.
-    pub line: String,
-    /// How often it is run.
+pub struct SessionsSource {
+    /// What lists them.
+    pub lister: Lister,
+    /// How often it is asked.
     pub every: Duration,
     /// How long it may take.
     pub limit: Duration,
+}
+
+/// What lists sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lister {
+    /// A line for the shell.
+    Command(String),
+    /// The operating system's record of logins.
+    Logins(LoginRecord),
+}
+
+impl Lister {
+    /// What it is, without the words of a command, which are not for the whole cluster.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        match self {
+            Self::Command(_) => "the sessions command".to_owned(),
+            Self::Logins(record) => record.to_string(),
+        }
+    }
+}
+
+impl std::fmt::Display for Lister {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Command(line) => write!(f, "the sessions command `{line}`"),
+            Self::Logins(record) => write!(f, "{record}"),
+        }
+    }
 }
 
 /// The sessions in force.
@@ -52,26 +77,15 @@ pub struct Sessions {
     pub fault: Option<String>,
 }
 
-/// Why a command brought no list of sessions.
+/// Why a source brought no list of sessions.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionsError {
-    /// It could not be run.
-    #[error("cannot be started: {0}")]
-    Start(std::io::Error),
-    /// It was still running at its limit.
-    #[error("took longer than {} s", .0.as_secs_f64())]
-    Slow(Duration),
-    /// It printed too much.
-    #[error("printed more than {} KiB", MAX_OUTPUT / 1024)]
-    Output,
-    /// It said that it failed.
-    #[error("ended with {status}{}{said}", if said.is_empty() { "" } else { ": " })]
-    Failed {
-        /// Its exit status.
-        status: String,
-        /// The last line on its standard error.
-        said: String,
-    },
+    /// The command failed.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The record of logins cannot be read.
+    #[error(transparent)]
+    Logins(#[from] LoginsError),
     /// It printed no acceptable JSON.
     #[error("printed no list of sessions: {0}")]
     Json(#[from] JsonError),
@@ -91,23 +105,23 @@ pub enum SessionsError {
     },
 }
 
-/// Runs `command` again and again, and never ends by itself.
-pub async fn follow(command: SessionsCommand, current: watch::Sender<Sessions>) {
+/// Asks `source` again and again, and never ends by itself.
+pub async fn follow(source: SessionsSource, current: watch::Sender<Sessions>) {
     let mut good_at: Option<Instant> = None;
     let mut said: Option<(String, Instant)> = None;
     loop {
-        let outcome = list(&command).await;
+        let outcome = list(&source).await;
         match &outcome {
             Ok(_) => {
                 good_at = Some(Instant::now());
                 if said.take().is_some() {
-                    info!("the sessions command works again");
+                    info!("{} works again", source.lister.kind());
                 }
             }
             Err(error) => {
                 let fault = error.to_string();
                 if said.as_ref().is_none_or(|(known, at)| *known != fault || at.elapsed() > REPEAT) {
-                    warn!("the sessions command `{}` {fault}", command.line);
+                    warn!("{} {fault}", source.lister);
                     said = Some((fault, Instant::now()));
                 }
             }
@@ -119,7 +133,7 @@ pub async fn follow(command: SessionsCommand, current: watch::Sender<Sessions>) 
             *known = now;
             changed
         });
-        tokio::time::sleep(command.every).await;
+        tokio::time::sleep(source.every).await;
     }
 }
 
@@ -133,15 +147,14 @@ impl Sessions {
     }
 }
 
-/// Runs `command` once.
+/// Asks `source` once.
 ///
 /// # Errors
 /// [`SessionsError`] where it brought no list.
-pub async fn list(command: &SessionsCommand) -> Result<Vec<Value>, SessionsError> {
-    let output = run(&command.line, command.limit).await?;
-    let mut list = match json::parse(&output, LIMITS)? {
-        Value::Array(list) => list,
-        other => return Err(SessionsError::NotAList(json::kind(&other))),
+pub async fn list(source: &SessionsSource) -> Result<Vec<Value>, SessionsError> {
+    let mut list = match &source.lister {
+        Lister::Command(line) => printed(line, source.limit).await?,
+        Lister::Logins(record) => logins::list(record, source.limit).await?,
     };
     if list.len() > MAX_SESSIONS {
         return Err(SessionsError::TooMany(list.len()));
@@ -154,94 +167,14 @@ pub async fn list(command: &SessionsCommand) -> Result<Vec<Value>, SessionsError
     Ok(list)
 }
 
-async fn run(line: &str, limit: Duration) -> Result<Vec<u8>, SessionsError> {
-    let mut child = Command::new("/bin/sh")
-        .args(["-c", line])
-        // The agent's own login is none of the command's business.
-        .env_remove("WHITHER_TOKEN")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(SessionsError::Start)?;
-    let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
-    let (mut output, mut complaint) = (Vec::new(), Vec::new());
-    let status = match timeout(limit, hear(&mut child, &mut output, &mut complaint)).await {
-        Ok(heard) => heard?,
-        Err(_elapsed) => return Err(SessionsError::Slow(limit)),
-    };
-    if status.drained {
-        // Everybody who could be in the group is gone, and its number may be given to others.
-        group.0 = None;
-    }
-    if status.exit.success() {
-        return Ok(output);
-    }
-    let said = String::from_utf8_lossy(&complaint);
-    let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
-    Err(SessionsError::Failed { status: status.exit.to_string(), said })
-}
-
-/// How a command ended, and whether nobody holds its output open any more.
-struct Status {
-    exit: std::process::ExitStatus,
-    drained: bool,
-}
-
-/// Reads both outputs until the command ends, and a little longer for what it left in the pipes. Waiting for their end
-/// alone would wait for a background process that inherited them.
-async fn hear(child: &mut Child, output: &mut Vec<u8>, complaint: &mut Vec<u8>) -> Result<Status, SessionsError> {
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let reading = async {
-        let (output, _complaint) = tokio::join!(read(stdout, output), read_end(stderr, complaint));
-        output
-    };
-    tokio::pin!(reading);
-    let ended = tokio::select! {
-        exit = child.wait() => exit.map_err(SessionsError::Start)?,
-        read = &mut reading => {
-            read?;
-            let exit = child.wait().await.map_err(SessionsError::Start)?;
-            return Ok(Status { exit, drained: true });
-        }
-    };
-    match timeout(DRAIN, &mut reading).await {
-        Ok(read) => read.map(|()| Status { exit: ended, drained: true }),
-        Err(_held_open) => Ok(Status { exit: ended, drained: false }),
-    }
-}
-
-/// Reads all of `pipe`, up to the limit. A pipe that fails ends like one that is closed.
-async fn read(pipe: Option<impl AsyncRead + Unpin>, output: &mut Vec<u8>) -> Result<(), SessionsError> {
-    let Some(mut pipe) = pipe else { return Ok(()) };
-    while pipe.read_buf(output).await.is_ok_and(|bytes| bytes > 0) {
-        if output.len() > MAX_OUTPUT {
-            return Err(SessionsError::Output);
-        }
-    }
-    Ok(())
-}
-
-/// Reads all of `pipe` and keeps its end.
-async fn read_end(pipe: Option<impl AsyncRead + Unpin>, end: &mut Vec<u8>) {
-    let Some(mut pipe) = pipe else { return };
-    while pipe.read_buf(end).await.is_ok_and(|bytes| bytes > 0) {
-        let surplus = end.len().saturating_sub(MAX_COMPLAINT);
-        end.drain(..surplus);
-    }
-}
-
-/// A process group that ends with this value, also where the agent stops in the middle of a run.
-struct Group(Option<Pid>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(leader) = self.0 {
-            // Nobody left to kill is no failure.
-            let _ = kill_process_group(leader, Signal::KILL);
-        }
+/// The list that the shell's `line` prints.
+async fn printed(line: &str, limit: Duration) -> Result<Vec<Value>, SessionsError> {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", line]);
+    let output = command::run(shell, limit, MAX_OUTPUT).await?;
+    match json::parse(&output, LIMITS)? {
+        Value::Array(list) => Ok(list),
+        other => Err(SessionsError::NotAList(json::kind(&other))),
     }
 }
 
@@ -250,8 +183,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn command(line: &str) -> SessionsCommand {
-        SessionsCommand { line: line.to_owned(), every: Duration::from_secs(1), limit: Duration::from_secs(30) }
+    fn command(line: &str) -> SessionsSource {
+        let lister = Lister::Command(line.to_owned());
+        SessionsSource { lister, every: Duration::from_secs(1), limit: Duration::from_secs(30) }
     }
 
     async fn fault(line: &str) -> String {
@@ -287,7 +221,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pids = folder.path().join("pids");
         let line = format!("sleep 1000 & echo $! > {0}; echo $$ >> {0}; wait", pids.display());
-        let slow = SessionsCommand { limit: Duration::from_secs(5), ..command(&line) };
+        let slow = SessionsSource { limit: Duration::from_secs(5), ..command(&line) };
         assert_eq!(list(&slow).await.unwrap_err().to_string(), "took longer than 5 s");
         for pid in std::fs::read_to_string(pids).unwrap().lines() {
             while is_running(pid) {
@@ -313,9 +247,9 @@ mod tests {
     #[test]
     fn the_last_good_list_stays_for_a_while() {
         let good = Sessions::default().after(Ok(vec![json!("s")]), true);
-        let failing = good.after(Err(SessionsError::Output), true);
+        let failing = good.after(Err(CommandError::Output(1).into()), true);
         assert_eq!((failing.list.clone(), failing.fault.is_some()), (good.list.clone(), true));
-        assert_eq!(failing.after(Err(SessionsError::Output), false).list, None);
+        assert_eq!(failing.after(Err(CommandError::Output(1).into()), false).list, None);
         assert_eq!(failing.after(Ok(vec![json!("s")]), true), good);
     }
 

@@ -1,0 +1,139 @@
+//! Commands of the administrator's that the agent runs: with a time limit, an output limit, and nothing left behind.
+//!
+//! They are guarded against accidents, not against him: whatever of its process group a command leaves behind is killed,
+//! also where the agent stops in the middle of it.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// How long what a background process of the command writes is waited for.
+const DRAIN: Duration = Duration::from_millis(200);
+const MAX_COMPLAINT: usize = 4096;
+
+/// Why a command brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// It could not be run.
+    #[error("cannot be started: {0}")]
+    Start(std::io::Error),
+    /// It was still running at its limit.
+    #[error("took longer than {} s", .0.as_secs_f64())]
+    Slow(Duration),
+    /// It printed too much.
+    #[error("printed more than {} KiB", .0 / 1024)]
+    Output(usize),
+    /// It said that it failed.
+    #[error("ended with {status}{}{said}", if said.is_empty() { "" } else { ": " })]
+    Failed {
+        /// Its exit status.
+        status: String,
+        /// The last line on its standard error.
+        said: String,
+    },
+}
+
+/// Runs `command` for at most `limit` and returns what it printed, at most `max_output` bytes.
+pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize) -> Result<Vec<u8>, CommandError> {
+    let mut child = command
+        // The agent's own login is none of the command's business.
+        .env_remove("WHITHER_TOKEN")
+        .env_remove("WHITHER_NATS")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(CommandError::Start)?;
+    let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+    let (mut output, mut complaint) = (Vec::new(), Vec::new());
+    let status = match timeout(limit, hear(&mut child, max_output, &mut output, &mut complaint)).await {
+        Ok(heard) => heard?,
+        Err(_elapsed) => return Err(CommandError::Slow(limit)),
+    };
+    if status.drained {
+        // Everybody who could be in the group is gone, and its number may be given to others.
+        group.0 = None;
+    }
+    if status.exit.success() {
+        return Ok(output);
+    }
+    let said = String::from_utf8_lossy(&complaint);
+    let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+    Err(CommandError::Failed { status: status.exit.to_string(), said })
+}
+
+/// How a command ended, and whether nobody holds its output open any more.
+struct Status {
+    exit: std::process::ExitStatus,
+    drained: bool,
+}
+
+/// Reads both outputs until the command ends, and a little longer for what it left in the pipes. Waiting for their end
+/// alone would wait for a background process that inherited them.
+async fn hear(
+    child: &mut Child,
+    max_output: usize,
+    output: &mut Vec<u8>,
+    complaint: &mut Vec<u8>,
+) -> Result<Status, CommandError> {
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let reading = async {
+        let (output, _complaint) = tokio::join!(read(stdout, max_output, output), read_end(stderr, complaint));
+        output
+    };
+    tokio::pin!(reading);
+    let ended = tokio::select! {
+        exit = child.wait() => exit.map_err(CommandError::Start)?,
+        read = &mut reading => {
+            read?;
+            let exit = child.wait().await.map_err(CommandError::Start)?;
+            return Ok(Status { exit, drained: true });
+        }
+    };
+    match timeout(DRAIN, &mut reading).await {
+        Ok(read) => read.map(|()| Status { exit: ended, drained: true }),
+        Err(_held_open) => Ok(Status { exit: ended, drained: false }),
+    }
+}
+
+/// Reads all of `pipe`, up to the limit. A pipe that fails ends like one that is closed.
+async fn read(
+    pipe: Option<impl AsyncRead + Unpin>,
+    max_output: usize,
+    output: &mut Vec<u8>,
+) -> Result<(), CommandError> {
+    let Some(mut pipe) = pipe else { return Ok(()) };
+    while pipe.read_buf(output).await.is_ok_and(|bytes| bytes > 0) {
+        if output.len() > max_output {
+            return Err(CommandError::Output(max_output));
+        }
+    }
+    Ok(())
+}
+
+/// Reads all of `pipe` and keeps its end.
+async fn read_end(pipe: Option<impl AsyncRead + Unpin>, end: &mut Vec<u8>) {
+    let Some(mut pipe) = pipe else { return };
+    while pipe.read_buf(end).await.is_ok_and(|bytes| bytes > 0) {
+        let surplus = end.len().saturating_sub(MAX_COMPLAINT);
+        end.drain(..surplus);
+    }
+}
+
+/// A process group that ends with this value, also where the agent stops in the middle of a run.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // Nobody left to kill is no failure.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}

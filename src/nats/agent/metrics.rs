@@ -1,0 +1,259 @@
+//! Metrics from executables: each file of a folder that may be executed prints a JSON object, and that becomes
+//! `metrics.NAME` of the node, after the file's name without its extension.
+//!
+//! A failure leaves the last good value in force, marked: a script may still prefer it to nothing, and can see how old it
+//! is. The folder is read anew each time, so that executables come and go without a restart.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use serde_json::{Map, Value, json};
+use tokio::process::Command;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::command::{self, CommandError};
+use crate::model::json::{self, JsonError, JsonLimits};
+
+/// The longest output of one executable in bytes: a node's whole document has 64 KiB.
+pub const MAX_OUTPUT: usize = 16 * 1024;
+/// Executables of a folder that are run; the others are said and left alone.
+pub const MAX_EXECUTABLES: usize = 64;
+/// Executables that run at once.
+const AT_ONCE: usize = 4;
+/// Two levels less than a node document may have, which the value becomes part of.
+const LIMITS: JsonLimits = JsonLimits { max_bytes: MAX_OUTPUT, max_depth: json::MAX_DEPTH - 2 };
+
+/// A folder of executables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsFolder {
+    /// The folder.
+    pub path: PathBuf,
+    /// How often they are run.
+    pub every: Duration,
+    /// How long each may take.
+    pub limit: Duration,
+}
+
+/// The metrics in force.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metrics {
+    by_name: BTreeMap<String, Metric>,
+    /// Why the folder could not be read the last time, or what of it is left alone.
+    fault: Option<String>,
+}
+
+/// What one executable brought.
+#[derive(Clone, Debug, PartialEq)]
+struct Metric {
+    /// The last good value, and when it was had.
+    good: Option<(Value, Instant)>,
+    /// Why the last run brought none.
+    fault: Option<String>,
+}
+
+/// Why an executable brought nothing.
+#[derive(Debug, thiserror::Error)]
+enum MetricError {
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    #[error("printed no object: {0}")]
+    Json(#[from] JsonError),
+    #[error("printed {0}, expected an object")]
+    NotAnObject(&'static str),
+}
+
+/// Whether the folder `path` can be read.
+///
+/// # Errors
+/// What the system says.
+pub fn check(path: &Path) -> std::io::Result<()> {
+    std::fs::read_dir(path).map(drop)
+}
+
+/// Runs the executables of `folder` again and again, and never ends by itself.
+pub async fn follow(folder: MetricsFolder, current: watch::Sender<Metrics>) {
+    loop {
+        let before = current.borrow().clone();
+        let now = ask(&folder, &before).await;
+        now.say(&before);
+        // An older value is told by its age, which grows all the time.
+        current.send_if_modified(|known| {
+            let changed = *known != now;
+            *known = now;
+            changed
+        });
+        tokio::time::sleep(folder.every).await;
+    }
+}
+
+/// Runs the executables of `folder` once; what they bring goes over what was `before`.
+pub async fn ask(folder: &MetricsFolder, before: &Metrics) -> Metrics {
+    let mut files = match executables(&folder.path) {
+        Ok(files) => files,
+        Err(error) => {
+            let fault = format!("the metrics folder `{}` cannot be read: {error}", folder.path.display());
+            return Metrics { fault: Some(fault), ..before.clone() };
+        }
+    };
+    let left = files.len().saturating_sub(MAX_EXECUTABLES);
+    let fault = (left > 0).then(|| format!("{left} executables for metrics are not run: at most {MAX_EXECUTABLES} are"));
+    while files.len() > MAX_EXECUTABLES {
+        files.pop_last();
+    }
+    let runs = files.into_iter().map(async |(name, path)| {
+        let outcome = run(&path, folder.limit).await;
+        (name, outcome)
+    });
+    let outcomes: Vec<_> = stream::iter(runs).buffer_unordered(AT_ONCE).collect().await;
+    let by_name = outcomes.into_iter().map(|(name, outcome)| {
+        let metric = match outcome {
+            Ok(value) => Metric { good: Some((value, Instant::now())), fault: None },
+            Err(error) => {
+                let good = before.by_name.get(&name).and_then(|metric| metric.good.clone());
+                Metric { good, fault: Some(error.to_string()) }
+            }
+        };
+        (name, metric)
+    });
+    Metrics { by_name: by_name.collect(), fault }
+}
+
+/// The files of `folder` that may be executed, by their names without extensions; of two with one name the first counts.
+fn executables(folder: &Path) -> std::io::Result<BTreeMap<String, PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let may_run = |about: std::fs::Metadata| about.is_file() && about.permissions().mode() & 0o111 != 0;
+        // What is gone meanwhile, or a link to nothing, is no executable.
+        if std::fs::metadata(&path).is_ok_and(may_run) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut files = BTreeMap::new();
+    for path in paths {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).filter(|name| !name.starts_with('.'));
+        if let Some(name) = name.map(str::to_owned) {
+            files.entry(name).or_insert(path);
+        }
+    }
+    Ok(files)
+}
+
+async fn run(path: &Path, limit: Duration) -> Result<Value, MetricError> {
+    let printed = command::run(Command::new(path), limit, MAX_OUTPUT).await?;
+    match json::parse(&printed, LIMITS)? {
+        value @ Value::Object(_) => Ok(value),
+        other => Err(MetricError::NotAnObject(json::kind(&other))),
+    }
+}
+
+impl Metrics {
+    /// The values in force, by name.
+    #[must_use]
+    pub fn values(&self) -> Map<String, Value> {
+        let good = |metric: &Metric| metric.good.as_ref().map(|(value, _)| value.clone());
+        self.by_name.iter().filter_map(|(name, metric)| Some((name.clone(), good(metric)?))).collect()
+    }
+
+    /// Those that the last run brought none of, by name: why, and how old the value in force is in seconds.
+    #[must_use]
+    pub fn stale(&self) -> Map<String, Value> {
+        let stale = self.by_name.iter().filter_map(|(name, metric)| {
+            let mut about = json!({"error": metric.fault.as_ref()?});
+            if let Some((_, at)) = &metric.good {
+                about["age_s"] = at.elapsed().as_secs().into();
+            }
+            Some((name.clone(), about))
+        });
+        stale.collect()
+    }
+
+    /// What an administrator should know.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let failing = self.by_name.iter().filter_map(|(name, metric)| Some((name, metric.fault.as_ref()?)));
+        let failing = failing.map(|(name, fault)| format!("the metrics of `{name}` are stale: it {fault}"));
+        self.fault.iter().cloned().chain(failing)
+    }
+
+    /// Says what is new since `before`: each failure once, and that it is over.
+    fn say(&self, before: &Self) {
+        let known: Vec<_> = before.warnings().collect();
+        self.warnings().filter(|warning| !known.contains(warning)).for_each(|warning| warn!("{warning}"));
+        let failed = |name: &str| before.by_name.get(name).is_some_and(|metric| metric.fault.is_some());
+        let well = self.by_name.iter().filter(|(name, metric)| metric.fault.is_none() && failed(name));
+        well.for_each(|(name, _)| info!("the metrics of `{name}` work again"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(folder: &Path, name: &str, text: &str, mode: u32) {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn folder(path: &Path) -> MetricsFolder {
+        MetricsFolder { path: path.to_owned(), every: Duration::from_secs(1), limit: Duration::from_secs(30) }
+    }
+
+    #[tokio::test]
+    async fn each_executable_is_a_metric_and_a_failure_leaves_its_last_value() {
+        let place = tempfile::tempdir().unwrap();
+        put(place.path(), "gpu.sh", "#!/bin/sh\necho '{\"free\": 3}'\n", 0o755);
+        put(place.path(), "list", "#!/bin/sh\necho '[1]'\n", 0o755);
+        put(place.path(), "notes.txt", "no executable", 0o644);
+        put(place.path(), ".hidden", "#!/bin/sh\necho '{}'\n", 0o755);
+        let first = ask(&folder(place.path()), &Metrics::default()).await;
+        assert_eq!(Value::Object(first.values()), json!({"gpu": {"free": 3}}));
+        assert_eq!(Value::Object(first.stale()), json!({"list": {"error": "printed a list, expected an object"}}));
+
+        put(place.path(), "gpu.sh", "#!/bin/sh\necho lost >&2; exit 2\n", 0o755);
+        let second = ask(&folder(place.path()), &first).await;
+        assert_eq!(second.values(), first.values());
+        let stale = second.stale();
+        assert_eq!(stale["gpu"]["error"], "ended with exit status: 2: lost");
+        assert!(stale["gpu"]["age_s"].is_u64(), "{stale:?}");
+        assert!(second.warnings().any(|warning| warning.starts_with("the metrics of `gpu` are stale")));
+
+        std::fs::remove_file(place.path().join("gpu.sh")).unwrap();
+        assert!(ask(&folder(place.path()), &second).await.values().is_empty(), "it is gone, and so is its value");
+        let gone = MetricsFolder { path: place.path().join("gone"), ..folder(place.path()) };
+        let unread = ask(&gone, &first).await;
+        assert_eq!((unread.values(), unread.fault.is_some()), (first.values(), true));
+    }
+
+    #[tokio::test]
+    async fn what_hangs_or_floods_costs_its_own_metric() {
+        let place = tempfile::tempdir().unwrap();
+        put(place.path(), "a-hangs", "#!/bin/sh\nsleep 1000 & wait\n", 0o755);
+        put(place.path(), "b-floods", "#!/bin/sh\ncat /dev/zero\n", 0o755);
+        put(place.path(), "c-nests", "#!/bin/sh\nprintf '[%0100d' | tr 0 '['\n", 0o755);
+        put(place.path(), "d-works", "#!/bin/sh\necho '{\"x\": 1}'\n", 0o755);
+        let hasty = MetricsFolder { limit: Duration::from_secs(5), ..folder(place.path()) };
+        let metrics = ask(&hasty, &Metrics::default()).await;
+        assert_eq!(Value::Object(metrics.values()), json!({"d-works": {"x": 1}}));
+        let stale = metrics.stale();
+        assert_eq!(stale["a-hangs"]["error"], "took longer than 5 s");
+        assert_eq!(stale["b-floods"]["error"], "printed more than 16 KiB");
+        assert!(stale["c-nests"]["error"].as_str().unwrap().contains("nested deeper"), "{stale:?}");
+    }
+
+    #[tokio::test]
+    async fn a_folder_of_too_many_is_cut_and_said() {
+        let place = tempfile::tempdir().unwrap();
+        (0..MAX_EXECUTABLES + 2).for_each(|n| put(place.path(), &format!("m{n:03}"), "#!/bin/sh\necho '{}'\n", 0o755));
+        let metrics = ask(&folder(place.path()), &Metrics::default()).await;
+        assert_eq!(metrics.values().len(), MAX_EXECUTABLES);
+        assert!(metrics.warnings().any(|warning| warning.starts_with("2 executables")));
+    }
+}

@@ -1,0 +1,112 @@
+//! What an agent watches beside the machine itself: static data, sessions, metrics, each followed by a task of its own.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::metrics::{self, Metrics};
+use super::sessions::{self, Sessions};
+use super::static_data::{self, StaticData, StaticDataError};
+use super::AgentSettings;
+
+/// The sources of an agent, with what each said last.
+#[derive(Debug)]
+pub(super) struct Sources {
+    static_data: Source<StaticData>,
+    sessions: Source<Sessions>,
+    metrics: Source<Metrics>,
+}
+
+/// What the sources say at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct Snapshot {
+    pub(super) static_data: StaticData,
+    pub(super) sessions: Sessions,
+    pub(super) metrics: Metrics,
+}
+
+/// One of them: where its words come, and the other end until a task has it.
+#[derive(Debug)]
+struct Source<T> {
+    words: watch::Receiver<T>,
+    sender: Option<watch::Sender<T>>,
+}
+
+impl<T> Source<T> {
+    fn new(first: T, is_there: bool) -> Self {
+        let (sender, words) = watch::channel(first);
+        Self { words, sender: is_there.then_some(sender) }
+    }
+}
+
+impl Sources {
+    /// The sources that `settings` name, of which the static data is read already.
+    ///
+    /// # Errors
+    /// [`StaticDataError`] where that cannot be read.
+    pub(super) fn new(settings: &AgentSettings) -> Result<Self, StaticDataError> {
+        let data = settings.static_data.as_deref().map(static_data::read).transpose()?.unwrap_or_default();
+        let first = StaticData { data: Arc::new(data), fault: None };
+        Ok(Self {
+            static_data: Source::new(first, settings.static_data.is_some()),
+            sessions: Source::new(Sessions::default(), settings.sessions.is_some()),
+            metrics: Source::new(Metrics::default(), settings.metrics.is_some()),
+        })
+    }
+
+    /// Asks for sessions and metrics once.
+    pub(super) async fn ask(&self, settings: &AgentSettings) {
+        if let (Some(source), Some(sender)) = (&settings.sessions, &self.sessions.sender) {
+            let now = match sessions::list(source).await {
+                Ok(list) => Sessions { list: Some(Arc::new(list)), fault: None },
+                Err(error) => Sessions { list: None, fault: Some(error.to_string()) },
+            };
+            sender.send_replace(now);
+        }
+        if let (Some(folder), Some(sender)) = (&settings.metrics, &self.metrics.sender) {
+            sender.send_replace(metrics::ask(folder, &Metrics::default()).await);
+        }
+    }
+
+    /// Starts following all of them. They end with what is returned, and so does whatever they run at the moment.
+    pub(super) fn follow(&mut self, settings: &AgentSettings) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        if let (Some(path), Some(sender)) = (settings.static_data.clone(), self.static_data.sender.take()) {
+            tasks.spawn(static_data::follow(path, sender));
+        }
+        if let (Some(source), Some(sender)) = (settings.sessions.clone(), self.sessions.sender.take()) {
+            tasks.spawn(sessions::follow(source, sender));
+        }
+        if let (Some(folder), Some(sender)) = (settings.metrics.clone(), self.metrics.sender.take()) {
+            tasks.spawn(metrics::follow(folder, sender));
+        }
+        tasks
+    }
+
+    /// Returns when one of them says something new; never where there is none.
+    pub(super) async fn changed(&mut self) {
+        tokio::select! {
+            Ok(()) = self.static_data.words.changed() => {}
+            Ok(()) = self.sessions.words.changed() => {}
+            Ok(()) = self.metrics.words.changed() => {}
+            else => std::future::pending().await,
+        }
+    }
+
+    /// What was said up to now is known.
+    pub(super) fn mark_unchanged(&mut self) {
+        self.static_data.words.mark_unchanged();
+        self.sessions.words.mark_unchanged();
+        self.metrics.words.mark_unchanged();
+    }
+
+    /// What they say now.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            static_data: self.static_data.words.borrow().clone(),
+            sessions: self.sessions.words.borrow().clone(),
+            metrics: self.metrics.words.borrow().clone(),
+        }
+    }
+}
