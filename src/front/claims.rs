@@ -143,11 +143,14 @@ impl Front {
             Ok(Claimed::Full(taken)) => {
                 self.metrics.lost_claims.inc();
                 self.change(Change::Release(Arc::clone(&reservation.id)));
-                taken.into_iter().for_each(|id| self.adopt(&reservation.node, id));
+                let news = taken.into_iter().filter(|id| self.adopt(&reservation.node, id)).count();
+                // Where nothing is new and the node looks as free as before, it would be chosen for ever.
+                let looks_free = self.cluster.get(&reservation.node).is_some_and(|node| !node.is_full());
+                let most = if news == 0 && looks_free { self.crew.setup().retries } else { MOST_TRIES };
                 flight.claims += 1;
-                if flight.is_late(unix_ms()) || flight.claims > MOST_TRIES {
-                    return self
-                        .come_to_nothing(flight, no_more_tries(&reservation.node, MOST_TRIES, LostReason::Full));
+                if flight.is_late(unix_ms()) || flight.claims > most {
+                    let failure = no_more_tries(&reservation.node, flight.claims, LostReason::Full);
+                    return self.come_to_nothing(flight, failure);
                 }
                 self.decide_again(flight, told.decided_by.as_ref());
             }
@@ -163,19 +166,25 @@ impl Front {
         }
     }
 
-    /// Lets a claim on `node` count that this replica had not heard of.
-    fn adopt(&mut self, node: &Arc<str>, id: Arc<str>) {
-        let is_pending = |open: &Open| open.reservation.id == id;
-        if self.ledger.get(&id).is_some() || self.claims.open.values().any(is_pending) {
-            return;
+    /// Takes in a claim on `node` that this replica had not heard of: it counts, unless its session is in the list
+    /// already or it is known to be over. Whether there was anything new.
+    fn adopt(&mut self, node: &Arc<str>, id: &Arc<str>) -> bool {
+        let is_pending = |open: &Open| open.reservation.id == *id;
+        if self.ledger.get(id).is_some() || self.claims.open.values().any(is_pending) {
+            return false;
         }
-        if owner(&id) == self.replica() {
+        if owner(id) == self.replica() {
             // One of ours that was given up when the answer did not come.
-            return self.write_off(node, [id].into());
+            self.write_off(node, [Arc::clone(id)].into());
+            return true;
+        }
+        if self.ledger.over_since(id).is_some() || self.is_listed(node, id) {
+            self.note_listed(node, id);
+            return true;
         }
         let nobody = Arc::<str>::from("");
         let reservation = Reservation {
-            id: Arc::clone(&id),
+            id: Arc::clone(id),
             node: Arc::clone(node),
             user: Arc::clone(&nobody),
             name: Arc::clone(&nobody),
@@ -184,7 +193,7 @@ impl Front {
         let answer = Told {
             node: Arc::clone(node),
             report,
-            decision: id,
+            decision: Arc::clone(id),
             generation: 0,
             decided_by: None,
             chain: nobody,
@@ -194,6 +203,22 @@ impl Front {
         let change = Change::Reserve(reservation.clone());
         if self.ledger.copy(Entry { reservation, expires_ms, confirmed: false, own: false, answer, request: None }) {
             self.change(change);
+        }
+        true
+    }
+
+    /// Whether the session of the reservation `id` is in the list of `node`.
+    pub(super) fn is_listed(&self, node: &str, id: &Arc<str>) -> bool {
+        let mut sessions = self.cluster.get(node).into_iter().flat_map(Node::sessions);
+        sessions.any(|session| session.reservation() == Some(id))
+    }
+
+    /// The session of the reservation `id`, of which no word had come, was reported by `node`.
+    pub(super) fn note_listed(&mut self, node: &Arc<str>, id: &Arc<str>) {
+        let now_ms = self.now_ms();
+        self.ledger.release(id, now_ms);
+        if self.crew.setup().is_strict {
+            self.claims.note(node, id, now_ms, now_ms.saturating_add(LINGER_MS));
         }
     }
 

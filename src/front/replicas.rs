@@ -116,13 +116,11 @@ impl Front {
         if self.ledger.get(&reservation.id).is_some() {
             return;
         }
-        let node = self.cluster.get(&reservation.node);
-        let report = node.map(|node| Arc::clone(node.report()));
-        if node.is_some_and(|node| node.sessions().any(|session| session.reservation() == Some(&reservation.id))) {
+        if self.is_listed(&reservation.node, &reservation.id) {
             // The report was faster than the word.
-            self.ledger.release(&reservation.id, now_ms);
-            return;
+            return self.note_listed(&reservation.node, &reservation.id);
         }
+        let report = self.cluster.get(&reservation.node).map(|node| Arc::clone(node.report()));
         let decision = Arc::clone(&reservation.id);
         let node = Arc::clone(&reservation.node);
         let answer = Told { node, report, decision, generation, decided_by, chain, reserved: true };

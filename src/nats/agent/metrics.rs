@@ -41,7 +41,7 @@ pub struct MetricsFolder {
 }
 
 /// The metrics in force.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Metrics {
     by_name: BTreeMap<String, Metric>,
     /// Why the folder could not be read the last time, or what of it is left alone.
@@ -49,7 +49,7 @@ pub struct Metrics {
 }
 
 /// What one executable brought.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 struct Metric {
     /// The last good value, and when it was had.
     good: Option<(Value, Instant)>,
@@ -82,11 +82,11 @@ pub async fn follow(folder: MetricsFolder, current: watch::Sender<Metrics>) {
         let before = current.borrow().clone();
         let now = ask(&folder, &before).await;
         now.say(&before);
-        // An older value is told by its age, which grows all the time.
         current.send_if_modified(|known| {
-            let changed = *known != now;
+            // That a value was had again is no news.
+            let is_news = known.values() != now.values() || !known.warnings().eq(now.warnings());
             *known = now;
-            changed
+            is_news
         });
         tokio::time::sleep(folder.every).await;
     }
@@ -102,7 +102,8 @@ pub async fn ask(folder: &MetricsFolder, before: &Metrics) -> Metrics {
         }
     };
     let left = files.len().saturating_sub(MAX_EXECUTABLES);
-    let fault = (left > 0).then(|| format!("{left} executables for metrics are not run: at most {MAX_EXECUTABLES} are"));
+    let fault =
+        (left > 0).then(|| format!("{left} executables for metrics are not run: at most {MAX_EXECUTABLES} are"));
     while files.len() > MAX_EXECUTABLES {
         files.pop_last();
     }

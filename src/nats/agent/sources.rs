@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::AgentSettings;
 use super::metrics::{self, Metrics};
 use super::sessions::{self, Sessions};
 use super::static_data::{self, StaticData, StaticDataError};
-use super::AgentSettings;
 
 /// The sources of an agent, with what each said last.
 #[derive(Debug)]
