@@ -103,6 +103,15 @@ fn file(folder: &Path, name: &str, content: &str) -> PathBuf {
     path
 }
 
+/// Puts an executable in the place of another in one step.
+fn executable(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let new = path.with_file_name(".new");
+    std::fs::write(&new, text).unwrap();
+    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::rename(new, path).unwrap();
+}
+
 /// Puts a file in the place of another in one step, as config management does.
 fn replace(path: &Path, content: &str) {
     let new = path.with_extension("new");
@@ -350,6 +359,43 @@ fn once_prints_the_document_without_a_broker() {
     assert_eq!((&node["id"], &node["staticData"]["gpu"]), (&json!("a"), &json!(true)));
     assert!(String::from_utf8(output.stderr).unwrap().contains("warning: the sessions are not known"));
     assert!(Report::parse(output.stdout.trim_ascii()).is_ok());
+}
+
+#[tokio::test]
+async fn metrics_come_from_executables_and_outlive_their_failure() {
+    let nats = Nats::start();
+    let folder = TempDir::new().unwrap();
+    let metrics = folder.path().join("metrics");
+    std::fs::create_dir(&metrics).unwrap();
+    executable(&metrics.join("gpu.sh"), "#!/bin/sh\necho '{\"free\": 3}'\n");
+    let options = ["--id", "a", "--interval", "1", "--metrics", metrics.to_str().unwrap()];
+    let agent = Agent::start(&nats, &options);
+    reported(&nats, "a", |node| node["metrics"] == json!({"gpu": {"free": 3}})).await;
+
+    executable(&metrics.join("gpu.sh"), "#!/bin/sh\necho the driver is gone >&2; exit 1\n");
+    let node = reported(&nats, "a", |node| node["metricsStale"]["gpu"].is_object()).await;
+    assert_eq!(node["metrics"]["gpu"]["free"], 3, "its last value stays");
+    assert_eq!(node["metricsStale"]["gpu"]["error"], "ended with exit status: 1: the driver is gone");
+    agent.says("the metrics of `gpu` are stale").await;
+
+    executable(&metrics.join("gpu.sh"), "#!/bin/sh\necho '{\"free\": 4}'\n");
+    reported(&nats, "a", |node| node["metrics"]["gpu"]["free"] == 4 && node.get("metricsStale").is_none()).await;
+    agent.says("the metrics of `gpu` work again").await;
+}
+
+#[test]
+fn sessions_come_from_the_record_of_logins() {
+    let folder = TempDir::new().unwrap();
+    let path = file(folder.path(), "utmp", "");
+    let from = format!("utmp:{}", path.display());
+    let output = run(&["--once", "--id", "a", "--sessions-from", &from]);
+    let node: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(node["nodeData"]["sessions"], json!([]), "nobody is logged in");
+    let output = run(&["--once", "--id", "a", "--sessions-from", "utmp:/nonexistent"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("the record of logins `/nonexistent` cannot be read: No such file"), "{said}");
+    let output = run(&["--once", "--sessions-from", "who"]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("expected `os`, `logind`, `utmp` or `utmp:FILE`"));
 }
 
 #[test]
