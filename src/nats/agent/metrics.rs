@@ -167,11 +167,9 @@ impl Metrics {
     #[must_use]
     pub fn stale(&self) -> Map<String, Value> {
         let stale = self.by_name.iter().filter_map(|(name, metric)| {
-            let mut about = json!({"error": metric.fault.as_ref()?});
-            if let Some((_, at)) = &metric.good {
-                about["age_s"] = at.elapsed().as_secs().into();
-            }
-            Some((name.clone(), about))
+            let mut about = Map::from_iter([("error".to_owned(), json!(metric.fault.as_ref()?))]);
+            about.extend(metric.good.as_ref().map(|(_, at)| ("age_s".to_owned(), json!(at.elapsed().as_secs()))));
+            Some((name.clone(), Value::Object(about)))
         });
         stale.collect()
     }
