@@ -26,11 +26,13 @@ pub(super) struct Replicas {
     sayings: mpsc::Sender<Saying>,
     /// When it last said hello, in monotonic milliseconds.
     hello_ms: Option<u64>,
+    /// Messages that were not understood.
+    strange: u64,
 }
 
 impl Replicas {
     pub(super) fn new(own: Arc<str>, sayings: mpsc::Sender<Saying>) -> Self {
-        Self { peers: Peers::new(Arc::clone(&own)), own, words: Vec::new(), sayings, hello_ms: None }
+        Self { peers: Peers::new(Arc::clone(&own)), own, words: Vec::new(), sayings, hello_ms: None, strange: 0 }
     }
 
     /// Tells the others `word` with the next message, where there are others.
@@ -63,7 +65,15 @@ impl Front {
     pub(super) fn hear_peer(&mut self, text: &[u8]) {
         let message = match Message::parse(text) {
             Ok(message) => message,
-            Err(error) => return tracing::warn!(%error, "another replica said what this one does not understand"),
+            Err(error) => {
+                self.replicas.strange += 1;
+                // Whoever floods the bus does not flood the log.
+                if self.replicas.strange.is_power_of_two() {
+                    let count = self.replicas.strange;
+                    tracing::warn!(count, %error, "another replica said what this one does not understand");
+                }
+                return;
+            }
         };
         let now_ms = self.now_ms();
         let Some(heard) = self.replicas.peers.hear(&message, now_ms) else { return };
