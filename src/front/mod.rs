@@ -14,6 +14,7 @@ mod hand;
 pub mod health;
 mod homes;
 pub mod http;
+mod inbox;
 mod lane;
 pub mod metrics;
 mod placing;
@@ -26,5 +27,6 @@ mod waiting;
 mod warden;
 
 pub use events::{Event, Links, Outlets, Setup};
-pub use task::{Front, Inbox, run};
+pub use inbox::{Inbox, run};
+pub use task::Front;
 pub use warden::QuarantineSettings;

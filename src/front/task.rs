@@ -1,10 +1,9 @@
-//! The front's one task: events in, orders and replies out.
+//! The front's one task: its state, and what each event makes of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tokio::sync::mpsc;
@@ -14,7 +13,6 @@ use crate::nats::message::{Incoming, Outgoing};
 use crate::registry::ledger::{Ledger, RequestKey};
 use crate::registry::peers::End;
 use crate::registry::{Registry, RegistryEvent};
-use crate::runner::RunnerEvent;
 use crate::worker::desk::Ticket;
 use crate::worker::{Encoded, Order, Orders, WorkerEvent, unix_ms};
 
@@ -29,49 +27,13 @@ use super::replicas::Replicas;
 use super::waiting::Room;
 use super::warden::Warden;
 
-/// How often expiries, silence and figures are looked at.
-const TICK: Duration = Duration::from_millis(100);
 /// Ticks between two looks at the whole cluster for the figures.
 const TICKS_A_SHOW: u64 = 10;
-/// Events that are handled before orders are sent: what comes in a batch goes out in a batch.
-const BATCH: usize = 512;
 /// Silence of a busy worker that is always borne, and what it may take for each node to read the cluster first.
 const LEAST_SILENCE: Duration = Duration::from_secs(1);
 const READING_US: u64 = 200;
-/// Words of workers that may wait.
-const WORDS_WAITING: usize = 1024;
-/// Births, reloads and stops that may wait.
-const EVENTS_WAITING: usize = 16;
 /// How long a stopping front waits for the answers that it owes.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
-
-/// Where the front's events come from.
-pub struct Inbox {
-    requests: mpsc::Receiver<Incoming>,
-    registry: mpsc::Receiver<RegistryEvent>,
-    events: mpsc::Receiver<Event>,
-    words: mpsc::Receiver<(u64, WorkerEvent)>,
-    runner: mpsc::Receiver<(u64, RunnerEvent)>,
-    peers: mpsc::Receiver<Bytes>,
-}
-
-impl Inbox {
-    /// An inbox for requests, changes of the cluster and what other replicas say, and its links.
-    #[must_use]
-    pub fn new(
-        requests: mpsc::Receiver<Incoming>,
-        registry: mpsc::Receiver<RegistryEvent>,
-        peers: mpsc::Receiver<Bytes>,
-    ) -> (Self, Links) {
-        let (events_in, events) = mpsc::channel(EVENTS_WAITING);
-        let (words_in, words) = mpsc::channel(WORDS_WAITING);
-        let (runner_in, runner) = mpsc::channel(WORDS_WAITING);
-        (
-            Self { requests, registry, events, words, runner, peers },
-            Links { events: events_in, words: words_in, runner: runner_in, births: Arc::default() },
-        )
-    }
-}
 
 /// The state of the front.
 pub struct Front {
@@ -248,7 +210,7 @@ impl Front {
         orders
     }
 
-    fn event(&mut self, event: Event) {
+    pub(super) fn event(&mut self, event: Event) {
         match event {
             Event::Born(number, worker) => match self.crew.born(number, worker) {
                 Ok(()) => drop(self.notes.remove("worker")),
@@ -272,7 +234,7 @@ impl Front {
         }
     }
 
-    fn hear(&mut self, event: RegistryEvent) {
+    pub(super) fn hear(&mut self, event: RegistryEvent) {
         match event {
             RegistryEvent::Change(change) => self.cluster_change(change),
             RegistryEvent::Ready { .. } => {
@@ -296,7 +258,7 @@ impl Front {
         }
     }
 
-    fn words(&mut self, number: u64, event: WorkerEvent) {
+    pub(super) fn words(&mut self, number: u64, event: WorkerEvent) {
         let Some((place, lane)) = self.crew.lane_of(number) else {
             if let WorkerEvent::Exited(ended) = event {
                 self.crew.gone(number, &ended);
@@ -315,7 +277,7 @@ impl Front {
         }
     }
 
-    fn tick(&mut self) {
+    pub(super) fn tick(&mut self) {
         let now_ms = self.now_ms();
         let expired = self.ledger.expire(now_ms);
         if let Some(first) = expired.first() {
@@ -348,7 +310,7 @@ impl Front {
     }
 
     /// Staffs the lanes, starts whoever is missing, and asks what can be asked.
-    fn settle(&mut self, time: bool) {
+    pub(super) fn settle(&mut self, time: bool) {
         if let Some(waiting) = self.crew.take_over() {
             let setup = self.crew.setup();
             tracing::info!(chains = setup.birth.set.chains.len(), "the new configuration is in force");
@@ -385,50 +347,17 @@ impl Front {
         }
     }
 
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         let owed = self.crew.unanswered() + self.claims.len() + self.waiting();
         self.stopping.is_some_and(|since| owed == 0 || since.elapsed() > LAST_ANSWERS)
     }
 
     /// Answers what is still unanswered when the front gives up waiting.
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         let failure = Failure::new(FailureName::Internal, "the service is stopping");
         let mut owed = self.crew.clear();
         owed.extend(self.claims.clear());
         owed.extend(self.clear_waiting());
         owed.into_iter().for_each(|flight| self.give_up(flight, &failure));
     }
-}
-
-/// Runs the front until it was told to stop and has answered what it owes.
-pub async fn run(mut front: Front, mut inbox: Inbox) {
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut requests, mut changes, mut said) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut words, mut heard) = (Vec::new(), Vec::new());
-    front.settle(true);
-    while !front.is_done() || !inbox.requests.is_empty() {
-        // Answers come first: they make room. Then the cluster, so that questions see it as it is.
-        let mut time = false;
-        tokio::select! {
-            biased;
-            Some(event) = inbox.events.recv() => front.event(event),
-            1.. = inbox.words.recv_many(&mut words, BATCH) => {
-                words.drain(..).for_each(|(number, event)| front.words(number, event));
-            }
-            1.. = inbox.runner.recv_many(&mut heard, BATCH) => {
-                heard.drain(..).for_each(|(number, event)| front.runner_words(number, event));
-            }
-            1.. = inbox.registry.recv_many(&mut changes, BATCH) => changes.drain(..).for_each(|event| front.hear(event)),
-            1.. = inbox.peers.recv_many(&mut said, BATCH) => said.drain(..).for_each(|text| front.hear_peer(&text)),
-            1.. = inbox.requests.recv_many(&mut requests, BATCH) => requests.drain(..).for_each(|one| front.request(one)),
-            _ = tick.tick() => {
-                front.tick();
-                time = true;
-            }
-        }
-        front.settle(time);
-    }
-    front.close();
-    front.errands.retire().await;
 }
