@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::HeaderMap;
 use futures_util::StreamExt;
-use rustix::process::Signal;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -53,7 +52,7 @@ async fn what_a_frozen_service_finds_when_it_wakes_is_run_only_in_time() {
     let (_nats, serve, client) = site(FEWEST, &[], 20).await;
     let inbox = client.new_inbox();
     let mut replies = client.subscribe(format!("{inbox}.*")).await.unwrap();
-    serve.signal(Signal::STOP);
+    serve.freeze();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     for number in 0..1000 {
         let (kind, deadline) = if number % 2 == 0 { ("patient", PATIENCE) } else { ("hasty", HASTY) };
@@ -66,7 +65,7 @@ async fn what_a_frozen_service_finds_when_it_wakes_is_run_only_in_time() {
     client.flush().await.unwrap();
     // The fault itself: longer than the hasty ones wait.
     tokio::time::sleep(2 * HASTY).await;
-    serve.signal(Signal::CONT);
+    serve.thaw();
     let (mut placed, mut refused) = (0, 0);
     while placed + refused < 1000 {
         let message = tokio::time::timeout(PATIENCE, replies.next()).await.unwrap().unwrap();

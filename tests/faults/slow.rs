@@ -2,7 +2,6 @@
 
 use async_nats::Client;
 use async_nats::jetstream;
-use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -45,7 +44,7 @@ async fn a_connection_that_the_server_drops_for_being_slow_comes_back() {
     let mut serve = Serve::start(&nats, FEWEST, &[]).await;
     let client = nats.client().await;
     report(&client, &plain_nodes(3)).await;
-    serve.signal(Signal::STOP);
+    serve.freeze();
     let large = json!({"data": {"x": "x".repeat(400_000)}}).to_string();
     for _ in 0..FLOOD {
         client.publish_with_reply("whither.place", client.new_inbox(), large.clone().into()).await.unwrap();
@@ -53,7 +52,7 @@ async fn a_connection_that_the_server_drops_for_being_slow_comes_back() {
     client.flush().await.unwrap();
     eventually("the server drops it", async || nats.log().contains("Slow Consumer").then_some(())).await;
     put(&client, "n00", 7).await;
-    serve.signal(Signal::CONT);
+    serve.thaw();
     serve.logged("lost the connection to NATS").await;
     serve.ready().await;
     until_number(&client, "n00", 7).await;
@@ -69,7 +68,7 @@ async fn of_a_burst_of_reports_the_last_of_each_node_counts() {
     let (_nats, mut serve, client) = site(FEWEST, &[], 0).await;
     report(&client, &plain_nodes(NODES)).await;
     // All of it comes while the service does not run, and at once when it does.
-    serve.signal(Signal::STOP);
+    serve.freeze();
     for number in 1..=REPORTS {
         for node in 0..NODES - 1 {
             let (id, subject) = (format!("n{node:02}"), format!("$KV.whither_nodes.n{node:02}"));
@@ -78,7 +77,7 @@ async fn of_a_burst_of_reports_the_last_of_each_node_counts() {
         // The server takes so many at once and no more: the last of each round waits for its word.
         put(&client, &format!("n{:02}", NODES - 1), number).await;
     }
-    serve.signal(Signal::CONT);
+    serve.thaw();
     for node in 0..NODES {
         until_number(&client, &format!("n{node:02}"), REPORTS).await;
     }

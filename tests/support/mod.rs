@@ -8,7 +8,10 @@ pub(crate) mod nats;
 pub(crate) mod serve;
 pub(crate) mod shell;
 
+use std::process::Child;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 /// Far beyond what anything takes on a slow machine; a test that waits this long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,4 +35,16 @@ where
         assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Stops `child` from running without ending it, and comes back when it runs no more: a thread of it may go on for a
+/// while after the signal is sent.
+pub(crate) fn freeze(child: &Child) {
+    kill_process(Pid::from_child(child), Signal::STOP).unwrap();
+    waitid(WaitId::Pid(Pid::from_child(child)), WaitIdOptions::STOPPED).unwrap();
+}
+
+/// Lets it run on.
+pub(crate) fn thaw(child: &Child) {
+    kill_process(Pid::from_child(child), Signal::CONT).unwrap();
 }

@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::PATIENCE;
+use super::{PATIENCE, freeze, thaw};
 
 /// A running server.
 pub(crate) struct Nats {
@@ -98,21 +97,17 @@ impl Nats {
 
     /// Stops it from running without ending it.
     pub(crate) fn freeze(&self) {
-        kill_process(self.pid(), Signal::STOP).unwrap();
+        freeze(&self.process);
     }
 
     /// Lets it run on.
     pub(crate) fn thaw(&self) {
-        kill_process(self.pid(), Signal::CONT).unwrap();
+        thaw(&self.process);
     }
 
     /// What it logged so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap()
     }
 }
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use whither::nats::subjects::encode_key;
 
 use super::nats::Nats;
-use super::{PATIENCE, eventually};
+use super::{PATIENCE, eventually, freeze, thaw};
 
 /// A running service.
 pub(crate) struct Serve {
@@ -163,7 +163,17 @@ impl Serve {
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(pid(self.process.id()), signal).unwrap();
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+
+    /// Stops it from running without ending it.
+    pub(crate) fn freeze(&self) {
+        freeze(&self.process);
+    }
+
+    /// Lets it run on.
+    pub(crate) fn thaw(&self) {
+        thaw(&self.process);
     }
 
     /// The processes that it has started and that still run.
@@ -171,14 +181,14 @@ impl Serve {
         let mut children = Vec::new();
         for thread in std::fs::read_dir(format!("/proc/{}/task", self.process.id())).into_iter().flatten().flatten() {
             let listed = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-            children.extend(listed.split_whitespace().map(|child| pid(child.parse().unwrap())));
+            children.extend(listed.split_whitespace().map(|child| Pid::from_raw(child.parse().unwrap()).unwrap()));
         }
         children
     }
 
     /// CPU time that it and its workers have taken so far, in microseconds.
     pub(crate) fn cpu_us(&self) -> u64 {
-        let own = pid(self.process.id());
+        let own = Pid::from_child(&self.process);
         self.children().into_iter().chain([own]).map(cpu_us).sum()
     }
 
@@ -348,8 +358,4 @@ fn cpu_us(process: Pid) -> u64 {
         schedstat.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or_default()
     });
     nanoseconds.sum::<u64>() / 1000
-}
-
-fn pid(id: u32) -> Pid {
-    Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
 }
