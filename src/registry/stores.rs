@@ -28,9 +28,16 @@ const EVENTS_BYTES: i64 = 64 * 1024 * 1024;
 const EVENTS: i64 = 500_000;
 const MAX_EVENT_BYTES: usize = 16 * 1024;
 
-/// Makes whatever is missing, and brings what is there to the limits of these settings. Says of which incarnation
-/// the buckets of nodes and of marks are.
-pub(super) async fn prepare(js: &Context, settings: &RegistrySettings) -> Result<(State, State), JetStreamError> {
+/// Of which incarnation the buckets are, and how far they were filled when they were looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Prepared {
+    pub(super) nodes: State,
+    pub(super) marks: State,
+    pub(super) claims: State,
+}
+
+/// Makes whatever is missing, and brings what is there to the limits of these settings.
+pub(super) async fn prepare(js: &Context, settings: &RegistrySettings) -> Result<Prepared, JetStreamError> {
     let (namespace, keeping) = (&settings.namespace, settings.keeping);
     let nodes = jetstream::nodes_bucket(namespace, settings.liveness, keeping);
     let about = "whither: cordons and cool-downs";
@@ -48,7 +55,11 @@ pub(super) async fn prepare(js: &Context, settings: &RegistrySettings) -> Result
     jetstream::adapt(js, &made, nodes).await;
     jetstream::adapt(js, &made_marks, marks).await;
     jetstream::adapt(js, &made_claims, claims).await;
-    Ok((jetstream::state(&made), jetstream::state(&made_marks)))
+    Ok(Prepared {
+        nodes: jetstream::state(&made),
+        marks: jetstream::state(&made_marks),
+        claims: jetstream::state(&made_claims),
+    })
 }
 
 fn events_config(settings: &RegistrySettings) -> Config {

@@ -17,7 +17,7 @@ use super::freshness::Freshness;
 use super::journal::Journal;
 use super::marks::MarkBook;
 use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Now, Output};
-use super::stores;
+use super::stores::{self, Prepared};
 use super::{Figures, RegistryEvent, RegistrySettings};
 use crate::nats::backoff::Backoff;
 use crate::nats::jetstream::{self, JetStreamError, State};
@@ -104,15 +104,21 @@ impl Watch {
     async fn keep(&mut self, pauses: &mut Backoff, said: &mut Said) -> Result<std::convert::Infallible, Lost> {
         let connects = self.bus.connects();
         let js = jetstream::context(&self.bus);
-        let (nodes, marks) = stores::prepare(&js, &self.settings).await?;
-        let buckets = [self.settings.namespace.nodes_bucket(), self.settings.namespace.marks_bucket()];
+        let Prepared { nodes, marks, claims } = stores::prepare(&js, &self.settings).await?;
+        let namespace = &self.settings.namespace;
+        let (nodes_bucket, marks_bucket) = (namespace.nodes_bucket(), namespace.marks_bucket());
         // Marks first: no node is offered before its cordon is known.
-        let [nodes_bucket, marks_bucket] = &buckets;
-        let mut marks_feed = Feed::bucket(&js, marks_bucket).await?;
-        let mut nodes_feed = Feed::bucket(&js, nodes_bucket).await?;
+        let mut marks_feed = Feed::bucket(&js, &marks_bucket).await?;
+        let mut nodes_feed = Feed::bucket(&js, &nodes_bucket).await?;
         let seen = Seen::default();
         let figures = Arc::clone(&self.figures);
-        let guard = guard(&js, &buckets, [nodes.clone(), marks.clone()], &seen, &figures.freshness);
+        let guarded = [
+            Guarded::new(&nodes_bucket, &nodes, Some(&seen.nodes)),
+            Guarded::new(&marks_bucket, &marks, Some(&seen.marks)),
+            // Nobody follows the claims, but who takes a place needs them to be there.
+            Guarded::new(&namespace.claims_bucket(), &claims, None),
+        ];
+        let guard = guard(&js, guarded, &figures.freshness);
         tokio::pin!(guard);
 
         self.figures.rebuilds.fetch_add(1, Ordering::Relaxed);
@@ -208,44 +214,57 @@ impl Watch {
 
 /// Returns, with the reason, when a bucket is no longer the one that is being read, or when entries that it has do not
 /// come. That it cannot be asked at the moment says nothing: the feeds have heartbeats of their own.
-async fn guard(js: &Context, buckets: &[String; 2], first: [State; 2], seen: &Seen, freshness: &Freshness) -> String {
-    let names = buckets.each_ref().map(|bucket| bucket_stream(bucket));
-    let mut before = [Checked::default(); 2];
+async fn guard<const N: usize>(js: &Context, mut buckets: [Guarded<'_>; N], freshness: &Freshness) -> String {
     loop {
         tokio::time::sleep(CHECK).await;
-        let counts = [&seen.nodes, &seen.marks];
         let (at, mut complete) = (Instant::now(), 0);
-        for (((name, first), count), before) in names.iter().zip(&first).zip(counts).zip(&mut before) {
-            match jetstream::look(js, name).await {
+        for bucket in &mut buckets {
+            match jetstream::look(js, &bucket.stream).await {
                 Err(error) => debug!("{error}"),
-                Ok(None) => return format!("`{name}` was deleted"),
-                Ok(Some(state)) => {
-                    let checked = Checked { seen: count.load(Ordering::Relaxed), stored: state.last_sequence };
-                    if state.created != first.created || checked.stored < checked.seen {
-                        return format!("`{name}` was made anew");
-                    }
-                    // A backlog that is being worked off is no deafness.
-                    if checked.seen < before.stored && checked.seen == before.seen {
-                        return format!("entries of `{name}` do not arrive");
-                    }
-                    complete += usize::from(checked.seen >= checked.stored);
-                    *before = checked;
-                }
+                Ok(None) => return format!("`{}` was deleted", bucket.stream),
+                Ok(Some(state)) => match bucket.check(&state) {
+                    Ok(is_complete) => complete += usize::from(is_complete),
+                    Err(wrong) => return wrong,
+                },
             }
         }
-        if complete == names.len() {
+        if complete == N {
             freshness.prove(at);
         }
     }
 }
 
-/// What one look at a bucket found.
-#[derive(Clone, Copy, Debug, Default)]
-struct Checked {
-    /// The last entry that we have seen.
-    seen: u64,
-    /// The last entry that there is.
-    stored: u64,
+/// A bucket that is looked at every now and then.
+#[derive(Debug)]
+struct Guarded<'a> {
+    stream: String,
+    /// When the bucket that is being read was made.
+    created: String,
+    /// The last of its entries that came, where they are read.
+    seen: Option<&'a AtomicU64>,
+    /// What the last look found: the entry that we had seen, and the last one that there was.
+    before: (u64, u64),
+}
+
+impl<'a> Guarded<'a> {
+    fn new(bucket: &str, first: &State, seen: Option<&'a AtomicU64>) -> Self {
+        Self { stream: bucket_stream(bucket), created: first.created.clone(), seen, before: (0, 0) }
+    }
+
+    /// Whether all that there is by now, `state`, has come; what is wrong, where it never will.
+    fn check(&mut self, state: &State) -> Result<bool, String> {
+        let stored = state.last_sequence;
+        let seen = self.seen.map_or(stored, |seen| seen.load(Ordering::Relaxed));
+        if state.created != self.created || stored < seen {
+            return Err(format!("`{}` was made anew", self.stream));
+        }
+        let (seen_before, stored_before) = std::mem::replace(&mut self.before, (seen, stored));
+        // A backlog that is being worked off is no deafness.
+        if seen < stored_before && seen == seen_before {
+            return Err(format!("entries of `{}` do not arrive", self.stream));
+        }
+        Ok(seen >= stored)
+    }
 }
 
 impl Said {

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::site::{Agent, FEWEST, Load, until_states};
 use crate::support::eventually;
 use crate::support::nats::Nats;
-use crate::support::serve::{Serve, ask};
+use crate::support::serve::{Serve, ask, report};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn buckets_that_vanish_and_come_back_empty_cost_nothing() {
@@ -49,4 +49,24 @@ async fn buckets_that_vanish_and_come_back_empty_cost_nothing() {
     load.goes_on().await;
     load.ends_well().await;
     drop(late);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn places_can_be_claimed_again_where_their_bucket_vanished() {
+    let nats = Nats::start();
+    let serve = Serve::start(&nats, &format!("[service]\ncapacity = \"strict\"\n{FEWEST}"), &[]).await;
+    let client = nats.client().await;
+    report(&client, &[json!({"id": "a", "maxSessions": 2, "nodeData": {"sessions": []}})]).await;
+    until_states(&client, "a:ready").await;
+    let place = async |user| ask(&client, "whither.place", &json!({"user": {"login": user}})).await.body;
+    assert_eq!(place("ann").await["node"], "a");
+    jetstream::new(client.clone()).delete_key_value("whither_claims").await.unwrap();
+    serve.logged("`KV_whither_claims` was deleted").await;
+    let second = eventually("the second place is claimed", async || {
+        let answer = place("bob").await;
+        answer["node"].is_string().then_some(answer)
+    })
+    .await;
+    assert_eq!(second["node"], "a");
+    assert_eq!(place("cy").await["error"]["name"], "no-node", "what was claimed before still counts");
 }
