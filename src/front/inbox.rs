@@ -1,7 +1,7 @@
 //! The front's inbox: where its events come from, and the order in which it takes them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -16,6 +16,8 @@ use super::task::Front;
 
 /// How often expiries, silence and figures are looked at.
 const TICK: Duration = Duration::from_millis(100);
+/// The longest time between two such looks, however much there is to hear.
+const LONGEST_TICK: Duration = Duration::from_millis(200);
 /// Events that are handled before orders are sent: what comes in a batch goes out in a batch.
 const BATCH: usize = 512;
 /// Words of workers that may wait.
@@ -55,6 +57,7 @@ impl Inbox {
 pub async fn run(mut front: Front, mut inbox: Inbox) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticked = Instant::now();
     let (mut requests, mut changes, mut said) = (Vec::new(), Vec::new(), Vec::new());
     let (mut words, mut heard) = (Vec::new(), Vec::new());
     front.settle(true);
@@ -73,10 +76,13 @@ pub async fn run(mut front: Front, mut inbox: Inbox) {
             1.. = inbox.registry.recv_many(&mut changes, BATCH) => changes.drain(..).for_each(|event| front.hear(event)),
             1.. = inbox.peers.recv_many(&mut said, BATCH) => said.drain(..).for_each(|text| front.hear_peer(&text)),
             1.. = inbox.requests.recv_many(&mut requests, BATCH) => requests.drain(..).for_each(|one| front.request(one)),
-            _ = tick.tick() => {
-                front.tick();
-                time = true;
-            }
+            _ = tick.tick() => time = true,
+        }
+        // However much there is to hear, time goes on.
+        time |= ticked.elapsed() > LONGEST_TICK;
+        if time {
+            front.tick();
+            ticked = Instant::now();
         }
         front.settle(time);
     }

@@ -249,6 +249,14 @@ impl Front {
         self.submit(flight);
     }
 
+    /// Answers `flight` with what another replica told whoever asked it the same meanwhile; gives it back where none did.
+    pub(super) fn unless_placed_elsewhere(&mut self, flight: Flight) -> Option<Flight> {
+        let Some(entry) = flight.key.as_ref().and_then(|key| self.ledger.repeated(key)) else { return Some(flight) };
+        let body = entry.answer.body(entry.expires_ms.saturating_sub(self.now_ms()));
+        self.conclude(&flight, "placed", |incoming| Outgoing::new(incoming, body.clone(), None));
+        None
+    }
+
     /// The question `ticket`, wherever it is.
     fn flight_mut(&mut self, ticket: Ticket) -> Option<&mut Flight> {
         if self.claims.flight_mut(ticket).is_some() {
@@ -263,7 +271,10 @@ impl Front {
     /// Why the node cannot take the session by now; the worker may not have seen the last changes.
     fn refusal(&self, node: &str, chain: &ChainSpec) -> Option<LostReason> {
         let Some(node) = self.cluster.get(node) else { return Some(LostReason::Left) };
-        reason_against(node, chain).filter(|_| chain.on_unplaceable != OnUnplaceable::Allow)
+        // Where capacity is strict, no script gets past it.
+        let is_strict = self.crew.setup().is_strict;
+        reason_against(node, chain)
+            .filter(|reason| chain.on_unplaceable != OnUnplaceable::Allow || (is_strict && *reason == LostReason::Full))
     }
 
     fn remember_choice(&mut self, action: &Arc<str>, node: &Arc<str>, lane: usize) {

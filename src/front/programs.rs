@@ -25,7 +25,7 @@ impl Front {
             flight.retries += 1;
             if flight.retries > most {
                 let Some(flight) = self.crew.take_parked(ticket) else { return };
-                return self.give_up(flight, &no_more_tries(&node, most + 1, reason));
+                return self.come_to_nothing(flight, no_more_tries(&node, most + 1, reason));
             }
         }
         // What was heard from an earlier program is in the decision so far.

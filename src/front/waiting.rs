@@ -68,6 +68,11 @@ impl Room {
     }
 
     fn begin(&mut self) {
+        let here = |user: &Arc<str>| {
+            let mut others = self.waiters.values().map(|waiter| &waiter.waiting).chain(self.asked.values());
+            others.any(|other| other.user == *user)
+        };
+        self.served.retain(|user, _| here(user));
         let mut of_user = BTreeMap::<&str, usize>::new();
         let mut order: Vec<_> = self
             .waiters
@@ -115,12 +120,19 @@ impl Front {
                 let room = self.rooms.entry(Arc::clone(&flight.question.head.action)).or_default();
                 room.waiters.insert(waiting.place, Waiter { flight, waiting });
             }
-            Err(failure) => self.give_up(flight, &failure),
+            Err(failure) => {
+                tracing::info!(chain = %flight.question.head.action, decision = %flight.question.decision, %failure,
+                    "not placed");
+                self.give_up(flight, &failure);
+            }
         }
     }
 
     /// Where `flight` waits; the failure where it may not, or where there is no room.
     fn place_in_room(&mut self, flight: &Flight, failure: Failure) -> Result<Waiting, Failure> {
+        if flight.question.head.wait_ms == 0 {
+            return Err(failure);
+        }
         let (ticket, names) = (flight.question.ticket, self.crew.setup().birth.set.names);
         let (now, most, stopping) = (Instant::now(), self.crew.setup().waiting, self.stopping.is_some());
         let room = self.rooms.entry(Arc::clone(&flight.question.head.action)).or_default();
@@ -178,7 +190,8 @@ impl Front {
         }
         let actions: Vec<_> = self.rooms.keys().cloned().collect();
         for action in actions {
-            while let Some(Waiter { mut flight, waiting }) = self.rooms.get_mut(&action).and_then(Room::next) {
+            while let Some(Waiter { flight, waiting }) = self.rooms.get_mut(&action).and_then(Room::next) {
+                let Some(mut flight) = self.unless_placed_elsewhere(flight) else { continue };
                 self.renew(&mut flight);
                 if let Some(room) = self.rooms.get_mut(&action) {
                     room.asked.insert(flight.question.ticket, waiting);
@@ -189,7 +202,10 @@ impl Front {
     }
 
     /// Asked again, a request is another question: decided in its turn now, under another id, by programs anew.
-    fn renew(&mut self, flight: &mut Flight) {
+    pub(super) fn renew(&mut self, flight: &mut Flight) {
+        if flight.edition > 0 {
+            self.forget_choice(&flight.question.decision);
+        }
         let (ticket, decision) = self.number();
         let question = Arc::make_mut(&mut flight.question);
         (question.ticket, question.decision) = (ticket, decision);

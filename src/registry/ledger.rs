@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::node::Node;
+use crate::model::report::Sessions;
 use crate::model::{Report, Reservation, UserNames};
 
 use super::peers::owner;
@@ -241,8 +242,8 @@ impl<T> Ledger<T> {
     }
 
     /// Ends the reservations that `report`, read at `now_ms`, makes true: those whose id a session carries; those that
-    /// were confirmed, where confirmations are trusted; and, for a session that is new since `before` and carries no id,
-    /// its user's oldest.
+    /// were confirmed, where confirmations are trusted; and, for a session that is new since the list of `before` and
+    /// carries no id, its user's oldest. Of a list that follows none it is not known what is new.
     pub fn reported(&mut self, report: &Report, before: Option<&Node>, now_ms: u64) -> Vec<Entry<T>> {
         let Some(held) = self.by_node.get(&report.id) else { return Vec::new() };
         let (names, trusting) = (self.rules.names, self.rules.trusting);
@@ -255,10 +256,13 @@ impl<T> Ledger<T> {
                 end(&mut open, place);
             }
         }
+        let before = before.map(Node::report).filter(|report| matches!(report.sessions, Sessions::List(_)));
         // Most reports list nobody who waits.
-        let known: LazyCell<BTreeSet<String>, _> =
-            LazyCell::new(|| before.into_iter().flat_map(Node::sessions).map(|session| session.id()).collect());
-        for session in sessions.iter().filter(|session| session.reservation().is_none()) {
+        let known: LazyCell<BTreeSet<String>, _> = LazyCell::new(|| {
+            before.into_iter().flat_map(|report| report.sessions.listed()).map(|session| session.id()).collect()
+        });
+        let fresh = before.map_or(&[][..], |_| sessions);
+        for session in fresh.iter().filter(|session| session.reservation().is_none()) {
             let of_user = |id: &Arc<str>| {
                 self.entries.get(id).is_some_and(|entry| names.are_same(&entry.reservation.user, session.user()))
             };
