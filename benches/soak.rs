@@ -123,6 +123,7 @@ async fn soak(time: Duration) -> Vec<String> {
     let churn = Churn::start(&client, SESSIONS, NODES).await;
     let (start, mut looks, mut worries) = (Instant::now(), Vec::new(), Vec::new());
     let (mut answers, mut wrong, mut outcomes) = (0, 0, BTreeMap::new());
+    let mut progress = Progress { time, lines: 0 };
     while start.elapsed() < time {
         let figures = load.run(&client, LOOK).await;
         serve.must_run();
@@ -133,7 +134,7 @@ async fn soak(time: Duration) -> Vec<String> {
             *outcomes.entry(outcome.clone()).or_insert(0) += count;
         }
         worries.extend(figures.first_wrong.filter(|_| worries.is_empty()));
-        progress(look, time, answers, outcomes.values().sum());
+        progress.show(look, answers, outcomes.values().sum());
     }
     if std::io::stderr().is_terminal() {
         eprintln!();
@@ -158,18 +159,28 @@ async fn soak(time: Duration) -> Vec<String> {
     worries
 }
 
-/// One line that stands still on a terminal; nothing in a pipe.
-fn progress(look: Look, time: Duration, answers: usize, deaths: usize) {
-    let mut terminal = std::io::stderr();
-    if terminal.is_terminal() {
+/// How far it is: one line that stands still on a terminal, a line a minute in a pipe.
+struct Progress {
+    time: Duration,
+    lines: u64,
+}
+
+impl Progress {
+    fn show(&mut self, look: Look, answers: usize, deaths: usize) {
         let Look { at, descriptors, processes, memory_kb } = look;
         let line = format!(
             "{} of {} s  {answers} good, {deaths} hostile  {descriptors} descriptors, {processes} processes, {memory_kb} kB",
             at.as_secs(),
-            time.as_secs()
+            self.time.as_secs()
         );
-        drop(write!(terminal, "\r{line:<110}"));
-        drop(terminal.flush());
+        let mut terminal = std::io::stderr();
+        if terminal.is_terminal() {
+            drop(write!(terminal, "\r{line:<110}"));
+            drop(terminal.flush());
+        } else if at.as_secs() / 60 >= self.lines {
+            self.lines += 1;
+            eprintln!("soak: {line}");
+        }
     }
 }
 
