@@ -124,8 +124,10 @@ impl Front {
 
     fn what_is_known(&self, node: &Arc<str>, id: &Arc<str>) -> Option<Claim> {
         let found = self.cluster.get(node)?;
-        let seen = found.session_count().unwrap_or_default().saturating_sub(found.pending().len() as u64);
-        let room = found.report().figures().max_sessions?.saturating_sub(seen);
+        let most = found.report().figures().max_sessions?;
+        // Where nobody knows what runs there, there is no room.
+        let seen = found.session_count().map(|count| count.saturating_sub(found.pending().len() as u64));
+        let room = seen.map_or(0, |seen| most.saturating_sub(seen));
         let held = self.ledger.on_node(node).cloned().collect();
         let now_ms = self.now_ms();
         let over = self.claims.over.get(node).into_iter().flatten();
@@ -139,7 +141,18 @@ impl Front {
             return;
         };
         match claimed {
-            Ok(Claimed::Won) => self.placed(flight, Some(reservation), told),
+            Ok(Claimed::Won) if flight.is_late(unix_ms()) => {
+                let Reservation { id, node, .. } = reservation;
+                self.change(Change::Release(Arc::clone(&id)));
+                self.write_off(&node, [id].into());
+                self.metrics.past_deadline.inc();
+                let message = "the deadline passed while the place was claimed";
+                self.give_up(flight, &Failure::new(FailureName::Overloaded, message));
+            }
+            Ok(Claimed::Won) => match self.outdated(&flight, &told) {
+                None => self.placed(flight, Some(reservation), told),
+                Some(reason) => self.give_back(flight, reservation, reason),
+            },
             Ok(Claimed::Full(taken)) => {
                 self.metrics.lost_claims.inc();
                 self.change(Change::Release(Arc::clone(&reservation.id)));
@@ -161,9 +174,32 @@ impl Front {
                 tracing::warn!(%node, reservation = %id, "{message}");
                 // It may have been written all the same.
                 self.write_off(&node, [id].into());
-                self.give_up(flight, &Failure::new(FailureName::Overloaded, message));
+                self.come_to_nothing(flight, Failure::new(FailureName::Overloaded, message));
             }
         }
+    }
+
+    /// What happened to the node of a placement while its place was claimed, so that it is not to be used.
+    fn outdated(&self, flight: &Flight, told: &Told) -> Option<LostReason> {
+        let birth = &self.crew.setup().birth;
+        let chain = birth.set.get(&flight.question.head.action)?;
+        // The place itself makes the node full.
+        self.refusal(&told.node, chain).filter(|reason| *reason != LostReason::Full)
+    }
+
+    /// Gives the place of `reservation` back, of no use for `reason`; `flight` is decided again, under another id.
+    fn give_back(&mut self, mut flight: Flight, reservation: Reservation, reason: LostReason) {
+        let Reservation { id, node, .. } = reservation;
+        self.change(Change::Release(Arc::clone(&id)));
+        self.write_off(&node, [id].into());
+        self.metrics.refused_commits.inc();
+        flight.retries += 1;
+        if flight.retries > self.crew.setup().retries {
+            let failure = no_more_tries(&node, flight.retries, reason);
+            return self.come_to_nothing(flight, failure);
+        }
+        self.renew(&mut flight);
+        self.submit(flight);
     }
 
     /// Takes in a claim on `node` that this replica had not heard of: it counts, unless its session is in the list
@@ -173,32 +209,20 @@ impl Front {
         if self.ledger.get(id).is_some() || self.claims.open.values().any(is_pending) {
             return false;
         }
+        if self.ledger.over_since(id).is_some() || self.is_listed(node, id) {
+            self.note_listed(node, id);
+            return true;
+        }
         if owner(id) == self.replica() {
             // One of ours that was given up when the answer did not come.
             self.write_off(node, [Arc::clone(id)].into());
             return true;
         }
-        if self.ledger.over_since(id).is_some() || self.is_listed(node, id) {
-            self.note_listed(node, id);
-            return true;
-        }
         let nobody = Arc::<str>::from("");
-        let reservation = Reservation {
-            id: Arc::clone(id),
-            node: Arc::clone(node),
-            user: Arc::clone(&nobody),
-            name: Arc::clone(&nobody),
-        };
+        let reservation =
+            Reservation { id: Arc::clone(id), node: Arc::clone(node), user: Arc::clone(&nobody), name: nobody };
         let report = self.cluster.get(node).map(|node| Arc::clone(node.report()));
-        let answer = Told {
-            node: Arc::clone(node),
-            report,
-            decision: Arc::clone(id),
-            generation: 0,
-            decided_by: None,
-            chain: nobody,
-            reserved: true,
-        };
+        let answer = Told::adopted(node, report, id);
         let expires_ms = self.now_ms().saturating_add(self.ledger.lifetime_ms());
         let change = Change::Reserve(reservation.clone());
         if self.ledger.copy(Entry { reservation, expires_ms, confirmed: false, own: false, answer, request: None }) {

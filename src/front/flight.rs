@@ -64,6 +64,24 @@ pub(super) struct Told {
 }
 
 impl Told {
+    /// What is told of a placement of which another replica's claim is all that is known.
+    pub(super) fn adopted(node: &Arc<str>, report: Option<Arc<Report>>, id: &Arc<str>) -> Self {
+        Self {
+            node: Arc::clone(node),
+            report,
+            decision: Arc::clone(id),
+            generation: 0,
+            decided_by: None,
+            chain: "".into(),
+            reserved: true,
+        }
+    }
+
+    /// Whether it is that.
+    pub(super) fn is_adopted(&self) -> bool {
+        self.chain.is_empty()
+    }
+
     /// The reply's body; `expires_in_ms` is how long the reservation, where there is one, still lives.
     pub(super) fn body(&self, expires_in_ms: u64) -> Bytes {
         let (hostname, urls) = self.report.as_deref().map(wire::address).unwrap_or_default();

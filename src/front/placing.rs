@@ -269,7 +269,7 @@ impl Front {
     }
 
     /// Why the node cannot take the session by now; the worker may not have seen the last changes.
-    fn refusal(&self, node: &str, chain: &ChainSpec) -> Option<LostReason> {
+    pub(super) fn refusal(&self, node: &str, chain: &ChainSpec) -> Option<LostReason> {
         let Some(node) = self.cluster.get(node) else { return Some(LostReason::Left) };
         // Where capacity is strict, no script gets past it.
         let is_strict = self.crew.setup().is_strict;

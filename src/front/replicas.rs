@@ -15,6 +15,8 @@ use super::task::Front;
 
 /// Words that may wait to be told; beyond that they are dropped, and the others ask for all.
 const WORDS_WAITING: usize = 100_000;
+/// The largest message that is sent where it can be cut, in bytes: well below what NATS servers take.
+const LARGEST_SAYING: usize = 512 * 1024;
 /// Replicas with other chains that the notes name.
 const MAX_DIFFERING_SHOWN: usize = 5;
 
@@ -23,6 +25,8 @@ pub(super) struct Replicas {
     own: Arc<str>,
     peers: Peers,
     words: Vec<Word>,
+    /// Whether somebody asked for all that this replica holds.
+    all_wanted: bool,
     sayings: mpsc::Sender<Saying>,
     /// When it last said hello, in monotonic milliseconds.
     hello_ms: Option<u64>,
@@ -32,7 +36,15 @@ pub(super) struct Replicas {
 
 impl Replicas {
     pub(super) fn new(own: Arc<str>, sayings: mpsc::Sender<Saying>) -> Self {
-        Self { peers: Peers::new(Arc::clone(&own)), own, words: Vec::new(), sayings, hello_ms: None, strange: 0 }
+        Self {
+            peers: Peers::new(Arc::clone(&own)),
+            own,
+            words: Vec::new(),
+            all_wanted: false,
+            sayings,
+            hello_ms: None,
+            strange: 0,
+        }
     }
 
     /// Tells the others `word` with the next message, where there are others.
@@ -43,8 +55,24 @@ impl Replicas {
     }
 
     fn say(&self, message: &Message) {
+        self.send(serde_json::to_vec(message).unwrap_or_default());
+    }
+
+    /// Says `words` beside `hello`, in so many messages that none is too large.
+    fn say_words(&self, hello: &Message, mut words: Vec<Word>) {
+        let mut message = hello.clone();
+        words.iter().cloned().for_each(|word| message.add(word));
+        let text = serde_json::to_vec(&message).unwrap_or_default();
+        if text.len() <= LARGEST_SAYING || words.len() < 2 {
+            return self.send(text);
+        }
+        let rest = words.split_off(words.len() / 2);
+        self.say_words(hello, words);
+        self.say_words(hello, rest);
+    }
+
+    fn send(&self, text: Vec<u8>) {
         // What NATS does not take is missed at the next count.
-        let text = serde_json::to_vec(message).unwrap_or_default();
         drop(self.sayings.try_send(Saying::All(text.into())));
     }
 
@@ -92,10 +120,7 @@ impl Front {
                 self.replicas.say(&Message { tell_all: true, ..self.hello() });
             }
         }
-        if message.tell_all {
-            let all: Vec<_> = self.ledger.own().map(|entry| Word::Held(Box::new(held(entry, now_ms)))).collect();
-            self.replicas.words.extend(all);
-        }
+        self.replicas.all_wanted |= message.tell_all;
         message.words().for_each(|word| self.take_word(word, now_ms));
     }
 
@@ -117,14 +142,19 @@ impl Front {
     /// A message that says no more than that this replica is there.
     fn hello(&self) -> Message {
         let (from, chains) = (Arc::clone(&self.replicas.own), Arc::clone(&self.crew.setup().digest));
-        Message { from, chains, holds: self.ledger.own_count(), ..Message::default() }
+        Message { from, chains, holds: self.ledger.own_count(), leaving: self.stopping.is_some(), ..Message::default() }
     }
 
     /// Lets another replica's reservation count here, unless its session is in the list already.
     fn copy(&mut self, held: Held, now_ms: u64) {
         let Held { reservation, left_ms, confirmed, chain, decided_by, generation, request } = held;
-        if self.ledger.get(&reservation.id).is_some() {
-            return;
+        if let Some(entry) = self.ledger.get(&reservation.id) {
+            if entry.own || !entry.answer.is_adopted() {
+                return;
+            }
+            // So far only its claim was known.
+            self.ledger.take_out(&reservation.id);
+            self.change(Change::Release(Arc::clone(&reservation.id)));
         }
         if self.is_listed(&reservation.node, &reservation.id) {
             // The report was faster than the word.
@@ -171,11 +201,16 @@ impl Front {
     /// Says what there is to say; every now and then that this replica is here. Its first word asks for all that others
     /// hold, and so does the first one after a time without NATS.
     pub(super) fn speak(&mut self, time: bool) {
-        let mut words = std::mem::take(&mut self.replicas.words).into_iter().peekable();
-        while words.peek().is_some() {
-            let mut message = self.hello();
-            words.by_ref().take(WORDS_AT_ONCE).for_each(|word| message.add(word));
-            self.replicas.say(&message);
+        let mut words = std::mem::take(&mut self.replicas.words);
+        if std::mem::take(&mut self.replicas.all_wanted) {
+            let now_ms = self.now_ms();
+            // Before their ends, which came later.
+            let all = self.ledger.own().map(|entry| Word::Held(Box::new(held(entry, now_ms))));
+            words.splice(..0, all);
+        }
+        while !words.is_empty() {
+            let rest = words.split_off(words.len().min(WORDS_AT_ONCE));
+            self.replicas.say_words(&self.hello(), std::mem::replace(&mut words, rest));
         }
         if !time {
             return;
@@ -199,7 +234,7 @@ impl Front {
 
     /// Tells the others that this replica leaves, so that nothing is handed on to it.
     pub(super) fn take_leave(&mut self) {
-        self.replicas.say(&Message { leaving: true, ..self.hello() });
+        self.replicas.say(&self.hello());
     }
 }
 

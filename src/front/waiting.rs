@@ -5,7 +5,7 @@
 //! after those who were not. A round asks a few at once and goes on where it stopped, so that those who can take what
 //! was freed are found behind others who cannot, and a full cluster is not asked about all the time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -68,11 +68,9 @@ impl Room {
     }
 
     fn begin(&mut self) {
-        let here = |user: &Arc<str>| {
-            let mut others = self.waiters.values().map(|waiter| &waiter.waiting).chain(self.asked.values());
-            others.any(|other| other.user == *user)
-        };
-        self.served.retain(|user, _| here(user));
+        let waiters = self.waiters.values().map(|waiter| &waiter.waiting);
+        let here: BTreeSet<_> = waiters.chain(self.asked.values()).map(|waiting| &waiting.user).collect();
+        self.served.retain(|user, _| here.contains(user));
         let mut of_user = BTreeMap::<&str, usize>::new();
         let mut order: Vec<_> = self
             .waiters
@@ -187,6 +185,11 @@ impl Front {
         }
         for Waiter { flight, waiting } in over {
             self.give_up(flight, &waiting.failure);
+        }
+        if self.crew.setup().is_strict && !self.bus {
+            // No place could be claimed. When NATS is there again, all are asked.
+            self.freed = true;
+            return;
         }
         let actions: Vec<_> = self.rooms.keys().cloned().collect();
         for action in actions {

@@ -19,6 +19,8 @@ use super::shared;
 pub const DEFAULT_ACTION: &str = "session/start";
 /// The longest `id` and `action` in bytes.
 pub const MAX_NAME_BYTES: usize = 256;
+/// The longest login and session name in bytes: each reservation carries them to every process.
+pub const MAX_LOGIN_BYTES: usize = 1024;
 /// The longest time that a request may wait for a free node, in milliseconds.
 pub const MAX_WAIT_MS: u32 = 600_000;
 
@@ -115,11 +117,15 @@ impl Outline<'_> {
         let login = self.user.or(me).map(|person| person.0).and_then(|Person { login, username, sub }| {
             [login, username, sub].into_iter().flatten().find(|name| !name.is_empty())
         });
+        let session_name = self.data.or(start).and_then(|start| start.0.name);
+        if [&login, &session_name].into_iter().flatten().any(|name| name.len() > MAX_LOGIN_BYTES) {
+            return None;
+        }
         let head = Head {
             id: self.id.map(|id| (*id).into()),
             action: self.action.as_deref().unwrap_or(DEFAULT_ACTION).into(),
             login: login.as_deref().unwrap_or_default().into(),
-            session_name: self.data.or(start).and_then(|start| start.0.name).as_deref().unwrap_or_default().into(),
+            session_name: session_name.as_deref().unwrap_or_default().into(),
             wait_ms,
         };
         Some((head, self.node.filter(|node| !node.is_empty()).map(|node| (*node).into())))

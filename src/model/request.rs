@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value, json};
 
 use super::glimpse::{glimpse, look_up};
-use super::head::{self, DEFAULT_ACTION, Head, MAX_NAME_BYTES, MAX_WAIT_MS};
+use super::head::{self, DEFAULT_ACTION, Head, MAX_LOGIN_BYTES, MAX_NAME_BYTES, MAX_WAIT_MS};
 use super::json::{self, JsonError, JsonLimits};
 
 /// Why a request was refused.
@@ -184,12 +184,12 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
     let me = object(&mut params, "me", "params.me")?;
     let (user, me) = twins(user, me);
     let (user, me) = (with_login(user), with_login(me));
-    let login: Arc<str> = json::text(&user, "login").unwrap_or_default().into();
+    let login = kept_name(&user, "login", "user.login")?;
 
     let data = object(&mut own, "data", "data")?;
     let start = object(&mut params, "start", "params.start")?;
     let (data, start) = twins(data, start);
-    let session_name: Arc<str> = json::text(&data, "name").unwrap_or_default().into();
+    let session_name = kept_name(&data, "name", "data.name")?;
 
     let mut local = object(&mut own, "local", "local")?.unwrap_or_default();
     local.entry("serverId").or_insert_with(|| json!(server_id));
@@ -243,6 +243,16 @@ fn name(own: &Map<String, Value>, field: &str) -> Result<Option<Arc<str>>, Reque
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if (1..=MAX_NAME_BYTES).contains(&text.len()) => Ok(Some(text.as_str().into())),
         Some(other) => Err(wrong(field, other, "a string of 1 to 256 bytes")),
+    }
+}
+
+/// The text `field` of `own`, which reservations carry; empty where there is none.
+fn kept_name(own: &Map<String, Value>, field: &str, path: &str) -> Result<Arc<str>, RequestError> {
+    match own.get(field) {
+        Some(text @ Value::String(login)) if login.len() > MAX_LOGIN_BYTES => {
+            Err(wrong(path, text, "a string of at most 1024 bytes"))
+        }
+        _ => Ok(json::text(own, field).unwrap_or_default().into()),
     }
 }
 
@@ -321,6 +331,8 @@ mod tests {
             (json!({"isAdmin": 1}), "`isAdmin` is a number, expected true or false"),
             (json!({"params": {"me": []}}), "`params.me` is a list"),
             (json!({"id": ""}), "`id` is an empty string"),
+            (json!({"user": {"login": "x".repeat(1025)}}), "`user.login` is a string of 1025 bytes, expected"),
+            (json!({"data": {"name": "x".repeat(1025)}}), "`data.name` is a string of 1025 bytes, expected"),
         ] {
             let message = Request::from_value(request, "").unwrap_err().to_string();
             assert!(message.contains(words), "{message}");

@@ -197,6 +197,11 @@ impl<T> Ledger<T> {
     /// The reservation `id` is over at `now_ms`, known or not: word of it may still come.
     pub fn release(&mut self, id: &str, now_ms: u64) -> Option<Entry<T>> {
         self.remember(id, now_ms);
+        self.take_out(id)
+    }
+
+    /// Takes the reservation `id` out without its being over: more is known of it now.
+    pub fn take_out(&mut self, id: &str) -> Option<Entry<T>> {
         let entry = self.entries.remove(id)?;
         self.own_count -= usize::from(entry.own);
         let key = (entry.expires_ms, Arc::clone(&entry.reservation.id));
@@ -327,6 +332,8 @@ mod tests {
         };
         assert_eq!(ended(&mut ledger(), json!([old, {"id": "s", "reservation": "r2"}])), ["r2"]);
         assert_eq!(ended(&mut ledger(), json!([old, {"id": "new", "user": "Ann"}])), ["r1"]);
+        let list = report(json!([old, {"id": "new", "user": "ann"}]));
+        assert!(ledger().reported(&list, None, 50).is_empty(), "of a first list it is not known what is new");
         let mut waiting = ledger();
         assert!(ended(&mut waiting, json!([old])).is_empty());
         waiting.confirm("r3");

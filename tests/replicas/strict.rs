@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::group::{FEWEST, Group, figure, limited_nodes};
 use crate::support::eventually;
-use crate::support::serve::{Serve, ask, bucket};
+use crate::support::nats::Nats;
+use crate::support::serve::{Serve, ask, bucket, report};
 
 const NODES: usize = 200;
 /// Longer than a test on a busy machine asks for, short enough to wait for.
@@ -124,4 +125,30 @@ async fn what_a_node_reports_is_counted_once() {
     group.all_show("whither_reservations", 0).await;
     let fourth = group.place("dan").await;
     assert_eq!(fourth["node"], "n000", "{fourth}");
+}
+
+#[tokio::test]
+async fn no_script_gets_past_a_full_node_however_it_is_allowed() {
+    let nats = Nats::start();
+    let chain = "[chain.\"session/start\"]\nsteps = [\"pick.js\"]\non_unplaceable = \"allow\"\n";
+    let config = format!("[service]\ncapacity = \"strict\"\n{chain}");
+    let serve = Serve::start(&nats, &config, &[("pick.js", "function(input) { return 'n000' }")]).await;
+    let client = nats.client().await;
+    report(&client, &limited_nodes(1, 1)).await;
+    eventually("the node is seen", async || (figure(&serve, "whither_nodes") == Some(1)).then_some(())).await;
+    let place = async |user| ask(&client, "whither.place", &json!({"user": {"login": user}})).await.body;
+    assert_eq!(place("ann").await["node"], "n000");
+    let second = place("bob").await;
+    assert_eq!(second["error"]["name"], "no-node", "{second}");
+    assert!(figure(&serve, "whither_refused_commits_total") < Some(100), "it is not asked for ever");
+}
+
+#[tokio::test]
+async fn nobody_is_placed_where_it_is_not_known_what_runs() {
+    let silent = json!({"id": "n000", "maxSessions": 3});
+    let group = Group::of(1, &strict(LIFE_S), &[silent]).await;
+    let answer = group.place("ann").await;
+    assert_eq!(answer["error"]["name"], "no-node", "{answer}");
+    bucket(&group.client).await.put("n000", limited_nodes(1, 3)[0].to_string().into()).await.unwrap();
+    eventually("its sessions are known", async || group.place("ann").await["node"].is_string().then_some(())).await;
 }
