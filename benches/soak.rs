@@ -3,7 +3,8 @@
 //!
 //! `make soak MINUTES=10` runs it. Looked at every few seconds, when nothing is being born or buried: the front's
 //! descriptors, its processes, its memory. Compared are the least of the first minute after the warm-up and of the last
-//! one: what leaks is there all the time.
+//! one: what leaks is there all the time. Without transparent huge pages: with them the kernel backs what the allocator
+//! has set aside but not touched, whenever it comes by, and that looks as if the service had taken it.
 
 #[path = "soak/churn.rs"]
 mod churn;
@@ -68,6 +69,10 @@ fn main() {
         println!("soak: say how long, with `make soak MINUTES=10`");
         return;
     };
+    // Every process that is started from here inherits it.
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        println!("soak: transparent huge pages stay on, and memory is less steady for it: {error}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let worries = runtime.block_on(soak(Duration::from_secs_f64(minutes * 60.0)));
     for worry in &worries {
