@@ -16,7 +16,7 @@ pub fn reason_against(node: &Node, chain: &ChainSpec) -> Option<LostReason> {
         None
     } else if node.is_cordoned() {
         Some(LostReason::Cordoned)
-    } else if node.is_full() {
+    } else if node.is_full() || (chain.strict && node.is_uncounted()) {
         Some(LostReason::Full)
     } else if node.marks().cooling_down {
         Some(LostReason::CoolingDown)

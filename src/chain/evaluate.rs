@@ -410,7 +410,7 @@ impl<'a> Evaluation<'a> {
     }
 
     fn exhausted(&mut self) -> Decision {
-        let message = explain::no_node(&self.diagnosis, self.remaining());
+        let message = explain::no_node(&self.chain.spec, self.stage.cluster, &self.diagnosis, self.remaining());
         self.fail(Failure::new(FailureName::NoNode, message))
     }
 

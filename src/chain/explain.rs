@@ -1,10 +1,10 @@
 //! The sentences of a diagnosis: what became of one node, and why there is none.
 
 use crate::model::diagnosis::LostNodes;
-use crate::model::{Cluster, Diagnosis, Outcome};
+use crate::model::{Cluster, Diagnosis, LostReason, Node, Outcome};
 
 use super::ask::Ask;
-use super::{Chain, StepKind};
+use super::{Chain, ChainSpec, StepKind};
 
 /// What a decision was taken on.
 #[derive(Clone, Copy)]
@@ -20,7 +20,8 @@ pub(super) fn fate(view: View<'_>, about: &str, decided_by: Option<&str>, outcom
     let by = decided_by.unwrap_or_default();
     let Some(node) = view.cluster.get(about) else { return "it is not in the cluster".to_owned() };
     if let Some(reason) = view.diagnosis.excluded.watched_reason() {
-        return format!("it could not take the request: {}", reason.phrase());
+        let why = if reason == LostReason::Full { uncounted(node, &view.chain.spec) } else { None };
+        return format!("it could not take the request: {}{}", reason.phrase(), why.unwrap_or_default());
     }
     let chosen = match outcome {
         Outcome::Placed(chosen) if &**chosen == about => return format!("step {by} chose it"),
@@ -47,7 +48,7 @@ pub(super) fn fate(view: View<'_>, about: &str, decided_by: Option<&str>, outcom
 }
 
 /// Says why no node was found, in the order in which an administrator would look.
-pub(super) fn no_node(diagnosis: &Diagnosis, candidates: usize) -> String {
+pub(super) fn no_node(chain: &ChainSpec, cluster: &Cluster, diagnosis: &Diagnosis, candidates: usize) -> String {
     if diagnosis.nodes == 0 {
         return "the cluster has no nodes".to_owned();
     }
@@ -57,7 +58,9 @@ pub(super) fn no_node(diagnosis: &Diagnosis, candidates: usize) -> String {
         words.join(", ")
     };
     if diagnosis.excluded.total() == diagnosis.nodes {
-        return format!("no node can take the request: {}", reasons(&diagnosis.excluded));
+        let full = diagnosis.excluded.by_reason.get(&LostReason::Full).into_iter().flat_map(|lost| &lost.nodes);
+        let why = full.filter_map(|id| cluster.get(id)).find_map(|node| uncounted(node, chain));
+        return format!("no node can take the request: {}{}", reasons(&diagnosis.excluded), why.unwrap_or_default());
     }
     if candidates == 0 {
         let last = diagnosis.steps.iter().rev().find(|step| step.lost.total() > 0);
@@ -67,4 +70,10 @@ pub(super) fn no_node(diagnosis: &Diagnosis, candidates: usize) -> String {
     format!(
         "the chain ended with {candidates} candidates and no choice; end it with a built-in, e.g. builtin:fewest-sessions"
     )
+}
+
+/// Why `node` is full although nothing seems to run there, where that is so.
+fn uncounted(node: &Node, chain: &ChainSpec) -> Option<String> {
+    let is_why = chain.strict && node.is_uncounted();
+    is_why.then(|| format!("; `{}` reports no sessions, so with strict capacity it takes none", node.id()))
 }

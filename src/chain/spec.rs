@@ -46,6 +46,8 @@ pub struct ChainSpec {
     pub reserve: bool,
     /// What happens when a step names a node that cannot take the request.
     pub on_unplaceable: OnUnplaceable,
+    /// Whether a node never takes more sessions than it states, so that one whose sessions are unknown takes none.
+    pub strict: bool,
     /// Services that a node must run to be eligible.
     pub require_services: Vec<String>,
     /// Whether scripts see the request's token.
@@ -63,6 +65,7 @@ impl ChainSpec {
             steps,
             reserve: Self::reserves_by_default(action),
             on_unplaceable: OnUnplaceable::default(),
+            strict: false,
             require_services: Vec::new(),
             pass_jwt: false,
             workers: None,

@@ -145,11 +145,12 @@ fn read(
     let service = Service::read(&root, loading.host_zone, notes);
     let limits = Limits::read(&root, notes);
     let script_limits = limits.script();
-    let chains = match (loading.needs, root.get("chain")) {
+    let mut chains = match (loading.needs, root.get("chain")) {
         (Needs::Nats, _) => Vec::new(),
         (_, Some(entry)) => chains::Reader { base, files: loading.files, limits: &script_limits }.read(&entry, notes),
         (_, None) => elsewhere(&script_limits).map_err(|problem| notes.missing(None, problem)).unwrap_or_default(),
     };
+    chains.iter_mut().for_each(|chain| chain.strict = service.capacity == Capacity::Strict);
     let chains = ChainSet { chains, limits: script_limits, zone: service.timezone.clone(), names: service.user_names };
     (Config { nats, http: settings::read_http(&root, notes), service, limits, chains }, secret)
 }

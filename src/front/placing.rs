@@ -272,9 +272,9 @@ impl Front {
     pub(super) fn refusal(&self, node: &str, chain: &ChainSpec) -> Option<LostReason> {
         let Some(node) = self.cluster.get(node) else { return Some(LostReason::Left) };
         // Where capacity is strict, no script gets past it.
-        let is_strict = self.crew.setup().is_strict;
-        reason_against(node, chain)
-            .filter(|reason| chain.on_unplaceable != OnUnplaceable::Allow || (is_strict && *reason == LostReason::Full))
+        reason_against(node, chain).filter(|reason| {
+            chain.on_unplaceable != OnUnplaceable::Allow || (chain.strict && *reason == LostReason::Full)
+        })
     }
 
     fn remember_choice(&mut self, action: &Arc<str>, node: &Arc<str>, lane: usize) {

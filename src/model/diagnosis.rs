@@ -23,7 +23,7 @@ pub enum LostReason {
     MissingService,
     /// It was taken out of service for new sessions.
     Cordoned,
-    /// Sessions and reservations reach its `maxSessions`.
+    /// Sessions and reservations reach its `maxSessions`; where capacity is strict, also: nobody knows whether they do.
     Full,
     /// A start failed there a short while ago.
     CoolingDown,

@@ -110,6 +110,12 @@ impl Node {
         self.report.figures().max_sessions.is_some_and(|max| self.load() >= max)
     }
 
+    /// Whether the node states how many sessions it takes, and not how many it has.
+    #[must_use]
+    pub fn is_uncounted(&self) -> bool {
+        self.report.figures().max_sessions.is_some() && self.session_count().is_none()
+    }
+
     /// Sessions and reservations together; absent where the node never reported sessions.
     #[must_use]
     pub fn session_count(&self) -> Option<u64> {

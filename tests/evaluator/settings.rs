@@ -100,6 +100,18 @@ fn a_choice_that_cannot_take_it_is_an_error_a_pass_or_taken() {
 }
 
 #[test]
+fn where_capacity_is_strict_a_node_that_does_not_say_what_runs_takes_nobody() {
+    let silent = json!({"id": "a", "maxSessions": 3, "nodeData": {"services": ["launcher"]}});
+    let decide = |strict, nodes: &[Value]| {
+        Stand::new(vec![ChainSpec { strict, ..start(vec![builtin("round-robin")]) }], nodes).decide(json!({}))
+    };
+    assert_eq!(outcome(&decide(false, std::slice::from_ref(&silent))), "a");
+    let decision = decide(true, std::slice::from_ref(&silent));
+    failed(&decision, FailureName::NoNode, "1 full; `a` reports no sessions, so with strict capacity it takes none");
+    assert_eq!(outcome(&decide(true, &[silent, node("b", 5)])), "b", "others are not in want for it");
+}
+
+#[test]
 fn a_list_holds_candidates_alone_whatever_is_allowed() {
     let chain = start(vec![js("list.js", "i => ['marked', 'fine']"), builtin("fewest-sessions")]);
     let decision = troubled(ChainSpec { on_unplaceable: OnUnplaceable::Allow, ..chain }).decide(json!({}));

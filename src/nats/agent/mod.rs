@@ -277,6 +277,12 @@ impl Agent {
             if metadata.is_empty() { "none" } else { &metadata },
             identity.services.join(", "),
         );
+        if identity.max_sessions.is_some() && self.settings.sessions.is_none() {
+            warn!(
+                "the node takes so many sessions, but reports none: what runs there counts nowhere, and with strict \
+                 capacity nobody is placed there; add --sessions-from or --sessions-command"
+            );
+        }
     }
 }
 
