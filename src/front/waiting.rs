@@ -172,24 +172,14 @@ impl Front {
             self.freed = false;
             return;
         }
-        if std::mem::take(&mut self.freed) {
-            self.rooms.values_mut().for_each(Room::freed);
-        }
-        let (now, stopping) = (Instant::now(), self.stopping.is_some());
-        let mut over = Vec::new();
-        if time || stopping {
-            for room in self.rooms.values_mut() {
-                let late = |waiter: &Waiter| stopping || waiter.waiting.until <= now;
-                over.extend(room.waiters.extract_if(.., |_, waiter| late(waiter)).map(|(_, waiter)| waiter));
-            }
-        }
-        for Waiter { flight, waiting } in over {
-            self.give_up(flight, &waiting.failure);
-        }
+        self.answer_overdue(time);
         if self.crew.setup().is_strict && !self.bus {
             // No place could be claimed. When NATS is there again, all are asked.
             self.freed = true;
             return;
+        }
+        if std::mem::take(&mut self.freed) {
+            self.rooms.values_mut().for_each(Room::freed);
         }
         let actions: Vec<_> = self.rooms.keys().cloned().collect();
         for action in actions {
@@ -201,6 +191,21 @@ impl Front {
                 }
                 self.submit(flight);
             }
+        }
+    }
+
+    /// Where it is `time`, answers those who have waited long enough; where the service stops, everybody who waits.
+    fn answer_overdue(&mut self, time: bool) {
+        let (now, stopping) = (Instant::now(), self.stopping.is_some());
+        let mut over = Vec::new();
+        if time || stopping {
+            for room in self.rooms.values_mut() {
+                let late = |waiter: &Waiter| stopping || waiter.waiting.until <= now;
+                over.extend(room.waiters.extract_if(.., |_, waiter| late(waiter)).map(|(_, waiter)| waiter));
+            }
+        }
+        for Waiter { flight, waiting } in over {
+            self.give_up(flight, &waiting.failure);
         }
     }
 

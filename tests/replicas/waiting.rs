@@ -89,6 +89,23 @@ async fn the_same_id_waits_once_and_a_deadline_ends_the_wait() {
 }
 
 #[tokio::test]
+async fn where_places_are_claimed_who_waits_does_so_through_an_outage() {
+    let chains = format!("[service]\ncapacity = \"strict\"\n{FEWEST}");
+    let mut group = Group::of(1, &chains, &limited_nodes(1, 1)).await;
+    let holder = group.place("zoe").await;
+    let waiting = wait(&group, "ann", LONG_MS);
+    group.all_show("whither_waiting", 1).await;
+    group.nats.kill();
+    eventually("the outage is noticed", async || group.replicas[0].get("/readyz").0.ne(&200).then_some(())).await;
+    group.nats.restart();
+    eventually("it is over", async || group.replicas[0].get("/readyz").0.eq(&200).then_some(())).await;
+    assert!(!waiting.is_finished(), "nothing is free yet");
+    release(&group, &holder).await;
+    let placed = waiting.await.unwrap();
+    assert_eq!(placed["node"], "n000", "{placed}");
+}
+
+#[tokio::test]
 async fn a_wait_that_is_no_time_is_a_bad_request() {
     let group = Group::of(1, FEWEST, &limited_nodes(1, 1)).await;
     for wait_ms in [json!(-1), json!("soon"), json!(0.5), json!(600_001)] {
