@@ -142,16 +142,17 @@ impl Front {
         };
         match claimed {
             Ok(Claimed::Won) if flight.is_late(unix_ms()) => {
-                let Reservation { id, node, .. } = reservation;
-                self.change(Change::Release(Arc::clone(&id)));
-                self.write_off(&node, [id].into());
+                self.give_back(reservation);
                 self.metrics.past_deadline.inc();
                 let message = "the deadline passed while the place was claimed";
                 self.give_up(flight, &Failure::new(FailureName::Overloaded, message));
             }
             Ok(Claimed::Won) => match self.outdated(&flight, &told) {
                 None => self.placed(flight, Some(reservation), told),
-                Some(reason) => self.give_back(flight, reservation, reason),
+                Some(reason) => {
+                    self.give_back(reservation);
+                    self.decide_anew(flight, &told.node, reason);
+                }
             },
             Ok(Claimed::Full(taken)) => {
                 self.metrics.lost_claims.inc();
@@ -168,12 +169,11 @@ impl Front {
                 self.decide_again(flight, told.decided_by.as_ref());
             }
             Err(error) => {
-                let Reservation { id, node, .. } = reservation;
-                self.change(Change::Release(Arc::clone(&id)));
+                let Reservation { id, node, .. } = &reservation;
                 let message = format!("the place on `{node}` could not be claimed: {error}; ask again in a moment");
                 tracing::warn!(%node, reservation = %id, "{message}");
                 // It may have been written all the same.
-                self.write_off(&node, [id].into());
+                self.give_back(reservation);
                 self.come_to_nothing(flight, Failure::new(FailureName::Overloaded, message));
             }
         }
@@ -187,15 +187,19 @@ impl Front {
         self.refusal(&told.node, chain).filter(|reason| *reason != LostReason::Full)
     }
 
-    /// Gives the place of `reservation` back, of no use for `reason`; `flight` is decided again, under another id.
-    fn give_back(&mut self, mut flight: Flight, reservation: Reservation, reason: LostReason) {
-        let Reservation { id, node, .. } = reservation;
+    /// Gives the place of `reservation` back, which nobody was told of.
+    fn give_back(&mut self, Reservation { id, node, .. }: Reservation) {
         self.change(Change::Release(Arc::clone(&id)));
         self.write_off(&node, [id].into());
+    }
+
+    /// Lets `flight` be decided again, as `node` is of no use to it for `reason`: under another id, for its place was given
+    /// back.
+    fn decide_anew(&mut self, mut flight: Flight, node: &str, reason: LostReason) {
         self.metrics.refused_commits.inc();
         flight.retries += 1;
         if flight.retries > self.crew.setup().retries {
-            let failure = no_more_tries(&node, flight.retries, reason);
+            let failure = no_more_tries(node, flight.retries, reason);
             return self.come_to_nothing(flight, failure);
         }
         self.renew(&mut flight);

@@ -59,15 +59,15 @@ impl Replicas {
     }
 
     /// Says `words` beside `hello`, in so many messages that none is too large.
-    fn say_words(&self, hello: &Message, mut words: Vec<Word>) {
+    fn say_words(&self, hello: &Message, words: &[Word]) {
         let mut message = hello.clone();
         words.iter().cloned().for_each(|word| message.add(word));
         let text = serde_json::to_vec(&message).unwrap_or_default();
         if text.len() <= LARGEST_SAYING || words.len() < 2 {
             return self.send(text);
         }
-        let rest = words.split_off(words.len() / 2);
-        self.say_words(hello, words);
+        let (first, rest) = words.split_at(words.len() / 2);
+        self.say_words(hello, first);
         self.say_words(hello, rest);
     }
 
@@ -208,9 +208,9 @@ impl Front {
             let all = self.ledger.own().map(|entry| Word::Held(Box::new(held(entry, now_ms))));
             words.splice(..0, all);
         }
-        while !words.is_empty() {
-            let rest = words.split_off(words.len().min(WORDS_AT_ONCE));
-            self.replicas.say_words(&self.hello(), std::mem::replace(&mut words, rest));
+        if !words.is_empty() {
+            let hello = self.hello();
+            words.chunks(WORDS_AT_ONCE).for_each(|words| self.replicas.say_words(&hello, words));
         }
         if !time {
             return;
@@ -247,5 +247,41 @@ fn held(entry: &Entry<Told>, now_ms: u64) -> Held {
         decided_by: entry.answer.decided_by.clone(),
         generation: entry.answer.generation,
         request: entry.request.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Reservation;
+
+    #[test]
+    fn what_is_too_much_for_one_message_is_said_in_several() {
+        let (sayings, mut said) = mpsc::channel(64);
+        let replicas = Replicas::new("me".into(), sayings);
+        let words: Vec<_> = (0..WORDS_AT_ONCE).map(|number| held_by(&"u".repeat(2048), number)).collect();
+        replicas.say_words(&Message { holds: words.len(), ..Message::default() }, &words);
+        let mut heard = Vec::new();
+        while let Ok(Saying::All(text)) = said.try_recv() {
+            assert!(text.len() <= LARGEST_SAYING, "{} bytes", text.len());
+            let message = Message::parse(&text).unwrap();
+            assert_eq!(message.holds, words.len());
+            heard.extend(message.words());
+        }
+        assert_eq!(heard, words);
+    }
+
+    fn held_by(user: &str, number: usize) -> Word {
+        let reservation =
+            Reservation { id: format!("me-{number}").into(), node: "a".into(), user: user.into(), name: "".into() };
+        Word::Held(Box::new(Held {
+            reservation,
+            left_ms: 1,
+            confirmed: false,
+            chain: "session/start".into(),
+            decided_by: None,
+            generation: 1,
+            request: None,
+        }))
     }
 }

@@ -20,7 +20,7 @@ pub const DEFAULT_ACTION: &str = "session/start";
 /// The longest `id` and `action` in bytes.
 pub const MAX_NAME_BYTES: usize = 256;
 /// The longest login and session name in bytes: each reservation carries them to every process.
-pub const MAX_LOGIN_BYTES: usize = 1024;
+pub const MAX_CARRIED_BYTES: usize = 1024;
 /// The longest time that a request may wait for a free node, in milliseconds.
 pub const MAX_WAIT_MS: u32 = 600_000;
 
@@ -118,7 +118,7 @@ impl Outline<'_> {
             [login, username, sub].into_iter().flatten().find(|name| !name.is_empty())
         });
         let session_name = self.data.or(start).and_then(|start| start.0.name);
-        if [&login, &session_name].into_iter().flatten().any(|name| name.len() > MAX_LOGIN_BYTES) {
+        if [&login, &session_name].into_iter().flatten().any(|name| name.len() > MAX_CARRIED_BYTES) {
             return None;
         }
         let head = Head {

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value, json};
 
 use super::glimpse::{glimpse, look_up};
-use super::head::{self, DEFAULT_ACTION, Head, MAX_LOGIN_BYTES, MAX_NAME_BYTES, MAX_WAIT_MS};
+use super::head::{self, DEFAULT_ACTION, Head, MAX_CARRIED_BYTES, MAX_NAME_BYTES, MAX_WAIT_MS};
 use super::json::{self, JsonError, JsonLimits};
 
 /// Why a request was refused.
@@ -184,12 +184,12 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
     let me = object(&mut params, "me", "params.me")?;
     let (user, me) = twins(user, me);
     let (user, me) = (with_login(user), with_login(me));
-    let login = kept_name(&user, "login", "user.login")?;
+    let login = carried(&user, "login", "user.login")?;
 
     let data = object(&mut own, "data", "data")?;
     let start = object(&mut params, "start", "params.start")?;
     let (data, start) = twins(data, start);
-    let session_name = kept_name(&data, "name", "data.name")?;
+    let session_name = carried(&data, "name", "data.name")?;
 
     let mut local = object(&mut own, "local", "local")?.unwrap_or_default();
     local.entry("serverId").or_insert_with(|| json!(server_id));
@@ -247,9 +247,9 @@ fn name(own: &Map<String, Value>, field: &str) -> Result<Option<Arc<str>>, Reque
 }
 
 /// The text `field` of `own`, which reservations carry; empty where there is none.
-fn kept_name(own: &Map<String, Value>, field: &str, path: &str) -> Result<Arc<str>, RequestError> {
+fn carried(own: &Map<String, Value>, field: &str, path: &str) -> Result<Arc<str>, RequestError> {
     match own.get(field) {
-        Some(text @ Value::String(login)) if login.len() > MAX_LOGIN_BYTES => {
+        Some(text @ Value::String(name)) if name.len() > MAX_CARRIED_BYTES => {
             Err(wrong(path, text, "a string of at most 1024 bytes"))
         }
         _ => Ok(json::text(own, field).unwrap_or_default().into()),
