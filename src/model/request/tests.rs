@@ -1,0 +1,128 @@
+//! Requests of both generations, and their heads read without the rest.
+
+use super::*;
+
+#[test]
+fn each_generations_names_are_filled_from_the_others() {
+    let new = json!({"params": {"me": {"username": "bob"}, "start": {"command": "xterm"}, "jwt": "secret"}});
+    let new = Request::from_value(new, "").unwrap();
+    assert_eq!(&**new.login(), "bob");
+    assert_eq!(new.fields()["user"]["login"], "bob");
+    assert_eq!(new.fields()["data"]["command"], "xterm");
+    assert_eq!(new.jwt(), "secret");
+    assert!(!Value::Object(new.fields().clone()).to_string().contains("secret"));
+
+    let old = Request::from_value(json!({"user": {"login": "ann"}, "data": {"a": 1}, "extra": [1]}), "here").unwrap();
+    assert_eq!(old.fields()["params"]["me"]["login"], "ann");
+    assert_eq!(old.fields()["params"]["start"]["a"], 1);
+    assert_eq!(old.fields()["local"]["serverId"], "here");
+    assert_eq!(old.fields()["extra"][0], 1);
+    assert_eq!(&**old.action(), DEFAULT_ACTION);
+}
+
+#[test]
+fn wrong_types_are_named() {
+    for (request, words) in [
+        (json!([]), "must be a JSON object, this is a list"),
+        (json!({"user": "ann"}), "`user` is a string of 3 bytes, expected an object"),
+        (json!({"isAdmin": 1}), "`isAdmin` is a number, expected true or false"),
+        (json!({"params": {"me": []}}), "`params.me` is a list"),
+        (json!({"id": ""}), "`id` is an empty string"),
+        (json!({"user": {"login": "x".repeat(1025)}}), "`user.login` is a string of 1025 bytes, expected"),
+        (json!({"data": {"name": "x".repeat(1025)}}), "`data.name` is a string of 1025 bytes, expected"),
+    ] {
+        let message = Request::from_value(request, "").unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+    }
+    assert!(Request::parse(b"  ", 10, "").is_ok());
+}
+
+/// Whatever stands in a request, its head is that of the whole, and it is refused where the whole is.
+#[test]
+fn the_head_is_that_of_the_whole() {
+    let people =
+        ["null", "{}", "[]", "7", r#"{"login":"ann"}"#, r#"{"login":"","username":"bob"}"#, r#"{"login":7,"sub":"s"}"#];
+    let starts = ["null", "{}", r#"["x"]"#, r#"{"name":"xterm"}"#, r#"{"name":["x"]}"#];
+    let mut texts: Vec<String> = Vec::new();
+    for user in people {
+        for me in people {
+            texts.push(format!(r#"{{"user":{user},"params":{{"me":{me}}}}}"#));
+        }
+        texts.push(format!(r#"{{"params":{{"me":{user}}}}}"#));
+    }
+    for data in starts {
+        for start in starts {
+            texts.push(format!(r#"{{"data":{data},"params":{{"start":{start}}}}}"#));
+        }
+    }
+    for field in ["id", "action", "node", "user", "params", "data", "local", "userGroups", "isManager", "isAdmin", "x"]
+    {
+        let long = format!("\"{}\"", "x".repeat(300));
+        for value in ["null", "1", "true", "[]", "{}", "\"\"", "\"a\\n\"", "[[1],{}]", &long] {
+            texts.push(format!(r#"{{"{field}":{value}}}"#));
+            texts.push(format!(r#"{{"{field}":{value},"{field}":{value}}}"#));
+        }
+    }
+    texts.extend(["", "[]", "7", "{", "{}", "{\"a\":}", "nul"].map(str::to_owned));
+    for text in texts {
+        let whole = Request::parse(text.as_bytes(), 1000, "").map(|request| request.head().clone());
+        let head = Request::read_head(text.as_bytes(), 1000).map(|(head, _)| head);
+        assert_eq!(head.map_err(|error| error.to_string()), whole.map_err(|error| error.to_string()), "{text}");
+    }
+}
+
+/// Whatever is looked for, the text shows what is found in the whole.
+#[test]
+fn what_is_found_in_the_text_is_what_is_found_in_the_whole() {
+    let texts = [
+        r#"{"data":{"pool":"a","n":null,"x":{"y":[1,{"z":2}]},"pool":"b"},"user":{"login":"ann","site":"x"}}"#,
+        r#"{"data":null,"params":{"start":{"pool":"c"},"me":{"site":"m"}},"userGroups":["g"],"isAdmin":true}"#,
+        r#"{"params":{"start":{"pool":7}},"extra":{"a":1.5},"extra":{"a":-2},"data":{"pool":{}}}"#,
+        r#"{"data":{"p\u006fol":"escaped"},"userGroups":null,"local":{"serverId":"s"},"action":"a"}"#,
+        r#"{"data":{"pool":[]},"data":{"other":1},"user":null,"text":"x","isManager":null}"#,
+        "{}",
+        "",
+    ];
+    let ways = [
+        "data",
+        "data.pool",
+        "data.pool.deeper",
+        "data.n",
+        "data.n.x",
+        "data.x.y",
+        "data.x.y.z",
+        "data.other",
+        "user.login",
+        "user.site",
+        "user",
+        "params.start.pool",
+        "params.me.site",
+        "userGroups",
+        "userGroups.0",
+        "isAdmin",
+        "isManager",
+        "extra.a",
+        "extra.a.b",
+        "local.serverId",
+        "action",
+        "text.length",
+        "missing",
+        "missing.x",
+        "id",
+    ];
+    for text in texts {
+        let whole = Request::parse(text.as_bytes(), 1000, "here").unwrap();
+        for way in ways {
+            let names: Vec<_> = way.split('.').map(str::to_owned).collect();
+            let deferred = Request::deferred(whole.head().clone(), text.into(), "here".into());
+            assert_eq!(deferred.find(&names), whole.find(&names), "{way} of {text}");
+        }
+    }
+}
+
+#[test]
+fn the_node_that_is_asked_about_stands_beside_it() {
+    let node = |text: &str| Request::read_head(text.as_bytes(), 1000).unwrap().1;
+    assert_eq!(node(r#"{"node":"n1"}"#).as_deref(), Some("n1"));
+    assert_eq!((node(r#"{"node":""}"#), node("{}")), (None, None));
+}
