@@ -1,42 +1,31 @@
 //! `whither serve`: wires the front to NATS, to its workers, to signals and to the small HTTP port.
 
+mod running;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use serde_json::{Map, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::chain::ChainSet;
-use crate::config::{Capacity, Config, Needs};
-use crate::front::metrics::Metrics;
-use crate::front::{Event, Front, Inbox, Outlets, QuarantineSettings, Setup, health, http};
+use crate::config::{Capacity, Needs};
+use crate::front::{Event, QuarantineSettings, Setup, http};
 use crate::model::Arrangement;
-use crate::nats::micro::Identity;
-use crate::nats::peers;
-use crate::nats::service::{self, Service};
-use crate::nats::subjects::SERVICE;
-use crate::nats::{Bus, Connection, Namespace};
-use crate::registry::{Registry, RegistrySettings};
+use crate::nats::service::Service;
+use crate::nats::{Bus, Connection};
 use crate::worker::{Audience, Birth, BirthError, Worker};
 
-use super::bus::{self, BusArgs};
+use super::bus::BusArgs;
 use super::exit::{self, Exit};
 use super::fastx::load::{DEFAULT_CONFIG, Loaded};
 use super::files::Disk;
-use super::{fastx, host, limits, one_shot, programs, zone};
-
-/// Requests that may wait for the front's task; a batch of NATS is far smaller.
-const REQUESTS_WAITING: usize = 16_384;
-/// Replies that may wait for NATS to take them.
-const REPLIES_WAITING: usize = 65_536;
-/// How long the stop waits for NATS to hand over and to take what is left.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+use super::{fastx, limits, one_shot, programs, zone};
+use running::Parts;
 
 /// The service: answers placements over NATS.
 #[derive(Debug, Args)]
@@ -105,7 +94,7 @@ async fn serve(args: &ServeArgs, loaded: Loaded) -> Result<(), Exit> {
     let setup = setup(&loaded);
     let config = loaded.config;
     rehearse(&setup.birth).await?;
-    let signals = Signals::listen().map_err(|error| other(&error))?;
+    let mut signals = Signals::listen().map_err(|error| other(&error))?;
     let listener = match args.http.or(config.http) {
         Some(address) => Some(http::bind(address).await.map_err(|error| other(&format!("{address}: {error}")))?),
         None => None,
@@ -114,8 +103,24 @@ async fn serve(args: &ServeArgs, loaded: Loaded) -> Result<(), Exit> {
         tracing::info!(%address, "http: /healthz, /readyz, /metrics");
     }
     let bus = Bus::open(&connection).await.map_err(|error| other(&error))?;
-    let parts = Parts { config, connection, namespace, setup, bus };
-    parts.run(args, listener, signals).await
+    let (running, ears) = Parts { config: &config, namespace, setup, bus }.start(listener)?;
+    let service = loop {
+        tokio::select! {
+            () = running.bus.connected() => break Some(running.listen(ears).await?),
+            // Without NATS there is nobody to answer yet; the signals must work all the same.
+            stop = signals.stop_or_reload() => match stop {
+                true => break None,
+                false => reload(args, &connection, &running.events, None).await,
+            }
+        }
+    };
+    if let Some(service) = &service {
+        while !signals.stop_or_reload().await {
+            reload(args, &connection, &running.events, Some(service)).await;
+        }
+    }
+    running.end(service).await;
+    Ok(())
 }
 
 /// What the config makes of a front.
@@ -163,113 +168,6 @@ async fn rehearse(birth: &Birth) -> Result<(), Exit> {
 fn digest(set: &ChainSet) -> String {
     let bytes = postcard::to_stdvec(set).unwrap_or_default();
     Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
-struct Parts {
-    config: Config,
-    connection: Connection,
-    namespace: Namespace,
-    setup: Setup,
-    bus: Bus,
-}
-
-impl Parts {
-    async fn run(
-        self,
-        args: &ServeArgs,
-        listener: Option<tokio::net::TcpListener>,
-        mut signals: Signals,
-    ) -> Result<(), Exit> {
-        let other = |error: &dyn std::fmt::Display| Exit::new(exit::OTHER, error);
-        let stop = CancellationToken::new();
-        let settings = RegistrySettings {
-            namespace: self.namespace.clone(),
-            liveness: Duration::from_secs(u64::from(self.config.service.liveness_s)),
-            keeping: bus::keeping(&self.config.nats),
-            ..RegistrySettings::default()
-        };
-        let (registry, changes) = Registry::start(&self.bus, settings, stop.clone());
-        let (metrics, board) = (Arc::new(Metrics::new()), health::board());
-        let shown = board.subscribe();
-        let (replies, outgoing) = mpsc::channel(REPLIES_WAITING);
-        let (requests, incoming) = mpsc::channel(REQUESTS_WAITING);
-        let seed = host::bytes().map_err(|error| other(&error))?;
-        let digest = self.setup.digest.to_string();
-        let (sayings, said) = mpsc::channel(peers::SAYINGS_WAITING);
-        let (heard_in, heard) = mpsc::channel(peers::HEARD_WAITING);
-        let (inbox, links) = Inbox::new(incoming, changes, heard);
-        let events = links.events.clone();
-        let outlets = Outlets { replies: replies.clone(), sayings, board };
-        let front = Front::new(self.setup, registry.clone(), Arc::clone(&metrics), outlets, links, seed);
-        let replica = front.replica().to_owned();
-        let identity = identity(front.replica(), &digest);
-        tracing::info!(
-            replica = front.replica(),
-            namespace = self.namespace.as_str(),
-            digest,
-            "whither serve {}",
-            env!("CARGO_PKG_VERSION")
-        );
-        let front = tokio::spawn(crate::front::run(front, inbox));
-        let http = listener.map(|listener| tokio::spawn(http::serve(listener, shown, metrics, registry)));
-
-        let stats = service::stats();
-        let responder = tokio::spawn(service::respond(self.bus.client().clone(), stats.clone(), outgoing));
-        let service = loop {
-            tokio::select! {
-                () = self.bus.connected() => {
-                    let (client, namespace) = (self.bus.client(), &self.namespace);
-                    let listening = peers::listen(client, namespace, &replica, heard_in, requests.clone());
-                    listening.await.map_err(|error| other(&error))?;
-                    tokio::spawn(peers::speak(client.clone(), namespace.clone(), said));
-                    let started = Service::start(self.bus.client(), &self.namespace, identity, &stats, requests, &replies);
-                    break Some(started.await.map_err(|error| other(&error))?);
-                }
-                // Without NATS there is nobody to answer yet; the signals must work all the same.
-                stop = signals.stop_or_reload() => match stop {
-                    true => break None,
-                    false => reload(args, &self.connection, &events, None).await,
-                }
-            }
-        };
-        if let Some(service) = &service {
-            tracing::info!(servers = self.bus.servers(), "answering");
-            while !signals.stop_or_reload().await {
-                reload(args, &self.connection, &events, Some(service)).await;
-            }
-        }
-        drain(service).await;
-        // The front's task ends only once everything is answered; then the responder's channel closes.
-        drop((events.send(Event::Stop).await, replies));
-        drop(front.await);
-        stop.cancel();
-        if tokio::time::timeout(LAST_WORDS, responder).await.is_err() {
-            tracing::warn!("NATS did not take the last replies in time");
-        }
-        if let Some(http) = http {
-            http.abort();
-        }
-        tracing::info!("stopped");
-        Ok(())
-    }
-}
-
-/// Takes no more messages, and waits for those that NATS had handed over already.
-async fn drain(service: Option<Service>) {
-    let Some(service) = service else { return };
-    if tokio::time::timeout(LAST_WORDS, service.drain()).await.is_err() {
-        tracing::warn!("NATS did not hand over what it still had in time");
-    }
-}
-
-fn identity(replica: &str, digest: &str) -> Identity {
-    Identity {
-        name: SERVICE.to_owned(),
-        id: replica.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        description: "To which node? Placements of sessions on a cluster".to_owned(),
-        metadata: Map::from_iter([("chains".to_owned(), json!(digest))]),
-    }
 }
 
 /// Reads the config again and hands it to the front, which takes it over once a worker for it is ready.

@@ -1,0 +1,158 @@
+//! The service while it runs: its tasks, what they tell each other, and the order in which they end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Map, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::exit::{self, Exit};
+use crate::cli::{bus, host};
+use crate::config::Config;
+use crate::front::metrics::Metrics;
+use crate::front::{Event, Front, Inbox, Outlets, Setup, health, http};
+use crate::nats::message::{Incoming, Outgoing};
+use crate::nats::micro::Identity;
+use crate::nats::peers::{self, Saying};
+use crate::nats::service::{self, Service, Stats};
+use crate::nats::subjects::SERVICE;
+use crate::nats::{Bus, Namespace};
+use crate::registry::{Registry, RegistrySettings};
+
+/// Requests that may wait for the front's task; a batch of NATS is far smaller.
+const REQUESTS_WAITING: usize = 16_384;
+/// Replies that may wait for NATS to take them.
+const REPLIES_WAITING: usize = 65_536;
+/// How long the stop waits for NATS to hand over and to take what is left.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What a service is made from.
+pub(super) struct Parts<'a> {
+    pub(super) config: &'a Config,
+    pub(super) namespace: Namespace,
+    pub(super) setup: Setup,
+    pub(super) bus: Bus,
+}
+
+/// The tasks of a service.
+pub(super) struct Running {
+    pub(super) bus: Bus,
+    pub(super) events: mpsc::Sender<Event>,
+    namespace: Namespace,
+    stats: Stats,
+    replies: mpsc::Sender<Outgoing>,
+    front: JoinHandle<()>,
+    responder: JoinHandle<()>,
+    http: Option<JoinHandle<std::io::Result<()>>>,
+    stop: CancellationToken,
+}
+
+/// What the bus is to be connected with, once it is there.
+pub(super) struct Ears {
+    replica: String,
+    identity: Identity,
+    requests: mpsc::Sender<Incoming>,
+    heard: mpsc::Sender<Bytes>,
+    said: mpsc::Receiver<Saying>,
+}
+
+impl Parts<'_> {
+    /// Starts all that needs no NATS.
+    pub(super) fn start(self, listener: Option<TcpListener>) -> Result<(Running, Ears), Exit> {
+        let Self { config, namespace, setup, bus } = self;
+        let stop = CancellationToken::new();
+        let settings = RegistrySettings {
+            namespace: namespace.clone(),
+            liveness: Duration::from_secs(u64::from(config.service.liveness_s)),
+            keeping: bus::keeping(&config.nats),
+            ..RegistrySettings::default()
+        };
+        let (registry, changes) = Registry::start(&bus, settings, stop.clone());
+        let (metrics, board) = (Arc::new(Metrics::new()), health::board());
+        let shown = board.subscribe();
+        let (replies, outgoing) = mpsc::channel(REPLIES_WAITING);
+        let (requests, incoming) = mpsc::channel(REQUESTS_WAITING);
+        let (sayings, said) = mpsc::channel(peers::SAYINGS_WAITING);
+        let (heard, hearing) = mpsc::channel(peers::HEARD_WAITING);
+        let (inbox, links) = Inbox::new(incoming, changes, hearing);
+        let events = links.events.clone();
+        let seed = host::bytes().map_err(other)?;
+        let digest = setup.digest.to_string();
+        let outlets = Outlets { replies: replies.clone(), sayings, board };
+        let front = Front::new(setup, registry.clone(), Arc::clone(&metrics), outlets, links, seed);
+        let replica = front.replica().to_owned();
+        let version = env!("CARGO_PKG_VERSION");
+        tracing::info!(replica, namespace = namespace.as_str(), digest, "whither serve {version}");
+        let stats = service::stats();
+        let running = Running {
+            front: tokio::spawn(crate::front::run(front, inbox)),
+            http: listener.map(|listener| tokio::spawn(http::serve(listener, shown, metrics, registry))),
+            responder: tokio::spawn(service::respond(bus.client().clone(), stats.clone(), outgoing)),
+            bus,
+            events,
+            namespace,
+            stats,
+            replies,
+            stop,
+        };
+        let identity = identity(&replica, &digest);
+        Ok((running, Ears { replica, identity, requests, heard, said }))
+    }
+}
+
+impl Running {
+    /// Hears requests and the other replicas from now on.
+    pub(super) async fn listen(&self, ears: Ears) -> Result<Service, Exit> {
+        let Ears { replica, identity, requests, heard, said } = ears;
+        let (client, namespace) = (self.bus.client(), &self.namespace);
+        peers::listen(client, namespace, &replica, heard, requests.clone()).await.map_err(other)?;
+        tokio::spawn(peers::speak(client.clone(), namespace.clone(), said));
+        let started = Service::start(client, namespace, identity, &self.stats, requests, &self.replies);
+        let service = started.await.map_err(other)?;
+        tracing::info!(servers = self.bus.servers(), "answering");
+        Ok(service)
+    }
+
+    /// Answers what was received, and ends.
+    pub(super) async fn end(self, service: Option<Service>) {
+        let Self { events, replies, front, responder, http, stop, .. } = self;
+        drain(service).await;
+        // The front's task ends only once everything is answered; then the responder's channel closes.
+        drop((events.send(Event::Stop).await, replies));
+        drop(front.await);
+        stop.cancel();
+        if tokio::time::timeout(LAST_WORDS, responder).await.is_err() {
+            tracing::warn!("NATS did not take the last replies in time");
+        }
+        if let Some(http) = http {
+            http.abort();
+        }
+        tracing::info!("stopped");
+    }
+}
+
+/// Takes no more messages, and waits for those that NATS had handed over already.
+async fn drain(service: Option<Service>) {
+    let Some(service) = service else { return };
+    if tokio::time::timeout(LAST_WORDS, service.drain()).await.is_err() {
+        tracing::warn!("NATS did not hand over what it still had in time");
+    }
+}
+
+fn identity(replica: &str, digest: &str) -> Identity {
+    Identity {
+        name: SERVICE.to_owned(),
+        id: replica.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        description: "To which node? Placements of sessions on a cluster".to_owned(),
+        metadata: Map::from_iter([("chains".to_owned(), json!(digest))]),
+    }
+}
+
+fn other(error: impl std::fmt::Display) -> Exit {
+    Exit::new(exit::OTHER, error)
+}
