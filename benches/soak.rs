@@ -141,9 +141,7 @@ async fn soak(time: Duration) -> Vec<String> {
         worries.extend(figures.first_wrong.filter(|_| worries.is_empty()));
         progress.show(look, answers, outcomes.values().sum());
     }
-    if std::io::stderr().is_terminal() {
-        eprintln!();
-    }
+    progress.end();
     println!("soak: {answers} good answers, {wrong} wrong; hostile: {outcomes:?}");
     let sessions = churn.stop();
     println!(
@@ -185,6 +183,13 @@ impl Progress {
         } else if at.as_secs() / 60 >= self.lines {
             self.lines += 1;
             eprintln!("soak: {line}");
+        }
+    }
+
+    /// Leaves the line that stands.
+    fn end(self) {
+        if std::io::stderr().is_terminal() {
+            eprintln!();
         }
     }
 }

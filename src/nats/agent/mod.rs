@@ -279,8 +279,8 @@ impl Agent {
         );
         if identity.max_sessions.is_some() && self.settings.sessions.is_none() {
             warn!(
-                "the node takes so many sessions, but reports none: what runs there counts nowhere, and with strict \
-                 capacity nobody is placed there; add --sessions-from or --sessions-command"
+                "the node says how many sessions it takes and not how many it has: what runs there counts nowhere, and \
+                 with strict capacity nobody is placed there; add --sessions-from or --sessions-command"
             );
         }
     }
