@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "replicas/claims.rs"]
+mod claims;
 #[path = "replicas/gossip.rs"]
 mod gossip;
 #[path = "replicas/group.rs"]

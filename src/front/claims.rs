@@ -156,7 +156,7 @@ impl Front {
             },
             Ok(Claimed::Full(taken)) => {
                 self.metrics.lost_claims.inc();
-                self.change(Change::Release(Arc::clone(&reservation.id)));
+                self.was_not_had(&reservation.id);
                 let news = taken.into_iter().filter(|id| self.adopt(&reservation.node, id)).count();
                 // Where nothing is new and the node looks as free as before, it would be chosen for ever.
                 let looks_free = self.cluster.get(&reservation.node).is_some_and(|node| !node.is_full());
@@ -172,8 +172,9 @@ impl Front {
                 let Reservation { id, node, .. } = &reservation;
                 let message = format!("the place on `{node}` could not be claimed: {error}; ask again in a moment");
                 tracing::warn!(%node, reservation = %id, "{message}");
+                self.was_not_had(&reservation.id);
                 // It may have been written all the same.
-                self.give_back(reservation);
+                self.write_off(&reservation.node, [Arc::clone(&reservation.id)].into());
                 self.come_to_nothing(flight, Failure::new(FailureName::Overloaded, message));
             }
         }
@@ -191,6 +192,14 @@ impl Front {
     fn give_back(&mut self, Reservation { id, node, .. }: Reservation) {
         self.change(Change::Release(Arc::clone(&id)));
         self.write_off(&node, [id].into());
+    }
+
+    /// The place of the reservation `id` was not got. It counts no more, and nobody who waits is asked again for that: they
+    /// would claim it and not get it either, again and again.
+    fn was_not_had(&mut self, id: &Arc<str>) {
+        let freed = self.freed;
+        self.change(Change::Release(Arc::clone(id)));
+        self.freed = freed;
     }
 
     /// Lets `flight` be decided again, as `node` is of no use to it for `reason`: under another id, for its place was given

@@ -36,6 +36,8 @@ pub(super) struct Room {
     asked: BTreeMap<Ticket, Waiting>,
     /// How many found nothing since the last change.
     fruitless: usize,
+    /// There was a change of which some who were asked, or are, cannot have known: another round follows.
+    missed: bool,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,7 @@ impl Room {
     /// Lets the round go on, or another one begin.
     fn freed(&mut self) {
         self.fruitless = 0;
+        self.missed = !self.round.is_empty() || !self.asked.is_empty();
         if self.round.is_empty() {
             self.begin();
         }
@@ -88,6 +91,10 @@ impl Room {
 
     /// Who is to be asked now.
     fn next(&mut self) -> Option<Waiter> {
+        if self.missed && self.round.is_empty() && self.asked.is_empty() {
+            self.missed = false;
+            self.begin();
+        }
         while self.asked.len() < ASKED_AT_ONCE && self.fruitless + self.asked.len() < FRUITLESS {
             let place = self.round.pop_front()?;
             if let Some(waiter) = self.waiters.remove(&place) {
@@ -216,6 +223,11 @@ impl Front {
         }
         let (ticket, decision) = self.number();
         let question = Arc::make_mut(&mut flight.question);
+        if let Some(room) = self.rooms.get_mut(&question.head.action)
+            && let Some(waiting) = room.asked.remove(&question.ticket)
+        {
+            room.asked.insert(ticket, waiting);
+        }
         (question.ticket, question.decision) = (ticket, decision);
         question.now_ms = unix_ms();
         question.from = None;

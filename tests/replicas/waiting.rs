@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -86,6 +86,26 @@ async fn the_same_id_waits_once_and_a_deadline_ends_the_wait() {
     let body = json!({"wait_ms": LONG_MS}).to_string().into_bytes();
     let refused = ask_raw(&group.client, "whither.place", body, headers).await.body;
     assert_eq!(refused["error"]["name"], "no-node", "{refused}");
+}
+
+#[tokio::test]
+async fn who_was_being_asked_when_a_node_became_free_is_asked_again() {
+    // So much time that nobody takes the stopped worker for a hanging one.
+    let chains = format!("[limits]\nscript_ms = 60000\n{FEWEST}");
+    let group = Group::of(1, &chains, &limited_nodes(1, 1)).await;
+    let holder = group.place("zoe").await;
+    let waiting = wait(&group, "ann", LONG_MS);
+    group.all_show("whither_waiting", 1).await;
+    let workers = group.replicas[0].children();
+    workers.iter().for_each(|worker| kill_process(*worker, Signal::STOP).unwrap());
+    let mut changed = limited_nodes(1, 1);
+    changed[0]["load"] = json!(0.5);
+    report(&group.client, &changed).await;
+    group.all_show("whither_waiting", 0).await;
+    release(&group, &holder).await;
+    workers.iter().for_each(|worker| kill_process(*worker, Signal::CONT).unwrap());
+    let placed = waiting.await.unwrap();
+    assert_eq!(placed["node"], "n000", "{placed}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 pub(crate) mod chain;
 pub(crate) mod cluster;
+pub(crate) mod gate;
 pub(crate) mod launcher;
 pub(crate) mod nats;
 pub(crate) mod serve;
