@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::group::{FEWEST, Group, limited_nodes};
 use crate::support::eventually;
-use crate::support::serve::{ask, ask_raw};
+use crate::support::serve::{ask, ask_raw, report};
 
 const LONG_MS: u64 = 60_000;
 
