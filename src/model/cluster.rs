@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::node::{Marks, Node};
+use super::node::{Marks, Node, Pending};
 use super::parts::Parts;
 use super::report::Report;
 use super::reservation::Reservation;
 use super::session::Session;
 use super::shared;
 use super::usernames::UserNames;
-use super::users::{Count, Users};
+use super::users::Users;
 
 /// Changed slots that are remembered: whoever looked later than that ago looks at every node.
 const RECENT: usize = 16 * 1024;
@@ -70,6 +70,8 @@ pub struct Cluster {
     marks: BTreeMap<Arc<str>, Marks>,
     /// With the number under which each stands at its node.
     reservations: BTreeMap<Arc<str>, (u64, Reservation)>,
+    /// By node, the reservations on nodes that are not there.
+    away: BTreeMap<Arc<str>, Pending>,
     users: Users,
     generation: u64,
     /// Grows when a node comes or leaves.
@@ -89,9 +91,11 @@ impl Cluster {
 
     /// Compares the names of users so from now on.
     pub fn set_names(&mut self, names: UserNames) {
-        let mut users = Users { names, nodes: BTreeMap::new() };
-        self.nodes().for_each(|(_, node)| users.count_all(node, Count::Up));
-        self.users = users;
+        self.users = Users::new(names);
+        for node in self.slots.iter_mut().flatten() {
+            node.forget_new_users();
+            arrive(&mut self.users, node);
+        }
     }
 
     /// Grows with each change.
@@ -200,21 +204,25 @@ impl Cluster {
 
     /// The sessions of `user` on all nodes, ascending by node id, pending ones included.
     pub fn sessions_of<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a Arc<Session>> {
-        let (names, key) = (self.users.names, self.users.names.key(user));
-        let nodes = self.users.nodes_of(user).filter_map(|id| self.get(id)).flat_map(Node::sessions);
-        nodes.filter(move |session| names.key(session.user()) == key)
+        let (names, key) = (self.users.names(), self.users.names().key(user));
+        self.users.nodes_of(user).flat_map(move |(id, sessions)| {
+            let node = self.get(id).filter(|_| sessions.listed > 0);
+            let (key, count) = (key.clone(), sessions.listed as usize);
+            let listed = node.into_iter().flat_map(|node| node.report().sessions.listed());
+            let listed = listed.filter(move |session| names.key(session.user()) == key).take(count);
+            listed.chain(sessions.pending())
+        })
     }
 
     /// The nodes on which `user` has sessions, pending ones included.
     pub fn nodes_of(&self, user: &str) -> impl Iterator<Item = SlotIndex> {
-        self.users.nodes_of(user).filter_map(|id| self.find(id))
+        self.users.nodes_of(user).filter_map(|(id, _)| self.find(id))
     }
 
     /// How many sessions `user` has on the node `id`, pending ones included.
     #[must_use]
-    pub fn sessions_on(&self, user: &str, id: &str) -> u32 {
-        let nodes = self.users.nodes.get(&*self.users.names.key(user));
-        nodes.and_then(|nodes| nodes.get(id)).copied().unwrap_or_default()
+    pub fn sessions_on(&self, user: &str, id: &Arc<str>) -> u32 {
+        self.users.count(user, id)
     }
 
     /// Makes `change` so. A change that says nothing new (a release of what is not reserved, say) is no error: changes
@@ -257,52 +265,52 @@ impl Cluster {
 
     fn report(&mut self, report: Arc<Report>) {
         let id = Arc::clone(&report.id);
-        match self.find(&id) {
-            Some(slot) => {
-                if let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::take) {
-                    self.users.count_all(&node, Count::Down);
-                    let changed = node.report().differs(&report);
-                    self.seat(slot, node.reported(report), changed);
-                }
-            }
-            None => {
-                let mut node = Node::new(report, self.generation);
-                node.set_marks(self.marks(&id));
-                for (number, reservation) in self.reservations.values().filter(|(_, held)| held.node == id) {
-                    node.add_pending(*number, Arc::new(Session::pending(reservation.clone())));
-                }
-                let slot = self.free.pop().unwrap_or_else(|| {
-                    self.slots.push(None);
-                    SlotIndex(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX))
-                });
-                let place = match self.arrangement {
-                    Arrangement::Arrival => self.order.len(),
-                    Arrangement::ById => {
-                        self.order.partition_point(|other| self.node(*other).is_some_and(|o| o.id() < &id))
-                    }
-                };
-                self.membership += 1;
-                self.order.insert(place, slot);
-                self.by_id.insert(id, slot);
-                self.seat(slot, node, Parts::ALL);
-            }
+        let Some(slot) = self.find(&id) else { return self.join(report) };
+        let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::as_mut) else { return };
+        let changed = node.report().differs(&report);
+        if changed.includes(Parts::SESSIONS) {
+            let new_users = self.users.list(&id, node.report().sessions.listed(), report.sessions.listed());
+            node.add_new_users(new_users);
         }
+        node.set_report(report);
+        node.revise(changed, self.generation);
+        self.note(slot);
     }
 
-    /// Puts a node of which `changed` was changed back into its slot, under a revision that no state before had.
-    fn seat(&mut self, slot: SlotIndex, mut node: Node, changed: Parts) {
-        self.note(slot);
-        node.revise(changed, self.generation);
-        self.users.count_all(&node, Count::Up);
+    /// Seats a node that was not there.
+    fn join(&mut self, report: Arc<Report>) {
+        let id = Arc::clone(&report.id);
+        let mut node = Node::new(report, self.generation);
+        node.set_pending(self.away.remove(&id).unwrap_or_default());
+        node.set_marks(self.marks(&id));
+        arrive(&mut self.users, &mut node);
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            SlotIndex(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX))
+        });
+        let place = match self.arrangement {
+            Arrangement::Arrival => self.order.len(),
+            Arrangement::ById => self.order.partition_point(|other| self.node(*other).is_some_and(|o| o.id() < &id)),
+        };
+        self.membership += 1;
+        self.order.insert(place, slot);
+        self.by_id.insert(id, slot);
         if let Some(place) = self.slots.get_mut(slot.index()) {
             *place = Some(node);
         }
+        self.note(slot);
     }
 
     fn remove(&mut self, id: &str) {
         let Some(slot) = self.by_id.remove(id) else { return };
         if let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::take) {
-            self.users.count_all(&node, Count::Down);
+            self.users.list(node.id(), node.report().sessions.listed(), &[]);
+            for (number, session) in node.numbered() {
+                self.users.release(*number, session.user(), node.id());
+            }
+            if node.pending().len() > 0 {
+                self.away.insert(Arc::clone(node.id()), node.into_pending());
+            }
         }
         self.membership += 1;
         self.order.retain(|other| *other != slot);
@@ -341,22 +349,45 @@ impl Cluster {
 
     fn reserve(&mut self, reservation: Reservation) {
         self.release(&reservation.id);
-        if self.by_id.contains_key(&reservation.node) {
-            let session = Arc::new(Session::pending(reservation.clone()));
-            let number = self.generation;
-            self.update(&reservation.node, Parts::SESSIONS, |node| node.add_pending(number, session));
-            self.users.count(&reservation.user, &reservation.node, Count::Up);
+        let (number, id) = (self.generation, Arc::clone(&reservation.node));
+        let session = Arc::new(Session::pending(reservation.clone()));
+        if self.by_id.contains_key(&id) {
+            let new_users = self.users.reserve(number, &session, &id);
+            self.update(&id, Parts::SESSIONS, |node| {
+                node.add_pending(number, session);
+                node.add_new_users(new_users);
+            });
+        } else {
+            self.away.entry(id).or_default().insert_mut(number, session);
         }
-        self.reservations.insert(Arc::clone(&reservation.id), (self.generation, reservation));
+        self.reservations.insert(Arc::clone(&reservation.id), (number, reservation));
     }
 
     fn release(&mut self, id: &str) {
-        let Some((number, reservation)) = self.reservations.remove(id) else { return };
-        if self.by_id.contains_key(&reservation.node) {
-            self.update(&reservation.node, Parts::SESSIONS, |node| node.remove_pending(number));
-            self.users.count(&reservation.user, &reservation.node, Count::Down);
+        let Some((number, Reservation { node, user, .. })) = self.reservations.remove(id) else { return };
+        if self.by_id.contains_key(&node) {
+            let new_users = self.users.release(number, &user, &node);
+            self.update(&node, Parts::SESSIONS, |node| {
+                node.remove_pending(number);
+                node.add_new_users(new_users);
+            });
+        } else if let Some(pending) = self.away.get_mut(&node) {
+            pending.remove_mut(&number);
+            if pending.is_empty() {
+                self.away.remove(&node);
+            }
         }
     }
+}
+
+/// Counts the sessions of `node`, of which none are counted yet.
+fn arrive(users: &mut Users, node: &mut Node) {
+    let id = Arc::clone(node.id());
+    let mut new_users = users.list(&id, &[], node.report().sessions.listed());
+    for (number, session) in node.numbered() {
+        new_users += users.reserve(*number, session, &id);
+    }
+    node.add_new_users(new_users);
 }
 
 #[cfg(test)]

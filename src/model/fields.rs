@@ -51,6 +51,27 @@ pub(super) fn build(report: &Report, wanted: Wanted<'_>) -> Map<String, Value> {
     arrange(own, report, wanted)
 }
 
+/// The field `name` of `report`, where it is typed and need not be read from the text; absent where it is no such field,
+/// and no value where the node has none.
+pub(super) fn typed(report: &Report, name: &str) -> Option<Option<Value>> {
+    let figures = report.figures();
+    Some(match name {
+        "id" | "serverId" => Some(json!(&*report.id)),
+        "hostname" => Some(report.hostname().into()),
+        "cordoned" => Some(report.is_cordoned().into()),
+        "maxSessions" => figures.max_sessions.map(Value::from),
+        "sessions" => report.sessions.count().map(Value::from),
+        "freemem" => figures.free_memory.and_then(number),
+        "totalmem" => figures.total_memory.and_then(number),
+        "loadavg" => Some(figures.loads().filter_map(number).collect()),
+        "cpu" => figures.utilization.and_then(number),
+        "uptime" => figures.uptime.and_then(number),
+        "loggedInUsers" => figures.users.map(Value::from),
+        "serverPool" => Some(report.server_pool().into()),
+        _ => return None,
+    })
+}
+
 /// The members of the document as far as fields are built from them.
 fn read(text: &str, wanted: Wanted<'_>) -> Map<String, Value> {
     // Static data shows under names of its own too.
@@ -88,24 +109,12 @@ fn arrange(mut own: Map<String, Value>, report: &Report, wanted: Wanted<'_>) -> 
     let figures = report.figures();
     let (mut metadata, mut metrics, mut urls) = (Some(object(metadata)), Some(object(metrics)), Some(list(urls)));
     let mut known = |name: &str| match name {
-        "id" | "serverId" => Some(json!(&*report.id)),
-        "hostname" => Some(report.hostname().into()),
         "urls" => urls.take(),
         "nodeData" => Some(node_data(std::mem::take(&mut data), figures).into()),
         "metadata" => metadata.take().map(Value::from),
         "staticData" => Some(static_data.clone().into()),
         "metrics" => metrics.take().map(Value::from),
-        "cordoned" => Some(report.is_cordoned().into()),
-        "maxSessions" => figures.max_sessions.map(Value::from),
-        "sessions" => report.sessions.count().map(Value::from),
-        "freemem" => figures.free_memory.and_then(number),
-        "totalmem" => figures.total_memory.and_then(number),
-        "loadavg" => Some(figures.loads().filter_map(number).collect()),
-        "cpu" => figures.utilization.and_then(number),
-        "uptime" => figures.uptime.and_then(number),
-        "loggedInUsers" => figures.users.map(Value::from),
-        "serverPool" => Some(report.server_pool().into()),
-        _ => None,
+        typed_name => typed(report, typed_name).flatten(),
     };
     let is_wanted = |name: &str| wanted.is_none_or(|names| names.contains(&name));
     let known =

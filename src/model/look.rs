@@ -98,13 +98,18 @@ impl<'a> Look<'a> {
     fn current<'b>(&'b self, name: &str, value: &'b Value) -> Field<'b> {
         match name {
             "nodeData" => Field::Data(self),
-            "sessions" => self.node.session_count().map_or(Field::Json(value), Field::Count),
-            "cordoned" => Field::Flag(self.node.is_cordoned()),
-            "loggedInUsers" if self.node.pending().len() > 0 => {
-                Field::Count(value.as_u64().unwrap_or_default() + self.node.new_users())
-            }
-            _ => Field::Json(value),
+            _ => current(self.node, name, value),
         }
+    }
+}
+
+/// The field `name` of `node`, whose report says `value` of it, as it is now.
+pub(super) fn current<'a>(node: &Node, name: &str, value: &'a Value) -> Field<'a> {
+    match name {
+        "sessions" => node.session_count().map_or(Field::Json(value), Field::Count),
+        "cordoned" => Field::Flag(node.is_cordoned()),
+        "loggedInUsers" if node.new_users() > 0 => Field::Count(value.as_u64().unwrap_or_default() + node.new_users()),
+        _ => Field::Json(value),
     }
 }
 

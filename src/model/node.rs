@@ -3,14 +3,14 @@
 //! The report never changes once read; what changes between reports (reservations, marks) lies beside it, so that a
 //! placement touches a few words and not the document.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::fields::Wanted;
-use super::look::Look;
+use super::fields::{self, Wanted};
+use super::look::{self, Look};
 use super::parts::Parts;
 use super::report::Report;
 use super::session::Session;
@@ -27,12 +27,18 @@ pub struct Marks {
     pub cooling_down: bool,
 }
 
-/// A node of the cluster.
+/// The reservations on a node, by the order in which they were made, so that one of thousands ends without a search.
+/// Copies share all that they have in common: engines hold nodes as they were, and thousands of reservations must not be
+/// copied for that.
+pub(super) type Pending = RedBlackTreeMapSync<u64, Arc<Session>>;
+
+/// A node of the cluster. A copy costs a few words, whatever the node holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     report: Arc<Report>,
-    /// By the order in which they were made, so that one of thousands ends without a search.
-    pending: BTreeMap<u64, Arc<Session>>,
+    pending: Pending,
+    /// How many users have a reservation here and no listed session: they count as logged in.
+    new_users: u64,
     marks: Marks,
     stale: bool,
     revision: u64,
@@ -47,7 +53,8 @@ impl Node {
     pub fn new(report: Arc<Report>, revision: u64) -> Self {
         Self {
             report,
-            pending: BTreeMap::new(),
+            pending: Pending::default(),
+            new_users: 0,
             marks: Marks::default(),
             stale: false,
             revision,
@@ -119,12 +126,18 @@ impl Node {
     /// Sessions and reservations together; absent where the node never reported sessions.
     #[must_use]
     pub fn session_count(&self) -> Option<u64> {
-        self.report.sessions.count().map(|count| count.saturating_add(self.pending.len() as u64))
+        self.report.sessions.count().map(|count| count.saturating_add(self.pending.size() as u64))
     }
 
     /// The sessions that the node listed, then those that are pending.
     pub fn sessions(&self) -> impl Iterator<Item = &Arc<Session>> {
         self.report.sessions.listed().iter().chain(self.pending.values())
+    }
+
+    /// How many those are.
+    #[must_use]
+    pub fn session_len(&self) -> usize {
+        self.report.sessions.listed().len() + self.pending.size()
     }
 
     /// The sessions that are reserved here and not reported yet.
@@ -143,6 +156,14 @@ impl Node {
     #[must_use]
     pub fn look_at(&self, wanted: Wanted<'_>) -> Look<'_> {
         Look::through(self, self.report.fields(wanted))
+    }
+
+    /// The top-level field `name` as it is now, where it need not be read from the document's text; absent where it is no
+    /// such field, and no value where the node has none.
+    #[must_use]
+    pub fn typed(&self, name: &str) -> Option<Option<Value>> {
+        let typed = fields::typed(&self.report, name)?;
+        Some(typed.map(|value| look::current(self, name, &value).to_value()))
     }
 
     /// The top-level field `name`, built for this once.
@@ -167,12 +188,10 @@ impl Node {
         text
     }
 
-    /// The same node after another report; its reservations and marks stay.
-    #[must_use]
-    pub(super) fn reported(mut self, report: Arc<Report>) -> Self {
+    /// The node has reported again; its reservations and marks stay.
+    pub(super) fn set_report(&mut self, report: Arc<Report>) {
         self.report = report;
         self.stale = false;
-        self
     }
 
     /// These `parts` of it have just changed.
@@ -194,24 +213,44 @@ impl Node {
     }
 
     pub(super) fn add_pending(&mut self, number: u64, session: Arc<Session>) {
-        self.pending.insert(number, session);
+        self.pending.insert_mut(number, session);
     }
 
     pub(super) fn remove_pending(&mut self, number: u64) {
-        self.pending.remove(&number);
+        self.pending.remove_mut(&number);
+    }
+
+    /// The reservations with the numbers under which they stand here, ascending.
+    pub fn numbered(&self) -> impl Iterator<Item = (&u64, &Arc<Session>)> {
+        self.pending.iter()
+    }
+
+    /// These reservations were made on it before it was there.
+    pub(super) fn set_pending(&mut self, pending: Pending) {
+        self.pending = pending;
+    }
+
+    /// The reservations alone.
+    pub(super) fn into_pending(self) -> Pending {
+        self.pending
+    }
+
+    /// How many users have a reservation here and no listed session.
+    pub(super) fn new_users(&self) -> u64 {
+        self.new_users
+    }
+
+    /// So many more do, or fewer where the number is negative.
+    pub(super) fn add_new_users(&mut self, more: i64) {
+        self.new_users = self.new_users.saturating_add_signed(more);
+    }
+
+    /// Users are counted anew.
+    pub(super) fn forget_new_users(&mut self) {
+        self.new_users = 0;
     }
 
     fn load(&self) -> u64 {
-        self.session_count().unwrap_or(self.pending.len() as u64)
-    }
-
-    /// How many users have a reservation here and no session yet: they count as logged in.
-    pub(super) fn new_users(&self) -> u64 {
-        let reported = self.report.sessions.listed();
-        let mut new: Vec<&str> = self.pending.values().map(|session| &**session.user()).collect();
-        new.sort_unstable();
-        new.dedup();
-        new.retain(|user| !reported.iter().any(|session| &**session.user() == *user));
-        new.len() as u64
+        self.session_count().unwrap_or(self.pending.size() as u64)
     }
 }

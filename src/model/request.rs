@@ -143,6 +143,12 @@ impl Request {
             (names, value.map(Cow::Borrowed))
         };
         let (Source::Text { text, .. }, None) = (&self.source, self.body.get()) else { return look_up() };
+        if let [user, login, ..] = names
+            && (user.as_str(), login.as_str()) == ("user", "login")
+        {
+            // It is always there, and a way that goes on behind a text ends there.
+            return (2, Some(Cow::Owned(Value::from(&*self.head.login))));
+        }
         let is_plain = match names.first().map(String::as_str) {
             // These are made from other fields where the text has none.
             None | Some("id" | "action" | "params" | "local") => false,

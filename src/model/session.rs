@@ -37,6 +37,23 @@ pub(super) struct Mention<'a> {
     span: Span,
 }
 
+/// The names under which a session's text may have its id.
+#[derive(Deserialize)]
+struct Ids {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default, rename = "sessionId")]
+    session_id: Option<String>,
+    #[serde(default, rename = "sessionID")]
+    session_id_upper: Option<String>,
+}
+
+impl Ids {
+    fn first(self) -> String {
+        self.id.or(self.session_id).or(self.session_id_upper).unwrap_or_default()
+    }
+}
+
 /// A piece of a document's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Span {
@@ -89,10 +106,21 @@ impl Session {
         Self { user: Arc::clone(&reservation.user), origin: Origin::Pending(reservation) }
     }
 
-    /// The session's id; empty where the node did not say.
+    /// The session's id; empty where the node did not say. It is read from the session's text at each call.
     #[must_use]
     pub fn id(&self) -> String {
-        super::json::text(&self.fields(), "id").unwrap_or_default().to_owned()
+        let plain = self.written().and_then(|text| serde_json::from_str::<Ids>(text).ok());
+        // A text in which a name stands twice, or that is no object, is read whole.
+        plain.map_or_else(|| super::json::text(&self.fields(), "id").unwrap_or_default().to_owned(), Ids::first)
+    }
+
+    /// The session as its node wrote it; absent where it is a reservation.
+    #[must_use]
+    pub fn written(&self) -> Option<&str> {
+        match &self.origin {
+            Origin::Listed { document, span, .. } => Some(span.of(document)),
+            Origin::Pending(_) => None,
+        }
     }
 
     /// The login of its user; empty where the node did not say.

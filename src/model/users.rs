@@ -1,60 +1,194 @@
-//! Who works where: on which nodes each user has sessions, and how many.
+//! The sessions of each user: on which nodes there are some, how many the node listed, and which are reserved.
+//!
+//! The index is changed by the sessions that come and go, never made anew: a placement costs the same whatever the user
+//! or the node holds already.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::node::Node;
+use super::session::Session;
 use super::usernames::UserNames;
 
-/// The sessions of every user, counted by node.
+/// The sessions of every user, by node.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Users {
     /// How names are compared.
-    pub(super) names: UserNames,
-    /// By the key of the user's name, then by node.
-    pub(super) nodes: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
+    names: UserNames,
+    /// By the key of the user's name and the node. Most users have sessions on one node, so that one map of all is smaller
+    /// and quicker than a map for each.
+    by_key: BTreeMap<(Arc<str>, Arc<str>), Sessions>,
 }
 
-/// Whether a session comes or goes.
-#[derive(Clone, Copy)]
-pub(super) enum Count {
-    Up,
-    Down,
+/// The sessions of one user on one node.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Sessions {
+    /// How many the node listed.
+    pub(super) listed: u32,
+    /// The reserved ones, by the number under which each stands at its node, ascending.
+    pending: VecDeque<(u64, Arc<Session>)>,
+}
+
+impl Sessions {
+    /// The reserved ones, in order.
+    pub(super) fn pending(&self) -> impl Iterator<Item = &Arc<Session>> {
+        self.pending.iter().map(|(_, session)| session)
+    }
+
+    /// How many there are, reserved ones included.
+    fn count(&self) -> u32 {
+        self.listed.saturating_add(u32::try_from(self.pending.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Whether the user has a reservation here and no listed session: the node does not count that user yet.
+    fn is_new(&self) -> bool {
+        self.listed == 0 && !self.pending.is_empty()
+    }
+
+    fn add(&mut self, number: u64, session: Arc<Session>) {
+        // Numbers grow, so that this is nearly always the end.
+        let place = self.pending.partition_point(|(other, _)| *other < number);
+        self.pending.insert(place, (number, session));
+    }
+
+    fn remove(&mut self, number: u64) {
+        if let Ok(place) = self.pending.binary_search_by_key(&number, |(other, _)| *other) {
+            self.pending.remove(place);
+        }
+    }
 }
 
 impl Users {
-    /// The nodes on which `user` has sessions, ascending by id.
-    pub(super) fn nodes_of(&self, user: &str) -> impl Iterator<Item = &Arc<str>> {
-        self.nodes.get(&*self.names.key(user)).into_iter().flat_map(BTreeMap::keys)
+    /// No sessions yet, of users whose names are compared so.
+    pub(super) fn new(names: UserNames) -> Self {
+        Self { names, by_key: BTreeMap::new() }
     }
 
-    /// Counts all sessions of `node`, pending ones included.
-    pub(super) fn count_all(&mut self, node: &Node, direction: Count) {
-        for session in node.sessions() {
-            self.count(session.user(), node.id(), direction);
+    /// How names are compared.
+    pub(super) fn names(&self) -> UserNames {
+        self.names
+    }
+
+    /// The nodes on which `user` has sessions, ascending by id, with those sessions.
+    pub(super) fn nodes_of(&self, user: &str) -> impl Iterator<Item = (&Arc<str>, &Sessions)> {
+        let key: Arc<str> = (*self.names.key(user)).into();
+        let first = (Arc::clone(&key), Arc::from(""));
+        let of_user = move |((own, _), _): &(&(Arc<str>, Arc<str>), &Sessions)| *own == key;
+        self.by_key.range(first..).take_while(of_user).map(|((_, node), sessions)| (node, sessions))
+    }
+
+    /// How many sessions `user` has on `node`, reserved ones included.
+    pub(super) fn count(&self, user: &str, node: &Arc<str>) -> u32 {
+        let key = ((*self.names.key(user)).into(), Arc::clone(node));
+        self.by_key.get(&key).map(Sessions::count).unwrap_or_default()
+    }
+
+    /// Notes that `session` is reserved on `node` under `number`. Returns by how many users the node has more that have
+    /// a reservation and no listed session.
+    pub(super) fn reserve(&mut self, number: u64, session: &Arc<Session>, node: &Arc<str>) -> i64 {
+        self.change(session.user(), node, |sessions| sessions.add(number, Arc::clone(session)))
+    }
+
+    /// Notes that the reservation `number` of `user` on `node` is over. Returns what [`Users::reserve`] returns.
+    pub(super) fn release(&mut self, number: u64, user: &Arc<str>, node: &Arc<str>) -> i64 {
+        self.change(user, node, |sessions| sessions.remove(number))
+    }
+
+    /// Notes that `node` lists the sessions `after` and no longer those of `before`. Costs a change for each user whose
+    /// number of sessions differs. Returns what [`Users::reserve`] returns.
+    pub(super) fn list(&mut self, node: &Arc<str>, before: &[Arc<Session>], after: &[Arc<Session>]) -> i64 {
+        let (before, after) = (sorted(before), sorted(after));
+        let (mut before, mut after) = (before.into_iter().peekable(), after.into_iter().peekable());
+        let mut new = 0;
+        loop {
+            let order = match (before.peek(), after.peek()) {
+                (None, None) => return new,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(left), Some(right)) => left.cmp(right),
+            };
+            let gone = before.next_if(|_| order.is_le());
+            let came = after.next_if(|_| order.is_ge());
+            new += match (gone, came) {
+                (Some(user), None) => self.change(user, node, |sessions| sessions.listed -= sessions.listed.min(1)),
+                (None, Some(user)) => self.change(user, node, |sessions| sessions.listed += 1),
+                (Some(_), Some(_)) | (None, None) => 0,
+            };
         }
     }
 
-    /// Counts one session of `user` on `node`.
-    pub(super) fn count(&mut self, user: &Arc<str>, node: &Arc<str>, direction: Count) {
-        let key = self.names.key(user);
-        match direction {
-            Count::Up => {
-                let key = if *key == **user { Arc::clone(user) } else { key.into() };
-                *self.nodes.entry(key).or_default().entry(Arc::clone(node)).or_default() += 1;
-            }
-            Count::Down => {
-                let Some(nodes) = self.nodes.get_mut(&*key) else { return };
-                if let Some(sessions) = nodes.get_mut(node) {
-                    *sessions -= 1;
-                    if *sessions == 0 {
-                        nodes.remove(node);
-                    }
-                }
-                if nodes.is_empty() {
-                    self.nodes.remove(&*key);
-                }
-            }
+    fn change(&mut self, user: &Arc<str>, node: &Arc<str>, change: impl FnOnce(&mut Sessions)) -> i64 {
+        let name = self.names.key(user);
+        let key = if *name == **user { Arc::clone(user) } else { (*name).into() };
+        let mut held = match self.by_key.entry((key, Arc::clone(node))) {
+            Entry::Occupied(held) => held,
+            Entry::Vacant(free) => free.insert_entry(Sessions::default()),
+        };
+        let before = held.get().is_new();
+        change(held.get_mut());
+        let after = held.get().is_new();
+        if held.get().count() == 0 {
+            held.remove();
         }
+        i64::from(after) - i64::from(before)
+    }
+}
+
+/// The users of `sessions`, ascending.
+fn sorted(sessions: &[Arc<Session>]) -> Vec<&Arc<str>> {
+    let mut users: Vec<_> = sessions.iter().map(|session| session.user()).collect();
+    users.sort_unstable();
+    users
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Report, Reservation};
+    use serde_json::json;
+
+    fn sessions(users: &[&str]) -> Vec<Arc<Session>> {
+        let list: Vec<_> = users.iter().map(|user| json!({"user": user})).collect();
+        let report = Report::from_value(json!({"id": "n", "nodeData": {"sessions": list}})).unwrap();
+        report.sessions.listed().to_vec()
+    }
+
+    /// However lists and reservations follow each other, the index is what counting anew finds.
+    #[test]
+    fn the_index_follows_lists_and_reservations() {
+        let node: Arc<str> = "n".into();
+        let mut users = Users::new(UserNames::IgnoreCase);
+        let lists: [&[&str]; 6] = [&["ann", "bob"], &["bob", "Ann"], &["bob", "bob", "zoe"], &[], &["ann"], &["ann"]];
+        let mut before = Vec::new();
+        let (mut new, mut number) = (0, 0);
+        let mut reserved: Vec<(u64, Arc<Session>)> = Vec::new();
+        for list in lists {
+            let after = sessions(list);
+            new += users.list(&node, &before, &after);
+            before = after;
+            for user in ["ann", "zoe"] {
+                number += 1;
+                let reservation =
+                    Reservation { id: "r".into(), node: node.clone(), user: user.into(), name: "".into() };
+                let session = Arc::new(Session::pending(reservation));
+                new += users.reserve(number, &session, &node);
+                reserved.push((number, session));
+            }
+            let (number, session) = reserved.remove(0);
+            new += users.release(number, session.user(), &node);
+            let listed = |key: &str| before.iter().filter(|session| session.user().to_lowercase() == key).count();
+            let pending = |key: &str| reserved.iter().filter(|(_, session)| &**session.user() == key).count();
+            for key in ["ann", "bob", "zoe"] {
+                assert_eq!(users.count(key, &node) as usize, listed(key) + pending(key), "{key} after {list:?}");
+            }
+            let expected = ["ann", "bob", "zoe"].iter().filter(|key| listed(key) == 0 && pending(key) > 0).count();
+            assert_eq!(new, expected as i64, "after {list:?}");
+        }
+        new += users.list(&node, &before, &[]);
+        for (number, session) in reserved {
+            new += users.release(number, session.user(), &node);
+        }
+        assert_eq!((new, users), (0, Users::new(UserNames::IgnoreCase)), "nothing is left behind");
     }
 }

@@ -7,15 +7,15 @@
 //! what a report shows by itself; that the others are told too mends what they saw in another order. What is over is
 //! remembered for a while: word of a reservation may arrive after word of its end.
 
-use std::cell::LazyCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::node::Node;
 use crate::model::report::Sessions;
-use crate::model::{Report, Reservation, UserNames};
+use crate::model::{Report, Reservation, Session, UserNames};
 
 use super::peers::owner;
 
@@ -73,6 +73,8 @@ pub struct Ledger<T> {
     by_request: BTreeMap<RequestKey, Arc<str>>,
     by_expiry: BTreeSet<(u64, Arc<str>)>,
     by_node: BTreeMap<Arc<str>, BTreeSet<(u64, Arc<str>)>>,
+    /// Those of them that are confirmed.
+    confirmed: BTreeMap<Arc<str>, BTreeSet<(u64, Arc<str>)>>,
     /// When those that are over came to their end.
     over: BTreeMap<Arc<str>, u64>,
     own_count: usize,
@@ -89,6 +91,7 @@ impl<T> Ledger<T> {
             by_request: BTreeMap::new(),
             by_expiry: BTreeSet::new(),
             by_node: BTreeMap::new(),
+            confirmed: BTreeMap::new(),
             over: BTreeMap::new(),
             own_count: 0,
             by_end: BTreeSet::new(),
@@ -137,8 +140,11 @@ impl<T> Ledger<T> {
     fn enter(&mut self, entry: Entry<T>) {
         let id = Arc::clone(&entry.reservation.id);
         self.by_expiry.insert((entry.expires_ms, Arc::clone(&id)));
-        let node = Arc::clone(&entry.reservation.node);
-        self.by_node.entry(node).or_default().insert((entry.expires_ms, Arc::clone(&id)));
+        let node = &entry.reservation.node;
+        self.by_node.entry(Arc::clone(node)).or_default().insert((entry.expires_ms, Arc::clone(&id)));
+        if entry.confirmed {
+            self.confirmed.entry(Arc::clone(node)).or_default().insert((entry.expires_ms, Arc::clone(&id)));
+        }
         if let Some(request) = &entry.request {
             self.by_request.insert(request.clone(), Arc::clone(&id));
         }
@@ -191,6 +197,8 @@ impl<T> Ledger<T> {
     pub fn confirm(&mut self, id: &str) -> Option<&Entry<T>> {
         let entry = self.entries.get_mut(id)?;
         entry.confirmed = true;
+        let Reservation { id, node, .. } = &entry.reservation;
+        self.confirmed.entry(Arc::clone(node)).or_default().insert((entry.expires_ms, Arc::clone(id)));
         Some(entry)
     }
 
@@ -206,11 +214,9 @@ impl<T> Ledger<T> {
         self.own_count -= usize::from(entry.own);
         let key = (entry.expires_ms, Arc::clone(&entry.reservation.id));
         self.by_expiry.remove(&key);
-        if let Some(ids) = self.by_node.get_mut(&entry.reservation.node) {
-            ids.remove(&key);
-            if ids.is_empty() {
-                self.by_node.remove(&entry.reservation.node);
-            }
+        remove(&mut self.by_node, &entry.reservation.node, &key);
+        if entry.confirmed {
+            remove(&mut self.confirmed, &entry.reservation.node, &key);
         }
         if let Some(request) = &entry.request
             && self.by_request.get(request).is_some_and(|held| *held == entry.reservation.id)
@@ -250,38 +256,62 @@ impl<T> Ledger<T> {
     /// were confirmed, where confirmations are trusted; and, for a session that is new since the list of `before` and
     /// carries no id, its user's oldest. Of a list that follows none it is not known what is new.
     pub fn reported(&mut self, report: &Report, before: Option<&Node>, now_ms: u64) -> Vec<Entry<T>> {
-        let Some(held) = self.by_node.get(&report.id) else { return Vec::new() };
-        let (names, trusting) = (self.rules.names, self.rules.trusting);
-        let mut open: Vec<Arc<str>> = held.iter().map(|(_, id)| Arc::clone(id)).collect();
+        if !self.by_node.contains_key(&report.id) {
+            return Vec::new();
+        }
         let mut ended = Vec::new();
-        let mut end = |open: &mut Vec<Arc<str>>, place: usize| ended.push(open.remove(place));
-        let sessions = report.sessions.listed();
-        for session in sessions {
-            if let Some(place) = session.reservation().and_then(|id| open.iter().position(|other| other == id)) {
-                end(&mut open, place);
+        for id in report.sessions.listed().iter().filter_map(|session| session.reservation()) {
+            if self.entries.get(id).is_some_and(|entry| entry.reservation.node == report.id) {
+                ended.extend(self.release(id, now_ms));
             }
         }
-        let before = before.map(Node::report).filter(|report| matches!(report.sessions, Sessions::List(_)));
-        // Most reports list nobody who waits.
-        let known: LazyCell<BTreeSet<String>, _> = LazyCell::new(|| {
-            before.into_iter().flat_map(|report| report.sessions.listed()).map(|session| session.id()).collect()
-        });
-        let fresh = before.map_or(&[][..], |_| sessions);
-        for session in fresh.iter().filter(|session| session.reservation().is_none()) {
-            let of_user = |id: &Arc<str>| {
-                self.entries.get(id).is_some_and(|entry| names.are_same(&entry.reservation.user, session.user()))
-            };
-            if let Some(place) = open.iter().position(of_user).filter(|_| !session.user().is_empty())
-                && !known.contains(&session.id())
-            {
-                end(&mut open, place);
-            }
+        for id in self.of_new_sessions(report, before) {
+            ended.extend(self.release(&id, now_ms));
         }
-        let confirmed = |id: &Arc<str>| trusting && self.entries.get(id).is_some_and(|entry| entry.confirmed);
-        while let Some(place) = open.iter().position(confirmed) {
-            end(&mut open, place);
+        if self.rules.trusting {
+            let confirmed = self.confirmed.get(&report.id).into_iter().flatten().cloned().collect::<Vec<_>>();
+            ended.extend(confirmed.into_iter().filter_map(|(_, id)| self.release(&id, now_ms)));
         }
-        ended.iter().filter_map(|id| self.release(id, now_ms)).collect()
+        ended
+    }
+
+    /// The reservations of those users of whom `report` lists a session that is new since the list of `before` and carries
+    /// no id: the oldest one for each such session.
+    fn of_new_sessions(&self, report: &Report, before: Option<&Node>) -> Vec<Arc<str>> {
+        let before =
+            before.map(|node| &node.report().sessions).filter(|sessions| matches!(sessions, Sessions::List(_)));
+        let Some(before) = before.map(Sessions::listed) else { return Vec::new() };
+        // Most sessions stand there as they stood before. Those that do not may have changed: their ids will tell.
+        let written: BTreeSet<&str> = before.iter().filter_map(|session| session.written()).collect();
+        let is_known = |session: &Session| session.written().is_some_and(|text| written.contains(text));
+        let nameless = |session: &Session| session.reservation().is_none() && !session.user().is_empty();
+        let listed = report.sessions.listed().iter().map(|session| &**session);
+        let fresh: Vec<&Session> = listed.filter(|session| nameless(session) && !is_known(session)).collect();
+        if fresh.is_empty() {
+            return Vec::new();
+        }
+        let names = self.rules.names;
+        let mut open: BTreeMap<Cow<'_, str>, VecDeque<&Arc<str>>> = BTreeMap::new();
+        for entry in self.on_node(&report.id).filter_map(|id| self.entries.get(id)) {
+            let Reservation { id, user, .. } = &entry.reservation;
+            open.entry(names.key(user)).or_default().push_back(id);
+        }
+        let known: BTreeSet<String> = before.iter().map(|session| session.id()).collect();
+        let mut of_session = |session: &Session| {
+            let open = open.get_mut(&*names.key(session.user())).filter(|_| !known.contains(&session.id()))?;
+            open.pop_front().map(Arc::clone)
+        };
+        fresh.into_iter().filter_map(&mut of_session).collect()
+    }
+}
+
+/// Takes `key` out from under `node`.
+fn remove(by_node: &mut BTreeMap<Arc<str>, BTreeSet<(u64, Arc<str>)>>, node: &Arc<str>, key: &(u64, Arc<str>)) {
+    if let Some(ids) = by_node.get_mut(node) {
+        ids.remove(key);
+        if ids.is_empty() {
+            by_node.remove(node);
+        }
     }
 }
 
@@ -317,7 +347,12 @@ mod tests {
         assert_eq!(ledger.len(), 1);
         assert!(ledger.release("r3", 110).is_some());
         assert!(ledger.release("r3", 110).is_none() && ledger.confirm("r3").is_none());
-        assert!(ledger.is_empty() && ledger.by_node.is_empty() && ledger.by_expiry.is_empty());
+        assert!(
+            ledger.is_empty()
+                && ledger.by_node.is_empty()
+                && ledger.by_expiry.is_empty()
+                && ledger.confirmed.is_empty()
+        );
     }
 
     #[test]

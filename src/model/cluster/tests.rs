@@ -35,7 +35,7 @@ fn a_reservation_counts_until_released_and_survives_a_report() {
     assert!(node.is_full());
     assert_eq!(node.to_json()["nodeData"]["sessions"][1]["state"], "pending");
     assert_eq!(node.to_json()["loggedInUsers"], 2);
-    assert_eq!(cluster.sessions_on("bob", "a"), 1);
+    assert_eq!(cluster.sessions_on("bob", &"a".into()), 1);
     cluster.apply(report(json!({"id": "a", "nodeData": {"sessions": []}})));
     assert_eq!(cluster.get("a").unwrap().session_count(), Some(1));
     cluster.apply(Change::Release("r1".into()));
