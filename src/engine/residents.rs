@@ -1,17 +1,21 @@
 //! What an engine keeps of each node for as long as the node stays as it is, by slot.
 //!
 //! Moving the node list is the cost, never the choice itself (ARCHITECTURE.md, Facts): so what scripts see of a node is
-//! built at its first use and shared by all requests until the node changes.
+//! built at its first use and shared by all requests. Where a node changes, what is kept of it is changed: a reservation
+//! costs the same whatever the node holds already.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::model::{Cluster, Node, SlotIndex};
+use crate::model::{Cluster, Node, Session, SlotIndex};
 
 /// What is kept of one node.
 pub(super) trait Resident: Clone {
-    /// The state that it was built from.
-    fn node(&self) -> &Node;
+    /// Whether it shows `node` as it is.
+    fn is_of(&self, node: &Node) -> bool;
+
+    /// The node's id.
+    fn id(&self) -> Arc<str>;
 }
 
 /// What is kept of all nodes.
@@ -31,14 +35,22 @@ impl<R> Default for Residents<R> {
 }
 
 impl<R: Resident> Residents<R> {
-    /// What is kept of `node`, which lies in `slot`; built where it is not there or of another state.
-    pub(super) fn get<E>(&self, slot: SlotIndex, node: &Node, build: impl FnOnce() -> Result<R, E>) -> Result<R, E> {
-        if let Some(Some(resident)) = self.slots.borrow().list.get(slot.index())
-            && is_same_state(resident.node(), node)
-        {
+    /// What is kept of `node`, which lies in `slot`. Where that shows another state, or nothing is kept, `make` is given what
+    /// is kept in the slot, which it may change, and makes what is kept from now on.
+    ///
+    /// # Errors
+    /// What `make` says.
+    pub(super) fn get<E>(
+        &self,
+        slot: SlotIndex,
+        node: &Node,
+        make: impl FnOnce(Option<R>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let before = self.slots.borrow().list.get(slot.index()).cloned().flatten();
+        if let Some(resident) = before.as_ref().filter(|resident| resident.is_of(node)) {
             return Ok(resident.clone());
         }
-        let resident = build()?;
+        let resident = make(before)?;
         let mut slots = self.slots.borrow_mut();
         if slots.list.len() <= slot.index() {
             slots.list.resize_with(slot.index() + 1, || None);
@@ -58,7 +70,7 @@ impl<R: Resident> Residents<R> {
         }
         let Slots { list, count } = &mut *slots;
         for resident in list.iter_mut() {
-            let left = |resident: &R| cluster.find(resident.node().id()).is_none();
+            let left = |resident: &R| cluster.find(&resident.id()).is_none();
             if resident.as_ref().is_some_and(left) {
                 *resident = None;
                 *count -= 1;
@@ -71,15 +83,29 @@ impl<R: Resident> Residents<R> {
     }
 }
 
-/// Whether two states of a node show a script the same. Revisions alone would do within one cluster; a worker that
-/// rebuilt its mirror counts them anew.
+/// Whether two states of a node show a script the same.
 pub(super) fn is_same_state(left: &Node, right: &Node) -> bool {
-    let same_pending = || {
-        left.pending().len() == right.pending().len()
-            && left.pending().zip(right.pending()).all(|(left, right)| Arc::ptr_eq(left, right))
-    };
-    left.revision() == right.revision()
-        && Arc::ptr_eq(left.report(), right.report())
-        && left.is_cordoned() == right.is_cordoned()
-        && same_pending()
+    left.revision() == right.revision() && Arc::ptr_eq(left.report(), right.report())
+}
+
+/// What was built of each session of the node `before`, in order, for those that its later state `after` still has.
+/// Sessions that are not among them are built by `build`. Both have the same report.
+pub(super) fn follow_sessions<T: Clone>(
+    before: &Node,
+    built: &[T],
+    after: &Node,
+    mut build: impl FnMut(&Session) -> T,
+) -> Vec<T> {
+    let listed = before.report().sessions.listed().len();
+    let mut items = Vec::with_capacity(after.session_len());
+    items.extend(built.iter().take(listed).cloned());
+    let mut old = before.numbered().map(|(number, _)| *number).zip(built.iter().skip(listed)).peekable();
+    for (number, session) in after.numbered() {
+        while old.next_if(|(before, _)| before < number).is_some() {}
+        items.push(match old.next_if(|(before, _)| before == number) {
+            Some((_, item)) => item.clone(),
+            None => build(session),
+        });
+    }
+    items
 }

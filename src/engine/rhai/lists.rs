@@ -7,7 +7,8 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, NativeCallContext};
 use serde_json::Value;
 
-use crate::model::Node;
+use crate::engine::residents::follow_sessions;
+use crate::model::{Node, Session};
 
 use super::convert::shared;
 use super::language::{INDEX_SET, native, replace};
@@ -32,16 +33,26 @@ impl List {
         Self(Rc::new(Items { node: Some(node.clone()), built: OnceCell::new() }))
     }
 
+    /// The sessions of `node`, the same node as that of this list and of the same report, with as many of this list's items
+    /// as are still there.
+    pub(super) fn following(&self, node: &Node) -> Self {
+        let built = match (&self.0.node, self.0.built.get()) {
+            (Some(before), Some(items)) => OnceCell::from(follow_sessions(before, items, node, session)),
+            _ => OnceCell::new(),
+        };
+        Self(Rc::new(Items { node: Some(node.clone()), built }))
+    }
+
     pub(super) fn items(&self) -> &Array {
         self.0.built.get_or_init(|| {
             let sessions = self.0.node.iter().flat_map(Node::sessions);
-            sessions.map(|session| shared(&Value::Object(session.fields()))).collect()
+            sessions.map(|one| session(one)).collect()
         })
     }
 
     fn len(&self) -> usize {
         match (&self.0.node, self.0.built.get()) {
-            (Some(node), None) => node.sessions().count(),
+            (Some(node), None) => node.session_len(),
             _ => self.items().len(),
         }
     }
@@ -61,6 +72,10 @@ impl List {
     fn to_array(&self) -> Dynamic {
         Dynamic::from_array(self.items().clone())
     }
+}
+
+fn session(session: &Session) -> Dynamic {
+    shared(&Value::Object(session.fields()))
 }
 
 impl IntoIterator for List {

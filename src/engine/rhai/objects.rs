@@ -26,6 +26,13 @@ impl Object {
         self.0.get(name).cloned().unwrap_or_default()
     }
 
+    /// The same with another value for the field `name`.
+    pub(super) fn with(&self, name: &str, value: Dynamic) -> Self {
+        let mut fields = (*self.0).clone();
+        fields.insert(name.into(), value);
+        Self::new(fields)
+    }
+
     fn to_map(&self) -> Dynamic {
         Dynamic::from_map((*self.0).clone())
     }

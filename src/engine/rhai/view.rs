@@ -3,11 +3,12 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rhai::{Dynamic, Map};
 use serde_json::Value;
 
-use crate::engine::residents::Resident;
+use crate::engine::residents::{Resident, is_same_state};
 use crate::model::look::DataField;
 use crate::model::{Candidate, Cluster, Field, Node, Overlay, SlotIndex};
 
@@ -52,15 +53,52 @@ pub(super) struct View {
 pub(super) struct Shared(pub(super) Rc<View>);
 
 impl Resident for Shared {
-    fn node(&self) -> &Node {
-        &self.0.node
+    fn is_of(&self, node: &Node) -> bool {
+        is_same_state(&self.0.node, node)
+    }
+
+    fn id(&self) -> Arc<str> {
+        Arc::clone(self.0.node.id())
     }
 }
+
+impl Shared {
+    /// What is kept of `node` after `before`, which was kept in its slot.
+    pub(super) fn after(before: Option<Self>, slot: SlotIndex, node: &Node) -> Self {
+        let before = before.filter(|before| Arc::ptr_eq(before.0.node.report(), node.report()));
+        Self(before.map_or_else(|| View::new(slot, node, None), |before| before.0.following(node)))
+    }
+}
+
+/// The fields that reservations and marks change, `nodeData` aside.
+const COUNTED: [&str; 3] = ["sessions", "loggedInUsers", "cordoned"];
+const DATA: &str = "nodeData";
 
 impl View {
     pub(super) fn new(slot: SlotIndex, node: &Node, overlay: Option<Overlay>) -> Rc<Self> {
         let (known, others, sessions) = (Default::default(), RefCell::default(), OnceCell::new());
         Rc::new(Self { slot, node: node.clone(), overlay, known, others, sessions })
+    }
+
+    /// The view of `node`, a later state of this one's of the same report: what was built stays, where it still holds.
+    fn following(&self, node: &Node) -> Rc<Self> {
+        let known: [OnceCell<Dynamic>; KNOWN.len()] = Default::default();
+        for ((cell, before), name) in known.iter().zip(&self.known).zip(KNOWN) {
+            if let Some(built) = before.get().filter(|_| name != DATA && !COUNTED.contains(&name)) {
+                // The cell is empty.
+                drop(cell.set(built.clone()));
+            }
+        }
+        let sessions = self.sessions.get().map(|sessions| sessions.following(node));
+        let data = KNOWN.iter().zip(&known).zip(&self.known).find(|((name, _), _)| **name == DATA);
+        if let (Some(((_, cell), before)), Some(sessions)) = (data, &sessions)
+            && let Some(data) = before.get().and_then(|data| data.read_lock::<Object>())
+        {
+            drop(cell.set(Dynamic::from(data.with("sessions", Dynamic::from(sessions.clone())))));
+        }
+        let sessions = sessions.map_or_else(OnceCell::new, OnceCell::from);
+        let others = RefCell::new(self.others.borrow().clone());
+        Rc::new(Self { slot: self.slot, node: node.clone(), overlay: None, known, others, sessions })
     }
 
     /// The view of `candidate` for one request alone; absent where its node left meanwhile.
