@@ -37,6 +37,19 @@ pub trait Alarm: fmt::Debug {
 
     /// The engine has stopped what runs and clears up after it: what a script made in its time, it takes time to free.
     fn heard(&self);
+
+    /// The engine works on its own account from here on: it builds what a script is given, or collects garbage. The time is
+    /// not the script's until [`Alarm::resume`]. Pauses may lie one in the other.
+    fn pause(&self) {}
+
+    /// The script's own time runs again. Returns how long the pause was, in microseconds of CPU time; 0 where it lay in
+    /// another one.
+    fn resume(&self) -> u64 {
+        0
+    }
+
+    /// So many microseconds of CPU time that follow now are the engine's own too.
+    fn excuse(&self, _us: u64) {}
 }
 
 /// What an alarm calls.

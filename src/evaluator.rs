@@ -184,23 +184,44 @@ impl Evaluator {
         self.settle(question, progress)
     }
 
+    /// The chains for which nodes have to be looked at before a request can be answered, because they changed or the
+    /// evaluator is new; at least so many as `least` says for the chain's action.
+    pub fn behind(&mut self, least: impl Fn(&str) -> usize) -> Vec<Arc<str>> {
+        let cluster = &self.cluster;
+        let behind = |(action, seat): (&Arc<str>, &mut Seat)| {
+            (seat.store.get_mut().due(cluster) >= least(action).max(1)).then(|| Arc::clone(action))
+        };
+        self.chains.iter_mut().filter_map(behind).collect()
+    }
+
+    /// Brings what is kept for the chain of `action` up to date by at most `most` nodes, while nobody asks. Returns how many
+    /// nodes are left.
+    pub fn refresh(&mut self, action: &str, most: usize) -> usize {
+        let Some(seat) = self.chains.get(action) else { return 0 };
+        let moment = Moment::at(0, &self.zone);
+        evaluate::refresh(&seat.chain, self.stage(seat, &moment), most)
+    }
+
     fn with_stage(&self, question: &Question, evaluate: impl FnOnce(&Chain, Stage<'_>) -> Progress) -> Progress {
         let action = question.ask.request.action();
         let Some(seat) = self.chains.get(action) else { return Progress::Decided(self.unknown_action(action)) };
         let moment = Moment::at(question.ask.now_ms, &self.zone);
-        let stage = Stage {
+        evaluate(&seat.chain, self.stage(seat, &moment))
+    }
+
+    fn stage<'a>(&'a self, seat: &'a Seat, moment: &'a Moment) -> Stage<'a> {
+        Stage {
             cluster: &self.cluster,
             roll: &seat.roll,
             limits: &self.limits,
             recency: &seat.recency,
             store: &seat.store,
             quarantine: &self.quarantine,
-            moment: &moment,
+            moment,
             stopwatch: &*self.senses.stopwatch,
             witness: &*self.senses.witness,
             alarm: &*self.senses.alarm,
-        };
-        evaluate(&seat.chain, stage)
+        }
     }
 
     /// Makes a placement count for the questions after it.

@@ -74,9 +74,9 @@ impl<'a> Asking<'a> {
         functions: PerNode,
         scene: Scene<'a>,
         known: Option<&mut Keys>,
-        calls: &Calls,
+        calls: &Calls<'_>,
     ) -> Result<Self, Failure> {
-        script.prepare(scene).map_err(ScriptError::into_failure)?;
+        calls.on_script_time(|| script.prepare(scene)).map_err(ScriptError::into_failure)?;
         let mut asking = Self::pure(script, scene);
         if ![functions.filter, functions.score].contains(&Some(Arity::NodeAndRequest)) {
             return Ok(asking);
@@ -98,10 +98,9 @@ impl<'a> Asking<'a> {
         Ok(asking)
     }
 
-    fn ask_key(&self, calls: &Calls) -> Result<Option<Value>, Failure> {
-        calls.count();
-        let mut run = self.script.open(self.scene).map_err(ScriptError::into_failure)?;
-        match run.call(Call::Key).map_err(ScriptError::into_failure)? {
+    fn ask_key(&self, calls: &Calls<'_>) -> Result<Option<Value>, Failure> {
+        let answer = calls.make(|| self.script.open(self.scene).and_then(|mut run| run.call(Call::Key)));
+        match answer.map_err(ScriptError::into_failure)? {
             Answer::Key(key) => Ok(Some(key)),
             _ => Ok(None),
         }
@@ -121,16 +120,17 @@ impl<'a> Asking<'a> {
     ///
     /// # Errors
     /// What it threw, or the limit that it passed.
-    pub(super) fn begin(&mut self, functions: PerNode) -> Result<(), Failure> {
+    pub(super) fn begin(&mut self, functions: PerNode, calls: &Calls<'_>) -> Result<(), Failure> {
         match [functions.filter, functions.score].contains(&Some(Arity::NodeAndRequest)) {
-            true => self.run().map(drop),
+            true => self.run(calls).map(drop),
             false => Ok(()),
         }
     }
 
-    fn run(&mut self) -> Result<Option<&mut Box<dyn Run + 'a>>, Failure> {
+    fn run(&mut self, calls: &Calls<'_>) -> Result<Option<&mut Box<dyn Run + 'a>>, Failure> {
         if let (Second::Request, None) = (&self.second, &self.run) {
-            self.run = Some(self.script.open(self.scene).map_err(ScriptError::into_failure)?);
+            let (script, scene) = (self.script, self.scene);
+            self.run = Some(calls.on_script_time(|| script.open(scene)).map_err(ScriptError::into_failure)?);
         }
         Ok(self.run.as_mut())
     }
@@ -144,26 +144,24 @@ impl<'a> Asking<'a> {
         function: Function,
         arity: Arity,
         candidate: &Candidate,
-        calls: &Calls,
+        calls: &Calls<'_>,
     ) -> Result<Word, Failure> {
         let call = |argument| match function {
             Function::Filter => Call::Filter(candidate, argument),
             Function::Score => Call::Score(candidate, argument),
         };
         if arity == Arity::NodeAndRequest
-            && let Some(run) = self.run()?
+            && let Some(run) = self.run(calls)?
         {
-            calls.count();
-            return Ok(Word::of(run.call(call(Argument::Request))));
+            return Ok(Word::of(calls.make(|| run.call(call(Argument::Request)))));
         }
-        calls.count();
         let argument = match (arity, &self.key) {
             (Arity::NodeAndRequest, Some(key)) => Argument::Key(key),
             (Arity::NodeAndRequest, None) | (Arity::Node, _) => Argument::Nothing,
         };
         // A run of its own, because what one pure call leaves in the script's globals must not reach the next; what a
         // component keeps in its memory is its author's affair.
-        let run = self.script.open(Scene { asked: None, ..self.scene });
-        Ok(Word::of(run.and_then(|mut run| run.call(call(argument)))))
+        let scene = Scene { asked: None, ..self.scene };
+        Ok(Word::of(calls.make(|| self.script.open(scene).and_then(|mut run| run.call(call(argument))))))
     }
 }

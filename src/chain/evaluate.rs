@@ -84,6 +84,15 @@ pub fn begin(chain: &Chain, ask: &Ask, stage: Stage<'_>) -> Progress {
     }
 }
 
+/// Brings what is kept for `chain` up to date by at most `most` nodes, for no request. What the scripts log is not kept.
+/// Returns how many nodes are left.
+#[must_use]
+pub fn refresh(chain: &Chain, stage: Stage<'_>, most: usize) -> usize {
+    let log = LogBook::new(*stage.limits);
+    let scene = Scene { cluster: stage.cluster, asked: None, step: 0, log: &log };
+    stage.store.try_borrow_mut().map_or(0, |mut store| plan::refresh(&mut store, chain, stage, scene, most))
+}
+
 /// A decision on its way through the steps.
 struct Evaluation<'a> {
     chain: &'a Chain,
@@ -181,9 +190,9 @@ impl<'a> Evaluation<'a> {
         here.or_else(|| self.stage.quarantine.script(name)).map(Limited::failure)
     }
 
-    fn timed(&self, ask: impl FnOnce(&Self, &mut LostNodes, &Calls) -> Result<Verdict, Failure>) -> Told {
+    fn timed(&self, ask: impl FnOnce(&Self, &mut LostNodes, &Calls<'_>) -> Result<Verdict, Failure>) -> Told {
         let mut lost = LostNodes::watching(self.ask.about.as_ref());
-        let (calls, start) = (Calls::default(), self.stage.stopwatch.micros());
+        let (calls, start) = (Calls::new(self.stage.witness), self.stage.stopwatch.micros());
         let answer = ask(self, &mut lost, &calls);
         let cost_us = self.stage.stopwatch.micros().saturating_sub(start);
         Told { answer, trace: Trace { lost, calls: calls.made(), cost_us } }
@@ -194,16 +203,16 @@ impl<'a> Evaluation<'a> {
         script: &dyn Script,
         number: usize,
         lost: &mut LostNodes,
-        calls: &Calls,
+        calls: &Calls<'_>,
     ) -> Result<Verdict, Failure> {
         let Stage { cluster, limits, .. } = self.stage;
         let scene = self.scene(number);
         match script.shape() {
             Shape::WholeList => {
-                calls.count();
-                let answer = script.open(scene).and_then(|mut run| run.call(Call::Balance(self.list())));
+                let list = self.list();
+                let answer = calls.make(|| script.open(scene).and_then(|mut run| run.call(Call::Balance(list))));
                 match answer.map_err(ScriptError::into_failure)? {
-                    Answer::Returned(returned) => verdict::read(returned, self.list(), cluster, limits),
+                    Answer::Returned(returned) => verdict::read(returned, list, cluster, limits),
                     _ => Err(Failure::new(FailureName::Internal, "the engine answered another call than `balance`")),
                 }
             }

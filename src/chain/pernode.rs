@@ -30,7 +30,7 @@ pub(super) fn evaluate(
 ) -> Result<Verdict, Failure> {
     let keys = surroundings.kept.as_deref_mut().map(|tables| &mut tables.keys);
     let mut asking = Asking::open(script, functions, scene, keys, surroundings.calls)?;
-    asking.begin(functions)?;
+    asking.begin(functions, surroundings.calls)?;
     let memory = surroundings.kept.as_deref_mut().map(|tables| tables.lend(asking.key()));
     let mut round = Round { asking, functions, scene, memory, surroundings };
     let verdict = round.over(candidates);
@@ -55,7 +55,7 @@ pub(super) struct Surroundings<'a> {
     /// The nodes that are lost, with the reasons.
     pub(super) lost: &'a mut LostNodes,
     /// Counts calls of script functions.
-    pub(super) calls: &'a Calls,
+    pub(super) calls: &'a Calls<'a>,
 }
 
 /// One round of a script through the candidates of a request.

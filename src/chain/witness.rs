@@ -16,6 +16,11 @@ pub trait Witness {
     fn back_to(&self, step: usize);
     /// The per-node functions have been asked about all nodes.
     fn nodes_done(&self);
+    /// Code of the script begins to run: the time is its own until [`Witness::returned`]. What happens between calls (plans,
+    /// orders, kept results) is nobody's.
+    fn called(&self) {}
+    /// Code of the script has run.
+    fn returned(&self) {}
 }
 
 /// A witness that looks away.
@@ -30,19 +35,36 @@ impl Witness for Unwatched {
     fn nodes_done(&self) {}
 }
 
-/// Counts calls of script functions.
-#[derive(Debug, Default)]
-pub struct Calls(Cell<u64>);
+/// Makes calls of a script: counts them, and lets the witness know when the script's own time runs.
+pub struct Calls<'a> {
+    witness: &'a dyn Witness,
+    made: Cell<u64>,
+}
 
-impl Calls {
-    /// One more call.
-    pub fn count(&self) {
-        self.0.set(self.0.get() + 1);
+impl<'a> Calls<'a> {
+    /// No call yet; `witness` is told of each.
+    #[must_use]
+    pub fn new(witness: &'a dyn Witness) -> Self {
+        Self { witness, made: Cell::new(0) }
     }
 
-    /// How many there were.
+    /// Makes one call.
+    pub fn make<T>(&self, call: impl FnOnce() -> T) -> T {
+        self.made.set(self.made.get() + 1);
+        self.on_script_time(call)
+    }
+
+    /// Runs code of the script that is no call of its functions: its top level, or the telling of its table.
+    pub fn on_script_time<T>(&self, run: impl FnOnce() -> T) -> T {
+        self.witness.called();
+        let result = run();
+        self.witness.returned();
+        result
+    }
+
+    /// How many calls there were.
     #[must_use]
     pub fn made(&self) -> u64 {
-        self.0.get()
+        self.made.get()
     }
 }

@@ -5,18 +5,60 @@ use std::sync::Arc;
 use crate::chain::{Limited, Subject};
 use crate::model::{Failure, FailureName};
 use crate::worker::guilt::{Sentence, judge};
-use crate::worker::{Encoded, Ended, Order, Overrun};
+use crate::worker::{Encoded, Ended, NOBODY, Order, Overrun};
 
 use super::flight::Flight;
+use super::lane::Accused;
 use super::task::Front;
+
+/// Scripts and nodes at most of which it is remembered that they are suspected of a limit that no question passed.
+const MAX_SUSPECTS: usize = 1_000;
 
 impl Front {
     /// The worker in `lane` named a culprit, and is about to exit.
     pub(super) fn overrun(&mut self, lane: usize, overrun: Overrun) {
-        let flight = self.crew.lane_mut(lane).and_then(|lane| lane.convicted(&overrun));
-        if let Some(flight) = flight {
-            self.hold_to_account(lane, flight, overrun);
+        match self.crew.lane_mut(lane).map(|lane| lane.accused(&overrun)) {
+            Some(Accused::Convicted(flight)) => self.hold_to_account(lane, *flight, overrun),
+            Some(Accused::Suspected) => self.suspect(&overrun),
+            Some(Accused::Unknown) if lane < self.crew.homes() => self.unasked_overrun(overrun),
+            Some(Accused::Unknown) | None => {}
         }
+    }
+
+    /// A worker named a culprit while it brought what it keeps up to date, for no question. The second time the script is
+    /// convicted: another worker has come to the same end.
+    pub(super) fn unasked_overrun(&mut self, overrun: Overrun) {
+        let Some(script) = overrun.running.step.clone().filter(|_| overrun.running.ticket == NOBODY) else { return };
+        let subject = Subject { script, node: overrun.running.node.clone() };
+        if !self.suspects.remove(&subject) {
+            self.suspect(&overrun);
+            if self.suspects.len() >= MAX_SUSPECTS {
+                self.suspects.pop_first();
+            }
+            self.suspects.insert(subject);
+            return;
+        }
+        tracing::warn!(
+            step = %subject.script, node = subject.node.as_deref(), limit = overrun.kind.as_str(), "{}", overrun.message
+        );
+        self.metrics.limit(&subject.script, overrun.kind.as_str());
+        self.blame(&overrun);
+        if subject.node.is_some() {
+            self.shun(subject, Limited { kind: overrun.kind, message: overrun.message.into() });
+        }
+    }
+
+    /// Notes that a limit was passed by somebody who may be innocent of it.
+    fn suspect(&self, overrun: &Overrun) {
+        let running = &overrun.running;
+        tracing::debug!(
+            step = running.step.as_deref(),
+            node = running.node.as_deref(),
+            limit = overrun.kind.as_str(),
+            "a suspicion, to be tried again in a fresh worker: {}",
+            overrun.message
+        );
+        self.metrics.suspicion(running.step.as_deref().unwrap_or_default(), overrun.kind.as_str());
     }
 
     /// The worker in the lane at `place` is gone.
@@ -55,10 +97,7 @@ impl Front {
         match judge(question, flight.shunned, chain, overrun) {
             Sentence::Shun(subject, limited) => {
                 flight.shunned += 1;
-                let now_ms = self.now_ms();
-                let forgotten = self.warden.shun(subject.clone(), &birth.set, limited.clone(), now_ms);
-                self.set_free(forgotten.into_iter().collect());
-                self.confine(subject, limited);
+                self.shun(subject, limited);
                 self.submit(flight);
             }
             Sentence::Again => self.submit(flight),
@@ -66,7 +105,15 @@ impl Front {
         }
     }
 
-    /// Counts the kill against the script.
+    /// Lets nobody ask a script about a node any more, for a while.
+    fn shun(&mut self, subject: Subject, limited: Limited) {
+        let (birth, now_ms) = (Arc::clone(&self.crew.setup().birth), self.now_ms());
+        let forgotten = self.warden.shun(subject.clone(), &birth.set, limited.clone(), now_ms);
+        self.set_free(forgotten.into_iter().collect());
+        self.confine(subject, limited);
+    }
+
+    /// Counts the conviction against the script.
     fn blame(&mut self, overrun: &Overrun) {
         let Some(script) = &overrun.running.step else { return };
         let limited = Limited { kind: overrun.kind, message: overrun.message.as_str().into() };

@@ -12,6 +12,16 @@ use super::hand::Hand;
 /// Questions that a worker holds at most; more wait at the desk, where their deadline is still looked at.
 const ASKED_AT_ONCE: usize = 4096;
 
+/// What becomes of the question in which a limit was passed.
+pub(super) enum Accused {
+    /// It is asked again, alone.
+    Suspected,
+    /// It passed the limit alone, too.
+    Convicted(Box<Flight>),
+    /// Nobody waits for it.
+    Unknown,
+}
+
 /// One worker after another, and their questions.
 pub(super) struct Lane {
     /// In boxes, because questions move from one table of the desk to the next.
@@ -147,20 +157,29 @@ impl Lane {
         self.desk.answered(ticket).map(|flight| *flight)
     }
 
-    /// The worker named a culprit; returns its question. An earlier question may have left little memory, or much to
-    /// collect in a short call, so want of memory and a call that took too long convict only the first of a worker.
-    pub(super) fn convicted(&mut self, overrun: &Overrun) -> Option<Flight> {
+    /// The worker named a culprit, and ends. Nobody is convicted of the first limit that is passed: the question is asked
+    /// again alone, in a fresh worker, where each call is timed exactly. An earlier question may have left little memory,
+    /// or much to clear up in a short call, so there too want of memory and a call about a node convict only the first
+    /// question of a worker.
+    pub(super) fn accused(&mut self, overrun: &Overrun) -> Accused {
         self.cause = Some(Cause::Named);
         if let Some(hand) = &self.hand {
             // It has said its last word, and must not live on whatever holds it up.
             hand.worker().kill();
         }
+        let ticket = overrun.running.ticket;
         let by_another = overrun.kind == LimitKind::Memory || overrun.running.node.is_some();
-        if by_another && self.decided > 0 {
-            self.desk.suspected(overrun.running.ticket);
-            return None;
+        match self.desk.get_mut(ticket).map(|flight| flight.question.narrated) {
+            Some(true) if !(by_another && self.decided > 0) => match self.desk.convicted(ticket) {
+                Some(flight) => Accused::Convicted(flight),
+                None => Accused::Unknown,
+            },
+            Some(_) => {
+                self.desk.suspected(ticket);
+                Accused::Suspected
+            }
+            None => Accused::Unknown,
         }
-        self.desk.convicted(overrun.running.ticket).map(|flight| *flight)
     }
 
     /// The worker is gone; returns the question that is guilty, and of what.

@@ -45,8 +45,10 @@ pub struct Metrics {
     registry: Registry,
     /// Decisions told to requesters.
     pub decisions: Family<DecisionLabels, DecisionCounter>,
-    /// Limits that scripts passed, each at the price of a worker.
+    /// Limits that scripts were convicted of, each at the price of two workers.
     limits: Family<LimitLabels, Counter>,
+    /// Limits that were passed once, and are tried again alone before anybody is convicted.
+    suspicions: Family<LimitLabels, Counter>,
     /// 1 for a script that is in quarantine.
     quarantined: Family<ScriptLabel, Gauge>,
     /// Seconds from receipt to reply.
@@ -104,6 +106,7 @@ impl Metrics {
         let metrics = Self {
             decisions: Family::default(),
             limits: Family::default(),
+            suspicions: Family::default(),
             quarantined: Family::default(),
             latency: Histogram::new(exponential_buckets(50e-6, 2.0, 17)),
             nodes: Gauge::default(),
@@ -156,7 +159,8 @@ impl Metrics {
         registry.register("executables_asked", "Questions put to executables", metrics.programs_asked.clone());
         registry.register("resident_ends", "Ends of resident executables", metrics.program_ends.clone());
         registry.register("runner_deaths", "Runners that ended unasked", metrics.runner_deaths.clone());
-        registry.register("script_limits", "Limits that scripts passed", metrics.limits.clone());
+        registry.register("script_limits", "Limits that scripts were convicted of", metrics.limits.clone());
+        registry.register("suspicions", "Limits passed once, to be tried again alone", metrics.suspicions.clone());
         registry.register("quarantined", "1 while a script is in quarantine", metrics.quarantined.clone());
         registry.register("recycled_workers", "Workers replaced after enough work", metrics.recycled_workers.clone());
         registry.register("refused_documents", "Node documents refused", metrics.refused_documents.clone());
@@ -173,10 +177,16 @@ impl Metrics {
         self.decisions.get_or_create(&labels).clone()
     }
 
-    /// Counts a limit that `script` passed.
+    /// Counts a limit that `script` was convicted of.
     pub fn limit(&self, script: &str, limit: &str) {
         let labels = LimitLabels { script: script.to_owned(), limit: limit.to_owned() };
         self.limits.get_or_create(&labels).inc();
+    }
+
+    /// Counts a limit that `script` passed, and may be innocent of.
+    pub fn suspicion(&self, script: &str, limit: &str) {
+        let labels = LimitLabels { script: script.to_owned(), limit: limit.to_owned() };
+        self.suspicions.get_or_create(&labels).inc();
     }
 
     /// Counts an end of the resident program of the step `script`.

@@ -4,6 +4,7 @@
 //! its socket closes. It is sealed before it says ready (ARCHITECTURE.md, The seal). Whatever goes wrong in a script ends
 //! this process and no other.
 
+use std::collections::BTreeSet;
 use std::io::{BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -15,6 +16,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+
 use crate::chain::{Ask, Progress, Purpose, Suspended};
 use crate::clock::Stopwatch;
 use crate::evaluator::{self, Evaluator, Senses};
@@ -24,8 +28,8 @@ use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, Outcome, R
 use super::guard::{self, Narrator};
 use super::now::unix_ms;
 use super::outbox::{Outbox, lock};
-use super::protocol::{Birth, CompileProblem, Order, Question, Reply, Standing, Waiting, Word, WorkerLimits};
-use super::watchdog::{Bell, Watch, Witnessed};
+use super::protocol::{Birth, CompileProblem, NOBODY, Order, Question, Reply, Standing, Waiting, Word, WorkerLimits};
+use super::watch::{Bell, Watch, Witnessed};
 use super::{attempts, frame, sandbox, seal};
 
 /// The hidden command under which the binary is a worker.
@@ -49,6 +53,11 @@ const SOCKET_BYTES: usize = 64 << 10;
 const BATCH: usize = 64;
 /// A decision that took this long is told at once, with those before it.
 const SLOW: Duration = Duration::from_micros(200);
+
+/// Nodes that are looked at while nobody asks before the next look at the socket: half a millisecond of a usual script.
+const PIECE: usize = 128;
+/// For a chain that it was never asked about, a worker catches up when so many nodes are due: fewer take a few milliseconds when its turn comes.
+const MANY_DUE: usize = 2_000;
 
 /// Runs a worker on the socket that standard input is.
 #[must_use]
@@ -121,7 +130,18 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
     lock(&outbox).say(&Word::Ready(lacks))?;
     let limits = birth.limits;
     let (mirror_bytes, mirror_bytes_bounded) = (0, MIRROR_STEP / 2);
-    Clerk { evaluator, watch, outbox, narration, limits, own_bytes, mirror_bytes, mirror_bytes_bounded }.serve(socket)
+    let mut clerk = Clerk {
+        evaluator,
+        watch,
+        outbox,
+        narration,
+        limits,
+        asked: BTreeSet::new(),
+        own_bytes,
+        mirror_bytes,
+        mirror_bytes_bounded,
+    };
+    clerk.serve(socket)
 }
 
 /// Wakes the engines where a step takes too long to load, which is told at each step's beginning: what runs then is not
@@ -147,6 +167,13 @@ fn seal() -> Vec<String> {
     refused.into_iter().chain(attempts::not_refused()).collect()
 }
 
+/// Whether nothing is to be read.
+fn is_idle(socket: &BufReader<UnixStream>) -> bool {
+    let nothing = || recv(socket.get_ref(), &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    // The end of the stream is something to read too, and any other error is found by whoever reads.
+    socket.buffer().is_empty() && nothing().is_err_and(|error| error == Errno::AGAIN)
+}
+
 /// Turns orders into replies.
 struct Clerk {
     evaluator: Evaluator,
@@ -154,6 +181,8 @@ struct Clerk {
     outbox: Arc<Mutex<Outbox>>,
     narration: Arc<AtomicBool>,
     limits: WorkerLimits,
+    /// The actions that it was asked to decide for.
+    asked: BTreeSet<Arc<str>>,
     /// What the process took when everything was compiled.
     own_bytes: u64,
     /// Node documents held, as text, and the size for which the memory limit was last set.
@@ -174,8 +203,24 @@ impl Clerk {
                 }
             }
             lock(&self.outbox).flush()?;
+            self.use_the_pause(&socket);
         }
         Ok(())
+    }
+
+    /// Brings what is kept up to date, piece by piece, until there is something to read. What a chain needs that was never
+    /// asked here is not followed change by change: what few nodes need is done within milliseconds when its turn comes.
+    fn use_the_pause(&mut self, socket: &BufReader<UnixStream>) {
+        if !is_idle(socket) {
+            return;
+        }
+        let asked = &self.asked;
+        for action in self.evaluator.behind(|action| if asked.contains(action) { 1 } else { MANY_DUE }) {
+            let nodes = self.evaluator.cluster().len() as u64;
+            self.watch.begin(NOBODY, &action, nodes, false);
+            while is_idle(socket) && self.evaluator.refresh(&action, PIECE) > 0 {}
+            self.watch.end();
+        }
     }
 
     /// The memory limit is for scripts: what the mirror of the cluster needs comes on top.
@@ -197,8 +242,12 @@ impl Clerk {
 
     fn answer(&mut self, question: &Question) -> std::io::Result<()> {
         let start = Instant::now();
+        if !self.asked.contains(&question.head.action) {
+            self.asked.insert(Arc::clone(&question.head.action));
+        }
         self.narration.store(question.narrated, Ordering::Relaxed);
-        self.watch.begin(question.ticket, &question.head.action, self.evaluator.cluster().len() as u64);
+        let nodes = self.evaluator.cluster().len() as u64;
+        self.watch.begin(question.ticket, &question.head.action, nodes, question.narrated);
         let progress = self.decide(question);
         self.watch.end();
         let mut decision = match progress {

@@ -14,7 +14,7 @@ use crate::model::LimitKind;
 use super::outbox::Outbox;
 use super::protocol::{Overrun, Running};
 use super::sandbox;
-use super::watchdog::Watch;
+use super::watch::Watch;
 
 /// What last words may take: up to a batch of finished replies, and the name.
 const RESERVE_BYTES: u64 = 32 << 20;

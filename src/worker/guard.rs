@@ -4,12 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::chain::{ChainSet, Witness};
+use crate::clock::Overtime;
 use crate::model::LimitKind;
 
 use super::exhaustion;
 use super::outbox::{Outbox, lock};
 use super::protocol::{Overrun, Running, Word, WorkerLimits};
-use super::watchdog::{self, Allowance, Current, Passed, Watch, Witnessed};
+use super::watch::{Current, Watch, Witnessed};
+use super::watchdog::{self, Allowance};
 
 /// Is told what runs: writes it down for the watchdog, and says it aloud where the question asks for that.
 pub(super) struct Narrator {
@@ -54,6 +56,14 @@ impl Witness for Narrator {
     fn nodes_done(&self) {
         self.watched.nodes_done();
     }
+
+    fn called(&self) {
+        self.watched.called();
+    }
+
+    fn returned(&self) {
+        self.watched.returned();
+    }
 }
 
 /// Sets the watchdog, and lets a panic in an engine and want of memory name their script before the process ends.
@@ -96,16 +106,16 @@ pub(super) fn start(
     Ok(())
 }
 
-fn overrun(running: Running, passed: Passed, allowed_us: u64) -> Overrun {
+fn overrun(running: Running, passed: Overtime, allowed_us: u64) -> Overrun {
     let name = running.step.as_deref().unwrap_or("a step");
     let allowed_ms = allowed_us / 1000;
     let message = match (passed, &running.node) {
-        (Passed::Call, Some(node)) => {
+        (Overtime::Call, Some(node)) => {
             format!("step {name} used more than {allowed_ms} ms of CPU time on node `{node}`")
         }
         _ => format!("step {name} used more than {allowed_ms} ms of CPU time"),
     };
     // A step that is over its own limit is not known to hang on the node that it happens to be at.
-    let node = running.node.filter(|_| passed == Passed::Call);
+    let node = running.node.filter(|_| passed == Overtime::Call);
     Overrun { running: Running { node, ..running }, kind: LimitKind::Time, message }
 }

@@ -19,6 +19,7 @@ pub mod process;
 pub mod protocol;
 pub mod sandbox;
 pub mod seal;
+pub mod watch;
 pub mod watchdog;
 
 pub use desk::Desk;
@@ -26,4 +27,6 @@ pub use now::unix_ms;
 pub use orders::{Encoded, Orders};
 pub use peer::{Ended, Peer};
 pub use process::{BirthError, Worker, WorkerEvent};
-pub use protocol::{Audience, Birth, Order, Overrun, Question, Reply, Running, Standing, Waiting, WorkerLimits};
+pub use protocol::{
+    Audience, Birth, NOBODY, Order, Overrun, Question, Reply, Running, Standing, Waiting, WorkerLimits,
+};

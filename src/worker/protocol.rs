@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::chain::{ChainSet, ChainSpec, Heard, Limited, Purpose, StepSource, Subject};
 use crate::model::{Arrangement, Change, Decision, Head, LimitKind, LostReason, Position, Reservation, shared};
 
+/// The ticket under which a worker does what nobody asked for: it brings what it keeps up to date.
+pub const NOBODY: u64 = 0;
+
 /// All that a worker is born with. A change of any of it is a change of worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Birth {

@@ -49,18 +49,20 @@ pub(super) struct Frontiers {
 }
 
 impl Frontiers {
-    /// The kind of the requests that have `key` in common.
-    pub(super) fn kind(&mut self, key: String) -> Kind {
+    /// The kind of the requests that have `key` in common, where it is remembered.
+    pub(super) fn find(&mut self, key: &str) -> Option<Kind> {
         self.uses += 1;
-        if let Some(kind) = self.by_key.get(&key)
-            && let Some(frontier) = self.by_kind.get_mut(kind)
-        {
-            frontier.used = self.uses;
-            return *kind;
-        }
+        let kind = *self.by_key.get(key)?;
+        self.by_kind.get_mut(&kind)?.used = self.uses;
+        Some(kind)
+    }
+
+    /// Remembers the requests that have `key` in common, which are not remembered yet.
+    pub(super) fn open(&mut self, key: String) -> Kind {
         while !self.by_kind.is_empty() && (self.by_kind.len() >= MAX_KINDS || self.waits.len() > MAX_WAITING) {
             self.forget_oldest();
         }
+        self.uses += 1;
         let kind = Kind(self.uses);
         self.by_key.insert(key.clone(), kind);
         self.by_kind.insert(kind, Frontier { key, used: self.uses, ..Frontier::default() });
@@ -106,7 +108,8 @@ impl Frontiers {
         }
     }
 
-    fn wait(&mut self, kind: Kind, entry: &Entry) {
+    /// Notes that a node up to the bound waits.
+    pub(super) fn wait(&mut self, kind: Kind, entry: &Entry) {
         if let Some(frontier) = self.by_kind.get_mut(&kind) {
             frontier.waiting.insert(entry.clone());
             self.waits.insert((entry.slot(), kind));

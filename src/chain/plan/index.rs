@@ -8,7 +8,7 @@ use crate::chain::asking::{Asking, Word};
 use crate::chain::evaluate::Stage;
 use crate::chain::kept::Tables;
 use crate::chain::{Chain, Recency, StepKind};
-use crate::model::{Candidate, Failure, Node, SlotIndex};
+use crate::model::{Candidate, Cluster, Failure, Node, SlotIndex};
 use crate::script::{Absent, Arity, Function, Scene, ScriptError};
 
 use super::frontier::Frontiers;
@@ -22,10 +22,14 @@ pub(super) struct Index {
     pub(super) order: Order,
     pub(super) reach: Reach,
     pub(super) frontiers: Frontiers,
-    /// The generation of the cluster that it is of.
+    /// The generation of the cluster up to which changes are noted as due.
     seen: u64,
-    /// Slots to look at whether their nodes changed or not.
+    /// Slots to look at: their nodes changed, or came, or left.
+    due: BTreeSet<SlotIndex>,
+    /// Those of them that are looked at whether their nodes changed or not.
     touched: BTreeSet<SlotIndex>,
+    /// By slot, the generation of the cluster at which it was looked at last.
+    looked: Vec<u64>,
 }
 
 /// How far each node comes.
@@ -73,13 +77,14 @@ pub(super) struct Ground<'a> {
     /// Without a request: what is asked hangs on nodes alone.
     pub(super) scene: Scene<'a>,
     /// What is noted of each step.
-    pub(super) notes: &'a [Note],
+    pub(super) notes: &'a [Note<'a>],
 }
 
 impl Index {
     pub(super) fn new(plan: Plan) -> Self {
         let (order, reach, frontiers) = Default::default();
-        Self { plan, order, reach, frontiers, seen: 0, touched: BTreeSet::new() }
+        let (due, touched, looked) = Default::default();
+        Self { plan, order, reach, frontiers, seen: 0, due, touched, looked }
     }
 
     pub(super) fn chosen(&mut self, slot: SlotIndex, recency: &Recency) {
@@ -95,36 +100,57 @@ impl Index {
     }
 
     pub(super) fn touch(&mut self, slot: SlotIndex) {
+        self.due.insert(slot);
         self.touched.insert(slot);
     }
 
-    /// Looks at what changed since the last time; how many nodes that were.
+    /// How many slots are to be looked at before a request is answered from this index.
+    pub(super) fn due(&mut self, cluster: &Cluster) -> usize {
+        if self.seen != cluster.generation() {
+            match cluster.changed_since(self.seen) {
+                Some(changed) => self.due.extend(changed),
+                None => self.due.extend(cluster.every_slot()),
+            }
+            self.seen = cluster.generation();
+        }
+        self.due.len()
+    }
+
+    /// Looks at what changed since the last time, at `most` nodes; how many nodes that were.
     ///
     /// # Errors
     /// What kept a script from being asked at all. The index is then as far as it came.
-    pub(super) fn refresh(&mut self, tables: &mut [Option<Tables>], ground: &Ground<'_>) -> Result<u64, Failure> {
+    pub(super) fn refresh(
+        &mut self,
+        tables: &mut [Option<Tables>],
+        ground: &Ground<'_>,
+        most: usize,
+    ) -> Result<u64, Failure> {
         let cluster = ground.stage.cluster;
-        if self.seen == cluster.generation() && self.touched.is_empty() {
+        if self.due(cluster) == 0 {
             return Ok(0);
         }
-        let (mut slots, late_reads) = (self.touched.clone(), self.plan.late_reads(ground.chain));
-        match cluster.changed_since(self.seen) {
-            Some(changed) => slots.extend(changed),
-            None => slots.extend(cluster.every_slot()),
-        }
+        let late_reads = self.plan.late_reads(ground.chain);
         let mut looking = Looking { ground, tables, prepared: vec![false; ground.chain.steps.len()] };
-        for slot in &slots {
-            let (far, entry) = looking.at(&self.plan, *slot)?;
-            self.reach.put(*slot, far);
+        let mut count = 0;
+        while count < most
+            && let Some(slot) = self.due.first().copied()
+        {
+            let (far, entry) = looking.at(&self.plan, slot)?;
+            self.due.remove(&slot);
+            self.reach.put(slot, far);
+            if self.looked.len() <= slot.index() {
+                self.looked.resize(cluster.slots().max(slot.index() + 1), 0);
+            }
+            let looked = self.looked.get_mut(slot.index()).map(|looked| std::mem::replace(looked, self.seen));
             // Another node may have taken the slot, of which filters that read nothing of it say the same; the quarantine
             // does not.
-            let is_same = |node: &Node| node.revised(late_reads).max(node.arrival()) <= self.seen;
-            let is_same = cluster.node(*slot).is_some_and(is_same) && !self.touched.contains(slot);
-            self.put(*slot, entry, is_same);
+            let is_same = |node: &Node| Some(node.revised(late_reads).max(node.arrival())) <= looked;
+            let is_same = cluster.node(slot).is_some_and(is_same) && !self.touched.remove(&slot);
+            self.put(slot, entry, is_same);
+            count += 1;
         }
-        self.seen = cluster.generation();
-        self.touched.clear();
-        Ok(slots.len() as u64)
+        Ok(count as u64)
     }
 }
 
@@ -188,7 +214,7 @@ impl Looking<'_> {
         let scene = Scene { step: step as u64, ..*scene };
         if let Some(prepared) = self.prepared.get_mut(step).filter(|prepared| !**prepared) {
             stage.witness.step(step);
-            script.prepare(scene).map_err(ScriptError::into_failure)?;
+            note.calls.on_script_time(|| script.prepare(scene)).map_err(ScriptError::into_failure)?;
             *prepared = true;
         }
         // What is asked for all requests to come is not to cost this one its time.

@@ -16,7 +16,7 @@ mod scan;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{Parts, SlotIndex};
+use crate::model::{Cluster, Parts, SlotIndex};
 use crate::script::{Arity, Function, Shape};
 
 use super::kept::{self, Tables};
@@ -24,7 +24,7 @@ use super::quarantine::Limited;
 use super::{Chain, Recency, StepKind};
 
 use index::Index;
-pub(super) use scan::{Found, Overran, scan};
+pub(super) use scan::{Found, Overran, refresh, scan};
 
 /// What is kept for a chain between its requests.
 pub struct Store {
@@ -46,6 +46,11 @@ impl Store {
         if let Some(index) = &mut self.index {
             index.chosen(slot, recency);
         }
+    }
+
+    /// How many nodes have to be looked at before the next request can be answered.
+    pub fn due(&mut self, cluster: &Cluster) -> usize {
+        self.index.as_mut().map_or(0, |index| index.due(cluster))
     }
 
     /// Looks again at the node in `slot` before the next scan: it is put in quarantine, or let out.

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use crate::chain::Chain;
 use crate::chain::evaluate::Stage;
-use crate::chain::witness::Calls;
+use crate::chain::witness::{Calls, Witness};
 use crate::model::diagnosis::{LogLine, LostNodes};
 use crate::model::{Said, SlotIndex, StepReport};
 use crate::script::{Arity, LogBook};
@@ -13,16 +13,20 @@ use super::Part;
 use super::index::Index;
 
 /// What is noted of a step on the way.
-#[derive(Debug, Default)]
-pub(super) struct Note {
-    /// Counts calls.
-    pub(super) calls: Calls,
+pub(super) struct Note<'a> {
+    /// Makes the calls.
+    pub(super) calls: Calls<'a>,
     /// How many nodes the step was asked about for the request.
     pub(super) asked: Cell<u64>,
     log: RefCell<Vec<LogLine>>,
 }
 
-impl Note {
+impl<'a> Note<'a> {
+    /// Nothing yet; `witness` is told of calls.
+    pub(super) fn new(witness: &'a dyn Witness) -> Self {
+        Self { calls: Calls::new(witness), asked: Cell::default(), log: RefCell::default() }
+    }
+
     /// Notes what a call left in `book`.
     pub(super) fn heard(&self, book: &LogBook) {
         self.log.borrow_mut().extend(book.take());
@@ -40,7 +44,7 @@ pub(super) fn reports(
     index: &Index,
     stage: Stage<'_>,
     (slot, chooser): (SlotIndex, usize),
-    notes: &[Note],
+    notes: &[Note<'_>],
     cost_us: u64,
 ) -> Vec<StepReport> {
     let chosen = stage.cluster.node(slot).map(|node| node.id().clone()).unwrap_or_default();

@@ -65,9 +65,9 @@ pub(in crate::chain) fn scan(
         return Ok(None);
     }
     let start = stage.stopwatch.micros();
-    let notes: Vec<Note> = (0..=last).map(|_| Note::default()).collect();
+    let notes: Vec<Note<'_>> = (0..=last).map(|_| Note::new(stage.witness)).collect();
     let ground = Ground { chain, stage, scene: Scene { asked: None, ..scene }, notes: &notes };
-    let Ok(refreshed) = index.refresh(tables, &ground) else { return Ok(None) };
+    let Ok(refreshed) = index.refresh(tables, &ground, usize::MAX) else { return Ok(None) };
     let (late, frontiers) = (late(chain, index, stage), std::mem::take(&mut index.frontiers));
     let (asking, looked_at) = (None, 0);
     let mut scan = Scan { index, frontiers, chain, ask, stage, scene, tables, notes: &notes, late, asking, looked_at };
@@ -86,6 +86,27 @@ pub(in crate::chain) fn scan(
     }
 }
 
+/// Brings the index up to date by at most `most` nodes, for no request; how many slots are left to be looked at.
+pub(in crate::chain) fn refresh(
+    store: &mut Store,
+    chain: &Chain,
+    stage: Stage<'_>,
+    scene: Scene<'_>,
+    most: usize,
+) -> usize {
+    let Store { tables, index: Some(index) } = store else { return 0 };
+    let notes: Vec<Note<'_>> = chain.steps.iter().map(|_| Note::new(stage.witness)).collect();
+    let ground = Ground { chain, stage, scene, notes: &notes };
+    match index.refresh(tables, &ground, most) {
+        Ok(_) => index.due(stage.cluster),
+        // A request finds out what is to be said of that.
+        Err(_) => 0,
+    }
+}
+
+/// A scan that looked at more nodes than these came far.
+const FAR: usize = 32;
+
 /// A scan on its way.
 struct Scan<'a> {
     index: &'a Index,
@@ -95,7 +116,7 @@ struct Scan<'a> {
     stage: Stage<'a>,
     scene: Scene<'a>,
     tables: &'a mut [Option<Tables>],
-    notes: &'a [Note],
+    notes: &'a [Note<'a>],
     late: Vec<Late<'a>>,
     /// The step that the witness was told of.
     asking: Option<usize>,
@@ -113,8 +134,11 @@ impl Scan<'_> {
                 return Ok(Some((slot, *step)));
             }
         }
-        let chosen = match self.kind()? {
-            Some(kind) => self.go_on(kind, parts.len())?,
+        let chosen = match self.common()? {
+            Some(key) => match self.frontiers.find(&key) {
+                Some(kind) => self.go_on(kind, parts.len())?,
+                None => self.begin_kind(key, parts.len())?,
+            },
             None => self.begin(parts.len())?,
         };
         Ok(chosen.map(|slot| (slot, choice.step())))
@@ -122,7 +146,7 @@ impl Scan<'_> {
 
     /// What the request has in common with all those to which the filters give the same answers; absent where that is not
     /// known.
-    fn kind(&mut self) -> Result<Option<Kind>, Stop> {
+    fn common(&mut self) -> Result<Option<String>, Stop> {
         let may_have_keys = |late: &Late<'_>| late.functions.key || late.script.depends().is_some();
         if self.late.is_empty() || !self.late.iter().all(may_have_keys) {
             return Ok(None);
@@ -135,7 +159,7 @@ impl Scan<'_> {
             common.push_str(key);
             common.push('\n');
         }
-        Ok(Some(self.frontiers.kind(common)))
+        Ok(Some(common))
     }
 
     /// The best node of all that passes the first `parts` of the plan.
@@ -146,6 +170,30 @@ impl Scan<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The same for the first request of a kind that is not remembered. How far it came is remembered where that was far: a
+    /// kind of one request a user is not worth what its frontier costs at each change of a node.
+    fn begin_kind(&mut self, key: String, parts: usize) -> Result<Option<SlotIndex>, Stop> {
+        let (mut looks, mut waiting, mut last, mut found) = (0, Vec::new(), None, None);
+        for entry in self.index.order.behind(None) {
+            let sieved = self.passes(entry.slot(), parts)?;
+            looks += 1;
+            last = Some(entry);
+            if sieved != Sieved::Fails {
+                waiting.push(entry);
+            }
+            if sieved == Sieved::Passes {
+                found = Some(entry.slot());
+                break;
+            }
+        }
+        if let Some(last) = last.filter(|_| looks > FAR) {
+            let kind = self.frontiers.open(key);
+            waiting.into_iter().for_each(|entry| self.frontiers.wait(kind, entry));
+            self.frontiers.reached(kind, last, found == Some(last.slot()));
+        }
+        Ok(found)
     }
 
     /// The same for requests of a kind, from where the last one came to.
