@@ -1,5 +1,6 @@
 //! The crew: all lanes with their workers, the spares, and the crew of the next configuration while it gathers.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::chain::ChainSpec;
@@ -15,6 +16,16 @@ use super::spares::Spares;
 
 /// Workers that wait for another one to die.
 const SPARES: usize = 1;
+
+/// A lane that a spare has taken.
+pub(super) struct Taken {
+    /// Which one.
+    pub(super) lane: usize,
+    /// Whether a worker was there that had done enough.
+    pub(super) recycled: bool,
+    /// How many choices of all chains the spare was born with.
+    pub(super) choices: u64,
+}
 
 /// All that decides for this front.
 pub(super) struct Crew {
@@ -60,8 +71,9 @@ impl Crew {
         next + self.spares.short(self.vacancies() + SPARES, now) > 0
     }
 
-    /// Starts the workers that are missing; `snapshot` makes them mirrors of the cluster as it is.
-    pub(super) fn start(&mut self, snapshot: &Orders) {
+    /// Starts the workers that are missing; `snapshot` makes them mirrors of the cluster as it is, with the number of
+    /// choices that is in it.
+    pub(super) fn start(&mut self, snapshot: (&Orders, u64)) {
         let (now, vacancies) = (Instant::now(), self.vacancies());
         self.spares.start(self.spares.short(vacancies + SPARES, now), snapshot, &self.links);
         if let Some(next) = &mut self.next {
@@ -162,15 +174,25 @@ impl Crew {
         self.tell_spares(order);
     }
 
-    /// Passes `order` on to those who decide for `action`, or may do so, but not to the worker in lane `except`.
+    /// Passes `order` on to those who decide for `action`, but not to the worker in lane `except`.
     pub(super) fn tell_home(&mut self, action: &str, order: &Order, except: usize) {
-        let order = Encoded::new(order);
         for place in self.homes.lanes(action).filter(|place| *place != except) {
             if let Some(lane) = self.lanes.get_mut(place) {
-                lane.tell(&order);
+                lane.order(order);
             }
         }
-        self.tell_spares(&order);
+    }
+
+    /// Tells the worker in `lane` alone.
+    pub(super) fn order(&mut self, lane: usize, order: &Order) {
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.order(order);
+        }
+    }
+
+    /// The chains that `lane` decides for.
+    pub(super) fn chains(&self, lane: usize) -> Vec<Arc<str>> {
+        self.homes.chains(lane).cloned().collect()
     }
 
     fn tell_spares(&mut self, order: &Encoded) {
@@ -182,9 +204,7 @@ impl Crew {
 
     /// Undoes what the worker in `lane` alone believes.
     pub(super) fn undo(&mut self, lane: usize, change: Change) {
-        if let Some(lane) = self.lanes.get_mut(lane) {
-            lane.order(&Order::Change(change));
-        }
+        self.order(lane, &Order::Change(change));
     }
 
     /// Lets the next crew take over where each of its homes has a worker. Returns the questions that the old crew was
@@ -204,13 +224,13 @@ impl Crew {
     }
 
     /// Lets spares take the lanes that have no worker, or a tired one; ends the lanes of earlier homes that have
-    /// answered. Returns how many tired workers were replaced.
-    pub(super) fn staff(&mut self) -> u64 {
-        let mut recycled = 0;
+    /// answered. Returns the lanes that were taken.
+    pub(super) fn staff(&mut self) -> Vec<Taken> {
+        let mut taken = Vec::new();
         let (spares, count) = (&mut self.spares, self.homes.count());
-        for lane in self.lanes.iter_mut().take(count).filter(|lane| lane.is_open()) {
+        for (place, lane) in self.lanes.iter_mut().take(count).enumerate().filter(|(_, lane)| lane.is_open()) {
             let Some(hand) = spares.take() else { break };
-            recycled += u64::from(lane.is_staffed());
+            taken.push(Taken { lane: place, recycled: lane.is_staffed(), choices: hand.choices() });
             lane.staff(hand);
         }
         let mut place = 0;
@@ -223,7 +243,7 @@ impl Crew {
             stays
         });
         self.complete |= self.vacancies() == 0;
-        recycled
+        taken
     }
 
     /// The questions that the worker of an earlier home left behind when it died.

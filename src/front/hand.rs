@@ -14,11 +14,19 @@ pub(super) struct Hand {
     number: u64,
     worker: Worker,
     orders: Orders,
+    /// How many choices of all chains it was born with.
+    choices: u64,
 }
 
 impl Hand {
-    pub(super) fn new(number: u64, worker: Worker, orders: Orders) -> Self {
-        Self { number, worker, orders }
+    pub(super) fn new(number: u64, worker: Worker, orders: Orders, choices: u64) -> Self {
+        Self { number, worker, orders, choices }
+    }
+
+    /// How many choices of all chains it was born with. Those that came after it is told where it takes a lane: a worker
+    /// that waits for one need not hear of each.
+    pub(super) fn choices(&self) -> u64 {
+        self.choices
     }
 
     /// The number under which its words come.

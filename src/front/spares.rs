@@ -30,6 +30,7 @@ pub(super) struct Spares {
 struct Newborn {
     number: u64,
     backlog: Orders,
+    choices: u64,
     /// How it ended, where word of its end came before word of its birth.
     stillborn: Option<String>,
 }
@@ -54,8 +55,8 @@ impl Spares {
         }
     }
 
-    /// Starts `count` workers; `snapshot` makes them mirrors of the cluster as it is.
-    pub(super) fn start(&mut self, count: usize, snapshot: &Orders, links: &Links) {
+    /// Starts `count` workers; `snapshot` makes them mirrors of the cluster as it is, with the first `choices` of all chains.
+    pub(super) fn start(&mut self, count: usize, (snapshot, choices): (&Orders, u64), links: &Links) {
         if count == 0 {
             return;
         }
@@ -63,7 +64,7 @@ impl Spares {
         for _ in 0..count {
             let (number, Links { events, words, .. }) = (links.next_birth(), links.clone());
             let (birth, program, snapshot) = (self.setup.birth.clone(), self.setup.program.clone(), snapshot.clone());
-            self.newborns.push(Newborn { number, backlog: Orders::default(), stillborn: None });
+            self.newborns.push(Newborn { number, backlog: Orders::default(), choices, stillborn: None });
             tokio::spawn(async move {
                 let worker = Worker::start(&program, &birth, number, words).await;
                 if let Ok(worker) = &worker {
@@ -94,7 +95,7 @@ impl Spares {
         };
         match worker {
             Ok(worker) => {
-                self.ready.push(Hand::new(number, worker, newborn.backlog));
+                self.ready.push(Hand::new(number, worker, newborn.backlog, newborn.choices));
                 Ok(())
             }
             Err(error) => {

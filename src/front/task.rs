@@ -8,6 +8,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tokio::sync::mpsc;
 
+use crate::chain::Subject;
 use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::registry::ledger::{Ledger, RequestKey};
@@ -17,7 +18,7 @@ use crate::worker::desk::Ticket;
 use crate::worker::{Encoded, Order, Orders, WorkerEvent, unix_ms};
 
 use super::claims::Claims;
-use super::crew::Crew;
+use super::crew::{Crew, Taken};
 use super::errands::Errands;
 use super::events::{Event, Links, Outlets, Setup};
 use super::flight::Told;
@@ -48,6 +49,8 @@ pub struct Front {
     pub(super) crew: Crew,
     pub(super) errands: Errands,
     pub(super) warden: Warden,
+    /// Scripts, and nodes at scripts, that passed a limit once while nobody asked.
+    pub(super) suspects: BTreeSet<Subject>,
     pub(super) by_request: BTreeMap<RequestKey, Ticket>,
     pub(super) unanswered: BTreeMap<Arc<str>, usize>,
     pub(super) sequences: BTreeMap<Arc<str>, u64>,
@@ -99,6 +102,7 @@ impl Front {
             warden: Warden::new(setup.quarantine),
             crew: Crew::new(setup, links),
             errands,
+            suspects: BTreeSet::new(),
             by_request: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             sequences: BTreeMap::new(),
@@ -210,6 +214,17 @@ impl Front {
         orders
     }
 
+    /// Tells the worker that has just taken a lane what the chains of the lane chose since it was born.
+    fn recall(&mut self, taken: &Taken) {
+        let mut later = Vec::new();
+        for action in self.crew.chains(taken.lane) {
+            let chosen = self.chosen.get(&action).into_iter().flatten().filter(|(_, when)| **when > taken.choices);
+            later.extend(chosen.map(|(node, when)| (*when, Order::Recall(Arc::clone(&action), Arc::clone(node)))));
+        }
+        later.sort_unstable_by_key(|(when, _)| *when);
+        later.iter().for_each(|(_, order)| self.crew.order(taken.lane, order));
+    }
+
     pub(super) fn event(&mut self, event: Event) {
         match event {
             Event::Born(number, worker) => match self.crew.born(number, worker) {
@@ -260,8 +275,10 @@ impl Front {
 
     pub(super) fn words(&mut self, number: u64, event: WorkerEvent) {
         let Some((place, lane)) = self.crew.lane_of(number) else {
-            if let WorkerEvent::Exited(ended) = event {
-                self.crew.gone(number, &ended);
+            match event {
+                WorkerEvent::Exited(ended) => self.crew.gone(number, &ended),
+                WorkerEvent::Overrun(overrun) => self.unasked_overrun(overrun),
+                WorkerEvent::Replies(_) | WorkerEvent::Running(_) | WorkerEvent::Waiting(_) => {}
             }
             return;
         };
@@ -323,7 +340,10 @@ impl Front {
             waiting.into_iter().for_each(|flight| self.submit(flight));
         }
         let ready = self.crew.is_ready();
-        self.metrics.recycled_workers.inc_by(self.crew.staff());
+        for taken in self.crew.staff() {
+            self.metrics.recycled_workers.inc_by(u64::from(taken.recycled));
+            self.recall(&taken);
+        }
         if !ready && self.crew.is_ready() {
             tracing::info!(homes = self.crew.homes(), "each chain has its worker");
             self.notes.remove("worker");
@@ -335,7 +355,7 @@ impl Front {
         self.crew.strays().into_iter().for_each(|flight| self.submit(flight));
         if self.crew.is_short(Instant::now()) {
             let snapshot = self.snapshot();
-            self.crew.start(&snapshot);
+            self.crew.start((&snapshot, self.choices));
         }
         self.staff_runner();
         self.errands.send(time);
