@@ -5,6 +5,7 @@
 //! cluster that it was said of, and the node tells since when its parts are what they are.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -148,7 +149,9 @@ pub(super) struct Tables {
     pub(super) keys: Keys,
     pure: Pair,
     /// By key as JSON text, with when it was last used.
-    keyed: BTreeMap<String, (u64, Pair)>,
+    keyed: BTreeMap<Arc<str>, (u64, Pair)>,
+    /// The keys by when they were last used.
+    by_use: BTreeMap<u64, Arc<str>>,
     /// Results in there.
     keyed_results: usize,
     uses: u64,
@@ -163,6 +166,7 @@ impl Tables {
             keys: Keys::default(),
             pure: Pair::pure(reads),
             keyed: BTreeMap::new(),
+            by_use: BTreeMap::new(),
             keyed_results: 0,
             uses: 0,
         }
@@ -178,8 +182,8 @@ impl Tables {
         let pure = std::mem::replace(&mut self.pure, Pair::pure(self.reads));
         let key = key.map(Value::to_string).filter(|key| key.len() <= MAX_KEY_BYTES);
         let keyed = key.map(|key| match self.forget(&key) {
-            Some(pair) => (key, pair),
-            None => (key, Pair::keyed(self.reads)),
+            Some(pair) => (key.into(), pair),
+            None => (key.into(), Pair::keyed(self.reads)),
         });
         Memory { pure, keyed }
     }
@@ -190,16 +194,19 @@ impl Tables {
         let Some((key, pair)) = memory.keyed else { return };
         self.uses += 1;
         self.keyed_results += pair.len();
+        self.by_use.insert(self.uses, Arc::clone(&key));
         self.keyed.insert(key, (self.uses, pair));
         while self.keyed.len() > MAX_KEYS || (self.keyed_results > MAX_KEYED_RESULTS && self.keyed.len() > 1) {
-            let oldest = self.keyed.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
-            oldest.and_then(|oldest| self.forget(&oldest));
+            let Some((_, oldest)) = self.by_use.first_key_value() else { return };
+            let oldest = Arc::clone(oldest);
+            self.forget(&oldest);
         }
     }
 
     /// Takes out what is kept for `key`.
     fn forget(&mut self, key: &str) -> Option<Pair> {
-        let (_, pair) = self.keyed.remove(key)?;
+        let (used, pair) = self.keyed.remove(key)?;
+        self.by_use.remove(&used);
         self.keyed_results = self.keyed_results.saturating_sub(pair.len());
         Some(pair)
     }
@@ -209,13 +216,13 @@ impl Tables {
 #[derive(Debug)]
 pub(super) struct Memory {
     pure: Pair,
-    keyed: Option<(String, Pair)>,
+    keyed: Option<(Arc<str>, Pair)>,
 }
 
 impl Memory {
     /// The key, as JSON, by which results are kept; absent where functions depend on the whole request.
     pub(super) fn key(&self) -> Option<&str> {
-        self.keyed.as_ref().map(|(key, _)| key.as_str())
+        self.keyed.as_ref().map(|(key, _)| &**key)
     }
 
     /// The results of `function`; absent where it depends on the whole request.
