@@ -14,6 +14,17 @@ use crate::script::Asked;
 use super::kit::{Hold, Kit, plain_object};
 use super::lazy::{Lazy, Origin};
 
+/// What of the request a script is given at once. What is left out and read all the same stops the script.
+pub(super) struct Wanted<F> {
+    /// Whether a field that is a list or an object is built.
+    pub(super) field: F,
+    /// Whether the user's sessions are at hand.
+    pub(super) user_sessions: bool,
+}
+
+/// The sessions of the request's user; absent where they are left out.
+type UserSessions = Option<Rc<[Arc<Session>]>>;
+
 /// The request with its time and the user's sessions; `nodes` are added where the function is one of the list.
 ///
 /// Objects in it that are not `wanted` are left out: most scripts read a field or two, and building the others would be
@@ -22,11 +33,12 @@ pub(super) fn input(
     asked: &Asked<'_>,
     cluster: &Cluster,
     nodes: Option<Vec<JsValue>>,
-    wanted: impl Fn(&str) -> bool,
+    wanted: Wanted<impl Fn(&str) -> bool>,
     kit: &Kit,
     context: &mut Context,
 ) -> JsResult<JsObject> {
     let sessions = sessions(asked, cluster, &wanted);
+    let wanted = wanted.field;
     let prototype = context.intrinsics().constructors().object().prototype();
     let input = JsObject::new(context.root_shape(), prototype, Lazy::new(Origin::Input, Hold::Own)).upcast();
     for (name, value) in asked.request.fields() {
@@ -58,10 +70,11 @@ pub(super) fn part(
     asked: &Asked<'_>,
     cluster: &Cluster,
     fields: &BTreeSet<String>,
+    user_sessions: bool,
     kit: &Kit,
     context: &mut Context,
 ) -> JsResult<JsObject> {
-    let sessions = sessions(asked, cluster, |name| fields.contains(name));
+    let sessions = sessions(asked, cluster, &Wanted { field: |name: &str| fields.contains(name), user_sessions });
     let request = plain_object(context);
     for name in fields {
         let value = match (name.as_str(), asked.request.fields().get(name)) {
@@ -76,11 +89,11 @@ pub(super) fn part(
     Ok(request)
 }
 
-/// The sessions of the request's user, where one of the fields is `wanted` that hold them.
-fn sessions(asked: &Asked<'_>, cluster: &Cluster, wanted: impl Fn(&str) -> bool) -> Rc<[Arc<Session>]> {
+/// The sessions of the request's user, where one of the fields is wanted that hold them.
+fn sessions(asked: &Asked<'_>, cluster: &Cluster, wanted: &Wanted<impl Fn(&str) -> bool>) -> UserSessions {
     match &**asked.request.login() {
-        login if login.is_empty() || !(wanted("user") || wanted("params")) => Rc::default(),
-        login => cluster.sessions_of(login).map(Arc::clone).collect(),
+        login if login.is_empty() || !((wanted.field)("user") || (wanted.field)("params")) => Some(Rc::default()),
+        login => wanted.user_sessions.then(|| cluster.sessions_of(login).map(Arc::clone).collect()),
     }
 }
 
@@ -89,7 +102,7 @@ fn field(
     asked: &Asked<'_>,
     name: &str,
     value: &Value,
-    sessions: &Rc<[Arc<Session>]>,
+    sessions: &UserSessions,
     kit: &Kit,
     context: &mut Context,
 ) -> JsResult<JsValue> {
@@ -113,7 +126,7 @@ fn time(asked: &Asked<'_>, kit: &Kit, context: &Context) -> JsObject {
 fn params(
     asked: &Asked<'_>,
     fields: &Map<String, Value>,
-    sessions: &Rc<[Arc<Session>]>,
+    sessions: &UserSessions,
     kit: &Kit,
     context: &mut Context,
 ) -> JsResult<JsObject> {
@@ -131,14 +144,9 @@ fn params(
 }
 
 /// A user, whose sessions are listed when they are read.
-fn user(
-    fields: &Map<String, Value>,
-    sessions: &Rc<[Arc<Session>]>,
-    kit: &Kit,
-    context: &mut Context,
-) -> JsResult<JsObject> {
+fn user(fields: &Map<String, Value>, sessions: &UserSessions, kit: &Kit, context: &mut Context) -> JsResult<JsObject> {
     let prototype = context.intrinsics().constructors().object().prototype();
-    let lazy = Lazy::new(Origin::User(Rc::clone(sessions)), Hold::Own);
+    let lazy = Lazy::new(Origin::User(sessions.clone()), Hold::Own);
     let user = JsObject::new(context.root_shape(), prototype, lazy).upcast();
     for (name, value) in fields.iter().filter(|(name, _)| *name != "sessions") {
         let value = kit.to_js(value, Hold::Own, context)?;

@@ -5,6 +5,7 @@
 //! object: the getter finds the Rust side in the object itself.
 
 use std::borrow::Cow;
+use std::cell::{Ref, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,10 +17,12 @@ use boa_engine::{
 };
 use serde_json::{Map, Value};
 
+use crate::engine::residents::follow_sessions;
 use crate::model::look::DataField;
 use crate::model::{Field, Look, Node, Overlay, Session, SlotIndex};
 
 use super::kit::{Hold, Kit};
+use super::stage::Omission;
 
 /// How far up the prototypes a getter looks for the object that it belongs to.
 const MAX_PROTOTYPES: usize = 64;
@@ -31,8 +34,8 @@ pub(super) enum Origin {
     Node(Rc<View>),
     /// A node's `nodeData`.
     Data(Rc<View>),
-    /// A user with these sessions.
-    User(Rc<[Arc<Session>]>),
+    /// A user with these sessions, where the script is given them.
+    User(Option<Rc<[Arc<Session>]>>),
     /// The input, without the parts that the script does not name.
     Input,
 }
@@ -40,10 +43,13 @@ pub(super) enum Origin {
 /// A node with what earlier steps gave it on top.
 pub(super) struct View {
     pub(super) slot: SlotIndex,
-    pub(super) node: Node,
+    /// The node as it is now, where its object is shared by all requests; else as it was when the object was made.
+    node: RefCell<Node>,
     pub(super) overlay: Option<Overlay>,
     /// Its fields as far as the script can look at them; absent where they are built again, or kept with the report.
     pub(super) built: Option<Map<String, Value>>,
+    /// The objects of its sessions, where somebody has looked at them: those that stay are used again when others come.
+    sessions: RefCell<Option<Vec<JsValue>>>,
 }
 
 /// The Rust side of a lazy object.
@@ -80,6 +86,11 @@ impl Lazy {
 
     pub(super) fn hold(&self) -> Hold {
         self.hold
+    }
+
+    /// Forgets what was built for the property `name`: it is built again when it is read.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.built.retain(|(own, _)| own != name);
     }
 
     /// The value of the lazy property `name`, where it was built.
@@ -168,35 +179,98 @@ impl Origin {
         let Some(kit) = Kit::of(context) else { return Ok(JsValue::undefined()) };
         let name = name.to_std_string_lossy();
         match self {
-            Self::Node(view) => match view.look_at(&name).field_with(&name, view.overlay.as_deref()) {
-                Some(Field::Data(_)) => data_object(view, hold, &kit, context).map(Into::into),
-                Some(Field::Json(value)) => kit.to_js(value, hold, context),
-                Some(Field::Count(_) | Field::Flag(_)) | None => Ok(JsValue::undefined()),
-            },
-            Self::Data(view) if name == "sessions" => session_list(view.node.sessions(), hold, &kit, context),
-            Self::Data(view) => match view.look_at("nodeData").data_fields().find(|(own, _)| *own == name) {
-                Some((_, DataField::Json(value))) => kit.to_js(value, hold, context),
-                Some((_, DataField::Sessions(_))) | None => Ok(JsValue::undefined()),
-            },
-            Self::User(sessions) => session_list(sessions.iter(), hold, &kit, context),
-            Self::Input => Err(kit.stage.stop_at_omission()),
+            Self::Node(view) => {
+                let node = view.node();
+                match view.look_at(&node, &name).field_with(&name, view.overlay.as_deref()) {
+                    Some(Field::Data(_)) => data_object(view, hold, &kit, context).map(Into::into),
+                    Some(Field::Json(value)) => kit.to_js(value, hold, context),
+                    Some(Field::Count(_) | Field::Flag(_)) | None => Ok(JsValue::undefined()),
+                }
+            }
+            Self::Data(view) if name == "sessions" => {
+                let items = view.session_items(hold, &kit, context)?;
+                kit.list(items, hold, context).map(Into::into)
+            }
+            Self::Data(view) => {
+                let node = view.node();
+                match view.look_at(&node, "nodeData").data_fields().find(|(own, _)| *own == name) {
+                    Some((_, DataField::Json(value))) => kit.to_js(value, hold, context),
+                    Some((_, DataField::Sessions(_))) | None => Ok(JsValue::undefined()),
+                }
+            }
+            Self::User(None) => Err(kit.stage.stop_at_omission(Omission::UserSessions)),
+            Self::User(Some(sessions)) => {
+                let items =
+                    sessions.iter().map(|one| session(one, hold, &kit, context)).collect::<JsResult<Vec<_>>>()?;
+                kit.list(items, hold, context).map(Into::into)
+            }
+            Self::Input => Err(kit.stage.stop_at_omission(Omission::Field)),
         }
     }
 }
 
 impl View {
-    /// A look at the node's fields, as far as the script can look at them.
-    pub(super) fn look(&self) -> Look<'_> {
-        self.through().unwrap_or_else(|| self.node.look())
+    /// `node`, which lies in `slot`, under `overlay`; `built` are its fields as far as the script can look at them.
+    pub(super) fn new(
+        slot: SlotIndex,
+        node: Node,
+        overlay: Option<Overlay>,
+        built: Option<Map<String, Value>>,
+    ) -> Rc<Self> {
+        Rc::new(Self { slot, node: RefCell::new(node), overlay, built, sessions: RefCell::default() })
     }
 
-    /// A look at the node's field `name` at least.
-    pub(super) fn look_at(&self, name: &str) -> Look<'_> {
-        self.through().unwrap_or_else(|| self.node.look_at(Some(&[name])))
+    /// The node.
+    pub(super) fn node(&self) -> Ref<'_, Node> {
+        self.node.borrow()
     }
 
-    fn through(&self) -> Option<Look<'_>> {
-        self.built.as_ref().map(|built| Look::through(&self.node, Cow::Borrowed(built)))
+    /// The node is `node` from now on, a later state of the same report.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub(super) fn follow(&self, node: &Node, kit: &Kit, context: &mut Context) -> JsResult<()> {
+        let before = self.node.replace(node.clone());
+        let Some(built) = self.sessions.take() else { return Ok(()) };
+        let mut failed = None;
+        let items = follow_sessions(&before, &built, node, |one| {
+            session(one, Hold::Shared, kit, context).unwrap_or_else(|error| {
+                failed = Some(error);
+                JsValue::undefined()
+            })
+        });
+        match failed {
+            None => drop(self.sessions.replace(Some(items))),
+            Some(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// A look at all fields of `node`, which is this one's, as far as the script can look at them.
+    pub(super) fn look<'a>(&'a self, node: &'a Node) -> Look<'a> {
+        self.through(node).unwrap_or_else(|| node.look())
+    }
+
+    /// A look at the field `name` of `node`, which is this one's, at least.
+    pub(super) fn look_at<'a>(&'a self, node: &'a Node, name: &str) -> Look<'a> {
+        self.through(node).unwrap_or_else(|| node.look_at(Some(&[name])))
+    }
+
+    fn through<'a>(&'a self, node: &'a Node) -> Option<Look<'a>> {
+        self.built.as_ref().map(|built| Look::through(node, Cow::Borrowed(built)))
+    }
+
+    /// The objects of its sessions.
+    fn session_items(&self, hold: Hold, kit: &Kit, context: &mut Context) -> JsResult<Vec<JsValue>> {
+        if let Some(items) = &*self.sessions.borrow() {
+            return Ok(items.clone());
+        }
+        let node = self.node();
+        let items = node.sessions().map(|one| session(one, hold, kit, context)).collect::<JsResult<Vec<_>>>()?;
+        if hold == Hold::Shared {
+            self.sessions.replace(Some(items.clone()));
+        }
+        Ok(items)
     }
 }
 
@@ -204,7 +278,8 @@ fn data_object(view: &Rc<View>, hold: Hold, kit: &Kit, context: &mut Context) ->
     let prototype = context.intrinsics().constructors().object().prototype();
     let object =
         JsObject::new(context.root_shape(), prototype, Lazy::new(Origin::Data(Rc::clone(view)), hold)).upcast();
-    for (name, field) in view.look_at("nodeData").data_fields() {
+    let node = view.node();
+    for (name, field) in view.look_at(&node, "nodeData").data_fields() {
         match field {
             DataField::Json(value) if !matches!(value, Value::Array(_) | Value::Object(_)) => {
                 kit.put(&object, name, super::kit::scalar_to_js(value), hold);
@@ -220,23 +295,15 @@ fn data_object(view: &Rc<View>, hold: Hold, kit: &Kit, context: &mut Context) ->
     Ok(object)
 }
 
-fn session_list<'a>(
-    sessions: impl Iterator<Item = &'a Arc<Session>>,
-    hold: Hold,
-    kit: &Kit,
-    context: &mut Context,
-) -> JsResult<JsValue> {
-    let mut items = Vec::new();
-    for session in sessions {
-        let object = super::kit::plain_object(context);
-        for (name, value) in &session.fields() {
-            let value = kit.to_js(value, hold, context)?;
-            kit.put(&object, name, value, hold);
-        }
-        if hold == Hold::Shared {
-            kit.close(&object, context)?;
-        }
-        items.push(object.into());
+/// A session as a script sees it.
+fn session(session: &Session, hold: Hold, kit: &Kit, context: &mut Context) -> JsResult<JsValue> {
+    let object = super::kit::plain_object(context);
+    for (name, value) in &session.fields() {
+        let value = kit.to_js(value, hold, context)?;
+        kit.put(&object, name, value, hold);
     }
-    kit.list(items, hold, context).map(Into::into)
+    if hold == Hold::Shared {
+        kit.close(&object, context)?;
+    }
+    Ok(object.into())
 }

@@ -7,6 +7,7 @@
 //! This engine cannot bound time and memory: Boa has no interrupt. The worker around it does.
 
 mod answer;
+mod collector;
 mod console;
 mod definitions;
 mod depends;
@@ -33,6 +34,7 @@ mod scan;
 mod shims;
 mod sort;
 mod stage;
+mod stateless;
 mod survey;
 mod syntax;
 mod thrown;

@@ -47,8 +47,8 @@ pub(super) fn difference(
     let mut seen = Seen { is_touched: !is_given, differing: Vec::new() };
     match (&view, given) {
         (Some((view, _)), Some(given)) => {
-            let has_lost_some =
-                view.overlay.is_some() && keys.len() < view.look().fields_with(view.overlay.as_deref()).count();
+            let has_lost_some = view.overlay.is_some()
+                && keys.len() < view.look(&view.node()).fields_with(view.overlay.as_deref()).count();
             seen.is_touched |= has_lost_some;
             let comparison = Comparison { object, given, view, kit };
             comparison.run(keys, &mut seen, context)?;
@@ -86,7 +86,8 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     fn run(&self, keys: Vec<PropertyKey>, seen: &mut Seen, context: &mut Context) -> JsResult<()> {
         // Objects that were given, and copies of them, have their properties in the node's order.
-        let (look, overlay) = (self.view.look(), self.view.overlay.as_deref());
+        let node = self.view.node();
+        let (look, overlay) = (self.view.look(&node), self.view.overlay.as_deref());
         let mut fields = look.fields_with(overlay).peekable();
         for key in keys {
             let field = match fields.next_if(|(name, _)| is_named(&key, name)) {
@@ -238,7 +239,7 @@ fn is_same(value: &JsValue, field: &Field<'_>, kit: &Kit, context: &Context) -> 
             let Some(object) = value.as_object() else { return false };
             let view = object.downcast_ref::<Lazy>().and_then(|lazy| lazy.data_of().cloned());
             view.is_some_and(|view| {
-                is_same_state(&view.node, look.node()) && is_same_data(&object, &view, kit, context)
+                is_same_state(&view.node(), look.node()) && is_same_data(&object, &view, kit, context)
             })
         }
     }
@@ -246,7 +247,8 @@ fn is_same(value: &JsValue, field: &Field<'_>, kit: &Kit, context: &Context) -> 
 
 fn is_same_data(object: &JsObject, view: &View, kit: &Kit, context: &Context) -> bool {
     let mut count = 0;
-    for (name, field) in view.look_at("nodeData").data_fields() {
+    let node = view.node();
+    for (name, field) in view.look_at(&node, "nodeData").data_fields() {
         count += 1;
         let Some(property) = object.borrow().properties().get(&kit.key(name)) else { return false };
         let value = match property.value() {

@@ -12,10 +12,12 @@ use crate::engine::Settings;
 use crate::model::{Parts, Thrown};
 use crate::script::{Engine, Function, LoadError, RequestPath, Run, Scene, Script, ScriptError, Shape, Source};
 
+use super::collector::Collector;
 use super::depends::Depends;
 use super::fault::Fault;
 use super::isolate::Isolate;
 use super::kit::Hold;
+use super::nodes::Documents;
 use super::reads::Reading;
 use super::run::Session;
 use super::scan::check_depth;
@@ -30,12 +32,15 @@ pub(super) struct JavaScript(Rc<Inner>);
 
 struct Inner {
     settings: Settings,
+    /// Before the first isolate, so that it sees what that allocates.
+    collector: Rc<Collector>,
     isolate: RefCell<Option<Rc<Isolate>>>,
 }
 
 impl JavaScript {
     pub(super) fn new(settings: &Settings) -> Self {
-        Self(Rc::new(Inner { settings: settings.clone(), isolate: RefCell::default() }))
+        let collector = Rc::new(Collector::new(Rc::clone(&settings.alarm)));
+        Self(Rc::new(Inner { settings: settings.clone(), collector, isolate: RefCell::default() }))
     }
 
     /// A context that no script has spoilt.
@@ -70,6 +75,9 @@ impl Engine for JavaScript {
             survey: reading.survey,
             reads: reading.reads,
             depends: reading.depends,
+            is_stateless: reading.is_stateless,
+            functions: RefCell::default(),
+            documents: Default::default(),
             compiled: RefCell::default(),
         };
         // What the compiler refuses beyond the parser must show now and not with the first request.
@@ -90,12 +98,14 @@ pub(super) struct Needs {
     pub(super) nodes: Hold,
     /// Whether it reads fields of the input that it does not name.
     pub(super) every_field: bool,
+    /// Whether it reads the sessions of the user.
+    pub(super) user_sessions: bool,
 }
 
 impl Needs {
     fn of(survey: &Survey) -> Self {
         let nodes = if survey.may_write_nodes { Hold::Own } else { Hold::Shared };
-        Self { nodes, every_field: false }
+        Self { nodes, every_field: false, user_sessions: false }
     }
 }
 
@@ -107,6 +117,12 @@ pub(super) struct Program {
     reads: Reading,
     depends: Depends,
     needs: Cell<Needs>,
+    /// Whether one run of the top level serves all calls.
+    is_stateless: bool,
+    /// What that run returned, in the context that it ran in.
+    functions: RefCell<Option<(Rc<Isolate>, JsObject)>>,
+    /// What `filter` and `score` look at of documents.
+    documents: [Documents; 2],
     wrapper: Wrapper,
     /// The factory of its functions, in the context that it was compiled in.
     compiled: RefCell<Option<(Rc<Isolate>, JsObject)>>,
@@ -117,6 +133,19 @@ impl Program {
         self.engine
             .isolate()
             .map_err(|message| ScriptError::Thrown(Thrown { name: "InternalError".to_owned(), message }, None))
+    }
+
+    pub(super) fn collector(&self) -> &Collector {
+        &self.engine.0.collector
+    }
+
+    /// Does what the engine does on its own account: a script's time does not run meanwhile.
+    pub(super) fn own_work<T>(&self, work: impl FnOnce() -> T) -> T {
+        let alarm = &self.engine.0.settings.alarm;
+        alarm.pause();
+        let result = work();
+        alarm.resume();
+        result
     }
 
     pub(super) fn survey(&self) -> &Survey {
@@ -131,9 +160,15 @@ impl Program {
         self.needs.set(needs);
     }
 
-    /// The fields of a node that `function` can look at; absent where it may look at any.
-    pub(super) fn fields(&self, function: Function) -> Option<&BTreeSet<String>> {
-        self.reads.fields(function)
+    /// The fields of a node that `function` can look at, and what is kept of documents for it; absent where it may look at
+    /// any field.
+    pub(super) fn wanted(&self, function: Function) -> Option<(&BTreeSet<String>, &Documents)> {
+        let [filter, score] = &self.documents;
+        let documents = match function {
+            Function::Filter => filter,
+            Function::Score => score,
+        };
+        self.reads.fields(function).map(|fields| (fields, documents))
     }
 
     /// The fields of the request that functions of one node can look at; absent where they may look at any.
@@ -141,8 +176,26 @@ impl Program {
         self.depends.fields.as_ref()
     }
 
+    /// Whether functions of one node can look at the sessions of the user.
+    pub(super) fn may_read_user_sessions(&self) -> bool {
+        self.depends.paths.is_none()
+    }
+
     pub(super) fn wrapper(&self) -> &Wrapper {
         &self.wrapper
+    }
+
+    /// The script's functions, where an earlier run of the top level serves this call too.
+    pub(super) fn kept_functions(&self, isolate: &Rc<Isolate>) -> Option<JsObject> {
+        let kept = self.functions.borrow();
+        kept.as_ref().filter(|(made_in, _)| Rc::ptr_eq(made_in, isolate)).map(|(_, functions)| functions.clone())
+    }
+
+    /// Keeps what a run of the top level returned, where it serves other calls.
+    pub(super) fn keep_functions(&self, isolate: &Rc<Isolate>, functions: &JsObject) {
+        if self.is_stateless {
+            *self.functions.borrow_mut() = Some((Rc::clone(isolate), functions.clone()));
+        }
     }
 
     /// The function whose call is one run of the top level.

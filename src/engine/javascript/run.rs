@@ -13,9 +13,12 @@ use crate::script::{Answer, Argument, Call, Function, Run, Scene, ScriptError};
 use super::answer::{Given, Settled, keep, key, returned, score, settle};
 use super::fault::Fault;
 use super::globals::{Changes, Stuck};
+use super::input::Wanted;
 use super::isolate::Isolate;
 use super::kit::Hold;
+use super::nodes::Documents;
 use super::program::{Needs, Program};
+use super::stage::Omission;
 use super::{input, nodes, thrown};
 
 /// A script whose top level has run.
@@ -42,7 +45,14 @@ struct Failed {
 impl<'a> Session<'a> {
     pub(super) fn open(program: &'a Program, scene: Scene<'a>) -> Result<Self, ScriptError> {
         let mut session = Self::new(program, scene)?;
-        session.functions = session.on_stage(Self::run_top_level)?;
+        session.functions = match program.kept_functions(&session.isolate) {
+            Some(functions) => functions,
+            None => {
+                let functions = session.on_stage(Self::run_top_level)?;
+                program.keep_functions(&session.isolate, &functions);
+                functions
+            }
+        };
         Ok(session)
     }
 
@@ -71,6 +81,7 @@ impl<'a> Session<'a> {
         let isolate = Rc::clone(&self.isolate);
         let stage = &isolate.kit.stage;
         let context = &mut *isolate.context.borrow_mut();
+        self.program.collector().call_begins();
         if isolate.globals.apply(&self.changes, context).is_err() {
             isolate.spoil();
         }
@@ -92,6 +103,7 @@ impl<'a> Session<'a> {
             // It stops without tidying its stack; another run must not start on it.
             isolate.spoil();
         }
+        self.program.collector().call_ends();
         result
     }
 
@@ -100,13 +112,14 @@ impl<'a> Session<'a> {
         let result = self.attempt(|session, context| session.balance_over(candidates, &needs, context));
         let is_refused_write = result.as_ref().is_err_and(|failed| failed.is_refused_write);
         let stage = &self.isolate.kit.stage;
-        let lesson = if stage.omission_showed() {
-            Needs { every_field: true, ..needs }
-        } else if is_refused_write && needs.nodes == Hold::Shared {
-            Needs { nodes: Hold::Own, ..needs }
-        } else {
-            stage.flush(self.scene.log);
-            return result.map_err(|failed| failed.error);
+        let lesson = match stage.omission() {
+            Some(Omission::Field) => Needs { every_field: true, ..needs },
+            Some(Omission::UserSessions) => Needs { user_sessions: true, ..needs },
+            None if is_refused_write && needs.nodes == Hold::Shared => Needs { nodes: Hold::Own, ..needs },
+            None => {
+                stage.flush(self.scene.log);
+                return result.map_err(|failed| failed.error);
+            }
         };
         // The script does what its syntax does not show. From now on it gets all that this takes, and it starts again:
         // nothing of the attempt is left, and what the top level logged was handed on when it ran first.
@@ -127,27 +140,33 @@ impl<'a> Session<'a> {
         let Some(asked) = self.scene.asked else { return Err(missing("the request").into()) };
         let (isolate, cluster) = (Rc::clone(&self.isolate), self.scene.cluster);
         let kit = &isolate.kit;
-        isolate.residents.sweep(cluster);
-        let mut objects = Vec::with_capacity(candidates.len());
-        for candidate in candidates {
-            let object = match cluster.node(candidate.slot) {
-                Some(node) if needs.nodes == Hold::Shared && candidate.overlay.is_none() => {
-                    nodes::shared_object(&isolate.residents, candidate.slot, node, kit, context)?
-                }
-                node => {
-                    // Such a list is built at each request.
-                    node.into_iter().for_each(|node| node.report().keep_fields());
-                    own_object(candidate, &self.scene, None, &isolate, context)?
-                }
-            };
-            objects.push(object);
-        }
-        let list = objects.iter().cloned().map(JsValue::from).collect();
-        let fields = &self.program.survey().mentioned;
-        let wanted = |name: &str| needs.every_field || fields.contains(name);
-        let input = input::input(&asked, cluster, Some(list), wanted, kit, context)?;
+        let (input, objects) = self.program.own_work(|| -> JsResult<_> {
+            let objects = self.objects(candidates, needs, context)?;
+            let list = objects.iter().cloned().map(JsValue::from).collect();
+            let fields = &self.program.survey().mentioned;
+            let field = |name: &str| needs.every_field || fields.contains(name);
+            let wanted = Wanted { field, user_sessions: needs.user_sessions };
+            Ok((input::input(&asked, cluster, Some(list), wanted, kit, context)?, objects))
+        })?;
         let settled = self.invoke("balance", &[input.into()], context)?;
         returned(settled, Given::new(cluster, objects), kit, context).map(Answer::Returned)
+    }
+
+    /// The objects of the candidates' nodes, in order.
+    fn objects(&self, candidates: &[Candidate], needs: &Needs, context: &mut Context) -> JsResult<Vec<JsObject>> {
+        let (isolate, cluster) = (&self.isolate, self.scene.cluster);
+        isolate.residents.sweep(cluster);
+        let object = |candidate: &Candidate| match cluster.node(candidate.slot) {
+            Some(node) if needs.nodes == Hold::Shared && candidate.overlay.is_none() => {
+                nodes::shared_object(&isolate.residents, candidate.slot, node, &isolate.kit, context)
+            }
+            node => {
+                // Such a list is built at each request.
+                node.into_iter().for_each(|node| node.report().keep_fields());
+                own_object(candidate, &self.scene, None, isolate, context)
+            }
+        };
+        candidates.iter().map(object).collect()
     }
 
     fn per_node(&mut self, call: Call<'_>, context: &mut Context) -> Result<Answer, Fault> {
@@ -179,8 +198,8 @@ impl<'a> Session<'a> {
         context: &mut Context,
     ) -> Result<Settled, Fault> {
         let isolate = Rc::clone(&self.isolate);
-        let fields = self.program.fields(function).filter(|_| candidate.overlay.is_none());
-        let node = own_object(candidate, &self.scene, fields, &isolate, context)?.into();
+        let wanted = self.program.wanted(function).filter(|_| candidate.overlay.is_none());
+        let node = own_object(candidate, &self.scene, wanted, &isolate, context)?.into();
         let name = match function {
             Function::Filter => "filter",
             Function::Score => "score",
@@ -208,8 +227,11 @@ impl<'a> Session<'a> {
         let Some(asked) = self.scene.asked else { return Err(missing("the request").into()) };
         let (cluster, kit) = (self.scene.cluster, &self.isolate.kit);
         let request = match self.program.request_fields() {
-            Some(fields) => input::part(&asked, cluster, fields, kit, context)?,
-            None => input::input(&asked, cluster, None, |_| true, kit, context)?,
+            Some(fields) => input::part(&asked, cluster, fields, self.program.may_read_user_sessions(), kit, context)?,
+            None => {
+                let wanted = Wanted { field: |_: &str| true, user_sessions: true };
+                input::input(&asked, cluster, None, wanted, kit, context)?
+            }
         };
         Ok(self.request.insert(request.into()).clone())
     }
@@ -236,11 +258,11 @@ impl Run for Session<'_> {
 fn own_object(
     candidate: &Candidate,
     scene: &Scene<'_>,
-    fields: Option<&BTreeSet<String>>,
+    wanted: Option<(&BTreeSet<String>, &Documents)>,
     isolate: &Isolate,
     context: &mut Context,
 ) -> JsResult<JsObject> {
-    let object = nodes::own_object(candidate, scene.cluster, fields, &isolate.kit, context)?;
+    let object = nodes::own_object(candidate, scene.cluster, wanted, &isolate.kit, context)?;
     // A candidate that left the cluster meanwhile is not handed to scripts at all.
     object.ok_or_else(|| missing("the node"))
 }

@@ -18,6 +18,15 @@ use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::diagnosis::LogLevel;
 use crate::script::{LogBook, ScriptLimits};
 
+/// A part of the input that is left out until a script reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Omission {
+    /// A field that the source does not name.
+    Field,
+    /// The sessions of the user.
+    UserSessions,
+}
+
 /// The surroundings of the call that is running.
 pub(super) struct Stage {
     zone: TimeZone,
@@ -26,7 +35,7 @@ pub(super) struct Stage {
     dice: RefCell<Option<Dice>>,
     clock_misused: Cell<bool>,
     engine_gave_up: Cell<bool>,
-    omission_showed: Cell<bool>,
+    omission: Cell<Option<Omission>>,
     lines: RefCell<Vec<(LogLevel, String)>>,
 }
 
@@ -39,7 +48,7 @@ impl Stage {
             dice: RefCell::default(),
             clock_misused: Cell::default(),
             engine_gave_up: Cell::default(),
-            omission_showed: Cell::default(),
+            omission: Cell::default(),
             lines: RefCell::default(),
         }
     }
@@ -53,7 +62,7 @@ impl Stage {
         self.now_ms.set(now_ms);
         self.clock_misused.set(false);
         self.engine_gave_up.set(false);
-        self.omission_showed.set(false);
+        self.omission.set(None);
         *self.dice.borrow_mut() = dice;
     }
 
@@ -85,14 +94,14 @@ impl Stage {
     }
 
     /// Notes that a script read a part of its input that was left out; the error stops it, past every `catch`.
-    pub(super) fn stop_at_omission(&self) -> JsError {
-        self.omission_showed.set(true);
+    pub(super) fn stop_at_omission(&self, omission: Omission) -> JsError {
+        self.omission.set(Some(omission));
         PanicError::new("a part of the input was left out").into()
     }
 
-    /// Whether that happened.
-    pub(super) fn omission_showed(&self) -> bool {
-        self.omission_showed.get()
+    /// Which part that was, where it happened.
+    pub(super) fn omission(&self) -> Option<Omission> {
+        self.omission.get()
     }
 
     /// Notes a line; past the limit of lines only as many as make the log book say so.

@@ -23,6 +23,7 @@ use crate::script::{Arity, LoadError, PerNode, Shape, SourceText};
 use super::depends::Depends;
 use super::lengths::{LengthWrite, length_writes};
 use super::reads::{Reading as NodeReading, reads};
+use super::stateless::is_stateless;
 use super::survey::{Survey, survey};
 
 const EXPECTED: &str = "expected one function of the list, `function(input) { … }` (an arrow, a function called `balance` \
@@ -37,6 +38,8 @@ pub(super) struct Reading {
     pub(super) reads: NodeReading,
     /// How they look at the request.
     pub(super) depends: Depends,
+    /// Whether one run of its top level serves all calls.
+    pub(super) is_stateless: bool,
     /// Where it assigns to a length.
     pub(super) length_writes: BTreeSet<LengthWrite>,
 }
@@ -121,7 +124,9 @@ fn read_tree(tree: &Tree, lines_before: u32) -> Result<Reading, LoadError> {
     let (shape, entry) = found.decide()?;
     let survey = survey(tree);
     let (reads, depends) = (reads(tree, &survey.globals), Depends::of(tree, shape, &survey.globals));
-    Ok(Reading { shape, entry, survey, reads, depends, length_writes: length_writes(tree, lines_before) })
+    let is_stateless = matches!(shape, Shape::PerNode(_)) && is_stateless(tree, &survey.globals);
+    let length_writes = length_writes(tree, lines_before);
+    Ok(Reading { shape, entry, survey, reads, depends, is_stateless, length_writes })
 }
 
 impl Found {

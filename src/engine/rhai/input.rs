@@ -10,6 +10,15 @@ use crate::script::Asked;
 
 use super::convert::own;
 
+/// What of the request a script is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wishes {
+    /// Its fields.
+    pub(super) fields: Wanted,
+    /// Whether the script can read the sessions of the user.
+    pub(super) user_sessions: bool,
+}
+
 /// Which fields of the request a script can read, as far as its source shows. Most read a field or two, and building the
 /// others would be half the cost of a call over few nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +39,9 @@ impl Wanted {
 }
 
 /// The request with its time and the user's sessions; `nodes` are added where the function is one of the list.
-pub(super) fn input(asked: &Asked<'_>, cluster: &Cluster, nodes: Option<Array>, wanted: &Wanted) -> Map {
+pub(super) fn input(asked: &Asked<'_>, cluster: &Cluster, nodes: Option<Array>, wishes: &Wishes) -> Map {
+    let Wishes { fields: wanted, user_sessions } = wishes;
+    let cluster = Some(cluster).filter(|_| *user_sessions);
     let mut input = Map::new();
     for (name, value) in asked.request.fields().iter().filter(|(name, _)| wanted.includes(name)) {
         let value = match (name.as_str(), value) {
@@ -70,7 +81,7 @@ pub(super) fn input(asked: &Asked<'_>, cluster: &Cluster, nodes: Option<Array>, 
     input
 }
 
-fn params(fields: &serde_json::Map<String, Value>, asked: &Asked<'_>, cluster: &Cluster) -> Dynamic {
+fn params(fields: &serde_json::Map<String, Value>, asked: &Asked<'_>, cluster: Option<&Cluster>) -> Dynamic {
     let params = fields.iter().map(|(name, value)| {
         let value = match (name.as_str(), value) {
             ("me", Value::Object(_)) => user(value, asked, cluster),
@@ -83,11 +94,11 @@ fn params(fields: &serde_json::Map<String, Value>, asked: &Asked<'_>, cluster: &
     params.into()
 }
 
-/// A user with the sessions that he has on all nodes, whatever the request says.
-fn user(value: &Value, asked: &Asked<'_>, cluster: &Cluster) -> Dynamic {
+/// A user with the sessions that the user has on all nodes, whatever the request says; without those of no `cluster`.
+fn user(value: &Value, asked: &Asked<'_>, cluster: Option<&Cluster>) -> Dynamic {
     let mut user = own(value);
     let login = &**asked.request.login();
-    let sessions = cluster.sessions_of(login).filter(|_| !login.is_empty());
+    let sessions = cluster.into_iter().flat_map(|cluster| cluster.sessions_of(login)).filter(|_| !login.is_empty());
     let sessions: Array = sessions.map(|session| own(&Value::Object(session.fields()))).collect();
     if let Ok(mut fields) = user.as_map_mut() {
         fields.insert("sessions".into(), sessions.into());

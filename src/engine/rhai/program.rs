@@ -16,7 +16,7 @@ use crate::script::{
 use super::comments::without_comments;
 use super::definitions::Definitions;
 use super::depends::depends;
-use super::input::Wanted;
+use super::input::Wishes;
 use super::language::{self, Sizes, language};
 use super::reads::reads;
 use super::run::Session;
@@ -81,7 +81,9 @@ impl Engine for Rhai {
         let reads = reads(definitions.as_ref());
         let depends = definitions.and_then(|definitions| depends(&definitions, reading.shape));
         let (engine, shape, entry) = (self.clone(), reading.shape, reading.entry);
-        Ok(Box::new(Program { engine, source, ast, shape, entry, wanted, reads, depends }))
+        // What depends on what comes with the request reads no sessions: those come from the cluster.
+        let wishes = Wishes { fields: wanted, user_sessions: depends.is_none() };
+        Ok(Box::new(Program { engine, source, ast, shape, entry, wishes, reads, depends }))
     }
 }
 
@@ -94,7 +96,7 @@ pub(super) struct Program {
     /// The name of the whole-list function.
     pub(super) entry: String,
     /// What it reads of the request.
-    pub(super) wanted: Wanted,
+    pub(super) wishes: Wishes,
     /// What its per-node functions read of a node.
     reads: Reads,
     /// What they depend on beside the node, where that can be told.

@@ -41,7 +41,7 @@ impl<'a> Session<'a> {
             views.push(self.view(candidate)?);
         }
         let nodes: Array = views.iter().map(|view| Dynamic::from(NodeRef::new(Rc::clone(view)))).collect();
-        let input = input(&asked, cluster, Some(nodes), &self.program.wanted);
+        let input = input(&asked, cluster, Some(nodes), &self.program.wishes);
         let dice = Dice::new(asked.seed, self.scene.step, "");
         let returned = self.invoke(&self.program.entry, (Dynamic::from_map(input),), Some(dice))?;
         Reader::new(&engine.stage).returned(&returned, &Given::new(cluster, &views)).map(Answer::Returned)
@@ -98,8 +98,8 @@ impl<'a> Session<'a> {
         let (cluster, residents) = (self.scene.cluster, &self.program.engine().residents);
         let view = match cluster.node(candidate.slot) {
             Some(node) if candidate.overlay.is_none() => {
-                let build = || Ok::<_, ScriptError>(Shared(View::new(candidate.slot, node, None)));
-                Some(residents.get(candidate.slot, node, build)?.0)
+                let make = |before| Ok::<_, ScriptError>(Shared::after(before, candidate.slot, node));
+                Some(residents.get(candidate.slot, node, make)?.0)
             }
             _ => View::of(candidate, cluster),
         };
@@ -110,8 +110,8 @@ impl<'a> Session<'a> {
     /// The request without nodes.
     fn request(&mut self) -> Result<Dynamic, ScriptError> {
         let asked = self.scene.asked.ok_or_else(|| missing("the request"))?;
-        let (cluster, wanted) = (self.scene.cluster, &self.program.wanted);
-        let request = self.request.get_or_insert_with(|| input(&asked, cluster, None, wanted).into());
+        let (cluster, wishes) = (self.scene.cluster, &self.program.wishes);
+        let request = self.request.get_or_insert_with(|| input(&asked, cluster, None, wishes).into());
         Ok(request.clone())
     }
 
