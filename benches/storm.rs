@@ -1,8 +1,8 @@
 //! A short login storm: `whither bench --storm` over 100 and 1,000 nodes, 64 in flight, two seconds a row.
 //!
-//! The storm is a command, because an administrator runs it with scripts of his own; this bench is that command with short
-//! cells, so that a change of the service has a figure before and after within two minutes. Options behind `--` are the
-//! command's own, instead of those.
+//! The storm is a command, because an administrator runs it with scripts of his own; this bench is that command with
+//! short cells, so that a change of the service has a figure before and after within two minutes. Options behind `--`
+//! are the command's own, instead of those.
 
 use std::process::{Command, ExitCode};
 

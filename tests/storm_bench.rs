@@ -1,5 +1,5 @@
-//! `whither bench --storm` on a real NATS server: what it prints, what it refuses, and that no innocent script is convicted.
-//! Its figures are looked at by people: a debug build on a busy machine has none that say anything.
+//! `whither bench --storm` on a real NATS server: what it prints, what it refuses, and that no innocent script is
+//! convicted. Its figures are looked at by people: a debug build on a busy machine has none that say anything.
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod support;
@@ -48,7 +48,8 @@ fn reservations_that_are_given_back_and_a_script_of_ones_own() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/weighted-load.js");
     let told = storm(&["--script", script, "--held", "5", "--one-login"]);
     assert_eq!(told.code, Some(0), "{}", told.stderr);
-    for words in ["10 nodes, 8 in flight", "weighted-load.js", "to echo", "given back after 5 others", "no worker died"] {
+    for words in ["10 nodes, 8 in flight", "weighted-load.js", "to echo", "given back after 5 others", "no worker died"]
+    {
         assert!(told.stdout.contains(words), "{words}: {}", told.stdout);
     }
 }

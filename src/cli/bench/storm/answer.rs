@@ -59,7 +59,11 @@ pub(super) fn failure(message: &Message) -> Option<Failure> {
 }
 
 /// An answer of the size that the service's have, for an echo that answers nothing else.
-pub(super) const SAMPLE: &str = r#"{"node":"n000042","hostname":"n000042.example.org","urls":["https://n000042.example.org:3300"],"decision":"4f1c2d7a9b3e-000001234","generation":123456,"decided_by":"builtin:fewest-sessions","chain":"session/start","reservation":"4f1c2d7a9b3e-000001234","expires_in_ms":120000}"#;
+pub(super) const SAMPLE: &str = concat!(
+    r#"{"node":"n000042","hostname":"n000042.example.org","urls":["https://n000042.example.org:3300"],"#,
+    r#""decision":"4f1c2d7a9b3e-000001234","generation":123456,"decided_by":"builtin:fewest-sessions","#,
+    r#""chain":"session/start","reservation":"4f1c2d7a9b3e-000001234","expires_in_ms":120000}"#,
+);
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,11 @@
-//! One cell of a storm: so many nodes, asked in one way. An echo, the peer and each chain are measured in it in turn, each
-//! by the same launchers, on the same server, from the same start.
+//! One cell of a storm: so many nodes, asked in one way. An echo, the peer and each chain are measured in it in turn,
+//! each by the same launchers, on the same server, from the same start.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::Client;
+use bytes::Bytes;
 
 use crate::cli::bench::echo::Echo;
 use crate::cli::bench::units;
@@ -19,6 +20,9 @@ use super::nodes::{self, Nodes};
 use super::row::Row;
 use super::site::{NodeJs, Site};
 use super::users::Users;
+
+/// Between two looks whether the echo listens.
+const RETRY: Duration = Duration::from_millis(10);
 
 /// How many nodes there are, and how they are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +114,10 @@ impl Field {
 
     async fn echo(&self, cell: Cell, course: &Course) -> Result<Row, Exit> {
         let echo = Echo::start(&BusArgs::of(self.site.url()), None, SAMPLE.into())?;
+        // Its own connection has told the server that it listens, and the server may not have read that yet.
+        while self.launchers.request(echo.subject().to_owned(), Bytes::new()).await.is_err() {
+            tokio::time::sleep(RETRY).await;
+        }
         let subject = || echo.subject().to_owned().into();
         let subjects = Subjects { place: subject(), confirm: subject(), release: subject() };
         let after = course.held.map_or(After::Confirmed, After::GivenBack);

@@ -1,7 +1,7 @@
 //! The launchers of a storm: they ask where, confirm what they were answered, and start the session there.
 //!
-//! One connection and one inbox for all of them: what drives the load shares its machine with what is measured. A user's
-//! next step never waits for another user's, so a placement is confirmed beside the next placements.
+//! One connection and one inbox for all of them: what drives the load shares its machine with what is measured. No
+//! user's next step waits for another user's, so a placement is confirmed beside the next placements.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,8 +19,8 @@ use super::nodes::Nodes;
 use super::tally::Tally;
 use super::users::{self, Users};
 
-/// A request without an answer for so long is lost, and counts as one that took so long. Longer than a chain that looks at
-/// ten thousand nodes takes for what 512 launchers ask at one time.
+/// A request without an answer for so long is lost, and counts as one that took so long. Longer than a chain that looks
+/// at ten thousand nodes takes for what 512 launchers ask at one time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// What a run may take on top of its time, every answer late; past that the bus itself is gone.
 const SLACK: Duration = Duration::from_secs(45);
@@ -289,7 +289,8 @@ impl<'a> Traffic<'a> {
         Ok(())
     }
 
-    /// Gives up what has waited too long, and ends sessions that are over; returns how many requests for a node were lost.
+    /// Gives up what has waited too long, and ends sessions that are over; returns how many requests for a node were
+    /// lost.
     async fn tick(&mut self) -> Result<u64, Exit> {
         let now = Instant::now();
         let lost = self.places.give_up(now);

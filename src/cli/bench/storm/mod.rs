@@ -1,10 +1,10 @@
-//! `whither bench --storm`: a login storm on a real service over a real NATS server, beside an echo and beside what a site
-//! would write in Node.js.
+//! `whither bench --storm`: a login storm on a real service over a real NATS server, beside an echo and beside what a
+//! site would write in Node.js.
 //!
 //! The figures of one chain in one process say what a script costs; here everything is as it is at a site on its worst
-//! morning. Nodes report with their sessions, each user asks once or twice, sessions are confirmed, appear in their node's
-//! next report and end. So it also says what no figure shows: whether a worker died, an innocent script was convicted, a
-//! request was not answered, or the rate fell while reservations piled up.
+//! morning. Nodes report with their sessions, each user asks once or twice, sessions are confirmed, appear in their
+//! node's next report and end. So it also says what no figure shows: whether a worker died, an innocent script was
+//! convicted, a request was not answered, or the rate fell while reservations piled up.
 
 mod answer;
 mod cell;
@@ -65,17 +65,17 @@ const PEER: &str = "Node.js";
 pub(super) struct StormArgs {
     /// A login storm: a service of its own for each row, over NATS, beside an echo and a Node.js service
     ///
-    /// Starts a nats-server, and for each chain, number of nodes (--sizes, by default 100,1000,10000) and number of requests
-    /// under way (--in-flight, by default 1,64,512) a `whither serve` of its own. Nodes report with their sessions every 15 s;
-    /// each user asks for a node, confirms, and the session is in the node's next report until it ends. With --rate it asks
-    /// so many times a second instead, and a request counts from the moment it was due; with --in-flight too, both.
-    /// --seconds is for each row, by default 10.
+    /// Starts a nats-server, and for each chain, number of nodes (--sizes, by default 100,1000,10000) and number of
+    /// requests under way (--in-flight, by default 1,64,512) a `whither serve` of its own. Nodes report with their
+    /// sessions every 15 s; each user asks for a node and confirms, and the session is in its node's next report until it ends.
+    /// With --rate it asks so many times a second instead, and a request counts from the moment it was due; with
+    /// --in-flight too, both. --seconds is for each row, by default 10.
     ///
-    /// In turn with the chains, on the same server, by the same launchers: a bare echo, and a service in Node.js that makes
-    /// the same choice over objects in memory, hears no reports and checks nothing. Ends with 1 where a worker died, a
-    /// script was convicted or quarantined, or a request had an error or no answer.
-    #[arg(long, conflicts_with_all = ["each", "nodes", "request", "action", "user", "groups", "data", "config", "changes",
-          "plot", "peer"])]
+    /// In turn with the chains, on the same server, by the same launchers: a bare echo, and a service in Node.js that
+    /// makes the same choice over objects in memory, receives no reports and checks nothing. Ends with 1 where a worker
+    /// died, a script was convicted or quarantined, or a request had an error or no answer.
+    #[arg(long, conflicts_with_all = ["each", "nodes", "request", "action", "user", "groups", "data", "config",
+          "changes", "plot", "peer"])]
     pub(super) storm: bool,
     /// Storm these chains alone, by the names of their rows
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "storm", conflicts_with = "scripts")]
@@ -86,7 +86,7 @@ pub(super) struct StormArgs {
     /// How many users ask, in turn [default: 100000]
     #[arg(long, value_name = "N", requires = "storm", value_parser = clap::value_parser!(u32).range(1..=MOST_USERS))]
     users: Option<u32>,
-    /// All requests come from one user, whose the sessions on the nodes are too
+    /// All requests come from one user, who has the nodes' own sessions too
     #[arg(long, requires = "storm", conflicts_with = "users")]
     one_login: bool,
     /// How many sessions each node has of its own, within a tenth [default: 0 to 30]
@@ -94,10 +94,12 @@ pub(super) struct StormArgs {
           value_parser = clap::value_parser!(u32).range(0..=i64::from(MOST_SESSIONS)))]
     sessions: Option<u32>,
     /// How many seconds a session runs; a node that is full ends its oldest [default: 30]
-    #[arg(long, value_name = "SECONDS", requires = "storm", value_parser = clap::value_parser!(u32).range(1..=MOST_SECONDS))]
+    #[arg(long, value_name = "SECONDS", requires = "storm",
+          value_parser = clap::value_parser!(u32).range(1..=MOST_SECONDS))]
     life: Option<u32>,
     /// How many seconds are between two reports of a node [default: 15]
-    #[arg(long, value_name = "SECONDS", requires = "storm", value_parser = clap::value_parser!(u32).range(1..=MOST_SECONDS))]
+    #[arg(long, value_name = "SECONDS", requires = "storm",
+          value_parser = clap::value_parser!(u32).range(1..=MOST_SECONDS))]
     report_every: Option<u32>,
     /// Confirm nothing, and give each reservation back after N others
     #[arg(long, value_name = "N", requires = "storm", conflicts_with = "life",
@@ -266,7 +268,8 @@ impl Storm {
             count => format!("{} users in turn", units::count(u64::from(count))),
         };
         format!(
-            "a login storm, {} s a row from a cold start: {users}, {after}, nodes report every {} s",
+            "a login storm, {} s a row from a cold start: {users}, {after}, nodes report every {} s\n\
+             first, last: placements a second in the first and the last 5 s, or halves · µs: CPU time a placement",
             time.as_secs_f64(),
             report_every.as_secs()
         )

@@ -1,8 +1,8 @@
 //! The nodes of a storm: what each reports, which sessions run on it, and when it reports next.
 //!
-//! A document is drawn anew for each report from the node's number, so that a hundred thousand of them take no memory but
-//! for the sessions that the storm itself has started. What changes from one report to the next is what changes on a real
-//! node: its load, and its list of sessions.
+//! A document is drawn anew for each report from the node's number, so that a hundred thousand of them take no memory
+//! but for the sessions that the storm itself has started. What changes from one report to the next is what changes on a
+//! real node: its load, and its list of sessions.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -131,8 +131,9 @@ impl Nodes {
         let _written = write!(
             text,
             "{{\"id\":\"{id}\",\"hostname\":\"{id}.example.org\",\"urls\":[\"https://{id}.example.org:3300\"],\
-             \"nodeData\":{{\"health\":{{\"cpu\":{{\"load1\":{load:.2},\"load5\":{:.2},\"load15\":{:.2},\"cores\":{cores},\
-             \"utilization\":{:.0}}},\"mem\":{{\"free\":{free},\"total\":{total},\"percent\":{:.1}}},\"os\":{{\"uptime\":{},\
+             \"nodeData\":{{\"health\":{{\"cpu\":{{\"load1\":{load:.2},\"load5\":{:.2},\"load15\":{:.2},\
+             \"cores\":{cores},\"utilization\":{:.0}}},\
+             \"mem\":{{\"free\":{free},\"total\":{total},\"percent\":{:.1}}},\"os\":{{\"uptime\":{},\
              \"type\":\"Linux\",\"hostname\":\"{id}.example.org\",\"arch\":\"x64\",\"platform\":\"linux\"}},\
              \"net\":{{\"ip\":[\"10.{}.{}.{}\"]}}}},\"services\":[\"launcher\",\"webserver\"],\"sessions\":[",
             load * 0.9,
@@ -190,7 +191,7 @@ impl Kind {
 }
 
 impl Rounds {
-    /// A report of each of `count` nodes in every `period`, the first ones spread over the period that begins at `start`.
+    /// A report of each of `count` nodes in every `period`; the first period begins at `start`.
     pub(super) fn new(count: usize, period: Duration, start: Instant) -> Self {
         let mut dice = Dice::new(1, 2, "rounds");
         let due = (0..count).map(|place| Reverse((start + period.mul_f64(dice.unit()), place))).collect();

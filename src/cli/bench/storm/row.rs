@@ -16,6 +16,8 @@ const RUNNER_DEATHS: &str = "whither_runner_deaths_total";
 const RESIDENT_ENDS: &str = "whither_resident_ends_total";
 const REFUSED_DOCUMENTS: &str = "whither_refused_documents_total";
 const LOST_REPLIES: &str = "whither_lost_replies_total";
+/// Different lines of a log that are shown below a table.
+const LOGGED: usize = 5;
 
 /// What one contender came to in one cell.
 #[derive(Clone, Debug)]
@@ -60,13 +62,13 @@ impl Row {
     pub(super) fn faults(&self) -> Vec<String> {
         let figure = |name: &str| self.figure(name).unwrap_or_default();
         let counted = [
-            (figure(DEATHS), "workers died"),
+            (figure(DEATHS), "deaths of workers"),
             (figure(CONVICTIONS), "convictions of a script"),
-            (self.quarantined, "scripts in quarantine"),
-            (figure(RUNNER_DEATHS), "runners died"),
-            (figure(RESIDENT_ENDS), "resident programs ended"),
+            (self.quarantined, "in quarantine"),
+            (figure(RUNNER_DEATHS), "deaths of the runner"),
+            (figure(RESIDENT_ENDS), "ends of resident programs"),
             (figure(REFUSED_DOCUMENTS), "reports refused"),
-            (figure(LOST_REPLIES), "replies lost"),
+            (figure(LOST_REPLIES), "replies that NATS did not take"),
         ];
         let counted = counted.into_iter().filter(|(count, _)| *count > 0);
         let mut faults: Vec<_> = counted.map(|(count, what)| format!("{} {what}", units::count(count))).collect();
@@ -78,6 +80,21 @@ impl Row {
             faults.push("nothing was placed".to_owned());
         }
         faults
+    }
+
+    /// What the service logged of its faults, without the time of each line; what is said again is counted.
+    pub(super) fn logged(&self) -> Vec<String> {
+        let mut told: Vec<(&str, u64)> = Vec::new();
+        for line in &self.complaints {
+            let words = line.split_once(' ').map_or(line.as_str(), |(_time, words)| words.trim());
+            match told.iter_mut().find(|(known, _)| *known == words) {
+                Some((_, count)) => *count += 1,
+                None => told.push((words, 1)),
+            }
+        }
+        let told = told.into_iter().take(LOGGED);
+        told.map(|(words, count)| if count > 1 { format!("{words} ({count} times)") } else { words.to_owned() })
+            .collect()
     }
 
     /// The cells of the table, in the order of its headings.
@@ -203,8 +220,10 @@ pub(super) mod tests {
         let mut row = row("js-pure", 1000);
         assert_eq!(row.faults(), Vec::<String>::new());
         row.quarantined = 1;
+        row.complaints = ["1 WARN a worker died", "2 WARN a worker died", "3 ERROR hm"].map(str::to_owned).to_vec();
+        assert_eq!(row.logged(), ["WARN a worker died (2 times)", "ERROR hm"]);
         row.tally.fault("no-node", "all are full");
-        assert_eq!(row.faults(), ["1 scripts in quarantine", "1 no-node (all are full)"]);
+        assert_eq!(row.faults(), ["1 in quarantine", "1 no-node (all are full)"]);
         let now = std::time::Instant::now();
         let failure = Failure { name: "no-node".to_owned(), message: String::new() };
         row.tally.answered(now, now, now, Some(&failure));

@@ -16,8 +16,8 @@ pub(super) const HEADINGS: [&str; 16] = [
     "p50",
     "p99",
     "max",
-    "first 5 s",
-    "last 5 s",
+    "first",
+    "last",
     "front µs",
     "workers µs",
     "runner µs",
@@ -64,7 +64,8 @@ impl Group {
         }
         let faults = self.rows.iter().filter_map(|row| {
             let faults = row.faults();
-            (!faults.is_empty()).then(|| format!("\n{}: {}", row.name, faults.join(", ")))
+            let logged: String = row.logged().iter().map(|line| format!("\n  {line}")).collect();
+            (!faults.is_empty()).then(|| format!("\n{}: {}{logged}", row.name, faults.join(", ")))
         });
         format!("{}\n{table}{}", self.cell.name(), faults.collect::<String>())
     }
