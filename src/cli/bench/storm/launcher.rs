@@ -21,9 +21,9 @@ use super::users::{self, Users};
 
 /// A request without an answer for so long is lost, and counts as one that took so long. Longer than a chain that looks
 /// at ten thousand nodes takes for what 512 launchers ask at one time.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// What a run may take on top of its time, every answer late; past that the bus itself is gone.
-const SLACK: Duration = Duration::from_secs(45);
+const SLACK: Duration = Duration::from_secs(150);
 /// How often requests without an answer and sessions that are over are looked for.
 const PERIOD: Duration = Duration::from_millis(100);
 /// Requests under way in an open loop, at most; past that, what is due is late, and counts from the moment it was due.

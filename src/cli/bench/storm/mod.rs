@@ -77,7 +77,8 @@ pub(super) struct StormArgs {
     #[arg(long, conflicts_with_all = ["each", "nodes", "request", "action", "user", "groups", "data", "config",
           "changes", "plot", "peer"])]
     pub(super) storm: bool,
-    /// Storm these chains alone, by the names of their rows
+    /// Storm these chains alone: fewest-sessions, js-pure, js-request, js-key, fastx-list, rhai-request, rhai-list,
+    /// wasm-node, wasm-list, resident
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "storm", conflicts_with = "scripts")]
     only: Vec<String>,
     /// Leave the Node.js service out
