@@ -140,6 +140,7 @@ impl Field {
         let service = self.site.serve(chain, course.report_every).await?;
         let nodes = Arc::new(Mutex::new(Nodes::new(cell.nodes as usize, course.kind)));
         service.introduce(&self.agents, &nodes).await?;
+        let first_answer = service.first_answer(&self.launchers, course.users.request(0)).await?;
         let after = course.held.map_or_else(|| After::Reported(Arc::clone(&nodes)), After::GivenBack);
         let launchers = course.launchers(&self.launchers, service.subjects(), cell, after);
         let quarantined = Quarantined::default();
@@ -153,7 +154,8 @@ impl Field {
         quarantined.note(&figures);
         let complaints = self.site.complaints();
         self.site.end(&service, &self.agents).await?;
-        Ok(Row { figures: Some(figures), quarantined: quarantined.most(), complaints, ..row })
+        let quarantined = quarantined.most();
+        Ok(Row { figures: Some(figures), quarantined, complaints, first_answer: Some(first_answer), ..row })
     }
 
     async fn run(&self, contender: Contender<'_>, pid: Option<u32>, launchers: Launchers<'_>) -> Result<Row, Exit> {
@@ -173,6 +175,7 @@ impl Field {
             tally,
             figures: None,
             quarantined: 0,
+            first_answer: None,
             complaints: Vec::new(),
         })
     }

@@ -43,7 +43,7 @@ enum Step {
     Resident([(&'static str, &'static str); 2]),
 }
 
-/// The nodes with the fewest sessions, but for the two with `key` and `wasm-node`, which choose among some.
+/// All choose the node with the fewest sessions; `js-key` and `wasm-node` do so among the nodes with or without a GPU.
 const KINDS: [Kind; 10] = [
     Kind { name: "fewest-sessions", step: Step::Builtin("builtin:fewest-sessions") },
     Kind { name: "js-pure", step: Step::Script("pure.js", "function score(n) { return -n.sessions }\n") },

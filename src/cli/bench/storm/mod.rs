@@ -13,6 +13,7 @@ mod figures;
 mod launcher;
 mod nodes;
 mod row;
+mod service;
 mod site;
 mod table;
 mod tally;

@@ -1,5 +1,7 @@
 //! A row of a storm's tables: what one contender came to in one cell.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::cli::bench::row::p99;
@@ -44,6 +46,8 @@ pub(super) struct Row {
     pub(super) figures: Option<Figures>,
     /// The most scripts that were in quarantine at one time.
     pub(super) quarantined: u64,
+    /// How long the first answer took when the service knew every node: its workers may still be told of them.
+    pub(super) first_answer: Option<Duration>,
     /// Warnings and errors of its log.
     pub(super) complaints: Vec<String>,
 }
@@ -155,6 +159,7 @@ impl Row {
             "memory_bytes": self.memory_bytes,
             "rate_to_echo": self.ratio(beside.echo),
             "rate_to_peer": self.ratio(beside.peer),
+            "first_answer_ms": self.first_answer.map(|took| took.as_millis() as u64),
             "worker_deaths": self.figure(DEATHS),
             "convictions": self.figure(CONVICTIONS),
             "suspicions": self.suspicions(),
@@ -196,7 +201,7 @@ pub(super) mod tests {
         let mut tally = Tally::new().unwrap();
         let start = std::time::Instant::now();
         for number in 0..placed {
-            let now = start + std::time::Duration::from_millis(number);
+            let now = start + Duration::from_millis(number);
             tally.answered(now, now, start, None);
         }
         Row {
@@ -211,6 +216,7 @@ pub(super) mod tests {
             memory_bytes: Taken { front: 40 << 20, workers: 60 << 20, ..Taken::default() },
             figures: Some(Figures::default()),
             quarantined: 0,
+            first_answer: None,
             complaints: Vec::new(),
         }
     }

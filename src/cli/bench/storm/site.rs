@@ -1,23 +1,22 @@
 //! The site of a storm: one nats-server for all of it, and for each cell a service, or its peer, of its own.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_nats::Client;
 use bytes::Bytes;
 use tokio::process::Command;
-use tokio::time::sleep;
 
 use crate::cli::exit::{self, Exit};
 use crate::cli::processes::{Processes, on_path, whither};
-use crate::nats::subjects::{bucket_stream, bucket_subject, encode_key};
-use crate::nats::{Bus, Connection, Namespace};
+use crate::nats::subjects::bucket_stream;
+use crate::nats::{Bus, Connection};
 
 use super::chains::Chain;
-use super::figures::{self, Figures};
+use super::figures;
 use super::launcher::Subjects;
-use super::nodes::{self, Nodes, Rounds};
+use super::nodes::Nodes;
+use super::service::Service;
 
 /// The names of the processes, and of their logs.
 const SERVE: &str = "serve";
@@ -26,14 +25,6 @@ const NATS: &str = "nats-server";
 const PEER_SOURCE: &str = include_str!("peer.cjs");
 /// Where node and the package are looked for, first by the name that the client tests use.
 const NODE_PATHS: [&str; 2] = ["WHITHER_NODE_PATH", "NODE_PATH"];
-/// One report in so many waits until the server has stored it: what is sent faster than it is stored, the server drops.
-const ACKNOWLEDGED: usize = 256;
-/// How long the service may take to know of so many nodes.
-const PATIENCE: Duration = Duration::from_secs(30);
-const FOR_A_NODE: Duration = Duration::from_millis(2);
-/// How often it is looked for nodes that are due, and for a service that gets ready.
-const TICK: Duration = Duration::from_millis(5);
-const LOOK: Duration = Duration::from_millis(50);
 /// A node is stale after so many missed reports, and no earlier than after [`LIVENESS_S`].
 const MISSED_REPORTS: u64 = 4;
 const LIVENESS_S: u64 = 90;
@@ -45,17 +36,6 @@ pub(super) struct Site {
     processes: Processes,
     url: String,
     cells: u32,
-}
-
-/// A service that is ready.
-#[derive(Clone, Debug)]
-pub(super) struct Service {
-    /// Its process.
-    pub(super) pid: u32,
-    /// Its HTTP port.
-    pub(super) port: u16,
-    /// Its names on the bus.
-    pub(super) namespace: Namespace,
 }
 
 /// Node.js, and the folder of its packages.
@@ -194,71 +174,6 @@ impl Site {
         self.processes.write(file, text)?;
         let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
         std::fs::set_permissions(self.processes.path(file), std::fs::Permissions::from_mode(mode)).map_err(other)
-    }
-}
-
-impl Service {
-    /// Where launchers ask it.
-    pub(super) fn subjects(&self) -> Subjects {
-        let namespace = &self.namespace;
-        Subjects {
-            place: namespace.place().into(),
-            confirm: namespace.confirm().into(),
-            release: namespace.release().into(),
-        }
-    }
-
-    /// Reports every node once, and waits until the service knows them all.
-    ///
-    /// # Errors
-    /// Where reports are refused, or the service does not come to know the nodes.
-    pub(super) async fn introduce(&self, client: &Client, nodes: &Mutex<Nodes>) -> Result<(), Exit> {
-        let count = nodes.lock().unwrap_or_else(PoisonError::into_inner).count();
-        for place in 0..count {
-            self.report(client, nodes, place, place + 1 == count || place % ACKNOWLEDGED == 0).await?;
-        }
-        let deadline = Instant::now() + PATIENCE + FOR_A_NODE * u32::try_from(count).unwrap_or(u32::MAX);
-        let port = self.port;
-        loop {
-            let figures = tokio::task::spawn_blocking(move || Figures::of(port)).await.unwrap_or_default();
-            let known = figures.get("whither_nodes").unwrap_or_default();
-            if known >= count as u64 {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(other(format!("the service knows {known} of {count} nodes, and hears of no more")));
-            }
-            sleep(LOOK).await;
-        }
-    }
-
-    /// Lets every node report once in every `period`, until it is dropped.
-    pub(super) async fn keep_reporting(self, client: Client, nodes: Arc<Mutex<Nodes>>, period: Duration) -> Exit {
-        let count = nodes.lock().unwrap_or_else(PoisonError::into_inner).count();
-        let mut rounds = Rounds::new(count, period, Instant::now());
-        let mut sent = 0_usize;
-        loop {
-            while let Some(place) = rounds.next(Instant::now()) {
-                sent += 1;
-                if let Err(exit) = self.report(&client, &nodes, place, sent.is_multiple_of(ACKNOWLEDGED)).await {
-                    return exit;
-                }
-            }
-            sleep(TICK).await;
-        }
-    }
-
-    async fn report(&self, client: &Client, nodes: &Mutex<Nodes>, place: usize, wait: bool) -> Result<(), Exit> {
-        let document = nodes.lock().unwrap_or_else(PoisonError::into_inner).report(place, Instant::now());
-        let subject = bucket_subject(&self.namespace.nodes_bucket(), &encode_key(&nodes::id(place)));
-        if !wait {
-            return client.publish(subject, document.into()).await.map_err(other);
-        }
-        let answer = client.request(subject, document.into()).await.map_err(other)?;
-        match answer.payload.windows(8).any(|part| part == b"\"error\":") {
-            false => Ok(()),
-            true => Err(other(format!("a report was refused: {}", String::from_utf8_lossy(&answer.payload)))),
-        }
     }
 }
 
