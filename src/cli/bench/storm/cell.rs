@@ -147,7 +147,7 @@ impl Field {
         let row = tokio::select! {
             row = self.run(Contender::Chain(chain), Some(service.pid), launchers) => row?,
             exit = service.clone().keep_reporting(self.agents.clone(), nodes, course.report_every) => return Err(exit),
-            () = quarantined.watch(service.port) => return Err(Exit::shown(0)),
+            never = quarantined.watch(service.port) => match never {},
         };
         self.site.check()?;
         let figures = Figures::of(service.port);

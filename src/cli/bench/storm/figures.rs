@@ -1,6 +1,7 @@
 //! What a service tells of itself over HTTP, and the kernel of its processes: figures, CPU time, memory.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ pub(super) struct Quarantined(Arc<AtomicU64>);
 
 impl Quarantined {
     /// Looks at the service at `port` until it is dropped.
-    pub(super) async fn watch(&self, port: u16) {
+    pub(super) async fn watch(&self, port: u16) -> Infallible {
         loop {
             let figures = tokio::task::spawn_blocking(move || Figures::of(port)).await.unwrap_or_default();
             self.note(&figures);

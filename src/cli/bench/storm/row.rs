@@ -104,7 +104,8 @@ impl Row {
     /// The cells of the table, in the order of its headings.
     pub(super) fn cells(&self, beside: Beside) -> Vec<String> {
         let tally = &self.tally;
-        let each = |us: u64| if us == 0 { String::new() } else { units::average(tenth(self.each(us))) };
+        let each =
+            |us: u64| if us == 0 || tally.placed == 0 { String::new() } else { units::average(tenth(self.each(us))) };
         let bytes = |bytes: u64| if bytes == 0 { String::new() } else { units::bytes(bytes) };
         let ratio = |other: Option<f64>| self.ratio(other).map(units::ratio).unwrap_or_default();
         vec![
@@ -179,8 +180,9 @@ impl Row {
         self.figure(SUSPICIONS)
     }
 
+    /// What a placement took of `us`; nothing where there was none.
     fn each(&self, us: u64) -> f64 {
-        us as f64 / self.tally.placed.max(1) as f64
+        if self.tally.placed == 0 { 0.0 } else { us as f64 / self.tally.placed as f64 }
     }
 
     fn ratio(&self, other: Option<f64>) -> Option<f64> {
