@@ -161,8 +161,8 @@ impl Row {
             "rate_to_echo": self.ratio(beside.echo),
             "rate_to_peer": self.ratio(beside.peer),
             "first_answer_ms": self.first_answer.map(|took| took.as_millis() as u64),
-            "worker_deaths": self.figure(DEATHS),
-            "convictions": self.figure(CONVICTIONS),
+            "worker_deaths": self.count(DEATHS),
+            "convictions": self.count(CONVICTIONS),
             "suspicions": self.suspicions(),
             "quarantines": self.figures.as_ref().map(|_| self.quarantined),
             "failed": faults,
@@ -174,6 +174,11 @@ impl Row {
 
     fn figure(&self, name: &str) -> Option<u64> {
         self.figures.as_ref()?.get(name)
+    }
+
+    /// What the service has counted; a figure that is written from its first time on is 0 before.
+    fn count(&self, name: &str) -> Option<u64> {
+        self.figures.as_ref().map(|figures| figures.get(name).unwrap_or_default())
     }
 
     fn suspicions(&self) -> Option<u64> {
@@ -246,6 +251,7 @@ pub(super) mod tests {
         let json = row.to_json(beside);
         assert!((json["rate_to_echo"].as_f64().unwrap() - 0.5).abs() < 0.01, "{json}");
         assert_eq!((&json["rate_to_peer"], &json["suspicions"]), (&Value::Null, &Value::Null));
+        assert_eq!((&json["convictions"], &json["quarantines"]), (&json!(0), &json!(0)));
         assert_eq!(row.cells(beside).len(), super::super::table::HEADINGS.len());
     }
 }
