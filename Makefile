@@ -8,7 +8,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 tools_dir := $(or $(WHITHER_TOOLS),.tools)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test wasm bench soak lint tools clean-tools
+.PHONY: help demo test wasm bench soak storm lint tools clean-tools
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name does; do \
@@ -47,6 +47,15 @@ soak: ## a service among scripts that crash it and nodes that flap, for MINUTES=
 	@server=$$(scripts/tools/nats-server) && echo "soak: $(MINUTES) minutes, with $$server" && \
 		WHITHER_NATS_SERVER="$$server" $(CARGO) bench --bench soak -- --minutes "$(MINUTES)"
 
+STORM ?=
+storm: wasm ## a login storm on every kind of chain, beside an echo and a Node.js service: half an hour
+	@echo "storm: building the release binary (the first build takes minutes)"
+	@$(CARGO) build --locked --release
+	@echo "storm: looking for a NATS server and the client library of Node.js"
+	@server=$$(scripts/tools/nats-server) && clients=$$(scripts/tools/test-clients) && eval "$$clients" && \
+		echo "storm: whither bench --storm $(STORM), with $$server; STORM=\"--sizes 1000 --seconds 3\" is a short one" && \
+		WHITHER_NATS_SERVER="$$server" "$(target_dir)/release/whither" bench --storm $(STORM)
+
 lint: ## format, clippy, documentation, dependencies; changes nothing
 	@echo "lint: cargo fmt --check"
 	@$(CARGO) fmt --check
@@ -55,7 +64,7 @@ lint: ## format, clippy, documentation, dependencies; changes nothing
 	@scripts/tools/dependencies
 	@echo "lint: cargo clippy, warnings are errors"
 	@$(CARGO) clippy --locked --all-targets -- -D warnings
-	@$(CARGO) clippy --locked --bench soak -- -D warnings
+	@$(CARGO) clippy --locked --bench soak --bench storm -- -D warnings
 	@echo "lint: cargo doc, warnings are errors"
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 

@@ -21,6 +21,7 @@ mod progress;
 mod row;
 mod schedule;
 mod service;
+mod storm;
 mod trial;
 mod typed;
 mod units;
@@ -50,6 +51,7 @@ use peer::Peer;
 use progress::Progress;
 use row::Row;
 use service::Demand;
+use storm::StormArgs;
 use typed::Typed;
 
 /// How many nodes clusters have, where nothing is said.
@@ -60,6 +62,8 @@ const IN_FLIGHT: u32 = 64;
 const MOST_SECONDS: f64 = 3600.0;
 /// The shortest: a hundredth of a second is a few clock ticks of the kernel.
 const LEAST_SECONDS: f64 = 0.01;
+/// How long each run is, where nothing is said.
+const SECONDS: Duration = Duration::from_secs(1);
 
 /// Throughput: how long decisions take, and how many a second there are.
 ///
@@ -78,6 +82,7 @@ const LEAST_SECONDS: f64 = 0.01;
   whither bench --each --script a.js --script a.rhai --sizes 100,5000 --changes 1
   whither bench --script a.js --peer node
   whither bench --nats nats://127.0.0.1:4222 --action user/login --in-flight 512 --rate 10000
+  whither bench --storm --sizes 1000 --in-flight 64,512 --script gpu.js
 
 Exit codes: 0 measured · 1 anything else, a debug build too · 2 command line, config or input file
             3 a service has no node · 4 a script's fault · 5 a limit")]
@@ -96,9 +101,9 @@ pub struct BenchArgs {
     sizes: Vec<u32>,
     #[command(flatten)]
     asked: RequestArgs,
-    /// How long each run is, after a warm-up
-    #[arg(long, default_value = "1", value_parser = seconds)]
-    seconds: Duration,
+    /// How long each run is, after a warm-up [default: 1]
+    #[arg(long, value_parser = seconds)]
+    seconds: Option<Duration>,
     /// One node reports something new before every N decisions
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     changes: Option<u64>,
@@ -111,15 +116,17 @@ pub struct BenchArgs {
     /// Run the same script under another runtime too
     #[arg(long, value_name = "RUNTIME")]
     peer: Option<Runtime>,
-    /// Requests under way at a service [default: 64]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    in_flight: Option<u32>,
+    /// Requests under way at a service; with --storm several numbers [default: 64]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    in_flight: Vec<u32>,
     /// Ask a service so many times a second too, whatever it answers, and count from the moment each request was due
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
     /// Measure this row alone, for a process that wants it
     #[arg(long, hide = true)]
     heat: Option<Heat>,
+    #[command(flatten)]
+    storm: StormArgs,
     #[command(flatten)]
     typed: Typed,
     #[command(flatten)]
@@ -138,7 +145,17 @@ enum Runtime {
 /// # Errors
 /// How it ended, where nothing was measured.
 pub fn run(args: &BenchArgs) -> Result<(), Exit> {
-    if args.typed.0 { of_service(args) } else { in_process(args) }
+    match args {
+        args if args.storm.storm => storm::run(args),
+        args if args.typed.0 => of_service(args),
+        args => in_process(args),
+    }
+}
+
+impl BenchArgs {
+    fn time(&self) -> Duration {
+        self.seconds.unwrap_or(SECONDS)
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -158,8 +175,8 @@ fn refuse_debug() -> Result<(), Exit> {
 }
 
 fn in_process(args: &BenchArgs) -> Result<(), Exit> {
-    if args.in_flight.is_some() || args.rate.is_some() {
-        return Err(Exit::usage("--in-flight and --rate are for a running service: add --nats URL"));
+    if !args.in_flight.is_empty() || args.rate.is_some() {
+        return Err(Exit::usage("--in-flight and --rate are for a running service: add --nats URL, or --storm"));
     }
     let contenders = Contender::all(&args.chain, args.each, &args.asked)?;
     let max_bytes = contenders.first().map_or(WorkerLimits::default(), |first| first.birth.limits).request_bytes;
@@ -169,7 +186,7 @@ fn in_process(args: &BenchArgs) -> Result<(), Exit> {
     let peer = args.peer.map(|Runtime::Node| peer_for(&contenders)).transpose()?;
     args.plot.as_deref().map(check_plot).transpose()?;
     let bench = Bench { contenders, clusters, request, max_bytes, peer };
-    let course = Course { time: args.seconds, changes: args.changes };
+    let course = Course { time: args.time(), changes: args.changes };
     if let Some(heat) = args.heat {
         return say::answer(bench.heat(heat, &course)?);
     }
@@ -184,11 +201,11 @@ fn in_process(args: &BenchArgs) -> Result<(), Exit> {
     if args.json {
         let rows: Vec<_> = rows.iter().map(Row::to_json).collect();
         let figures = json!({
-            "machine": machine.to_json(), "seconds": args.seconds.as_secs_f64(), "changes": args.changes, "rows": rows,
+            "machine": machine.to_json(), "seconds": args.time().as_secs_f64(), "changes": args.changes, "rows": rows,
         });
         return say::answer(format_args!("{figures:#}"));
     }
-    let seconds = args.seconds.as_secs_f64();
+    let seconds = args.time().as_secs_f64();
     let news = args.changes.map(|every| match every {
         1 => ", a node reports before every decision".to_owned(),
         every => format!(", a node reports before every {} decisions", units::count(every)),
@@ -307,19 +324,24 @@ fn of_service(args: &BenchArgs) -> Result<(), Exit> {
     let request = args.asked.over(Map::new(), max_bytes)?;
     let action = args.asked.action().unwrap_or(DEFAULT_ACTION.to_owned());
     let askers = Askers::of(&request, &action, max_bytes)?;
-    let in_flight = args.in_flight.unwrap_or(IN_FLIGHT) as usize;
+    let in_flight = match args.in_flight.as_slice() {
+        [] => IN_FLIGHT,
+        [one] => *one,
+        _ => return Err(Exit::usage("--in-flight takes one number where a running service is measured")),
+    };
+    let in_flight = in_flight as usize;
     refuse_debug()?;
-    let demand = Demand { in_flight, rate: args.rate, time: args.seconds };
+    let demand = Demand { in_flight, rate: args.rate, time: args.time() };
     let pairs = service::run(&args.bus, args.chain.config.as_deref(), &askers, demand)?;
     let machine = Machine::here();
     if args.json {
         let loops: Vec<_> = pairs.iter().map(service::Pair::to_json).collect();
         let figures = json!({
-            "machine": machine.to_json(), "seconds": args.seconds.as_secs_f64(), "action": action, "loops": loops,
+            "machine": machine.to_json(), "seconds": args.time().as_secs_f64(), "action": action, "loops": loops,
         });
         return say::answer(format_args!("{figures:#}"));
     }
-    let (runs, seconds) = (service::RUNS, args.seconds.as_secs_f64());
+    let (runs, seconds) = (service::RUNS, args.time().as_secs_f64());
     let how = format!("{action} over NATS, medians of {runs} runs of {seconds} s each, echo and service in turn");
     say::answer(format_args!("{}\n{how}\n{}", machine.line(), service::table(&pairs)))
 }

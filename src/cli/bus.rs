@@ -40,6 +40,12 @@ pub struct BusArgs {
 }
 
 impl BusArgs {
+    /// The server at `url`, whatever the environment says.
+    #[must_use]
+    pub fn of(url: &str) -> Self {
+        Self { urls: vec![url.to_owned()], ..Self::default() }
+    }
+
     /// Whether an address was given.
     #[must_use]
     pub fn is_given(&self) -> bool {

@@ -56,7 +56,7 @@ pub fn run(args: &DemoArgs) -> Result<(), Exit> {
 }
 
 /// Waits for Ctrl-C, or for being told to end.
-fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
+pub(super) fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
     let (mut interrupt, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(async move {
         tokio::select! {

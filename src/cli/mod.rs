@@ -26,6 +26,7 @@ pub mod nodes_file;
 pub mod one_shot;
 pub mod place;
 pub mod problem;
+mod processes;
 pub mod programs;
 pub mod remote;
 pub mod request;

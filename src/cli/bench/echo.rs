@@ -25,11 +25,11 @@ pub(super) struct Echo {
 }
 
 impl Echo {
-    /// Starts one on the server of `bus` that replies with so many bytes.
+    /// Starts one on the server of `bus` that replies with `reply`.
     ///
     /// # Errors
     /// Where it cannot connect or listen.
-    pub(super) fn start(bus: &BusArgs, config: Option<&Path>, reply_bytes: usize) -> Result<Self, Exit> {
+    pub(super) fn start(bus: &BusArgs, config: Option<&Path>, reply: Bytes) -> Result<Self, Exit> {
         let (bus, config) = (bus.clone(), config.map(Path::to_owned));
         let (told, hears) = mpsc::channel();
         let stop = CancellationToken::new();
@@ -44,7 +44,6 @@ impl Echo {
                     Err(exit) => drop(told.send(Err(exit))),
                     Ok((client, subject, requests)) => {
                         drop(told.send(Ok(subject)));
-                        let reply = Bytes::from(vec![b'x'; reply_bytes]);
                         tokio::select! {
                             () = answer(&client, requests, reply) => {}
                             () = stopped.cancelled() => {}

@@ -48,6 +48,12 @@ impl Latencies {
     pub(super) fn p99_ns(&self) -> Option<u64> {
         (self.count() >= FEWEST_FOR_P99).then(|| self.0.value_at_quantile(0.99))
     }
+
+    /// None of them took more nanoseconds than so many.
+    #[must_use]
+    pub(super) fn max_ns(&self) -> u64 {
+        self.0.max()
+    }
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub(super) fn run(bus: &BusArgs, config: Option<&Path>, askers: &Askers, demand:
         let bodies: Vec<_> = askers.texts().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect();
         let first = bodies.first().cloned().unwrap_or_default();
         let (reply_bytes, reserves) = probe(&connected, &namespace, &first).await?;
-        let echo = Echo::start(bus, config, reply_bytes)?;
+        let echo = Echo::start(bus, config, vec![b'x'; reply_bytes].into())?;
         let client = connected.client();
         let load = |subject: String| Load {
             client,

@@ -1,0 +1,80 @@
+//! Answers as launchers read them: what they need of each, and nothing else parsed.
+
+use std::borrow::Cow;
+
+use async_nats::{Message, StatusCode};
+use serde::Deserialize;
+
+use crate::nats::subjects::HEADER_ERROR_CODE;
+
+/// An answer with a node.
+#[derive(Deserialize)]
+pub(super) struct Placed<'a> {
+    /// The node.
+    #[serde(borrow, default)]
+    pub(super) node: Cow<'a, str>,
+    /// What holds the place there.
+    #[serde(borrow, default)]
+    pub(super) reservation: Option<Cow<'a, str>>,
+}
+
+/// An answer to a confirmation.
+#[derive(Deserialize)]
+pub(super) struct Reserved<'a> {
+    /// What has become of the reservation.
+    #[serde(borrow, default)]
+    pub(super) state: Cow<'a, str>,
+}
+
+/// An answer that says why there is no node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// Its name.
+    pub(super) name: String,
+    /// Its words.
+    pub(super) message: String,
+}
+
+#[derive(Deserialize, Default)]
+struct Failed {
+    error: Words,
+}
+
+#[derive(Deserialize, Default)]
+struct Words {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// Why an answer is a failure; absent where it is none.
+pub(super) fn failure(message: &Message) -> Option<Failure> {
+    if message.status == Some(StatusCode::NO_RESPONDERS) {
+        return Some(Failure { name: "no-responders".to_owned(), message: "nobody listens there".to_owned() });
+    }
+    message.headers.as_ref()?.get(HEADER_ERROR_CODE)?;
+    let Failed { error } = serde_json::from_slice(&message.payload).unwrap_or_default();
+    Some(Failure { name: error.name, message: error.message })
+}
+
+/// An answer of the size that the service's have, for an echo that answers nothing else.
+pub(super) const SAMPLE: &str = concat!(
+    r#"{"node":"n000042","hostname":"n000042.example.org","urls":["https://n000042.example.org:3300"],"#,
+    r#""decision":"4f1c2d7a9b3e-000001234","generation":123456,"decided_by":"builtin:fewest-sessions","#,
+    r#""chain":"session/start","reservation":"4f1c2d7a9b3e-000001234","expires_in_ms":120000}"#,
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_answer_the_node_and_the_reservation_are_read() {
+        let placed: Placed<'_> = serde_json::from_str(SAMPLE).unwrap();
+        assert!(matches!(placed.node, Cow::Borrowed("n000042")), "{}", placed.node);
+        assert_eq!(placed.reservation.as_deref(), Some("4f1c2d7a9b3e-000001234"));
+        let reserved: Reserved<'_> = serde_json::from_str(r#"{"reservation":"r","state":"gone"}"#).unwrap();
+        assert_eq!(reserved.state, "gone");
+    }
+}

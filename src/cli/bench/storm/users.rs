@@ -1,0 +1,60 @@
+//! Who asks in a storm: each user once or twice, with a request of the size that a launcher's has.
+
+use bytes::Bytes;
+
+/// How long a request is at least: `data` is filled up to it.
+const REQUEST_BYTES: usize = 256;
+/// One user in so many belongs to the group that some chains look at.
+const GROUP_EVERY: u64 = 4;
+
+/// The users, who ask in turn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Users {
+    /// How many there are.
+    pub(super) count: u32,
+}
+
+impl Users {
+    /// The number of the user who asks request number `number`.
+    pub(super) fn user(self, number: u64) -> u64 {
+        number % u64::from(self.count.max(1))
+    }
+
+    /// Request number `number`.
+    pub(super) fn request(self, number: u64) -> Bytes {
+        let user = self.user(number);
+        let groups = if user.is_multiple_of(GROUP_EVERY) { "[\"staff\",\"gpu-users\"]" } else { "[\"staff\"]" };
+        let mut text = format!(
+            "{{\"action\":\"session/start\",\"user\":{{\"login\":\"{}\"}},\"userGroups\":{groups},\
+             \"data\":{{\"name\":\"xterm\",\"geometry\":\"1920x1080\",\"note\":\"",
+            login(user)
+        );
+        while text.len() < REQUEST_BYTES - "\"}}".len() {
+            text.push('x');
+        }
+        text.push_str("\"}}");
+        text.into()
+    }
+}
+
+/// The login of user number `user`.
+pub(super) fn login(user: u64) -> String {
+    format!("user-{user:07}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Request;
+
+    #[test]
+    fn users_ask_in_turn_with_requests_of_one_size() {
+        let users = Users { count: 3 };
+        for number in 0..7 {
+            let text = users.request(number);
+            assert_eq!(text.len(), REQUEST_BYTES);
+            let request = Request::parse(&text, 1 << 20, "").unwrap();
+            assert_eq!(&**request.login(), login(number % 3));
+        }
+    }
+}
