@@ -10,6 +10,8 @@ mod alike;
 mod determinism;
 #[path = "evaluator/diagnoses.rs"]
 mod diagnoses;
+#[path = "evaluator/living.rs"]
+mod living;
 #[path = "evaluator/overlays.rs"]
 mod overlays;
 #[path = "evaluator/plans.rs"]

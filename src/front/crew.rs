@@ -281,11 +281,11 @@ impl Crew {
         killed
     }
 
-    /// Marks workers for replacement, as [`Lane::tire`] says.
-    pub(super) fn tire(&mut self) {
+    /// Marks workers for replacement, as [`Lane::tire`] says; `mirror` is what the cluster may take of each.
+    pub(super) fn tire(&mut self, mirror: u64) {
         let (requests, bytes) = (self.setup().recycle_requests, self.setup().recycle_bytes);
         for lane in &mut self.lanes {
-            if lane.tire(requests, bytes) {
+            if lane.tire(requests, bytes, mirror) {
                 tracing::debug!("a worker has done enough: it is replaced");
             }
         }

@@ -36,8 +36,8 @@ pub(super) struct Lane {
     cause: Option<Cause>,
     /// Decisions of the present worker.
     decided: u64,
-    /// Memory of the present worker when it was first looked at.
-    first_bytes: Option<u64>,
+    /// Memory of the present worker when it was first looked at, and what the mirror in it took of that.
+    first_bytes: Option<(u64, u64)>,
     /// Whether the worker is to be replaced as soon as it holds no question.
     tired: bool,
 }
@@ -215,13 +215,14 @@ impl Lane {
         false
     }
 
-    /// Marks the worker for replacement after `requests` decisions, or where it has grown by `bytes` since it came;
-    /// whether it was marked just now.
-    pub(super) fn tire(&mut self, requests: u64, bytes: u64) -> bool {
+    /// Marks the worker for replacement after `requests` decisions, or where it has grown by `bytes` since it came, beside
+    /// what the `mirror` of the cluster in it grew by; whether it was marked just now.
+    pub(super) fn tire(&mut self, requests: u64, bytes: u64, mirror: u64) -> bool {
         let Some(hand) = self.hand.as_ref().filter(|_| !self.tired) else { return false };
         let now = hand.worker().peer().memory_bytes();
-        let first = *self.first_bytes.get_or_insert(now.unwrap_or_default());
-        self.tired = self.decided >= requests || now.is_some_and(|now| now.saturating_sub(first) >= bytes);
+        let (first, first_mirror) = *self.first_bytes.get_or_insert((now.unwrap_or_default(), mirror));
+        let most = first.saturating_add(bytes).saturating_add(mirror.saturating_sub(first_mirror));
+        self.tired = self.decided >= requests || now.is_some_and(|now| now >= most);
         self.tired
     }
 }

@@ -33,6 +33,9 @@ const TICKS_A_SHOW: u64 = 10;
 /// Silence of a busy worker that is always borne, and what it may take for each node to read the cluster first.
 const LEAST_SILENCE: Duration = Duration::from_secs(1);
 const READING_US: u64 = 200;
+/// Memory of a worker that a byte of a node's document takes, and a reservation: the mirror and what engines keep of it.
+const DOCUMENT_FACTOR: u64 = 8;
+const RESERVATION_BYTES: u64 = 4 << 10;
 /// How long a stopping front waits for the answers that it owes.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
@@ -320,10 +323,17 @@ impl Front {
         }
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_A_SHOW) {
-            self.crew.tire();
+            self.crew.tire(self.mirror_bytes());
             self.look_at_view();
             self.show();
         }
+    }
+
+    /// Memory in bytes that the cluster as it is may take of a worker.
+    fn mirror_bytes(&self) -> u64 {
+        let documents: u64 = self.cluster.nodes().map(|(_, node)| node.report().text.len() as u64).sum();
+        let reservations = self.ledger.len() as u64;
+        documents.saturating_mul(DOCUMENT_FACTOR).saturating_add(reservations.saturating_mul(RESERVATION_BYTES))
     }
 
     /// Staffs the lanes, starts whoever is missing, and asks what can be asked.

@@ -219,10 +219,12 @@ async fn guard<const N: usize>(js: &Context, mut buckets: [Guarded<'_>; N], fres
         tokio::time::sleep(CHECK).await;
         let (at, mut complete) = (Instant::now(), 0);
         for bucket in &mut buckets {
+            // Before the look: what comes during it may be newer than what the look finds.
+            let seen = bucket.seen();
             match jetstream::look(js, &bucket.stream).await {
                 Err(error) => debug!("{error}"),
                 Ok(None) => return format!("`{}` was deleted", bucket.stream),
-                Ok(Some(state)) => match bucket.check(&state) {
+                Ok(Some(state)) => match bucket.check(&state, seen) {
                     Ok(is_complete) => complete += usize::from(is_complete),
                     Err(wrong) => return wrong,
                 },
@@ -251,10 +253,16 @@ impl<'a> Guarded<'a> {
         Self { stream: bucket_stream(bucket), created: first.created.clone(), seen, before: (0, 0) }
     }
 
-    /// Whether all that there is by now, `state`, has come; what is wrong, where it never will.
-    fn check(&mut self, state: &State) -> Result<bool, String> {
+    /// The last of its entries that came, where they are read.
+    fn seen(&self) -> Option<u64> {
+        self.seen.map(|seen| seen.load(Ordering::Relaxed))
+    }
+
+    /// Whether all that there is by now, `state`, has come; what is wrong, where it never will. `seen` is what had come
+    /// before `state` was asked for.
+    fn check(&mut self, state: &State, seen: Option<u64>) -> Result<bool, String> {
         let stored = state.last_sequence;
-        let seen = self.seen.map_or(stored, |seen| seen.load(Ordering::Relaxed));
+        let seen = seen.unwrap_or(stored);
         if state.created != self.created || stored < seen {
             return Err(format!("`{}` was made anew", self.stream));
         }
@@ -263,7 +271,7 @@ impl<'a> Guarded<'a> {
         if seen < stored_before && seen == seen_before {
             return Err(format!("entries of `{}` do not arrive", self.stream));
         }
-        Ok(seen >= stored)
+        Ok(self.seen().is_none_or(|seen| seen >= stored))
     }
 }
 
@@ -290,4 +298,22 @@ impl Said {
 fn now() -> Now {
     let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     Now { instant: Instant::now(), unix_ms: i64::try_from(unix_ms).unwrap_or(i64::MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_anew_where_it_has_less_than_had_come_before_the_look() {
+        let state = |last_sequence| State { created: "then".to_owned(), last_sequence };
+        let seen = AtomicU64::new(5);
+        let mut bucket = Guarded::new("nodes", &state(0), Some(&seen));
+        let before = bucket.seen();
+        // Two more come while the server is asked.
+        seen.store(7, Ordering::Relaxed);
+        assert_eq!(bucket.check(&state(6), before), Ok(true), "it has all that the look found");
+        assert_eq!(bucket.check(&state(9), bucket.seen()), Ok(false), "two are on their way");
+        assert!(bucket.check(&state(6), bucket.seen()).is_err_and(|wrong| wrong.contains("made anew")));
+    }
 }

@@ -106,7 +106,7 @@ fn the_placement_is_reserved_when_it_is_made() {
     let mut stand = stand();
     let held = stand.suspend(json!({"user": {"login": "ann"}}));
     assert_eq!(outcome(&stand.resume(held, id("n3"))), "n3");
-    assert_eq!((stand.pending("n3"), stand.evaluator.cluster().sessions_on("ann", "n3")), (1, 1));
+    assert_eq!((stand.pending("n3"), stand.evaluator.cluster().sessions_on("ann", &"n3".into())), (1, 1));
 }
 
 #[test]
