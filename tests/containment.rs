@@ -91,7 +91,10 @@ async fn the_third_kill_is_the_last_and_another_source_is_tried_at_once() {
         assert_eq!((&told["error"]["name"], &told["error"]["limit"]), (&json!("script-limit"), &json!("time")));
         assert!(!told["error"]["message"].as_str().unwrap().contains("quarantine"), "{told}");
     }
-    eventually("three dead workers", async || (metric(&serve, "whither_worker_deaths_total") == 3).then_some(())).await;
+    eventually("two dead workers for each", async || {
+        (metric(&serve, "whither_worker_deaths_total") == 6).then_some(())
+    })
+    .await;
     for login in ["bad", "good"] {
         let told = ask(&client, "whither.place", &json!({"action": "user/login", "user": {"login": login}})).await.body;
         let error = &told["error"];
@@ -99,7 +102,12 @@ async fn the_third_kill_is_the_last_and_another_source_is_tried_at_once() {
         assert_eq!(error["step"], "hang.js");
         assert!(error["message"].as_str().unwrap().contains("hang.js is in quarantine for 600 s"), "{told}");
     }
-    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 3, "it is not run any more");
+    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 6, "it is not run any more");
+    assert_eq!(
+        metric(&serve, "whither_suspicions_total{script=\"hang.js\",limit=\"time\"}"),
+        3,
+        "each was tried twice"
+    );
     assert_eq!(metric(&serve, "whither_quarantined{script=\"hang.js\"}"), 1);
     assert_eq!(metric(&serve, "whither_script_limits_total{script=\"hang.js\",limit=\"time\"}"), 3);
     let (status, page) = serve.readyz();
@@ -141,18 +149,18 @@ async fn without_quarantine_each_request_pays_for_itself() {
         let good = json!({"action": "user/login", "user": {"login": "good"}});
         assert_eq!(ask(&client, "whither.place", &good).await.body["node"], "n01");
     }
-    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 5);
+    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 10, "each is tried again alone");
 }
 
 #[tokio::test]
-async fn a_pure_function_that_hangs_on_a_node_costs_that_node_and_one_worker() {
+async fn a_pure_function_that_hangs_on_a_node_costs_that_node_and_two_workers() {
     let score = "function score(node) { if (node.id === 'n03') for (;;) ; return node.id === 'n02' ? 2 : 1 }";
     let chains = "[chain.\"user/login\"]\nsteps = [\"score.js\"]\n";
     let (_nats, serve, client) = site(chains, &[("score.js", score)], 6).await;
     let login = json!({"action": "user/login"});
     let placed = storm(&client, "whither.place", 300, |_| json!({"action": "user/login"}), async || {}).await;
     assert!(placed.values().flatten().all(|reply| reply["node"] == "n02"));
-    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 1);
+    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 2);
     let explained = ask(&client, "whither.explain", &login).await.body;
     let lost = &explained["steps"][0]["lost"]["script-limit"];
     assert_eq!(lost["nodes"], json!(["n03"]), "{explained}");
@@ -168,7 +176,8 @@ async fn a_pure_function_that_hangs_on_all_nodes_ends_few_workers() {
     let login = |_| json!({"action": "user/login"});
     let replies = storm(&client, "whither.place", 100, login, async || {}).await;
     assert!(replies.values().flatten().all(|reply| reply["error"]["name"] == "script-limit"));
-    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 3, "then it is in quarantine");
+    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 6, "then it is in quarantine");
+    assert_eq!(metric(&serve, "whither_script_limits_total{script=\"score.js\",limit=\"time\"}"), 3);
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use support::serve::{Serve, report, storm};
 
 const NODES: usize = 40;
 /// Requests to each chain between two reports of all nodes.
-const REQUESTS: usize = 40;
+const REQUESTS: usize = 20;
 const ROUNDS: usize = 3;
 /// So many sessions of a node at most go with each report.
 const ENDING: usize = 10;
@@ -32,7 +32,8 @@ struct Sessions(BTreeMap<String, Vec<Value>>);
 
 impl Sessions {
     fn new() -> Self {
-        let listed = |node: usize| (0..node % 9).map(|k| session(&format!("s{node}-{k}"), &format!("user{k}"), None));
+        let listed =
+            |node: usize| (0..node % 9).map(move |k| session(&format!("s{node}-{k}"), &format!("user{k}"), None));
         Self((0..NODES).map(|node| (format!("n{node:03}"), listed(node).collect())).collect())
     }
 
@@ -68,7 +69,7 @@ fn document(id: &str, sessions: &[Value], seed: usize) -> Value {
     json!({
         "id": id, "hostname": format!("{id}.site.example"), "urls": [format!("https://{id}.site.example:3300")],
         "metadata": if seed.is_multiple_of(4) { json!({"gpu": "1", "users": ["user1", "user2"]}) } else { json!({}) },
-        "staticData": {"weight": seed % 3 + 1, "pool": if seed.is_multiple_of(2) { "a" } else { "b" }},
+        "staticData": {"gpu": true, "weight": seed % 3 + 1, "pool": if seed.is_multiple_of(2) { "a" } else { "b" }},
         "nodeData": {
             "health": {"cpu": {"load1": load, "load5": load, "load15": load, "cores": 8, "utilization": load * 10.0},
                        "mem": {"free": free, "total": 64_000_000_000_u64}},

@@ -60,8 +60,7 @@ pub(in crate::chain) fn scan(
     let Store { tables, index: Some(index) } = store else { return Ok(None) };
     let last = index.plan.choice.step();
     let is_usual = !ask.anew && ask.purpose == Purpose::Place && ask.limited.is_empty();
-    let mut steps = chain.steps.iter().take(last + 1);
-    if !is_usual || steps.any(|step| stage.quarantine.script(&step.spec.name).is_some()) {
+    if !is_usual || is_confined(chain, index, stage) {
         return Ok(None);
     }
     let start = stage.stopwatch.micros();
@@ -86,6 +85,12 @@ pub(in crate::chain) fn scan(
     }
 }
 
+/// Whether a script of the index's plan is in quarantine: it is not run then.
+fn is_confined(chain: &Chain, index: &Index, stage: Stage<'_>) -> bool {
+    let mut steps = chain.steps.iter().take(index.plan.choice.step() + 1);
+    steps.any(|step| stage.quarantine.script(&step.spec.name).is_some())
+}
+
 /// Brings the index up to date by at most `most` nodes, for no request; how many slots are left to be looked at.
 pub(in crate::chain) fn refresh(
     store: &mut Store,
@@ -95,6 +100,9 @@ pub(in crate::chain) fn refresh(
     most: usize,
 ) -> usize {
     let Store { tables, index: Some(index) } = store else { return 0 };
+    if is_confined(chain, index, stage) {
+        return 0;
+    }
     let notes: Vec<Note<'_>> = chain.steps.iter().map(|_| Note::new(stage.witness)).collect();
     let ground = Ground { chain, stage, scene, notes: &notes };
     match index.refresh(tables, &ground, most) {

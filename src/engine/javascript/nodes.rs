@@ -13,7 +13,7 @@ use boa_engine::{Context, JsResult, JsValue, js_string};
 use serde_json::{Map, Value};
 
 use crate::engine::residents::{Resident, Residents, is_same_state};
-use crate::model::{Candidate, Cluster, Field, Look, Node, Report, SlotIndex};
+use crate::model::{Candidate, Cluster, Field, Look, Node, Parts, Report, SlotIndex};
 
 use super::kit::{Hold, Kit, plain_object, scalar_to_js};
 use super::lazy::{Lazy, Origin, View};
@@ -89,7 +89,7 @@ pub(super) fn own_object(
 ) -> JsResult<Option<JsObject>> {
     let Some(node) = cluster.node(candidate.slot) else { return Ok(None) };
     if let Some((fields, documents)) = wanted.filter(|(fields, _)| !fields.contains("nodeData")) {
-        return plain((candidate.slot, node), fields, documents, kit, context).map(Some);
+        return plain((candidate.slot, node), fields, documents, Hold::Own, kit, context).map(Some);
     }
     let fields = wanted.map(|(fields, _)| fields);
     let names: Option<Vec<&str>> = fields.map(|fields| fields.iter().map(String::as_str).collect());
@@ -105,6 +105,7 @@ fn plain(
     (slot, node): (SlotIndex, &Node),
     fields: &BTreeSet<String>,
     documents: &Documents,
+    hold: Hold,
     kit: &Kit,
     context: &mut Context,
 ) -> JsResult<JsObject> {
@@ -113,14 +114,17 @@ fn plain(
     for name in fields {
         let value = match node.typed(name) {
             Some(None) => continue,
-            Some(Some(value)) => kit.to_js(&value, Hold::Own, context)?,
+            Some(Some(value)) => kit.to_js(&value, hold, context)?,
             None => {
                 let written = written.get_or_insert_with(|| documents.of(slot, node, fields));
                 let Some(value) = written.get(name) else { continue };
-                kit.to_js(value, Hold::Own, context)?
+                kit.to_js(value, hold, context)?
             }
         };
-        kit.put(&object, name, value, Hold::Own);
+        kit.put(&object, name, value, hold);
+    }
+    if hold == Hold::Shared {
+        kit.close(&object, context)?;
     }
     Ok(object)
 }
@@ -148,6 +152,55 @@ impl Documents {
             *place = Some((Arc::clone(node.report()), Rc::clone(&read)));
         }
         read
+    }
+}
+
+/// The objects that a function of two parameters was given and cannot write to, by slot: it is asked about the same few
+/// nodes again and again, for another request each time.
+#[derive(Default)]
+pub(super) struct Kept {
+    slots: Vec<Option<KeptObject>>,
+    count: usize,
+}
+
+#[derive(Clone)]
+struct KeptObject {
+    object: JsObject,
+    /// When the node came, and since when it is what the function sees of it.
+    state: (u64, u64),
+}
+
+/// More objects than these are not kept for a function: each is a stop on the collector's way.
+const MAX_KEPT: usize = 2_048;
+
+impl Kept {
+    /// The object of `node`, which lies in `slot`, with the `wanted` fields alone; the function reads these `parts` of it.
+    pub(super) fn get(
+        &mut self,
+        (slot, node): (SlotIndex, &Node),
+        (fields, documents): (&BTreeSet<String>, &Documents),
+        parts: Parts,
+        kit: &Kit,
+        context: &mut Context,
+    ) -> JsResult<JsObject> {
+        let state = (node.arrival(), node.revised(parts));
+        if let Some(Some(kept)) = self.slots.get(slot.index())
+            && kept.state == state
+        {
+            return Ok(kept.object.clone());
+        }
+        let object = plain((slot, node), fields, documents, Hold::Shared, kit, context)?;
+        if self.count >= MAX_KEPT {
+            *self = Self::default();
+        }
+        if self.slots.len() <= slot.index() {
+            self.slots.resize(slot.index() + 1, None);
+        }
+        if let Some(place) = self.slots.get_mut(slot.index()) {
+            let before = place.replace(KeptObject { object: object.clone(), state });
+            self.count += usize::from(before.is_none());
+        }
+        Ok(object)
     }
 }
 

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::rc::Rc;
 
 use boa_engine::object::JsObject;
-use boa_engine::{Context, JsNativeError, Source as Text};
+use boa_engine::{Context, JsNativeError, JsResult, Source as Text};
 
 use crate::engine::Settings;
-use crate::model::{Parts, Thrown};
+use crate::model::{Node, Parts, SlotIndex, Thrown};
 use crate::script::{Engine, Function, LoadError, RequestPath, Run, Scene, Script, ScriptError, Shape, Source};
 
 use super::collector::Collector;
@@ -17,7 +17,7 @@ use super::depends::Depends;
 use super::fault::Fault;
 use super::isolate::Isolate;
 use super::kit::Hold;
-use super::nodes::Documents;
+use super::nodes::{Documents, Kept};
 use super::reads::Reading;
 use super::run::Session;
 use super::scan::check_depth;
@@ -78,6 +78,7 @@ impl Engine for JavaScript {
             is_stateless: reading.is_stateless,
             functions: RefCell::default(),
             documents: Default::default(),
+            kept: RefCell::default(),
             compiled: RefCell::default(),
         };
         // What the compiler refuses beyond the parser must show now and not with the first request.
@@ -123,6 +124,8 @@ pub(super) struct Program {
     functions: RefCell<Option<(Rc<Isolate>, JsObject)>>,
     /// What `filter` and `score` look at of documents.
     documents: [Documents; 2],
+    /// What they were given and cannot write to, in the context that it was made in.
+    kept: RefCell<Option<(Rc<Isolate>, [Kept; 2])>>,
     wrapper: Wrapper,
     /// The factory of its functions, in the context that it was compiled in.
     compiled: RefCell<Option<(Rc<Isolate>, JsObject)>>,
@@ -169,6 +172,29 @@ impl Program {
             Function::Score => score,
         };
         self.reads.fields(function).map(|fields| (fields, documents))
+    }
+
+    /// The object of `node`, which lies in `slot`, that `function` is given for each request; absent where it may write to
+    /// nodes, or look at any field.
+    pub(super) fn kept_object(
+        &self,
+        function: Function,
+        (slot, node): (SlotIndex, &Node),
+        isolate: &Rc<Isolate>,
+        context: &mut Context,
+    ) -> JsResult<Option<JsObject>> {
+        let wanted = self.wanted(function).filter(|(fields, _)| !fields.contains("nodeData"));
+        let Some(wanted) = wanted.filter(|_| self.needs.get().nodes == Hold::Shared) else { return Ok(None) };
+        let mut kept = self.kept.borrow_mut();
+        let (made_in, [filter, score]) = kept.get_or_insert_with(|| (Rc::clone(isolate), Default::default()));
+        if !Rc::ptr_eq(made_in, isolate) {
+            (*made_in, *filter, *score) = (Rc::clone(isolate), Kept::default(), Kept::default());
+        }
+        let objects = match function {
+            Function::Filter => filter,
+            Function::Score => score,
+        };
+        objects.get((slot, node), wanted, self.reads.parts.by(function), &isolate.kit, context).map(Some)
     }
 
     /// The fields of the request that functions of one node can look at; absent where they may look at any.

@@ -198,8 +198,7 @@ impl<'a> Session<'a> {
         context: &mut Context,
     ) -> Result<Settled, Fault> {
         let isolate = Rc::clone(&self.isolate);
-        let wanted = self.program.wanted(function).filter(|_| candidate.overlay.is_none());
-        let node = own_object(candidate, &self.scene, wanted, &isolate, context)?.into();
+        let node = self.node(function, candidate, argument, &isolate, context)?.into();
         let name = match function {
             Function::Filter => "filter",
             Function::Score => "score",
@@ -210,6 +209,28 @@ impl<'a> Session<'a> {
             Argument::Key(key) => isolate.kit.to_js(key, Hold::Own, context)?,
         };
         self.invoke(name, &[node, second], context)
+    }
+
+    /// The object of `candidate`'s node that `function` is given.
+    fn node(
+        &self,
+        function: Function,
+        candidate: &Candidate,
+        argument: Argument<'_>,
+        isolate: &Rc<Isolate>,
+        context: &mut Context,
+    ) -> JsResult<JsObject> {
+        let is_plain = candidate.overlay.is_none();
+        // What is asked once a change of its node gets an object that goes with the call.
+        if is_plain
+            && !matches!(argument, Argument::Nothing)
+            && let Some(node) = self.scene.cluster.node(candidate.slot)
+            && let Some(kept) = self.program.kept_object(function, (candidate.slot, node), isolate, context)?
+        {
+            return Ok(kept);
+        }
+        let wanted = self.program.wanted(function).filter(|_| is_plain);
+        own_object(candidate, &self.scene, wanted, isolate, context)
     }
 
     fn invoke(&self, name: &'static str, args: &[JsValue], context: &mut Context) -> Result<Settled, Fault> {
@@ -246,12 +267,28 @@ impl<'a> Session<'a> {
 
 impl Run for Session<'_> {
     fn call(&mut self, call: Call<'_>) -> Result<Answer, ScriptError> {
-        match call {
-            Call::Balance(candidates) => return self.balance(candidates),
-            Call::Key => {}
-            Call::Filter(candidate, _) | Call::Score(candidate, _) => self.dice = self.dice_for(candidate),
+        if let Call::Balance(candidates) = call {
+            return self.balance(candidates);
         }
-        self.on_stage(|session, context| session.per_node(call, context))
+        let mut result = self.call_per_node(call);
+        let needs = self.program.needs();
+        if needs.nodes == Hold::Shared && result.as_ref().is_err_and(|failed| failed.is_refused_write) {
+            // It writes to nodes though its syntax does not show that: from now on it gets objects of its own.
+            self.program.learn(Needs { nodes: Hold::Own, ..needs });
+            self.isolate.kit.stage.forget_lines();
+            result = self.call_per_node(call);
+        }
+        self.isolate.kit.stage.flush(self.scene.log);
+        result.map_err(|failed| failed.error)
+    }
+}
+
+impl Session<'_> {
+    fn call_per_node(&mut self, call: Call<'_>) -> Result<Answer, Failed> {
+        if let Call::Filter(candidate, _) | Call::Score(candidate, _) = call {
+            self.dice = self.dice_for(candidate);
+        }
+        self.attempt(|session, context| session.per_node(call, context))
     }
 }
 
