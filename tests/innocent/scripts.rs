@@ -32,7 +32,7 @@ pub(crate) const SCRIPTS: &[(&str, &str)] = &[
         "function score(n) { var t = []; for (var i = 0; i < 200; i++) t.push({ i: i, s: 'x' + i, l: [i] });\n\
          return t.length - n.sessions }",
     ),
-    ("text.js", "function score(n) { return -JSON.stringify(n).length }"),
+    ("text.js", "function score(n) { return -JSON.stringify({ ...n, nodeData: n.nodeData.health }).length }"),
     (
         "helpers.js",
         "const WEIGHT = 2\nfunction load(n) { return n.loadavg[0] || 0 }\n\
@@ -79,8 +79,8 @@ pub(crate) const SCRIPTS: &[(&str, &str)] = &[
     ("logged.js", "function (input) { console.log('asked by', input.user.login, input.servers.length); return null }"),
     (
         "thrifty.js",
-        "function (input) { const full = JSON.parse(JSON.stringify(input.servers));\n\
-         return full.sort((a, b) => a.sessions - b.sessions)[0].serverId }",
+        "function (input) { const few = input.servers.map(s => ({ id: s.id, sessions: s.sessions, metadata: s.metadata }));\n\
+         return JSON.parse(JSON.stringify(few)).sort((a, b) => a.sessions - b.sessions)[0].id }",
     ),
     // Rhai in both shapes.
     ("pure.rhai", "fn score(n) { -n.sessions }"),
