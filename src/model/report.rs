@@ -128,12 +128,12 @@ impl Report {
     pub fn parse(text: &[u8]) -> Result<Self, ReportError> {
         json::parse_as::<Sound>(text, JsonLimits::bytes(MAX_DOCUMENT_BYTES))?;
         let text: Arc<str> = String::from_utf8_lossy(text).into();
-        let document: &RawValue = serde_json::from_str(&text).map_err(JsonError::Malformed)?;
-        if !members::is_object(document) {
-            let found = members::value(document).unwrap_or_default();
+        if !text.trim_start().starts_with('{') {
+            let found: Value = serde_json::from_str(&text).map_err(JsonError::Malformed)?;
             return Err(ReportError::NotAnObject(json::kind(&found)));
         }
-        read(&text, &Members::of(document))
+        let own: Members<'_> = serde_json::from_str(&text).map_err(JsonError::Malformed)?;
+        read(&text, &own)
     }
 
     /// Reads one node document that was already parsed as part of a larger one.

@@ -4,14 +4,17 @@
 //! What is counted and compared of it is at hand; the rest is built when somebody looks, because most sessions are gone
 //! before anybody does.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Reservation;
-use super::members::{self, Members};
+use super::members::{self, Name, Text};
 
 /// One session of a node, with the fields scripts read in both generations' names.
 #[derive(Clone, Debug)]
@@ -75,11 +78,10 @@ impl Session {
         if !is_text && !members::is_object(raw) {
             return None;
         }
-        let own = Members::of(raw);
-        let user = ["user", "login", "username"].into_iter().find_map(|name| own.text(name)).unwrap_or_default();
-        let reservation = own.text("reservation");
-        let mention = Mention { user: &user, reservation: reservation.as_deref(), span: Span::of_raw(raw, document)? };
-        Some(Self::mentioned(mention, document, node))
+        let own = if is_text { Who::default() } else { serde_json::from_str(raw.get()).unwrap_or_default() };
+        let user = own.user.or(own.login).or(own.username).unwrap_or_default();
+        let span = Span::of_raw(raw, document)?;
+        Some(Self::mentioned(Mention { user: &user, reservation: own.reservation.as_deref(), span }, document, node))
     }
 
     /// The session that `mention` speaks of.
@@ -145,6 +147,44 @@ impl Session {
             Origin::Listed { document, span, node, .. } => normalised(span.of(document), node),
             Origin::Pending(reservation) => reservation.session_fields(),
         }
+    }
+}
+
+/// Whose a listed session is, and under which reservation it was started, where its text has these as strings.
+#[derive(Debug, Default)]
+struct Who<'a> {
+    user: Option<Cow<'a, str>>,
+    login: Option<Cow<'a, str>>,
+    username: Option<Cow<'a, str>>,
+    reservation: Option<Cow<'a, str>>,
+}
+
+impl<'de> Deserialize<'de> for Who<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Named;
+        impl<'de> Visitor<'de> for Named {
+            type Value = Who<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a session")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Who<'de>, A::Error> {
+                let mut who = Who::default();
+                // Of two members of one name the last one counts.
+                while let Some(Name(name)) = map.next_key()? {
+                    match &*name {
+                        "user" => who.user = map.next_value::<Text<'_>>()?.0,
+                        "login" => who.login = map.next_value::<Text<'_>>()?.0,
+                        "username" => who.username = map.next_value::<Text<'_>>()?.0,
+                        "reservation" => who.reservation = map.next_value::<Text<'_>>()?.0,
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(who)
+            }
+        }
+        deserializer.deserialize_map(Named)
     }
 }
 
