@@ -1,6 +1,8 @@
 //! What one node report costs an evaluator, and the decision after it.
 //!
-//! Three parts: the document is read (`parse`), which the front and each worker do once; the change is let happen
+//! A reservation and its end are measured by the sessions that the node has already: that must make no difference.
+//!
+//! A report has three parts: the document is read (`parse`), which the front and each worker do once; the change is let happen
 //! (`apply`); and the next decision brings up to date what is kept (`decide` has the change in it). Beside it the decision
 //! where nothing changed (`still`). A report of which the health alone is new, as most are, is measured beside one in which
 //! everything is: what is kept of a function that reads no health outlives the former.
@@ -19,14 +21,22 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use decision::{decide, over, question, report};
 use nodes::nodes;
-use policies::{Form, fewest_sessions, gpu_weight, with_gpus};
+use policies::{Form, JAVASCRIPT_NODE, RHAI_NODE, fewest_sessions, gpu_weight, with_gpus};
 use serde_json::{Value, json};
+use whither::chain::StepSource;
 use whither::evaluator::Evaluator;
-use whither::model::{Change, Report};
+use whither::model::{Change, Report, Reservation};
 
 const SIZES: [usize; 2] = [100, 10_000];
 /// How many nodes report, in turn.
 const REPORTING: usize = 64;
+/// Sessions on each node before a reservation is made there, and how many nodes there are then.
+const SESSIONS: [usize; 3] = [0, 100, 1_000];
+const RESERVED_ON: usize = 20;
+/// The fewest sessions by the count, as FastX 3 scripts choose.
+const JAVASCRIPT_COUNTS: &str = "function (input) { var best = null, low = Infinity;
+  input.servers.forEach(function (s) { if (s.sessions < low) { low = s.sessions; best = s.serverId } });
+  return best }";
 
 /// What is new in a report.
 #[derive(Clone, Copy)]
@@ -136,9 +146,56 @@ fn one(criterion: &mut Criterion, form: &Form, size: usize) {
     group.finish();
 }
 
+/// What a reservation and its end cost the mirror, and with them two decisions, by the sessions that a node has already.
+/// The scripts read the count; with `listed` they read the list.
+fn reservations(criterion: &mut Criterion) {
+    let steps: [(&str, StepSource); 6] = [
+        ("builtin", StepSource::Builtin("fewest-sessions".to_owned())),
+        ("javascript-node", StepSource::script("js", "function score(n) { return -n.sessions }")),
+        ("javascript-node-listed", StepSource::script("js", JAVASCRIPT_NODE)),
+        ("javascript-list", StepSource::script("js", JAVASCRIPT_COUNTS)),
+        ("rhai-node", StepSource::script("rhai", "fn score(n) { -n.sessions }")),
+        ("rhai-node-listed", StepSource::script("rhai", RHAI_NODE)),
+    ];
+    for (name, source) in steps {
+        let mut group = criterion.benchmark_group(format!("updates/reservation/{name}"));
+        for sessions in SESSIONS {
+            let reports: Vec<_> = (0..RESERVED_ON).map(|node| report(&crowded(node, sessions))).collect();
+            let mut evaluator = over(source.clone(), &reports);
+            let (asked, mut number) = (question(), 0_u64);
+            let mut turn = |evaluator: &mut Evaluator, decides: bool| {
+                number += 1;
+                let id: Arc<str> = format!("bench-{number}").into();
+                let node = format!("n{:03}", number as usize % RESERVED_ON).into();
+                let held = Reservation { id: Arc::clone(&id), node, user: "ann".into(), name: "".into() };
+                for change in [Change::Reserve(held), Change::Release(id)] {
+                    evaluator.apply(change);
+                    if decides {
+                        decide(evaluator, &asked);
+                    }
+                }
+            };
+            group.bench_function(BenchmarkId::new("apply", sessions), |bencher| {
+                bencher.iter(|| turn(&mut evaluator, false));
+            });
+            group.bench_function(BenchmarkId::new("decide", sessions), |bencher| {
+                bencher.iter(|| turn(&mut evaluator, true));
+            });
+        }
+        group.finish();
+    }
+}
+
+/// A node with so many sessions, of users of their own.
+fn crowded(node: usize, sessions: usize) -> Value {
+    let listed: Vec<_> =
+        (0..sessions).map(|k| json!({"id": format!("s{k}"), "user": format!("u{node}-{k}")})).collect();
+    json!({"id": format!("n{node:03}"), "nodeData": {"sessions": listed}})
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2));
-    targets = parse, updates
+    targets = parse, updates, reservations
 }
 criterion_main!(benches);

@@ -91,7 +91,7 @@ pub const WAITING: Figure =
 pub const LOG_LINES: Figure = limit("log_lines", 100, (0, 10_000), "lines that the scripts of one decision may log");
 /// `limits.quarantine_kills`.
 pub const QUARANTINE_KILLS: Figure =
-    limit("quarantine_kills", 3, (0, 1000), "a script that ends so many workers is not run for a while; 0: never");
+    limit("quarantine_kills", 3, (0, 1000), "a script that is convicted so often is not run for a while; 0: never");
 /// `limits.quarantine_window_s`.
 pub const QUARANTINE_WINDOW_S: Figure =
     limit("quarantine_window_s", 60, (1, 86_400), "seconds in which those workers are counted");

@@ -1,6 +1,6 @@
 //! The warden: who is put in quarantine, and for how long. A policy on times that are handed in.
 //!
-//! A script that kills its workers again and again costs everybody the CPU time of it, so after a few times its step
+//! A script that is convicted of killing its workers again and again costs everybody the CPU time of it, so after a few times its step
 //! follows its `on_limit` without being run. Each further quarantine is longer; a while without a kill ends the record.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -71,7 +71,7 @@ impl Warden {
         let kills = record.kills.len();
         let pause_ms = record.confine_for();
         let message = format!(
-            "{script} is in quarantine for {} s: it ended {kills} workers in {} s, at last because: {}",
+            "{script} is in quarantine for {} s: it passed a limit {kills} times in {} s, at last because: {}",
             pause_ms.div_ceil(1000),
             window_ms / 1000,
             limited.message

@@ -24,6 +24,15 @@ impl RequestPath {
     }
 }
 
+/// Whether functions that read these `paths` see nothing of a request but the login of its user, which is known without
+/// reading the request whole.
+#[must_use]
+pub fn see_login_alone(paths: &[RequestPath]) -> bool {
+    let is_login =
+        |path: &RequestPath| matches!(path.0.as_slice(), [user, login, ..] if user == "user" && login == "login");
+    !paths.is_empty() && paths.iter().all(is_login)
+}
+
 /// The key of `request` for functions that read these `paths`: equal for requests that they cannot tell apart.
 #[must_use]
 pub fn key(paths: &[RequestPath], request: &Request) -> Value {
@@ -63,6 +72,13 @@ mod tests {
             assert_eq!(key(&[path(names)], &request), expected, "{names}");
         }
         assert_eq!(key(&[path("data.pool"), path("extra")], &request), json!([[2, "a"], [1, "text"]]));
+    }
+
+    #[test]
+    fn the_login_alone_is_seen_where_no_other_path_is_read() {
+        assert!(see_login_alone(&[path("user.login"), path("user.login.length")]));
+        assert!(!see_login_alone(&[path("user.login"), path("data.pool")]));
+        assert!(!see_login_alone(&[path("user")]) && !see_login_alone(&[]));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use asked::Asked;
-pub use depends::{RequestPath, key};
+pub use depends::{RequestPath, key, see_login_alone};
 pub use error::{LoadError, ScriptError};
 pub use limits::ScriptLimits;
 pub use log::LogBook;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use boa_engine::object::JsObject;
-use boa_engine::{Context, JsResult, JsValue};
+use boa_engine::{Context, JsResult, JsString, JsValue};
 use serde_json::{Map, Value};
 
 use crate::model::{Cluster, Session};
@@ -87,6 +87,14 @@ pub(super) fn part(
         kit.put(&request, name, value, Hold::Own);
     }
     Ok(request)
+}
+
+/// The request for a function that sees nothing of it but the login of its user: the rest need not be read.
+pub(super) fn login_alone(asked: &Asked<'_>, kit: &Kit, context: &Context) -> JsObject {
+    let (request, user) = (plain_object(context), plain_object(context));
+    kit.put(&user, "login", JsString::from(&**asked.request.login()).into(), Hold::Own);
+    kit.put(&request, "user", user.into(), Hold::Own);
+    request
 }
 
 /// The sessions of the request's user, where one of the fields is wanted that hold them.

@@ -10,7 +10,9 @@ use boa_engine::{Context, JsNativeError, JsResult, Source as Text};
 
 use crate::engine::Settings;
 use crate::model::{Node, Parts, SlotIndex, Thrown};
-use crate::script::{Engine, Function, LoadError, RequestPath, Run, Scene, Script, ScriptError, Shape, Source};
+use crate::script::{
+    Engine, Function, LoadError, RequestPath, Run, Scene, Script, ScriptError, Shape, Source, see_login_alone,
+};
 
 use super::collector::Collector;
 use super::depends::Depends;
@@ -74,6 +76,7 @@ impl Engine for JavaScript {
             wrapper: Wrapper::new(source, &reading),
             survey: reading.survey,
             reads: reading.reads,
+            sees_login_alone: reading.depends.paths.as_deref().is_some_and(see_login_alone),
             depends: reading.depends,
             is_stateless: reading.is_stateless,
             functions: RefCell::default(),
@@ -117,6 +120,7 @@ pub(super) struct Program {
     survey: Survey,
     reads: Reading,
     depends: Depends,
+    sees_login_alone: bool,
     needs: Cell<Needs>,
     /// Whether one run of the top level serves all calls.
     is_stateless: bool,
@@ -200,6 +204,11 @@ impl Program {
     /// The fields of the request that functions of one node can look at; absent where they may look at any.
     pub(super) fn request_fields(&self) -> Option<&BTreeSet<String>> {
         self.depends.fields.as_ref()
+    }
+
+    /// Whether functions of one node see nothing of the request but the login of its user.
+    pub(super) fn sees_login_alone(&self) -> bool {
+        self.sees_login_alone
     }
 
     /// Whether functions of one node can look at the sessions of the user.

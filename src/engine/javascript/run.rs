@@ -248,6 +248,7 @@ impl<'a> Session<'a> {
         let Some(asked) = self.scene.asked else { return Err(missing("the request").into()) };
         let (cluster, kit) = (self.scene.cluster, &self.isolate.kit);
         let request = match self.program.request_fields() {
+            _ if self.program.sees_login_alone() => input::login_alone(&asked, kit, context),
             Some(fields) => input::part(&asked, cluster, fields, self.program.may_read_user_sessions(), kit, context)?,
             None => {
                 let wanted = Wanted { field: |_: &str| true, user_sessions: true };

@@ -17,6 +17,8 @@ pub(super) struct Wishes {
     pub(super) fields: Wanted,
     /// Whether the script can read the sessions of the user.
     pub(super) user_sessions: bool,
+    /// Whether it sees nothing of the request but the login of its user, which is known without reading the request whole.
+    pub(super) login_alone: bool,
 }
 
 /// Which fields of the request a script can read, as far as its source shows. Most read a field or two, and building the
@@ -40,7 +42,12 @@ impl Wanted {
 
 /// The request with its time and the user's sessions; `nodes` are added where the function is one of the list.
 pub(super) fn input(asked: &Asked<'_>, cluster: &Cluster, nodes: Option<Array>, wishes: &Wishes) -> Map {
-    let Wishes { fields: wanted, user_sessions } = wishes;
+    let Wishes { fields: wanted, user_sessions, login_alone } = wishes;
+    if *login_alone {
+        let login: Dynamic = asked.request.login().to_string().into();
+        let user = Map::from_iter([("login".into(), login)]);
+        return Map::from_iter([("user".into(), user.into())]);
+    }
     let cluster = Some(cluster).filter(|_| *user_sessions);
     let mut input = Map::new();
     for (name, value) in asked.request.fields().iter().filter(|(name, _)| wanted.includes(name)) {

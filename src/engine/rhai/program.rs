@@ -11,6 +11,7 @@ use crate::engine::residents::Residents;
 use crate::model::Parts;
 use crate::script::{
     Engine, Function, LoadError, RequestPath, Run, Scene, Script, ScriptError, Shape, Source, SourceText,
+    see_login_alone,
 };
 
 use super::comments::without_comments;
@@ -82,7 +83,8 @@ impl Engine for Rhai {
         let depends = definitions.and_then(|definitions| depends(&definitions, reading.shape));
         let (engine, shape, entry) = (self.clone(), reading.shape, reading.entry);
         // What depends on what comes with the request reads no sessions: those come from the cluster.
-        let wishes = Wishes { fields: wanted, user_sessions: depends.is_none() };
+        let login_alone = depends.as_deref().is_some_and(see_login_alone);
+        let wishes = Wishes { fields: wanted, user_sessions: depends.is_none(), login_alone };
         Ok(Box::new(Program { engine, source, ast, shape, entry, wishes, reads, depends }))
     }
 }
