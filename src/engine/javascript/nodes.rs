@@ -131,7 +131,10 @@ fn plain(
 
 /// What a function looks at of each node's document, by slot.
 #[derive(Default)]
-pub(super) struct Documents(RefCell<Vec<Option<(Arc<Report>, Rc<Map<String, Value>>)>>>);
+pub(super) struct Documents(RefCell<Vec<Option<ReadDocument>>>);
+
+/// What was read of one report.
+type ReadDocument = (Arc<Report>, Rc<Map<String, Value>>);
 
 impl Documents {
     /// Those of the `fields` of `node`, which lies in `slot`, that stand in its document.

@@ -47,11 +47,9 @@ fn is_harmless(item: &StatementListItem) -> bool {
             _ => false,
         },
         // `'use strict'`, or a semicolon too many.
-        StatementListItem::Statement(statement) => match &**statement {
-            Statement::Empty => true,
-            Statement::Expression(Expression::Literal(_)) => true,
-            _ => false,
-        },
+        StatementListItem::Statement(statement) => {
+            matches!(&**statement, Statement::Empty | Statement::Expression(Expression::Literal(_)))
+        }
     }
 }
 

@@ -1,0 +1,90 @@
+//! The ledger, reservation by reservation.
+
+use super::*;
+use crate::model::{Change, Cluster};
+use serde_json::{Value, json};
+
+fn reservation(id: &str, user: &str) -> Reservation {
+    Reservation { id: id.into(), node: "a".into(), user: user.into(), name: "".into() }
+}
+
+const RULES: LedgerRules = LedgerRules { lifetime_ms: 100, names: UserNames::IgnoreCase, trusting: true };
+
+fn ledger() -> Ledger<&'static str> {
+    let mut ledger = Ledger::new(RULES);
+    ledger.reserve(reservation("r1", "ann"), None, "one", 0);
+    ledger.reserve(reservation("r2", "ann"), None, "two", 10);
+    ledger.reserve(reservation("r3", "bob"), None, "three", 20);
+    ledger
+}
+
+fn report(sessions: Value) -> Report {
+    Report::from_value(json!({"id": "a", "nodeData": {"sessions": sessions}})).unwrap()
+}
+
+#[test]
+fn a_reservation_ends_at_expiry_or_release_and_only_once() {
+    let mut ledger = ledger();
+    assert_eq!(ledger.expire(99).len(), 0);
+    assert_eq!(&*ledger.expire(110)[0].reservation.id, "r1");
+    assert_eq!(ledger.len(), 1);
+    assert!(ledger.release("r3", 110).is_some());
+    assert!(ledger.release("r3", 110).is_none() && ledger.confirm("r3").is_none());
+    assert!(
+        ledger.is_empty() && ledger.by_node.is_empty() && ledger.by_expiry.is_empty() && ledger.confirmed.is_empty()
+    );
+}
+
+#[test]
+fn a_report_ends_what_it_shows() {
+    let mut cluster = Cluster::default();
+    cluster.apply(Change::Report(Arc::new(report(json!([{"id": "old", "user": "ann"}])))));
+    let before = cluster.get("a");
+    let old = json!({"id": "old", "user": "ann"});
+    let ended = |ledger: &mut Ledger<&str>, sessions: Value| {
+        let ended = ledger.reported(&report(sessions), before, 50);
+        ended.iter().map(|entry| entry.reservation.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(ended(&mut ledger(), json!([old, {"id": "s", "reservation": "r2"}])), ["r2"]);
+    assert_eq!(ended(&mut ledger(), json!([old, {"id": "new", "user": "Ann"}])), ["r1"]);
+    let list = report(json!([old, {"id": "new", "user": "ann"}]));
+    assert!(ledger().reported(&list, None, 50).is_empty(), "of a first list it is not known what is new");
+    let mut waiting = ledger();
+    assert!(ended(&mut waiting, json!([old])).is_empty());
+    waiting.confirm("r3");
+    waiting.set_rules(LedgerRules { trusting: false, ..RULES });
+    assert!(ended(&mut waiting, json!([old])).is_empty());
+    waiting.set_rules(RULES);
+    assert_eq!(ended(&mut waiting, json!([old])), ["r3"]);
+}
+
+#[test]
+fn a_copy_counts_once_and_not_after_its_end() {
+    let copy = |id| Entry {
+        reservation: reservation(id, "ann"),
+        expires_ms: 300,
+        confirmed: false,
+        own: true,
+        answer: "copied",
+        request: None,
+    };
+    let mut ledger = ledger();
+    assert!(ledger.copy(copy("c1")) && !ledger.copy(copy("c1")) && !ledger.copy(copy("r1")));
+    assert_eq!((ledger.own().count(), ledger.len()), (3, 4));
+    assert!(ledger.release("c2", 40).is_none(), "word of its end came first");
+    assert!(!ledger.copy(copy("c2")));
+    assert_eq!(ledger.over_since("c2"), Some(40));
+    ledger.release("r1", 41 + REMEMBERED_MS);
+    assert!(ledger.copy(copy("c2")), "that was too long ago to know");
+}
+
+#[test]
+fn a_repeated_question_finds_its_answer_while_the_reservation_lives() {
+    let mut ledger = Ledger::new(RULES);
+    let key = RequestKey { id: "7".into(), action: "session/start".into(), login: "ann".into() };
+    ledger.reserve(reservation("r", "ann"), Some(key.clone()), "a", 0);
+    assert_eq!(ledger.repeated(&key).unwrap().answer, "a");
+    assert!(ledger.repeated(&RequestKey { login: "bob".into(), ..key.clone() }).is_none());
+    ledger.expire(100);
+    assert!(ledger.repeated(&key).is_none());
+}
