@@ -16,8 +16,8 @@ use crate::clock::Alarm;
 const LEAST_CALLS: u32 = 16;
 /// A collection is asked for a little before the next one is due by itself: after so many hundredths of the calls.
 const EARLY_PERCENT: u32 = 75;
-/// What is left of a collection when it has counted the roots takes so many times as long as that: it marks, finalizes,
-/// looks at all again and sweeps. Measured over heaps of 1 to 100,000 nodes: 3.1 to 4.4.
+/// What is left of a collection when it has counted the roots is reckoned as so many times as long as that: it marks what
+/// lives, finalizes what is dead, looks at all again and sweeps, four walks after the first. An estimate, not a figure.
 const REST_TIMES: u64 = 4;
 
 /// The collector of a thread, watched.
