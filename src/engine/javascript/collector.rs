@@ -38,7 +38,6 @@ struct Watched {
     calls: Cell<u32>,
     /// After so many calls a collection is asked for; absent where that was not learned yet.
     due: Cell<Option<u32>>,
-    collections: Cell<u64>,
 }
 
 /// The first value on the heap.
@@ -54,7 +53,6 @@ impl Collector {
             in_call: Cell::default(),
             calls: Cell::default(),
             due: Cell::default(),
-            collections: Cell::default(),
         });
         let first = Gc::new(First(Rc::clone(&watched)));
         Self { watched, _first: first }
@@ -85,7 +83,6 @@ impl Watched {
     fn begins(&self) {
         self.alarm.pause();
         self.is_counting.set(true);
-        self.collections.set(self.collections.get() + 1);
         let calls = self.calls.replace(0);
         if self.in_call.get() {
             let due = calls.saturating_mul(EARLY_PERCENT) / 100;
