@@ -180,6 +180,22 @@ async fn a_pure_function_that_hangs_on_all_nodes_ends_few_workers() {
     assert_eq!(metric(&serve, "whither_script_limits_total{script=\"score.js\",limit=\"time\"}"), 3);
 }
 
+/// A worker brings what it keeps up to date before anybody asks, where thousands of nodes are due.
+#[tokio::test]
+async fn a_pure_function_that_hangs_while_nobody_asks_costs_that_node_and_two_workers() {
+    let score = "function score(node) { if (node.id === 'n00') for (;;) ; return node.id === 'n02' ? 2 : 1 }";
+    let chains = "[chain.\"user/login\"]\nsteps = [\"score.js\"]\n";
+    let (_nats, serve, client) = site(chains, &[("score.js", score)], 2_500).await;
+    eventually("the node is not asked about", async || {
+        serve.readyz().1.contains("score.js is not asked about `n00`").then_some(())
+    })
+    .await;
+    assert_eq!(metric(&serve, "whither_suspicions_total{script=\"score.js\",limit=\"time\"}"), 1);
+    assert_eq!(metric(&serve, "whither_script_limits_total{script=\"score.js\",limit=\"time\"}"), 1);
+    let placed = ask(&client, "whither.place", &json!({"action": "user/login"})).await.body;
+    assert_eq!(placed["node"], "n02", "{placed}");
+}
+
 #[tokio::test]
 async fn a_worker_is_replaced_after_enough_requests_and_none_notices() {
     let chains = format!("[limits]\nrecycle_requests = 100\n{FEWEST}");

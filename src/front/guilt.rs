@@ -25,17 +25,19 @@ impl Front {
         }
     }
 
-    /// A worker named a culprit while it brought what it keeps up to date, for no question. The second time the script is
-    /// convicted: another worker has come to the same end.
+    /// A worker named a culprit while it brought kept results up to date, for no question. Where another worker came to the
+    /// same end within the window of the quarantine, the script is convicted.
     pub(super) fn unasked_overrun(&mut self, overrun: Overrun) {
         let Some(script) = overrun.running.step.clone().filter(|_| overrun.running.ticket == NOBODY) else { return };
         let subject = Subject { script, node: overrun.running.node.clone() };
-        if !self.suspects.remove(&subject) {
+        let (now_ms, window_ms) = (self.now_ms(), self.crew.setup().quarantine.window_ms);
+        let before_ms = self.suspects.remove(&subject);
+        if before_ms.is_none_or(|before_ms| now_ms.saturating_sub(before_ms) > window_ms) {
             self.suspect(&overrun);
             if self.suspects.len() >= MAX_SUSPECTS {
                 self.suspects.pop_first();
             }
-            self.suspects.insert(subject);
+            self.suspects.insert(subject, now_ms);
             return;
         }
         tracing::warn!(

@@ -52,8 +52,8 @@ pub struct Front {
     pub(super) crew: Crew,
     pub(super) errands: Errands,
     pub(super) warden: Warden,
-    /// Scripts, and nodes at scripts, that passed a limit once while nobody asked.
-    pub(super) suspects: BTreeSet<Subject>,
+    /// Scripts, and nodes at scripts, that passed a limit once while nobody asked, with the moment of that.
+    pub(super) suspects: BTreeMap<Subject, u64>,
     pub(super) by_request: BTreeMap<RequestKey, Ticket>,
     pub(super) unanswered: BTreeMap<Arc<str>, usize>,
     pub(super) sequences: BTreeMap<Arc<str>, u64>,
@@ -105,7 +105,7 @@ impl Front {
             warden: Warden::new(setup.quarantine),
             crew: Crew::new(setup, links),
             errands,
-            suspects: BTreeSet::new(),
+            suspects: BTreeMap::new(),
             by_request: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             sequences: BTreeMap::new(),
@@ -344,6 +344,8 @@ impl Front {
             self.ledger.set_rules(setup.ledger_rules());
             self.cluster.set_names(setup.birth.set.names);
             self.notes.remove("worker");
+            // Other sources may stand under the same names.
+            self.suspects.clear();
             let free = self.warden.reload(setup.quarantine, &setup.birth.set);
             self.set_free(free);
             self.publish_programs();
