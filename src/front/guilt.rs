@@ -30,6 +30,9 @@ impl Front {
     pub(super) fn unasked_overrun(&mut self, overrun: Overrun) {
         let Some(script) = overrun.running.step.clone().filter(|_| overrun.running.ticket == NOBODY) else { return };
         let subject = Subject { script, node: overrun.running.node.clone() };
+        if self.warden.is_confined(&subject) {
+            return; // This worker had not yet read that the script is not to be asked about the node.
+        }
         let (now_ms, window_ms) = (self.now_ms(), self.crew.setup().quarantine.window_ms);
         let before_ms = self.suspects.remove(&subject);
         if before_ms.is_none_or(|before_ms| now_ms.saturating_sub(before_ms) > window_ms) {

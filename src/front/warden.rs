@@ -128,6 +128,11 @@ impl Warden {
         released
     }
 
+    /// Whether the subject is in quarantine.
+    pub(super) fn is_confined(&self, subject: &Subject) -> bool {
+        self.records.get(subject).is_some_and(|record| record.confined.is_some())
+    }
+
     /// Everyone in quarantine, with why.
     pub(super) fn confined(&self) -> impl Iterator<Item = (&Subject, &Limited)> {
         self.records.iter().filter_map(|(subject, record)| Some((subject, &record.confined.as_ref()?.1)))
@@ -221,6 +226,7 @@ mod tests {
     fn a_node_is_shunned_at_once_and_longer_each_time() {
         let mut warden = Warden::new(SETTINGS);
         warden.shun(subject(Some("n")), &set("1"), limited(), 0);
+        assert!(warden.is_confined(&subject(Some("n"))) && !warden.is_confined(&subject(None)));
         assert!(warden.release(59_999).is_empty());
         assert_eq!(warden.release(60_000), [subject(Some("n"))]);
         warden.shun(subject(Some("n")), &set("1"), limited(), 60_001);
