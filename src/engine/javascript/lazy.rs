@@ -27,6 +27,11 @@ use super::stage::Omission;
 /// How far up the prototypes a getter looks for the object that it belongs to.
 const MAX_PROTOTYPES: usize = 64;
 
+/// A node's report from so many bytes on, and a user's sessions from so many on, are long to show: the script's clock stands
+/// still meanwhile, which takes two system calls.
+const LARGE_REPORT_BYTES: usize = 1 << 10;
+const LARGE_LIST: usize = 16;
+
 /// What a lazy object is made from.
 #[derive(Clone)]
 pub(super) enum Origin {
@@ -145,7 +150,13 @@ fn get(this: &JsValue, _: &[JsValue], served: &Served, context: &mut Context) ->
         }
         (lazy.origin.clone(), lazy.hold)
     };
-    let value = origin.build(&served.0, hold, context)?;
+    let kit = Kit::of(context);
+    let mut build = || origin.build(&served.0, hold, context);
+    let value = match kit.filter(|_| origin.is_large()) {
+        // No script is convicted of what it takes to show it a long list.
+        Some(kit) => kit.stage.own_work(build)?,
+        None => build()?,
+    };
     if let Some(mut lazy) = owner.downcast_mut::<Lazy>() {
         lazy.built.push((served.0.clone(), value.clone()));
     }
@@ -175,6 +186,15 @@ fn owner(this: &JsValue) -> JsResult<JsObject> {
 }
 
 impl Origin {
+    /// Whether what a property is made of is large by what nodes report, and not by what a script does.
+    fn is_large(&self) -> bool {
+        match self {
+            Self::Node(view) | Self::Data(view) => view.node().report().text.len() >= LARGE_REPORT_BYTES,
+            Self::User(sessions) => sessions.as_ref().is_some_and(|sessions| sessions.len() >= LARGE_LIST),
+            Self::Input => false,
+        }
+    }
+
     fn build(&self, name: &JsString, hold: Hold, context: &mut Context) -> JsResult<JsValue> {
         let Some(kit) = Kit::of(context) else { return Ok(JsValue::undefined()) };
         let name = name.to_std_string_lossy();

@@ -52,7 +52,7 @@ impl JavaScript {
             return Ok(Rc::clone(isolate));
         }
         let settings = &self.0.settings;
-        let isolate = Isolate::new(Stage::new(settings.zone.clone(), settings.limits));
+        let isolate = Isolate::new(Stage::new(settings.zone.clone(), settings.limits, Rc::clone(&settings.alarm)));
         let isolate = isolate.map_err(|error| format!("the engine did not start: {error}"))?;
         *current = Some(Rc::clone(&isolate));
         Ok(isolate)

@@ -13,7 +13,7 @@ use boa_engine::realm::Realm;
 use boa_engine::{Context, JsError, JsNativeError, JsObject, JsResult, JsString};
 use jiff::tz::TimeZone;
 
-use crate::clock::{Dice, offset_s};
+use crate::clock::{Alarm, Dice, offset_s};
 use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::diagnosis::LogLevel;
 use crate::script::{LogBook, ScriptLimits};
@@ -31,6 +31,7 @@ pub(super) enum Omission {
 pub(super) struct Stage {
     zone: TimeZone,
     limits: ScriptLimits,
+    alarm: Rc<dyn Alarm>,
     now_ms: Cell<Option<i64>>,
     dice: RefCell<Option<Dice>>,
     clock_misused: Cell<bool>,
@@ -40,10 +41,11 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new(zone: TimeZone, limits: ScriptLimits) -> Self {
+    pub(super) fn new(zone: TimeZone, limits: ScriptLimits, alarm: Rc<dyn Alarm>) -> Self {
         Self {
             zone,
             limits,
+            alarm,
             now_ms: Cell::default(),
             dice: RefCell::default(),
             clock_misused: Cell::default(),
@@ -55,6 +57,14 @@ impl Stage {
 
     pub(super) fn limits(&self) -> &ScriptLimits {
         &self.limits
+    }
+
+    /// Does what the engine does on its own account while a script runs: the script's time stands still meanwhile.
+    pub(super) fn own_work<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.alarm.pause();
+        let result = work();
+        self.alarm.resume();
+        result
     }
 
     /// Sets the scene; both are absent for pure calls.
