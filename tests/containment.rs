@@ -9,10 +9,10 @@ use async_nats::HeaderMap;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use support::eventually;
-use support::serve::{Serve, ask, ask_raw, site, storm};
+use support::serve::{Serve, ask, ask_raw, report, site, storm};
 
 const FEWEST: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
-const HANG: (&str, &str) = ("hang.js", "i => { if (i.user.login === 'bad') for (;;) ; return 'n01' }");
+const HANG: (&str, &str) = ("hang.js", "i => { if (/^bad/.test(i.user.login)) for (;;) ; return 'n01' }");
 
 fn metric(serve: &Serve, name: &str) -> u64 {
     let text = serve.get("/metrics").1;
@@ -86,8 +86,9 @@ async fn all_workers_can_die_at_once_and_no_request_notices() {
 async fn the_third_kill_is_the_last_and_another_source_is_tried_at_once() {
     let chains = "[limits]\nscript_ms = 50\nquarantine_pause_s = 600\n[chain.\"user/login\"]\nsteps = [\"hang.js\", \"builtin:fewest-sessions\"]\n";
     let (nats, serve, client) = site(chains, &[HANG], 2).await;
-    for _ in 0..3 {
-        let told = ask(&client, "whither.place", &bad()).await.body;
+    for number in 0..3 {
+        let bad = json!({"action": "user/login", "user": {"login": format!("bad{number}")}});
+        let told = ask(&client, "whither.place", &bad).await.body;
         assert_eq!((&told["error"]["name"], &told["error"]["limit"]), (&json!("script-limit"), &json!("time")));
         assert!(!told["error"]["message"].as_str().unwrap().contains("quarantine"), "{told}");
     }
@@ -176,8 +177,42 @@ async fn a_pure_function_that_hangs_on_all_nodes_ends_few_workers() {
     let login = |_| json!({"action": "user/login"});
     let replies = storm(&client, "whither.place", 100, login, async || {}).await;
     assert!(replies.values().flatten().all(|reply| reply["error"]["name"] == "script-limit"));
-    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 6, "then it is in quarantine");
-    assert_eq!(metric(&serve, "whither_script_limits_total{script=\"score.js\",limit=\"time\"}"), 3);
+    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 10, "then it is in quarantine");
+    assert_eq!(metric(&serve, "whither_script_limits_total{script=\"score.js\",limit=\"time\"}"), 5, "a quarter of 20");
+}
+
+#[tokio::test]
+async fn a_few_nodes_that_no_script_can_bear_cost_nobody_else_anything() {
+    let score = "function score(node) { if (node.metadata.evil) for (;;) ; return node.id === 'n39' ? 2 : 1 }";
+    let chains = "[chain.\"user/login\"]\nsteps = [\"score.js\"]\n";
+    let (_nats, serve, client) = site(chains, &[("score.js", score)], 40).await;
+    let evil: Vec<_> =
+        (0..5).map(|number| json!({"id": format!("n{number:02}"), "metadata": {"evil": "yes"}})).collect();
+    report(&client, &evil).await;
+    let placed = storm(&client, "whither.place", 200, |_| json!({"action": "user/login"}), async || {}).await;
+    assert!(placed.values().flatten().all(|reply| reply["node"] == "n39"), "{placed:?}");
+    eventually("the five nodes are named", async || {
+        let page = serve.readyz().1;
+        (0..5).all(|number| page.contains(&format!("is not asked about `n{number:02}`"))).then_some(())
+    })
+    .await;
+    assert_eq!(metric(&serve, "whither_quarantined{script=\"score.js\"}"), 0);
+}
+
+#[tokio::test]
+async fn a_user_whose_requests_poison_a_script_is_refused_and_nobody_else() {
+    let chains = "[limits]\nscript_ms = 50\n[chain.\"user/login\"]\nsteps = [\"hang.js\"]\n";
+    let (_nats, serve, client) = site(chains, &[HANG], 2).await;
+    for _ in 0..11 {
+        assert_eq!(ask(&client, "whither.place", &bad()).await.body["error"]["name"], "script-limit");
+        let good = json!({"action": "user/login", "user": {"login": "good"}});
+        assert_eq!(ask(&client, "whither.place", &good).await.body["node"], "n01");
+    }
+    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 6, "the script is not run for that user any more");
+    let told = ask(&client, "whither.place", &bad()).await.body;
+    let message = told["error"]["message"].as_str().unwrap();
+    assert!(message.contains("hang.js is not run for `bad` for 10 s") && message.contains("for this user"), "{told}");
+    assert!(serve.readyz().1.contains("hang.js is not run for `bad`"), "{}", serve.readyz().1);
 }
 
 /// A worker brings what it keeps up to date before anybody asks, where thousands of nodes are due.

@@ -12,6 +12,11 @@ pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path, at_most: usize) -> Result<Contents, Fault> {
+        let is_device = path.starts_with("/dev");
+        // Opening a named pipe waits for somebody who writes to it; what stands below /dev was handed to this process.
+        if !is_device && is_pipe(path) {
+            return Err(Fault::Unreadable("it is a named pipe, not a file".to_owned()));
+        }
         let file = File::open(path).map_err(|error| fault(&error))?;
         // Of the open file, not of the path: what is read and whose it is belong together.
         let metadata = file.metadata().map_err(|error| fault(&error))?;
@@ -28,6 +33,11 @@ impl Files for Disk {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         std::path::absolute(path).unwrap_or_else(|_nowhere| path.to_owned())
     }
+}
+
+fn is_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
 fn fault(error: &io::Error) -> Fault {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use owo_colors::OwoColorize;
 
+use crate::log;
 use crate::nats::Namespace;
 use crate::runner;
 use crate::worker::child;
@@ -80,7 +81,7 @@ pub fn main() -> ExitCode {
     if name.as_ref().and_then(|name| name.file_name()).is_some_and(|name| name == PLACE_NAME) {
         arguments.splice(1..1, ["place".into(), "--local".into()]);
     }
-    match run(Cli::parse_from(arguments).command) {
+    let code = match run(Cli::parse_from(arguments).command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Exit { code, message }) => {
             if !message.is_empty() {
@@ -88,7 +89,9 @@ pub fn main() -> ExitCode {
             }
             ExitCode::from(code)
         }
-    }
+    };
+    log::flush(log::LAST_LINES);
+    code
 }
 
 fn run(command: Command) -> Result<(), Exit> {

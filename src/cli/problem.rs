@@ -1,7 +1,7 @@
 //! Problems of a config as a person sees them: beside their line on a terminal, one line each anywhere else.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
@@ -10,6 +10,7 @@ use miette::{
 
 use crate::config::problem::line_around;
 use crate::config::{ConfigErrors, Problem};
+use crate::log;
 
 use super::exit::{self, Exit};
 
@@ -52,7 +53,7 @@ pub fn exit_one(problem: &Problem) -> Exit {
 
 /// Shows `errors` on standard error. That nobody reads it is no further error.
 pub fn report(errors: &ConfigErrors) {
-    let _unread = io::stderr().write_all(render(errors, Look::of_stderr()).as_bytes());
+    log::say(&render(errors, Look::of_stderr()));
 }
 
 /// `errors` as text that ends in a line feed.

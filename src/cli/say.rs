@@ -3,7 +3,12 @@
 //! An answer that cannot be written is the command's failure; an aside that cannot be written is nobody's.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{self, Write};
+
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
+
+use crate::log;
 
 use super::exit::{self, Exit};
 
@@ -19,7 +24,11 @@ pub fn answer(answer: impl Display) -> Result<(), Exit> {
 
 /// Writes `aside` as a line of standard error, if anybody reads that.
 pub fn aside(aside: impl Display) {
-    let _unread = writeln!(anstream::stderr().lock(), "{aside}");
+    let line = format!("{aside}\n");
+    match AutoStream::choice(&io::stderr()) {
+        ColorChoice::Never => log::say(&strip_str(&line).to_string()),
+        _ => log::say(&line),
+    }
 }
 
 /// Writes `line` of a story that goes on whether anybody reads it or not.

@@ -1,8 +1,9 @@
 //! `whither serve`: wires the front to NATS, to its workers, to signals and to the small HTTP port.
 
+mod reload;
 mod running;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
@@ -10,25 +11,26 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing_subscriber::EnvFilter;
 
 use crate::chain::ChainSet;
 use crate::config::{Capacity, Needs};
-use crate::front::{Event, QuarantineSettings, Setup, http};
+use crate::front::{QuarantineSettings, Setup, http};
 use crate::model::Arrangement;
+use crate::nats::Bus;
 use crate::nats::service::Service;
-use crate::nats::{Bus, Connection};
 use crate::worker::{Audience, Birth, BirthError, Worker};
+use crate::{log, pulse};
 
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
-use super::fastx::load::{DEFAULT_CONFIG, Loaded};
+use super::fastx::load::Loaded;
 use super::files::Disk;
 use super::{fastx, limits, one_shot, programs, zone};
+use reload::Reloads;
 use running::Parts;
 
 /// The service: answers placements over NATS.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Signals: SIGHUP reads the config again (a broken one changes nothing) · SIGTERM answers what was \
 received, then ends"
@@ -62,7 +64,7 @@ pub enum LogFormat {
 /// A config or a script that cannot be used, before any port opens; or a port that cannot be opened.
 pub fn run(args: &ServeArgs) -> Result<(), Exit> {
     let loaded = load(args)?;
-    start_log(args.log_format);
+    start_log(args.log_format)?;
     loaded.tell();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build();
     runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(serve(args, loaded))
@@ -73,13 +75,15 @@ fn load(args: &ServeArgs) -> Result<Loaded, Exit> {
     fastx::load::load(args.config.as_deref(), needs, &fastx::Host::real(), &zone::of_host(&Disk))
 }
 
-pub(super) fn start_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("WHITHER_LOG").unwrap_or_else(|_unset| EnvFilter::new("info,async_nats=off"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => log.json().init(),
-    }
+/// Starts the log; from here on a panic is in it, and ends the process.
+pub(super) fn start_log(format: LogFormat) -> Result<(), Exit> {
+    let format = match format {
+        LogFormat::Text => log::Format::Text,
+        LogFormat::Json => log::Format::Json,
+    };
+    log::start(format).map_err(|error| Exit::new(exit::OTHER, format!("the log could not be started: {error}")))?;
+    pulse::end_on_panic();
+    Ok(())
 }
 
 /// Threads of the front. Its work is one task and the connection beside it: on few processors, which the workers and
@@ -103,22 +107,33 @@ async fn serve(args: &ServeArgs, loaded: Loaded) -> Result<(), Exit> {
         tracing::info!(%address, "http: /healthz, /readyz, /metrics");
     }
     let bus = Bus::open(&connection).await.map_err(|error| other(&error))?;
-    let (running, ears) = Parts { config: &config, namespace, setup, bus }.start(listener)?;
-    let service = loop {
+    let (mut running, ears) = Parts { config: &config, namespace, setup, bus }.start(listener)?;
+    let (mut ears, mut service) = (Some(ears), None);
+    let connected = running.bus.clone();
+    let mut reloads = Reloads::new(args, &connection, running.events.clone());
+    loop {
         tokio::select! {
-            () = running.bus.connected() => break Some(running.listen(ears).await?),
+            biased;
             // Without NATS there is nobody to answer yet; the signals must work all the same.
             stop = signals.stop_or_reload() => match stop {
-                true => break None,
-                false => reload(args, &connection, &running.events, None).await,
+                true => break,
+                false => reloads.ask(),
+            },
+            failed = running.failed() => return Err(failed),
+            digest = reloads.done() => {
+                if let (Some(service), Some(digest)) = (&service, digest) {
+                    Service::micro(service).describe("chains", json!(*digest));
+                }
+            }
+            () = connected.connected(), if ears.is_some() => {
+                if let Some(ears) = ears.take() {
+                    service = Some(running.listen(ears).await?);
+                    pulse::tell_ready();
+                }
             }
         }
-    };
-    if let Some(service) = &service {
-        while !signals.stop_or_reload().await {
-            reload(args, &connection, &running.events, Some(service)).await;
-        }
     }
+    pulse::tell_stopping();
     running.end(service).await;
     Ok(())
 }
@@ -168,35 +183,6 @@ async fn rehearse(birth: &Birth) -> Result<(), Exit> {
 fn digest(set: &ChainSet) -> String {
     let bytes = postcard::to_stdvec(set).unwrap_or_default();
     Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Reads the config again and hands it to the front, which takes it over once a worker for it is ready.
-async fn reload(args: &ServeArgs, present: &Connection, events: &mpsc::Sender<Event>, service: Option<&Service>) {
-    let loaded = match load(args) {
-        Ok(loaded) => loaded,
-        Err(_shown) => {
-            let config = args.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
-            return tracing::error!(config = %shown(config), "reload: the config is broken, the old one stays");
-        }
-    };
-    loaded.tell();
-    let setup = setup(&loaded);
-    if let Err(error) = rehearse(&setup.birth).await {
-        return tracing::error!(%error, "reload: the scripts cannot be used, the old ones stay");
-    }
-    if let Ok((connection, _)) = args.bus.resolve(Some(&loaded.config.nats), "whither serve")
-        && format!("{connection:?}") != format!("{present:?}")
-    {
-        tracing::warn!("reload: changes under [nats] count at the next start, as do those of [http] and liveness_s");
-    }
-    if let Some(service) = service {
-        service.micro().describe("chains", json!(*setup.digest));
-    }
-    drop(events.send(Event::Reload(Box::new(setup))).await);
-}
-
-fn shown(path: &Path) -> std::path::Display<'_> {
-    path.display()
 }
 
 /// The signals that mean something to the service.

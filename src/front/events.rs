@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use crate::model::Marks;
 use crate::nats::message::Outgoing;
 use crate::nats::peers::Saying;
+use crate::pulse::Pulse;
 use crate::registry::claims::Claimed;
 use crate::registry::documents::StoreError;
 use crate::registry::ledger::LedgerRules;
@@ -17,7 +18,7 @@ use crate::worker::desk::Ticket;
 use crate::worker::{Birth, BirthError, Worker, WorkerEvent};
 
 use super::health::Board;
-use super::warden::QuarantineSettings;
+use super::quarantine::QuarantineSettings;
 
 /// What the front's task is told besides requests, cluster changes and its workers' words.
 #[derive(Debug)]
@@ -78,6 +79,8 @@ pub struct Outlets {
     pub sayings: mpsc::Sender<Saying>,
     /// To whoever looks how it is.
     pub board: Board,
+    /// To the watchdog: that the front's task lives.
+    pub pulse: Arc<Pulse>,
 }
 
 /// The other ends of what a front sends itself and is sent.

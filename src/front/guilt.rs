@@ -9,6 +9,7 @@ use crate::worker::{Encoded, Ended, NOBODY, Order, Overrun};
 
 use super::flight::Flight;
 use super::lane::Accused;
+use super::quarantine::{Confined, Conviction, Culprit};
 use super::task::Front;
 
 /// Scripts and nodes at most of which it is remembered that they are suspected of a limit that no question passed.
@@ -29,10 +30,12 @@ impl Front {
     /// same end within the window of the quarantine, the script is convicted.
     pub(super) fn unasked_overrun(&mut self, overrun: Overrun) {
         let Some(script) = overrun.running.step.clone().filter(|_| overrun.running.ticket == NOBODY) else { return };
-        let subject = Subject { script, node: overrun.running.node.clone() };
-        if self.warden.is_confined(&subject) {
+        let node = overrun.running.node.clone();
+        let culprit = node.clone().map_or(Culprit::Script, Culprit::Node);
+        if self.quarantine.is_confined(&script, culprit) {
             return; // This worker had not yet read that the script is not to be asked about the node.
         }
+        let subject = Subject { script, node };
         let (now_ms, window_ms) = (self.now_ms(), self.crew.setup().quarantine.window_ms);
         let before_ms = self.suspects.remove(&subject);
         if before_ms.is_none_or(|before_ms| now_ms.saturating_sub(before_ms) > window_ms) {
@@ -47,10 +50,7 @@ impl Front {
             step = %subject.script, node = subject.node.as_deref(), limit = overrun.kind.as_str(), "{}", overrun.message
         );
         self.metrics.limit(&subject.script, overrun.kind.as_str());
-        self.blame(&overrun);
-        if subject.node.is_some() {
-            self.shun(subject, Limited { kind: overrun.kind, message: overrun.message.into() });
-        }
+        self.convict(&overrun, Some("".into()));
     }
 
     /// Notes that a limit was passed by somebody who may be innocent of it.
@@ -95,14 +95,13 @@ impl Front {
             node = running.node.as_deref(), limit = overrun.kind.as_str(), "{}", overrun.message
         );
         self.metrics.limit(running.step.as_deref().unwrap_or_default(), overrun.kind.as_str());
-        self.blame(&overrun);
+        self.convict(&overrun, Some(Arc::clone(&flight.question.head.login)));
         let birth = Arc::clone(&self.crew.setup().birth);
         let chain = birth.set.get(&flight.question.head.action);
         let question = Arc::make_mut(&mut flight.question);
         match judge(question, flight.shunned, chain, overrun) {
-            Sentence::Shun(subject, limited) => {
+            Sentence::Shun(..) => {
                 flight.shunned += 1;
-                self.shun(subject, limited);
                 self.submit(flight);
             }
             Sentence::Again => self.submit(flight),
@@ -110,41 +109,50 @@ impl Front {
         }
     }
 
-    /// Lets nobody ask a script about a node any more, for a while.
-    fn shun(&mut self, subject: Subject, limited: Limited) {
-        let (birth, now_ms) = (Arc::clone(&self.crew.setup().birth), self.now_ms());
-        let forgotten = self.warden.shun(subject.clone(), &birth.set, limited.clone(), now_ms);
-        self.set_free(forgotten.into_iter().collect());
-        self.confine(subject, limited);
-    }
-
-    /// Counts the conviction against the script.
-    fn blame(&mut self, overrun: &Overrun) {
-        let Some(script) = &overrun.running.step else { return };
+    /// Counts the conviction against whom it blames, and puts in quarantine who has enough of them. A function that sees no
+    /// request is no login's fault.
+    fn convict(&mut self, overrun: &Overrun, login: Option<Arc<str>>) {
+        let running = &overrun.running;
+        let Some(script) = running.step.clone() else { return };
         let limited = Limited { kind: overrun.kind, message: overrun.message.as_str().into() };
-        let (set, now_ms) = (&self.crew.setup().birth.set, self.now_ms());
-        if let Some(limited) = self.warden.killed(script, set, &limited, now_ms) {
-            tracing::error!(step = %script, "{}", limited.message);
-            self.confine(Subject { script: Arc::clone(script), node: None }, limited);
-        }
+        let login = login.filter(|_| !running.pure);
+        let at_ms = self.now_ms();
+        let conviction = Conviction { script, node: running.node.clone(), login, limited, at_ms };
+        let (birth, nodes) = (Arc::clone(&self.crew.setup().birth), self.cluster.len());
+        let (confined, forgotten) = self.quarantine.convict(conviction, &birth.set, nodes);
+        self.set_free(forgotten);
+        confined.into_iter().for_each(|(confined, limited)| self.confine(&confined, limited));
     }
 
-    fn confine(&mut self, subject: Subject, limited: Limited) {
-        if subject.node.is_none() {
-            self.metrics.quarantined(&subject.script, true);
+    fn confine(&mut self, confined: &Confined, limited: Limited) {
+        match &confined.culprit {
+            Culprit::Script => {
+                tracing::error!(step = %confined.script, "{}", limited.message);
+                self.metrics.quarantined(&confined.script, true);
+            }
+            Culprit::Login(_) => tracing::warn!(step = %confined.script, "{}", limited.message),
+            Culprit::Node(_) => {}
         }
-        self.crew.tell(&Encoded::new(&Order::Quarantine(subject, Some(limited))), None);
+        if let Some(subject) = confined.subject() {
+            self.crew.tell(&Encoded::new(&Order::Quarantine(subject, Some(limited))), None);
+        }
         self.show();
     }
 
-    /// Lets `subjects` run again.
-    pub(super) fn set_free(&mut self, subjects: Vec<Subject>) {
-        for subject in subjects {
-            if subject.node.is_none() {
-                tracing::warn!(step = %subject.script, "out of quarantine: tried again");
-                self.metrics.quarantined(&subject.script, false);
+    /// Lets those in `released` run again.
+    pub(super) fn set_free(&mut self, released: Vec<Confined>) {
+        for confined in released {
+            match &confined.culprit {
+                Culprit::Script => {
+                    tracing::warn!(step = %confined.script, "out of quarantine: tried again");
+                    self.metrics.quarantined(&confined.script, false);
+                }
+                Culprit::Login(login) => tracing::info!(step = %confined.script, %login, "run for the user again"),
+                Culprit::Node(_) => {}
             }
-            self.crew.tell(&Encoded::new(&Order::Quarantine(subject, None)), None);
+            if let Some(subject) = confined.subject() {
+                self.crew.tell(&Encoded::new(&Order::Quarantine(subject, None)), None);
+            }
         }
     }
 

@@ -14,11 +14,14 @@ use tokio::sync::watch;
 
 use super::health::Health;
 use super::metrics::Metrics;
+use crate::log;
+use crate::pulse::Pulse;
 use crate::registry::Registry;
 
 #[derive(Clone)]
 struct Shown {
     health: watch::Receiver<Health>,
+    pulse: Arc<Pulse>,
     metrics: Arc<Metrics>,
     registry: Registry,
 }
@@ -38,28 +41,47 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 pub async fn serve(
     listener: TcpListener,
     health: watch::Receiver<Health>,
+    pulse: Arc<Pulse>,
     metrics: Arc<Metrics>,
     registry: Registry,
 ) -> std::io::Result<()> {
     let routes = Router::new()
-        .route("/healthz", get(async || "ok\n"))
+        .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(figures))
-        .with_state(Shown { health, metrics, registry });
+        .with_state(Shown { health, pulse, metrics, registry });
     axum::serve(listener, routes).await
+}
+
+/// Whether the front's task lives: a process that answers here and decides nothing is to be ended.
+async fn healthz(State(shown): State<Shown>) -> impl IntoResponse {
+    match stuck(&shown.pulse) {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(note) => (StatusCode::SERVICE_UNAVAILABLE, format!("{note}\n")),
+    }
 }
 
 async fn readyz(State(shown): State<Shown>) -> impl IntoResponse {
     let mut health = shown.health.borrow().clone();
     // It changes by the moment, not by an event.
     health.view_age_ms = shown.registry.view_age().map(millis);
+    if let Some(note) = stuck(&shown.pulse) {
+        health.ready = false;
+        health.notes.push(note);
+    }
     let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(health))
 }
 
 async fn figures(State(shown): State<Shown>) -> impl IntoResponse {
     shown.metrics.view_age(shown.registry.view_age());
+    shown.metrics.lost_log_lines(log::lost_lines());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], shown.metrics.text())
+}
+
+/// What there is to say where the front's task shows no life. What the task wrote last looks as good as ever then.
+fn stuck(pulse: &Pulse) -> Option<String> {
+    pulse.is_silent().then(|| format!("the main task has shown no life for {} s", pulse.silence().as_secs()))
 }
 
 fn millis(time: Duration) -> u64 {

@@ -95,6 +95,8 @@ pub struct Metrics {
     pub strange_deadlines: Counter,
     /// Replies that could not be sent because NATS did not take them.
     pub lost_replies: Counter,
+    /// Log lines that standard error did not take.
+    lost_log_lines: Gauge<i64, AtomicI64>,
 }
 
 impl Metrics {
@@ -130,6 +132,7 @@ impl Metrics {
             past_deadline: Counter::default(),
             strange_deadlines: Counter::default(),
             lost_replies: Counter::default(),
+            lost_log_lines: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("decisions", "Decisions told to requesters", metrics.decisions.clone());
@@ -167,6 +170,8 @@ impl Metrics {
         registry.register("past_deadline", "Requests not run, past their deadline", metrics.past_deadline.clone());
         registry.register("strange_deadlines", "Deadlines more than an hour off", metrics.strange_deadlines.clone());
         registry.register("lost_replies", "Replies that NATS did not take", metrics.lost_replies.clone());
+        let about = "Log lines that standard error did not take";
+        registry.register("lost_log_lines", about, metrics.lost_log_lines.clone());
         Self { registry, ..metrics }
     }
 
@@ -197,6 +202,11 @@ impl Metrics {
     /// Notes how old the view of the cluster is, where it is known.
     pub fn view_age(&self, age: Option<Duration>) {
         self.view_age.set(age.map_or(f64::NAN, |age| age.as_secs_f64()));
+    }
+
+    /// Sets how many log lines were lost since the start.
+    pub fn lost_log_lines(&self, lines: u64) {
+        self.lost_log_lines.set(i64::try_from(lines).unwrap_or(i64::MAX));
     }
 
     /// Notes whether `script` is in quarantine.

@@ -19,14 +19,14 @@ mod lane;
 pub mod metrics;
 mod placing;
 mod programs;
+mod quarantine;
 mod replicas;
 mod shown;
 mod spares;
 mod task;
 mod waiting;
-mod warden;
 
 pub use events::{Event, Links, Outlets, Setup};
 pub use inbox::{Inbox, run};
+pub use quarantine::QuarantineSettings;
 pub use task::Front;
-pub use warden::QuarantineSettings;

@@ -96,6 +96,7 @@ impl Front {
         let sequence = self.sequences.entry(Arc::clone(&head.action)).or_default();
         let number = *sequence;
         *sequence += u64::from(purpose == Purpose::Place);
+        let limited = self.quarantine.refused_to(&head.login);
         let question = Question {
             ticket,
             decision,
@@ -108,7 +109,7 @@ impl Front {
             seed: self.draw(),
             sequence: number,
             deadline_ms: incoming.deadline_ms,
-            limited: Vec::new(),
+            limited,
             from: None,
             narrated: false,
         };

@@ -7,6 +7,7 @@ use crate::model::Node;
 use crate::nats::wire;
 
 use super::health::Health;
+use super::quarantine::Culprit;
 use super::task::Front;
 
 /// A view without a proof for so long is worth a word: heartbeats prove it every second, looks at the buckets every five.
@@ -75,10 +76,12 @@ impl Front {
         let mut notes: Vec<_> = self.notes.iter().map(|(about, note)| format!("{about}: {note}")).collect();
         notes.extend(self.lacks.iter().map(|lack| format!("seal: {lack}")));
         notes.extend(self.replicas.differing(&self.crew.setup().digest));
-        let confined = self.warden.confined().take(MAX_CONFINED_SHOWN);
-        notes.extend(confined.map(|(subject, limited)| match &subject.node {
-            Some(node) => format!("quarantine: {} is not asked about `{node}`: {}", subject.script, limited.message),
-            None => format!("quarantine: {}", limited.message),
+        let confined = self.quarantine.confined().take(MAX_CONFINED_SHOWN);
+        notes.extend(confined.map(|(confined, limited)| match &confined.culprit {
+            Culprit::Node(node) => {
+                format!("quarantine: {} is not asked about `{node}`: {}", confined.script, limited.message)
+            }
+            Culprit::Script | Culprit::Login(_) => format!("quarantine: {}", limited.message),
         }));
         notes
     }

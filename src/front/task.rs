@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use crate::chain::Subject;
 use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Outgoing};
+use crate::pulse::Pulse;
 use crate::registry::ledger::{Ledger, RequestKey};
 use crate::registry::peers::End;
 use crate::registry::{Registry, RegistryEvent};
@@ -24,9 +25,9 @@ use super::events::{Event, Links, Outlets, Setup};
 use super::flight::Told;
 use super::health::Board;
 use super::metrics::{DecisionCounter, Metrics};
+use super::quarantine::Quarantine;
 use super::replicas::Replicas;
 use super::waiting::Room;
-use super::warden::Warden;
 
 /// Ticks between two looks at the whole cluster for the figures.
 const TICKS_A_SHOW: u64 = 10;
@@ -51,7 +52,7 @@ pub struct Front {
     pub(super) freed: bool,
     pub(super) crew: Crew,
     pub(super) errands: Errands,
-    pub(super) warden: Warden,
+    pub(super) quarantine: Quarantine,
     /// Scripts, and nodes at scripts, that passed a limit once while nobody asked, with the moment of that.
     pub(super) suspects: BTreeMap<Subject, u64>,
     pub(super) by_request: BTreeMap<RequestKey, Ticket>,
@@ -65,6 +66,7 @@ pub struct Front {
     pub(super) choices: u64,
     replies: mpsc::Sender<Outgoing>,
     pub(super) board: Board,
+    pulse: Arc<Pulse>,
     replica: Arc<str>,
     dice: Pcg64Mcg,
     numbers: u64,
@@ -89,7 +91,7 @@ impl Front {
         links: Links,
         seed: [u8; 16],
     ) -> Self {
-        let Outlets { replies, sayings, board } = outlets;
+        let Outlets { replies, sayings, board, pulse } = outlets;
         let mut dice = Pcg64Mcg::from_seed(seed);
         let errands = Errands::new(links.runner.clone());
         let replica: Arc<str> = format!("{:08x}", dice.next_u32()).into();
@@ -102,7 +104,7 @@ impl Front {
             claims: Claims::new(),
             rooms: BTreeMap::new(),
             freed: false,
-            warden: Warden::new(setup.quarantine),
+            quarantine: Quarantine::new(setup.quarantine),
             crew: Crew::new(setup, links),
             errands,
             suspects: BTreeMap::new(),
@@ -125,6 +127,7 @@ impl Front {
             metrics,
             replies,
             board,
+            pulse,
             dice,
         };
         front.publish_programs();
@@ -211,8 +214,10 @@ impl Front {
             nodes.sort_by_key(|(_, when)| **when);
             nodes.into_iter().for_each(|(node, _)| orders.push(&Order::Recall(Arc::clone(action), Arc::clone(node))));
         }
-        for (subject, limited) in self.warden.confined() {
-            orders.push(&Order::Quarantine(subject.clone(), Some(limited.clone())));
+        for (confined, limited) in self.quarantine.confined() {
+            if let Some(subject) = confined.subject() {
+                orders.push(&Order::Quarantine(subject, Some(limited.clone())));
+            }
         }
         orders
     }
@@ -298,6 +303,7 @@ impl Front {
     }
 
     pub(super) fn tick(&mut self) {
+        self.pulse.beat();
         let now_ms = self.now_ms();
         let expired = self.ledger.expire(now_ms);
         if let Some(first) = expired.first() {
@@ -310,7 +316,7 @@ impl Front {
             self.change(Change::Release(entry.reservation.id));
         }
         self.write_off_lingering();
-        let free = self.warden.release(now_ms);
+        let free = self.quarantine.release(now_ms);
         self.set_free(free);
         let nodes = self.cluster.len() as u64;
         let limits = self.crew.setup().birth.limits;
@@ -346,7 +352,7 @@ impl Front {
             self.notes.remove("worker");
             // Other sources may stand under the same names.
             self.suspects.clear();
-            let free = self.warden.reload(setup.quarantine, &setup.birth.set);
+            let free = self.quarantine.reload(setup.quarantine, &setup.birth.set);
             self.set_free(free);
             self.publish_programs();
             waiting.into_iter().for_each(|flight| self.submit(flight));

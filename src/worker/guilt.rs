@@ -8,7 +8,7 @@ use crate::model::{Failure, FailureName};
 use super::protocol::{Overrun, Question};
 
 /// Nodes that one question may be found to hang on; then the script is at fault and not their documents.
-pub const NODES_A_QUESTION: u32 = 3;
+pub const NODES_A_QUESTION: u32 = 8;
 
 /// What is done with the question.
 #[derive(Clone, Debug, PartialEq, Eq)]

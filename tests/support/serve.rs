@@ -54,8 +54,22 @@ impl Serve {
         Self::run(folder, http, &["--nats", &nats.url(), "--http", &format!("127.0.0.1:{http}")], variables)
     }
 
+    /// A service on `nats` whose log goes to `log`.
+    pub(crate) fn logging_to(nats: &Nats, chains: &str, scripts: &[(&str, &str)], log: impl Into<Stdio>) -> Self {
+        let folder = TempDir::new().unwrap();
+        let http = free_port();
+        scripts.iter().for_each(|(name, text)| put(&folder.path().join(name), text));
+        write_config(folder.path(), &[nats.url()], "", http, chains);
+        let config = folder.path().join("whither.toml");
+        Self::start_process(folder, http, &["--config", &config.to_string_lossy()], &[], log.into())
+    }
+
     fn run(folder: TempDir, http: u16, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        Self::start_process(folder, http, arguments, variables, log.into())
+    }
+
+    fn start_process(folder: TempDir, http: u16, arguments: &[&str], variables: &[(&str, &str)], log: Stdio) -> Self {
         let process = Command::new(env!("CARGO_BIN_EXE_whither"))
             .arg("serve")
             .args(arguments)

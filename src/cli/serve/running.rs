@@ -21,6 +21,7 @@ use crate::nats::peers::{self, Saying};
 use crate::nats::service::{self, Service, Stats};
 use crate::nats::subjects::SERVICE;
 use crate::nats::{Bus, Namespace};
+use crate::pulse::{self, Pulse};
 use crate::registry::{Registry, RegistrySettings};
 
 /// Requests that may wait for the front's task; a batch of NATS is far smaller.
@@ -47,7 +48,7 @@ pub(super) struct Running {
     replies: mpsc::Sender<Outgoing>,
     front: JoinHandle<()>,
     responder: JoinHandle<()>,
-    http: Option<JoinHandle<std::io::Result<()>>>,
+    http: Option<JoinHandle<()>>,
     stop: CancellationToken,
 }
 
@@ -82,7 +83,9 @@ impl Parts<'_> {
         let events = links.events.clone();
         let seed = host::bytes().map_err(other)?;
         let digest = setup.digest.to_string();
-        let outlets = Outlets { replies: replies.clone(), sayings, board };
+        let pulse = Arc::new(Pulse::default());
+        pulse::watch(Arc::clone(&pulse)).map_err(other)?;
+        let outlets = Outlets { replies: replies.clone(), sayings, board, pulse: Arc::clone(&pulse) };
         let front = Front::new(setup, registry.clone(), Arc::clone(&metrics), outlets, links, seed);
         let replica = front.replica().to_owned();
         let version = env!("CARGO_PKG_VERSION");
@@ -90,7 +93,8 @@ impl Parts<'_> {
         let stats = service::stats();
         let running = Running {
             front: tokio::spawn(crate::front::run(front, inbox)),
-            http: listener.map(|listener| tokio::spawn(http::serve(listener, shown, metrics, registry))),
+            http: listener
+                .map(|listener| tokio::spawn(serve_http(http::serve(listener, shown, pulse, metrics, registry)))),
             responder: tokio::spawn(service::respond(bus.client().clone(), stats.clone(), outgoing)),
             bus,
             events,
@@ -117,6 +121,22 @@ impl Running {
         Ok(service)
     }
 
+    /// Returns when a task has ended that was to run until the stop, with what is to be said of that.
+    pub(super) async fn failed(&mut self) -> Exit {
+        let http = async {
+            match &mut self.http {
+                Some(http) => drop(http.await),
+                None => std::future::pending().await,
+            }
+        };
+        let task = tokio::select! {
+            _ = &mut self.front => "front",
+            _ = &mut self.responder => "responder",
+            () = http => "http",
+        };
+        Exit::new(exit::OTHER, format!("the task `{task}` has ended, which no service can do without"))
+    }
+
     /// Answers what was received, and ends.
     pub(super) async fn end(self, service: Option<Service>) {
         let Self { events, replies, front, responder, http, stop, .. } = self;
@@ -140,6 +160,13 @@ async fn drain(service: Option<Service>) {
     let Some(service) = service else { return };
     if tokio::time::timeout(LAST_WORDS, service.drain()).await.is_err() {
         tracing::warn!("NATS did not hand over what it still had in time");
+    }
+}
+
+/// Serves the port until the stop; the log says why where it ends before.
+async fn serve_http(served: impl Future<Output = std::io::Result<()>>) {
+    if let Err(error) = served.await {
+        tracing::error!(%error, "the HTTP port cannot be served any more");
     }
 }
 

@@ -1,0 +1,99 @@
+//! The log of a process that runs for long: lines for standard error, which nothing in the process waits for.
+//!
+//! Whoever reads standard error may be gone, stuck, or a full disk. A log line is then lost, counted, and told of once lines
+//! can be written again; no task ever waits for the reader or fails with it. Rejected: `tracing-appender`, which bounds lines
+//! and not bytes, does not count what could not be written, and whose guard prints to standard output when the process ends.
+
+mod queue;
+
+use std::io;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use queue::Queue;
+
+/// What is logged where `WHITHER_LOG` says nothing.
+const DEFAULT_FILTER: &str = "info,async_nats=off";
+/// How long the end of a process waits for its last lines to be read.
+pub const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The lines that wait; absent before the start.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people; in colour on a terminal.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts the log of this process. A second call changes nothing.
+///
+/// # Errors
+/// Where the thread that writes the lines cannot be started.
+pub fn start(format: Format) -> io::Result<()> {
+    if QUEUE.set(Queue::new()).is_err() {
+        return Ok(());
+    }
+    let Some(queue) = QUEUE.get() else { return Ok(()) };
+    queue::write_from(queue)?;
+    let filter = EnvFilter::try_from_env("WHITHER_LOG").unwrap_or_else(|_unset| EnvFilter::new(DEFAULT_FILTER));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines(queue));
+    match format {
+        Format::Text => log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
+        Format::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+/// Writes `text`, which ends in a line feed, to standard error: after the lines of the log where this process has one, at
+/// once elsewhere. That nobody reads the text is no error.
+pub fn say(text: &str) {
+    match QUEUE.get() {
+        Some(queue) => queue.push(text.as_bytes()),
+        None => drop(io::Write::write_all(&mut io::stderr(), text.as_bytes())),
+    }
+}
+
+/// How many lines were lost since the start.
+#[must_use]
+pub fn lost_lines() -> u64 {
+    QUEUE.get().map_or(0, Queue::lost)
+}
+
+/// Waits until all lines are written, for `patience` at most. A process that ends calls this last.
+pub fn flush(patience: Duration) {
+    if let Some(queue) = QUEUE.get() {
+        queue.flush(patience);
+    }
+}
+
+/// Makes the writers that the log's formatter asks for.
+struct Lines(&'static Queue);
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line(self.0)
+    }
+}
+
+/// Takes one formatted event, and never fails.
+struct Line(&'static Queue);
+
+impl io::Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

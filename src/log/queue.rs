@@ -1,0 +1,204 @@
+//! The log lines that wait to be written, and the one thread that writes them.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+/// Bytes of lines that may wait. Past that the newest line is lost: what led to the trouble is worth more than what follows.
+const MAX_WAITING_BYTES: usize = 4 << 20;
+/// Bytes that are written with one call.
+const BATCH_BYTES: usize = 64 << 10;
+/// How long the writer leaves an output alone that refused a line: a full disk, a reader that is gone.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+/// Lines in the order in which they came.
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    /// A line came.
+    came: Condvar,
+    /// All lines are written or lost.
+    written: Condvar,
+    lost: AtomicU64,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// Whether the writer holds lines that it has not written yet.
+    is_writing: bool,
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        let waiting = Mutex::new(Waiting::default());
+        Self { waiting, came: Condvar::new(), written: Condvar::new(), lost: AtomicU64::new(0) }
+    }
+
+    /// Puts `line` at the end, or counts it as lost where too much waits already. Never waits for the writer.
+    pub(super) fn push(&self, line: &[u8]) {
+        let mut waiting = self.lock();
+        if waiting.bytes + line.len() > MAX_WAITING_BYTES {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        waiting.bytes += line.len();
+        waiting.lines.push_back(line.to_vec());
+        drop(waiting);
+        self.came.notify_one();
+    }
+
+    /// How many lines were lost since the start.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Waits until every line is written or lost, for `patience` at most.
+    pub(super) fn flush(&self, patience: Duration) {
+        let end = Instant::now() + patience;
+        let mut waiting = self.lock();
+        while waiting.is_writing || !waiting.lines.is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            waiting = self.written.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The next lines as one text; waits for them. Whoever calls this has written what it returned before.
+    fn take(&self) -> Vec<u8> {
+        let mut waiting = self.lock();
+        waiting.is_writing = false;
+        loop {
+            let mut batch = Vec::new();
+            while let Some(line) = waiting.lines.pop_front() {
+                batch.extend_from_slice(&line);
+                if batch.len() >= BATCH_BYTES {
+                    break;
+                }
+            }
+            if !batch.is_empty() {
+                waiting.bytes -= batch.len();
+                waiting.is_writing = true;
+                return batch;
+            }
+            self.written.notify_all();
+            waiting = self.came.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts the thread that writes the lines of `queue` to standard error for as long as the process lives.
+///
+/// # Errors
+/// Where no thread can be started.
+pub(super) fn write_from(queue: &'static Queue) -> io::Result<()> {
+    let mut writer = Writer { queue, told: 0, is_torn: false };
+    let work = move || {
+        loop {
+            writer.write_next();
+        }
+    };
+    thread::Builder::new().name("log".to_owned()).spawn(work).map(drop)
+}
+
+/// What the writing thread knows.
+struct Writer {
+    queue: &'static Queue,
+    /// How many lost lines the log told of.
+    told: u64,
+    /// Whether the last line that was written lacks its end.
+    is_torn: bool,
+}
+
+impl Writer {
+    fn write_next(&mut self) {
+        let mut batch = self.queue.take();
+        if self.is_torn {
+            // After half a line the next one begins on a line of its own.
+            batch.insert(0, b'\n');
+        }
+        let (written, unwritten) = batch.split_at(write(&batch));
+        if let Some(last) = written.last() {
+            self.is_torn = *last != b'\n';
+        }
+        if !unwritten.is_empty() {
+            let lines = unwritten.iter().filter(|byte| **byte == b'\n').count();
+            self.queue.lost.fetch_add(lines as u64, Ordering::Relaxed);
+            thread::sleep(PAUSE_AFTER_FAILURE);
+            return;
+        }
+        let lost = self.queue.lost().saturating_sub(self.told);
+        if lost > 0 {
+            self.told += lost;
+            tracing::warn!(lines = lost, "{lost} log lines were lost: standard error did not take them");
+        }
+    }
+}
+
+/// Writes `bytes` to standard error, and says how many were written. Waits for a reader that is slow, for ever for one that
+/// is stuck; the queue's bound holds meanwhile.
+fn write(bytes: &[u8]) -> usize {
+    let (mut output, mut rest) = (io::stderr(), bytes);
+    while !rest.is_empty() {
+        match output.write(rest) {
+            Ok(0) => break,
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Somebody else made the pipe non-blocking; the state belongs to all who hold the pipe.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let _again = poll(&mut [PollFd::new(&output, PollFlags::OUT)], None);
+            }
+            Err(_refused) => break,
+        }
+    }
+    bytes.len() - rest.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue() -> Queue {
+        Queue::new()
+    }
+
+    #[test]
+    fn lines_come_out_in_order_as_one_text() {
+        let queue = queue();
+        ["a\n", "b\n"].iter().for_each(|line| queue.push(line.as_bytes()));
+        assert_eq!(queue.take(), b"a\nb\n");
+        assert_eq!(queue.lost(), 0);
+    }
+
+    #[test]
+    fn what_is_too_much_is_lost_and_counted() {
+        let (queue, line) = (queue(), vec![b'x'; MAX_WAITING_BYTES / 4]);
+        (0..6).for_each(|_| queue.push(&line));
+        assert_eq!(queue.lost(), 2);
+        drop(queue.take());
+        queue.push(&line);
+        assert_eq!(queue.lost(), 2, "there is room again");
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_said_for_a_stuck_writer() {
+        let queue = queue();
+        queue.flush(Duration::from_secs(3600));
+        queue.push(b"a\n");
+        queue.flush(Duration::from_millis(1));
+        drop(queue.take());
+        queue.flush(Duration::from_millis(1));
+        assert!(queue.lock().is_writing);
+    }
+}

@@ -1,0 +1,187 @@
+//! The pulse of a process's main task, and the thread that ends the process when the pulse stops.
+//!
+//! A main task that is stuck answers nobody, while everything around the task looks alive. As in HAProxy, a watchdog then ends
+//! the process with the stack of the stuck thread in the log: whoever supervises the process starts another one. systemd's
+//! watchdog is told of the same pulse, for the case that this thread is stuck too.
+
+mod stack;
+mod supervisor;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::log;
+
+/// How often the watchdog looks.
+const LOOK: Duration = Duration::from_millis(250);
+/// A main task that has shown no life for so long is stuck.
+pub const LONGEST_SILENCE: Duration = Duration::from_secs(5);
+/// A main task that has shown no life for so long is not to be relied on: it beats ten times a second.
+pub const NOTABLE_SILENCE: Duration = Duration::from_secs(2);
+/// How long the stuck thread may take to write its stack.
+const STACK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Counts the turns of a main task.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    beats: AtomicU64,
+    /// The thread that the main task ran on when it last showed life.
+    thread: AtomicI32,
+    /// Looks of the watchdog since the last beat. Looks and not time, because a process that was paused as a whole, by a
+    /// signal or with its machine, is not stuck.
+    silent_looks: AtomicU32,
+}
+
+impl Pulse {
+    /// The main task shows that it lives. Called many times a second; costs a system call.
+    pub fn beat(&self) {
+        self.thread.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
+        self.beats.fetch_add(1, Ordering::Relaxed);
+        self.silent_looks.store(0, Ordering::Relaxed);
+    }
+
+    /// For how long the main task has shown no life, to a quarter of a second. Time in which the whole process was paused does
+    /// not count.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        LOOK.saturating_mul(self.silent_looks.load(Ordering::Relaxed))
+    }
+
+    /// Whether the main task is late: nobody should rely on the process at the moment.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.silence() >= NOTABLE_SILENCE
+    }
+
+    /// Whether the main task is stuck.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.silence() >= LONGEST_SILENCE
+    }
+}
+
+/// Starts the watchdog: where `pulse` stops for [`LONGEST_SILENCE`], the process ends by `SIGABRT`, and the log says what the
+/// main task was at.
+///
+/// # Errors
+/// Where no thread can be started, or the signal that asks for the stack cannot be caught.
+pub fn watch(pulse: Arc<Pulse>) -> io::Result<()> {
+    stack::listen()?;
+    let work = move || {
+        let mut systemd = supervisor::Systemd::from_environment();
+        loop {
+            thread::sleep(LOOK);
+            pulse.silent_looks.fetch_add(1, Ordering::Relaxed);
+            match pulse.is_stuck() {
+                true => end(&pulse),
+                false => systemd.is_alive(LOOK),
+            }
+        }
+    };
+    thread::Builder::new().name("watchdog".to_owned()).spawn(work).map(drop)
+}
+
+/// Tells systemd, where it started this process and waits for that, that the service is ready.
+pub fn tell_ready() {
+    supervisor::notify("READY=1");
+}
+
+/// Tells systemd, where it started this process, that the process ends because it was told to.
+pub fn tell_stopping() {
+    supervisor::notify("STOPPING=1");
+}
+
+/// Ends the process, with the stack of the stuck thread in the log.
+fn end(pulse: &Pulse) -> ! {
+    let seconds = LONGEST_SILENCE.as_secs();
+    let stack = stack::of(pulse.thread.load(Ordering::Relaxed), STACK_PATIENCE);
+    tracing::error!("the main task has shown no life for {seconds} s: ending the process. The task's thread is at:");
+    abort(stack.as_deref().unwrap_or("the thread did not say where it is"))
+}
+
+/// From here on a panic in any task or thread ends the process: whatever panicked would be missing from then on while the
+/// rest looks alive. The log tells the place and the stack.
+pub fn end_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let stack = std::backtrace::Backtrace::force_capture();
+        let thread = thread::current();
+        let name = thread.name().unwrap_or("without a name");
+        tracing::error!(
+            "a fault of whither's own, please report it: {panic}, in the thread {name}: ending the process"
+        );
+        abort(&stack.to_string())
+    }));
+}
+
+/// Ends the process once `stack` is in the log, line by line, or nobody reads the log.
+fn abort(stack: &str) -> ! {
+    stack.lines().for_each(|line| tracing::error!(target: "stack", "{line}"));
+    log::flush(log::LAST_LINES);
+    std::process::abort()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, Output, Stdio};
+
+    use super::*;
+
+    /// Names what a copy of this test process is to do.
+    const PART: &str = "WHITHER_TEST_OF_THE_PULSE";
+
+    /// Runs `test` of this module in a process of its own, where the variable is set.
+    fn in_a_process(test: &str) -> Output {
+        let mut own = Command::new(std::env::current_exe().unwrap());
+        own.args(["--exact", &format!("pulse::tests::{test}"), "--nocapture"]).env(PART, test);
+        own.stdin(Stdio::null()).output().unwrap()
+    }
+
+    #[test]
+    fn a_main_task_that_is_stuck_ends_the_process_with_its_stack_in_the_log() {
+        if std::env::var_os(PART).is_some() {
+            log::start(log::Format::Text).unwrap();
+            let pulse = Arc::new(Pulse::default());
+            pulse.beat();
+            watch(pulse).unwrap();
+            loop {
+                thread::park();
+            }
+        }
+        let output = in_a_process("a_main_task_that_is_stuck_ends_the_process_with_its_stack_in_the_log");
+        assert_eq!(output.status.signal(), Some(libc::SIGABRT));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("the main task has shown no life for 5 s: ending the process"), "{said}");
+        assert!(said.contains("stack:") && said.contains("pulse::tests"), "{said}");
+    }
+
+    #[test]
+    fn a_panic_anywhere_ends_the_process_and_is_in_the_log() {
+        if std::env::var_os(PART).is_some() {
+            log::start(log::Format::Text).unwrap();
+            end_on_panic();
+            drop(thread::Builder::new().name("small".to_owned()).spawn(|| panic!("on purpose")).unwrap().join());
+            return;
+        }
+        let output = in_a_process("a_panic_anywhere_ends_the_process_and_is_in_the_log");
+        assert_eq!(output.status.signal(), Some(libc::SIGABRT));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("on purpose") && said.contains("in the thread small: ending the process"), "{said}");
+    }
+
+    #[test]
+    fn silence_is_counted_in_looks() {
+        let pulse = Pulse::default();
+        assert_eq!(pulse.silence(), Duration::ZERO);
+        pulse.silent_looks.store(19, Ordering::Relaxed);
+        assert_eq!(pulse.silence(), Duration::from_millis(4750));
+        assert!(!pulse.is_stuck());
+        pulse.silent_looks.store(20, Ordering::Relaxed);
+        assert!(pulse.is_stuck());
+        pulse.beat();
+        assert!(!pulse.is_stuck());
+    }
+}
