@@ -33,7 +33,7 @@ const MACHINE_CRATES: [&str; 8] =
     ["tokio", "tokio_util", "async_nats", "axum", "rustix", "sysinfo", "notify", "tempfile"];
 
 /// Crates that make random numbers; `clock.rs` has the seeded stream that the others use.
-const RANDOM_CRATES: [&str; 6] = ["rand", "rand_core", "rand_pcg", "rand_chacha", "getrandom", "fastrand"];
+const RANDOM_CRATES: [&str; 7] = ["rand", "rand_core", "rand_pcg", "rand_chacha", "chacha20", "getrandom", "fastrand"];
 
 /// Files that may say `unsafe`, each for calls that exist in no other form.
 const UNSAFE_FILES: [&str; 5] =

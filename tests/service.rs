@@ -123,6 +123,53 @@ async fn a_passed_deadline_is_not_run_and_a_strange_one_is_ignored() {
 }
 
 #[tokio::test]
+async fn an_id_that_nobody_was_told_ends_nothing_and_guessing_is_slowed_down() {
+    let (_nats, serve, client) = site(FEWEST, &[], 1).await;
+    let placed = ask(&client, "whither.place", &json!({"user": {"login": "ann"}})).await.body;
+    let id = placed["reservation"].as_str().unwrap();
+    let (replica, random) = id.rsplit_once('-').unwrap();
+    assert_eq!(random.len(), 26, "{id}");
+    // Whoever asks twice learns nothing of what others were told.
+    let next = ask(&client, "whither.place", &json!({"user": {"login": "bob"}})).await.body;
+    let next = next["reservation"].as_str().unwrap();
+    assert_eq!(next.rsplit_once('-').unwrap().0, replica);
+    let other = if random.starts_with('0') { '1' } else { '0' };
+    let guesses = [
+        format!("{replica}-1"),
+        format!("{replica}-{other}{}", &random[1..]),
+        id[..id.len() - 1].to_owned(),
+        format!("{id}0"),
+        id.to_uppercase(),
+        format!("{id} "),
+        random.to_owned(),
+        String::new(),
+        "x".repeat(60_000),
+    ];
+    for guess in guesses {
+        for subject in ["whither.release", "whither.confirm"] {
+            let told = ask(&client, subject, &json!({"reservation": guess, "failed": true})).await;
+            assert_eq!((told.code, &told.body["state"]), (None, &json!("gone")), "{guess:.80}");
+        }
+    }
+    let refused = "whither_refused_unknown_total";
+    let guess = json!({"reservation": format!("{replica}-{:026}", 7)}).to_string();
+    eventually("guessing is refused", async || {
+        for _ in 0..2000 {
+            client.publish_with_reply("whither.release", "nobody", guess.clone().into()).await.unwrap();
+        }
+        client.flush().await.unwrap();
+        serve.figure(refused).filter(|count| *count > 0.0)
+    })
+    .await;
+    let known = ask(&client, "whither.confirm", &json!({"reservation": id})).await.body;
+    assert_eq!(known["state"], "confirmed", "whoever knows an id is never refused");
+    let known = ask(&client, "whither.release", &json!({"reservation": id})).await.body;
+    assert_eq!(known["state"], "released");
+    assert_eq!(ask(&client, "whither.release", &json!({"reservation": id})).await.body["state"], "gone");
+    assert!(serve.log().contains("is somebody guessing?"), "{}", serve.log());
+}
+
+#[tokio::test]
 async fn cordon_takes_a_node_out_and_explain_says_so() {
     let (_nats, _serve, client) = site(FEWEST, &[], 2).await;
     let told = ask(&client, "whither.cordon", &json!({"node": "n00", "reason": "fan"})).await.body;

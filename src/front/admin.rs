@@ -10,8 +10,9 @@ use crate::model::{Change, Failure, FailureName, Node};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 
+use crate::registry::ids;
 use crate::registry::marks::Word;
-use crate::registry::peers::End;
+use crate::registry::peers::{End, owner};
 
 use crate::worker::unix_ms;
 
@@ -65,7 +66,7 @@ impl Front {
             Verb::Place | Verb::Explain => return self.ask(incoming),
             Verb::Confirm | Verb::Release => match read::<Ending>(&incoming) {
                 Ok(ending) => match self.end(&incoming, &ending) {
-                    Some(told) => Ok(told),
+                    Some(told) => told,
                     None => return,
                 },
                 Err(failure) => Err(failure),
@@ -84,13 +85,39 @@ impl Front {
 
     /// Confirms or releases a reservation, whichever replica made it; nothing where that one will answer, because word
     /// of it is still on its way here.
-    fn end(&mut self, incoming: &Incoming, ending: &Ending) -> Option<Value> {
+    fn end(&mut self, incoming: &Incoming, ending: &Ending) -> Option<Result<Value, Failure>> {
         let id = &ending.reservation;
-        let is_unknown = self.ledger.get(id).is_none() && self.ledger.over_since(id).is_none();
-        if is_unknown && self.hand_on(id, incoming) {
-            return None;
+        if self.ledger.get(id).is_none() && self.ledger.over_since(id).is_none() {
+            let is_handed_on = self.hand_on(id, incoming);
+            return (!is_handed_on).then(|| self.end_unknown(incoming.verb, ending));
         }
-        Some(if incoming.verb == Verb::Confirm { self.confirm(ending) } else { self.release(ending) })
+        Some(Ok(if incoming.verb == Verb::Confirm { self.confirm(ending) } else { self.release(ending) }))
+    }
+
+    /// Answers for a reservation that was never heard of here: made by a replica that is gone, or made up.
+    ///
+    /// # Errors
+    /// `overloaded`, where too many such reservations were named lately. Whoever names one that is known is never refused.
+    fn end_unknown(&mut self, verb: Verb, ending: &Ending) -> Result<Value, Failure> {
+        self.metrics.unknown_reservations.inc();
+        let (id, now_ms) = (&ending.reservation, self.now_ms());
+        if !self.unknown.take(now_ms) {
+            let refused = self.metrics.refused_unknown.inc() + 1;
+            // Whoever guesses ids does not flood the log.
+            if refused.is_power_of_two() {
+                tracing::warn!(
+                    refused,
+                    "reservations are confirmed or released that nobody made: is somebody guessing?"
+                );
+            }
+            let message = "too many unknown reservations were named lately; ask again in a moment";
+            return Err(Failure::new(FailureName::Overloaded, message));
+        }
+        // Word of it may still come. An id of this replica that it does not know was made up.
+        if verb == Verb::Release && ids::is_well_formed(id) && owner(id) != self.replica() {
+            self.ledger.release(id, now_ms);
+        }
+        Ok(gone(ending))
     }
 
     fn confirm(&mut self, ending: &Ending) -> Value {

@@ -93,6 +93,10 @@ pub struct Metrics {
     pub past_deadline: Counter,
     /// Deadlines that were ignored because they were more than an hour off.
     pub strange_deadlines: Counter,
+    /// Confirmations and releases of reservations that are not known.
+    pub unknown_reservations: Counter,
+    /// Those of them that were refused because there were too many.
+    pub refused_unknown: Counter,
     /// Replies that could not be sent because NATS did not take them.
     pub lost_replies: Counter,
     /// Log lines that standard error did not take.
@@ -131,6 +135,8 @@ impl Metrics {
             refused_documents: Counter::default(),
             past_deadline: Counter::default(),
             strange_deadlines: Counter::default(),
+            unknown_reservations: Counter::default(),
+            refused_unknown: Counter::default(),
             lost_replies: Counter::default(),
             lost_log_lines: Gauge::default(),
             registry: Registry::default(),
@@ -169,6 +175,9 @@ impl Metrics {
         registry.register("refused_documents", "Node documents refused", metrics.refused_documents.clone());
         registry.register("past_deadline", "Requests not run, past their deadline", metrics.past_deadline.clone());
         registry.register("strange_deadlines", "Deadlines more than an hour off", metrics.strange_deadlines.clone());
+        let about = "Confirmations and releases of unknown reservations";
+        registry.register("unknown_reservations", about, metrics.unknown_reservations.clone());
+        registry.register("refused_unknown", "Those refused, as there were too many", metrics.refused_unknown.clone());
         registry.register("lost_replies", "Replies that NATS did not take", metrics.lost_replies.clone());
         let about = "Log lines that standard error did not take";
         registry.register("lost_log_lines", about, metrics.lost_log_lines.clone());

@@ -4,6 +4,8 @@
 //! it stand tasks that only carry. So each decision is committed against one state, and nothing waits for a lock.
 
 mod admin;
+mod bucket;
+mod chance;
 mod claims;
 mod crew;
 mod errands;

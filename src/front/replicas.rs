@@ -17,6 +17,8 @@ use super::task::Front;
 const WORDS_WAITING: usize = 100_000;
 /// The largest message that is sent where it can be cut, in bytes: well below what NATS servers take.
 const LARGEST_SAYING: usize = 512 * 1024;
+/// The longest reservation id that is handed on, in bytes; ids of this release have 35.
+const MOST_ID_BYTES: usize = 128;
 /// Replicas with other chains that the notes name.
 const MAX_DIFFERING_SHOWN: usize = 5;
 
@@ -194,6 +196,9 @@ impl Front {
     /// is there.
     pub(super) fn hand_on(&self, id: &str, incoming: &Incoming) -> bool {
         let replica = owner(id);
+        if id.len() > MOST_ID_BYTES {
+            return false;
+        }
         let saying = || Saying::One(replica.into(), incoming.clone());
         self.replicas.peers.is_there(replica) && self.replicas.sayings.try_send(saying()).is_ok()
     }

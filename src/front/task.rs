@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand_pcg::Pcg64Mcg;
-use rand_pcg::rand_core::{Rng, SeedableRng};
 use tokio::sync::mpsc;
 
 use crate::chain::Subject;
@@ -18,6 +16,8 @@ use crate::registry::{Registry, RegistryEvent};
 use crate::worker::desk::Ticket;
 use crate::worker::{Encoded, Order, Orders, WorkerEvent, unix_ms};
 
+use super::bucket::TokenBucket;
+use super::chance::Chance;
 use super::claims::Claims;
 use super::crew::{Crew, Taken};
 use super::errands::Errands;
@@ -37,6 +37,10 @@ const READING_US: u64 = 200;
 /// Memory of a worker that a byte of a node's document takes, and a reservation: the mirror and what engines keep of it.
 const DOCUMENT_FACTOR: u64 = 8;
 const RESERVATION_BYTES: u64 = 4 << 10;
+/// Confirmations and releases of reservations that this replica does not know: so many at once, and so many a second, are
+/// answered `gone`. Launchers that outlive a restart of all replicas name as many; whoever guesses ids is slowed down.
+const UNKNOWN_AT_ONCE: u64 = 10_000;
+const UNKNOWN_A_SECOND: u64 = 200;
 /// How long a stopping front waits for the answers that it owes.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
@@ -68,7 +72,9 @@ pub struct Front {
     pub(super) board: Board,
     pulse: Arc<Pulse>,
     replica: Arc<str>,
-    dice: Pcg64Mcg,
+    chance: Chance,
+    /// How many more unknown reservations are answered for.
+    pub(super) unknown: TokenBucket,
     numbers: u64,
     started: Instant,
     ticks: u64,
@@ -81,7 +87,7 @@ pub struct Front {
 }
 
 impl Front {
-    /// A front that will start workers for `setup`; `seed` is what its random numbers come from.
+    /// A front that will start workers for `setup`; `entropy` is what its random numbers come from.
     #[must_use]
     pub fn new(
         setup: Setup,
@@ -89,12 +95,12 @@ impl Front {
         metrics: Arc<Metrics>,
         outlets: Outlets,
         links: Links,
-        seed: [u8; 16],
+        entropy: [u8; 32],
     ) -> Self {
         let Outlets { replies, sayings, board, pulse } = outlets;
-        let mut dice = Pcg64Mcg::from_seed(seed);
+        let mut chance = Chance::new(entropy);
         let errands = Errands::new(links.runner.clone());
-        let replica: Arc<str> = format!("{:08x}", dice.next_u32()).into();
+        let replica = chance.name();
         let mut cluster = Cluster::new(Arrangement::ById);
         cluster.set_names(setup.birth.set.names);
         let mut front = Self {
@@ -128,7 +134,8 @@ impl Front {
             replies,
             board,
             pulse,
-            dice,
+            chance,
+            unknown: TokenBucket::new(UNKNOWN_AT_ONCE, UNKNOWN_A_SECOND),
         };
         front.publish_programs();
         front
@@ -146,13 +153,14 @@ impl Front {
     }
 
     pub(super) fn draw(&mut self) -> u64 {
-        self.dice.next_u64()
+        self.chance.seed()
     }
 
-    /// The number of the next question, and the id of its decision.
+    /// The number of the next question, and the id of its decision. The number stays within the service; the id is told to
+    /// the requester, and nobody can guess it.
     pub(super) fn number(&mut self) -> (Ticket, Arc<str>) {
         self.numbers += 1;
-        (self.numbers, format!("{}-{}", self.replica, self.numbers).into())
+        (self.numbers, self.chance.id(&self.replica))
     }
 
     /// Sends a reply; where NATS has not taken thousands before it, it is dropped and counted.

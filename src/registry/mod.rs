@@ -8,6 +8,7 @@ pub mod claims;
 pub mod documents;
 mod feed;
 mod freshness;
+pub mod ids;
 pub mod journal;
 mod known;
 pub mod ledger;

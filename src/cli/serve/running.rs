@@ -81,12 +81,12 @@ impl Parts<'_> {
         let (heard, hearing) = mpsc::channel(peers::HEARD_WAITING);
         let (inbox, links) = Inbox::new(incoming, changes, hearing);
         let events = links.events.clone();
-        let seed = host::bytes().map_err(other)?;
+        let entropy = host::bytes().map_err(other)?;
         let digest = setup.digest.to_string();
         let pulse = Arc::new(Pulse::default());
         pulse::watch(Arc::clone(&pulse)).map_err(other)?;
         let outlets = Outlets { replies: replies.clone(), sayings, board, pulse: Arc::clone(&pulse) };
-        let front = Front::new(setup, registry.clone(), Arc::clone(&metrics), outlets, links, seed);
+        let front = Front::new(setup, registry.clone(), Arc::clone(&metrics), outlets, links, entropy);
         let replica = front.replica().to_owned();
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(replica, namespace = namespace.as_str(), digest, "whither serve {version}");
