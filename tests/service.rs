@@ -170,6 +170,82 @@ async fn an_id_that_nobody_was_told_ends_nothing_and_guessing_is_slowed_down() {
 }
 
 #[tokio::test]
+async fn a_timeout_counts_from_the_receipt_whatever_the_deadline_says() {
+    let (_nats, serve, client) = site(FEWEST, &[], 1).await;
+    let with = |pairs: &[(&str, &str)]| {
+        let mut headers = HeaderMap::new();
+        pairs.iter().for_each(|(name, value)| headers.insert(*name, *value));
+        ask_raw(&client, "whither.place", b"{}".to_vec(), headers)
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let passed = (now - Duration::from_secs(5)).as_millis().to_string();
+    let deadline = ("Whither-Deadline", &*passed);
+    assert_eq!(with(&[deadline]).await.code.as_deref(), Some("429"));
+    for timeout in ["60000", " 60000 ", "18446744073709551615"] {
+        let told = with(&[deadline, ("Whither-Timeout", timeout)]).await;
+        assert!(told.code.is_none(), "{timeout:?}: {}", told.body);
+    }
+    assert_eq!(with(&[("Whither-Timeout", "0")]).await.code.as_deref(), Some("429"));
+    for nonsense in ["", "-1", "5.5", "soon", "99999999999999999999999"] {
+        assert!(with(&[("Whither-Timeout", nonsense)]).await.code.is_none(), "{nonsense:?}");
+    }
+    // The extremes of the number are moments that no right clock tells.
+    for strange in [i64::MIN, i64::MAX] {
+        assert!(with(&[("Whither-Deadline", &strange.to_string())]).await.code.is_none(), "{strange}");
+    }
+    assert_eq!(serve.figure("whither_strange_deadlines_total"), Some(2.0));
+    assert_eq!(serve.figure("whither_expired_on_arrival_total"), Some(1.0));
+    assert_eq!(serve.figure("whither_past_deadline_total"), Some(2.0));
+}
+
+#[tokio::test]
+async fn where_deadlines_mostly_arrive_expired_the_notes_say_so() {
+    let (_nats, serve, client) = site(FEWEST, &[], 1).await;
+    assert_eq!(serve.health()["notes"], json!([]), "{}", serve.health());
+    // Requesters whose clocks are a minute behind this host's.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("Whither-Deadline", (now - Duration::from_secs(55)).as_millis().to_string());
+    for _ in 0..20 {
+        let refused = ask_raw(&client, "whither.place", b"{}".to_vec(), headers.clone()).await;
+        assert_eq!(refused.code.as_deref(), Some("429"), "{}", refused.body);
+    }
+    eventually("a note on the clocks", async || {
+        serve.health()["notes"].to_string().contains("20 had passed on arrival").then_some(())
+    })
+    .await;
+    assert_eq!(serve.figure("whither_deadlines_mostly_wrong"), Some(1.0));
+    assert_eq!(serve.log().matches("is this host's clock right").count(), 1, "{}", serve.log());
+    assert_eq!(serve.readyz().0, 200);
+    for _ in 0..20 {
+        ask(&client, "whither.explain", &json!({})).await;
+    }
+    assert_eq!(serve.figure("whither_deadlines_mostly_wrong"), Some(1.0), "a request without a deadline says nothing");
+}
+
+#[tokio::test]
+async fn a_cool_down_by_a_clock_that_is_a_day_ahead_ends_with_its_pause_and_with_an_uncordon() {
+    let (_nats, _serve, client) = site(&format!("[service]\ncooldown_s = 1\n{FEWEST}"), &[], 2).await;
+    let marks = async_nats::jetstream::new(client.clone()).get_key_value("whither_marks").await.unwrap();
+    let tomorrow = (SystemTime::now() + Duration::from_secs(86_400)).duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let mark = |pause_ms: u128| {
+        let word = json!({"until_ms": tomorrow + pause_ms, "at_ms": tomorrow, "failures": 1, "by": "r", "reason": "x"});
+        json!({"cooling_down": word}).to_string()
+    };
+    let state = async |node: &str| {
+        ask(&client, "whither.nodes", &json!({"node": node})).await.body["nodes"][0]["state"].clone()
+    };
+    marks.put("n00", mark(1000).into()).await.unwrap();
+    // Longer than a minute, the longest pause of this replica.
+    marks.put("n01", mark(43_200_000).into()).await.unwrap();
+    eventually("the other cools down", async || (state("n01").await == "cooling-down").then_some(())).await;
+    eventually("a second is over", async || (state("n00").await == "ready").then_some(())).await;
+    ask(&client, "whither.uncordon", &json!({"node": "n01"})).await;
+    assert_eq!(state("n01").await, "ready");
+    assert!(marks.get("n01").await.unwrap().is_none(), "nothing is held against the node any more");
+}
+
+#[tokio::test]
 async fn cordon_takes_a_node_out_and_explain_says_so() {
     let (_nats, _serve, client) = site(FEWEST, &[], 2).await;
     let told = ask(&client, "whither.cordon", &json!({"node": "n00", "reason": "fan"})).await.body;

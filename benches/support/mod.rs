@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each bench uses its own part")]
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use async_nats::{Client, HeaderMap, Message, Subject};
 use bytes::Bytes;
@@ -124,9 +124,8 @@ const ASIDE: &str = "aside";
 
 impl Aside<'_> {
     fn headers(&self) -> HeaderMap {
-        let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + self.deadline;
         let mut headers = HeaderMap::new();
-        headers.insert("Whither-Deadline", until.as_millis().to_string());
+        headers.insert("Whither-Timeout", self.deadline.as_millis().to_string());
         headers
     }
 }

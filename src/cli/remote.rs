@@ -1,7 +1,7 @@
 //! Asking a running service: one request over NATS, with a time limit around everything.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_nats::HeaderMap;
 use clap::Args;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::model::FailureName;
 use crate::model::head::MAX_WAIT_MS;
 use crate::nats::Bus;
-use crate::nats::subjects::{HEADER_DEADLINE, HEADER_ERROR_CODE, Namespace};
+use crate::nats::subjects::{HEADER_ERROR_CODE, HEADER_TIMEOUT, Namespace};
 
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
@@ -78,9 +78,8 @@ pub async fn ask(bus: &Bus, subject: String, body: &Value) -> Result<Value, Exit
 
 /// The same, where the answer may take as long as `patience`.
 async fn ask_within(bus: &Bus, subject: String, body: &Value, patience: Duration) -> Result<Value, Exit> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut headers = HeaderMap::new();
-    headers.insert(HEADER_DEADLINE, (since + patience).as_millis().to_string());
+    headers.insert(HEADER_TIMEOUT, patience.as_millis().to_string());
     // The library's own time limit does not cover its queue.
     let request = async_nats::Request::new().headers(headers).payload(body.to_string().into()).timeout(None);
     let sent = bus.client().send_request(subject.clone(), request);

@@ -6,12 +6,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::model::json::{self, JsonLimits};
-use crate::model::{Change, Failure, FailureName, Node};
+use crate::model::{Change, Failure, FailureName, Marks, Node};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 
 use crate::registry::ids;
-use crate::registry::marks::Word;
+use crate::registry::marks::{Edited, Word};
 use crate::registry::peers::{End, owner};
 
 use crate::worker::unix_ms;
@@ -181,6 +181,8 @@ impl Front {
         }
         let (replies, events, registry) = (self.replies(), self.events(), self.registry.clone());
         let word = Word { by: cordon.by, at_ms: unix_ms(), reason: cordon.reason };
+        // How long a cool-down lasts, the registry alone knows.
+        let was_cooling = self.cluster.get(&cordon.node).is_some_and(|node| node.marks().cooling_down);
         tokio::spawn(async move {
             let node: Arc<str> = cordon.node.into();
             let (state, written) = match (cordoned, cordon.drain) {
@@ -191,7 +193,9 @@ impl Front {
             let outgoing = match written {
                 Ok(mark) => {
                     let told = json!({"node": node, "state": state});
-                    drop(events.send(Event::Marked(node, mark.in_force(unix_ms()))).await);
+                    let cooling_down = was_cooling && mark.cooling_down.is_some();
+                    let marks = Marks { cordoned: mark.cordoned.is_some(), cooling_down };
+                    drop(events.send(Event::Marked(node, marks)).await);
                     Outgoing::new(&incoming, told.to_string().into(), None)
                 }
                 Err(error) => Outgoing::failed(&incoming, &Failure::new(FailureName::Internal, error.to_string())),
@@ -213,7 +217,12 @@ impl Front {
         let pause_ms = self.crew.setup().cooldown_ms;
         tokio::spawn(async move {
             match registry.cool_down(&node, pause_ms, word).await {
-                Ok(mark) => drop(events.send(Event::Marked(node, mark.in_force(unix_ms()))).await),
+                Ok(Edited { mark, revision: Some(_) }) => {
+                    let marks = Marks { cordoned: mark.cordoned.is_some(), cooling_down: pause_ms > 0 };
+                    drop(events.send(Event::Marked(node, marks)).await);
+                }
+                // It cools down already.
+                Ok(_) => {}
                 Err(error) => tracing::warn!(%node, %error, "the cool-down could not be written down"),
             }
         });

@@ -91,6 +91,10 @@ pub struct Metrics {
     pub refused_documents: Counter,
     /// Requests that were not run because their deadline had passed.
     pub past_deadline: Counter,
+    /// Those of them whose deadline had passed before they were received.
+    pub expired_on_arrival: Counter,
+    /// 1 while most deadlines are wrong on arrival.
+    pub deadlines_mostly_wrong: Gauge,
     /// Deadlines that were ignored because they were more than an hour off.
     pub strange_deadlines: Counter,
     /// Confirmations and releases of reservations that are not known.
@@ -134,6 +138,8 @@ impl Metrics {
             recycled_workers: Counter::default(),
             refused_documents: Counter::default(),
             past_deadline: Counter::default(),
+            expired_on_arrival: Counter::default(),
+            deadlines_mostly_wrong: Gauge::default(),
             strange_deadlines: Counter::default(),
             unknown_reservations: Counter::default(),
             refused_unknown: Counter::default(),
@@ -174,6 +180,9 @@ impl Metrics {
         registry.register("recycled_workers", "Workers replaced after enough work", metrics.recycled_workers.clone());
         registry.register("refused_documents", "Node documents refused", metrics.refused_documents.clone());
         registry.register("past_deadline", "Requests not run, past their deadline", metrics.past_deadline.clone());
+        registry.register("expired_on_arrival", "Those late when received", metrics.expired_on_arrival.clone());
+        let about = "1 while most deadlines had passed when received, or were an hour off";
+        registry.register("deadlines_mostly_wrong", about, metrics.deadlines_mostly_wrong.clone());
         registry.register("strange_deadlines", "Deadlines more than an hour off", metrics.strange_deadlines.clone());
         let about = "Confirmations and releases of unknown reservations";
         registry.register("unknown_reservations", about, metrics.unknown_reservations.clone());

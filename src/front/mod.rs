@@ -8,6 +8,7 @@ mod bucket;
 mod chance;
 mod claims;
 mod crew;
+mod deadline;
 mod errands;
 mod events;
 mod flight;

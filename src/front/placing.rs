@@ -17,8 +17,6 @@ use super::task::Front;
 
 /// Requests with the same id that may wait for one answer.
 const MAX_TWINS: usize = 64;
-/// A deadline further off than this comes from a clock that is wrong.
-const DEADLINE_HORIZON_MS: i64 = 3_600_000;
 
 impl Front {
     /// Takes in a question for a chain.
@@ -28,22 +26,6 @@ impl Front {
             self.count(&incoming, &no_chain, failure.name.as_str());
             self.fail(&incoming, &failure);
         }
-    }
-
-    fn look_at_deadline(&mut self, incoming: &mut Incoming) -> Result<(), Failure> {
-        let Some(deadline_ms) = incoming.deadline_ms else { return Ok(()) };
-        let left_ms = deadline_ms.saturating_sub(unix_ms());
-        if left_ms.abs() > DEADLINE_HORIZON_MS {
-            self.metrics.strange_deadlines.inc();
-            incoming.deadline_ms = None;
-        } else if left_ms < 0 {
-            self.metrics.past_deadline.inc();
-            return Err(Failure::new(
-                FailureName::Overloaded,
-                "the request's deadline had passed when it was received",
-            ));
-        }
-        Ok(())
     }
 
     fn take_in(&mut self, incoming: &Incoming) -> Result<(), Failure> {

@@ -20,6 +20,7 @@ use super::bucket::TokenBucket;
 use super::chance::Chance;
 use super::claims::Claims;
 use super::crew::{Crew, Taken};
+use super::deadline::Arrivals;
 use super::errands::Errands;
 use super::events::{Event, Links, Outlets, Setup};
 use super::flight::Told;
@@ -73,6 +74,8 @@ pub struct Front {
     pulse: Arc<Pulse>,
     replica: Arc<str>,
     chance: Chance,
+    /// How right the deadlines of requests were lately.
+    pub(super) arrivals: Arrivals,
     /// How many more unknown reservations are answered for.
     pub(super) unknown: TokenBucket,
     numbers: u64,
@@ -135,8 +138,10 @@ impl Front {
             board,
             pulse,
             chance,
+            arrivals: Arrivals::default(),
             unknown: TokenBucket::new(UNKNOWN_AT_ONCE, UNKNOWN_A_SECOND),
         };
+        front.registry.bound_cool_downs(front.crew.setup().cooldown_ms);
         front.publish_programs();
         front
     }
@@ -339,6 +344,7 @@ impl Front {
         if self.ticks.is_multiple_of(TICKS_A_SHOW) {
             self.crew.tire(self.mirror_bytes());
             self.look_at_view();
+            self.look_at_clocks();
             self.show();
         }
     }
@@ -356,6 +362,7 @@ impl Front {
             let setup = self.crew.setup();
             tracing::info!(chains = setup.birth.set.chains.len(), "the new configuration is in force");
             self.ledger.set_rules(setup.ledger_rules());
+            self.registry.bound_cool_downs(setup.cooldown_ms);
             self.cluster.set_names(setup.birth.set.names);
             self.notes.remove("worker");
             // Other sources may stand under the same names.

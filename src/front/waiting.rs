@@ -258,9 +258,9 @@ impl Front {
 fn until(flight: &Flight, now: Instant) -> Option<Instant> {
     let wait = Duration::from_millis(u64::from(flight.question.head.wait_ms));
     let until = flight.waiting.first()?.received + wait;
-    let deadline = flight.deadline_ms().map(|deadline_ms| {
+    let deadline = flight.deadline_ms().and_then(|deadline_ms| {
         let left_ms = u64::try_from(deadline_ms.saturating_sub(unix_ms())).unwrap_or_default();
-        now + Duration::from_millis(left_ms).saturating_sub(MARGIN)
+        now.checked_add(Duration::from_millis(left_ms).saturating_sub(MARGIN))
     });
     let until = deadline.map_or(until, |deadline| until.min(deadline));
     (until > now).then_some(until)

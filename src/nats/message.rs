@@ -56,6 +56,8 @@ pub struct Incoming {
     pub payload: Bytes,
     /// The moment past which it is not run, Unix milliseconds.
     pub deadline_ms: Option<i64>,
+    /// How long after its receipt it is run at the latest, in milliseconds; counts instead of the moment.
+    pub timeout_ms: Option<u64>,
     /// Where the reply goes.
     pub reply: async_nats::Subject,
     /// When it was received.

@@ -18,7 +18,7 @@ use crate::model::{Failure, FailureName};
 
 use super::message::{Incoming, Outgoing, Verb};
 use super::micro::{Endpoint, EndpointStats, Identity, Micro};
-use super::subjects::{HEADER_DEADLINE, HEADER_ERROR, HEADER_ERROR_CODE, Namespace, QUEUE_GROUP};
+use super::subjects::{HEADER_DEADLINE, HEADER_ERROR, HEADER_ERROR_CODE, HEADER_TIMEOUT, Namespace, QUEUE_GROUP};
 use super::wire;
 
 /// Leaves a subscription after so many messages, which the server cannot read and takes for none: it sends no more from
@@ -131,9 +131,12 @@ impl Desk {
             tracing::debug!(endpoint = self.verb.as_str(), %reply, "a request whose answer may not go there was dropped");
             return None;
         }
-        let deadline = message.headers.as_ref().and_then(|headers| headers.get(HEADER_DEADLINE));
-        let deadline_ms = deadline.and_then(|value| value.as_str().trim().parse().ok());
-        Some(Incoming { verb: self.verb, payload: message.payload, deadline_ms, reply, received: Instant::now() })
+        let header =
+            |name| message.headers.as_ref().and_then(|headers| headers.get(name)).map(|value| value.as_str().trim());
+        let deadline_ms = header(HEADER_DEADLINE).and_then(|value| value.parse().ok());
+        let timeout_ms = header(HEADER_TIMEOUT).and_then(|value| value.parse().ok());
+        let (verb, received) = (self.verb, Instant::now());
+        Some(Incoming { verb, payload: message.payload, deadline_ms, timeout_ms, reply, received })
     }
 }
 

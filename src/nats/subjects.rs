@@ -15,6 +15,9 @@ pub const SERVICE: &str = "whither";
 pub const QUEUE_GROUP: &str = "q";
 /// The request header with the moment, in Unix milliseconds UTC, past which the requester no longer waits.
 pub const HEADER_DEADLINE: &str = "Whither-Deadline";
+/// The request header with the time, in milliseconds, for which the requester waits. It is counted from the receipt of the
+/// request, so no two clocks have to agree, and it counts where the other header is there too.
+pub const HEADER_TIMEOUT: &str = "Whither-Timeout";
 /// The reply header with an error's text, as the micro-service protocol names it.
 pub const HEADER_ERROR: &str = "Nats-Service-Error";
 /// The reply header with an error's code, as the micro-service protocol names it.

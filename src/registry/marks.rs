@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::model::json::{self, JsonError, JsonLimits};
-use crate::model::{Marks, report};
+use crate::model::report;
 use crate::nats::backoff::Backoff;
 use crate::nats::subjects::encode_key;
 
@@ -59,11 +59,15 @@ pub struct Word {
     pub reason: String,
 }
 
-/// A node that is to be left alone for a while.
+/// A node that is to be left alone for a while. What counts is how long, and that from the moment on at which a reader sees
+/// it written: the writer's clock may be wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoolDown {
-    /// Until when, in Unix milliseconds UTC.
+    /// Until when, in Unix milliseconds UTC by the writer's clock.
     pub until_ms: i64,
+    /// How long from the writing on, in milliseconds; the first release did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_ms: Option<u64>,
     /// How many starts failed there, one soon after the other.
     #[serde(default)]
     pub failures: u32,
@@ -123,18 +127,6 @@ impl Mark {
         json::parse_as(text, JsonLimits::bytes(MAX_MARK_BYTES))
     }
 
-    /// What the mark means for placements at Unix time `now_ms`.
-    #[must_use]
-    pub fn in_force(&self, now_ms: i64) -> Marks {
-        Marks { cordoned: self.cordoned.is_some(), cooling_down: self.cooling_until(now_ms).is_some() }
-    }
-
-    /// Until when the node cools down, where it still does at `now_ms`.
-    #[must_use]
-    pub fn cooling_until(&self, now_ms: i64) -> Option<i64> {
-        self.cooling_down.as_ref().map(|cool_down| cool_down.until_ms).filter(|until_ms| *until_ms > now_ms)
-    }
-
     /// Whether the node is being emptied. Whoever lifts a cordon ends that too, also a release that knows no drains.
     #[must_use]
     pub fn is_draining(&self) -> bool {
@@ -144,6 +136,45 @@ impl Mark {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+impl CoolDown {
+    /// How long the node is left alone from now on, in milliseconds, for a reader who sees the document being written.
+    #[must_use]
+    pub fn from_now_ms(&self, now_ms: i64) -> u64 {
+        self.whole_ms().unwrap_or_else(|| self.ahead_ms(now_ms))
+    }
+
+    /// How long the node is still left alone at Unix time `now_ms`, in milliseconds, for a reader who finds the document
+    /// written: by both clocks, and no longer than it was to be.
+    #[must_use]
+    pub fn left_ms(&self, now_ms: i64) -> u64 {
+        self.ahead_ms(now_ms).min(self.whole_ms().unwrap_or(u64::MAX))
+    }
+
+    /// How long the node was to be left alone in all: as it is said, else by two moments of one clock.
+    fn whole_ms(&self) -> Option<u64> {
+        let by_moments = || (self.word.at_ms > 0).then(|| self.ahead_ms(self.word.at_ms));
+        self.pause_ms.or_else(by_moments)
+    }
+
+    /// The time from `now_ms` to the end, if both are told by one clock.
+    fn ahead_ms(&self, now_ms: i64) -> u64 {
+        u64::try_from(self.until_ms.saturating_sub(now_ms)).unwrap_or_default()
+    }
+
+    /// Whether the node still cools down at Unix time `now_ms`. An end that is further off than the pause is long was
+    /// written by a clock that is ahead, and proves nothing.
+    fn runs_at(&self, now_ms: i64) -> bool {
+        let ahead_ms = self.ahead_ms(now_ms);
+        ahead_ms > 0 && self.whole_ms().is_none_or(|whole_ms| ahead_ms <= whole_ms)
+    }
+}
+
+/// The longest pause that follows where the first one is `pause_ms` long, both in milliseconds.
+#[must_use]
+pub fn longest_pause_ms(pause_ms: u64) -> u64 {
+    pause_ms.saturating_mul(1 << MOST_DOUBLED)
 }
 
 impl Word {
@@ -192,12 +223,12 @@ impl MarkBook {
         .await
     }
 
-    /// Puts `node` back into service.
+    /// Puts `node` back into service, whatever held it back: a cordon, a drain or a cool-down.
     ///
     /// # Errors
     /// As [`MarkBook::cordon`].
     pub async fn uncordon(&self, node: &str) -> Result<Edited, MarkError> {
-        self.edit(node, |mark| (mark.cordoned, mark.draining) = (None, None)).await
+        self.edit(node, |mark| (mark.cordoned, mark.draining, mark.cooling_down) = (None, None, None)).await
     }
 
     /// Leaves `node` alone from `word`'s moment on: for `pause_ms` after the first failed start, for twice as long after
@@ -211,14 +242,15 @@ impl MarkBook {
         self.edit(node, |mark| {
             let longer = |failures: u32| pause_ms.saturating_mul(1 << failures.saturating_sub(1).min(MOST_DOUBLED));
             let failures = match &mark.cooling_down {
-                Some(before) if before.until_ms > word.at_ms => return,
+                Some(before) if before.runs_at(word.at_ms) => return,
                 Some(before) if before.until_ms.saturating_add_unsigned(longer(before.failures)) > word.at_ms => {
                     before.failures.saturating_add(1)
                 }
                 _ => 1,
             };
-            let until_ms = word.at_ms.saturating_add_unsigned(longer(failures));
-            mark.cooling_down = Some(CoolDown { until_ms, failures, word: word.clone() });
+            let pause_ms = longer(failures);
+            let until_ms = word.at_ms.saturating_add_unsigned(pause_ms);
+            mark.cooling_down = Some(CoolDown { until_ms, pause_ms: Some(pause_ms), failures, word: word.clone() });
         })
         .await
     }
@@ -283,9 +315,11 @@ mod tests {
         );
         assert_eq!(book.cool_down("a b", 83, word("s")).await.unwrap().revision, Some(2));
         assert_eq!(book.cool_down("a b", 80, word("s")).await.unwrap().revision, None);
-        let mark = book.uncordon("a b").await.unwrap().mark;
-        assert_eq!(mark.in_force(89), Marks { cordoned: false, cooling_down: true });
-        assert_eq!(mark.in_force(90), Marks::default());
+        let mark = book.cordon("a b", word("bob")).await.unwrap().mark;
+        let cool_down = mark.cooling_down.unwrap();
+        assert_eq!((cool_down.until_ms, cool_down.pause_ms), (90, Some(83)));
+        assert_eq!((cool_down.left_ms(89), cool_down.left_ms(90)), (1, 0));
+        assert_eq!(book.uncordon("a b").await.unwrap().mark, Mark::default(), "back in service means for everything");
         assert_eq!(book.uncordon("never").await.unwrap().revision, None);
         assert!(matches!(book.cordon("", word("ann")).await, Err(MarkError::BadId)));
     }
@@ -296,11 +330,57 @@ mod tests {
         let mut at_ms = 0;
         for pause in [10, 20, 40, 80, 160, 320, 640, 640] {
             let cooled = book.cool_down("a", 10, Word { at_ms, ..word("s") }).await.unwrap().mark;
-            assert_eq!(cooled.cooling_until(at_ms), Some(at_ms + pause));
-            at_ms += pause;
+            assert_eq!(cooled.cooling_down.unwrap().left_ms(at_ms), pause);
+            at_ms += i64::try_from(pause).unwrap();
         }
+        assert_eq!(longest_pause_ms(10), 640);
         let cooled = book.cool_down("a", 10, Word { at_ms: at_ms + 640, ..word("s") }).await.unwrap().mark;
-        assert_eq!(cooled.cooling_until(at_ms + 640), Some(at_ms + 650), "it did well for long enough");
+        assert_eq!(cooled.cooling_down.unwrap().until_ms, at_ms + 650, "it did well for long enough");
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_lengthens_no_pause() {
+        const DAY: i64 = 86_400_000;
+        let cool_down = |until_ms, pause_ms, at_ms| {
+            let word = Word { at_ms, ..word("s") };
+            CoolDown { until_ms, pause_ms, failures: 1, word }
+        };
+        let now = 20_000 * DAY;
+        for ahead in [-DAY, -1000, 0, 1000, DAY, 400 * DAY] {
+            for said in [Some(60_000), None] {
+                let written = cool_down(now + ahead + 60_000, said, now + ahead);
+                assert_eq!(written.from_now_ms(now), 60_000, "{ahead} {said:?}");
+                assert_eq!(written.left_ms(now), u64::try_from(60_000 + ahead).unwrap_or(0).min(60_000), "{ahead}");
+                assert_eq!(written.runs_at(now), (-60_000..=0).contains(&ahead), "{ahead}");
+            }
+        }
+        let bare = cool_down(now + 5000, None, 0);
+        assert_eq!((bare.from_now_ms(now), bare.left_ms(now)), (5000, 5000), "where nothing else is known");
+        for nonsense in [i64::MIN, -1, 0] {
+            assert_eq!(cool_down(nonsense, None, 0).from_now_ms(now), 0);
+            assert_eq!(cool_down(nonsense, None, i64::MAX).left_ms(i64::MIN), 0, "{nonsense}");
+        }
+        assert_eq!(cool_down(i64::MAX, None, i64::MIN).left_ms(now), (i64::MAX - now).unsigned_abs());
+    }
+
+    #[tokio::test]
+    async fn a_failure_counts_where_another_replica_wrote_by_a_clock_that_is_ahead() {
+        let book = MarkBook::new(Arc::new(MemoryStore::default()));
+        book.cool_down("a", 10, Word { at_ms: 1_000_000, ..word("ahead") }).await.unwrap();
+        let cooled = book.cool_down("a", 10, Word { at_ms: 500, ..word("right") }).await.unwrap().mark;
+        assert_eq!(cooled.cooling_down.unwrap().left_ms(500), 20);
+        assert_eq!(book.cool_down("a", 10, Word { at_ms: 501, ..word("right") }).await.unwrap().revision, None);
+    }
+
+    #[test]
+    fn documents_of_the_first_release_are_read_and_a_pause_is_said() {
+        let old = br#"{"cooling_down":{"until_ms":61000,"failures":1,"by":"r","at_ms":1000,"reason":"x"}}"#;
+        let mark = Mark::parse(old).unwrap();
+        assert_eq!(mark.cooling_down.as_ref().unwrap().from_now_ms(0), 60_000);
+        assert_eq!(serde_json::to_vec(&mark).unwrap(), old);
+        let mut cool_down = mark.cooling_down.unwrap();
+        cool_down.pause_ms = Some(7);
+        assert!(serde_json::to_string(&cool_down).unwrap().contains(r#""pause_ms":7"#));
     }
 
     #[tokio::test]
@@ -322,7 +402,7 @@ mod tests {
         let book = MarkBook::new(Arc::new(MemoryStore::default()));
         let drained = book.drain("a", word("ann")).await.unwrap().mark;
         assert_eq!((drained.cordoned.clone(), drained.draining.clone()), (Some(word("ann")), Some(word("ann"))));
-        assert!(drained.is_draining() && drained.in_force(0).cordoned);
+        assert!(drained.is_draining());
         assert_eq!(book.drain("a", word("bob")).await.unwrap(), Edited { mark: drained, revision: None });
         assert!(book.cordon("a", word("bob")).await.unwrap().mark.is_draining(), "a cordon does not end a drain");
         assert_eq!(book.uncordon("a").await.unwrap().mark, Mark::default());
@@ -340,7 +420,7 @@ mod tests {
         cordoned.unwrap();
         cooled.unwrap();
         let mark = book.cordon("a", word("bob")).await.unwrap().mark;
-        assert_eq!(mark.in_force(0), Marks { cordoned: true, cooling_down: true });
+        assert!(mark.cordoned.is_some() && mark.cooling_down.is_some());
     }
 
     #[tokio::test]

@@ -58,7 +58,7 @@ impl Registry {
         let claims = ClaimBook::new(Arc::new(MemoryStore::default()));
         let registry = Self::with(marks.clone(), claims, journal.clone());
         let (events, receiver) = mpsc::unbounded_channel();
-        let mut mirror = Mirror::new(Liveness::new(LIMIT, RETENTION), registry.shared_marks());
+        let mut mirror = registry.mirror(Liveness::new(LIMIT, RETENTION));
         let now = Now { instant: Instant::now(), unix_ms: 0 };
         mirror.begin(Incarnation { nodes: "0".to_owned(), marks: String::new() }, now);
         mirror.complete(now);

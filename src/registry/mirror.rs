@@ -6,6 +6,7 @@
 //! nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,11 @@ use bytes::Bytes;
 use tracing::{info, warn};
 
 use super::RegistryEvent;
+use super::cooling::Cooling;
 use super::journal::{Happening, Record};
 use super::known::Known;
 use super::liveness::{Lapse, Liveness, Reported};
-use super::marks::Mark;
+use super::marks::{CoolDown, Mark};
 use super::refusals::Refusals;
 use crate::model::{Change, Marks, Report};
 use crate::nats::subjects::decode_key;
@@ -28,7 +30,10 @@ const FROZEN: Duration = Duration::from_secs(30);
 /// The marks of all nodes, shared with whoever lists them.
 pub(super) type SharedMarks = Arc<Mutex<BTreeMap<Arc<str>, Mark>>>;
 
-/// A moment: monotonic for ages, and the wall clock for the ends of cool-downs.
+/// The longest cool-down that this replica would write, in milliseconds, shared with whoever knows the configuration.
+pub(super) type LongestPause = Arc<AtomicU64>;
+
+/// A moment: monotonic for ages, and the wall clock for what stood in the buckets before anybody looked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Now {
     pub(super) instant: Instant,
@@ -72,7 +77,8 @@ pub(super) struct Mirror {
     liveness: Liveness,
     nodes: BTreeMap<Arc<str>, Known>,
     marks: SharedMarks,
-    cooling: BTreeSet<(i64, Arc<str>)>,
+    cooling: Cooling,
+    longest_pause: LongestPause,
     refusals: Refusals,
     incarnation: Option<Incarnation>,
     round: Option<Round>,
@@ -94,12 +100,13 @@ struct Round {
 }
 
 impl Mirror {
-    pub(super) fn new(liveness: Liveness, marks: SharedMarks) -> Self {
+    pub(super) fn new(liveness: Liveness, marks: SharedMarks, longest_pause: LongestPause) -> Self {
         Self {
             liveness,
             nodes: BTreeMap::new(),
             marks,
-            cooling: BTreeSet::new(),
+            cooling: Cooling::default(),
+            longest_pause,
             refusals: Refusals::default(),
             incarnation: None,
             round: None,
@@ -132,7 +139,7 @@ impl Mirror {
         }
         let before = self.incarnation.replace(round.incarnation.clone());
         self.settle_nodes(&round, before.as_ref(), now);
-        self.settle_marks(&round, before.as_ref());
+        self.settle_marks(&round, before.as_ref(), now);
         if before.is_some() {
             for id in &round.joined {
                 self.note_of(id, Happening::Joined, String::new());
@@ -196,7 +203,7 @@ impl Mirror {
         if let Some(round) = &mut self.round {
             round.marks.insert(Arc::clone(&id));
         }
-        self.set_mark(&id, mark, now.unix_ms);
+        self.set_mark(&id, mark, now);
     }
 
     /// What time alone brought: nodes that were silent for too long, cool-downs that are over.
@@ -205,19 +212,16 @@ impl Mirror {
         for lapse in self.liveness.lapsed(now.instant) {
             self.lapse(lapse);
         }
-        while let Some((_, id)) = self.cooling.first().filter(|(until_ms, _)| *until_ms <= now.unix_ms).cloned() {
-            self.cooling.pop_first();
-            let mark = self.mark_of(&id);
-            self.event(RegistryEvent::Change(Change::Mark(id, mark.in_force(now.unix_ms))));
+        while let Some(id) = self.cooling.pop_over(now.instant) {
+            let in_force = self.in_force(&id, &self.mark_of(&id));
+            self.event(RegistryEvent::Change(Change::Mark(id, in_force)));
         }
     }
 
     /// How long until [`Mirror::tick`] has something to do, if nothing else happens.
     pub(super) fn idle_for(&self, now: Now) -> Option<Duration> {
         let silence = self.liveness.next(now.instant).map(|at| at.saturating_duration_since(now.instant));
-        let cooling = self.cooling.first().map(|(until_ms, _)| {
-            Duration::from_millis(u64::try_from(until_ms.saturating_sub(now.unix_ms)).unwrap_or_default())
-        });
+        let cooling = self.cooling.next().map(|end| end.saturating_duration_since(now.instant));
         silence.into_iter().chain(cooling).min()
     }
 
@@ -327,31 +331,30 @@ impl Mirror {
 
     /// Marks that a round did not see. From the same bucket somebody purged them; with a new bucket they were lost, and
     /// a cordon must outlive that.
-    fn settle_marks(&mut self, round: &Round, before: Option<&Incarnation>) {
+    fn settle_marks(&mut self, round: &Round, before: Option<&Incarnation>, now: Now) {
         let Some(before) = before else { return };
         let unseen: Vec<(Arc<str>, Mark)> =
             self.shared_marks(|marks| marks.iter().filter(|(id, _)| !round.marks.contains(*id)).map(owned).collect());
         for (id, mark) in unseen {
             if before.marks == round.incarnation.marks {
-                self.set_mark(&id, Mark::default(), i64::MAX);
+                self.set_mark(&id, Mark::default(), now);
             } else {
                 self.outputs.push(Output::Restore(id, mark));
             }
         }
     }
 
-    fn set_mark(&mut self, id: &Arc<str>, mark: Mark, now_ms: i64) {
+    /// Takes in the mark of `id`. A cool-down counts once: the same words read again begin no new pause.
+    fn set_mark(&mut self, id: &Arc<str>, mark: Mark, now: Now) {
         let before = self.mark_of(id);
         if before == mark {
             return;
         }
-        if let Some(cool_down) = &before.cooling_down {
-            self.cooling.remove(&(cool_down.until_ms, Arc::clone(id)));
+        if before.cooling_down != mark.cooling_down {
+            let end = mark.cooling_down.as_ref().and_then(|cool_down| self.end_of(cool_down, now));
+            self.cooling.set(id, end);
         }
-        if let Some(until_ms) = mark.cooling_until(now_ms) {
-            self.cooling.insert((until_ms, Arc::clone(id)));
-        }
-        let in_force: Marks = mark.in_force(now_ms);
+        let in_force = self.in_force(id, &mark);
         self.shared_marks(|marks| {
             marks.remove(id);
             if mark != Mark::default() {
@@ -359,6 +362,22 @@ impl Mirror {
             }
         });
         self.event(RegistryEvent::Change(Change::Mark(Arc::clone(id), in_force)));
+    }
+
+    /// When `cool_down` is over, where it is not: no later than this replica's own longest pause, whatever was written by
+    /// whatever clock. What comes between rounds has just been written; what a round finds may have stood there for long.
+    fn end_of(&self, cool_down: &CoolDown, now: Now) -> Option<Instant> {
+        let left_ms = match self.round {
+            None => cool_down.from_now_ms(now.unix_ms),
+            Some(_) => cool_down.left_ms(now.unix_ms),
+        };
+        let left_ms = left_ms.min(self.longest_pause.load(Ordering::Relaxed));
+        now.instant.checked_add(Duration::from_millis(left_ms)).filter(|end| *end > now.instant)
+    }
+
+    /// What `mark`, the mark of `id`, means for placements now.
+    fn in_force(&self, id: &str, mark: &Mark) -> Marks {
+        Marks { cordoned: mark.cordoned.is_some(), cooling_down: self.cooling.is_on(id) }
     }
 
     fn mark_of(&self, id: &str) -> Mark {

@@ -5,6 +5,7 @@
 //! The registry does not know chains, decisions or reservations.
 
 pub mod claims;
+mod cooling;
 pub mod documents;
 mod feed;
 mod freshness;
@@ -40,10 +41,12 @@ use freshness::Freshness;
 use journal::{EventStore, Happening, Journal, Kept, Record};
 use liveness::Liveness;
 use marks::{Edited, Mark, MarkBook, MarkError, Word};
-use mirror::{Mirror, SharedMarks};
+use mirror::{LongestPause, Mirror, SharedMarks};
 use stores::{JetStreamDocuments, JetStreamEvents};
 use watch::Watch;
 
+/// The first pause after a failed start, in milliseconds, until somebody says otherwise.
+const USUAL_PAUSE_MS: u64 = 60_000;
 /// So many events wait for the front at most.
 const EVENTS: usize = 4096;
 
@@ -101,6 +104,7 @@ pub struct Registry {
     claims: ClaimBook,
     journal: Journal,
     marks: SharedMarks,
+    longest_pause: LongestPause,
     figures: Arc<Figures>,
 }
 
@@ -142,7 +146,7 @@ impl Registry {
         let (events, receiver) = mpsc::channel(EVENTS);
         let watch = Watch {
             bus: bus.clone(),
-            mirror: Mirror::new(Liveness::new(settings.liveness, settings.retention), registry.shared_marks()),
+            mirror: registry.mirror(Liveness::new(settings.liveness, settings.retention)),
             settings,
             marks: registry.book.clone(),
             journal: registry.journal.clone(),
@@ -153,8 +157,14 @@ impl Registry {
         (registry, receiver)
     }
 
+    /// Lets no cool-down last longer here than the longest that follows from a first pause of `pause_ms`, whoever wrote it.
+    /// Those that run already end as they were to.
+    pub fn bound_cool_downs(&self, pause_ms: u64) {
+        self.longest_pause.store(marks::longest_pause_ms(pause_ms), Ordering::Relaxed);
+    }
+
     /// Takes `node` out of service for new sessions. The change comes through the events too; whoever answers the
-    /// administrator may apply [`Mark::in_force`] at once.
+    /// administrator may apply it at once.
     ///
     /// # Errors
     /// [`MarkError`] where it could not be written.
@@ -185,8 +195,8 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Registry::cordon`].
-    pub async fn cool_down(&self, node: &str, pause_ms: u64, word: Word) -> Result<Mark, MarkError> {
-        Ok(self.book.cool_down(node, pause_ms, word).await?.mark)
+    pub async fn cool_down(&self, node: &str, pause_ms: u64, word: Word) -> Result<Edited, MarkError> {
+        self.book.cool_down(node, pause_ms, word).await
     }
 
     /// The places that are claimed in the bus.
@@ -240,11 +250,13 @@ impl Registry {
     }
 
     fn with(book: MarkBook, claims: ClaimBook, journal: Journal) -> Self {
-        Self { book, claims, journal, marks: SharedMarks::default(), figures: Arc::default() }
+        let longest_pause = Arc::new(AtomicU64::new(marks::longest_pause_ms(USUAL_PAUSE_MS)));
+        Self { book, claims, journal, marks: SharedMarks::default(), longest_pause, figures: Arc::default() }
     }
 
-    fn shared_marks(&self) -> SharedMarks {
-        Arc::clone(&self.marks)
+    /// A mirror that shares its marks with this registry.
+    fn mirror(&self, liveness: Liveness) -> Mirror {
+        Mirror::new(liveness, Arc::clone(&self.marks), Arc::clone(&self.longest_pause))
     }
 
     fn noted(&self, node: &str, edited: Edited, event: Happening, word: Word) -> Mark {

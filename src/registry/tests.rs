@@ -144,15 +144,20 @@ async fn marks_reach_the_cluster_and_end_by_themselves() {
     let (registry, mut hand, mut front) = setup();
     hand.report("a", &document("a"));
     registry.cordon("a", word()).await.unwrap();
-    registry.cool_down("a", 5_000 - word().at_ms.unsigned_abs(), word()).await.unwrap();
+    registry.cool_down("a", 5_000, word()).await.unwrap();
     hand.see_marks();
     assert_eq!(front.nodes(), "a#~");
     assert_eq!(registry.mark("a").unwrap().cordoned, Some(word()));
-    registry.uncordon("a", word()).await.unwrap();
     hand.forward(Duration::from_millis(4_999));
-    assert_eq!(front.nodes(), "a~");
+    assert_eq!(front.nodes(), "a#~");
     hand.forward(Duration::from_millis(1));
-    assert_eq!(front.nodes(), "a");
+    assert_eq!(front.nodes(), "a#");
+    registry.cool_down("a", 5_000, Word { at_ms: 5_001, ..word() }).await.unwrap();
+    hand.see_marks();
+    assert_eq!(front.nodes(), "a#~");
+    registry.uncordon("a", word()).await.unwrap();
+    hand.see_marks();
+    assert_eq!(front.nodes(), "a", "back in service means for everything");
     hand.leave("a");
     registry.cordon("a", word()).await.unwrap();
     hand.see_marks();
@@ -164,6 +169,71 @@ async fn marks_reach_the_cluster_and_end_by_themselves() {
     for (event, times) in [(Joined, 2), (Cordoned, 2), (Uncordoned, 1), (Left, 1)] {
         assert_eq!(events.iter().filter(|other| **other == event).count(), times, "{event:?}");
     }
+}
+
+/// A cool-down of a minute as a replica writes it whose clock is `ahead_ms` ahead of zero, with its pause where it is `said`.
+fn cool_down(ahead_ms: i64, said: bool) -> String {
+    let mut cool_down =
+        json!({"until_ms": ahead_ms + 60_000, "failures": 1, "by": "r", "at_ms": ahead_ms, "reason": "x"});
+    if said {
+        cool_down["pause_ms"] = json!(60_000);
+    }
+    json!({"cooling_down": cool_down}).to_string()
+}
+
+#[tokio::test]
+async fn a_replica_whose_clock_is_wrong_cools_nodes_down_for_no_longer() {
+    const DAY_MS: i64 = 86_400_000;
+    for (ahead_ms, said) in [(DAY_MS, true), (DAY_MS, false), (1, false), (-DAY_MS, true)] {
+        let (_registry, mut hand, mut front) = setup();
+        hand.report("a", &document("a"));
+        hand.store.write("a", 0, Some(cool_down(ahead_ms, said).into())).await.unwrap();
+        hand.see_marks();
+        assert_eq!(front.nodes(), "a~", "{ahead_ms} {said}");
+        hand.forward(Duration::from_secs(30));
+        hand.resume([("a", &*document("a"))]);
+        hand.forward(Duration::from_millis(29_999));
+        assert_eq!(front.nodes(), "a~", "{ahead_ms} {said}");
+        hand.forward(Duration::from_millis(1));
+        assert_eq!(front.nodes(), "a", "{ahead_ms} {said}");
+        hand.resume([("a", &*document("a"))]);
+        assert_eq!(front.nodes(), "a", "the same words begin no new pause: {ahead_ms} {said}");
+    }
+}
+
+#[tokio::test]
+async fn no_cool_down_is_longer_than_the_readers_own_longest() {
+    let (registry, mut hand, mut front) = setup();
+    registry.bound_cool_downs(100);
+    hand.report("a", &document("a"));
+    for (revision, text) in [
+        (0, r#"{"cooling_down":{"until_ms":9223372036854775807}}"#),
+        (1, r#"{"cooling_down":{"until_ms":9223372036854775807,"at_ms":-9223372036854775808}}"#),
+        (2, r#"{"cooling_down":{"until_ms":0,"pause_ms":18446744073709551615}}"#),
+    ] {
+        hand.store.write("a", revision, Some(text.into())).await.unwrap();
+        hand.see_marks();
+        assert_eq!(front.nodes(), "a~", "{text}");
+        hand.forward(Duration::from_millis(6_399));
+        assert_eq!(front.nodes(), "a~", "{text}");
+        hand.forward(Duration::from_millis(1));
+        assert_eq!(front.nodes(), "a", "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_cool_down_that_a_round_finds_lasts_for_what_is_left_of_it() {
+    let (_registry, mut hand, mut front) = setup();
+    hand.report("a", &document("a"));
+    hand.forward(Duration::from_secs(20));
+    hand.lose("the test says so");
+    hand.store.write("a", 0, Some(cool_down(1, true).into())).await.unwrap();
+    hand.resume([("a", &*document("a"))]);
+    assert_eq!(front.nodes(), "a~");
+    hand.forward(Duration::from_secs(40));
+    assert_eq!(front.nodes(), "a~");
+    hand.forward(Duration::from_millis(1));
+    assert_eq!(front.nodes(), "a");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@
 
 const { randomUUID } = require('node:crypto');
 const { parseArgs } = require('node:util');
-const { connect } = require('nats');
+const { connect, headers } = require('nats');
 
 const TIMEOUT_MS = 5000;
 
@@ -19,9 +19,12 @@ async function main({ url, namespace, count }) {
 
   // The reply's JSON and its error headers, `null` where it carries none.
   async function ask(subject, body) {
+    const timed = headers();
+    timed.set('Whither-Timeout', String(TIMEOUT_MS));
+    const options = { timeout: TIMEOUT_MS, headers: timed };
     let reply;
     try {
-      reply = await client.request(subject, body === undefined ? '' : JSON.stringify(body), { timeout: TIMEOUT_MS });
+      reply = await client.request(subject, body === undefined ? '' : JSON.stringify(body), options);
     } catch (error) {
       throw new Error(`${subject}: ${error.code === '503' ? 'nobody listens there' : error.message}`);
     }

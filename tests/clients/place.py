@@ -28,9 +28,10 @@ async def main(url, namespace, count):
 
     async def ask(subject, body=None):
         """The reply's JSON and its error headers, `None` where it carries none."""
+        headers = {"Whither-Timeout": str(TIMEOUT_S * 1000)}
         payload = b"" if body is None else json.dumps(body).encode()
         try:
-            reply = await client.request(subject, payload, timeout=TIMEOUT_S)
+            reply = await client.request(subject, payload, timeout=TIMEOUT_S, headers=headers)
         except nats.errors.NoRespondersError:
             raise Failed(f"nobody listens on {subject}") from None
         except nats.errors.TimeoutError:
