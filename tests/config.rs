@@ -185,6 +185,7 @@ fn every_figure_is_read_from_its_own_key() {
         limits.request_kb,
         limits.queue,
         limits.waiting,
+        limits.waiting_per_user,
         limits.log_lines,
         limits.quarantine_kills,
         limits.quarantine_window_s,

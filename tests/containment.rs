@@ -297,6 +297,24 @@ async fn past_its_queue_a_chain_says_so_at_once_and_others_do_not() {
 }
 
 #[tokio::test]
+async fn one_user_does_not_fill_the_queue() {
+    let chains = "[limits]\nqueue = 10\n[chain.\"user/login\"]\nsteps = [{ script = \"hang.js\", cpu_ms = 60000 }]\n";
+    let (_nats, serve, client) = site(chains, &[HANG], 2).await;
+    for number in 0..20 {
+        let reply_to = format!("nobody.{number}");
+        client.publish_with_reply("whither.place", reply_to, bad().to_string().into()).await.unwrap();
+    }
+    let told = ask(&client, "whither.place", &bad()).await;
+    assert_eq!(told.code.as_deref(), Some("429"));
+    let words = told.body["error"]["message"].as_str().unwrap();
+    assert!(words.starts_with("8 of the 8 requests of `user/login` that wait already are this user's"), "{words}");
+    // Somebody else is taken in, though the script that hangs keeps her from her turn.
+    let other = json!({"action": "user/login", "user": {"login": "ann"}}).to_string();
+    client.publish_with_reply("whither.place", "nobody", other.into()).await.unwrap();
+    eventually("nine are unanswered", async || (metric(&serve, "whither_unanswered") == 9).then_some(())).await;
+}
+
+#[tokio::test]
 async fn only_so_many_wait_for_the_answer_to_one_id() {
     let chains = "[chain.\"session/start\"]\nsteps = [{ script = \"hang.js\", cpu_ms = 60000 }]\n";
     let (_nats, _serve, client) = site(chains, &[HANG], 2).await;

@@ -160,6 +160,7 @@ fn setup(loaded: &Loaded) -> Setup {
         retries: config.service.retries,
         is_strict: config.service.capacity == Capacity::Strict,
         waiting: config.limits.waiting as usize,
+        waiting_per_user: config.limits.waiting_per_user as usize,
         digest: digest(set).into(),
         programs: programs::limits(config),
         environment: programs::environment(&config.service.environment, loaded.variables()),

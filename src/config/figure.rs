@@ -87,6 +87,13 @@ pub const QUEUE: Figure = limit("queue", 10_000, (1, 1_000_000), "requests that 
 /// `limits.waiting`.
 pub const WAITING: Figure =
     limit("waiting", 1000, (0, 100_000), "requests with `wait_ms` that may wait for a free node, of each chain");
+/// `limits.waiting_per_user`.
+pub const WAITING_PER_USER: Figure = limit(
+    "waiting_per_user",
+    200,
+    (1, 100_000),
+    "how many of those may be one user's; those without a login are nobody's",
+);
 /// `limits.log_lines`.
 pub const LOG_LINES: Figure = limit("log_lines", 100, (0, 10_000), "lines that the scripts of one decision may log");
 /// `limits.quarantine_kills`.
@@ -106,7 +113,7 @@ pub const RECYCLE_MB: Figure =
     limit("recycle_mb", 256, (1, 65_536), "a worker is replaced when it has grown by so many MiB");
 
 /// Every figure, in the order of a config.
-pub const FIGURES: [&Figure; 26] = [
+pub const FIGURES: [&Figure; 27] = [
     &LIVENESS_S,
     &RESERVATION_S,
     &COOLDOWN_S,
@@ -127,6 +134,7 @@ pub const FIGURES: [&Figure; 26] = [
     &REQUEST_KB,
     &QUEUE,
     &WAITING,
+    &WAITING_PER_USER,
     &LOG_LINES,
     &QUARANTINE_KILLS,
     &QUARANTINE_WINDOW_S,

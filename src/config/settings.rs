@@ -71,6 +71,8 @@ pub struct Limits {
     pub queue: u32,
     /// [`figure::WAITING`].
     pub waiting: u32,
+    /// [`figure::WAITING_PER_USER`].
+    pub waiting_per_user: u32,
     /// [`figure::LOG_LINES`].
     pub log_lines: u32,
     /// [`figure::QUARANTINE_KILLS`].
@@ -165,6 +167,7 @@ impl Default for Limits {
             request_kb: figure::REQUEST_KB.default,
             queue: figure::QUEUE.default,
             waiting: figure::WAITING.default,
+            waiting_per_user: figure::WAITING_PER_USER.default,
             log_lines: figure::LOG_LINES.default,
             quarantine_kills: figure::QUARANTINE_KILLS.default,
             quarantine_window_s: figure::QUARANTINE_WINDOW_S.default,
@@ -209,6 +212,7 @@ impl Limits {
             request_kb: section.figure(&figure::REQUEST_KB, notes),
             queue: section.figure(&figure::QUEUE, notes),
             waiting: section.figure(&figure::WAITING, notes),
+            waiting_per_user: section.figure(&figure::WAITING_PER_USER, notes),
             log_lines: section.figure(&figure::LOG_LINES, notes),
             quarantine_kills: section.figure(&figure::QUARANTINE_KILLS, notes),
             quarantine_window_s: section.figure(&figure::QUARANTINE_WINDOW_S, notes),

@@ -60,6 +60,8 @@ pub struct Setup {
     pub is_strict: bool,
     /// How many requests of each chain may wait for a free node.
     pub waiting: usize,
+    /// How many of these may be one user's.
+    pub waiting_per_user: usize,
     /// What is the same for all replicas with these chains.
     pub digest: Arc<str>,
     /// How often a decision that the ledger refuses is taken again.

@@ -19,6 +19,8 @@ pub(super) struct Flight {
     pub(super) question: Arc<Question>,
     pub(super) waiting: Vec<Incoming>,
     pub(super) key: Option<RequestKey>,
+    /// The user, as names are compared, whose share of queue and waiting room the question takes.
+    pub(super) user: Arc<str>,
     /// How often the ledger refused what was decided.
     pub(super) retries: u32,
     /// How many nodes it was found to hang on.

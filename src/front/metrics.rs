@@ -69,6 +69,8 @@ pub struct Metrics {
     pub lost_claims: Counter,
     /// Requests that wait for a free node.
     pub waiting: Gauge<i64, AtomicI64>,
+    /// Waiting requests that made way for another user's.
+    pub displaced: Counter,
     /// Other replicas that are there.
     pub replicas: Gauge<i64, AtomicI64>,
     /// Those of them that decide by other chains.
@@ -127,6 +129,7 @@ impl Metrics {
             refused_commits: Counter::default(),
             lost_claims: Counter::default(),
             waiting: Gauge::default(),
+            displaced: Counter::default(),
             replicas: Gauge::default(),
             differing_replicas: Gauge::default(),
             worker_deaths: Counter::default(),
@@ -162,6 +165,7 @@ impl Metrics {
         registry.register("refused_commits", "Decisions that were taken again", metrics.refused_commits.clone());
         registry.register("lost_claims", "Places that another replica claimed first", metrics.lost_claims.clone());
         registry.register("waiting", "Requests that wait for a free node", metrics.waiting.clone());
+        registry.register("displaced", "Waiting requests that made way for others", metrics.displaced.clone());
         registry.register("other_replicas", "Other replicas that are there", metrics.replicas.clone());
         registry.register(
             "differing_replicas",

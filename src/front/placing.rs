@@ -41,7 +41,8 @@ impl Front {
                 format!("no chain is configured for the action `{}`, there are: {}", head.action, known.join(", "));
             return Err(Failure::new(FailureName::UnknownAction, message));
         };
-        let (queue, reserves) = (setup.queue, chain.reserve && incoming.verb == Verb::Place);
+        let (queue, names) = (setup.queue, setup.birth.set.names);
+        let reserves = chain.reserve && incoming.verb == Verb::Place;
         // One string for all requests of the chain.
         head.action = Arc::clone(&chain.action);
         let key = head.id.as_ref().filter(|_| reserves).map(|id| RequestKey {
@@ -54,13 +55,10 @@ impl Front {
         {
             return Ok(());
         }
-        let waiting = self.unanswered.get(&head.action).copied().unwrap_or_default();
-        if waiting >= queue {
-            let message = format!("{waiting} requests of `{}` wait already; ask again in a moment", head.action);
-            return Err(Failure::new(FailureName::Overloaded, message));
-        }
+        let user: Arc<str> = names.key(&head.login).into();
+        self.queues.entry(Arc::clone(&head.action)).or_default().enter(&user, &head.action, queue)?;
         let about = about.filter(|_| incoming.verb == Verb::Explain);
-        self.enqueue(incoming.clone(), text.into(), head, about, key);
+        self.enqueue(incoming.clone(), text.into(), head, about, (key, user));
         Ok(())
     }
 
@@ -70,10 +68,9 @@ impl Front {
         request: Arc<str>,
         head: Head,
         about: Option<Arc<str>>,
-        key: Option<RequestKey>,
+        (key, user): (Option<RequestKey>, Arc<str>),
     ) {
         let (ticket, decision) = self.number();
-        *self.unanswered.entry(Arc::clone(&head.action)).or_default() += 1;
         let purpose = if incoming.verb == Verb::Explain { Purpose::Explain } else { Purpose::Place };
         let sequence = self.sequences.entry(Arc::clone(&head.action)).or_default();
         let number = *sequence;
@@ -102,6 +99,7 @@ impl Front {
             question: Arc::new(question),
             waiting: vec![incoming.without_payload()],
             key,
+            user,
             retries: 0,
             shunned: 0,
             edition: 0,
@@ -278,8 +276,8 @@ impl Front {
         if flight.question.head.wait_ms > 0 {
             self.wait_is_over(&flight.question.head.action, flight.question.ticket, outcome == "placed");
         }
-        if let Some(waiting) = self.unanswered.get_mut(&flight.question.head.action) {
-            *waiting = waiting.saturating_sub(1);
+        if let Some(queue) = self.queues.get_mut(&flight.question.head.action) {
+            queue.leave(&flight.user);
         }
         if flight.edition > 0 && outcome != "placed" {
             self.forget_choice(&flight.question.decision);

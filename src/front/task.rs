@@ -27,6 +27,7 @@ use super::flight::Told;
 use super::health::Board;
 use super::metrics::{DecisionCounter, Metrics};
 use super::quarantine::Quarantine;
+use super::queue::Queue;
 use super::replicas::Replicas;
 use super::waiting::Room;
 
@@ -61,7 +62,8 @@ pub struct Front {
     /// Scripts, and nodes at scripts, that passed a limit once while nobody asked, with the moment of that.
     pub(super) suspects: BTreeMap<Subject, u64>,
     pub(super) by_request: BTreeMap<RequestKey, Ticket>,
-    pub(super) unanswered: BTreeMap<Arc<str>, usize>,
+    /// By action, the unanswered requests of its chain.
+    pub(super) queues: BTreeMap<Arc<str>, Queue>,
     pub(super) sequences: BTreeMap<Arc<str>, u64>,
     pub(super) registry: Registry,
     pub(super) metrics: Arc<Metrics>,
@@ -118,7 +120,7 @@ impl Front {
             errands,
             suspects: BTreeMap::new(),
             by_request: BTreeMap::new(),
-            unanswered: BTreeMap::new(),
+            queues: BTreeMap::new(),
             sequences: BTreeMap::new(),
             counters: BTreeMap::new(),
             chosen: BTreeMap::new(),

@@ -4,16 +4,20 @@
 //! round through it: the first request of each user before anybody's second, users who were served while they waited
 //! after those who were not. A round asks a few at once and goes on where it stopped, so that those who can take what
 //! was freed are found behind others who cannot, and a full cluster is not asked about all the time.
+//!
+//! The room is shared: a user may have so many requests in it, and where it is full, the user with the most of them loses
+//! the newest to somebody who has fewer.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::{Failure, UserNames};
+use crate::model::{Failure, FailureName};
 use crate::worker::desk::Ticket;
 use crate::worker::unix_ms;
 
 use super::flight::Flight;
+use super::shares::Shares;
 use super::task::Front;
 
 /// Waiting requests of one chain that are asked again at once.
@@ -28,6 +32,8 @@ const MARGIN: Duration = Duration::from_millis(200);
 pub(super) struct Room {
     /// By place, which is the order of arrival.
     waiters: BTreeMap<u64, Waiter>,
+    /// Whose they are.
+    shares: Shares,
     /// How many requests of each user found a node while others of the user waited.
     served: BTreeMap<Arc<str>, usize>,
     /// Those that the present round still asks.
@@ -46,6 +52,17 @@ struct Waiter {
     waiting: Waiting,
 }
 
+/// Why a request may not wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Crowded {
+    /// There is no room, and nobody has more of it than the user of this request would have.
+    Full,
+    /// So many requests wait that are the same user's, and that is all one user may have.
+    OfOneUser(usize),
+    /// There is no room, and nobody has so many requests in it as the same user.
+    MostOfAll(usize),
+}
+
 /// What a waiting request is about.
 #[derive(Clone, Debug)]
 struct Waiting {
@@ -59,6 +76,46 @@ impl Room {
     /// How many wait, those that are being asked again included.
     fn len(&self) -> usize {
         self.waiters.len() + self.asked.len()
+    }
+
+    /// Lets another request of `user` in, where the room holds `most` and so many `per_user`. Returns the request that makes
+    /// way for it, where one does.
+    ///
+    /// # Errors
+    /// Why it may not wait.
+    fn admit(&mut self, user: &str, most: usize, per_user: usize) -> Result<Option<Waiter>, Crowded> {
+        let own = self.shares.count(user);
+        // Whoever says no login may be anybody.
+        if own >= per_user && !user.is_empty() {
+            return Err(Crowded::OfOneUser(own));
+        }
+        if self.len() < most {
+            return Ok(None);
+        }
+        match self.shares.largest() {
+            Some((largest, newest)) if largest > own + 1 => Ok(self.take(newest)),
+            Some((largest, _)) if largest == own => Err(Crowded::MostOfAll(own)),
+            _ => Err(Crowded::Full),
+        }
+    }
+
+    /// The request of `waiter` waits here.
+    fn sit(&mut self, waiter: Waiter) {
+        self.shares.insert(&waiter.waiting.user, waiter.waiting.place);
+        self.waiters.insert(waiter.waiting.place, waiter);
+    }
+
+    /// Takes the request out that waits at `place`.
+    fn take(&mut self, place: u64) -> Option<Waiter> {
+        let waiter = self.waiters.remove(&place)?;
+        self.shares.remove(&waiter.waiting.user, place);
+        Some(waiter)
+    }
+
+    /// Takes the requests out that are `late`.
+    fn take_late(&mut self, late: impl Fn(&Waiter) -> bool) -> Vec<Waiter> {
+        let places: Vec<_> = self.waiters.iter().filter(|(_, waiter)| late(waiter)).map(|(place, _)| *place).collect();
+        places.into_iter().filter_map(|place| self.take(place)).collect()
     }
 
     /// Lets the round go on, or another one begin.
@@ -97,7 +154,7 @@ impl Room {
         }
         while self.asked.len() < ASKED_AT_ONCE && self.fruitless + self.asked.len() < FRUITLESS {
             let place = self.round.pop_front()?;
-            if let Some(waiter) = self.waiters.remove(&place) {
+            if let Some(waiter) = self.take(place) {
                 return Some(waiter);
             }
         }
@@ -123,7 +180,7 @@ impl Front {
             Ok(waiting) => {
                 flight.retries = 0;
                 let room = self.rooms.entry(Arc::clone(&flight.question.head.action)).or_default();
-                room.waiters.insert(waiting.place, Waiter { flight, waiting });
+                room.sit(Waiter { flight, waiting });
             }
             Err(failure) => {
                 tracing::info!(chain = %flight.question.head.action, decision = %flight.question.decision, %failure,
@@ -133,29 +190,54 @@ impl Front {
         }
     }
 
-    /// Where `flight` waits; the failure where it may not, or where there is no room.
+    /// Where `flight` waits; the failure where it may not, or where there is no room. Another request may make way for it.
     fn place_in_room(&mut self, flight: &Flight, failure: Failure) -> Result<Waiting, Failure> {
         if flight.question.head.wait_ms == 0 {
             return Err(failure);
         }
-        let (ticket, names) = (flight.question.ticket, self.crew.setup().birth.set.names);
-        let (now, most, stopping) = (Instant::now(), self.crew.setup().waiting, self.stopping.is_some());
+        let ticket = flight.question.ticket;
+        let (now, stopping) = (Instant::now(), self.stopping.is_some());
         let room = self.rooms.entry(Arc::clone(&flight.question.head.action)).or_default();
-        let waiting = match room.asked.remove(&ticket) {
-            Some(waiting) => {
-                room.fruitless += 1;
-                Waiting { failure: Arc::new(failure), ..waiting }
-            }
-            None if room.len() >= most => return Err(failure),
-            None => match until(flight, now) {
-                Some(until) => Waiting { place: ticket, user: user(flight, names), until, failure: Arc::new(failure) },
-                None => return Err(failure),
-            },
-        };
-        if stopping || waiting.until <= now {
-            return Err(Arc::unwrap_or_clone(waiting.failure));
+        if let Some(waiting) = room.asked.remove(&ticket) {
+            room.fruitless += 1;
+            let is_over = stopping || waiting.until <= now;
+            return if is_over { Err(failure) } else { Ok(Waiting { failure: Arc::new(failure), ..waiting }) };
         }
-        Ok(waiting)
+        let Some(until) = until(flight, now).filter(|_| !stopping) else { return Err(failure) };
+        self.make_room(flight, &failure)?;
+        Ok(Waiting { place: ticket, user: Arc::clone(&flight.user), until, failure: Arc::new(failure) })
+    }
+
+    /// Makes sure that there is room for `flight`, which came to `failure`.
+    ///
+    /// # Errors
+    /// That failure where the room is full; `overloaded` where it is full of the same user's requests.
+    fn make_room(&mut self, flight: &Flight, failure: &Failure) -> Result<(), Failure> {
+        let (most, per_user) = (self.crew.setup().waiting, self.crew.setup().waiting_per_user);
+        let room = self.rooms.entry(Arc::clone(&flight.question.head.action)).or_default();
+        let overloaded = |words: String| {
+            let message = format!("{words}, and no node is free; ask again later");
+            Failure::new(FailureName::Overloaded, message)
+        };
+        match room.admit(&flight.user, most, per_user) {
+            Ok(None) => Ok(()),
+            Ok(Some(Waiter { flight, .. })) => {
+                self.metrics.displaced.inc();
+                let (chain, decision) = (&flight.question.head.action, &flight.question.decision);
+                tracing::info!(%chain, %decision, user = %flight.user, "a waiting request makes way for another user's");
+                let words = "so many requests wait for a node that the newest of the user with the most of them, which is \
+                             this one, made way for another user's";
+                self.give_up(flight, &overloaded(words.to_owned()));
+                Ok(())
+            }
+            Err(Crowded::Full) => Err(failure.clone()),
+            Err(Crowded::OfOneUser(own)) => Err(overloaded(format!(
+                "{own} requests of this user wait for a node, which is all that one user may have"
+            ))),
+            Err(Crowded::MostOfAll(own)) => Err(overloaded(format!(
+                "so many requests wait for a node that there is no room, {own} of them this user's, who has the most"
+            ))),
+        }
     }
 
     /// The request `ticket` of `action` is answered for good: it waits no more.
@@ -208,7 +290,7 @@ impl Front {
         if time || stopping {
             for room in self.rooms.values_mut() {
                 let late = |waiter: &Waiter| stopping || waiter.waiting.until <= now;
-                over.extend(room.waiters.extract_if(.., |_, waiter| late(waiter)).map(|(_, waiter)| waiter));
+                over.extend(room.take_late(late));
             }
         }
         for Waiter { flight, waiting } in over {
@@ -266,6 +348,98 @@ fn until(flight: &Flight, now: Instant) -> Option<Instant> {
     (until > now).then_some(until)
 }
 
-fn user(flight: &Flight, names: UserNames) -> Arc<str> {
-    names.key(&flight.question.head.login).into()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Purpose;
+    use crate::model::Head;
+    use crate::worker::Question;
+
+    const MOST: usize = 6;
+    const PER_USER: usize = 5;
+
+    fn waiter(user: &str, place: u64) -> Waiter {
+        let (action, login) = ("session/start".into(), user.into());
+        let head = Head { id: None, action, login, session_name: "".into(), wait_ms: 1 };
+        let question = Question {
+            ticket: place,
+            decision: "".into(),
+            head,
+            request: "".into(),
+            server_id: "".into(),
+            purpose: Purpose::Place,
+            about: None,
+            now_ms: 0,
+            seed: 0,
+            sequence: 0,
+            deadline_ms: None,
+            limited: Vec::new(),
+            from: None,
+            narrated: false,
+        };
+        let flight = Flight {
+            question: Arc::new(question),
+            waiting: Vec::new(),
+            key: None,
+            user: user.into(),
+            retries: 0,
+            shunned: 0,
+            edition: 0,
+            claims: 0,
+        };
+        let failure = Arc::new(Failure::new(FailureName::NoNode, "none"));
+        Waiter { flight, waiting: Waiting { place, user: user.into(), until: Instant::now(), failure } }
+    }
+
+    /// Lets each of `users` in, in turn, and says who came out for it, or why the user may not wait.
+    fn come(room: &mut Room, users: &str) -> Vec<String> {
+        let mut came = Vec::new();
+        for user in users.split_whitespace() {
+            let place = 1 + room.waiters.keys().last().copied().unwrap_or_default();
+            match room.admit(user, MOST, PER_USER) {
+                Ok(displaced) => {
+                    came.extend(displaced.map(|Waiter { waiting, .. }| format!("{}{}", waiting.user, waiting.place)));
+                    room.sit(waiter(user, place));
+                }
+                Err(crowded) => came.push(format!("{crowded:?}")),
+            }
+        }
+        came
+    }
+
+    #[test]
+    fn the_newest_of_the_user_with_the_most_makes_way_until_all_have_as_many() {
+        let mut room = Room::default();
+        assert_eq!(come(&mut room, "greedy greedy greedy greedy greedy greedy"), ["OfOneUser(5)"]);
+        assert_eq!(come(&mut room, "ann bob"), ["greedy5"]);
+        assert_eq!(come(&mut room, "greedy"), ["MostOfAll(4)"]);
+        assert_eq!(come(&mut room, "cy ann"), ["greedy4", "greedy3"]);
+        assert_eq!(come(&mut room, "dan"), ["greedy2"]);
+        assert_eq!(come(&mut room, "bob"), ["Full"], "to have two is no more than to have two");
+        assert_eq!(come(&mut room, "ann"), ["MostOfAll(2)"]);
+        assert_eq!((room.len(), room.shares.count("greedy"), room.shares.count("ann")), (MOST, 1, 2));
+    }
+
+    #[test]
+    fn whoever_says_no_login_is_bounded_by_the_room_alone_and_makes_way_too() {
+        let mut room = Room::default();
+        (1..=MOST as u64).for_each(|place| {
+            assert!(matches!(room.admit("", MOST, PER_USER), Ok(None)));
+            room.sit(waiter("", place));
+        });
+        assert_eq!(come(&mut room, "ann"), ["6"]);
+        assert!(matches!(Room::default().admit("ann", 0, PER_USER), Err(Crowded::Full)));
+    }
+
+    #[test]
+    fn who_leaves_the_room_leaves_its_share() {
+        let mut room = Room::default();
+        come(&mut room, "ann ann bob");
+        room.begin();
+        let asked = room.next().unwrap();
+        assert_eq!((&*asked.waiting.user, room.shares.count("ann")), ("ann", 1));
+        room.sit(asked);
+        assert_eq!(room.take_late(|waiter| &*waiter.waiting.user == "ann").len(), 2);
+        assert_eq!((room.len(), room.shares.count("ann"), room.shares.largest()), (1, 0, Some((1, 3))));
+    }
 }

@@ -66,6 +66,42 @@ async fn at_the_end_there_is_no_node_and_the_room_is_bounded() {
 }
 
 #[tokio::test]
+async fn one_user_does_not_fill_the_room() {
+    let chains = format!("[limits]\nwaiting = 4\nwaiting_per_user = 3\n{FEWEST}");
+    let group = Group::of(1, &chains, &limited_nodes(1, 1)).await;
+    let holder = group.place("zoe").await;
+    let mut greedy = Vec::new();
+    for number in 0..3 {
+        greedy.push(wait(&group, "greedy", LONG_MS));
+        group.all_show("whither_waiting", number + 1).await;
+    }
+    let refused = wait(&group, "greedy", LONG_MS).await.unwrap();
+    assert_eq!(refused["error"]["name"], "overloaded", "{refused}");
+    assert!(refused["error"]["message"].to_string().contains("all that one user may have"), "{refused}");
+    let bob = wait(&group, "bob", LONG_MS);
+    group.all_show("whither_waiting", 4).await;
+    // The room is full now; whoever has nothing in it gets a place of the greedy one's, whose newest request loses it.
+    let cy = wait(&group, "cy", LONG_MS);
+    let displaced = greedy.pop().unwrap().await.unwrap();
+    assert_eq!(displaced["error"]["name"], "overloaded", "{displaced}");
+    assert!(displaced["error"]["message"].to_string().contains("made way for another user's"), "{displaced}");
+    group.all_show("whither_waiting", 4).await;
+    group.all_show("whither_displaced_total", 1).await;
+    // Once nobody has more than two, nobody makes way.
+    let refused = wait(&group, "bob", LONG_MS).await.unwrap();
+    assert_eq!(refused["error"]["name"], "no-node", "{refused}");
+    release(&group, &holder).await;
+    group.all_show("whither_waiting", 3).await;
+    let first = greedy.remove(0).await.unwrap();
+    assert_eq!(first["node"], "n000", "{first}");
+    release(&group, &first).await;
+    let second = bob.await.unwrap();
+    assert_eq!(second["node"], "n000", "{second}");
+    release(&group, &second).await;
+    assert_eq!(cy.await.unwrap()["node"], "n000");
+}
+
+#[tokio::test]
 async fn the_same_id_waits_once_and_a_deadline_ends_the_wait() {
     let group = Group::of(1, FEWEST, &limited_nodes(1, 1)).await;
     let holder = group.place("zoe").await;
