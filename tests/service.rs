@@ -411,3 +411,27 @@ async fn scripts_that_do_not_compile_end_the_service_before_any_port_opens() {
     let mut serve = Serve::spawn(&nats, "[chain.x]\nstep = []\n", &[]);
     assert_eq!(serve.ended().await, Some(2));
 }
+
+/// Whoever reaches the HTTP port may open connections and say half a word: they are bounded, and a probe is answered.
+#[tokio::test]
+async fn half_requests_take_neither_the_health_check_nor_the_descriptors() {
+    let (mut nats, serve, client) = site(FEWEST, &[], 2).await;
+    let open = || std::fs::read_dir(format!("/proc/{}/fd", serve.id())).unwrap().count();
+    let before = open();
+    let halves: Vec<_> = (0..300)
+        .map(|_| {
+            let mut half = std::net::TcpStream::connect(("127.0.0.1", serve.http())).unwrap();
+            std::io::Write::write_all(&mut half, b"GET /healthz HTTP/1.1\r\nX: y\r\n").unwrap();
+            half
+        })
+        .collect();
+    assert_eq!(serve.get("/healthz"), (200, "ok\n".to_owned()));
+    assert!(open() <= before + 64, "{} were {before}", open());
+    nats.restart();
+    eventually("NATS is reached again", async || {
+        let answer = client.request("whither.place", "{}".into()).await.ok()?;
+        serde_json::from_slice::<Value>(&answer.payload).ok()?["node"].is_string().then_some(())
+    })
+    .await;
+    drop(halves);
+}

@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::connections::{self, Limits};
 use super::health::Health;
 use super::metrics::Metrics;
 use crate::log;
@@ -50,7 +51,7 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .route("/metrics", get(figures))
         .with_state(Shown { health, pulse, metrics, registry });
-    axum::serve(listener, routes).await
+    connections::serve(listener, routes, Limits::of_this_process()).await
 }
 
 /// Whether the front's task lives: a process that answers here and decides nothing is to be ended.

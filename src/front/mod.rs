@@ -7,6 +7,7 @@ mod admin;
 mod bucket;
 mod chance;
 mod claims;
+mod connections;
 mod crew;
 mod deadline;
 mod errands;

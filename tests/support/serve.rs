@@ -147,6 +147,11 @@ impl Serve {
         serde_json::from_str(&self.readyz().1).unwrap_or_default()
     }
 
+    /// Its HTTP port.
+    pub(crate) fn http(&self) -> u16 {
+        self.http
+    }
+
     /// A figure of `/metrics`, by its whole name with its labels.
     pub(crate) fn figure(&self, name: &str) -> Option<f64> {
         let metrics = self.get("/metrics").1;

@@ -1,0 +1,271 @@
+//! The connections of the HTTP port: a bounded number of them, each for one request and for a bounded time.
+//!
+//! Whoever can reach the port may open connections and say nothing, or read nothing: each would hold a descriptor that
+//! NATS, workers and programs need. So the port has a share of the descriptors and no more. Past its bound the oldest
+//! connection is closed for the new one: each connection carries one request, so the oldest is the one that has waited
+//! longest for a whole request, or for its reader, and a health check is answered long before it is the oldest.
+//! Rejected: refusing the new connection, because whoever holds every place would then keep health checks out; and
+//! connections that stay open for several requests, which are worth nothing to a probe every few seconds and of which an
+//! idle one looks like a silent attacker.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+/// Connections that are open at one time, at most.
+const MOST_CONNECTIONS: usize = 64;
+/// The port's share of the descriptors that the process may open: one in so many.
+const SHARE: u64 = 4;
+/// Connections that may be open however few descriptors there are.
+const LEAST_CONNECTIONS: usize = 4;
+/// How long the head of a request may take to come.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// How long a connection may last in all: the request's head and body, and the reader of the answer.
+const WHOLE_TIME: Duration = Duration::from_secs(10);
+/// The longest head of a request in bytes; no probe's has a tenth of that.
+const HEAD_BYTES: usize = 16 << 10;
+/// The pause after the system refused to hand over a connection.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often the log says that the system refuses to.
+const BETWEEN_COMPLAINTS: Duration = Duration::from_secs(60);
+
+/// What connections may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// How many are open at one time.
+    pub connections: usize,
+    /// How long the head of a request may take to come.
+    pub head: Duration,
+    /// How long a connection may last in all.
+    pub whole: Duration,
+}
+
+impl Limits {
+    /// The limits of a process that may open `descriptors`; absent where it may open any number.
+    #[must_use]
+    pub(super) fn within(descriptors: Option<u64>) -> Self {
+        let share = descriptors.map_or(MOST_CONNECTIONS, |all| usize::try_from(all / SHARE).unwrap_or(usize::MAX));
+        let connections = share.clamp(LEAST_CONNECTIONS, MOST_CONNECTIONS);
+        Self { connections, head: HEAD_TIME, whole: WHOLE_TIME }
+    }
+
+    /// The limits of this process, by the descriptors that it may open now.
+    #[must_use]
+    pub(super) fn of_this_process() -> Self {
+        Self::within(getrlimit(Resource::Nofile).current)
+    }
+}
+
+/// Answers the connections of `listener` by `routes`, within `limits`, until the task is dropped.
+///
+/// # Errors
+/// That the listener is none; whatever else the system says is waited out.
+pub(super) async fn serve(listener: TcpListener, routes: Router, limits: Limits) -> io::Result<()> {
+    let mut connections = Connections { limits, routes, open: VecDeque::new(), spare: spare() };
+    let mut complaints = Complaints::default();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => connections.admit(stream).await,
+            Err(error) => match Errno::from_io_error(&error) {
+                // The connection was over before it was accepted.
+                Some(Errno::CONNABORTED | Errno::CONNRESET | Errno::PERM | Errno::PROTO | Errno::INTR) => {}
+                Some(Errno::BADF | Errno::INVAL | Errno::NOTSOCK | Errno::OPNOTSUPP) => return Err(error),
+                _ => {
+                    complaints.note(&error);
+                    connections.give_way().await;
+                    sleep(PAUSE).await;
+                }
+            },
+        }
+    }
+}
+
+/// The connections that are open.
+struct Connections {
+    limits: Limits,
+    routes: Router,
+    /// The oldest first.
+    open: VecDeque<AbortOnDropHandle<()>>,
+    /// A descriptor that is given up for a connection where the process has no other left.
+    spare: Option<File>,
+}
+
+impl Connections {
+    /// Answers what comes over `stream`; closes the oldest connection where there are too many.
+    async fn admit(&mut self, stream: TcpStream) {
+        self.open.retain(|connection| !connection.is_finished());
+        while self.open.len() >= self.limits.connections && self.close_oldest().await {}
+        let answering = answer(stream, self.routes.clone(), self.limits);
+        self.open.push_back(AbortOnDropHandle::new(tokio::spawn(answering)));
+        self.spare = self.spare.take().or_else(spare);
+    }
+
+    /// Gives a descriptor back: the oldest connection's, else the spare one.
+    async fn give_way(&mut self) {
+        self.open.retain(|connection| !connection.is_finished());
+        if !self.close_oldest().await {
+            self.spare = None;
+        }
+    }
+
+    /// Closes the oldest connection and waits until its descriptor is free; false where none is open.
+    async fn close_oldest(&mut self) -> bool {
+        let Some(oldest) = self.open.pop_front() else { return false };
+        oldest.abort();
+        // It was aborted or has ended; either way it is over.
+        drop(oldest.await);
+        true
+    }
+}
+
+/// Answers one request that comes over `stream`, and closes it.
+async fn answer(stream: TcpStream, routes: Router, limits: Limits) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(HEAD_BYTES).keep_alive(false);
+    let answered = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    // A client that is too slow, that is gone or that talks nonsense is nobody's trouble but its own.
+    drop(timeout(limits.whole, answered).await);
+}
+
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+/// Says now and then that connections cannot be accepted.
+#[derive(Default)]
+struct Complaints {
+    said: Option<Instant>,
+    unsaid: u64,
+}
+
+impl Complaints {
+    fn note(&mut self, error: &io::Error) {
+        self.unsaid += 1;
+        if self.said.is_none_or(|said| said.elapsed() >= BETWEEN_COMPLAINTS) {
+            tracing::warn!(%error, times = self.unsaid, "http: connections cannot be accepted");
+            (self.said, self.unsaid) = (Some(Instant::now()), 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
+    use axum::body::{Body, Bytes};
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
+
+    const LONG: Duration = Duration::from_secs(3600);
+    const SHORT: Duration = Duration::from_millis(50);
+
+    async fn port(routes: Router, limits: Limits) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, routes, limits));
+        address
+    }
+
+    fn healthz() -> Router {
+        Router::new().route("/healthz", get(async || "ok\n"))
+    }
+
+    async fn say(address: SocketAddr, words: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(words.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// All that comes until the other side closes.
+    async fn hear(mut stream: TcpStream) -> String {
+        let mut heard = Vec::new();
+        // A connection that is closed over unread words is reset.
+        let _reset = stream.read_to_end(&mut heard).await;
+        String::from_utf8_lossy(&heard).into_owned()
+    }
+
+    async fn is_healthy(address: SocketAddr) -> bool {
+        hear(say(address, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await).await.ends_with("\r\n\r\nok\n")
+    }
+
+    #[tokio::test]
+    async fn half_requests_keep_no_health_check_out() {
+        let address = port(healthz(), Limits { connections: 8, head: LONG, whole: LONG }).await;
+        let mut halves = Vec::new();
+        for _ in 0..300 {
+            halves.push(say(address, "GET /healthz HTTP/1.1\r\nX: y\r\n").await);
+        }
+        assert!(is_healthy(address).await);
+        for half in halves.drain(..292) {
+            assert_eq!(hear(half).await, "", "the oldest were closed");
+        }
+        // The last of them may still ask.
+        let mut last = halves.pop().unwrap();
+        last.write_all(b"\r\n").await.unwrap();
+        assert!(hear(last).await.ends_with("ok\n"));
+    }
+
+    #[tokio::test]
+    async fn a_head_that_does_not_end_is_cut() {
+        let address = port(healthz(), Limits { connections: 8, head: SHORT, whole: LONG }).await;
+        let silent = TcpStream::connect(address).await.unwrap();
+        let half = say(address, "GET /healthz HTTP/1.1\r\nX: y\r\n").await;
+        assert_eq!((hear(silent).await, hear(half).await), (String::new(), String::new()));
+    }
+
+    /// Nobody reads, so that the answer never ends; what it is made of is dropped when the connection is cut.
+    #[tokio::test]
+    async fn a_reader_that_does_not_read_is_cut() {
+        let (cut, was_cut) = oneshot::channel::<()>();
+        let cut = Arc::new(std::sync::Mutex::new(Some(cut)));
+        let endless = get(async move || {
+            let cut = cut.lock().unwrap().take();
+            let piece = move || {
+                let _held = &cut;
+                Ok::<_, io::Error>(Bytes::from_static(&[b'x'; 1 << 16]))
+            };
+            Body::from_stream(futures_util::stream::repeat_with(piece))
+        });
+        let address =
+            port(healthz().route("/metrics", endless), Limits { connections: 8, head: LONG, whole: SHORT }).await;
+        let reader = say(address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert!(was_cut.await.is_err(), "the sender was dropped");
+        assert!(is_healthy(address).await);
+        drop(reader);
+    }
+
+    /// A body that never comes is not waited for, and one request is all that a connection carries.
+    #[tokio::test]
+    async fn a_connection_carries_one_request() {
+        let address = port(healthz(), Limits { connections: 8, head: LONG, whole: LONG }).await;
+        let request = "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf";
+        assert!(hear(say(address, request).await).await.ends_with("ok\n"));
+        let twice = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2);
+        assert_eq!(hear(say(address, &twice).await).await.matches("200 OK").count(), 1);
+        let long = format!("GET /healthz HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(2 * HEAD_BYTES));
+        assert!(!hear(say(address, &long).await).await.contains("200 OK"));
+    }
+
+    #[test]
+    fn the_port_has_a_share_of_the_descriptors() {
+        for (descriptors, connections) in
+            [(Some(0), 4), (Some(64), 16), (Some(256), 64), (Some(u64::MAX), 64), (None, 64)]
+        {
+            assert_eq!(Limits::within(descriptors).connections, connections, "{descriptors:?}");
+        }
+    }
+}
