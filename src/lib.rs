@@ -20,6 +20,7 @@ pub mod model;
 pub mod nats;
 pub mod pulse;
 pub mod registry;
+pub mod resources;
 pub mod runner;
 pub mod script;
 pub mod worker;

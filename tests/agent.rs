@@ -421,3 +421,23 @@ fn what_can_never_work_ends_at_once_and_names_the_thing() {
         assert!(said.contains(expected) && !said.contains("hush"), "{options:?}: {said}");
     }
 }
+
+/// A program that still uses `select`, or closes all there could be, gets the limit that the agent was started with.
+#[test]
+fn the_agent_s_commands_keep_their_limit_of_descriptors() {
+    let folder = TempDir::new().unwrap();
+    // The agent's own limit comes back at once, and where it does not, the list is never made.
+    let list = "ulimit -Sn > limit; while grep 'Max open files' /proc/$PPID/limits | grep -q ' 200 '; do sleep 0.01; \
+                done; echo '[]'";
+    let agent = "ulimit -Sn 200; exec \"$0\" \"$@\"";
+    let output = Command::new("/bin/sh")
+        .args(["-c", agent, env!("CARGO_BIN_EXE_whither"), "agent", "--once", "--id", "n", "--sessions-command", list])
+        .env_remove("WHITHER_NATS")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("limit")).unwrap().trim(), "200");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["nodeData"]["sessions"], json!([]), "{document}");
+}

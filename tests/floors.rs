@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 7] = [
     &["script", "chain"],
     &["engine"],
     &["evaluator", "config"],
-    &["allocator", "log", "pulse", "worker", "runner", "registry", "nats"],
+    &["allocator", "log", "pulse", "resources", "worker", "runner", "registry", "nats"],
     &["front"],
     &["cli"],
 ];

@@ -9,6 +9,8 @@ mod deaths;
 mod fastx4;
 #[path = "programs/hostile.rs"]
 mod hostile;
+#[path = "programs/machine.rs"]
+mod machine;
 #[path = "programs/once.rs"]
 mod once;
 #[path = "programs/resident.rs"]

@@ -19,7 +19,7 @@ use crate::model::Arrangement;
 use crate::nats::Bus;
 use crate::nats::service::Service;
 use crate::worker::{Audience, Birth, BirthError, Worker};
-use crate::{log, pulse};
+use crate::{log, pulse, resources};
 
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
@@ -66,6 +66,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Exit> {
     let loaded = load(args)?;
     start_log(args.log_format)?;
     loaded.tell();
+    raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build();
     runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(serve(args, loaded))
 }
@@ -84,6 +85,13 @@ pub(super) fn start_log(format: LogFormat) -> Result<(), Exit> {
     log::start(format).map_err(|error| Exit::new(exit::OTHER, format!("the log could not be started: {error}")))?;
     pulse::end_on_panic();
     Ok(())
+}
+
+/// Lets this process open as many descriptors as the system allows: connections, workers and programs take some each.
+pub(super) fn raise_descriptors() {
+    if let Err(error) = resources::raise_descriptors() {
+        tracing::warn!(%error, "the soft limit of descriptors stays as it is");
+    }
 }
 
 /// Threads of the front. Its work is one task and the connection beside it: on few processors, which the workers and

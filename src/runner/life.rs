@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 use tokio::io::AsyncWriteExt;
@@ -19,7 +20,7 @@ use super::feed;
 use super::once::{GRACE, STDERR_KEPT, end, thrown};
 use super::protocol::Edition;
 use super::reaper::{Exit, Reaper};
-use super::spawn::{self, Started};
+use super::spawn::{self, NotStarted, Started};
 use super::telling;
 
 /// Lines of a program's log that are looked at for what it died of.
@@ -50,6 +51,8 @@ pub(super) enum Killer {
     Itself,
     /// Somebody else: we, an administrator, or the kernel for want of memory.
     Other,
+    /// Nobody: the machine lacked what it takes to start the program.
+    Machine,
 }
 
 /// Starts a program and tells of it until it ends. It is told to end by closing what it reads.
@@ -60,10 +63,13 @@ pub(super) async fn live(
     reaper: Rc<Reaper>,
     tell: impl AsyncFn(Happening),
 ) {
-    let Started { pid, stdin, stdout, stderr, mut exit } = match spawn::start(&program, &edition, &run, &reaper).await {
-        Ok(started) => started,
-        Err(message) => return tell(Happening::Ended(message, Killer::Itself)).await,
-    };
+    let wall = Duration::from_millis(u64::from(program.wall_ms.unwrap_or(edition.limits.wall_ms)));
+    let Started { pid, stdin, stdout, stderr, mut exit } =
+        match spawn::start(&program, &edition, &run, wall, &reaper).await {
+            Ok(started) => started,
+            Err(NotStarted::Program(message)) => return tell(Happening::Ended(message, Killer::Itself)).await,
+            Err(NotStarted::Machine(message)) => return tell(Happening::Ended(message, Killer::Machine)).await,
+        };
     let (food, fed) = mpsc::channel(1);
     tell(Happening::Runs(pid, food)).await;
     let limits = edition.limits;

@@ -63,18 +63,16 @@ pub(super) async fn run(job: Job, reaper: Rc<Reaper>, tell: impl AsyncFnOnce(Out
     let begun = Instant::now();
     let limits = job.edition.limits;
     let wall_ms = job.program.wall_ms.unwrap_or(limits.wall_ms);
-    let until = begun + Duration::from_millis(u64::from(wall_ms));
+    let wall = Duration::from_millis(u64::from(wall_ms));
     let cost_us = || u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let started = match timeout_at(until, spawn::start(&job.program, &job.edition, &job.run, &reaper)).await {
-        Ok(Ok(started)) => started,
-        Ok(Err(message)) => {
-            return tell(Outcome { said: Err(thrown(message)), log: Vec::new(), cost_us: cost_us() }).await;
-        }
-        Err(_busy) => {
-            let said = Err(ScriptError::Limit(LimitKind::Time, late(&job.name, wall_ms)));
-            return tell(Outcome { said, log: Vec::new(), cost_us: cost_us() }).await;
+    let started = match spawn::start(&job.program, &job.edition, &job.run, wall, &reaper).await {
+        Ok(started) => started,
+        Err(why) => {
+            return tell(Outcome { said: Err(why.into_error()), log: Vec::new(), cost_us: cost_us() }).await;
         }
     };
+    // What the machine took to start it is not the program's time.
+    let until = Instant::now() + wall;
     let Started { pid, stdin, stdout, stderr, mut exit } = started;
     let mut heard = Heard {
         stdout: Capture::new(stdout, limits.stdout_bytes, limits.stdout_bytes),

@@ -52,6 +52,8 @@ pub(super) struct Resident {
     answered: bool,
     /// Why there is no program to ask: nobody waits for one that never answered.
     trouble: Option<String>,
+    /// What the machine lacked to start it the last time: whoever waits too long for it hears that.
+    lack: Option<String>,
 }
 
 /// Whether it runs.
@@ -115,6 +117,7 @@ impl Resident {
             pause: FIRST_PAUSE,
             answered: false,
             trouble: None,
+            lack: None,
         }
     }
 
@@ -154,7 +157,7 @@ impl Resident {
         self.told.clear();
         self.gone.clear();
         self.dirty = nodes.collect();
-        self.trouble = None;
+        (self.trouble, self.lack) = (None, None);
     }
 
     /// It was given what was sent.
@@ -230,8 +233,14 @@ impl Resident {
             State::Resting(until) => Some(until),
             _ => None,
         };
-        let down = self.queue.front().filter(|_| self.pid().is_none()).map(|waiting| waiting.since + self.wall());
+        let down = self.queue.front().filter(|_| self.keeps_waiting()).map(|waiting| waiting.since + self.wall());
         [start, down, self.slow_at()].into_iter().flatten().min()
+    }
+
+    /// Whether questions wait because it does not run. Where it is just being started they wait for what comes of that,
+    /// which takes a bounded time: a lack of the machine's is not the program's slowness.
+    fn keeps_waiting(&self) -> bool {
+        matches!(self.state, State::Resting(_) | State::Ending)
     }
 
     /// When it will have been too slow: with the oldest question, or with reading while something waits for it.
@@ -247,9 +256,10 @@ impl Resident {
     pub(super) fn expire(&mut self, now: Instant) -> (Answers, bool) {
         let (wall, message) = (self.wall(), late(&self.name, self.wall_ms()));
         let mut failed = Vec::new();
-        let is_down = self.pid().is_none();
-        while let Some(waiting) = self.queue.pop_front_if(|waiting| is_down && waiting.since + wall <= now) {
-            failed.push(fail(&waiting, ScriptError::Limit(LimitKind::Time, message.clone()), wall));
+        let keeps_waiting = self.keeps_waiting();
+        while let Some(waiting) = self.queue.pop_front_if(|waiting| keeps_waiting && waiting.since + wall <= now) {
+            let slow = || ScriptError::Limit(LimitKind::Time, message.clone());
+            failed.push(fail(&waiting, self.lack.clone().map_or_else(slow, ScriptError::Machine), wall));
         }
         let is_slow = self.slow_at().is_some_and(|at| at <= now);
         if is_slow {
@@ -295,6 +305,12 @@ impl Resident {
         if !self.answered && !by_us && killer == Killer::Itself {
             self.trouble = Some(how.to_owned());
             failed.extend(self.give_up(&thrown(how.to_owned())));
+        }
+        if killer == Killer::Machine {
+            // That was waited out already, and no later life of the program is less likely for it.
+            self.lack = Some(how.to_owned());
+            self.state = State::Resting(now + FIRST_PAUSE);
+            return failed;
         }
         self.state = State::Resting(now + self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);

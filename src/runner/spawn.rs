@@ -8,18 +8,22 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
 
 use crate::chain::Program;
+use crate::resources;
+use crate::script::ScriptError;
 
 use super::family::RUN_VARIABLE;
+use super::once::thrown;
 use super::protocol::Edition;
 use super::reaper::{Exit, Reaper};
 
-/// How often and how long apart a program is tried that somebody is just writing.
-const TRIES: u32 = 100;
+/// How long and how often a program is tried that somebody is just writing.
+const BUSY: Duration = Duration::from_secs(2);
 const APART: Duration = Duration::from_millis(20);
 
 /// A program that was started.
@@ -31,26 +35,75 @@ pub(super) struct Started {
     pub(super) exit: oneshot::Receiver<Exit>,
 }
 
-/// Starts `program` under the name `run`; waits a while for one that somebody is just writing.
+/// A program that was started, and that nobody hears yet.
+struct Unheard {
+    pid: Pid,
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    exit: oneshot::Receiver<Exit>,
+}
+
+/// Why a program was not started, in words.
+#[derive(Debug)]
+pub(super) enum NotStarted {
+    /// The program cannot be.
+    Program(String),
+    /// The machine lacked what that takes.
+    Machine(String),
+}
+
+/// Starts `program` under the name `run`; waits a while for one that somebody is just writing, `wall` at most, and for
+/// what the machine lacks.
 ///
 /// # Errors
-/// Why it cannot be started, in words.
+/// Why it cannot be started.
 pub(super) async fn start(
     program: &Program,
     edition: &Edition,
     run: &str,
+    wall: Duration,
     reaper: &Rc<Reaper>,
-) -> Result<Started, String> {
-    for _ in 1..TRIES {
-        match start_now(program, edition, run, reaper) {
-            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => tokio::time::sleep(APART).await,
-            other => return other.map_err(|error| why(program, &error)),
+) -> Result<Started, NotStarted> {
+    let since = Instant::now();
+    loop {
+        match resources::wait_out(|| start_now(program, edition, run, reaper)).await {
+            Ok(unheard) => return unheard.hear(reaper),
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && since.elapsed() < wall.min(BUSY) => {
+                sleep(APART).await;
+            }
+            Err(error) if resources::is_lack(&error) => return Err(NotStarted::Machine(lack(&error))),
+            Err(error) => return Err(NotStarted::Program(why(program, &error))),
         }
     }
-    start_now(program, edition, run, reaper).map_err(|error| why(program, &error))
 }
 
-fn start_now(program: &Program, edition: &Edition, run: &str, reaper: &Reaper) -> io::Result<Started> {
+impl NotStarted {
+    /// The error that a question gets.
+    pub(super) fn into_error(self) -> ScriptError {
+        match self {
+            Self::Program(message) => thrown(message),
+            Self::Machine(message) => ScriptError::Machine(message),
+        }
+    }
+}
+
+impl Unheard {
+    /// The program with somebody who hears it. One that nobody can hear is killed, and not started again: it may have
+    /// done what it does.
+    fn hear(self, reaper: &Reaper) -> Result<Started, NotStarted> {
+        let Self { pid, stdin, stdout, stderr, exit } = self;
+        match (Receiver::from_owned_fd(stdout), Receiver::from_owned_fd(stderr)) {
+            (Ok(stdout), Ok(stderr)) => Ok(Started { pid, stdin, stdout, stderr, exit }),
+            (Err(error), _) | (_, Err(error)) => {
+                reaper.signal(pid, Signal::KILL);
+                Err(NotStarted::Machine(lack(&error)))
+            }
+        }
+    }
+}
+
+fn start_now(program: &Program, edition: &Edition, run: &str, reaper: &Reaper) -> io::Result<Unheard> {
     let mut child = Command::new(&program.path)
         .current_dir(&program.folder)
         .env_clear()
@@ -70,13 +123,12 @@ fn start_now(program: &Program, edition: &Edition, run: &str, reaper: &Reaper) -
     };
     // Before anything can fail: what was started is watched over.
     let exit = reaper.watch(pid, run);
-    Ok(Started {
-        pid,
-        stdin: stdin.into(),
-        stdout: Receiver::from_owned_fd(stdout.into())?,
-        stderr: Receiver::from_owned_fd(stderr.into())?,
-        exit,
-    })
+    Ok(Unheard { pid, stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into(), exit })
+}
+
+/// What the machine lacked.
+fn lack(error: &io::Error) -> String {
+    format!("the machine could not start the program: {error}; that is no fault of the program's")
 }
 
 /// Why the program cannot be started, with what to do about it.

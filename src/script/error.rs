@@ -41,6 +41,8 @@ pub enum ScriptError {
     Thrown(Thrown, Option<Position>),
     /// It passed a limit that its engine could stop it at.
     Limit(LimitKind, String),
+    /// The machine could not run it: no fault of the script's.
+    Machine(String),
 }
 
 impl ScriptError {
@@ -49,7 +51,7 @@ impl ScriptError {
     pub fn message(&self) -> &str {
         match self {
             Self::Thrown(thrown, _) => &thrown.message,
-            Self::Limit(_, message) => message,
+            Self::Limit(_, message) | Self::Machine(message) => message,
         }
     }
 
@@ -62,6 +64,7 @@ impl ScriptError {
                 Failure { position, thrown: Some(thrown), ..Failure::new(FailureName::ScriptError, message) }
             }
             Self::Limit(kind, message) => Failure::limit(kind, message),
+            Self::Machine(message) => Failure::new(FailureName::Internal, message),
         }
     }
 }

@@ -18,6 +18,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::resources;
+
 use super::frame;
 use super::leash::Leash;
 use super::orders::Orders;
@@ -79,6 +81,8 @@ impl Newborn {
             .kill_on_drop(true)
             .spawn()?;
         let pid = process.id().unwrap_or_default();
+        // It waits for its first frame, so that it finds the limit when it begins.
+        resources::give_former_descriptors(pid);
         let leash = Arc::new(Leash::take(pid));
         let (words, orders) = UnixStream::from_std(ours)?.into_split();
         let words = BufReader::with_capacity(SOCKET_BYTES, words);

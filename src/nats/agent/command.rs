@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::resources;
+
 /// How long what a background process of the command writes is waited for.
 const DRAIN: Duration = Duration::from_millis(200);
 const MAX_COMPLAINT: usize = 4096;
@@ -37,9 +39,10 @@ pub enum CommandError {
     },
 }
 
-/// Runs `command` for at most `limit` and returns what it printed, at most `max_output` bytes.
+/// Runs `command` for at most `limit` and returns what it printed, at most `max_output` bytes. That the machine lacks
+/// something to start it with is waited out first, for a bounded time.
 pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize) -> Result<Vec<u8>, CommandError> {
-    let mut child = command
+    command
         // The agent's own login is none of the command's business.
         .env_remove("WHITHER_TOKEN")
         .env_remove("WHITHER_NATS")
@@ -47,9 +50,9 @@ pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(CommandError::Start)?;
+        .kill_on_drop(true);
+    let start = || resources::with_former_descriptors(|| command.spawn());
+    let mut child = resources::wait_out(start).await.map_err(CommandError::Start)?;
     let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
     let (mut output, mut complaint) = (Vec::new(), Vec::new());
     let status = match timeout(limit, hear(&mut child, max_output, &mut output, &mut complaint)).await {
