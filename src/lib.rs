@@ -1,7 +1,7 @@
 //! whither: to which node? A placement service for clusters of session hosts.
 //!
 //! An administrator's chain of scripts runs over the live node list for each request and answers with a node, or says
-//! why none. Imports only go down the floors of ARCHITECTURE.md: `model` and `clock`, then `script` and `chain`, then
+//! why none. Imports only go down the floors of ARCHITECTURE.md: `model`, `clock` and `plain`, then `script` and `chain`, then
 //! `engine`, then `evaluator` and `config`, then the processes and NATS, then `front`, then `cli`.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -18,6 +18,7 @@ pub mod front;
 pub mod log;
 pub mod model;
 pub mod nats;
+pub mod plain;
 pub mod pulse;
 pub mod registry;
 pub mod resources;

@@ -13,7 +13,7 @@ use source::{Kind, Named, Source};
 
 /// Each module below `src`, on its floor.
 const FLOORS: [&[&str]; 7] = [
-    &["model", "clock"],
+    &["model", "clock", "plain"],
     &["script", "chain"],
     &["engine"],
     &["evaluator", "config"],

@@ -1,6 +1,5 @@
 //! `whither agent`: reports this machine as a node of the cluster.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use crate::nats::agent::report::Identity;
 use crate::nats::agent::sessions::{Lister, SessionsSource};
 use crate::nats::agent::{Agent, AgentError, AgentSettings, health, metadata};
 use crate::nats::{Bus, Connection, Namespace};
+use crate::plain::Plain;
 use crate::registry::liveness;
 
 use super::bus::{self, BusArgs};
@@ -120,9 +120,9 @@ pub fn run(args: &AgentArgs) -> Result<(), Exit> {
 async fn print(agent: Agent) -> Result<(), Exit> {
     let document = agent.once().await.map_err(|error| refused(&error))?;
     for warning in &document.warnings {
-        super::say::aside(format_args!("warning: {warning}"));
+        super::say::aside(format_args!("warning: {}", Plain(warning)));
     }
-    writeln!(std::io::stdout(), "{}", document.text).map_err(|error| Exit::new(exit::OTHER, error))
+    super::say::json(&document.text)
 }
 
 async fn report(agent: Agent, connection: &Connection) -> Result<(), Exit> {

@@ -203,7 +203,7 @@ fn in_process(args: &BenchArgs) -> Result<(), Exit> {
         let figures = json!({
             "machine": machine.to_json(), "seconds": args.time().as_secs_f64(), "changes": args.changes, "rows": rows,
         });
-        return say::answer(format_args!("{figures:#}"));
+        return say::json(format_args!("{figures:#}"));
     }
     let seconds = args.time().as_secs_f64();
     let news = args.changes.map(|every| match every {
@@ -339,7 +339,7 @@ fn of_service(args: &BenchArgs) -> Result<(), Exit> {
         let figures = json!({
             "machine": machine.to_json(), "seconds": args.time().as_secs_f64(), "action": action, "loops": loops,
         });
-        return say::answer(format_args!("{figures:#}"));
+        return say::json(format_args!("{figures:#}"));
     }
     let (runs, seconds) = (service::RUNS, args.time().as_secs_f64());
     let how = format!("{action} over NATS, medians of {runs} runs of {seconds} s each, echo and service in turn");

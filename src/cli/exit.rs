@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::model::{Failure, FailureName};
+use crate::plain::Plain;
 
 /// Everything else that went wrong.
 pub const OTHER: u8 = 1;
@@ -46,7 +47,7 @@ impl Exit {
     /// The end that a placement's failure is.
     #[must_use]
     pub fn failed(failure: &Failure) -> Self {
-        Self::new(code(failure.name), failure)
+        Self::new(code(failure.name), Plain(failure))
     }
 }
 

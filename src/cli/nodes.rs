@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::nats::{Bus, Namespace, wire};
+use crate::plain::Plain;
 use crate::registry;
 
 use super::exit::{self, Exit};
@@ -74,7 +75,7 @@ pub fn run(args: &NodesArgs) -> Result<(), Exit> {
         None => args.listing.remote.with_bus(async |bus, namespace| list(&bus, &namespace, args.listing.json).await),
         Some(What::Show { id, listing }) => listing.remote.with_bus(async |bus, namespace| {
             let node = find(&bus, &namespace, id).await?;
-            say::answer(format_args!("{node:#}"))
+            say::json(format_args!("{node:#}"))
         }),
         Some(What::History { id, limit, listing }) => {
             listing.remote.with_bus(async |bus, namespace| history(&bus, &namespace, id, *limit, listing.json).await)
@@ -91,7 +92,7 @@ pub fn cordon(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<()
         let body = json!({"node": args.id, "reason": args.reason, "by": whoami()});
         let answer = ask(&bus, subject(&namespace), &body).await?;
         let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-        say::answer(format_args!("{} {}", text("node"), text("state")))
+        say::answer(format_args!("{} {}", Plain(text("node")), Plain(text("state"))))
     })
 }
 
@@ -112,7 +113,7 @@ async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Exi
         }
     }
     if as_json {
-        return say::answer(format_args!("{:#}", Value::Array(nodes)));
+        return say::json(format_args!("{:#}", Value::Array(nodes)));
     }
     let mut rows = table::table(&["node", "state", "sessions", "pending", "max", "load", "free memory", "address"]);
     for node in &nodes {
@@ -120,7 +121,7 @@ async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Exi
         let shown = |value: Option<f64>| value.map_or("-".to_owned(), |value| value.to_string());
         let text = |pointer: &str| node.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let address = Some(text("/urls/0")).filter(|url| !url.is_empty()).unwrap_or_else(|| text("/hostname"));
-        rows.add_row([
+        rows.add_row(table::row([
             text("/id"),
             state(&text("/state"), number("/sessions")),
             shown(number("/sessions")),
@@ -129,7 +130,7 @@ async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Exi
             shown(number("/loadavg/0")),
             number("/freemem").map_or("-".to_owned(), |bytes| format!("{:.1} GiB", bytes / f64::from(1 << 30))),
             address,
-        ]);
+        ]));
     }
     say::answer(rows)?;
     say::aside(format_args!("{} node{}", nodes.len(), if nodes.len() == 1 { "" } else { "s" }));
@@ -153,13 +154,13 @@ async fn find(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Value, Exit>
 async fn history(bus: &Bus, namespace: &Namespace, id: &str, limit: usize, as_json: bool) -> Result<(), Exit> {
     let records = registry::history(bus, namespace, id, limit).await.map_err(|error| Exit::new(exit::OTHER, error))?;
     if as_json {
-        return say::answer(format_args!("{:#}", json!(records)));
+        return say::json(format_args!("{:#}", json!(records)));
     }
     let mut rows = table::table(&["when", "what", "by", "why"]);
     for kept in &records {
         let when = jiff::Timestamp::from_millisecond(kept.at_ms).map(|at| at.to_string()).unwrap_or_default();
         let what = json!(kept.record.event).as_str().unwrap_or_default().to_owned();
-        rows.add_row([when, what, kept.record.by.clone(), kept.record.reason.clone()]);
+        rows.add_row(table::row([when, what, kept.record.by.clone(), kept.record.reason.clone()]));
     }
     say::answer(rows)
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::model::{Change, Decision, Diagnosis, Failure, LimitKind, Outcome};
+use crate::plain::Plain;
 use crate::runner::{self, Edition, Errand, Runner, RunnerEvent, process};
 use crate::worker::guilt::{Sentence, judge};
 use crate::worker::{
@@ -168,8 +169,8 @@ impl Helper<'_> {
                 Some((_, RunnerEvent::Heard(_, heard))) => {
                     return Ok(Standing { step, suspended, heard: Some(heard) });
                 }
-                Some((_, RunnerEvent::Logged(step, line))) => say::aside(format_args!("{step}: {line}")),
-                Some((_, RunnerEvent::Ended(step, how))) => say::aside(format_args!("{step}: {how}")),
+                Some((_, RunnerEvent::Logged(step, line))) => say::aside(format_args!("{step}: {}", Plain(line))),
+                Some((_, RunnerEvent::Ended(step, how))) => say::aside(format_args!("{step}: {}", Plain(how))),
                 Some((_, RunnerEvent::Asking(_) | RunnerEvent::Late(_))) => {}
                 Some((_, RunnerEvent::Exited(ended))) => {
                     process::bury(runner.pid()).await;

@@ -92,10 +92,10 @@ pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
         say::aside(table::explained(&wire::explained(&id, &decision)));
     }
     if args.json {
-        say::answer(format_args!("{:#}", wire::explained(&id, &decision)))?;
+        say::json(format_args!("{:#}", wire::explained(&id, &decision)))?;
     }
     match &decision.outcome {
-        Outcome::Placed(node) if !args.json => say::answer(node),
+        Outcome::Placed(node) if !args.json => say::data(node),
         Outcome::Placed(_) => Ok(()),
         Outcome::Failed(failure) => Err(Exit::failed(failure)),
     }

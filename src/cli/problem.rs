@@ -10,7 +10,7 @@ use miette::{
 
 use crate::config::problem::line_around;
 use crate::config::{ConfigErrors, Problem};
-use crate::log;
+use crate::{log, plain};
 
 use super::exit::{self, Exit};
 
@@ -53,7 +53,7 @@ pub fn exit_one(problem: &Problem) -> Exit {
 
 /// Shows `errors` on standard error. That nobody reads it is no further error.
 pub fn report(errors: &ConfigErrors) {
-    log::say(&render(errors, Look::of_stderr()));
+    log::say(&plain::lines(&render(errors, Look::of_stderr())));
 }
 
 /// `errors` as text that ends in a line feed.

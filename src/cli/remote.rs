@@ -11,6 +11,7 @@ use crate::model::FailureName;
 use crate::model::head::MAX_WAIT_MS;
 use crate::nats::Bus;
 use crate::nats::subjects::{HEADER_ERROR_CODE, HEADER_TIMEOUT, Namespace};
+use crate::plain::Plain;
 
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
@@ -104,7 +105,8 @@ fn failed(error: &Value) -> Exit {
     let text = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default();
     let code = FailureName::parse(text("name")).map_or(exit::OTHER, exit::code);
     let step = Some(text("step")).filter(|step| !step.is_empty()).map(|step| format!(" (step {step})"));
-    Exit::new(code, format!("{}: {}{}", text("name"), text("message"), step.unwrap_or_default()))
+    let message = format!("{}: {}{}", text("name"), text("message"), step.unwrap_or_default());
+    Exit::new(code, Plain(message))
 }
 
 /// Asks for a placement; with `explain`, for what one would be, which it shows on standard error first.
@@ -121,8 +123,8 @@ pub fn place(bus: &BusArgs, request: &Map<String, Value>, explain: bool, as_json
         let patience = PATIENCE + Duration::from_millis(wait_ms.min(u64::from(MAX_WAIT_MS)));
         let answer = ask_within(&bus, namespace.place(), &body, patience).await?;
         match as_json {
-            true => say::answer(format_args!("{answer:#}")),
-            false => say::answer(answer.get("node").and_then(Value::as_str).unwrap_or_default()),
+            true => say::json(format_args!("{answer:#}")),
+            false => say::data(answer.get("node").and_then(Value::as_str).unwrap_or_default()),
         }
     })
 }

@@ -1,37 +1,58 @@
 //! What a command says: its answer on standard output, everything else on standard error.
 //!
-//! An answer that cannot be written is the command's failure; an aside that cannot be written is nobody's.
+//! Whatever is said here is escaped: [`plain::lines`] lets line ends and colours through, so values that come from
+//! elsewhere are made plain where they are put into a line. An answer that cannot be written is the command's failure; an
+//! aside that cannot be written is nobody's.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 
-use crate::log;
-
 use super::exit::{self, Exit};
+use crate::{log, plain};
 
-/// Writes `answer` as a line of standard output.
+/// Writes `answer` as lines of standard output.
 ///
 /// # Errors
 /// Where it cannot be written: a full disk, a closed pipe.
 pub fn answer(answer: impl Display) -> Result<(), Exit> {
+    write(&plain::lines(&answer.to_string()))
+}
+
+/// Writes the JSON text `answer` as lines of standard output: the same data, with escapes.
+///
+/// # Errors
+/// As [`answer`].
+pub fn json(answer: impl Display) -> Result<(), Exit> {
+    write(&plain::json(&answer.to_string()))
+}
+
+/// Writes `answer`, which a program may read, as a line of standard output: as it is, and escaped on a terminal alone.
+///
+/// # Errors
+/// As [`answer`].
+pub fn data(answer: &str) -> Result<(), Exit> {
+    if io::stdout().is_terminal() { write(&plain::plain(answer)) } else { write(answer) }
+}
+
+fn write(answer: &str) -> Result<(), Exit> {
     let mut stdout = anstream::stdout().lock();
     let written = writeln!(stdout, "{answer}").and_then(|()| stdout.flush());
     written.map_err(|error| Exit::new(exit::OTHER, format!("the answer could not be written: {error}")))
 }
 
-/// Writes `aside` as a line of standard error, if anybody reads that.
+/// Writes `aside` as lines of standard error, if anybody reads that.
 pub fn aside(aside: impl Display) {
-    let line = format!("{aside}\n");
+    let lines = format!("{}\n", plain::lines(&aside.to_string()));
     match AutoStream::choice(&io::stderr()) {
-        ColorChoice::Never => log::say(&strip_str(&line).to_string()),
-        _ => log::say(&line),
+        ColorChoice::Never => log::say(&strip_str(&lines).to_string()),
+        _ => log::say(&lines),
     }
 }
 
 /// Writes `line` of a story that goes on whether anybody reads it or not.
 pub fn tell(line: impl Display) {
-    let _unread = writeln!(anstream::stdout().lock(), "{line}");
+    let _unread = writeln!(anstream::stdout().lock(), "{}", plain::lines(&line.to_string()));
 }

@@ -6,6 +6,7 @@ use owo_colors::OwoColorize;
 use serde_json::Value;
 
 use crate::model::Decision;
+use crate::plain::{Plain, plain};
 
 use super::say;
 
@@ -20,6 +21,11 @@ pub fn table(headings: &[&str]) -> Table {
     table
 }
 
+/// A row of a table: `values` as plain text, whoever they come from.
+pub fn row<V: AsRef<str>>(values: impl IntoIterator<Item = V>) -> Vec<Cell> {
+    values.into_iter().map(|value| Cell::new(plain(value.as_ref()))).collect()
+}
+
 /// An explanation as a person reads it: what was left out, what each step said, what came of it. It reads the
 /// JSON that the service sends, so that a decision made here and one made there look the same.
 #[must_use]
@@ -27,9 +33,9 @@ pub fn explained(answer: &Value) -> String {
     let mut lines = Vec::new();
     let mut say = |line: String| lines.push(line);
     let text = |value: &Value, field: &str| match value.get(field) {
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => plain(text).into_owned(),
         Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
+        Some(other) => Plain(other).to_string(),
     };
     let lost = |nodes: Option<&Value>| -> String {
         let reasons = nodes.and_then(Value::as_object).into_iter().flatten();
@@ -37,7 +43,9 @@ pub fn explained(answer: &Value) -> String {
             let named: Vec<_> = lost.get("nodes").and_then(Value::as_array).into_iter().flatten().collect();
             let named: Vec<_> = named.into_iter().filter_map(Value::as_str).collect();
             let message = lost.get("message").and_then(Value::as_str).map(|message| format!(": {message}"));
-            format!("{} {reason} ({}){}", text(lost, "count"), named.join(", "), message.unwrap_or_default())
+            let lost =
+                format!("{} {reason} ({}){}", text(lost, "count"), named.join(", "), message.unwrap_or_default());
+            plain(&lost).into_owned()
         });
         lines.collect::<Vec<_>>().join("; ")
     };
@@ -52,14 +60,14 @@ pub fn explained(answer: &Value) -> String {
     for step in answer.get("steps").and_then(Value::as_array).into_iter().flatten() {
         let cost = format!("{} us", text(step, "cost_us"));
         let columns = [text(step, "step"), text(step, "candidates"), text(step, "verdict"), text(step, "calls"), cost];
-        steps.add_row(columns.into_iter().chain([lost(step.get("lost"))]));
+        steps.add_row(row(columns.into_iter().chain([lost(step.get("lost"))])));
     }
     say(format!("{steps}"));
     if let Some(asked) = answer.get("asked") {
         say(format!("{} {}: {}", "asked".bold(), text(asked, "node"), text(asked, "fate")));
     }
     match answer.get("node").and_then(Value::as_str) {
-        Some(node) => say(format!("{} {node}, by {}", "chosen".green().bold(), text(answer, "decided_by"))),
+        Some(node) => say(format!("{} {}, by {}", "chosen".green().bold(), plain(node), text(answer, "decided_by"))),
         None => {
             let error = answer.get("error").cloned().unwrap_or_default();
             say(format!("{} {}: {}", "no node".red().bold(), text(&error, "name"), text(&error, "message")));
@@ -72,7 +80,7 @@ pub fn explained(answer: &Value) -> String {
 pub fn logged(decision: &Decision) {
     for step in &decision.diagnosis.steps {
         for line in &step.log {
-            say::aside(format_args!("{} {}", format!("{}:", step.step).dimmed(), line.text));
+            say::aside(format_args!("{} {}", format!("{}:", Plain(&step.step)).dimmed(), Plain(&line.text)));
         }
     }
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::plain::plain;
+
 /// The most problems that are listed; a megabyte of nonsense has as many as it has bytes.
 pub const MAX_PROBLEMS: usize = 100;
 /// The most characters that a message repeats of what the administrator wrote.
@@ -182,21 +184,13 @@ fn locate(file: &Arc<str>, text: &str, span: Range<usize>) -> Place {
     }
 }
 
-/// `text` in backticks as a message repeats it: cut where it is long, and without characters that move a terminal's cursor.
+/// `text` in backticks as a message repeats it: cut where it is long, and plain.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut shown = String::from("`");
-    for (place, character) in text.chars().enumerate() {
-        match character {
-            _ if place == MAX_SHOWN_CHARS => {
-                shown.push('…');
-                break;
-            }
-            character if character.is_control() => shown.extend(character.escape_default()),
-            character => shown.push(character),
-        }
-    }
-    shown.push('`');
-    shown
+    let (shown, rest) = match text.char_indices().nth(MAX_SHOWN_CHARS) {
+        Some((end, _)) => (text.get(..end).unwrap_or_default(), "…"),
+        None => (text, ""),
+    };
+    format!("`{}{rest}`", plain(shown))
 }
 
 /// `text` as one word of a shell's command line.

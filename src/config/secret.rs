@@ -4,6 +4,7 @@ use std::fmt;
 use std::iter::repeat_n;
 
 use super::problem::nearest;
+use crate::plain::is_plain;
 
 /// Keys whose values are never repeated.
 const SECRET_KEYS: [&str; 3] = ["token", "password", "nkey"];
@@ -39,7 +40,7 @@ pub(super) fn is_secret_key(path: &str) -> bool {
     SECRET_KEYS.contains(&path.rsplit('.').next().unwrap_or(path))
 }
 
-/// `text` with what may be a secret replaced by stars, and what moves a terminal's cursor by spaces, each byte at its
+/// `text` with what may be a secret replaced by stars, and what is not plain text by spaces, each byte at its
 /// place.
 ///
 /// It looks at lines, not at the tree, because a line with broken syntax is shown too.
@@ -50,7 +51,7 @@ pub(super) fn masked(text: &str) -> String {
         let (open, hidden) = line.split_at(secret_from.unwrap_or(line.len()));
         let mut push = |character: char, mask: Option<char>| match mask {
             _ if character == '\n' || character == ' ' => shown.push(character),
-            _ if character.is_control() => shown.extend(repeat_n(' ', character.len_utf8())),
+            _ if !is_plain(character) => shown.extend(repeat_n(' ', character.len_utf8())),
             Some(mask) => shown.extend(repeat_n(mask, character.len_utf8())),
             None => shown.push(character),
         };

@@ -13,6 +13,8 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::plain::{PlainEvents, PlainFields};
+
 use queue::Queue;
 
 /// What is logged where `WHITHER_LOG` says nothing.
@@ -45,8 +47,8 @@ pub fn start(format: Format) -> io::Result<()> {
     let filter = EnvFilter::try_from_env("WHITHER_LOG").unwrap_or_else(|_unset| EnvFilter::new(DEFAULT_FILTER));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines(queue));
     match format {
-        Format::Text => log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
-        Format::Json => log.json().init(),
+        Format::Text => log.fmt_fields(PlainFields).with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
+        Format::Json => log.json().map_event_format(PlainEvents).init(),
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{Failure, FailureName};
+use crate::plain::plain;
 
 use super::message::{Incoming, Outgoing, Verb};
 use super::micro::{Endpoint, EndpointStats, Identity, Micro};
@@ -225,7 +226,7 @@ fn fitting(outgoing: Outgoing, most: usize) -> Outgoing {
 }
 
 fn headers(name: FailureName, message: &str) -> HeaderMap {
-    let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = plain(message);
     let line = line.get(..line.floor_char_boundary(MAX_HEADER_BYTES)).unwrap_or_default();
     let mut headers = HeaderMap::new();
     headers.insert(HEADER_ERROR_CODE, name.code().to_string());

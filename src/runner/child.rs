@@ -14,6 +14,7 @@ use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
 
+use crate::plain::Plain;
 use crate::worker::frame;
 
 use super::clerk::{Clerk, Event};
@@ -49,7 +50,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The front reads our exit and this line; there is nobody else to tell.
-            drop(writeln!(io::stderr(), "whither runner: {error}"));
+            drop(writeln!(io::stderr(), "whither runner: {}", Plain(error)));
             ExitCode::FAILURE
         }
     }

@@ -24,6 +24,7 @@ use crate::clock::Stopwatch;
 use crate::evaluator::{self, Evaluator, Senses};
 use crate::model::diagnosis::LostNodes;
 use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, Outcome, Request};
+use crate::plain::Plain;
 
 use super::guard::{self, Narrator};
 use super::now::unix_ms;
@@ -66,7 +67,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The front reads our exit and this line; there is nobody else to tell.
-            drop(writeln!(std::io::stderr(), "whither worker: {error}"));
+            drop(writeln!(std::io::stderr(), "whither worker: {}", Plain(error)));
             ExitCode::FAILURE
         }
     }

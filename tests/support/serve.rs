@@ -48,6 +48,16 @@ impl Serve {
         Self::run(folder, http, &["--config", &config.to_string_lossy()], &[])
     }
 
+    /// A service on `nats` as [`Serve::spawn`] has it, with `variables` in its environment.
+    pub(crate) fn spawn_in(nats: &Nats, variables: &[(&str, &str)], chains: &str, scripts: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let http = free_port();
+        scripts.iter().for_each(|(name, text)| put(&folder.path().join(name), text));
+        write_config(folder.path(), &[nats.url()], "", http, chains);
+        let config = folder.path().join("whither.toml");
+        Self::run(folder, http, &["--config", &config.to_string_lossy()], variables)
+    }
+
     /// A service on `nats` without a config, in `folder` with `variables` in its environment.
     pub(crate) fn without_config(nats: &Nats, folder: TempDir, variables: &[(&str, &str)]) -> Self {
         let http = free_port();

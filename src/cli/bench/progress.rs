@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::plain::plain;
+
 /// How often it moves: each move is paid by what is measured.
 const PERIOD: Duration = Duration::from_millis(200);
 
@@ -28,7 +30,7 @@ impl Progress {
 
     /// What is measured from now on.
     pub(super) fn begins(&mut self, what: &str) {
-        self.bar.set_message(what.to_owned());
+        self.bar.set_message(plain(what).into_owned());
         self.moved = Instant::now();
     }
 

@@ -130,7 +130,8 @@ impl Site {
                 Some(other) => other.to_string(),
                 None => "-".to_owned(),
             };
-            rows.add_row([text("/id"), text("/state"), text("/metadata/gpu"), text("/sessions"), text("/pending")]);
+            let columns = [text("/id"), text("/state"), text("/metadata/gpu"), text("/sessions"), text("/pending")];
+            rows.add_row(table::row(columns));
         }
         say::tell(rows);
         Ok(())

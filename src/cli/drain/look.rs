@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::exit::Exit;
 use crate::cli::remote::ask;
 use crate::nats::{Bus, Namespace, wire};
+use crate::plain::plain;
 
 /// Where session lists say since when a session runs; there is no one name for it.
 const SINCE: [&str; 5] = ["since", "started", "startTime", "startedAt", "created"];
@@ -72,7 +73,7 @@ impl Look {
         users.dedup();
         let more = if users.len() > NAMED { ", …" } else { "" };
         users.truncate(NAMED);
-        let whose = if users.is_empty() { String::new() } else { format!(" of {}{more}", users.join(", ")) };
+        let whose = if users.is_empty() { String::new() } else { format!(" of {}{more}", plain(&users.join(", "))) };
         match count {
             0 => "no session left".to_owned(),
             1 => format!("1 session left{whose}"),
@@ -94,7 +95,7 @@ impl Look {
 
 impl Running {
     fn read(session: &Map<String, Value>) -> Self {
-        let text = |name: &str| session.get(name).and_then(Value::as_str).map(printable).unwrap_or_default();
+        let text = |name: &str| session.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let since = SINCE.iter().find_map(|name| session.get(*name).and_then(since));
         Self { user: text("user"), name: text("name"), state: text("state"), since }
     }
@@ -107,16 +108,11 @@ impl Running {
 /// Since when: a text as it stands, a number as the time that it means.
 fn since(value: &Value) -> Option<String> {
     if let Some(text) = value.as_str() {
-        return Some(printable(text));
+        return Some(text.to_owned());
     }
     let number = value.as_i64()?;
     let moment = if number > LEAST_MS { Timestamp::from_millisecond(number) } else { Timestamp::from_second(number) };
     moment.ok().map(|moment| moment.to_string())
-}
-
-/// A node's words reach a terminal: what could steer that is left out.
-fn printable(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).collect()
 }
 
 #[cfg(test)]
@@ -131,14 +127,14 @@ mod tests {
             "nodeData": {"sessions": [
                 {"user": "bob", "name": "x\u{1b}[2J", "state": "running", "startTime": 1_795_181_392_136_i64},
                 {"user": "ann", "name": "", "state": "pending"},
-                {"user": "ann", "state": "running", "since": "noon"},
+                {"user": "ann\u{202e}", "state": "running", "since": "noon"},
             ]},
         });
         let look = Look::read("a", &node);
         assert!(look.draining && look.reporting && !look.is_drained());
-        assert_eq!(look.summary(), "3 sessions left of ann, bob");
+        assert_eq!(look.summary(), "3 sessions left of ann, ann\\u{202e}, bob");
         assert_eq!(look.doubt(), None);
-        assert_eq!(look.sessions[0].name, "x[2J");
+        assert_eq!(look.sessions[0].name, "x\u{1b}[2J", "the data is exact, and escaped where it is shown");
         let since: Vec<_> = look.sessions.iter().map(|session| session.since.as_deref()).collect();
         assert_eq!(since, [Some("2026-11-20T13:29:52.136Z"), None, Some("noon")]);
     }

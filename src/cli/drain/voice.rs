@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::look::Look;
 use crate::cli::exit::Exit;
 use crate::cli::{say, table};
+use crate::plain::Plain;
 
 /// Sessions that a table shows; the rest is a number.
 const SHOWN: usize = 50;
@@ -44,7 +45,7 @@ impl Voice {
             let mut rows = table::table(&["user", "name", "state", "since"]);
             for session in look.sessions.iter().take(SHOWN) {
                 let since = session.since.as_deref().unwrap_or("-");
-                rows.add_row([&*session.user, &*session.name, &*session.state, since]);
+                rows.add_row(table::row([&*session.user, &*session.name, &*session.state, since]));
             }
             say::answer(rows)?;
             if let Some(more) = look.sessions.len().checked_sub(SHOWN).filter(|more| *more > 0) {
@@ -86,7 +87,7 @@ impl Voice {
 
     /// Nobody waits: what runs was shown.
     pub(super) fn leaves(&self, look: &Look) -> Result<(), Exit> {
-        if self.as_json { Ok(()) } else { say::answer(format_args!("{} {}", self.node, look.state)) }
+        if self.as_json { Ok(()) } else { say::answer(format_args!("{} {}", Plain(&self.node), Plain(&look.state))) }
     }
 
     /// The last word.
@@ -114,6 +115,6 @@ impl Voice {
         if with_sessions {
             put("sessions", look.sessions.iter().map(|session| session.to_json()).collect());
         }
-        say::answer(Value::Object(told))
+        say::json(Value::Object(told))
     }
 }

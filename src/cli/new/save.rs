@@ -5,6 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use crate::plain;
+
 use anyhow::anyhow;
 use clap::Args;
 
@@ -90,7 +92,7 @@ pub(super) fn say(done: &str, next: &[String]) {
         lines.push_str(command);
         lines.push('\n');
     }
-    let _unread = io::stderr().write_all(lines.as_bytes());
+    let _unread = io::stderr().write_all(plain::lines(&lines).as_bytes());
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ pub struct AgentSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// It has no usable id.
-    #[error("a node id has 1 to {MAX_ID_BYTES} bytes without control characters, `{}` has not", .0.escape_debug())]
+    #[error("a node id has 1 to {MAX_ID_BYTES} bytes without control characters, `{}` has not", crate::plain::plain(.0))]
     Id(String),
     /// It would be stale between two reports.
     #[error("an interval of {} s is too long: a node that is silent for {} s counts as gone", .interval.as_secs_f64(), .liveness.as_secs_f64())]

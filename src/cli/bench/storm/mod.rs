@@ -223,7 +223,7 @@ impl Storm {
     fn tell(&self, groups: &[Group], as_json: bool) -> Result<(), Exit> {
         let machine = Machine::here();
         if as_json {
-            return say::answer(format_args!("{:#}", self.json(groups, &machine)));
+            return say::json(format_args!("{:#}", self.json(groups, &machine)));
         }
         let tables: Vec<_> = groups.iter().map(|group| group.table(group.beside(ECHO, PEER))).collect();
         let mut text = format!("{}\n{}\n\n{}", machine.line(), self.how(), tables.join("\n\n"));
