@@ -297,6 +297,23 @@ async fn past_its_queue_a_chain_says_so_at_once_and_others_do_not() {
 }
 
 #[tokio::test]
+async fn large_requests_are_bounded_in_bytes_and_keep_no_small_one_out() {
+    let chains = format!("{FEWEST}[chain.\"user/login\"]\nsteps = [{{ script = \"hang.js\", cpu_ms = 60000 }}]\n");
+    let (_nats, serve, client) = site(&chains, &[HANG], 2).await;
+    let mut large = bad();
+    large["data"] = json!({"text": "x".repeat(900_000)});
+    for number in 0..30 {
+        let reply_to = format!("nobody.{number}");
+        client.publish_with_reply("whither.place", reply_to, large.to_string().into()).await.unwrap();
+    }
+    let told = ask(&client, "whither.place", &large).await;
+    assert_eq!((told.code.as_deref(), &told.body["error"]["name"]), (Some("429"), &json!("overloaded")));
+    assert!(told.body["error"]["message"].as_str().unwrap().starts_with("the service holds 32 MiB of requests"));
+    assert!(ask(&client, "whither.place", &json!({})).await.body["node"].is_string());
+    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 0);
+}
+
+#[tokio::test]
 async fn one_user_does_not_fill_the_queue() {
     let chains = "[limits]\nqueue = 10\n[chain.\"user/login\"]\nsteps = [{ script = \"hang.js\", cpu_ms = 60000 }]\n";
     let (_nats, serve, client) = site(chains, &[HANG], 2).await;

@@ -16,15 +16,23 @@ use super::connections::{self, Limits};
 use super::health::Health;
 use super::metrics::Metrics;
 use crate::log;
+use crate::nats::{Link, LinkState};
 use crate::pulse::Pulse;
 use crate::registry::Registry;
 
-#[derive(Clone)]
-struct Shown {
-    health: watch::Receiver<Health>,
-    pulse: Arc<Pulse>,
-    metrics: Arc<Metrics>,
-    registry: Registry,
+/// What the port shows.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// What the front's task wrote last.
+    pub health: watch::Receiver<Health>,
+    /// Whether that task lives.
+    pub pulse: Arc<Pulse>,
+    /// The connection that requests come over; the view of the cluster has another one, which the task knows of.
+    pub link: watch::Receiver<Link>,
+    /// The figures.
+    pub metrics: Arc<Metrics>,
+    /// How old the view is.
+    pub registry: Registry,
 }
 
 /// Opens the port.
@@ -39,33 +47,30 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 ///
 /// # Errors
 /// What accepting connections reports.
-pub async fn serve(
-    listener: TcpListener,
-    health: watch::Receiver<Health>,
-    pulse: Arc<Pulse>,
-    metrics: Arc<Metrics>,
-    registry: Registry,
-) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, page: Page) -> std::io::Result<()> {
     let routes = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(figures))
-        .with_state(Shown { health, pulse, metrics, registry });
+        .with_state(page);
     connections::serve(listener, routes, Limits::of_this_process()).await
 }
 
 /// Whether the front's task lives: a process that answers here and decides nothing is to be ended.
-async fn healthz(State(shown): State<Shown>) -> impl IntoResponse {
+async fn healthz(State(shown): State<Page>) -> impl IntoResponse {
     match stuck(&shown.pulse) {
         None => (StatusCode::OK, "ok\n".to_owned()),
         Some(note) => (StatusCode::SERVICE_UNAVAILABLE, format!("{note}\n")),
     }
 }
 
-async fn readyz(State(shown): State<Shown>) -> impl IntoResponse {
+async fn readyz(State(shown): State<Page>) -> impl IntoResponse {
     let mut health = shown.health.borrow().clone();
     // It changes by the moment, not by an event.
     health.view_age_ms = shown.registry.view_age().map(millis);
+    if shown.link.borrow().state != LinkState::Connected {
+        (health.bus, health.ready) = (false, false);
+    }
     if let Some(note) = stuck(&shown.pulse) {
         health.ready = false;
         health.notes.push(note);
@@ -74,7 +79,7 @@ async fn readyz(State(shown): State<Shown>) -> impl IntoResponse {
     (status, Json(health))
 }
 
-async fn figures(State(shown): State<Shown>) -> impl IntoResponse {
+async fn figures(State(shown): State<Page>) -> impl IntoResponse {
     shown.metrics.view_age(shown.registry.view_age());
     shown.metrics.lost_log_lines(log::lost_lines());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], shown.metrics.text())

@@ -11,6 +11,9 @@ use super::hand::Hand;
 
 /// Questions that a worker holds at most; more wait at the desk, where their deadline is still looked at.
 const ASKED_AT_ONCE: usize = 4096;
+/// Bytes on their way to a worker past which it is asked nothing more: what piles up there is large questions, which say
+/// nothing against the worker.
+const WAITING_BYTES: usize = 4 << 20;
 
 /// What becomes of the question in which a limit was passed.
 pub(super) enum Accused {
@@ -122,7 +125,7 @@ impl Lane {
         let Some(hand) = &mut self.hand else { return too_late };
         // One that was named or killed is asked nothing more.
         let asks = self.cause.is_none() && !(self.tired && relieved);
-        while asks && self.desk.asked() < ASKED_AT_ONCE {
+        while asks && self.desk.asked() < ASKED_AT_ONCE && hand.waiting_bytes() < WAITING_BYTES {
             if self.desk.asked() == 0 {
                 self.last_word = Instant::now();
             }

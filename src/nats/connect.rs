@@ -126,10 +126,14 @@ impl Bus {
     /// # Errors
     /// [`ConnectError`] where the settings can never work: no server, two logins, an unreadable file.
     pub async fn open(settings: &Connection) -> Result<Self, ConnectError> {
+        Self::connect(settings, "").await
+    }
+
+    async fn connect(settings: &Connection, purpose: &str) -> Result<Self, ConnectError> {
         let servers = settings.addresses()?;
         let shown =
             servers.iter().map(|server| server.as_url_str().trim_end_matches('/')).collect::<Vec<_>>().join(", ");
-        let (voice, link) = Voice::new(shown.clone());
+        let (voice, link) = Voice::new(format!("{shown}{purpose}"));
         let (voice, settings) = (Arc::new(voice), settings.clone());
         let in_first_round = servers.len();
         let options = settings
@@ -147,6 +151,15 @@ impl Bus {
             });
         let client = options.connect(servers).await.map_err(|error| ConnectError::Client(error.to_string()))?;
         Ok(Self { client, link, servers: shown })
+    }
+
+    /// The same, beside another connection of this process, for `purpose`, which its name and the log tell.
+    ///
+    /// # Errors
+    /// As [`Bus::open`].
+    pub async fn open_for(purpose: &str, settings: &Connection) -> Result<Self, ConnectError> {
+        let name = format!("{} ({purpose})", settings.name);
+        Self::connect(&Connection { name, ..settings.clone() }, &format!(" ({purpose})")).await
     }
 
     /// The client library's handle.

@@ -1,11 +1,13 @@
 //! A message from a requester and the reply to it, between the tasks that carry them and the one that answers.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::model::{Failure, FailureName};
 
+use super::door::Pass;
 use super::wire;
 
 /// The endpoints of the service.
@@ -62,6 +64,8 @@ pub struct Incoming {
     pub reply: async_nats::Subject,
     /// When it was received.
     pub received: Instant,
+    /// What it may be inside with; absent where another replica handed it on.
+    pub pass: Option<Arc<Pass>>,
 }
 
 impl Incoming {
@@ -74,7 +78,7 @@ impl Incoming {
     /// The same, as far as it takes to answer it.
     #[must_use]
     pub fn without_payload(&self) -> Self {
-        Self { payload: Bytes::new(), reply: self.reply.clone(), ..*self }
+        Self { payload: Bytes::new(), reply: self.reply.clone(), pass: self.pass.clone(), ..*self }
     }
 }
 

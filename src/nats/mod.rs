@@ -6,6 +6,7 @@ mod address;
 pub mod agent;
 pub mod backoff;
 pub mod connect;
+pub mod door;
 pub mod jetstream;
 mod link;
 pub mod message;

@@ -56,7 +56,8 @@ const HANDED_ON: [Verb; 2] = [Verb::Confirm, Verb::Release];
 async fn take(mut own: Subscriber, verb: Verb, namespace: Namespace, requests: mpsc::Sender<Incoming>) {
     while let Some(Message { payload, reply, .. }) = own.next().await {
         let Some(reply) = reply.filter(|reply| namespace.may_answer_to(reply)) else { continue };
-        let incoming = Incoming { verb, payload, deadline_ms: None, timeout_ms: None, reply, received: Instant::now() };
+        let received = Instant::now();
+        let incoming = Incoming { verb, payload, deadline_ms: None, timeout_ms: None, reply, received, pass: None };
         if requests.send(incoming).await.is_err() {
             return;
         }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{Failure, FailureName};
 use crate::plain::plain;
 
+use super::door::{Door, MAX_BYTES};
 use super::message::{Incoming, Outgoing, Verb};
 use super::micro::{Endpoint, EndpointStats, Identity, Micro};
 use super::subjects::{HEADER_DEADLINE, HEADER_ERROR, HEADER_ERROR_CODE, HEADER_TIMEOUT, Namespace, QUEUE_GROUP};
@@ -61,12 +62,14 @@ impl Service {
         replies: &mpsc::Sender<Outgoing>,
     ) -> Result<Self, SubscribeError> {
         let stop = CancellationToken::new();
+        let door = Arc::new(Door::default());
         let (mut listeners, mut endpoints) = (Vec::new(), Vec::new());
         for (verb, stats) in stats {
             let subject = subject(namespace, *verb);
             let subscriber = client.queue_subscribe(subject.clone(), QUEUE_GROUP.to_owned()).await?;
             let desk = Desk {
                 verb: *verb,
+                door: Arc::clone(&door),
                 namespace: namespace.clone(),
                 requests: requests.clone(),
                 replies: replies.clone(),
@@ -109,6 +112,7 @@ fn subject(namespace: &Namespace, verb: Verb) -> String {
 /// Where the messages of one endpoint go.
 struct Desk {
     verb: Verb,
+    door: Arc<Door>,
     namespace: Namespace,
     requests: mpsc::Sender<Incoming>,
     replies: mpsc::Sender<Outgoing>,
@@ -116,7 +120,18 @@ struct Desk {
 
 impl Desk {
     fn take(&self, message: Message) {
-        let Some(incoming) = self.incoming(message) else { return };
+        let size = message.payload.len();
+        let Some(mut incoming) = self.incoming(message) else { return };
+        incoming.pass = self.door.admit(size);
+        if incoming.pass.is_none() {
+            let message = format!(
+                "the service holds {} MiB of requests, the most there may be, and takes none of {size} bytes at the moment",
+                MAX_BYTES >> 20
+            );
+            let failure = Failure::new(FailureName::Overloaded, message);
+            let _full = self.replies.try_send(Outgoing::failed(&incoming, &failure));
+            return;
+        }
         if let Err(mpsc::error::TrySendError::Full(incoming)) = self.requests.try_send(incoming) {
             let failure = Failure::new(FailureName::Overloaded, "the service takes no more requests at the moment");
             // Where even the replies are full, the requester's own time limit is all that is left.
@@ -137,7 +152,7 @@ impl Desk {
         let deadline_ms = header(HEADER_DEADLINE).and_then(|value| value.parse().ok());
         let timeout_ms = header(HEADER_TIMEOUT).and_then(|value| value.parse().ok());
         let (verb, received) = (self.verb, Instant::now());
-        Some(Incoming { verb, payload: message.payload, deadline_ms, timeout_ms, reply, received })
+        Some(Incoming { verb, payload: message.payload, deadline_ms, timeout_ms, reply, received, pass: None })
     }
 }
 

@@ -36,12 +36,16 @@ pub(super) struct Parts<'a> {
     pub(super) config: &'a Config,
     pub(super) namespace: Namespace,
     pub(super) setup: Setup,
+    /// The connection for requests and replies.
     pub(super) bus: Bus,
+    /// The connection for the buckets and for the other replicas.
+    pub(super) view: Bus,
 }
 
 /// The tasks of a service.
 pub(super) struct Running {
     pub(super) bus: Bus,
+    view: Bus,
     pub(super) events: mpsc::Sender<Event>,
     namespace: Namespace,
     stats: Stats,
@@ -64,7 +68,7 @@ pub(super) struct Ears {
 impl Parts<'_> {
     /// Starts all that needs no NATS.
     pub(super) fn start(self, listener: Option<TcpListener>) -> Result<(Running, Ears), Exit> {
-        let Self { config, namespace, setup, bus } = self;
+        let Self { config, namespace, setup, bus, view } = self;
         let stop = CancellationToken::new();
         let settings = RegistrySettings {
             namespace: namespace.clone(),
@@ -72,7 +76,7 @@ impl Parts<'_> {
             keeping: bus::keeping(&config.nats),
             ..RegistrySettings::default()
         };
-        let (registry, changes) = Registry::start(&bus, settings, stop.clone());
+        let (registry, changes) = Registry::start(&view, settings, stop.clone());
         let (metrics, board) = (Arc::new(Metrics::new()), health::board());
         let shown = board.subscribe();
         let (replies, outgoing) = mpsc::channel(REPLIES_WAITING);
@@ -91,12 +95,13 @@ impl Parts<'_> {
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(replica, namespace = namespace.as_str(), digest, "whither serve {version}");
         let stats = service::stats();
+        let page = http::Page { health: shown, pulse, link: bus.link(), metrics, registry };
         let running = Running {
             front: tokio::spawn(crate::front::run(front, inbox)),
-            http: listener
-                .map(|listener| tokio::spawn(serve_http(http::serve(listener, shown, pulse, metrics, registry)))),
+            http: listener.map(|listener| tokio::spawn(serve_http(http::serve(listener, page)))),
             responder: tokio::spawn(service::respond(bus.client().clone(), stats.clone(), outgoing)),
             bus,
+            view,
             events,
             namespace,
             stats,
@@ -112,9 +117,9 @@ impl Running {
     /// Hears requests and the other replicas from now on.
     pub(super) async fn listen(&self, ears: Ears) -> Result<Service, Exit> {
         let Ears { replica, identity, requests, heard, said } = ears;
-        let (client, namespace) = (self.bus.client(), &self.namespace);
-        peers::listen(client, namespace, &replica, heard, requests.clone()).await.map_err(other)?;
-        tokio::spawn(peers::speak(client.clone(), namespace.clone(), said));
+        let (client, view, namespace) = (self.bus.client(), self.view.client(), &self.namespace);
+        peers::listen(view, namespace, &replica, heard, requests.clone()).await.map_err(other)?;
+        tokio::spawn(peers::speak(view.clone(), namespace.clone(), said));
         let started = Service::start(client, namespace, identity, &self.stats, requests, &self.replies);
         let service = started.await.map_err(other)?;
         tracing::info!(servers = self.bus.servers(), "answering");

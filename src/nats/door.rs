@@ -1,0 +1,74 @@
+//! The door of the service: how many bytes of requests are inside at once, from receipt to reply.
+//!
+//! The number of requests is bounded elsewhere; ten thousand of a megabyte each would still be more than a machine has. Requests
+//! of the usual size get in where large ones do not any more, so that whoever floods the service with large requests keeps
+//! nobody else out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes of requests that may be inside. In the front and on their way to a worker, each takes about three times its size.
+pub const MAX_BYTES: usize = 32 << 20;
+/// Bytes of a request from which on it counts as large.
+const LARGE_BYTES: usize = 16 << 10;
+/// Bytes that are kept free of large requests.
+const KEPT_FOR_SMALL_BYTES: usize = 16 << 20;
+
+/// Counts the bytes that are inside.
+#[derive(Debug, Default)]
+pub struct Door {
+    inside: AtomicUsize,
+}
+
+/// The right of one request to be inside; the bytes are free again once all copies of the pass are gone.
+#[derive(Debug)]
+pub struct Pass {
+    door: Arc<Door>,
+    bytes: usize,
+}
+
+impl Door {
+    /// Lets a request of so many `bytes` in, or says that there is no room for it at the moment.
+    pub fn admit(self: &Arc<Self>, bytes: usize) -> Option<Arc<Pass>> {
+        let most = if bytes >= LARGE_BYTES { MAX_BYTES - KEPT_FOR_SMALL_BYTES } else { MAX_BYTES };
+        let pass = Pass { door: Arc::clone(self), bytes };
+        // A pass that comes to nothing gives its bytes back as any other.
+        let before = self.inside.fetch_add(bytes, Ordering::Relaxed);
+        (before + bytes <= most).then(|| Arc::new(pass))
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.door.inside.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_requests_leave_room_for_small_ones() {
+        let door = Arc::new(Door::default());
+        let large: Vec<_> = std::iter::from_fn(|| door.admit(1 << 20)).collect();
+        assert_eq!(large.len(), 16);
+        let small: Vec<_> = std::iter::from_fn(|| door.admit(1 << 10)).collect();
+        assert_eq!(small.len(), 16 << 10);
+        drop(large);
+        assert!(door.admit(1 << 20).is_some(), "there is room again");
+    }
+
+    #[test]
+    fn a_request_is_inside_until_the_last_copy_of_its_pass_is_gone() {
+        let door = Arc::new(Door::default());
+        let pass = door.admit(1000).unwrap();
+        let copy = Arc::clone(&pass);
+        drop(pass);
+        assert_eq!(door.inside.load(Ordering::Relaxed), 1000);
+        drop(copy);
+        assert_eq!(door.inside.load(Ordering::Relaxed), 0);
+        assert!(door.admit(usize::MAX / 2).is_none());
+        assert_eq!(door.inside.load(Ordering::Relaxed), 0);
+    }
+}
