@@ -269,6 +269,21 @@ async fn a_deleted_bucket_is_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_is_made_anew_by_another_is_reported_to_at_once() {
+    let nats = Nats::start();
+    let folder = TempDir::new().unwrap();
+    let text = format!("[nats]\nurl = \"{}\"\n[service]\nliveness_s = 3600\n", nats.url());
+    let config = file(folder.path(), "whither.toml", &text);
+    let agent = Agent::start(&nats, &["--id", "a", "--interval", "1800", "--config", config.to_str().unwrap()]);
+    reported(&nats, "a", |_| true).await;
+    let js = jetstream::new(nats.client().await);
+    js.delete_key_value("whither_nodes").await.unwrap();
+    js.create_key_value(kv::Config { bucket: "whither_nodes".to_owned(), ..kv::Config::default() }).await.unwrap();
+    reported(&nats, "a", |_| true).await;
+    drop(agent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_away_is_waited_for_and_stops_nobody() {
     let mut nats = Nats::not_yet();
     let mut waiting = Agent::start(&nats, &["--id", "waiting"]);

@@ -280,6 +280,40 @@ async fn what_a_server_forgot_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_was_made_anew_cannot_lose_what_it_never_held() {
+    let mut nats = Nats::start();
+    let mut site = Site::ready(&nats).await;
+    for id in ["a", "b"] {
+        report(&nats, id).await;
+    }
+    site.registry.cordon("b", word("ann")).await.unwrap();
+    site.until_nodes("a b#").await;
+    // The store is lost, and nobody reports to the new one before the server is away again, twice.
+    nats.kill();
+    nats.wipe();
+    for ready in [2, 3] {
+        nats.restart();
+        site.until("the view is whole again", |site| site.ready == ready).await;
+        assert_eq!(site.nodes(), "a b#");
+        nats.kill();
+        site.until("the loss is said", |site| site.lost.len() >= ready).await;
+    }
+    nats.restart();
+    site.until("the view is whole again", |site| site.ready == 4).await;
+    // A bucket that is deleted under a server that stays, which freezes then.
+    jetstream::new(nats.client().await).delete_key_value("whither_nodes").await.unwrap();
+    site.until("the view is whole again", |site| site.ready >= 5).await;
+    let (ready, lost) = (site.ready, site.lost.len());
+    nats.freeze();
+    site.until("the silence is noticed", |site| site.lost.len() > lost).await;
+    nats.thaw();
+    site.until("the view is whole again", |site| site.ready > ready).await;
+    assert_eq!(site.nodes(), "a b#");
+    report(&nats, "c").await;
+    site.until_nodes("a b# c").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn buckets_that_are_deleted_are_made_again_and_followed() {
     let nats = Nats::start();
     let mut site = Site::ready(&nats).await;

@@ -190,6 +190,12 @@ pub fn bucket_stream(bucket: &str) -> String {
     format!("KV_{bucket}")
 }
 
+/// Where JetStream says that the stream `stream` was made.
+#[must_use]
+pub fn creation_advisory(stream: &str) -> String {
+    format!("$JS.EVENT.ADVISORY.STREAM.CREATED.{stream}")
+}
+
 /// The subject on which the entry `key` of `bucket` is written.
 #[must_use]
 pub fn bucket_subject(bucket: &str, key: &str) -> String {

@@ -20,6 +20,8 @@ pub(super) struct Known {
     pub(super) report: Arc<Report>,
     /// The number of that report in the bucket.
     pub(super) revision: u64,
+    /// The incarnation of the bucket that held that report: only from there can the report vanish.
+    pub(super) bucket: Arc<str>,
     /// The agent whose report came before that of the present one.
     former: Option<Agent>,
     /// When the log last said that there are two.
@@ -27,9 +29,14 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// A node that reported `report` after whatever it was known as `before`.
-    pub(super) fn new(report: Arc<Report>, revision: u64, before: Option<&Self>, now: Instant) -> Self {
-        let mut known = Self { report, revision, former: None, said: None };
+    /// A node whose `report` stands under `revision` in `bucket`, after whatever the node was known as `before`.
+    pub(super) fn new(
+        report: Arc<Report>,
+        (bucket, revision): (Arc<str>, u64),
+        before: Option<&Self>,
+        now: Instant,
+    ) -> Self {
+        let mut known = Self { report, revision, bucket, former: None, said: None };
         if let Some(before) = before {
             known.succeed(before, now);
         }
@@ -111,7 +118,7 @@ mod tests {
             let document = json!({"id": "a", "nodeData": {"health": {"process": {"pid": pid}}}});
             let report = Arc::new(Report::from_value(document).unwrap());
             let now = start + Duration::from_secs(second);
-            let known = Known::new(report, 0, present.as_ref(), now);
+            let known = Known::new(report, ("".into(), 0), present.as_ref(), now);
             let said_now = known.said == Some(now);
             present = Some(known);
             said_now

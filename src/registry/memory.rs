@@ -44,6 +44,7 @@ pub struct Hand {
     events: mpsc::UnboundedSender<RegistryEvent>,
     revision: u64,
     bucket: u64,
+    marks_bucket: u64,
     marks_seen: u64,
     now: Now,
 }
@@ -60,9 +61,10 @@ impl Registry {
         let (events, receiver) = mpsc::unbounded_channel();
         let mut mirror = registry.mirror(Liveness::new(LIMIT, RETENTION));
         let now = Now { instant: Instant::now(), unix_ms: 0 };
-        mirror.begin(Incarnation { nodes: "0".to_owned(), marks: String::new() }, now);
+        mirror.begin(Incarnation { nodes: "0".into(), marks: "0".into() }, now);
         mirror.complete(now);
-        let mut hand = Hand { mirror, marks, journal, store, events, revision: 0, bucket: 0, marks_seen: 0, now };
+        let (revision, bucket, marks_bucket, marks_seen) = (0, 0, 0, 0);
+        let mut hand = Hand { mirror, marks, journal, store, events, revision, bucket, marks_bucket, marks_seen, now };
         hand.deliver();
         (registry, hand, receiver)
     }
@@ -122,7 +124,10 @@ impl Hand {
 
     /// The connection is back, and the bucket of nodes has what `documents` say, by id.
     pub fn resume<'a>(&mut self, documents: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
-        self.mirror.begin(Incarnation { nodes: self.bucket.to_string(), marks: String::new() }, self.now);
+        self.mirror.begin(
+            Incarnation { nodes: self.bucket.to_string().into(), marks: self.marks_bucket.to_string().into() },
+            self.now,
+        );
         self.marks_seen = 0;
         self.see_marks();
         for (id, document) in documents {
@@ -130,6 +135,12 @@ impl Hand {
         }
         self.mirror.complete(self.now);
         self.deliver();
+    }
+
+    /// The bucket of marks is lost, and made anew without any: seen with the next [`Hand::resume`].
+    pub fn forget_marks(&mut self) {
+        self.marks_bucket += 1;
+        self.store.held().marks.clear();
     }
 
     /// Sees every mark that was written since the last time.

@@ -56,8 +56,8 @@ pub(super) struct Entry {
 /// Which incarnation of the buckets a round reads; another one starts empty and numbers from the beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Incarnation {
-    pub(super) nodes: String,
-    pub(super) marks: String,
+    pub(super) nodes: Arc<str>,
+    pub(super) marks: Arc<str>,
 }
 
 /// What follows from what was seen.
@@ -77,6 +77,8 @@ pub(super) struct Mirror {
     liveness: Liveness,
     nodes: BTreeMap<Arc<str>, Known>,
     marks: SharedMarks,
+    /// Nodes with a mark that the present bucket of marks has not held yet: it was lost with a former one.
+    lost_marks: BTreeSet<Arc<str>>,
     cooling: Cooling,
     longest_pause: LongestPause,
     refusals: Refusals,
@@ -105,6 +107,7 @@ impl Mirror {
             liveness,
             nodes: BTreeMap::new(),
             marks,
+            lost_marks: BTreeSet::new(),
             cooling: Cooling::default(),
             longest_pause,
             refusals: Refusals::default(),
@@ -138,7 +141,7 @@ impl Mirror {
             }
         }
         let before = self.incarnation.replace(round.incarnation.clone());
-        self.settle_nodes(&round, before.as_ref(), now);
+        self.settle_nodes(&round, now);
         self.settle_marks(&round, before.as_ref(), now);
         if before.is_some() {
             for id in &round.joined {
@@ -189,6 +192,7 @@ impl Mirror {
             Err(_) if entry.value.is_none() => return,
             Err(error) => return self.refuse(None, format!("mark {}", entry.key), &error, now),
         };
+        self.lost_marks.remove(&id);
         let mark = match entry.value.as_deref().map(Mark::parse).transpose() {
             Ok(mark) => mark.unwrap_or_default(),
             Err(error) => {
@@ -258,7 +262,8 @@ impl Mirror {
         }
         let report = Arc::new(report);
         let before = self.nodes.remove(id);
-        let known = Known::new(Arc::clone(&report), entry.revision, before.as_ref(), now.instant);
+        let place = (self.bucket(), entry.revision);
+        let known = Known::new(Arc::clone(&report), place, before.as_ref(), now.instant);
         let changed = before.as_ref().map(|before| known.differences(before)).unwrap_or_default();
         self.nodes.insert(Arc::clone(id), known);
         self.event(RegistryEvent::Change(Change::Report(report)));
@@ -314,31 +319,32 @@ impl Mirror {
         }
     }
 
-    /// Nodes that a round did not see. In the same bucket their reports expired; a new bucket has not heard of them yet,
-    /// so they keep the time that they have left.
-    fn settle_nodes(&mut self, round: &Round, before: Option<&Incarnation>, now: Now) {
-        if before.is_none_or(|before| before.nodes != round.incarnation.nodes) {
-            return;
-        }
+    /// Nodes that a round did not see. Where this very bucket held their reports, those expired. A bucket that was made
+    /// since then never heard of them, however often it is read, so they keep the time that they have left.
+    fn settle_nodes(&mut self, round: &Round, now: Now) {
         let seen = |id: &Arc<str>| round.nodes.contains_key(id) || round.refused.contains(id);
-        let unseen: Vec<_> = self.liveness.live().filter(|id| !seen(id)).cloned().collect();
-        for id in unseen {
+        let held = |id: &Arc<str>| self.nodes.get(id).is_some_and(|known| known.bucket == round.incarnation.nodes);
+        let vanished: Vec<_> = self.liveness.live().filter(|id| held(id) && !seen(id)).cloned().collect();
+        for id in vanished {
             if let Some(lapse) = self.liveness.vanished(&id, now.instant) {
                 self.lapse(lapse);
             }
         }
     }
 
-    /// Marks that a round did not see. From the same bucket somebody purged them; with a new bucket they were lost, and
-    /// a cordon must outlive that.
+    /// Marks that a round did not see. From the bucket that held them somebody purged them; with a new bucket they were
+    /// lost, and a cordon must outlive that: it is written again, and again where that did not come about before the next
+    /// round.
     fn settle_marks(&mut self, round: &Round, before: Option<&Incarnation>, now: Now) {
         let Some(before) = before else { return };
         let unseen: Vec<(Arc<str>, Mark)> =
             self.shared_marks(|marks| marks.iter().filter(|(id, _)| !round.marks.contains(*id)).map(owned).collect());
+        let is_other = before.marks != round.incarnation.marks;
         for (id, mark) in unseen {
-            if before.marks == round.incarnation.marks {
+            if !is_other && !self.lost_marks.contains(&id) {
                 self.set_mark(&id, Mark::default(), now);
             } else {
+                self.lost_marks.insert(Arc::clone(&id));
                 self.outputs.push(Output::Restore(id, mark));
             }
         }
@@ -400,9 +406,15 @@ impl Mirror {
         self.event(RegistryEvent::Refused { node, key, reason });
     }
 
+    /// The bucket of nodes whose entries are being read.
+    fn bucket(&self) -> Arc<str> {
+        let reading = self.round.as_ref().map(|round| &round.incarnation).or(self.incarnation.as_ref());
+        reading.map(|incarnation| Arc::clone(&incarnation.nodes)).unwrap_or_default()
+    }
+
     fn note_of(&mut self, id: &Arc<str>, event: Happening, reason: String) {
         let revision = self.nodes.get(id).map(|known| known.revision).unwrap_or_default();
-        let bucket = self.incarnation.as_ref().map(|incarnation| incarnation.nodes.as_str()).unwrap_or_default();
+        let bucket = self.incarnation.as_ref().map(|incarnation| &*incarnation.nodes).unwrap_or_default();
         let identity = format!("{bucket}.{revision}.{event:?}.{id}");
         self.outputs.push(Output::Note(Record { node: Arc::clone(id), event, by: String::new(), reason, identity }));
     }

@@ -312,6 +312,47 @@ async fn what_is_gone_from_the_same_bucket_is_stale_at_once() {
 }
 
 #[tokio::test]
+async fn only_what_this_bucket_has_held_can_vanish_from_it() {
+    let (_registry, mut hand, mut front) = setup();
+    let a = document("a");
+    hand.report("a", &a);
+    hand.report("b", &document("b"));
+    hand.lose("the bucket was deleted");
+    hand.recover([]);
+    hand.lose("the broker blinked");
+    hand.resume([]);
+    assert_eq!(front.nodes(), "a b", "the new bucket never heard of them");
+    hand.report("a", &a);
+    hand.lose("the broker blinked");
+    hand.resume([]);
+    assert_eq!(front.nodes(), "a- b", "of one it has");
+    hand.forward(LIMIT);
+    assert_eq!(front.nodes(), "a- b-");
+}
+
+#[tokio::test]
+async fn a_mark_that_was_lost_with_its_bucket_does_not_vanish_before_it_is_written_again() {
+    let (registry, mut hand, mut front) = setup();
+    let a = document("a");
+    hand.report("a", &a);
+    registry.cordon("a", word()).await.unwrap();
+    hand.see_marks();
+    hand.lose("the bucket was deleted");
+    hand.forget_marks();
+    // Nothing is written while this test does not wait for it.
+    for _ in 0..3 {
+        hand.resume([("a", a.as_slice())]);
+        assert_eq!(front.nodes(), "a#");
+        hand.lose("the broker blinked");
+    }
+    while hand.store.read("a").await.unwrap().value.is_none() {}
+    hand.resume([("a", a.as_slice())]);
+    registry.uncordon("a", word()).await.unwrap();
+    hand.resume([("a", a.as_slice())]);
+    assert_eq!(front.nodes(), "a");
+}
+
+#[tokio::test]
 async fn every_report_is_one_change() {
     let (_registry, mut hand, mut front) = setup();
     front.hear();

@@ -122,7 +122,7 @@ impl Watch {
         tokio::pin!(guard);
 
         self.figures.rebuilds.fetch_add(1, Ordering::Relaxed);
-        self.mirror.begin(Incarnation { nodes: nodes.created, marks: marks.created }, now());
+        self.mirror.begin(Incarnation { nodes: nodes.created.into(), marks: marks.created.into() }, now());
         while let Delivery::Entry(entry) = marks_feed.next().await? {
             self.take_mark(entry, &seen).await?;
         }

@@ -1,10 +1,11 @@
 //! The agent: reports one machine as a node of the cluster, when something changed and every so often.
 //!
-//! It writes one key of the bucket of nodes and reads nothing, so that it can run with no more rights than that. A
-//! broker that is away, a bucket that is gone, a command that fails: it says so, goes on with what it has and tries
-//! again; it ends when it is told to, and then takes its node out.
+//! It writes one key of the bucket of nodes and reads nothing but word that the bucket was made anew, which it can do
+//! without, so that it can run with no more rights than that. A broker that is away, a bucket that is gone, a command that
+//! fails: it says so, goes on with what it has and tries again; it ends when it is told to, and then takes its node out.
 
 pub mod command;
+mod creations;
 pub mod health;
 pub mod logins;
 pub mod metadata;
@@ -29,6 +30,7 @@ use super::backoff::{Backoff, spread};
 use super::jetstream::Keeping;
 use super::{Bus, LinkState, Namespace};
 use crate::model::report::MAX_ID_BYTES;
+use creations::Creations;
 use health::Machine;
 use metrics::MetricsFolder;
 use put::{Bucket, PutError};
@@ -39,8 +41,8 @@ use static_data::StaticDataError;
 
 /// Changes within this time become one report.
 const DEBOUNCE: Duration = Duration::from_millis(250);
-/// After a connection came to stand, agents report within this time, not all in one moment.
-const AFTER_CONNECT: Duration = Duration::from_millis(500);
+/// After a connection came to stand, or the bucket was made, agents report within this time, not all in one moment.
+const SOON: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// While a failure lasts, the log repeats it this often.
@@ -178,6 +180,7 @@ impl Agent {
 
     async fn report_for_ever(&mut self, bus: &Bus, bucket: &mut Bucket) {
         let mut link = bus.link();
+        let mut creations = Creations::listen(bus, &self.settings.namespace).await;
         let (mut pauses, mut known) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), 0);
         // The first report waits for the first list of sessions or the first metrics, but not for long.
         let waits = self.settings.sessions.is_some() || self.settings.metrics.is_some();
@@ -187,12 +190,16 @@ impl Agent {
             if connected && bus.connects() != known {
                 // The server may have forgotten us, or be another one.
                 if known > 0 {
-                    due = Instant::now() + spread(AFTER_CONNECT);
+                    due = Instant::now() + spread(SOON);
                 }
                 known = bus.connects();
             }
             tokio::select! {
                 Ok(()) = link.changed() => {}
+                () = creations.next() => {
+                    debug!("the bucket was made: it has no report yet");
+                    due = due.min(Instant::now() + spread(SOON));
+                }
                 () = self.sources.changed() => due = due.min(Instant::now() + DEBOUNCE),
                 () = tokio::time::sleep_until(due), if connected => {
                     // What changed up to now is in this report.
