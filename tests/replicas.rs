@@ -9,6 +9,8 @@ mod claims;
 mod gossip;
 #[path = "replicas/group.rs"]
 mod group;
+#[path = "replicas/paused.rs"]
+mod paused;
 #[path = "replicas/strict.rs"]
 mod strict;
 #[path = "replicas/waiting.rs"]

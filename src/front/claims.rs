@@ -104,6 +104,11 @@ impl Front {
     /// Claims the place that `flight` was decided to get. It counts here from now on, so that nothing else is decided to
     /// get it; whether it is so is heard later.
     pub(super) fn claim(&mut self, lane: usize, flight: Flight, reservation: Reservation, told: Told) {
+        self.notice_pause();
+        if self.catch_up.is_under_way() {
+            // The decision may rest on what was missed.
+            return self.hold_back(lane, flight, told.decided_by);
+        }
         let node = Arc::clone(&reservation.node);
         let Some(claim) = self.what_is_known(&node, &reservation.id) else { return };
         self.commit(Change::Reserve(reservation.clone()), lane);

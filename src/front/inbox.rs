@@ -82,6 +82,7 @@ pub async fn run(mut front: Front, mut inbox: Inbox) {
         time |= ticked.elapsed() > LONGEST_TICK;
         if time {
             front.tick();
+            front.go_on_with_time(inbox.registry.is_empty());
             ticked = Instant::now();
         }
         front.settle(time);

@@ -75,6 +75,8 @@ pub struct Metrics {
     pub replicas: Gauge<i64, AtomicI64>,
     /// Those of them that decide by other chains.
     pub differing_replicas: Gauge<i64, AtomicI64>,
+    /// Times that this process did not run for more than a second.
+    pub pauses: Counter,
     /// Workers that ended without being asked to.
     pub worker_deaths: Counter,
     /// Placements that were found in an order of the nodes, without a look at all of them.
@@ -132,6 +134,7 @@ impl Metrics {
             displaced: Counter::default(),
             replicas: Gauge::default(),
             differing_replicas: Gauge::default(),
+            pauses: Counter::default(),
             worker_deaths: Counter::default(),
             index_scans: Counter::default(),
             looked_at: Counter::default(),
@@ -172,6 +175,7 @@ impl Metrics {
             "Other replicas that run other chains",
             metrics.differing_replicas.clone(),
         );
+        registry.register("pauses", "Times that this process did not run for a second", metrics.pauses.clone());
         registry.register("worker_deaths", "Workers that ended unasked", metrics.worker_deaths.clone());
         registry.register("index_scans", "Placements found by an index scan", metrics.index_scans.clone());
         registry.register("looked_at", "Nodes that placements looked at", metrics.looked_at.clone());

@@ -21,6 +21,7 @@ pub mod http;
 mod inbox;
 mod lane;
 pub mod metrics;
+mod pause;
 mod placing;
 mod programs;
 mod quarantine;

@@ -20,7 +20,9 @@ const MAX_TWINS: usize = 64;
 
 impl Front {
     /// Takes in a question for a chain.
-    pub(super) fn ask(&mut self, mut incoming: Incoming) {
+    pub(super) fn ask(&mut self, incoming: Incoming) {
+        self.notice_pause();
+        let Some(mut incoming) = self.unless_held_back(incoming) else { return };
         if let Err(failure) = self.look_at_deadline(&mut incoming).and_then(|()| self.take_in(&incoming)) {
             let no_chain = Arc::from("");
             self.count(&incoming, &no_chain, failure.name.as_str());

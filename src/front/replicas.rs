@@ -1,6 +1,8 @@
 //! This replica among others: what it tells them, and what it makes of what they say.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -11,6 +13,7 @@ use crate::registry::ledger::Entry;
 use crate::registry::peers::{End, HELLO_MS, Held, Message, Peers, WORDS_AT_ONCE, Word, owner};
 
 use super::flight::Told;
+use super::pause::PAUSE;
 use super::task::Front;
 
 /// Words that may wait to be told; beyond that they are dropped, and the others ask for all.
@@ -30,6 +33,8 @@ pub(super) struct Replicas {
     /// Whether somebody asked for all that this replica holds.
     all_wanted: bool,
     sayings: mpsc::Sender<Saying>,
+    /// How many lists of all that this replica holds were told.
+    lists: u64,
     /// When it last said hello, in monotonic milliseconds.
     hello_ms: Option<u64>,
     /// Messages that were not understood.
@@ -43,6 +48,7 @@ impl Replicas {
             own,
             words: Vec::new(),
             all_wanted: false,
+            lists: 0,
             sayings,
             hello_ms: None,
             strange: 0,
@@ -83,6 +89,11 @@ impl Replicas {
         self.peers.len()
     }
 
+    /// Whether others have yet to tell what they hold, after a pause.
+    pub(super) fn is_list_wanted(&self) -> bool {
+        self.peers.is_list_wanted()
+    }
+
     /// Who decides by other chains than `chains`.
     pub(super) fn differing(&self, chains: &str) -> Vec<String> {
         let differing = self.peers.differing(chains).take(MAX_DIFFERING_SHOWN);
@@ -116,22 +127,65 @@ impl Front {
             }
             self.show();
         }
-        if message.is_hello() {
-            let known = self.ledger.copies_of(&message.from);
-            if self.replicas.peers.is_to_be_asked(&message.from, message.holds, known, now_ms) {
-                self.replicas.say(&Message { tell_all: true, ..self.hello() });
-            }
+        let paused = Duration::from_millis(heard.delay.early_ms);
+        if paused > PAUSE {
+            self.was_paused(paused);
+        }
+        if message.is_hello() && self.is_list_missed(&message, now_ms) {
+            self.replicas.say(&Message { tell_all: true, ..self.hello() });
         }
         self.replicas.all_wanted |= message.tell_all;
-        message.words().for_each(|word| self.take_word(word, now_ms));
+        let (is_list, late_ms) = (message.list.is_some(), heard.delay.late_ms);
+        for word in message.words() {
+            match word {
+                Word::Held(held) if is_list && self.ledger.over_since(&held.reservation.id).is_some() => {
+                    // Its owner missed the end: that it was reported is the end that is believed with the most care.
+                    self.tell_over(&held.reservation.id, End::Reported);
+                }
+                word => self.take_word(word, now_ms, late_ms),
+            }
+        }
+        if let Some(listed) = self.replicas.peers.listed(&message, heard.delay) {
+            self.drop_unlisted(&message.from, &listed);
+        }
     }
 
-    fn take_word(&mut self, word: Word, now_ms: u64) {
+    /// Whether the speaker of `message` holds more than is known here, or less than surely counts here, and is to be asked.
+    fn is_list_missed(&mut self, message: &Message, now_ms: u64) -> bool {
+        let (mut known, mut sure) = (0, 0);
+        for entry in self.ledger.copies_of(&message.from) {
+            known += 1;
+            sure += usize::from(!entry.answer.is_adopted());
+        }
+        let sure = sure.saturating_sub(self.catch_up.doubts_of(&message.from));
+        let differs = message.holds > known || message.holds < sure;
+        self.replicas.peers.is_to_be_asked(&message.from, differs, now_ms)
+    }
+
+    /// Ends what `replica` made and no longer holds, by its list of all that it holds. What is known by its claim alone may
+    /// be newer than the list. Where capacity is strict, an end makes no room before a report that led to it is seen.
+    fn drop_unlisted(&mut self, replica: &str, listed: &BTreeSet<Arc<str>>) {
+        let copies = self.ledger.copies_of(replica).filter(|entry| !entry.answer.is_adopted());
+        let ids = copies.map(|entry| &entry.reservation.id).filter(|id| !listed.contains(*id));
+        let unlisted: Vec<_> = ids.cloned().collect();
+        if !unlisted.is_empty() {
+            tracing::info!(%replica, count = unlisted.len(), "another replica holds fewer reservations than were known");
+        }
+        for id in unlisted {
+            match self.crew.setup().is_strict {
+                true => self.doubt(id),
+                false => self.end_elsewhere(id),
+            }
+        }
+        self.wait_for_news();
+    }
+
+    fn take_word(&mut self, word: Word, now_ms: u64, late_ms: u64) {
         match word {
-            Word::Held(held) => self.copy(*held, now_ms),
+            Word::Held(held) => self.copy(*held, now_ms, late_ms),
             Word::Confirmed(id) => drop(self.ledger.confirm(&id)),
-            // Where capacity is strict, only what this replica has seen itself makes room.
-            Word::Over(_, End::Reported) if self.crew.setup().is_strict => {}
+            // Where capacity is strict, an end makes room once this replica's view is as new as the other's.
+            Word::Over(id, End::Reported) if self.crew.setup().is_strict => self.doubt(id),
             Word::Over(id, end) => {
                 if let Some(entry) = self.ledger.release(&id, now_ms) {
                     self.end_claim(&entry, end, true);
@@ -144,14 +198,24 @@ impl Front {
     /// A message that says no more than that this replica is there.
     fn hello(&self) -> Message {
         let (from, chains) = (Arc::clone(&self.replicas.own), Arc::clone(&self.crew.setup().digest));
-        Message { from, chains, holds: self.ledger.own_count(), leaving: self.stopping.is_some(), ..Message::default() }
+        let (holds, leaving, sent_ms) = (self.ledger.own_count(), self.stopping.is_some(), Some(self.now_ms()));
+        Message { from, chains, holds, leaving, sent_ms, ..Message::default() }
     }
 
-    /// Lets another replica's reservation count here, unless its session is in the list already.
-    fn copy(&mut self, held: Held, now_ms: u64) {
+    /// Lets another replica's reservation count here, unless its session is in the list already. The word of it was `late_ms`
+    /// on its way, by which the reservation has less to live.
+    fn copy(&mut self, held: Held, now_ms: u64, late_ms: u64) {
         let Held { reservation, left_ms, confirmed, chain, decided_by, generation, request } = held;
+        // A clock that runs fast elsewhere lets nothing live longer here than anything does.
+        let left_ms = left_ms.min(self.ledger.lifetime_ms()).saturating_sub(late_ms);
+        if left_ms == 0 {
+            return;
+        }
         if let Some(entry) = self.ledger.get(&reservation.id) {
             if entry.own || !entry.answer.is_adopted() {
+                if confirmed && !entry.confirmed {
+                    self.ledger.confirm(&reservation.id);
+                }
                 return;
             }
             // So far only its claim was known.
@@ -166,8 +230,7 @@ impl Front {
         let decision = Arc::clone(&reservation.id);
         let node = Arc::clone(&reservation.node);
         let answer = Told { node, report, decision, generation, decided_by, chain, reserved: true };
-        // A clock that runs fast elsewhere lets nothing live longer here than anything does.
-        let expires_ms = now_ms.saturating_add(left_ms.min(self.ledger.lifetime_ms()));
+        let expires_ms = now_ms.saturating_add(left_ms);
         let change = Change::Reserve(reservation.clone());
         if self.ledger.copy(Entry { reservation, expires_ms, confirmed, own: false, answer, request }) {
             self.change(change);
@@ -206,12 +269,10 @@ impl Front {
     /// Says what there is to say; every now and then that this replica is here. Its first word asks for all that others
     /// hold, and so does the first one after a time without NATS.
     pub(super) fn speak(&mut self, time: bool) {
-        let mut words = std::mem::take(&mut self.replicas.words);
+        let words = std::mem::take(&mut self.replicas.words);
         if std::mem::take(&mut self.replicas.all_wanted) {
-            let now_ms = self.now_ms();
-            // Before their ends, which came later.
-            let all = self.ledger.own().map(|entry| Word::Held(Box::new(held(entry, now_ms))));
-            words.splice(..0, all);
+            // Before the words, whose ends came later.
+            self.tell_list();
         }
         if !words.is_empty() {
             let hello = self.hello();
@@ -228,13 +289,29 @@ impl Front {
         }
         if self.replicas.hello_ms.is_none_or(|hello_ms| hello_ms + HELLO_MS <= now_ms) {
             let first = self.replicas.hello_ms.replace(now_ms).is_none();
-            self.replicas.say(&Message { tell_all: first, ..self.hello() });
+            let tell_all = first || self.catch_up.is_under_way();
+            self.replicas.say(&Message { tell_all, ..self.hello() });
         }
     }
 
-    /// Asks the others for all that they hold, after a time in which they were not heard.
-    pub(super) fn ask_others(&mut self) {
+    /// Tells all that this replica holds, as a list that others can tell to be whole.
+    fn tell_list(&mut self) {
+        self.replicas.lists += 1;
+        let hello = Message { list: Some(self.replicas.lists), ..self.hello() };
+        let now_ms = self.now_ms();
+        let all: Vec<_> = self.ledger.own().map(|entry| Word::Held(Box::new(held(entry, now_ms)))).collect();
+        if all.is_empty() {
+            return self.replicas.say(&hello);
+        }
+        all.chunks(WORDS_AT_ONCE).for_each(|words| self.replicas.say_words(&hello, words));
+    }
+
+    /// Asks the others for all that they hold, and tells them all that this replica holds, after a time until `now_ms` in
+    /// which nobody heard anybody.
+    pub(super) fn want_lists(&mut self, now_ms: u64) {
+        self.replicas.peers.want_lists(now_ms);
         self.replicas.hello_ms = None;
+        self.replicas.all_wanted = true;
     }
 
     /// Tells the others that this replica leaves, so that nothing is handed on to it.

@@ -26,6 +26,7 @@ use super::events::{Event, Links, Outlets, Setup};
 use super::flight::Told;
 use super::health::Board;
 use super::metrics::{DecisionCounter, Metrics};
+use super::pause::CatchUp;
 use super::quarantine::Quarantine;
 use super::queue::Queue;
 use super::replicas::Replicas;
@@ -52,6 +53,7 @@ pub struct Front {
     pub(super) ledger: Ledger<Told>,
     pub(super) replicas: Replicas,
     pub(super) claims: Claims,
+    pub(super) catch_up: CatchUp,
     /// By action, the requests that wait for a free node.
     pub(super) rooms: BTreeMap<Arc<str>, Room>,
     /// Whether a place may have been freed since those were asked.
@@ -113,6 +115,7 @@ impl Front {
             ledger: Ledger::new(setup.ledger_rules()),
             replicas: Replicas::new(Arc::clone(&replica), sayings),
             claims: Claims::new(),
+            catch_up: CatchUp::default(),
             rooms: BTreeMap::new(),
             freed: false,
             quarantine: Quarantine::new(setup.quarantine),
@@ -277,7 +280,7 @@ impl Front {
             RegistryEvent::Change(change) => self.cluster_change(change),
             RegistryEvent::Ready { .. } => {
                 if !std::mem::replace(&mut self.bus, true) {
-                    self.ask_others();
+                    self.was_cut_off();
                 }
                 self.nodes_known = true;
                 self.show();
@@ -319,6 +322,7 @@ impl Front {
 
     pub(super) fn tick(&mut self) {
         self.pulse.beat();
+        self.notice_pause();
         let now_ms = self.now_ms();
         let expired = self.ledger.expire(now_ms);
         if let Some(first) = expired.first() {
@@ -403,7 +407,7 @@ impl Front {
     }
 
     pub(super) fn is_done(&self) -> bool {
-        let owed = self.crew.unanswered() + self.claims.len() + self.waiting();
+        let owed = self.crew.unanswered() + self.claims.len() + self.waiting() + self.catch_up.len();
         self.stopping.is_some_and(|since| owed == 0 || since.elapsed() > LAST_ANSWERS)
     }
 
@@ -413,6 +417,7 @@ impl Front {
         let mut owed = self.crew.clear();
         owed.extend(self.claims.clear());
         owed.extend(self.clear_waiting());
+        owed.extend(self.clear_held_back(&failure));
         owed.into_iter().for_each(|flight| self.give_up(flight, &failure));
     }
 }

@@ -262,8 +262,8 @@ impl Front {
             return;
         }
         self.answer_overdue(time);
-        if self.crew.setup().is_strict && !self.bus {
-            // No place could be claimed. When NATS is there again, all are asked.
+        if self.catch_up.is_under_way() || (self.crew.setup().is_strict && !self.bus) {
+            // No place could be claimed. When this replica has caught up, and NATS is there again, all are asked.
             self.freed = true;
             return;
         }

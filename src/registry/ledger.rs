@@ -173,10 +173,9 @@ impl<T> Ledger<T> {
         self.own_count
     }
 
-    /// How many are copies of what `replica` made.
-    #[must_use]
-    pub fn copies_of(&self, replica: &str) -> usize {
-        self.entries.values().filter(|entry| !entry.own && owner(&entry.reservation.id) == replica).count()
+    /// Those that are copies of what `replica` made, in no order.
+    pub fn copies_of(&self, replica: &str) -> impl Iterator<Item = &Entry<T>> {
+        self.entries.values().filter(move |entry| !entry.own && owner(&entry.reservation.id) == replica)
     }
 
     /// The reservations on `node`, by id.

@@ -22,6 +22,7 @@ mod refusals;
 mod stores;
 #[cfg(test)]
 mod tests;
+pub mod transit;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Change;
@@ -95,6 +96,10 @@ pub struct Figures {
     refused: AtomicU64,
     rebuilds: AtomicU64,
     freshness: Freshness,
+    /// The last look at the buckets that found nothing more in them: no proof that was late on its way.
+    looked: Freshness,
+    /// That such a look is wanted soon.
+    hurry: Notify,
 }
 
 /// The calls on the registry; clones share it.
@@ -241,6 +246,20 @@ impl Registry {
     #[must_use]
     pub fn view_age(&self) -> Option<Duration> {
         self.figures.freshness.age(Instant::now())
+    }
+
+    /// When the buckets were last asked, and had nothing that had not been read before the answer was taken in; nothing
+    /// where they never were. All changes up to then were handed on as events before this says so. Unlike
+    /// [`Registry::view_age`] it is not fooled by a heartbeat that waited in a buffer.
+    #[must_use]
+    pub fn looked(&self) -> Option<Instant> {
+        let now = Instant::now();
+        self.figures.looked.age(now).and_then(|age| now.checked_sub(age))
+    }
+
+    /// Lets the buckets be asked soon, for [`Registry::looked`].
+    pub fn look_soon(&self) {
+        self.figures.hurry.notify_one();
     }
 
     /// How many lines of history were lost because they came faster than they could be kept.

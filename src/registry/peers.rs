@@ -4,7 +4,7 @@
 //! reservations it holds of its own; so a message that was lost shows at the next, and the whole is told again. Rejected:
 //! a stream that keeps every word, which costs a write to disk for what is over in two minutes anyway.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use crate::model::json::{self, JsonError, JsonLimits};
 use crate::model::{Reservation, shared};
 
 use super::ledger::RequestKey;
+use super::transit::{Delay, Transit};
 
 /// How often a replica speaks that has nothing to say, in milliseconds.
 pub const HELLO_MS: u64 = 1000;
@@ -24,6 +25,10 @@ pub const WORDS_AT_ONCE: usize = 512;
 pub const MESSAGE_BYTES: usize = 1 << 20;
 /// So many replicas are known at most; more go unheard.
 const PEERS: usize = 256;
+/// A list that was on its way for longer than this is no answer to what was asked after a pause, in milliseconds.
+const LATE_MS: u64 = 1000;
+/// Reservations in the list of one replica; of a longer list it is not found out what it lacks.
+const LISTED: usize = 1 << 18;
 /// The same replica is asked for all that it holds no more often than this, in milliseconds.
 const ASK_AGAIN_MS: u64 = 10_000;
 
@@ -39,6 +44,11 @@ pub struct Message {
     pub holds: usize,
     /// Whether everybody else is to tell all that he holds.
     pub tell_all: bool,
+    /// When the message was sent, in milliseconds of the speaker's monotonic clock; absent in an earlier release.
+    pub sent_ms: Option<u64>,
+    /// The number of the list of all that the speaker holds, of which the message is a part: a list is whole where its parts
+    /// name as many reservations as `holds` says.
+    pub list: Option<u64>,
     /// Whether the speaker leaves; what it holds stays in force.
     pub leaving: bool,
     /// Reservations that it holds.
@@ -103,6 +113,8 @@ pub struct Heard {
     pub is_new: bool,
     /// It decides by other chains than it did, or is new.
     pub has_changed: bool,
+    /// How long the message was on its way.
+    pub delay: Delay,
 }
 
 /// The other replicas that are there.
@@ -119,6 +131,11 @@ struct Peer {
     /// Whether the last message told another count than is held here.
     differs: bool,
     asked_ms: Option<u64>,
+    transit: Transit,
+    /// The number of the list that is being heard, and the reservations of its parts so far.
+    list: (u64, BTreeSet<Arc<str>>),
+    /// Whether this replica was asked for its list after a pause, and has not told it yet.
+    is_list_wanted: bool,
 }
 
 impl Message {
@@ -144,7 +161,7 @@ impl Message {
     /// Whether it says no more than that its speaker is there.
     #[must_use]
     pub fn is_hello(&self) -> bool {
-        !self.tell_all && self.words().next().is_none()
+        !self.tell_all && self.list.is_none() && self.words().next().is_none()
     }
 
     /// What it says of reservations: of each that it is held before that it is over.
@@ -181,18 +198,47 @@ impl Peers {
             return Some(Heard::default());
         }
         let chains = Arc::clone(&message.chains);
-        let fresh = || Peer { heard_ms: now_ms, chains: "".into(), differs: false, asked_ms: None };
-        let peer = self.others.entry(Arc::clone(&message.from)).or_insert_with(fresh);
+        let peer = self.others.entry(Arc::clone(&message.from)).or_insert_with(|| Peer::new(now_ms));
         let before = std::mem::replace(&mut peer.chains, chains);
         peer.heard_ms = now_ms;
-        Some(Heard { is_new: !is_known, has_changed: before != peer.chains })
+        let delay = message.sent_ms.map(|sent_ms| peer.transit.take(sent_ms, now_ms)).unwrap_or_default();
+        Some(Heard { is_new: !is_known, has_changed: before != peer.chains, delay })
     }
 
-    /// Whether `replica`, which says that it holds `told` reservations of which `known` are known here, is to be asked for
-    /// all of them: a count may differ once, because both are told of the same ends in another order.
-    pub fn is_to_be_asked(&mut self, replica: &str, told: usize, known: usize, now_ms: u64) -> bool {
+    /// Takes in the part of a list that `message` is, which was on its way for `delay`; returns the reservations of the
+    /// whole list where that was its last part.
+    pub fn listed(&mut self, message: &Message, delay: Delay) -> Option<BTreeSet<Arc<str>>> {
+        let (number, peer) = (message.list?, self.others.get_mut(&message.from)?);
+        if peer.list.0 != number {
+            peer.list = (number, BTreeSet::new());
+        }
+        peer.list.1.extend(message.held.iter().map(|held| Arc::clone(&held.reservation.id)).take(LISTED));
+        if message.holds > LISTED || peer.list.1.len() != message.holds {
+            return None;
+        }
+        peer.is_list_wanted &= delay.late_ms > LATE_MS;
+        Some(std::mem::take(&mut peer.list).1)
+    }
+
+    /// After a pause that ends at `now_ms` nobody was silent, and everybody's list is wanted.
+    pub fn want_lists(&mut self, now_ms: u64) {
+        for peer in self.others.values_mut() {
+            peer.heard_ms = now_ms;
+            peer.is_list_wanted = true;
+        }
+    }
+
+    /// Whether the list of a replica that is there is still wanted.
+    #[must_use]
+    pub fn is_list_wanted(&self) -> bool {
+        self.others.values().any(|peer| peer.is_list_wanted)
+    }
+
+    /// Whether `replica`, which says that it holds another number of reservations than are known here where it `differs`, is
+    /// to be asked for all of them: a count may differ once, because both are told of the same ends in another order.
+    pub fn is_to_be_asked(&mut self, replica: &str, differs: bool, now_ms: u64) -> bool {
         let Some(peer) = self.others.get_mut(replica) else { return false };
-        let differed = std::mem::replace(&mut peer.differs, told > known);
+        let differed = std::mem::replace(&mut peer.differs, differs);
         let lately = peer.asked_ms.is_some_and(|asked_ms| asked_ms.saturating_add(ASK_AGAIN_MS) > now_ms);
         let ask = differed && peer.differs && !lately;
         if ask {
@@ -232,6 +278,20 @@ impl Peers {
     }
 }
 
+impl Peer {
+    fn new(now_ms: u64) -> Self {
+        Self {
+            heard_ms: now_ms,
+            chains: "".into(),
+            differs: false,
+            asked_ms: None,
+            transit: Transit::default(),
+            list: Default::default(),
+            is_list_wanted: false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,11 +300,23 @@ mod tests {
         Message { from: from.into(), chains: chains.into(), ..Message::default() }
     }
 
+    fn held(id: &str) -> Held {
+        Held {
+            reservation: Reservation { id: id.into(), node: "n".into(), user: "ann".into(), name: "".into() },
+            left_ms: 7,
+            confirmed: false,
+            chain: "session/start".into(),
+            decided_by: Some("gpu.js".into()),
+            generation: 3,
+            request: Some(RequestKey { id: "q".into(), action: "session/start".into(), login: "ann".into() }),
+        }
+    }
+
     #[test]
     fn who_is_there_and_what_they_run() {
         let mut peers = Peers::new("me".into());
         assert_eq!(peers.hear(&message("me", "x"), 0), None);
-        let new = Heard { is_new: true, has_changed: true };
+        let new = Heard { is_new: true, has_changed: true, ..Heard::default() };
         assert_eq!(peers.hear(&message("a", "x"), 0), Some(new));
         assert_eq!(peers.hear(&message("a", "x"), 10), Some(Heard::default()));
         assert_eq!(peers.hear(&message("b", "y"), 10), Some(new));
@@ -260,24 +332,39 @@ mod tests {
     fn what_was_lost_is_asked_for_but_not_at_once_and_not_always() {
         let mut peers = Peers::new("me".into());
         peers.hear(&message("a", "x"), 0);
-        assert!(!peers.is_to_be_asked("a", 5, 4, 0), "it may be on its way");
-        assert!(peers.is_to_be_asked("a", 5, 4, 1000));
-        assert!(!peers.is_to_be_asked("a", 5, 4, 2000), "it was asked");
-        assert!(peers.is_to_be_asked("a", 5, 4, 2000 + ASK_AGAIN_MS));
-        assert!(!peers.is_to_be_asked("a", 5, 5, 90_000) && !peers.is_to_be_asked("a", 5, 4, 91_000));
+        assert!(!peers.is_to_be_asked("a", true, 0), "it may be on its way");
+        assert!(peers.is_to_be_asked("a", true, 1000));
+        assert!(!peers.is_to_be_asked("a", true, 2000), "it was asked");
+        assert!(peers.is_to_be_asked("a", true, 2000 + ASK_AGAIN_MS));
+        assert!(!peers.is_to_be_asked("a", false, 90_000) && !peers.is_to_be_asked("a", true, 91_000));
+    }
+
+    #[test]
+    fn a_list_is_whole_where_all_of_its_parts_came_and_an_answer_where_it_is_fresh() {
+        let mut peers = Peers::new("me".into());
+        peers.hear(&message("a", "x"), 0);
+        peers.want_lists(0);
+        let part = |list, ids: &[&str]| {
+            let held = ids.iter().map(|id| held(id)).collect();
+            Message { holds: 3, list: Some(list), held, ..message("a", "x") }
+        };
+        let (late, soon) = (Delay { late_ms: 15_000, early_ms: 0 }, Delay::default());
+        let whole = BTreeSet::from(["a-1", "a-2", "a-3"].map(Arc::from));
+        assert_eq!(peers.listed(&part(1, &["a-1", "a-2"]), late), None);
+        assert_eq!(peers.listed(&part(1, &["a-3"]), late), Some(whole.clone()));
+        assert!(peers.is_list_wanted(), "it was told before it was asked for");
+        assert_eq!(peers.listed(&part(2, &["a-1", "a-2"]), soon), None);
+        assert_eq!(peers.listed(&part(3, &["a-3"]), soon), None, "a part of the second one was lost");
+        assert_eq!(peers.listed(&part(3, &["a-1", "a-2"]), soon), Some(whole));
+        assert!(!peers.is_list_wanted());
+        let nothing = Message { list: Some(4), ..message("a", "x") };
+        assert_eq!(peers.listed(&nothing, soon), Some(BTreeSet::new()));
+        assert!(!nothing.is_hello());
     }
 
     #[test]
     fn messages_read_as_they_are_written_and_strange_words_are_passed_over() {
-        let held = Held {
-            reservation: Reservation { id: "a-1".into(), node: "n".into(), user: "ann".into(), name: "".into() },
-            left_ms: 7,
-            confirmed: false,
-            chain: "session/start".into(),
-            decided_by: Some("gpu.js".into()),
-            generation: 3,
-            request: Some(RequestKey { id: "q".into(), action: "session/start".into(), login: "ann".into() }),
-        };
+        let held = held("a-1");
         let mut told = message("a", "x");
         let words =
             [Word::Held(Box::new(held)), Word::Confirmed("a-1".into()), Word::Over("a-2".into(), End::Released)];

@@ -26,6 +26,9 @@ use crate::nats::{Bus, LinkState};
 
 /// How often the buckets are asked whether they are still the ones that are being read.
 const CHECK: Duration = Duration::from_secs(5);
+/// What a hurried look finds in the buckets has to arrive within this time, looked for so often.
+const ARRIVAL: Duration = Duration::from_secs(1);
+const ARRIVAL_LOOKS: u32 = 50;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// While a failure lasts, the log repeats it this often.
@@ -118,7 +121,7 @@ impl Watch {
             // Nobody follows the claims, but who takes a place needs them to be there.
             Guarded::new(&namespace.claims_bucket(), &claims, None),
         ];
-        let guard = guard(&js, guarded, &figures.freshness);
+        let guard = guard(&js, guarded, &figures);
         tokio::pin!(guard);
 
         self.figures.rebuilds.fetch_add(1, Ordering::Relaxed);
@@ -214,9 +217,18 @@ impl Watch {
 
 /// Returns, with the reason, when a bucket is no longer the one that is being read, or when entries that it has do not
 /// come. That it cannot be asked at the moment says nothing: the feeds have heartbeats of their own.
-async fn guard<const N: usize>(js: &Context, mut buckets: [Guarded<'_>; N], freshness: &Freshness) -> String {
+async fn guard<const N: usize>(js: &Context, mut buckets: [Guarded<'_>; N], figures: &Figures) -> String {
+    let mut regular = tokio::time::interval(CHECK);
+    regular.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    regular.reset();
     loop {
-        tokio::time::sleep(CHECK).await;
+        tokio::select! {
+            _ = regular.tick() => {}
+            () = figures.hurry.notified() => {
+                look_in_a_hurry(js, &buckets, &figures.looked).await;
+                continue;
+            }
+        }
         let (at, mut complete) = (Instant::now(), 0);
         for bucket in &mut buckets {
             // Before the look: what comes during it may be newer than what the look finds.
@@ -231,8 +243,29 @@ async fn guard<const N: usize>(js: &Context, mut buckets: [Guarded<'_>; N], fres
             }
         }
         if complete == N {
-            freshness.prove(at);
+            figures.freshness.prove(at);
+            figures.looked.prove(at);
         }
+    }
+}
+
+/// Asks what the buckets have by now, and notes the moment of asking once all of that has come. It judges nothing: that
+/// is left to the next regular look.
+async fn look_in_a_hurry<const N: usize>(js: &Context, buckets: &[Guarded<'_>; N], looked: &Freshness) {
+    let at = Instant::now();
+    let mut missing = Vec::new();
+    for bucket in buckets {
+        match jetstream::look(js, &bucket.stream).await {
+            Ok(Some(state)) if state.created == bucket.created => missing.push((bucket, state.last_sequence)),
+            _ => return,
+        }
+    }
+    for _look in 0..ARRIVAL_LOOKS {
+        missing.retain(|(bucket, stored)| bucket.seen().is_some_and(|seen| seen < *stored));
+        if missing.is_empty() {
+            return looked.prove(at);
+        }
+        tokio::time::sleep(ARRIVAL / ARRIVAL_LOOKS).await;
     }
 }
 

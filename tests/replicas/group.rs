@@ -19,7 +19,11 @@ pub(crate) struct Group {
 impl Group {
     /// `count` replicas that know of each other, with the config's `chains`, and a cluster of `nodes`.
     pub(crate) async fn of(count: usize, chains: &str, nodes: &[Value]) -> Self {
-        let nats = Nats::start();
+        Self::on(Nats::start(), count, chains, nodes).await
+    }
+
+    /// The same on the server `nats`.
+    pub(crate) async fn on(nats: Nats, count: usize, chains: &str, nodes: &[Value]) -> Self {
         let client = nats.client().await;
         let mut replicas: Vec<_> = (0..count).map(|_| Serve::spawn(&nats, chains, &[])).collect();
         for replica in &mut replicas {

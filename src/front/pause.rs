@@ -1,0 +1,195 @@
+//! What the front does after a time in which it did not run or was without NATS: it hears what it missed.
+//!
+//! A stopped process and a suspended machine miss what the other replicas say, and wake with what they knew: places that
+//! are long free look taken, others look free that are not, and requests that another replica has answered wait in a
+//! buffer. So the front tells the others all that it holds, asks them for all that they hold, and drops what their lists
+//! lack. It holds requests back meanwhile, for no longer than [`LONGEST_CATCH_UP`]: then it goes on with what it knows.
+//! After a time without NATS it does so where capacity is strict.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::model::{Change, Failure, FailureName};
+use crate::nats::message::{Incoming, Verb};
+use crate::registry::peers::{End, owner};
+
+use super::flight::Flight;
+use super::task::Front;
+
+/// A front that did not look at the time for longer than this has missed something.
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
+/// Requests are held back for so long at most after a pause, whoever has not answered.
+const LONGEST_CATCH_UP: Duration = Duration::from_secs(3);
+/// So many requests are held back at most; more are refused.
+const HELD_BACK: usize = 4096;
+
+/// What the front has to catch up with.
+#[derive(Debug, Default)]
+pub(super) struct CatchUp {
+    /// When the front last looked at the time.
+    ran: Option<Instant>,
+    /// Since when requests are held back.
+    since: Option<Instant>,
+    /// Requests that wait until that is over.
+    requests: VecDeque<Incoming>,
+    /// Decisions that were taken before, and are to be taken again, with the step that chose.
+    decided: Vec<(Flight, Option<Arc<str>>)>,
+    /// Reservations that are over by the word of others, and when that was heard: they count here until the view of the
+    /// cluster is known to be newer than the word, because the sessions may not be in it yet.
+    doubts: BTreeMap<Arc<str>, Instant>,
+    /// When the last list of another replica was heard, or the pause ended: the view has to be newer.
+    news: Option<Instant>,
+    /// The last moment of which it is known that the registry had read all that there was.
+    read: Option<Instant>,
+    /// The last moment of which it is known that this front had taken in all that there was.
+    current: Option<Instant>,
+}
+
+impl CatchUp {
+    /// Whether requests are held back.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// Requests and decisions that wait.
+    pub(super) fn len(&self) -> usize {
+        self.requests.len() + self.decided.len()
+    }
+
+    /// How many reservations of `replica` are over by the word of others, and count here still.
+    pub(super) fn doubts_of(&self, replica: &str) -> usize {
+        self.doubts.keys().filter(|id| owner(id) == replica).count()
+    }
+}
+
+impl Front {
+    /// Looks at the time, and catches up where this process did not run for long.
+    pub(super) fn notice_pause(&mut self) {
+        let now = Instant::now();
+        let gap = self.catch_up.ran.replace(now).map(|ran| now.saturating_duration_since(ran)).unwrap_or_default();
+        if gap > PAUSE {
+            self.was_paused(gap);
+        }
+    }
+
+    /// Catches up after this process, or its clock, stood still for `gap`.
+    pub(super) fn was_paused(&mut self, gap: Duration) {
+        tracing::warn!(
+            ms = gap.as_millis(),
+            "this process did not run for {} ms: hearing from the other replicas what it missed",
+            gap.as_millis()
+        );
+        self.metrics.pauses.inc();
+        self.hear_what_was_missed();
+        self.catch_up.since = Some(Instant::now());
+    }
+
+    /// Catches up after a time without NATS.
+    pub(super) fn was_cut_off(&mut self) {
+        self.hear_what_was_missed();
+        if self.crew.setup().is_strict && self.nodes_known {
+            self.catch_up.since = Some(Instant::now());
+        }
+    }
+
+    /// Asks the others for all that they hold, and tells them all that this replica holds.
+    fn hear_what_was_missed(&mut self) {
+        let now_ms = self.now_ms();
+        self.want_lists(now_ms);
+        self.wait_for_news();
+    }
+
+    /// Gives `incoming` back where it may be decided at once; holds it back, or refuses it, where this replica has yet to
+    /// catch up.
+    pub(super) fn unless_held_back(&mut self, incoming: Incoming) -> Option<Incoming> {
+        if !self.catch_up.is_under_way() || incoming.verb != Verb::Place {
+            return Some(incoming);
+        }
+        if self.catch_up.requests.len() < HELD_BACK {
+            self.catch_up.requests.push_back(incoming);
+        } else {
+            let message = "this replica did not run for a while and hears what it missed: ask again in a moment";
+            self.fail(&incoming, &Failure::new(FailureName::Overloaded, message));
+        }
+        None
+    }
+
+    /// Holds back a decision that was taken by the worker in `lane` before this replica has caught up; it is taken again.
+    pub(super) fn hold_back(&mut self, lane: usize, flight: Flight, decided_by: Option<Arc<str>>) {
+        self.crew.undo(lane, Change::Release(Arc::clone(&flight.question.decision)));
+        self.catch_up.decided.push((flight, decided_by));
+    }
+
+    /// What is known from now on of other replicas counts for sure once the view of the cluster is newer.
+    pub(super) fn wait_for_news(&mut self) {
+        self.catch_up.news = Some(Instant::now());
+        self.registry.look_soon();
+    }
+
+    /// The reservation `id` is over by the word of another replica, which may have seen a report that this one has not.
+    pub(super) fn doubt(&mut self, id: Arc<str>) {
+        if self.ledger.get(&id).is_some() {
+            self.catch_up.doubts.entry(id).or_insert_with(Instant::now);
+        }
+    }
+
+    /// Goes on where everything was heard, or where that took too long. `drained` says that no change of the cluster waits
+    /// to be taken in.
+    pub(super) fn go_on_with_time(&mut self, drained: bool) {
+        // What the registry had read at the last look has been taken in if nothing waits now.
+        if drained {
+            self.catch_up.current = self.catch_up.read;
+        }
+        self.catch_up.read = self.registry.looked();
+        let current = self.catch_up.current;
+        let settled = self.catch_up.doubts.extract_if(.., |_, at| Some(*at) < current).collect::<Vec<_>>();
+        for (id, _) in settled {
+            self.end_elsewhere(id);
+        }
+        let Some(since) = self.catch_up.since else { return };
+        // Where capacity is not strict, nobody waits for what nodes report.
+        let is_current = !self.crew.setup().is_strict || current > self.catch_up.news;
+        let heard = !self.replicas.is_list_wanted() && is_current;
+        if !heard && since.elapsed() < LONGEST_CATCH_UP {
+            return;
+        }
+        let (ms, held) = (since.elapsed().as_millis(), self.catch_up.len());
+        if heard {
+            tracing::info!(ms, held, "this replica knows again what the others know");
+        } else {
+            tracing::warn!(ms, held, "not everything was heard that this replica missed: going on with what it knows");
+        }
+        self.let_go();
+    }
+
+    /// Decides what was held back.
+    fn let_go(&mut self) {
+        self.catch_up.since = None;
+        for (flight, decided_by) in std::mem::take(&mut self.catch_up.decided) {
+            self.decide_again(flight, decided_by.as_ref());
+        }
+        for incoming in std::mem::take(&mut self.catch_up.requests) {
+            self.ask(incoming);
+        }
+        // Those who wait in a room were not asked meanwhile.
+        self.note_freed();
+    }
+
+    /// Ends the reservation `id` here, which is over elsewhere.
+    pub(super) fn end_elsewhere(&mut self, id: Arc<str>) {
+        let now_ms = self.now_ms();
+        if let Some(entry) = self.ledger.release(&id, now_ms) {
+            self.end_claim(&entry, End::Reported, true);
+            self.change(Change::Release(id));
+        }
+    }
+
+    /// Answers whoever is still held back when the front gives up waiting.
+    pub(super) fn clear_held_back(&mut self, failure: &Failure) -> Vec<Flight> {
+        for incoming in std::mem::take(&mut self.catch_up.requests) {
+            self.fail(&incoming, failure);
+        }
+        std::mem::take(&mut self.catch_up.decided).into_iter().map(|(flight, _)| flight).collect()
+    }
+}
