@@ -5,6 +5,7 @@ mod support;
 
 use std::fs::File;
 use std::io::{PipeReader, Read, pipe};
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -82,6 +83,28 @@ async fn a_full_disk_costs_lines_alone() {
         .await;
     serve.signal(Signal::TERM);
     assert_eq!(serve.ended().await, Some(0));
+}
+
+#[tokio::test]
+async fn an_agent_goes_on_reporting_whatever_becomes_of_its_log() {
+    let nats = Nats::start();
+    let (reader, writer) = pipe().unwrap();
+    let mut agent = Command::new(env!("CARGO_BIN_EXE_whither"))
+        .args(["agent", "--nats", &nats.url(), "--id", "a", "--interval", "0.2"])
+        .env("WHITHER_LOG", "debug")
+        .stdin(Stdio::null())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    drop(reader);
+    let js = async_nats::jetstream::new(nats.client().await);
+    eventually("the node is reported again and again", async || {
+        let bucket = js.get_key_value("whither_nodes").await.ok()?;
+        (bucket.entry("a").await.ok()??.revision >= 5).then_some(())
+    })
+    .await;
+    agent.kill().unwrap();
+    agent.wait().unwrap();
 }
 
 /// `serve` opens the config before the log can help, and a named pipe for a config would make a reload wait for ever.

@@ -1,6 +1,7 @@
 //! `whither agent`: reports this machine as a node of the cluster.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,6 +17,7 @@ use crate::nats::agent::sessions::{Lister, SessionsSource};
 use crate::nats::agent::{Agent, AgentError, AgentSettings, health, metadata};
 use crate::nats::{Bus, Connection, Namespace};
 use crate::plain::Plain;
+use crate::pulse::{self, Pulse};
 use crate::registry::liveness;
 
 use super::bus::{self, BusArgs};
@@ -137,7 +139,12 @@ async fn report(agent: Agent, connection: &Connection) -> Result<(), Exit> {
         });
     }
     let bus = Bus::open(connection).await.map_err(Exit::usage)?;
-    agent.run(bus, stop).await;
+    let pulse = Arc::new(Pulse::default());
+    pulse::watch(Arc::clone(&pulse)).map_err(|error| Exit::new(exit::OTHER, error))?;
+    // A broker that is away is waited for, which is a state to be in.
+    pulse::tell_ready();
+    agent.run(bus, stop, &pulse).await;
+    pulse::tell_stopping();
     Ok(())
 }
 

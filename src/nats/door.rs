@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(large.len(), 16);
         let small: Vec<_> = std::iter::from_fn(|| door.admit(1 << 10)).collect();
         assert_eq!(small.len(), 16 << 10);
-        drop(large);
+        drop((large, small));
         assert!(door.admit(1 << 20).is_some(), "there is room again");
     }
 

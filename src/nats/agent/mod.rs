@@ -30,6 +30,7 @@ use super::backoff::{Backoff, spread};
 use super::jetstream::Keeping;
 use super::{Bus, LinkState, Namespace};
 use crate::model::report::MAX_ID_BYTES;
+use crate::pulse::Pulse;
 use creations::Creations;
 use health::Machine;
 use metrics::MetricsFolder;
@@ -43,6 +44,8 @@ use static_data::StaticDataError;
 const DEBOUNCE: Duration = Duration::from_millis(250);
 /// After a connection came to stand, or the bucket was made, agents report within this time, not all in one moment.
 const SOON: Duration = Duration::from_millis(500);
+/// How often the agent shows that it lives.
+const BEAT: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// While a failure lasts, the log repeats it this often.
@@ -150,12 +153,14 @@ impl Agent {
         Ok(self.document()?)
     }
 
-    /// Reports over `bus` until `stop`, then takes the node out of the cluster.
-    pub async fn run(mut self, bus: Bus, stop: CancellationToken) {
+    /// Reports over `bus` until `stop`, then takes the node out of the cluster. `pulse` beats for as long as nothing blocks
+    /// this task; that NATS is waited for does not count.
+    pub async fn run(mut self, bus: Bus, stop: CancellationToken, pulse: &Pulse) {
         self.say_what(&bus);
         let tasks = self.sources.follow(&self.settings);
         let mut bucket = Bucket::new(&bus, &self.settings);
-        stop.run_until_cancelled(self.report_for_ever(&bus, &mut bucket)).await;
+        let work = futures_util::future::join(self.report_for_ever(&bus, &mut bucket), beat(pulse));
+        stop.run_until_cancelled(work).await;
         drop(tasks);
         self.leave(&bus, &bucket).await;
     }
@@ -290,6 +295,14 @@ impl Agent {
                  with strict capacity nobody is placed there; add --sessions-from or --sessions-command"
             );
         }
+    }
+}
+
+async fn beat(pulse: &Pulse) {
+    let mut due = tokio::time::interval(BEAT);
+    loop {
+        due.tick().await;
+        pulse.beat();
     }
 }
 
