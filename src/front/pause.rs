@@ -10,29 +10,40 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::model::{Change, Failure, FailureName};
 use crate::nats::message::{Incoming, Verb};
-use crate::registry::peers::{End, owner};
+use crate::registry::peers::{End, SILENCE_MS, owner};
 
 use super::flight::Flight;
 use super::task::Front;
 
-/// A front that did not look at the time for longer than this has missed something.
+/// A process that did not run for longer than this has missed something.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
+/// After a pause that was no longer than [`SILENCE_MS`], so that the others went on telling this replica everything, lists
+/// are asked for no sooner than so long after the last time: to hear them is work too, and must not look like a pause.
+const BETWEEN: Duration = Duration::from_secs(10);
 /// Requests are held back for so long at most after a pause, whoever has not answered.
 const LONGEST_CATCH_UP: Duration = Duration::from_secs(3);
-/// So many requests are held back at most; more are refused.
+/// So many requests are held back at most, of so many bytes; more are refused.
 const HELD_BACK: usize = 4096;
+const HELD_BACK_BYTES: usize = 64 << 20;
 
 /// What the front has to catch up with.
 #[derive(Debug, Default)]
 pub(super) struct CatchUp {
     /// When the front last looked at the time.
     ran: Option<Instant>,
+    /// CPU time of this process at the last tick: what it spent since then it did not stand still.
+    spent: Duration,
+    /// When lists were last asked for.
+    asked: Option<Instant>,
     /// Since when requests are held back.
     since: Option<Instant>,
-    /// Requests that wait until that is over.
+    /// Requests that wait until that is over, and their bytes.
     requests: VecDeque<Incoming>,
+    bytes: usize,
     /// Decisions that were taken before, and are to be taken again, with the step that chose.
     decided: Vec<(Flight, Option<Arc<str>>)>,
     /// Reservations that are over by the word of others, and when that was heard: they count here until the view of the
@@ -64,23 +75,37 @@ impl CatchUp {
 }
 
 impl Front {
-    /// Looks at the time, and catches up where this process did not run for long.
+    /// Looks at the time, and catches up where this process did not run for long. A front that was busy for as long has
+    /// missed nothing: what came meanwhile is in its channels, and in order.
     pub(super) fn notice_pause(&mut self) {
         let now = Instant::now();
         let gap = self.catch_up.ran.replace(now).map(|ran| now.saturating_duration_since(ran)).unwrap_or_default();
         if gap > PAUSE {
-            self.was_paused(gap);
+            let stood = gap.saturating_sub(cpu_time().saturating_sub(self.catch_up.spent));
+            if stood > PAUSE {
+                self.was_paused(stood);
+            }
         }
+    }
+
+    /// The same at each tick.
+    pub(super) fn notice_pause_at_tick(&mut self) {
+        self.notice_pause();
+        self.catch_up.spent = cpu_time();
     }
 
     /// Catches up after this process, or its clock, stood still for `gap`.
     pub(super) fn was_paused(&mut self, gap: Duration) {
         tracing::warn!(
             ms = gap.as_millis(),
-            "this process did not run for {} ms: hearing from the other replicas what it missed",
+            "this process did not run for {} ms: what it missed it hears from the other replicas",
             gap.as_millis()
         );
         self.metrics.pauses.inc();
+        let lately = self.catch_up.asked.is_some_and(|asked| asked.elapsed() < BETWEEN.saturating_add(gap));
+        if lately && gap <= Duration::from_millis(SILENCE_MS) {
+            return;
+        }
         self.hear_what_was_missed();
         self.catch_up.since = Some(Instant::now());
     }
@@ -96,6 +121,7 @@ impl Front {
     /// Asks the others for all that they hold, and tells them all that this replica holds.
     fn hear_what_was_missed(&mut self) {
         let now_ms = self.now_ms();
+        self.catch_up.asked = Some(Instant::now());
         self.want_lists(now_ms);
         self.wait_for_news();
     }
@@ -106,11 +132,13 @@ impl Front {
         if !self.catch_up.is_under_way() || incoming.verb != Verb::Place {
             return Some(incoming);
         }
-        if self.catch_up.requests.len() < HELD_BACK {
+        let bytes = self.catch_up.bytes.saturating_add(incoming.payload.len());
+        if self.catch_up.requests.len() < HELD_BACK && bytes <= HELD_BACK_BYTES {
+            self.catch_up.bytes = bytes;
             self.catch_up.requests.push_back(incoming);
         } else {
             let message = "this replica did not run for a while and hears what it missed: ask again in a moment";
-            self.fail(&incoming, &Failure::new(FailureName::Overloaded, message));
+            self.refuse(&incoming, &Failure::new(FailureName::Overloaded, message));
         }
         None
     }
@@ -129,8 +157,12 @@ impl Front {
 
     /// The reservation `id` is over by the word of another replica, which may have seen a report that this one has not.
     pub(super) fn doubt(&mut self, id: Arc<str>) {
-        if self.ledger.get(&id).is_some() {
-            self.catch_up.doubts.entry(id).or_insert_with(Instant::now);
+        let Some(entry) = self.ledger.get(&id) else { return };
+        let is_own = entry.own;
+        self.catch_up.doubts.entry(id).or_insert_with(Instant::now);
+        if is_own {
+            // That is told in answer to a list alone, to a replica that missed it.
+            self.wait_for_news();
         }
     }
 
@@ -166,6 +198,7 @@ impl Front {
     /// Decides what was held back.
     fn let_go(&mut self) {
         self.catch_up.since = None;
+        self.catch_up.bytes = 0;
         for (flight, decided_by) in std::mem::take(&mut self.catch_up.decided) {
             self.decide_again(flight, decided_by.as_ref());
         }
@@ -192,4 +225,10 @@ impl Front {
         }
         std::mem::take(&mut self.catch_up.decided).into_iter().map(|(flight, _)| flight).collect()
     }
+}
+
+/// CPU time that this process has spent so far, in all of its threads.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }

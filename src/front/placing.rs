@@ -24,10 +24,15 @@ impl Front {
         self.notice_pause();
         let Some(mut incoming) = self.unless_held_back(incoming) else { return };
         if let Err(failure) = self.look_at_deadline(&mut incoming).and_then(|()| self.take_in(&incoming)) {
-            let no_chain = Arc::from("");
-            self.count(&incoming, &no_chain, failure.name.as_str());
-            self.fail(&incoming, &failure);
+            self.refuse(&incoming, &failure);
         }
+    }
+
+    /// Answers and counts a question that no chain is asked.
+    pub(super) fn refuse(&mut self, incoming: &Incoming, failure: &Failure) {
+        let no_chain = Arc::from("");
+        self.count(incoming, &no_chain, failure.name.as_str());
+        self.fail(incoming, failure);
     }
 
     fn take_in(&mut self, incoming: &Incoming) -> Result<(), Failure> {

@@ -128,7 +128,7 @@ impl Front {
             self.show();
         }
         let paused = Duration::from_millis(heard.delay.early_ms);
-        if paused > PAUSE {
+        if paused > PAUSE && !self.catch_up.is_under_way() {
             self.was_paused(paused);
         }
         if message.is_hello() && self.is_list_missed(&message, now_ms) {

@@ -322,7 +322,7 @@ impl Front {
 
     pub(super) fn tick(&mut self) {
         self.pulse.beat();
-        self.notice_pause();
+        self.notice_pause_at_tick();
         let now_ms = self.now_ms();
         let expired = self.ledger.expire(now_ms);
         if let Some(first) = expired.first() {
