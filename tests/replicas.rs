@@ -5,6 +5,8 @@ mod support;
 
 #[path = "replicas/claims.rs"]
 mod claims;
+#[path = "replicas/frozen.rs"]
+mod frozen;
 #[path = "replicas/gossip.rs"]
 mod gossip;
 #[path = "replicas/group.rs"]

@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const FAREWELL: Duration = Duration::from_secs(10);
 /// Between two looks at a process that comes up.
 const LOOK: Duration = Duration::from_millis(50);
+/// A client that does not answer is dropped within four seconds, as in `scripts/nats/`.
+const NATS_CONFIG: &str = "ping_interval: \"1s\"\nping_max: 2\n";
 /// What this machine's environment says of a bus, which none of the processes may read.
 const BUS_VARIABLES: [&str; 7] = [
     "WHITHER_NATS",
@@ -59,7 +61,9 @@ impl Processes {
     pub(super) async fn start_nats(&mut self) -> Result<String, Exit> {
         let ports = self.path("ports");
         std::fs::create_dir(&ports).map_err(|error| Exit::new(exit::OTHER, error))?;
+        self.write("nats.conf", NATS_CONFIG)?;
         let mut command = Command::new(&self.server);
+        command.arg("--config").arg(self.path("nats.conf"));
         command.args(["--jetstream", "--addr", "127.0.0.1", "--port", "-1"]);
         command.arg("--store_dir").arg(self.path("store")).arg("--ports_file_dir").arg(&ports);
         self.spawn("nats-server", command)?;

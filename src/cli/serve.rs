@@ -118,6 +118,7 @@ async fn serve(args: &ServeArgs, loaded: Loaded) -> Result<(), Exit> {
     // Requests may come faster than they are read, and the server then drops the connection; the view must not go with it.
     let view = Bus::open_for("view", &connection).await.map_err(|error| other(&error))?;
     let (mut running, ears) = Parts { config: &config, namespace, setup, bus, view }.start(listener)?;
+    tokio::spawn(running::try_pings(running.bus.clone(), connection.clone(), running.events.clone()));
     let (mut ears, mut service) = (Some(ears), None);
     let connected = running.bus.clone();
     let mut reloads = Reloads::new(args, &connection, running.events.clone());

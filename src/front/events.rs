@@ -31,6 +31,8 @@ pub enum Event {
     Marked(Arc<str>, Marks),
     /// The place that this question was decided to get was claimed, or could not be.
     Claimed(Ticket, Result<Claimed, StoreError>),
+    /// It was tried whether NATS keeps a client that is frozen for long.
+    FrozenKept(bool),
     /// No more requests will come: answer what is there, then end.
     Stop,
 }

@@ -75,6 +75,8 @@ pub struct Metrics {
     pub replicas: Gauge<i64, AtomicI64>,
     /// Those of them that decide by other chains.
     pub differing_replicas: Gauge<i64, AtomicI64>,
+    /// 1 where NATS keeps a client that is frozen for long.
+    pub frozen_kept: Gauge<i64, AtomicI64>,
     /// Times that this process did not run for more than a second.
     pub pauses: Counter,
     /// Workers that ended without being asked to.
@@ -134,6 +136,7 @@ impl Metrics {
             displaced: Counter::default(),
             replicas: Gauge::default(),
             differing_replicas: Gauge::default(),
+            frozen_kept: Gauge::default(),
             pauses: Counter::default(),
             worker_deaths: Counter::default(),
             index_scans: Counter::default(),
@@ -175,6 +178,8 @@ impl Metrics {
             "Other replicas that run other chains",
             metrics.differing_replicas.clone(),
         );
+        let about = "1 where NATS keeps a client that does not answer for long";
+        registry.register("frozen_clients_kept", about, metrics.frozen_kept.clone());
         registry.register("pauses", "Times that this process did not run for a second", metrics.pauses.clone());
         registry.register("worker_deaths", "Workers that ended unasked", metrics.worker_deaths.clone());
         registry.register("index_scans", "Placements found by an index scan", metrics.index_scans.clone());

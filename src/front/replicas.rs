@@ -33,6 +33,8 @@ pub(super) struct Replicas {
     /// Whether somebody asked for all that this replica holds.
     all_wanted: bool,
     sayings: mpsc::Sender<Saying>,
+    /// Whether there ever was another one.
+    has_met_others: bool,
     /// How many lists of all that this replica holds were told.
     lists: u64,
     /// When it last said hello, in monotonic milliseconds.
@@ -48,6 +50,7 @@ impl Replicas {
             own,
             words: Vec::new(),
             all_wanted: false,
+            has_met_others: false,
             lists: 0,
             sayings,
             hello_ms: None,
@@ -89,6 +92,11 @@ impl Replicas {
         self.peers.len()
     }
 
+    /// Whether others were there since the start.
+    pub(super) fn has_met_others(&self) -> bool {
+        self.has_met_others
+    }
+
     /// Whether others have yet to tell what they hold, after a pause.
     pub(super) fn is_list_wanted(&self) -> bool {
         self.peers.is_list_wanted()
@@ -118,6 +126,7 @@ impl Front {
         };
         let now_ms = self.now_ms();
         let Some(heard) = self.replicas.peers.hear(&message, now_ms) else { return };
+        self.replicas.has_met_others |= heard.is_new;
         if heard.has_changed {
             let own = &self.crew.setup().digest;
             match *message.chains == **own {

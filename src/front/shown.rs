@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::Node;
+use crate::nats::frozen::FROZEN;
 use crate::nats::wire;
 
 use super::health::Health;
@@ -28,6 +29,23 @@ impl Front {
             }
             None if self.notes.remove("view").is_some() => tracing::info!("the node list is current again"),
             None => {}
+        }
+    }
+
+    /// Says it once when a frozen replica would go on being handed requests although others are there to take them; that
+    /// one of them is not heard at the moment may be just this.
+    pub(super) fn look_at_pings(&mut self) {
+        if self.metrics.frozen_kept.get() == 0 || !self.replicas.has_met_others() {
+            self.notes.remove("frozen");
+            return;
+        }
+        let note = format!(
+            "NATS keeps a client that does not answer for more than {} s, and hands a frozen replica its share of the \
+             requests until then: set `ping_interval: \"1s\"` and `ping_max: 2` in the config of nats-server",
+            FROZEN.as_secs()
+        );
+        if self.notes.insert("frozen", note.clone()).is_none() {
+            tracing::warn!("{note}");
         }
     }
 

@@ -265,6 +265,10 @@ impl Front {
                 self.crew.prepare(*setup);
             }
             Event::Claimed(ticket, claimed) => self.claimed(ticket, claimed),
+            Event::FrozenKept(kept) => {
+                self.metrics.frozen_kept.set(i64::from(kept));
+                self.look_at_pings();
+            }
             Event::Marked(node, marks) => self.change(Change::Mark(node, marks)),
             Event::Stop => {
                 tracing::info!(unanswered = self.crew.unanswered(), "stopping: answering what was received");
@@ -351,6 +355,7 @@ impl Front {
             self.crew.tire(self.mirror_bytes());
             self.look_at_view();
             self.look_at_clocks();
+            self.look_at_pings();
             self.show();
         }
     }

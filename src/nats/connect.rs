@@ -23,7 +23,7 @@ pub use super::link::{Link, LinkState};
 /// Three pings without an answer end a connection, so a frozen server is noticed within four seconds.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// A server that accepts and then says nothing is given up after this.
-const HANDSHAKE: Duration = Duration::from_secs(3);
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -227,14 +227,14 @@ fn pause_before(attempt: usize, in_first_round: usize) -> Duration {
 }
 
 impl Connection {
-    fn addresses(&self) -> Result<Vec<ServerAddr>, ConnectError> {
+    pub(super) fn addresses(&self) -> Result<Vec<ServerAddr>, ConnectError> {
         if self.servers.is_empty() {
             return Err(ConnectError::NoServer);
         }
         Ok(self.servers.iter().map(|address| address.server.clone()).collect())
     }
 
-    fn options(&self) -> Result<ConnectOptions, ConnectError> {
+    pub(super) fn options(&self) -> Result<ConnectOptions, ConnectError> {
         let options = match self.login()? {
             None => ConnectOptions::new(),
             Some(Login::Token(token)) => ConnectOptions::with_token(token.0),

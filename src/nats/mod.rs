@@ -7,6 +7,7 @@ pub mod agent;
 pub mod backoff;
 pub mod connect;
 pub mod door;
+pub mod frozen;
 pub mod jetstream;
 mod link;
 pub mod message;

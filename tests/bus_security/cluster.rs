@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 use tempfile::TempDir;
+use whither::nats::{Connection, Tls, frozen};
 
 use crate::certificates::Authority;
 use crate::site::{PASSWORDS, Running, Site, config, configs, section};
@@ -111,6 +112,14 @@ async fn three_servers_serve_the_roles_and_outlive_one_of_them() {
         answer.stdout.trim().starts_with("node-").then_some(())
     };
     eventually("a placement", async || placed()).await;
+    let settings = Connection {
+        servers: servers.urls.iter().map(|url| url.parse().unwrap()).collect(),
+        user: Some("service".to_owned()),
+        password: Some("service-pw".into()),
+        tls: Tls { ca: Some(authority.clone()), ..Tls::default() },
+        ..Connection::default()
+    };
+    assert_eq!(frozen::is_kept(settings).await, Some(false), "a client that freezes is dropped");
 
     // No certificate, and one of another authority: neither becomes a part of the cluster.
     let folder = TempDir::new().unwrap();

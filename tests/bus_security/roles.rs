@@ -2,6 +2,7 @@
 
 use async_nats::ConnectOptions;
 use serde_json::json;
+use whither::nats::{Connection, frozen};
 
 use crate::site::{Login, Site, one_server};
 use crate::support::serve::ask;
@@ -39,6 +40,18 @@ async fn each_role_does_its_work() {
     for running in site.agents.iter().chain([&site.service]) {
         assert!(!running.log().contains("Violation") && !running.log().contains("-pw"), "{}", running.log());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_freezes_is_dropped() {
+    let nats = one_server();
+    let settings = Connection {
+        servers: vec![nats.url().parse().unwrap()],
+        user: Some("service".to_owned()),
+        password: Some("service-pw".into()),
+        ..Connection::default()
+    };
+    assert_eq!(frozen::is_kept(settings).await, Some(false));
 }
 
 /// What a user may neither publish on nor listen to.

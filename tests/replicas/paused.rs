@@ -16,7 +16,7 @@ const NODES: usize = 10;
 /// Longer than the others believe that a silent replica is there.
 const PAUSE: Duration = Duration::from_secs(7);
 /// One of these goes to the frozen replica now and then.
-const ATTEMPT: Duration = Duration::from_millis(500);
+pub(crate) const ATTEMPT: Duration = Duration::from_millis(500);
 /// So many answers that are the same come from every replica of a group.
 const ASKED: usize = 30;
 
@@ -26,7 +26,7 @@ fn patient() -> Nats {
 }
 
 /// A server that drops a frozen client after seconds, and with it what the client is sent.
-fn impatient() -> Nats {
+pub(crate) fn impatient() -> Nats {
     let folder = tempfile::TempDir::new().unwrap();
     std::fs::write(folder.path().join("nats.conf"), "ping_interval: \"1s\"\nping_max: 2\n").unwrap();
     let path = folder.path().join("nats.conf").to_str().unwrap().to_owned();

@@ -20,7 +20,7 @@ use crate::nats::micro::Identity;
 use crate::nats::peers::{self, Saying};
 use crate::nats::service::{self, Service, Stats};
 use crate::nats::subjects::SERVICE;
-use crate::nats::{Bus, Namespace};
+use crate::nats::{Bus, Connection, Namespace, frozen};
 use crate::pulse::{self, Pulse};
 use crate::registry::{Registry, RegistrySettings};
 
@@ -28,6 +28,8 @@ use crate::registry::{Registry, RegistrySettings};
 const REQUESTS_WAITING: usize = 16_384;
 /// Replies that may wait for NATS to take them.
 const REPLIES_WAITING: usize = 65_536;
+/// It is tried no more often than this how long NATS keeps a frozen client.
+const BETWEEN_FREEZES: Duration = Duration::from_secs(60);
 /// How long the stop waits for NATS to hand over and to take what is left.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -157,6 +159,27 @@ impl Running {
             http.abort();
         }
         tracing::info!("stopped");
+    }
+}
+
+/// Tries how long NATS keeps a client that is frozen, each time that the link comes to stand: it may be another server, or
+/// have another config. Where it cannot be tried, nothing is said.
+pub(super) async fn try_pings(bus: Bus, connection: Connection, events: mpsc::Sender<Event>) {
+    let mut link = bus.link();
+    loop {
+        bus.connected().await;
+        let connects = bus.connects();
+        if let Some(kept) = frozen::is_kept(connection.clone()).await
+            && events.send(Event::FrozenKept(kept)).await.is_err()
+        {
+            return;
+        }
+        tokio::time::sleep(BETWEEN_FREEZES).await;
+        while bus.connects() == connects {
+            if link.changed().await.is_err() {
+                return;
+            }
+        }
     }
 }
 
