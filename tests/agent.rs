@@ -182,7 +182,7 @@ async fn static_data_follows_its_file_and_outlives_a_broken_edit() {
     let warned = |node: &Value| node["agent"]["warnings"][0].as_str().is_some_and(|text| text.contains("node.json"));
     let node = reported(&nats, "a", warned).await;
     assert_eq!(node["staticData"], json!({"gpu": [1]}));
-    assert!(agent.log().contains("the last good one stays in force"));
+    agent.says("the last good one stays in force").await;
     std::fs::remove_file(&path).unwrap();
     agent.says("cannot be read").await;
 

@@ -113,7 +113,7 @@ async fn the_third_kill_is_the_last_and_another_source_is_tried_at_once() {
     assert_eq!(metric(&serve, "whither_script_limits_total{script=\"hang.js\",limit=\"time\"}"), 3);
     let (status, page) = serve.readyz();
     assert!(status == 200 && page.contains("hang.js is in quarantine"), "{page}");
-    assert!(serve.log().contains("in quarantine"));
+    serve.logged("in quarantine").await;
 
     serve.write("hang.js", "i => 'n00'");
     serve.configure(&nats, chains);
@@ -138,7 +138,7 @@ async fn a_quarantine_ends_and_a_single_kill_brings_it_back() {
     serve.logged("out of quarantine").await;
     assert_eq!(ask(&client, "whither.place", &good).await.body["decided_by"], "hang.js");
     assert_eq!(ask(&client, "whither.place", &bad()).await.body["decided_by"], "builtin:fewest-sessions");
-    assert!(serve.log().contains("in quarantine for 2 s"), "the second one is longer");
+    serve.logged("in quarantine for 2 s").await; // The second one is longer.
 }
 
 #[tokio::test]

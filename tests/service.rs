@@ -166,7 +166,7 @@ async fn an_id_that_nobody_was_told_ends_nothing_and_guessing_is_slowed_down() {
     let known = ask(&client, "whither.release", &json!({"reservation": id})).await.body;
     assert_eq!(known["state"], "released");
     assert_eq!(ask(&client, "whither.release", &json!({"reservation": id})).await.body["state"], "gone");
-    assert!(serve.log().contains("is somebody guessing?"), "{}", serve.log());
+    serve.logged("is somebody guessing?").await;
 }
 
 #[tokio::test]
@@ -215,6 +215,7 @@ async fn where_deadlines_mostly_arrive_expired_the_notes_say_so() {
     })
     .await;
     assert_eq!(serve.figure("whither_deadlines_mostly_wrong"), Some(1.0));
+    serve.logged("is this host's clock right").await;
     assert_eq!(serve.log().matches("is this host's clock right").count(), 1, "{}", serve.log());
     assert_eq!(serve.readyz().0, 200);
     for _ in 0..20 {
@@ -407,7 +408,7 @@ async fn scripts_that_do_not_compile_end_the_service_before_any_port_opens() {
     let mut serve =
         Serve::spawn(&nats, "[chain.x]\nsteps = [\"broken.js\"]\n", &[("broken.js", "function(input) { return [; }")]);
     assert_eq!(serve.ended().await, Some(4));
-    assert!(serve.log().contains("broken.js:1:"), "{}", serve.log());
+    serve.logged("broken.js:1:").await;
     let mut serve = Serve::spawn(&nats, "[chain.x]\nstep = []\n", &[]);
     assert_eq!(serve.ended().await, Some(2));
 }

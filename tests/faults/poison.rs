@@ -64,7 +64,7 @@ async fn poisoned_reports_cost_their_own_node_alone_and_are_counted() {
     for (number, (key, payload)) in poisons.iter().enumerate() {
         raw(&client, key, payload.clone()).await;
         refused(number + 2).await;
-        assert!(serve.log().contains(&format!("document `{key}` refused")), "{key}");
+        serve.logged(&format!("document `{key}` refused")).await;
     }
     // Keys that no node has.
     for (number, key) in ["host:7070", "dotted.id", "=61", "=zz"].into_iter().enumerate() {

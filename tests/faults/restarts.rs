@@ -47,7 +47,7 @@ async fn a_killed_server_with_a_disk_has_everything_again() {
     .await;
     assert!(serve.figure("whither_view_age_seconds").unwrap() > 10.0);
     assert!(serve.health()["view_age_ms"].as_u64().unwrap() > 10_000);
-    assert!(serve.log().contains("deciding on the nodes known so far"));
+    serve.logged("deciding on the nodes known so far").await;
     nats.restart();
     serve.ready().await;
     until_states(&client, STATES).await;

@@ -71,7 +71,7 @@ async fn the_runner_dies_while_programs_run() {
     // At each death no more programs run than may.
     assert!(placed >= 400 - 3 * 32, "{placed}");
     site.nothing_left(&format!("0.0{mark}")).await;
-    assert!(site.serve.log().contains("another one is started"));
+    site.serve.logged("another one is started").await;
 }
 
 #[tokio::test]
