@@ -42,7 +42,7 @@ bench: ## a short form of every bench, beside its floor, into benches/RESULTS.md
 		CARGO="$(CARGO)" WHITHER_NATS_SERVER="$$server" scripts/tools/bench
 
 MINUTES ?= 10
-soak: ## a service among scripts that crash it and nodes that flap, for MINUTES=10: does anything pile up?
+soak: ## a service among attackers, scripts that crash it and nodes that flap, for MINUTES=10: does anything pile up?
 	@echo "soak: looking for a NATS server"
 	@server=$$(scripts/tools/nats-server) && echo "soak: $(MINUTES) minutes, with $$server" && \
 		WHITHER_NATS_SERVER="$$server" $(CARGO) bench --bench soak -- --minutes "$(MINUTES)"

@@ -2,10 +2,12 @@
 //! sessions that come and end, nodes that leave and return), for as long as `--minutes` says: nothing may pile up.
 //!
 //! `make soak MINUTES=10` runs it. Looked at every few seconds, when nothing is being born or buried: the front's
-//! descriptors, its processes, its memory. Compared are the least of the first minute after the warm-up and of the last
+//! descriptors, its processes, its memory. Attackers are at work all the time (`soak/attackers.rs`). Compared are the least of the first minute after the warm-up and of the last
 //! one: what leaks is there all the time. Without transparent huge pages: with them the kernel backs what the allocator
 //! has set aside but not touched, whenever it comes by, and that looks as if the service had taken it.
 
+#[path = "soak/attackers.rs"]
+mod attackers;
 #[path = "soak/churn.rs"]
 mod churn;
 #[path = "support/mod.rs"]
@@ -17,12 +19,14 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use attackers::Attackers;
 use churn::{Churn, RATE};
 use load::{Aside, Load, Question};
 use serde_json::json;
 use support::eventually;
 use support::nats::Nats;
 use support::serve::{Serve, plain_nodes, report};
+use tempfile::TempDir;
 
 const IN_FLIGHT: usize = 8;
 const NODES: usize = 50;
@@ -47,6 +51,8 @@ const SESSIONS: &str = "session/start";
 /// A worker for each chain, and the spare.
 const PROCESSES: u64 = (GOOD.len() + HOSTILE.len()) as u64 + 2;
 
+/// As in the configs that are shipped: a replica that is paused is not kept for minutes.
+const PINGS: &str = "ping_interval: \"1s\"\nping_max: 2\n";
 const LIMITS: &str = "[service]\nliveness_s = 86400\n[limits]\nscript_ms = 100\nworker_memory_mb = 128\n";
 const GOOD: [(&str, &str); 2] = [
     ("list.js", "function(input) { return input.nodes.filter(node => node.id === input.data.pick)[0].id }"),
@@ -118,14 +124,22 @@ impl Look {
 
 /// What is to worry about after `time`.
 async fn soak(time: Duration) -> Vec<String> {
-    let nats = Nats::start();
-    let mut serve = Serve::start(&nats, &config(), &[GOOD.as_slice(), &HOSTILE].concat()).await;
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("nats.conf");
+    std::fs::write(&config, PINGS).unwrap();
+    let nats = Nats::within(folder, &["-js", "-c", &config.to_string_lossy()]);
+    let scripts = [GOOD.as_slice(), &HOSTILE].concat();
+    let (log, written) = std::io::pipe().unwrap();
+    let mut serve = Serve::logging_to(&nats, &chains(), &scripts, written);
+    serve.ready().await;
+    let other = Serve::start(&nats, &chains(), &scripts).await;
     let client = nats.client().await;
     report(&client, &plain_nodes(NODES)).await;
     let (good, hostile) = (good_questions(), hostile_questions());
     let aside = Aside { every: EVERY, questions: &hostile, open_at_most: HOSTILE_OPEN, deadline: DEADLINE };
     let load = Load { subject: "whither.place", questions: &good, in_flight: IN_FLIGHT, aside: Some(aside) };
     let churn = Churn::start(&client, SESSIONS, NODES).await;
+    let attackers = Attackers::start(&nats.client().await, serve.http(), log, other);
     let (start, mut looks, mut worries) = (Instant::now(), Vec::new(), Vec::new());
     let (mut answers, mut wrong, mut outcomes) = (0, 0, BTreeMap::new());
     let mut progress = Progress { time, lines: 0 };
@@ -143,6 +157,7 @@ async fn soak(time: Duration) -> Vec<String> {
     }
     progress.end();
     println!("soak: {answers} good answers, {wrong} wrong; hostile: {outcomes:?}");
+    attackers.stop().await;
     let sessions = churn.stop();
     println!(
         "soak: {} sessions placed of {} asked for, {:.0} a second of {RATE}, {} held back, failures: {:?}",
@@ -226,7 +241,7 @@ fn compare(looks: &[Look], time: Duration) -> Vec<String> {
 }
 
 /// Every script, and the quarantine off: it would spare the service the work.
-fn config() -> String {
+fn chains() -> String {
     let chains =
         GOOD.iter().chain(&HOSTILE).map(|(file, _)| format!("[chain.{}]\nsteps = [\"{file}\"]\n", action(file)));
     let sessions = format!("[chain.\"{SESSIONS}\"]\nsteps = [\"builtin:fewest-sessions\"]\n");
