@@ -6,10 +6,15 @@ mod support;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::HeaderMap;
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use support::eventually;
 use support::serve::{Serve, ask, ask_raw, report, site, storm};
+use support::shell::WHITHER;
+use support::{PATIENCE, eventually, state};
+use tokio::sync::mpsc;
+use whither::chain::{ChainSet, ChainSpec};
+use whither::model::{Arrangement, Change, Report};
+use whither::worker::{Audience, Birth, Order, Orders, Worker, WorkerEvent, WorkerLimits};
 
 const FEWEST: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
 const HANG: (&str, &str) = ("hang.js", "i => { if (/^bad/.test(i.user.login)) for (;;) ; return 'n01' }");
@@ -355,4 +360,65 @@ async fn a_deadline_that_passes_in_the_queue_is_kept() {
     headers.insert("Whither-Deadline", (now + Duration::from_secs(1)).as_millis().to_string());
     let late = ask_raw(&client, "whither.place", br#"{"action": "user/login"}"#.to_vec(), headers).await;
     assert_eq!(late.body["error"]["name"], "overloaded", "{}", late.body);
+}
+
+fn signal_all(processes: &[Pid], signal: Signal) {
+    processes.iter().for_each(|process| kill_process(*process, signal).unwrap());
+}
+
+/// As when its machine is suspended: nobody works, and the clock goes on.
+#[tokio::test]
+async fn a_worker_was_not_silent_while_the_whole_service_was_paused() {
+    // A worker may be silent for eight times as long.
+    let chains = "[limits]\nscript_ms = 1500\n[chain.\"user/login\"]\nsteps = [\"hang.js\"]\n";
+    let (_nats, serve, client) = site(chains, &[HANG], 2).await;
+    let workers = eventually("a worker and a spare", async || {
+        let workers = serve.children();
+        (workers.len() == 2).then_some(workers)
+    })
+    .await;
+    signal_all(&workers, Signal::STOP);
+    let stopped = |worker: &Pid| state(*worker) == Some('T');
+    eventually("they stand still", async || workers.iter().all(stopped).then_some(())).await;
+    let good = json!({"action": "user/login", "user": {"login": "good"}});
+    let meanwhile = async {
+        eventually("the question is at the worker", async || (metric(&serve, "whither_unanswered") == 1).then_some(()))
+            .await;
+        serve.freeze();
+        // The fault itself: longer than a worker may be silent.
+        tokio::time::sleep(Duration::from_secs(13)).await;
+        serve.thaw();
+        // The front is the first that goes on, and finds that nobody said a word for long.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        workers.iter().for_each(|worker| kill_process(*worker, Signal::CONT).unwrap_or_default());
+    };
+    let (told, ()) = tokio::join!(ask(&client, "whither.place", &good), meanwhile);
+    assert_eq!(told.body["node"], "n01", "{}", told.body);
+    let now = serve.children();
+    assert!(workers.iter().all(|worker| now.contains(worker)), "{workers:?} were there before {now:?}");
+    assert_eq!(metric(&serve, "whither_worker_deaths_total"), 0);
+}
+
+#[tokio::test]
+async fn a_worker_that_reads_large_documents_says_so() {
+    let birth = Birth {
+        set: ChainSet::new(vec![ChainSpec::new("session/start", Vec::new())]),
+        arrangement: Arrangement::ById,
+        limits: WorkerLimits::default(),
+        audience: Audience::Front,
+    };
+    let (events, mut heard) = mpsc::channel(8);
+    let worker = Worker::start(std::path::Path::new(WHITHER), &birth, 1, events).await.unwrap();
+    let mut orders = Orders::default();
+    for number in 0..200 {
+        let document = json!({"id": format!("n{number}"), "metadata": {"large": "x".repeat(64_000)}}).to_string();
+        let report = Report::parse(document.as_bytes()).unwrap();
+        orders.push(&Order::Change(Change::Report(report.into())));
+    }
+    worker.send_all(orders).await;
+    for number in 0..30 {
+        let word = tokio::time::timeout(PATIENCE, heard.recv()).await.unwrap_or_else(|_| panic!("{number} words"));
+        assert!(matches!(word, Some((1, WorkerEvent::Reading))), "{word:?}");
+    }
+    worker.retire().await;
 }

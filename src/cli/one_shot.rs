@@ -121,6 +121,7 @@ impl Hired {
                     running = now;
                     continue;
                 }
+                Ok(Some((_, WorkerEvent::Reading))) => continue,
                 Ok(Some((_, WorkerEvent::Replies(replies)))) => match replies.into_iter().next() {
                     Some(reply) => return Came::Decided(reply.decision),
                     None => continue,

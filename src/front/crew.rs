@@ -264,8 +264,8 @@ impl Crew {
     }
 
     /// Kills the workers that have held questions for too long without a word; `slowest` says how long a chain may take
-    /// at most. Returns how long they were given.
-    pub(super) fn kill_silent(&mut self, slowest: impl Fn(&ChainSpec) -> Duration) -> Vec<Duration> {
+    /// at most, and `passed` how long ago the last look was. Returns how long they were given.
+    pub(super) fn kill_silent(&mut self, passed: Duration, slowest: impl Fn(&ChainSpec) -> Duration) -> Vec<Duration> {
         let set = &self.spares.setup.birth.set;
         let longest = |chains: &mut dyn Iterator<Item = &ChainSpec>| chains.map(&slowest).max().unwrap_or_default();
         let mut killed = Vec::new();
@@ -274,7 +274,7 @@ impl Crew {
                 true => longest(&mut self.homes.chains(place).filter_map(|action| set.get(action))),
                 false => longest(&mut set.chains.iter()),
             };
-            if lane.kill_if_silent(limit) {
+            if lane.kill_if_silent(passed, limit) {
                 killed.push(limit);
             }
         }

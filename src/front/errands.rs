@@ -18,6 +18,7 @@ use crate::worker::desk::Ticket;
 use crate::worker::{Encoded, Orders};
 
 use super::hand::ORDERS_WAITING_BYTES;
+use super::silence::Silence;
 
 /// The pause before the next runner is started: after the first death, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -39,8 +40,8 @@ pub(super) struct Errands {
     number: u64,
     /// Whether a question waits to be sent.
     urgent: bool,
-    /// When the runner said something the last time, or had nothing to say.
-    last_word: Instant,
+    /// Of the runner, while it owes answers.
+    silence: Silence,
     pause: Duration,
     retry_at: Option<Instant>,
     events: mpsc::Sender<(u64, RunnerEvent)>,
@@ -69,7 +70,7 @@ impl Errands {
             orders: Orders::default(),
             number: 0,
             urgent: false,
-            last_word: Instant::now(),
+            silence: Silence::default(),
             pause: FIRST_PAUSE,
             retry_at: None,
             events,
@@ -101,18 +102,19 @@ impl Errands {
             self.urgent = true;
         }
         if self.open.is_empty() {
-            self.last_word = Instant::now();
+            self.silence.end();
         }
         self.open.insert(errand.question.ticket, Open { errand, asked: false });
     }
 
     /// The runner said something.
     pub(super) fn heard(&mut self) {
-        self.last_word = Instant::now();
+        self.silence.end();
     }
 
-    /// Kills a runner that owes answers and has said nothing for longer than any program may take; whether it did.
-    pub(super) fn kill_if_silent(&mut self) -> bool {
+    /// Kills a runner that owes answers and has said nothing for longer than any program may take, at a tick that comes
+    /// `passed` after the one before; whether it did.
+    pub(super) fn kill_if_silent(&mut self, passed: Duration) -> bool {
         let steps = self.editions.values().flat_map(|edition| {
             let steps = edition.chains.iter().flat_map(|chain| &chain.steps);
             let own = steps.filter_map(|step| match &step.source {
@@ -122,10 +124,10 @@ impl Errands {
             own.chain([edition.limits.wall_ms])
         });
         let longest = Duration::from_millis(u64::from(steps.max().unwrap_or_default()));
-        let silent = !self.open.is_empty() && self.last_word.elapsed() > longest + PATIENCE;
+        let silent = !self.open.is_empty() && self.silence.tick(passed, longest + PATIENCE);
         if let (true, Some(runner)) = (silent, &mut self.runner) {
             runner.peer_mut().kill();
-            self.last_word = Instant::now();
+            self.silence.end();
             return true;
         }
         false
@@ -148,7 +150,7 @@ impl Errands {
             Ok(runner) => {
                 tracing::debug!(pid = runner.pid(), "the runner starts");
                 self.runner = Some(runner);
-                self.last_word = Instant::now();
+                self.silence.end();
                 self.orders = snapshot;
                 self.editions.values().for_each(|edition| self.orders.push(&Order::Edition(Arc::clone(edition))));
                 self.open.values().for_each(|open| self.orders.push(&Order::Run(open.errand.clone())));

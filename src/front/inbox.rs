@@ -17,7 +17,7 @@ use super::task::Front;
 /// How often expiries, silence and figures are looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// The longest time between two such looks, however much there is to hear.
-const LONGEST_TICK: Duration = Duration::from_millis(200);
+pub(super) const LONGEST_TICK: Duration = Duration::from_millis(200);
 /// Events that are handled before orders are sent: what comes in a batch goes out in a batch.
 const BATCH: usize = 512;
 /// Words of workers that may wait.
@@ -81,9 +81,10 @@ pub async fn run(mut front: Front, mut inbox: Inbox) {
         // However much there is to hear, time goes on.
         time |= ticked.elapsed() > LONGEST_TICK;
         if time {
-            front.tick();
+            let now = Instant::now();
+            front.tick(now.duration_since(ticked));
             front.go_on_with_time(inbox.registry.is_empty());
-            ticked = Instant::now();
+            ticked = now;
         }
         front.settle(time);
     }

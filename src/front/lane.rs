@@ -1,6 +1,6 @@
 //! A lane: the worker that decides for some chains, one after another as they die, and the questions it was asked.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::model::LimitKind;
 use crate::worker::desk::{Cause, Ticket};
@@ -8,6 +8,7 @@ use crate::worker::{Desk, Encoded, Ended, Order, Overrun, Running, Worker};
 
 use super::flight::Flight;
 use super::hand::Hand;
+use super::silence::Silence;
 
 /// Questions that a worker holds at most; more wait at the desk, where their deadline is still looked at.
 const ASKED_AT_ONCE: usize = 4096;
@@ -32,7 +33,8 @@ pub(super) struct Lane {
     /// The edition of the configuration that it decides by.
     edition: u64,
     hand: Option<Hand>,
-    last_word: Instant,
+    /// Of the worker, while it holds questions.
+    silence: Silence,
     /// What a narrated question was last heard to run.
     last_running: Option<Running>,
     /// What the next death will be put down to, where that is known beforehand.
@@ -51,7 +53,7 @@ impl Lane {
             desk: Desk::default(),
             edition,
             hand: None,
-            last_word: Instant::now(),
+            silence: Silence::default(),
             last_running: None,
             cause: None,
             decided: 0,
@@ -127,7 +129,7 @@ impl Lane {
         let asks = self.cause.is_none() && !(self.tired && relieved);
         while asks && self.desk.asked() < ASKED_AT_ONCE && hand.waiting_bytes() < WAITING_BYTES {
             if self.desk.asked() == 0 {
-                self.last_word = Instant::now();
+                self.silence.end();
             }
             let Some((ticket, flight, alone)) = self.desk.ask_next() else { break };
             match late(flight) {
@@ -146,7 +148,7 @@ impl Lane {
 
     /// The worker said something.
     pub(super) fn heard(&mut self) {
-        self.last_word = Instant::now();
+        self.silence.end();
     }
 
     /// The worker is about to run this.
@@ -206,13 +208,14 @@ impl Lane {
         Some((*flight, Overrun { running, kind, message }))
     }
 
-    /// Kills a worker that has held questions for `limit` without a word; whether it did.
-    pub(super) fn kill_if_silent(&mut self, limit: Duration) -> bool {
-        let silent = self.desk.asked() > 0 && self.last_word.elapsed() > limit;
+    /// Kills a worker that has held questions for `limit` without a word, at a tick that comes `passed` after the one
+    /// before; whether it did.
+    pub(super) fn kill_if_silent(&mut self, passed: Duration, limit: Duration) -> bool {
+        let silent = self.desk.asked() > 0 && self.silence.tick(passed, limit);
         if let (true, Some(hand)) = (silent, &self.hand) {
             hand.worker().kill();
             self.cause.get_or_insert(Cause::Silent);
-            self.last_word = Instant::now();
+            self.silence.end();
             return true;
         }
         false

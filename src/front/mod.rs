@@ -29,6 +29,7 @@ mod queue;
 mod replicas;
 mod shares;
 mod shown;
+mod silence;
 mod spares;
 mod task;
 mod waiting;

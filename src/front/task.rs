@@ -34,7 +34,8 @@ use super::waiting::Room;
 
 /// Ticks between two looks at the whole cluster for the figures.
 const TICKS_A_SHOW: u64 = 10;
-/// Silence of a busy worker that is always borne, and what it may take for each node to read the cluster first.
+/// Silence of a busy worker that is always borne, and for each node what it may take to bring up to date what is kept of
+/// it. A worker that reads what it was told of nodes is not silent: it says so, by the bytes (`worker/outbox.rs`).
 const LEAST_SILENCE: Duration = Duration::from_secs(1);
 const READING_US: u64 = 200;
 /// Memory of a worker that a byte of a node's document takes, and a reservation: the mirror and what engines keep of it.
@@ -308,7 +309,7 @@ impl Front {
             match event {
                 WorkerEvent::Exited(ended) => self.crew.gone(number, &ended),
                 WorkerEvent::Overrun(overrun) => self.unasked_overrun(overrun),
-                WorkerEvent::Replies(_) | WorkerEvent::Running(_) | WorkerEvent::Waiting(_) => {}
+                WorkerEvent::Replies(_) | WorkerEvent::Running(_) | WorkerEvent::Reading | WorkerEvent::Waiting(_) => {}
             }
             return;
         };
@@ -318,13 +319,15 @@ impl Front {
                 replies.into_iter().for_each(|reply| self.decided(place, reply.ticket, reply.decision));
             }
             WorkerEvent::Running(running) => lane.runs(running),
+            WorkerEvent::Reading => {}
             WorkerEvent::Waiting(waiting) => self.wait(place, waiting),
             WorkerEvent::Overrun(overrun) => self.overrun(place, overrun),
             WorkerEvent::Exited(ended) => self.worker_lost(place, &ended),
         }
     }
 
-    pub(super) fn tick(&mut self) {
+    /// What time brings, `passed` after the tick before.
+    pub(super) fn tick(&mut self, passed: Duration) {
         self.pulse.beat();
         self.notice_pause_at_tick();
         let now_ms = self.now_ms();
@@ -344,10 +347,11 @@ impl Front {
         let nodes = self.cluster.len() as u64;
         let limits = self.crew.setup().birth.limits;
         let reading = Duration::from_micros(READING_US * nodes);
-        for limit in self.crew.kill_silent(|chain| limits.chain_wall(chain, nodes).max(LEAST_SILENCE) + reading) {
+        let slowest = |chain: &_| limits.chain_wall(chain, nodes).max(LEAST_SILENCE) + reading;
+        for limit in self.crew.kill_silent(passed, slowest) {
             tracing::warn!("a worker has said nothing for {limit:?}: killing it");
         }
-        if self.errands.kill_if_silent() {
+        if self.errands.kill_if_silent(passed) {
             tracing::warn!("the runner has said nothing for longer than any program may take: killing it");
         }
         self.ticks = self.ticks.wrapping_add(1);

@@ -10,11 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustix::process::{Pid, Signal};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use crate::chain::Program;
 use crate::model::{LimitKind, Thrown};
 use crate::script::{ScriptError, ScriptLimits};
+use crate::worker::awake;
 
 use super::capture::{Capture, Over};
 use super::crowd::{PACE_ONCE, crowd};
@@ -71,8 +72,7 @@ pub(super) async fn run(job: Job, reaper: Rc<Reaper>, tell: impl AsyncFnOnce(Out
             return tell(Outcome { said: Err(why.into_error()), log: Vec::new(), cost_us: cost_us() }).await;
         }
     };
-    // What the machine took to start it is not the program's time.
-    let until = Instant::now() + wall;
+    // What the machine took to start it is not the program's time, and neither is time in which nothing ran.
     let Started { pid, stdin, stdout, stderr, mut exit } = started;
     let mut heard = Heard {
         stdout: Capture::new(stdout, limits.stdout_bytes, limits.stdout_bytes),
@@ -80,7 +80,7 @@ pub(super) async fn run(job: Job, reaper: Rc<Reaper>, tell: impl AsyncFnOnce(Out
     };
     let feeding = feed(stdin, &job.document);
     let ended = tokio::select! {
-        ended = timeout_at(until, heard.out(feeding, &mut exit)) => ended.unwrap_or(Err(Trouble::Late)),
+        ended = awake::within(wall, heard.out(feeding, &mut exit)) => ended.unwrap_or(Err(Trouble::Late)),
         () = crowd(pid, &reaper, limits.processes, PACE_ONCE) => Err(Trouble::Crowd(limits.processes)),
     };
     let said = match &ended {

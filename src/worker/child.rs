@@ -203,10 +203,17 @@ impl Clerk {
                     Order::Ask(question) => self.answer(&question)?,
                 }
             }
-            lock(&self.outbox).flush()?;
+            self.finish(frame.len())?;
             self.use_the_pause(&socket);
         }
         Ok(())
+    }
+
+    /// Says what a frame of `bytes` came to.
+    fn finish(&self, bytes: usize) -> std::io::Result<()> {
+        let mut outbox = lock(&self.outbox);
+        outbox.flush()?;
+        outbox.has_read(bytes)
     }
 
     /// Brings what is kept up to date, piece by piece, until there is something to read. What a chain needs that was never

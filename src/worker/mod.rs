@@ -4,6 +4,7 @@
 //! evaluator and processes; it does not know NATS, and nothing here decides a placement.
 
 pub mod attempts;
+pub mod awake;
 pub mod child;
 pub mod desk;
 mod exhaustion;

@@ -16,6 +16,9 @@ use super::protocol::{Overrun, Word};
 
 /// The exit code of a worker that named a culprit.
 const CULPRIT: i32 = 70;
+/// Orders that are read without a word, in bytes. Worth a fraction of the silence that is always borne, on the slowest
+/// machine; and few words even where changes come by the megabyte.
+const SIGN_BYTES: usize = 256 << 10;
 /// The stack of the thread that ends the process.
 const STACK_BYTES: usize = 64 << 10;
 
@@ -25,6 +28,8 @@ pub(super) struct Outbox {
     /// Words that wait for company, in a frame whose memory is used again.
     frame: Vec<u8>,
     waiting: usize,
+    /// Bytes of orders that were read since the last word.
+    read_bytes: usize,
     done: Arc<AtomicBool>,
     end: Thread,
 }
@@ -42,7 +47,7 @@ impl Outbox {
         };
         let end: thread::JoinHandle<()> =
             thread::Builder::new().name("end".to_owned()).stack_size(STACK_BYTES).spawn(end)?;
-        Ok(Self { socket, frame: frame::open(), waiting: 0, done, end: end.thread().clone() })
+        Ok(Self { socket, frame: frame::open(), waiting: 0, read_bytes: 0, done, end: end.thread().clone() })
     }
 
     /// Says `word` as soon as others are said too; returns how many wait.
@@ -54,11 +59,19 @@ impl Outbox {
         self.waiting
     }
 
+    /// So many bytes of orders were read: says so where much was read since the last word, so that the worker is not
+    /// taken for a silent one.
+    pub(super) fn has_read(&mut self, bytes: usize) -> io::Result<()> {
+        self.read_bytes += bytes;
+        if self.read_bytes < SIGN_BYTES { Ok(()) } else { self.say(&Word::Reading) }
+    }
+
     /// Says what waits.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         if self.waiting == 0 {
             return Ok(());
         }
+        self.read_bytes = 0;
         frame::close(&mut self.frame);
         let said = self.socket.write_all(&self.frame);
         self.frame.truncate(frame::HEADER_BYTES);

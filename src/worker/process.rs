@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::orders::Orders;
 use super::peer::{Ended, Newborn, Peer, Words};
 use super::protocol::{Audience, Birth, CompileProblem, Overrun, Reply, Running, Waiting, Word};
-use super::{child, frame};
+use super::{awake, child, frame};
 
 /// Replies that usually come in a frame.
 const USUAL_REPLIES: usize = 16;
@@ -56,6 +56,8 @@ impl From<std::io::Error> for BirthError {
 pub enum WorkerEvent {
     /// It is about to run this, for a question that is narrated.
     Running(Running),
+    /// It is at work on what it is told of the cluster.
+    Reading,
     /// It decided.
     Replies(Vec<Reply>),
     /// It came to an executable step.
@@ -94,12 +96,12 @@ impl Worker {
             newborn.write(&born_with(birth)?).await?;
             ready(newborn.words(), &mut loading).await
         };
-        let born = tokio::time::timeout(BIRTH_LIMIT, ready).await;
+        let born = awake::within(BIRTH_LIMIT, ready).await;
         let lacks = match born {
-            Ok(Ok(First::Ready(lacks))) => lacks,
-            Ok(Ok(First::Died)) => return Err(BirthError::Died(loading, newborn.end().await.how)),
-            Ok(Err(error)) => return Err(error),
-            Err(_late) => return Err(BirthError::Died(loading, "hung".to_owned())),
+            Some(Ok(First::Ready(lacks))) => lacks,
+            Some(Ok(First::Died)) => return Err(BirthError::Died(loading, newborn.end().await.how)),
+            Some(Err(error)) => return Err(error),
+            None => return Err(BirthError::Died(loading, "hung".to_owned())),
         };
         let read = move |body: &[u8]| read(body).map(|heard| heard.into_iter().map(|event| (number, event)).collect());
         let peer = newborn.settle(events, read, move |ended| (number, WorkerEvent::Exited(ended)));
@@ -168,7 +170,7 @@ async fn ready(words: &mut Words, loading: &mut Option<Arc<str>>) -> Result<Firs
                 Word::Loading(step) => *loading = Some(step),
                 Word::Ready(lacks) => return Ok(First::Ready(lacks)),
                 Word::Refused(problems) => return Err(BirthError::Refused(problems)),
-                Word::Running(_) | Word::Reply(_) | Word::Waiting(_) | Word::Overrun(_) => {
+                Word::Running(_) | Word::Reading | Word::Reply(_) | Word::Waiting(_) | Word::Overrun(_) => {
                     return Ok(First::Died);
                 }
             }
@@ -187,6 +189,7 @@ fn read(body: &[u8]) -> Option<Vec<WorkerEvent>> {
                 continue;
             }
             Word::Running(running) => WorkerEvent::Running(running),
+            Word::Reading => WorkerEvent::Reading,
             Word::Waiting(waiting) => WorkerEvent::Waiting(waiting),
             Word::Overrun(overrun) => WorkerEvent::Overrun(overrun),
             Word::Loading(_) | Word::Ready(_) | Word::Refused(_) => continue,

@@ -170,6 +170,8 @@ pub enum Word {
     Refused(Vec<CompileProblem>),
     /// It is about to run this, for a question that is narrated.
     Running(Running),
+    /// It has read much since its last word, and is alive.
+    Reading,
     /// A decision.
     Reply(Reply),
     /// A decision that waits for a program.

@@ -46,6 +46,12 @@ pub(crate) fn freeze(child: &Child) {
 }
 
 /// Lets it run on.
+/// The state of a process as the kernel names it, such as `T` where it is stopped; absent where there is none.
+pub(crate) fn state(process: Pid) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
 pub(crate) fn thaw(child: &Child) {
     kill_process(Pid::from_child(child), Signal::CONT).unwrap();
 }
