@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::plain::Plain;
-use crate::worker::frame;
+use crate::worker::{frame, sandbox};
 
 use super::clerk::{Clerk, Event};
 use super::priority::Priority;
@@ -58,6 +58,8 @@ pub fn run() -> ExitCode {
 
 async fn serve() -> io::Result<()> {
     set_child_subreaper(Some(getpid()))?;
+    // Not killed with the front: what its programs left behind is known to nobody else.
+    sandbox::wake_at_parents_end()?;
     // A kernel without that call lets programs inherit what the service inherited, which harms nobody.
     drop(kernel::keep_descriptors());
     let socket = std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);

@@ -19,6 +19,15 @@ pub fn die_with_parent() -> io::Result<bool> {
     Ok(getppid() == parent)
 }
 
+/// Lets the end of the process's parent wake the process where somebody has stopped it: it finds out then that it is alone,
+/// and ends what it has to end before itself. To a process that runs, the signal means nothing.
+///
+/// # Errors
+/// What the kernel says.
+pub fn wake_at_parents_end() -> io::Result<()> {
+    Ok(set_parent_process_death_signal(Some(Signal::CONT))?)
+}
+
 /// Lets no program that the process might start give it rights, which a seal asks for too. Said by the first thread
 /// before there are others: threads inherit it.
 ///

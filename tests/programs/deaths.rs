@@ -7,8 +7,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::site::{Site, chain, outcome};
-use crate::support::eventually;
 use crate::support::serve::{Serve, storm};
+use crate::support::{eventually, state};
 
 /// Notes the decision that it runs for in the file `runs`, whoever else does so at the same time.
 fn once(mark: &str) -> String {
@@ -142,4 +142,26 @@ async fn a_runner_that_is_stopped_is_replaced() {
     kill_process(runner, Signal::STOP).unwrap();
     assert_eq!(outcome(&site.ask("good.sh").await), "n01");
     assert_ne!(site.serve.runner(), Some(runner));
+}
+
+/// Somebody stopped the runner and a program, and then their service is killed: both wake up to their end.
+#[tokio::test]
+async fn a_runner_that_is_stopped_ends_with_its_service() {
+    let mark = format!("97{}", std::process::id());
+    // One process stays in the program's group, the other one leaves it.
+    let program = format!("#!/bin/sh\nsetsid sleep 1000.{mark} &\nsleep 1000.{mark}\n");
+    let site = Site::of(&chain("a", "long.sh", ""), &[("long.sh", &program)], 4).await;
+    site.client.publish_with_reply("whither.place", "nobody", body(0).to_string().into()).await.unwrap();
+    let word = format!("1000.{mark}");
+    let sleepers = eventually("both sleep", async || Some(Serve::processes(&word)).filter(|all| all.len() == 2)).await;
+    let runner = eventually("the runner", async || site.serve.runner()).await;
+    let pid = |id: u32| Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
+    for process in sleepers.into_iter().map(pid).chain([runner]) {
+        kill_process(process, Signal::STOP).unwrap();
+        eventually("it stands still", async || (state(process) == Some('T')).then_some(())).await;
+    }
+    site.serve.signal(Signal::KILL);
+    site.nothing_left(&word).await;
+    // Whoever it fell to may not have reaped it yet.
+    eventually("the runner's end", async || state(runner).is_none_or(|state| state == 'Z').then_some(())).await;
 }
