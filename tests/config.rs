@@ -78,8 +78,8 @@ fn everything_can_be_set() {
     let files = MemoryFiles::default()
         .with("etc/keys/ca.pem", "ca")
         .with("etc/keys/client.pem", "cert")
-        .with("/keys/client.key", "key")
-        .with("etc/whither.creds", "creds")
+        .with_mode("/keys/client.key", "key", 0o600)
+        .with_mode("etc/whither.creds", "creds", 0o600)
         .with("etc/scripts/gpu.js", "(input) => undefined")
         .with(
             "etc/whither.toml",

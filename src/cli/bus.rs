@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::config::{self, Config, InboxPrefix, Loading, Login, Nats, Needs};
 use crate::nats::jetstream::{Keeping, Storage};
-use crate::nats::{Address, Bus, Connection, Namespace, Tls};
+use crate::nats::{Address, Bus, ConnectError, Connection, Namespace, Tls, read_secret};
 
 use super::exit::{self, Exit};
 use super::files::Disk;
@@ -93,8 +93,16 @@ impl BusArgs {
     pub async fn open(&self, config: Option<&Path>) -> Result<(Bus, Namespace), Exit> {
         let config = config.map(load).transpose()?;
         let (connection, namespace) = self.resolve(config.as_ref().map(|config| &config.nats), "whither command")?;
-        let bus = Bus::open(&connection).await.map_err(|error| Exit::new(exit::OTHER, error))?;
+        let bus = Bus::open(&connection).await.map_err(refused)?;
         Ok((bus, namespace))
+    }
+}
+
+/// The end of a command whose settings can never connect.
+pub(super) fn refused(error: ConnectError) -> Exit {
+    match error {
+        ConnectError::Exposed { .. } => Exit::usage(error),
+        _ => Exit::new(exit::OTHER, error),
     }
 }
 
@@ -129,8 +137,7 @@ fn connection(nats: &Nats) -> Result<Connection, Exit> {
         }
         Login::Nkey(seed) => connection.nkey = Some(seed.reveal().into()),
         Login::NkeyFile(path) => {
-            let seed =
-                std::fs::read_to_string(path).map_err(|error| Exit::usage(format!("{}: {error}", path.display())))?;
+            let seed = read_secret("NATS nkey", path).map_err(Exit::usage)?;
             connection.nkey = Some(seed.trim().into());
         }
     }

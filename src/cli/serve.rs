@@ -25,7 +25,7 @@ use super::bus::BusArgs;
 use super::exit::{self, Exit};
 use super::fastx::load::Loaded;
 use super::files::Disk;
-use super::{fastx, limits, one_shot, programs, zone};
+use super::{bus, fastx, limits, one_shot, programs, zone};
 use reload::Reloads;
 use running::Parts;
 
@@ -114,9 +114,9 @@ async fn serve(args: &ServeArgs, loaded: Loaded) -> Result<(), Exit> {
     if let Some(address) = listener.as_ref().and_then(|listener| listener.local_addr().ok()) {
         tracing::info!(%address, "http: /healthz, /readyz, /metrics");
     }
-    let bus = Bus::open(&connection).await.map_err(|error| other(&error))?;
+    let bus = Bus::open(&connection).await.map_err(bus::refused)?;
     // Requests may come faster than they are read, and the server then drops the connection; the view must not go with it.
-    let view = Bus::open_for("view", &connection).await.map_err(|error| other(&error))?;
+    let view = Bus::open_for("view", &connection).await.map_err(bus::refused)?;
     let (mut running, ears) = Parts { config: &config, namespace, setup, bus, view }.start(listener)?;
     tokio::spawn(running::try_pings(running.bus.clone(), connection.clone(), running.events.clone()));
     let (mut ears, mut service) = (Some(ears), None);

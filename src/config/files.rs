@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::secret::others_may_read;
+
 /// Whatever can be read by its path.
 pub trait Files {
     /// Reads the file at `path`: at most `at_most` bytes, and one more where the file is longer.
@@ -33,7 +35,7 @@ impl Contents {
     /// Whether the file's group or anybody else may read it.
     #[must_use]
     pub const fn others_may_read(&self) -> bool {
-        self.mode & 0o044 != 0
+        others_may_read(self.mode)
     }
 
     /// Whether it is a program: `#!` or a compiled program's mark at its start, and somebody may execute it.

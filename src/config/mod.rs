@@ -35,7 +35,7 @@ pub use secret::Secret;
 pub use settings::{Capacity, Limits, Service};
 pub use steps::load_step;
 
-use problem::{Notes, quoted, shell_word};
+use problem::{Notes, quoted};
 use section::Section;
 
 const SECTIONS: [&str; 5] = ["nats", "http", "service", "limits", "chain"];
@@ -170,6 +170,5 @@ fn read_nats(root: &Section<'_>, base: &Path, loading: Loading<'_>, notes: &mut 
 }
 
 fn exposed(key: &str, file: &str, mode: u32) -> Problem {
-    Problem::new(format!("{} is a secret, and others than its owner may read this file, mode {mode:03o}", quoted(key)))
-        .help(format!("chmod 600 {}", shell_word(file)))
+    Problem::new(secret::exposed(&quoted(key), mode)).help(secret::hide(file))
 }

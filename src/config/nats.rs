@@ -9,7 +9,7 @@ use super::inbox::InboxPrefix;
 use super::keeping::Keeping;
 use super::namespace::Namespace;
 use super::problem::{Notes, Problem, quoted};
-use super::secret::Secret;
+use super::secret::{self, Secret};
 use super::section::{Entry, Section};
 
 pub(super) const KEYS: [&str; 14] = [
@@ -28,6 +28,9 @@ pub(super) const KEYS: [&str; 14] = [
     "storage",
     "replicas",
 ];
+
+/// The keys that may name a file with a secret in it.
+const SECRET_FILES: [&str; 3] = ["credentials", "nkey", "tls_key"];
 
 /// How to reach the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,6 +228,12 @@ impl Reader<'_> {
         let fault = match self.files.read(&path, 1) {
             Err(fault) => fault.to_string(),
             Ok(contents) if contents.bytes.is_empty() => "is empty".to_owned(),
+            Ok(contents) if SECRET_FILES.contains(&key) && contents.others_may_read() => {
+                let problem =
+                    Problem::new(secret::exposed(&format!("{}: {}", quoted(&entry.path), quoted(text)), contents.mode));
+                notes.at(&entry.span, problem.help(secret::hide(&path.to_string_lossy())));
+                return None;
+            }
             Ok(_) => return Some((entry, path)),
         };
         // What was meant as a seed and is none must not be repeated as a path.
@@ -256,7 +265,11 @@ mod tests {
     /// The login of a config with `lines` in `[nats]`, or its problems without the file's name.
     fn login(lines: &str, mode: u32) -> Result<Login, String> {
         let text = format!("[nats]\nurl = \"bus\"\n{lines}\n");
-        let files = MemoryFiles::default().with_mode("w", text, mode).with("f", "x").with("empty", "");
+        let files = MemoryFiles::default()
+            .with_mode("w", text, mode)
+            .with_mode("f", "x", 0o600)
+            .with("shared", "x")
+            .with("empty", "");
         let loading = Loading { files: &files, host_zone: "UTC", needs: Needs::Nats };
         load(Path::new("w"), loading).map(|config| config.nats.login).map_err(|errors| errors.to_string())
     }
@@ -315,6 +328,17 @@ mod tests {
         }
         for lines in ["credentials = \"f\"", "nkey = \"f\"", "user = \"u\""] {
             assert!(!login(lines, 0o644).is_err_and(|problems| problems.contains("chmod")), "{lines}");
+        }
+        for key in ["credentials", "nkey", "tls_cert = \"f\"\ntls_key"] {
+            let problems = login(&format!("{key} = \"shared\""), 0o644).unwrap_err();
+            assert!(
+                problems.contains("`shared` is a secret, and others than its owner may read this file"),
+                "{problems}"
+            );
+            assert!(problems.ends_with("(chmod 600 shared)"), "{problems}");
+        }
+        for lines in ["tls_ca = \"shared\"", "tls_cert = \"shared\"\ntls_key = \"f\""] {
+            assert!(login(lines, 0o644).is_ok(), "{lines}: certificates are no secrets");
         }
         let files = MemoryFiles::default().with("it's/w", "[nats]\nurl = [\"a\", \"nats://u:p@bus\"]\n");
         let loading = Loading { files: &files, host_zone: "UTC", needs: Needs::Nats };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::iter::repeat_n;
 
-use super::problem::nearest;
+use super::problem::{nearest, shell_word};
 use crate::plain::is_plain;
 
 /// Keys whose values are never repeated.
@@ -33,6 +33,24 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
+}
+
+/// Whether the permission bits `mode` let a file's group or anybody else read it.
+#[must_use]
+pub const fn others_may_read(mode: u32) -> bool {
+    mode & 0o044 != 0
+}
+
+/// What is said of the secret `what` in a file with the permission bits `mode`, which others may read.
+#[must_use]
+pub fn exposed(what: &str, mode: u32) -> String {
+    format!("{what} is a secret, and others than its owner may read this file, mode {mode:03o}")
+}
+
+/// The command that leaves `file` to its owner alone.
+#[must_use]
+pub fn hide(file: &str) -> String {
+    format!("chmod 600 {}", shell_word(file))
 }
 
 /// Whether the value of the key called `path` is never repeated.

@@ -6,6 +6,9 @@
 //! `/readyz` meanwhile.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +20,7 @@ use super::address::{Address, Secret};
 use super::backoff::{doubled, spread};
 use super::link::{Failure, Voice};
 use crate::config::InboxPrefix;
+use crate::config::secret::{exposed, hide, others_may_read};
 
 pub use super::link::{Link, LinkState};
 
@@ -26,6 +30,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// What is read of a file with a secret in it: far more than any key or token has.
+const MAX_SECRET_BYTES: u64 = 1 << 20;
 
 /// How to reach NATS and who to be there. At most one way to log in may be given.
 #[derive(Clone, Debug, Default)]
@@ -97,6 +103,16 @@ pub enum ConnectError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A file with a secret in it that others than its owner may read.
+    #[error("the {} ({})", exposed(&format!("{what} `{}`", path.display()), *mode), hide(&path.to_string_lossy()))]
+    Exposed {
+        /// What the file is for.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// The client library's own refusal.
     #[error("cannot connect to NATS: {0}")]
@@ -242,7 +258,7 @@ impl Connection {
             Some(Login::Nkey(seed)) => ConnectOptions::with_nkey(seed.0),
             Some(Login::Credentials(path)) => {
                 let what = "NATS credentials file";
-                let text = std::fs::read_to_string(&path).map_err(|error| file(what, &path, &error))?;
+                let text = read_secret(what, &path)?;
                 // The library's message may quote the file.
                 ConnectOptions::with_credentials(&text)
                     .map_err(|_secret| file(what, &path, &"has no user JWT and seed in it"))?
@@ -285,7 +301,10 @@ impl Connection {
 impl Tls {
     /// The library reads the files at each connect; that they can be read is checked now, before any waiting.
     fn apply(&self, mut options: ConnectOptions) -> Result<ConnectOptions, ConnectError> {
-        let files = [("TLS authority", &self.ca), ("TLS certificate", &self.cert), ("TLS key", &self.key)];
+        if let Some(key) = &self.key {
+            read_secret("TLS key", key)?;
+        }
+        let files = [("TLS authority", &self.ca), ("TLS certificate", &self.cert)];
         for (what, path) in files.into_iter().filter_map(|(what, path)| path.as_ref().map(|path| (what, path))) {
             std::fs::read(path).map_err(|error| file(what, path, &error))?;
         }
@@ -302,6 +321,23 @@ impl Tls {
         let asked = self.required || self.ca.is_some() || self.cert.is_some();
         Ok(if asked { options.require_tls(true) } else { options })
     }
+}
+
+/// The text of the file at `path` with a secret in it, which is nobody else's than its owner's to read.
+///
+/// # Errors
+/// That the file cannot be read, or that others may read it.
+pub fn read_secret(what: &'static str, path: &Path) -> Result<String, ConnectError> {
+    let refuse = |error: std::io::Error| file(what, path, &error);
+    let open = File::open(path).map_err(refuse)?;
+    // Of the open file, not of the path: a link is judged by what it leads to.
+    let mode = open.metadata().map_err(refuse)?.permissions().mode() & 0o7777;
+    if others_may_read(mode) {
+        return Err(ConnectError::Exposed { what, path: path.to_owned(), mode });
+    }
+    let mut text = String::new();
+    open.take(MAX_SECRET_BYTES).read_to_string(&mut text).map_err(refuse)?;
+    Ok(text)
 }
 
 fn file(what: &'static str, path: &Path, reason: &dyn fmt::Display) -> ConnectError {
@@ -348,6 +384,32 @@ mod tests {
         assert!(credentials.options().unwrap_err().to_string().contains("/nonexistent/file"));
         let tls = Connection { tls: Tls { ca: missing, ..Tls::default() }, ..to("host") };
         assert!(tls.options().unwrap_err().to_string().starts_with("the TLS authority `/nonexistent/file`"));
+    }
+
+    #[test]
+    fn a_secret_that_others_may_read_is_refused_whatever_link_leads_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("key"), folder.path().join("link"));
+        std::fs::write(&path, "x").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        for named in [&path, &link] {
+            for exposed in [0o644, 0o640, 0o604] {
+                mode(exposed);
+                let tls = Tls { cert: Some(path.clone()), key: Some(named.clone()), ..Tls::default() };
+                let credentials = Connection { credentials: Some(named.clone()), ..to("host") };
+                for settings in [credentials, Connection { tls, ..to("host") }] {
+                    let refused = settings.options().unwrap_err().to_string();
+                    assert!(refused.contains("is a secret, and others than its owner may read this file"), "{refused}");
+                    assert!(
+                        refused.ends_with(&format!("mode {exposed:o} (chmod 600 {})", named.display())),
+                        "{refused}"
+                    );
+                }
+            }
+            mode(0o600);
+            assert_eq!(read_secret("key", named).unwrap(), "x");
+        }
     }
 
     #[test]

@@ -18,5 +18,5 @@ pub mod subjects;
 pub mod wire;
 
 pub use address::{Address, Secret};
-pub use connect::{Bus, ConnectError, Connection, Link, LinkState, Tls};
+pub use connect::{Bus, ConnectError, Connection, Link, LinkState, Tls, read_secret};
 pub use subjects::{KeyError, Namespace, NamespaceError};

@@ -4,6 +4,12 @@ use std::path::Path;
 
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, KeyPair};
 
+/// Writes a file with a secret in it, which is its owner's alone.
+pub(crate) fn hidden(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+}
+
 /// An authority of the test's own.
 pub(crate) struct Authority {
     certificate: Certificate,
@@ -30,6 +36,6 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         let certificate = params.signed_by(&key, &self.certificate, &self.key).unwrap();
         std::fs::write(folder.join(format!("{name}.pem")), certificate.pem()).unwrap();
-        std::fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+        hidden(&folder.join(format!("{name}.key")), &key.serialize_pem());
     }
 }

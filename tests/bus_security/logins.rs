@@ -7,9 +7,10 @@ use nkeys::KeyPair;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::certificates::Authority;
+use crate::certificates::{Authority, hidden};
 use crate::site::{Running, config};
 use crate::support::nats::Nats;
+use crate::support::shell::WHITHER;
 
 /// A server with the config `text` in `folder`.
 fn server(folder: TempDir, text: &str) -> Nats {
@@ -53,7 +54,7 @@ async fn nkeys_in_the_config_and_in_a_file() {
     let (user, stranger) = (KeyPair::new_user(), KeyPair::new_user());
     let folder = TempDir::new().unwrap();
     let seed = folder.path().join("seed");
-    std::fs::write(&seed, format!("{}\n", user.seed().unwrap())).unwrap();
+    hidden(&seed, &format!("{}\n", user.seed().unwrap()));
     let text = format!("authorization {{ users: [ {{ nkey: {} }} ] }}", user.public_key());
     let nats = server(TempDir::new().unwrap(), &text);
     for (login, words) in [
@@ -83,7 +84,7 @@ fn credentials(path: &Path, token: &str, user: &KeyPair) -> String {
          -----BEGIN USER NKEY SEED-----\n{}\n------END USER NKEY SEED------\n",
         user.seed().unwrap()
     );
-    std::fs::write(path, text).unwrap();
+    hidden(path, &text);
     format!("credentials = {path:?}")
 }
 
@@ -116,8 +117,45 @@ async fn credentials_files() {
     let foreign = credentials(&folder.path().join("other"), &token(&user.public_key(), &other, as_user), &user);
     agent_says(&nats, "nats", &foreign, REFUSED).await;
     let broken = folder.path().join("broken");
-    std::fs::write(&broken, "no credentials").unwrap();
+    hidden(&broken, "no credentials");
     agent_says(&nats, "nats", &format!("credentials = {broken:?}"), "has no user JWT and seed in it").await;
+}
+
+/// Every way to name a file with a secret in it: in a config, where its line is told, and by an option.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_others_may_read_is_not_used() {
+    let folder = TempDir::new().unwrap();
+    Authority::new(folder.path(), "ca").sign(folder.path(), "client");
+    let file = |name: &str| folder.path().join(name);
+    let (key, link) = (file("client.key"), file("link"));
+    std::os::unix::fs::symlink(&key, &link).unwrap();
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+    let refused = |arguments: &[&str], words: &str| {
+        let command = std::process::Command::new(WHITHER).args(arguments).env_remove("WHITHER_NATS").output().unwrap();
+        let said = String::from_utf8_lossy(&command.stderr).into_owned();
+        assert_eq!(command.status.code(), Some(2), "{said}");
+        let expected = [words, "is a secret, and others than its owner may read this file, mode 640", "chmod 600 "];
+        assert!(expected.iter().all(|words| said.contains(words)), "{said}");
+    };
+    for named in [&key, &link] {
+        for login in [
+            format!("credentials = {named:?}"),
+            format!("nkey = {named:?}"),
+            format!("tls_key = {named:?}\ntls_cert = {:?}", file("client.pem")),
+        ] {
+            let text = format!(
+                "[nats]\nurl = \"nats://127.0.0.1:1\"\n{login}\n[chain.a]\nsteps = [\"builtin:round-robin\"]\n"
+            );
+            let config = config(folder.path(), "whither", &text);
+            for command in ["serve", "agent", "nodes"] {
+                refused(&[command, "--config", &config], ":3:");
+            }
+        }
+        let path = named.to_string_lossy();
+        for command in ["agent", "nodes"] {
+            refused(&[command, "--credentials", &path, "--nats", "nats://127.0.0.1:1"], &path);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

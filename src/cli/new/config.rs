@@ -129,11 +129,11 @@ mod tests {
     fn load_text(text: &str) -> Config {
         let files = MemoryFiles::default()
             .with_mode("w.toml", text, 0o600)
-            .with("whither.creds", "x")
+            .with_mode("whither.creds", "x", 0o600)
             .with("scripts/gpu.js", "(input) => undefined")
             .with("ca.pem", "x")
             .with("cert.pem", "x")
-            .with("key.pem", "x");
+            .with_mode("key.pem", "x", 0o600);
         let loading = Loading { files: &files, host_zone: "UTC", needs: Needs::Both };
         load(Path::new("w.toml"), loading).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
     }
