@@ -1,8 +1,11 @@
-//! A worker's seal, seen from outside: what the kernel says of a real worker process, and what it could still do.
+//! A worker's seal, seen from outside: what the kernel says of a real worker process, and what it could still do; and what
+//! of a service's and an agent's memory others may read.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod support;
 
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -11,6 +14,10 @@ use whither::chain::{ChainSet, ChainSpec};
 use whither::model::Arrangement;
 use whither::worker::{Audience, Birth, Worker, WorkerEvent, WorkerLimits};
 
+use rustix::process::getuid;
+use serde_json::json;
+use support::nats::Nats;
+use support::serve::{ask, free_port, get, plain_nodes, report};
 use support::shell::{Shell, WHITHER};
 use support::{PATIENCE, eventually};
 
@@ -140,4 +147,81 @@ impl Drop for Parent {
 fn ticks(pid: u32) -> Option<u64> {
     let page = page(pid, "stat");
     page.rsplit_once(')')?.1.split_whitespace().nth(11)?.parse().ok()
+}
+
+/// A user without rights: root's processes have pages of `/proc` that are root's in any case.
+const NOBODY: u32 = 65534;
+
+/// `command` as somebody who is not root.
+fn not_root(command: &mut Command) -> &mut Command {
+    if getuid().is_root() { command.uid(NOBODY).gid(NOBODY) } else { command }
+}
+
+/// A process that ends with the test.
+struct Ends(Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A process that `parent` has started, by what stands last in its command line.
+fn child(parent: u32, ends_with: &str) -> Option<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{parent}/task")).ok()?.flatten();
+    let lists = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    let children: Vec<u32> =
+        lists.flat_map(|list| list.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>()).collect();
+    children.into_iter().find(|pid| page(*pid, "cmdline").trim_end_matches('\0').ends_with(ends_with))
+}
+
+/// All of it under a user without rights, who has no other way into `/proc` than anybody else.
+#[tokio::test]
+async fn the_memory_of_service_runner_and_agent_is_closed_and_all_works_without_rights() {
+    let (nats, http) = (Nats::start(), free_port());
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = |name: &str, mode: u32, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    // The other one may stand where nobody but the tester gets.
+    let binary = folder.path().join("whither");
+    std::fs::copy(WHITHER, &binary).unwrap();
+    std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // What it leaves behind is found by its environment.
+    file("step.sh", 0o755, "#!/bin/sh\ncat > /dev/null\nsetsid sleep 1000 &\necho n01\n");
+    let config = format!(
+        "[nats]\nurl = \"{}\"\n[http]\nlisten = \"127.0.0.1:{http}\"\n[chain.a]\nsteps = [\"step.sh\"]\n",
+        nats.url()
+    );
+    file("whither.toml", 0o644, &config);
+    let start = |arguments: &[&str], log: &str| {
+        let log = std::fs::File::create(folder.path().join(log)).unwrap();
+        let mut command = Command::new(&binary);
+        command.args(arguments).env_remove("WHITHER_NATS").current_dir(folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        Ends(not_root(&mut command).spawn().unwrap())
+    };
+    let serve = start(&["serve", "--config", "whither.toml"], "serve.log");
+    eventually("it is ready", async || (get(http, "/readyz").0 == 200).then_some(())).await;
+    let agent = start(&["agent", "--nats", &nats.url(), "--id", "n02"], "agent.log");
+    let client = nats.client().await;
+    report(&client, &plain_nodes(2)).await;
+    let told = ask(&client, "whither.place", &json!({"action": "a"})).await.body;
+    assert_eq!(told["node"], "n01", "{told}");
+    eventually("the agent reports", async || {
+        (ask(&client, "whither.nodes", &json!({"node": "n02"})).await.body["nodes"][0]["id"] == "n02").then_some(())
+    })
+    .await;
+    let runner = eventually("the runner", async || child(serve.0.id(), "__runner")).await;
+    eventually("what the program left is ended", async || child(runner, "1000").is_none().then_some(())).await;
+    for pid in [serve.0.id(), agent.0.id(), runner] {
+        assert_eq!(std::fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid(), 0, "it is the kernel's to read");
+        let mut reader = Command::new("cat");
+        let read = not_root(reader.arg(format!("/proc/{pid}/environ"))).output().unwrap();
+        assert!(!read.status.success() && read.stdout.is_empty(), "{}", page(pid, "cmdline"));
+    }
 }

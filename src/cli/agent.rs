@@ -110,6 +110,7 @@ pub struct AgentArgs {
 /// Settings with which it could never report.
 pub fn run(args: &AgentArgs) -> Result<(), Exit> {
     serve::start_log(args.log_format)?;
+    serve::close_memory();
     serve::raise_descriptors();
     let config = args.config.as_deref().map(bus::load).transpose()?;
     let (connection, namespace) = args.bus.resolve(config.as_ref().map(|config| &config.nats), "whither agent")?;

@@ -18,7 +18,7 @@ use crate::front::{QuarantineSettings, Setup, http};
 use crate::model::Arrangement;
 use crate::nats::Bus;
 use crate::nats::service::Service;
-use crate::worker::{Audience, Birth, BirthError, Worker};
+use crate::worker::{Audience, Birth, BirthError, Worker, sandbox};
 use crate::{log, pulse, resources};
 
 use super::bus::BusArgs;
@@ -66,6 +66,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Exit> {
     let loaded = load(args)?;
     start_log(args.log_format)?;
     loaded.tell();
+    close_memory();
     raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build();
     runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(serve(args, loaded))
@@ -85,6 +86,13 @@ pub(super) fn start_log(format: LogFormat) -> Result<(), Exit> {
     log::start(format).map_err(|error| Exit::new(exit::OTHER, format!("the log could not be started: {error}")))?;
     pulse::end_on_panic();
     Ok(())
+}
+
+/// Keeps other processes of this user from reading tokens and requests in this one's memory.
+pub(super) fn close_memory() {
+    if let Err(error) = sandbox::close_memory() {
+        tracing::warn!(%error, "other processes of this user may read this one's memory");
+    }
 }
 
 /// Lets this process open as many descriptors as the system allows: connections, workers and programs take some each.

@@ -60,6 +60,8 @@ async fn serve() -> io::Result<()> {
     set_child_subreaper(Some(getpid()))?;
     // Not killed with the front: what its programs left behind is known to nobody else.
     sandbox::wake_at_parents_end()?;
+    // The requests in it are no other program's to read.
+    sandbox::close_memory()?;
     // A kernel without that call lets programs inherit what the service inherited, which harms nobody.
     drop(kernel::keep_descriptors());
     let socket = std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);

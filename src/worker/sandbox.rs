@@ -72,15 +72,23 @@ pub fn bound_more_memory(bytes: u64) -> io::Result<()> {
     }
 }
 
-/// Lets the process leave no core dump, which would hold requests and tokens.
+/// Closes the process's memory, which holds requests and tokens, to all other processes of its user, the programs that
+/// executable steps run among them, and keeps it out of core dumps. What the process starts is as it would be else.
 ///
-/// The limit alone stops no dump that the kernel hands to a program. The other word does, and closes the process's
-/// memory to all others of its user: the programs that executable steps run among them.
+/// # Errors
+/// What the kernel says.
+pub fn close_memory() -> io::Result<()> {
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
+/// Lets the process, and whatever it starts, leave no core dump.
+///
+/// The limit alone stops no dump that the kernel hands to a program; that the memory is closed does.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn leave_no_core() -> io::Result<()> {
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    close_memory()?;
     limit_to(Resource::Core, 0)
 }
 
