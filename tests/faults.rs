@@ -20,3 +20,5 @@ mod restarts;
 mod site;
 #[path = "faults/slow.rs"]
 mod slow;
+#[path = "faults/switches.rs"]
+mod switches;

@@ -3,6 +3,7 @@
 
 pub(crate) mod chain;
 pub(crate) mod cluster;
+pub(crate) mod fault;
 pub(crate) mod gate;
 pub(crate) mod launcher;
 pub(crate) mod nats;
@@ -45,13 +46,13 @@ pub(crate) fn freeze(child: &Child) {
     waitid(WaitId::Pid(Pid::from_child(child)), WaitIdOptions::STOPPED).unwrap();
 }
 
-/// Lets it run on.
 /// The state of a process as the kernel names it, such as `T` where it is stopped; absent where there is none.
 pub(crate) fn state(process: Pid) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
+/// Lets it run on.
 pub(crate) fn thaw(child: &Child) {
     kill_process(Pid::from_child(child), Signal::CONT).unwrap();
 }

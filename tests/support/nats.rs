@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use rustix::process::Pid;
 use tempfile::TempDir;
 
 use super::{PATIENCE, freeze, thaw};
@@ -103,6 +104,11 @@ impl Nats {
     /// Lets it run on.
     pub(crate) fn thaw(&self) {
         thaw(&self.process);
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
     }
 
     /// What it logged so far.

@@ -170,7 +170,8 @@ impl Serve {
 
     /// What it logged so far.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+        // One that logs elsewhere has none.
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
     /// Waits until it logged `words`.
@@ -181,6 +182,11 @@ impl Serve {
     /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Its process, to send signals to.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
     }
 
     /// Fails where the process has ended.
@@ -380,7 +386,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// CPU time of a process in microseconds, of all its threads; 0 where it is gone.
-fn cpu_us(process: Pid) -> u64 {
+pub(crate) fn cpu_us(process: Pid) -> u64 {
     let threads = std::fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero())).into_iter().flatten().flatten();
     let nanoseconds = threads.map(|thread| {
         let schedstat = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
