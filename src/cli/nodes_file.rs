@@ -53,7 +53,11 @@ fn check_request(request: &Map<String, Value>, max_bytes: usize) -> Result<(), S
     parsed.map(|_request| ()).map_err(|error| format!("the request in it is {error}"))
 }
 
-fn parse(text: &[u8]) -> Result<NodesFile, String> {
+/// Reads the node list in `text`.
+///
+/// # Errors
+/// What is wrong with `text`, with the place of the node that it is about.
+pub fn parse(text: &[u8]) -> Result<NodesFile, String> {
     if text.trim_ascii().is_empty() {
         return Err("it is empty; expected a JSON array of nodes, or {\"nodes\": […], \"params\": {…}}".to_owned());
     }

@@ -21,7 +21,7 @@ const LEAST_ARRIVALS: u64 = 10;
 
 /// What became of a request's deadline when the front took the request in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Judged {
+pub enum Judged {
     /// The request has none.
     None,
     /// The request may be run until this moment, Unix milliseconds by this host's clock.
@@ -50,7 +50,8 @@ struct Counts {
 }
 
 /// Judges the deadline of a request that was received `waited_ms` ago, at Unix time `now_ms`.
-fn judge(deadline_ms: Option<i64>, timeout_ms: Option<u64>, waited_ms: u64, now_ms: i64) -> Judged {
+#[must_use]
+pub fn judge(deadline_ms: Option<i64>, timeout_ms: Option<u64>, waited_ms: u64, now_ms: i64) -> Judged {
     if let Some(timeout_ms) = timeout_ms {
         return match timeout_ms.checked_sub(waited_ms) {
             Some(left_ms) if left_ms > 0 => Judged::Until(now_ms.saturating_add_unsigned(left_ms)),

@@ -9,7 +9,7 @@ mod chance;
 mod claims;
 mod connections;
 mod crew;
-mod deadline;
+pub mod deadline;
 mod errands;
 mod events;
 mod flight;

@@ -284,6 +284,6 @@ impl Diagnosis {
     /// How many calls of script functions the steps made.
     #[must_use]
     pub fn calls(&self) -> u64 {
-        self.steps.iter().map(|step| step.calls).sum()
+        self.steps.iter().fold(0, |calls: u64, step| calls.saturating_add(step.calls))
     }
 }

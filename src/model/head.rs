@@ -13,6 +13,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::json::{self, JsonLimits};
+use super::members::Sound;
 use super::shared;
 
 /// The action of a request that names none.
@@ -23,6 +24,9 @@ pub const MAX_NAME_BYTES: usize = 256;
 pub const MAX_CARRIED_BYTES: usize = 1024;
 /// The longest time that a request may wait for a free node, in milliseconds.
 pub const MAX_WAIT_MS: u32 = 600_000;
+
+/// Digits that are in the range of a number whatever they are: the largest one has 309.
+const MOST_DIGITS: usize = 300;
 
 /// What a request is routed and recognised by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,8 +49,27 @@ pub struct Head {
 /// The head of `text`, with the node that it asks about beside it; absent where anything in it is unusual, which only a
 /// reading of the whole can judge: an error, a field twice, a name too long.
 pub(super) fn outline(text: &[u8], max_bytes: usize) -> Option<(Head, Option<Arc<str>>)> {
-    let outline = json::parse_as::<Object<Outline<'_>>>(text, JsonLimits::bytes(max_bytes));
-    outline.ok().and_then(|outline| outline.0.head())
+    let limits = JsonLimits::bytes(max_bytes);
+    let outline = json::parse_as::<Object<Outline<'_>>>(text, limits).ok()?;
+    // What the outline passes over was not asked whether its escapes are characters and its numbers are in range.
+    let is_sound = !may_be_unsound(text) || json::parse_as::<Sound>(text, limits).is_ok();
+    outline.0.head().filter(|_| is_sound)
+}
+
+/// Whether the JSON `text` has anything like an escape of half a character, or a number out of range. Few requests have, and
+/// a look at each byte costs less than a reading of the whole.
+fn may_be_unsound(text: &[u8]) -> bool {
+    let (mut before, mut digits) = (0, 0);
+    text.iter().any(|byte| {
+        digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
+        let is_strange = match byte {
+            b'u' => before == b'\\',
+            b'e' | b'E' => before.is_ascii_digit(),
+            _ => digits > MOST_DIGITS,
+        };
+        before = *byte;
+        is_strange
+    })
 }
 
 /// A request's fields as far as their types matter.

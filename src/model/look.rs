@@ -108,7 +108,9 @@ pub(super) fn current<'a>(node: &Node, name: &str, value: &'a Value) -> Field<'a
     match name {
         "sessions" => node.session_count().map_or(Field::Json(value), Field::Count),
         "cordoned" => Field::Flag(node.is_cordoned()),
-        "loggedInUsers" if node.new_users() > 0 => Field::Count(value.as_u64().unwrap_or_default() + node.new_users()),
+        "loggedInUsers" if node.new_users() > 0 => {
+            Field::Count(value.as_u64().unwrap_or_default().saturating_add(node.new_users()))
+        }
         _ => Field::Json(value),
     }
 }

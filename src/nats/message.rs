@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::model::{Failure, FailureName};
 
 use super::door::Pass;
+use super::subjects::{HEADER_DEADLINE, HEADER_TIMEOUT};
 use super::wire;
 
 /// The endpoints of the service.
@@ -47,6 +48,15 @@ impl Verb {
             Self::Uncordon => "uncordon",
         }
     }
+}
+
+/// Returns the moment and the time in milliseconds until which a request is run, as its headers say; `header` knows the
+/// header of a name. A value that is no number of that kind counts as none.
+#[must_use]
+pub fn deadlines<'a>(header: impl Fn(&'static str) -> Option<&'a str>) -> (Option<i64>, Option<u64>) {
+    let value = |name| header(name).map(str::trim);
+    let moment = value(HEADER_DEADLINE).and_then(|value| value.parse().ok());
+    (moment, value(HEADER_TIMEOUT).and_then(|value| value.parse().ok()))
 }
 
 /// A message from a requester.

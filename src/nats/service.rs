@@ -18,9 +18,9 @@ use crate::model::{Failure, FailureName};
 use crate::plain::plain;
 
 use super::door::{Door, MAX_BYTES};
-use super::message::{Incoming, Outgoing, Verb};
+use super::message::{Incoming, Outgoing, Verb, deadlines};
 use super::micro::{Endpoint, EndpointStats, Identity, Micro};
-use super::subjects::{HEADER_DEADLINE, HEADER_ERROR, HEADER_ERROR_CODE, HEADER_TIMEOUT, Namespace, QUEUE_GROUP};
+use super::subjects::{HEADER_ERROR, HEADER_ERROR_CODE, Namespace, QUEUE_GROUP};
 use super::wire;
 
 /// Leaves a subscription after so many messages, which the server cannot read and takes for none: it sends no more from
@@ -147,10 +147,9 @@ impl Desk {
             tracing::debug!(endpoint = self.verb.as_str(), %reply, "a request whose answer may not go there was dropped");
             return None;
         }
-        let header =
-            |name| message.headers.as_ref().and_then(|headers| headers.get(name)).map(|value| value.as_str().trim());
-        let deadline_ms = header(HEADER_DEADLINE).and_then(|value| value.parse().ok());
-        let timeout_ms = header(HEADER_TIMEOUT).and_then(|value| value.parse().ok());
+        let headers = message.headers.as_ref();
+        let (deadline_ms, timeout_ms) =
+            deadlines(|name| headers.and_then(|headers| headers.get(name)).map(|value| value.as_str()));
         let (verb, received) = (self.verb, Instant::now());
         Some(Incoming { verb, payload: message.payload, deadline_ms, timeout_ms, reply, received, pass: None })
     }

@@ -119,6 +119,11 @@ impl ClaimBook {
                 return Ok(false);
             }
             let text = serde_json::to_vec(&claims).map_err(|error| StoreError(error.to_string()))?;
+            // Claims that cannot be read again could be written off by nobody.
+            if text.len() > MAX_CLAIMS_BYTES {
+                let most = format!("{} bytes, at most {MAX_CLAIMS_BYTES}", text.len());
+                return Err(StoreError(format!("the claims on `{node}` would have {most}")));
+            }
             let value = (!claims.ids.is_empty()).then(|| text.into());
             if let Written::At(_) = self.store.write(&key, stored.revision, value).await? {
                 return Ok(true);
@@ -168,6 +173,20 @@ mod tests {
         book.write_off("a b", &set("r-2")).await.unwrap();
         book.write_off("a b", &set("r-3")).await.unwrap();
         assert_eq!(book.store.read(&encode_key("a b")).await.unwrap().value, None);
+    }
+
+    #[tokio::test]
+    async fn claims_that_could_not_be_read_again_are_not_written() {
+        let store = Arc::new(MemoryStore::default());
+        let full = Claims { ids: BTreeSet::from(["x".repeat(MAX_CLAIMS_BYTES - 10).into()]) };
+        let text = serde_json::to_string(&full).unwrap();
+        store.write(&encode_key("a b"), 0, Some(text.clone().into())).await.unwrap();
+        let book = ClaimBook::new(store.clone());
+        let error = book.take(&claim("a-claim", 3)).await.unwrap_err().to_string();
+        assert!(error.contains("bytes, at most 524288"), "{error}");
+        assert_eq!(store.read(&encode_key("a b")).await.unwrap().value.unwrap(), text);
+        book.write_off("a b", &full.ids).await.unwrap();
+        assert_eq!(book.take(&claim("a-claim", 3)).await, Ok(Claimed::Won));
     }
 
     #[tokio::test]

@@ -279,6 +279,10 @@ impl MarkBook {
                 return Ok(Edited { mark, revision: None });
             }
             let text = serde_json::to_vec(&mark).map_err(|error| failed(StoreError(error.to_string())))?;
+            // A mark that cannot be read again could be lifted by nobody.
+            if text.len() > MAX_MARK_BYTES {
+                return Err(failed(StoreError(format!("it would have {} bytes, at most {MAX_MARK_BYTES}", text.len()))));
+            }
             let value = (!mark.is_empty()).then(|| text.into());
             if let Written::At(revision) = self.store.write(&key, stored.revision, value).await.map_err(failed)? {
                 return Ok(Edited { mark, revision: Some(revision) });
@@ -421,6 +425,18 @@ mod tests {
         cooled.unwrap();
         let mark = book.cordon("a", word("bob")).await.unwrap().mark;
         assert!(mark.cordoned.is_some() && mark.cooling_down.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_mark_that_could_not_be_read_again_is_not_written() {
+        let store = Arc::new(MemoryStore::default());
+        let strange = format!(r#"{{"haunted":"{}"}}"#, "x".repeat(MAX_MARK_BYTES - 20));
+        store.write("a", 0, Some(strange.clone().into())).await.unwrap();
+        let book = MarkBook::new(store.clone());
+        let error = book.cordon("a", word("ann")).await.unwrap_err().to_string();
+        assert!(error.contains("bytes, at most 16384"), "{error}");
+        assert_eq!(store.read("a").await.unwrap().value.unwrap(), strange);
+        assert_eq!(book.uncordon("a").await.unwrap().revision, None, "it can still be read");
     }
 
     #[tokio::test]

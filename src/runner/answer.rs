@@ -6,8 +6,9 @@ use crate::model::json::{self, JsonError, JsonLimits};
 use crate::model::report::named_id;
 use crate::script::{Element, Returned};
 
-/// What `printed` says; `is_node` knows the cluster's ids, because an exact id wins over JSON.
-pub(super) fn read(printed: &[u8], is_node: impl Fn(&str) -> bool) -> Returned {
+/// Returns what `printed` says; `is_node` knows the cluster's ids, because an exact id wins over JSON.
+#[must_use]
+pub fn read(printed: &[u8], is_node: impl Fn(&str) -> bool) -> Returned {
     let Ok(text) = str::from_utf8(printed) else { return Returned::Other("output that is not UTF-8".to_owned()) };
     let text = text.trim();
     if text.is_empty() {
@@ -30,8 +31,9 @@ pub(super) fn read(printed: &[u8], is_node: impl Fn(&str) -> bool) -> Returned {
     }
 }
 
-/// What a JSON answer says, by the rules that hold for every language.
-pub(super) fn from_json(value: Value) -> Returned {
+/// Returns what a JSON answer says, by the rules that hold for every language.
+#[must_use]
+pub fn from_json(value: Value) -> Returned {
     match value {
         Value::Null | Value::Bool(false) => Returned::Falsy,
         Value::Number(number) if number.as_f64() == Some(0.0) => Returned::Falsy,

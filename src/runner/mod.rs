@@ -5,7 +5,7 @@
 //! anybody serialising the list again, and it is the subreaper of whatever its programs leave behind. It knows the
 //! worker's frames and questions; it does not know NATS, decides nothing and evaluates nothing.
 
-mod answer;
+pub mod answer;
 mod capture;
 pub mod child;
 mod clerk;

@@ -27,6 +27,15 @@ fn order_is_by_id_or_by_arrival() {
 }
 
 #[test]
+fn the_largest_counts_stay_the_largest() {
+    let mut cluster = Cluster::default();
+    cluster.apply(report(json!({"id": "a", "sessions": u64::MAX, "loggedInUsers": u64::MAX})));
+    cluster.apply(Change::Reserve(reservation("r1", "a", "bob")));
+    let node = cluster.get("a").unwrap().to_json();
+    assert_eq!((&node["sessions"], &node["loggedInUsers"]), (&json!(u64::MAX), &json!(u64::MAX)));
+}
+
+#[test]
 fn a_reservation_counts_until_released_and_survives_a_report() {
     let mut cluster = Cluster::default();
     cluster.apply(report(json!({"id": "a", "maxSessions": 2, "nodeData": {"sessions": [{"id": "s", "user": "ann"}]}})));

@@ -64,6 +64,12 @@ fn the_head_is_that_of_the_whole() {
         }
     }
     texts.extend(["", "[]", "7", "{", "{}", "{\"a\":}", "nul"].map(str::to_owned));
+    // What the head passes over must be sound as well: the whole is built of it later, when nobody can refuse it.
+    let digits = "9".repeat(400);
+    for value in ["1e999", "-1E+999", "1e-999", "1.5e3", &digits, "\"\\ud800\"", "\"\\ud83d\\ude00\"", "\"\\udc00x\""] {
+        texts.push(format!(r#"{{"x":{value}}}"#));
+        texts.push(format!(r#"{{"data":{{"x":[{value}]}},"userGroups":[{value}]}}"#));
+    }
     for text in texts {
         let whole = Request::parse(text.as_bytes(), 1000, "").map(|request| request.head().clone());
         let head = Request::read_head(text.as_bytes(), 1000).map(|(head, _)| head);

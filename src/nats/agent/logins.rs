@@ -91,10 +91,18 @@ pub(super) async fn list(record: &LoginRecord, limit: Duration) -> Result<Vec<Va
             let mut loginctl = Command::new("loginctl");
             loginctl.args(["list-sessions", "--output=json", "--no-pager"]).env("LC_ALL", "C");
             let printed = command::run(loginctl, limit, MAX_OUTPUT).await?;
-            let list: Vec<Map<String, Value>> = json::parse_as(&printed, JsonLimits::bytes(MAX_OUTPUT))?;
-            Ok(list.iter().filter_map(logind_session).collect())
+            Ok(logind_sessions(&printed)?)
         }
     }
+}
+
+/// Returns the sessions that `loginctl` printed as JSON.
+///
+/// # Errors
+/// [`JsonError`] where that is no list of objects.
+pub fn logind_sessions(printed: &[u8]) -> Result<Vec<Value>, JsonError> {
+    let list: Vec<Map<String, Value>> = json::parse_as(printed, JsonLimits::bytes(MAX_OUTPUT))?;
+    Ok(list.iter().filter_map(logind_session).collect())
 }
 
 /// The session of a line of `loginctl`; not those of a greeter or of the service manager. Older releases say less.
@@ -120,8 +128,13 @@ fn utmp(path: &Path) -> Result<Vec<Value>, LoginsError> {
     }
     let mut records = Vec::new();
     std::fs::File::open(path)?.take(MAX_UTMP).read_to_end(&mut records)?;
-    // A record that is being written is read next time.
-    Ok(records.chunks_exact(RECORD).filter_map(utmp_session).collect())
+    Ok(utmp_sessions(&records))
+}
+
+/// Returns the sessions in the bytes of a utmp file. A record that is being written is read next time.
+#[must_use]
+pub fn utmp_sessions(records: &[u8]) -> Vec<Value> {
+    records.chunks_exact(RECORD).filter_map(utmp_session).collect()
 }
 
 /// The session of a record, where it is a user's and its process still runs: a crash leaves records behind.

@@ -154,8 +154,27 @@ impl Sessions {
 pub async fn list(source: &SessionsSource) -> Result<Vec<Value>, SessionsError> {
     let mut list = match &source.lister {
         Lister::Command(line) => printed(line, source.limit).await?,
-        Lister::Logins(record) => logins::list(record, source.limit).await?,
+        Lister::Logins(record) => {
+            logins::list(record, source.limit).await.map_err(SessionsError::from).and_then(checked)?
+        }
     };
+    reservations::fill(&mut list);
+    Ok(list)
+}
+
+/// Returns the list of sessions that a command printed.
+///
+/// # Errors
+/// [`SessionsError`] where `output` is none that a node may report.
+pub fn read(output: &[u8]) -> Result<Vec<Value>, SessionsError> {
+    match json::parse(output, LIMITS)? {
+        Value::Array(list) => checked(list),
+        other => Err(SessionsError::NotAList(json::kind(&other))),
+    }
+}
+
+/// Returns `list` where there are not too many, and all of them are sessions.
+fn checked(list: Vec<Value>) -> Result<Vec<Value>, SessionsError> {
     if list.len() > MAX_SESSIONS {
         return Err(SessionsError::TooMany(list.len()));
     }
@@ -163,7 +182,6 @@ pub async fn list(source: &SessionsSource) -> Result<Vec<Value>, SessionsError> 
     if let Some((place, session)) = wrong.and_then(|place| Some((place, list.get(place)?))) {
         return Err(SessionsError::NotASession { place: place + 1, found: json::kind(session) });
     }
-    reservations::fill(&mut list);
     Ok(list)
 }
 
@@ -171,11 +189,7 @@ pub async fn list(source: &SessionsSource) -> Result<Vec<Value>, SessionsError> 
 async fn printed(line: &str, limit: Duration) -> Result<Vec<Value>, SessionsError> {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", line]);
-    let output = command::run(shell, limit, MAX_OUTPUT).await?;
-    match json::parse(&output, LIMITS)? {
-        Value::Array(list) => Ok(list),
-        other => Err(SessionsError::NotAList(json::kind(&other))),
-    }
+    read(&command::run(shell, limit, MAX_OUTPUT).await?)
 }
 
 #[cfg(test)]
