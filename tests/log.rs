@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{PipeReader, Read, pipe};
 use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde_json::json;
 use support::eventually;
 use support::nats::Nats;
@@ -81,6 +81,22 @@ async fn a_full_disk_costs_lines_alone() {
     place(&client, 50).await;
     eventually("lost lines are counted", async || (serve.figure("whither_lost_log_lines")? >= 50.0).then_some(()))
         .await;
+    serve.signal(Signal::TERM);
+    assert_eq!(serve.ended().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_log_that_has_reached_the_limit_of_file_sizes_costs_lines_alone() {
+    let nats = Nats::start();
+    let log = tempfile::tempfile().unwrap();
+    let mut serve = Serve::logging_to(&nats, CHAINS, &[TALK], log);
+    let limit = Rlimit { current: Some(20_000), maximum: Some(20_000) };
+    rustix::process::prlimit(Pid::from_raw(serve.id().cast_signed()), Resource::Fsize, limit).unwrap();
+    serve.ready().await;
+    let client = nats.client().await;
+    report(&client, &plain_nodes(2)).await;
+    place(&client, 50).await;
+    eventually("lost lines are counted", async || (serve.figure("whither_lost_log_lines")? > 0.0).then_some(())).await;
     serve.signal(Signal::TERM);
     assert_eq!(serve.ended().await, Some(0));
 }

@@ -130,6 +130,8 @@ async fn print(agent: Agent) -> Result<(), Exit> {
 
 async fn report(agent: Agent, connection: &Connection) -> Result<(), Exit> {
     let stop = CancellationToken::new();
+    // Caught, and no more: a log that may not grow any further is an error of the write then, and not the end.
+    let _file_size = signal(SignalKind::from_raw(libc::SIGXFSZ)).map_err(|error| Exit::new(exit::OTHER, error))?;
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let mut signals = signal(kind).map_err(|error| Exit::new(exit::OTHER, error))?;
         let stop = stop.clone();

@@ -207,6 +207,8 @@ fn digest(set: &ChainSet) -> String {
 
 /// The signals that mean something to the service.
 struct Signals {
+    /// Caught, and no more: a log that may not grow any further is an error of the write then, and not the end.
+    _file_size: Signal,
     term: Signal,
     interrupt: Signal,
     hangup: Signal,
@@ -215,6 +217,7 @@ struct Signals {
 impl Signals {
     fn listen() -> std::io::Result<Self> {
         Ok(Self {
+            _file_size: signal(SignalKind::from_raw(libc::SIGXFSZ))?,
             term: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,

@@ -281,7 +281,10 @@ impl MarkBook {
             let text = serde_json::to_vec(&mark).map_err(|error| failed(StoreError(error.to_string())))?;
             // A mark that cannot be read again could be lifted by nobody.
             if text.len() > MAX_MARK_BYTES {
-                return Err(failed(StoreError(format!("it would have {} bytes, at most {MAX_MARK_BYTES}", text.len()))));
+                return Err(failed(StoreError(format!(
+                    "it would have {} bytes, at most {MAX_MARK_BYTES}",
+                    text.len()
+                ))));
             }
             let value = (!mark.is_empty()).then(|| text.into());
             if let Written::At(revision) = self.store.write(&key, stored.revision, value).await.map_err(failed)? {

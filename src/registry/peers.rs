@@ -25,6 +25,8 @@ pub const WORDS_AT_ONCE: usize = 512;
 pub const MESSAGE_BYTES: usize = 1 << 20;
 /// So many replicas are known at most; more go unheard.
 const PEERS: usize = 256;
+/// The longest name of a replica and the longest digest of its chains, in bytes; ours have 8 and 16. They are shown and logged.
+const NAME_BYTES: usize = 128;
 /// A list that was on its way for longer than this is no answer to what was asked after a pause, in milliseconds.
 const LATE_MS: u64 = 1000;
 /// Reservations in the list of one replica; of a longer list it is not found out what it lacks.
@@ -190,6 +192,9 @@ impl Peers {
     /// Takes in who spoke at `now_ms`; nothing where that is this replica itself, or one too many.
     pub fn hear(&mut self, message: &Message, now_ms: u64) -> Option<Heard> {
         let is_known = self.others.contains_key(&message.from);
+        if message.from.len().max(message.chains.len()) > NAME_BYTES {
+            return None;
+        }
         if message.from == self.own || (!is_known && self.others.len() >= PEERS) {
             return None;
         }
