@@ -63,13 +63,17 @@ pub enum LogFormat {
 /// # Errors
 /// A config or a script that cannot be used, before any port opens; or a port that cannot be opened.
 pub fn run(args: &ServeArgs) -> Result<(), Exit> {
-    let loaded = load(args)?;
-    start_log(args.log_format)?;
-    loaded.tell();
-    close_memory();
-    raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build();
-    runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(serve(args, loaded))
+    runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(async {
+        // Heard from the first moment on: a reload that comes right after the start must not end the service.
+        let signals = Signals::listen().map_err(|error| Exit::new(exit::OTHER, error))?;
+        let loaded = load(args)?;
+        start_log(args.log_format)?;
+        loaded.tell();
+        close_memory();
+        raise_descriptors();
+        serve(args, loaded, signals).await
+    })
 }
 
 fn load(args: &ServeArgs) -> Result<Loaded, Exit> {
@@ -108,13 +112,12 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get() / 2).clamp(1, 4)
 }
 
-async fn serve(args: &ServeArgs, loaded: Loaded) -> Result<(), Exit> {
+async fn serve(args: &ServeArgs, loaded: Loaded, mut signals: Signals) -> Result<(), Exit> {
     let other = |error: &dyn std::fmt::Display| Exit::new(exit::OTHER, error);
     let (connection, namespace) = args.bus.resolve(Some(&loaded.config.nats), "whither serve")?;
     let setup = setup(&loaded);
     let config = loaded.config;
     rehearse(&setup.birth).await?;
-    let mut signals = Signals::listen().map_err(|error| other(&error))?;
     let listener = match args.http.or(config.http) {
         Some(address) => Some(http::bind(address).await.map_err(|error| other(&format!("{address}: {error}")))?),
         None => None,

@@ -11,7 +11,7 @@ use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 
 use crate::registry::ids;
-use crate::registry::marks::{Edited, Word};
+use crate::registry::marks::{Edited, MarkError, Word};
 use crate::registry::peers::{End, owner};
 
 use crate::worker::unix_ms;
@@ -198,7 +198,13 @@ impl Front {
                     drop(events.send(Event::Marked(node, marks)).await);
                     Outgoing::new(&incoming, told.to_string().into(), None)
                 }
-                Err(error) => Outgoing::failed(&incoming, &Failure::new(FailureName::Internal, error.to_string())),
+                Err(error) => {
+                    let name = match error {
+                        MarkError::BadId => FailureName::BadRequest,
+                        _ => FailureName::Internal,
+                    };
+                    Outgoing::failed(&incoming, &Failure::new(name, error.to_string()))
+                }
             };
             // The requester asks again where the reply cannot be sent.
             let _full = replies.try_send(outgoing);

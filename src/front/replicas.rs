@@ -24,6 +24,8 @@ const LARGEST_SAYING: usize = 512 * 1024;
 const MOST_ID_BYTES: usize = 128;
 /// Replicas with other chains that the notes name.
 const MAX_DIFFERING_SHOWN: usize = 5;
+/// So many comings and changes of replicas are in the log; after that the numbers that are powers of two.
+const CHANGES_LOGGED: u64 = 64;
 
 /// The other replicas, and what they are to be told.
 pub(super) struct Replicas {
@@ -41,6 +43,8 @@ pub(super) struct Replicas {
     hello_ms: Option<u64>,
     /// Messages that were not understood.
     strange: u64,
+    /// How often a replica came, or came to run other chains.
+    changes: u64,
 }
 
 impl Replicas {
@@ -55,6 +59,7 @@ impl Replicas {
             sayings,
             hello_ms: None,
             strange: 0,
+            changes: 0,
         }
     }
 
@@ -128,6 +133,10 @@ impl Front {
         let Some(heard) = self.replicas.peers.hear(&message, now_ms) else { return };
         self.replicas.has_met_others |= heard.is_new;
         if heard.has_changed {
+            self.replicas.changes += 1;
+        }
+        // Whoever floods the bus does not flood the log.
+        if heard.has_changed && (self.replicas.changes <= CHANGES_LOGGED || self.replicas.changes.is_power_of_two()) {
             let own = &self.crew.setup().digest;
             match *message.chains == **own {
                 true => tracing::info!(replica = %message.from, "another replica, with the same chains"),

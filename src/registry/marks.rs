@@ -201,7 +201,7 @@ impl MarkBook {
     /// [`MarkError`] where the mark could not be written.
     pub async fn cordon(&self, node: &str, word: Word) -> Result<Edited, MarkError> {
         let word = word.bounded();
-        self.edit(node, |mark| {
+        self.edit(node, true, |mark| {
             mark.cordoned.get_or_insert_with(|| word.clone());
         })
         .await
@@ -213,7 +213,7 @@ impl MarkBook {
     /// As [`MarkBook::cordon`].
     pub async fn drain(&self, node: &str, word: Word) -> Result<Edited, MarkError> {
         let word = word.bounded();
-        self.edit(node, |mark| {
+        self.edit(node, true, |mark| {
             // A drain whose cordon was lifted is over, though its word may still stand there.
             if !mark.is_draining() {
                 mark.draining = Some(word.clone());
@@ -228,7 +228,7 @@ impl MarkBook {
     /// # Errors
     /// As [`MarkBook::cordon`].
     pub async fn uncordon(&self, node: &str) -> Result<Edited, MarkError> {
-        self.edit(node, |mark| (mark.cordoned, mark.draining, mark.cooling_down) = (None, None, None)).await
+        self.edit(node, true, |mark| (mark.cordoned, mark.draining, mark.cooling_down) = (None, None, None)).await
     }
 
     /// Leaves `node` alone from `word`'s moment on: for `pause_ms` after the first failed start, for twice as long after
@@ -239,7 +239,7 @@ impl MarkBook {
     /// As [`MarkBook::cordon`].
     pub async fn cool_down(&self, node: &str, pause_ms: u64, word: Word) -> Result<Edited, MarkError> {
         let word = word.bounded();
-        self.edit(node, |mark| {
+        self.edit(node, false, |mark| {
             let longer = |failures: u32| pause_ms.saturating_mul(1 << failures.saturating_sub(1).min(MOST_DOUBLED));
             let failures = match &mark.cooling_down {
                 Some(before) if before.runs_at(word.at_ms) => return,
@@ -261,7 +261,9 @@ impl MarkBook {
         self.store.write(&encode_key(node), 0, Some(value.into())).await
     }
 
-    async fn edit(&self, node: &str, edit: impl Fn(&mut Mark)) -> Result<Edited, MarkError> {
+    /// Lets `edit` change what stands for `node`. What cannot be read is replaced `by_hand` alone: by an administrator, who
+    /// says what is to hold, and by nothing that would lift a cordon in passing.
+    async fn edit(&self, node: &str, by_hand: bool, edit: impl Fn(&mut Mark)) -> Result<Edited, MarkError> {
         if node.is_empty() || node.len() > report::MAX_ID_BYTES || node.chars().any(char::is_control) {
             return Err(MarkError::BadId);
         }
@@ -269,13 +271,18 @@ impl MarkBook {
         let failed = |reason| MarkError::Store { node: node.to_owned(), reason };
         for _attempt in 0..ATTEMPTS {
             let stored = self.store.read(&key).await.map_err(failed)?;
-            let before = match &stored.value {
-                None => Mark::default(),
-                Some(text) => Mark::parse(text).map_err(|error| damaged(node, &error))?,
+            let before = match stored.value.as_deref().map(Mark::parse) {
+                None => Some(Mark::default()),
+                Some(Ok(mark)) => Some(mark),
+                Some(Err(error)) if by_hand => {
+                    tracing::warn!(node, %error, "the mark of the node cannot be read: it is replaced");
+                    None
+                }
+                Some(Err(error)) => return Err(damaged(node, &error)),
             };
-            let mut mark = before.clone();
+            let mut mark = before.clone().unwrap_or_default();
             edit(&mut mark);
-            if mark == before {
+            if before.as_ref() == Some(&mark) {
                 return Ok(Edited { mark, revision: None });
             }
             let text = serde_json::to_vec(&mark).map_err(|error| failed(StoreError(error.to_string())))?;
@@ -443,11 +450,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_damaged_mark_is_not_overwritten() {
+    async fn a_damaged_mark_is_overwritten_by_hand_alone() {
         let store = Arc::new(MemoryStore::default());
         store.write("a", 0, Some("[[".into())).await.unwrap();
-        let error = MarkBook::new(store).cordon("a", word("ann")).await.unwrap_err().to_string();
+        let book = MarkBook::new(store.clone());
+        let error = book.cool_down("a", 1000, word("ann")).await.unwrap_err().to_string();
         assert!(error.starts_with("the mark of node `a` cannot be read"), "{error}");
+        assert!(book.cordon("a", word("ann")).await.unwrap().mark.cordoned.is_some());
+        store.write("b", 0, Some("null".into())).await.unwrap();
+        assert!(book.uncordon("b").await.unwrap().revision.is_some());
+        assert_eq!(store.read("b").await.unwrap().value, None);
     }
 
     #[test]
