@@ -153,7 +153,11 @@ impl Front {
                 self.give_up(flight, &Failure::new(FailureName::Overloaded, message));
             }
             Ok(Claimed::Won) => match self.outdated(&flight, &told) {
-                None => self.placed(flight, Some(reservation), told),
+                // Another replica may have told meanwhile what it placed under the same id.
+                None => match self.unless_placed_elsewhere(flight) {
+                    Some(flight) => self.placed(flight, Some(reservation), told),
+                    None => self.give_back(reservation),
+                },
                 Some(reason) => {
                     self.give_back(reservation);
                     self.decide_anew(flight, &told.node, reason);

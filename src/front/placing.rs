@@ -166,17 +166,25 @@ impl Front {
         }
     }
 
-    fn place(&mut self, lane: usize, mut flight: Flight, node: Arc<str>, decision: &Decision) {
+    fn place(&mut self, lane: usize, flight: Flight, node: Arc<str>, decision: &Decision) {
         let birth = Arc::clone(&self.crew.setup().birth);
         let Some(chain) = birth.set.get(&decision.chain) else {
             // A reload took the chain away while it was deciding.
             let failure = Failure::new(FailureName::UnknownAction, "the chain was removed while it decided");
             return self.give_up(flight, &failure);
         };
+        let id = Arc::clone(&flight.question.decision);
+        // Another replica may have told meanwhile what it placed under the same id.
+        let Some(mut flight) = self.unless_placed_elsewhere(flight) else {
+            if chain.reserve {
+                self.crew.undo(lane, Change::Release(id));
+            }
+            return;
+        };
         if let Some(refusal) = self.refusal(&node, chain) {
             self.metrics.refused_commits.inc();
             if chain.reserve {
-                self.crew.undo(lane, Change::Release(Arc::clone(&flight.question.decision)));
+                self.crew.undo(lane, Change::Release(id));
             }
             if flight.retries < self.crew.setup().retries {
                 flight.retries += 1;
@@ -186,7 +194,6 @@ impl Front {
             return self.come_to_nothing(flight, failure);
         }
         self.remember_choice(&decision.chain, &node, lane);
-        let id = Arc::clone(&flight.question.decision);
         let Some(report) = self.cluster.get(&node).map(|found| Arc::clone(found.report())) else { return };
         let told = Told {
             node: Arc::clone(&node),
