@@ -56,20 +56,21 @@ pub(super) fn outline(text: &[u8], max_bytes: usize) -> Option<(Head, Option<Arc
     outline.0.head().filter(|_| is_sound)
 }
 
-/// Whether the JSON `text` has anything like an escape of half a character, or a number out of range. Few requests have, and
-/// a look at each byte costs less than a reading of the whole.
+/// Whether the JSON `text` has anything like half a character, as it is or as an escape, or a number out of range. Few
+/// requests have, and a look at each byte costs less than a reading of the whole.
 fn may_be_unsound(text: &[u8]) -> bool {
     let (mut before, mut digits) = (0, 0);
-    text.iter().any(|byte| {
+    let is_strange = |byte: &u8| {
         digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
-        let is_strange = match byte {
+        let found = match byte {
             b'u' => before == b'\\',
             b'e' | b'E' => before.is_ascii_digit(),
             _ => digits > MOST_DIGITS,
         };
         before = *byte;
-        is_strange
-    })
+        found
+    };
+    text.iter().any(is_strange) || str::from_utf8(text).is_err()
 }
 
 /// A request's fields as far as their types matter.

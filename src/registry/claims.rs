@@ -181,7 +181,7 @@ mod tests {
     #[tokio::test]
     async fn claims_that_could_not_be_read_again_are_not_written() {
         let store = Arc::new(MemoryStore::default());
-        let full = Claims { ids: BTreeSet::from(["x".repeat(MAX_CLAIMS_BYTES - 10).into()]) };
+        let full = Claims { ids: BTreeSet::from(["x".repeat(MAX_CLAIMS_BYTES - 20).into()]) };
         let text = serde_json::to_string(&full).unwrap();
         store.write(&encode_key("a b"), 0, Some(text.clone().into())).await.unwrap();
         let book = ClaimBook::new(store.clone());
