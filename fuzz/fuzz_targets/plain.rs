@@ -1,0 +1,4 @@
+//! The target `plain`, for libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| whither_fuzz::within_memory(whither_fuzz::targets::plain::run, bytes));
