@@ -28,7 +28,7 @@ pub fn run(bytes: &[u8]) {
 }
 
 fn must_be_bounded(report: &Report, bytes: &[u8]) {
-    assert!(bytes.len() <= MAX_DOCUMENT_BYTES && &*report.text.as_bytes() == bytes);
+    assert!(bytes.len() <= MAX_DOCUMENT_BYTES && report.text.as_bytes() == bytes);
     assert!((1..=MAX_ID_BYTES).contains(&report.id.len()) && !report.id.chars().any(char::is_control));
     assert!(report.sessions.listed().len() <= MAX_SESSIONS);
 }
