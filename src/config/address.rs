@@ -5,7 +5,7 @@ use std::fmt;
 use super::problem::quoted;
 
 /// The schemes that the client speaks.
-const SCHEMES: [&str; 4] = ["nats", "tls", "ws", "wss"];
+pub(super) const SCHEMES: [&str; 4] = ["nats", "tls", "ws", "wss"];
 
 /// The address of a NATS server. Shown, it keeps the name and password that it may hold to itself.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,8 +21,11 @@ impl ServerUrl {
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (scheme, rest) = text.split_once("://").unwrap_or(("nats", text));
-        // All up to the last `@` may be a password, also one whose slashes were not escaped.
-        let shown = format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or_default());
+        // All up to the last `@` may be a password, also one whose slashes were not escaped; and so may what stands for a
+        // scheme and is none.
+        let host = rest.rsplit('@').next().unwrap_or_default();
+        let is_public = SCHEMES.contains(&scheme) || !text.contains('@');
+        let shown = if is_public { format!("{scheme}://{host}") } else { host.to_owned() };
         check(scheme, rest).map_err(|why| format!("{} is no server address: {why}", quoted(&shown)))?;
         Ok(Self { full: format!("{scheme}://{rest}"), shown })
     }
@@ -136,7 +139,9 @@ mod tests {
         let url = ServerUrl::parse("nats://ann:s3cret@bus:4222").unwrap();
         assert!(url.has_login());
         assert_eq!(format!("{url} {url:?}"), "nats://bus:4222 ServerUrl(nats://bus:4222)");
-        for text in ["nats://ann:s3cret@bus:x", "nats://ann:s3/s3cret@bus", "ann:s3cret@b us"] {
+        for text in
+            ["nats://ann:s3cret@bus:x", "nats://ann:s3/s3cret@bus", "ann:s3cret@b us", "ann:s3://x@bus", "s3@bus://x"]
+        {
             assert!(!ServerUrl::parse(text).unwrap_err().contains("s3"), "{text}");
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::iter::repeat_n;
 
+use super::address::SCHEMES;
 use super::problem::{nearest, shell_word};
 use crate::plain::is_plain;
 
@@ -96,10 +97,14 @@ fn secret_value(line: &str) -> Option<usize> {
     })
 }
 
-/// Where the name and password of an address begin in `line`.
+/// Where the name and password of an address begin in `line`: behind the first quote, else the first `=`, and the scheme.
+/// An address may have no scheme, and a password any character, so what stands before is no help.
 fn userinfo(line: &str) -> Option<usize> {
-    let start = line.find("://")? + 3;
-    line.get(start..)?.contains('@').then_some(start)
+    let (before, _) = line.split_once('@')?;
+    let start = before.find(['"', '\'']).or_else(|| before.find('=')).map_or(0, |sign| sign + 1);
+    let (_, value) = before.split_at(start);
+    let scheme = SCHEMES.iter().find_map(|scheme| value.trim_start().strip_prefix(scheme)?.strip_prefix("://"));
+    Some(before.len() - scheme.map_or(value.len(), str::len))
 }
 
 #[cfg(test)]
@@ -121,6 +126,10 @@ mod tests {
             ("token = \"broken", "token = *******"),
             ("url = \"nats://u:p@host\"", "url = \"nats://*********"),
             ("url = \"nats://host\"", "url = \"nats://host\""),
+            ("url = \"u:p@host:x\"", "url = \"***********"),
+            ("url = 'u:p\"://w@h'", "url = '***********"),
+            ("url = nats://u:p@h", "url = nats://*****"),
+            ("  t0k@h # x", "  ***** * *"),
             ("# a token is a secret", "# a token is a secret"),
         ] {
             assert_eq!(masked(text), shown);

@@ -35,6 +35,10 @@ impl FromStr for Address {
             (None, _) => None,
         };
         let mut url = server.into_inner();
+        // What was meant for a login, and has a slash in it, would be shown as a path.
+        if [Some(url.path()), url.query(), url.fragment()].into_iter().flatten().any(|part| part.contains('@')) {
+            return Err(refuse("an `@` stands behind the host; a `/` in a login is written `%2F`".to_owned()));
+        }
         // These two fail for URLs without a host alone, which were refused above.
         let _ = url.set_password(None).and_then(|()| url.set_username(""));
         let server = ServerAddr::from_url(url).map_err(|error| refuse(error.to_string()))?;
@@ -118,5 +122,16 @@ mod tests {
             assert!(refused.parse::<Address>().is_err(), "`{refused}`");
         }
         assert_eq!(unescape("100%zz%4"), "100%zz%4");
+    }
+
+    #[test]
+    fn a_login_with_a_slash_is_no_path_that_is_shown() {
+        for text in
+            ["nats://a//ann:secret@host", "nats://host/?ann:secret@x", "wss://a/ann:secret@host#b", "a/b:secret@c"]
+        {
+            let why = text.parse::<Address>().map(|_| ()).unwrap_err().to_string();
+            assert!(!why.contains("secret") && why.contains("%2F"), "{why}");
+        }
+        assert_eq!("wss://bus/path?x=1".parse::<Address>().unwrap().to_string(), "wss://bus/path?x=1");
     }
 }
