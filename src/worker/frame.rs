@@ -1,6 +1,7 @@
 //! Frames: a length, then values in postcard. Both ends are ours, so a frame past the limit is a fault of the other end.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,6 +12,9 @@ pub const MAX_FRAME_BYTES: usize = 64 << 20;
 
 /// The length that stands before a frame's body.
 pub const HEADER_BYTES: usize = 4;
+
+/// So many bytes of a body are made room for at a time: who tells of a large frame may never send it.
+const STEP_BYTES: usize = 1 << 20;
 
 /// Memory that a frame begins with: growing from nothing costs more than it saves.
 const USUAL_BYTES: usize = 4 << 10;
@@ -62,8 +66,12 @@ pub fn read_frame(stream: &mut impl Read, body: &mut Vec<u8>) -> io::Result<bool
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
         other => other?,
     }
-    body.resize(length(header)?, 0);
-    stream.read_exact(body)?;
+    let length = length(header)?;
+    body.truncate(length);
+    for step in steps(length) {
+        body.resize(step.end, 0);
+        stream.read_exact(body.get_mut(step).unwrap_or_default())?;
+    }
     Ok(true)
 }
 
@@ -89,8 +97,12 @@ pub async fn read_frame_async(stream: &mut (impl AsyncRead + Unpin), body: &mut 
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
         other => other?,
     };
-    body.resize(length(header)?, 0);
-    stream.read_exact(body).await?;
+    let length = length(header)?;
+    body.truncate(length);
+    for step in steps(length) {
+        body.resize(step.end, 0);
+        stream.read_exact(body.get_mut(step).unwrap_or_default()).await?;
+    }
     Ok(true)
 }
 
@@ -117,6 +129,11 @@ fn length(header: [u8; HEADER_BYTES]) -> io::Result<usize> {
     Ok(length)
 }
 
+/// The parts of a body of `length` bytes that are read one after the other.
+fn steps(length: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..length).step_by(STEP_BYTES).map(move |start| start..length.min(start + STEP_BYTES))
+}
+
 fn invalid(error: postcard::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
@@ -135,6 +152,26 @@ mod tests {
         let mut stream = frame.as_slice();
         assert_eq!(read::<Vec<Change>>(&mut stream).unwrap().unwrap(), changes);
         assert!(read::<Vec<Change>>(&mut stream).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_body_of_several_steps_is_read_whole_into_memory_that_is_used_again() {
+        let (long, short) = (vec![7_u8; 3 * STEP_BYTES + 5], vec![8_u8; 3]);
+        let frames = [encode(&long).unwrap(), encode(&short).unwrap()].concat();
+        let (mut stream, mut body) = (frames.as_slice(), Vec::new());
+        for sent in [long, short] {
+            assert!(read_frame(&mut stream, &mut body).unwrap());
+            assert_eq!(postcard::from_bytes::<Vec<u8>>(&body).unwrap(), sent);
+        }
+    }
+
+    #[test]
+    fn a_frame_that_never_comes_takes_no_memory() {
+        let mut told = u32::try_from(MAX_FRAME_BYTES).unwrap().to_le_bytes().to_vec();
+        told.push(0);
+        let mut body = Vec::new();
+        assert!(read_frame(&mut told.as_slice(), &mut body).is_err());
+        assert!(body.capacity() <= 2 * STEP_BYTES, "{}", body.capacity());
     }
 
     #[test]
