@@ -87,9 +87,8 @@ fn secret_value(line: &str) -> Option<usize> {
     line.match_indices(['=', ':']).find_map(|(sign, _)| {
         let before = line.get(from..sign)?.trim_end_matches(BLANKS_AND_QUOTES);
         from = sign + 1;
-        let start =
-            before.rfind(|character: char| !character.is_alphanumeric() && character != '_' && character != '-');
-        let (prose, key) = before.split_at(start.map_or(0, |place| place + 1));
+        let is_of_a_key = |character: char| character.is_alphanumeric() || character == '_' || character == '-';
+        let (prose, key) = before.split_at(before.trim_end_matches(is_of_a_key).len());
         // The words of a comment are no keys.
         let begins = prose.trim_end_matches(BLANKS_AND_QUOTES);
         let is_key = begins.is_empty() || begins.ends_with(['{', ',', '.', '#']);
@@ -122,6 +121,8 @@ mod tests {
             ("livness_s = 90 # no such key: a", "livness_s = 90 # no such key: a"),
             ("x = 1 #token=2", "x = 1 #token=*"),
             ("ü = 1 # ü: 2", "ü = 1 # ü: 2"),
+            ("to\u{70c}ken = 1", "to\u{70c}ken = 1"),
+            ("a.“token = 1", "a.“token = 1"),
             ("a = \"\u{1b}[2J\u{9b}\tb\"", "a = \" [2J   b\""),
             ("token = \"broken", "token = *******"),
             ("url = \"nats://u:p@host\"", "url = \"nats://*********"),

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 use super::figures::{Figures, number};
@@ -192,7 +192,8 @@ impl Member {
     }
 }
 
-/// An object of which each member becomes what this says of its name; anything else is built as it is.
+/// An object of which each member becomes what this says of its name; what is no object has no members. A report's
+/// objects were checked, but of two members of one name only the last one was.
 #[derive(Clone, Copy)]
 struct Level<'a>(&'a dyn Fn(&str) -> Member);
 
@@ -211,8 +212,32 @@ impl<'de> Visitor<'de> for Level<'_> {
         f.write_str("an object")
     }
 
-    /// Where `null` stands for an object, there is an empty one.
     fn visit_unit<E>(self) -> Result<Map<String, Value>, E> {
+        Ok(Map::new())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Map<String, Value>, E> {
+        Ok(Map::new())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Map<String, Value>, E> {
+        Ok(Map::new())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Map<String, Value>, E> {
+        Ok(Map::new())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Map<String, Value>, E> {
+        Ok(Map::new())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Map<String, Value>, E> {
+        Ok(Map::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Map<String, Value>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Map::new())
     }
 

@@ -10,13 +10,19 @@ use tracing::Dispatch;
 use tracing_subscriber::fmt::MakeWriter;
 use whither::plain::{self, Plain, PlainEvents, PlainFields, is_plain};
 
-use super::{must_be_plain, without_colours};
+use super::{choice, must_be_plain, without_colours};
 
 /// The most bytes that escaping makes of a byte: `\u{1}` of a control character.
 const MOST_GROWTH: usize = 6;
 
-/// Whatever a text is, what is shown of it is plain, is the same text where it was plain before, and in JSON the same data.
+/// The log's formats: text without colours and with them, and JSON.
+const FORMATS: u8 = 3;
+/// The last of them.
+const JSON: u8 = FORMATS - 1;
+
+/// The first byte says which of the log's formats writes the others as a text. Whatever a text is, what is shown of it is plain, is the same text where it was plain before, and in JSON the same data.
 pub fn run(bytes: &[u8]) {
+    let (log, bytes) = choice(bytes, FORMATS);
     let text = String::from_utf8_lossy(bytes);
     let shown = plain::plain(&text);
     assert!(shown.chars().all(is_plain) && shown.len() <= MOST_GROWTH * text.len());
@@ -31,32 +37,30 @@ pub fn run(bytes: &[u8]) {
     let json = plain::json(&value.to_string()).into_owned();
     must_be_plain(&json);
     assert_eq!(serde_json::from_str::<Value>(&json).ok().as_ref(), Some(&value));
-    must_be_a_line(&text);
+    must_be_a_line(log, &text);
 }
 
-/// An event is a line of the log, of text and of JSON, with and without colours.
-fn must_be_a_line(text: &str) {
+/// An event is a line of this one of the logs.
+fn must_be_a_line(log: u8, text: &str) {
     LOGS.with(|logs| {
-        for log in &logs.each {
-            tracing::dispatcher::with_default(log, || {
-                let _within = tracing::info_span!("request", login = %text).entered();
-                tracing::warn!(target: "script", text, shown = %text, list = ?[text], "{text}");
-            });
-            let said = String::from_utf8(logs.written.borrow_mut().split_off(0)).expect("a log is text");
-            let said = without_colours(&said);
-            must_be_plain(&said);
-            assert!(said.ends_with('\n') && said.matches('\n').count() == 1, "{said:?}");
-            if said.starts_with('{') {
-                let event: Value = serde_json::from_str(&said).expect("an object a line");
-                assert_eq!(event.pointer("/fields/message").and_then(Value::as_str), Some(text));
-            }
+        tracing::dispatcher::with_default(&logs.each[usize::from(log)], || {
+            let _within = tracing::info_span!("request", login = %text).entered();
+            tracing::warn!(target: "script", text, shown = %text, list = ?[text], "{text}");
+        });
+        let said = String::from_utf8(logs.written.borrow_mut().split_off(0)).expect("a log is text");
+        let said = without_colours(&said);
+        must_be_plain(&said);
+        assert!(said.ends_with('\n') && said.matches('\n').count() == 1, "{said:?}");
+        if log == JSON {
+            let event: Value = serde_json::from_str(&said).expect("an object a line");
+            assert_eq!(event.pointer("/fields/message").and_then(Value::as_str), Some(text));
         }
     });
 }
 
 /// The log's formats, and what was written to them.
 struct Logs {
-    each: [Dispatch; 3],
+    each: [Dispatch; FORMATS as usize],
     written: Written,
 }
 

@@ -66,6 +66,11 @@ fn of_two_members_of_one_name_the_last_one_counts() {
     assert_eq!((&*report.id, report.sessions.count(), report.figures().load1), ("b", Some(2), Some(1.0)));
     let whole = Report::from_value(serde_json::from_str(text).unwrap()).unwrap();
     assert!(json::are_identical(&report.fields(None), &whole.fields(None)));
+    for no_object in ["null", "true", "1", "-1", "1.5", r#""x""#, r#"[1,{"x":2}]"#] {
+        let text = format!(r#"{{"id":"a","nodeData":{no_object},"urls":["https://a"],"nodeData":{{"x":1}}}}"#);
+        let fields = Report::parse(text.as_bytes()).unwrap().fields(None).into_owned();
+        assert_eq!((&fields["urls"], &fields["nodeData"]["x"]), (&json!(["https://a"]), &json!(1)), "{no_object}");
+    }
 }
 
 /// What nobody looks at must be sound too: a script may look later, where nothing can be refused any more.
