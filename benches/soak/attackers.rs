@@ -59,8 +59,7 @@ impl Attackers {
 }
 
 async fn flood(client: Client) {
-    // For no chain: what whoever floods a chain does to that chain is another question.
-    let large = json!({"action": "flood", "data": {"text": "x".repeat(LARGE)}}).to_string();
+    let large = json!({"action": "score", "data": {"pick": "n00", "text": "x".repeat(LARGE)}}).to_string();
     let inbox = client.new_inbox();
     loop {
         for _ in 0..FLOOD {
