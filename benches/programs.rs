@@ -200,6 +200,7 @@ impl Asking {
             folder: text(folder),
             mode: Mode::Once,
             wall_ms: None,
+            parallel: 1,
         });
         let set = ChainSet::new(vec![ChainSpec::new("user/login", vec![StepSpec::new("p", source)])]);
         let environment = vec![("PATH".to_owned(), std::env::var("PATH").unwrap())];

@@ -332,17 +332,17 @@ fn a_program_is_a_file_with_its_folder_and_is_asked_as_the_step_says() {
             .with("etc/a.wasm", "\0asm")
             .with("etc/whither.toml", format!("[chain.x]\nsteps = [{steps}]\n"))
     };
-    let steps = "\"native\", { script = \"bin/run.js\", mode = \"resident\", wall_ms = 7 }";
+    let steps = "\"native\", { script = \"bin/run.js\", mode = \"resident\", wall_ms = 7, parallel = 3 }";
     let chains = load_from(&files(steps), Needs::Chains).unwrap().chains;
     let program = |place: usize| match &chains.get("x").unwrap().steps[place].source {
         StepSource::Executable(program) => program.clone(),
         other => panic!("{other:?}"),
     };
-    let native = Program { path: "/etc/native".to_owned(), folder: "/etc".to_owned(), mode: Mode::Once, wall_ms: None };
+    let native = Program { path: "/etc/native".to_owned(), folder: "/etc".to_owned(), mode: Mode::Once, wall_ms: None, parallel: 1 };
     assert_eq!(program(0), native);
     assert_eq!(
         program(1),
-        Program { path: "/etc/bin/run.js".to_owned(), mode: Mode::Resident, wall_ms: Some(7), ..native }
+        Program { path: "/etc/bin/run.js".to_owned(), mode: Mode::Resident, wall_ms: Some(7), parallel: 3, ..native }
     );
     for (step, expected) in [
         (
@@ -362,6 +362,8 @@ fn a_program_is_a_file_with_its_folder_and_is_asked_as_the_step_says() {
         ("script = \"a.wasm\", wall_ms = 7", "`wall_ms` says nothing here: the step is no executable"),
         ("script = \"a.wasm\", isolation = \"frsh\"", "expected `warm` or `fresh` (did you mean `fresh`?)"),
         ("script = \"native\", wall_ms = 0", "expected a whole number from 1"),
+        ("script = \"native\", parallel = 0", "expected a whole number from 1 to 1024"),
+        ("builtin = \"round-robin\", parallel = 2", "`parallel` says nothing here: the step is no executable"),
     ] {
         let found = plain(load_from(&files(&format!("{{ {step} }}")), Needs::Chains).unwrap_err());
         assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");

@@ -17,3 +17,5 @@ mod once;
 mod resident;
 #[path = "programs/site.rs"]
 mod site;
+#[path = "programs/turns.rs"]
+mod turns;

@@ -72,6 +72,16 @@ impl ChainSpec {
         }
     }
 
+    /// How many of its requests may be at its programs at a time: where it reserves, as many as each of them allows.
+    #[must_use]
+    pub fn turns(&self) -> Option<usize> {
+        let programs = self.steps.iter().filter_map(|step| match &step.source {
+            StepSource::Executable(program) => Some(program.parallel as usize),
+            StepSource::Script { .. } | StepSource::Builtin(_) => None,
+        });
+        programs.min().filter(|_| self.reserve)
+    }
+
     /// Starting a session takes a place on a node; a login or any other question starts nothing.
     #[must_use]
     pub fn reserves_by_default(action: &str) -> bool {
@@ -173,6 +183,9 @@ pub struct Program {
     pub mode: Mode,
     /// Its limit of wall time for one answer in milliseconds, where it has its own.
     pub wall_ms: Option<u32>,
+    /// In a chain that reserves, how many requests it may be asked about at a time. With one, each question sees what came
+    /// of the one before; with more, a program whose node took something meanwhile is asked again.
+    pub parallel: u32,
 }
 
 /// How a program is asked.

@@ -54,6 +54,12 @@ impl Heard {
         Self { said, seen: Vec::new(), cost_us: 0, log: Vec::new() }
     }
 
+    /// Whether it names one node that the program was shown: that is the chain's choice, unless the node is taken by now.
+    #[must_use]
+    pub fn chooses(&self) -> bool {
+        matches!(self.said, Ok(Returned::Id(_))) && !self.seen.is_empty()
+    }
+
     /// The answer with those in `seen` of whom `was_shown` is true of the ids that it names.
     #[must_use]
     pub fn seeing(mut self, was_shown: impl Fn(&str) -> bool) -> Self {

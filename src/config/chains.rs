@@ -16,11 +16,16 @@ use super::steps;
 pub const MAX_STEPS: usize = 100;
 /// The most workers of one chain.
 pub const MAX_WORKERS: u32 = 64;
+/// The most requests of a chain that reserves that may be at one executable at a time.
+pub const MAX_PARALLEL: u32 = 1024;
 /// The longest name of an action in bytes.
 pub const MAX_ACTION_BYTES: usize = 128;
 
 const KEYS: [&str; 6] = ["steps", "reserve", "on_unplaceable", "require_services", "pass_jwt", "workers"];
-const STEP_KEYS: [&str; 8] = ["script", "builtin", "on_error", "on_limit", "cpu_ms", "mode", "wall_ms", "isolation"];
+const STEP_KEYS: [&str; 9] =
+    ["script", "builtin", "on_error", "on_limit", "cpu_ms", "mode", "wall_ms", "parallel", "isolation"];
+/// What a step says of an executable alone.
+const EXECUTABLE_KEYS: [&str; 3] = ["mode", "wall_ms", "parallel"];
 
 const EXPECTED_CHAIN: &str = "a table for each action, as in `[chain.\"session/start\"]`";
 const EXPECTED_STEPS: &str = "a list such as `[\"scripts/gpu.js\", \"builtin:fewest-sessions\"]`";
@@ -129,11 +134,11 @@ impl Reader<'_> {
                 StepSource::Executable(asked_how(program, &section, notes))
             }
             StepSource::Script { extension, content: content @ Content::Binary(_), .. } => {
-                misplaced(&section, &["mode", "wall_ms"], NO_EXECUTABLE, notes);
+                misplaced(&section, &EXECUTABLE_KEYS, NO_EXECUTABLE, notes);
                 StepSource::Script { extension, content, isolation: isolation(&section, notes).unwrap_or_default() }
             }
             source => {
-                misplaced(&section, &["mode", "wall_ms"], NO_EXECUTABLE, notes);
+                misplaced(&section, &EXECUTABLE_KEYS, NO_EXECUTABLE, notes);
                 misplaced(&section, &["isolation"], NO_COMPONENT, notes);
                 source
             }
@@ -157,7 +162,8 @@ fn asked_how(program: Program, section: &Section<'_>, notes: &mut Notes) -> Prog
         }
     });
     let wall_ms = section.get("wall_ms").and_then(|entry| entry.whole(EXECUTABLE_MS.least, EXECUTABLE_MS.most, notes));
-    Program { mode: mode.unwrap_or_default(), wall_ms, ..program }
+    let parallel = section.get("parallel").and_then(|entry| entry.whole(1, MAX_PARALLEL, notes));
+    Program { mode: mode.unwrap_or_default(), wall_ms, parallel: parallel.unwrap_or(program.parallel), ..program }
 }
 
 fn isolation(section: &Section<'_>, notes: &mut Notes) -> Option<Isolation> {

@@ -32,6 +32,7 @@ mod shown;
 mod silence;
 mod spares;
 mod task;
+mod turns;
 mod waiting;
 
 pub use events::{Event, Links, Outlets, Setup};

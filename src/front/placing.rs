@@ -193,6 +193,13 @@ impl Front {
             let failure = no_more_tries(&node, flight.retries + 1, refusal);
             return self.come_to_nothing(flight, failure);
         }
+        if chain.reserve && self.is_outdated(&flight, &node) {
+            self.metrics.refused_commits.inc();
+            self.crew.undo(lane, Change::Release(id));
+            flight.retries += 1;
+            Arc::make_mut(&mut flight.question).from.iter_mut().for_each(|from| from.heard = None);
+            return self.submit(flight);
+        }
         self.remember_choice(&decision.chain, &node, lane);
         let Some(report) = self.cluster.get(&node).map(|found| Arc::clone(found.report())) else { return };
         let told = Told {
@@ -289,6 +296,9 @@ impl Front {
         }
         if flight.question.head.wait_ms > 0 {
             self.wait_is_over(&flight.question.head.action, flight.question.ticket, outcome == "placed");
+        }
+        if flight.edition > 0 {
+            self.end_turn(&flight.question.head.action, flight.question.ticket);
         }
         if let Some(queue) = self.queues.get_mut(&flight.question.head.action) {
             queue.leave(&flight.user);

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::chain::Heard;
+use crate::chain::{ChainSpec, Heard};
 use crate::model::{Change, Failure, FailureName, LimitKind};
 
 use crate::runner::{self, Edition, Errand, RunnerEvent};
 use crate::script::ScriptError;
+use crate::worker::desk::Ticket;
 use crate::worker::{Encoded, Ended, Standing, Waiting, unix_ms};
 
 use super::errands::Returned;
@@ -33,7 +34,48 @@ impl Front {
         flight.edition = edition;
         self.metrics.programs_asked.inc();
         let question = Arc::clone(&flight.question);
-        self.errands.ask(Errand { edition, step, question, suspended });
+        self.ask_in_turn(Errand { edition, step, question, suspended });
+    }
+
+    /// Asks a program when it is its question's turn.
+    fn ask_in_turn(&mut self, errand: Errand) {
+        let action = Arc::clone(&errand.question.head.action);
+        let errand = match self.turns_of(&action) {
+            Some(most) => self.turns.take(&action, errand, most),
+            None => Some(errand),
+        };
+        errand.into_iter().for_each(|errand| self.errands.ask(errand));
+    }
+
+    /// The question `ticket` of the chain of `action` is done with its programs: whoever waited for that is asked.
+    pub(super) fn end_turn(&mut self, action: &Arc<str>, ticket: Ticket) {
+        self.turns.end(action, ticket);
+        self.begin_turns(action);
+    }
+
+    fn begin_turns(&mut self, action: &Arc<str>) {
+        // Where a reload took the limit away, nobody waits any more.
+        let most = self.turns_of(action).unwrap_or(usize::MAX);
+        while let Some(errand) = self.turns.next(action, most) {
+            self.errands.ask(errand);
+        }
+    }
+
+    fn turns_of(&self, action: &str) -> Option<usize> {
+        self.crew.setup().birth.set.get(action).and_then(ChainSpec::turns)
+    }
+
+    /// Whether the node that was chosen for `flight` took something after the program had read its list; then it is asked
+    /// again, the last time with nobody beside it.
+    pub(super) fn is_outdated(&mut self, flight: &Flight, node: &str) -> bool {
+        let (action, ticket) = (&flight.question.head.action, flight.question.ticket);
+        let outdated = flight.edition > 0 && self.turns.is_taken_since(action, ticket, node);
+        if outdated && flight.retries >= self.crew.setup().retries {
+            self.turns.again_alone(action, ticket);
+            let action = Arc::clone(action);
+            self.begin_turns(&action);
+        }
+        outdated
     }
 
     /// The runner under `number` says something.
@@ -46,6 +88,7 @@ impl Front {
             RunnerEvent::Asking(tickets) => self.errands.asking(&tickets),
             RunnerEvent::Heard(ticket, heard) => {
                 if let Some(returned) = self.errands.close(ticket) {
+                    self.note_choice(ticket, &heard);
                     self.go_on(returned, Some(heard));
                 }
             }
@@ -71,6 +114,16 @@ impl Front {
         for returned in self.errands.lost() {
             let message = format!("the runner {ended} while the program ran");
             self.go_on(returned, Some(Heard::only(Err(ScriptError::Limit(LimitKind::Crash, message)))));
+        }
+    }
+
+    /// Where one question at a time is asked, the turn of `ticket` is over when its program has chosen a node: the next
+    /// one sees that already.
+    fn note_choice(&mut self, ticket: Ticket, heard: &Heard) {
+        let Some(flight) = self.crew.flight_mut(ticket) else { return };
+        let action = Arc::clone(&flight.question.head.action);
+        if heard.chooses() && self.turns_of(&action) == Some(1) {
+            self.end_turn(&action, ticket);
         }
     }
 

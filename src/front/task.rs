@@ -30,6 +30,7 @@ use super::pause::CatchUp;
 use super::quarantine::Quarantine;
 use super::queue::Queue;
 use super::replicas::Replicas;
+use super::turns::Turns;
 use super::waiting::Room;
 
 /// Ticks between two looks at the whole cluster for the figures.
@@ -61,6 +62,7 @@ pub struct Front {
     pub(super) freed: bool,
     pub(super) crew: Crew,
     pub(super) errands: Errands,
+    pub(super) turns: Turns,
     pub(super) quarantine: Quarantine,
     /// Scripts, and nodes at scripts, that passed a limit once while nobody asked, with the moment of that.
     pub(super) suspects: BTreeMap<Subject, u64>,
@@ -122,6 +124,7 @@ impl Front {
             quarantine: Quarantine::new(setup.quarantine),
             crew: Crew::new(setup, links),
             errands,
+            turns: Turns::default(),
             suspects: BTreeMap::new(),
             by_request: BTreeMap::new(),
             queues: BTreeMap::new(),
@@ -208,6 +211,9 @@ impl Front {
     fn spread(&mut self, change: Change, except: Option<usize>) {
         if !matches!(change, Change::Reserve(_) | Change::Stale(_)) {
             self.note_freed();
+        }
+        if let Change::Reserve(reservation) = &change {
+            self.turns.placed(&reservation.node);
         }
         let order = Order::Change(change);
         let encoded = Encoded::new(&order);
@@ -423,6 +429,8 @@ impl Front {
     /// Answers what is still unanswered when the front gives up waiting.
     pub(super) fn close(&mut self) {
         let failure = Failure::new(FailureName::Internal, "the service is stopping");
+        // Nobody is asked any more.
+        self.turns = Turns::default();
         let mut owed = self.crew.clear();
         owed.extend(self.claims.clear());
         owed.extend(self.clear_waiting());

@@ -179,6 +179,9 @@ impl Front {
         match self.place_in_room(&flight, failure) {
             Ok(waiting) => {
                 flight.retries = 0;
+                if flight.edition > 0 {
+                    self.end_turn(&flight.question.head.action, flight.question.ticket);
+                }
                 let room = self.rooms.entry(Arc::clone(&flight.question.head.action)).or_default();
                 room.sit(Waiter { flight, waiting });
             }

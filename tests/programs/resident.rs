@@ -134,7 +134,7 @@ async fn whatever_it_does_wrong_costs_the_request_that_it_was_at() {
             "more than 64 processes",
             "",
         ),
-        ("time.sleep(1000)", "script-limit (time)", "no answer within 500 ms", ", wall_ms = 500"),
+        ("time.sleep(1000)", "script-limit (time)", "no answer within 3000 ms", ", wall_ms = 3000"),
     ] {
         let answer = format!(
             "def answer(m):\n    if m['input']['user']['login'] == 'bad':\n        {bad}\n    return {{'request': m['request'], 'answer': fewest()}}"

@@ -1,0 +1,186 @@
+//! Turns at the programs of a chain that reserves: a program must see every place that was taken before it was asked.
+//!
+//! A program that is started for a request reads the cluster once. Several at a time would all see it as it was before
+//! any of them chose, and a storm of logins would go to one node. So the questions of a chain take turns: as many at once
+//! as the chain's programs allow side by side (`parallel`, one where nothing is said). A turn lasts until the placement
+//! is known, or until the only program that was asked has chosen a node: the runner counts such a choice as taken from
+//! that moment on.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::runner::Errand;
+use crate::worker::desk::Ticket;
+
+/// The turns of all chains.
+#[derive(Default)]
+pub(super) struct Turns {
+    chains: BTreeMap<Arc<str>, Chain>,
+    /// How many places were taken while anybody had a turn, and for each node the last of them.
+    places: u64,
+    taken: BTreeMap<Arc<str>, u64>,
+}
+
+/// The turns of one chain.
+#[derive(Default)]
+struct Chain {
+    holders: BTreeMap<Ticket, Turn>,
+    waiting: VecDeque<Errand>,
+    /// The question that waits first, or has its turn, and shares it with nobody.
+    alone: Option<Ticket>,
+}
+
+/// A question's turn.
+struct Turn {
+    /// How many places had been taken when its program was asked.
+    since: u64,
+}
+
+impl Turns {
+    /// `errand`, where it is its question's turn: `most` questions of the chain of `action` have one at a time. Otherwise
+    /// the errand waits here, and comes out of [`Turns::next`].
+    pub(super) fn take(&mut self, action: &Arc<str>, errand: Errand, most: usize) -> Option<Errand> {
+        let (ticket, since) = (errand.question.ticket, self.places);
+        let chain = self.chains.entry(Arc::clone(action)).or_default();
+        if let Some(turn) = chain.holders.get_mut(&ticket) {
+            turn.since = since;
+            return Some(errand);
+        }
+        if chain.alone == Some(ticket) {
+            chain.waiting.push_front(errand);
+        } else {
+            chain.waiting.push_back(errand);
+        }
+        self.next(action, most)
+    }
+
+    /// The errand of the chain of `action` whose turn it is now.
+    pub(super) fn next(&mut self, action: &str, most: usize) -> Option<Errand> {
+        let since = self.places;
+        let chain = self.chains.get_mut(action)?;
+        let first = chain.waiting.front()?.question.ticket;
+        let room = match chain.alone {
+            None => most.max(1),
+            Some(alone) if alone == first => 1,
+            Some(_) => 0,
+        };
+        if chain.holders.len() >= room {
+            return None;
+        }
+        chain.holders.insert(first, Turn { since });
+        chain.waiting.pop_front()
+    }
+
+    /// The turn of `ticket` is over, or will never come.
+    pub(super) fn end(&mut self, action: &str, ticket: Ticket) {
+        let Some(chain) = self.chains.get_mut(action) else { return };
+        if chain.holders.remove(&ticket).is_none() {
+            chain.waiting.retain(|errand| errand.question.ticket != ticket);
+        }
+        if chain.alone == Some(ticket) {
+            chain.alone = None;
+        }
+        if chain.holders.is_empty() && chain.waiting.is_empty() && chain.alone.is_none() {
+            self.chains.remove(action);
+        }
+        if self.chains.is_empty() {
+            self.taken.clear();
+        }
+    }
+
+    /// Lets `ticket`, which has a turn, give it back and have the next one alone.
+    pub(super) fn again_alone(&mut self, action: &str, ticket: Ticket) {
+        if let Some(chain) = self.chains.get_mut(action)
+            && chain.holders.remove(&ticket).is_some()
+        {
+            chain.alone.get_or_insert(ticket);
+        }
+    }
+
+    /// A place on `node` is taken.
+    pub(super) fn placed(&mut self, node: &Arc<str>) {
+        if !self.chains.is_empty() {
+            self.places += 1;
+            self.taken.insert(Arc::clone(node), self.places);
+        }
+    }
+
+    /// Whether a place on `node` was taken since the program of `ticket`, whose turn it is, was asked.
+    pub(super) fn is_taken_since(&self, action: &str, ticket: Ticket, node: &str) -> bool {
+        let turn = self.chains.get(action).and_then(|chain| chain.holders.get(&ticket));
+        turn.is_some_and(|turn| self.taken.get(node).is_some_and(|last| *last > turn.since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::chain::Purpose;
+    use crate::model::Head;
+    use crate::worker::Question;
+
+    fn errand(ticket: Ticket) -> Errand {
+        let head = Head { id: None, action: "a".into(), login: "".into(), session_name: "".into(), wait_ms: 0 };
+        let question = Question {
+            ticket,
+            decision: "".into(),
+            head,
+            request: "".into(),
+            server_id: "".into(),
+            purpose: Purpose::Place,
+            about: None,
+            now_ms: 0,
+            seed: 0,
+            sequence: 0,
+            deadline_ms: None,
+            limited: Vec::new(),
+            from: None,
+            narrated: false,
+        };
+        Errand { edition: 1, step: 0, question: Arc::new(question), suspended: Bytes::new() }
+    }
+
+    fn ticket(errand: Option<Errand>) -> Option<Ticket> {
+        errand.map(|errand| errand.question.ticket)
+    }
+
+    #[test]
+    fn as_many_as_may_have_a_turn_and_the_others_follow_in_order() {
+        let (mut turns, action) = (Turns::default(), Arc::from("a"));
+        let come: Vec<_> = (1..=4).map(|number| ticket(turns.take(&action, errand(number), 2))).collect();
+        assert_eq!(come, [Some(1), Some(2), None, None]);
+        assert_eq!(ticket(turns.take(&action, errand(1), 2)), Some(1), "its turn goes on at the next program");
+        turns.end("a", 3);
+        turns.end("a", 1);
+        assert_eq!((ticket(turns.next("a", 2)), ticket(turns.next("a", 2))), (Some(4), None));
+        [2, 4].into_iter().for_each(|ticket| turns.end("a", ticket));
+        assert!(turns.chains.is_empty());
+    }
+
+    #[test]
+    fn a_place_that_was_taken_during_a_turn_is_noticed() {
+        let (mut turns, action, node) = (Turns::default(), Arc::from("a"), Arc::from("n"));
+        turns.placed(&node);
+        turns.take(&action, errand(1), 2);
+        assert!(!turns.is_taken_since("a", 1, "n"));
+        turns.placed(&node);
+        turns.take(&action, errand(2), 2);
+        assert!(turns.is_taken_since("a", 1, "n") && !turns.is_taken_since("a", 2, "n"));
+        assert!(!turns.is_taken_since("a", 1, "m") && !turns.is_taken_since("a", 7, "n"));
+    }
+
+    #[test]
+    fn who_was_overtaken_too_often_has_a_turn_alone() {
+        let (mut turns, action) = (Turns::default(), Arc::from("a"));
+        (1..=3).for_each(|number| drop(turns.take(&action, errand(number), 2)));
+        turns.again_alone("a", 1);
+        assert_eq!(ticket(turns.next("a", 2)), None, "the next turn is kept for it");
+        assert_eq!(ticket(turns.take(&action, errand(1), 2)), None, "another one still has a turn");
+        turns.end("a", 2);
+        assert_eq!((ticket(turns.next("a", 2)), ticket(turns.next("a", 2))), (Some(1), None));
+        turns.end("a", 1);
+        assert_eq!(ticket(turns.next("a", 2)), Some(3));
+    }
+}
