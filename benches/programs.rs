@@ -239,6 +239,7 @@ impl Asking {
             sequence: 0,
             deadline_ms: None,
             limited: Vec::new(),
+            cooling: Default::default(),
             from: None,
             narrated: false,
         };

@@ -54,6 +54,7 @@ fn ask(padding: usize) -> Order {
         sequence: 71_002,
         deadline_ms: None,
         limited: Vec::new(),
+        cooling: Default::default(),
         from: None,
         narrated: false,
     }))

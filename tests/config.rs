@@ -338,7 +338,13 @@ fn a_program_is_a_file_with_its_folder_and_is_asked_as_the_step_says() {
         StepSource::Executable(program) => program.clone(),
         other => panic!("{other:?}"),
     };
-    let native = Program { path: "/etc/native".to_owned(), folder: "/etc".to_owned(), mode: Mode::Once, wall_ms: None, parallel: 1 };
+    let native = Program {
+        path: "/etc/native".to_owned(),
+        folder: "/etc".to_owned(),
+        mode: Mode::Once,
+        wall_ms: None,
+        parallel: 1,
+    };
     assert_eq!(program(0), native);
     assert_eq!(
         program(1),

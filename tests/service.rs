@@ -54,12 +54,59 @@ async fn capacity_is_kept_and_freed_by_release_and_by_a_failed_start_only_after_
     assert_eq!(ask(&client, "whither.release", &json!({"reservation": reservation})).await.body["state"], "gone");
     let next = ask(&client, "whither.place", &json!({})).await;
     assert_eq!(next.body["node"], placed[0].body["node"]);
-    ask(&client, "whither.release", &json!({"reservation": next.body["reservation"], "failed": true})).await;
-    eventually("the node cools down", async || {
-        let refused = ask(&client, "whither.explain", &json!({})).await.body;
-        (refused["excluded"]["cooling-down"]["count"] == 1).then_some(())
-    })
-    .await;
+}
+
+/// `logins` start sessions on the node one after the other, and all of them fail.
+async fn failures(client: &async_nats::Client, node: &str, logins: &[&str]) {
+    for login in logins {
+        let request = json!({"user": {"login": login}, "data": {"serverId": node}});
+        let placed = ask(client, "whither.place", &request).await.body;
+        assert_eq!(placed["node"], node, "{login}: {placed}");
+        ask(client, "whither.release", &json!({"reservation": placed["reservation"], "failed": true})).await;
+    }
+}
+
+const PINNED: &str = "[chain.\"session/start\"]\nsteps = [\"pin.js\", \"builtin:fewest-sessions\"]\n";
+const PIN: (&str, &str) = ("pin.js", "input => input.data.serverId");
+
+#[tokio::test]
+async fn a_users_broken_profile_keeps_that_user_off_a_node_and_nobody_else() {
+    let (_nats, serve, client) = site(PINNED, &[PIN], 3).await;
+    let place = async |login: &str| ask(&client, "whither.place", &json!({"user": {"login": login}})).await.body;
+    failures(&client, "n00", &["joe"]).await;
+    failures(&client, "n01", &["joe"]).await;
+    assert_eq!(place("joe").await["node"], "n02");
+    let explained = ask(&client, "whither.explain", &json!({"user": {"login": "JOE"}, "node": "n00"})).await.body;
+    assert_eq!(explained["excluded"]["cooling-down"]["count"], 2);
+    assert_eq!(place("mia").await["node"], "n00", "it works for everybody else");
+    failures(&client, "n02", &["joe"]).await;
+    let last = place("joe").await;
+    assert!(last["node"].is_string(), "no other node is left: {last}");
+    serve.shows_nodes(json!({"ready": 3})).await;
+}
+
+#[tokio::test]
+async fn a_node_where_the_starts_of_several_users_failed_is_chosen_last() {
+    let (_nats, serve, client) = site(PINNED, &[PIN], 2).await;
+    failures(&client, "n00", &["joe", "mia"]).await;
+    serve.shows_nodes(json!({"cooling-down": 1, "ready": 1})).await;
+    for login in ["ann", "bob", "cy"] {
+        assert_eq!(ask(&client, "whither.place", &json!({"user": {"login": login}})).await.body["node"], "n01");
+    }
+    ask(&client, "whither.cordon", &json!({"node": "n01"})).await;
+    assert_eq!(ask(&client, "whither.place", &json!({"user": {"login": "ann"}})).await.body["node"], "n00");
+    ask(&client, "whither.uncordon", &json!({"node": "n00"})).await;
+    assert_eq!(ask(&client, "whither.place", &json!({"user": {"login": "joe"}})).await.body["node"], "n00");
+}
+
+#[tokio::test]
+async fn where_the_config_says_so_a_node_that_cools_down_takes_nothing() {
+    let service = "[service]\ncooldown = \"out\"\ncooldown_users = 1\n";
+    let (_nats, serve, client) = site(&format!("{service}{PINNED}"), &[PIN], 1).await;
+    failures(&client, "n00", &["joe"]).await;
+    serve.shows_nodes(json!({"cooling-down": 1})).await;
+    let refused = ask(&client, "whither.place", &json!({"user": {"login": "mia"}})).await.body;
+    assert_eq!(refused["error"]["diagnosis"]["excluded"]["cooling-down"]["count"], 1, "{refused}");
 }
 
 #[tokio::test]

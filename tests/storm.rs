@@ -210,6 +210,7 @@ fn question(replica: usize, number: u64, user: &str) -> Question {
         seed: number,
         sequence: number,
         limited: Vec::new(),
+        cooling: Default::default(),
     };
     Question { decision: format!("{replica:08x}-{number}").into(), ask }
 }

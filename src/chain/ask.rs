@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::Request;
 
+use super::eligibility::Cooling;
 use super::quarantine::Limited;
 use super::spec::Purpose;
 
@@ -26,4 +27,6 @@ pub struct Ask {
     pub sequence: u64,
     /// The steps that passed a limit on this very question and are not run for it again, by their names.
     pub limited: Vec<(Arc<str>, Limited)>,
+    /// What becomes of nodes where a start failed lately.
+    pub cooling: Cooling,
 }

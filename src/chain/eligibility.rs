@@ -1,8 +1,45 @@
 //! Which nodes can take a request at all, decided before the first step and again when a step names a node.
 
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
 use crate::model::{LostReason, Node};
 
 use super::ChainSpec;
+
+/// What becomes of nodes that cool down after a failed start, for one question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cooling {
+    /// They are left out, and so are these, where a start of the same user failed.
+    Out(Vec<Arc<str>>),
+    /// They can be chosen: no other node is left.
+    LastResort,
+}
+
+impl Default for Cooling {
+    fn default() -> Self {
+        Self::Out(Vec::new())
+    }
+}
+
+impl Cooling {
+    /// Whether the question is decided as any other, by what hangs on nodes alone.
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        matches!(self, Self::Out(nodes) if nodes.is_empty())
+    }
+
+    /// Why `node` cannot take this request of `chain`; absent where it can.
+    #[must_use]
+    pub fn reason_against(&self, node: &Node, chain: &ChainSpec) -> Option<LostReason> {
+        match (reason_against(node, chain), self) {
+            (Some(LostReason::CoolingDown), Self::LastResort) => None,
+            (None, Self::Out(nodes)) if nodes.contains(node.id()) => Some(LostReason::CoolingDown),
+            (reason, _) => reason,
+        }
+    }
+}
 
 /// Why `node` cannot take a request of `chain`; absent where it can. The first reason in the contract's order is given.
 #[must_use]

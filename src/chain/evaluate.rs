@@ -18,7 +18,6 @@ use crate::script::{Absent, Answer, Asked, Call, LogBook, Policy, Scene, Script,
 
 use super::ask::Ask;
 use super::candidates::{Remaining, note_lost};
-use super::eligibility::reason_against;
 use super::explain::{self, View};
 use super::pernode::{self, Surroundings};
 use super::plan::{self, Found, Overran, Store};
@@ -78,6 +77,9 @@ pub fn begin(chain: &Chain, ask: &Ask, stage: Stage<'_>) -> Progress {
     };
     let (candidates, log) = (Remaining::eligible(), LogBook::new(*stage.limits));
     let mut evaluation = Evaluation { chain, ask, stage, candidates, log, diagnosis, overran: None };
+    if !ask.cooling.is_usual() {
+        evaluation.look_at_cooling();
+    }
     match evaluation.scan() {
         Some(decision) => Progress::Decided(decision),
         None => evaluation.run(0),
@@ -288,7 +290,7 @@ impl<'a> Evaluation<'a> {
     fn select(&mut self, step: &Step, by: &Arc<str>, slot: SlotIndex, trace: Trace) -> Option<Decision> {
         let node = self.stage.cluster.node(slot)?;
         let id = Arc::clone(node.id());
-        let against = reason_against(node, &self.chain.spec);
+        let against = self.ask.cooling.reason_against(node, &self.chain.spec);
         match (against, self.chain.spec.on_unplaceable) {
             (None, _) | (Some(_), OnUnplaceable::Allow) => {
                 self.report(by, Said::Select(Arc::clone(&id)), trace, None);
@@ -316,6 +318,21 @@ impl<'a> Evaluation<'a> {
         self.diagnosis.search.looked_at += candidates;
         let log = self.log.take();
         self.diagnosis.steps.push(StepReport { step, said, candidates, calls, cost_us, lost, log, position });
+    }
+
+    /// Leaves out, or lets in, what the chain's roll does not: nodes where a start of this user failed, or all that cool down.
+    fn look_at_cooling(&mut self) {
+        let (cluster, spec) = (self.stage.cluster, &self.chain.spec);
+        let mut excluded = LostNodes::watching(self.ask.about.as_ref());
+        let mut candidates = Vec::new();
+        for (slot, node) in cluster.nodes() {
+            match self.ask.cooling.reason_against(node, spec) {
+                Some(reason) => excluded.add(reason, node.id()),
+                None => candidates.push(Candidate::plain(slot)),
+            }
+        }
+        self.diagnosis.excluded = excluded;
+        self.candidates = Remaining::narrowed(candidates);
     }
 
     fn suspend(self, step: usize) -> Suspended {

@@ -126,6 +126,7 @@ pub fn question(
         sequence: 0,
         deadline_ms: None,
         limited: Vec::new(),
+        cooling: Default::default(),
         from: None,
         narrated: true,
     })

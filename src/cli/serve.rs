@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::chain::ChainSet;
-use crate::config::{Capacity, Needs};
+use crate::config::{Capacity, Cooldown, Needs};
 use crate::front::{QuarantineSettings, Setup, http};
 use crate::model::Arrangement;
 use crate::nats::Bus;
@@ -179,6 +179,8 @@ fn setup(loaded: &Loaded) -> Setup {
         queue: config.limits.queue as usize,
         reservation_ms: u64::from(config.service.reservation_s) * 1000,
         cooldown_ms: u64::from(config.service.cooldown_s) * 1000,
+        cooldown_users: config.service.cooldown_users as usize,
+        is_last_resort: config.service.cooldown == Cooldown::Last,
         retries: config.service.retries,
         is_strict: config.service.capacity == Capacity::Strict,
         waiting: config.limits.waiting as usize,

@@ -40,6 +40,13 @@ pub const RESERVATION_S: Figure = service(
 /// `service.cooldown_s`.
 pub const COOLDOWN_S: Figure =
     service("cooldown_s", 60, (0, 86_400), "how long a node is passed over after a start failed there");
+/// `service.cooldown_users`.
+pub const COOLDOWN_USERS: Figure = service(
+    "cooldown_users",
+    2,
+    (1, 1000),
+    "a node where the starts of so many users failed is passed over for all; before, for those users alone",
+);
 /// `service.retries`.
 pub const RETRIES: Figure =
     service("retries", 3, (0, 100), "how often a request is decided again when its node was taken meanwhile");
@@ -113,10 +120,11 @@ pub const RECYCLE_MB: Figure =
     limit("recycle_mb", 256, (1, 65_536), "a worker is replaced when it has grown by so many MiB");
 
 /// Every figure, in the order of a config.
-pub const FIGURES: [&Figure; 27] = [
+pub const FIGURES: [&Figure; 28] = [
     &LIVENESS_S,
     &RESERVATION_S,
     &COOLDOWN_S,
+    &COOLDOWN_USERS,
     &RETRIES,
     &WORKERS,
     &SCRIPT_MS,

@@ -32,7 +32,7 @@ pub use namespace::Namespace;
 pub use nats::{ClientCertificate, Login, Nats, Tls};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use secret::Secret;
-pub use settings::{Capacity, Limits, Service};
+pub use settings::{Capacity, Cooldown, Limits, Service};
 pub use steps::load_step;
 
 use problem::{Notes, quoted};

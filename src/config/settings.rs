@@ -32,6 +32,10 @@ pub struct Service {
     pub reservation_s: u32,
     /// [`figure::COOLDOWN_S`].
     pub cooldown_s: u32,
+    /// [`figure::COOLDOWN_USERS`].
+    pub cooldown_users: u32,
+    /// What becomes of nodes that are passed over, where no other is left.
+    pub cooldown: Cooldown,
     /// [`figure::RETRIES`].
     pub retries: u32,
     /// [`figure::WORKERS`].
@@ -111,6 +115,30 @@ impl Capacity {
     }
 }
 
+/// What becomes of a node that is passed over after a failed start, where no other node is left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cooldown {
+    /// It is chosen after all.
+    #[default]
+    Last,
+    /// It takes nothing.
+    Out,
+}
+
+impl Cooldown {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Last, Self::Out];
+
+    /// Its name in a config.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Last => "last",
+            Self::Out => "out",
+        }
+    }
+}
+
 impl Service {
     /// Every setting at its default, in the time zone `timezone`.
     #[must_use]
@@ -123,13 +151,15 @@ impl Service {
             liveness_s: figure::LIVENESS_S.default,
             reservation_s: figure::RESERVATION_S.default,
             cooldown_s: figure::COOLDOWN_S.default,
+            cooldown_users: figure::COOLDOWN_USERS.default,
+            cooldown: Cooldown::default(),
             retries: figure::RETRIES.default,
             workers: figure::WORKERS.default,
         }
     }
 
     pub(super) fn read(root: &Section<'_>, host_zone: &str, notes: &mut Notes) -> Self {
-        let mut known = vec!["timezone", "environment", "user_names", "capacity"];
+        let mut known = vec!["timezone", "environment", "user_names", "capacity", "cooldown"];
         known.extend(figure::keys("service"));
         let entry = root.get("service");
         let Some(section) = entry.and_then(|entry| entry.section(&known, EXPECTED_TABLE, notes)) else {
@@ -143,6 +173,8 @@ impl Service {
             liveness_s: section.figure(&figure::LIVENESS_S, notes),
             reservation_s: section.figure(&figure::RESERVATION_S, notes),
             cooldown_s: section.figure(&figure::COOLDOWN_S, notes),
+            cooldown_users: section.figure(&figure::COOLDOWN_USERS, notes),
+            cooldown: section.word("cooldown", &Cooldown::ALL, Cooldown::as_str, notes),
             retries: section.figure(&figure::RETRIES, notes),
             workers: section.figure(&figure::WORKERS, notes),
         }

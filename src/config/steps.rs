@@ -47,7 +47,13 @@ fn program(written: &str, base: &Path, files: &dyn Files) -> Result<Program, Pro
         let problem = || Problem::new(format!("executable {}: its path is not UTF-8", quoted(written)));
         files.absolute(path).into_os_string().into_string().map_err(|_other| problem())
     };
-    Ok(Program { path: text(&base.join(written))?, folder: text(base)?, mode: Mode::default(), wall_ms: None, parallel: 1 })
+    Ok(Program {
+        path: text(&base.join(written))?,
+        folder: text(base)?,
+        mode: Mode::default(),
+        wall_ms: None,
+        parallel: 1,
+    })
 }
 
 /// The built-in called `name`.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::model::json::{self, JsonLimits};
-use crate::model::{Change, Failure, FailureName, Marks, Node};
+use crate::model::{Change, Failure, FailureName, Marks, Node, Reservation};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 
@@ -129,13 +129,14 @@ impl Front {
 
     fn release(&mut self, ending: &Ending) -> Value {
         let Some(entry) = self.ledger.release(&ending.reservation, self.now_ms()) else { return gone(ending) };
-        self.tell_over(&entry.reservation.id, End::Released);
-        self.end_claim(&entry, End::Released, false);
+        let end = if ending.failed { End::Failed } else { End::Released };
+        self.tell_over(&entry.reservation.id, end);
+        self.end_claim(&entry, end, false);
+        if ending.failed {
+            self.start_failed(&entry.reservation);
+        }
         let node = entry.reservation.node;
         self.change(Change::Release(entry.reservation.id));
-        if ending.failed {
-            self.cool_down(Arc::clone(&node), &ending.reservation);
-        }
         json!({"reservation": ending.reservation, "node": node, "state": "released"})
     }
 
@@ -179,6 +180,9 @@ impl Front {
             let message = format!("the cluster has no node `{}`", cordon.node);
             return self.fail(&incoming, &Failure::new(FailureName::UnknownNode, message));
         }
+        if !cordoned {
+            self.failures.forget(&cordon.node.as_str().into());
+        }
         let (replies, events, registry) = (self.replies(), self.events(), self.registry.clone());
         let word = Word { by: cordon.by, at_ms: unix_ms(), reason: cordon.reason };
         // How long a cool-down lasts, the registry alone knows.
@@ -211,9 +215,31 @@ impl Front {
         });
     }
 
-    /// Leaves a node alone for a while after a start that failed there.
+    /// Leaves the node of `reservation`, whose session did not start, alone for its user, and for all where the starts of
+    /// several users failed there.
+    fn start_failed(&mut self, reservation: &Reservation) {
+        let users = self.note_failure(reservation);
+        let Reservation { id, node, user, .. } = reservation;
+        if users >= self.crew.setup().cooldown_users {
+            self.cool_down(Arc::clone(node), id);
+        } else {
+            tracing::warn!(%node, reservation = %id, %user, "a start failed: the node is passed over for this user");
+        }
+    }
+
+    /// Notes that the session of `reservation` did not start; how many users' starts failed on its node lately.
+    pub(super) fn note_failure(&mut self, reservation: &Reservation) -> usize {
+        let Reservation { id, node, user, .. } = reservation;
+        let setup = self.crew.setup();
+        let end_ms = self.now_ms().saturating_add(setup.cooldown_ms);
+        // Nobody knows whether two requests without a login are of one user.
+        let user: Arc<str> = if user.is_empty() { Arc::clone(id) } else { setup.birth.set.names.key(user).into() };
+        self.failures.add(node, &user, end_ms)
+    }
+
+    /// Leaves a node alone for a while after starts that failed there.
     fn cool_down(&self, node: Arc<str>, reservation: &str) {
-        tracing::warn!(%node, reservation, "a start failed: the node cools down");
+        tracing::warn!(%node, reservation, "starts failed: the node cools down");
         let (events, registry) = (self.events(), self.registry.clone());
         let word = Word {
             by: self.replica().to_owned(),
@@ -250,6 +276,7 @@ impl Front {
             for nodes in self.chosen.values_mut() {
                 nodes.remove(node);
             }
+            self.failures.forget(node);
         }
         self.change(change);
     }

@@ -194,7 +194,7 @@ impl Front {
         let birth = &self.crew.setup().birth;
         let chain = birth.set.get(&flight.question.head.action)?;
         // The place itself makes the node full.
-        self.refusal(&told.node, chain).filter(|reason| *reason != LostReason::Full)
+        self.refusal(&told.node, chain, &flight.question.cooling).filter(|reason| *reason != LostReason::Full)
     }
 
     /// Gives the place of `reservation` back, which nobody was told of.
@@ -278,7 +278,7 @@ impl Front {
         let now_ms = self.now_ms();
         let due_ms = if end == End::Reported { now_ms.saturating_add(LINGER_MS) } else { now_ms };
         self.claims.note(node, id, now_ms, due_ms);
-        if entry.own || (end == End::Released && !told) {
+        if entry.own || (matches!(end, End::Released | End::Failed) && !told) {
             self.claims.lingering.insert((due_ms, Arc::clone(node), Arc::clone(id)));
             if self.claims.lingering.len() > REMEMBERED {
                 // Whoever claims there next writes it off.

@@ -58,6 +58,10 @@ pub struct Setup {
     pub reservation_ms: u64,
     /// How long a node is left out after a failed start, in milliseconds.
     pub cooldown_ms: u64,
+    /// A node where the starts of so many users failed is left out for all.
+    pub cooldown_users: usize,
+    /// Whether nodes that are left out after a failed start are chosen where no other is left.
+    pub is_last_resort: bool,
     /// Whether no node ever takes more than it can, whatever other replicas do.
     pub is_strict: bool,
     /// How many requests of each chain may wait for a free node.

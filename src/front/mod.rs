@@ -12,6 +12,7 @@ mod crew;
 pub mod deadline;
 mod errands;
 mod events;
+mod failures;
 mod flight;
 mod guilt;
 mod hand;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::chain::eligibility::reason_against;
+use crate::chain::eligibility::Cooling;
 use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
 use crate::model::diagnosis::{LogLevel, Plan, Search};
 use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Outcome, Request, Reservation};
@@ -83,6 +83,7 @@ impl Front {
         let number = *sequence;
         *sequence += u64::from(purpose == Purpose::Place);
         let limited = self.quarantine.refused_to(&head.login);
+        let cooling = Cooling::Out(self.failures.of(&user));
         let question = Question {
             ticket,
             decision,
@@ -96,6 +97,7 @@ impl Front {
             sequence: number,
             deadline_ms: incoming.deadline_ms,
             limited,
+            cooling,
             from: None,
             narrated: false,
         };
@@ -138,8 +140,13 @@ impl Front {
     /// The worker in `lane` decided: commit that against the cluster as it is here, in the order of answers.
     pub(super) fn decided(&mut self, lane: usize, ticket: Ticket, decision: Decision) {
         let answered = self.crew.lane_mut(lane).and_then(|lane| lane.answered(ticket));
-        let Some(flight) = answered else { return };
+        let Some(mut flight) = answered else { return };
         log_lines(&decision);
+        if self.has_last_resort(&flight, &decision) {
+            let question = Arc::make_mut(&mut flight.question);
+            (question.cooling, question.from) = (Cooling::LastResort, None);
+            return self.submit(flight);
+        }
         if flight.question.purpose == Purpose::Explain {
             let body = wire::text(wire::explained(&flight.question.decision, &decision));
             return self.conclude(&flight, "explained", |incoming| Outgoing::new(incoming, body.clone().into(), None));
@@ -148,7 +155,6 @@ impl Front {
             Outcome::Placed(node) => self.place(lane, flight, Arc::clone(node), &decision),
             // Somebody with more time asked the same after the question was on its way.
             Outcome::Failed(failure) if failure.name == FailureName::Overloaded && !flight.is_late(unix_ms()) => {
-                let mut flight = flight;
                 Arc::make_mut(&mut flight.question).deadline_ms = flight.deadline_ms();
                 self.submit(flight);
             }
@@ -181,7 +187,7 @@ impl Front {
             }
             return;
         };
-        if let Some(refusal) = self.refusal(&node, chain) {
+        if let Some(refusal) = self.refusal(&node, chain, &flight.question.cooling) {
             self.metrics.refused_commits.inc();
             if chain.reserve {
                 self.crew.undo(lane, Change::Release(id));
@@ -251,6 +257,14 @@ impl Front {
         self.submit(flight);
     }
 
+    /// Whether nodes were left out of `decision`, which found none, that are taken where no other is left.
+    fn has_last_resort(&self, flight: &Flight, decision: &Decision) -> bool {
+        let found_none = matches!(&decision.outcome, Outcome::Failed(failure) if failure.name == FailureName::NoNode);
+        let left_out = || decision.diagnosis.excluded.count(LostReason::CoolingDown) > 0;
+        let is_open = self.crew.setup().is_last_resort && flight.question.cooling != Cooling::LastResort;
+        found_none && is_open && left_out()
+    }
+
     /// Answers `flight` with what another replica told whoever asked it the same meanwhile; gives it back where none did.
     pub(super) fn unless_placed_elsewhere(&mut self, flight: Flight) -> Option<Flight> {
         let Some(entry) = flight.key.as_ref().and_then(|key| self.ledger.repeated(key)) else { return Some(flight) };
@@ -271,10 +285,10 @@ impl Front {
     }
 
     /// Why the node cannot take the session by now; the worker may not have seen the last changes.
-    pub(super) fn refusal(&self, node: &str, chain: &ChainSpec) -> Option<LostReason> {
+    pub(super) fn refusal(&self, node: &str, chain: &ChainSpec, cooling: &Cooling) -> Option<LostReason> {
         let Some(node) = self.cluster.get(node) else { return Some(LostReason::Left) };
         // Where capacity is strict, no script gets past it.
-        reason_against(node, chain).filter(|reason| {
+        cooling.reason_against(node, chain).filter(|reason| {
             chain.on_unplaceable != OnUnplaceable::Allow || (chain.strict && *reason == LostReason::Full)
         })
     }

@@ -206,6 +206,10 @@ impl Front {
             Word::Over(id, End::Reported) if self.crew.setup().is_strict => self.doubt(id),
             Word::Over(id, end) => {
                 if let Some(entry) = self.ledger.release(&id, now_ms) {
+                    if end == End::Failed {
+                        // Whoever was told of it writes the mark down.
+                        self.note_failure(&entry.reservation);
+                    }
                     self.end_claim(&entry, end, true);
                     self.change(Change::Release(id));
                 }

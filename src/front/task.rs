@@ -23,6 +23,7 @@ use super::crew::{Crew, Taken};
 use super::deadline::Arrivals;
 use super::errands::Errands;
 use super::events::{Event, Links, Outlets, Setup};
+use super::failures::Failures;
 use super::flight::Told;
 use super::health::Board;
 use super::metrics::{DecisionCounter, Metrics};
@@ -63,6 +64,8 @@ pub struct Front {
     pub(super) crew: Crew,
     pub(super) errands: Errands,
     pub(super) turns: Turns,
+    /// Starts that failed lately.
+    pub(super) failures: Failures,
     pub(super) quarantine: Quarantine,
     /// Scripts, and nodes at scripts, that passed a limit once while nobody asked, with the moment of that.
     pub(super) suspects: BTreeMap<Subject, u64>,
@@ -125,6 +128,7 @@ impl Front {
             crew: Crew::new(setup, links),
             errands,
             turns: Turns::default(),
+            failures: Failures::default(),
             suspects: BTreeMap::new(),
             by_request: BTreeMap::new(),
             queues: BTreeMap::new(),
@@ -348,6 +352,9 @@ impl Front {
             self.change(Change::Release(entry.reservation.id));
         }
         self.write_off_lingering();
+        if self.failures.expire(now_ms) {
+            self.note_freed();
+        }
         let free = self.quarantine.release(now_ms);
         self.set_free(free);
         let nodes = self.cluster.len() as u64;

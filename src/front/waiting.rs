@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::chain::eligibility::Cooling;
 use crate::model::{Failure, FailureName};
 use crate::worker::desk::Ticket;
 use crate::worker::unix_ms;
@@ -316,6 +317,7 @@ impl Front {
         (question.ticket, question.decision) = (ticket, decision);
         question.now_ms = unix_ms();
         question.from = None;
+        question.cooling = Cooling::Out(self.failures.of(&flight.user));
         if let Some(key) = &flight.key {
             self.by_request.insert(key.clone(), ticket);
         }
@@ -377,6 +379,7 @@ mod tests {
             sequence: 0,
             deadline_ms: None,
             limited: Vec::new(),
+            cooling: Default::default(),
             from: None,
             narrated: false,
         };

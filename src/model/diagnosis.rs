@@ -145,6 +145,12 @@ impl LostNodes {
         }
     }
 
+    /// How many nodes were lost for `reason`.
+    #[must_use]
+    pub fn count(&self, reason: LostReason) -> u64 {
+        self.by_reason.get(&reason).map_or(0, |lost| lost.count)
+    }
+
     /// How many nodes were lost, for whatever reason.
     #[must_use]
     pub fn total(&self) -> u64 {

@@ -61,6 +61,8 @@ pub struct Message {
     pub reported: Vec<Arc<str>>,
     /// Reservations that launchers gave back.
     pub released: Vec<Arc<str>>,
+    /// Those of them whose sessions did not start; an earlier release does not look here.
+    pub failed: Vec<Arc<str>>,
 }
 
 /// One thing that a replica tells the others.
@@ -81,6 +83,8 @@ pub enum End {
     Reported,
     /// A launcher gave it back.
     Released,
+    /// A launcher gave it back because the session did not start.
+    Failed,
     /// Nobody said anything for as long as it was to live.
     Expired,
 }
@@ -156,6 +160,10 @@ impl Message {
             Word::Confirmed(id) => self.confirmed.push(id),
             Word::Over(id, End::Reported) => self.reported.push(id),
             Word::Over(id, End::Released) => self.released.push(id),
+            Word::Over(id, End::Failed) => {
+                self.released.push(Arc::clone(&id));
+                self.failed.push(id);
+            }
             Word::Over(_, End::Expired) => {}
         }
     }
@@ -171,7 +179,9 @@ impl Message {
         let held = self.held.iter().map(|held| Word::Held(Box::new(held.clone())));
         let confirmed = self.confirmed.iter().map(|id| Word::Confirmed(Arc::clone(id)));
         let reported = self.reported.iter().map(|id| Word::Over(Arc::clone(id), End::Reported));
-        let released = self.released.iter().map(|id| Word::Over(Arc::clone(id), End::Released));
+        let failed: BTreeSet<_> = self.failed.iter().collect();
+        let end = move |id| if failed.contains(id) { End::Failed } else { End::Released };
+        let released = self.released.iter().map(move |id| Word::Over(Arc::clone(id), end(id)));
         held.chain(confirmed).chain(reported).chain(released)
     }
 }

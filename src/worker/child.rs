@@ -303,6 +303,7 @@ impl Clerk {
             seed: question.seed,
             sequence: question.sequence,
             limited: question.limited.clone(),
+            cooling: question.cooling.clone(),
         };
         let asked = evaluator::Question { decision: Arc::clone(&question.decision), ask };
         let Some(Standing { suspended, heard, .. }) = &question.from else { return self.evaluator.decide(&asked) };

@@ -65,6 +65,7 @@ mod tests {
             sequence: 0,
             deadline_ms: None,
             limited: Vec::new(),
+            cooling: Default::default(),
             from: None,
             narrated: false,
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::chain::eligibility::Cooling;
 use crate::chain::{ChainSet, ChainSpec, Heard, Limited, Purpose, StepSource, Subject};
 use crate::model::{Arrangement, Change, Decision, Head, LimitKind, LostReason, Position, Reservation, shared};
 
@@ -114,6 +115,8 @@ pub struct Question {
     pub deadline_ms: Option<i64>,
     /// The steps that passed a limit on it, and are not run for it again.
     pub limited: Vec<(Arc<str>, Limited)>,
+    /// What becomes of nodes where a start failed lately.
+    pub cooling: Cooling,
     /// Where it is gone on from, where a program was asked already.
     pub from: Option<Standing>,
     /// Whether each step and node is told before it runs, so that one which ends the process without a word is named.

@@ -145,6 +145,7 @@ pub(crate) fn question(decision: &str, seed: u64, request: Value) -> Question {
         seed,
         sequence: seed,
         limited: Vec::new(),
+        cooling: Default::default(),
     };
     Question { decision: decision.into(), ask }
 }
@@ -229,7 +230,8 @@ pub(crate) fn js(name: &str, text: &str) -> StepSpec {
 
 /// A step at which the decision is suspended.
 pub(crate) fn program(name: &str) -> StepSpec {
-    let program = Program { path: name.to_owned(), folder: "/".to_owned(), mode: Mode::Once, wall_ms: None, parallel: 1 };
+    let program =
+        Program { path: name.to_owned(), folder: "/".to_owned(), mode: Mode::Once, wall_ms: None, parallel: 1 };
     StepSpec::new(name, StepSource::Executable(program))
 }
 

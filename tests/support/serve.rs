@@ -157,6 +157,11 @@ impl Serve {
         serde_json::from_str(&self.readyz().1).unwrap_or_default()
     }
 
+    /// Waits until it counts its nodes so, by state.
+    pub(crate) async fn shows_nodes(&self, expected: Value) {
+        eventually("the nodes are in these states", async || (self.health()["nodes"] == expected).then_some(())).await;
+    }
+
     /// Its HTTP port.
     pub(crate) fn http(&self) -> u16 {
         self.http

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::chain::ask::Ask;
 use crate::chain::candidates::{Places, Remaining};
-use crate::chain::eligibility::reason_against;
 use crate::chain::spec::OnUnplaceable;
 use crate::chain::suspended::{Heard, Shown, Suspended};
 use crate::chain::{Chain, verdict};
@@ -71,7 +70,7 @@ impl<'a> Evaluation<'a> {
                 for held in held {
                     let candidate = held.to_candidate(stage.cluster);
                     let node = candidate.as_ref().and_then(|candidate| stage.cluster.node(candidate.slot));
-                    match (node.map(|node| reason_against(node, &chain.spec)), candidate) {
+                    match (node.map(|node| ask.cooling.reason_against(node, &chain.spec)), candidate) {
                         (Some(None), Some(candidate)) => candidates.push(candidate),
                         (Some(Some(reason)), _) => diagnosis.excluded.add(reason, &held.node),
                         _ => diagnosis.excluded.add(LostReason::Left, &held.node),
@@ -88,7 +87,7 @@ impl<'a> Evaluation<'a> {
         let Ok(Returned::Id(chosen)) = &heard.said else { return None };
         let chosen = heard.seen.iter().find(|seen| ***seen == **chosen)?;
         let reason = match self.stage.cluster.get(chosen) {
-            Some(node) => reason_against(node, &self.chain.spec)?,
+            Some(node) => self.ask.cooling.reason_against(node, &self.chain.spec)?,
             None => LostReason::Left,
         };
         (self.chain.spec.on_unplaceable != OnUnplaceable::Allow).then(|| (Arc::clone(chosen), reason))

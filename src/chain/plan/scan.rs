@@ -59,7 +59,7 @@ pub(in crate::chain) fn scan(
 ) -> Result<Option<Found>, Overran> {
     let Store { tables, index: Some(index) } = store else { return Ok(None) };
     let last = index.plan.choice.step();
-    let is_usual = !ask.anew && ask.purpose == Purpose::Place && ask.limited.is_empty();
+    let is_usual = !ask.anew && ask.purpose == Purpose::Place && ask.limited.is_empty() && ask.cooling.is_usual();
     if !is_usual || is_confined(chain, index, stage) {
         return Ok(None);
     }

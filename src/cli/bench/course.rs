@@ -164,6 +164,7 @@ impl<'a> Runner<'a> {
             seed,
             sequence,
             limited: Vec::new(),
+            cooling: Default::default(),
         };
         let progress = self.evaluator.decide(&Question { decision: Arc::clone(&id), ask });
         let took = start.elapsed();
