@@ -224,8 +224,14 @@ impl Asking {
     /// How long an answer takes.
     async fn ask(&mut self) -> Duration {
         self.ticket += 1;
-        let head =
-            Head { id: None, action: "user/login".into(), login: "ann".into(), session_name: "".into(), wait_ms: 0 };
+        let head = Head {
+            id: None,
+            action: "user/login".into(),
+            login: "ann".into(),
+            session_name: "".into(),
+            wait_ms: 0,
+            reservation_s: 0,
+        };
         let question = worker::Question {
             ticket: self.ticket,
             decision: format!("d{}", self.ticket).into(),

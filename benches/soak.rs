@@ -141,14 +141,14 @@ async fn soak(time: Duration) -> Vec<String> {
     let churn = Churn::start(&client, SESSIONS, NODES).await;
     let attackers = Attackers::start(&nats.client().await, serve.http(), log, other);
     let (start, mut looks, mut worries) = (Instant::now(), Vec::new(), Vec::new());
-    let (mut answers, mut wrong, mut outcomes) = (0, 0, BTreeMap::new());
+    let (mut answers, mut wrong, mut again, mut outcomes) = (0, 0, 0, BTreeMap::new());
     let mut progress = Progress { time, lines: 0 };
     while start.elapsed() < time {
         let figures = load.run(&client, LOOK).await;
         serve.must_run();
         let look = Look::at_rest(&serve, start).await;
         looks.push(look);
-        (answers, wrong) = (answers + figures.answers, wrong + figures.wrong);
+        (answers, wrong, again) = (answers + figures.answers, wrong + figures.wrong, again + figures.again);
         for (outcome, count) in &figures.aside {
             *outcomes.entry(outcome.clone()).or_insert(0) += count;
         }
@@ -156,7 +156,7 @@ async fn soak(time: Duration) -> Vec<String> {
         progress.show(look, answers, outcomes.values().sum());
     }
     progress.end();
-    println!("soak: {answers} good answers, {wrong} wrong; hostile: {outcomes:?}");
+    println!("soak: {answers} good answers, {wrong} wrong, {again} asked again; hostile: {outcomes:?}");
     attackers.stop().await;
     let sessions = churn.stop();
     println!(

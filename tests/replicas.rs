@@ -13,6 +13,8 @@ mod gossip;
 mod group;
 #[path = "replicas/paused.rs"]
 mod paused;
+#[path = "replicas/requests.rs"]
+mod requests;
 #[path = "replicas/strict.rs"]
 mod strict;
 #[path = "replicas/waiting.rs"]

@@ -181,7 +181,7 @@ impl Storm {
         let start = self.between(START_US);
         self.at(now + start, Event::Start(node[1..].parse().unwrap(), user, held.id.to_string()));
         if self.reserves {
-            self.replicas[to].ledger.reserve(held.clone(), None, (), now / 1000);
+            self.replicas[to].ledger.reserve(held.clone(), None, (), now / 1000 + 120_000);
             let Reservation { id, node, user, .. } = held;
             self.tell(now, Some(to), |other| Event::Held(other, id.to_string(), node.to_string(), user.to_string()));
         }

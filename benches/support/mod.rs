@@ -49,6 +49,8 @@ pub(crate) struct Figures {
     pub(crate) p99_us: u128,
     /// CPU time of the service for one answer, where it was looked at.
     pub(crate) cpu_us: f64,
+    /// Questions that were asked once more, because nobody answered: a replica that NATS had handed them to was dropped.
+    pub(crate) again: usize,
     /// Answers that were not right, and the first of them.
     pub(crate) wrong: usize,
     pub(crate) first_wrong: Option<String>,
@@ -81,8 +83,14 @@ impl Load<'_> {
         }
         let (start, mut figures, mut latencies) = (Instant::now(), Figures::default(), Vec::new());
         let (mut next, mut open, mut aside_open, mut aside_next) = (self.in_flight, self.in_flight, 0, 0);
+        let mut is_done = vec![false; self.in_flight];
         while open > 0 {
-            let reply = replies.next().await.unwrap();
+            let Ok(reply) = tokio::time::timeout(ASKED_AGAIN, replies.next()).await else {
+                let unanswered = (0..self.in_flight).filter(|slot| !is_done[*slot]).map(|slot| asked[slot].1);
+                figures.ask_again(client, self, unanswered).await;
+                break;
+            };
+            let reply = reply.unwrap();
             let place = reply.subject.rsplit('.').next().unwrap_or_default();
             let Ok(slot) = place.parse::<usize>() else {
                 aside_open -= 1;
@@ -93,7 +101,7 @@ impl Load<'_> {
             latencies.push(since.elapsed().as_micros());
             figures.check(&reply, &self.questions[turn]);
             if start.elapsed() >= time {
-                open -= 1;
+                (open, is_done[slot]) = (open - 1, true);
                 continue;
             }
             let turn = next % self.questions.len();
@@ -119,6 +127,8 @@ impl Load<'_> {
     }
 }
 
+/// A launcher asks again where it heard nothing for so long.
+const ASKED_AGAIN: Duration = Duration::from_secs(15);
 /// Where the answers to questions aside are sent.
 const ASIDE: &str = "aside";
 
@@ -131,6 +141,22 @@ impl Aside<'_> {
 }
 
 impl Figures {
+    /// Asks the questions of `load` at these turns once more, as a launcher does; a question that is not answered then is
+    /// a wrong one.
+    async fn ask_again(&mut self, client: &Client, load: &Load<'_>, turns: impl Iterator<Item = usize>) {
+        for question in turns.map(|turn| &load.questions[turn]) {
+            self.again += 1;
+            let request = async_nats::Request::new().payload(question.body.clone()).timeout(Some(ASKED_AGAIN));
+            match client.send_request(load.subject, request).await {
+                Ok(reply) => self.check(&reply, question),
+                Err(error) => {
+                    self.wrong += 1;
+                    self.first_wrong.get_or_insert_with(|| format!("a question was lost twice: {error}"));
+                }
+            }
+        }
+    }
+
     fn check(&mut self, reply: &Message, question: &Question) {
         let text = String::from_utf8_lossy(&reply.payload);
         if reply.headers.is_some() || !text.contains(&question.right) {

@@ -41,6 +41,12 @@ impl Cooling {
     }
 }
 
+/// Whether as many sessions start on `node` as may at one time: by its own figure, else by the service's.
+fn is_starting(node: &Node, chain: &ChainSpec) -> bool {
+    let most = node.report().figures().max_pending.or(chain.max_pending);
+    most.is_some_and(|most| node.pending().len() as u64 >= most)
+}
+
 /// Why `node` cannot take a request of `chain`; absent where it can. The first reason in the contract's order is given.
 #[must_use]
 pub fn reason_against(node: &Node, chain: &ChainSpec) -> Option<LostReason> {
@@ -55,6 +61,8 @@ pub fn reason_against(node: &Node, chain: &ChainSpec) -> Option<LostReason> {
         Some(LostReason::Cordoned)
     } else if node.is_full() || (chain.strict && node.is_uncounted()) {
         Some(LostReason::Full)
+    } else if is_starting(node, chain) {
+        Some(LostReason::Starting)
     } else if node.marks().cooling_down {
         Some(LostReason::CoolingDown)
     } else {

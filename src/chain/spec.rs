@@ -48,6 +48,8 @@ pub struct ChainSpec {
     pub on_unplaceable: OnUnplaceable,
     /// Whether a node never takes more sessions than it states, so that one whose sessions are unknown takes none.
     pub strict: bool,
+    /// The most sessions that start on a node at one time, where the node has no figure of its own.
+    pub max_pending: Option<u64>,
     /// Services that a node must run to be eligible.
     pub require_services: Vec<String>,
     /// Whether scripts see the request's token.
@@ -66,6 +68,7 @@ impl ChainSpec {
             reserve: Self::reserves_by_default(action),
             on_unplaceable: OnUnplaceable::default(),
             strict: false,
+            max_pending: None,
             require_services: Vec::new(),
             pass_jwt: false,
             workers: None,

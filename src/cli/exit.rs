@@ -70,6 +70,6 @@ pub const fn code(name: FailureName) -> u8 {
         | FailureName::UnknownNode
         | FailureName::UnplaceableNode => SCRIPT,
         FailureName::ScriptLimit => LIMIT,
-        FailureName::Overloaded | FailureName::Internal => OTHER,
+        FailureName::Overloaded | FailureName::Cancelled | FailureName::Internal => OTHER,
     }
 }

@@ -178,6 +178,7 @@ fn setup(loaded: &Loaded) -> Setup {
         },
         queue: config.limits.queue as usize,
         reservation_ms: u64::from(config.service.reservation_s) * 1000,
+        longest_reservation_ms: u64::from(config.service.reservation_max_s.max(config.service.reservation_s)) * 1000,
         cooldown_ms: u64::from(config.service.cooldown_s) * 1000,
         cooldown_users: config.service.cooldown_users as usize,
         is_last_resort: config.service.cooldown == Cooldown::Last,

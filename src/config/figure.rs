@@ -37,6 +37,20 @@ pub const RESERVATION_S: Figure = service(
     (1, 86_400),
     "a placed session that its node does not report in this time is given up",
 );
+/// `service.reservation_max_s`.
+pub const RESERVATION_MAX_S: Figure = service(
+    "reservation_max_s",
+    3600,
+    (1, 86_400),
+    "the longest life that a request or a renewal may ask for its reservation",
+);
+/// `service.max_pending`.
+pub const MAX_PENDING: Figure = service(
+    "max_pending",
+    0,
+    (0, 100_000),
+    "sessions that may start on a node at one time, `maxPending` in its static data over it; 0: any number",
+);
 /// `service.cooldown_s`.
 pub const COOLDOWN_S: Figure =
     service("cooldown_s", 60, (0, 86_400), "how long a node is passed over after a start failed there");
@@ -120,9 +134,11 @@ pub const RECYCLE_MB: Figure =
     limit("recycle_mb", 256, (1, 65_536), "a worker is replaced when it has grown by so many MiB");
 
 /// Every figure, in the order of a config.
-pub const FIGURES: [&Figure; 28] = [
+pub const FIGURES: [&Figure; 30] = [
     &LIVENESS_S,
     &RESERVATION_S,
+    &RESERVATION_MAX_S,
+    &MAX_PENDING,
     &COOLDOWN_S,
     &COOLDOWN_USERS,
     &RETRIES,

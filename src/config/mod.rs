@@ -150,7 +150,10 @@ fn read(
         (_, Some(entry)) => chains::Reader { base, files: loading.files, limits: &script_limits }.read(&entry, notes),
         (_, None) => elsewhere(&script_limits).map_err(|problem| notes.missing(None, problem)).unwrap_or_default(),
     };
-    chains.iter_mut().for_each(|chain| chain.strict = service.capacity == Capacity::Strict);
+    for chain in &mut chains {
+        chain.strict = service.capacity == Capacity::Strict;
+        chain.max_pending = Some(u64::from(service.max_pending)).filter(|most| *most > 0);
+    }
     let chains = ChainSet { chains, limits: script_limits, zone: service.timezone.clone(), names: service.user_names };
     (Config { nats, http: settings::read_http(&root, notes), service, limits, chains }, secret)
 }

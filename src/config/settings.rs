@@ -30,6 +30,10 @@ pub struct Service {
     pub liveness_s: u32,
     /// [`figure::RESERVATION_S`].
     pub reservation_s: u32,
+    /// [`figure::RESERVATION_MAX_S`].
+    pub reservation_max_s: u32,
+    /// [`figure::MAX_PENDING`].
+    pub max_pending: u32,
     /// [`figure::COOLDOWN_S`].
     pub cooldown_s: u32,
     /// [`figure::COOLDOWN_USERS`].
@@ -150,6 +154,8 @@ impl Service {
             capacity: Capacity::default(),
             liveness_s: figure::LIVENESS_S.default,
             reservation_s: figure::RESERVATION_S.default,
+            reservation_max_s: figure::RESERVATION_MAX_S.default,
+            max_pending: figure::MAX_PENDING.default,
             cooldown_s: figure::COOLDOWN_S.default,
             cooldown_users: figure::COOLDOWN_USERS.default,
             cooldown: Cooldown::default(),
@@ -172,6 +178,8 @@ impl Service {
             capacity: section.word("capacity", &Capacity::ALL, Capacity::as_str, notes),
             liveness_s: section.figure(&figure::LIVENESS_S, notes),
             reservation_s: section.figure(&figure::RESERVATION_S, notes),
+            reservation_max_s: section.figure(&figure::RESERVATION_MAX_S, notes),
+            max_pending: section.figure(&figure::MAX_PENDING, notes),
             cooldown_s: section.figure(&figure::COOLDOWN_S, notes),
             cooldown_users: section.figure(&figure::COOLDOWN_USERS, notes),
             cooldown: section.word("cooldown", &Cooldown::ALL, Cooldown::as_str, notes),

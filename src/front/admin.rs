@@ -1,4 +1,4 @@
-//! The endpoints that need no chain: confirm, release, nodes, cordon, uncordon.
+//! The endpoints that need no chain, and those about nodes: nodes, cordon, uncordon.
 
 use std::sync::Arc;
 
@@ -6,17 +6,17 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::model::json::{self, JsonLimits};
-use crate::model::{Change, Failure, FailureName, Marks, Node, Reservation};
+use crate::model::{Change, Failure, FailureName, Marks, Node};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 
-use crate::registry::ids;
-use crate::registry::marks::{Edited, MarkError, Word};
-use crate::registry::peers::{End, owner};
+use crate::registry::marks::{MarkError, Word};
+use crate::registry::peers::End;
 
 use crate::worker::unix_ms;
 
 use super::events::Event;
+use super::requests::WaitingPage;
 use super::task::Front;
 
 /// Nodes in a page, where the requester names no limit, and at most.
@@ -25,14 +25,6 @@ const PAGE: (usize, usize) = (100, 1000);
 const PAGE_BYTES: usize = 512 * 1024;
 /// Size of a message to these endpoints.
 const MESSAGE_BYTES: usize = 64 * 1024;
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Ending {
-    reservation: String,
-    #[serde(default)]
-    failed: bool,
-}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,13 +56,12 @@ impl Front {
     pub(super) fn request(&mut self, incoming: Incoming) {
         let told = match incoming.verb {
             Verb::Place | Verb::Explain => return self.ask(incoming),
-            Verb::Confirm | Verb::Release => match read::<Ending>(&incoming) {
-                Ok(ending) => match self.end(&incoming, &ending) {
-                    Some(told) => told,
-                    None => return,
-                },
-                Err(failure) => Err(failure),
+            Verb::Confirm | Verb::Release | Verb::Renew => match self.about_reservation(&incoming) {
+                Some(told) => told,
+                None => return,
             },
+            Verb::Cancel => return self.cancel(incoming),
+            Verb::Waiting => read(&incoming).map(|page: WaitingPage| self.who_waits(&page)),
             Verb::Nodes => read(&incoming).map(|page: Page| self.page(&page)),
             Verb::Cordon | Verb::Uncordon => match read(&incoming) {
                 Ok(cordon) => return self.cordon(incoming, cordon),
@@ -81,63 +72,6 @@ impl Front {
             Ok(told) => self.reply(Outgoing::new(&incoming, told.to_string().into(), None)),
             Err(failure) => self.fail(&incoming, &failure),
         }
-    }
-
-    /// Confirms or releases a reservation, whichever replica made it; nothing where that one will answer, because word
-    /// of it is still on its way here.
-    fn end(&mut self, incoming: &Incoming, ending: &Ending) -> Option<Result<Value, Failure>> {
-        let id = &ending.reservation;
-        if self.ledger.get(id).is_none() && self.ledger.over_since(id).is_none() {
-            let is_handed_on = self.hand_on(id, incoming);
-            return (!is_handed_on).then(|| self.end_unknown(incoming.verb, ending));
-        }
-        Some(Ok(if incoming.verb == Verb::Confirm { self.confirm(ending) } else { self.release(ending) }))
-    }
-
-    /// Answers for a reservation that was never heard of here: made by a replica that is gone, or made up.
-    ///
-    /// # Errors
-    /// `overloaded`, where too many such reservations were named lately. Whoever names one that is known is never refused.
-    fn end_unknown(&mut self, verb: Verb, ending: &Ending) -> Result<Value, Failure> {
-        self.metrics.unknown_reservations.inc();
-        let (id, now_ms) = (&ending.reservation, self.now_ms());
-        if !self.unknown.take(now_ms) {
-            let refused = self.metrics.refused_unknown.inc() + 1;
-            // Whoever guesses ids does not flood the log.
-            if refused.is_power_of_two() {
-                tracing::warn!(
-                    refused,
-                    "reservations are confirmed or released that nobody made: is somebody guessing?"
-                );
-            }
-            let message = "too many unknown reservations were named lately; ask again in a moment";
-            return Err(Failure::new(FailureName::Overloaded, message));
-        }
-        // Word of it may still come. An id of this replica that it does not know was made up.
-        if verb == Verb::Release && ids::is_well_formed(id) && owner(id) != self.replica() {
-            self.ledger.release(id, now_ms);
-        }
-        Ok(gone(ending))
-    }
-
-    fn confirm(&mut self, ending: &Ending) -> Value {
-        let Some(entry) = self.ledger.confirm(&ending.reservation) else { return gone(ending) };
-        let node = Arc::clone(&entry.reservation.node);
-        self.tell_confirmed(&ending.reservation);
-        json!({"reservation": ending.reservation, "node": node, "state": "confirmed"})
-    }
-
-    fn release(&mut self, ending: &Ending) -> Value {
-        let Some(entry) = self.ledger.release(&ending.reservation, self.now_ms()) else { return gone(ending) };
-        let end = if ending.failed { End::Failed } else { End::Released };
-        self.tell_over(&entry.reservation.id, end);
-        self.end_claim(&entry, end, false);
-        if ending.failed {
-            self.start_failed(&entry.reservation);
-        }
-        let node = entry.reservation.node;
-        self.change(Change::Release(entry.reservation.id));
-        json!({"reservation": ending.reservation, "node": node, "state": "released"})
     }
 
     fn page(&self, page: &Page) -> Value {
@@ -215,51 +149,6 @@ impl Front {
         });
     }
 
-    /// Leaves the node of `reservation`, whose session did not start, alone for its user, and for all where the starts of
-    /// several users failed there.
-    fn start_failed(&mut self, reservation: &Reservation) {
-        let users = self.note_failure(reservation);
-        let Reservation { id, node, user, .. } = reservation;
-        if users >= self.crew.setup().cooldown_users {
-            self.cool_down(Arc::clone(node), id);
-        } else {
-            tracing::warn!(%node, reservation = %id, %user, "a start failed: the node is passed over for this user");
-        }
-    }
-
-    /// Notes that the session of `reservation` did not start; how many users' starts failed on its node lately.
-    pub(super) fn note_failure(&mut self, reservation: &Reservation) -> usize {
-        let Reservation { id, node, user, .. } = reservation;
-        let setup = self.crew.setup();
-        let end_ms = self.now_ms().saturating_add(setup.cooldown_ms);
-        // Nobody knows whether two requests without a login are of one user.
-        let user: Arc<str> = if user.is_empty() { Arc::clone(id) } else { setup.birth.set.names.key(user).into() };
-        self.failures.add(node, &user, end_ms)
-    }
-
-    /// Leaves a node alone for a while after starts that failed there.
-    fn cool_down(&self, node: Arc<str>, reservation: &str) {
-        tracing::warn!(%node, reservation, "starts failed: the node cools down");
-        let (events, registry) = (self.events(), self.registry.clone());
-        let word = Word {
-            by: self.replica().to_owned(),
-            at_ms: unix_ms(),
-            reason: format!("the start of reservation {reservation} failed"),
-        };
-        let pause_ms = self.crew.setup().cooldown_ms;
-        tokio::spawn(async move {
-            match registry.cool_down(&node, pause_ms, word).await {
-                Ok(Edited { mark, revision: Some(_) }) => {
-                    let marks = Marks { cordoned: mark.cordoned.is_some(), cooling_down: pause_ms > 0 };
-                    drop(events.send(Event::Marked(node, marks)).await);
-                }
-                // It cools down already.
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%node, %error, "the cool-down could not be written down"),
-            }
-        });
-    }
-
     /// Takes in a change from the registry, with what it means for reservations.
     pub(super) fn cluster_change(&mut self, change: Change) {
         if let Change::Report(report) = &change {
@@ -282,12 +171,7 @@ impl Front {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(incoming: &Incoming) -> Result<T, Failure> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(incoming: &Incoming) -> Result<T, Failure> {
     json::parse_as(incoming.body(), JsonLimits::bytes(MESSAGE_BYTES))
         .map_err(|error| Failure::new(FailureName::BadRequest, format!("the request is {error}")))
-}
-
-/// Expired, released, or reported already: what was asked for is so, whichever it was.
-fn gone(ending: &Ending) -> Value {
-    json!({"reservation": ending.reservation, "state": "gone"})
 }

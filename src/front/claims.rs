@@ -193,8 +193,9 @@ impl Front {
     fn outdated(&self, flight: &Flight, told: &Told) -> Option<LostReason> {
         let birth = &self.crew.setup().birth;
         let chain = birth.set.get(&flight.question.head.action)?;
-        // The place itself makes the node full.
-        self.refusal(&told.node, chain, &flight.question.cooling).filter(|reason| *reason != LostReason::Full)
+        // The place itself makes the node full, or the last one that may start there now.
+        let own = |reason: &LostReason| matches!(reason, LostReason::Full | LostReason::Starting);
+        self.refusal(&told.node, chain, &flight.question.cooling).filter(|reason| !own(reason))
     }
 
     /// Gives the place of `reservation` back, which nobody was told of.

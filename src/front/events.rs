@@ -31,6 +31,8 @@ pub enum Event {
     Marked(Arc<str>, Marks),
     /// The place that this question was decided to get was claimed, or could not be.
     Claimed(Ticket, Result<Claimed, StoreError>),
+    /// Nobody was there to take the place of this reservation.
+    Untaken(Arc<str>),
     /// It was tried whether NATS keeps a client that is frozen for long.
     FrozenKept(bool),
     /// No more requests will come: answer what is there, then end.
@@ -56,6 +58,8 @@ pub struct Setup {
     pub queue: usize,
     /// How long a reservation lives, in milliseconds.
     pub reservation_ms: u64,
+    /// How long a reservation may live at most, whoever asks, in milliseconds.
+    pub longest_reservation_ms: u64,
     /// How long a node is left out after a failed start, in milliseconds.
     pub cooldown_ms: u64,
     /// A node where the starts of so many users failed is left out for all.

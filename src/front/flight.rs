@@ -1,11 +1,12 @@
 //! A flight: a question under way, from the message that brought it to the answer.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
 
 use crate::model::Report;
-use crate::nats::message::Incoming;
+use crate::nats::message::{Incoming, Offer};
 use crate::nats::wire::{self, Placed};
 use crate::registry::ledger::RequestKey;
 use crate::worker::Question;
@@ -29,6 +30,10 @@ pub(super) struct Flight {
     pub(super) edition: u64,
     /// How often another replica took the place that it was decided to get.
     pub(super) claims: u32,
+    /// Whether its requester called it off.
+    pub(super) is_cancelled: bool,
+    /// Whether it has waited for a node, so that its requester may have gone meanwhile.
+    pub(super) has_waited: bool,
 }
 
 impl Flight {
@@ -44,6 +49,13 @@ impl Flight {
     pub(super) fn deadline_ms(&self) -> Option<i64> {
         let deadlines = self.waiting.iter().map(|incoming| incoming.deadline_ms);
         deadlines.reduce(|one, other| Some(one?.max(other?))).flatten()
+    }
+
+    /// The offer of the place `reservation` to those who waited for one; absent where none had to.
+    pub(super) fn offer(&self, reservation: Option<&Arc<str>>) -> Option<Arc<Offer>> {
+        let reservation = Arc::clone(reservation.filter(|_| self.has_waited)?);
+        let listeners = AtomicUsize::new(self.waiting.len());
+        Some(Arc::new(Offer { reservation, listeners }))
     }
 
     /// Whether nobody waits any more, by the deadlines.

@@ -65,6 +65,8 @@ pub struct Metrics {
     pub unanswered: Gauge<i64, AtomicI64>,
     /// Decisions that the ledger refused, so that they were taken again.
     pub refused_commits: Counter,
+    /// Places that nobody was there to take any more.
+    pub untaken: Counter,
     /// Places that another replica claimed first, so that the decision was taken again.
     pub lost_claims: Counter,
     /// Requests that wait for a free node.
@@ -131,6 +133,7 @@ impl Metrics {
             expired_reservations: Counter::default(),
             unanswered: Gauge::default(),
             refused_commits: Counter::default(),
+            untaken: Counter::default(),
             lost_claims: Counter::default(),
             waiting: Gauge::default(),
             displaced: Counter::default(),
@@ -168,6 +171,7 @@ impl Metrics {
             metrics.expired_reservations.clone(),
         );
         registry.register("unanswered", "Questions without an answer", metrics.unanswered.clone());
+        registry.register("untaken", "Places that nobody was there to take any more", metrics.untaken.clone());
         registry.register("refused_commits", "Decisions that were taken again", metrics.refused_commits.clone());
         registry.register("lost_claims", "Places that another replica claimed first", metrics.lost_claims.clone());
         registry.register("waiting", "Requests that wait for a free node", metrics.waiting.clone());

@@ -28,6 +28,8 @@ mod programs;
 mod quarantine;
 mod queue;
 mod replicas;
+mod requests;
+mod reservations;
 mod shares;
 mod shown;
 mod silence;

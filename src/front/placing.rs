@@ -13,6 +13,7 @@ use crate::worker::desk::Ticket;
 use crate::worker::{Order, Question, unix_ms};
 
 use super::flight::{Flight, Told};
+use super::requests::called_off;
 use super::task::Front;
 
 /// Requests with the same id that may wait for one answer.
@@ -49,6 +50,7 @@ impl Front {
             return Err(Failure::new(FailureName::UnknownAction, message));
         };
         let (queue, names) = (setup.queue, setup.birth.set.names);
+        self.life_ms(head.reservation_s)?;
         let reserves = chain.reserve && incoming.verb == Verb::Place;
         // One string for all requests of the chain.
         head.action = Arc::clone(&chain.action);
@@ -113,6 +115,8 @@ impl Front {
             shunned: 0,
             edition: 0,
             claims: 0,
+            is_cancelled: false,
+            has_waited: false,
         });
     }
 
@@ -234,17 +238,28 @@ impl Front {
 
     /// The node is taken, by a reservation where the chain makes any: the requester is told.
     pub(super) fn placed(&mut self, flight: Flight, reservation: Option<Reservation>, told: Told) {
-        let body = told.body(self.ledger.lifetime_ms());
+        // A reload may grant less than what was asked for when the request came.
+        let life_ms = self.life_ms(flight.question.head.reservation_s).unwrap_or(self.ledger.lifetime_ms());
+        let body = told.body(life_ms);
+        let place = flight.offer(reservation.as_ref().map(|reservation| &reservation.id));
         match reservation {
             Some(reservation) => {
                 let id = Arc::clone(&reservation.id);
-                self.ledger.reserve(reservation, flight.key.clone(), told, self.now_ms());
+                self.ledger.reserve(reservation, flight.key.clone(), told, self.now_ms().saturating_add(life_ms));
                 self.tell_held(&id);
             }
             None if flight.edition > 0 => self.forget_choice(&flight.question.decision),
             None => {}
         }
-        self.conclude(&flight, "placed", |incoming| Outgoing::new(incoming, body.clone(), None));
+        if flight.is_cancelled {
+            let id = Arc::clone(&flight.question.decision);
+            self.give_up(flight, &called_off());
+            return self.untaken(&id);
+        }
+        self.conclude(&flight, "placed", |incoming| {
+            let place = place.clone();
+            Outgoing { place, ..Outgoing::new(incoming, body.clone(), None) }
+        });
     }
 
     /// Lets `flight`, whose node was taken meanwhile, be decided again, by its program too where that chose the node:
@@ -274,7 +289,7 @@ impl Front {
     }
 
     /// The question `ticket`, wherever it is.
-    fn flight_mut(&mut self, ticket: Ticket) -> Option<&mut Flight> {
+    pub(super) fn flight_mut(&mut self, ticket: Ticket) -> Option<&mut Flight> {
         if self.claims.flight_mut(ticket).is_some() {
             return self.claims.flight_mut(ticket);
         }

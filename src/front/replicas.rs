@@ -229,7 +229,7 @@ impl Front {
     fn copy(&mut self, held: Held, now_ms: u64, late_ms: u64) {
         let Held { reservation, left_ms, confirmed, chain, decided_by, generation, request } = held;
         // A clock that runs fast elsewhere lets nothing live longer here than anything does.
-        let left_ms = left_ms.min(self.ledger.lifetime_ms()).saturating_sub(late_ms);
+        let left_ms = left_ms.min(self.crew.setup().longest_reservation_ms).saturating_sub(late_ms);
         if left_ms == 0 {
             return;
         }
@@ -238,6 +238,8 @@ impl Front {
                 if confirmed && !entry.confirmed {
                     self.ledger.confirm(&reservation.id);
                 }
+                // Where it was renewed, this or that replica heard of that.
+                self.ledger.extend(&reservation.id, now_ms.saturating_add(left_ms));
                 return;
             }
             // So far only its claim was known.

@@ -280,6 +280,7 @@ impl Front {
                 self.metrics.frozen_kept.set(i64::from(kept));
                 self.look_at_pings();
             }
+            Event::Untaken(id) => self.untaken(&id),
             Event::Marked(node, marks) => self.change(Change::Mark(node, marks)),
             Event::Stop => {
                 tracing::info!(unanswered = self.crew.unanswered(), "stopping: answering what was received");

@@ -122,7 +122,14 @@ mod tests {
     use crate::worker::Question;
 
     fn errand(ticket: Ticket) -> Errand {
-        let head = Head { id: None, action: "a".into(), login: "".into(), session_name: "".into(), wait_ms: 0 };
+        let head = Head {
+            id: None,
+            action: "a".into(),
+            login: "".into(),
+            session_name: "".into(),
+            wait_ms: 0,
+            reservation_s: 0,
+        };
         let question = Question {
             ticket,
             decision: "".into(),

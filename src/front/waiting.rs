@@ -18,6 +18,7 @@ use crate::worker::desk::Ticket;
 use crate::worker::unix_ms;
 
 use super::flight::Flight;
+use super::requests::called_off;
 use super::shares::Shares;
 use super::task::Front;
 
@@ -66,11 +67,11 @@ enum Crowded {
 
 /// What a waiting request is about.
 #[derive(Clone, Debug)]
-struct Waiting {
+pub(super) struct Waiting {
     place: u64,
     user: Arc<str>,
-    until: Instant,
-    failure: Arc<Failure>,
+    pub(super) until: Instant,
+    pub(super) failure: Arc<Failure>,
 }
 
 impl Room {
@@ -177,9 +178,12 @@ impl Room {
 impl Front {
     /// `flight` came to nothing for want of a node: it waits where it may, else its requester is told `failure`.
     pub(super) fn come_to_nothing(&mut self, mut flight: Flight, failure: Failure) {
+        if flight.is_cancelled {
+            return self.give_up(flight, &called_off());
+        }
         match self.place_in_room(&flight, failure) {
             Ok(waiting) => {
-                flight.retries = 0;
+                (flight.retries, flight.has_waited) = (0, true);
                 if flight.edition > 0 {
                     self.end_turn(&flight.question.head.action, flight.question.ticket);
                 }
@@ -334,6 +338,19 @@ impl Front {
         waiters.find(|waiter| waiter.flight.question.ticket == ticket).map(|waiter| &mut waiter.flight)
     }
 
+    /// Every waiting request, with what is known of its waiting.
+    pub(super) fn waiters(&self) -> impl Iterator<Item = (&Flight, &Waiting)> {
+        self.rooms.values().flat_map(|room| room.waiters.values()).map(|waiter| (&waiter.flight, &waiter.waiting))
+    }
+
+    /// Takes the request `ticket` of `action` out, where it waits.
+    pub(super) fn leave_room(&mut self, action: &str, ticket: Ticket) -> Option<Flight> {
+        let room = self.rooms.get_mut(action)?;
+        let found = room.waiters.iter().find(|(_, waiter)| waiter.flight.question.ticket == ticket);
+        let place = found.map(|(place, _)| *place)?;
+        room.take(place).map(|waiter| waiter.flight)
+    }
+
     /// Takes every waiting request out.
     pub(super) fn clear_waiting(&mut self) -> Vec<Flight> {
         let rooms = std::mem::take(&mut self.rooms);
@@ -365,7 +382,7 @@ mod tests {
 
     fn waiter(user: &str, place: u64) -> Waiter {
         let (action, login) = ("session/start".into(), user.into());
-        let head = Head { id: None, action, login, session_name: "".into(), wait_ms: 1 };
+        let head = Head { id: None, action, login, session_name: "".into(), wait_ms: 1, reservation_s: 0 };
         let question = Question {
             ticket: place,
             decision: "".into(),
@@ -392,6 +409,8 @@ mod tests {
             shunned: 0,
             edition: 0,
             claims: 0,
+            is_cancelled: false,
+            has_waited: false,
         };
         let failure = Arc::new(Failure::new(FailureName::NoNode, "none"));
         Waiter { flight, waiting: Waiting { place, user: user.into(), until: Instant::now(), failure } }

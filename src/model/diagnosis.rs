@@ -25,6 +25,8 @@ pub enum LostReason {
     Cordoned,
     /// Sessions and reservations reach its `maxSessions`; where capacity is strict, also: nobody knows whether they do.
     Full,
+    /// As many sessions start there as may at one time.
+    Starting,
     /// A start failed there a short while ago.
     CoolingDown,
     /// A step's list does not hold it.
@@ -50,6 +52,7 @@ impl LostReason {
             Self::MissingService => "without a service that the chain requires",
             Self::Cordoned => "cordoned",
             Self::Full => "full",
+            Self::Starting => "starting as many sessions as it may at a time",
             Self::CoolingDown => "cooling down after a failed start",
             Self::NotReturned => "not in the returned list",
             Self::Filtered => "filtered out",
@@ -68,6 +71,7 @@ impl LostReason {
             Self::MissingService => "missing-service",
             Self::Cordoned => "cordoned",
             Self::Full => "full",
+            Self::Starting => "starting",
             Self::CoolingDown => "cooling-down",
             Self::NotReturned => "not-returned",
             Self::Filtered => "filtered",

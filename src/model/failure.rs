@@ -28,13 +28,15 @@ pub enum FailureName {
     NoNode,
     /// A queue is full.
     Overloaded,
+    /// The requester called the request off.
+    Cancelled,
     /// A fault of the service itself.
     Internal,
 }
 
 impl FailureName {
     /// Every name, in the contract's order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BadRequest,
         Self::UnknownAction,
         Self::ScriptError,
@@ -44,6 +46,7 @@ impl FailureName {
         Self::ScriptLimit,
         Self::NoNode,
         Self::Overloaded,
+        Self::Cancelled,
         Self::Internal,
     ];
 
@@ -60,6 +63,7 @@ impl FailureName {
             Self::ScriptLimit => "script-limit",
             Self::NoNode => "no-node",
             Self::Overloaded => "overloaded",
+            Self::Cancelled => "cancelled",
             Self::Internal => "internal",
         }
     }
@@ -78,6 +82,8 @@ impl FailureName {
             Self::UnknownAction => 404,
             Self::ScriptError | Self::BadVerdict | Self::UnknownNode | Self::UnplaceableNode => 422,
             Self::Overloaded => 429,
+            // As nginx has it: the client has gone.
+            Self::Cancelled => 499,
             Self::Internal => 500,
             Self::NoNode => 503,
             Self::ScriptLimit => 504,

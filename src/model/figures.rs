@@ -31,6 +31,8 @@ pub struct Figures {
     pub weight: Option<f64>,
     /// The most sessions that the node takes.
     pub max_sessions: Option<u64>,
+    /// The most starts at one time that the administrator allows the node, from static data or else metadata.
+    pub max_pending: Option<u64>,
     /// How many users are logged in: what the node says, else how many users its sessions have.
     pub users: Option<u64>,
 }

@@ -25,6 +25,9 @@ pub const MAX_CARRIED_BYTES: usize = 1024;
 /// The longest time that a request may wait for a free node, in milliseconds.
 pub const MAX_WAIT_MS: u32 = 600_000;
 
+/// The longest life that a reservation may be asked for, in seconds; a service may grant less.
+pub const MAX_RESERVATION_S: u32 = 86_400;
+
 /// Digits that are in the range of a number whatever they are: the largest one has 309.
 const MOST_DIGITS: usize = 300;
 
@@ -44,6 +47,8 @@ pub struct Head {
     pub session_name: Arc<str>,
     /// How long the question may wait where there is no node for it, in milliseconds; 0: not at all.
     pub wait_ms: u32,
+    /// How long the reservation is to live, in seconds; 0: as long as the service says.
+    pub reservation_s: u32,
 }
 
 /// The head of `text`, with the node that it asks about beside it; absent where anything in it is unusual, which only a
@@ -99,6 +104,8 @@ struct Outline<'a> {
     _is_admin: Option<bool>,
     #[serde(default, rename = "wait_ms")]
     wait_ms: Option<u32>,
+    #[serde(default, rename = "reservation_s")]
+    reservation_s: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -137,6 +144,9 @@ impl Outline<'_> {
         if !is_name(&self.id) || !is_name(&self.action) || wait_ms > MAX_WAIT_MS {
             return None;
         }
+        if self.reservation_s.is_some_and(|seconds| !(1..=MAX_RESERVATION_S).contains(&seconds)) {
+            return None;
+        }
         let (me, start) = self.params.map_or((None, None), |params| (params.0.me, params.0.start));
         let login = self.user.or(me).map(|person| person.0).and_then(|Person { login, username, sub }| {
             [login, username, sub].into_iter().flatten().find(|name| !name.is_empty())
@@ -151,6 +161,7 @@ impl Outline<'_> {
             login: login.as_deref().unwrap_or_default().into(),
             session_name: session_name.as_deref().unwrap_or_default().into(),
             wait_ms,
+            reservation_s: self.reservation_s.unwrap_or_default(),
         };
         Some((head, self.node.filter(|node| !node.is_empty()).map(|node| (*node).into())))
     }

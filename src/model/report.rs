@@ -294,13 +294,17 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
     let users = node.count("loggedInUsers")?.or_else(|| distinct_users(&sessions));
     let weight =
         [&static_data, &metadata].into_iter().find_map(|data| data.value("weight").as_ref().and_then(positive));
+    let max_pending = [&static_data, &metadata].into_iter().find_map(|data| {
+        let starts = |name| data.value(name).as_ref().and_then(Value::as_u64).filter(|starts| *starts > 0);
+        starts("maxPending").or_else(|| starts("max_pending"))
+    });
     let process = health.of_member("process").value("pid").as_ref().and_then(Value::as_u64);
     let facts = Facts {
         prints: prints(own, &own_data, &hostname),
         hostname: hostname.into(),
         server_pool,
         urls,
-        figures: Figures { weight, max_sessions, users, ..vital },
+        figures: Figures { weight, max_sessions, max_pending, users, ..vital },
         services,
         cordoned,
         process,

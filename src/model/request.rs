@@ -4,12 +4,13 @@
 //! that scripts of both run unmodified on requests of both.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 
 use super::glimpse::{glimpse, look_up};
-use super::head::{self, DEFAULT_ACTION, Head, MAX_CARRIED_BYTES, MAX_NAME_BYTES, MAX_WAIT_MS};
+use super::head::{self, DEFAULT_ACTION, Head, MAX_CARRIED_BYTES, MAX_NAME_BYTES, MAX_RESERVATION_S, MAX_WAIT_MS};
 use super::json::{self, JsonError, JsonLimits};
 
 /// Why a request was refused.
@@ -21,6 +22,20 @@ pub enum RequestError {
     /// Not an object.
     #[error("the request must be a JSON object, this is {0}")]
     NotAnObject(&'static str),
+    /// A number that is none of those that may stand there.
+    #[error("`{field}` is {found}, expected a whole number of {unit} from {least} to {most}")]
+    Range {
+        /// The field, as a path.
+        field: String,
+        /// What stands there.
+        found: String,
+        /// The least that may.
+        least: u32,
+        /// The most that may.
+        most: u32,
+        /// What is counted.
+        unit: &'static str,
+    },
     /// A field of the wrong type.
     #[error("the request's `{field}` is {found}, expected {expected}")]
     Field {
@@ -202,7 +217,8 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
     let groups = list(&mut own, "userGroups")?;
     let is_manager = flag(&mut own, "isManager")?;
     let is_admin = flag(&mut own, "isAdmin")?;
-    let wait_ms = wait(&own)?;
+    let wait_ms = whole(&own, "wait_ms", 0..=MAX_WAIT_MS, "milliseconds")?;
+    let reservation_s = whole(&own, "reservation_s", 1..=MAX_RESERVATION_S, "seconds")?;
     params.insert("me".to_owned(), me.into());
     params.insert("start".to_owned(), start.into());
 
@@ -220,7 +236,7 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
     for (name, value) in known.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(own) {
         fields.entry(name).or_insert(value);
     }
-    let head = Head { id, action, login, session_name, wait_ms };
+    let head = Head { id, action, login, session_name, wait_ms, reservation_s };
     Ok(Request { head, source: Source::Built, body: OnceLock::from(Body { jwt, fields }) })
 }
 
@@ -262,15 +278,20 @@ fn carried(own: &Map<String, Value>, field: &str, path: &str) -> Result<Arc<str>
     }
 }
 
-/// Left in its place: it is a field like any other for scripts.
-fn wait(own: &Map<String, Value>) -> Result<u32, RequestError> {
-    match own.get("wait_ms") {
-        None | Some(Value::Null) => Ok(0),
-        Some(stated) => {
-            let whole = stated.as_u64().and_then(|ms| u32::try_from(ms).ok()).filter(|ms| *ms <= MAX_WAIT_MS);
-            whole.ok_or_else(|| wrong("wait_ms", stated, "a whole number of milliseconds, at most 600000"))
-        }
-    }
+/// The whole number `field` of `own`, 0 where there is none. Left in its place: it is a field like any other for scripts.
+fn whole(
+    own: &Map<String, Value>,
+    field: &str,
+    range: RangeInclusive<u32>,
+    unit: &'static str,
+) -> Result<u32, RequestError> {
+    let Some(stated) = own.get(field).filter(|stated| !stated.is_null()) else { return Ok(0) };
+    let number = stated.as_u64().and_then(|number| u32::try_from(number).ok());
+    number.filter(|number| range.contains(number)).ok_or_else(|| {
+        let found = if stated.is_number() { stated.to_string() } else { json::kind(stated).to_owned() };
+        let field = field.to_owned();
+        RequestError::Range { field, found, least: *range.start(), most: *range.end(), unit }
+    })
 }
 
 fn object(own: &mut Map<String, Value>, field: &str, path: &str) -> Result<Option<Map<String, Value>>, RequestError> {

@@ -1,6 +1,7 @@
 //! A message from a requester and the reply to it, between the tasks that carry them and the one that answers.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -22,6 +23,12 @@ pub enum Verb {
     Confirm,
     /// A reservation is given back.
     Release,
+    /// A reservation is to live longer.
+    Renew,
+    /// A request is not wanted any more.
+    Cancel,
+    /// Which requests wait for a node.
+    Waiting,
     /// A page of nodes.
     Nodes,
     /// Take a node out of service.
@@ -32,8 +39,18 @@ pub enum Verb {
 
 impl Verb {
     /// Every endpoint.
-    pub const ALL: [Self; 7] =
-        [Self::Place, Self::Explain, Self::Confirm, Self::Release, Self::Nodes, Self::Cordon, Self::Uncordon];
+    pub const ALL: [Self; 10] = [
+        Self::Place,
+        Self::Explain,
+        Self::Confirm,
+        Self::Release,
+        Self::Renew,
+        Self::Cancel,
+        Self::Waiting,
+        Self::Nodes,
+        Self::Cordon,
+        Self::Uncordon,
+    ];
 
     /// The endpoint's name.
     #[must_use]
@@ -43,10 +60,25 @@ impl Verb {
             Self::Explain => "explain",
             Self::Confirm => "confirm",
             Self::Release => "release",
+            Self::Renew => "renew",
+            Self::Cancel => "cancel",
+            Self::Waiting => "waiting",
             Self::Nodes => "nodes",
             Self::Cordon => "cordon",
             Self::Uncordon => "uncordon",
         }
+    }
+
+    /// Whether every replica hears each request: only one of them, or each for its own part, can answer.
+    #[must_use]
+    pub const fn is_for_all(self) -> bool {
+        matches!(self, Self::Cancel | Self::Waiting)
+    }
+
+    /// Whether a request counts although nobody wants to hear what came of it.
+    #[must_use]
+    pub const fn needs_no_reply(self) -> bool {
+        matches!(self, Self::Confirm | Self::Release | Self::Renew | Self::Cancel)
     }
 }
 
@@ -70,8 +102,8 @@ pub struct Incoming {
     pub deadline_ms: Option<i64>,
     /// How long after its receipt it is run at the latest, in milliseconds; counts instead of the moment.
     pub timeout_ms: Option<u64>,
-    /// Where the reply goes.
-    pub reply: async_nats::Subject,
+    /// Where the reply goes; absent where nobody wants one.
+    pub reply: Option<async_nats::Subject>,
     /// When it was received.
     pub received: Instant,
     /// What it may be inside with; absent where another replica handed it on.
@@ -97,14 +129,25 @@ impl Incoming {
 pub struct Outgoing {
     /// The endpoint.
     pub verb: Verb,
-    /// Where it goes.
-    pub reply: async_nats::Subject,
+    /// Where it goes; absent where nobody wants it.
+    pub reply: Option<async_nats::Subject>,
     /// When its request was received.
     pub received: Instant,
     /// What it says.
     pub body: Bytes,
     /// The failure's kind and message, which go into headers.
     pub error: Option<(FailureName, String)>,
+    /// The place that is free again where nobody is there to take the reply.
+    pub place: Option<Arc<Offer>>,
+}
+
+/// A place that is offered to somebody who waited for it, and may have given up since.
+#[derive(Debug)]
+pub struct Offer {
+    /// The reservation.
+    pub reservation: Arc<str>,
+    /// How many it is offered to and who are not known to be gone.
+    pub listeners: AtomicUsize,
 }
 
 impl Outgoing {
@@ -118,6 +161,13 @@ impl Outgoing {
     /// The reply to `incoming` with `body`.
     #[must_use]
     pub fn new(incoming: &Incoming, body: Bytes, error: Option<(FailureName, String)>) -> Self {
-        Self { verb: incoming.verb, reply: incoming.reply.clone(), received: incoming.received, body, error }
+        Self {
+            verb: incoming.verb,
+            reply: incoming.reply.clone(),
+            received: incoming.received,
+            body,
+            error,
+            place: None,
+        }
     }
 }

@@ -59,6 +59,8 @@ pub struct Endpoint {
     pub name: String,
     /// The subject that it listens on.
     pub subject: String,
+    /// The group of replicas of which one hears each request; empty where all do.
+    pub queue_group: &'static str,
     /// Its figures.
     pub stats: Arc<EndpointStats>,
 }
@@ -71,7 +73,7 @@ pub struct Micro {
 }
 
 impl Micro {
-    /// Starts answering for `endpoints`, which all listen in `queue_group`.
+    /// Starts answering for `endpoints`.
     ///
     /// # Errors
     /// What the client reports when it subscribes.
@@ -80,7 +82,6 @@ impl Micro {
         namespace: &Namespace,
         identity: Identity,
         endpoints: Vec<Endpoint>,
-        queue_group: &str,
     ) -> Result<Self, async_nats::SubscribeError> {
         let mut subscribers = Vec::new();
         for verb in ["PING", "INFO", "STATS"] {
@@ -94,7 +95,6 @@ impl Micro {
             namespace: namespace.clone(),
             identity: Arc::clone(&identity),
             endpoints,
-            queue_group: queue_group.to_owned(),
             started: jiff::Timestamp::now().to_string(),
         };
         let discovery = tokio::spawn(answers.run(subscribers));
@@ -123,7 +123,6 @@ struct Answers {
     namespace: Namespace,
     identity: Arc<Mutex<Identity>>,
     endpoints: Vec<Endpoint>,
-    queue_group: String,
     started: String,
 }
 
@@ -152,7 +151,7 @@ impl Answers {
 
     fn info(&self) -> Value {
         let mut info = self.ping();
-        let endpoints = self.endpoints.iter().map(|endpoint| self.endpoint(endpoint)).collect::<Value>();
+        let endpoints = self.endpoints.iter().map(Self::endpoint).collect::<Value>();
         let description = self.identity.lock().unwrap_or_else(PoisonError::into_inner).description.clone();
         if let Some(info) = info.as_object_mut() {
             info.insert("type".to_owned(), json!("io.nats.micro.v1.info_response"));
@@ -165,7 +164,7 @@ impl Answers {
     fn stats(&self) -> Value {
         let mut stats = self.ping();
         let figures = |endpoint: &Endpoint| {
-            let mut about = self.endpoint(endpoint);
+            let mut about = Self::endpoint(endpoint);
             let EndpointStats { requests, errors, busy_ns, last_error } = &*endpoint.stats;
             let (requests, busy_ns) = (requests.load(Ordering::Relaxed), busy_ns.load(Ordering::Relaxed));
             if let Some(about) = about.as_object_mut() {
@@ -189,7 +188,7 @@ impl Answers {
         stats
     }
 
-    fn endpoint(&self, endpoint: &Endpoint) -> Value {
-        json!({"name": endpoint.name, "subject": endpoint.subject, "queue_group": self.queue_group, "metadata": {}})
+    fn endpoint(endpoint: &Endpoint) -> Value {
+        json!({"name": endpoint.name, "subject": endpoint.subject, "queue_group": endpoint.queue_group, "metadata": {}})
     }
 }

@@ -51,11 +51,13 @@ pub async fn listen(
 }
 
 /// What one replica hands on to another.
-const HANDED_ON: [Verb; 2] = [Verb::Confirm, Verb::Release];
+const HANDED_ON: [Verb; 3] = [Verb::Confirm, Verb::Release, Verb::Renew];
 
 async fn take(mut own: Subscriber, verb: Verb, namespace: Namespace, requests: mpsc::Sender<Incoming>) {
     while let Some(Message { payload, reply, .. }) = own.next().await {
-        let Some(reply) = reply.filter(|reply| namespace.may_answer_to(reply)) else { continue };
+        if reply.as_ref().is_some_and(|reply| !namespace.may_answer_to(reply)) {
+            continue;
+        }
         let received = Instant::now();
         let incoming = Incoming { verb, payload, deadline_ms: None, timeout_ms: None, reply, received, pass: None };
         if requests.send(incoming).await.is_err() {
@@ -72,7 +74,10 @@ pub async fn speak(client: Client, namespace: Namespace, mut sayings: mpsc::Rece
             Saying::All(text) => client.publish(all.clone(), text).await,
             Saying::One(replica, incoming) => {
                 let subject = namespace.peer(&replica, incoming.verb.as_str());
-                client.publish_with_reply(subject, incoming.reply, incoming.payload).await
+                match incoming.reply {
+                    Some(reply) => client.publish_with_reply(subject, reply, incoming.payload).await,
+                    None => client.publish(subject, incoming.payload).await,
+                }
             }
         };
         if let Err(error) = said {

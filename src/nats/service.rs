@@ -6,11 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use async_nats::{Client, HeaderMap, Message, SubscribeError, Subscriber};
+use async_nats::client::RequestErrorKind;
+use async_nats::{Client, HeaderMap, Message, Request, Subject, SubscribeError, Subscriber};
+use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +21,7 @@ use crate::model::{Failure, FailureName};
 use crate::plain::plain;
 
 use super::door::{Door, MAX_BYTES};
-use super::message::{Incoming, Outgoing, Verb, deadlines};
+use super::message::{Incoming, Offer, Outgoing, Verb, deadlines};
 use super::micro::{Endpoint, EndpointStats, Identity, Micro};
 use super::subjects::{HEADER_ERROR, HEADER_ERROR_CODE, Namespace, QUEUE_GROUP};
 use super::wire;
@@ -26,6 +29,10 @@ use super::wire;
 /// Leaves a subscription after so many messages, which the server cannot read and takes for none: it sends no more from
 /// then on, while the client, which can, goes on taking what was sent. An exact number would do for one side alone.
 const NO_MORE: u64 = u64::MAX;
+/// How long NATS may take to say that nobody listens for a reply.
+const OFFERED: Duration = Duration::from_secs(2);
+/// Replies at once of which it is heard whether anybody listens; others are sent all the same.
+const OFFERS_AT_ONCE: usize = 1024;
 /// What the headers of a reply take at most.
 const MAX_HEADERS: usize = 1024;
 /// The error header holds one line; the body holds the whole message.
@@ -66,7 +73,10 @@ impl Service {
         let (mut listeners, mut endpoints) = (Vec::new(), Vec::new());
         for (verb, stats) in stats {
             let subject = subject(namespace, *verb);
-            let subscriber = client.queue_subscribe(subject.clone(), QUEUE_GROUP.to_owned()).await?;
+            let (subscriber, queue_group) = match verb.is_for_all() {
+                true => (client.subscribe(subject.clone()).await?, ""),
+                false => (client.queue_subscribe(subject.clone(), QUEUE_GROUP.to_owned()).await?, QUEUE_GROUP),
+            };
             let desk = Desk {
                 verb: *verb,
                 door: Arc::clone(&door),
@@ -75,9 +85,10 @@ impl Service {
                 replies: replies.clone(),
             };
             listeners.push(tokio::spawn(listen(client.clone(), subscriber, desk, stop.clone())));
-            endpoints.push(Endpoint { name: verb.as_str().to_owned(), subject, stats: Arc::clone(stats) });
+            let (name, stats) = (verb.as_str().to_owned(), Arc::clone(stats));
+            endpoints.push(Endpoint { name, subject, queue_group, stats });
         }
-        let micro = Micro::start(client.clone(), namespace, identity, endpoints, QUEUE_GROUP).await?;
+        let micro = Micro::start(client.clone(), namespace, identity, endpoints).await?;
         Ok(Self { micro, listeners, stop })
     }
 
@@ -103,6 +114,9 @@ fn subject(namespace: &Namespace, verb: Verb) -> String {
         Verb::Explain => namespace.explain(),
         Verb::Confirm => namespace.confirm(),
         Verb::Release => namespace.release(),
+        Verb::Renew => namespace.renew(),
+        Verb::Cancel => namespace.cancel(),
+        Verb::Waiting => namespace.waiting(),
         Verb::Nodes => namespace.nodes(),
         Verb::Cordon => namespace.cordon(),
         Verb::Uncordon => namespace.uncordon(),
@@ -139,11 +153,14 @@ impl Desk {
         }
     }
 
-    /// A message without a place to reply to asks for nothing, and one whose reply would go to a bucket or an endpoint
-    /// wants us to write there.
+    /// A question without a place to reply to asks for nothing, and one whose reply would go to a bucket or an endpoint
+    /// wants us to write there. What a launcher says of a session counts also where the launcher wants no answer.
     fn incoming(&self, message: Message) -> Option<Incoming> {
-        let reply = message.reply?;
-        if !self.namespace.may_answer_to(&reply) {
+        let reply = message.reply;
+        if reply.is_none() && !self.verb.needs_no_reply() {
+            return None;
+        }
+        if let Some(reply) = reply.as_ref().filter(|reply| !self.namespace.may_answer_to(reply)) {
             tracing::debug!(endpoint = self.verb.as_str(), %reply, "a request whose answer may not go there was dropped");
             return None;
         }
@@ -198,18 +215,35 @@ async fn round_trip(client: &Client) {
     }
 }
 
-/// Sends replies until their senders are gone, then flushes.
-pub async fn respond(client: Client, stats: Stats, mut replies: mpsc::Receiver<Outgoing>) {
+/// Sends replies until their senders are gone, then flushes. Places that nobody was there to take go to `untaken`.
+pub async fn respond(
+    client: Client,
+    stats: Stats,
+    mut replies: mpsc::Receiver<Outgoing>,
+    untaken: mpsc::Sender<Arc<str>>,
+) {
+    let offering = Arc::new(Semaphore::new(OFFERS_AT_ONCE));
     while let Some(outgoing) = replies.recv().await {
-        let outgoing = fitting(outgoing, client.max_payload());
+        let mut outgoing = fitting(outgoing, client.max_payload());
         let error = outgoing.error.as_ref().map(|(_, message)| message.as_str());
         if let Some(stats) = stats.get(&outgoing.verb) {
             stats.count(outgoing.received.elapsed(), error);
         }
-        let sent = match outgoing.error {
-            None => client.publish(outgoing.reply, outgoing.body).await,
-            Some((name, message)) => {
-                client.publish_with_headers(outgoing.reply, headers(name, &message), outgoing.body).await
+        let Some(reply) = outgoing.reply.take() else { continue };
+        let place =
+            outgoing.place.take().and_then(|place| Some((place, Arc::clone(&offering).try_acquire_owned().ok()?)));
+        let sent = match (outgoing.error, place) {
+            (None, Some((place, permit))) => {
+                let (client, untaken) = (client.clone(), untaken.clone());
+                tokio::spawn(async move {
+                    offer(&client, reply, outgoing.body, &place, &untaken).await;
+                    drop(permit);
+                });
+                continue;
+            }
+            (None, None) => client.publish(reply, outgoing.body).await,
+            (Some((name, message)), _) => {
+                client.publish_with_headers(reply, headers(name, &message), outgoing.body).await
             }
         };
         if let Err(error) = sent {
@@ -218,6 +252,17 @@ pub async fn respond(client: Client, stats: Stats, mut replies: mpsc::Receiver<O
     }
     if let Err(error) = client.flush().await {
         tracing::warn!(%error, "the last replies could not be flushed");
+    }
+}
+
+/// Sends a reply as a request, which NATS refuses at once where nobody listens any more. Whoever listens need not answer.
+async fn offer(client: &Client, reply: Subject, body: Bytes, place: &Offer, untaken: &mpsc::Sender<Arc<str>>) {
+    let request = Request::new().payload(body).timeout(Some(OFFERED));
+    let sent = client.send_request(reply, request).await;
+    let is_gone = sent.is_err_and(|error| error.kind() == RequestErrorKind::NoResponders);
+    if is_gone && place.listeners.fetch_sub(1, Ordering::Relaxed) == 1 {
+        // The front is there for as long as this is.
+        drop(untaken.send(Arc::clone(&place.reservation)).await);
     }
 }
 
@@ -256,10 +301,11 @@ mod tests {
     fn a_reply_that_does_not_fit_is_an_error_that_does() {
         let outgoing = |size: usize| Outgoing {
             verb: Verb::Nodes,
-            reply: "inbox".into(),
+            reply: Some("inbox".into()),
             received: Instant::now(),
             body: vec![b' '; size].into(),
             error: None,
+            place: None,
         };
         assert_eq!(fitting(outgoing(2000), 4096).body.len(), 2000);
         assert_eq!(fitting(outgoing(9000), 0).body.len(), 9000, "before the first connection nothing is known");

@@ -74,6 +74,24 @@ impl Namespace {
         self.subject("release")
     }
 
+    /// Where a launcher lets a reservation live longer.
+    #[must_use]
+    pub fn renew(&self) -> String {
+        self.subject("renew")
+    }
+
+    /// Where a request is called off.
+    #[must_use]
+    pub fn cancel(&self) -> String {
+        self.subject("cancel")
+    }
+
+    /// Where it is asked who waits.
+    #[must_use]
+    pub fn waiting(&self) -> String {
+        self.subject("waiting")
+    }
+
     /// Where the node list is asked for.
     #[must_use]
     pub fn nodes(&self) -> String {

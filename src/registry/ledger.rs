@@ -56,7 +56,7 @@ pub struct Entry<T> {
 /// How reservations come to their ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LedgerRules {
-    /// How long a reservation lives, in milliseconds.
+    /// How long a reservation lives of which nothing else is said, in milliseconds.
     pub lifetime_ms: u64,
     /// How user names are compared.
     pub names: UserNames,
@@ -114,7 +114,7 @@ impl<T> Ledger<T> {
         self.entries.is_empty()
     }
 
-    /// How long a reservation lives, in milliseconds.
+    /// How long a reservation lives of which nothing else was said, in milliseconds.
     #[must_use]
     pub fn lifetime_ms(&self) -> u64 {
         self.rules.lifetime_ms
@@ -125,10 +125,18 @@ impl<T> Ledger<T> {
         self.rules = rules;
     }
 
-    /// Enters `reservation`, which this replica made at `now_ms`.
-    pub fn reserve(&mut self, reservation: Reservation, request: Option<RequestKey>, answer: T, now_ms: u64) {
-        let expires_ms = now_ms.saturating_add(self.rules.lifetime_ms);
+    /// Enters `reservation`, which this replica made, and which lives until `expires_ms`.
+    pub fn reserve(&mut self, reservation: Reservation, request: Option<RequestKey>, answer: T, expires_ms: u64) {
         self.enter(Entry { reservation, expires_ms, confirmed: false, own: true, answer, request });
+    }
+
+    /// Lets the reservation `id` live until `expires_ms`, where it counts and would not live that long.
+    pub fn extend(&mut self, id: &str, expires_ms: u64) -> Option<&Entry<T>> {
+        if self.entries.get(id)?.expires_ms < expires_ms {
+            let entry = self.take_out(id)?;
+            self.enter(Entry { expires_ms, ..entry });
+        }
+        self.get(id)
     }
 
     /// Enters a copy of what another replica reserved; false where it is known, or known to be over.

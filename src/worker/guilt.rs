@@ -55,7 +55,14 @@ mod tests {
         Question {
             ticket: 1,
             decision: "d".into(),
-            head: Head { id: None, action: "a".into(), login: "".into(), session_name: "".into(), wait_ms: 0 },
+            head: Head {
+                id: None,
+                action: "a".into(),
+                login: "".into(),
+                session_name: "".into(),
+                wait_ms: 0,
+                reservation_s: 0,
+            },
             request: "{}".into(),
             server_id: "".into(),
             purpose: Purpose::Place,

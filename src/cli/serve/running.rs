@@ -28,6 +28,8 @@ use crate::registry::{Registry, RegistrySettings};
 const REQUESTS_WAITING: usize = 16_384;
 /// Replies that may wait for NATS to take them.
 const REPLIES_WAITING: usize = 65_536;
+/// Places that nobody was there to take, and that the front has not heard of.
+const UNTAKEN_WAITING: usize = 1024;
 /// It is tried no more often than this how long NATS keeps a frozen client.
 const BETWEEN_FREEZES: Duration = Duration::from_secs(60);
 /// How long the stop waits for NATS to hand over and to take what is left.
@@ -101,7 +103,7 @@ impl Parts<'_> {
         let running = Running {
             front: tokio::spawn(crate::front::run(front, inbox)),
             http: listener.map(|listener| tokio::spawn(serve_http(http::serve(listener, page)))),
-            responder: tokio::spawn(service::respond(bus.client().clone(), stats.clone(), outgoing)),
+            responder: tokio::spawn(service::respond(bus.client().clone(), stats.clone(), outgoing, untaken(&events))),
             bus,
             view,
             events,
@@ -189,6 +191,20 @@ async fn drain(service: Option<Service>) {
     if tokio::time::timeout(LAST_WORDS, service.drain()).await.is_err() {
         tracing::warn!("NATS did not hand over what it still had in time");
     }
+}
+
+/// Where it is told that nobody was there to take a place, on its way to the front.
+fn untaken(events: &mpsc::Sender<Event>) -> mpsc::Sender<Arc<str>> {
+    let (untaken, mut places) = mpsc::channel(UNTAKEN_WAITING);
+    let events = events.clone();
+    tokio::spawn(async move {
+        while let Some(place) = places.recv().await {
+            if events.send(Event::Untaken(place)).await.is_err() {
+                return;
+            }
+        }
+    });
+    untaken
 }
 
 /// Serves the port until the stop; the log says why where it ends before.

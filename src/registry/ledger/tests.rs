@@ -12,9 +12,9 @@ const RULES: LedgerRules = LedgerRules { lifetime_ms: 100, names: UserNames::Ign
 
 fn ledger() -> Ledger<&'static str> {
     let mut ledger = Ledger::new(RULES);
-    ledger.reserve(reservation("r1", "ann"), None, "one", 0);
-    ledger.reserve(reservation("r2", "ann"), None, "two", 10);
-    ledger.reserve(reservation("r3", "bob"), None, "three", 20);
+    ledger.reserve(reservation("r1", "ann"), None, "one", 100);
+    ledger.reserve(reservation("r2", "ann"), None, "two", 110);
+    ledger.reserve(reservation("r3", "bob"), None, "three", 120);
     ledger
 }
 
@@ -82,7 +82,7 @@ fn a_copy_counts_once_and_not_after_its_end() {
 fn a_repeated_question_finds_its_answer_while_the_reservation_lives() {
     let mut ledger = Ledger::new(RULES);
     let key = RequestKey { id: "7".into(), action: "session/start".into(), login: "ann".into() };
-    ledger.reserve(reservation("r", "ann"), Some(key.clone()), "a", 0);
+    ledger.reserve(reservation("r", "ann"), Some(key.clone()), "a", 100);
     assert_eq!(ledger.repeated(&key).unwrap().answer, "a");
     assert!(ledger.repeated(&RequestKey { login: "bob".into(), ..key.clone() }).is_none());
     ledger.expire(100);

@@ -1,0 +1,110 @@
+//! Requests that are under way: which of them wait for a node, and those that their requesters call off.
+
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::model::{Failure, FailureName, Request};
+use crate::nats::message::{Incoming, Outgoing};
+use crate::registry::ledger::RequestKey;
+
+use super::task::Front;
+
+/// A replica that does not know the request says so only after this time: the first answer counts, and the one that
+/// knows the request is faster.
+const NOT_MINE: Duration = Duration::from_millis(300);
+/// Waiting requests in one answer, where the requester names no limit, and at most.
+const LISTED: (usize, usize) = (100, 1000);
+
+/// Which of the waiting requests are asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitingPage {
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+impl Front {
+    /// Calls a request off: it is answered `cancelled`, and takes no place. Every replica hears of it; the one that has the
+    /// request answers at once.
+    pub(super) fn cancel(&mut self, incoming: Incoming) {
+        let key = match self.cancelled_key(&incoming) {
+            Ok(key) => key,
+            Err(failure) => return self.fail(&incoming, &failure),
+        };
+        let told = match self.ledger.repeated(&key) {
+            Some(entry) => {
+                let (node, reservation) = (&entry.reservation.node, &entry.reservation.id);
+                Some(json!({"id": key.id, "state": "placed", "node": node, "reservation": reservation}))
+            }
+            None => self.call_off(&key).then(|| json!({"id": key.id, "state": "cancelled"})),
+        };
+        match told {
+            Some(told) => self.reply(Outgoing::new(&incoming, told.to_string().into(), None)),
+            None if self.unknown.take(self.now_ms()) => {
+                self.say_later(incoming, json!({"id": key.id, "state": "gone"}))
+            }
+            None => {
+                let message = "too many unknown requests were called off lately; ask again in a moment";
+                self.fail(&incoming, &Failure::new(FailureName::Overloaded, message));
+            }
+        }
+    }
+
+    /// The request that `incoming` names, by the same fields as when it was asked.
+    fn cancelled_key(&self, incoming: &Incoming) -> Result<RequestKey, Failure> {
+        let most = self.crew.setup().birth.limits.request_bytes;
+        let bad = |message: String| Failure::new(FailureName::BadRequest, message);
+        let (head, _) = Request::read_head(incoming.body(), most).map_err(|error| bad(error.to_string()))?;
+        let Some(id) = head.id else {
+            return Err(bad("the request has no `id`, which says what is called off".into()));
+        };
+        Ok(RequestKey { id, action: head.action, login: head.login })
+    }
+
+    /// Whether the request of `key` was under way here; it is answered now where it waits, else as soon as it is decided.
+    fn call_off(&mut self, key: &RequestKey) -> bool {
+        let Some(ticket) = self.by_request.get(key).copied() else { return false };
+        if let Some(flight) = self.leave_room(&key.action, ticket) {
+            self.give_up(flight, &called_off());
+            return true;
+        }
+        self.flight_mut(ticket).map(|flight| flight.is_cancelled = true).is_some()
+    }
+
+    fn say_later(&self, incoming: Incoming, told: Value) {
+        let replies = self.replies();
+        tokio::spawn(async move {
+            tokio::time::sleep(NOT_MINE).await;
+            // The requester asks again where the reply cannot be sent.
+            let _full = replies.try_send(Outgoing::new(&incoming, told.to_string().into(), None));
+        });
+    }
+
+    /// The requests that wait for a node at this replica, the oldest first.
+    pub(super) fn who_waits(&self, page: &WaitingPage) -> Value {
+        let (now, limit) = (Instant::now(), page.limit.unwrap_or(LISTED.0).clamp(1, LISTED.1));
+        let mut waiters: Vec<_> = self.waiters().collect();
+        waiters.sort_by_key(|(flight, _)| flight.question.ticket);
+        let listed = waiters.iter().take(limit).map(|(flight, waiting)| {
+            let head = &flight.question.head;
+            let since = flight.waiting.first().map_or(Duration::ZERO, |incoming| incoming.received.elapsed());
+            json!({
+                "id": head.id, "action": head.action, "user": head.login, "decision": flight.question.decision,
+                "waits_ms": millis(since), "left_ms": millis(waiting.until.saturating_duration_since(now)),
+                "reason": waiting.failure.message,
+            })
+        });
+        json!({"replica": self.replica(), "waiting": listed.collect::<Vec<_>>(), "total": waiters.len()})
+    }
+}
+
+/// What the requester of a request is told that was called off.
+pub(super) fn called_off() -> Failure {
+    Failure::new(FailureName::Cancelled, "the request was called off")
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,195 @@
+//! What launchers say of reservations: confirm, release, renew; and what a failed start leads to.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::model::{Change, Failure, FailureName, Marks, Reservation};
+use crate::nats::message::{Incoming, Verb};
+use crate::registry::ids;
+use crate::registry::marks::{Edited, Word};
+use crate::registry::peers::{End, owner};
+use crate::worker::unix_ms;
+
+use super::admin::read;
+use super::events::Event;
+use super::task::Front;
+
+/// What a launcher says of a reservation.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ending {
+    reservation: String,
+    /// Whether the session did not start; of a release.
+    #[serde(default)]
+    failed: bool,
+    /// How long it is to live from now on; of a renewal.
+    #[serde(default)]
+    reservation_s: Option<u32>,
+}
+
+impl Ending {
+    fn read(incoming: &Incoming) -> Result<Self, Failure> {
+        let ending: Self = read(incoming)?;
+        let misplaced = match incoming.verb {
+            Verb::Renew => ending.failed.then_some("failed"),
+            _ => ending.reservation_s.map(|_| "reservation_s"),
+        };
+        let refused = |field| format!("`{field}` says nothing to `{}`", incoming.verb.as_str());
+        misplaced.map_or(Ok(ending), |field| Err(Failure::new(FailureName::BadRequest, refused(field))))
+    }
+}
+
+impl Front {
+    /// Does what a launcher says of a reservation, whichever replica made it; nothing where that one will answer, because
+    /// word of it is still on its way here.
+    pub(super) fn about_reservation(&mut self, incoming: &Incoming) -> Option<Result<Value, Failure>> {
+        let ending = match Ending::read(incoming) {
+            Ok(ending) => ending,
+            Err(failure) => return Some(Err(failure)),
+        };
+        let id = &ending.reservation;
+        if self.ledger.get(id).is_none() && self.ledger.over_since(id).is_none() {
+            let is_handed_on = self.hand_on(id, incoming);
+            return (!is_handed_on).then(|| self.end_unknown(incoming.verb, &ending));
+        }
+        Some(match incoming.verb {
+            Verb::Confirm => Ok(self.confirm(&ending)),
+            Verb::Renew => self.extend(&ending),
+            _ => Ok(self.release(&ending)),
+        })
+    }
+
+    /// Answers for a reservation that was never heard of here: made by a replica that is gone, or made up.
+    ///
+    /// # Errors
+    /// `overloaded`, where too many such reservations were named lately. Whoever names one that is known is never refused.
+    fn end_unknown(&mut self, verb: Verb, ending: &Ending) -> Result<Value, Failure> {
+        self.metrics.unknown_reservations.inc();
+        let (id, now_ms) = (&ending.reservation, self.now_ms());
+        if !self.unknown.take(now_ms) {
+            let refused = self.metrics.refused_unknown.inc() + 1;
+            // Whoever guesses ids does not flood the log.
+            if refused.is_power_of_two() {
+                tracing::warn!(
+                    refused,
+                    "reservations are confirmed or released that nobody made: is somebody guessing?"
+                );
+            }
+            let message = "too many unknown reservations were named lately; ask again in a moment";
+            return Err(Failure::new(FailureName::Overloaded, message));
+        }
+        // Word of it may still come. An id of this replica that it does not know was made up.
+        if verb == Verb::Release && ids::is_well_formed(id) && owner(id) != self.replica() {
+            self.ledger.release(id, now_ms);
+        }
+        Ok(gone(ending))
+    }
+
+    fn confirm(&mut self, ending: &Ending) -> Value {
+        let Some(entry) = self.ledger.confirm(&ending.reservation) else { return gone(ending) };
+        let node = Arc::clone(&entry.reservation.node);
+        self.tell_confirmed(&ending.reservation);
+        json!({"reservation": ending.reservation, "node": node, "state": "confirmed"})
+    }
+
+    /// Lets a reservation live on from now, for as long as is asked for or as any does.
+    fn extend(&mut self, ending: &Ending) -> Result<Value, Failure> {
+        let (now_ms, life_ms) = (self.now_ms(), self.life_ms(ending.reservation_s.unwrap_or_default())?);
+        let Some(entry) = self.ledger.extend(&ending.reservation, now_ms.saturating_add(life_ms)) else {
+            return Ok(gone(ending));
+        };
+        let (node, left_ms) = (Arc::clone(&entry.reservation.node), entry.expires_ms.saturating_sub(now_ms));
+        self.tell_held(&ending.reservation);
+        Ok(json!({"reservation": ending.reservation, "node": node, "state": "renewed", "expires_in_ms": left_ms}))
+    }
+
+    /// How long a reservation lives whose requester asks for `seconds`, or for nothing where that is 0; in milliseconds.
+    ///
+    /// # Errors
+    /// `bad-request`, where that is longer than the service grants.
+    pub(super) fn life_ms(&self, seconds: u32) -> Result<u64, Failure> {
+        let (asked_ms, most_ms) = (u64::from(seconds) * 1000, self.crew.setup().longest_reservation_ms);
+        if asked_ms > most_ms {
+            let most = most_ms / 1000;
+            let message = format!("`reservation_s` is {seconds}; the most is {most} (`service.reservation_max_s`)");
+            return Err(Failure::new(FailureName::BadRequest, message));
+        }
+        Ok(if seconds == 0 { self.ledger.lifetime_ms() } else { asked_ms })
+    }
+
+    /// Nobody was there any more to take the place of the reservation `id`, which was offered to whoever waited for it.
+    pub(super) fn untaken(&mut self, id: &Arc<str>) {
+        let Some(entry) = self.ledger.release(id, self.now_ms()) else { return };
+        let Reservation { node, user, .. } = &entry.reservation;
+        tracing::info!(reservation = %id, %node, %user, "whoever waited for the place is gone: it is free again");
+        self.metrics.untaken.inc();
+        self.tell_over(id, End::Released);
+        self.end_claim(&entry, End::Released, false);
+        self.change(Change::Release(Arc::clone(id)));
+    }
+
+    fn release(&mut self, ending: &Ending) -> Value {
+        let Some(entry) = self.ledger.release(&ending.reservation, self.now_ms()) else { return gone(ending) };
+        let end = if ending.failed { End::Failed } else { End::Released };
+        self.tell_over(&entry.reservation.id, end);
+        self.end_claim(&entry, end, false);
+        if ending.failed {
+            self.start_failed(&entry.reservation);
+        }
+        let node = entry.reservation.node;
+        self.change(Change::Release(entry.reservation.id));
+        json!({"reservation": ending.reservation, "node": node, "state": "released"})
+    }
+
+    /// Leaves the node of `reservation`, whose session did not start, alone for its user, and for all where the starts of
+    /// several users failed there.
+    fn start_failed(&mut self, reservation: &Reservation) {
+        let users = self.note_failure(reservation);
+        let Reservation { id, node, user, .. } = reservation;
+        if users >= self.crew.setup().cooldown_users {
+            self.cool_down(Arc::clone(node), id);
+        } else {
+            tracing::warn!(%node, reservation = %id, %user, "a start failed: the node is passed over for this user");
+        }
+    }
+
+    /// Notes that the session of `reservation` did not start; how many users' starts failed on its node lately.
+    pub(super) fn note_failure(&mut self, reservation: &Reservation) -> usize {
+        let Reservation { id, node, user, .. } = reservation;
+        let setup = self.crew.setup();
+        let end_ms = self.now_ms().saturating_add(setup.cooldown_ms);
+        // Nobody knows whether two requests without a login are of one user.
+        let user: Arc<str> = if user.is_empty() { Arc::clone(id) } else { setup.birth.set.names.key(user).into() };
+        self.failures.add(node, &user, end_ms)
+    }
+
+    /// Leaves a node alone for a while after starts that failed there.
+    fn cool_down(&self, node: Arc<str>, reservation: &str) {
+        tracing::warn!(%node, reservation, "starts failed: the node cools down");
+        let (events, registry) = (self.events(), self.registry.clone());
+        let word = Word {
+            by: self.replica().to_owned(),
+            at_ms: unix_ms(),
+            reason: format!("the start of reservation {reservation} failed"),
+        };
+        let pause_ms = self.crew.setup().cooldown_ms;
+        tokio::spawn(async move {
+            match registry.cool_down(&node, pause_ms, word).await {
+                Ok(Edited { mark, revision: Some(_) }) => {
+                    let marks = Marks { cordoned: mark.cordoned.is_some(), cooling_down: pause_ms > 0 };
+                    drop(events.send(Event::Marked(node, marks)).await);
+                }
+                // It cools down already.
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%node, %error, "the cool-down could not be written down"),
+            }
+        });
+    }
+}
+
+/// Expired, released, or reported already: what was asked for is so, whichever it was.
+fn gone(ending: &Ending) -> Value {
+    json!({"reservation": ending.reservation, "state": "gone"})
+}
