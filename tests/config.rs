@@ -167,7 +167,10 @@ fn every_figure_is_read_from_its_own_key() {
     let read = [
         service.liveness_s,
         service.reservation_s,
+        service.reservation_max_s,
+        service.max_pending,
         service.cooldown_s,
+        service.cooldown_users,
         service.retries,
         service.workers,
         limits.script_ms,
@@ -221,7 +224,10 @@ fn unknown_keys_are_refused_with_the_one_that_was_meant() {
         &[
             &["3:2: unknown section or key `limit`", "did you mean `limits`?"],
             &["5:1: unknown key `script_ms` in `service`", "belongs in `[limits]`"],
-            &["6:1: unknown key `banana`", "there are: timezone, environment, user_names, capacity, liveness_s"],
+            &[
+                "6:1: unknown key `banana`",
+                "there are: timezone, environment, user_names, capacity, cooldown, strict_requests",
+            ],
             &["8:1: unknown key `step` in `chain.x`", "did you mean `steps`?"],
             &["9:10: a step needs `script` or `builtin`"],
             &["9:12: unknown key `scrip` in `chain.x.steps[0]`", "did you mean `script`?"],
@@ -263,7 +269,7 @@ fn chains_and_steps_are_checked() {
         "[chain.a]\nsteps = []\n[chain.b]\nsteps = \"builtin:weighted\"\n[chain.\"\"]\nsteps = [\"builtin:weighted\", 5, \"\"]\n\
          [chain.c]\nsteps = [{ builtin = \"weighted\", script = \"x.js\" }, { builtin = \"wieghted\" }]\nreserve = \"yes\"\n\
          on_unplaceable = \"skipp\"\nrequire_services = [1]\npass_jwt = 0\n\
-         [chain.d]\nsteps = [{ builtin = \"weighted\", cpu_ms = 0, on_error = \"ignore\" }, \
+         [chain.d]\nsteps = [{ builtin = \"sticky-user\", cpu_ms = 0, on_error = \"ignore\" }, \
          { builtin = \"weighted\", on_error = \"fallback:x\" }, { script = 7 }]\n",
         &[
             &["2:9: `chain.a.steps` is an empty list"],
@@ -320,6 +326,21 @@ fn every_fault_of_a_script_file_is_named_at_its_line() {
         "14:1: script `large.wasm`: has 2000 bytes, at most 1024 are accepted (`limits.component_kb` sets how many)",
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn a_step_that_no_request_comes_to_is_an_error() {
+    let files = |steps: &str| {
+        let config = format!("[chain.x]\nsteps = [{steps}]\n");
+        MemoryFiles::default().with("etc/allow.js", "i => i.nodes").with("etc/whither.toml", config)
+    };
+    for choosing in ["fewest-sessions", "most-memory", "round-robin", "least-load", "weighted"] {
+        let steps = format!("\"builtin:sticky-user\", \"builtin:{choosing}\", \"allow.js\"");
+        let errors = load_from(&files(&steps), Needs::Chains).unwrap_err().to_string();
+        let expected = format!("`allow.js` is never asked: `builtin:{choosing}` before it always chooses a node");
+        assert!(errors.contains(&expected) && errors.contains("whither.toml:2:"), "{errors}");
+    }
+    assert!(load_from(&files("\"builtin:sticky-user\", \"allow.js\""), Needs::Chains).is_ok());
 }
 
 #[test]

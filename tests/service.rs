@@ -66,6 +66,44 @@ async fn failures(client: &async_nats::Client, node: &str, logins: &[&str]) {
     }
 }
 
+#[tokio::test]
+async fn a_misspelt_field_is_answered_with_a_warning_or_refused() {
+    for (strict, top) in [(false, ""), (true, "[service]\nstrict_requests = true\n")] {
+        let (_nats, serve, client) = site(&format!("{top}{FEWEST}"), &[], 2).await;
+        let request = json!({"usr": {"login": "ann"}, "rack": 7, "params": {"me": {"login": "bob"}}});
+        let told = ask(&client, "whither.place", &request).await.body;
+        let warnings = [
+            "`usr` is no field of a request; did you mean `user`?",
+            "`rack` is no field of a request: nothing but a script can look at it",
+        ];
+        match strict {
+            false => assert_eq!((&told["node"], &told["warnings"]), (&json!("n00"), &json!(warnings))),
+            true => assert_eq!(told["error"]["message"], warnings.join("; ")),
+        }
+        assert_eq!(serve.figure("whither_strange_requests_total"), Some(1.0));
+        let told = ask(&client, "whither.place", &json!({"user": {"login": "ann"}, "wait_ms": 5})).await.body;
+        assert_eq!(told["warnings"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn each_placement_is_a_line_of_the_log_and_can_be_taken_again_on_a_desk() {
+    let (_nats, serve, client) = site(FEWEST, &[], 2).await;
+    let told = ask(&client, "whither.place", &json!({"user": {"login": "ann"}})).await.body;
+    let seed = told["seed"].as_str().unwrap().parse::<u64>().unwrap();
+    assert!(told["now"].as_i64().unwrap() > 1_700_000_000_000, "{told}");
+    serve.logged(&format!("seed={seed}")).await;
+    let log = serve.log();
+    let line = log.lines().find(|line| line.contains("placement: placed")).unwrap();
+    for part in ["user=ann", "node=n00", "chain=session/start", "step=\"builtin:fewest-sessions\"", "cost_us="] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    ask(&client, "whither.cordon", &json!({"node": "n00"})).await;
+    ask(&client, "whither.cordon", &json!({"node": "n01"})).await;
+    ask(&client, "whither.place", &json!({"user": {"login": "bob"}, "wait_ms": 10})).await;
+    serve.logged("not placed user=bob").await;
+}
+
 const PINNED: &str = "[chain.\"session/start\"]\nsteps = [\"pin.js\", \"builtin:fewest-sessions\"]\n";
 const PIN: (&str, &str) = ("pin.js", "input => input.data.serverId");
 
@@ -234,10 +272,20 @@ async fn a_timeout_counts_from_the_receipt_whatever_the_deadline_says() {
     }
     assert_eq!(with(&[("Whither-Timeout", "0")]).await.code.as_deref(), Some("429"));
     for nonsense in ["", "-1", "5.5", "soon", "99999999999999999999999"] {
-        assert!(with(&[("Whither-Timeout", nonsense)]).await.code.is_none(), "{nonsense:?}");
+        assert_eq!(with(&[("Whither-Timeout", nonsense)]).await.code.as_deref(), Some("400"), "{nonsense:?}");
     }
     // The extremes of the number are moments that no right clock tells.
-    for strange in [i64::MIN, i64::MAX] {
+    for (header, no_time, words) in [
+        ("Whither-Deadline", i64::MIN.to_string(), "expected Unix milliseconds"),
+        ("Whither-Deadline", "1764390000".to_owned(), "this looks like seconds"),
+        ("Whither-Deadline", "soon".to_owned(), "is `soon`"),
+        ("Whither-Timeout", "2s".to_owned(), "a whole number of milliseconds"),
+    ] {
+        let refused = with(&[(header, &no_time)]).await;
+        let message = refused.body["error"]["message"].as_str().unwrap_or_default();
+        assert!(refused.code.as_deref() == Some("400") && message.contains(words), "{}", refused.body);
+    }
+    for strange in [i64::MAX - 1, i64::MAX] {
         assert!(with(&[("Whither-Deadline", &strange.to_string())]).await.code.is_none(), "{strange}");
     }
     assert_eq!(serve.figure("whither_strange_deadlines_total"), Some(2.0));

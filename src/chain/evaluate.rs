@@ -76,7 +76,7 @@ pub fn begin(chain: &Chain, ask: &Ask, stage: Stage<'_>) -> Progress {
         ..Diagnosis::default()
     };
     let (candidates, log) = (Remaining::eligible(), LogBook::new(*stage.limits));
-    let mut evaluation = Evaluation { chain, ask, stage, candidates, log, diagnosis, overran: None };
+    let mut evaluation = Evaluation { chain, ask, stage, candidates, log, diagnosis, overran: None, reached: 0 };
     if !ask.cooling.is_usual() {
         evaluation.look_at_cooling();
     }
@@ -105,6 +105,8 @@ struct Evaluation<'a> {
     diagnosis: Diagnosis,
     /// The step that used up its time before its turn came.
     overran: Option<Overran>,
+    /// How many steps had their turn.
+    reached: usize,
 }
 
 /// What one step came to.
@@ -140,6 +142,7 @@ impl<'a> Evaluation<'a> {
                 let node = Arc::clone(self.stage.cluster.node(slot)?.id());
                 let by = Arc::clone(&self.chain.steps.get(step)?.spec.name);
                 (self.diagnosis.steps, self.diagnosis.search) = (reports, search);
+                self.reached = step + 1;
                 Some(self.decide(Some(by), Outcome::Placed(node)))
             }
         }
@@ -161,6 +164,7 @@ impl<'a> Evaluation<'a> {
         let chain = self.chain;
         for (number, step) in chain.steps.iter().enumerate().skip(from) {
             self.stage.witness.step(number);
+            self.reached = number + 1;
             let told = match &step.kind {
                 StepKind::External if self.ask.purpose == Purpose::Place => {
                     return Progress::Suspended(self.suspend(number));
@@ -354,6 +358,9 @@ impl<'a> Evaluation<'a> {
     }
 
     fn decide(&mut self, decided_by: Option<Arc<str>>, outcome: Outcome) -> Decision {
+        for step in self.chain.steps.iter().skip(self.reached) {
+            self.diagnosis.steps.push(StepReport::not_reached(&step.spec.name));
+        }
         if let Some(about) = &self.ask.about {
             let view =
                 View { chain: self.chain, ask: self.ask, cluster: self.stage.cluster, diagnosis: &self.diagnosis };

@@ -72,8 +72,11 @@ impl ChainArgs {
     fn of_scripts(&self, asked: &RequestArgs, zone: String) -> Result<Chains, Exit> {
         let limits = ScriptLimits::default();
         let load = |written: &String| config::load_step(written, Path::new("."), &Disk, &limits);
-        let steps =
+        let steps: Vec<_> =
             self.scripts.iter().map(load).collect::<Result<_, _>>().map_err(|problem| problem::exit_one(&problem))?;
+        if let Some((_, problem)) = config::never_asked(&steps) {
+            return Err(problem::exit_one(&problem));
+        }
         Ok(Chains::of(asked, steps, zone))
     }
 }

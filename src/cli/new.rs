@@ -95,7 +95,7 @@ mod tests {
         }
         let loading = Loading { files: &Disk, host_zone: "UTC", needs: Needs::Both };
         let config = load(&folder.path().join("whither.toml"), loading).unwrap();
-        assert_eq!(config.chains.get("session/start").unwrap().steps.len(), 3);
+        assert_eq!(config.chains.get("session/start").unwrap().steps.len(), 2);
         let nodes = std::fs::read(folder.path().join("nodes.json")).unwrap();
         let nodes: Vec<serde_json::Value> = serde_json::from_slice(&nodes).unwrap();
         assert_eq!(nodes.into_iter().map(Report::from_value).filter(Result::is_ok).count(), 30);

@@ -87,7 +87,14 @@ impl Reader<'_> {
         };
         match entry.items() {
             Some(items) if (1..=MAX_STEPS).contains(&items.len()) => {
-                items.iter().filter_map(|item| self.step(item, notes)).collect()
+                let read = |item: &Entry<'_>| Some((item.span.clone(), self.step(item, notes)?));
+                let (places, steps): (Vec<_>, Vec<_>) = items.iter().filter_map(read).unzip();
+                if let Some((number, problem)) = steps::never_asked(&steps)
+                    && let Some(place) = places.get(number)
+                {
+                    notes.at(place, problem);
+                }
+                steps
             }
             Some(items) if items.len() > MAX_STEPS => {
                 let message =

@@ -33,7 +33,7 @@ pub use nats::{ClientCertificate, Login, Nats, Tls};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use secret::Secret;
 pub use settings::{Capacity, Cooldown, Limits, Service};
-pub use steps::load_step;
+pub use steps::{load_step, never_asked};
 
 use problem::{Notes, quoted};
 use section::Section;

@@ -107,6 +107,15 @@ mod tests {
         errors.to_string().lines().map(str::to_owned).collect()
     }
 
+    /// What is recovered of a broken number may have anything in it.
+    #[test]
+    fn a_number_with_control_characters_steers_no_terminal() {
+        for broken in ["256\0\0", "1.5\u{1b}[2J"] {
+            let problems = problems(format!("[limits]\nsource_kb = {broken}\n"));
+            assert!(problems.iter().flat_map(|problem| problem.chars()).all(crate::plain::is_plain), "{problems:?}");
+        }
+    }
+
     /// Each broken text with the beginning of each of its problems: one for each slip, and what comes after is read.
     #[test]
     fn broken_syntax_hides_nothing_else() {

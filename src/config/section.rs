@@ -5,6 +5,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use crate::plain::plain;
+
 use super::figure::{FIGURES, Figure};
 use super::problem::{Notes, Problem, nearest, quoted};
 
@@ -203,8 +205,8 @@ impl<'a> Entry<'a> {
             _ if super::secret::is_secret_key(&self.path) => format!("a {}", self.value.type_str()),
             DeValue::String(text) if text.is_empty() => "empty".to_owned(),
             DeValue::String(text) => format!("the string {}", quoted(text)),
-            DeValue::Integer(number) => format!("the number {}", cut(&number.to_string())),
-            DeValue::Float(number) => format!("the number {}", cut(number.as_str())),
+            DeValue::Integer(number) => format!("the number {}", plain(cut(&number.to_string()))),
+            DeValue::Float(number) => format!("the number {}", plain(cut(number.as_str()))),
             DeValue::Boolean(flag) => format!("`{flag}`"),
             DeValue::Datetime(_) => "a date".to_owned(),
             DeValue::Array(list) if list.is_empty() => "an empty list".to_owned(),
@@ -215,7 +217,7 @@ impl<'a> Entry<'a> {
 }
 
 fn cut(number: &str) -> &str {
-    number.get(..40).unwrap_or(number)
+    number.get(..number.floor_char_boundary(40)).unwrap_or(number)
 }
 
 /// `key` as TOML writes it.

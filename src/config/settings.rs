@@ -26,6 +26,8 @@ pub struct Service {
     pub user_names: UserNames,
     /// Whether a node may take more sessions than it can for a moment.
     pub capacity: Capacity,
+    /// Whether requests are refused that have fields which nothing but a script can look at.
+    pub strict_requests: bool,
     /// [`figure::LIVENESS_S`].
     pub liveness_s: u32,
     /// [`figure::RESERVATION_S`].
@@ -152,6 +154,7 @@ impl Service {
             environment: Vec::new(),
             user_names: UserNames::default(),
             capacity: Capacity::default(),
+            strict_requests: false,
             liveness_s: figure::LIVENESS_S.default,
             reservation_s: figure::RESERVATION_S.default,
             reservation_max_s: figure::RESERVATION_MAX_S.default,
@@ -165,7 +168,7 @@ impl Service {
     }
 
     pub(super) fn read(root: &Section<'_>, host_zone: &str, notes: &mut Notes) -> Self {
-        let mut known = vec!["timezone", "environment", "user_names", "capacity", "cooldown"];
+        let mut known = vec!["timezone", "environment", "user_names", "capacity", "cooldown", "strict_requests"];
         known.extend(figure::keys("service"));
         let entry = root.get("service");
         let Some(section) = entry.and_then(|entry| entry.section(&known, EXPECTED_TABLE, notes)) else {
@@ -176,6 +179,7 @@ impl Service {
             environment: environment(&section, notes),
             user_names: section.word("user_names", &UserNames::ALL, UserNames::as_str, notes),
             capacity: section.word("capacity", &Capacity::ALL, Capacity::as_str, notes),
+            strict_requests: section.flag("strict_requests", notes).unwrap_or_default(),
             liveness_s: section.figure(&figure::LIVENESS_S, notes),
             reservation_s: section.figure(&figure::RESERVATION_S, notes),
             reservation_max_s: section.figure(&figure::RESERVATION_MAX_S, notes),

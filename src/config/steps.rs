@@ -42,6 +42,20 @@ pub fn load_step(written: &str, base: &Path, files: &dyn Files, limits: &ScriptL
     Ok(StepSpec::new(written, StepSource::script(language.extension, content)))
 }
 
+/// The first of `steps` that no request ever comes to, because one before it always chooses; with what is wrong there.
+#[must_use]
+pub fn never_asked(steps: &[StepSpec]) -> Option<(usize, Problem)> {
+    let always_chooses = |step: &StepSpec| match &step.source {
+        StepSource::Builtin(name) => Builtin::parse(name).is_ok_and(Builtin::always_chooses),
+        StepSource::Script { .. } | StepSource::Executable(_) => false,
+    };
+    let last = steps.iter().position(always_chooses)?;
+    let (chosen, unasked) = (steps.get(last)?, steps.get(last + 1)?);
+    let message =
+        format!("{} is never asked: {} before it always chooses a node", quoted(&unasked.name), quoted(&chosen.name));
+    Some((last + 1, Problem::new(message).help("put the step that chooses last")))
+}
+
 fn program(written: &str, base: &Path, files: &dyn Files) -> Result<Program, Problem> {
     let text = |path: &Path| {
         let problem = || Problem::new(format!("executable {}: its path is not UTF-8", quoted(written)));

@@ -38,6 +38,12 @@ impl Builtin {
         }
     }
 
+    /// Whether it chooses wherever there is a candidate.
+    #[must_use]
+    pub fn always_chooses(self) -> bool {
+        self.absent() == Absent::Last
+    }
+
     /// The built-in called `name`.
     ///
     /// # Errors

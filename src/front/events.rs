@@ -54,6 +54,8 @@ pub struct Setup {
     pub recycle_bytes: u64,
     /// When a script is not run any more.
     pub quarantine: QuarantineSettings,
+    /// Whether a request is refused that has fields of its own.
+    pub strict_requests: bool,
     /// The most unanswered requests of one chain.
     pub queue: usize,
     /// How long a reservation lives, in milliseconds.

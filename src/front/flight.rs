@@ -9,6 +9,7 @@ use crate::model::Report;
 use crate::nats::message::{Incoming, Offer};
 use crate::nats::wire::{self, Placed};
 use crate::registry::ledger::RequestKey;
+use crate::registry::peers::Drawn;
 use crate::worker::Question;
 
 /// What a reply usually takes.
@@ -22,6 +23,8 @@ pub(super) struct Flight {
     pub(super) key: Option<RequestKey>,
     /// The user, as names are compared, whose share of queue and waiting room the question takes.
     pub(super) user: Arc<str>,
+    /// What its requester is warned of.
+    pub(super) warnings: Vec<String>,
     /// How often the ledger refused what was decided.
     pub(super) retries: u32,
     /// How many nodes it was found to hang on.
@@ -72,6 +75,8 @@ pub(super) struct Told {
     pub(super) report: Option<Arc<Report>>,
     pub(super) decision: Arc<str>,
     pub(super) generation: u64,
+    /// The random bits and the time of the decision, where they are known here.
+    pub(super) drawn: Option<Drawn>,
     pub(super) decided_by: Option<Arc<str>>,
     pub(super) chain: Arc<str>,
     pub(super) reserved: bool,
@@ -85,6 +90,7 @@ impl Told {
             report,
             decision: Arc::clone(id),
             generation: 0,
+            drawn: None,
             decided_by: None,
             chain: "".into(),
             reserved: true,
@@ -105,6 +111,8 @@ impl Told {
             urls,
             decision: &self.decision,
             generation: self.generation,
+            seed: self.drawn.map(|drawn| drawn.seed),
+            now: self.drawn.map(|drawn| drawn.now_ms),
             decided_by: self.decided_by.as_deref(),
             chain: &self.chain,
             reservation: self.reserved.then_some(&self.decision),

@@ -65,6 +65,8 @@ pub struct Metrics {
     pub unanswered: Gauge<i64, AtomicI64>,
     /// Decisions that the ledger refused, so that they were taken again.
     pub refused_commits: Counter,
+    /// Requests with fields that nothing but a script can look at.
+    pub strange_requests: Counter,
     /// Places that nobody was there to take any more.
     pub untaken: Counter,
     /// Places that another replica claimed first, so that the decision was taken again.
@@ -134,6 +136,7 @@ impl Metrics {
             unanswered: Gauge::default(),
             refused_commits: Counter::default(),
             untaken: Counter::default(),
+            strange_requests: Counter::default(),
             lost_claims: Counter::default(),
             waiting: Gauge::default(),
             displaced: Counter::default(),
@@ -171,6 +174,8 @@ impl Metrics {
             metrics.expired_reservations.clone(),
         );
         registry.register("unanswered", "Questions without an answer", metrics.unanswered.clone());
+        let about = "Requests with fields that nothing but a script can look at";
+        registry.register("strange_requests", about, metrics.strange_requests.clone());
         registry.register("untaken", "Places that nobody was there to take any more", metrics.untaken.clone());
         registry.register("refused_commits", "Decisions that were taken again", metrics.refused_commits.clone());
         registry.register("lost_claims", "Places that another replica claimed first", metrics.lost_claims.clone());

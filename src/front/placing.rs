@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use crate::chain::eligibility::Cooling;
 use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
+use crate::config::problem::{nearest, quoted};
 use crate::model::diagnosis::{LogLevel, Plan, Search};
+use crate::model::head::KNOWN_FIELDS;
 use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Outcome, Request, Reservation};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
+use crate::registry::peers::Drawn;
 use crate::worker::desk::Ticket;
 use crate::worker::{Order, Question, unix_ms};
 
@@ -51,6 +56,7 @@ impl Front {
         };
         let (queue, names) = (setup.queue, setup.birth.set.names);
         self.life_ms(head.reservation_s)?;
+        let warnings = self.warnings(payload)?;
         let reserves = chain.reserve && incoming.verb == Verb::Place;
         // One string for all requests of the chain.
         head.action = Arc::clone(&chain.action);
@@ -67,18 +73,29 @@ impl Front {
         let user: Arc<str> = names.key(&head.login).into();
         self.queues.entry(Arc::clone(&head.action)).or_default().enter(&user, &head.action, queue)?;
         let about = about.filter(|_| incoming.verb == Verb::Explain);
-        self.enqueue(incoming.clone(), text.into(), head, about, (key, user));
+        self.enqueue(incoming.clone(), text.into(), head, about, Asker { key, user, warnings });
         Ok(())
     }
 
-    fn enqueue(
-        &mut self,
-        incoming: Incoming,
-        request: Arc<str>,
-        head: Head,
-        about: Option<Arc<str>>,
-        (key, user): (Option<RequestKey>, Arc<str>),
-    ) {
+    /// What is to be said of fields of a request that nothing but a script can look at.
+    ///
+    /// # Errors
+    /// `bad-request`, where the service accepts no such fields.
+    fn warnings(&self, payload: &[u8]) -> Result<Vec<String>, Failure> {
+        let strange = Request::strange_fields(payload);
+        if strange.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.metrics.strange_requests.inc();
+        let warnings: Vec<_> = strange.iter().map(|field| strange_field(field)).collect();
+        match self.crew.setup().strict_requests {
+            true => Err(Failure::new(FailureName::BadRequest, warnings.join("; "))),
+            false => Ok(warnings),
+        }
+    }
+
+    fn enqueue(&mut self, incoming: Incoming, request: Arc<str>, head: Head, about: Option<Arc<str>>, asker: Asker) {
+        let Asker { key, user, warnings } = asker;
         let (ticket, decision) = self.number();
         let purpose = if incoming.verb == Verb::Explain { Purpose::Explain } else { Purpose::Place };
         let sequence = self.sequences.entry(Arc::clone(&head.action)).or_default();
@@ -111,6 +128,7 @@ impl Front {
             waiting: vec![incoming.without_payload()],
             key,
             user,
+            warnings,
             retries: 0,
             shunned: 0,
             edition: 0,
@@ -166,7 +184,7 @@ impl Front {
                 self.come_to_nothing(flight, failure.clone());
             }
             Outcome::Failed(failure) => {
-                tracing::info!(chain = %decision.chain, decision = %flight.question.decision, %failure, "not placed");
+                log_failure(&flight, failure, decision.diagnosis.cost_us());
                 let body = wire::text(wire::failed(failure, Some(&decision.diagnosis)));
                 let error = Some((failure.name, failure.message.clone()));
                 self.conclude(&flight, failure.name.as_str(), |incoming| {
@@ -217,6 +235,7 @@ impl Front {
             report: Some(report),
             decision: Arc::clone(&id),
             generation: decision.generation,
+            drawn: Some(Drawn { seed: flight.question.seed, now_ms: flight.question.now_ms }),
             decided_by: decision.decided_by.clone(),
             chain: Arc::clone(&decision.chain),
             reserved: chain.reserve,
@@ -224,7 +243,11 @@ impl Front {
         let Search { plan, looked_at, .. } = decision.diagnosis.search;
         self.metrics.looked_at.inc_by(looked_at);
         self.metrics.index_scans.inc_by(u64::from(plan == Plan::IndexScan));
-        tracing::debug!(chain = %decision.chain, decision = %id, %node, plan = plan.as_str(), looked_at, "placed");
+        let (step, cost_us) = (decision.decided_by.as_deref().unwrap_or_default(), decision.diagnosis.cost_us());
+        tracing::info!(
+            target: "placement", user = %flight.question.head.login, %node, chain = %decision.chain, step, decision = %id,
+            seed = flight.question.seed, cost_us, plan = plan.as_str(), looked_at, "placed"
+        );
         let reservation = chain.reserve.then(|| flight.question.reservation(&node));
         match reservation {
             Some(reservation) if self.is_claimed(&node) => self.claim(lane, flight, reservation, told),
@@ -337,7 +360,7 @@ impl Front {
         }
         for incoming in &flight.waiting {
             self.count(incoming, &flight.question.head.action, outcome);
-            self.reply(reply(incoming));
+            self.reply(warned(reply(incoming), &flight.warnings));
         }
     }
 
@@ -351,12 +374,45 @@ impl Front {
     }
 }
 
+/// What is to be said of the field `name` of a request.
+fn strange_field(name: &str) -> String {
+    let shown = quoted(name);
+    match nearest(name, KNOWN_FIELDS) {
+        Some(meant) => format!("{shown} is no field of a request; did you mean `{meant}`?"),
+        None => format!("{shown} is no field of a request: nothing but a script can look at it"),
+    }
+}
+
+/// Who asks, and how.
+struct Asker {
+    key: Option<RequestKey>,
+    user: Arc<str>,
+    warnings: Vec<String>,
+}
+
+/// `outgoing` with `warnings` in its body.
+fn warned(outgoing: Outgoing, warnings: &[String]) -> Outgoing {
+    if warnings.is_empty() {
+        return outgoing;
+    }
+    let Ok(mut body) = serde_json::from_slice::<Map<String, Value>>(&outgoing.body) else { return outgoing };
+    body.insert("warnings".to_owned(), warnings.into());
+    Outgoing { body: Value::Object(body).to_string().into(), ..outgoing }
+}
+
 /// That a node was chosen so often and was always taken meanwhile.
 pub(super) fn no_more_tries(node: &str, tries: u32, reason: LostReason) -> Failure {
     Failure::new(
         FailureName::NoNode,
         format!("`{node}` was chosen last, after {tries} tries, and is {}", reason.phrase()),
     )
+}
+
+/// One line of a request that got no node.
+pub(super) fn log_failure(flight: &Flight, failure: &Failure, cost_us: u64) {
+    let Question { head, decision, seed, .. } = &*flight.question;
+    let (user, chain) = (&head.login, &head.action);
+    tracing::info!(target: "placement", %user, %chain, %decision, seed, cost_us, %failure, "not placed");
 }
 
 /// What the scripts logged, under their names.

@@ -227,7 +227,7 @@ impl Front {
     /// Lets another replica's reservation count here, unless its session is in the list already. The word of it was `late_ms`
     /// on its way, by which the reservation has less to live.
     fn copy(&mut self, held: Held, now_ms: u64, late_ms: u64) {
-        let Held { reservation, left_ms, confirmed, chain, decided_by, generation, request } = held;
+        let Held { reservation, left_ms, confirmed, chain, decided_by, generation, drawn, request } = held;
         // A clock that runs fast elsewhere lets nothing live longer here than anything does.
         let left_ms = left_ms.min(self.crew.setup().longest_reservation_ms).saturating_sub(late_ms);
         if left_ms == 0 {
@@ -253,7 +253,7 @@ impl Front {
         let report = self.cluster.get(&reservation.node).map(|node| Arc::clone(node.report()));
         let decision = Arc::clone(&reservation.id);
         let node = Arc::clone(&reservation.node);
-        let answer = Told { node, report, decision, generation, decided_by, chain, reserved: true };
+        let answer = Told { node, report, decision, generation, drawn, decided_by, chain, reserved: true };
         let expires_ms = now_ms.saturating_add(left_ms);
         let change = Change::Reserve(reservation.clone());
         if self.ledger.copy(Entry { reservation, expires_ms, confirmed, own: false, answer, request }) {
@@ -352,6 +352,7 @@ fn held(entry: &Entry<Told>, now_ms: u64) -> Held {
         chain: Arc::clone(&entry.answer.chain),
         decided_by: entry.answer.decided_by.clone(),
         generation: entry.answer.generation,
+        drawn: entry.answer.drawn,
         request: entry.request.clone(),
     }
 }
@@ -387,6 +388,7 @@ mod tests {
             chain: "session/start".into(),
             decided_by: None,
             generation: 1,
+            drawn: None,
             request: None,
         }))
     }

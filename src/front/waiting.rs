@@ -18,6 +18,7 @@ use crate::worker::desk::Ticket;
 use crate::worker::unix_ms;
 
 use super::flight::Flight;
+use super::placing::log_failure;
 use super::requests::called_off;
 use super::shares::Shares;
 use super::task::Front;
@@ -191,8 +192,7 @@ impl Front {
                 room.sit(Waiter { flight, waiting });
             }
             Err(failure) => {
-                tracing::info!(chain = %flight.question.head.action, decision = %flight.question.decision, %failure,
-                    "not placed");
+                log_failure(&flight, &failure, 0);
                 self.give_up(flight, &failure);
             }
         }
@@ -302,6 +302,7 @@ impl Front {
             }
         }
         for Waiter { flight, waiting } in over {
+            log_failure(&flight, &waiting.failure, 0);
             self.give_up(flight, &waiting.failure);
         }
     }
@@ -405,6 +406,7 @@ mod tests {
             waiting: Vec::new(),
             key: None,
             user: user.into(),
+            warnings: Vec::new(),
             retries: 0,
             shunned: 0,
             edition: 0,

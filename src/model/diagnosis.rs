@@ -198,6 +198,8 @@ pub enum Said {
     Unplaceable(Arc<str>, LostReason),
     /// It is an executable, and those are not run to explain.
     NotRun,
+    /// The chain had ended before.
+    NotReached,
     /// It was asked about the best candidates one after another, until one passed: how many those were.
     Asked(u64),
 }
@@ -211,6 +213,7 @@ impl fmt::Display for Said {
             Self::Failed(name, message) => write!(f, "{name}: {message}"),
             Self::Unplaceable(node, reason) => write!(f, "skipped: {node} is {}", reason.as_str()),
             Self::NotRun => f.write_str("not run to explain"),
+            Self::NotReached => f.write_str("not reached"),
             Self::Asked(nodes) => write!(f, "asked about {nodes}, best first"),
         }
     }
@@ -235,6 +238,23 @@ pub struct StepReport {
     pub log: Vec<LogLine>,
     /// Where it failed, where it did.
     pub position: Option<Position>,
+}
+
+impl StepReport {
+    /// Of the step `name`, before which the chain had ended.
+    #[must_use]
+    pub fn not_reached(name: &Arc<str>) -> Self {
+        Self {
+            step: Arc::clone(name),
+            said: Said::NotReached,
+            candidates: 0,
+            calls: 0,
+            cost_us: 0,
+            lost: LostNodes::default(),
+            log: Vec::new(),
+            position: None,
+        }
+    }
 }
 
 /// How a decision was found.
@@ -295,5 +315,11 @@ impl Diagnosis {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.steps.iter().fold(0, |calls: u64, step| calls.saturating_add(step.calls))
+    }
+
+    /// What all steps cost together, in microseconds.
+    #[must_use]
+    pub fn cost_us(&self) -> u64 {
+        self.steps.iter().map(|step| step.cost_us).sum()
     }
 }

@@ -51,6 +51,64 @@ pub struct Head {
     pub reservation_s: u32,
 }
 
+/// The fields of a request that something looks at. Scripts see whatever others there are.
+pub const KNOWN_FIELDS: [&str; 13] = [
+    "id",
+    "action",
+    "node",
+    "nodes",
+    "user",
+    "userGroups",
+    "isManager",
+    "isAdmin",
+    "local",
+    "data",
+    "params",
+    "wait_ms",
+    "reservation_s",
+];
+/// The most fields of one request that are warned of.
+const MAX_STRANGE: usize = 8;
+
+/// The fields of the request `text` that nothing but a script can look at, in order; they may be misspelt. Nothing where it
+/// is no request.
+pub(super) fn strange_fields(text: &[u8]) -> Vec<String> {
+    let Ok(Names(names)) = serde_json::from_slice(text) else { return Vec::new() };
+    names.into_iter().map(Cow::into_owned).collect()
+}
+
+/// The names of an object's members that are not [`KNOWN_FIELDS`].
+struct Names<'a>(Vec<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Names<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Names<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut names = Vec::new();
+                while let Some(Borrowed(name)) = map.next_key()? {
+                    map.next_value::<IgnoredAny>()?;
+                    if names.len() < MAX_STRANGE && !KNOWN_FIELDS.contains(&&*name) {
+                        names.push(name);
+                    }
+                }
+                Ok(Names(names))
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+/// A text that is borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// The head of `text`, with the node that it asks about beside it; absent where anything in it is unusual, which only a
 /// reading of the whole can judge: an error, a field twice, a name too long.
 pub(super) fn outline(text: &[u8], max_bytes: usize) -> Option<(Head, Option<Arc<str>>)> {

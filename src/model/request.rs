@@ -99,6 +99,12 @@ impl Request {
         }
     }
 
+    /// The fields of the request `text` that nothing but a script can look at: they may be misspelt.
+    #[must_use]
+    pub fn strange_fields(text: &[u8]) -> Vec<String> {
+        head::strange_fields(text)
+    }
+
     /// A request whose `head` was read before, when `text` was checked; the rest is read when somebody asks for it.
     #[must_use]
     pub fn deferred(head: Head, text: Arc<str>, server_id: Arc<str>) -> Self {

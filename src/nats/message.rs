@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::model::{Failure, FailureName};
+use crate::plain::plain;
 
 use super::door::Pass;
 use super::subjects::{HEADER_DEADLINE, HEADER_TIMEOUT};
@@ -82,13 +83,43 @@ impl Verb {
     }
 }
 
+/// A moment before this one, in March of 1973, was told in seconds, or is no moment.
+const FIRST_MS: i64 = 100_000_000_000;
+
 /// Returns the moment and the time in milliseconds until which a request is run, as its headers say; `header` knows the
-/// header of a name. A value that is no number of that kind counts as none.
-#[must_use]
-pub fn deadlines<'a>(header: impl Fn(&'static str) -> Option<&'a str>) -> (Option<i64>, Option<u64>) {
+/// header of a name.
+///
+/// # Errors
+/// Which header is no such number. A deadline that is not understood must not be passed over: whoever sent it gives up
+/// at some moment, and would be given a place after that.
+pub fn deadlines<'a>(
+    header: impl Fn(&'static str) -> Option<&'a str>,
+) -> Result<(Option<i64>, Option<u64>), DeadlineError> {
     let value = |name| header(name).map(str::trim);
-    let moment = value(HEADER_DEADLINE).and_then(|value| value.parse().ok());
-    (moment, value(HEADER_TIMEOUT).and_then(|value| value.parse().ok()))
+    let wrong = |header, expected, found: &str| {
+        let found = plain(found.get(..found.floor_char_boundary(MAX_SHOWN)).unwrap_or_default()).into_owned();
+        DeadlineError { header, found, expected }
+    };
+    let moment = value(HEADER_DEADLINE).map(|value| match value.parse() {
+        Ok(moment) if moment >= FIRST_MS => Ok(moment),
+        Ok(1..) => Err(wrong(HEADER_DEADLINE, "Unix milliseconds; this looks like seconds", value)),
+        _ => Err(wrong(HEADER_DEADLINE, "Unix milliseconds", value)),
+    });
+    let timeout = value(HEADER_TIMEOUT)
+        .map(|value| value.parse().map_err(|_| wrong(HEADER_TIMEOUT, "a whole number of milliseconds", value)));
+    Ok((moment.transpose()?, timeout.transpose()?))
+}
+
+/// What is shown of a header that is not understood, in bytes.
+const MAX_SHOWN: usize = 40;
+
+/// A header that says until when a request is run, and cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the header `{header}` is `{found}`, expected {expected}")]
+pub struct DeadlineError {
+    header: &'static str,
+    found: String,
+    expected: &'static str,
 }
 
 /// A message from a requester.

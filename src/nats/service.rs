@@ -165,10 +165,18 @@ impl Desk {
             return None;
         }
         let headers = message.headers.as_ref();
-        let (deadline_ms, timeout_ms) =
-            deadlines(|name| headers.and_then(|headers| headers.get(name)).map(|value| value.as_str()));
+        let deadlines = deadlines(|name| headers.and_then(|headers| headers.get(name)).map(|value| value.as_str()));
+        let (deadline_ms, timeout_ms) = *deadlines.as_ref().unwrap_or(&(None, None));
         let (verb, received) = (self.verb, Instant::now());
-        Some(Incoming { verb, payload: message.payload, deadline_ms, timeout_ms, reply, received, pass: None })
+        let incoming =
+            Incoming { verb, payload: message.payload, deadline_ms, timeout_ms, reply, received, pass: None };
+        if let Err(error) = deadlines {
+            let failure = Failure::new(FailureName::BadRequest, error.to_string());
+            // As above: the requester's own time limit is left.
+            let _full = self.replies.try_send(Outgoing::failed(&incoming, &failure));
+            return None;
+        }
+        Some(incoming)
     }
 }
 

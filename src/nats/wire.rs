@@ -23,6 +23,13 @@ pub struct Placed<'a> {
     pub decision: &'a str,
     /// The state of the cluster that the decision saw.
     pub generation: u64,
+    /// The random bits that the decision was taken with, as digits, and its time in Unix milliseconds: with both the
+    /// decision can be taken again on a desk.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "digits")]
+    pub seed: Option<u64>,
+    /// As above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<i64>,
     /// The step that chose.
     pub decided_by: Option<&'a str>,
     /// The chain's action.
@@ -33,6 +40,14 @@ pub struct Placed<'a> {
     /// How long the reservation still lives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in_ms: Option<u64>,
+}
+
+/// As text: JSON readers round numbers above 2^53.
+fn digits<S: serde::Serializer>(number: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match number {
+        Some(number) => serializer.collect_str(number),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// A node's name and addresses as a placement tells them: only where it has any.

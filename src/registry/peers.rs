@@ -107,9 +107,21 @@ pub struct Held {
     pub decided_by: Option<Arc<str>>,
     /// The generation that the decision saw, by its own replica's count.
     pub generation: u64,
+    /// What the decision was taken with that is not in the request; an earlier release does not tell.
+    #[serde(default)]
+    pub drawn: Option<Drawn>,
     /// The question that it answers, where that has an id.
     #[serde(default)]
     pub request: Option<RequestKey>,
+}
+
+/// What a decision was taken with that is not in its request: with it the decision can be taken again on a desk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drawn {
+    /// The random bits.
+    pub seed: u64,
+    /// The time, Unix milliseconds.
+    pub now_ms: i64,
 }
 
 /// What a message means beside its words.
@@ -323,6 +335,7 @@ mod tests {
             chain: "session/start".into(),
             decided_by: Some("gpu.js".into()),
             generation: 3,
+            drawn: Some(Drawn { seed: u64::MAX, now_ms: 7 }),
             request: Some(RequestKey { id: "q".into(), action: "session/start".into(), login: "ann".into() }),
         }
     }

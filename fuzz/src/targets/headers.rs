@@ -4,6 +4,8 @@ use whither::front::deadline::{Judged, judge};
 use whither::nats::message::deadlines;
 use whither::nats::subjects::HEADER_TIMEOUT;
 
+use super::must_be_plain;
+
 /// A deadline further off than this is ignored, in milliseconds (ARCHITECTURE.md, Contracts).
 const HORIZON_MS: u64 = 3_600_000;
 
@@ -16,7 +18,10 @@ pub fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(rest);
     let (deadline, timeout) = text.split_once('\n').map_or((&*text, None), |(first, rest)| (first, Some(rest)));
     let header = |name| if name == HEADER_TIMEOUT { timeout } else { Some(deadline) };
-    let (deadline_ms, timeout_ms) = deadlines(header);
+    let (deadline_ms, timeout_ms) = match deadlines(header) {
+        Ok(read) => read,
+        Err(error) => return must_be_plain(&error.to_string()),
+    };
     assert_eq!(deadline_ms, deadline.trim().parse().ok());
     let off_ms = deadline_ms.map(|deadline_ms: i64| deadline_ms.saturating_sub(now_ms));
     match judge(deadline_ms, timeout_ms, waited_ms, now_ms) {

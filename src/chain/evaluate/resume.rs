@@ -25,6 +25,7 @@ pub fn resume(chain: &Chain, ask: &Ask, suspended: Suspended, heard: Heard, stag
     if let Some(taken) = evaluation.taken(&heard) {
         return Progress::Suspended(Suspended { taken: Some(taken), ..evaluation.suspend(number) });
     }
+    evaluation.reached = number + 1;
     let told = evaluation.hear(heard);
     match evaluation.conclude(step, told) {
         Some(decision) => Progress::Decided(decision),
@@ -79,7 +80,16 @@ impl<'a> Evaluation<'a> {
                 Remaining::narrowed(candidates)
             }
         };
-        Self { chain, ask, stage, candidates, log: LogBook::after(logged, *stage.limits), diagnosis, overran: None }
+        Self {
+            chain,
+            ask,
+            stage,
+            candidates,
+            log: LogBook::after(logged, *stage.limits),
+            diagnosis,
+            overran: None,
+            reached: 0,
+        }
     }
 
     /// The node that a program chose among those that it was shown, and that can take the request no more.

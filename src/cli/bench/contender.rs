@@ -123,13 +123,13 @@ mod tests {
 
     #[test]
     fn scripts_are_one_chain_or_each_its_own() {
-        let scripts = ["builtin:weighted", "builtin:least-load"].map(str::to_owned).to_vec();
+        let scripts = ["builtin:sticky-user", "builtin:least-load"].map(str::to_owned).to_vec();
         let args = ChainArgs { scripts, config: None };
         let labels = |is_each| -> Vec<String> {
             let all = Contender::all(&args, is_each, &RequestArgs::default()).unwrap();
             all.into_iter().map(|contender| contender.label).collect()
         };
-        assert_eq!(labels(false), ["builtin:weighted + builtin:least-load"]);
-        assert_eq!(labels(true), ["builtin:weighted", "builtin:least-load"]);
+        assert_eq!(labels(false), ["builtin:sticky-user + builtin:least-load"]);
+        assert_eq!(labels(true), ["builtin:sticky-user", "builtin:least-load"]);
     }
 }

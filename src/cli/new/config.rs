@@ -13,8 +13,9 @@ use crate::cli::fastx::{FastX, Host, LOAD_BALANCER, LOAD_BALANCER_SCRIPT, Runs};
 use crate::cli::files::Disk;
 use crate::config::figure::FIGURES;
 use crate::config::problem::shell_word;
-use crate::config::steps::BUILTIN_PREFIX;
+use crate::config::steps::{BUILTIN_PREFIX, builtin};
 use crate::config::{Limits, load_step};
+use crate::engine::builtin::Builtin;
 
 /// The template's lines that FastX's load balancer switches on.
 const SERVICES_OFF: &str = "# require_services = [\"launcher\"] ";
@@ -98,8 +99,12 @@ fn from_folder(written: &str, folder: &Path) -> anyhow::Result<String> {
     Ok(path.to_string_lossy().into_owned())
 }
 
-/// A config whose chain for sessions begins with `steps`.
+/// A config whose chain for sessions begins with `steps`, and ends with a step that always chooses.
 fn text(steps: &[String]) -> String {
+    let last = steps.last().and_then(|step| step.strip_prefix(BUILTIN_PREFIX)).and_then(|name| builtin(name).ok());
+    if last.is_some_and(Builtin::always_chooses) {
+        return with_steps(steps);
+    }
     with_steps(&[steps, &[format!("{BUILTIN_PREFIX}fewest-sessions")]].concat())
 }
 
@@ -147,7 +152,7 @@ mod tests {
         let steps = ["scripts/gpu.js".to_owned(), "builtin:weighted".to_owned()];
         let names: Vec<_> =
             load_text(&text(&steps)).chains.chains[0].steps.iter().map(|step| step.name.to_string()).collect();
-        assert_eq!(names, ["scripts/gpu.js", "builtin:weighted", "builtin:fewest-sessions"]);
+        assert_eq!(names, ["scripts/gpu.js", "builtin:weighted"]);
     }
 
     /// What stands in a comment as `# key = value` is true: with all of them switched on nothing changes but what has no
