@@ -70,7 +70,7 @@ fn what_does_not_compile_ends_with_4_and_names_its_place() {
 fn every_step_that_does_not_compile_is_named_at_once() {
     let shell = scripted("function(input) { return [; }");
     shell.write("other.js", "const x = 1;");
-    let told = place_by_script(&shell, &["--script", FEWEST, "--script", "other.js"]);
+    let told = place_by_script(&shell, &["--script", "other.js", "--script", FEWEST]);
     failed(&told, 4, &["step.js:1:27", "other.js", "no function"]);
 }
 

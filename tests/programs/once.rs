@@ -79,7 +79,7 @@ async fn it_runs_once_for_a_decision_and_never_to_explain() {
     assert_eq!(runs(), 20);
     // A deadline more than an hour off comes from a wrong clock, and counts for programs as little as for scripts.
     let mut headers = async_nats::HeaderMap::new();
-    headers.insert("Whither-Deadline", "1");
+    headers.insert("Whither-Deadline", i64::MAX.to_string());
     ask_raw(&site.client, "whither.place", json!({"action": "a"}).to_string().into_bytes(), headers).await;
     assert_eq!(runs(), 21, "it was run all the same");
 }
@@ -113,7 +113,8 @@ async fn a_refused_commit_asks_again_only_the_program_that_chose() {
     let list = "#!/bin/sh\ncat >/dev/null\necho x >> lists\n";
     let choose = "#!/usr/bin/env python3\nimport json, sys\nid = json.load(sys.stdin)['nodes'][0]['id']\n\
                   open('choices', 'a').write(id + '\\n')\nprint(id)\n";
-    let chains = "[service]\nretries = 50\n[chain.\"a\"]\nreserve = true\nsteps = [\"list.sh\", \"choose.py\"]\n\
+    let chains = "[service]\nretries = 50\n[chain.\"a\"]\nreserve = true\nsteps = [\n\
+                  { script = \"list.sh\", parallel = 8 }, { script = \"choose.py\", parallel = 8 }]\n\
                   [chain.\"b\"]\nreserve = true\nsteps = [\"list.sh\", \"builtin:fewest-sessions\"]\n";
     let site = Site::of(chains, &[("list.sh", list), ("choose.py", choose)], 0).await;
     let nodes: Vec<_> = (10..20)

@@ -34,7 +34,7 @@ fn must_be_kept(message: &Message) {
         match word {
             Word::Held(held) => drop(ledger.copy(entry(*held))),
             Word::Confirmed(id) => drop(ledger.confirm(&id)),
-            Word::Over(id, End::Reported | End::Released | End::Expired) => drop(ledger.release(&id, 5)),
+            Word::Over(id, End::Reported | End::Released | End::Failed | End::Expired) => drop(ledger.release(&id, 5)),
         }
     }
     assert!(ledger.len() <= message.held.len());
