@@ -413,6 +413,85 @@ fn sessions_come_from_the_record_of_logins() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("expected `os`, `logind`, `utmp` or `utmp:FILE`"));
 }
 
+/// What `loginctl` prints with these versions of systemd, whatever else it is asked.
+const LOGINCTL: [(&str, &str); 2] = [
+    (
+        "255",
+        r#"for word in "$@"; do case "$word" in --json*) echo "loginctl: unrecognized option '$word'" >&2; exit 1;; esac; done
+        printf '[{"session":"3","uid":1000,"user":"ann","seat":"","tty":"pts/0","state":"active","idle":false},'
+        printf '{"session":"9","uid":1001,"user":"bob","seat":"","tty":"","state":"closing","idle":false}]'"#,
+    ),
+    (
+        "257",
+        r#"case "$*" in
+          show-session*) printf 'Id=3\nState=active\n\nId=9\nState=closing\n';;
+          *--json=short*) printf '[{"session":"3","uid":1000,"user":"ann","seat":null,"leader":1,"class":"user","tty":"pts/0"},'
+             printf '{"session":"4","uid":1000,"user":"ann","seat":null,"leader":1,"class":"manager","tty":null},'
+             printf '{"session":"9","uid":1001,"user":"bob","seat":null,"leader":1,"class":"user","tty":null}]';;
+          *) echo 'SESSION  UID USER SEAT'; echo '3 sessions listed.';;
+        esac"#,
+    ),
+];
+
+#[test]
+fn logind_is_asked_as_each_release_of_systemd_wants_it() {
+    for (version, script) in LOGINCTL {
+        let folder = TempDir::new().unwrap();
+        executable(&folder.path().join("loginctl"), &format!("#!/bin/sh\n{script}\n"));
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+        let mut once = command();
+        once.args(["--once", "--id", "a", "--sessions-from", "logind"]).env("PATH", path);
+        let output = once.output().unwrap();
+        let node: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let sessions = node["nodeData"]["sessions"].as_array().unwrap_or_else(|| panic!("{version}: {output:?}"));
+        let users: Vec<_> = sessions.iter().map(|session| session["user"].as_str().unwrap()).collect();
+        assert_eq!(users, ["ann"], "{version}: bob is logged out, and a manager is nobody's session");
+    }
+}
+
+#[test]
+fn a_node_has_the_cores_that_its_agent_may_use() {
+    let mut taskset = Command::new("taskset");
+    let agent = taskset.args(["-c", "0", env!("CARGO_BIN_EXE_whither"), "agent", "--once", "--id", "a"]);
+    let Ok(output) = agent.env_remove("WHITHER_NATS").output() else { return };
+    let node: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(node["nodeData"]["health"]["cpu"]["cores"], 1, "{node}");
+}
+
+/// How often the threads of process `pid` waited for something.
+fn waits(pid: u32) -> u64 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let status = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("status")).ok());
+    let waits = status.filter_map(|status| {
+        status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse::<u64>().ok())
+    });
+    waits.sum()
+}
+
+/// Between two reports an agent answers NATS's pings and shows that it lives, a few times a second. Each look at the file
+/// of static data is an opening of it, and where that woke the agent, it would look again, for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn openings_of_the_static_data_wake_no_agent() {
+    let nats = Nats::start();
+    let folder = TempDir::new().unwrap();
+    let path = file(folder.path(), "node.json", "{\"gpu\": true}");
+    let options = ["--id", "a", "--interval", "2", "--static-data", path.to_str().unwrap()];
+    let agent = Agent::start(&nats, &options);
+    let bucket = bucket(&nats).await;
+    let reported = async |after: u64| {
+        let newer = || async { bucket.entry("a").await.ok()?.map(|entry| entry.revision).filter(|at| *at > after) };
+        eventually("the agent reports again", newer).await
+    };
+    let first = reported(0).await;
+    let before = waits(agent.process.id());
+    for _ in 0..100 {
+        std::fs::read(&path).unwrap();
+    }
+    reported(first).await;
+    let waited = waits(agent.process.id()) - before;
+    assert!(waited < 1000, "the agent woke {waited} times between two reports");
+}
+
 #[test]
 fn what_can_never_work_ends_at_once_and_names_the_thing() {
     let folder = TempDir::new().unwrap();

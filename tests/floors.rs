@@ -30,7 +30,7 @@ const BUS_MODULES: [&str; 3] = ["nats", "registry", "cli"];
 
 /// Crates that talk to the machine, on no pure floor.
 const MACHINE_CRATES: [&str; 10] =
-    ["tokio", "tokio_util", "async_nats", "axum", "hyper", "hyper_util", "rustix", "sysinfo", "notify", "tempfile"];
+    ["tokio", "tokio_util", "async_nats", "axum", "hyper", "hyper_util", "rustix", "sysinfo", "inotify", "tempfile"];
 
 /// Crates that make random numbers; `clock.rs` has the seeded stream that the others use.
 const RANDOM_CRATES: [&str; 7] = ["rand", "rand_core", "rand_pcg", "rand_chacha", "chacha20", "getrandom", "fastrand"];

@@ -26,6 +26,9 @@ pub const MAX_ID_BYTES: usize = 255;
 /// The most sessions that one report may list.
 pub const MAX_SESSIONS: usize = 10_000;
 
+/// The longest name of an agent's run in bytes; of a longer one nothing is known.
+const MAX_RUN_BYTES: usize = 64;
+
 /// Why a node document was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -89,6 +92,7 @@ struct Facts {
     services: Vec<Box<str>>,
     cordoned: bool,
     process: Option<u64>,
+    run: Option<Box<str>>,
     /// What tells each of its parts from that of another report.
     prints: [u64; Parts::COUNT],
 }
@@ -190,6 +194,12 @@ impl Report {
     #[must_use]
     pub fn process(&self) -> Option<u64> {
         self.facts.process
+    }
+
+    /// What tells the run of the agent that made the report from others, where the agent says so.
+    #[must_use]
+    pub fn run(&self) -> Option<&str> {
+        self.facts.run.as_deref()
     }
 
     /// The fields that a script sees, in the order it sees them, as far as they are `wanted`; `nodeData.sessions` is empty
@@ -299,6 +309,7 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
         starts("maxPending").or_else(|| starts("max_pending"))
     });
     let process = health.of_member("process").value("pid").as_ref().and_then(Value::as_u64);
+    let run = own.of_member("agent").text("run").filter(|run| run.len() <= MAX_RUN_BYTES).map(Box::from);
     let facts = Facts {
         prints: prints(own, &own_data, &hostname),
         hostname: hostname.into(),
@@ -308,6 +319,7 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
         services,
         cordoned,
         process,
+        run,
     };
     Ok(Report { text: Arc::clone(text), id, sessions, facts, kept: OnceLock::new() })
 }

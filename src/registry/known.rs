@@ -74,34 +74,41 @@ impl Known {
         if present.is_some() && before.former == present && !repeated {
             let [one, other] =
                 [&present, &last].map(|agent| agent.as_ref().map(ToString::to_string).unwrap_or_default());
-            warn!(node = %self.report.id, "two agents report as node `{}`: {one}, and {other}", self.report.id);
+            warn!(
+                node = %self.report.id,
+                "two agents report as node `{}`: {one}, and {other}; give each of them an --id of its own", self.report.id
+            );
             self.said = Some(now);
         }
         self.former = last;
     }
 }
 
-/// The process that made a report, and its host; absent where it does not say.
-fn speaker(report: &Report) -> Option<(u64, &str)> {
-    report.process().map(|process| (process, report.hostname()))
+/// The process that made a report, the run of it, and its host; absent where the report does not say. Copies of one
+/// container have the same process id and may have the same host name, and differ in the run alone.
+fn speaker(report: &Report) -> Option<(u64, Option<&str>, &str)> {
+    report.process().map(|process| (process, report.run(), report.hostname()))
 }
 
 /// What [`speaker`] found, for later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Agent {
     process: u64,
+    run: Option<Box<str>>,
     hostname: Box<str>,
 }
 
 impl Agent {
     fn of(report: &Report) -> Option<Self> {
-        speaker(report).map(|(process, hostname)| Self { process, hostname: hostname.into() })
+        let (process, run, hostname) = speaker(report)?;
+        Some(Self { process, run: run.map(Box::from), hostname: hostname.into() })
     }
 }
 
 impl std::fmt::Display for Agent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "process {} on `{}`", self.process, self.hostname)
+        write!(f, "process {} on `{}`", self.process, self.hostname)?;
+        self.run.as_ref().map_or(Ok(()), |run| write!(f, " (run {run})"))
     }
 }
 
@@ -126,5 +133,19 @@ mod tests {
         let said: Vec<bool> =
             [(1, 0), (1, 1), (2, 2), (2, 3), (3, 4), (2, 5), (3, 6), (2, 70)].map(|(pid, at)| report(pid, at)).into();
         assert_eq!(said, [false, false, false, false, false, true, false, true]);
+    }
+
+    #[test]
+    fn copies_of_a_container_are_told_apart_by_their_runs() {
+        let (now, mut present) = (Instant::now(), None::<Known>);
+        let mut report = |run: &str| {
+            let health = json!({"process": {"pid": 1}});
+            let document = json!({"id": "a", "hostname": "web", "nodeData": {"health": health}, "agent": {"run": run}});
+            let report = Arc::new(Report::from_value(document).unwrap());
+            present = Some(Known::new(report, ("".into(), 0), present.as_ref(), now));
+            present.as_ref().is_some_and(|known| known.said.is_some())
+        };
+        let said: Vec<bool> = ["x", "x", "y", "x"].map(&mut report).into();
+        assert_eq!(said, [false, false, false, true]);
     }
 }

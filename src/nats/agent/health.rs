@@ -3,8 +3,12 @@
 //! Those are Moleculer's: `cpu.utilization` is the load of the last minute per core in percent, at most 100, and
 //! `mem.percent` is the *free* percentage. Free memory is what the kernel would give a new program, as Node counts it;
 //! pages that merely cache files are no reason to send a session elsewhere.
+//!
+//! Memory and cores are those that this process may use: a container has the host's files below `/proc`, and its limits
+//! in control groups and affinity. The load is the whole machine's, so it is held against the machine's cores.
 
 use std::net::IpAddr;
+use std::thread::available_parallelism;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -13,6 +17,8 @@ use serde_json::{Map, Value, json};
 use sysinfo::{
     CpuRefreshKind, MemoryRefreshKind, Networks, Pid, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System,
 };
+
+use super::cgroup::{MemoryBound, memory_bound};
 
 /// What the health is read from.
 #[derive(Debug)]
@@ -47,9 +53,11 @@ impl Machine {
     }
 
     fn cpu(&self) -> Value {
-        let cores = self.system.as_ref().map(|system| system.cpus().len()).filter(|cores| *cores > 0);
+        let all = self.cores();
+        // What affinity and the quotas of control groups leave.
+        let cores = available_parallelism().map(usize::from).ok().or(all);
         let load = System::load_average().ok();
-        let utilization = load.as_ref().zip(cores).map(|(load, cores)| utilization(load.one, cores));
+        let utilization = load.as_ref().zip(all).map(|(load, all)| utilization(load.one, all));
         object([
             ("load1", load.as_ref().map(|load| json!(load.one))),
             ("load5", load.as_ref().map(|load| json!(load.five))),
@@ -59,14 +67,36 @@ impl Machine {
         ])
     }
 
+    /// The cores of the whole machine.
+    fn cores(&self) -> Option<usize> {
+        self.system.as_ref().map(|system| system.cpus().len()).filter(|cores| *cores > 0)
+    }
+
     fn memory(&mut self) -> Value {
         let Some(system) = &mut self.system else { return json!({}) };
         system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-        let (free, total) = (system.available_memory(), system.total_memory());
+        let whole = MemoryBound { free: system.available_memory(), total: system.total_memory() };
+        let bound = memory_bound().unwrap_or(whole);
+        let (free, total) = (bound.free.min(whole.free), bound.total.min(whole.total));
         if total == 0 {
             return json!({});
         }
         json!({"free": free, "total": total, "percent": free as f64 * 100.0 / total as f64})
+    }
+
+    /// What this process may use of the machine, where that is less than all: for whoever wonders about the figures.
+    pub fn shares(&mut self) -> Option<String> {
+        let share = |name: &str, own: u64, all: u64, unit: u64| {
+            (own < all).then(|| format!("{} of {} {name}", own / unit, all / unit))
+        };
+        let cores = available_parallelism().ok().zip(self.cores());
+        let cores = cores.and_then(|(own, all)| share("cores", own.get() as u64, all as u64, 1));
+        let system = self.system.as_mut()?;
+        system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+        let memory =
+            memory_bound().and_then(|bound| share("MiB of memory", bound.total, system.total_memory(), 1 << 20));
+        let shares: Vec<String> = cores.into_iter().chain(memory).collect();
+        (!shares.is_empty()).then(|| shares.join(" and "))
     }
 
     /// The agent itself, where Moleculer has the broker's process. Only the program's name of its command line: there

@@ -1,9 +1,11 @@
 //! Sessions from the operating system's record of logins: utmp, or systemd's logind.
 //!
 //! utmp is a file of fixed records, there without systemd; its layout is libc's own, taken from the type and not from
-//! offsets of ours. logind is asked through `loginctl`, for its files are its own business. Rejected: a crate for utmp,
-//! which brings outdated versions of what we have already, and `getutxent`, which is not safe among threads.
+//! offsets of ours. logind is asked through `loginctl`, for its files are its own business: since systemd 256 its lists are
+//! JSON with `--json` alone, before 255 with `--output` alone. Rejected: a crate for utmp, which brings outdated versions of
+//! what we have already, and `getutxent`, which is not safe among threads.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
@@ -40,6 +42,9 @@ pub enum LoginsError {
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
+    /// This system keeps no such file: since 2025 that is the rule.
+    #[error("is not there: this system keeps none; use --sessions-from logind or --sessions-command")]
+    NoRecord,
     /// It is a folder, a pipe, a device.
     #[error("is no file")]
     NoFile,
@@ -55,14 +60,14 @@ impl LoginRecord {
     /// What `--sessions-from` takes.
     pub const EXPECTED: &str = "`os`, `logind`, `utmp` or `utmp:FILE`";
 
-    /// The record called `text`; `os` is logind where systemd runs, and utmp elsewhere.
+    /// The record called `text`; `os` is logind where systemd runs or there is no utmp, and utmp elsewhere.
     ///
     /// # Errors
     /// What is expected, where `text` names none.
     pub fn parse(text: &str) -> Result<Self, String> {
         let utmp = |path: &str| Self::Utmp(path.into());
         match (text, text.strip_prefix("utmp:")) {
-            ("os", _) if Path::new(SYSTEMD).is_dir() => Ok(Self::Logind),
+            ("os", _) if Path::new(SYSTEMD).is_dir() || !Path::new(UTMP).exists() => Ok(Self::Logind),
             ("os" | "utmp", _) => Ok(utmp(UTMP)),
             ("logind", _) => Ok(Self::Logind),
             (_, Some(path)) if !path.is_empty() => Ok(utmp(path)),
@@ -87,13 +92,64 @@ impl std::fmt::Display for LoginRecord {
 pub(super) async fn list(record: &LoginRecord, limit: Duration) -> Result<Vec<Value>, LoginsError> {
     match record {
         LoginRecord::Utmp(path) => utmp(path),
-        LoginRecord::Logind => {
-            let mut loginctl = Command::new("loginctl");
-            loginctl.args(["list-sessions", "--output=json", "--no-pager"]).env("LC_ALL", "C");
-            let printed = command::run(loginctl, limit, MAX_OUTPUT).await?;
-            Ok(logind_sessions(&printed)?)
-        }
+        LoginRecord::Logind => logind(limit).await,
     }
+}
+
+/// The sessions that logind has, but for those that are closing: their user is logged out, and a process was left behind.
+async fn logind(limit: Duration) -> Result<Vec<Value>, LoginsError> {
+    let list = match logind_list("--json=short", limit).await {
+        // Before systemd 256 the other option is the one; where the fault is another, it shows again.
+        Err(LoginsError::Loginctl(CommandError::Failed { .. }) | LoginsError::Json(_)) => {
+            logind_list("--output=json", limit).await?
+        }
+        list => list?,
+    };
+    let closing =
+        if list.iter().any(|line| line.contains_key("state")) { BTreeSet::new() } else { closing(&list, limit).await };
+    let is_closing = |line: &Line| json::text(line, "session").is_some_and(|id| closing.contains(id));
+    Ok(list.iter().filter(|line| !is_closing(line)).filter_map(logind_session).collect())
+}
+
+/// A line of the list that `loginctl` prints.
+type Line = Map<String, Value>;
+
+async fn logind_list(as_json: &str, limit: Duration) -> Result<Vec<Line>, LoginsError> {
+    let printed = command::run(loginctl(&["list-sessions", as_json, "--no-pager"]), limit, MAX_OUTPUT).await?;
+    Ok(logind_lines(&printed)?)
+}
+
+/// The ids of those sessions of `list` that are closing, which the list itself does not say since systemd 256. Where that
+/// cannot be asked, none are.
+async fn closing(list: &[Line], limit: Duration) -> BTreeSet<String> {
+    let ids: Vec<&str> = list
+        .iter()
+        .filter(|line| logind_session(line).is_some())
+        .filter_map(|line| json::text(line, "session"))
+        .collect();
+    if ids.is_empty() {
+        return BTreeSet::new();
+    }
+    let arguments = ["show-session", "--property=Id", "--property=State", "--no-pager", "--"];
+    let printed = command::run(loginctl(&[&arguments, &*ids].concat()), limit, MAX_OUTPUT).await;
+    printed.map(|printed| logind_closing(&printed)).unwrap_or_default()
+}
+
+fn loginctl(arguments: &[&str]) -> Command {
+    let mut loginctl = Command::new("loginctl");
+    loginctl.args(arguments).env("LC_ALL", "C");
+    loginctl
+}
+
+/// Returns the ids of closing sessions from the properties that `loginctl show-session` printed, a paragraph a session.
+#[must_use]
+pub fn logind_closing(printed: &[u8]) -> BTreeSet<String> {
+    let printed = String::from_utf8_lossy(printed);
+    let paragraphs = printed.split("\n\n").filter(|paragraph| paragraph.lines().any(|line| line == "State=closing"));
+    paragraphs
+        .filter_map(|paragraph| paragraph.lines().find_map(|line| line.strip_prefix("Id=")))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Returns the sessions that `loginctl` printed as JSON.
@@ -101,13 +157,19 @@ pub(super) async fn list(record: &LoginRecord, limit: Duration) -> Result<Vec<Va
 /// # Errors
 /// [`JsonError`] where that is no list of objects.
 pub fn logind_sessions(printed: &[u8]) -> Result<Vec<Value>, JsonError> {
-    let list: Vec<Map<String, Value>> = json::parse_as(printed, JsonLimits::bytes(MAX_OUTPUT))?;
-    Ok(list.iter().filter_map(logind_session).collect())
+    Ok(logind_lines(printed)?.iter().filter_map(logind_session).collect())
+}
+
+fn logind_lines(printed: &[u8]) -> Result<Vec<Line>, JsonError> {
+    json::parse_as(printed, JsonLimits::bytes(MAX_OUTPUT))
 }
 
 /// The session of a line of `loginctl`; not those of a greeter or of the service manager. Older releases say less.
-fn logind_session(line: &Map<String, Value>) -> Option<Value> {
+fn logind_session(line: &Line) -> Option<Value> {
     let text = |name: &str| json::text(line, name);
+    if text("state") == Some("closing") {
+        return None;
+    }
     if text("class").is_some_and(|class| !class.starts_with("user") || class == "user-incomplete") {
         return None;
     }
@@ -123,8 +185,13 @@ fn logind_session(line: &Map<String, Value>) -> Option<Value> {
 
 fn utmp(path: &Path) -> Result<Vec<Value>, LoginsError> {
     // Opening a pipe would wait for a writer.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(LoginsError::NoFile);
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path == Path::new(UTMP) => {
+            return Err(LoginsError::NoRecord);
+        }
+        Err(error) => return Err(error.into()),
+        Ok(found) if !found.is_file() => return Err(LoginsError::NoFile),
+        Ok(_) => {}
     }
     let mut records = Vec::new();
     std::fs::File::open(path)?.take(MAX_UTMP).read_to_end(&mut records)?;
@@ -237,7 +304,7 @@ mod tests {
     #[test]
     fn logind_lists_more_than_users() {
         let session = |line: Value| logind_session(line.as_object().unwrap());
-        // systemd 252, then 256.
+        // The fields of systemd 252 and 255, then of 256.
         let old = json!({"session": "2", "uid": 1000, "user": "ann", "seat": "", "tty": "pts/0"});
         assert_eq!(session(old), Some(json!({"id": "2", "user": "ann", "name": "pts/0", "seat": ""})));
         let new = json!({"session": "3", "uid": 1000, "user": "ann", "seat": null, "leader": 77, "class": "user",
@@ -247,5 +314,10 @@ mod tests {
             assert_eq!(session(json!({"session": "1", "user": "ann", "class": class})), None, "{class}");
         }
         assert_eq!(session(json!({"user": "ann"})), None);
+        let logged_out = json!({"session": "9", "user": "bob", "seat": "", "tty": "", "state": "closing"});
+        assert_eq!(session(logged_out), None);
+        let shown = "Id=3\nState=active\n\nState=closing\nId=c9\n\nId=4\nState=online\n";
+        assert_eq!(logind_closing(shown.as_bytes()), BTreeSet::from(["c9".to_owned()]));
+        assert_eq!(logind_closing(b"SESSION UID\n\n"), BTreeSet::new());
     }
 }

@@ -4,8 +4,10 @@
 //! without, so that it can run with no more rights than that. A broker that is away, a bucket that is gone, a command that
 //! fails: it says so, goes on with what it has and tries again; it ends when it is told to, and then takes its node out.
 
+mod cgroup;
 pub mod command;
 mod creations;
+mod file_watch;
 pub mod health;
 pub mod logins;
 pub mod metadata;
@@ -21,6 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::rand::{GetRandomFlags, getrandom};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -99,6 +102,9 @@ pub enum AgentError {
         /// Why.
         reason: std::io::Error,
     },
+    /// The system has no random numbers.
+    #[error("the system has no random numbers: {0}")]
+    Chance(std::io::Error),
     /// Its document would be refused.
     #[error(transparent)]
     Document(#[from] Unreportable),
@@ -110,6 +116,8 @@ pub struct Agent {
     settings: AgentSettings,
     machine: Machine,
     sources: Sources,
+    /// What tells this run from that of a copy with the same id, host name and process id, as containers have them.
+    run: String,
     warned: Vec<String>,
     said: Said,
 }
@@ -136,6 +144,7 @@ impl Agent {
             machine: Machine::new(),
             sources: Sources::new(&settings)?,
             settings,
+            run: random_run()?,
             warned: Vec::new(),
             said: Said::default(),
         };
@@ -246,6 +255,7 @@ impl Agent {
         let faults = sessions_fault.into_iter().chain(static_fault);
         report::compose(Parts {
             identity: &self.settings.identity,
+            run: &self.run,
             health: self.machine.health(Timestamp::now()),
             sessions: sessions.list.as_ref().map(|list| list.as_slice()),
             metadata: &self.settings.metadata,
@@ -271,7 +281,10 @@ impl Agent {
         }
     }
 
-    fn say_what(&self, bus: &Bus) {
+    fn say_what(&mut self, bus: &Bus) {
+        if let Some(shares) = self.machine.shares() {
+            info!("this node is {shares} of its machine, as the control group and the affinity of its agent have it");
+        }
         let AgentSettings { identity, metadata, static_data, sessions, metrics, interval, namespace, .. } =
             &self.settings;
         let address = identity.urls.first().unwrap_or(&identity.hostname);
@@ -296,6 +309,13 @@ impl Agent {
             );
         }
     }
+}
+
+/// A name for a run of an agent that no other run has.
+fn random_run() -> Result<String, AgentError> {
+    let mut bytes = [0; 8];
+    getrandom(&mut bytes, GetRandomFlags::empty()).map_err(|error| AgentError::Chance(error.into()))?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
 }
 
 async fn beat(pulse: &Pulse) {

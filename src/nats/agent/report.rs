@@ -36,6 +36,8 @@ pub struct Identity {
 pub struct Parts<'a> {
     /// Who the node is.
     pub identity: &'a Identity,
+    /// What tells this run of the agent from others.
+    pub run: &'a str,
     /// Its health.
     pub health: Value,
     /// Its sessions; absent where they are not known.
@@ -124,7 +126,7 @@ fn document(parts: &Parts<'_>, sessions: Value) -> Value {
         "urls": identity.urls,
         "cordoned": identity.cordoned,
         "metadata": parts.metadata,
-        "agent": {"version": env!("CARGO_PKG_VERSION"), "warnings": parts.warnings},
+        "agent": {"version": env!("CARGO_PKG_VERSION"), "run": parts.run, "warnings": parts.warnings},
     });
     if let Some(data) = data.as_object_mut().filter(|_| !sessions.is_null()) {
         data.insert("sessions".to_owned(), sessions);
@@ -165,6 +167,7 @@ mod tests {
         let static_data = Map::from_iter([("weight".to_owned(), json!(2))]);
         let parts = Parts {
             identity: &identity,
+            run: "r",
             health: json!({"mem": {"free": 5}}),
             sessions,
             metadata: &metadata,
@@ -221,6 +224,7 @@ mod tests {
         let (identity, metadata, static_data) = (identity(), large(20_000), large(32_000));
         let parts = Parts {
             identity: &identity,
+            run: "r",
             health: json!({}),
             sessions: Some(&[]),
             metadata: &metadata,
@@ -240,6 +244,7 @@ mod tests {
         let metadata = Map::new();
         let parts = Parts {
             identity: &identity,
+            run: "r",
             health: json!({}),
             sessions: None,
             metadata: &metadata,

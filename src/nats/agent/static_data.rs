@@ -1,18 +1,18 @@
 //! Static data: a JSON object that an administrator keeps in a file, watched, so that an edit counts at once.
 //!
 //! An edit that cannot be read leaves the last good one in force and is said; a half-written file is given a moment
-//! first. The folder is watched rather than the file, because editors and config management replace files; and the
-//! file is looked at every few seconds anyway, because network file systems tell nobody.
+//! first. The file is watched (`file_watch.rs`), and looked at every few seconds anyway, because network file systems tell
+//! nobody.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecursiveMode, Watcher};
 use serde_json::{Map, Value};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::file_watch::FileWatch;
 use crate::model::json::{self, JsonError, JsonLimits};
 
 /// The largest file.
@@ -79,13 +79,21 @@ pub fn read(path: &Path) -> Result<Map<String, Value>, StaticDataError> {
 
 /// Follows the file at `path`, from the content `first` on, and never ends by itself.
 pub async fn follow(path: PathBuf, current: watch::Sender<StaticData>) {
-    let (touched, mut touches) = mpsc::channel(1);
-    let _watcher = watcher(&path, touched);
+    let mut watch = watch(&path);
     loop {
-        // The sender goes where the folder cannot be watched; then only the clock wakes us.
-        tokio::select! {
-            Some(()) = touches.recv() => {}
-            () = tokio::time::sleep(LOOK) => {}
+        let touched = async {
+            match &mut watch {
+                Some(watch) => watch.touched().await,
+                None => std::future::pending().await,
+            }
+        };
+        // Where the folder cannot be watched, only the clock wakes this task.
+        let outcome = tokio::time::timeout(LOOK, touched).await;
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(_folder_is_gone)) => watch = None,
+            Err(_elapsed) if watch.is_none() => watch = FileWatch::new(&path).ok(),
+            Err(_elapsed) => {}
         }
         let outcome = match read(&path) {
             Err(_perhaps_half_written) => {
@@ -124,24 +132,13 @@ fn refuse(current: &watch::Sender<StaticData>, error: &StaticDataError) {
     });
 }
 
-fn watcher(path: &Path, touched: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let watch = || {
-        let mut watcher = notify::recommended_watcher(move |_event: notify::Result<notify::Event>| {
-            // A full queue already says that something happened.
-            let _ = touched.try_send(());
-        })?;
-        watcher.watch(folder, RecursiveMode::NonRecursive)?;
-        Ok::<_, notify::Error>(watcher)
+/// A watch on the file at `path`, where its folder can be watched.
+fn watch(path: &Path) -> Option<FileWatch> {
+    let unwatched = |error: &std::io::Error| {
+        let seconds = LOOK.as_secs();
+        warn!("`{}` cannot be watched, the file is looked at every {seconds} s instead: {error}", path.display());
     };
-    match watch() {
-        Ok(watcher) => Some(watcher),
-        Err(error) => {
-            let seconds = LOOK.as_secs();
-            warn!("`{}` cannot be watched, it is looked at every {seconds} s instead: {error}", folder.display());
-            None
-        }
-    }
+    FileWatch::new(path).inspect_err(unwatched).ok()
 }
 
 #[cfg(test)]
