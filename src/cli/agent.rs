@@ -113,7 +113,10 @@ pub fn run(args: &AgentArgs) -> Result<(), Exit> {
     serve::close_memory();
     serve::raise_descriptors();
     let config = args.config.as_deref().map(bus::load).transpose()?;
-    let (connection, namespace) = args.bus.resolve(config.as_ref().map(|config| &config.nats), "whither agent")?;
+    let (mut connection, namespace) = args.bus.resolve(config.as_ref().map(|config| &config.nats), "whither agent")?;
+    if let Some(path) = &args.config {
+        bus::reread(&mut connection, &args.bus, path);
+    }
     let agent = Agent::new(args.settings(namespace, config.as_ref())).map_err(|error| refused(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Exit::new(exit::OTHER, error))?;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::config::{self, Config, InboxPrefix, Loading, Login, Nats, Needs};
 use crate::nats::jetstream::{Keeping, Storage};
-use crate::nats::{Address, Bus, ConnectError, Connection, Namespace, Tls, read_secret};
+use crate::nats::{Address, Bus, ConnectError, Connection, Namespace, Reread, Tls};
 
 use super::exit::{self, Exit};
 use super::files::Disk;
@@ -91,8 +91,12 @@ impl BusArgs {
     /// # Errors
     /// A config that cannot be used, or settings that can never work.
     pub async fn open(&self, config: Option<&Path>) -> Result<(Bus, Namespace), Exit> {
-        let config = config.map(load).transpose()?;
-        let (connection, namespace) = self.resolve(config.as_ref().map(|config| &config.nats), "whither command")?;
+        let loaded = config.map(load).transpose()?;
+        let nats = loaded.as_ref().map(|config| &config.nats);
+        let (mut connection, namespace) = self.resolve(nats, "whither command")?;
+        if let Some(path) = config {
+            reread(&mut connection, self, path);
+        }
         let bus = Bus::open(&connection).await.map_err(refused)?;
         Ok((bus, namespace))
     }
@@ -104,6 +108,18 @@ pub(super) fn refused(error: ConnectError) -> Exit {
         ConnectError::Exposed { .. } => Exit::usage(error),
         _ => Exit::new(exit::OTHER, error),
     }
+}
+
+/// Reads the login of `connection` anew at each connect, from the config at `path`; what `options` give stays as it is.
+pub(super) fn reread(connection: &mut Connection, options: &BusArgs, path: &Path) {
+    let (options, path, name) = (options.clone(), path.to_owned(), connection.name.clone());
+    connection.reread = Reread::new(move || {
+        // Quietly: that a config is broken is said where it was asked for, and not at each connect.
+        let host_zone = zone::of_host(&Disk);
+        let loading = Loading { files: &Disk, host_zone: &host_zone, needs: Needs::Nats };
+        let config = config::load(&path, loading).ok()?;
+        options.resolve(Some(&config.nats), &name).ok().map(|(connection, _)| connection)
+    });
 }
 
 /// The config at `path`, read for its `[nats]` section.
@@ -136,10 +152,7 @@ fn connection(nats: &Nats) -> Result<Connection, Exit> {
             connection.password = Some(password.reveal().into());
         }
         Login::Nkey(seed) => connection.nkey = Some(seed.reveal().into()),
-        Login::NkeyFile(path) => {
-            let seed = read_secret("NATS nkey", path).map_err(Exit::usage)?;
-            connection.nkey = Some(seed.trim().into());
-        }
+        Login::NkeyFile(path) => connection.nkey_file = Some(path.clone()),
     }
     connection.tls = Tls {
         ca: nats.tls.ca.clone(),

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, Message, StatusCode};
 use clap::Args;
+use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 
 use crate::model::FailureName;
@@ -19,6 +20,10 @@ use super::{say, table};
 
 /// How long a command waits for the bus and for the answer.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a command waits for services that read their config and compile its scripts.
+const COMPILING: Duration = Duration::from_secs(120);
+/// The most replicas whose answers are waited for.
+const MAX_REPLICAS: usize = 1000;
 
 /// How a command finds the service that it asks.
 #[derive(Clone, Debug, Args)]
@@ -62,11 +67,20 @@ fn with_bus<T>(
 /// Where NATS is not reached in time, and what is wrong with its address.
 pub async fn connect(bus: &BusArgs, config: Option<&Path>) -> Result<(Bus, Namespace), Exit> {
     let (bus, namespace) = bus.open(config).await?;
-    if tokio::time::timeout(PATIENCE, bus.connected()).await.is_err() {
-        let message = format!("NATS at {} cannot be reached; is it running?", bus.servers());
-        return Err(Exit::new(exit::OTHER, message));
-    }
-    Ok((bus, namespace))
+    let at = bus.servers();
+    let message = tokio::select! {
+        biased;
+        () = bus.connected() => return Ok((bus, namespace)),
+        reason = bus.refused(at.split(", ").count()) => match reason.contains("ertificate") {
+            true => format!("the encryption with NATS at {at} failed: {reason}; see --tls-ca, or `tls_ca` in the config"),
+            false => format!("NATS at {at} refused the login: {reason}; see --credentials and --token, or [nats] in the config"),
+        },
+        () = tokio::time::sleep(PATIENCE) => {
+            let reason = bus.trouble().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            format!("NATS at {at} cannot be reached{reason}; is it running?")
+        }
+    };
+    Err(Exit::new(exit::OTHER, message))
 }
 
 /// Sends `body` to `subject` and reads the answer.
@@ -84,15 +98,66 @@ async fn ask_within(bus: &Bus, subject: String, body: &Value, patience: Duration
     // The library's own time limit does not cover its queue.
     let request = async_nats::Request::new().headers(headers).payload(body.to_string().into()).timeout(None);
     let sent = bus.client().send_request(subject.clone(), request);
-    let message = match tokio::time::timeout(patience, sent).await {
+    let sent = tokio::time::timeout(patience, sent);
+    let sent = tokio::select! {
+        biased;
+        sent = sent => sent,
+        words = bus.denied() => return Err(denied(&subject, &words)),
+    };
+    let message = match sent {
         Err(_late) => return Err(Exit::new(exit::OTHER, format!("no answer on {subject} within {patience:?}"))),
-        Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => {
-            let message = format!("no service answers on {subject}; is `whither serve` running with this namespace?");
-            return Err(Exit::new(exit::OTHER, message));
-        }
+        Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => return Err(nobody(&subject)),
         Ok(Err(error)) => return Err(Exit::new(exit::OTHER, error)),
         Ok(Ok(message)) => message,
     };
+    read_answer(&message)
+}
+
+/// Asks every replica on `subject`, and waits until all have answered: each answer says how many there are.
+///
+/// # Errors
+/// The first failure among the answers, or that not all came in time.
+pub async fn ask_each(bus: &Bus, subject: String) -> Result<Vec<Value>, Exit> {
+    let other = |error: &dyn std::fmt::Display| Exit::new(exit::OTHER, error);
+    let (client, inbox) = (bus.client(), bus.client().new_inbox());
+    let mut replies = client.subscribe(inbox.clone()).await.map_err(|error| other(&error))?;
+    let sent = client.publish_with_reply(subject.clone(), inbox, "{}".into()).await;
+    sent.map_err(|error| other(&error))?;
+    let (mut answers, mut expected) = (Vec::new(), 1);
+    let until = tokio::time::Instant::now() + COMPILING;
+    while answers.len() < expected {
+        let message = tokio::select! {
+            message = replies.next() => message,
+            words = bus.denied() => return Err(denied(&subject, &words)),
+            () = tokio::time::sleep_until(until) => None,
+        };
+        let Some(message) = message else {
+            let message =
+                format!("{} of {expected} replicas answered on {subject} within {COMPILING:?}", answers.len());
+            return Err(Exit::new(exit::OTHER, message));
+        };
+        if message.status == Some(StatusCode::NO_RESPONDERS) {
+            return Err(nobody(&subject));
+        }
+        let answer = read_answer(&message)?;
+        let replicas = answer.get("replicas").and_then(Value::as_u64).unwrap_or(1);
+        expected = expected.max(usize::try_from(replicas).unwrap_or(1)).min(MAX_REPLICAS);
+        answers.push(answer);
+    }
+    Ok(answers)
+}
+
+fn nobody(subject: &str) -> Exit {
+    let message = format!("no service answers on {subject}; is `whither serve` running with this namespace?");
+    Exit::new(exit::OTHER, message)
+}
+
+fn denied(subject: &str, words: &str) -> Exit {
+    Exit::new(exit::OTHER, format!("this login may not use {subject}; NATS says: {words}"))
+}
+
+/// What a message of the service says.
+fn read_answer(message: &Message) -> Result<Value, Exit> {
     let answer: Value = serde_json::from_slice(&message.payload).map_err(|error| Exit::new(exit::OTHER, error))?;
     let is_error = message.headers.as_ref().is_some_and(|headers| headers.get(HEADER_ERROR_CODE).is_some());
     match answer.get("error").filter(|_| is_error) {

@@ -3,7 +3,7 @@
 mod reload;
 mod running;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
@@ -114,7 +114,9 @@ fn threads() -> usize {
 
 async fn serve(args: &ServeArgs, loaded: Loaded, mut signals: Signals) -> Result<(), Exit> {
     let other = |error: &dyn std::fmt::Display| Exit::new(exit::OTHER, error);
-    let (connection, namespace) = args.bus.resolve(Some(&loaded.config.nats), "whither serve")?;
+    let (mut connection, namespace) = args.bus.resolve(Some(&loaded.config.nats), "whither serve")?;
+    let path = args.config.as_deref().unwrap_or(Path::new(fastx::load::DEFAULT_CONFIG));
+    bus::reread(&mut connection, &args.bus, path);
     let setup = setup(&loaded);
     let config = loaded.config;
     rehearse(&setup.birth).await?;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use async_nats::ServerAddr;
 
 use super::ConnectError;
-use super::connect::Login;
+use super::login::Login;
 
 /// A text that never shows in logs or debug output.
 #[derive(Clone, PartialEq, Eq)]

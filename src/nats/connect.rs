@@ -6,23 +6,24 @@
 //! `/readyz` meanwhile.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, ServerAddr};
+use async_nats::{AuthError, Client, ConnectOptions, ServerAddr};
 use tokio::sync::watch;
 
 use super::address::{Address, Secret};
 use super::backoff::{doubled, spread};
 use super::link::{Failure, Voice};
+use super::login::{Login, Logins};
+use super::trust;
 use crate::config::InboxPrefix;
-use crate::config::secret::{exposed, hide, others_may_read};
+use crate::config::secret::{exposed, hide};
 
+use super::link::Trouble;
 pub use super::link::{Link, LinkState};
+pub use super::login::{Reread, read_secret};
 
 /// Three pings without an answer end a connection, so a frozen server is noticed within four seconds.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
@@ -30,8 +31,6 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// What is read of a file with a secret in it: far more than any key or token has.
-const MAX_SECRET_BYTES: u64 = 1 << 20;
 
 /// How to reach NATS and who to be there. At most one way to log in may be given.
 #[derive(Clone, Debug, Default)]
@@ -50,14 +49,25 @@ pub struct Connection {
     pub password: Option<Secret>,
     /// The seed of an nkey.
     pub nkey: Option<Secret>,
+    /// A file with such a seed.
+    pub nkey_file: Option<PathBuf>,
     /// What the inboxes begin with, where this login may not read all of `_INBOX`.
     pub inbox_prefix: Option<InboxPrefix>,
     /// Encryption.
     pub tls: Tls,
+    /// Reads these settings anew at each connect: a login may have been changed where they stand.
+    pub reread: Reread,
+}
+
+impl PartialEq for Connection {
+    /// Whether the settings are the same; how they are read anew is none of them.
+    fn eq(&self, other: &Self) -> bool {
+        self.has_login_of(other) && self.leads_where(other) && self.name == other.name
+    }
 }
 
 /// Encryption of the connection; without settings it is used where the server asks for it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
     /// The certificates of the authorities to trust, as PEM, instead of the system's.
     pub ca: Option<PathBuf>,
@@ -124,16 +134,8 @@ pub enum ConnectError {
 pub struct Bus {
     client: Client,
     link: watch::Receiver<Link>,
+    trouble: watch::Receiver<Trouble>,
     servers: String,
-}
-
-/// How to be somebody there.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Login {
-    Token(Secret),
-    User(String, Secret),
-    Nkey(Secret),
-    Credentials(PathBuf),
 }
 
 impl Bus {
@@ -149,7 +151,7 @@ impl Bus {
         let servers = settings.addresses()?;
         let shown =
             servers.iter().map(|server| server.as_url_str().trim_end_matches('/')).collect::<Vec<_>>().join(", ");
-        let (voice, link) = Voice::new(format!("{shown}{purpose}"));
+        let (voice, link, trouble) = Voice::new(format!("{shown}{purpose}"));
         let (voice, settings) = (Arc::new(voice), settings.clone());
         let in_first_round = servers.len();
         let options = settings
@@ -166,7 +168,7 @@ impl Bus {
                 std::future::ready(())
             });
         let client = options.connect(servers).await.map_err(|error| ConnectError::Client(error.to_string()))?;
-        Ok(Self { client, link, servers: shown })
+        Ok(Self { client, link, trouble, servers: shown })
     }
 
     /// The same, beside another connection of this process, for `purpose`, which its name and the log tell.
@@ -203,6 +205,30 @@ impl Bus {
         self.client.statistics().connects.load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    /// Waits until every server has refused this program, whose login or certificate it is then; returns the reason.
+    pub async fn refused(&self, servers: usize) -> String {
+        let mut trouble = self.trouble.clone();
+        match trouble.wait_for(|trouble| trouble.refusals >= servers.max(1)).await {
+            Ok(trouble) => trouble.reason.clone().unwrap_or_default(),
+            Err(_closed) => std::future::pending().await,
+        }
+    }
+
+    /// Waits until the server has refused this login something that it may not do; returns the server's words.
+    pub async fn denied(&self) -> String {
+        let mut trouble = self.trouble.clone();
+        match trouble.wait_for(|trouble| trouble.denied.is_some()).await {
+            Ok(trouble) => trouble.denied.clone().unwrap_or_default(),
+            Err(_closed) => std::future::pending().await,
+        }
+    }
+
+    /// Why there is no connection, as far as that is known.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().reason.clone()
+    }
+
     /// The servers' addresses, as a person reads them.
     #[must_use]
     pub fn servers(&self) -> &str {
@@ -224,6 +250,7 @@ async fn explain(settings: Connection, voice: Arc<Voice>, failure: Failure) {
     if failure.is_telling() {
         return voice.say(&failure, &failure.kind);
     }
+    // What the files of the login say against themselves comes first.
     let reason = match (settings.options(), settings.addresses()) {
         (Ok(options), Ok(servers)) => {
             let attempt = options.name(&settings.name).connection_timeout(HANDSHAKE).connect(servers).await;
@@ -251,19 +278,13 @@ impl Connection {
     }
 
     pub(super) fn options(&self) -> Result<ConnectOptions, ConnectError> {
-        let options = match self.login()? {
-            None => ConnectOptions::new(),
-            Some(Login::Token(token)) => ConnectOptions::with_token(token.0),
-            Some(Login::User(user, password)) => ConnectOptions::with_user_and_password(user, password.0),
-            Some(Login::Nkey(seed)) => ConnectOptions::with_nkey(seed.0),
-            Some(Login::Credentials(path)) => {
-                let what = "NATS credentials file";
-                let text = read_secret(what, &path)?;
-                // The library's message may quote the file.
-                ConnectOptions::with_credentials(&text)
-                    .map_err(|_secret| file(what, &path, &"has no user JWT and seed in it"))?
-            }
-        };
+        let logins = Arc::new(Logins::new(self)?);
+        let options = ConnectOptions::with_auth_callback(move |nonce| {
+            let logins = Arc::clone(&logins);
+            // Files are read there, and the disk may take its time.
+            let reading = tokio::task::spawn_blocking(move || logins.auth(&nonce));
+            async move { reading.await.unwrap_or_else(|error| Err(AuthError::new(error))) }
+        });
         let options = match &self.inbox_prefix {
             Some(prefix) => options.custom_inbox_prefix(prefix),
             None => options,
@@ -271,8 +292,22 @@ impl Connection {
         self.tls.apply(options)
     }
 
+    /// Whether these settings log in as the `other` ones do, by the same secrets or by the same files.
+    #[must_use]
+    pub fn has_login_of(&self, other: &Self) -> bool {
+        self.login().ok() == other.login().ok()
+    }
+
+    /// Whether these settings lead where the `other` ones do, and in the same way, whoever logs in.
+    #[must_use]
+    pub fn leads_where(&self, other: &Self) -> bool {
+        let servers =
+            |settings: &Self| settings.servers.iter().map(|address| address.server.clone()).collect::<Vec<_>>();
+        servers(self) == servers(other) && self.inbox_prefix == other.inbox_prefix && self.tls == other.tls
+    }
+
     /// The one login that the settings give, be it in a URL or beside.
-    fn login(&self) -> Result<Option<Login>, ConnectError> {
+    pub(super) fn login(&self) -> Result<Option<Login>, ConnectError> {
         let mut logins: Vec<(&str, Login)> = Vec::new();
         for login in self.servers.iter().filter_map(|address| address.login.as_ref()) {
             if !logins.iter().any(|(_, known)| known == login) {
@@ -282,6 +317,7 @@ impl Connection {
         logins.extend(self.credentials.iter().map(|path| ("a credentials file", Login::Credentials(path.clone()))));
         logins.extend(self.token.iter().map(|token| ("a token", Login::Token(token.clone()))));
         logins.extend(self.nkey.iter().map(|seed| ("an nkey", Login::Nkey(seed.clone()))));
+        logins.extend(self.nkey_file.iter().map(|path| ("an nkey", Login::NkeyFile(path.clone()))));
         match (&self.user, &self.password) {
             (Some(user), Some(password)) => {
                 logins.push(("user and password", Login::User(user.clone(), password.clone())));
@@ -299,7 +335,7 @@ impl Connection {
 }
 
 impl Tls {
-    /// The library reads the files at each connect; that they can be read is checked now, before any waiting.
+    /// The files are read at each connect; that they can be read is checked now, before any waiting.
     fn apply(&self, mut options: ConnectOptions) -> Result<ConnectOptions, ConnectError> {
         if let Some(key) = &self.key {
             read_secret("TLS key", key)?;
@@ -309,7 +345,8 @@ impl Tls {
             std::fs::read(path).map_err(|error| file(what, path, &error))?;
         }
         if let Some(ca) = &self.ca {
-            options = options.add_root_certificates(ca.clone());
+            let config = trust::client_config(ca, self).map_err(|error| file("TLS authority", ca, &error))?;
+            options = options.tls_client_config(config);
         }
         options = match (&self.cert, &self.key) {
             (Some(cert), Some(key)) => options.add_client_certificate(cert.clone(), key.clone()),
@@ -323,29 +360,14 @@ impl Tls {
     }
 }
 
-/// The text of the file at `path` with a secret in it, which is nobody else's than its owner's to read.
-///
-/// # Errors
-/// That the file cannot be read, or that others may read it.
-pub fn read_secret(what: &'static str, path: &Path) -> Result<String, ConnectError> {
-    let refuse = |error: std::io::Error| file(what, path, &error);
-    let open = File::open(path).map_err(refuse)?;
-    // Of the open file, not of the path: a link is judged by what it leads to.
-    let mode = open.metadata().map_err(refuse)?.permissions().mode() & 0o7777;
-    if others_may_read(mode) {
-        return Err(ConnectError::Exposed { what, path: path.to_owned(), mode });
-    }
-    let mut text = String::new();
-    open.take(MAX_SECRET_BYTES).read_to_string(&mut text).map_err(refuse)?;
-    Ok(text)
-}
-
-fn file(what: &'static str, path: &Path, reason: &dyn fmt::Display) -> ConnectError {
+pub(super) fn file(what: &'static str, path: &Path, reason: &dyn fmt::Display) -> ConnectError {
     ConnectError::File { what, path: path.to_owned(), reason: reason.to_string() }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn to(url: &str) -> Connection {
@@ -364,6 +386,19 @@ mod tests {
             "x://u:hush5@h".parse::<Address>().err().unwrap()
         );
         assert!(!shown.contains("hush"), "{shown}");
+    }
+
+    #[test]
+    fn a_changed_secret_is_another_setting() {
+        let with = |password: &str| Connection {
+            user: Some("ann".to_owned()),
+            password: Some(password.into()),
+            ..to("nats://host")
+        };
+        assert!(with("one") == with("one") && with("one") != with("two"));
+        assert!(to("nats://ann:one@host") != to("nats://ann:two@host"));
+        assert!(with("one") != Connection { nkey: Some("x".into()), ..to("nats://host") });
+        assert!(to("nats://host") != to("nats://other"));
     }
 
     #[test]

@@ -40,11 +40,23 @@ pub struct Link {
     pub dropped: u64,
 }
 
+/// What stands in the way of this program at the moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Trouble {
+    /// Why there is no connection.
+    pub(super) reason: Option<String>,
+    /// How often servers refused the login, or had a certificate that is not trusted, since there was a connection.
+    pub(super) refusals: usize,
+    /// The server's words, where it refused this login something that it may not do.
+    pub(super) denied: Option<String>,
+}
+
 /// Turns the client's events into the link's state and into log lines.
 #[derive(Debug)]
 pub(super) struct Voice {
     servers: String,
     link: watch::Sender<Link>,
+    trouble: watch::Sender<Trouble>,
     said: Mutex<Said>,
 }
 
@@ -80,9 +92,10 @@ impl Away {
 }
 
 impl Voice {
-    pub(super) fn new(servers: String) -> (Self, watch::Receiver<Link>) {
-        let (link, receiver) = watch::channel(Link::default());
-        (Self { servers, link, said: Mutex::default() }, receiver)
+    pub(super) fn new(servers: String) -> (Self, watch::Receiver<Link>, watch::Receiver<Trouble>) {
+        let ((link, links), (trouble, troubles)) =
+            (watch::channel(Link::default()), watch::channel(Trouble::default()));
+        (Self { servers, link, trouble, said: Mutex::default() }, links, troubles)
     }
 
     /// Takes an event in. The failure that comes back is to be said, with its reason as far as it can be had.
@@ -93,6 +106,7 @@ impl Voice {
                 self.link.send_modify(|link| {
                     *link = Link { state: LinkState::Connected, connects: link.connects + 1, ..*link }
                 });
+                self.trouble.send_modify(|trouble| (trouble.reason, trouble.refusals) = (None, 0));
                 match said.away.take() {
                     Some(away) => {
                         info!("connected to NATS at {} after {} s", self.servers, away.since.elapsed().as_secs())
@@ -106,7 +120,16 @@ impl Voice {
                 let now = Instant::now();
                 said.away = Some(Away { since: now, said: now, reason: None });
             }
-            Event::ClientError(ClientError::Other(reason)) => return fails(&mut said, reason),
+            Event::ClientError(ClientError::Other(reason)) => {
+                let kind = plain(reason);
+                if is_refusal(kind) {
+                    self.trouble.send_modify(|trouble| {
+                        trouble.reason = Some(kind.to_owned());
+                        trouble.refusals += 1;
+                    });
+                }
+                return fails(&mut said, reason);
+            }
             Event::SlowConsumer(_) => {
                 self.link.send_modify(|link| link.dropped += 1);
                 if said.dropped.is_none_or(|last| last.elapsed() > REPEAT) {
@@ -118,7 +141,13 @@ impl Voice {
                 self.link.send_modify(|link| link.state = LinkState::Closed);
             }
             Event::LameDuckMode => info!("a NATS server is about to stop; moving to another one"),
-            Event::ServerError(error) => complain(&mut said, &error.to_string()),
+            Event::ServerError(error) => {
+                let text = error.to_string();
+                if text.to_lowercase().contains("permissions violation") {
+                    self.trouble.send_modify(|trouble| trouble.denied = Some(plain(&text).to_owned()));
+                }
+                complain(&mut said, &text);
+            }
             Event::ClientError(error) => complain(&mut said, &error.to_string()),
             Event::Draining => {}
         }
@@ -128,7 +157,14 @@ impl Voice {
     /// Says `failure`, whose reason is `reason`.
     pub(super) fn say(&self, failure: &Failure, reason: &str) {
         let (servers, reason) = (&self.servers, plain(reason));
+        self.trouble.send_modify(|trouble| {
+            trouble.reason = Some(reason.to_owned());
+            trouble.refusals += usize::from(is_distrust(reason));
+        });
         match failure.lasts {
+            _ if is_refusal(reason) => {
+                warn!("NATS at {servers} refuses the login: {reason}; trying again until it is taken");
+            }
             None => warn!("cannot connect to NATS at {servers}: {reason}; trying again until it works"),
             Some(lasts) => {
                 let seconds = lasts.as_secs();
@@ -141,7 +177,7 @@ impl Voice {
 impl Failure {
     /// Whether the kind alone tells what to do; of an I/O or TLS error the library's events keep the cause to themselves.
     pub(super) fn is_telling(&self) -> bool {
-        self.kind.contains("authorization") || self.kind.contains("authentication")
+        self.kind.contains("authorization")
     }
 }
 
@@ -157,6 +193,17 @@ fn fails(said: &mut Said, reason: &str) -> Option<Failure> {
     let since = said.away.as_ref().map_or(now, |away| away.since);
     said.away = Some(Away { since, said: now, reason: Some(kind.clone()) });
     Some(Failure { kind, lasts })
+}
+
+/// Whether a server refused the login, or there is none to show it.
+fn is_refusal(reason: &str) -> bool {
+    reason.contains("authorization") || reason.contains("authentication")
+}
+
+/// Whether the encryption failed for a certificate, of the server or of ours.
+fn is_distrust(reason: &str) -> bool {
+    let reason = reason.to_lowercase();
+    reason.contains("certificate") || reason.contains("unknownca")
 }
 
 fn plain(reason: &str) -> &str {
@@ -181,7 +228,7 @@ mod tests {
 
     #[test]
     fn events_become_states() {
-        let (voice, link) = Voice::new("nats://host".to_owned());
+        let (voice, link, trouble) = Voice::new("nats://host".to_owned());
         let after = |event| {
             voice.heard(&event);
             *link.borrow()
@@ -193,6 +240,17 @@ mod tests {
         assert_eq!(after(Event::SlowConsumer(7)).dropped, 1);
         assert_eq!(after(Event::Disconnected).state, LinkState::Disconnected);
         assert_eq!(after(Event::Connected).connects, 2);
+        voice.heard(&Event::ClientError(ClientError::Other("nats: authorization violation".to_owned())));
+        let violation = "Permissions Violation for Publish to \"a\"";
+        voice.heard(&Event::ServerError(async_nats::ServerError::Other(violation.to_owned())));
+        let refused = Trouble {
+            reason: Some("authorization violation".to_owned()),
+            refusals: 1,
+            denied: Some(violation.to_owned()),
+        };
+        assert_eq!(*trouble.borrow(), refused);
+        after(Event::Connected);
+        assert_eq!((trouble.borrow().reason.clone(), trouble.borrow().refusals), (None, 0));
         assert_eq!(after(Event::Closed).state, LinkState::Closed);
     }
 

@@ -10,13 +10,15 @@ pub mod door;
 pub mod frozen;
 pub mod jetstream;
 mod link;
+mod login;
 pub mod message;
 pub mod micro;
 pub mod peers;
 pub mod service;
 pub mod subjects;
+mod trust;
 pub mod wire;
 
 pub use address::{Address, Secret};
-pub use connect::{Bus, ConnectError, Connection, Link, LinkState, Tls, read_secret};
+pub use connect::{Bus, ConnectError, Connection, Link, LinkState, Reread, Tls, read_secret};
 pub use subjects::{KeyError, Namespace, NamespaceError};

@@ -29,6 +29,11 @@ impl Authority {
         Self { certificate, key }
     }
 
+    /// Writes the authority's own key beside its certificate, as `openssl req -x509` does: a server may show that.
+    pub(crate) fn reveal(&self, folder: &Path, name: &str) {
+        hidden(&folder.join(format!("{name}.key")), &self.key.serialize_pem());
+    }
+
     /// Signs a certificate for this machine's loopback address, into `folder` as `NAME.pem` and `NAME.key`.
     pub(crate) fn sign(&self, folder: &Path, name: &str) {
         let key = KeyPair::generate().unwrap();

@@ -9,8 +9,9 @@ use tempfile::TempDir;
 
 use crate::certificates::{Authority, hidden};
 use crate::site::{Running, config};
+use crate::support::eventually;
 use crate::support::nats::Nats;
-use crate::support::shell::WHITHER;
+use crate::support::shell::{Shell, WHITHER};
 
 /// A server with the config `text` in `folder`.
 fn server(folder: TempDir, text: &str) -> Nats {
@@ -185,4 +186,70 @@ async fn encryption_with_certificates_on_one_side_and_on_both() {
     // Who asks for encryption gets none from a server that has none, and does not go on without.
     let plain = server(TempDir::new().unwrap(), "");
     agent_says(&plain, "nats", "tls_required = true", "cannot connect to NATS").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_self_signed_certificate_is_trusted_where_it_is_given_itself() {
+    let folder = TempDir::new().unwrap();
+    let certificates = folder.path().to_owned();
+    Authority::new(&certificates, "self").reveal(&certificates, "self");
+    let nats = server(folder, "tls { cert_file: self.pem, key_file: self.key }");
+    agent_says(&nats, "nats", &format!("tls_ca = {:?}", certificates.join("self.pem")), IN).await;
+    let other = TempDir::new().unwrap();
+    Authority::new(other.path(), "self");
+    let distrust = format!("tls_ca = {:?}", other.path().join("self.pem"));
+    agent_says(&nats, "nats", &distrust, "invalid peer certificate").await;
+    let distrust = other.path().join("self.pem");
+    let told = Shell::new().whither(["nodes", "--nats", &nats.url(), "--tls-ca", distrust.to_str().unwrap()]);
+    assert!(told.stderr.contains("the encryption with NATS at") && told.stderr.contains("see --tls-ca"), "{told:?}");
+}
+
+/// What a refused command says, without waiting for a connection that will never be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_login_is_said_at_once_and_by_its_name() {
+    let nats = server(TempDir::new().unwrap(), "authorization { token: s3cret }");
+    for command in [&["place", "--user", "ann"][..], &["nodes"], &["cordon", "a"], &["nodes", "history", "a"]] {
+        for more in [&[][..], &["--token", "wr0ng"]] {
+            let options = ["--nats", &nats.url()];
+            let told = Shell::new().whither(command.iter().chain(&options).chain(more));
+            assert_eq!(told.code, Some(1), "{told:?}");
+            assert!(told.stderr.contains("refused the login: authorization violation; see --credentials"), "{told:?}");
+        }
+    }
+}
+
+/// Secrets are renewed where they stand, and a program that runs follows at its next connect.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_renewed_in_its_file_is_used_from_then_on() {
+    let (one, two) = (KeyPair::new_user(), KeyPair::new_user());
+    let users = |key: &KeyPair, token: &str| {
+        let users = format!("{{ nkey: {} }}, {{ user: ann, password: {token} }}", key.public_key());
+        format!("jetstream: enabled\nauthorization {{ users: [ {users} ] }}\n")
+    };
+    let mut nats = server(TempDir::new().unwrap(), &users(&one, "first").replace("jetstream: enabled\n", ""));
+    let folder = TempDir::new().unwrap();
+    let seed = folder.path().join("seed");
+    hidden(&seed, &one.seed().unwrap());
+    let text = format!("[nats]\nurl = \"{}\"\n", nats.url());
+    let by_key = config(folder.path(), "key", &format!("{text}nkey = {seed:?}\n"));
+    let by_password = |password: &str| format!("{text}user = \"ann\"\npassword = \"{password}\"\n");
+    let edited = config(folder.path(), "password", &by_password("first"));
+    let agent = |id: &str, config: &str| {
+        Running::start(folder.path(), &format!("{id}.log"), &["agent", "--id", id, "--config", config])
+    };
+    let agents = [agent("a", &by_key), agent("b", &edited)];
+    for agent in &agents {
+        agent.says(IN).await;
+    }
+    nats.kill();
+    hidden(&seed, &two.seed().unwrap());
+    config(folder.path(), "password", &by_password("second"));
+    std::fs::write(nats.folder().join("nats.conf"), users(&two, "second")).unwrap();
+    nats.restart();
+    for agent in &agents {
+        eventually("the agent is connected again", async || {
+            (agent.log().matches("connected to NATS at").count() > 1).then_some(())
+        })
+        .await;
+    }
 }

@@ -29,6 +29,10 @@ async fn each_role_does_its_work() {
     let told = shell.with("WHITHER_INBOX_PREFIX", "_INBOX.launcher").whither(["place", "--user", "ann"]);
     assert_eq!((told.code, told.stdout.trim()), (Some(0), "node-2"), "{}", told.stderr);
 
+    let denied = site.command("launcher", &["cordon", "node-2"]);
+    assert!(denied.stderr.contains("this login may not use whither.cordon; NATS says: "), "{denied:?}");
+    assert_eq!(denied.code, Some(1));
+
     assert_eq!(site.command("admin", &["uncordon", "node-1"]).stdout.trim(), "node-1 uncordoned");
     let history = site.command("admin", &["nodes", "history", "node-1"]);
     assert!(history.stdout.contains("cordoned") && history.stdout.contains("kernel"), "{history:?}");

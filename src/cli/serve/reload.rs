@@ -73,10 +73,18 @@ async fn read(args: ServeArgs, present: Connection) -> Option<Setup> {
         tracing::error!(%error, "reload: the scripts cannot be used, the old ones stay");
         return None;
     }
-    if let Ok((connection, _)) = args.bus.resolve(Some(&loaded.config.nats), "whither serve")
-        && format!("{connection:?}") != format!("{present:?}")
-    {
-        tracing::warn!("reload: changes under [nats] count at the next start, as do those of [http] and liveness_s");
+    if let Ok((connection, _)) = args.bus.resolve(Some(&loaded.config.nats), "whither serve") {
+        tell_of_changes(&present, &connection);
     }
     Some(setup)
+}
+
+/// Says what counts when of the settings under `[nats]` that have changed.
+fn tell_of_changes(present: &Connection, read: &Connection) {
+    if !present.has_login_of(read) {
+        tracing::info!("reload: the login to NATS has changed; it is used from the next connect on");
+    }
+    if !present.leads_where(read) {
+        tracing::warn!("reload: changes under [nats] count at the next start, as do those of [http] and liveness_s");
+    }
 }

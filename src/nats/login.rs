@@ -1,0 +1,225 @@
+//! Who to be on the bus: the ways to log in, and the proof that each connect takes along.
+//!
+//! The proof is made anew at each connect, because secrets are renewed while a program runs: a credentials file is replaced
+//! before its token ends, a password is changed in the config. Rejected: the client library's own ways to log in, which keep
+//! what they were given at the start for ever.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_nats::{Auth, AuthError};
+use nkeys::KeyPair;
+use tracing::warn;
+
+use super::address::Secret;
+use super::connect::{ConnectError, Connection, file};
+use crate::config::secret::others_may_read;
+
+/// What is read of a file with a secret in it: far more than any key or token has.
+const MAX_SECRET_BYTES: u64 = 1 << 20;
+
+/// A way to log in.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Login {
+    Token(Secret),
+    User(String, Secret),
+    Nkey(Secret),
+    NkeyFile(PathBuf),
+    Credentials(PathBuf),
+}
+
+/// A login whose files were read: all that the proof of one connect needs.
+#[derive(Clone)]
+pub(super) enum Proof {
+    Nobody,
+    Token(Secret),
+    User(String, Secret),
+    /// A key, with the claims that vouch for it where it came with some.
+    Key(Secret, Option<Secret>),
+}
+
+/// Reads the settings of a connection anew, where they stand in a file that may be edited meanwhile.
+#[derive(Clone, Default)]
+pub struct Reread(Option<Arc<dyn Fn() -> Option<Connection> + Send + Sync>>);
+
+impl Reread {
+    /// Settings that `read` reads; it returns nothing where the file cannot be used at the moment.
+    pub fn new(read: impl Fn() -> Option<Connection> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(read)))
+    }
+}
+
+impl fmt::Debug for Reread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Reread(…)" } else { "Never" })
+    }
+}
+
+/// The logins of one connection, from one connect to the next.
+pub(super) struct Logins {
+    settings: Connection,
+    last: Mutex<Proof>,
+}
+
+impl Logins {
+    /// The logins of a connection with these settings.
+    ///
+    /// # Errors
+    /// Where the present one cannot be used.
+    pub(super) fn new(settings: &Connection) -> Result<Self, ConnectError> {
+        let last = Mutex::new(Proof::of(settings)?);
+        Ok(Self { settings: settings.clone(), last })
+    }
+
+    /// What is shown to a server that asks for a signature of `nonce`.
+    ///
+    /// # Errors
+    /// That the key is none.
+    pub(super) fn auth(&self, nonce: &[u8]) -> Result<Auth, AuthError> {
+        let edited = self.settings.reread.0.as_ref().and_then(|read| read());
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match Proof::of(edited.as_ref().unwrap_or(&self.settings)) {
+            Ok(proof) => *last = proof,
+            // A file that is just being written is read again at the next connect.
+            Err(error) => warn!("{error}; the login stays as it was"),
+        }
+        last.auth(nonce).map_err(AuthError::new)
+    }
+}
+
+impl Proof {
+    fn of(settings: &Connection) -> Result<Self, ConnectError> {
+        Ok(match settings.login()? {
+            None => Self::Nobody,
+            Some(Login::Token(token)) => Self::Token(token),
+            Some(Login::User(user, password)) => Self::User(user, password),
+            Some(Login::Nkey(seed)) => Self::Key(seed, None),
+            Some(Login::NkeyFile(path)) => Self::Key(read_secret("NATS nkey", &path)?.trim().into(), None),
+            Some(Login::Credentials(path)) => {
+                let what = "NATS credentials file";
+                let text = read_secret(what, &path)?;
+                let part = |title: &str| part(&text, title).map(Secret::from);
+                // The message must not quote the file.
+                let parts = part("USER NKEY SEED").filter(is_seed).zip(part("NATS USER JWT"));
+                let (seed, claims) = parts.ok_or_else(|| file(what, &path, &"has no user JWT and seed in it"))?;
+                Self::Key(seed, Some(claims))
+            }
+        })
+    }
+
+    fn auth(&self, nonce: &[u8]) -> Result<Auth, String> {
+        let mut auth = Auth::new();
+        match self {
+            Self::Nobody => {}
+            Self::Token(token) => auth.token = Some(token.expose().to_owned()),
+            Self::User(user, password) => {
+                auth.username = Some(user.clone());
+                auth.password = Some(password.expose().to_owned());
+            }
+            Self::Key(seed, claims) => {
+                let key = KeyPair::from_seed(seed.expose()).map_err(|_secret| "the nkey is no seed")?;
+                auth.signature = Some(key.sign(nonce).map_err(|error| error.to_string())?);
+                match claims {
+                    Some(claims) => auth.jwt = Some(claims.expose().to_owned()),
+                    None => auth.nkey = Some(key.public_key()),
+                }
+            }
+        }
+        Ok(auth)
+    }
+}
+
+fn is_seed(text: &Secret) -> bool {
+    KeyPair::from_seed(text.expose()).is_ok()
+}
+
+/// The first line of the part of `text` that `-----BEGIN TITLE-----` begins.
+fn part<'a>(text: &'a str, title: &str) -> Option<&'a str> {
+    let begins = |line: &&str| line.trim().trim_matches('-').strip_prefix("BEGIN ") == Some(title);
+    text.lines().skip_while(|line| !begins(line)).skip(1).map(str::trim).find(|line| !line.is_empty())
+}
+
+/// The text of the file at `path` with a secret in it, which is nobody else's than its owner's to read.
+///
+/// # Errors
+/// That the file cannot be read, or that others may read it.
+pub fn read_secret(what: &'static str, path: &Path) -> Result<String, ConnectError> {
+    let refuse = |error: std::io::Error| file(what, path, &error);
+    let open = File::open(path).map_err(refuse)?;
+    // Of the open file, not of the path: a link is judged by what it leads to.
+    let mode = open.metadata().map_err(refuse)?.permissions().mode() & 0o7777;
+    if others_may_read(mode) {
+        return Err(ConnectError::Exposed { what, path: path.to_owned(), mode });
+    }
+    let mut text = String::new();
+    open.take(MAX_SECRET_BYTES).read_to_string(&mut text).map_err(refuse)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+
+    fn hidden(path: &Path, text: &str) {
+        std::fs::write(path, text).unwrap();
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
+    }
+
+    fn credentials(claims: &str) -> String {
+        format!(
+            "-----BEGIN NATS USER JWT-----\r\n{claims}\r\n------END NATS USER JWT------\n\nKeep it!\n\n\
+             -----BEGIN USER NKEY SEED-----\n{SEED}\n------END USER NKEY SEED------\n"
+        )
+    }
+
+    #[test]
+    fn a_credentials_file_is_read_at_each_connect() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("creds");
+        hidden(&path, &credentials("one"));
+        let settings = Connection { credentials: Some(path.clone()), ..Connection::default() };
+        let logins = Logins::new(&settings).unwrap();
+        let claims = || logins.auth(b"nonce").unwrap().jwt.unwrap();
+        assert_eq!(claims(), "one");
+        hidden(&path, &credentials("two"));
+        assert_eq!(claims(), "two");
+        hidden(&path, "half");
+        assert_eq!(claims(), "two", "what cannot be used changes nothing");
+        assert!(matches!(Logins::new(&settings), Err(ConnectError::File { .. })));
+    }
+
+    #[test]
+    fn an_edited_config_counts_at_the_next_connect() {
+        let edited = Arc::new(Mutex::new(Some("two")));
+        let config = Arc::clone(&edited);
+        let with = |token: &str| Connection { token: Some(token.into()), ..Connection::default() };
+        let settings = Connection { reread: Reread::new(move || config.lock().unwrap().map(with)), ..with("one") };
+        let logins = Logins::new(&settings).unwrap();
+        assert_eq!(logins.auth(b"").unwrap().token.as_deref(), Some("two"));
+        *edited.lock().unwrap() = None;
+        assert_eq!(
+            logins.auth(b"").unwrap().token.as_deref(),
+            Some("one"),
+            "the config cannot be read: as at the start"
+        );
+    }
+
+    #[test]
+    fn a_key_signs() {
+        let settings = Connection { nkey: Some(SEED.into()), ..Connection::default() };
+        let auth = Logins::new(&settings).unwrap().auth(b"nonce").unwrap();
+        assert!(
+            auth.nkey.is_some_and(|key| key.starts_with('U'))
+                && auth.signature.is_some_and(|signed| !signed.is_empty())
+        );
+        let broken = Connection { nkey: Some("SUX".into()), ..Connection::default() };
+        let refused = Logins::new(&broken).unwrap().auth(b"nonce").err().unwrap().to_string();
+        assert!(refused.contains("no seed") && !refused.contains("SUX"), "{refused}");
+    }
+}
