@@ -10,6 +10,7 @@ use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use support::nats::Nats;
 use support::serve::{Serve, ask, ask_raw, bucket, nodes, plain_nodes, report, site, storm};
+use support::shell::Shell;
 use support::{PATIENCE, eventually};
 
 const FEWEST: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
@@ -421,6 +422,58 @@ async fn a_reload_takes_over_and_a_broken_one_changes_nothing() {
         (placed["decided_by"] == "builtin:round-robin").then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_is_asked_for_and_its_problems_come_back() {
+    let (nats, serve, client) = site(FEWEST, &[], 2).await;
+    let url = nats.url();
+    let reload = || Shell::new().whither(["reload", "--nats", &url]);
+    let shows = async |figure: f64, note: bool| {
+        eventually("the service shows how its last reload went", async || {
+            let shown = serve.figure("whither_config_last_reload_successful") == Some(figure);
+            (shown && serve.readyz().1.contains("reload: it failed, the old config stays: ") == note).then_some(())
+        })
+        .await;
+    };
+    shows(1.0, false).await;
+    serve.configure(&nats, "[chain.\"session/start\"]\nsteps = [\"builtin:no-such\"]\n");
+    let told = reload();
+    assert_eq!(told.code, Some(2), "{told:?}");
+    assert!(
+        told.stderr.contains("no-such") && told.stderr.contains("1 of 1 replicas cannot use the config"),
+        "{told:?}"
+    );
+    shows(0.0, true).await;
+    serve.write("broken.js", "function(input) {");
+    serve.configure(&nats, "[chain.\"session/start\"]\nsteps = [\"broken.js\"]\n");
+    let told = reload();
+    assert!(told.code == Some(2) && told.stderr.contains("broken.js"), "{told:?}");
+    assert_eq!(ask(&client, "whither.place", &json!({})).await.body["decided_by"], "builtin:fewest-sessions");
+    serve.configure(&nats, "[chain.\"session/start\"]\nsteps = [\"builtin:round-robin\"]\n");
+    let told = reload();
+    assert!(told.code == Some(0) && told.stdout.starts_with("reloaded: chains "), "{told:?}");
+    shows(1.0, false).await;
+    drop(serve);
+    let told = Shell::new().whither(["reload", "--nats", &url]);
+    assert!(told.code == Some(1) && told.stderr.contains("no service answers on whither.reload"), "{told:?}");
+}
+
+#[test]
+fn a_config_is_checked_beside_the_running_service() {
+    let shell = Shell::new();
+    let check = |steps: &str| {
+        let text = format!("[nats]\nurl = \"nats://127.0.0.1:1\"\n[chain.\"session/start\"]\nsteps = [{steps}]\n");
+        shell.write("whither.toml", text);
+        shell.whither(["serve", "--check"])
+    };
+    let good = check("\"builtin:round-robin\"");
+    assert_eq!((good.code, good.stdout.trim()), (Some(0), "whither.toml: good, 1 chain: session/start"), "{good:?}");
+    let broken = check("\"builtin:no-such\"");
+    assert!(broken.code == Some(2) && broken.stderr.contains("no-such"), "{broken:?}");
+    shell.write("bad.js", "function(input) {");
+    let broken = check("\"bad.js\"");
+    assert!(broken.code == Some(4) && broken.stderr.contains("bad.js"), "{broken:?}");
 }
 
 #[tokio::test]

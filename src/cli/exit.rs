@@ -23,19 +23,27 @@ pub struct Exit {
     pub code: u8,
     /// What a person reads.
     pub message: String,
+    /// What a person has read already, a line each.
+    pub told: String,
 }
 
 impl Exit {
     /// The end with `code` and `message`.
     #[must_use]
     pub fn new(code: u8, message: impl fmt::Display) -> Self {
-        Self { code, message: message.to_string() }
+        Self { code, message: message.to_string(), told: String::new() }
     }
 
     /// The end with `code` where everything has been said.
     #[must_use]
     pub fn shown(code: u8) -> Self {
-        Self { code, message: String::new() }
+        Self { code, message: String::new(), told: String::new() }
+    }
+
+    /// All words that go with this end, those too that were said before it.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        if self.message.is_empty() { self.told.trim_end() } else { &self.message }
     }
 
     /// The end because of what the user gave.

@@ -29,6 +29,7 @@ pub mod place;
 pub mod problem;
 mod processes;
 pub mod programs;
+pub mod reload;
 pub mod remote;
 pub mod request;
 pub mod say;
@@ -65,6 +66,7 @@ enum Command {
     /// Put a node back into service
     Uncordon(nodes::CordonArgs),
     Drain(drain::DrainArgs),
+    Reload(reload::ReloadArgs),
 }
 
 /// Runs the binary.
@@ -83,7 +85,7 @@ pub fn main() -> ExitCode {
     }
     let code = match run(Cli::parse_from(arguments).command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Exit { code, message }) => {
+        Err(Exit { code, message, .. }) => {
             if !message.is_empty() {
                 say::aside(format_args!("{} {message}", "error:".red().bold()));
             }
@@ -106,5 +108,6 @@ fn run(command: Command) -> Result<(), Exit> {
         Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
         Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),
         Command::Drain(args) => drain::run(&args),
+        Command::Reload(args) => reload::run(&args),
     }
 }

@@ -42,7 +42,7 @@ impl Look {
 #[must_use]
 pub fn exit(errors: &ConfigErrors) -> Exit {
     report(errors);
-    Exit::shown(exit::USAGE)
+    Exit { told: render(errors, Look::Plain), ..Exit::shown(exit::USAGE) }
 }
 
 /// The end of a command over one problem that stands in no config.

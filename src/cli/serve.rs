@@ -18,6 +18,7 @@ use crate::front::{QuarantineSettings, Setup, http};
 use crate::model::Arrangement;
 use crate::nats::Bus;
 use crate::nats::service::Service;
+use crate::plain::Plain;
 use crate::worker::{Audience, Birth, BirthError, Worker, sandbox};
 use crate::{log, pulse, resources};
 
@@ -25,15 +26,15 @@ use super::bus::BusArgs;
 use super::exit::{self, Exit};
 use super::fastx::load::Loaded;
 use super::files::Disk;
-use super::{bus, fastx, limits, one_shot, programs, zone};
+use super::{bus, fastx, limits, one_shot, programs, say, zone};
 use reload::Reloads;
 use running::Parts;
 
 /// The service: answers placements over NATS.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Signals: SIGHUP reads the config again (a broken one changes nothing) · SIGTERM answers what was \
-received, then ends"
+    after_help = "Signals: SIGHUP reads the config again (a broken one changes nothing), as `whither reload` has every \
+replica do · SIGTERM answers what was received, then ends"
 )]
 pub struct ServeArgs {
     /// The config [default: whither.toml]
@@ -42,6 +43,9 @@ pub struct ServeArgs {
     /// The address of the HTTP port for /healthz, /readyz and /metrics; over the config's
     #[arg(long, value_name = "ADDRESS")]
     http: Option<std::net::SocketAddr>,
+    /// Read the config, compile its scripts, say what is wrong, and end: needs no NATS, and touches no running service
+    #[arg(long)]
+    check: bool,
     /// How log lines look
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "WHITHER_LOG_FORMAT")]
     log_format: LogFormat,
@@ -68,12 +72,26 @@ pub fn run(args: &ServeArgs) -> Result<(), Exit> {
         // Heard from the first moment on: a reload that comes right after the start must not end the service.
         let signals = Signals::listen().map_err(|error| Exit::new(exit::OTHER, error))?;
         let loaded = load(args)?;
+        if args.check {
+            return check(args, &loaded).await;
+        }
         start_log(args.log_format)?;
         loaded.tell();
         close_memory();
         raise_descriptors();
         serve(args, loaded, signals).await
     })
+}
+
+/// Does all that a start does before it opens a port, and says so.
+async fn check(args: &ServeArgs, loaded: &Loaded) -> Result<(), Exit> {
+    args.bus.resolve(Some(&loaded.config.nats), "whither serve")?;
+    rehearse(&setup(loaded).birth).await?;
+    let chains = &loaded.config.chains.chains;
+    let actions = chains.iter().map(|chain| chain.action.to_string()).collect::<Vec<_>>().join(", ");
+    let path = args.config.as_deref().unwrap_or(Path::new(fastx::load::DEFAULT_CONFIG));
+    let what = if chains.len() == 1 { "chain" } else { "chains" };
+    say::answer(format_args!("{}: good, {} {what}: {}", path.display(), chains.len(), Plain(actions)))
 }
 
 fn load(args: &ServeArgs) -> Result<Loaded, Exit> {
@@ -130,11 +148,12 @@ async fn serve(args: &ServeArgs, loaded: Loaded, mut signals: Signals) -> Result
     let bus = Bus::open(&connection).await.map_err(bus::refused)?;
     // Requests may come faster than they are read, and the server then drops the connection; the view must not go with it.
     let view = Bus::open_for("view", &connection).await.map_err(bus::refused)?;
-    let (mut running, ears) = Parts { config: &config, namespace, setup, bus, view }.start(listener)?;
+    let (mut running, ears, mut reloads_asked) =
+        Parts { config: &config, namespace, setup, bus, view }.start(listener)?;
     tokio::spawn(running::try_pings(running.bus.clone(), connection.clone(), running.events.clone()));
     let (mut ears, mut service) = (Some(ears), None);
     let connected = running.bus.clone();
-    let mut reloads = Reloads::new(args, &connection, running.events.clone());
+    let mut reloads = Reloads::new(args, &connection, running.events.clone(), running.replies());
     loop {
         tokio::select! {
             biased;
@@ -143,6 +162,7 @@ async fn serve(args: &ServeArgs, loaded: Loaded, mut signals: Signals) -> Result
                 true => break,
                 false => reloads.ask(),
             },
+            Some(asked) = reloads_asked.recv() => reloads.ask_for(asked),
             failed = running.failed() => return Err(failed),
             digest = reloads.done() => {
                 if let (Some(service), Some(digest)) = (&service, digest) {

@@ -15,7 +15,7 @@ use crate::registry::peers::End;
 
 use crate::worker::unix_ms;
 
-use super::events::Event;
+use super::events::{Event, ReloadRequest};
 use super::requests::WaitingPage;
 use super::task::Front;
 
@@ -67,6 +67,7 @@ impl Front {
                 Ok(cordon) => return self.cordon(incoming, cordon),
                 Err(failure) => Err(failure),
             },
+            Verb::Reload => return self.reload(incoming),
         };
         match told {
             Ok(told) => self.reply(Outgoing::new(&incoming, told.to_string().into(), None)),
@@ -147,6 +148,16 @@ impl Front {
             // The requester asks again where the reply cannot be sent.
             let _full = replies.try_send(outgoing);
         });
+    }
+
+    /// Hands a request to read the config again to whoever reads that, and answers.
+    fn reload(&mut self, incoming: Incoming) {
+        let replicas = 1 + self.replicas.others();
+        if let Err(error) = self.reloads.try_send(ReloadRequest { incoming, replicas }) {
+            let refused = error.into_inner();
+            let message = "too many requests to read the config again wait already";
+            self.fail(&refused.incoming, &Failure::new(FailureName::Overloaded, message));
+        }
     }
 
     /// Takes in a change from the registry, with what it means for reservations.

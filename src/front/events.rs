@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
 use crate::model::Marks;
-use crate::nats::message::Outgoing;
+use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::peers::Saying;
 use crate::pulse::Pulse;
 use crate::registry::claims::Claimed;
@@ -27,6 +27,8 @@ pub enum Event {
     Born(u64, Result<Worker, BirthError>),
     /// Another setup is to be taken over, once a worker for it is ready.
     Reload(Box<Setup>),
+    /// A config that was to be read again cannot be used, for this reason.
+    ReloadFailed(String),
     /// What is held against a node was written down; the registry will say so too, but later than the requester may ask.
     Marked(Arc<str>, Marks),
     /// The place that this question was decided to get was claimed, or could not be.
@@ -95,6 +97,17 @@ pub struct Outlets {
     pub board: Board,
     /// To the watchdog: that the front's task lives.
     pub pulse: Arc<Pulse>,
+    /// To whoever reads the config.
+    pub reloads: mpsc::Sender<ReloadRequest>,
+}
+
+/// A request to read the config again.
+#[derive(Debug)]
+pub struct ReloadRequest {
+    /// The request, to be answered when that has come to an end.
+    pub incoming: Incoming,
+    /// How many replicas there are, which all answer.
+    pub replicas: usize,
 }
 
 /// The other ends of what a front sends itself and is sent.

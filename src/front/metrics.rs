@@ -115,6 +115,8 @@ pub struct Metrics {
     pub lost_replies: Counter,
     /// Log lines that standard error did not take.
     lost_log_lines: Gauge<i64, AtomicI64>,
+    /// 1 where the config was read well the last time, 0 where an edited one waits for its mend.
+    pub reload_successful: Gauge<i64, AtomicI64>,
 }
 
 impl Metrics {
@@ -160,6 +162,7 @@ impl Metrics {
             refused_unknown: Counter::default(),
             lost_replies: Counter::default(),
             lost_log_lines: Gauge::default(),
+            reload_successful: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("decisions", "Decisions told to requesters", metrics.decisions.clone());
@@ -212,6 +215,9 @@ impl Metrics {
         registry.register("lost_replies", "Replies that NATS did not take", metrics.lost_replies.clone());
         let about = "Log lines that standard error did not take";
         registry.register("lost_log_lines", about, metrics.lost_log_lines.clone());
+        let about = "1 where the config was read well the last time, 0 where the old one is still in force";
+        registry.register("config_last_reload_successful", about, metrics.reload_successful.clone());
+        metrics.reload_successful.set(1);
         Self { registry, ..metrics }
     }
 

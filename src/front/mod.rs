@@ -38,7 +38,7 @@ mod task;
 mod turns;
 mod waiting;
 
-pub use events::{Event, Links, Outlets, Setup};
+pub use events::{Event, Links, Outlets, ReloadRequest, Setup};
 pub use inbox::{Inbox, run};
 pub use quarantine::QuarantineSettings;
 pub use task::Front;

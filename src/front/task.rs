@@ -22,7 +22,7 @@ use super::claims::Claims;
 use super::crew::{Crew, Taken};
 use super::deadline::Arrivals;
 use super::errands::Errands;
-use super::events::{Event, Links, Outlets, Setup};
+use super::events::{Event, Links, Outlets, ReloadRequest, Setup};
 use super::failures::Failures;
 use super::flight::Told;
 use super::health::Board;
@@ -82,6 +82,7 @@ pub struct Front {
     replies: mpsc::Sender<Outgoing>,
     pub(super) board: Board,
     pulse: Arc<Pulse>,
+    pub(super) reloads: mpsc::Sender<ReloadRequest>,
     replica: Arc<str>,
     chance: Chance,
     /// How right the deadlines of requests were lately.
@@ -110,7 +111,7 @@ impl Front {
         links: Links,
         entropy: [u8; 32],
     ) -> Self {
-        let Outlets { replies, sayings, board, pulse } = outlets;
+        let Outlets { replies, sayings, board, pulse, reloads } = outlets;
         let mut chance = Chance::new(entropy);
         let errands = Errands::new(links.runner.clone());
         let replica = chance.name();
@@ -150,6 +151,7 @@ impl Front {
             replies,
             board,
             pulse,
+            reloads,
             chance,
             arrivals: Arrivals::default(),
             unknown: TokenBucket::new(UNKNOWN_AT_ONCE, UNKNOWN_A_SECOND),
@@ -273,7 +275,14 @@ impl Front {
             },
             Event::Reload(setup) => {
                 tracing::info!("reload: starting workers for the new configuration");
+                self.metrics.reload_successful.set(1);
+                self.notes.remove("reload");
                 self.crew.prepare(*setup);
+            }
+            Event::ReloadFailed(reason) => {
+                self.metrics.reload_successful.set(0);
+                self.notes.insert("reload", format!("it failed, the old config stays: {reason}"));
+                self.show();
             }
             Event::Claimed(ticket, claimed) => self.claimed(ticket, claimed),
             Event::FrozenKept(kept) => {

@@ -36,11 +36,13 @@ pub enum Verb {
     Cordon,
     /// Put it back.
     Uncordon,
+    /// Read the config again; every replica does.
+    Reload,
 }
 
 impl Verb {
     /// Every endpoint.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Place,
         Self::Explain,
         Self::Confirm,
@@ -51,6 +53,7 @@ impl Verb {
         Self::Nodes,
         Self::Cordon,
         Self::Uncordon,
+        Self::Reload,
     ];
 
     /// The endpoint's name.
@@ -67,13 +70,14 @@ impl Verb {
             Self::Nodes => "nodes",
             Self::Cordon => "cordon",
             Self::Uncordon => "uncordon",
+            Self::Reload => "reload",
         }
     }
 
     /// Whether every replica hears each request: only one of them, or each for its own part, can answer.
     #[must_use]
     pub const fn is_for_all(self) -> bool {
-        matches!(self, Self::Cancel | Self::Waiting)
+        matches!(self, Self::Cancel | Self::Waiting | Self::Reload)
     }
 
     /// Whether a request counts although nobody wants to hear what came of it.

@@ -120,6 +120,7 @@ fn subject(namespace: &Namespace, verb: Verb) -> String {
         Verb::Nodes => namespace.nodes(),
         Verb::Cordon => namespace.cordon(),
         Verb::Uncordon => namespace.uncordon(),
+        Verb::Reload => namespace.reload(),
     }
 }
 

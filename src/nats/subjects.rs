@@ -110,6 +110,12 @@ impl Namespace {
         self.subject("uncordon")
     }
 
+    /// Where every replica is asked to read its config again.
+    #[must_use]
+    pub fn reload(&self) -> String {
+        self.subject("reload")
+    }
+
     /// Where replicas tell each other what they place.
     #[must_use]
     pub fn peers(&self) -> String {

@@ -33,6 +33,8 @@ async fn each_role_does_its_work() {
     assert!(denied.stderr.contains("this login may not use whither.cordon; NATS says: "), "{denied:?}");
     assert_eq!(denied.code, Some(1));
 
+    let reloaded = site.command("admin", &["reload"]);
+    assert!(reloaded.code == Some(0) && reloaded.stdout.starts_with("reloaded: "), "{reloaded:?}");
     assert_eq!(site.command("admin", &["uncordon", "node-1"]).stdout.trim(), "node-1 uncordoned");
     let history = site.command("admin", &["nodes", "history", "node-1"]);
     assert!(history.stdout.contains("cordoned") && history.stdout.contains("kernel"), "{history:?}");
@@ -110,6 +112,7 @@ async fn a_launcher_asks_and_reads_its_own_inbox() {
         "$KV.whither_marks.node-1",
         "whither.cordon",
         "whither.uncordon",
+        "whither.reload",
         "whither.drain",
         "whither.nodes",
         "whither.events.node-1",

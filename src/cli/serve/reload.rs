@@ -3,29 +3,54 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::cli::fastx::load::{DEFAULT_CONFIG, Loaded};
-use crate::front::{Event, Setup};
+use crate::front::{Event, ReloadRequest, Setup};
+use crate::model::{Failure, FailureName};
 use crate::nats::Connection;
+use crate::nats::message::Outgoing;
 
 use super::{ServeArgs, load, rehearse, setup};
+
+/// Requests that wait for the end of one reload.
+const WAITING: usize = 64;
 
 /// The reloads of a service, one at a time.
 pub(super) struct Reloads {
     args: ServeArgs,
     present: Connection,
     events: mpsc::Sender<Event>,
-    running: Option<JoinHandle<Option<Setup>>>,
+    replies: mpsc::Sender<Outgoing>,
+    running: Option<JoinHandle<Result<Setup, String>>>,
+    /// The requests that the running reload answers.
+    waiting: Vec<ReloadRequest>,
     /// Whether another one was asked for while one was running, which may have read the files before they were changed.
     is_asked_again: bool,
+    /// The requests that the next one answers.
+    waiting_next: Vec<ReloadRequest>,
 }
 
 impl Reloads {
     /// No reload yet, of the service that `args` started over the connection `present`.
-    pub(super) fn new(args: &ServeArgs, present: &Connection, events: mpsc::Sender<Event>) -> Self {
-        Self { args: args.clone(), present: present.clone(), events, running: None, is_asked_again: false }
+    pub(super) fn new(
+        args: &ServeArgs,
+        present: &Connection,
+        events: mpsc::Sender<Event>,
+        replies: mpsc::Sender<Outgoing>,
+    ) -> Self {
+        Self {
+            args: args.clone(),
+            present: present.clone(),
+            events,
+            replies,
+            running: None,
+            waiting: Vec::new(),
+            is_asked_again: false,
+            waiting_next: Vec::new(),
+        }
     }
 
     /// Starts a reload, or notes that another one is to follow the one that is running.
@@ -35,48 +60,74 @@ impl Reloads {
             self.is_asked_again = true;
             return;
         }
+        self.waiting = std::mem::take(&mut self.waiting_next);
         let (args, present) = (self.args.clone(), self.present.clone());
         self.running = Some(tokio::spawn(read(args, present)));
+    }
+
+    /// The same for a request, which is answered with what the reload came to.
+    pub(super) fn ask_for(&mut self, asked: ReloadRequest) {
+        if self.waiting_next.len() >= WAITING {
+            let failure = Failure::new(FailureName::Overloaded, "too many wait for the next reload already");
+            let _full = self.replies.try_send(Outgoing::failed(&asked.incoming, &failure));
+            return;
+        }
+        self.waiting_next.push(asked);
+        self.ask();
     }
 
     /// Waits for the running reload, for ever where there is none, and hands what it read to the front, which takes that over
     /// once a worker for it is ready. Returns the digest of the new chains; nothing where the old ones stay.
     pub(super) async fn done(&mut self) -> Option<Arc<str>> {
         let Some(running) = &mut self.running else { return std::future::pending().await };
-        let setup = running.await.ok().flatten();
+        let read = running.await.unwrap_or_else(|error| Err(format!("the reload ended: {error}")));
         self.running = None;
+        self.answer(&read);
         if std::mem::take(&mut self.is_asked_again) {
             self.ask();
         }
-        let setup = setup?;
-        let digest = Arc::clone(&setup.digest);
-        drop(self.events.send(Event::Reload(Box::new(setup))).await);
-        Some(digest)
+        let (event, digest) = match read {
+            Ok(setup) => {
+                let digest = Arc::clone(&setup.digest);
+                (Event::Reload(Box::new(setup)), Some(digest))
+            }
+            Err(reason) => (Event::ReloadFailed(reason), None),
+        };
+        drop(self.events.send(event).await);
+        digest
+    }
+
+    fn answer(&mut self, read: &Result<Setup, String>) {
+        for ReloadRequest { incoming, replicas } in self.waiting.drain(..) {
+            let body = match read {
+                Ok(setup) => json!({"state": "reloaded", "chains": &*setup.digest, "replicas": replicas}),
+                Err(problems) => json!({"state": "failed", "problems": problems, "replicas": replicas}),
+            };
+            // Whoever asked asks again where the reply cannot be sent.
+            let _full = self.replies.try_send(Outgoing::new(&incoming, body.to_string().into(), None));
+        }
     }
 }
 
-/// Reads the config and tries its scripts; the log says why where that came to nothing.
-async fn read(args: ServeArgs, present: Connection) -> Option<Setup> {
+/// Reads the config and tries its scripts; the log says why where that came to nothing, and so does what is returned.
+async fn read(args: ServeArgs, present: Connection) -> Result<Setup, String> {
     let reading = args.clone();
     // The disk may take its time, and all that is answered waits for this thread.
-    let loaded: Loaded = match tokio::task::spawn_blocking(move || load(&reading)).await {
-        Ok(Ok(loaded)) => loaded,
-        Ok(Err(_)) | Err(_) => {
-            let config = args.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
-            tracing::error!(config = %config.display(), "reload: the config is broken, the old one stays");
-            return None;
-        }
-    };
+    let loaded = tokio::task::spawn_blocking(move || load(&reading).map_err(|exit| exit.words().to_owned())).await;
+    let loaded: Loaded = loaded.unwrap_or_else(|error| Err(error.to_string())).inspect_err(|_shown| {
+        let config = args.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
+        tracing::error!(config = %config.display(), "reload: the config is broken, the old one stays");
+    })?;
     loaded.tell();
     let setup = setup(&loaded);
     if let Err(error) = rehearse(&setup.birth).await {
         tracing::error!(%error, "reload: the scripts cannot be used, the old ones stay");
-        return None;
+        return Err(error.words().to_owned());
     }
     if let Ok((connection, _)) = args.bus.resolve(Some(&loaded.config.nats), "whither serve") {
         tell_of_changes(&present, &connection);
     }
-    Some(setup)
+    Ok(setup)
 }
 
 /// Says what counts when of the settings under `[nats]` that have changed.

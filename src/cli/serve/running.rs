@@ -14,7 +14,7 @@ use crate::cli::exit::{self, Exit};
 use crate::cli::{bus, host};
 use crate::config::Config;
 use crate::front::metrics::Metrics;
-use crate::front::{Event, Front, Inbox, Outlets, Setup, health, http};
+use crate::front::{Event, Front, Inbox, Outlets, ReloadRequest, Setup, health, http};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::micro::Identity;
 use crate::nats::peers::{self, Saying};
@@ -30,6 +30,8 @@ const REQUESTS_WAITING: usize = 16_384;
 const REPLIES_WAITING: usize = 65_536;
 /// Places that nobody was there to take, and that the front has not heard of.
 const UNTAKEN_WAITING: usize = 1024;
+/// Requests to read the config again that may wait for that.
+const RELOADS_WAITING: usize = 64;
 /// It is tried no more often than this how long NATS keeps a frozen client.
 const BETWEEN_FREEZES: Duration = Duration::from_secs(60);
 /// How long the stop waits for NATS to hand over and to take what is left.
@@ -69,9 +71,12 @@ pub(super) struct Ears {
     said: mpsc::Receiver<Saying>,
 }
 
+/// Where the front hands on that the config is to be read again.
+pub(super) type ReloadsAsked = mpsc::Receiver<ReloadRequest>;
+
 impl Parts<'_> {
     /// Starts all that needs no NATS.
-    pub(super) fn start(self, listener: Option<TcpListener>) -> Result<(Running, Ears), Exit> {
+    pub(super) fn start(self, listener: Option<TcpListener>) -> Result<(Running, Ears, ReloadsAsked), Exit> {
         let Self { config, namespace, setup, bus, view } = self;
         let stop = CancellationToken::new();
         let settings = RegistrySettings {
@@ -93,7 +98,8 @@ impl Parts<'_> {
         let digest = setup.digest.to_string();
         let pulse = Arc::new(Pulse::default());
         pulse::watch(Arc::clone(&pulse)).map_err(other)?;
-        let outlets = Outlets { replies: replies.clone(), sayings, board, pulse: Arc::clone(&pulse) };
+        let (reloads, reloads_asked) = mpsc::channel(RELOADS_WAITING);
+        let outlets = Outlets { replies: replies.clone(), sayings, board, pulse: Arc::clone(&pulse), reloads };
         let front = Front::new(setup, registry.clone(), Arc::clone(&metrics), outlets, links, entropy);
         let replica = front.replica().to_owned();
         let version = env!("CARGO_PKG_VERSION");
@@ -113,7 +119,7 @@ impl Parts<'_> {
             stop,
         };
         let identity = identity(&replica, &digest);
-        Ok((running, Ears { replica, identity, requests, heard, said }))
+        Ok((running, Ears { replica, identity, requests, heard, said }, reloads_asked))
     }
 }
 
@@ -128,6 +134,11 @@ impl Running {
         let service = started.await.map_err(other)?;
         tracing::info!(servers = self.bus.servers(), "answering");
         Ok(service)
+    }
+
+    /// Where replies go.
+    pub(super) fn replies(&self) -> mpsc::Sender<Outgoing> {
+        self.replies.clone()
     }
 
     /// Returns when a task has ended that was to run until the stop, with what is to be said of that.

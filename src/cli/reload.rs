@@ -1,0 +1,55 @@
+//! `whither reload`: has every replica of the running service read its config again, and tells what came of it.
+//!
+//! Over NATS, and not by a signal or the HTTP port: replicas run on several machines, and whoever may take nodes out of
+//! service may do this. Each replica reads its own file and answers for itself; each answer says how many there are.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::plain::Plain;
+
+use super::exit::{self, Exit};
+use super::remote::{RemoteArgs, ask_each};
+use super::say;
+
+/// Has the service read its config again, waits, and says what is wrong with it.
+///
+/// Every replica of the service reads its own config and compiles its scripts. Where that works, the new chains take over as
+/// soon as their workers are ready; where it does not, the old ones stay.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 every replica has read its config · 1 no answer · 2 a config or a script cannot be used"
+)]
+pub struct ReloadArgs {
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+/// Runs `whither reload`.
+///
+/// # Errors
+/// How it ended.
+pub fn run(args: &ReloadArgs) -> Result<(), Exit> {
+    args.remote.with_bus(async |bus, namespace| {
+        let answers = ask_each(&bus, namespace.reload()).await?;
+        let (mut failed, count) = (0, answers.len());
+        for answer in &answers {
+            let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let problems = text("problems");
+            match text("state").as_str() {
+                "reloaded" => say::answer(format_args!("reloaded: chains {}", Plain(text("chains"))))?,
+                _ => {
+                    failed += 1;
+                    problems.lines().for_each(|line| say::aside(Plain(line)));
+                }
+            }
+        }
+        match failed {
+            0 => Ok(()),
+            _ => {
+                let message = format!("{failed} of {count} replicas cannot use the config; the old one stays there");
+                Err(Exit::new(exit::USAGE, message))
+            }
+        }
+    })
+}
