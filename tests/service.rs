@@ -321,6 +321,19 @@ async fn where_deadlines_mostly_arrive_expired_the_notes_say_so() {
 }
 
 #[tokio::test]
+async fn where_the_list_was_never_read_the_answer_and_readiness_say_why() {
+    let nats = Nats::with(&[]);
+    let serve = Serve::spawn(&nats, FEWEST, &[]);
+    let client = nats.client().await;
+    let why = "the node list is not known: NATS has no JetStream here";
+    eventually("readiness says why", async || serve.health()["notes"].to_string().contains(why).then_some(())).await;
+    let refused = eventually("an answer", async || client.request("whither.place", "{}".into()).await.ok()).await;
+    let refused: Value = serde_json::from_slice(&refused.payload).unwrap();
+    assert_eq!(refused["error"]["name"], "internal");
+    assert!(refused["error"]["message"].as_str().unwrap().starts_with(why), "{refused}");
+}
+
+#[tokio::test]
 async fn a_cool_down_by_a_clock_that_is_a_day_ahead_ends_with_its_pause_and_with_an_uncordon() {
     let (_nats, _serve, client) = site(&format!("[service]\ncooldown_s = 1\n{FEWEST}"), &[], 2).await;
     let marks = async_nats::jetstream::new(client.clone()).get_key_value("whither_marks").await.unwrap();

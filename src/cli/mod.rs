@@ -32,6 +32,7 @@ pub mod programs;
 pub mod reload;
 pub mod remote;
 pub mod request;
+pub mod requests;
 pub mod say;
 pub mod serve;
 pub mod table;
@@ -66,6 +67,8 @@ enum Command {
     /// Put a node back into service
     Uncordon(nodes::CordonArgs),
     Drain(drain::DrainArgs),
+    Waiting(requests::WaitingArgs),
+    Cancel(requests::CancelArgs),
     Reload(reload::ReloadArgs),
 }
 
@@ -108,6 +111,8 @@ fn run(command: Command) -> Result<(), Exit> {
         Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
         Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),
         Command::Drain(args) => drain::run(&args),
+        Command::Waiting(args) => requests::waiting(&args),
+        Command::Cancel(args) => requests::cancel(&args),
         Command::Reload(args) => reload::run(&args),
     }
 }

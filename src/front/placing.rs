@@ -19,7 +19,7 @@ use crate::worker::{Order, Question, unix_ms};
 
 use super::flight::{Flight, Told};
 use super::requests::called_off;
-use super::task::Front;
+use super::task::{Front, NO_LIST};
 
 /// Requests with the same id that may wait for one answer.
 const MAX_TWINS: usize = 64;
@@ -65,6 +65,10 @@ impl Front {
             action: Arc::clone(&head.action),
             login: Arc::clone(&head.login),
         });
+        if !self.nodes_known {
+            let note = self.notes.get(NO_LIST).map_or("the node list is not known yet", String::as_str);
+            return Err(Failure::new(FailureName::Internal, note));
+        }
         if let Some(key) = &key
             && self.answer_again(key, incoming)?
         {

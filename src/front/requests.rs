@@ -96,7 +96,9 @@ impl Front {
                 "reason": waiting.failure.message,
             })
         });
-        json!({"replica": self.replica(), "waiting": listed.collect::<Vec<_>>(), "total": waiters.len()})
+        let replicas = 1 + self.replicas.others();
+        let waiting: Vec<_> = listed.collect();
+        json!({"replica": self.replica(), "replicas": replicas, "waiting": waiting, "total": waiters.len()})
     }
 }
 

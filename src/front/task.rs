@@ -47,6 +47,8 @@ const RESERVATION_BYTES: u64 = 4 << 10;
 /// answered `gone`. Launchers that outlive a restart of all replicas name as many; whoever guesses ids is slowed down.
 const UNKNOWN_AT_ONCE: u64 = 10_000;
 const UNKNOWN_A_SECOND: u64 = 200;
+/// The note that says why the node list was never read.
+pub(super) const NO_LIST: &str = "nodes";
 /// How long a stopping front waits for the answers that it owes.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
@@ -308,11 +310,15 @@ impl Front {
                     self.was_cut_off();
                 }
                 self.nodes_known = true;
+                self.notes.remove(NO_LIST);
                 self.show();
                 tracing::info!(nodes = self.cluster.len(), "the node list is read");
             }
             RegistryEvent::Lost { reason } => {
                 self.bus = false;
+                if !self.nodes_known {
+                    self.notes.insert(NO_LIST, format!("the node list is not known: {reason}"));
+                }
                 self.show();
                 tracing::warn!(
                     nodes = self.cluster.len(),

@@ -1,5 +1,7 @@
 //! Requests that are called off, whose requesters have gone, or whose sessions take long to start.
 
+use std::process::Command;
+
 use async_nats::HeaderMap;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -8,6 +10,7 @@ use tokio::task::JoinHandle;
 use crate::group::{FEWEST, Group, figure, limited_nodes};
 use crate::support::eventually;
 use crate::support::serve::ask;
+use crate::support::shell::WHITHER;
 
 const LONG_MS: u64 = 60_000;
 
@@ -67,6 +70,31 @@ async fn it_is_said_who_waits_and_why() {
     assert!(first["reason"].as_str().unwrap().contains("1 full"), "{first}");
     assert!(first["left_ms"].as_u64().unwrap() <= LONG_MS && first["action"] == "session/start", "{first}");
     assert_eq!(ask(&group.client, "whither.waiting", &json!({"limit": 1})).await.body["waiting"][1], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_lists_who_waits_and_calls_them_off() {
+    let group = Group::of(2, FEWEST, &limited_nodes(1, 1)).await;
+    group.place("zoe").await;
+    let waiting = [wait(&group, "q0", "ann"), wait(&group, "q1", "bob"), wait(&group, "q2", "cy")];
+    until_waiting(&group, 3).await;
+    let url = group.nats.url();
+    let whither = |arguments: &[&str]| {
+        let told = Command::new(WHITHER).args(arguments).args(["--nats", &url]).output().unwrap();
+        assert!(told.status.success(), "{told:?}");
+        String::from_utf8(told.stdout).unwrap()
+    };
+    let listed: Vec<Value> = serde_json::from_str(&whither(&["waiting", "--json"])).unwrap();
+    assert_eq!(listed.len(), 3, "{listed:?}");
+    let table = whither(&["waiting"]);
+    assert!(["ann", "bob", "cy", "q1", "1 full"].iter().all(|word| table.contains(word)), "{table}");
+    for (id, user) in [("q0", "ann"), ("q1", "bob"), ("q2", "cy")] {
+        assert_eq!(whither(&["cancel", id, "--user", user]), format!("{id} cancelled\n"));
+    }
+    assert_eq!(whither(&["cancel", "q0", "--user", "ann"]), "q0 gone\n");
+    for answer in waiting {
+        assert_eq!(answer.await.unwrap()["error"]["name"], "cancelled");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,91 @@
+//! `whither waiting`, `cancel`: the requests that wait for a node.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::plain::Plain;
+
+use super::exit::Exit;
+use super::remote::{RemoteArgs, ask, ask_each};
+use super::{say, table};
+
+/// The requests that wait for a free node, at all replicas of the service, the longest first.
+#[derive(Debug, Args)]
+pub struct WaitingArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+/// Call a request off: it is answered `cancelled`, and takes no place.
+///
+/// A request is known by the id that its launcher gave it, with the user and the action that it is for.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Prints the request's state: cancelled; placed, with its reservation; or gone, where no replica has it."
+)]
+pub struct CancelArgs {
+    /// The request's id
+    id: String,
+    /// The login of the user that it is for
+    #[arg(long, value_name = "LOGIN")]
+    user: Option<String>,
+    /// The action that it is for; session/start where nothing is said
+    #[arg(long, value_name = "ACTION")]
+    action: Option<String>,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+/// Runs `whither waiting`.
+///
+/// # Errors
+/// How it ended.
+pub fn waiting(args: &WaitingArgs) -> Result<(), Exit> {
+    args.remote.with_bus(async |bus, namespace| {
+        let answers = ask_each(&bus, namespace.waiting()).await?;
+        let requests = |answer: &Value| answer.get("waiting").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut waiting: Vec<Value> = answers.iter().flat_map(requests).collect();
+        let age = |request: &Value| request.get("waits_ms").and_then(Value::as_u64).unwrap_or_default();
+        waiting.sort_by_key(|request| std::cmp::Reverse(age(request)));
+        if args.json {
+            return say::json(format_args!("{:#}", Value::Array(waiting)));
+        }
+        if waiting.is_empty() {
+            say::aside("nobody waits");
+            return Ok(());
+        }
+        let mut listed = table::table(&["USER", "ACTION", "ID", "WAITS", "LEFT", "WHY"]);
+        for request in &waiting {
+            let text = |field: &str| request.get(field).and_then(Value::as_str).unwrap_or("-").to_owned();
+            let time = |field: &str| {
+                let ms = request.get(field).and_then(Value::as_u64).unwrap_or_default();
+                format!("{} s", Duration::from_millis(ms).as_secs())
+            };
+            let [user, action, id, why] = ["user", "action", "id", "reason"].map(text);
+            listed.add_row(table::row([user, action, id, time("waits_ms"), time("left_ms"), why]));
+        }
+        say::answer(listed)
+    })
+}
+
+/// Runs `whither cancel`.
+///
+/// # Errors
+/// How it ended.
+pub fn cancel(args: &CancelArgs) -> Result<(), Exit> {
+    args.remote.with_bus(async |bus, namespace| {
+        let mut request = Map::from_iter([("id".to_owned(), json!(args.id))]);
+        request.extend(args.user.as_ref().map(|login| ("user".to_owned(), json!({"login": login}))));
+        request.extend(args.action.as_ref().map(|action| ("action".to_owned(), json!(action))));
+        let answer = ask(&bus, namespace.cancel(), &Value::Object(request)).await?;
+        let text = |field: &str| answer.get(field).and_then(Value::as_str).map(|text| Plain(text.to_owned()));
+        let told = [text("id"), text("state"), text("node"), text("reservation")];
+        let told: Vec<_> = told.into_iter().flatten().map(|part| part.to_string()).collect();
+        say::answer(told.join(" "))
+    })
+}
