@@ -511,6 +511,11 @@ async fn a_broker_that_is_away_is_waited_for() {
         body["node"].is_string().then_some(())
     })
     .await;
+    // What cannot be sent any more holds nothing up for longer than it may.
+    nats.kill();
+    eventually("readiness goes", async || (serve.readyz().0 == 503).then_some(())).await;
+    serve.signal(Signal::TERM);
+    assert_eq!(serve.ended().await, Some(0));
 }
 
 #[tokio::test]

@@ -316,7 +316,7 @@ impl<'a> Evaluation<'a> {
     fn report(&mut self, name: &Arc<str>, said: Said, trace: Trace, position: Option<Position>) {
         let Trace { lost, calls, cost_us } = trace;
         if let Some(reason) = lost.watched_reason() {
-            self.diagnosis.asked_fate = Some(format!("step {} lost it: {}", name, reason.phrase()));
+            self.diagnosis.asked_fate = Some(format!("step {} left it out: {}", name, reason.phrase()));
         }
         let (step, candidates) = (Arc::clone(name), self.remaining() as u64);
         self.diagnosis.search.looked_at += candidates;

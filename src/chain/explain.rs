@@ -40,7 +40,7 @@ pub(super) fn fate(view: View<'_>, about: &str, decided_by: Option<&str>, outcom
     let (top, own) = (rank(other), rank(node));
     if top == own {
         return format!(
-            "it was a candidate as good as {chosen}, which step {by} had chosen longer ago, or which stood first"
+            "it was tied with {chosen} at step {by}; ties go to the node chosen longest ago, then to the first"
         );
     }
     let words = |rank: Option<f64>| rank.map_or("none".to_owned(), |rank| rank.to_string());

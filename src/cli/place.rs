@@ -17,7 +17,7 @@ use super::exit::Exit;
 use super::request::{self, RequestArgs};
 use super::{nodes_file, one_shot, remote, say, table};
 
-/// One placement, from a node list or from a running service.
+/// Place one session: offline from a node list, or by a running service.
 ///
 /// Runs a chain of steps over a list of nodes and prints the id of the chosen node. Without `--nodes` it reads
 /// {"nodes": […], "params": {…}} on standard input, as FastX 4 gives it to a load balancer script. With `--nats` and
@@ -41,7 +41,7 @@ pub struct PlaceArgs {
     /// Wait so many seconds for a free node, where a service is asked; 600 at most
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=600))]
     wait: Option<u32>,
-    /// Say on standard error what each step said, and why nodes were left out
+    /// Explain each step on standard error, and why nodes were left out
     #[arg(long)]
     explain: bool,
     /// The request's random bits, to run a decision again

@@ -178,6 +178,8 @@ async fn serve(args: &ServeArgs, loaded: Loaded, mut signals: Signals) -> Result
         }
     }
     pulse::tell_stopping();
+    // The last reply is sent when nobody is left who could send one.
+    drop(reloads);
     running.end(service).await;
     Ok(())
 }

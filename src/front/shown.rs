@@ -22,7 +22,7 @@ impl Front {
         let old = self.registry.view_age().filter(|age| *age > OLD_VIEW);
         match old {
             Some(age) => {
-                let note = format!("nothing has proven for {} s that the node list is current", age.as_secs());
+                let note = format!("the node list was last confirmed {} s ago", age.as_secs());
                 if self.notes.insert("view", note.clone()).is_none() {
                     tracing::warn!(seconds = age.as_secs(), "{note}: deciding on the nodes known so far");
                 }

@@ -9,7 +9,7 @@ mod supervisor;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub struct Pulse {
     /// Looks of the watchdog since the last beat. Looks and not time, because a process that was paused as a whole, by a
     /// signal or with its machine, is not stuck.
     silent_looks: AtomicU32,
+    /// Whether the main task has ended as it was to.
+    has_ended: AtomicBool,
 }
 
 impl Pulse {
@@ -41,6 +43,11 @@ impl Pulse {
         self.thread.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
         self.beats.fetch_add(1, Ordering::Relaxed);
         self.silent_looks.store(0, Ordering::Relaxed);
+    }
+
+    /// The main task has ended because it was told to, and what is left of the process takes its time.
+    pub fn ends(&self) {
+        self.has_ended.store(true, Ordering::Relaxed);
     }
 
     /// For how long the main task has shown no life, to a quarter of a second. Time in which the whole process was paused does
@@ -59,7 +66,7 @@ impl Pulse {
     /// Whether the main task is stuck.
     #[must_use]
     pub fn is_stuck(&self) -> bool {
-        self.silence() >= LONGEST_SILENCE
+        self.silence() >= LONGEST_SILENCE && !self.has_ended.load(Ordering::Relaxed)
     }
 }
 

@@ -294,7 +294,7 @@ impl Mirror {
         }
         if let Some(known) = self.nodes.get(id) {
             info!(node = %id, address = known.address(), "node left: `{id}` said so");
-            self.note_of(id, Happening::Left, "it said so".to_owned());
+            self.note_of(id, Happening::Left, "its agent was stopped".to_owned());
             self.nodes.remove(id);
             self.event(RegistryEvent::Change(Change::Remove(Arc::clone(id))));
         }

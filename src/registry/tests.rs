@@ -91,7 +91,7 @@ async fn a_node_comes_goes_stale_comes_back_leaves_and_is_remembered() {
             (Happening::Joined, String::new()),
             (Happening::Left, silent),
             (Happening::Joined, String::new()),
-            (Happening::Left, "it said so".to_owned()),
+            (Happening::Left, "its agent was stopped".to_owned()),
         ]
     );
 }

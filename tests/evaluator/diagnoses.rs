@@ -57,7 +57,7 @@ fn thousands_of_lost_nodes_are_counted_and_a_few_are_named() {
     assert_eq!((lost.count, lost.nodes.len(), &*lost.nodes[0]), (499, MAX_NAMED, "n000"));
     let explained = stand.explain(json!({}), Some("n400"));
     let fate = explained.diagnosis.asked_fate.unwrap();
-    assert_eq!(fate, "step last.js lost it: not in the returned list", "it is none of those named");
+    assert_eq!(fate, "step last.js left it out: not in the returned list", "it is none of those named");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn what_became_of_a_node_is_told() {
     stand.mark("d", cordoned());
     for (asked, fate) in [
         ("a", "it was a candidate, and step builtin:fewest-sessions chose c: rank 1 against 4"),
-        ("b", "step list.js lost it: not in the returned list"),
+        ("b", "step list.js left it out: not in the returned list"),
         ("c", "step builtin:fewest-sessions chose it"),
         ("d", "it could not take the request: cordoned"),
         ("e", "it is not in the cluster"),

@@ -42,7 +42,7 @@ async fn a_killed_server_with_a_disk_has_everything_again() {
     assert_eq!(serve.health()["nodes"], json!({"ready": 2, "cordoned": 1}), "what was known stays known");
     eventually("the age of the view is said", async || {
         let notes = serve.health()["notes"].to_string();
-        notes.contains("nothing has proven for").then_some(())
+        notes.contains("the node list was last confirmed").then_some(())
     })
     .await;
     assert!(serve.figure("whither_view_age_seconds").unwrap() > 10.0);

@@ -83,7 +83,8 @@ fn from_fastx(host: &Host<'_>) -> anyhow::Result<(String, String)> {
     let names: Vec<_> = fastx.variables().keys().filter(|name| is_its_own(name)).map(String::as_str).collect();
     if matches!(balancer.runs, Runs::Script(_)) && !names.is_empty() {
         let names = toml::Value::from(names);
-        let line = format!("environment = {names} # what executables are given of fastx.env, beside PATH, HOME and TZ");
+        let line =
+            format!("environment = {names} # variables from fastx.env passed to executables, beside PATH, HOME and TZ");
         text = text.replacen(ENVIRONMENT_OFF, &line, 1);
     }
     Ok((text, balancer.origin))

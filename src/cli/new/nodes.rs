@@ -20,7 +20,7 @@ pub(super) struct NodesArgs {
     /// How many nodes
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     count: u32,
-    /// Another number, another cluster
+    /// Random seed; the same seed gives the same nodes
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// The file to write, instead of standard output

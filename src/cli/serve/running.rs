@@ -60,6 +60,7 @@ pub(super) struct Running {
     responder: JoinHandle<()>,
     http: Option<JoinHandle<()>>,
     stop: CancellationToken,
+    pulse: Arc<Pulse>,
 }
 
 /// What the bus is to be connected with, once it is there.
@@ -105,7 +106,7 @@ impl Parts<'_> {
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(replica, namespace = namespace.as_str(), digest, "whither serve {version}");
         let stats = service::stats();
-        let page = http::Page { health: shown, pulse, link: bus.link(), metrics, registry };
+        let page = http::Page { health: shown, pulse: Arc::clone(&pulse), link: bus.link(), metrics, registry };
         let running = Running {
             front: tokio::spawn(crate::front::run(front, inbox)),
             http: listener.map(|listener| tokio::spawn(serve_http(http::serve(listener, page)))),
@@ -117,6 +118,7 @@ impl Parts<'_> {
             stats,
             replies,
             stop,
+            pulse,
         };
         let identity = identity(&replica, &digest);
         Ok((running, Ears { replica, identity, requests, heard, said }, reloads_asked))
@@ -159,11 +161,12 @@ impl Running {
 
     /// Answers what was received, and ends.
     pub(super) async fn end(self, service: Option<Service>) {
-        let Self { events, replies, front, responder, http, stop, .. } = self;
+        let Self { events, replies, front, responder, http, stop, pulse, .. } = self;
         drain(service).await;
         // The front's task ends only once everything is answered; then the responder's channel closes.
         drop((events.send(Event::Stop).await, replies));
         drop(front.await);
+        pulse.ends();
         stop.cancel();
         if tokio::time::timeout(LAST_WORDS, responder).await.is_err() {
             tracing::warn!("NATS did not take the last replies in time");
