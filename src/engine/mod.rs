@@ -13,6 +13,7 @@ mod merge;
 mod reads;
 mod residents;
 pub mod rhai;
+mod timsort;
 pub mod wasm;
 mod words;
 

@@ -1,4 +1,4 @@
-//! Sorting that no comparator can break. Boa's own sort hands the comparator to Rust's; this goes by `merge`.
+//! Sorting that no comparator can break, in the order that V8 comes to. Boa's own sort hands the comparator to Rust's.
 
 use std::cmp::Ordering;
 
@@ -9,6 +9,7 @@ use boa_engine::{
 };
 
 use crate::engine::merge::merge_sort;
+use crate::engine::timsort::timsort;
 
 use super::guards::MAX_LIST;
 use super::kit::length_of;
@@ -126,7 +127,7 @@ impl Order {
     fn sort(&self, items: Vec<JsValue>, context: &mut Context) -> JsResult<Vec<JsValue>> {
         let (undefined, items): (Vec<_>, Vec<_>) = items.into_iter().partition(JsValue::is_undefined);
         let mut sorted = match self {
-            Self::Told(comparator) => merge_sort(items, |left, right| is_after(comparator, left, right, context))?,
+            Self::Told(comparator) => timsort(items, |left, right| is_before(comparator, left, right, context))?,
             Self::Text => {
                 let texts =
                     items.into_iter().map(|item| Ok((item.to_string(context)?, item))).collect::<JsResult<Vec<_>>>()?;
@@ -144,10 +145,10 @@ impl Order {
     }
 }
 
-fn is_after(comparator: &JsObject, left: &JsValue, right: &JsValue, context: &mut Context) -> JsResult<bool> {
+fn is_before(comparator: &JsObject, left: &JsValue, right: &JsValue, context: &mut Context) -> JsResult<bool> {
     let told = comparator.call(&JsValue::undefined(), &[left.clone(), right.clone()], context)?;
     // A comparator that says NaN says that the two are equal.
-    Ok(told.to_number(context)? > 0.0)
+    Ok(told.to_number(context)? < 0.0)
 }
 
 fn by_number(left: &JsValue, right: &JsValue) -> Ordering {
