@@ -50,6 +50,14 @@ fn mistakes_are_told_with_their_place_and_with_help() {
             "put it into a variable first",
             None,
         ),
+        (
+            "fn balance(input) {\n  input.nodes[0].metadata.group > 3 }",
+            "the text `cpu` is compared with the number 3",
+            Some((2, 33)),
+        ),
+        ("fn balance(input) { 3.5 <= `4` }", "the text `4` is compared with the number 3.5", Some((1, 25))),
+        ("fn balance(input) { `4` == 4 }", "`parse_float(text)`", Some((1, 25))),
+        ("fn balance(input) { let x = 4; x != `4` }", "compared with the number 4", Some((1, 34))),
         ("fn balance(input) { sleep(1) }", "`sleep` is not available in a balancer script", Some((1, 21))),
         ("fn balance(input) { timestamp() }", "the request has `now` and `time`", Some((1, 21))),
         (

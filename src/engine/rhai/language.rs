@@ -14,7 +14,7 @@ use super::convert::{Excess, ToJson};
 use super::fields::Fields;
 use super::stage::Stage;
 use super::thrown::REFUSED;
-use super::{lists, nodes, objects, sorting};
+use super::{comparisons, lists, nodes, objects, sorting};
 
 /// How deep calls may nest.
 pub(super) const MAX_CALLS: usize = 64;
@@ -77,6 +77,7 @@ pub(super) fn language(stage: &Rc<Stage>, depth: usize) -> Engine {
     lists::install(&mut engine);
     nodes::install(&mut engine, stage);
     sorting::install(&mut engine);
+    comparisons::install(&mut engine);
     json(&mut engine, stage);
     engine
 }

@@ -9,6 +9,7 @@
 
 mod answer;
 mod comments;
+mod comparisons;
 mod convert;
 mod definitions;
 mod depends;
