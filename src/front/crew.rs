@@ -124,10 +124,11 @@ impl Crew {
     ///
     /// # Errors
     /// The flight, where its chain has no home any more.
-    pub(super) fn submit(&mut self, flight: Flight) -> Result<(), Flight> {
+    pub(super) fn submit(&mut self, flight: Flight) -> Result<(), Box<Flight>> {
+        let flight = Box::new(flight);
         let lanes = self.lanes.get_mut(self.homes.lanes(&flight.question.head.action)).unwrap_or_default();
         match lanes.iter_mut().min_by_key(|lane| lane.desk.len()) {
-            Some(lane) => lane.desk.submit(flight.question.ticket, Box::new(flight)),
+            Some(lane) => lane.desk.submit(flight.question.ticket, flight),
             None => return Err(flight),
         }
         Ok(())

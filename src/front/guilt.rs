@@ -166,7 +166,7 @@ impl Front {
         if let Err(flight) = self.crew.submit(flight) {
             let failure =
                 Failure::new(FailureName::UnknownAction, "the chain was removed before the request's turn came");
-            self.give_up(flight, &failure);
+            self.give_up(*flight, &failure);
         }
     }
 }

@@ -39,6 +39,7 @@ async fn each_role_does_its_work() {
     let history = site.command("admin", &["nodes", "history", "node-1"]);
     assert!(history.stdout.contains("cordoned") && history.stdout.contains("kernel"), "{history:?}");
     let admin = Login::of(&nats.url(), "admin").await;
+    let explained = ask(&admin.client, "whither.explain", &json!({})).await.body;
     assert!(explained["node"].is_string(), "{explained}");
     let found = ask(&admin.client, "$SRV.PING.whither", &json!({})).await.body;
     assert_eq!(found["name"], "whither");

@@ -22,6 +22,7 @@ pub fn run(bytes: &[u8]) {
     let identity = Identity { id: "a".to_owned(), hostname: "host-a".to_owned(), ..Identity::default() };
     let metrics = Map::from_iter([("printed".to_owned(), json!({"first": sessions.first()}))]);
     let parts = Parts {
+        run: "run",
         identity: &identity,
         health: json!({"mem": {"free": 5}}),
         sessions: Some(&sessions),
