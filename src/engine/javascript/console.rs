@@ -61,7 +61,7 @@ pub(super) fn install(context: &mut Context) -> JsResult<()> {
         ("profileEnd", |_, _, _| Ok(JsValue::undefined())),
         ("timeStamp", |_, _, _| Ok(JsValue::undefined())),
         ("createTask", create_task),
-        ("context", |_, _, context| Ok(context.global_object().get(js_string!("console"), context)?)),
+        ("context", |_, _, context| context.global_object().get(js_string!("console"), context)),
     ];
     for (name, function) in functions {
         let function = FunctionObjectBuilder::new(context.realm(), NativeFunction::from_fn_ptr(function));
