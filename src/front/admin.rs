@@ -6,12 +6,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::model::json::{self, JsonLimits};
-use crate::model::{Change, Failure, FailureName, Marks, Node};
+use crate::model::{Failure, FailureName, Marks, Node};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 
 use crate::registry::marks::{MarkError, Word};
-use crate::registry::peers::End;
 
 use crate::worker::unix_ms;
 
@@ -158,27 +157,6 @@ impl Front {
             let message = "too many requests to read the config again wait already";
             self.fail(&refused.incoming, &Failure::new(FailureName::Overloaded, message));
         }
-    }
-
-    /// Takes in a change from the registry, with what it means for reservations.
-    pub(super) fn cluster_change(&mut self, change: Change) {
-        if let Change::Report(report) = &change {
-            let now_ms = self.now_ms();
-            for entry in self.ledger.reported(report, self.cluster.get(&report.id), now_ms) {
-                if entry.own {
-                    self.tell_over(&entry.reservation.id, End::Reported);
-                }
-                self.end_claim(&entry, End::Reported, false);
-                self.change(Change::Release(entry.reservation.id));
-            }
-        }
-        if let Change::Remove(node) = &change {
-            for nodes in self.chosen.values_mut() {
-                nodes.remove(node);
-            }
-            self.failures.forget(node);
-        }
-        self.change(change);
     }
 }
 

@@ -36,6 +36,7 @@ mod silence;
 mod spares;
 mod task;
 mod turns;
+mod view;
 mod waiting;
 
 pub use events::{Event, Links, Outlets, ReloadRequest, Setup};

@@ -19,7 +19,8 @@ use crate::worker::{Order, Question, unix_ms};
 
 use super::flight::{Flight, Told};
 use super::requests::called_off;
-use super::task::{Front, NO_LIST};
+use super::task::Front;
+use super::view::NO_LIST;
 
 /// Requests with the same id that may wait for one answer.
 const MAX_TWINS: usize = 64;

@@ -10,9 +10,9 @@ use crate::chain::Subject;
 use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::pulse::Pulse;
+use crate::registry::Registry;
 use crate::registry::ledger::{Ledger, RequestKey};
 use crate::registry::peers::End;
-use crate::registry::{Registry, RegistryEvent};
 use crate::worker::desk::Ticket;
 use crate::worker::{Encoded, Order, Orders, WorkerEvent, unix_ms};
 
@@ -47,8 +47,6 @@ const RESERVATION_BYTES: u64 = 4 << 10;
 /// answered `gone`. Launchers that outlive a restart of all replicas name as many; whoever guesses ids is slowed down.
 const UNKNOWN_AT_ONCE: u64 = 10_000;
 const UNKNOWN_A_SECOND: u64 = 200;
-/// The note that says why the node list was never read.
-pub(super) const NO_LIST: &str = "nodes";
 /// How long a stopping front waits for the answers that it owes.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
@@ -302,34 +300,6 @@ impl Front {
                 self.take_leave();
                 self.show();
             }
-        }
-    }
-
-    pub(super) fn hear(&mut self, event: RegistryEvent) {
-        match event {
-            RegistryEvent::Change(change) => self.cluster_change(change),
-            RegistryEvent::Ready { .. } => {
-                if !std::mem::replace(&mut self.bus, true) {
-                    self.was_cut_off();
-                }
-                self.nodes_known = true;
-                self.notes.remove(NO_LIST);
-                self.show();
-                tracing::info!(nodes = self.cluster.len(), "the node list is read");
-            }
-            RegistryEvent::Lost { reason } => {
-                self.bus = false;
-                if !self.nodes_known {
-                    self.notes.insert(NO_LIST, format!("the node list is not known: {reason}"));
-                }
-                self.show();
-                tracing::warn!(
-                    nodes = self.cluster.len(),
-                    reason,
-                    "the view is not kept: deciding on the nodes known so far"
-                );
-            }
-            RegistryEvent::Refused { .. } => drop(self.metrics.refused_documents.inc()),
         }
     }
 
