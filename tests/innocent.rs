@@ -92,7 +92,8 @@ fn chains(folder: &Path) -> Vec<(String, String)> {
 fn config(chains: &[(String, String)]) -> String {
     let chain = |(action, step): &(String, String)| {
         // Where a script passes, or leaves no node, somebody still answers: what is counted is justice, not taste.
-        format!("[chain.\"{action}\"]\nreserve = true\nsteps = [\"{step}\", \"builtin:fewest-sessions\"]\n")
+        let last = if step.starts_with("builtin:") { "" } else { ", \"builtin:fewest-sessions\"" };
+        format!("[chain.\"{action}\"]\nreserve = true\nsteps = [\"{step}\"{last}]\n")
     };
     let chains: String = chains.iter().map(chain).collect();
     format!("[service]\nliveness_s = 86400\nworkers = 4\n{chains}")
