@@ -98,8 +98,6 @@ pub struct Front {
     pub(super) notes: BTreeMap<&'static str, String>,
     /// What the machine does not keep from the workers.
     pub(super) lacks: BTreeSet<String>,
-    /// What was said of scripts that are probably mistaken.
-    pub(super) remarks: BTreeSet<String>,
 }
 
 impl Front {
@@ -148,7 +146,6 @@ impl Front {
             stopping: None,
             notes: BTreeMap::new(),
             lacks: BTreeSet::new(),
-            remarks: BTreeSet::new(),
             registry,
             metrics,
             replies,
