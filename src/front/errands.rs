@@ -1,6 +1,6 @@
 //! Errands: what the runner does for questions that wait at an executable step, and the runner itself.
 //!
-//! A program runs once for a decision. So the runner says which questions it is about to ask before it asks: where it
+//! A program that was asked is not asked again because something died. So the runner says which questions it is about to ask before it asks: where it
 //! dies, those fail as their steps' policy says, and only the others are given to the next runner.
 
 use std::collections::BTreeMap;
