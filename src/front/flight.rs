@@ -40,6 +40,23 @@ pub(super) struct Flight {
 }
 
 impl Flight {
+    /// `question`, which nobody has looked at, with those who wait for its answer; it takes the share of `user`.
+    pub(super) fn new(question: Question, waiting: Vec<Incoming>, user: Arc<str>) -> Self {
+        Self {
+            question: Arc::new(question),
+            waiting,
+            key: None,
+            user,
+            warnings: Vec::new(),
+            retries: 0,
+            shunned: 0,
+            edition: 0,
+            claims: 0,
+            is_cancelled: false,
+            has_waited: false,
+        }
+    }
+
     /// The question as it is asked now, by itself because it is suspected, or among others.
     pub(super) fn asked(&mut self, alone: bool) -> Arc<Question> {
         if self.question.narrated != alone {

@@ -128,19 +128,8 @@ impl Front {
         if let Some(key) = &key {
             self.by_request.insert(key.clone(), ticket);
         }
-        self.submit(Flight {
-            question: Arc::new(question),
-            waiting: vec![incoming.without_payload()],
-            key,
-            user,
-            warnings,
-            retries: 0,
-            shunned: 0,
-            edition: 0,
-            claims: 0,
-            is_cancelled: false,
-            has_waited: false,
-        });
+        let waiting = vec![incoming.without_payload()];
+        self.submit(Flight { key, warnings, ..Flight::new(question, waiting, user) });
     }
 
     /// Answers a question that was asked before, now or together with the first; whether it was asked before.

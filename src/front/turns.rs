@@ -117,36 +117,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::chain::Purpose;
-    use crate::model::Head;
     use crate::worker::Question;
 
     fn errand(ticket: Ticket) -> Errand {
-        let head = Head {
-            id: None,
-            action: "a".into(),
-            login: "".into(),
-            session_name: "".into(),
-            wait_ms: 0,
-            reservation_s: 0,
-        };
-        let question = Question {
-            ticket,
-            decision: "".into(),
-            head,
-            request: "".into(),
-            server_id: "".into(),
-            purpose: Purpose::Place,
-            about: None,
-            now_ms: 0,
-            seed: 0,
-            sequence: 0,
-            deadline_ms: None,
-            limited: Vec::new(),
-            cooling: Default::default(),
-            from: None,
-            narrated: false,
-        };
+        let question = Question::empty(ticket);
         Errand { edition: 1, step: 0, question: Arc::new(question), suspended: Bytes::new() }
     }
 

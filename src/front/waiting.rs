@@ -374,46 +374,13 @@ fn until(flight: &Flight, now: Instant) -> Option<Instant> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chain::Purpose;
-    use crate::model::Head;
     use crate::worker::Question;
 
     const MOST: usize = 6;
     const PER_USER: usize = 5;
 
     fn waiter(user: &str, place: u64) -> Waiter {
-        let (action, login) = ("session/start".into(), user.into());
-        let head = Head { id: None, action, login, session_name: "".into(), wait_ms: 1, reservation_s: 0 };
-        let question = Question {
-            ticket: place,
-            decision: "".into(),
-            head,
-            request: "".into(),
-            server_id: "".into(),
-            purpose: Purpose::Place,
-            about: None,
-            now_ms: 0,
-            seed: 0,
-            sequence: 0,
-            deadline_ms: None,
-            limited: Vec::new(),
-            cooling: Default::default(),
-            from: None,
-            narrated: false,
-        };
-        let flight = Flight {
-            question: Arc::new(question),
-            waiting: Vec::new(),
-            key: None,
-            user: user.into(),
-            warnings: Vec::new(),
-            retries: 0,
-            shunned: 0,
-            edition: 0,
-            claims: 0,
-            is_cancelled: false,
-            has_waited: false,
-        };
+        let flight = Flight::new(Question::empty(place), Vec::new(), user.into());
         let failure = Arc::new(Failure::new(FailureName::NoNode, "none"));
         Waiter { flight, waiting: Waiting { place, user: user.into(), until: Instant::now(), failure } }
     }

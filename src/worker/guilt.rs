@@ -47,35 +47,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::chain::{Purpose, StepSource, StepSpec};
-    use crate::model::{Head, LimitKind};
+    use crate::chain::{StepSource, StepSpec};
+    use crate::model::LimitKind;
     use crate::worker::protocol::Running;
 
     fn question() -> Question {
-        Question {
-            ticket: 1,
-            decision: "d".into(),
-            head: Head {
-                id: None,
-                action: "a".into(),
-                login: "".into(),
-                session_name: "".into(),
-                wait_ms: 0,
-                reservation_s: 0,
-            },
-            request: "{}".into(),
-            server_id: "".into(),
-            purpose: Purpose::Place,
-            about: None,
-            now_ms: 0,
-            seed: 0,
-            sequence: 0,
-            deadline_ms: None,
-            limited: Vec::new(),
-            cooling: Default::default(),
-            from: None,
-            narrated: false,
-        }
+        Question::empty(1)
     }
 
     fn chain(on_limit: OnFailure) -> ChainSpec {

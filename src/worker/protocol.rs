@@ -124,6 +124,31 @@ pub struct Question {
 }
 
 impl Question {
+    /// A question under `ticket` that asks for nothing, for tests.
+    #[cfg(test)]
+    pub(crate) fn empty(ticket: u64) -> Self {
+        let nothing = || Arc::<str>::from("");
+        let (login, session_name) = (nothing(), nothing());
+        let head = Head { id: None, action: "a".into(), login, session_name, wait_ms: 0, reservation_s: 0 };
+        Self {
+            ticket,
+            decision: nothing(),
+            head,
+            request: "{}".into(),
+            server_id: nothing(),
+            purpose: Purpose::Place,
+            about: None,
+            now_ms: 0,
+            seed: 0,
+            sequence: 0,
+            deadline_ms: None,
+            limited: Vec::new(),
+            cooling: Cooling::default(),
+            from: None,
+            narrated: false,
+        }
+    }
+
     /// The reservation that placing it on `node` makes.
     #[must_use]
     pub fn reservation(&self, node: &Arc<str>) -> Reservation {
