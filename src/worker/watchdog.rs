@@ -49,38 +49,57 @@ pub fn start(
     bite: impl Fn(Current, Overtime, u64) + Send + 'static,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
-        let (mut step, mut call) = (Step::default(), Since::default());
-        let mut rung = [Since::default(), Since::default()];
+        let mut scale = Scale::default();
         let mut period = PERIOD;
         loop {
             thread::sleep(period);
             let glance = watch.glance();
             let Some(current) = watch.current() else {
-                (step, call, period) = (Step::default(), Since::default(), IDLE_PERIOD);
+                (scale, period) = (Scale::default(), IDLE_PERIOD);
                 continue;
             };
             period = PERIOD;
-            let (in_step, in_call) = (step.spent(&glance), call.spent(glance.entries, glance.clock_us));
+            let allowance = allow(&current);
+            let late = scale.weigh(&glance, current.node.is_some(), &allowance);
             if watch.counters() != (glance.steps, glance.entries) || !glance.is_inside() {
                 // Something else runs by now, or nothing of a script does.
                 continue;
             }
-            let allowance = allow(&current);
-            // An engine's own work is nobody's up to what the step itself may take: garbage is made by somebody.
-            let beyond_us = glance.excused_us.saturating_sub(step.excused_us).saturating_sub(allowance.step_us);
-            let late = late(in_step + beyond_us, in_call + beyond_us, current.node.is_some(), &allowance);
-            let Some(Late { what, used_us, allowed_us }) = late else { continue };
-            watch.ring(what, &glance);
-            let rung = match (what, &mut rung) {
-                (Overtime::Step, [rung, _]) => rung.spent(glance.steps, glance.clock_us),
-                (Overtime::Call, [_, rung]) => rung.spent(glance.entries, glance.clock_us),
-            };
+            let Some(late) = late else { continue };
+            watch.ring(late.what, &glance);
             let notice_us = if watch.has_heard(&glance) { CLEAR_UP_US } else { HEARD_US };
-            if used_us > allowed_us && rung > notice_us {
-                bite(current, what, allowed_us);
+            if late.used_us > late.allowed_us && scale.rung_us(&glance, &late) > notice_us {
+                bite(current, late.what, late.allowed_us);
             }
         }
     })
+}
+
+/// What the samples of one question after the other come to.
+#[derive(Default)]
+struct Scale {
+    step: Step,
+    call: Since,
+    rung: [Since; 2],
+}
+
+impl Scale {
+    /// Takes a sample in; what has used up its time by it.
+    fn weigh(&mut self, glance: &Glance, is_node: bool, allowance: &Allowance) -> Option<Late> {
+        let (in_step, in_call) = (self.step.spent(glance), self.call.spent(glance.entries, glance.clock_us));
+        // An engine's own work is nobody's up to what the step itself may take: garbage is made by somebody.
+        let beyond_us = glance.excused_us.saturating_sub(self.step.excused_us).saturating_sub(allowance.step_us);
+        late(in_step + beyond_us, in_call + beyond_us, is_node, allowance)
+    }
+
+    /// How much was used since the watchdog first rang for `late`. What was excused counts as it does there: the clock of a
+    /// script that makes nothing but garbage stands still.
+    fn rung_us(&mut self, glance: &Glance, late: &Late) -> u64 {
+        match (late.what, &mut self.rung) {
+            (Overtime::Step, [rung, _]) => rung.spent(glance.steps, late.used_us),
+            (Overtime::Call, [_, rung]) => rung.spent(glance.entries, late.used_us),
+        }
+    }
 }
 
 /// What has used up its time, or nearly.
@@ -182,6 +201,19 @@ mod tests {
             (in_step, _) = sample(2 * call + 1, 8_001 + call * 5_000);
         }
         assert_eq!(late(in_step, 0, true, &ALLOWANCE).map(|late| late.what), Some(Overtime::Step));
+    }
+
+    /// A loop that awaits nothing makes garbage all the time, and more of its time is excused than passes.
+    #[test]
+    fn a_script_whose_clock_stands_still_is_late_and_is_not_rung_for_for_ever() {
+        let mut scale = Scale::default();
+        let mut sample = |excused_us: u64| {
+            let glance = Glance { excused_us, ..glance(7, 1, 1_000) };
+            scale.weigh(&glance, false, &ALLOWANCE).map(|late| (late.used_us, scale.rung_us(&glance, &late)))
+        };
+        assert_eq!([0, 250_000, 400_000].map(&mut sample), [None; 3], "its own work is excused for as long as a step");
+        let rung = [500_000, 502_000, 504_000].map(&mut sample);
+        assert_eq!(rung, [Some((250_000, 0)), Some((252_000, 2_000)), Some((254_000, 4_000))]);
     }
 
     #[test]
