@@ -40,7 +40,7 @@ fn request(padding: usize) -> String {
 
 fn ask(padding: usize) -> Order {
     let text = request(padding);
-    let (head, _) = Request::read_head(text.as_bytes(), WorkerLimits::default().request_bytes).unwrap();
+    let head = Request::summarize(text.as_bytes(), WorkerLimits::default().request_bytes).unwrap().head;
     Order::Ask(Arc::new(Question {
         ticket: 71_003,
         decision: "d-5f1c-71003".into(),
@@ -125,7 +125,7 @@ fn head(criterion: &mut Criterion) {
             bencher.iter(|| black_box(serde_json::from_str::<IgnoredAny>(black_box(&text)).unwrap()));
         });
         group.bench_function(BenchmarkId::new("read", text.len()), |bencher| {
-            bencher.iter(|| black_box(Request::read_head(black_box(text.as_bytes()), most).unwrap()));
+            bencher.iter(|| black_box(Request::summarize(black_box(text.as_bytes()), most).unwrap()));
         });
         group.bench_function(BenchmarkId::new("build", text.len()), |bencher| {
             bencher.iter(|| black_box(Request::parse(black_box(text.as_bytes()), most, "").unwrap()));

@@ -3,14 +3,19 @@
 //! Over NATS, and not by a signal or the HTTP port: replicas run on several machines, and whoever may take nodes out of
 //! service may do this. Each replica reads its own file and answers for itself; each answer says how many there are.
 
+use std::time::Duration;
+
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::plain::Plain;
 
 use super::exit::{self, Exit};
 use super::remote::{RemoteArgs, ask_each};
 use super::say;
+
+/// How long the command waits for replicas that read their config and compile its scripts.
+const COMPILING: Duration = Duration::from_secs(120);
 
 /// Has the service read its config again, waits, and says what is wrong with it.
 ///
@@ -31,7 +36,7 @@ pub struct ReloadArgs {
 /// How it ended.
 pub fn run(args: &ReloadArgs) -> Result<(), Exit> {
     args.remote.with_bus(async |bus, namespace| {
-        let answers = ask_each(&bus, namespace.reload()).await?;
+        let answers = ask_each(&bus, namespace.reload(), &json!({}), COMPILING).await?;
         let (mut failed, count) = (0, answers.len());
         for answer in &answers {
             let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -19,9 +19,7 @@ use super::exit::{self, Exit};
 use super::{say, table};
 
 /// How long a command waits for the bus and for the answer.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// How long a command waits for services that read their config and compile its scripts.
-const COMPILING: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(15);
 /// The most replicas whose answers are waited for.
 const MAX_REPLICAS: usize = 1000;
 
@@ -113,18 +111,19 @@ async fn ask_within(bus: &Bus, subject: String, body: &Value, patience: Duration
     read_answer(&message)
 }
 
-/// Asks every replica on `subject`, and waits until all have answered: each answer says how many there are.
+/// Asks every replica on `subject`, and waits until all have answered, `patience` at most: each answer says how many there
+/// are.
 ///
 /// # Errors
 /// The first failure among the answers, or that not all came in time.
-pub async fn ask_each(bus: &Bus, subject: String) -> Result<Vec<Value>, Exit> {
+pub async fn ask_each(bus: &Bus, subject: String, body: &Value, patience: Duration) -> Result<Vec<Value>, Exit> {
     let other = |error: &dyn std::fmt::Display| Exit::new(exit::OTHER, error);
     let (client, inbox) = (bus.client(), bus.client().new_inbox());
     let mut replies = client.subscribe(inbox.clone()).await.map_err(|error| other(&error))?;
-    let sent = client.publish_with_reply(subject.clone(), inbox, "{}".into()).await;
+    let sent = client.publish_with_reply(subject.clone(), inbox, body.to_string().into()).await;
     sent.map_err(|error| other(&error))?;
     let (mut answers, mut expected) = (Vec::new(), 1);
-    let until = tokio::time::Instant::now() + COMPILING;
+    let until = tokio::time::Instant::now() + patience;
     while answers.len() < expected {
         let message = tokio::select! {
             message = replies.next() => message,
@@ -132,8 +131,7 @@ pub async fn ask_each(bus: &Bus, subject: String) -> Result<Vec<Value>, Exit> {
             () = tokio::time::sleep_until(until) => None,
         };
         let Some(message) = message else {
-            let message =
-                format!("{} of {expected} replicas answered on {subject} within {COMPILING:?}", answers.len());
+            let message = format!("{} of {expected} replicas answered on {subject} within {patience:?}", answers.len());
             return Err(Exit::new(exit::OTHER, message));
         };
         if message.status == Some(StatusCode::NO_RESPONDERS) {

@@ -8,8 +8,11 @@ use serde_json::{Map, Value, json};
 use crate::plain::Plain;
 
 use super::exit::Exit;
-use super::remote::{RemoteArgs, ask, ask_each};
+use super::remote::{PATIENCE, RemoteArgs, ask, ask_each};
 use super::{say, table};
+
+/// The most waiting requests that are listed of each replica.
+const MOST: usize = 1000;
 
 /// The requests that wait for a free node, at all replicas of the service, the longest first.
 #[derive(Debug, Args)]
@@ -47,7 +50,7 @@ pub struct CancelArgs {
 /// How it ended.
 pub fn waiting(args: &WaitingArgs) -> Result<(), Exit> {
     args.remote.with_bus(async |bus, namespace| {
-        let answers = ask_each(&bus, namespace.waiting()).await?;
+        let answers = ask_each(&bus, namespace.waiting(), &json!({"limit": MOST}), PATIENCE).await?;
         let requests = |answer: &Value| answer.get("waiting").and_then(Value::as_array).cloned().unwrap_or_default();
         let mut waiting: Vec<Value> = answers.iter().flat_map(requests).collect();
         let age = |request: &Value| request.get("waits_ms").and_then(Value::as_u64).unwrap_or_default();
@@ -69,7 +72,13 @@ pub fn waiting(args: &WaitingArgs) -> Result<(), Exit> {
             let [user, action, id, why] = ["user", "action", "id", "reason"].map(text);
             listed.add_row(table::row([user, action, id, time("waits_ms"), time("left_ms"), why]));
         }
-        say::answer(listed)
+        say::answer(listed)?;
+        let total: u64 = answers.iter().filter_map(|answer| answer.get("total").and_then(Value::as_u64)).sum();
+        match total.saturating_sub(waiting.len() as u64) {
+            0 => {}
+            more => say::aside(format_args!("and {more} more")),
+        }
+        Ok(())
     })
 }
 

@@ -8,7 +8,7 @@ use crate::chain::eligibility::Cooling;
 use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
 use crate::config::problem::{nearest, quoted};
 use crate::model::diagnosis::{LogLevel, Plan, Search};
-use crate::model::head::KNOWN_FIELDS;
+use crate::model::head::{KNOWN_FIELDS, Summary};
 use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Outcome, Request, Reservation};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
@@ -47,8 +47,8 @@ impl Front {
         let setup = self.crew.setup();
         let payload = incoming.body();
         let text = std::str::from_utf8(payload).map_err(|error| bad(format!("the request is not UTF-8: {error}")))?;
-        let (mut head, about) =
-            Request::read_head(payload, setup.birth.limits.request_bytes).map_err(|error| bad(error.to_string()))?;
+        let summary = Request::summarize(payload, setup.birth.limits.request_bytes);
+        let Summary { mut head, node: about, strange } = summary.map_err(|error| bad(error.to_string()))?;
         let Some(chain) = setup.birth.set.get(&head.action) else {
             let known: Vec<_> = setup.birth.set.chains.iter().map(|chain| &*chain.action).collect();
             let message =
@@ -57,7 +57,7 @@ impl Front {
         };
         let (queue, names) = (setup.queue, setup.birth.set.names);
         self.life_ms(head.reservation_s)?;
-        let warnings = self.warnings(payload)?;
+        let warnings = self.warnings(&strange)?;
         let reserves = chain.reserve && incoming.verb == Verb::Place;
         // One string for all requests of the chain.
         head.action = Arc::clone(&chain.action);
@@ -82,12 +82,11 @@ impl Front {
         Ok(())
     }
 
-    /// What is to be said of fields of a request that nothing but a script can look at.
+    /// What is to be said of the `strange` fields of a request, at which nothing but a script can look.
     ///
     /// # Errors
     /// `bad-request`, where the service accepts no such fields.
-    fn warnings(&self, payload: &[u8]) -> Result<Vec<String>, Failure> {
-        let strange = Request::strange_fields(payload);
+    fn warnings(&self, strange: &[String]) -> Result<Vec<String>, Failure> {
         if strange.is_empty() {
             return Ok(Vec::new());
         }

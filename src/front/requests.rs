@@ -56,7 +56,7 @@ impl Front {
     fn cancelled_key(&self, incoming: &Incoming) -> Result<RequestKey, Failure> {
         let most = self.crew.setup().birth.limits.request_bytes;
         let bad = |message: String| Failure::new(FailureName::BadRequest, message);
-        let (head, _) = Request::read_head(incoming.body(), most).map_err(|error| bad(error.to_string()))?;
+        let head = Request::summarize(incoming.body(), most).map_err(|error| bad(error.to_string()))?.head;
         let Some(id) = head.id else {
             return Err(bad("the request has no `id`, which says what is called off".into()));
         };

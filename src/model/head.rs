@@ -8,8 +8,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::value::{CowStrDeserializer, MapAccessDeserializer};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::json::{self, JsonLimits};
@@ -68,56 +68,92 @@ pub const KNOWN_FIELDS: [&str; 13] = [
     "reservation_s",
 ];
 /// The most fields of one request that are warned of.
-const MAX_STRANGE: usize = 8;
+pub const MAX_STRANGE: usize = 8;
 
-/// The fields of the request `text` that nothing but a script can look at, in order; they may be misspelt. Nothing where it
-/// is no request.
-pub(super) fn strange_fields(text: &[u8]) -> Vec<String> {
-    let Ok(Names(names)) = serde_json::from_slice(text) else { return Vec::new() };
-    names.into_iter().map(Cow::into_owned).collect()
+/// What a request says to the service itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// What the request is routed and recognised by.
+    pub head: Head,
+    /// The node that it asks about.
+    pub node: Option<Arc<str>>,
+    /// Its first fields that are none of [`KNOWN_FIELDS`], [`MAX_STRANGE`] at most: they may be misspelt.
+    pub strange: Vec<String>,
 }
 
-/// The names of an object's members that are not [`KNOWN_FIELDS`].
-struct Names<'a>(Vec<Cow<'a, str>>);
+impl Summary {
+    /// The summary of a request whose fields have these names.
+    pub(super) fn new<'a>(head: Head, node: Option<Arc<str>>, names: impl Iterator<Item = &'a str>) -> Self {
+        let strange = names.filter(|name| !KNOWN_FIELDS.contains(name)).take(MAX_STRANGE).map(str::to_owned).collect();
+        Self { head, node, strange }
+    }
+}
 
-impl<'de: 'a, 'a> Deserialize<'de> for Names<'a> {
+/// The summary of `text`; absent where anything in it is unusual, which only a reading of the whole can judge: an error, a
+/// field twice, a name too long.
+pub(super) fn summary(text: &[u8], max_bytes: usize) -> Option<Summary> {
+    let limits = JsonLimits::bytes(max_bytes);
+    let Noted { outline, strange } = json::parse_as(text, limits).ok()?;
+    // What the outline passes over was not asked whether its escapes are characters and its numbers are in range.
+    let is_sound = !may_be_unsound(text) || json::parse_as::<Sound>(text, limits).is_ok();
+    let (head, node) = outline.head().filter(|_| is_sound)?;
+    Some(Summary::new(head, node, strange.iter().map(|name| &**name)))
+}
+
+/// An outline, with the names of the fields that it passes over.
+struct Noted<'a> {
+    outline: Outline<'a>,
+    strange: Vec<Cow<'a, str>>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Noted<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Fields;
         impl<'de> Visitor<'de> for Fields {
-            type Value = Names<'de>;
+            type Value = Noted<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut names = Vec::new();
-                while let Some(Borrowed(name)) = map.next_key()? {
-                    map.next_value::<IgnoredAny>()?;
-                    if names.len() < MAX_STRANGE && !KNOWN_FIELDS.contains(&&*name) {
-                        names.push(name);
-                    }
-                }
-                Ok(Names(names))
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let mut strange = Vec::new();
+                let noting = Noting { map, strange: &mut strange };
+                let outline = Outline::deserialize(MapAccessDeserializer::new(noting))?;
+                Ok(Noted { outline, strange })
             }
         }
         deserializer.deserialize_map(Fields)
     }
 }
 
+/// An object whose fields are read by somebody else, and of which the strange ones are noted on the way.
+struct Noting<'n, 'de, A> {
+    map: A,
+    strange: &'n mut Vec<Cow<'de, str>>,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Noting<'_, 'de, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        let Some(Borrowed(name)) = self.map.next_key()? else { return Ok(None) };
+        let key = seed.deserialize(CowStrDeserializer::new(Cow::Borrowed(&*name)))?;
+        let is_new = !KNOWN_FIELDS.contains(&&*name) && !self.strange.contains(&name);
+        if is_new && self.strange.len() < MAX_STRANGE {
+            self.strange.push(name);
+        }
+        Ok(Some(key))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
 /// A text that is borrowed where it has no escapes.
 #[derive(Deserialize)]
 struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// The head of `text`, with the node that it asks about beside it; absent where anything in it is unusual, which only a
-/// reading of the whole can judge: an error, a field twice, a name too long.
-pub(super) fn outline(text: &[u8], max_bytes: usize) -> Option<(Head, Option<Arc<str>>)> {
-    let limits = JsonLimits::bytes(max_bytes);
-    let outline = json::parse_as::<Object<Outline<'_>>>(text, limits).ok()?;
-    // What the outline passes over was not asked whether its escapes are characters and its numbers are in range.
-    let is_sound = !may_be_unsound(text) || json::parse_as::<Sound>(text, limits).is_ok();
-    outline.0.head().filter(|_| is_sound)
-}
 
 /// Whether the JSON `text` has anything like half a character, as it is or as an escape, or a number out of range. Few
 /// requests have, and a look at each byte costs less than a reading of the whole.

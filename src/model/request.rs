@@ -10,7 +10,9 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value, json};
 
 use super::glimpse::{glimpse, look_up};
-use super::head::{self, DEFAULT_ACTION, Head, MAX_CARRIED_BYTES, MAX_NAME_BYTES, MAX_RESERVATION_S, MAX_WAIT_MS};
+use super::head::{
+    self, DEFAULT_ACTION, Head, MAX_CARRIED_BYTES, MAX_NAME_BYTES, MAX_RESERVATION_S, MAX_WAIT_MS, Summary,
+};
 use super::json::{self, JsonError, JsonLimits};
 
 /// Why a request was refused.
@@ -84,25 +86,18 @@ impl Request {
         Self::from_value(json::parse(text, JsonLimits::bytes(max_bytes))?, server_id)
     }
 
-    /// Reads the head of `text` of at most `max_bytes`, and makes sure that the whole would be accepted too. Returns the
-    /// node that it asks about beside it.
+    /// Reads what `text` of at most `max_bytes` says to the service itself, and makes sure that the whole would be accepted too.
     ///
     /// # Errors
     /// As [`Request::parse`].
-    pub fn read_head(text: &[u8], max_bytes: usize) -> Result<(Head, Option<Arc<str>>), RequestError> {
-        match head::outline(text, max_bytes) {
-            Some(read) => Ok(read),
-            None => Self::parse(text, max_bytes, "").map(|request| {
-                let node = json::text(request.fields(), "node").map(Arc::from);
-                (request.head, node)
-            }),
+    pub fn summarize(text: &[u8], max_bytes: usize) -> Result<Summary, RequestError> {
+        if let Some(summary) = head::summary(text, max_bytes) {
+            return Ok(summary);
         }
-    }
-
-    /// The fields of the request `text` that nothing but a script can look at: they may be misspelt.
-    #[must_use]
-    pub fn strange_fields(text: &[u8]) -> Vec<String> {
-        head::strange_fields(text)
+        let request = Self::parse(text, max_bytes, "")?;
+        let node = json::text(request.fields(), "node").map(Arc::from);
+        let names = request.fields().keys().map(String::as_str);
+        Ok(Summary::new(request.head.clone(), node, names))
     }
 
     /// A request whose `head` was read before, when `text` was checked; the rest is read when somebody asks for it.
@@ -205,7 +200,7 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
     let id = name(&own, "id")?;
     let action = name(&own, "action")?.unwrap_or_else(|| DEFAULT_ACTION.into());
     let mut params = object(&mut own, "params", "params")?.unwrap_or_default();
-    let jwt = params.remove("jwt").unwrap_or(Value::Null);
+    let jwt = params.shift_remove("jwt").unwrap_or(Value::Null);
 
     let user = object(&mut own, "user", "user")?;
     let me = object(&mut params, "me", "params.me")?;
@@ -301,7 +296,7 @@ fn whole(
 }
 
 fn object(own: &mut Map<String, Value>, field: &str, path: &str) -> Result<Option<Map<String, Value>>, RequestError> {
-    match own.remove(field) {
+    match own.shift_remove(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(object)) => Ok(Some(object)),
         Some(other) => Err(wrong(path, &other, "an object")),
@@ -309,7 +304,7 @@ fn object(own: &mut Map<String, Value>, field: &str, path: &str) -> Result<Optio
 }
 
 fn list(own: &mut Map<String, Value>, field: &str) -> Result<Vec<Value>, RequestError> {
-    match own.remove(field) {
+    match own.shift_remove(field) {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Array(list)) => Ok(list),
         Some(other) => Err(wrong(field, &other, "a list")),
@@ -317,7 +312,7 @@ fn list(own: &mut Map<String, Value>, field: &str) -> Result<Vec<Value>, Request
 }
 
 fn flag(own: &mut Map<String, Value>, field: &str) -> Result<bool, RequestError> {
-    match own.remove(field) {
+    match own.shift_remove(field) {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(flag)) => Ok(flag),
         Some(other) => Err(wrong(field, &other, "true or false")),

@@ -1,7 +1,7 @@
 //! Requests: the head that is read at the door against the whole, and what scripts find in either.
 
 use serde_json::Value;
-use whither::model::head::{MAX_CARRIED_BYTES, MAX_NAME_BYTES, MAX_WAIT_MS};
+use whither::model::head::{KNOWN_FIELDS, MAX_CARRIED_BYTES, MAX_NAME_BYTES, MAX_STRANGE, MAX_WAIT_MS, Summary};
 use whither::model::{Request, json};
 
 use super::must_be_short;
@@ -27,10 +27,12 @@ const OWN_WAYS: usize = 4;
 /// A request that is let in by its head is a request, and is the same one whoever looks at it when.
 pub fn run(bytes: &[u8]) {
     let whole = Request::parse(bytes, MAX_BYTES, "here");
-    match (Request::read_head(bytes, MAX_BYTES), whole) {
-        (Ok((head, node)), Ok(whole)) => {
+    match (Request::summarize(bytes, MAX_BYTES), whole) {
+        (Ok(Summary { head, node, strange }), Ok(whole)) => {
             assert_eq!(&head, whole.head(), "the head is that of the whole");
             assert_eq!(node.as_deref(), json::text(whole.fields(), "node"));
+            let own = whole.fields().keys().filter(|name| !KNOWN_FIELDS.contains(&name.as_str()));
+            assert!(own.take(MAX_STRANGE).eq(&strange), "the fields that nobody knows");
             must_be_bounded(&whole);
             must_be_found(&whole, bytes);
             must_come_back(&whole);

@@ -74,7 +74,7 @@ fn the_head_is_that_of_the_whole() {
     texts.push(b"{\"x\":\"\xff\"}".to_vec());
     for text in texts {
         let whole = Request::parse(&text, 1000, "").map(|request| request.head().clone());
-        let head = Request::read_head(&text, 1000).map(|(head, _)| head);
+        let head = Request::summarize(&text, 1000).map(|summary| summary.head);
         let text = String::from_utf8_lossy(&text);
         assert_eq!(head.map_err(|error| error.to_string()), whole.map_err(|error| error.to_string()), "{text}");
     }
@@ -129,9 +129,21 @@ fn what_is_found_in_the_text_is_what_is_found_in_the_whole() {
     }
 }
 
+/// Whichever way a request is read: one with a field twice is read whole.
+#[test]
+fn fields_that_nobody_knows_are_named_once_in_order() {
+    let many: String = (0..20).map(|number| format!(r#","f{number:02}":0"#)).collect();
+    for way in ["", r#","user":null"#, r#","isAdmin":true,"isAdmin":false"#] {
+        let text = format!(r#"{{"usr":1,"data":{{"x":1}},"r\u0061ck":2,"usr":3{way}{many}}}"#);
+        let strange = Request::summarize(text.as_bytes(), 4000).unwrap().strange;
+        assert_eq!(strange, ["usr", "rack", "f00", "f01", "f02", "f03", "f04", "f05"], "{text}");
+    }
+    assert!(Request::summarize(b"{\"id\":\"q\",\"nodes\":[]}", 100).unwrap().strange.is_empty());
+}
+
 #[test]
 fn the_node_that_is_asked_about_stands_beside_it() {
-    let node = |text: &str| Request::read_head(text.as_bytes(), 1000).unwrap().1;
+    let node = |text: &str| Request::summarize(text.as_bytes(), 1000).unwrap().node;
     assert_eq!(node(r#"{"node":"n1"}"#).as_deref(), Some("n1"));
     assert_eq!((node(r#"{"node":""}"#), node("{}")), (None, None));
 }
