@@ -6,7 +6,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 
@@ -119,7 +119,33 @@ pub fn zone(name: &str) -> Option<TimeZone> {
 /// The offset of `zone` from UTC at Unix time `unix_s`, in seconds, east positive.
 #[must_use]
 pub fn offset_s(unix_s: i64, zone: &TimeZone) -> i32 {
-    zone.to_offset(Timestamp::from_second(unix_s).unwrap_or(Timestamp::UNIX_EPOCH)).seconds()
+    zone.to_offset(within_years(unix_s)).seconds()
+}
+
+/// The offset of `zone` from UTC at the local time that a clock on the wall shows `wall_s` seconds after it showed the
+/// start of 1970, east positive. Where the clocks are changed, the offset before the change counts, as ECMA-262 has it: of
+/// a time that comes twice the first is meant, and one that is left out is later by as much as the clocks are put forward.
+#[must_use]
+pub fn wall_offset_s(wall_s: i64, zone: &TimeZone) -> i32 {
+    match zone.to_ambiguous_timestamp(Offset::UTC.to_datetime(within_years(wall_s))).offset() {
+        AmbiguousOffset::Unambiguous { offset } => offset.seconds(),
+        AmbiguousOffset::Gap { before, .. } | AmbiguousOffset::Fold { before, .. } => before.seconds(),
+    }
+}
+
+/// The time `unix_s`, or one of a year with the same days where it lies beyond what the library of zones counts.
+fn within_years(unix_s: i64) -> Timestamp {
+    /// After so many seconds, 400 years, the calendar starts anew.
+    const CYCLE_S: i64 = 146_097 * 86_400;
+    /// A century at either end is left out, so that offsets fit.
+    const MARGIN_S: i64 = 100 * 366 * 86_400;
+    let (least, most) = (Timestamp::MIN.as_second() + MARGIN_S, Timestamp::MAX.as_second() - MARGIN_S);
+    let within = match unix_s {
+        late if late > most => most - CYCLE_S + (late - most).rem_euclid(CYCLE_S),
+        early if early < least => least + CYCLE_S - (least - early).rem_euclid(CYCLE_S),
+        within => within,
+    };
+    Timestamp::from_second(within).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// A stream of random numbers that is the same whenever request, step and node are.

@@ -123,6 +123,17 @@ impl Evaluator {
         Ok(Self { cluster, chains, quarantine, limits: set.limits, zone, senses })
     }
 
+    /// What is probably a mistake in a script though it compiles: a sentence each, with the place in its file.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        let steps = self.chains.values().flat_map(|seat| &seat.chain.steps);
+        let scripts = steps.filter_map(|step| match &step.kind {
+            StepKind::Script(script) => Some(script),
+            StepKind::Policy(_) | StepKind::External => None,
+        });
+        scripts.flat_map(|script| script.remarks()).map(ToString::to_string).collect()
+    }
+
     /// The cluster as this evaluator sees it.
     #[must_use]
     pub fn cluster(&self) -> &Cluster {

@@ -8,6 +8,8 @@ mod changes;
 
 #[path = "javascript/answers.rs"]
 mod answers;
+#[path = "javascript/beside_node.rs"]
+mod beside_node;
 #[path = "javascript/errors.rs"]
 mod errors;
 #[path = "javascript/isolation.rs"]

@@ -102,6 +102,7 @@ impl Hired {
             BirthError::Refused(_) | BirthError::Died(Some(_), _) => Exit::new(exit::SCRIPT, error),
             BirthError::Died(None, _) | BirthError::Io(_) => Exit::new(exit::OTHER, error),
         })?;
+        worker.remarks().iter().for_each(|remark| say::aside(format_args!("warning: {remark}")));
         let mut orders = Orders::default();
         known.iter().for_each(|order| orders.push(order));
         worker.send_all(orders).await;

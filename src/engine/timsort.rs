@@ -164,6 +164,44 @@ mod tests {
         }
     }
 
+    /// 10,000 lists that Node.js sorted (`tests/javascript/node/tables.mjs`), most of them with a comparator that contradicts
+    /// itself; of each there is a print of the order that came out.
+    #[test]
+    fn v8_comes_to_the_same_order() {
+        let path = format!("{}/tests/data/javascript/sorts.jsonl", env!("CARGO_MANIFEST_DIR"));
+        let table = std::fs::read_to_string(path).unwrap();
+        for row in table.lines() {
+            let (seed, length, kind, print): (u32, u32, String, u32) = serde_json::from_str(row).unwrap();
+            let state = std::cell::Cell::new(seed);
+            let next = || {
+                state.set(state.get().wrapping_mul(1_103_515_245).wrapping_add(12_345) & 0x7fff_ffff);
+                i64::from(state.get() >> 8)
+            };
+            let spread = 1 + next() % 50;
+            let item = |number: u32| {
+                let key = next() % spread;
+                let value = (next() % 4 != 0).then(|| next() % 100);
+                (i64::from(number), key, value)
+            };
+            let mut list: Vec<_> = (0..length).map(item).collect();
+            if next() % 4 == 0 {
+                list = timsort(list, |a, b| Ok::<_, ()>(a.1 < b.1)).unwrap();
+            }
+            let told = |a: &(i64, i64, Option<i64>), b: &(i64, i64, Option<i64>)| match kind.as_str() {
+                // Where one reports nothing, the comparator says NaN.
+                "nan" => a.2.zip(b.2).map_or(0, |(a, b)| b - a),
+                "sane" => a.1 - b.1,
+                "truth" => i64::from(a.1 > b.1),
+                "coin" => (a.0 * 7 + b.0 * 13) % 5 - 2,
+                "cycle" => (a.1 - b.1 + 10) % 3 - 1,
+                _ => next() % 3 - 1,
+            };
+            let sorted = timsort(list, |a, b| Ok::<_, ()>(told(a, b) < 0)).unwrap();
+            let fold = |print: u32, item: &(i64, i64, Option<i64>)| (print ^ item.0 as u32).wrapping_mul(0x0100_0193);
+            assert_eq!(sorted.iter().fold(0x811c_9dc5, fold), print, "{row}");
+        }
+    }
+
     #[test]
     fn equal_ones_keep_their_order_and_errors_end_it() {
         for period in [2, 7, 64, 999] {

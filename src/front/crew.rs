@@ -317,6 +317,12 @@ impl Crew {
         lacks
     }
 
+    /// What is probably a mistake in one of the scripts, as the workers found when they compiled them.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let hands = self.lanes.iter().filter_map(Lane::worker);
+        hands.flat_map(|worker| worker.remarks().iter().cloned()).collect()
+    }
+
     /// Takes every question out.
     pub(super) fn clear(&mut self) -> Vec<Flight> {
         self.lanes.iter_mut().flat_map(|lane| lane.desk.clear()).map(|flight| *flight).collect()

@@ -104,11 +104,16 @@ impl Front {
         notes
     }
 
-    /// Says once what the machine does not keep from the workers.
+    /// Says once what the machine does not keep from the workers, and what is probably a mistake in a script.
     pub(super) fn look_at_seals(&mut self) {
         for lack in self.crew.lacks() {
             if self.lacks.insert(lack.clone()) {
                 tracing::warn!("workers are not sealed completely: {lack}");
+            }
+        }
+        for remark in self.crew.remarks() {
+            if self.remarks.insert(remark.clone()) {
+                tracing::warn!("{remark}");
             }
         }
     }

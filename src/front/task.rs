@@ -98,6 +98,8 @@ pub struct Front {
     pub(super) notes: BTreeMap<&'static str, String>,
     /// What the machine does not keep from the workers.
     pub(super) lacks: BTreeSet<String>,
+    /// What was said of scripts that are probably mistaken.
+    pub(super) remarks: BTreeSet<String>,
 }
 
 impl Front {
@@ -146,6 +148,7 @@ impl Front {
             stopping: None,
             notes: BTreeMap::new(),
             lacks: BTreeSet::new(),
+            remarks: BTreeSet::new(),
             registry,
             metrics,
             replies,

@@ -51,6 +51,11 @@ pub trait Script {
         None
     }
 
+    /// What is probably a mistake in the source though it compiles, each with its place.
+    fn remarks(&self) -> &[LoadError] {
+        &[]
+    }
+
     /// Does what has to be done before many calls about single nodes, whose own time it must not cost.
     ///
     /// # Errors

@@ -128,7 +128,7 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
     sandbox::bound_memory(own_bytes + birth.limits.memory_bytes)?;
     sandbox::open_nothing()?;
     let lacks = seal();
-    lock(&outbox).say(&Word::Ready(lacks))?;
+    lock(&outbox).say(&Word::Ready { lacks, remarks: evaluator.remarks() })?;
     let limits = birth.limits;
     let (mirror_bytes, mirror_bytes_bounded) = (0, MIRROR_STEP / 2);
     let mut clerk = Clerk {

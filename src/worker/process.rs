@@ -73,6 +73,7 @@ pub enum WorkerEvent {
 pub struct Worker {
     peer: Peer,
     lacks: Vec<String>,
+    remarks: Vec<String>,
 }
 
 impl Worker {
@@ -97,15 +98,15 @@ impl Worker {
             ready(newborn.words(), &mut loading).await
         };
         let born = awake::within(BIRTH_LIMIT, ready).await;
-        let lacks = match born {
-            Some(Ok(First::Ready(lacks))) => lacks,
+        let (lacks, remarks) = match born {
+            Some(Ok(First::Ready { lacks, remarks })) => (lacks, remarks),
             Some(Ok(First::Died)) => return Err(BirthError::Died(loading, newborn.end().await.how)),
             Some(Err(error)) => return Err(error),
             None => return Err(BirthError::Died(loading, "hung".to_owned())),
         };
         let read = move |body: &[u8]| read(body).map(|heard| heard.into_iter().map(|event| (number, event)).collect());
         let peer = newborn.settle(events, read, move |ended| (number, WorkerEvent::Exited(ended)));
-        Ok(Self { peer, lacks })
+        Ok(Self { peer, lacks, remarks })
     }
 
     /// The process.
@@ -127,6 +128,12 @@ impl Worker {
     /// Ends the process at once; its exit will be told.
     pub fn kill(&self) {
         self.peer.kill();
+    }
+
+    /// What is probably a mistake in one of its scripts, a sentence each.
+    #[must_use]
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// What its seal lacks, a sentence each: found out by the worker itself, which tried (ARCHITECTURE.md, The seal).
@@ -155,8 +162,8 @@ fn born_with(birth: &Birth) -> std::io::Result<Vec<u8>> {
 
 /// How a worker's start went.
 enum First {
-    /// It is ready, and its seal lacks this.
-    Ready(Vec<String>),
+    /// It is ready; its seal lacks this, and this is probably a mistake in a script.
+    Ready { lacks: Vec<String>, remarks: Vec<String> },
     /// It ended.
     Died,
 }
@@ -168,7 +175,7 @@ async fn ready(words: &mut Words, loading: &mut Option<Arc<str>>) -> Result<Firs
         for word in frame::values::<Word>(&body) {
             match word? {
                 Word::Loading(step) => *loading = Some(step),
-                Word::Ready(lacks) => return Ok(First::Ready(lacks)),
+                Word::Ready { lacks, remarks } => return Ok(First::Ready { lacks, remarks }),
                 Word::Refused(problems) => return Err(BirthError::Refused(problems)),
                 Word::Running(_) | Word::Reading | Word::Reply(_) | Word::Waiting(_) | Word::Overrun(_) => {
                     return Ok(First::Died);
@@ -192,7 +199,7 @@ fn read(body: &[u8]) -> Option<Vec<WorkerEvent>> {
             Word::Reading => WorkerEvent::Reading,
             Word::Waiting(waiting) => WorkerEvent::Waiting(waiting),
             Word::Overrun(overrun) => WorkerEvent::Overrun(overrun),
-            Word::Loading(_) | Word::Ready(_) | Word::Refused(_) => continue,
+            Word::Loading(_) | Word::Ready { .. } | Word::Refused(_) => continue,
         };
         if !replies.is_empty() {
             // What it decided before counts before what it says of itself.

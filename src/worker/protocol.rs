@@ -192,8 +192,13 @@ pub enum Order {
 pub enum Word {
     /// It is about to compile this step.
     Loading(Arc<str>),
-    /// It has compiled everything and sealed itself; what the seal lacks, a sentence each (ARCHITECTURE.md, The seal).
-    Ready(Vec<String>),
+    /// It has compiled everything and sealed itself (ARCHITECTURE.md, The seal). A sentence for each thing.
+    Ready {
+        /// What the seal lacks.
+        lacks: Vec<String>,
+        /// What is probably a mistake in a script.
+        remarks: Vec<String>,
+    },
     /// These steps do not compile.
     Refused(Vec<CompileProblem>),
     /// It is about to run this, for a question that is narrated.

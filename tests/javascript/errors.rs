@@ -66,6 +66,42 @@ fn the_commonest_slips_are_named() {
 }
 
 #[test]
+fn a_name_that_nobody_declares_is_told_where_it_stands() {
+    let stand = Stand::new();
+    for (text, place) in [
+        ("function balance(input) {\n  const a = 1;\n  return nope.x;\n}", (3, 10)),
+        ("function balance(input) {\n  if (!input) nope();\n  return [1].map(x => x\n    + nope);\n}", (4, 7)),
+        ("const f = () => {\n\n  return { nope } }\nfunction(input) { return f() }", (3, 12)),
+        ("const f = () => 1; function(input) { return f() + nope }", (1, 51)),
+    ] {
+        let (name, message, found) = stand.thrown(text);
+        assert_eq!((name.as_str(), message.as_str()), ("ReferenceError", "nope is not defined"), "{text}");
+        assert_eq!(found, Some(place), "{text}");
+    }
+}
+
+#[test]
+fn names_that_nobody_declares_are_remarked_on_at_load() {
+    let stand = Stand::new();
+    let remarks = |text: &str| stand.load(text).remarks().iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(remarks("function balance(input) {\n  return pikc(input);\n}"), ["step0.js:2:10: pikc is not defined"]);
+    assert_eq!(remarks("const a = 1; function(input) { return b }"), ["step0.js:1:39: b is not defined"]);
+    let elsewhere = remarks("input => process.env.HOME");
+    assert!(elsewhere[0].contains("not available in a balancer script"), "{elsewhere:?}");
+    for fine in [
+        "input => typeof process === 'object' ? process.pid : Math.max(1, NaN, Infinity)",
+        "input => { made = 1; return made }",
+        "this.lib = 1; input => lib",
+        "input => new URL('x:y').href + atob('') + structuredClone(1) + undefined + JSON.stringify(globalThis)",
+        "function balance(input) { try { input() } catch (error) { return error } for (const x of []) x(); label: for (;;) break label }",
+        "class A { #x = 1; static y = () => A; get z() { return this.#x + arguments.length + new.target } } input => A",
+        "input => ({ a: 1, b() { return input.c.d?.e } })",
+    ] {
+        assert!(remarks(fine).is_empty(), "{fine}: {:?}", remarks(fine));
+    }
+}
+
+#[test]
 fn what_is_not_here_points_to_executables() {
     let stand = Stand::new();
     for (text, word) in [

@@ -34,6 +34,13 @@ fn whole_list_forms_are_known() {
         "/* ä */ /* ü */ (input) => 'b'",
         "var balance$ = 1; input => 'b'",
         "if (true) { var x = 'b' }\r\n\r\n(input) => x",
+        "\"use strict\";\nfunction(input) { return this === undefined ? 'b' : 'a' }",
+        "const MAX = 'b'\nfunction(input) { return MAX }",
+        "function helper(n) { return 'b' }\nfunction(input) { return helper(1) }",
+        "function helper(n) { return 'b' } async function (input) { return helper(1) }",
+        "class A extends Error { constructor() { super('b') } }\nfunction(input) { return new A().message }",
+        "let x = 'b'; /* ä */ function /* the pick */ (input) { const list = [1, 2]; list.length = 1; return list.length === 1 ? x : 'a' }",
+        "var a = 1, b = 'b'\n\n// done\nfunction(input) { return later() }\nfunction later() { return b }",
     ] {
         if text.starts_with("function*(") {
             continue;
@@ -116,5 +123,29 @@ fn syntax_errors_name_their_place() {
         let position = stand.try_load(text).err().unwrap().position.unwrap_or_else(|| panic!("{text}"));
         assert_eq!((position.line, position.column), (line, column), "{text}");
         assert_eq!(&*position.file, "step0.js");
+    }
+}
+
+/// Whatever stands before a function without a name, places in it are the administrator's own.
+#[test]
+fn places_behind_a_function_without_a_name_are_its_own() {
+    let stand = Stand::new();
+    for (text, place) in [
+        ("function(input) { return null.x }", (1, 31)),
+        ("const a = 1; function(input) { return null.x }", (1, 44)),
+        ("'use strict';\nfunction(input) {\n  return null.x }", (3, 15)),
+        ("const a = 1; function(input) { var l = [1]; l.length = 0; return null.x }", (1, 71)),
+    ] {
+        assert_eq!(stand.thrown(text).2, Some(place), "{text}");
+    }
+    for (text, words, place) in [
+        ("const a = 1;\nfunction(input) { return ] }", "syntax error", Some((2, 26))),
+        ("const a = 1; function(input) { return ] }", "syntax error", Some((1, 39))),
+        ("if (1) { function(input) { return 1 } }", "syntax error", Some((1, 18))),
+        ("function(input) { return 1 }\nfunction(input) { return 2 }", "more than one function", None),
+    ] {
+        let error = stand.try_load(text).err().unwrap();
+        assert!(error.message.contains(words), "{text}: {error}");
+        assert_eq!(error.position.map(|place| (place.line, place.column)), place, "{text}");
     }
 }

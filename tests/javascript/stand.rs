@@ -48,6 +48,14 @@ impl Stand {
         Self { extension, engine, ..self }
     }
 
+    /// The same in the time zone `name`.
+    pub(crate) fn in_zone(self, name: &str) -> Self {
+        let zone = TimeZone::get(name).unwrap();
+        let language = LANGUAGES.iter().find(|language| language.extension == self.extension).unwrap();
+        let settings = Settings { limits: self.limits, zone: zone.clone(), alarm: Rc::new(Silent) };
+        Self { engine: (language.engine)(&settings), moment: Moment::at(NOW_MS, &zone), ..self }
+    }
+
     pub(crate) fn with(nodes: Vec<Value>, request: Value) -> Self {
         let zone = TimeZone::get("America/Chicago").unwrap();
         let limits = ScriptLimits::default();

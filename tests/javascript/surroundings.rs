@@ -147,6 +147,55 @@ fn what_is_logged_stands_in_the_log() {
 }
 
 #[test]
+fn every_method_of_the_console_is_there() {
+    let stand = Stand::new();
+    let text = "console.count('top');
+        function balance(i) {
+            console.group('servers', 2); console.log('%s has %d of %i, %j%%', 'a', 1.5, 2.7, {x: 1}, 'more'); console.groupEnd();
+            console.assert(true, 'never'); console.assert(0, 'no %s', 'node'); console.assert(false); console.count(); console.count();
+            console.countReset(); console.count('top'); console.countReset('none'); console.time('pick'); console.time('pick');
+            console.timeLog('pick', 'so far'); console.timeEnd('pick'); console.timeEnd('pick'); console.groupCollapsed(); console.dir({a: 1}, {depth: 0});
+            console.dirxml('d'); console.clear(); console.profile(); console.profileEnd(); console.timeStamp(); console.groupEnd(); console.groupEnd();
+            return console.createTask('t').run(() => 'b');
+        }";
+    assert_eq!(stand.id(text), "b");
+    let lines: Vec<_> = stand.lines().into_iter().map(|line| line.text).collect();
+    let expected = [
+        "top: 1",
+        "servers 2",
+        "  a has 1.5 of 2, {\"x\":1}% more",
+        "Assertion failed: no node",
+        "Assertion failed",
+        "default: 1",
+        "default: 2",
+        "top: 2",
+        "Count for 'none' does not exist",
+        "Label 'pick' already exists for console.time()",
+        "pick: 0ms so far",
+        "pick: 0ms",
+        "No such label 'pick' for console.timeEnd()",
+        "  {\"a\":1}",
+        "  d",
+    ];
+    assert_eq!(lines, expected);
+    // The next run counts anew.
+    assert_eq!(stand.id(text), "b");
+    assert_eq!(stand.lines().first().map(|line| line.text.clone()), Some("top: 1".to_owned()));
+}
+
+#[test]
+fn what_is_left_for_later_runs_with_the_promises() {
+    let stand = Stand::new();
+    let text = "async i => { let x = 'a'; queueMicrotask(() => { x = 'b' }); await null; await null; return x }";
+    assert_eq!(stand.id(text), "b");
+    assert_eq!(stand.id("async i => { const l = await Array.fromAsync(i.servers, async s => s.id); for await (const x of l) return x }"), "a");
+    assert_eq!(stand.id("async i => (await Array.fromAsync({length: 2, 0: 'a', 1: Promise.resolve('b')}))[1]"), "b");
+    // What a script that returned at once leaves behind is dropped.
+    assert_eq!(stand.id("i => { queueMicrotask(() => { throw new Error('late') }); return 'a' }"), "a");
+    assert_eq!(stand.id("i => 'b'"), "b");
+}
+
+#[test]
 fn sorting_survives_any_comparator() {
     let many = (0..40).map(|n| json!({"id": format!("m{n:02}"), "freemem": n % 7})).collect();
     let stand = Stand::with(many, json!({}));

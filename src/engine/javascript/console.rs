@@ -1,33 +1,72 @@
 //! `console`, which writes into the log of the decision and nowhere else.
+//!
+//! All of Node's methods are there, since a line for debugging must never refuse a user; those that have no meaning here
+//! do nothing. Counters, timers and groups last for one run of a script. Time stands still while a script runs, so that
+//! what was decided can be decided again: every timer reads 0 ms.
 
-use boa_engine::builtins::error::Error;
+mod format;
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use boa_engine::object::{FunctionObjectBuilder, JsObject};
 use boa_engine::property::PropertyDescriptor;
-use boa_engine::value::JsVariant;
 use boa_engine::{
-    Context, JsResult, JsString, JsValue, NativeFunction, js_string, native_function::NativeFunctionPointer,
+    Context, JsArgs, JsResult, JsString, JsValue, NativeFunction, js_string, native_function::NativeFunctionPointer,
 };
 
 use crate::model::diagnosis::LogLevel;
 
 use super::kit::{Kit, plain_object};
+use format::formatted;
+pub(super) use format::shown;
+
+/// How many labels of counters and timers are kept each, and how deep groups indent.
+const MAX_LABELS: usize = 1_000;
+const MAX_GROUPS: usize = 32;
+/// How far a group is indented, as Node does it.
+const INDENT: &str = "  ";
+const DEFAULT_LABEL: &str = "default";
+
+/// The counters, timers and groups of one run.
+#[derive(Default)]
+pub(super) struct Ledger {
+    counts: BTreeMap<String, u64>,
+    timers: BTreeSet<String>,
+    groups: usize,
+}
 
 pub(super) fn install(context: &mut Context) -> JsResult<()> {
     let console = plain_object(context);
-    let functions: [(&str, NativeFunctionPointer); 8] = [
+    let functions: [(&str, NativeFunctionPointer); 24] = [
         ("log", |_, args, context| write(LogLevel::Info, args, context)),
         ("info", |_, args, context| write(LogLevel::Info, args, context)),
         ("debug", |_, args, context| write(LogLevel::Info, args, context)),
-        ("dir", |_, args, context| write(LogLevel::Info, args, context)),
+        ("dir", |_, args, context| write(LogLevel::Info, args.get(..1).unwrap_or_default(), context)),
+        ("dirxml", |_, args, context| write(LogLevel::Info, args, context)),
         ("table", |_, args, context| write(LogLevel::Info, args, context)),
         ("warn", |_, args, context| write(LogLevel::Warn, args, context)),
         ("error", |_, args, context| write(LogLevel::Error, args, context)),
         ("trace", |_, args, context| write(LogLevel::Error, args, context)),
+        ("assert", assert),
+        ("count", count),
+        ("countReset", count_reset),
+        ("time", time),
+        ("timeLog", |_, args, context| time_log(args, "timeLog", context)),
+        ("timeEnd", time_end),
+        ("group", group),
+        ("groupCollapsed", group),
+        ("groupEnd", group_end),
+        ("clear", |_, _, _| Ok(JsValue::undefined())),
+        ("profile", |_, _, _| Ok(JsValue::undefined())),
+        ("profileEnd", |_, _, _| Ok(JsValue::undefined())),
+        ("timeStamp", |_, _, _| Ok(JsValue::undefined())),
+        ("createTask", create_task),
+        ("context", |_, _, context| context.global_object().get(js_string!("console"), context)),
     ];
     for (name, function) in functions {
         let function = FunctionObjectBuilder::new(context.realm(), NativeFunction::from_fn_ptr(function));
         let function = function.name(JsString::from(name)).build();
-        console.insert_property(js_string!(name), hidden(function.into()));
+        console.insert_property(JsString::from(name), hidden(function.into()));
     }
     context.global_object().insert_property(js_string!("console"), hidden(console.into()));
     Ok(())
@@ -38,50 +77,129 @@ fn hidden(value: JsValue) -> PropertyDescriptor {
 }
 
 fn write(level: LogLevel, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
-    let Some(kit) = Kit::of(context) else { return Ok(JsValue::undefined()) };
-    if kit.stage.log_is_full() {
-        return Ok(JsValue::undefined());
+    if let Some(kit) = Kit::of(context)
+        && !kit.stage.log_is_full()
+    {
+        let line = formatted(args, &kit, context)?;
+        say(level, &line, &kit);
     }
-    let limit = kit.stage.limits().text_bytes;
-    let mut line = String::new();
-    for (place, value) in args.iter().enumerate() {
-        if place > 0 {
-            line.push(' ');
-        }
-        line.push_str(&shown(value, &kit, context)?);
-        if line.len() > limit {
-            break;
-        }
-    }
-    kit.stage.log(level, &line);
     Ok(JsValue::undefined())
 }
 
-/// `value` as a person wants to read it; what cannot be shown is named. Only what stops the engine is an error.
-pub(super) fn shown(value: &JsValue, kit: &Kit, context: &mut Context) -> JsResult<String> {
-    match value.variant() {
-        JsVariant::Undefined => Ok("undefined".to_owned()),
-        JsVariant::String(text) => Ok(text.to_std_string_lossy()),
-        JsVariant::Symbol(symbol) => Ok(symbol.descriptive_string().to_std_string_lossy()),
-        JsVariant::BigInt(number) => Ok(format!("{number}n")),
-        JsVariant::Object(object) if object.is_callable() => Ok("[function]".to_owned()),
-        JsVariant::Object(object) => {
-            let is_error = object.is::<Error>();
-            let shown = if is_error { error_text(&object, context) } else { kit.to_json_text(value, context) };
-            match shown {
-                Ok(text) => Ok(text.unwrap_or_else(|| "[object]".to_owned())),
-                Err(error) if error.as_engine().is_some() => Err(error),
-                Err(_) => Ok("[object]".to_owned()),
-            }
-        }
-        JsVariant::Null | JsVariant::Boolean(_) | JsVariant::Float64(_) | JsVariant::Integer32(_) => {
-            Ok(value.to_string(context)?.to_std_string_lossy())
-        }
+/// Logs `line` within the groups that are open.
+fn say(level: LogLevel, line: &str, kit: &Kit) {
+    let indent = INDENT.repeat(kit.stage.console(|ledger| ledger.groups.min(MAX_GROUPS)));
+    kit.stage.log(level, &format!("{indent}{line}"));
+}
+
+/// The label that a counter or timer is called by; only what stops the engine, or what cannot be text, is an error.
+fn label(args: &[JsValue], context: &mut Context) -> JsResult<String> {
+    match args.get_or_undefined(0) {
+        label if label.is_undefined() => Ok(DEFAULT_LABEL.to_owned()),
+        label => Ok(label.to_string(context)?.to_std_string_lossy()),
     }
 }
 
-fn error_text(error: &JsObject, context: &mut Context) -> JsResult<Option<String>> {
-    let name = error.get(js_string!("name"), context)?.to_string(context)?.to_std_string_lossy();
-    let message = error.get(js_string!("message"), context)?.to_string(context)?.to_std_string_lossy();
-    Ok(Some(format!("{name}: {message}")))
+fn assert(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let (Some(kit), false) = (Kit::of(context), args.get_or_undefined(0).to_boolean()) else {
+        return Ok(JsValue::undefined());
+    };
+    let line = match args.get(1..).filter(|rest| !rest.is_empty()) {
+        Some(rest) => format!("Assertion failed: {}", formatted(rest, &kit, context)?),
+        None => "Assertion failed".to_owned(),
+    };
+    say(LogLevel::Warn, &line, &kit);
+    Ok(JsValue::undefined())
+}
+
+fn count(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let label = label(args, context)?;
+    let Some(kit) = Kit::of(context) else { return Ok(JsValue::undefined()) };
+    let count = kit.stage.console(|ledger| {
+        let is_kept = ledger.counts.len() < MAX_LABELS || ledger.counts.contains_key(&label);
+        let count = ledger.counts.get(&label).map_or(1, |count| count.saturating_add(1));
+        if is_kept {
+            ledger.counts.insert(label.clone(), count);
+        }
+        count
+    });
+    say(LogLevel::Info, &format!("{label}: {count}"), &kit);
+    Ok(JsValue::undefined())
+}
+
+fn count_reset(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let label = label(args, context)?;
+    let Some(kit) = Kit::of(context) else { return Ok(JsValue::undefined()) };
+    if kit.stage.console(|ledger| ledger.counts.remove(&label)).is_none() {
+        say(LogLevel::Warn, &format!("Count for '{label}' does not exist"), &kit);
+    }
+    Ok(JsValue::undefined())
+}
+
+fn time(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let label = label(args, context)?;
+    let Some(kit) = Kit::of(context) else { return Ok(JsValue::undefined()) };
+    let is_new = kit.stage.console(|ledger| match ledger.timers.len() < MAX_LABELS {
+        true => ledger.timers.insert(label.clone()),
+        false => !ledger.timers.contains(&label),
+    });
+    if !is_new {
+        say(LogLevel::Warn, &format!("Label '{label}' already exists for console.time()"), &kit);
+    }
+    Ok(JsValue::undefined())
+}
+
+fn time_log(args: &[JsValue], method: &str, context: &mut Context) -> JsResult<JsValue> {
+    let label = label(args, context)?;
+    let Some(kit) = Kit::of(context) else { return Ok(JsValue::undefined()) };
+    if !kit.stage.console(|ledger| ledger.timers.contains(&label)) {
+        say(LogLevel::Warn, &format!("No such label '{label}' for console.{method}()"), &kit);
+        return Ok(JsValue::undefined());
+    }
+    let mut line = format!("{label}: 0ms");
+    if let Some(rest) = args.get(1..).filter(|rest| !rest.is_empty()) {
+        line.push(' ');
+        line.push_str(&formatted(rest, &kit, context)?);
+    }
+    say(LogLevel::Info, &line, &kit);
+    Ok(JsValue::undefined())
+}
+
+fn time_end(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let named = args.get(..1).unwrap_or_default();
+    time_log(named, "timeEnd", context)?;
+    let label = label(named, context)?;
+    if let Some(kit) = Kit::of(context) {
+        kit.stage.console(|ledger| ledger.timers.remove(&label));
+    }
+    Ok(JsValue::undefined())
+}
+
+fn group(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    if !args.is_empty() {
+        write(LogLevel::Info, args, context)?;
+    }
+    if let Some(kit) = Kit::of(context) {
+        kit.stage.console(|ledger| ledger.groups = ledger.groups.saturating_add(1));
+    }
+    Ok(JsValue::undefined())
+}
+
+fn group_end(_this: &JsValue, _args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    if let Some(kit) = Kit::of(context) {
+        kit.stage.console(|ledger| ledger.groups = ledger.groups.saturating_sub(1));
+    }
+    Ok(JsValue::undefined())
+}
+
+/// `console.createTask(name)`, whose task runs a function at once.
+fn create_task(_this: &JsValue, _args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
+    let run: NativeFunctionPointer = |_, args, context| match args.get_or_undefined(0).as_callable() {
+        Some(function) => function.call(&JsValue::undefined(), &[], context),
+        None => Ok(JsValue::undefined()),
+    };
+    let run: JsObject = FunctionObjectBuilder::new(context.realm(), NativeFunction::from_fn_ptr(run)).build().into();
+    let task = plain_object(context);
+    task.insert_property(js_string!("run"), hidden(run.into()));
+    Ok(task.into())
 }

@@ -3,10 +3,11 @@
 //! An assignment goes to the global object where no scope around it declares the name; `this` outside of classes may be
 //! the global object itself. A script that does neither needs nothing put back after its calls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use boa_ast::expression::literal::ObjectMethodDefinition;
+use boa_ast::Spanned;
+use boa_ast::expression::literal::{ObjectMethodDefinition, PropertyDefinition};
 use boa_ast::expression::operator::assign::{Assign, AssignTarget};
 use boa_ast::expression::operator::unary::UnaryOp;
 use boa_ast::expression::operator::update::UpdateTarget;
@@ -24,7 +25,11 @@ use boa_ast::statement::{Block, Catch, Switch, With};
 use boa_ast::visitor::{VisitWith, Visitor};
 use boa_interner::Sym;
 
+use super::edits::Place;
 use super::syntax::Tree;
+
+/// Globals that lead to the global object: its other names, and what makes functions that return it.
+const GLOBAL_OBJECTS: [&str; 3] = ["self", "global", "Function"];
 
 /// Which properties of the global object a script may change.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,13 +45,29 @@ pub(super) enum GlobalUse {
 
 impl GlobalUse {
     /// What the script `tree` does to globals.
+    #[cfg(test)]
     pub(super) fn of(tree: &Tree) -> Self {
+        Self::with_names(tree).0
+    }
+
+    /// The same, and where in the text of `tree` each name is read that the script does not declare; without those whose
+    /// being there it asks about with `typeof`.
+    pub(super) fn with_names(tree: &Tree) -> (Self, BTreeMap<String, Vec<Place>>) {
         let list = tree.script.statements();
         let mut top: BTreeSet<Sym> = var_declared_names(list).into_iter().collect();
         top.extend(lexically_declared_names(list));
-        let mut scopes = Scopes { tree, scopes: vec![top], classes: 0, usage: Self::None };
+        let mut scopes = Scopes {
+            tree,
+            scopes: vec![top],
+            classes: 0,
+            usage: Self::None,
+            names: BTreeMap::new(),
+            asked: BTreeSet::new(),
+        };
         let _ = list.visit_with(&mut scopes);
-        scopes.usage
+        let Scopes { usage, mut names, asked, .. } = scopes;
+        names.retain(|name, _| !asked.contains(name));
+        (usage, names)
     }
 
     fn add(&mut self, name: String) {
@@ -69,11 +90,27 @@ struct Scopes<'t> {
     /// How many class bodies are open: strict code, in which `this` is never the global object.
     classes: usize,
     usage: GlobalUse,
+    /// Where undeclared names are read.
+    names: BTreeMap<String, Vec<Place>>,
+    /// The names that `typeof` asks about.
+    asked: BTreeSet<String>,
 }
 
 impl Scopes<'_> {
+    fn is_declared(&self, name: Identifier) -> bool {
+        self.scopes.iter().any(|scope| scope.contains(&name.sym()))
+    }
+
+    fn read(&mut self, name: Identifier) {
+        if !self.is_declared(name) {
+            let start = name.span().start();
+            let place = (start.line_number(), start.column_number());
+            self.names.entry(self.tree.name(name.sym())).or_default().push(place);
+        }
+    }
+
     fn assigned(&mut self, name: Identifier) {
-        if !self.scopes.iter().any(|scope| scope.contains(&name.sym())) {
+        if !self.is_declared(name) {
             self.usage.add(self.tree.name(name.sym()));
         }
     }
@@ -206,6 +243,20 @@ impl<'ast> Visitor<'ast> for Scopes<'_> {
         })
     }
 
+    fn visit_expression(&mut self, node: &'ast Expression) -> Flow {
+        if let Expression::Identifier(name) = node {
+            self.read(*name);
+        }
+        node.visit_with(self)
+    }
+
+    fn visit_property_definition(&mut self, node: &'ast PropertyDefinition) -> Flow {
+        if let PropertyDefinition::IdentifierReference(name) = node {
+            self.read(*name);
+        }
+        node.visit_with(self)
+    }
+
     fn visit_assign(&mut self, node: &'ast Assign) -> Flow {
         if let AssignTarget::Identifier(name) = node.lhs() {
             self.assigned(*name);
@@ -223,6 +274,9 @@ impl<'ast> Visitor<'ast> for Scopes<'_> {
     fn visit_unary(&mut self, node: &'ast Unary) -> Flow {
         if let (UnaryOp::Delete, Expression::Identifier(name)) = (node.op(), node.target()) {
             self.usage.add(self.tree.name(name.sym()));
+        }
+        if let (UnaryOp::TypeOf, Expression::Identifier(name)) = (node.op(), node.target()) {
+            self.asked.insert(self.tree.name(name.sym()));
         }
         node.visit_with(self)
     }
@@ -261,6 +315,9 @@ impl<'ast> Visitor<'ast> for Scopes<'_> {
     }
 
     fn visit_identifier(&mut self, node: &'ast Identifier) -> Flow {
+        if !self.is_declared(*node) && GLOBAL_OBJECTS.contains(&self.tree.name(node.sym()).as_str()) {
+            self.usage = GlobalUse::Any;
+        }
         self.visit_sym(node.sym_ref())
     }
 }
@@ -285,6 +342,7 @@ mod tests {
             "switch (1) { case 1: let z; z = 1 }",
             "const f = (x) => { x = 1; }",
             "function g({p}, [q]) { p = 1; q = 2 }",
+            "function h(self) { return self.a } const global = 1; [global].length",
         ] {
             assert_eq!(read(local), GlobalUse::None, "{local}");
         }
@@ -300,6 +358,9 @@ mod tests {
             "undeclared++",
             "({x} = {x: 1})",
             "delete x",
+            "typeof self == 'object' && self",
+            "global.a = 1",
+            "var root = Function('return this')()",
         ] {
             assert_ne!(read(global), GlobalUse::None, "{global}");
         }

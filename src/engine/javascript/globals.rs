@@ -29,6 +29,11 @@ impl Globals {
         Ok(Self { clean, prototype: global.prototype() })
     }
 
+    /// Whether there is a global `name`, whatever scripts do.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.before(&PropertyKey::from(JsString::from(name))).is_some()
+    }
+
     /// Puts `changes` onto the clean global object.
     pub(super) fn apply(&self, changes: &Changes, context: &mut Context) -> Result<(), Stuck> {
         let global = context.global_object();

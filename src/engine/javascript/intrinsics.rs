@@ -26,7 +26,7 @@ const HIDDEN: &str = "[
 ]";
 
 /// Globals whose results depend on the machine and the moment, and not on the request.
-const UNREPEATABLE: [&str; 6] = ["WeakRef", "FinalizationRegistry", "Atomics", "SharedArrayBuffer", "Temporal", "Intl"];
+const UNREPEATABLE: [&str; 5] = ["WeakRef", "FinalizationRegistry", "Atomics", "SharedArrayBuffer", "Temporal"];
 
 /// Deletes what would make a decision unrepeatable.
 pub(super) fn remove_unrepeatable(context: &mut Context) -> JsResult<()> {

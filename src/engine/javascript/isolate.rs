@@ -16,7 +16,7 @@ use super::jobs::Jobs;
 use super::kit::Kit;
 use super::nodes::Shared;
 use super::stage::{Hooks, Stage};
-use super::{console, dice, guards, intrinsics, shims, sort};
+use super::{console, dates, dice, guards, host, intrinsics, locales, shims, sort};
 
 /// How deep calls may nest. Natives re-enter the interpreter on the native stack: an unoptimised build needs 12 MiB for
 /// 2,000 of the worst of them, so this leaves half of the worker's 64 MiB.
@@ -57,6 +57,9 @@ impl Isolate {
         dice::install(&mut context)?;
         console::install(&mut context)?;
         shims::install(&mut context)?;
+        dates::install(&mut context)?;
+        host::install(&mut context)?;
+        locales::install(&mut context)?;
         intrinsics::remove_unrepeatable(&mut context)?;
         intrinsics::harden(&mut context)?;
         let globals = Globals::snapshot(&mut context)?;

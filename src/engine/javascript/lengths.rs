@@ -17,7 +17,7 @@ use boa_ast::pattern::{ArrayPatternElement, ObjectPatternElement};
 use boa_ast::statement::iteration::{ForInLoop, ForOfLoop, IterableLoopInitializer};
 use boa_ast::visitor::{VisitWith, Visitor};
 
-use super::edits::{Edit, Place, offsets};
+use super::edits::{Edit, Moves, Place, offsets};
 use super::syntax::Tree;
 
 /// A `length` that is assigned to.
@@ -29,9 +29,9 @@ pub(super) struct LengthWrite {
     name_end: Place,
 }
 
-/// The assignments to a `length` in `tree`, whose first line is the source's after `lines_before` of ours.
-pub(super) fn length_writes(tree: &Tree, lines_before: u32) -> BTreeSet<LengthWrite> {
-    let mut lengths = Lengths { tree, lines_before, found: BTreeSet::new() };
+/// The assignments to a `length` in `tree`, whose text is the source but for `moves`.
+pub(super) fn length_writes(tree: &Tree, moves: &Moves) -> BTreeSet<LengthWrite> {
+    let mut lengths = Lengths { tree, moves, found: BTreeSet::new() };
     let _ = tree.script.statements().visit_with(&mut lengths);
     lengths.found
 }
@@ -81,7 +81,7 @@ type Flow = ControlFlow<std::convert::Infallible>;
 
 struct Lengths<'t> {
     tree: &'t Tree,
-    lines_before: u32,
+    moves: &'t Moves,
     found: BTreeSet<LengthWrite>,
 }
 
@@ -93,7 +93,7 @@ impl Lengths<'_> {
             && self.is_length(name)
         {
             let place =
-                |at: boa_ast::Position| (at.line_number().saturating_sub(self.lines_before), at.column_number());
+                |at: boa_ast::Position| (at.line_number(), self.moves.back(at.line_number(), at.column_number()));
             self.found.insert(LengthWrite {
                 object_end: place(access.target().span().end()),
                 name_start: place(name.span().start()),
@@ -174,10 +174,10 @@ mod tests {
 
     /// `source` as it is compiled, after it was seen that it still is a program.
     fn compiled(source: &str) -> String {
-        let writes = length_writes(&parse(source).unwrap(), 0);
+        let writes = length_writes(&parse(source).unwrap(), &Moves::default());
         let (text, _) = apply(source, computed(source, &writes));
         assert!(parse(&text).is_ok(), "{text}");
-        assert!(length_writes(&parse(&text).unwrap(), 0).is_empty(), "{text}");
+        assert!(length_writes(&parse(&text).unwrap(), &Moves::default()).is_empty(), "{text}");
         text
     }
 

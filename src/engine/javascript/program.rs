@@ -4,12 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use boa_engine::object::JsObject;
 use boa_engine::{Context, JsNativeError, JsResult, Source as Text};
 
 use crate::engine::Settings;
-use crate::model::{Node, Parts, SlotIndex, Thrown};
+use crate::model::{Node, Parts, Position, SlotIndex, Thrown};
 use crate::script::{
     Engine, Function, LoadError, RequestPath, Run, Scene, Script, ScriptError, Shape, Source, see_login_alone,
 };
@@ -17,6 +18,8 @@ use crate::script::{
 use super::collector::Collector;
 use super::depends::Depends;
 use super::fault::Fault;
+use super::global_use::GlobalUse;
+use super::globals::Globals;
 use super::isolate::Isolate;
 use super::kit::Hold;
 use super::nodes::{Documents, Kept};
@@ -26,7 +29,11 @@ use super::scan::check_depth;
 use super::stage::Stage;
 use super::survey::Survey;
 use super::syntax;
+use super::thrown;
 use super::wrapper::Wrapper;
+
+/// How many names that nobody declares are remarked on.
+const MAX_REMARKS: usize = 10;
 
 /// The engine: one context for all its scripts, made anew when a script spoilt it.
 #[derive(Clone)]
@@ -69,7 +76,7 @@ impl Engine for JavaScript {
         }
         check_depth(source, limits.source_depth)?;
         let reading = syntax::read(source)?;
-        let program = Program {
+        let mut program = Program {
             engine: self.clone(),
             shape: reading.shape,
             needs: Cell::new(Needs::of(&reading.survey)),
@@ -83,6 +90,7 @@ impl Engine for JavaScript {
             documents: Default::default(),
             kept: RefCell::default(),
             compiled: RefCell::default(),
+            remarks: Vec::new(),
         };
         // What the compiler refuses beyond the parser must show now and not with the first request.
         let isolate = self.isolate().map_err(LoadError::new)?;
@@ -91,8 +99,28 @@ impl Engine for JavaScript {
             let words = error.to_string();
             return Err(LoadError::new(words.lines().next().unwrap_or_default()));
         }
+        program.remarks = undeclared(program.survey(), &isolate.globals, &source.file);
         Ok(Box::new(program))
     }
+}
+
+/// A remark for each name that `survey` reads, that nobody declares and that no global has.
+fn undeclared(survey: &Survey, globals: &Globals, file: &Arc<str>) -> Vec<LoadError> {
+    let made = match &survey.globals {
+        // It may make any.
+        GlobalUse::Any => return Vec::new(),
+        GlobalUse::Names(names) => Some(names),
+        GlobalUse::None => None,
+    };
+    let is_there = |name: &str| globals.has(name) || made.is_some_and(|names| names.contains(name));
+    let missing = survey.undeclared.iter().filter(|(name, _)| !is_there(name));
+    let remarks = missing.filter_map(|(name, places)| {
+        let (line, column) = *places.first()?;
+        let position = Some(Position { file: Arc::clone(file), line, column });
+        let message = thrown::with_hint("ReferenceError", format!("{name} is not defined"));
+        Some(LoadError { message, position })
+    });
+    remarks.take(MAX_REMARKS).collect()
 }
 
 /// What a whole-list script must be given, as far as its syntax shows, until a run shows more.
@@ -133,6 +161,8 @@ pub(super) struct Program {
     wrapper: Wrapper,
     /// The factory of its functions, in the context that it was compiled in.
     compiled: RefCell<Option<(Rc<Isolate>, JsObject)>>,
+    /// What is probably a mistake in it.
+    remarks: Vec<LoadError>,
 }
 
 impl Program {
@@ -261,6 +291,10 @@ impl Script for Program {
 
     fn reads(&self, function: Function) -> Parts {
         self.reads.parts.by(function)
+    }
+
+    fn remarks(&self) -> &[LoadError] {
+        &self.remarks
     }
 
     fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {

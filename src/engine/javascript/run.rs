@@ -11,7 +11,9 @@ use crate::model::Candidate;
 use crate::script::{Answer, Argument, Call, Function, Run, Scene, ScriptError};
 
 use super::answer::{Given, Settled, keep, key, returned, score, settle};
+use super::console::Ledger;
 use super::fault::Fault;
+use super::global_use::GlobalUse;
 use super::globals::{Changes, Stuck};
 use super::input::Wanted;
 use super::isolate::Isolate;
@@ -32,6 +34,8 @@ pub(super) struct Session<'a> {
     changes: Changes,
     /// The random stream of the run, as far as it was rolled.
     dice: Option<Dice>,
+    /// What `console` counts, times and groups in the run.
+    console: Ledger,
     /// The request as the per-node functions see it; one object for all of them.
     request: Option<JsValue>,
 }
@@ -60,12 +64,15 @@ impl<'a> Session<'a> {
         let isolate = program.isolate()?;
         let dice = scene.asked.map(|asked| Dice::new(asked.seed, scene.step, ""));
         let functions = JsObject::with_null_proto();
-        Ok(Self { program, isolate, scene, functions, changes: Changes::default(), dice, request: None })
+        let (changes, console) = (Changes::default(), Ledger::default());
+        Ok(Self { program, isolate, scene, functions, changes, dice, console, request: None })
     }
 
     fn run_top_level(&mut self, context: &mut Context) -> Result<JsObject, Fault> {
         let factory = self.program.factory(&self.isolate, context)?;
-        let returned = factory.call(&JsValue::undefined(), &[], context)?;
+        // Also in strict code, `this` at the top level of a script is the global object.
+        let global = context.global_object().into();
+        let returned = factory.call(&global, &[], context)?;
         returned.as_object().ok_or_else(|| missing("the top level").into())
     }
 
@@ -86,14 +93,17 @@ impl<'a> Session<'a> {
             isolate.spoil();
         }
         stage.set(self.scene.asked.map(|asked| asked.moment.ms), self.dice.take());
+        stage.console(|ledger| std::mem::swap(ledger, &mut self.console));
+        stage.show_globals(self.program.survey().globals == GlobalUse::Any);
         let result = act(self, context);
         let result = if stage.clock_misused() { Err(Fault::ClockMisused) } else { result };
         // Reading what was thrown may run more of the script.
         let result = result.map_err(|fault| Failed {
             is_refused_write: fault.is_refused_write(),
-            error: thrown::told(fault, self.program.wrapper(), &isolate.kit, context),
+            error: thrown::told(fault, (self.program.wrapper(), self.program.survey()), &isolate.kit, context),
         });
         self.dice = stage.take_dice();
+        stage.console(|ledger| std::mem::swap(ledger, &mut self.console));
         isolate.jobs.clear();
         match isolate.globals.take_changes(&self.program.survey().globals, context) {
             Ok(changes) => self.changes = changes,

@@ -1,9 +1,11 @@
 //! What other hosts have and scripts count on, as far as it means something here.
 
 use boa_engine::native_function::NativeFunctionPointer;
-use boa_engine::object::{FunctionObjectBuilder, JsObject};
+use boa_engine::object::{FunctionObjectBuilder, IntegrityLevel, JsObject};
 use boa_engine::property::PropertyDescriptor;
-use boa_engine::{Context, JsArgs, JsResult, JsString, JsValue, NativeFunction, js_string};
+use boa_engine::{Context, JsResult, JsString, JsValue, NativeFunction, js_string};
+
+use super::kit::Kit;
 
 /// Gives `holder` the native function `name`, as built-ins are.
 pub(super) fn define(
@@ -25,62 +27,60 @@ pub(super) fn install(context: &mut Context) -> JsResult<()> {
     // Classes of errors call it in their constructors; the stack is captured anyway.
     let nothing: NativeFunctionPointer = |_, _, _| Ok(JsValue::undefined());
     define(&error, "captureStackTrace", 2, NativeFunction::from_fn_ptr(nothing), context)?;
-    lenient_dates(context)
+    global_objects(context)
 }
 
-/// `2025-11-20 23:00` with a blank is a date everywhere but in the standard, and so in Boa it is none. The constructor
-/// is wrapped, because what it does to its argument cannot be reached otherwise.
-fn lenient_dates(context: &mut Context) -> JsResult<()> {
-    let date = context.intrinsics().constructors().date();
-    let (original, prototype) = (date.constructor(), date.prototype());
-    let parse = super::kit::function(&original, "parse", context)?;
-    let lenient_parse = NativeFunction::from_copy_closure_with_captures(
-        |this, args, parse: &JsObject, context| {
-            let text = args.get_or_undefined(0).to_string(context)?;
-            parse.call(this, &[with_t(&text.into())], context)
-        },
-        parse,
-    );
-    let construct = NativeFunction::from_copy_closure_with_captures(
-        |new_target, args, original: &JsObject, context| match new_target.as_object() {
-            None => original.call(&JsValue::undefined(), args, context),
-            Some(new_target) => match args {
-                [only] => original.construct(&[with_t(only)], Some(&new_target), context).map(Into::into),
-                _ => original.construct(args, Some(&new_target), context).map(Into::into),
-            },
-        },
-        original.clone(),
-    );
-    let wrapped: JsObject = FunctionObjectBuilder::new(context.realm(), construct)
-        .name(js_string!("Date"))
-        .length(7)
-        .constructor(true)
-        .build()
-        .into();
-    for name in ["now", "UTC"] {
-        let function = original.get(JsString::from(name), context)?;
-        let property =
-            PropertyDescriptor::builder().value(function).writable(true).enumerable(false).configurable(true);
-        wrapped.define_property_or_throw(JsString::from(name), property.build(), context)?;
+/// The ways by which libraries find the global object: Node's name for it, the browsers', and `Function('return this')()`,
+/// which is the one text that runs as code here. Node has no `self`, but what looks for one takes whatever comes.
+fn global_objects(context: &mut Context) -> JsResult<()> {
+    let global = context.global_object();
+    for name in [js_string!("global"), js_string!("self")] {
+        let itself = global.clone();
+        let property = PropertyDescriptor::builder().value(itself).writable(true).enumerable(false).configurable(true);
+        global.define_property_or_throw(name, property.build(), context)?;
     }
-    define(&wrapped, "parse", 1, lenient_parse, context)?;
-    let fixed =
-        PropertyDescriptor::builder().value(prototype.clone()).writable(false).enumerable(false).configurable(false);
+    let function = context.intrinsics().constructors().function();
+    let (original, prototype) = (function.constructor(), function.prototype());
+    let returns_this: NativeFunctionPointer = |this, _, context| match this.is_null_or_undefined() {
+        true => Ok(context.global_object().into()),
+        false => this.to_object(context).map(Into::into),
+    };
+    let returns_this = FunctionObjectBuilder::new(context.realm(), NativeFunction::from_fn_ptr(returns_this));
+    let returns_this: JsObject = returns_this.name(js_string!("anonymous")).build().into();
+    // No script finds it on its way through the built-in objects, so nobody else freezes it.
+    returns_this.set_integrity_level(IntegrityLevel::Frozen, context)?;
+    let construct = NativeFunction::from_copy_closure_with_captures(
+        |new_target, args, (original, returns_this): &(JsObject, JsObject), context| {
+            if is_return_this(args) && Kit::of(context).is_some_and(|kit| kit.stage.shows_globals()) {
+                return Ok(returns_this.clone().into());
+            }
+            let new_target = new_target.as_object();
+            original.construct(args, new_target.as_ref(), context).map(Into::into)
+        },
+        (original, returns_this),
+    );
+    let wrapped = FunctionObjectBuilder::new(context.realm(), construct);
+    let wrapped: JsObject = wrapped.name(js_string!("Function")).length(1).constructor(true).build().into();
+    stand_in(&wrapped, "Function", &prototype, context)
+}
+
+/// Whether `args` are those of `Function('return this')`.
+fn is_return_this(args: &[JsValue]) -> bool {
+    let [body] = args else { return false };
+    let Some(body) = body.as_string().map(|body| body.to_std_string_lossy()) else { return false };
+    let body = body.trim().trim_end_matches([';', ' ', '\n']);
+    body.split_whitespace().eq(["return", "this"])
+}
+
+/// Makes `wrapped` the constructor of what inherits from `prototype`, and the global `name`.
+pub(super) fn stand_in(wrapped: &JsObject, name: &str, prototype: &JsObject, context: &mut Context) -> JsResult<()> {
+    let fixed = PropertyDescriptor::builder().value(prototype.clone());
+    let fixed = fixed.writable(false).enumerable(false).configurable(false);
     wrapped.define_property_or_throw(js_string!("prototype"), fixed.build(), context)?;
-    for (holder, name) in [(&prototype, js_string!("constructor")), (&context.global_object(), js_string!("Date"))] {
-        let property =
-            PropertyDescriptor::builder().value(wrapped.clone()).writable(true).enumerable(false).configurable(true);
-        holder.define_property_or_throw(name, property.build(), context)?;
+    for (holder, name) in [(prototype, "constructor"), (&context.global_object(), name)] {
+        let property = PropertyDescriptor::builder().value(wrapped.clone());
+        let property = property.writable(true).enumerable(false).configurable(true);
+        holder.define_property_or_throw(JsString::from(name), property.build(), context)?;
     }
     Ok(())
-}
-
-/// A text of the form `2025-11-20 23:00` with `T` in place of the blank; anything else as it is.
-fn with_t(value: &JsValue) -> JsValue {
-    let Some(text) = value.as_string().map(|text| text.to_std_string_lossy()) else { return value.clone() };
-    let form: String = text.chars().take(14).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    match (form.as_str(), text.split_once(' ')) {
-        ("0000-00-00 00:", Some((day, time))) => JsString::from(format!("{day}T{time}")).into(),
-        _ => value.clone(),
-    }
 }

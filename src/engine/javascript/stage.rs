@@ -13,10 +13,12 @@ use boa_engine::realm::Realm;
 use boa_engine::{Context, JsError, JsNativeError, JsObject, JsResult, JsString};
 use jiff::tz::TimeZone;
 
-use crate::clock::{Alarm, Dice, offset_s};
+use crate::clock::{Alarm, Dice, offset_s, wall_offset_s};
 use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::diagnosis::LogLevel;
 use crate::script::{LogBook, ScriptLimits};
+
+use super::console::Ledger;
 
 /// A part of the input that is left out until a script reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,12 @@ pub(super) struct Stage {
     engine_gave_up: Cell<bool>,
     omission: Cell<Option<Omission>>,
     lines: RefCell<Vec<(LogLevel, String)>>,
+    /// The counters, timers and groups of the run whose call is on its way.
+    console: RefCell<Ledger>,
+    /// After so many offsets of times in UTC, those that the engine asks for are of local times; absent where none is.
+    wall: Cell<Option<u8>>,
+    /// Whether the script that is running may get hold of the global object.
+    shows_globals: Cell<bool>,
 }
 
 impl Stage {
@@ -52,11 +60,35 @@ impl Stage {
             engine_gave_up: Cell::default(),
             omission: Cell::default(),
             lines: RefCell::default(),
+            console: RefCell::default(),
+            wall: Cell::default(),
+            shows_globals: Cell::default(),
         }
     }
 
     pub(super) fn limits(&self) -> &ScriptLimits {
         &self.limits
+    }
+
+    /// The time zone of scripts.
+    pub(super) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// Says that after `others` offsets of times in UTC the engine asks for those of local times; absent ends that.
+    pub(super) fn expect_wall(&self, others: Option<u8>) {
+        self.wall.set(others);
+    }
+
+    /// The offset of the time zone at `unix_s`, which is a local time where one is expected.
+    fn offset_s(&self, unix_s: i64) -> i32 {
+        match self.wall.get() {
+            Some(0) => wall_offset_s(unix_s, &self.zone),
+            others => {
+                self.wall.set(others.and_then(|others| others.checked_sub(1)));
+                offset_s(unix_s, &self.zone)
+            }
+        }
     }
 
     /// Does what the engine does on its own account while a script runs: the script's time stands still meanwhile.
@@ -112,6 +144,21 @@ impl Stage {
     /// Which part that was, where it happened.
     pub(super) fn omission(&self) -> Option<Omission> {
         self.omission.get()
+    }
+
+    /// Reads or changes the counters, timers and groups of the run.
+    pub(super) fn console<T>(&self, act: impl FnOnce(&mut Ledger) -> T) -> T {
+        act(&mut self.console.borrow_mut())
+    }
+
+    /// Sets whether the script that runs next may get hold of the global object by `Function('return this')`.
+    pub(super) fn show_globals(&self, shows: bool) {
+        self.shows_globals.set(shows);
+    }
+
+    /// Whether the script may get hold of the global object so.
+    pub(super) fn shows_globals(&self) -> bool {
+        self.shows_globals.get()
     }
 
     /// Notes a line; past the limit of lines only as many as make the log book say so.
@@ -180,7 +227,7 @@ impl HostHooks for Hooks {
     }
 
     fn local_timezone_offset_seconds(&self, unix_time_seconds: i64) -> i32 {
-        offset_s(unix_time_seconds, &self.0.zone)
+        self.0.offset_s(unix_time_seconds)
     }
 
     fn max_buffer_size(&self, _context: &mut Context) -> u64 {

@@ -1,12 +1,13 @@
 //! What a script may do and what it names, read from its syntax tree once, when it is loaded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use boa_ast::expression::Identifier;
 use boa_ast::visitor::{VisitWith, Visitor};
 use boa_interner::Sym;
 
+use super::edits::{Moves, Place};
 use super::global_use::GlobalUse;
 use super::syntax::Tree;
 use super::writes::may_write_nodes;
@@ -23,12 +24,19 @@ pub(super) struct Survey {
     pub(super) globals: GlobalUse,
     /// Every name and short text that stands in it.
     pub(super) mentioned: BTreeSet<String>,
+    /// Where each name is read that it does not declare.
+    pub(super) undeclared: BTreeMap<String, Vec<Place>>,
 }
 
-pub(super) fn survey(tree: &Tree) -> Survey {
+/// What the script `tree` does, whose text is the source but for `moves`.
+pub(super) fn survey(tree: &Tree, moves: &Moves) -> Survey {
     let mut mentions = Mentions { tree, names: BTreeSet::new() };
     let _ = tree.script.statements().visit_with(&mut mentions);
-    Survey { may_write_nodes: may_write_nodes(tree), globals: GlobalUse::of(tree), mentioned: mentions.names }
+    let (globals, mut undeclared) = GlobalUse::with_names(tree);
+    for place in undeclared.values_mut().flatten() {
+        place.1 = moves.back(place.0, place.1);
+    }
+    Survey { may_write_nodes: may_write_nodes(tree), globals, mentioned: mentions.names, undeclared }
 }
 
 struct Mentions<'t> {

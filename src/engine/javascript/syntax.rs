@@ -21,6 +21,7 @@ use crate::model::Position;
 use crate::script::{Arity, LoadError, PerNode, Shape, SourceText};
 
 use super::depends::Depends;
+use super::edits::{Edit, Moves, Place, apply, offsets};
 use super::lengths::{LengthWrite, length_writes};
 use super::reads::{Reading as NodeReading, reads};
 use super::stateless::is_stateless;
@@ -28,6 +29,9 @@ use super::survey::{Survey, survey};
 
 const EXPECTED: &str = "expected one function of the list, `function(input) { … }` (an arrow, a function called `balance` \
     or one whose parameter is called `input` will do), or functions of one node, `filter(node)` and `score(node)`";
+
+/// What makes a function without a name one that a variable is given.
+const DECLARATION: &str = "var _=";
 
 /// A source that was read.
 pub(super) struct Reading {
@@ -58,8 +62,8 @@ pub(super) enum Entry {
 /// Reads `source`.
 pub(super) fn read(source: &SourceText) -> Result<Reading, LoadError> {
     match parse(&source.text) {
-        Ok(tree) => read_tree(&tree, 0),
-        Err(error) => read_expression(source, error),
+        Ok(tree) => read_tree(&tree, &Moves::default(), None),
+        Err(error) => read_anonymous(source, error),
     }
 }
 
@@ -81,22 +85,54 @@ pub(super) fn parse(text: &str) -> Result<Tree, Error> {
     Ok(Tree { script, interner })
 }
 
-/// `function(input) { … }` is no statement, so a source that starts with it is read as what stands right of an `=`.
-fn read_expression(source: &SourceText, error: Error) -> Result<Reading, LoadError> {
-    match parse(&format!("var _ =\n{}", source.text)) {
-        Ok(tree) => {
-            let first = tree.script.statements().statements().first();
-            if first.and_then(|item| anonymous_start(item, 1)).is_none() {
-                return Err(syntax_error(source, &error, 0));
-            }
-            read_tree(&tree, 1)
+/// `function(input) { … }` is no statement, so where one stands it is read as what a variable is given. Whatever stands
+/// before it stays in its place: `'use strict'`, constants, helpers, classes.
+fn read_anonymous(source: &SourceText, error: Error) -> Result<Reading, LoadError> {
+    let Some(place) = anonymous_function(&source.text, &error) else {
+        if is_module(&source.text) {
+            return Err(LoadError::new(format!(
+                "`import`, `export` and `await` at the top level are not available in a balancer script: {USE_AN_EXECUTABLE}"
+            )));
         }
-        Err(_) if is_module(&source.text) => Err(LoadError::new(format!(
-            "`import`, `export` and `await` at the top level are not available in a balancer script: {USE_AN_EXECUTABLE}"
-        ))),
-        Err(second) if starts_anonymously(&source.text) => Err(syntax_error(source, &second, 1)),
-        Err(_) => Err(syntax_error(source, &error, 0)),
+        return Err(syntax_error(source, &error, &Moves::default()));
+    };
+    let start = offsets(&source.text, &BTreeSet::from([place])).get(&place).copied().unwrap_or_default();
+    let declaration = Edit { start, replaced: 0, text: DECLARATION.to_owned(), moves: Some(place) };
+    let (text, moves) = apply(&source.text, vec![declaration]);
+    match parse(&text) {
+        Ok(tree) => {
+            let items = tree.script.statements().statements().iter();
+            if !items.filter_map(|item| anonymous_start(item, &moves, Some(place))).any(|start| start == place) {
+                // It stands within a block, where it is nobody's.
+                return Err(syntax_error(source, &error, &Moves::default()));
+            }
+            read_tree(&tree, &moves, Some(place))
+        }
+        Err(second) if anonymous_function(&text, &second).is_some() => {
+            Err(LoadError::new(format!("more than one function has no name: {EXPECTED}")))
+        }
+        Err(second) => Err(syntax_error(source, &second, &moves)),
     }
+}
+
+/// Where the function without a name starts whose bracket the parser did not expect.
+fn anonymous_function(text: &str, error: &Error) -> Option<Place> {
+    let (Error::Expected { span, .. } | Error::Unexpected { span, .. }) = error else { return None };
+    let bracket = (span.start().line_number(), span.start().column_number());
+    let bracket = *offsets(text, &BTreeSet::from([bracket])).get(&bracket)?;
+    text.get(bracket..)?.starts_with('(').then_some(())?;
+    let before = without_comment(text.get(..bracket)?).strip_suffix("function")?;
+    let asynchronous = before.trim_end_matches([' ', '\t']).strip_suffix("async");
+    let before = asynchronous.unwrap_or(before);
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '.' | '\\');
+    (!before.ends_with(is_word)).then(|| end_of(before))
+}
+
+/// `text` without the blanks and the comment at its end.
+fn without_comment(text: &str) -> &str {
+    let text = text.trim_end();
+    let comment = text.strip_suffix("*/").and_then(|comment| comment.rfind("/*"));
+    comment.and_then(|start| text.get(..start)).map_or(text, str::trim_end)
 }
 
 /// The functions at the top level of a source.
@@ -111,21 +147,19 @@ struct Found {
     key: Option<()>,
 }
 
-fn read_tree(tree: &Tree, lines_before: u32) -> Result<Reading, LoadError> {
+fn read_tree(tree: &Tree, moves: &Moves, declared: Option<Place>) -> Result<Reading, LoadError> {
     let mut found = Found::default();
     for item in tree.script.statements().statements() {
-        if let Some((line, column)) = anonymous_start(item, lines_before) {
-            found.anonymous.push((line.saturating_sub(lines_before), column));
-        }
+        found.anonymous.extend(anonymous_start(item, moves, declared));
         for (name, value) in named(item) {
             found.note(&tree.name(name), value, tree)?;
         }
     }
     let (shape, entry) = found.decide()?;
-    let survey = survey(tree);
+    let survey = survey(tree, moves);
     let (reads, depends) = (reads(tree, &survey.globals), Depends::of(tree, shape, &survey.globals));
     let is_stateless = matches!(shape, Shape::PerNode(_)) && is_stateless(tree, &survey.globals);
-    let length_writes = length_writes(tree, lines_before);
+    let length_writes = length_writes(tree, moves);
     Ok(Reading { shape, entry, survey, reads, depends, is_stateless, length_writes })
 }
 
@@ -221,13 +255,15 @@ fn arity(name: &str, value: Option<&Function<'_>>) -> Result<Arity, LoadError> {
     Ok(if list.as_ref().len() == 2 || open { Arity::NodeAndRequest } else { Arity::Node })
 }
 
-/// Where the function expression starts that is a whole statement, or all that our `var _ =` of the lines before is given.
-fn anonymous_start(item: &StatementListItem, lines_before: u32) -> Option<(u32, u32)> {
+/// Where the function expression starts in the source that is a whole statement, or all that our declaration, which was put
+/// in `declared`, is given.
+fn anonymous_start(item: &StatementListItem, moves: &Moves, declared: Option<Place>) -> Option<Place> {
     let StatementListItem::Statement(statement) = item else { return None };
+    let own = |place: boa_ast::Position| (place.line_number(), moves.back(place.line_number(), place.column_number()));
     let expression = match &**statement {
         Statement::Expression(expression) => expression,
         Statement::Var(declaration) => match declaration.0.as_ref() {
-            [only] if matches!(only.binding(), Binding::Identifier(name) if name.span().start().line_number() <= lines_before) => {
+            [only] if matches!(only.binding(), Binding::Identifier(name) if Some(own(name.span().start())) == declared) => {
                 only.init()?
             }
             _ => return None,
@@ -235,8 +271,7 @@ fn anonymous_start(item: &StatementListItem, lines_before: u32) -> Option<(u32, 
         _ => return None,
     };
     function(expression)?;
-    let start = expression.span().start();
-    Some((start.line_number(), start.column_number()))
+    Some(own(expression.span().start()))
 }
 
 /// The names that a top-level item binds, each with its function where it is one.
@@ -297,23 +332,8 @@ fn is_module(text: &str) -> bool {
     Parser::new(Text::from_bytes(text)).parse_module(&Scope::new_global(), &mut Interner::default()).is_ok()
 }
 
-/// Whether the first words, after comments, are `function (` or `async function (`.
-fn starts_anonymously(text: &str) -> bool {
-    let mut rest = text.trim_start();
-    loop {
-        let comment_end = match rest.as_bytes() {
-            [b'/', b'/', ..] => rest.find('\n').map(|end| end + 1),
-            [b'/', b'*', ..] => rest.find("*/").map(|end| end + 2),
-            _ => break,
-        };
-        rest = rest.get(comment_end.unwrap_or(rest.len())..).unwrap_or_default().trim_start();
-    }
-    let rest = rest.strip_prefix("async").map_or(rest, str::trim_start);
-    rest.strip_prefix("function").is_some_and(|rest| rest.trim_start().starts_with('('))
-}
-
 /// A parser's error in the administrator's own lines.
-fn syntax_error(source: &SourceText, error: &Error, lines_before: u32) -> LoadError {
+fn syntax_error(source: &SourceText, error: &Error, moves: &Moves) -> LoadError {
     let start = match error {
         Error::Expected { span, .. } | Error::Unexpected { span, .. } => Some(span.start()),
         Error::General { position, .. } => Some(*position),
@@ -324,8 +344,8 @@ fn syntax_error(source: &SourceText, error: &Error, lines_before: u32) -> LoadEr
         Error::AbruptEnd | Error::ScopeAnalysis { .. } => None,
     };
     let (line, column) = match start {
-        Some(start) => (start.line_number().saturating_sub(lines_before).max(1), start.column_number()),
-        None => end_of(&source.text),
+        Some(start) => (start.line_number(), moves.back(start.line_number(), start.column_number())),
+        None => end_of(source.text.trim_end_matches(['\r', '\n'])),
     };
     let words = error.to_string();
     let words = words.split(" at line ").next().unwrap_or_default();
@@ -334,8 +354,11 @@ fn syntax_error(source: &SourceText, error: &Error, lines_before: u32) -> LoadEr
     LoadError { message: format!("syntax error: {words}"), position: Some(position) }
 }
 
-fn end_of(text: &str) -> (u32, u32) {
-    let last = text.lines().last().unwrap_or_default();
+/// The place behind the last character of `text`.
+fn end_of(text: &str) -> Place {
+    let text = text.replace("\r\n", "\n");
+    let mut lines = text.split(['\n', '\r', '\u{2028}', '\u{2029}']);
+    let last = lines.next_back().unwrap_or_default();
     let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    (narrow(text.lines().count().max(1)), narrow(last.chars().count() + 1))
+    (narrow(lines.count() + 1), narrow(last.chars().count() + 1))
 }

@@ -14,10 +14,11 @@ use crate::script::ScriptError;
 use super::console::shown;
 use super::fault::Fault;
 use super::kit::Kit;
+use super::survey::Survey;
 use super::wrapper::Wrapper;
 
 /// Names that scripts for other hosts use, and that are not there.
-const ELSEWHERE: [&str; 24] = [
+const ELSEWHERE: [&str; 31] = [
     "require",
     "process",
     "module",
@@ -30,25 +31,37 @@ const ELSEWHERE: [&str; 24] = [
     "setInterval",
     "setImmediate",
     "clearTimeout",
-    "queueMicrotask",
+    "clearInterval",
+    "clearImmediate",
     "window",
     "document",
-    "global",
+    "navigator",
+    "location",
+    "localStorage",
     "__dirname",
+    "__filename",
     "performance",
     "crypto",
-    "Intl",
-    "URL",
-    "structuredClone",
-    "TextEncoder",
     "Atomics",
+    "SharedArrayBuffer",
+    "Temporal",
+    "WeakRef",
+    "FinalizationRegistry",
+    "AbortController",
+    "Blob",
+    "WebAssembly",
 ];
 /// How much of an error's text is kept to look for its place.
 const MAX_TRACE_BYTES: usize = 16 * 1024;
 
 /// `fault` for the requester. What was thrown is the script's own object, so that reading it may run more of the script;
 /// errors of that count for nothing.
-pub(super) fn told(fault: Fault, wrapper: &Wrapper, kit: &Kit, context: &mut Context) -> ScriptError {
+pub(super) fn told(
+    fault: Fault,
+    (wrapper, survey): (&Wrapper, &Survey),
+    kit: &Kit,
+    context: &mut Context,
+) -> ScriptError {
     match fault {
         Fault::Limit(kind, message) => ScriptError::Limit(kind, message),
         Fault::ClockMisused => {
@@ -60,7 +73,8 @@ pub(super) fn told(fault: Fault, wrapper: &Wrapper, kit: &Kit, context: &mut Con
             let thrown = Reader { kit, context, wrapper }.read(&error);
             let cut = |text: &str| kit.stage.limits().cut(text);
             let (name, message) = (cut(&thrown.0), cut(&with_hint(&thrown.0, thrown.1)));
-            ScriptError::Thrown(Thrown { name, message }, thrown.2)
+            let place = thrown.2.map(|place| at_name(&name, &message, place, survey));
+            ScriptError::Thrown(Thrown { name, message }, place)
         }
     }
 }
@@ -163,7 +177,8 @@ fn limit_words(error: &EngineError) -> (String, String) {
     }
 }
 
-fn with_hint(name: &str, message: String) -> String {
+/// `message` of a `name`, with what to do instead where a name of another host is missing.
+pub(super) fn with_hint(name: &str, message: String) -> String {
     let missing = message.strip_suffix(" is not defined").filter(|_| name == "ReferenceError");
     if missing.is_some_and(|missing| ELSEWHERE.contains(&missing)) {
         return format!("{message}: not available in a balancer script, {USE_AN_EXECUTABLE}");
@@ -172,6 +187,22 @@ fn with_hint(name: &str, message: String) -> String {
         return format!("`import()` is not available in a balancer script: {USE_AN_EXECUTABLE}");
     }
     message
+}
+
+/// Where the name stands that is not defined. The engine tells the start of the function around it; so that is the first
+/// place behind it.
+fn at_name(name: &str, message: &str, told: Position, survey: &Survey) -> Position {
+    let missing =
+        Some(message).filter(|_| name == "ReferenceError").and_then(|words| words.split_once(" is not defined"));
+    let places = missing.and_then(|(missing, _)| survey.undeclared.get(missing));
+    let behind = places.and_then(|places| {
+        let behind = places.iter().find(|place| **place >= (told.line, told.column));
+        behind.or_else(|| places.first())
+    });
+    match behind {
+        Some((line, column)) => Position { line: *line, column: *column, ..told },
+        None => told,
+    }
 }
 
 /// The name of the member that is read here; absent where it is computed.

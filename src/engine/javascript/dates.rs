@@ -1,0 +1,116 @@
+//! `Date`, as far as Boa's differs from other hosts': texts are read as V8 reads them, and local times are found as
+//! ECMA-262 says where the clocks are changed.
+//!
+//! Boa turns local time into UTC with the offset that holds at that time *read as UTC*, which is another one for as many
+//! hours around each change of the clocks as the zone is east of Greenwich. It asks its host for offsets without saying
+//! which way it goes; so whoever calls it for a local time says so beforehand (`Stage::expect_wall`).
+
+mod text;
+
+use boa_engine::native_function::NativeFunctionPointer;
+use boa_engine::object::builtins::JsDate;
+use boa_engine::object::{FunctionObjectBuilder, JsObject};
+use boa_engine::property::PropertyDescriptor;
+use boa_engine::value::PreferredType;
+use boa_engine::{Context, JsArgs, JsResult, JsString, JsValue, NativeFunction, js_string};
+
+use crate::clock::wall_offset_s;
+
+use super::kit::{Kit, function};
+use super::shims::{define, stand_in};
+use text::{Offset, Read};
+
+/// The methods that set a part of a local time.
+const SETTERS: [(&str, usize); 8] = [
+    ("setMilliseconds", 1),
+    ("setSeconds", 2),
+    ("setMinutes", 3),
+    ("setHours", 4),
+    ("setDate", 1),
+    ("setMonth", 2),
+    ("setFullYear", 3),
+    ("setYear", 1),
+];
+/// The furthest time from 1970 that a date can be, in milliseconds.
+const MAX_TIME_MS: f64 = 8.64e15;
+
+/// The constructor and the methods that go from local time to UTC. What they do to their arguments cannot be reached
+/// otherwise, so they are wrapped.
+pub(super) fn install(context: &mut Context) -> JsResult<()> {
+    let date = context.intrinsics().constructors().date();
+    let (original, prototype) = (date.constructor(), date.prototype());
+    for (name, length) in SETTERS {
+        let setter = function(&prototype, name, context)?;
+        let wrapped = NativeFunction::from_copy_closure_with_captures(set, setter);
+        define(&prototype, name, length, wrapped, context)?;
+    }
+    let construct = NativeFunction::from_copy_closure_with_captures(construct, original.clone());
+    let wrapped = FunctionObjectBuilder::new(context.realm(), construct);
+    let wrapped: JsObject = wrapped.name(js_string!("Date")).length(7).constructor(true).build().into();
+    for name in ["now", "UTC"] {
+        let function = original.get(JsString::from(name), context)?;
+        let property = PropertyDescriptor::builder().value(function);
+        let property = property.writable(true).enumerable(false).configurable(true);
+        wrapped.define_property_or_throw(JsString::from(name), property.build(), context)?;
+    }
+    let parse: NativeFunctionPointer = |_, args, context| {
+        let text = args.get_or_undefined(0).to_string(context)?;
+        Ok(JsValue::from(parsed(&text, context)))
+    };
+    define(&wrapped, "parse", 1, NativeFunction::from_fn_ptr(parse), context)?;
+    stand_in(&wrapped, "Date", &prototype, context)
+}
+
+fn construct(new_target: &JsValue, args: &[JsValue], original: &JsObject, context: &mut Context) -> JsResult<JsValue> {
+    let Some(new_target) = new_target.as_object() else {
+        return original.call(&JsValue::undefined(), args, context);
+    };
+    let args = match args {
+        [only] if only.as_object().is_some_and(|object| JsDate::from_object(object).is_ok()) => vec![only.clone()],
+        [only] => {
+            let value = only.to_primitive(context, PreferredType::Default)?;
+            vec![value.as_string().map_or_else(|| value.clone(), |text| JsValue::from(parsed(&text, context)))]
+        }
+        _ => numbers(args, context)?,
+    };
+    let made = with_wall(0, context, |context| original.construct(&args, Some(&new_target), context));
+    made.map(Into::into)
+}
+
+/// Calls `setter`, which turns the time that it changes into local time first, unless there is none.
+fn set(this: &JsValue, args: &[JsValue], setter: &JsObject, context: &mut Context) -> JsResult<JsValue> {
+    let date = this.as_object().and_then(|object| JsDate::from_object(object).ok());
+    let Some(date) = date else { return setter.call(this, args, context) };
+    let args = numbers(args, context)?;
+    let is_valid = !date.get_time(context)?.to_number(context)?.is_nan();
+    with_wall(u8::from(is_valid), context, |context| setter.call(this, &args, context))
+}
+
+/// `args` as numbers, so that no code of a script's runs where they are needed.
+fn numbers(args: &[JsValue], context: &mut Context) -> JsResult<Vec<JsValue>> {
+    args.iter().map(|arg| arg.to_number(context).map(JsValue::from)).collect()
+}
+
+/// Does `act`, which asks for the offset of a local time after it has asked for `others` of times in UTC.
+fn with_wall<T>(others: u8, context: &mut Context, act: impl FnOnce(&mut Context) -> T) -> T {
+    let kit = Kit::of(context);
+    kit.iter().for_each(|kit| kit.stage.expect_wall(Some(others)));
+    let done = act(context);
+    kit.iter().for_each(|kit| kit.stage.expect_wall(None));
+    done
+}
+
+/// The time that `text` names, in milliseconds; NaN where it names none.
+fn parsed(text: &JsString, context: &Context) -> f64 {
+    let units: Vec<u16> = text.iter().collect();
+    let (Some(read), Some(kit)) = (text::read(&units), Kit::of(context)) else { return f64::NAN };
+    let Read { day_ms, time_ms, offset } = read;
+    let local = day_ms + time_ms;
+    let offset_s = match offset {
+        Offset::Seconds(seconds) => seconds as f64,
+        #[expect(clippy::cast_possible_truncation, reason = "a time beyond all dates, which is refused below")]
+        Offset::Local => f64::from(wall_offset_s((local / 1_000.0).floor() as i64, kit.stage.zone())),
+    };
+    let time = local - offset_s * 1_000.0;
+    if time.abs() <= MAX_TIME_MS { time } else { f64::NAN }
+}
