@@ -14,6 +14,8 @@ use super::exit::Exit;
 
 /// Size of a node list: 100,000 nodes with four sessions each take about 80 MiB.
 const MAX_BYTES: u64 = 256 << 20;
+/// Warnings that are shown.
+const MAX_WARNINGS: usize = 100;
 /// A list of nodes, or a document that holds one, nests two levels deeper than a node.
 const LIMITS: JsonLimits = JsonLimits { max_bytes: MAX_BYTES as usize, max_depth: json::MAX_DEPTH + 2 };
 
@@ -24,13 +26,15 @@ pub struct NodesFile {
     pub reports: Vec<Change>,
     /// What else the document says: FastX 4's `params`, and any field of a request.
     pub request: Map<String, Value>,
+    /// What is odd about nodes, each with the node that it is about: repaired, or left out.
+    pub warnings: Vec<String>,
 }
 
 /// Reads the node list in `path`; absent: on standard input. The request in it may have `max_request_bytes`.
 ///
 /// # Errors
-/// What cannot be read, is no node list, names a node twice, or has a request too large; the message names the file and
-/// the node.
+/// What cannot be read, is no node list, or has a request too large; the message names the file. A node that cannot be
+/// used is left out, with a warning.
 pub fn read(path: Option<&Path>, max_request_bytes: usize) -> Result<NodesFile, Exit> {
     let name = path.map_or("standard input".to_owned(), |path| path.display().to_string());
     let unreadable = |error: std::io::Error| Exit::usage(format!("{name}: {error}"));
@@ -41,7 +45,8 @@ pub fn read(path: Option<&Path>, max_request_bytes: usize) -> Result<NodesFile, 
     }
     .map_err(unreadable)?;
     let told = |why: String| Exit::usage(format!("{name}: {why}"));
-    let file = parse(&text).map_err(told)?;
+    let mut file = parse(&text).map_err(told)?;
+    file.warnings.iter_mut().for_each(|warning| *warning = format!("{name}: {warning}"));
     // Once it is part of the question, nobody knows where it came from.
     check_request(&file.request, max_request_bytes).map_err(told)?;
     Ok(file)
@@ -56,7 +61,7 @@ fn check_request(request: &Map<String, Value>, max_bytes: usize) -> Result<(), S
 /// Reads the node list in `text`.
 ///
 /// # Errors
-/// What is wrong with `text`, with the place of the node that it is about.
+/// What is wrong with `text` as a whole.
 pub fn parse(text: &[u8]) -> Result<NodesFile, String> {
     if text.trim_ascii().is_empty() {
         return Err("it is empty; expected a JSON array of nodes, or {\"nodes\": […], \"params\": {…}}".to_owned());
@@ -74,16 +79,31 @@ pub fn parse(text: &[u8]) -> Result<NodesFile, String> {
         },
         other => return Err(format!("it is {}, expected an array of nodes", json::kind(&other))),
     };
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut warnings) = (BTreeSet::new(), Vec::new());
     let mut reports = Vec::with_capacity(nodes.len());
     for (place, node) in nodes.into_iter().enumerate() {
-        let report = Report::from_value(node).map_err(|error| format!("node number {}: {error}", place + 1))?;
-        if !seen.insert(Arc::clone(&report.id)) {
-            return Err(format!("node number {}: the id `{}` is taken by an earlier node", place + 1, report.id));
+        let place = place + 1;
+        match Report::from_value(node) {
+            Err(error) => warnings.push(format!("node number {place} is left out: {error}")),
+            Ok(report) if !seen.insert(Arc::clone(&report.id)) => {
+                let id = &report.id;
+                warnings.push(format!("node number {place} is left out: the id `{id}` is taken by an earlier node"));
+            }
+            Ok(report) => {
+                warnings.extend(report.notes().iter().map(|note| format!("node `{}`: {note}", report.id)));
+                reports.push(Change::Report(Arc::new(report)));
+            }
         }
-        reports.push(Change::Report(Arc::new(report)));
     }
-    Ok(NodesFile { reports, request })
+    if let (true, Some(first)) = (reports.is_empty(), warnings.first()) {
+        return Err(format!("none of its nodes can be used: {first}"));
+    }
+    let more = warnings.len().saturating_sub(MAX_WARNINGS);
+    if more > 0 {
+        warnings.truncate(MAX_WARNINGS);
+        warnings.push(format!("{more} more warnings are not shown"));
+    }
+    Ok(NodesFile { reports, request, warnings })
 }
 
 #[cfg(test)]
@@ -97,14 +117,22 @@ mod tests {
             ("7", "a number"),
             ("{\"params\":{}}", "no `nodes`"),
             ("{\"nodes\":7}", "`nodes` is a number"),
-            ("[{\"id\":\"a\"},{\"id\":\"a\"}]", "node number 2: the id `a` is taken"),
-            ("[{\"id\":\"a\",\"maxSessions\":-1}]", "`maxSessions` is -1"),
             ("[{\"id\":\"a\"", "line 1"),
             ("[NaN]", "not valid JSON"),
         ] {
             let message = parse(text.as_bytes()).unwrap_err();
             assert!(message.contains(words), "{text}: {message}");
         }
+        let odd = br#"[{"id":"a"},{"id":"a"},7,{"id":"b","maxSessions":-1},{"id":"c","cordoned":"yes"},{"id":"d"}]"#;
+        let file = parse(odd).unwrap();
+        assert_eq!(file.reports.len(), 3, "no odd node ends a placement");
+        let said = [
+            "node number 2 is left out: the id `a` is taken by an earlier node",
+            "node number 3 is left out: a node must be an object, this is a number",
+            "node `b`: `maxSessions` is -1, which counts as unknown",
+            "node number 5 is left out: node `c`: `cordoned` is a string, expected true or false",
+        ];
+        assert_eq!(file.warnings, said);
         assert_eq!(parse(br#"{"nodes":[{"id":"a b/*\u00fc"}],"params":{"me":{}}}"#).unwrap().reports.len(), 1);
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Map;
 
 use crate::model::{Arrangement, Outcome};
 use crate::nats::wire;
+use crate::plain::Plain;
 use crate::runner::Edition;
 use crate::worker::{Audience, Birth, WorkerLimits};
 
@@ -79,6 +80,7 @@ pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
     let chains = args.chain.load(&args.asked, args.timezone.as_deref())?;
     let limits = chains.limits;
     let nodes = nodes_file::read(args.nodes.as_deref(), limits.request_bytes)?;
+    nodes.warnings.iter().for_each(|warning| say::aside(format_args!("warning: {}", Plain(warning))));
     let asked = args.asked.over(nodes.request, limits.request_bytes)?;
     let question = request::question(&asked, limits.request_bytes, args.seed, args.now)?;
     chains.get(&question.head.action)?;

@@ -1,5 +1,7 @@
 //! Typed fields of a node document, read from the raw text of its members, and the figures among them.
 
+use std::cell::RefCell;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
@@ -43,15 +45,15 @@ impl Figures {
     /// # Errors
     /// Which field is no such thing.
     pub(super) fn vital(node: &Fields<'_, '_>, health: &Members<'_>) -> Result<Self, ReportError> {
-        let health = Fields { node: node.node, own: health };
+        let health = Fields { own: health, ..*node };
         let (cpu, mem) = (health.object("cpu")?, health.object("mem")?);
-        let (cpu, mem) = (Fields { node: node.node, own: &cpu }, Fields { node: node.node, own: &mem });
+        let (cpu, mem) = (Fields { own: &cpu, ..*node }, Fields { own: &mem, ..*node });
         let loadavg = node.numbers("loadavg")?;
         let load = |place: usize, name: &str| {
             let own = cpu.amount(name)?;
             Ok::<_, ReportError>(own.or_else(|| loadavg.get(place).copied()))
         };
-        Ok(Self {
+        let vital = Self {
             load1: load(0, "load1")?,
             load5: load(1, "load5")?,
             load15: load(2, "load15")?,
@@ -63,7 +65,19 @@ impl Figures {
                 .amount("uptime")?
                 .or_else(|| health.own.of_member("os").value("uptime").as_ref().and_then(Value::as_f64)),
             ..Self::default()
-        })
+        };
+        Ok(if vital.is_idle() && runs_windows(health.own) { vital.without_load() } else { vital })
+    }
+
+    /// Whether all loads are there and zero.
+    fn is_idle(&self) -> bool {
+        [self.load1, self.load5, self.load15].iter().all(|load| *load == Some(0.0))
+    }
+
+    /// The same without loads, and without the utilization that is made of them.
+    fn without_load(self) -> Self {
+        let utilization = self.utilization.filter(|percent| *percent > 0.0);
+        Self { load1: None, load5: None, load15: None, utilization, ..self }
     }
 
     /// The load averages, the last minute's first. The list is positional: it ends before the first one that is absent,
@@ -73,10 +87,19 @@ impl Figures {
     }
 }
 
-/// Reads typed fields of a document; `null` counts as absent.
+/// Whether a node with this `health` runs Windows, which has no load average: Node.js reports zeros there.
+fn runs_windows(health: &Members<'_>) -> bool {
+    let os = health.of_member("os");
+    os.text("platform").is_some_and(|platform| platform == "win32")
+        || os.text("type").is_some_and(|kind| kind.starts_with("Windows"))
+}
+
+/// Reads typed fields of a document; `null` counts as absent, and so does a figure below zero, with a note.
 pub(super) struct Fields<'a, 'm> {
-    pub(super) node: &'a str,
+    pub(super) node: &'m str,
     pub(super) own: &'m Members<'a>,
+    /// What was repaired.
+    pub(super) notes: &'m RefCell<Vec<String>>,
 }
 
 impl<'a> Fields<'a, '_> {
@@ -90,6 +113,12 @@ impl<'a> Fields<'a, '_> {
             None => Ok(None),
             Some(value) => match read(&value) {
                 Some(taken) => Ok(Some(taken)),
+                None if is_below_zero(&value) => {
+                    let found =
+                        if value.is_array() { "has a number below zero".to_owned() } else { format!("is {value}") };
+                    self.notes.borrow_mut().push(format!("`{name}` {found}, which counts as unknown"));
+                    Ok(None)
+                }
                 None => Err(wrong(self.node, name, &value, expected)),
             },
         }
@@ -147,6 +176,15 @@ pub(super) fn wrong(node: &str, field: &str, value: &Value, expected: &'static s
         other => json::kind(other).to_owned(),
     };
     ReportError::Field { node: node.to_owned(), field: field.to_owned(), found, expected }
+}
+
+/// Whether `value` is a number below zero, or a list of numbers with such a one among them.
+fn is_below_zero(value: &Value) -> bool {
+    let is_below = |value: &Value| value.as_f64().is_some_and(|number| number < 0.0);
+    match value {
+        Value::Array(list) => list.iter().all(Value::is_number) && list.iter().any(is_below),
+        value => is_below(value),
+    }
 }
 
 fn amount(value: &Value) -> Option<f64> {

@@ -14,6 +14,7 @@ pub mod json;
 pub mod look;
 mod members;
 pub mod node;
+mod oddities;
 pub mod parts;
 pub mod report;
 pub mod request;

@@ -93,10 +93,10 @@ impl Node {
         self.arrival
     }
 
-    /// Whether it has not reported within the liveness limit.
+    /// Whether it has not reported within the liveness limit, or says itself that it is gone.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        self.stale
+        self.stale || !self.report.is_available()
     }
 
     /// Whether it takes no new sessions, by a mark or by its own word.

@@ -5,6 +5,7 @@
 //! document takes several times the memory of its text, and most reports are replaced before anybody looks at all of it.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
@@ -16,11 +17,13 @@ use super::fields::{self, Wanted};
 use super::figures::{Fields, Figures, positive, whole, wrong};
 use super::json::{self, JsonError, JsonLimits};
 use super::members::{self, Members, Sound};
+use super::oddities;
 use super::parts::Parts;
 use super::session::{Mention, Session, Span};
 
 /// The largest node document in bytes (ARCHITECTURE.md, Contracts).
-pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
+/// A Moleculer node with twenty services and seventy sessions takes more than 100 KiB.
+pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 /// The longest node id in bytes.
 pub const MAX_ID_BYTES: usize = 255;
 /// The most sessions that one report may list.
@@ -76,6 +79,8 @@ pub struct Report {
     /// Its sessions.
     pub sessions: Sessions,
     facts: Facts,
+    /// What was repaired, for a log; it does not travel.
+    notes: Vec<String>,
     /// All fields that scripts see, where they are looked at again and again.
     kept: OnceLock<Box<Map<String, Value>>>,
 }
@@ -91,6 +96,7 @@ struct Facts {
     /// Names of services, ascending.
     services: Vec<Box<str>>,
     cordoned: bool,
+    available: bool,
     process: Option<u64>,
     run: Option<Box<str>>,
     /// What tells each of its parts from that of another report.
@@ -158,6 +164,18 @@ impl Report {
     #[must_use]
     pub fn is_cordoned(&self) -> bool {
         self.facts.cordoned
+    }
+
+    /// Whether the node may be reached, as far as the document says: Moleculer keeps nodes that are gone as not available.
+    #[must_use]
+    pub fn is_available(&self) -> bool {
+        self.facts.available
+    }
+
+    /// What in the document is odd, and how that was taken; empty in a report from another process.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Whether the node runs the service `name`.
@@ -272,7 +290,7 @@ impl<'de> Deserialize<'de> for Report {
                 list.into_iter().map(|mention| Arc::new(Session::mentioned(mention, &text, &id))).collect(),
             ),
         };
-        Ok(Self { id, text, sessions, facts: facts.into_owned(), kept: OnceLock::new() })
+        Ok(Self { id, text, sessions, facts: facts.into_owned(), notes: Vec::new(), kept: OnceLock::new() })
     }
 }
 
@@ -286,17 +304,18 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
     let usable = |id: &String| (1..=MAX_ID_BYTES).contains(&id.len()) && !id.chars().any(char::is_control);
     let named = |name: &str| own.text(name).filter(|id| !id.is_empty());
     let id: Arc<str> = named("id").or_else(|| named("serverId")).filter(usable).ok_or(ReportError::NoId)?.into();
-    let node = Fields { node: &id, own };
+    let notes = RefCell::new(Vec::new());
+    let node = Fields { node: &id, own, notes: &notes };
     let own_data = node.object("nodeData")?;
-    let data = Fields { node: &id, own: &own_data };
+    let data = Fields { own: &own_data, ..node };
     let health = data.object("health")?;
     let services = service_names(data.list("services")?);
-    let sessions = read_sessions((&id, text), own.get("sessions"), own_data.get("sessions"))?;
+    let sessions = read_sessions((&id, text), own.get("sessions"), own_data.get("sessions"), &notes)?;
     let (metadata, static_data) = (node.object("metadata")?, node.object("staticData")?);
     node.object("metrics")?;
     let urls =
         node.list("urls")?.filter(|urls| !members::is_empty_list(urls)).and_then(|urls| Span::of_raw(urls, text));
-    let cordoned = node.flag("cordoned")?;
+    let available = own.value("available") != Some(Value::Bool(false));
     let max_sessions = node.count("maxSessions")?;
     let vital = Figures::vital(&node, &health)?;
     let hostname = node.text("hostname")?.or_else(|| health.of_member("os").text("hostname")).unwrap_or_default();
@@ -308,6 +327,16 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
         let starts = |name| data.value(name).as_ref().and_then(Value::as_u64).filter(|starts| *starts > 0);
         starts("maxPending").or_else(|| starts("max_pending"))
     });
+    // Whoever takes a share of nothing takes no new session, whatever chooses among the nodes.
+    let is_weightless =
+        weight.is_none() && [&static_data, &metadata].into_iter().any(|data| oddities::is_zero(data.value("weight")));
+    let cordoned = node.flag("cordoned")? || is_weightless;
+    oddities::note(
+        &notes,
+        available,
+        is_weightless,
+        max_sessions.is_none() && static_data.get("maxSessions").is_some(),
+    );
     let process = health.of_member("process").value("pid").as_ref().and_then(Value::as_u64);
     let run = own.of_member("agent").text("run").filter(|run| run.len() <= MAX_RUN_BYTES).map(Box::from);
     let facts = Facts {
@@ -318,10 +347,12 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
         figures: Figures { weight, max_sessions, max_pending, users, ..vital },
         services,
         cordoned,
+        available,
         process,
         run,
     };
-    Ok(Report { text: Arc::clone(text), id, sessions, facts, kept: OnceLock::new() })
+    let notes = notes.take();
+    Ok(Report { text: Arc::clone(text), id, sessions, facts, notes, kept: OnceLock::new() })
 }
 
 /// What tells each part of a document from that of another, by its text: where two are written alike, they are alike. The
@@ -349,6 +380,7 @@ fn read_sessions(
     (id, text): (&Arc<str>, &Arc<str>),
     top: Option<&RawValue>,
     listed: Option<&RawValue>,
+    notes: &RefCell<Vec<String>>,
 ) -> Result<Sessions, ReportError> {
     let (field, raw) = match (listed, top) {
         (Some(listed), _) => ("nodeData.sessions", listed),
@@ -359,13 +391,22 @@ fn read_sessions(
         let found = members::value(raw).unwrap_or_default();
         wrong(id, field, &found, "a list of at most 10000 sessions, each an object or an id, or their number")
     };
+    let note = |words: String| notes.borrow_mut().push(format!("`{field}` {words}"));
     if !members::is_list(raw) {
-        let count = members::value(raw).as_ref().filter(|value| value.is_number()).and_then(whole);
-        return count.map(Sessions::Count).ok_or_else(|| refuse(raw));
+        return match members::value(raw).unwrap_or_default() {
+            Value::String(text) => Ok(oddities::sessions_of_text(&text, note)),
+            value if value.as_f64().is_some_and(|number| number < 0.0) => {
+                note(format!("is {value}, which counts as unknown"));
+                Ok(Sessions::Unknown)
+            }
+            value if value.is_number() => whole(&value).map(Sessions::Count).ok_or_else(|| refuse(raw)),
+            _ => Err(refuse(raw)),
+        };
     }
     let list: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
     if list.len() > MAX_SESSIONS {
-        return Err(refuse(raw));
+        note(format!("lists {} sessions, more than {MAX_SESSIONS}: only their number counts", list.len()));
+        return Ok(Sessions::Count(list.len() as u64));
     }
     let sessions = list.into_iter().map(|raw| {
         let session = Session::listed(raw, text, id);

@@ -262,6 +262,9 @@ impl Mirror {
         }
         let report = Arc::new(report);
         let before = self.nodes.remove(id);
+        if before.as_ref().is_none_or(|before| before.report.notes() != report.notes()) {
+            report.notes().iter().for_each(|note| warn!(node = %id, "node `{id}`: {note}"));
+        }
         let place = (self.bucket(), entry.revision);
         let known = Known::new(Arc::clone(&report), place, before.as_ref(), now.instant);
         let changed = before.as_ref().map(|before| known.differences(before)).unwrap_or_default();

@@ -15,6 +15,17 @@ fn refused(list: &str, words: &[&str]) {
     failed(&told, 2, words);
 }
 
+/// Checks that of a node list `fine` is chosen, and that a warning says `words` of another node.
+#[track_caller]
+fn left_out(list: &str, words: &[&str]) {
+    let shell = Shell::new();
+    shell.write("nodes.json", list);
+    let told = place(&shell, &["--script", FEWEST]);
+    assert_eq!((told.code, told.stdout.trim()), (Some(0), "fine"), "{told:?}");
+    let warned = |words: &&str| told.stderr.contains(*words);
+    assert!(told.stderr.contains("warning: nodes.json: ") && words.iter().all(warned), "{words:?}: {told:?}");
+}
+
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
     let shell = Shell::new();
@@ -36,13 +47,14 @@ fn what_is_no_node_list_is_named() {
     refused("[7]", &["node number 1", "this is a number"]);
     refused("[\"a\"]", &["node number 1", "this is a string"]);
     refused("[{}]", &["node number 1", "no id"]);
-    refused(r#"[{"id": "a"}, {"id": 7}]"#, &["node number 2", "no id"]);
+    left_out(r#"[{"id": "fine"}, {"id": 7}]"#, &["node number 2 is left out", "no id"]);
     refused(r#"[{"id": ""}]"#, &["no id"]);
     refused(r#"[{"id": "a\nb"}]"#, &["no id", "control characters"]);
     refused(&json!([{"id": "x".repeat(256)}]).to_string(), &["no id", "255 bytes"]);
     refused(&"[".repeat(200_000), &["nested deeper"]);
-    refused(&json!([{"id": "a", "text": "x".repeat(70_000)}]).to_string(), &["node number 1", "65536"]);
-    refused(&json!([{"id": "a", "sessions": vec![json!({}); 10_001]}]).to_string(), &["node `a`", "at most 10000"]);
+    refused(&json!([{"id": "a", "text": "x".repeat(300_000)}]).to_string(), &["node number 1", "262144"]);
+    let many = json!([{"id": "fine", "sessions": vec![json!({}); 10_001]}]).to_string();
+    left_out(&many, &["node `fine`: `sessions` lists 10001 sessions", "only their number counts"]);
     refused("[{\"id\": \"a\"}] and more", &["not valid JSON", "trailing"]);
     refused("[{\"id\": \"\\ud800\"}]", &["not valid JSON"]);
 }
@@ -51,10 +63,76 @@ fn what_is_no_node_list_is_named() {
 fn broken_files_are_refused_whole() {
     refused(include_str!("../data/malformed.json"), &["not valid JSON", "line 4"]);
     refused(include_str!("../data/deep.json"), &["nested deeper"]);
-    refused(include_str!("../data/duplicate-ids.json"), &["node number 3", "`a`", "taken"]);
     refused(include_str!("../data/nan.json"), &["not valid JSON", "line 3"]);
-    refused(include_str!("../data/negative.json"), &["node number 2", "`b`", "`maxSessions` is -1"]);
-    refused(include_str!("../data/wrong-types.json"), &["node number 2", "`b`", "`nodeData` is 7", "object"]);
+}
+
+#[test]
+fn odd_nodes_are_repaired_or_left_out_and_end_no_placement() {
+    for (list, words) in [
+        (include_str!("../data/duplicate-ids.json"), ["node number 3 is left out", "`a`", "taken"]),
+        (include_str!("../data/negative.json"), ["node `b`", "`maxSessions` is -1", "counts as unknown"]),
+        (
+            include_str!("../data/wrong-types.json"),
+            ["node number 2 is left out: node `b`", "`nodeData` is 7", "object"],
+        ),
+    ] {
+        let shell = Shell::new();
+        shell.write("nodes.json", list);
+        let told = place(&shell, &["--script", FEWEST]);
+        assert_eq!(told.code, Some(0), "{told:?}");
+        assert!(words.iter().all(|word| told.stderr.contains(word)), "{told:?}");
+    }
+    for (odd, words) in [
+        (json!({"available": false}), "`available` is false"),
+        (json!({"staticData": {"weight": 0}}), "`weight` is 0: it takes no new sessions"),
+        (json!({"metadata": {"weight": " 0 "}}), "`weight` is 0"),
+    ] {
+        let mut node = json!({"id": "strange", "sessions": 0});
+        node.as_object_mut().unwrap().extend(odd.as_object().unwrap().clone());
+        left_out(&json!([node, {"id": "fine", "sessions": 9}]).to_string(), &["node `strange`: ", words]);
+    }
+    let kept = |odd: Value, words: &str| {
+        left_out(&json!([{"id": "strange", "sessions": 9}, odd]).to_string(), &["node `fine`: ", words]);
+    };
+    kept(json!({"id": "fine", "sessions": "3"}), "`sessions` is text, which is taken for a number");
+    kept(json!({"id": "fine", "sessions": 3, "staticData": {"maxSessions": 2}}), "`maxSessions` in the static data");
+}
+
+/// Windows has no load average, and Node.js reports zeros there: that is no idle machine.
+#[test]
+fn zero_loads_of_windows_are_unknown() {
+    let health = |os: Value, load: f64| json!({"cpu": {"load1": load, "load5": load, "load15": load, "cores": 4, "utilization": 0}, "os": os});
+    let windows = json!({"id": "windows", "nodeData": {"health": health(json!({"type": "Windows_NT", "platform": "win32"}), 0.0)}});
+    let linux = json!({"id": "fine", "nodeData": {"health": health(json!({"platform": "linux"}), 0.5)}});
+    let shell = Shell::new();
+    shell.write("nodes.json", json!([windows, linux]).to_string());
+    chose(&place(&shell, &["--script", "builtin:least-load"]), "fine");
+}
+
+/// What a broker of Moleculer says of itself with all its services, and seventy sessions.
+#[test]
+fn a_node_of_a_large_broker_fits() {
+    let action = |name: String| {
+        json!({"rawName": name, "name": name, "params": {"id": {"type": "string", "min": 3}},
+        "cache": {"keys": ["id"], "ttl": 30}, "rest": {"method": "GET", "path": "/:id"}, "visibility": "published"})
+    };
+    let services: Vec<Value> = (0..20)
+        .map(|n| {
+            let actions: serde_json::Map<_, _> =
+                (0..25).map(|a| format!("service-{n}.action-{a}")).map(|name| (name.clone(), action(name))).collect();
+            json!({"name": format!("service-{n}"), "version": 2, "settings": {"idField": "_id"}, "actions": actions})
+        })
+        .collect();
+    let session = |n: usize| {
+        json!({"id": format!("{n:036}"), "user": format!("user-{n}"), "name": "Xfce Desktop",
+        "state": "running", "cmd": "/usr/bin/xfce4-session".repeat(4), "geometry": "1920x1080", "created": 1_790_000_000})
+    };
+    let sessions: Vec<Value> = (0..70).map(session).collect();
+    let node = json!({"id": "large", "nodeData": {"services": services, "sessions": sessions}});
+    assert!(node.to_string().len() > 100_000, "{}", node.to_string().len());
+    let shell = Shell::new();
+    shell.write("nodes.json", json!([node]).to_string());
+    chose(&place(&shell, &["--script", FEWEST]), "large");
 }
 
 #[test]
@@ -62,29 +140,29 @@ fn fields_of_the_wrong_type_are_named_with_their_node() {
     for (field, value, expected) in [
         ("maxSessions", json!(1.5), "a whole number"),
         ("maxSessions", json!("4"), "a whole number"),
-        ("sessions", json!(-1), "sessions"),
-        ("sessions", json!("many"), "sessions"),
+        ("sessions", json!(-1), "counts as unknown"),
+        ("sessions", json!("many"), "is text, which counts as unknown"),
         ("cordoned", json!("yes"), "true or false"),
         ("metadata", json!([]), "an object"),
         ("staticData", json!("gpu"), "an object"),
         ("metrics", json!(7), "an object"),
         ("urls", json!("https://a"), "a list"),
         ("hostname", json!(7), "a string"),
-        ("loadavg", json!([-1, 0, 0]), "numbers of at least 0"),
+        ("loadavg", json!([-1, 0, 0]), "counts as unknown"),
         ("loadavg", json!("1"), "numbers"),
-        ("freemem", json!(-1), "at least 0"),
+        ("freemem", json!(-1), "counts as unknown"),
         ("cpu", json!("12%"), "at least 0"),
-        ("uptime", json!(-5), "at least 0"),
+        ("uptime", json!(-5), "counts as unknown"),
         ("loggedInUsers", json!([]), "a whole number"),
         ("nodeData", json!({"sessions": {}}), "sessions"),
         ("nodeData", json!({"sessions": [7]}), "sessions"),
         ("nodeData", json!({"services": "launcher"}), "a list"),
         ("nodeData", json!({"health": []}), "an object"),
-        ("nodeData", json!({"health": {"cpu": {"load1": -0.5}}}), "at least 0"),
+        ("nodeData", json!({"health": {"cpu": {"load1": -0.5}}}), "counts as unknown"),
         ("nodeData", json!({"health": {"mem": {"free": "8 GB"}}}), "at least 0"),
     ] {
-        let list = json!([{"id": "fine"}, {"id": "strange", field: value}]);
-        refused(&list.to_string(), &["node number 2", "`strange`", expected]);
+        let list = json!([{"id": "fine", "sessions": 0}, {"id": "strange", field: value}]);
+        left_out(&list.to_string(), &["node", "`strange`", expected]);
     }
 }
 

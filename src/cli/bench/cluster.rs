@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 use crate::cli::exit::{self, Exit};
 use crate::cli::new::nodes;
 use crate::cli::nodes_file::{self, NodesFile};
+use crate::cli::say;
 use crate::model::{Change, Report};
+use crate::plain::Plain;
 
 /// The seed of `new nodes`, so that its files are these clusters.
 const SEED: u64 = 1;
@@ -35,7 +37,8 @@ impl Clusters {
         max_request_bytes: usize,
     ) -> Result<(Self, Map<String, Value>), Exit> {
         let Some(path) = path else { return Ok((Self::Drawn(sizes.to_vec()), Map::new())) };
-        let NodesFile { reports, request } = nodes_file::read(Some(path), max_request_bytes)?;
+        let NodesFile { reports, request, warnings } = nodes_file::read(Some(path), max_request_bytes)?;
+        warnings.iter().for_each(|warning| say::aside(format_args!("warning: {}", Plain(warning))));
         Ok((Self::Listed(reports), request))
     }
 

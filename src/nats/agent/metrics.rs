@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use super::command::{self, CommandError};
 use crate::model::json::{self, JsonError, JsonLimits};
 
-/// The longest output of one executable in bytes: a node's whole document has 64 KiB.
+/// The longest output of one executable in bytes: a node's whole document has 256 KiB.
 pub const MAX_OUTPUT: usize = 16 * 1024;
 /// Executables of a folder that are run; the others are said and left alone.
 pub const MAX_EXECUTABLES: usize = 64;

@@ -204,13 +204,13 @@ mod tests {
         let list = vec![session(1); 100];
         assert_eq!(composed(Some(&list)).warnings, Vec::<String>::new());
 
-        let list = vec![session(1000); 100];
+        let list = vec![session(1000); 300];
         let document = composed(Some(&list));
-        assert!(matches!(sessions_of(&document), Sessions::List(list) if list.len() == 100));
+        assert!(matches!(sessions_of(&document), Sessions::List(list) if list.len() == 300));
         assert!(document.text.contains(r#""warnings":["sessions are reported with their essential fields alone"#));
         assert!(!document.text.contains("yyy"));
 
-        let list = vec![session(1); 9000];
+        let list = vec![json!({"id": "s".repeat(40), "user": "ann"}); 9000];
         let document = composed(Some(&list));
         assert_eq!(sessions_of(&document), Sessions::Count(9000));
         assert!(
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn metrics_are_no_reason_to_be_no_node() {
         let large = |bytes: usize| Map::from_iter([("x".to_owned(), json!({"y": "z".repeat(bytes)}))]);
-        let (identity, metadata, static_data) = (identity(), large(20_000), large(32_000));
+        let (identity, metadata, static_data) = (identity(), large(220_000), large(32_000));
         let parts = Parts {
             identity: &identity,
             run: "r",
@@ -253,6 +253,6 @@ mod tests {
             metrics_stale: Map::new(),
             warnings: vec![],
         };
-        assert!(compose(parts).unwrap_err().to_string().contains("at most 65536"));
+        assert!(compose(parts).unwrap_err().to_string().contains("at most 262144"));
     }
 }

@@ -13,7 +13,7 @@ use crate::clock::Dice;
 
 use super::users;
 
-/// The own sessions of one node at most: a document ends at 64 KiB.
+/// The own sessions of one node at most: a document ends at 256 KiB.
 pub(super) const MOST_SESSIONS: u32 = 500;
 /// What the sessions of one document may take of that, and what one session takes at most. Where a node is full, the
 /// oldest session of the storm ends for each further one.
