@@ -472,6 +472,80 @@ async fn a_reload_is_asked_for_and_its_problems_come_back() {
     assert!(told.code == Some(1) && told.stderr.contains("no service answers on whither.reload"), "{told:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_name_their_form_and_time_decisions_without_the_wait_for_a_node() {
+    let (_nats, serve, client) = site(FEWEST, &[], 0).await;
+    let full = json!({"id": "full", "maxSessions": 0, "nodeData": {"sessions": []}});
+    report(&client, &[full]).await;
+    let start = std::time::Instant::now();
+    let told = ask(&client, "whither.place", &json!({"wait_ms": 2000})).await;
+    let elapsed = start.elapsed().as_secs_f64();
+    assert_eq!(told.body["error"]["name"], "no-node", "{}", told.body);
+    let sum = serve.figure("whither_decision_seconds_sum{chain=\"session/start\"}").unwrap();
+    assert!(elapsed - sum > 1.5, "{elapsed} s passed, of which {sum} s were spent on the decision");
+    let version = concat!("whither_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}");
+    for name in [version, "whither_ready", "whither_bus_up"] {
+        assert_eq!(serve.figure(name), Some(1.0), "{name}");
+    }
+    for (accepts, form) in [
+        (
+            "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        ),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8"),
+    ] {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", serve.http())).unwrap();
+        let asked = format!("GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: {accepts}\r\nConnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut stream, asked.as_bytes()).unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+        assert!(answer.contains(&format!("content-type: {form}\r\n")) && answer.ends_with("# EOF\n"), "{answer}");
+    }
+}
+
+/// Ctrl-C on a terminal, and a service manager's stop, reach workers and runner too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_that_all_processes_hear_is_no_warning() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let (_nats, mut serve, _client) = site(FEWEST, &[], 1).await;
+        for child in serve.children() {
+            let _gone = kill_process(child, signal);
+        }
+        serve.logged("was told to stop").await;
+        serve.signal(signal);
+        assert_eq!(serve.ended().await, Some(0));
+        assert!(!serve.log().contains(" WARN "), "{}", serve.log());
+    }
+}
+
+/// Documents as the field has them, written straight into the bucket.
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_nodes_are_named_in_the_log_and_end_no_placement() {
+    let (_nats, serve, client) = site(FEWEST, &[], 0).await;
+    let text = "x".repeat(200_000);
+    report(
+        &client,
+        &[
+            json!({"id": "gone", "available": false, "sessions": 0}),
+            json!({"id": "idle", "metadata": {"weight": 0}, "sessions": 0}),
+            json!({"id": "below", "freemem": -1, "sessions": -3}),
+            json!({"id": "large", "sessions": "4", "metadata": {"text": text}}),
+        ],
+    )
+    .await;
+    for words in [
+        "node `gone`: `available` is false: it takes no requests",
+        "node `idle`: `weight` is 0: it takes no new sessions",
+        "node `below`: `freemem` is -1, which counts as unknown",
+        "node `below`: `sessions` is -3, which counts as unknown",
+        "node `large`: `sessions` is text, which is taken for a number",
+    ] {
+        serve.logged(words).await;
+    }
+    let placed = ask(&client, "whither.place", &json!({})).await.body;
+    assert_eq!(placed["node"], "large", "{placed}");
+}
+
 #[test]
 fn a_config_is_checked_beside_the_running_service() {
     let shell = Shell::new();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -35,8 +36,15 @@ pub(super) struct Flight {
     pub(super) claims: u32,
     /// Whether its requester called it off.
     pub(super) is_cancelled: bool,
-    /// Whether it has waited for a node, so that its requester may have gone meanwhile.
-    pub(super) has_waited: bool,
+    /// For how long it waited for a free node.
+    pub(super) waits: Waits,
+}
+
+/// The time that a question spends in its chain's room.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Waits {
+    sum: Duration,
+    since: Option<Instant>,
 }
 
 impl Flight {
@@ -53,7 +61,7 @@ impl Flight {
             edition: 0,
             claims: 0,
             is_cancelled: false,
-            has_waited: false,
+            waits: Waits::default(),
         }
     }
 
@@ -65,6 +73,26 @@ impl Flight {
         Arc::clone(&self.question)
     }
 
+    /// From now on it waits for a free node.
+    pub(super) fn sits(&mut self) {
+        self.waits.since.get_or_insert_with(Instant::now);
+    }
+
+    /// It is asked again, or answered.
+    pub(super) fn rises(&mut self) {
+        self.waits = Waits { sum: self.waited(), since: None };
+    }
+
+    /// Whether it has waited for a free node, so that its requester may have gone meanwhile.
+    fn has_waited(&self) -> bool {
+        self.waits.since.is_some() || !self.waits.sum.is_zero()
+    }
+
+    /// For how long it has waited for a free node.
+    pub(super) fn waited(&self) -> Duration {
+        self.waits.sum + self.waits.since.map(|since| since.elapsed()).unwrap_or_default()
+    }
+
     /// When the last of those who wait gives up, where all of them do.
     pub(super) fn deadline_ms(&self) -> Option<i64> {
         let deadlines = self.waiting.iter().map(|incoming| incoming.deadline_ms);
@@ -73,7 +101,7 @@ impl Flight {
 
     /// The offer of the place `reservation` to those who waited for one; absent where none had to.
     pub(super) fn offer(&self, reservation: Option<&Arc<str>>) -> Option<Arc<Offer>> {
-        let reservation = Arc::clone(reservation.filter(|_| self.has_waited)?);
+        let reservation = Arc::clone(reservation.filter(|_| self.has_waited())?);
         let listeners = AtomicUsize::new(self.waiting.len());
         Some(Arc::new(Offer { reservation, listeners }))
     }

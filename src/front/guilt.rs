@@ -70,10 +70,17 @@ impl Front {
     pub(super) fn worker_lost(&mut self, place: usize, ended: &Ended) {
         self.metrics.worker_deaths.inc();
         let Some(lane) = self.crew.lane_mut(place) else { return };
-        tracing::warn!(
-            unanswered = lane.desk.len(),
-            "a worker {ended}: another one goes on, and what it had is asked again"
-        );
+        let unanswered = lane.desk.len();
+        // The stop of the whole service, most likely, and no trouble of anybody's.
+        match ended.stopped {
+            true => tracing::info!(
+                unanswered,
+                "a worker was told to stop: another one goes on for as long as the service does"
+            ),
+            false => {
+                tracing::warn!(unanswered, "a worker {ended}: another one goes on, and what it had is asked again")
+            }
+        }
         if let Some((flight, overrun)) = lane.lost(ended) {
             self.hold_to_account(place, flight, overrun);
         }

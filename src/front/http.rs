@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -19,6 +19,10 @@ use crate::log;
 use crate::nats::{Link, LinkState};
 use crate::pulse::Pulse;
 use crate::registry::Registry;
+
+/// The forms in which the figures may be asked for.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What the port shows.
 #[derive(Clone, Debug)]
@@ -65,8 +69,14 @@ async fn healthz(State(shown): State<Page>) -> impl IntoResponse {
 }
 
 async fn readyz(State(shown): State<Page>) -> impl IntoResponse {
+    let health = present(&shown);
+    let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(health))
+}
+
+/// The state as it is at this moment; some of it changes by the moment and not by an event.
+fn present(shown: &Page) -> Health {
     let mut health = shown.health.borrow().clone();
-    // It changes by the moment, not by an event.
     health.view_age_ms = shown.registry.view_age().map(millis);
     if shown.link.borrow().state != LinkState::Connected {
         (health.bus, health.ready) = (false, false);
@@ -75,14 +85,19 @@ async fn readyz(State(shown): State<Page>) -> impl IntoResponse {
         health.ready = false;
         health.notes.push(note);
     }
-    let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(health))
+    health
 }
 
-async fn figures(State(shown): State<Page>) -> impl IntoResponse {
+/// The figures. The text is OpenMetrics', which readers of Prometheus' older form understand: each reader is told of the form
+/// that it asks for.
+async fn figures(State(shown): State<Page>, asked: HeaderMap) -> impl IntoResponse {
+    let health = present(&shown);
+    shown.metrics.readiness(health.ready, health.bus);
     shown.metrics.view_age(shown.registry.view_age());
     shown.metrics.lost_log_lines(log::lost_lines());
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], shown.metrics.text())
+    let accepts = asked.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let form = if accepts.contains("application/openmetrics-text") { OPEN_METRICS } else { PLAIN };
+    ([(header::CONTENT_TYPE, form)], shown.metrics.text())
 }
 
 /// What there is to say where the front's task shows no life. What the task wrote last looks as good as ever then.

@@ -36,8 +36,31 @@ pub struct ScriptLabel {
     pub script: String,
 }
 
+/// Which chain.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ChainLabel {
+    /// The chain's action.
+    pub chain: String,
+}
+
+/// What runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabel {
+    /// The release.
+    version: String,
+}
+
 /// How many decisions of one kind there were.
 pub type DecisionCounter = Counter<u64, AtomicU64>;
+
+/// The figures of one kind of decisions.
+#[derive(Clone, Debug)]
+pub struct DecisionFigures {
+    /// How many there were.
+    pub count: DecisionCounter,
+    /// How long those of the same chain took.
+    pub latency: Histogram,
+}
 
 /// Every figure that is counted.
 #[derive(Debug)]
@@ -51,8 +74,12 @@ pub struct Metrics {
     suspicions: Family<LimitLabels, Counter>,
     /// 1 for a script that is in quarantine.
     quarantined: Family<ScriptLabel, Gauge>,
-    /// Seconds from receipt to reply.
-    pub latency: Histogram,
+    /// Seconds from receipt to reply, without the time for which a request waited for a free node, by chain.
+    latency: Family<ChainLabel, Histogram>,
+    /// 1 where requests can be decided, as `/readyz` says.
+    ready: Gauge<i64, AtomicI64>,
+    /// 1 where NATS is connected and the view of the cluster is kept.
+    bus_up: Gauge<i64, AtomicI64>,
     /// Nodes that may be chosen from or are stale.
     pub nodes: Gauge<i64, AtomicI64>,
     /// Seconds since the last proof that the node list misses nothing.
@@ -124,13 +151,14 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("whither");
-        // From 50 us to 3.3 s: a built-in over NATS at the one end, a script at its limit at the other.
         let metrics = Self {
             decisions: Family::default(),
             limits: Family::default(),
             suspicions: Family::default(),
             quarantined: Family::default(),
-            latency: Histogram::new(exponential_buckets(50e-6, 2.0, 17)),
+            latency: Family::new_with_constructor(latency_buckets),
+            ready: Gauge::default(),
+            bus_up: Gauge::default(),
             nodes: Gauge::default(),
             view_age: Gauge::default(),
             reservations: Gauge::default(),
@@ -166,7 +194,13 @@ impl Metrics {
             registry: Registry::default(),
         };
         registry.register("decisions", "Decisions told to requesters", metrics.decisions.clone());
-        registry.register("decision_seconds", "Seconds from receipt to reply", metrics.latency.clone());
+        let about = "Seconds from receipt to reply, without the wait for a free node";
+        registry.register("decision_seconds", about, metrics.latency.clone());
+        registry.register("ready", "1 where requests can be decided", metrics.ready.clone());
+        registry.register("bus_up", "1 where NATS is connected and the view is kept", metrics.bus_up.clone());
+        let build = Family::<BuildLabel, Gauge>::default();
+        build.get_or_create(&BuildLabel { version: env!("CARGO_PKG_VERSION").to_owned() }).set(1);
+        registry.register("build_info", "1, with what runs as its labels", build);
         registry.register("nodes", "Nodes in the cluster", metrics.nodes.clone());
         let about = "Seconds since the last proof that the node list is current; NaN before the first";
         registry.register("view_age_seconds", about, metrics.view_age.clone());
@@ -221,11 +255,20 @@ impl Metrics {
         Self { registry, ..metrics }
     }
 
-    /// The counter of the decisions of `chain` that end with `outcome`.
+    /// The figures of the decisions of `chain` that end with `outcome`.
     #[must_use]
-    pub fn decisions(&self, chain: &str, outcome: &str) -> DecisionCounter {
+    pub fn decisions(&self, chain: &str, outcome: &str) -> DecisionFigures {
         let labels = DecisionLabels { chain: chain.to_owned(), outcome: outcome.to_owned() };
-        self.decisions.get_or_create(&labels).clone()
+        DecisionFigures {
+            count: self.decisions.get_or_create(&labels).clone(),
+            latency: self.latency.get_or_create(&ChainLabel { chain: chain.to_owned() }).clone(),
+        }
+    }
+
+    /// Notes whether requests can be decided, and whether NATS is there.
+    pub fn readiness(&self, ready: bool, bus: bool) {
+        self.ready.set(i64::from(ready));
+        self.bus_up.set(i64::from(bus));
     }
 
     /// Counts a limit that `script` was convicted of.
@@ -270,6 +313,11 @@ impl Metrics {
         }
         text
     }
+}
+
+/// From 50 us to 3.3 s: a built-in over NATS at the one end, a script at its limit at the other.
+fn latency_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(50e-6, 2.0, 17))
 }
 
 impl Default for Metrics {

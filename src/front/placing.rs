@@ -1,6 +1,7 @@
 //! Questions for a chain, from the requester's message to the reply: taken in, asked, committed in order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -38,7 +39,7 @@ impl Front {
     /// Answers and counts a question that no chain is asked.
     pub(super) fn refuse(&mut self, incoming: &Incoming, failure: &Failure) {
         let no_chain = Arc::from("");
-        self.count(incoming, &no_chain, failure.name.as_str());
+        self.count(incoming, &no_chain, failure.name.as_str(), Duration::ZERO);
         self.fail(incoming, failure);
     }
 
@@ -352,18 +353,18 @@ impl Front {
             self.forget_choice(&flight.question.decision);
         }
         for incoming in &flight.waiting {
-            self.count(incoming, &flight.question.head.action, outcome);
+            self.count(incoming, &flight.question.head.action, outcome, flight.waited());
             self.reply(warned(reply(incoming), &flight.warnings));
         }
     }
 
-    fn count(&mut self, incoming: &Incoming, chain: &Arc<str>, outcome: &'static str) {
+    fn count(&mut self, incoming: &Incoming, chain: &Arc<str>, outcome: &'static str, waited: Duration) {
         let metrics = &self.metrics;
         // Looked up once: a family's lookup allocates its labels and takes a lock.
-        let counter =
+        let figures =
             self.counters.entry((Arc::clone(chain), outcome)).or_insert_with(|| metrics.decisions(chain, outcome));
-        counter.inc();
-        metrics.latency.observe(incoming.received.elapsed().as_secs_f64());
+        figures.count.inc();
+        figures.latency.observe(incoming.received.elapsed().saturating_sub(waited).as_secs_f64());
     }
 }
 

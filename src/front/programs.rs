@@ -109,7 +109,14 @@ impl Front {
     /// The runner is gone. A program whose answer nobody can hear any more is not asked again: it may have done what it
     /// does.
     fn runner_lost(&mut self, ended: &Ended) {
-        tracing::warn!(waiting = self.errands.len(), "the runner {ended}: another one is started");
+        let waiting = self.errands.len();
+        match ended.stopped {
+            true => tracing::info!(
+                waiting,
+                "the runner was told to stop: another one goes on for as long as the service does"
+            ),
+            false => tracing::warn!(waiting, "the runner {ended}: another one is started"),
+        }
         self.metrics.runner_deaths.inc();
         for returned in self.errands.lost() {
             let message = format!("the runner {ended} while the program ran");

@@ -26,7 +26,7 @@ use super::events::{Event, Links, Outlets, ReloadRequest, Setup};
 use super::failures::Failures;
 use super::flight::Told;
 use super::health::Board;
-use super::metrics::{DecisionCounter, Metrics};
+use super::metrics::{DecisionFigures, Metrics};
 use super::pause::CatchUp;
 use super::quarantine::Quarantine;
 use super::queue::Queue;
@@ -75,7 +75,7 @@ pub struct Front {
     pub(super) sequences: BTreeMap<Arc<str>, u64>,
     pub(super) registry: Registry,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) counters: BTreeMap<(Arc<str>, &'static str), DecisionCounter>,
+    pub(super) counters: BTreeMap<(Arc<str>, &'static str), DecisionFigures>,
     /// The choices of each chain, numbered in order over all of them.
     pub(super) chosen: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     pub(super) choices: u64,

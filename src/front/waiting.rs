@@ -103,14 +103,16 @@ impl Room {
     }
 
     /// The request of `waiter` waits here.
-    fn sit(&mut self, waiter: Waiter) {
+    fn sit(&mut self, mut waiter: Waiter) {
+        waiter.flight.sits();
         self.shares.insert(&waiter.waiting.user, waiter.waiting.place);
         self.waiters.insert(waiter.waiting.place, waiter);
     }
 
     /// Takes the request out that waits at `place`.
     fn take(&mut self, place: u64) -> Option<Waiter> {
-        let waiter = self.waiters.remove(&place)?;
+        let mut waiter = self.waiters.remove(&place)?;
+        waiter.flight.rises();
         self.shares.remove(&waiter.waiting.user, place);
         Some(waiter)
     }
@@ -184,7 +186,7 @@ impl Front {
         }
         match self.place_in_room(&flight, failure) {
             Ok(waiting) => {
-                (flight.retries, flight.has_waited) = (0, true);
+                flight.retries = 0;
                 if flight.edition > 0 {
                     self.end_turn(&flight.question.head.action, flight.question.ticket);
                 }

@@ -242,6 +242,8 @@ impl Mirror {
     /// A process that did not run (a machine that was suspended, say) finds that everybody was silent for long.
     fn hear(&mut self, now: Now) {
         let before = self.called.replace(now.instant);
+        // While the buckets cannot be read nobody has to call, and no silence counts.
+        let before = before.filter(|_| self.lost.is_none());
         let gap = before.map(|before| now.instant.saturating_duration_since(before)).unwrap_or_default();
         if gap > FROZEN {
             warn!("this process did not run for {} s; no node's silence is held against it", gap.as_secs());

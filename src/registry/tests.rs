@@ -1,5 +1,6 @@
 //! What the registry makes of reports, silence, marks and losses, moved by hand.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
@@ -260,6 +261,37 @@ async fn a_process_that_did_not_run_holds_it_against_nobody() {
     assert_eq!(front.nodes(), "a");
     hand.forward(Duration::from_secs(1));
     assert_eq!(front.nodes(), "a-");
+}
+
+/// What is logged while a test runs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_view_that_was_lost_for_long_is_no_pause_of_the_process() {
+    let (log, a) = (Log::default(), document("a"));
+    let writer = log.clone();
+    let _guard =
+        tracing::subscriber::set_default(tracing_subscriber::fmt().with_writer(move || writer.clone()).finish());
+    let did_not_run = || String::from_utf8_lossy(&log.0.lock().unwrap()).contains("did not run");
+    let (_registry, mut hand, _front) = setup();
+    hand.report("a", &a);
+    hand.lose("the broker is away");
+    hand.leap(Duration::from_secs(59));
+    hand.resume([("a", a.as_slice())]);
+    assert!(!did_not_run());
+    hand.leap(Duration::from_secs(59));
+    assert!(did_not_run());
 }
 
 #[tokio::test]

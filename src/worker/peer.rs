@@ -41,6 +41,9 @@ pub struct Ended {
     pub how: String,
     /// Whether it was killed, which no script does to its own process.
     pub killed: bool,
+    /// Whether it was told to stop: by Ctrl-C on the terminal, or by a service manager, both of which tell all processes of a
+    /// service.
+    pub stopped: bool,
 }
 
 impl fmt::Display for Ended {
@@ -269,11 +272,14 @@ async fn end(process: &mut Child, patience: Option<Duration>) -> Ended {
             }
         },
     };
-    let (how, killed) = match status.map(|status| (status.code(), status.signal())) {
-        Ok((Some(code), _)) => (format!("exited with code {code}"), false),
-        Ok((None, Some(signal))) => (format!("was ended by signal {signal}"), signal == Signal::KILL.as_raw() && !ours),
-        Ok((None, None)) => ("ended".to_owned(), false),
-        Err(error) => (format!("was lost: {error}"), false),
+    let told = status.as_ref().ok().and_then(|status| status.signal()).filter(|_| !ours);
+    let stopped = [Signal::INT, Signal::TERM].iter().any(|stop| told == Some(stop.as_raw()));
+    let killed = stopped || told == Some(Signal::KILL.as_raw());
+    let how = match status.map(|status| (status.code(), status.signal())) {
+        Ok((Some(code), _)) => format!("exited with code {code}"),
+        Ok((None, Some(signal))) => format!("was ended by signal {signal}"),
+        Ok((None, None)) => "ended".to_owned(),
+        Err(error) => format!("was lost: {error}"),
     };
-    Ended { how, killed }
+    Ended { how, killed, stopped }
 }
