@@ -231,6 +231,7 @@ impl Asking {
             session_name: "".into(),
             wait_ms: 0,
             reservation_s: 0,
+            explain: false,
         };
         let question = worker::Question {
             ticket: self.ticket,

@@ -313,13 +313,14 @@ fn every_fault_of_a_script_file_is_named_at_its_line() {
     let found = plain(load_from(&files, Needs::Chains).unwrap_err());
     let expected = [
         "4:1: script `gone.js`: no such file",
-        "5:1: script `empty.js`: is empty",
-        "6:1: script `binary.js`: is not UTF-8 on line 2",
-        "7:1: script `large.js`: has 2000 bytes, at most 1024 are accepted (`limits.source_kb` sets how many)",
-        "8:1: script `tool.py`: its extension names no known language, there are: `.js` (JavaScript), `.rhai` (Rhai), `.wasm` (WebAssembly)",
-        "9:1: script `shebang.py`: its extension names no known language, there are: `.js` (JavaScript), `.rhai` (Rhai), \
-         `.wasm` (WebAssembly) (it starts with `#!` but may not be executed, so it is no executable either)",
-        "10:1: script `noext`: its extension names no known language, there are: `.js` (JavaScript), `.rhai` (Rhai), `.wasm` (WebAssembly)",
+        "5:1: script `empty.js` is empty",
+        "6:1: script `binary.js` is not UTF-8 on line 2",
+        "7:1: script `large.js` has 2000 bytes, at most 1024 are accepted (`limits.source_kb` sets how many)",
+        "8:1: script `tool.py` is in no known language: `.js` (JavaScript), `.rhai` (Rhai), `.wasm` (WebAssembly) \
+         (add #!/usr/bin/env python3 and chmod +x)",
+        "9:1: script `shebang.py` is not executable (run chmod +x shebang.py)",
+        "10:1: script `noext` is in no known language: `.js` (JavaScript), `.rhai` (Rhai), `.wasm` (WebAssembly) (an executable \
+         needs a first line such as #!/usr/bin/env python3, and chmod +x)",
         "11:1: script `dir.js`: is a directory, expected a file",
         "12:1: script `locked.js`: cannot be read: permission denied",
         "13:1: script `round-robin`: no such file (did you mean `builtin:round-robin`?)",

@@ -164,7 +164,7 @@ async fn without_waiting_it_shows_what_runs_and_an_uncordon_ends_it() {
     })
     .await;
     let nowhere = shell.whither(["drain", "nowhere"]);
-    assert!(nowhere.code == Some(4) && nowhere.stderr.contains("nowhere"), "{nowhere:?}");
+    assert!(nowhere.code == Some(3) && nowhere.stderr.contains("nowhere"), "{nowhere:?}");
 }
 
 #[tokio::test]

@@ -2,6 +2,11 @@
 
 mod support;
 
+#[path = "service/brokers.rs"]
+mod brokers;
+#[path = "service/explain.rs"]
+mod explain;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::HeaderMap;
@@ -55,6 +60,24 @@ async fn capacity_is_kept_and_freed_by_release_and_by_a_failed_start_only_after_
     assert_eq!(ask(&client, "whither.release", &json!({"reservation": reservation})).await.body["state"], "gone");
     let next = ask(&client, "whither.place", &json!({})).await;
     assert_eq!(next.body["node"], placed[0].body["node"]);
+}
+
+/// The place is freed while the question is at a worker, which answers by what it knew before.
+#[tokio::test]
+async fn a_place_that_is_freed_while_a_request_is_decided_goes_to_it() {
+    let chains =
+        "[chain.\"session/start\"]\nsteps = [{ script = \"slow.js\", cpu_ms = 20000 }, \"builtin:fewest-sessions\"]\n";
+    let slow = "input => { for (let turn = 0; input.data.slow && turn < 1e6; turn++); }";
+    let (_nats, _serve, client) = site(chains, &[("slow.js", slow)], 0).await;
+    report(&client, &[json!({"id": "n0", "maxSessions": 1, "nodeData": {"sessions": []}})]).await;
+    let holder = ask(&client, "whither.place", &json!({})).await.body;
+    let inbox = client.new_inbox();
+    let mut replies = client.subscribe(inbox.clone()).await.unwrap();
+    let slow = json!({"data": {"slow": true}, "wait_ms": 600_000}).to_string();
+    client.publish_with_reply("whither.place", inbox, slow.into()).await.unwrap();
+    ask(&client, "whither.release", &json!({"reservation": holder["reservation"]})).await;
+    let placed = tokio::time::timeout(PATIENCE, replies.next()).await.expect("it is asked again").unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&placed.payload).unwrap()["node"], "n0");
 }
 
 /// `logins` start sessions on the node one after the other, and all of them fail.
@@ -176,8 +199,8 @@ async fn bad_requests_are_named_and_nothing_else_is_lost() {
         ("whither.place", large.as_str(), "", ""),
         ("whither.place", "{\"action\":\"no/such\"}", "404", "session/start"),
         ("whither.explain", "\u{7f}", "400", "JSON"),
-        ("whither.nodes", "{\"limit\":-1}", "400", "JSON"),
-        ("whither.confirm", "{}", "400", "reservation"),
+        ("whither.nodes", "{\"limit\":-1}", "400", "`-1`, expected a whole number"),
+        ("whither.confirm", "{}", "400", "the request has no `reservation`"),
         ("whither.cordon", "{\"node\":\"nowhere\"}", "422", "nowhere"),
     ] {
         let reply = ask_raw(&client, subject, body.as_bytes().to_vec(), HeaderMap::new()).await;
@@ -363,7 +386,7 @@ async fn cordon_takes_a_node_out_and_explain_says_so() {
     let explained = ask(&client, "whither.explain", &json!({"node": "n00"})).await.body;
     assert_eq!(explained["node"], "n01");
     assert_eq!(explained["excluded"]["cordoned"]["nodes"][0], "n00");
-    assert_eq!(explained["asked"]["fate"], "it could not take the request: cordoned");
+    assert_eq!(explained["asked"]["fate"], "it cannot take the request: cordoned");
     let again = ask(&client, "whither.explain", &json!({})).await.body;
     assert_eq!(again["node"], "n01", "explaining reserves nothing");
     ask(&client, "whither.uncordon", &json!({"node": "n00"})).await;

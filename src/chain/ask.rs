@@ -15,7 +15,7 @@ pub struct Ask {
     pub request: Arc<Request>,
     /// What it is decided for.
     pub purpose: Purpose,
-    /// The node that `explain` asks about.
+    /// The node that an explanation is asked about.
     pub about: Option<Arc<str>>,
     /// Whether every call is made, and nothing used that was kept of earlier ones.
     pub anew: bool,
@@ -29,4 +29,12 @@ pub struct Ask {
     pub limited: Vec<(Arc<str>, Limited)>,
     /// What becomes of nodes where a start failed lately.
     pub cooling: Cooling,
+}
+
+impl Ask {
+    /// Whether the decision is to be explained, so that what is not needed to take it is recorded too.
+    #[must_use]
+    pub fn is_explained(&self) -> bool {
+        self.purpose == Purpose::Explain || self.request.head().explain
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::diagnosis::LostNodes;
+use crate::model::lost::LostNodes;
 use crate::model::{Candidate, Cluster, LostReason, SlotIndex};
 
 use super::roll::Roll;

@@ -33,11 +33,17 @@ impl Cooling {
     /// Why `node` cannot take this request of `chain`; absent where it can.
     #[must_use]
     pub fn reason_against(&self, node: &Node, chain: &ChainSpec) -> Option<LostReason> {
-        match (reason_against(node, chain), self) {
-            (Some(LostReason::CoolingDown), Self::LastResort) => None,
-            (None, Self::Out(nodes)) if nodes.contains(node.id()) => Some(LostReason::CoolingDown),
-            (reason, _) => reason,
-        }
+        self.reasons_against(node, chain).next()
+    }
+
+    /// All reasons why `node` cannot take this request of `chain`, in the contract's order.
+    pub fn reasons_against(&self, node: &Node, chain: &ChainSpec) -> impl Iterator<Item = LostReason> {
+        let is_cooling = match self {
+            Self::Out(nodes) => chain.reserve && (node.marks().cooling_down || nodes.contains(node.id())),
+            Self::LastResort => false,
+        };
+        let others = reasons_against(node, chain).filter(|reason| *reason != LostReason::CoolingDown);
+        others.chain(is_cooling.then_some(LostReason::CoolingDown))
     }
 }
 
@@ -47,25 +53,24 @@ fn is_starting(node: &Node, chain: &ChainSpec) -> bool {
     most.is_some_and(|most| node.pending().len() as u64 >= most)
 }
 
+/// What stands against a node, in the contract's order.
+const CHECKS: [(LostReason, fn(&Node, &ChainSpec) -> bool); 6] = [
+    (LostReason::Stale, |node, _| node.is_stale()),
+    (LostReason::MissingService, |node, chain| {
+        !chain.require_services.iter().all(|service| node.report().runs(service))
+    }),
+    (LostReason::Cordoned, |node, chain| chain.reserve && node.is_cordoned()),
+    (LostReason::Full, |node, chain| chain.reserve && (node.is_full() || (chain.strict && node.is_uncounted()))),
+    (LostReason::Starting, |node, chain| chain.reserve && is_starting(node, chain)),
+    (LostReason::CoolingDown, |node, chain| chain.reserve && node.marks().cooling_down),
+];
+
 /// Why `node` cannot take a request of `chain`; absent where it can. The first reason in the contract's order is given.
 #[must_use]
 pub fn reason_against(node: &Node, chain: &ChainSpec) -> Option<LostReason> {
-    let runs = |service: &String| node.report().runs(service);
-    if node.is_stale() {
-        Some(LostReason::Stale)
-    } else if !chain.require_services.iter().all(runs) {
-        Some(LostReason::MissingService)
-    } else if !chain.reserve {
-        None
-    } else if node.is_cordoned() {
-        Some(LostReason::Cordoned)
-    } else if node.is_full() || (chain.strict && node.is_uncounted()) {
-        Some(LostReason::Full)
-    } else if is_starting(node, chain) {
-        Some(LostReason::Starting)
-    } else if node.marks().cooling_down {
-        Some(LostReason::CoolingDown)
-    } else {
-        None
-    }
+    reasons_against(node, chain).next()
+}
+
+fn reasons_against(node: &Node, chain: &ChainSpec) -> impl Iterator<Item = LostReason> {
+    CHECKS.iter().filter(|(_, is_against)| is_against(node, chain)).map(|(reason, _)| *reason)
 }

@@ -3,26 +3,30 @@
 //! Nothing may assume that a chain runs in one go: at an executable step the decision becomes a [`Suspended`], plain
 //! data that crosses processes and waits. Rejected: an `async` evaluation, whose state could not leave its process.
 
+mod fate;
 mod resume;
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::clock::{Alarm, Moment, Stopwatch};
-use crate::model::diagnosis::LostNodes;
+use crate::model::lost::LostNodes;
 use crate::model::{
     Candidate, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Position, Said, SlotIndex, StepReport,
     Verdict,
 };
-use crate::script::{Absent, Answer, Asked, Call, LogBook, Policy, Scene, Script, ScriptError, ScriptLimits, Shape};
+use crate::script::{
+    Absent, Answer, Asked, Call, LogBook, PerNode, Policy, Scene, Script, ScriptError, ScriptLimits, Shape,
+};
 
 use super::ask::Ask;
 use super::candidates::{Remaining, note_lost};
-use super::explain::{self, View};
+use super::explain;
 use super::pernode::{self, Surroundings};
 use super::plan::{self, Found, Overran, Store};
 use super::quarantine::{Limited, Quarantine};
 use super::roll::Roll;
+use super::scores::Scores;
 use super::spec::{OnFailure, OnUnplaceable, Purpose};
 use super::suspended::Suspended;
 use super::witness::{Calls, Witness};
@@ -119,8 +123,17 @@ struct Told {
 #[derive(Default)]
 struct Trace {
     lost: LostNodes,
+    scores: Option<Scores>,
     calls: u64,
     cost_us: u64,
+}
+
+impl Trace {
+    /// Nothing yet, of what `ask` wants to know.
+    fn of(ask: &Ask) -> Self {
+        let lost = LostNodes::watching(ask.about.as_ref());
+        Self { lost, scores: Scores::wanted_by(ask), ..Self::default() }
+    }
 }
 
 impl<'a> Evaluation<'a> {
@@ -175,9 +188,9 @@ impl<'a> Evaluation<'a> {
                 }
                 StepKind::Script(script) => match self.known_failure(number, step) {
                     Some(failure) => Told { answer: Err(failure), trace: Trace::default() },
-                    None => self.timed(|this, lost, calls| this.ask_script(&**script, number, lost, calls)),
+                    None => self.timed(|this, trace, calls| this.ask_script(&**script, number, trace, calls)),
                 },
-                StepKind::Policy(policy) => self.timed(|this, _, _| Ok(this.choose(&**policy))),
+                StepKind::Policy(policy) => self.timed(|this, trace, _| Ok(this.choose(&**policy, &mut trace.scores))),
             };
             if let Some(decision) = self.conclude(step, told) {
                 return Progress::Decided(decision);
@@ -196,19 +209,20 @@ impl<'a> Evaluation<'a> {
         here.or_else(|| self.stage.quarantine.script(name)).map(Limited::failure)
     }
 
-    fn timed(&self, ask: impl FnOnce(&Self, &mut LostNodes, &Calls<'_>) -> Result<Verdict, Failure>) -> Told {
-        let mut lost = LostNodes::watching(self.ask.about.as_ref());
+    fn timed(&self, ask: impl FnOnce(&Self, &mut Trace, &Calls<'_>) -> Result<Verdict, Failure>) -> Told {
+        let mut trace = Trace::of(self.ask);
         let (calls, start) = (Calls::new(self.stage.witness), self.stage.stopwatch.micros());
-        let answer = ask(self, &mut lost, &calls);
-        let cost_us = self.stage.stopwatch.micros().saturating_sub(start);
-        Told { answer, trace: Trace { lost, calls: calls.made(), cost_us } }
+        let answer = ask(self, &mut trace, &calls);
+        trace.cost_us = self.stage.stopwatch.micros().saturating_sub(start);
+        trace.calls = calls.made();
+        Told { answer, trace }
     }
 
     fn ask_script(
         &self,
         script: &dyn Script,
         number: usize,
-        lost: &mut LostNodes,
+        trace: &mut Trace,
         calls: &Calls<'_>,
     ) -> Result<Verdict, Failure> {
         let Stage { cluster, limits, .. } = self.stage;
@@ -222,19 +236,31 @@ impl<'a> Evaluation<'a> {
                     _ => Err(Failure::new(FailureName::Internal, "the engine answered another call than `balance`")),
                 }
             }
-            Shape::PerNode(functions) => {
-                let Stage { recency, witness, alarm, quarantine, store, .. } = self.stage;
-                let shunned = self.chain.steps.get(number).and_then(|step| quarantine.nodes(&step.spec.name));
-                let mut store = store.try_borrow_mut().ok().filter(|_| !self.ask.anew);
-                let kept = store.as_mut().and_then(|store| store.tables.get_mut(number)?.as_mut());
-                let surroundings = Surroundings { recency, witness, alarm, shunned, kept, lost, calls };
-                pernode::evaluate(script, functions, scene, self.list(), surroundings)
-            }
+            Shape::PerNode(functions) => self.ask_about(script, functions, number, self.list(), trace, calls),
         }
     }
 
+    /// Asks `script`, which is step `number`, about each of `candidates`.
+    fn ask_about(
+        &self,
+        script: &dyn Script,
+        functions: PerNode,
+        number: usize,
+        candidates: &[Candidate],
+        trace: &mut Trace,
+        calls: &Calls<'_>,
+    ) -> Result<Verdict, Failure> {
+        let Stage { recency, witness, alarm, quarantine, store, .. } = self.stage;
+        let shunned = self.chain.steps.get(number).and_then(|step| quarantine.nodes(&step.spec.name));
+        let mut store = store.try_borrow_mut().ok().filter(|_| !self.ask.anew);
+        let kept = store.as_mut().and_then(|store| store.tables.get_mut(number)?.as_mut());
+        let (lost, scores) = (&mut trace.lost, trace.scores.as_mut());
+        let surroundings = Surroundings { recency, witness, alarm, shunned, kept, lost, scores, calls };
+        pernode::evaluate(script, functions, self.scene(number), candidates, surroundings)
+    }
+
     /// The candidate of lowest rank; equal ranks go to the one chosen longest ago, then to the first.
-    fn choose(&self, policy: &dyn Policy) -> Verdict {
+    fn choose(&self, policy: &dyn Policy, scores: &mut Option<Scores>) -> Verdict {
         let cluster = self.stage.cluster;
         let mut best: Option<(f64, u64, SlotIndex)> = None;
         for candidate in self.list() {
@@ -244,6 +270,9 @@ impl<'a> Evaluation<'a> {
                 (None, Absent::Last) => f64::INFINITY,
                 (None, Absent::Pass) => continue,
             };
+            if let Some(scores) = scores.as_mut().filter(|_| rank.is_finite()) {
+                scores.add(node.id(), (rank, self.stage.recency.of(candidate.slot)), policy.figure(rank));
+            }
             // Recency is looked up for ties alone: most comparisons need only the rank.
             let better = best.is_none_or(|(top, since, _)| {
                 rank < top || (rank == top && self.stage.recency.of(candidate.slot) < since)
@@ -283,10 +312,9 @@ impl<'a> Evaluation<'a> {
 
     /// Lets the built-in that `on_error` or `on_limit` names end the chain.
     fn fall_back(&mut self, step: &Step, failed: FailureName, name: &str) -> Option<Decision> {
-        match step.fallback(failed).map(|policy| self.choose(policy)) {
-            Some(Verdict::Select(slot)) => {
-                self.select(step, &format!("fallback:{name}").into(), slot, Trace::default())
-            }
+        let mut trace = Trace::of(self.ask);
+        match step.fallback(failed).map(|policy| self.choose(policy, &mut trace.scores)) {
+            Some(Verdict::Select(slot)) => self.select(step, &format!("fallback:{name}").into(), slot, trace),
             _ => None,
         }
     }
@@ -314,14 +342,11 @@ impl<'a> Evaluation<'a> {
     }
 
     fn report(&mut self, name: &Arc<str>, said: Said, trace: Trace, position: Option<Position>) {
-        let Trace { lost, calls, cost_us } = trace;
-        if let Some(reason) = lost.watched_reason() {
-            self.diagnosis.asked_fate = Some(format!("step {} left it out: {}", name, reason.phrase()));
-        }
+        let Trace { lost, scores, calls, cost_us } = trace;
         let (step, candidates) = (Arc::clone(name), self.remaining() as u64);
         self.diagnosis.search.looked_at += candidates;
-        let log = self.log.take();
-        self.diagnosis.steps.push(StepReport { step, said, candidates, calls, cost_us, lost, log, position });
+        let (scores, log) = (scores.map(Scores::told).unwrap_or_default(), self.log.take());
+        self.diagnosis.steps.push(StepReport { step, said, candidates, calls, cost_us, lost, scores, log, position });
     }
 
     /// Leaves out, or lets in, what the chain's roll does not: nodes where a start of this user failed, or all that cool down.
@@ -362,10 +387,7 @@ impl<'a> Evaluation<'a> {
             self.diagnosis.steps.push(StepReport::not_reached(&step.spec.name));
         }
         if let Some(about) = &self.ask.about {
-            let view =
-                View { chain: self.chain, ask: self.ask, cluster: self.stage.cluster, diagnosis: &self.diagnosis };
-            let fate = explain::fate(view, about, decided_by.as_deref(), &outcome);
-            self.diagnosis.asked_fate = Some(fate);
+            self.diagnosis.asked_fate = Some(self.fate(about, decided_by.as_deref(), &outcome));
         }
         Decision {
             chain: Arc::clone(&self.chain.spec.action),

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod quarantine;
 pub mod recency;
 pub mod roll;
+mod scores;
 pub mod spec;
 pub mod suspended;
 pub mod verdict;

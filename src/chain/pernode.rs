@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock::{Alarm, Overtime};
-use crate::model::diagnosis::LostNodes;
+use crate::model::lost::LostNodes;
 use crate::model::{Candidate, Failure, FailureName, LostReason, Node, Verdict};
 use crate::script::{Arity, Function, PerNode, Scene, Script};
 
@@ -13,6 +13,7 @@ use super::Recency;
 use super::asking::{Asking, Word};
 use super::kept::{Memory, Tables};
 use super::quarantine::Limited;
+use super::scores::Scores;
 use super::witness::{Calls, Witness};
 
 /// Asks `script` about every candidate.
@@ -54,6 +55,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) kept: Option<&'a mut Tables>,
     /// The nodes that are lost, with the reasons.
     pub(super) lost: &'a mut LostNodes,
+    /// The scores, where somebody wants to know them.
+    pub(super) scores: Option<&'a mut Scores>,
     /// Counts calls of script functions.
     pub(super) calls: &'a Calls<'a>,
 }
@@ -83,6 +86,9 @@ impl Round<'_> {
                 Word::Keep => kept.push(candidate.clone()),
                 Word::Scored(score) => {
                     let recency = self.surroundings.recency.of(candidate.slot);
+                    if let Some(scores) = &mut self.surroundings.scores {
+                        scores.add(node.id(), (-score, recency), (score, ""));
+                    }
                     if best.is_none_or(|(top, since, _)| score > top || (score == top && recency < since)) {
                         best = Some((score, recency, candidate));
                     }

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::diagnosis::LostNodes;
+use crate::model::lost::LostNodes;
 use crate::model::{Candidate, Cluster, LostReason};
 
 use super::eligibility::reason_against;

@@ -127,6 +127,7 @@ fn environment(config: &Config) -> Result<Vec<(String, String)>, Exit> {
     Ok(programs::environment(listed, &beside))
 }
 
-fn default_config() -> Option<PathBuf> {
+/// The config that is read where none is named.
+pub(super) fn default_config() -> Option<PathBuf> {
     DEFAULT_CONFIGS.into_iter().map(PathBuf::from).find(|path| path.is_file())
 }

@@ -32,7 +32,7 @@ const EMPTY_LOOKS: u32 = 2;
 /// So many looks in a row make sure that somebody put the node back, or that it is gone.
 const OTHER_LOOKS: u32 = 3;
 
-/// Takes a node out of service for new sessions, shows what still runs there, and says when it is empty.
+/// Take a node out of service for new sessions, show what still runs there, and say when it is empty.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Ends with 0 when the node is empty, and with 1 when it is not: after --timeout, after Ctrl-C, when \

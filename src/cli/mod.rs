@@ -55,6 +55,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Place(Box<place::PlaceArgs>),
+    Explain(Box<place::ExplainArgs>),
     Serve(serve::ServeArgs),
     /// A starting point: nodes, a script, a config
     New(new::NewArgs),
@@ -75,7 +76,7 @@ enum Command {
 /// Runs the binary.
 #[must_use]
 pub fn main() -> ExitCode {
-    let mut arguments: Vec<_> = std::env::args_os().collect();
+    let arguments: Vec<_> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|first| first == child::COMMAND) {
         return child::run();
     }
@@ -83,10 +84,12 @@ pub fn main() -> ExitCode {
         return runner::child::run();
     }
     let name = arguments.first().map(std::path::PathBuf::from);
-    if name.as_ref().and_then(|name| name.file_name()).is_some_and(|name| name == PLACE_NAME) {
-        arguments.splice(1..1, ["place".into(), "--local".into()]);
-    }
-    let code = match run(Cli::parse_from(arguments).command) {
+    let is_alias = name.as_ref().and_then(|name| name.file_name()).is_some_and(|name| name == PLACE_NAME);
+    let command = match is_alias {
+        true => Command::Place(Box::new(place::AliasArgs::parse_from(arguments).into_local())),
+        false => Cli::parse_from(arguments).command,
+    };
+    let code = match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Exit { code, message, .. }) => {
             if !message.is_empty() {
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Exit> {
     match command {
         Command::Place(args) => place::run(&args),
+        Command::Explain(args) => place::explain(&args),
         Command::Serve(args) => serve::run(&args),
         Command::New(args) => new::run(args).map_err(Exit::usage),
         Command::Agent(args) => agent::run(&args),

@@ -54,7 +54,7 @@ struct Listing {
     remote: RemoteArgs,
 }
 
-/// Takes a node out of service for new sessions, or puts it back.
+/// Take a node out of service for new sessions, or put it back.
 #[derive(Debug, Args)]
 pub struct CordonArgs {
     /// The node's id

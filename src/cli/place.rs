@@ -1,28 +1,36 @@
-//! `whither place`: one placement, from a node list or from a running service.
+//! `whither place`, `whither explain`: one placement, from a node list or from a running service, made or only explained.
 
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
-use serde_json::Map;
+use clap::{Args, Parser};
+use serde_json::{Map, Value, json};
 
-use crate::model::{Arrangement, Outcome};
+use crate::chain::Purpose;
+use crate::config::{self, Files};
+use crate::model::{Arrangement, Decision, Outcome};
 use crate::nats::wire;
 use crate::plain::Plain;
 use crate::runner::Edition;
 use crate::worker::{Audience, Birth, WorkerLimits};
 
 use super::bus::BusArgs;
-use super::chains::{ChainArgs, Chains};
+use super::chains::{self, ChainArgs, Chains};
 use super::exit::Exit;
+use super::files::Disk;
 use super::request::{self, RequestArgs};
 use super::{nodes_file, one_shot, remote, say, table};
 
+/// The most bytes of a config that are looked at for chains.
+const MAX_CONFIG_BYTES: usize = 1 << 20;
+
 /// Place one session: offline from a node list, or by a running service.
 ///
-/// Runs a chain of steps over a list of nodes and prints the id of the chosen node. Without `--nodes` it reads
-/// {"nodes": […], "params": {…}} on standard input, as FastX 4 gives it to a load balancer script. With `--nats` and
-/// without `--nodes`, `--script` and `--config` it asks a running service instead.
+/// Runs a chain of steps over a list of nodes and prints the id of the chosen node. With `--script`, or a `--config` that
+/// has chains, and without `--nodes`, it reads {"nodes": […], "params": {…}} on standard input, as FastX 4 gives it to a
+/// load balancer script. With neither nodes nor steps it asks a running service: at `--nats`, or where the config's [nats]
+/// says, else on this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whither new nodes > nodes.json
@@ -32,6 +40,51 @@ use super::{nodes_file, one_shot, remote, say, table};
 
 Exit codes: 0 placed · 1 anything else · 2 command line, config or input file · 3 no node · 4 a script's fault · 5 a limit")]
 pub struct PlaceArgs {
+    #[command(flatten)]
+    placement: Placement,
+    /// Wait so many seconds for a free node, where a service is asked; 600 at most
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=600))]
+    wait: Option<u32>,
+    /// Explain each step on standard error, and why nodes were left out
+    #[arg(long)]
+    explain: bool,
+}
+
+/// Explain where a session would be placed, and why: step by step, with the best scores. Reserves nothing.
+///
+/// The options are those of `whither place`, and a running service is asked in the same cases. Executables are not run.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  whither explain --user ann --group cad
+  whither explain --user ann --node node7              # why does ann not get node7?
+  whither explain --nodes nodes.json --script gpu.js --script builtin:fewest-sessions --node node7
+
+Exit codes: those of `whither place`")]
+pub struct ExplainArgs {
+    #[command(flatten)]
+    placement: Placement,
+}
+
+/// The options of a link to the binary that is a FastX load balancer script.
+#[derive(Debug, Parser)]
+#[command(name = super::PLACE_NAME, version, max_term_width = 110)]
+pub struct AliasArgs {
+    #[command(flatten)]
+    args: PlaceArgs,
+}
+
+impl AliasArgs {
+    /// The same, decided here, whatever the environment says of a service: what a FastX load balancer script must do.
+    #[must_use]
+    pub fn into_local(mut self) -> PlaceArgs {
+        self.args.placement.local = true;
+        self.args
+    }
+}
+
+/// What is to be placed, on which nodes, by which steps.
+#[derive(Debug, Args)]
+struct Placement {
     /// The nodes: a JSON array of them, or a FastX 4 document
     #[arg(long, value_name = "FILE")]
     nodes: Option<PathBuf>,
@@ -39,12 +92,9 @@ pub struct PlaceArgs {
     chain: ChainArgs,
     #[command(flatten)]
     asked: RequestArgs,
-    /// Wait so many seconds for a free node, where a service is asked; 600 at most
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=600))]
-    wait: Option<u32>,
-    /// Explain each step on standard error, and why nodes were left out
-    #[arg(long)]
-    explain: bool,
+    /// Explain also what becomes of this node
+    #[arg(long, value_name = "ID", alias = "why-not")]
+    node: Option<String>,
     /// The request's random bits, to run a decision again
     #[arg(long)]
     seed: Option<u64>,
@@ -54,7 +104,7 @@ pub struct PlaceArgs {
     /// The time zone of the scripts' clock
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
-    /// Decide here, whatever the environment says of a service: what a FastX load balancer script must do
+    /// Decide here, whatever the environment says of a service
     #[arg(long, hide = true)]
     local: bool,
     /// Print the whole decision as JSON
@@ -64,41 +114,112 @@ pub struct PlaceArgs {
     bus: BusArgs,
 }
 
-/// Runs the command.
+/// Runs `whither place`.
 ///
 /// # Errors
 /// How it ended, where no node was printed.
 pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
-    let here = args.local || args.nodes.is_some() || args.chain.is_given();
-    if args.bus.is_given() && !here {
-        let mut asked = args.asked.over(Map::new(), WorkerLimits::default().request_bytes)?;
-        if let Some(seconds) = args.wait {
-            asked.insert("wait_ms".to_owned(), (u64::from(seconds) * 1000).into());
+    let placement = &args.placement;
+    let is_explained = args.explain || placement.node.is_some();
+    let Some(service) = placement.service() else {
+        let (id, decision) = placement.decide(Purpose::Place, is_explained)?;
+        table::logged(&decision);
+        let explanation = wire::explained(&id, &decision);
+        if is_explained {
+            say::aside(table::explained(&explanation));
         }
-        return remote::place(&args.bus, &asked, args.explain, args.json);
+        if placement.json {
+            say::json(format_args!("{explanation:#}"))?;
+        }
+        return match &decision.outcome {
+            Outcome::Placed(node) if !placement.json => say::data(node),
+            _ => placement.ended(&decision, is_explained),
+        };
+    };
+    let mut request = placement.request()?;
+    if let Some(seconds) = args.wait {
+        request.insert("wait_ms".to_owned(), (u64::from(seconds) * 1000).into());
     }
-    let chains = args.chain.load(&args.asked, args.timezone.as_deref())?;
-    let limits = chains.limits;
-    let nodes = nodes_file::read(args.nodes.as_deref(), limits.request_bytes)?;
-    nodes.warnings.iter().for_each(|warning| say::aside(format_args!("warning: {}", Plain(warning))));
-    let asked = args.asked.over(nodes.request, limits.request_bytes)?;
-    let question = request::question(&asked, limits.request_bytes, args.seed, args.now)?;
-    chains.get(&question.head.action)?;
-    let Chains { set, environment, programs, .. } = chains;
-    let birth = Birth { set, arrangement: Arrangement::Arrival, limits, audience: Audience::Person };
-    let id = Arc::clone(&question.decision);
-    let programs = Edition::of(1, &birth.set, environment, programs);
-    let decision = one_shot::decide(&birth, &programs, nodes.reports, question)?;
-    table::logged(&decision);
-    if args.explain {
-        say::aside(table::explained(&wire::explained(&id, &decision)));
+    if is_explained {
+        request.insert("explain".to_owned(), Value::Bool(true));
     }
-    if args.json {
-        say::json(format_args!("{:#}", wire::explained(&id, &decision)))?;
+    remote::place(service, &request, is_explained, placement.json)
+}
+
+/// Runs `whither explain`.
+///
+/// # Errors
+/// How the decision ended, where it came to no node.
+pub fn explain(args: &ExplainArgs) -> Result<(), Exit> {
+    let placement = &args.placement;
+    let Some(service) = placement.service() else {
+        let (id, decision) = placement.decide(Purpose::Explain, true)?;
+        table::logged(&decision);
+        table::tell(&wire::explained(&id, &decision), placement.json)?;
+        return placement.ended(&decision, true);
+    };
+    remote::explain(service, &placement.request()?, placement.json)
+}
+
+impl Placement {
+    /// The service to ask; absent where the decision is made here.
+    fn service(&self) -> Option<remote::Service<'_>> {
+        let bus = &self.bus;
+        if self.local || self.nodes.is_some() || !self.chain.scripts.is_empty() {
+            return None;
+        }
+        if let Some(config) = &self.chain.config {
+            return (!has_chains(config)).then_some(remote::Service { bus, config: Some(config.clone()) });
+        }
+        let config = chains::default_config();
+        // A node list on standard input, and a config of this folder: what FastX's scripts are called with.
+        let is_piped = !std::io::stdin().is_terminal() && config.as_deref().is_some_and(has_chains);
+        match bus.is_given() {
+            true => Some(remote::Service { bus, config: None }),
+            false => (!is_piped).then_some(remote::Service { bus, config }),
+        }
     }
-    match &decision.outcome {
-        Outcome::Placed(node) if !args.json => say::data(node),
-        Outcome::Placed(_) => Ok(()),
-        Outcome::Failed(failure) => Err(Exit::failed(failure)),
+
+    /// The request for a service.
+    fn request(&self) -> Result<Map<String, Value>, Exit> {
+        let mut request = self.asked.over(Map::new(), WorkerLimits::default().request_bytes)?;
+        request.extend(self.node.as_ref().map(|node| ("node".to_owned(), json!(node))));
+        Ok(request)
+    }
+
+    /// The decision that is made here, with its id.
+    fn decide(&self, purpose: Purpose, is_explained: bool) -> Result<(Arc<str>, Decision), Exit> {
+        let chains = self.chain.load(&self.asked, self.timezone.as_deref())?;
+        let limits = chains.limits;
+        let nodes = nodes_file::read(self.nodes.as_deref(), limits.request_bytes)?;
+        nodes.warnings.iter().for_each(|warning| say::aside(format_args!("warning: {}", Plain(warning))));
+        let asked = self.asked.over(nodes.request, limits.request_bytes)?;
+        let mut question = request::question(&asked, limits.request_bytes, self.seed, self.now)?;
+        question.purpose = purpose;
+        question.head.explain = is_explained;
+        question.about = self.node.as_deref().map(Arc::from);
+        chains.get(&question.head.action)?;
+        let Chains { set, environment, programs, .. } = chains;
+        let birth = Birth { set, arrangement: Arrangement::Arrival, limits, audience: Audience::Person };
+        let id = Arc::clone(&question.decision);
+        let programs = Edition::of(1, &birth.set, environment, programs);
+        Ok((id, one_shot::decide(&birth, &programs, nodes.reports, question)?))
+    }
+
+    /// How the command ends with `decision`; what `is_told` is not said again.
+    fn ended(&self, decision: &Decision, is_told: bool) -> Result<(), Exit> {
+        match &decision.outcome {
+            Outcome::Placed(_) => Ok(()),
+            Outcome::Failed(failure) if is_told && !self.json => Err(Exit::shown(super::exit::code(failure.name))),
+            Outcome::Failed(failure) => Err(Exit::failed(failure)),
+        }
+    }
+}
+
+/// Whether the config at `path` has chains; one that cannot be read may have some, and loading it tells why.
+fn has_chains(path: &Path) -> bool {
+    match Disk.read(path, MAX_CONFIG_BYTES) {
+        Ok(read) => config::has_chains(&String::from_utf8_lossy(&read.bytes)),
+        Err(_unreadable) => true,
     }
 }

@@ -91,6 +91,11 @@ pub async fn ask(bus: &Bus, subject: String, body: &Value) -> Result<Value, Exit
 
 /// The same, where the answer may take as long as `patience`.
 async fn ask_within(bus: &Bus, subject: String, body: &Value, patience: Duration) -> Result<Value, Exit> {
+    reply_within(bus, subject, body, patience).await?.into_answer()
+}
+
+/// The same, where a failure that the service tells is an answer as well.
+async fn reply_within(bus: &Bus, subject: String, body: &Value, patience: Duration) -> Result<Reply, Exit> {
     let mut headers = HeaderMap::new();
     headers.insert(HEADER_TIMEOUT, patience.as_millis().to_string());
     // The library's own time limit does not cover its queue.
@@ -108,7 +113,7 @@ async fn ask_within(bus: &Bus, subject: String, body: &Value, patience: Duration
         Ok(Err(error)) => return Err(Exit::new(exit::OTHER, error)),
         Ok(Ok(message)) => message,
     };
-    read_answer(&message)
+    Reply::read(&message)
 }
 
 /// Asks every replica on `subject`, and waits until all have answered, `patience` at most: each answer says how many there
@@ -137,7 +142,7 @@ pub async fn ask_each(bus: &Bus, subject: String, body: &Value, patience: Durati
         if message.status == Some(StatusCode::NO_RESPONDERS) {
             return Err(nobody(&subject));
         }
-        let answer = read_answer(&message)?;
+        let answer = Reply::read(&message)?.into_answer()?;
         let replicas = answer.get("replicas").and_then(Value::as_u64).unwrap_or(1);
         expected = expected.max(usize::try_from(replicas).unwrap_or(1)).min(MAX_REPLICAS);
         answers.push(answer);
@@ -155,39 +160,103 @@ fn denied(subject: &str, words: &str) -> Exit {
 }
 
 /// What a message of the service says.
-fn read_answer(message: &Message) -> Result<Value, Exit> {
-    let answer: Value = serde_json::from_slice(&message.payload).map_err(|error| Exit::new(exit::OTHER, error))?;
-    let is_error = message.headers.as_ref().is_some_and(|headers| headers.get(HEADER_ERROR_CODE).is_some());
-    match answer.get("error").filter(|_| is_error) {
-        None => Ok(answer),
-        Some(error) => Err(failed(error)),
+struct Reply {
+    body: Value,
+    is_error: bool,
+}
+
+impl Reply {
+    fn read(message: &Message) -> Result<Self, Exit> {
+        let body = serde_json::from_slice(&message.payload).map_err(|error| Exit::new(exit::OTHER, error))?;
+        let is_error = message.headers.as_ref().is_some_and(|headers| headers.get(HEADER_ERROR_CODE).is_some());
+        Ok(Self { body, is_error })
+    }
+
+    fn into_answer(self) -> Result<Value, Exit> {
+        match self.body.get("error").filter(|_| self.is_error) {
+            None => Ok(self.body),
+            Some(error) => Err(failed(error)),
+        }
     }
 }
 
 fn failed(error: &Value) -> Exit {
     let text = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default();
-    let code = FailureName::parse(text("name")).map_or(exit::OTHER, exit::code);
     let step = Some(text("step")).filter(|step| !step.is_empty()).map(|step| format!(" (step {step})"));
+    let code = match FailureName::parse(text("name")) {
+        // No script chose that node: whoever asked named it.
+        Some(FailureName::UnknownNode) if step.is_none() => exit::NO_NODE,
+        Some(name) => exit::code(name),
+        None => exit::OTHER,
+    };
     let message = format!("{}: {}{}", text("name"), text("message"), step.unwrap_or_default());
     Exit::new(code, Plain(message))
 }
 
-/// Asks for a placement; with `explain`, for what one would be, which it shows on standard error first.
+/// The service that is asked for a placement.
+#[derive(Clone, Debug)]
+pub struct Service<'a> {
+    /// How it is reached.
+    pub bus: &'a BusArgs,
+    /// A config whose [nats] section says how, where `bus` does not.
+    pub config: Option<PathBuf>,
+}
+
+/// Asks for a placement; where it `is_explained`, how it was decided is shown on standard error.
 ///
 /// # Errors
 /// As [`ask`].
-pub fn place(bus: &BusArgs, request: &Map<String, Value>, explain: bool, as_json: bool) -> Result<(), Exit> {
-    with_bus(bus, None, async |bus, namespace| {
-        let body = json!(request);
-        if explain {
-            say::aside(table::explained(&ask(&bus, namespace.explain(), &body).await?));
-        }
+pub fn place(
+    service: Service<'_>,
+    request: &Map<String, Value>,
+    is_explained: bool,
+    as_json: bool,
+) -> Result<(), Exit> {
+    with_bus(service.bus, service.config.as_deref(), async |bus, namespace| {
         let wait_ms = request.get("wait_ms").and_then(Value::as_u64).unwrap_or_default();
         let patience = PATIENCE + Duration::from_millis(wait_ms.min(u64::from(MAX_WAIT_MS)));
-        let answer = ask_within(&bus, namespace.place(), &body, patience).await?;
-        match as_json {
-            true => say::json(format_args!("{answer:#}")),
-            false => say::data(answer.get("node").and_then(Value::as_str).unwrap_or_default()),
+        let reply = reply_within(&bus, namespace.place(), &json!(request), patience).await?;
+        let explanation = match reply.is_error {
+            false => reply.body.get("explanation").cloned(),
+            true => refused(&reply.body),
+        };
+        let explanation = explanation.filter(|_| is_explained);
+        if let Some(explanation) = &explanation {
+            say::aside(table::explained(explanation));
+        }
+        if as_json {
+            say::json(format_args!("{:#}", reply.body))?;
+        }
+        match reply.into_answer() {
+            Ok(_told) if as_json => Ok(()),
+            Ok(told) => say::data(told.get("node").and_then(Value::as_str).unwrap_or_default()),
+            // The explanation said why.
+            Err(exit) if explanation.is_some() && !as_json => Err(Exit::shown(exit.code)),
+            Err(exit) => Err(exit),
         }
     })
+}
+
+/// Asks what a placement would come to, and why, and shows that on standard output.
+///
+/// # Errors
+/// As [`ask`], and how the decision ended, where it came to no node.
+pub fn explain(service: Service<'_>, request: &Map<String, Value>, as_json: bool) -> Result<(), Exit> {
+    with_bus(service.bus, service.config.as_deref(), async |bus, namespace| {
+        let told = ask(&bus, namespace.explain(), &json!(request)).await?;
+        table::tell(&told, as_json)?;
+        match told.get("error").map(failed) {
+            Some(exit) if as_json => Err(exit),
+            Some(exit) => Err(Exit::shown(exit.code)),
+            None => Ok(()),
+        }
+    })
+}
+
+/// A refusal as an explanation, most of which is its diagnosis; absent where no chain was asked.
+fn refused(body: &Value) -> Option<Value> {
+    let error = body.get("error")?;
+    let mut explanation = error.get("diagnosis")?.as_object()?.clone();
+    explanation.insert("error".to_owned(), error.clone());
+    Some(explanation.into())
 }

@@ -5,10 +5,14 @@ use comfy_table::{Cell, ContentArrangement, Table};
 use owo_colors::OwoColorize;
 use serde_json::Value;
 
-use crate::model::Decision;
+use crate::model::{Decision, LostReason};
 use crate::plain::{Plain, plain};
 
+use super::exit::Exit;
 use super::say;
+
+/// How wide a table is where the terminal says that it has no width at all.
+const WIDTH: u16 = 80;
 
 /// An empty table with `headings`.
 #[must_use]
@@ -18,6 +22,9 @@ pub fn table(headings: &[&str]) -> Table {
         .load_style(UTF8_BORDERS_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(headings.iter().map(Cell::new));
+    if table.width() == Some(0) {
+        table.set_width(WIDTH);
+    }
     table
 }
 
@@ -43,8 +50,8 @@ pub fn explained(answer: &Value) -> String {
             let named: Vec<_> = lost.get("nodes").and_then(Value::as_array).into_iter().flatten().collect();
             let named: Vec<_> = named.into_iter().filter_map(Value::as_str).collect();
             let message = lost.get("message").and_then(Value::as_str).map(|message| format!(": {message}"));
-            let lost =
-                format!("{} {reason} ({}){}", text(lost, "count"), named.join(", "), message.unwrap_or_default());
+            let words = LostReason::parse(reason).map_or(reason.as_str(), |known| known.words());
+            let lost = format!("{} {words} ({}){}", text(lost, "count"), named.join(", "), message.unwrap_or_default());
             plain(&lost).into_owned()
         });
         lines.collect::<Vec<_>>().join("; ")
@@ -63,6 +70,17 @@ pub fn explained(answer: &Value) -> String {
         steps.add_row(row(columns.into_iter().chain([lost(step.get("lost"))])));
     }
     say(format!("{steps}"));
+    for step in answer.get("steps").and_then(Value::as_array).into_iter().flatten() {
+        let scores = step.get("scores").and_then(Value::as_array).into_iter().flatten();
+        let scores = scores.map(|scored| match text(scored, "unit") {
+            unit if unit.is_empty() => format!("{} {}", text(scored, "node"), text(scored, "score")),
+            unit => format!("{} {} {unit}", text(scored, "node"), text(scored, "score")),
+        });
+        let scores: Vec<_> = scores.collect();
+        if !scores.is_empty() {
+            say(format!("  best at {}: {}", text(step, "step"), scores.join(", ")));
+        }
+    }
     if let Some(asked) = answer.get("asked") {
         say(format!("{} {}: {}", "asked".bold(), text(asked, "node"), text(asked, "fate")));
     }
@@ -70,10 +88,21 @@ pub fn explained(answer: &Value) -> String {
         Some(node) => say(format!("{} {}, by {}", "chosen".green().bold(), plain(node), text(answer, "decided_by"))),
         None => {
             let error = answer.get("error").cloned().unwrap_or_default();
-            say(format!("{} {}: {}", "no node".red().bold(), text(&error, "name"), text(&error, "message")));
+            say(format!("{} {}: {}", "not placed:".red().bold(), text(&error, "name"), text(&error, "message")));
         }
     }
     lines.join("\n")
+}
+
+/// Writes an explanation to standard output, as JSON or for people.
+///
+/// # Errors
+/// Where standard output takes nothing.
+pub fn tell(explanation: &Value, as_json: bool) -> Result<(), Exit> {
+    match as_json {
+        true => say::json(format_args!("{explanation:#}")),
+        false => say::data(&explained(explanation)),
+    }
 }
 
 /// Writes what the scripts of a decision logged, under their names.

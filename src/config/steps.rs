@@ -95,6 +95,10 @@ fn unread(written: &str, fault: &Fault) -> Problem {
     }
 }
 
+/// What runs the files of a language that is none of ours, by their extension.
+const INTERPRETERS: [(&str, &str); 5] =
+    [("py", "python3"), ("sh", "bash"), ("rb", "ruby"), ("pl", "perl"), ("ts", "-S npx tsx")];
+
 /// The language that the script is in, by its extension.
 fn language(written: &str, contents: &Contents) -> Result<&'static Language, Problem> {
     let extension = Path::new(written).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
@@ -103,19 +107,21 @@ fn language(written: &str, contents: &Contents) -> Result<&'static Language, Pro
     }
     let known: Vec<_> =
         LANGUAGES.iter().map(|language| format!("`.{}` ({})", language.extension, language.name)).collect();
-    let problem = Problem::new(format!(
-        "script {}: its extension names no known language, there are: {}",
-        quoted(written),
-        known.join(", ")
-    ));
+    let shown = quoted(written);
     Err(match contents.bytes.starts_with(b"#!") {
-        true => problem.help("it starts with `#!` but may not be executed, so it is no executable either"),
-        false => problem,
+        true => Problem::new(format!("script {shown} is not executable")).help(format!("run chmod +x {written}")),
+        false => {
+            let problem = Problem::new(format!("script {shown} is in no known language: {}", known.join(", ")));
+            match INTERPRETERS.iter().find(|(known, _)| *known == extension) {
+                Some((_, interpreter)) => problem.help(format!("add #!/usr/bin/env {interpreter} and chmod +x")),
+                None => problem.help("an executable needs a first line such as #!/usr/bin/env python3, and chmod +x"),
+            }
+        }
     })
 }
 
 fn text<'a>(written: &str, contents: &'a Contents, limits: &ScriptLimits) -> Result<&'a str, Problem> {
-    let refused = |why: &str| Problem::new(format!("script {}: {why}", quoted(written)));
+    let refused = |why: &str| Problem::new(format!("script {} {why}", quoted(written)));
     let text = contents.text(limits.source_bytes).map_err(|why| match contents.bytes.len() > limits.source_bytes {
         true => refused(&why).help("`limits.source_kb` sets how many"),
         false => refused(&why),

@@ -81,6 +81,18 @@ impl Policy for Builtin {
         }
     }
 
+    fn figure(&self, rank: f64) -> (f64, &'static str) {
+        let thousandths = |figure: f64| (figure * 1000.0).round() / 1000.0;
+        match self {
+            Self::FewestSessions => (rank, "sessions"),
+            Self::MostMemory => ((-rank / f64::from(1 << 20)).round(), "MiB free"),
+            Self::RoundRobin => (rank, ""),
+            Self::LeastLoad => (thousandths(rank), "load per core"),
+            Self::Weighted => (thousandths(rank), "sessions per weight"),
+            Self::StickyUser => (-rank, "sessions of the user"),
+        }
+    }
+
     fn nominates(&self) -> bool {
         *self == Self::StickyUser
     }

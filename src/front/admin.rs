@@ -162,5 +162,5 @@ impl Front {
 
 pub(super) fn read<T: serde::de::DeserializeOwned>(incoming: &Incoming) -> Result<T, Failure> {
     json::parse_as(incoming.body(), JsonLimits::bytes(MESSAGE_BYTES))
-        .map_err(|error| Failure::new(FailureName::BadRequest, format!("the request is {error}")))
+        .map_err(|error| Failure::new(FailureName::BadRequest, error.about("the request")))
 }

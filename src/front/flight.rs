@@ -5,9 +5,10 @@ use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use serde_json::{Map, Value};
 
 use crate::model::Report;
-use crate::nats::message::{Incoming, Offer};
+use crate::nats::message::{Incoming, Offer, Outgoing};
 use crate::nats::wire::{self, Placed};
 use crate::registry::ledger::RequestKey;
 use crate::registry::peers::Drawn;
@@ -26,12 +27,16 @@ pub(super) struct Flight {
     pub(super) user: Arc<str>,
     /// What its requester is warned of.
     pub(super) warnings: Vec<String>,
+    /// How it was decided, where its requester wants to know.
+    pub(super) explanation: Option<Value>,
     /// How often the ledger refused what was decided.
     pub(super) retries: u32,
     /// How many nodes it was found to hang on.
     pub(super) shunned: u32,
     /// The configuration by which it came as far as a program.
     pub(super) edition: u64,
+    /// How many changes that may have freed a place there were when it was asked.
+    pub(super) frees_seen: u64,
     /// How often another replica took the place that it was decided to get.
     pub(super) claims: u32,
     /// Whether its requester called it off.
@@ -56,9 +61,11 @@ impl Flight {
             key: None,
             user,
             warnings: Vec::new(),
+            explanation: None,
             retries: 0,
             shunned: 0,
             edition: 0,
+            frees_seen: 0,
             claims: 0,
             is_cancelled: false,
             waits: Waits::default(),
@@ -84,8 +91,23 @@ impl Flight {
     }
 
     /// Whether it has waited for a free node, so that its requester may have gone meanwhile.
-    fn has_waited(&self) -> bool {
+    pub(super) fn has_waited(&self) -> bool {
         self.waits.since.is_some() || !self.waits.sum.is_zero()
+    }
+
+    /// `outgoing` with what its requester is warned of, and with the explanation that was asked for: a failure carries its
+    /// own.
+    pub(super) fn annotated(&self, outgoing: Outgoing) -> Outgoing {
+        let explanation = self.explanation.as_ref().filter(|_| outgoing.error.is_none());
+        if self.warnings.is_empty() && explanation.is_none() {
+            return outgoing;
+        }
+        let Ok(mut body) = serde_json::from_slice::<Map<String, Value>>(&outgoing.body) else { return outgoing };
+        if !self.warnings.is_empty() {
+            body.insert("warnings".to_owned(), self.warnings.as_slice().into());
+        }
+        body.extend(explanation.map(|explanation| ("explanation".to_owned(), explanation.clone())));
+        Outgoing { body: wire::text(Value::Object(body)).into(), ..outgoing }
     }
 
     /// For how long it has waited for a free node.

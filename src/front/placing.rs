@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use crate::chain::eligibility::Cooling;
 use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
 use crate::config::problem::{nearest, quoted};
@@ -78,7 +76,7 @@ impl Front {
         }
         let user: Arc<str> = names.key(&head.login).into();
         self.queues.entry(Arc::clone(&head.action)).or_default().enter(&user, &head.action, queue)?;
-        let about = about.filter(|_| incoming.verb == Verb::Explain);
+        let about = about.filter(|_| incoming.verb == Verb::Explain || head.explain);
         self.enqueue(incoming.clone(), text.into(), head, about, Asker { key, user, warnings });
         Ok(())
     }
@@ -166,6 +164,9 @@ impl Front {
         if flight.question.purpose == Purpose::Explain {
             let body = wire::text(wire::explained(&flight.question.decision, &decision));
             return self.conclude(&flight, "explained", |incoming| Outgoing::new(incoming, body.clone().into(), None));
+        }
+        if flight.question.head.explain {
+            flight.explanation = Some(wire::explained(&flight.question.decision, &decision));
         }
         match &decision.outcome {
             Outcome::Placed(node) => self.place(lane, flight, Arc::clone(node), &decision),
@@ -354,7 +355,7 @@ impl Front {
         }
         for incoming in &flight.waiting {
             self.count(incoming, &flight.question.head.action, outcome, flight.waited());
-            self.reply(warned(reply(incoming), &flight.warnings));
+            self.reply(flight.annotated(reply(incoming)));
         }
     }
 
@@ -382,16 +383,6 @@ struct Asker {
     key: Option<RequestKey>,
     user: Arc<str>,
     warnings: Vec<String>,
-}
-
-/// `outgoing` with `warnings` in its body.
-fn warned(outgoing: Outgoing, warnings: &[String]) -> Outgoing {
-    if warnings.is_empty() {
-        return outgoing;
-    }
-    let Ok(mut body) = serde_json::from_slice::<Map<String, Value>>(&outgoing.body) else { return outgoing };
-    body.insert("warnings".to_owned(), warnings.into());
-    Outgoing { body: Value::Object(body).to_string().into(), ..outgoing }
 }
 
 /// That a node was chosen so often and was always taken meanwhile.

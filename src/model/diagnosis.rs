@@ -1,166 +1,16 @@
 //! A diagnosis: the record of a decision. Per step its verdict and cost, per lost node the reason.
 //!
 //! Always kept, because "why that node?" is asked afterwards. So it is bounded: counts per reason, and at most
-//! [`MAX_NAMED`] ids each, which also keeps replies far below NATS's message size.
+//! [`MAX_NAMED`](super::lost::MAX_NAMED) ids each, which also keeps replies far below NATS's message size.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::failure::{FailureName, Position};
-
-/// How many ids are named per reason.
-pub const MAX_NAMED: usize = 20;
-
-/// Why a node was no longer a candidate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum LostReason {
-    /// It has not reported within the liveness limit.
-    Stale,
-    /// It does not run a service that the chain requires.
-    MissingService,
-    /// It was taken out of service for new sessions.
-    Cordoned,
-    /// Sessions and reservations reach its `maxSessions`; where capacity is strict, also: nobody knows whether they do.
-    Full,
-    /// As many sessions start there as may at one time.
-    Starting,
-    /// A start failed there a short while ago.
-    CoolingDown,
-    /// A step's list does not hold it.
-    NotReturned,
-    /// A `filter` said no.
-    Filtered,
-    /// A `score` left it out.
-    Unscored,
-    /// A `filter` or `score` failed on it.
-    ScriptError,
-    /// A `filter` or `score` passed a limit on it.
-    ScriptLimit,
-    /// It left the cluster while the decision waited.
-    Left,
-}
-
-impl LostReason {
-    /// The reason in a sentence about the node: `b` is …
-    #[must_use]
-    pub const fn phrase(self) -> &'static str {
-        match self {
-            Self::Stale => "stale: it has not reported within the liveness limit",
-            Self::MissingService => "without a service that the chain requires",
-            Self::Cordoned => "cordoned",
-            Self::Full => "full",
-            Self::Starting => "starting as many sessions as it may at a time",
-            Self::CoolingDown => "cooling down after a failed start",
-            Self::NotReturned => "not in the returned list",
-            Self::Filtered => "filtered out",
-            Self::Unscored => "left out by `score`",
-            Self::ScriptError => "left out: the script failed on it",
-            Self::ScriptLimit => "left out: the script passed a limit on it",
-            Self::Left => "gone from the cluster",
-        }
-    }
-
-    /// The reason on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Stale => "stale",
-            Self::MissingService => "missing-service",
-            Self::Cordoned => "cordoned",
-            Self::Full => "full",
-            Self::Starting => "starting",
-            Self::CoolingDown => "cooling-down",
-            Self::NotReturned => "not-returned",
-            Self::Filtered => "filtered",
-            Self::Unscored => "unscored",
-            Self::ScriptError => "script-error",
-            Self::ScriptLimit => "script-limit",
-            Self::Left => "left",
-        }
-    }
-}
-
-/// The nodes lost for one reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lost {
-    /// How many.
-    pub count: u64,
-    /// The first of them, at most [`MAX_NAMED`].
-    pub nodes: Vec<Arc<str>>,
-    /// What went wrong on the first of them, where an error was the reason.
-    pub message: Option<String>,
-}
-
-/// Lost nodes by reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LostNodes {
-    /// The nodes lost for each reason.
-    pub by_reason: BTreeMap<LostReason, Lost>,
-    watched: Option<Arc<str>>,
-    watched_reason: Option<LostReason>,
-}
-
-impl LostNodes {
-    /// No lost nodes yet; whether `watched` is among those to come will be known however many there are.
-    #[must_use]
-    pub fn watching(watched: Option<&Arc<str>>) -> Self {
-        Self { watched: watched.cloned(), ..Self::default() }
-    }
-
-    /// Why the watched node was lost, where it was.
-    #[must_use]
-    pub fn watched_reason(&self) -> Option<LostReason> {
-        self.watched_reason
-    }
-
-    /// Notes that `node` was lost for `reason`.
-    pub fn add(&mut self, reason: LostReason, node: &Arc<str>) {
-        let lost = self.by_reason.entry(reason).or_default();
-        lost.count += 1;
-        if lost.nodes.len() < MAX_NAMED {
-            lost.nodes.push(Arc::clone(node));
-        }
-        if self.watched.as_ref() == Some(node) {
-            self.watched_reason = Some(reason);
-        }
-    }
-
-    /// Notes that `node` was lost because a script failed on it, and keeps the first such message.
-    pub fn add_failure(&mut self, reason: LostReason, node: &Arc<str>, message: &str) {
-        self.add(reason, node);
-        if let Some(lost) = self.by_reason.get_mut(&reason) {
-            lost.message.get_or_insert_with(|| message.to_owned());
-        }
-    }
-
-    /// Notes that all of `nodes`, which are none yet, were lost for `reason`.
-    pub fn add_all(&mut self, reason: LostReason, nodes: &BTreeSet<Arc<str>>) {
-        if nodes.is_empty() {
-            return;
-        }
-        let lost = self.by_reason.entry(reason).or_default();
-        lost.count += nodes.len() as u64;
-        lost.nodes.extend(nodes.iter().take(MAX_NAMED.saturating_sub(lost.nodes.len())).cloned());
-        if self.watched.as_ref().is_some_and(|watched| nodes.contains(watched)) {
-            self.watched_reason = Some(reason);
-        }
-    }
-
-    /// How many nodes were lost for `reason`.
-    #[must_use]
-    pub fn count(&self, reason: LostReason) -> u64 {
-        self.by_reason.get(&reason).map_or(0, |lost| lost.count)
-    }
-
-    /// How many nodes were lost, for whatever reason.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.by_reason.values().map(|lost| lost.count).sum()
-    }
-}
+use super::lost::{LostNodes, LostReason};
+use super::shared;
 
 /// A line that a script logged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,6 +69,30 @@ impl fmt::Display for Said {
     }
 }
 
+/// The most nodes of a step whose scores are told, beside the one that is asked about.
+pub const MAX_BEST: usize = 5;
+
+/// What a node got at a step that chooses by a figure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// The node.
+    pub node: Arc<str>,
+    /// The figure: of a script, what its `score` returned.
+    pub score: f64,
+    /// What a built-in's figure counts, e.g. `sessions`; empty for a script's.
+    #[serde(deserialize_with = "shared::string")]
+    pub unit: Arc<str>,
+}
+
+impl fmt::Display for Scored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.unit {
+            "" => write!(f, "{}", self.score),
+            unit => write!(f, "{} {unit}", self.score),
+        }
+    }
+}
+
 /// What one step said, and what that cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
@@ -234,6 +108,9 @@ pub struct StepReport {
     pub cost_us: u64,
     /// The nodes that were candidates before it and not after.
     pub lost: LostNodes,
+    /// The best [`MAX_BEST`] by its figure, best first, and after them the node that is asked about; kept only where the
+    /// decision is to be explained.
+    pub scores: Vec<Scored>,
     /// What it logged.
     pub log: Vec<LogLine>,
     /// Where it failed, where it did.
@@ -251,9 +128,16 @@ impl StepReport {
             calls: 0,
             cost_us: 0,
             lost: LostNodes::default(),
+            scores: Vec::new(),
             log: Vec::new(),
             position: None,
         }
+    }
+
+    /// What `node` got at the step, where that was kept.
+    #[must_use]
+    pub fn score_of(&self, node: &str) -> Option<&Scored> {
+        self.scores.iter().find(|scored| &*scored.node == node)
     }
 }
 

@@ -49,10 +49,12 @@ pub struct Head {
     pub wait_ms: u32,
     /// How long the reservation is to live, in seconds; 0: as long as the service says.
     pub reservation_s: u32,
+    /// Whether the reply is to explain the decision.
+    pub explain: bool,
 }
 
 /// The fields of a request that something looks at. Scripts see whatever others there are.
-pub const KNOWN_FIELDS: [&str; 13] = [
+pub const KNOWN_FIELDS: [&str; 14] = [
     "id",
     "action",
     "node",
@@ -66,6 +68,7 @@ pub const KNOWN_FIELDS: [&str; 13] = [
     "params",
     "wait_ms",
     "reservation_s",
+    "explain",
 ];
 /// The most fields of one request that are warned of.
 pub const MAX_STRANGE: usize = 8;
@@ -200,6 +203,8 @@ struct Outline<'a> {
     wait_ms: Option<u32>,
     #[serde(default, rename = "reservation_s")]
     reservation_s: Option<u32>,
+    #[serde(default)]
+    explain: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -256,6 +261,7 @@ impl Outline<'_> {
             session_name: session_name.as_deref().unwrap_or_default().into(),
             wait_ms,
             reservation_s: self.reservation_s.unwrap_or_default(),
+            explain: self.explain.unwrap_or_default(),
         };
         Some((head, self.node.filter(|node| !node.is_empty()).map(|node| (*node).into())))
     }

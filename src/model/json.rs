@@ -44,7 +44,38 @@ pub enum JsonError {
     },
     /// The text is not JSON.
     #[error("not valid JSON: {0}")]
-    Malformed(#[from] serde_json::Error),
+    Malformed(serde_json::Error),
+    /// The text is JSON, of another shape than what was asked for.
+    #[error("not as expected: {0}")]
+    Misshapen(serde_json::Error),
+}
+
+impl From<serde_json::Error> for JsonError {
+    fn from(error: serde_json::Error) -> Self {
+        if error.is_data() { Self::Misshapen(error) } else { Self::Malformed(error) }
+    }
+}
+
+impl JsonError {
+    /// The error in a sentence about `what`, e.g. the request.
+    #[must_use]
+    pub fn about(&self, what: &str) -> String {
+        let Self::Misshapen(error) = self else { return format!("{what} is {self}") };
+        let words = error.to_string();
+        let words = words.rsplit_once(" at line ").map_or(&*words, |(words, _place)| words);
+        match (words.strip_prefix("missing field "), words.strip_prefix("unknown field ")) {
+            (Some(field), _) => format!("{what} has no {field}"),
+            (None, Some(field)) => {
+                let (field, known) = field.split_once(", expected ").unwrap_or((field, "none"));
+                format!("{what} has the unknown field {field}; known is {known}")
+            }
+            (None, None) => {
+                let whole = ["usize", "u64", "u32", "i64"].iter().find_map(|whole| words.strip_suffix(whole));
+                let words = whole.map_or(words.to_owned(), |words| format!("{words}a whole number"));
+                format!("{what} is not as expected: {words}")
+            }
+        }
+    }
 }
 
 /// Parses untrusted `text` within `limits`.
@@ -58,7 +89,7 @@ pub fn parse(text: &[u8], limits: JsonLimits) -> Result<Value, JsonError> {
 /// Parses untrusted `text` within `limits` into `T`.
 ///
 /// # Errors
-/// As [`parse`]; a document of another shape than `T` is [`JsonError::Malformed`].
+/// As [`parse`]; a document of another shape than `T` is [`JsonError::Misshapen`].
 pub fn parse_as<'a, T: serde::Deserialize<'a>>(text: &'a [u8], limits: JsonLimits) -> Result<T, JsonError> {
     if text.len() > limits.max_bytes {
         return Err(JsonError::TooLarge { bytes: text.len(), max_bytes: limits.max_bytes });

@@ -25,7 +25,7 @@ pub enum RequestError {
     #[error("the request must be a JSON object, this is {0}")]
     NotAnObject(&'static str),
     /// A number that is none of those that may stand there.
-    #[error("`{field}` is {found}, expected a whole number of {unit} from {least} to {most}")]
+    #[error("{}", range_words(field, found, (*least, *most), unit))]
     Range {
         /// The field, as a path.
         field: String,
@@ -39,7 +39,7 @@ pub enum RequestError {
         unit: &'static str,
     },
     /// A field of the wrong type.
-    #[error("the request's `{field}` is {found}, expected {expected}")]
+    #[error("`{field}` must be {expected}, not {found}")]
     Field {
         /// The field, as a path.
         field: String,
@@ -218,6 +218,7 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
     let groups = list(&mut own, "userGroups")?;
     let is_manager = flag(&mut own, "isManager")?;
     let is_admin = flag(&mut own, "isAdmin")?;
+    let explain = is_set(&own, "explain")?;
     let wait_ms = whole(&own, "wait_ms", 0..=MAX_WAIT_MS, "milliseconds")?;
     let reservation_s = whole(&own, "reservation_s", 1..=MAX_RESERVATION_S, "seconds")?;
     params.insert("me".to_owned(), me.into());
@@ -237,7 +238,7 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
     for (name, value) in known.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(own) {
         fields.entry(name).or_insert(value);
     }
-    let head = Head { id, action, login, session_name, wait_ms, reservation_s };
+    let head = Head { id, action, login, session_name, wait_ms, reservation_s, explain };
     Ok(Request { head, source: Source::Built, body: OnceLock::from(Body { jwt, fields }) })
 }
 
@@ -279,7 +280,7 @@ fn carried(own: &Map<String, Value>, field: &str, path: &str) -> Result<Arc<str>
     }
 }
 
-/// The whole number `field` of `own`, 0 where there is none. Left in its place: it is a field like any other for scripts.
+/// The whole number `field` of `own`, 0 where there is none; left in its place, as the flag above.
 fn whole(
     own: &Map<String, Value>,
     field: &str,
@@ -299,7 +300,10 @@ fn object(own: &mut Map<String, Value>, field: &str, path: &str) -> Result<Optio
     match own.shift_remove(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(object)) => Ok(Some(object)),
-        Some(other) => Err(wrong(path, &other, "an object")),
+        Some(other) => {
+            let is_person = matches!(field, "user" | "me");
+            Err(wrong(path, &other, if is_person { "an object such as {\"login\": \"kim\"}" } else { "an object" }))
+        }
     }
 }
 
@@ -312,17 +316,32 @@ fn list(own: &mut Map<String, Value>, field: &str) -> Result<Vec<Value>, Request
 }
 
 fn flag(own: &mut Map<String, Value>, field: &str) -> Result<bool, RequestError> {
-    match own.shift_remove(field) {
+    let is_set = is_set(own, field)?;
+    own.shift_remove(field);
+    Ok(is_set)
+}
+
+/// The flag `field` of `own`. Left in its place: it is a field like any other for scripts.
+fn is_set(own: &Map<String, Value>, field: &str) -> Result<bool, RequestError> {
+    match own.get(field) {
         None | Some(Value::Null) => Ok(false),
-        Some(Value::Bool(flag)) => Ok(flag),
-        Some(other) => Err(wrong(field, &other, "true or false")),
+        Some(Value::Bool(flag)) => Ok(*flag),
+        Some(other) => Err(wrong(field, other, "true or false")),
+    }
+}
+
+fn range_words(field: &str, found: &str, (least, most): (u32, u32), unit: &str) -> String {
+    match found.parse::<f64>() {
+        Ok(number) if number > f64::from(most) => format!("`{field}` is {found}; the most is {most}"),
+        Ok(number) if number < f64::from(least) => format!("`{field}` is {found}; the least is {least}"),
+        _ => format!("`{field}` must be a whole number of {unit} from {least} to {most}, not {found}"),
     }
 }
 
 fn wrong(field: &str, value: &Value, expected: &'static str) -> RequestError {
     let found = match value {
         Value::String(text) if text.is_empty() => "an empty string".to_owned(),
-        Value::String(text) => format!("a string of {} bytes", text.len()),
+        Value::String(text) if text.len() > MAX_NAME_BYTES => format!("a string of {} bytes", text.len()),
         other => json::kind(other).to_owned(),
     };
     RequestError::Field { field: field.to_owned(), found, expected }

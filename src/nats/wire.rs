@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use crate::model::diagnosis::{LostNodes, Search};
+use crate::model::diagnosis::{Scored, Search};
+use crate::model::lost::LostNodes;
 use crate::model::{Decision, Diagnosis, Failure, Node, Outcome, Report, StepReport};
 
 /// The reply to `NS.place`.
@@ -56,6 +57,9 @@ pub fn address(report: &Report) -> (Option<&str>, Option<&RawValue>) {
     (Some(report.hostname()).filter(|hostname| !hostname.is_empty()), report.urls())
 }
 
+/// Up to here every whole number is one of its own.
+const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
+
 /// The largest reply that carries a diagnosis in full. Messages of NATS end at 1 MiB by default, headers included.
 const MAX_REPLY_BYTES: usize = 512 * 1024;
 
@@ -67,14 +71,11 @@ pub fn text(mut reply: Value) -> String {
     if text.len() <= MAX_REPLY_BYTES {
         return text;
     }
-    let diagnosis = if reply.get("error").is_some_and(|error| error.get("diagnosis").is_some()) {
-        reply.pointer_mut("/error/diagnosis")
-    } else {
-        Some(&mut reply)
-    };
+    let whole = ["/error/diagnosis", "/explanation"].into_iter().find(|at| reply.pointer(at).is_some());
+    let diagnosis = reply.pointer_mut(whole.unwrap_or_default());
     let steps = diagnosis.and_then(|diagnosis| diagnosis.get_mut("steps")).and_then(Value::as_array_mut);
     for step in steps.into_iter().flatten().filter_map(Value::as_object_mut) {
-        step.retain(|name, _| !matches!(name.as_str(), "lost" | "log"));
+        step.retain(|name, _| !matches!(name.as_str(), "lost" | "log" | "scores"));
         step.insert("cut".to_owned(), json!(true));
     }
     reply.to_string()
@@ -106,7 +107,7 @@ pub fn failed(failure: &Failure, diagnosis: Option<&Diagnosis>) -> Value {
     json!({ "error": error })
 }
 
-/// The reply to `NS.explain`: the decision with its whole diagnosis.
+/// The reply to `NS.explain`, and the `explanation` in that to `NS.place`: the decision with its whole diagnosis.
 #[must_use]
 pub fn explained(id: &str, decision: &Decision) -> Value {
     let mut reply = Map::new();
@@ -154,6 +155,9 @@ fn step(report: &StepReport) -> Value {
         "lost": lost(&report.lost),
     });
     if let Some(record) = record.as_object_mut() {
+        if !report.scores.is_empty() {
+            record.insert("scores".to_owned(), report.scores.iter().map(score).collect());
+        }
         if !report.log.is_empty() {
             record.insert("log".to_owned(), json!(report.log));
         }
@@ -162,6 +166,19 @@ fn step(report: &StepReport) -> Value {
         }
     }
     record
+}
+
+fn score(scored: &Scored) -> Value {
+    let mut record = json!({"node": scored.node, "score": number(scored.score)});
+    if let Some(record) = record.as_object_mut().filter(|_| !scored.unit.is_empty()) {
+        record.insert("unit".to_owned(), json!(scored.unit));
+    }
+    record
+}
+
+/// A number as JavaScript writes it: without a fraction where it has none.
+fn number(figure: f64) -> Value {
+    if figure.fract() == 0.0 && figure.abs() <= MAX_WHOLE { json!(figure as i64) } else { json!(figure) }
 }
 
 fn lost(nodes: &LostNodes) -> Value {

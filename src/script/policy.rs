@@ -22,6 +22,11 @@ pub trait Policy {
         self.node_rank(node)
     }
 
+    /// The figure that `rank` stands for, and what the figure counts, e.g. `sessions`.
+    fn figure(&self, rank: f64) -> (f64, &'static str) {
+        (rank, "")
+    }
+
     /// Whether ranks hang on the request, and only the [`Policy::nominees`] have one.
     fn nominates(&self) -> bool {
         false

@@ -22,7 +22,7 @@ use rustix::net::{RecvFlags, recv};
 use crate::chain::{Ask, Progress, Purpose, Suspended};
 use crate::clock::Stopwatch;
 use crate::evaluator::{self, Evaluator, Senses};
-use crate::model::diagnosis::LostNodes;
+use crate::model::lost::LostNodes;
 use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, Outcome, Request};
 use crate::plain::Plain;
 
@@ -262,8 +262,9 @@ impl Clerk {
             Progress::Decided(decision) => decision,
             Progress::Suspended(suspended) => return self.wait(question, &suspended),
         };
-        if !question.narrated && question.purpose == Purpose::Place && matches!(decision.outcome, Outcome::Placed(_)) {
-            // Of a placement the front reads no more: what scripts logged.
+        let is_told_whole = question.narrated || question.head.explain || question.purpose != Purpose::Place;
+        if !is_told_whole && matches!(decision.outcome, Outcome::Placed(_)) {
+            // Of any other placement the front reads no more: what scripts logged.
             let Diagnosis { excluded, steps, .. } = &mut decision.diagnosis;
             *excluded = LostNodes::default();
             steps.retain(|step| !step.log.is_empty());

@@ -129,7 +129,8 @@ impl Question {
     pub(crate) fn empty(ticket: u64) -> Self {
         let nothing = || Arc::<str>::from("");
         let (login, session_name) = (nothing(), nothing());
-        let head = Head { id: None, action: "a".into(), login, session_name, wait_ms: 0, reservation_s: 0 };
+        let action = "a".into();
+        let head = Head { id: None, action, login, session_name, wait_ms: 0, reservation_s: 0, explain: false };
         Self {
             ticket,
             decision: nothing(),

@@ -8,8 +8,8 @@ use serde_json::json;
 use whither::chain::{ChainSet, Witness};
 use whither::clock::{Silent, Stopwatch};
 use whither::evaluator::{Evaluator, Senses};
-use whither::model::diagnosis::MAX_NAMED;
-use whither::model::{Arrangement, FailureName, LostReason, Said};
+use whither::model::lost::MAX_NAMED;
+use whither::model::{Arrangement, Decision, FailureName, LostReason, Marks, Said};
 
 use crate::stand::{
     NOW_MS, Stand, builtin, cordoned, decided, equal, failed, js, node, outcome, program, question, report, said, start,
@@ -57,7 +57,7 @@ fn thousands_of_lost_nodes_are_counted_and_a_few_are_named() {
     assert_eq!((lost.count, lost.nodes.len(), &*lost.nodes[0]), (499, MAX_NAMED, "n000"));
     let explained = stand.explain(json!({}), Some("n400"));
     let fate = explained.diagnosis.asked_fate.unwrap();
-    assert_eq!(fate, "step last.js left it out: not in the returned list", "it is none of those named");
+    assert_eq!(fate, "last.js left it out", "it is none of those named");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn why_no_node_is_said_in_order_of_the_search() {
     stand.mark("n2", cordoned());
     failed(&stand.decide(json!({})), FailureName::NoNode, "no node can take the request: 2 cordoned");
     let mut stand = Stand::new(vec![start(vec![js("none.js", "function filter(node) { return false }")])], &equal(2));
-    failed(&stand.decide(json!({})), FailureName::NoNode, "step none.js left none (2 filtered)");
+    failed(&stand.decide(json!({})), FailureName::NoNode, "no node is left: 2 filtered out by none.js");
     let mut stand = Stand::new(vec![start(vec![js("pass.js", "i => null")])], &equal(2));
     failed(&stand.decide(json!({})), FailureName::NoNode, "2 candidates and no choice");
 }
@@ -92,10 +92,10 @@ fn what_became_of_a_node_is_told() {
     let mut stand = Stand::new(vec![chain()], &nodes);
     stand.mark("d", cordoned());
     for (asked, fate) in [
-        ("a", "it was a candidate, and step builtin:fewest-sessions chose c: rank 1 against 4"),
-        ("b", "step list.js left it out: not in the returned list"),
-        ("c", "step builtin:fewest-sessions chose it"),
-        ("d", "it could not take the request: cordoned"),
+        ("a", "builtin:fewest-sessions chose c: 1 sessions against 4"),
+        ("b", "list.js left it out"),
+        ("c", "builtin:fewest-sessions chose it"),
+        ("d", "it cannot take the request: cordoned"),
         ("e", "it is not in the cluster"),
     ] {
         let diagnosis = stand.explain(json!({}), Some(asked)).diagnosis;
@@ -106,6 +106,55 @@ fn what_became_of_a_node_is_told() {
     let diagnosis = stand.explain(json!({}), Some("a")).diagnosis;
     assert_eq!(diagnosis.asked_fate.as_deref(), Some("it was a candidate to the end, and no step chose a node"));
     assert_eq!(stand.explain(json!({}), None).diagnosis.asked_fate, None);
+}
+
+#[test]
+fn all_that_stands_against_a_node_is_told_and_not_the_first_alone() {
+    let filter = |name: &str, test: &str| js(name, &format!("function filter(node) {{ return {test} }}"));
+    let first = filter("first.js", "node.id !== 'b'");
+    let second = filter("second.js", "node.id !== 'b' && node.id !== 'd'");
+    let broken =
+        js("broken.js", "function filter(node) { if (node.id === 'b') throw new Error('no figures'); return true }");
+    let score = js("score.js", "function score(node) { return {a: 41, b: 90, c: 74, d: 99}[node.id] }");
+    let last = filter("last.js", "node.id !== 'b'");
+    let nodes = [node("a", 4), node("b", 0), node("c", 1), node("d", 2)];
+    let mut stand = Stand::new(vec![start(vec![first, second, broken, score, last])], &nodes);
+    stand.mark("d", Marks { cooling_down: true, ..cordoned() });
+    for (asked, fate) in [
+        ("a", "score.js chose c: 74 against 41"),
+        ("b", "first.js filtered it out; second.js filtered it out; broken.js failed on it: no figures"),
+        ("d", "it cannot take the request: cordoned, cooling down after a failed start; second.js filtered it out"),
+    ] {
+        let diagnosis = stand.explain(json!({}), Some(asked)).diagnosis;
+        assert_eq!(diagnosis.asked_fate.as_deref(), Some(fate));
+    }
+    let none = filter("none.js", "node.sessions > 1");
+    let mut stand = Stand::new(
+        vec![start(vec![filter("some.js", "node.id !== 'b'"), none])],
+        &[nodes[1].clone(), nodes[2].clone(), nodes[3].clone()],
+    );
+    stand.mark("d", cordoned());
+    let words = "no node is left: 1 cordoned, 1 filtered out by some.js, 1 filtered out by none.js";
+    failed(&stand.decide(json!({})), FailureName::NoNode, words);
+}
+
+#[test]
+fn the_best_five_scores_are_told_where_somebody_asks() {
+    let score = js("score.js", "function score(node) { return 100 - node.sessions }");
+    let nodes: Vec<_> = (0..9).map(|number| node(&format!("n{number}"), number)).collect();
+    let told = |decision: &Decision| -> Vec<String> {
+        let scores = decision.diagnosis.steps.iter().flat_map(|step| &step.scores);
+        scores.map(|scored| format!("{} {scored}", scored.node)).collect()
+    };
+    let mut stand = Stand::new(vec![start(vec![score])], &nodes);
+    assert_eq!(told(&stand.explain(json!({}), Some("n8"))), ["n0 100", "n1 99", "n2 98", "n3 97", "n4 96", "n8 92"]);
+    let unasked = stand.decide(json!({}));
+    assert_eq!((outcome(&unasked), told(&unasked)), ("n0".to_owned(), vec![]), "nobody asked");
+    let asked = stand.decide(json!({"explain": true}));
+    assert_eq!((outcome(&asked), told(&asked).len()), ("n1".to_owned(), 5), "n0 has one session more by now");
+    let mut stand = Stand::new(vec![start(vec![builtin("fewest-sessions")])], &nodes);
+    let first = &told(&stand.explain(json!({}), None))[0];
+    assert_eq!(first, "n0 0 sessions");
 }
 
 /// A clock that goes on by a tick each time that somebody looks.

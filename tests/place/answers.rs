@@ -1,6 +1,6 @@
 //! What goes where: the answer alone on standard output, everything else on standard error.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::shell::Told;
 use crate::{FEWEST, chose, failed, place, place_by_script, scripted, seemly, site};
@@ -34,7 +34,7 @@ fn every_failure_has_its_exit_code_and_its_name() {
         ("i => ['d']", 4, ["bad-verdict", "`d`"]),
         ("i => 'nowhere'", 4, ["unknown-node", "`nowhere`"]),
         ("i => 'd'", 4, ["unplaceable-node", "`d`, which is cordoned"]),
-        ("i => []", 3, ["no-node", "step.js left none"]),
+        ("i => []", 3, ["no-node", "3 dropped by step.js"]),
         ("i => undefined", 3, ["no-node", "3 candidates and no choice"]),
         ("i => { while (true) ; }", 5, ["script-limit", "step.js"]),
     ] {
@@ -64,14 +64,37 @@ fn an_explanation_goes_to_standard_error() {
         "1 cordoned (d)",
         "step.js",
         "narrow to 2",
-        "1 not-returned (b)",
+        "1 dropped (b)",
         "select c",
         "chosen c",
     ] {
         assert!(told.stderr.contains(words), "`{words}` is not in: {}", told.stderr);
     }
     let told = place_by_script(&scripted("i => { throw new Error('in use') }"), &["--explain"]);
-    failed(&told, 4, &["step.js", "script-error: in use", "error: "]);
+    failed(&told, 4, &["step.js", "not placed: script-error: in use"]);
+}
+
+#[test]
+fn an_explanation_shows_the_best_scores_and_one_node() {
+    let shell = scripted("function score(node) { return {a: 41, b: 74, c: 7}[node.id] }");
+    let told = place_by_script(&shell, &["--explain", "--node", "a"]);
+    chose(&told, "b");
+    for words in ["best at step.js: b 74, a 41, c 7", "a: step.js chose b: 74 against 41"] {
+        assert!(told.stderr.contains(words), "`{words}` is not in: {}", told.stderr);
+    }
+    let explain = |more: &[&str]| {
+        let given = ["explain", "--nodes", "nodes.json", "--script", "step.js", "--node", "d"];
+        shell.whither(given.iter().chain(more))
+    };
+    let told = explain(&[]);
+    assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
+    assert!(
+        told.stdout.contains("d: it cannot take the request: cordoned; step.js gave it no score"),
+        "{}",
+        told.stdout
+    );
+    let document = document(&explain(&["--json"]));
+    assert_eq!(document["steps"][0]["scores"][0], json!({"node": "b", "score": 74}));
 }
 
 #[test]
@@ -163,7 +186,7 @@ fn the_hosts_time_zone_is_the_scripts() {
 fn nothing_is_coloured_in_a_pipe() {
     let shell = scripted("i => { console.log('x'); return 'nowhere' }").with("TERM", "xterm-256color");
     let shell = shell.with("COLORTERM", "truecolor");
-    failed(&place_by_script(&shell, &["--explain"]), 4, &["error: unknown-node"]);
+    failed(&place_by_script(&shell, &["--explain"]), 4, &["not placed: unknown-node"]);
     chose(&place(&shell, &["--script", FEWEST, "--explain"]), "b");
     seemly(shell.whither(["place", "--help"]));
     seemly(shell.whither(["nosuch"]));

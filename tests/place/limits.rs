@@ -30,7 +30,7 @@ fn a_node_that_a_script_hangs_on_is_left_out_or_named() {
     let pure = "function score(node) { if (node.id === 'c') while (true) ; return node.id === 'b' ? 2 : 1 }";
     let told = place_by_script(&scripted(pure), &["--explain"]);
     chose(&told, "b");
-    assert!(told.stderr.contains("script-limit") && told.stderr.contains("node `c`"), "{}", told.stderr);
+    assert!(told.stderr.contains("1 over a limit (c)") && told.stderr.contains("node `c`"), "{}", told.stderr);
     let asking = "function score(node, request) { if (node.id === 'c') while (true) ; return 1 }";
     failed(&place_by_script(&scripted(asking), &[]), 5, &["script-limit", "node `c`", "step.js"]);
 }

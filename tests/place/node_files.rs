@@ -109,6 +109,30 @@ fn zero_loads_of_windows_are_unknown() {
     chose(&place(&shell, &["--script", "builtin:least-load"]), "fine");
 }
 
+/// The documents of real brokers, Moleculer 0.14.36 and 0.15.2, with twenty services and seventy sessions, as they wrote
+/// them; only names of the host and its user are others.
+#[test]
+fn documents_of_real_brokers_go_through_unchanged() {
+    for document in [include_str!("../data/moleculer-0.14.json"), include_str!("../data/moleculer-0.15.json")] {
+        let shell = Shell::new();
+        shell.write("nodes.json", document);
+        let given: Value = serde_json::from_str(document).unwrap();
+        let node = &given["nodes"][0];
+        let fields =
+            ["hostname", "metadata", "ipList", "available", "client", "instanceID", "seq", "config", "nodeData"];
+        let told: serde_json::Map<_, _> =
+            fields.map(|field| (field.to_owned(), node[field].clone())).into_iter().collect();
+        // All that the broker said is there; sessions have names of both FastX generations beside it.
+        let script = "const holds = (seen, told) => typeof told === 'object' && told !== null\n\
+             \x20 ? Object.keys(told).every(name => holds(seen[name], told[name])) : seen === told;\n\
+             input => holds(input.nodes[0], TOLD) && input.nodes[0].id";
+        shell.write("same.js", script.replace("TOLD", &Value::from(told).to_string()));
+        let placed = place(&shell, &["--script", "same.js"]);
+        chose(&placed, node["id"].as_str().unwrap());
+        assert_eq!(placed.stderr, "", "nothing is odd about it");
+    }
+}
+
 /// What a broker of Moleculer says of itself with all its services, and seventy sessions.
 #[test]
 fn a_node_of_a_large_broker_fits() {

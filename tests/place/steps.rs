@@ -85,7 +85,7 @@ fn executables_are_told_from_scripts_by_their_run_bit() {
     std::fs::write(&path, "(input) => 'c'").unwrap();
     chose(&place_by_script(&shell, &[]), "c");
     shell.write("program.sh", "#!/bin/sh\necho b\n");
-    failed(&place(&shell, &["--script", "program.sh"]), 2, &["`program.sh`", "may not be executed"]);
+    failed(&place(&shell, &["--script", "program.sh"]), 2, &["`program.sh`", "chmod +x"]);
 }
 
 #[test]

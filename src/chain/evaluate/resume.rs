@@ -8,7 +8,7 @@ use crate::chain::candidates::{Places, Remaining};
 use crate::chain::spec::OnUnplaceable;
 use crate::chain::suspended::{Heard, Shown, Suspended};
 use crate::chain::{Chain, verdict};
-use crate::model::diagnosis::{LogLevel, LostNodes};
+use crate::model::diagnosis::LogLevel;
 use crate::model::{Candidate, Cluster, LostReason};
 use crate::script::{Element, LogBook, Returned, ScriptError};
 
@@ -114,6 +114,6 @@ impl<'a> Evaluation<'a> {
             let returned = still_there(returned, &seen, candidates, cluster);
             verdict::read(returned, candidates, cluster, self.stage.limits)
         });
-        Told { answer, trace: Trace { lost: LostNodes::watching(self.ask.about.as_ref()), calls: 1, cost_us } }
+        Told { answer, trace: Trace { calls: 1, cost_us, ..Trace::of(self.ask) } }
     }
 }

@@ -5,7 +5,8 @@ use std::cell::{Cell, RefCell};
 use crate::chain::Chain;
 use crate::chain::evaluate::Stage;
 use crate::chain::witness::{Calls, Witness};
-use crate::model::diagnosis::{LogLine, LostNodes};
+use crate::model::diagnosis::LogLine;
+use crate::model::lost::LostNodes;
 use crate::model::{Said, SlotIndex, StepReport};
 use crate::script::{Arity, LogBook};
 
@@ -73,6 +74,7 @@ pub(super) fn reports(
             calls: note.calls.made(),
             cost_us: if number == chooser { cost_us } else { 0 },
             lost: LostNodes::default(),
+            scores: Vec::new(),
             log: note.take_log(),
             position: None,
         }

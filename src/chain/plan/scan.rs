@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::chain::asking::{Asking, Word};
 use crate::chain::evaluate::Stage;
 use crate::chain::kept::Tables;
-use crate::chain::{Ask, Chain, Purpose, StepKind};
+use crate::chain::{Ask, Chain, StepKind};
 use crate::clock::Overtime;
 use crate::model::diagnosis::{Plan as PlanName, Search};
 use crate::model::{Candidate, Failure, Node, SlotIndex, StepReport};
@@ -59,7 +59,7 @@ pub(in crate::chain) fn scan(
 ) -> Result<Option<Found>, Overran> {
     let Store { tables, index: Some(index) } = store else { return Ok(None) };
     let last = index.plan.choice.step();
-    let is_usual = !ask.anew && ask.purpose == Purpose::Place && ask.limited.is_empty() && ask.cooling.is_usual();
+    let is_usual = !ask.anew && !ask.is_explained() && ask.limited.is_empty() && ask.cooling.is_usual();
     if !is_usual || is_confined(chain, index, stage) {
         return Ok(None);
     }

@@ -66,7 +66,9 @@ impl Look {
 
     /// What is left, in a few words.
     pub(super) fn summary(&self) -> String {
-        let Some(count) = self.remaining else { return "a number of sessions that it does not report".to_owned() };
+        let Some(count) = self.remaining else {
+            return "it does not report sessions, so how many are left is unknown".to_owned();
+        };
         let mut users: Vec<&str> =
             self.sessions.iter().map(|session| session.user.as_str()).filter(|user| !user.is_empty()).collect();
         users.sort_unstable();

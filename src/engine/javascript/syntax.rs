@@ -349,7 +349,8 @@ fn syntax_error(source: &SourceText, error: &Error, moves: &Moves) -> LoadError 
     };
     let words = error.to_string();
     let words = words.split(" at line ").next().unwrap_or_default();
-    let words = if matches!(error, Error::AbruptEnd) { "the source ends too early" } else { words };
+    let words =
+        if matches!(error, Error::AbruptEnd) { "unexpected end of file; is a closing } missing?" } else { words };
     let position = Position { file: Arc::clone(&source.file), line, column };
     LoadError { message: format!("syntax error: {words}"), position: Some(position) }
 }

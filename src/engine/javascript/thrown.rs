@@ -180,8 +180,12 @@ fn limit_words(error: &EngineError) -> (String, String) {
 /// `message` of a `name`, with what to do instead where a name of another host is missing.
 pub(super) fn with_hint(name: &str, message: String) -> String {
     let missing = message.strip_suffix(" is not defined").filter(|_| name == "ReferenceError");
-    if missing.is_some_and(|missing| ELSEWHERE.contains(&missing)) {
-        return format!("{message}: not available in a balancer script, {USE_AN_EXECUTABLE}");
+    if let Some(missing) = missing.filter(|missing| ELSEWHERE.contains(missing)) {
+        let instead = match missing {
+            "require" | "module" | "exports" => "to use Node modules, make the step an executable",
+            _ => USE_AN_EXECUTABLE,
+        };
+        return format!("`{missing}` is not available in a balancer script; {instead}");
     }
     if message.contains("module resolution is disabled") {
         return format!("`import()` is not available in a balancer script: {USE_AN_EXECUTABLE}");

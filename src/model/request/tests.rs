@@ -24,12 +24,19 @@ fn each_generations_names_are_filled_from_the_others() {
 fn wrong_types_are_named() {
     for (request, words) in [
         (json!([]), "must be a JSON object, this is a list"),
-        (json!({"user": "ann"}), "`user` is a string of 3 bytes, expected an object"),
-        (json!({"isAdmin": 1}), "`isAdmin` is a number, expected true or false"),
-        (json!({"params": {"me": []}}), "`params.me` is a list"),
-        (json!({"id": ""}), "`id` is an empty string"),
-        (json!({"user": {"login": "x".repeat(1025)}}), "`user.login` is a string of 1025 bytes, expected"),
-        (json!({"data": {"name": "x".repeat(1025)}}), "`data.name` is a string of 1025 bytes, expected"),
+        (json!({"user": "ann"}), "`user` must be an object such as {\"login\": \"kim\"}, not a string"),
+        (json!({"isAdmin": 1}), "`isAdmin` must be true or false, not a number"),
+        (json!({"params": {"me": []}}), "`params.me` must be an object such as {\"login\": \"kim\"}, not a list"),
+        (json!({"id": ""}), "`id` must be a string of 1 to 256 bytes, not an empty string"),
+        (json!({"wait_ms": 700_000}), "`wait_ms` is 700000; the most is 600000"),
+        (json!({"wait_ms": "soon"}), "`wait_ms` must be a whole number of milliseconds from 0 to 600000, not a string"),
+        (json!({"reservation_s": 0}), "`reservation_s` is 0; the least is 1"),
+        (json!({"explain": "yes"}), "`explain` must be true or false, not a string"),
+        (
+            json!({"user": {"login": "x".repeat(1025)}}),
+            "`user.login` must be a string of at most 1024 bytes, not a string of 1025 bytes",
+        ),
+        (json!({"data": {"name": "x".repeat(1025)}}), "`data.name` must be a string of at most 1024 bytes, not"),
     ] {
         let message = Request::from_value(request, "").unwrap_err().to_string();
         assert!(message.contains(words), "{message}");
@@ -55,8 +62,20 @@ fn the_head_is_that_of_the_whole() {
             texts.push(format!(r#"{{"data":{data},"params":{{"start":{start}}}}}"#));
         }
     }
-    for field in ["id", "action", "node", "user", "params", "data", "local", "userGroups", "isManager", "isAdmin", "x"]
-    {
+    for field in [
+        "id",
+        "action",
+        "node",
+        "user",
+        "params",
+        "data",
+        "local",
+        "userGroups",
+        "isManager",
+        "isAdmin",
+        "explain",
+        "x",
+    ] {
         let long = format!("\"{}\"", "x".repeat(300));
         for value in ["null", "1", "true", "[]", "{}", "\"\"", "\"a\\n\"", "[[1],{}]", &long] {
             texts.push(format!(r#"{{"{field}":{value}}}"#));

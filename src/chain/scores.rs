@@ -1,0 +1,70 @@
+//! The scores of a step, kept while a decision is to be explained: the best few, and that of the node asked about.
+
+use std::sync::Arc;
+
+use crate::model::diagnosis::{MAX_BEST, Scored};
+
+use super::Ask;
+
+/// The best scores so far.
+#[derive(Debug, Default)]
+pub(super) struct Scores {
+    about: Option<Arc<str>>,
+    /// At most [`MAX_BEST`], best first.
+    best: Vec<Ranked>,
+    asked: Option<Scored>,
+}
+
+#[derive(Debug)]
+struct Ranked {
+    rank: f64,
+    /// When the node was last chosen.
+    since: u64,
+    scored: Scored,
+}
+
+impl Scores {
+    /// No score yet; absent where nobody wants to know them.
+    pub(super) fn wanted_by(ask: &Ask) -> Option<Self> {
+        ask.is_explained().then(|| Self { about: ask.about.clone(), ..Self::default() })
+    }
+
+    /// Notes that `node` got `score`, which counts `unit`: the lowest `rank` is the best, of equal ones the node that was
+    /// last chosen the longest `since`.
+    pub(super) fn add(&mut self, node: &Arc<str>, (rank, since): (f64, u64), (score, unit): (f64, &str)) {
+        let scored = || Scored { node: Arc::clone(node), score, unit: unit.into() };
+        if self.about.as_ref() == Some(node) {
+            self.asked = Some(scored());
+        }
+        let place = self.best.partition_point(|kept| kept.rank < rank || (kept.rank == rank && kept.since <= since));
+        if place < MAX_BEST {
+            self.best.insert(place, Ranked { rank, since, scored: scored() });
+            self.best.truncate(MAX_BEST);
+        }
+    }
+
+    /// The best, and after them the node asked about.
+    pub(super) fn told(self) -> Vec<Scored> {
+        let mut told: Vec<_> = self.best.into_iter().map(|ranked| ranked.scored).collect();
+        let asked = self.asked.filter(|asked| told.iter().all(|scored| scored.node != asked.node));
+        told.extend(asked);
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_five_are_told_and_the_node_asked_about() {
+        let mut scores = Scores { about: Some("n3".into()), ..Scores::default() };
+        for (number, score) in [(0, 5.0), (1, 9.0), (2, 9.0), (3, 1.0), (4, 7.0), (5, 6.0), (6, 8.0)] {
+            // n1 was chosen after n2.
+            let since = u64::from(number == 1);
+            scores.add(&format!("n{number}").into(), (-score, since), (score, ""));
+        }
+        let told: Vec<_> = scores.told().into_iter().map(|scored| format!("{} {scored}", scored.node)).collect();
+        assert_eq!(told, ["n2 9", "n1 9", "n6 8", "n4 7", "n5 6", "n3 1"]);
+    }
+}
