@@ -207,9 +207,9 @@ impl Front {
     /// The place of the reservation `id` was not got. It counts no more, and nobody who waits is asked again for that: they
     /// would claim it and not get it either, again and again.
     fn was_not_had(&mut self, id: &Arc<str>) {
-        let freed = self.freed;
+        let frees = self.frees;
         self.change(Change::Release(Arc::clone(id)));
-        self.freed = freed;
+        self.frees = frees;
     }
 
     /// Lets `flight` be decided again, as `node` is of no use to it for `reason`: under another id, for its place was given

@@ -59,8 +59,10 @@ pub struct Front {
     pub(super) catch_up: CatchUp,
     /// By action, the requests that wait for a free node.
     pub(super) rooms: BTreeMap<Arc<str>, Room>,
-    /// Whether a place may have been freed since those were asked.
-    pub(super) freed: bool,
+    /// Changes by which a place may have been freed.
+    pub(super) frees: u64,
+    /// How many of them those who wait were asked for.
+    pub(super) frees_told: u64,
     pub(super) crew: Crew,
     pub(super) errands: Errands,
     pub(super) turns: Turns,
@@ -126,7 +128,8 @@ impl Front {
             claims: Claims::new(),
             catch_up: CatchUp::default(),
             rooms: BTreeMap::new(),
-            freed: false,
+            frees: 0,
+            frees_told: 0,
             quarantine: Quarantine::new(setup.quarantine),
             crew: Crew::new(setup, links),
             errands,

@@ -191,6 +191,9 @@ impl Front {
                     self.end_turn(&flight.question.head.action, flight.question.ticket);
                 }
                 let room = self.rooms.entry(Arc::clone(&flight.question.head.action)).or_default();
+                // For a change that came between its question and its seat it was not asked again.
+                let is_outdated = flight.frees_seen != self.frees && !flight.has_waited();
+                room.round.extend(is_outdated.then_some(waiting.place));
                 room.sit(Waiter { flight, waiting });
             }
             Err(failure) => {
@@ -262,22 +265,22 @@ impl Front {
 
     /// A place may have been freed.
     pub(super) fn note_freed(&mut self) {
-        self.freed = true;
+        self.frees += 1;
     }
 
     /// Asks those again who may find a node now; where it is `time`, answers those who have waited long enough.
     pub(super) fn ask_waiting(&mut self, time: bool) {
         if self.rooms.is_empty() {
-            self.freed = false;
+            self.frees_told = self.frees;
             return;
         }
         self.answer_overdue(time);
         if self.catch_up.is_under_way() || (self.crew.setup().is_strict && !self.bus) {
             // No place could be claimed. When this replica has caught up, and NATS is there again, all are asked.
-            self.freed = true;
+            self.note_freed();
             return;
         }
-        if std::mem::take(&mut self.freed) {
+        if std::mem::replace(&mut self.frees_told, self.frees) != self.frees {
             self.rooms.values_mut().for_each(Room::freed);
         }
         let actions: Vec<_> = self.rooms.keys().cloned().collect();
