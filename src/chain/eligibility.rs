@@ -53,8 +53,11 @@ fn is_starting(node: &Node, chain: &ChainSpec) -> bool {
     most.is_some_and(|most| node.pending().len() as u64 >= most)
 }
 
-/// What stands against a node, in the contract's order.
-const CHECKS: [(LostReason, fn(&Node, &ChainSpec) -> bool); 6] = [
+/// Whether something stands against a node that a chain might choose.
+type Check = fn(&Node, &ChainSpec) -> bool;
+
+/// What may stand against a node, in the contract's order.
+const CHECKS: [(LostReason, Check); 6] = [
     (LostReason::Stale, |node, _| node.is_stale()),
     (LostReason::MissingService, |node, chain| {
         !chain.require_services.iter().all(|service| node.report().runs(service))

@@ -29,7 +29,7 @@ const MAX_CONFIG_BYTES: usize = 1 << 20;
 ///
 /// Runs a chain of steps over a list of nodes and prints the id of the chosen node. With `--script`, or a `--config` that
 /// has chains, and without `--nodes`, it reads {"nodes": […], "params": {…}} on standard input, as FastX 4 gives it to a
-/// load balancer script. With neither nodes nor steps it asks a running service: at `--nats`, or where the config's [nats]
+/// load balancer script. With neither nodes nor steps it asks a running service: at `--nats`, or where the config's `nats` section
 /// says, else on this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

@@ -198,7 +198,7 @@ fn failed(error: &Value) -> Exit {
 pub struct Service<'a> {
     /// How it is reached.
     pub bus: &'a BusArgs,
-    /// A config whose [nats] section says how, where `bus` does not.
+    /// A config whose `[nats]` section says how, where `bus` does not.
     pub config: Option<PathBuf>,
 }
 
