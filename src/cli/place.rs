@@ -29,8 +29,8 @@ const MAX_CONFIG_BYTES: usize = 1 << 20;
 ///
 /// Runs a chain of steps over a list of nodes and prints the id of the chosen node. With `--script`, or a `--config` that
 /// has chains, and without `--nodes`, it reads {"nodes": […], "params": {…}} on standard input, as FastX 4 gives it to a
-/// load balancer script. With neither nodes nor steps it asks a running service: at `--nats`, or where the config's `nats` section
-/// says, else on this machine.
+/// load balancer script. With neither nodes nor steps it asks a running service: at `--nats`, or where the `nats` section
+/// of the config says, else on this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whither new nodes > nodes.json
@@ -93,7 +93,7 @@ struct Placement {
     #[command(flatten)]
     asked: RequestArgs,
     /// Explain also what becomes of this node
-    #[arg(long, value_name = "ID", alias = "why-not")]
+    #[arg(long, value_name = "ID", visible_alias = "why-not")]
     node: Option<String>,
     /// The request's random bits, to run a decision again
     #[arg(long)]

@@ -145,6 +145,7 @@ pub struct LostNodes {
     pub by_reason: BTreeMap<LostReason, Lost>,
     watched: Option<Arc<str>>,
     watched_reason: Option<LostReason>,
+    watched_message: Option<String>,
 }
 
 impl LostNodes {
@@ -158,6 +159,12 @@ impl LostNodes {
     #[must_use]
     pub fn watched_reason(&self) -> Option<LostReason> {
         self.watched_reason
+    }
+
+    /// What went wrong on the watched node, where an error was the reason.
+    #[must_use]
+    pub fn watched_message(&self) -> Option<&str> {
+        self.watched_message.as_deref()
     }
 
     /// Notes that `node` was lost for `reason`.
@@ -175,6 +182,9 @@ impl LostNodes {
     /// Notes that `node` was lost because a script failed on it, and keeps the first such message.
     pub fn add_failure(&mut self, reason: LostReason, node: &Arc<str>, message: &str) {
         self.add(reason, node);
+        if self.watched.as_ref() == Some(node) {
+            self.watched_message = Some(message.to_owned());
+        }
         if let Some(lost) = self.by_reason.get_mut(&reason) {
             lost.message.get_or_insert_with(|| message.to_owned());
         }

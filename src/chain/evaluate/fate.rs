@@ -3,6 +3,7 @@
 use crate::chain::StepKind;
 use crate::chain::explain::uncounted;
 use crate::chain::witness::Calls;
+use crate::model::lost::LostNodes;
 use crate::model::{Candidate, FailureName, LostReason, Outcome};
 use crate::script::Shape;
 
@@ -32,8 +33,7 @@ impl Evaluation<'_> {
     fn against(&self, about: &str) -> Vec<String> {
         let mut against: Vec<String> = self.excluded(about).into_iter().collect();
         let lost = self.diagnosis.steps.iter().enumerate();
-        let lost = lost.filter_map(|(number, step)| Some((number, step.lost.watched_reason()?.by_step(&step.step))));
-        let lost: Vec<_> = lost.collect();
+        let lost: Vec<_> = lost.filter_map(|(number, step)| Some((number, lost_at(&step.step, &step.lost)?))).collect();
         let mut next = if against.is_empty() { None } else { Some(0) };
         for (number, words) in lost {
             next = Some(number + 1);
@@ -68,12 +68,7 @@ impl Evaluation<'_> {
             let calls = Calls::new(self.stage.witness);
             let answer = self.ask_about(&**script, functions, number, &candidates, &mut trace, &calls);
             let name = &step.spec.name;
-            match (trace.lost.watched_reason(), answer) {
-                (Some(reason), Err(failure)) => Some(format!("{}: {}", reason.by_step(name), failure.message)),
-                (Some(reason), Ok(_)) => Some(reason.by_step(name)),
-                (None, Err(failure)) => Some(format!("{name} failed: {}", failure.message)),
-                (None, Ok(_)) => None,
-            }
+            lost_at(name, &trace.lost).or_else(|| Some(format!("{name} failed: {}", answer.err()?.message)))
         });
         lost.collect()
     }
@@ -91,4 +86,13 @@ impl Evaluation<'_> {
             (None, _) => format!("it was a candidate, and {by} chose {chosen}"),
         }
     }
+}
+
+/// What step `name`, which lost these nodes, has against the one that is asked about.
+fn lost_at(name: &str, lost: &LostNodes) -> Option<String> {
+    let words = lost.watched_reason()?.by_step(name);
+    Some(match lost.watched_message() {
+        Some(message) => format!("{words}: {message}"),
+        None => words,
+    })
 }
