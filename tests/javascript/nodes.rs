@@ -45,6 +45,15 @@ fn a_write_works_whichever_way_it_is_made() {
         ("n.score = 1", "n.score === 1"),
         ("n.sessions = 9", "n.sessions === 9"),
         ("n.metadata = {x: 1}", "n.metadata.x === 1"),
+        // One place in the script, and an object that has been there before.
+        ("for (var k = 1; k < 4; k++) n.metadata = {k}", "n.metadata.k === 3"),
+        ("for (var k = 0; k < 3; k++) n.nodeData.sessions = [k]", "n.nodeData.sessions[0] === 2"),
+        ("for (var k = 0; k < 3; k++) { n.gpu = k; delete n.gpu; n.x = k }", "n.x === 2 && n.gpu === undefined"),
+        ("Object.freeze(n); n.metadata = 1", "n.metadata !== 1"),
+        (
+            "var d = Object.create(n); for (var k = 1; k < 4; k++) d.metadata = k",
+            "d.metadata === 3 && n.metadata !== 3",
+        ),
         ("n.metadata.weight = n.metadata.weight || 5", "n.metadata.weight === 5"),
         ("n.nodeData.health.cpu.load1 = 7", "n.nodeData.health.cpu.load1 === 7"),
         ("n.nodeData.sessions.reverse()", "n.nodeData.sessions[0].id === 'a-s2'"),

@@ -93,6 +93,12 @@ impl Lazy {
         self.hold
     }
 
+    /// The lazy property `name` has this value from now on.
+    fn put(&mut self, name: JsString, value: JsValue) {
+        self.built.retain(|(own, _)| *own != name);
+        self.built.push((name, value));
+    }
+
     /// Forgets what was built for the property `name`: it is built again when it is read.
     pub(super) fn forget(&mut self, name: &str) {
         self.built.retain(|(own, _)| own != name);
@@ -163,10 +169,20 @@ fn get(this: &JsValue, _: &[JsValue], served: &Served, context: &mut Context) ->
     Ok(value)
 }
 
-/// A script that assigns to the property replaces it.
+/// A script that assigns to the property replaces its value. The property stays an accessor: the engine keeps, for the place
+/// in the script, the slot of the setter with the shape that the object has *after* the assignment, and takes whatever lies
+/// there for the setter the next time.
 fn set(this: &JsValue, args: &[JsValue], served: &Served, context: &mut Context) -> JsResult<JsValue> {
     let Some(object) = this.as_object() else { return Ok(JsValue::undefined()) };
-    object.create_data_property_or_throw(served.0.clone(), args.get_or_undefined(0).clone(), context)?;
+    let value = args.get_or_undefined(0).clone();
+    let own = object.borrow().properties().get(&served.0.clone().into());
+    let lazy = own.as_ref().and_then(|_| object.downcast_mut::<Lazy>());
+    match (lazy, own.and_then(|own| own.configurable())) {
+        // The object was frozen, and stays as it is.
+        (Some(_), Some(false)) => {}
+        (Some(mut lazy), _) => lazy.put(served.0.clone(), value),
+        (None, _) => drop(object.create_data_property_or_throw(served.0.clone(), value, context)?),
+    }
     Ok(JsValue::undefined())
 }
 
