@@ -30,6 +30,8 @@ const CHANGES_LOGGED: u64 = 64;
 /// The other replicas, and what they are to be told.
 pub(super) struct Replicas {
     own: Arc<str>,
+    /// How each message of this replica begins.
+    own_start: Vec<u8>,
     peers: Peers,
     words: Vec<Word>,
     /// Whether somebody asked for all that this replica holds.
@@ -51,6 +53,7 @@ impl Replicas {
     pub(super) fn new(own: Arc<str>, sayings: mpsc::Sender<Saying>) -> Self {
         Self {
             peers: Peers::new(Arc::clone(&own)),
+            own_start: start_of(&own),
             own,
             words: Vec::new(),
             all_wanted: false,
@@ -117,6 +120,10 @@ impl Replicas {
 impl Front {
     /// Takes in what another replica says, in whatever words.
     pub(super) fn hear_peer(&mut self, text: &[u8]) {
+        // NATS hands each of our own messages back to us.
+        if text.starts_with(&self.replicas.own_start) {
+            return;
+        }
         let message = match Message::parse(text) {
             Ok(message) => message,
             Err(error) => {
@@ -344,6 +351,11 @@ impl Front {
     }
 }
 
+/// How the messages of `replica` begin.
+fn start_of(replica: &str) -> Vec<u8> {
+    format!("{{\"from\":{}", serde_json::Value::from(replica)).into_bytes()
+}
+
 fn held(entry: &Entry<Told>, now_ms: u64) -> Held {
     Held {
         reservation: entry.reservation.clone(),
@@ -376,6 +388,14 @@ mod tests {
             heard.extend(message.words());
         }
         assert_eq!(heard, words);
+    }
+
+    #[test]
+    fn an_own_message_is_known_by_its_start() {
+        for name in ["76ac0210", "a \"strange\" name"] {
+            let said = serde_json::to_vec(&Message { from: name.into(), ..Message::default() }).unwrap();
+            assert!(said.starts_with(&start_of(name)) && !said.starts_with(&start_of("76ac021")));
+        }
     }
 
     fn held_by(user: &str, number: usize) -> Word {

@@ -13,6 +13,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 const MAX_WAITING_BYTES: usize = 4 << 20;
 /// Bytes that are written with one call.
 const BATCH_BYTES: usize = 64 << 10;
+/// How long the writer waits after a write, so that lines which come fast are written together: to wake a thread for each
+/// costs more than the line.
+const GATHERING: Duration = Duration::from_millis(1);
 /// How long the writer leaves an output alone that refused a line: a full disk, a reader that is gone.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
@@ -49,8 +52,11 @@ impl Queue {
         }
         waiting.bytes += line.len();
         waiting.lines.push_back(line.to_vec());
+        let is_first = waiting.lines.len() == 1;
         drop(waiting);
-        self.came.notify_one();
+        if is_first {
+            self.came.notify_one();
+        }
     }
 
     /// How many lines were lost since the start.
@@ -107,6 +113,7 @@ pub(super) fn write_from(queue: &'static Queue) -> io::Result<()> {
     let work = move || {
         loop {
             writer.write_next();
+            thread::sleep(GATHERING);
         }
     };
     thread::Builder::new().name("log".to_owned()).spawn(work).map(drop)
