@@ -488,7 +488,7 @@ async fn a_reload_is_asked_for_and_its_problems_come_back() {
     assert_eq!(ask(&client, "whither.place", &json!({})).await.body["decided_by"], "builtin:fewest-sessions");
     serve.configure(&nats, "[chain.\"session/start\"]\nsteps = [\"builtin:round-robin\"]\n");
     let told = reload();
-    assert!(told.code == Some(0) && told.stdout.starts_with("reloaded: chains "), "{told:?}");
+    assert!(told.code == Some(0) && told.stdout.starts_with("reloaded; its chains ("), "{told:?}");
     shows(1.0, false).await;
     drop(serve);
     let told = Shell::new().whither(["reload", "--nats", &url]);

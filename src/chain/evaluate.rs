@@ -204,9 +204,14 @@ impl<'a> Evaluation<'a> {
         if let Some(overran) = self.overran.take_if(|overran| overran.step == number) {
             return Some(Arc::unwrap_or_clone(overran.failure));
         }
+        self.known_limit(step).map(Limited::failure)
+    }
+
+    /// The limit for which the step is not to be run.
+    fn known_limit(&self, step: &Step) -> Option<&Limited> {
         let name = &step.spec.name;
         let here = self.ask.limited.iter().find(|(limited, _)| limited == name).map(|(_, limited)| limited);
-        here.or_else(|| self.stage.quarantine.script(name)).map(Limited::failure)
+        here.or_else(|| self.stage.quarantine.script(name))
     }
 
     fn timed(&self, ask: impl FnOnce(&Self, &mut Trace, &Calls<'_>) -> Result<Verdict, Failure>) -> Told {

@@ -17,7 +17,6 @@ pub(super) struct Scores {
 
 #[derive(Debug)]
 struct Ranked {
-    rank: f64,
     /// When the node was last chosen.
     since: u64,
     scored: Scored,
@@ -32,13 +31,14 @@ impl Scores {
     /// Notes that `node` got `score`, which counts `unit`: the lowest `rank` is the best, of equal ones the node that was
     /// last chosen the longest `since`.
     pub(super) fn add(&mut self, node: &Arc<str>, (rank, since): (f64, u64), (score, unit): (f64, &str)) {
-        let scored = || Scored { node: Arc::clone(node), score, unit: unit.into() };
+        let scored = || Scored { node: Arc::clone(node), score, rank, unit: unit.into() };
         if self.about.as_ref() == Some(node) {
             self.asked = Some(scored());
         }
-        let place = self.best.partition_point(|kept| kept.rank < rank || (kept.rank == rank && kept.since <= since));
+        let is_before = |kept: &Ranked| kept.scored.rank < rank || (kept.scored.rank == rank && kept.since <= since);
+        let place = self.best.partition_point(is_before);
         if place < MAX_BEST {
-            self.best.insert(place, Ranked { rank, since, scored: scored() });
+            self.best.insert(place, Ranked { since, scored: scored() });
             self.best.truncate(MAX_BEST);
         }
     }

@@ -24,7 +24,7 @@ use super::bus::{self, BusArgs};
 use super::exit::{self, Exit};
 use super::serve::{self, LogFormat};
 
-/// Reports this machine as a node of the cluster, until it is told to stop.
+/// Report this machine as a node of the cluster, until told to stop.
 ///
 /// It reports its health, its sessions, its metadata and its static data when they change and every few seconds anyway;
 /// a node that is not heard of for 90 seconds takes no sessions. On SIGTERM or SIGINT it takes its node out and ends.

@@ -105,7 +105,7 @@ impl BusArgs {
 /// The end of a command whose settings can never connect.
 pub(super) fn refused(error: ConnectError) -> Exit {
     match error {
-        ConnectError::Exposed { .. } => Exit::usage(error),
+        ConnectError::Exposed { .. } | ConnectError::File { .. } | ConnectError::Address { .. } => Exit::usage(error),
         _ => Exit::new(exit::OTHER, error),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::chain::{ChainSet, ChainSpec, StepSpec};
-use crate::config::{self, Config, Loading, Needs};
+use crate::config::{self, Config, Files, Loading, Needs};
 use crate::model::head::DEFAULT_ACTION;
 use crate::runner::ProgramLimits;
 use crate::script::ScriptLimits;
@@ -19,6 +19,9 @@ use super::{fastx, problem, programs};
 
 /// Where a chain is looked for when none is named.
 const DEFAULT_CONFIGS: [&str; 2] = ["whither.toml", "/etc/whither/whither.toml"];
+
+/// The most bytes of a config that are looked at for its sections.
+const MAX_CONFIG_BYTES: usize = 1 << 20;
 
 /// Which chain to run.
 #[derive(Clone, Debug, Default, Args)]
@@ -127,7 +130,16 @@ fn environment(config: &Config) -> Result<Vec<(String, String)>, Exit> {
     Ok(programs::environment(listed, &beside))
 }
 
-/// The config that is read where none is named.
+/// The config that is read where none is named: the first that is there and that this user may read.
 pub(super) fn default_config() -> Option<PathBuf> {
-    DEFAULT_CONFIGS.into_iter().map(PathBuf::from).find(|path| path.is_file())
+    let may_read = |path: &PathBuf| path.is_file() && std::fs::File::open(path).is_ok();
+    DEFAULT_CONFIGS.into_iter().map(PathBuf::from).find(may_read)
+}
+
+/// Whether the config at `path` has the section `name`; one that cannot be read may have it, and loading it tells why.
+pub(super) fn has_section(path: &Path, name: &str) -> bool {
+    match Disk.read(path, MAX_CONFIG_BYTES) {
+        Ok(read) => config::has_section(&String::from_utf8_lossy(&read.bytes), name),
+        Err(_unreadable) => true,
+    }
 }

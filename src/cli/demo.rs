@@ -24,7 +24,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "FILE", env = "WHITHER_NATS_SERVER")]
     nats_server: Option<PathBuf>,
     /// How many nodes
-    #[arg(long, value_name = "NUMBER", default_value_t = 5, value_parser = clap::value_parser!(u8).range(3..=20))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 5, value_parser = clap::value_parser!(u8).range(4..=20))]
     nodes: u8,
     /// How many sessions to place
     #[arg(long, value_name = "NUMBER", default_value_t = 12, value_parser = clap::value_parser!(u8).range(4..=60))]

@@ -60,7 +60,7 @@ pub struct CordonArgs {
     /// The node's id
     id: String,
     /// Why; shown in `nodes show` and `nodes history`
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     reason: String,
     #[command(flatten)]
     remote: RemoteArgs,
@@ -92,13 +92,21 @@ pub fn cordon(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<()
         let body = json!({"node": args.id, "reason": args.reason, "by": whoami()});
         let answer = ask(&bus, subject(&namespace), &body).await?;
         let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-        say::answer(format_args!("{} {}", Plain(text("node")), Plain(text("state"))))
+        say::answer(format_args!("{} {}", Plain(text("node")), Plain(text("state"))))?;
+        if find(&bus, &namespace, &args.id).await.is_err_and(|error| error.code == exit::NO_NODE) {
+            say::aside(format_args!(
+                "the cluster has no node {} at the moment; `whither nodes` lists them",
+                Plain(&args.id)
+            ));
+        }
+        Ok(())
     })
 }
 
 /// Who runs the command, for the mark that it leaves.
 pub(super) fn whoami() -> String {
-    std::env::var("USER").or_else(|_unset| std::env::var("LOGNAME")).unwrap_or_default()
+    let names = ["SUDO_USER", "USER", "LOGNAME"].map(|variable| std::env::var(variable).unwrap_or_default());
+    names.into_iter().find(|name| !name.is_empty()).unwrap_or_default()
 }
 
 async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Exit> {
@@ -148,7 +156,7 @@ fn state(word: &str, sessions: Option<f64>) -> String {
 async fn find(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Value, Exit> {
     let answer = ask(bus, namespace.nodes(), &json!({"node": id})).await?;
     let found = answer.get("nodes").and_then(|nodes| nodes.get(0)).cloned();
-    found.ok_or_else(|| Exit::new(exit::OTHER, format!("the cluster has no node `{id}`; `whither nodes` lists them")))
+    found.ok_or_else(|| Exit::new(exit::NO_NODE, format!("the cluster has no node `{id}`; `whither nodes` lists them")))
 }
 
 async fn history(bus: &Bus, namespace: &Namespace, id: &str, limit: usize, as_json: bool) -> Result<(), Exit> {

@@ -1,7 +1,7 @@
 //! The node list that `place` is given: an array of nodes, or a FastX 4 document with the request beside it.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use crate::model::json::{self, JsonLimits};
 use crate::model::{Change, Report};
 
 use super::exit::Exit;
+use super::say;
 
 /// Size of a node list: 100,000 nodes with four sessions each take about 80 MiB.
 const MAX_BYTES: u64 = 256 << 20;
@@ -30,18 +31,24 @@ pub struct NodesFile {
     pub warnings: Vec<String>,
 }
 
-/// Reads the node list in `path`; absent: on standard input. The request in it may have `max_request_bytes`.
+/// Reads the node list in `path`; absent, or `-`: on standard input. The request in it may have `max_request_bytes`.
 ///
 /// # Errors
 /// What cannot be read, is no node list, or has a request too large; the message names the file. A node that cannot be
 /// used is left out, with a warning.
 pub fn read(path: Option<&Path>, max_request_bytes: usize) -> Result<NodesFile, Exit> {
+    let path = path.filter(|path| *path != Path::new("-"));
     let name = path.map_or("standard input".to_owned(), |path| path.display().to_string());
     let unreadable = |error: std::io::Error| Exit::usage(format!("{name}: {error}"));
     let mut text = Vec::new();
     match path {
         Some(path) => std::fs::File::open(path).map_err(unreadable)?.take(MAX_BYTES + 1).read_to_end(&mut text),
-        None => std::io::stdin().take(MAX_BYTES + 1).read_to_end(&mut text),
+        None => {
+            if std::io::stdin().is_terminal() {
+                say::aside("reading the nodes from standard input; --nodes FILE reads them from a file");
+            }
+            std::io::stdin().take(MAX_BYTES + 1).read_to_end(&mut text)
+        }
     }
     .map_err(unreadable)?;
     let told = |why: String| Exit::usage(format!("{name}: {why}"));

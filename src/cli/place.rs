@@ -1,14 +1,12 @@
 //! `whither place`, `whither explain`: one placement, from a node list or from a running service, made or only explained.
 
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Parser};
 use serde_json::{Map, Value, json};
 
 use crate::chain::Purpose;
-use crate::config::{self, Files};
 use crate::model::{Arrangement, Decision, Outcome};
 use crate::nats::wire;
 use crate::plain::Plain;
@@ -16,21 +14,17 @@ use crate::runner::Edition;
 use crate::worker::{Audience, Birth, WorkerLimits};
 
 use super::bus::BusArgs;
-use super::chains::{self, ChainArgs, Chains};
+use super::chains::{ChainArgs, Chains, has_section};
 use super::exit::Exit;
-use super::files::Disk;
 use super::request::{self, RequestArgs};
 use super::{nodes_file, one_shot, remote, say, table};
-
-/// The most bytes of a config that are looked at for chains.
-const MAX_CONFIG_BYTES: usize = 1 << 20;
 
 /// Place one session: offline from a node list, or by a running service.
 ///
 /// Runs a chain of steps over a list of nodes and prints the id of the chosen node. With `--script`, or a `--config` that
 /// has chains, and without `--nodes`, it reads {"nodes": […], "params": {…}} on standard input, as FastX 4 gives it to a
-/// load balancer script. With neither nodes nor steps it asks a running service: at `--nats`, or where the `nats` section
-/// of the config says, else on this machine.
+/// load balancer script; `--nodes -` says so too. With neither nodes nor steps it asks a running service: at `--nats`, or
+/// where the `nats` section of the config says, else on this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whither new nodes > nodes.json
@@ -65,7 +59,10 @@ pub struct ExplainArgs {
     placement: Placement,
 }
 
-/// The options of a link to the binary that is a FastX load balancer script.
+/// Choose a node for FastX: read its document on standard input, and print a node's id.
+///
+/// This name is a link to `whither`, and what FastX's LOAD_BALANCER_SCRIPT names. The chain comes from `--script` or from
+/// a `whither.toml` here or in /etc/whither; no service is asked.
 #[derive(Debug, Parser)]
 #[command(name = super::PLACE_NAME, version, max_term_width = 110)]
 pub struct AliasArgs {
@@ -85,14 +82,14 @@ impl AliasArgs {
 /// What is to be placed, on which nodes, by which steps.
 #[derive(Debug, Args)]
 struct Placement {
-    /// The nodes: a JSON array of them, or a FastX 4 document
+    /// The nodes: a JSON array of them, or a FastX 4 document; - reads standard input
     #[arg(long, value_name = "FILE")]
     nodes: Option<PathBuf>,
     #[command(flatten)]
     chain: ChainArgs,
     #[command(flatten)]
     asked: RequestArgs,
-    /// Explain also what becomes of this node
+    /// Say also what becomes of this node, and why; implies --explain
     #[arg(long, value_name = "ID", visible_alias = "why-not")]
     node: Option<String>,
     /// The request's random bits, to run a decision again
@@ -169,19 +166,20 @@ impl Placement {
             return None;
         }
         if let Some(config) = &self.chain.config {
-            return (!has_chains(config)).then_some(remote::Service { bus, config: Some(config.clone()) });
+            return (!has_section(config, "chain")).then_some(remote::Service { bus, config: Some(config.clone()) });
         }
-        let config = chains::default_config();
-        // A node list on standard input, and a config of this folder: what FastX's scripts are called with.
-        let is_piped = !std::io::stdin().is_terminal() && config.as_deref().is_some_and(has_chains);
-        match bus.is_given() {
-            true => Some(remote::Service { bus, config: None }),
-            false => (!is_piped).then_some(remote::Service { bus, config }),
-        }
+        Some(remote::Service { bus, config: None })
     }
 
     /// The request for a service.
     fn request(&self) -> Result<Map<String, Value>, Exit> {
+        let own =
+            [("--seed", self.seed.is_some()), ("--now", self.now.is_some()), ("--timezone", self.timezone.is_some())];
+        if let Some((option, _)) = own.iter().find(|(_, is_given)| *is_given) {
+            let message =
+                format!("{option} means nothing to a service, which decides by its own; add --nodes or --script");
+            return Err(Exit::usage(message));
+        }
         let mut request = self.asked.over(Map::new(), WorkerLimits::default().request_bytes)?;
         request.extend(self.node.as_ref().map(|node| ("node".to_owned(), json!(node))));
         Ok(request)
@@ -197,7 +195,8 @@ impl Placement {
         let mut question = request::question(&asked, limits.request_bytes, self.seed, self.now)?;
         question.purpose = purpose;
         question.head.explain = is_explained;
-        question.about = self.node.as_deref().map(Arc::from);
+        let named = asked.get("node").and_then(Value::as_str).filter(|_| is_explained);
+        question.about = self.node.as_deref().or(named).map(Arc::from);
         chains.get(&question.head.action)?;
         let Chains { set, environment, programs, .. } = chains;
         let birth = Birth { set, arrangement: Arrangement::Arrival, limits, audience: Audience::Person };
@@ -213,13 +212,5 @@ impl Placement {
             Outcome::Failed(failure) if is_told && !self.json => Err(Exit::shown(super::exit::code(failure.name))),
             Outcome::Failed(failure) => Err(Exit::failed(failure)),
         }
-    }
-}
-
-/// Whether the config at `path` has chains; one that cannot be read may have some, and loading it tells why.
-fn has_chains(path: &Path) -> bool {
-    match Disk.read(path, MAX_CONFIG_BYTES) {
-        Ok(read) => config::has_chains(&String::from_utf8_lossy(&read.bytes)),
-        Err(_unreadable) => true,
     }
 }

@@ -17,7 +17,7 @@ use super::say;
 /// How long the command waits for replicas that read their config and compile its scripts.
 const COMPILING: Duration = Duration::from_secs(120);
 
-/// Has the service read its config again, waits, and says what is wrong with it.
+/// Have the service read its config again, wait, and say what is wrong with it.
 ///
 /// Every replica of the service reads its own config and compiles its scripts. Where that works, the new chains take over as
 /// soon as their workers are ready; where it does not, the old ones stay.
@@ -42,7 +42,12 @@ pub fn run(args: &ReloadArgs) -> Result<(), Exit> {
             let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
             let problems = text("problems");
             match text("state").as_str() {
-                "reloaded" => say::answer(format_args!("reloaded: chains {}", Plain(text("chains"))))?,
+                "reloaded" => {
+                    let chains = Plain(text("chains"));
+                    say::answer(format_args!(
+                        "reloaded; its chains ({chains}) decide as soon as their workers are ready"
+                    ))?;
+                }
                 _ => {
                     failed += 1;
                     problems.lines().for_each(|line| say::aside(Plain(line)));

@@ -15,6 +15,7 @@ use crate::nats::subjects::{HEADER_ERROR_CODE, HEADER_TIMEOUT, Namespace};
 use crate::plain::Plain;
 
 use super::bus::BusArgs;
+use super::chains::{default_config, has_section};
 use super::exit::{self, Exit};
 use super::{say, table};
 
@@ -43,7 +44,7 @@ impl RemoteArgs {
     }
 }
 
-/// Runs `ask` with a connection.
+/// Runs `ask` with a connection. Where neither an address nor a config is given, the default config says where NATS is.
 ///
 /// # Errors
 /// Where NATS is not reached in time, and what `ask` says.
@@ -52,6 +53,8 @@ fn with_bus<T>(
     config: Option<&Path>,
     ask: impl AsyncFnOnce(Bus, Namespace) -> Result<T, Exit>,
 ) -> Result<T, Exit> {
+    let found = if config.is_none() && !bus.is_given() { default_config() } else { None };
+    let config = config.or(found.as_deref().filter(|found| has_section(found, "nats")));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(async {
         let (bus, namespace) = connect(bus, config).await?;
@@ -182,15 +185,15 @@ impl Reply {
 
 fn failed(error: &Value) -> Exit {
     let text = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default();
-    let step = Some(text("step")).filter(|step| !step.is_empty()).map(|step| format!(" (step {step})"));
+    let step = Some(text("step")).filter(|step| !step.is_empty());
     let code = match FailureName::parse(text("name")) {
         // No script chose that node: whoever asked named it.
         Some(FailureName::UnknownNode) if step.is_none() => exit::NO_NODE,
         Some(name) => exit::code(name),
         None => exit::OTHER,
     };
-    let message = format!("{}: {}{}", text("name"), text("message"), step.unwrap_or_default());
-    Exit::new(code, Plain(message))
+    let place = table::place_of(error);
+    Exit::new(code, format!("{}: {}{place}", Plain(text("name")), Plain(text("message"))))
 }
 
 /// The service that is asked for a placement.
@@ -223,6 +226,9 @@ pub fn place(
         let explanation = explanation.filter(|_| is_explained);
         if let Some(explanation) = &explanation {
             say::aside(table::explained(explanation));
+        }
+        for warning in reply.body.get("warnings").and_then(Value::as_array).into_iter().flatten() {
+            say::aside(format_args!("warning: {}", Plain(warning.as_str().unwrap_or_default())));
         }
         if as_json {
             say::json(format_args!("{:#}", reply.body))?;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::plain::Plain;
 
-use super::exit::Exit;
+use super::exit::{self, Exit};
 use super::remote::{PATIENCE, RemoteArgs, ask, ask_each};
 use super::{say, table};
 
@@ -28,9 +28,9 @@ pub struct WaitingArgs {
 ///
 /// A request is known by the id that its launcher gave it, with the user and the action that it is for.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Prints the request's state: cancelled; placed, with its reservation; or gone, where no replica has it."
-)]
+#[command(after_help = "Prints the request's state: cancelled; or placed, with its node and its reservation.
+
+Exit codes: 0 cancelled or placed · 1 no such request waits, or no answer")]
 pub struct CancelArgs {
     /// The request's id
     id: String,
@@ -62,7 +62,7 @@ pub fn waiting(args: &WaitingArgs) -> Result<(), Exit> {
             say::aside("nobody waits");
             return Ok(());
         }
-        let mut listed = table::table(&["USER", "ACTION", "ID", "WAITS", "LEFT", "WHY"]);
+        let mut listed = table::table(&["user", "action", "id", "waits", "left", "why"]);
         for request in &waiting {
             let text = |field: &str| request.get(field).and_then(Value::as_str).unwrap_or("-").to_owned();
             let time = |field: &str| {
@@ -92,6 +92,15 @@ pub fn cancel(args: &CancelArgs) -> Result<(), Exit> {
         request.extend(args.user.as_ref().map(|login| ("user".to_owned(), json!({"login": login}))));
         request.extend(args.action.as_ref().map(|action| ("action".to_owned(), json!(action))));
         let answer = ask(&bus, namespace.cancel(), &Value::Object(request)).await?;
+        if answer.get("state").and_then(Value::as_str) == Some("gone") {
+            let whose = match &args.user {
+                Some(user) => format!("of {}", Plain(user)),
+                None => "of a user without a login; name the user with --user".to_owned(),
+            };
+            let message =
+                format!("no request {} waits {whose}; `whither waiting` lists those that do", Plain(&args.id));
+            return Err(Exit::new(exit::OTHER, message));
+        }
         let text = |field: &str| answer.get(field).and_then(Value::as_str).map(|text| Plain(text.to_owned()));
         let told = [text("id"), text("state"), text("node"), text("reservation")];
         let told: Vec<_> = told.into_iter().flatten().map(|part| part.to_string()).collect();

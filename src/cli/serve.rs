@@ -30,7 +30,7 @@ use super::{bus, fastx, limits, one_shot, programs, say, zone};
 use reload::Reloads;
 use running::Parts;
 
-/// The service: answers placements over NATS.
+/// Serve placements over NATS.
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Signals: SIGHUP reads the config again (a broken one changes nothing), as `whither reload` has every \
@@ -86,12 +86,19 @@ pub fn run(args: &ServeArgs) -> Result<(), Exit> {
 /// Does all that a start does before it opens a port, and says so.
 async fn check(args: &ServeArgs, loaded: &Loaded) -> Result<(), Exit> {
     args.bus.resolve(Some(&loaded.config.nats), "whither serve")?;
-    rehearse(&setup(loaded).birth).await?;
+    let remarks = rehearse(&setup(loaded).birth).await?;
+    remarks.iter().for_each(|remark| say::aside(format_args!("warning: {}", Plain(remark))));
     let chains = &loaded.config.chains.chains;
     let actions = chains.iter().map(|chain| chain.action.to_string()).collect::<Vec<_>>().join(", ");
     let path = args.config.as_deref().unwrap_or(Path::new(fastx::load::DEFAULT_CONFIG));
     let what = if chains.len() == 1 { "chain" } else { "chains" };
-    say::answer(format_args!("{}: good, {} {what}: {}", path.display(), chains.len(), Plain(actions)))
+    let verdict = match remarks.len() {
+        0 => "good".to_owned(),
+        1 => "usable, with 1 warning".to_owned(),
+        warnings => format!("usable, with {warnings} warnings"),
+    };
+    let source = loaded.origin().map_or_else(|| path.display().to_string(), |origin| Plain(origin).to_string());
+    say::answer(format_args!("{source}: {verdict}, {} {what}: {}", chains.len(), Plain(actions)))
 }
 
 fn load(args: &ServeArgs) -> Result<Loaded, Exit> {
@@ -139,7 +146,7 @@ async fn serve(args: &ServeArgs, loaded: Loaded, mut signals: Signals) -> Result
     let config = loaded.config;
     rehearse(&setup.birth).await?;
     let listener = match args.http.or(config.http) {
-        Some(address) => Some(http::bind(address).await.map_err(|error| other(&format!("{address}: {error}")))?),
+        Some(address) => Some(http::bind(address).await.map_err(|error| other(&unlistened(address, &error)))?),
         None => None,
     };
     if let Some(address) = listener.as_ref().and_then(|listener| listener.local_addr().ok()) {
@@ -217,16 +224,28 @@ fn setup(loaded: &Loaded) -> Setup {
     }
 }
 
-/// Starts a worker once before any port opens: what does not compile ends the service here.
-async fn rehearse(birth: &Birth) -> Result<(), Exit> {
+/// Starts a worker once before any port opens: what does not compile ends the service here. Returns what is probably a
+/// mistake in a script, a sentence each.
+async fn rehearse(birth: &Birth) -> Result<Vec<String>, Exit> {
     let (words, _ignored) = mpsc::channel(1);
     match Worker::start(&one_shot::program(), birth, 0, words).await {
         Ok(worker) => {
+            let remarks = worker.remarks().to_vec();
             worker.kill();
-            Ok(())
+            Ok(remarks)
         }
         Err(error @ (BirthError::Refused(_) | BirthError::Died(Some(_), _))) => Err(Exit::new(exit::SCRIPT, error)),
         Err(error) => Err(Exit::new(exit::OTHER, error)),
+    }
+}
+
+/// Why the HTTP port cannot be had.
+fn unlistened(address: std::net::SocketAddr, error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            format!("the HTTP address {address} is taken by another process; see --http, or [http] in the config")
+        }
+        _ => format!("the HTTP address {address} cannot be listened on: {error}"),
     }
 }
 

@@ -5,6 +5,7 @@ use comfy_table::{Cell, ContentArrangement, Table};
 use owo_colors::OwoColorize;
 use serde_json::Value;
 
+use crate::model::diagnosis::MAX_BEST;
 use crate::model::{Decision, LostReason};
 use crate::plain::{Plain, plain};
 
@@ -56,9 +57,12 @@ pub fn explained(answer: &Value) -> String {
         });
         lines.collect::<Vec<_>>().join("; ")
     };
-    let search = answer.get("search").cloned().unwrap_or_default();
-    let plan = format!("{}, {} looked at", text(&search, "plan"), text(&search, "looked_at"));
-    say(format!("{} {}   {} nodes   {plan}", "chain".bold(), text(answer, "chain"), text(answer, "nodes")));
+    let count = answer.get("nodes").and_then(Value::as_u64).unwrap_or_default();
+    let nodes = format!("{count} node{}", if count == 1 { "" } else { "s" });
+    match text(answer, "chain") {
+        chain if chain.is_empty() => say(nodes),
+        chain => say(format!("{} {chain}, {nodes}", "chain".bold())),
+    }
     let excluded = lost(answer.get("excluded"));
     if !excluded.is_empty() {
         say(format!("  left out: {excluded}"));
@@ -71,7 +75,7 @@ pub fn explained(answer: &Value) -> String {
     }
     say(format!("{steps}"));
     for step in answer.get("steps").and_then(Value::as_array).into_iter().flatten() {
-        let scores = step.get("scores").and_then(Value::as_array).into_iter().flatten();
+        let scores = step.get("scores").and_then(Value::as_array).into_iter().flatten().take(MAX_BEST);
         let scores = scores.map(|scored| match text(scored, "unit") {
             unit if unit.is_empty() => format!("{} {}", text(scored, "node"), text(scored, "score")),
             unit => format!("{} {} {unit}", text(scored, "node"), text(scored, "score")),
@@ -88,10 +92,29 @@ pub fn explained(answer: &Value) -> String {
         Some(node) => say(format!("{} {}, by {}", "chosen".green().bold(), plain(node), text(answer, "decided_by"))),
         None => {
             let error = answer.get("error").cloned().unwrap_or_default();
-            say(format!("{} {}: {}", "not placed:".red().bold(), text(&error, "name"), text(&error, "message")));
+            let place = place_of(&error);
+            let (name, message) = (text(&error, "name"), text(&error, "message"));
+            say(format!("{} {name}: {message}{place}", "not placed:".red().bold()));
         }
     }
     lines.join("\n")
+}
+
+/// Where the failure `error` of a decision stands, in brackets: its position, else its step, where the message does not
+/// name that.
+pub(super) fn place_of(error: &Value) -> String {
+    let text = |value: &Value, field: &str| {
+        value.get(field).map(|value| match value.as_str() {
+            Some(text) => plain(text).into_owned(),
+            None => value.to_string(),
+        })
+    };
+    if let Some(position) = error.get("position") {
+        let [file, line, column] = ["file", "line", "column"].map(|field| text(position, field).unwrap_or_default());
+        return format!(" (at {file}:{line}:{column})");
+    }
+    let message = text(error, "message").unwrap_or_default();
+    text(error, "step").filter(|step| !message.contains(step)).map(|step| format!(" (step {step})")).unwrap_or_default()
 }
 
 /// Writes an explanation to standard output, as JSON or for people.
@@ -101,7 +124,7 @@ pub fn explained(answer: &Value) -> String {
 pub fn tell(explanation: &Value, as_json: bool) -> Result<(), Exit> {
     match as_json {
         true => say::json(format_args!("{explanation:#}")),
-        false => say::data(&explained(explanation)),
+        false => say::answer(explained(explanation)),
     }
 }
 

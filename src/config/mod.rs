@@ -128,11 +128,11 @@ pub fn without_file(path: &Path, loading: Loading<'_>, elsewhere: Elsewhere<'_>)
     notes.into_errors(&path.to_string_lossy(), "", secret::masked).map_or(Ok(config), Err)
 }
 
-/// Whether the config in `text` has chains of its own; what cannot be read as a config counts as one that has, so that
-/// whoever loads it tells what is wrong.
+/// Whether the config in `text` has the section `name`; what cannot be read as a config counts as one that has, so that
+/// whoever loads the config tells what is wrong.
 #[must_use]
-pub fn has_chains(text: &str) -> bool {
-    text.parse::<toml::Table>().map_or(true, |tree| tree.contains_key("chain"))
+pub fn has_section(text: &str, name: &str) -> bool {
+    text.parse::<toml::Table>().map_or(true, |tree| tree.contains_key(name))
 }
 
 type Stands = (String, Range<usize>);

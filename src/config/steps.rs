@@ -32,6 +32,11 @@ pub fn load_step(written: &str, base: &Path, files: &dyn Files, limits: &ScriptL
     let most = limits.source_bytes.max(limits.component_bytes);
     let contents = files.read(&base.join(written), most).map_err(|fault| unread(written, &fault))?;
     if contents.is_executable() {
+        if has_windows_first_line(&contents.bytes) {
+            let problem =
+                format!("executable {}: its first line ends in a carriage return, as on Windows", quoted(written));
+            return Err(Problem::new(problem).help(format!("run sed -i 's/\\r$//' {written}")));
+        }
         return Ok(StepSpec::new(written, StepSource::Executable(program(written, base, files)?)));
     }
     let language = language(written, &contents)?;
@@ -54,6 +59,11 @@ pub fn never_asked(steps: &[StepSpec]) -> Option<(usize, Problem)> {
     let message =
         format!("{} is never asked: {} before it always chooses a node", quoted(&unasked.name), quoted(&chosen.name));
     Some((last + 1, Problem::new(message).help("put the step that chooses last")))
+}
+
+/// Whether the first line, which names the interpreter, ends as lines do on Windows: no interpreter has such a name.
+fn has_windows_first_line(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"#!") && bytes.split(|byte| *byte == b'\n').next().is_some_and(|line| line.ends_with(b"\r"))
 }
 
 fn program(written: &str, base: &Path, files: &dyn Files) -> Result<Program, Problem> {
@@ -108,6 +118,9 @@ fn language(written: &str, contents: &Contents) -> Result<&'static Language, Pro
     let known: Vec<_> =
         LANGUAGES.iter().map(|language| format!("`.{}` ({})", language.extension, language.name)).collect();
     let shown = quoted(written);
+    if contents.bytes.is_empty() {
+        return Err(Problem::new(format!("script {shown} is empty")));
+    }
     Err(match contents.bytes.starts_with(b"#!") {
         true => Problem::new(format!("script {shown} is not executable")).help(format!("run chmod +x {written}")),
         false => {

@@ -27,7 +27,7 @@ pub(super) struct Flight {
     pub(super) user: Arc<str>,
     /// What its requester is warned of.
     pub(super) warnings: Vec<String>,
-    /// How it was decided, where its requester wants to know.
+    /// How the placement was decided that is being made, where its requester wants to know.
     pub(super) explanation: Option<Value>,
     /// How often the ledger refused what was decided.
     pub(super) retries: u32,
@@ -95,8 +95,7 @@ impl Flight {
         self.waits.since.is_some() || !self.waits.sum.is_zero()
     }
 
-    /// `outgoing` with what its requester is warned of, and with the explanation that was asked for: a failure carries its
-    /// own.
+    /// `outgoing` with what its requester is warned of, and with the explanation that was asked for.
     pub(super) fn annotated(&self, outgoing: Outgoing) -> Outgoing {
         let explanation = self.explanation.as_ref().filter(|_| outgoing.error.is_none());
         if self.warnings.is_empty() && explanation.is_none() {

@@ -165,7 +165,11 @@ impl Front {
 
     /// Puts `flight` to the home of its chain, or answers it where a reload took the chain away.
     pub(super) fn submit(&mut self, mut flight: Flight) {
-        flight.frees_seen = self.frees;
+        flight.explanation = None;
+        if flight.question.from.is_none() {
+            // What goes on behind a program sees no node that was freed since.
+            flight.frees_seen = self.frees;
+        }
         if flight.edition != self.crew.edition() && flight.question.from.is_some() {
             // Nobody can go on with it, and to begin anew would run its programs twice.
             let message = "the configuration changed while its program ran, and then its worker died: ask again";

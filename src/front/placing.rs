@@ -165,11 +165,12 @@ impl Front {
             let body = wire::text(wire::explained(&flight.question.decision, &decision));
             return self.conclude(&flight, "explained", |incoming| Outgoing::new(incoming, body.clone().into(), None));
         }
-        if flight.question.head.explain {
-            flight.explanation = Some(wire::explained(&flight.question.decision, &decision));
-        }
         match &decision.outcome {
-            Outcome::Placed(node) => self.place(lane, flight, Arc::clone(node), &decision),
+            Outcome::Placed(node) => {
+                let is_wanted = flight.question.head.explain;
+                flight.explanation = is_wanted.then(|| wire::explained(&flight.question.decision, &decision));
+                self.place(lane, flight, Arc::clone(node), &decision);
+            }
             // Somebody with more time asked the same after the question was on its way.
             Outcome::Failed(failure) if failure.name == FailureName::Overloaded && !flight.is_late(unix_ms()) => {
                 Arc::make_mut(&mut flight.question).deadline_ms = flight.deadline_ms();
@@ -299,8 +300,10 @@ impl Front {
     }
 
     /// Answers `flight` with what another replica told whoever asked it the same meanwhile; gives it back where none did.
-    pub(super) fn unless_placed_elsewhere(&mut self, flight: Flight) -> Option<Flight> {
+    pub(super) fn unless_placed_elsewhere(&mut self, mut flight: Flight) -> Option<Flight> {
         let Some(entry) = flight.key.as_ref().and_then(|key| self.ledger.repeated(key)) else { return Some(flight) };
+        // That decision was another one.
+        flight.explanation = None;
         let body = entry.answer.body(entry.expires_ms.saturating_sub(self.now_ms()));
         self.conclude(&flight, "placed", |incoming| Outgoing::new(incoming, body.clone(), None));
         None

@@ -79,6 +79,8 @@ pub struct Scored {
     pub node: Arc<str>,
     /// The figure: of a script, what its `score` returned.
     pub score: f64,
+    /// What was compared: the lowest is the best. A built-in's figure is rounded.
+    pub rank: f64,
     /// What a built-in's figure counts, e.g. `sessions`; empty for a script's.
     #[serde(deserialize_with = "shared::string")]
     pub unit: Arc<str>,

@@ -193,8 +193,8 @@ impl fmt::Display for Failure {
         write!(f, "{}: {}", self.name, self.message)?;
         match (&self.position, &self.step) {
             (Some(position), _) => write!(f, " (at {position})"),
-            (None, Some(step)) => write!(f, " (step {step})"),
-            (None, None) => Ok(()),
+            (None, Some(step)) if !self.message.contains(&**step) => write!(f, " (step {step})"),
+            (None, _) => Ok(()),
         }
     }
 }

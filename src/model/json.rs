@@ -43,11 +43,18 @@ pub enum JsonError {
         max_depth: usize,
     },
     /// The text is not JSON.
-    #[error("not valid JSON: {0}")]
+    #[error("not valid JSON: {}", malformed(.0))]
     Malformed(serde_json::Error),
     /// The text is JSON, of another shape than what was asked for.
     #[error("not as expected: {0}")]
     Misshapen(serde_json::Error),
+}
+
+fn malformed(error: &serde_json::Error) -> String {
+    match error.is_eof() {
+        true => format!("it ends too early, at line {} column {}", error.line(), error.column()),
+        false => error.to_string(),
+    }
 }
 
 impl From<serde_json::Error> for JsonError {
@@ -66,8 +73,7 @@ impl JsonError {
         match (words.strip_prefix("missing field "), words.strip_prefix("unknown field ")) {
             (Some(field), _) => format!("{what} has no {field}"),
             (None, Some(field)) => {
-                let (field, known) = field.split_once(", expected ").unwrap_or((field, "none"));
-                format!("{what} has the unknown field {field}; known is {known}")
+                format!("{what} has the unknown field {}", field.replacen(", expected", "; expected", 1))
             }
             (None, None) => {
                 let whole = ["usize", "u64", "u32", "i64"].iter().find_map(|whole| words.strip_suffix(whole));

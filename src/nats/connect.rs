@@ -83,7 +83,7 @@ pub struct Tls {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// Not the address of a NATS server.
-    #[error("`{url}` is no NATS address: {reason}; expected the kind of `nats://host:4222`")]
+    #[error("`{url}` is no NATS address: {reason}; expected one such as `nats://host:4222`")]
     Address {
         /// As given, without a login.
         url: String,

@@ -176,8 +176,11 @@ fn score(scored: &Scored) -> Value {
     record
 }
 
-/// A number as JavaScript writes it: without a fraction where it has none.
+/// A number as JavaScript writes it: without a fraction where it has none. JSON has no infinity, which is text.
 fn number(figure: f64) -> Value {
+    if figure.is_infinite() {
+        return json!(if figure > 0.0 { "Infinity" } else { "-Infinity" });
+    }
     if figure.fract() == 0.0 && figure.abs() <= MAX_WHOLE { json!(figure as i64) } else { json!(figure) }
 }
 

@@ -186,6 +186,14 @@ impl Word {
         }
         self
     }
+
+    /// Puts the word where none is, or where it gives another reason: what is said again for the same reason is no news.
+    fn put(&self, kept: &mut Option<Self>) {
+        let is_news = |kept: &Self| !self.reason.is_empty() && kept.reason != self.reason;
+        if kept.as_ref().is_none_or(is_news) {
+            *kept = Some(self.clone());
+        }
+    }
 }
 
 impl MarkBook {
@@ -201,10 +209,7 @@ impl MarkBook {
     /// [`MarkError`] where the mark could not be written.
     pub async fn cordon(&self, node: &str, word: Word) -> Result<Edited, MarkError> {
         let word = word.bounded();
-        self.edit(node, true, |mark| {
-            mark.cordoned.get_or_insert_with(|| word.clone());
-        })
-        .await
+        self.edit(node, true, |mark| word.put(&mut mark.cordoned)).await
     }
 
     /// Takes `node` out of service and says that it is to be emptied; a node that is out already keeps its first words.
@@ -216,9 +221,10 @@ impl MarkBook {
         self.edit(node, true, |mark| {
             // A drain whose cordon was lifted is over, though its word may still stand there.
             if !mark.is_draining() {
-                mark.draining = Some(word.clone());
+                mark.draining = None;
             }
-            mark.cordoned.get_or_insert_with(|| word.clone());
+            word.put(&mut mark.draining);
+            word.put(&mut mark.cordoned);
         })
         .await
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::json;
-use whither::chain::{ChainSet, Witness};
+use whither::chain::{ChainSet, OnFailure, Witness};
 use whither::clock::{Silent, Stopwatch};
 use whither::evaluator::{Evaluator, Senses};
 use whither::model::lost::MAX_NAMED;
@@ -128,6 +128,11 @@ fn all_that_stands_against_a_node_is_told_and_not_the_first_alone() {
         let diagnosis = stand.explain(json!({}), Some(asked)).diagnosis;
         assert_eq!(diagnosis.asked_fate.as_deref(), Some(fate));
     }
+    // A placement asks nobody about a node that it would not have asked about.
+    let mut question = stand.question(json!({"explain": true}));
+    question.ask.about = Some("b".into());
+    let diagnosis = decided(stand.evaluator.decide(&question)).diagnosis;
+    assert_eq!(diagnosis.asked_fate.as_deref(), Some("first.js filtered it out"));
     let none = filter("none.js", "node.sessions > 1");
     let mut stand = Stand::new(
         vec![start(vec![filter("some.js", "node.id !== 'b'"), none])],
@@ -237,4 +242,19 @@ fn a_scan_tells_which_step_is_asked_about_which_node() {
     assert_eq!(steps, [(asked(), 2), (asked(), 2), ("select n2".to_owned(), 3)]);
     let search = decision.diagnosis.search;
     assert_eq!((search.plan.as_str(), search.looked_at, search.refreshed), ("index-scan", 2, 3));
+}
+
+/// What passed over a step is no reason against a node, and figures that are shown alike need not be.
+#[test]
+fn a_failure_that_is_passed_over_and_a_near_tie_are_told_as_they_are() {
+    let mut broken = js("broken.js", "function score(node) { throw new Error('no figures') }");
+    broken.on_error = OnFailure::Skip;
+    let node = |id: &str, load: f64| json!({"id": id, "nodeData": {"sessions": [], "health": {"cpu": {"load1": load, "cores": 1}}}});
+    let nodes = [node("a", 0.1234), node("b", 0.1231)];
+    let mut stand = Stand::new(vec![start(vec![broken.clone(), builtin("least-load")])], &nodes);
+    let fate = stand.explain(json!({}), Some("a")).diagnosis.asked_fate.unwrap();
+    assert_eq!(fate, "builtin:least-load chose b: 0.123 load per core against 0.123");
+    let none = js("none.js", "function filter(node) { return false }");
+    let mut stand = Stand::new(vec![start(vec![broken, none])], &nodes);
+    failed(&stand.decide(json!({})), FailureName::NoNode, "no node is left: 2 filtered out by none.js");
 }

@@ -91,7 +91,9 @@ async fn the_command_line_lists_who_waits_and_calls_them_off() {
     for (id, user) in [("q0", "ann"), ("q1", "bob"), ("q2", "cy")] {
         assert_eq!(whither(&["cancel", id, "--user", user]), format!("{id} cancelled\n"));
     }
-    assert_eq!(whither(&["cancel", "q0", "--user", "ann"]), "q0 gone\n");
+    let gone = Command::new(WHITHER).args(["cancel", "q0", "--user", "ann", "--nats", &url]).output().unwrap();
+    let words = String::from_utf8_lossy(&gone.stderr);
+    assert!(gone.status.code() == Some(1) && words.contains("no request q0 waits of ann"), "{gone:?}");
     for answer in waiting {
         assert_eq!(answer.await.unwrap()["error"]["name"], "cancelled");
     }

@@ -1,11 +1,12 @@
 //! What became of the node that an explanation is asked about, in a sentence: all that stands against it.
 
-use crate::chain::StepKind;
 use crate::chain::explain::uncounted;
+use crate::chain::spec::Purpose;
 use crate::chain::witness::Calls;
+use crate::chain::{Step, StepKind};
 use crate::model::lost::LostNodes;
-use crate::model::{Candidate, FailureName, LostReason, Outcome};
-use crate::script::Shape;
+use crate::model::{Candidate, FailureName, LostReason, Outcome, Said, StepReport};
+use crate::script::{PerNode, Script, Shape};
 
 use super::{Evaluation, Trace};
 
@@ -28,57 +29,87 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Why `about` was no candidate at the end: the cluster's reasons, and what each step has against it, those too that
-    /// were not asked because the node had been left out before.
+    /// Why `about` was no candidate at the end: the cluster's reasons, and what each step has against it. Where nothing
+    /// hangs on the decision, the per-node steps behind are asked too, which were not because the node had been left out.
     fn against(&self, about: &str) -> Vec<String> {
         let mut against: Vec<String> = self.excluded(about).into_iter().collect();
-        let lost = self.diagnosis.steps.iter().enumerate();
-        let lost: Vec<_> = lost.filter_map(|(number, step)| Some((number, lost_at(&step.step, &step.lost)?))).collect();
-        let mut next = if against.is_empty() { None } else { Some(0) };
-        for (number, words) in lost {
-            next = Some(number + 1);
-            against.push(words);
+        let mut next = (!against.is_empty()).then_some(0);
+        for (number, _, report) in self.reached() {
+            // A step that failed and was passed over left no node out.
+            if matches!(report.said, Said::Failed(..)) {
+                continue;
+            }
+            if let Some(words) = lost_at(&report.step, &report.lost) {
+                next = Some(number + 1);
+                against.push(words);
+            }
         }
-        if let Some(next) = next {
+        if let Some(next) = next.filter(|_| self.ask.purpose == Purpose::Explain) {
             against.extend(self.would_lose(about, next));
         }
         against
     }
 
+    /// The steps that had their turn, by number, each with its report.
+    fn reached(&self) -> impl Iterator<Item = (usize, &Step, &StepReport)> {
+        let mut reports = self.diagnosis.steps.iter();
+        let steps = self.chain.steps.iter().enumerate().take(self.reached);
+        steps.filter_map(move |(number, step)| {
+            // A fallback has a report of its own between them.
+            let report = reports.by_ref().find(|report| report.step == step.spec.name)?;
+            Some((number, step, report))
+        })
+    }
+
     /// Why `about` could not take the request before the first step.
     fn excluded(&self, about: &str) -> Option<String> {
         let (node, spec) = (self.stage.cluster.get(about)?, &self.chain.spec);
-        self.diagnosis.excluded.watched_reason()?;
-        let reasons: Vec<_> = self.ask.cooling.reasons_against(node, spec).collect();
+        let recorded = self.diagnosis.excluded.watched_reason()?;
+        let mut reasons: Vec<_> = self.ask.cooling.reasons_against(node, spec).collect();
+        if reasons.is_empty() {
+            // That was when the decision began, before its program ran.
+            reasons.push(recorded);
+        }
         let why = reasons.contains(&LostReason::Full).then(|| uncounted(node, spec)).flatten().unwrap_or_default();
-        let words: Vec<_> = reasons.into_iter().map(LostReason::phrase).collect();
+        let taken = node.session_count().zip(node.report().figures().max_sessions);
+        let words = reasons.into_iter().map(|reason| match (reason, taken) {
+            (LostReason::Full, Some((taken, most))) => format!("full, {taken} of {most} places taken"),
+            _ => reason.phrase().to_owned(),
+        });
+        let words: Vec<_> = words.collect();
         Some(format!("it cannot take the request: {}{why}", words.join(", ")))
     }
 
-    /// What the per-node scripts from step `first` on, as far as the chain came, say against `about`.
+    /// What the per-node scripts from step `first` on, as far as the chain came, say against `about`. A step that is not to
+    /// be run is not asked, and none behind a list, which may have put properties on its nodes.
     fn would_lose(&self, about: &str, first: usize) -> Vec<String> {
         let Some(slot) = self.stage.cluster.find(about) else { return Vec::new() };
         let candidates = [Candidate::plain(slot)];
-        let asked = self.chain.steps.iter().enumerate().take(self.reached).skip(first);
-        let lost = asked.filter_map(|(number, step)| {
-            let StepKind::Script(script) = &step.kind else { return None };
-            let Shape::PerNode(functions) = script.shape() else { return None };
-            self.stage.witness.back_to(number);
+        let plain = self
+            .reached()
+            .take_while(|(_, step, report)| !matches!(report.said, Said::Narrow(_)) || per_node(step).is_some());
+        let asked = plain.skip_while(|(number, ..)| *number < first);
+        let lost = asked.filter_map(|(number, step, _)| {
+            let (script, functions) = per_node(step)?;
+            if self.known_limit(step).is_some() {
+                return None;
+            }
+            self.stage.witness.step(number);
             let mut trace = Trace::of(self.ask);
             let calls = Calls::new(self.stage.witness);
-            let answer = self.ask_about(&**script, functions, number, &candidates, &mut trace, &calls);
-            let name = &step.spec.name;
-            lost_at(name, &trace.lost).or_else(|| Some(format!("{name} failed: {}", answer.err()?.message)))
+            let _verdict = self.ask_about(script, functions, number, &candidates, &mut trace, &calls);
+            lost_at(&step.spec.name, &trace.lost)
         });
         lost.collect()
     }
 
     /// Why step `by` chose `chosen` rather than `about`, a candidate as well.
     fn behind(&self, about: &str, chosen: &str, by: &str) -> String {
-        let step = self.diagnosis.steps.iter().rev().find(|step| &*step.step == by);
+        let chose = |report: &&StepReport| matches!(&report.said, Said::Select(node) if **node == *chosen);
+        let step = self.diagnosis.steps.iter().filter(|report| &*report.step == by).find(chose);
         let score = |node: &str| step.and_then(|step| step.score_of(node));
         match (score(chosen), score(about)) {
-            (Some(top), Some(own)) if top.score == own.score => {
+            (Some(top), Some(own)) if top.rank == own.rank => {
                 format!("it was tied with {chosen} at {by}; ties go to the node chosen longest ago, then to the first")
             }
             (Some(top), Some(own)) => format!("{by} chose {chosen}: {top} against {}", own.score),
@@ -86,6 +117,13 @@ impl Evaluation<'_> {
             (None, _) => format!("it was a candidate, and {by} chose {chosen}"),
         }
     }
+}
+
+/// The script of `step` with its functions, where it is asked about one node after another.
+fn per_node(step: &Step) -> Option<(&dyn Script, PerNode)> {
+    let StepKind::Script(script) = &step.kind else { return None };
+    let Shape::PerNode(functions) = script.shape() else { return None };
+    Some((&**script, functions))
 }
 
 /// What step `name`, which lost these nodes, has against the one that is asked about.

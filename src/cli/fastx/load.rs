@@ -35,6 +35,12 @@ impl Loaded {
         &self.variables
     }
 
+    /// Where the chain stands, if it is FastX's.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
     /// Says in the log where the chain comes from, if not from the config.
     pub fn tell(&self) {
         let Some(origin) = &self.origin else { return };
