@@ -94,11 +94,10 @@ pub fn cancel(args: &CancelArgs) -> Result<(), Exit> {
         let answer = ask(&bus, namespace.cancel(), &Value::Object(request)).await?;
         if answer.get("state").and_then(Value::as_str) == Some("gone") {
             let whose = match &args.user {
-                Some(user) => format!("of {}", Plain(user)),
-                None => "of a user without a login; name the user with --user".to_owned(),
+                Some(user) => format!("of {} waits", Plain(user)),
+                None => "without a user waits (--user names one)".to_owned(),
             };
-            let message =
-                format!("no request {} waits {whose}; `whither waiting` lists those that do", Plain(&args.id));
+            let message = format!("no request {} {whose}; `whither waiting` lists those that do", Plain(&args.id));
             return Err(Exit::new(exit::OTHER, message));
         }
         let text = |field: &str| answer.get(field).and_then(Value::as_str).map(|text| Plain(text.to_owned()));

@@ -93,7 +93,7 @@ async fn the_command_line_lists_who_waits_and_calls_them_off() {
     }
     let gone = Command::new(WHITHER).args(["cancel", "q0", "--user", "ann", "--nats", &url]).output().unwrap();
     let words = String::from_utf8_lossy(&gone.stderr);
-    assert!(gone.status.code() == Some(1) && words.contains("no request q0 waits of ann"), "{gone:?}");
+    assert!(gone.status.code() == Some(1) && words.contains("no request q0 of ann waits"), "{gone:?}");
     for answer in waiting {
         assert_eq!(answer.await.unwrap()["error"]["name"], "cancelled");
     }
