@@ -2,9 +2,10 @@
 //! sessions that come and end, nodes that leave and return), for as long as `--minutes` says: nothing may pile up.
 //!
 //! `make soak MINUTES=10` runs it. Looked at every few seconds, when nothing is being born or buried: the front's
-//! descriptors, its processes, its memory. Attackers are at work all the time (`soak/attackers.rs`). Compared are the least of the first minute after the warm-up and of the last
-//! one: what leaks is there all the time. Without transparent huge pages: with them the kernel backs what the allocator
-//! has set aside but not touched, whenever it comes by, and that looks as if the service had taken it.
+//! descriptors, its processes, its memory. Attackers are at work all the time (`soak/attackers.rs`). Compared are the
+//! least of the first five minutes after the warm-up and of the last ones: what leaks is there all the time. Without
+//! transparent huge pages: with them the kernel backs what the allocator has set aside but not touched, whenever it comes
+//! by, and that looks as if the service had taken it.
 
 #[path = "soak/attackers.rs"]
 mod attackers;
@@ -36,11 +37,12 @@ const HOSTILE_OPEN: usize = 2;
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Between two looks at the front.
 const LOOK: Duration = Duration::from_secs(3);
-/// What the first minute and the last are at most; of a short run they are a quarter each.
-const WINDOW: Duration = Duration::from_secs(60);
+/// What the first minutes and the last are at most; of a short run they are a quarter each. Floods come and go within a
+/// minute, so the least of one minute is now and then that of a pause between them.
+const WINDOW: Duration = Duration::from_secs(300);
 /// Before the first look that counts, as a share of the whole and at most [`WINDOW`].
 const WARM_UP_SHARE: u32 = 6;
-/// How much more memory the front may have in the last minute than in the first: its allocator keeps some, and its
+/// How much more memory the front may have in the last minutes than in the first: its allocator keeps some, and its
 /// figures have a series for each kind of answer.
 const GROWTH_KB: u64 = 16 * 1024;
 
@@ -212,7 +214,7 @@ impl Progress {
 /// What is compared: its name, how it is read, and by how much it may grow.
 type Figure = (&'static str, fn(&Look) -> u64, u64);
 
-/// Prints the first minute beside the last; what has grown.
+/// Prints the first minutes beside the last; what has grown.
 fn compare(looks: &[Look], time: Duration) -> Vec<String> {
     let (window, warm_up) = (WINDOW.min(time / 4), WINDOW.min(time / WARM_UP_SHARE));
     let end = looks.last().map_or(Duration::ZERO, |look| look.at);

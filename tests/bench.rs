@@ -77,7 +77,7 @@ fn a_service_that_only_the_environment_names_is_left_alone() {
 #[test]
 fn input_that_cannot_be_used_is_told_as_place_tells_it() {
     let shell = Shell::new();
-    shell.write("nodes.json", "[{\"id\": \"a\"}, {\"id\": \"a\"}]");
+    shell.write("nodes.json", "7");
     shell.write("w.toml", "[chain.\"user/login\"]\nsteps = [\"builtin:weighted\"]\n");
     shell.write("slow.sh", "#!/bin/sh\n");
     let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -89,7 +89,7 @@ fn input_that_cannot_be_used_is_told_as_place_tells_it() {
         (vec!["--config", "none.toml"], vec!["none.toml"]),
         (vec!["--config", "w.toml"], vec!["`session/start`", "user/login"]),
         (vec!["--script", "builtin:weighted", "--nodes", "none.json"], vec!["none.json"]),
-        (vec!["--script", "builtin:weighted", "--nodes", "nodes.json"], vec!["`a` is taken"]),
+        (vec!["--script", "builtin:weighted", "--nodes", "nodes.json"], vec!["nodes.json", "expected"]),
         (vec!["--script", "slow.sh"], vec!["`slow.sh` is an executable", "--nats URL"]),
         (vec!["--script", "builtin:weighted", "--peer", "node"], vec!["one step in JavaScript"]),
         ([weighted.as_slice(), &["--request", "[]"]].concat(), vec!["expected an object"]),

@@ -43,6 +43,9 @@ pub fn run(args: &ReloadArgs) -> Result<(), Exit> {
             let problems = text("problems");
             match text("state").as_str() {
                 "reloaded" => {
+                    for note in answer.get("notes").and_then(Value::as_array).into_iter().flatten() {
+                        say::aside(format_args!("note: {}", Plain(note.as_str().unwrap_or_default())));
+                    }
                     let chains = Plain(text("chains"));
                     say::answer(format_args!(
                         "reloaded; its chains ({chains}) decide as soon as their workers are ready"

@@ -115,7 +115,9 @@ impl Front {
             return self.fail(&incoming, &Failure::new(FailureName::UnknownNode, message));
         }
         if !cordoned {
-            self.failures.forget(&cordon.node.as_str().into());
+            let node = Arc::from(cordon.node.as_str());
+            self.failures.forget(&node);
+            self.tell_uncordoned(&node);
         }
         let (replies, events, registry) = (self.replies(), self.events(), self.registry.clone());
         let word = Word { by: cordon.by, at_ms: unix_ms(), reason: cordon.reason };

@@ -209,6 +209,10 @@ impl Front {
         match word {
             Word::Held(held) => self.copy(*held, now_ms, late_ms),
             Word::Confirmed(id) => drop(self.ledger.confirm(&id)),
+            Word::Uncordoned(node) => {
+                self.failures.forget(&node);
+                self.note_freed();
+            }
             // Where capacity is strict, an end makes room once this replica's view is as new as the other's.
             Word::Over(id, End::Reported) if self.crew.setup().is_strict => self.doubt(id),
             Word::Over(id, end) => {
@@ -279,6 +283,11 @@ impl Front {
     /// Tells the others that the launcher confirmed `id`.
     pub(super) fn tell_confirmed(&mut self, id: &str) {
         self.replicas.tell(|| Word::Confirmed(id.into()));
+    }
+
+    /// Tells the others that an administrator put `node` back into service: a user's cool-down stands in no mark.
+    pub(super) fn tell_uncordoned(&mut self, node: &Arc<str>) {
+        self.replicas.tell(|| Word::Uncordoned(Arc::clone(node)));
     }
 
     /// Tells the others that the reservation `id` is over.

@@ -63,6 +63,9 @@ pub struct Message {
     pub released: Vec<Arc<str>>,
     /// Those of them whose sessions did not start; an earlier release does not look here.
     pub failed: Vec<Arc<str>>,
+    /// Nodes that an administrator put back into service: what failed there counts no more. An earlier release does not look
+    /// here either.
+    pub uncordoned: Vec<Arc<str>>,
 }
 
 /// One thing that a replica tells the others.
@@ -74,6 +77,8 @@ pub enum Word {
     Confirmed(Arc<str>),
     /// This reservation is over.
     Over(Arc<str>, End),
+    /// This node was put back into service.
+    Uncordoned(Arc<str>),
 }
 
 /// How a reservation came to its end.
@@ -177,6 +182,7 @@ impl Message {
                 self.failed.push(id);
             }
             Word::Over(_, End::Expired) => {}
+            Word::Uncordoned(node) => self.uncordoned.push(node),
         }
     }
 
@@ -194,7 +200,8 @@ impl Message {
         let failed: BTreeSet<_> = self.failed.iter().collect();
         let end = move |id| if failed.contains(id) { End::Failed } else { End::Released };
         let released = self.released.iter().map(move |id| Word::Over(Arc::clone(id), end(id)));
-        held.chain(confirmed).chain(reported).chain(released)
+        let uncordoned = self.uncordoned.iter().map(|node| Word::Uncordoned(Arc::clone(node)));
+        held.chain(confirmed).chain(reported).chain(released).chain(uncordoned)
     }
 }
 

@@ -130,3 +130,29 @@ async fn names_of_users_are_compared_by_the_configured_rule() {
     })
     .await;
 }
+
+/// A user's failed start keeps that user off the node at every replica, until somebody puts the node back into service at any.
+#[tokio::test]
+async fn an_uncordon_ends_a_users_cool_down_at_every_replica() {
+    let group = Group::of(2, FEWEST, &limited_nodes(2, 9)).await;
+    let placed = group.place("joe").await;
+    let failed = json!({"reservation": placed["reservation"], "failed": true});
+    assert_eq!(ask(&group.client, "whither.release", &failed).await.body["state"], "released");
+    // Questions go to either replica at random: so many in a row that say the same were asked of both.
+    let cools = async |expected: bool| {
+        eventually("both replicas say the same", async || {
+            for _ in 0..24 {
+                let asked = json!({"user": {"login": "joe"}, "node": placed["node"]});
+                let told = ask(&group.client, "whither.explain", &asked).await.body;
+                if told["excluded"]["cooling-down"].is_object() != expected {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await;
+    };
+    cools(true).await;
+    ask(&group.client, "whither.uncordon", &json!({"node": placed["node"]})).await;
+    cools(false).await;
+}

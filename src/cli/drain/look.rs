@@ -67,7 +67,7 @@ impl Look {
     /// What is left, in a few words.
     pub(super) fn summary(&self) -> String {
         let Some(count) = self.remaining else {
-            return "it does not report sessions, so how many are left is unknown".to_owned();
+            return "how many sessions are left is unknown".to_owned();
         };
         let mut users: Vec<&str> =
             self.sessions.iter().map(|session| session.user.as_str()).filter(|user| !user.is_empty()).collect();
@@ -89,7 +89,9 @@ impl Look {
             (false, _) => {
                 Some("does not report: this is what it last said, and it cannot be seen empty until it reports")
             }
-            (true, None) => Some("does not report its sessions, so it cannot be seen empty"),
+            (true, None) => Some(
+                "does not report its sessions, so it cannot be seen empty: give its agent --sessions-from os, or a sessions command",
+            ),
             (true, Some(_)) => None,
         }
     }
@@ -145,7 +147,7 @@ mod tests {
     fn what_cannot_be_known_is_said() {
         let dark = Look::read("a", &json!({"state": "draining", "sessions": null}));
         assert!(!dark.draining && dark.doubt().is_some_and(|doubt| doubt.contains("its sessions")));
-        assert!(dark.summary().contains("does not report"));
+        assert!(dark.summary().contains("is unknown"));
         let stale = Look::read("a", &json!({"state": "stale", "sessions": 0}));
         assert!(!stale.is_drained() && stale.doubt().is_some_and(|doubt| doubt.contains("last said")));
     }

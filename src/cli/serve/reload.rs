@@ -18,13 +18,20 @@ use super::{ServeArgs, load, rehearse, setup};
 /// Requests that wait for the end of one reload.
 const WAITING: usize = 64;
 
+/// What a reload read.
+struct Reading {
+    setup: Setup,
+    /// What whoever asked for it is to know besides, a sentence each.
+    notes: Vec<String>,
+}
+
 /// The reloads of a service, one at a time.
 pub(super) struct Reloads {
     args: ServeArgs,
     present: Connection,
     events: mpsc::Sender<Event>,
     replies: mpsc::Sender<Outgoing>,
-    running: Option<JoinHandle<Result<Setup, String>>>,
+    running: Option<JoinHandle<Result<Reading, String>>>,
     /// The requests that the running reload answers.
     waiting: Vec<ReloadRequest>,
     /// Whether another one was asked for while one was running, which may have read the files before they were changed.
@@ -87,7 +94,7 @@ impl Reloads {
             self.ask();
         }
         let (event, digest) = match read {
-            Ok(setup) => {
+            Ok(Reading { setup, .. }) => {
                 let digest = Arc::clone(&setup.digest);
                 (Event::Reload(Box::new(setup)), Some(digest))
             }
@@ -97,10 +104,12 @@ impl Reloads {
         digest
     }
 
-    fn answer(&mut self, read: &Result<Setup, String>) {
+    fn answer(&mut self, read: &Result<Reading, String>) {
         for ReloadRequest { incoming, replicas } in self.waiting.drain(..) {
             let body = match read {
-                Ok(setup) => json!({"state": "reloaded", "chains": &*setup.digest, "replicas": replicas}),
+                Ok(Reading { setup, notes }) => {
+                    json!({"state": "reloaded", "chains": &*setup.digest, "notes": notes, "replicas": replicas})
+                }
                 Err(problems) => json!({"state": "failed", "problems": problems, "replicas": replicas}),
             };
             // Whoever asked asks again where the reply cannot be sent.
@@ -110,7 +119,7 @@ impl Reloads {
 }
 
 /// Reads the config and tries its scripts; the log says why where that came to nothing, and so does what is returned.
-async fn read(args: ServeArgs, present: Connection) -> Result<Setup, String> {
+async fn read(args: ServeArgs, present: Connection) -> Result<Reading, String> {
     let reading = args.clone();
     // The disk may take its time, and all that is answered waits for this thread.
     let loaded = tokio::task::spawn_blocking(move || load(&reading).map_err(|exit| exit.words().to_owned())).await;
@@ -120,22 +129,28 @@ async fn read(args: ServeArgs, present: Connection) -> Result<Setup, String> {
     })?;
     loaded.tell();
     let setup = setup(&loaded);
-    if let Err(error) = rehearse(&setup.birth).await {
+    let mut notes = rehearse(&setup.birth).await.map_err(|error| {
         tracing::error!(%error, "reload: the scripts cannot be used, the old ones stay");
-        return Err(error.words().to_owned());
-    }
+        error.words().to_owned()
+    })?;
     if let Ok((connection, _)) = args.bus.resolve(Some(&loaded.config.nats), "whither serve") {
-        tell_of_changes(&present, &connection);
+        notes.extend(changes(&present, &connection));
     }
-    Ok(setup)
+    Ok(Reading { setup, notes })
 }
 
-/// Says what counts when of the settings under `[nats]` that have changed.
-fn tell_of_changes(present: &Connection, read: &Connection) {
+/// What counts when of the settings under `[nats]` that have changed; the log says so too.
+fn changes(present: &Connection, read: &Connection) -> Vec<String> {
+    let mut notes = Vec::new();
     if !present.has_login_of(read) {
-        tracing::info!("reload: the login to NATS has changed; it is used from the next connect on");
+        let note = "the login to NATS has changed; it is used from the next connect on";
+        tracing::info!("reload: {note}");
+        notes.push(note.to_owned());
     }
     if !present.leads_where(read) {
-        tracing::warn!("reload: changes under [nats] count at the next start, as do those of [http] and liveness_s");
+        let note = "changes under [nats] count at the next start, as do those of [http] and liveness_s";
+        tracing::warn!("reload: {note}");
+        notes.push(note.to_owned());
     }
+    notes
 }
