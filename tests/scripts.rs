@@ -115,15 +115,15 @@ fn logins_go_to_login_nodes() {
     let chain = ["login-nodes", FEWEST];
     check(&chain, &["--action", "user/login"], "login-1");
     check(&["login-nodes", "builtin:round-robin"], &["--action", "user/login"], "login-1");
-    check(&chain, &[], "3 left none (6 filtered)"); // login-1 takes no sessions
-    check_on(&dark(), &chain, &["--action", "user/login"], "3 left none (2 filtered)");
+    check(&chain, &[], "3 6 filtered out by"); // login-1 takes no sessions
+    check_on(&dark(), &chain, &["--action", "user/login"], "3 2 filtered out by");
     let nodes = [
         with("no", json!({"metadata": {"login": "false"}})),
         with("typed", json!({"staticData": {"login": true}})),
         with("text", json!({"metadata": {"login": "1"}})),
     ];
     check_on(&nodes, &chain, &["--action", "user/login"], "typed");
-    check_on(&nodes[..1], &chain, &["--action", "user/login"], "3 left none (1 filtered)");
+    check_on(&nodes[..1], &chain, &["--action", "user/login"], "3 1 filtered out by");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use comfy_table::{Cell, ContentArrangement, Table};
 use owo_colors::OwoColorize;
 use serde_json::Value;
 
-use crate::model::diagnosis::MAX_BEST;
+use crate::model::diagnosis::{MAX_BEST, counted};
 use crate::model::{Decision, LostReason};
 use crate::plain::{Plain, plain};
 
@@ -76,9 +76,9 @@ pub fn explained(answer: &Value) -> String {
     say(format!("{steps}"));
     for step in answer.get("steps").and_then(Value::as_array).into_iter().flatten() {
         let scores = step.get("scores").and_then(Value::as_array).into_iter().flatten().take(MAX_BEST);
-        let scores = scores.map(|scored| match text(scored, "unit") {
-            unit if unit.is_empty() => format!("{} {}", text(scored, "node"), text(scored, "score")),
-            unit => format!("{} {} {unit}", text(scored, "node"), text(scored, "score")),
+        let scores = scores.map(|scored| {
+            let is_one = scored.get("score").and_then(Value::as_f64) == Some(1.0);
+            format!("{} {}", text(scored, "node"), counted(&text(scored, "score"), is_one, &text(scored, "unit")))
         });
         let scores: Vec<_> = scores.collect();
         if !scores.is_empty() {

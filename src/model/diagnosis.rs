@@ -88,10 +88,17 @@ pub struct Scored {
 
 impl fmt::Display for Scored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.unit {
-            "" => write!(f, "{}", self.score),
-            unit => write!(f, "{} {unit}", self.score),
-        }
+        f.write_str(&counted(&self.score, self.score == 1.0, &self.unit))
+    }
+}
+
+/// `figure`, which `is_one`, with what it counts: one session, several sessions.
+#[must_use]
+pub fn counted(figure: &dyn fmt::Display, is_one: bool, unit: &str) -> String {
+    match (unit, is_one) {
+        ("", _) => figure.to_string(),
+        (unit, true) => format!("{figure} {}", unit.replacen("sessions", "session", 1)),
+        (unit, false) => format!("{figure} {unit}"),
     }
 }
 

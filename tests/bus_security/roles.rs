@@ -34,7 +34,7 @@ async fn each_role_does_its_work() {
     assert_eq!(denied.code, Some(1));
 
     let reloaded = site.command("admin", &["reload"]);
-    assert!(reloaded.code == Some(0) && reloaded.stdout.starts_with("reloaded: "), "{reloaded:?}");
+    assert!(reloaded.code == Some(0) && reloaded.stdout.starts_with("reloaded; "), "{reloaded:?}");
     assert_eq!(site.command("admin", &["uncordon", "node-1"]).stdout.trim(), "node-1 uncordoned");
     let history = site.command("admin", &["nodes", "history", "node-1"]);
     assert!(history.stdout.contains("cordoned") && history.stdout.contains("kernel"), "{history:?}");

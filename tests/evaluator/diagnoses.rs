@@ -92,7 +92,7 @@ fn what_became_of_a_node_is_told() {
     let mut stand = Stand::new(vec![chain()], &nodes);
     stand.mark("d", cordoned());
     for (asked, fate) in [
-        ("a", "builtin:fewest-sessions chose c: 1 sessions against 4"),
+        ("a", "builtin:fewest-sessions chose c: 1 session against 4"),
         ("b", "list.js left it out"),
         ("c", "builtin:fewest-sessions chose it"),
         ("d", "it cannot take the request: cordoned"),

@@ -153,5 +153,7 @@ fn hostile_node_files_end_with_a_message() {
         assert_eq!((told.code, told.stdout.as_str()), (Some(0), "n01\n"), "{name}: {}", told.last_words());
     }
     let mixed: Value = json!([{"id": "n01"}, {"id": "n01"}]);
-    assert_eq!(place(&mixed.to_string()).code, Some(2), "one id twice");
+    let told = place(&mixed.to_string());
+    assert_eq!((told.code, told.stdout.as_str()), (Some(0), "n01\n"), "one id twice: {}", told.last_words());
+    assert!(told.stderr.contains("node number 2 is left out"), "{}", told.stderr);
 }
