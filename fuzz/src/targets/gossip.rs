@@ -18,10 +18,12 @@ pub fn run(bytes: &[u8]) {
     assert!(heard.is_none() == (&*message.from == "me" || is_too_long) && peers.len() <= 1);
     assert!(!peers.is_to_be_asked(&message.from, true, 20), "not at the first time");
     let _is_asked = peers.is_to_be_asked(&message.from, true, u64::MAX);
-    let silent = Message { held: Vec::new(), confirmed: Vec::new(), ..message.clone() };
-    let mut told = Message { reported: Vec::new(), released: Vec::new(), ..silent };
+    let silent = Message { held: Vec::new(), confirmed: Vec::new(), uncordoned: Vec::new(), ..message.clone() };
+    let mut told = Message { reported: Vec::new(), released: Vec::new(), failed: Vec::new(), ..silent };
     message.words().for_each(|word| told.add(word));
-    assert_eq!(told, message);
+    // What failed is among what was released, or was not said.
+    let failed = message.released.iter().filter(|id| message.failed.contains(id)).cloned().collect();
+    assert_eq!(told, Message { failed, ..message.clone() });
     must_be_kept(&message);
     peers.lapse(u64::MAX);
     assert!(peers.is_empty());
@@ -35,6 +37,7 @@ fn must_be_kept(message: &Message) {
             Word::Held(held) => drop(ledger.copy(entry(*held))),
             Word::Confirmed(id) => drop(ledger.confirm(&id)),
             Word::Over(id, End::Reported | End::Released | End::Failed | End::Expired) => drop(ledger.release(&id, 5)),
+            Word::Uncordoned(_) => {}
         }
     }
     assert!(ledger.len() <= message.held.len());
