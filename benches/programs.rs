@@ -29,10 +29,11 @@ use serde_json::json;
 use support::eventually;
 use support::nats::Nats;
 use support::serve::{Serve, ask, bucket};
-use whither::chain::{ChainSet, ChainSpec, Mode, Program, Purpose, Shown, StepSource, StepSpec, Suspended};
-use whither::model::{Arrangement, Change, Diagnosis, Head, Report};
+use whither::chain::{ChainSet, ChainSpec, Mode, Program, Shown, StepSource, StepSpec, Suspended};
+use whither::cli::request;
+use whither::model::{Arrangement, Change, Diagnosis, Report};
 use whither::runner::{self, Edition, Errand, ProgramLimits, Runner, RunnerEvent};
-use whither::worker::{self, Orders};
+use whither::worker::{Orders, WorkerLimits};
 
 /// Runs of this program as the small parent of bare spawns.
 const SPAWNER: &str = "--spawner";
@@ -224,32 +225,12 @@ impl Asking {
     /// How long an answer takes.
     async fn ask(&mut self) -> Duration {
         self.ticket += 1;
-        let head = Head {
-            id: None,
-            action: "user/login".into(),
-            login: "ann".into(),
-            session_name: "".into(),
-            wait_ms: 0,
-            reservation_s: 0,
-            explain: false,
-        };
-        let question = worker::Question {
-            ticket: self.ticket,
-            decision: format!("d{}", self.ticket).into(),
-            head,
-            request: r#"{"action":"user/login","user":{"login":"ann"}}"#.into(),
-            server_id: "".into(),
-            purpose: Purpose::Place,
-            about: None,
-            now_ms: 0,
-            seed: 0,
-            sequence: 0,
-            deadline_ms: None,
-            limited: Vec::new(),
-            cooling: Default::default(),
-            from: None,
-            narrated: false,
-        };
+        let asked = json!({"action": "user/login", "user": {"login": "ann"}});
+        let limit = WorkerLimits::default().request_bytes;
+        let asked = asked.as_object().unwrap();
+        let mut question = request::question(asked, limit, Some(0), Some(jiff::Timestamp::UNIX_EPOCH)).unwrap();
+        (question.ticket, question.narrated) = (self.ticket, false);
+        question.decision = format!("d{}", self.ticket).into();
         let errand = Errand { edition: 1, step: 0, question: Arc::new(question), suspended: self.suspended.clone() };
         let start = Instant::now();
         let mut orders = Orders::default();
