@@ -36,7 +36,7 @@ impl Cooling {
         self.reasons_against(node, chain).next()
     }
 
-    /// All reasons why `node` cannot take this request of `chain`, in the contract's order.
+    /// Returns all reasons why `node` cannot take this request of `chain`, in the contract's order.
     pub fn reasons_against(&self, node: &Node, chain: &ChainSpec) -> impl Iterator<Item = LostReason> {
         let is_cooling = match self {
             Self::Out(nodes) => chain.reserve && (node.marks().cooling_down || nodes.contains(node.id())),
@@ -53,10 +53,10 @@ fn is_starting(node: &Node, chain: &ChainSpec) -> bool {
     most.is_some_and(|most| node.pending().len() as u64 >= most)
 }
 
-/// Whether something stands against a node that a chain might choose.
+/// A test of a node that says whether the chain must not choose the node.
 type Check = fn(&Node, &ChainSpec) -> bool;
 
-/// What may stand against a node, in the contract's order.
+/// The reasons against a node with their tests, in the contract's order.
 const CHECKS: [(LostReason, Check); 6] = [
     (LostReason::Stale, |node, _| node.is_stale()),
     (LostReason::MissingService, |node, chain| {

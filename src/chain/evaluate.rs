@@ -129,7 +129,7 @@ struct Trace {
 }
 
 impl Trace {
-    /// Nothing yet, of what `ask` wants to know.
+    /// Returns an empty trace that records the scores and the node that `ask` wants explained.
     fn of(ask: &Ask) -> Self {
         let lost = LostNodes::watching(ask.about.as_ref());
         Self { lost, scores: Scores::wanted_by(ask), ..Self::default() }
@@ -207,7 +207,7 @@ impl<'a> Evaluation<'a> {
         self.known_limit(step).map(Limited::failure)
     }
 
-    /// The limit for which the step is not to be run.
+    /// Returns the limit that keeps `step` from being run: passed on this question, or the step is in quarantine.
     fn known_limit(&self, step: &Step) -> Option<&Limited> {
         let name = &step.spec.name;
         let here = self.ask.limited.iter().find(|(limited, _)| limited == name).map(|(_, limited)| limited);

@@ -25,7 +25,7 @@ pub(super) fn no_node(chain: &ChainSpec, cluster: &Cluster, diagnosis: &Diagnosi
     )
 }
 
-/// Where all nodes went: before the first step, and at each.
+/// Counts the nodes by the reason and the step that left them out, in a sentence.
 fn left_out(diagnosis: &Diagnosis) -> String {
     let excluded = &diagnosis.excluded.by_reason;
     let excluded = excluded.iter().map(|(reason, lost)| format!("{} {}", lost.count, reason.words()));

@@ -55,7 +55,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) kept: Option<&'a mut Tables>,
     /// The nodes that are lost, with the reasons.
     pub(super) lost: &'a mut LostNodes,
-    /// The scores, where somebody wants to know them.
+    /// Collects the scores, if the decision is to be explained.
     pub(super) scores: Option<&'a mut Scores>,
     /// Counts calls of script functions.
     pub(super) calls: &'a Calls<'a>,

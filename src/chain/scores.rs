@@ -23,13 +23,13 @@ struct Ranked {
 }
 
 impl Scores {
-    /// No score yet; absent where nobody wants to know them.
+    /// Returns an empty collection, if `ask` wants the decision explained.
     pub(super) fn wanted_by(ask: &Ask) -> Option<Self> {
         ask.is_explained().then(|| Self { about: ask.about.clone(), ..Self::default() })
     }
 
-    /// Notes that `node` got `score`, which counts `unit`: the lowest `rank` is the best, of equal ones the node that was
-    /// last chosen the longest `since`.
+    /// Adds the `score` of `node`, which counts `unit`. The lowest `rank` is the best; between equal ranks the node with the
+    /// lower `since`, which was chosen longer ago.
     pub(super) fn add(&mut self, node: &Arc<str>, (rank, since): (f64, u64), (score, unit): (f64, &str)) {
         let scored = || Scored { node: Arc::clone(node), score, rank, unit: unit.into() };
         if self.about.as_ref() == Some(node) {
@@ -43,7 +43,7 @@ impl Scores {
         }
     }
 
-    /// The best, and after them the node asked about.
+    /// Returns the best nodes, best first, and after them the node that the question names.
     pub(super) fn told(self) -> Vec<Scored> {
         let mut told: Vec<_> = self.best.into_iter().map(|ranked| ranked.scored).collect();
         let asked = self.asked.filter(|asked| told.iter().all(|scored| scored.node != asked.node));

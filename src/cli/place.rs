@@ -71,7 +71,7 @@ pub struct AliasArgs {
 }
 
 impl AliasArgs {
-    /// The same, decided here, whatever the environment says of a service: what a FastX load balancer script must do.
+    /// Returns the options of `place` that decide in this process: a FastX load balancer script asks no service.
     #[must_use]
     pub fn into_local(mut self) -> PlaceArgs {
         self.args.placement.local = true;
@@ -79,7 +79,7 @@ impl AliasArgs {
     }
 }
 
-/// What is to be placed, on which nodes, by which steps.
+/// The options that `place` and `explain` share: the nodes, the steps and the request.
 #[derive(Debug, Args)]
 struct Placement {
     /// The nodes: a JSON array of them, or a FastX 4 document; - reads standard input
@@ -159,7 +159,7 @@ pub fn explain(args: &ExplainArgs) -> Result<(), Exit> {
 }
 
 impl Placement {
-    /// The service to ask; absent where the decision is made here.
+    /// Returns the service to ask, or `None` if this process decides.
     fn service(&self) -> Option<remote::Service<'_>> {
         let bus = &self.bus;
         if self.local || self.nodes.is_some() || !self.chain.scripts.is_empty() {
@@ -171,7 +171,10 @@ impl Placement {
         Some(remote::Service { bus, config: None })
     }
 
-    /// The request for a service.
+    /// Returns the request for a service.
+    ///
+    /// # Errors
+    /// An option that a service cannot obey.
     fn request(&self) -> Result<Map<String, Value>, Exit> {
         let own =
             [("--seed", self.seed.is_some()), ("--now", self.now.is_some()), ("--timezone", self.timezone.is_some())];
@@ -185,7 +188,7 @@ impl Placement {
         Ok(request)
     }
 
-    /// The decision that is made here, with its id.
+    /// Decides in this process, and returns the decision with its id.
     fn decide(&self, purpose: Purpose, is_explained: bool) -> Result<(Arc<str>, Decision), Exit> {
         let chains = self.chain.load(&self.asked, self.timezone.as_deref())?;
         let limits = chains.limits;
@@ -205,7 +208,7 @@ impl Placement {
         Ok((id, one_shot::decide(&birth, &programs, nodes.reports, question)?))
     }
 
-    /// How the command ends with `decision`; what `is_told` is not said again.
+    /// Returns the command's end for `decision`; a failure that the explanation showed (`is_told`) is not printed again.
     fn ended(&self, decision: &Decision, is_told: bool) -> Result<(), Exit> {
         match &decision.outcome {
             Outcome::Placed(_) => Ok(()),

@@ -199,13 +199,13 @@ fn failed(error: &Value) -> Exit {
 /// The service that is asked for a placement.
 #[derive(Clone, Debug)]
 pub struct Service<'a> {
-    /// How it is reached.
+    /// The options that say how the service is reached.
     pub bus: &'a BusArgs,
     /// A config whose `[nats]` section says how, where `bus` does not.
     pub config: Option<PathBuf>,
 }
 
-/// Asks for a placement; where it `is_explained`, how it was decided is shown on standard error.
+/// Asks for a placement and prints the node; with `is_explained` the explanation goes to standard error.
 ///
 /// # Errors
 /// As [`ask`].
@@ -243,7 +243,7 @@ pub fn place(
     })
 }
 
-/// Asks what a placement would come to, and why, and shows that on standard output.
+/// Asks for the explanation of a placement that is not made, and prints the explanation on standard output.
 ///
 /// # Errors
 /// As [`ask`], and how the decision ended, where it came to no node.
@@ -259,7 +259,7 @@ pub fn explain(service: Service<'_>, request: &Map<String, Value>, as_json: bool
     })
 }
 
-/// A refusal as an explanation, most of which is its diagnosis; absent where no chain was asked.
+/// Returns the explanation of a refusal, built from its diagnosis, or `None` if no chain was asked.
 fn refused(body: &Value) -> Option<Value> {
     let error = body.get("error")?;
     let mut explanation = error.get("diagnosis")?.as_object()?.clone();

@@ -239,7 +239,7 @@ async fn rehearse(birth: &Birth) -> Result<Vec<String>, Exit> {
     }
 }
 
-/// Why the HTTP port cannot be had.
+/// Returns the message for an HTTP address that cannot be listened on.
 fn unlistened(address: std::net::SocketAddr, error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::AddrInUse => {

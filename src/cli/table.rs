@@ -12,7 +12,7 @@ use crate::plain::{Plain, plain};
 use super::exit::Exit;
 use super::say;
 
-/// How wide a table is where the terminal says that it has no width at all.
+/// The width of a table, in columns, on a terminal that reports a width of 0.
 const WIDTH: u16 = 80;
 
 /// An empty table with `headings`.
@@ -100,8 +100,7 @@ pub fn explained(answer: &Value) -> String {
     lines.join("\n")
 }
 
-/// Where the failure `error` of a decision stands, in brackets: its position, else its step, where the message does not
-/// name that.
+/// Returns the position of the failure `error` in brackets, or its step if the message does not name the step.
 pub(super) fn place_of(error: &Value) -> String {
     let text = |value: &Value, field: &str| {
         value.get(field).map(|value| match value.as_str() {

@@ -105,7 +105,7 @@ fn unread(written: &str, fault: &Fault) -> Problem {
     }
 }
 
-/// What runs the files of a language that is none of ours, by their extension.
+/// The interpreters of languages that no engine here runs, by file extension.
 const INTERPRETERS: [(&str, &str); 5] =
     [("py", "python3"), ("sh", "bash"), ("rb", "ruby"), ("pl", "perl"), ("ts", "-S npx tsx")];
 

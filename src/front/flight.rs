@@ -27,7 +27,7 @@ pub(super) struct Flight {
     pub(super) user: Arc<str>,
     /// What its requester is warned of.
     pub(super) warnings: Vec<String>,
-    /// How the placement was decided that is being made, where its requester wants to know.
+    /// The explanation of the placement that is being made, if the requester asked for one.
     pub(super) explanation: Option<Value>,
     /// How often the ledger refused what was decided.
     pub(super) retries: u32,
@@ -35,7 +35,7 @@ pub(super) struct Flight {
     pub(super) shunned: u32,
     /// The configuration by which it came as far as a program.
     pub(super) edition: u64,
-    /// How many changes that may have freed a place there were when it was asked.
+    /// The value of [`Front::frees`](super::task::Front) when the question was last decided from its first step.
     pub(super) frees_seen: u64,
     /// How often another replica took the place that it was decided to get.
     pub(super) claims: u32,
@@ -95,7 +95,7 @@ impl Flight {
         self.waits.since.is_some() || !self.waits.sum.is_zero()
     }
 
-    /// `outgoing` with what its requester is warned of, and with the explanation that was asked for.
+    /// Returns `outgoing` with the warnings and the explanation for its requester added.
     pub(super) fn annotated(&self, outgoing: Outgoing) -> Outgoing {
         let explanation = self.explanation.as_ref().filter(|_| outgoing.error.is_none());
         if self.warnings.is_empty() && explanation.is_none() {

@@ -30,7 +30,7 @@ const CHANGES_LOGGED: u64 = 64;
 /// The other replicas, and what they are to be told.
 pub(super) struct Replicas {
     own: Arc<str>,
-    /// How each message of this replica begins.
+    /// The first bytes of every message of this replica.
     own_start: Vec<u8>,
     peers: Peers,
     words: Vec<Word>,
@@ -360,7 +360,7 @@ impl Front {
     }
 }
 
-/// How the messages of `replica` begin.
+/// Returns the first bytes of every message of `replica`.
 fn start_of(replica: &str) -> Vec<u8> {
     format!("{{\"from\":{}", serde_json::Value::from(replica)).into_bytes()
 }

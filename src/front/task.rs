@@ -59,9 +59,9 @@ pub struct Front {
     pub(super) catch_up: CatchUp,
     /// By action, the requests that wait for a free node.
     pub(super) rooms: BTreeMap<Arc<str>, Room>,
-    /// Changes by which a place may have been freed.
+    /// The number of changes so far by which a place may have been freed.
     pub(super) frees: u64,
-    /// How many of them those who wait were asked for.
+    /// The value of `frees` when the waiting requests were last asked again.
     pub(super) frees_told: u64,
     pub(super) crew: Crew,
     pub(super) errands: Errands,

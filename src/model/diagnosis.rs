@@ -72,16 +72,16 @@ impl fmt::Display for Said {
 /// The most nodes of a step whose scores are told, beside the one that is asked about.
 pub const MAX_BEST: usize = 5;
 
-/// What a node got at a step that chooses by a figure.
+/// The score of a node at a step that chooses by a figure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
     /// The node.
     pub node: Arc<str>,
     /// The figure: of a script, what its `score` returned.
     pub score: f64,
-    /// What was compared: the lowest is the best. A built-in's figure is rounded.
+    /// The exact figure that was compared, of which the lowest is the best; a built-in's `score` is rounded.
     pub rank: f64,
-    /// What a built-in's figure counts, e.g. `sessions`; empty for a script's.
+    /// The unit of a built-in's figure, e.g. `sessions`; empty for a script's.
     #[serde(deserialize_with = "shared::string")]
     pub unit: Arc<str>,
 }
@@ -92,7 +92,7 @@ impl fmt::Display for Scored {
     }
 }
 
-/// `figure`, which `is_one`, with what it counts: one session, several sessions.
+/// Formats `figure` with its `unit`, in the singular if the figure `is_one`.
 #[must_use]
 pub fn counted(figure: &dyn fmt::Display, is_one: bool, unit: &str) -> String {
     match (unit, is_one) {

@@ -187,7 +187,7 @@ impl Word {
         self
     }
 
-    /// Puts the word where none is, or where it gives another reason: what is said again for the same reason is no news.
+    /// Stores the word in `kept` if that is empty or gives another reason; a repeat for the same reason changes nothing.
     fn put(&self, kept: &mut Option<Self>) {
         let is_news = |kept: &Self| !self.reason.is_empty() && kept.reason != self.reason;
         if kept.as_ref().is_none_or(is_news) {

@@ -11,7 +11,7 @@ use crate::script::{PerNode, Script, Shape};
 use super::{Evaluation, Trace};
 
 impl Evaluation<'_> {
-    /// What became of the node `about`, where step `decided_by` came to `outcome`.
+    /// Returns a sentence that says why the node `about` was or was not chosen, where step `decided_by` came to `outcome`.
     pub(super) fn fate(&self, about: &str, decided_by: Option<&str>, outcome: &Outcome) -> String {
         let by = decided_by.unwrap_or_default();
         if self.stage.cluster.find(about).is_none() {
@@ -29,8 +29,8 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Why `about` was no candidate at the end: the cluster's reasons, and what each step has against it. Where nothing
-    /// hangs on the decision, the per-node steps behind are asked too, which were not because the node had been left out.
+    /// Returns every reason why `about` was no candidate at the end: those of the cluster, and one for each step that left
+    /// the node out. For `explain` the later per-node steps are asked too, although the node never came to them.
     fn against(&self, about: &str) -> Vec<String> {
         let mut against: Vec<String> = self.excluded(about).into_iter().collect();
         let mut next = (!against.is_empty()).then_some(0);
@@ -50,7 +50,7 @@ impl Evaluation<'_> {
         against
     }
 
-    /// The steps that had their turn, by number, each with its report.
+    /// Iterates over the steps that had their turn, with their numbers and reports.
     fn reached(&self) -> impl Iterator<Item = (usize, &Step, &StepReport)> {
         let mut reports = self.diagnosis.steps.iter();
         let steps = self.chain.steps.iter().enumerate().take(self.reached);
@@ -61,7 +61,7 @@ impl Evaluation<'_> {
         })
     }
 
-    /// Why `about` could not take the request before the first step.
+    /// Returns the reasons that kept `about` out before the first step.
     fn excluded(&self, about: &str) -> Option<String> {
         let (node, spec) = (self.stage.cluster.get(about)?, &self.chain.spec);
         let recorded = self.diagnosis.excluded.watched_reason()?;
@@ -80,8 +80,8 @@ impl Evaluation<'_> {
         Some(format!("it cannot take the request: {}{why}", words.join(", ")))
     }
 
-    /// What the per-node scripts from step `first` on, as far as the chain came, say against `about`. A step that is not to
-    /// be run is not asked, and none behind a list, which may have put properties on its nodes.
+    /// Asks the per-node scripts from step `first` on, as far as the chain came, and returns what each has against `about`.
+    /// Steps in quarantine are not asked, nor those behind a whole-list step: the list may have put properties on its nodes.
     fn would_lose(&self, about: &str, first: usize) -> Vec<String> {
         let Some(slot) = self.stage.cluster.find(about) else { return Vec::new() };
         let candidates = [Candidate::plain(slot)];
@@ -103,7 +103,7 @@ impl Evaluation<'_> {
         lost.collect()
     }
 
-    /// Why step `by` chose `chosen` rather than `about`, a candidate as well.
+    /// Returns a sentence that compares the candidate `about` with the node `chosen` by step `by`.
     fn behind(&self, about: &str, chosen: &str, by: &str) -> String {
         let chose = |report: &&StepReport| matches!(&report.said, Said::Select(node) if **node == *chosen);
         let step = self.diagnosis.steps.iter().filter(|report| &*report.step == by).find(chose);
@@ -119,14 +119,14 @@ impl Evaluation<'_> {
     }
 }
 
-/// The script of `step` with its functions, where it is asked about one node after another.
+/// Returns the script of `step` and its functions, if the script is a per-node one.
 fn per_node(step: &Step) -> Option<(&dyn Script, PerNode)> {
     let StepKind::Script(script) = &step.kind else { return None };
     let Shape::PerNode(functions) = script.shape() else { return None };
     Some((&**script, functions))
 }
 
-/// What step `name`, which lost these nodes, has against the one that is asked about.
+/// Returns how step `name`, which lost the nodes `lost`, left the watched node out, if the step did.
 fn lost_at(name: &str, lost: &LostNodes) -> Option<String> {
     let words = lost.watched_reason()?.by_step(name);
     Some(match lost.watched_message() {

@@ -18,10 +18,10 @@ use super::{ServeArgs, load, rehearse, setup};
 /// Requests that wait for the end of one reload.
 const WAITING: usize = 64;
 
-/// What a reload read.
+/// The result of a reload that read a good config.
 struct Reading {
     setup: Setup,
-    /// What whoever asked for it is to know besides, a sentence each.
+    /// The warnings for the requester of the reload, a sentence each.
     notes: Vec<String>,
 }
 
@@ -139,7 +139,7 @@ async fn read(args: ServeArgs, present: Connection) -> Result<Reading, String> {
     Ok(Reading { setup, notes })
 }
 
-/// What counts when of the settings under `[nats]` that have changed; the log says so too.
+/// Returns and logs a note for each kind of change under `[nats]`: when the change takes effect.
 fn changes(present: &Connection, read: &Connection) -> Vec<String> {
     let mut notes = Vec::new();
     if !present.has_login_of(read) {
