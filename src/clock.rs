@@ -4,11 +4,21 @@
 //! unrepeatable (Nomad seeds its shuffle from the evaluation for the same reason).
 
 use std::fmt;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
+
+/// The time at which something happens, told by whoever drives a part that reads no clock itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// By the monotonic clock: for whatever lasts.
+    pub instant: Instant,
+    /// By the wall clock, Unix milliseconds: for whatever others are told or tell.
+    pub unix_ms: i64,
+}
 
 /// Measures what a step cost. Handed in, because the core reads no clock.
 pub trait Stopwatch {

@@ -24,4 +24,6 @@ pub mod registry;
 pub mod resources;
 pub mod runner;
 pub mod script;
+pub mod server;
+pub mod simulate;
 pub mod worker;

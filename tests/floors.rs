@@ -12,13 +12,14 @@ use std::path::Path;
 use source::{Kind, Named, Source};
 
 /// Each module below `src`, on its floor.
-const FLOORS: [&[&str]; 7] = [
+const FLOORS: [&[&str]; 8] = [
     &["model", "clock", "plain"],
     &["script", "chain"],
     &["engine"],
     &["evaluator", "config"],
     &["allocator", "log", "pulse", "resources", "worker", "runner", "registry", "nats"],
     &["front"],
+    &["server", "simulate"],
     &["cli"],
 ];
 

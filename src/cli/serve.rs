@@ -4,29 +4,26 @@ mod reload;
 mod running;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::chain::ChainSet;
-use crate::config::{Capacity, Cooldown, Needs};
-use crate::front::{QuarantineSettings, Setup, http};
-use crate::model::Arrangement;
+use crate::config::Needs;
+use crate::front::Setup;
 use crate::nats::Bus;
 use crate::nats::service::Service;
 use crate::plain::Plain;
-use crate::worker::{Audience, Birth, BirthError, Worker, sandbox};
+use crate::server::http;
+use crate::worker::{Birth, BirthError, Worker, sandbox};
 use crate::{log, pulse, resources};
 
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
 use super::fastx::load::Loaded;
 use super::files::Disk;
-use super::{bus, fastx, limits, one_shot, programs, say, zone};
+use super::{bus, fastx, one_shot, programs, say, zone};
 use reload::Reloads;
 use running::Parts;
 
@@ -191,37 +188,10 @@ async fn serve(args: &ServeArgs, loaded: Loaded, mut signals: Signals) -> Result
     Ok(())
 }
 
-/// What the config makes of a front.
+/// What the config makes of a service.
 fn setup(loaded: &Loaded) -> Setup {
     let config = &loaded.config;
-    let (set, limits) = (&config.chains, limits::of(config));
-    let birth = Birth { set: set.clone(), arrangement: Arrangement::ById, limits, audience: Audience::Front };
-    Setup {
-        birth: Arc::new(birth),
-        program: one_shot::program(),
-        workers: config.service.workers as usize,
-        recycle_requests: u64::from(config.limits.recycle_requests),
-        recycle_bytes: u64::from(config.limits.recycle_mb) << 20,
-        quarantine: QuarantineSettings {
-            kills: config.limits.quarantine_kills,
-            window_ms: u64::from(config.limits.quarantine_window_s) * 1000,
-            pause_ms: u64::from(config.limits.quarantine_pause_s) * 1000,
-        },
-        queue: config.limits.queue as usize,
-        reservation_ms: u64::from(config.service.reservation_s) * 1000,
-        longest_reservation_ms: u64::from(config.service.reservation_max_s.max(config.service.reservation_s)) * 1000,
-        cooldown_ms: u64::from(config.service.cooldown_s) * 1000,
-        strict_requests: config.service.strict_requests,
-        cooldown_users: config.service.cooldown_users as usize,
-        is_last_resort: config.service.cooldown == Cooldown::Last,
-        retries: config.service.retries,
-        is_strict: config.service.capacity == Capacity::Strict,
-        waiting: config.limits.waiting as usize,
-        waiting_per_user: config.limits.waiting_per_user as usize,
-        digest: digest(set).into(),
-        programs: programs::limits(config),
-        environment: programs::environment(&config.service.environment, loaded.variables()),
-    }
+    super::setup::of(config, programs::environment(&config.service.environment, loaded.variables()))
 }
 
 /// Starts a worker once before any port opens: what does not compile ends the service here. Returns what is probably a
@@ -247,12 +217,6 @@ fn unlistened(address: std::net::SocketAddr, error: &std::io::Error) -> String {
         }
         _ => format!("the HTTP address {address} cannot be listened on: {error}"),
     }
-}
-
-/// A number that is the same wherever the chains are: replicas compare it.
-fn digest(set: &ChainSet) -> String {
-    let bytes = postcard::to_stdvec(set).unwrap_or_default();
-    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The signals that mean something to the service.

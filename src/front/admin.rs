@@ -6,15 +6,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::model::json::{self, JsonLimits};
-use crate::model::{Failure, FailureName, Marks, Node};
+use crate::model::{Failure, FailureName, Node};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 
-use crate::registry::marks::{MarkError, Word};
+use crate::registry::marks::Word;
 
-use crate::worker::unix_ms;
-
-use super::events::{Event, ReloadRequest};
+use super::effects::{Effect, MarkKind, MarkOrder, ReloadRequest};
 use super::requests::WaitingPage;
 use super::task::Front;
 
@@ -97,7 +95,7 @@ impl Front {
     fn shown(&self, node: &Node) -> (Map<String, Value>, usize) {
         let mut shown = wire::node(node);
         shown.insert("state".to_owned(), json!(self.state(node)));
-        if let Some(mark) = self.registry.mark(node.id()) {
+        if let Some(mark) = self.view.mark(node.id()) {
             shown.insert("marks".to_owned(), json!(mark));
         }
         wire::bounded(shown, PAGE_BYTES)
@@ -119,46 +117,21 @@ impl Front {
             self.failures.forget(&node);
             self.tell_uncordoned(&node);
         }
-        let (replies, events, registry) = (self.replies(), self.events(), self.registry.clone());
-        let word = Word { by: cordon.by, at_ms: unix_ms(), reason: cordon.reason };
+        let kind = match (cordoned, cordon.drain) {
+            (true, true) => MarkKind::Drain,
+            (true, false) => MarkKind::Cordon,
+            (false, _) => MarkKind::Uncordon,
+        };
         // How long a cool-down lasts, the registry alone knows.
         let was_cooling = self.cluster.get(&cordon.node).is_some_and(|node| node.marks().cooling_down);
-        tokio::spawn(async move {
-            let node: Arc<str> = cordon.node.into();
-            let (state, written) = match (cordoned, cordon.drain) {
-                (true, true) => ("draining", registry.drain(&node, word).await),
-                (true, false) => ("cordoned", registry.cordon(&node, word).await),
-                (false, _) => ("uncordoned", registry.uncordon(&node, word).await),
-            };
-            let outgoing = match written {
-                Ok(mark) => {
-                    let told = json!({"node": node, "state": state});
-                    let cooling_down = was_cooling && mark.cooling_down.is_some();
-                    let marks = Marks { cordoned: mark.cordoned.is_some(), cooling_down };
-                    drop(events.send(Event::Marked(node, marks)).await);
-                    Outgoing::new(&incoming, told.to_string().into(), None)
-                }
-                Err(error) => {
-                    let name = match error {
-                        MarkError::BadId => FailureName::BadRequest,
-                        _ => FailureName::Internal,
-                    };
-                    Outgoing::failed(&incoming, &Failure::new(name, error.to_string()))
-                }
-            };
-            // The requester asks again where the reply cannot be sent.
-            let _full = replies.try_send(outgoing);
-        });
+        let word = Word { by: cordon.by, at_ms: self.now.unix_ms, reason: cordon.reason };
+        self.order(Effect::Mark(MarkOrder { incoming, node: cordon.node.into(), kind, word, was_cooling }));
     }
 
     /// Hands a request to read the config again to whoever reads that, and answers.
     fn reload(&mut self, incoming: Incoming) {
         let replicas = 1 + self.replicas.others();
-        if let Err(error) = self.reloads.try_send(ReloadRequest { incoming, replicas }) {
-            let refused = error.into_inner();
-            let message = "too many requests to read the config again wait already";
-            self.fail(&refused.incoming, &Failure::new(FailureName::Overloaded, message));
-        }
+        self.order(Effect::Reload(ReloadRequest { incoming, replicas }));
     }
 }
 

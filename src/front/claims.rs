@@ -3,23 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use crate::model::{Change, Failure, FailureName, LostReason, Node, Reservation};
 use crate::registry::claims::{Claim, Claimed, LINGER_MS};
 use crate::registry::documents::StoreError;
 use crate::registry::ledger::Entry;
 use crate::registry::peers::{End, owner};
 use crate::worker::desk::Ticket;
-use crate::worker::unix_ms;
 
-use super::events::Event;
+use super::effects::Effect;
 use super::flight::{Flight, Told};
 use super::placing::no_more_tries;
 use super::task::Front;
 
-/// Claims that are under way at once; more wait.
-const CLAIMS_AT_ONCE: usize = 256;
 /// So often a question is decided again because another replica took its place first. Each time means that somebody
 /// was placed, so this is reached only where the cluster has so many places.
 const MOST_TRIES: u32 = 10_000;
@@ -40,7 +35,6 @@ pub(super) struct Claims {
     forgotten: VecDeque<(u64, Arc<str>, Arc<str>)>,
     /// Those that this replica writes off: when, on which node, which.
     lingering: BTreeSet<(u64, Arc<str>, Arc<str>)>,
-    turns: Arc<Semaphore>,
 }
 
 /// A placement whose place is being claimed.
@@ -53,13 +47,7 @@ struct Open {
 
 impl Claims {
     pub(super) fn new() -> Self {
-        Self {
-            open: BTreeMap::new(),
-            over: BTreeMap::new(),
-            forgotten: VecDeque::new(),
-            lingering: BTreeSet::new(),
-            turns: Arc::new(Semaphore::new(CLAIMS_AT_ONCE)),
-        }
+        Self { open: BTreeMap::new(), over: BTreeMap::new(), forgotten: VecDeque::new(), lingering: BTreeSet::new() }
     }
 
     /// Placements that wait for their claims.
@@ -104,7 +92,6 @@ impl Front {
     /// Claims the place that `flight` was decided to get. It counts here from now on, so that nothing else is decided to
     /// get it; whether it is so is heard later.
     pub(super) fn claim(&mut self, lane: usize, flight: Flight, reservation: Reservation, told: Told) {
-        self.notice_pause();
         if self.catch_up.is_under_way() {
             // The decision may rest on what was missed.
             return self.hold_back(lane, flight, told.decided_by);
@@ -114,17 +101,11 @@ impl Front {
         self.commit(Change::Reserve(reservation.clone()), lane);
         let ticket = flight.question.ticket;
         self.claims.open.insert(ticket, Open { flight, reservation, told });
-        let whole = self.bus;
-        let (events, book, turns) = (self.events(), self.registry.claims().clone(), Arc::clone(&self.claims.turns));
-        tokio::spawn(async move {
-            let _turn = turns.acquire().await;
-            let claimed = match whole {
-                true => book.take(&claim).await,
-                // Sessions that this replica does not see must not be placed upon.
-                false => Err(StoreError("NATS is not connected".to_owned())),
-            };
-            drop(events.send(Event::Claimed(ticket, claimed)).await);
-        });
+        match self.bus {
+            true => self.order(Effect::Claim(ticket, claim)),
+            // Sessions that this replica does not see must not be placed upon.
+            false => self.claimed(ticket, Err(StoreError("NATS is not connected".to_owned()))),
+        }
     }
 
     fn what_is_known(&self, node: &Arc<str>, id: &Arc<str>) -> Option<Claim> {
@@ -146,7 +127,7 @@ impl Front {
             return;
         };
         match claimed {
-            Ok(Claimed::Won) if flight.is_late(unix_ms()) => {
+            Ok(Claimed::Won) if flight.is_late(self.now.unix_ms) => {
                 self.give_back(reservation);
                 self.metrics.past_deadline.inc();
                 let message = "the deadline passed while the place was claimed";
@@ -171,7 +152,7 @@ impl Front {
                 let looks_free = self.cluster.get(&reservation.node).is_some_and(|node| !node.is_full());
                 let most = if news == 0 && looks_free { self.crew.setup().retries } else { MOST_TRIES };
                 flight.claims += 1;
-                if flight.is_late(unix_ms()) || flight.claims > most {
+                if flight.is_late(self.now.unix_ms) || flight.claims > most {
                     let failure = no_more_tries(&reservation.node, flight.claims, LostReason::Full);
                     return self.come_to_nothing(flight, failure);
                 }
@@ -300,13 +281,7 @@ impl Front {
         due.into_iter().for_each(|(node, ids)| self.write_off(&node, ids));
     }
 
-    fn write_off(&self, node: &Arc<str>, ids: BTreeSet<Arc<str>>) {
-        let (book, turns, node) = (self.registry.claims().clone(), Arc::clone(&self.claims.turns), Arc::clone(node));
-        tokio::spawn(async move {
-            let _turn = turns.acquire().await;
-            if let Err(error) = book.write_off(&node, &ids).await {
-                tracing::debug!(%node, %error, "claims stay written down for now");
-            }
-        });
+    fn write_off(&mut self, node: &Arc<str>, ids: BTreeSet<Arc<str>>) {
+        self.order(Effect::WriteOff(Arc::clone(node), ids));
     }
 }

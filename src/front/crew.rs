@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use crate::chain::ChainSpec;
 use crate::model::Change;
 use crate::worker::desk::Ticket;
-use crate::worker::{BirthError, Encoded, Ended, Order, Orders, Worker};
+use crate::worker::{BirthError, Encoded, Ended, Order, Orders};
 
-use super::events::{Links, Setup};
+use super::effects::Effect;
+use super::events::Setup;
 use super::flight::Flight;
 use super::homes::Homes;
 use super::lane::Lane;
+use super::ports::NewWorker;
 use super::spares::Spares;
 
 /// Workers that wait for another one to die.
@@ -34,7 +36,8 @@ pub(super) struct Crew {
     homes: Homes,
     spares: Spares,
     next: Option<Spares>,
-    links: Links,
+    /// How many workers were started so far.
+    births: u64,
     /// Counts the configurations that were in force.
     edition: u64,
     /// Whether each home had a worker once.
@@ -42,15 +45,11 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    pub(super) fn new(setup: Setup, links: Links) -> Self {
+    pub(super) fn new(setup: Setup) -> Self {
         let homes = homes(&setup);
         let edition = 1;
         let lanes = (0..homes.count()).map(|_| Lane::new(edition)).collect();
-        Self { lanes, homes, spares: Spares::new(setup), next: None, links, edition, complete: false }
-    }
-
-    pub(super) fn links(&self) -> &Links {
-        &self.links
+        Self { lanes, homes, spares: Spares::new(setup), next: None, births: 0, edition, complete: false }
     }
 
     /// What the present workers were born with.
@@ -71,14 +70,15 @@ impl Crew {
         next + self.spares.short(self.vacancies() + SPARES, now) > 0
     }
 
-    /// Starts the workers that are missing; `snapshot` makes them mirrors of the cluster as it is, with the number of
-    /// choices that is in it.
-    pub(super) fn start(&mut self, snapshot: (&Orders, u64)) {
-        let (now, vacancies) = (Instant::now(), self.vacancies());
-        self.spares.start(self.spares.short(vacancies + SPARES, now), snapshot, &self.links);
+    /// Starts the workers that are missing at `now`; `snapshot` makes them mirrors of the cluster as it is, with the number
+    /// of choices that is in it.
+    pub(super) fn start(&mut self, snapshot: (&Orders, u64), now: Instant) -> Vec<Effect> {
+        let vacancies = self.vacancies();
+        let mut started = self.spares.start(self.spares.short(vacancies + SPARES, now), snapshot, &mut self.births);
         if let Some(next) = &mut self.next {
-            next.start(next.short(homes(&next.setup).count(), now), snapshot, &self.links);
+            started.extend(next.start(next.short(homes(&next.setup).count(), now), snapshot, &mut self.births));
         }
+        started
     }
 
     fn vacancies(&self) -> usize {
@@ -93,16 +93,21 @@ impl Crew {
     ///
     /// # Errors
     /// Why it could not be; where the next setup does not compile, that one is given up.
-    pub(super) fn born(&mut self, number: u64, worker: Result<Worker, BirthError>) -> Result<(), BirthError> {
+    pub(super) fn born(
+        &mut self,
+        number: u64,
+        worker: Result<NewWorker, BirthError>,
+        now: Instant,
+    ) -> Result<(), BirthError> {
         match self.next.as_mut().filter(|next| next.expects(number)) {
-            Some(next) => next.born(number, worker).inspect_err(|error| {
+            Some(next) => next.born(number, worker, now).inspect_err(|error| {
                 // What does not compile never will; anything else is tried again.
                 let hopeless = matches!(error, BirthError::Refused(_) | BirthError::Died(Some(_), _));
                 if let Some(given_up) = self.next.take_if(|_| hopeless) {
                     given_up.retire();
                 }
             }),
-            None => self.spares.born(number, worker),
+            None => self.spares.born(number, worker, now),
         }
     }
 
@@ -112,11 +117,11 @@ impl Crew {
     }
 
     /// A worker without a lane is gone.
-    pub(super) fn gone(&mut self, number: u64, ended: &Ended) {
-        if !self.spares.gone(number, ended)
+    pub(super) fn gone(&mut self, number: u64, ended: &Ended, now: Instant) {
+        if !self.spares.gone(number, ended, now)
             && let Some(next) = &mut self.next
         {
-            next.gone(number, ended);
+            next.gone(number, ended, now);
         }
     }
 
@@ -310,8 +315,8 @@ impl Crew {
 
     /// What the machine does not keep from the workers, as they found.
     pub(super) fn lacks(&self) -> Vec<String> {
-        let hands = self.lanes.iter().filter_map(Lane::worker);
-        let mut lacks: Vec<_> = hands.flat_map(|worker| worker.lacks().iter().cloned()).collect();
+        let hands = self.lanes.iter().filter_map(Lane::hand);
+        let mut lacks: Vec<_> = hands.flat_map(|hand| hand.lacks().iter().cloned()).collect();
         lacks.sort();
         lacks.dedup();
         lacks
@@ -319,8 +324,8 @@ impl Crew {
 
     /// What is probably a mistake in one of the scripts, as the workers found when they compiled them.
     pub(super) fn remarks(&self) -> Vec<String> {
-        let hands = self.lanes.iter().filter_map(Lane::worker);
-        hands.flat_map(|worker| worker.remarks().iter().cloned()).collect()
+        let hands = self.lanes.iter().filter_map(Lane::hand);
+        hands.flat_map(|hand| hand.remarks().iter().cloned()).collect()
     }
 
     /// Takes every question out.

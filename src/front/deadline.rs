@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use crate::model::{Failure, FailureName};
 use crate::nats::message::Incoming;
-use crate::worker::unix_ms;
 
 use super::task::Front;
 
@@ -104,8 +103,8 @@ impl Front {
     /// # Errors
     /// `overloaded`, where the deadline has passed.
     pub(super) fn look_at_deadline(&mut self, incoming: &mut Incoming) -> Result<(), Failure> {
-        let waited_ms = u64::try_from(incoming.received.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let judged = judge(incoming.deadline_ms, incoming.timeout_ms, waited_ms, unix_ms());
+        let waited_ms = u64::try_from(self.since(incoming.received).as_millis()).unwrap_or(u64::MAX);
+        let judged = judge(incoming.deadline_ms, incoming.timeout_ms, waited_ms, self.now.unix_ms);
         if incoming.deadline_ms.is_some() && incoming.timeout_ms.is_none() {
             let is_wrong = matches!(judged, Judged::Strange | Judged::PassedBefore);
             let now_ms = self.now_ms();

@@ -4,20 +4,19 @@
 //! dies, those fail as their steps' policy says, and only the others are given to the next runner.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 
 use crate::chain::StepSource;
-use crate::model::Arrangement;
-use crate::runner::{Birth, Edition, Errand, Order, Runner, RunnerEvent, process};
+use crate::runner::{Edition, Errand, Order};
 use crate::worker::desk::Ticket;
 use crate::worker::{Encoded, Orders};
 
 use super::hand::ORDERS_WAITING_BYTES;
+use super::ports::ProcessLink;
 use super::silence::Silence;
 
 /// The pause before the next runner is started: after the first death, and at most.
@@ -25,8 +24,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How much longer than any program may take the runner may be silent while it owes answers.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How long a runner may take to end its programs and itself.
-const LAST_BREATH: Duration = Duration::from_secs(3);
 /// The runner is not woken for less than this until the next tick, where nothing is asked of it.
 const LAZY_BYTES: usize = 32 << 10;
 
@@ -34,7 +31,9 @@ const LAZY_BYTES: usize = 32 << 10;
 pub(super) struct Errands {
     editions: BTreeMap<u64, Arc<Edition>>,
     open: BTreeMap<Ticket, Open>,
-    runner: Option<Runner>,
+    runner: Option<Box<dyn ProcessLink>>,
+    /// Whether one is being started.
+    starting: bool,
     orders: Orders,
     /// The number under which the runner's words come.
     number: u64,
@@ -44,7 +43,6 @@ pub(super) struct Errands {
     silence: Silence,
     pause: Duration,
     retry_at: Option<Instant>,
-    events: mpsc::Sender<(u64, RunnerEvent)>,
 }
 
 /// A question that waits for its program.
@@ -61,22 +59,24 @@ pub(super) struct Returned {
     pub(super) suspended: Bytes,
 }
 
-impl Errands {
-    pub(super) fn new(events: mpsc::Sender<(u64, RunnerEvent)>) -> Self {
+impl Default for Errands {
+    fn default() -> Self {
         Self {
             editions: BTreeMap::new(),
             open: BTreeMap::new(),
             runner: None,
+            starting: false,
             orders: Orders::default(),
             number: 0,
             urgent: false,
             silence: Silence::default(),
             pause: FIRST_PAUSE,
             retry_at: None,
-            events,
         }
     }
+}
 
+impl Errands {
     /// From here on these programs count; the editions before `oldest` are decided for by nobody any more.
     pub(super) fn publish(&mut self, edition: Edition, oldest: u64) {
         let edition = Arc::new(edition);
@@ -125,8 +125,8 @@ impl Errands {
         });
         let longest = Duration::from_millis(u64::from(steps.max().unwrap_or_default()));
         let silent = !self.open.is_empty() && self.silence.tick(passed, longest + PATIENCE);
-        if let (true, Some(runner)) = (silent, &mut self.runner) {
-            runner.peer_mut().kill();
+        if let (true, Some(runner)) = (silent, &self.runner) {
+            runner.kill();
             self.silence.end();
             return true;
         }
@@ -136,43 +136,51 @@ impl Errands {
     /// Whether a runner has to be started: there are programs, or questions that wait for one.
     pub(super) fn is_short(&self, now: Instant) -> bool {
         let wanted = !self.open.is_empty() || self.editions.values().any(|edition| !edition.chains.is_empty());
-        wanted && self.runner.is_none() && self.retry_at.is_none_or(|at| at <= now)
+        wanted && self.runner.is_none() && !self.starting && self.retry_at.is_none_or(|at| at <= now)
     }
 
-    /// Starts a runner that knows `snapshot`.
+    /// Returns the number of the runner that is to be started now.
+    pub(super) fn start(&mut self) -> u64 {
+        self.number += 1;
+        self.starting = true;
+        self.number
+    }
+
+    /// The runner under `number` was started; it is told of `snapshot` and of all that is open.
     ///
     /// # Errors
-    /// What the system says; it will be tried again.
-    pub(super) fn start(&mut self, program: &Path, snapshot: Orders) -> std::io::Result<()> {
-        self.number += 1;
-        let birth = Birth { arrangement: Arrangement::ById };
-        match Runner::start(program, &birth, self.number, self.events.clone()) {
-            Ok(runner) => {
-                tracing::debug!(pid = runner.pid(), "the runner starts");
-                self.runner = Some(runner);
-                self.silence.end();
-                self.orders = snapshot;
-                self.editions.values().for_each(|edition| self.orders.push(&Order::Edition(Arc::clone(edition))));
-                self.open.values().for_each(|open| self.orders.push(&Order::Run(open.errand.clone())));
-                self.urgent = true;
-                Ok(())
-            }
-            Err(error) => {
-                self.rest();
-                Err(error)
-            }
+    /// What the system says where it could not be; that is tried again.
+    pub(super) fn started(
+        &mut self,
+        number: u64,
+        runner: io::Result<Box<dyn ProcessLink>>,
+        snapshot: impl FnOnce() -> Orders,
+        now: Instant,
+    ) -> io::Result<()> {
+        if number != self.number {
+            return Ok(());
         }
+        self.starting = false;
+        let runner = runner.inspect_err(|_| self.rest(now))?;
+        tracing::debug!(pid = runner.pid(), "the runner starts");
+        self.runner = Some(runner);
+        self.silence.end();
+        self.orders = snapshot();
+        self.editions.values().for_each(|edition| self.orders.push(&Order::Edition(Arc::clone(edition))));
+        self.open.values().for_each(|open| self.orders.push(&Order::Run(open.errand.clone())));
+        self.urgent = true;
+        Ok(())
     }
 
     /// Sends what there is room for; less than a bite that asks nothing only where it is `time`.
     pub(super) fn send(&mut self, time: bool) {
         let Some(runner) = &mut self.runner else { return };
         if time || self.urgent || self.orders.bytes() > LAZY_BYTES {
-            runner.peer_mut().send_some(&mut self.orders);
+            runner.send(&mut self.orders);
             self.urgent = !self.orders.is_empty();
         }
         if self.orders.bytes() > ORDERS_WAITING_BYTES {
-            runner.peer_mut().kill();
+            runner.kill();
         }
     }
 
@@ -197,18 +205,18 @@ impl Errands {
     }
 
     /// The runner is gone: what it left behind is ended, and the questions come back whose programs it was asking.
-    pub(super) fn lost(&mut self) -> Vec<Returned> {
+    pub(super) fn lost(&mut self, now: Instant) -> Vec<Returned> {
         if let Some(runner) = self.runner.take() {
-            tokio::spawn(process::bury(runner.pid()));
+            runner.bury();
         }
         self.orders = Orders::default();
-        self.rest();
+        self.rest(now);
         let asked: Vec<_> = self.open.extract_if(.., |_, open| open.asked).collect();
         asked.into_iter().map(|(_, open)| open.back()).collect()
     }
 
-    fn rest(&mut self) {
-        self.retry_at = Some(Instant::now() + self.pause);
+    fn rest(&mut self, now: Instant) {
+        self.retry_at = Some(now + self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
@@ -217,14 +225,10 @@ impl Errands {
         self.open.len()
     }
 
-    /// Lets the runner end its programs and itself; waits until it has.
-    pub(super) async fn retire(&mut self) {
-        if let Some(mut runner) = self.runner.take() {
-            let (pid, leash) = (runner.pid(), runner.peer_mut().leash());
-            if tokio::time::timeout(LAST_BREATH, runner.retire()).await.is_err() {
-                leash.kill();
-                process::bury(pid).await;
-            }
+    /// Lets the runner end its programs and itself.
+    pub(super) fn retire(&mut self) {
+        if let Some(runner) = self.runner.take() {
+            runner.retire();
         }
     }
 }

@@ -1,30 +1,41 @@
-//! What the front's task is told besides messages, and what it decides with.
+//! What the service is told, and what a reload may change of it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use bytes::Bytes;
 
 use crate::model::Marks;
-use crate::nats::message::{Incoming, Outgoing};
-use crate::nats::peers::Saying;
-use crate::pulse::Pulse;
+use crate::nats::message::Incoming;
+use crate::registry::RegistryEvent;
 use crate::registry::claims::Claimed;
 use crate::registry::documents::StoreError;
 use crate::registry::ledger::LedgerRules;
 use crate::runner::{ProgramLimits, RunnerEvent};
 use crate::worker::desk::Ticket;
-use crate::worker::{Birth, BirthError, Worker, WorkerEvent};
+use crate::worker::{Birth, BirthError, WorkerEvent};
 
-use super::health::Board;
+use super::ports::{NewWorker, ProcessLink};
 use super::quarantine::QuarantineSettings;
 
-/// What the front's task is told besides requests, cluster changes and its workers' words.
+/// What happens to the service.
 #[derive(Debug)]
 pub enum Event {
+    /// A message of a requester.
+    Request(Incoming),
+    /// A worker, by its number, said something or ended.
+    Worker(u64, WorkerEvent),
+    /// A runner, by its number, said something or ended.
+    Runner(u64, RunnerEvent),
+    /// The cluster changed, or the view of it is kept or lost.
+    Registry(RegistryEvent),
+    /// Another replica said this; a replica's own messages come back to it too.
+    Gossip(Bytes),
     /// A worker was started, or could not be; under its number.
-    Born(u64, Result<Worker, BirthError>),
+    Born(u64, Result<NewWorker, BirthError>),
+    /// A runner was started, or could not be; under its number.
+    RunnerStarted(u64, std::io::Result<Box<dyn ProcessLink>>),
     /// Another setup is to be taken over, once a worker for it is ready.
     Reload(Box<Setup>),
     /// A config that was to be read again cannot be used, for this reason.
@@ -37,11 +48,24 @@ pub enum Event {
     Untaken(Arc<str>),
     /// It was tried whether NATS keeps a client that is frozen for long.
     FrozenKept(bool),
+    /// The process stood still for so long before this moment: it was stopped, or its machine was suspended.
+    StoodStill(Duration),
+    /// Time passes.
+    Tick(Tick),
     /// No more requests will come: answer what is there, then end.
     Stop,
 }
 
-/// All that a front needs to know to decide, which a reload may change.
+/// What a tick says.
+#[derive(Clone, Copy, Debug)]
+pub struct Tick {
+    /// The time since the tick before.
+    pub passed: Duration,
+    /// Whether no change of the cluster waits to be taken in.
+    pub is_drained: bool,
+}
+
+/// All that a service needs to know to decide, which a reload may change.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// What a worker is born with.
@@ -86,52 +110,11 @@ pub struct Setup {
     pub environment: Vec<(String, String)>,
 }
 
-/// Where what a front says goes.
-#[derive(Clone, Debug)]
-pub struct Outlets {
-    /// To requesters.
-    pub replies: mpsc::Sender<Outgoing>,
-    /// To other replicas.
-    pub sayings: mpsc::Sender<Saying>,
-    /// To whoever looks how it is.
-    pub board: Board,
-    /// To the watchdog: that the front's task lives.
-    pub pulse: Arc<Pulse>,
-    /// To whoever reads the config.
-    pub reloads: mpsc::Sender<ReloadRequest>,
-}
-
-/// A request to read the config again.
-#[derive(Debug)]
-pub struct ReloadRequest {
-    /// The request, to be answered when that has come to an end.
-    pub incoming: Incoming,
-    /// How many replicas there are, which all answer.
-    pub replicas: usize,
-}
-
-/// The other ends of what a front sends itself and is sent.
-#[derive(Clone, Debug)]
-pub struct Links {
-    /// Births, reloads and the stop.
-    pub events: mpsc::Sender<Event>,
-    pub(super) words: mpsc::Sender<(u64, WorkerEvent)>,
-    pub(super) runner: mpsc::Sender<(u64, RunnerEvent)>,
-    pub(super) births: Arc<AtomicU64>,
-}
-
 impl Setup {
     /// How reservations come to their ends. Where capacity is strict, a report that was on its way is no proof that a
     /// confirmed session is in it.
     pub(super) fn ledger_rules(&self) -> LedgerRules {
         let names = self.birth.set.names;
         LedgerRules { lifetime_ms: self.reservation_ms, names, trusting: !self.is_strict }
-    }
-}
-
-impl Links {
-    /// The number of the next worker.
-    pub(super) fn next_birth(&self) -> u64 {
-        self.births.fetch_add(1, Ordering::Relaxed)
     }
 }

@@ -80,14 +80,14 @@ impl Flight {
         Arc::clone(&self.question)
     }
 
-    /// From now on it waits for a free node.
-    pub(super) fn sits(&mut self) {
-        self.waits.since.get_or_insert_with(Instant::now);
+    /// From `now` on it waits for a free node.
+    pub(super) fn sits(&mut self, now: Instant) {
+        self.waits.since.get_or_insert(now);
     }
 
-    /// It is asked again, or answered.
-    pub(super) fn rises(&mut self) {
-        self.waits = Waits { sum: self.waited(), since: None };
+    /// It is asked again, or answered, at `now`.
+    pub(super) fn rises(&mut self, now: Instant) {
+        self.waits = Waits { sum: self.waited(now), since: None };
     }
 
     /// Whether it has waited for a free node, so that its requester may have gone meanwhile.
@@ -109,9 +109,10 @@ impl Flight {
         Outgoing { body: wire::text(Value::Object(body)).into(), ..outgoing }
     }
 
-    /// For how long it has waited for a free node.
-    pub(super) fn waited(&self) -> Duration {
-        self.waits.sum + self.waits.since.map(|since| since.elapsed()).unwrap_or_default()
+    /// For how long it has waited for a free node by `now`.
+    pub(super) fn waited(&self, now: Instant) -> Duration {
+        let last = self.waits.since.map(|since| now.saturating_duration_since(since));
+        self.waits.sum + last.unwrap_or_default()
     }
 
     /// When the last of those who wait gives up, where all of them do.

@@ -3,7 +3,9 @@
 //! Orders leave in the order of events, so that a worker sees a change before the questions that came after it. What
 //! does not fit into the worker's socket waits here: the front's task itself never waits for a worker.
 
-use crate::worker::{Encoded, Order, Orders, Worker};
+use crate::worker::{Encoded, Order, Orders};
+
+use super::ports::NewWorker;
 
 /// Bytes of orders that wait for a worker to read them; past that it is hopelessly behind, and a new one is cheaper.
 pub(super) const ORDERS_WAITING_BYTES: usize = 256 << 20;
@@ -12,14 +14,14 @@ pub(super) const ORDERS_WAITING_BYTES: usize = 256 << 20;
 #[derive(Debug)]
 pub(super) struct Hand {
     number: u64,
-    worker: Worker,
+    worker: NewWorker,
     orders: Orders,
     /// How many choices of all chains it was born with.
     choices: u64,
 }
 
 impl Hand {
-    pub(super) fn new(number: u64, worker: Worker, orders: Orders, choices: u64) -> Self {
+    pub(super) fn new(number: u64, worker: NewWorker, orders: Orders, choices: u64) -> Self {
         Self { number, worker, orders, choices }
     }
 
@@ -34,8 +36,29 @@ impl Hand {
         self.number
     }
 
-    pub(super) fn worker(&self) -> &Worker {
-        &self.worker
+    /// The worker's process id.
+    pub(super) fn pid(&self) -> u32 {
+        self.worker.link.pid()
+    }
+
+    /// Bytes of memory that the worker has now; absent where that is not known.
+    pub(super) fn memory_bytes(&self) -> Option<u64> {
+        self.worker.link.memory_bytes()
+    }
+
+    /// What the worker's seal lacks.
+    pub(super) fn lacks(&self) -> &[String] {
+        &self.worker.lacks
+    }
+
+    /// What is probably a mistake in a script.
+    pub(super) fn remarks(&self) -> &[String] {
+        &self.worker.remarks
+    }
+
+    /// Ends the worker at once; its exit will be told.
+    pub(super) fn kill(&self) {
+        self.worker.link.kill();
     }
 
     pub(super) fn order(&mut self, order: &Order) {
@@ -53,14 +76,14 @@ impl Hand {
 
     /// Sends what there is room for.
     pub(super) fn send(&mut self) {
-        self.worker.peer_mut().send_some(&mut self.orders);
+        self.worker.link.send(&mut self.orders);
         if self.orders.bytes() > ORDERS_WAITING_BYTES {
-            self.worker.kill();
+            self.kill();
         }
     }
 
     /// Lets it end.
     pub(super) fn retire(self) {
-        tokio::spawn(self.worker.retire());
+        self.worker.link.retire();
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tokio::sync::watch;
 
 /// The front's state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -22,13 +21,4 @@ pub struct Health {
     pub nodes: BTreeMap<&'static str, usize>,
     /// What a person should know.
     pub notes: Vec<String>,
-}
-
-/// Where the front's task writes its state and others read it.
-pub type Board = watch::Sender<Health>;
-
-/// An empty board.
-#[must_use]
-pub fn board() -> Board {
-    watch::Sender::new(Health::default())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::LimitKind;
 use crate::worker::desk::{Cause, Ticket};
-use crate::worker::{Desk, Encoded, Ended, Order, Overrun, Running, Worker};
+use crate::worker::{Desk, Encoded, Ended, Order, Overrun, Running};
 
 use super::flight::Flight;
 use super::hand::Hand;
@@ -91,7 +91,7 @@ impl Lane {
 
     /// Lets `hand` decide from here on.
     pub(super) fn staff(&mut self, hand: Hand) {
-        tracing::debug!(pid = hand.worker().peer().pid(), "a worker takes a lane");
+        tracing::debug!(pid = hand.pid(), "a worker takes a lane");
         self.dismiss();
         self.hand = Some(hand);
         self.desk.worker_arrived();
@@ -142,8 +142,8 @@ impl Lane {
     }
 
     /// The worker, where there is one.
-    pub(super) fn worker(&self) -> Option<&Worker> {
-        self.hand.as_ref().map(Hand::worker)
+    pub(super) fn hand(&self) -> Option<&Hand> {
+        self.hand.as_ref()
     }
 
     /// The worker said something.
@@ -170,7 +170,7 @@ impl Lane {
         self.cause = Some(Cause::Named);
         if let Some(hand) = &self.hand {
             // It has said its last word, and must not live on whatever holds it up.
-            hand.worker().kill();
+            hand.kill();
         }
         let ticket = overrun.running.ticket;
         let by_another = overrun.kind == LimitKind::Memory || overrun.running.node.is_some();
@@ -213,7 +213,7 @@ impl Lane {
     pub(super) fn kill_if_silent(&mut self, passed: Duration, limit: Duration) -> bool {
         let silent = self.desk.asked() > 0 && self.silence.tick(passed, limit);
         if let (true, Some(hand)) = (silent, &self.hand) {
-            hand.worker().kill();
+            hand.kill();
             self.cause.get_or_insert(Cause::Silent);
             self.silence.end();
             return true;
@@ -225,7 +225,7 @@ impl Lane {
     /// what the `mirror` of the cluster in it grew by; whether it was marked just now.
     pub(super) fn tire(&mut self, requests: u64, bytes: u64, mirror: u64) -> bool {
         let Some(hand) = self.hand.as_ref().filter(|_| !self.tired) else { return false };
-        let now = hand.worker().peer().memory_bytes();
+        let now = hand.memory_bytes();
         let (first, first_mirror) = *self.first_bytes.get_or_insert((now.unwrap_or_default(), mirror));
         let most = first.saturating_add(bytes).saturating_add(mirror.saturating_sub(first_mirror));
         self.tired = self.decided >= requests || now.is_some_and(|now| now >= most);

@@ -1,15 +1,15 @@
-//! The front: the process that talks to the world. It never runs guest code and never waits for any.
+//! The service as a state machine without I/O: [`Front::handle`] takes what happened and when, and writes what is to be done
+//! into a buffer of [`Effect`]s. It never runs guest code, never waits, and reads no clock.
 //!
-//! One task owns the cluster, the ledger and the questions under way, and turns events into orders and replies; around
-//! it stand tasks that only carry. So each decision is committed against one state, and nothing waits for a lock.
+//! It owns the cluster, the ledger and the questions under way. What drives it is the server (`server/`) or a simulation.
 
 mod admin;
 mod bucket;
 mod chance;
 mod claims;
-mod connections;
 mod crew;
 pub mod deadline;
+mod effects;
 mod errands;
 mod events;
 mod failures;
@@ -18,12 +18,11 @@ mod guilt;
 mod hand;
 pub mod health;
 mod homes;
-pub mod http;
-mod inbox;
 mod lane;
 pub mod metrics;
 mod pause;
 mod placing;
+mod ports;
 mod programs;
 mod quarantine;
 mod queue;
@@ -33,13 +32,17 @@ mod reservations;
 mod shares;
 mod shown;
 mod silence;
+mod snapshot;
 mod spares;
 mod task;
 mod turns;
 mod view;
 mod waiting;
 
-pub use events::{Event, Links, Outlets, ReloadRequest, Setup};
-pub use inbox::{Inbox, run};
+pub use effects::{Effect, MarkKind, MarkOrder, ReloadRequest};
+pub use events::{Event, Setup, Tick};
+pub use pause::PAUSE;
+pub use ports::{ClusterView, NewWorker, ProcessLink};
 pub use quarantine::QuarantineSettings;
+pub use silence::LONGEST_TICK;
 pub use task::Front;

@@ -10,17 +10,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use crate::model::{Change, Failure, FailureName};
 use crate::nats::message::{Incoming, Verb};
 use crate::registry::peers::{End, SILENCE_MS, owner};
 
+use super::effects::Effect;
 use super::flight::Flight;
 use super::task::Front;
 
 /// A process that did not run for longer than this has missed something.
-pub(super) const PAUSE: Duration = Duration::from_secs(1);
+pub const PAUSE: Duration = Duration::from_secs(1);
 /// After a pause that was no longer than [`SILENCE_MS`], so that the others went on telling this replica everything, lists
 /// are asked for no sooner than so long after the last time: to hear them is work too, and must not look like a pause.
 const BETWEEN: Duration = Duration::from_secs(10);
@@ -33,10 +32,6 @@ const HELD_BACK_BYTES: usize = 64 << 20;
 /// What the front has to catch up with.
 #[derive(Debug, Default)]
 pub(super) struct CatchUp {
-    /// When the front last looked at the time.
-    ran: Option<Instant>,
-    /// CPU time of this process at the last tick: what it spent since then it did not stand still.
-    spent: Duration,
     /// When lists were last asked for.
     asked: Option<Instant>,
     /// Since when requests are held back.
@@ -75,25 +70,6 @@ impl CatchUp {
 }
 
 impl Front {
-    /// Looks at the time, and catches up where this process did not run for long. A front that was busy for as long has
-    /// missed nothing: what came meanwhile is in its channels, and in order.
-    pub(super) fn notice_pause(&mut self) {
-        let now = Instant::now();
-        let gap = self.catch_up.ran.replace(now).map(|ran| now.saturating_duration_since(ran)).unwrap_or_default();
-        if gap > PAUSE {
-            let stood = gap.saturating_sub(cpu_time().saturating_sub(self.catch_up.spent));
-            if stood > PAUSE {
-                self.was_paused(stood);
-            }
-        }
-    }
-
-    /// The same at each tick.
-    pub(super) fn notice_pause_at_tick(&mut self) {
-        self.notice_pause();
-        self.catch_up.spent = cpu_time();
-    }
-
     /// Catches up after this process, or its clock, stood still for `gap`.
     pub(super) fn was_paused(&mut self, gap: Duration) {
         tracing::warn!(
@@ -102,26 +78,26 @@ impl Front {
             gap.as_millis()
         );
         self.metrics.pauses.inc();
-        let lately = self.catch_up.asked.is_some_and(|asked| asked.elapsed() < BETWEEN.saturating_add(gap));
+        let lately = self.catch_up.asked.is_some_and(|asked| self.since(asked) < BETWEEN.saturating_add(gap));
         if lately && gap <= Duration::from_millis(SILENCE_MS) {
             return;
         }
         self.hear_what_was_missed();
-        self.catch_up.since = Some(Instant::now());
+        self.catch_up.since = Some(self.now.instant);
     }
 
     /// Catches up after a time without NATS.
     pub(super) fn was_cut_off(&mut self) {
         self.hear_what_was_missed();
         if self.crew.setup().is_strict && self.nodes_known {
-            self.catch_up.since = Some(Instant::now());
+            self.catch_up.since = Some(self.now.instant);
         }
     }
 
     /// Asks the others for all that they hold, and tells them all that this replica holds.
     fn hear_what_was_missed(&mut self) {
         let now_ms = self.now_ms();
-        self.catch_up.asked = Some(Instant::now());
+        self.catch_up.asked = Some(self.now.instant);
         self.want_lists(now_ms);
         self.wait_for_news();
     }
@@ -151,15 +127,15 @@ impl Front {
 
     /// What is known from now on of other replicas counts for sure once the view of the cluster is newer.
     pub(super) fn wait_for_news(&mut self) {
-        self.catch_up.news = Some(Instant::now());
-        self.registry.look_soon();
+        self.catch_up.news = Some(self.now.instant);
+        self.order(Effect::LookSoon);
     }
 
     /// The reservation `id` is over by the word of another replica, which may have seen a report that this one has not.
     pub(super) fn doubt(&mut self, id: Arc<str>) {
         let Some(entry) = self.ledger.get(&id) else { return };
         let is_own = entry.own;
-        self.catch_up.doubts.entry(id).or_insert_with(Instant::now);
+        self.catch_up.doubts.entry(id).or_insert(self.now.instant);
         if is_own {
             // That is told in answer to a list alone, to a replica that missed it.
             self.wait_for_news();
@@ -173,7 +149,7 @@ impl Front {
         if drained {
             self.catch_up.current = self.catch_up.read;
         }
-        self.catch_up.read = self.registry.looked();
+        self.catch_up.read = self.view.looked(self.now.instant);
         let current = self.catch_up.current;
         let settled = self.catch_up.doubts.extract_if(.., |_, at| Some(*at) < current).collect::<Vec<_>>();
         for (id, _) in settled {
@@ -183,10 +159,10 @@ impl Front {
         // Where capacity is not strict, nobody waits for what nodes report.
         let is_current = !self.crew.setup().is_strict || current > self.catch_up.news;
         let heard = !self.replicas.is_list_wanted() && is_current;
-        if !heard && since.elapsed() < LONGEST_CATCH_UP {
+        if !heard && self.since(since) < LONGEST_CATCH_UP {
             return;
         }
-        let (ms, held) = (since.elapsed().as_millis(), self.catch_up.len());
+        let (ms, held) = (self.since(since).as_millis(), self.catch_up.len());
         if heard {
             tracing::info!(ms, held, "this replica knows again what the others know");
         } else {
@@ -225,10 +201,4 @@ impl Front {
         }
         std::mem::take(&mut self.catch_up.decided).into_iter().map(|(flight, _)| flight).collect()
     }
-}
-
-/// CPU time that this process has spent so far, in all of its threads.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }

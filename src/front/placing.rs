@@ -14,7 +14,7 @@ use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
 use crate::registry::peers::Drawn;
 use crate::worker::desk::Ticket;
-use crate::worker::{Order, Question, unix_ms};
+use crate::worker::{Order, Question};
 
 use super::flight::{Flight, Told};
 use super::requests::called_off;
@@ -27,7 +27,6 @@ const MAX_TWINS: usize = 64;
 impl Front {
     /// Takes in a question for a chain.
     pub(super) fn ask(&mut self, incoming: Incoming) {
-        self.notice_pause();
         let Some(mut incoming) = self.unless_held_back(incoming) else { return };
         if let Err(failure) = self.look_at_deadline(&mut incoming).and_then(|()| self.take_in(&incoming)) {
             self.refuse(&incoming, &failure);
@@ -114,7 +113,7 @@ impl Front {
             server_id: "".into(),
             purpose,
             about,
-            now_ms: unix_ms(),
+            now_ms: self.now.unix_ms,
             seed: self.draw(),
             sequence: number,
             deadline_ms: incoming.deadline_ms,
@@ -172,7 +171,9 @@ impl Front {
                 self.place(lane, flight, Arc::clone(node), &decision);
             }
             // Somebody with more time asked the same after the question was on its way.
-            Outcome::Failed(failure) if failure.name == FailureName::Overloaded && !flight.is_late(unix_ms()) => {
+            Outcome::Failed(failure)
+                if failure.name == FailureName::Overloaded && !flight.is_late(self.now.unix_ms) =>
+            {
                 Arc::make_mut(&mut flight.question).deadline_ms = flight.deadline_ms();
                 self.submit(flight);
             }
@@ -357,18 +358,18 @@ impl Front {
             self.forget_choice(&flight.question.decision);
         }
         for incoming in &flight.waiting {
-            self.count(incoming, &flight.question.head.action, outcome, flight.waited());
+            self.count(incoming, &flight.question.head.action, outcome, flight.waited(self.now.instant));
             self.reply(flight.annotated(reply(incoming)));
         }
     }
 
     fn count(&mut self, incoming: &Incoming, chain: &Arc<str>, outcome: &'static str, waited: Duration) {
-        let metrics = &self.metrics;
+        let (metrics, taken) = (&self.metrics, self.since(incoming.received));
         // Looked up once: a family's lookup allocates its labels and takes a lock.
         let figures =
             self.counters.entry((Arc::clone(chain), outcome)).or_insert_with(|| metrics.decisions(chain, outcome));
         figures.count.inc();
-        figures.latency.observe(incoming.received.elapsed().saturating_sub(waited).as_secs_f64());
+        figures.latency.observe(taken.saturating_sub(waited).as_secs_f64());
     }
 }
 

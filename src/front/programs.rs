@@ -8,11 +8,14 @@ use crate::model::{Change, Failure, FailureName, LimitKind};
 use crate::runner::{self, Edition, Errand, RunnerEvent};
 use crate::script::ScriptError;
 use crate::worker::desk::Ticket;
-use crate::worker::{Encoded, Ended, Standing, Waiting, unix_ms};
+use crate::worker::{Encoded, Ended, Standing, Waiting};
 
+use super::effects::Effect;
 use super::errands::Returned;
 use super::flight::Flight;
 use super::placing::no_more_tries;
+use super::ports::ProcessLink;
+use super::snapshot::cluster_snapshot;
 use super::task::Front;
 
 impl Front {
@@ -118,7 +121,7 @@ impl Front {
             false => tracing::warn!(waiting, "the runner {ended}: another one is started"),
         }
         self.metrics.runner_deaths.inc();
-        for returned in self.errands.lost() {
+        for returned in self.errands.lost(self.now.instant) {
             let message = format!("the runner {ended} while the program ran");
             self.go_on(returned, Some(Heard::only(Err(ScriptError::Limit(LimitKind::Crash, message)))));
         }
@@ -143,8 +146,9 @@ impl Front {
 
     /// A program was not asked because nobody waited any more; somebody with more time may have joined since.
     fn late(&mut self, returned: Returned) {
+        let now_ms = self.now.unix_ms;
         let Some(flight) = self.crew.flight_mut(returned.ticket) else { return };
-        if flight.is_late(unix_ms()) {
+        if flight.is_late(now_ms) {
             self.metrics.past_deadline.inc();
             let Some(flight) = self.crew.take_parked(returned.ticket) else { return };
             let message = "the deadline passed before its program's turn came";
@@ -177,11 +181,17 @@ impl Front {
 
     /// Starts the runner where there should be one.
     pub(super) fn staff_runner(&mut self) {
-        if !self.errands.is_short(std::time::Instant::now()) {
+        if !self.errands.is_short(self.now.instant) {
             return;
         }
-        let snapshot = self.cluster_snapshot();
-        match self.errands.start(&self.crew.setup().program, snapshot) {
+        let (number, program) = (self.errands.start(), self.crew.setup().program.clone());
+        self.order(Effect::StartRunner { number, program });
+    }
+
+    /// The runner under `number` was started, or could not be.
+    pub(super) fn runner_started(&mut self, number: u64, runner: std::io::Result<Box<dyn ProcessLink>>) {
+        let cluster = &self.cluster;
+        match self.errands.started(number, runner, || cluster_snapshot(cluster), self.now.instant) {
             Ok(()) => drop(self.notes.remove("runner")),
             Err(error) => {
                 tracing::error!(%error, "no runner: executables wait");

@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
 use crate::model::Change;
 use crate::nats::message::Incoming;
 use crate::nats::peers::Saying;
 use crate::registry::ledger::Entry;
 use crate::registry::peers::{End, HELLO_MS, Held, Message, Peers, WORDS_AT_ONCE, Word, owner};
 
+use super::effects::Effect;
 use super::flight::Told;
 use super::pause::PAUSE;
 use super::task::Front;
@@ -36,7 +35,8 @@ pub(super) struct Replicas {
     words: Vec<Word>,
     /// Whether somebody asked for all that this replica holds.
     all_wanted: bool,
-    sayings: mpsc::Sender<Saying>,
+    /// What is said and was not taken up yet.
+    pub(super) said: Vec<Effect>,
     /// Whether there ever was another one.
     has_met_others: bool,
     /// How many lists of all that this replica holds were told.
@@ -50,7 +50,7 @@ pub(super) struct Replicas {
 }
 
 impl Replicas {
-    pub(super) fn new(own: Arc<str>, sayings: mpsc::Sender<Saying>) -> Self {
+    pub(super) fn new(own: Arc<str>) -> Self {
         Self {
             peers: Peers::new(Arc::clone(&own)),
             own_start: start_of(&own),
@@ -59,7 +59,7 @@ impl Replicas {
             all_wanted: false,
             has_met_others: false,
             lists: 0,
-            sayings,
+            said: Vec::new(),
             hello_ms: None,
             strange: 0,
             changes: 0,
@@ -73,12 +73,12 @@ impl Replicas {
         }
     }
 
-    fn say(&self, message: &Message) {
+    fn say(&mut self, message: &Message) {
         self.send(serde_json::to_vec(message).unwrap_or_default());
     }
 
     /// Says `words` beside `hello`, in so many messages that none is too large.
-    fn say_words(&self, hello: &Message, words: &[Word]) {
+    fn say_words(&mut self, hello: &Message, words: &[Word]) {
         let mut message = hello.clone();
         words.iter().cloned().for_each(|word| message.add(word));
         let text = serde_json::to_vec(&message).unwrap_or_default();
@@ -90,9 +90,8 @@ impl Replicas {
         self.say_words(hello, rest);
     }
 
-    fn send(&self, text: Vec<u8>) {
-        // What NATS does not take is missed at the next count.
-        drop(self.sayings.try_send(Saying::All(text.into())));
+    fn send(&mut self, text: Vec<u8>) {
+        self.said.push(Effect::Gossip(Saying::All(text.into())));
     }
 
     /// How many others are there.
@@ -157,7 +156,8 @@ impl Front {
             self.was_paused(paused);
         }
         if message.is_hello() && self.is_list_missed(&message, now_ms) {
-            self.replicas.say(&Message { tell_all: true, ..self.hello() });
+            let hello = self.hello();
+            self.replicas.say(&Message { tell_all: true, ..hello });
         }
         self.replicas.all_wanted |= message.tell_all;
         let (is_list, late_ms) = (message.list.is_some(), heard.delay.late_ms);
@@ -297,13 +297,13 @@ impl Front {
 
     /// Hands a message about the reservation `id`, which is not known here, on to the replica that made it; whether that
     /// is there.
-    pub(super) fn hand_on(&self, id: &str, incoming: &Incoming) -> bool {
+    pub(super) fn hand_on(&mut self, id: &str, incoming: &Incoming) -> bool {
         let replica = owner(id);
-        if id.len() > MOST_ID_BYTES {
+        if id.len() > MOST_ID_BYTES || !self.replicas.peers.is_there(replica) {
             return false;
         }
-        let saying = || Saying::One(replica.into(), incoming.clone());
-        self.replicas.peers.is_there(replica) && self.replicas.sayings.try_send(saying()).is_ok()
+        self.order(Effect::Gossip(Saying::One(replica.into(), incoming.clone())));
+        true
     }
 
     /// Says what there is to say; every now and then that this replica is here. Its first word asks for all that others
@@ -330,7 +330,8 @@ impl Front {
         if self.replicas.hello_ms.is_none_or(|hello_ms| hello_ms + HELLO_MS <= now_ms) {
             let first = self.replicas.hello_ms.replace(now_ms).is_none();
             let tell_all = first || self.catch_up.is_under_way();
-            self.replicas.say(&Message { tell_all, ..self.hello() });
+            let hello = self.hello();
+            self.replicas.say(&Message { tell_all, ..hello });
         }
     }
 
@@ -356,7 +357,8 @@ impl Front {
 
     /// Tells the others that this replica leaves, so that nothing is handed on to it.
     pub(super) fn take_leave(&mut self) {
-        self.replicas.say(&self.hello());
+        let hello = self.hello();
+        self.replicas.say(&hello);
     }
 }
 
@@ -385,12 +387,12 @@ mod tests {
 
     #[test]
     fn what_is_too_much_for_one_message_is_said_in_several() {
-        let (sayings, mut said) = mpsc::channel(64);
-        let replicas = Replicas::new("me".into(), sayings);
+        let mut replicas = Replicas::new("me".into());
         let words: Vec<_> = (0..WORDS_AT_ONCE).map(|number| held_by(&"u".repeat(2048), number)).collect();
         replicas.say_words(&Message { holds: words.len(), ..Message::default() }, &words);
         let mut heard = Vec::new();
-        while let Ok(Saying::All(text)) = said.try_recv() {
+        for said in replicas.said {
+            let Effect::Gossip(Saying::All(text)) = said else { panic!("{said:?}") };
             assert!(text.len() <= LARGEST_SAYING, "{} bytes", text.len());
             let message = Message::parse(&text).unwrap();
             assert_eq!(message.holds, words.len());

@@ -1,6 +1,6 @@
 //! Requests that are under way: which of them wait for a node, and those that their requesters call off.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use crate::model::{Failure, FailureName, Request};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::registry::ledger::RequestKey;
 
+use super::effects::Effect;
 use super::task::Front;
 
 /// A replica that does not know the request says so only after this time: the first answer counts, and the one that
@@ -73,23 +74,19 @@ impl Front {
         self.flight_mut(ticket).map(|flight| flight.is_cancelled = true).is_some()
     }
 
-    fn say_later(&self, incoming: Incoming, told: Value) {
-        let replies = self.replies();
-        tokio::spawn(async move {
-            tokio::time::sleep(NOT_MINE).await;
-            // The requester asks again where the reply cannot be sent.
-            let _full = replies.try_send(Outgoing::new(&incoming, told.to_string().into(), None));
-        });
+    fn say_later(&mut self, incoming: Incoming, told: Value) {
+        let outgoing = Outgoing::new(&incoming, told.to_string().into(), None);
+        self.order(Effect::ReplyLater(NOT_MINE, outgoing));
     }
 
     /// The requests that wait for a node at this replica, the oldest first.
     pub(super) fn who_waits(&self, page: &WaitingPage) -> Value {
-        let (now, limit) = (Instant::now(), page.limit.unwrap_or(LISTED.0).clamp(1, LISTED.1));
+        let (now, limit) = (self.now.instant, page.limit.unwrap_or(LISTED.0).clamp(1, LISTED.1));
         let mut waiters: Vec<_> = self.waiters().collect();
         waiters.sort_by_key(|(flight, _)| flight.question.ticket);
         let listed = waiters.iter().take(limit).map(|(flight, waiting)| {
             let head = &flight.question.head;
-            let since = flight.waiting.first().map_or(Duration::ZERO, |incoming| incoming.received.elapsed());
+            let since = flight.waiting.first().map_or(Duration::ZERO, |incoming| self.since(incoming.received));
             json!({
                 "id": head.id, "action": head.action, "user": head.login, "decision": flight.question.decision,
                 "waits_ms": millis(since), "left_ms": millis(waiting.until.saturating_duration_since(now)),

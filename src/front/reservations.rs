@@ -5,15 +5,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::model::{Change, Failure, FailureName, Marks, Reservation};
+use crate::model::{Change, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Verb};
 use crate::registry::ids;
-use crate::registry::marks::{Edited, Word};
+use crate::registry::marks::Word;
 use crate::registry::peers::{End, owner};
-use crate::worker::unix_ms;
 
 use super::admin::read;
-use super::events::Event;
+use super::effects::Effect;
 use super::task::Front;
 
 /// What a launcher says of a reservation.
@@ -166,26 +165,15 @@ impl Front {
     }
 
     /// Leaves a node alone for a while after starts that failed there.
-    fn cool_down(&self, node: Arc<str>, reservation: &str) {
+    fn cool_down(&mut self, node: Arc<str>, reservation: &str) {
         tracing::warn!(%node, reservation, "starts failed: the node cools down");
-        let (events, registry) = (self.events(), self.registry.clone());
         let word = Word {
             by: self.replica().to_owned(),
-            at_ms: unix_ms(),
+            at_ms: self.now.unix_ms,
             reason: format!("the start of reservation {reservation} failed"),
         };
         let pause_ms = self.crew.setup().cooldown_ms;
-        tokio::spawn(async move {
-            match registry.cool_down(&node, pause_ms, word).await {
-                Ok(Edited { mark, revision: Some(_) }) => {
-                    let marks = Marks { cordoned: mark.cordoned.is_some(), cooling_down: pause_ms > 0 };
-                    drop(events.send(Event::Marked(node, marks)).await);
-                }
-                // It cools down already.
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%node, %error, "the cool-down could not be written down"),
-            }
-        });
+        self.order(Effect::CoolDown { node, pause_ms, word });
     }
 }
 

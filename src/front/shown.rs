@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::Node;
+use crate::model::{Cluster, Node};
 use crate::nats::frozen::FROZEN;
 use crate::nats::wire;
 
+use super::effects::Effect;
 use super::health::Health;
 use super::quarantine::Culprit;
 use super::task::Front;
@@ -19,7 +20,7 @@ const MAX_CONFINED_SHOWN: usize = 20;
 impl Front {
     /// Says it once when the view grows too old, and once when it is young again.
     pub(super) fn look_at_view(&mut self) {
-        let old = self.registry.view_age().filter(|age| *age > OLD_VIEW);
+        let old = self.view.age(self.now.instant).filter(|age| *age > OLD_VIEW);
         match old {
             Some(age) => {
                 let note = format!("the node list was last confirmed {} s ago", age.as_secs());
@@ -73,17 +74,37 @@ impl Front {
             nodes,
             notes: self.notes(),
         };
-        self.board.send_if_modified(|shown| {
-            let changed = *shown != health;
-            *shown = health;
-            changed
-        });
+        self.order(Effect::Show(health));
+    }
+
+    /// The cluster as the service sees it, with what it has placed.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// How many requests have no answer yet, wherever they wait.
+    #[must_use]
+    pub fn owed(&self) -> usize {
+        self.crew.unanswered() + self.claims.len() + self.waiting() + self.catch_up.len()
+    }
+
+    /// How many requests wait for a free node.
+    #[must_use]
+    pub fn waiting_requests(&self) -> usize {
+        self.waiting()
+    }
+
+    /// Whether a script, a node or a user is in quarantine.
+    #[must_use]
+    pub fn is_anybody_confined(&self) -> bool {
+        self.quarantine.confined().next().is_some()
     }
 
     /// The state of `node` in one word. That a node is being emptied is for people alone: to placements it is cordoned, so
-    /// workers are not told, and the registry is asked.
+    /// workers are not told, and the view is asked.
     pub(super) fn state(&self, node: &Node) -> &'static str {
-        let is_draining = || self.registry.mark(node.id()).is_some_and(|mark| mark.is_draining());
+        let is_draining = || self.view.mark(node.id()).is_some_and(|mark| mark.is_draining());
         match wire::state(node) {
             wire::CORDONED if is_draining() => wire::drain_state(node),
             state => state,

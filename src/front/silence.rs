@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use super::inbox::LONGEST_TICK;
+/// A tick counts for no more than this: the longest time between two of them, however much there is to hear.
+pub const LONGEST_TICK: Duration = Duration::from_millis(200);
 
 /// How long a process that owes answers has said nothing.
 #[derive(Clone, Copy, Debug, Default)]

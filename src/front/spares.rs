@@ -5,10 +5,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::worker::{BirthError, Encoded, Ended, Orders, Worker};
+use crate::worker::{BirthError, Encoded, Ended, Orders};
 
-use super::events::{Event, Links, Setup};
+use super::effects::Effect;
+use super::events::Setup;
 use super::hand::{Hand, ORDERS_WAITING_BYTES};
+use super::ports::NewWorker;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -56,24 +58,19 @@ impl Spares {
     }
 
     /// Starts `count` workers; `snapshot` makes them mirrors of the cluster as it is, with the first `choices` of all chains.
-    pub(super) fn start(&mut self, count: usize, (snapshot, choices): (&Orders, u64), links: &Links) {
-        if count == 0 {
-            return;
+    /// `births` is the number of the last worker that was started.
+    pub(super) fn start(&mut self, count: usize, (snapshot, choices): (&Orders, u64), births: &mut u64) -> Vec<Effect> {
+        if count > 0 {
+            self.retry_at = None;
         }
-        self.retry_at = None;
-        for _ in 0..count {
-            let (number, Links { events, words, .. }) = (links.next_birth(), links.clone());
-            let (birth, program, snapshot) = (self.setup.birth.clone(), self.setup.program.clone(), snapshot.clone());
+        let start = |_| {
+            *births += 1;
+            let number = *births;
             self.newborns.push(Newborn { number, backlog: Orders::default(), choices, stillborn: None });
-            tokio::spawn(async move {
-                let worker = Worker::start(&program, &birth, number, words).await;
-                if let Ok(worker) = &worker {
-                    worker.send_all(snapshot).await;
-                }
-                // Without a front there is nobody to decide for.
-                drop(events.send(Event::Born(number, worker)).await);
-            });
-        }
+            let Setup { program, birth, .. } = &self.setup;
+            Effect::StartWorker { number, program: program.clone(), birth: birth.clone(), snapshot: snapshot.clone() }
+        };
+        (0..count).map(start).collect()
     }
 
     /// Whether the worker under `number` is one of these that is being born.
@@ -85,7 +82,12 @@ impl Spares {
     ///
     /// # Errors
     /// Why it could not be.
-    pub(super) fn born(&mut self, number: u64, worker: Result<Worker, BirthError>) -> Result<(), BirthError> {
+    pub(super) fn born(
+        &mut self,
+        number: u64,
+        worker: Result<NewWorker, BirthError>,
+        now: Instant,
+    ) -> Result<(), BirthError> {
         let Some(place) = self.newborns.iter().position(|newborn| newborn.number == number) else { return Ok(()) };
         let newborn = self.newborns.swap_remove(place);
         let behind = newborn.backlog.bytes() > ORDERS_WAITING_BYTES;
@@ -99,14 +101,14 @@ impl Spares {
                 Ok(())
             }
             Err(error) => {
-                self.rest();
+                self.rest(now);
                 Err(error)
             }
         }
     }
 
     /// The worker under `number` is gone; whether it was one of these.
-    pub(super) fn gone(&mut self, number: u64, ended: &Ended) -> bool {
+    pub(super) fn gone(&mut self, number: u64, ended: &Ended, now: Instant) -> bool {
         let newborn = self.newborns.iter_mut().find(|newborn| newborn.number == number);
         if let Some(newborn) = newborn {
             newborn.stillborn = Some(ended.how.clone());
@@ -117,14 +119,14 @@ impl Spares {
         let was_ready = self.ready.len() < before;
         if was_ready && !ended.killed {
             // It died of the cluster itself, as the next one may.
-            self.rest();
+            self.rest(now);
         }
         was_ready
     }
 
     /// Lets some time pass before the next birth, more each time.
-    fn rest(&mut self) {
-        self.retry_at = Some(Instant::now() + self.pause);
+    fn rest(&mut self, now: Instant) {
+        self.retry_at = Some(now + self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 

@@ -4,30 +4,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-
 use crate::chain::Subject;
+use crate::clock::Now;
 use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Outgoing};
-use crate::pulse::Pulse;
-use crate::registry::Registry;
 use crate::registry::ledger::{Ledger, RequestKey};
 use crate::registry::peers::End;
 use crate::worker::desk::Ticket;
-use crate::worker::{Encoded, Order, Orders, WorkerEvent, unix_ms};
+use crate::worker::{Encoded, Order, WorkerEvent};
 
 use super::bucket::TokenBucket;
 use super::chance::Chance;
 use super::claims::Claims;
-use super::crew::{Crew, Taken};
+use super::crew::Crew;
 use super::deadline::Arrivals;
+use super::effects::Effect;
 use super::errands::Errands;
-use super::events::{Event, Links, Outlets, ReloadRequest, Setup};
+use super::events::{Event, Setup, Tick};
 use super::failures::Failures;
 use super::flight::Told;
-use super::health::Board;
 use super::metrics::{DecisionFigures, Metrics};
 use super::pause::CatchUp;
+use super::ports::ClusterView;
 use super::quarantine::Quarantine;
 use super::queue::Queue;
 use super::replicas::Replicas;
@@ -75,16 +73,14 @@ pub struct Front {
     /// By action, the unanswered requests of its chain.
     pub(super) queues: BTreeMap<Arc<str>, Queue>,
     pub(super) sequences: BTreeMap<Arc<str>, u64>,
-    pub(super) registry: Registry,
+    pub(super) view: Box<dyn ClusterView>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) counters: BTreeMap<(Arc<str>, &'static str), DecisionFigures>,
     /// The choices of each chain, numbered in order over all of them.
     pub(super) chosen: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     pub(super) choices: u64,
-    replies: mpsc::Sender<Outgoing>,
-    pub(super) board: Board,
-    pulse: Arc<Pulse>,
-    pub(super) reloads: mpsc::Sender<ReloadRequest>,
+    /// What is to be done, in order.
+    effects: Vec<Effect>,
     replica: Arc<str>,
     chance: Chance,
     /// How right the deadlines of requests were lately.
@@ -92,6 +88,8 @@ pub struct Front {
     /// How many more unknown reservations are answered for.
     pub(super) unknown: TokenBucket,
     numbers: u64,
+    /// The time, as the last event told it.
+    pub(super) now: Now,
     started: Instant,
     ticks: u64,
     pub(super) nodes_known: bool,
@@ -105,34 +103,25 @@ pub struct Front {
 }
 
 impl Front {
-    /// A front that will start workers for `setup`; `entropy` is what its random numbers come from.
+    /// A front that begins at `now` and will start workers for `setup`; `entropy` is what its random numbers come from.
     #[must_use]
-    pub fn new(
-        setup: Setup,
-        registry: Registry,
-        metrics: Arc<Metrics>,
-        outlets: Outlets,
-        links: Links,
-        entropy: [u8; 32],
-    ) -> Self {
-        let Outlets { replies, sayings, board, pulse, reloads } = outlets;
+    pub fn new(setup: Setup, view: Box<dyn ClusterView>, metrics: Arc<Metrics>, entropy: [u8; 32], now: Now) -> Self {
         let mut chance = Chance::new(entropy);
-        let errands = Errands::new(links.runner.clone());
         let replica = chance.name();
         let mut cluster = Cluster::new(Arrangement::ById);
         cluster.set_names(setup.birth.set.names);
         let mut front = Self {
             cluster,
             ledger: Ledger::new(setup.ledger_rules()),
-            replicas: Replicas::new(Arc::clone(&replica), sayings),
+            replicas: Replicas::new(Arc::clone(&replica)),
             claims: Claims::new(),
             catch_up: CatchUp::default(),
             rooms: BTreeMap::new(),
             frees: 0,
             frees_told: 0,
             quarantine: Quarantine::new(setup.quarantine),
-            crew: Crew::new(setup, links),
-            errands,
+            crew: Crew::new(setup),
+            errands: Errands::default(),
             turns: Turns::default(),
             failures: Failures::default(),
             suspects: BTreeMap::new(),
@@ -144,7 +133,8 @@ impl Front {
             choices: 0,
             replica,
             numbers: 0,
-            started: Instant::now(),
+            now,
+            started: now.instant,
             ticks: 0,
             nodes_known: false,
             bus: false,
@@ -152,17 +142,14 @@ impl Front {
             notes: BTreeMap::new(),
             lacks: BTreeSet::new(),
             remarks: BTreeSet::new(),
-            registry,
+            view,
             metrics,
-            replies,
-            board,
-            pulse,
-            reloads,
+            effects: Vec::new(),
             chance,
             arrivals: Arrivals::default(),
             unknown: TokenBucket::new(UNKNOWN_AT_ONCE, UNKNOWN_A_SECOND),
         };
-        front.registry.bound_cool_downs(front.crew.setup().cooldown_ms);
+        front.bound_cool_downs();
         front.publish_programs();
         front
     }
@@ -175,7 +162,12 @@ impl Front {
 
     /// Monotonic milliseconds since the start.
     pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.since(self.started).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How long before this moment `then` was.
+    pub(super) fn since(&self, then: Instant) -> Duration {
+        self.now.instant.saturating_duration_since(then)
     }
 
     pub(super) fn draw(&mut self) -> u64 {
@@ -189,21 +181,25 @@ impl Front {
         (self.numbers, self.chance.id(&self.replica))
     }
 
-    /// Sends a reply; where NATS has not taken thousands before it, it is dropped and counted.
+    /// Lets `effect` be done.
+    pub(super) fn order(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Takes out what is to be done, in order.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        self.effects.append(&mut self.replicas.said);
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Sends a reply.
     pub(super) fn reply(&mut self, outgoing: Outgoing) {
-        if self.replies.try_send(outgoing).is_err() {
-            self.metrics.lost_replies.inc();
-        }
+        self.order(Effect::Reply(outgoing));
     }
 
-    /// Where replies go that are written later.
-    pub(super) fn replies(&self) -> mpsc::Sender<Outgoing> {
-        self.replies.clone()
-    }
-
-    /// Where what was written down is told.
-    pub(super) fn events(&self) -> mpsc::Sender<Event> {
-        self.crew.links().events.clone()
+    fn bound_cool_downs(&mut self) {
+        let pause_ms = self.crew.setup().cooldown_ms;
+        self.order(Effect::BoundCoolDowns(pause_ms));
     }
 
     pub(super) fn fail(&mut self, incoming: &Incoming, failure: &Failure) {
@@ -236,43 +232,20 @@ impl Front {
         }
     }
 
-    /// The cluster as it is, as changes.
-    pub(super) fn cluster_snapshot(&self) -> Orders {
-        let mut orders = Orders::default();
-        self.cluster.snapshot().for_each(|change| orders.push(&Order::Change(change)));
-        orders
-    }
-
-    /// All that a new worker has to know to decide as the others do.
-    fn snapshot(&self) -> Orders {
-        let mut orders = self.cluster_snapshot();
-        for (action, nodes) in &self.chosen {
-            let mut nodes: Vec<_> = nodes.iter().collect();
-            nodes.sort_by_key(|(_, when)| **when);
-            nodes.into_iter().for_each(|(node, _)| orders.push(&Order::Recall(Arc::clone(action), Arc::clone(node))));
-        }
-        for (confined, limited) in self.quarantine.confined() {
-            if let Some(subject) = confined.subject() {
-                orders.push(&Order::Quarantine(subject, Some(limited.clone())));
-            }
-        }
-        orders
-    }
-
-    /// Tells the worker that has just taken a lane what the chains of the lane chose since it was born.
-    fn recall(&mut self, taken: &Taken) {
-        let mut later = Vec::new();
-        for action in self.crew.chains(taken.lane) {
-            let chosen = self.chosen.get(&action).into_iter().flatten().filter(|(_, when)| **when > taken.choices);
-            later.extend(chosen.map(|(node, when)| (*when, Order::Recall(Arc::clone(&action), Arc::clone(node)))));
-        }
-        later.sort_unstable_by_key(|(when, _)| *when);
-        later.iter().for_each(|(_, order)| self.crew.order(taken.lane, order));
-    }
-
-    pub(super) fn event(&mut self, event: Event) {
+    /// Takes in what happened at `now`. What is to be done for that stands among the effects, and more after the next
+    /// [`Front::settle`].
+    pub fn handle(&mut self, now: Now, event: Event) {
+        self.now = now;
         match event {
-            Event::Born(number, worker) => match self.crew.born(number, worker) {
+            Event::Request(incoming) => self.request(incoming),
+            Event::Worker(number, event) => self.words(number, event),
+            Event::Runner(number, event) => self.runner_words(number, event),
+            Event::Registry(event) => self.hear(event),
+            Event::Gossip(text) => self.hear_peer(&text),
+            Event::StoodStill(gap) => self.was_paused(gap),
+            Event::Tick(tick) => self.tick(tick),
+            Event::RunnerStarted(number, runner) => self.runner_started(number, runner),
+            Event::Born(number, worker) => match self.crew.born(number, worker, now.instant) {
                 Ok(()) => drop(self.notes.remove("worker")),
                 Err(error) => {
                     tracing::error!(%error, "no new worker; those that are there go on");
@@ -299,17 +272,17 @@ impl Front {
             Event::Marked(node, marks) => self.change(Change::Mark(node, marks)),
             Event::Stop => {
                 tracing::info!(unanswered = self.crew.unanswered(), "stopping: answering what was received");
-                self.stopping = Some(Instant::now());
+                self.stopping = Some(now.instant);
                 self.take_leave();
                 self.show();
             }
         }
     }
 
-    pub(super) fn words(&mut self, number: u64, event: WorkerEvent) {
+    fn words(&mut self, number: u64, event: WorkerEvent) {
         let Some((place, lane)) = self.crew.lane_of(number) else {
             match event {
-                WorkerEvent::Exited(ended) => self.crew.gone(number, &ended),
+                WorkerEvent::Exited(ended) => self.crew.gone(number, &ended, self.now.instant),
                 WorkerEvent::Overrun(overrun) => self.unasked_overrun(overrun),
                 WorkerEvent::Replies(_) | WorkerEvent::Running(_) | WorkerEvent::Reading | WorkerEvent::Waiting(_) => {}
             }
@@ -328,10 +301,8 @@ impl Front {
         }
     }
 
-    /// What time brings, `passed` after the tick before.
-    pub(super) fn tick(&mut self, passed: Duration) {
-        self.pulse.beat();
-        self.notice_pause_at_tick();
+    /// What time brings.
+    fn tick(&mut self, Tick { passed, is_drained }: Tick) {
         let now_ms = self.now_ms();
         let expired = self.ledger.expire(now_ms);
         if let Some(first) = expired.first() {
@@ -367,6 +338,7 @@ impl Front {
             self.look_at_pings();
             self.show();
         }
+        self.go_on_with_time(is_drained);
     }
 
     /// Memory in bytes that the cluster as it is may take of a worker.
@@ -376,20 +348,11 @@ impl Front {
         documents.saturating_mul(DOCUMENT_FACTOR).saturating_add(reservations.saturating_mul(RESERVATION_BYTES))
     }
 
-    /// Staffs the lanes, starts whoever is missing, and asks what can be asked.
-    pub(super) fn settle(&mut self, time: bool) {
+    /// Staffs the lanes, starts whoever is missing, and asks what can be asked: after a batch of events, with whether there
+    /// was a tick among them.
+    pub fn settle(&mut self, time: bool) {
         if let Some(waiting) = self.crew.take_over() {
-            let setup = self.crew.setup();
-            tracing::info!(chains = setup.birth.set.chains.len(), "the new configuration is in force");
-            self.ledger.set_rules(setup.ledger_rules());
-            self.registry.bound_cool_downs(setup.cooldown_ms);
-            self.cluster.set_names(setup.birth.set.names);
-            self.notes.remove("worker");
-            // Other sources may stand under the same names.
-            self.suspects.clear();
-            let free = self.quarantine.reload(setup.quarantine, &setup.birth.set);
-            self.set_free(free);
-            self.publish_programs();
+            self.take_over();
             waiting.into_iter().for_each(|flight| self.submit(flight));
         }
         let ready = self.crew.is_ready();
@@ -406,13 +369,14 @@ impl Front {
         self.ask_waiting(time);
         self.speak(time);
         self.crew.strays().into_iter().for_each(|flight| self.submit(flight));
-        if self.crew.is_short(Instant::now()) {
+        if self.crew.is_short(self.now.instant) {
             let snapshot = self.snapshot();
-            self.crew.start((&snapshot, self.choices));
+            let started = self.crew.start((&snapshot, self.choices), self.now.instant);
+            self.effects.extend(started);
         }
         self.staff_runner();
         self.errands.send(time);
-        let now_ms = unix_ms();
+        let now_ms = self.now.unix_ms;
         for flight in self.crew.pump(time, |flight| flight.is_late(now_ms)) {
             self.metrics.past_deadline.inc();
             let message = "the deadline passed before the request's turn came";
@@ -420,13 +384,30 @@ impl Front {
         }
     }
 
-    pub(super) fn is_done(&self) -> bool {
-        let owed = self.crew.unanswered() + self.claims.len() + self.waiting() + self.catch_up.len();
-        self.stopping.is_some_and(|since| owed == 0 || since.elapsed() > LAST_ANSWERS)
+    /// Lets the new configuration be in force, for which each home has its worker.
+    fn take_over(&mut self) {
+        let setup = self.crew.setup();
+        let (quarantine, birth) = (setup.quarantine, Arc::clone(&setup.birth));
+        tracing::info!(chains = birth.set.chains.len(), "the new configuration is in force");
+        self.ledger.set_rules(setup.ledger_rules());
+        self.cluster.set_names(birth.set.names);
+        self.bound_cool_downs();
+        self.notes.remove("worker");
+        // Other sources may stand under the same names.
+        self.suspects.clear();
+        let free = self.quarantine.reload(quarantine, &birth.set);
+        self.set_free(free);
+        self.publish_programs();
     }
 
-    /// Answers what is still unanswered when the front gives up waiting.
-    pub(super) fn close(&mut self) {
+    /// Whether the service was told to stop and has answered what it owes.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.stopping.is_some_and(|since| self.owed() == 0 || self.since(since) > LAST_ANSWERS)
+    }
+
+    /// Answers what is still unanswered when the front gives up waiting, and lets the runner end.
+    pub fn close(&mut self) {
         let failure = Failure::new(FailureName::Internal, "the service is stopping");
         // Nobody is asked any more.
         self.turns = Turns::default();
@@ -435,5 +416,6 @@ impl Front {
         owed.extend(self.clear_waiting());
         owed.extend(self.clear_held_back(&failure));
         owed.into_iter().for_each(|flight| self.give_up(flight, &failure));
+        self.errands.retire();
     }
 }

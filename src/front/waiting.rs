@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::chain::eligibility::Cooling;
+use crate::clock::Now;
 use crate::model::{Failure, FailureName};
 use crate::worker::desk::Ticket;
-use crate::worker::unix_ms;
 
 use super::flight::Flight;
 use super::placing::log_failure;
@@ -86,7 +86,7 @@ impl Room {
     ///
     /// # Errors
     /// Why it may not wait.
-    fn admit(&mut self, user: &str, most: usize, per_user: usize) -> Result<Option<Waiter>, Crowded> {
+    fn admit(&mut self, user: &str, most: usize, per_user: usize, now: Instant) -> Result<Option<Waiter>, Crowded> {
         let own = self.shares.count(user);
         // Whoever says no login may be anybody.
         if own >= per_user && !user.is_empty() {
@@ -96,31 +96,31 @@ impl Room {
             return Ok(None);
         }
         match self.shares.largest() {
-            Some((largest, newest)) if largest > own + 1 => Ok(self.take(newest)),
+            Some((largest, newest)) if largest > own + 1 => Ok(self.take(newest, now)),
             Some((largest, _)) if largest == own => Err(Crowded::MostOfAll(own)),
             _ => Err(Crowded::Full),
         }
     }
 
     /// The request of `waiter` waits here.
-    fn sit(&mut self, mut waiter: Waiter) {
-        waiter.flight.sits();
+    fn sit(&mut self, mut waiter: Waiter, now: Instant) {
+        waiter.flight.sits(now);
         self.shares.insert(&waiter.waiting.user, waiter.waiting.place);
         self.waiters.insert(waiter.waiting.place, waiter);
     }
 
     /// Takes the request out that waits at `place`.
-    fn take(&mut self, place: u64) -> Option<Waiter> {
+    fn take(&mut self, place: u64, now: Instant) -> Option<Waiter> {
         let mut waiter = self.waiters.remove(&place)?;
-        waiter.flight.rises();
+        waiter.flight.rises(now);
         self.shares.remove(&waiter.waiting.user, place);
         Some(waiter)
     }
 
     /// Takes the requests out that are `late`.
-    fn take_late(&mut self, late: impl Fn(&Waiter) -> bool) -> Vec<Waiter> {
+    fn take_late(&mut self, now: Instant, late: impl Fn(&Waiter) -> bool) -> Vec<Waiter> {
         let places: Vec<_> = self.waiters.iter().filter(|(_, waiter)| late(waiter)).map(|(place, _)| *place).collect();
-        places.into_iter().filter_map(|place| self.take(place)).collect()
+        places.into_iter().filter_map(|place| self.take(place, now)).collect()
     }
 
     /// Lets the round go on, or another one begin.
@@ -152,14 +152,14 @@ impl Room {
     }
 
     /// Who is to be asked now.
-    fn next(&mut self) -> Option<Waiter> {
+    fn next(&mut self, now: Instant) -> Option<Waiter> {
         if self.missed && self.round.is_empty() && self.asked.is_empty() {
             self.missed = false;
             self.begin();
         }
         while self.asked.len() < ASKED_AT_ONCE && self.fruitless + self.asked.len() < FRUITLESS {
             let place = self.round.pop_front()?;
-            if let Some(waiter) = self.take(place) {
+            if let Some(waiter) = self.take(place, now) {
                 return Some(waiter);
             }
         }
@@ -194,7 +194,7 @@ impl Front {
                 // For a change that came between its question and its seat it was not asked again.
                 let is_outdated = flight.frees_seen != self.frees && !flight.has_waited();
                 room.round.extend(is_outdated.then_some(waiting.place));
-                room.sit(Waiter { flight, waiting });
+                room.sit(Waiter { flight, waiting }, self.now.instant);
             }
             Err(failure) => {
                 log_failure(&flight, &failure, 0);
@@ -209,11 +209,11 @@ impl Front {
             return Err(failure);
         }
         let ticket = flight.question.ticket;
-        let (now, stopping) = (Instant::now(), self.stopping.is_some());
+        let (now, stopping) = (self.now, self.stopping.is_some());
         let room = self.rooms.entry(Arc::clone(&flight.question.head.action)).or_default();
         if let Some(waiting) = room.asked.remove(&ticket) {
             room.fruitless += 1;
-            let is_over = stopping || waiting.until <= now;
+            let is_over = stopping || waiting.until <= now.instant;
             return if is_over { Err(failure) } else { Ok(Waiting { failure: Arc::new(failure), ..waiting }) };
         }
         let Some(until) = until(flight, now).filter(|_| !stopping) else { return Err(failure) };
@@ -227,12 +227,13 @@ impl Front {
     /// That failure where the room is full; `overloaded` where it is full of the same user's requests.
     fn make_room(&mut self, flight: &Flight, failure: &Failure) -> Result<(), Failure> {
         let (most, per_user) = (self.crew.setup().waiting, self.crew.setup().waiting_per_user);
+        let now = self.now.instant;
         let room = self.rooms.entry(Arc::clone(&flight.question.head.action)).or_default();
         let overloaded = |words: String| {
             let message = format!("{words}, and no node is free; ask again later");
             Failure::new(FailureName::Overloaded, message)
         };
-        match room.admit(&flight.user, most, per_user) {
+        match room.admit(&flight.user, most, per_user, now) {
             Ok(None) => Ok(()),
             Ok(Some(Waiter { flight, .. })) => {
                 self.metrics.displaced.inc();
@@ -283,9 +284,9 @@ impl Front {
         if std::mem::replace(&mut self.frees_told, self.frees) != self.frees {
             self.rooms.values_mut().for_each(Room::freed);
         }
-        let actions: Vec<_> = self.rooms.keys().cloned().collect();
+        let (actions, now): (Vec<_>, _) = (self.rooms.keys().cloned().collect(), self.now.instant);
         for action in actions {
-            while let Some(Waiter { flight, waiting }) = self.rooms.get_mut(&action).and_then(Room::next) {
+            while let Some(Waiter { flight, waiting }) = self.rooms.get_mut(&action).and_then(|room| room.next(now)) {
                 let Some(mut flight) = self.unless_placed_elsewhere(flight) else { continue };
                 self.renew(&mut flight);
                 if let Some(room) = self.rooms.get_mut(&action) {
@@ -298,12 +299,12 @@ impl Front {
 
     /// Where it is `time`, answers those who have waited long enough; where the service stops, everybody who waits.
     fn answer_overdue(&mut self, time: bool) {
-        let (now, stopping) = (Instant::now(), self.stopping.is_some());
+        let (now, stopping) = (self.now.instant, self.stopping.is_some());
         let mut over = Vec::new();
         if time || stopping {
             for room in self.rooms.values_mut() {
                 let late = |waiter: &Waiter| stopping || waiter.waiting.until <= now;
-                over.extend(room.take_late(late));
+                over.extend(room.take_late(now, late));
             }
         }
         for Waiter { flight, waiting } in over {
@@ -317,7 +318,7 @@ impl Front {
         if flight.edition > 0 {
             self.forget_choice(&flight.question.decision);
         }
-        let (ticket, decision) = self.number();
+        let ((ticket, decision), now_ms) = (self.number(), self.now.unix_ms);
         let question = Arc::make_mut(&mut flight.question);
         if let Some(room) = self.rooms.get_mut(&question.head.action)
             && let Some(waiting) = room.asked.remove(&question.ticket)
@@ -325,7 +326,7 @@ impl Front {
             room.asked.insert(ticket, waiting);
         }
         (question.ticket, question.decision) = (ticket, decision);
-        question.now_ms = unix_ms();
+        question.now_ms = now_ms;
         question.from = None;
         question.cooling = Cooling::Out(self.failures.of(&flight.user));
         if let Some(key) = &flight.key {
@@ -351,10 +352,11 @@ impl Front {
 
     /// Takes the request `ticket` of `action` out, where it waits.
     pub(super) fn leave_room(&mut self, action: &str, ticket: Ticket) -> Option<Flight> {
+        let now = self.now.instant;
         let room = self.rooms.get_mut(action)?;
         let found = room.waiters.iter().find(|(_, waiter)| waiter.flight.question.ticket == ticket);
         let place = found.map(|(place, _)| *place)?;
-        room.take(place).map(|waiter| waiter.flight)
+        room.take(place, now).map(|waiter| waiter.flight)
     }
 
     /// Takes every waiting request out.
@@ -365,15 +367,15 @@ impl Front {
 }
 
 /// Until when `flight` may wait from `now` on; nothing where it may not.
-fn until(flight: &Flight, now: Instant) -> Option<Instant> {
+fn until(flight: &Flight, now: Now) -> Option<Instant> {
     let wait = Duration::from_millis(u64::from(flight.question.head.wait_ms));
     let until = flight.waiting.first()?.received + wait;
     let deadline = flight.deadline_ms().and_then(|deadline_ms| {
-        let left_ms = u64::try_from(deadline_ms.saturating_sub(unix_ms())).unwrap_or_default();
-        now.checked_add(Duration::from_millis(left_ms).saturating_sub(MARGIN))
+        let left_ms = u64::try_from(deadline_ms.saturating_sub(now.unix_ms)).unwrap_or_default();
+        now.instant.checked_add(Duration::from_millis(left_ms).saturating_sub(MARGIN))
     });
     let until = deadline.map_or(until, |deadline| until.min(deadline));
-    (until > now).then_some(until)
+    (until > now.instant).then_some(until)
 }
 
 #[cfg(test)]
@@ -395,10 +397,10 @@ mod tests {
         let mut came = Vec::new();
         for user in users.split_whitespace() {
             let place = 1 + room.waiters.keys().last().copied().unwrap_or_default();
-            match room.admit(user, MOST, PER_USER) {
+            match room.admit(user, MOST, PER_USER, Instant::now()) {
                 Ok(displaced) => {
                     came.extend(displaced.map(|Waiter { waiting, .. }| format!("{}{}", waiting.user, waiting.place)));
-                    room.sit(waiter(user, place));
+                    room.sit(waiter(user, place), Instant::now());
                 }
                 Err(crowded) => came.push(format!("{crowded:?}")),
             }
@@ -423,11 +425,11 @@ mod tests {
     fn whoever_says_no_login_is_bounded_by_the_room_alone_and_makes_way_too() {
         let mut room = Room::default();
         (1..=MOST as u64).for_each(|place| {
-            assert!(matches!(room.admit("", MOST, PER_USER), Ok(None)));
-            room.sit(waiter("", place));
+            assert!(matches!(room.admit("", MOST, PER_USER, Instant::now()), Ok(None)));
+            room.sit(waiter("", place), Instant::now());
         });
         assert_eq!(come(&mut room, "ann"), ["6"]);
-        assert!(matches!(Room::default().admit("ann", 0, PER_USER), Err(Crowded::Full)));
+        assert!(matches!(Room::default().admit("ann", 0, PER_USER, Instant::now()), Err(Crowded::Full)));
     }
 
     #[test]
@@ -435,10 +437,10 @@ mod tests {
         let mut room = Room::default();
         come(&mut room, "ann ann bob");
         room.begin();
-        let asked = room.next().unwrap();
+        let asked = room.next(Instant::now()).unwrap();
         assert_eq!((&*asked.waiting.user, room.shares.count("ann")), ("ann", 1));
-        room.sit(asked);
-        assert_eq!(room.take_late(|waiter| &*waiter.waiting.user == "ann").len(), 2);
+        room.sit(asked, Instant::now());
+        assert_eq!(room.take_late(Instant::now(), |waiter| &*waiter.waiting.user == "ann").len(), 2);
         assert_eq!((room.len(), room.shares.count("ann"), room.shares.largest()), (1, 0, Some((1, 3))));
     }
 }

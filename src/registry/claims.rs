@@ -61,6 +61,24 @@ pub enum Claimed {
     Full(BTreeSet<Arc<str>>),
 }
 
+impl Claims {
+    /// Takes the place that `claim` asks for, where there is one and it is not claimed under the same id already.
+    pub fn take(&mut self, claim: &Claim) -> Claimed {
+        self.ids.retain(|id| claim.over.get(id) != Some(&true));
+        let claimed = self.ids.iter().filter(|id| !claim.over.contains_key(*id));
+        let full: BTreeSet<_> = claimed.chain(&claim.held).filter(|id| **id != claim.id).cloned().collect();
+        let is_won = (full.len() as u64) < claim.room && self.ids.insert(Arc::clone(&claim.id));
+        if is_won { Claimed::Won } else { Claimed::Full(full) }
+    }
+
+    /// Writes off the reservations `ids`; whether any of them stood here.
+    pub fn write_off(&mut self, ids: &BTreeSet<Arc<str>>) -> bool {
+        let before = self.ids.len();
+        self.ids.retain(|id| !ids.contains(id));
+        self.ids.len() < before
+    }
+}
+
 /// Reads and writes claims by node.
 #[derive(Clone, Debug)]
 pub struct ClaimBook {
@@ -80,16 +98,12 @@ impl ClaimBook {
     /// [`StoreError`] where that is not known: the place may be taken all the same, until the claim's reservation would
     /// have expired.
     pub async fn take(&self, claim: &Claim) -> Result<Claimed, StoreError> {
-        let mut full = BTreeSet::new();
-        let written = self.edit(&claim.node, |claims| {
-            claims.ids.retain(|id| claim.over.get(id) != Some(&true));
-            let claimed = claims.ids.iter().filter(|id| !claim.over.contains_key(*id));
-            let others = claimed.chain(&claim.held).filter(|id| **id != claim.id);
-            full = others.cloned().collect::<BTreeSet<_>>();
-            let is_won = (full.len() as u64) < claim.room;
-            is_won && claims.ids.insert(Arc::clone(&claim.id))
+        let mut claimed = Claimed::Won;
+        let edited = self.edit(&claim.node, |claims| {
+            claimed = claims.take(claim);
+            claimed == Claimed::Won
         });
-        Ok(if written.await? { Claimed::Won } else { Claimed::Full(full) })
+        edited.await.map(|_| claimed)
     }
 
     /// Writes off the reservations `ids` on `node`.
@@ -97,12 +111,7 @@ impl ClaimBook {
     /// # Errors
     /// [`StoreError`] where it could not be written; whoever claims there next writes them off too.
     pub async fn write_off(&self, node: &str, ids: &BTreeSet<Arc<str>>) -> Result<(), StoreError> {
-        let edited = self.edit(node, |claims| {
-            let before = claims.ids.len();
-            claims.ids.retain(|id| !ids.contains(id));
-            claims.ids.len() < before
-        });
-        edited.await.map(drop)
+        self.edit(node, |claims| claims.write_off(ids)).await.map(drop)
     }
 
     /// Lets `edit` change what stands for `node`; it says whether there is anything to write, which is the answer.

@@ -16,8 +16,9 @@ use super::documents::{DocumentStore, StoreError, Stored, Written};
 use super::journal::{EventStore, Journal, Kept, Record};
 use super::liveness::{LIMIT, Liveness, RETENTION};
 use super::marks::MarkBook;
-use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Now, Output};
+use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Output};
 use super::{Registry, RegistryEvent};
+use crate::clock::Now;
 use crate::nats::subjects::encode_key;
 
 /// Marks and events in memory.

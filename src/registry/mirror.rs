@@ -20,6 +20,7 @@ use super::known::Known;
 use super::liveness::{Lapse, Liveness, Reported};
 use super::marks::{CoolDown, Mark};
 use super::refusals::Refusals;
+use crate::clock::Now;
 use crate::model::{Change, Marks, Report};
 use crate::nats::subjects::decode_key;
 
@@ -27,18 +28,12 @@ use crate::nats::subjects::decode_key;
 /// meanwhile.
 pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 const FROZEN: Duration = Duration::from_secs(30);
+
 /// The marks of all nodes, shared with whoever lists them.
 pub(super) type SharedMarks = Arc<Mutex<BTreeMap<Arc<str>, Mark>>>;
 
 /// The longest cool-down that this replica would write, in milliseconds, shared with whoever knows the configuration.
 pub(super) type LongestPause = Arc<AtomicU64>;
-
-/// A moment: monotonic for ages, and the wall clock for what stood in the buckets before anybody looked.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Now {
-    pub(super) instant: Instant,
-    pub(super) unix_ms: i64,
-}
 
 /// One entry of a bucket.
 #[derive(Clone, Debug)]

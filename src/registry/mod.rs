@@ -242,18 +242,18 @@ impl Registry {
         self.figures.rebuilds.load(Ordering::Relaxed)
     }
 
-    /// How long ago it was last proven that the view has all that is in the buckets; nothing where it never was whole.
+    /// How long before `now` it was last proven that the view has all that is in the buckets; nothing where it never was
+    /// whole.
     #[must_use]
-    pub fn view_age(&self) -> Option<Duration> {
-        self.figures.freshness.age(Instant::now())
+    pub fn view_age(&self, now: Instant) -> Option<Duration> {
+        self.figures.freshness.age(now)
     }
 
-    /// When the buckets were last asked, and had nothing that had not been read before the answer was taken in; nothing
-    /// where they never were. All changes up to then were handed on as events before this says so. Unlike
+    /// When the buckets were last asked before `now`, and had nothing that had not been read before the answer was taken in;
+    /// nothing where they never were. All changes up to then were handed on as events before this says so. Unlike
     /// [`Registry::view_age`] it is not fooled by a heartbeat that waited in a buffer.
     #[must_use]
-    pub fn looked(&self) -> Option<Instant> {
-        let now = Instant::now();
+    pub fn looked(&self, now: Instant) -> Option<Instant> {
         self.figures.looked.age(now).and_then(|age| now.checked_sub(age))
     }
 

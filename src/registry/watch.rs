@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::Context;
 use tokio::sync::mpsc;
@@ -16,13 +16,14 @@ use super::feed::{Delivery, Feed, FeedError};
 use super::freshness::Freshness;
 use super::journal::Journal;
 use super::marks::MarkBook;
-use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Now, Output};
+use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Output};
 use super::stores::{self, Prepared};
 use super::{Figures, RegistryEvent, RegistrySettings};
 use crate::nats::backoff::Backoff;
 use crate::nats::jetstream::{self, JetStreamError, State};
 use crate::nats::subjects::bucket_stream;
 use crate::nats::{Bus, LinkState};
+use crate::worker::now::now;
 
 /// How often the buckets are asked whether they are still the ones that are being read.
 const CHECK: Duration = Duration::from_secs(5);
@@ -326,11 +327,6 @@ impl Said {
     fn well(&mut self) {
         *self = Self::default();
     }
-}
-
-fn now() -> Now {
-    let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    Now { instant: Instant::now(), unix_ms: i64::try_from(unix_ms).unwrap_or(i64::MAX) }
 }
 
 #[cfg(test)]

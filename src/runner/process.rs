@@ -63,6 +63,12 @@ impl Runner {
     }
 
     /// The process.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// The process, to send it something.
     pub fn peer_mut(&mut self) -> &mut Peer {
         &mut self.peer
     }

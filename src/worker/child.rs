@@ -19,19 +19,18 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
-use crate::chain::{Ask, Progress, Purpose, Suspended};
+use crate::chain::{Progress, Suspended};
 use crate::clock::Stopwatch;
-use crate::evaluator::{self, Evaluator, Senses};
-use crate::model::lost::LostNodes;
-use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, Outcome, Request};
+use crate::evaluator::{Evaluator, Senses};
+use crate::model::Change;
 use crate::plain::Plain;
 
 use super::guard::{self, Narrator};
 use super::now::unix_ms;
 use super::outbox::{Outbox, lock};
-use super::protocol::{Birth, CompileProblem, NOBODY, Order, Question, Reply, Standing, Waiting, Word, WorkerLimits};
+use super::protocol::{Birth, CompileProblem, NOBODY, Order, Question, Reply, Waiting, Word, WorkerLimits};
 use super::watch::{Bell, Watch, Witnessed};
-use super::{attempts, frame, sandbox, seal};
+use super::{answer, attempts, frame, sandbox, seal};
 
 /// The hidden command under which the binary is a worker.
 pub const COMMAND: &str = "__worker";
@@ -256,19 +255,13 @@ impl Clerk {
         self.narration.store(question.narrated, Ordering::Relaxed);
         let nodes = self.evaluator.cluster().len() as u64;
         self.watch.begin(question.ticket, &question.head.action, nodes, question.narrated);
-        let progress = self.decide(question);
+        let progress = answer::decide(&mut self.evaluator, question, unix_ms());
         self.watch.end();
         let mut decision = match progress {
             Progress::Decided(decision) => decision,
             Progress::Suspended(suspended) => return self.wait(question, &suspended),
         };
-        let is_told_whole = question.narrated || question.head.explain || question.purpose != Purpose::Place;
-        if !is_told_whole && matches!(decision.outcome, Outcome::Placed(_)) {
-            // Of any other placement the front reads no more: what scripts logged.
-            let Diagnosis { excluded, steps, .. } = &mut decision.diagnosis;
-            *excluded = LostNodes::default();
-            steps.retain(|step| !step.log.is_empty());
-        }
+        answer::shorten(question, &mut decision);
         let mut outbox = lock(&self.outbox);
         match outbox.add(&Word::Reply(Reply { ticket: question.ticket, decision })) {
             waiting if waiting >= BATCH || start.elapsed() >= SLOW => outbox.flush(),
@@ -285,46 +278,6 @@ impl Clerk {
         outbox.add(&Word::Waiting(waiting));
         // The program takes longer than anything that it could be told together with.
         outbox.flush()
-    }
-
-    fn decide(&mut self, question: &Question) -> Progress {
-        if question.deadline_ms.is_some_and(|deadline| deadline < unix_ms()) {
-            let message = "the deadline passed before the request's turn came";
-            return Progress::Decided(self.failed(question, Failure::new(FailureName::Overloaded, message)));
-        }
-        let (text, server_id) = (Arc::clone(&question.request), Arc::clone(&question.server_id));
-        let request = Request::deferred(question.head.clone(), text, server_id);
-        let ask = Ask {
-            request: Arc::new(request),
-            purpose: question.purpose,
-            about: question.about.clone(),
-            // Whoever is told what runs before it runs is told of each call.
-            anew: question.narrated,
-            now_ms: question.now_ms,
-            seed: question.seed,
-            sequence: question.sequence,
-            limited: question.limited.clone(),
-            cooling: question.cooling.clone(),
-        };
-        let asked = evaluator::Question { decision: Arc::clone(&question.decision), ask };
-        let Some(Standing { suspended, heard, .. }) = &question.from else { return self.evaluator.decide(&asked) };
-        match postcard::from_bytes(suspended) {
-            Ok(suspended) => self.evaluator.resume(&asked, suspended, heard.clone()),
-            Err(_garbled) => {
-                let message = "what was decided before the program ran was lost";
-                Progress::Decided(self.failed(question, Failure::new(FailureName::Internal, message)))
-            }
-        }
-    }
-
-    fn failed(&self, question: &Question, failure: Failure) -> Decision {
-        Decision {
-            chain: Arc::clone(&question.head.action),
-            generation: self.evaluator.cluster().generation(),
-            decided_by: None,
-            outcome: Outcome::Failed(failure),
-            diagnosis: Diagnosis { now_ms: question.now_ms, seed: question.seed, ..Diagnosis::default() },
-        }
     }
 }
 

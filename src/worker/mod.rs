@@ -3,6 +3,7 @@
 //! A script cannot be bounded from inside every engine, so it is bounded by a process that may die. This floor knows the
 //! evaluator and processes; it does not know NATS, and nothing here decides a placement.
 
+pub mod answer;
 pub mod attempts;
 pub mod awake;
 pub mod child;

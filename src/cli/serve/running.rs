@@ -14,7 +14,7 @@ use crate::cli::exit::{self, Exit};
 use crate::cli::{bus, host};
 use crate::config::Config;
 use crate::front::metrics::Metrics;
-use crate::front::{Event, Front, Inbox, Outlets, ReloadRequest, Setup, health, http};
+use crate::front::{Event, Front, ReloadRequest, Setup};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::micro::Identity;
 use crate::nats::peers::{self, Saying};
@@ -23,6 +23,8 @@ use crate::nats::subjects::SERVICE;
 use crate::nats::{Bus, Connection, Namespace, frozen};
 use crate::pulse::{self, Pulse};
 use crate::registry::{Registry, RegistrySettings};
+use crate::server::{self, Executor, Inbox, Outlets, http};
+use crate::worker::now::now;
 
 /// Requests that may wait for the front's task; a batch of NATS is far smaller.
 const REQUESTS_WAITING: usize = 16_384;
@@ -87,11 +89,11 @@ impl Parts<'_> {
             ..RegistrySettings::default()
         };
         let (registry, changes) = Registry::start(&view, settings, stop.clone());
-        let (metrics, board) = (Arc::new(Metrics::new()), health::board());
+        let (metrics, board) = (Arc::new(Metrics::new()), server::board());
         let shown = board.subscribe();
         let (replies, outgoing) = mpsc::channel(REPLIES_WAITING);
         let (requests, incoming) = mpsc::channel(REQUESTS_WAITING);
-        let (sayings, said) = mpsc::channel(peers::SAYINGS_WAITING);
+        let (gossip, said) = mpsc::channel(peers::SAYINGS_WAITING);
         let (heard, hearing) = mpsc::channel(peers::HEARD_WAITING);
         let (inbox, links) = Inbox::new(incoming, changes, hearing);
         let events = links.events.clone();
@@ -100,15 +102,16 @@ impl Parts<'_> {
         let pulse = Arc::new(Pulse::default());
         pulse::watch(Arc::clone(&pulse)).map_err(other)?;
         let (reloads, reloads_asked) = mpsc::channel(RELOADS_WAITING);
-        let outlets = Outlets { replies: replies.clone(), sayings, board, pulse: Arc::clone(&pulse), reloads };
-        let front = Front::new(setup, registry.clone(), Arc::clone(&metrics), outlets, links, entropy);
+        let outlets = Outlets { replies: replies.clone(), gossip, board, reloads };
+        let front = Front::new(setup, Box::new(registry.clone()), Arc::clone(&metrics), entropy, now());
+        let executor = Executor::new(registry.clone(), Arc::clone(&metrics), outlets, links);
         let replica = front.replica().to_owned();
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(replica, namespace = namespace.as_str(), digest, "whither serve {version}");
         let stats = service::stats();
         let page = http::Page { health: shown, pulse: Arc::clone(&pulse), link: bus.link(), metrics, registry };
         let running = Running {
-            front: tokio::spawn(crate::front::run(front, inbox)),
+            front: tokio::spawn(server::run(front, inbox, executor, Arc::clone(&pulse))),
             http: listener.map(|listener| tokio::spawn(serve_http(http::serve(listener, page)))),
             responder: tokio::spawn(service::respond(bus.client().clone(), stats.clone(), outgoing, untaken(&events))),
             bus,

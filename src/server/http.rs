@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::connections::{self, Limits};
-use super::health::Health;
-use super::metrics::Metrics;
+use crate::front::health::Health;
+use crate::front::metrics::Metrics;
 use crate::log;
 use crate::nats::{Link, LinkState};
 use crate::pulse::Pulse;
@@ -77,7 +77,7 @@ async fn readyz(State(shown): State<Page>) -> impl IntoResponse {
 /// The state as it is at this moment; some of it changes by the moment and not by an event.
 fn present(shown: &Page) -> Health {
     let mut health = shown.health.borrow().clone();
-    health.view_age_ms = shown.registry.view_age().map(millis);
+    health.view_age_ms = shown.registry.view_age(Instant::now()).map(millis);
     if shown.link.borrow().state != LinkState::Connected {
         (health.bus, health.ready) = (false, false);
     }
@@ -93,7 +93,7 @@ fn present(shown: &Page) -> Health {
 async fn figures(State(shown): State<Page>, asked: HeaderMap) -> impl IntoResponse {
     let health = present(&shown);
     shown.metrics.readiness(health.ready, health.bus);
-    shown.metrics.view_age(shown.registry.view_age());
+    shown.metrics.view_age(shown.registry.view_age(Instant::now()));
     shown.metrics.lost_log_lines(log::lost_lines());
     let accepts = asked.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let form = if accepts.contains("application/openmetrics-text") { OPEN_METRICS } else { PLAIN };

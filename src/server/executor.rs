@@ -1,0 +1,209 @@
+//! Carries out what the service wants to be done.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::TaskTracker;
+
+use crate::front::health::Health;
+use crate::front::metrics::Metrics;
+use crate::front::{Effect, Event, MarkKind, MarkOrder, NewWorker, ProcessLink, ReloadRequest};
+use crate::model::{Arrangement, Failure, FailureName, Marks};
+use crate::nats::message::Outgoing;
+use crate::nats::peers::Saying;
+use crate::registry::Registry;
+use crate::registry::marks::{Edited, MarkError, Word};
+use crate::runner::{self, Runner};
+use crate::worker::{Orders, Worker};
+
+use super::Board;
+use super::inbox::Links;
+use super::processes::{RunnerLink, WorkerLink};
+
+/// Claims that are under way at once; more wait.
+const CLAIMS_AT_ONCE: usize = 256;
+
+/// Where what a service says goes.
+#[derive(Clone, Debug)]
+pub struct Outlets {
+    /// To requesters.
+    pub replies: mpsc::Sender<Outgoing>,
+    /// To other replicas.
+    pub gossip: mpsc::Sender<Saying>,
+    /// To whoever looks how the service is.
+    pub board: Board,
+    /// To whoever reads the config.
+    pub reloads: mpsc::Sender<ReloadRequest>,
+}
+
+/// Does what a service wants to be done. Must be used where tokio runs.
+#[derive(Debug)]
+pub struct Executor {
+    registry: Registry,
+    metrics: Arc<Metrics>,
+    outlets: Outlets,
+    links: Links,
+    claims: Arc<Semaphore>,
+    /// Runners that are about to end.
+    goodbyes: TaskTracker,
+}
+
+impl Executor {
+    /// An executor that writes to `registry` and `outlets`, and whose results come over `links`.
+    #[must_use]
+    pub fn new(registry: Registry, metrics: Arc<Metrics>, outlets: Outlets, links: Links) -> Self {
+        let claims = Arc::new(Semaphore::new(CLAIMS_AT_ONCE));
+        Self { registry, metrics, outlets, links, claims, goodbyes: TaskTracker::new() }
+    }
+
+    /// Does one thing, or begins it. Returns what came of it where that is known at once.
+    pub(super) fn carry_out(&mut self, effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::Reply(outgoing) => self.reply(outgoing),
+            Effect::ReplyLater(after, outgoing) => {
+                let replies = self.outlets.replies.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    // The requester asks again where the reply cannot be sent.
+                    let _full = replies.try_send(outgoing);
+                });
+            }
+            // What NATS does not take is missed at the next count.
+            Effect::Gossip(saying) => drop(self.outlets.gossip.try_send(saying)),
+            Effect::Claim(ticket, claim) => {
+                let (events, book) = (self.links.events.clone(), self.registry.claims().clone());
+                let turns = Arc::clone(&self.claims);
+                tokio::spawn(async move {
+                    let _turn = turns.acquire().await;
+                    let claimed = book.take(&claim).await;
+                    drop(events.send(Event::Claimed(ticket, claimed)).await);
+                });
+            }
+            Effect::WriteOff(node, ids) => self.write_off(node, ids),
+            Effect::Mark(order) => self.mark(order),
+            Effect::CoolDown { node, pause_ms, word } => self.cool_down(node, pause_ms, word),
+            Effect::Reload(request) => self.reload(request),
+            Effect::LookSoon => self.registry.look_soon(),
+            Effect::BoundCoolDowns(pause_ms) => self.registry.bound_cool_downs(pause_ms),
+            Effect::StartWorker { number, program, birth, snapshot } => {
+                let Links { events, words, .. } = self.links.clone();
+                tokio::spawn(async move {
+                    let worker = Worker::start(&program, &birth, number, words).await;
+                    let worker = match worker {
+                        Ok(worker) => Ok(begin(worker, snapshot).await),
+                        Err(error) => Err(error),
+                    };
+                    // Without a service there is nobody to decide for.
+                    drop(events.send(Event::Born(number, worker)).await);
+                });
+            }
+            Effect::StartRunner { number, program } => {
+                return Some(Event::RunnerStarted(number, self.start_runner(number, &program)));
+            }
+            Effect::Show(health) => self.show(health),
+        }
+        None
+    }
+
+    /// Waits until the runners that were told to end have ended.
+    pub(super) async fn wait_for_goodbyes(&self) {
+        self.goodbyes.close();
+        self.goodbyes.wait().await;
+    }
+
+    /// Sends a reply; where NATS has not taken thousands before it, it is dropped and counted.
+    fn reply(&self, outgoing: Outgoing) {
+        if self.outlets.replies.try_send(outgoing).is_err() {
+            self.metrics.lost_replies.inc();
+        }
+    }
+
+    fn show(&self, health: Health) {
+        self.outlets.board.send_if_modified(|shown| {
+            let changed = *shown != health;
+            *shown = health;
+            changed
+        });
+    }
+
+    fn write_off(&self, node: Arc<str>, ids: BTreeSet<Arc<str>>) {
+        let (book, turns) = (self.registry.claims().clone(), Arc::clone(&self.claims));
+        tokio::spawn(async move {
+            let _turn = turns.acquire().await;
+            if let Err(error) = book.write_off(&node, &ids).await {
+                tracing::debug!(%node, %error, "claims stay written down for now");
+            }
+        });
+    }
+
+    /// Writes a mark down; the reply waits for that, and by then the mark counts.
+    fn mark(&self, order: MarkOrder) {
+        let (replies, events) = (self.outlets.replies.clone(), self.links.events.clone());
+        let registry = self.registry.clone();
+        tokio::spawn(async move {
+            let MarkOrder { incoming, node, kind, word, was_cooling } = order;
+            let (state, written) = match kind {
+                MarkKind::Drain => ("draining", registry.drain(&node, word).await),
+                MarkKind::Cordon => ("cordoned", registry.cordon(&node, word).await),
+                MarkKind::Uncordon => ("uncordoned", registry.uncordon(&node, word).await),
+            };
+            let outgoing = match written {
+                Ok(mark) => {
+                    let told = serde_json::json!({"node": node, "state": state});
+                    let cooling_down = was_cooling && mark.cooling_down.is_some();
+                    let marks = Marks { cordoned: mark.cordoned.is_some(), cooling_down };
+                    drop(events.send(Event::Marked(node, marks)).await);
+                    Outgoing::new(&incoming, told.to_string().into(), None)
+                }
+                Err(error) => {
+                    let name = match error {
+                        MarkError::BadId => FailureName::BadRequest,
+                        _ => FailureName::Internal,
+                    };
+                    Outgoing::failed(&incoming, &Failure::new(name, error.to_string()))
+                }
+            };
+            // The requester asks again where the reply cannot be sent.
+            let _full = replies.try_send(outgoing);
+        });
+    }
+
+    fn cool_down(&self, node: Arc<str>, pause_ms: u64, word: Word) {
+        let (events, registry) = (self.links.events.clone(), self.registry.clone());
+        tokio::spawn(async move {
+            match registry.cool_down(&node, pause_ms, word).await {
+                Ok(Edited { mark, revision: Some(_) }) => {
+                    let marks = Marks { cordoned: mark.cordoned.is_some(), cooling_down: pause_ms > 0 };
+                    drop(events.send(Event::Marked(node, marks)).await);
+                }
+                // It cools down already.
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%node, %error, "the cool-down could not be written down"),
+            }
+        });
+    }
+
+    /// Hands a request to read the config again to whoever reads that, and answers.
+    fn reload(&self, request: ReloadRequest) {
+        if let Err(error) = self.outlets.reloads.try_send(request) {
+            let message = "too many requests to read the config again wait already";
+            let failure = Failure::new(FailureName::Overloaded, message);
+            self.reply(Outgoing::failed(&error.into_inner().incoming, &failure));
+        }
+    }
+
+    fn start_runner(&self, number: u64, program: &Path) -> std::io::Result<Box<dyn ProcessLink>> {
+        let birth = runner::Birth { arrangement: Arrangement::ById };
+        let runner = Runner::start(program, &birth, number, self.links.runner.clone())?;
+        Ok(Box::new(RunnerLink { runner, goodbyes: self.goodbyes.clone() }))
+    }
+}
+
+/// Lets `worker` know the cluster as it is.
+async fn begin(worker: Worker, snapshot: Orders) -> NewWorker {
+    worker.send_all(snapshot).await;
+    let (lacks, remarks) = (worker.lacks().to_vec(), worker.remarks().to_vec());
+    NewWorker { link: Box::new(WorkerLink(worker)), lacks, remarks }
+}

@@ -1,0 +1,50 @@
+//! The channels on which the service's events come.
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use crate::front::Event;
+use crate::nats::message::Incoming;
+use crate::registry::RegistryEvent;
+use crate::runner::RunnerEvent;
+use crate::worker::WorkerEvent;
+
+/// Words of workers that may wait.
+const WORDS_WAITING: usize = 1024;
+/// Births, reloads and stops that may wait.
+const EVENTS_WAITING: usize = 16;
+
+/// Where the service's events come from.
+pub struct Inbox {
+    pub(super) requests: mpsc::Receiver<Incoming>,
+    pub(super) registry: mpsc::Receiver<RegistryEvent>,
+    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) words: mpsc::Receiver<(u64, WorkerEvent)>,
+    pub(super) runner: mpsc::Receiver<(u64, RunnerEvent)>,
+    pub(super) peers: mpsc::Receiver<Bytes>,
+}
+
+/// The other ends of what the server sends itself and is sent.
+#[derive(Clone, Debug)]
+pub struct Links {
+    /// Births, reloads and the stop.
+    pub events: mpsc::Sender<Event>,
+    pub(super) words: mpsc::Sender<(u64, WorkerEvent)>,
+    pub(super) runner: mpsc::Sender<(u64, RunnerEvent)>,
+}
+
+impl Inbox {
+    /// An inbox for requests, changes of the cluster and what other replicas say, and its links.
+    #[must_use]
+    pub fn new(
+        requests: mpsc::Receiver<Incoming>,
+        registry: mpsc::Receiver<RegistryEvent>,
+        peers: mpsc::Receiver<Bytes>,
+    ) -> (Self, Links) {
+        let (events_in, events) = mpsc::channel(EVENTS_WAITING);
+        let (words_in, words) = mpsc::channel(WORDS_WAITING);
+        let (runner_in, runner) = mpsc::channel(WORDS_WAITING);
+        let links = Links { events: events_in, words: words_in, runner: runner_in };
+        (Self { requests, registry, events, words, runner, peers }, links)
+    }
+}

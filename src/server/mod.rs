@@ -1,0 +1,30 @@
+//! The server: what drives the service and carries out what it wants. Sockets, timers, processes and the HTTP port.
+//!
+//! One task owns the service: it hands each event to [`Front`](crate::front::Front) with the time, and carries the effects
+//! out. Around that task stand others that only carry. So each decision is committed against one state, nothing waits for a
+//! lock, and the service itself can be driven by a simulation as well.
+
+mod connections;
+mod executor;
+pub mod http;
+mod inbox;
+mod processes;
+mod runtime;
+mod standstill;
+
+use tokio::sync::watch;
+
+use crate::front::health::Health;
+
+pub use executor::{Executor, Outlets};
+pub use inbox::{Inbox, Links};
+pub use runtime::run;
+
+/// Where the service's state is written and others read it.
+pub type Board = watch::Sender<Health>;
+
+/// An empty board.
+#[must_use]
+pub fn board() -> Board {
+    watch::Sender::new(Health::default())
+}

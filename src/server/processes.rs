@@ -1,0 +1,82 @@
+//! The processes that work for the service, as it holds them.
+
+use std::time::Duration;
+
+use tokio_util::task::TaskTracker;
+
+use crate::front::ProcessLink;
+use crate::runner::{Runner, process};
+use crate::worker::{Orders, Worker};
+
+/// How long a runner may take to end its programs and itself.
+const LAST_BREATH: Duration = Duration::from_secs(3);
+
+/// A worker, with where the end of one that retires is waited for.
+#[derive(Debug)]
+pub(super) struct WorkerLink(pub(super) Worker);
+
+impl ProcessLink for WorkerLink {
+    fn send(&mut self, orders: &mut Orders) {
+        self.0.peer_mut().send_some(orders);
+    }
+
+    fn kill(&self) {
+        self.0.kill();
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.peer().pid()
+    }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        self.0.peer().memory_bytes()
+    }
+
+    fn retire(self: Box<Self>) {
+        tokio::spawn(self.0.retire());
+    }
+
+    fn bury(self: Box<Self>) {
+        // A worker starts no process.
+    }
+}
+
+/// A runner; the server does not end before the runners in `goodbyes` have.
+#[derive(Debug)]
+pub(super) struct RunnerLink {
+    pub(super) runner: Runner,
+    pub(super) goodbyes: TaskTracker,
+}
+
+impl ProcessLink for RunnerLink {
+    fn send(&mut self, orders: &mut Orders) {
+        self.runner.peer_mut().send_some(orders);
+    }
+
+    fn kill(&self) {
+        self.runner.peer().kill();
+    }
+
+    fn pid(&self) -> u32 {
+        self.runner.pid()
+    }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        self.runner.peer().memory_bytes()
+    }
+
+    fn retire(self: Box<Self>) {
+        let Self { runner, goodbyes } = *self;
+        let (pid, leash) = (runner.pid(), runner.peer().leash());
+        goodbyes.spawn(async move {
+            if tokio::time::timeout(LAST_BREATH, runner.retire()).await.is_err() {
+                leash.kill();
+                process::bury(pid).await;
+            }
+        });
+    }
+
+    fn bury(self: Box<Self>) {
+        tokio::spawn(process::bury(self.runner.pid()));
+    }
+}

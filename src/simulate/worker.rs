@@ -1,0 +1,156 @@
+//! A worker of a simulation: an evaluator in this process, at the other end of a queue of frames.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::chain::{Progress, Unwatched};
+use crate::clock::{Silent, Stopped};
+use crate::evaluator::{Evaluator, Senses};
+use crate::front::{NewWorker, ProcessLink};
+use crate::model::{Change, Cluster};
+use crate::worker::protocol::{Reply, Waiting};
+use crate::worker::{Birth, BirthError, Order, Orders, WorkerEvent, answer, frame};
+
+/// Frames that a worker has not read, past which it takes no more.
+const FRAMES_WAITING: usize = 64;
+
+/// What a worker was sent and has not read, and what it was told besides.
+#[derive(Debug, Default)]
+struct Wire {
+    frames: VecDeque<Vec<u8>>,
+    is_killed: bool,
+    is_retired: bool,
+}
+
+/// The service's end.
+#[derive(Debug)]
+struct SimulatedLink {
+    number: u64,
+    wire: Arc<Mutex<Wire>>,
+}
+
+/// A worker.
+pub(super) struct Worker {
+    evaluator: Evaluator,
+    wire: Arc<Mutex<Wire>>,
+    /// Whether releases are passed over: a mistake that is put in on purpose.
+    is_deaf: bool,
+}
+
+impl Worker {
+    /// A worker that was started with `birth` and `snapshot`, and what the service gets of it.
+    ///
+    /// # Errors
+    /// Scripts that do not compile.
+    pub(super) fn start(birth: &Birth, number: u64, mut snapshot: Orders) -> Result<(Self, NewWorker), BirthError> {
+        let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
+        let evaluator = Evaluator::new(&birth.set, birth.arrangement, senses, &mut |_| {})
+            .map_err(|errors| BirthError::Died(None, errors.iter().map(ToString::to_string).collect()))?;
+        let wire = Arc::new(Mutex::new(Wire::default()));
+        let mut worker = Self { evaluator, wire: Arc::clone(&wire), is_deaf: false };
+        while let Some(frame) = snapshot.pop() {
+            worker.read(&frame, 0, &mut Vec::new());
+        }
+        let link = Box::new(SimulatedLink { number, wire });
+        Ok((worker, NewWorker { link, lacks: Vec::new(), remarks: Vec::new() }))
+    }
+
+    /// Passes over releases from here on.
+    pub(super) fn deafen(&mut self) {
+        self.is_deaf = true;
+    }
+
+    /// Reads all that was sent, at Unix time `unix_ms`, and returns what the worker says.
+    pub(super) fn work(&mut self, unix_ms: i64) -> Vec<WorkerEvent> {
+        let frames = std::mem::take(&mut lock(&self.wire).frames);
+        let mut said = Vec::new();
+        frames.iter().for_each(|frame| self.read(frame, unix_ms, &mut said));
+        said
+    }
+
+    /// Whether something was sent that the worker has not read.
+    pub(super) fn has_work(&self) -> bool {
+        !lock(&self.wire).frames.is_empty()
+    }
+
+    /// Whether the service wants the worker's end: at once, or after what it was sent.
+    pub(super) fn is_dismissed(&self) -> Option<Dismissal> {
+        let wire = lock(&self.wire);
+        match (wire.is_killed, wire.is_retired) {
+            (true, _) => Some(Dismissal::Killed),
+            (false, true) => Some(Dismissal::Retired),
+            (false, false) => None,
+        }
+    }
+
+    /// The cluster as the worker sees it.
+    pub(super) fn cluster(&self) -> &Cluster {
+        self.evaluator.cluster()
+    }
+
+    fn read(&mut self, frame: &[u8], unix_ms: i64, said: &mut Vec<WorkerEvent>) {
+        let body = frame.get(frame::HEADER_BYTES..).unwrap_or_default();
+        for order in frame::values::<Order>(body).map_while(Result::ok) {
+            match order {
+                Order::Change(Change::Release(_)) if self.is_deaf => {}
+                Order::Change(change) => self.evaluator.apply(change),
+                Order::Recall(action, node) => self.evaluator.recall(&action, &node),
+                Order::Quarantine(subject, limited) => self.evaluator.quarantine(subject, limited),
+                Order::Ask(question) => match answer::decide(&mut self.evaluator, &question, unix_ms) {
+                    Progress::Decided(mut decision) => {
+                        answer::shorten(&question, &mut decision);
+                        said.push(WorkerEvent::Replies(vec![Reply { ticket: question.ticket, decision }]));
+                    }
+                    Progress::Suspended(suspended) => {
+                        let encoded = postcard::to_stdvec(&suspended).unwrap_or_default();
+                        let (ticket, step) = (question.ticket, suspended.step);
+                        let waiting = Waiting { ticket, step, suspended: encoded.into(), taken: suspended.taken };
+                        said.push(WorkerEvent::Waiting(waiting));
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// How the service dismissed a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dismissal {
+    /// It was killed.
+    Killed,
+    /// It was let go.
+    Retired,
+}
+
+impl ProcessLink for SimulatedLink {
+    fn send(&mut self, orders: &mut Orders) {
+        let mut wire = lock(&self.wire);
+        while wire.frames.len() < FRAMES_WAITING {
+            let Some(frame) = orders.pop() else { return };
+            wire.frames.push_back(frame);
+        }
+    }
+
+    fn kill(&self) {
+        lock(&self.wire).is_killed = true;
+    }
+
+    fn pid(&self) -> u32 {
+        u32::try_from(self.number).unwrap_or(u32::MAX)
+    }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    fn retire(self: Box<Self>) {
+        lock(&self.wire).is_retired = true;
+    }
+
+    fn bury(self: Box<Self>) {}
+}
+
+fn lock(wire: &Mutex<Wire>) -> MutexGuard<'_, Wire> {
+    wire.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,61 @@
+//! How a question is answered by an evaluator, wherever that stands: in the sealed worker, or in a simulation.
+
+use std::sync::Arc;
+
+use crate::chain::{Ask, Progress, Purpose};
+use crate::evaluator::{self, Evaluator};
+use crate::model::lost::LostNodes;
+use crate::model::{Decision, Diagnosis, Failure, FailureName, Outcome, Request};
+
+use super::protocol::{Question, Standing};
+
+/// Decides `question` at Unix time `now_ms`, or goes on with a decision that waited for a program.
+pub fn decide(evaluator: &mut Evaluator, question: &Question, now_ms: i64) -> Progress {
+    if question.deadline_ms.is_some_and(|deadline| deadline < now_ms) {
+        let message = "the deadline passed before the request's turn came";
+        return Progress::Decided(failed(evaluator, question, Failure::new(FailureName::Overloaded, message)));
+    }
+    let (text, server_id) = (Arc::clone(&question.request), Arc::clone(&question.server_id));
+    let request = Request::deferred(question.head.clone(), text, server_id);
+    let ask = Ask {
+        request: Arc::new(request),
+        purpose: question.purpose,
+        about: question.about.clone(),
+        // Whoever is told what runs before it runs is told of each call.
+        anew: question.narrated,
+        now_ms: question.now_ms,
+        seed: question.seed,
+        sequence: question.sequence,
+        limited: question.limited.clone(),
+        cooling: question.cooling.clone(),
+    };
+    let asked = evaluator::Question { decision: Arc::clone(&question.decision), ask };
+    let Some(Standing { suspended, heard, .. }) = &question.from else { return evaluator.decide(&asked) };
+    match postcard::from_bytes(suspended) {
+        Ok(suspended) => evaluator.resume(&asked, suspended, heard.clone()),
+        Err(_garbled) => {
+            let message = "what was decided before the program ran was lost";
+            Progress::Decided(failed(evaluator, question, Failure::new(FailureName::Internal, message)))
+        }
+    }
+}
+
+/// Leaves of `decision` what the service reads: of a placement that nobody wants explained, what scripts logged.
+pub fn shorten(question: &Question, decision: &mut Decision) {
+    let is_told_whole = question.narrated || question.head.explain || question.purpose != Purpose::Place;
+    if !is_told_whole && matches!(decision.outcome, Outcome::Placed(_)) {
+        let Diagnosis { excluded, steps, .. } = &mut decision.diagnosis;
+        *excluded = LostNodes::default();
+        steps.retain(|step| !step.log.is_empty());
+    }
+}
+
+fn failed(evaluator: &Evaluator, question: &Question, failure: Failure) -> Decision {
+    Decision {
+        chain: Arc::clone(&question.head.action),
+        generation: evaluator.cluster().generation(),
+        decided_by: None,
+        outcome: Outcome::Failed(failure),
+        diagnosis: Diagnosis { now_ms: question.now_ms, seed: question.seed, ..Diagnosis::default() },
+    }
+}
