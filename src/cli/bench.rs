@@ -16,7 +16,7 @@ mod latencies;
 mod load;
 mod machine;
 mod peer;
-mod plot;
+pub(super) mod plot;
 mod progress;
 mod row;
 mod schedule;

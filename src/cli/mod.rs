@@ -35,6 +35,8 @@ pub mod request;
 pub mod requests;
 pub mod say;
 pub mod serve;
+mod setup;
+pub mod simulate;
 pub mod table;
 pub mod zone;
 
@@ -62,6 +64,7 @@ enum Command {
     Agent(Box<agent::AgentArgs>),
     Demo(demo::DemoArgs),
     Bench(Box<bench::BenchArgs>),
+    Simulate(Box<simulate::SimulateArgs>),
     Nodes(nodes::NodesArgs),
     /// Take a node out of service for new sessions
     Cordon(nodes::CordonArgs),
@@ -111,6 +114,7 @@ fn run(command: Command) -> Result<(), Exit> {
         Command::Agent(args) => agent::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Nodes(args) => nodes::run(&args),
         Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
         Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),

@@ -8,7 +8,7 @@ use crate::clock::Dice;
 /// The step of [`Dice`] that plans are drawn from; other streams of a simulation have other steps.
 const PLANNING: u64 = 1;
 /// How long requests come for; after that everything that is reserved has to come to its end.
-pub const BUSY: Duration = Duration::from_secs(40);
+pub(super) const BUSY: Duration = Duration::from_secs(40);
 /// Faults of one plan at most.
 const MOST_FAULTS: u64 = 6;
 /// The most requests of one plan.
@@ -104,7 +104,7 @@ impl Plan {
     /// The plan of `seed`.
     #[must_use]
     pub fn of(seed: u64) -> Self {
-        let mut dice = Dice::new(seed, PLANNING, "");
+        let mut dice = dice(seed, PLANNING);
         let replicas = 1 + below(&mut dice, 4) as usize;
         let hosts = 1 + below(&mut dice, 8) as usize;
         let faults = below(&mut dice, MOST_FAULTS + 1);
@@ -173,6 +173,12 @@ impl fmt::Display for Plan {
         mistake.iter().try_for_each(|mistake| writeln!(f, "  with a mistake: {mistake:?}"))?;
         faults.iter().try_for_each(|fault| writeln!(f, "  {fault}"))
     }
+}
+
+/// The stream of step `step` of the simulation of `seed`. Seeds are small numbers in a row, of whose lowest bit [`Dice`]
+/// makes no use.
+pub(super) fn dice(seed: u64, step: u64) -> Dice {
+    Dice::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32), step, "")
 }
 
 /// A number below `end`, which is not 0.

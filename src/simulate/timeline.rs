@@ -55,7 +55,9 @@ mod tests {
     fn events_come_in_the_order_of_time_and_then_of_planning() {
         let mut timeline = Timeline::new();
         let ms = Duration::from_millis;
-        [(5, 'c'), (1, 'a'), (5, 'd'), (2, 'b'), (9, 'z')].map(|(at, event)| timeline.at(ms(at), event));
+        for (at, event) in [(5, 'c'), (1, 'a'), (5, 'd'), (2, 'b'), (9, 'z')] {
+            timeline.at(ms(at), event);
+        }
         let mut seen = String::new();
         while let Some(event) = timeline.next(ms(9)) {
             seen.push(event);

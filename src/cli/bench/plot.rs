@@ -13,9 +13,9 @@ use super::row::Row;
 use super::units;
 
 const SIZE: (u32, u32) = (960, 600);
-const FONT: &str = "sans-serif";
+pub(in crate::cli) const FONT: &str = "sans-serif";
 /// Colours that differ in lightness too.
-const COLOURS: [RGBColor; 8] = [
+pub(in crate::cli) const COLOURS: [RGBColor; 8] = [
     RGBColor(0x00, 0x45, 0x8b),
     RGBColor(0xd5, 0x5e, 0x00),
     RGBColor(0x00, 0x9e, 0x73),

@@ -1,0 +1,73 @@
+//! A chain that is tried in a simulation, read from its steps or from a config.
+
+use std::path::{Path, PathBuf};
+
+use crate::chain::StepSource;
+use crate::cli::exit::Exit;
+use crate::cli::files::Disk;
+use crate::cli::{problem, setup, zone};
+use crate::config::{self, Contents, Fault, Files, Loading, Needs};
+use crate::front::Setup;
+use crate::model::head::DEFAULT_ACTION;
+use crate::plain::Plain;
+
+/// The file that a chain of steps would stand in.
+const WRITTEN: &str = "--chain";
+
+/// A chain by name, with the service that runs it.
+pub(super) struct Candidate {
+    pub(super) name: String,
+    pub(super) setup: Setup,
+}
+
+impl Candidate {
+    /// The chain that `written` says: a config by its name's end, else steps with commas between them.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the config or a step.
+    pub(super) fn load(written: &str, is_strict: bool) -> Result<Self, Exit> {
+        let host_zone = zone::of_host(&Disk);
+        let is_config = Path::new(written).extension().is_some_and(|extension| extension == "toml");
+        let files = Written(text(written, is_strict));
+        let files: &dyn Files = if is_config { &Disk } else { &files };
+        let path = Path::new(if is_config { written } else { WRITTEN });
+        let loading = Loading { files, host_zone: &host_zone, needs: Needs::Chains };
+        let config = config::load(path, loading).map_err(|errors| problem::exit(&errors))?;
+        let Some(chain) = config.chains.get(DEFAULT_ACTION) else {
+            let message =
+                format!("{}: it has no chain for `{DEFAULT_ACTION}`, which is what is simulated", Plain(written));
+            return Err(Exit::usage(message));
+        };
+        let program = chain.steps.iter().find(|step| matches!(step.source, StepSource::Executable(_)));
+        if let Some(step) = program {
+            let message =
+                format!("{} is an executable; only scripts and built-ins can be simulated", Plain(&step.name));
+            return Err(Exit::usage(message));
+        }
+        Ok(Self { name: written.to_owned(), setup: setup::of(&config, Vec::new()) })
+    }
+}
+
+/// The config of a chain of steps.
+fn text(steps: &str, is_strict: bool) -> String {
+    // A JSON string is one of TOML too.
+    let quoted: Vec<_> = steps.split(',').map(|step| serde_json::Value::from(step.trim()).to_string()).collect();
+    let capacity = if is_strict { "[service]\ncapacity = \"strict\"\n" } else { "" };
+    format!("{capacity}[chain.\"{DEFAULT_ACTION}\"]\nsteps = [{}]\n", quoted.join(", "))
+}
+
+/// The files of this machine, and beside them a config that stands in none.
+struct Written(String);
+
+impl Files for Written {
+    fn read(&self, path: &Path, at_most: usize) -> Result<Contents, Fault> {
+        match path == Path::new(WRITTEN) {
+            true => Ok(Contents { bytes: self.0.clone().into_bytes(), size: self.0.len() as u64, mode: 0 }),
+            false => Disk.read(path, at_most),
+        }
+    }
+
+    fn absolute(&self, path: &Path) -> PathBuf {
+        Disk.absolute(path)
+    }
+}

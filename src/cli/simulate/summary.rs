@@ -1,0 +1,152 @@
+//! What a day came to, in a row.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::cli::table;
+use crate::simulate::capacity::{Course, Sample};
+
+use super::Ran;
+
+/// A day in figures.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Summary {
+    /// The moment with the most sessions.
+    peak: Peak,
+    refused: u64,
+}
+
+/// The cluster when it had the most sessions.
+#[derive(Clone, Debug, Default)]
+struct Peak {
+    at: Duration,
+    total: u64,
+    fullest: u64,
+    mean: f64,
+    emptiest: u64,
+    /// The standard deviation of the nodes' sessions, over their mean.
+    spread: f64,
+}
+
+impl Summary {
+    pub(super) fn of(course: &Course) -> Self {
+        let peaks = course.samples.iter().map(Peak::of);
+        let peak = peaks.reduce(|best, peak| if peak.total > best.total { peak } else { best }).unwrap_or_default();
+        Self { peak, refused: course.refused.values().sum() }
+    }
+}
+
+impl Peak {
+    fn of(sample: &Sample) -> Self {
+        let counts: Vec<_> = sample.sessions.iter().flatten().copied().collect();
+        let (total, nodes) = (counts.iter().sum::<u64>(), counts.len().max(1) as f64);
+        let mean = total as f64 / nodes;
+        let variance = counts.iter().map(|count| (*count as f64 - mean).powi(2)).sum::<f64>() / nodes;
+        Self {
+            at: sample.at,
+            total,
+            fullest: counts.iter().max().copied().unwrap_or_default(),
+            mean,
+            emptiest: counts.iter().min().copied().unwrap_or_default(),
+            spread: if mean > 0.0 { variance.sqrt() / mean } else { 0.0 },
+        }
+    }
+}
+
+/// The days side by side, for a person.
+pub(super) fn table(ran: &[Ran], nodes: usize, requests: usize) -> String {
+    let headings =
+        ["chain", "placed", "refused", "waited", "longest", "lost", "peak", "fullest", "mean", "emptiest", "spread"];
+    let mut table = table::table(&headings);
+    for Ran { name, course, summary: Summary { peak, refused } } in ran {
+        let longest = course.waits.last().map_or_else(|| "-".to_owned(), |wait| format!("{} s", wait.as_secs()));
+        table.add_row(table::row([
+            name.clone(),
+            course.placed.to_string(),
+            refused.to_string(),
+            course.waits.len().to_string(),
+            longest,
+            course.lost.to_string(),
+            format!("{} at {}", peak.total, clock(peak.at)),
+            peak.fullest.to_string(),
+            format!("{:.1}", peak.mean),
+            peak.emptiest.to_string(),
+            format!("{:.2}", peak.spread),
+        ]));
+    }
+    let refusals = ran.iter().flat_map(|ran| {
+        ran.course
+            .refused
+            .iter()
+            .map(move |(name, count)| format!("{}: {count} {name}", crate::plain::plain(&ran.name)))
+    });
+    let refusals: Vec<_> = refusals.collect();
+    let why = if refusals.is_empty() { String::new() } else { format!("\nRefused: {}", refusals.join("; ")) };
+    format!(
+        "{table}\n{nodes} nodes, {requests} requests. fullest, mean, emptiest: sessions on a node at the peak; spread: their \
+         standard deviation over the mean; lost: sessions on nodes that failed{why}"
+    )
+}
+
+/// A day as JSON.
+pub(super) fn json(name: &str, Summary { peak, refused }: &Summary, course: &Course) -> Value {
+    let samples: Vec<_> = course
+        .samples
+        .iter()
+        .map(|sample| {
+            let Peak { at, total, fullest, mean, emptiest, .. } = Peak::of(sample);
+            json!({
+                "at_s": at.as_secs(), "sessions": total, "fullest": fullest, "mean": mean, "emptiest": emptiest,
+                "waiting": sample.waiting,
+            })
+        })
+        .collect();
+    json!({
+        "chain": name, "placed": course.placed, "refused": refused, "refused_by": course.refused, "lost": course.lost,
+        "waits": {"count": course.waits.len(), "p50_ms": share(&course.waits, 50), "p99_ms": share(&course.waits, 99), "max_ms": share(&course.waits, 100)},
+        "peak": {
+            "at_s": peak.at.as_secs(), "sessions": peak.total, "fullest": peak.fullest, "mean": peak.mean,
+            "emptiest": peak.emptiest, "spread": peak.spread,
+        },
+        "samples": samples,
+    })
+}
+
+/// The time in milliseconds that so many percent of `waits`, which ascend, are not above.
+fn share(waits: &[Duration], percent: usize) -> Option<u64> {
+    let place = (waits.len() * percent).div_ceil(100).checked_sub(1)?;
+    waits.get(place).map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A time of the day.
+fn clock(time: Duration) -> String {
+    let minutes = time.as_secs() / 60;
+    format!("{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peak_is_the_moment_with_the_most_sessions() {
+        let sample = |minutes: u64, sessions: &[u64]| Sample {
+            at: Duration::from_secs(60 * minutes),
+            sessions: sessions.iter().copied().map(Some).chain([None]).collect(),
+            waiting: 0,
+        };
+        let samples = vec![sample(1, &[1, 2]), sample(540, &[2, 6]), sample(541, &[4, 4])];
+        let summary = Summary::of(&Course { samples, ..Course::default() });
+        let Peak { at, total, fullest, mean, emptiest, spread } = summary.peak;
+        assert_eq!((clock(at).as_str(), total, fullest, emptiest), ("09:00", 8, 6, 2));
+        assert!((mean - 4.0).abs() < 1e-9 && (spread - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_share_of_waits_is_one_of_them() {
+        let waits: Vec<_> = (1..=200).map(Duration::from_millis).collect();
+        assert_eq!((share(&waits, 50), share(&waits, 99), share(&waits, 100)), (Some(100), Some(198), Some(200)));
+        assert_eq!(share(&[], 50), None);
+    }
+}

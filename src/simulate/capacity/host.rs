@@ -1,0 +1,52 @@
+//! A session host of a simulated day.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::model::Report;
+
+use super::{Load, Scenario};
+
+/// A host of the day.
+pub(super) struct Host {
+    pub(super) id: Arc<str>,
+    document: Value,
+    /// The arrivals that have a session here, by reservation.
+    pub(super) sessions: BTreeMap<Arc<str>, usize>,
+    pub(super) is_down: bool,
+}
+
+impl Host {
+    /// The empty host of a node document; absent where that is none.
+    pub(super) fn of(document: &Value) -> Option<Self> {
+        let id = Report::from_value(document.clone()).ok()?.id;
+        Some(Self { id, document: document.clone(), sessions: BTreeMap::new(), is_down: false })
+    }
+
+    /// What the host reports now.
+    pub(super) fn report(&self, scenario: &Scenario) -> Value {
+        let login =
+            |number: &usize| scenario.arrivals.get(*number).and_then(|arrival| arrival.request.pointer("/user/login"));
+        let session = |(reservation, number): (&Arc<str>, &usize)| json!({"id": reservation, "user": login(number), "reservation": reservation});
+        let mut document = self.document.clone();
+        let Some(data) = member(&mut document, "nodeData") else { return document };
+        data.insert("sessions".to_owned(), self.sessions.iter().map(session).collect());
+        let (count, Load { cpu_percent, memory_bytes }) = (self.sessions.len() as u64, scenario.load);
+        let Some(health) = data.get_mut("health") else { return document };
+        if let Some(cpu) = member(health, "cpu").filter(|_| cpu_percent > 0.0) {
+            cpu.insert("utilization".to_owned(), json!((cpu_percent * count as f64).min(100.0)));
+        }
+        if let Some(memory) = member(health, "mem").filter(|_| memory_bytes > 0) {
+            let total = memory.get("total").and_then(Value::as_u64).unwrap_or_default();
+            memory.insert("free".to_owned(), json!(total.saturating_sub(memory_bytes.saturating_mul(count))));
+        }
+        document
+    }
+}
+
+/// The object `name` in `object`, made where there is none.
+fn member<'a>(object: &'a mut Value, name: &str) -> Option<&'a mut Map<String, Value>> {
+    object.as_object_mut()?.entry(name).or_insert_with(|| json!({})).as_object_mut()
+}

@@ -1,0 +1,182 @@
+//! What goes wrong in a simulation: on the network, with processes, with views and clocks.
+
+use std::time::Duration;
+
+use crate::clock::Dice;
+use crate::front::{Event, PAUSE};
+use crate::registry::RegistryEvent;
+use crate::worker::{Ended, WorkerEvent};
+
+use super::plan::{Fault, FaultKind, Mistake, Plan, below};
+use super::world::{Happening, World};
+
+/// How long a message takes where nothing is wrong.
+const USUAL: (u64, u64) = (200, 3_000);
+
+/// What messages and views meet on their way.
+#[derive(Clone, Debug)]
+pub(super) struct Weather {
+    faults: Vec<Fault>,
+}
+
+impl Weather {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self { faults: plan.faults.clone() }
+    }
+
+    fn present(&self, now: Duration) -> impl Iterator<Item = &Fault> {
+        self.faults.iter().filter(move |fault| fault.is_there(now))
+    }
+
+    /// When a message from one replica reaches another, or a requester, whose place no replica has: after each of these
+    /// times.
+    pub(super) fn passes(&self, from: usize, to: usize, now: Duration, dice: &mut Dice) -> Vec<Duration> {
+        let is_gossip = to != usize::MAX;
+        let (mut copies, mut late) = (1, Duration::ZERO);
+        for fault in self.present(now).copied().collect::<Vec<_>>() {
+            match fault.kind {
+                // What a replica says to itself does not leave it.
+                FaultKind::Partition if is_gossip && from != to && [from, to].contains(&fault.replica) => copies = 0,
+                FaultKind::Loss(percent) if from != to && below(dice, 100) < percent => copies = 0,
+                FaultKind::Duplicates(percent) if is_gossip && below(dice, 100) < percent => copies *= 2,
+                FaultKind::Delay(most) if from != to => {
+                    late = late.max(Duration::from_micros(below(dice, most.as_micros() as u64)))
+                }
+                _ => {}
+            }
+        }
+        (0..copies).map(|_| late + Duration::from_micros(USUAL.0 + below(dice, USUAL.1))).collect()
+    }
+
+    /// How much later than usual what hosts report reaches the replica.
+    pub(super) fn lag(&self, replica: usize, now: Duration) -> Duration {
+        let lags = self.present(now).filter(|fault| fault.replica == replica).map(|fault| match fault.kind {
+            FaultKind::Lag(lag) => lag,
+            FaultKind::LostView => fault.at + fault.lasts - now,
+            _ => Duration::ZERO,
+        });
+        lags.max().unwrap_or_default()
+    }
+
+    /// Whether, between the two moments, the replicas may not have heard each other as they usually do.
+    pub(super) fn was_rough(&self, from: Duration, to: Duration) -> bool {
+        let touches = |fault: &&Fault| fault.at <= to && from <= fault.at + fault.lasts + PAUSE * 4;
+        self.faults.iter().filter(touches).any(|fault| {
+            !matches!(fault.kind, FaultKind::Lag(_) | FaultKind::LostView | FaultKind::Reload | FaultKind::Clock(_))
+        })
+    }
+
+    /// Whether the workers of the replica stand still.
+    pub(super) fn holds_workers(&self, replica: usize, now: Duration) -> Option<Duration> {
+        let held = |fault: &&Fault| fault.replica == replica && fault.kind == FaultKind::FreezeWorkers;
+        self.present(now).filter(held).map(|fault| fault.at + fault.lasts).max()
+    }
+}
+
+impl World {
+    /// The fault in this place of the plan begins.
+    pub(super) fn begin(&mut self, place: usize) {
+        let Some(fault) = self.plan.faults.get(place).copied() else { return };
+        self.tell(|| format!("fault: {fault}"));
+        let (now, replica) = (self.timeline.now(), fault.replica);
+        match fault.kind {
+            FaultKind::Freeze => {
+                if let Some(Some(struck)) = self.replicas.get_mut(replica) {
+                    struck.frozen.get_or_insert(now);
+                }
+            }
+            FaultKind::Kill => {
+                if let Some(seat) = self.replicas.get_mut(replica) {
+                    *seat = None;
+                }
+            }
+            FaultKind::KillWorkers => {
+                let Some(Some(struck)) = self.replicas.get_mut(replica) else { return };
+                let numbers: Vec<_> = struck.workers.keys().copied().collect();
+                numbers.into_iter().for_each(|number| self.end_worker(replica, number));
+                self.maybe_reply_again();
+            }
+            FaultKind::LostView => self.lose_view(replica),
+            FaultKind::Reload => {
+                let setup = self.replicas.get(replica).and_then(Option::as_ref).map(|struck| struck.another_setup());
+                let frozen =
+                    self.replicas.get(replica).and_then(Option::as_ref).is_some_and(|struck| struck.frozen.is_some());
+                if let Some(setup) = setup.filter(|_| !frozen) {
+                    self.drive(replica, vec![Event::Reload(Box::new(setup))], false);
+                }
+            }
+            FaultKind::Clock(skew_ms) => self.set_clock(replica, skew_ms),
+            FaultKind::Loss(_)
+            | FaultKind::Delay(_)
+            | FaultKind::Duplicates(_)
+            | FaultKind::Partition
+            | FaultKind::FreezeWorkers
+            | FaultKind::Lag(_) => {}
+        }
+    }
+
+    /// The fault in this place of the plan is over.
+    pub(super) fn end(&mut self, place: usize) {
+        let Some(fault) = self.plan.faults.get(place).copied() else { return };
+        let now = self.timeline.now();
+        match fault.kind {
+            FaultKind::Freeze => self.thaw(fault.replica),
+            FaultKind::Kill if self.replicas.get(fault.replica).is_some_and(Option::is_none) => {
+                self.start_replica(fault.replica);
+            }
+            FaultKind::LostView => {
+                if let Some(Some(struck)) = self.replicas.get_mut(fault.replica) {
+                    struck.view_free = struck.view_free.max(now);
+                    self.read_buckets(fault.replica);
+                }
+            }
+            FaultKind::Clock(_) => self.set_clock(fault.replica, 0),
+            _ => {}
+        }
+    }
+
+    fn lose_view(&mut self, replica: usize) {
+        let reason = "the simulation lost it".to_owned();
+        let Some(life) = self.replicas.get(replica).and_then(Option::as_ref).map(|struck| struck.life) else { return };
+        self.timeline
+            .after(Duration::ZERO, Happening::Arrives(replica, life, Event::Registry(RegistryEvent::Lost { reason })));
+    }
+
+    fn set_clock(&mut self, replica: usize, skew_ms: i64) {
+        if let Some(Some(struck)) = self.replicas.get_mut(replica) {
+            struck.skew_ms = skew_ms;
+        }
+    }
+
+    /// Lets a replica go on that stood still, and take in what came meanwhile.
+    fn thaw(&mut self, place: usize) {
+        let now = self.timeline.now();
+        let is_held = self
+            .plan
+            .faults
+            .iter()
+            .any(|fault| fault.kind == FaultKind::Freeze && fault.replica == place && fault.is_there(now));
+        let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
+        if is_held {
+            return;
+        }
+        let Some(since) = replica.frozen.take() else { return };
+        let gap = now.saturating_sub(since);
+        let knows = gap > PAUSE && self.plan.mistake != Some(Mistake::TrustedCounts);
+        let mut events: Vec<_> = knows.then_some(Event::StoodStill(gap)).into_iter().collect();
+        events.extend(std::mem::take(&mut replica.backlog));
+        self.tell(|| format!("replica {place} goes on after {:.3} s, with {} events", gap.as_secs_f64(), events.len()));
+        self.drive(place, events, true);
+    }
+
+    /// A worker is killed by somebody outside.
+    fn end_worker(&mut self, place: usize, number: u64) {
+        let delay = self.between(Duration::from_millis(1), Duration::from_millis(20));
+        let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
+        replica.workers.remove(&number);
+        let life = replica.life;
+        let ended = Ended { how: "was ended by signal 9".to_owned(), killed: true, stopped: false };
+        let event = Event::Worker(number, WorkerEvent::Exited(ended));
+        self.timeline.after(delay, Happening::Arrives(place, life, event));
+    }
+}

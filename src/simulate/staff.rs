@@ -1,0 +1,82 @@
+//! The workers of a simulation's replicas: started, woken, dismissed.
+
+use std::time::Duration;
+
+use crate::front::Event;
+use crate::worker::{Birth, Ended, Orders, WorkerEvent};
+
+use super::plan::Mistake;
+use super::worker::{Dismissal, Worker};
+use super::world::{Happening, World};
+
+/// How long a worker takes until it is ready.
+const BIRTH: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(400));
+/// How long a worker takes for what it was sent.
+const WORK: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(2));
+/// How long what a worker says is on its way.
+const WORD: Duration = Duration::from_micros(100);
+
+impl World {
+    /// A replica starts a worker.
+    pub(super) fn start_worker(&mut self, place: usize, number: u64, birth: &Birth, snapshot: Orders) {
+        let delay = self.between(BIRTH.0, BIRTH.1);
+        let is_deaf = self.plan.mistake == Some(Mistake::LostRelease);
+        let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
+        let started = Worker::start(birth, number, snapshot).map(|(mut worker, new)| {
+            if is_deaf {
+                worker.deafen();
+            }
+            replica.workers.insert(number, worker);
+            new
+        });
+        let life = replica.life;
+        self.timeline.after(delay, Happening::Arrives(place, life, Event::Born(number, started)));
+    }
+
+    /// Lets the workers of the replica read what they were sent, and end where they were dismissed.
+    pub(super) fn wake_workers(&mut self, place: usize) {
+        let now = self.timeline.now();
+        let held = self.weather.holds_workers(place, now);
+        let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
+        let life = replica.life;
+        let wants = |worker: &Worker| worker.has_work() || worker.is_dismissed().is_some();
+        let numbers: Vec<_> =
+            replica.workers.iter().filter(|(_, worker)| wants(worker)).map(|(number, _)| *number).collect();
+        for number in numbers {
+            let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
+            let is_killed = replica.workers.get(&number).and_then(Worker::is_dismissed) == Some(Dismissal::Killed);
+            if !is_killed && !replica.busy.insert(number) {
+                continue;
+            }
+            // A process that stands still can be killed all the same.
+            let from = held.filter(|_| !is_killed).unwrap_or(now);
+            let at = from + self.between(WORK.0, WORK.1);
+            self.timeline.at(at, Happening::Works(place, life, number));
+        }
+    }
+
+    /// A worker reads what it was sent.
+    pub(super) fn work(&mut self, place: usize, life: u32, number: u64) {
+        let skew_ms = self.alive(place, life).map_or(0, |replica| replica.skew_ms);
+        let unix_ms = self.now(skew_ms).unix_ms;
+        let Some(replica) = self.alive(place, life) else { return };
+        replica.busy.remove(&number);
+        let Some(worker) = replica.workers.get_mut(&number) else { return };
+        let dismissal = worker.is_dismissed();
+        let mut said = match dismissal {
+            Some(Dismissal::Killed) => Vec::new(),
+            Some(Dismissal::Retired) | None => worker.work(unix_ms),
+        };
+        if let Some(dismissal) = dismissal {
+            replica.workers.remove(&number);
+            let (how, killed) = match dismissal {
+                Dismissal::Killed => ("was ended by signal 9", true),
+                Dismissal::Retired => ("exited with code 0", false),
+            };
+            said.push(WorkerEvent::Exited(Ended { how: how.to_owned(), killed, stopped: false }));
+        }
+        for event in said {
+            self.timeline.after(WORD, Happening::Arrives(place, life, Event::Worker(number, event)));
+        }
+    }
+}

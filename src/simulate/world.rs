@@ -1,0 +1,395 @@
+//! The world of a simulation: replicas of the service, session hosts, launchers and what connects them, in simulated time.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::clock::{Dice, Now};
+use crate::front::{Effect, Event, Tick};
+use crate::model::Change;
+use crate::nats::message::{Incoming, Outgoing, Verb};
+use crate::nats::peers::Saying;
+use crate::registry::RegistryEvent;
+use crate::registry::claims::{Claim, Claims};
+use crate::worker::desk::Ticket;
+
+use super::faults::Weather;
+use super::hosts::Host;
+use super::launchers::Launcher;
+use super::plan::{BUSY, Mistake, Plan, below, dice};
+use super::replica::{EPOCH_MS, RESERVATION, Replica};
+use super::timeline::Timeline;
+
+/// The step of [`Dice`] that the course of a simulation is drawn from.
+const COURSE: u64 = 3;
+/// How often a replica ticks, as in the server.
+const TICK: Duration = Duration::from_millis(100);
+/// How often a host reports, and how much later or sooner at most.
+const REPORT: Duration = Duration::from_secs(3);
+/// How often it is looked whether the view of a replica misses something.
+const LOOK: Duration = Duration::from_secs(5);
+/// After the last request everything that is reserved ends within this time.
+const CALM: Duration = Duration::from_secs(RESERVATION.as_secs() + 40);
+/// Lines of the story that are kept.
+const STORY: usize = 400;
+
+/// What happens next.
+#[derive(Debug)]
+pub(super) enum Happening {
+    /// A fault of the plan begins, by its place there.
+    Begins(usize),
+    /// A fault is over.
+    Ends(usize),
+    /// The launcher of this number asks, or asks again.
+    Asks(usize),
+    /// The event reaches the replica, where the process is still the same.
+    Arrives(usize, u32, Event),
+    /// The replica ticks.
+    Ticks(usize, u32),
+    /// The worker reads what it was sent.
+    Works(usize, u32, u64),
+    /// The reply to an attempt of a launcher arrives.
+    Answers(usize, usize, Bytes),
+    /// A claim reaches the bucket.
+    Claims(usize, u32, Ticket, Claim),
+    /// Claims are written off.
+    WritesOff(Arc<str>, BTreeSet<Arc<str>>),
+    /// A host reports.
+    Reports(usize),
+    /// It is looked whether the view of the replica misses something.
+    Looks(usize, u32),
+    /// All that had changed up to this moment was seen by the replica.
+    Seen(usize, u32, Instant),
+    /// The session of a launcher starts on its host.
+    Starts(usize),
+    /// It ends.
+    Stops(usize),
+}
+
+/// A world in which a plan runs.
+pub(super) struct World {
+    pub(super) plan: Plan,
+    pub(super) timeline: Timeline<Happening>,
+    pub(super) dice: Dice,
+    base: Instant,
+    pub(super) weather: Weather,
+    /// Absent where the process is not there.
+    pub(super) replicas: Vec<Option<Replica>>,
+    lives: u32,
+    pub(super) hosts: Vec<Host>,
+    pub(super) host_of: BTreeMap<Arc<str>, usize>,
+    pub(super) launchers: Vec<Launcher>,
+    claims: BTreeMap<Arc<str>, Claims>,
+    /// The last reply of each replica, for a mistake.
+    last_reply: Option<(usize, usize, Bytes)>,
+    story: VecDeque<String>,
+    pub(super) violations: Vec<String>,
+}
+
+impl World {
+    /// The world of `plan` at its beginning.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let ids = (0..plan.hosts).map(|place| Arc::<str>::from(format!("n{place}")));
+        let host_of: BTreeMap<_, _> = ids.enumerate().map(|(place, id)| (id, place)).collect();
+        let mut world = Self {
+            timeline: Timeline::new(),
+            dice: dice(plan.seed, COURSE),
+            base: Instant::now(),
+            weather: Weather::new(plan),
+            replicas: (0..plan.replicas).map(|_| None).collect(),
+            lives: 0,
+            hosts: host_of.keys().map(|id| Host::new(Arc::clone(id), plan.capacity)).collect(),
+            host_of,
+            launchers: Launcher::all(plan),
+            claims: BTreeMap::new(),
+            last_reply: None,
+            story: VecDeque::new(),
+            violations: Vec::new(),
+            plan: plan.clone(),
+        };
+        (0..plan.replicas).for_each(|place| world.start_replica(place));
+        (0..plan.hosts).for_each(|host| world.timeline.at(Duration::ZERO, Happening::Reports(host)));
+        for (place, launcher) in world.launchers.iter().enumerate() {
+            world.timeline.at(launcher.at, Happening::Asks(place));
+        }
+        for (place, fault) in plan.faults.iter().enumerate() {
+            world.timeline.at(fault.at, Happening::Begins(place));
+            world.timeline.at(fault.at + fault.lasts, Happening::Ends(place));
+        }
+        world
+    }
+
+    /// Runs to the end, or to the first violation.
+    pub(super) fn run(&mut self) {
+        let end = BUSY + CALM;
+        while let Some(happening) = self.timeline.next(end) {
+            self.happen(happening);
+            if !self.violations.is_empty() {
+                return;
+            }
+        }
+        self.check_end();
+    }
+
+    /// Says what happened, for whoever reads how a violation came about.
+    pub(super) fn tell(&mut self, words: impl FnOnce() -> String) {
+        if self.story.len() == STORY {
+            self.story.pop_front();
+        }
+        let at = self.timeline.now().as_secs_f64();
+        self.story.push_back(format!("{at:8.3}  {}", words()));
+    }
+
+    /// The last part of what happened.
+    pub(super) fn story(&self) -> impl Iterator<Item = &String> {
+        self.story.iter()
+    }
+
+    /// Something is not as it must be.
+    pub(super) fn violated(&mut self, what: String) {
+        self.tell(|| format!("VIOLATED: {what}"));
+        self.violations.push(what);
+    }
+
+    /// The time, as the replica in this place reads its clocks.
+    pub(super) fn now(&self, skew_ms: i64) -> Now {
+        let now = self.timeline.now();
+        Now { instant: self.base + now, unix_ms: EPOCH_MS + now.as_millis() as i64 + skew_ms }
+    }
+
+    /// A time between the two, by chance.
+    pub(super) fn between(&mut self, from: Duration, to: Duration) -> Duration {
+        let span = to.saturating_sub(from).as_micros() as u64;
+        from + Duration::from_micros(below(&mut self.dice, span + 1))
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Begins(fault) => self.begin(fault),
+            Happening::Ends(fault) => self.end(fault),
+            Happening::Asks(launcher) => self.ask(launcher),
+            Happening::Arrives(place, life, event) => self.deliver(place, life, event),
+            Happening::Ticks(place, life) => self.tick(place, life),
+            Happening::Works(place, life, worker) => self.work(place, life, worker),
+            Happening::Answers(launcher, attempt, body) => self.answer(launcher, attempt, &body),
+            Happening::Claims(place, life, ticket, claim) => self.claim(place, life, ticket, claim),
+            Happening::WritesOff(node, ids) => {
+                self.claims.entry(node).or_default().write_off(&ids);
+            }
+            Happening::Reports(host) => self.report(host),
+            Happening::Looks(place, life) => self.look(place, life),
+            Happening::Seen(place, life, at) => {
+                if let Some(replica) = self.alive(place, life) {
+                    replica.view.look(at);
+                }
+            }
+            Happening::Starts(launcher) => self.start_session(launcher),
+            Happening::Stops(launcher) => self.stop_session(launcher),
+        }
+    }
+
+    /// The replica in this place, where it is still the process number `life`.
+    pub(super) fn alive(&mut self, place: usize, life: u32) -> Option<&mut Replica> {
+        self.replicas.get_mut(place)?.as_mut().filter(|replica| replica.life == life)
+    }
+
+    /// Starts a process in this place, which reads the buckets first.
+    pub(super) fn start_replica(&mut self, place: usize) {
+        self.lives += 1;
+        let life = self.lives;
+        let mut entropy = [0; 32];
+        entropy.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&self.dice.bits().to_le_bytes()));
+        let replica = Replica::start(&self.plan, entropy, self.now(0), self.timeline.now(), life);
+        self.tell(|| format!("replica {place} starts as {}", replica.front.replica()));
+        if let Some(seat) = self.replicas.get_mut(place) {
+            *seat = Some(replica);
+        }
+        self.read_buckets(place);
+        self.timeline.after(TICK, Happening::Ticks(place, life));
+        self.timeline.after(LOOK, Happening::Looks(place, life));
+        self.drive(place, Vec::new(), true);
+    }
+
+    /// Lets the replica see all that stands in the buckets.
+    pub(super) fn read_buckets(&mut self, place: usize) {
+        let reports: Vec<_> = self.hosts.iter().filter_map(|host| host.reported.clone()).collect();
+        let nodes = reports.len();
+        for report in reports {
+            self.show(place, RegistryEvent::Change(Change::Report(report)));
+        }
+        self.show(place, RegistryEvent::Ready { nodes });
+    }
+
+    /// Lets the replica see `event` of its view, after all before.
+    pub(super) fn show(&mut self, place: usize, event: RegistryEvent) {
+        let at = self.view_delay(place);
+        let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
+        replica.view_free = at.max(replica.view_free);
+        let (at, life) = (replica.view_free, replica.life);
+        self.timeline.at(at, Happening::Arrives(place, life, Event::Registry(event)));
+    }
+
+    fn view_delay(&mut self, place: usize) -> Duration {
+        let lag = self.weather.lag(place, self.timeline.now());
+        self.timeline.now() + lag + self.between(Duration::from_millis(2), Duration::from_millis(30))
+    }
+
+    fn look(&mut self, place: usize, life: u32) {
+        let asked = self.base + self.timeline.now();
+        let at = self.view_delay(place);
+        let Some(replica) = self.alive(place, life) else { return };
+        replica.view_free = at.max(replica.view_free);
+        let at = replica.view_free;
+        self.timeline.at(at, Happening::Seen(place, life, asked));
+        self.timeline.after(LOOK, Happening::Looks(place, life));
+    }
+
+    fn report(&mut self, host: usize) {
+        let too_many = u64::from(self.plan.mistake == Some(Mistake::OffByOne));
+        let report = self.hosts.get_mut(host).and_then(|host| host.report(too_many));
+        if let Some(report) = report {
+            for place in 0..self.replicas.len() {
+                self.show(place, RegistryEvent::Change(Change::Report(Arc::clone(&report))));
+            }
+        }
+        let next = self.between(REPORT * 3 / 4, REPORT * 5 / 4);
+        self.timeline.after(next, Happening::Reports(host));
+    }
+
+    fn deliver(&mut self, place: usize, life: u32, event: Event) {
+        let Some(replica) = self.alive(place, life) else { return };
+        match replica.frozen {
+            Some(_) => replica.backlog.push_back(event),
+            None => self.drive(place, vec![event], false),
+        }
+    }
+
+    fn tick(&mut self, place: usize, life: u32) {
+        let now = self.timeline.now();
+        let Some(replica) = self.alive(place, life) else { return };
+        if replica.frozen.is_none() {
+            let passed = now.saturating_sub(std::mem::replace(&mut replica.ticked, now));
+            self.drive(place, vec![Event::Tick(Tick { passed, is_drained: true })], true);
+        }
+        self.timeline.after(TICK, Happening::Ticks(place, life));
+    }
+
+    /// Hands `events` to the replica, and carries out what it wants to be done.
+    pub(super) fn drive(&mut self, place: usize, events: Vec<Event>, time: bool) {
+        let Some(Some(skew_ms)) = self.replicas.get(place).map(|seat| seat.as_ref().map(|replica| replica.skew_ms))
+        else {
+            return;
+        };
+        let now = self.now(skew_ms);
+        let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
+        let (effects, life) = (replica.tell(now, events, time), replica.life);
+        for effect in effects {
+            self.carry_out(place, life, effect);
+        }
+        self.check_replica(place);
+        self.wake_workers(place);
+    }
+
+    fn carry_out(&mut self, place: usize, life: u32, effect: Effect) {
+        match effect {
+            Effect::Reply(outgoing) => self.reply(place, &outgoing, Duration::ZERO),
+            Effect::ReplyLater(after, outgoing) => self.reply(place, &outgoing, after),
+            Effect::Gossip(Saying::All(text)) => self.gossip(place, &text),
+            Effect::Gossip(Saying::One(name, incoming)) => {
+                let to = self.replicas.iter().flatten().position(|replica| replica.front.replica() == &*name);
+                if let Some(to) = to {
+                    self.send(place, to, || Event::Request(incoming.clone()));
+                }
+            }
+            Effect::Claim(ticket, claim) => {
+                let delay = self.between(Duration::from_millis(1), Duration::from_millis(15));
+                self.timeline.after(delay, Happening::Claims(place, life, ticket, claim));
+            }
+            Effect::WriteOff(node, ids) => {
+                let delay = self.between(Duration::from_millis(1), Duration::from_millis(15));
+                self.timeline.after(delay, Happening::WritesOff(node, ids));
+            }
+            Effect::StartWorker { number, birth, snapshot, .. } => self.start_worker(place, number, &birth, snapshot),
+            Effect::StartRunner { number, .. } => {
+                let error = std::io::Error::other("a simulation runs no programs");
+                self.timeline.after(TICK, Happening::Arrives(place, life, Event::RunnerStarted(number, Err(error))));
+            }
+            Effect::LookSoon => self.timeline.after(TICK / 4, Happening::Looks(place, life)),
+            // Marks are the registry's, whose cool-downs have tests of their own; nobody reloads by message here.
+            Effect::CoolDown { .. } | Effect::Mark(_) | Effect::Reload(_) => {}
+            Effect::BoundCoolDowns(_) | Effect::Show(_) => {}
+        }
+    }
+
+    fn claim(&mut self, place: usize, life: u32, ticket: Ticket, mut claim: Claim) {
+        if self.plan.mistake == Some(Mistake::DoubleCommit) {
+            claim.room = u64::MAX;
+        }
+        let claimed = self.claims.entry(Arc::clone(&claim.node)).or_default().take(&claim);
+        let delay = self.between(Duration::from_millis(1), Duration::from_millis(15));
+        self.timeline.after(delay, Happening::Arrives(place, life, Event::Claimed(ticket, Ok(claimed))));
+    }
+
+    fn gossip(&mut self, from: usize, text: &Bytes) {
+        for to in 0..self.replicas.len() {
+            self.send(from, to, || Event::Gossip(text.clone()));
+        }
+    }
+
+    /// Sends `event` from one replica to another, as the weather lets it through.
+    fn send(&mut self, from: usize, to: usize, event: impl Fn() -> Event) {
+        let Some(life) = self.replicas.get(to).and_then(Option::as_ref).map(|replica| replica.life) else { return };
+        let now = self.timeline.now();
+        for delay in self.weather.passes(from, to, now, &mut self.dice) {
+            self.timeline.after(delay, Happening::Arrives(to, life, event()));
+        }
+    }
+
+    fn reply(&mut self, place: usize, outgoing: &Outgoing, after: Duration) {
+        let Some((launcher, attempt)) = outgoing.reply.as_deref().and_then(read_inbox) else { return };
+        self.last_reply = Some((launcher, attempt, outgoing.body.clone()));
+        let now = self.timeline.now();
+        // A requester hears a reply once at most.
+        let delay = self.weather.passes(place, usize::MAX, now, &mut self.dice).into_iter().next();
+        if let Some(delay) = delay {
+            self.timeline.after(after + delay, Happening::Answers(launcher, attempt, outgoing.body.clone()));
+        }
+    }
+
+    /// Sends the last reply once more, where that is the mistake of this plan.
+    pub(super) fn maybe_reply_again(&mut self) {
+        if self.plan.mistake == Some(Mistake::ReplyTwice)
+            && let Some((launcher, attempt, body)) = self.last_reply.clone()
+        {
+            self.timeline.after(TICK, Happening::Answers(launcher, attempt, body));
+        }
+    }
+
+    /// A request of a launcher reaches the replica.
+    pub(super) fn request(&mut self, place: usize, verb: Verb, payload: Bytes, reply: Option<String>) {
+        let delay = self.between(Duration::from_micros(200), Duration::from_millis(5));
+        let Some(life) = self.replicas.get(place).and_then(Option::as_ref).map(|replica| replica.life) else { return };
+        let incoming = Incoming {
+            verb,
+            payload,
+            deadline_ms: None,
+            timeout_ms: (verb == Verb::Place).then_some(5_000),
+            reply: reply.map(Into::into),
+            received: self.base + self.timeline.now() + delay,
+            pass: None,
+        };
+        self.timeline.after(delay, Happening::Arrives(place, life, Event::Request(incoming)));
+    }
+}
+
+/// Where the answer to `attempt` of `launcher` goes.
+pub(super) fn inbox(launcher: usize, attempt: usize) -> String {
+    format!("{launcher}.{attempt}")
+}
+
+fn read_inbox(subject: &str) -> Option<(usize, usize)> {
+    let (launcher, attempt) = subject.split_once('.')?;
+    Some((launcher.parse().ok()?, attempt.parse().ok()?))
+}
