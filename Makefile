@@ -8,7 +8,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 tools_dir := $(or $(WHITHER_TOOLS),.tools)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test wasm bench soak storm fuzz lint tools clean-tools
+.PHONY: help demo test wasm bench soak storm simulate fuzz lint tools clean-tools
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name does; do \
@@ -55,6 +55,12 @@ storm: wasm ## a login storm on every kind of chain, beside an echo and a Node.j
 	@server=$$(scripts/tools/nats-server) && clients=$$(scripts/tools/test-clients) && eval "$$clients" && \
 		echo "storm: whither bench --storm $(STORM), with $$server; STORM=\"--sizes 1000 --seconds 3\" is a short one" && \
 		WHITHER_NATS_SERVER="$$server" "$(target_dir)/release/whither" bench --storm $(STORM)
+
+SEEDS ?= 10000
+simulate: ## the service in SEEDS=10000 simulated worlds where everything goes wrong; SEEDS=7..8 is the one of seed 7
+	@echo "simulate: building the release binary (the first build takes minutes)"
+	@$(CARGO) build --locked --release
+	@"$(target_dir)/release/whither" simulate --faults "$(SEEDS)"
 
 fuzz: MINUTES = 5
 fuzz: ## bytes at random for whatever reads bytes from outside, for MINUTES=5; TARGETS="request config" runs these alone

@@ -4,8 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
+use assert_cmd::Command;
+use serde_json::Value;
 use whither::simulate::{Failed, Fault, FaultKind, Mistake, Plan, find, run};
 
 /// Worlds where nobody says how many.
@@ -29,15 +33,34 @@ fn told(failed: &Failed) -> String {
     format!("{plan}{}\n\n{}", violations.join("\n"), story.join("\n"))
 }
 
+/// The seeds of `seeds` whose worlds are broken, in order; the worlds are shared among the processors.
+fn broken(seeds: Range<u64>) -> Vec<u64> {
+    let next = AtomicU64::new(seeds.start);
+    let search = || {
+        let mut broken = Vec::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return broken;
+            }
+            if let Err(failed) = run(&Plan::of(seed)) {
+                println!("seed {seed}: {}", failed.violations.join("; "));
+                broken.push(seed);
+            }
+        }
+    };
+    let threads = thread::available_parallelism().unwrap().get();
+    let mut broken = thread::scope(|scope| {
+        let searches: Vec<_> = (0..threads).map(|_| scope.spawn(search)).collect();
+        searches.into_iter().flat_map(|search| search.join().unwrap()).collect::<Vec<_>>()
+    });
+    broken.sort_unstable();
+    broken
+}
+
 #[test]
 fn nothing_is_broken_in_any_world() {
-    let mut broken = Vec::new();
-    for seed in seeds() {
-        if let Err(failed) = run(&Plan::of(seed)) {
-            println!("seed {seed}: {}", failed.violations.join("; "));
-            broken.push(seed);
-        }
-    }
+    let broken = broken(seeds());
     if let Some(first) = broken.first() {
         let failed = find(&Plan::of(*first)).unwrap_err();
         panic!("{} worlds are broken: {broken:?}. The smallest of seed {first}:\n{}", broken.len(), told(&failed));
@@ -82,4 +105,61 @@ fn a_world_repeats_itself_to_the_last_event() {
     let again = run(&failed.plan).unwrap_err();
     assert_eq!(failed.story, again.story);
     assert!(failed.story.len() > 10, "{:?}", failed.story);
+}
+
+fn simulate(arguments: &[&str]) -> Value {
+    let output = Command::cargo_bin("whither").unwrap().arg("simulate").args(arguments).arg("--json").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_day_is_planned_and_repeats_itself() {
+    let day = ["--nodes", "6", "--max-sessions", "20", "--users", "60", "--session", "2h", "--day", "12h"];
+    let both = [&day[..], &["--chain", "builtin:fewest-sessions", "--chain", "builtin:round-robin"]].concat();
+    let first = simulate(&both);
+    assert_eq!(first, simulate(&both));
+    let chains = first["chains"].as_array().unwrap();
+    assert_eq!(chains.len(), 2);
+    for chain in chains {
+        assert_eq!(
+            (&chain["placed"], &chain["refused"]),
+            (&42.into(), &0.into()),
+            "the others come after noon: {chain}"
+        );
+        let peak = &chain["peak"];
+        assert!(peak["sessions"].as_u64().unwrap() > 20 && peak["fullest"].as_u64() >= peak["emptiest"].as_u64());
+        assert_eq!(chain["samples"].as_array().unwrap().len(), 12 * 60);
+    }
+}
+
+#[test]
+fn a_cluster_that_is_too_small_refuses_and_a_node_that_fails_loses_its_sessions() {
+    let small = ["--nodes", "2", "--max-sessions", "3", "--users", "40", "--session", "8h", "--strict"];
+    let full = &simulate(&small)["chains"][0];
+    assert!(full["refused_by"]["no-node"].as_u64().unwrap() > 10, "{}", full["refused_by"]);
+    assert_eq!(full["peak"]["fullest"], 8, "the second drawn node says so itself");
+    let failing = [&small[..4], &["--users", "12", "--session", "4h", "--fail", "node-01@10:00+1h"]].concat();
+    let failed = &simulate(&failing)["chains"][0];
+    assert!(failed["lost"].as_u64().unwrap() > 0, "{}", failed["lost"]);
+}
+
+#[test]
+fn what_cannot_be_simulated_is_said() {
+    for (arguments, words) in [
+        (vec!["--chain", "builtin:fewest"], "fewest-sessions"),
+        (vec!["--chain", "nothing.js"], "nothing.js"),
+        (vec!["--nodes", "0"], "1 to 10000"),
+        (vec!["--nodes", "nothing.json"], "nothing.json"),
+        (vec!["--session", "6"], "as in 90m"),
+        (vec!["--fail", "node-01@9+1h"], "NODE@HH:MM+TIME"),
+        (vec!["--fail", "nobody@09:00+1h"], "no node `nobody`"),
+        (vec!["--day", "0s"], "--day"),
+        (vec!["--requests", "Cargo.toml"], "line 1"),
+    ] {
+        let output = Command::cargo_bin("whither").unwrap().arg("simulate").args(&arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(words), "{arguments:?}: {said}");
+    }
 }

@@ -155,6 +155,8 @@ struct Peer {
     differs: bool,
     asked_ms: Option<u64>,
     transit: Transit,
+    /// When the newest message that told of reservations, and was no list, was sent by the replica's clock.
+    told_ms: Option<u64>,
     /// The number of the list that is being heard, and the reservations of its parts so far.
     list: (u64, BTreeSet<Arc<str>>),
     /// Whether this replica was asked for its list after a pause, and has not told it yet.
@@ -235,16 +237,23 @@ impl Peers {
         let peer = self.others.entry(Arc::clone(&message.from)).or_insert_with(|| Peer::new(now_ms));
         let before = std::mem::replace(&mut peer.chains, chains);
         peer.heard_ms = now_ms;
+        if message.list.is_none() && !message.held.is_empty() {
+            peer.told_ms = peer.told_ms.max(message.sent_ms);
+        }
         let delay = message.sent_ms.map(|sent_ms| peer.transit.take(sent_ms, now_ms)).unwrap_or_default();
         Some(Heard { is_new: !is_known, has_changed: before != peer.chains, delay })
     }
 
     /// Takes in the part of a list that `message` is, which was on its way for `delay`; returns the reservations of the
-    /// whole list where that was its last part.
+    /// whole list where that was its last part. A list that was overtaken by word of a newer reservation would lack that one,
+    /// and is passed over.
     pub fn listed(&mut self, message: &Message, delay: Delay) -> Option<BTreeSet<Arc<str>>> {
         let (number, peer) = (message.list?, self.others.get_mut(&message.from)?);
         if peer.list.0 != number {
             peer.list = (number, BTreeSet::new());
+        }
+        if message.sent_ms.is_some_and(|sent_ms| peer.told_ms.is_some_and(|told_ms| sent_ms < told_ms)) {
+            return None;
         }
         peer.list.1.extend(message.held.iter().map(|held| Arc::clone(&held.reservation.id)).take(LISTED));
         if message.holds > LISTED || peer.list.1.len() != message.holds {
@@ -320,6 +329,7 @@ impl Peer {
             differs: false,
             asked_ms: None,
             transit: Transit::default(),
+            told_ms: None,
             list: Default::default(),
             is_list_wanted: false,
         }
@@ -395,6 +405,19 @@ mod tests {
         let nothing = Message { list: Some(4), ..message("a", "x") };
         assert_eq!(peers.listed(&nothing, soon), Some(BTreeSet::new()));
         assert!(!nothing.is_hello());
+    }
+
+    #[test]
+    fn a_list_that_was_overtaken_says_nothing_of_what_overtook_it() {
+        let mut peers = Peers::new("me".into());
+        let sent = |sent_ms, list| Message { sent_ms: Some(sent_ms), list, ..message("a", "x") };
+        let news = Message { held: vec![held("a-2")], holds: 2, ..sent(20, None) };
+        let list = |sent_ms| Message { held: vec![held("a-1")], holds: 1, ..sent(sent_ms, Some(sent_ms)) };
+        for message in [news, list(10), sent(30, None), list(20)] {
+            peers.hear(&message, 40);
+        }
+        assert_eq!(peers.listed(&list(10), Delay::default()), None);
+        assert_eq!(peers.listed(&list(20), Delay::default()), Some(BTreeSet::from(["a-1".into()])));
     }
 
     #[test]

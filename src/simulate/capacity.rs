@@ -72,6 +72,8 @@ pub struct Load {
 pub struct Course {
     /// The hosts' ids, in the order of all counts.
     pub hosts: Vec<Arc<str>>,
+    /// How many sessions each takes, where it says so.
+    pub capacities: Vec<Option<u64>>,
     /// The state of the cluster, once a minute.
     pub samples: Vec<Sample>,
     /// Sessions that were placed, those of users who came back included.
@@ -89,7 +91,7 @@ pub struct Course {
 pub struct Sample {
     /// The time since the day's start.
     pub at: Duration,
-    /// Sessions by host; absent for a host that is down.
+    /// Sessions by host; absent for a host that is down or cordoned.
     pub sessions: Vec<Option<u64>>,
     /// Requests that wait for a free node.
     pub waiting: u64,

@@ -108,3 +108,9 @@ pub(super) fn place_of(body: &[u8]) -> Option<(Arc<str>, Arc<str>)> {
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(Arc::from);
     Some((text("node")?, text("reservation")?))
 }
+
+/// Reads the failure in a reply's body, in its own words.
+pub(super) fn failure_in(body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    body.pointer("/error/message").and_then(Value::as_str).unwrap_or("no answer that can be read").to_owned()
+}

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::nats::message::Verb;
 
-use super::launchers::{ATTEMPTS, Answer, Fate, PATIENCE, place_of};
+use super::launchers::{ATTEMPTS, Answer, Fate, PATIENCE, failure_in, place_of};
 use super::plan::below;
 use super::world::{Happening, World, inbox};
 
@@ -48,7 +48,7 @@ impl World {
         let (at, place) = (self.timeline.now(), place_of(body));
         self.tell(|| match &place {
             Some((node, id)) => format!("request {number}, attempt {attempt}: {node}, {id}"),
-            None => format!("request {number}, attempt {attempt}: {}", String::from_utf8_lossy(body)),
+            None => format!("request {number}, attempt {attempt}: {}", failure_in(body)),
         });
         let Some(launcher) = self.launchers.get_mut(number) else { return };
         let wrong = launcher.answered(attempt, Answer { at, place: place.clone() });

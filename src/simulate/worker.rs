@@ -123,6 +123,13 @@ pub(super) enum Dismissal {
     Retired,
 }
 
+/// As with a real process: its orders end where nobody holds the link any more.
+impl Drop for SimulatedLink {
+    fn drop(&mut self) {
+        lock(&self.wire).is_retired = true;
+    }
+}
+
 impl ProcessLink for SimulatedLink {
     fn send(&mut self, orders: &mut Orders) {
         let mut wire = lock(&self.wire);
@@ -144,9 +151,7 @@ impl ProcessLink for SimulatedLink {
         None
     }
 
-    fn retire(self: Box<Self>) {
-        lock(&self.wire).is_retired = true;
-    }
+    fn retire(self: Box<Self>) {}
 
     fn bury(self: Box<Self>) {}
 }

@@ -328,6 +328,11 @@ impl World {
             claim.room = u64::MAX;
         }
         let claimed = self.claims.entry(Arc::clone(&claim.node)).or_default().take(&claim);
+        self.tell(|| {
+            let Claim { node, id, room, held, over } = &claim;
+            let over: Vec<_> = over.keys().collect();
+            format!("replica {place} claims {id} on {node}: room {room}, held {held:?}, over {over:?}: {claimed:?}")
+        });
         let delay = self.between(Duration::from_millis(1), Duration::from_millis(15));
         self.timeline.after(delay, Happening::Arrives(place, life, Event::Claimed(ticket, Ok(claimed))));
     }

@@ -41,6 +41,9 @@ fn draw(ran: &[Ran], about: &str, svg: &mut String) -> Result<(), String> {
     chart
         .configure_mesh()
         .x_desc("hour of the day")
+        .x_labels(13)
+        .x_label_formatter(&|hour| format!("{hour:02.0}:00"))
+        .y_label_formatter(&|sessions| format!("{sessions:.0}"))
         .y_desc("sessions")
         .label_style((FONT, 16))
         .light_line_style(BLACK.mix(0.04))

@@ -25,33 +25,47 @@ struct Peak {
     fullest: u64,
     mean: f64,
     emptiest: u64,
-    /// The standard deviation of the nodes' sessions, over their mean.
+    /// The standard deviation over the mean: of how full the nodes are, where all say how many sessions they take, else of
+    /// their sessions.
     spread: f64,
 }
 
 impl Summary {
     pub(super) fn of(course: &Course) -> Self {
-        let peaks = course.samples.iter().map(Peak::of);
+        let peaks = course.samples.iter().map(|sample| Peak::of(sample, &course.capacities));
         let peak = peaks.reduce(|best, peak| if peak.total > best.total { peak } else { best }).unwrap_or_default();
         Self { peak, refused: course.refused.values().sum() }
     }
 }
 
 impl Peak {
-    fn of(sample: &Sample) -> Self {
+    fn of(sample: &Sample, capacities: &[Option<u64>]) -> Self {
         let counts: Vec<_> = sample.sessions.iter().flatten().copied().collect();
         let (total, nodes) = (counts.iter().sum::<u64>(), counts.len().max(1) as f64);
-        let mean = total as f64 / nodes;
-        let variance = counts.iter().map(|count| (*count as f64 - mean).powi(2)).sum::<f64>() / nodes;
         Self {
             at: sample.at,
             total,
             fullest: counts.iter().max().copied().unwrap_or_default(),
-            mean,
+            mean: total as f64 / nodes,
             emptiest: counts.iter().min().copied().unwrap_or_default(),
-            spread: if mean > 0.0 { variance.sqrt() / mean } else { 0.0 },
+            spread: spread(&shares(sample, capacities).unwrap_or(counts.iter().map(|count| *count as f64).collect())),
         }
     }
+}
+
+/// How full each node is that takes part; absent where one of them does not say how many sessions it takes.
+fn shares(sample: &Sample, capacities: &[Option<u64>]) -> Option<Vec<f64>> {
+    let nodes =
+        sample.sessions.iter().zip(capacities).filter_map(|(count, capacity)| Some((count.as_ref()?, capacity)));
+    nodes.map(|(count, capacity)| Some(*count as f64 / (*capacity)?.max(1) as f64)).collect()
+}
+
+/// The standard deviation of `values` over their mean.
+fn spread(values: &[f64]) -> f64 {
+    let count = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+    if mean > 0.0 { variance.sqrt() / mean } else { 0.0 }
 }
 
 /// The days side by side, for a person.
@@ -84,8 +98,9 @@ pub(super) fn table(ran: &[Ran], nodes: usize, requests: usize) -> String {
     let refusals: Vec<_> = refusals.collect();
     let why = if refusals.is_empty() { String::new() } else { format!("\nRefused: {}", refusals.join("; ")) };
     format!(
-        "{table}\n{nodes} nodes, {requests} requests. fullest, mean, emptiest: sessions on a node at the peak; spread: their \
-         standard deviation over the mean; lost: sessions on nodes that failed{why}"
+        "{table}\n{nodes} nodes, {requests} requests. At the peak, of nodes that are neither down nor cordoned: sessions on the \
+         fullest, in the mean and on the emptiest one; spread is the standard deviation over the mean, of how full nodes are \
+         where all of them state `maxSessions`. Lost are sessions on nodes that failed.{why}"
     )
 }
 
@@ -95,7 +110,7 @@ pub(super) fn json(name: &str, Summary { peak, refused }: &Summary, course: &Cou
         .samples
         .iter()
         .map(|sample| {
-            let Peak { at, total, fullest, mean, emptiest, .. } = Peak::of(sample);
+            let Peak { at, total, fullest, mean, emptiest, .. } = Peak::of(sample, &course.capacities);
             json!({
                 "at_s": at.as_secs(), "sessions": total, "fullest": fullest, "mean": mean, "emptiest": emptiest,
                 "waiting": sample.waiting,
@@ -137,10 +152,18 @@ mod tests {
             waiting: 0,
         };
         let samples = vec![sample(1, &[1, 2]), sample(540, &[2, 6]), sample(541, &[4, 4])];
-        let summary = Summary::of(&Course { samples, ..Course::default() });
+        let capacities = vec![None; 3];
+        let summary = Summary::of(&Course { samples, capacities, ..Course::default() });
         let Peak { at, total, fullest, mean, emptiest, spread } = summary.peak;
         assert_eq!((clock(at).as_str(), total, fullest, emptiest), ("09:00", 8, 6, 2));
         assert!((mean - 4.0).abs() < 1e-9 && (spread - 0.5).abs() < 1e-9);
+        let sample = sample(1, &[2, 6]);
+        assert_eq!(
+            shares(&sample, &[Some(4), Some(12), None]),
+            Some(vec![0.5, 0.5]),
+            "whoever takes no part says nothing"
+        );
+        assert_eq!(shares(&sample, &[Some(4), None, None]), None);
     }
 
     #[test]

@@ -96,7 +96,11 @@ impl<'a> Day<'a> {
         let now = Now { instant: base, unix_ms: EPOCH_MS };
         let front = Front::new(scenario.setup.clone(), Box::new(view), Arc::new(Metrics::new()), entropy, now);
         let hosts: Vec<_> = scenario.hosts.iter().filter_map(Host::of).collect();
-        let course = Course { hosts: hosts.iter().map(|host| Arc::clone(&host.id)).collect(), ..Course::default() };
+        let course = Course {
+            hosts: hosts.iter().map(|host| Arc::clone(&host.id)).collect(),
+            capacities: hosts.iter().map(|host| host.capacity).collect(),
+            ..Course::default()
+        };
         let mut day = Self {
             scenario,
             timeline: Timeline::new(),
@@ -180,8 +184,7 @@ impl<'a> Day<'a> {
     }
 
     fn sample(&mut self) {
-        let count = |host: &Host| (!host.is_down).then_some(host.sessions.len() as u64);
-        let sessions = self.hosts.iter().map(count).collect();
+        let sessions = self.hosts.iter().map(Host::count).collect();
         let waiting = self.front.waiting_requests() as u64;
         self.course.samples.push(Sample { at: self.timeline.now(), sessions, waiting });
         self.timeline.after(SAMPLE, Happening::Samples);

@@ -16,13 +16,22 @@ pub(super) struct Host {
     /// The arrivals that have a session here, by reservation.
     pub(super) sessions: BTreeMap<Arc<str>, usize>,
     pub(super) is_down: bool,
+    is_cordoned: bool,
+    pub(super) capacity: Option<u64>,
 }
 
 impl Host {
     /// The empty host of a node document; absent where that is none.
     pub(super) fn of(document: &Value) -> Option<Self> {
-        let id = Report::from_value(document.clone()).ok()?.id;
-        Some(Self { id, document: document.clone(), sessions: BTreeMap::new(), is_down: false })
+        let report = Report::from_value(document.clone()).ok()?;
+        let (is_cordoned, capacity) = (report.is_cordoned(), report.figures().max_sessions);
+        let (id, document, sessions) = (report.id, document.clone(), BTreeMap::new());
+        Some(Self { id, document, sessions, is_down: false, is_cordoned, capacity })
+    }
+
+    /// How many sessions run here; absent where the host is no part of the cluster's capacity at the moment.
+    pub(super) fn count(&self) -> Option<u64> {
+        (!self.is_down && !self.is_cordoned).then_some(self.sessions.len() as u64)
     }
 
     /// What the host reports now.
