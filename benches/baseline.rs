@@ -138,7 +138,7 @@ fn wasm(criterion: &mut Criterion) {
     for size in SIZES {
         group.bench_function(BenchmarkId::new("raw", size), |bencher| {
             let mut cluster = Cluster::new(Arrangement::ById);
-            nodes(size).iter().for_each(|node| cluster.apply(Change::Report(report(node))));
+            nodes(size).iter().for_each(|node| drop(cluster.apply(Change::Report(report(node)))));
             let candidates: Vec<_> = cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).collect();
             bencher.iter(|| {
                 let mut run = script.open(Scene { cluster: &cluster, asked: Some(asked), step: 0, log: &log }).unwrap();

@@ -151,9 +151,7 @@ impl Evaluator {
     }
 
     fn change(&mut self, change: Change) {
-        let touched = self.cluster.touched_by(&change);
-        self.cluster.apply(change);
-        for id in touched {
+        for id in self.cluster.apply(change) {
             for seat in self.chains.values_mut() {
                 seat.roll.look(&seat.chain.spec, &self.cluster, &id);
             }

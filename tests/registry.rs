@@ -60,7 +60,7 @@ impl Site {
         let wait = async {
             while !reached(self) {
                 match self.events.recv().await.expect("the registry ended") {
-                    RegistryEvent::Change(change) => self.cluster.apply(change),
+                    RegistryEvent::Change(change) => drop(self.cluster.apply(change)),
                     RegistryEvent::Ready { nodes } => {
                         assert_eq!(nodes, self.cluster.len());
                         self.ready += 1;

@@ -124,8 +124,7 @@ mod tests {
             (Change::Release("none".into()), None),
         ];
         for (change, expected) in changes {
-            let touched: Vec<_> = cluster.touched_by(&change).collect();
-            cluster.apply(change.clone());
+            let touched: Vec<_> = cluster.apply(change.clone()).into_iter().collect();
             touched.iter().for_each(|id| roll.look(&spec(), &cluster, id));
             let anew = Roll::of(&spec(), &cluster);
             assert_eq!(roll.by_id, anew.by_id, "{change:?}");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::name::Name;
 use super::node::{Marks, Node, Pending};
 use super::parts::Parts;
 use super::report::Report;
@@ -59,6 +60,19 @@ pub enum Change {
     Release(#[serde(deserialize_with = "shared::string")] Arc<str>),
 }
 
+/// The nodes, there or not, that a change concerned, by id: one, or none, or the two of a reservation that moves.
+#[derive(Clone, Debug)]
+pub struct Touched([Option<Arc<str>>; 2]);
+
+impl IntoIterator for Touched {
+    type Item = Arc<str>;
+    type IntoIter = std::iter::Flatten<std::array::IntoIter<Option<Arc<str>>, 2>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter().flatten()
+    }
+}
+
 /// The nodes of a cluster with their marks and reservations.
 #[derive(Debug, Default)]
 pub struct Cluster {
@@ -68,8 +82,8 @@ pub struct Cluster {
     by_id: BTreeMap<Arc<str>, SlotIndex>,
     order: Vec<SlotIndex>,
     marks: BTreeMap<Arc<str>, Marks>,
-    /// With the number under which each stands at its node.
-    reservations: BTreeMap<Arc<str>, (u64, Reservation)>,
+    /// By id, with the number under which each stands at its node.
+    reservations: BTreeMap<Name, (u64, Reservation)>,
     /// By node, the reservations on nodes that are not there.
     away: BTreeMap<Arc<str>, Pending>,
     users: Users,
@@ -197,7 +211,7 @@ impl Cluster {
         self.marks.iter()
     }
 
-    /// The reservations, by id.
+    /// The reservations, in an order that means nothing.
     pub fn reservations(&self) -> impl Iterator<Item = &Reservation> {
         self.reservations.values().map(|(_, reservation)| reservation)
     }
@@ -225,30 +239,35 @@ impl Cluster {
         self.users.count(user, id)
     }
 
-    /// Makes `change` so. A change that says nothing new (a release of what is not reserved, say) is no error: changes
-    /// come from several sources and may cross.
-    pub fn apply(&mut self, change: Change) {
+    /// Makes `change` so, and returns the nodes, there or not, that it concerns. A change that says nothing new (a release of
+    /// what is not reserved, say) is no error: changes come from several sources and may cross.
+    pub fn apply(&mut self, change: Change) -> Touched {
         self.generation += 1;
-        match change {
-            Change::Report(report) => self.report(report),
-            Change::Remove(id) => self.remove(&id),
-            Change::Stale(id) => self.update(&id, Parts::NONE, |node| node.set_stale(true)),
-            Change::Mark(id, marks) => self.mark(id, marks),
-            Change::Reserve(reservation) => self.reserve(reservation),
-            Change::Release(id) => self.release(&id),
-        }
-    }
-
-    /// The nodes, there or not, that `change` will change.
-    pub fn touched_by(&self, change: &Change) -> impl Iterator<Item = Arc<str>> + use<> {
-        let held = |id: &str| self.reservations.get(id).map(|(_, held)| Arc::clone(&held.node));
         let touched = match change {
-            Change::Report(report) => [Some(Arc::clone(&report.id)), None],
-            Change::Remove(id) | Change::Stale(id) | Change::Mark(id, _) => [Some(Arc::clone(id)), None],
-            Change::Reserve(reservation) => [held(&reservation.id), Some(Arc::clone(&reservation.node))],
-            Change::Release(id) => [held(id), None],
+            Change::Report(report) => {
+                let id = Arc::clone(&report.id);
+                self.report(report);
+                [Some(id), None]
+            }
+            Change::Remove(id) => {
+                self.remove(&id);
+                [Some(id), None]
+            }
+            Change::Stale(id) => {
+                self.update(&id, Parts::NONE, |node| node.set_stale(true));
+                [Some(id), None]
+            }
+            Change::Mark(id, marks) => {
+                self.mark(&id, marks);
+                [Some(id), None]
+            }
+            Change::Reserve(reservation) => {
+                let node = Arc::clone(&reservation.node);
+                [self.reserve(reservation), Some(node)]
+            }
+            Change::Release(id) => [self.release(&id), None],
         };
-        touched.into_iter().flatten()
+        Touched(touched)
     }
 
     /// The changes that make an empty cluster into this one.
@@ -319,8 +338,13 @@ impl Cluster {
     }
 
     fn update(&mut self, id: &str, changed: Parts, edit: impl FnOnce(&mut Node)) {
+        if let Some(slot) = self.find(id) {
+            self.update_at(slot, changed, edit);
+        }
+    }
+
+    fn update_at(&mut self, slot: SlotIndex, changed: Parts, edit: impl FnOnce(&mut Node)) {
         let revision = self.generation;
-        let Some(slot) = self.find(id) else { return };
         if let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::as_mut) {
             edit(node);
             node.revise(changed, revision);
@@ -338,45 +362,54 @@ impl Cluster {
         self.recent.push_back((self.generation, slot));
     }
 
-    fn mark(&mut self, id: Arc<str>, marks: Marks) {
-        self.update(&id, Parts::REST, |node| node.set_marks(marks.clone()));
+    fn mark(&mut self, id: &Arc<str>, marks: Marks) {
+        self.update(id, Parts::REST, |node| node.set_marks(marks.clone()));
         if marks == Marks::default() {
-            self.marks.remove(&id);
+            self.marks.remove(id);
         } else {
-            self.marks.insert(id, marks);
+            self.marks.insert(Arc::clone(id), marks);
         }
     }
 
-    fn reserve(&mut self, reservation: Reservation) {
-        self.release(&reservation.id);
+    /// Returns the node of the reservation that had the same id.
+    fn reserve(&mut self, reservation: Reservation) -> Option<Arc<str>> {
         let (number, id) = (self.generation, Arc::clone(&reservation.node));
-        let session = Arc::new(Session::pending(reservation.clone()));
-        if self.by_id.contains_key(&id) {
+        let former = self.reservations.insert(Name::of(&reservation.id), (number, reservation.clone()));
+        let touched = former.map(|former| self.end(former));
+        let session = Arc::new(Session::pending(reservation));
+        if let Some(slot) = self.find(&id) {
             let new_users = self.users.reserve(number, &session, &id);
-            self.update(&id, Parts::SESSIONS, |node| {
+            self.update_at(slot, Parts::SESSIONS, |node| {
                 node.add_pending(number, session);
                 node.add_new_users(new_users);
             });
         } else {
-            self.away.entry(id).or_default().insert_mut(number, session);
+            self.away.entry(id).or_default().insert(number, session);
         }
-        self.reservations.insert(Arc::clone(&reservation.id), (number, reservation));
+        touched
     }
 
-    fn release(&mut self, id: &str) {
-        let Some((number, Reservation { node, user, .. })) = self.reservations.remove(id) else { return };
-        if self.by_id.contains_key(&node) {
+    /// Returns the node of the reservation.
+    fn release(&mut self, id: &Arc<str>) -> Option<Arc<str>> {
+        let held = self.reservations.remove(&Name::of(id))?;
+        Some(self.end(held))
+    }
+
+    /// Lets the reservation `number`, which is no longer held, count nowhere; returns its node.
+    fn end(&mut self, (number, Reservation { node, user, .. }): (u64, Reservation)) -> Arc<str> {
+        if let Some(slot) = self.find(&node) {
             let new_users = self.users.release(number, &user, &node);
-            self.update(&node, Parts::SESSIONS, |node| {
+            self.update_at(slot, Parts::SESSIONS, |node| {
                 node.remove_pending(number);
                 node.add_new_users(new_users);
             });
         } else if let Some(pending) = self.away.get_mut(&node) {
-            pending.remove_mut(&number);
+            pending.remove(&number);
             if pending.is_empty() {
                 self.away.remove(&node);
             }
         }
+        node
     }
 }
 

@@ -14,6 +14,7 @@ pub mod json;
 pub mod look;
 pub mod lost;
 mod members;
+mod name;
 pub mod node;
 mod oddities;
 pub mod parts;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rpds::RedBlackTreeMapSync;
+use imbl::OrdMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -30,7 +30,7 @@ pub struct Marks {
 /// The reservations on a node, by the order in which they were made, so that one of thousands ends without a search.
 /// Copies share all that they have in common: engines hold nodes as they were, and thousands of reservations must not be
 /// copied for that.
-pub(super) type Pending = RedBlackTreeMapSync<u64, Arc<Session>>;
+pub(super) type Pending = OrdMap<u64, Arc<Session>>;
 
 /// A node of the cluster. A copy costs a few words, whatever the node holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,7 +126,7 @@ impl Node {
     /// Sessions and reservations together; absent where the node never reported sessions.
     #[must_use]
     pub fn session_count(&self) -> Option<u64> {
-        self.report.sessions.count().map(|count| count.saturating_add(self.pending.size() as u64))
+        self.report.sessions.count().map(|count| count.saturating_add(self.pending.len() as u64))
     }
 
     /// The sessions that the node listed, then those that are pending.
@@ -137,7 +137,7 @@ impl Node {
     /// How many those are.
     #[must_use]
     pub fn session_len(&self) -> usize {
-        self.report.sessions.listed().len() + self.pending.size()
+        self.report.sessions.listed().len() + self.pending.len()
     }
 
     /// The sessions that are reserved here and not reported yet.
@@ -213,11 +213,11 @@ impl Node {
     }
 
     pub(super) fn add_pending(&mut self, number: u64, session: Arc<Session>) {
-        self.pending.insert_mut(number, session);
+        self.pending.insert(number, session);
     }
 
     pub(super) fn remove_pending(&mut self, number: u64) {
-        self.pending.remove_mut(&number);
+        self.pending.remove(&number);
     }
 
     /// The reservations with the numbers under which they stand here, ascending.
@@ -251,6 +251,6 @@ impl Node {
     }
 
     fn load(&self) -> u64 {
-        self.session_count().unwrap_or(self.pending.size() as u64)
+        self.session_count().unwrap_or(self.pending.len() as u64)
     }
 }

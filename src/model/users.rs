@@ -8,6 +8,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::name::Name;
 use super::session::Session;
 use super::usernames::UserNames;
 
@@ -18,7 +19,7 @@ pub(super) struct Users {
     names: UserNames,
     /// By the key of the user's name and the node. Most users have sessions on one node, so that one map of all is smaller
     /// and quicker than a map for each.
-    by_key: BTreeMap<(Arc<str>, Arc<str>), Sessions>,
+    by_key: BTreeMap<(Name, Arc<str>), Sessions>,
 }
 
 /// The sessions of one user on one node.
@@ -72,15 +73,15 @@ impl Users {
 
     /// The nodes on which `user` has sessions, ascending by id, with those sessions.
     pub(super) fn nodes_of(&self, user: &str) -> impl Iterator<Item = (&Arc<str>, &Sessions)> {
-        let key: Arc<str> = (*self.names.key(user)).into();
-        let first = (Arc::clone(&key), Arc::from(""));
-        let of_user = move |((own, _), _): &(&(Arc<str>, Arc<str>), &Sessions)| *own == key;
+        let key = Name::of(&(*self.names.key(user)).into());
+        let first = (key.clone(), Arc::from(""));
+        let of_user = move |((own, _), _): &(&(Name, Arc<str>), &Sessions)| *own == key;
         self.by_key.range(first..).take_while(of_user).map(|((_, node), sessions)| (node, sessions))
     }
 
     /// How many sessions `user` has on `node`, reserved ones included.
     pub(super) fn count(&self, user: &str, node: &Arc<str>) -> u32 {
-        let key = ((*self.names.key(user)).into(), Arc::clone(node));
+        let key = (Name::of(&(*self.names.key(user)).into()), Arc::clone(node));
         self.by_key.get(&key).map(Sessions::count).unwrap_or_default()
     }
 
@@ -121,7 +122,7 @@ impl Users {
     fn change(&mut self, user: &Arc<str>, node: &Arc<str>, change: impl FnOnce(&mut Sessions)) -> i64 {
         let name = self.names.key(user);
         let key = if *name == **user { Arc::clone(user) } else { (*name).into() };
-        let mut held = match self.by_key.entry((key, Arc::clone(node))) {
+        let mut held = match self.by_key.entry((Name::of(&key), Arc::clone(node))) {
             Entry::Occupied(held) => held,
             Entry::Vacant(free) => free.insert_entry(Sessions::default()),
         };

@@ -26,7 +26,7 @@ impl Front {
         let mut others = Vec::new();
         while let Ok(event) = self.events.try_recv() {
             match event {
-                RegistryEvent::Change(change) => self.cluster.apply(change),
+                RegistryEvent::Change(change) => drop(self.cluster.apply(change)),
                 other => others.push(other),
             }
         }

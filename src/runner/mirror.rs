@@ -85,8 +85,7 @@ pub(super) fn apply<'a>(
     programs: impl Iterator<Item = &'a mut Programs>,
     change: Change,
 ) -> Vec<Arc<str>> {
-    let touched: Vec<_> = mirror.cluster.touched_by(&change).collect();
-    mirror.cluster.apply(change);
+    let touched: Vec<_> = mirror.cluster.apply(change).into_iter().collect();
     for programs in programs {
         touched.iter().for_each(|id| programs.look(&mirror.cluster, id));
     }

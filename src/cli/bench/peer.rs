@@ -118,7 +118,7 @@ fn task(contender: &Contender, reports: Vec<Change>, askers: &Askers, course: &C
     let set = &contender.birth.set;
     let zone = clock::zone(&set.zone).unwrap_or(TimeZone::UTC);
     let mut cluster = Cluster::new(contender.birth.arrangement);
-    reports.into_iter().for_each(|report| cluster.apply(report));
+    reports.into_iter().for_each(|report| drop(cluster.apply(report)));
     let moment = Moment::at(unix_ms(), &zone);
     let inputs = (0..askers.texts().count() as u64).filter_map(|turn| askers.request(turn)).map(|request| {
         let passes_jwt = chain.pass_jwt;

@@ -62,7 +62,7 @@ fn a_snapshot_rebuilds_the_cluster() {
     cluster.apply(Change::Stale("a".into()));
     cluster.apply(Change::Reserve(reservation("r", "a", "ann")));
     let mut copy = Cluster::default();
-    cluster.snapshot().for_each(|change| copy.apply(change));
+    cluster.snapshot().for_each(|change| drop(copy.apply(change)));
     let view = |cluster: &Cluster| -> Vec<_> {
         cluster.nodes().map(|(_, node)| (node.to_json(), node.is_stale(), node.is_cordoned())).collect()
     };
