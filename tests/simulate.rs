@@ -84,7 +84,6 @@ fn provoked(mistake: Mistake, seed: u64) -> Plan {
     let mut plan = Plan { mistake: Some(mistake), ..Plan::of(seed) };
     let (at, lasts) = (Duration::from_secs(12), Duration::from_secs(9));
     match mistake {
-        Mistake::TrustedCounts => plan.faults.push(Fault { at, lasts, replica: 0, kind: FaultKind::Freeze }),
         Mistake::ReplyTwice => plan.faults.push(Fault { at, lasts, replica: 0, kind: FaultKind::KillWorkers }),
         Mistake::LostRelease | Mistake::DoubleCommit | Mistake::OffByOne => {}
     }

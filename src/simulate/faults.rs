@@ -7,7 +7,7 @@ use crate::front::{Event, PAUSE};
 use crate::registry::RegistryEvent;
 use crate::worker::{Ended, WorkerEvent};
 
-use super::plan::{Fault, FaultKind, Mistake, Plan, below};
+use super::plan::{Fault, FaultKind, Plan, below};
 use super::world::{Happening, World};
 
 /// How long a message takes where nothing is wrong.
@@ -162,8 +162,7 @@ impl World {
         }
         let Some(since) = replica.frozen.take() else { return };
         let gap = now.saturating_sub(since);
-        let knows = gap > PAUSE && self.plan.mistake != Some(Mistake::TrustedCounts);
-        let mut events: Vec<_> = knows.then_some(Event::StoodStill(gap)).into_iter().collect();
+        let mut events: Vec<_> = (gap > PAUSE).then_some(Event::StoodStill(gap)).into_iter().collect();
         events.extend(std::mem::take(&mut replica.backlog));
         self.tell(|| format!("replica {place} goes on after {:.3} s, with {} events", gap.as_secs_f64(), events.len()));
         self.drive(place, events, true);
