@@ -155,7 +155,7 @@ struct Peer {
     differs: bool,
     asked_ms: Option<u64>,
     transit: Transit,
-    /// When the newest message that told of reservations, and was no list, was sent by the replica's clock.
+    /// When the newest list, or message that told of reservations, was sent by the replica's clock.
     told_ms: Option<u64>,
     /// The number of the list that is being heard, and the reservations of its parts so far.
     list: (u64, BTreeSet<Arc<str>>),
@@ -237,7 +237,7 @@ impl Peers {
         let peer = self.others.entry(Arc::clone(&message.from)).or_insert_with(|| Peer::new(now_ms));
         let before = std::mem::replace(&mut peer.chains, chains);
         peer.heard_ms = now_ms;
-        if message.list.is_none() && !message.held.is_empty() {
+        if message.list.is_some() || !message.held.is_empty() {
             peer.told_ms = peer.told_ms.max(message.sent_ms);
         }
         let delay = message.sent_ms.map(|sent_ms| peer.transit.take(sent_ms, now_ms)).unwrap_or_default();
@@ -245,8 +245,8 @@ impl Peers {
     }
 
     /// Takes in the part of a list that `message` is, which was on its way for `delay`; returns the reservations of the
-    /// whole list where that was its last part. A list that was overtaken by word of a newer reservation would lack that one,
-    /// and is passed over.
+    /// whole list where that was its last part. A list that was overtaken by word of a newer reservation, or by a newer list,
+    /// would lack what that told, and is passed over.
     pub fn listed(&mut self, message: &Message, delay: Delay) -> Option<BTreeSet<Arc<str>>> {
         let (number, peer) = (message.list?, self.others.get_mut(&message.from)?);
         if peer.list.0 != number {
@@ -413,11 +413,14 @@ mod tests {
         let sent = |sent_ms, list| Message { sent_ms: Some(sent_ms), list, ..message("a", "x") };
         let news = Message { held: vec![held("a-2")], holds: 2, ..sent(20, None) };
         let list = |sent_ms| Message { held: vec![held("a-1")], holds: 1, ..sent(sent_ms, Some(sent_ms)) };
-        for message in [news, list(10), sent(30, None), list(20)] {
+        let mut listed = |message: Message| {
             peers.hear(&message, 40);
-        }
-        assert_eq!(peers.listed(&list(10), Delay::default()), None);
-        assert_eq!(peers.listed(&list(20), Delay::default()), Some(BTreeSet::from(["a-1".into()])));
+            peers.listed(&message, Delay::default())
+        };
+        let whole = Some(BTreeSet::from(["a-1".into()]));
+        assert_eq!((listed(news), listed(list(10))), (None, None));
+        assert_eq!((listed(sent(30, None)), listed(list(20))), (None, whole.clone()));
+        assert_eq!((listed(list(40)), listed(list(30)), listed(list(40))), (whole.clone(), None, whole));
     }
 
     #[test]
