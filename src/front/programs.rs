@@ -198,5 +198,6 @@ impl Front {
                 self.notes.insert("runner", format!("it cannot be started: {error}"));
             }
         }
+        self.errands.send(true);
     }
 }

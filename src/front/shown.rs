@@ -89,6 +89,12 @@ impl Front {
         self.crew.unanswered() + self.claims.len() + self.waiting() + self.catch_up.len()
     }
 
+    /// How many other replicas are there, as far as this one has heard.
+    #[must_use]
+    pub fn other_replicas(&self) -> usize {
+        self.replicas.others()
+    }
+
     /// How many requests wait for a free node.
     #[must_use]
     pub fn waiting_requests(&self) -> usize {

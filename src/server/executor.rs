@@ -70,8 +70,7 @@ impl Executor {
                     let _full = replies.try_send(outgoing);
                 });
             }
-            // What NATS does not take is missed at the next count.
-            Effect::Gossip(saying) => drop(self.outlets.gossip.try_send(saying)),
+            Effect::Gossip(saying) => self.gossip(saying),
             Effect::Claim(ticket, claim) => {
                 let (events, book) = (self.links.events.clone(), self.registry.claims().clone());
                 let turns = Arc::clone(&self.claims);
@@ -117,6 +116,15 @@ impl Executor {
     fn reply(&self, outgoing: Outgoing) {
         if self.outlets.replies.try_send(outgoing).is_err() {
             self.metrics.lost_replies.inc();
+        }
+    }
+
+    /// Tells other replicas. What NATS does not take of what all are told is missed at the next count.
+    fn gossip(&self, saying: Saying) {
+        let untaken = self.outlets.gossip.try_send(saying).err().map(mpsc::error::TrySendError::into_inner);
+        if let Some(Saying::One(_, incoming)) = untaken {
+            let message = "the replica that made the reservation could not be asked; ask again in a moment";
+            self.reply(Outgoing::failed(&incoming, &Failure::new(FailureName::Overloaded, message)));
         }
     }
 

@@ -54,7 +54,6 @@ pub async fn run(front: Front, mut inbox: Inbox, executor: Executor, pulse: Arc<
             let at = Instant::now();
             pulse.beat();
             driver.tell(Event::Tick(Tick { passed: at.duration_since(ticked), is_drained: inbox.registry.is_empty() }));
-            driver.standstill.tick();
             ticked = at;
         }
         driver.settle(time);
@@ -72,10 +71,20 @@ struct Driver {
 }
 
 impl Driver {
+    /// Hands `event` over, and does at once what it leads to: what was decided before a standstill must not be done after it.
     fn tell(&mut self, event: Event) {
+        self.hand(event);
+        self.carry_out();
+    }
+
+    fn hand(&mut self, event: Event) {
         let now = now();
         if let Some(gap) = self.standstill.notice(now.instant) {
             self.front.handle(now, Event::StoodStill(gap));
+        }
+        if matches!(event, Event::Tick(_)) {
+            // Before the tick is worked off: what that takes is no standstill.
+            self.standstill.tick();
         }
         self.front.handle(now, event);
     }
@@ -89,7 +98,8 @@ impl Driver {
     fn carry_out(&mut self) {
         for effect in self.front.take_effects() {
             if let Some(event) = self.executor.carry_out(effect) {
-                self.tell(event);
+                // What comes of that is done with the next event.
+                self.hand(event);
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::clock::{Silent, Stopped};
 use crate::evaluator::{Evaluator, Senses};
 use crate::front::{NewWorker, ProcessLink};
 use crate::model::{Change, Cluster};
-use crate::worker::protocol::{Reply, Waiting};
+use crate::worker::protocol::{CompileProblem, Reply, Waiting};
 use crate::worker::{Birth, BirthError, Order, Orders, WorkerEvent, answer, frame};
 
 /// Frames that a worker has not read, past which it takes no more.
@@ -46,7 +46,7 @@ impl Worker {
     pub(super) fn start(birth: &Birth, number: u64, mut snapshot: Orders) -> Result<(Self, NewWorker), BirthError> {
         let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
         let evaluator = Evaluator::new(&birth.set, birth.arrangement, senses, &mut |_| {})
-            .map_err(|errors| BirthError::Died(None, errors.iter().map(ToString::to_string).collect()))?;
+            .map_err(|errors| BirthError::Refused(errors.into_iter().map(CompileProblem::from).collect()))?;
         let wire = Arc::new(Mutex::new(Wire::default()));
         let mut worker = Self { evaluator, wire: Arc::clone(&wire), is_deaf: false };
         while let Some(frame) = snapshot.pop() {

@@ -111,12 +111,7 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
     let evaluator = match Evaluator::new(&birth.set, birth.arrangement, senses, &mut loading) {
         Ok(evaluator) => evaluator,
         Err(errors) => {
-            let problems = errors.into_iter().map(|error| CompileProblem {
-                action: error.action,
-                step: error.step,
-                message: error.error.message,
-                position: error.error.position,
-            });
+            let problems = errors.into_iter().map(CompileProblem::from);
             return lock(&outbox).say(&Word::Refused(problems.collect()));
         }
     };

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::eligibility::Cooling;
 use crate::chain::{ChainSet, ChainSpec, Heard, Limited, Purpose, StepSource, Subject};
+use crate::evaluator::CompileError;
 use crate::model::{Arrangement, Change, Decision, Head, LimitKind, LostReason, Position, Reservation, shared};
 
 /// The ticket under which a worker does what nobody asked for: it brings what it keeps up to date.
@@ -225,6 +226,12 @@ pub struct CompileProblem {
     pub message: String,
     /// Where in the step's source.
     pub position: Option<Position>,
+}
+
+impl From<CompileError> for CompileProblem {
+    fn from(CompileError { action, step, error }: CompileError) -> Self {
+        Self { action, step, message: error.message, position: error.position }
+    }
 }
 
 impl std::fmt::Display for CompileProblem {
