@@ -97,8 +97,14 @@ impl World {
         wrong.into_iter().take(3).for_each(|wrong| self.violated(wrong));
     }
 
-    /// All replicas see the same nodes.
+    /// All replicas see the same nodes, and each other.
     fn check_agreement(&mut self) {
+        let others = self.replicas.iter().flatten().count().saturating_sub(1);
+        let lonely = self.replicas.iter().flatten().find(|replica| replica.front.other_replicas() != others);
+        if let Some(lonely) = lonely {
+            let heard = lonely.front.other_replicas();
+            self.violated(format!("a replica hears {heard} others at the end, of {others}"));
+        }
         let seen: BTreeSet<_> =
             self.replicas.iter().flatten().map(|replica| contents(replica.front.cluster())).collect();
         if seen.len() > 1 {
