@@ -41,6 +41,8 @@ pub(super) struct Replicas {
     has_met_others: bool,
     /// How many lists of all that this replica holds were told.
     lists: u64,
+    /// How many messages told of reservations, a list as one.
+    told: u64,
     /// When it last said hello, in monotonic milliseconds.
     hello_ms: Option<u64>,
     /// Messages that were not understood.
@@ -59,6 +61,7 @@ impl Replicas {
             all_wanted: false,
             has_met_others: false,
             lists: 0,
+            told: 0,
             said: Vec::new(),
             hello_ms: None,
             strange: 0,
@@ -235,6 +238,12 @@ impl Front {
         Message { from, chains, holds, leaving, sent_ms, ..Message::default() }
     }
 
+    /// The beginning of a message that tells of reservations.
+    fn numbered_hello(&mut self) -> Message {
+        self.replicas.told += 1;
+        Message { number: Some(self.replicas.told), ..self.hello() }
+    }
+
     /// Lets another replica's reservation count here, unless its session is in the list already. The word of it was `late_ms`
     /// on its way, by which the reservation has less to live.
     fn copy(&mut self, held: Held, now_ms: u64, late_ms: u64) {
@@ -315,7 +324,7 @@ impl Front {
             self.tell_list();
         }
         if !words.is_empty() {
-            let hello = self.hello();
+            let hello = self.numbered_hello();
             words.chunks(WORDS_AT_ONCE).for_each(|words| self.replicas.say_words(&hello, words));
         }
         if !time {
@@ -338,7 +347,7 @@ impl Front {
     /// Tells all that this replica holds, as a list that others can tell to be whole.
     fn tell_list(&mut self) {
         self.replicas.lists += 1;
-        let hello = Message { list: Some(self.replicas.lists), ..self.hello() };
+        let hello = Message { list: Some(self.replicas.lists), ..self.numbered_hello() };
         let now_ms = self.now_ms();
         let all: Vec<_> = self.ledger.own().map(|entry| Word::Held(Box::new(held(entry, now_ms)))).collect();
         if all.is_empty() {

@@ -51,6 +51,9 @@ pub struct Message {
     /// The number of the list of all that the speaker holds, of which the message is a part: a list is whole where its parts
     /// name as many reservations as `holds` says.
     pub list: Option<u64>,
+    /// The number of this message among those of the speaker that tell of reservations; the parts of a list have one number.
+    /// Two such messages may leave in one millisecond. Absent in an earlier release.
+    pub number: Option<u64>,
     /// Whether the speaker leaves; what it holds stays in force.
     pub leaving: bool,
     /// Reservations that it holds.
@@ -155,8 +158,8 @@ struct Peer {
     differs: bool,
     asked_ms: Option<u64>,
     transit: Transit,
-    /// When the newest list, or message that told of reservations, was sent by the replica's clock.
-    told_ms: Option<u64>,
+    /// When the newest list, or message that told of reservations, was sent by the replica's clock, and its number.
+    told: Option<(u64, u64)>,
     /// The number of the list that is being heard, and the reservations of its parts so far.
     list: (u64, BTreeSet<Arc<str>>),
     /// Whether this replica was asked for its list after a pause, and has not told it yet.
@@ -170,6 +173,11 @@ impl Message {
     /// [`JsonError`] where it is none.
     pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
         json::parse_as(text, JsonLimits::bytes(MESSAGE_BYTES))
+    }
+
+    /// What orders the messages of one speaker: the moment when each was sent, and the number.
+    fn order(&self) -> Option<(u64, u64)> {
+        Some((self.sent_ms?, self.number.unwrap_or_default()))
     }
 
     /// Says `word` too. An end that every replica sees for itself is not said.
@@ -238,7 +246,7 @@ impl Peers {
         let before = std::mem::replace(&mut peer.chains, chains);
         peer.heard_ms = now_ms;
         if message.list.is_some() || !message.held.is_empty() {
-            peer.told_ms = peer.told_ms.max(message.sent_ms);
+            peer.told = peer.told.max(message.order());
         }
         let delay = message.sent_ms.map(|sent_ms| peer.transit.take(sent_ms, now_ms)).unwrap_or_default();
         Some(Heard { is_new: !is_known, has_changed: before != peer.chains, delay })
@@ -252,7 +260,7 @@ impl Peers {
         if peer.list.0 != number {
             peer.list = (number, BTreeSet::new());
         }
-        if message.sent_ms.is_some_and(|sent_ms| peer.told_ms.is_some_and(|told_ms| sent_ms < told_ms)) {
+        if message.order().is_some_and(|own| peer.told.is_some_and(|told| own < told)) {
             return None;
         }
         peer.list.1.extend(message.held.iter().map(|held| Arc::clone(&held.reservation.id)).take(LISTED));
@@ -329,7 +337,7 @@ impl Peer {
             differs: false,
             asked_ms: None,
             transit: Transit::default(),
-            told_ms: None,
+            told: None,
             list: Default::default(),
             is_list_wanted: false,
         }
@@ -420,7 +428,9 @@ mod tests {
         let whole = Some(BTreeSet::from(["a-1".into()]));
         assert_eq!((listed(news), listed(list(10))), (None, None));
         assert_eq!((listed(sent(30, None)), listed(list(20))), (None, whole.clone()));
-        assert_eq!((listed(list(40)), listed(list(30)), listed(list(40))), (whole.clone(), None, whole));
+        assert_eq!((listed(list(40)), listed(list(30)), listed(list(40))), (whole.clone(), None, whole.clone()));
+        let numbered = |number| Message { number: Some(number), ..list(50) };
+        assert_eq!((listed(numbered(9)), listed(numbered(8)), listed(numbered(9))), (whole.clone(), None, whole));
     }
 
     #[test]
