@@ -47,7 +47,7 @@ impl World {
             Fate::Abandoned => told + RESERVATION / 2,
         };
         let is_known = asked > told + Duration::from_millis(50) && asked < lives_until;
-        if is_known && !self.weather.was_rough(from, to) {
+        if is_known && self.weather.could_talk(from, asked, to) {
             self.violated(format!("request {number} was placed twice, by attempts {earlier} and {later}"));
         }
     }

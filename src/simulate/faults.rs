@@ -66,6 +66,14 @@ impl Weather {
         })
     }
 
+    /// Whether replicas that were asked the same, from `from` on and again at `asked`, with the last answer at `to`, could
+    /// know of one another. One that stood still before it was asked hears what it missed before it answers.
+    pub(super) fn could_talk(&self, from: Duration, asked: Duration, to: Duration) -> bool {
+        let is_over = |fault: &Fault| fault.kind == FaultKind::Freeze && fault.at + fault.lasts < asked;
+        let awake: Vec<_> = self.faults.iter().filter(|fault| !is_over(fault)).copied().collect();
+        !Self { faults: awake }.was_rough(from, to)
+    }
+
     /// Whether the workers of the replica stand still.
     pub(super) fn holds_workers(&self, replica: usize, now: Duration) -> Option<Duration> {
         let held = |fault: &&Fault| fault.replica == replica && fault.kind == FaultKind::FreezeWorkers;

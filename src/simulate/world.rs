@@ -32,6 +32,8 @@ const REPORT: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(5);
 /// After the last request everything that is reserved ends within this time.
 const CALM: Duration = Duration::from_secs(RESERVATION.as_secs() + 40);
+/// For so long words of other replicas are kept for a process that stands still.
+const KEPT: Duration = Duration::from_secs(1);
 /// Lines of the story that are kept.
 const STORY: usize = 400;
 
@@ -259,8 +261,11 @@ impl World {
     }
 
     fn deliver(&mut self, place: usize, life: u32, event: Event) {
+        let now = self.timeline.now();
         let Some(replica) = self.alive(place, life) else { return };
         match replica.frozen {
+            // What is published for nobody in particular is not kept for long for a process that does not read it.
+            Some(since) if matches!(event, Event::Gossip(_)) && now > since + KEPT => {}
             Some(_) => replica.backlog.push_back(event),
             None => self.drive(place, vec![event], false),
         }
