@@ -17,6 +17,8 @@ use tokio::time::{Instant, sleep};
 pub const PATIENCE: Duration = Duration::from_secs(3);
 /// The pause before whatever was lacking is asked for again.
 const PAUSE: Duration = Duration::from_millis(20);
+/// How long a program that somebody is just writing is waited for.
+const WRITING: Duration = Duration::from_secs(2);
 
 /// The soft limit that this process was started with, once it has raised its own.
 static FORMER: OnceLock<Option<u64>> = OnceLock::new();
@@ -80,6 +82,24 @@ pub async fn wait_out<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result
     }
 }
 
+/// Calls `start`, which starts a program from a file, as [`wait_out`] does, and again while somebody has that file open
+/// for writing: for two seconds and for `limit` at most. Whoever replaces a program writes it a moment; so does, without
+/// knowing, a process that was forked from the writer meanwhile and has not come to its own program yet.
+///
+/// # Errors
+/// What `start` said last.
+pub async fn wait_out_writer<T>(limit: Duration, mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let until = Instant::now() + limit.min(WRITING);
+    loop {
+        match wait_out(&mut start).await {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && Instant::now() < until => {
+                sleep(PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +123,23 @@ mod tests {
         let begun = Instant::now();
         assert!(is_lack(&wait_out(|| Err::<(), _>(lack())).await.unwrap_err()));
         assert!((PATIENCE..PATIENCE + 2 * PAUSE).contains(&begun.elapsed()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_being_written_is_waited_for() {
+        let busy = || io::Error::from(Errno::TXTBSY);
+        let mut tries = 0;
+        let started = wait_out_writer(Duration::from_secs(9), || {
+            tries += 1;
+            if tries < 50 { Err(busy()) } else { Ok(tries) }
+        });
+        assert_eq!(started.await.unwrap(), 50);
+        for limit in [Duration::from_secs(1), Duration::from_secs(9)] {
+            let begun = Instant::now();
+            let error = wait_out_writer(limit, || Err::<(), _>(busy())).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ExecutableFileBusy);
+            assert!(begun.elapsed() < limit.min(WRITING) + 2 * PAUSE);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,6 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep};
 
 use crate::chain::Program;
 use crate::resources;
@@ -21,10 +20,6 @@ use super::family::RUN_VARIABLE;
 use super::once::thrown;
 use super::protocol::Edition;
 use super::reaper::{Exit, Reaper};
-
-/// How long and how often a program is tried that somebody is just writing.
-const BUSY: Duration = Duration::from_secs(2);
-const APART: Duration = Duration::from_millis(20);
 
 /// A program that was started.
 pub(super) struct Started {
@@ -65,16 +60,10 @@ pub(super) async fn start(
     wall: Duration,
     reaper: &Rc<Reaper>,
 ) -> Result<Started, NotStarted> {
-    let since = Instant::now();
-    loop {
-        match resources::wait_out(|| start_now(program, edition, run, reaper)).await {
-            Ok(unheard) => return unheard.hear(reaper),
-            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && since.elapsed() < wall.min(BUSY) => {
-                sleep(APART).await;
-            }
-            Err(error) if resources::is_lack(&error) => return Err(NotStarted::Machine(lack(&error))),
-            Err(error) => return Err(NotStarted::Program(why(program, &error))),
-        }
+    match resources::wait_out_writer(wall, || start_now(program, edition, run, reaper)).await {
+        Ok(unheard) => unheard.hear(reaper),
+        Err(error) if resources::is_lack(&error) => Err(NotStarted::Machine(lack(&error))),
+        Err(error) => Err(NotStarted::Program(why(program, &error))),
     }
 }
 

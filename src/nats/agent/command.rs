@@ -40,7 +40,7 @@ pub enum CommandError {
 }
 
 /// Runs `command` for at most `limit` and returns what it printed, at most `max_output` bytes. That the machine lacks
-/// something to start it with is waited out first, for a bounded time.
+/// something to start it with, or that somebody is just writing the command, is waited out first, for a bounded time.
 pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize) -> Result<Vec<u8>, CommandError> {
     command
         // The agent's own login is none of the command's business.
@@ -52,7 +52,7 @@ pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize
         .process_group(0)
         .kill_on_drop(true);
     let start = || resources::with_former_descriptors(|| command.spawn());
-    let mut child = resources::wait_out(start).await.map_err(CommandError::Start)?;
+    let mut child = resources::wait_out_writer(limit, start).await.map_err(CommandError::Start)?;
     let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
     let (mut output, mut complaint) = (Vec::new(), Vec::new());
     let status = match timeout(limit, hear(&mut child, max_output, &mut output, &mut complaint)).await {
