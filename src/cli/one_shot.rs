@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::model::{Change, Decision, Diagnosis, Failure, LimitKind, Outcome};
 use crate::plain::Plain;
 use crate::runner::{self, Edition, Errand, Runner, RunnerEvent, process};
-use crate::worker::guilt::{Sentence, judge};
+use crate::worker::blame::{Sentence, judge};
 use crate::worker::{
     Birth, BirthError, Order, Orders, Overrun, Question, Running, Standing, Waiting, Worker, WorkerEvent,
 };

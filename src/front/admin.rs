@@ -12,8 +12,8 @@ use crate::nats::wire;
 
 use crate::registry::marks::Word;
 
+use super::cancel::WaitingPage;
 use super::effects::{Effect, MarkKind, MarkOrder, ReloadRequest};
-use super::requests::WaitingPage;
 use super::task::Front;
 
 /// Nodes in a page, where the requester names no limit, and at most.

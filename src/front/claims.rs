@@ -8,10 +8,11 @@ use crate::registry::claims::{Claim, Claimed, LINGER_MS};
 use crate::registry::documents::StoreError;
 use crate::registry::ledger::Entry;
 use crate::registry::peers::{End, owner};
-use crate::worker::desk::Ticket;
+use crate::worker::Ticket;
 
 use super::effects::Effect;
-use super::flight::{Flight, Told};
+use super::pending_request::{Claiming, PendingRequest, Stage};
+use super::placement_reply::PlacementReply;
 use super::placing::no_more_tries;
 use super::task::Front;
 
@@ -28,7 +29,8 @@ const NODES_AT_ONCE: usize = 64;
 /// The claims of this replica.
 #[derive(Debug)]
 pub(super) struct Claims {
-    open: BTreeMap<Ticket, Open>,
+    /// By reservation, the requests whose places are being claimed.
+    open: BTreeMap<Arc<str>, Ticket>,
     /// By node, reservations that are over, with the moment from which on nobody counts them.
     over: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     /// The same in the order in which they are forgotten: when, on which node, which.
@@ -37,27 +39,9 @@ pub(super) struct Claims {
     lingering: BTreeSet<(u64, Arc<str>, Arc<str>)>,
 }
 
-/// A placement whose place is being claimed.
-#[derive(Debug)]
-struct Open {
-    flight: Flight,
-    reservation: Reservation,
-    told: Told,
-}
-
 impl Claims {
     pub(super) fn new() -> Self {
         Self { open: BTreeMap::new(), over: BTreeMap::new(), forgotten: VecDeque::new(), lingering: BTreeSet::new() }
-    }
-
-    /// Placements that wait for their claims.
-    pub(super) fn len(&self) -> usize {
-        self.open.len()
-    }
-
-    /// The question `ticket`, where it waits for its claim.
-    pub(super) fn flight_mut(&mut self, ticket: Ticket) -> Option<&mut Flight> {
-        self.open.get_mut(&ticket).map(|open| &mut open.flight)
     }
 
     /// The reservation `id` on `node` counts no more here at `now_ms`, and from `due_ms` on nowhere.
@@ -75,32 +59,34 @@ impl Claims {
             }
         }
     }
-
-    /// Takes every question out.
-    pub(super) fn clear(&mut self) -> Vec<Flight> {
-        std::mem::take(&mut self.open).into_values().map(|open| open.flight).collect()
-    }
 }
 
 impl Front {
     /// Whether a place on `node` has to be claimed.
     pub(super) fn is_claimed(&self, node: &str) -> bool {
         let limited = |node: &Node| node.report().figures().max_sessions.is_some();
-        self.crew.setup().is_strict && self.cluster.get(node).is_some_and(limited)
+        self.workers.setup().is_strict && self.cluster.get(node).is_some_and(limited)
     }
 
-    /// Claims the place that `flight` was decided to get. It counts here from now on, so that nothing else is decided to
+    /// Claims the place that `pending` was decided to get. It counts here from now on, so that nothing else is decided to
     /// get it; whether it is so is heard later.
-    pub(super) fn claim(&mut self, lane: usize, flight: Flight, reservation: Reservation, told: Told) {
+    pub(super) fn claim(
+        &mut self,
+        slot: usize,
+        pending: Box<PendingRequest>,
+        reservation: Reservation,
+        reply: PlacementReply,
+    ) {
         if self.catch_up.is_under_way() {
             // The decision may rest on what was missed.
-            return self.hold_back(lane, flight, told.decided_by);
+            return self.hold_back(slot, pending, reply.decided_by);
         }
         let node = Arc::clone(&reservation.node);
         let Some(claim) = self.what_is_known(&node, &reservation.id) else { return };
-        self.commit(Change::Reserve(reservation.clone()), lane);
-        let ticket = flight.question.ticket;
-        self.claims.open.insert(ticket, Open { flight, reservation, told });
+        self.commit(Change::Reserve(reservation.clone()), slot);
+        let ticket = pending.question.ticket;
+        self.claims.open.insert(Arc::clone(&reservation.id), ticket);
+        self.requests.put(pending, Stage::Claiming(Box::new(Claiming { reservation, reply })));
         match self.bus {
             true => self.order(Effect::Claim(ticket, claim)),
             // Sessions that this replica does not see must not be placed upon.
@@ -123,25 +109,24 @@ impl Front {
 
     /// The claim of `ticket` was won or lost.
     pub(super) fn claimed(&mut self, ticket: Ticket, claimed: Result<Claimed, StoreError>) {
-        let Some(Open { mut flight, reservation, told }) = self.claims.open.remove(&ticket) else {
-            return;
-        };
+        let Some((mut pending, Claiming { reservation, reply })) = self.requests.take_claiming(ticket) else { return };
+        self.claims.open.remove(&reservation.id);
         match claimed {
-            Ok(Claimed::Won) if flight.is_late(self.now.unix_ms) => {
+            Ok(Claimed::Won) if pending.is_late(self.now.unix_ms) => {
                 self.give_back(reservation);
                 self.metrics.past_deadline.inc();
                 let message = "the deadline passed while the place was claimed";
-                self.give_up(flight, &Failure::new(FailureName::Overloaded, message));
+                self.give_up(pending, &Failure::new(FailureName::Overloaded, message));
             }
-            Ok(Claimed::Won) => match self.outdated(&flight, &told) {
+            Ok(Claimed::Won) => match self.outdated(&pending, &reply) {
                 // Another replica may have told meanwhile what it placed under the same id.
-                None => match self.unless_placed_elsewhere(flight) {
-                    Some(flight) => self.placed(flight, Some(reservation), told),
+                None => match self.unless_placed_elsewhere(pending) {
+                    Some(pending) => self.placed(pending, Some(reservation), reply),
                     None => self.give_back(reservation),
                 },
                 Some(reason) => {
                     self.give_back(reservation);
-                    self.decide_anew(flight, &told.node, reason);
+                    self.decide_anew(pending, &reply.node, reason);
                 }
             },
             Ok(Claimed::Full(taken)) => {
@@ -150,13 +135,13 @@ impl Front {
                 let news = taken.into_iter().filter(|id| self.adopt(&reservation.node, id)).count();
                 // Where nothing is new and the node looks as free as before, it would be chosen for ever.
                 let looks_free = self.cluster.get(&reservation.node).is_some_and(|node| !node.is_full());
-                let most = if news == 0 && looks_free { self.crew.setup().retries } else { MOST_TRIES };
-                flight.claims += 1;
-                if flight.is_late(self.now.unix_ms) || flight.claims > most {
-                    let failure = no_more_tries(&reservation.node, flight.claims, LostReason::Full);
-                    return self.come_to_nothing(flight, failure);
+                let most = if news == 0 && looks_free { self.workers.setup().retries } else { MOST_TRIES };
+                pending.claims += 1;
+                if pending.is_late(self.now.unix_ms) || pending.claims > most {
+                    let failure = no_more_tries(&reservation.node, pending.claims, LostReason::Full);
+                    return self.come_to_nothing(pending, failure);
                 }
-                self.decide_again(flight, told.decided_by.as_ref());
+                self.decide_again(pending, reply.decided_by.as_ref());
             }
             Err(error) => {
                 let Reservation { id, node, .. } = &reservation;
@@ -165,18 +150,18 @@ impl Front {
                 self.was_not_had(&reservation.id);
                 // It may have been written all the same.
                 self.write_off(&reservation.node, [Arc::clone(&reservation.id)].into());
-                self.come_to_nothing(flight, Failure::new(FailureName::Overloaded, message));
+                self.come_to_nothing(pending, Failure::new(FailureName::Overloaded, message));
             }
         }
     }
 
     /// What happened to the node of a placement while its place was claimed, so that it is not to be used.
-    fn outdated(&self, flight: &Flight, told: &Told) -> Option<LostReason> {
-        let birth = &self.crew.setup().birth;
-        let chain = birth.set.get(&flight.question.head.action)?;
+    fn outdated(&self, pending: &PendingRequest, reply: &PlacementReply) -> Option<LostReason> {
+        let birth = &self.workers.setup().birth;
+        let chain = birth.set.get(&pending.question.head.action)?;
         // The place itself makes the node full, or the last one that may start there now.
         let own = |reason: &LostReason| matches!(reason, LostReason::Full | LostReason::Starting);
-        self.refusal(&told.node, chain, &flight.question.cooling).filter(|reason| !own(reason))
+        self.refusal(&reply.node, chain, &pending.question.cooling).filter(|reason| !own(reason))
     }
 
     /// Gives the place of `reservation` back, which nobody was told of.
@@ -193,24 +178,23 @@ impl Front {
         self.frees = frees;
     }
 
-    /// Lets `flight` be decided again, as `node` is of no use to it for `reason`: under another id, for its place was given
+    /// Lets `pending` be decided again, as `node` is of no use to it for `reason`: under another id, for its place was given
     /// back.
-    fn decide_anew(&mut self, mut flight: Flight, node: &str, reason: LostReason) {
+    fn decide_anew(&mut self, mut pending: Box<PendingRequest>, node: &str, reason: LostReason) {
         self.metrics.refused_commits.inc();
-        flight.retries += 1;
-        if flight.retries > self.crew.setup().retries {
-            let failure = no_more_tries(node, flight.retries, reason);
-            return self.come_to_nothing(flight, failure);
+        pending.retries += 1;
+        if pending.retries > self.workers.setup().retries {
+            let failure = no_more_tries(node, pending.retries, reason);
+            return self.come_to_nothing(pending, failure);
         }
-        self.renew(&mut flight);
-        self.submit(flight);
+        self.renew(&mut pending);
+        self.submit(pending);
     }
 
     /// Takes in a claim on `node` that this replica had not heard of: it counts, unless its session is in the list
     /// already or it is known to be over. Whether there was anything new.
     fn adopt(&mut self, node: &Arc<str>, id: &Arc<str>) -> bool {
-        let is_pending = |open: &Open| open.reservation.id == *id;
-        if self.ledger.get(id).is_some() || self.claims.open.values().any(is_pending) {
+        if self.ledger.get(id).is_some() || self.claims.open.contains_key(id) {
             return false;
         }
         if self.ledger.over_since(id).is_some() || self.is_listed(node, id) {
@@ -226,7 +210,7 @@ impl Front {
         let reservation =
             Reservation { id: Arc::clone(id), node: Arc::clone(node), user: Arc::clone(&nobody), name: nobody };
         let report = self.cluster.get(node).map(|node| Arc::clone(node.report()));
-        let answer = Told::adopted(node, report, id);
+        let answer = PlacementReply::adopted(node, report, id);
         let expires_ms = self.now_ms().saturating_add(self.ledger.lifetime_ms());
         let change = Change::Reserve(reservation.clone());
         if self.ledger.copy(Entry { reservation, expires_ms, confirmed: false, own: false, answer, request: None }) {
@@ -245,15 +229,15 @@ impl Front {
     pub(super) fn note_listed(&mut self, node: &Arc<str>, id: &Arc<str>) {
         let now_ms = self.now_ms();
         self.ledger.release(id, now_ms);
-        if self.crew.setup().is_strict {
+        if self.workers.setup().is_strict {
             self.claims.note(node, id, now_ms, now_ms.saturating_add(LINGER_MS));
         }
     }
 
     /// `entry` is over: its claim goes, at once, or where a report has shown it, when every replica has seen that. Where
     /// another replica is `told`, that one writes it off.
-    pub(super) fn end_claim(&mut self, entry: &Entry<Told>, end: End, told: bool) {
-        if !self.crew.setup().is_strict {
+    pub(super) fn end_claim(&mut self, entry: &Entry<PlacementReply>, end: End, told: bool) {
+        if !self.workers.setup().is_strict {
             return;
         }
         let Reservation { id, node, .. } = &entry.reservation;

@@ -9,7 +9,7 @@ use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::peers::Saying;
 use crate::registry::claims::Claim;
 use crate::registry::marks::Word;
-use crate::worker::desk::Ticket;
+use crate::worker::Ticket;
 use crate::worker::{Birth, Orders};
 
 use super::health::Health;

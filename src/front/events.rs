@@ -13,7 +13,7 @@ use crate::registry::claims::Claimed;
 use crate::registry::documents::StoreError;
 use crate::registry::ledger::LedgerRules;
 use crate::runner::{ProgramLimits, RunnerEvent};
-use crate::worker::desk::Ticket;
+use crate::worker::Ticket;
 use crate::worker::{Birth, BirthError, WorkerEvent};
 
 use super::ports::{NewWorker, ProcessLink};

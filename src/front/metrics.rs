@@ -11,6 +11,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use super::pending_request::Stage;
+
 /// Of which chain, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DecisionLabels {
@@ -41,6 +43,12 @@ pub struct ScriptLabel {
 pub struct ChainLabel {
     /// The chain's action.
     pub chain: String,
+}
+
+/// Where requests are on their way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabel {
+    stage: &'static str,
 }
 
 /// What runs.
@@ -89,7 +97,9 @@ pub struct Metrics {
     /// Reservations that no report and no launcher ended.
     pub expired_reservations: Counter,
     /// Questions without an answer.
-    pub unanswered: Gauge<i64, AtomicI64>,
+    unanswered: Gauge<i64, AtomicI64>,
+    /// Requests without an answer, by the stage that they are in.
+    pending: Family<StageLabel, Gauge<i64, AtomicI64>>,
     /// Decisions that the ledger refused, so that they were taken again.
     pub refused_commits: Counter,
     /// Requests with fields that nothing but a script can look at.
@@ -99,7 +109,7 @@ pub struct Metrics {
     /// Places that another replica claimed first, so that the decision was taken again.
     pub lost_claims: Counter,
     /// Requests that wait for a free node.
-    pub waiting: Gauge<i64, AtomicI64>,
+    waiting: Gauge<i64, AtomicI64>,
     /// Waiting requests that made way for another user's.
     pub displaced: Counter,
     /// Other replicas that are there.
@@ -164,6 +174,7 @@ impl Metrics {
             reservations: Gauge::default(),
             expired_reservations: Counter::default(),
             unanswered: Gauge::default(),
+            pending: Family::default(),
             refused_commits: Counter::default(),
             untaken: Counter::default(),
             strange_requests: Counter::default(),
@@ -216,6 +227,7 @@ impl Metrics {
         registry.register("untaken", "Places that nobody was there to take any more", metrics.untaken.clone());
         registry.register("refused_commits", "Decisions that were taken again", metrics.refused_commits.clone());
         registry.register("lost_claims", "Places that another replica claimed first", metrics.lost_claims.clone());
+        registry.register("pending_requests", "Requests without an answer, by stage", metrics.pending.clone());
         registry.register("waiting", "Requests that wait for a free node", metrics.waiting.clone());
         registry.register("displaced", "Waiting requests that made way for others", metrics.displaced.clone());
         registry.register("other_replicas", "Other replicas that are there", metrics.replicas.clone());
@@ -296,6 +308,20 @@ impl Metrics {
     /// Sets how many log lines were lost since the start.
     pub fn lost_log_lines(&self, lines: u64) {
         self.lost_log_lines.set(i64::try_from(lines).unwrap_or(i64::MAX));
+    }
+
+    /// Notes how many requests are in each stage, as [`Stage::NAMES`] lists them.
+    pub(super) fn pending(&self, counts: &[usize; Stage::NAMES.len()]) {
+        let mut unanswered = 0;
+        for (stage, count) in Stage::NAMES.into_iter().zip(counts) {
+            self.pending.get_or_create(&StageLabel { stage }).set(*count as i64);
+            match stage {
+                "waiting" => drop(self.waiting.set(*count as i64)),
+                "queued" | "asked" | "suspended" => unanswered += *count as i64,
+                _ => {}
+            }
+        }
+        self.unanswered.set(unanswered);
     }
 
     /// Notes whether `script` is in quarantine.

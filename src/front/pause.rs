@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use crate::model::{Change, Failure, FailureName};
 use crate::nats::message::{Incoming, Verb};
 use crate::registry::peers::{End, SILENCE_MS, owner};
+use crate::worker::Ticket;
 
 use super::effects::Effect;
-use super::flight::Flight;
+use super::pending_request::{PendingRequest, Stage};
 use super::task::Front;
 
 /// A process that did not run for longer than this has missed something.
@@ -39,8 +40,8 @@ pub(super) struct CatchUp {
     /// Requests that wait until that is over, and their bytes.
     requests: VecDeque<Incoming>,
     bytes: usize,
-    /// Decisions that were taken before, and are to be taken again, with the step that chose.
-    decided: Vec<(Flight, Option<Arc<str>>)>,
+    /// Requests that were decided before, and are to be decided again.
+    decided: Vec<Ticket>,
     /// Reservations that are over by the word of others, and when that was heard: they count here until the view of the
     /// cluster is known to be newer than the word, because the sessions may not be in it yet.
     doubts: BTreeMap<Arc<str>, Instant>,
@@ -58,8 +59,13 @@ impl CatchUp {
         self.since.is_some()
     }
 
-    /// Requests and decisions that wait.
-    pub(super) fn len(&self) -> usize {
+    /// The number of requests that nobody has looked at.
+    pub(super) fn unread(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// The number of requests that are held back, before or after their decision.
+    fn held(&self) -> usize {
         self.requests.len() + self.decided.len()
     }
 
@@ -89,7 +95,7 @@ impl Front {
     /// Catches up after a time without NATS.
     pub(super) fn was_cut_off(&mut self) {
         self.hear_what_was_missed();
-        if self.crew.setup().is_strict && self.nodes_known {
+        if self.workers.setup().is_strict && self.nodes_known {
             self.catch_up.since = Some(self.now.instant);
         }
     }
@@ -119,10 +125,11 @@ impl Front {
         None
     }
 
-    /// Holds back a decision that was taken by the worker in `lane` before this replica has caught up; it is taken again.
-    pub(super) fn hold_back(&mut self, lane: usize, flight: Flight, decided_by: Option<Arc<str>>) {
-        self.crew.undo(lane, Change::Release(Arc::clone(&flight.question.decision)));
-        self.catch_up.decided.push((flight, decided_by));
+    /// Holds back a decision that was taken by the worker in `slot` before this replica has caught up; it is taken again.
+    pub(super) fn hold_back(&mut self, slot: usize, pending: Box<PendingRequest>, decided_by: Option<Arc<str>>) {
+        self.workers.undo(slot, Change::Release(Arc::clone(&pending.question.decision)));
+        self.catch_up.decided.push(pending.question.ticket);
+        self.requests.put(pending, Stage::HeldBack(decided_by));
     }
 
     /// What is known from now on of other replicas counts for sure once the view of the cluster is newer.
@@ -157,12 +164,12 @@ impl Front {
         }
         let Some(since) = self.catch_up.since else { return };
         // Where capacity is not strict, nobody waits for what nodes report.
-        let is_current = !self.crew.setup().is_strict || current > self.catch_up.news;
+        let is_current = !self.workers.setup().is_strict || current > self.catch_up.news;
         let heard = !self.replicas.is_list_wanted() && is_current;
         if !heard && self.since(since) < LONGEST_CATCH_UP {
             return;
         }
-        let (ms, held) = (self.since(since).as_millis(), self.catch_up.len());
+        let (ms, held) = (self.since(since).as_millis(), self.catch_up.held());
         if heard {
             tracing::info!(ms, held, "this replica knows again what the others know");
         } else {
@@ -175,13 +182,16 @@ impl Front {
     fn let_go(&mut self) {
         self.catch_up.since = None;
         self.catch_up.bytes = 0;
-        for (flight, decided_by) in std::mem::take(&mut self.catch_up.decided) {
-            self.decide_again(flight, decided_by.as_ref());
+        for ticket in std::mem::take(&mut self.catch_up.decided) {
+            let Some(mut pending) = self.requests.take(ticket) else { continue };
+            if let Stage::HeldBack(decided_by) = std::mem::replace(&mut pending.stage, Stage::Queued) {
+                self.decide_again(pending, decided_by.as_ref());
+            }
         }
         for incoming in std::mem::take(&mut self.catch_up.requests) {
             self.ask(incoming);
         }
-        // Those who wait in a room were not asked meanwhile.
+        // Those who wait for a node were not asked meanwhile.
         self.note_freed();
     }
 
@@ -194,11 +204,10 @@ impl Front {
         }
     }
 
-    /// Answers whoever is still held back when the front gives up waiting.
-    pub(super) fn clear_held_back(&mut self, failure: &Failure) -> Vec<Flight> {
+    /// Answers the requests that were held back before they were looked at, when the service gives up waiting.
+    pub(super) fn answer_held_back(&mut self, failure: &Failure) {
         for incoming in std::mem::take(&mut self.catch_up.requests) {
             self.fail(&incoming, failure);
         }
-        std::mem::take(&mut self.catch_up.decided).into_iter().map(|(flight, _)| flight).collect()
     }
 }

@@ -13,11 +13,11 @@ use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
 use crate::registry::peers::Drawn;
-use crate::worker::desk::Ticket;
-use crate::worker::{Order, Question};
+use crate::worker::{Order, Question, Ticket};
 
-use super::flight::{Flight, Told};
-use super::requests::called_off;
+use super::cancel::called_off;
+use super::pending_request::{PendingRequest, Stage};
+use super::placement_reply::PlacementReply;
 use super::task::Front;
 use super::view::NO_LIST;
 
@@ -42,7 +42,7 @@ impl Front {
 
     fn take_in(&mut self, incoming: &Incoming) -> Result<(), Failure> {
         let bad = |message: String| Failure::new(FailureName::BadRequest, message);
-        let setup = self.crew.setup();
+        let setup = self.workers.setup();
         let payload = incoming.body();
         let text = std::str::from_utf8(payload).map_err(|error| bad(format!("the request is not UTF-8: {error}")))?;
         let summary = Request::summarize(payload, setup.birth.limits.request_bytes);
@@ -90,7 +90,7 @@ impl Front {
         }
         self.metrics.strange_requests.inc();
         let warnings: Vec<_> = strange.iter().map(|field| strange_field(field)).collect();
-        match self.crew.setup().strict_requests {
+        match self.workers.setup().strict_requests {
             true => Err(Failure::new(FailureName::BadRequest, warnings.join("; "))),
             false => Ok(warnings),
         }
@@ -122,11 +122,40 @@ impl Front {
             from: None,
             narrated: false,
         };
-        if let Some(key) = &key {
-            self.by_request.insert(key.clone(), ticket);
-        }
         let waiting = vec![incoming.without_payload()];
-        self.submit(Flight { key, warnings, ..Flight::new(question, waiting, user) });
+        let pending = Box::new(PendingRequest { key, warnings, ..PendingRequest::new(question, waiting, user) });
+        self.requests.name(&pending);
+        self.submit(pending);
+    }
+
+    /// Queues `pending` for its chain, or answers it where a reload took the chain away.
+    pub(super) fn submit(&mut self, mut pending: Box<PendingRequest>) {
+        pending.explanation = None;
+        if pending.question.from.is_none() {
+            // What goes on behind a program sees no node that was freed since.
+            pending.frees_seen = self.frees;
+        }
+        if pending.edition != self.workers.edition() && pending.question.from.is_some() {
+            // Nobody can go on with it, and to begin anew would run its programs twice.
+            let message = "the configuration changed while its program ran, and then its worker died: ask again";
+            return self.give_up(pending, &Failure::new(FailureName::Internal, message));
+        }
+        match self.workers.submit(&pending.question.head.action, pending.question.ticket) {
+            true => self.requests.put(pending, Stage::Queued),
+            false => {
+                let message = "the chain was removed before the request's turn came";
+                self.give_up(pending, &Failure::new(FailureName::UnknownAction, message));
+            }
+        }
+    }
+
+    /// Queues the requests of `tickets` anew, which are in no queue any more.
+    pub(super) fn submit_again(&mut self, tickets: Vec<Ticket>) {
+        for ticket in tickets {
+            if let Some(pending) = self.requests.take(ticket) {
+                self.submit(pending);
+            }
+        }
     }
 
     /// Answers a question that was asked before, now or together with the first; whether it was asked before.
@@ -140,99 +169,101 @@ impl Front {
             self.reply(Outgoing::new(incoming, body, None));
             return Ok(true);
         }
-        let flight = self.by_request.get(key).copied().and_then(|ticket| self.flight_mut(ticket));
-        let Some(flight) = flight else { return Ok(false) };
-        if flight.waiting.len() >= MAX_TWINS {
+        let pending = self.requests.ticket_of(key).and_then(|ticket| self.requests.get_mut(ticket));
+        let Some(pending) = pending else { return Ok(false) };
+        if pending.waiting.len() >= MAX_TWINS {
             let message = format!("{MAX_TWINS} requests with the id `{}` wait already", key.id);
             return Err(Failure::new(FailureName::Overloaded, message));
         }
-        flight.waiting.push(incoming.without_payload());
+        pending.waiting.push(incoming.without_payload());
         Ok(true)
     }
 
-    /// The worker in `lane` decided: commit that against the cluster as it is here, in the order of answers.
-    pub(super) fn decided(&mut self, lane: usize, ticket: Ticket, decision: Decision) {
-        let answered = self.crew.lane_mut(lane).and_then(|lane| lane.answered(ticket));
-        let Some(mut flight) = answered else { return };
-        log_lines(&decision);
-        if self.has_last_resort(&flight, &decision) {
-            let question = Arc::make_mut(&mut flight.question);
-            (question.cooling, question.from) = (Cooling::LastResort, None);
-            return self.submit(flight);
+    /// The worker in `slot` decided: commit that against the cluster as it is here, in the order of answers.
+    pub(super) fn decided(&mut self, slot: usize, ticket: Ticket, decision: Decision) {
+        if !self.workers.slot_mut(slot).is_some_and(|slot| slot.answered(ticket)) {
+            return;
         }
-        if flight.question.purpose == Purpose::Explain {
-            let body = wire::text(wire::explained(&flight.question.decision, &decision));
-            return self.conclude(&flight, "explained", |incoming| Outgoing::new(incoming, body.clone().into(), None));
+        let Some(mut pending) = self.requests.take(ticket) else { return };
+        log_lines(&decision);
+        if self.has_last_resort(&pending, &decision) {
+            let question = Arc::make_mut(&mut pending.question);
+            (question.cooling, question.from) = (Cooling::LastResort, None);
+            return self.submit(pending);
+        }
+        if pending.question.purpose == Purpose::Explain {
+            let body = wire::text(wire::explained(&pending.question.decision, &decision));
+            return self.conclude(&pending, "explained", |incoming| Outgoing::new(incoming, body.clone().into(), None));
         }
         match &decision.outcome {
             Outcome::Placed(node) => {
-                let is_wanted = flight.question.head.explain;
-                flight.explanation = is_wanted.then(|| wire::explained(&flight.question.decision, &decision));
-                self.place(lane, flight, Arc::clone(node), &decision);
+                let is_wanted = pending.question.head.explain;
+                pending.explanation = is_wanted.then(|| wire::explained(&pending.question.decision, &decision));
+                self.place(slot, pending, Arc::clone(node), &decision);
             }
             // Somebody with more time asked the same after the question was on its way.
             Outcome::Failed(failure)
-                if failure.name == FailureName::Overloaded && !flight.is_late(self.now.unix_ms) =>
+                if failure.name == FailureName::Overloaded && !pending.is_late(self.now.unix_ms) =>
             {
-                Arc::make_mut(&mut flight.question).deadline_ms = flight.deadline_ms();
-                self.submit(flight);
+                Arc::make_mut(&mut pending.question).deadline_ms = pending.deadline_ms();
+                self.submit(pending);
             }
-            Outcome::Failed(failure) if failure.name == FailureName::NoNode && flight.question.head.wait_ms > 0 => {
-                self.come_to_nothing(flight, failure.clone());
+            Outcome::Failed(failure) if failure.name == FailureName::NoNode && pending.question.head.wait_ms > 0 => {
+                self.come_to_nothing(pending, failure.clone());
             }
             Outcome::Failed(failure) => {
-                log_failure(&flight, failure, decision.diagnosis.cost_us());
+                log_failure(&pending, failure, decision.diagnosis.cost_us());
                 let body = wire::text(wire::failed(failure, Some(&decision.diagnosis)));
                 let error = Some((failure.name, failure.message.clone()));
-                self.conclude(&flight, failure.name.as_str(), |incoming| {
+                self.conclude(&pending, failure.name.as_str(), |incoming| {
                     Outgoing::new(incoming, body.clone().into(), error.clone())
                 });
             }
         }
     }
 
-    fn place(&mut self, lane: usize, flight: Flight, node: Arc<str>, decision: &Decision) {
-        let birth = Arc::clone(&self.crew.setup().birth);
+    fn place(&mut self, slot: usize, pending: Box<PendingRequest>, node: Arc<str>, decision: &Decision) {
+        let birth = Arc::clone(&self.workers.setup().birth);
         let Some(chain) = birth.set.get(&decision.chain) else {
             // A reload took the chain away while it was deciding.
             let failure = Failure::new(FailureName::UnknownAction, "the chain was removed while it decided");
-            return self.give_up(flight, &failure);
+            return self.give_up(pending, &failure);
         };
-        let id = Arc::clone(&flight.question.decision);
+        let id = Arc::clone(&pending.question.decision);
         // Another replica may have told meanwhile what it placed under the same id.
-        let Some(mut flight) = self.unless_placed_elsewhere(flight) else {
+        let Some(mut pending) = self.unless_placed_elsewhere(pending) else {
             if chain.reserve {
-                self.crew.undo(lane, Change::Release(id));
+                self.workers.undo(slot, Change::Release(id));
             }
             return;
         };
-        if let Some(refusal) = self.refusal(&node, chain, &flight.question.cooling) {
+        if let Some(refusal) = self.refusal(&node, chain, &pending.question.cooling) {
             self.metrics.refused_commits.inc();
             if chain.reserve {
-                self.crew.undo(lane, Change::Release(id));
+                self.workers.undo(slot, Change::Release(id));
             }
-            if flight.retries < self.crew.setup().retries {
-                flight.retries += 1;
-                return self.decide_again(flight, decision.decided_by.as_ref());
+            if pending.retries < self.workers.setup().retries {
+                pending.retries += 1;
+                return self.decide_again(pending, decision.decided_by.as_ref());
             }
-            let failure = no_more_tries(&node, flight.retries + 1, refusal);
-            return self.come_to_nothing(flight, failure);
+            let failure = no_more_tries(&node, pending.retries + 1, refusal);
+            return self.come_to_nothing(pending, failure);
         }
-        if chain.reserve && self.is_outdated(&flight, &node) {
+        if chain.reserve && self.is_outdated(&pending, &node) {
             self.metrics.refused_commits.inc();
-            self.crew.undo(lane, Change::Release(id));
-            flight.retries += 1;
-            Arc::make_mut(&mut flight.question).from.iter_mut().for_each(|from| from.heard = None);
-            return self.submit(flight);
+            self.workers.undo(slot, Change::Release(id));
+            pending.retries += 1;
+            Arc::make_mut(&mut pending.question).from.iter_mut().for_each(|from| from.heard = None);
+            return self.submit(pending);
         }
-        self.remember_choice(&decision.chain, &node, lane);
+        self.remember_choice(&decision.chain, &node, slot);
         let Some(report) = self.cluster.get(&node).map(|found| Arc::clone(found.report())) else { return };
-        let told = Told {
+        let reply = PlacementReply {
             node: Arc::clone(&node),
             report: Some(report),
             decision: Arc::clone(&id),
             generation: decision.generation,
-            drawn: Some(Drawn { seed: flight.question.seed, now_ms: flight.question.now_ms }),
+            drawn: Some(Drawn { seed: pending.question.seed, now_ms: pending.question.now_ms }),
             decided_by: decision.decided_by.clone(),
             chain: Arc::clone(&decision.chain),
             reserved: chain.reserve,
@@ -242,83 +273,77 @@ impl Front {
         self.metrics.index_scans.inc_by(u64::from(plan == Plan::IndexScan));
         let (step, cost_us) = (decision.decided_by.as_deref().unwrap_or_default(), decision.diagnosis.cost_us());
         tracing::info!(
-            target: "placement", user = %flight.question.head.login, %node, chain = %decision.chain, step, decision = %id,
-            seed = flight.question.seed, cost_us, plan = plan.as_str(), looked_at, "placed"
+            target: "placement", user = %pending.question.head.login, %node, chain = %decision.chain, step, decision = %id,
+            seed = pending.question.seed, cost_us, plan = plan.as_str(), looked_at, "placed"
         );
-        let reservation = chain.reserve.then(|| flight.question.reservation(&node));
+        let reservation = chain.reserve.then(|| pending.question.reservation(&node));
         match reservation {
-            Some(reservation) if self.is_claimed(&node) => self.claim(lane, flight, reservation, told),
+            Some(reservation) if self.is_claimed(&node) => self.claim(slot, pending, reservation, reply),
             Some(reservation) => {
-                self.commit(Change::Reserve(reservation.clone()), lane);
-                self.placed(flight, Some(reservation), told);
+                self.commit(Change::Reserve(reservation.clone()), slot);
+                self.placed(pending, Some(reservation), reply);
             }
-            None => self.placed(flight, None, told),
+            None => self.placed(pending, None, reply),
         }
     }
 
     /// The node is taken, by a reservation where the chain makes any: the requester is told.
-    pub(super) fn placed(&mut self, flight: Flight, reservation: Option<Reservation>, told: Told) {
+    pub(super) fn placed(
+        &mut self,
+        pending: Box<PendingRequest>,
+        reservation: Option<Reservation>,
+        reply: PlacementReply,
+    ) {
         // A reload may grant less than what was asked for when the request came.
-        let life_ms = self.life_ms(flight.question.head.reservation_s).unwrap_or(self.ledger.lifetime_ms());
-        let body = told.body(life_ms);
-        let place = flight.offer(reservation.as_ref().map(|reservation| &reservation.id));
+        let life_ms = self.life_ms(pending.question.head.reservation_s).unwrap_or(self.ledger.lifetime_ms());
+        let body = reply.body(life_ms);
+        let place = pending.offer(reservation.as_ref().map(|reservation| &reservation.id));
         match reservation {
             Some(reservation) => {
                 let id = Arc::clone(&reservation.id);
-                self.ledger.reserve(reservation, flight.key.clone(), told, self.now_ms().saturating_add(life_ms));
+                self.ledger.reserve(reservation, pending.key.clone(), reply, self.now_ms().saturating_add(life_ms));
                 self.tell_held(&id);
             }
-            None if flight.edition > 0 => self.forget_choice(&flight.question.decision),
+            None if pending.edition > 0 => self.forget_choice(&pending.question.decision),
             None => {}
         }
-        if flight.is_cancelled {
-            let id = Arc::clone(&flight.question.decision);
-            self.give_up(flight, &called_off());
+        if pending.is_cancelled {
+            let id = Arc::clone(&pending.question.decision);
+            self.give_up(pending, &called_off());
             return self.untaken(&id);
         }
-        self.conclude(&flight, "placed", |incoming| {
+        self.conclude(&pending, "placed", |incoming| {
             let place = place.clone();
             Outgoing { place, ..Outgoing::new(incoming, body.clone(), None) }
         });
     }
 
-    /// Lets `flight`, whose node was taken meanwhile, be decided again, by its program too where that chose the node:
+    /// Lets `pending`, whose node was taken meanwhile, be decided again, by its program too where that chose the node:
     /// any other choice is taken again without its programs.
-    pub(super) fn decide_again(&mut self, mut flight: Flight, decided_by: Option<&Arc<str>>) {
-        if self.chose_itself(&flight, decided_by) {
-            let from = &mut Arc::make_mut(&mut flight.question).from;
+    pub(super) fn decide_again(&mut self, mut pending: Box<PendingRequest>, decided_by: Option<&Arc<str>>) {
+        if self.chose_itself(&pending, decided_by) {
+            let from = &mut Arc::make_mut(&mut pending.question).from;
             from.iter_mut().for_each(|from| from.heard = None);
         }
-        self.submit(flight);
+        self.submit(pending);
     }
 
     /// Whether nodes were left out of `decision`, which found none, that are taken where no other is left.
-    fn has_last_resort(&self, flight: &Flight, decision: &Decision) -> bool {
+    fn has_last_resort(&self, pending: &PendingRequest, decision: &Decision) -> bool {
         let found_none = matches!(&decision.outcome, Outcome::Failed(failure) if failure.name == FailureName::NoNode);
         let left_out = || decision.diagnosis.excluded.count(LostReason::CoolingDown) > 0;
-        let is_open = self.crew.setup().is_last_resort && flight.question.cooling != Cooling::LastResort;
+        let is_open = self.workers.setup().is_last_resort && pending.question.cooling != Cooling::LastResort;
         found_none && is_open && left_out()
     }
 
-    /// Answers `flight` with what another replica told whoever asked it the same meanwhile; gives it back where none did.
-    pub(super) fn unless_placed_elsewhere(&mut self, mut flight: Flight) -> Option<Flight> {
-        let Some(entry) = flight.key.as_ref().and_then(|key| self.ledger.repeated(key)) else { return Some(flight) };
+    /// Answers `pending` with what another replica told whoever asked it the same meanwhile; gives it back where none did.
+    pub(super) fn unless_placed_elsewhere(&mut self, mut pending: Box<PendingRequest>) -> Option<Box<PendingRequest>> {
+        let Some(entry) = pending.key.as_ref().and_then(|key| self.ledger.repeated(key)) else { return Some(pending) };
         // That decision was another one.
-        flight.explanation = None;
+        pending.explanation = None;
         let body = entry.answer.body(entry.expires_ms.saturating_sub(self.now_ms()));
-        self.conclude(&flight, "placed", |incoming| Outgoing::new(incoming, body.clone(), None));
+        self.conclude(&pending, "placed", |incoming| Outgoing::new(incoming, body.clone(), None));
         None
-    }
-
-    /// The question `ticket`, wherever it is.
-    pub(super) fn flight_mut(&mut self, ticket: Ticket) -> Option<&mut Flight> {
-        if self.claims.flight_mut(ticket).is_some() {
-            return self.claims.flight_mut(ticket);
-        }
-        if self.waiting_flight(ticket).is_some() {
-            return self.waiting_flight(ticket);
-        }
-        self.crew.flight_mut(ticket)
     }
 
     /// Why the node cannot take the session by now; the worker may not have seen the last changes.
@@ -330,36 +355,34 @@ impl Front {
         })
     }
 
-    fn remember_choice(&mut self, action: &Arc<str>, node: &Arc<str>, lane: usize) {
+    fn remember_choice(&mut self, action: &Arc<str>, node: &Arc<str>, slot: usize) {
         self.choices += 1;
         self.chosen.entry(Arc::clone(action)).or_default().insert(Arc::clone(node), self.choices);
-        self.crew.tell_home(action, &Order::Recall(Arc::clone(action), Arc::clone(node)), lane);
+        self.workers.tell_home(action, &Order::Recall(Arc::clone(action), Arc::clone(node)), slot);
     }
 
-    /// Tells everybody who waits for `flight` that it came to nothing.
-    pub(super) fn give_up(&mut self, flight: Flight, failure: &Failure) {
-        self.conclude(&flight, failure.name.as_str(), |incoming| Outgoing::failed(incoming, failure));
+    /// Tells everybody who waits for `pending` that it came to nothing.
+    pub(super) fn give_up(&mut self, pending: Box<PendingRequest>, failure: &Failure) {
+        self.conclude(&pending, failure.name.as_str(), |incoming| Outgoing::failed(incoming, failure));
     }
 
-    fn conclude(&mut self, flight: &Flight, outcome: &'static str, reply: impl Fn(&Incoming) -> Outgoing) {
-        if let Some(key) = &flight.key {
-            self.by_request.remove(key);
+    fn conclude(&mut self, pending: &PendingRequest, outcome: &'static str, reply: impl Fn(&Incoming) -> Outgoing) {
+        self.requests.forget(pending);
+        if pending.question.head.wait_ms > 0 {
+            self.wait_is_over(&pending.question.head.action, pending.question.ticket, outcome == "placed");
         }
-        if flight.question.head.wait_ms > 0 {
-            self.wait_is_over(&flight.question.head.action, flight.question.ticket, outcome == "placed");
+        if pending.edition > 0 {
+            self.end_turn(&pending.question.head.action, pending.question.ticket);
         }
-        if flight.edition > 0 {
-            self.end_turn(&flight.question.head.action, flight.question.ticket);
+        if let Some(queue) = self.queues.get_mut(&pending.question.head.action) {
+            queue.leave(&pending.user);
         }
-        if let Some(queue) = self.queues.get_mut(&flight.question.head.action) {
-            queue.leave(&flight.user);
+        if pending.edition > 0 && outcome != "placed" {
+            self.forget_choice(&pending.question.decision);
         }
-        if flight.edition > 0 && outcome != "placed" {
-            self.forget_choice(&flight.question.decision);
-        }
-        for incoming in &flight.waiting {
-            self.count(incoming, &flight.question.head.action, outcome, flight.waited(self.now.instant));
-            self.reply(flight.annotated(reply(incoming)));
+        for incoming in &pending.waiting {
+            self.count(incoming, &pending.question.head.action, outcome, pending.waited(self.now.instant));
+            self.reply(pending.annotated(reply(incoming)));
         }
     }
 
@@ -398,8 +421,8 @@ pub(super) fn no_more_tries(node: &str, tries: u32, reason: LostReason) -> Failu
 }
 
 /// One line of a request that got no node.
-pub(super) fn log_failure(flight: &Flight, failure: &Failure, cost_us: u64) {
-    let Question { head, decision, seed, .. } = &*flight.question;
+pub(super) fn log_failure(pending: &PendingRequest, failure: &Failure, cost_us: u64) {
+    let Question { head, decision, seed, .. } = &*pending.question;
     let (user, chain) = (&head.login, &head.action);
     tracing::info!(target: "placement", %user, %chain, %decision, seed, cost_us, %failure, "not placed");
 }

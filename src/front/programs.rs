@@ -7,36 +7,37 @@ use crate::model::{Change, Failure, FailureName, LimitKind};
 
 use crate::runner::{self, Edition, Errand, RunnerEvent};
 use crate::script::ScriptError;
-use crate::worker::desk::Ticket;
-use crate::worker::{Encoded, Ended, Standing, Waiting};
+use crate::worker::{Encoded, Ended, Standing, Ticket, Waiting};
 
 use super::effects::Effect;
-use super::errands::Returned;
-use super::flight::Flight;
+use super::pending_request::{PendingRequest, Stage};
 use super::placing::no_more_tries;
 use super::ports::ProcessLink;
+use super::runner_client::Returned;
 use super::snapshot::cluster_snapshot;
 use super::task::Front;
 
 impl Front {
-    /// The worker in `lane` came to an executable step.
-    pub(super) fn wait(&mut self, lane: usize, waiting: Waiting) {
+    /// The worker in `slot` came to an executable step.
+    pub(super) fn wait(&mut self, slot: usize, waiting: Waiting) {
         let Waiting { ticket, step, suspended, taken } = waiting;
-        let most = self.crew.setup().retries;
-        let Some((edition, flight)) = self.crew.lane_mut(lane).and_then(|lane| lane.park(ticket)) else { return };
+        let most = self.workers.setup().retries;
+        let Some(edition) = self.workers.slot_mut(slot).and_then(|slot| slot.park(ticket)) else { return };
+        let Some(pending) = self.requests.get_mut(ticket) else { return };
+        pending.stage = Stage::Suspended;
         if let Some((node, reason)) = taken {
             self.metrics.refused_commits.inc();
-            flight.retries += 1;
-            if flight.retries > most {
-                let Some(flight) = self.crew.take_parked(ticket) else { return };
-                return self.come_to_nothing(flight, no_more_tries(&node, most + 1, reason));
+            pending.retries += 1;
+            if pending.retries > most {
+                let Some(pending) = self.take_suspended(ticket) else { return };
+                return self.come_to_nothing(pending, no_more_tries(&node, most + 1, reason));
             }
         }
         // What was heard from an earlier program is in the decision so far.
-        Arc::make_mut(&mut flight.question).from = None;
-        flight.edition = edition;
+        Arc::make_mut(&mut pending.question).from = None;
+        pending.edition = edition;
         self.metrics.programs_asked.inc();
-        let question = Arc::clone(&flight.question);
+        let question = Arc::clone(&pending.question);
         self.ask_in_turn(Errand { edition, step, question, suspended });
     }
 
@@ -47,7 +48,7 @@ impl Front {
             Some(most) => self.turns.take(&action, errand, most),
             None => Some(errand),
         };
-        errand.into_iter().for_each(|errand| self.errands.ask(errand));
+        errand.into_iter().for_each(|errand| self.runner.ask(errand));
     }
 
     /// The question `ticket` of the chain of `action` is done with its programs: whoever waited for that is asked.
@@ -60,20 +61,20 @@ impl Front {
         // Where a reload took the limit away, nobody waits any more.
         let most = self.turns_of(action).unwrap_or(usize::MAX);
         while let Some(errand) = self.turns.next(action, most) {
-            self.errands.ask(errand);
+            self.runner.ask(errand);
         }
     }
 
     fn turns_of(&self, action: &str) -> Option<usize> {
-        self.crew.setup().birth.set.get(action).and_then(ChainSpec::turns)
+        self.workers.setup().birth.set.get(action).and_then(ChainSpec::turns)
     }
 
-    /// Whether the node that was chosen for `flight` took something after the program had read its list; then it is asked
+    /// Whether the node that was chosen for `pending` took something after the program had read its list; then it is asked
     /// again, the last time with nobody beside it.
-    pub(super) fn is_outdated(&mut self, flight: &Flight, node: &str) -> bool {
-        let (action, ticket) = (&flight.question.head.action, flight.question.ticket);
-        let outdated = flight.edition > 0 && self.turns.is_taken_since(action, ticket, node);
-        if outdated && flight.retries >= self.crew.setup().retries {
+    pub(super) fn is_outdated(&mut self, pending: &PendingRequest, node: &str) -> bool {
+        let (action, ticket) = (&pending.question.head.action, pending.question.ticket);
+        let outdated = pending.edition > 0 && self.turns.is_taken_since(action, ticket, node);
+        if outdated && pending.retries >= self.workers.setup().retries {
             self.turns.again_alone(action, ticket);
             let action = Arc::clone(action);
             self.begin_turns(&action);
@@ -83,20 +84,20 @@ impl Front {
 
     /// The runner under `number` says something.
     pub(super) fn runner_words(&mut self, number: u64, event: RunnerEvent) {
-        if !self.errands.is_held_by(number) {
+        if !self.runner.is_held_by(number) {
             return;
         }
-        self.errands.heard();
+        self.runner.heard();
         match event {
-            RunnerEvent::Asking(tickets) => self.errands.asking(&tickets),
+            RunnerEvent::Asking(tickets) => self.runner.asking(&tickets),
             RunnerEvent::Heard(ticket, heard) => {
-                if let Some(returned) = self.errands.close(ticket) {
+                if let Some(returned) = self.runner.close(ticket) {
                     self.note_choice(ticket, &heard);
                     self.go_on(returned, Some(heard));
                 }
             }
             RunnerEvent::Late(ticket) => {
-                if let Some(returned) = self.errands.close(ticket) {
+                if let Some(returned) = self.runner.close(ticket) {
                     self.late(returned);
                 }
             }
@@ -112,7 +113,7 @@ impl Front {
     /// The runner is gone. A program whose answer nobody can hear any more is not asked again: it may have done what it
     /// does.
     fn runner_lost(&mut self, ended: &Ended) {
-        let waiting = self.errands.len();
+        let waiting = self.runner.len();
         match ended.stopped {
             true => tracing::info!(
                 waiting,
@@ -121,7 +122,7 @@ impl Front {
             false => tracing::warn!(waiting, "the runner {ended}: another one is started"),
         }
         self.metrics.runner_deaths.inc();
-        for returned in self.errands.lost(self.now.instant) {
+        for returned in self.runner.lost(self.now.instant) {
             let message = format!("the runner {ended} while the program ran");
             self.go_on(returned, Some(Heard::only(Err(ScriptError::Limit(LimitKind::Crash, message)))));
         }
@@ -130,8 +131,8 @@ impl Front {
     /// Where one question at a time is asked, the turn of `ticket` is over when its program has chosen a node: the next
     /// one sees that already.
     fn note_choice(&mut self, ticket: Ticket, heard: &Heard) {
-        let Some(flight) = self.crew.flight_mut(ticket) else { return };
-        let action = Arc::clone(&flight.question.head.action);
+        let Some(pending) = self.requests.get(ticket) else { return };
+        let action = Arc::clone(&pending.question.head.action);
         if heard.chooses() && self.turns_of(&action) == Some(1) {
             self.end_turn(&action, ticket);
         }
@@ -141,63 +142,73 @@ impl Front {
     fn go_on(&mut self, returned: Returned, heard: Option<Heard>) {
         let Returned { ticket, step, suspended } = returned;
         let from = Standing { step, suspended, heard };
-        self.crew.unpark(ticket, |flight| Arc::make_mut(&mut flight.question).from = Some(from));
+        let Some(pending) = self.requests.get_mut(ticket) else { return };
+        if self.workers.unpark(ticket) {
+            Arc::make_mut(&mut pending.question).from = Some(from);
+            pending.stage = Stage::Queued;
+        }
+    }
+
+    /// Takes the request `ticket` out, which waits for a program.
+    fn take_suspended(&mut self, ticket: Ticket) -> Option<Box<PendingRequest>> {
+        self.workers.drop_parked(ticket);
+        self.requests.take(ticket)
     }
 
     /// A program was not asked because nobody waited any more; somebody with more time may have joined since.
     fn late(&mut self, returned: Returned) {
         let now_ms = self.now.unix_ms;
-        let Some(flight) = self.crew.flight_mut(returned.ticket) else { return };
-        if flight.is_late(now_ms) {
+        let Some(pending) = self.requests.get_mut(returned.ticket) else { return };
+        if pending.is_late(now_ms) {
             self.metrics.past_deadline.inc();
-            let Some(flight) = self.crew.take_parked(returned.ticket) else { return };
+            let Some(pending) = self.take_suspended(returned.ticket) else { return };
             let message = "the deadline passed before its program's turn came";
-            return self.give_up(flight, &Failure::new(FailureName::Overloaded, message));
+            return self.give_up(pending, &Failure::new(FailureName::Overloaded, message));
         }
-        Arc::make_mut(&mut flight.question).deadline_ms = flight.deadline_ms();
+        Arc::make_mut(&mut pending.question).deadline_ms = pending.deadline_ms();
         self.go_on(returned, None);
     }
 
     /// The runner believes that what a program chose is placed, until it hears otherwise.
     pub(super) fn forget_choice(&mut self, decision: &Arc<str>) {
-        self.errands.tell(&Encoded::new(&runner::Order::Change(Change::Release(Arc::clone(decision)))));
+        self.runner.tell(&Encoded::new(&runner::Order::Change(Change::Release(Arc::clone(decision)))));
     }
 
-    /// Whether the program that `flight` stands at made the choice of `decided_by`, so that it has to make another one.
-    pub(super) fn chose_itself(&self, flight: &Flight, decided_by: Option<&Arc<str>>) -> bool {
-        let set = &self.crew.setup().birth.set;
-        let chain = set.get(&flight.question.head.action);
-        let step = flight.question.from.as_ref().and_then(|from| chain?.steps.get(from.step));
+    /// Whether the program that `pending` stands at made the choice of `decided_by`, so that it has to make another one.
+    pub(super) fn chose_itself(&self, pending: &PendingRequest, decided_by: Option<&Arc<str>>) -> bool {
+        let set = &self.workers.setup().birth.set;
+        let chain = set.get(&pending.question.head.action);
+        let step = pending.question.from.as_ref().and_then(|from| chain?.steps.get(from.step));
         step.is_some_and(|step| Some(&step.name) == decided_by)
     }
 
     /// Tells the runner of the programs of the configuration in force.
     pub(super) fn publish_programs(&mut self) {
-        let (setup, number) = (self.crew.setup(), self.crew.edition());
+        let (setup, number) = (self.workers.setup(), self.workers.edition());
         let edition = Edition::of(number, &setup.birth.set, setup.environment.clone(), setup.programs);
-        let oldest = self.crew.oldest_edition();
-        self.errands.publish(edition, oldest);
+        let oldest = self.workers.oldest_edition();
+        self.runner.publish(edition, oldest);
     }
 
     /// Starts the runner where there should be one.
     pub(super) fn staff_runner(&mut self) {
-        if !self.errands.is_short(self.now.instant) {
+        if !self.runner.is_short(self.now.instant) {
             return;
         }
-        let (number, program) = (self.errands.start(), self.crew.setup().program.clone());
+        let (number, program) = (self.runner.start(), self.workers.setup().program.clone());
         self.order(Effect::StartRunner { number, program });
     }
 
     /// The runner under `number` was started, or could not be.
     pub(super) fn runner_started(&mut self, number: u64, runner: std::io::Result<Box<dyn ProcessLink>>) {
         let cluster = &self.cluster;
-        match self.errands.started(number, runner, || cluster_snapshot(cluster), self.now.instant) {
+        match self.runner.started(number, runner, || cluster_snapshot(cluster), self.now.instant) {
             Ok(()) => drop(self.notes.remove("runner")),
             Err(error) => {
                 tracing::error!(%error, "no runner: executables wait");
                 self.notes.insert("runner", format!("it cannot be started: {error}"));
             }
         }
-        self.errands.send(true);
+        self.runner.send(true);
     }
 }

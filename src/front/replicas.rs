@@ -11,8 +11,8 @@ use crate::registry::ledger::Entry;
 use crate::registry::peers::{End, HELLO_MS, Held, Message, Peers, WORDS_AT_ONCE, Word, owner};
 
 use super::effects::Effect;
-use super::flight::Told;
 use super::pause::PAUSE;
+use super::placement_reply::PlacementReply;
 use super::task::Front;
 
 /// Words that may wait to be told; beyond that they are dropped, and the others ask for all.
@@ -146,7 +146,7 @@ impl Front {
         }
         // Whoever floods the bus does not flood the log.
         if heard.has_changed && (self.replicas.changes <= CHANGES_LOGGED || self.replicas.changes.is_power_of_two()) {
-            let own = &self.crew.setup().digest;
+            let own = &self.workers.setup().digest;
             match *message.chains == **own {
                 true => tracing::info!(replica = %message.from, "another replica, with the same chains"),
                 false => tracing::warn!(replica = %message.from, theirs = %message.chains, %own,
@@ -200,7 +200,7 @@ impl Front {
             tracing::info!(%replica, count = unlisted.len(), "another replica holds fewer reservations than were known");
         }
         for id in unlisted {
-            match self.crew.setup().is_strict {
+            match self.workers.setup().is_strict {
                 true => self.doubt(id),
                 false => self.end_elsewhere(id),
             }
@@ -217,7 +217,7 @@ impl Front {
                 self.note_freed();
             }
             // Where capacity is strict, an end makes room once this replica's view is as new as the other's.
-            Word::Over(id, End::Reported) if self.crew.setup().is_strict => self.doubt(id),
+            Word::Over(id, End::Reported) if self.workers.setup().is_strict => self.doubt(id),
             Word::Over(id, end) => {
                 if let Some(entry) = self.ledger.release(&id, now_ms) {
                     if end == End::Failed {
@@ -233,7 +233,7 @@ impl Front {
 
     /// A message that says no more than that this replica is there.
     fn hello(&self) -> Message {
-        let (from, chains) = (Arc::clone(&self.replicas.own), Arc::clone(&self.crew.setup().digest));
+        let (from, chains) = (Arc::clone(&self.replicas.own), Arc::clone(&self.workers.setup().digest));
         let (holds, leaving, sent_ms) = (self.ledger.own_count(), self.stopping.is_some(), Some(self.now_ms()));
         Message { from, chains, holds, leaving, sent_ms, ..Message::default() }
     }
@@ -249,7 +249,7 @@ impl Front {
     fn copy(&mut self, held: Held, now_ms: u64, late_ms: u64) {
         let Held { reservation, left_ms, confirmed, chain, decided_by, generation, drawn, request } = held;
         // A clock that runs fast elsewhere lets nothing live longer here than anything does.
-        let left_ms = left_ms.min(self.crew.setup().longest_reservation_ms).saturating_sub(late_ms);
+        let left_ms = left_ms.min(self.workers.setup().longest_reservation_ms).saturating_sub(late_ms);
         if left_ms == 0 {
             return;
         }
@@ -273,7 +273,7 @@ impl Front {
         let report = self.cluster.get(&reservation.node).map(|node| Arc::clone(node.report()));
         let decision = Arc::clone(&reservation.id);
         let node = Arc::clone(&reservation.node);
-        let answer = Told { node, report, decision, generation, drawn, decided_by, chain, reserved: true };
+        let answer = PlacementReply { node, report, decision, generation, drawn, decided_by, chain, reserved: true };
         let expires_ms = now_ms.saturating_add(left_ms);
         let change = Change::Reserve(reservation.clone());
         if self.ledger.copy(Entry { reservation, expires_ms, confirmed, own: false, answer, request }) {
@@ -376,7 +376,7 @@ fn start_of(replica: &str) -> Vec<u8> {
     format!("{{\"from\":{}", serde_json::Value::from(replica)).into_bytes()
 }
 
-fn held(entry: &Entry<Told>, now_ms: u64) -> Held {
+fn held(entry: &Entry<PlacementReply>, now_ms: u64) -> Held {
     Held {
         reservation: entry.reservation.clone(),
         left_ms: entry.expires_ms.saturating_sub(now_ms),

@@ -1,109 +1,179 @@
-//! Requests that are under way: which of them wait for a node, and those that their requesters call off.
+//! The table of pending requests: each unanswered request by its ticket, with the stage that it is in.
+//!
+//! Queues hold tickets. Whoever moves a request on takes it out of the table, and puts it back with its next stage or answers
+//! it; so a request is in one place at any time, and is answered once.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use crate::model::{Failure, FailureName, Request};
-use crate::nats::message::{Incoming, Outgoing};
 use crate::registry::ledger::RequestKey;
+use crate::worker::Ticket;
 
-use super::effects::Effect;
-use super::task::Front;
+use super::pending_request::{Claiming, PendingRequest, Stage};
 
-/// A replica that does not know the request says so only after this time: the first answer counts, and the one that
-/// knows the request is faster.
-const NOT_MINE: Duration = Duration::from_millis(300);
-/// Waiting requests in one answer, where the requester names no limit, and at most.
-const LISTED: (usize, usize) = (100, 1000);
-
-/// Which of the waiting requests are asked for.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WaitingPage {
-    #[serde(default)]
-    limit: Option<usize>,
+/// The unanswered requests.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    /// In boxes, because requests move from stage to stage.
+    by_ticket: BTreeMap<Ticket, Box<PendingRequest>>,
+    /// Those that have an id of their requester's, which may be asked again.
+    by_key: BTreeMap<RequestKey, Ticket>,
 }
 
-impl Front {
-    /// Calls a request off: it is answered `cancelled`, and takes no place. Every replica hears of it; the one that has the
-    /// request answers at once.
-    pub(super) fn cancel(&mut self, incoming: Incoming) {
-        let key = match self.cancelled_key(&incoming) {
-            Ok(key) => key,
-            Err(failure) => return self.fail(&incoming, &failure),
-        };
-        let told = match self.ledger.repeated(&key) {
-            Some(entry) => {
-                let (node, reservation) = (&entry.reservation.node, &entry.reservation.id);
-                Some(json!({"id": key.id, "state": "placed", "node": node, "reservation": reservation}))
-            }
-            None => self.call_off(&key).then(|| json!({"id": key.id, "state": "cancelled"})),
-        };
-        match told {
-            Some(told) => self.reply(Outgoing::new(&incoming, told.to_string().into(), None)),
-            None if self.unknown.take(self.now_ms()) => {
-                self.say_later(incoming, json!({"id": key.id, "state": "gone"}))
-            }
-            None => {
-                let message = "too many unknown requests were called off lately; ask again in a moment";
-                self.fail(&incoming, &Failure::new(FailureName::Overloaded, message));
-            }
+impl Requests {
+    /// The number of requests in the table.
+    pub(super) fn len(&self) -> usize {
+        self.by_ticket.len()
+    }
+
+    /// Puts `pending` into the table, where it is in `stage` from now on.
+    pub(super) fn put(&mut self, mut pending: Box<PendingRequest>, stage: Stage) {
+        pending.stage = stage;
+        self.by_ticket.insert(pending.question.ticket, pending);
+    }
+
+    /// Takes the request `ticket` out, to move it on. Its key stays known until [`Requests::forget`].
+    pub(super) fn take(&mut self, ticket: Ticket) -> Option<Box<PendingRequest>> {
+        self.by_ticket.remove(&ticket)
+    }
+
+    /// Takes the request `ticket` out, where its place is being claimed, with what is claimed.
+    pub(super) fn take_claiming(&mut self, ticket: Ticket) -> Option<(Box<PendingRequest>, Claiming)> {
+        if !matches!(self.get(ticket)?.stage, Stage::Claiming(_)) {
+            return None;
+        }
+        let mut pending = self.take(ticket)?;
+        match std::mem::replace(&mut pending.stage, Stage::Queued) {
+            Stage::Claiming(claiming) => Some((pending, *claiming)),
+            _ => None,
         }
     }
 
-    /// The request that `incoming` names, by the same fields as when it was asked.
-    fn cancelled_key(&self, incoming: &Incoming) -> Result<RequestKey, Failure> {
-        let most = self.crew.setup().birth.limits.request_bytes;
-        let bad = |message: String| Failure::new(FailureName::BadRequest, message);
-        let head = Request::summarize(incoming.body(), most).map_err(|error| bad(error.to_string()))?.head;
-        let Some(id) = head.id else {
-            return Err(bad("the request has no `id`, which says what is called off".into()));
-        };
-        Ok(RequestKey { id, action: head.action, login: head.login })
+    /// The request `ticket`.
+    pub(super) fn get(&self, ticket: Ticket) -> Option<&PendingRequest> {
+        self.by_ticket.get(&ticket).map(|pending| &**pending)
     }
 
-    /// Whether the request of `key` was under way here; it is answered now where it waits, else as soon as it is decided.
-    fn call_off(&mut self, key: &RequestKey) -> bool {
-        let Some(ticket) = self.by_request.get(key).copied() else { return false };
-        if let Some(flight) = self.leave_room(&key.action, ticket) {
-            self.give_up(flight, &called_off());
-            return true;
+    /// The request `ticket`.
+    pub(super) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut PendingRequest> {
+        self.by_ticket.get_mut(&ticket).map(|pending| &mut **pending)
+    }
+
+    /// The request `ticket` is in `stage` from now on.
+    pub(super) fn set_stage(&mut self, ticket: Ticket, stage: Stage) {
+        if let Some(pending) = self.get_mut(ticket) {
+            pending.stage = stage;
         }
-        self.flight_mut(ticket).map(|flight| flight.is_cancelled = true).is_some()
     }
 
-    fn say_later(&mut self, incoming: Incoming, told: Value) {
-        let outgoing = Outgoing::new(&incoming, told.to_string().into(), None);
-        self.order(Effect::ReplyLater(NOT_MINE, outgoing));
+    /// The ticket of the unanswered request of `key`.
+    pub(super) fn ticket_of(&self, key: &RequestKey) -> Option<Ticket> {
+        self.by_key.get(key).copied()
     }
 
-    /// The requests that wait for a node at this replica, the oldest first.
-    pub(super) fn who_waits(&self, page: &WaitingPage) -> Value {
-        let (now, limit) = (self.now.instant, page.limit.unwrap_or(LISTED.0).clamp(1, LISTED.1));
-        let mut waiters: Vec<_> = self.waiters().collect();
-        waiters.sort_by_key(|(flight, _)| flight.question.ticket);
-        let listed = waiters.iter().take(limit).map(|(flight, waiting)| {
-            let head = &flight.question.head;
-            let since = flight.waiting.first().map_or(Duration::ZERO, |incoming| self.since(incoming.received));
-            json!({
-                "id": head.id, "action": head.action, "user": head.login, "decision": flight.question.decision,
-                "waits_ms": millis(since), "left_ms": millis(waiting.until.saturating_duration_since(now)),
-                "reason": waiting.failure.message,
-            })
-        });
-        let replicas = 1 + self.replicas.others();
-        let waiting: Vec<_> = listed.collect();
-        json!({"replica": self.replica(), "replicas": replicas, "waiting": waiting, "total": waiters.len()})
+    /// Lets the key of `pending`, where it has one, name its ticket as it is now.
+    pub(super) fn name(&mut self, pending: &PendingRequest) {
+        if let Some(key) = &pending.key {
+            self.by_key.insert(key.clone(), pending.question.ticket);
+        }
+    }
+
+    /// Forgets the key of `pending`, which is answered.
+    pub(super) fn forget(&mut self, pending: &PendingRequest) {
+        if let Some(key) = &pending.key {
+            self.by_key.remove(key);
+        }
+    }
+
+    /// Every request, the oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &PendingRequest> {
+        self.by_ticket.values().map(|pending| &**pending)
+    }
+
+    /// The number of requests in each stage, as [`Stage::NAMES`] lists them.
+    pub(super) fn by_stage(&self) -> [usize; Stage::NAMES.len()] {
+        let mut counts = [0; Stage::NAMES.len()];
+        for pending in self.iter() {
+            let name = pending.stage.as_str();
+            let counted = counts.iter_mut().zip(Stage::NAMES).find(|(_, stage)| *stage == name);
+            counted.into_iter().for_each(|(count, _)| *count += 1);
+        }
+        counts
+    }
+
+    /// Takes every request out, the oldest first.
+    pub(super) fn drain(&mut self) -> Vec<Box<PendingRequest>> {
+        std::mem::take(&mut self.by_ticket).into_values().collect()
     }
 }
 
-/// What the requester of a request is told that was called off.
-pub(super) fn called_off() -> Failure {
-    Failure::new(FailureName::Cancelled, "the request was called off")
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Reservation;
+    use crate::worker::Question;
 
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    use super::super::placement_reply::PlacementReply;
+
+    fn pending(ticket: Ticket, id: Option<&str>) -> Box<PendingRequest> {
+        let key = id.map(|id| RequestKey { id: id.into(), action: "a".into(), login: "ann".into() });
+        Box::new(PendingRequest { key, ..PendingRequest::new(Question::empty(ticket), Vec::new(), "ann".into()) })
+    }
+
+    fn claiming() -> Stage {
+        let (id, node) = ("r1".into(), "n1".into());
+        let reply = PlacementReply::adopted(&node, None, &id);
+        let reservation = Reservation { id, node, user: "ann".into(), name: "".into() };
+        Stage::Claiming(Box::new(Claiming { reservation, reply }))
+    }
+
+    #[test]
+    fn a_request_is_in_one_stage_at_a_time() {
+        let mut requests = Requests::default();
+        requests.put(pending(2, None), Stage::Queued);
+        requests.put(pending(1, None), Stage::Queued);
+        requests.set_stage(2, Stage::Asked);
+        assert_eq!(requests.by_stage(), [1, 1, 0, 0, 0, 0]);
+        let taken = requests.take(2).unwrap();
+        assert!(requests.take(2).is_none() && requests.get(2).is_none());
+        requests.put(taken, Stage::Waiting);
+        assert_eq!(requests.by_stage(), [1, 0, 0, 0, 1, 0]);
+        assert_eq!(requests.drain().iter().map(|pending| pending.question.ticket).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(requests.len(), 0);
+    }
+
+    #[test]
+    fn a_claim_is_taken_once_and_only_while_it_is_made() {
+        let mut requests = Requests::default();
+        requests.put(pending(1, None), Stage::Asked);
+        assert!(requests.take_claiming(1).is_none(), "nothing is claimed");
+        assert_eq!(requests.len(), 1, "the request stays where it is");
+        requests.set_stage(1, claiming());
+        let (_, claimed) = requests.take_claiming(1).unwrap();
+        assert_eq!((&*claimed.reservation.id, &*claimed.reply.node), ("r1", "n1"));
+        assert!(requests.take_claiming(1).is_none());
+    }
+
+    #[test]
+    fn a_key_names_its_request_until_that_is_answered_under_whatever_ticket() {
+        let mut requests = Requests::default();
+        let first = pending(1, Some("x"));
+        requests.name(&first);
+        requests.put(first, Stage::Queued);
+        let mut taken = requests.take(1).unwrap();
+        let key = taken.key.clone().unwrap();
+        assert_eq!(requests.ticket_of(&key), Some(1), "known while it moves on");
+        std::sync::Arc::make_mut(&mut taken.question).ticket = 7;
+        requests.name(&taken);
+        requests.put(taken, Stage::Queued);
+        assert_eq!(requests.ticket_of(&key), Some(7));
+        let answered = requests.take(7).unwrap();
+        requests.forget(&answered);
+        assert_eq!(requests.ticket_of(&key), None);
+    }
+
+    #[test]
+    fn every_stage_has_its_name() {
+        let stages = [Stage::Queued, Stage::Asked, Stage::Suspended, claiming(), Stage::Waiting, Stage::HeldBack(None)];
+        assert_eq!(stages.map(|stage| stage.as_str()), Stage::NAMES);
+    }
 }

@@ -109,7 +109,7 @@ impl Front {
     /// # Errors
     /// `bad-request`, where that is longer than the service grants.
     pub(super) fn life_ms(&self, seconds: u32) -> Result<u64, Failure> {
-        let (asked_ms, most_ms) = (u64::from(seconds) * 1000, self.crew.setup().longest_reservation_ms);
+        let (asked_ms, most_ms) = (u64::from(seconds) * 1000, self.workers.setup().longest_reservation_ms);
         if asked_ms > most_ms {
             let most = most_ms / 1000;
             let message = format!("`reservation_s` is {seconds}; the most is {most} (`service.reservation_max_s`)");
@@ -147,7 +147,7 @@ impl Front {
     fn start_failed(&mut self, reservation: &Reservation) {
         let users = self.note_failure(reservation);
         let Reservation { id, node, user, .. } = reservation;
-        if users >= self.crew.setup().cooldown_users {
+        if users >= self.workers.setup().cooldown_users {
             self.cool_down(Arc::clone(node), id);
         } else {
             tracing::warn!(%node, reservation = %id, %user, "a start failed: the node is passed over for this user");
@@ -157,7 +157,7 @@ impl Front {
     /// Notes that the session of `reservation` did not start; how many users' starts failed on its node lately.
     pub(super) fn note_failure(&mut self, reservation: &Reservation) -> usize {
         let Reservation { id, node, user, .. } = reservation;
-        let setup = self.crew.setup();
+        let setup = self.workers.setup();
         let end_ms = self.now_ms().saturating_add(setup.cooldown_ms);
         // Nobody knows whether two requests without a login are of one user.
         let user: Arc<str> = if user.is_empty() { Arc::clone(id) } else { setup.birth.set.names.key(user).into() };
@@ -172,7 +172,7 @@ impl Front {
             at_ms: self.now.unix_ms,
             reason: format!("the start of reservation {reservation} failed"),
         };
-        let pause_ms = self.crew.setup().cooldown_ms;
+        let pause_ms = self.workers.setup().cooldown_ms;
         self.order(Effect::CoolDown { node, pause_ms, word });
     }
 }

@@ -58,12 +58,11 @@ impl Front {
         }
         self.metrics.nodes.set(self.cluster.len() as i64);
         self.metrics.reservations.set(self.ledger.len() as i64);
-        self.metrics.unanswered.set(self.crew.unanswered() as i64);
-        self.metrics.waiting.set(self.waiting() as i64);
+        self.metrics.pending(&self.requests.by_stage());
         self.metrics.replicas.set(self.replicas.others() as i64);
-        let differing = self.replicas.differing(&self.crew.setup().digest);
+        let differing = self.replicas.differing(&self.workers.setup().digest);
         self.metrics.differing_replicas.set(differing.len() as i64);
-        let worker = self.crew.is_ready();
+        let worker = self.workers.is_ready();
         let health = Health {
             ready: worker && self.nodes_known && self.bus && self.stopping.is_none(),
             worker,
@@ -86,7 +85,7 @@ impl Front {
     /// How many requests have no answer yet, wherever they wait.
     #[must_use]
     pub fn owed(&self) -> usize {
-        self.crew.unanswered() + self.claims.len() + self.waiting() + self.catch_up.len()
+        self.requests.len() + self.catch_up.unread()
     }
 
     /// How many other replicas are there, as far as this one has heard.
@@ -98,7 +97,7 @@ impl Front {
     /// How many requests wait for a free node.
     #[must_use]
     pub fn waiting_requests(&self) -> usize {
-        self.waiting()
+        self.wait_queues.values().map(|queue| queue.waiters().count()).sum()
     }
 
     /// Whether a script, a node or a user is in quarantine.
@@ -120,7 +119,7 @@ impl Front {
     fn notes(&self) -> Vec<String> {
         let mut notes: Vec<_> = self.notes.iter().map(|(about, note)| format!("{about}: {note}")).collect();
         notes.extend(self.lacks.iter().map(|lack| format!("seal: {lack}")));
-        notes.extend(self.replicas.differing(&self.crew.setup().digest));
+        notes.extend(self.replicas.differing(&self.workers.setup().digest));
         let confined = self.quarantine.confined().take(MAX_CONFINED_SHOWN);
         notes.extend(confined.map(|(confined, limited)| match &confined.culprit {
             Culprit::Node(node) => {
@@ -133,12 +132,12 @@ impl Front {
 
     /// Says once what the machine does not keep from the workers, and what is probably a mistake in a script.
     pub(super) fn look_at_seals(&mut self) {
-        for lack in self.crew.lacks() {
+        for lack in self.workers.lacks() {
             if self.lacks.insert(lack.clone()) {
                 tracing::warn!("workers are not sealed completely: {lack}");
             }
         }
-        for remark in self.crew.remarks() {
+        for remark in self.workers.remarks() {
             if self.remarks.insert(remark.clone()) {
                 tracing::warn!("{remark}");
             }

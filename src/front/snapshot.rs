@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::model::Cluster;
 use crate::worker::{Order, Orders};
 
-use super::crew::Taken;
 use super::task::Front;
+use super::worker_pool::Taken;
 
 impl Front {
     /// All that a new worker has to know to decide as the others do.
@@ -25,15 +25,15 @@ impl Front {
         orders
     }
 
-    /// Tells the worker that has just taken a lane what the chains of the lane chose since it was born.
+    /// Tells the worker that has just taken a slot what the chains of the slot chose since it was born.
     pub(super) fn recall(&mut self, taken: &Taken) {
         let mut later = Vec::new();
-        for action in self.crew.chains(taken.lane) {
+        for action in self.workers.chains(taken.slot) {
             let chosen = self.chosen.get(&action).into_iter().flatten().filter(|(_, when)| **when > taken.choices);
             later.extend(chosen.map(|(node, when)| (*when, Order::Recall(Arc::clone(&action), Arc::clone(node)))));
         }
         later.sort_unstable_by_key(|(when, _)| *when);
-        later.iter().for_each(|(_, order)| self.crew.order(taken.lane, order));
+        later.iter().for_each(|(_, order)| self.workers.order(taken.slot, order));
     }
 }
 

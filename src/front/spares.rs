@@ -1,6 +1,6 @@
 //! Spares: workers that mirror the cluster and decide for nobody yet, and those that are being born.
 //!
-//! Every worker is born with all chains, so any spare can take any lane the moment that its worker dies. A reload is a
+//! Every worker is born with all chains, so any spare can take any slot the moment that its worker dies. A reload is a
 //! second set of spares, born with the new configuration.
 
 use std::time::{Duration, Instant};
@@ -9,8 +9,8 @@ use crate::worker::{BirthError, Encoded, Ended, Orders};
 
 use super::effects::Effect;
 use super::events::Setup;
-use super::hand::{Hand, ORDERS_WAITING_BYTES};
 use super::ports::NewWorker;
+use super::worker_handle::{ORDERS_WAITING_BYTES, WorkerHandle};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -19,11 +19,11 @@ const BIRTHS_AT_ONCE: usize = 4;
 /// A spare is not woken for less than this until the next tick.
 const LAZY_BYTES: usize = 32 << 10;
 
-/// The workers of one setup that have no lane.
+/// The workers of one setup that have no slot.
 pub(super) struct Spares {
     pub(super) setup: Setup,
     newborns: Vec<Newborn>,
-    ready: Vec<Hand>,
+    ready: Vec<WorkerHandle>,
     pause: Duration,
     retry_at: Option<Instant>,
 }
@@ -97,7 +97,7 @@ impl Spares {
         };
         match worker {
             Ok(worker) => {
-                self.ready.push(Hand::new(number, worker, newborn.backlog, newborn.choices));
+                self.ready.push(WorkerHandle::new(number, worker, newborn.backlog, newborn.choices));
                 Ok(())
             }
             Err(error) => {
@@ -115,7 +115,7 @@ impl Spares {
             return true;
         }
         let before = self.ready.len();
-        self.ready.retain(|hand| hand.number() != number);
+        self.ready.retain(|worker| worker.number() != number);
         let was_ready = self.ready.len() < before;
         if was_ready && !ended.killed {
             // It died of the cluster itself, as the next one may.
@@ -131,7 +131,7 @@ impl Spares {
     }
 
     /// One that can decide.
-    pub(super) fn take(&mut self) -> Option<Hand> {
+    pub(super) fn take(&mut self) -> Option<WorkerHandle> {
         let first = (!self.ready.is_empty()).then(|| self.ready.remove(0))?;
         self.pause = FIRST_PAUSE;
         Some(first)
@@ -145,16 +145,16 @@ impl Spares {
                 newborn.backlog.push_encoded(order);
             }
         }
-        self.ready.iter_mut().for_each(|hand| hand.tell(order));
+        self.ready.iter_mut().for_each(|worker| worker.tell(order));
     }
 
     /// Sends what waits; less than a bite only where it is `time`.
     pub(super) fn send(&mut self, time: bool) {
-        self.ready.iter_mut().filter(|hand| time || hand.waiting_bytes() > LAZY_BYTES).for_each(Hand::send);
+        self.ready.iter_mut().filter(|worker| time || worker.waiting_bytes() > LAZY_BYTES).for_each(WorkerHandle::send);
     }
 
     /// Lets all of them end; those that are being born end when nobody expects them.
     pub(super) fn retire(self) {
-        self.ready.into_iter().for_each(Hand::retire);
+        self.ready.into_iter().for_each(WorkerHandle::retire);
     }
 }

@@ -8,29 +8,29 @@ use crate::chain::Subject;
 use crate::clock::Now;
 use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Outgoing};
-use crate::registry::ledger::{Ledger, RequestKey};
+use crate::registry::ledger::Ledger;
 use crate::registry::peers::End;
-use crate::worker::desk::Ticket;
-use crate::worker::{Encoded, Order, WorkerEvent};
+use crate::worker::{Encoded, Order, Ticket, WorkerEvent};
 
 use super::bucket::TokenBucket;
 use super::chance::Chance;
 use super::claims::Claims;
-use super::crew::Crew;
 use super::deadline::Arrivals;
 use super::effects::Effect;
-use super::errands::Errands;
 use super::events::{Event, Setup, Tick};
 use super::failures::Failures;
-use super::flight::Told;
 use super::metrics::{DecisionFigures, Metrics};
 use super::pause::CatchUp;
+use super::placement_reply::PlacementReply;
 use super::ports::ClusterView;
 use super::quarantine::Quarantine;
 use super::queue::Queue;
 use super::replicas::Replicas;
+use super::requests::Requests;
+use super::runner_client::RunnerClient;
 use super::turns::Turns;
-use super::waiting::Room;
+use super::wait_queue::WaitQueue;
+use super::worker_pool::WorkerPool;
 
 /// Ticks between two looks at the whole cluster for the figures.
 const TICKS_A_SHOW: u64 = 10;
@@ -51,25 +51,26 @@ const LAST_ANSWERS: Duration = Duration::from_secs(30);
 /// The state of the front.
 pub struct Front {
     pub(super) cluster: Cluster,
-    pub(super) ledger: Ledger<Told>,
+    pub(super) ledger: Ledger<PlacementReply>,
     pub(super) replicas: Replicas,
     pub(super) claims: Claims,
     pub(super) catch_up: CatchUp,
-    /// By action, the requests that wait for a free node.
-    pub(super) rooms: BTreeMap<Arc<str>, Room>,
+    /// The requests without an answer.
+    pub(super) requests: Requests,
+    /// By action, those of them that wait for a free node.
+    pub(super) wait_queues: BTreeMap<Arc<str>, WaitQueue>,
     /// The number of changes so far by which a place may have been freed.
     pub(super) frees: u64,
     /// The value of `frees` when the waiting requests were last asked again.
     pub(super) frees_told: u64,
-    pub(super) crew: Crew,
-    pub(super) errands: Errands,
+    pub(super) workers: WorkerPool,
+    pub(super) runner: RunnerClient,
     pub(super) turns: Turns,
     /// Starts that failed lately.
     pub(super) failures: Failures,
     pub(super) quarantine: Quarantine,
     /// Scripts, and nodes at scripts, that passed a limit once while nobody asked, with the moment of that.
     pub(super) suspects: BTreeMap<Subject, u64>,
-    pub(super) by_request: BTreeMap<RequestKey, Ticket>,
     /// By action, the unanswered requests of its chain.
     pub(super) queues: BTreeMap<Arc<str>, Queue>,
     pub(super) sequences: BTreeMap<Arc<str>, u64>,
@@ -116,16 +117,16 @@ impl Front {
             replicas: Replicas::new(Arc::clone(&replica)),
             claims: Claims::new(),
             catch_up: CatchUp::default(),
-            rooms: BTreeMap::new(),
+            requests: Requests::default(),
+            wait_queues: BTreeMap::new(),
             frees: 0,
             frees_told: 0,
             quarantine: Quarantine::new(setup.quarantine),
-            crew: Crew::new(setup),
-            errands: Errands::default(),
+            workers: WorkerPool::new(setup),
+            runner: RunnerClient::default(),
             turns: Turns::default(),
             failures: Failures::default(),
             suspects: BTreeMap::new(),
-            by_request: BTreeMap::new(),
             queues: BTreeMap::new(),
             sequences: BTreeMap::new(),
             counters: BTreeMap::new(),
@@ -198,7 +199,7 @@ impl Front {
     }
 
     fn bound_cool_downs(&mut self) {
-        let pause_ms = self.crew.setup().cooldown_ms;
+        let pause_ms = self.workers.setup().cooldown_ms;
         self.order(Effect::BoundCoolDowns(pause_ms));
     }
 
@@ -211,9 +212,9 @@ impl Front {
         self.spread(change, None);
     }
 
-    /// Makes a change count that the worker in `lane` made itself when it decided.
-    pub(super) fn commit(&mut self, change: Change, lane: usize) {
-        self.spread(change, Some(lane));
+    /// Makes a change count that the worker in `slot` made itself when it decided.
+    pub(super) fn commit(&mut self, change: Change, slot: usize) {
+        self.spread(change, Some(slot));
     }
 
     fn spread(&mut self, change: Change, except: Option<usize>) {
@@ -225,8 +226,8 @@ impl Front {
         }
         let order = Order::Change(change);
         let encoded = Encoded::new(&order);
-        self.crew.tell(&encoded, except);
-        self.errands.tell(&encoded);
+        self.workers.tell(&encoded, except);
+        self.runner.tell(&encoded);
         if let Order::Change(change) = order {
             self.cluster.apply(change);
         }
@@ -245,7 +246,7 @@ impl Front {
             Event::StoodStill(gap) => self.was_paused(gap),
             Event::Tick(tick) => self.tick(tick),
             Event::RunnerStarted(number, runner) => self.runner_started(number, runner),
-            Event::Born(number, worker) => match self.crew.born(number, worker, now.instant) {
+            Event::Born(number, worker) => match self.workers.born(number, worker, now.instant) {
                 Ok(()) => drop(self.notes.remove("worker")),
                 Err(error) => {
                     tracing::error!(%error, "no new worker; those that are there go on");
@@ -256,7 +257,7 @@ impl Front {
                 tracing::info!("reload: starting workers for the new configuration");
                 self.metrics.reload_successful.set(1);
                 self.notes.remove("reload");
-                self.crew.prepare(*setup);
+                self.workers.prepare(*setup);
             }
             Event::ReloadFailed(reason) => {
                 self.metrics.reload_successful.set(0);
@@ -271,7 +272,7 @@ impl Front {
             Event::Untaken(id) => self.untaken(&id),
             Event::Marked(node, marks) => self.change(Change::Mark(node, marks)),
             Event::Stop => {
-                tracing::info!(unanswered = self.crew.unanswered(), "stopping: answering what was received");
+                tracing::info!(unanswered = self.requests.len(), "stopping: answering what was received");
                 self.stopping = Some(now.instant);
                 self.take_leave();
                 self.show();
@@ -280,20 +281,20 @@ impl Front {
     }
 
     fn words(&mut self, number: u64, event: WorkerEvent) {
-        let Some((place, lane)) = self.crew.lane_of(number) else {
+        let Some((place, slot)) = self.workers.slot_of(number) else {
             match event {
-                WorkerEvent::Exited(ended) => self.crew.gone(number, &ended, self.now.instant),
+                WorkerEvent::Exited(ended) => self.workers.gone(number, &ended, self.now.instant),
                 WorkerEvent::Overrun(overrun) => self.unasked_overrun(overrun),
                 WorkerEvent::Replies(_) | WorkerEvent::Running(_) | WorkerEvent::Reading | WorkerEvent::Waiting(_) => {}
             }
             return;
         };
-        lane.heard();
+        slot.heard();
         match event {
             WorkerEvent::Replies(replies) => {
                 replies.into_iter().for_each(|reply| self.decided(place, reply.ticket, reply.decision));
             }
-            WorkerEvent::Running(running) => lane.runs(running),
+            WorkerEvent::Running(running) => slot.runs(running),
             WorkerEvent::Reading => {}
             WorkerEvent::Waiting(waiting) => self.wait(place, waiting),
             WorkerEvent::Overrun(overrun) => self.overrun(place, overrun),
@@ -321,18 +322,18 @@ impl Front {
         let free = self.quarantine.release(now_ms);
         self.set_free(free);
         let nodes = self.cluster.len() as u64;
-        let limits = self.crew.setup().birth.limits;
+        let limits = self.workers.setup().birth.limits;
         let reading = Duration::from_micros(READING_US * nodes);
         let slowest = |chain: &_| limits.chain_wall(chain, nodes).max(LEAST_SILENCE) + reading;
-        for limit in self.crew.kill_silent(passed, slowest) {
+        for limit in self.workers.kill_silent(passed, slowest) {
             tracing::warn!("a worker has said nothing for {limit:?}: killing it");
         }
-        if self.errands.kill_if_silent(passed) {
+        if self.runner.kill_if_silent(passed) {
             tracing::warn!("the runner has said nothing for longer than any program may take: killing it");
         }
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_A_SHOW) {
-            self.crew.tire(self.mirror_bytes());
+            self.workers.tire(self.mirror_bytes());
             self.look_at_view();
             self.look_at_clocks();
             self.look_at_pings();
@@ -348,45 +349,47 @@ impl Front {
         documents.saturating_mul(DOCUMENT_FACTOR).saturating_add(reservations.saturating_mul(RESERVATION_BYTES))
     }
 
-    /// Staffs the lanes, starts whoever is missing, and asks what can be asked: after a batch of events, with whether there
+    /// Staffs the slots, starts whoever is missing, and asks what can be asked: after a batch of events, with whether there
     /// was a tick among them.
     pub fn settle(&mut self, time: bool) {
-        if let Some(waiting) = self.crew.take_over() {
+        if let Some(waiting) = self.workers.take_over(&self.requests) {
             self.take_over();
-            waiting.into_iter().for_each(|flight| self.submit(flight));
+            self.submit_again(waiting);
         }
-        let ready = self.crew.is_ready();
-        for taken in self.crew.staff() {
+        let ready = self.workers.is_ready();
+        for taken in self.workers.staff() {
             self.metrics.recycled_workers.inc_by(u64::from(taken.recycled));
             self.recall(&taken);
         }
-        if !ready && self.crew.is_ready() {
-            tracing::info!(homes = self.crew.homes(), "each chain has its worker");
+        if !ready && self.workers.is_ready() {
+            tracing::info!(slots = self.workers.slot_count(), "each chain has its worker");
             self.notes.remove("worker");
             self.look_at_seals();
             self.show();
         }
         self.ask_waiting(time);
         self.speak(time);
-        self.crew.strays().into_iter().for_each(|flight| self.submit(flight));
-        if self.crew.is_short(self.now.instant) {
+        let strays = self.workers.strays();
+        self.submit_again(strays);
+        if self.workers.is_short(self.now.instant) {
             let snapshot = self.snapshot();
-            let started = self.crew.start((&snapshot, self.choices), self.now.instant);
+            let started = self.workers.start((&snapshot, self.choices), self.now.instant);
             self.effects.extend(started);
         }
         self.staff_runner();
-        self.errands.send(time);
+        self.runner.send(time);
         let now_ms = self.now.unix_ms;
-        for flight in self.crew.pump(time, |flight| flight.is_late(now_ms)) {
+        for ticket in self.workers.pump(time, &mut self.requests, |pending| pending.is_late(now_ms)) {
+            let Some(pending) = self.requests.take(ticket) else { continue };
             self.metrics.past_deadline.inc();
             let message = "the deadline passed before the request's turn came";
-            self.give_up(flight, &Failure::new(FailureName::Overloaded, message));
+            self.give_up(pending, &Failure::new(FailureName::Overloaded, message));
         }
     }
 
-    /// Lets the new configuration be in force, for which each home has its worker.
+    /// Lets the new configuration be in force, for which each slot has its worker.
     fn take_over(&mut self) {
-        let setup = self.crew.setup();
+        let setup = self.workers.setup();
         let (quarantine, birth) = (setup.quarantine, Arc::clone(&setup.birth));
         tracing::info!(chains = birth.set.chains.len(), "the new configuration is in force");
         self.ledger.set_rules(setup.ledger_rules());
@@ -411,11 +414,9 @@ impl Front {
         let failure = Failure::new(FailureName::Internal, "the service is stopping");
         // Nobody is asked any more.
         self.turns = Turns::default();
-        let mut owed = self.crew.clear();
-        owed.extend(self.claims.clear());
-        owed.extend(self.clear_waiting());
-        owed.extend(self.clear_held_back(&failure));
-        owed.into_iter().for_each(|flight| self.give_up(flight, &failure));
-        self.errands.retire();
+        self.wait_queues.clear();
+        self.answer_held_back(&failure);
+        self.requests.drain().into_iter().for_each(|pending| self.give_up(pending, &failure));
+        self.runner.retire();
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::runner::Errand;
-use crate::worker::desk::Ticket;
+use crate::worker::Ticket;
 
 /// The turns of all chains.
 #[derive(Default)]

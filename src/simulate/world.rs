@@ -13,7 +13,7 @@ use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::peers::Saying;
 use crate::registry::RegistryEvent;
 use crate::registry::claims::{Claim, Claims};
-use crate::worker::desk::Ticket;
+use crate::worker::Ticket;
 
 use super::faults::Weather;
 use super::hosts::Host;

@@ -6,12 +6,11 @@
 pub mod answer;
 pub mod attempts;
 pub mod awake;
+pub mod blame;
 pub mod child;
-pub mod desk;
 mod exhaustion;
 pub mod frame;
 mod guard;
-pub mod guilt;
 pub mod leash;
 pub mod now;
 pub mod orders;
@@ -24,11 +23,10 @@ pub mod seal;
 pub mod watch;
 pub mod watchdog;
 
-pub use desk::Desk;
 pub use now::unix_ms;
 pub use orders::{Encoded, Orders};
 pub use peer::{Ended, Peer};
 pub use process::{BirthError, Worker, WorkerEvent};
 pub use protocol::{
-    Audience, Birth, NOBODY, Order, Overrun, Question, Reply, Running, Standing, Waiting, WorkerLimits,
+    Audience, Birth, NOBODY, Order, Overrun, Question, Reply, Running, Standing, Ticket, Waiting, WorkerLimits,
 };

@@ -13,8 +13,11 @@ use crate::chain::{ChainSet, ChainSpec, Heard, Limited, Purpose, StepSource, Sub
 use crate::evaluator::CompileError;
 use crate::model::{Arrangement, Change, Decision, Head, LimitKind, LostReason, Position, Reservation, shared};
 
+/// The number of a question; later questions have greater ones.
+pub type Ticket = u64;
+
 /// The ticket under which a worker does what nobody asked for: it brings what it keeps up to date.
-pub const NOBODY: u64 = 0;
+pub const NOBODY: Ticket = 0;
 
 /// All that a worker is born with. A change of any of it is a change of worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -90,7 +93,7 @@ impl WorkerLimits {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Question {
     /// The front's number of it; answers name it.
-    pub ticket: u64,
+    pub ticket: Ticket,
     /// The decision's id.
     #[serde(deserialize_with = "shared::string")]
     pub decision: Arc<str>,
@@ -127,7 +130,7 @@ pub struct Question {
 impl Question {
     /// A question under `ticket` that asks for nothing, for tests.
     #[cfg(test)]
-    pub(crate) fn empty(ticket: u64) -> Self {
+    pub(crate) fn empty(ticket: Ticket) -> Self {
         let nothing = || Arc::<str>::from("");
         let (login, session_name) = (nothing(), nothing());
         let action = "a".into();
@@ -247,7 +250,7 @@ impl std::fmt::Display for CompileProblem {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reply {
     /// Of which question.
-    pub ticket: u64,
+    pub ticket: Ticket,
     /// What was decided.
     pub decision: Decision,
 }
@@ -256,7 +259,7 @@ pub struct Reply {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Waiting {
     /// Of which question.
-    pub ticket: u64,
+    pub ticket: Ticket,
     /// The step, from 0.
     pub step: usize,
     /// The decision so far, as [`Standing::suspended`] has it.
@@ -269,7 +272,7 @@ pub struct Waiting {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
     /// The question that is being decided.
-    pub ticket: u64,
+    pub ticket: Ticket,
     /// The step, where it is known.
     pub step: Option<Arc<str>>,
     /// The node that a per-node function of the step is asked about.

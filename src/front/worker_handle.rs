@@ -1,4 +1,4 @@
-//! A hand: a worker that the front holds, with the orders on their way to it.
+//! A worker handle: a worker that the service holds, with the orders on their way to it.
 //!
 //! Orders leave in the order of events, so that a worker sees a change before the questions that came after it. What
 //! does not fit into the worker's socket waits here: the front's task itself never waits for a worker.
@@ -12,7 +12,7 @@ pub(super) const ORDERS_WAITING_BYTES: usize = 256 << 20;
 
 /// A worker, and what it has still to be told.
 #[derive(Debug)]
-pub(super) struct Hand {
+pub(super) struct WorkerHandle {
     number: u64,
     worker: NewWorker,
     orders: Orders,
@@ -20,12 +20,12 @@ pub(super) struct Hand {
     choices: u64,
 }
 
-impl Hand {
+impl WorkerHandle {
     pub(super) fn new(number: u64, worker: NewWorker, orders: Orders, choices: u64) -> Self {
         Self { number, worker, orders, choices }
     }
 
-    /// How many choices of all chains it was born with. Those that came after it is told where it takes a lane: a worker
+    /// How many choices of all chains it was born with. Those that came after it is told where it takes a slot: a worker
     /// that waits for one need not hear of each.
     pub(super) fn choices(&self) -> u64 {
         self.choices

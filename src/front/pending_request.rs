@@ -1,29 +1,69 @@
-//! A flight: a question under way, from the message that brought it to the answer.
+//! A pending request: a question under way, from the message that brought it to the answer, and the stage that it is in.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use crate::model::Report;
+use crate::model::Reservation;
 use crate::nats::message::{Incoming, Offer, Outgoing};
-use crate::nats::wire::{self, Placed};
+use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
-use crate::registry::peers::Drawn;
 use crate::worker::Question;
 
-/// What a reply usually takes.
-const USUAL_BODY_BYTES: usize = 384;
+use super::placement_reply::PlacementReply;
+
+/// Where a pending request is on its way from the requester's message to the reply.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// In the queue of a worker slot: no worker was asked yet, or the one that was has died.
+    Queued,
+    /// A worker decides.
+    Asked,
+    /// A program decides, or waits for its turn to.
+    Suspended,
+    /// Decided: the place is being claimed in the bus.
+    Claiming(Box<Claiming>),
+    /// No node was free: the request waits for one.
+    Waiting,
+    /// Decided before this replica had caught up: it is decided again, by its program too where that is named here and
+    /// chose the node.
+    HeldBack(Option<Arc<str>>),
+}
+
+impl Stage {
+    /// Every stage by its name, in the order in which a request comes through them.
+    pub(super) const NAMES: [&str; 6] = ["queued", "asked", "suspended", "claiming", "waiting", "held-back"];
+
+    /// The stage's name.
+    pub(super) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Asked => "asked",
+            Self::Suspended => "suspended",
+            Self::Claiming(_) => "claiming",
+            Self::Waiting => "waiting",
+            Self::HeldBack(_) => "held-back",
+        }
+    }
+}
+
+/// A placement whose place is being claimed.
+#[derive(Debug)]
+pub(super) struct Claiming {
+    pub(super) reservation: Reservation,
+    pub(super) reply: PlacementReply,
+}
 
 /// A question under way, with those who wait for its answer.
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(super) struct PendingRequest {
     pub(super) question: Arc<Question>,
+    pub(super) stage: Stage,
     pub(super) waiting: Vec<Incoming>,
     pub(super) key: Option<RequestKey>,
-    /// The user, as names are compared, whose share of queue and waiting room the question takes.
+    /// The user, as names are compared, whose share of the queues the question takes.
     pub(super) user: Arc<str>,
     /// What its requester is warned of.
     pub(super) warnings: Vec<String>,
@@ -45,18 +85,19 @@ pub(super) struct Flight {
     pub(super) waits: Waits,
 }
 
-/// The time that a question spends in its chain's room.
+/// The time that a question spends in its chain's wait queue.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Waits {
     sum: Duration,
     since: Option<Instant>,
 }
 
-impl Flight {
+impl PendingRequest {
     /// `question`, which nobody has looked at, with those who wait for its answer; it takes the share of `user`.
     pub(super) fn new(question: Question, waiting: Vec<Incoming>, user: Arc<str>) -> Self {
         Self {
             question: Arc::new(question),
+            stage: Stage::Queued,
             waiting,
             key: None,
             user,
@@ -81,12 +122,12 @@ impl Flight {
     }
 
     /// From `now` on it waits for a free node.
-    pub(super) fn sits(&mut self, now: Instant) {
+    pub(super) fn begins_to_wait(&mut self, now: Instant) {
         self.waits.since.get_or_insert(now);
     }
 
     /// It is asked again, or answered, at `now`.
-    pub(super) fn rises(&mut self, now: Instant) {
+    pub(super) fn ends_to_wait(&mut self, now: Instant) {
         self.waits = Waits { sum: self.waited(now), since: None };
     }
 
@@ -131,63 +172,5 @@ impl Flight {
     /// Whether nobody waits any more, by the deadlines.
     pub(super) fn is_late(&self, now_ms: i64) -> bool {
         self.waiting.iter().all(|incoming| incoming.deadline_ms.is_some_and(|deadline| deadline < now_ms))
-    }
-}
-
-/// What a requester was told of a placement, to be told again.
-#[derive(Clone, Debug)]
-pub(super) struct Told {
-    pub(super) node: Arc<str>,
-    /// The node's report when it was chosen, for its addresses; absent where only another replica knew the node.
-    pub(super) report: Option<Arc<Report>>,
-    pub(super) decision: Arc<str>,
-    pub(super) generation: u64,
-    /// The random bits and the time of the decision, where they are known here.
-    pub(super) drawn: Option<Drawn>,
-    pub(super) decided_by: Option<Arc<str>>,
-    pub(super) chain: Arc<str>,
-    pub(super) reserved: bool,
-}
-
-impl Told {
-    /// What is told of a placement of which another replica's claim is all that is known.
-    pub(super) fn adopted(node: &Arc<str>, report: Option<Arc<Report>>, id: &Arc<str>) -> Self {
-        Self {
-            node: Arc::clone(node),
-            report,
-            decision: Arc::clone(id),
-            generation: 0,
-            drawn: None,
-            decided_by: None,
-            chain: "".into(),
-            reserved: true,
-        }
-    }
-
-    /// Whether it is that.
-    pub(super) fn is_adopted(&self) -> bool {
-        self.chain.is_empty()
-    }
-
-    /// The reply's body; `expires_in_ms` is how long the reservation, where there is one, still lives.
-    pub(super) fn body(&self, expires_in_ms: u64) -> Bytes {
-        let (hostname, urls) = self.report.as_deref().map(wire::address).unwrap_or_default();
-        let placed = Placed {
-            node: &self.node,
-            hostname,
-            urls,
-            decision: &self.decision,
-            generation: self.generation,
-            seed: self.drawn.map(|drawn| drawn.seed),
-            now: self.drawn.map(|drawn| drawn.now_ms),
-            decided_by: self.decided_by.as_deref(),
-            chain: &self.chain,
-            reservation: self.reserved.then_some(&self.decision),
-            expires_in_ms: self.reserved.then_some(expires_in_ms),
-        };
-        // Strings, numbers and JSON values can always be written.
-        let mut body = Vec::with_capacity(USUAL_BODY_BYTES);
-        drop(serde_json::to_writer(&mut body, &placed));
-        body.into()
     }
 }

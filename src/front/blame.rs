@@ -3,25 +3,25 @@
 use std::sync::Arc;
 
 use crate::chain::{Limited, Subject};
-use crate::model::{Failure, FailureName};
-use crate::worker::guilt::{Sentence, judge};
-use crate::worker::{Encoded, Ended, NOBODY, Order, Overrun};
+use crate::worker::blame::{Sentence, judge};
+use crate::worker::{Encoded, Ended, NOBODY, Order, Overrun, Ticket};
 
-use super::flight::Flight;
-use super::lane::Accused;
+use super::pending_request::{PendingRequest, Stage};
 use super::quarantine::{Confined, Conviction, Culprit};
 use super::task::Front;
+use super::worker_slot::Accused;
 
 /// Scripts and nodes at most of which it is remembered that they are suspected of a limit that no question passed.
 const MAX_SUSPECTS: usize = 1_000;
 
 impl Front {
-    /// The worker in `lane` named a culprit, and is about to exit.
-    pub(super) fn overrun(&mut self, lane: usize, overrun: Overrun) {
-        match self.crew.lane_mut(lane).map(|lane| lane.accused(&overrun)) {
-            Some(Accused::Convicted(flight)) => self.hold_to_account(lane, *flight, overrun),
+    /// The worker in `slot` named a culprit, and is about to exit.
+    pub(super) fn overrun(&mut self, slot: usize, overrun: Overrun) {
+        let requests = &self.requests;
+        match self.workers.slot_mut(slot).map(|slot| slot.accused(&overrun, requests)) {
+            Some(Accused::Convicted) => self.hold_to_account(slot, overrun.running.ticket, overrun),
             Some(Accused::Suspected) => self.suspect(&overrun),
-            Some(Accused::Unknown) if lane < self.crew.homes() => self.unasked_overrun(overrun),
+            Some(Accused::Unknown) if slot < self.workers.slot_count() => self.unasked_overrun(overrun),
             Some(Accused::Unknown) | None => {}
         }
     }
@@ -36,7 +36,7 @@ impl Front {
             return; // This worker had not yet read that the script is not to be asked about the node.
         }
         let subject = Subject { script, node };
-        let (now_ms, window_ms) = (self.now_ms(), self.crew.setup().quarantine.window_ms);
+        let (now_ms, window_ms) = (self.now_ms(), self.workers.setup().quarantine.window_ms);
         let before_ms = self.suspects.remove(&subject);
         if before_ms.is_none_or(|before_ms| now_ms.saturating_sub(before_ms) > window_ms) {
             self.suspect(&overrun);
@@ -66,11 +66,11 @@ impl Front {
         self.metrics.suspicion(running.step.as_deref().unwrap_or_default(), overrun.kind.as_str());
     }
 
-    /// The worker in the lane at `place` is gone.
+    /// The worker in the slot at `place` is gone.
     pub(super) fn worker_lost(&mut self, place: usize, ended: &Ended) {
         self.metrics.worker_deaths.inc();
-        let Some(lane) = self.crew.lane_mut(place) else { return };
-        let unanswered = lane.desk.len();
+        let Some(slot) = self.workers.slot_mut(place) else { return };
+        let unanswered = slot.queue.len();
         // The stop of the whole service, most likely, and no trouble of anybody's.
         match ended.stopped {
             true => tracing::info!(
@@ -81,38 +81,43 @@ impl Front {
                 tracing::warn!(unanswered, "a worker {ended}: another one goes on, and what it had is asked again")
             }
         }
-        if let Some((flight, overrun)) = lane.lost(ended) {
-            self.hold_to_account(place, flight, overrun);
+        let held: Vec<_> = slot.queue.held().collect();
+        let guilty = slot.lost(ended);
+        held.into_iter().for_each(|ticket| self.requests.set_stage(ticket, Stage::Queued));
+        if let Some((ticket, overrun)) = guilty {
+            self.hold_to_account(place, ticket, overrun);
         }
     }
 
-    /// Judges `flight` by the configuration that its worker ran; where another one is in force by now, that one decides.
-    fn hold_to_account(&mut self, lane: usize, flight: Flight, overrun: Overrun) {
-        match lane < self.crew.homes() {
-            true => self.sentence(flight, overrun),
-            false => self.submit(flight),
+    /// Judges the request `ticket` by the configuration that its worker ran; where another one is in force by now, that one
+    /// decides.
+    fn hold_to_account(&mut self, slot: usize, ticket: Ticket, overrun: Overrun) {
+        let Some(pending) = self.requests.take(ticket) else { return };
+        match slot < self.workers.slot_count() {
+            true => self.sentence(pending, overrun),
+            false => self.submit(pending),
         }
     }
 
-    /// Does with `flight` what the policy of the guilty step says, and remembers the script.
-    fn sentence(&mut self, mut flight: Flight, overrun: Overrun) {
+    /// Does with `pending` what the policy of the guilty step says, and remembers the script.
+    fn sentence(&mut self, mut pending: Box<PendingRequest>, overrun: Overrun) {
         let running = &overrun.running;
         tracing::warn!(
-            chain = %flight.question.head.action, decision = %flight.question.decision, step = running.step.as_deref(),
+            chain = %pending.question.head.action, decision = %pending.question.decision, step = running.step.as_deref(),
             node = running.node.as_deref(), limit = overrun.kind.as_str(), "{}", overrun.message
         );
         self.metrics.limit(running.step.as_deref().unwrap_or_default(), overrun.kind.as_str());
-        self.convict(&overrun, Some(Arc::clone(&flight.question.head.login)));
-        let birth = Arc::clone(&self.crew.setup().birth);
-        let chain = birth.set.get(&flight.question.head.action);
-        let question = Arc::make_mut(&mut flight.question);
-        match judge(question, flight.shunned, chain, overrun) {
+        self.convict(&overrun, Some(Arc::clone(&pending.question.head.login)));
+        let birth = Arc::clone(&self.workers.setup().birth);
+        let chain = birth.set.get(&pending.question.head.action);
+        let question = Arc::make_mut(&mut pending.question);
+        match judge(question, pending.shunned, chain, overrun) {
             Sentence::Shun(..) => {
-                flight.shunned += 1;
-                self.submit(flight);
+                pending.shunned += 1;
+                self.submit(pending);
             }
-            Sentence::Again => self.submit(flight),
-            Sentence::Fail(failure) => self.give_up(flight, &failure),
+            Sentence::Again => self.submit(pending),
+            Sentence::Fail(failure) => self.give_up(pending, &failure),
         }
     }
 
@@ -125,7 +130,7 @@ impl Front {
         let login = login.filter(|_| !running.pure);
         let at_ms = self.now_ms();
         let conviction = Conviction { script, node: running.node.clone(), login, limited, at_ms };
-        let (birth, nodes) = (Arc::clone(&self.crew.setup().birth), self.cluster.len());
+        let (birth, nodes) = (Arc::clone(&self.workers.setup().birth), self.cluster.len());
         let (confined, forgotten) = self.quarantine.convict(conviction, &birth.set, nodes);
         self.set_free(forgotten);
         confined.into_iter().for_each(|(confined, limited)| self.confine(&confined, limited));
@@ -141,7 +146,7 @@ impl Front {
             Culprit::Node(_) => {}
         }
         if let Some(subject) = confined.subject() {
-            self.crew.tell(&Encoded::new(&Order::Quarantine(subject, Some(limited))), None);
+            self.workers.tell(&Encoded::new(&Order::Quarantine(subject, Some(limited))), None);
         }
         self.show();
     }
@@ -158,27 +163,8 @@ impl Front {
                 Culprit::Node(_) => {}
             }
             if let Some(subject) = confined.subject() {
-                self.crew.tell(&Encoded::new(&Order::Quarantine(subject, None)), None);
+                self.workers.tell(&Encoded::new(&Order::Quarantine(subject, None)), None);
             }
-        }
-    }
-
-    /// Puts `flight` to the home of its chain, or answers it where a reload took the chain away.
-    pub(super) fn submit(&mut self, mut flight: Flight) {
-        flight.explanation = None;
-        if flight.question.from.is_none() {
-            // What goes on behind a program sees no node that was freed since.
-            flight.frees_seen = self.frees;
-        }
-        if flight.edition != self.crew.edition() && flight.question.from.is_some() {
-            // Nobody can go on with it, and to begin anew would run its programs twice.
-            let message = "the configuration changed while its program ran, and then its worker died: ask again";
-            return self.give_up(flight, &Failure::new(FailureName::Internal, message));
-        }
-        if let Err(flight) = self.crew.submit(flight) {
-            let failure =
-                Failure::new(FailureName::UnknownAction, "the chain was removed before the request's turn came");
-            self.give_up(*flight, &failure);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Errands: what the runner does for questions that wait at an executable step, and the runner itself.
+//! RunnerClient: what the runner does for questions that wait at an executable step, and the runner itself.
 //!
 //! A program that was asked is not asked again because something died. So the runner says which questions it is about to ask before it asks: where it
 //! dies, those fail as their steps' policy says, and only the others are given to the next runner.
@@ -12,12 +12,12 @@ use bytes::Bytes;
 
 use crate::chain::StepSource;
 use crate::runner::{Edition, Errand, Order};
-use crate::worker::desk::Ticket;
+use crate::worker::Ticket;
 use crate::worker::{Encoded, Orders};
 
-use super::hand::ORDERS_WAITING_BYTES;
 use super::ports::ProcessLink;
 use super::silence::Silence;
+use super::worker_handle::ORDERS_WAITING_BYTES;
 
 /// The pause before the next runner is started: after the first death, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const LAZY_BYTES: usize = 32 << 10;
 
 /// What was asked of programs and has no answer yet, and the runner.
-pub(super) struct Errands {
+pub(super) struct RunnerClient {
     editions: BTreeMap<u64, Arc<Edition>>,
     open: BTreeMap<Ticket, Open>,
     runner: Option<Box<dyn ProcessLink>>,
@@ -59,7 +59,7 @@ pub(super) struct Returned {
     pub(super) suspended: Bytes,
 }
 
-impl Default for Errands {
+impl Default for RunnerClient {
     fn default() -> Self {
         Self {
             editions: BTreeMap::new(),
@@ -76,7 +76,7 @@ impl Default for Errands {
     }
 }
 
-impl Errands {
+impl RunnerClient {
     /// From here on these programs count; the editions before `oldest` are decided for by nobody any more.
     pub(super) fn publish(&mut self, edition: Edition, oldest: u64) {
         let edition = Arc::new(edition);

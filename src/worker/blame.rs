@@ -1,4 +1,4 @@
-//! Guilt: what becomes of a question over which a worker died, by the policy of the step that did it.
+//! Blame: what becomes of a question over which a worker died, by the policy of the step that did it.
 //!
 //! The service and the one-shot commands judge alike, so that a script behaves the same wherever it is tried.
 

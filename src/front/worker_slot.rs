@@ -1,16 +1,17 @@
-//! A lane: the worker that decides for some chains, one after another as they die, and the questions it was asked.
+//! A worker slot: the worker that decides for some chains, one after another as they die, and the questions it was asked.
 
 use std::time::Duration;
 
 use crate::model::LimitKind;
-use crate::worker::desk::{Cause, Ticket};
-use crate::worker::{Desk, Encoded, Ended, Order, Overrun, Running};
+use crate::worker::{Encoded, Ended, Order, Overrun, Running, Ticket};
 
-use super::flight::Flight;
-use super::hand::Hand;
+use super::pending_queue::{Cause, PendingQueue};
+use super::pending_request::{PendingRequest, Stage};
+use super::requests::Requests;
 use super::silence::Silence;
+use super::worker_handle::WorkerHandle;
 
-/// Questions that a worker holds at most; more wait at the desk, where their deadline is still looked at.
+/// Questions that a worker holds at most; more wait at the queue, where their deadline is still looked at.
 const ASKED_AT_ONCE: usize = 4096;
 /// Bytes on their way to a worker past which it is asked nothing more: what piles up there is large questions, which say
 /// nothing against the worker.
@@ -20,19 +21,18 @@ const WAITING_BYTES: usize = 4 << 20;
 pub(super) enum Accused {
     /// It is asked again, alone.
     Suspected,
-    /// It passed the limit alone, too.
-    Convicted(Box<Flight>),
+    /// It passed the limit alone, too, and is in no queue any more.
+    Convicted,
     /// Nobody waits for it.
     Unknown,
 }
 
 /// One worker after another, and their questions.
-pub(super) struct Lane {
-    /// In boxes, because questions move from one table of the desk to the next.
-    pub(super) desk: Desk<Box<Flight>>,
+pub(super) struct WorkerSlot {
+    pub(super) queue: PendingQueue,
     /// The edition of the configuration that it decides by.
     edition: u64,
-    hand: Option<Hand>,
+    worker: Option<WorkerHandle>,
     /// Of the worker, while it holds questions.
     silence: Silence,
     /// What a narrated question was last heard to run.
@@ -47,12 +47,12 @@ pub(super) struct Lane {
     tired: bool,
 }
 
-impl Lane {
+impl WorkerSlot {
     pub(super) fn new(edition: u64) -> Self {
         Self {
-            desk: Desk::default(),
+            queue: PendingQueue::default(),
             edition,
-            hand: None,
+            worker: None,
             silence: Silence::default(),
             last_running: None,
             cause: None,
@@ -67,83 +67,94 @@ impl Lane {
         self.edition
     }
 
-    /// The worker came as far as a program with `ticket`; returns the edition that it decides by, and the question.
-    pub(super) fn park(&mut self, ticket: Ticket) -> Option<(u64, &mut Flight)> {
+    /// The worker came as far as a program with `ticket`; returns the edition that it decides by, where anybody waits for
+    /// that.
+    pub(super) fn park(&mut self, ticket: Ticket) -> Option<u64> {
         self.decided += 1;
-        let edition = self.edition;
-        self.desk.park(ticket).map(|flight| (edition, &mut **flight))
+        self.queue.park(ticket).then_some(self.edition)
     }
 
     /// Whether a worker is there.
     pub(super) fn is_staffed(&self) -> bool {
-        self.hand.is_some()
+        self.worker.is_some()
     }
 
-    /// Whether a worker may take over: the lane has none, or a tired one that holds no question.
+    /// Whether a worker may take over: the slot has none, or a tired one that holds no question.
     pub(super) fn is_open(&self) -> bool {
-        self.hand.is_none() || (self.tired && self.desk.asked() == 0)
+        self.worker.is_none() || (self.tired && self.queue.asked() == 0)
     }
 
     /// Whether the words under `number` are the present worker's.
     pub(super) fn is_held_by(&self, number: u64) -> bool {
-        self.hand.as_ref().is_some_and(|hand| hand.number() == number)
+        self.worker.as_ref().is_some_and(|worker| worker.number() == number)
     }
 
-    /// Lets `hand` decide from here on.
-    pub(super) fn staff(&mut self, hand: Hand) {
-        tracing::debug!(pid = hand.pid(), "a worker takes a lane");
+    /// Lets `worker` decide from here on.
+    pub(super) fn staff(&mut self, worker: WorkerHandle) {
+        tracing::debug!(pid = worker.pid(), "a worker takes a slot");
         self.dismiss();
-        self.hand = Some(hand);
-        self.desk.worker_arrived();
+        self.worker = Some(worker);
+        self.queue.worker_arrived();
         (self.decided, self.first_bytes, self.tired) = (0, None, false);
         (self.last_running, self.cause) = (None, None);
     }
 
     /// Lets the worker end, where there is one.
     pub(super) fn dismiss(&mut self) {
-        if let Some(hand) = self.hand.take() {
-            hand.retire();
+        if let Some(worker) = self.worker.take() {
+            worker.retire();
         }
     }
 
     /// Passes on what all must know.
     pub(super) fn tell(&mut self, order: &Encoded) {
-        if let Some(hand) = &mut self.hand {
-            hand.tell(order);
+        if let Some(worker) = &mut self.worker {
+            worker.tell(order);
         }
     }
 
     /// Tells the worker alone.
     pub(super) fn order(&mut self, order: &Order) {
-        if let Some(hand) = &mut self.hand {
-            hand.order(order);
+        if let Some(worker) = &mut self.worker {
+            worker.order(order);
         }
     }
 
-    /// Asks what may be asked now, and sends what there is room for. `relieved` says that a spare could take over.
-    /// Returns the questions that are `late`: those are not run.
-    pub(super) fn pump(&mut self, relieved: bool, late: impl Fn(&Flight) -> bool) -> Vec<Flight> {
+    /// Asks what may be asked now of `requests`, and sends what there is room for. `relieved` says that a spare could take
+    /// over. Returns the requests that are `late`, which are in no queue any more: those are not run.
+    pub(super) fn pump(
+        &mut self,
+        relieved: bool,
+        requests: &mut Requests,
+        late: impl Fn(&PendingRequest) -> bool,
+    ) -> Vec<Ticket> {
         let mut too_late = Vec::new();
-        let Some(hand) = &mut self.hand else { return too_late };
+        let Some(worker) = &mut self.worker else { return too_late };
         // One that was named or killed is asked nothing more.
         let asks = self.cause.is_none() && !(self.tired && relieved);
-        while asks && self.desk.asked() < ASKED_AT_ONCE && hand.waiting_bytes() < WAITING_BYTES {
-            if self.desk.asked() == 0 {
+        while asks && self.queue.asked() < ASKED_AT_ONCE && worker.waiting_bytes() < WAITING_BYTES {
+            if self.queue.asked() == 0 {
                 self.silence.end();
             }
-            let Some((ticket, flight, alone)) = self.desk.ask_next() else { break };
-            match late(flight) {
-                true => too_late.extend(self.desk.answered(ticket).map(|flight| *flight)),
-                false => hand.order(&Order::Ask(flight.asked(alone))),
+            let Some((ticket, alone)) = self.queue.ask_next() else { break };
+            match requests.get_mut(ticket) {
+                Some(pending) if !late(pending) => {
+                    pending.stage = Stage::Asked;
+                    worker.order(&Order::Ask(pending.asked(alone)));
+                }
+                _ => {
+                    self.queue.answered(ticket);
+                    too_late.push(ticket);
+                }
             }
         }
-        hand.send();
+        worker.send();
         too_late
     }
 
     /// The worker, where there is one.
-    pub(super) fn hand(&self) -> Option<&Hand> {
-        self.hand.as_ref()
+    pub(super) fn worker(&self) -> Option<&WorkerHandle> {
+        self.worker.as_ref()
     }
 
     /// The worker said something.
@@ -156,41 +167,42 @@ impl Lane {
         self.last_running = Some(running);
     }
 
-    /// The worker decided `ticket`; its question, where anybody waits for that.
-    pub(super) fn answered(&mut self, ticket: Ticket) -> Option<Flight> {
+    /// The worker decided `ticket`; returns whether anybody waits for that.
+    pub(super) fn answered(&mut self, ticket: Ticket) -> bool {
         self.decided += 1;
-        self.desk.answered(ticket).map(|flight| *flight)
+        self.queue.answered(ticket)
     }
 
     /// The worker named a culprit, and ends. Nobody is convicted of the first limit that is passed: the question is asked
     /// again alone, in a fresh worker, where each call is timed exactly. An earlier question may have left little memory,
     /// or much to clear up in a short call, so there too want of memory and a call about a node convict only the first
     /// question of a worker.
-    pub(super) fn accused(&mut self, overrun: &Overrun) -> Accused {
+    pub(super) fn accused(&mut self, overrun: &Overrun, requests: &Requests) -> Accused {
         self.cause = Some(Cause::Named);
-        if let Some(hand) = &self.hand {
+        if let Some(worker) = &self.worker {
             // It has said its last word, and must not live on whatever holds it up.
-            hand.kill();
+            worker.kill();
         }
         let ticket = overrun.running.ticket;
         let by_another = overrun.kind == LimitKind::Memory || overrun.running.node.is_some();
-        match self.desk.get_mut(ticket).map(|flight| flight.question.narrated) {
-            Some(true) if !(by_another && self.decided > 0) => match self.desk.convicted(ticket) {
-                Some(flight) => Accused::Convicted(flight),
-                None => Accused::Unknown,
-            },
+        let asked = requests.get(ticket).filter(|_| self.queue.is_asked(ticket));
+        match asked.map(|pending| pending.question.narrated) {
+            Some(true) if !(by_another && self.decided > 0) => {
+                self.queue.convicted(ticket);
+                Accused::Convicted
+            }
             Some(_) => {
-                self.desk.suspected(ticket);
+                self.queue.suspected(ticket);
                 Accused::Suspected
             }
             None => Accused::Unknown,
         }
     }
 
-    /// The worker is gone; returns the question that is guilty, and of what.
-    pub(super) fn lost(&mut self, ended: &Ended) -> Option<(Flight, Overrun)> {
-        self.hand = None;
-        let last = self.last_running.take().filter(|running| self.desk.is_asked(running.ticket));
+    /// The worker is gone; returns the request that is guilty, which is in no queue any more, and of what.
+    pub(super) fn lost(&mut self, ended: &Ended) -> Option<(Ticket, Overrun)> {
+        self.worker = None;
+        let last = self.last_running.take().filter(|running| self.queue.is_asked(running.ticket));
         let unnamed = if ended.killed { Cause::Outside } else { Cause::Unknown };
         let cause = match self.cause.take().unwrap_or(unnamed) {
             Cause::Named => Cause::Named,
@@ -198,22 +210,22 @@ impl Lane {
             _ if last.is_none() => Cause::Outside,
             cause => cause,
         };
-        let (ticket, flight) = self.desk.worker_lost(cause)?;
+        let ticket = self.queue.worker_lost(cause)?;
         let running = last.unwrap_or(Running { ticket, step: None, node: None, pure: false });
         let step = running.step.as_deref().unwrap_or("the request");
         let (kind, message) = match cause {
             Cause::Silent => (LimitKind::Time, format!("{step} gave no answer within its wall time, twice")),
             _ => (LimitKind::Crash, format!("{step} ended two workers, the last one {ended}")),
         };
-        Some((*flight, Overrun { running, kind, message }))
+        Some((ticket, Overrun { running, kind, message }))
     }
 
     /// Kills a worker that has held questions for `limit` without a word, at a tick that comes `passed` after the one
     /// before; whether it did.
     pub(super) fn kill_if_silent(&mut self, passed: Duration, limit: Duration) -> bool {
-        let silent = self.desk.asked() > 0 && self.silence.tick(passed, limit);
-        if let (true, Some(hand)) = (silent, &self.hand) {
-            hand.kill();
+        let silent = self.queue.asked() > 0 && self.silence.tick(passed, limit);
+        if let (true, Some(worker)) = (silent, &self.worker) {
+            worker.kill();
             self.cause.get_or_insert(Cause::Silent);
             self.silence.end();
             return true;
@@ -224,8 +236,8 @@ impl Lane {
     /// Marks the worker for replacement after `requests` decisions, or where it has grown by `bytes` since it came, beside
     /// what the `mirror` of the cluster in it grew by; whether it was marked just now.
     pub(super) fn tire(&mut self, requests: u64, bytes: u64, mirror: u64) -> bool {
-        let Some(hand) = self.hand.as_ref().filter(|_| !self.tired) else { return false };
-        let now = hand.memory_bytes();
+        let Some(worker) = self.worker.as_ref().filter(|_| !self.tired) else { return false };
+        let now = worker.memory_bytes();
         let (first, first_mirror) = *self.first_bytes.get_or_insert((now.unwrap_or_default(), mirror));
         let most = first.saturating_add(bytes).saturating_add(mirror.saturating_sub(first_mirror));
         self.tired = self.decided >= requests || now.is_some_and(|now| now >= most);

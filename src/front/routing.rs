@@ -1,4 +1,4 @@
-//! Homes: which lanes decide for which chain.
+//! Routing: which slots decide for which chain.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use crate::chain::{ChainSet, ChainSpec};
 
-/// The lanes of each chain: one of its own where there are enough, several where its config says so.
+/// The slots of each chain: one of its own where there are enough, several where its config says so.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Homes {
+pub(super) struct Routing {
     by_action: BTreeMap<Arc<str>, Range<usize>>,
     count: usize,
 }
 
-impl Homes {
-    /// The homes of the chains of `set`, in lanes from 0. Chains that ask for workers get them; the others have a lane
+impl Routing {
+    /// The routing of the chains of `set`, in slots from 0. Chains that ask for workers get them; the others have a slot
     /// each while there are no more than `most` in all, and share what is left in turn where there would be more.
     pub(super) fn of(set: &ChainSet, most: usize) -> Self {
         let own = |chain: &ChainSpec| chain.workers.map(|count| count.max(1) as usize);
@@ -23,7 +23,7 @@ impl Homes {
         let shared = others.min(most.saturating_sub(asked).max(1));
         let (mut by_action, mut next_own, mut next_shared) = (BTreeMap::new(), shared, 0);
         for chain in &set.chains {
-            let lanes = match own(chain) {
+            let slots = match own(chain) {
                 Some(count) => next_own..next_own + count,
                 None => next_shared % shared..next_shared % shared + 1,
             };
@@ -31,22 +31,22 @@ impl Homes {
                 Some(count) => next_own += count,
                 None => next_shared += 1,
             }
-            by_action.insert(Arc::clone(&chain.action), lanes);
+            by_action.insert(Arc::clone(&chain.action), slots);
         }
         Self { by_action, count: next_own }
     }
 
-    /// The lanes that decide for `action`.
-    pub(super) fn lanes(&self, action: &str) -> Range<usize> {
+    /// The slots that decide for `action`.
+    pub(super) fn slots(&self, action: &str) -> Range<usize> {
         self.by_action.get(action).cloned().unwrap_or_default()
     }
 
-    /// The chains that lane `lane` decides for.
-    pub(super) fn chains(&self, lane: usize) -> impl Iterator<Item = &Arc<str>> {
-        self.by_action.iter().filter(move |(_, lanes)| lanes.contains(&lane)).map(|(action, _)| action)
+    /// The chains that slot `slot` decides for.
+    pub(super) fn chains(&self, slot: usize) -> impl Iterator<Item = &Arc<str>> {
+        self.by_action.iter().filter(move |(_, slots)| slots.contains(&slot)).map(|(action, _)| action)
     }
 
-    /// How many lanes there are.
+    /// How many slots there are.
     pub(super) fn count(&self) -> usize {
         self.count
     }
@@ -66,20 +66,23 @@ mod tests {
 
     #[test]
     fn each_chain_has_a_home_of_its_own_while_there_are_enough() {
-        let homes = Homes::of(&set(&[("a", None), ("b", Some(3)), ("c", None)]), 8);
-        assert_eq!((homes.lanes("a"), homes.lanes("c"), homes.lanes("b")), (0..1, 1..2, 2..5));
-        assert_eq!(homes.count(), 5);
-        assert_eq!(homes.chains(3).map(|action| &**action).collect::<Vec<_>>(), ["b"]);
-        assert_eq!(homes.lanes("unknown"), 0..0);
+        let routing = Routing::of(&set(&[("a", None), ("b", Some(3)), ("c", None)]), 8);
+        assert_eq!((routing.slots("a"), routing.slots("c"), routing.slots("b")), (0..1, 1..2, 2..5));
+        assert_eq!(routing.count(), 5);
+        assert_eq!(routing.chains(3).map(|action| &**action).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(routing.slots("unknown"), 0..0);
     }
 
     #[test]
     fn past_the_bound_chains_share_and_those_that_ask_do_not() {
-        let homes = Homes::of(&set(&[("a", None), ("b", None), ("c", None), ("d", Some(1))]), 3);
-        assert_eq!((homes.lanes("a"), homes.lanes("b"), homes.lanes("c"), homes.lanes("d")), (0..1, 1..2, 0..1, 2..3));
-        assert_eq!(homes.count(), 3);
-        let crowded = Homes::of(&set(&[("a", Some(4)), ("b", None), ("c", None)]), 2);
-        assert_eq!((crowded.lanes("b"), crowded.lanes("c"), crowded.count()), (0..1, 0..1, 5));
-        assert_eq!(Homes::of(&set(&[]), 3).count(), 0);
+        let routing = Routing::of(&set(&[("a", None), ("b", None), ("c", None), ("d", Some(1))]), 3);
+        assert_eq!(
+            (routing.slots("a"), routing.slots("b"), routing.slots("c"), routing.slots("d")),
+            (0..1, 1..2, 0..1, 2..3)
+        );
+        assert_eq!(routing.count(), 3);
+        let crowded = Routing::of(&set(&[("a", Some(4)), ("b", None), ("c", None)]), 2);
+        assert_eq!((crowded.slots("b"), crowded.slots("c"), crowded.count()), (0..1, 0..1, 5));
+        assert_eq!(Routing::of(&set(&[]), 3).count(), 0);
     }
 }

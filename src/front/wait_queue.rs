@@ -1,0 +1,343 @@
+//! The wait queue of a chain: requests that wait for a free node, bounded, fair among users, asked again when something was
+//! freed. Pure bookkeeping by ticket.
+//!
+//! Each change that may free a place starts a round: the first request of each user before anybody's second, users who were
+//! served while they waited after those who were not. A round asks a few at once and goes on where it stopped, so that
+//! those who can take what was freed are found behind others who cannot, and a full cluster is not asked about all the time.
+//!
+//! The queue is shared: a user may have so many requests in it, and where it is full, the user with the most of them loses
+//! the newest to somebody who has fewer.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::model::Failure;
+use crate::worker::Ticket;
+
+use super::shares::Shares;
+
+/// Waiting requests of one chain that are asked again at once.
+const ASKED_AT_ONCE: usize = 32;
+/// After so many that found nothing, a round pauses until the next change.
+const FRUITLESS: usize = 64;
+/// The requests of one chain that wait.
+#[derive(Debug, Default)]
+pub(super) struct WaitQueue {
+    /// By place, which is the order of arrival.
+    waiters: BTreeMap<u64, Waiting>,
+    /// Whose they are.
+    shares: Shares,
+    /// How many requests of each user found a node while others of the user waited.
+    served: BTreeMap<Arc<str>, usize>,
+    /// Those that the present round still asks.
+    round: VecDeque<u64>,
+    /// Waiters that are being asked, with what they were told last.
+    asked: BTreeMap<Ticket, Waiting>,
+    /// How many found nothing since the last change.
+    fruitless: usize,
+    /// There was a change of which some who were asked, or are, cannot have known: another round follows.
+    missed: bool,
+}
+
+/// Why a request may not wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Crowded {
+    /// The queue is full, and nobody has more of it than the user of this request would have.
+    Full,
+    /// So many requests wait that are the same user's, and that is all one user may have.
+    OfOneUser(usize),
+    /// The queue is full, and nobody has so many requests in it as the same user.
+    MostOfAll(usize),
+}
+
+/// A waiting request.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    /// Its ticket, another one each time that it is asked again.
+    pub(super) ticket: Ticket,
+    /// Its place in the queue, the same for as long as it waits.
+    pub(super) place: u64,
+    /// The user, as names are compared.
+    pub(super) user: Arc<str>,
+    /// How long it waits at most.
+    pub(super) until: Instant,
+    /// What its requester is told where it has waited in vain.
+    pub(super) failure: Arc<Failure>,
+}
+
+impl WaitQueue {
+    /// The number of requests that wait, those that are being asked again included.
+    pub(super) fn len(&self) -> usize {
+        self.waiters.len() + self.asked.len()
+    }
+
+    /// The requests that wait and are not being asked again, in the order of their arrival.
+    pub(super) fn waiters(&self) -> impl Iterator<Item = &Waiting> {
+        self.waiters.values()
+    }
+
+    /// Makes room for another request of `user` in a queue that holds `most`, and so many `per_user`. Returns the request
+    /// that makes way for it, where one does.
+    ///
+    /// # Errors
+    /// Why it may not wait.
+    pub(super) fn admit(&mut self, user: &str, most: usize, per_user: usize) -> Result<Option<Waiting>, Crowded> {
+        let own = self.shares.count(user);
+        // Whoever says no login may be anybody.
+        if own >= per_user && !user.is_empty() {
+            return Err(Crowded::OfOneUser(own));
+        }
+        if self.len() < most {
+            return Ok(None);
+        }
+        match self.shares.largest() {
+            Some((largest, newest)) if largest > own + 1 => Ok(self.take(newest)),
+            Some((largest, _)) if largest == own => Err(Crowded::MostOfAll(own)),
+            _ => Err(Crowded::Full),
+        }
+    }
+
+    /// The request of `waiting` waits here.
+    pub(super) fn enter(&mut self, waiting: Waiting) {
+        self.shares.insert(&waiting.user, waiting.place);
+        self.waiters.insert(waiting.place, waiting);
+    }
+
+    /// The request of `waiting` waits here, and the present round asks it too: something was freed that it did not see.
+    pub(super) fn enter_round(&mut self, waiting: Waiting) {
+        self.round.push_back(waiting.place);
+        self.enter(waiting);
+    }
+
+    /// Takes the request out that waits at `place`.
+    fn take(&mut self, place: u64) -> Option<Waiting> {
+        let waiting = self.waiters.remove(&place)?;
+        self.shares.remove(&waiting.user, place);
+        Some(waiting)
+    }
+
+    /// Takes the request `ticket` out, where it waits and is not being asked again.
+    pub(super) fn leave(&mut self, ticket: Ticket) -> Option<Waiting> {
+        let (place, _) = self.waiters.iter().find(|(_, waiting)| waiting.ticket == ticket)?;
+        self.take(*place)
+    }
+
+    /// Takes the requests out that are `late`.
+    pub(super) fn take_late(&mut self, late: impl Fn(&Waiting) -> bool) -> Vec<Waiting> {
+        let places: Vec<_> =
+            self.waiters.iter().filter(|(_, waiting)| late(waiting)).map(|(place, _)| *place).collect();
+        places.into_iter().filter_map(|place| self.take(place)).collect()
+    }
+
+    /// Lets the round go on, or another one begin.
+    pub(super) fn freed(&mut self) {
+        self.fruitless = 0;
+        self.missed = !self.round.is_empty() || !self.asked.is_empty();
+        if self.round.is_empty() {
+            self.begin();
+        }
+    }
+
+    fn begin(&mut self) {
+        let here: BTreeSet<_> = self.waiters.values().chain(self.asked.values()).map(|waiting| &waiting.user).collect();
+        self.served.retain(|user, _| here.contains(user));
+        let mut of_user = BTreeMap::<&str, usize>::new();
+        let mut order: Vec<_> = self
+            .waiters
+            .iter()
+            .map(|(place, waiting)| {
+                let user = &*waiting.user;
+                let before = of_user.entry(user).or_default();
+                *before += 1;
+                (*before + self.served.get(user).copied().unwrap_or_default(), *place)
+            })
+            .collect();
+        order.sort_unstable();
+        self.round = order.into_iter().map(|(_, place)| place).collect();
+    }
+
+    /// Takes out the request that is to be asked now; it counts as waiting again after [`WaitQueue::ask`].
+    pub(super) fn next(&mut self) -> Option<Waiting> {
+        if self.missed && self.round.is_empty() && self.asked.is_empty() {
+            self.missed = false;
+            self.begin();
+        }
+        while self.asked.len() < ASKED_AT_ONCE && self.fruitless + self.asked.len() < FRUITLESS {
+            let place = self.round.pop_front()?;
+            if let Some(waiting) = self.take(place) {
+                return Some(waiting);
+            }
+        }
+        None
+    }
+
+    /// The request of `waiting` is asked again, under the ticket that it has there.
+    pub(super) fn ask(&mut self, waiting: Waiting) {
+        self.asked.insert(waiting.ticket, waiting);
+    }
+
+    /// The request `before`, where it is being asked again, has the ticket `after` from now on.
+    pub(super) fn renumber(&mut self, before: Ticket, after: Ticket) {
+        if let Some(waiting) = self.asked.remove(&before) {
+            self.ask(Waiting { ticket: after, ..waiting });
+        }
+    }
+
+    /// The request `ticket`, where it was asked again, found nothing; returns what it waited by.
+    pub(super) fn found_nothing(&mut self, ticket: Ticket) -> Option<Waiting> {
+        let waiting = self.asked.remove(&ticket)?;
+        self.fruitless += 1;
+        Some(waiting)
+    }
+
+    /// The request `ticket`, which was asked again, is answered for good.
+    pub(super) fn answered(&mut self, ticket: Ticket, placed: bool) {
+        let Some(Waiting { user, .. }) = self.asked.remove(&ticket) else { return };
+        let mut others = self.waiters.values().chain(self.asked.values());
+        if others.all(|other| other.user != user) {
+            self.served.remove(&user);
+        } else if placed {
+            *self.served.entry(user).or_default() += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::FailureName;
+
+    const MOST: usize = 6;
+    const PER_USER: usize = 5;
+
+    fn waiting(user: &str, place: u64) -> Waiting {
+        let failure = Arc::new(Failure::new(FailureName::NoNode, "none"));
+        Waiting { ticket: place, place, user: user.into(), until: Instant::now(), failure }
+    }
+
+    fn of(users: &str) -> WaitQueue {
+        let mut queue = WaitQueue::default();
+        assert!(come(&mut queue, users).is_empty());
+        queue
+    }
+
+    /// Asks whoever is to be asked now, and says who that is.
+    fn ask_next(queue: &mut WaitQueue) -> Option<Ticket> {
+        let waiting = queue.next()?;
+        let ticket = waiting.ticket;
+        queue.ask(waiting);
+        Some(ticket)
+    }
+
+    /// Lets each of `users` in, in turn, and says who came out for it, or why the user may not wait.
+    fn come(queue: &mut WaitQueue, users: &str) -> Vec<String> {
+        let mut came = Vec::new();
+        for user in users.split_whitespace() {
+            let place = 1 + queue.waiters.keys().last().copied().unwrap_or_default();
+            match queue.admit(user, MOST, PER_USER) {
+                Ok(displaced) => {
+                    came.extend(displaced.map(|waiting| format!("{}{}", waiting.user, waiting.place)));
+                    queue.enter(waiting(user, place));
+                }
+                Err(crowded) => came.push(format!("{crowded:?}")),
+            }
+        }
+        came
+    }
+
+    #[test]
+    fn the_newest_of_the_user_with_the_most_makes_way_until_all_have_as_many() {
+        let mut queue = WaitQueue::default();
+        assert_eq!(come(&mut queue, "greedy greedy greedy greedy greedy greedy"), ["OfOneUser(5)"]);
+        assert_eq!(come(&mut queue, "ann bob"), ["greedy5"]);
+        assert_eq!(come(&mut queue, "greedy"), ["MostOfAll(4)"]);
+        assert_eq!(come(&mut queue, "cy ann"), ["greedy4", "greedy3"]);
+        assert_eq!(come(&mut queue, "dan"), ["greedy2"]);
+        assert_eq!(come(&mut queue, "bob"), ["Full"], "to have two is no more than to have two");
+        assert_eq!(come(&mut queue, "ann"), ["MostOfAll(2)"]);
+        assert_eq!((queue.len(), queue.shares.count("greedy"), queue.shares.count("ann")), (MOST, 1, 2));
+    }
+
+    #[test]
+    fn whoever_says_no_login_is_bounded_by_the_queue_alone_and_makes_way_too() {
+        let mut queue = WaitQueue::default();
+        (1..=MOST as u64).for_each(|place| {
+            assert!(matches!(queue.admit("", MOST, PER_USER), Ok(None)));
+            queue.enter(waiting("", place));
+        });
+        assert_eq!(come(&mut queue, "ann"), ["6"]);
+        assert!(matches!(WaitQueue::default().admit("ann", 0, PER_USER), Err(Crowded::Full)));
+    }
+
+    #[test]
+    fn who_leaves_the_queue_leaves_its_share() {
+        let mut queue = of("ann ann bob");
+        queue.begin();
+        let asked = queue.next().unwrap();
+        assert_eq!((&*asked.user, queue.shares.count("ann")), ("ann", 1));
+        queue.enter(asked);
+        assert_eq!(queue.take_late(|waiting| &*waiting.user == "ann").len(), 2);
+        assert_eq!((queue.len(), queue.shares.count("ann"), queue.shares.largest()), (1, 0, Some((1, 3))));
+        assert!(queue.leave(9).is_none() && queue.leave(3).is_some() && queue.leave(3).is_none());
+        assert_eq!((queue.len(), queue.shares.largest()), (0, None));
+    }
+
+    #[test]
+    fn a_round_asks_each_users_first_before_anybodys_second_and_the_served_last() {
+        let mut queue = of("ann ann bob cy");
+        queue.freed();
+        assert_eq!(std::iter::from_fn(|| ask_next(&mut queue)).collect::<Vec<_>>(), [1, 3, 4, 2]);
+        queue.answered(1, true);
+        for ticket in [2, 3, 4] {
+            let waiting = queue.found_nothing(ticket).unwrap();
+            queue.enter(waiting);
+        }
+        queue.freed();
+        assert_eq!(std::iter::from_fn(|| ask_next(&mut queue)).collect::<Vec<_>>(), [3, 4, 2], "ann was served");
+    }
+
+    #[test]
+    fn a_change_that_some_did_not_see_leads_to_another_round() {
+        let mut queue = of("ann bob");
+        queue.freed();
+        assert_eq!((ask_next(&mut queue), ask_next(&mut queue), ask_next(&mut queue)), (Some(1), Some(2), None));
+        queue.freed();
+        for ticket in [1, 2] {
+            assert_eq!(ask_next(&mut queue), None, "not before the first round is over");
+            let waiting = queue.found_nothing(ticket).unwrap();
+            queue.enter(waiting);
+        }
+        assert_eq!((ask_next(&mut queue), ask_next(&mut queue)), (Some(1), Some(2)));
+        queue.enter_round(waiting("cy", 3));
+        assert_eq!(ask_next(&mut queue), Some(3), "who came between its question and its seat");
+    }
+
+    #[test]
+    fn a_round_that_finds_nothing_pauses_until_the_next_change() {
+        let mut queue = WaitQueue::default();
+        (1..=FRUITLESS as u64 + 9).for_each(|place| queue.enter(waiting(&format!("u{place}"), place)));
+        queue.freed();
+        let mut asked = 0;
+        while let Some(ticket) = ask_next(&mut queue) {
+            asked += 1;
+            let waiting = queue.found_nothing(ticket).unwrap();
+            queue.enter(waiting);
+        }
+        assert_eq!(asked, FRUITLESS);
+        queue.freed();
+        assert_eq!(ask_next(&mut queue), Some(FRUITLESS as u64 + 1), "the round goes on where it stopped");
+    }
+
+    #[test]
+    fn who_is_asked_again_under_another_ticket_keeps_its_place() {
+        let mut queue = of("ann");
+        queue.freed();
+        assert_eq!(ask_next(&mut queue), Some(1));
+        queue.renumber(1, 8);
+        assert!(queue.found_nothing(1).is_none());
+        assert_eq!(queue.found_nothing(8).map(|waiting| (waiting.ticket, waiting.place)), Some((8, 1)));
+        queue.renumber(8, 9);
+        assert_eq!(queue.len(), 0);
+    }
+}

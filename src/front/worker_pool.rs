@@ -1,0 +1,320 @@
+//! The worker pool: all slots with their workers, the spares, and the workers of the next configuration while they gather.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::chain::ChainSpec;
+use crate::model::Change;
+use crate::worker::{BirthError, Encoded, Ended, Order, Orders, Ticket};
+
+use super::effects::Effect;
+use super::events::Setup;
+use super::pending_request::PendingRequest;
+use super::ports::NewWorker;
+use super::requests::Requests;
+use super::routing::Routing;
+use super::spares::Spares;
+use super::worker_slot::WorkerSlot;
+
+/// Workers that wait for another one to die.
+const SPARES: usize = 1;
+
+/// A slot that a spare has taken.
+pub(super) struct Taken {
+    /// Which one.
+    pub(super) slot: usize,
+    /// Whether a worker was there that had done enough.
+    pub(super) recycled: bool,
+    /// How many choices of all chains the spare was born with.
+    pub(super) choices: u64,
+}
+
+/// All that decides for this front.
+pub(super) struct WorkerPool {
+    /// The slots of the configuration in force; behind them those of earlier ones, until they have answered.
+    slots: Vec<WorkerSlot>,
+    routing: Routing,
+    spares: Spares,
+    next: Option<Spares>,
+    /// How many workers were started so far.
+    births: u64,
+    /// Counts the configurations that were in force.
+    edition: u64,
+    /// Whether each slot had a worker once.
+    complete: bool,
+}
+
+impl WorkerPool {
+    pub(super) fn new(setup: Setup) -> Self {
+        let routing = routing(&setup);
+        let edition = 1;
+        let slots = (0..routing.count()).map(|_| WorkerSlot::new(edition)).collect();
+        Self { slots, routing, spares: Spares::new(setup), next: None, births: 0, edition, complete: false }
+    }
+
+    /// What the present workers were born with.
+    pub(super) fn setup(&self) -> &Setup {
+        &self.spares.setup
+    }
+
+    /// Begins to gather workers for `setup`, which take over when each slot has one.
+    pub(super) fn prepare(&mut self, setup: Setup) {
+        if let Some(given_up) = self.next.replace(Spares::new(setup)) {
+            given_up.retire();
+        }
+    }
+
+    /// How many workers have to be started now.
+    pub(super) fn is_short(&self, now: Instant) -> bool {
+        let next = self.next.as_ref().map_or(0, |next| next.short(routing(&next.setup).count(), now));
+        next + self.spares.short(self.vacancies() + SPARES, now) > 0
+    }
+
+    /// Starts the workers that are missing at `now`; `snapshot` makes them mirrors of the cluster as it is, with the number
+    /// of choices that is in it.
+    pub(super) fn start(&mut self, snapshot: (&Orders, u64), now: Instant) -> Vec<Effect> {
+        let vacancies = self.vacancies();
+        let mut started = self.spares.start(self.spares.short(vacancies + SPARES, now), snapshot, &mut self.births);
+        if let Some(next) = &mut self.next {
+            started.extend(next.start(next.short(routing(&next.setup).count(), now), snapshot, &mut self.births));
+        }
+        started
+    }
+
+    fn vacancies(&self) -> usize {
+        self.present().iter().filter(|slot| !slot.is_staffed()).count()
+    }
+
+    fn present(&self) -> &[WorkerSlot] {
+        self.slots.get(..self.routing.count()).unwrap_or_default()
+    }
+
+    /// A worker was born, or could not be.
+    ///
+    /// # Errors
+    /// Why it could not be; where the next setup does not compile, that one is given up.
+    pub(super) fn born(
+        &mut self,
+        number: u64,
+        worker: Result<NewWorker, BirthError>,
+        now: Instant,
+    ) -> Result<(), BirthError> {
+        match self.next.as_mut().filter(|next| next.expects(number)) {
+            Some(next) => next.born(number, worker, now).inspect_err(|error| {
+                // What does not compile never will; anything else is tried again.
+                let hopeless = matches!(error, BirthError::Refused(_) | BirthError::Died(Some(_), _));
+                if let Some(given_up) = self.next.take_if(|_| hopeless) {
+                    given_up.retire();
+                }
+            }),
+            None => self.spares.born(number, worker, now),
+        }
+    }
+
+    /// The slot whose worker speaks under `number`.
+    pub(super) fn slot_of(&mut self, number: u64) -> Option<(usize, &mut WorkerSlot)> {
+        self.slots.iter_mut().enumerate().find(|(_, slot)| slot.is_held_by(number))
+    }
+
+    /// A worker without a slot is gone.
+    pub(super) fn gone(&mut self, number: u64, ended: &Ended, now: Instant) {
+        if !self.spares.gone(number, ended, now)
+            && let Some(next) = &mut self.next
+        {
+            next.gone(number, ended, now);
+        }
+    }
+
+    /// Queues the request `ticket` at a slot of the chain of `action`; the slot with the fewest requests where there are
+    /// several. Returns whether the chain has a slot.
+    pub(super) fn submit(&mut self, action: &str, ticket: Ticket) -> bool {
+        let slots = self.slots.get_mut(self.routing.slots(action)).unwrap_or_default();
+        let slot = slots.iter_mut().min_by_key(|slot| slot.queue.len());
+        slot.map(|slot| slot.queue.submit(ticket)).is_some()
+    }
+
+    /// The worker slot at `slot`.
+    pub(super) fn slot_mut(&mut self, slot: usize) -> Option<&mut WorkerSlot> {
+        self.slots.get_mut(slot)
+    }
+
+    /// The request `ticket`, which waited for a program, goes back to its slot: only a worker of the same chains can go on
+    /// with it. Returns whether it waited for one.
+    pub(super) fn unpark(&mut self, ticket: Ticket) -> bool {
+        let slot = self.slots.iter_mut().find_map(|slot| slot.queue.unpark(ticket).then_some(slot));
+        slot.map(|slot| slot.queue.submit(ticket)).is_some()
+    }
+
+    /// Takes the request `ticket` out of its queue, where it waits for a program.
+    pub(super) fn drop_parked(&mut self, ticket: Ticket) {
+        let _slot = self.slots.iter_mut().find_map(|slot| slot.queue.unpark(ticket).then_some(()));
+    }
+
+    /// The number of the configuration in force.
+    pub(super) fn edition(&self) -> u64 {
+        self.edition
+    }
+
+    /// The number of the oldest configuration that somebody still decides by.
+    pub(super) fn oldest_edition(&self) -> u64 {
+        self.slots.iter().map(WorkerSlot::edition).min().unwrap_or(self.edition)
+    }
+
+    /// Passes `order` on to all workers, but not to the one in slot `except`, who knows.
+    pub(super) fn tell(&mut self, order: &Encoded, except: Option<usize>) {
+        let slots = self.slots.iter_mut().enumerate().filter(|(place, _)| Some(*place) != except);
+        slots.for_each(|(_, slot)| slot.tell(order));
+        self.tell_spares(order);
+    }
+
+    /// Passes `order` on to those who decide for `action`, but not to the worker in slot `except`.
+    pub(super) fn tell_home(&mut self, action: &str, order: &Order, except: usize) {
+        for place in self.routing.slots(action).filter(|place| *place != except) {
+            if let Some(slot) = self.slots.get_mut(place) {
+                slot.order(order);
+            }
+        }
+    }
+
+    /// Tells the worker in `slot` alone.
+    pub(super) fn order(&mut self, slot: usize, order: &Order) {
+        if let Some(slot) = self.slots.get_mut(slot) {
+            slot.order(order);
+        }
+    }
+
+    /// The chains that `slot` decides for.
+    pub(super) fn chains(&self, slot: usize) -> Vec<Arc<str>> {
+        self.routing.chains(slot).cloned().collect()
+    }
+
+    fn tell_spares(&mut self, order: &Encoded) {
+        self.spares.tell(order);
+        if let Some(next) = &mut self.next {
+            next.tell(order);
+        }
+    }
+
+    /// Undoes what the worker in `slot` alone believes.
+    pub(super) fn undo(&mut self, slot: usize, change: Change) {
+        self.order(slot, &Order::Change(change));
+    }
+
+    /// Lets the next workers take over where each of their slots has one. Returns those of `requests` that the old
+    /// ones were not asked yet; what they were asked, they still answer.
+    pub(super) fn take_over(&mut self, requests: &Requests) -> Option<Vec<Ticket>> {
+        let next = self.next.take_if(|next| next.ready() >= routing(&next.setup).count())?;
+        std::mem::replace(&mut self.spares, next).retire();
+        self.routing = routing(&self.spares.setup);
+        self.edition += 1;
+        let mut slots: Vec<_> = (0..self.routing.count()).map(|_| WorkerSlot::new(self.edition)).collect();
+        // What a program has answered is gone on with by the chains that asked it.
+        let stays = |ticket| requests.get(ticket).is_some_and(|pending| pending.question.from.is_some());
+        let waiting = self.slots.iter_mut().flat_map(|slot| slot.queue.take_waiting(stays)).collect();
+        slots.append(&mut self.slots);
+        self.slots = slots;
+        Some(waiting)
+    }
+
+    /// Lets spares take the slots that have no worker, or a tired one; ends the slots of earlier configurations that have
+    /// answered. Returns the slots that were taken.
+    pub(super) fn staff(&mut self) -> Vec<Taken> {
+        let mut taken = Vec::new();
+        let (spares, count) = (&mut self.spares, self.routing.count());
+        for (place, slot) in self.slots.iter_mut().take(count).enumerate().filter(|(_, slot)| slot.is_open()) {
+            let Some(worker) = spares.take() else { break };
+            taken.push(Taken { slot: place, recycled: slot.is_staffed(), choices: worker.choices() });
+            slot.staff(worker);
+        }
+        let mut place = 0;
+        self.slots.retain_mut(|slot| {
+            place += 1;
+            let stays = place <= count || !slot.queue.is_empty();
+            if !stays {
+                slot.dismiss();
+            }
+            stays
+        });
+        self.complete |= self.vacancies() == 0;
+        taken
+    }
+
+    /// The requests that the worker of an earlier slot left behind when it died.
+    pub(super) fn strays(&mut self) -> Vec<Ticket> {
+        let old = self.slots.iter_mut().skip(self.routing.count());
+        old.filter(|slot| !slot.is_staffed()).flat_map(|slot| slot.queue.take_all()).collect()
+    }
+
+    /// Asks what can be asked of `requests` now, and sends what can be sent. Returns the requests that are `late`.
+    pub(super) fn pump(
+        &mut self,
+        time: bool,
+        requests: &mut Requests,
+        late: impl Fn(&PendingRequest) -> bool,
+    ) -> Vec<Ticket> {
+        let relieved = self.spares.ready() > 0;
+        self.spares.send(time);
+        if let Some(next) = &mut self.next {
+            next.send(time);
+        }
+        self.slots.iter_mut().flat_map(|slot| slot.pump(relieved, requests, &late)).collect()
+    }
+
+    /// Kills the workers that have held questions for too long without a word; `slowest` says how long a chain may take
+    /// at most, and `passed` how long ago the last look was. Returns how long they were given.
+    pub(super) fn kill_silent(&mut self, passed: Duration, slowest: impl Fn(&ChainSpec) -> Duration) -> Vec<Duration> {
+        let set = &self.spares.setup.birth.set;
+        let longest = |chains: &mut dyn Iterator<Item = &ChainSpec>| chains.map(&slowest).max().unwrap_or_default();
+        let mut killed = Vec::new();
+        for (place, slot) in self.slots.iter_mut().enumerate() {
+            let limit = match place < self.routing.count() {
+                true => longest(&mut self.routing.chains(place).filter_map(|action| set.get(action))),
+                false => longest(&mut set.chains.iter()),
+            };
+            if slot.kill_if_silent(passed, limit) {
+                killed.push(limit);
+            }
+        }
+        killed
+    }
+
+    /// Marks workers for replacement, as [`WorkerSlot::tire`] says; `mirror` is what the cluster may take of each.
+    pub(super) fn tire(&mut self, mirror: u64) {
+        let (requests, bytes) = (self.setup().recycle_requests, self.setup().recycle_bytes);
+        for slot in &mut self.slots {
+            if slot.tire(requests, bytes, mirror) {
+                tracing::debug!("a worker has done enough: it is replaced");
+            }
+        }
+    }
+
+    /// Whether requests are decided: each slot had a worker once, and there is one now. That one is being replaced is
+    /// no reason to send requesters elsewhere.
+    pub(super) fn is_ready(&self) -> bool {
+        self.complete && self.present().iter().any(WorkerSlot::is_staffed)
+    }
+
+    /// The number of slots that decide by the configuration in force.
+    pub(super) fn slot_count(&self) -> usize {
+        self.routing.count()
+    }
+
+    /// What the machine does not keep from the workers, as they found.
+    pub(super) fn lacks(&self) -> Vec<String> {
+        let workers = self.slots.iter().filter_map(WorkerSlot::worker);
+        let mut lacks: Vec<_> = workers.flat_map(|worker| worker.lacks().iter().cloned()).collect();
+        lacks.sort();
+        lacks.dedup();
+        lacks
+    }
+
+    /// What is probably a mistake in one of the scripts, as the workers found when they compiled them.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let workers = self.slots.iter().filter_map(WorkerSlot::worker);
+        workers.flat_map(|worker| worker.remarks().iter().cloned()).collect()
+    }
+}
+
+fn routing(setup: &Setup) -> Routing {
+    Routing::of(&setup.birth.set, setup.workers)
+}
