@@ -15,11 +15,11 @@ help: ## list these targets
 		printf '  make %-12s %s\n' "$$name" "$$does"; done
 
 demo: ## a small cluster on this machine: real NATS, real agents, real placements
-	@echo "demo: building the release binary (the first build takes minutes)"
-	@$(CARGO) build --release
+	@echo "demo: building whither without the last optimisations: 5 to 10 minutes on two processors the first time"
+	@$(CARGO) build --profile demo --bin whither
 	@echo "demo: looking for a NATS server"
 	@server=$$(scripts/tools/nats-server) && echo "demo: starting the cluster with $$server" && \
-		WHITHER_NATS_SERVER="$$server" exec "$(target_dir)/release/whither" demo
+		WHITHER_NATS_SERVER="$$server" exec "$(target_dir)/demo/whither" demo
 
 test: ## every test, with a real NATS server and the Python and JavaScript clients
 	@echo "test: looking for a NATS server and the test clients"

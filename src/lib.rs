@@ -7,6 +7,8 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::allow_attributes)]
 
+#[cfg(feature = "agent")]
+pub mod agent;
 pub mod allocator;
 pub mod chain;
 pub mod cli;
@@ -14,16 +16,22 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod evaluator;
+#[cfg(feature = "service")]
 pub mod front;
 pub mod log;
 pub mod model;
 pub mod nats;
 pub mod plain;
 pub mod pulse;
+#[cfg(feature = "service")]
 pub mod registry;
 pub mod resources;
+#[cfg(feature = "service")]
 pub mod runner;
 pub mod script;
+#[cfg(feature = "service")]
 pub mod server;
+#[cfg(feature = "service")]
 pub mod simulate;
+#[cfg(feature = "service")]
 pub mod worker;

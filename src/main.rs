@@ -1,4 +1,4 @@
-//! The binary: everything is in the library.
+//! The program `whither`: everything is in the library.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -8,5 +8,5 @@ use std::process::ExitCode;
 static ALLOCATOR: whither::allocator::Allocator = whither::allocator::Allocator;
 
 fn main() -> ExitCode {
-    whither::cli::main()
+    whither::cli::whither::main()
 }

@@ -1,4 +1,4 @@
-//! What starting a process takes of the machine: descriptors, processes and memory.
+//! What a process takes of the machine, and what it keeps from others: descriptors, processes, memory.
 //!
 //! A lack of them passes, and it is nobody's fault who asks to be started: it is waited out for a bounded time, and what
 //! is still lacking then is the machine's trouble and no script's. Descriptors lack first, because the usual soft limit
@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, getrlimit, prlimit, set_dumpable_behavior, setrlimit};
 use tokio::time::{Instant, sleep};
 
 /// How long a lack is waited out.
@@ -36,6 +36,15 @@ pub fn raise_descriptors() -> io::Result<()> {
         FORMER.get_or_init(|| current);
     }
     Ok(())
+}
+
+/// Closes the process's memory, which holds requests and tokens, to all other processes of its user, the programs that
+/// executable steps run among them, and keeps it out of core dumps. What the process starts is as it would be else.
+///
+/// # Errors
+/// What the kernel says.
+pub fn close_memory() -> io::Result<()> {
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
 /// Gives the process `pid`, a child of this one that has not begun its work, the soft limit that this one was started

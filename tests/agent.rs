@@ -535,3 +535,31 @@ fn the_agent_s_commands_keep_their_limit_of_descriptors() {
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["nodeData"]["sessions"], json!([]), "{document}");
 }
+
+#[test]
+fn the_program_for_nodes_is_the_same_agent_without_a_script_engine() {
+    let program = || Command::new(env!("CARGO_BIN_EXE_whither-agent"));
+    let once = program().args(["--once", "--id", "n7", "--max-sessions", "40"]).output().unwrap();
+    let document: Value = serde_json::from_slice(&once.stdout).unwrap();
+    assert_eq!((&document["id"], &document["maxSessions"]), (&json!("n7"), &json!(40)));
+    let help = String::from_utf8(program().arg("--help").output().unwrap().stdout).unwrap();
+    let of_whither = String::from_utf8(command().arg("--help").output().unwrap().stdout).unwrap();
+    let options = |text: &str| -> Vec<String> {
+        let words = text.split_whitespace().filter(|word| word.starts_with("--") && *word != "--version");
+        words.map(str::to_owned).collect()
+    };
+    assert_eq!(options(&help), options(&of_whither));
+
+    let of_agent = ["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none"];
+    let tree = Command::new(env!("CARGO"))
+        .args(of_agent)
+        .args(["--no-default-features", "--features", "agent"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    assert!(tree.contains("async-nats v"), "{tree}");
+    for engine in ["boa_engine", "rhai", "wasmtime", "cranelift-codegen", "axum"] {
+        assert!(!tree.contains(&format!("{engine} v")), "the agent names {engine}");
+    }
+}

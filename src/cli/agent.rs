@@ -1,28 +1,28 @@
 //! `whither agent`: reports this machine as a node of the cluster.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Parser};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::config::Config;
-use crate::nats::agent::logins::LoginRecord;
-use crate::nats::agent::metrics::MetricsFolder;
-use crate::nats::agent::report::Identity;
-use crate::nats::agent::sessions::{Lister, SessionsSource};
-use crate::nats::agent::{Agent, AgentError, AgentSettings, health, metadata};
+use crate::agent::logins::LoginRecord;
+use crate::agent::metrics::MetricsFolder;
+use crate::agent::report::Identity;
+use crate::agent::sessions::{Lister, SessionsSource};
+use crate::agent::{Agent, AgentError, AgentSettings, health, metadata};
+use crate::config::{Config, figure};
 use crate::nats::{Bus, Connection, Namespace};
 use crate::plain::Plain;
 use crate::pulse::{self, Pulse};
-use crate::registry::liveness;
 
 use super::bus::{self, BusArgs};
+use super::daemon::{self, LogFormat};
 use super::exit::{self, Exit};
-use super::serve::{self, LogFormat};
 
 /// Report this machine as a node of the cluster, until told to stop.
 ///
@@ -104,14 +104,25 @@ pub struct AgentArgs {
     bus: BusArgs,
 }
 
+#[derive(Debug, Parser)]
+#[command(name = "whither-agent", version, max_term_width = 110)]
+struct AgentProgram {
+    #[command(flatten)]
+    args: AgentArgs,
+}
+
+/// Runs the program `whither-agent`.
+#[must_use]
+pub fn main() -> ExitCode {
+    super::end(run(&AgentProgram::parse().args))
+}
+
 /// Runs the agent until it is told to stop.
 ///
 /// # Errors
 /// Settings with which it could never report.
 pub fn run(args: &AgentArgs) -> Result<(), Exit> {
-    serve::start_log(args.log_format)?;
-    serve::close_memory();
-    serve::raise_descriptors();
+    daemon::begin(args.log_format)?;
     let config = args.config.as_deref().map(bus::load).transpose()?;
     let (mut connection, namespace) = args.bus.resolve(config.as_ref().map(|config| &config.nats), "whither agent")?;
     if let Some(path) = &args.config {
@@ -179,8 +190,10 @@ impl AgentArgs {
             sessions,
             metrics,
             interval: self.interval,
-            liveness: config
-                .map_or(liveness::LIMIT, |config| Duration::from_secs(u64::from(config.service.liveness_s))),
+            liveness: {
+                let seconds = config.map_or(figure::LIVENESS_S.default, |config| config.service.liveness_s);
+                Duration::from_secs(u64::from(seconds))
+            },
             keeping: config.map(|config| bus::keeping(&config.nats)).unwrap_or_default(),
         }
     }

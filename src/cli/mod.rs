@@ -1,98 +1,72 @@
-//! The command line: one file per command.
+//! The command line: one file per command. `whither` has all of them, `whither-agent` the agent alone.
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
 use owo_colors::OwoColorize;
 
 use crate::log;
-use crate::nats::Namespace;
-use crate::runner;
-use crate::worker::child;
 
+#[cfg(feature = "agent")]
 pub mod agent;
+#[cfg(feature = "service")]
 pub mod bench;
 pub mod bus;
+#[cfg(feature = "service")]
 pub mod chains;
+mod daemon;
+#[cfg(feature = "service")]
 pub mod demo;
+#[cfg(feature = "service")]
 pub mod drain;
 pub mod exit;
+#[cfg(feature = "service")]
 pub mod fastx;
 pub mod files;
+#[cfg(feature = "service")]
 pub mod host;
+#[cfg(feature = "service")]
 pub mod limits;
+#[cfg(feature = "service")]
 pub mod new;
+#[cfg(feature = "service")]
 pub mod nodes;
+#[cfg(feature = "service")]
 pub mod nodes_file;
+#[cfg(feature = "service")]
 pub mod one_shot;
+#[cfg(feature = "service")]
 pub mod place;
 pub mod problem;
+#[cfg(feature = "service")]
 mod processes;
+#[cfg(feature = "service")]
 pub mod programs;
+#[cfg(feature = "service")]
 pub mod reload;
+#[cfg(feature = "service")]
 pub mod remote;
+#[cfg(feature = "service")]
 pub mod request;
+#[cfg(feature = "service")]
 pub mod requests;
 pub mod say;
+#[cfg(feature = "service")]
 pub mod serve;
+#[cfg(feature = "service")]
 mod setup;
+#[cfg(feature = "service")]
 pub mod simulate;
+#[cfg(feature = "service")]
 pub mod table;
+#[cfg(feature = "service")]
+pub mod whither;
 pub mod zone;
 
 use exit::Exit;
 
-/// The name under which a link to the binary is a FastX load balancer script.
-const PLACE_NAME: &str = "whither-place";
-
-/// To which node? Runs an administrator's chain of scripts over a live node list, for each session to place.
-#[derive(Debug, Parser)]
-#[command(name = "whither", version, max_term_width = 110)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-// A comment here would hide the longer help of the command's own type; only those that share a type have one.
-#[derive(Debug, Subcommand)]
-enum Command {
-    Place(Box<place::PlaceArgs>),
-    Explain(Box<place::ExplainArgs>),
-    Serve(serve::ServeArgs),
-    /// A starting point: nodes, a script, a config
-    New(new::NewArgs),
-    Agent(Box<agent::AgentArgs>),
-    Demo(demo::DemoArgs),
-    Bench(Box<bench::BenchArgs>),
-    Simulate(Box<simulate::SimulateArgs>),
-    Nodes(nodes::NodesArgs),
-    /// Take a node out of service for new sessions
-    Cordon(nodes::CordonArgs),
-    /// Put a node back into service
-    Uncordon(nodes::CordonArgs),
-    Drain(drain::DrainArgs),
-    Waiting(requests::WaitingArgs),
-    Cancel(requests::CancelArgs),
-    Reload(reload::ReloadArgs),
-}
-
-/// Runs the binary.
-#[must_use]
-pub fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().collect();
-    if arguments.get(1).is_some_and(|first| first == child::COMMAND) {
-        return child::run();
-    }
-    if arguments.get(1).is_some_and(|first| first == runner::child::COMMAND) {
-        return runner::child::run();
-    }
-    let name = arguments.first().map(std::path::PathBuf::from);
-    let is_alias = name.as_ref().and_then(|name| name.file_name()).is_some_and(|name| name == PLACE_NAME);
-    let command = match is_alias {
-        true => Command::Place(Box::new(place::AliasArgs::parse_from(arguments).into_local())),
-        false => Cli::parse_from(arguments).command,
-    };
-    let code = match run(command) {
+/// How a process ends whose command came to `outcome`: what is to be said of that is said.
+fn end(outcome: Result<(), Exit>) -> ExitCode {
+    let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Exit { code, message, .. }) => {
             if !message.is_empty() {
@@ -103,24 +77,4 @@ pub fn main() -> ExitCode {
     };
     log::flush(log::LAST_LINES);
     code
-}
-
-fn run(command: Command) -> Result<(), Exit> {
-    match command {
-        Command::Place(args) => place::run(&args),
-        Command::Explain(args) => place::explain(&args),
-        Command::Serve(args) => serve::run(&args),
-        Command::New(args) => new::run(args).map_err(Exit::usage),
-        Command::Agent(args) => agent::run(&args),
-        Command::Demo(args) => demo::run(&args),
-        Command::Bench(args) => bench::run(&args),
-        Command::Simulate(args) => simulate::run(&args),
-        Command::Nodes(args) => nodes::run(&args),
-        Command::Cordon(args) => nodes::cordon(&args, Namespace::cordon),
-        Command::Uncordon(args) => nodes::cordon(&args, Namespace::uncordon),
-        Command::Drain(args) => drain::run(&args),
-        Command::Waiting(args) => requests::waiting(&args),
-        Command::Cancel(args) => requests::cancel(&args),
-        Command::Reload(args) => reload::run(&args),
-    }
 }

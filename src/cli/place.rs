@@ -64,7 +64,7 @@ pub struct ExplainArgs {
 /// This name is a link to `whither`, and what FastX's LOAD_BALANCER_SCRIPT names. The chain comes from `--script` or from
 /// a `whither.toml` here or in /etc/whither; no service is asked.
 #[derive(Debug, Parser)]
-#[command(name = super::PLACE_NAME, version, max_term_width = 110)]
+#[command(name = super::whither::PLACE_NAME, version, max_term_width = 110)]
 pub struct AliasArgs {
     #[command(flatten)]
     args: PlaceArgs,

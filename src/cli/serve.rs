@@ -5,7 +5,7 @@ mod running;
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -15,15 +15,16 @@ use crate::front::Setup;
 use crate::nats::Bus;
 use crate::nats::service::Service;
 use crate::plain::Plain;
+use crate::pulse;
 use crate::server::http;
-use crate::worker::{Birth, BirthError, Worker, sandbox};
-use crate::{log, pulse, resources};
+use crate::worker::{Birth, BirthError, Worker};
 
 use super::bus::BusArgs;
+use super::daemon::LogFormat;
 use super::exit::{self, Exit};
 use super::fastx::load::Loaded;
 use super::files::Disk;
-use super::{bus, fastx, one_shot, programs, say, zone};
+use super::{bus, daemon, fastx, one_shot, programs, say, zone};
 use reload::Reloads;
 use running::Parts;
 
@@ -50,15 +51,6 @@ pub struct ServeArgs {
     bus: BusArgs,
 }
 
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// Runs the service until it is told to stop.
 ///
 /// # Errors
@@ -72,10 +64,8 @@ pub fn run(args: &ServeArgs) -> Result<(), Exit> {
         if args.check {
             return check(args, &loaded).await;
         }
-        start_log(args.log_format)?;
+        daemon::begin(args.log_format)?;
         loaded.tell();
-        close_memory();
-        raise_descriptors();
         serve(args, loaded, signals).await
     })
 }
@@ -101,31 +91,6 @@ async fn check(args: &ServeArgs, loaded: &Loaded) -> Result<(), Exit> {
 fn load(args: &ServeArgs) -> Result<Loaded, Exit> {
     let needs = if args.bus.is_given() { Needs::Chains } else { Needs::Both };
     fastx::load::load(args.config.as_deref(), needs, &fastx::Host::real(), &zone::of_host(&Disk))
-}
-
-/// Starts the log; from here on a panic is in it, and ends the process.
-pub(super) fn start_log(format: LogFormat) -> Result<(), Exit> {
-    let format = match format {
-        LogFormat::Text => log::Format::Text,
-        LogFormat::Json => log::Format::Json,
-    };
-    log::start(format).map_err(|error| Exit::new(exit::OTHER, format!("the log could not be started: {error}")))?;
-    pulse::end_on_panic();
-    Ok(())
-}
-
-/// Keeps other processes of this user from reading tokens and requests in this one's memory.
-pub(super) fn close_memory() {
-    if let Err(error) = sandbox::close_memory() {
-        tracing::warn!(%error, "other processes of this user may read this one's memory");
-    }
-}
-
-/// Lets this process open as many descriptors as the system allows: connections, workers and programs take some each.
-pub(super) fn raise_descriptors() {
-    if let Err(error) = resources::raise_descriptors() {
-        tracing::warn!(%error, "the soft limit of descriptors stays as it is");
-    }
 }
 
 /// Threads of the front. Its work is one task and the connection beside it: on few processors, which the workers and

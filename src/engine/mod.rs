@@ -8,13 +8,21 @@ use crate::clock::Alarm;
 use crate::script::{Engine, ScriptLimits};
 
 pub mod builtin;
+#[cfg(feature = "javascript")]
 pub mod javascript;
+#[cfg(any(feature = "javascript", feature = "rhai"))]
 mod merge;
+#[cfg(any(feature = "javascript", feature = "rhai"))]
 mod reads;
+#[cfg(any(feature = "javascript", feature = "rhai"))]
 mod residents;
+#[cfg(feature = "rhai")]
 pub mod rhai;
+#[cfg(feature = "javascript")]
 mod timsort;
+#[cfg(feature = "wasm")]
 pub mod wasm;
+#[cfg(any(feature = "javascript", feature = "rhai"))]
 mod words;
 
 /// What every engine is made with.
@@ -49,9 +57,12 @@ pub enum Form {
     Compiled,
 }
 
-/// Every language, one line each.
+/// Every language that this build has, one line each.
 pub const LANGUAGES: &[Language] = &[
+    #[cfg(feature = "javascript")]
     Language { name: "JavaScript", extension: "js", form: Form::Text, engine: javascript::engine },
+    #[cfg(feature = "rhai")]
     Language { name: "Rhai", extension: "rhai", form: Form::Text, engine: rhai::engine },
+    #[cfg(feature = "wasm")]
     Language { name: "WebAssembly", extension: "wasm", form: Form::Compiled, engine: wasm::engine },
 ];

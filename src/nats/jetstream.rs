@@ -8,8 +8,7 @@ use async_nats::jetstream::context::{ContextBuilder, RequestError, RequestErrorK
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, StorageType};
 use async_nats::jetstream::{Context, Error, ErrorCode};
-use serde_json::json;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::subjects::{bucket_stream, bucket_subject};
 use super::{Bus, Namespace};
@@ -58,23 +57,9 @@ pub(crate) enum JetStreamError {
     Silent { what: String, reason: String },
 }
 
-/// A bucket or stream as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct State {
-    /// When it was made; another moment is another bucket.
-    pub(crate) created: String,
-    /// The number of the last message that it ever took.
-    pub(crate) last_sequence: u64,
-}
-
 /// The handle on JetStream, with our patience instead of the library's 30 seconds.
 pub(crate) fn context(bus: &Bus) -> Context {
     ContextBuilder::new().timeout(PATIENCE).ack_timeout(PATIENCE).build(bus.client().clone())
-}
-
-/// The state of the stream `name`; nothing where there is none.
-pub(crate) async fn look(js: &Context, name: &str) -> Result<Option<State>, JetStreamError> {
-    Ok(find(js, name).await?.as_ref().map(state))
 }
 
 /// The bucket of node documents; entries expire in it after `max_age`.
@@ -109,22 +94,6 @@ pub(crate) fn kept(keeping: Keeping) -> Config {
     Config { storage, num_replicas: keeping.replicas, ..Config::default() }
 }
 
-/// The stream that `config` describes, made if it is missing; one that is there may have other limits.
-pub(crate) async fn ensure(js: &Context, config: Config) -> Result<Info, JetStreamError> {
-    if let Some(info) = find(js, &config.name).await? {
-        return Ok(info);
-    }
-    let name = config.name.clone();
-    match create(js, &config).await {
-        // Another replica was faster, perhaps with other settings.
-        Err(error) => match find(js, &name).await? {
-            Some(info) => Ok(info),
-            None => Err(error),
-        },
-        made => made,
-    }
-}
-
 /// Makes the stream that `config` describes.
 pub(crate) async fn create(js: &Context, config: &Config) -> Result<Info, JetStreamError> {
     let name = &config.name;
@@ -134,48 +103,8 @@ pub(crate) async fn create(js: &Context, config: &Config) -> Result<Info, JetStr
     Ok(made)
 }
 
-async fn find(js: &Context, name: &str) -> Result<Option<Info>, JetStreamError> {
-    let asked = js.request(format!("STREAM.INFO.{name}"), &json!({})).await;
-    match answer(asked, &format!("look at `{name}`"))? {
-        Response::Ok(info) => Ok(Some(info)),
-        Response::Err { error } if error.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
-        Response::Err { error } => Err(refused(&error, &format!("look at `{name}`"))),
-    }
-}
-
-/// A bucket that another release or another setting made: its limits follow ours, for entries that expire sooner than
-/// the service judges them would be missed at the next start, and one that an agent made first is on one server alone. It
-/// is never kept on fewer servers than it is. That it cannot be changed is no reason to do without it.
-pub(crate) async fn adapt(js: &Context, is: &Info, should: Config) {
-    let (age, size) = (should.max_age, should.max_message_size);
-    let (rollup, replicas) = (should.allow_rollup, should.num_replicas.max(is.config.num_replicas));
-    let is_so = is.config.max_age == age && is.config.max_message_size == size;
-    if is_so && is.config.num_replicas == replicas && is.config.allow_rollup == rollup {
-        return;
-    }
-    let name = is.config.name.clone();
-    // The server refuses to remember duplicates for longer than the entries themselves.
-    let duplicate_window = if age.is_zero() { is.config.duplicate_window } else { is.config.duplicate_window.min(age) };
-    let config = Config {
-        max_age: age,
-        max_message_size: size,
-        allow_rollup: rollup,
-        duplicate_window,
-        num_replicas: replicas,
-        ..is.config.clone()
-    };
-    match ask::<_, Info>(js, format!("STREAM.UPDATE.{name}"), &config, &format!("change `{name}`")).await {
-        Ok(_) => info!(
-            stream = name,
-            replicas,
-            "`{name}` now keeps documents of at most {size} bytes for {} s, copies: {replicas}",
-            age.as_secs()
-        ),
-        Err(error) => warn!(stream = name, "`{name}` keeps its own limits: {error}"),
-    }
-}
-
-async fn ask<T, V>(js: &Context, subject: String, payload: &T, what: &str) -> Result<V, JetStreamError>
+/// Asks JetStream to do `what`, by `payload` to `subject`.
+pub(crate) async fn ask<T, V>(js: &Context, subject: String, payload: &T, what: &str) -> Result<V, JetStreamError>
 where
     T: serde::Serialize,
     V: serde::de::DeserializeOwned,
@@ -186,24 +115,21 @@ where
     }
 }
 
-fn answer<V>(answer: Result<Response<V>, RequestError>, what: &str) -> Result<Response<V>, JetStreamError> {
+/// What JetStream said when asked to do `what`.
+pub(crate) fn answer<V>(answer: Result<Response<V>, RequestError>, what: &str) -> Result<Response<V>, JetStreamError> {
     answer.map_err(|error| match error.kind() {
         RequestErrorKind::NoResponders => JetStreamError::Absent,
         _ => JetStreamError::Silent { what: what.to_owned(), reason: error.to_string() },
     })
 }
 
-fn refused(error: &Error, what: &str) -> JetStreamError {
+/// Why JetStream refuses to do `what`.
+pub(crate) fn refused(error: &Error, what: &str) -> JetStreamError {
     match error.error_code() {
         ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => JetStreamError::Absent,
         STREAM_EXISTS => JetStreamError::Refused { what: what.to_owned(), reason: "it is there already".to_owned() },
         _ => JetStreamError::Refused { what: what.to_owned(), reason: error.to_string() },
     }
-}
-
-/// What `info` says of a stream, as far as we compare it.
-pub(crate) fn state(info: &Info) -> State {
-    State { created: info.created.to_string(), last_sequence: info.state.last_sequence }
 }
 
 impl Default for Keeping {

@@ -20,6 +20,7 @@ mod mirror;
 pub mod peers;
 mod refusals;
 mod stores;
+mod streams;
 #[cfg(test)]
 mod tests;
 pub mod transit;

@@ -18,9 +18,10 @@ use super::documents::{DocumentStore, StoreError, Stored, Written};
 use super::feed::{self, Delivery, Feed};
 use super::journal::{EventStore, Kept, MAX_HISTORY, Record};
 use super::marks::MAX_MARK_BYTES;
+use super::streams::{self, State};
 use crate::model::json::{self, JsonLimits};
 use crate::nats::Namespace;
-use crate::nats::jetstream::{self, JetStreamError, KV_DELETE, KV_OPERATION, PATIENCE, State};
+use crate::nats::jetstream::{self, JetStreamError, KV_DELETE, KV_OPERATION, PATIENCE};
 use crate::nats::subjects::{bucket_stream, bucket_subject, encode_key};
 
 const EVENTS_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -42,23 +43,23 @@ pub(super) async fn prepare(js: &Context, settings: &RegistrySettings) -> Result
     let nodes = jetstream::nodes_bucket(namespace, settings.liveness, keeping);
     let about = "whither: cordons and cool-downs";
     let marks = jetstream::bucket(&namespace.marks_bucket(), about, MAX_MARK_BYTES, keeping);
-    let made = jetstream::ensure(js, nodes.clone()).await?;
-    let made_marks = jetstream::ensure(js, marks.clone()).await?;
+    let made = streams::ensure(js, nodes.clone()).await?;
+    let made_marks = streams::ensure(js, marks.clone()).await?;
     let about = "whither: places that are being taken, where capacity is strict";
     let bucket = jetstream::bucket(&namespace.claims_bucket(), about, MAX_CLAIMS_BYTES, keeping);
     let claims = Config { max_age: claims::MAX_AGE, ..bucket };
-    let made_claims = jetstream::ensure(js, claims.clone()).await?;
-    match jetstream::ensure(js, events_config(settings)).await {
-        Ok(made) => jetstream::adapt(js, &made, events_config(settings)).await,
+    let made_claims = streams::ensure(js, claims.clone()).await?;
+    match streams::ensure(js, events_config(settings)).await {
+        Ok(made) => streams::adapt(js, &made, events_config(settings)).await,
         Err(error) => warn!("there is no history of nodes: {error}"),
     }
-    jetstream::adapt(js, &made, nodes).await;
-    jetstream::adapt(js, &made_marks, marks).await;
-    jetstream::adapt(js, &made_claims, claims).await;
+    streams::adapt(js, &made, nodes).await;
+    streams::adapt(js, &made_marks, marks).await;
+    streams::adapt(js, &made_claims, claims).await;
     Ok(Prepared {
-        nodes: jetstream::state(&made),
-        marks: jetstream::state(&made_marks),
-        claims: jetstream::state(&made_claims),
+        nodes: streams::state(&made),
+        marks: streams::state(&made_marks),
+        claims: streams::state(&made_claims),
     })
 }
 

@@ -18,9 +18,10 @@ use super::journal::Journal;
 use super::marks::MarkBook;
 use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Output};
 use super::stores::{self, Prepared};
+use super::streams::{self, State};
 use super::{Figures, RegistryEvent, RegistrySettings};
 use crate::nats::backoff::Backoff;
-use crate::nats::jetstream::{self, JetStreamError, State};
+use crate::nats::jetstream::{self, JetStreamError};
 use crate::nats::subjects::bucket_stream;
 use crate::nats::{Bus, LinkState};
 use crate::worker::now::now;
@@ -234,7 +235,7 @@ async fn guard<const N: usize>(js: &Context, mut buckets: [Guarded<'_>; N], figu
         for bucket in &mut buckets {
             // Before the look: what comes during it may be newer than what the look finds.
             let seen = bucket.seen();
-            match jetstream::look(js, &bucket.stream).await {
+            match streams::look(js, &bucket.stream).await {
                 Err(error) => debug!("{error}"),
                 Ok(None) => return format!("`{}` was deleted", bucket.stream),
                 Ok(Some(state)) => match bucket.check(&state, seen) {
@@ -256,7 +257,7 @@ async fn look_in_a_hurry<const N: usize>(js: &Context, buckets: &[Guarded<'_>; N
     let at = Instant::now();
     let mut missing = Vec::new();
     for bucket in buckets {
-        match jetstream::look(js, &bucket.stream).await {
+        match streams::look(js, &bucket.stream).await {
             Ok(Some(state)) if state.created == bucket.created => missing.push((bucket, state.last_sequence)),
             _ => return,
         }

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::plain::Plain;
+use crate::resources;
 use crate::worker::{frame, sandbox};
 
 use super::clerk::{Clerk, Event};
@@ -61,7 +62,7 @@ async fn serve() -> io::Result<()> {
     // Not killed with the front: what its programs left behind is known to nobody else.
     sandbox::wake_at_parents_end()?;
     // The requests in it are no other program's to read.
-    sandbox::close_memory()?;
+    resources::close_memory()?;
     // A kernel without that call lets programs inherit what the service inherited, which harms nobody.
     drop(kernel::keep_descriptors());
     let socket = std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);

@@ -2,11 +2,10 @@
 
 use std::io;
 
-use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, Signal, getppid, getrlimit, set_dumpable_behavior,
-    set_parent_process_death_signal, setrlimit,
-};
+use rustix::process::{Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit};
 use rustix::thread::set_no_new_privs;
+
+use crate::resources;
 
 /// Makes the calling process die with its parent, which must be `parent`; false where that one is gone already.
 ///
@@ -72,15 +71,6 @@ pub fn bound_more_memory(bytes: u64) -> io::Result<()> {
     }
 }
 
-/// Closes the process's memory, which holds requests and tokens, to all other processes of its user, the programs that
-/// executable steps run among them, and keeps it out of core dumps. What the process starts is as it would be else.
-///
-/// # Errors
-/// What the kernel says.
-pub fn close_memory() -> io::Result<()> {
-    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
-}
-
 /// Lets the process, and whatever it starts, leave no core dump.
 ///
 /// The limit alone stops no dump that the kernel hands to a program; that the memory is closed does.
@@ -88,7 +78,7 @@ pub fn close_memory() -> io::Result<()> {
 /// # Errors
 /// What the kernel says.
 pub fn leave_no_core() -> io::Result<()> {
-    close_memory()?;
+    resources::close_memory()?;
     limit_to(Resource::Core, 0)
 }
 

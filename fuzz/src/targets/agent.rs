@@ -1,10 +1,10 @@
 //! What an agent reads of its machine: lists of sessions, records of logins; up to the document that it reports.
 
 use serde_json::{Map, Value, json};
+use whither::agent::report::{Identity, Parts, compose};
+use whither::agent::{logins, sessions};
 use whither::model::Report;
 use whither::model::report::{MAX_DOCUMENT_BYTES, MAX_SESSIONS};
-use whither::nats::agent::report::{Identity, Parts, compose};
-use whither::nats::agent::{logins, sessions};
 
 use super::{choice, must_be_short};
 

@@ -29,10 +29,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::backoff::{Backoff, spread};
-use super::jetstream::Keeping;
-use super::{Bus, LinkState, Namespace};
 use crate::model::report::MAX_ID_BYTES;
+use crate::nats::backoff::{Backoff, spread};
+use crate::nats::jetstream::Keeping;
+use crate::nats::{Bus, LinkState, Namespace};
 use crate::pulse::Pulse;
 use creations::Creations;
 use health::Machine;
