@@ -506,7 +506,7 @@ fn what_can_never_work_ends_at_once_and_names_the_thing() {
         (&["--interval", "soon"], "expected seconds"),
         (&["--id", "a\u{7}"], "a node id has 1 to 255 bytes without control characters"),
         (&["--nats", "http://ann:hush@host"], "is no NATS address"),
-        (&["--namespace", "a.b"], "a namespace is made of"),
+        (&["--namespace", "a.b"], "is no namespace"),
     ];
     for (options, expected) in cases {
         let output = run(options);

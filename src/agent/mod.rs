@@ -29,9 +29,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::config::Keeping;
 use crate::model::report::MAX_ID_BYTES;
 use crate::nats::backoff::{Backoff, spread};
-use crate::nats::jetstream::Keeping;
 use crate::nats::{Bus, LinkState, Namespace};
 use crate::pulse::Pulse;
 use creations::Creations;

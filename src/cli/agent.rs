@@ -194,7 +194,7 @@ impl AgentArgs {
                 let seconds = config.map_or(figure::LIVENESS_S.default, |config| config.service.liveness_s);
                 Duration::from_secs(u64::from(seconds))
             },
-            keeping: config.map(|config| bus::keeping(&config.nats)).unwrap_or_default(),
+            keeping: config.map(|config| config.nats.keeping).unwrap_or_default(),
         }
     }
 }

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::config::{self, Config, InboxPrefix, Loading, Login, Nats, Needs};
-use crate::nats::jetstream::{Keeping, Storage};
-use crate::nats::{Address, Bus, ConnectError, Connection, Namespace, Reread, Tls};
+use crate::nats::{Address, Bus, ConnectError, Connection, Namespace, Reread, login_kind as kind};
 
 use super::exit::{self, Exit};
 use super::files::Disk;
@@ -65,14 +64,9 @@ impl BusArgs {
         if connection.servers.is_empty() {
             connection.servers = vec![parse(&DEFAULT_URL.to_owned())?];
         }
-        if self.credentials.is_some() {
-            connection.credentials.clone_from(&self.credentials);
-        }
+        connection.login = self.login(connection.login)?;
         if self.tls_ca.is_some() {
             connection.tls.ca.clone_from(&self.tls_ca);
-        }
-        if let Some(token) = &self.token {
-            connection.token = Some(token.as_str().into());
         }
         if self.inbox_prefix.is_some() {
             connection.inbox_prefix.clone_from(&self.inbox_prefix);
@@ -80,10 +74,23 @@ impl BusArgs {
         name.clone_into(&mut connection.name);
         let namespace = match (&self.namespace, config) {
             (Some(namespace), _) => namespace.parse().map_err(Exit::usage)?,
-            (None, Some(config)) => config.namespace.as_str().parse().map_err(Exit::usage)?,
+            (None, Some(config)) => config.namespace.clone(),
             (None, None) => Namespace::default(),
         };
         Ok((connection, namespace))
+    }
+
+    /// Who to be: what is given here; else what the config says, which may be the same way to log in and no other.
+    fn login(&self, of_config: Login) -> Result<Login, Exit> {
+        let token = self.token.as_deref().map(|token| Login::Token(token.into()));
+        let mut ways: Vec<_> = self.credentials.clone().map(Login::Credentials).into_iter().chain(token).collect();
+        let is_another = |login: &Login| *login != Login::None && ways.iter().all(|way| kind(way) != kind(login));
+        let of_config = Some(of_config).filter(is_another);
+        ways.extend(of_config);
+        match ways.len() {
+            0 | 1 => Ok(ways.pop().unwrap_or(Login::None)),
+            _ => Err(refused(ConnectError::several(ways.iter().map(kind)))),
+        }
     }
 
     /// A connection for a command that asks once; `config` is the file to read the address from.
@@ -129,36 +136,10 @@ pub(super) fn load(path: &Path) -> Result<Config, Exit> {
     config::load(path, loading).map_err(|errors| problem::exit(&errors))
 }
 
-/// How the config wants buckets to be made.
-pub(super) fn keeping(nats: &Nats) -> Keeping {
-    let storage = match nats.keeping.storage {
-        config::Storage::File => Storage::File,
-        config::Storage::Memory => Storage::Memory,
-    };
-    Keeping { storage, replicas: nats.keeping.replicas as usize }
-}
-
 /// The connection that the config describes.
 fn connection(nats: &Nats) -> Result<Connection, Exit> {
     let servers = nats.urls.iter().map(|url| url.reveal().parse().map_err(Exit::usage)).collect::<Result<_, _>>()?;
     let inbox_prefix = nats.inbox_prefix.clone();
-    let mut connection = Connection { servers, inbox_prefix, ..Connection::default() };
-    match &nats.login {
-        Login::None => {}
-        Login::Credentials(path) => connection.credentials = Some(path.clone()),
-        Login::Token(token) => connection.token = Some(token.reveal().into()),
-        Login::Password { user, password } => {
-            connection.user = Some(user.clone());
-            connection.password = Some(password.reveal().into());
-        }
-        Login::Nkey(seed) => connection.nkey = Some(seed.reveal().into()),
-        Login::NkeyFile(path) => connection.nkey_file = Some(path.clone()),
-    }
-    connection.tls = Tls {
-        ca: nats.tls.ca.clone(),
-        cert: nats.tls.client.as_ref().map(|client| client.cert.clone()),
-        key: nats.tls.client.as_ref().map(|client| client.key.clone()),
-        required: nats.tls.required,
-    };
-    Ok(connection)
+    let Nats { login, tls, .. } = nats.clone();
+    Ok(Connection { servers, inbox_prefix, login, tls, ..Connection::default() })
 }

@@ -8,10 +8,11 @@ use clap::Args;
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 
+use crate::config::Namespace;
 use crate::model::FailureName;
 use crate::model::head::MAX_WAIT_MS;
 use crate::nats::Bus;
-use crate::nats::subjects::{HEADER_ERROR_CODE, HEADER_TIMEOUT, Namespace};
+use crate::nats::subjects::{HEADER_ERROR_CODE, HEADER_TIMEOUT};
 use crate::plain::Plain;
 
 use super::bus::BusArgs;

@@ -1,6 +1,8 @@
 //! What every subject and bucket of one service begins with, so that several can share a bus.
 
 use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use super::problem::quoted;
 
@@ -10,23 +12,16 @@ pub const DEFAULT_NAMESPACE: &str = "whither";
 const MAX_NAMESPACE_BYTES: usize = 64;
 
 /// What every subject and bucket of one service begins with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Namespace(String);
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Namespace(Arc<str>);
+
+/// That a text is no namespace, and what one is made of.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} is no namespace, expected {}", quoted(.0), Namespace::EXPECTED)]
+pub struct NamespaceError(String);
 
 impl Namespace {
     pub(super) const EXPECTED: &str = "1 to 64 letters, digits, `_` or `-`";
-
-    /// The namespace called `text`.
-    ///
-    /// # Errors
-    /// What a namespace is made of, where `text` is none.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        match (1..=MAX_NAMESPACE_BYTES).contains(&text.len()) && text.bytes().all(fits) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(format!("{} is no namespace, expected {}", quoted(text), Self::EXPECTED)),
-        }
-    }
 
     /// The namespace as text.
     #[must_use]
@@ -37,7 +32,19 @@ impl Namespace {
 
 impl Default for Namespace {
     fn default() -> Self {
-        Self(DEFAULT_NAMESPACE.to_owned())
+        Self(DEFAULT_NAMESPACE.into())
+    }
+}
+
+impl FromStr for Namespace {
+    type Err = NamespaceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        match (1..=MAX_NAMESPACE_BYTES).contains(&text.len()) && text.bytes().all(fits) {
+            true => Ok(Self(text.into())),
+            false => Err(NamespaceError(text.to_owned())),
+        }
     }
 }
 
@@ -54,10 +61,10 @@ mod tests {
     #[test]
     fn a_namespace_is_one_token_of_a_subject() {
         for good in ["whither", "Site_1-b", &"x".repeat(64)] {
-            assert_eq!(Namespace::parse(good).unwrap().as_str(), good);
+            assert_eq!(good.parse::<Namespace>().unwrap().as_str(), good);
         }
         for bad in ["", "a.b", "*", ">", "a b", "ü", "$SYS", &"x".repeat(65)] {
-            assert!(Namespace::parse(bad).is_err(), "{bad}");
+            assert!(bad.parse::<Namespace>().is_err(), "{bad}");
         }
     }
 }

@@ -63,9 +63,10 @@ impl Default for Nats {
 }
 
 /// How to log in; the ways exclude one another, because a client that tries several hides which one the server took.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Login {
     /// Not at all, or as an address says.
+    #[default]
     None,
     /// With a credentials file, as `nsc` writes it.
     Credentials(PathBuf),
@@ -144,7 +145,7 @@ impl Reader<'_> {
     fn namespace(&self, notes: &mut Notes) -> Option<Namespace> {
         let (entry, text) = self.section.text("namespace", Namespace::EXPECTED, notes)?;
         let refused = |_message| entry.wrong(Namespace::EXPECTED, notes);
-        Namespace::parse(text).map_err(refused).ok()
+        text.parse().map_err(refused).ok()
     }
 
     fn inbox_prefix(&self, notes: &mut Notes) -> Option<InboxPrefix> {

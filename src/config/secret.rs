@@ -1,7 +1,8 @@
 //! Secrets in a config: they are never shown, and a file that holds one is nobody else's to read.
 
-use std::fmt;
 use std::iter::repeat_n;
+
+use secrecy::{ExposeSecret, SecretString};
 
 use super::address::SCHEMES;
 use super::problem::{nearest, shell_word};
@@ -12,27 +13,35 @@ const SECRET_KEYS: [&str; 3] = ["token", "password", "nkey"];
 /// Keys that somebody may write for one of them.
 const SECRET_WORDS: [&str; 7] = ["token", "password", "nkey", "pass", "secret", "seed", "auth"];
 
-/// A text that must not get into logs or messages.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+/// A text that must not get into logs or messages; it is wiped from memory when it goes.
+#[derive(Clone, Debug)]
+pub struct Secret(SecretString);
 
 impl Secret {
     /// Takes `text` out of sight.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
     }
 
     /// The text, for whoever it is meant for.
     #[must_use]
     pub fn reveal(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.reveal() == other.reveal()
+    }
+}
+
+impl Eq for Secret {}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text)
     }
 }
 
@@ -140,7 +149,8 @@ mod tests {
 
     #[test]
     fn a_secret_does_not_show_itself() {
-        assert_eq!(format!("{:?}", Secret::new("x")), "Secret(…)");
+        assert!(!format!("{:?}", Secret::new("hush")).contains("hush"));
+        assert!(Secret::new("a") == Secret::new("a") && Secret::new("a") != Secret::new("b"));
         assert!(is_secret_key("nats.token") && is_secret_key("password") && !is_secret_key("nats.user"));
     }
 }

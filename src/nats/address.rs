@@ -1,4 +1,4 @@
-//! Addresses of NATS servers, and secrets, neither of which show what they should not.
+//! Addresses of NATS servers, which do not show the login that they may hold.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,11 +6,7 @@ use std::str::FromStr;
 use async_nats::ServerAddr;
 
 use super::ConnectError;
-use super::login::Login;
-
-/// A text that never shows in logs or debug output.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub(super) String);
+use crate::config::{Login, Secret};
 
 /// A server's address, without the login that its URL may have had.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,8 +26,8 @@ impl FromStr for Address {
             return Err(refuse("it names no host".to_owned()));
         }
         let login = match (server.username().map(unescape), server.password().map(unescape)) {
-            (Some(user), Some(password)) => Some(Login::User(user, Secret(password))),
-            (Some(token), None) => Some(Login::Token(Secret(token))),
+            (Some(user), Some(password)) => Some(Login::Password { user, password: Secret::new(&password) }),
+            (Some(token), None) => Some(Login::Token(Secret::new(&token))),
             (None, _) => None,
         };
         let mut url = server.into_inner();
@@ -69,32 +65,6 @@ fn unescape(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-impl Secret {
-    /// The text itself.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("(secret)")
-    }
-}
-
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.server.as_url_str().trim_end_matches('/'))
@@ -115,7 +85,7 @@ mod tests {
     fn a_login_in_a_url_is_taken_out_of_it() {
         let address: Address = "nats://ann:p%40ss@host:4333".parse().unwrap();
         assert_eq!(address.to_string(), "nats://host:4333");
-        assert!(address.login == Some(Login::User("ann".to_owned(), "p@ss".into())));
+        assert!(address.login == Some(Login::Password { user: "ann".to_owned(), password: "p@ss".into() }));
         assert!("t0k@[::1]".parse::<Address>().unwrap().login == Some(Login::Token("t0k".into())));
         assert!("host".parse::<Address>().unwrap().login.is_none());
         for refused in ["http://host", "nats://", "", "nats://a b"] {

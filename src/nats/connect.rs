@@ -13,17 +13,17 @@ use std::time::Duration;
 use async_nats::{AuthError, Client, ConnectOptions, ServerAddr};
 use tokio::sync::watch;
 
-use super::address::{Address, Secret};
+use super::address::Address;
 use super::backoff::{doubled, spread};
 use super::link::{Failure, Voice};
-use super::login::{Login, Logins};
+use super::login::{self, Logins};
 use super::trust;
-use crate::config::InboxPrefix;
 use crate::config::secret::{exposed, hide};
+use crate::config::{ClientCertificate, InboxPrefix, Login, Tls};
 
 use super::link::Trouble;
 pub use super::link::{Link, LinkState};
-pub use super::login::{Reread, read_secret};
+pub use super::login::{Reread, kind as login_kind, read_secret};
 
 /// Three pings without an answer end a connection, so a frozen server is noticed within four seconds.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
@@ -39,18 +39,8 @@ pub struct Connection {
     pub servers: Vec<Address>,
     /// What the server's connection list shows.
     pub name: String,
-    /// A credentials file (JWT and seed).
-    pub credentials: Option<PathBuf>,
-    /// A token.
-    pub token: Option<Secret>,
-    /// A user name, with `password`.
-    pub user: Option<String>,
-    /// The password of `user`.
-    pub password: Option<Secret>,
-    /// The seed of an nkey.
-    pub nkey: Option<Secret>,
-    /// A file with such a seed.
-    pub nkey_file: Option<PathBuf>,
+    /// Who to be, where no server's address says so.
+    pub login: Login,
     /// What the inboxes begin with, where this login may not read all of `_INBOX`.
     pub inbox_prefix: Option<InboxPrefix>,
     /// Encryption.
@@ -64,19 +54,6 @@ impl PartialEq for Connection {
     fn eq(&self, other: &Self) -> bool {
         self.has_login_of(other) && self.leads_where(other) && self.name == other.name
     }
-}
-
-/// Encryption of the connection; without settings it is used where the server asks for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// The certificates of the authorities to trust, as PEM, instead of the system's.
-    pub ca: Option<PathBuf>,
-    /// This client's certificate, as PEM.
-    pub cert: Option<PathBuf>,
-    /// The key of `cert`, as PEM.
-    pub key: Option<PathBuf>,
-    /// Whether a server without encryption is refused.
-    pub required: bool,
 }
 
 /// Why a connection can never be made with these settings.
@@ -96,14 +73,6 @@ pub enum ConnectError {
     /// More than one way to log in.
     #[error("more than one way to log in to NATS is given: {0}; one is needed")]
     Logins(String),
-    /// Half of a pair.
-    #[error("a NATS {given} needs a {missing} beside it")]
-    Half {
-        /// What is there.
-        given: &'static str,
-        /// What is not.
-        missing: &'static str,
-    },
     /// A file that cannot be read, or that holds something else.
     #[error("the {what} `{}`: {reason}", path.display())]
     File {
@@ -289,7 +258,7 @@ impl Connection {
             Some(prefix) => options.custom_inbox_prefix(prefix),
             None => options,
         };
-        self.tls.apply(options)
+        encrypt(options, &self.tls)
     }
 
     /// Whether these settings log in as the `other` ones do, by the same secrets or by the same files.
@@ -307,57 +276,50 @@ impl Connection {
     }
 
     /// The one login that the settings give, be it in a URL or beside.
-    pub(super) fn login(&self) -> Result<Option<Login>, ConnectError> {
-        let mut logins: Vec<(&str, Login)> = Vec::new();
+    pub(super) fn login(&self) -> Result<Login, ConnectError> {
+        let mut logins: Vec<(&str, &Login)> = Vec::new();
         for login in self.servers.iter().filter_map(|address| address.login.as_ref()) {
-            if !logins.iter().any(|(_, known)| known == login) {
-                logins.push(("in the URL", login.clone()));
+            if !logins.iter().any(|(_, known)| *known == login) {
+                logins.push(("in the URL", login));
             }
         }
-        logins.extend(self.credentials.iter().map(|path| ("a credentials file", Login::Credentials(path.clone()))));
-        logins.extend(self.token.iter().map(|token| ("a token", Login::Token(token.clone()))));
-        logins.extend(self.nkey.iter().map(|seed| ("an nkey", Login::Nkey(seed.clone()))));
-        logins.extend(self.nkey_file.iter().map(|path| ("an nkey", Login::NkeyFile(path.clone()))));
-        match (&self.user, &self.password) {
-            (Some(user), Some(password)) => {
-                logins.push(("user and password", Login::User(user.clone(), password.clone())));
-            }
-            (Some(_), None) => return Err(ConnectError::Half { given: "user", missing: "password" }),
-            (None, Some(_)) => return Err(ConnectError::Half { given: "password", missing: "user" }),
-            (None, None) => {}
+        logins.extend((self.login != Login::None).then(|| (login::kind(&self.login), &self.login)));
+        match logins.as_slice() {
+            [] => Ok(Login::None),
+            [(_, login)] => Ok((*login).clone()),
+            several => Err(ConnectError::several(several.iter().map(|(kind, _)| *kind))),
         }
-        if logins.len() > 1 {
-            let kinds: Vec<&str> = logins.iter().map(|(kind, _)| *kind).collect();
-            return Err(ConnectError::Logins(kinds.join(", ")));
-        }
-        Ok(logins.pop().map(|(_, login)| login))
     }
 }
 
-impl Tls {
-    /// The files are read at each connect; that they can be read is checked now, before any waiting.
-    fn apply(&self, mut options: ConnectOptions) -> Result<ConnectOptions, ConnectError> {
-        if let Some(key) = &self.key {
-            read_secret("TLS key", key)?;
-        }
-        let files = [("TLS authority", &self.ca), ("TLS certificate", &self.cert)];
-        for (what, path) in files.into_iter().filter_map(|(what, path)| path.as_ref().map(|path| (what, path))) {
-            std::fs::read(path).map_err(|error| file(what, path, &error))?;
-        }
-        if let Some(ca) = &self.ca {
-            let config = trust::client_config(ca, self).map_err(|error| file("TLS authority", ca, &error))?;
-            options = options.tls_client_config(config);
-        }
-        options = match (&self.cert, &self.key) {
-            (Some(cert), Some(key)) => options.add_client_certificate(cert.clone(), key.clone()),
-            (Some(_), None) => return Err(ConnectError::Half { given: "TLS certificate", missing: "TLS key" }),
-            (None, Some(_)) => return Err(ConnectError::Half { given: "TLS key", missing: "TLS certificate" }),
-            (None, None) => options,
-        };
-        // Asking for an authority or a certificate and then talking in the clear would be a surprise.
-        let asked = self.required || self.ca.is_some() || self.cert.is_some();
-        Ok(if asked { options.require_tls(true) } else { options })
+impl ConnectError {
+    /// That logins of all these `kinds` are given.
+    pub fn several<'a>(kinds: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::Logins(kinds.into_iter().collect::<Vec<_>>().join(", "))
     }
+}
+
+/// Lets `options` encrypt as `tls` says. The files are read at each connect; that they can be read is checked now, before
+/// any waiting.
+fn encrypt(mut options: ConnectOptions, tls: &Tls) -> Result<ConnectOptions, ConnectError> {
+    if let Some(ClientCertificate { key, .. }) = &tls.client {
+        read_secret("TLS key", key)?;
+    }
+    let cert = tls.client.as_ref().map(|client| &client.cert);
+    let files = [("TLS authority", tls.ca.as_ref()), ("TLS certificate", cert)];
+    for (what, path) in files.into_iter().filter_map(|(what, path)| Some((what, path?))) {
+        std::fs::read(path).map_err(|error| file(what, path, &error))?;
+    }
+    if let Some(ca) = &tls.ca {
+        let config = trust::client_config(ca, tls).map_err(|error| file("TLS authority", ca, &error))?;
+        options = options.tls_client_config(config);
+    }
+    if let Some(ClientCertificate { cert, key }) = &tls.client {
+        options = options.add_client_certificate(cert.clone(), key.clone());
+    }
+    // Asking for an authority or a certificate and then talking in the clear would be a surprise.
+    let asked = tls.required || tls.ca.is_some() || tls.client.is_some();
+    Ok(if asked { options.require_tls(true) } else { options })
 }
 
 pub(super) fn file(what: &'static str, path: &Path, reason: &dyn fmt::Display) -> ConnectError {
@@ -376,14 +338,13 @@ mod tests {
 
     #[test]
     fn secrets_show_nowhere() {
-        let mut settings = to("nats://ann:hush1@host");
-        settings.token = Some("hush2".into());
-        settings.password = Some("hush3".into());
-        settings.nkey = Some("hush4".into());
+        let settings = Connection { login: Login::Token("hush2".into()), ..to("nats://ann:hush1@host") };
+        let password = Login::Password { user: "ann".to_owned(), password: "hush3".into() };
         let shown = format!(
-            "{settings:?} {} {}",
+            "{settings:?} {} {} {password:?} {:?}",
             settings.login().err().unwrap(),
-            "x://u:hush5@h".parse::<Address>().err().unwrap()
+            "x://u:hush5@h".parse::<Address>().err().unwrap(),
+            Login::Nkey("hush4".into()),
         );
         assert!(!shown.contains("hush"), "{shown}");
     }
@@ -391,13 +352,12 @@ mod tests {
     #[test]
     fn a_changed_secret_is_another_setting() {
         let with = |password: &str| Connection {
-            user: Some("ann".to_owned()),
-            password: Some(password.into()),
+            login: Login::Password { user: "ann".to_owned(), password: password.into() },
             ..to("nats://host")
         };
         assert!(with("one") == with("one") && with("one") != with("two"));
         assert!(to("nats://ann:one@host") != to("nats://ann:two@host"));
-        assert!(with("one") != Connection { nkey: Some("x".into()), ..to("nats://host") });
+        assert!(with("one") != Connection { login: Login::Nkey("x".into()), ..to("nats://host") });
         assert!(to("nats://host") != to("nats://other"));
     }
 
@@ -406,18 +366,16 @@ mod tests {
         assert!(matches!(Connection::default().addresses(), Err(ConnectError::NoServer)));
         let mut settings = to("nats://ann:one@host");
         assert!(settings.options().is_ok());
-        settings.token = Some("two".into());
+        settings.login = Login::Token("two".into());
         assert!(matches!(settings.options(), Err(ConnectError::Logins(kinds)) if kinds == "in the URL, a token"));
-        let half = Connection { user: Some("ann".to_owned()), ..to("host") };
-        assert!(matches!(half.options(), Err(ConnectError::Half { given: "user", missing: "password" })));
     }
 
     #[test]
     fn files_are_looked_at_before_any_waiting() {
-        let missing = Some(PathBuf::from("/nonexistent/file"));
-        let credentials = Connection { credentials: missing.clone(), ..to("host") };
+        let missing = PathBuf::from("/nonexistent/file");
+        let credentials = Connection { login: Login::Credentials(missing.clone()), ..to("host") };
         assert!(credentials.options().unwrap_err().to_string().contains("/nonexistent/file"));
-        let tls = Connection { tls: Tls { ca: missing, ..Tls::default() }, ..to("host") };
+        let tls = Connection { tls: Tls { ca: Some(missing), ..Tls::default() }, ..to("host") };
         assert!(tls.options().unwrap_err().to_string().starts_with("the TLS authority `/nonexistent/file`"));
     }
 
@@ -431,8 +389,9 @@ mod tests {
         for named in [&path, &link] {
             for exposed in [0o644, 0o640, 0o604] {
                 mode(exposed);
-                let tls = Tls { cert: Some(path.clone()), key: Some(named.clone()), ..Tls::default() };
-                let credentials = Connection { credentials: Some(named.clone()), ..to("host") };
+                let client = Some(ClientCertificate { cert: path.clone(), key: named.clone() });
+                let tls = Tls { client, ..Tls::default() };
+                let credentials = Connection { login: Login::Credentials(named.clone()), ..to("host") };
                 for settings in [credentials, Connection { tls, ..to("host") }] {
                     let refused = settings.options().unwrap_err().to_string();
                     assert!(refused.contains("is a secret, and others than its owner may read this file"), "{refused}");

@@ -10,8 +10,9 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, StorageType};
 use async_nats::jetstream::{Context, Error, ErrorCode};
 use tracing::info;
 
+use super::Bus;
 use super::subjects::{bucket_stream, bucket_subject};
-use super::{Bus, Namespace};
+use crate::config::{Keeping, Namespace, Storage};
 use crate::model::report::MAX_DOCUMENT_BYTES;
 
 /// How long JetStream may take for one answer.
@@ -23,25 +24,6 @@ pub(crate) const KV_DELETE: &str = "DEL";
 /// What a stored message needs beside its document.
 const HEADERS: usize = 1024;
 const STREAM_EXISTS: ErrorCode = ErrorCode(10058);
-
-/// How buckets and streams that are missing are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keeping {
-    /// Where they are kept.
-    pub storage: Storage,
-    /// On how many servers each.
-    pub replicas: usize,
-}
-
-/// Where a bucket is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Storage {
-    /// On disk.
-    #[default]
-    File,
-    /// In the server's memory: gone with it.
-    Memory,
-}
 
 /// Why JetStream did not do as asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +73,7 @@ pub(crate) fn kept(keeping: Keeping) -> Config {
         Storage::File => StorageType::File,
         Storage::Memory => StorageType::Memory,
     };
-    Config { storage, num_replicas: keeping.replicas, ..Config::default() }
+    Config { storage, num_replicas: keeping.replicas as usize, ..Config::default() }
 }
 
 /// Makes the stream that `config` describes.
@@ -129,11 +111,5 @@ pub(crate) fn refused(error: &Error, what: &str) -> JetStreamError {
         ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => JetStreamError::Absent,
         STREAM_EXISTS => JetStreamError::Refused { what: what.to_owned(), reason: "it is there already".to_owned() },
         _ => JetStreamError::Refused { what: what.to_owned(), reason: error.to_string() },
-    }
-}
-
-impl Default for Keeping {
-    fn default() -> Self {
-        Self { storage: Storage::default(), replicas: 1 }
     }
 }

@@ -8,29 +8,19 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_nats::{Auth, AuthError};
 use nkeys::KeyPair;
 use tracing::warn;
 
-use super::address::Secret;
 use super::connect::{ConnectError, Connection, file};
 use crate::config::secret::others_may_read;
+use crate::config::{Login, Secret};
 
 /// What is read of a file with a secret in it: far more than any key or token has.
 const MAX_SECRET_BYTES: u64 = 1 << 20;
-
-/// A way to log in.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Login {
-    Token(Secret),
-    User(String, Secret),
-    Nkey(Secret),
-    NkeyFile(PathBuf),
-    Credentials(PathBuf),
-}
 
 /// A login whose files were read: all that the proof of one connect needs.
 #[derive(Clone)]
@@ -94,15 +84,15 @@ impl Logins {
 impl Proof {
     fn of(settings: &Connection) -> Result<Self, ConnectError> {
         Ok(match settings.login()? {
-            None => Self::Nobody,
-            Some(Login::Token(token)) => Self::Token(token),
-            Some(Login::User(user, password)) => Self::User(user, password),
-            Some(Login::Nkey(seed)) => Self::Key(seed, None),
-            Some(Login::NkeyFile(path)) => Self::Key(read_secret("NATS nkey", &path)?.trim().into(), None),
-            Some(Login::Credentials(path)) => {
+            Login::None => Self::Nobody,
+            Login::Token(token) => Self::Token(token),
+            Login::Password { user, password } => Self::User(user, password),
+            Login::Nkey(seed) => Self::Key(seed, None),
+            Login::NkeyFile(path) => Self::Key(read_secret("NATS nkey", &path)?.trim().into(), None),
+            Login::Credentials(path) => {
                 let what = "NATS credentials file";
                 let text = read_secret(what, &path)?;
-                let part = |title: &str| part(&text, title).map(Secret::from);
+                let part = |title: &str| part(&text, title).map(|text| Secret::new(&text));
                 // The message must not quote the file.
                 let parts = part("USER NKEY SEED").filter(is_seed).zip(part("NATS USER JWT"));
                 let (seed, claims) = parts.ok_or_else(|| file(what, &path, &"has no user JWT and seed in it"))?;
@@ -115,16 +105,16 @@ impl Proof {
         let mut auth = Auth::new();
         match self {
             Self::Nobody => {}
-            Self::Token(token) => auth.token = Some(token.expose().to_owned()),
+            Self::Token(token) => auth.token = Some(token.reveal().to_owned()),
             Self::User(user, password) => {
                 auth.username = Some(user.clone());
-                auth.password = Some(password.expose().to_owned());
+                auth.password = Some(password.reveal().to_owned());
             }
             Self::Key(seed, claims) => {
-                let key = KeyPair::from_seed(seed.expose()).map_err(|_secret| "the nkey is no seed")?;
+                let key = KeyPair::from_seed(seed.reveal()).map_err(|_secret| "the nkey is no seed")?;
                 auth.signature = Some(key.sign(nonce).map_err(|error| error.to_string())?);
                 match claims {
-                    Some(claims) => auth.jwt = Some(claims.expose().to_owned()),
+                    Some(claims) => auth.jwt = Some(claims.reveal().to_owned()),
                     None => auth.nkey = Some(key.public_key()),
                 }
             }
@@ -133,8 +123,19 @@ impl Proof {
     }
 }
 
+/// What `login` is, in words.
+pub fn kind(login: &Login) -> &'static str {
+    match login {
+        Login::None => "nothing",
+        Login::Credentials(_) => "a credentials file",
+        Login::Token(_) => "a token",
+        Login::Password { .. } => "user and password",
+        Login::Nkey(_) | Login::NkeyFile(_) => "an nkey",
+    }
+}
+
 fn is_seed(text: &Secret) -> bool {
-    KeyPair::from_seed(text.expose()).is_ok()
+    KeyPair::from_seed(text.reveal()).is_ok()
 }
 
 /// The first line of the part of `text` that `-----BEGIN TITLE-----` begins.
@@ -183,7 +184,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("creds");
         hidden(&path, &credentials("one"));
-        let settings = Connection { credentials: Some(path.clone()), ..Connection::default() };
+        let settings = Connection { login: Login::Credentials(path.clone()), ..Connection::default() };
         let logins = Logins::new(&settings).unwrap();
         let claims = || logins.auth(b"nonce").unwrap().jwt.unwrap();
         assert_eq!(claims(), "one");
@@ -198,7 +199,7 @@ mod tests {
     fn an_edited_config_counts_at_the_next_connect() {
         let edited = Arc::new(Mutex::new(Some("two")));
         let config = Arc::clone(&edited);
-        let with = |token: &str| Connection { token: Some(token.into()), ..Connection::default() };
+        let with = |token: &str| Connection { login: Login::Token(token.into()), ..Connection::default() };
         let settings = Connection { reread: Reread::new(move || config.lock().unwrap().map(with)), ..with("one") };
         let logins = Logins::new(&settings).unwrap();
         assert_eq!(logins.auth(b"").unwrap().token.as_deref(), Some("two"));
@@ -212,13 +213,13 @@ mod tests {
 
     #[test]
     fn a_key_signs() {
-        let settings = Connection { nkey: Some(SEED.into()), ..Connection::default() };
+        let settings = Connection { login: Login::Nkey(SEED.into()), ..Connection::default() };
         let auth = Logins::new(&settings).unwrap().auth(b"nonce").unwrap();
         assert!(
             auth.nkey.is_some_and(|key| key.starts_with('U'))
                 && auth.signature.is_some_and(|signed| !signed.is_empty())
         );
-        let broken = Connection { nkey: Some("SUX".into()), ..Connection::default() };
+        let broken = Connection { login: Login::Nkey("SUX".into()), ..Connection::default() };
         let refused = Logins::new(&broken).unwrap().auth(b"nonce").err().unwrap().to_string();
         assert!(refused.contains("no seed") && !refused.contains("SUX"), "{refused}");
     }

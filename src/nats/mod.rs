@@ -18,6 +18,8 @@ pub mod subjects;
 mod trust;
 pub mod wire;
 
-pub use address::{Address, Secret};
-pub use connect::{Bus, ConnectError, Connection, Link, LinkState, Reread, Tls, read_secret};
-pub use subjects::{KeyError, Namespace, NamespaceError};
+pub use address::Address;
+pub use connect::{Bus, ConnectError, Connection, Link, LinkState, Reread, login_kind, read_secret};
+pub use subjects::KeyError;
+
+pub use crate::config::Namespace;

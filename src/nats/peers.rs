@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::message::{Incoming, Verb};
-use super::subjects::Namespace;
+use crate::config::Namespace;
 
 /// Messages of other replicas that may wait for the front.
 pub const HEARD_WAITING: usize = 4096;

@@ -17,13 +17,14 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Namespace;
 use crate::model::{Failure, FailureName};
 use crate::plain::plain;
 
 use super::door::{Door, MAX_BYTES};
 use super::message::{Incoming, Offer, Outgoing, Verb, deadlines};
 use super::micro::{Endpoint, EndpointStats, Identity, Micro};
-use super::subjects::{HEADER_ERROR, HEADER_ERROR_CODE, Namespace, QUEUE_GROUP};
+use super::subjects::{HEADER_ERROR, HEADER_ERROR_CODE, QUEUE_GROUP};
 use super::wire;
 
 /// Leaves a subscription after so many messages, which the server cannot read and takes for none: it sends no more from

@@ -5,9 +5,7 @@
 //! `host:7070` is a plausible one, and leaving the check to the client library, which accepts `a..b` where the server
 //! does not.
 
-use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
+use crate::config::Namespace;
 
 /// The name of the micro service.
 pub const SERVICE: &str = "whither";
@@ -22,15 +20,6 @@ pub const HEADER_TIMEOUT: &str = "Whither-Timeout";
 pub const HEADER_ERROR: &str = "Nats-Service-Error";
 /// The reply header with an error's code, as the micro-service protocol names it.
 pub const HEADER_ERROR_CODE: &str = "Nats-Service-Error-Code";
-
-/// The prefix of every name of one cluster, so that several clusters can share a bus.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Namespace(Arc<str>);
-
-/// Why a namespace was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a namespace is made of letters, digits, `_` and `-`, at most 64 of them, `{0}` is not")]
-pub struct NamespaceError(String);
 
 /// Why a key names no node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -172,39 +161,12 @@ impl Namespace {
         !own && !subject.starts_with('$')
     }
 
-    /// The namespace as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     fn subject(&self, name: &str) -> String {
-        format!("{}.{name}", self.0)
+        format!("{}.{name}", self.as_str())
     }
 
     fn storage(&self, name: &str) -> String {
-        format!("{}_{name}", self.0)
-    }
-}
-
-impl Default for Namespace {
-    fn default() -> Self {
-        Self(SERVICE.into())
-    }
-}
-
-impl FromStr for Namespace {
-    type Err = NamespaceError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let usable = (1..=64).contains(&text.len()) && text.bytes().all(is_plain);
-        if usable { Ok(Self(text.into())) } else { Err(NamespaceError(text.chars().take(80).collect())) }
-    }
-}
-
-impl fmt::Display for Namespace {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        format!("{}_{name}", self.as_str())
     }
 }
 
@@ -292,9 +254,6 @@ mod tests {
         assert_eq!(namespace.nodes_bucket(), "site-7_nodes");
         assert_eq!(namespace.events_of("a b"), "site-7.events.a=20b");
         assert_eq!(Namespace::default().marks_bucket(), "whither_marks");
-        for refused in ["", "a.b", "a b", "*", "ü", &"x".repeat(65)] {
-            assert!(refused.parse::<Namespace>().is_err(), "`{refused}`");
-        }
     }
 
     #[test]

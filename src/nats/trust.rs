@@ -16,8 +16,8 @@ use async_nats::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, U
 use async_nats::rustls::sign::CertifiedKey;
 use async_nats::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use super::connect::Tls;
 use super::login::read_secret;
+use crate::config::{ClientCertificate, Tls};
 
 /// The encryption of connections whose authorities stand in the file `ca`; `tls` may name a certificate to show.
 ///
@@ -28,9 +28,11 @@ pub(super) fn client_config(ca: &Path, tls: &Tls) -> Result<ClientConfig, Error>
     let trust = Trust { authorities: ca.to_owned(), provider: Arc::clone(&provider) };
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let config = config.dangerous().with_custom_certificate_verifier(Arc::new(trust));
-    Ok(match (tls.cert.clone(), tls.key.clone()) {
-        (Some(cert), Some(key)) => config.with_client_cert_resolver(Arc::new(Shown { cert, key, provider })),
-        _ => config.with_no_client_auth(),
+    Ok(match tls.client.clone() {
+        Some(ClientCertificate { cert, key }) => {
+            config.with_client_cert_resolver(Arc::new(Shown { cert, key, provider }))
+        }
+        None => config.with_no_client_auth(),
     })
 }
 

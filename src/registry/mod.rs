@@ -34,8 +34,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Keeping;
 use crate::model::Change;
-use crate::nats::jetstream::{self, Keeping};
+use crate::nats::jetstream;
 use crate::nats::{Bus, Namespace};
 use claims::ClaimBook;
 use documents::StoreError;

@@ -5,7 +5,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 use tempfile::TempDir;
-use whither::nats::{Connection, Tls, frozen};
+use whither::config::{Login, Tls};
+use whither::nats::{Connection, frozen};
 
 use crate::certificates::Authority;
 use crate::site::{PASSWORDS, Running, Site, config, configs, section};
@@ -114,8 +115,7 @@ async fn three_servers_serve_the_roles_and_outlive_one_of_them() {
     eventually("a placement", async || placed()).await;
     let settings = Connection {
         servers: servers.urls.iter().map(|url| url.parse().unwrap()).collect(),
-        user: Some("service".to_owned()),
-        password: Some("service-pw".into()),
+        login: Login::Password { user: "service".to_owned(), password: "service-pw".into() },
         tls: Tls { ca: Some(authority.clone()), ..Tls::default() },
         ..Connection::default()
     };

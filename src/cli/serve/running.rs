@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::exit::{self, Exit};
-use crate::cli::{bus, host};
+use crate::cli::host;
 use crate::config::Config;
 use crate::front::metrics::Metrics;
 use crate::front::{Event, Front, ReloadRequest, Setup};
@@ -85,7 +85,7 @@ impl Parts<'_> {
         let settings = RegistrySettings {
             namespace: namespace.clone(),
             liveness: Duration::from_secs(u64::from(config.service.liveness_s)),
-            keeping: bus::keeping(&config.nats),
+            keeping: config.nats.keeping,
             ..RegistrySettings::default()
         };
         let (registry, changes) = Registry::start(&view, settings, stop.clone());
