@@ -10,6 +10,7 @@
 #[cfg(feature = "agent")]
 pub mod agent;
 pub mod allocator;
+pub mod backoff;
 pub mod chain;
 pub mod cli;
 pub mod clock;

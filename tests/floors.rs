@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 8] = [
     &["script", "chain"],
     &["engine"],
     &["evaluator", "config"],
-    &["allocator", "log", "pulse", "resources", "worker", "runner", "registry", "nats"],
+    &["allocator", "backoff", "log", "pulse", "resources", "worker", "runner", "registry", "nats"],
     &["agent", "front"],
     &["server", "simulate"],
     &["bin", "cli"],

@@ -29,9 +29,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::backoff::{Backoff, spread};
 use crate::config::Keeping;
 use crate::model::report::MAX_ID_BYTES;
-use crate::nats::backoff::{Backoff, spread};
 use crate::nats::{Bus, LinkState, Namespace};
 use crate::pulse::Pulse;
 use creations::Creations;
@@ -195,7 +195,7 @@ impl Agent {
     async fn report_for_ever(&mut self, bus: &Bus, bucket: &mut Bucket) {
         let mut link = bus.link();
         let mut creations = Creations::listen(bus, &self.settings.namespace).await;
-        let (mut pauses, mut known) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), 0);
+        let (mut pauses, mut known) = (Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE), 0);
         // The first report waits for the first list of sessions or the first metrics, but not for long.
         let waits = self.settings.sessions.is_some() || self.settings.metrics.is_some();
         let mut due = Instant::now() + if waits { DEBOUNCE * 4 } else { Duration::ZERO };

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::backoff::Backoff;
 use crate::chain::StepSource;
 use crate::runner::{Edition, Errand, Order};
 use crate::worker::Ticket;
@@ -41,7 +42,7 @@ pub(super) struct RunnerClient {
     urgent: bool,
     /// Of the runner, while it owes answers.
     silence: Silence,
-    pause: Duration,
+    pauses: Backoff,
     retry_at: Option<Instant>,
 }
 
@@ -70,7 +71,7 @@ impl Default for RunnerClient {
             number: 0,
             urgent: false,
             silence: Silence::default(),
-            pause: FIRST_PAUSE,
+            pauses: Backoff::exact(FIRST_PAUSE, LONGEST_PAUSE),
             retry_at: None,
         }
     }
@@ -200,7 +201,7 @@ impl RunnerClient {
 
     /// The question `ticket` comes back.
     pub(super) fn close(&mut self, ticket: Ticket) -> Option<Returned> {
-        self.pause = FIRST_PAUSE;
+        self.pauses.succeeded();
         self.open.remove(&ticket).map(Open::back)
     }
 
@@ -216,8 +217,7 @@ impl RunnerClient {
     }
 
     fn rest(&mut self, now: Instant) {
-        self.retry_at = Some(now + self.pause);
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.retry_at = Some(now + self.pauses.failed());
     }
 
     /// Questions that wait for a program.

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::backoff::Backoff;
 use crate::worker::{BirthError, Encoded, Ended, Orders};
 
 use super::effects::Effect;
@@ -24,7 +25,7 @@ pub(super) struct Spares {
     pub(super) setup: Setup,
     newborns: Vec<Newborn>,
     ready: Vec<WorkerHandle>,
-    pause: Duration,
+    pauses: Backoff,
     retry_at: Option<Instant>,
 }
 
@@ -39,7 +40,13 @@ struct Newborn {
 
 impl Spares {
     pub(super) fn new(setup: Setup) -> Self {
-        Self { setup, newborns: Vec::new(), ready: Vec::new(), pause: FIRST_PAUSE, retry_at: None }
+        Self {
+            setup,
+            newborns: Vec::new(),
+            ready: Vec::new(),
+            pauses: Backoff::exact(FIRST_PAUSE, LONGEST_PAUSE),
+            retry_at: None,
+        }
     }
 
     /// How many are ready.
@@ -126,14 +133,13 @@ impl Spares {
 
     /// Lets some time pass before the next birth, more each time.
     fn rest(&mut self, now: Instant) {
-        self.retry_at = Some(now + self.pause);
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.retry_at = Some(now + self.pauses.failed());
     }
 
     /// One that can decide.
     pub(super) fn take(&mut self) -> Option<WorkerHandle> {
         let first = (!self.ready.is_empty()).then(|| self.ready.remove(0))?;
-        self.pause = FIRST_PAUSE;
+        self.pauses.succeeded();
         Some(first)
     }
 

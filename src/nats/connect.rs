@@ -14,10 +14,10 @@ use async_nats::{AuthError, Client, ConnectOptions, ServerAddr};
 use tokio::sync::watch;
 
 use super::address::Address;
-use super::backoff::{doubled, spread};
 use super::link::{Failure, Voice};
 use super::login::{self, Logins};
 use super::trust;
+use crate::backoff::Backoff;
 use crate::config::secret::{exposed, hide};
 use crate::config::{ClientCertificate, InboxPrefix, Login, Tls};
 
@@ -31,6 +31,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Failures after which the pause is the longest one.
+const DOUBLINGS: usize = 6;
 
 /// How to reach NATS and who to be there. At most one way to log in may be given.
 #[derive(Clone, Debug, Default)]
@@ -234,7 +236,10 @@ async fn explain(settings: Connection, voice: Arc<Voice>, failure: Failure) {
 fn pause_before(attempt: usize, in_first_round: usize) -> Duration {
     match attempt.checked_sub(in_first_round + 1) {
         None => Duration::ZERO,
-        Some(failures) => spread(doubled(FIRST_PAUSE, LONGEST_PAUSE, u32::try_from(failures).unwrap_or(u32::MAX))),
+        Some(failures) => {
+            let mut pauses = Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE);
+            (0..=failures.min(DOUBLINGS)).fold(Duration::ZERO, |_, _| pauses.failed())
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 //! Only this floor and `registry` name the NATS client. It does not know chains, scripts or workers.
 
 mod address;
-pub mod backoff;
 pub mod connect;
 pub mod door;
 pub mod frozen;

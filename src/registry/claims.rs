@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::backoff::Backoff;
 use crate::model::json::{self, JsonLimits};
-use crate::nats::backoff::Backoff;
 use crate::nats::subjects::encode_key;
 
 use super::documents::{DocumentStore, StoreError, Written};
@@ -116,7 +116,7 @@ impl ClaimBook {
 
     /// Lets `edit` change what stands for `node`; it says whether there is anything to write, which is the answer.
     async fn edit(&self, node: &str, mut edit: impl FnMut(&mut Claims) -> bool) -> Result<bool, StoreError> {
-        let (key, mut pauses) = (encode_key(node), Backoff::new(FIRST_PAUSE, LONGEST_PAUSE));
+        let (key, mut pauses) = (encode_key(node), Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE));
         for _attempt in 0..ATTEMPTS {
             let stored = self.store.read(&key).await?;
             let mut claims = match &stored.value {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::documents::StoreError;
-use crate::nats::backoff::Backoff;
+use crate::backoff::Backoff;
 
 /// So many records wait at most.
 const QUEUE: usize = 1024;
@@ -136,7 +136,7 @@ async fn write(store: Arc<dyn EventStore>, mut records: mpsc::Receiver<Record>, 
 }
 
 async fn keep(store: &dyn EventStore, record: &Record) -> Result<(), StoreError> {
-    let mut pauses = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+    let mut pauses = Backoff::spread(Duration::from_millis(100), Duration::from_secs(2));
     let mut attempt = 1;
     loop {
         match store.append(record).await {

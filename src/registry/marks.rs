@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::backoff::Backoff;
 use crate::model::json::{self, JsonError, JsonLimits};
 use crate::model::report;
-use crate::nats::backoff::Backoff;
 use crate::nats::subjects::encode_key;
 
 use super::documents::{DocumentStore, StoreError, Written};
@@ -273,7 +273,7 @@ impl MarkBook {
         if node.is_empty() || node.len() > report::MAX_ID_BYTES || node.chars().any(char::is_control) {
             return Err(MarkError::BadId);
         }
-        let (key, mut pauses) = (encode_key(node), Backoff::new(FIRST_PAUSE, LONGEST_PAUSE));
+        let (key, mut pauses) = (encode_key(node), Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE));
         let failed = |reason| MarkError::Store { node: node.to_owned(), reason };
         for _attempt in 0..ATTEMPTS {
             let stored = self.store.read(&key).await.map_err(failed)?;

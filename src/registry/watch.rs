@@ -20,7 +20,7 @@ use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Output};
 use super::stores::{self, Prepared};
 use super::streams::{self, State};
 use super::{Figures, RegistryEvent, RegistrySettings};
-use crate::nats::backoff::Backoff;
+use crate::backoff::Backoff;
 use crate::nats::jetstream::{self, JetStreamError};
 use crate::nats::subjects::bucket_stream;
 use crate::nats::{Bus, LinkState};
@@ -81,7 +81,7 @@ struct Said {
 impl Watch {
     /// Runs until `stop`, or until nobody takes the events any more.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let (mut pauses, mut said) = (Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), Said::default());
+        let (mut pauses, mut said) = (Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE), Said::default());
         loop {
             let life = async {
                 self.bus.connected().await;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 use tokio::sync::mpsc;
 
+use crate::backoff::Backoff;
 use crate::chain::{ChainSpec, Heard, Program, StepSpec, Suspended};
 use crate::model::LimitKind;
 use crate::script::ScriptError;
@@ -47,7 +48,7 @@ pub(super) struct Resident {
     asked: VecDeque<Asked>,
     /// Since when the oldest is the oldest.
     since: Instant,
-    pause: Duration,
+    pauses: Backoff,
     /// Whether this life has answered anything.
     answered: bool,
     /// Why there is no program to ask: nobody waits for one that never answered.
@@ -114,7 +115,7 @@ impl Resident {
             queue: VecDeque::new(),
             asked: VecDeque::new(),
             since: now,
-            pause: FIRST_PAUSE,
+            pauses: Backoff::exact(FIRST_PAUSE, LONGEST_PAUSE),
             answered: false,
             trouble: None,
             lack: None,
@@ -216,7 +217,8 @@ impl Resident {
     pub(super) fn answers(&mut self, ticket: u64, now: Instant) -> Option<(Waiting, Duration)> {
         let asked = self.asked.pop_front_if(|asked| asked.waiting.errand.question.ticket == ticket)?;
         self.since = now;
-        (self.answered, self.pause, self.trouble) = (true, FIRST_PAUSE, None);
+        (self.answered, self.trouble) = (true, None);
+        self.pauses.succeeded();
         Some((asked.waiting, now.saturating_duration_since(asked.at)))
     }
 
@@ -312,8 +314,7 @@ impl Resident {
             self.state = State::Resting(now + FIRST_PAUSE);
             return failed;
         }
-        self.state = State::Resting(now + self.pause);
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.state = State::Resting(now + self.pauses.failed());
         failed
     }
 }
