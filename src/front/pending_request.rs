@@ -174,3 +174,6 @@ impl PendingRequest {
         self.waiting.iter().all(|incoming| incoming.deadline_ms.is_some_and(|deadline| deadline < now_ms))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,3 +68,6 @@ impl PlacementReply {
         body.into()
     }
 }
+
+#[cfg(test)]
+mod tests;

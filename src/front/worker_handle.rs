@@ -87,3 +87,6 @@ impl WorkerHandle {
         self.worker.link.retire();
     }
 }
+
+#[cfg(test)]
+mod tests;
