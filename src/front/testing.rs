@@ -1,8 +1,8 @@
 //! The test harness of the front: a [`Harness`] drives a whole front by hand.
 //!
 //! A test plays everybody else: requesters, workers, runners, the registry and other replicas. Time is manual, and each
-//! decision is made by the test itself, so that a test says exactly what it means. Rejected: an evaluator behind each fake
-//! worker, which would decide for the test.
+//! decision is made by the test itself, so that a test says exactly what it means. Rejected: an evaluator behind each
+//! fake worker, which would decide for the test.
 
 mod fakes;
 mod samples;
@@ -20,17 +20,18 @@ use crate::nats::peers::Saying;
 use crate::registry::RegistryEvent;
 use crate::registry::peers::Message;
 use crate::runner::{self, RunnerEvent};
-use crate::worker::{Order, Question, Reply, WorkerEvent};
+use crate::worker::{Ended, Order, Question, Reply, WorkerEvent};
 
 use super::effects::Effect;
 use super::events::{Event, Setup, Tick};
+use super::health::Health;
 use super::metrics::Metrics;
 use super::task::Front;
 
 pub(super) use fakes::{FakeProcess, FakeView, read_orders};
 pub(super) use samples::{
-    ACTION, EPOCH_MS, LOGIN, NO_TICKETS, PROGRAM, STEP, TICK, chain, crashed, killed, overrun, pending, program_chain,
-    report, request, running, setup, setup_of, strict_setup, with,
+    ACTION, EPOCH_MS, LOGIN, NO_TICKETS, PROGRAM, STEP, TICK, chain, crashed, killed, other_holds, other_says, overrun,
+    pending, program_chain, report, request, running, setup, setup_of, strict_setup, with,
 };
 
 /// A question that a worker was asked.
@@ -269,6 +270,11 @@ impl Harness {
         errands.collect()
     }
 
+    /// The worker `number` ends so.
+    pub(super) fn end(&mut self, number: u64, ended: Ended) {
+        self.worker(number, WorkerEvent::Exited(ended));
+    }
+
     /// The worker `number` says `event`.
     pub(super) fn worker(&mut self, number: u64, event: WorkerEvent) {
         self.tell(Event::Worker(number, event));
@@ -288,7 +294,9 @@ impl Harness {
     pub(super) fn decide_with(&mut self, asked: &Asked, outcome: Outcome, diagnosis: Diagnosis) {
         let chain = Arc::clone(&asked.question.head.action);
         let generation = self.front.cluster().generation();
-        let decision = Decision { chain, generation, decided_by: Some(STEP.into()), outcome, diagnosis };
+        let spec = self.front.workers.setup().birth.set.get(&chain);
+        let decided_by = spec.map(|spec| Arc::clone(&spec.steps[0].name));
+        let decision = Decision { chain, generation, decided_by, outcome, diagnosis };
         let reply = Reply { ticket: asked.question.ticket, decision };
         self.worker(asked.worker, WorkerEvent::Replies(vec![reply]));
     }
@@ -362,6 +370,18 @@ impl Harness {
             Effect::Gossip(Saying::All(text)) => Some(Message::parse(text).unwrap()),
             _ => None,
         })
+    }
+
+    /// The last state that the front showed.
+    pub(super) fn health(&mut self) -> Health {
+        let shown = self.take(|effect| if let Effect::Show(health) = effect { Some(health.clone()) } else { None });
+        shown.into_iter().next_back().unwrap()
+    }
+
+    /// The reservations on `node`, as the front counts them.
+    pub(super) fn reserved(&self, node: &str) -> Vec<String> {
+        let sessions = self.front.cluster().get(node).unwrap().pending();
+        sessions.map(|session| session.reservation().unwrap().to_string()).collect()
     }
 
     /// The requests in each stage, as [`Stage::NAMES`](super::pending_request::Stage::NAMES) lists them.

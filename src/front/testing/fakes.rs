@@ -1,4 +1,4 @@
-//! Fakes of what the front is handed: processes that record what they are sent, and a view that says what a test tells it.
+//! Fakes of what the front is handed: processes that record what they are sent, and a view that says what a test says.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::chain::{ChainSet, ChainSpec, Mode, Program, StepSource, StepSpec};
-use crate::model::{Arrangement, Change, LimitKind, Report};
+use crate::model::{Arrangement, Change, LimitKind, Report, Reservation};
+use crate::registry::ledger::RequestKey;
+use crate::registry::peers::{Held, Message};
 use crate::runner::ProgramLimits;
 use crate::worker::{Audience, Birth, Ended, Overrun, Question, Running, Ticket, WorkerLimits};
 
@@ -120,4 +122,25 @@ pub(in crate::front) fn request(user: &str) -> Value {
 pub(in crate::front) fn with(mut base: Value, more: Value) -> Value {
     base.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     base
+}
+
+/// A message by which the replica `other` says that it is there, with the same chains.
+pub(in crate::front) fn other_says() -> Message {
+    Message { from: "other".into(), chains: "own-chains".into(), ..Message::default() }
+}
+
+/// The reservation `id` of the replica `other` on `node`, for the user `ann`; `request` is the requester's id of it.
+pub(in crate::front) fn other_holds(id: &str, node: &str, request: Option<&str>) -> Held {
+    let user = Arc::<str>::from("ann");
+    let key = |id: &str| RequestKey { id: id.into(), action: ACTION.into(), login: Arc::clone(&user) };
+    Held {
+        reservation: Reservation { id: id.into(), node: node.into(), user: Arc::clone(&user), name: "".into() },
+        left_ms: 60_000,
+        confirmed: false,
+        chain: ACTION.into(),
+        decided_by: Some(STEP.into()),
+        generation: 1,
+        drawn: None,
+        request: request.map(key),
+    }
 }

@@ -182,7 +182,7 @@ fn a_choice_is_told_to_those_who_decide_for_the_same_chain() {
 #[test]
 fn a_reload_takes_over_when_each_slot_has_its_worker() {
     let mut works = Works::new(setup());
-    (1..=2).for_each(|ticket| drop(works.submit(ACTION, ticket)));
+    (1..=2).for_each(|ticket| assert!(works.submit(ACTION, ticket)));
     works.asked();
     works.pool.prepare(two_chains());
     assert_eq!(works.start(), [3, 4]);
