@@ -139,3 +139,6 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(incoming: &Incoming) -> Resul
     json::parse_as(incoming.body(), JsonLimits::bytes(MESSAGE_BYTES))
         .map_err(|error| Failure::new(FailureName::BadRequest, error.about("the request")))
 }
+
+#[cfg(test)]
+mod tests;

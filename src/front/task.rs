@@ -420,3 +420,6 @@ impl Front {
         self.runner.retire();
     }
 }
+
+#[cfg(test)]
+mod tests;
