@@ -95,8 +95,8 @@ mod tests {
     #[test]
     fn a_placement_names_its_node_its_decision_and_its_reservation() {
         let expected = json!({
-            "node": "a", "decision": "me-1", "generation": 7, "seed": "18446744073709551615", "now": 1_800_000_000_000_u64,
-            "decided_by": "pick.js", "chain": "session/start", "reservation": "me-1", "expires_in_ms": 60_000,
+            "node": "a", "decision": "me-1", "generation": 7, "seed": "18446744073709551615",
+            "now": 1_800_000_000_000_u64, "decided_by": "pick.js", "chain": "session/start", "reservation": "me-1", "expires_in_ms": 60_000,
         });
         assert_eq!(body(&reply(), 60_000), expected);
     }

@@ -242,7 +242,8 @@ fn what_came_to_nothing_after_a_program_is_forgotten_by_the_runner() {
     assert_eq!(harness.failure(number).0, "no-node");
     harness.tick();
     let orders = harness.runners[&1].orders::<runner::Order>();
-    let is_told = |order: &runner::Order| matches!(order, runner::Order::Change(Change::Release(id)) if *id == asked.question.decision);
+    let decision = &asked.question.decision;
+    let is_told = |order: &runner::Order| matches!(order, runner::Order::Change(Change::Release(id)) if id == decision);
     assert!(orders.iter().any(is_told), "{orders:?}");
 }
 
