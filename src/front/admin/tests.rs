@@ -109,12 +109,28 @@ fn a_node_is_shown_with_its_state_its_marks_and_its_reservations() {
 #[test]
 fn a_page_that_is_asked_for_in_other_words_is_refused() {
     let mut harness = Harness::new(setup(), &["a"]);
-    for body in [json!({"limits": 2}), json!({"limit": "2"}), json!(7)] {
+    for body in [json!({"limits": 2}), json!({"limit": "2"})] {
         let number = harness.send(Verb::Nodes, &body);
         let (name, message) = harness.failure(number);
         assert_eq!(name, "bad-request", "{body}");
         assert!(message.contains("the request"), "{message}");
     }
+}
+
+#[test]
+fn a_message_that_is_no_object_is_refused_in_the_requesters_terms() {
+    let mut harness = Harness::new(setup(), &["a"]);
+    for (verb, body, kind) in [
+        (Verb::Cordon, json!(["a", "a new disk"]), "a list"),
+        (Verb::Release, json!(["r1"]), "a list"),
+        (Verb::Nodes, json!([]), "a list"),
+        (Verb::Nodes, json!(7), "a number"),
+    ] {
+        let number = harness.send(verb, &body);
+        let expected = format!("the request must be an object, not {kind}");
+        assert_eq!(harness.failure(number), ("bad-request".into(), expected), "{body}");
+    }
+    assert!(marks(&mut harness).is_empty());
 }
 
 #[test]
