@@ -408,3 +408,14 @@ fn a_reservation_lives_as_long_as_its_requester_asks_for() {
     harness.pass(Duration::from_secs(1));
     assert!(harness.reserved("a").is_empty());
 }
+
+#[test]
+fn each_chain_has_a_queue_of_its_own() {
+    let mut harness = Harness::new(Setup { queue: 1, ..setup_of(vec![chain(ACTION), chain(LOGIN)]) }, &["a"]);
+    harness.place_asked(&request("ann"));
+    harness.place_asked(&with(request("ann"), json!({"action": LOGIN})));
+    for body in [request("bob"), with(request("bob"), json!({"action": LOGIN}))] {
+        let number = harness.place(&body);
+        assert_eq!(harness.failure(number).0, "overloaded", "{body}");
+    }
+}

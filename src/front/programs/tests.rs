@@ -325,3 +325,58 @@ fn a_reload_that_ends_the_turns_lets_everybody_go() {
     harness.choose(&again, "a");
     assert_eq!(errands(&mut harness, 1), [two, three]);
 }
+
+#[test]
+fn a_question_whose_choices_are_always_taken_is_asked_the_last_time_with_nobody_beside_it() {
+    let setup = Setup { retries: 0, ..setup_of(vec![program_chain(ACTION, 2)]) };
+    let mut harness = Harness::new(setup, &["a", "b"]);
+    let (first, one) = suspended(&mut harness, "ann");
+    let (second, two) = suspended(&mut harness, "bob");
+    let (_, three) = suspended(&mut harness, "eve");
+    assert_eq!(errands(&mut harness, 1), [one, two]);
+    for ticket in [one, two] {
+        harness.runner(1, RunnerEvent::Heard(ticket, chose("a")));
+        let again = harness.only_asked();
+        harness.choose(&again, "a");
+    }
+    harness.reply(first);
+    harness.no_reply(second);
+    assert_eq!(errands(&mut harness, 1), [three], "whose turn had come");
+    let again = harness.only_asked();
+    suspend(&mut harness, &again);
+    assert_eq!(errands(&mut harness, 1), NO_TICKETS, "not beside another one");
+    harness.runner(1, RunnerEvent::Heard(three, chose("a")));
+    let other = harness.only_asked();
+    harness.choose(&other, "a");
+    assert_eq!(errands(&mut harness, 1), [two]);
+    harness.runner(1, RunnerEvent::Heard(two, chose("a")));
+    let again = harness.only_asked();
+    harness.choose(&again, "a");
+    assert_eq!(harness.reply(second)["node"], "a");
+}
+
+#[test]
+fn a_choice_that_reserves_nothing_is_forgotten_by_the_runner() {
+    let mut harness = Harness::new(setup_of(vec![program_chain("user/login", 1)]), &["a"]);
+    let (number, asked) = harness.place_asked(&with(request("ann"), json!({"action": "user/login"})));
+    suspend(&mut harness, &asked);
+    harness.runner(1, RunnerEvent::Heard(asked.question.ticket, chose("a")));
+    let again = harness.only_asked();
+    harness.runners[&1].orders::<runner::Order>();
+    harness.choose(&again, "a");
+    assert_eq!(harness.reply(number)["node"], "a");
+    harness.tick();
+    let orders = harness.runners[&1].orders::<runner::Order>();
+    assert!(matches!(&orders[..], [runner::Order::Change(Change::Release(_))]), "{orders:?}");
+}
+
+#[test]
+fn a_change_of_the_cluster_reaches_the_runner_before_the_questions_after_it() {
+    let mut harness = with_program(1);
+    harness.tick();
+    harness.runners[&1].orders::<runner::Order>();
+    harness.change(Change::Remove("b".into()));
+    suspended(&mut harness, "ann");
+    let orders = harness.runners[&1].orders::<runner::Order>();
+    assert!(matches!(&orders[..], [runner::Order::Change(Change::Remove(_)), runner::Order::Run(_)]), "{orders:?}");
+}

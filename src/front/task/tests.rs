@@ -5,11 +5,11 @@ use serde_json::json;
 use super::*;
 use crate::chain::ChainSpec;
 use crate::model::{Change, Marks};
-use crate::worker::{BirthError, Waiting};
+use crate::worker::{BirthError, Ended, Waiting};
 
 use super::super::testing::{
-    ACTION, FakeProcess, Harness, LOGIN, STEP, Starts, chain, crashed, killed, overrun, program_chain, report, request,
-    running, setup, setup_of, with,
+    ACTION, Asked, FakeProcess, FakeView, Harness, LOGIN, STEP, Starts, chain, crashed, killed, overrun, program_chain,
+    report, request, running, setup, setup_of, with,
 };
 
 #[test]
@@ -214,4 +214,44 @@ fn chains_that_share_no_worker_do_not_wait_for_each_other() {
     let (_, login) = harness.place_asked(&with(request("ann"), json!({"action": LOGIN})));
     let (_, start) = harness.place_asked(&request("ann"));
     assert_ne!(login.worker, start.worker);
+}
+
+#[test]
+fn words_of_a_worker_without_a_slot_decide_nothing() {
+    let mut harness = Harness::new(setup(), &["a"]);
+    let (number, asked) = harness.place_asked(&request("ann"));
+    for worker in [2, 99] {
+        harness.choose(&Asked { worker, ..asked.clone() }, "a");
+        harness.worker(worker, WorkerEvent::Running(running(asked.question.ticket, STEP, None)));
+        harness.worker(worker, WorkerEvent::Reading);
+    }
+    harness.no_reply(number);
+    harness.end(99, crashed());
+    assert_eq!(harness.figure("whither_worker_deaths_total"), "0", "nobody held that one");
+    harness.choose(&asked, "a");
+    assert_eq!(harness.reply(number)["node"], "a");
+}
+
+#[test]
+fn what_was_on_its_way_when_the_service_was_told_to_stop_is_answered() {
+    let mut harness = Harness::new(setup(), &["a"]);
+    harness.tell(Event::Stop);
+    let (number, asked) = harness.place_asked(&request("ann"));
+    assert!(!harness.front.is_done());
+    harness.end(asked.worker, Ended { stopped: true, ..killed() });
+    let again = harness.only_asked();
+    harness.choose(&again, "a");
+    assert_eq!(harness.reply(number)["node"], "a");
+    assert!(harness.front.is_done());
+}
+
+#[test]
+fn a_front_is_named_by_its_entropy() {
+    let now = Now { instant: Instant::now(), unix_ms: 0 };
+    let name = |entropy| {
+        let view = Box::new(FakeView::default());
+        Front::new(setup(), view, Arc::new(Metrics::new()), [entropy; 32], now).replica().to_owned()
+    };
+    assert_eq!(name(1), name(1));
+    assert_ne!(name(1), name(2));
 }

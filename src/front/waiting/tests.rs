@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::chain::ChainSpec;
 use crate::model::{Change, Marks};
 use crate::nats::message::Verb;
 use crate::registry::RegistryEvent;
@@ -10,7 +11,8 @@ use crate::registry::peers::Message;
 
 use super::super::events::{Event, Setup};
 use super::super::testing::{
-    Asked, Harness, TICK, other_holds, other_says, report, request, setup, strict_setup, with,
+    ACTION, Asked, Harness, LOGIN, TICK, chain, other_holds, other_says, report, request, setup, setup_of,
+    strict_setup, with,
 };
 
 /// A request of `user` that may wait for ten seconds.
@@ -271,4 +273,43 @@ fn a_user_whose_node_has_cooled_down_is_asked_again() {
     harness.tick_for(Duration::from_secs(5));
     let again = harness.only_asked();
     assert_eq!(again.question.cooling, Cooling::default());
+}
+
+#[test]
+fn the_wait_for_a_node_does_not_count_as_time_that_a_decision_took() {
+    let mut harness = Harness::new(setup(), &["a"]);
+    let (number, asked) = harness.place_asked(&patient("ann"));
+    harness.sleep(Duration::from_secs(1));
+    harness.find_none(&asked);
+    harness.tick_for(Duration::from_secs(8));
+    let again = free(&mut harness).remove(0);
+    harness.sleep(Duration::from_secs(1));
+    harness.choose(&again, "a");
+    harness.reply(number);
+    assert_eq!(harness.figure("whither_decision_seconds_sum{chain=\"session/start\"}"), "2.0");
+}
+
+#[test]
+fn users_who_were_served_while_they_waited_come_after_those_who_were_not() {
+    let mut harness = Harness::new(setup(), &["a"]);
+    for user in ["ann", "ann", "bob"] {
+        wait(&mut harness, user);
+    }
+    let asked = free(&mut harness);
+    harness.choose(&asked[0], "a");
+    asked[1..].iter().for_each(|asked| harness.find_none(asked));
+    harness.asked();
+    assert_eq!(users(&free(&mut harness)), ["bob", "ann"]);
+}
+
+#[test]
+fn chains_have_wait_queues_of_their_own() {
+    let setup = Setup { waiting: 1, ..setup_of(vec![chain(ACTION), ChainSpec { reserve: true, ..chain(LOGIN) }]) };
+    let mut harness = Harness::new(setup, &["a"]);
+    let start = wait(&mut harness, "ann");
+    let (login, asked) = harness.place_asked(&with(patient("bob"), json!({"action": LOGIN})));
+    harness.find_none(&asked);
+    harness.no_reply(start);
+    harness.no_reply(login);
+    assert_eq!(free(&mut harness).len(), 2, "one change is news to both");
 }
