@@ -136,6 +136,15 @@ impl Front {
 }
 
 pub(super) fn read<T: serde::de::DeserializeOwned>(incoming: &Incoming) -> Result<T, Failure> {
-    json::parse_as(incoming.body(), JsonLimits::bytes(MESSAGE_BYTES))
-        .map_err(|error| Failure::new(FailureName::BadRequest, error.about("the request")))
+    let (body, limits) = (incoming.body(), JsonLimits::bytes(MESSAGE_BYTES));
+    let bad = |message: String| Failure::new(FailureName::BadRequest, message);
+    if !body.trim_ascii_start().starts_with(b"{") {
+        // A list would be read as the fields of an object in their order.
+        let found = json::parse(body, limits).map_err(|error| bad(error.about("the request")))?;
+        return Err(bad(format!("the request must be an object, not {}", json::kind(&found))));
+    }
+    json::parse_as(body, limits).map_err(|error| bad(error.about("the request")))
 }
+
+#[cfg(test)]
+mod tests;

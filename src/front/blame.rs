@@ -168,3 +168,6 @@ impl Front {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

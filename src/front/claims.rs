@@ -269,3 +269,6 @@ impl Front {
         self.order(Effect::WriteOff(Arc::clone(node), ids));
     }
 }
+
+#[cfg(test)]
+mod tests;

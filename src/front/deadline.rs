@@ -156,6 +156,10 @@ impl Front {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nats::message::Verb;
+
+    use super::super::events::Event;
+    use super::super::testing::{Harness, request, setup};
 
     const NOW: i64 = 1_800_000_000_000;
 
@@ -198,5 +202,45 @@ mod tests {
         arrivals.count(true, WINDOW_MS + 2);
         assert_eq!(arrivals.mostly_wrong(WINDOW_MS + 2), Some((10, 19)));
         assert_eq!(arrivals.mostly_wrong(10 * WINDOW_MS), None, "that is long ago");
+    }
+
+    /// Sends a request whose deadline is `left_ms` ahead of the clock of the front.
+    fn place_until(harness: &mut Harness, left_ms: i64) {
+        let deadline_ms = Some(harness.now.unix_ms + left_ms);
+        let (_, incoming) = harness.message(Verb::Place, &request("ann"));
+        harness.tell(Event::Request(Incoming { deadline_ms, ..incoming }));
+    }
+
+    #[test]
+    fn a_person_is_told_while_most_deadlines_are_wrong_on_arrival() {
+        let mut harness = Harness::new(setup(), &["a"]);
+        let notes = |harness: &mut Harness| {
+            harness.tick_for(Duration::from_secs(1));
+            harness.health().notes
+        };
+        (0..6).for_each(|_| place_until(&mut harness, -1000));
+        (0..4).for_each(|_| place_until(&mut harness, 5000));
+        let told = notes(&mut harness);
+        assert!(
+            told[0].starts_with("clock: of the last 10 deadlines, within 60 s, 6 had passed on arrival"),
+            "{told:?}"
+        );
+        assert_eq!(harness.figure("whither_deadlines_mostly_wrong"), "1");
+        (0..2).for_each(|_| place_until(&mut harness, 5000));
+        assert!(notes(&mut harness).is_empty(), "half of them is not most");
+        assert_eq!(harness.figure("whither_deadlines_mostly_wrong"), "0");
+    }
+
+    #[test]
+    fn a_time_from_the_receipt_on_says_nothing_of_clocks() {
+        let mut harness = Harness::new(setup(), &["a"]);
+        for _ in 0..20 {
+            let (_, incoming) = harness.message(Verb::Place, &request("ann"));
+            let (deadline_ms, timeout_ms) = (Some(harness.now.unix_ms - 1000), Some(5000));
+            harness.tell(Event::Request(Incoming { deadline_ms, timeout_ms, ..incoming }));
+        }
+        assert_eq!(harness.asked().len(), 20);
+        harness.tick_for(Duration::from_secs(1));
+        assert!(harness.health().notes.is_empty());
     }
 }

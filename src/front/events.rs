@@ -118,3 +118,15 @@ impl Setup {
         LedgerRules { lifetime_ms: self.reservation_ms, names, trusting: !self.is_strict }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{setup, strict_setup};
+
+    #[test]
+    fn a_confirmation_is_trusted_only_where_capacity_is_not_strict() {
+        let (rules, strict) = (setup().ledger_rules(), strict_setup().ledger_rules());
+        assert!(rules.trusting && !strict.trusting);
+        assert_eq!((rules.lifetime_ms, rules.names), (setup().reservation_ms, setup().birth.set.names));
+    }
+}

@@ -35,6 +35,8 @@ mod silence;
 mod snapshot;
 mod spares;
 mod task;
+#[cfg(test)]
+mod testing;
 mod turns;
 mod view;
 mod wait_queue;

@@ -211,3 +211,6 @@ impl Front {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -439,3 +439,6 @@ fn log_lines(decision: &Decision) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

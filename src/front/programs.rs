@@ -212,3 +212,6 @@ impl Front {
         self.runner.send(true);
     }
 }
+
+#[cfg(test)]
+mod tests;

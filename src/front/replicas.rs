@@ -390,46 +390,4 @@ fn held(entry: &Entry<PlacementReply>, now_ms: u64) -> Held {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Reservation;
-
-    #[test]
-    fn what_is_too_much_for_one_message_is_said_in_several() {
-        let mut replicas = Replicas::new("me".into());
-        let words: Vec<_> = (0..WORDS_AT_ONCE).map(|number| held_by(&"u".repeat(2048), number)).collect();
-        replicas.say_words(&Message { holds: words.len(), ..Message::default() }, &words);
-        let mut heard = Vec::new();
-        for said in replicas.said {
-            let Effect::Gossip(Saying::All(text)) = said else { panic!("{said:?}") };
-            assert!(text.len() <= LARGEST_SAYING, "{} bytes", text.len());
-            let message = Message::parse(&text).unwrap();
-            assert_eq!(message.holds, words.len());
-            heard.extend(message.words());
-        }
-        assert_eq!(heard, words);
-    }
-
-    #[test]
-    fn an_own_message_is_known_by_its_start() {
-        for name in ["76ac0210", "a \"strange\" name"] {
-            let said = serde_json::to_vec(&Message { from: name.into(), ..Message::default() }).unwrap();
-            assert!(said.starts_with(&start_of(name)) && !said.starts_with(&start_of("76ac021")));
-        }
-    }
-
-    fn held_by(user: &str, number: usize) -> Word {
-        let reservation =
-            Reservation { id: format!("me-{number}").into(), node: "a".into(), user: user.into(), name: "".into() };
-        Word::Held(Box::new(Held {
-            reservation,
-            left_ms: 1,
-            confirmed: false,
-            chain: "session/start".into(),
-            decided_by: None,
-            generation: 1,
-            drawn: None,
-            request: None,
-        }))
-    }
-}
+mod tests;

@@ -101,8 +101,8 @@ impl Requests {
     }
 
     /// Takes every request out, the oldest first.
-    pub(super) fn drain(&mut self) -> Vec<Box<PendingRequest>> {
-        std::mem::take(&mut self.by_ticket).into_values().collect()
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Box<PendingRequest>> + use<> {
+        std::mem::take(&mut self.by_ticket).into_values()
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
         assert!(requests.take(2).is_none() && requests.get(2).is_none());
         requests.put(taken, Stage::Waiting);
         assert_eq!(requests.by_stage(), [1, 0, 0, 0, 1, 0]);
-        assert_eq!(requests.drain().iter().map(|pending| pending.question.ticket).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(requests.drain().map(|pending| pending.question.ticket).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(requests.len(), 0);
     }
 

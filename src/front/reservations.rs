@@ -181,3 +181,6 @@ impl Front {
 fn gone(ending: &Ending) -> Value {
     json!({"reservation": ending.reservation, "state": "gone"})
 }
+
+#[cfg(test)]
+mod tests;

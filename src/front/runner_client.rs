@@ -239,3 +239,6 @@ impl Open {
         Returned { ticket: question.ticket, step, suspended }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,3 +144,140 @@ impl Front {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{Change, Marks};
+    use crate::registry::RegistryEvent;
+    use crate::registry::marks::{Mark, Word};
+    use crate::registry::peers::Message;
+    use crate::worker::WorkerEvent;
+
+    use super::super::events::Event;
+    use super::super::ports::NewWorker;
+    use super::super::testing::{
+        FakeProcess, Harness, STEP, Starts, killed, other_says, overrun, report, request, running, setup,
+    };
+
+    /// What is shown at the next look.
+    fn look(harness: &mut Harness) -> Health {
+        harness.tick_for(Duration::from_secs(1));
+        harness.health()
+    }
+
+    #[test]
+    fn nodes_are_counted_by_their_state() {
+        let full = report("full", Some(1), &[json!({"id": "s1"})]);
+        let mut harness = Harness::with_nodes(setup(), [full, report("ready", None, &[]), report("stale", None, &[])]);
+        harness.change(Change::Stale("stale".into()));
+        for id in ["draining", "drained", "cordoned"] {
+            let sessions = if id == "draining" { vec![json!({"id": "s1"})] } else { Vec::new() };
+            harness.change(report(id, None, &sessions));
+            harness.change(Change::Mark(id.into(), Marks { cordoned: true, ..Marks::default() }));
+            let word = Some(Word::default());
+            let draining = word.clone().filter(|_| id != "cordoned");
+            harness.view.seen().marks.insert(id.into(), Mark { cordoned: word, draining, ..Mark::default() });
+        }
+        harness.change(report("cooling", None, &[]));
+        harness.change(Change::Mark("cooling".into(), Marks { cooling_down: true, ..Marks::default() }));
+        let expected = ["cooling-down", "cordoned", "drained", "draining", "full", "ready", "stale"]
+            .map(|state| (state, 1))
+            .into();
+        assert_eq!(look(&mut harness).nodes, expected);
+        assert_eq!(harness.figure("whither_nodes"), "7");
+    }
+
+    #[test]
+    fn requests_and_reservations_are_counted_at_each_look() {
+        let mut harness = Harness::new(setup(), &["a"]);
+        harness.placed("ann", "a");
+        harness.place_asked(&request("bob"));
+        look(&mut harness);
+        assert_eq!(harness.figure("whither_reservations"), "1");
+        assert_eq!(harness.figure("whither_pending_requests{stage=\"asked\"}"), "1");
+        assert_eq!(harness.figure("whither_unanswered"), "1");
+        assert_eq!((harness.front.owed(), harness.front.waiting_requests()), (1, 0));
+    }
+
+    #[test]
+    fn an_old_view_is_noted_until_it_is_young_again() {
+        let mut harness = Harness::new(setup(), &["a"]);
+        harness.view.seen().age = Some(OLD_VIEW);
+        assert!(look(&mut harness).notes.is_empty());
+        harness.view.seen().age = Some(OLD_VIEW + Duration::from_secs(1));
+        assert_eq!(look(&mut harness).notes, ["view: the node list was last confirmed 11 s ago"]);
+        harness.view.seen().age = Some(Duration::ZERO);
+        assert!(look(&mut harness).notes.is_empty());
+    }
+
+    #[test]
+    fn a_nats_server_that_keeps_frozen_clients_is_noted_where_there_are_other_replicas() {
+        let mut harness = Harness::new(setup(), &["a"]);
+        harness.tell(Event::FrozenKept(true));
+        assert!(look(&mut harness).notes.is_empty(), "nobody else could take the requests");
+        assert_eq!(harness.figure("whither_frozen_clients_kept"), "1");
+        harness.hear(&other_says());
+        let notes = look(&mut harness).notes;
+        assert!(notes.len() == 1 && notes[0].starts_with("frozen: NATS keeps a client"), "{notes:?}");
+        harness.tell(Event::FrozenKept(false));
+        assert!(look(&mut harness).notes.is_empty());
+    }
+
+    #[test]
+    fn replicas_with_other_chains_are_named() {
+        let mut harness = Harness::new(setup(), &["a"]);
+        harness.hear(&other_says());
+        let health = harness.health();
+        assert!(health.notes.is_empty(), "the same chains");
+        harness.hear(&Message { from: "third".into(), chains: "strange".into(), ..other_says() });
+        assert_eq!(harness.health().notes, ["replica third runs other chains (digest strange)"]);
+        assert_eq!(harness.figure("whither_other_replicas"), "2");
+        assert_eq!(harness.figure("whither_differing_replicas"), "1");
+        assert_eq!(harness.front.other_replicas(), 2);
+    }
+
+    #[test]
+    fn what_the_seal_of_workers_lacks_is_noted() {
+        let mut harness = Harness::bare(setup());
+        harness.starts = Starts::ByHand;
+        harness.tick();
+        let started = harness.take(|effect| match effect {
+            Effect::StartWorker { number, .. } => Some(*number),
+            _ => None,
+        });
+        let process = FakeProcess::new();
+        let ready = NewWorker { lacks: vec!["no seccomp here".into()], ..process.ready() };
+        harness.tell(Event::Born(started[0], Ok(ready)));
+        assert_eq!(harness.health().notes, ["seal: no seccomp here"]);
+    }
+
+    #[test]
+    fn whoever_is_in_quarantine_is_noted() {
+        let mut harness = Harness::new(setup(), &["a"]);
+        let (_, mut asked) = harness.place_asked(&request("ann"));
+        for _ in 0..2 {
+            let mut hangs = running(asked.question.ticket, STEP, Some("a"));
+            hangs.pure = true;
+            harness.worker(asked.worker, WorkerEvent::Overrun(overrun(hangs)));
+            harness.end(asked.worker, killed());
+            asked = harness.only_asked();
+        }
+        let notes = look(&mut harness).notes;
+        assert!(notes.len() == 1 && notes[0].starts_with("quarantine: pick.js is not asked about `a`: "), "{notes:?}");
+    }
+
+    #[test]
+    fn the_state_is_shown_when_it_changes_and_every_second() {
+        let mut harness = Harness::bare(setup());
+        harness.tell(Event::Registry(RegistryEvent::Ready { nodes: 0 }));
+        assert!(harness.health().ready, "at once");
+        let shown =
+            |harness: &mut Harness| harness.take(|effect| matches!(effect, Effect::Show(_)).then_some(())).len();
+        shown(&mut harness);
+        harness.tick_for(Duration::from_secs(3));
+        assert_eq!(shown(&mut harness), 3);
+    }
+}

@@ -164,3 +164,6 @@ impl Spares {
         self.ready.into_iter().for_each(WorkerHandle::retire);
     }
 }
+
+#[cfg(test)]
+mod tests;

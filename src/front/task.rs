@@ -416,7 +416,10 @@ impl Front {
         self.turns = Turns::default();
         self.wait_queues.clear();
         self.answer_held_back(&failure);
-        self.requests.drain().into_iter().for_each(|pending| self.give_up(pending, &failure));
+        self.requests.drain().for_each(|pending| self.give_up(pending, &failure));
         self.runner.retire();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,3 +197,6 @@ fn until(pending: &PendingRequest, now: Now) -> Option<Instant> {
     let until = deadline.map_or(until, |deadline| until.min(deadline));
     (until > now.instant).then_some(until)
 }
+
+#[cfg(test)]
+mod tests;

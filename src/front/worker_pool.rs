@@ -318,3 +318,6 @@ impl WorkerPool {
 fn routing(setup: &Setup) -> Routing {
     Routing::of(&setup.birth.set, setup.workers)
 }
+
+#[cfg(test)]
+mod tests;

@@ -244,3 +244,6 @@ impl WorkerSlot {
         self.tired
     }
 }
+
+#[cfg(test)]
+mod tests;

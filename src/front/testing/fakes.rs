@@ -1,0 +1,172 @@
+//! Fakes of what the front is handed: processes that record what they are sent, and a view that says what a test says.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+
+use crate::registry::marks::Mark;
+use crate::worker::{Order, Orders, Question, Ticket, frame};
+
+use super::super::ports::{ClusterView, NewWorker, ProcessLink};
+use super::super::worker_handle::WorkerHandle;
+
+/// A process that records what it is sent, and what was done to it.
+#[derive(Clone, Debug)]
+pub(in crate::front) struct FakeProcess(Arc<Mutex<Record>>);
+
+#[derive(Debug)]
+struct Record {
+    frames: VecDeque<Vec<u8>>,
+    room: usize,
+    memory_bytes: Option<u64>,
+    is_killed: bool,
+    is_retired: bool,
+    is_buried: bool,
+}
+
+impl FakeProcess {
+    /// A process that takes whatever it is sent.
+    pub(in crate::front) fn new() -> Self {
+        let (frames, room, memory_bytes) = (VecDeque::new(), usize::MAX, None);
+        let record = Record { frames, room, memory_bytes, is_killed: false, is_retired: false, is_buried: false };
+        Self(Arc::new(Mutex::new(record)))
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap()
+    }
+
+    /// Lets the process take no further frame once it has taken `bytes` more.
+    pub(in crate::front) fn set_room(&self, bytes: usize) {
+        self.record().room = bytes;
+    }
+
+    pub(in crate::front) fn set_memory(&self, bytes: u64) {
+        self.record().memory_bytes = Some(bytes);
+    }
+
+    pub(in crate::front) fn is_killed(&self) -> bool {
+        self.record().is_killed
+    }
+
+    pub(in crate::front) fn is_retired(&self) -> bool {
+        self.record().is_retired
+    }
+
+    pub(in crate::front) fn is_buried(&self) -> bool {
+        self.record().is_buried
+    }
+
+    /// Takes out the orders that were sent since the last call.
+    pub(in crate::front) fn orders<O: DeserializeOwned>(&self) -> Vec<O> {
+        let frames = std::mem::take(&mut self.record().frames);
+        frames.iter().flat_map(|frame| decoded(frame)).collect()
+    }
+
+    /// Takes out the tickets of the questions that were sent since the last call.
+    pub(in crate::front) fn tickets(&self) -> Vec<Ticket> {
+        self.questions().iter().map(|question| question.ticket).collect()
+    }
+
+    /// Takes out the questions that were sent since the last call; other orders are dropped.
+    pub(in crate::front) fn questions(&self) -> Vec<Arc<Question>> {
+        let asked = self.orders::<Order>().into_iter().filter_map(|order| match order {
+            Order::Ask(question) => Some(question),
+            Order::Change(_) | Order::Recall(..) | Order::Quarantine(..) => None,
+        });
+        asked.collect()
+    }
+
+    /// The service's end of the process.
+    pub(in crate::front) fn link(&self) -> Box<dyn ProcessLink> {
+        Box::new(self.clone())
+    }
+
+    /// The process as a worker that is ready and has nothing to remark.
+    pub(in crate::front) fn ready(&self) -> NewWorker {
+        NewWorker { link: self.link(), lacks: Vec::new(), remarks: Vec::new() }
+    }
+
+    /// The process as the worker `number`, which was told nothing yet.
+    pub(in crate::front) fn handle(&self, number: u64) -> WorkerHandle {
+        WorkerHandle::new(number, self.ready(), Orders::default(), 0)
+    }
+}
+
+impl ProcessLink for FakeProcess {
+    fn send(&mut self, orders: &mut Orders) {
+        let mut record = self.record();
+        while record.room > 0 {
+            let Some(frame) = orders.pop() else { return };
+            record.room = record.room.saturating_sub(frame.len());
+            record.frames.push_back(frame);
+        }
+    }
+
+    fn kill(&self) {
+        self.record().is_killed = true;
+    }
+
+    fn pid(&self) -> u32 {
+        1
+    }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        self.record().memory_bytes
+    }
+
+    fn retire(self: Box<Self>) {
+        self.record().is_retired = true;
+    }
+
+    fn bury(self: Box<Self>) {
+        self.record().is_buried = true;
+    }
+}
+
+fn decoded<O: DeserializeOwned>(frame: &[u8]) -> Vec<O> {
+    frame::values(&frame[frame::HEADER_BYTES..]).map(Result::unwrap).collect()
+}
+
+/// Takes all orders out of `orders`.
+pub(in crate::front) fn read_orders<O: DeserializeOwned>(mut orders: Orders) -> Vec<O> {
+    let mut read = Vec::new();
+    while let Some(frame) = orders.pop() {
+        read.extend(decoded(&frame));
+    }
+    read
+}
+
+/// A view of the cluster that says what a test tells it.
+#[derive(Clone, Debug, Default)]
+pub(in crate::front) struct FakeView(Arc<Mutex<Seen>>);
+
+/// What a [`FakeView`] says.
+#[derive(Debug, Default)]
+pub(in crate::front) struct Seen {
+    pub(in crate::front) marks: BTreeMap<String, Mark>,
+    pub(in crate::front) age: Option<Duration>,
+    pub(in crate::front) looked: Option<Instant>,
+}
+
+impl FakeView {
+    pub(in crate::front) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl ClusterView for FakeView {
+    fn mark(&self, node: &str) -> Option<Mark> {
+        self.seen().marks.get(node).cloned()
+    }
+
+    fn age(&self, _now: Instant) -> Option<Duration> {
+        self.seen().age
+    }
+
+    fn looked(&self, _now: Instant) -> Option<Instant> {
+        self.seen().looked
+    }
+}
