@@ -77,7 +77,7 @@ pub fn read(path: &Path) -> Result<Map<String, Value>, StaticDataError> {
     }
 }
 
-/// Follows the file at `path`, from the content `first` on, and never ends by itself.
+/// Sends each new content of the file at `path` to `current`, which holds the last one, and never ends by itself.
 pub async fn follow(path: PathBuf, current: watch::Sender<StaticData>) {
     let mut watch = watch(&path);
     loop {

@@ -1,255 +1,198 @@
-//! A Rust file as tokens and paths: enough to see what it names, blind to comments, strings and test code.
+//! A Rust file as the paths that the file names, read by `syn`: comments, strings and test code name nothing.
 //!
-//! Not a parser of Rust: that would be a dependency for one test. What it cannot know (a macro that builds a path, a
-//! `use … as` that hides one) a reviewer sees.
+//! The arguments of a macro are read as expressions or statements, and word by word where they are neither. A path that
+//! a macro builds is not seen.
 
 use std::collections::BTreeSet;
 
-/// One word or mark of the source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Token {
-    /// The word itself, `::`, any other character alone, or `"` for a whole literal.
-    text: String,
-    line: usize,
-}
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use syn::parse::{ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{Attribute, Block, Expr, ExprPath, Item, Macro, Path, Token, UseTree};
 
 /// A path as it is written: `crate::model::Node` or `HashMap`, with `use` trees taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) segments: Vec<String>,
     pub(crate) line: usize,
-    /// How it stands there.
     pub(crate) kind: Kind,
+    /// The module that the path stands in.
+    pub(crate) module: Vec<String>,
 }
 
 /// How a path stands in the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// In a `use`.
-    Imported,
+    /// In an attribute.
+    Attribute,
+    /// In a `use`, which gives the path this name.
+    Imported(String),
     /// As a macro's name.
     Macro,
     /// Anywhere else.
     Used,
 }
 
+impl Named {
+    /// Returns the path from the crate's root, or `None` where the path does not begin with `crate`, `self` or `super`.
+    pub(crate) fn absolute(&self) -> Option<Vec<String>> {
+        let supers = self.segments.iter().take_while(|segment| *segment == "super").count();
+        let (above, below) = match self.segments[0].as_str() {
+            "crate" => (self.module.len(), 1),
+            "self" => (0, 1),
+            _ if supers > 0 => (supers, supers),
+            _ => return None,
+        };
+        let kept = self.module.len().saturating_sub(above);
+        Some([&self.module[..kept], &self.segments[below..]].concat())
+    }
+}
+
 /// A file without its comments, strings and tests.
+#[derive(Default)]
 pub(crate) struct Source {
-    tokens: Vec<Token>,
-    /// How many lines are no test code.
+    /// Every path that the file names.
+    pub(crate) named: Vec<Named>,
+    /// The names of the modules in the file, none of which is a crate.
+    pub(crate) modules: BTreeSet<String>,
+    /// The lines that say `unsafe`.
+    pub(crate) unsafe_lines: Vec<usize>,
+    /// The number of lines that are no test code.
     pub(crate) lines: usize,
+    /// The module that the file is; while the file is read, the module that is read.
+    pub(crate) module: Vec<String>,
+    test_lines: BTreeSet<usize>,
 }
 
 impl Source {
-    /// Reads `text`.
-    pub(crate) fn read(text: &str) -> Self {
-        let all = tokens(text);
-        let mut test_lines = BTreeSet::new();
-        let (mut kept, mut place) = (Vec::with_capacity(all.len()), 0);
-        while let Some(token) = all.get(place) {
-            match test_item_end(&all, place) {
-                Some(end) => {
-                    let last = all.get(end - 1).map_or(token.line, |last| last.line);
-                    test_lines.extend(token.line..=last);
-                    place = end;
-                }
-                None => {
-                    kept.push(token.clone());
-                    place += 1;
-                }
-            }
-        }
-        Self { tokens: kept, lines: text.lines().count() - test_lines.len() }
+    /// Reads `text` as the file at `path` below the crate's root.
+    pub(crate) fn read(path: &str, text: &str) -> syn::Result<Self> {
+        let module = path.trim_start_matches("src/").trim_end_matches(".rs").split('/');
+        let module = module.filter(|part| !matches!(*part, "mod" | "lib" | "main")).map(str::to_owned).collect();
+        let mut source = Self { module, ..Self::default() };
+        source.visit_file(&syn::parse_file(text)?);
+        let is_unsafe = |word: &Ident| word == "unsafe" && !source.test_lines.contains(&line(word.span()));
+        source.unsafe_lines =
+            words(text.parse()?).into_iter().filter(is_unsafe).map(|word| line(word.span())).collect();
+        source.lines = text.lines().count() - source.test_lines.len();
+        Ok(source)
     }
 
-    /// Every path that the file names.
-    pub(crate) fn named(&self) -> Vec<Named> {
-        let (mut named, mut place) = (Vec::new(), 0);
-        while let Some(token) = self.tokens.get(place) {
-            if token.text == "use" {
-                place = self.use_tree(place + 1, &[], &mut named);
-            } else if is_word(&token.text) {
-                place = self.path(place, &mut named);
-            } else {
-                place += 1;
-            }
-        }
-        named
+    fn name(&mut self, segments: Vec<String>, span: Span, kind: Kind) {
+        self.named.push(Named { segments, line: line(span), kind, module: self.module.clone() });
     }
 
-    /// Attributes that consist of one word, as `#[ignore]` does, with or without a reason.
-    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.tokens.windows(3).filter_map(|three| match three {
-            [hash, open, word] if hash.text == "#" && open.text == "[" => Some((word.text.as_str(), word.line)),
-            _ => None,
-        })
-    }
-
-    /// Whether the file has a module of its own called `name`, which then is no crate.
-    pub(crate) fn declares(&self, name: &str) -> bool {
-        self.tokens.windows(2).any(|two| two[0].text == "mod" && two[1].text == name)
-    }
-
-    fn text(&self, place: usize) -> &str {
-        self.tokens.get(place).map_or("", |token| token.text.as_str())
-    }
-
-    /// Reads the path that begins at `place`, and returns the place after it.
-    fn path(&self, start: usize, named: &mut Vec<Named>) -> usize {
-        let is_field = start > 0 && matches!(self.text(start - 1), "." | "::");
-        let (mut segments, mut place) = (vec![self.text(start).to_owned()], start + 1);
-        while self.text(place) == "::" && is_word(self.text(place + 1)) {
-            segments.push(self.text(place + 1).to_owned());
-            place += 2;
-        }
-        if !is_field && let Some(token) = self.tokens.get(start) {
-            let kind = if self.text(place) == "!" { Kind::Macro } else { Kind::Used };
-            named.push(Named { segments, line: token.line, kind });
-        }
-        place
-    }
-
-    /// Reads a `use` tree below `prefix`, and returns the place after it.
-    fn use_tree(&self, start: usize, prefix: &[String], named: &mut Vec<Named>) -> usize {
-        let (mut segments, mut place) = (prefix.to_vec(), start);
-        loop {
-            match self.text(place) {
-                "::" => place += 1,
-                "{" => {
-                    place += 1;
-                    while !matches!(self.text(place), "}" | "") {
-                        place = self.use_tree(place, &segments, named);
-                        place += usize::from(self.text(place) == ",");
-                    }
-                    return place + 1;
-                }
-                "as" => place += 2,
-                word if is_word(word) || word == "*" => {
-                    segments.push(word.to_owned());
-                    place += 1;
-                }
-                _ => break,
-            }
-        }
-        let line = self.tokens.get(start).map_or(0, |token| token.line);
-        if segments.len() > prefix.len() {
-            named.push(Named { segments, line, kind: Kind::Imported });
-        }
-        // Always on, whatever stands here, so that no text can hold the reader up.
-        if place == start { place + 1 } else { place }
-    }
-}
-
-fn is_word(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_alphabetic() || first == '_')
-}
-
-/// Where the item ends that begins at `start` with `#[cfg(test)]`; absent where none does.
-fn test_item_end(tokens: &[Token], start: usize) -> Option<usize> {
-    let text = |place: usize| tokens.get(place).map_or("", |token| token.text.as_str());
-    let is_test = |place: usize| (0..7).all(|n| text(place + n) == ["#", "[", "cfg", "(", "test", ")", "]"][n]);
-    if !is_test(start) {
-        return None;
-    }
-    let (mut place, mut depth) = (start + 7, 0_usize);
-    while place < tokens.len() {
-        match text(place) {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" => depth = depth.saturating_sub(1),
-            "}" if depth <= 1 => return Some(place + 1),
-            "}" => depth -= 1,
-            ";" if depth == 0 => return Some(place + 1),
-            _ => {}
-        }
-        place += 1;
-    }
-    Some(place)
-}
-
-fn tokens(text: &str) -> Vec<Token> {
-    let chars: Vec<char> = text.chars().collect();
-    let (mut tokens, mut place, mut line) = (Vec::new(), 0, 1);
-    while let Some(&first) = chars.get(place) {
-        let (end, text) = match first {
-            '/' if chars.get(place + 1) == Some(&'/') => (line_end(&chars, place), None),
-            '/' if chars.get(place + 1) == Some(&'*') => (comment_end(&chars, place), None),
-            _ if first.is_whitespace() => (place + 1, None),
-            ':' if chars.get(place + 1) == Some(&':') => (place + 2, Some("::".to_owned())),
-            _ => match literal_end(&chars, place) {
-                Some(end) => (end, Some("\"".to_owned())),
-                None if first.is_alphanumeric() || first == '_' => {
-                    let end = word_end(&chars, place);
-                    (end, Some(chars[place..end].iter().collect()))
-                }
-                None => (place + 1, Some(first.to_string())),
-            },
+    fn import(&mut self, tree: &UseTree, before: &[String]) {
+        let (last, given) = match tree {
+            UseTree::Path(path) => return self.import(&path.tree, &[before, &[path.ident.to_string()]].concat()),
+            UseTree::Group(group) => return group.items.iter().for_each(|tree| self.import(tree, before)),
+            UseTree::Name(name) if name.ident == "self" => ("self".to_owned(), before.last().cloned()),
+            UseTree::Name(name) => (name.ident.to_string(), None),
+            UseTree::Rename(rename) => (rename.ident.to_string(), Some(rename.rename.to_string())),
+            UseTree::Glob(_) => ("*".to_owned(), None),
         };
-        tokens.extend(text.map(|text| Token { text, line }));
-        line += chars[place..end].iter().filter(|character| **character == '\n').count();
-        place = end;
+        let kind = Kind::Imported(given.unwrap_or_else(|| last.clone()));
+        self.name([before, &[last]].concat(), tree.span(), kind);
     }
-    tokens
+
+    fn is_test(&mut self, attributes: &[Attribute], span: Span) -> bool {
+        let is_word = |attribute: &Attribute| attribute.parse_args::<Ident>().is_ok_and(|word| word == "test");
+        let is_test = attributes.iter().any(|attribute| attribute.path().is_ident("cfg") && is_word(attribute));
+        if is_test {
+            self.test_lines.extend(line(span)..=span.end().line);
+        }
+        is_test
+    }
 }
 
-fn line_end(chars: &[char], start: usize) -> usize {
-    chars[start..].iter().position(|character| *character == '\n').map_or(chars.len(), |length| start + length)
-}
-
-/// Comments nest.
-fn comment_end(chars: &[char], start: usize) -> usize {
-    let (mut depth, mut place) = (0, start);
-    while place < chars.len() {
-        match (chars[place], chars.get(place + 1)) {
-            ('/', Some('*')) => (depth, place) = (depth + 1, place + 2),
-            ('*', Some('/')) if depth == 1 => return place + 2,
-            ('*', Some('/')) => (depth, place) = (depth - 1, place + 2),
-            _ => place += 1,
+/// Kinds of items that no test code needs so far are looked at in any case.
+impl<'ast> Visit<'ast> for Source {
+    fn visit_item(&mut self, item: &'ast Item) {
+        let attributes: &[Attribute] = match item {
+            Item::Fn(item) => &item.attrs,
+            Item::Impl(item) => &item.attrs,
+            Item::Mod(item) => &item.attrs,
+            Item::Use(item) => &item.attrs,
+            _ => &[],
+        };
+        if !self.is_test(attributes, item.span()) {
+            visit::visit_item(self, item);
         }
     }
-    place
-}
 
-fn word_end(chars: &[char], start: usize) -> usize {
-    let is_part = |character: &char| character.is_alphanumeric() || *character == '_';
-    chars[start..].iter().position(|character| !is_part(character)).map_or(chars.len(), |length| start + length)
-}
+    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
+        if !self.is_test(&function.attrs, function.span()) {
+            visit::visit_impl_item_fn(self, function);
+        }
+    }
 
-/// Where the literal ends that begins at `start`; absent where none does. A lifetime is none.
-fn literal_end(chars: &[char], start: usize) -> Option<usize> {
-    match chars[start] {
-        '"' => Some(quoted_end(chars, start, '"')),
-        '\'' if chars.get(start + 1) == Some(&'\\') => Some(quoted_end(chars, start, '\'')),
-        '\'' if chars.get(start + 2) == Some(&'\'') => Some(start + 3),
-        'b' | 'c' | 'r' => {
-            let prefix = chars[start..].iter().take_while(|character| matches!(character, 'b' | 'c' | 'r')).count();
-            let hashes = chars[start + prefix..].iter().take_while(|character| **character == '#').count();
-            let quote = start + prefix + hashes;
-            let raw = chars[start..start + prefix].contains(&'r');
-            match chars.get(quote)? {
-                '"' if raw => Some(raw_end(chars, quote, hashes)),
-                '"' if hashes == 0 => Some(quoted_end(chars, quote, '"')),
-                '\'' if hashes == 0 && prefix == 1 && !raw => Some(quoted_end(chars, quote, '\'')),
-                _ => None,
+    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        self.modules.insert(module.ident.to_string());
+        self.module.push(module.ident.to_string());
+        visit::visit_item_mod(self, module);
+        self.module.pop();
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.import(&item.tree, &[]);
+        visit::visit_item_use(self, item);
+    }
+
+    fn visit_path(&mut self, path: &'ast Path) {
+        let segments = path.segments.iter().map(|segment| segment.ident.to_string());
+        self.name(segments.collect(), path.span(), Kind::Used);
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &'ast Macro) {
+        let before = self.named.len();
+        self.visit_path(&call.path);
+        self.named[before].kind = Kind::Macro;
+        if let Ok(list) = call.parse_body_with(Punctuated::<Expr, Token![,]>::parse_terminated) {
+            list.iter().for_each(|expression| self.visit_expr(expression));
+        } else if let Ok(statements) = call.parse_body_with(Block::parse_within) {
+            statements.iter().for_each(|statement| self.visit_stmt(statement));
+        } else {
+            self.visit_token_stream(&call.tokens);
+        }
+    }
+
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        let before = self.named.len();
+        visit::visit_attribute(self, attribute);
+        self.named[before..].iter_mut().for_each(|named| named.kind = Kind::Attribute);
+    }
+
+    /// Reads the paths among `tokens`, whatever stands between them.
+    fn visit_token_stream(&mut self, tokens: &'ast TokenStream) {
+        let read = |input: ParseStream<'_>| -> syn::Result<()> {
+            while !input.is_empty() {
+                if input.fork().parse::<ExprPath>().is_ok() {
+                    let before = self.named.len();
+                    self.visit_expr_path(&input.parse()?);
+                    if input.peek(Token![!]) {
+                        self.named[before].kind = Kind::Macro;
+                    }
+                } else if let TokenTree::Group(group) = input.parse()? {
+                    self.visit_token_stream(&group.stream());
+                }
             }
-        }
-        _ => None,
+            Ok(())
+        };
+        read.parse2(tokens.clone()).unwrap();
     }
 }
 
-fn quoted_end(chars: &[char], start: usize, quote: char) -> usize {
-    let mut place = start + 1;
-    while place < chars.len() {
-        match chars[place] {
-            '\\' => place += 2,
-            character if character == quote => return place + 1,
-            _ => place += 1,
-        }
-    }
-    chars.len()
+fn line(span: Span) -> usize {
+    span.start().line
 }
 
-fn raw_end(chars: &[char], start: usize, hashes: usize) -> usize {
-    (start + 1..chars.len())
-        .find(|place| chars[*place] == '"' && (1..=hashes).all(|offset| chars.get(place + offset) == Some(&'#')))
-        .map_or(chars.len(), |end| end + 1 + hashes)
+fn words(tokens: TokenStream) -> Vec<Ident> {
+    let of = |tree| match tree {
+        TokenTree::Group(group) => words(group.stream()),
+        TokenTree::Ident(word) => vec![word],
+        TokenTree::Punct(_) | TokenTree::Literal(_) => Vec::new(),
+    };
+    tokens.into_iter().flat_map(of).collect()
 }
