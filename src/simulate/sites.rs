@@ -56,9 +56,9 @@ pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a node reports by default, as `whither agent` does.
 pub const REPORT_EVERY: Duration = Duration::from_secs(15);
 /// Bytes of a node document with ten sessions, as `benches/mirror.rs` measures it.
-pub const DOCUMENT_BYTES: u64 = 2_000;
+pub const DOCUMENT_BYTES: u64 = 1_600;
 /// Bytes of memory that one process takes for one node, as `benches/mirror.rs` measures it.
-pub const MIRROR_BYTES: u64 = 5_000;
+pub const MIRROR_BYTES: u64 = 5_800;
 /// The processes of a replica that mirror the nodes: the front, one worker and one spare.
 pub const MIRRORS: u64 = 3;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use comfy_table::Table;
 use serde_json::{Value, json};
 
 use crate::cli::bench::units::{bytes, rate};
@@ -170,6 +171,7 @@ impl Cost {
     }
 }
 
+/// The day for a person: tables, and what they mean.
 fn told(scenario: &Scenario, course: &Course) -> String {
     let placed = course.placed();
     let share = |part: u64| format!("{:.2} %", part as f64 / placed.max(1) as f64 * 100.0);
@@ -192,16 +194,16 @@ fn told(scenario: &Scenario, course: &Course) -> String {
     ]));
     let why: Vec<_> = course.refused.iter().map(|(name, count)| format!("{count} {name}")).collect();
     let why = if why.is_empty() { String::new() } else { format!(" Refused: {}.", why.join(", ")) };
+    let mut tables = vec![requests, peak(course), costs(scenario, course)];
+    tables.extend(cuts(course));
+    let tables: Vec<_> = tables.iter().map(ToString::to_string).collect();
     format!(
-        "{requests}\n{}{}\n{}{}\n{} sites of {} nodes, seed {}. `with room` are refused requests although a site in reach had \
-         room; `full` and `no answer` are tries at another site that failed.{why}\nSummaries have {} bytes, {} were lost; their \
-         age when a site was chosen: half {}, 99 in 100 {}, the oldest {}. In the busiest minute {:.1} messages a second were \
-         requests. The memory of a first tier is that of its summaries, of any other replica an estimate of {MIRROR_BYTES} \
-         bytes for each node in each of {MIRRORS} processes; a node reports {DOCUMENT_BYTES} bytes every {} s.",
-        peak(course),
-        costs(scenario, course),
-        if course.cuts.is_empty() { "" } else { "\n" },
-        cuts(course),
+        "{}\n{} sites of {} nodes, seed {}. `with room` are refused requests although a site in reach had room; `full` and \
+         `no answer` are tries at another site that failed.{why}\nSummaries have {} bytes, {} were lost; their age when a \
+         site was chosen: half {}, 99 in 100 {}, the oldest {}. In the busiest minute {:.1} messages a second were requests. \
+         The memory of a first tier is that of its summaries, of any other replica an estimate of {MIRROR_BYTES} bytes for \
+         each node in each of {MIRRORS} processes; a node reports {DOCUMENT_BYTES} bytes every {} s.",
+        tables.join("\n"),
         scenario.sites,
         scenario.nodes,
         scenario.seed,
@@ -213,20 +215,20 @@ fn told(scenario: &Scenario, course: &Course) -> String {
         course.busiest_requests,
         REPORT_EVERY.as_secs(),
     )
-    .replace("\n\n", "\n")
 }
 
 /// How full the sites are when most sessions run.
-fn peak(course: &Course) -> String {
+fn peak(course: &Course) -> Table {
     let mut table = table::table(&["at the peak", "sessions", "fullest site", "mean", "emptiest site", "spread"]);
-    let Some(sample) = course.peak() else { return table.to_string() };
+    let Some(sample) = course.peak() else { return table };
     let percent = sample.spread().map(|share| format!("{:.1} %", share * 100.0));
     let first = [clock(sample.at), sample.sessions.to_string()];
     table.add_row(table::row(first.into_iter().chain(percent)));
-    table.to_string()
+    table
 }
 
-fn costs(scenario: &Scenario, course: &Course) -> String {
+/// What crosses the gateways, and what replicas keep.
+fn costs(scenario: &Scenario, course: &Course) -> Table {
     let mut table = table::table(&["", "messages a second", "bytes a second", "documents kept", "memory of a replica"]);
     for Cost { what, messages, bytes: size, mirrored, memory } in Cost::all(scenario, course) {
         let (mirrored, memory) = match mirrored {
@@ -235,13 +237,11 @@ fn costs(scenario: &Scenario, course: &Course) -> String {
         };
         table.add_row(table::row([what.to_owned(), rate(messages), bytes(size as u64), mirrored, memory]));
     }
-    table.to_string()
+    table
 }
 
-fn cuts(course: &Course) -> String {
-    if course.cuts.is_empty() {
-        return String::new();
-    }
+/// What became of the cuts; absent where there were none.
+fn cuts(course: &Course) -> Option<Table> {
     let headings =
         ["cut off", "own users", "placed", "refused", "refused elsewhere", "no answer", "oldest used", "fresh after"];
     let mut table = table::table(&headings);
@@ -259,7 +259,7 @@ fn cuts(course: &Course) -> String {
             of_cut.fresh_after_ms.map_or_else(|| "-".to_owned(), seconds),
         ]));
     }
-    table.to_string()
+    (!course.cuts.is_empty()).then_some(table)
 }
 
 fn seconds(ms: u64) -> String {

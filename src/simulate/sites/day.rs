@@ -24,8 +24,8 @@ const SITES: u64 = 8;
 const SAMPLE: Duration = Duration::from_secs(300);
 /// How often the progress of the day is told.
 const PROGRESS: Duration = Duration::from_secs(60);
-/// Messages of one try at another site: the request and the confirmation, each with its reply.
-const MESSAGES_A_TRY: u64 = 2;
+/// Messages of a confirmation at another site: itself and its reply.
+const MESSAGES_A_CONFIRMATION: u64 = 2;
 
 /// What happens next.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ struct Try {
 enum Answer {
     Placed,
     Full,
-    None,
+    Missing,
 }
 
 /// A day that runs.
@@ -135,9 +135,12 @@ impl<'a> Day<'a> {
         let Some(happening) = self.timeline.next(self.scenario.day) else { return Ok(false) };
         if matches!(happening, Happening::Progresses) {
             passed(self.timeline.now());
+            if let Some(error) = self.tiers.iter_mut().find_map(FirstTier::take_failure) {
+                return Err(error);
+            }
         }
         self.happen(happening);
-        self.tiers.iter_mut().find_map(FirstTier::take_failure).map_or(Ok(true), Err)
+        Ok(true)
     }
 
     /// What became of the day.
@@ -233,7 +236,7 @@ impl<'a> Day<'a> {
                 }
                 cut.unanswered += u64::from([home, site].contains(&cut.cut.site));
             }
-            return self.timeline.after(PATIENCE, Happening::Answered(request, Answer::None));
+            return self.timeline.after(PATIENCE, Happening::Answered(request, Answer::Missing));
         }
         self.crosses(home, site, bytes.1);
         let delay = Duration::from_millis(self.gateways.delay_ms(home, site));
@@ -253,15 +256,20 @@ impl<'a> Day<'a> {
         let Some(tier) = self.tiers.get_mut(home) else { return };
         if answer == Answer::Placed {
             let said = tier.confirm(now_ms, &reservation);
-            (0..MESSAGES_A_TRY).for_each(|_| self.crosses(home, site, said));
+            (0..MESSAGES_A_CONFIRMATION).for_each(|_| self.crosses(home, site, said));
+            self.count_placed(home, asked);
+            if site == home {
+                // A place was freed at home meanwhile.
+                self.course.at_home += 1;
+                return self.site(home, |course| course.at_home += 1);
+            }
             self.course.elsewhere += 1;
             self.site(home, |course| course.sent += 1);
-            self.site(site, |course| course.taken += 1);
-            return self.count_placed(home, asked);
+            return self.site(site, |course| course.taken += 1);
         }
         tier.fail(now_ms, &reservation);
         let (count, last) = match answer {
-            Answer::None => (&mut self.course.unanswered, "no answer"),
+            Answer::Missing => (&mut self.course.unanswered, "no answer"),
             Answer::Full | Answer::Placed => (&mut self.course.full, "full sites"),
         };
         *count += 1;
