@@ -147,8 +147,44 @@ fn a_cluster_that_is_too_small_refuses_and_a_node_that_fails_loses_its_sessions(
 }
 
 #[test]
+fn sites_with_a_first_tier_are_simulated_and_repeat_themselves() {
+    let sites = ["--sites", "3", "--nodes", "50", "--users", "330", "--session", "4h", "--cut", "2@09:00+30m"];
+    let day = simulate(&sites);
+    assert_eq!(day, simulate(&sites));
+    assert_ne!(day, simulate(&[&sites[..], &["--seed", "2"]].concat()));
+    let figure = |name: &str| day[name].as_u64().unwrap();
+    assert_eq!(figure("placed") + figure("refused"), 330);
+    assert!(figure("elsewhere") > 0 && figure("at_home") > figure("elsewhere"), "{}", day["elsewhere"]);
+    let users = day["sites"].as_array().unwrap().iter().map(|site| site["users"].as_u64().unwrap());
+    assert_eq!((users.len(), users.sum::<u64>()), (3, 330));
+    let cut = &day["cuts"][0];
+    assert_eq!((&cut["site"], &cut["at_s"], &cut["lasts_s"]), (&"site-02".into(), &32_400.into(), &1800.into()));
+    assert!(cut["placed"].as_u64().unwrap() > 0 && cut["fresh_after_ms"].as_u64().unwrap() < 20_000, "{cut}");
+    assert_eq!(day["costs"][0]["documents"], 9, "three groups of three sites");
+
+    let output = Command::cargo_bin("whither").unwrap().arg("simulate").args(sites).output().unwrap();
+    let table = String::from_utf8_lossy(&output.stdout);
+    for words in
+        ["elsewhere", "at the peak", "first tier: summaries", "site-02 at 09:00 for 30 min", "3 sites of 50 nodes"]
+    {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+}
+
+#[test]
 fn what_cannot_be_simulated_is_said() {
     for (arguments, words) in [
+        (vec!["--sites", "0"], "1 to 200"),
+        (vec!["--sites", "201"], "1 to 200"),
+        (vec!["--sites", "3", "--nodes", "9"], "10 to"),
+        (vec!["--sites", "3", "--nodes", "nodes.json"], "the number of nodes of each site"),
+        (vec!["--sites", "3", "--nodes", "50", "--cut", "4@09:00+10m"], "no site 4, they are 1 to 3"),
+        (vec!["--sites", "3", "--nodes", "50", "--cut", "2@9"], "SITE@HH:MM+TIME"),
+        (vec!["--sites", "3", "--summary-every", "0s"], "1s to 1h"),
+        (vec!["--sites", "3", "--max-sessions", "5000"], "at most 1000"),
+        (vec!["--sites", "3", "--chain", "builtin:weighted"], "cannot be used with"),
+        (vec!["--cut", "2@09:00+10m"], "--sites"),
+        (vec!["--users", "1000001"], "at most 1000000"),
         (vec!["--chain", "builtin:fewest"], "fewest-sessions"),
         (vec!["--chain", "nothing.js"], "nothing.js"),
         (vec!["--nodes", "0"], "1 to 10000"),

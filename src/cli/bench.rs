@@ -24,7 +24,7 @@ mod service;
 mod storm;
 mod trial;
 mod typed;
-mod units;
+pub(super) mod units;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -3,6 +3,7 @@
 mod candidate;
 mod faults;
 mod plot;
+mod sites;
 mod summary;
 
 use std::ops::Range;
@@ -24,8 +25,12 @@ use super::exit::{self, Exit};
 use super::new::nodes;
 use super::{nodes_file, say};
 use candidate::Candidate;
+use sites::SitesArgs;
 use summary::Summary;
 
+/// The nodes and users where nothing is said.
+const NODES: &str = "60";
+const USERS: u32 = 2000;
 /// The most nodes and users, so that a typing error does not take the machine's memory.
 const MAX_NODES: u32 = 10_000;
 const MAX_USERS: u32 = 1_000_000;
@@ -45,6 +50,7 @@ const HOUR: Duration = Duration::from_secs(3600);
   whither simulate --nodes 60 --max-sessions 40 --users 2000
   whither simulate --nodes nodes.json --chain builtin:fewest-sessions --chain gpu.js,builtin:weighted --plot day.svg
   whither nodes --json > nodes.json; whither simulate --nodes nodes.json --chain whither.toml --fail node-03@09:00+45m
+  whither simulate --sites 20 --nodes 50000 --session 4h --cut 3@09:00+10m
 
 A line of --requests: {\"at_s\": 30600, \"lasts_s\": 3600, \"request\": {\"user\": {\"login\": \"ann\"}}}
 
@@ -53,15 +59,15 @@ pub struct SimulateArgs {
     /// A chain: its steps with commas between them (a script file, or builtin:NAME), or a config; repeat it to compare
     #[arg(long = "chain", value_name = "STEPS", default_value = "builtin:fewest-sessions")]
     chains: Vec<String>,
-    /// The nodes: how many are drawn, as `new nodes` draws them, or a file as `place` reads it
-    #[arg(long, value_name = "N|FILE", default_value = "60")]
-    nodes: String,
+    /// The nodes: how many are drawn, as `new nodes` draws them (60), or a file as `place` reads it
+    #[arg(long, value_name = "N|FILE")]
+    nodes: Option<String>,
     /// The most sessions of each node that says nothing of them
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_sessions: Option<u32>,
-    /// How many users come during the day, each for one session
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_USERS)))]
-    users: u32,
+    /// How many users come during the day, each for one session: 2000, with --sites two for each node
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    users: Option<u32>,
     /// A group that users belong to; with several, each user belongs to one of them in turn
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
@@ -105,6 +111,8 @@ pub struct SimulateArgs {
     /// Draw the day into this SVG file: sessions on the fullest node, in the mean and on the emptiest one
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+    #[command(flatten)]
+    sites: SitesArgs,
 }
 
 /// A chain with what became of its day.
@@ -121,6 +129,9 @@ struct Ran {
 pub fn run(args: &SimulateArgs) -> Result<(), Exit> {
     if let Some(seeds) = &args.faults {
         return faults::run(seeds);
+    }
+    if let Some(count) = args.sites.sites {
+        return sites::run(args, count);
     }
     let candidates = args.chains.iter().map(|chain| Candidate::load(chain, args.strict));
     let candidates: Vec<_> = candidates.collect::<Result<_, _>>()?;
@@ -162,12 +173,13 @@ pub fn run(args: &SimulateArgs) -> Result<(), Exit> {
 impl SimulateArgs {
     /// The node documents.
     fn hosts(&self) -> Result<Vec<Value>, Exit> {
-        let mut hosts = match self.nodes.parse::<u32>() {
+        let written = self.nodes.as_deref().unwrap_or(NODES);
+        let mut hosts = match written.parse::<u32>() {
             Ok(count) if (1..=MAX_NODES).contains(&count) => {
                 (0..count as usize).map(|place| nodes::node(place, self.seed)).collect()
             }
             Ok(count) => return Err(Exit::usage(format!("--nodes {count}: 1 to {MAX_NODES} can be drawn"))),
-            Err(_no_number) => self.read_hosts()?,
+            Err(_no_number) => read_hosts(written)?,
         };
         for host in &mut hosts {
             let Some(fields) = host.as_object_mut() else { continue };
@@ -182,28 +194,17 @@ impl SimulateArgs {
         Ok(hosts)
     }
 
-    fn read_hosts(&self) -> Result<Vec<Value>, Exit> {
-        let path = PathBuf::from(&self.nodes);
-        let file = nodes_file::read(Some(&path), WorkerLimits::default().request_bytes)?;
-        file.warnings.iter().for_each(|warning| say::aside(format_args!("warning: {}", Plain(warning))));
-        let document = |change: &Change| match change {
-            Change::Report(report) => serde_json::from_str(&report.text).ok(),
-            _ => None,
-        };
-        let hosts: Vec<_> = file.reports.iter().filter_map(document).collect();
-        match hosts.is_empty() {
-            true => Err(Exit::usage(format!("{}: there is no node in it", Plain(&self.nodes)))),
-            false => Ok(hosts),
-        }
-    }
-
     fn arrivals(&self) -> Result<Vec<Arrival>, Exit> {
         if self.day > LONGEST_DAY || self.day.is_zero() || self.report.is_zero() {
             return Err(Exit::usage("--day is more than nothing and at most 744h, --report more than nothing"));
         }
+        let users = self.users.unwrap_or(USERS);
+        if users > MAX_USERS {
+            return Err(Exit::usage(format!("--users {users}: at most {MAX_USERS} can come to one cluster")));
+        }
         let Some(path) = &self.requests else {
             let day = WorkingDay {
-                users: self.users,
+                users,
                 session: self.session,
                 wait: self.wait,
                 groups: self.groups.clone(),
@@ -231,18 +232,30 @@ impl SimulateArgs {
             let wrong =
                 || Exit::usage(format!("--fail {}: expected NODE@HH:MM+TIME, as node-03@09:00+45m", Plain(written)));
             let (node, when) = written.rsplit_once('@').ok_or_else(wrong)?;
-            let (at, lasts) = when.split_once('+').ok_or_else(wrong)?;
-            let (hours, minutes) = at.split_once(':').ok_or_else(wrong)?;
-            let number =
-                |text: &str, most: u64| text.parse::<u64>().ok().filter(|number| *number <= most).ok_or_else(wrong);
-            let at = Duration::from_secs(number(hours, 23)? * 3600 + number(minutes, 59)? * 60);
+            let (at, lasts) = span(when).ok_or_else(wrong)?;
             let host: Arc<str> = node.into();
             if !ids.contains(&host) {
                 return Err(Exit::usage(format!("--fail {}: there is no node `{}`", Plain(written), Plain(node))));
             }
-            outages.push(Outage { host, at, lasts: time(lasts).map_err(|_| wrong())? });
+            outages.push(Outage { host, at, lasts });
         }
         Ok(outages)
+    }
+}
+
+/// The node documents of the file that is `written`.
+fn read_hosts(written: &str) -> Result<Vec<Value>, Exit> {
+    let path = PathBuf::from(written);
+    let file = nodes_file::read(Some(&path), WorkerLimits::default().request_bytes)?;
+    file.warnings.iter().for_each(|warning| say::aside(format_args!("warning: {}", Plain(warning))));
+    let document = |change: &Change| match change {
+        Change::Report(report) => serde_json::from_str(&report.text).ok(),
+        _ => None,
+    };
+    let hosts: Vec<_> = file.reports.iter().filter_map(document).collect();
+    match hosts.is_empty() {
+        true => Err(Exit::usage(format!("{}: there is no node in it", Plain(written)))),
+        false => Ok(hosts),
     }
 }
 
@@ -258,6 +271,15 @@ fn time(text: &str) -> Result<Duration, String> {
     };
     let number: u32 = number.parse().map_err(|_| "expected a number with s, m or h, as in 90m".to_owned())?;
     Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
+/// Reads a moment of the day and a time, such as 09:00+45m; absent where `text` is none.
+fn span(text: &str) -> Option<(Duration, Duration)> {
+    let (at, lasts) = text.split_once('+')?;
+    let (hours, minutes) = at.split_once(':')?;
+    let number = |text: &str, most: u64| text.parse::<u64>().ok().filter(|number| *number <= most);
+    let at = Duration::from_secs(number(hours, 23)? * 3600 + number(minutes, 59)? * 60);
+    Some((at, time(lasts).ok()?))
 }
 
 /// A bar over the days of so many chains; nothing where standard error is no terminal.

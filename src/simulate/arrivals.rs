@@ -34,6 +34,13 @@ pub struct WorkingDay {
     pub seed: u64,
 }
 
+/// When a user comes, and how long the session lasts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drawn {
+    pub(super) at: Duration,
+    pub(super) lasts: Duration,
+}
+
 /// A line of a record: a request with when it came and how long its session lasted.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,14 +61,7 @@ impl WorkingDay {
     }
 
     fn arrival(&self, number: u32, dice: &mut Dice) -> Arrival {
-        let mut share = dice.unit() * WAVES.iter().map(|wave| wave.0).sum::<f64>();
-        let wave = WAVES.iter().find(|wave| {
-            share -= wave.0;
-            share < 0.0
-        });
-        let (_, hour, spread) = wave.copied().unwrap_or(WAVES[0]);
-        let at = ((hour + spread * around_zero(dice)) * HOUR_S).max(0.0);
-        let lasts = self.session.mul_f64(1.0 + around_zero(dice)).max(SHORTEST);
+        let Drawn { at, lasts } = draw(self.session, dice);
         let mut request = json!({
             "action": DEFAULT_ACTION, "user": {"login": format!("user{number:05}")}, "wait_ms": self.wait.as_millis() as u64,
         });
@@ -69,8 +69,21 @@ impl WorkingDay {
         if let (Some(group), Some(fields)) = (group, request.as_object_mut()) {
             fields.insert("userGroups".to_owned(), json!([group]));
         }
-        Arrival { at: Duration::from_secs_f64(at), request, lasts }
+        Arrival { at, request, lasts }
     }
+}
+
+/// Draws when a user comes, and how long a session of `session` in the mean lasts.
+pub(super) fn draw(session: Duration, dice: &mut Dice) -> Drawn {
+    let mut share = dice.unit() * WAVES.iter().map(|wave| wave.0).sum::<f64>();
+    let wave = WAVES.iter().find(|wave| {
+        share -= wave.0;
+        share < 0.0
+    });
+    let (_, hour, spread) = wave.copied().unwrap_or(WAVES[0]);
+    let at = ((hour + spread * around_zero(dice)) * HOUR_S).max(0.0);
+    let lasts = session.mul_f64(1.0 + around_zero(dice)).max(SHORTEST);
+    Drawn { at: Duration::from_secs_f64(at), lasts }
 }
 
 /// A number between -1 and 1, the more likely the nearer it is to 0.

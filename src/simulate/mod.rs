@@ -1,5 +1,5 @@
 //! The simulator: the real state machine of the service ([`Front`](crate::front::Front)) in a simulated world, to find its
-//! faults (this file) and to plan the capacity of a cluster ([`capacity`]).
+//! faults (this file), to plan the capacity of a cluster ([`capacity`]), and to try many sites with a first tier ([`sites`]).
 //!
 //! Replicas, their workers, NATS, the session hosts and the launchers are simulated in one thread, in simulated time, and
 //! all chance comes from one seed: a run can be repeated to the last event. A [`Plan`] says what goes wrong: lost, late and
@@ -16,6 +16,7 @@ mod launchers;
 mod plan;
 mod replica;
 mod sessions;
+pub mod sites;
 mod staff;
 mod timeline;
 mod worker;

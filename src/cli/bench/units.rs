@@ -8,13 +8,13 @@ pub(super) fn duration(ns: u64) -> String {
 
 /// So many a second, as `980`, `121 k`, `4.02 M`.
 #[must_use]
-pub(super) fn rate(per_second: f64) -> String {
+pub(in crate::cli) fn rate(per_second: f64) -> String {
     scaled(per_second, 1000.0, &["", " k", " M", " G"])
 }
 
 /// Bytes as `512 KiB`, `12.3 MiB`.
 #[must_use]
-pub(super) fn bytes(bytes: u64) -> String {
+pub(in crate::cli) fn bytes(bytes: u64) -> String {
     scaled(bytes as f64, 1024.0, &[" B", " KiB", " MiB", " GiB"])
 }
 

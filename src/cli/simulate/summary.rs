@@ -135,7 +135,7 @@ fn share(waits: &[Duration], percent: usize) -> Option<u64> {
 }
 
 /// A time of the day.
-fn clock(time: Duration) -> String {
+pub(super) fn clock(time: Duration) -> String {
     let minutes = time.as_secs() / 60;
     format!("{:02}:{:02}", minutes / 60, minutes % 60)
 }
