@@ -1,7 +1,8 @@
 //! Untrusted JSON: every document from outside passes a size limit and a depth scan before any parser sees it.
 //!
 //! The scan is ours because the fast parsers recurse: one of them aborts the process on 16,000 nested brackets, also
-//! inside fields that it skips (ARCHITECTURE.md, Facts). The scan costs one pass over the bytes and allocates nothing.
+//! inside fields that it skips (docs/src/internals/facts.md). The scan costs one pass over the bytes and allocates
+//! nothing.
 
 use serde_json::{Map, Number, Value};
 
