@@ -1,5 +1,9 @@
-//! Launchers that nobody here wrote: a Python and a JavaScript client of NATS place sessions and look the service up.
+//! Launchers that nobody here wrote: a Python and a JavaScript client of NATS place sessions and look the service up. And
+//! the examples of launchers, which the guide shows.
 
+#[path = "../examples/launcher.rs"]
+#[allow(dead_code, reason = "an example has a `main` for itself")]
+mod launcher;
 mod support;
 
 use std::io::Write;
@@ -27,13 +31,36 @@ fn libraries() -> Vec<(String, String)> {
     assignments.map(|(name, value)| (name.to_owned(), value.trim_matches(['\'', '"']).to_owned())).collect()
 }
 
-async fn run(program: &str, variable: &str, path: &str, file: &str) {
-    let nats = Nats::start();
-    let _serve = Serve::start(&nats, "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n", &[]).await;
-    let client = nats.client().await;
+/// A service over the nodes that the repository has for trying scripts.
+async fn service(nats: &Nats) -> Serve {
+    let serve = Serve::start(nats, "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n", &[]).await;
     let nodes: Vec<Value> = serde_json::from_str(include_str!("../scripts/nodes.json")).unwrap();
     let nodes: Vec<_> = nodes.into_iter().filter(|node| node["id"].is_string()).collect();
-    report(&client, &nodes).await;
+    report(&nats.client().await, &nodes).await;
+    serve
+}
+
+/// Runs the example `file`, which must print the node of a session that it confirmed.
+async fn run_example(program: &str, variable: &str, path: &str, file: &str) {
+    let nats = Nats::start();
+    let _serve = service(&nats).await;
+    let example = format!("{}/examples/{file}", env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new(program).arg(example).args([&nats.url(), "ann"]).env(variable, path).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    is_placed(&nats, String::from_utf8(output.stdout).unwrap().trim()).await;
+}
+
+/// Checks that ann has a reservation on `node`.
+async fn is_placed(nats: &Nats, node: &str) {
+    let reply = nats.client().await.request("whither.nodes", json!({"node": node}).to_string().into()).await.unwrap();
+    let told: Value = serde_json::from_slice(&reply.payload).unwrap();
+    let sessions = told["nodes"][0]["nodeData"]["sessions"].as_array().unwrap();
+    assert!(sessions.iter().any(|session| session["user"] == "ann"), "{node}: {told}");
+}
+
+async fn run(program: &str, variable: &str, path: &str, file: &str) {
+    let nats = Nats::start();
+    let _serve = service(&nats).await;
     let script = format!("{}/tests/clients/{file}", env!("CARGO_MANIFEST_DIR"));
     let url = nats.url();
     let command = Command::new(program)
@@ -57,6 +84,15 @@ async fn python_places_sessions() {
     let libraries = libraries();
     let (_, path) = libraries.iter().find(|(name, _)| name == "WHITHER_PYTHONPATH").expect("nats-py");
     run("python3", "PYTHONPATH", path, "place.py").await;
+    run_example("python3", "PYTHONPATH", path, "launcher.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_example_in_rust_places_a_session() {
+    let nats = Nats::start();
+    let _serve = service(&nats).await;
+    let node = launcher::launch(&nats.client().await, "ann").await.unwrap();
+    is_placed(&nats, &node).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,4 +105,5 @@ async fn javascript_places_sessions() {
         return;
     };
     run("node", "NODE_PATH", path, "place.cjs").await;
+    run_example("node", "NODE_PATH", path, "launcher.mjs").await;
 }

@@ -16,6 +16,16 @@ pub const SCRIPT: u8 = 4;
 /// A script passed a limit.
 pub const LIMIT: u8 = 5;
 
+/// Every exit code that the contract names, and what it says.
+pub const CODES: [(u8, &str); 6] = [
+    (0, "done: placed, where a placement was asked for"),
+    (OTHER, "anything else"),
+    (USAGE, "the command line, the config or an input file is wrong or cannot be read"),
+    (NO_NODE, "no node"),
+    (SCRIPT, "a script's fault"),
+    (LIMIT, "a script passed a limit"),
+];
+
 /// The end of a command that did not do what it was asked.
 #[derive(Debug)]
 pub struct Exit {

@@ -8,6 +8,7 @@ use crate::script::{Content, Isolation, ScriptLimits};
 
 use super::figure::{EXECUTABLE_MS, SCRIPT_MS};
 use super::files::Files;
+use super::key;
 use super::problem::{Notes, Problem, nearest, quoted};
 use super::section::{Entry, Section};
 use super::steps;
@@ -21,9 +22,6 @@ pub const MAX_PARALLEL: u32 = 1024;
 /// The longest name of an action in bytes.
 pub const MAX_ACTION_BYTES: usize = 128;
 
-const KEYS: [&str; 6] = ["steps", "reserve", "on_unplaceable", "require_services", "pass_jwt", "workers"];
-const STEP_KEYS: [&str; 9] =
-    ["script", "builtin", "on_error", "on_limit", "cpu_ms", "mode", "wall_ms", "parallel", "isolation"];
 /// What a step says of an executable alone.
 const EXECUTABLE_KEYS: [&str; 3] = ["mode", "wall_ms", "parallel"];
 
@@ -66,7 +64,7 @@ impl Reader<'_> {
             );
             notes.at(key, Problem::new(message));
         }
-        let section = entry.section(&KEYS, EXPECTED_CHAIN, notes)?;
+        let section = entry.section(&key::of("chain"), EXPECTED_CHAIN, notes)?;
         let steps = self.steps(&section, notes);
         let defaults = ChainSpec::new(action, steps);
         Some(ChainSpec {
@@ -114,7 +112,7 @@ impl Reader<'_> {
             let written = entry.text(EXPECTED_STEP, notes)?;
             return self.load(written, &entry.span, notes);
         }
-        let section = entry.section(&STEP_KEYS, EXPECTED_STEP, notes)?;
+        let section = entry.section(&key::of("step"), EXPECTED_STEP, notes)?;
         let on_error = on_failure("on_error", &section, notes).unwrap_or_default();
         let on_limit = on_failure("on_limit", &section, notes).unwrap_or_default();
         let cpu_ms = section.get("cpu_ms").and_then(|entry| entry.whole(SCRIPT_MS.least, SCRIPT_MS.most, notes));

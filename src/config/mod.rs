@@ -15,6 +15,7 @@ pub mod figure;
 pub mod files;
 pub mod inbox;
 pub mod keeping;
+pub mod key;
 pub mod namespace;
 pub mod nats;
 pub mod problem;
@@ -168,7 +169,7 @@ fn read(
 fn read_nats(root: &Section<'_>, base: &Path, loading: Loading<'_>, notes: &mut Notes) -> (Nats, Option<Stands>) {
     let entry = root.get("nats");
     let span = entry.as_ref().map(|entry| entry.span.clone());
-    let section = entry.and_then(|entry| entry.section(&nats::KEYS, "a table", notes));
+    let section = entry.and_then(|entry| entry.section(&key::of("nats"), "a table", notes));
     if section.as_ref().is_none_or(|section| section.get("url").is_none()) && loading.needs != Needs::Chains {
         let problem = Problem::new("there is no `nats.url`");
         notes.missing(span.as_ref(), problem.help(format!("expected {}", nats::EXPECTED_URL)));

@@ -12,23 +12,6 @@ use super::problem::{Notes, Problem, quoted};
 use super::secret::{self, Secret};
 use super::section::{Entry, Section};
 
-pub(super) const KEYS: [&str; 14] = [
-    "url",
-    "namespace",
-    "inbox_prefix",
-    "credentials",
-    "token",
-    "user",
-    "password",
-    "nkey",
-    "tls_ca",
-    "tls_cert",
-    "tls_key",
-    "tls_required",
-    "storage",
-    "replicas",
-];
-
 /// The keys that may name a file with a secret in it.
 const SECRET_FILES: [&str; 3] = ["credentials", "nkey", "tls_key"];
 

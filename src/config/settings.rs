@@ -7,6 +7,7 @@ use crate::model::UserNames;
 use crate::script::ScriptLimits;
 
 use super::figure;
+use super::key;
 use super::problem::{Notes, Problem, quoted};
 use super::section::Section;
 
@@ -168,8 +169,7 @@ impl Service {
     }
 
     pub(super) fn read(root: &Section<'_>, host_zone: &str, notes: &mut Notes) -> Self {
-        let mut known = vec!["timezone", "environment", "user_names", "capacity", "cooldown", "strict_requests"];
-        known.extend(figure::keys("service"));
+        let known = key::of("service");
         let entry = root.get("service");
         let Some(section) = entry.and_then(|entry| entry.section(&known, EXPECTED_TABLE, notes)) else {
             return Self::new(&checked_host_zone(host_zone, notes));
@@ -235,7 +235,7 @@ impl Limits {
     }
 
     pub(super) fn read(root: &Section<'_>, notes: &mut Notes) -> Self {
-        let known: Vec<_> = figure::keys("limits").collect();
+        let known = key::of("limits");
         let entry = root.get("limits");
         let Some(section) = entry.and_then(|entry| entry.section(&known, EXPECTED_TABLE, notes)) else {
             return Self::default();
@@ -269,7 +269,7 @@ impl Limits {
 
 /// Where the small HTTP port listens.
 pub(super) fn read_http(root: &Section<'_>, notes: &mut Notes) -> Option<SocketAddr> {
-    let section = root.get("http")?.section(&["listen"], EXPECTED_TABLE, notes)?;
+    let section = root.get("http")?.section(&key::of("http"), EXPECTED_TABLE, notes)?;
     let Some((entry, text)) = section.text("listen", EXPECTED_LISTEN, notes) else {
         if section.get("listen").is_none() {
             notes.missing(Some(&section.span), Problem::new("`http` has no `listen`").help(EXPECTED_LISTEN));

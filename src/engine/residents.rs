@@ -1,8 +1,8 @@
 //! What an engine keeps of each node for as long as the node stays as it is, by slot.
 //!
-//! Moving the node list is the cost, never the choice itself (ARCHITECTURE.md, Facts): so what scripts see of a node is
-//! built at its first use and shared by all requests. Where a node changes, what is kept of it is changed: a reservation
-//! costs the same whatever the node holds already.
+//! Moving the node list is the cost, never the choice itself (docs/src/internals/facts.md): so what scripts see of a
+//! node is built at its first use and shared by all requests. Where a node changes, what is kept of it is changed: a
+//! reservation costs the same whatever the node holds already.
 
 use std::cell::RefCell;
 use std::sync::Arc;

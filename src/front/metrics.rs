@@ -264,6 +264,7 @@ impl Metrics {
         let about = "1 where the config was read well the last time, 0 where the old one is still in force";
         registry.register("config_last_reload_successful", about, metrics.reload_successful.clone());
         metrics.reload_successful.set(1);
+        metrics.pending(&[0; Stage::NAMES.len()]);
         Self { registry, ..metrics }
     }
 

@@ -74,6 +74,24 @@ impl FailureName {
         Self::ALL.into_iter().find(|known| known.as_str() == name)
     }
 
+    /// Returns what the name says, for a person.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::BadRequest => "the request cannot be read, or has a field of the wrong type or out of range",
+            Self::UnknownAction => "no chain is configured for the action",
+            Self::ScriptError => "a script threw; the message is the script's own",
+            Self::BadVerdict => "a script returned what is no verdict",
+            Self::UnknownNode => "a script chose a node that does not exist",
+            Self::UnplaceableNode => "a script chose a node that cannot take the session: cordoned, full, stale, …",
+            Self::ScriptLimit => "a script passed a limit; `limit` says which",
+            Self::NoNode => "the chain ended without a node; the message says where the nodes went",
+            Self::Overloaded => "a queue is full, or the request's time was over before its turn came: ask again",
+            Self::Cancelled => "the requester called the request off",
+            Self::Internal => "a fault of the service itself, or of the machine under it",
+        }
+    }
+
     /// The code that goes with the name.
     #[must_use]
     pub const fn code(self) -> u16 {
@@ -112,6 +130,20 @@ pub enum LimitKind {
 }
 
 impl LimitKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Time, Self::Memory, Self::Output, Self::Crash];
+
+    /// Returns what the kind says, for a person.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Time => "CPU time, or the wall time of an executable",
+            Self::Memory => "the memory of the worker, or of a component",
+            Self::Output => "the size of what the script returned or the executable printed",
+            Self::Crash => "the script ended the process that ran it",
+        }
+    }
+
     /// The kind on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

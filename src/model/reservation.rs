@@ -1,7 +1,7 @@
 //! A reservation: a session that was placed but that its node has not reported yet.
 //!
 //! It counts from the moment of the decision, so that a storm of requests between two reports does not all go to the
-//! node that looked emptiest in the last one (ARCHITECTURE.md, Facts: "black hole").
+//! node that looked emptiest in the last one (docs/src/internals/facts.md: load figures are old).
 
 use std::sync::Arc;
 

@@ -74,6 +74,26 @@ impl Verb {
         }
     }
 
+    /// Returns what the endpoint does, for a person.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Place => "places a session: answers with a node, and holds a place there where the chain reserves",
+            Self::Explain => "says what would be chosen and why, step by step; reserves nothing",
+            Self::Confirm => "says that the session of a reservation runs",
+            Self::Release => "gives the place of a reservation back; with `failed` the node is passed over for a while",
+            Self::Renew => "lets a reservation live on, from now, for `reservation_s` seconds",
+            Self::Cancel => "calls a request off by its `id`: it is answered `cancelled` and takes no place",
+            Self::Waiting => "lists the requests that wait for a node, and why",
+            Self::Nodes => "lists nodes as scripts see them, with their state",
+            Self::Cordon => {
+                "takes a node out of service for new sessions; `drain` says that somebody waits until it is empty"
+            }
+            Self::Uncordon => "puts a node back into service, and ends its cool-down",
+            Self::Reload => "has the config read again",
+        }
+    }
+
     /// Whether every replica hears each request: only one of them, or each for its own part, can answer.
     #[must_use]
     pub const fn is_for_all(self) -> bool {

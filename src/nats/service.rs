@@ -1,8 +1,9 @@
 //! The service's endpoints on the bus: messages in, replies out, and a stop that loses neither.
 //!
-//! `Client::drain` exits before the replies of what is being answered are sent (ARCHITECTURE.md, Facts), so stopping is done by
-//! hand: leave the subscriptions, let the front answer what came, send that, flush. `Subscriber::drain` alone loses what is
-//! on its way: it forgets the subscription as soon as it has told the server, not when the server has heard.
+//! `Client::drain` exits before the replies of what is being answered are sent (docs/src/internals/facts.md), so
+//! stopping is done by hand: leave the subscriptions, let the front answer what came, send that, flush.
+//! `Subscriber::drain` alone loses what is on its way: it forgets the subscription as soon as it has told the server,
+//! not when the server has heard.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -109,7 +110,9 @@ impl Service {
     }
 }
 
-fn subject(namespace: &Namespace, verb: Verb) -> String {
+/// Returns the subject on which the endpoint `verb` listens.
+#[must_use]
+pub fn subject(namespace: &Namespace, verb: Verb) -> String {
     match verb {
         Verb::Place => namespace.place(),
         Verb::Explain => namespace.explain(),

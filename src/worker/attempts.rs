@@ -1,7 +1,7 @@
 //! What a sealed worker can still do: it tries each forbidden thing once, and says what was not refused.
 //!
 //! A kernel without seccomp, a container's own filter, a limit that an administrator raised: what a worker is denied
-//! depends on more than what it asked for, so it is measured and not assumed (ARCHITECTURE.md, The seal).
+//! depends on more than what it asked for, so it is measured and not assumed (docs/src/internals/seal.md).
 
 use std::fs::{self, File};
 use std::thread;

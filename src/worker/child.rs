@@ -1,8 +1,8 @@
 //! The worker process: an evaluator between two ends of a socket, a watchdog beside it.
 //!
 //! It reads its birth, compiles everything, says ready, and then turns batches of orders into batches of replies until
-//! its socket closes. It is sealed before it says ready (ARCHITECTURE.md, The seal). Whatever goes wrong in a script ends
-//! this process and no other.
+//! its socket closes. It is sealed before it says ready (docs/src/internals/seal.md). Whatever goes wrong in a script
+//! ends this process and no other.
 
 use std::collections::BTreeSet;
 use std::io::{BufReader, Write};
@@ -34,7 +34,7 @@ use super::{answer, attempts, frame, sandbox, seal};
 
 /// The hidden command under which the binary is a worker.
 pub const COMMAND: &str = "__worker";
-/// The evaluating thread's stack: Boa's parser takes 26 kB a level of nesting (ARCHITECTURE.md, Facts).
+/// The evaluating thread's stack: Boa's parser takes 26 kB a level of nesting (docs/src/internals/facts.md).
 const STACK_BYTES: usize = 64 << 20;
 /// Memory that the process itself takes while it compiles: the evaluating thread's stack, which counts as data, and a
 /// little.

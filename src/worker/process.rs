@@ -136,7 +136,7 @@ impl Worker {
         &self.remarks
     }
 
-    /// What its seal lacks, a sentence each: found out by the worker itself, which tried (ARCHITECTURE.md, The seal).
+    /// What its seal lacks, a sentence each: found out by the worker itself, which tried (docs/src/internals/seal.md).
     #[must_use]
     pub fn lacks(&self) -> &[String] {
         &self.lacks

@@ -197,7 +197,7 @@ pub enum Order {
 pub enum Word {
     /// It is about to compile this step.
     Loading(Arc<str>),
-    /// It has compiled everything and sealed itself (ARCHITECTURE.md, The seal). A sentence for each thing.
+    /// It has compiled everything and sealed itself (docs/src/internals/seal.md). A sentence for each thing.
     Ready {
         /// What the seal lacks.
         lacks: Vec<String>,

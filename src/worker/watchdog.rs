@@ -1,10 +1,10 @@
 //! The watchdog: a thread in the worker that sees how much CPU time the code of a script has spent.
 //!
-//! It measures CPU time, not wall time: 20 ms of honest work took 70 ms on a busy machine (ARCHITECTURE.md, Facts). The
-//! evaluating thread pays two counters a call and no system call; the watchdog samples. A call's time is that since the
-//! first sample that saw this call, never too much. A step's time is that of the samples that found code of the script
-//! running: right on the average, which is enough for a suspicion. A question that is suspected is asked again alone, and
-//! there each call is timed exactly.
+//! It measures CPU time, not wall time: 20 ms of honest work took 70 ms on a busy machine
+//! (docs/src/internals/facts.md). The evaluating thread pays two counters a call and no system call; the watchdog
+//! samples. A call's time is that since the first sample that saw this call, never too much. A step's time is that of
+//! the samples that found code of the script running: right on the average, which is enough for a suspicion. A question
+//! that is suspected is asked again alone, and there each call is timed exactly.
 //!
 //! It rings before it bites: an engine that can stop a script hears that within the last of its time, and the process
 //! lives on. An engine that cannot hears nothing, and the process ends. One that says it heard gets time to clear up:

@@ -130,6 +130,7 @@ fn figures(section: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::key::KEYS;
     use crate::config::{Config, Loading, MemoryFiles, Needs, load};
 
     fn load_text(text: &str) -> Config {
@@ -185,6 +186,18 @@ mod tests {
         );
         assert_eq!(chain.require_services, ["launcher"]);
         assert!(full.service.timezone != plain.service.timezone && switched_on.matches("\n# ").count() < 20);
+    }
+
+    /// The one who reads it must find every key, also those that nobody needs at first.
+    #[test]
+    fn it_has_every_key() {
+        let text = text(&[]);
+        for key in KEYS.iter().filter(|key| key.section != "step") {
+            assert!(
+                text.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{} = ", key.key))),
+                "{key:?}"
+            );
+        }
     }
 
     /// A machine whose FastX has `text` for its settings, and a script at `/s/choose`.

@@ -1,7 +1,8 @@
 //! A Boa context made safe to be shared by all scripts of a worker, one call at a time.
 //!
-//! A context costs milliseconds to make and a realm 300 kB to leak (ARCHITECTURE.md, Facts), so neither is made per request.
-//! What one call could leave behind for another is therefore closed here once: intrinsics are frozen, globals put back.
+//! A context costs milliseconds to make and a realm 300 kB to leak (docs/src/internals/facts.md), so neither is made
+//! per request. What one call could leave behind for another is therefore closed here once: intrinsics are frozen,
+//! globals put back.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

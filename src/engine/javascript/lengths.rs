@@ -1,9 +1,9 @@
 //! Assignments to a list's length, written so that the engine carries them out.
 //!
 //! Boa remembers at each `x.length = …` where the property stood, and from the second time on writes there without
-//! cutting the list (ARCHITECTURE.md, Facts). It remembers nothing at `x['length'] = …`, so that is what is compiled.
-//! Places come from the syntax tree: comments and texts are never touched. Rejected: a helper function in the place of
-//! the assignment, which would stand in stack traces; compiling anew for each request, which leaks.
+//! cutting the list (docs/src/internals/facts.md). It remembers nothing at `x['length'] = …`, so that is what is
+//! compiled. Places come from the syntax tree: comments and texts are never touched. Rejected: a helper function in the
+//! place of the assignment, which would stand in stack traces; compiling anew for each request, which leaks.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

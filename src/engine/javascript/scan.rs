@@ -1,10 +1,11 @@
 //! A look at a source before any parser sees it: brackets and chains of operators may only nest so deep.
 //!
-//! Boa's parser and compiler recurse, and a deep source ends the process where no error can be caught (ARCHITECTURE.md, Facts).
-//! On the worker's 64 MiB stack an unoptimised build parses 1,024 parentheses and 16,384 links of `a => a => …`; the
-//! bounds here stay far below, and no script written by hand comes near them. It compiles 60,000 commas of one
-//! expression; those of lists, calls and `name: value` do not nest and are not counted. Rejected: a bound inside the parser,
-//! which has none to set. Where this lexer must guess (is `/` a division?), it guesses so that brackets stay visible.
+//! Boa's parser and compiler recurse, and a deep source ends the process where no error can be caught
+//! (docs/src/internals/facts.md). On the worker's 64 MiB stack an unoptimised build parses 1,024 parentheses and 16,384
+//! links of `a => a => …`; the bounds here stay far below, and no script written by hand comes near them. It compiles
+//! 60,000 commas of one expression; those of lists, calls and `name: value` do not nest and are not counted. Rejected:
+//! a bound inside the parser, which has none to set. Where this lexer must guess (is `/` a division?), it guesses so
+//! that brackets stay visible.
 
 use std::str::Chars;
 use std::sync::Arc;

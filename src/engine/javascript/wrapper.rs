@@ -1,8 +1,8 @@
 //! The text that Boa compiles: the administrator's source inside a function that returns its functions.
 //!
 //! Calling that function is one run of the source's top level; compiling once and calling often is what makes a fresh
-//! run per request affordable (ARCHITECTURE.md, Facts: a new source leaks 3.5 kB). A source cannot break out of it, because it
-//! was parsed on its own before; one that is rewritten is parsed again.
+//! run per request affordable (docs/src/internals/facts.md: a new source leaks 3.5 kB). A source cannot break out of
+//! it, because it was parsed on its own before; one that is rewritten is parsed again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,0 +1,172 @@
+//! Every key of a config that [`figure`] does not list: its default, what may stand there and what it
+//! means, each said once.
+//!
+//! The readers accept the keys of the two lists and no others, and the reference page is written from them, so that no
+//! key is without its sentence.
+
+use super::figure;
+
+/// A key of a config that is no figure.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The section that it stands in; `chain` for what stands in `[chain.ACTION]`, `step` for a step that is a table.
+    pub section: &'static str,
+    /// Its name.
+    pub key: &'static str,
+    /// What it is where the config does not say, as a config writes it, or in words; empty where there is nothing then.
+    pub default: &'static str,
+    /// What may stand there.
+    pub expected: &'static str,
+    /// What it means, for a person.
+    pub about: &'static str,
+}
+
+type Told = (&'static str, &'static str, &'static str, &'static str);
+
+const fn nats((key, default, expected, about): Told) -> Key {
+    Key { section: "nats", key, default, expected, about }
+}
+
+const fn service((key, default, expected, about): Told) -> Key {
+    Key { section: "service", key, default, expected, about }
+}
+
+const fn chain((key, default, expected, about): Told) -> Key {
+    Key { section: "chain", key, default, expected, about }
+}
+
+const fn step((key, default, expected, about): Told) -> Key {
+    Key { section: "step", key, default, expected, about }
+}
+
+/// Every such key, in the order of a config.
+pub const KEYS: [Key; 36] = [
+    nats(("url", "", "an address, or a list of them", "where NATS is; `serve` needs it, here or as `--nats`")),
+    nats((
+        "namespace",
+        "\"whither\"",
+        "1 to 64 letters, digits, `_` and `-`",
+        "what every subject and bucket begins with",
+    )),
+    nats((
+        "inbox_prefix",
+        "\"_INBOX\"",
+        "tokens with dots between them",
+        "where answers come in, where the server lets this login read no other inboxes",
+    )),
+    nats(("credentials", "", "a file, its owner's alone", "a way to log in: a credentials file as `nsc` writes it")),
+    nats(("token", "", "text", "a way to log in: a token")),
+    nats(("user", "", "text", "a way to log in: a name, with `password` beside it")),
+    nats(("password", "", "text", "the password of `user`")),
+    nats(("nkey", "", "a seed, or a file with one, its owner's alone", "a way to log in: the seed of a user's key")),
+    nats((
+        "tls_ca",
+        "the system's",
+        "a PEM file",
+        "the authorities that the server's certificate is checked against, or that certificate itself",
+    )),
+    nats(("tls_cert", "", "a PEM file", "the certificate that this client shows, with `tls_key` beside it")),
+    nats(("tls_key", "", "a PEM file, its owner's alone", "the key of `tls_cert`")),
+    nats(("tls_required", "false", "`true` or `false`", "whether a server without encryption is refused")),
+    nats(("storage", "\"file\"", "`\"file\"` or `\"memory\"`", "where a bucket is kept that the service makes")),
+    nats(("replicas", "1", "1 to 5", "on how many servers of a NATS cluster each bucket is kept")),
+    Key {
+        section: "http",
+        key: "listen",
+        default: "",
+        expected: "an address with its port, `\"127.0.0.1:4280\"`",
+        about: "where `/healthz`, `/readyz` and `/metrics` are served; without it no port opens",
+    },
+    service(("timezone", "the host's", "a time zone, `\"Europe/Berlin\"`", "what scripts see as the time of day")),
+    service((
+        "environment",
+        "[]",
+        "a list of names",
+        "the variables that executables keep, beside `PATH`, `HOME` and `TZ`",
+    )),
+    service((
+        "user_names",
+        "\"ignore-case\"",
+        "`\"as-is\"`, `\"ignore-case\"` or `\"short\"`",
+        "how the names of users are compared; with `\"short\"` the names `SITE\\Ann` and `ann@site.example` are `ann`",
+    )),
+    service((
+        "capacity",
+        "\"fast\"",
+        "`\"fast\"` or `\"strict\"`",
+        "with `\"strict\"` a full node never takes one more session, at the price of two round trips to NATS",
+    )),
+    service((
+        "cooldown",
+        "\"last\"",
+        "`\"last\"` or `\"out\"`",
+        "what becomes of a node that is passed over after a failed start, where no other node is left: it is chosen, or not",
+    )),
+    service((
+        "strict_requests",
+        "false",
+        "`true` or `false`",
+        "whether requests are refused that have fields which nothing but a script can look at",
+    )),
+    chain((
+        "steps",
+        "",
+        "a list of 1 to 100 steps",
+        "the steps, in order: a path, `builtin:NAME`, or a table as below",
+    )),
+    chain((
+        "reserve",
+        "true for session/start, else false",
+        "`true` or `false`",
+        "whether a placement holds a place, and cordoned, full, starting and cooling nodes are left out",
+    )),
+    chain((
+        "on_unplaceable",
+        "\"error\"",
+        "`\"error\"`, `\"skip\"` or `\"allow\"`",
+        "what follows where a step names a node that cannot take the session: a failure, a pass, or the placement all the same",
+    )),
+    chain(("require_services", "[]", "a list of services", "nodes that do not run all of these are left out")),
+    chain(("pass_jwt", "false", "`true` or `false`", "whether scripts see the request's token as `params.jwt`")),
+    chain(("workers", "", "1 to 64", "worker processes for this chain alone, where its scripts are slow")),
+    step(("script", "", "a path", "the script, component or executable; a step has this or `builtin`")),
+    step(("builtin", "", "the name of a built-in", "the built-in policy; a step has this or `script`")),
+    step((
+        "on_error",
+        "\"stop\"",
+        "`\"stop\"`, `\"skip\"` or `\"fallback:NAME\"`",
+        "what follows where the step throws, returns no verdict or names an unknown node",
+    )),
+    step((
+        "on_limit",
+        "\"stop\"",
+        "`\"stop\"`, `\"skip\"` or `\"fallback:NAME\"`",
+        "what follows where the step passes a limit, crashes its engine or is in quarantine",
+    )),
+    step(("cpu_ms", "limits.script_ms", "1 to 60000", "CPU time of this step")),
+    step((
+        "mode",
+        "\"once\"",
+        "`\"once\"` or `\"resident\"`",
+        "whether an executable is started for each request or kept running",
+    )),
+    step(("wall_ms", "limits.executable_ms", "1 to 600000", "wall time of one answer of an executable")),
+    step((
+        "parallel",
+        "1",
+        "1 to 1024",
+        "how many requests of a chain that reserves may be at this executable at one time",
+    )),
+    step((
+        "isolation",
+        "\"warm\"",
+        "`\"warm\"` or `\"fresh\"`",
+        "whether a component keeps its memory, or each request and each pure call gets a new one",
+    )),
+];
+
+/// The keys that may stand in `section`.
+pub(super) fn of(section: &str) -> Vec<&'static str> {
+    let keys = KEYS.iter().filter(|key| key.section == section).map(|key| key.key);
+    keys.chain(figure::keys(section)).collect()
+}
