@@ -18,9 +18,11 @@ const WORLDS: u64 = 200;
 const WORLDS_FOR_A_MISTAKE: u64 = 1000;
 
 /// Seeds of worlds in which something was broken once, with what it was.
-const KEPT: [u64; 6] = [
+const KEPT: [u64; 7] = [
     // A list overtaken by word of a newer reservation gave the place of that one away.
     272, 515, 835, 846, 1014, 1119,
+    // A pause soon after the start was taken for one in which nothing is missed.
+    12_422,
 ];
 
 fn seeds() -> Range<u64> {

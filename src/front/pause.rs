@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::model::{Change, Failure, FailureName};
+use crate::nats::frozen::SURELY_KEPT;
 use crate::nats::message::{Incoming, Verb};
-use crate::registry::peers::{End, SILENCE_MS, owner};
+use crate::registry::peers::{End, owner};
 use crate::worker::Ticket;
 
 use super::effects::Effect;
@@ -21,8 +22,8 @@ use super::task::Front;
 
 /// A process that did not run for longer than this has missed something.
 pub const PAUSE: Duration = Duration::from_secs(1);
-/// After a pause that was no longer than [`SILENCE_MS`], so that the others went on telling this replica everything, lists
-/// are asked for no sooner than so long after the last time: to hear them is work too, and must not look like a pause.
+/// After a pause that was no longer than [`SURELY_KEPT`], so that NATS has kept all that this replica was told, lists are asked
+/// for no sooner than so long after the last time: to hear them is work too, and must not look like a pause.
 const BETWEEN: Duration = Duration::from_secs(10);
 /// Requests are held back for so long at most after a pause, whoever has not answered.
 const LONGEST_CATCH_UP: Duration = Duration::from_secs(3);
@@ -85,7 +86,7 @@ impl Front {
         );
         self.metrics.pauses.inc();
         let lately = self.catch_up.asked.is_some_and(|asked| self.since(asked) < BETWEEN.saturating_add(gap));
-        if lately && gap <= Duration::from_millis(SILENCE_MS) {
+        if lately && gap <= SURELY_KEPT {
             return;
         }
         self.hear_what_was_missed();

@@ -17,6 +17,9 @@ use super::connect::{ConnectError, Connection, HANDSHAKE};
 
 /// A client that is frozen for so long and still connected is kept for too long.
 pub const FROZEN: Duration = Duration::from_secs(6);
+/// For so long at least a server with the pings of the shipped configs keeps a frozen client, and what that client is told
+/// meanwhile; later it may have dropped the client, and what was told is lost.
+pub const SURELY_KEPT: Duration = Duration::from_secs(2);
 /// How long the client library may take to see that it was dropped.
 const WAKING: Duration = Duration::from_secs(1);
 /// The library's own pings would say that it is alive.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::clock::{Dice, Now};
 use crate::front::{Effect, Event, Tick};
 use crate::model::Change;
+use crate::nats::frozen::SURELY_KEPT;
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::peers::Saying;
 use crate::registry::RegistryEvent;
@@ -32,8 +33,6 @@ const REPORT: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(5);
 /// After the last request everything that is reserved ends within this time.
 const CALM: Duration = Duration::from_secs(RESERVATION.as_secs() + 40);
-/// For so long words of other replicas are kept for a process that stands still.
-const KEPT: Duration = Duration::from_secs(1);
 /// Lines of the story that are kept.
 const STORY: usize = 400;
 
@@ -265,7 +264,7 @@ impl World {
         let Some(replica) = self.alive(place, life) else { return };
         match replica.frozen {
             // What is published for nobody in particular is not kept for long for a process that does not read it.
-            Some(since) if matches!(event, Event::Gossip(_)) && now > since + KEPT => {}
+            Some(since) if matches!(event, Event::Gossip(_)) && now > since + SURELY_KEPT => {}
             Some(_) => replica.backlog.push_back(event),
             None => self.drive(place, vec![event], false),
         }

@@ -220,9 +220,9 @@ fn short_pauses_in_a_row_ask_for_lists_once() {
     harness.place(&request("ann"));
     assert_eq!(harness.asked().len(), 1, "the others went on telling this replica everything");
     assert_eq!(harness.figure("whither_pauses_total"), "2");
-    harness.tell(Event::StoodStill(Duration::from_millis(SILENCE_MS + 1)));
+    harness.tell(Event::StoodStill(SURELY_KEPT + Duration::from_millis(1)));
     harness.place(&request("ann"));
-    assert!(harness.asked().is_empty(), "after so long the others had given this replica up");
+    assert!(harness.asked().is_empty(), "after so long NATS may have dropped what the others told");
 }
 
 #[test]
