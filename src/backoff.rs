@@ -35,7 +35,10 @@ impl Backoff {
 
     /// How long to wait after one more failure.
     pub fn failed(&mut self) -> Duration {
-        self.pauses.next().unwrap_or(self.most)
+        let pause = self.pauses.next().unwrap_or(self.most);
+        // The crate doubles in floats of 32 bits: what they are off by is less than half a microsecond.
+        let us = pause.saturating_add(Duration::from_nanos(500)).as_micros();
+        Duration::from_micros(u64::try_from(us).unwrap_or(u64::MAX))
     }
 
     /// The next failure counts as the first again.

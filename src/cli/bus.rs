@@ -112,7 +112,10 @@ impl BusArgs {
 /// The end of a command whose settings can never connect.
 pub(super) fn refused(error: ConnectError) -> Exit {
     match error {
-        ConnectError::Exposed { .. } | ConnectError::File { .. } | ConnectError::Address { .. } => Exit::usage(error),
+        ConnectError::Exposed { .. }
+        | ConnectError::File { .. }
+        | ConnectError::Address { .. }
+        | ConnectError::Logins(_) => Exit::usage(error),
         _ => Exit::new(exit::OTHER, error),
     }
 }

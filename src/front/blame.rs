@@ -20,7 +20,10 @@ impl Front {
         let requests = &self.requests;
         match self.workers.slot_mut(slot).map(|slot| slot.accused(&overrun, requests)) {
             Some(Accused::Convicted) => self.hold_to_account(slot, overrun.running.ticket, overrun),
-            Some(Accused::Suspected) => self.suspect(&overrun),
+            Some(Accused::Suspected) => {
+                self.requests.set_stage(overrun.running.ticket, Stage::Queued);
+                self.suspect(&overrun);
+            }
             Some(Accused::Unknown) if slot < self.workers.slot_count() => self.unasked_overrun(overrun),
             Some(Accused::Unknown) | None => {}
         }

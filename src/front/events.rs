@@ -72,7 +72,7 @@ pub struct Setup {
     pub birth: Arc<Birth>,
     /// The binary that workers are started from.
     pub program: PathBuf,
-    /// Lanes that the chains share, beside those that a chain asks for.
+    /// Slots that the chains share, beside those that a chain asks for.
     pub workers: usize,
     /// A worker is replaced after so many decisions.
     pub recycle_requests: u64,

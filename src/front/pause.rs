@@ -185,9 +185,11 @@ impl Front {
         self.catch_up.bytes = 0;
         for ticket in std::mem::take(&mut self.catch_up.decided) {
             let Some(mut pending) = self.requests.take(ticket) else { continue };
-            if let Stage::HeldBack(decided_by) = std::mem::replace(&mut pending.stage, Stage::Queued) {
-                self.decide_again(pending, decided_by.as_ref());
-            }
+            let decided_by = match std::mem::replace(&mut pending.stage, Stage::Queued) {
+                Stage::HeldBack(decided_by) => decided_by,
+                _ => None,
+            };
+            self.decide_again(pending, decided_by.as_ref());
         }
         for incoming in std::mem::take(&mut self.catch_up.requests) {
             self.ask(incoming);

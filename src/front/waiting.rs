@@ -166,6 +166,8 @@ impl Front {
     pub(super) fn renew(&mut self, pending: &mut PendingRequest) {
         if pending.edition > 0 {
             self.forget_choice(&pending.question.decision);
+            // The turn is the old ticket's: under the new one nobody would give it back.
+            self.end_turn(&pending.question.head.action, pending.question.ticket);
         }
         let ((ticket, decision), now_ms) = (self.number(), self.now.unix_ms);
         let question = Arc::make_mut(&mut pending.question);

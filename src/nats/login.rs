@@ -92,7 +92,7 @@ impl Proof {
             Login::Credentials(path) => {
                 let what = "NATS credentials file";
                 let text = read_secret(what, &path)?;
-                let part = |title: &str| part(&text, title).map(|text| Secret::new(text));
+                let part = |title: &str| part(&text, title).map(Secret::new);
                 // The message must not quote the file.
                 let parts = part("USER NKEY SEED").filter(is_seed).zip(part("NATS USER JWT"));
                 let (seed, claims) = parts.ok_or_else(|| file(what, &path, &"has no user JWT and seed in it"))?;

@@ -33,6 +33,8 @@ const REPORT: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(5);
 /// After the last request everything that is reserved ends within this time.
 const CALM: Duration = Duration::from_secs(RESERVATION.as_secs() + 40);
+/// More than this happens in no world that ends: most see some ten thousand events.
+const MOST_EVENTS: u64 = 2_000_000;
 /// Lines of the story that are kept.
 const STORY: usize = 400;
 
@@ -124,9 +126,13 @@ impl World {
 
     /// Runs to the end, or to the first violation.
     pub(super) fn run(&mut self) {
-        let end = BUSY + CALM;
+        let (end, mut events) = (BUSY + CALM, 0_u64);
         while let Some(happening) = self.timeline.next(end) {
             self.happen(happening);
+            events += 1;
+            if events > MOST_EVENTS {
+                self.violated(format!("more than {MOST_EVENTS} things happened: something goes round in circles"));
+            }
             if !self.violations.is_empty() {
                 return;
             }
@@ -302,7 +308,8 @@ impl World {
             Effect::ReplyLater(after, outgoing) => self.reply(place, &outgoing, after),
             Effect::Gossip(Saying::All(text)) => self.gossip(place, &text),
             Effect::Gossip(Saying::One(name, incoming)) => {
-                let to = self.replicas.iter().flatten().position(|replica| replica.front.replica() == &*name);
+                let is_named = |seat: &Option<Replica>| seat.as_ref().is_some_and(|it| it.front.replica() == &*name);
+                let to = self.replicas.iter().position(is_named);
                 if let Some(to) = to {
                     self.send(place, to, || Event::Request(incoming.clone()));
                 }

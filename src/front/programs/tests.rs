@@ -5,15 +5,16 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::model::{LostReason, Outcome};
+use crate::model::{LostReason, Marks, Outcome};
 use crate::nats::message::Verb;
+use crate::registry::claims::Claimed;
 use crate::script::Returned;
 use crate::worker::WorkerEvent;
 
 use super::super::events::{Event, Setup};
 use super::super::testing::{
-    ACTION, Asked, FakeProcess, Harness, NO_TICKETS, PROGRAM, Starts, chain, crashed, program_chain, request, setup_of,
-    with,
+    ACTION, Asked, FakeProcess, Harness, NO_TICKETS, PROGRAM, Starts, chain, crashed, program_chain, report, request,
+    setup_of, with,
 };
 
 /// A front whose chain has one program, which is asked about so many requests at a time.
@@ -379,4 +380,24 @@ fn a_change_of_the_cluster_reaches_the_runner_before_the_questions_after_it() {
     suspended(&mut harness, "ann");
     let orders = harness.runners[&1].orders::<runner::Order>();
     assert!(matches!(&orders[..], [runner::Order::Change(Change::Remove(_)), runner::Order::Run(_)]), "{orders:?}");
+}
+
+#[test]
+fn a_question_that_is_decided_anew_after_its_claim_gives_its_turn_back() {
+    let chain = ChainSpec { strict: true, ..program_chain(ACTION, 2) };
+    let setup = Setup { is_strict: true, ..setup_of(vec![chain]) };
+    let mut harness = Harness::with_nodes(setup, [report("a", Some(1), &[]), report("b", Some(3), &[])]);
+    let (_, asked) = harness.place_asked(&request("ann"));
+    suspend(&mut harness, &asked);
+    assert_eq!(errands(&mut harness, 1), [asked.question.ticket]);
+    harness.runner(1, RunnerEvent::Heard(asked.question.ticket, chose("a")));
+    let again = harness.only_asked();
+    harness.choose(&again, "a");
+    harness.change(Change::Mark("a".into(), Marks { cordoned: true, ..Marks::default() }));
+    harness.tell(Event::Claimed(again.question.ticket, Ok(Claimed::Won)));
+    let anew = harness.only_asked();
+    suspend(&mut harness, &anew);
+    assert_eq!(errands(&mut harness, 1), [anew.question.ticket]);
+    let (_, other) = suspended(&mut harness, "bob");
+    assert_eq!(errands(&mut harness, 1), [other], "two may have a turn, and one of them has none any more");
 }
