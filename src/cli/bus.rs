@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::config::{self, Config, InboxPrefix, Loading, Login, Nats, Needs};
-use crate::nats::{Address, Bus, ConnectError, Connection, Namespace, Reread, login_kind as kind};
+use crate::nats::{Address, Bus, ConnectError, Connection, Namespace, Reread, login_kind};
 
 use super::exit::{self, Exit};
 use super::files::Disk;
@@ -64,7 +64,7 @@ impl BusArgs {
         if connection.servers.is_empty() {
             connection.servers = vec![parse(&DEFAULT_URL.to_owned())?];
         }
-        connection.login = self.login(connection.login)?;
+        connection.logins = self.logins(connection.logins);
         if self.tls_ca.is_some() {
             connection.tls.ca.clone_from(&self.tls_ca);
         }
@@ -80,17 +80,14 @@ impl BusArgs {
         Ok((connection, namespace))
     }
 
-    /// Who to be: what is given here; else what the config says, which may be the same way to log in and no other.
-    fn login(&self, of_config: Login) -> Result<Login, Exit> {
+    /// The ways to log in: those that are given here, and those `of_config` that nothing here takes the place of. That they
+    /// are too many is said at the connect.
+    fn logins(&self, of_config: Vec<Login>) -> Vec<Login> {
         let token = self.token.as_deref().map(|token| Login::Token(token.into()));
-        let mut ways: Vec<_> = self.credentials.clone().map(Login::Credentials).into_iter().chain(token).collect();
-        let is_another = |login: &Login| *login != Login::None && ways.iter().all(|way| kind(way) != kind(login));
-        let of_config = Some(of_config).filter(is_another);
-        ways.extend(of_config);
-        match ways.len() {
-            0 | 1 => Ok(ways.pop().unwrap_or(Login::None)),
-            _ => Err(refused(ConnectError::several(ways.iter().map(kind)))),
-        }
+        let given: Vec<_> = self.credentials.clone().map(Login::Credentials).into_iter().chain(token).collect();
+        let is_another = |login: &Login| given.iter().all(|way| login_kind(way) != login_kind(login));
+        let others: Vec<_> = of_config.into_iter().filter(is_another).collect();
+        given.into_iter().chain(others).collect()
     }
 
     /// A connection for a command that asks once; `config` is the file to read the address from.
@@ -112,10 +109,7 @@ impl BusArgs {
 /// The end of a command whose settings can never connect.
 pub(super) fn refused(error: ConnectError) -> Exit {
     match error {
-        ConnectError::Exposed { .. }
-        | ConnectError::File { .. }
-        | ConnectError::Address { .. }
-        | ConnectError::Logins(_) => Exit::usage(error),
+        ConnectError::Exposed { .. } | ConnectError::File { .. } | ConnectError::Address { .. } => Exit::usage(error),
         _ => Exit::new(exit::OTHER, error),
     }
 }
@@ -144,5 +138,22 @@ fn connection(nats: &Nats) -> Result<Connection, Exit> {
     let servers = nats.urls.iter().map(|url| url.reveal().parse().map_err(Exit::usage)).collect::<Result<_, _>>()?;
     let inbox_prefix = nats.inbox_prefix.clone();
     let Nats { login, tls, .. } = nats.clone();
-    Ok(Connection { servers, inbox_prefix, login, tls, ..Connection::default() })
+    Ok(Connection { servers, inbox_prefix, logins: vec![login], tls, ..Connection::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_that_is_given_takes_the_place_of_one_of_its_kind_and_no_other() {
+        let given = BusArgs { token: Some("given".to_owned()), ..BusArgs::of("nats://host") };
+        let logins = |login: Login| {
+            let config = Nats { login, ..Nats::default() };
+            given.resolve(Some(&config), "test").map(|(connection, _)| connection.logins).unwrap()
+        };
+        assert_eq!(logins(Login::Token("configured".into())), [Login::Token("given".into())]);
+        let nkey = Login::Nkey("seed".into());
+        assert_eq!(logins(nkey.clone()), [Login::Token("given".into()), nkey], "too many: that is said at the connect");
+    }
 }

@@ -41,8 +41,8 @@ pub struct Connection {
     pub servers: Vec<Address>,
     /// What the server's connection list shows.
     pub name: String,
-    /// Who to be, where no server's address says so.
-    pub login: Login,
+    /// The ways to log in that are given beside the servers' addresses; more than one way in all is refused.
+    pub logins: Vec<Login>,
     /// What the inboxes begin with, where this login may not read all of `_INBOX`.
     pub inbox_prefix: Option<InboxPrefix>,
     /// Encryption.
@@ -288,19 +288,16 @@ impl Connection {
                 logins.push(("in the URL", login));
             }
         }
-        logins.extend((self.login != Login::None).then(|| (login::kind(&self.login), &self.login)));
+        let beside = self.logins.iter().filter(|login| **login != Login::None);
+        logins.extend(beside.map(|login| (login::kind(login), login)));
         match logins.as_slice() {
             [] => Ok(Login::None),
             [(_, login)] => Ok((*login).clone()),
-            several => Err(ConnectError::several(several.iter().map(|(kind, _)| *kind))),
+            several => {
+                let kinds: Vec<&str> = several.iter().map(|(kind, _)| *kind).collect();
+                Err(ConnectError::Logins(kinds.join(", ")))
+            }
         }
-    }
-}
-
-impl ConnectError {
-    /// That logins of all these `kinds` are given.
-    pub fn several<'a>(kinds: impl IntoIterator<Item = &'a str>) -> Self {
-        Self::Logins(kinds.into_iter().collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -343,7 +340,7 @@ mod tests {
 
     #[test]
     fn secrets_show_nowhere() {
-        let settings = Connection { login: Login::Token("hush2".into()), ..to("nats://ann:hush1@host") };
+        let settings = Connection { logins: vec![Login::Token("hush2".into())], ..to("nats://ann:hush1@host") };
         let password = Login::Password { user: "ann".to_owned(), password: "hush3".into() };
         let shown = format!(
             "{settings:?} {} {} {password:?} {:?}",
@@ -357,12 +354,12 @@ mod tests {
     #[test]
     fn a_changed_secret_is_another_setting() {
         let with = |password: &str| Connection {
-            login: Login::Password { user: "ann".to_owned(), password: password.into() },
+            logins: vec![Login::Password { user: "ann".to_owned(), password: password.into() }],
             ..to("nats://host")
         };
         assert!(with("one") == with("one") && with("one") != with("two"));
         assert!(to("nats://ann:one@host") != to("nats://ann:two@host"));
-        assert!(with("one") != Connection { login: Login::Nkey("x".into()), ..to("nats://host") });
+        assert!(with("one") != Connection { logins: vec![Login::Nkey("x".into())], ..to("nats://host") });
         assert!(to("nats://host") != to("nats://other"));
     }
 
@@ -371,14 +368,14 @@ mod tests {
         assert!(matches!(Connection::default().addresses(), Err(ConnectError::NoServer)));
         let mut settings = to("nats://ann:one@host");
         assert!(settings.options().is_ok());
-        settings.login = Login::Token("two".into());
+        settings.logins.push(Login::Token("two".into()));
         assert!(matches!(settings.options(), Err(ConnectError::Logins(kinds)) if kinds == "in the URL, a token"));
     }
 
     #[test]
     fn files_are_looked_at_before_any_waiting() {
         let missing = PathBuf::from("/nonexistent/file");
-        let credentials = Connection { login: Login::Credentials(missing.clone()), ..to("host") };
+        let credentials = Connection { logins: vec![Login::Credentials(missing.clone())], ..to("host") };
         assert!(credentials.options().unwrap_err().to_string().contains("/nonexistent/file"));
         let tls = Connection { tls: Tls { ca: Some(missing), ..Tls::default() }, ..to("host") };
         assert!(tls.options().unwrap_err().to_string().starts_with("the TLS authority `/nonexistent/file`"));
@@ -396,7 +393,7 @@ mod tests {
                 mode(exposed);
                 let client = Some(ClientCertificate { cert: path.clone(), key: named.clone() });
                 let tls = Tls { client, ..Tls::default() };
-                let credentials = Connection { login: Login::Credentials(named.clone()), ..to("host") };
+                let credentials = Connection { logins: vec![Login::Credentials(named.clone())], ..to("host") };
                 for settings in [credentials, Connection { tls, ..to("host") }] {
                     let refused = settings.options().unwrap_err().to_string();
                     assert!(refused.contains("is a secret, and others than its owner may read this file"), "{refused}");

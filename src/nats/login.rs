@@ -184,7 +184,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("creds");
         hidden(&path, &credentials("one"));
-        let settings = Connection { login: Login::Credentials(path.clone()), ..Connection::default() };
+        let settings = Connection { logins: vec![Login::Credentials(path.clone())], ..Connection::default() };
         let logins = Logins::new(&settings).unwrap();
         let claims = || logins.auth(b"nonce").unwrap().jwt.unwrap();
         assert_eq!(claims(), "one");
@@ -199,7 +199,7 @@ mod tests {
     fn an_edited_config_counts_at_the_next_connect() {
         let edited = Arc::new(Mutex::new(Some("two")));
         let config = Arc::clone(&edited);
-        let with = |token: &str| Connection { login: Login::Token(token.into()), ..Connection::default() };
+        let with = |token: &str| Connection { logins: vec![Login::Token(token.into())], ..Connection::default() };
         let settings = Connection { reread: Reread::new(move || config.lock().unwrap().map(with)), ..with("one") };
         let logins = Logins::new(&settings).unwrap();
         assert_eq!(logins.auth(b"").unwrap().token.as_deref(), Some("two"));
@@ -213,13 +213,13 @@ mod tests {
 
     #[test]
     fn a_key_signs() {
-        let settings = Connection { login: Login::Nkey(SEED.into()), ..Connection::default() };
+        let settings = Connection { logins: vec![Login::Nkey(SEED.into())], ..Connection::default() };
         let auth = Logins::new(&settings).unwrap().auth(b"nonce").unwrap();
         assert!(
             auth.nkey.is_some_and(|key| key.starts_with('U'))
                 && auth.signature.is_some_and(|signed| !signed.is_empty())
         );
-        let broken = Connection { login: Login::Nkey("SUX".into()), ..Connection::default() };
+        let broken = Connection { logins: vec![Login::Nkey("SUX".into())], ..Connection::default() };
         let refused = Logins::new(&broken).unwrap().auth(b"nonce").err().unwrap().to_string();
         assert!(refused.contains("no seed") && !refused.contains("SUX"), "{refused}");
     }

@@ -115,7 +115,7 @@ async fn three_servers_serve_the_roles_and_outlive_one_of_them() {
     eventually("a placement", async || placed()).await;
     let settings = Connection {
         servers: servers.urls.iter().map(|url| url.parse().unwrap()).collect(),
-        login: Login::Password { user: "service".to_owned(), password: "service-pw".into() },
+        logins: vec![Login::Password { user: "service".to_owned(), password: "service-pw".into() }],
         tls: Tls { ca: Some(authority.clone()), ..Tls::default() },
         ..Connection::default()
     };

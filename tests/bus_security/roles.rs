@@ -53,7 +53,7 @@ async fn a_client_that_freezes_is_dropped() {
     let nats = one_server();
     let settings = Connection {
         servers: vec![nats.url().parse().unwrap()],
-        login: whither::config::Login::Password { user: "service".to_owned(), password: "service-pw".into() },
+        logins: vec![whither::config::Login::Password { user: "service".to_owned(), password: "service-pw".into() }],
         ..Connection::default()
     };
     assert_eq!(frozen::is_kept(settings).await, Some(false));
