@@ -17,7 +17,8 @@ use super::placement_reply::PlacementReply;
 /// Where a pending request is on its way from the requester's message to the reply.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// In the queue of a worker slot: no worker was asked yet, or the one that was has died.
+    /// In the queue of a worker slot: no worker was asked yet, the one that was has died, the program has answered, or the
+    /// request is decided again.
     Queued,
     /// A worker decides.
     Asked,

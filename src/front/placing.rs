@@ -358,7 +358,7 @@ impl Front {
     fn remember_choice(&mut self, action: &Arc<str>, node: &Arc<str>, slot: usize) {
         self.choices += 1;
         self.chosen.entry(Arc::clone(action)).or_default().insert(Arc::clone(node), self.choices);
-        self.workers.tell_home(action, &Order::Recall(Arc::clone(action), Arc::clone(node)), slot);
+        self.workers.tell_slots_of(action, &Order::Recall(Arc::clone(action), Arc::clone(node)), slot);
     }
 
     /// Tells everybody who waits for `pending` that it came to nothing.

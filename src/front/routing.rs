@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn each_chain_has_a_home_of_its_own_while_there_are_enough() {
+    fn each_chain_has_a_slot_of_its_own_while_there_are_enough() {
         let routing = Routing::of(&set(&[("a", None), ("b", Some(3)), ("c", None)]), 8);
         assert_eq!((routing.slots("a"), routing.slots("c"), routing.slots("b")), (0..1, 1..2, 2..5));
         assert_eq!(routing.count(), 5);

@@ -352,9 +352,9 @@ impl Front {
     /// Staffs the slots, starts whoever is missing, and asks what can be asked: after a batch of events, with whether there
     /// was a tick among them.
     pub fn settle(&mut self, time: bool) {
-        if let Some(waiting) = self.workers.take_over(&self.requests) {
+        if let Some(queued) = self.workers.take_over(&self.requests) {
             self.take_over();
-            self.submit_again(waiting);
+            self.submit_again(queued);
         }
         let ready = self.workers.is_ready();
         for taken in self.workers.staff() {

@@ -310,7 +310,7 @@ mod tests {
         }
         assert_eq!((ask_next(&mut queue), ask_next(&mut queue)), (Some(1), Some(2)));
         queue.enter_round(waiting("cy", 3));
-        assert_eq!(ask_next(&mut queue), Some(3), "who came between its question and its seat");
+        assert_eq!(ask_next(&mut queue), Some(3), "who came between its question and its place");
     }
 
     #[test]

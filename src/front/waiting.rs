@@ -30,7 +30,7 @@ impl Front {
                     self.end_turn(&pending.question.head.action, pending.question.ticket);
                 }
                 let queue = self.wait_queues.entry(Arc::clone(&pending.question.head.action)).or_default();
-                // For a change that came between its question and its seat it was not asked again.
+                // For a change that came between its question and its place in the queue it was not asked again.
                 match pending.frees_seen != self.frees && !pending.has_waited() {
                     true => queue.enter_round(waiting),
                     false => queue.enter(waiting),

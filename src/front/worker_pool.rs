@@ -147,7 +147,7 @@ impl WorkerPool {
 
     /// Takes the request `ticket` out of its queue, where it waits for a program.
     pub(super) fn drop_parked(&mut self, ticket: Ticket) {
-        let _slot = self.slots.iter_mut().find_map(|slot| slot.queue.unpark(ticket).then_some(()));
+        self.slots.iter_mut().any(|slot| slot.queue.unpark(ticket));
     }
 
     /// The number of the configuration in force.
@@ -168,7 +168,7 @@ impl WorkerPool {
     }
 
     /// Passes `order` on to those who decide for `action`, but not to the worker in slot `except`.
-    pub(super) fn tell_home(&mut self, action: &str, order: &Order, except: usize) {
+    pub(super) fn tell_slots_of(&mut self, action: &str, order: &Order, except: usize) {
         for place in self.routing.slots(action).filter(|place| *place != except) {
             if let Some(slot) = self.slots.get_mut(place) {
                 slot.order(order);
@@ -210,10 +210,10 @@ impl WorkerPool {
         let mut slots: Vec<_> = (0..self.routing.count()).map(|_| WorkerSlot::new(self.edition)).collect();
         // What a program has answered is gone on with by the chains that asked it.
         let stays = |ticket| requests.get(ticket).is_some_and(|pending| pending.question.from.is_some());
-        let waiting = self.slots.iter_mut().flat_map(|slot| slot.queue.take_waiting(stays)).collect();
+        let queued = self.slots.iter_mut().flat_map(|slot| slot.queue.take_waiting(stays)).collect();
         slots.append(&mut self.slots);
         self.slots = slots;
-        Some(waiting)
+        Some(queued)
     }
 
     /// Lets spares take the slots that have no worker, or a tired one; ends the slots of earlier configurations that have

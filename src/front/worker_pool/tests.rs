@@ -172,7 +172,7 @@ fn a_choice_is_told_to_those_who_decide_for_the_same_chain() {
     let many = ChainSpec { workers: Some(2), ..chain(ACTION) };
     let mut works = Works::new(setup_of(vec![many, chain(LOGIN)]));
     let slots: Vec<_> = (0..3).filter(|slot| works.pool.chains(*slot) == [ACTION.into()]).collect();
-    works.pool.tell_home(ACTION, &Order::Recall(ACTION.into(), "a".into()), slots[0]);
+    works.pool.tell_slots_of(ACTION, &Order::Recall(ACTION.into(), "a".into()), slots[0]);
     works.pool.pump(true, &mut works.requests, |_| false);
     let told: Vec<_> = works.processes.iter().filter(|(_, process)| !process.orders::<Order>().is_empty()).collect();
     assert_eq!(told.len(), 1);
