@@ -27,7 +27,9 @@ use serde_json::Value;
 use whither::clock::{Moment, Silent};
 use whither::engine::{LANGUAGES, Settings};
 use whither::model::{Arrangement, Candidate, Change, Cluster, Node};
-use whither::script::{Answer, Asked, Call, Isolation, LogBook, Returned, Scene, Script, ScriptLimits};
+use whither::script::{
+    Call, CallAnswer, Isolation, LogBook, ReturnedValue, Scene, Script, ScriptLimits, ScriptRequest,
+};
 
 fn boa(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("baseline/fewest-sessions/javascript-list");
@@ -133,7 +135,7 @@ fn wasm(criterion: &mut Criterion) {
     let (script, limits, question) = (compiled(), ScriptLimits::default(), question());
     let (moment, log) = (Moment::at(question.ask.now_ms, &TimeZone::UTC), LogBook::new(limits));
     let request = &question.ask.request;
-    let asked = Asked { request, passes_jwt: false, moment: &moment, seed: 7, sequence: 0 };
+    let asked = ScriptRequest { request, passes_jwt: false, moment: &moment, seed: 7, sequence: 0 };
     let mut group = criterion.benchmark_group("baseline/fewest-sessions/wasm-list");
     for size in SIZES {
         group.bench_function(BenchmarkId::new("raw", size), |bencher| {
@@ -143,7 +145,7 @@ fn wasm(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let mut run = script.open(Scene { cluster: &cluster, asked: Some(asked), step: 0, log: &log }).unwrap();
                 match run.call(Call::Balance(&candidates)).unwrap() {
-                    Answer::Returned(returned @ Returned::Id(_)) => drop(black_box(returned)),
+                    CallAnswer::Returned(returned @ ReturnedValue::Id(_)) => drop(black_box(returned)),
                     other => panic!("{other:?}"),
                 }
             });
@@ -157,7 +159,9 @@ fn compiled() -> Box<dyn Script> {
     let language = LANGUAGES.iter().find(|language| language.extension == "wasm").unwrap();
     let settings = Settings { limits: ScriptLimits::default(), zone: TimeZone::UTC, alarm: Rc::new(Silent) };
     let (file, content) = ("fewest-sessions.wasm".into(), component("fewest-sessions"));
-    (language.engine)(&settings).load(&whither::script::Source { file, content, isolation: Isolation::Warm }).unwrap()
+    (language.engine)(&settings)
+        .load(&whither::script::ScriptSource { file, content, isolation: Isolation::Warm })
+        .unwrap()
 }
 
 criterion_group! {

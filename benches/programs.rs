@@ -29,10 +29,10 @@ use serde_json::json;
 use support::eventually;
 use support::nats::Nats;
 use support::serve::{Serve, ask, bucket};
-use whither::chain::{ChainSet, ChainSpec, Mode, Program, Shown, StepSource, StepSpec, Suspended};
+use whither::chain::{ChainSet, ChainSpec, Mode, ProgramSpec, ShownCandidates, StepSource, StepSpec, Suspended};
 use whither::cli::request;
 use whither::model::{Arrangement, Change, Diagnosis, Report};
-use whither::runner::{self, Edition, Errand, ProgramLimits, Runner, RunnerEvent};
+use whither::runner::{self, Edition, Errand, ProgramLimits, RunnerEvent, RunnerProcess};
 use whither::worker::{Orders, WorkerLimits};
 
 /// Runs of this program as the small parent of bare spawns.
@@ -187,7 +187,7 @@ async fn started(all: bool) {
 
 /// A runner with one program, asked as a front asks it.
 struct Asking {
-    runner: Runner,
+    runner: RunnerProcess,
     words: tokio::sync::mpsc::Receiver<(u64, RunnerEvent)>,
     suspended: Bytes,
     ticket: u64,
@@ -196,7 +196,7 @@ struct Asking {
 impl Asking {
     async fn start(program: &Path, folder: &Path, count: usize) -> Self {
         let text = |path: &Path| path.to_str().unwrap().to_owned();
-        let source = StepSource::Executable(Program {
+        let source = StepSource::Executable(ProgramSpec {
             path: text(program),
             folder: text(folder),
             mode: Mode::Once,
@@ -207,17 +207,22 @@ impl Asking {
         let environment = vec![("PATH".to_owned(), std::env::var("PATH").unwrap())];
         let edition = Edition::of(1, &set, environment, ProgramLimits::default());
         let (words_in, words) = tokio::sync::mpsc::channel(64);
-        let birth = runner::Birth { arrangement: Arrangement::ById };
-        let mut runner = Runner::start(Path::new(env!("CARGO_BIN_EXE_whither")), &birth, 1, words_in).unwrap();
+        let birth = runner::RunnerInit { arrangement: Arrangement::ById };
+        let mut runner = RunnerProcess::start(Path::new(env!("CARGO_BIN_EXE_whither")), &birth, 1, words_in).unwrap();
         let mut orders = Orders::default();
         for node in nodes(count) {
             let report = Report::from_value(node).unwrap();
-            orders.push(&runner::Order::Change(Change::Report(Arc::new(report))));
+            orders.push(&runner::RunnerCommand::Change(Change::Report(Arc::new(report))));
         }
-        orders.push(&runner::Order::Edition(Arc::new(edition)));
+        orders.push(&runner::RunnerCommand::Edition(Arc::new(edition)));
         runner.peer_mut().send_all(orders).await;
-        let suspended =
-            Suspended { step: 0, shown: Shown::Eligible, diagnosis: Diagnosis::default(), logged: 0, taken: None };
+        let suspended = Suspended {
+            step: 0,
+            shown: ShownCandidates::Eligible,
+            diagnosis: Diagnosis::default(),
+            logged: 0,
+            taken: None,
+        };
         let suspended = postcard::to_stdvec(&suspended).unwrap().into();
         Self { runner, words, suspended, ticket: 0 }
     }
@@ -234,7 +239,7 @@ impl Asking {
         let errand = Errand { edition: 1, step: 0, question: Arc::new(question), suspended: self.suspended.clone() };
         let start = Instant::now();
         let mut orders = Orders::default();
-        orders.push(&runner::Order::Run(errand));
+        orders.push(&runner::RunnerCommand::Run(errand));
         self.runner.peer_mut().send_all(orders).await;
         loop {
             match self.words.recv().await.unwrap().1 {

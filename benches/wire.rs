@@ -21,8 +21,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 use whither::chain::{Purpose, StepSource};
 use whither::model::{Change, Request, Reservation};
-use whither::worker::protocol::{Reply, Word};
-use whither::worker::{Order, Orders, Question, WorkerLimits, frame};
+use whither::worker::protocol::{WorkerFrame, WorkerReply};
+use whither::worker::{Orders, PlacementQuestion, WorkerCommand, WorkerLimits, frame};
 
 /// Values in a frame.
 const BATCH: u64 = 64;
@@ -38,10 +38,10 @@ fn request(padding: usize) -> String {
     .to_string()
 }
 
-fn ask(padding: usize) -> Order {
+fn ask(padding: usize) -> WorkerCommand {
     let text = request(padding);
     let head = Request::summarize(text.as_bytes(), WorkerLimits::default().request_bytes).unwrap().head;
-    Order::Ask(Arc::new(Question {
+    WorkerCommand::Ask(Arc::new(PlacementQuestion {
         ticket: 71_003,
         decision: "d-5f1c-71003".into(),
         head,
@@ -61,15 +61,15 @@ fn ask(padding: usize) -> Order {
 }
 
 /// What a worker says of a decision by `step`, with every call made: then lost nodes are named.
-fn reply(step: StepSource, anew: bool) -> Word {
+fn reply(step: StepSource, anew: bool) -> WorkerFrame {
     let (mut evaluator, mut question) = (evaluator(step, &nodes(1_000)), question());
     question.ask.anew = anew;
-    Word::Reply(Reply { ticket: 71_003, decision: decision(&mut evaluator, &question) })
+    WorkerFrame::Reply(WorkerReply { ticket: 71_003, decision: decision(&mut evaluator, &question) })
 }
 
-fn reserve() -> Order {
+fn reserve() -> WorkerCommand {
     let (id, node, user, name) = ("d-5f1c-71003".into(), "n00007".into(), "ann".into(), "desktop".into());
-    Order::Change(Change::Reserve(Reservation { id, node, user, name }))
+    WorkerCommand::Change(Change::Reserve(Reservation { id, node, user, name }))
 }
 
 fn exchange(criterion: &mut Criterion) {
@@ -80,7 +80,7 @@ fn exchange(criterion: &mut Criterion) {
     let losing = "function filter(node) { return node.metadata.group === 'gpu' }
                   function score(node) { return -node.nodeData.sessions.length }";
     both_ways(criterion, "reply-of-20-lost", &reply(script("js", losing), true));
-    both_ways(criterion, "change-report", &Order::Change(Change::Report(report(&nodes(8)[7]))));
+    both_ways(criterion, "change-report", &WorkerCommand::Change(Change::Report(report(&nodes(8)[7]))));
     both_ways(criterion, "change-reserve", &reserve());
 }
 

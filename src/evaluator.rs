@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::chain::evaluate::{self, Progress, Stage};
+use crate::chain::evaluate::{self, EvaluationContext, Progress};
 use crate::chain::{
-    Ask, Chain, ChainSet, ChainSpec, Heard, Limited, OnFailure, Purpose, Quarantine, Recency, Roll, Step, StepKind,
-    StepSource, StepSpec, Store, Subject, Suspended, Witness,
+    Ask, Chain, ChainSet, ChainSpec, Limited, OnFailure, ProgramAnswer, Purpose, QuarantineList, Recency, Roll, Step,
+    StepKind, StepSource, StepSpec, Store, Subject, Suspended, Witness,
 };
 use crate::clock::{self, Alarm, Moment, Stopwatch};
 use crate::engine::builtin::Builtin;
@@ -22,7 +22,7 @@ use crate::engine::{LANGUAGES, Settings};
 use crate::model::{
     Arrangement, Change, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Reservation, SlotIndex,
 };
-use crate::script::{Engine, LoadError, Policy, ScriptLimits, Source};
+use crate::script::{Engine, LoadError, Policy, ScriptLimits, ScriptSource};
 
 /// A step that could not be compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub struct Senses {
 pub struct Evaluator {
     cluster: Cluster,
     chains: BTreeMap<Arc<str>, Seat>,
-    quarantine: Quarantine,
+    quarantine: QuarantineList,
     limits: ScriptLimits,
     zone: TimeZone,
     senses: Senses,
@@ -117,7 +117,7 @@ impl Evaluator {
         if !compiler.errors.is_empty() {
             return Err(compiler.errors);
         }
-        let quarantine = Quarantine::default();
+        let quarantine = QuarantineList::default();
         let mut cluster = Cluster::new(arrangement);
         cluster.set_names(set.names);
         Ok(Self { cluster, chains, quarantine, limits: set.limits, zone, senses })
@@ -184,7 +184,7 @@ impl Evaluator {
 
     /// Goes on with a decision that was suspended, with what was heard from the program at its step; or asks that program
     /// again, where nothing is given that was heard.
-    pub fn resume(&mut self, question: &Question, suspended: Suspended, heard: Option<Heard>) -> Progress {
+    pub fn resume(&mut self, question: &Question, suspended: Suspended, heard: Option<ProgramAnswer>) -> Progress {
         let ask = &question.ask;
         let progress = self.with_stage(question, |chain, stage| match heard {
             Some(heard) => evaluate::resume(chain, ask, suspended, heard, stage),
@@ -211,15 +211,19 @@ impl Evaluator {
         evaluate::refresh(&seat.chain, self.stage(seat, &moment), most)
     }
 
-    fn with_stage(&self, question: &Question, evaluate: impl FnOnce(&Chain, Stage<'_>) -> Progress) -> Progress {
+    fn with_stage(
+        &self,
+        question: &Question,
+        evaluate: impl FnOnce(&Chain, EvaluationContext<'_>) -> Progress,
+    ) -> Progress {
         let action = question.ask.request.action();
         let Some(seat) = self.chains.get(action) else { return Progress::Decided(self.unknown_action(action)) };
         let moment = Moment::at(question.ask.now_ms, &self.zone);
         evaluate(&seat.chain, self.stage(seat, &moment))
     }
 
-    fn stage<'a>(&'a self, seat: &'a Seat, moment: &'a Moment) -> Stage<'a> {
-        Stage {
+    fn stage<'a>(&'a self, seat: &'a Seat, moment: &'a Moment) -> EvaluationContext<'a> {
+        EvaluationContext {
             cluster: &self.cluster,
             roll: &seat.roll,
             limits: &self.limits,
@@ -306,7 +310,7 @@ impl Compiler {
             StepSource::Executable(_) => StepKind::External,
             StepSource::Script { extension, content, isolation } => {
                 let (file, content) = (Arc::clone(&spec.name), content.clone());
-                let source = Source { file, content, isolation: *isolation };
+                let source = ScriptSource { file, content, isolation: *isolation };
                 StepKind::Script(self.engine(extension)?.load(&source)?)
             }
         };

@@ -2,22 +2,22 @@
 
 use std::path::Path;
 
-use whither::chain::{Mode, OnFailure, OnUnplaceable, Program, StepSource};
+use whither::chain::{Mode, OnFailure, OnUnplaceable, ProgramSpec, StepSource};
 use whither::config::figure::FIGURES;
 use whither::config::{
-    Capacity, Config, ConfigErrors, Fault, Keeping, Loading, Login, MemoryFiles, Needs, Storage, load,
+    Capacity, Config, ConfigErrors, ConfigNeeds, FileError, Keeping, Loading, Login, MemoryFiles, Storage, load,
 };
 use whither::model::UserNames;
 
 /// The least chain, for configs that are about something else.
 const CHAIN: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
 
-fn load_from(files: &MemoryFiles, needs: Needs) -> Result<Config, ConfigErrors> {
+fn load_from(files: &MemoryFiles, needs: ConfigNeeds) -> Result<Config, ConfigErrors> {
     load(Path::new("etc/whither.toml"), Loading { files, host_zone: "UTC", needs })
 }
 
 fn read(text: &str) -> Result<Config, ConfigErrors> {
-    load_from(&MemoryFiles::default().with_mode("etc/whither.toml", text, 0o600), Needs::Chains)
+    load_from(&MemoryFiles::default().with_mode("etc/whither.toml", text, 0o600), ConfigNeeds::Chains)
 }
 
 /// The problems of `text`, one a line, without the file's name.
@@ -46,7 +46,7 @@ fn five_mistakes_are_five_problems_with_their_lines() {
     let text = include_str!("data/five-mistakes.toml");
     let files = MemoryFiles::default().with("etc/whither.toml", text);
     assert_eq!(
-        plain(load_from(&files, Needs::Both).unwrap_err()),
+        plain(load_from(&files, ConfigNeeds::Both).unwrap_err()),
         [
             "4:7: `nats.url` is the number 4222, expected an address such as `nats://127.0.0.1:4222`, or a list of them",
             "8:1: unknown key `livness_s` in `service` (did you mean `liveness_s`?)",
@@ -113,7 +113,7 @@ fn everything_can_be_set() {
             workers = 3
             "#,
         );
-    let config = load_from(&files, Needs::Both).unwrap();
+    let config = load_from(&files, ConfigNeeds::Both).unwrap();
     assert_eq!(config.http.unwrap().to_string(), "[::1]:8222");
     assert_eq!(config.nats.login, Login::Credentials("etc/whither.creds".into()));
     assert_eq!(config.nats.tls.client.as_ref().unwrap().key, Path::new("/keys/client.key"));
@@ -254,11 +254,11 @@ fn a_section_of_the_wrong_kind_is_one_problem() {
 #[test]
 fn what_a_command_needs_must_be_there() {
     let files = |text: &str| MemoryFiles::default().with("etc/whither.toml", text);
-    assert!(load_from(&files(CHAIN), Needs::Chains).is_ok());
-    assert_eq!(plain(load_from(&files(CHAIN), Needs::Both).unwrap_err()).len(), 1);
+    assert!(load_from(&files(CHAIN), ConfigNeeds::Chains).is_ok());
+    assert_eq!(plain(load_from(&files(CHAIN), ConfigNeeds::Both).unwrap_err()).len(), 1);
     let bus = "[nats]\nurl = \"bus\"\n[chain.x]\nsteps = [\"gone.js\"]\n";
-    assert!(load_from(&files(bus), Needs::Nats).unwrap().chains.chains.is_empty());
-    let nothing = load_from(&files(""), Needs::Both).unwrap_err().to_string();
+    assert!(load_from(&files(bus), ConfigNeeds::Nats).unwrap().chains.chains.is_empty());
+    let nothing = load_from(&files(""), ConfigNeeds::Both).unwrap_err().to_string();
     assert!(nothing.contains("there is no `nats.url`") && nothing.contains("there is no chain"), "{nothing}");
     check("[chain]\n", &[&["`chain` is a table, expected a table for each action"]]);
 }
@@ -303,14 +303,14 @@ fn every_fault_of_a_script_file_is_named_at_its_line() {
         .with("etc/shebang.py", "#!/usr/bin/env python3")
         .with("etc/noext", "x")
         .with("etc/large.wasm", "x".repeat(2000))
-        .with_fault("etc/dir.js", Fault::Directory)
-        .with_fault("etc/locked.js", Fault::Unreadable("permission denied".to_owned()))
+        .with_fault("etc/dir.js", FileError::Directory)
+        .with_fault("etc/locked.js", FileError::Unreadable("permission denied".to_owned()))
         .with(
             "etc/whither.toml",
             "limits = { source_kb = 1, component_kb = 1 }\n[chain.x]\nsteps = [\n\"gone.js\",\n\"empty.js\",\n\"binary.js\",\n\"large.js\",\n\"tool.py\",\n\
              \"shebang.py\",\n\"noext\",\n\"dir.js\",\n\"locked.js\",\n\"round-robin\",\n\"large.wasm\",\n]\n",
         );
-    let found = plain(load_from(&files, Needs::Chains).unwrap_err());
+    let found = plain(load_from(&files, ConfigNeeds::Chains).unwrap_err());
     let expected = [
         "4:1: script `gone.js`: no such file",
         "5:1: script `empty.js` is empty",
@@ -337,11 +337,11 @@ fn a_step_that_no_request_comes_to_is_an_error() {
     };
     for choosing in ["fewest-sessions", "most-memory", "round-robin", "least-load", "weighted"] {
         let steps = format!("\"builtin:sticky-user\", \"builtin:{choosing}\", \"allow.js\"");
-        let errors = load_from(&files(&steps), Needs::Chains).unwrap_err().to_string();
+        let errors = load_from(&files(&steps), ConfigNeeds::Chains).unwrap_err().to_string();
         let expected = format!("`allow.js` is never asked: `builtin:{choosing}` before it always chooses a node");
         assert!(errors.contains(&expected) && errors.contains("whither.toml:2:"), "{errors}");
     }
-    assert!(load_from(&files("\"builtin:sticky-user\", \"allow.js\""), Needs::Chains).is_ok());
+    assert!(load_from(&files("\"builtin:sticky-user\", \"allow.js\""), ConfigNeeds::Chains).is_ok());
 }
 
 #[test]
@@ -355,12 +355,12 @@ fn a_program_is_a_file_with_its_folder_and_is_asked_as_the_step_says() {
             .with("etc/whither.toml", format!("[chain.x]\nsteps = [{steps}]\n"))
     };
     let steps = "\"native\", { script = \"bin/run.js\", mode = \"resident\", wall_ms = 7, parallel = 3 }";
-    let chains = load_from(&files(steps), Needs::Chains).unwrap().chains;
+    let chains = load_from(&files(steps), ConfigNeeds::Chains).unwrap().chains;
     let program = |place: usize| match &chains.get("x").unwrap().steps[place].source {
         StepSource::Executable(program) => program.clone(),
         other => panic!("{other:?}"),
     };
-    let native = Program {
+    let native = ProgramSpec {
         path: "/etc/native".to_owned(),
         folder: "/etc".to_owned(),
         mode: Mode::Once,
@@ -370,7 +370,13 @@ fn a_program_is_a_file_with_its_folder_and_is_asked_as_the_step_says() {
     assert_eq!(program(0), native);
     assert_eq!(
         program(1),
-        Program { path: "/etc/bin/run.js".to_owned(), mode: Mode::Resident, wall_ms: Some(7), parallel: 3, ..native }
+        ProgramSpec {
+            path: "/etc/bin/run.js".to_owned(),
+            mode: Mode::Resident,
+            wall_ms: Some(7),
+            parallel: 3,
+            ..native
+        }
     );
     for (step, expected) in [
         (
@@ -393,7 +399,7 @@ fn a_program_is_a_file_with_its_folder_and_is_asked_as_the_step_says() {
         ("script = \"native\", parallel = 0", "expected a whole number from 1 to 1024"),
         ("builtin = \"round-robin\", parallel = 2", "`parallel` says nothing here: the step is no executable"),
     ] {
-        let found = plain(load_from(&files(&format!("{{ {step} }}")), Needs::Chains).unwrap_err());
+        let found = plain(load_from(&files(&format!("{{ {step} }}")), ConfigNeeds::Chains).unwrap_err());
         assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
     }
 }
@@ -407,11 +413,11 @@ fn relative_paths_start_at_the_configs_folder() {
         .with("etc/a.js", source)
         .with("etc/../lib/b.js", source)
         .with("/abs/c.js", source);
-    let loaded = load_from(&files, Needs::Chains).unwrap();
+    let loaded = load_from(&files, ConfigNeeds::Chains).unwrap();
     let names: Vec<_> = loaded.chains.chains[0].steps.iter().map(|step| &*step.name).collect();
     assert_eq!(names, ["a.js", "../lib/b.js", "/abs/c.js"]);
     let beside = MemoryFiles::default().with("w.toml", "[chain.x]\nsteps = [\"a.js\"]\n").with("a.js", source);
-    load(Path::new("w.toml"), Loading { files: &beside, host_zone: "UTC", needs: Needs::Chains }).unwrap();
+    load(Path::new("w.toml"), Loading { files: &beside, host_zone: "UTC", needs: ConfigNeeds::Chains }).unwrap();
 }
 
 /// `whither new` with `arguments` split at spaces, in which `@` stands for `folder`.

@@ -14,7 +14,7 @@ use support::{PATIENCE, eventually, state};
 use tokio::sync::mpsc;
 use whither::chain::{ChainSet, ChainSpec};
 use whither::model::{Arrangement, Change, Report};
-use whither::worker::{Audience, Birth, Order, Orders, Worker, WorkerEvent, WorkerLimits};
+use whither::worker::{Audience, Orders, Worker, WorkerCommand, WorkerEvent, WorkerInit, WorkerLimits};
 
 const FEWEST: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
 const HANG: (&str, &str) = ("hang.js", "i => { if (/^bad/.test(i.user.login)) for (;;) ; return 'n01' }");
@@ -401,7 +401,7 @@ async fn a_worker_was_not_silent_while_the_whole_service_was_paused() {
 
 #[tokio::test]
 async fn a_worker_that_reads_large_documents_says_so() {
-    let birth = Birth {
+    let birth = WorkerInit {
         set: ChainSet::new(vec![ChainSpec::new("session/start", Vec::new())]),
         arrangement: Arrangement::ById,
         limits: WorkerLimits::default(),
@@ -413,7 +413,7 @@ async fn a_worker_that_reads_large_documents_says_so() {
     for number in 0..200 {
         let document = json!({"id": format!("n{number}"), "metadata": {"large": "x".repeat(64_000)}}).to_string();
         let report = Report::parse(document.as_bytes()).unwrap();
-        orders.push(&Order::Change(Change::Report(report.into())));
+        orders.push(&WorkerCommand::Change(Change::Report(report.into())));
     }
     worker.send_all(orders).await;
     for number in 0..30 {

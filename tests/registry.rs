@@ -22,8 +22,8 @@ use whither::config::{Keeping, Storage};
 use whither::model::Cluster;
 use whither::nats::subjects::encode_key;
 use whither::nats::{Bus, Connection};
-use whither::registry::journal::Happening;
-use whither::registry::marks::Word;
+use whither::registry::journal::NodeEvent;
+use whither::registry::marks::MarkAuthor;
 use whither::registry::{Registry, RegistryEvent, RegistrySettings};
 
 /// A registry with a front that only keeps the cluster.
@@ -101,8 +101,8 @@ fn document(id: &str) -> Vec<u8> {
     json!({"id": id, "hostname": id, "nodeData": {"sessions": []}}).to_string().into_bytes()
 }
 
-fn word(by: &str) -> Word {
-    Word { by: by.to_owned(), at_ms: 1, reason: "kernel".to_owned() }
+fn word(by: &str) -> MarkAuthor {
+    MarkAuthor { by: by.to_owned(), at_ms: 1, reason: "kernel".to_owned() }
 }
 
 async fn bucket(nats: &Nats, name: &str) -> kv::Store {
@@ -132,7 +132,7 @@ async fn nodes_report_fall_silent_return_and_leave() {
     })
     .await;
     let events: Vec<_> = history.iter().map(|kept| kept.record.event).collect();
-    assert_eq!(events, [Happening::Joined, Happening::Left, Happening::Joined, Happening::Left]);
+    assert_eq!(events, [NodeEvent::Joined, NodeEvent::Left, NodeEvent::Joined, NodeEvent::Left]);
     assert!(history[1].record.reason.starts_with("has not reported for "), "{history:?}");
     assert!(history.iter().all(|kept| kept.at_ms > 1_500_000_000_000));
     assert_eq!(site.registry.history("a", 1).await.unwrap(), history[3..]);
@@ -164,7 +164,7 @@ async fn a_second_replica_sees_the_same_and_history_has_no_doubles() {
     })
     .await;
     let lines: Vec<_> = history.iter().map(|kept| (kept.record.event, kept.record.by.as_str())).collect();
-    assert_eq!(lines, [(Happening::Joined, ""), (Happening::Cordoned, "ann"), (Happening::Uncordoned, "bob")]);
+    assert_eq!(lines, [(NodeEvent::Joined, ""), (NodeEvent::Cordoned, "ann"), (NodeEvent::Uncordoned, "bob")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use tokio::sync::mpsc;
 use whither::chain::{ChainSet, ChainSpec};
 use whither::model::Arrangement;
-use whither::worker::{Audience, Birth, Worker, WorkerEvent, WorkerLimits};
+use whither::worker::{Audience, Worker, WorkerEvent, WorkerInit, WorkerLimits};
 
 use rustix::process::getuid;
 use serde_json::json;
@@ -23,7 +23,7 @@ use support::{PATIENCE, eventually};
 
 /// A worker that is ready, and where its events arrive.
 async fn worker() -> (Worker, mpsc::Receiver<(u64, WorkerEvent)>) {
-    let birth = Birth {
+    let birth = WorkerInit {
         set: ChainSet::new(vec![ChainSpec::new("session/start", Vec::new())]),
         arrangement: Arrangement::ById,
         limits: WorkerLimits::default(),

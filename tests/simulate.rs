@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use assert_cmd::Command;
 use serde_json::Value;
-use whither::simulate::{Failed, Fault, FaultKind, Mistake, Plan, find, run};
+use whither::simulate::{FailedPlan, FaultKind, Mistake, PlannedFault, SimulationPlan, find, run};
 
 /// Worlds where nobody says how many.
 const WORLDS: u64 = 200;
@@ -33,8 +33,8 @@ fn seeds() -> Range<u64> {
     }
 }
 
-fn told(failed: &Failed) -> String {
-    let Failed { plan, violations, story } = failed;
+fn told(failed: &FailedPlan) -> String {
+    let FailedPlan { plan, violations, story } = failed;
     format!("{plan}{}\n\n{}", violations.join("\n"), story.join("\n"))
 }
 
@@ -48,7 +48,7 @@ fn broken(seeds: Range<u64>) -> Vec<u64> {
             if seed >= seeds.end {
                 return broken;
             }
-            if let Err(failed) = run(&Plan::of(seed)) {
+            if let Err(failed) = run(&SimulationPlan::of(seed)) {
                 println!("seed {seed}: {}", failed.violations.join("; "));
                 broken.push(seed);
             }
@@ -67,7 +67,7 @@ fn broken(seeds: Range<u64>) -> Vec<u64> {
 fn nothing_is_broken_in_any_world() {
     let broken = broken(seeds());
     if let Some(first) = broken.first() {
-        let failed = find(&Plan::of(*first)).unwrap_err();
+        let failed = find(&SimulationPlan::of(*first)).unwrap_err();
         panic!("{} worlds are broken: {broken:?}. The smallest of seed {first}:\n{}", broken.len(), told(&failed));
     }
 }
@@ -75,18 +75,18 @@ fn nothing_is_broken_in_any_world() {
 #[test]
 fn what_was_broken_once_is_mended() {
     for seed in KEPT {
-        if let Err(failed) = run(&Plan::of(seed)) {
+        if let Err(failed) = run(&SimulationPlan::of(seed)) {
             panic!("{}", told(&failed));
         }
     }
 }
 
 /// The world of `seed` with `mistake`, and with what it takes for the mistake to show.
-fn provoked(mistake: Mistake, seed: u64) -> Plan {
-    let mut plan = Plan { mistake: Some(mistake), ..Plan::of(seed) };
+fn provoked(mistake: Mistake, seed: u64) -> SimulationPlan {
+    let mut plan = SimulationPlan { mistake: Some(mistake), ..SimulationPlan::of(seed) };
     let (at, lasts) = (Duration::from_secs(12), Duration::from_secs(9));
     match mistake {
-        Mistake::ReplyTwice => plan.faults.push(Fault { at, lasts, replica: 0, kind: FaultKind::KillWorkers }),
+        Mistake::ReplyTwice => plan.faults.push(PlannedFault { at, lasts, replica: 0, kind: FaultKind::KillWorkers }),
         Mistake::LostRelease | Mistake::DoubleCommit | Mistake::OffByOne => {}
     }
     plan
@@ -104,7 +104,7 @@ fn a_mistake_would_be_found() {
 
 #[test]
 fn a_world_repeats_itself_to_the_last_event() {
-    let with = |seed| Plan { mistake: Some(Mistake::ReplyTwice), ..Plan::of(seed) };
+    let with = |seed| SimulationPlan { mistake: Some(Mistake::ReplyTwice), ..SimulationPlan::of(seed) };
     let failed = (0..WORLDS_FOR_A_MISTAKE).find_map(|seed| run(&with(seed)).err()).unwrap();
     let again = run(&failed.plan).unwrap_err();
     assert_eq!(failed.story, again.story);

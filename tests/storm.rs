@@ -16,7 +16,7 @@ use whither::chain::{Ask, ChainSet, ChainSpec, Progress, Purpose, StepSource, St
 use whither::clock::{Silent, Stopped};
 use whither::evaluator::{Evaluator, Question, Senses, reservation};
 use whither::model::{Arrangement, Change, Outcome, Report, Request, Reservation, UserNames};
-use whither::registry::ledger::{Entry, Ledger, LedgerRules};
+use whither::registry::ledger::{Ledger, LedgerEntry, LedgerRules};
 
 const NODES: usize = 100;
 const REPORT_EVERY_US: u64 = 5_000_000;
@@ -145,7 +145,7 @@ impl Storm {
                 let report = Arc::clone(&self.reports[number]);
                 let Replica { evaluator, ledger } = &mut self.replicas[to];
                 let ended = ledger.reported(&report, evaluator.cluster().get(&report.id), now / 1000);
-                for Entry { reservation: Reservation { id, .. }, own, .. } in ended {
+                for LedgerEntry { reservation: Reservation { id, .. }, own, .. } in ended {
                     self.replicas[to].evaluator.apply(Change::Release(Arc::clone(&id)));
                     if own {
                         self.tell(now, Some(to), |other| Event::Over(other, id.to_string()));
@@ -157,7 +157,8 @@ impl Storm {
                 let reservation = Reservation { id: id.into(), node: node.into(), user: user.into(), name: "".into() };
                 let change = Change::Reserve(reservation.clone());
                 let expires_ms = now / 1000 + 120_000;
-                let entry = Entry { reservation, expires_ms, confirmed: false, own: false, answer: (), request: None };
+                let entry =
+                    LedgerEntry { reservation, expires_ms, confirmed: false, own: false, answer: (), request: None };
                 if self.replicas[to].ledger.copy(entry) {
                     self.replicas[to].evaluator.apply(change);
                 }

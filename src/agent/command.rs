@@ -53,7 +53,7 @@ pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize
         .kill_on_drop(true);
     let start = || resources::with_former_descriptors(|| command.spawn());
     let mut child = resources::wait_out_writer(limit, start).await.map_err(CommandError::Start)?;
-    let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+    let mut group = ProcessGroup(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
     let (mut output, mut complaint) = (Vec::new(), Vec::new());
     let status = match timeout(limit, hear(&mut child, max_output, &mut output, &mut complaint)).await {
         Ok(heard) => heard?,
@@ -130,9 +130,9 @@ async fn read_end(pipe: Option<impl AsyncRead + Unpin>, end: &mut Vec<u8>) {
 }
 
 /// A process group that ends with this value, also where the agent stops in the middle of a run.
-struct Group(Option<Pid>);
+struct ProcessGroup(Option<Pid>);
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(leader) = self.0 {
             // Nobody left to kill is no failure.

@@ -22,12 +22,12 @@ use super::cgroup::{MemoryBound, memory_bound};
 
 /// What the health is read from.
 #[derive(Debug)]
-pub struct Machine {
+pub struct HealthSource {
     system: Option<System>,
     started: Instant,
 }
 
-impl Machine {
+impl HealthSource {
     /// This machine.
     #[must_use]
     pub fn new() -> Self {
@@ -117,7 +117,7 @@ impl Machine {
     }
 }
 
-impl Default for Machine {
+impl Default for HealthSource {
     fn default() -> Self {
         Self::new()
     }
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_fields_are_those_of_a_fastx_node() {
-        let health = Machine::new().health(Timestamp::from_millisecond(1_795_181_392_136).unwrap());
+        let health = HealthSource::new().health(Timestamp::from_millisecond(1_795_181_392_136).unwrap());
         let fields = [
             ("cpu", "cores load1 load15 load5 utilization"),
             ("mem", "free percent total"),

@@ -42,7 +42,7 @@ pub struct MetricsFolder {
 
 /// The metrics in force.
 #[derive(Clone, Debug, Default)]
-pub struct Metrics {
+pub struct AgentMetrics {
     by_name: BTreeMap<String, Metric>,
     /// Why the folder could not be read the last time, or what of it is left alone.
     fault: Option<String>,
@@ -77,7 +77,7 @@ pub fn check(path: &Path) -> std::io::Result<()> {
 }
 
 /// Runs the executables of `folder` again and again, and never ends by itself.
-pub async fn follow(folder: MetricsFolder, current: watch::Sender<Metrics>) {
+pub async fn follow(folder: MetricsFolder, current: watch::Sender<AgentMetrics>) {
     loop {
         let before = current.borrow().clone();
         let now = ask(&folder, &before).await;
@@ -93,12 +93,12 @@ pub async fn follow(folder: MetricsFolder, current: watch::Sender<Metrics>) {
 }
 
 /// Runs the executables of `folder` once; what they bring goes over what was `before`.
-pub async fn ask(folder: &MetricsFolder, before: &Metrics) -> Metrics {
+pub async fn ask(folder: &MetricsFolder, before: &AgentMetrics) -> AgentMetrics {
     let mut files = match executables(&folder.path) {
         Ok(files) => files,
         Err(error) => {
             let fault = format!("the metrics folder `{}` cannot be read: {error}", folder.path.display());
-            return Metrics { fault: Some(fault), ..before.clone() };
+            return AgentMetrics { fault: Some(fault), ..before.clone() };
         }
     };
     let left = files.len().saturating_sub(MAX_EXECUTABLES);
@@ -122,7 +122,7 @@ pub async fn ask(folder: &MetricsFolder, before: &Metrics) -> Metrics {
         };
         (name, metric)
     });
-    Metrics { by_name: by_name.collect(), fault }
+    AgentMetrics { by_name: by_name.collect(), fault }
 }
 
 /// The files of `folder` that may be executed, by their names without extensions; of two with one name the first counts.
@@ -155,7 +155,7 @@ async fn run(path: &Path, limit: Duration) -> Result<Value, MetricError> {
     }
 }
 
-impl Metrics {
+impl AgentMetrics {
     /// The values in force, by name.
     #[must_use]
     pub fn values(&self) -> Map<String, Value> {
@@ -212,7 +212,7 @@ mod tests {
         put(place.path(), "list", "#!/bin/sh\necho '[1]'\n", 0o755);
         put(place.path(), "notes.txt", "no executable", 0o644);
         put(place.path(), ".hidden", "#!/bin/sh\necho '{}'\n", 0o755);
-        let first = ask(&folder(place.path()), &Metrics::default()).await;
+        let first = ask(&folder(place.path()), &AgentMetrics::default()).await;
         assert_eq!(Value::Object(first.values()), json!({"gpu": {"free": 3}}));
         assert_eq!(Value::Object(first.stale()), json!({"list": {"error": "printed a list, expected an object"}}));
 
@@ -239,7 +239,7 @@ mod tests {
         put(place.path(), "c-nests", "#!/bin/sh\nprintf '[%0100d' | tr 0 '['\n", 0o755);
         put(place.path(), "d-works", "#!/bin/sh\necho '{\"x\": 1}'\n", 0o755);
         let hasty = MetricsFolder { limit: Duration::from_secs(5), ..folder(place.path()) };
-        let metrics = ask(&hasty, &Metrics::default()).await;
+        let metrics = ask(&hasty, &AgentMetrics::default()).await;
         assert_eq!(Value::Object(metrics.values()), json!({"d-works": {"x": 1}}));
         let stale = metrics.stale();
         assert_eq!(stale["a-hangs"]["error"], "took longer than 5 s");
@@ -251,7 +251,7 @@ mod tests {
     async fn a_folder_of_too_many_is_cut_and_said() {
         let place = tempfile::tempdir().unwrap();
         (0..MAX_EXECUTABLES + 2).for_each(|n| put(place.path(), &format!("m{n:03}"), "#!/bin/sh\necho '{}'\n", 0o755));
-        let metrics = ask(&folder(place.path()), &Metrics::default()).await;
+        let metrics = ask(&folder(place.path()), &AgentMetrics::default()).await;
         assert_eq!(metrics.values().len(), MAX_EXECUTABLES);
         assert!(metrics.warnings().any(|warning| warning.starts_with("2 executables")));
     }

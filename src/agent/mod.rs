@@ -35,10 +35,10 @@ use crate::model::report::MAX_ID_BYTES;
 use crate::nats::{Bus, LinkState, Namespace};
 use crate::pulse::Pulse;
 use creations::Creations;
-use health::Machine;
+use health::HealthSource;
 use metrics::MetricsFolder;
 use put::{Bucket, PutError};
-use report::{Document, Identity, Parts, Unreportable};
+use report::{NodeIdentity, ReportDocument, ReportParts, Unreportable};
 use sessions::SessionsSource;
 use sources::Sources;
 use static_data::StaticDataError;
@@ -60,7 +60,7 @@ pub struct AgentSettings {
     /// The cluster.
     pub namespace: Namespace,
     /// Who the node is.
-    pub identity: Identity,
+    pub identity: NodeIdentity,
     /// Its metadata.
     pub metadata: Map<String, Value>,
     /// The file of its static data.
@@ -114,12 +114,12 @@ pub enum AgentError {
 #[derive(Debug)]
 pub struct Agent {
     settings: AgentSettings,
-    machine: Machine,
+    machine: HealthSource,
     sources: Sources,
     /// What tells this run from that of a copy with the same id, host name and process id, as containers have them.
     run: String,
     warned: Vec<String>,
-    said: Said,
+    said: ReportingLog,
 }
 
 impl Agent {
@@ -141,12 +141,12 @@ impl Agent {
             metrics::check(&folder.path).map_err(unreadable)?;
         }
         let mut agent = Self {
-            machine: Machine::new(),
+            machine: HealthSource::new(),
             sources: Sources::new(&settings)?,
             settings,
             run: random_run()?,
             warned: Vec::new(),
-            said: Said::default(),
+            said: ReportingLog::default(),
         };
         // A node that can never be reported is better refused now.
         agent.document()?;
@@ -156,8 +156,8 @@ impl Agent {
     /// The document of this moment, with sessions and metrics asked for once: for a look at it without a cluster.
     ///
     /// # Errors
-    /// [`AgentError::Document`] where it would be refused.
-    pub async fn once(mut self) -> Result<Document, AgentError> {
+    /// [`AgentError::ReportDocument`] where it would be refused.
+    pub async fn once(mut self) -> Result<ReportDocument, AgentError> {
         self.sources.ask(&self.settings).await;
         Ok(self.document()?)
     }
@@ -244,7 +244,7 @@ impl Agent {
         Ok(bytes)
     }
 
-    fn document(&mut self) -> Result<Document, Unreportable> {
+    fn document(&mut self) -> Result<ReportDocument, Unreportable> {
         let sources::Snapshot { static_data, sessions, metrics } = self.sources.snapshot();
         let lister = self.settings.sessions.as_ref().map(|source| source.lister.kind()).unwrap_or_default();
         let sessions_fault = sessions.fault.map(|fault| match &sessions.list {
@@ -253,7 +253,7 @@ impl Agent {
         });
         let static_fault = static_data.fault.map(|fault| format!("the static data is old: {fault}"));
         let faults = sessions_fault.into_iter().chain(static_fault);
-        report::compose(Parts {
+        report::compose(ReportParts {
             identity: &self.settings.identity,
             run: &self.run,
             health: self.machine.health(Timestamp::now()),
@@ -267,7 +267,7 @@ impl Agent {
     }
 
     /// Says what the document says against itself, once; the sources said their own faults already.
-    fn warn(&mut self, document: &Document) {
+    fn warn(&mut self, document: &ReportDocument) {
         for warning in document.warnings.iter().filter(|warning| report::is_reduction(warning)) {
             // The size in the text changes all the time.
             let kind = warning.split(':').next().unwrap_or_default();
@@ -333,12 +333,12 @@ fn jittered(interval: Duration) -> Duration {
 
 /// What the log said about reporting.
 #[derive(Debug, Default)]
-struct Said {
+struct ReportingLog {
     reported: bool,
     failing: Option<(String, Instant)>,
 }
 
-impl Said {
+impl ReportingLog {
     fn worked(&mut self, id: &str, bytes: usize) {
         if !std::mem::replace(&mut self.reported, true) {
             info!(node = id, "node `{id}` is in the cluster: {bytes} bytes reported");
@@ -364,7 +364,7 @@ mod tests {
     fn settings(id: &str) -> AgentSettings {
         AgentSettings {
             namespace: Namespace::default(),
-            identity: Identity { id: id.to_owned(), ..Identity::default() },
+            identity: NodeIdentity { id: id.to_owned(), ..NodeIdentity::default() },
             metadata: Map::new(),
             static_data: None,
             sessions: None,

@@ -16,7 +16,7 @@ const NO_METRICS: &str = "metrics are not reported";
 
 /// Who the node is, as its administrator says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
+pub struct NodeIdentity {
     /// Its id in the cluster.
     pub id: String,
     /// Its name for people.
@@ -33,9 +33,9 @@ pub struct Identity {
 
 /// What a document is made of.
 #[derive(Clone, Debug)]
-pub struct Parts<'a> {
+pub struct ReportParts<'a> {
     /// Who the node is.
-    pub identity: &'a Identity,
+    pub identity: &'a NodeIdentity,
     /// What tells this run of the agent from others.
     pub run: &'a str,
     /// Its health.
@@ -56,7 +56,7 @@ pub struct Parts<'a> {
 
 /// A document that fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
+pub struct ReportDocument {
     /// Its text.
     pub text: String,
     /// What an administrator should know about it.
@@ -72,7 +72,7 @@ pub struct Unreportable(String);
 ///
 /// # Errors
 /// [`Unreportable`] where it would be refused whatever is left out of these.
-pub fn compose(mut parts: Parts<'_>) -> Result<Document, Unreportable> {
+pub fn compose(mut parts: ReportParts<'_>) -> Result<ReportDocument, Unreportable> {
     match with_less_sessions(parts.clone()) {
         Err(refused) if !parts.metrics.is_empty() || !parts.metrics_stale.is_empty() => {
             (parts.metrics, parts.metrics_stale) = (Map::new(), Map::new());
@@ -88,7 +88,7 @@ pub(super) fn is_reduction(warning: &str) -> bool {
     [NO_METRICS, "sessions are reported"].iter().any(|begin| warning.starts_with(begin))
 }
 
-fn with_less_sessions(mut parts: Parts<'_>) -> Result<Document, Unreportable> {
+fn with_less_sessions(mut parts: ReportParts<'_>) -> Result<ReportDocument, Unreportable> {
     let Some(sessions) = parts.sessions else { return judged(&parts, Value::Null) };
     let refused = match judged(&parts, Value::Array(sessions.to_vec())) {
         Err(refused) => refused,
@@ -105,18 +105,18 @@ fn with_less_sessions(mut parts: Parts<'_>) -> Result<Document, Unreportable> {
 }
 
 /// The document, if the service will take it.
-fn judged(parts: &Parts<'_>, sessions: Value) -> Result<Document, Unreportable> {
+fn judged(parts: &ReportParts<'_>, sessions: Value) -> Result<ReportDocument, Unreportable> {
     let text = document(parts, sessions).to_string();
     if text.len() > MAX_DOCUMENT_BYTES {
         return Err(Unreportable(format!("it has {} bytes, at most {MAX_DOCUMENT_BYTES} are taken", text.len())));
     }
     match Report::parse(text.as_bytes()) {
-        Ok(_) => Ok(Document { text, warnings: parts.warnings.clone() }),
+        Ok(_) => Ok(ReportDocument { text, warnings: parts.warnings.clone() }),
         Err(error) => Err(Unreportable(error.to_string())),
     }
 }
 
-fn document(parts: &Parts<'_>, sessions: Value) -> Value {
+fn document(parts: &ReportParts<'_>, sessions: Value) -> Value {
     let identity = parts.identity;
     let services: Vec<Value> = identity.services.iter().map(|name| json!({"name": name})).collect();
     let mut data = json!({"health": parts.health, "services": services});
@@ -157,15 +157,15 @@ mod tests {
     use super::*;
     use crate::model::report::Sessions;
 
-    fn identity() -> Identity {
+    fn identity() -> NodeIdentity {
         let services = vec!["launcher".to_owned()];
-        Identity { id: "a".to_owned(), hostname: "host-a".to_owned(), services, ..Identity::default() }
+        NodeIdentity { id: "a".to_owned(), hostname: "host-a".to_owned(), services, ..NodeIdentity::default() }
     }
 
-    fn composed(sessions: Option<&[Value]>) -> Document {
+    fn composed(sessions: Option<&[Value]>) -> ReportDocument {
         let (identity, metadata) = (identity(), Map::from_iter([("gpu".to_owned(), json!("a100"))]));
         let static_data = Map::from_iter([("weight".to_owned(), json!(2))]);
-        let parts = Parts {
+        let parts = ReportParts {
             identity: &identity,
             run: "r",
             health: json!({"mem": {"free": 5}}),
@@ -179,7 +179,7 @@ mod tests {
         compose(parts).unwrap()
     }
 
-    fn sessions_of(document: &Document) -> Sessions {
+    fn sessions_of(document: &ReportDocument) -> Sessions {
         Report::parse(document.text.as_bytes()).unwrap().sessions
     }
 
@@ -222,7 +222,7 @@ mod tests {
     fn metrics_are_no_reason_to_be_no_node() {
         let large = |bytes: usize| Map::from_iter([("x".to_owned(), json!({"y": "z".repeat(bytes)}))]);
         let (identity, metadata, static_data) = (identity(), large(220_000), large(32_000));
-        let parts = Parts {
+        let parts = ReportParts {
             identity: &identity,
             run: "r",
             health: json!({}),
@@ -240,9 +240,9 @@ mod tests {
 
     #[test]
     fn what_can_never_be_reported_is_an_error() {
-        let identity = Identity { urls: vec!["u".repeat(MAX_DOCUMENT_BYTES)], ..identity() };
+        let identity = NodeIdentity { urls: vec!["u".repeat(MAX_DOCUMENT_BYTES)], ..identity() };
         let metadata = Map::new();
-        let parts = Parts {
+        let parts = ReportParts {
             identity: &identity,
             run: "r",
             health: json!({}),

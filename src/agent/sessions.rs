@@ -70,7 +70,7 @@ impl std::fmt::Display for Lister {
 
 /// The sessions in force.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sessions {
+pub struct SessionsInForce {
     /// The list; absent where there is none that is young enough.
     pub list: Option<Arc<Vec<Value>>>,
     /// Why the last attempt brought none.
@@ -106,7 +106,7 @@ pub enum SessionsError {
 }
 
 /// Asks `source` again and again, and never ends by itself.
-pub async fn follow(source: SessionsSource, current: watch::Sender<Sessions>) {
+pub async fn follow(source: SessionsSource, current: watch::Sender<SessionsInForce>) {
     let mut good_at: Option<Instant> = None;
     let mut said: Option<(String, Instant)> = None;
     loop {
@@ -137,7 +137,7 @@ pub async fn follow(source: SessionsSource, current: watch::Sender<Sessions>) {
     }
 }
 
-impl Sessions {
+impl SessionsInForce {
     /// What is in force after one more attempt; `keep` says whether the last good list is young enough.
     fn after(&self, outcome: Result<Vec<Value>, SessionsError>, keep: bool) -> Self {
         match outcome {
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn the_last_good_list_stays_for_a_while() {
-        let good = Sessions::default().after(Ok(vec![json!("s")]), true);
+        let good = SessionsInForce::default().after(Ok(vec![json!("s")]), true);
         let failing = good.after(Err(CommandError::Output(1).into()), true);
         assert_eq!((failing.list.clone(), failing.fault.is_some()), (good.list.clone(), true));
         assert_eq!(failing.after(Err(CommandError::Output(1).into()), false).list, None);

@@ -6,34 +6,34 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::AgentSettings;
-use super::metrics::{self, Metrics};
-use super::sessions::{self, Sessions};
+use super::metrics::{self, AgentMetrics};
+use super::sessions::{self, SessionsInForce};
 use super::static_data::{self, StaticData, StaticDataError};
 
 /// The sources of an agent, with what each said last.
 #[derive(Debug)]
 pub(super) struct Sources {
-    static_data: Source<StaticData>,
-    sessions: Source<Sessions>,
-    metrics: Source<Metrics>,
+    static_data: WordSource<StaticData>,
+    sessions: WordSource<SessionsInForce>,
+    metrics: WordSource<AgentMetrics>,
 }
 
 /// What the sources say at one moment.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
     pub(super) static_data: StaticData,
-    pub(super) sessions: Sessions,
-    pub(super) metrics: Metrics,
+    pub(super) sessions: SessionsInForce,
+    pub(super) metrics: AgentMetrics,
 }
 
 /// One of them: where its words come, and the other end until a task has it.
 #[derive(Debug)]
-struct Source<T> {
+struct WordSource<T> {
     words: watch::Receiver<T>,
     sender: Option<watch::Sender<T>>,
 }
 
-impl<T> Source<T> {
+impl<T> WordSource<T> {
     fn new(first: T, is_there: bool) -> Self {
         let (sender, words) = watch::channel(first);
         Self { words, sender: is_there.then_some(sender) }
@@ -49,9 +49,9 @@ impl Sources {
         let data = settings.static_data.as_deref().map(static_data::read).transpose()?.unwrap_or_default();
         let first = StaticData { data: Arc::new(data), fault: None };
         Ok(Self {
-            static_data: Source::new(first, settings.static_data.is_some()),
-            sessions: Source::new(Sessions::default(), settings.sessions.is_some()),
-            metrics: Source::new(Metrics::default(), settings.metrics.is_some()),
+            static_data: WordSource::new(first, settings.static_data.is_some()),
+            sessions: WordSource::new(SessionsInForce::default(), settings.sessions.is_some()),
+            metrics: WordSource::new(AgentMetrics::default(), settings.metrics.is_some()),
         })
     }
 
@@ -59,13 +59,13 @@ impl Sources {
     pub(super) async fn ask(&self, settings: &AgentSettings) {
         if let (Some(source), Some(sender)) = (&settings.sessions, &self.sessions.sender) {
             let now = match sessions::list(source).await {
-                Ok(list) => Sessions { list: Some(Arc::new(list)), fault: None },
-                Err(error) => Sessions { list: None, fault: Some(error.to_string()) },
+                Ok(list) => SessionsInForce { list: Some(Arc::new(list)), fault: None },
+                Err(error) => SessionsInForce { list: None, fault: Some(error.to_string()) },
             };
             sender.send_replace(now);
         }
         if let (Some(folder), Some(sender)) = (&settings.metrics, &self.metrics.sender) {
-            sender.send_replace(metrics::ask(folder, &Metrics::default()).await);
+            sender.send_replace(metrics::ask(folder, &AgentMetrics::default()).await);
         }
     }
 

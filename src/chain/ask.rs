@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::Request;
 
-use super::eligibility::Cooling;
+use super::eligibility::CoolingPolicy;
 use super::quarantine::Limited;
 use super::spec::Purpose;
 
@@ -28,7 +28,7 @@ pub struct Ask {
     /// The steps that passed a limit on this very question and are not run for it again, by their names.
     pub limited: Vec<(Arc<str>, Limited)>,
     /// What becomes of nodes where a start failed lately.
-    pub cooling: Cooling,
+    pub cooling: CoolingPolicy,
 }
 
 impl Ask {

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::model::{Candidate, Failure, FailureName, LostReason};
-use crate::script::{self, Answer, Argument, Arity, Call, Function, PerNode, Run, Scene, Score, Script, ScriptError};
+use crate::script::{
+    self, Argument, Arity, Call, CallAnswer, NodeFunction, PerNode, Run, Scene, Score, Script, ScriptError,
+};
 
 use super::kept::Keys;
 use super::witness::Calls;
 
 /// What one function of a script said of one node.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Word {
+pub(super) enum NodeVerdict {
     /// `filter` kept it.
     Keep,
     /// `score` gave it this.
@@ -23,19 +25,19 @@ pub(super) enum Word {
     Failed(Arc<Failure>),
 }
 
-impl Word {
+impl NodeVerdict {
     /// The function failed so.
     pub(super) fn failed(failure: Failure) -> Self {
         Self::Failed(Arc::new(failure))
     }
 
-    fn of(answer: Result<Answer, ScriptError>) -> Self {
+    fn of(answer: Result<CallAnswer, ScriptError>) -> Self {
         match answer {
             Err(error) => Self::failed(error.into_failure()),
-            Ok(Answer::Keep(true)) => Self::Keep,
-            Ok(Answer::Keep(false)) => Self::Lost(LostReason::Filtered),
-            Ok(Answer::Score(Score::Number(number))) if !number.is_nan() => Self::Scored(number),
-            Ok(Answer::Score(Score::Other(found))) => {
+            Ok(CallAnswer::Keep(true)) => Self::Keep,
+            Ok(CallAnswer::Keep(false)) => Self::Lost(LostReason::Filtered),
+            Ok(CallAnswer::Score(Score::Number(number))) if !number.is_nan() => Self::Scored(number),
+            Ok(CallAnswer::Score(Score::Other(found))) => {
                 let message =
                     format!("`score` returned {found}; it returns a number, or nothing to leave the node out");
                 Self::failed(Failure::new(FailureName::BadVerdict, message))
@@ -46,7 +48,7 @@ impl Word {
 }
 
 /// A script on its way through the nodes.
-pub(super) struct Asking<'a> {
+pub(super) struct PerNodeEvaluation<'a> {
     script: &'a dyn Script,
     scene: Scene<'a>,
     second: Second,
@@ -64,7 +66,7 @@ enum Second {
     Request,
 }
 
-impl<'a> Asking<'a> {
+impl<'a> PerNodeEvaluation<'a> {
     /// The script, with the key of the request where its `functions` depend on one.
     ///
     /// # Errors
@@ -101,7 +103,7 @@ impl<'a> Asking<'a> {
     fn ask_key(&self, calls: &Calls<'_>) -> Result<Option<Value>, Failure> {
         let answer = calls.make(|| self.script.open(self.scene).and_then(|mut run| run.call(Call::Key)));
         match answer.map_err(ScriptError::into_failure)? {
-            Answer::Key(key) => Ok(Some(key)),
+            CallAnswer::Key(key) => Ok(Some(key)),
             _ => Ok(None),
         }
     }
@@ -141,19 +143,19 @@ impl<'a> Asking<'a> {
     /// What the script's top level threw for the request, or the limit that it passed.
     pub(super) fn ask(
         &mut self,
-        function: Function,
+        function: NodeFunction,
         arity: Arity,
         candidate: &Candidate,
         calls: &Calls<'_>,
-    ) -> Result<Word, Failure> {
+    ) -> Result<NodeVerdict, Failure> {
         let call = |argument| match function {
-            Function::Filter => Call::Filter(candidate, argument),
-            Function::Score => Call::Score(candidate, argument),
+            NodeFunction::Filter => Call::Filter(candidate, argument),
+            NodeFunction::Score => Call::Score(candidate, argument),
         };
         if arity == Arity::NodeAndRequest
             && let Some(run) = self.run(calls)?
         {
-            return Ok(Word::of(calls.make(|| run.call(call(Argument::Request)))));
+            return Ok(NodeVerdict::of(calls.make(|| run.call(call(Argument::Request)))));
         }
         let argument = match (arity, &self.key) {
             (Arity::NodeAndRequest, Some(key)) => Argument::Key(key),
@@ -162,6 +164,6 @@ impl<'a> Asking<'a> {
         // A run of its own, because what one pure call leaves in the script's globals must not reach the next; what a
         // component keeps in its memory is its author's affair.
         let scene = Scene { asked: None, ..self.scene };
-        Ok(Word::of(calls.make(|| self.script.open(scene).and_then(|mut run| run.call(call(argument))))))
+        Ok(NodeVerdict::of(calls.make(|| self.script.open(scene).and_then(|mut run| run.call(call(argument))))))
     }
 }

@@ -9,7 +9,7 @@ use crate::model::lost::LostNodes;
 use crate::model::{Candidate, Cluster, LostReason, SlotIndex};
 
 use super::roll::Roll;
-use super::suspended::Shown;
+use super::suspended::ShownCandidates;
 
 /// Which slots a list of candidates holds, and where.
 pub struct Places(Vec<u32>);
@@ -77,12 +77,15 @@ impl Remaining {
     }
 
     /// The same for a program.
-    pub(super) fn shown(&self, cluster: &Cluster, roll: &Roll) -> Shown {
+    pub(super) fn shown(&self, cluster: &Cluster, roll: &Roll) -> ShownCandidates {
         if !self.narrowed {
-            return Shown::Eligible;
+            return ShownCandidates::Eligible;
         }
-        let held = self.list(cluster, roll).iter().filter_map(|candidate| Held::from_candidate(candidate, cluster));
-        Shown::Listed(held.collect())
+        let held = self
+            .list(cluster, roll)
+            .iter()
+            .filter_map(|candidate| SuspendedCandidate::from_candidate(candidate, cluster));
+        ShownCandidates::Listed(held.collect())
     }
 }
 
@@ -98,14 +101,14 @@ pub fn note_lost(before: &[Candidate], after: &[Candidate], cluster: &Cluster, l
 
 /// A candidate while its decision is suspended: by id, because slots may change hands meanwhile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Held {
+pub struct SuspendedCandidate {
     /// The node's id.
     pub node: Arc<str>,
     /// Its overlay as JSON, where it has one.
     pub overlay: Option<String>,
 }
 
-impl Held {
+impl SuspendedCandidate {
     /// `candidate` by id; absent where its node has gone.
     #[must_use]
     pub fn from_candidate(candidate: &Candidate, cluster: &Cluster) -> Option<Self> {

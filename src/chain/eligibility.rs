@@ -10,20 +10,20 @@ use super::ChainSpec;
 
 /// What becomes of nodes that cool down after a failed start, for one question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Cooling {
+pub enum CoolingPolicy {
     /// They are left out, and so are these, where a start of the same user failed.
     Out(Vec<Arc<str>>),
     /// They can be chosen: no other node is left.
     LastResort,
 }
 
-impl Default for Cooling {
+impl Default for CoolingPolicy {
     fn default() -> Self {
         Self::Out(Vec::new())
     }
 }
 
-impl Cooling {
+impl CoolingPolicy {
     /// Whether the question is decided as any other, by what hangs on nodes alone.
     #[must_use]
     pub fn is_usual(&self) -> bool {

@@ -12,19 +12,20 @@ use std::sync::Arc;
 use crate::clock::{Alarm, Moment, Stopwatch};
 use crate::model::lost::LostNodes;
 use crate::model::{
-    Candidate, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Position, Said, SlotIndex, StepReport,
-    Verdict,
+    Candidate, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Position, SlotIndex, StepReport,
+    StepVerdict, Verdict,
 };
 use crate::script::{
-    Absent, Answer, Asked, Call, LogBook, PerNode, Policy, Scene, Script, ScriptError, ScriptLimits, Shape,
+    Absent, Call, CallAnswer, LogBook, PerNode, Policy, Scene, Script, ScriptError, ScriptLimits, ScriptRequest,
+    ScriptShape,
 };
 
 use super::ask::Ask;
 use super::candidates::{Remaining, note_lost};
 use super::explain;
 use super::pernode::{self, Surroundings};
-use super::plan::{self, Found, Overran, Store};
-use super::quarantine::{Limited, Quarantine};
+use super::plan::{self, FoundNode, Overran, Store};
+use super::quarantine::{Limited, QuarantineList};
 use super::roll::Roll;
 use super::scores::Scores;
 use super::spec::{OnFailure, OnUnplaceable, Purpose};
@@ -36,7 +37,7 @@ pub use resume::{ask_again, resume};
 
 /// What an evaluation stands on.
 #[derive(Clone, Copy)]
-pub struct Stage<'a> {
+pub struct EvaluationContext<'a> {
     /// The nodes.
     pub cluster: &'a Cluster,
     /// Who cannot take the chain's requests.
@@ -48,7 +49,7 @@ pub struct Stage<'a> {
     /// The chain's past choices.
     pub recency: &'a Recency,
     /// What is not to be run.
-    pub quarantine: &'a Quarantine,
+    pub quarantine: &'a QuarantineList,
     /// Request time in the site's zone.
     pub moment: &'a Moment,
     /// Measures cost.
@@ -70,7 +71,7 @@ pub enum Progress {
 
 /// Decides `ask` by `chain`.
 #[must_use]
-pub fn begin(chain: &Chain, ask: &Ask, stage: Stage<'_>) -> Progress {
+pub fn begin(chain: &Chain, ask: &Ask, stage: EvaluationContext<'_>) -> Progress {
     let diagnosis = Diagnosis {
         asked_node: ask.about.clone(),
         excluded: stage.roll.left_out(ask.about.as_ref()),
@@ -93,7 +94,7 @@ pub fn begin(chain: &Chain, ask: &Ask, stage: Stage<'_>) -> Progress {
 /// Brings what is kept for `chain` up to date by at most `most` nodes, for no request. What the scripts log is not kept.
 /// Returns how many nodes are left.
 #[must_use]
-pub fn refresh(chain: &Chain, stage: Stage<'_>, most: usize) -> usize {
+pub fn refresh(chain: &Chain, stage: EvaluationContext<'_>, most: usize) -> usize {
     let log = LogBook::new(*stage.limits);
     let scene = Scene { cluster: stage.cluster, asked: None, step: 0, log: &log };
     stage.store.try_borrow_mut().map_or(0, |mut store| plan::refresh(&mut store, chain, stage, scene, most))
@@ -103,7 +104,7 @@ pub fn refresh(chain: &Chain, stage: Stage<'_>, most: usize) -> usize {
 struct Evaluation<'a> {
     chain: &'a Chain,
     ask: &'a Ask,
-    stage: Stage<'a>,
+    stage: EvaluationContext<'a>,
     candidates: Remaining,
     log: LogBook,
     diagnosis: Diagnosis,
@@ -114,7 +115,7 @@ struct Evaluation<'a> {
 }
 
 /// What one step came to.
-struct Told {
+struct StepOutcome {
     answer: Result<Verdict, Failure>,
     trace: Trace,
 }
@@ -151,7 +152,7 @@ impl<'a> Evaluation<'a> {
                 self.overran = Some(overran);
                 None
             }
-            Ok(Some(Found { slot, step, reports, search })) => {
+            Ok(Some(FoundNode { slot, step, reports, search })) => {
                 let node = Arc::clone(self.stage.cluster.node(slot)?.id());
                 let by = Arc::clone(&self.chain.steps.get(step)?.spec.name);
                 (self.diagnosis.steps, self.diagnosis.search) = (reports, search);
@@ -163,7 +164,7 @@ impl<'a> Evaluation<'a> {
 
     /// What surrounds the script at step `number`.
     fn scene(&self, number: usize) -> Scene<'_> {
-        let asked = Asked {
+        let asked = ScriptRequest {
             request: &self.ask.request,
             passes_jwt: self.chain.spec.pass_jwt,
             moment: self.stage.moment,
@@ -183,11 +184,11 @@ impl<'a> Evaluation<'a> {
                     return Progress::Suspended(self.suspend(number));
                 }
                 StepKind::External => {
-                    self.report(&step.spec.name, Said::NotRun, Trace::default(), None);
+                    self.report(&step.spec.name, StepVerdict::NotRun, Trace::default(), None);
                     continue;
                 }
                 StepKind::Script(script) => match self.known_failure(number, step) {
-                    Some(failure) => Told { answer: Err(failure), trace: Trace::default() },
+                    Some(failure) => StepOutcome { answer: Err(failure), trace: Trace::default() },
                     None => self.timed(|this, trace, calls| this.ask_script(&**script, number, trace, calls)),
                 },
                 StepKind::Policy(policy) => self.timed(|this, trace, _| Ok(this.choose(&**policy, &mut trace.scores))),
@@ -214,13 +215,13 @@ impl<'a> Evaluation<'a> {
         here.or_else(|| self.stage.quarantine.script(name))
     }
 
-    fn timed(&self, ask: impl FnOnce(&Self, &mut Trace, &Calls<'_>) -> Result<Verdict, Failure>) -> Told {
+    fn timed(&self, ask: impl FnOnce(&Self, &mut Trace, &Calls<'_>) -> Result<Verdict, Failure>) -> StepOutcome {
         let mut trace = Trace::of(self.ask);
         let (calls, start) = (Calls::new(self.stage.witness), self.stage.stopwatch.micros());
         let answer = ask(self, &mut trace, &calls);
         trace.cost_us = self.stage.stopwatch.micros().saturating_sub(start);
         trace.calls = calls.made();
-        Told { answer, trace }
+        StepOutcome { answer, trace }
     }
 
     fn ask_script(
@@ -230,18 +231,18 @@ impl<'a> Evaluation<'a> {
         trace: &mut Trace,
         calls: &Calls<'_>,
     ) -> Result<Verdict, Failure> {
-        let Stage { cluster, limits, .. } = self.stage;
+        let EvaluationContext { cluster, limits, .. } = self.stage;
         let scene = self.scene(number);
         match script.shape() {
-            Shape::WholeList => {
+            ScriptShape::WholeList => {
                 let list = self.list();
                 let answer = calls.make(|| script.open(scene).and_then(|mut run| run.call(Call::Balance(list))));
                 match answer.map_err(ScriptError::into_failure)? {
-                    Answer::Returned(returned) => verdict::read(returned, list, cluster, limits),
+                    CallAnswer::Returned(returned) => verdict::read(returned, list, cluster, limits),
                     _ => Err(Failure::new(FailureName::Internal, "the engine answered another call than `balance`")),
                 }
             }
-            Shape::PerNode(functions) => self.ask_about(script, functions, number, self.list(), trace, calls),
+            ScriptShape::PerNode(functions) => self.ask_about(script, functions, number, self.list(), trace, calls),
         }
     }
 
@@ -255,7 +256,7 @@ impl<'a> Evaluation<'a> {
         trace: &mut Trace,
         calls: &Calls<'_>,
     ) -> Result<Verdict, Failure> {
-        let Stage { recency, witness, alarm, quarantine, store, .. } = self.stage;
+        let EvaluationContext { recency, witness, alarm, quarantine, store, .. } = self.stage;
         let shunned = self.chain.steps.get(number).and_then(|step| quarantine.nodes(&step.spec.name));
         let mut store = store.try_borrow_mut().ok().filter(|_| !self.ask.anew);
         let kept = store.as_mut().and_then(|store| store.tables.get_mut(number)?.as_mut());
@@ -290,20 +291,21 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Does what the step's answer and the chain's settings ask for; the decision, where the chain ends here.
-    fn conclude(&mut self, step: &Step, told: Told) -> Option<Decision> {
-        let Told { answer, mut trace } = told;
+    fn conclude(&mut self, step: &Step, told: StepOutcome) -> Option<Decision> {
+        let StepOutcome { answer, mut trace } = told;
         match answer {
-            Ok(Verdict::Pass) => self.report(&step.spec.name, Said::Pass, trace, None),
+            Ok(Verdict::Pass) => self.report(&step.spec.name, StepVerdict::Pass, trace, None),
             Ok(Verdict::Select(slot)) => return self.select(step, &step.spec.name, slot, trace),
             Ok(Verdict::Narrow(after)) => {
                 if trace.lost.total() == 0 && after.len() < self.list().len() {
                     note_lost(self.list(), &after, self.stage.cluster, &mut trace.lost);
                 }
-                self.report(&step.spec.name, Said::Narrow(after.len() as u64), trace, None);
+                self.report(&step.spec.name, StepVerdict::Narrow(after.len() as u64), trace, None);
                 self.candidates = Remaining::narrowed(after);
             }
             Err(failure) => {
-                let (said, position) = (Said::Failed(failure.name, failure.message.clone()), failure.position.clone());
+                let (said, position) =
+                    (StepVerdict::Failed(failure.name, failure.message.clone()), failure.position.clone());
                 self.report(&step.spec.name, said, trace, position);
                 match step.spec.policy(failure.name) {
                     OnFailure::Stop => return Some(self.fail(failure.at_step(&step.spec.name))),
@@ -330,23 +332,23 @@ impl<'a> Evaluation<'a> {
         let against = self.ask.cooling.reason_against(node, &self.chain.spec);
         match (against, self.chain.spec.on_unplaceable) {
             (None, _) | (Some(_), OnUnplaceable::Allow) => {
-                self.report(by, Said::Select(Arc::clone(&id)), trace, None);
+                self.report(by, StepVerdict::Select(Arc::clone(&id)), trace, None);
                 Some(self.decide(Some(Arc::clone(by)), Outcome::Placed(id)))
             }
             (Some(reason), OnUnplaceable::Skip) => {
-                self.report(by, Said::Unplaceable(id, reason), trace, None);
+                self.report(by, StepVerdict::Unplaceable(id, reason), trace, None);
                 None
             }
             (Some(reason), OnUnplaceable::Error) => {
                 let message = format!("the step chose `{id}`, which is {}", reason.phrase());
                 let failure = Failure::new(FailureName::UnplaceableNode, message).at_step(&step.spec.name);
-                self.report(by, Said::Failed(failure.name, failure.message.clone()), trace, None);
+                self.report(by, StepVerdict::Failed(failure.name, failure.message.clone()), trace, None);
                 Some(self.fail(failure))
             }
         }
     }
 
-    fn report(&mut self, name: &Arc<str>, said: Said, trace: Trace, position: Option<Position>) {
+    fn report(&mut self, name: &Arc<str>, said: StepVerdict, trace: Trace, position: Option<Position>) {
         let Trace { lost, scores, calls, cost_us } = trace;
         let (step, candidates) = (Arc::clone(name), self.remaining() as u64);
         self.diagnosis.search.looked_at += candidates;

@@ -1,6 +1,6 @@
 //! Why a decision found no node, in a sentence.
 
-use crate::model::{Cluster, Diagnosis, LostReason, Node, Said};
+use crate::model::{Cluster, Diagnosis, LostReason, Node, StepVerdict};
 
 use super::ChainSpec;
 
@@ -17,7 +17,7 @@ pub(super) fn no_node(chain: &ChainSpec, cluster: &Cluster, diagnosis: &Diagnosi
     if candidates == 0 {
         return format!("no node is left: {}", left_out(diagnosis));
     }
-    if let Some(step) = diagnosis.steps.iter().find(|step| step.said == Said::NotRun) {
+    if let Some(step) = diagnosis.steps.iter().find(|step| step.said == StepVerdict::NotRun) {
         return format!("undecided: {} is an executable, and is not run to explain; a placement runs it", step.step);
     }
     format!(
@@ -30,7 +30,7 @@ fn left_out(diagnosis: &Diagnosis) -> String {
     let excluded = &diagnosis.excluded.by_reason;
     let excluded = excluded.iter().map(|(reason, lost)| format!("{} {}", lost.count, reason.words()));
     // A step that failed and was passed over left no node out.
-    let steps = diagnosis.steps.iter().filter(|report| !matches!(report.said, Said::Failed(..)));
+    let steps = diagnosis.steps.iter().filter(|report| !matches!(report.said, StepVerdict::Failed(..)));
     let by_step = steps.flat_map(|report| {
         let lost = report.lost.by_reason.iter();
         lost.map(|(reason, lost)| format!("{} {} by {}", lost.count, reason.words(), report.step))

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::model::{Cluster, FailureName, Node, Parts, SlotIndex};
-use crate::script::{Arity, Function, Script};
+use crate::model::{Cluster, FailureName, Node, NodeParts, SlotIndex};
+use crate::script::{Arity, NodeFunction, Script};
 
-use super::asking::Word;
+use super::asking::NodeVerdict;
 use super::{Chain, StepKind};
 
 /// Keys of a script for which results are kept; past it, those of the key that was not used for longest go.
@@ -25,7 +25,7 @@ const MAX_KEYED_RESULTS: usize = 1_000_000;
 /// What one function said of the nodes.
 #[derive(Debug)]
 pub(super) struct Results {
-    reads: Parts,
+    reads: NodeParts,
     said: BySlot,
 }
 
@@ -33,16 +33,16 @@ pub(super) struct Results {
 #[derive(Debug)]
 enum BySlot {
     /// Of all nodes, or nearly.
-    Many(Vec<Option<Said>>),
+    Many(Vec<Option<CachedResult>>),
     /// Of those that a request of one key was about: mostly few of many.
-    Few(BTreeMap<SlotIndex, Said>),
+    Few(BTreeMap<SlotIndex, CachedResult>),
 }
 
 #[derive(Clone, Debug)]
-struct Said {
+struct CachedResult {
     /// The generation of the cluster that it was said of.
     generation: u64,
-    word: Word,
+    word: NodeVerdict,
 }
 
 impl Results {
@@ -55,20 +55,20 @@ impl Results {
     }
 
     /// What was said of `node`, which lies in `slot`; absent where nothing was, or where that may hold no more.
-    pub(super) fn get(&self, slot: SlotIndex, node: &Node) -> Option<&Word> {
-        let Said { generation, word } = match &self.said {
+    pub(super) fn get(&self, slot: SlotIndex, node: &Node) -> Option<&NodeVerdict> {
+        let CachedResult { generation, word } = match &self.said {
             BySlot::Many(said) => said.get(slot.index())?.as_ref()?,
             BySlot::Few(said) => said.get(&slot)?,
         };
         // What passed a limit may do better next time: that is forgotten with any change.
-        let is_limit = matches!(word, Word::Failed(failure) if failure.name == FailureName::ScriptLimit);
-        let reads = if is_limit { Parts::ALL } else { self.reads };
+        let is_limit = matches!(word, NodeVerdict::Failed(failure) if failure.name == FailureName::ScriptLimit);
+        let reads = if is_limit { NodeParts::ALL } else { self.reads };
         (node.revised(reads) <= *generation).then_some(word)
     }
 
     /// Notes what was said of the node in `slot` of `cluster` as it is.
-    pub(super) fn put(&mut self, slot: SlotIndex, cluster: &Cluster, word: &Word) {
-        let said = Said { generation: cluster.generation(), word: word.clone() };
+    pub(super) fn put(&mut self, slot: SlotIndex, cluster: &Cluster, word: &NodeVerdict) {
+        let said = CachedResult { generation: cluster.generation(), word: word.clone() };
         match &mut self.said {
             BySlot::Few(few) => drop(few.insert(slot, said)),
             BySlot::Many(many) => {
@@ -85,24 +85,24 @@ impl Results {
 
 /// The results of a script's two functions.
 #[derive(Debug)]
-struct Pair {
+struct ScriptResults {
     filter: Results,
     score: Results,
 }
 
-impl Pair {
-    fn new(reads: [Parts; 2], by_slot: fn() -> BySlot) -> Self {
+impl ScriptResults {
+    fn new(reads: [NodeParts; 2], by_slot: fn() -> BySlot) -> Self {
         let [filter, score] = reads.map(|reads| Results { reads, said: by_slot() });
         Self { filter, score }
     }
 
     /// Nothing yet, of functions of one parameter.
-    fn pure(reads: [Parts; 2]) -> Self {
+    fn pure(reads: [NodeParts; 2]) -> Self {
         Self::new(reads, || BySlot::Many(Vec::new()))
     }
 
     /// Nothing yet, for one key.
-    fn keyed(reads: [Parts; 2]) -> Self {
+    fn keyed(reads: [NodeParts; 2]) -> Self {
         Self::new(reads, || BySlot::Few(BTreeMap::new()))
     }
 
@@ -110,10 +110,10 @@ impl Pair {
         self.filter.len() + self.score.len()
     }
 
-    fn of(&mut self, function: Function) -> &mut Results {
+    fn of(&mut self, function: NodeFunction) -> &mut Results {
         match function {
-            Function::Filter => &mut self.filter,
-            Function::Score => &mut self.score,
+            NodeFunction::Filter => &mut self.filter,
+            NodeFunction::Score => &mut self.score,
         }
     }
 }
@@ -145,11 +145,11 @@ impl Keys {
 #[derive(Debug)]
 pub(super) struct Tables {
     /// What `filter` and `score` read.
-    reads: [Parts; 2],
+    reads: [NodeParts; 2],
     pub(super) keys: Keys,
-    pure: Pair,
+    pure: ScriptResults,
     /// By key as JSON text, with when it was last used.
-    keyed: BTreeMap<Arc<str>, (u64, Pair)>,
+    keyed: BTreeMap<Arc<str>, (u64, ScriptResults)>,
     /// The keys by when they were last used.
     by_use: BTreeMap<u64, Arc<str>>,
     /// Results in there.
@@ -160,11 +160,11 @@ pub(super) struct Tables {
 impl Tables {
     /// Nothing yet, of `script`.
     fn of(script: &dyn Script) -> Self {
-        let reads = [Function::Filter, Function::Score].map(|function| script.reads(function));
+        let reads = [NodeFunction::Filter, NodeFunction::Score].map(|function| script.reads(function));
         Self {
             reads,
             keys: Keys::default(),
-            pure: Pair::pure(reads),
+            pure: ScriptResults::pure(reads),
             keyed: BTreeMap::new(),
             by_use: BTreeMap::new(),
             keyed_results: 0,
@@ -173,17 +173,17 @@ impl Tables {
     }
 
     /// What is kept of functions of one parameter.
-    pub(super) fn pure(&mut self, function: Function) -> &mut Results {
+    pub(super) fn pure(&mut self, function: NodeFunction) -> &mut Results {
         self.pure.of(function)
     }
 
     /// Lends what is kept for a request with this key, so that it need not be found for each node.
     pub(super) fn lend(&mut self, key: Option<&Value>) -> Memory {
-        let pure = std::mem::replace(&mut self.pure, Pair::pure(self.reads));
+        let pure = std::mem::replace(&mut self.pure, ScriptResults::pure(self.reads));
         let key = key.map(Value::to_string).filter(|key| key.len() <= MAX_KEY_BYTES);
         let keyed = key.map(|key| match self.forget(&key) {
             Some(pair) => (key.into(), pair),
-            None => (key.into(), Pair::keyed(self.reads)),
+            None => (key.into(), ScriptResults::keyed(self.reads)),
         });
         Memory { pure, keyed }
     }
@@ -204,7 +204,7 @@ impl Tables {
     }
 
     /// Takes out what is kept for `key`.
-    fn forget(&mut self, key: &str) -> Option<Pair> {
+    fn forget(&mut self, key: &str) -> Option<ScriptResults> {
         let (used, pair) = self.keyed.remove(key)?;
         self.by_use.remove(&used);
         self.keyed_results = self.keyed_results.saturating_sub(pair.len());
@@ -215,8 +215,8 @@ impl Tables {
 /// What is kept for the functions of a script and one request.
 #[derive(Debug)]
 pub(super) struct Memory {
-    pure: Pair,
-    keyed: Option<(Arc<str>, Pair)>,
+    pure: ScriptResults,
+    keyed: Option<(Arc<str>, ScriptResults)>,
 }
 
 impl Memory {
@@ -226,7 +226,7 @@ impl Memory {
     }
 
     /// The results of `function`; absent where it depends on the whole request.
-    pub(super) fn of(&mut self, function: Function, arity: Arity) -> Option<&mut Results> {
+    pub(super) fn of(&mut self, function: NodeFunction, arity: Arity) -> Option<&mut Results> {
         match arity {
             Arity::Node => Some(self.pure.of(function)),
             Arity::NodeAndRequest => self.keyed.as_mut().map(|(_, pair)| pair.of(function)),

@@ -27,13 +27,13 @@ use crate::model::FailureName;
 use crate::script::{Policy, Script};
 
 pub use ask::Ask;
-pub use evaluate::{Progress, Stage};
+pub use evaluate::{EvaluationContext, Progress};
 pub use plan::Store;
-pub use quarantine::{Limited, Quarantine, Subject};
+pub use quarantine::{Limited, QuarantineList, Subject};
 pub use recency::Recency;
 pub use roll::Roll;
-pub use spec::{ChainSet, ChainSpec, Mode, OnFailure, OnUnplaceable, Program, Purpose, StepSource, StepSpec};
-pub use suspended::{Heard, Shown, Suspended};
+pub use spec::{ChainSet, ChainSpec, Mode, OnFailure, OnUnplaceable, ProgramSpec, Purpose, StepSource, StepSpec};
+pub use suspended::{ProgramAnswer, ShownCandidates, Suspended};
 pub use witness::{Unwatched, Witness};
 
 /// A chain whose steps are compiled.

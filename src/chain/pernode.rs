@@ -7,10 +7,10 @@ use std::sync::Arc;
 use crate::clock::{Alarm, Overtime};
 use crate::model::lost::LostNodes;
 use crate::model::{Candidate, Failure, FailureName, LostReason, Node, Verdict};
-use crate::script::{Arity, Function, PerNode, Scene, Script};
+use crate::script::{Arity, NodeFunction, PerNode, Scene, Script};
 
 use super::Recency;
-use super::asking::{Asking, Word};
+use super::asking::{NodeVerdict, PerNodeEvaluation};
 use super::kept::{Memory, Tables};
 use super::quarantine::Limited;
 use super::scores::Scores;
@@ -30,10 +30,10 @@ pub(super) fn evaluate(
     mut surroundings: Surroundings<'_>,
 ) -> Result<Verdict, Failure> {
     let keys = surroundings.kept.as_deref_mut().map(|tables| &mut tables.keys);
-    let mut asking = Asking::open(script, functions, scene, keys, surroundings.calls)?;
+    let mut asking = PerNodeEvaluation::open(script, functions, scene, keys, surroundings.calls)?;
     asking.begin(functions, surroundings.calls)?;
     let memory = surroundings.kept.as_deref_mut().map(|tables| tables.lend(asking.key()));
-    let mut round = Round { asking, functions, scene, memory, surroundings };
+    let mut round = PerNodeRound { asking, functions, scene, memory, surroundings };
     let verdict = round.over(candidates);
     if let (Some(tables), Some(memory)) = (round.surroundings.kept, round.memory) {
         tables.take_back(memory);
@@ -62,15 +62,15 @@ pub(super) struct Surroundings<'a> {
 }
 
 /// One round of a script through the candidates of a request.
-struct Round<'a> {
-    asking: Asking<'a>,
+struct PerNodeRound<'a> {
+    asking: PerNodeEvaluation<'a>,
     functions: PerNode,
     scene: Scene<'a>,
     memory: Option<Memory>,
     surroundings: Surroundings<'a>,
 }
 
-impl Round<'_> {
+impl PerNodeRound<'_> {
     fn over(&mut self, candidates: &[Candidate]) -> Result<Verdict, Failure> {
         let mut kept = Vec::new();
         let mut best: Option<(f64, u64, &Candidate)> = None;
@@ -83,8 +83,8 @@ impl Round<'_> {
                 continue;
             }
             match self.about(candidate, node)? {
-                Word::Keep => kept.push(candidate.clone()),
-                Word::Scored(score) => {
+                NodeVerdict::Keep => kept.push(candidate.clone()),
+                NodeVerdict::Scored(score) => {
                     let recency = self.surroundings.recency.of(candidate.slot);
                     if let Some(scores) = &mut self.surroundings.scores {
                         scores.add(node.id(), (-score, recency), (score, ""));
@@ -93,11 +93,11 @@ impl Round<'_> {
                         best = Some((score, recency, candidate));
                     }
                 }
-                Word::Lost(reason) => self.surroundings.lost.add(reason, node.id()),
-                Word::Failed(failure) if self.surroundings.alarm.rings() == Some(Overtime::Step) => {
+                NodeVerdict::Lost(reason) => self.surroundings.lost.add(reason, node.id()),
+                NodeVerdict::Failed(failure) if self.surroundings.alarm.rings() == Some(Overtime::Step) => {
                     return Err(Arc::unwrap_or_clone(failure));
                 }
-                Word::Failed(failure) => {
+                NodeVerdict::Failed(failure) => {
                     let reason = match failure.name {
                         FailureName::ScriptLimit => LostReason::ScriptLimit,
                         _ => LostReason::ScriptError,
@@ -116,21 +116,27 @@ impl Round<'_> {
     }
 
     /// What the script's functions say of `candidate` together.
-    fn about(&mut self, candidate: &Candidate, node: &Node) -> Result<Word, Failure> {
+    fn about(&mut self, candidate: &Candidate, node: &Node) -> Result<NodeVerdict, Failure> {
         if let Some(arity) = self.functions.filter {
-            match self.word(Function::Filter, arity, candidate, node)? {
-                Word::Keep => {}
+            match self.word(NodeFunction::Filter, arity, candidate, node)? {
+                NodeVerdict::Keep => {}
                 word => return Ok(word),
             }
         }
         match self.functions.score {
-            Some(arity) => self.word(Function::Score, arity, candidate, node),
-            None => Ok(Word::Keep),
+            Some(arity) => self.word(NodeFunction::Score, arity, candidate, node),
+            None => Ok(NodeVerdict::Keep),
         }
     }
 
     /// What `function` says of `candidate`, from memory where that holds it.
-    fn word(&mut self, function: Function, arity: Arity, candidate: &Candidate, node: &Node) -> Result<Word, Failure> {
+    fn word(
+        &mut self,
+        function: NodeFunction,
+        arity: Arity,
+        candidate: &Candidate,
+        node: &Node,
+    ) -> Result<NodeVerdict, Failure> {
         let Surroundings { calls, witness, .. } = self.surroundings;
         // What was kept is of the cluster's data: a node with an overlay is always asked about.
         let is_plain = candidate.overlay.is_none();

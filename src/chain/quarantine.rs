@@ -38,12 +38,12 @@ pub struct Subject {
 
 /// The scripts and nodes in quarantine.
 #[derive(Clone, Debug, Default)]
-pub struct Quarantine {
+pub struct QuarantineList {
     scripts: BTreeMap<Arc<str>, Limited>,
     nodes: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Limited>>,
 }
 
-impl Quarantine {
+impl QuarantineList {
     /// Puts `subject` in quarantine for what it did.
     pub fn confine(&mut self, subject: Subject, limited: Limited) {
         match subject.node {

@@ -164,7 +164,7 @@ pub enum StepSource {
     /// The built-in of this name.
     Builtin(String),
     /// A program on the front's machine.
-    Executable(Program),
+    Executable(ProgramSpec),
 }
 
 impl StepSource {
@@ -177,7 +177,7 @@ impl StepSource {
 
 /// A program that is asked what a step says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Program {
+pub struct ProgramSpec {
     /// Its file, from the root of the file system.
     pub path: String,
     /// The folder that it runs in: the config's.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Diagnosis, LostReason};
-use crate::script::{Element, Returned, ScriptError};
+use crate::script::{Element, ReturnedValue, ScriptError};
 
-use super::candidates::Held;
+use super::candidates::SuspendedCandidate;
 
 /// A decision that waits for a program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Suspended {
     /// The step that waits, from 0.
     pub step: usize,
     /// The candidates that the program is shown.
-    pub shown: Shown,
+    pub shown: ShownCandidates,
     /// What happened so far.
     pub diagnosis: Diagnosis,
     /// Lines logged so far.
@@ -26,18 +26,18 @@ pub struct Suspended {
 
 /// The candidates that a program is shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Shown {
+pub enum ShownCandidates {
     /// Every node that can take the request: whoever keeps the chain's roll knows them.
     Eligible,
     /// These, in this order: an earlier step said so.
-    Listed(Vec<Held>),
+    Listed(Vec<SuspendedCandidate>),
 }
 
 /// What was heard from a program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Heard {
+pub struct ProgramAnswer {
     /// Its answer.
-    pub said: Result<Returned, ScriptError>,
+    pub said: Result<ReturnedValue, ScriptError>,
     /// Of the nodes that it names, those that it was shown. One of them may have left or filled since, which is no mistake
     /// of the program's; any other is.
     pub seen: Vec<Arc<str>>,
@@ -47,25 +47,25 @@ pub struct Heard {
     pub log: Vec<String>,
 }
 
-impl Heard {
+impl ProgramAnswer {
     /// This answer and nothing beside it.
     #[must_use]
-    pub fn only(said: Result<Returned, ScriptError>) -> Self {
+    pub fn only(said: Result<ReturnedValue, ScriptError>) -> Self {
         Self { said, seen: Vec::new(), cost_us: 0, log: Vec::new() }
     }
 
     /// Whether it names one node that the program was shown: that is the chain's choice, unless the node is taken by now.
     #[must_use]
     pub fn chooses(&self) -> bool {
-        matches!(self.said, Ok(Returned::Id(_))) && !self.seen.is_empty()
+        matches!(self.said, Ok(ReturnedValue::Id(_))) && !self.seen.is_empty()
     }
 
     /// The answer with those in `seen` of whom `was_shown` is true of the ids that it names.
     #[must_use]
     pub fn seeing(mut self, was_shown: impl Fn(&str) -> bool) -> Self {
         let named: &mut dyn Iterator<Item = &str> = match &self.said {
-            Ok(Returned::Id(id)) => &mut std::iter::once(id.as_str()),
-            Ok(Returned::List(elements)) => &mut elements.iter().filter_map(|element| match element {
+            Ok(ReturnedValue::Id(id)) => &mut std::iter::once(id.as_str()),
+            Ok(ReturnedValue::List(elements)) => &mut elements.iter().filter_map(|element| match element {
                 Element::Id(id) | Element::Node(id, _) => Some(id.as_str()),
                 Element::Given(_) | Element::Other(_) => None,
             }),

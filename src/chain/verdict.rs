@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::model::{Candidate, Cluster, Failure, FailureName, LimitKind, Overlay, Verdict};
-use crate::script::{Element, Returned, ScriptLimits};
+use crate::script::{Element, ReturnedValue, ScriptLimits};
 
 use super::candidates::Places;
 
@@ -17,7 +17,7 @@ use super::candidates::Places;
 /// `unknown-node` for an id that no node has, `bad-verdict` for what is no verdict, `script-limit` for overlays past
 /// their size. The message says what came back and what was expected.
 pub fn read(
-    returned: Returned,
+    returned: ReturnedValue,
     candidates: &[Candidate],
     cluster: &Cluster,
     limits: &ScriptLimits,
@@ -28,14 +28,14 @@ pub fn read(
         Failure::new(FailureName::BadVerdict, message)
     };
     match returned {
-        Returned::Falsy => Ok(Verdict::Pass),
-        Returned::Id(id) => cluster.find(&id).map(Verdict::Select).ok_or_else(|| {
+        ReturnedValue::Falsy => Ok(Verdict::Pass),
+        ReturnedValue::Id(id) => cluster.find(&id).map(Verdict::Select).ok_or_else(|| {
             let message = format!("the script chose `{}`, and the cluster has no node of that id", limits.cut(&id));
             Failure::new(FailureName::UnknownNode, message)
         }),
-        Returned::List(elements) => narrow(elements, candidates, cluster, limits).map(Verdict::Narrow),
-        Returned::Node(id) => Err(bad(&format!("the node object `{}`", limits.cut(&id)), ": return node.id")),
-        Returned::Other(found) => Err(bad(&found, "")),
+        ReturnedValue::List(elements) => narrow(elements, candidates, cluster, limits).map(Verdict::Narrow),
+        ReturnedValue::Node(id) => Err(bad(&format!("the node object `{}`", limits.cut(&id)), ": return node.id")),
+        ReturnedValue::Other(found) => Err(bad(&found, "")),
     }
 }
 

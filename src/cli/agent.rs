@@ -12,7 +12,7 @@ use tracing::info;
 
 use crate::agent::logins::LoginRecord;
 use crate::agent::metrics::MetricsFolder;
-use crate::agent::report::Identity;
+use crate::agent::report::NodeIdentity;
 use crate::agent::sessions::{Lister, SessionsSource};
 use crate::agent::{Agent, AgentError, AgentSettings, health, metadata};
 use crate::config::{Config, figure};
@@ -22,7 +22,7 @@ use crate::pulse::{self, Pulse};
 
 use super::bus::{self, BusArgs};
 use super::daemon::{self, LogFormat};
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 
 /// Report this machine as a node of the cluster, until told to stop.
 ///
@@ -121,7 +121,7 @@ pub fn main() -> ExitCode {
 ///
 /// # Errors
 /// Settings with which it could never report.
-pub fn run(args: &AgentArgs) -> Result<(), Exit> {
+pub fn run(args: &AgentArgs) -> Result<(), CommandExit> {
     daemon::begin(args.log_format)?;
     let config = args.config.as_deref().map(bus::load).transpose()?;
     let (mut connection, namespace) = args.bus.resolve(config.as_ref().map(|config| &config.nats), "whither agent")?;
@@ -130,11 +130,11 @@ pub fn run(args: &AgentArgs) -> Result<(), Exit> {
     }
     let agent = Agent::new(args.settings(namespace, config.as_ref())).map_err(|error| refused(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| Exit::new(exit::OTHER, error))?;
+    let runtime = runtime.map_err(|error| CommandExit::new(exit::OTHER, error))?;
     runtime.block_on(async { if args.once { print(agent).await } else { report(agent, &connection).await } })
 }
 
-async fn print(agent: Agent) -> Result<(), Exit> {
+async fn print(agent: Agent) -> Result<(), CommandExit> {
     let document = agent.once().await.map_err(|error| refused(&error))?;
     for warning in &document.warnings {
         super::say::aside(format_args!("warning: {}", Plain(warning)));
@@ -142,12 +142,13 @@ async fn print(agent: Agent) -> Result<(), Exit> {
     super::say::json(&document.text)
 }
 
-async fn report(agent: Agent, connection: &Connection) -> Result<(), Exit> {
+async fn report(agent: Agent, connection: &Connection) -> Result<(), CommandExit> {
     let stop = CancellationToken::new();
     // Caught, and no more: a log that may not grow any further is an error of the write then, and not the end.
-    let _file_size = signal(SignalKind::from_raw(libc::SIGXFSZ)).map_err(|error| Exit::new(exit::OTHER, error))?;
+    let _file_size =
+        signal(SignalKind::from_raw(libc::SIGXFSZ)).map_err(|error| CommandExit::new(exit::OTHER, error))?;
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let mut signals = signal(kind).map_err(|error| Exit::new(exit::OTHER, error))?;
+        let mut signals = signal(kind).map_err(|error| CommandExit::new(exit::OTHER, error))?;
         let stop = stop.clone();
         tokio::spawn(async move {
             signals.recv().await;
@@ -155,9 +156,9 @@ async fn report(agent: Agent, connection: &Connection) -> Result<(), Exit> {
             stop.cancel();
         });
     }
-    let bus = Bus::open(connection).await.map_err(Exit::usage)?;
+    let bus = Bus::open(connection).await.map_err(CommandExit::usage)?;
     let pulse = Arc::new(Pulse::default());
-    pulse::watch(Arc::clone(&pulse)).map_err(|error| Exit::new(exit::OTHER, error))?;
+    pulse::watch(Arc::clone(&pulse)).map_err(|error| CommandExit::new(exit::OTHER, error))?;
     // A broker that is away is waited for, which is a state to be in.
     pulse::tell_ready();
     agent.run(bus, stop, &pulse).await;
@@ -168,7 +169,7 @@ async fn report(agent: Agent, connection: &Connection) -> Result<(), Exit> {
 impl AgentArgs {
     fn settings(&self, namespace: Namespace, config: Option<&Config>) -> AgentSettings {
         let hostname = self.hostname.clone().unwrap_or_else(health::hostname);
-        let identity = Identity {
+        let identity = NodeIdentity {
             id: self.id.clone().unwrap_or_else(health::hostname),
             hostname,
             urls: self.node_urls.clone(),
@@ -199,8 +200,8 @@ impl AgentArgs {
     }
 }
 
-fn refused(error: &AgentError) -> Exit {
-    Exit::usage(error)
+fn refused(error: &AgentError) -> CommandExit {
+    CommandExit::usage(error)
 }
 
 /// Seconds, whole or not.

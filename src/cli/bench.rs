@@ -37,18 +37,18 @@ use crate::worker::WorkerLimits;
 
 use super::bus::BusArgs;
 use super::chains::ChainArgs;
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 use super::request::RequestArgs;
 use super::say;
 
 use askers::Askers;
 use cluster::Clusters;
-use contender::Contender;
-use course::Course;
+use contender::BenchChain;
+use course::RunPlan;
 use heat::Heat;
-use machine::Machine;
-use peer::Peer;
-use progress::Progress;
+use machine::MachineInfo;
+use peer::NodeJsPeer;
+use progress::BenchProgress;
 use row::Row;
 use service::Demand;
 use storm::StormArgs;
@@ -144,7 +144,7 @@ enum Runtime {
 ///
 /// # Errors
 /// How it ended, where nothing was measured.
-pub fn run(args: &BenchArgs) -> Result<(), Exit> {
+pub fn run(args: &BenchArgs) -> Result<(), CommandExit> {
     match args {
         args if args.storm.storm => storm::run(args),
         args if args.typed.0 => of_service(args),
@@ -165,20 +165,20 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// What a debug build says instead of figures.
-fn refuse_debug() -> Result<(), Exit> {
+fn refuse_debug() -> Result<(), CommandExit> {
     if cfg!(debug_assertions) {
         let message = "this is a debug build, whose figures say nothing: `cargo build --release`, then \
                        target/release/whither bench";
-        return Err(Exit::new(exit::OTHER, message));
+        return Err(CommandExit::new(exit::OTHER, message));
     }
     Ok(())
 }
 
-fn in_process(args: &BenchArgs) -> Result<(), Exit> {
+fn in_process(args: &BenchArgs) -> Result<(), CommandExit> {
     if !args.in_flight.is_empty() || args.rate.is_some() {
-        return Err(Exit::usage("--in-flight and --rate are for a running service: add --nats URL, or --storm"));
+        return Err(CommandExit::usage("--in-flight and --rate are for a running service: add --nats URL, or --storm"));
     }
-    let contenders = Contender::all(&args.chain, args.each, &args.asked)?;
+    let contenders = BenchChain::all(&args.chain, args.each, &args.asked)?;
     let max_bytes = contenders.first().map_or(WorkerLimits::default(), |first| first.birth.limits).request_bytes;
     let sizes = if args.sizes.is_empty() { &SIZES } else { args.sizes.as_slice() };
     let (clusters, beside) = Clusters::of(args.nodes.as_deref(), sizes, max_bytes)?;
@@ -186,17 +186,17 @@ fn in_process(args: &BenchArgs) -> Result<(), Exit> {
     let peer = args.peer.map(|Runtime::Node| peer_for(&contenders)).transpose()?;
     args.plot.as_deref().map(check_plot).transpose()?;
     let bench = Bench { contenders, clusters, request, max_bytes, peer };
-    let course = Course { time: args.time(), changes: args.changes };
+    let course = RunPlan { time: args.time(), changes: args.changes };
     if let Some(heat) = args.heat {
         return say::answer(bench.heat(heat, &course)?);
     }
     bench.try_smallest()?;
     refuse_debug()?;
-    let machine = Machine::here();
+    let machine = MachineInfo::here();
     let rows = bench.measure(&course)?;
     if let Some(path) = &args.plot {
         let written = std::fs::write(path, plot::svg(&rows, &machine.line())?);
-        written.map_err(|error| Exit::usage(format!("--plot {}: {error}", path.display())))?;
+        written.map_err(|error| CommandExit::usage(format!("--plot {}: {error}", path.display())))?;
     }
     if args.json {
         let rows: Vec<_> = rows.iter().map(Row::to_json).collect();
@@ -221,16 +221,16 @@ fn in_process(args: &BenchArgs) -> Result<(), Exit> {
 
 /// Everything that is measured without a service.
 struct Bench {
-    contenders: Vec<Contender>,
+    contenders: Vec<BenchChain>,
     clusters: Clusters,
     request: Map<String, serde_json::Value>,
     max_bytes: usize,
-    peer: Option<Peer>,
+    peer: Option<NodeJsPeer>,
 }
 
 impl Bench {
     /// Finds out what is wrong with scripts before anything takes long.
-    fn try_smallest(&self) -> Result<(), Exit> {
+    fn try_smallest(&self) -> Result<(), CommandExit> {
         let Some(smallest) = self.clusters.sizes().into_iter().min() else { return Ok(()) };
         for contender in &self.contenders {
             trial::run(contender, self.clusters.reports(smallest)?, &self.askers(contender)?)?;
@@ -238,14 +238,14 @@ impl Bench {
         Ok(())
     }
 
-    fn askers(&self, contender: &Contender) -> Result<Askers, Exit> {
+    fn askers(&self, contender: &BenchChain) -> Result<Askers, CommandExit> {
         Askers::of(&self.request, &contender.action, self.max_bytes)
     }
 
-    fn measure(&self, course: &Course) -> Result<Vec<Row>, Exit> {
+    fn measure(&self, course: &RunPlan) -> Result<Vec<Row>, CommandExit> {
         let sizes = self.clusters.sizes();
         let count = u32::try_from(sizes.len() * self.contenders.len()).unwrap_or(u32::MAX);
-        let mut progress = Progress::over((course.time + course.warm_up()) * count);
+        let mut progress = BenchProgress::over((course.time + course.warm_up()) * count);
         let mut rows = Vec::new();
         for contender in 0..self.contenders.len() {
             for size in &sizes {
@@ -259,7 +259,7 @@ impl Bench {
         Ok(rows)
     }
 
-    fn row(&self, heat: Heat, course: &Course, progress: &mut Progress) -> Result<Row, Exit> {
+    fn row(&self, heat: Heat, course: &RunPlan, progress: &mut BenchProgress) -> Result<Row, CommandExit> {
         let Heat { contender, size } = heat;
         let contender = self.contender(contender)?;
         progress.begins(&format!("{}, {} nodes", contender.label, units::count(size as u64)));
@@ -268,7 +268,7 @@ impl Bench {
         let longest = course.time + course.warm_up() + contender.longest(size);
         let mut row = heat.run(longest, progress).map_err(|exit| match exit.message.as_str() {
             "" => exit,
-            words => Exit::new(exit.code, format!("{}, {size} nodes: {words}", contender.label)),
+            words => CommandExit::new(exit.code, format!("{}, {size} nodes: {words}", contender.label)),
         })?;
         if let Some(peer) = self.peer.as_ref().filter(|_| contender.chain().is_some_and(|c| peer::unfit(c).is_none())) {
             row.peers = peer.run(contender, self.clusters.reports(size)?, &askers, course)?;
@@ -278,44 +278,44 @@ impl Bench {
         Ok(row)
     }
 
-    fn contender(&self, place: usize) -> Result<&Contender, Exit> {
-        self.contenders.get(place).ok_or_else(|| Exit::usage(format!("there is no chain number {place}")))
+    fn contender(&self, place: usize) -> Result<&BenchChain, CommandExit> {
+        self.contenders.get(place).ok_or_else(|| CommandExit::usage(format!("there is no chain number {place}")))
     }
 
     /// One row as JSON, measured in this very process.
-    fn heat(&self, heat: Heat, course: &Course) -> Result<String, Exit> {
+    fn heat(&self, heat: Heat, course: &RunPlan) -> Result<String, CommandExit> {
         let contender = self.contender(heat.contender)?;
         let askers = self.askers(contender)?;
         let measure = || course.run(contender, (&self.clusters, heat.size), &askers);
         let row = heat.here(contender.birth.limits.memory_bytes, measure)?;
-        serde_json::to_string(&row).map_err(|error| Exit::new(exit::OTHER, error))
+        serde_json::to_string(&row).map_err(|error| CommandExit::new(exit::OTHER, error))
     }
 }
 
 /// Node.js, where at least one of `contenders` is something for it.
-fn peer_for(contenders: &[Contender]) -> Result<Peer, Exit> {
-    let mut reasons = contenders.iter().filter_map(Contender::chain).map(peer::unfit);
+fn peer_for(contenders: &[BenchChain]) -> Result<NodeJsPeer, CommandExit> {
+    let mut reasons = contenders.iter().filter_map(BenchChain::chain).map(peer::unfit);
     if let Some(Some(reason)) = reasons.clone().next()
         && reasons.all(|unfit| unfit.is_some())
     {
-        return Err(Exit::usage(reason));
+        return Err(CommandExit::usage(reason));
     }
-    Peer::find(&std::env::var_os("PATH").unwrap_or_default())
+    NodeJsPeer::find(&std::env::var_os("PATH").unwrap_or_default())
 }
 
 /// Makes sure, before minutes of measuring, that the plot has a folder to be in.
-fn check_plot(path: &Path) -> Result<(), Exit> {
+fn check_plot(path: &Path) -> Result<(), CommandExit> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if folder.is_dir() && !path.is_dir() {
         return Ok(());
     }
-    Err(Exit::usage(format!("--plot {}: expected a file in a folder that is there", path.display())))
+    Err(CommandExit::usage(format!("--plot {}: expected a file in a folder that is there", path.display())))
 }
 
-fn of_service(args: &BenchArgs) -> Result<(), Exit> {
+fn of_service(args: &BenchArgs) -> Result<(), CommandExit> {
     let is_local = !args.chain.scripts.is_empty() || args.nodes.is_some() || !args.sizes.is_empty();
     if is_local || args.peer.is_some() || args.plot.is_some() || args.changes.is_some() {
-        return Err(Exit::usage(
+        return Err(CommandExit::usage(
             "with --nats a running service is measured, with its own chain and nodes: leave out --script, --nodes, \
              --sizes, --changes, --plot and --peer",
         ));
@@ -327,15 +327,15 @@ fn of_service(args: &BenchArgs) -> Result<(), Exit> {
     let in_flight = match args.in_flight.as_slice() {
         [] => IN_FLIGHT,
         [one] => *one,
-        _ => return Err(Exit::usage("--in-flight takes one number where a running service is measured")),
+        _ => return Err(CommandExit::usage("--in-flight takes one number where a running service is measured")),
     };
     let in_flight = in_flight as usize;
     refuse_debug()?;
     let demand = Demand { in_flight, rate: args.rate, time: args.time() };
     let pairs = service::run(&args.bus, args.chain.config.as_deref(), &askers, demand)?;
-    let machine = Machine::here();
+    let machine = MachineInfo::here();
     if args.json {
-        let loops: Vec<_> = pairs.iter().map(service::Pair::to_json).collect();
+        let loops: Vec<_> = pairs.iter().map(service::ServiceAndEcho::to_json).collect();
         let figures = json!({
             "machine": machine.to_json(), "seconds": args.time().as_secs_f64(), "action": action, "loops": loops,
         });

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::config::{self, Config, InboxPrefix, Loading, Login, Nats, Needs};
+use crate::config::{self, Config, ConfigNeeds, InboxPrefix, Loading, Login, Nats};
 use crate::nats::{Address, Bus, ConnectError, Connection, Namespace, Reread, login_kind};
 
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 use super::files::Disk;
 use super::{problem, zone};
 
@@ -55,9 +55,9 @@ impl BusArgs {
     ///
     /// # Errors
     /// An address or a namespace that is none.
-    pub fn resolve(&self, config: Option<&Nats>, name: &str) -> Result<(Connection, Namespace), Exit> {
+    pub fn resolve(&self, config: Option<&Nats>, name: &str) -> Result<(Connection, Namespace), CommandExit> {
         let mut connection = config.map(connection).transpose()?.unwrap_or_default();
-        let parse = |url: &String| url.parse::<Address>().map_err(Exit::usage);
+        let parse = |url: &String| url.parse::<Address>().map_err(CommandExit::usage);
         if !self.urls.is_empty() {
             connection.servers = self.urls.iter().map(parse).collect::<Result<_, _>>()?;
         }
@@ -73,7 +73,7 @@ impl BusArgs {
         }
         name.clone_into(&mut connection.name);
         let namespace = match (&self.namespace, config) {
-            (Some(namespace), _) => namespace.parse().map_err(Exit::usage)?,
+            (Some(namespace), _) => namespace.parse().map_err(CommandExit::usage)?,
             (None, Some(config)) => config.namespace.clone(),
             (None, None) => Namespace::default(),
         };
@@ -94,7 +94,7 @@ impl BusArgs {
     ///
     /// # Errors
     /// A config that cannot be used, or settings that can never work.
-    pub async fn open(&self, config: Option<&Path>) -> Result<(Bus, Namespace), Exit> {
+    pub async fn open(&self, config: Option<&Path>) -> Result<(Bus, Namespace), CommandExit> {
         let loaded = config.map(load).transpose()?;
         let nats = loaded.as_ref().map(|config| &config.nats);
         let (mut connection, namespace) = self.resolve(nats, "whither command")?;
@@ -107,10 +107,12 @@ impl BusArgs {
 }
 
 /// The end of a command whose settings can never connect.
-pub(super) fn refused(error: ConnectError) -> Exit {
+pub(super) fn refused(error: ConnectError) -> CommandExit {
     match error {
-        ConnectError::Exposed { .. } | ConnectError::File { .. } | ConnectError::Address { .. } => Exit::usage(error),
-        _ => Exit::new(exit::OTHER, error),
+        ConnectError::Exposed { .. } | ConnectError::File { .. } | ConnectError::Address { .. } => {
+            CommandExit::usage(error)
+        }
+        _ => CommandExit::new(exit::OTHER, error),
     }
 }
 
@@ -120,22 +122,23 @@ pub(super) fn reread(connection: &mut Connection, options: &BusArgs, path: &Path
     connection.reread = Reread::new(move || {
         // Quietly: that a config is broken is said where it was asked for, and not at each connect.
         let host_zone = zone::of_host(&Disk);
-        let loading = Loading { files: &Disk, host_zone: &host_zone, needs: Needs::Nats };
+        let loading = Loading { files: &Disk, host_zone: &host_zone, needs: ConfigNeeds::Nats };
         let config = config::load(&path, loading).ok()?;
         options.resolve(Some(&config.nats), &name).ok().map(|(connection, _)| connection)
     });
 }
 
 /// The config at `path`, read for its `[nats]` section.
-pub(super) fn load(path: &Path) -> Result<Config, Exit> {
+pub(super) fn load(path: &Path) -> Result<Config, CommandExit> {
     let host_zone = zone::of_host(&Disk);
-    let loading = Loading { files: &Disk, host_zone: &host_zone, needs: Needs::Nats };
+    let loading = Loading { files: &Disk, host_zone: &host_zone, needs: ConfigNeeds::Nats };
     config::load(path, loading).map_err(|errors| problem::exit(&errors))
 }
 
 /// The connection that the config describes.
-fn connection(nats: &Nats) -> Result<Connection, Exit> {
-    let servers = nats.urls.iter().map(|url| url.reveal().parse().map_err(Exit::usage)).collect::<Result<_, _>>()?;
+fn connection(nats: &Nats) -> Result<Connection, CommandExit> {
+    let servers =
+        nats.urls.iter().map(|url| url.reveal().parse().map_err(CommandExit::usage)).collect::<Result<_, _>>()?;
     let inbox_prefix = nats.inbox_prefix.clone();
     let Nats { login, tls, .. } = nats.clone();
     Ok(Connection { servers, inbox_prefix, logins: vec![login], tls, ..Connection::default() })

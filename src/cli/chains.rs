@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::chain::{ChainSet, ChainSpec, StepSpec};
-use crate::config::{self, Config, Files, Loading, Needs};
+use crate::config::{self, Config, ConfigNeeds, Files, Loading};
 use crate::model::head::DEFAULT_ACTION;
 use crate::runner::ProgramLimits;
 use crate::script::ScriptLimits;
 use crate::worker::WorkerLimits;
 
-use super::exit::Exit;
+use super::exit::CommandExit;
 use super::files::Disk;
 use super::request::RequestArgs;
 use super::{fastx, problem, programs};
@@ -45,24 +45,28 @@ impl ChainArgs {
     ///
     /// # Errors
     /// Everything that is wrong with a step or the config.
-    pub fn load(&self, asked: &RequestArgs, timezone: Option<&str>) -> Result<Chains, Exit> {
+    pub fn load(&self, asked: &RequestArgs, timezone: Option<&str>) -> Result<Chains, CommandExit> {
         let host_zone = super::zone::of_host(&Disk);
         let mut chains =
             if self.scripts.is_empty() { self.of_config(&host_zone)? } else { self.of_scripts(asked, host_zone)? };
         if let Some(zone) = timezone {
             if crate::clock::zone(zone).is_none() {
-                return Err(Exit::usage(format!("no time zone `{zone}`; expected a name such as Europe/Berlin")));
+                return Err(CommandExit::usage(format!(
+                    "no time zone `{zone}`; expected a name such as Europe/Berlin"
+                )));
             }
             zone.clone_into(&mut chains.set.zone);
         }
         Ok(chains)
     }
 
-    fn of_config(&self, host_zone: &str) -> Result<Chains, Exit> {
+    fn of_config(&self, host_zone: &str) -> Result<Chains, CommandExit> {
         let path = self.config.clone().or_else(default_config).ok_or_else(|| {
-            Exit::usage("no chain is given: add --script STEP (a file, or builtin:fewest-sessions), or --config FILE")
+            CommandExit::usage(
+                "no chain is given: add --script STEP (a file, or builtin:fewest-sessions), or --config FILE",
+            )
         })?;
-        let loading = Loading { files: &Disk, host_zone, needs: Needs::Chains };
+        let loading = Loading { files: &Disk, host_zone, needs: ConfigNeeds::Chains };
         let config = config::load(&path, loading).map_err(|errors| problem::exit(&errors))?;
         Ok(Chains {
             limits: super::limits::of(&config),
@@ -72,7 +76,7 @@ impl ChainArgs {
         })
     }
 
-    fn of_scripts(&self, asked: &RequestArgs, zone: String) -> Result<Chains, Exit> {
+    fn of_scripts(&self, asked: &RequestArgs, zone: String) -> Result<Chains, CommandExit> {
         let limits = ScriptLimits::default();
         let load = |written: &String| config::load_step(written, Path::new("."), &Disk, &limits);
         let steps: Vec<_> =
@@ -114,19 +118,20 @@ impl Chains {
     ///
     /// # Errors
     /// The actions that there are chains for.
-    pub fn get(&self, action: &str) -> Result<&ChainSpec, Exit> {
+    pub fn get(&self, action: &str) -> Result<&ChainSpec, CommandExit> {
         self.set.get(action).ok_or_else(|| {
             let known: Vec<_> = self.set.chains.iter().map(|chain| &*chain.action).collect();
             let known = known.join(", ");
-            Exit::usage(format!("no chain is configured for the action `{action}`, there are: {known}"))
+            CommandExit::usage(format!("no chain is configured for the action `{action}`, there are: {known}"))
         })
     }
 }
 
 /// What programs are given, also of FastX's environment where the config names it.
-fn environment(config: &Config) -> Result<Vec<(String, String)>, Exit> {
+fn environment(config: &Config) -> Result<Vec<(String, String)>, CommandExit> {
     let listed = &config.service.environment;
-    let beside = fastx::load::named(listed, &fastx::Host::real()).map_err(|problem| problem::exit_one(&problem))?;
+    let beside =
+        fastx::load::named(listed, &fastx::FastxHost::real()).map_err(|problem| problem::exit_one(&problem))?;
     Ok(programs::environment(listed, &beside))
 }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 use super::say;
 
 /// A small cluster on this machine: real NATS, real agents, real placements.
@@ -38,16 +38,16 @@ pub struct DemoArgs {
 ///
 /// # Errors
 /// What could not be started, or what went otherwise than it should.
-pub fn run(args: &DemoArgs) -> Result<(), Exit> {
+pub fn run(args: &DemoArgs) -> Result<(), CommandExit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(async {
-        let interrupted = interrupted().map_err(|error| Exit::new(exit::OTHER, error))?;
-        let mut cluster = cluster::Cluster::prepare(args)?;
+    runtime.map_err(|error| CommandExit::new(exit::OTHER, error))?.block_on(async {
+        let interrupted = interrupted().map_err(|error| CommandExit::new(exit::OTHER, error))?;
+        let mut cluster = cluster::DemoCluster::prepare(args)?;
         let told = tokio::select! {
             told = story::tell(args, &mut cluster) => told,
             () = interrupted => {
                 say::tell("\ninterrupted: taking the cluster down");
-                Err(Exit::shown(130))
+                Err(CommandExit::shown(130))
             }
         };
         cluster.take_down().await;

@@ -15,11 +15,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::nats::{Bus, Namespace};
 
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 use super::nodes;
 use super::remote::{RemoteArgs, ask};
-use look::Look;
-use voice::Voice;
+use look::DrainSnapshot;
+use voice::DrainOutput;
 
 /// Between two looks at the node.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -59,7 +59,7 @@ pub struct DrainArgs {
 
 /// How the waiting ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum DrainEnd {
     /// The node is empty.
     Drained,
     /// Somebody put it back into service.
@@ -76,20 +76,20 @@ enum End {
 struct Watcher<'a> {
     bus: &'a Bus,
     namespace: &'a Namespace,
-    voice: Voice,
-    last: Look,
+    voice: DrainOutput,
+    last: DrainSnapshot,
 }
 
 /// Runs `whither drain`.
 ///
 /// # Errors
 /// Where the node cannot be taken out of service, or is not empty in the end.
-pub fn run(args: &DrainArgs) -> Result<(), Exit> {
+pub fn run(args: &DrainArgs) -> Result<(), CommandExit> {
     args.remote.with_bus(async |bus, namespace| {
         let body = json!({"node": args.id, "reason": args.reason, "by": nodes::whoami(), "drain": true});
         ask(&bus, namespace.cordon(), &body).await?;
         let last = first_look(&bus, &namespace, &args.id).await?;
-        let voice = Voice::new(&args.id, args.json);
+        let voice = DrainOutput::new(&args.id, args.json);
         voice.begins(&last)?;
         let mut watcher = Watcher { bus: &bus, namespace: &namespace, voice, last };
         if args.no_wait {
@@ -102,12 +102,12 @@ pub fn run(args: &DrainArgs) -> Result<(), Exit> {
 }
 
 /// The node as the first replica shows it that has heard of the drain.
-async fn first_look(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Look, Exit> {
+async fn first_look(bus: &Bus, namespace: &Namespace, id: &str) -> Result<DrainSnapshot, CommandExit> {
     let mut tries = 1;
     loop {
         let look = look::at(bus, namespace, id).await?;
         if tries >= FIRST_LOOKS || look.as_ref().is_some_and(|look| look.draining) {
-            return look.ok_or_else(|| Exit::new(exit::OTHER, format!("`{id}` has just left the cluster")));
+            return look.ok_or_else(|| CommandExit::new(exit::OTHER, format!("`{id}` has just left the cluster")));
         }
         tries += 1;
         tokio::time::sleep(BETWEEN_FIRST).await;
@@ -116,8 +116,8 @@ async fn first_look(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Look, 
 
 impl Watcher<'_> {
     /// Looks until it is over, one way or another.
-    async fn wait(&mut self, timeout_s: Option<u32>) -> Result<End, Exit> {
-        let listen = |kind| signal(kind).map_err(|error| Exit::new(exit::OTHER, error));
+    async fn wait(&mut self, timeout_s: Option<u32>) -> Result<DrainEnd, CommandExit> {
+        let listen = |kind| signal(kind).map_err(|error| CommandExit::new(exit::OTHER, error));
         let (mut interrupt, mut term) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
         let timeout = async {
             match timeout_s {
@@ -127,18 +127,18 @@ impl Watcher<'_> {
         };
         tokio::select! {
             end = self.follow() => end,
-            () = timeout => Ok(End::TimedOut),
-            _ = interrupt.recv() => Ok(End::Interrupted),
-            _ = term.recv() => Ok(End::Interrupted),
+            () = timeout => Ok(DrainEnd::TimedOut),
+            _ = interrupt.recv() => Ok(DrainEnd::Interrupted),
+            _ = term.recv() => Ok(DrainEnd::Interrupted),
         }
     }
 
-    async fn follow(&mut self) -> Result<End, Exit> {
+    async fn follow(&mut self) -> Result<DrainEnd, CommandExit> {
         // How often in a row the node was seen empty, back in service, gone.
         let (mut empty, mut back, mut gone) = (u32::from(self.last.is_drained()), 0, 0);
         loop {
             if empty >= EMPTY_LOOKS {
-                return Ok(End::Drained);
+                return Ok(DrainEnd::Drained);
             }
             tokio::time::sleep(BETWEEN).await;
             match look::at(self.bus, self.namespace, &self.last.node).await {
@@ -147,7 +147,7 @@ impl Watcher<'_> {
                 Ok(None) => {
                     gone += 1;
                     if gone >= OTHER_LOOKS {
-                        return Ok(End::Left);
+                        return Ok(DrainEnd::Left);
                     }
                 }
                 Ok(Some(look)) if look.draining => {
@@ -159,7 +159,7 @@ impl Watcher<'_> {
                 Ok(Some(_)) => {
                     (empty, gone, back) = (0, 0, back + 1);
                     if back >= OTHER_LOOKS {
-                        return Ok(End::Uncordoned);
+                        return Ok(DrainEnd::Uncordoned);
                     }
                 }
             }
@@ -168,25 +168,31 @@ impl Watcher<'_> {
 }
 
 /// Says how it ended, and what that means.
-fn conclude(id: &str, end: End, voice: Voice, last: &Look, timeout_s: Option<u32>) -> Result<(), Exit> {
+fn conclude(
+    id: &str,
+    end: DrainEnd,
+    voice: DrainOutput,
+    last: &DrainSnapshot,
+    timeout_s: Option<u32>,
+) -> Result<(), CommandExit> {
     let undo = format!("it stays out of service; `whither uncordon {id}` puts it back");
     let left = last.summary();
     let message = match end {
-        End::Drained => return voice.ends("drained", last),
-        End::Uncordoned => format!("`{id}` was put back into service meanwhile, with {left}"),
-        End::Left => format!("`{id}` has left the cluster, last seen with {left}"),
-        End::TimedOut => {
+        DrainEnd::Drained => return voice.ends("drained", last),
+        DrainEnd::Uncordoned => format!("`{id}` was put back into service meanwhile, with {left}"),
+        DrainEnd::Left => format!("`{id}` has left the cluster, last seen with {left}"),
+        DrainEnd::TimedOut => {
             format!("`{id}` is not empty after {} s: {left}; {undo}", timeout_s.unwrap_or_default())
         }
-        End::Interrupted => format!("no longer waiting for `{id}`: {left}; {undo}"),
+        DrainEnd::Interrupted => format!("no longer waiting for `{id}`: {left}; {undo}"),
     };
     let event = match end {
-        End::Drained => "drained",
-        End::Uncordoned => "uncordoned",
-        End::Left => "left",
-        End::TimedOut => "timeout",
-        End::Interrupted => "interrupted",
+        DrainEnd::Drained => "drained",
+        DrainEnd::Uncordoned => "uncordoned",
+        DrainEnd::Left => "left",
+        DrainEnd::TimedOut => "timeout",
+        DrainEnd::Interrupted => "interrupted",
     };
     voice.ends(event, last)?;
-    Err(Exit::new(exit::OTHER, message))
+    Err(CommandExit::new(exit::OTHER, message))
 }

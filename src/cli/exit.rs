@@ -28,7 +28,7 @@ pub const CODES: [(u8, &str); 6] = [
 
 /// The end of a command that did not do what it was asked.
 #[derive(Debug)]
-pub struct Exit {
+pub struct CommandExit {
     /// The process's exit code.
     pub code: u8,
     /// What a person reads.
@@ -37,7 +37,7 @@ pub struct Exit {
     pub told: String,
 }
 
-impl Exit {
+impl CommandExit {
     /// The end with `code` and `message`.
     #[must_use]
     pub fn new(code: u8, message: impl fmt::Display) -> Self {
@@ -69,13 +69,13 @@ impl Exit {
     }
 }
 
-impl fmt::Display for Exit {
+impl fmt::Display for CommandExit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Exit {}
+impl std::error::Error for CommandExit {}
 
 /// The exit code of a placement that failed for `name`.
 #[must_use]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::chain::ChainSpec;
 use crate::config::problem::{nearest, quoted};
 use crate::config::steps::BUILTIN_PREFIX;
-use crate::config::{Fault, Files, Problem, load_step};
+use crate::config::{FileError, Files, Problem, load_step};
 use crate::engine::builtin::Builtin;
 use crate::model::head::DEFAULT_ACTION;
 use crate::script::ScriptLimits;
@@ -45,7 +45,7 @@ const FASTX_NAMES: [(&str, Builtin); 3] = [
 ];
 
 /// What FastX's environment is read from.
-pub struct Host<'a> {
+pub struct FastxHost<'a> {
     /// The real environment.
     pub environment: BTreeMap<String, String>,
     /// The files of this machine.
@@ -56,7 +56,7 @@ pub struct Host<'a> {
     pub own: Option<PathBuf>,
 }
 
-impl Host<'static> {
+impl FastxHost<'static> {
     /// The machine and the process that we are in. A variable that is no UTF-8 is none of FastX's.
     #[must_use]
     pub fn real() -> Self {
@@ -114,7 +114,7 @@ impl FastX {
     ///
     /// # Errors
     /// A file that cannot be read, or a line in it that is no setting.
-    pub fn read(host: &Host<'_>) -> Result<Self, Problem> {
+    pub fn read(host: &FastxHost<'_>) -> Result<Self, Problem> {
         let named = host.environment.get(CONFIG_DIR).filter(|folder| !folder.is_empty());
         let folders = named.map(String::as_str).into_iter().chain([DEFAULT_CONFIG_DIR]);
         let looked_for: Vec<_> =
@@ -122,7 +122,7 @@ impl FastX {
         for path in &looked_for {
             let told = |why: &dyn fmt::Display| Problem::new(format!("{}: {why}", quoted(&path.to_string_lossy())));
             let contents = match host.files.read(path, MAX_BYTES) {
-                Err(Fault::Missing) => continue,
+                Err(FileError::Missing) => continue,
                 read => read.map_err(|fault| told(&fault))?,
             };
             let text = contents.text(MAX_BYTES).map_err(|why| told(&why))?;
@@ -148,7 +148,7 @@ impl FastX {
     /// # Errors
     /// A name that is none, `custom` without its script, a script that FastX would not run, or one that is whither
     /// itself.
-    pub fn balancer(&self, host: &Host<'_>) -> Result<Option<Balancer>, Problem> {
+    pub fn balancer(&self, host: &FastxHost<'_>) -> Result<Option<Balancer>, Problem> {
         let (kind, script) = (self.setting(LOAD_BALANCER, host), self.setting(LOAD_BALANCER_SCRIPT, host));
         let is_custom = |kind: &Setting<'_>| plain(kind.value) == CUSTOM;
         match (kind, script) {
@@ -178,7 +178,7 @@ impl FastX {
     }
 
     /// A variable that is set to something. As in FastX, an empty one of the real environment hides that of the file.
-    fn setting<'a>(&'a self, name: &'static str, host: &'a Host<'_>) -> Option<Setting<'a>> {
+    fn setting<'a>(&'a self, name: &'static str, host: &'a FastxHost<'_>) -> Option<Setting<'a>> {
         let (value, file) = match host.environment.get(name) {
             Some(value) => (value, None),
             None => (self.variables.get(name)?, self.file.as_deref()),
@@ -237,7 +237,7 @@ impl Setting<'_> {
     }
 
     /// The script's path: from the folder of the file that it stands in, else from the current one.
-    fn path(&self, host: &Host<'_>) -> Result<PathBuf, Problem> {
+    fn path(&self, host: &FastxHost<'_>) -> Result<PathBuf, Problem> {
         let folder = self.file.and_then(Path::parent).unwrap_or(Path::new(""));
         let path = host.files.absolute(&folder.join(self.value.trim()));
         if is_whither(&path, host) {
@@ -257,7 +257,7 @@ impl Setting<'_> {
 
 /// Whether the program at `path` is the one that runs, or another whither by its name: one that FastX runs for us to
 /// place with, or an older one that is still installed.
-fn is_whither(path: &Path, host: &Host<'_>) -> bool {
+fn is_whither(path: &Path, host: &FastxHost<'_>) -> bool {
     let leads_to = (host.resolve)(path).unwrap_or_else(|| path.to_owned());
     let is_called_so =
         |path: &Path| path.file_name().is_some_and(|name| name == PLACE_NAME || name == env!("CARGO_PKG_NAME"));

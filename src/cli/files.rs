@@ -4,24 +4,24 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::config::{Contents, Fault, Files};
+use crate::config::{Contents, FileError, Files};
 
 /// The files of this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Disk;
 
 impl Files for Disk {
-    fn read(&self, path: &Path, at_most: usize) -> Result<Contents, Fault> {
+    fn read(&self, path: &Path, at_most: usize) -> Result<Contents, FileError> {
         let is_device = path.starts_with("/dev");
         // Opening a named pipe waits for somebody who writes to it; what stands below /dev was handed to this process.
         if !is_device && is_pipe(path) {
-            return Err(Fault::Unreadable("it is a named pipe, not a file".to_owned()));
+            return Err(FileError::Unreadable("it is a named pipe, not a file".to_owned()));
         }
         let file = File::open(path).map_err(|error| fault(&error))?;
         // Of the open file, not of the path: what is read and whose it is belong together.
         let metadata = file.metadata().map_err(|error| fault(&error))?;
         if metadata.is_dir() {
-            return Err(Fault::Directory);
+            return Err(FileError::Directory);
         }
         let mut bytes = Vec::new();
         file.take(at_most as u64 + 1).read_to_end(&mut bytes).map_err(|error| fault(&error))?;
@@ -40,12 +40,12 @@ fn is_pipe(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
-fn fault(error: &io::Error) -> Fault {
+fn fault(error: &io::Error) -> FileError {
     match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Fault::Missing,
-        io::ErrorKind::IsADirectory => Fault::Directory,
-        io::ErrorKind::PermissionDenied => Fault::Unreadable("permission denied".to_owned()),
-        _ => Fault::Unreadable(error.to_string()),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => FileError::Missing,
+        io::ErrorKind::IsADirectory => FileError::Directory,
+        io::ErrorKind::PermissionDenied => FileError::Unreadable("permission denied".to_owned()),
+        _ => FileError::Unreadable(error.to_string()),
     }
 }
 
@@ -72,9 +72,9 @@ mod tests {
         let contents = Disk.read(&path, 3).unwrap();
         assert_eq!((contents.bytes.as_slice(), contents.size), (b"#!/b".as_slice(), 8));
         assert!(!contents.is_executable());
-        assert_eq!(Disk.read(folder.path(), 3), Err(Fault::Directory));
-        assert_eq!(Disk.read(&folder.path().join("none"), 3), Err(Fault::Missing));
-        assert_eq!(Disk.read(&path.join("below"), 3), Err(Fault::Missing));
+        assert_eq!(Disk.read(folder.path(), 3), Err(FileError::Directory));
+        assert_eq!(Disk.read(&folder.path().join("none"), 3), Err(FileError::Missing));
+        assert_eq!(Disk.read(&path.join("below"), 3), Err(FileError::Missing));
     }
 
     #[cfg(unix)]

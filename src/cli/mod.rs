@@ -62,13 +62,13 @@ pub mod table;
 pub mod whither;
 pub mod zone;
 
-use exit::Exit;
+use exit::CommandExit;
 
 /// How a process ends whose command came to `outcome`: what is to be said of that is said.
-fn end(outcome: Result<(), Exit>) -> ExitCode {
+fn end(outcome: Result<(), CommandExit>) -> ExitCode {
     let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Exit { code, message, .. }) => {
+        Err(CommandExit { code, message, .. }) => {
             if !message.is_empty() {
                 say::aside(format_args!("{} {message}", "error:".red().bold()));
             }

@@ -9,17 +9,17 @@ mod script;
 mod wasm;
 
 use clap::{Args, Subcommand};
-use script::{Language, ScriptArgs};
+use script::{ScriptArgs, ScriptLanguage};
 
 /// What `whither new` is asked for.
 #[derive(Debug, Args)]
 pub struct NewArgs {
     #[command(subcommand)]
-    what: What,
+    what: NewCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum NewCommand {
     /// A balancer script in JavaScript
     Js(ScriptArgs),
     /// A balancer script in Rhai
@@ -29,7 +29,7 @@ enum What {
     /// A program as a step: started for each request, or kept running
     Exec(exec::ExecArgs),
     /// A list of plausible nodes to try scripts on
-    Nodes(nodes::NodesArgs),
+    Nodes(nodes::NewNodesArgs),
     /// A config with every setting explained
     Config(config::ConfigArgs),
 }
@@ -40,12 +40,12 @@ enum What {
 /// What could not be written, and why.
 pub fn run(args: NewArgs) -> anyhow::Result<()> {
     match args.what {
-        What::Js(args) => script::run(&args, Language::JavaScript),
-        What::Rhai(args) => script::run(&args, Language::Rhai),
-        What::Wasm(args) => wasm::run(&args),
-        What::Exec(args) => exec::run(&args),
-        What::Nodes(args) => nodes::run(&args),
-        What::Config(args) => config::run(&args),
+        NewCommand::Js(args) => script::run(&args, ScriptLanguage::JavaScript),
+        NewCommand::Rhai(args) => script::run(&args, ScriptLanguage::Rhai),
+        NewCommand::Wasm(args) => wasm::run(&args),
+        NewCommand::Exec(args) => exec::run(&args),
+        NewCommand::Nodes(args) => nodes::run(&args),
+        NewCommand::Config(args) => config::run(&args),
     }
 }
 
@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
     use crate::cli::files::Disk;
-    use crate::config::{Loading, Needs, load, load_step};
+    use crate::config::{ConfigNeeds, Loading, load, load_step};
     use crate::model::Report;
     use crate::script::ScriptLimits;
 
@@ -93,7 +93,7 @@ mod tests {
             let step = load_step(script, folder.path(), &Disk, &ScriptLimits::default()).unwrap();
             assert_eq!(&*step.name, script);
         }
-        let loading = Loading { files: &Disk, host_zone: "UTC", needs: Needs::Both };
+        let loading = Loading { files: &Disk, host_zone: "UTC", needs: ConfigNeeds::Both };
         let config = load(&folder.path().join("whither.toml"), loading).unwrap();
         assert_eq!(config.chains.get("session/start").unwrap().steps.len(), 2);
         let nodes = std::fs::read(folder.path().join("nodes.json")).unwrap();

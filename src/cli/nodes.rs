@@ -7,7 +7,7 @@ use crate::nats::{Bus, Namespace, wire};
 use crate::plain::Plain;
 use crate::registry;
 
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 use super::remote::{RemoteArgs, ask};
 use super::{say, table};
 
@@ -19,13 +19,13 @@ const HISTORY: usize = 50;
 #[command(args_conflicts_with_subcommands = true)]
 pub struct NodesArgs {
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<NodesCommand>,
     #[command(flatten)]
     listing: Listing,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum NodesCommand {
     /// One node: the object that scripts see
     Show {
         /// The node's id
@@ -70,14 +70,14 @@ pub struct CordonArgs {
 ///
 /// # Errors
 /// How it ended.
-pub fn run(args: &NodesArgs) -> Result<(), Exit> {
+pub fn run(args: &NodesArgs) -> Result<(), CommandExit> {
     match &args.what {
         None => args.listing.remote.with_bus(async |bus, namespace| list(&bus, &namespace, args.listing.json).await),
-        Some(What::Show { id, listing }) => listing.remote.with_bus(async |bus, namespace| {
+        Some(NodesCommand::Show { id, listing }) => listing.remote.with_bus(async |bus, namespace| {
             let node = find(&bus, &namespace, id).await?;
             say::json(format_args!("{node:#}"))
         }),
-        Some(What::History { id, limit, listing }) => {
+        Some(NodesCommand::History { id, limit, listing }) => {
             listing.remote.with_bus(async |bus, namespace| history(&bus, &namespace, id, *limit, listing.json).await)
         }
     }
@@ -87,7 +87,7 @@ pub fn run(args: &NodesArgs) -> Result<(), Exit> {
 ///
 /// # Errors
 /// How it ended.
-pub fn cordon(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<(), Exit> {
+pub fn cordon(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<(), CommandExit> {
     args.remote.with_bus(async |bus, namespace| {
         let body = json!({"node": args.id, "reason": args.reason, "by": whoami()});
         let answer = ask(&bus, subject(&namespace), &body).await?;
@@ -109,7 +109,7 @@ pub(super) fn whoami() -> String {
     names.into_iter().find(|name| !name.is_empty()).unwrap_or_default()
 }
 
-async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Exit> {
+async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), CommandExit> {
     let mut nodes: Vec<Value> = Vec::new();
     let mut after = String::new();
     loop {
@@ -153,14 +153,17 @@ fn state(word: &str, sessions: Option<f64>) -> String {
     }
 }
 
-async fn find(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Value, Exit> {
+async fn find(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Value, CommandExit> {
     let answer = ask(bus, namespace.nodes(), &json!({"node": id})).await?;
     let found = answer.get("nodes").and_then(|nodes| nodes.get(0)).cloned();
-    found.ok_or_else(|| Exit::new(exit::NO_NODE, format!("the cluster has no node `{id}`; `whither nodes` lists them")))
+    found.ok_or_else(|| {
+        CommandExit::new(exit::NO_NODE, format!("the cluster has no node `{id}`; `whither nodes` lists them"))
+    })
 }
 
-async fn history(bus: &Bus, namespace: &Namespace, id: &str, limit: usize, as_json: bool) -> Result<(), Exit> {
-    let records = registry::history(bus, namespace, id, limit).await.map_err(|error| Exit::new(exit::OTHER, error))?;
+async fn history(bus: &Bus, namespace: &Namespace, id: &str, limit: usize, as_json: bool) -> Result<(), CommandExit> {
+    let records =
+        registry::history(bus, namespace, id, limit).await.map_err(|error| CommandExit::new(exit::OTHER, error))?;
     if as_json {
         return say::json(format_args!("{:#}", json!(records)));
     }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::model::json::{self, JsonLimits};
 use crate::model::{Change, Report};
 
-use super::exit::Exit;
+use super::exit::CommandExit;
 use super::say;
 
 /// Size of a node list: 100,000 nodes with four sessions each take about 80 MiB.
@@ -36,10 +36,10 @@ pub struct NodesFile {
 /// # Errors
 /// What cannot be read, is no node list, or has a request too large; the message names the file. A node that cannot be
 /// used is left out, with a warning.
-pub fn read(path: Option<&Path>, max_request_bytes: usize) -> Result<NodesFile, Exit> {
+pub fn read(path: Option<&Path>, max_request_bytes: usize) -> Result<NodesFile, CommandExit> {
     let path = path.filter(|path| *path != Path::new("-"));
     let name = path.map_or("standard input".to_owned(), |path| path.display().to_string());
-    let unreadable = |error: std::io::Error| Exit::usage(format!("{name}: {error}"));
+    let unreadable = |error: std::io::Error| CommandExit::usage(format!("{name}: {error}"));
     let mut text = Vec::new();
     match path {
         Some(path) => std::fs::File::open(path).map_err(unreadable)?.take(MAX_BYTES + 1).read_to_end(&mut text),
@@ -51,7 +51,7 @@ pub fn read(path: Option<&Path>, max_request_bytes: usize) -> Result<NodesFile, 
         }
     }
     .map_err(unreadable)?;
-    let told = |why: String| Exit::usage(format!("{name}: {why}"));
+    let told = |why: String| CommandExit::usage(format!("{name}: {why}"));
     let mut file = parse(&text).map_err(told)?;
     file.warnings.iter_mut().for_each(|warning| *warning = format!("{name}: {warning}"));
     // Once it is part of the question, nobody knows where it came from.

@@ -12,13 +12,14 @@ use tokio::sync::mpsc;
 
 use crate::model::{Change, Decision, Diagnosis, Failure, LimitKind, Outcome};
 use crate::plain::Plain;
-use crate::runner::{self, Edition, Errand, Runner, RunnerEvent, process};
+use crate::runner::{self, Edition, Errand, RunnerEvent, RunnerProcess, process};
 use crate::worker::blame::{Sentence, judge};
 use crate::worker::{
-    Birth, BirthError, Order, Orders, Overrun, Question, Running, Standing, Waiting, Worker, WorkerEvent,
+    BirthError, Orders, Overrun, PlacementQuestion, RunningStep, Standing, WaitingDecision, Worker, WorkerCommand,
+    WorkerEvent, WorkerInit,
 };
 
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 use super::say;
 
 /// Words of a worker or a runner that may wait.
@@ -32,9 +33,14 @@ const READING: Duration = Duration::from_micros(200);
 /// # Errors
 /// A script that does not compile, or a process that cannot be started. A script that fails while it runs is a
 /// decision.
-pub fn decide(birth: &Birth, programs: &Edition, changes: Vec<Change>, question: Question) -> Result<Decision, Exit> {
+pub fn decide(
+    birth: &WorkerInit,
+    programs: &Edition,
+    changes: Vec<Change>,
+    question: PlacementQuestion,
+) -> Result<Decision, CommandExit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Exit::new(exit::OTHER, error))?;
+    let runtime = runtime.map_err(|error| CommandExit::new(exit::OTHER, error))?;
     runtime.block_on(async {
         let mut helper = Helper { birth, programs, changes: &changes, runner: None };
         let decision = ask(birth, &mut helper, question).await;
@@ -51,9 +57,13 @@ pub fn program() -> PathBuf {
     PathBuf::from("/proc/self/exe")
 }
 
-async fn ask(birth: &Birth, helper: &mut Helper<'_>, mut question: Question) -> Result<Decision, Exit> {
+async fn ask(
+    birth: &WorkerInit,
+    helper: &mut Helper<'_>,
+    mut question: PlacementQuestion,
+) -> Result<Decision, CommandExit> {
     let nodes = helper.changes.len() as u64;
-    let mut known: Vec<_> = helper.changes.iter().cloned().map(Order::Change).collect();
+    let mut known: Vec<_> = helper.changes.iter().cloned().map(WorkerCommand::Change).collect();
     let chain = birth.set.get(&question.head.action).cloned();
     let limit = chain.as_ref().map(|chain| birth.limits.chain_wall(chain, nodes)).unwrap_or_default();
     let patience = limit + PATIENCE + READING * u32::try_from(nodes).unwrap_or(u32::MAX);
@@ -74,7 +84,7 @@ async fn ask(birth: &Birth, helper: &mut Helper<'_>, mut question: Question) -> 
             Came::Ended(overrun) => overrun,
         };
         match judge(&mut question, shunned, chain.as_ref(), overrun) {
-            Sentence::Shun(subject, limited) => known.push(Order::Quarantine(subject, Some(limited))),
+            Sentence::Shun(subject, limited) => known.push(WorkerCommand::Quarantine(subject, Some(limited))),
             Sentence::Again => {}
             Sentence::Fail(failure) => return Ok(failed(&question, nodes, failure)),
         }
@@ -91,16 +101,16 @@ struct Hired {
 /// What a question to a worker came to.
 enum Came {
     Decided(Decision),
-    Waiting(Waiting, Hired),
+    Waiting(WaitingDecision, Hired),
     Ended(Overrun),
 }
 
 impl Hired {
-    async fn start(birth: &Birth, known: &[Order]) -> Result<Self, Exit> {
+    async fn start(birth: &WorkerInit, known: &[WorkerCommand]) -> Result<Self, CommandExit> {
         let (words_in, words) = mpsc::channel(WORDS_WAITING);
         let worker = Worker::start(&program(), birth, 1, words_in).await.map_err(|error| match error {
-            BirthError::Refused(_) | BirthError::Died(Some(_), _) => Exit::new(exit::SCRIPT, error),
-            BirthError::Died(None, _) | BirthError::Io(_) => Exit::new(exit::OTHER, error),
+            BirthError::Refused(_) | BirthError::Died(Some(_), _) => CommandExit::new(exit::SCRIPT, error),
+            BirthError::Died(None, _) | BirthError::Io(_) => CommandExit::new(exit::OTHER, error),
         })?;
         worker.remarks().iter().for_each(|remark| say::aside(format_args!("warning: {remark}")));
         let mut orders = Orders::default();
@@ -109,11 +119,11 @@ impl Hired {
         Ok(Self { worker, words })
     }
 
-    async fn ask(mut self, question: &Question, patience: Duration) -> Came {
+    async fn ask(mut self, question: &PlacementQuestion, patience: Duration) -> Came {
         let mut orders = Orders::default();
-        orders.push(&Order::Ask(Arc::new(question.clone())));
+        orders.push(&WorkerCommand::Ask(Arc::new(question.clone())));
         self.worker.send_all(orders).await;
-        let mut running = Running { ticket: question.ticket, step: None, node: None, pure: false };
+        let mut running = RunningStep { ticket: question.ticket, step: None, node: None, pure: false };
         loop {
             let event = tokio::time::timeout(patience, self.words.recv()).await;
             let name = running.step.as_deref().unwrap_or("a script");
@@ -143,20 +153,20 @@ impl Hired {
 
 /// The runner, started when it is needed.
 struct Helper<'a> {
-    birth: &'a Birth,
+    birth: &'a WorkerInit,
     programs: &'a Edition,
     changes: &'a [Change],
-    runner: Option<(Runner, mpsc::Receiver<(u64, RunnerEvent)>)>,
+    runner: Option<(RunnerProcess, mpsc::Receiver<(u64, RunnerEvent)>)>,
 }
 
 impl Helper<'_> {
     /// Asks the program that `waiting` waits for.
-    async fn run(&mut self, question: &Question, waiting: Waiting) -> Result<Standing, Exit> {
-        let Waiting { step, suspended, .. } = waiting;
+    async fn run(&mut self, question: &PlacementQuestion, waiting: WaitingDecision) -> Result<Standing, CommandExit> {
+        let WaitingDecision { step, suspended, .. } = waiting;
         let errand = Errand {
             edition: self.programs.number,
             step,
-            question: Arc::new(Question { from: None, ..question.clone() }),
+            question: Arc::new(PlacementQuestion { from: None, ..question.clone() }),
             suspended: suspended.clone(),
         };
         let (runner, words) = match &mut self.runner {
@@ -164,7 +174,7 @@ impl Helper<'_> {
             none => none.insert(start(self.birth, self.programs, self.changes).await?),
         };
         let mut orders = Orders::default();
-        orders.push(&runner::Order::Run(errand));
+        orders.push(&runner::RunnerCommand::Run(errand));
         runner.peer_mut().send_all(orders).await;
         loop {
             match words.recv().await {
@@ -176,31 +186,31 @@ impl Helper<'_> {
                 Some((_, RunnerEvent::Asking(_) | RunnerEvent::Late(_))) => {}
                 Some((_, RunnerEvent::Exited(ended))) => {
                     process::bury(runner.pid()).await;
-                    return Err(Exit::new(exit::OTHER, format!("the runner {ended} while a program ran")));
+                    return Err(CommandExit::new(exit::OTHER, format!("the runner {ended} while a program ran")));
                 }
-                None => return Err(Exit::new(exit::OTHER, "the runner is gone")),
+                None => return Err(CommandExit::new(exit::OTHER, "the runner is gone")),
             }
         }
     }
 }
 
 async fn start(
-    birth: &Birth,
+    birth: &WorkerInit,
     programs: &Edition,
     changes: &[Change],
-) -> Result<(Runner, mpsc::Receiver<(u64, RunnerEvent)>), Exit> {
+) -> Result<(RunnerProcess, mpsc::Receiver<(u64, RunnerEvent)>), CommandExit> {
     let (words_in, words) = mpsc::channel(WORDS_WAITING);
-    let birth = runner::Birth { arrangement: birth.arrangement };
-    let mut runner = Runner::start(&program(), &birth, 1, words_in)
-        .map_err(|error| Exit::new(exit::OTHER, format!("the runner could not be started: {error}")))?;
+    let birth = runner::RunnerInit { arrangement: birth.arrangement };
+    let mut runner = RunnerProcess::start(&program(), &birth, 1, words_in)
+        .map_err(|error| CommandExit::new(exit::OTHER, format!("the runner could not be started: {error}")))?;
     let mut orders = Orders::default();
-    changes.iter().for_each(|change| orders.push(&runner::Order::Change(change.clone())));
-    orders.push(&runner::Order::Edition(Arc::new(programs.clone())));
+    changes.iter().for_each(|change| orders.push(&runner::RunnerCommand::Change(change.clone())));
+    orders.push(&runner::RunnerCommand::Edition(Arc::new(programs.clone())));
     runner.peer_mut().send_all(orders).await;
     Ok((runner, words))
 }
 
-fn failed(question: &Question, nodes: u64, failure: Failure) -> Decision {
+fn failed(question: &PlacementQuestion, nodes: u64, failure: Failure) -> Decision {
     Decision {
         chain: Arc::clone(&question.head.action),
         generation: nodes,

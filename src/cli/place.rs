@@ -11,11 +11,11 @@ use crate::model::{Arrangement, Decision, Outcome};
 use crate::nats::wire;
 use crate::plain::Plain;
 use crate::runner::Edition;
-use crate::worker::{Audience, Birth, WorkerLimits};
+use crate::worker::{Audience, WorkerInit, WorkerLimits};
 
 use super::bus::BusArgs;
 use super::chains::{ChainArgs, Chains, has_section};
-use super::exit::Exit;
+use super::exit::CommandExit;
 use super::request::{self, RequestArgs};
 use super::{nodes_file, one_shot, remote, say, table};
 
@@ -115,7 +115,7 @@ struct Placement {
 ///
 /// # Errors
 /// How it ended, where no node was printed.
-pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
+pub fn run(args: &PlaceArgs) -> Result<(), CommandExit> {
     let placement = &args.placement;
     let is_explained = args.explain || placement.node.is_some();
     let Some(service) = placement.service() else {
@@ -147,7 +147,7 @@ pub fn run(args: &PlaceArgs) -> Result<(), Exit> {
 ///
 /// # Errors
 /// How the decision ended, where it came to no node.
-pub fn explain(args: &ExplainArgs) -> Result<(), Exit> {
+pub fn explain(args: &ExplainArgs) -> Result<(), CommandExit> {
     let placement = &args.placement;
     let Some(service) = placement.service() else {
         let (id, decision) = placement.decide(Purpose::Explain, true)?;
@@ -160,28 +160,29 @@ pub fn explain(args: &ExplainArgs) -> Result<(), Exit> {
 
 impl Placement {
     /// Returns the service to ask, or `None` if this process decides.
-    fn service(&self) -> Option<remote::Service<'_>> {
+    fn service(&self) -> Option<remote::RemoteService<'_>> {
         let bus = &self.bus;
         if self.local || self.nodes.is_some() || !self.chain.scripts.is_empty() {
             return None;
         }
         if let Some(config) = &self.chain.config {
-            return (!has_section(config, "chain")).then_some(remote::Service { bus, config: Some(config.clone()) });
+            return (!has_section(config, "chain"))
+                .then_some(remote::RemoteService { bus, config: Some(config.clone()) });
         }
-        Some(remote::Service { bus, config: None })
+        Some(remote::RemoteService { bus, config: None })
     }
 
     /// Returns the request for a service.
     ///
     /// # Errors
     /// An option that a service cannot obey.
-    fn request(&self) -> Result<Map<String, Value>, Exit> {
+    fn request(&self) -> Result<Map<String, Value>, CommandExit> {
         let own =
             [("--seed", self.seed.is_some()), ("--now", self.now.is_some()), ("--timezone", self.timezone.is_some())];
         if let Some((option, _)) = own.iter().find(|(_, is_given)| *is_given) {
             let message =
                 format!("{option} means nothing to a service, which decides by its own; add --nodes or --script");
-            return Err(Exit::usage(message));
+            return Err(CommandExit::usage(message));
         }
         let mut request = self.asked.over(Map::new(), WorkerLimits::default().request_bytes)?;
         request.extend(self.node.as_ref().map(|node| ("node".to_owned(), json!(node))));
@@ -189,7 +190,7 @@ impl Placement {
     }
 
     /// Decides in this process, and returns the decision with its id.
-    fn decide(&self, purpose: Purpose, is_explained: bool) -> Result<(Arc<str>, Decision), Exit> {
+    fn decide(&self, purpose: Purpose, is_explained: bool) -> Result<(Arc<str>, Decision), CommandExit> {
         let chains = self.chain.load(&self.asked, self.timezone.as_deref())?;
         let limits = chains.limits;
         let nodes = nodes_file::read(self.nodes.as_deref(), limits.request_bytes)?;
@@ -202,18 +203,20 @@ impl Placement {
         question.about = self.node.as_deref().or(named).map(Arc::from);
         chains.get(&question.head.action)?;
         let Chains { set, environment, programs, .. } = chains;
-        let birth = Birth { set, arrangement: Arrangement::Arrival, limits, audience: Audience::Person };
+        let birth = WorkerInit { set, arrangement: Arrangement::Arrival, limits, audience: Audience::Person };
         let id = Arc::clone(&question.decision);
         let programs = Edition::of(1, &birth.set, environment, programs);
         Ok((id, one_shot::decide(&birth, &programs, nodes.reports, question)?))
     }
 
     /// Returns the command's end for `decision`; a failure that the explanation showed (`is_told`) is not printed again.
-    fn ended(&self, decision: &Decision, is_told: bool) -> Result<(), Exit> {
+    fn ended(&self, decision: &Decision, is_told: bool) -> Result<(), CommandExit> {
         match &decision.outcome {
             Outcome::Placed(_) => Ok(()),
-            Outcome::Failed(failure) if is_told && !self.json => Err(Exit::shown(super::exit::code(failure.name))),
-            Outcome::Failed(failure) => Err(Exit::failed(failure)),
+            Outcome::Failed(failure) if is_told && !self.json => {
+                Err(CommandExit::shown(super::exit::code(failure.name)))
+            }
+            Outcome::Failed(failure) => Err(CommandExit::failed(failure)),
         }
     }
 }

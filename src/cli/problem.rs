@@ -12,11 +12,11 @@ use crate::config::problem::line_around;
 use crate::config::{ConfigErrors, Problem};
 use crate::{log, plain};
 
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 
 /// How problems are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum ProblemFormat {
     /// `file:line:col: message`, which editors and `grep` understand.
     Plain,
     /// With the line that it is about.
@@ -25,7 +25,7 @@ pub enum Look {
     Coloured,
 }
 
-impl Look {
+impl ProblemFormat {
     /// What suits the standard error that this process has.
     #[must_use]
     pub fn of_stderr() -> Self {
@@ -40,34 +40,34 @@ impl Look {
 
 /// The end of a command over `errors`, which are shown already.
 #[must_use]
-pub fn exit(errors: &ConfigErrors) -> Exit {
+pub fn exit(errors: &ConfigErrors) -> CommandExit {
     report(errors);
-    Exit { told: render(errors, Look::Plain), ..Exit::shown(exit::USAGE) }
+    CommandExit { told: render(errors, ProblemFormat::Plain), ..CommandExit::shown(exit::USAGE) }
 }
 
 /// The end of a command over one problem that stands in no config.
 #[must_use]
-pub fn exit_one(problem: &Problem) -> Exit {
-    Exit::usage(problem)
+pub fn exit_one(problem: &Problem) -> CommandExit {
+    CommandExit::usage(problem)
 }
 
 /// Shows `errors` on standard error. That nobody reads it is no further error.
 pub fn report(errors: &ConfigErrors) {
-    log::say(&plain::lines(&render(errors, Look::of_stderr())));
+    log::say(&plain::lines(&render(errors, ProblemFormat::of_stderr())));
 }
 
 /// `errors` as text that ends in a line feed.
 #[must_use]
-pub fn render(errors: &ConfigErrors, look: Look) -> String {
+pub fn render(errors: &ConfigErrors, look: ProblemFormat) -> String {
     let theme = match look {
-        Look::Plain => return format!("{errors}\n"),
-        Look::Graphical => GraphicalTheme::unicode_nocolor(),
-        Look::Coloured => GraphicalTheme::unicode(),
+        ProblemFormat::Plain => return format!("{errors}\n"),
+        ProblemFormat::Graphical => GraphicalTheme::unicode_nocolor(),
+        ProblemFormat::Coloured => GraphicalTheme::unicode(),
     };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false);
     let mut shown = String::new();
     for problem in &errors.problems {
-        let beside = Beside { problem, line: Line { file: &errors.file, text: &errors.text } };
+        let beside = ExcerptLine { problem, line: ProblemLine { file: &errors.file, text: &errors.text } };
         if handler.render_report(&mut shown, &beside).is_err() {
             shown.push_str(&format!("{problem}\n"));
         }
@@ -80,20 +80,20 @@ pub fn render(errors: &ConfigErrors, look: Look) -> String {
 
 /// A problem beside its line.
 #[derive(Debug)]
-struct Beside<'a> {
+struct ExcerptLine<'a> {
     problem: &'a Problem,
-    line: Line<'a>,
+    line: ProblemLine<'a>,
 }
 
-impl fmt::Display for Beside<'_> {
+impl fmt::Display for ExcerptLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problem.message)
     }
 }
 
-impl std::error::Error for Beside<'_> {}
+impl std::error::Error for ExcerptLine<'_> {}
 
-impl Diagnostic for Beside<'_> {
+impl Diagnostic for ExcerptLine<'_> {
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
         self.problem.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
@@ -113,12 +113,12 @@ impl Diagnostic for Beside<'_> {
 
 /// The text of a config, of which one line is shown at a time: its neighbours have problems of their own, or none.
 #[derive(Debug)]
-struct Line<'a> {
+struct ProblemLine<'a> {
     file: &'a str,
     text: &'a str,
 }
 
-impl SourceCode for Line<'_> {
+impl SourceCode for ProblemLine<'_> {
     fn read_span<'s>(
         &'s self,
         span: &SourceSpan,
@@ -141,33 +141,34 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::{Loading, MemoryFiles, Needs, load};
+    use crate::config::{ConfigNeeds, Loading, MemoryFiles, load};
 
     fn errors_of(text: &str) -> ConfigErrors {
         let files = MemoryFiles::default().with("w.toml", text);
-        load(Path::new("w.toml"), Loading { files: &files, host_zone: "UTC", needs: Needs::Both }).unwrap_err()
+        load(Path::new("w.toml"), Loading { files: &files, host_zone: "UTC", needs: ConfigNeeds::Both }).unwrap_err()
     }
 
     #[test]
     fn a_terminal_shows_the_line_and_anything_else_gets_one_line_each() {
         let errors = errors_of(include_str!("../../tests/data/five-mistakes.toml"));
-        let plain = render(&errors, Look::Plain);
+        let plain = render(&errors, ProblemFormat::Plain);
         assert_eq!(plain.lines().filter(|line| line.starts_with("w.toml:")).count(), 5, "{plain}");
-        let graphical = render(&errors, Look::Graphical);
+        let graphical = render(&errors, ProblemFormat::Graphical);
         for words in ["livness_s = 90", "w.toml:11:13", "help: did you mean `liveness_s`?", "w.toml: 5 problems"] {
             assert!(graphical.contains(words), "{words}: {graphical}");
             assert!(!graphical.contains("[service]"), "a line alone: {graphical}");
         }
-        assert!(!graphical.contains('\u{1b}') && render(&errors, Look::Coloured).contains('\u{1b}'));
+        assert!(!graphical.contains('\u{1b}') && render(&errors, ProblemFormat::Coloured).contains('\u{1b}'));
     }
 
     #[test]
     fn problems_without_a_line_and_secrets_are_shown_safely() {
-        let shown = render(&errors_of("[nats]\ntoken = \"hunter2\"\npasword = \"hunter2\"\n"), Look::Graphical);
+        let shown =
+            render(&errors_of("[nats]\ntoken = \"hunter2\"\npasword = \"hunter2\"\n"), ProblemFormat::Graphical);
         assert!(shown.contains("unknown key `pasword`") && !shown.contains("hunter2"), "{shown}");
-        let shown = render(&errors_of(""), Look::Graphical);
+        let shown = render(&errors_of(""), ProblemFormat::Graphical);
         assert!(shown.contains("there is no `nats.url`") && shown.contains("2 problems"), "{shown}");
-        let shown = render(&errors_of("a = \"unclosed\u{1b}[2J"), Look::Graphical);
+        let shown = render(&errors_of("a = \"unclosed\u{1b}[2J"), ProblemFormat::Graphical);
         assert!(!shown.contains('\u{1b}'), "{shown:?}");
     }
 }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 use super::{one_shot, say};
 
 /// How long a process may take to come up.
@@ -45,22 +45,22 @@ pub(super) struct Processes {
 impl Processes {
     /// Finds a nats-server, `named` or on PATH, and makes the folder; starts nothing yet. `target` is what of the
     /// Makefile installs a server.
-    pub(super) fn prepare(prefix: &str, named: Option<&Path>, target: &str) -> Result<Self, Exit> {
+    pub(super) fn prepare(prefix: &str, named: Option<&Path>, target: &str) -> Result<Self, CommandExit> {
         let server = named.map(Path::to_owned).or_else(|| on_path("nats-server")).ok_or_else(|| {
             let message = format!(
                 "no nats-server was found. `make {target}` installs one; else install nats-server, or name it with \
                  --nats-server"
             );
-            Exit::new(exit::OTHER, message)
+            CommandExit::new(exit::OTHER, message)
         })?;
-        let folder = TempDir::with_prefix(prefix).map_err(|error| Exit::new(exit::OTHER, error))?;
+        let folder = TempDir::with_prefix(prefix).map_err(|error| CommandExit::new(exit::OTHER, error))?;
         Ok(Self { folder, server, running: Vec::new() })
     }
 
     /// Starts the nats-server, with JetStream, on a free port; returns its address.
-    pub(super) async fn start_nats(&mut self) -> Result<String, Exit> {
+    pub(super) async fn start_nats(&mut self) -> Result<String, CommandExit> {
         let ports = self.path("ports");
-        std::fs::create_dir(&ports).map_err(|error| Exit::new(exit::OTHER, error))?;
+        std::fs::create_dir(&ports).map_err(|error| CommandExit::new(exit::OTHER, error))?;
         self.write("nats.conf", NATS_CONFIG)?;
         let mut command = Command::new(&self.server);
         command.arg("--config").arg(self.path("nats.conf"));
@@ -71,8 +71,9 @@ impl Processes {
     }
 
     /// Starts `command` as `name`, with its standard error in a log.
-    pub(super) fn spawn(&mut self, name: &str, mut command: Command) -> Result<(), Exit> {
-        let failed = |error: std::io::Error| Exit::new(exit::OTHER, format!("{name} cannot be started: {error}"));
+    pub(super) fn spawn(&mut self, name: &str, mut command: Command) -> Result<(), CommandExit> {
+        let failed =
+            |error: std::io::Error| CommandExit::new(exit::OTHER, format!("{name} cannot be started: {error}"));
         let log = std::fs::File::create(self.path(&format!("{name}.log"))).map_err(failed)?;
         command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
         self.running.push((name.to_owned(), command.spawn().map_err(failed)?));
@@ -102,7 +103,7 @@ impl Processes {
     }
 
     /// Asks until there is an answer; what `name` logged, where it has ended or takes too long.
-    pub(super) async fn wait<T>(&mut self, name: &str, mut ask: impl FnMut() -> Option<T>) -> Result<T, Exit> {
+    pub(super) async fn wait<T>(&mut self, name: &str, mut ask: impl FnMut() -> Option<T>) -> Result<T, CommandExit> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(answer) = ask() {
@@ -110,26 +111,26 @@ impl Processes {
             }
             self.check()?;
             if Instant::now() > deadline {
-                return Err(Exit::new(exit::OTHER, format!("{name} does not come up:\n{}", self.log(name))));
+                return Err(CommandExit::new(exit::OTHER, format!("{name} does not come up:\n{}", self.log(name))));
             }
             sleep(LOOK).await;
         }
     }
 
     /// That every process still runs.
-    pub(super) fn check(&mut self) -> Result<(), Exit> {
+    pub(super) fn check(&mut self) -> Result<(), CommandExit> {
         let ended = self.running.iter_mut().find_map(|(name, process)| Some((name.clone(), process.try_wait().ok()??)));
         match ended {
             None => Ok(()),
             Some((name, status)) => {
-                Err(Exit::new(exit::OTHER, format!("{name} ended with {status}:\n{}", self.log(&name))))
+                Err(CommandExit::new(exit::OTHER, format!("{name} ended with {status}:\n{}", self.log(&name))))
             }
         }
     }
 
     /// Writes a file of the folder.
-    pub(super) fn write(&self, name: &str, text: &str) -> Result<(), Exit> {
-        std::fs::write(self.path(name), text).map_err(|error| Exit::new(exit::OTHER, error))
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<(), CommandExit> {
+        std::fs::write(self.path(name), text).map_err(|error| CommandExit::new(exit::OTHER, error))
     }
 
     /// What the process `name` has logged so far.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::plain::Plain;
 
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 use super::remote::{RemoteArgs, ask_each};
 use super::say;
 
@@ -34,7 +34,7 @@ pub struct ReloadArgs {
 ///
 /// # Errors
 /// How it ended.
-pub fn run(args: &ReloadArgs) -> Result<(), Exit> {
+pub fn run(args: &ReloadArgs) -> Result<(), CommandExit> {
     args.remote.with_bus(async |bus, namespace| {
         let answers = ask_each(&bus, namespace.reload(), &json!({}), COMPILING).await?;
         let (mut failed, count) = (0, answers.len());
@@ -61,7 +61,7 @@ pub fn run(args: &ReloadArgs) -> Result<(), Exit> {
             0 => Ok(()),
             _ => {
                 let message = format!("{failed} of {count} replicas cannot use the config; the old one stays there");
-                Err(Exit::new(exit::USAGE, message))
+                Err(CommandExit::new(exit::USAGE, message))
             }
         }
     })

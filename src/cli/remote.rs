@@ -17,7 +17,7 @@ use crate::plain::Plain;
 
 use super::bus::BusArgs;
 use super::chains::{default_config, has_section};
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 use super::{say, table};
 
 /// How long a command waits for the bus and for the answer.
@@ -40,7 +40,10 @@ impl RemoteArgs {
     ///
     /// # Errors
     /// Where NATS is not reached in time, and what `ask` says.
-    pub fn with_bus<T>(&self, ask: impl AsyncFnOnce(Bus, Namespace) -> Result<T, Exit>) -> Result<T, Exit> {
+    pub fn with_bus<T>(
+        &self,
+        ask: impl AsyncFnOnce(Bus, Namespace) -> Result<T, CommandExit>,
+    ) -> Result<T, CommandExit> {
         with_bus(&self.bus, self.config.as_deref(), ask)
     }
 }
@@ -52,12 +55,12 @@ impl RemoteArgs {
 fn with_bus<T>(
     bus: &BusArgs,
     config: Option<&Path>,
-    ask: impl AsyncFnOnce(Bus, Namespace) -> Result<T, Exit>,
-) -> Result<T, Exit> {
+    ask: impl AsyncFnOnce(Bus, Namespace) -> Result<T, CommandExit>,
+) -> Result<T, CommandExit> {
     let found = if config.is_none() && !bus.is_given() { default_config() } else { None };
     let config = config.or(found.as_deref().filter(|found| has_section(found, "nats")));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(async {
+    runtime.map_err(|error| CommandExit::new(exit::OTHER, error))?.block_on(async {
         let (bus, namespace) = connect(bus, config).await?;
         ask(bus, namespace).await
     })
@@ -67,7 +70,7 @@ fn with_bus<T>(
 ///
 /// # Errors
 /// Where NATS is not reached in time, and what is wrong with its address.
-pub async fn connect(bus: &BusArgs, config: Option<&Path>) -> Result<(Bus, Namespace), Exit> {
+pub async fn connect(bus: &BusArgs, config: Option<&Path>) -> Result<(Bus, Namespace), CommandExit> {
     let (bus, namespace) = bus.open(config).await?;
     let at = bus.servers();
     let message = tokio::select! {
@@ -82,24 +85,29 @@ pub async fn connect(bus: &BusArgs, config: Option<&Path>) -> Result<(Bus, Names
             format!("NATS at {at} cannot be reached{reason}; is it running?")
         }
     };
-    Err(Exit::new(exit::OTHER, message))
+    Err(CommandExit::new(exit::OTHER, message))
 }
 
 /// Sends `body` to `subject` and reads the answer.
 ///
 /// # Errors
 /// The service's own failure with its exit code, or that nobody answered.
-pub async fn ask(bus: &Bus, subject: String, body: &Value) -> Result<Value, Exit> {
+pub async fn ask(bus: &Bus, subject: String, body: &Value) -> Result<Value, CommandExit> {
     ask_within(bus, subject, body, PATIENCE).await
 }
 
 /// The same, where the answer may take as long as `patience`.
-async fn ask_within(bus: &Bus, subject: String, body: &Value, patience: Duration) -> Result<Value, Exit> {
+async fn ask_within(bus: &Bus, subject: String, body: &Value, patience: Duration) -> Result<Value, CommandExit> {
     reply_within(bus, subject, body, patience).await?.into_answer()
 }
 
 /// The same, where a failure that the service tells is an answer as well.
-async fn reply_within(bus: &Bus, subject: String, body: &Value, patience: Duration) -> Result<Reply, Exit> {
+async fn reply_within(
+    bus: &Bus,
+    subject: String,
+    body: &Value,
+    patience: Duration,
+) -> Result<RemoteReply, CommandExit> {
     let mut headers = HeaderMap::new();
     headers.insert(HEADER_TIMEOUT, patience.as_millis().to_string());
     // The library's own time limit does not cover its queue.
@@ -112,12 +120,12 @@ async fn reply_within(bus: &Bus, subject: String, body: &Value, patience: Durati
         words = bus.denied() => return Err(denied(&subject, &words)),
     };
     let message = match sent {
-        Err(_late) => return Err(Exit::new(exit::OTHER, format!("no answer on {subject} within {patience:?}"))),
+        Err(_late) => return Err(CommandExit::new(exit::OTHER, format!("no answer on {subject} within {patience:?}"))),
         Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => return Err(nobody(&subject)),
-        Ok(Err(error)) => return Err(Exit::new(exit::OTHER, error)),
+        Ok(Err(error)) => return Err(CommandExit::new(exit::OTHER, error)),
         Ok(Ok(message)) => message,
     };
-    Reply::read(&message)
+    RemoteReply::read(&message)
 }
 
 /// Asks every replica on `subject`, and waits until all have answered, `patience` at most: each answer says how many there
@@ -125,8 +133,8 @@ async fn reply_within(bus: &Bus, subject: String, body: &Value, patience: Durati
 ///
 /// # Errors
 /// The first failure among the answers, or that not all came in time.
-pub async fn ask_each(bus: &Bus, subject: String, body: &Value, patience: Duration) -> Result<Vec<Value>, Exit> {
-    let other = |error: &dyn std::fmt::Display| Exit::new(exit::OTHER, error);
+pub async fn ask_each(bus: &Bus, subject: String, body: &Value, patience: Duration) -> Result<Vec<Value>, CommandExit> {
+    let other = |error: &dyn std::fmt::Display| CommandExit::new(exit::OTHER, error);
     let (client, inbox) = (bus.client(), bus.client().new_inbox());
     let mut replies = client.subscribe(inbox.clone()).await.map_err(|error| other(&error))?;
     let sent = client.publish_with_reply(subject.clone(), inbox, body.to_string().into()).await;
@@ -141,12 +149,12 @@ pub async fn ask_each(bus: &Bus, subject: String, body: &Value, patience: Durati
         };
         let Some(message) = message else {
             let message = format!("{} of {expected} replicas answered on {subject} within {patience:?}", answers.len());
-            return Err(Exit::new(exit::OTHER, message));
+            return Err(CommandExit::new(exit::OTHER, message));
         };
         if message.status == Some(StatusCode::NO_RESPONDERS) {
             return Err(nobody(&subject));
         }
-        let answer = Reply::read(&message)?.into_answer()?;
+        let answer = RemoteReply::read(&message)?.into_answer()?;
         let replicas = answer.get("replicas").and_then(Value::as_u64).unwrap_or(1);
         expected = expected.max(usize::try_from(replicas).unwrap_or(1)).min(MAX_REPLICAS);
         answers.push(answer);
@@ -154,29 +162,29 @@ pub async fn ask_each(bus: &Bus, subject: String, body: &Value, patience: Durati
     Ok(answers)
 }
 
-fn nobody(subject: &str) -> Exit {
+fn nobody(subject: &str) -> CommandExit {
     let message = format!("no service answers on {subject}; is `whither serve` running with this namespace?");
-    Exit::new(exit::OTHER, message)
+    CommandExit::new(exit::OTHER, message)
 }
 
-fn denied(subject: &str, words: &str) -> Exit {
-    Exit::new(exit::OTHER, format!("this login may not use {subject}; NATS says: {words}"))
+fn denied(subject: &str, words: &str) -> CommandExit {
+    CommandExit::new(exit::OTHER, format!("this login may not use {subject}; NATS says: {words}"))
 }
 
 /// What a message of the service says.
-struct Reply {
+struct RemoteReply {
     body: Value,
     is_error: bool,
 }
 
-impl Reply {
-    fn read(message: &Message) -> Result<Self, Exit> {
-        let body = serde_json::from_slice(&message.payload).map_err(|error| Exit::new(exit::OTHER, error))?;
+impl RemoteReply {
+    fn read(message: &Message) -> Result<Self, CommandExit> {
+        let body = serde_json::from_slice(&message.payload).map_err(|error| CommandExit::new(exit::OTHER, error))?;
         let is_error = message.headers.as_ref().is_some_and(|headers| headers.get(HEADER_ERROR_CODE).is_some());
         Ok(Self { body, is_error })
     }
 
-    fn into_answer(self) -> Result<Value, Exit> {
+    fn into_answer(self) -> Result<Value, CommandExit> {
         match self.body.get("error").filter(|_| self.is_error) {
             None => Ok(self.body),
             Some(error) => Err(failed(error)),
@@ -184,7 +192,7 @@ impl Reply {
     }
 }
 
-fn failed(error: &Value) -> Exit {
+fn failed(error: &Value) -> CommandExit {
     let text = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default();
     let step = Some(text("step")).filter(|step| !step.is_empty());
     let code = match FailureName::parse(text("name")) {
@@ -194,12 +202,12 @@ fn failed(error: &Value) -> Exit {
         None => exit::OTHER,
     };
     let place = table::place_of(error);
-    Exit::new(code, format!("{}: {}{place}", Plain(text("name")), Plain(text("message"))))
+    CommandExit::new(code, format!("{}: {}{place}", Plain(text("name")), Plain(text("message"))))
 }
 
 /// The service that is asked for a placement.
 #[derive(Clone, Debug)]
-pub struct Service<'a> {
+pub struct RemoteService<'a> {
     /// The options that say how the service is reached.
     pub bus: &'a BusArgs,
     /// A config whose `[nats]` section says how, where `bus` does not.
@@ -211,11 +219,11 @@ pub struct Service<'a> {
 /// # Errors
 /// As [`ask`].
 pub fn place(
-    service: Service<'_>,
+    service: RemoteService<'_>,
     request: &Map<String, Value>,
     is_explained: bool,
     as_json: bool,
-) -> Result<(), Exit> {
+) -> Result<(), CommandExit> {
     with_bus(service.bus, service.config.as_deref(), async |bus, namespace| {
         let wait_ms = request.get("wait_ms").and_then(Value::as_u64).unwrap_or_default();
         let patience = PATIENCE + Duration::from_millis(wait_ms.min(u64::from(MAX_WAIT_MS)));
@@ -238,7 +246,7 @@ pub fn place(
             Ok(_told) if as_json => Ok(()),
             Ok(told) => say::data(told.get("node").and_then(Value::as_str).unwrap_or_default()),
             // The explanation said why.
-            Err(exit) if explanation.is_some() && !as_json => Err(Exit::shown(exit.code)),
+            Err(exit) if explanation.is_some() && !as_json => Err(CommandExit::shown(exit.code)),
             Err(exit) => Err(exit),
         }
     })
@@ -248,13 +256,13 @@ pub fn place(
 ///
 /// # Errors
 /// As [`ask`], and how the decision ended, where it came to no node.
-pub fn explain(service: Service<'_>, request: &Map<String, Value>, as_json: bool) -> Result<(), Exit> {
+pub fn explain(service: RemoteService<'_>, request: &Map<String, Value>, as_json: bool) -> Result<(), CommandExit> {
     with_bus(service.bus, service.config.as_deref(), async |bus, namespace| {
         let told = ask(&bus, namespace.explain(), &json!(request)).await?;
         table::tell(&told, as_json)?;
         match told.get("error").map(failed) {
             Some(exit) if as_json => Err(exit),
-            Some(exit) => Err(Exit::shown(exit.code)),
+            Some(exit) => Err(CommandExit::shown(exit.code)),
             None => Ok(()),
         }
     })

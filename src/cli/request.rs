@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::chain::Purpose;
 use crate::model::{JsonLimits, Request, json as untrusted};
-use crate::worker::{Question, WorkerLimits};
+use crate::worker::{PlacementQuestion, WorkerLimits};
 
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 use super::host;
 
 /// What a placement is asked for.
@@ -37,7 +37,7 @@ impl RequestArgs {
     ///
     /// # Errors
     /// What is no request, or larger than `max_bytes`.
-    pub fn over(&self, document: Map<String, Value>, max_bytes: usize) -> Result<Map<String, Value>, Exit> {
+    pub fn over(&self, document: Map<String, Value>, max_bytes: usize) -> Result<Map<String, Value>, CommandExit> {
         let mut request = document;
         if let Some(given) = &self.request {
             request.extend(given_request(given, max_bytes)?);
@@ -56,7 +56,7 @@ impl RequestArgs {
         }
         for pair in &self.data {
             let (key, value) =
-                pair.split_once('=').ok_or_else(|| Exit::usage(format!("--data {pair}: expected KEY=VALUE")))?;
+                pair.split_once('=').ok_or_else(|| CommandExit::usage(format!("--data {pair}: expected KEY=VALUE")))?;
             let value =
                 untrusted::parse(value.as_bytes(), JsonLimits::bytes(value.len())).unwrap_or_else(|_text| json!(value));
             let entry = request.entry("data").or_insert_with(|| json!({}));
@@ -78,19 +78,21 @@ impl RequestArgs {
     }
 }
 
-fn given_request(given: &str, max_bytes: usize) -> Result<Map<String, Value>, Exit> {
+fn given_request(given: &str, max_bytes: usize) -> Result<Map<String, Value>, CommandExit> {
     let inline = given.trim_start().starts_with(['{', '[']);
     let (name, text) = if inline {
         ("--request".to_owned(), given.as_bytes().to_vec())
     } else {
-        let read = std::fs::read(given).map_err(|error| Exit::usage(format!("--request {given}: {error}")))?;
+        let read = std::fs::read(given).map_err(|error| CommandExit::usage(format!("--request {given}: {error}")))?;
         (given.to_owned(), read)
     };
     let value = untrusted::parse(&text, JsonLimits::bytes(max_bytes))
-        .map_err(|error| Exit::usage(format!("{name}: {error}")))?;
+        .map_err(|error| CommandExit::usage(format!("{name}: {error}")))?;
     match value {
         Value::Object(request) => Ok(request),
-        other => Err(Exit::usage(format!("{name}: the request is {}, expected an object", untrusted::kind(&other)))),
+        other => {
+            Err(CommandExit::usage(format!("{name}: the request is {}, expected an object", untrusted::kind(&other))))
+        }
     }
 }
 
@@ -103,17 +105,17 @@ pub fn question(
     max_bytes: usize,
     seed: Option<u64>,
     now: Option<jiff::Timestamp>,
-) -> Result<Question, Exit> {
+) -> Result<PlacementQuestion, CommandExit> {
     let server_id = host::name();
     let text = Value::Object(request.clone()).to_string();
-    let parsed = Request::parse(text.as_bytes(), max_bytes, &server_id).map_err(Exit::usage)?;
+    let parsed = Request::parse(text.as_bytes(), max_bytes, &server_id).map_err(CommandExit::usage)?;
     let seed = match seed {
         Some(seed) => seed,
-        None => host::random().map_err(|error| Exit::new(exit::OTHER, error))?,
+        None => host::random().map_err(|error| CommandExit::new(exit::OTHER, error))?,
     };
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = now.map_or(i64::try_from(since.as_millis()).unwrap_or(i64::MAX), jiff::Timestamp::as_millisecond);
-    Ok(Question {
+    Ok(PlacementQuestion {
         ticket: 1,
         decision: format!("place-{seed:016x}").into(),
         head: parsed.head().clone(),

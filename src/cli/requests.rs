@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::plain::Plain;
 
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 use super::remote::{PATIENCE, RemoteArgs, ask, ask_each};
 use super::{say, table};
 
@@ -48,7 +48,7 @@ pub struct CancelArgs {
 ///
 /// # Errors
 /// How it ended.
-pub fn waiting(args: &WaitingArgs) -> Result<(), Exit> {
+pub fn waiting(args: &WaitingArgs) -> Result<(), CommandExit> {
     args.remote.with_bus(async |bus, namespace| {
         let answers = ask_each(&bus, namespace.waiting(), &json!({"limit": MOST}), PATIENCE).await?;
         let requests = |answer: &Value| answer.get("waiting").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -86,7 +86,7 @@ pub fn waiting(args: &WaitingArgs) -> Result<(), Exit> {
 ///
 /// # Errors
 /// How it ended.
-pub fn cancel(args: &CancelArgs) -> Result<(), Exit> {
+pub fn cancel(args: &CancelArgs) -> Result<(), CommandExit> {
     args.remote.with_bus(async |bus, namespace| {
         let mut request = Map::from_iter([("id".to_owned(), json!(args.id))]);
         request.extend(args.user.as_ref().map(|login| ("user".to_owned(), json!({"login": login}))));
@@ -98,7 +98,7 @@ pub fn cancel(args: &CancelArgs) -> Result<(), Exit> {
                 None => "without a user waits (--user names one)".to_owned(),
             };
             let message = format!("no request {} {whose}; `whither waiting` lists those that do", Plain(&args.id));
-            return Err(Exit::new(exit::OTHER, message));
+            return Err(CommandExit::new(exit::OTHER, message));
         }
         let text = |field: &str| answer.get(field).and_then(Value::as_str).map(|text| Plain(text.to_owned()));
         let told = [text("id"), text("state"), text("node"), text("reservation")];

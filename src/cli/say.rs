@@ -10,14 +10,14 @@ use std::io::{self, IsTerminal, Write};
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 use crate::{log, plain};
 
 /// Writes `answer` as lines of standard output.
 ///
 /// # Errors
 /// Where it cannot be written: a full disk, a closed pipe.
-pub fn answer(answer: impl Display) -> Result<(), Exit> {
+pub fn answer(answer: impl Display) -> Result<(), CommandExit> {
     write(&plain::lines(&answer.to_string()))
 }
 
@@ -25,7 +25,7 @@ pub fn answer(answer: impl Display) -> Result<(), Exit> {
 ///
 /// # Errors
 /// As [`answer`].
-pub fn json(answer: impl Display) -> Result<(), Exit> {
+pub fn json(answer: impl Display) -> Result<(), CommandExit> {
     write(&plain::json(&answer.to_string()))
 }
 
@@ -33,14 +33,14 @@ pub fn json(answer: impl Display) -> Result<(), Exit> {
 ///
 /// # Errors
 /// As [`answer`].
-pub fn data(answer: &str) -> Result<(), Exit> {
+pub fn data(answer: &str) -> Result<(), CommandExit> {
     if io::stdout().is_terminal() { write(&plain::plain(answer)) } else { write(answer) }
 }
 
-fn write(answer: &str) -> Result<(), Exit> {
+fn write(answer: &str) -> Result<(), CommandExit> {
     let mut stdout = anstream::stdout().lock();
     let written = writeln!(stdout, "{answer}").and_then(|()| stdout.flush());
-    written.map_err(|error| Exit::new(exit::OTHER, format!("the answer could not be written: {error}")))
+    written.map_err(|error| CommandExit::new(exit::OTHER, format!("the answer could not be written: {error}")))
 }
 
 /// Writes `aside` as lines of standard error, if anybody reads that.

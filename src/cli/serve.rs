@@ -10,23 +10,23 @@ use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::config::Needs;
+use crate::config::ConfigNeeds;
 use crate::front::Setup;
 use crate::nats::Bus;
-use crate::nats::service::Service;
+use crate::nats::service::MicroService;
 use crate::plain::Plain;
 use crate::pulse;
 use crate::server::http;
-use crate::worker::{Birth, BirthError, Worker};
+use crate::worker::{BirthError, Worker, WorkerInit};
 
 use super::bus::BusArgs;
 use super::daemon::LogFormat;
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 use super::fastx::load::Loaded;
 use super::files::Disk;
 use super::{bus, daemon, fastx, one_shot, programs, say, zone};
 use reload::Reloads;
-use running::Parts;
+use running::ServiceParts;
 
 /// Serve placements over NATS.
 #[derive(Clone, Debug, Args)]
@@ -55,11 +55,11 @@ pub struct ServeArgs {
 ///
 /// # Errors
 /// A config or a script that cannot be used, before any port opens; or a port that cannot be opened.
-pub fn run(args: &ServeArgs) -> Result<(), Exit> {
+pub fn run(args: &ServeArgs) -> Result<(), CommandExit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build();
-    runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(async {
+    runtime.map_err(|error| CommandExit::new(exit::OTHER, error))?.block_on(async {
         // Heard from the first moment on: a reload that comes right after the start must not end the service.
-        let signals = Signals::listen().map_err(|error| Exit::new(exit::OTHER, error))?;
+        let signals = Signals::listen().map_err(|error| CommandExit::new(exit::OTHER, error))?;
         let loaded = load(args)?;
         if args.check {
             return check(args, &loaded).await;
@@ -71,7 +71,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Exit> {
 }
 
 /// Does all that a start does before it opens a port, and says so.
-async fn check(args: &ServeArgs, loaded: &Loaded) -> Result<(), Exit> {
+async fn check(args: &ServeArgs, loaded: &Loaded) -> Result<(), CommandExit> {
     args.bus.resolve(Some(&loaded.config.nats), "whither serve")?;
     let remarks = rehearse(&setup(loaded).birth).await?;
     remarks.iter().for_each(|remark| say::aside(format_args!("warning: {}", Plain(remark))));
@@ -88,9 +88,9 @@ async fn check(args: &ServeArgs, loaded: &Loaded) -> Result<(), Exit> {
     say::answer(format_args!("{source}: {verdict}, {} {what}: {}", chains.len(), Plain(actions)))
 }
 
-fn load(args: &ServeArgs) -> Result<Loaded, Exit> {
-    let needs = if args.bus.is_given() { Needs::Chains } else { Needs::Both };
-    fastx::load::load(args.config.as_deref(), needs, &fastx::Host::real(), &zone::of_host(&Disk))
+fn load(args: &ServeArgs) -> Result<Loaded, CommandExit> {
+    let needs = if args.bus.is_given() { ConfigNeeds::Chains } else { ConfigNeeds::Both };
+    fastx::load::load(args.config.as_deref(), needs, &fastx::FastxHost::real(), &zone::of_host(&Disk))
 }
 
 /// Threads of the front. Its work is one task and the connection beside it: on few processors, which the workers and
@@ -99,8 +99,8 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get() / 2).clamp(1, 4)
 }
 
-async fn serve(args: &ServeArgs, loaded: Loaded, mut signals: Signals) -> Result<(), Exit> {
-    let other = |error: &dyn std::fmt::Display| Exit::new(exit::OTHER, error);
+async fn serve(args: &ServeArgs, loaded: Loaded, mut signals: Signals) -> Result<(), CommandExit> {
+    let other = |error: &dyn std::fmt::Display| CommandExit::new(exit::OTHER, error);
     let (mut connection, namespace) = args.bus.resolve(Some(&loaded.config.nats), "whither serve")?;
     let path = args.config.as_deref().unwrap_or(Path::new(fastx::load::DEFAULT_CONFIG));
     bus::reread(&mut connection, &args.bus, path);
@@ -118,7 +118,7 @@ async fn serve(args: &ServeArgs, loaded: Loaded, mut signals: Signals) -> Result
     // Requests may come faster than they are read, and the server then drops the connection; the view must not go with it.
     let view = Bus::open_for("view", &connection).await.map_err(bus::refused)?;
     let (mut running, ears, mut reloads_asked) =
-        Parts { config: &config, namespace, setup, bus, view }.start(listener)?;
+        ServiceParts { config: &config, namespace, setup, bus, view }.start(listener)?;
     tokio::spawn(running::try_pings(running.bus.clone(), connection.clone(), running.events.clone()));
     let (mut ears, mut service) = (Some(ears), None);
     let connected = running.bus.clone();
@@ -135,7 +135,7 @@ async fn serve(args: &ServeArgs, loaded: Loaded, mut signals: Signals) -> Result
             failed = running.failed() => return Err(failed),
             digest = reloads.done() => {
                 if let (Some(service), Some(digest)) = (&service, digest) {
-                    Service::micro(service).describe("chains", json!(*digest));
+                    MicroService::micro(service).describe("chains", json!(*digest));
                 }
             }
             () = connected.connected(), if ears.is_some() => {
@@ -161,7 +161,7 @@ fn setup(loaded: &Loaded) -> Setup {
 
 /// Starts a worker once before any port opens: what does not compile ends the service here. Returns what is probably a
 /// mistake in a script, a sentence each.
-async fn rehearse(birth: &Birth) -> Result<Vec<String>, Exit> {
+async fn rehearse(birth: &WorkerInit) -> Result<Vec<String>, CommandExit> {
     let (words, _ignored) = mpsc::channel(1);
     match Worker::start(&one_shot::program(), birth, 0, words).await {
         Ok(worker) => {
@@ -169,8 +169,10 @@ async fn rehearse(birth: &Birth) -> Result<Vec<String>, Exit> {
             worker.kill();
             Ok(remarks)
         }
-        Err(error @ (BirthError::Refused(_) | BirthError::Died(Some(_), _))) => Err(Exit::new(exit::SCRIPT, error)),
-        Err(error) => Err(Exit::new(exit::OTHER, error)),
+        Err(error @ (BirthError::Refused(_) | BirthError::Died(Some(_), _))) => {
+            Err(CommandExit::new(exit::SCRIPT, error))
+        }
+        Err(error) => Err(CommandExit::new(exit::OTHER, error)),
     }
 }
 

@@ -18,15 +18,15 @@ use serde_json::{Value, json};
 use crate::model::{Change, Report};
 use crate::plain::{Plain, plain};
 use crate::simulate::arrivals::{WorkingDay, recorded};
-use crate::simulate::capacity::{self, Arrival, Course, Load, Outage, Scenario};
+use crate::simulate::capacity::{self, Arrival, CapacityScenario, DayOutcome, Outage, SessionLoad};
 use crate::worker::WorkerLimits;
 
-use super::exit::{self, Exit};
+use super::exit::{self, CommandExit};
 use super::new::nodes;
 use super::{nodes_file, say};
-use candidate::Candidate;
+use candidate::SimulatedChain;
 use sites::SitesArgs;
-use summary::Summary;
+use summary::DaySummary;
 
 /// The nodes and users where nothing is said.
 const NODES: &str = "60";
@@ -118,34 +118,34 @@ pub struct SimulateArgs {
 /// A chain with what became of its day.
 struct Ran {
     name: String,
-    course: Course,
-    summary: Summary,
+    course: DayOutcome,
+    summary: DaySummary,
 }
 
 /// Runs `whither simulate`.
 ///
 /// # Errors
 /// An option, a file or a chain that cannot be used.
-pub fn run(args: &SimulateArgs) -> Result<(), Exit> {
+pub fn run(args: &SimulateArgs) -> Result<(), CommandExit> {
     if let Some(seeds) = &args.faults {
         return faults::run(seeds);
     }
     if let Some(count) = args.sites.sites {
         return sites::run(args, count);
     }
-    let candidates = args.chains.iter().map(|chain| Candidate::load(chain, args.strict));
+    let candidates = args.chains.iter().map(|chain| SimulatedChain::load(chain, args.strict));
     let candidates: Vec<_> = candidates.collect::<Result<_, _>>()?;
     let hosts = args.hosts()?;
     let (arrivals, outages) = (args.arrivals()?, args.outages(&hosts)?);
     let bar = bar(args.day, candidates.len());
     let mut ran = Vec::new();
-    for Candidate { name, setup } in candidates {
-        let scenario = Scenario {
+    for SimulatedChain { name, setup } in candidates {
+        let scenario = CapacityScenario {
             setup,
             hosts: hosts.clone(),
             arrivals: arrivals.clone(),
             outages: outages.clone(),
-            load: Load { cpu_percent: args.cpu, memory_bytes: args.memory << 20 },
+            load: SessionLoad { cpu_percent: args.cpu, memory_bytes: args.memory << 20 },
             report: args.report,
             day: args.day,
             seed: args.seed,
@@ -153,15 +153,16 @@ pub fn run(args: &SimulateArgs) -> Result<(), Exit> {
         bar.set_message(plain(&name).into_owned());
         let before = bar.position();
         let course = capacity::run(&scenario, |passed| bar.set_position(before + passed.as_secs()));
-        let course = course.map_err(|error| Exit::usage(format!("{}: {error}", Plain(&name))))?;
+        let course = course.map_err(|error| CommandExit::usage(format!("{}: {error}", Plain(&name))))?;
         bar.set_position(before + args.day.as_secs());
-        ran.push(Ran { name, summary: Summary::of(&course), course });
+        ran.push(Ran { name, summary: DaySummary::of(&course), course });
     }
     bar.finish_and_clear();
     if let Some(path) = &args.plot {
         let about = format!("{} nodes, {} requests, seed {}", hosts.len(), arrivals.len(), args.seed);
         let svg = plot::svg(&ran, &about)?;
-        std::fs::write(path, svg).map_err(|error| Exit::new(exit::OTHER, format!("{}: {error}", path.display())))?;
+        std::fs::write(path, svg)
+            .map_err(|error| CommandExit::new(exit::OTHER, format!("{}: {error}", path.display())))?;
         say::aside(format_args!("wrote {}", Plain(path.display())));
     }
     match args.json {
@@ -172,13 +173,13 @@ pub fn run(args: &SimulateArgs) -> Result<(), Exit> {
 
 impl SimulateArgs {
     /// The node documents.
-    fn hosts(&self) -> Result<Vec<Value>, Exit> {
+    fn hosts(&self) -> Result<Vec<Value>, CommandExit> {
         let written = self.nodes.as_deref().unwrap_or(NODES);
         let mut hosts = match written.parse::<u32>() {
             Ok(count) if (1..=MAX_NODES).contains(&count) => {
                 (0..count as usize).map(|place| nodes::node(place, self.seed)).collect()
             }
-            Ok(count) => return Err(Exit::usage(format!("--nodes {count}: 1 to {MAX_NODES} can be drawn"))),
+            Ok(count) => return Err(CommandExit::usage(format!("--nodes {count}: 1 to {MAX_NODES} can be drawn"))),
             Err(_no_number) => read_hosts(written)?,
         };
         for host in &mut hosts {
@@ -194,13 +195,13 @@ impl SimulateArgs {
         Ok(hosts)
     }
 
-    fn arrivals(&self) -> Result<Vec<Arrival>, Exit> {
+    fn arrivals(&self) -> Result<Vec<Arrival>, CommandExit> {
         if self.day > LONGEST_DAY || self.day.is_zero() || self.report.is_zero() {
-            return Err(Exit::usage("--day is more than nothing and at most 744h, --report more than nothing"));
+            return Err(CommandExit::usage("--day is more than nothing and at most 744h, --report more than nothing"));
         }
         let users = self.users.unwrap_or(USERS);
         if users > MAX_USERS {
-            return Err(Exit::usage(format!("--users {users}: at most {MAX_USERS} can come to one cluster")));
+            return Err(CommandExit::usage(format!("--users {users}: at most {MAX_USERS} can come to one cluster")));
         }
         let Some(path) = &self.requests else {
             let day = WorkingDay {
@@ -212,7 +213,7 @@ impl SimulateArgs {
             };
             return Ok(day.arrivals());
         };
-        let told = |why: String| Exit::usage(format!("{}: {why}", Plain(path.display())));
+        let told = |why: String| CommandExit::usage(format!("{}: {why}", Plain(path.display())));
         let size = std::fs::metadata(path).map_err(|error| told(error.to_string()))?.len();
         if size > MAX_RECORD_BYTES {
             return Err(told(format!("it has {size} bytes, at most {MAX_RECORD_BYTES} are read")));
@@ -225,17 +226,22 @@ impl SimulateArgs {
         }
     }
 
-    fn outages(&self, hosts: &[Value]) -> Result<Vec<Outage>, Exit> {
+    fn outages(&self, hosts: &[Value]) -> Result<Vec<Outage>, CommandExit> {
         let ids: Vec<_> = hosts.iter().filter_map(|host| Some(Report::from_value(host.clone()).ok()?.id)).collect();
         let mut outages = Vec::new();
         for written in &self.fails {
-            let wrong =
-                || Exit::usage(format!("--fail {}: expected NODE@HH:MM+TIME, as node-03@09:00+45m", Plain(written)));
+            let wrong = || {
+                CommandExit::usage(format!("--fail {}: expected NODE@HH:MM+TIME, as node-03@09:00+45m", Plain(written)))
+            };
             let (node, when) = written.rsplit_once('@').ok_or_else(wrong)?;
             let (at, lasts) = span(when).ok_or_else(wrong)?;
             let host: Arc<str> = node.into();
             if !ids.contains(&host) {
-                return Err(Exit::usage(format!("--fail {}: there is no node `{}`", Plain(written), Plain(node))));
+                return Err(CommandExit::usage(format!(
+                    "--fail {}: there is no node `{}`",
+                    Plain(written),
+                    Plain(node)
+                )));
             }
             outages.push(Outage { host, at, lasts });
         }
@@ -244,7 +250,7 @@ impl SimulateArgs {
 }
 
 /// The node documents of the file that is `written`.
-fn read_hosts(written: &str) -> Result<Vec<Value>, Exit> {
+fn read_hosts(written: &str) -> Result<Vec<Value>, CommandExit> {
     let path = PathBuf::from(written);
     let file = nodes_file::read(Some(&path), WorkerLimits::default().request_bytes)?;
     file.warnings.iter().for_each(|warning| say::aside(format_args!("warning: {}", Plain(warning))));
@@ -254,7 +260,7 @@ fn read_hosts(written: &str) -> Result<Vec<Value>, Exit> {
     };
     let hosts: Vec<_> = file.reports.iter().filter_map(document).collect();
     match hosts.is_empty() {
-        true => Err(Exit::usage(format!("{}: there is no node in it", Plain(written)))),
+        true => Err(CommandExit::usage(format!("{}: there is no node in it", Plain(written)))),
         false => Ok(hosts),
     }
 }

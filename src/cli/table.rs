@@ -9,7 +9,7 @@ use crate::model::diagnosis::{MAX_BEST, counted};
 use crate::model::{Decision, LostReason};
 use crate::plain::{Plain, plain};
 
-use super::exit::Exit;
+use super::exit::CommandExit;
 use super::say;
 
 /// The width of a table, in columns, on a terminal that reports a width of 0.
@@ -120,7 +120,7 @@ pub(super) fn place_of(error: &Value) -> String {
 ///
 /// # Errors
 /// Where standard output takes nothing.
-pub fn tell(explanation: &Value, as_json: bool) -> Result<(), Exit> {
+pub fn tell(explanation: &Value, as_json: bool) -> Result<(), CommandExit> {
     match as_json {
         true => say::json(format_args!("{explanation:#}")),
         false => say::answer(explained(explanation)),

@@ -8,7 +8,7 @@ use crate::nats::Namespace;
 use crate::runner;
 use crate::worker::child;
 
-use super::exit::Exit;
+use super::exit::CommandExit;
 use super::{agent, bench, demo, drain, new, nodes, place, reload, requests, serve, simulate};
 
 /// The name under which a link to the binary is a FastX load balancer script.
@@ -70,12 +70,12 @@ pub fn main() -> ExitCode {
     super::end(run(command))
 }
 
-fn run(command: Command) -> Result<(), Exit> {
+fn run(command: Command) -> Result<(), CommandExit> {
     match command {
         Command::Place(args) => place::run(&args),
         Command::Explain(args) => place::explain(&args),
         Command::Serve(args) => serve::run(&args),
-        Command::New(args) => new::run(args).map_err(Exit::usage),
+        Command::New(args) => new::run(args).map_err(CommandExit::usage),
         Command::Agent(args) => agent::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),

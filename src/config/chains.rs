@@ -3,14 +3,14 @@
 use std::ops::Range;
 use std::path::Path;
 
-use crate::chain::{ChainSpec, Mode, OnFailure, OnUnplaceable, Program, StepSource, StepSpec};
+use crate::chain::{ChainSpec, Mode, OnFailure, OnUnplaceable, ProgramSpec, StepSource, StepSpec};
 use crate::script::{Content, Isolation, ScriptLimits};
 
 use super::figure::{EXECUTABLE_MS, SCRIPT_MS};
 use super::files::Files;
 use super::key;
 use super::problem::{Notes, Problem, nearest, quoted};
-use super::section::{Entry, Section};
+use super::section::{Section, SectionEntry};
 use super::steps;
 
 /// The most steps of one chain.
@@ -37,15 +37,15 @@ const EXPECTED_MODE: &str = "`once` or `resident`";
 const EXPECTED_ON_UNPLACEABLE: &str = "`error`, `skip` or `allow`";
 
 /// What chains are read with.
-pub(super) struct Reader<'a> {
+pub(super) struct ChainsReader<'a> {
     pub(super) base: &'a Path,
     pub(super) files: &'a dyn Files,
     pub(super) limits: &'a ScriptLimits,
 }
 
-impl Reader<'_> {
+impl ChainsReader<'_> {
     /// The chains below `chains`, in the order of the file.
-    pub(super) fn read(&self, chains: &Entry<'_>, notes: &mut Notes) -> Vec<ChainSpec> {
+    pub(super) fn read(&self, chains: &SectionEntry<'_>, notes: &mut Notes) -> Vec<ChainSpec> {
         let Some(named) = chains.named() else {
             chains.wrong(EXPECTED_CHAIN, notes);
             return Vec::new();
@@ -56,7 +56,13 @@ impl Reader<'_> {
         named.iter().filter_map(|(action, span, entry)| self.chain(action, span, entry, notes)).collect()
     }
 
-    fn chain(&self, action: &str, key: &Range<usize>, entry: &Entry<'_>, notes: &mut Notes) -> Option<ChainSpec> {
+    fn chain(
+        &self,
+        action: &str,
+        key: &Range<usize>,
+        entry: &SectionEntry<'_>,
+        notes: &mut Notes,
+    ) -> Option<ChainSpec> {
         if action.is_empty() || action.len() > MAX_ACTION_BYTES || action.chars().any(char::is_control) {
             let message = format!(
                 "{} is no action, expected 1 to {MAX_ACTION_BYTES} bytes without control characters",
@@ -85,7 +91,7 @@ impl Reader<'_> {
         };
         match entry.items() {
             Some(items) if (1..=MAX_STEPS).contains(&items.len()) => {
-                let read = |item: &Entry<'_>| Some((item.span.clone(), self.step(item, notes)?));
+                let read = |item: &SectionEntry<'_>| Some((item.span.clone(), self.step(item, notes)?));
                 let (places, steps): (Vec<_>, Vec<_>) = items.iter().filter_map(read).unzip();
                 if let Some((number, problem)) = steps::never_asked(&steps)
                     && let Some(place) = places.get(number)
@@ -107,7 +113,7 @@ impl Reader<'_> {
         }
     }
 
-    fn step(&self, entry: &Entry<'_>, notes: &mut Notes) -> Option<StepSpec> {
+    fn step(&self, entry: &SectionEntry<'_>, notes: &mut Notes) -> Option<StepSpec> {
         if !entry.is_table() {
             let written = entry.text(EXPECTED_STEP, notes)?;
             return self.load(written, &entry.span, notes);
@@ -157,7 +163,7 @@ impl Reader<'_> {
 }
 
 /// `program` with what its step says of how it is asked.
-fn asked_how(program: Program, section: &Section<'_>, notes: &mut Notes) -> Program {
+fn asked_how(program: ProgramSpec, section: &Section<'_>, notes: &mut Notes) -> ProgramSpec {
     let mode = section.text("mode", EXPECTED_MODE, notes).and_then(|(entry, text)| match text {
         "once" => Some(Mode::Once),
         "resident" => Some(Mode::Resident),
@@ -168,7 +174,7 @@ fn asked_how(program: Program, section: &Section<'_>, notes: &mut Notes) -> Prog
     });
     let wall_ms = section.get("wall_ms").and_then(|entry| entry.whole(EXECUTABLE_MS.least, EXECUTABLE_MS.most, notes));
     let parallel = section.get("parallel").and_then(|entry| entry.whole(1, MAX_PARALLEL, notes));
-    Program { mode: mode.unwrap_or_default(), wall_ms, parallel: parallel.unwrap_or(program.parallel), ..program }
+    ProgramSpec { mode: mode.unwrap_or_default(), wall_ms, parallel: parallel.unwrap_or(program.parallel), ..program }
 }
 
 fn isolation(section: &Section<'_>, notes: &mut Notes) -> Option<Isolation> {
@@ -228,7 +234,13 @@ fn required_services(section: &Section<'_>, notes: &mut Notes) -> Vec<String> {
 }
 
 /// Notes that `text` is none of the words that are expected.
-fn choose<const N: usize>(entry: &Entry<'_>, text: &str, expected: &str, words: [&'static str; N], notes: &mut Notes) {
+fn choose<const N: usize>(
+    entry: &SectionEntry<'_>,
+    text: &str,
+    expected: &str,
+    words: [&'static str; N],
+    notes: &mut Notes,
+) {
     let problem = Problem::new(format!("{} is the string {}, expected {expected}", quoted(&entry.path), quoted(text)));
     let problem = match nearest(text, words) {
         Some(meant) => problem.help(format!("did you mean `{meant}`?")),

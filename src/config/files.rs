@@ -13,8 +13,8 @@ pub trait Files {
     /// Reads the file at `path`: at most `at_most` bytes, and one more where the file is longer.
     ///
     /// # Errors
-    /// [`Fault`] where there is nothing to read.
-    fn read(&self, path: &Path, at_most: usize) -> Result<Contents, Fault>;
+    /// [`FileError`] where there is nothing to read.
+    fn read(&self, path: &Path, at_most: usize) -> Result<Contents, FileError>;
 
     /// `path` from the root of the file system, where it is known.
     fn absolute(&self, path: &Path) -> PathBuf;
@@ -63,7 +63,7 @@ impl Contents {
 
 /// Why a file could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum FileError {
     /// There is none at that path.
     #[error("no such file")]
     Missing,
@@ -78,7 +78,7 @@ pub enum Fault {
 /// Files in memory: for tests and the simulator.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFiles {
-    files: BTreeMap<PathBuf, Result<Contents, Fault>>,
+    files: BTreeMap<PathBuf, Result<Contents, FileError>>,
 }
 
 impl MemoryFiles {
@@ -99,15 +99,15 @@ impl MemoryFiles {
 
     /// A path that answers with `fault`.
     #[must_use]
-    pub fn with_fault(mut self, path: &str, fault: Fault) -> Self {
+    pub fn with_fault(mut self, path: &str, fault: FileError) -> Self {
         self.files.insert(PathBuf::from(path), Err(fault));
         self
     }
 }
 
 impl Files for MemoryFiles {
-    fn read(&self, path: &Path, at_most: usize) -> Result<Contents, Fault> {
-        let mut contents = self.files.get(path).cloned().unwrap_or(Err(Fault::Missing))?;
+    fn read(&self, path: &Path, at_most: usize) -> Result<Contents, FileError> {
+        let mut contents = self.files.get(path).cloned().unwrap_or(Err(FileError::Missing))?;
         contents.bytes.truncate(at_most.saturating_add(1));
         Ok(contents)
     }

@@ -8,7 +8,7 @@ use super::figure;
 
 /// A key of a config that is no figure.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Key {
+pub struct ConfigKey {
     /// The section that it stands in; `chain` for what stands in `[chain.ACTION]`, `step` for a step that is a table.
     pub section: &'static str,
     /// Its name.
@@ -23,24 +23,24 @@ pub struct Key {
 
 type Told = (&'static str, &'static str, &'static str, &'static str);
 
-const fn nats((key, default, expected, about): Told) -> Key {
-    Key { section: "nats", key, default, expected, about }
+const fn nats((key, default, expected, about): Told) -> ConfigKey {
+    ConfigKey { section: "nats", key, default, expected, about }
 }
 
-const fn service((key, default, expected, about): Told) -> Key {
-    Key { section: "service", key, default, expected, about }
+const fn service((key, default, expected, about): Told) -> ConfigKey {
+    ConfigKey { section: "service", key, default, expected, about }
 }
 
-const fn chain((key, default, expected, about): Told) -> Key {
-    Key { section: "chain", key, default, expected, about }
+const fn chain((key, default, expected, about): Told) -> ConfigKey {
+    ConfigKey { section: "chain", key, default, expected, about }
 }
 
-const fn step((key, default, expected, about): Told) -> Key {
-    Key { section: "step", key, default, expected, about }
+const fn step((key, default, expected, about): Told) -> ConfigKey {
+    ConfigKey { section: "step", key, default, expected, about }
 }
 
 /// Every such key, in the order of a config.
-pub const KEYS: [Key; 36] = [
+pub const KEYS: [ConfigKey; 36] = [
     nats(("url", "", "an address, or a list of them", "where NATS is; `serve` needs it, here or as `--nats`")),
     nats((
         "namespace",
@@ -70,7 +70,7 @@ pub const KEYS: [Key; 36] = [
     nats(("tls_required", "false", "`true` or `false`", "whether a server without encryption is refused")),
     nats(("storage", "\"file\"", "`\"file\"` or `\"memory\"`", "where a bucket is kept that the service makes")),
     nats(("replicas", "1", "1 to 5", "on how many servers of a NATS cluster each bucket is kept")),
-    Key {
+    ConfigKey {
         section: "http",
         key: "listen",
         default: "",

@@ -26,14 +26,14 @@ pub mod settings;
 pub mod steps;
 
 pub use address::ServerUrl;
-pub use files::{Contents, Fault, Files, MemoryFiles};
+pub use files::{Contents, FileError, Files, MemoryFiles};
 pub use inbox::InboxPrefix;
 pub use keeping::{Keeping, Storage};
 pub use namespace::Namespace;
 pub use nats::{ClientCertificate, Login, Nats, Tls};
 pub use problem::{ConfigErrors, Place, Problem};
 pub use secret::Secret;
-pub use settings::{Capacity, Cooldown, Limits, Service};
+pub use settings::{Capacity, Cooldown, LimitSettings, ServiceSettings};
 pub use steps::{load_step, never_asked};
 
 use problem::{Notes, quoted};
@@ -49,9 +49,9 @@ pub struct Config {
     /// Where the small HTTP port listens; absent where it does not. An address of `core::net` is a value and no socket.
     pub http: Option<core::net::SocketAddr>,
     /// How the service keeps its state.
-    pub service: Service,
+    pub service: ServiceSettings,
     /// What is bounded, and how far.
-    pub limits: Limits,
+    pub limits: LimitSettings,
     /// The chains with what they run under; none where the command did not need them.
     pub chains: ChainSet,
 }
@@ -64,12 +64,12 @@ pub struct Loading<'a> {
     /// The host's time zone, for a config that names none.
     pub host_zone: &'a str,
     /// What the command uses of it.
-    pub needs: Needs,
+    pub needs: ConfigNeeds,
 }
 
 /// What a command uses of a config, and so must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
+pub enum ConfigNeeds {
     /// The chains: `place`, and `serve` where its command line has the address.
     Chains,
     /// The bus: commands that ask or report. Chains are not looked at, because a script that someone is working on must
@@ -105,7 +105,7 @@ pub fn load_or(path: &Path, loading: Loading<'_>, elsewhere: Elsewhere<'_>) -> R
     let unread = |problem| ConfigErrors::whole(&file, problem);
     let contents = loading.files.read(path, raw::MAX_CONFIG_BYTES).map_err(|fault| {
         let problem = Problem::new(format!("config {}: {fault}", quoted(&file)));
-        unread(if fault == Fault::Missing { problem.help("`whither new config` writes one") } else { problem })
+        unread(if fault == FileError::Missing { problem.help("`whither new config` writes one") } else { problem })
     })?;
     let text = contents
         .text(raw::MAX_CONFIG_BYTES)
@@ -150,12 +150,14 @@ fn read(
     let tree = raw::tree(&readable);
     let root = Section::root(&tree, &SECTIONS, notes);
     let (nats, secret) = read_nats(&root, base, loading, notes);
-    let service = Service::read(&root, loading.host_zone, notes);
-    let limits = Limits::read(&root, notes);
+    let service = ServiceSettings::read(&root, loading.host_zone, notes);
+    let limits = LimitSettings::read(&root, notes);
     let script_limits = limits.script();
     let mut chains = match (loading.needs, root.get("chain")) {
-        (Needs::Nats, _) => Vec::new(),
-        (_, Some(entry)) => chains::Reader { base, files: loading.files, limits: &script_limits }.read(&entry, notes),
+        (ConfigNeeds::Nats, _) => Vec::new(),
+        (_, Some(entry)) => {
+            chains::ChainsReader { base, files: loading.files, limits: &script_limits }.read(&entry, notes)
+        }
         (_, None) => elsewhere(&script_limits).map_err(|problem| notes.missing(None, problem)).unwrap_or_default(),
     };
     for chain in &mut chains {
@@ -170,12 +172,12 @@ fn read_nats(root: &Section<'_>, base: &Path, loading: Loading<'_>, notes: &mut 
     let entry = root.get("nats");
     let span = entry.as_ref().map(|entry| entry.span.clone());
     let section = entry.and_then(|entry| entry.section(&key::of("nats"), "a table", notes));
-    if section.as_ref().is_none_or(|section| section.get("url").is_none()) && loading.needs != Needs::Chains {
+    if section.as_ref().is_none_or(|section| section.get("url").is_none()) && loading.needs != ConfigNeeds::Chains {
         let problem = Problem::new("there is no `nats.url`");
         notes.missing(span.as_ref(), problem.help(format!("expected {}", nats::EXPECTED_URL)));
     }
     match section {
-        Some(section) => nats::Reader { section: &section, base, files: loading.files }.read(notes),
+        Some(section) => nats::NatsReader { section: &section, base, files: loading.files }.read(notes),
         None => (Nats::default(), None),
     }
 }

@@ -10,7 +10,7 @@ use super::keeping::Keeping;
 use super::namespace::Namespace;
 use super::problem::{Notes, Problem, quoted};
 use super::secret::{self, Secret};
-use super::section::{Entry, Section};
+use super::section::{Section, SectionEntry};
 
 /// The keys that may name a file with a secret in it.
 const SECRET_FILES: [&str; 3] = ["credentials", "nkey", "tls_key"];
@@ -89,13 +89,13 @@ pub struct ClientCertificate {
 }
 
 /// What the section is read with.
-pub(super) struct Reader<'a> {
+pub(super) struct NatsReader<'a> {
     pub(super) section: &'a Section<'a>,
     pub(super) base: &'a Path,
     pub(super) files: &'a dyn Files,
 }
 
-impl Reader<'_> {
+impl NatsReader<'_> {
     /// The section as it is meant, and where its first secret stands.
     pub(super) fn read(&self, notes: &mut Notes) -> (Nats, Option<(String, Range<usize>)>) {
         let (urls, url_secret) = self.urls(notes);
@@ -155,7 +155,7 @@ impl Reader<'_> {
     }
 
     /// A name with its password; the entry is the password's, which is the secret of the two.
-    fn password(&self, notes: &mut Notes) -> Option<(Entry<'_>, Login)> {
+    fn password(&self, notes: &mut Notes) -> Option<(SectionEntry<'_>, Login)> {
         let (has_user, has_password) = (self.section.get("user").is_some(), self.section.get("password").is_some());
         let user = self.section.text("user", "a user name", notes);
         let password = self.section.text("password", "a password", notes);
@@ -177,7 +177,7 @@ impl Reader<'_> {
         }
     }
 
-    fn nkey(&self, notes: &mut Notes) -> Option<(Entry<'_>, Login)> {
+    fn nkey(&self, notes: &mut Notes) -> Option<(SectionEntry<'_>, Login)> {
         let (entry, text) = self.section.text("nkey", "a seed, or the path of a file with one", notes)?;
         // Every seed is `S`, a letter for whose it is, and base32: 58 characters without a dot or slash in them.
         let is_seed = text.len() == 58 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
@@ -206,7 +206,7 @@ impl Reader<'_> {
     }
 
     /// The file that `key` names, which must be there: what is missing is better found now than at a reconnect.
-    fn file(&self, key: &str, notes: &mut Notes) -> Option<(Entry<'_>, PathBuf)> {
+    fn file(&self, key: &str, notes: &mut Notes) -> Option<(SectionEntry<'_>, PathBuf)> {
         let (entry, text) = self.section.text(key, "the path of a file", notes)?;
         let path = self.base.join(text);
         let fault = match self.files.read(&path, 1) {
@@ -244,7 +244,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::{Loading, MemoryFiles, Needs, load};
+    use crate::config::{ConfigNeeds, Loading, MemoryFiles, load};
 
     /// The login of a config with `lines` in `[nats]`, or its problems without the file's name.
     fn login(lines: &str, mode: u32) -> Result<Login, String> {
@@ -254,7 +254,7 @@ mod tests {
             .with_mode("f", "x", 0o600)
             .with("shared", "x")
             .with("empty", "");
-        let loading = Loading { files: &files, host_zone: "UTC", needs: Needs::Nats };
+        let loading = Loading { files: &files, host_zone: "UTC", needs: ConfigNeeds::Nats };
         load(Path::new("w"), loading).map(|config| config.nats.login).map_err(|errors| errors.to_string())
     }
 
@@ -325,7 +325,7 @@ mod tests {
             assert!(login(lines, 0o644).is_ok(), "{lines}: certificates are no secrets");
         }
         let files = MemoryFiles::default().with("it's/w", "[nats]\nurl = [\"a\", \"nats://u:p@bus\"]\n");
-        let loading = Loading { files: &files, host_zone: "UTC", needs: Needs::Nats };
+        let loading = Loading { files: &files, host_zone: "UTC", needs: ConfigNeeds::Nats };
         let problem = load(Path::new("it's/w"), loading).unwrap_err().to_string();
         assert!(problem.starts_with("it's/w:2:13: `nats.url[1]` is a secret"), "{problem}");
         assert!(problem.ends_with("(chmod 600 'it'\\''s/w')"), "{problem}");
@@ -342,7 +342,7 @@ mod tests {
             "pasword = \"8315\"",
         ] {
             let files = MemoryFiles::default().with("w", format!("[nats]\nurl = \"http://u:8315@bus\"\n{lines}\n"));
-            let loading = Loading { files: &files, host_zone: "UTC", needs: Needs::Nats };
+            let loading = Loading { files: &files, host_zone: "UTC", needs: ConfigNeeds::Nats };
             let errors = load(Path::new("w"), loading).unwrap_err();
             assert!(!format!("{errors} {errors:?}").contains("8315"), "{lines}: {errors:?}");
         }

@@ -95,10 +95,10 @@ fn describe(error: &Error, text: &str) -> Problem {
 mod tests {
     use std::path::Path;
 
-    use crate::config::{ConfigErrors, Fault, Loading, MemoryFiles, Needs, load};
+    use crate::config::{ConfigErrors, ConfigNeeds, FileError, Loading, MemoryFiles, load};
 
     fn errors_of(files: &MemoryFiles) -> ConfigErrors {
-        load(Path::new("w"), Loading { files, host_zone: "UTC", needs: Needs::Both }).unwrap_err()
+        load(Path::new("w"), Loading { files, host_zone: "UTC", needs: ConfigNeeds::Both }).unwrap_err()
     }
 
     fn problems(text: impl AsRef<[u8]>) -> Vec<String> {
@@ -176,7 +176,7 @@ mod tests {
     fn a_config_that_cannot_be_read_says_why() {
         let none = errors_of(&MemoryFiles::default()).to_string();
         assert_eq!(none, "config `w`: no such file (`whither new config` writes one)");
-        let folder = errors_of(&MemoryFiles::default().with_fault("w", Fault::Directory)).to_string();
+        let folder = errors_of(&MemoryFiles::default().with_fault("w", FileError::Directory)).to_string();
         assert_eq!(folder, "config `w`: is a directory, expected a file");
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Section<'a> {
 
 /// A value with its key.
 #[derive(Clone)]
-pub(super) struct Entry<'a> {
+pub(super) struct SectionEntry<'a> {
     /// The key's full name.
     pub(super) path: String,
     /// Where the value stands.
@@ -50,9 +50,9 @@ impl<'a> Section<'a> {
     }
 
     /// The value of `key`.
-    pub(super) fn get(&self, key: &str) -> Option<Entry<'a>> {
+    pub(super) fn get(&self, key: &str) -> Option<SectionEntry<'a>> {
         let value = self.table.get(key)?;
-        Some(Entry { path: self.name_of(key), span: value.span(), value: value.get_ref() })
+        Some(SectionEntry { path: self.name_of(key), span: value.span(), value: value.get_ref() })
     }
 
     /// The whole number that `figure` describes; its default where the config says nothing, or nothing of use.
@@ -62,7 +62,7 @@ impl<'a> Section<'a> {
     }
 
     /// The text of `key`, which is `expected`.
-    pub(super) fn text(&self, key: &str, expected: &str, notes: &mut Notes) -> Option<(Entry<'a>, &'a str)> {
+    pub(super) fn text(&self, key: &str, expected: &str, notes: &mut Notes) -> Option<(SectionEntry<'a>, &'a str)> {
         let entry = self.get(key)?;
         let text = entry.text(expected, notes)?;
         Some((entry, text))
@@ -125,7 +125,7 @@ impl<'a> Section<'a> {
     }
 }
 
-impl<'a> Entry<'a> {
+impl<'a> SectionEntry<'a> {
     /// Notes that the value is not `expected`.
     pub(super) fn wrong(&self, expected: &str, notes: &mut Notes) {
         let found = self.found();

@@ -18,7 +18,7 @@ const EXPECTED_ZONE: &str = "a time zone such as `Europe/Berlin`";
 
 /// How the service keeps its state; [`figure`] says what each number means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service {
+pub struct ServiceSettings {
     /// The site's time zone, as in [`ChainSet::zone`](crate::chain::ChainSet::zone).
     pub timezone: String,
     /// Names of environment variables that executables keep, beside `PATH`, `HOME` and `TZ`.
@@ -51,7 +51,7 @@ pub struct Service {
 
 /// What is bounded, and how far; [`figure`] says what each number means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct LimitSettings {
     /// [`figure::SCRIPT_MS`].
     pub script_ms: u32,
     /// [`figure::SCRIPT_US_PER_CANDIDATE`].
@@ -146,7 +146,7 @@ impl Cooldown {
     }
 }
 
-impl Service {
+impl ServiceSettings {
     /// Every setting at its default, in the time zone `timezone`.
     #[must_use]
     pub fn new(timezone: &str) -> Self {
@@ -193,7 +193,7 @@ impl Service {
     }
 }
 
-impl Default for Limits {
+impl Default for LimitSettings {
     fn default() -> Self {
         Self {
             script_ms: figure::SCRIPT_MS.default,
@@ -222,7 +222,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl LimitSettings {
     /// The part of the limits that engines keep themselves.
     #[must_use]
     pub fn script(&self) -> ScriptLimits {
@@ -311,11 +311,11 @@ fn checked_host_zone(host_zone: &str, notes: &mut Notes) -> String {
 mod tests {
     use std::path::Path;
 
-    use crate::config::{Config, Loading, MemoryFiles, Needs, load};
+    use crate::config::{Config, ConfigNeeds, Loading, MemoryFiles, load};
 
     fn read(lines: &str, host_zone: &str) -> Result<Config, String> {
         let files = MemoryFiles::default().with("w", format!("nats.url = \"bus\"\n{lines}\n"));
-        load(Path::new("w"), Loading { files: &files, host_zone, needs: Needs::Nats })
+        load(Path::new("w"), Loading { files: &files, host_zone, needs: ConfigNeeds::Nats })
             .map_err(|errors| errors.to_string())
     }
 

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use crate::chain::{Mode, Program, StepSource, StepSpec};
+use crate::chain::{Mode, ProgramSpec, StepSource, StepSpec};
 use crate::engine::builtin::Builtin;
 use crate::engine::{Form, LANGUAGES, Language};
 use crate::script::{Content, ScriptLimits};
 
-use super::files::{Contents, Fault, Files};
+use super::files::{Contents, FileError, Files};
 use super::problem::{Problem, nearest, quoted};
 
 /// What a built-in's name begins with.
@@ -66,12 +66,12 @@ fn has_windows_first_line(bytes: &[u8]) -> bool {
     bytes.starts_with(b"#!") && bytes.split(|byte| *byte == b'\n').next().is_some_and(|line| line.ends_with(b"\r"))
 }
 
-fn program(written: &str, base: &Path, files: &dyn Files) -> Result<Program, Problem> {
+fn program(written: &str, base: &Path, files: &dyn Files) -> Result<ProgramSpec, Problem> {
     let text = |path: &Path| {
         let problem = || Problem::new(format!("executable {}: its path is not UTF-8", quoted(written)));
         files.absolute(path).into_os_string().into_string().map_err(|_other| problem())
     };
-    Ok(Program {
+    Ok(ProgramSpec {
         path: text(&base.join(written))?,
         folder: text(base)?,
         mode: Mode::default(),
@@ -95,10 +95,10 @@ pub fn builtin(name: &str) -> Result<Builtin, Problem> {
     })
 }
 
-fn unread(written: &str, fault: &Fault) -> Problem {
+fn unread(written: &str, fault: &FileError) -> Problem {
     let problem = Problem::new(format!("script {}: {fault}", quoted(written)));
     match fault {
-        Fault::Missing if Builtin::parse(written).is_ok() => {
+        FileError::Missing if Builtin::parse(written).is_ok() => {
             problem.help(format!("did you mean `{BUILTIN_PREFIX}{written}`?"))
         }
         _ => problem,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::model::{Cluster, Node, Session, SlotIndex};
 
 /// What is kept of one node.
-pub(super) trait Resident: Clone {
+pub(super) trait CachedNode: Clone {
     /// Whether it shows `node` as it is.
     fn is_of(&self, node: &Node) -> bool;
 
@@ -19,7 +19,7 @@ pub(super) trait Resident: Clone {
 }
 
 /// What is kept of all nodes.
-pub(super) struct Residents<R> {
+pub(super) struct NodeCache<R> {
     slots: RefCell<Slots<R>>,
 }
 
@@ -28,13 +28,13 @@ struct Slots<R> {
     count: usize,
 }
 
-impl<R> Default for Residents<R> {
+impl<R> Default for NodeCache<R> {
     fn default() -> Self {
         Self { slots: RefCell::new(Slots { list: Vec::new(), count: 0 }) }
     }
 }
 
-impl<R: Resident> Residents<R> {
+impl<R: CachedNode> NodeCache<R> {
     /// What is kept of `node`, which lies in `slot`. Where that shows another state, or nothing is kept, `make` is given what
     /// is kept in the slot, which it may change, and makes what is kept from now on.
     ///

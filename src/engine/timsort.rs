@@ -31,7 +31,7 @@ pub(super) fn timsort<T: Clone, E>(items: Vec<T>, is_less: impl FnMut(&T, &T) ->
             sort.insert(low, low + length, low + forced)?;
             length = forced;
         }
-        sort.runs.push(Run { start: low, length });
+        sort.runs.push(SortedRun { start: low, length });
         sort.collapse()?;
         low += length;
         left -= length;
@@ -52,7 +52,7 @@ fn min_run(mut length: usize) -> usize {
 
 /// A stretch that is in order.
 #[derive(Clone, Copy, Default)]
-struct Run {
+struct SortedRun {
     start: usize,
     length: usize,
 }
@@ -61,7 +61,7 @@ struct Run {
 struct Sort<T, F> {
     merger: Merger<T, F>,
     /// The runs that wait to be merged.
-    runs: Vec<Run>,
+    runs: Vec<SortedRun>,
 }
 
 impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Sort<T, F> {

@@ -10,7 +10,7 @@ use crate::model::{Failure, FailureName, Node};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 
-use crate::registry::marks::Word;
+use crate::registry::marks::MarkAuthor;
 
 use super::cancel::WaitingPage;
 use super::effects::{Effect, MarkKind, MarkOrder, ReloadRequest};
@@ -25,7 +25,7 @@ const MESSAGE_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Page {
+struct NodesPage {
     /// One node alone.
     #[serde(default)]
     node: Option<String>,
@@ -59,7 +59,7 @@ impl Front {
             },
             Verb::Cancel => return self.cancel(incoming),
             Verb::Waiting => read(&incoming).map(|page: WaitingPage| self.who_waits(&page)),
-            Verb::Nodes => read(&incoming).map(|page: Page| self.page(&page)),
+            Verb::Nodes => read(&incoming).map(|page: NodesPage| self.page(&page)),
             Verb::Cordon | Verb::Uncordon => match read(&incoming) {
                 Ok(cordon) => return self.cordon(incoming, cordon),
                 Err(failure) => Err(failure),
@@ -72,7 +72,7 @@ impl Front {
         }
     }
 
-    fn page(&self, page: &Page) -> Value {
+    fn page(&self, page: &NodesPage) -> Value {
         if let Some(id) = &page.node {
             let nodes: Vec<_> = self.cluster.get(id).map(|node| self.shown(node).0).into_iter().collect();
             return json!({"nodes": nodes, "next": null, "generation": self.cluster.generation()});
@@ -124,7 +124,7 @@ impl Front {
         };
         // How long a cool-down lasts, the registry alone knows.
         let was_cooling = self.cluster.get(&cordon.node).is_some_and(|node| node.marks().cooling_down);
-        let word = Word { by: cordon.by, at_ms: self.now.unix_ms, reason: cordon.reason };
+        let word = MarkAuthor { by: cordon.by, at_ms: self.now.unix_ms, reason: cordon.reason };
         self.order(Effect::Mark(MarkOrder { incoming, node: cordon.node.into(), kind, word, was_cooling }));
     }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::chain::{Limited, Subject};
 use crate::worker::blame::{Sentence, judge};
-use crate::worker::{Encoded, Ended, NOBODY, Order, Overrun, Ticket};
+use crate::worker::{Encoded, NOBODY, Overrun, ProcessEnd, Ticket, WorkerCommand};
 
-use super::pending_request::{PendingRequest, Stage};
+use super::pending_request::{PendingRequest, PendingStage};
 use super::quarantine::{Confined, Conviction, Culprit};
 use super::task::Front;
 use super::worker_slot::Accused;
@@ -21,7 +21,7 @@ impl Front {
         match self.workers.slot_mut(slot).map(|slot| slot.accused(&overrun, requests)) {
             Some(Accused::Convicted) => self.hold_to_account(slot, overrun.running.ticket, overrun),
             Some(Accused::Suspected) => {
-                self.requests.set_stage(overrun.running.ticket, Stage::Queued);
+                self.requests.set_stage(overrun.running.ticket, PendingStage::Queued);
                 self.suspect(&overrun);
             }
             Some(Accused::Unknown) if slot < self.workers.slot_count() => self.unasked_overrun(overrun),
@@ -70,7 +70,7 @@ impl Front {
     }
 
     /// The worker in the slot at `place` is gone.
-    pub(super) fn worker_lost(&mut self, place: usize, ended: &Ended) {
+    pub(super) fn worker_lost(&mut self, place: usize, ended: &ProcessEnd) {
         self.metrics.worker_deaths.inc();
         let Some(slot) = self.workers.slot_mut(place) else { return };
         let unanswered = slot.queue.len();
@@ -86,7 +86,7 @@ impl Front {
         }
         let held: Vec<_> = slot.queue.held().collect();
         let guilty = slot.lost(ended);
-        held.into_iter().for_each(|ticket| self.requests.set_stage(ticket, Stage::Queued));
+        held.into_iter().for_each(|ticket| self.requests.set_stage(ticket, PendingStage::Queued));
         if let Some((ticket, overrun)) = guilty {
             self.hold_to_account(place, ticket, overrun);
         }
@@ -149,7 +149,7 @@ impl Front {
             Culprit::Node(_) => {}
         }
         if let Some(subject) = confined.subject() {
-            self.workers.tell(&Encoded::new(&Order::Quarantine(subject, Some(limited))), None);
+            self.workers.tell(&Encoded::new(&WorkerCommand::Quarantine(subject, Some(limited))), None);
         }
         self.show();
     }
@@ -166,7 +166,7 @@ impl Front {
                 Culprit::Node(_) => {}
             }
             if let Some(subject) = confined.subject() {
-                self.workers.tell(&Encoded::new(&Order::Quarantine(subject, None)), None);
+                self.workers.tell(&Encoded::new(&WorkerCommand::Quarantine(subject, None)), None);
             }
         }
     }

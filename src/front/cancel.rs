@@ -116,7 +116,7 @@ mod tests {
     use crate::nats::message::Verb;
     use crate::registry::claims::Claimed;
 
-    use super::super::events::Event;
+    use super::super::events::FrontEvent;
     use super::super::testing::{ACTION, Asked, Harness, LOGIN, report, request, setup, strict_setup, with};
 
     /// The request `x` of `user`, which may wait for a minute.
@@ -182,7 +182,7 @@ mod tests {
         let cancel = call_off(&mut harness, "ann");
         assert_eq!(harness.reply(cancel), cancelled());
         harness.no_reply(number);
-        harness.tell(Event::Claimed(asked.question.ticket, Ok(Claimed::Won)));
+        harness.tell(FrontEvent::Claimed(asked.question.ticket, Ok(Claimed::Won)));
         assert_eq!(harness.failure(number).0, "cancelled");
         assert!(harness.reserved("a").is_empty());
         harness.tick();

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::model::{Change, Failure, FailureName, LostReason, Node, Reservation};
 use crate::registry::claims::{Claim, Claimed, LINGER_MS};
 use crate::registry::documents::StoreError;
-use crate::registry::ledger::Entry;
-use crate::registry::peers::{End, owner};
+use crate::registry::ledger::LedgerEntry;
+use crate::registry::peers::{ReservationEnd, owner};
 use crate::worker::Ticket;
 
 use super::effects::Effect;
-use super::pending_request::{Claiming, PendingRequest, Stage};
+use super::pending_request::{Claiming, PendingRequest, PendingStage};
 use super::placement_reply::PlacementReply;
 use super::placing::no_more_tries;
 use super::task::Front;
@@ -28,7 +28,7 @@ const NODES_AT_ONCE: usize = 64;
 
 /// The claims of this replica.
 #[derive(Debug)]
-pub(super) struct Claims {
+pub(super) struct PendingClaims {
     /// By reservation, the requests whose places are being claimed.
     open: BTreeMap<Arc<str>, Ticket>,
     /// By node, reservations that are over, with the moment from which on nobody counts them.
@@ -39,7 +39,7 @@ pub(super) struct Claims {
     lingering: BTreeSet<(u64, Arc<str>, Arc<str>)>,
 }
 
-impl Claims {
+impl PendingClaims {
     pub(super) fn new() -> Self {
         Self { open: BTreeMap::new(), over: BTreeMap::new(), forgotten: VecDeque::new(), lingering: BTreeSet::new() }
     }
@@ -86,7 +86,7 @@ impl Front {
         self.commit(Change::Reserve(reservation.clone()), slot);
         let ticket = pending.question.ticket;
         self.claims.open.insert(Arc::clone(&reservation.id), ticket);
-        self.requests.put(pending, Stage::Claiming(Box::new(Claiming { reservation, reply })));
+        self.requests.put(pending, PendingStage::Claiming(Box::new(Claiming { reservation, reply })));
         match self.bus {
             true => self.order(Effect::Claim(ticket, claim)),
             // Sessions that this replica does not see must not be placed upon.
@@ -213,7 +213,14 @@ impl Front {
         let answer = PlacementReply::adopted(node, report, id);
         let expires_ms = self.now_ms().saturating_add(self.ledger.lifetime_ms());
         let change = Change::Reserve(reservation.clone());
-        if self.ledger.copy(Entry { reservation, expires_ms, confirmed: false, own: false, answer, request: None }) {
+        if self.ledger.copy(LedgerEntry {
+            reservation,
+            expires_ms,
+            confirmed: false,
+            own: false,
+            answer,
+            request: None,
+        }) {
             self.change(change);
         }
         true
@@ -236,15 +243,15 @@ impl Front {
 
     /// `entry` is over: its claim goes, at once, or where a report has shown it, when every replica has seen that. Where
     /// another replica is `told`, that one writes it off.
-    pub(super) fn end_claim(&mut self, entry: &Entry<PlacementReply>, end: End, told: bool) {
+    pub(super) fn end_claim(&mut self, entry: &LedgerEntry<PlacementReply>, end: ReservationEnd, told: bool) {
         if !self.workers.setup().is_strict {
             return;
         }
         let Reservation { id, node, .. } = &entry.reservation;
         let now_ms = self.now_ms();
-        let due_ms = if end == End::Reported { now_ms.saturating_add(LINGER_MS) } else { now_ms };
+        let due_ms = if end == ReservationEnd::Reported { now_ms.saturating_add(LINGER_MS) } else { now_ms };
         self.claims.note(node, id, now_ms, due_ms);
-        if entry.own || (matches!(end, End::Released | End::Failed) && !told) {
+        if entry.own || (matches!(end, ReservationEnd::Released | ReservationEnd::Failed) && !told) {
             self.claims.lingering.insert((due_ms, Arc::clone(node), Arc::clone(id)));
             if self.claims.lingering.len() > REMEMBERED {
                 // Whoever claims there next writes it off.

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
     use crate::nats::message::Verb;
 
-    use super::super::events::Event;
+    use super::super::events::FrontEvent;
     use super::super::testing::{Harness, request, setup};
 
     const NOW: i64 = 1_800_000_000_000;
@@ -208,7 +208,7 @@ mod tests {
     fn place_until(harness: &mut Harness, left_ms: i64) {
         let deadline_ms = Some(harness.now.unix_ms + left_ms);
         let (_, incoming) = harness.message(Verb::Place, &request("ann"));
-        harness.tell(Event::Request(Incoming { deadline_ms, ..incoming }));
+        harness.tell(FrontEvent::Request(Incoming { deadline_ms, ..incoming }));
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
         for _ in 0..20 {
             let (_, incoming) = harness.message(Verb::Place, &request("ann"));
             let (deadline_ms, timeout_ms) = (Some(harness.now.unix_ms - 1000), Some(5000));
-            harness.tell(Event::Request(Incoming { deadline_ms, timeout_ms, ..incoming }));
+            harness.tell(FrontEvent::Request(Incoming { deadline_ms, timeout_ms, ..incoming }));
         }
         assert_eq!(harness.asked().len(), 20);
         harness.tick_for(Duration::from_secs(1));

@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::peers::Saying;
 use crate::registry::claims::Claim;
-use crate::registry::marks::Word;
+use crate::registry::marks::MarkAuthor;
 use crate::worker::Ticket;
-use crate::worker::{Birth, Orders};
+use crate::worker::{Orders, WorkerInit};
 
 use super::health::Health;
 
@@ -38,7 +38,7 @@ pub enum Effect {
         /// How long the first pause is, in milliseconds; repeated ones are longer.
         pause_ms: u64,
         /// Who says so, when and why.
-        word: Word,
+        word: MarkAuthor,
     },
     /// Read the config again, and answer the request.
     Reload(ReloadRequest),
@@ -53,7 +53,7 @@ pub enum Effect {
         /// The binary.
         program: PathBuf,
         /// What the worker is born with.
-        birth: Arc<Birth>,
+        birth: Arc<WorkerInit>,
         /// What makes the worker a mirror of the cluster.
         snapshot: Orders,
     },
@@ -78,7 +78,7 @@ pub struct MarkOrder {
     /// What is to become of the node.
     pub kind: MarkKind,
     /// Who says so, when and why.
-    pub word: Word,
+    pub word: MarkAuthor,
     /// Whether the node cools down at the moment.
     pub was_cooling: bool,
 }

@@ -14,14 +14,14 @@ use crate::registry::documents::StoreError;
 use crate::registry::ledger::LedgerRules;
 use crate::runner::{ProgramLimits, RunnerEvent};
 use crate::worker::Ticket;
-use crate::worker::{Birth, BirthError, WorkerEvent};
+use crate::worker::{BirthError, WorkerEvent, WorkerInit};
 
 use super::ports::{NewWorker, ProcessLink};
 use super::quarantine::QuarantineSettings;
 
 /// What happens to the service.
 #[derive(Debug)]
-pub enum Event {
+pub enum FrontEvent {
     /// A message of a requester.
     Request(Incoming),
     /// A worker, by its number, said something or ended.
@@ -69,7 +69,7 @@ pub struct Tick {
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// What a worker is born with.
-    pub birth: Arc<Birth>,
+    pub birth: Arc<WorkerInit>,
     /// The binary that workers are started from.
     pub program: PathBuf,
     /// Slots that the chains share, beside those that a chain asks for.

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use super::pending_request::Stage;
+use super::pending_request::PendingStage;
 
 /// Of which chain, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -264,7 +264,7 @@ impl Metrics {
         let about = "1 where the config was read well the last time, 0 where the old one is still in force";
         registry.register("config_last_reload_successful", about, metrics.reload_successful.clone());
         metrics.reload_successful.set(1);
-        metrics.pending(&[0; Stage::NAMES.len()]);
+        metrics.pending(&[0; PendingStage::NAMES.len()]);
         Self { registry, ..metrics }
     }
 
@@ -311,10 +311,10 @@ impl Metrics {
         self.lost_log_lines.set(i64::try_from(lines).unwrap_or(i64::MAX));
     }
 
-    /// Notes how many requests are in each stage, as [`Stage::NAMES`] lists them.
-    pub(super) fn pending(&self, counts: &[usize; Stage::NAMES.len()]) {
+    /// Notes how many requests are in each stage, as [`PendingStage::NAMES`] lists them.
+    pub(super) fn pending(&self, counts: &[usize; PendingStage::NAMES.len()]) {
         let mut unanswered = 0;
-        for (stage, count) in Stage::NAMES.into_iter().zip(counts) {
+        for (stage, count) in PendingStage::NAMES.into_iter().zip(counts) {
             self.pending.get_or_create(&StageLabel { stage }).set(*count as i64);
             match stage {
                 "waiting" => drop(self.waiting.set(*count as i64)),

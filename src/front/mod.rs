@@ -46,7 +46,7 @@ mod worker_pool;
 mod worker_slot;
 
 pub use effects::{Effect, MarkKind, MarkOrder, ReloadRequest};
-pub use events::{Event, Setup, Tick};
+pub use events::{FrontEvent, Setup, Tick};
 pub use pause::PAUSE;
 pub use ports::{ClusterView, NewWorker, ProcessLink};
 pub use quarantine::QuarantineSettings;

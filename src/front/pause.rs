@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use crate::model::{Change, Failure, FailureName};
 use crate::nats::frozen::SURELY_KEPT;
 use crate::nats::message::{Incoming, Verb};
-use crate::registry::peers::{End, owner};
+use crate::registry::peers::{ReservationEnd, owner};
 use crate::worker::Ticket;
 
 use super::effects::Effect;
-use super::pending_request::{PendingRequest, Stage};
+use super::pending_request::{PendingRequest, PendingStage};
 use super::task::Front;
 
 /// A process that did not run for longer than this has missed something.
@@ -130,7 +130,7 @@ impl Front {
     pub(super) fn hold_back(&mut self, slot: usize, pending: Box<PendingRequest>, decided_by: Option<Arc<str>>) {
         self.workers.undo(slot, Change::Release(Arc::clone(&pending.question.decision)));
         self.catch_up.decided.push(pending.question.ticket);
-        self.requests.put(pending, Stage::HeldBack(decided_by));
+        self.requests.put(pending, PendingStage::HeldBack(decided_by));
     }
 
     /// What is known from now on of other replicas counts for sure once the view of the cluster is newer.
@@ -185,8 +185,8 @@ impl Front {
         self.catch_up.bytes = 0;
         for ticket in std::mem::take(&mut self.catch_up.decided) {
             let Some(mut pending) = self.requests.take(ticket) else { continue };
-            let decided_by = match std::mem::replace(&mut pending.stage, Stage::Queued) {
-                Stage::HeldBack(decided_by) => decided_by,
+            let decided_by = match std::mem::replace(&mut pending.stage, PendingStage::Queued) {
+                PendingStage::HeldBack(decided_by) => decided_by,
                 _ => None,
             };
             self.decide_again(pending, decided_by.as_ref());
@@ -202,7 +202,7 @@ impl Front {
     pub(super) fn end_elsewhere(&mut self, id: Arc<str>) {
         let now_ms = self.now_ms();
         if let Some(entry) = self.ledger.release(&id, now_ms) {
-            self.end_claim(&entry, End::Reported, true);
+            self.end_claim(&entry, ReservationEnd::Reported, true);
             self.change(Change::Release(id));
         }
     }

@@ -10,13 +10,13 @@ use crate::model::Reservation;
 use crate::nats::message::{Incoming, Offer, Outgoing};
 use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
-use crate::worker::Question;
+use crate::worker::PlacementQuestion;
 
 use super::placement_reply::PlacementReply;
 
 /// Where a pending request is on its way from the requester's message to the reply.
 #[derive(Debug)]
-pub(super) enum Stage {
+pub(super) enum PendingStage {
     /// In the queue of a worker slot: no worker was asked yet, the one that was has died, the program has answered, or the
     /// request is decided again.
     Queued,
@@ -33,7 +33,7 @@ pub(super) enum Stage {
     HeldBack(Option<Arc<str>>),
 }
 
-impl Stage {
+impl PendingStage {
     /// Every stage by its name, in the order in which a request comes through them.
     pub(super) const NAMES: [&str; 6] = ["queued", "asked", "suspended", "claiming", "waiting", "held-back"];
 
@@ -60,8 +60,8 @@ pub(super) struct Claiming {
 /// A question under way, with those who wait for its answer.
 #[derive(Debug)]
 pub(super) struct PendingRequest {
-    pub(super) question: Arc<Question>,
-    pub(super) stage: Stage,
+    pub(super) question: Arc<PlacementQuestion>,
+    pub(super) stage: PendingStage,
     pub(super) waiting: Vec<Incoming>,
     pub(super) key: Option<RequestKey>,
     /// The user, as names are compared, whose share of the queues the question takes.
@@ -95,10 +95,10 @@ pub(super) struct Waits {
 
 impl PendingRequest {
     /// `question`, which nobody has looked at, with those who wait for its answer; it takes the share of `user`.
-    pub(super) fn new(question: Question, waiting: Vec<Incoming>, user: Arc<str>) -> Self {
+    pub(super) fn new(question: PlacementQuestion, waiting: Vec<Incoming>, user: Arc<str>) -> Self {
         Self {
             question: Arc::new(question),
-            stage: Stage::Queued,
+            stage: PendingStage::Queued,
             waiting,
             key: None,
             user,
@@ -115,7 +115,7 @@ impl PendingRequest {
     }
 
     /// The question as it is asked now, by itself because it is suspected, or among others.
-    pub(super) fn asked(&mut self, alone: bool) -> Arc<Question> {
+    pub(super) fn asked(&mut self, alone: bool) -> Arc<PlacementQuestion> {
         if self.question.narrated != alone {
             Arc::make_mut(&mut self.question).narrated = alone;
         }
@@ -193,7 +193,7 @@ mod tests {
 
     fn waited_for(deadlines: &[Option<i64>]) -> PendingRequest {
         let waiting = deadlines.iter().map(|deadline_ms| incoming(*deadline_ms)).collect();
-        PendingRequest::new(Question::empty(1), waiting, "ann".into())
+        PendingRequest::new(PlacementQuestion::empty(1), waiting, "ann".into())
     }
 
     #[test]

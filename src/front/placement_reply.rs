@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::model::Report;
 use crate::nats::wire::{self, Placed};
-use crate::registry::peers::Drawn;
+use crate::registry::peers::DecisionSeed;
 
 /// What a reply usually takes.
 const USUAL_BODY_BYTES: usize = 384;
@@ -20,7 +20,7 @@ pub(super) struct PlacementReply {
     pub(super) decision: Arc<str>,
     pub(super) generation: u64,
     /// The random bits and the time of the decision, where they are known here.
-    pub(super) drawn: Option<Drawn>,
+    pub(super) drawn: Option<DecisionSeed>,
     pub(super) decided_by: Option<Arc<str>>,
     pub(super) chain: Arc<str>,
     pub(super) reserved: bool,
@@ -81,7 +81,7 @@ mod tests {
             report: None,
             decision: "me-1".into(),
             generation: 7,
-            drawn: Some(Drawn { seed: u64::MAX, now_ms: 1_800_000_000_000 }),
+            drawn: Some(DecisionSeed { seed: u64::MAX, now_ms: 1_800_000_000_000 }),
             decided_by: Some("pick.js".into()),
             chain: "session/start".into(),
             reserved: true,

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::chain::eligibility::Cooling;
+use crate::chain::eligibility::CoolingPolicy;
 use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
 use crate::config::problem::{nearest, quoted};
-use crate::model::diagnosis::{LogLevel, Plan, Search};
-use crate::model::head::{KNOWN_FIELDS, Summary};
+use crate::model::diagnosis::{DecisionPath, LogLevel, Search};
+use crate::model::head::{KNOWN_FIELDS, RequestSummary};
 use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Outcome, Request, Reservation};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
-use crate::registry::peers::Drawn;
-use crate::worker::{Order, Question, Ticket};
+use crate::registry::peers::DecisionSeed;
+use crate::worker::{PlacementQuestion, Ticket, WorkerCommand};
 
 use super::cancel::called_off;
-use super::pending_request::{PendingRequest, Stage};
+use super::pending_request::{PendingRequest, PendingStage};
 use super::placement_reply::PlacementReply;
 use super::task::Front;
 use super::view::NO_LIST;
@@ -46,7 +46,7 @@ impl Front {
         let payload = incoming.body();
         let text = std::str::from_utf8(payload).map_err(|error| bad(format!("the request is not UTF-8: {error}")))?;
         let summary = Request::summarize(payload, setup.birth.limits.request_bytes);
-        let Summary { mut head, node: about, strange } = summary.map_err(|error| bad(error.to_string()))?;
+        let RequestSummary { mut head, node: about, strange } = summary.map_err(|error| bad(error.to_string()))?;
         let Some(chain) = setup.birth.set.get(&head.action) else {
             let known: Vec<_> = setup.birth.set.chains.iter().map(|chain| &*chain.action).collect();
             let message =
@@ -104,8 +104,8 @@ impl Front {
         let number = *sequence;
         *sequence += u64::from(purpose == Purpose::Place);
         let limited = self.quarantine.refused_to(&head.login);
-        let cooling = Cooling::Out(self.failures.of(&user));
-        let question = Question {
+        let cooling = CoolingPolicy::Out(self.failures.of(&user));
+        let question = PlacementQuestion {
             ticket,
             decision,
             head,
@@ -141,7 +141,7 @@ impl Front {
             return self.give_up(pending, &Failure::new(FailureName::Internal, message));
         }
         match self.workers.submit(&pending.question.head.action, pending.question.ticket) {
-            true => self.requests.put(pending, Stage::Queued),
+            true => self.requests.put(pending, PendingStage::Queued),
             false => {
                 let message = "the chain was removed before the request's turn came";
                 self.give_up(pending, &Failure::new(FailureName::UnknownAction, message));
@@ -188,7 +188,7 @@ impl Front {
         log_lines(&decision);
         if self.has_last_resort(&pending, &decision) {
             let question = Arc::make_mut(&mut pending.question);
-            (question.cooling, question.from) = (Cooling::LastResort, None);
+            (question.cooling, question.from) = (CoolingPolicy::LastResort, None);
             return self.submit(pending);
         }
         if pending.question.purpose == Purpose::Explain {
@@ -263,14 +263,14 @@ impl Front {
             report: Some(report),
             decision: Arc::clone(&id),
             generation: decision.generation,
-            drawn: Some(Drawn { seed: pending.question.seed, now_ms: pending.question.now_ms }),
+            drawn: Some(DecisionSeed { seed: pending.question.seed, now_ms: pending.question.now_ms }),
             decided_by: decision.decided_by.clone(),
             chain: Arc::clone(&decision.chain),
             reserved: chain.reserve,
         };
         let Search { plan, looked_at, .. } = decision.diagnosis.search;
         self.metrics.looked_at.inc_by(looked_at);
-        self.metrics.index_scans.inc_by(u64::from(plan == Plan::IndexScan));
+        self.metrics.index_scans.inc_by(u64::from(plan == DecisionPath::IndexScan));
         let (step, cost_us) = (decision.decided_by.as_deref().unwrap_or_default(), decision.diagnosis.cost_us());
         tracing::info!(
             target: "placement", user = %pending.question.head.login, %node, chain = %decision.chain, step, decision = %id,
@@ -332,7 +332,7 @@ impl Front {
     fn has_last_resort(&self, pending: &PendingRequest, decision: &Decision) -> bool {
         let found_none = matches!(&decision.outcome, Outcome::Failed(failure) if failure.name == FailureName::NoNode);
         let left_out = || decision.diagnosis.excluded.count(LostReason::CoolingDown) > 0;
-        let is_open = self.workers.setup().is_last_resort && pending.question.cooling != Cooling::LastResort;
+        let is_open = self.workers.setup().is_last_resort && pending.question.cooling != CoolingPolicy::LastResort;
         found_none && is_open && left_out()
     }
 
@@ -347,7 +347,7 @@ impl Front {
     }
 
     /// Why the node cannot take the session by now; the worker may not have seen the last changes.
-    pub(super) fn refusal(&self, node: &str, chain: &ChainSpec, cooling: &Cooling) -> Option<LostReason> {
+    pub(super) fn refusal(&self, node: &str, chain: &ChainSpec, cooling: &CoolingPolicy) -> Option<LostReason> {
         let Some(node) = self.cluster.get(node) else { return Some(LostReason::Left) };
         // Where capacity is strict, no script gets past it.
         cooling.reason_against(node, chain).filter(|reason| {
@@ -358,7 +358,7 @@ impl Front {
     fn remember_choice(&mut self, action: &Arc<str>, node: &Arc<str>, slot: usize) {
         self.choices += 1;
         self.chosen.entry(Arc::clone(action)).or_default().insert(Arc::clone(node), self.choices);
-        self.workers.tell_slots_of(action, &Order::Recall(Arc::clone(action), Arc::clone(node)), slot);
+        self.workers.tell_slots_of(action, &WorkerCommand::Recall(Arc::clone(action), Arc::clone(node)), slot);
     }
 
     /// Tells everybody who waits for `pending` that it came to nothing.
@@ -422,7 +422,7 @@ pub(super) fn no_more_tries(node: &str, tries: u32, reason: LostReason) -> Failu
 
 /// One line of a request that got no node.
 pub(super) fn log_failure(pending: &PendingRequest, failure: &Failure, cost_us: u64) {
-    let Question { head, decision, seed, .. } = &*pending.question;
+    let PlacementQuestion { head, decision, seed, .. } = &*pending.question;
     let (user, chain) = (&head.login, &head.action);
     tracing::info!(target: "placement", %user, %chain, %decision, seed, cost_us, %failure, "not placed");
 }

@@ -2,29 +2,29 @@
 
 use std::sync::Arc;
 
-use crate::chain::{ChainSpec, Heard};
+use crate::chain::{ChainSpec, ProgramAnswer};
 use crate::model::{Change, Failure, FailureName, LimitKind};
 
 use crate::runner::{self, Edition, Errand, RunnerEvent};
 use crate::script::ScriptError;
-use crate::worker::{Encoded, Ended, Standing, Ticket, Waiting};
+use crate::worker::{Encoded, ProcessEnd, Standing, Ticket, WaitingDecision};
 
 use super::effects::Effect;
-use super::pending_request::{PendingRequest, Stage};
+use super::pending_request::{PendingRequest, PendingStage};
 use super::placing::no_more_tries;
 use super::ports::ProcessLink;
-use super::runner_client::Returned;
+use super::runner_client::ReturnedQuestion;
 use super::snapshot::cluster_snapshot;
 use super::task::Front;
 
 impl Front {
     /// The worker in `slot` came to an executable step.
-    pub(super) fn wait(&mut self, slot: usize, waiting: Waiting) {
-        let Waiting { ticket, step, suspended, taken } = waiting;
+    pub(super) fn wait(&mut self, slot: usize, waiting: WaitingDecision) {
+        let WaitingDecision { ticket, step, suspended, taken } = waiting;
         let most = self.workers.setup().retries;
         let Some(edition) = self.workers.slot_mut(slot).and_then(|slot| slot.park(ticket)) else { return };
         let Some(pending) = self.requests.get_mut(ticket) else { return };
-        pending.stage = Stage::Suspended;
+        pending.stage = PendingStage::Suspended;
         if let Some((node, reason)) = taken {
             self.metrics.refused_commits.inc();
             pending.retries += 1;
@@ -112,7 +112,7 @@ impl Front {
 
     /// The runner is gone. A program whose answer nobody can hear any more is not asked again: it may have done what it
     /// does.
-    fn runner_lost(&mut self, ended: &Ended) {
+    fn runner_lost(&mut self, ended: &ProcessEnd) {
         let waiting = self.runner.len();
         match ended.stopped {
             true => tracing::info!(
@@ -124,13 +124,13 @@ impl Front {
         self.metrics.runner_deaths.inc();
         for returned in self.runner.lost(self.now.instant) {
             let message = format!("the runner {ended} while the program ran");
-            self.go_on(returned, Some(Heard::only(Err(ScriptError::Limit(LimitKind::Crash, message)))));
+            self.go_on(returned, Some(ProgramAnswer::only(Err(ScriptError::Limit(LimitKind::Crash, message)))));
         }
     }
 
     /// Where one question at a time is asked, the turn of `ticket` is over when its program has chosen a node: the next
     /// one sees that already.
-    fn note_choice(&mut self, ticket: Ticket, heard: &Heard) {
+    fn note_choice(&mut self, ticket: Ticket, heard: &ProgramAnswer) {
         let Some(pending) = self.requests.get(ticket) else { return };
         let action = Arc::clone(&pending.question.head.action);
         if heard.chooses() && self.turns_of(&action) == Some(1) {
@@ -139,13 +139,13 @@ impl Front {
     }
 
     /// Lets a worker take up a decision again with what was heard from its program.
-    fn go_on(&mut self, returned: Returned, heard: Option<Heard>) {
-        let Returned { ticket, step, suspended } = returned;
+    fn go_on(&mut self, returned: ReturnedQuestion, heard: Option<ProgramAnswer>) {
+        let ReturnedQuestion { ticket, step, suspended } = returned;
         let from = Standing { step, suspended, heard };
         let Some(pending) = self.requests.get_mut(ticket) else { return };
         if self.workers.unpark(ticket) {
             Arc::make_mut(&mut pending.question).from = Some(from);
-            pending.stage = Stage::Queued;
+            pending.stage = PendingStage::Queued;
         }
     }
 
@@ -156,7 +156,7 @@ impl Front {
     }
 
     /// A program was not asked because nobody waited any more; somebody with more time may have joined since.
-    fn late(&mut self, returned: Returned) {
+    fn late(&mut self, returned: ReturnedQuestion) {
         let now_ms = self.now.unix_ms;
         let Some(pending) = self.requests.get_mut(returned.ticket) else { return };
         if pending.is_late(now_ms) {
@@ -171,7 +171,7 @@ impl Front {
 
     /// The runner believes that what a program chose is placed, until it hears otherwise.
     pub(super) fn forget_choice(&mut self, decision: &Arc<str>) {
-        self.runner.tell(&Encoded::new(&runner::Order::Change(Change::Release(Arc::clone(decision)))));
+        self.runner.tell(&Encoded::new(&runner::RunnerCommand::Change(Change::Release(Arc::clone(decision)))));
     }
 
     /// Whether the program that `pending` stands at made the choice of `decided_by`, so that it has to make another one.

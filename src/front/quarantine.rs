@@ -86,12 +86,12 @@ pub(super) struct Quarantine {
     settings: QuarantineSettings,
     /// The convictions of each script in the window, the newest last.
     convictions: BTreeMap<Arc<str>, VecDeque<Conviction>>,
-    records: BTreeMap<Confined, Record>,
+    records: BTreeMap<Confined, ConvictionRecord>,
     /// How many logins are refused a script at the moment: mostly none, and then no request asks further.
     refused_logins: usize,
 }
 
-struct Record {
+struct ConvictionRecord {
     /// Where it is in quarantine: until when, and for what.
     confined: Option<(u64, Limited)>,
     /// How long the next quarantine will be.
@@ -130,7 +130,8 @@ impl Quarantine {
             let key = Confined { script: Arc::clone(&script), culprit };
             forgotten.extend(self.make_room_for(&key));
             let first_ms = if matches!(key.culprit, Culprit::Node(_)) { NODE_MS } else { self.settings.pause_ms };
-            let record = self.records.entry(key.clone()).or_insert_with(|| Record::new(first_ms, source.clone()));
+            let record =
+                self.records.entry(key.clone()).or_insert_with(|| ConvictionRecord::new(first_ms, source.clone()));
             let pause_ms = record.confine_for();
             let message = evidence.words(&key, &conviction, pause_ms.div_ceil(1000), self.settings.window_ms / 1000);
             let limited = Limited { kind: conviction.limited.kind, message: message.into() };
@@ -334,7 +335,7 @@ fn logins<'a>(convictions: impl Iterator<Item = &'a Conviction>) -> usize {
     named.len() + all.iter().filter(|login| login.is_empty()).count()
 }
 
-impl Record {
+impl ConvictionRecord {
     fn new(pause_ms: u64, source: Option<StepSource>) -> Self {
         Self { confined: None, pause_ms, probation_ms: 0, source }
     }

@@ -15,12 +15,12 @@ const TIMES_THE_REST: usize = 4;
 
 /// The unanswered requests of one chain.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct RequestQueue {
     count: usize,
     of_user: BTreeMap<Arc<str>, usize>,
 }
 
-impl Queue {
+impl RequestQueue {
     /// Takes in a request of `user` for the chain of `action`, whose queue holds `most`.
     ///
     /// # Errors
@@ -59,13 +59,13 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn enter(queue: &mut Queue, user: &str) -> bool {
+    fn enter(queue: &mut RequestQueue, user: &str) -> bool {
         queue.enter(&user.into(), "session/start", 100).is_ok()
     }
 
     #[test]
     fn whoever_floods_a_queue_leaves_room_for_others() {
-        let mut queue = Queue::default();
+        let mut queue = RequestQueue::default();
         assert_eq!((0..1000).filter(|_| enter(&mut queue, "greedy")).count(), 80);
         assert_eq!((0..1000).filter(|_| enter(&mut queue, "second")).count(), 16);
         assert!(enter(&mut queue, "ann") && enter(&mut queue, "bob") && enter(&mut queue, "ann"));
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn a_small_queue_is_one_users_alone_where_nobody_else_asks() {
         for most in 1..=4 {
-            let mut queue = Queue::default();
+            let mut queue = RequestQueue::default();
             let taken = (0..10).filter(|_| queue.enter(&"ann".into(), "a", most).is_ok()).count();
             assert_eq!(taken, most);
         }

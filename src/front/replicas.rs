@@ -7,8 +7,10 @@ use std::time::Duration;
 use crate::model::Change;
 use crate::nats::message::Incoming;
 use crate::nats::peers::Saying;
-use crate::registry::ledger::Entry;
-use crate::registry::peers::{End, HELLO_MS, Held, Message, Peers, WORDS_AT_ONCE, Word, owner};
+use crate::registry::ledger::LedgerEntry;
+use crate::registry::peers::{
+    GossipItem, HELLO_MS, Message, PeerReservation, Peers, ReservationEnd, WORDS_AT_ONCE, owner,
+};
 
 use super::effects::Effect;
 use super::pause::PAUSE;
@@ -32,7 +34,7 @@ pub(super) struct Replicas {
     /// The first bytes of every message of this replica.
     own_start: Vec<u8>,
     peers: Peers,
-    words: Vec<Word>,
+    words: Vec<GossipItem>,
     /// Whether somebody asked for all that this replica holds.
     all_wanted: bool,
     /// What is said and was not taken up yet.
@@ -70,7 +72,7 @@ impl Replicas {
     }
 
     /// Tells the others `word` with the next message, where there are others.
-    fn tell(&mut self, word: impl FnOnce() -> Word) {
+    fn tell(&mut self, word: impl FnOnce() -> GossipItem) {
         if !self.peers.is_empty() && self.words.len() < WORDS_WAITING {
             self.words.push(word());
         }
@@ -81,7 +83,7 @@ impl Replicas {
     }
 
     /// Says `words` beside `hello`, in so many messages that none is too large.
-    fn say_words(&mut self, hello: &Message, words: &[Word]) {
+    fn say_words(&mut self, hello: &Message, words: &[GossipItem]) {
         let mut message = hello.clone();
         words.iter().cloned().for_each(|word| message.add(word));
         let text = serde_json::to_vec(&message).unwrap_or_default();
@@ -166,9 +168,9 @@ impl Front {
         let (is_list, late_ms) = (message.list.is_some(), heard.delay.late_ms);
         for word in message.words() {
             match word {
-                Word::Held(held) if is_list && self.ledger.over_since(&held.reservation.id).is_some() => {
+                GossipItem::Held(held) if is_list && self.ledger.over_since(&held.reservation.id).is_some() => {
                     // Its owner missed the end: that it was reported is the end that is believed with the most care.
-                    self.tell_over(&held.reservation.id, End::Reported);
+                    self.tell_over(&held.reservation.id, ReservationEnd::Reported);
                 }
                 word => self.take_word(word, now_ms, late_ms),
             }
@@ -208,19 +210,19 @@ impl Front {
         self.wait_for_news();
     }
 
-    fn take_word(&mut self, word: Word, now_ms: u64, late_ms: u64) {
+    fn take_word(&mut self, word: GossipItem, now_ms: u64, late_ms: u64) {
         match word {
-            Word::Held(held) => self.copy(*held, now_ms, late_ms),
-            Word::Confirmed(id) => drop(self.ledger.confirm(&id)),
-            Word::Uncordoned(node) => {
+            GossipItem::Held(held) => self.copy(*held, now_ms, late_ms),
+            GossipItem::Confirmed(id) => drop(self.ledger.confirm(&id)),
+            GossipItem::Uncordoned(node) => {
                 self.failures.forget(&node);
                 self.note_freed();
             }
             // Where capacity is strict, an end makes room once this replica's view is as new as the other's.
-            Word::Over(id, End::Reported) if self.workers.setup().is_strict => self.doubt(id),
-            Word::Over(id, end) => {
+            GossipItem::Over(id, ReservationEnd::Reported) if self.workers.setup().is_strict => self.doubt(id),
+            GossipItem::Over(id, end) => {
                 if let Some(entry) = self.ledger.release(&id, now_ms) {
-                    if end == End::Failed {
+                    if end == ReservationEnd::Failed {
                         // Whoever was told of it writes the mark down.
                         self.note_failure(&entry.reservation);
                     }
@@ -246,8 +248,8 @@ impl Front {
 
     /// Lets another replica's reservation count here, unless its session is in the list already. The word of it was `late_ms`
     /// on its way, by which the reservation has less to live.
-    fn copy(&mut self, held: Held, now_ms: u64, late_ms: u64) {
-        let Held { reservation, left_ms, confirmed, chain, decided_by, generation, drawn, request } = held;
+    fn copy(&mut self, held: PeerReservation, now_ms: u64, late_ms: u64) {
+        let PeerReservation { reservation, left_ms, confirmed, chain, decided_by, generation, drawn, request } = held;
         // A clock that runs fast elsewhere lets nothing live longer here than anything does.
         let left_ms = left_ms.min(self.workers.setup().longest_reservation_ms).saturating_sub(late_ms);
         if left_ms == 0 {
@@ -276,7 +278,7 @@ impl Front {
         let answer = PlacementReply { node, report, decision, generation, drawn, decided_by, chain, reserved: true };
         let expires_ms = now_ms.saturating_add(left_ms);
         let change = Change::Reserve(reservation.clone());
-        if self.ledger.copy(Entry { reservation, expires_ms, confirmed, own: false, answer, request }) {
+        if self.ledger.copy(LedgerEntry { reservation, expires_ms, confirmed, own: false, answer, request }) {
             self.change(change);
         }
     }
@@ -285,23 +287,23 @@ impl Front {
     pub(super) fn tell_held(&mut self, id: &str) {
         let now_ms = self.now_ms();
         if let Some(entry) = self.ledger.get(id) {
-            self.replicas.tell(|| Word::Held(Box::new(held(entry, now_ms))));
+            self.replicas.tell(|| GossipItem::Held(Box::new(held(entry, now_ms))));
         }
     }
 
     /// Tells the others that the launcher confirmed `id`.
     pub(super) fn tell_confirmed(&mut self, id: &str) {
-        self.replicas.tell(|| Word::Confirmed(id.into()));
+        self.replicas.tell(|| GossipItem::Confirmed(id.into()));
     }
 
     /// Tells the others that an administrator put `node` back into service: a user's cool-down stands in no mark.
     pub(super) fn tell_uncordoned(&mut self, node: &Arc<str>) {
-        self.replicas.tell(|| Word::Uncordoned(Arc::clone(node)));
+        self.replicas.tell(|| GossipItem::Uncordoned(Arc::clone(node)));
     }
 
     /// Tells the others that the reservation `id` is over.
-    pub(super) fn tell_over(&mut self, id: &Arc<str>, end: End) {
-        self.replicas.tell(|| Word::Over(Arc::clone(id), end));
+    pub(super) fn tell_over(&mut self, id: &Arc<str>, end: ReservationEnd) {
+        self.replicas.tell(|| GossipItem::Over(Arc::clone(id), end));
     }
 
     /// Hands a message about the reservation `id`, which is not known here, on to the replica that made it; whether that
@@ -349,7 +351,7 @@ impl Front {
         self.replicas.lists += 1;
         let hello = Message { list: Some(self.replicas.lists), ..self.numbered_hello() };
         let now_ms = self.now_ms();
-        let all: Vec<_> = self.ledger.own().map(|entry| Word::Held(Box::new(held(entry, now_ms)))).collect();
+        let all: Vec<_> = self.ledger.own().map(|entry| GossipItem::Held(Box::new(held(entry, now_ms)))).collect();
         if all.is_empty() {
             return self.replicas.say(&hello);
         }
@@ -376,8 +378,8 @@ fn start_of(replica: &str) -> Vec<u8> {
     format!("{{\"from\":{}", serde_json::Value::from(replica)).into_bytes()
 }
 
-fn held(entry: &Entry<PlacementReply>, now_ms: u64) -> Held {
-    Held {
+fn held(entry: &LedgerEntry<PlacementReply>, now_ms: u64) -> PeerReservation {
+    PeerReservation {
         reservation: entry.reservation.clone(),
         left_ms: entry.expires_ms.saturating_sub(now_ms),
         confirmed: entry.confirmed,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::registry::ledger::RequestKey;
 use crate::worker::Ticket;
 
-use super::pending_request::{Claiming, PendingRequest, Stage};
+use super::pending_request::{Claiming, PendingRequest, PendingStage};
 
 /// The unanswered requests.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ impl Requests {
     }
 
     /// Puts `pending` into the table, where it is in `stage` from now on.
-    pub(super) fn put(&mut self, mut pending: Box<PendingRequest>, stage: Stage) {
+    pub(super) fn put(&mut self, mut pending: Box<PendingRequest>, stage: PendingStage) {
         pending.stage = stage;
         self.by_ticket.insert(pending.question.ticket, pending);
     }
@@ -38,12 +38,12 @@ impl Requests {
 
     /// Takes the request `ticket` out, where its place is being claimed, with what is claimed.
     pub(super) fn take_claiming(&mut self, ticket: Ticket) -> Option<(Box<PendingRequest>, Claiming)> {
-        if !matches!(self.get(ticket)?.stage, Stage::Claiming(_)) {
+        if !matches!(self.get(ticket)?.stage, PendingStage::Claiming(_)) {
             return None;
         }
         let mut pending = self.take(ticket)?;
-        match std::mem::replace(&mut pending.stage, Stage::Queued) {
-            Stage::Claiming(claiming) => Some((pending, *claiming)),
+        match std::mem::replace(&mut pending.stage, PendingStage::Queued) {
+            PendingStage::Claiming(claiming) => Some((pending, *claiming)),
             _ => None,
         }
     }
@@ -59,7 +59,7 @@ impl Requests {
     }
 
     /// The request `ticket` is in `stage` from now on.
-    pub(super) fn set_stage(&mut self, ticket: Ticket, stage: Stage) {
+    pub(super) fn set_stage(&mut self, ticket: Ticket, stage: PendingStage) {
         if let Some(pending) = self.get_mut(ticket) {
             pending.stage = stage;
         }
@@ -89,12 +89,12 @@ impl Requests {
         self.by_ticket.values().map(|pending| &**pending)
     }
 
-    /// The number of requests in each stage, as [`Stage::NAMES`] lists them.
-    pub(super) fn by_stage(&self) -> [usize; Stage::NAMES.len()] {
-        let mut counts = [0; Stage::NAMES.len()];
+    /// The number of requests in each stage, as [`PendingStage::NAMES`] lists them.
+    pub(super) fn by_stage(&self) -> [usize; PendingStage::NAMES.len()] {
+        let mut counts = [0; PendingStage::NAMES.len()];
         for pending in self.iter() {
             let name = pending.stage.as_str();
-            let counted = counts.iter_mut().zip(Stage::NAMES).find(|(_, stage)| *stage == name);
+            let counted = counts.iter_mut().zip(PendingStage::NAMES).find(|(_, stage)| *stage == name);
             counted.into_iter().for_each(|(count, _)| *count += 1);
         }
         counts
@@ -110,32 +110,35 @@ impl Requests {
 mod tests {
     use super::*;
     use crate::model::Reservation;
-    use crate::worker::Question;
+    use crate::worker::PlacementQuestion;
 
     use super::super::placement_reply::PlacementReply;
 
     fn pending(ticket: Ticket, id: Option<&str>) -> Box<PendingRequest> {
         let key = id.map(|id| RequestKey { id: id.into(), action: "a".into(), login: "ann".into() });
-        Box::new(PendingRequest { key, ..PendingRequest::new(Question::empty(ticket), Vec::new(), "ann".into()) })
+        Box::new(PendingRequest {
+            key,
+            ..PendingRequest::new(PlacementQuestion::empty(ticket), Vec::new(), "ann".into())
+        })
     }
 
-    fn claiming() -> Stage {
+    fn claiming() -> PendingStage {
         let (id, node) = ("r1".into(), "n1".into());
         let reply = PlacementReply::adopted(&node, None, &id);
         let reservation = Reservation { id, node, user: "ann".into(), name: "".into() };
-        Stage::Claiming(Box::new(Claiming { reservation, reply }))
+        PendingStage::Claiming(Box::new(Claiming { reservation, reply }))
     }
 
     #[test]
     fn a_request_is_in_one_stage_at_a_time() {
         let mut requests = Requests::default();
-        requests.put(pending(2, None), Stage::Queued);
-        requests.put(pending(1, None), Stage::Queued);
-        requests.set_stage(2, Stage::Asked);
+        requests.put(pending(2, None), PendingStage::Queued);
+        requests.put(pending(1, None), PendingStage::Queued);
+        requests.set_stage(2, PendingStage::Asked);
         assert_eq!(requests.by_stage(), [1, 1, 0, 0, 0, 0]);
         let taken = requests.take(2).unwrap();
         assert!(requests.take(2).is_none() && requests.get(2).is_none());
-        requests.put(taken, Stage::Waiting);
+        requests.put(taken, PendingStage::Waiting);
         assert_eq!(requests.by_stage(), [1, 0, 0, 0, 1, 0]);
         assert_eq!(requests.drain().map(|pending| pending.question.ticket).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(requests.len(), 0);
@@ -144,7 +147,7 @@ mod tests {
     #[test]
     fn a_claim_is_taken_once_and_only_while_it_is_made() {
         let mut requests = Requests::default();
-        requests.put(pending(1, None), Stage::Asked);
+        requests.put(pending(1, None), PendingStage::Asked);
         assert!(requests.take_claiming(1).is_none(), "nothing is claimed");
         assert_eq!(requests.len(), 1, "the request stays where it is");
         requests.set_stage(1, claiming());
@@ -158,13 +161,13 @@ mod tests {
         let mut requests = Requests::default();
         let first = pending(1, Some("x"));
         requests.name(&first);
-        requests.put(first, Stage::Queued);
+        requests.put(first, PendingStage::Queued);
         let mut taken = requests.take(1).unwrap();
         let key = taken.key.clone().unwrap();
         assert_eq!(requests.ticket_of(&key), Some(1), "known while it moves on");
         std::sync::Arc::make_mut(&mut taken.question).ticket = 7;
         requests.name(&taken);
-        requests.put(taken, Stage::Queued);
+        requests.put(taken, PendingStage::Queued);
         assert_eq!(requests.ticket_of(&key), Some(7));
         let answered = requests.take(7).unwrap();
         requests.forget(&answered);
@@ -173,7 +176,14 @@ mod tests {
 
     #[test]
     fn every_stage_has_its_name() {
-        let stages = [Stage::Queued, Stage::Asked, Stage::Suspended, claiming(), Stage::Waiting, Stage::HeldBack(None)];
-        assert_eq!(stages.map(|stage| stage.as_str()), Stage::NAMES);
+        let stages = [
+            PendingStage::Queued,
+            PendingStage::Asked,
+            PendingStage::Suspended,
+            claiming(),
+            PendingStage::Waiting,
+            PendingStage::HeldBack(None),
+        ];
+        assert_eq!(stages.map(|stage| stage.as_str()), PendingStage::NAMES);
     }
 }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::model::{Change, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Verb};
 use crate::registry::ids;
-use crate::registry::marks::Word;
-use crate::registry::peers::{End, owner};
+use crate::registry::marks::MarkAuthor;
+use crate::registry::peers::{ReservationEnd, owner};
 
 use super::admin::read;
 use super::effects::Effect;
@@ -124,14 +124,14 @@ impl Front {
         let Reservation { node, user, .. } = &entry.reservation;
         tracing::info!(reservation = %id, %node, %user, "whoever waited for the place is gone: it is free again");
         self.metrics.untaken.inc();
-        self.tell_over(id, End::Released);
-        self.end_claim(&entry, End::Released, false);
+        self.tell_over(id, ReservationEnd::Released);
+        self.end_claim(&entry, ReservationEnd::Released, false);
         self.change(Change::Release(Arc::clone(id)));
     }
 
     fn release(&mut self, ending: &Ending) -> Value {
         let Some(entry) = self.ledger.release(&ending.reservation, self.now_ms()) else { return gone(ending) };
-        let end = if ending.failed { End::Failed } else { End::Released };
+        let end = if ending.failed { ReservationEnd::Failed } else { ReservationEnd::Released };
         self.tell_over(&entry.reservation.id, end);
         self.end_claim(&entry, end, false);
         if ending.failed {
@@ -167,7 +167,7 @@ impl Front {
     /// Leaves a node alone for a while after starts that failed there.
     fn cool_down(&mut self, node: Arc<str>, reservation: &str) {
         tracing::warn!(%node, reservation, "starts failed: the node cools down");
-        let word = Word {
+        let word = MarkAuthor {
             by: self.replica().to_owned(),
             at_ms: self.now.unix_ms,
             reason: format!("the start of reservation {reservation} failed"),

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::backoff::Backoff;
 use crate::chain::StepSource;
-use crate::runner::{Edition, Errand, Order};
+use crate::runner::{Edition, Errand, RunnerCommand};
 use crate::worker::Ticket;
 use crate::worker::{Encoded, Orders};
 
@@ -54,7 +54,7 @@ struct Open {
 }
 
 /// A question that a program was asked when the runner died, or that it has answered.
-pub(super) struct Returned {
+pub(super) struct ReturnedQuestion {
     pub(super) ticket: Ticket,
     pub(super) step: usize,
     pub(super) suspended: Bytes,
@@ -84,7 +84,7 @@ impl RunnerClient {
         self.editions.retain(|number, _| *number >= oldest);
         self.editions.insert(edition.number, Arc::clone(&edition));
         if self.runner.is_some() {
-            self.orders.push(&Order::Edition(edition));
+            self.orders.push(&RunnerCommand::Edition(edition));
             self.urgent = true;
         }
     }
@@ -99,7 +99,7 @@ impl RunnerClient {
     /// Asks a program.
     pub(super) fn ask(&mut self, errand: Errand) {
         if self.runner.is_some() {
-            self.orders.push(&Order::Run(errand.clone()));
+            self.orders.push(&RunnerCommand::Run(errand.clone()));
             self.urgent = true;
         }
         if self.open.is_empty() {
@@ -167,8 +167,8 @@ impl RunnerClient {
         self.runner = Some(runner);
         self.silence.end();
         self.orders = snapshot();
-        self.editions.values().for_each(|edition| self.orders.push(&Order::Edition(Arc::clone(edition))));
-        self.open.values().for_each(|open| self.orders.push(&Order::Run(open.errand.clone())));
+        self.editions.values().for_each(|edition| self.orders.push(&RunnerCommand::Edition(Arc::clone(edition))));
+        self.open.values().for_each(|open| self.orders.push(&RunnerCommand::Run(open.errand.clone())));
         self.urgent = true;
         Ok(())
     }
@@ -200,13 +200,13 @@ impl RunnerClient {
     }
 
     /// The question `ticket` comes back.
-    pub(super) fn close(&mut self, ticket: Ticket) -> Option<Returned> {
+    pub(super) fn close(&mut self, ticket: Ticket) -> Option<ReturnedQuestion> {
         self.pauses.succeeded();
         self.open.remove(&ticket).map(Open::back)
     }
 
     /// The runner is gone: what it left behind is ended, and the questions come back whose programs it was asking.
-    pub(super) fn lost(&mut self, now: Instant) -> Vec<Returned> {
+    pub(super) fn lost(&mut self, now: Instant) -> Vec<ReturnedQuestion> {
         if let Some(runner) = self.runner.take() {
             runner.bury();
         }
@@ -234,9 +234,9 @@ impl RunnerClient {
 }
 
 impl Open {
-    fn back(self) -> Returned {
+    fn back(self) -> ReturnedQuestion {
         let Errand { question, step, suspended, .. } = self.errand;
-        Returned { ticket: question.ticket, step, suspended }
+        ReturnedQuestion { ticket: question.ticket, step, suspended }
     }
 }
 

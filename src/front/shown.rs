@@ -152,11 +152,11 @@ mod tests {
     use super::*;
     use crate::model::{Change, Marks};
     use crate::registry::RegistryEvent;
-    use crate::registry::marks::{Mark, Word};
+    use crate::registry::marks::{Mark, MarkAuthor};
     use crate::registry::peers::Message;
     use crate::worker::WorkerEvent;
 
-    use super::super::events::Event;
+    use super::super::events::FrontEvent;
     use super::super::ports::NewWorker;
     use super::super::testing::{
         FakeProcess, Harness, STEP, Starts, killed, other_says, overrun, report, request, running, setup,
@@ -177,7 +177,7 @@ mod tests {
             let sessions = if id == "draining" { vec![json!({"id": "s1"})] } else { Vec::new() };
             harness.change(report(id, None, &sessions));
             harness.change(Change::Mark(id.into(), Marks { cordoned: true, ..Marks::default() }));
-            let word = Some(Word::default());
+            let word = Some(MarkAuthor::default());
             let draining = word.clone().filter(|_| id != "cordoned");
             harness.view.seen().marks.insert(id.into(), Mark { cordoned: word, draining, ..Mark::default() });
         }
@@ -216,13 +216,13 @@ mod tests {
     #[test]
     fn a_nats_server_that_keeps_frozen_clients_is_noted_where_there_are_other_replicas() {
         let mut harness = Harness::new(setup(), &["a"]);
-        harness.tell(Event::FrozenKept(true));
+        harness.tell(FrontEvent::FrozenKept(true));
         assert!(look(&mut harness).notes.is_empty(), "nobody else could take the requests");
         assert_eq!(harness.figure("whither_frozen_clients_kept"), "1");
         harness.hear(&other_says());
         let notes = look(&mut harness).notes;
         assert!(notes.len() == 1 && notes[0].starts_with("frozen: NATS keeps a client"), "{notes:?}");
-        harness.tell(Event::FrozenKept(false));
+        harness.tell(FrontEvent::FrozenKept(false));
         assert!(look(&mut harness).notes.is_empty());
     }
 
@@ -250,7 +250,7 @@ mod tests {
         });
         let process = FakeProcess::new();
         let ready = NewWorker { lacks: vec!["no seccomp here".into()], ..process.ready() };
-        harness.tell(Event::Born(started[0], Ok(ready)));
+        harness.tell(FrontEvent::Born(started[0], Ok(ready)));
         assert_eq!(harness.health().notes, ["seal: no seccomp here"]);
     }
 
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn the_state_is_shown_when_it_changes_and_every_second() {
         let mut harness = Harness::bare(setup());
-        harness.tell(Event::Registry(RegistryEvent::Ready { nodes: 0 }));
+        harness.tell(FrontEvent::Registry(RegistryEvent::Ready { nodes: 0 }));
         assert!(harness.health().ready, "at once");
         let shown =
             |harness: &mut Harness| harness.take(|effect| matches!(effect, Effect::Show(_)).then_some(())).len();

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::model::Cluster;
-use crate::worker::{Order, Orders};
+use crate::worker::{Orders, WorkerCommand};
 
 use super::task::Front;
-use super::worker_pool::Taken;
+use super::worker_pool::TakenSlot;
 
 impl Front {
     /// All that a new worker has to know to decide as the others do.
@@ -15,22 +15,26 @@ impl Front {
         for (action, nodes) in &self.chosen {
             let mut nodes: Vec<_> = nodes.iter().collect();
             nodes.sort_by_key(|(_, when)| **when);
-            nodes.into_iter().for_each(|(node, _)| orders.push(&Order::Recall(Arc::clone(action), Arc::clone(node))));
+            nodes
+                .into_iter()
+                .for_each(|(node, _)| orders.push(&WorkerCommand::Recall(Arc::clone(action), Arc::clone(node))));
         }
         for (confined, limited) in self.quarantine.confined() {
             if let Some(subject) = confined.subject() {
-                orders.push(&Order::Quarantine(subject, Some(limited.clone())));
+                orders.push(&WorkerCommand::Quarantine(subject, Some(limited.clone())));
             }
         }
         orders
     }
 
     /// Tells the worker that has just taken a slot what the chains of the slot chose since it was born.
-    pub(super) fn recall(&mut self, taken: &Taken) {
+    pub(super) fn recall(&mut self, taken: &TakenSlot) {
         let mut later = Vec::new();
         for action in self.workers.chains(taken.slot) {
             let chosen = self.chosen.get(&action).into_iter().flatten().filter(|(_, when)| **when > taken.choices);
-            later.extend(chosen.map(|(node, when)| (*when, Order::Recall(Arc::clone(&action), Arc::clone(node)))));
+            later.extend(
+                chosen.map(|(node, when)| (*when, WorkerCommand::Recall(Arc::clone(&action), Arc::clone(node)))),
+            );
         }
         later.sort_unstable_by_key(|(when, _)| *when);
         later.iter().for_each(|(_, order)| self.workers.order(taken.slot, order));
@@ -40,7 +44,7 @@ impl Front {
 /// `cluster` as it is, as changes.
 pub(super) fn cluster_snapshot(cluster: &Cluster) -> Orders {
     let mut orders = Orders::default();
-    cluster.snapshot().for_each(|change| orders.push(&Order::Change(change)));
+    cluster.snapshot().for_each(|change| orders.push(&WorkerCommand::Change(change)));
     orders
 }
 
@@ -56,21 +60,21 @@ mod tests {
     use crate::runner;
 
     use super::super::effects::Effect;
-    use super::super::events::Event;
+    use super::super::events::FrontEvent;
     use super::super::testing::{
         ACTION, FakeProcess, Harness, LOGIN, Starts, chain, crashed, killed, program_chain, report, request, setup,
         setup_of, with,
     };
 
     /// The changes and choices of `orders`, in words.
-    fn words(orders: &[Order]) -> Vec<String> {
+    fn words(orders: &[WorkerCommand]) -> Vec<String> {
         let said = orders.iter().map(|order| match order {
-            Order::Change(Change::Report(report)) => format!("report {}", report.id),
-            Order::Change(Change::Mark(node, _)) => format!("mark {node}"),
-            Order::Change(Change::Stale(node)) => format!("stale {node}"),
-            Order::Change(Change::Reserve(reservation)) => format!("reserve {}", reservation.node),
-            Order::Change(Change::Release(_)) => "release".to_owned(),
-            Order::Recall(action, node) => format!("{action} chose {node}"),
+            WorkerCommand::Change(Change::Report(report)) => format!("report {}", report.id),
+            WorkerCommand::Change(Change::Mark(node, _)) => format!("mark {node}"),
+            WorkerCommand::Change(Change::Stale(node)) => format!("stale {node}"),
+            WorkerCommand::Change(Change::Reserve(reservation)) => format!("reserve {}", reservation.node),
+            WorkerCommand::Change(Change::Release(_)) => "release".to_owned(),
+            WorkerCommand::Recall(action, node) => format!("{action} chose {node}"),
             other => format!("{other:?}"),
         });
         said.collect()
@@ -157,7 +161,7 @@ mod tests {
         harness.change(report("b", None, &[]));
         let process = FakeProcess::new();
         harness.workers.insert(number, process.clone());
-        harness.tell(Event::Born(number, Ok(process.ready())));
+        harness.tell(FrontEvent::Born(number, Ok(process.ready())));
         harness.tick();
         assert_eq!(words(&harness.told(number)), ["report b"]);
     }
@@ -168,11 +172,11 @@ mod tests {
         harness.placed("ann", "a");
         harness.runner(1, runner::RunnerEvent::Exited(crashed()));
         harness.pass(Duration::from_secs(1));
-        let orders = harness.runners[&2].orders::<runner::Order>();
+        let orders = harness.runners[&2].orders::<runner::RunnerCommand>();
         let kinds = orders.iter().map(|order| match order {
-            runner::Order::Change(Change::Report(_)) => "report",
-            runner::Order::Change(Change::Reserve(_)) => "reserve",
-            runner::Order::Edition(_) => "edition",
+            runner::RunnerCommand::Change(Change::Report(_)) => "report",
+            runner::RunnerCommand::Change(Change::Reserve(_)) => "reserve",
+            runner::RunnerCommand::Edition(_) => "edition",
             other => panic!("{other:?}"),
         });
         assert_eq!(kinds.collect::<Vec<_>>(), ["report", "reserve", "edition"]);

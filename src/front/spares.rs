@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
-use crate::worker::{BirthError, Encoded, Ended, Orders};
+use crate::worker::{BirthError, Encoded, Orders, ProcessEnd};
 
 use super::effects::Effect;
 use super::events::Setup;
@@ -23,14 +23,14 @@ const LAZY_BYTES: usize = 32 << 10;
 /// The workers of one setup that have no slot.
 pub(super) struct Spares {
     pub(super) setup: Setup,
-    newborns: Vec<Newborn>,
+    newborns: Vec<StartingWorker>,
     ready: Vec<WorkerHandle>,
     pauses: Backoff,
     retry_at: Option<Instant>,
 }
 
 /// A worker that is being started, and what it has to be told when it is there.
-struct Newborn {
+struct StartingWorker {
     number: u64,
     backlog: Orders,
     choices: u64,
@@ -73,7 +73,7 @@ impl Spares {
         let start = |_| {
             *births += 1;
             let number = *births;
-            self.newborns.push(Newborn { number, backlog: Orders::default(), choices, stillborn: None });
+            self.newborns.push(StartingWorker { number, backlog: Orders::default(), choices, stillborn: None });
             let Setup { program, birth, .. } = &self.setup;
             Effect::StartWorker { number, program: program.clone(), birth: birth.clone(), snapshot: snapshot.clone() }
         };
@@ -115,7 +115,7 @@ impl Spares {
     }
 
     /// The worker under `number` is gone; whether it was one of these.
-    pub(super) fn gone(&mut self, number: u64, ended: &Ended, now: Instant) -> bool {
+    pub(super) fn gone(&mut self, number: u64, ended: &ProcessEnd, now: Instant) -> bool {
         let newborn = self.newborns.iter_mut().find(|newborn| newborn.number == number);
         if let Some(newborn) = newborn {
             newborn.stillborn = Some(ended.how.clone());

@@ -9,22 +9,22 @@ use crate::clock::Now;
 use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::registry::ledger::Ledger;
-use crate::registry::peers::End;
-use crate::worker::{Encoded, Order, Ticket, WorkerEvent};
+use crate::registry::peers::ReservationEnd;
+use crate::worker::{Encoded, Ticket, WorkerCommand, WorkerEvent};
 
 use super::bucket::TokenBucket;
 use super::chance::Chance;
-use super::claims::Claims;
+use super::claims::PendingClaims;
 use super::deadline::Arrivals;
 use super::effects::Effect;
-use super::events::{Event, Setup, Tick};
+use super::events::{FrontEvent, Setup, Tick};
 use super::failures::Failures;
 use super::metrics::{DecisionFigures, Metrics};
 use super::pause::CatchUp;
 use super::placement_reply::PlacementReply;
 use super::ports::ClusterView;
 use super::quarantine::Quarantine;
-use super::queue::Queue;
+use super::queue::RequestQueue;
 use super::replicas::Replicas;
 use super::requests::Requests;
 use super::runner_client::RunnerClient;
@@ -53,7 +53,7 @@ pub struct Front {
     pub(super) cluster: Cluster,
     pub(super) ledger: Ledger<PlacementReply>,
     pub(super) replicas: Replicas,
-    pub(super) claims: Claims,
+    pub(super) claims: PendingClaims,
     pub(super) catch_up: CatchUp,
     /// The requests without an answer.
     pub(super) requests: Requests,
@@ -72,7 +72,7 @@ pub struct Front {
     /// Scripts, and nodes at scripts, that passed a limit once while nobody asked, with the moment of that.
     pub(super) suspects: BTreeMap<Subject, u64>,
     /// By action, the unanswered requests of its chain.
-    pub(super) queues: BTreeMap<Arc<str>, Queue>,
+    pub(super) queues: BTreeMap<Arc<str>, RequestQueue>,
     pub(super) sequences: BTreeMap<Arc<str>, u64>,
     pub(super) view: Box<dyn ClusterView>,
     pub(super) metrics: Arc<Metrics>,
@@ -115,7 +115,7 @@ impl Front {
             cluster,
             ledger: Ledger::new(setup.ledger_rules()),
             replicas: Replicas::new(Arc::clone(&replica)),
-            claims: Claims::new(),
+            claims: PendingClaims::new(),
             catch_up: CatchUp::default(),
             requests: Requests::default(),
             wait_queues: BTreeMap::new(),
@@ -224,54 +224,54 @@ impl Front {
         if let Change::Reserve(reservation) = &change {
             self.turns.placed(&reservation.node);
         }
-        let order = Order::Change(change);
+        let order = WorkerCommand::Change(change);
         let encoded = Encoded::new(&order);
         self.workers.tell(&encoded, except);
         self.runner.tell(&encoded);
-        if let Order::Change(change) = order {
+        if let WorkerCommand::Change(change) = order {
             self.cluster.apply(change);
         }
     }
 
     /// Takes in what happened at `now`. What is to be done for that stands among the effects, and more after the next
     /// [`Front::settle`].
-    pub fn handle(&mut self, now: Now, event: Event) {
+    pub fn handle(&mut self, now: Now, event: FrontEvent) {
         self.now = now;
         match event {
-            Event::Request(incoming) => self.request(incoming),
-            Event::Worker(number, event) => self.words(number, event),
-            Event::Runner(number, event) => self.runner_words(number, event),
-            Event::Registry(event) => self.hear(event),
-            Event::Gossip(text) => self.hear_peer(&text),
-            Event::StoodStill(gap) => self.was_paused(gap),
-            Event::Tick(tick) => self.tick(tick),
-            Event::RunnerStarted(number, runner) => self.runner_started(number, runner),
-            Event::Born(number, worker) => match self.workers.born(number, worker, now.instant) {
+            FrontEvent::Request(incoming) => self.request(incoming),
+            FrontEvent::Worker(number, event) => self.words(number, event),
+            FrontEvent::Runner(number, event) => self.runner_words(number, event),
+            FrontEvent::Registry(event) => self.hear(event),
+            FrontEvent::Gossip(text) => self.hear_peer(&text),
+            FrontEvent::StoodStill(gap) => self.was_paused(gap),
+            FrontEvent::Tick(tick) => self.tick(tick),
+            FrontEvent::RunnerStarted(number, runner) => self.runner_started(number, runner),
+            FrontEvent::Born(number, worker) => match self.workers.born(number, worker, now.instant) {
                 Ok(()) => drop(self.notes.remove("worker")),
                 Err(error) => {
                     tracing::error!(%error, "no new worker; those that are there go on");
                     self.notes.insert("worker", error.to_string());
                 }
             },
-            Event::Reload(setup) => {
+            FrontEvent::Reload(setup) => {
                 tracing::info!("reload: starting workers for the new configuration");
                 self.metrics.reload_successful.set(1);
                 self.notes.remove("reload");
                 self.workers.prepare(*setup);
             }
-            Event::ReloadFailed(reason) => {
+            FrontEvent::ReloadFailed(reason) => {
                 self.metrics.reload_successful.set(0);
                 self.notes.insert("reload", format!("it failed, the old config stays: {reason}"));
                 self.show();
             }
-            Event::Claimed(ticket, claimed) => self.claimed(ticket, claimed),
-            Event::FrozenKept(kept) => {
+            FrontEvent::Claimed(ticket, claimed) => self.claimed(ticket, claimed),
+            FrontEvent::FrozenKept(kept) => {
                 self.metrics.frozen_kept.set(i64::from(kept));
                 self.look_at_pings();
             }
-            Event::Untaken(id) => self.untaken(&id),
-            Event::Marked(node, marks) => self.change(Change::Mark(node, marks)),
-            Event::Stop => {
+            FrontEvent::Untaken(id) => self.untaken(&id),
+            FrontEvent::Marked(node, marks) => self.change(Change::Mark(node, marks)),
+            FrontEvent::Stop => {
                 tracing::info!(unanswered = self.requests.len(), "stopping: answering what was received");
                 self.stopping = Some(now.instant);
                 self.take_leave();
@@ -312,7 +312,7 @@ impl Front {
         }
         self.metrics.expired_reservations.inc_by(expired.len() as u64);
         for entry in expired {
-            self.end_claim(&entry, End::Expired, false);
+            self.end_claim(&entry, ReservationEnd::Expired, false);
             self.change(Change::Release(entry.reservation.id));
         }
         self.write_off_lingering();

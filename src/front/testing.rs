@@ -20,10 +20,10 @@ use crate::nats::peers::Saying;
 use crate::registry::RegistryEvent;
 use crate::registry::peers::Message;
 use crate::runner::{self, RunnerEvent};
-use crate::worker::{Ended, Order, Question, Reply, WorkerEvent};
+use crate::worker::{PlacementQuestion, ProcessEnd, WorkerCommand, WorkerEvent, WorkerReply};
 
 use super::effects::Effect;
-use super::events::{Event, Setup, Tick};
+use super::events::{FrontEvent, Setup, Tick};
 use super::health::Health;
 use super::metrics::Metrics;
 use super::task::Front;
@@ -38,7 +38,7 @@ pub(super) use samples::{
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) worker: u64,
-    pub(super) question: Arc<Question>,
+    pub(super) question: Arc<PlacementQuestion>,
 }
 
 /// When the processes are there that the front wants to be started.
@@ -59,7 +59,7 @@ pub(super) struct Harness {
     /// Every worker that was started, by its number.
     pub(super) workers: BTreeMap<u64, FakeProcess>,
     /// What each of them was told at its start.
-    pub(super) snapshots: BTreeMap<u64, Vec<Order>>,
+    pub(super) snapshots: BTreeMap<u64, Vec<WorkerCommand>>,
     /// Every runner that was started, by its number.
     pub(super) runners: BTreeMap<u64, FakeProcess>,
     /// What was to be done and was not looked at yet, without replies.
@@ -67,7 +67,7 @@ pub(super) struct Harness {
     pub(super) now: Now,
     replies: Vec<Outgoing>,
     asked: Vec<Asked>,
-    told: Vec<(u64, Order)>,
+    told: Vec<(u64, WorkerCommand)>,
     messages: usize,
 }
 
@@ -103,7 +103,7 @@ impl Harness {
     pub(super) fn with_nodes(setup: Setup, changes: impl IntoIterator<Item = Change>) -> Self {
         let mut harness = Self::bare(setup);
         changes.into_iter().for_each(|change| harness.change(change));
-        harness.tell(Event::Registry(RegistryEvent::Ready { nodes: 0 }));
+        harness.tell(FrontEvent::Registry(RegistryEvent::Ready { nodes: 0 }));
         harness.tick();
         harness.asked();
         harness.told.clear();
@@ -112,19 +112,19 @@ impl Harness {
     }
 
     /// Lets `event` happen, and settles.
-    pub(super) fn tell(&mut self, event: Event) {
+    pub(super) fn tell(&mut self, event: FrontEvent) {
         self.front.handle(self.now, event);
         self.settle(false);
     }
 
     /// The registry tells of `change`.
     pub(super) fn change(&mut self, change: Change) {
-        self.tell(Event::Registry(RegistryEvent::Change(change)));
+        self.tell(FrontEvent::Registry(RegistryEvent::Change(change)));
     }
 
     /// Another replica says `message`.
     pub(super) fn hear(&mut self, message: &Message) {
-        self.tell(Event::Gossip(serde_json::to_vec(message).unwrap().into()));
+        self.tell(FrontEvent::Gossip(serde_json::to_vec(message).unwrap().into()));
     }
 
     /// The time between two ticks passes.
@@ -135,7 +135,7 @@ impl Harness {
     /// `passed` passes, and there is a tick.
     pub(super) fn pass(&mut self, passed: Duration) {
         self.sleep(passed);
-        self.front.handle(self.now, Event::Tick(Tick { passed, is_drained: true }));
+        self.front.handle(self.now, FrontEvent::Tick(Tick { passed, is_drained: true }));
         self.settle(true);
     }
 
@@ -163,19 +163,19 @@ impl Harness {
         }
     }
 
-    fn carry_out(&mut self, effect: Effect) -> Option<Event> {
+    fn carry_out(&mut self, effect: Effect) -> Option<FrontEvent> {
         match effect {
             Effect::Reply(outgoing) => self.replies.push(outgoing),
             Effect::StartWorker { number, snapshot, .. } if self.starts == Starts::AtOnce => {
                 let process = FakeProcess::new();
                 self.snapshots.insert(number, read_orders(snapshot));
                 self.workers.insert(number, process.clone());
-                return Some(Event::Born(number, Ok(process.ready())));
+                return Some(FrontEvent::Born(number, Ok(process.ready())));
             }
             Effect::StartRunner { number, .. } if self.starts == Starts::AtOnce => {
                 let process = FakeProcess::new();
                 self.runners.insert(number, process.clone());
-                return Some(Event::RunnerStarted(number, Ok(process.link())));
+                return Some(FrontEvent::RunnerStarted(number, Ok(process.link())));
             }
             effect => self.effects.push(effect),
         }
@@ -200,7 +200,7 @@ impl Harness {
     /// Sends `body` to the endpoint of `verb`; returns the number of the message.
     pub(super) fn send(&mut self, verb: Verb, body: &Value) -> usize {
         let (number, incoming) = self.message(verb, body);
-        self.tell(Event::Request(incoming));
+        self.tell(FrontEvent::Request(incoming));
         number
     }
 
@@ -213,7 +213,7 @@ impl Harness {
     pub(super) fn place_within(&mut self, body: &Value, timeout: Duration) -> usize {
         let (number, incoming) = self.message(Verb::Place, body);
         let timeout_ms = Some(timeout.as_millis() as u64);
-        self.tell(Event::Request(Incoming { timeout_ms, ..incoming }));
+        self.tell(FrontEvent::Request(Incoming { timeout_ms, ..incoming }));
         number
     }
 
@@ -232,9 +232,9 @@ impl Harness {
 
     fn read(&mut self) {
         for (number, process) in &self.workers {
-            for order in process.orders::<Order>() {
+            for order in process.orders::<WorkerCommand>() {
                 match order {
-                    Order::Ask(question) => self.asked.push(Asked { worker: *number, question }),
+                    WorkerCommand::Ask(question) => self.asked.push(Asked { worker: *number, question }),
                     order => self.told.push((*number, order)),
                 }
             }
@@ -255,34 +255,34 @@ impl Harness {
     }
 
     /// Takes out what the worker `number` was told besides questions.
-    pub(super) fn told(&mut self, number: u64) -> Vec<Order> {
+    pub(super) fn told(&mut self, number: u64) -> Vec<WorkerCommand> {
         self.read();
         self.told.extract_if(.., |(worker, _)| *worker == number).map(|(_, order)| order).collect()
     }
 
     /// Takes out the errands that the runner `number` was sent; other orders are dropped.
     pub(super) fn errands(&mut self, number: u64) -> Vec<runner::Errand> {
-        let orders = self.runners[&number].orders::<runner::Order>().into_iter();
+        let orders = self.runners[&number].orders::<runner::RunnerCommand>().into_iter();
         let errands = orders.filter_map(|order| match order {
-            runner::Order::Run(errand) => Some(errand),
-            runner::Order::Change(_) | runner::Order::Edition(_) => None,
+            runner::RunnerCommand::Run(errand) => Some(errand),
+            runner::RunnerCommand::Change(_) | runner::RunnerCommand::Edition(_) => None,
         });
         errands.collect()
     }
 
     /// The worker `number` ends so.
-    pub(super) fn end(&mut self, number: u64, ended: Ended) {
+    pub(super) fn end(&mut self, number: u64, ended: ProcessEnd) {
         self.worker(number, WorkerEvent::Exited(ended));
     }
 
     /// The worker `number` says `event`.
     pub(super) fn worker(&mut self, number: u64, event: WorkerEvent) {
-        self.tell(Event::Worker(number, event));
+        self.tell(FrontEvent::Worker(number, event));
     }
 
     /// The runner `number` says `event`.
     pub(super) fn runner(&mut self, number: u64, event: RunnerEvent) {
-        self.tell(Event::Runner(number, event));
+        self.tell(FrontEvent::Runner(number, event));
     }
 
     /// The worker that was asked `asked` decides `outcome`.
@@ -297,7 +297,7 @@ impl Harness {
         let spec = self.front.workers.setup().birth.set.get(&chain);
         let decided_by = spec.map(|spec| Arc::clone(&spec.steps[0].name));
         let decision = Decision { chain, generation, decided_by, outcome, diagnosis };
-        let reply = Reply { ticket: asked.question.ticket, decision };
+        let reply = WorkerReply { ticket: asked.question.ticket, decision };
         self.worker(asked.worker, WorkerEvent::Replies(vec![reply]));
     }
 

@@ -15,7 +15,7 @@ use crate::worker::Ticket;
 /// The turns of all chains.
 #[derive(Default)]
 pub(super) struct Turns {
-    chains: BTreeMap<Arc<str>, Chain>,
+    chains: BTreeMap<Arc<str>, ChainTurns>,
     /// How many places were taken while anybody had a turn, and for each node the last of them.
     places: u64,
     taken: BTreeMap<Arc<str>, u64>,
@@ -23,7 +23,7 @@ pub(super) struct Turns {
 
 /// The turns of one chain.
 #[derive(Default)]
-struct Chain {
+struct ChainTurns {
     holders: BTreeMap<Ticket, Turn>,
     waiting: VecDeque<Errand>,
     /// The question that waits first, or has its turn, and shares it with nobody.
@@ -117,10 +117,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::worker::Question;
+    use crate::worker::PlacementQuestion;
 
     fn errand(ticket: Ticket) -> Errand {
-        let question = Question::empty(ticket);
+        let question = PlacementQuestion::empty(ticket);
         Errand { edition: 1, step: 0, question: Arc::new(question), suspended: Bytes::new() }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::model::Change;
 use crate::registry::RegistryEvent;
-use crate::registry::peers::End;
+use crate::registry::peers::ReservationEnd;
 
 use super::task::Front;
 
@@ -45,9 +45,9 @@ impl Front {
             let now_ms = self.now_ms();
             for entry in self.ledger.reported(report, self.cluster.get(&report.id), now_ms) {
                 if entry.own {
-                    self.tell_over(&entry.reservation.id, End::Reported);
+                    self.tell_over(&entry.reservation.id, ReservationEnd::Reported);
                 }
-                self.end_claim(&entry, End::Reported, false);
+                self.end_claim(&entry, ReservationEnd::Reported, false);
                 self.change(Change::Release(entry.reservation.id));
             }
         }
@@ -66,15 +66,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::chain::eligibility::Cooling;
+    use crate::chain::eligibility::CoolingPolicy;
     use crate::nats::message::Verb;
     use crate::registry::peers::Message;
 
-    use super::super::events::Event;
+    use super::super::events::FrontEvent;
     use super::super::testing::{Harness, other_holds, other_says, report, request, setup};
 
     fn tell(harness: &mut Harness, event: RegistryEvent) {
-        harness.tell(Event::Registry(event));
+        harness.tell(FrontEvent::Registry(event));
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
         harness.send(Verb::Release, &json!({"reservation": id, "failed": true}));
         harness.change(Change::Remove("a".into()));
         let (_, asked) = harness.place_asked(&request("ann"));
-        assert_eq!(asked.question.cooling, Cooling::default());
+        assert_eq!(asked.question.cooling, CoolingPolicy::default());
         assert!(harness.front.chosen.values().all(|nodes| !nodes.contains_key("a")), "nor was it chosen ever");
     }
 

@@ -25,7 +25,7 @@ const FRUITLESS: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct WaitQueue {
     /// By place, which is the order of arrival.
-    waiters: BTreeMap<u64, Waiting>,
+    waiters: BTreeMap<u64, WaitingRequest>,
     /// Whose they are.
     shares: Shares,
     /// How many requests of each user found a node while others of the user waited.
@@ -33,7 +33,7 @@ pub(super) struct WaitQueue {
     /// Those that the present round still asks.
     round: VecDeque<u64>,
     /// Waiters that are being asked, with what they were told last.
-    asked: BTreeMap<Ticket, Waiting>,
+    asked: BTreeMap<Ticket, WaitingRequest>,
     /// How many found nothing since the last change.
     fruitless: usize,
     /// There was a change of which some who were asked, or are, cannot have known: another round follows.
@@ -53,7 +53,7 @@ pub(super) enum Crowded {
 
 /// A waiting request.
 #[derive(Clone, Debug)]
-pub(super) struct Waiting {
+pub(super) struct WaitingRequest {
     /// Its ticket, another one each time that it is asked again.
     pub(super) ticket: Ticket,
     /// Its place in the queue, the same for as long as it waits.
@@ -73,7 +73,7 @@ impl WaitQueue {
     }
 
     /// The requests that wait and are not being asked again, in the order of their arrival.
-    pub(super) fn waiters(&self) -> impl Iterator<Item = &Waiting> {
+    pub(super) fn waiters(&self) -> impl Iterator<Item = &WaitingRequest> {
         self.waiters.values()
     }
 
@@ -82,7 +82,12 @@ impl WaitQueue {
     ///
     /// # Errors
     /// Why it may not wait.
-    pub(super) fn admit(&mut self, user: &str, most: usize, per_user: usize) -> Result<Option<Waiting>, Crowded> {
+    pub(super) fn admit(
+        &mut self,
+        user: &str,
+        most: usize,
+        per_user: usize,
+    ) -> Result<Option<WaitingRequest>, Crowded> {
         let own = self.shares.count(user);
         // Whoever says no login may be anybody.
         if own >= per_user && !user.is_empty() {
@@ -99,32 +104,32 @@ impl WaitQueue {
     }
 
     /// The request of `waiting` waits here.
-    pub(super) fn enter(&mut self, waiting: Waiting) {
+    pub(super) fn enter(&mut self, waiting: WaitingRequest) {
         self.shares.insert(&waiting.user, waiting.place);
         self.waiters.insert(waiting.place, waiting);
     }
 
     /// The request of `waiting` waits here, and the present round asks it too: something was freed that it did not see.
-    pub(super) fn enter_round(&mut self, waiting: Waiting) {
+    pub(super) fn enter_round(&mut self, waiting: WaitingRequest) {
         self.round.push_back(waiting.place);
         self.enter(waiting);
     }
 
     /// Takes the request out that waits at `place`.
-    fn take(&mut self, place: u64) -> Option<Waiting> {
+    fn take(&mut self, place: u64) -> Option<WaitingRequest> {
         let waiting = self.waiters.remove(&place)?;
         self.shares.remove(&waiting.user, place);
         Some(waiting)
     }
 
     /// Takes the request `ticket` out, where it waits and is not being asked again.
-    pub(super) fn leave(&mut self, ticket: Ticket) -> Option<Waiting> {
+    pub(super) fn leave(&mut self, ticket: Ticket) -> Option<WaitingRequest> {
         let (place, _) = self.waiters.iter().find(|(_, waiting)| waiting.ticket == ticket)?;
         self.take(*place)
     }
 
     /// Takes the requests out that are `late`.
-    pub(super) fn take_late(&mut self, late: impl Fn(&Waiting) -> bool) -> Vec<Waiting> {
+    pub(super) fn take_late(&mut self, late: impl Fn(&WaitingRequest) -> bool) -> Vec<WaitingRequest> {
         let places: Vec<_> =
             self.waiters.iter().filter(|(_, waiting)| late(waiting)).map(|(place, _)| *place).collect();
         places.into_iter().filter_map(|place| self.take(place)).collect()
@@ -158,7 +163,7 @@ impl WaitQueue {
     }
 
     /// Takes out the request that is to be asked now; it counts as waiting again after [`WaitQueue::ask`].
-    pub(super) fn next(&mut self) -> Option<Waiting> {
+    pub(super) fn next(&mut self) -> Option<WaitingRequest> {
         if self.missed && self.round.is_empty() && self.asked.is_empty() {
             self.missed = false;
             self.begin();
@@ -173,19 +178,19 @@ impl WaitQueue {
     }
 
     /// The request of `waiting` is asked again, under the ticket that it has there.
-    pub(super) fn ask(&mut self, waiting: Waiting) {
+    pub(super) fn ask(&mut self, waiting: WaitingRequest) {
         self.asked.insert(waiting.ticket, waiting);
     }
 
     /// The request `before`, where it is being asked again, has the ticket `after` from now on.
     pub(super) fn renumber(&mut self, before: Ticket, after: Ticket) {
         if let Some(waiting) = self.asked.remove(&before) {
-            self.ask(Waiting { ticket: after, ..waiting });
+            self.ask(WaitingRequest { ticket: after, ..waiting });
         }
     }
 
     /// The request `ticket`, where it was asked again, found nothing; returns what it waited by.
-    pub(super) fn found_nothing(&mut self, ticket: Ticket) -> Option<Waiting> {
+    pub(super) fn found_nothing(&mut self, ticket: Ticket) -> Option<WaitingRequest> {
         let waiting = self.asked.remove(&ticket)?;
         self.fruitless += 1;
         Some(waiting)
@@ -193,7 +198,7 @@ impl WaitQueue {
 
     /// The request `ticket`, which was asked again, is answered for good.
     pub(super) fn answered(&mut self, ticket: Ticket, placed: bool) {
-        let Some(Waiting { user, .. }) = self.asked.remove(&ticket) else { return };
+        let Some(WaitingRequest { user, .. }) = self.asked.remove(&ticket) else { return };
         let mut others = self.waiters.values().chain(self.asked.values());
         if others.all(|other| other.user != user) {
             self.served.remove(&user);
@@ -211,9 +216,9 @@ mod tests {
     const MOST: usize = 6;
     const PER_USER: usize = 5;
 
-    fn waiting(user: &str, place: u64) -> Waiting {
+    fn waiting(user: &str, place: u64) -> WaitingRequest {
         let failure = Arc::new(Failure::new(FailureName::NoNode, "none"));
-        Waiting { ticket: place, place, user: user.into(), until: Instant::now(), failure }
+        WaitingRequest { ticket: place, place, user: user.into(), until: Instant::now(), failure }
     }
 
     fn of(users: &str) -> WaitQueue {

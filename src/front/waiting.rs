@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::chain::eligibility::Cooling;
+use crate::chain::eligibility::CoolingPolicy;
 use crate::clock::Now;
 use crate::model::{Failure, FailureName};
 use crate::worker::Ticket;
 
 use super::cancel::called_off;
-use super::pending_request::{PendingRequest, Stage};
+use super::pending_request::{PendingRequest, PendingStage};
 use super::placing::log_failure;
 use super::task::Front;
-use super::wait_queue::{Crowded, WaitQueue, Waiting};
+use super::wait_queue::{Crowded, WaitQueue, WaitingRequest};
 
 /// The answer leaves so long before a deadline passes.
 const MARGIN: Duration = Duration::from_millis(200);
@@ -36,7 +36,7 @@ impl Front {
                     false => queue.enter(waiting),
                 }
                 pending.begins_to_wait(self.now.instant);
-                self.requests.put(pending, Stage::Waiting);
+                self.requests.put(pending, PendingStage::Waiting);
             }
             Err(failure) => {
                 log_failure(&pending, &failure, 0);
@@ -46,7 +46,7 @@ impl Front {
     }
 
     /// Where `pending` waits; the failure where it may not, or where the queue is full. Another request may make way for it.
-    fn place_to_wait(&mut self, pending: &PendingRequest, failure: Failure) -> Result<Waiting, Failure> {
+    fn place_to_wait(&mut self, pending: &PendingRequest, failure: Failure) -> Result<WaitingRequest, Failure> {
         if pending.question.head.wait_ms == 0 {
             return Err(failure);
         }
@@ -55,11 +55,11 @@ impl Front {
         let queue = self.wait_queues.entry(Arc::clone(&pending.question.head.action)).or_default();
         if let Some(waiting) = queue.found_nothing(ticket) {
             let is_over = stopping || waiting.until <= now.instant;
-            return if is_over { Err(failure) } else { Ok(Waiting { failure: Arc::new(failure), ..waiting }) };
+            return if is_over { Err(failure) } else { Ok(WaitingRequest { failure: Arc::new(failure), ..waiting }) };
         }
         let Some(until) = until(pending, now).filter(|_| !stopping) else { return Err(failure) };
         self.make_room(pending, &failure)?;
-        Ok(Waiting { ticket, place: ticket, user: Arc::clone(&pending.user), until, failure: Arc::new(failure) })
+        Ok(WaitingRequest { ticket, place: ticket, user: Arc::clone(&pending.user), until, failure: Arc::new(failure) })
     }
 
     /// Makes sure that there is room for `pending`, which came to `failure`.
@@ -140,7 +140,7 @@ impl Front {
                 let Some(mut pending) = pending else { continue };
                 self.renew(&mut pending);
                 if let Some(queue) = self.wait_queues.get_mut(&action) {
-                    queue.ask(Waiting { ticket: pending.question.ticket, ..waiting });
+                    queue.ask(WaitingRequest { ticket: pending.question.ticket, ..waiting });
                 }
                 self.submit(pending);
             }
@@ -152,7 +152,7 @@ impl Front {
         let (now, stopping) = (self.now.instant, self.stopping.is_some());
         let mut over = Vec::new();
         if time || stopping {
-            let late = |waiting: &Waiting| stopping || waiting.until <= now;
+            let late = |waiting: &WaitingRequest| stopping || waiting.until <= now;
             self.wait_queues.values_mut().for_each(|queue| over.extend(queue.take_late(late)));
         }
         for waiting in over {
@@ -177,7 +177,7 @@ impl Front {
         (question.ticket, question.decision) = (ticket, decision);
         question.now_ms = now_ms;
         question.from = None;
-        question.cooling = Cooling::Out(self.failures.of(&pending.user));
+        question.cooling = CoolingPolicy::Out(self.failures.of(&pending.user));
         self.requests.name(pending);
     }
 

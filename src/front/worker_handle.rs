@@ -3,7 +3,7 @@
 //! Orders leave in the order of events, so that a worker sees a change before the questions that came after it. What
 //! does not fit into the worker's socket waits here: the front's task itself never waits for a worker.
 
-use crate::worker::{Encoded, Order, Orders};
+use crate::worker::{Encoded, Orders, WorkerCommand};
 
 use super::ports::NewWorker;
 
@@ -61,7 +61,7 @@ impl WorkerHandle {
         self.worker.link.kill();
     }
 
-    pub(super) fn order(&mut self, order: &Order) {
+    pub(super) fn order(&mut self, order: &WorkerCommand) {
         self.orders.push(order);
     }
 
@@ -95,13 +95,13 @@ mod tests {
 
     use super::super::testing::FakeProcess;
 
-    fn removal(id: &str) -> Order {
-        Order::Change(Change::Remove(id.into()))
+    fn removal(id: &str) -> WorkerCommand {
+        WorkerCommand::Change(Change::Remove(id.into()))
     }
 
     fn ids(process: &FakeProcess) -> Vec<String> {
-        let orders = process.orders::<Order>().into_iter().map(|order| match order {
-            Order::Change(Change::Remove(id)) => id.to_string(),
+        let orders = process.orders::<WorkerCommand>().into_iter().map(|order| match order {
+            WorkerCommand::Change(Change::Remove(id)) => id.to_string(),
             other => panic!("{other:?}"),
         });
         orders.collect()

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::chain::ChainSpec;
 use crate::model::Change;
-use crate::worker::{BirthError, Encoded, Ended, Order, Orders, Ticket};
+use crate::worker::{BirthError, Encoded, Orders, ProcessEnd, Ticket, WorkerCommand};
 
 use super::effects::Effect;
 use super::events::Setup;
@@ -20,7 +20,7 @@ use super::worker_slot::WorkerSlot;
 const SPARES: usize = 1;
 
 /// A slot that a spare has taken.
-pub(super) struct Taken {
+pub(super) struct TakenSlot {
     /// Which one.
     pub(super) slot: usize,
     /// Whether a worker was there that had done enough.
@@ -117,7 +117,7 @@ impl WorkerPool {
     }
 
     /// A worker without a slot is gone.
-    pub(super) fn gone(&mut self, number: u64, ended: &Ended, now: Instant) {
+    pub(super) fn gone(&mut self, number: u64, ended: &ProcessEnd, now: Instant) {
         if !self.spares.gone(number, ended, now)
             && let Some(next) = &mut self.next
         {
@@ -168,7 +168,7 @@ impl WorkerPool {
     }
 
     /// Passes `order` on to those who decide for `action`, but not to the worker in slot `except`.
-    pub(super) fn tell_slots_of(&mut self, action: &str, order: &Order, except: usize) {
+    pub(super) fn tell_slots_of(&mut self, action: &str, order: &WorkerCommand, except: usize) {
         for place in self.routing.slots(action).filter(|place| *place != except) {
             if let Some(slot) = self.slots.get_mut(place) {
                 slot.order(order);
@@ -177,7 +177,7 @@ impl WorkerPool {
     }
 
     /// Tells the worker in `slot` alone.
-    pub(super) fn order(&mut self, slot: usize, order: &Order) {
+    pub(super) fn order(&mut self, slot: usize, order: &WorkerCommand) {
         if let Some(slot) = self.slots.get_mut(slot) {
             slot.order(order);
         }
@@ -197,7 +197,7 @@ impl WorkerPool {
 
     /// Undoes what the worker in `slot` alone believes.
     pub(super) fn undo(&mut self, slot: usize, change: Change) {
-        self.order(slot, &Order::Change(change));
+        self.order(slot, &WorkerCommand::Change(change));
     }
 
     /// Lets the next workers take over where each of their slots has one. Returns those of `requests` that the old
@@ -218,12 +218,12 @@ impl WorkerPool {
 
     /// Lets spares take the slots that have no worker, or a tired one; ends the slots of earlier configurations that have
     /// answered. Returns the slots that were taken.
-    pub(super) fn staff(&mut self) -> Vec<Taken> {
+    pub(super) fn staff(&mut self) -> Vec<TakenSlot> {
         let mut taken = Vec::new();
         let (spares, count) = (&mut self.spares, self.routing.count());
         for (place, slot) in self.slots.iter_mut().take(count).enumerate().filter(|(_, slot)| slot.is_open()) {
             let Some(worker) = spares.take() else { break };
-            taken.push(Taken { slot: place, recycled: slot.is_staffed(), choices: worker.choices() });
+            taken.push(TakenSlot { slot: place, recycled: slot.is_staffed(), choices: worker.choices() });
             slot.staff(worker);
         }
         let mut place = 0;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::model::LimitKind;
-use crate::worker::{Encoded, Ended, Order, Overrun, Running, Ticket};
+use crate::worker::{Encoded, Overrun, ProcessEnd, RunningStep, Ticket, WorkerCommand};
 
 use super::pending_queue::{Cause, PendingQueue};
-use super::pending_request::{PendingRequest, Stage};
+use super::pending_request::{PendingRequest, PendingStage};
 use super::requests::Requests;
 use super::silence::Silence;
 use super::worker_handle::WorkerHandle;
@@ -36,7 +36,7 @@ pub(super) struct WorkerSlot {
     /// Of the worker, while it holds questions.
     silence: Silence,
     /// What a narrated question was last heard to run.
-    last_running: Option<Running>,
+    last_running: Option<RunningStep>,
     /// What the next death will be put down to, where that is known beforehand.
     cause: Option<Cause>,
     /// Decisions of the present worker.
@@ -114,7 +114,7 @@ impl WorkerSlot {
     }
 
     /// Tells the worker alone.
-    pub(super) fn order(&mut self, order: &Order) {
+    pub(super) fn order(&mut self, order: &WorkerCommand) {
         if let Some(worker) = &mut self.worker {
             worker.order(order);
         }
@@ -139,8 +139,8 @@ impl WorkerSlot {
             let Some((ticket, alone)) = self.queue.ask_next() else { break };
             match requests.get_mut(ticket) {
                 Some(pending) if !late(pending) => {
-                    pending.stage = Stage::Asked;
-                    worker.order(&Order::Ask(pending.asked(alone)));
+                    pending.stage = PendingStage::Asked;
+                    worker.order(&WorkerCommand::Ask(pending.asked(alone)));
                 }
                 _ => {
                     self.queue.answered(ticket);
@@ -163,7 +163,7 @@ impl WorkerSlot {
     }
 
     /// The worker is about to run this.
-    pub(super) fn runs(&mut self, running: Running) {
+    pub(super) fn runs(&mut self, running: RunningStep) {
         self.last_running = Some(running);
     }
 
@@ -200,7 +200,7 @@ impl WorkerSlot {
     }
 
     /// The worker is gone; returns the request that is guilty, which is in no queue any more, and of what.
-    pub(super) fn lost(&mut self, ended: &Ended) -> Option<(Ticket, Overrun)> {
+    pub(super) fn lost(&mut self, ended: &ProcessEnd) -> Option<(Ticket, Overrun)> {
         self.worker = None;
         let last = self.last_running.take().filter(|running| self.queue.is_asked(running.ticket));
         let unnamed = if ended.killed { Cause::Outside } else { Cause::Unknown };
@@ -211,7 +211,7 @@ impl WorkerSlot {
             cause => cause,
         };
         let ticket = self.queue.worker_lost(cause)?;
-        let running = last.unwrap_or(Running { ticket, step: None, node: None, pure: false });
+        let running = last.unwrap_or(RunningStep { ticket, step: None, node: None, pure: false });
         let step = running.step.as_deref().unwrap_or("the request");
         let (kind, message) = match cause {
             Cause::Silent => (LimitKind::Time, format!("{step} gave no answer within its wall time, twice")),

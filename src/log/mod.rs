@@ -15,7 +15,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::plain::{PlainEvents, PlainFields};
 
-use queue::Queue;
+use queue::LineQueue;
 
 /// What is logged where `WHITHER_LOG` says nothing.
 const DEFAULT_FILTER: &str = "info,async_nats=off";
@@ -23,7 +23,7 @@ const DEFAULT_FILTER: &str = "info,async_nats=off";
 pub const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The lines that wait; absent before the start.
-static QUEUE: OnceLock<Queue> = OnceLock::new();
+static QUEUE: OnceLock<LineQueue> = OnceLock::new();
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub enum Format {
 /// # Errors
 /// Where the thread that writes the lines cannot be started.
 pub fn start(format: Format) -> io::Result<()> {
-    if QUEUE.set(Queue::new()).is_err() {
+    if QUEUE.set(LineQueue::new()).is_err() {
         return Ok(());
     }
     let Some(queue) = QUEUE.get() else { return Ok(()) };
@@ -65,7 +65,7 @@ pub fn say(text: &str) {
 /// How many lines were lost since the start.
 #[must_use]
 pub fn lost_lines() -> u64 {
-    QUEUE.get().map_or(0, Queue::lost)
+    QUEUE.get().map_or(0, LineQueue::lost)
 }
 
 /// Waits until all lines are written, for `patience` at most. A process that ends calls this last.
@@ -76,20 +76,20 @@ pub fn flush(patience: Duration) {
 }
 
 /// Makes the writers that the log's formatter asks for.
-struct Lines(&'static Queue);
+struct Lines(&'static LineQueue);
 
 impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Line;
+    type Writer = EventWriter;
 
-    fn make_writer(&'a self) -> Line {
-        Line(self.0)
+    fn make_writer(&'a self) -> EventWriter {
+        EventWriter(self.0)
     }
 }
 
 /// Takes one formatted event, and never fails.
-struct Line(&'static Queue);
+struct EventWriter(&'static LineQueue);
 
-impl io::Write for Line {
+impl io::Write for EventWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.push(line);
         Ok(line.len())

@@ -20,8 +20,8 @@ const GATHERING: Duration = Duration::from_millis(1);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// Lines in the order in which they came.
-pub(super) struct Queue {
-    waiting: Mutex<Waiting>,
+pub(super) struct LineQueue {
+    waiting: Mutex<WaitingLines>,
     /// A line came.
     came: Condvar,
     /// All lines are written or lost.
@@ -30,16 +30,16 @@ pub(super) struct Queue {
 }
 
 #[derive(Default)]
-struct Waiting {
+struct WaitingLines {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
     /// Whether the writer holds lines that it has not written yet.
     is_writing: bool,
 }
 
-impl Queue {
+impl LineQueue {
     pub(super) fn new() -> Self {
-        let waiting = Mutex::new(Waiting::default());
+        let waiting = Mutex::new(WaitingLines::default());
         Self { waiting, came: Condvar::new(), written: Condvar::new(), lost: AtomicU64::new(0) }
     }
 
@@ -99,7 +99,7 @@ impl Queue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, WaitingLines> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -108,7 +108,7 @@ impl Queue {
 ///
 /// # Errors
 /// Where no thread can be started.
-pub(super) fn write_from(queue: &'static Queue) -> io::Result<()> {
+pub(super) fn write_from(queue: &'static LineQueue) -> io::Result<()> {
     let mut writer = Writer { queue, told: 0, is_torn: false };
     let work = move || {
         loop {
@@ -121,7 +121,7 @@ pub(super) fn write_from(queue: &'static Queue) -> io::Result<()> {
 
 /// What the writing thread knows.
 struct Writer {
-    queue: &'static Queue,
+    queue: &'static LineQueue,
     /// How many lost lines the log told of.
     told: u64,
     /// Whether the last line that was written lacks its end.
@@ -176,8 +176,8 @@ fn write(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn queue() -> Queue {
-        Queue::new()
+    fn queue() -> LineQueue {
+        LineQueue::new()
     }
 
     #[test]

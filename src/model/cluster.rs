@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use super::name::Name;
 use super::node::{Marks, Node, Pending};
-use super::parts::Parts;
+use super::parts::NodeParts;
 use super::report::Report;
 use super::reservation::Reservation;
 use super::session::Session;
 use super::shared;
 use super::usernames::UserNames;
-use super::users::Users;
+use super::users::UserIndex;
 
 /// Changed slots that are remembered: whoever looked later than that ago looks at every node.
 const RECENT: usize = 16 * 1024;
@@ -86,7 +86,7 @@ pub struct Cluster {
     reservations: BTreeMap<Name, (u64, Reservation)>,
     /// By node, the reservations on nodes that are not there.
     away: BTreeMap<Arc<str>, Pending>,
-    users: Users,
+    users: UserIndex,
     generation: u64,
     /// Grows when a node comes or leaves.
     membership: u64,
@@ -105,7 +105,7 @@ impl Cluster {
 
     /// Compares the names of users so from now on.
     pub fn set_names(&mut self, names: UserNames) {
-        self.users = Users::new(names);
+        self.users = UserIndex::new(names);
         for node in self.slots.iter_mut().flatten() {
             node.forget_new_users();
             arrive(&mut self.users, node);
@@ -254,7 +254,7 @@ impl Cluster {
                 [Some(id), None]
             }
             Change::Stale(id) => {
-                self.update(&id, Parts::NONE, |node| node.set_stale(true));
+                self.update(&id, NodeParts::NONE, |node| node.set_stale(true));
                 [Some(id), None]
             }
             Change::Mark(id, marks) => {
@@ -287,7 +287,7 @@ impl Cluster {
         let Some(slot) = self.find(&id) else { return self.join(report) };
         let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::as_mut) else { return };
         let changed = node.report().differs(&report);
-        if changed.includes(Parts::SESSIONS) {
+        if changed.includes(NodeParts::SESSIONS) {
             let new_users = self.users.list(&id, node.report().sessions.listed(), report.sessions.listed());
             node.add_new_users(new_users);
         }
@@ -337,13 +337,13 @@ impl Cluster {
         self.note(slot);
     }
 
-    fn update(&mut self, id: &str, changed: Parts, edit: impl FnOnce(&mut Node)) {
+    fn update(&mut self, id: &str, changed: NodeParts, edit: impl FnOnce(&mut Node)) {
         if let Some(slot) = self.find(id) {
             self.update_at(slot, changed, edit);
         }
     }
 
-    fn update_at(&mut self, slot: SlotIndex, changed: Parts, edit: impl FnOnce(&mut Node)) {
+    fn update_at(&mut self, slot: SlotIndex, changed: NodeParts, edit: impl FnOnce(&mut Node)) {
         let revision = self.generation;
         if let Some(node) = self.slots.get_mut(slot.index()).and_then(Option::as_mut) {
             edit(node);
@@ -363,7 +363,7 @@ impl Cluster {
     }
 
     fn mark(&mut self, id: &Arc<str>, marks: Marks) {
-        self.update(id, Parts::REST, |node| node.set_marks(marks.clone()));
+        self.update(id, NodeParts::REST, |node| node.set_marks(marks.clone()));
         if marks == Marks::default() {
             self.marks.remove(id);
         } else {
@@ -379,7 +379,7 @@ impl Cluster {
         let session = Arc::new(Session::pending(reservation));
         if let Some(slot) = self.find(&id) {
             let new_users = self.users.reserve(number, &session, &id);
-            self.update_at(slot, Parts::SESSIONS, |node| {
+            self.update_at(slot, NodeParts::SESSIONS, |node| {
                 node.add_pending(number, session);
                 node.add_new_users(new_users);
             });
@@ -399,7 +399,7 @@ impl Cluster {
     fn end(&mut self, (number, Reservation { node, user, .. }): (u64, Reservation)) -> Arc<str> {
         if let Some(slot) = self.find(&node) {
             let new_users = self.users.release(number, &user, &node);
-            self.update_at(slot, Parts::SESSIONS, |node| {
+            self.update_at(slot, NodeParts::SESSIONS, |node| {
                 node.remove_pending(number);
                 node.add_new_users(new_users);
             });
@@ -414,7 +414,7 @@ impl Cluster {
 }
 
 /// Counts the sessions of `node`, of which none are counted yet.
-fn arrive(users: &mut Users, node: &mut Node) {
+fn arrive(users: &mut UserIndex, node: &mut Node) {
     let id = Arc::clone(node.id());
     let mut new_users = users.list(&id, &[], node.report().sessions.listed());
     for (number, session) in node.numbered() {

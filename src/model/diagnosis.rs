@@ -35,7 +35,7 @@ pub enum LogLevel {
 
 /// A step's verdict, as a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Said {
+pub enum StepVerdict {
     /// It chose this node.
     Select(Arc<str>),
     /// It left this many candidates.
@@ -54,7 +54,7 @@ pub enum Said {
     Asked(u64),
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for StepVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Select(node) => write!(f, "select {node}"),
@@ -108,7 +108,7 @@ pub struct StepReport {
     /// The step's name.
     pub step: Arc<str>,
     /// Its verdict.
-    pub said: Said,
+    pub said: StepVerdict,
     /// How many candidates it saw.
     pub candidates: u64,
     /// How many calls of script functions it made.
@@ -132,7 +132,7 @@ impl StepReport {
     pub fn not_reached(name: &Arc<str>) -> Self {
         Self {
             step: Arc::clone(name),
-            said: Said::NotReached,
+            said: StepVerdict::NotReached,
             candidates: 0,
             calls: 0,
             cost_us: 0,
@@ -152,7 +152,7 @@ impl StepReport {
 
 /// How a decision was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Plan {
+pub enum DecisionPath {
     /// Every step looked at every candidate.
     #[default]
     FullList,
@@ -160,7 +160,7 @@ pub enum Plan {
     IndexScan,
 }
 
-impl Plan {
+impl DecisionPath {
     /// The plan on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -175,7 +175,7 @@ impl Plan {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Search {
     /// How it was found.
-    pub plan: Plan,
+    pub plan: DecisionPath,
     /// Nodes that were looked at for this request; one counts for each step that looked at it.
     pub looked_at: u64,
     /// Nodes that were looked at because they had changed, for this request and those to come.

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 
-use super::figures::{Figures, number};
+use super::figures::{NodeFigures, number};
 use super::report::Report;
 
 /// The fields that come first, in this order. All but the figures are there on every node.
@@ -76,7 +76,7 @@ pub(super) fn typed(report: &Report, name: &str) -> Option<Option<Value>> {
 fn read(text: &str, wanted: Wanted<'_>) -> Map<String, Value> {
     // Static data shows under names of its own too.
     let has_other = wanted.is_some_and(|names| names.iter().any(|name| !KNOWN.contains(name)));
-    let level = Level(&|name: &str| match wanted {
+    let level = FieldLevel(&|name: &str| match wanted {
         _ if KNOWN.contains(&name) && !WRITTEN.contains(&name) => Member::Typed,
         None => Member::of(name),
         Some(names) if names.contains(&name) || has_other && name == "staticData" => Member::of(name),
@@ -130,7 +130,7 @@ fn arrange(mut own: Map<String, Value>, report: &Report, wanted: Wanted<'_>) -> 
 }
 
 /// `nodeData` with the figures of `health` under the names of both generations.
-fn node_data(mut data: Map<String, Value>, figures: &Figures) -> Map<String, Value> {
+fn node_data(mut data: Map<String, Value>, figures: &NodeFigures) -> Map<String, Value> {
     let (mut health, services) = (object(data.remove("health")), list(data.remove("services")));
     data.remove("sessions");
     let [mut cpu, mut mem] = ["cpu", "mem"].map(|name| object(health.remove(name)));
@@ -195,9 +195,9 @@ impl Member {
 /// An object of which each member becomes what this says of its name; what is no object has no members. A report's
 /// objects were checked, but of two members of one name only the last one was.
 #[derive(Clone, Copy)]
-struct Level<'a>(&'a dyn Fn(&str) -> Member);
+struct FieldLevel<'a>(&'a dyn Fn(&str) -> Member);
 
-impl<'de> DeserializeSeed<'de> for Level<'_> {
+impl<'de> DeserializeSeed<'de> for FieldLevel<'_> {
     type Value = Map<String, Value>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Map<String, Value>, D::Error> {
@@ -205,7 +205,7 @@ impl<'de> DeserializeSeed<'de> for Level<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Level<'_> {
+impl<'de> Visitor<'de> for FieldLevel<'_> {
     type Value = Map<String, Value>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -255,7 +255,7 @@ impl<'de> Visitor<'de> for Level<'_> {
                 }
                 Member::Data => {
                     let is_typed = |name: &str| if name == "sessions" { Member::Typed } else { Member::Whole };
-                    map.next_value_seed(Level(&is_typed))?.into()
+                    map.next_value_seed(FieldLevel(&is_typed))?.into()
                 }
                 Member::Whole => map.next_value()?,
             };

@@ -12,7 +12,7 @@ use super::report::ReportError;
 
 /// The numbers that a node reports, taken from either generation's fields; each absent where it did not.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
+pub struct NodeFigures {
     /// Free memory in bytes.
     pub free_memory: Option<f64>,
     /// Memory in bytes.
@@ -39,15 +39,15 @@ pub struct Figures {
     pub users: Option<u64>,
 }
 
-impl Figures {
+impl NodeFigures {
     /// Reads the vital signs of `node`, whose `health` is beside it. What is no sign of life is left absent.
     ///
     /// # Errors
     /// Which field is no such thing.
-    pub(super) fn vital(node: &Fields<'_, '_>, health: &Members<'_>) -> Result<Self, ReportError> {
-        let health = Fields { own: health, ..*node };
+    pub(super) fn vital(node: &DocumentFields<'_, '_>, health: &Members<'_>) -> Result<Self, ReportError> {
+        let health = DocumentFields { own: health, ..*node };
         let (cpu, mem) = (health.object("cpu")?, health.object("mem")?);
-        let (cpu, mem) = (Fields { own: &cpu, ..*node }, Fields { own: &mem, ..*node });
+        let (cpu, mem) = (DocumentFields { own: &cpu, ..*node }, DocumentFields { own: &mem, ..*node });
         let loadavg = node.numbers("loadavg")?;
         let load = |place: usize, name: &str| {
             let own = cpu.amount(name)?;
@@ -95,14 +95,14 @@ fn runs_windows(health: &Members<'_>) -> bool {
 }
 
 /// Reads typed fields of a document; `null` counts as absent, and so does a figure below zero, with a note.
-pub(super) struct Fields<'a, 'm> {
+pub(super) struct DocumentFields<'a, 'm> {
     pub(super) node: &'m str,
     pub(super) own: &'m Members<'a>,
     /// What was repaired.
     pub(super) notes: &'m RefCell<Vec<String>>,
 }
 
-impl<'a> Fields<'a, '_> {
+impl<'a> DocumentFields<'a, '_> {
     fn take<T>(
         &self,
         name: &str,

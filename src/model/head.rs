@@ -75,7 +75,7 @@ pub const MAX_STRANGE: usize = 8;
 
 /// What a request says to the service itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
+pub struct RequestSummary {
     /// What the request is routed and recognised by.
     pub head: Head,
     /// The node that it asks about.
@@ -84,7 +84,7 @@ pub struct Summary {
     pub strange: Vec<String>,
 }
 
-impl Summary {
+impl RequestSummary {
     /// The summary of a request whose fields have these names.
     pub(super) fn new<'a>(head: Head, node: Option<Arc<str>>, names: impl Iterator<Item = &'a str>) -> Self {
         let strange = names.filter(|name| !KNOWN_FIELDS.contains(name)).take(MAX_STRANGE).map(str::to_owned).collect();
@@ -94,18 +94,18 @@ impl Summary {
 
 /// The summary of `text`; absent where anything in it is unusual, which only a reading of the whole can judge: an error, a
 /// field twice, a name too long.
-pub(super) fn summary(text: &[u8], max_bytes: usize) -> Option<Summary> {
+pub(super) fn summary(text: &[u8], max_bytes: usize) -> Option<RequestSummary> {
     let limits = JsonLimits::bytes(max_bytes);
     let Noted { outline, strange } = json::parse_as(text, limits).ok()?;
     // What the outline passes over was not asked whether its escapes are characters and its numbers are in range.
     let is_sound = !may_be_unsound(text) || json::parse_as::<Sound>(text, limits).is_ok();
     let (head, node) = outline.head().filter(|_| is_sound)?;
-    Some(Summary::new(head, node, strange.iter().map(|name| &**name)))
+    Some(RequestSummary::new(head, node, strange.iter().map(|name| &**name)))
 }
 
 /// An outline, with the names of the fields that it passes over.
 struct Noted<'a> {
-    outline: Outline<'a>,
+    outline: RequestOutline<'a>,
     strange: Vec<Cow<'a, str>>,
 }
 
@@ -122,7 +122,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Noted<'a> {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 let mut strange = Vec::new();
                 let noting = Noting { map, strange: &mut strange };
-                let outline = Outline::deserialize(MapAccessDeserializer::new(noting))?;
+                let outline = RequestOutline::deserialize(MapAccessDeserializer::new(noting))?;
                 Ok(Noted { outline, strange })
             }
         }
@@ -178,7 +178,7 @@ fn may_be_unsound(text: &[u8]) -> bool {
 /// A request's fields as far as their types matter.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Outline<'a> {
+struct RequestOutline<'a> {
     #[serde(borrow, default)]
     id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -186,13 +186,13 @@ struct Outline<'a> {
     #[serde(borrow, default)]
     node: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    user: Option<Object<Person<'a>>>,
+    user: Option<ObjectOf<Person<'a>>>,
     #[serde(borrow, default)]
-    data: Option<Object<Start<'a>>>,
+    data: Option<ObjectOf<Start<'a>>>,
     #[serde(borrow, default)]
-    params: Option<Object<Params<'a>>>,
+    params: Option<ObjectOf<Params<'a>>>,
     #[serde(default, rename = "local")]
-    _local: Option<Object<Anything>>,
+    _local: Option<ObjectOf<Anything>>,
     #[serde(default, rename = "userGroups")]
     _user_groups: Option<Vec<IgnoredAny>>,
     #[serde(default, rename = "isManager")]
@@ -210,9 +210,9 @@ struct Outline<'a> {
 #[derive(Deserialize)]
 struct Params<'a> {
     #[serde(borrow, default)]
-    me: Option<Object<Person<'a>>>,
+    me: Option<ObjectOf<Person<'a>>>,
     #[serde(borrow, default)]
-    start: Option<Object<Start<'a>>>,
+    start: Option<ObjectOf<Start<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -234,7 +234,7 @@ struct Start<'a> {
 #[derive(Deserialize)]
 struct Anything {}
 
-impl Outline<'_> {
+impl RequestOutline<'_> {
     /// The head; absent where a name is too long or too short.
     fn head(self) -> Option<(Head, Option<Arc<str>>)> {
         let is_name =
@@ -268,20 +268,20 @@ impl Outline<'_> {
 }
 
 /// A `T` that stands as an object. Derived readers take a list of its fields too, which a request may not.
-struct Object<T>(T);
+struct ObjectOf<T>(T);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for ObjectOf<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Fields<T>(PhantomData<T>);
         impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
-            type Value = Object<T>;
+            type Value = ObjectOf<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+                T::deserialize(MapAccessDeserializer::new(map)).map(ObjectOf)
             }
         }
         deserializer.deserialize_map(Fields(PhantomData))

@@ -9,14 +9,14 @@ use super::node::Node;
 
 /// A node with fields built from its document, and what happened since then on top.
 #[derive(Clone, Debug)]
-pub struct Look<'a> {
+pub struct NodeView<'a> {
     node: &'a Node,
     fields: Cow<'a, Map<String, Value>>,
 }
 
 /// One top-level field of the node object, borrowed.
 #[derive(Clone, Copy, Debug)]
-pub enum Field<'a> {
+pub enum NodeField<'a> {
     /// As the report has it.
     Json(&'a Value),
     /// A number that counts reservations too.
@@ -24,7 +24,7 @@ pub enum Field<'a> {
     /// A flag that marks may set.
     Flag(bool),
     /// `nodeData`, whose session list holds reservations too.
-    Data(&'a Look<'a>),
+    Data(&'a NodeView<'a>),
 }
 
 /// One field of `nodeData`, borrowed.
@@ -36,7 +36,7 @@ pub enum DataField<'a> {
     Sessions(&'a Node),
 }
 
-impl<'a> Look<'a> {
+impl<'a> NodeView<'a> {
     /// A look at `node` through `fields`, which were built from its present report.
     #[must_use]
     pub fn through(node: &'a Node, fields: Cow<'a, Map<String, Value>>) -> Self {
@@ -59,7 +59,7 @@ impl<'a> Look<'a> {
     }
 
     /// Every top-level field that was asked for, in order.
-    pub fn fields(&self) -> impl Iterator<Item = (&str, Field<'_>)> {
+    pub fn fields(&self) -> impl Iterator<Item = (&str, NodeField<'_>)> {
         self.fields.iter().map(|(name, value)| (name.as_str(), self.current(name, value)))
     }
 
@@ -67,22 +67,22 @@ impl<'a> Look<'a> {
     pub fn fields_with<'b>(
         &'b self,
         overlay: Option<&'b Map<String, Value>>,
-    ) -> impl Iterator<Item = (&'b str, Field<'b>)> {
-        let overlaid = move |name: &str| overlay.and_then(|overlay| overlay.get(name)).map(Field::Json);
+    ) -> impl Iterator<Item = (&'b str, NodeField<'b>)> {
+        let overlaid = move |name: &str| overlay.and_then(|overlay| overlay.get(name)).map(NodeField::Json);
         let own = self.fields().map(move |(name, field)| (name, overlaid(name).unwrap_or(field)));
         let added = overlay.into_iter().flatten().filter(|(name, _)| self.field(name).is_none());
-        own.chain(added.map(|(name, value)| (name.as_str(), Field::Json(value))))
+        own.chain(added.map(|(name, value)| (name.as_str(), NodeField::Json(value))))
     }
 
     /// The top-level field `name` as `overlay` has it, else as it is.
     #[must_use]
-    pub fn field_with<'b>(&'b self, name: &str, overlay: Option<&'b Map<String, Value>>) -> Option<Field<'b>> {
-        overlay.and_then(|overlay| overlay.get(name)).map(Field::Json).or_else(|| self.field(name))
+    pub fn field_with<'b>(&'b self, name: &str, overlay: Option<&'b Map<String, Value>>) -> Option<NodeField<'b>> {
+        overlay.and_then(|overlay| overlay.get(name)).map(NodeField::Json).or_else(|| self.field(name))
     }
 
     /// The top-level field `name`, where it was asked for.
     #[must_use]
-    pub fn field(&self, name: &str) -> Option<Field<'_>> {
+    pub fn field(&self, name: &str) -> Option<NodeField<'_>> {
         self.fields.get(name).map(|value| self.current(name, value))
     }
 
@@ -95,27 +95,27 @@ impl<'a> Look<'a> {
         })
     }
 
-    fn current<'b>(&'b self, name: &str, value: &'b Value) -> Field<'b> {
+    fn current<'b>(&'b self, name: &str, value: &'b Value) -> NodeField<'b> {
         match name {
-            "nodeData" => Field::Data(self),
+            "nodeData" => NodeField::Data(self),
             _ => current(self.node, name, value),
         }
     }
 }
 
 /// The field `name` of `node`, whose report says `value` of it, as it is now.
-pub(super) fn current<'a>(node: &Node, name: &str, value: &'a Value) -> Field<'a> {
+pub(super) fn current<'a>(node: &Node, name: &str, value: &'a Value) -> NodeField<'a> {
     match name {
-        "sessions" => node.session_count().map_or(Field::Json(value), Field::Count),
-        "cordoned" => Field::Flag(node.is_cordoned()),
+        "sessions" => node.session_count().map_or(NodeField::Json(value), NodeField::Count),
+        "cordoned" => NodeField::Flag(node.is_cordoned()),
         "loggedInUsers" if node.new_users() > 0 => {
-            Field::Count(value.as_u64().unwrap_or_default().saturating_add(node.new_users()))
+            NodeField::Count(value.as_u64().unwrap_or_default().saturating_add(node.new_users()))
         }
-        _ => Field::Json(value),
+        _ => NodeField::Json(value),
     }
 }
 
-impl Serialize for Field<'_> {
+impl Serialize for NodeField<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Json(value) => value.serialize(serializer),
@@ -135,7 +135,7 @@ impl Serialize for DataField<'_> {
     }
 }
 
-impl Field<'_> {
+impl NodeField<'_> {
     /// The field as a JSON value of its own.
     #[must_use]
     pub fn to_value(&self) -> Value {

@@ -129,7 +129,7 @@ impl LostReason {
 
 /// The nodes lost for one reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lost {
+pub struct LossByReason {
     /// How many.
     pub count: u64,
     /// The first of them, at most [`MAX_NAMED`].
@@ -142,7 +142,7 @@ pub struct Lost {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostNodes {
     /// The nodes lost for each reason.
-    pub by_reason: BTreeMap<LostReason, Lost>,
+    pub by_reason: BTreeMap<LostReason, LossByReason>,
     watched: Option<Arc<str>>,
     watched_reason: Option<LostReason>,
     watched_message: Option<String>,

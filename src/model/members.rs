@@ -80,7 +80,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Vec::new();
-                while let Some((Name(name), raw)) = map.next_entry()? {
+                while let Some((MemberName(name), raw)) = map.next_entry()? {
                     members.push((name, raw));
                 }
                 Ok(Members(members))
@@ -92,7 +92,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
 /// A member's name, borrowed where it has no escapes.
 #[derive(Deserialize)]
-pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+pub(super) struct MemberName<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// Any JSON, of which nothing is kept but a string.
 pub(super) struct Text<'a>(pub(super) Option<Cow<'a, str>>);

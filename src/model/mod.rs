@@ -29,14 +29,14 @@ pub mod verdict;
 
 pub use cluster::{Arrangement, Change, Cluster, SlotIndex};
 pub use decision::{Decision, Outcome};
-pub use diagnosis::{Diagnosis, Said, StepReport};
+pub use diagnosis::{Diagnosis, StepReport, StepVerdict};
 pub use failure::{Failure, FailureName, LimitKind, Position, Thrown};
 pub use head::Head;
 pub use json::{JsonError, JsonLimits};
-pub use look::{Field, Look};
+pub use look::{NodeField, NodeView};
 pub use lost::LostReason;
 pub use node::{Marks, Node};
-pub use parts::Parts;
+pub use parts::NodeParts;
 pub use report::Report;
 pub use request::Request;
 pub use reservation::Reservation;

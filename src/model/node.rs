@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::fields::{self, Wanted};
-use super::look::{self, Look};
-use super::parts::Parts;
+use super::look::{self, NodeView};
+use super::parts::NodeParts;
 use super::report::Report;
 use super::session::Session;
 
@@ -43,7 +43,7 @@ pub struct Node {
     stale: bool,
     revision: u64,
     /// The revision at which each of its parts became what it is.
-    revised: [u64; Parts::COUNT],
+    revised: [u64; NodeParts::COUNT],
     arrival: u64,
 }
 
@@ -58,7 +58,7 @@ impl Node {
             marks: Marks::default(),
             stale: false,
             revision,
-            revised: [revision; Parts::COUNT],
+            revised: [revision; NodeParts::COUNT],
             arrival: revision,
         }
     }
@@ -83,7 +83,7 @@ impl Node {
 
     /// The revision since which these `parts` of it are what they are.
     #[must_use]
-    pub fn revised(&self, parts: Parts) -> u64 {
+    pub fn revised(&self, parts: NodeParts) -> u64 {
         parts.places().filter_map(|place| self.revised.get(place)).copied().max().unwrap_or_default()
     }
 
@@ -148,14 +148,14 @@ impl Node {
 
     /// A look at all of its top-level fields.
     #[must_use]
-    pub fn look(&self) -> Look<'_> {
+    pub fn look(&self) -> NodeView<'_> {
         self.look_at(None)
     }
 
     /// A look at those of its top-level fields that are `wanted`; others may be there too.
     #[must_use]
-    pub fn look_at(&self, wanted: Wanted<'_>) -> Look<'_> {
-        Look::through(self, self.report.fields(wanted))
+    pub fn look_at(&self, wanted: Wanted<'_>) -> NodeView<'_> {
+        NodeView::through(self, self.report.fields(wanted))
     }
 
     /// The top-level field `name` as it is now, where it need not be read from the document's text; absent where it is no
@@ -195,7 +195,7 @@ impl Node {
     }
 
     /// These `parts` of it have just changed.
-    pub(super) fn revise(&mut self, parts: Parts, revision: u64) {
+    pub(super) fn revise(&mut self, parts: NodeParts, revision: u64) {
         self.revision = revision;
         for place in parts.places() {
             if let Some(revised) = self.revised.get_mut(place) {

@@ -2,9 +2,9 @@
 
 /// A set of parts of a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Parts(u8);
+pub struct NodeParts(u8);
 
-impl Parts {
+impl NodeParts {
     /// No part.
     pub const NONE: Self = Self(0);
     /// The sessions, reported and pending, and what is counted of them.
@@ -53,13 +53,13 @@ impl Parts {
         self.0 & others.0 == others.0
     }
 
-    /// The place of each part that is in, below [`Parts::COUNT`].
+    /// The place of each part that is in, below [`NodeParts::COUNT`].
     pub(super) fn places(self) -> impl Iterator<Item = usize> {
         (0..Self::COUNT).filter(move |place| self.0 & (1 << place) != 0)
     }
 }
 
-impl FromIterator<Self> for Parts {
+impl FromIterator<Self> for NodeParts {
     fn from_iter<I: IntoIterator<Item = Self>>(parts: I) -> Self {
         parts.into_iter().fold(Self::NONE, Self::and)
     }
@@ -83,37 +83,40 @@ mod tests {
                           "nodeData": {"health": health, "sessions": sessions}}))
         };
         let reservation = || Reservation { id: "r".into(), node: "a".into(), user: "u".into(), name: "".into() };
-        let parts = [Parts::SESSIONS, Parts::HEALTH, Parts::REST];
+        let parts = [NodeParts::SESSIONS, NodeParts::HEALTH, NodeParts::REST];
         let expected = [
-            (node(1, json!(["s"]), "p"), Parts::ALL),
-            (node(1, json!(["s"]), "p"), Parts::NONE),
-            (node(2, json!(["s"]), "p"), Parts::HEALTH),
-            (node(2, json!(["s", "t"]), "p"), Parts::SESSIONS),
-            (node(2, json!(["s", "t"]), "q"), Parts::REST),
-            (node(3, json!([]), "q"), Parts::HEALTH.and(Parts::SESSIONS)),
-            (Change::Reserve(reservation()), Parts::SESSIONS),
-            (Change::Release("r".into()), Parts::SESSIONS),
-            (Change::Mark("a".into(), Marks { cordoned: true, cooling_down: false }), Parts::REST),
-            (Change::Stale("a".into()), Parts::NONE),
-            (report(json!({"id": "a", "nodeData": {"services": ["x"]}})), Parts::ALL),
-            (report(json!({"id": "a", "nodeData": {"services": []}})), Parts::REST),
-            (report(json!({"id": "a", "nodeData": {"services": []}, "freemem": 1})), Parts::HEALTH),
-            (report(json!({"id": "a", "nodeData": {}, "metadata": {"b": 1, "c": 2}})), Parts::HEALTH.and(Parts::REST)),
+            (node(1, json!(["s"]), "p"), NodeParts::ALL),
+            (node(1, json!(["s"]), "p"), NodeParts::NONE),
+            (node(2, json!(["s"]), "p"), NodeParts::HEALTH),
+            (node(2, json!(["s", "t"]), "p"), NodeParts::SESSIONS),
+            (node(2, json!(["s", "t"]), "q"), NodeParts::REST),
+            (node(3, json!([]), "q"), NodeParts::HEALTH.and(NodeParts::SESSIONS)),
+            (Change::Reserve(reservation()), NodeParts::SESSIONS),
+            (Change::Release("r".into()), NodeParts::SESSIONS),
+            (Change::Mark("a".into(), Marks { cordoned: true, cooling_down: false }), NodeParts::REST),
+            (Change::Stale("a".into()), NodeParts::NONE),
+            (report(json!({"id": "a", "nodeData": {"services": ["x"]}})), NodeParts::ALL),
+            (report(json!({"id": "a", "nodeData": {"services": []}})), NodeParts::REST),
+            (report(json!({"id": "a", "nodeData": {"services": []}, "freemem": 1})), NodeParts::HEALTH),
+            (
+                report(json!({"id": "a", "nodeData": {}, "metadata": {"b": 1, "c": 2}})),
+                NodeParts::HEALTH.and(NodeParts::REST),
+            ),
             // The order of members is something that scripts see.
-            (report(json!({"id": "a", "nodeData": {}, "metadata": {"c": 2, "b": 1}})), Parts::REST),
+            (report(json!({"id": "a", "nodeData": {}, "metadata": {"c": 2, "b": 1}})), NodeParts::REST),
             (
                 report(json!({"id": "a", "nodeData": {"sessions": [{"x": 1, "y": 2}]}})),
-                Parts::REST.and(Parts::SESSIONS),
+                NodeParts::REST.and(NodeParts::SESSIONS),
             ),
-            (report(json!({"id": "a", "nodeData": {"sessions": [{"y": 2, "x": 1}]}})), Parts::SESSIONS),
-            (report(json!({"id": "a", "nodeData": {"sessions": [{"y": 2, "x": 1}]}, "p": 1, "q": 2})), Parts::REST),
-            (report(json!({"id": "a", "nodeData": {"sessions": [{"y": 2, "x": 1}]}, "q": 2, "p": 1})), Parts::REST),
+            (report(json!({"id": "a", "nodeData": {"sessions": [{"y": 2, "x": 1}]}})), NodeParts::SESSIONS),
+            (report(json!({"id": "a", "nodeData": {"sessions": [{"y": 2, "x": 1}]}, "p": 1, "q": 2})), NodeParts::REST),
+            (report(json!({"id": "a", "nodeData": {"sessions": [{"y": 2, "x": 1}]}, "q": 2, "p": 1})), NodeParts::REST),
         ];
         for (change, expected) in expected {
             cluster.apply(change.clone());
             let node = cluster.get("a").unwrap();
             let revised = parts.into_iter().filter(|part| node.revised(*part) == cluster.generation());
-            assert_eq!(revised.collect::<Parts>(), expected, "{change:?}");
+            assert_eq!(revised.collect::<NodeParts>(), expected, "{change:?}");
         }
     }
 }

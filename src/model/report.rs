@@ -14,11 +14,11 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::fields::{self, Wanted};
-use super::figures::{Fields, Figures, positive, whole, wrong};
+use super::figures::{DocumentFields, NodeFigures, positive, whole, wrong};
 use super::json::{self, JsonError, JsonLimits};
 use super::members::{self, Members, Sound};
 use super::oddities;
-use super::parts::Parts;
+use super::parts::NodeParts;
 use super::session::{Mention, Session, Span};
 
 /// The largest node document in bytes (ARCHITECTURE.md, Contracts).
@@ -92,7 +92,7 @@ struct Facts {
     server_pool: Box<str>,
     /// Where in the text the list of addresses stands, where there are any.
     urls: Option<Span>,
-    figures: Figures,
+    figures: NodeFigures,
     /// Names of services, ascending.
     services: Vec<Box<str>>,
     cordoned: bool,
@@ -100,7 +100,7 @@ struct Facts {
     process: Option<u64>,
     run: Option<Box<str>>,
     /// What tells each of its parts from that of another report.
-    prints: [u64; Parts::COUNT],
+    prints: [u64; NodeParts::COUNT],
 }
 
 impl PartialEq for Report {
@@ -156,7 +156,7 @@ impl Report {
 
     /// Its numbers.
     #[must_use]
-    pub fn figures(&self) -> &Figures {
+    pub fn figures(&self) -> &NodeFigures {
         &self.facts.figures
     }
 
@@ -237,21 +237,21 @@ impl Report {
 
     /// The parts in which this report and `other`, of one node, may show a script different things.
     #[must_use]
-    pub fn differs(&self, other: &Self) -> Parts {
+    pub fn differs(&self, other: &Self) -> NodeParts {
         if self.text == other.text {
-            return Parts::NONE;
+            return NodeParts::NONE;
         }
-        let prints = self.facts.prints.iter().zip(&other.facts.prints).zip(Parts::EACH);
+        let prints = self.facts.prints.iter().zip(&other.facts.prints).zip(NodeParts::EACH);
         let parts = prints.filter(|((own, others), _)| own != others).map(|(_, part)| part).collect();
         // What is left is the order of members that are in different parts. That is seen by those alone who look at the
         // whole, and a change of any part is one to them.
-        if parts == Parts::NONE { Parts::REST } else { parts }
+        if parts == NodeParts::NONE { NodeParts::REST } else { parts }
     }
 }
 
 /// What crosses to another process of ours: what was read here need not be read again there.
 #[derive(Serialize, Deserialize)]
-struct Wire<'a> {
+struct ReportWire<'a> {
     #[serde(borrow)]
     id: &'a str,
     text: &'a str,
@@ -275,13 +275,13 @@ impl Serialize for Report {
             Sessions::Count(count) => WireSessions::Count(*count),
             Sessions::List(list) => WireSessions::List(list.iter().filter_map(|session| session.mention()).collect()),
         };
-        Wire { id: &self.id, text: &self.text, sessions, facts: Cow::Borrowed(&self.facts) }.serialize(serializer)
+        ReportWire { id: &self.id, text: &self.text, sessions, facts: Cow::Borrowed(&self.facts) }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Report {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Wire { id, text, sessions, facts } = Wire::deserialize(deserializer)?;
+        let ReportWire { id, text, sessions, facts } = ReportWire::deserialize(deserializer)?;
         let (id, text): (Arc<str>, Arc<str>) = (id.into(), text.into());
         let sessions = match sessions {
             WireSessions::Unknown => Sessions::Unknown,
@@ -305,9 +305,9 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
     let named = |name: &str| own.text(name).filter(|id| !id.is_empty());
     let id: Arc<str> = named("id").or_else(|| named("serverId")).filter(usable).ok_or(ReportError::NoId)?.into();
     let notes = RefCell::new(Vec::new());
-    let node = Fields { node: &id, own, notes: &notes };
+    let node = DocumentFields { node: &id, own, notes: &notes };
     let own_data = node.object("nodeData")?;
-    let data = Fields { own: &own_data, ..node };
+    let data = DocumentFields { own: &own_data, ..node };
     let health = data.object("health")?;
     let services = service_names(data.list("services")?);
     let sessions = read_sessions((&id, text), own.get("sessions"), own_data.get("sessions"), &notes)?;
@@ -317,7 +317,7 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
         node.list("urls")?.filter(|urls| !members::is_empty_list(urls)).and_then(|urls| Span::of_raw(urls, text));
     let available = own.value("available") != Some(Value::Bool(false));
     let max_sessions = node.count("maxSessions")?;
-    let vital = Figures::vital(&node, &health)?;
+    let vital = NodeFigures::vital(&node, &health)?;
     let hostname = node.text("hostname")?.or_else(|| health.of_member("os").text("hostname")).unwrap_or_default();
     let server_pool = node.text("serverPool")?.unwrap_or_default().into();
     let users = node.count("loggedInUsers")?.or_else(|| distinct_users(&sessions));
@@ -344,7 +344,7 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
         hostname: hostname.into(),
         server_pool,
         urls,
-        figures: Figures { weight, max_sessions, max_pending, users, ..vital },
+        figures: NodeFigures { weight, max_sessions, max_pending, users, ..vital },
         services,
         cordoned,
         available,
@@ -357,9 +357,9 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
 
 /// What tells each part of a document from that of another, by its text: where two are written alike, they are alike. The
 /// host's name may stand in the health, and is seen elsewhere.
-fn prints(own: &Members<'_>, data: &Members<'_>, hostname: &str) -> [u64; Parts::COUNT] {
-    let mut prints = [(); Parts::COUNT].map(|()| DefaultHasher::new());
-    let mut add = |parts: Parts, name: &str, written: &str| {
+fn prints(own: &Members<'_>, data: &Members<'_>, hostname: &str) -> [u64; NodeParts::COUNT] {
+    let mut prints = [(); NodeParts::COUNT].map(|()| DefaultHasher::new());
+    let mut add = |parts: NodeParts, name: &str, written: &str| {
         for place in parts.places() {
             if let Some(print) = prints.get_mut(place) {
                 (name, written).hash(print);
@@ -367,12 +367,12 @@ fn prints(own: &Members<'_>, data: &Members<'_>, hostname: &str) -> [u64; Parts:
         }
     };
     for (name, raw) in own.iter().filter(|(name, _)| *name != "nodeData") {
-        add(Parts::of_field(name), name, raw.get());
+        add(NodeParts::of_field(name), name, raw.get());
     }
     for (name, raw) in data.iter() {
-        add(Parts::of_data_field(name), name, raw.get());
+        add(NodeParts::of_data_field(name), name, raw.get());
     }
-    add(Parts::REST, "", hostname);
+    add(NodeParts::REST, "", hostname);
     prints.map(|print| print.finish())
 }
 

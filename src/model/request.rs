@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::glimpse::{glimpse, look_up};
 use super::head::{
-    self, DEFAULT_ACTION, Head, MAX_CARRIED_BYTES, MAX_NAME_BYTES, MAX_RESERVATION_S, MAX_WAIT_MS, Summary,
+    self, DEFAULT_ACTION, Head, MAX_CARRIED_BYTES, MAX_NAME_BYTES, MAX_RESERVATION_S, MAX_WAIT_MS, RequestSummary,
 };
 use super::json::{self, JsonError, JsonLimits};
 
@@ -54,13 +54,13 @@ pub enum RequestError {
 #[derive(Clone, Debug)]
 pub struct Request {
     head: Head,
-    source: Source,
+    source: BodySource,
     body: OnceLock<Body>,
 }
 
 /// What the body is built from, where it is not built yet.
 #[derive(Clone, Debug)]
-enum Source {
+enum BodySource {
     Built,
     Text { text: Arc<str>, server_id: Arc<str> },
 }
@@ -90,20 +90,20 @@ impl Request {
     ///
     /// # Errors
     /// As [`Request::parse`].
-    pub fn summarize(text: &[u8], max_bytes: usize) -> Result<Summary, RequestError> {
+    pub fn summarize(text: &[u8], max_bytes: usize) -> Result<RequestSummary, RequestError> {
         if let Some(summary) = head::summary(text, max_bytes) {
             return Ok(summary);
         }
         let request = Self::parse(text, max_bytes, "")?;
         let node = json::text(request.fields(), "node").map(Arc::from);
         let names = request.fields().keys().map(String::as_str);
-        Ok(Summary::new(request.head.clone(), node, names))
+        Ok(RequestSummary::new(request.head.clone(), node, names))
     }
 
     /// A request whose `head` was read before, when `text` was checked; the rest is read when somebody asks for it.
     #[must_use]
     pub fn deferred(head: Head, text: Arc<str>, server_id: Arc<str>) -> Self {
-        Self { head, source: Source::Text { text, server_id }, body: OnceLock::new() }
+        Self { head, source: BodySource::Text { text, server_id }, body: OnceLock::new() }
     }
 
     /// What it is routed and recognised by.
@@ -158,7 +158,7 @@ impl Request {
             let (names, value) = look_up(self.fields(), names);
             (names, value.map(Cow::Borrowed))
         };
-        let (Source::Text { text, .. }, None) = (&self.source, self.body.get()) else { return look_up() };
+        let (BodySource::Text { text, .. }, None) = (&self.source, self.body.get()) else { return look_up() };
         if let [user, login, ..] = names
             && (user.as_str(), login.as_str()) == ("user", "login")
         {
@@ -186,9 +186,9 @@ impl Request {
 
     fn body(&self) -> &Body {
         self.body.get_or_init(|| match &self.source {
-            Source::Built => Body::default(),
+            BodySource::Built => Body::default(),
             // The text was checked when its head was read; where it was not, there is nothing to see in it.
-            Source::Text { text, server_id } => Self::parse(text.as_bytes(), text.len(), server_id)
+            BodySource::Text { text, server_id } => Self::parse(text.as_bytes(), text.len(), server_id)
                 .ok()
                 .and_then(|request| request.body.into_inner())
                 .unwrap_or_default(),
@@ -239,7 +239,7 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
         fields.entry(name).or_insert(value);
     }
     let head = Head { id, action, login, session_name, wait_ms, reservation_s, explain };
-    Ok(Request { head, source: Source::Built, body: OnceLock::from(Body { jwt, fields }) })
+    Ok(Request { head, source: BodySource::Built, body: OnceLock::from(Body { jwt, fields }) })
 }
 
 /// Each of the two where it is there, else the other.

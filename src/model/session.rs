@@ -14,18 +14,18 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Reservation;
-use super::members::{self, Name, Text};
+use super::members::{self, MemberName, Text};
 
 /// One session of a node, with the fields scripts read in both generations' names.
 #[derive(Clone, Debug)]
 pub struct Session {
     user: Arc<str>,
-    origin: Origin,
+    origin: SessionOrigin,
 }
 
 /// What a session is built from when somebody looks at it.
 #[derive(Clone, Debug)]
-enum Origin {
+enum SessionOrigin {
     /// The document of its node.
     Listed { document: Arc<str>, span: Span, node: Arc<str>, reservation: Option<Arc<str>> },
     /// The reservation that it stands for.
@@ -88,24 +88,24 @@ impl Session {
     pub(super) fn mentioned(mention: Mention<'_>, document: &Arc<str>, node: &Arc<str>) -> Self {
         let Mention { user, reservation, span } = mention;
         let (document, node) = (Arc::clone(document), Arc::clone(node));
-        let origin = Origin::Listed { document, span, node, reservation: reservation.map(Arc::from) };
+        let origin = SessionOrigin::Listed { document, span, node, reservation: reservation.map(Arc::from) };
         Self { user: user.into(), origin }
     }
 
     /// How it is spoken of, where a document lists it.
     pub(super) fn mention(&self) -> Option<Mention<'_>> {
         match &self.origin {
-            Origin::Listed { span, reservation, .. } => {
+            SessionOrigin::Listed { span, reservation, .. } => {
                 Some(Mention { user: &self.user, reservation: reservation.as_deref(), span: *span })
             }
-            Origin::Pending(_) => None,
+            SessionOrigin::Pending(_) => None,
         }
     }
 
     /// The session that scripts see for a reservation until the node reports the real one.
     #[must_use]
     pub fn pending(reservation: Reservation) -> Self {
-        Self { user: Arc::clone(&reservation.user), origin: Origin::Pending(reservation) }
+        Self { user: Arc::clone(&reservation.user), origin: SessionOrigin::Pending(reservation) }
     }
 
     /// The session's id; empty where the node did not say. It is read from the session's text at each call.
@@ -120,8 +120,8 @@ impl Session {
     #[must_use]
     pub fn written(&self) -> Option<&str> {
         match &self.origin {
-            Origin::Listed { document, span, .. } => Some(span.of(document)),
-            Origin::Pending(_) => None,
+            SessionOrigin::Listed { document, span, .. } => Some(span.of(document)),
+            SessionOrigin::Pending(_) => None,
         }
     }
 
@@ -135,8 +135,8 @@ impl Session {
     #[must_use]
     pub fn reservation(&self) -> Option<&Arc<str>> {
         match &self.origin {
-            Origin::Listed { reservation, .. } => reservation.as_ref(),
-            Origin::Pending(reservation) => Some(&reservation.id),
+            SessionOrigin::Listed { reservation, .. } => reservation.as_ref(),
+            SessionOrigin::Pending(reservation) => Some(&reservation.id),
         }
     }
 
@@ -144,8 +144,8 @@ impl Session {
     #[must_use]
     pub fn fields(&self) -> Map<String, Value> {
         match &self.origin {
-            Origin::Listed { document, span, node, .. } => normalised(span.of(document), node),
-            Origin::Pending(reservation) => reservation.session_fields(),
+            SessionOrigin::Listed { document, span, node, .. } => normalised(span.of(document), node),
+            SessionOrigin::Pending(reservation) => reservation.session_fields(),
         }
     }
 }
@@ -172,7 +172,7 @@ impl<'de> Deserialize<'de> for Who<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Who<'de>, A::Error> {
                 let mut who = Who::default();
                 // Of two members of one name the last one counts.
-                while let Some(Name(name)) = map.next_key()? {
+                while let Some(MemberName(name)) = map.next_key()? {
                     match &*name {
                         "user" => who.user = map.next_value::<Text<'_>>()?.0,
                         "login" => who.login = map.next_value::<Text<'_>>()?.0,

@@ -10,8 +10,8 @@ use serde::de::{Deserializer, Error, Visitor};
 /// # Errors
 /// Where there is no string.
 pub fn string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
-    struct Shared;
-    impl Visitor<'_> for Shared {
+    struct SharedText;
+    impl Visitor<'_> for SharedText {
         type Value = Arc<str>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,5 +22,5 @@ pub fn string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D:
             Ok(text.into())
         }
     }
-    deserializer.deserialize_str(Shared)
+    deserializer.deserialize_str(SharedText)
 }

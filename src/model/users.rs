@@ -14,24 +14,24 @@ use super::usernames::UserNames;
 
 /// The sessions of every user, by node.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Users {
+pub(super) struct UserIndex {
     /// How names are compared.
     names: UserNames,
     /// By the key of the user's name and the node. Most users have sessions on one node, so that one map of all is smaller
     /// and quicker than a map for each.
-    by_key: BTreeMap<(Name, Arc<str>), Sessions>,
+    by_key: BTreeMap<(Name, Arc<str>), UserSessions>,
 }
 
 /// The sessions of one user on one node.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Sessions {
+pub(super) struct UserSessions {
     /// How many the node listed.
     pub(super) listed: u32,
     /// The reserved ones, by the number under which each stands at its node, ascending.
     pending: VecDeque<(u64, Arc<Session>)>,
 }
 
-impl Sessions {
+impl UserSessions {
     /// The reserved ones, in order.
     pub(super) fn pending(&self) -> impl Iterator<Item = &Arc<Session>> {
         self.pending.iter().map(|(_, session)| session)
@@ -60,7 +60,7 @@ impl Sessions {
     }
 }
 
-impl Users {
+impl UserIndex {
     /// No sessions yet, of users whose names are compared so.
     pub(super) fn new(names: UserNames) -> Self {
         Self { names, by_key: BTreeMap::new() }
@@ -72,17 +72,17 @@ impl Users {
     }
 
     /// The nodes on which `user` has sessions, ascending by id, with those sessions.
-    pub(super) fn nodes_of(&self, user: &str) -> impl Iterator<Item = (&Arc<str>, &Sessions)> {
+    pub(super) fn nodes_of(&self, user: &str) -> impl Iterator<Item = (&Arc<str>, &UserSessions)> {
         let key = Name::of(&(*self.names.key(user)).into());
         let first = (key.clone(), Arc::from(""));
-        let of_user = move |((own, _), _): &(&(Name, Arc<str>), &Sessions)| *own == key;
+        let of_user = move |((own, _), _): &(&(Name, Arc<str>), &UserSessions)| *own == key;
         self.by_key.range(first..).take_while(of_user).map(|((_, node), sessions)| (node, sessions))
     }
 
     /// How many sessions `user` has on `node`, reserved ones included.
     pub(super) fn count(&self, user: &str, node: &Arc<str>) -> u32 {
         let key = (Name::of(&(*self.names.key(user)).into()), Arc::clone(node));
-        self.by_key.get(&key).map(Sessions::count).unwrap_or_default()
+        self.by_key.get(&key).map(UserSessions::count).unwrap_or_default()
     }
 
     /// Notes that `session` is reserved on `node` under `number`. Returns by how many users the node has more that have
@@ -91,13 +91,13 @@ impl Users {
         self.change(session.user(), node, |sessions| sessions.add(number, Arc::clone(session)))
     }
 
-    /// Notes that the reservation `number` of `user` on `node` is over. Returns what [`Users::reserve`] returns.
+    /// Notes that the reservation `number` of `user` on `node` is over. Returns what [`UserIndex::reserve`] returns.
     pub(super) fn release(&mut self, number: u64, user: &Arc<str>, node: &Arc<str>) -> i64 {
         self.change(user, node, |sessions| sessions.remove(number))
     }
 
     /// Notes that `node` lists the sessions `after` and no longer those of `before`. Costs a change for each user whose
-    /// number of sessions differs. Returns what [`Users::reserve`] returns.
+    /// number of sessions differs. Returns what [`UserIndex::reserve`] returns.
     pub(super) fn list(&mut self, node: &Arc<str>, before: &[Arc<Session>], after: &[Arc<Session>]) -> i64 {
         let (before, after) = (sorted(before), sorted(after));
         let (mut before, mut after) = (before.into_iter().peekable(), after.into_iter().peekable());
@@ -119,12 +119,12 @@ impl Users {
         }
     }
 
-    fn change(&mut self, user: &Arc<str>, node: &Arc<str>, change: impl FnOnce(&mut Sessions)) -> i64 {
+    fn change(&mut self, user: &Arc<str>, node: &Arc<str>, change: impl FnOnce(&mut UserSessions)) -> i64 {
         let name = self.names.key(user);
         let key = if *name == **user { Arc::clone(user) } else { (*name).into() };
         let mut held = match self.by_key.entry((Name::of(&key), Arc::clone(node))) {
             Entry::Occupied(held) => held,
-            Entry::Vacant(free) => free.insert_entry(Sessions::default()),
+            Entry::Vacant(free) => free.insert_entry(UserSessions::default()),
         };
         let before = held.get().is_new();
         change(held.get_mut());
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn the_index_follows_lists_and_reservations() {
         let node: Arc<str> = "n".into();
-        let mut users = Users::new(UserNames::IgnoreCase);
+        let mut users = UserIndex::new(UserNames::IgnoreCase);
         let lists: [&[&str]; 6] = [&["ann", "bob"], &["bob", "Ann"], &["bob", "bob", "zoe"], &[], &["ann"], &["ann"]];
         let mut before = Vec::new();
         let (mut new, mut number) = (0, 0);
@@ -190,6 +190,6 @@ mod tests {
         for (number, session) in reserved {
             new += users.release(number, session.user(), &node);
         }
-        assert_eq!((new, users), (0, Users::new(UserNames::IgnoreCase)), "nothing is left behind");
+        assert_eq!((new, users), (0, UserIndex::new(UserNames::IgnoreCase)), "nothing is left behind");
     }
 }

@@ -14,14 +14,14 @@ use async_nats::{AuthError, Client, ConnectOptions, ServerAddr};
 use tokio::sync::watch;
 
 use super::address::Address;
-use super::link::{Failure, Voice};
+use super::link::{ConnectFailure, LinkReporter};
 use super::login::{self, Logins};
 use super::trust;
 use crate::backoff::Backoff;
 use crate::config::secret::{exposed, hide};
 use crate::config::{ClientCertificate, InboxPrefix, Login, Tls};
 
-use super::link::Trouble;
+use super::link::LinkTrouble;
 pub use super::link::{Link, LinkState};
 pub use super::login::{Reread, kind as login_kind, read_secret};
 
@@ -105,7 +105,7 @@ pub enum ConnectError {
 pub struct Bus {
     client: Client,
     link: watch::Receiver<Link>,
-    trouble: watch::Receiver<Trouble>,
+    trouble: watch::Receiver<LinkTrouble>,
     servers: String,
 }
 
@@ -122,7 +122,7 @@ impl Bus {
         let servers = settings.addresses()?;
         let shown =
             servers.iter().map(|server| server.as_url_str().trim_end_matches('/')).collect::<Vec<_>>().join(", ");
-        let (voice, link, trouble) = Voice::new(format!("{shown}{purpose}"));
+        let (voice, link, trouble) = LinkReporter::new(format!("{shown}{purpose}"));
         let (voice, settings) = (Arc::new(voice), settings.clone());
         let in_first_round = servers.len();
         let options = settings
@@ -217,7 +217,7 @@ impl Bus {
 
 /// Says a failure with its cause. The library's event names a kind alone, "IO error" for an unknown authority; an attempt
 /// of our own brings the rest. It is made when there is something to say, and not at each failure.
-async fn explain(settings: Connection, voice: Arc<Voice>, failure: Failure) {
+async fn explain(settings: Connection, voice: Arc<LinkReporter>, failure: ConnectFailure) {
     if failure.is_telling() {
         return voice.say(&failure, &failure.kind);
     }

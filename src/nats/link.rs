@@ -42,7 +42,7 @@ pub struct Link {
 
 /// What stands in the way of this program at the moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(super) struct LinkTrouble {
     /// Why there is no connection.
     pub(super) reason: Option<String>,
     /// How often servers refused the login, or had a certificate that is not trusted, since there was a connection.
@@ -53,15 +53,15 @@ pub(super) struct Trouble {
 
 /// Turns the client's events into the link's state and into log lines.
 #[derive(Debug)]
-pub(super) struct Voice {
+pub(super) struct LinkReporter {
     servers: String,
     link: watch::Sender<Link>,
-    trouble: watch::Sender<Trouble>,
-    said: Mutex<Said>,
+    trouble: watch::Sender<LinkTrouble>,
+    said: Mutex<LinkLog>,
 }
 
 #[derive(Debug, Default)]
-struct Said {
+struct LinkLog {
     away: Option<Away>,
     dropped: Option<Instant>,
     complaints: BTreeMap<String, Instant>,
@@ -69,7 +69,7 @@ struct Said {
 
 /// A round of attempts that failed, and that is worth a line in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct ConnectFailure {
     /// What kind of failure it is, in the client library's words.
     pub(super) kind: String,
     /// For how long there has been no connection, where that was said before.
@@ -91,15 +91,15 @@ impl Away {
     }
 }
 
-impl Voice {
-    pub(super) fn new(servers: String) -> (Self, watch::Receiver<Link>, watch::Receiver<Trouble>) {
+impl LinkReporter {
+    pub(super) fn new(servers: String) -> (Self, watch::Receiver<Link>, watch::Receiver<LinkTrouble>) {
         let ((link, links), (trouble, troubles)) =
-            (watch::channel(Link::default()), watch::channel(Trouble::default()));
+            (watch::channel(Link::default()), watch::channel(LinkTrouble::default()));
         (Self { servers, link, trouble, said: Mutex::default() }, links, troubles)
     }
 
     /// Takes an event in. The failure that comes back is to be said, with its reason as far as it can be had.
-    pub(super) fn heard(&self, event: &Event) -> Option<Failure> {
+    pub(super) fn heard(&self, event: &Event) -> Option<ConnectFailure> {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Connected => {
@@ -155,7 +155,7 @@ impl Voice {
     }
 
     /// Says `failure`, whose reason is `reason`.
-    pub(super) fn say(&self, failure: &Failure, reason: &str) {
+    pub(super) fn say(&self, failure: &ConnectFailure, reason: &str) {
         let (servers, reason) = (&self.servers, plain(reason));
         self.trouble.send_modify(|trouble| {
             trouble.reason = Some(reason.to_owned());
@@ -174,7 +174,7 @@ impl Voice {
     }
 }
 
-impl Failure {
+impl ConnectFailure {
     /// Whether the kind alone tells what to do; of an I/O or TLS error the library's events keep the cause to themselves.
     pub(super) fn is_telling(&self) -> bool {
         self.kind.contains("authorization")
@@ -182,7 +182,7 @@ impl Failure {
 }
 
 /// One round of attempts failed.
-fn fails(said: &mut Said, reason: &str) -> Option<Failure> {
+fn fails(said: &mut LinkLog, reason: &str) -> Option<ConnectFailure> {
     let (kind, now) = (plain(reason).to_owned(), Instant::now());
     let lasts = match &said.away {
         None => None,
@@ -192,7 +192,7 @@ fn fails(said: &mut Said, reason: &str) -> Option<Failure> {
     };
     let since = said.away.as_ref().map_or(now, |away| away.since);
     said.away = Some(Away { since, said: now, reason: Some(kind.clone()) });
-    Some(Failure { kind, lasts })
+    Some(ConnectFailure { kind, lasts })
 }
 
 /// Whether a server refused the login, or there is none to show it.
@@ -211,7 +211,7 @@ fn plain(reason: &str) -> &str {
 }
 
 /// What a server objects to (a subject that this login may not use, say) can come with every message.
-fn complain(said: &mut Said, text: &str) {
+fn complain(said: &mut LinkLog, text: &str) {
     if said.complaints.len() >= COMPLAINTS {
         said.complaints.retain(|_, last| last.elapsed() < REPEAT);
     }
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn events_become_states() {
-        let (voice, link, trouble) = Voice::new("nats://host".to_owned());
+        let (voice, link, trouble) = LinkReporter::new("nats://host".to_owned());
         let after = |event| {
             voice.heard(&event);
             *link.borrow()
@@ -243,7 +243,7 @@ mod tests {
         voice.heard(&Event::ClientError(ClientError::Other("nats: authorization violation".to_owned())));
         let violation = "Permissions Violation for Publish to \"a\"";
         voice.heard(&Event::ServerError(async_nats::ServerError::Other(violation.to_owned())));
-        let refused = Trouble {
+        let refused = LinkTrouble {
             reason: Some("authorization violation".to_owned()),
             refusals: 1,
             denied: Some(violation.to_owned()),
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn complaints_are_bounded() {
-        let mut said = Said::default();
+        let mut said = LinkLog::default();
         for number in 0..1000 {
             complain(&mut said, &format!("permissions violation {number}"));
         }

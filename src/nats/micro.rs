@@ -18,7 +18,7 @@ use super::Namespace;
 
 /// What a service says of itself.
 #[derive(Clone, Debug)]
-pub struct Identity {
+pub struct ServiceIdentity {
     /// Its name, which clients look it up by.
     pub name: String,
     /// The id of this instance.
@@ -68,7 +68,7 @@ pub struct Endpoint {
 /// A service that answers the discovery subjects until it is dropped.
 #[derive(Debug)]
 pub struct Micro {
-    identity: Arc<Mutex<Identity>>,
+    identity: Arc<Mutex<ServiceIdentity>>,
     discovery: JoinHandle<()>,
 }
 
@@ -80,7 +80,7 @@ impl Micro {
     pub async fn start(
         client: Client,
         namespace: &Namespace,
-        identity: Identity,
+        identity: ServiceIdentity,
         endpoints: Vec<Endpoint>,
     ) -> Result<Self, async_nats::SubscribeError> {
         let mut subscribers = Vec::new();
@@ -113,15 +113,15 @@ impl Drop for Micro {
     }
 }
 
-fn subjects(verb: &str, identity: &Identity) -> [String; 3] {
-    let Identity { name, id, .. } = identity;
+fn subjects(verb: &str, identity: &ServiceIdentity) -> [String; 3] {
+    let ServiceIdentity { name, id, .. } = identity;
     [format!("$SRV.{verb}"), format!("$SRV.{verb}.{name}"), format!("$SRV.{verb}.{name}.{id}")]
 }
 
 struct Answers {
     client: Client,
     namespace: Namespace,
-    identity: Arc<Mutex<Identity>>,
+    identity: Arc<Mutex<ServiceIdentity>>,
     endpoints: Vec<Endpoint>,
     started: String,
 }

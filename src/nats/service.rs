@@ -24,7 +24,7 @@ use crate::plain::plain;
 
 use super::door::{Door, MAX_BYTES};
 use super::message::{Incoming, Offer, Outgoing, Verb, deadlines};
-use super::micro::{Endpoint, EndpointStats, Identity, Micro};
+use super::micro::{Endpoint, EndpointStats, Micro, ServiceIdentity};
 use super::subjects::{HEADER_ERROR, HEADER_ERROR_CODE, QUEUE_GROUP};
 use super::wire;
 
@@ -42,7 +42,7 @@ const MAX_HEADER_BYTES: usize = 256;
 
 /// The endpoints, while they take messages.
 #[derive(Debug)]
-pub struct Service {
+pub struct MicroService {
     micro: Micro,
     listeners: Vec<JoinHandle<()>>,
     stop: CancellationToken,
@@ -57,7 +57,7 @@ pub fn stats() -> Stats {
     Verb::ALL.into_iter().map(|verb| (verb, Arc::default())).collect()
 }
 
-impl Service {
+impl MicroService {
     /// Starts listening: each message goes to `requests`, or is answered `overloaded` where that is full.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Service {
     pub async fn start(
         client: &Client,
         namespace: &Namespace,
-        identity: Identity,
+        identity: ServiceIdentity,
         stats: &Stats,
         requests: mpsc::Sender<Incoming>,
         replies: &mpsc::Sender<Outgoing>,
@@ -79,7 +79,7 @@ impl Service {
                 true => (client.subscribe(subject.clone()).await?, ""),
                 false => (client.queue_subscribe(subject.clone(), QUEUE_GROUP.to_owned()).await?, QUEUE_GROUP),
             };
-            let desk = Desk {
+            let desk = EndpointQueue {
                 verb: *verb,
                 door: Arc::clone(&door),
                 namespace: namespace.clone(),
@@ -129,7 +129,7 @@ pub fn subject(namespace: &Namespace, verb: Verb) -> String {
 }
 
 /// Where the messages of one endpoint go.
-struct Desk {
+struct EndpointQueue {
     verb: Verb,
     door: Arc<Door>,
     namespace: Namespace,
@@ -137,7 +137,7 @@ struct Desk {
     replies: mpsc::Sender<Outgoing>,
 }
 
-impl Desk {
+impl EndpointQueue {
     fn take(&self, message: Message) {
         let size = message.payload.len();
         let Some(mut incoming) = self.incoming(message) else { return };
@@ -185,7 +185,7 @@ impl Desk {
     }
 }
 
-async fn listen(client: Client, mut subscriber: Subscriber, desk: Desk, stop: CancellationToken) {
+async fn listen(client: Client, mut subscriber: Subscriber, desk: EndpointQueue, stop: CancellationToken) {
     loop {
         tokio::select! {
             message = subscriber.next() => match message {

@@ -30,7 +30,7 @@ pub(super) fn client_config(ca: &Path, tls: &Tls) -> Result<ClientConfig, Error>
     let config = config.dangerous().with_custom_certificate_verifier(Arc::new(trust));
     Ok(match tls.client.clone() {
         Some(ClientCertificate { cert, key }) => {
-            config.with_client_cert_resolver(Arc::new(Shown { cert, key, provider }))
+            config.with_client_cert_resolver(Arc::new(ClientKeyPair { cert, key, provider }))
         }
         None => config.with_no_client_auth(),
     })
@@ -88,13 +88,13 @@ impl ServerCertVerifier for Trust {
 
 /// The certificate that is shown to servers that ask for one.
 #[derive(Debug)]
-struct Shown {
+struct ClientKeyPair {
     cert: PathBuf,
     key: PathBuf,
     provider: Arc<CryptoProvider>,
 }
 
-impl Shown {
+impl ClientKeyPair {
     fn read(&self) -> Result<CertifiedKey, Error> {
         let text = read_secret("TLS key", &self.key).map_err(|error| Error::General(error.to_string()))?;
         let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| unusable(&self.key, &error))?;
@@ -102,7 +102,7 @@ impl Shown {
     }
 }
 
-impl ResolvesClientCert for Shown {
+impl ResolvesClientCert for ClientKeyPair {
     fn resolve(&self, _authorities: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let refused = |error: &Error| tracing::warn!("the TLS certificate cannot be shown: {error}");
         self.read().inspect_err(refused).ok().map(Arc::new)

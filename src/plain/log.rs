@@ -20,20 +20,20 @@ pub struct PlainFields;
 
 impl<'w> FormatFields<'w> for PlainFields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
-        let mut line = Line { writer, is_empty: true, written: Ok(()) };
+        let mut line = PlainLine { writer, is_empty: true, written: Ok(()) };
         fields.record(&mut line);
         line.written
     }
 }
 
 /// A line that is being written.
-struct Line<'w> {
+struct PlainLine<'w> {
     writer: Writer<'w>,
     is_empty: bool,
     written: fmt::Result,
 }
 
-impl Line<'_> {
+impl PlainLine<'_> {
     fn put(&mut self, name: &str, value: &dyn fmt::Debug) -> fmt::Result {
         if !std::mem::take(&mut self.is_empty) {
             self.writer.write_char(' ')?;
@@ -47,7 +47,7 @@ impl Line<'_> {
     }
 }
 
-impl Visit for Line<'_> {
+impl Visit for PlainLine<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let name = field.name();
         // Fields of that kind are where an event of the `log` crate stood, which the line says already.

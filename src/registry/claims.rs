@@ -16,7 +16,7 @@ use crate::backoff::Backoff;
 use crate::model::json::{self, JsonLimits};
 use crate::nats::subjects::encode_key;
 
-use super::documents::{DocumentStore, StoreError, Written};
+use super::documents::{DocumentStore, StoreError, WriteOutcome};
 
 /// How long a claim stays written down after a report has shown its session, in milliseconds.
 pub const LINGER_MS: u64 = 30_000;
@@ -31,7 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What is claimed on one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claims {
+pub struct NodeClaims {
     /// The reservations, by id.
     pub ids: BTreeSet<Arc<str>>,
 }
@@ -61,7 +61,7 @@ pub enum Claimed {
     Full(BTreeSet<Arc<str>>),
 }
 
-impl Claims {
+impl NodeClaims {
     /// Takes the place that `claim` asks for, where there is one and it is not claimed under the same id already.
     pub fn take(&mut self, claim: &Claim) -> Claimed {
         self.ids.retain(|id| claim.over.get(id) != Some(&true));
@@ -115,16 +115,16 @@ impl ClaimBook {
     }
 
     /// Lets `edit` change what stands for `node`; it says whether there is anything to write, which is the answer.
-    async fn edit(&self, node: &str, mut edit: impl FnMut(&mut Claims) -> bool) -> Result<bool, StoreError> {
+    async fn edit(&self, node: &str, mut edit: impl FnMut(&mut NodeClaims) -> bool) -> Result<bool, StoreError> {
         let (key, mut pauses) = (encode_key(node), Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE));
         for _attempt in 0..ATTEMPTS {
             let stored = self.store.read(&key).await?;
             let mut claims = match &stored.value {
-                None => Claims::default(),
+                None => NodeClaims::default(),
                 Some(text) => json::parse_as(text, JsonLimits::bytes(MAX_CLAIMS_BYTES)).unwrap_or_else(|error| {
                     // Nobody could ever write off what stands there, and the node would take nothing more.
                     tracing::warn!(node, %error, "the claims on the node cannot be read: they are replaced");
-                    Claims::default()
+                    NodeClaims::default()
                 }),
             };
             if !edit(&mut claims) {
@@ -137,7 +137,7 @@ impl ClaimBook {
                 return Err(StoreError(format!("the claims on `{node}` would have {most}")));
             }
             let value = (!claims.ids.is_empty()).then(|| text.into());
-            if let Written::At(_) = self.store.write(&key, stored.revision, value).await? {
+            if let WriteOutcome::At(_) = self.store.write(&key, stored.revision, value).await? {
                 return Ok(true);
             }
             tokio::time::sleep(pauses.failed()).await;
@@ -190,7 +190,7 @@ mod tests {
     #[tokio::test]
     async fn claims_that_could_not_be_read_again_are_not_written() {
         let store = Arc::new(MemoryStore::default());
-        let full = Claims { ids: BTreeSet::from(["x".repeat(MAX_CLAIMS_BYTES - 20).into()]) };
+        let full = NodeClaims { ids: BTreeSet::from(["x".repeat(MAX_CLAIMS_BYTES - 20).into()]) };
         let text = serde_json::to_string(&full).unwrap();
         store.write(&encode_key("a b"), 0, Some(text.clone().into())).await.unwrap();
         let book = ClaimBook::new(store.clone());

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 /// The nodes that cool down.
 #[derive(Debug, Default)]
-pub(super) struct Cooling {
+pub(super) struct CoolingNodes {
     by_node: BTreeMap<Arc<str>, Instant>,
     by_end: BTreeSet<(Instant, Arc<str>)>,
 }
 
-impl Cooling {
+impl CoolingNodes {
     /// Lets `node` cool down until `end`; without one it does so no longer.
     pub(super) fn set(&mut self, node: &Arc<str>, end: Option<Instant>) {
         let before = match end {
@@ -52,7 +52,7 @@ mod tests {
     fn nodes_cool_down_in_turn_and_the_last_word_counts() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let (mut cooling, a, b) = (Cooling::default(), Arc::from("a"), Arc::from("b"));
+        let (mut cooling, a, b) = (CoolingNodes::default(), Arc::from("a"), Arc::from("b"));
         cooling.set(&a, Some(at(9)));
         cooling.set(&b, Some(at(5)));
         cooling.set(&a, Some(at(3)));

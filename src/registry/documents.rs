@@ -21,7 +21,7 @@ pub struct Stored {
 
 /// Whether a conditional write was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
+pub enum WriteOutcome {
     /// It was, under this revision.
     At(u64),
     /// Something else was written before.
@@ -39,5 +39,5 @@ pub trait DocumentStore: Send + Sync + Debug {
         key: &'a str,
         revision: u64,
         value: Option<Bytes>,
-    ) -> BoxFuture<'a, Result<Written, StoreError>>;
+    ) -> BoxFuture<'a, Result<WriteOutcome, StoreError>>;
 }

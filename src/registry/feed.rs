@@ -13,7 +13,7 @@ use async_nats::{Client, HeaderMap, Message, StatusCode, Subscriber};
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::mirror::Entry;
+use super::mirror::BucketEntry;
 use crate::nats::jetstream::{KV_DELETE, KV_OPERATION};
 use crate::nats::subjects::{bucket_stream, bucket_subject};
 
@@ -50,7 +50,7 @@ pub(super) enum FeedError {
 #[derive(Debug)]
 pub(super) enum Delivery {
     /// An entry.
-    Entry(Entry),
+    Entry(BucketEntry),
     /// Once: everything that stood there when the feed was opened has come.
     Whole,
     /// The server says that there was nothing more to send; only after [`Delivery::Whole`].
@@ -59,7 +59,7 @@ pub(super) enum Delivery {
 
 /// The entries of one stream.
 #[derive(Debug)]
-pub(super) struct Feed {
+pub(super) struct BucketFeed {
     client: Client,
     js: Context,
     subscriber: Subscriber,
@@ -69,11 +69,11 @@ pub(super) struct Feed {
     heard: Instant,
     /// When there last was nothing more to come.
     current: Instant,
-    phase: Phase,
+    phase: FeedPhase,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Phase {
+enum FeedPhase {
     /// Entries that stood there are still to come.
     Filling,
     /// The last of them has come, which is still to be said.
@@ -82,7 +82,7 @@ enum Phase {
     Following,
 }
 
-impl Feed {
+impl BucketFeed {
     /// Every entry of the bucket `bucket`, then each change of it.
     pub(super) async fn bucket(js: &Context, bucket: &str) -> Result<Self, FeedError> {
         let filter = bucket_subject(bucket, ">");
@@ -113,7 +113,7 @@ impl Feed {
             ..push::Config::default()
         };
         let consumer = js.create_consumer_on_stream(config, stream).await.map_err(|error| failed(error.to_string()))?;
-        let phase = if consumer.cached_info().num_pending == 0 { Phase::Filled } else { Phase::Filling };
+        let phase = if consumer.cached_info().num_pending == 0 { FeedPhase::Filled } else { FeedPhase::Filling };
         Ok(Self {
             client,
             js: js.clone(),
@@ -135,8 +135,8 @@ impl Feed {
     /// Waits for the next delivery. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Result<Delivery, FeedError> {
         loop {
-            if self.phase == Phase::Filled {
-                self.phase = Phase::Following;
+            if self.phase == FeedPhase::Filled {
+                self.phase = FeedPhase::Following;
                 return Ok(Delivery::Whole);
             }
             let message = match timeout_at(self.heard + SILENCE, self.subscriber.next()).await {
@@ -152,7 +152,7 @@ impl Feed {
                     }
                 }
                 Some(StatusCode::IDLE_HEARTBEAT) => {
-                    if self.heartbeat(&message)? && self.phase == Phase::Following {
+                    if self.heartbeat(&message)? && self.phase == FeedPhase::Following {
                         return Ok(Delivery::Heartbeat);
                     }
                 }
@@ -164,7 +164,7 @@ impl Feed {
         }
     }
 
-    fn entry(&mut self, message: Message) -> Result<Option<Entry>, FeedError> {
+    fn entry(&mut self, message: Message) -> Result<Option<BucketEntry>, FeedError> {
         let gap = || FeedError::Gap(self.stream.clone());
         let message = JetStreamMessage { message, context: self.js.clone() };
         let info = message.info().map_err(|_unnumbered| gap())?;
@@ -175,8 +175,8 @@ impl Feed {
         if info.pending == 0 {
             self.current = self.heard;
         }
-        if self.phase == Phase::Filling && info.pending == 0 {
-            self.phase = Phase::Filled;
+        if self.phase == FeedPhase::Filling && info.pending == 0 {
+            self.phase = FeedPhase::Filled;
         }
         let stored_ms = i64::try_from(info.published.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
         let revision = info.stream_sequence;
@@ -186,7 +186,7 @@ impl Feed {
         }
         let value = (!headers.is_some_and(is_gone)).then(|| message.message.payload.clone());
         let key = message.message.subject.strip_prefix(&*self.prefix).unwrap_or_default().to_owned();
-        Ok(Some(Entry { key, value, revision, stored_ms }))
+        Ok(Some(BucketEntry { key, value, revision, stored_ms }))
     }
 
     /// A heartbeat says what was delivered so far; a flow-control request wants an answer before more is sent. Whether it
@@ -204,8 +204,8 @@ impl Feed {
             return Err(FeedError::Gap(self.stream.clone()));
         }
         // Entries that expired before they were delivered leave no last one behind; an idle consumer has none to deliver.
-        if self.phase == Phase::Filling {
-            self.phase = Phase::Filled;
+        if self.phase == FeedPhase::Filling {
+            self.phase = FeedPhase::Filled;
         }
         // The server sends one only where it has nothing else to send.
         self.current = self.heard;

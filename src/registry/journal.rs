@@ -26,7 +26,7 @@ pub const MAX_HISTORY: usize = 200;
 /// What happened to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Happening {
+pub enum NodeEvent {
     /// It reported for the first time, or again after it had left.
     Joined,
     /// It said that it leaves, or was silent for too long.
@@ -43,11 +43,11 @@ pub enum Happening {
 
 /// One line of a node's history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct HistoryRecord {
     /// The node.
     pub node: Arc<str>,
     /// What happened.
-    pub event: Happening,
+    pub event: NodeEvent,
     /// Who did it, where somebody did.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub by: String,
@@ -61,27 +61,27 @@ pub struct Record {
 
 /// A record as it was kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct KeptRecord {
     /// When it was kept, in Unix milliseconds UTC by the store's clock.
     pub at_ms: i64,
     /// What was kept.
     #[serde(flatten)]
-    pub record: Record,
+    pub record: HistoryRecord,
 }
 
 /// Where records are kept, oldest first, bounded by age and size.
 pub trait EventStore: Send + Sync + Debug {
     /// Keeps `record`, unless one of the same identity was kept a short while ago.
-    fn append<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn append<'a>(&'a self, record: &'a HistoryRecord) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// The last `limit` records of `node`, the newest last.
-    fn read<'a>(&'a self, node: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<Kept>, StoreError>>;
+    fn read<'a>(&'a self, node: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<KeptRecord>, StoreError>>;
 }
 
 /// Writes records in the background and reads them back.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    queue: mpsc::Sender<Record>,
+    queue: mpsc::Sender<HistoryRecord>,
     store: Arc<dyn EventStore>,
     dropped: Arc<AtomicU64>,
 }
@@ -98,7 +98,7 @@ impl Journal {
     }
 
     /// Puts `record` down when there is time; never waits.
-    pub fn note(&self, record: Record) {
+    pub fn note(&self, record: HistoryRecord) {
         if self.queue.try_send(record).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -108,7 +108,7 @@ impl Journal {
     ///
     /// # Errors
     /// What the store says where it cannot be read.
-    pub async fn history(&self, node: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
+    pub async fn history(&self, node: &str, limit: usize) -> Result<Vec<KeptRecord>, StoreError> {
         self.store.read(node, limit.min(MAX_HISTORY)).await
     }
 
@@ -119,7 +119,7 @@ impl Journal {
     }
 }
 
-async fn write(store: Arc<dyn EventStore>, mut records: mpsc::Receiver<Record>, dropped: Arc<AtomicU64>) {
+async fn write(store: Arc<dyn EventStore>, mut records: mpsc::Receiver<HistoryRecord>, dropped: Arc<AtomicU64>) {
     let mut well = true;
     while let Some(record) = records.recv().await {
         match keep(&*store, &record).await {
@@ -135,7 +135,7 @@ async fn write(store: Arc<dyn EventStore>, mut records: mpsc::Receiver<Record>, 
     }
 }
 
-async fn keep(store: &dyn EventStore, record: &Record) -> Result<(), StoreError> {
+async fn keep(store: &dyn EventStore, record: &HistoryRecord) -> Result<(), StoreError> {
     let mut pauses = Backoff::spread(Duration::from_millis(100), Duration::from_secs(2));
     let mut attempt = 1;
     loop {
@@ -155,31 +155,37 @@ mod tests {
     use super::*;
     use crate::registry::memory::MemoryStore;
 
-    fn record(node: &str, event: Happening, identity: &str) -> Record {
-        Record { node: node.into(), event, by: String::new(), reason: String::new(), identity: identity.to_owned() }
+    fn record(node: &str, event: NodeEvent, identity: &str) -> HistoryRecord {
+        HistoryRecord {
+            node: node.into(),
+            event,
+            by: String::new(),
+            reason: String::new(),
+            identity: identity.to_owned(),
+        }
     }
 
     #[tokio::test]
     async fn history_is_per_node_newest_last_and_without_doubles() {
         let journal = Journal::start(Arc::new(MemoryStore::default()), CancellationToken::new());
         for (node, event, identity) in [
-            ("a", Happening::Joined, "1"),
-            ("b", Happening::Joined, "2"),
-            ("a", Happening::Joined, "1"),
-            ("a", Happening::Changed, "3"),
-            ("a", Happening::Left, "4"),
+            ("a", NodeEvent::Joined, "1"),
+            ("b", NodeEvent::Joined, "2"),
+            ("a", NodeEvent::Joined, "1"),
+            ("a", NodeEvent::Changed, "3"),
+            ("a", NodeEvent::Left, "4"),
         ] {
             journal.note(record(node, event, identity));
         }
         let history = loop {
             let history = journal.history("a", 2).await.unwrap();
-            if history.last().is_some_and(|kept| kept.record.event == Happening::Left) {
+            if history.last().is_some_and(|kept| kept.record.event == NodeEvent::Left) {
                 break history;
             }
             tokio::task::yield_now().await;
         };
         let events: Vec<_> = history.iter().map(|kept| kept.record.event).collect();
-        assert_eq!(events, [Happening::Changed, Happening::Left]);
+        assert_eq!(events, [NodeEvent::Changed, NodeEvent::Left]);
         assert_eq!(journal.history("a", 100).await.unwrap().len(), 3);
     }
 
@@ -187,14 +193,14 @@ mod tests {
     async fn a_full_queue_drops_and_counts() {
         let journal = Journal::start(Arc::new(MemoryStore::default()), CancellationToken::new());
         for number in 0..QUEUE + 10 {
-            journal.note(record("a", Happening::Changed, &number.to_string()));
+            journal.note(record("a", NodeEvent::Changed, &number.to_string()));
         }
         assert_eq!(journal.dropped(), 10, "the writer had no chance to run yet");
     }
 
     #[test]
     fn the_kept_form_is_flat() {
-        let kept = Kept { at_ms: 5, record: record("a", Happening::Joined, "x") };
+        let kept = KeptRecord { at_ms: 5, record: record("a", NodeEvent::Joined, "x") };
         let text = serde_json::to_string(&kept).unwrap();
         assert_eq!(text, r#"{"at_ms":5,"node":"a","event":"joined"}"#);
     }

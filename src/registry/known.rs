@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tracing::warn;
 
-use crate::model::{Parts, Report};
+use crate::model::{NodeParts, Report};
 
 /// How often the log says that two agents report as one node.
 const REPEAT: Duration = Duration::from_secs(60);
@@ -23,7 +23,7 @@ pub(super) struct Known {
     /// The incarnation of the bucket that held that report: only from there can the report vanish.
     pub(super) bucket: Arc<str>,
     /// The agent whose report came before that of the present one.
-    former: Option<Agent>,
+    former: Option<AgentRun>,
     /// When the log last said that there are two.
     said: Option<Instant>,
 }
@@ -53,7 +53,7 @@ impl Known {
     /// What it now says of itself otherwise than `before`, beyond health and sessions.
     pub(super) fn differences(&self, before: &Self) -> Vec<&'static str> {
         let (before, after) = (&before.report, &self.report);
-        if !before.differs(after).includes(Parts::REST) {
+        if !before.differs(after).includes(NodeParts::REST) {
             return Vec::new();
         }
         let [past, present] = [before, after].map(|report| report.fields(Some(&WORTH_NOTING)));
@@ -69,7 +69,7 @@ impl Known {
             self.former.clone_from(&before.former);
             return;
         }
-        let (present, last) = (Agent::of(&self.report), Agent::of(&before.report));
+        let (present, last) = (AgentRun::of(&self.report), AgentRun::of(&before.report));
         let repeated = before.said.is_some_and(|said| now.saturating_duration_since(said) < REPEAT);
         if present.is_some() && before.former == present && !repeated {
             let [one, other] =
@@ -92,20 +92,20 @@ fn speaker(report: &Report) -> Option<(u64, Option<&str>, &str)> {
 
 /// What [`speaker`] found, for later.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Agent {
+struct AgentRun {
     process: u64,
     run: Option<Box<str>>,
     hostname: Box<str>,
 }
 
-impl Agent {
+impl AgentRun {
     fn of(report: &Report) -> Option<Self> {
         let (process, run, hostname) = speaker(report)?;
         Some(Self { process, run: run.map(Box::from), hostname: hostname.into() })
     }
 }
 
-impl std::fmt::Display for Agent {
+impl std::fmt::Display for AgentRun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "process {} on `{}`", self.process, self.hostname)?;
         self.run.as_ref().map_or(Ok(()), |run| write!(f, " (run {run})"))

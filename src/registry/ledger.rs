@@ -38,7 +38,7 @@ pub struct RequestKey {
 
 /// A reservation with all that its answer needs when it is asked for again.
 #[derive(Clone, Debug)]
-pub struct Entry<T> {
+pub struct LedgerEntry<T> {
     /// What counts.
     pub reservation: Reservation,
     /// When it expires, in monotonic milliseconds.
@@ -73,7 +73,7 @@ type ByNode = HashMap<Arc<str>, BTreeSet<(u64, Arc<str>)>>;
 pub struct Ledger<T> {
     rules: LedgerRules,
     /// What is looked up by id alone is hashed: thousands of placements a second look up their ids here a dozen times each.
-    entries: HashMap<Arc<str>, Entry<T>>,
+    entries: HashMap<Arc<str>, LedgerEntry<T>>,
     by_request: BTreeMap<RequestKey, Arc<str>>,
     by_expiry: BTreeSet<(u64, Arc<str>)>,
     by_node: ByNode,
@@ -127,29 +127,29 @@ impl<T> Ledger<T> {
 
     /// Enters `reservation`, which this replica made, and which lives until `expires_ms`.
     pub fn reserve(&mut self, reservation: Reservation, request: Option<RequestKey>, answer: T, expires_ms: u64) {
-        self.enter(Entry { reservation, expires_ms, confirmed: false, own: true, answer, request });
+        self.enter(LedgerEntry { reservation, expires_ms, confirmed: false, own: true, answer, request });
     }
 
     /// Lets the reservation `id` live until `expires_ms`, where it counts and would not live that long.
-    pub fn extend(&mut self, id: &str, expires_ms: u64) -> Option<&Entry<T>> {
+    pub fn extend(&mut self, id: &str, expires_ms: u64) -> Option<&LedgerEntry<T>> {
         if self.entries.get(id)?.expires_ms < expires_ms {
             let entry = self.take_out(id)?;
-            self.enter(Entry { expires_ms, ..entry });
+            self.enter(LedgerEntry { expires_ms, ..entry });
         }
         self.get(id)
     }
 
     /// Enters a copy of what another replica reserved; false where it is known, or known to be over.
-    pub fn copy(&mut self, entry: Entry<T>) -> bool {
+    pub fn copy(&mut self, entry: LedgerEntry<T>) -> bool {
         let id = &entry.reservation.id;
         if self.entries.contains_key(id) || self.over.contains_key(id) {
             return false;
         }
-        self.enter(Entry { own: false, ..entry });
+        self.enter(LedgerEntry { own: false, ..entry });
         true
     }
 
-    fn enter(&mut self, entry: Entry<T>) {
+    fn enter(&mut self, entry: LedgerEntry<T>) {
         let id = Arc::clone(&entry.reservation.id);
         self.by_expiry.insert((entry.expires_ms, Arc::clone(&id)));
         let node = &entry.reservation.node;
@@ -166,12 +166,12 @@ impl<T> Ledger<T> {
 
     /// The reservation `id`.
     #[must_use]
-    pub fn get(&self, id: &str) -> Option<&Entry<T>> {
+    pub fn get(&self, id: &str) -> Option<&LedgerEntry<T>> {
         self.entries.get(id)
     }
 
     /// Those that this replica made, in no order.
-    pub fn own(&self) -> impl Iterator<Item = &Entry<T>> {
+    pub fn own(&self) -> impl Iterator<Item = &LedgerEntry<T>> {
         self.entries.values().filter(|entry| entry.own)
     }
 
@@ -182,7 +182,7 @@ impl<T> Ledger<T> {
     }
 
     /// Those that are copies of what `replica` made, in no order.
-    pub fn copies_of(&self, replica: &str) -> impl Iterator<Item = &Entry<T>> {
+    pub fn copies_of(&self, replica: &str) -> impl Iterator<Item = &LedgerEntry<T>> {
         self.entries.values().filter(move |entry| !entry.own && owner(&entry.reservation.id) == replica)
     }
 
@@ -199,13 +199,13 @@ impl<T> Ledger<T> {
 
     /// The reservation that the same question made before, while it lives.
     #[must_use]
-    pub fn repeated(&self, request: &RequestKey) -> Option<&Entry<T>> {
+    pub fn repeated(&self, request: &RequestKey) -> Option<&LedgerEntry<T>> {
         self.by_request.get(request).and_then(|id| self.entries.get(id))
     }
 
     /// The launcher says that the session of `id` has started. It goes on counting until its node reports again: to
     /// drop it now would leave a moment in which the session counts nowhere.
-    pub fn confirm(&mut self, id: &str) -> Option<&Entry<T>> {
+    pub fn confirm(&mut self, id: &str) -> Option<&LedgerEntry<T>> {
         let entry = self.entries.get_mut(id)?;
         entry.confirmed = true;
         let Reservation { id, node, .. } = &entry.reservation;
@@ -214,13 +214,13 @@ impl<T> Ledger<T> {
     }
 
     /// The reservation `id` is over at `now_ms`, known or not: word of it may still come.
-    pub fn release(&mut self, id: &str, now_ms: u64) -> Option<Entry<T>> {
+    pub fn release(&mut self, id: &str, now_ms: u64) -> Option<LedgerEntry<T>> {
         self.remember(id, now_ms);
         self.take_out(id)
     }
 
     /// Takes the reservation `id` out without its being over: more is known of it now.
-    pub fn take_out(&mut self, id: &str) -> Option<Entry<T>> {
+    pub fn take_out(&mut self, id: &str) -> Option<LedgerEntry<T>> {
         let entry = self.entries.remove(id)?;
         self.own_count -= usize::from(entry.own);
         let key = (entry.expires_ms, Arc::clone(&entry.reservation.id));
@@ -252,7 +252,7 @@ impl<T> Ledger<T> {
     }
 
     /// Ends every reservation that has expired by `now_ms`.
-    pub fn expire(&mut self, now_ms: u64) -> Vec<Entry<T>> {
+    pub fn expire(&mut self, now_ms: u64) -> Vec<LedgerEntry<T>> {
         let mut expired = Vec::new();
         while let Some((expires_ms, id)) = self.by_expiry.first().cloned() {
             if expires_ms > now_ms {
@@ -266,7 +266,7 @@ impl<T> Ledger<T> {
     /// Ends the reservations that `report`, read at `now_ms`, makes true: those whose id a session carries; those that
     /// were confirmed, where confirmations are trusted; and, for a session that is new since the list of `before` and
     /// carries no id, its user's oldest. Of a list that follows none it is not known what is new.
-    pub fn reported(&mut self, report: &Report, before: Option<&Node>, now_ms: u64) -> Vec<Entry<T>> {
+    pub fn reported(&mut self, report: &Report, before: Option<&Node>, now_ms: u64) -> Vec<LedgerEntry<T>> {
         if !self.by_node.contains_key(&report.id) {
             return Vec::new();
         }

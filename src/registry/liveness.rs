@@ -19,7 +19,7 @@ pub struct Liveness {
     limit: Duration,
     retention: Duration,
     clock: Listening,
-    nodes: BTreeMap<Arc<str>, Seen>,
+    nodes: BTreeMap<Arc<str>, LastReport>,
     /// The same nodes by the moment at which something becomes of them.
     due: BTreeSet<(Duration, Arc<str>)>,
 }
@@ -55,7 +55,7 @@ pub enum Lapse {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct LastReport {
     at: Duration,
     stale: bool,
 }
@@ -96,7 +96,7 @@ impl Liveness {
         let before = self.nodes.get(id).copied();
         // An old report that is seen again (a view being rebuilt) does not make a node older than it is.
         let at = before.map_or(at, |seen| seen.at.max(at));
-        self.place(id, before, Seen { at, stale: false });
+        self.place(id, before, LastReport { at, stale: false });
         match before {
             None => Reported::Joined,
             Some(seen) if seen.stale => Reported::Returned,
@@ -108,7 +108,7 @@ impl Liveness {
     /// waiting for the limit. Nothing comes of it where it is stale or unknown.
     pub fn vanished(&mut self, id: &Arc<str>, now: Instant) -> Option<Lapse> {
         let before = self.nodes.get(id).copied().filter(|seen| !seen.stale)?;
-        self.place(id, Some(before), Seen { at: before.at, stale: true });
+        self.place(id, Some(before), LastReport { at: before.at, stale: true });
         Some(Lapse::Stale { id: Arc::clone(id), silent: self.silent(before, now) })
     }
 
@@ -136,7 +136,7 @@ impl Liveness {
                 self.left(&id);
                 lapses.push(Lapse::Forgotten { id, silent });
             } else {
-                self.place(&id, Some(seen), Seen { stale: true, ..seen });
+                self.place(&id, Some(seen), LastReport { stale: true, ..seen });
                 lapses.push(Lapse::Stale { id, silent });
             }
         }
@@ -156,7 +156,7 @@ impl Liveness {
         self.nodes.iter().filter(|(_, seen)| !seen.stale).map(|(id, _)| id)
     }
 
-    fn place(&mut self, id: &Arc<str>, before: Option<Seen>, seen: Seen) {
+    fn place(&mut self, id: &Arc<str>, before: Option<LastReport>, seen: LastReport) {
         if let Some(before) = before {
             self.due.remove(&(self.due_at(before), Arc::clone(id)));
         }
@@ -164,11 +164,11 @@ impl Liveness {
         self.nodes.insert(Arc::clone(id), seen);
     }
 
-    fn due_at(&self, seen: Seen) -> Duration {
+    fn due_at(&self, seen: LastReport) -> Duration {
         seen.at + self.limit + if seen.stale { self.retention } else { Duration::ZERO }
     }
 
-    fn silent(&self, seen: Seen, now: Instant) -> Duration {
+    fn silent(&self, seen: LastReport, now: Instant) -> Duration {
         self.clock.read(now).saturating_sub(seen.at)
     }
 }

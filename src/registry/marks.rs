@@ -16,7 +16,7 @@ use crate::model::json::{self, JsonError, JsonLimits};
 use crate::model::report;
 use crate::nats::subjects::encode_key;
 
-use super::documents::{DocumentStore, StoreError, Written};
+use super::documents::{DocumentStore, StoreError, WriteOutcome};
 
 /// The largest mark document in bytes.
 pub const MAX_MARK_BYTES: usize = 16 * 1024;
@@ -33,10 +33,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 pub struct Mark {
     /// The node takes no new sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cordoned: Option<Word>,
+    pub cordoned: Option<MarkAuthor>,
     /// It is being emptied: a cordon that somebody waits behind. Counts beside a cordon alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub draining: Option<Word>,
+    pub draining: Option<MarkAuthor>,
     /// A start failed on the node a short while ago.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooling_down: Option<CoolDown>,
@@ -47,7 +47,7 @@ pub struct Mark {
 
 /// Who said something about a node, when and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Word {
+pub struct MarkAuthor {
     /// Who; may be empty.
     #[serde(default)]
     pub by: String,
@@ -73,7 +73,7 @@ pub struct CoolDown {
     pub failures: u32,
     /// Who said so, when and why.
     #[serde(flatten)]
-    pub word: Word,
+    pub word: MarkAuthor,
 }
 
 /// Why a mark could not be read or written.
@@ -177,7 +177,7 @@ pub fn longest_pause_ms(pause_ms: u64) -> u64 {
     pause_ms.saturating_mul(1 << MOST_DOUBLED)
 }
 
-impl Word {
+impl MarkAuthor {
     /// The same word with a reason of bearable length.
     #[must_use]
     pub fn bounded(mut self) -> Self {
@@ -207,7 +207,7 @@ impl MarkBook {
     ///
     /// # Errors
     /// [`MarkError`] where the mark could not be written.
-    pub async fn cordon(&self, node: &str, word: Word) -> Result<Edited, MarkError> {
+    pub async fn cordon(&self, node: &str, word: MarkAuthor) -> Result<Edited, MarkError> {
         let word = word.bounded();
         self.edit(node, true, |mark| word.put(&mut mark.cordoned)).await
     }
@@ -216,7 +216,7 @@ impl MarkBook {
     ///
     /// # Errors
     /// As [`MarkBook::cordon`].
-    pub async fn drain(&self, node: &str, word: Word) -> Result<Edited, MarkError> {
+    pub async fn drain(&self, node: &str, word: MarkAuthor) -> Result<Edited, MarkError> {
         let word = word.bounded();
         self.edit(node, true, |mark| {
             // A drain whose cordon was lifted is over, though its word may still stand there.
@@ -243,7 +243,7 @@ impl MarkBook {
     ///
     /// # Errors
     /// As [`MarkBook::cordon`].
-    pub async fn cool_down(&self, node: &str, pause_ms: u64, word: Word) -> Result<Edited, MarkError> {
+    pub async fn cool_down(&self, node: &str, pause_ms: u64, word: MarkAuthor) -> Result<Edited, MarkError> {
         let word = word.bounded();
         self.edit(node, false, |mark| {
             let longer = |failures: u32| pause_ms.saturating_mul(1 << failures.saturating_sub(1).min(MOST_DOUBLED));
@@ -262,7 +262,7 @@ impl MarkBook {
     }
 
     /// Writes a mark that the store lost, unless something was written since.
-    pub(super) async fn restore(&self, node: &str, mark: &Mark) -> Result<Written, StoreError> {
+    pub(super) async fn restore(&self, node: &str, mark: &Mark) -> Result<WriteOutcome, StoreError> {
         let value = serde_json::to_vec(mark).map_err(|error| StoreError(error.to_string()))?;
         self.store.write(&encode_key(node), 0, Some(value.into())).await
     }
@@ -300,7 +300,7 @@ impl MarkBook {
                 ))));
             }
             let value = (!mark.is_empty()).then(|| text.into());
-            if let Written::At(revision) = self.store.write(&key, stored.revision, value).await.map_err(failed)? {
+            if let WriteOutcome::At(revision) = self.store.write(&key, stored.revision, value).await.map_err(failed)? {
                 return Ok(Edited { mark, revision: Some(revision) });
             }
             tokio::time::sleep(pauses.failed()).await;
@@ -320,8 +320,8 @@ mod tests {
     use crate::registry::memory::MemoryStore;
     use serde_json::json;
 
-    fn word(by: &str) -> Word {
-        Word { by: by.to_owned(), at_ms: 7, reason: "kernel".to_owned() }
+    fn word(by: &str) -> MarkAuthor {
+        MarkAuthor { by: by.to_owned(), at_ms: 7, reason: "kernel".to_owned() }
     }
 
     #[tokio::test]
@@ -349,12 +349,12 @@ mod tests {
         let book = MarkBook::new(Arc::new(MemoryStore::default()));
         let mut at_ms = 0;
         for pause in [10, 20, 40, 80, 160, 320, 640, 640] {
-            let cooled = book.cool_down("a", 10, Word { at_ms, ..word("s") }).await.unwrap().mark;
+            let cooled = book.cool_down("a", 10, MarkAuthor { at_ms, ..word("s") }).await.unwrap().mark;
             assert_eq!(cooled.cooling_down.unwrap().left_ms(at_ms), pause);
             at_ms += i64::try_from(pause).unwrap();
         }
         assert_eq!(longest_pause_ms(10), 640);
-        let cooled = book.cool_down("a", 10, Word { at_ms: at_ms + 640, ..word("s") }).await.unwrap().mark;
+        let cooled = book.cool_down("a", 10, MarkAuthor { at_ms: at_ms + 640, ..word("s") }).await.unwrap().mark;
         assert_eq!(cooled.cooling_down.unwrap().until_ms, at_ms + 650, "it did well for long enough");
     }
 
@@ -362,7 +362,7 @@ mod tests {
     fn a_clock_that_is_wrong_lengthens_no_pause() {
         const DAY: i64 = 86_400_000;
         let cool_down = |until_ms, pause_ms, at_ms| {
-            let word = Word { at_ms, ..word("s") };
+            let word = MarkAuthor { at_ms, ..word("s") };
             CoolDown { until_ms, pause_ms, failures: 1, word }
         };
         let now = 20_000 * DAY;
@@ -386,10 +386,10 @@ mod tests {
     #[tokio::test]
     async fn a_failure_counts_where_another_replica_wrote_by_a_clock_that_is_ahead() {
         let book = MarkBook::new(Arc::new(MemoryStore::default()));
-        book.cool_down("a", 10, Word { at_ms: 1_000_000, ..word("ahead") }).await.unwrap();
-        let cooled = book.cool_down("a", 10, Word { at_ms: 500, ..word("right") }).await.unwrap().mark;
+        book.cool_down("a", 10, MarkAuthor { at_ms: 1_000_000, ..word("ahead") }).await.unwrap();
+        let cooled = book.cool_down("a", 10, MarkAuthor { at_ms: 500, ..word("right") }).await.unwrap().mark;
         assert_eq!(cooled.cooling_down.unwrap().left_ms(500), 20);
-        assert_eq!(book.cool_down("a", 10, Word { at_ms: 501, ..word("right") }).await.unwrap().revision, None);
+        assert_eq!(book.cool_down("a", 10, MarkAuthor { at_ms: 501, ..word("right") }).await.unwrap().revision, None);
     }
 
     #[test]
@@ -470,7 +470,7 @@ mod tests {
 
     #[test]
     fn words_are_bounded() {
-        let word = Word { reason: "ü".repeat(5000), ..Word::default() }.bounded();
+        let word = MarkAuthor { reason: "ü".repeat(5000), ..MarkAuthor::default() }.bounded();
         assert_eq!(word.reason.len(), MAX_REASON_BYTES);
     }
 }

@@ -12,11 +12,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::claims::ClaimBook;
-use super::documents::{DocumentStore, StoreError, Stored, Written};
-use super::journal::{EventStore, Journal, Kept, Record};
+use super::documents::{DocumentStore, StoreError, Stored, WriteOutcome};
+use super::journal::{EventStore, HistoryRecord, Journal, KeptRecord};
 use super::liveness::{LIMIT, Liveness, RETENTION};
 use super::marks::MarkBook;
-use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Output};
+use super::mirror::{BucketEntry, ClusterMirror, Incarnation, LONGEST_SLEEP, Output};
 use super::{Registry, RegistryEvent};
 use crate::clock::Now;
 use crate::nats::subjects::encode_key;
@@ -24,21 +24,21 @@ use crate::nats::subjects::encode_key;
 /// Marks and events in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    held: Mutex<Held>,
+    held: Mutex<MemoryBuckets>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct MemoryBuckets {
     marks: BTreeMap<String, Stored>,
     revision: u64,
-    events: Vec<(String, Kept)>,
+    events: Vec<(String, KeptRecord)>,
     now_ms: i64,
 }
 
 /// The other end of a registry in memory: whoever holds it is the nodes and the clock.
 #[derive(Debug)]
 pub struct Hand {
-    mirror: Mirror,
+    mirror: ClusterMirror,
     marks: MarkBook,
     journal: Journal,
     pub(super) store: Arc<MemoryStore>,
@@ -80,7 +80,7 @@ impl Hand {
     /// `document` is put under `key` as it stands, be it a node's key or not.
     pub fn put(&mut self, key: String, document: Option<Bytes>) {
         self.revision += 1;
-        let entry = Entry { key, value: document, revision: self.revision, stored_ms: self.now.unix_ms };
+        let entry = BucketEntry { key, value: document, revision: self.revision, stored_ms: self.now.unix_ms };
         self.mirror.node_entry(entry, self.now);
         self.deliver();
     }
@@ -149,9 +149,9 @@ impl Hand {
         let held = self.store.held();
         let mut new: Vec<_> = held.marks.iter().filter(|(_, stored)| stored.revision > self.marks_seen).collect();
         new.sort_by_key(|(_, stored)| stored.revision);
-        let entries: Vec<Entry> = new
+        let entries: Vec<BucketEntry> = new
             .into_iter()
-            .map(|(key, stored)| Entry {
+            .map(|(key, stored)| BucketEntry {
                 key: key.clone(),
                 value: stored.value.clone(),
                 revision: stored.revision,
@@ -188,7 +188,7 @@ impl Hand {
 }
 
 impl MemoryStore {
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, MemoryBuckets> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -207,37 +207,37 @@ impl DocumentStore for MemoryStore {
         key: &'a str,
         revision: u64,
         value: Option<Bytes>,
-    ) -> BoxFuture<'a, Result<Written, StoreError>> {
+    ) -> BoxFuture<'a, Result<WriteOutcome, StoreError>> {
         Box::pin(async move {
             let mut held = self.held();
             if held.marks.get(key).map_or(0, |stored| stored.revision) != revision {
-                return Ok(Written::Conflict);
+                return Ok(WriteOutcome::Conflict);
             }
             held.revision += 1;
             let revision = held.revision;
             held.marks.insert(key.to_owned(), Stored { revision, value });
-            Ok(Written::At(revision))
+            Ok(WriteOutcome::At(revision))
         })
     }
 }
 
 impl EventStore for MemoryStore {
-    fn append<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn append<'a>(&'a self, record: &'a HistoryRecord) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut held = self.held();
             if held.events.iter().all(|(identity, _)| *identity != record.identity) {
-                let kept = Kept { at_ms: held.now_ms, record: record.clone() };
+                let kept = KeptRecord { at_ms: held.now_ms, record: record.clone() };
                 held.events.push((record.identity.clone(), kept));
             }
             Ok(())
         })
     }
 
-    fn read<'a>(&'a self, node: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<Kept>, StoreError>> {
+    fn read<'a>(&'a self, node: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<KeptRecord>, StoreError>> {
         Box::pin(async move {
             let held = self.held();
             let of_node = held.events.iter().filter(|(_, kept)| &*kept.record.node == node);
-            let mut last: Vec<Kept> = of_node.rev().take(limit).map(|(_, kept)| kept.clone()).collect();
+            let mut last: Vec<KeptRecord> = of_node.rev().take(limit).map(|(_, kept)| kept.clone()).collect();
             last.reverse();
             Ok(last)
         })

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use tracing::{info, warn};
 
 use super::RegistryEvent;
-use super::cooling::Cooling;
-use super::journal::{Happening, Record};
+use super::cooling::CoolingNodes;
+use super::journal::{HistoryRecord, NodeEvent};
 use super::known::Known;
 use super::liveness::{Lapse, Liveness, Reported};
 use super::marks::{CoolDown, Mark};
@@ -37,7 +37,7 @@ pub(super) type LongestPause = Arc<AtomicU64>;
 
 /// One entry of a bucket.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct BucketEntry {
     /// Its key, as it came.
     pub(super) key: String,
     /// The document; absent where it was deleted.
@@ -61,24 +61,24 @@ pub(super) enum Output {
     /// For the front.
     Event(RegistryEvent),
     /// For the history.
-    Note(Record),
+    Note(HistoryRecord),
     /// A mark that the store lost together with its bucket: to be written again.
     Restore(Arc<str>, Mark),
 }
 
 /// The cluster as the buckets have it.
 #[derive(Debug)]
-pub(super) struct Mirror {
+pub(super) struct ClusterMirror {
     liveness: Liveness,
     nodes: BTreeMap<Arc<str>, Known>,
     marks: SharedMarks,
     /// Nodes with a mark that the present bucket of marks has not held yet: it was lost with a former one.
     lost_marks: BTreeSet<Arc<str>>,
-    cooling: Cooling,
+    cooling: CoolingNodes,
     longest_pause: LongestPause,
     refusals: Refusals,
     incarnation: Option<Incarnation>,
-    round: Option<Round>,
+    round: Option<MirrorRound>,
     called: Option<Instant>,
     lost: Option<String>,
     outputs: Vec<Output>,
@@ -86,7 +86,7 @@ pub(super) struct Mirror {
 
 /// What a round has seen so far.
 #[derive(Debug, Default)]
-struct Round {
+struct MirrorRound {
     incarnation: Incarnation,
     /// When the broker stored each node's report.
     nodes: BTreeMap<Arc<str>, i64>,
@@ -96,14 +96,14 @@ struct Round {
     refused: BTreeSet<Arc<str>>,
 }
 
-impl Mirror {
+impl ClusterMirror {
     pub(super) fn new(liveness: Liveness, marks: SharedMarks, longest_pause: LongestPause) -> Self {
         Self {
             liveness,
             nodes: BTreeMap::new(),
             marks,
             lost_marks: BTreeSet::new(),
-            cooling: Cooling::default(),
+            cooling: CoolingNodes::default(),
             longest_pause,
             refusals: Refusals::default(),
             incarnation: None,
@@ -118,7 +118,7 @@ impl Mirror {
     pub(super) fn begin(&mut self, incarnation: Incarnation, now: Now) {
         self.abandon(now);
         self.liveness.pause(now.instant);
-        self.round = Some(Round { incarnation, ..Round::default() });
+        self.round = Some(MirrorRound { incarnation, ..MirrorRound::default() });
     }
 
     /// Everything that stood in the buckets was seen.
@@ -132,7 +132,7 @@ impl Mirror {
         for (id, stored_ms) in &round.nodes {
             let age = Duration::from_millis(newest_ms.saturating_sub(*stored_ms).unsigned_abs());
             if self.liveness.reported(id, now.instant, age) == Reported::Returned {
-                self.note_of(id, Happening::Joined, String::new());
+                self.note_of(id, NodeEvent::Joined, String::new());
             }
         }
         let before = self.incarnation.replace(round.incarnation.clone());
@@ -140,7 +140,7 @@ impl Mirror {
         self.settle_marks(&round, before.as_ref(), now);
         if before.is_some() {
             for id in &round.joined {
-                self.note_of(id, Happening::Joined, String::new());
+                self.note_of(id, NodeEvent::Joined, String::new());
             }
         }
         self.tick(now);
@@ -161,7 +161,7 @@ impl Mirror {
     }
 
     /// An entry of the bucket of nodes.
-    pub(super) fn node_entry(&mut self, entry: Entry, now: Now) {
+    pub(super) fn node_entry(&mut self, entry: BucketEntry, now: Now) {
         self.hear(now);
         let id = match decode_key(&entry.key) {
             Ok(id) => Arc::<str>::from(id),
@@ -181,7 +181,7 @@ impl Mirror {
     }
 
     /// An entry of the bucket of marks.
-    pub(super) fn mark_entry(&mut self, entry: Entry, now: Now) {
+    pub(super) fn mark_entry(&mut self, entry: BucketEntry, now: Now) {
         let id = match decode_key(&entry.key) {
             Ok(id) => Arc::<str>::from(id),
             Err(_) if entry.value.is_none() => return,
@@ -217,7 +217,7 @@ impl Mirror {
         }
     }
 
-    /// How long until [`Mirror::tick`] has something to do, if nothing else happens.
+    /// How long until [`ClusterMirror::tick`] has something to do, if nothing else happens.
     pub(super) fn idle_for(&self, now: Now) -> Option<Duration> {
         let silence = self.liveness.next(now.instant).map(|at| at.saturating_duration_since(now.instant));
         let cooling = self.cooling.next().map(|end| end.saturating_duration_since(now.instant));
@@ -253,7 +253,7 @@ impl Mirror {
         }
     }
 
-    fn node_reported(&mut self, id: &Arc<str>, report: Report, entry: &Entry, now: Now) {
+    fn node_reported(&mut self, id: &Arc<str>, report: Report, entry: &BucketEntry, now: Now) {
         if self.refusals.cured(&entry.key) {
             info!(node = %id, "the document of node `{id}` can be read again");
         }
@@ -268,7 +268,7 @@ impl Mirror {
         self.nodes.insert(Arc::clone(id), known);
         self.event(RegistryEvent::Change(Change::Report(report)));
         if !changed.is_empty() {
-            self.note_of(id, Happening::Changed, changed.join(", "));
+            self.note_of(id, NodeEvent::Changed, changed.join(", "));
         }
         if let Some(round) = &mut self.round {
             round.nodes.insert(Arc::clone(id), entry.stored_ms);
@@ -284,7 +284,7 @@ impl Mirror {
         };
         let address = self.nodes.get(id).map(Known::address).unwrap_or_default();
         info!(node = %id, address, "{happened}: `{id}`");
-        self.note_of(id, Happening::Joined, String::new());
+        self.note_of(id, NodeEvent::Joined, String::new());
     }
 
     fn node_left(&mut self, id: &Arc<str>) {
@@ -294,7 +294,7 @@ impl Mirror {
         }
         if let Some(known) = self.nodes.get(id) {
             info!(node = %id, address = known.address(), "node left: `{id}` said so");
-            self.note_of(id, Happening::Left, "its agent was stopped".to_owned());
+            self.note_of(id, NodeEvent::Left, "its agent was stopped".to_owned());
             self.nodes.remove(id);
             self.event(RegistryEvent::Change(Change::Remove(Arc::clone(id))));
         }
@@ -307,7 +307,7 @@ impl Mirror {
                 let reason = format!("has not reported for {seconds} s");
                 let address = self.nodes.get(&id).map(Known::address).unwrap_or_default();
                 warn!(node = %id, address, seconds, "node left: `{id}` {address} {reason}");
-                self.note_of(&id, Happening::Left, reason);
+                self.note_of(&id, NodeEvent::Left, reason);
                 self.event(RegistryEvent::Change(Change::Stale(id)));
             }
             Lapse::Forgotten { id, silent } => {
@@ -321,7 +321,7 @@ impl Mirror {
 
     /// Nodes that a round did not see. Where this very bucket held their reports, those expired. A bucket that was made
     /// since then never heard of them, however often it is read, so they keep the time that they have left.
-    fn settle_nodes(&mut self, round: &Round, now: Now) {
+    fn settle_nodes(&mut self, round: &MirrorRound, now: Now) {
         let seen = |id: &Arc<str>| round.nodes.contains_key(id) || round.refused.contains(id);
         let held = |id: &Arc<str>| self.nodes.get(id).is_some_and(|known| known.bucket == round.incarnation.nodes);
         let vanished: Vec<_> = self.liveness.live().filter(|id| held(id) && !seen(id)).cloned().collect();
@@ -335,7 +335,7 @@ impl Mirror {
     /// Marks that a round did not see. From the bucket that held them somebody purged them; with a new bucket they were
     /// lost, and a cordon must outlive that: it is written again, and again where that did not come about before the next
     /// round.
-    fn settle_marks(&mut self, round: &Round, before: Option<&Incarnation>, now: Now) {
+    fn settle_marks(&mut self, round: &MirrorRound, before: Option<&Incarnation>, now: Now) {
         let Some(before) = before else { return };
         let unseen: Vec<(Arc<str>, Mark)> =
             self.shared_marks(|marks| marks.iter().filter(|(id, _)| !round.marks.contains(*id)).map(owned).collect());
@@ -412,11 +412,17 @@ impl Mirror {
         reading.map(|incarnation| Arc::clone(&incarnation.nodes)).unwrap_or_default()
     }
 
-    fn note_of(&mut self, id: &Arc<str>, event: Happening, reason: String) {
+    fn note_of(&mut self, id: &Arc<str>, event: NodeEvent, reason: String) {
         let revision = self.nodes.get(id).map(|known| known.revision).unwrap_or_default();
         let bucket = self.incarnation.as_ref().map(|incarnation| &*incarnation.nodes).unwrap_or_default();
         let identity = format!("{bucket}.{revision}.{event:?}.{id}");
-        self.outputs.push(Output::Note(Record { node: Arc::clone(id), event, by: String::new(), reason, identity }));
+        self.outputs.push(Output::Note(HistoryRecord {
+            node: Arc::clone(id),
+            event,
+            by: String::new(),
+            reason,
+            identity,
+        }));
     }
 
     fn event(&mut self, event: RegistryEvent) {

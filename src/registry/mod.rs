@@ -41,12 +41,12 @@ use crate::nats::{Bus, Namespace};
 use claims::ClaimBook;
 use documents::StoreError;
 use freshness::Freshness;
-use journal::{EventStore, Happening, Journal, Kept, Record};
+use journal::{EventStore, HistoryRecord, Journal, KeptRecord, NodeEvent};
 use liveness::Liveness;
-use marks::{Edited, Mark, MarkBook, MarkError, Word};
-use mirror::{LongestPause, Mirror, SharedMarks};
+use marks::{Edited, Mark, MarkAuthor, MarkBook, MarkError};
+use mirror::{ClusterMirror, LongestPause, SharedMarks};
 use stores::{JetStreamDocuments, JetStreamEvents};
-use watch::Watch;
+use watch::RegistryWatch;
 
 /// The first pause after a failed start, in milliseconds, until somebody says otherwise.
 const USUAL_PAUSE_MS: u64 = 60_000;
@@ -94,7 +94,7 @@ pub struct RegistrySettings {
 
 /// Counts of what the registry did.
 #[derive(Debug, Default)]
-pub struct Figures {
+pub struct RegistryCounters {
     refused: AtomicU64,
     rebuilds: AtomicU64,
     freshness: Freshness,
@@ -112,7 +112,7 @@ pub struct Registry {
     journal: Journal,
     marks: SharedMarks,
     longest_pause: LongestPause,
-    figures: Arc<Figures>,
+    figures: Arc<RegistryCounters>,
 }
 
 impl Default for RegistrySettings {
@@ -130,7 +130,12 @@ impl Default for RegistrySettings {
 ///
 /// # Errors
 /// What the store says where it cannot be read.
-pub async fn history(bus: &Bus, namespace: &Namespace, node: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
+pub async fn history(
+    bus: &Bus,
+    namespace: &Namespace,
+    node: &str,
+    limit: usize,
+) -> Result<Vec<KeptRecord>, StoreError> {
     let store = JetStreamEvents::new(jetstream::context(bus), namespace.clone());
     EventStore::read(&store, node, limit).await
 }
@@ -151,7 +156,7 @@ impl Registry {
         let events = Arc::new(JetStreamEvents::new(js.clone(), namespace.clone()));
         let registry = Self::with(book, claims, Journal::start(events, stop.child_token()));
         let (events, receiver) = mpsc::channel(EVENTS);
-        let watch = Watch {
+        let watch = RegistryWatch {
             bus: bus.clone(),
             mirror: registry.mirror(Liveness::new(settings.liveness, settings.retention)),
             settings,
@@ -175,34 +180,34 @@ impl Registry {
     ///
     /// # Errors
     /// [`MarkError`] where it could not be written.
-    pub async fn cordon(&self, node: &str, word: Word) -> Result<Mark, MarkError> {
+    pub async fn cordon(&self, node: &str, word: MarkAuthor) -> Result<Mark, MarkError> {
         let edited = self.book.cordon(node, word.clone()).await?;
-        Ok(self.noted(node, edited, Happening::Cordoned, word))
+        Ok(self.noted(node, edited, NodeEvent::Cordoned, word))
     }
 
     /// Takes `node` out of service for new sessions and says that it is to be emptied.
     ///
     /// # Errors
     /// As [`Registry::cordon`].
-    pub async fn drain(&self, node: &str, word: Word) -> Result<Mark, MarkError> {
+    pub async fn drain(&self, node: &str, word: MarkAuthor) -> Result<Mark, MarkError> {
         let edited = self.book.drain(node, word.clone()).await?;
-        Ok(self.noted(node, edited, Happening::Draining, word))
+        Ok(self.noted(node, edited, NodeEvent::Draining, word))
     }
 
     /// Puts `node` back into service; who said so and why goes into its history.
     ///
     /// # Errors
     /// As [`Registry::cordon`].
-    pub async fn uncordon(&self, node: &str, word: Word) -> Result<Mark, MarkError> {
+    pub async fn uncordon(&self, node: &str, word: MarkAuthor) -> Result<Mark, MarkError> {
         let edited = self.book.uncordon(node).await?;
-        Ok(self.noted(node, edited, Happening::Uncordoned, word))
+        Ok(self.noted(node, edited, NodeEvent::Uncordoned, word))
     }
 
     /// Leaves `node` alone after a start that failed there, as [`MarkBook::cool_down`] says.
     ///
     /// # Errors
     /// As [`Registry::cordon`].
-    pub async fn cool_down(&self, node: &str, pause_ms: u64, word: Word) -> Result<Edited, MarkError> {
+    pub async fn cool_down(&self, node: &str, pause_ms: u64, word: MarkAuthor) -> Result<Edited, MarkError> {
         self.book.cool_down(node, pause_ms, word).await
     }
 
@@ -216,7 +221,7 @@ impl Registry {
     ///
     /// # Errors
     /// What the store says where it cannot be read.
-    pub async fn history(&self, node: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
+    pub async fn history(&self, node: &str, limit: usize) -> Result<Vec<KeptRecord>, StoreError> {
         self.journal.history(node, limit).await
     }
 
@@ -276,15 +281,15 @@ impl Registry {
     }
 
     /// A mirror that shares its marks with this registry.
-    fn mirror(&self, liveness: Liveness) -> Mirror {
-        Mirror::new(liveness, Arc::clone(&self.marks), Arc::clone(&self.longest_pause))
+    fn mirror(&self, liveness: Liveness) -> ClusterMirror {
+        ClusterMirror::new(liveness, Arc::clone(&self.marks), Arc::clone(&self.longest_pause))
     }
 
-    fn noted(&self, node: &str, edited: Edited, event: Happening, word: Word) -> Mark {
+    fn noted(&self, node: &str, edited: Edited, event: NodeEvent, word: MarkAuthor) -> Mark {
         if let Some(revision) = edited.revision {
-            let Word { by, reason, at_ms } = word.bounded();
+            let MarkAuthor { by, reason, at_ms } = word.bounded();
             let identity = format!("mark.{revision}.{at_ms}.{event:?}.{node}");
-            self.journal.note(Record { node: node.into(), event, by, reason, identity });
+            self.journal.note(HistoryRecord { node: node.into(), event, by, reason, identity });
         }
         edited.mark
     }

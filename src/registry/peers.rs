@@ -57,7 +57,7 @@ pub struct Message {
     /// Whether the speaker leaves; what it holds stays in force.
     pub leaving: bool,
     /// Reservations that it holds.
-    pub held: Vec<Held>,
+    pub held: Vec<PeerReservation>,
     /// Reservations that were confirmed.
     pub confirmed: Vec<Arc<str>>,
     /// Reservations whose sessions their nodes have reported.
@@ -73,20 +73,20 @@ pub struct Message {
 
 /// One thing that a replica tells the others.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Word {
+pub enum GossipItem {
     /// It holds this reservation.
-    Held(Box<Held>),
+    Held(Box<PeerReservation>),
     /// This reservation was confirmed.
     Confirmed(Arc<str>),
     /// This reservation is over.
-    Over(Arc<str>, End),
+    Over(Arc<str>, ReservationEnd),
     /// This node was put back into service.
     Uncordoned(Arc<str>),
 }
 
 /// How a reservation came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum ReservationEnd {
     /// Its node reported the session.
     Reported,
     /// A launcher gave it back.
@@ -99,7 +99,7 @@ pub enum End {
 
 /// A reservation, with all that another replica needs to answer for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Held {
+pub struct PeerReservation {
     /// What counts.
     pub reservation: Reservation,
     /// How long it still lives, in milliseconds.
@@ -117,7 +117,7 @@ pub struct Held {
     pub generation: u64,
     /// What the decision was taken with that is not in the request; an earlier release does not tell.
     #[serde(default)]
-    pub drawn: Option<Drawn>,
+    pub drawn: Option<DecisionSeed>,
     /// The question that it answers, where that has an id.
     #[serde(default)]
     pub request: Option<RequestKey>,
@@ -125,7 +125,7 @@ pub struct Held {
 
 /// What a decision was taken with that is not in its request: with it the decision can be taken again on a desk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Drawn {
+pub struct DecisionSeed {
     /// The random bits.
     pub seed: u64,
     /// The time, Unix milliseconds.
@@ -134,7 +134,7 @@ pub struct Drawn {
 
 /// What a message means beside its words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Heard {
+pub struct Received {
     /// The replica was not known.
     pub is_new: bool,
     /// It decides by other chains than it did, or is new.
@@ -181,18 +181,18 @@ impl Message {
     }
 
     /// Says `word` too. An end that every replica sees for itself is not said.
-    pub fn add(&mut self, word: Word) {
+    pub fn add(&mut self, word: GossipItem) {
         match word {
-            Word::Held(held) => self.held.push(*held),
-            Word::Confirmed(id) => self.confirmed.push(id),
-            Word::Over(id, End::Reported) => self.reported.push(id),
-            Word::Over(id, End::Released) => self.released.push(id),
-            Word::Over(id, End::Failed) => {
+            GossipItem::Held(held) => self.held.push(*held),
+            GossipItem::Confirmed(id) => self.confirmed.push(id),
+            GossipItem::Over(id, ReservationEnd::Reported) => self.reported.push(id),
+            GossipItem::Over(id, ReservationEnd::Released) => self.released.push(id),
+            GossipItem::Over(id, ReservationEnd::Failed) => {
                 self.released.push(Arc::clone(&id));
                 self.failed.push(id);
             }
-            Word::Over(_, End::Expired) => {}
-            Word::Uncordoned(node) => self.uncordoned.push(node),
+            GossipItem::Over(_, ReservationEnd::Expired) => {}
+            GossipItem::Uncordoned(node) => self.uncordoned.push(node),
         }
     }
 
@@ -203,14 +203,14 @@ impl Message {
     }
 
     /// What it says of reservations: of each that it is held before that it is over.
-    pub fn words(&self) -> impl Iterator<Item = Word> {
-        let held = self.held.iter().map(|held| Word::Held(Box::new(held.clone())));
-        let confirmed = self.confirmed.iter().map(|id| Word::Confirmed(Arc::clone(id)));
-        let reported = self.reported.iter().map(|id| Word::Over(Arc::clone(id), End::Reported));
+    pub fn words(&self) -> impl Iterator<Item = GossipItem> {
+        let held = self.held.iter().map(|held| GossipItem::Held(Box::new(held.clone())));
+        let confirmed = self.confirmed.iter().map(|id| GossipItem::Confirmed(Arc::clone(id)));
+        let reported = self.reported.iter().map(|id| GossipItem::Over(Arc::clone(id), ReservationEnd::Reported));
         let failed: BTreeSet<_> = self.failed.iter().collect();
-        let end = move |id| if failed.contains(id) { End::Failed } else { End::Released };
-        let released = self.released.iter().map(move |id| Word::Over(Arc::clone(id), end(id)));
-        let uncordoned = self.uncordoned.iter().map(|node| Word::Uncordoned(Arc::clone(node)));
+        let end = move |id| if failed.contains(id) { ReservationEnd::Failed } else { ReservationEnd::Released };
+        let released = self.released.iter().map(move |id| GossipItem::Over(Arc::clone(id), end(id)));
+        let uncordoned = self.uncordoned.iter().map(|node| GossipItem::Uncordoned(Arc::clone(node)));
         held.chain(confirmed).chain(reported).chain(released).chain(uncordoned)
     }
 }
@@ -229,7 +229,7 @@ impl Peers {
     }
 
     /// Takes in who spoke at `now_ms`; nothing where that is this replica itself, or one too many.
-    pub fn hear(&mut self, message: &Message, now_ms: u64) -> Option<Heard> {
+    pub fn hear(&mut self, message: &Message, now_ms: u64) -> Option<Received> {
         let is_known = self.others.contains_key(&message.from);
         if message.from.len().max(message.chains.len()) > NAME_BYTES {
             return None;
@@ -239,7 +239,7 @@ impl Peers {
         }
         if message.leaving {
             self.others.remove(&message.from);
-            return Some(Heard::default());
+            return Some(Received::default());
         }
         let chains = Arc::clone(&message.chains);
         let peer = self.others.entry(Arc::clone(&message.from)).or_insert_with(|| Peer::new(now_ms));
@@ -249,7 +249,7 @@ impl Peers {
             peer.told = peer.told.max(message.order());
         }
         let delay = message.sent_ms.map(|sent_ms| peer.transit.take(sent_ms, now_ms)).unwrap_or_default();
-        Some(Heard { is_new: !is_known, has_changed: before != peer.chains, delay })
+        Some(Received { is_new: !is_known, has_changed: before != peer.chains, delay })
     }
 
     /// Takes in the part of a list that `message` is, which was on its way for `delay`; returns the reservations of the
@@ -352,15 +352,15 @@ mod tests {
         Message { from: from.into(), chains: chains.into(), ..Message::default() }
     }
 
-    fn held(id: &str) -> Held {
-        Held {
+    fn held(id: &str) -> PeerReservation {
+        PeerReservation {
             reservation: Reservation { id: id.into(), node: "n".into(), user: "ann".into(), name: "".into() },
             left_ms: 7,
             confirmed: false,
             chain: "session/start".into(),
             decided_by: Some("gpu.js".into()),
             generation: 3,
-            drawn: Some(Drawn { seed: u64::MAX, now_ms: 7 }),
+            drawn: Some(DecisionSeed { seed: u64::MAX, now_ms: 7 }),
             request: Some(RequestKey { id: "q".into(), action: "session/start".into(), login: "ann".into() }),
         }
     }
@@ -369,9 +369,9 @@ mod tests {
     fn who_is_there_and_what_they_run() {
         let mut peers = Peers::new("me".into());
         assert_eq!(peers.hear(&message("me", "x"), 0), None);
-        let new = Heard { is_new: true, has_changed: true, ..Heard::default() };
+        let new = Received { is_new: true, has_changed: true, ..Received::default() };
         assert_eq!(peers.hear(&message("a", "x"), 0), Some(new));
-        assert_eq!(peers.hear(&message("a", "x"), 10), Some(Heard::default()));
+        assert_eq!(peers.hear(&message("a", "x"), 10), Some(Received::default()));
         assert_eq!(peers.hear(&message("b", "y"), 10), Some(new));
         assert_eq!(peers.differing("x").map(|(replica, _)| &**replica).collect::<Vec<_>>(), ["b"]);
         assert_eq!(peers.lapse(10 + SILENCE_MS), [] as [Arc<str>; 0]);
@@ -437,14 +437,17 @@ mod tests {
     fn messages_read_as_they_are_written_and_strange_words_are_passed_over() {
         let held = held("a-1");
         let mut told = message("a", "x");
-        let words =
-            [Word::Held(Box::new(held)), Word::Confirmed("a-1".into()), Word::Over("a-2".into(), End::Released)];
+        let words = [
+            GossipItem::Held(Box::new(held)),
+            GossipItem::Confirmed("a-1".into()),
+            GossipItem::Over("a-2".into(), ReservationEnd::Released),
+        ];
         words.iter().for_each(|word| told.add(word.clone()));
         let read = Message::parse(&serde_json::to_vec(&told).unwrap()).unwrap();
         assert_eq!((&read, read.words().collect::<Vec<_>>()), (&told, words.to_vec()));
         let later = br#"{"from": "a", "chains": "x", "sung": [{"a": 1}], "released": ["r"]}"#;
         let later = Message::parse(later).unwrap();
-        assert_eq!(later.words().collect::<Vec<_>>(), [Word::Over("r".into(), End::Released)]);
+        assert_eq!(later.words().collect::<Vec<_>>(), [GossipItem::Over("r".into(), ReservationEnd::Released)]);
         assert!(message("a", "x").is_hello() && !later.is_hello());
         assert!(Message::parse(&b"[".repeat(100_000)).is_err());
         assert_eq!((owner("1234abcd-17"), owner("x")), ("1234abcd", ""));

@@ -12,11 +12,11 @@ const KEYS: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     total: u64,
-    said: BTreeMap<String, Said>,
+    said: BTreeMap<String, RefusalLogged>,
 }
 
 #[derive(Debug)]
-struct Said {
+struct RefusalLogged {
     at: Instant,
     kept_quiet: u64,
 }
@@ -40,7 +40,7 @@ impl Refusals {
         if self.said.len() >= KEYS {
             return None;
         }
-        self.said.insert(key.to_owned(), Said { at: now, kept_quiet: 0 });
+        self.said.insert(key.to_owned(), RefusalLogged { at: now, kept_quiet: 0 });
         Some(0)
     }
 

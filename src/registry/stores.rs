@@ -14,11 +14,11 @@ use tracing::warn;
 
 use super::RegistrySettings;
 use super::claims::{self, MAX_CLAIMS_BYTES};
-use super::documents::{DocumentStore, StoreError, Stored, Written};
-use super::feed::{self, Delivery, Feed};
-use super::journal::{EventStore, Kept, MAX_HISTORY, Record};
+use super::documents::{DocumentStore, StoreError, Stored, WriteOutcome};
+use super::feed::{self, BucketFeed, Delivery};
+use super::journal::{EventStore, HistoryRecord, KeptRecord, MAX_HISTORY};
 use super::marks::MAX_MARK_BYTES;
-use super::streams::{self, State};
+use super::streams::{self, StreamState};
 use crate::model::json::{self, JsonLimits};
 use crate::nats::Namespace;
 use crate::nats::jetstream::{self, JetStreamError, KV_DELETE, KV_OPERATION, PATIENCE};
@@ -32,9 +32,9 @@ const MAX_EVENT_BYTES: usize = 16 * 1024;
 /// Of which incarnation the buckets are, and how far they were filled when they were looked at.
 #[derive(Clone, Debug)]
 pub(super) struct Prepared {
-    pub(super) nodes: State,
-    pub(super) marks: State,
-    pub(super) claims: State,
+    pub(super) nodes: StreamState,
+    pub(super) marks: StreamState,
+    pub(super) claims: StreamState,
 }
 
 /// Makes whatever is missing, and brings what is there to the limits of these settings.
@@ -104,7 +104,7 @@ impl JetStreamDocuments {
         }
     }
 
-    async fn write_document(&self, key: &str, revision: u64, value: Option<Bytes>) -> Result<Written, StoreError> {
+    async fn write_document(&self, key: &str, revision: u64, value: Option<Bytes>) -> Result<WriteOutcome, StoreError> {
         let subject = bucket_subject(&self.bucket, key);
         let mut headers = HeaderMap::new();
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string().as_str());
@@ -114,8 +114,8 @@ impl JetStreamDocuments {
         let message = PublishMessage::build().payload(value.unwrap_or_default()).headers(headers);
         let sent = self.js.send_publish(subject, message).await.map_err(store_error)?;
         match sent.await {
-            Ok(ack) => Ok(Written::At(ack.sequence)),
-            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(Written::Conflict),
+            Ok(ack) => Ok(WriteOutcome::At(ack.sequence)),
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(WriteOutcome::Conflict),
             Err(error) => Err(store_error(error)),
         }
     }
@@ -133,7 +133,7 @@ impl JetStreamEvents {
         Self { js, namespace }
     }
 
-    async fn append_event(&self, record: &Record) -> Result<(), StoreError> {
+    async fn append_event(&self, record: &HistoryRecord) -> Result<(), StoreError> {
         let text = serde_json::to_vec(record).map_err(store_error)?;
         let mut headers = HeaderMap::new();
         // An id is any text; a header is not.
@@ -143,8 +143,8 @@ impl JetStreamEvents {
         sent.await.map(drop).map_err(store_error)
     }
 
-    async fn read_events(&self, node: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
-        let mut feed = Feed::history(&self.js, &self.namespace.events_stream(), self.namespace.events_of(node))
+    async fn read_events(&self, node: &str, limit: usize) -> Result<Vec<KeptRecord>, StoreError> {
+        let mut feed = BucketFeed::history(&self.js, &self.namespace.events_stream(), self.namespace.events_of(node))
             .await
             .map_err(store_error)?;
         let mut history = Vec::new();
@@ -152,7 +152,7 @@ impl JetStreamEvents {
             let text = entry.value.unwrap_or_default();
             // What another release wrote and this one cannot read is left out.
             if let Ok(record) = json::parse_as(&text, JsonLimits::bytes(MAX_EVENT_BYTES)) {
-                history.push(Kept { at_ms: entry.stored_ms, record });
+                history.push(KeptRecord { at_ms: entry.stored_ms, record });
             }
         }
         let surplus = history.len().saturating_sub(limit);
@@ -171,17 +171,17 @@ impl DocumentStore for JetStreamDocuments {
         key: &'a str,
         revision: u64,
         value: Option<Bytes>,
-    ) -> BoxFuture<'a, Result<Written, StoreError>> {
+    ) -> BoxFuture<'a, Result<WriteOutcome, StoreError>> {
         Box::pin(async move { within(self.write_document(key, revision, value)).await })
     }
 }
 
 impl EventStore for JetStreamEvents {
-    fn append<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn append<'a>(&'a self, record: &'a HistoryRecord) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move { within(self.append_event(record)).await })
     }
 
-    fn read<'a>(&'a self, node: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<Kept>, StoreError>> {
+    fn read<'a>(&'a self, node: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<KeptRecord>, StoreError>> {
         Box::pin(async move { within(self.read_events(node, limit)).await })
     }
 }

@@ -10,7 +10,7 @@ use crate::nats::jetstream::{JetStreamError, answer, ask, create, refused};
 
 /// A bucket or stream as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct State {
+pub(super) struct StreamState {
     /// When it was made; another moment is another bucket.
     pub(super) created: String,
     /// The number of the last message that it ever took.
@@ -18,7 +18,7 @@ pub(super) struct State {
 }
 
 /// The state of the stream `name`; nothing where there is none.
-pub(super) async fn look(js: &Context, name: &str) -> Result<Option<State>, JetStreamError> {
+pub(super) async fn look(js: &Context, name: &str) -> Result<Option<StreamState>, JetStreamError> {
     Ok(find(js, name).await?.as_ref().map(state))
 }
 
@@ -80,6 +80,6 @@ pub(super) async fn adapt(js: &Context, is: &Info, should: Config) {
 }
 
 /// What `info` says of a stream, as far as we compare it.
-pub(super) fn state(info: &Info) -> State {
-    State { created: info.created.to_string(), last_sequence: info.state.last_sequence }
+pub(super) fn state(info: &Info) -> StreamState {
+    StreamState { created: info.created.to_string(), last_sequence: info.state.last_sequence }
 }

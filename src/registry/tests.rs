@@ -7,9 +7,9 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::documents::DocumentStore;
-use super::journal::Happening;
+use super::journal::NodeEvent;
 use super::liveness::{LIMIT, RETENTION};
-use super::marks::Word;
+use super::marks::MarkAuthor;
 use super::memory::Hand;
 use super::{Registry, RegistryEvent};
 use crate::model::{Change, Cluster};
@@ -53,11 +53,11 @@ fn document(id: &str) -> Vec<u8> {
     json!({"id": id, "urls": [format!("https://{id}:3300")]}).to_string().into_bytes()
 }
 
-fn word() -> Word {
-    Word { by: "ann".to_owned(), at_ms: 1, reason: "kernel".to_owned() }
+fn word() -> MarkAuthor {
+    MarkAuthor { by: "ann".to_owned(), at_ms: 1, reason: "kernel".to_owned() }
 }
 
-async fn history(registry: &Registry, node: &str, length: usize) -> Vec<(Happening, String)> {
+async fn history(registry: &Registry, node: &str, length: usize) -> Vec<(NodeEvent, String)> {
     loop {
         let history = registry.history(node, 100).await.unwrap();
         if history.len() >= length {
@@ -89,10 +89,10 @@ async fn a_node_comes_goes_stale_comes_back_leaves_and_is_remembered() {
     assert_eq!(
         history,
         [
-            (Happening::Joined, String::new()),
-            (Happening::Left, silent),
-            (Happening::Joined, String::new()),
-            (Happening::Left, "its agent was stopped".to_owned()),
+            (NodeEvent::Joined, String::new()),
+            (NodeEvent::Left, silent),
+            (NodeEvent::Joined, String::new()),
+            (NodeEvent::Left, "its agent was stopped".to_owned()),
         ]
     );
 }
@@ -153,7 +153,7 @@ async fn marks_reach_the_cluster_and_end_by_themselves() {
     assert_eq!(front.nodes(), "a#~");
     hand.forward(Duration::from_millis(1));
     assert_eq!(front.nodes(), "a#");
-    registry.cool_down("a", 5_000, Word { at_ms: 5_001, ..word() }).await.unwrap();
+    registry.cool_down("a", 5_000, MarkAuthor { at_ms: 5_001, ..word() }).await.unwrap();
     hand.see_marks();
     assert_eq!(front.nodes(), "a#~");
     registry.uncordon("a", word()).await.unwrap();
@@ -165,7 +165,7 @@ async fn marks_reach_the_cluster_and_end_by_themselves() {
     hand.report("a", &document("a"));
     assert_eq!(front.nodes(), "a#", "a mark outlives its node's absence");
     let events: Vec<_> = history(&registry, "a", 6).await.into_iter().map(|(event, _)| event).collect();
-    use Happening::{Cordoned, Joined, Left, Uncordoned};
+    use NodeEvent::{Cordoned, Joined, Left, Uncordoned};
     assert_eq!(events.len(), 6);
     for (event, times) in [(Joined, 2), (Cordoned, 2), (Uncordoned, 1), (Left, 1)] {
         assert_eq!(events.iter().filter(|other| **other == event).count(), times, "{event:?}");

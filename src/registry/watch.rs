@@ -12,14 +12,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
-use super::feed::{Delivery, Feed, FeedError};
+use super::feed::{BucketFeed, Delivery, FeedError};
 use super::freshness::Freshness;
 use super::journal::Journal;
 use super::marks::MarkBook;
-use super::mirror::{Entry, Incarnation, LONGEST_SLEEP, Mirror, Output};
+use super::mirror::{BucketEntry, ClusterMirror, Incarnation, LONGEST_SLEEP, Output};
 use super::stores::{self, Prepared};
-use super::streams::{self, State};
-use super::{Figures, RegistryEvent, RegistrySettings};
+use super::streams::{self, StreamState};
+use super::{RegistryCounters, RegistryEvent, RegistrySettings};
 use crate::backoff::Backoff;
 use crate::nats::jetstream::{self, JetStreamError};
 use crate::nats::subjects::bucket_stream;
@@ -38,19 +38,19 @@ const REPEAT: Duration = Duration::from_secs(60);
 
 /// The task that keeps the mirror.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct RegistryWatch {
     pub(super) bus: Bus,
     pub(super) settings: RegistrySettings,
-    pub(super) mirror: Mirror,
+    pub(super) mirror: ClusterMirror,
     pub(super) marks: MarkBook,
     pub(super) journal: Journal,
-    pub(super) figures: Arc<Figures>,
+    pub(super) figures: Arc<RegistryCounters>,
     pub(super) events: mpsc::Sender<RegistryEvent>,
 }
 
 /// Why a view is no longer kept.
 #[derive(Debug, thiserror::Error)]
-enum Lost {
+enum ViewLost {
     #[error(transparent)]
     JetStream(#[from] JetStreamError),
     #[error(transparent)]
@@ -66,29 +66,29 @@ enum Lost {
 
 /// The numbers of the last entries that were seen.
 #[derive(Debug, Default)]
-struct Seen {
+struct LastEntries {
     nodes: AtomicU64,
     marks: AtomicU64,
 }
 
 /// What the log said about a failure that lasts.
 #[derive(Debug, Default)]
-struct Said {
+struct WatchLog {
     reason: String,
     at: Option<Instant>,
 }
 
-impl Watch {
+impl RegistryWatch {
     /// Runs until `stop`, or until nobody takes the events any more.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let (mut pauses, mut said) = (Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE), Said::default());
+        let (mut pauses, mut said) = (Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE), WatchLog::default());
         loop {
             let life = async {
                 self.bus.connected().await;
                 self.keep(&mut pauses, &mut said).await
             };
             let lost = match stop.run_until_cancelled(life).await {
-                None | Some(Err(Lost::Unheard)) => return,
+                None | Some(Err(ViewLost::Unheard)) => return,
                 Some(Err(lost)) => lost,
                 Some(Ok(never)) => match never {},
             };
@@ -97,7 +97,7 @@ impl Watch {
             let after = async {
                 self.deliver().await?;
                 tokio::time::sleep(pauses.failed()).await;
-                Ok::<(), Lost>(())
+                Ok::<(), ViewLost>(())
             };
             if !matches!(stop.run_until_cancelled(after).await, Some(Ok(()))) {
                 return;
@@ -106,22 +106,22 @@ impl Watch {
     }
 
     /// Builds the view and keeps it until something is wrong.
-    async fn keep(&mut self, pauses: &mut Backoff, said: &mut Said) -> Result<std::convert::Infallible, Lost> {
+    async fn keep(&mut self, pauses: &mut Backoff, said: &mut WatchLog) -> Result<std::convert::Infallible, ViewLost> {
         let connects = self.bus.connects();
         let js = jetstream::context(&self.bus);
         let Prepared { nodes, marks, claims } = stores::prepare(&js, &self.settings).await?;
         let namespace = &self.settings.namespace;
         let (nodes_bucket, marks_bucket) = (namespace.nodes_bucket(), namespace.marks_bucket());
         // Marks first: no node is offered before its cordon is known.
-        let mut marks_feed = Feed::bucket(&js, &marks_bucket).await?;
-        let mut nodes_feed = Feed::bucket(&js, &nodes_bucket).await?;
-        let seen = Seen::default();
+        let mut marks_feed = BucketFeed::bucket(&js, &marks_bucket).await?;
+        let mut nodes_feed = BucketFeed::bucket(&js, &nodes_bucket).await?;
+        let seen = LastEntries::default();
         let figures = Arc::clone(&self.figures);
         let guarded = [
-            Guarded::new(&nodes_bucket, &nodes, Some(&seen.nodes)),
-            Guarded::new(&marks_bucket, &marks, Some(&seen.marks)),
+            GuardedBucket::new(&nodes_bucket, &nodes, Some(&seen.nodes)),
+            GuardedBucket::new(&marks_bucket, &marks, Some(&seen.marks)),
             // Nobody follows the claims, but who takes a place needs them to be there.
-            Guarded::new(&namespace.claims_bucket(), &claims, None),
+            GuardedBucket::new(&namespace.claims_bucket(), &claims, None),
         ];
         let guard = guard(&js, guarded, &figures);
         tokio::pin!(guard);
@@ -147,11 +147,11 @@ impl Watch {
         let mut link = self.bus.link();
         loop {
             if self.bus.connects() != connects || link.borrow_and_update().state != LinkState::Connected {
-                return Err(Lost::Link);
+                return Err(ViewLost::Link);
             }
             let idle = self.mirror.idle_for(now()).unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
             tokio::select! {
-                changed = link.changed() => changed.map_err(|_closed| Lost::Link)?,
+                changed = link.changed() => changed.map_err(|_closed| ViewLost::Link)?,
                 delivery = marks_feed.next() => {
                     match delivery? {
                         Delivery::Entry(entry) => self.take_mark(entry, &seen).await?,
@@ -164,27 +164,27 @@ impl Watch {
                         Delivery::Whole | Delivery::Heartbeat => self.tick().await?,
                     }
                 }
-                wrong = &mut guard => return Err(Lost::Bucket(wrong)),
+                wrong = &mut guard => return Err(ViewLost::Bucket(wrong)),
                 () = tokio::time::sleep(idle) => self.tick().await?,
-                () = self.events.closed() => return Err(Lost::Unheard),
+                () = self.events.closed() => return Err(ViewLost::Unheard),
             }
             figures.freshness.prove(marks_feed.current().min(nodes_feed.current()));
         }
     }
 
     /// Lets the mirror see what time brought. Each heartbeat does, so that it knows that this process runs.
-    async fn tick(&mut self) -> Result<(), Lost> {
+    async fn tick(&mut self) -> Result<(), ViewLost> {
         self.mirror.tick(now());
         self.deliver().await
     }
 
-    async fn take_node(&mut self, entry: Entry, seen: &Seen) -> Result<(), Lost> {
+    async fn take_node(&mut self, entry: BucketEntry, seen: &LastEntries) -> Result<(), ViewLost> {
         seen.nodes.fetch_max(entry.revision, Ordering::Relaxed);
         self.mirror.node_entry(entry, now());
         self.deliver().await
     }
 
-    async fn take_mark(&mut self, entry: Entry, seen: &Seen) -> Result<(), Lost> {
+    async fn take_mark(&mut self, entry: BucketEntry, seen: &LastEntries) -> Result<(), ViewLost> {
         seen.marks.fetch_max(entry.revision, Ordering::Relaxed);
         self.mirror.mark_entry(entry, now());
         self.deliver().await
@@ -192,11 +192,11 @@ impl Watch {
 
     /// Hands on what the mirror concluded. The channel is bounded: a front that does not keep up slows the reading down,
     /// and at last the feed reports a gap.
-    async fn deliver(&mut self) -> Result<(), Lost> {
+    async fn deliver(&mut self) -> Result<(), ViewLost> {
         self.figures.refused.store(self.mirror.refused(), Ordering::Relaxed);
         for output in self.mirror.take_outputs() {
             match output {
-                Output::Event(event) => self.events.send(event).await.map_err(|_closed| Lost::Unheard)?,
+                Output::Event(event) => self.events.send(event).await.map_err(|_closed| ViewLost::Unheard)?,
                 Output::Note(record) => self.journal.note(record),
                 Output::Restore(node, mark) => {
                     let marks = self.marks.clone();
@@ -219,7 +219,11 @@ impl Watch {
 
 /// Returns, with the reason, when a bucket is no longer the one that is being read, or when entries that it has do not
 /// come. That it cannot be asked at the moment says nothing: the feeds have heartbeats of their own.
-async fn guard<const N: usize>(js: &Context, mut buckets: [Guarded<'_>; N], figures: &Figures) -> String {
+async fn guard<const N: usize>(
+    js: &Context,
+    mut buckets: [GuardedBucket<'_>; N],
+    figures: &RegistryCounters,
+) -> String {
     let mut regular = tokio::time::interval(CHECK);
     regular.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     regular.reset();
@@ -253,7 +257,7 @@ async fn guard<const N: usize>(js: &Context, mut buckets: [Guarded<'_>; N], figu
 
 /// Asks what the buckets have by now, and notes the moment of asking once all of that has come. It judges nothing: that
 /// is left to the next regular look.
-async fn look_in_a_hurry<const N: usize>(js: &Context, buckets: &[Guarded<'_>; N], looked: &Freshness) {
+async fn look_in_a_hurry<const N: usize>(js: &Context, buckets: &[GuardedBucket<'_>; N], looked: &Freshness) {
     let at = Instant::now();
     let mut missing = Vec::new();
     for bucket in buckets {
@@ -273,7 +277,7 @@ async fn look_in_a_hurry<const N: usize>(js: &Context, buckets: &[Guarded<'_>; N
 
 /// A bucket that is looked at every now and then.
 #[derive(Debug)]
-struct Guarded<'a> {
+struct GuardedBucket<'a> {
     stream: String,
     /// When the bucket that is being read was made.
     created: String,
@@ -283,8 +287,8 @@ struct Guarded<'a> {
     before: (u64, u64),
 }
 
-impl<'a> Guarded<'a> {
-    fn new(bucket: &str, first: &State, seen: Option<&'a AtomicU64>) -> Self {
+impl<'a> GuardedBucket<'a> {
+    fn new(bucket: &str, first: &StreamState, seen: Option<&'a AtomicU64>) -> Self {
         Self { stream: bucket_stream(bucket), created: first.created.clone(), seen, before: (0, 0) }
     }
 
@@ -295,7 +299,7 @@ impl<'a> Guarded<'a> {
 
     /// Whether all that there is by now, `state`, has come; what is wrong, where it never will. `seen` is what had come
     /// before `state` was asked for.
-    fn check(&mut self, state: &State, seen: Option<u64>) -> Result<bool, String> {
+    fn check(&mut self, state: &StreamState, seen: Option<u64>) -> Result<bool, String> {
         let stored = state.last_sequence;
         let seen = seen.unwrap_or(stored);
         if state.created != self.created || stored < seen {
@@ -310,17 +314,17 @@ impl<'a> Guarded<'a> {
     }
 }
 
-impl Said {
-    fn say(&mut self, lost: &Lost) {
+impl WatchLog {
+    fn say(&mut self, lost: &ViewLost) {
         let reason = lost.to_string();
         if self.reason == reason && self.at.is_some_and(|at| at.elapsed() < REPEAT) {
             return;
         }
         match lost {
             // The link speaks for itself.
-            Lost::Link | Lost::Unheard => {}
-            Lost::JetStream(_) => error!("there is no view of the cluster: {reason}; trying again until there is"),
-            Lost::Feed(_) | Lost::Bucket(_) => warn!("the view of the cluster is built anew: {reason}"),
+            ViewLost::Link | ViewLost::Unheard => {}
+            ViewLost::JetStream(_) => error!("there is no view of the cluster: {reason}; trying again until there is"),
+            ViewLost::Feed(_) | ViewLost::Bucket(_) => warn!("the view of the cluster is built anew: {reason}"),
         }
         *self = Self { reason, at: Some(Instant::now()) };
     }
@@ -336,9 +340,9 @@ mod tests {
 
     #[test]
     fn a_bucket_is_anew_where_it_has_less_than_had_come_before_the_look() {
-        let state = |last_sequence| State { created: "then".to_owned(), last_sequence };
+        let state = |last_sequence| StreamState { created: "then".to_owned(), last_sequence };
         let seen = AtomicU64::new(5);
-        let mut bucket = Guarded::new("nodes", &state(0), Some(&seen));
+        let mut bucket = GuardedBucket::new("nodes", &state(0), Some(&seen));
         let before = bucket.seen();
         // Two more come while the server is asked.
         seen.store(7, Ordering::Relaxed);

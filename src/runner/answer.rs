@@ -4,47 +4,49 @@ use serde_json::Value;
 
 use crate::model::json::{self, JsonError, JsonLimits};
 use crate::model::report::named_id;
-use crate::script::{Element, Returned};
+use crate::script::{Element, ReturnedValue};
 
 /// Returns what `printed` says; `is_node` knows the cluster's ids, because an exact id wins over JSON.
 #[must_use]
-pub fn read(printed: &[u8], is_node: impl Fn(&str) -> bool) -> Returned {
-    let Ok(text) = str::from_utf8(printed) else { return Returned::Other("output that is not UTF-8".to_owned()) };
+pub fn read(printed: &[u8], is_node: impl Fn(&str) -> bool) -> ReturnedValue {
+    let Ok(text) = str::from_utf8(printed) else { return ReturnedValue::Other("output that is not UTF-8".to_owned()) };
     let text = text.trim();
     if text.is_empty() {
-        return Returned::Falsy;
+        return ReturnedValue::Falsy;
     }
     if is_node(text) {
-        return Returned::Id(text.to_owned());
+        return ReturnedValue::Id(text.to_owned());
     }
     match json::parse(text.as_bytes(), JsonLimits::bytes(text.len())) {
         Ok(value) => from_json(value),
-        Err(JsonError::TooDeep { max_depth }) => Returned::Other(format!("JSON nested deeper than {max_depth} levels")),
+        Err(JsonError::TooDeep { max_depth }) => {
+            ReturnedValue::Other(format!("JSON nested deeper than {max_depth} levels"))
+        }
         Err(_no_json) if text.contains('\n') => {
             let lines = text.lines().count();
-            Returned::Other(format!("{lines} lines of text (print the id alone, and messages on standard error)"))
+            ReturnedValue::Other(format!("{lines} lines of text (print the id alone, and messages on standard error)"))
         }
         Err(_no_json) if text.contains(|character: char| character.is_control()) => {
-            Returned::Other("text with control characters".to_owned())
+            ReturnedValue::Other("text with control characters".to_owned())
         }
-        Err(_no_json) => Returned::Id(text.to_owned()),
+        Err(_no_json) => ReturnedValue::Id(text.to_owned()),
     }
 }
 
 /// Returns what a JSON answer says, by the rules that hold for every language.
 #[must_use]
-pub fn from_json(value: Value) -> Returned {
+pub fn from_json(value: Value) -> ReturnedValue {
     match value {
-        Value::Null | Value::Bool(false) => Returned::Falsy,
-        Value::Number(number) if number.as_f64() == Some(0.0) => Returned::Falsy,
-        Value::String(text) if text.is_empty() => Returned::Falsy,
-        Value::String(id) => Returned::Id(id),
-        Value::Array(elements) => Returned::List(list(elements)),
+        Value::Null | Value::Bool(false) => ReturnedValue::Falsy,
+        Value::Number(number) if number.as_f64() == Some(0.0) => ReturnedValue::Falsy,
+        Value::String(text) if text.is_empty() => ReturnedValue::Falsy,
+        Value::String(id) => ReturnedValue::Id(id),
+        Value::Array(elements) => ReturnedValue::List(list(elements)),
         Value::Object(own) => match named_id(&own) {
-            Some(id) => Returned::Node(id.to_owned()),
-            None => Returned::Other("an object".to_owned()),
+            Some(id) => ReturnedValue::Node(id.to_owned()),
+            None => ReturnedValue::Other("an object".to_owned()),
         },
-        other => Returned::Other(in_words(&other)),
+        other => ReturnedValue::Other(in_words(&other)),
     }
 }
 
@@ -83,12 +85,12 @@ fn in_words(value: &Value) -> String {
 mod tests {
     use super::*;
 
-    fn read(printed: &str) -> Returned {
+    fn read(printed: &str) -> ReturnedValue {
         super::read(printed.as_bytes(), |id| ["b", "null", "[1]", "node 7"].contains(&id))
     }
 
-    fn id(id: &str) -> Returned {
-        Returned::Id(id.to_owned())
+    fn id(id: &str) -> ReturnedValue {
+        ReturnedValue::Id(id.to_owned())
     }
 
     #[test]
@@ -101,17 +103,17 @@ mod tests {
             ("node 7", id("node 7")),
             ("\"c\"", id("c")),
             ("c", id("c")),
-            ("", Returned::Falsy),
-            (" \n\n", Returned::Falsy),
-            ("false", Returned::Falsy),
-            ("0", Returned::Falsy),
-            ("-0.0", Returned::Falsy),
-            ("\"\"", Returned::Falsy),
-            ("{\"id\":\"b\"}", Returned::Node("b".to_owned())),
-            ("{}", Returned::Other("an object".to_owned())),
-            ("true", Returned::Other("`true`".to_owned())),
-            ("7", Returned::Other("the number 7".to_owned())),
-            ("[]", Returned::List(Vec::new())),
+            ("", ReturnedValue::Falsy),
+            (" \n\n", ReturnedValue::Falsy),
+            ("false", ReturnedValue::Falsy),
+            ("0", ReturnedValue::Falsy),
+            ("-0.0", ReturnedValue::Falsy),
+            ("\"\"", ReturnedValue::Falsy),
+            ("{\"id\":\"b\"}", ReturnedValue::Node("b".to_owned())),
+            ("{}", ReturnedValue::Other("an object".to_owned())),
+            ("true", ReturnedValue::Other("`true`".to_owned())),
+            ("7", ReturnedValue::Other("the number 7".to_owned())),
+            ("[]", ReturnedValue::List(Vec::new())),
         ] {
             assert_eq!(read(printed), expected, "{printed}");
         }
@@ -126,9 +128,9 @@ mod tests {
             Element::Node("b".to_owned(), properties),
             Element::Other("the number 7".to_owned()),
         ];
-        assert_eq!(read(printed), Returned::List(elements));
+        assert_eq!(read(printed), ReturnedValue::List(elements));
         for (printed, words) in [("[null]", "null"), ("[{}]", "an object without `id`"), ("[[]]", "a list")] {
-            assert_eq!(read(printed), Returned::List(vec![Element::Other(words.to_owned())]));
+            assert_eq!(read(printed), ReturnedValue::List(vec![Element::Other(words.to_owned())]));
         }
     }
 
@@ -139,10 +141,10 @@ mod tests {
             ("c\u{7}", "control characters"),
             (&"[".repeat(100_000), "nested deeper than 64"),
         ] {
-            let Returned::Other(found) = read(printed) else { panic!("{printed}") };
+            let ReturnedValue::Other(found) = read(printed) else { panic!("{printed}") };
             assert!(found.contains(words), "{found}");
         }
         let binary = super::read(b"\xff\xfe\x00", |_| false);
-        assert_eq!(binary, Returned::Other("output that is not UTF-8".to_owned()));
+        assert_eq!(binary, ReturnedValue::Other("output that is not UTF-8".to_owned()));
     }
 }

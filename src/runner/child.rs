@@ -18,9 +18,9 @@ use crate::plain::Plain;
 use crate::resources;
 use crate::worker::{frame, sandbox};
 
-use super::clerk::{Clerk, Event};
+use super::clerk::{RunnerScheduler, SchedulerEvent};
 use super::priority::Priority;
-use super::protocol::{Birth, Order, Word};
+use super::protocol::{RunnerCommand, RunnerFrame, RunnerInit};
 use super::reaper::Reaper;
 use super::{family, kernel};
 
@@ -72,13 +72,13 @@ async fn serve() -> io::Result<()> {
     if !frame::read_frame_async(&mut orders, &mut body).await? {
         return Ok(());
     }
-    let birth: Birth = postcard::from_bytes(&body).map_err(io::Error::other)?;
+    let birth: RunnerInit = postcard::from_bytes(&body).map_err(io::Error::other)?;
     let reaper = Rc::new(Reaper::new(Priority::keep()));
     let (events, happened) = mpsc::channel(EVENTS_WAITING);
-    let clerk = Clerk::new(birth.arrangement, Rc::clone(&reaper), events);
+    let clerk = RunnerScheduler::new(birth.arrangement, Rc::clone(&reaper), events);
     let (frames, ordered) = mpsc::channel(FRAMES_WAITING);
     spawn_local(read(orders, frames));
-    let served = Desk { clerk, ordered, happened, words, frame: frame::open() }.serve(&reaper).await;
+    let served = RunnerTask { clerk, ordered, happened, words, frame: frame::open() }.serve(&reaper).await;
     leave_nothing(&reaper).await;
     served
 }
@@ -94,15 +94,15 @@ async fn read(mut orders: OwnedReadHalf, frames: mpsc::Sender<Vec<u8>>) {
 }
 
 /// The clerk with its post.
-struct Desk {
-    clerk: Clerk,
+struct RunnerTask {
+    clerk: RunnerScheduler,
     ordered: mpsc::Receiver<Vec<u8>>,
-    happened: mpsc::Receiver<Event>,
+    happened: mpsc::Receiver<SchedulerEvent>,
     words: OwnedWriteHalf,
     frame: Vec<u8>,
 }
 
-impl Desk {
+impl RunnerTask {
     async fn serve(&mut self, reaper: &Rc<Reaper>) -> io::Result<()> {
         let mut ended = signal(SignalKind::child())?;
         // Whoever stops the service tells the front, which ends this process when it is done. Caught and not ignored:
@@ -127,7 +127,7 @@ impl Desk {
                         return Ok(());
                     }
                     for frame in frames.drain(..) {
-                        for order in frame::values::<Order>(&frame) {
+                        for order in frame::values::<RunnerCommand>(&frame) {
                             let words = self.clerk.order(order?);
                             self.say(words);
                         }
@@ -151,7 +151,7 @@ impl Desk {
         }
     }
 
-    fn say(&mut self, words: Vec<Word>) {
+    fn say(&mut self, words: Vec<RunnerFrame>) {
         for word in words {
             // Only sequences of unknown length cannot be encoded, and a word has none.
             let frame = postcard::to_extend(&word, std::mem::take(&mut self.frame));

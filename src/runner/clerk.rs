@@ -12,46 +12,46 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
-use crate::chain::{Heard, Mode, Program, StepSource, Suspended};
+use crate::chain::{Mode, ProgramAnswer, ProgramSpec, StepSource, Suspended};
 use crate::clock::Moment;
 use crate::model::{Arrangement, Change, Request};
-use crate::script::{Asked, Returned};
-use crate::worker::{Question, unix_ms};
+use crate::script::{ReturnedValue, ScriptRequest};
+use crate::worker::{PlacementQuestion, unix_ms};
 
 use super::answer;
 use super::document;
-use super::life::{self, Happening};
-use super::mirror::{self, Mirror, Programs};
-use super::once::{self, Job, Outcome};
-use super::protocol::{Errand, Order, Word};
+use super::life::{self, RunEvent};
+use super::mirror::{self, Programs, RunnerMirror};
+use super::once::{self, Job, RunOutcome};
+use super::protocol::{Errand, RunnerCommand, RunnerFrame};
 use super::reaper::Reaper;
-use super::resident::Waiting;
-use super::residents::{Key, Residents};
+use super::resident::UnaskedQuestion;
+use super::residents::{Key, ResidentPrograms};
 
 /// Configurations that are remembered: decisions under way when theirs was replaced are still asked for.
 const MAX_EDITIONS: usize = 8;
 
 /// What the clerk's tasks tell it.
-pub(super) enum Event {
+pub(super) enum SchedulerEvent {
     /// A program that was started for a question came to this.
-    Outcome(u64, Outcome),
+    Outcome(u64, RunOutcome),
     /// Nothing of a program is left, so that another one of its chain may be started.
     Free(ChainKey),
     /// Something happened in a life of a resident program.
-    Happens(Key, u64, Happening),
+    Happens(Key, u64, RunEvent),
 }
 
 /// The state of a runner.
-pub(super) struct Clerk {
-    mirror: Mirror,
+pub(super) struct RunnerScheduler {
+    mirror: RunnerMirror,
     programs: BTreeMap<u64, Programs>,
     /// By chain, so that one whose programs are slow starves no other.
-    queues: BTreeMap<ChainKey, Queue>,
+    queues: BTreeMap<ChainKey, ProgramQueue>,
     /// Programs that were started for a question, by its ticket.
-    running: BTreeMap<u64, Running>,
-    residents: Residents,
+    running: BTreeMap<u64, RunningProgram>,
+    residents: ResidentPrograms,
     reaper: Rc<Reaper>,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<SchedulerEvent>,
     runs: u64,
 }
 
@@ -60,7 +60,7 @@ type ChainKey = (u64, usize);
 
 /// The questions of one chain that wait for their programs to be started.
 #[derive(Default)]
-struct Queue {
+struct ProgramQueue {
     waiting: VecDeque<Queued>,
     /// How many of its programs there are, those that are being ended included.
     busy: u32,
@@ -71,12 +71,12 @@ struct Queued {
     errand: Errand,
     suspended: Suspended,
     name: Arc<str>,
-    program: Program,
+    program: ProgramSpec,
 }
 
 /// A program that was started for a question.
-struct Running {
-    question: Arc<Question>,
+struct RunningProgram {
+    question: Arc<PlacementQuestion>,
     /// Whether the chain reserves what is chosen.
     reserves: bool,
     /// The nodes that it was shown.
@@ -91,28 +91,28 @@ pub(super) enum Deed {
     Feed(Key, Vec<u8>),
 }
 
-impl Clerk {
-    pub(super) fn new(arrangement: Arrangement, reaper: Rc<Reaper>, events: mpsc::Sender<Event>) -> Self {
+impl RunnerScheduler {
+    pub(super) fn new(arrangement: Arrangement, reaper: Rc<Reaper>, events: mpsc::Sender<SchedulerEvent>) -> Self {
         Self {
-            mirror: Mirror::new(arrangement),
+            mirror: RunnerMirror::new(arrangement),
             programs: BTreeMap::new(),
             queues: BTreeMap::new(),
             running: BTreeMap::new(),
-            residents: Residents::default(),
+            residents: ResidentPrograms::default(),
             reaper,
             events,
             runs: 0,
         }
     }
 
-    /// Does what the front says; what that leads to is said by [`Clerk::proceed`].
-    pub(super) fn order(&mut self, order: Order) -> Vec<Word> {
+    /// Does what the front says; what that leads to is said by [`RunnerScheduler::proceed`].
+    pub(super) fn order(&mut self, order: RunnerCommand) -> Vec<RunnerFrame> {
         match order {
-            Order::Change(change) => {
+            RunnerCommand::Change(change) => {
                 self.change(change);
                 Vec::new()
             }
-            Order::Edition(edition) => {
+            RunnerCommand::Edition(edition) => {
                 self.residents.add(&edition, Instant::now());
                 self.programs.insert(edition.number, Programs::new(edition, &self.mirror.cluster));
                 let surplus = self.programs.len().saturating_sub(MAX_EDITIONS);
@@ -122,7 +122,7 @@ impl Clerk {
                 });
                 Vec::new()
             }
-            Order::Run(errand) => self.submit(errand),
+            RunnerCommand::Run(errand) => self.submit(errand),
         }
     }
 
@@ -131,7 +131,7 @@ impl Clerk {
         self.residents.touch(&touched);
     }
 
-    fn submit(&mut self, errand: Errand) -> Vec<Word> {
+    fn submit(&mut self, errand: Errand) -> Vec<RunnerFrame> {
         let ticket = errand.question.ticket;
         // Where it was asked before, what it chose then came to nothing.
         self.change(Change::Release(Arc::clone(&errand.question.decision)));
@@ -147,8 +147,8 @@ impl Clerk {
         }
         match (program.mode, self.residents.get_mut(key)) {
             (Mode::Resident, Some(resident)) => {
-                let waiting = Waiting { errand, suspended, since: Instant::now() };
-                resident.submit(waiting).into_iter().map(|(ticket, heard)| Word::Heard(ticket, heard)).collect()
+                let waiting = UnaskedQuestion { errand, suspended, since: Instant::now() };
+                resident.submit(waiting).into_iter().map(|(ticket, heard)| RunnerFrame::Heard(ticket, heard)).collect()
             }
             _ => {
                 let queue = self.queues.entry((key.0, key.1)).or_default();
@@ -158,7 +158,7 @@ impl Clerk {
         }
     }
 
-    fn find(&self, errand: &Errand) -> Option<(Key, Arc<str>, Program)> {
+    fn find(&self, errand: &Errand) -> Option<(Key, Arc<str>, ProgramSpec)> {
         let edition = &self.programs.get(&errand.edition)?.edition;
         let action = &errand.question.head.action;
         let place = edition.chains.iter().position(|chain| chain.action == *action)?;
@@ -172,17 +172,17 @@ impl Clerk {
     }
 
     /// Takes note of what one of its tasks tells.
-    pub(super) fn event(&mut self, event: Event) -> Vec<Word> {
+    pub(super) fn event(&mut self, event: SchedulerEvent) -> Vec<RunnerFrame> {
         match event {
-            Event::Outcome(ticket, outcome) => self.outcome(ticket, outcome).into_iter().collect(),
-            Event::Free(chain) => {
+            SchedulerEvent::Outcome(ticket, outcome) => self.outcome(ticket, outcome).into_iter().collect(),
+            SchedulerEvent::Free(chain) => {
                 if let Some(queue) = self.queues.get_mut(&chain) {
                     queue.busy = queue.busy.saturating_sub(1);
                 }
                 self.queues.retain(|_, queue| queue.busy > 0 || !queue.waiting.is_empty());
                 Vec::new()
             }
-            Event::Happens(key, life, happening) => {
+            SchedulerEvent::Happens(key, life, happening) => {
                 let (words, choices) = self.residents.happens(key, life, happening, &self.mirror, &self.reaper);
                 choices.into_iter().for_each(|choice| self.change(choice));
                 words
@@ -190,26 +190,26 @@ impl Clerk {
         }
     }
 
-    fn outcome(&mut self, ticket: u64, outcome: Outcome) -> Option<Word> {
-        let Running { question, reserves, ids } = self.running.remove(&ticket)?;
-        let Outcome { said, log, cost_us } = outcome;
+    fn outcome(&mut self, ticket: u64, outcome: RunOutcome) -> Option<RunnerFrame> {
+        let RunningProgram { question, reserves, ids } = self.running.remove(&ticket)?;
+        let RunOutcome { said, log, cost_us } = outcome;
         let set = LazyCell::new(|| ids.iter().map(|id| &**id).collect::<BTreeSet<_>>());
         let is_node = |id: &str| self.mirror.get(id).is_some() || set.contains(id);
         let said = said.map(|printed| answer::read(&printed, is_node));
-        let names_one = matches!(said, Ok(Returned::Id(_)));
-        let heard = Heard { cost_us, log, ..Heard::only(said) };
+        let names_one = matches!(said, Ok(ReturnedValue::Id(_)));
+        let heard = ProgramAnswer { cost_us, log, ..ProgramAnswer::only(said) };
         // For one a walk is cheaper than a set.
         let was_shown = |name: &str| if names_one { ids.iter().any(|id| **id == *name) } else { set.contains(name) };
         let heard = heard.seeing(was_shown);
         if let Some(choice) = choice(&question, &heard).filter(|_| reserves) {
             self.change(choice);
         }
-        Some(Word::Heard(ticket, heard))
+        Some(RunnerFrame::Heard(ticket, heard))
     }
 
     /// Starts what can be started and asks what can be asked: the words that the front must hear first, and then the
     /// deeds.
-    pub(super) fn proceed(&mut self) -> (Vec<Word>, Vec<Deed>) {
+    pub(super) fn proceed(&mut self) -> (Vec<RunnerFrame>, Vec<Deed>) {
         let now = Instant::now();
         let mut words = self.residents.expire(&self.reaper, now);
         let mut deeds = Vec::new();
@@ -224,7 +224,7 @@ impl Clerk {
         while let Some((chain, queued)) = self.next_queued() {
             let ticket = queued.errand.question.ticket;
             if queued.errand.question.deadline_ms.is_some_and(|deadline| deadline < unix_ms()) {
-                words.push(Word::Late(ticket));
+                words.push(RunnerFrame::Late(ticket));
             } else if let Some((job, running)) = self.job(queued) {
                 self.queues.entry(chain).or_default().busy += 1;
                 self.running.insert(ticket, running);
@@ -235,7 +235,7 @@ impl Clerk {
             }
         }
         if !tickets.is_empty() {
-            words.push(Word::Asking(tickets));
+            words.push(RunnerFrame::Asking(tickets));
         }
         (words, deeds)
     }
@@ -252,7 +252,7 @@ impl Clerk {
     }
 
     /// What is run for a question, and what is to be known when it has answered.
-    fn job(&mut self, queued: Queued) -> Option<(Job, Running)> {
+    fn job(&mut self, queued: Queued) -> Option<(Job, RunningProgram)> {
         let Queued { errand, suspended, name, program } = queued;
         let run = self.next_run();
         let programs = self.programs.get(&errand.edition)?;
@@ -260,7 +260,7 @@ impl Clerk {
         let input =
             asked(&errand.question, chain.pass_jwt, &programs.zone, |asked| asked.to_json(&self.mirror.cluster));
         let (document, ids) = document::whole(&mut self.mirror, roll, &suspended.shown, &input);
-        let running = Running { question: errand.question, reserves: chain.reserve, ids };
+        let running = RunningProgram { question: errand.question, reserves: chain.reserve, ids };
         Some((Job { name, program, edition: Arc::clone(&programs.edition), run, document }, running))
     }
 
@@ -279,7 +279,7 @@ impl Clerk {
             let (program, edition) = (resident.program.clone(), Arc::clone(&resident.edition));
             let (reaper, events) = (Rc::clone(&self.reaper), self.events.clone());
             spawn_local(async move {
-                let tell = async |happening| drop(events.send(Event::Happens(key, life, happening)).await);
+                let tell = async |happening| drop(events.send(SchedulerEvent::Happens(key, life, happening)).await);
                 life::live(program, edition, run, reaper, tell).await;
             });
         }
@@ -297,9 +297,9 @@ impl Clerk {
                 Deed::Run(ticket, chain, job) => {
                     let (reaper, events) = (Rc::clone(&self.reaper), self.events.clone());
                     spawn_local(async move {
-                        let tell = async |outcome| drop(events.send(Event::Outcome(ticket, outcome)).await);
+                        let tell = async |outcome| drop(events.send(SchedulerEvent::Outcome(ticket, outcome)).await);
                         once::run(*job, reaper, tell).await;
-                        drop(events.send(Event::Free(chain)).await);
+                        drop(events.send(SchedulerEvent::Free(chain)).await);
                     });
                 }
             }
@@ -313,20 +313,31 @@ impl Clerk {
 }
 
 /// What the choice that was `heard` means for the cluster until the front says otherwise: the next program must see it.
-pub(super) fn choice(question: &Question, heard: &Heard) -> Option<Change> {
-    let Ok(Returned::Id(_)) = &heard.said else { return None };
+pub(super) fn choice(question: &PlacementQuestion, heard: &ProgramAnswer) -> Option<Change> {
+    let Ok(ReturnedValue::Id(_)) = &heard.said else { return None };
     heard.seen.first().map(|node| Change::Reserve(question.reservation(node)))
 }
 
 /// Lets `with` look at the request of `question` as scripts see it.
-pub(super) fn asked<T>(question: &Question, passes_jwt: bool, zone: &TimeZone, with: impl FnOnce(Asked<'_>) -> T) -> T {
+pub(super) fn asked<T>(
+    question: &PlacementQuestion,
+    passes_jwt: bool,
+    zone: &TimeZone,
+    with: impl FnOnce(ScriptRequest<'_>) -> T,
+) -> T {
     let (text, server_id) = (Arc::clone(&question.request), Arc::clone(&question.server_id));
     let request = Request::deferred(question.head.clone(), text, server_id);
     let moment = Moment::at(question.now_ms, zone);
-    with(Asked { request: &request, passes_jwt, moment: &moment, seed: question.seed, sequence: question.sequence })
+    with(ScriptRequest {
+        request: &request,
+        passes_jwt,
+        moment: &moment,
+        seed: question.seed,
+        sequence: question.sequence,
+    })
 }
 
 /// The answer to a question that no program can be asked.
-fn lost(ticket: u64, message: &str) -> Word {
-    Word::Heard(ticket, Heard::only(Err(once::thrown(message.to_owned()))))
+fn lost(ticket: u64, message: &str) -> RunnerFrame {
+    RunnerFrame::Heard(ticket, ProgramAnswer::only(Err(once::thrown(message.to_owned()))))
 }

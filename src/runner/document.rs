@@ -5,17 +5,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use crate::chain::candidates::Held;
-use crate::chain::{Roll, Shown};
+use crate::chain::candidates::SuspendedCandidate;
+use crate::chain::{Roll, ShownCandidates};
 
-use super::mirror::Mirror;
+use super::mirror::RunnerMirror;
 
 /// The document of FastX 4 with all else that scripts see: `{"nodes": […], "params": {…}, …}`, in pieces, because the
 /// texts of the nodes are there already; and the ids of its nodes. `roll` is that of the chain.
 pub(super) fn whole(
-    mirror: &mut Mirror,
+    mirror: &mut RunnerMirror,
     roll: &Roll,
-    shown: &Shown,
+    shown: &ShownCandidates,
     input: &Map<String, Value>,
 ) -> (Vec<Bytes>, Vec<Arc<str>>) {
     let (mut pieces, mut ids) = (Vec::new(), Vec::new());
@@ -25,13 +25,13 @@ pub(super) fn whole(
         ids.push(Arc::clone(id));
     };
     match shown {
-        Shown::Eligible => {
+        ShownCandidates::Eligible => {
             let slots: Vec<_> = mirror.cluster.nodes().map(|(slot, node)| (slot, Arc::clone(node.id()))).collect();
             for (slot, id) in slots.iter().filter(|(_, id)| roll.admits(id)) {
                 mirror.text(*slot).into_iter().for_each(|node| add(id, node));
             }
         }
-        Shown::Listed(held) => {
+        ShownCandidates::Listed(held) => {
             let standing: Vec<_> = held.iter().filter_map(|held| standing(mirror, roll, held)).collect();
             for (held, overlay) in standing {
                 let slot = mirror.cluster.find(&held.node);
@@ -63,10 +63,10 @@ fn rest(input: &Map<String, Value>, is_all: bool) -> Vec<u8> {
 
 /// The candidate with its overlay, where its node is still there and can take the request.
 pub(super) fn standing<'a>(
-    mirror: &Mirror,
+    mirror: &RunnerMirror,
     roll: &Roll,
-    held: &'a Held,
-) -> Option<(&'a Held, Option<Map<String, Value>>)> {
+    held: &'a SuspendedCandidate,
+) -> Option<(&'a SuspendedCandidate, Option<Map<String, Value>>)> {
     mirror.get(&held.node).filter(|node| roll.admits(node.id()))?;
     Some((held, held.overlay.as_deref().and_then(|overlay| serde_json::from_str(overlay).ok())))
 }

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use crate::chain::Program;
+use crate::chain::ProgramSpec;
 use crate::model::LimitKind;
 use crate::script::ScriptError;
 
@@ -19,7 +19,7 @@ use super::crowd::{PACE_RESIDENT, crowd};
 use super::feed;
 use super::once::{GRACE, STDERR_KEPT, end, thrown};
 use super::protocol::Edition;
-use super::reaper::{Exit, Reaper};
+use super::reaper::{ProgramExit, Reaper};
 use super::spawn::{self, NotStarted, Started};
 use super::telling;
 
@@ -27,7 +27,7 @@ use super::telling;
 const LAST_LINES: usize = 50;
 
 /// What happens in a life.
-pub(super) enum Happening {
+pub(super) enum RunEvent {
     /// It runs, and reads what is sent here.
     Runs(Pid, mpsc::Sender<Vec<u8>>),
     /// It was given what was sent.
@@ -57,21 +57,21 @@ pub(super) enum Killer {
 
 /// Starts a program and tells of it until it ends. It is told to end by closing what it reads.
 pub(super) async fn live(
-    program: Program,
+    program: ProgramSpec,
     edition: Arc<Edition>,
     run: String,
     reaper: Rc<Reaper>,
-    tell: impl AsyncFn(Happening),
+    tell: impl AsyncFn(RunEvent),
 ) {
     let wall = Duration::from_millis(u64::from(program.wall_ms.unwrap_or(edition.limits.wall_ms)));
     let Started { pid, stdin, stdout, stderr, mut exit } =
         match spawn::start(&program, &edition, &run, wall, &reaper).await {
             Ok(started) => started,
-            Err(NotStarted::Program(message)) => return tell(Happening::Ended(message, Killer::Itself)).await,
-            Err(NotStarted::Machine(message)) => return tell(Happening::Ended(message, Killer::Machine)).await,
+            Err(NotStarted::Program(message)) => return tell(RunEvent::Ended(message, Killer::Itself)).await,
+            Err(NotStarted::Machine(message)) => return tell(RunEvent::Ended(message, Killer::Machine)).await,
         };
     let (food, fed) = mpsc::channel(1);
-    tell(Happening::Runs(pid, food)).await;
+    tell(RunEvent::Runs(pid, food)).await;
     let limits = edition.limits;
     let mut heard = Hearing {
         stdout: Capture::lines(stdout, limits.stdout_bytes),
@@ -81,7 +81,7 @@ pub(super) async fn live(
     let crowded = async {
         crowd(pid, &reaper, limits.processes, PACE_RESIDENT).await;
         let message = format!("the program started more than {} processes", limits.processes);
-        tell(Happening::Misbehaved(ScriptError::Limit(LimitKind::Crash, message))).await;
+        tell(RunEvent::Misbehaved(ScriptError::Limit(LimitKind::Crash, message))).await;
         std::future::pending::<()>().await;
     };
     let ended = tokio::select! {
@@ -106,13 +106,13 @@ pub(super) async fn live(
         },
         None => "was ended".to_owned(),
     };
-    let killed = ended == Some(Exit::Signal(Signal::KILL.as_raw()));
+    let killed = ended == Some(ProgramExit::Signal(Signal::KILL.as_raw()));
     let killer = if killed { Killer::Other } else { Killer::Itself };
-    tell(Happening::Ended(format!("the program {how}"), killer)).await;
+    tell(RunEvent::Ended(format!("the program {how}"), killer)).await;
 }
 
 /// Writes what comes, until nobody sends any more.
-async fn write(stdin: OwnedFd, mut fed: mpsc::Receiver<Vec<u8>>, tell: &impl AsyncFn(Happening)) {
+async fn write(stdin: OwnedFd, mut fed: mpsc::Receiver<Vec<u8>>, tell: &impl AsyncFn(RunEvent)) {
     let mut stdin = feed::sender(stdin);
     while let Some(bytes) = fed.recv().await {
         let written = match &mut stdin {
@@ -122,12 +122,12 @@ async fn write(stdin: OwnedFd, mut fed: mpsc::Receiver<Vec<u8>>, tell: &impl Asy
         if !written {
             // One that is ending reads no more either, and its end will be told in a moment.
             sleep(GRACE).await;
-            tell(Happening::Deaf).await;
+            tell(RunEvent::Deaf).await;
             // Whoever sends waits for this life to end, and closes where it is to be ended first.
             while fed.recv().await.is_some() {}
             return;
         }
-        tell(Happening::Fed).await;
+        tell(RunEvent::Fed).await;
     }
 }
 
@@ -153,9 +153,9 @@ impl Hearing {
     /// Hears the program until it ends.
     async fn out(
         &mut self,
-        exit: &mut tokio::sync::oneshot::Receiver<Exit>,
-        tell: &impl AsyncFn(Happening),
-    ) -> Option<Exit> {
+        exit: &mut tokio::sync::oneshot::Receiver<ProgramExit>,
+        tell: &impl AsyncFn(RunEvent),
+    ) -> Option<ProgramExit> {
         let ended = loop {
             let over = tokio::select! {
                 ended = &mut *exit => break ended.ok(),
@@ -164,7 +164,7 @@ impl Hearing {
             };
             self.pass_on(tell).await;
             if let Some(over) = over {
-                tell(Happening::Misbehaved(too_long(over.most))).await;
+                tell(RunEvent::Misbehaved(too_long(over.most))).await;
             }
         };
         // Where that is too much, the whole lines before it still count.
@@ -173,16 +173,16 @@ impl Hearing {
         ended
     }
 
-    async fn pass_on(&mut self, tell: &impl AsyncFn(Happening)) {
+    async fn pass_on(&mut self, tell: &impl AsyncFn(RunEvent)) {
         let answers = self.stdout.take_lines();
         if !answers.is_empty() {
-            tell(Happening::Answered(answers)).await;
+            tell(RunEvent::Answered(answers)).await;
         }
         let lines = self.stderr.take_lines();
         if !lines.is_empty() {
             let last = lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default();
             self.last = last.iter().map(|line| String::from_utf8_lossy(line) + "\n").collect();
-            tell(Happening::Logged(lines)).await;
+            tell(RunEvent::Logged(lines)).await;
         }
     }
 }

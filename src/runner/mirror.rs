@@ -13,14 +13,14 @@ use crate::model::{Arrangement, Change, Cluster, Node, SlotIndex};
 use super::protocol::Edition;
 
 /// The cluster, with what was made of it.
-pub(super) struct Mirror {
+pub(super) struct RunnerMirror {
     pub(super) cluster: Cluster,
     /// By slot: the node's text, and the revision that it is of.
     texts: Vec<Option<(u64, Bytes)>>,
     pub(super) arrangement: Arrangement,
 }
 
-impl Mirror {
+impl RunnerMirror {
     /// A mirror of an empty cluster.
     pub(super) fn new(arrangement: Arrangement) -> Self {
         Self { cluster: Cluster::new(arrangement), texts: Vec::new(), arrangement }
@@ -81,7 +81,7 @@ impl Programs {
 
 /// Makes `change` so in `mirror` and in the rolls of `programs`; returns the nodes that it touched.
 pub(super) fn apply<'a>(
-    mirror: &mut Mirror,
+    mirror: &mut RunnerMirror,
     programs: impl Iterator<Item = &'a mut Programs>,
     change: Change,
 ) -> Vec<Arc<str>> {

@@ -26,5 +26,5 @@ mod residents;
 mod spawn;
 mod telling;
 
-pub use process::{Runner, RunnerEvent};
-pub use protocol::{Birth, Edition, Errand, Order, ProgramLimits};
+pub use process::{RunnerEvent, RunnerProcess};
+pub use protocol::{Edition, Errand, ProgramLimits, RunnerCommand, RunnerInit};

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use crate::chain::Program;
+use crate::chain::ProgramSpec;
 use crate::model::{LimitKind, Thrown};
 use crate::script::{ScriptError, ScriptLimits};
 use crate::worker::awake;
@@ -21,7 +21,7 @@ use super::capture::{Capture, Over};
 use super::crowd::{PACE_ONCE, crowd};
 use super::feed::feed;
 use super::protocol::Edition;
-use super::reaper::{Exit, Reaper};
+use super::reaper::{ProgramExit, Reaper};
 use super::spawn::{self, Started};
 use super::telling;
 
@@ -34,7 +34,7 @@ pub(super) const GRACE: Duration = Duration::from_millis(500);
 pub(super) struct Job {
     /// The step's name.
     pub(super) name: Arc<str>,
-    pub(super) program: Program,
+    pub(super) program: ProgramSpec,
     pub(super) edition: Arc<Edition>,
     /// The name of the run, which its processes carry.
     pub(super) run: String,
@@ -43,7 +43,7 @@ pub(super) struct Job {
 }
 
 /// What a run came to.
-pub(super) struct Outcome {
+pub(super) struct RunOutcome {
     /// What it printed, or why it gave no answer.
     pub(super) said: Result<Vec<u8>, ScriptError>,
     /// What it said on standard error.
@@ -53,14 +53,14 @@ pub(super) struct Outcome {
 }
 
 /// Why a run is ended before it ends itself.
-enum Trouble {
+enum RunTrouble {
     Output(&'static str, Over),
     Crowd(u32),
     Late,
 }
 
 /// Runs `job` and tells what it came to; goes on until nothing of the program is left.
-pub(super) async fn run(job: Job, reaper: Rc<Reaper>, tell: impl AsyncFnOnce(Outcome)) {
+pub(super) async fn run(job: Job, reaper: Rc<Reaper>, tell: impl AsyncFnOnce(RunOutcome)) {
     let begun = Instant::now();
     let limits = job.edition.limits;
     let wall_ms = job.program.wall_ms.unwrap_or(limits.wall_ms);
@@ -69,30 +69,30 @@ pub(super) async fn run(job: Job, reaper: Rc<Reaper>, tell: impl AsyncFnOnce(Out
     let started = match spawn::start(&job.program, &job.edition, &job.run, wall, &reaper).await {
         Ok(started) => started,
         Err(why) => {
-            return tell(Outcome { said: Err(why.into_error()), log: Vec::new(), cost_us: cost_us() }).await;
+            return tell(RunOutcome { said: Err(why.into_error()), log: Vec::new(), cost_us: cost_us() }).await;
         }
     };
     // What the machine took to start it is not the program's time, and neither is time in which nothing ran.
     let Started { pid, stdin, stdout, stderr, mut exit } = started;
-    let mut heard = Heard {
+    let mut heard = OutputCaptures {
         stdout: Capture::new(stdout, limits.stdout_bytes, limits.stdout_bytes),
         stderr: Capture::new(stderr, limits.stderr_bytes, STDERR_KEPT),
     };
     let feeding = feed(stdin, &job.document);
     let ended = tokio::select! {
-        ended = awake::within(wall, heard.out(feeding, &mut exit)) => ended.unwrap_or(Err(Trouble::Late)),
-        () = crowd(pid, &reaper, limits.processes, PACE_ONCE) => Err(Trouble::Crowd(limits.processes)),
+        ended = awake::within(wall, heard.out(feeding, &mut exit)) => ended.unwrap_or(Err(RunTrouble::Late)),
+        () = crowd(pid, &reaper, limits.processes, PACE_ONCE) => Err(RunTrouble::Crowd(limits.processes)),
     };
     let said = match &ended {
         Ok(exit) => heard.said(*exit, &job.name, &limits.script),
         Err(trouble) => Err(trouble.in_words(&job.name, wall_ms)),
     };
     let log = heard.log(limits.script.log_lines);
-    tell(Outcome { said, log, cost_us: cost_us() }).await;
+    tell(RunOutcome { said, log, cost_us: cost_us() }).await;
     match ended {
         Ok(_) => {}
-        Err(Trouble::Late) => end(pid, &reaper, &mut exit).await,
-        Err(Trouble::Output(..) | Trouble::Crowd(_)) => {
+        Err(RunTrouble::Late) => end(pid, &reaper, &mut exit).await,
+        Err(RunTrouble::Output(..) | RunTrouble::Crowd(_)) => {
             reaper.signal(pid, Signal::KILL);
             drop(exit.await);
         }
@@ -100,7 +100,7 @@ pub(super) async fn run(job: Job, reaper: Rc<Reaper>, tell: impl AsyncFnOnce(Out
 }
 
 /// Lets the program end itself, then ends it.
-pub(super) async fn end(pid: Pid, reaper: &Reaper, exit: &mut oneshot::Receiver<Exit>) {
+pub(super) async fn end(pid: Pid, reaper: &Reaper, exit: &mut oneshot::Receiver<ProgramExit>) {
     reaper.signal(pid, Signal::TERM);
     if timeout(GRACE, &mut *exit).await.is_err() {
         reaper.signal(pid, Signal::KILL);
@@ -109,25 +109,25 @@ pub(super) async fn end(pid: Pid, reaper: &Reaper, exit: &mut oneshot::Receiver<
 }
 
 /// The two ends of a program's output.
-struct Heard {
+struct OutputCaptures {
     stdout: Capture,
     stderr: Capture,
 }
 
-impl Heard {
+impl OutputCaptures {
     /// Hears the program until it ends.
     async fn out(
         &mut self,
         feeding: impl Future<Output = ()>,
-        exit: &mut oneshot::Receiver<Exit>,
-    ) -> Result<Exit, Trouble> {
-        let stdout = |over| Trouble::Output("standard output", over);
-        let stderr = |over| Trouble::Output("standard error", over);
+        exit: &mut oneshot::Receiver<ProgramExit>,
+    ) -> Result<ProgramExit, RunTrouble> {
+        let stdout = |over| RunTrouble::Output("standard output", over);
+        let stderr = |over| RunTrouble::Output("standard error", over);
         tokio::pin!(feeding);
         let mut fed = false;
         let ended = loop {
             tokio::select! {
-                ended = &mut *exit => break ended.unwrap_or(Exit::Signal(Signal::KILL.as_raw())),
+                ended = &mut *exit => break ended.unwrap_or(ProgramExit::Signal(Signal::KILL.as_raw())),
                 more = self.stdout.more(), if !self.stdout.has_ended() => more.map_err(stdout)?,
                 more = self.stderr.more(), if !self.stderr.has_ended() => more.map_err(stderr)?,
                 () = &mut feeding, if !fed => fed = true,
@@ -139,15 +139,17 @@ impl Heard {
     }
 
     /// What the program said, by the way in which it ended.
-    fn said(&self, exit: Exit, name: &str, limits: &ScriptLimits) -> Result<Vec<u8>, ScriptError> {
+    fn said(&self, exit: ProgramExit, name: &str, limits: &ScriptLimits) -> Result<Vec<u8>, ScriptError> {
         match exit {
-            Exit::Code(0) => Ok(self.stdout.bytes().to_vec()),
-            Exit::Code(_) => {
+            ProgramExit::Code(0) => Ok(self.stdout.bytes().to_vec()),
+            ProgramExit::Code(_) => {
                 let line = telling::line(&self.stderr.text(), &self.stdout.text());
                 let message = line.unwrap_or_else(|| format!("the program {} and said nothing", exit.in_words()));
                 Err(thrown(limits.cut(&message)))
             }
-            Exit::Signal(_) => Err(ScriptError::Limit(LimitKind::Crash, format!("step {name} {}", exit.in_words()))),
+            ProgramExit::Signal(_) => {
+                Err(ScriptError::Limit(LimitKind::Crash, format!("step {name} {}", exit.in_words())))
+            }
         }
     }
 
@@ -159,7 +161,7 @@ impl Heard {
     }
 }
 
-impl Trouble {
+impl RunTrouble {
     fn in_words(&self, name: &str, wall_ms: u32) -> ScriptError {
         match self {
             Self::Output(where_to, Over { most }) => {

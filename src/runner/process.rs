@@ -8,11 +8,11 @@ use std::time::Duration;
 use rustix::process::{Pid, getpgid, getpgrp, getpid, set_child_subreaper};
 use tokio::sync::mpsc;
 
-use crate::chain::Heard;
-use crate::worker::peer::Newborn;
-use crate::worker::{Ended, Peer, frame};
+use crate::chain::ProgramAnswer;
+use crate::worker::peer::UnsupervisedProcess;
+use crate::worker::{ProcessEnd, SupervisedProcess, frame};
 
-use super::protocol::{Birth, Word};
+use super::protocol::{RunnerFrame, RunnerInit};
 use super::{child, family};
 
 /// How often and how long apart it is looked for what a killed runner left behind.
@@ -25,7 +25,7 @@ pub enum RunnerEvent {
     /// The programs of these questions are about to be asked.
     Asking(Vec<u64>),
     /// What was heard from the program of a question.
-    Heard(u64, Heard),
+    Heard(u64, ProgramAnswer),
     /// The deadline of a question passed before its program was asked.
     Late(u64),
     /// A resident program, by its step's name, logged a line.
@@ -33,16 +33,16 @@ pub enum RunnerEvent {
     /// A resident program ended, or was ended for what it did.
     Ended(Arc<str>, String),
     /// The runner is gone.
-    Exited(Ended),
+    Exited(ProcessEnd),
 }
 
 /// A runner process.
 #[derive(Debug)]
-pub struct Runner {
-    peer: Peer,
+pub struct RunnerProcess {
+    peer: SupervisedProcess,
 }
 
-impl Runner {
+impl RunnerProcess {
     /// Starts `program` as a runner, whose events come under `number`; must be called within a runtime. From here on
     /// this process is what orphans of its programs fall to where the runner is killed; [`bury`] ends them.
     ///
@@ -50,12 +50,12 @@ impl Runner {
     /// What the system says.
     pub fn start(
         program: &Path,
-        birth: &Birth,
+        birth: &RunnerInit,
         number: u64,
         events: mpsc::Sender<(u64, RunnerEvent)>,
     ) -> std::io::Result<Self> {
         set_child_subreaper(Some(getpid()))?;
-        let newborn = Newborn::spawn(program, child::COMMAND, Stdio::inherit())?.patiently();
+        let newborn = UnsupervisedProcess::spawn(program, child::COMMAND, Stdio::inherit())?.patiently();
         let read = move |body: &[u8]| read(body).map(|heard| heard.into_iter().map(|event| (number, event)).collect());
         let peer = newborn.settle(events, read, move |ended| (number, RunnerEvent::Exited(ended)));
         peer.say_first(frame::encode(birth)?);
@@ -64,12 +64,12 @@ impl Runner {
 
     /// The process.
     #[must_use]
-    pub fn peer(&self) -> &Peer {
+    pub fn peer(&self) -> &SupervisedProcess {
         &self.peer
     }
 
     /// The process, to send it something.
-    pub fn peer_mut(&mut self) -> &mut Peer {
+    pub fn peer_mut(&mut self) -> &mut SupervisedProcess {
         &mut self.peer
     }
 
@@ -113,12 +113,12 @@ fn is_left(child: Pid, prefix: &str) -> bool {
 }
 
 fn read(body: &[u8]) -> Option<Vec<RunnerEvent>> {
-    let event = |word: Word| match word {
-        Word::Asking(tickets) => RunnerEvent::Asking(tickets),
-        Word::Heard(ticket, heard) => RunnerEvent::Heard(ticket, heard),
-        Word::Late(ticket) => RunnerEvent::Late(ticket),
-        Word::Logged(step, line) => RunnerEvent::Logged(step, line),
-        Word::Ended(step, how) => RunnerEvent::Ended(step, how),
+    let event = |word: RunnerFrame| match word {
+        RunnerFrame::Asking(tickets) => RunnerEvent::Asking(tickets),
+        RunnerFrame::Heard(ticket, heard) => RunnerEvent::Heard(ticket, heard),
+        RunnerFrame::Late(ticket) => RunnerEvent::Late(ticket),
+        RunnerFrame::Logged(step, line) => RunnerEvent::Logged(step, line),
+        RunnerFrame::Ended(step, how) => RunnerEvent::Ended(step, how),
     };
-    frame::values::<Word>(body).map(|word| word.ok().map(event)).collect()
+    frame::values::<RunnerFrame>(body).map(|word| word.ok().map(event)).collect()
 }

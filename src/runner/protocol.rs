@@ -5,21 +5,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{ChainSet, ChainSpec, Heard, StepSource};
+use crate::chain::{ChainSet, ChainSpec, ProgramAnswer, StepSource};
 use crate::model::{Arrangement, Change};
 use crate::script::ScriptLimits;
-use crate::worker::Question;
+use crate::worker::PlacementQuestion;
 
 /// What a runner is born with: the first frame.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Birth {
+pub struct RunnerInit {
     /// The initial order of nodes.
     pub arrangement: Arrangement,
 }
 
 /// What the front sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Order {
+pub enum RunnerCommand {
     /// Something happened to the cluster. The first of all variants, here as in the worker's orders: encoded once, it
     /// goes to all of them.
     Change(Change),
@@ -111,18 +111,18 @@ pub struct Errand {
     /// The step, from 0.
     pub step: usize,
     /// The request's question.
-    pub question: Arc<Question>,
+    pub question: Arc<PlacementQuestion>,
     /// The decision so far ([`Suspended`](crate::chain::Suspended)), encoded.
     pub suspended: Bytes,
 }
 
 /// What the runner sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Word {
+pub enum RunnerFrame {
     /// The programs of these questions are about to be asked; from here on nobody may ask them again.
     Asking(Vec<u64>),
     /// What was heard from a program about a question.
-    Heard(u64, Heard),
+    Heard(u64, ProgramAnswer),
     /// The question's deadline passed before its program's turn came; it was not asked.
     Late(u64),
     /// A resident program logged a line.
@@ -140,8 +140,8 @@ mod tests {
     fn a_change_is_encoded_alike_for_workers_and_runner() {
         let change = Change::Remove("a".into());
         let both = [
-            postcard::to_stdvec(&Order::Change(change.clone())).unwrap(),
-            postcard::to_stdvec(&worker::Order::Change(change)).unwrap(),
+            postcard::to_stdvec(&RunnerCommand::Change(change.clone())).unwrap(),
+            postcard::to_stdvec(&worker::WorkerCommand::Change(change)).unwrap(),
         ];
         assert_eq!(both[0], both[1]);
     }

@@ -20,14 +20,14 @@ const BEFORE_SWEEP: Duration = Duration::from_millis(5);
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Exit {
+pub(super) enum ProgramExit {
     /// With this code.
     Code(i32),
     /// By this signal.
     Signal(i32),
 }
 
-impl Exit {
+impl ProgramExit {
     /// How it ended: it …
     pub(super) fn in_words(self) -> String {
         match self {
@@ -68,7 +68,7 @@ pub(super) struct Reaper {
 /// A program that was started: the leader of its group.
 struct Leader {
     run: String,
-    exit: oneshot::Sender<Exit>,
+    exit: oneshot::Sender<ProgramExit>,
 }
 
 impl Reaper {
@@ -78,7 +78,7 @@ impl Reaper {
     }
 
     /// Watches over the program that was just started as `pid` under the name `run`; its end will be told.
-    pub(super) fn watch(&self, pid: Pid, run: &str) -> oneshot::Receiver<Exit> {
+    pub(super) fn watch(&self, pid: Pid, run: &str) -> oneshot::Receiver<ProgramExit> {
         let (exit, told) = oneshot::channel();
         let mut leaders = self.leaders.borrow_mut();
         leaders.insert(pid, Leader { run: run.to_owned(), exit });
@@ -150,7 +150,7 @@ impl Reaper {
 }
 
 /// How the program `pid` ended, where it has; kills the rest of its group and reaps it.
-fn reap(pid: Pid) -> Option<Exit> {
+fn reap(pid: Pid) -> Option<ProgramExit> {
     let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     waitid(WaitId::Pid(pid), ended).ok().flatten()?;
     let _gone = kill_process_group(pid, Signal::KILL);
@@ -158,9 +158,9 @@ fn reap(pid: Pid) -> Option<Exit> {
     Some(exit(status))
 }
 
-fn exit(status: WaitStatus) -> Exit {
+fn exit(status: WaitStatus) -> ProgramExit {
     match (status.exit_status(), status.terminating_signal()) {
-        (_, Some(signal)) => Exit::Signal(signal),
-        (code, None) => Exit::Code(code.unwrap_or_default()),
+        (_, Some(signal)) => ProgramExit::Signal(signal),
+        (code, None) => ProgramExit::Code(code.unwrap_or_default()),
     }
 }

@@ -12,7 +12,7 @@ use rustix::process::Pid;
 use tokio::sync::mpsc;
 
 use crate::backoff::Backoff;
-use crate::chain::{ChainSpec, Heard, Program, StepSpec, Suspended};
+use crate::chain::{ChainSpec, ProgramAnswer, ProgramSpec, StepSpec, Suspended};
 use crate::model::LimitKind;
 use crate::script::ScriptError;
 
@@ -28,14 +28,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A resident program, with what it was told and is asked.
-pub(super) struct Resident {
+pub(super) struct ResidentProgram {
     pub(super) name: Arc<str>,
     pub(super) action: Arc<str>,
-    pub(super) program: Program,
+    pub(super) program: ProgramSpec,
     pub(super) edition: Arc<Edition>,
     /// Whether the chain reserves what is chosen.
     pub(super) reserves: bool,
-    pub(super) state: State,
+    pub(super) state: ResidentState,
     /// Counts its lives: what an earlier one says late is of no interest.
     pub(super) life: u64,
     /// The nodes that it knows, those that it has to be told of, and those that left while it was asked something.
@@ -43,9 +43,9 @@ pub(super) struct Resident {
     pub(super) dirty: BTreeSet<Arc<str>>,
     pub(super) gone: BTreeSet<Arc<str>>,
     /// Questions that it was not asked yet, in order.
-    pub(super) queue: VecDeque<Waiting>,
+    pub(super) queue: VecDeque<UnaskedQuestion>,
     /// Questions that it was asked, the oldest first.
-    asked: VecDeque<Asked>,
+    asked: VecDeque<AskedQuestion>,
     /// Since when the oldest is the oldest.
     since: Instant,
     pauses: Backoff,
@@ -58,7 +58,7 @@ pub(super) struct Resident {
 }
 
 /// Whether it runs.
-pub(super) enum State {
+pub(super) enum ResidentState {
     /// Not before this moment is it started again.
     Resting(Instant),
     /// It is being started.
@@ -77,27 +77,27 @@ pub(super) enum State {
 }
 
 /// A question that it was not asked yet.
-pub(super) struct Waiting {
+pub(super) struct UnaskedQuestion {
     pub(super) errand: Errand,
     pub(super) suspended: Suspended,
     pub(super) since: Instant,
 }
 
 /// A question that it was asked.
-struct Asked {
-    waiting: Waiting,
+struct AskedQuestion {
+    waiting: UnaskedQuestion,
     at: Instant,
 }
 
 /// What comes of something that it did: the answers, by ticket.
-pub(super) type Answers = Vec<(u64, Heard)>;
+pub(super) type Answers = Vec<(u64, ProgramAnswer)>;
 
-impl Resident {
+impl ResidentProgram {
     /// The program of `step`, whose chain is `chain`; it may be started from `now` on.
     pub(super) fn new(
         step: &StepSpec,
         chain: &ChainSpec,
-        program: &Program,
+        program: &ProgramSpec,
         edition: &Arc<Edition>,
         now: Instant,
     ) -> Self {
@@ -107,7 +107,7 @@ impl Resident {
             program: program.clone(),
             edition: Arc::clone(edition),
             reserves: chain.reserve,
-            state: State::Resting(now),
+            state: ResidentState::Resting(now),
             life: 0,
             told: BTreeSet::new(),
             dirty: BTreeSet::new(),
@@ -131,7 +131,7 @@ impl Resident {
     }
 
     /// Takes a question; returns its answer where there is nobody to ask.
-    pub(super) fn submit(&mut self, waiting: Waiting) -> Answers {
+    pub(super) fn submit(&mut self, waiting: UnaskedQuestion) -> Answers {
         match &self.trouble {
             Some(trouble) => vec![fail(&waiting, thrown(trouble.clone()), Duration::ZERO)],
             None => {
@@ -143,9 +143,9 @@ impl Resident {
 
     /// Whether it is to be started now; it is, from here on.
     pub(super) fn starts(&mut self, now: Instant) -> bool {
-        let due = matches!(self.state, State::Resting(until) if until <= now);
+        let due = matches!(self.state, ResidentState::Resting(until) if until <= now);
         if due {
-            self.state = State::Starting;
+            self.state = ResidentState::Starting;
             self.life += 1;
             self.answered = false;
         }
@@ -154,7 +154,7 @@ impl Resident {
 
     /// It runs, and knows nothing yet: of all these nodes it has to be told.
     pub(super) fn runs(&mut self, pid: Pid, feed: mpsc::Sender<Vec<u8>>, nodes: impl Iterator<Item = Arc<str>>) {
-        self.state = State::Running { pid, feed, fed_since: None };
+        self.state = ResidentState::Running { pid, feed, fed_since: None };
         self.told.clear();
         self.gone.clear();
         self.dirty = nodes.collect();
@@ -163,14 +163,14 @@ impl Resident {
 
     /// It was given what was sent.
     pub(super) fn fed(&mut self) {
-        if let State::Running { fed_since, .. } = &mut self.state {
+        if let ResidentState::Running { fed_since, .. } = &mut self.state {
             *fed_since = None;
         }
     }
 
     /// It is given `text`.
     pub(super) fn feed(&mut self, text: Vec<u8>) {
-        if let State::Running { feed, fed_since, .. } = &mut self.state {
+        if let ResidentState::Running { feed, fed_since, .. } = &mut self.state {
             *fed_since = Some(Instant::now());
             // There is room for one, and it was idle; where the life is over, its end will be told.
             drop(feed.try_send(text));
@@ -180,14 +180,14 @@ impl Resident {
     /// The process, where it runs.
     pub(super) fn pid(&self) -> Option<Pid> {
         match &self.state {
-            State::Running { pid, .. } => Some(*pid),
+            ResidentState::Running { pid, .. } => Some(*pid),
             _ => None,
         }
     }
 
     /// Whether something can be written now.
     pub(super) fn is_listening(&self) -> bool {
-        matches!(self.state, State::Running { fed_since: None, .. })
+        matches!(self.state, ResidentState::Running { fed_since: None, .. })
     }
 
     /// Whether it may be asked one question more.
@@ -197,7 +197,7 @@ impl Resident {
 
     /// Whether it neither runs nor is about to.
     pub(super) fn is_down(&self) -> bool {
-        matches!(self.state, State::Resting(_))
+        matches!(self.state, ResidentState::Resting(_))
     }
 
     /// Whether nothing is asked of it.
@@ -206,15 +206,15 @@ impl Resident {
     }
 
     /// It is asked this, after what it was asked before.
-    pub(super) fn asks(&mut self, waiting: Waiting, now: Instant) {
+    pub(super) fn asks(&mut self, waiting: UnaskedQuestion, now: Instant) {
         if self.asked.is_empty() {
             self.since = now;
         }
-        self.asked.push_back(Asked { waiting, at: now });
+        self.asked.push_back(AskedQuestion { waiting, at: now });
     }
 
     /// It answered the question `ticket`; absent where that is not the oldest that it has.
-    pub(super) fn answers(&mut self, ticket: u64, now: Instant) -> Option<(Waiting, Duration)> {
+    pub(super) fn answers(&mut self, ticket: u64, now: Instant) -> Option<(UnaskedQuestion, Duration)> {
         let asked = self.asked.pop_front_if(|asked| asked.waiting.errand.question.ticket == ticket)?;
         self.since = now;
         (self.answered, self.trouble) = (true, None);
@@ -232,7 +232,7 @@ impl Resident {
     /// When something is due: its start, or the end of somebody's patience.
     pub(super) fn due(&self) -> Option<Instant> {
         let start = match self.state {
-            State::Resting(until) => Some(until),
+            ResidentState::Resting(until) => Some(until),
             _ => None,
         };
         let down = self.queue.front().filter(|_| self.keeps_waiting()).map(|waiting| waiting.since + self.wall());
@@ -242,12 +242,12 @@ impl Resident {
     /// Whether questions wait because it does not run. Where it is just being started they wait for what comes of that,
     /// which takes a bounded time: a lack of the machine's is not the program's slowness.
     fn keeps_waiting(&self) -> bool {
-        matches!(self.state, State::Resting(_) | State::Ending)
+        matches!(self.state, ResidentState::Resting(_) | ResidentState::Ending)
     }
 
     /// When it will have been too slow: with the oldest question, or with reading while something waits for it.
     fn slow_at(&self) -> Option<Instant> {
-        let State::Running { fed_since, .. } = &self.state else { return None };
+        let ResidentState::Running { fed_since, .. } = &self.state else { return None };
         let oldest = (!self.asked.is_empty()).then_some(self.since);
         let reading = fed_since.filter(|_| !self.is_idle());
         [oldest, reading].into_iter().flatten().min().map(|since| since + self.wall())
@@ -276,8 +276,8 @@ impl Resident {
     }
 
     /// The program is to be ended for what it did; the question that it was at follows the step's policy.
-    pub(super) fn convict(&mut self, error: ScriptError) -> Option<(u64, Heard)> {
-        self.state = State::Ending;
+    pub(super) fn convict(&mut self, error: ScriptError) -> Option<(u64, ProgramAnswer)> {
+        self.state = ResidentState::Ending;
         let oldest = self.asked.pop_front()?;
         Some(fail(&oldest.waiting, error, oldest.at.elapsed()))
     }
@@ -292,7 +292,7 @@ impl Resident {
     /// this one ended itself and had never answered, nobody waits.
     pub(super) fn ended(&mut self, how: &str, killer: Killer, now: Instant) -> Answers {
         let mut failed = Vec::new();
-        let by_us = matches!(self.state, State::Ending);
+        let by_us = matches!(self.state, ResidentState::Ending);
         if !by_us {
             let message = format!("while it was asked, {how}");
             failed.extend(self.convict(thrown(message)));
@@ -311,15 +311,15 @@ impl Resident {
         if killer == Killer::Machine {
             // That was waited out already, and no later life of the program is less likely for it.
             self.lack = Some(how.to_owned());
-            self.state = State::Resting(now + FIRST_PAUSE);
+            self.state = ResidentState::Resting(now + FIRST_PAUSE);
             return failed;
         }
-        self.state = State::Resting(now + self.pauses.failed());
+        self.state = ResidentState::Resting(now + self.pauses.failed());
         failed
     }
 }
 
-fn fail(waiting: &Waiting, error: ScriptError, cost: Duration) -> (u64, Heard) {
+fn fail(waiting: &UnaskedQuestion, error: ScriptError, cost: Duration) -> (u64, ProgramAnswer) {
     let cost_us = u64::try_from(cost.as_micros()).unwrap_or(u64::MAX);
-    (waiting.errand.question.ticket, Heard { cost_us, ..Heard::only(Err(error)) })
+    (waiting.errand.question.ticket, ProgramAnswer { cost_us, ..ProgramAnswer::only(Err(error)) })
 }

@@ -9,21 +9,21 @@ use rustix::process::Signal;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::chain::{Heard, Mode, Shown, StepSource};
+use crate::chain::{Mode, ProgramAnswer, ShownCandidates, StepSource};
 use crate::model::json::{self, JsonLimits};
 use crate::model::{Arrangement, Change};
 use crate::script::{ScriptError, ScriptLimits};
-use crate::worker::{Question, unix_ms};
+use crate::worker::{PlacementQuestion, unix_ms};
 
 use super::answer;
 use super::clerk;
 use super::document;
-use super::life::{Happening, no_answer, too_long};
-use super::mirror::{Mirror, Programs};
+use super::life::{RunEvent, no_answer, too_long};
+use super::mirror::{Programs, RunnerMirror};
 use super::once::thrown;
-use super::protocol::{Edition, Word};
+use super::protocol::{Edition, RunnerFrame};
 use super::reaper::Reaper;
-use super::resident::{Answers, Resident, State, Waiting};
+use super::resident::{Answers, ResidentProgram, ResidentState, UnaskedQuestion};
 
 /// Which program: the edition, and its place in the chains.
 pub(super) type Key = (u64, usize, usize);
@@ -37,14 +37,14 @@ const LINES_A_SECOND: u32 = 100;
 
 /// The resident programs.
 #[derive(Default)]
-pub(super) struct Residents {
-    by_key: BTreeMap<Key, Resident>,
+pub(super) struct ResidentPrograms {
+    by_key: BTreeMap<Key, ResidentProgram>,
     /// How many lines each logged in this second.
     logged: BTreeMap<Key, (u64, u32)>,
 }
 
 /// What is written to a program, with the questions in it.
-pub(super) struct Feed {
+pub(super) struct ProgramInput {
     pub(super) key: Key,
     pub(super) text: Vec<u8>,
     pub(super) tickets: Vec<u64>,
@@ -52,14 +52,14 @@ pub(super) struct Feed {
 
 /// What a program prints.
 #[derive(Deserialize)]
-struct Line {
+struct ProgramLine {
     request: u64,
     #[serde(default)]
     answer: Value,
     error: Option<String>,
 }
 
-impl Residents {
+impl ResidentPrograms {
     /// The programs of another edition are there, and start at once.
     pub(super) fn add(&mut self, edition: &Arc<Edition>, now: Instant) {
         for (chain_place, chain) in edition.chains.iter().enumerate() {
@@ -67,14 +67,14 @@ impl Residents {
                 if let StepSource::Executable(program) = &step.source
                     && program.mode == Mode::Resident
                 {
-                    let resident = Resident::new(step, chain, program, edition, now);
+                    let resident = ResidentProgram::new(step, chain, program, edition, now);
                     self.by_key.entry((edition.number, chain_place, step_place)).or_insert(resident);
                 }
             }
         }
     }
 
-    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Resident> {
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut ResidentProgram> {
         self.by_key.get_mut(&key)
     }
 
@@ -113,11 +113,11 @@ impl Residents {
 
     /// When something is due.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.by_key.values().filter_map(Resident::due).min()
+        self.by_key.values().filter_map(ResidentProgram::due).min()
     }
 
     /// Fails what waits for too long, and ends programs that are too slow.
-    pub(super) fn expire(&mut self, reaper: &Reaper, now: Instant) -> Vec<Word> {
+    pub(super) fn expire(&mut self, reaper: &Reaper, now: Instant) -> Vec<RunnerFrame> {
         let mut words = Vec::new();
         for resident in self.by_key.values_mut() {
             let pid = resident.pid();
@@ -125,7 +125,7 @@ impl Residents {
             words.extend(heard(failed));
             if let Some(pid) = pid.filter(|_| is_slow) {
                 reaper.signal(pid, Signal::KILL);
-                words.push(Word::Ended(Arc::clone(&resident.name), "the program was too slow".to_owned()));
+                words.push(RunnerFrame::Ended(Arc::clone(&resident.name), "the program was too slow".to_owned()));
             }
         }
         words
@@ -134,20 +134,20 @@ impl Residents {
     /// What each program that listens is to be told and asked now; beside it the questions that came too late.
     pub(super) fn feeds(
         &mut self,
-        mirror: &mut Mirror,
+        mirror: &mut RunnerMirror,
         programs: &BTreeMap<u64, Programs>,
         now: Instant,
-    ) -> (Vec<Feed>, Vec<Word>) {
+    ) -> (Vec<ProgramInput>, Vec<RunnerFrame>) {
         let (mut feeds, mut late) = (Vec::new(), Vec::new());
         for (key, resident) in self.by_key.iter_mut().filter(|(_, resident)| resident.is_listening()) {
             let Some(programs) = programs.get(&key.0) else { continue };
-            let mut feed = Feed { key: *key, text: Vec::new(), tickets: Vec::new() };
+            let mut feed = ProgramInput { key: *key, text: Vec::new(), tickets: Vec::new() };
             tell_nodes(resident, mirror, programs, &mut feed.text);
             while resident.dirty.is_empty() && feed.text.len() < FEED_BYTES && resident.has_room() {
                 let Some(waiting) = resident.queue.pop_front() else { break };
                 let ticket = waiting.errand.question.ticket;
                 if waiting.errand.question.deadline_ms.is_some_and(|deadline| deadline < unix_ms()) {
-                    late.push(Word::Late(ticket));
+                    late.push(RunnerFrame::Late(ticket));
                     continue;
                 }
                 write_question(&waiting, resident, mirror, programs, &mut feed.text);
@@ -167,24 +167,24 @@ impl Residents {
         &mut self,
         key: Key,
         life: u64,
-        happening: Happening,
-        mirror: &Mirror,
+        happening: RunEvent,
+        mirror: &RunnerMirror,
         reaper: &Rc<Reaper>,
-    ) -> (Vec<Word>, Vec<Change>) {
+    ) -> (Vec<RunnerFrame>, Vec<Change>) {
         let Some(resident) = self.by_key.get_mut(&key).filter(|resident| resident.life == life) else {
             return Default::default();
         };
         let mut choices = Vec::new();
         let words = match happening {
-            Happening::Runs(pid, feed) => {
+            RunEvent::Runs(pid, feed) => {
                 resident.runs(pid, feed, mirror.cluster.nodes().map(|(_, node)| Arc::clone(node.id())));
                 Vec::new()
             }
-            Happening::Fed => {
+            RunEvent::Fed => {
                 resident.fed();
                 Vec::new()
             }
-            Happening::Answered(lines) => {
+            RunEvent::Answered(lines) => {
                 let mut words = Vec::new();
                 for line in lines {
                     // What it prints after it was convicted is not listened to.
@@ -195,31 +195,31 @@ impl Residents {
                         Ok((question, answer)) => {
                             let reserves = resident.reserves;
                             choices.extend(clerk::choice(&question, &answer).filter(|_| reserves));
-                            words.push(Word::Heard(question.ticket, answer));
+                            words.push(RunnerFrame::Heard(question.ticket, answer));
                         }
                         Err(error) => words.extend(condemn(resident, reaper, error)),
                     }
                 }
                 words
             }
-            Happening::Misbehaved(error) => condemn(resident, reaper, error),
-            Happening::Deaf => {
+            RunEvent::Misbehaved(error) => condemn(resident, reaper, error),
+            RunEvent::Deaf => {
                 let error = thrown("the program reads no more".to_owned());
                 let unasked: Vec<_> = heard(resident.give_up(&error)).collect();
                 condemn(resident, reaper, error).into_iter().chain(unasked).collect()
             }
-            Happening::Logged(lines) => {
+            RunEvent::Logged(lines) => {
                 let name = Arc::clone(&resident.name);
                 let limits = resident.edition.limits.script;
                 let lines = self.let_through(key, lines);
                 let text = |line: Vec<u8>| limits.cut(String::from_utf8_lossy(&line).trim_end());
-                lines.into_iter().map(|line| Word::Logged(Arc::clone(&name), text(line))).collect()
+                lines.into_iter().map(|line| RunnerFrame::Logged(Arc::clone(&name), text(line))).collect()
             }
-            Happening::Ended(how, killer) => {
-                let known = matches!(resident.state, State::Ending);
+            RunEvent::Ended(how, killer) => {
+                let known = matches!(resident.state, ResidentState::Ending);
                 let mut words: Vec<_> = heard(resident.ended(&how, killer, Instant::now())).collect();
                 if !known {
-                    words.push(Word::Ended(Arc::clone(&resident.name), how));
+                    words.push(RunnerFrame::Ended(Arc::clone(&resident.name), how));
                 }
                 words
             }
@@ -241,21 +241,21 @@ impl Residents {
     }
 }
 
-fn heard(answers: Answers) -> impl Iterator<Item = Word> {
-    answers.into_iter().map(|(ticket, heard)| Word::Heard(ticket, heard))
+fn heard(answers: Answers) -> impl Iterator<Item = RunnerFrame> {
+    answers.into_iter().map(|(ticket, heard)| RunnerFrame::Heard(ticket, heard))
 }
 
 /// Ends the program, where it runs, for what it did.
-fn condemn(resident: &mut Resident, reaper: &Reaper, error: ScriptError) -> Vec<Word> {
+fn condemn(resident: &mut ResidentProgram, reaper: &Reaper, error: ScriptError) -> Vec<RunnerFrame> {
     let Some(pid) = resident.pid() else { return Vec::new() };
     reaper.signal(pid, Signal::KILL);
-    let ended = Word::Ended(Arc::clone(&resident.name), error.message().to_owned());
+    let ended = RunnerFrame::Ended(Arc::clone(&resident.name), error.message().to_owned());
     let failed = resident.convict(error);
-    failed.into_iter().map(|(ticket, heard)| Word::Heard(ticket, heard)).chain([ended]).collect()
+    failed.into_iter().map(|(ticket, heard)| RunnerFrame::Heard(ticket, heard)).chain([ended]).collect()
 }
 
 /// Writes the nodes that the program does not know as they are, as far as they fit.
-fn tell_nodes(resident: &mut Resident, mirror: &mut Mirror, programs: &Programs, text: &mut Vec<u8>) {
+fn tell_nodes(resident: &mut ResidentProgram, mirror: &mut RunnerMirror, programs: &Programs, text: &mut Vec<u8>) {
     let Some((_, roll)) = programs.chain(&resident.action) else { return };
     while text.len() < FEED_BYTES {
         let Some(id) = resident.dirty.pop_first() else { break };
@@ -279,19 +279,25 @@ fn tell_nodes(resident: &mut Resident, mirror: &mut Mirror, programs: &Programs,
     resident.forget_gone();
 }
 
-fn write_question(waiting: &Waiting, resident: &Resident, mirror: &Mirror, programs: &Programs, text: &mut Vec<u8>) {
+fn write_question(
+    waiting: &UnaskedQuestion,
+    resident: &ResidentProgram,
+    mirror: &RunnerMirror,
+    programs: &Programs,
+    text: &mut Vec<u8>,
+) {
     let Some((chain, roll)) = programs.chain(&resident.action) else { return };
     let question = &waiting.errand.question;
     let input = clerk::asked(question, chain.pass_jwt, &programs.zone, |asked| asked.to_json(&mirror.cluster));
     let mut line = json!({"request": question.ticket, "input": input});
     let mut put = |name: &str, value: Value| drop(line.as_object_mut().map(|line| line.insert(name.to_owned(), value)));
     match &waiting.suspended.shown {
-        Shown::Eligible if mirror.arrangement == Arrangement::ById => {}
-        Shown::Eligible => {
+        ShownCandidates::Eligible if mirror.arrangement == Arrangement::ById => {}
+        ShownCandidates::Eligible => {
             let ids = mirror.cluster.nodes().map(|(_, node)| node.id()).filter(|id| roll.admits(id));
             put("candidates", ids.map(|id| json!(&**id)).collect());
         }
-        Shown::Listed(held) => {
+        ShownCandidates::Listed(held) => {
             let standing: Vec<_> = held.iter().filter_map(|held| document::standing(mirror, roll, held)).collect();
             let overlays =
                 standing.iter().filter_map(|(held, overlay)| Some((held.node.to_string(), overlay.clone()?)));
@@ -310,7 +316,7 @@ fn write_question(waiting: &Waiting, resident: &Resident, mirror: &Mirror, progr
 ///
 /// # Errors
 /// What it is instead.
-fn hear(resident: &mut Resident, line: &[u8]) -> Result<(Arc<Question>, Heard), ScriptError> {
+fn hear(resident: &mut ResidentProgram, line: &[u8]) -> Result<(Arc<PlacementQuestion>, ProgramAnswer), ScriptError> {
     let limits = resident.edition.limits.script;
     let most = resident.edition.limits.stdout_bytes;
     if line.len() > most {
@@ -318,7 +324,7 @@ fn hear(resident: &mut Resident, line: &[u8]) -> Result<(Arc<Question>, Heard), 
     }
     let few = ScriptLimits { text_bytes: SHOWN_BYTES, ..limits };
     let shown = |line: &[u8]| few.cut(String::from_utf8_lossy(line).trim());
-    let read: Line = json::parse_as(line, JsonLimits::bytes(line.len()))
+    let read: ProgramLine = json::parse_as(line, JsonLimits::bytes(line.len()))
         .map_err(|error| no_answer(&format!("`{}` ({error})", shown(line))))?;
     let Some((waiting, cost)) = resident.answers(read.request, Instant::now()) else {
         return Err(no_answer(&format!(
@@ -330,10 +336,11 @@ fn hear(resident: &mut Resident, line: &[u8]) -> Result<(Arc<Question>, Heard), 
         Some(message) => Err(thrown(limits.cut(&message))),
         None => Ok(answer::from_json(read.answer)),
     };
-    let heard = Heard { cost_us: u64::try_from(cost.as_micros()).unwrap_or(u64::MAX), ..Heard::only(said) };
+    let heard =
+        ProgramAnswer { cost_us: u64::try_from(cost.as_micros()).unwrap_or(u64::MAX), ..ProgramAnswer::only(said) };
     let heard = match &waiting.suspended.shown {
-        Shown::Eligible => heard.seeing(|id| resident.told.contains(id) || resident.gone.contains(id)),
-        Shown::Listed(held) => {
+        ShownCandidates::Eligible => heard.seeing(|id| resident.told.contains(id) || resident.gone.contains(id)),
+        ShownCandidates::Listed(held) => {
             let ids: BTreeSet<_> = held.iter().map(|held| &*held.node).collect();
             heard.seeing(|id| ids.contains(id))
         }

@@ -12,14 +12,14 @@ use rustix::process::{Pid, Signal};
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::oneshot;
 
-use crate::chain::Program;
+use crate::chain::ProgramSpec;
 use crate::resources;
 use crate::script::ScriptError;
 
 use super::family::RUN_VARIABLE;
 use super::once::thrown;
 use super::protocol::Edition;
-use super::reaper::{Exit, Reaper};
+use super::reaper::{ProgramExit, Reaper};
 
 /// A program that was started.
 pub(super) struct Started {
@@ -27,7 +27,7 @@ pub(super) struct Started {
     pub(super) stdin: OwnedFd,
     pub(super) stdout: Receiver,
     pub(super) stderr: Receiver,
-    pub(super) exit: oneshot::Receiver<Exit>,
+    pub(super) exit: oneshot::Receiver<ProgramExit>,
 }
 
 /// A program that was started, and that nobody hears yet.
@@ -36,7 +36,7 @@ struct Unheard {
     stdin: OwnedFd,
     stdout: OwnedFd,
     stderr: OwnedFd,
-    exit: oneshot::Receiver<Exit>,
+    exit: oneshot::Receiver<ProgramExit>,
 }
 
 /// Why a program was not started, in words.
@@ -54,7 +54,7 @@ pub(super) enum NotStarted {
 /// # Errors
 /// Why it cannot be started.
 pub(super) async fn start(
-    program: &Program,
+    program: &ProgramSpec,
     edition: &Edition,
     run: &str,
     wall: Duration,
@@ -92,7 +92,7 @@ impl Unheard {
     }
 }
 
-fn start_now(program: &Program, edition: &Edition, run: &str, reaper: &Reaper) -> io::Result<Unheard> {
+fn start_now(program: &ProgramSpec, edition: &Edition, run: &str, reaper: &Reaper) -> io::Result<Unheard> {
     let mut child = Command::new(&program.path)
         .current_dir(&program.folder)
         .env_clear()
@@ -121,7 +121,7 @@ fn lack(error: &io::Error) -> String {
 }
 
 /// Why the program cannot be started, with what to do about it.
-fn why(program: &Program, error: &io::Error) -> String {
+fn why(program: &ProgramSpec, error: &io::Error) -> String {
     let path = &program.path;
     let said = match error.kind() {
         io::ErrorKind::NotFound => match interpreter(path) {

@@ -9,7 +9,7 @@ use crate::model::{Cluster, Request, Session};
 
 /// A request with all that comes from it.
 #[derive(Clone, Copy)]
-pub struct Asked<'a> {
+pub struct ScriptRequest<'a> {
     /// The request itself.
     pub request: &'a Request,
     /// Whether the script may see its token.
@@ -22,7 +22,7 @@ pub struct Asked<'a> {
     pub sequence: u64,
 }
 
-impl Asked<'_> {
+impl ScriptRequest<'_> {
     /// The token that the script may see: `null` unless the chain lets it through.
     #[must_use]
     pub fn jwt(&self) -> &Value {

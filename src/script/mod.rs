@@ -15,15 +15,15 @@ mod source;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use asked::Asked;
+pub use asked::ScriptRequest;
 pub use depends::{RequestPath, key, see_login_alone};
 pub use error::{LoadError, ScriptError};
 pub use limits::ScriptLimits;
 pub use log::LogBook;
 pub use policy::{Absent, Policy};
-pub use source::{Content, Isolation, Source, SourceText};
+pub use source::{Content, Isolation, ScriptSource, SourceText};
 
-use crate::model::{Candidate, Cluster, Parts};
+use crate::model::{Candidate, Cluster, NodeParts};
 
 /// A script language.
 pub trait Engine {
@@ -31,18 +31,18 @@ pub trait Engine {
     ///
     /// # Errors
     /// [`LoadError`] with the place in the source.
-    fn load(&self, source: &Source) -> Result<Box<dyn Script>, LoadError>;
+    fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError>;
 }
 
 /// A compiled script.
 pub trait Script {
     /// Which functions it has, and what they depend on.
-    fn shape(&self) -> Shape;
+    fn shape(&self) -> ScriptShape;
 
     /// The parts of a node that `function`, of one parameter, can read: what it said of a node holds until one of them
     /// changes. All, where nothing better is known.
-    fn reads(&self, _function: Function) -> Parts {
-        Parts::ALL
+    fn reads(&self, _function: NodeFunction) -> NodeParts {
+        NodeParts::ALL
     }
 
     /// The ways into the request on which the functions of two parameters look at it, where nothing else than what lies
@@ -77,12 +77,12 @@ pub trait Run {
     ///
     /// # Errors
     /// What it threw, or the limit that it passed.
-    fn call(&mut self, call: Call<'_>) -> Result<Answer, ScriptError>;
+    fn call(&mut self, call: Call<'_>) -> Result<CallAnswer, ScriptError>;
 }
 
 /// The two shapes of a script (ARCHITECTURE.md, Chain semantics).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum ScriptShape {
     /// One function of the whole list.
     WholeList,
     /// Functions of one node.
@@ -102,7 +102,7 @@ pub struct PerNode {
 
 /// One of the two functions that are asked about a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
+pub enum NodeFunction {
     /// `filter`.
     Filter,
     /// `score`.
@@ -124,7 +124,7 @@ pub struct Scene<'a> {
     /// The nodes that candidates refer to.
     pub cluster: &'a Cluster,
     /// The request; absent for pure calls, in which using it, the clock or dice is an error that says so.
-    pub asked: Option<Asked<'a>>,
+    pub asked: Option<ScriptRequest<'a>>,
     /// Which step of its chain this is, from 0; random streams differ by it.
     pub step: u64,
     /// Where what the script logs goes.
@@ -157,9 +157,9 @@ pub enum Argument<'a> {
 
 /// What a call came to; the variant follows the call's.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+pub enum CallAnswer {
     /// Of [`Call::Balance`].
-    Returned(Returned),
+    Returned(ReturnedValue),
     /// Of [`Call::Key`]; what JSON cannot say is `null`.
     Key(Value),
     /// Of [`Call::Filter`]: whether what it returned is truthy in the script's language.
@@ -170,7 +170,7 @@ pub enum Answer {
 
 /// What a whole-list function returned, before it is checked against the cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Returned {
+pub enum ReturnedValue {
     /// A falsy value.
     Falsy,
     /// A string that is not empty.

@@ -9,7 +9,7 @@ use super::LoadError;
 
 /// A source.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct ScriptSource {
     /// The file as the config or the command line names it; errors name it the same way.
     pub file: Arc<str>,
     /// Its content.
@@ -47,7 +47,7 @@ pub struct SourceText {
     pub text: Arc<str>,
 }
 
-impl Source {
+impl ScriptSource {
     /// The source of a language that is written.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ const BETWEEN_COMPLAINTS: Duration = Duration::from_secs(60);
 
 /// What connections may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(super) struct ConnectionLimits {
     /// How many are open at one time.
     pub connections: usize,
     /// How long the head of a request may take to come.
@@ -51,7 +51,7 @@ pub(super) struct Limits {
     pub whole: Duration,
 }
 
-impl Limits {
+impl ConnectionLimits {
     /// The limits of a process that may open `descriptors`; absent where it may open any number.
     #[must_use]
     pub(super) fn within(descriptors: Option<u64>) -> Self {
@@ -71,7 +71,7 @@ impl Limits {
 ///
 /// # Errors
 /// That the listener is none; whatever else the system says is waited out.
-pub(super) async fn serve(listener: TcpListener, routes: Router, limits: Limits) -> io::Result<()> {
+pub(super) async fn serve(listener: TcpListener, routes: Router, limits: ConnectionLimits) -> io::Result<()> {
     let mut connections = Connections { limits, routes, open: VecDeque::new(), spare: spare() };
     let mut complaints = Complaints::default();
     loop {
@@ -93,7 +93,7 @@ pub(super) async fn serve(listener: TcpListener, routes: Router, limits: Limits)
 
 /// The connections that are open.
 struct Connections {
-    limits: Limits,
+    limits: ConnectionLimits,
     routes: Router,
     /// The oldest first.
     open: VecDeque<AbortOnDropHandle<()>>,
@@ -130,7 +130,7 @@ impl Connections {
 }
 
 /// Answers one request that comes over `stream`, and closes it.
-async fn answer(stream: TcpStream, routes: Router, limits: Limits) {
+async fn answer(stream: TcpStream, routes: Router, limits: ConnectionLimits) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(HEAD_BYTES).keep_alive(false);
     let answered = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
@@ -173,7 +173,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
     const SHORT: Duration = Duration::from_millis(50);
 
-    async fn port(routes: Router, limits: Limits) -> SocketAddr {
+    async fn port(routes: Router, limits: ConnectionLimits) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, routes, limits));
@@ -204,7 +204,7 @@ mod tests {
 
     #[tokio::test]
     async fn half_requests_keep_no_health_check_out() {
-        let address = port(healthz(), Limits { connections: 8, head: LONG, whole: LONG }).await;
+        let address = port(healthz(), ConnectionLimits { connections: 8, head: LONG, whole: LONG }).await;
         let mut halves = Vec::new();
         for _ in 0..300 {
             halves.push(say(address, "GET /healthz HTTP/1.1\r\nX: y\r\n").await);
@@ -221,7 +221,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_head_that_does_not_end_is_cut() {
-        let address = port(healthz(), Limits { connections: 8, head: SHORT, whole: LONG }).await;
+        let address = port(healthz(), ConnectionLimits { connections: 8, head: SHORT, whole: LONG }).await;
         let silent = TcpStream::connect(address).await.unwrap();
         let half = say(address, "GET /healthz HTTP/1.1\r\nX: y\r\n").await;
         assert_eq!((hear(silent).await, hear(half).await), (String::new(), String::new()));
@@ -241,7 +241,8 @@ mod tests {
             Body::from_stream(futures_util::stream::repeat_with(piece))
         });
         let address =
-            port(healthz().route("/metrics", endless), Limits { connections: 8, head: LONG, whole: SHORT }).await;
+            port(healthz().route("/metrics", endless), ConnectionLimits { connections: 8, head: LONG, whole: SHORT })
+                .await;
         let reader = say(address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
         assert!(was_cut.await.is_err(), "the sender was dropped");
         assert!(is_healthy(address).await);
@@ -251,7 +252,7 @@ mod tests {
     /// A body that never comes is not waited for, and one request is all that a connection carries.
     #[tokio::test]
     async fn a_connection_carries_one_request() {
-        let address = port(healthz(), Limits { connections: 8, head: LONG, whole: LONG }).await;
+        let address = port(healthz(), ConnectionLimits { connections: 8, head: LONG, whole: LONG }).await;
         let request = "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf";
         assert!(hear(say(address, request).await).await.ends_with("ok\n"));
         let twice = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2);
@@ -265,7 +266,7 @@ mod tests {
         for (descriptors, connections) in
             [(Some(0), 4), (Some(64), 16), (Some(256), 64), (Some(u64::MAX), 64), (None, 64)]
         {
-            assert_eq!(Limits::within(descriptors).connections, connections, "{descriptors:?}");
+            assert_eq!(ConnectionLimits::within(descriptors).connections, connections, "{descriptors:?}");
         }
     }
 }

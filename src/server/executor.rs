@@ -9,13 +9,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::front::health::Health;
 use crate::front::metrics::Metrics;
-use crate::front::{Effect, Event, MarkKind, MarkOrder, NewWorker, ProcessLink, ReloadRequest};
+use crate::front::{Effect, FrontEvent, MarkKind, MarkOrder, NewWorker, ProcessLink, ReloadRequest};
 use crate::model::{Arrangement, Failure, FailureName, Marks};
 use crate::nats::message::Outgoing;
 use crate::nats::peers::Saying;
 use crate::registry::Registry;
-use crate::registry::marks::{Edited, MarkError, Word};
-use crate::runner::{self, Runner};
+use crate::registry::marks::{Edited, MarkAuthor, MarkError};
+use crate::runner::{self, RunnerProcess};
 use crate::worker::{Orders, Worker};
 
 use super::Board;
@@ -59,7 +59,7 @@ impl Executor {
     }
 
     /// Does one thing, or begins it. Returns what came of it where that is known at once.
-    pub(super) fn carry_out(&mut self, effect: Effect) -> Option<Event> {
+    pub(super) fn carry_out(&mut self, effect: Effect) -> Option<FrontEvent> {
         match effect {
             Effect::Reply(outgoing) => self.reply(outgoing),
             Effect::ReplyLater(after, outgoing) => {
@@ -77,7 +77,7 @@ impl Executor {
                 tokio::spawn(async move {
                     let _turn = turns.acquire().await;
                     let claimed = book.take(&claim).await;
-                    drop(events.send(Event::Claimed(ticket, claimed)).await);
+                    drop(events.send(FrontEvent::Claimed(ticket, claimed)).await);
                 });
             }
             Effect::WriteOff(node, ids) => self.write_off(node, ids),
@@ -95,11 +95,11 @@ impl Executor {
                         Err(error) => Err(error),
                     };
                     // Without a service there is nobody to decide for.
-                    drop(events.send(Event::Born(number, worker)).await);
+                    drop(events.send(FrontEvent::Born(number, worker)).await);
                 });
             }
             Effect::StartRunner { number, program } => {
-                return Some(Event::RunnerStarted(number, self.start_runner(number, &program)));
+                return Some(FrontEvent::RunnerStarted(number, self.start_runner(number, &program)));
             }
             Effect::Show(health) => self.show(health),
         }
@@ -162,7 +162,7 @@ impl Executor {
                     let told = serde_json::json!({"node": node, "state": state});
                     let cooling_down = was_cooling && mark.cooling_down.is_some();
                     let marks = Marks { cordoned: mark.cordoned.is_some(), cooling_down };
-                    drop(events.send(Event::Marked(node, marks)).await);
+                    drop(events.send(FrontEvent::Marked(node, marks)).await);
                     Outgoing::new(&incoming, told.to_string().into(), None)
                 }
                 Err(error) => {
@@ -178,13 +178,13 @@ impl Executor {
         });
     }
 
-    fn cool_down(&self, node: Arc<str>, pause_ms: u64, word: Word) {
+    fn cool_down(&self, node: Arc<str>, pause_ms: u64, word: MarkAuthor) {
         let (events, registry) = (self.links.events.clone(), self.registry.clone());
         tokio::spawn(async move {
             match registry.cool_down(&node, pause_ms, word).await {
                 Ok(Edited { mark, revision: Some(_) }) => {
                     let marks = Marks { cordoned: mark.cordoned.is_some(), cooling_down: pause_ms > 0 };
-                    drop(events.send(Event::Marked(node, marks)).await);
+                    drop(events.send(FrontEvent::Marked(node, marks)).await);
                 }
                 // It cools down already.
                 Ok(_) => {}
@@ -203,8 +203,8 @@ impl Executor {
     }
 
     fn start_runner(&self, number: u64, program: &Path) -> std::io::Result<Box<dyn ProcessLink>> {
-        let birth = runner::Birth { arrangement: Arrangement::ById };
-        let runner = Runner::start(program, &birth, number, self.links.runner.clone())?;
+        let birth = runner::RunnerInit { arrangement: Arrangement::ById };
+        let runner = RunnerProcess::start(program, &birth, number, self.links.runner.clone())?;
         Ok(Box::new(RunnerLink { runner, goodbyes: self.goodbyes.clone() }))
     }
 }

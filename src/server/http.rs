@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::connections::{self, Limits};
+use super::connections::{self, ConnectionLimits};
 use crate::front::health::Health;
 use crate::front::metrics::Metrics;
 use crate::log;
@@ -26,7 +26,7 @@ const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What the port shows.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct HealthPage {
     /// What the front's task wrote last.
     pub health: watch::Receiver<Health>,
     /// Whether that task lives.
@@ -51,31 +51,31 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 ///
 /// # Errors
 /// What accepting connections reports.
-pub async fn serve(listener: TcpListener, page: Page) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, page: HealthPage) -> std::io::Result<()> {
     let routes = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(figures))
         .with_state(page);
-    connections::serve(listener, routes, Limits::of_this_process()).await
+    connections::serve(listener, routes, ConnectionLimits::of_this_process()).await
 }
 
 /// Whether the front's task lives: a process that answers here and decides nothing is to be ended.
-async fn healthz(State(shown): State<Page>) -> impl IntoResponse {
+async fn healthz(State(shown): State<HealthPage>) -> impl IntoResponse {
     match stuck(&shown.pulse) {
         None => (StatusCode::OK, "ok\n".to_owned()),
         Some(note) => (StatusCode::SERVICE_UNAVAILABLE, format!("{note}\n")),
     }
 }
 
-async fn readyz(State(shown): State<Page>) -> impl IntoResponse {
+async fn readyz(State(shown): State<HealthPage>) -> impl IntoResponse {
     let health = present(&shown);
     let status = if health.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(health))
 }
 
 /// The state as it is at this moment; some of it changes by the moment and not by an event.
-fn present(shown: &Page) -> Health {
+fn present(shown: &HealthPage) -> Health {
     let mut health = shown.health.borrow().clone();
     health.view_age_ms = shown.registry.view_age(Instant::now()).map(millis);
     if shown.link.borrow().state != LinkState::Connected {
@@ -90,7 +90,7 @@ fn present(shown: &Page) -> Health {
 
 /// The figures. The text is OpenMetrics', which readers of Prometheus' older form understand: each reader is told of the form
 /// that it asks for.
-async fn figures(State(shown): State<Page>, asked: HeaderMap) -> impl IntoResponse {
+async fn figures(State(shown): State<HealthPage>, asked: HeaderMap) -> impl IntoResponse {
     let health = present(&shown);
     shown.metrics.readiness(health.ready, health.bus);
     shown.metrics.view_age(shown.registry.view_age(Instant::now()));

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::front::Event;
+use crate::front::FrontEvent;
 use crate::nats::message::Incoming;
 use crate::registry::RegistryEvent;
 use crate::runner::RunnerEvent;
@@ -18,7 +18,7 @@ const EVENTS_WAITING: usize = 16;
 pub struct Inbox {
     pub(super) requests: mpsc::Receiver<Incoming>,
     pub(super) registry: mpsc::Receiver<RegistryEvent>,
-    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) events: mpsc::Receiver<FrontEvent>,
     pub(super) words: mpsc::Receiver<(u64, WorkerEvent)>,
     pub(super) runner: mpsc::Receiver<(u64, RunnerEvent)>,
     pub(super) peers: mpsc::Receiver<Bytes>,
@@ -28,7 +28,7 @@ pub struct Inbox {
 #[derive(Clone, Debug)]
 pub struct Links {
     /// Births, reloads and the stop.
-    pub events: mpsc::Sender<Event>,
+    pub events: mpsc::Sender<FrontEvent>,
     pub(super) words: mpsc::Sender<(u64, WorkerEvent)>,
     pub(super) runner: mpsc::Sender<(u64, RunnerEvent)>,
 }

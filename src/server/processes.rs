@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::front::ProcessLink;
-use crate::runner::{Runner, process};
+use crate::runner::{RunnerProcess, process};
 use crate::worker::{Orders, Worker};
 
 /// How long a runner may take to end its programs and itself.
@@ -44,7 +44,7 @@ impl ProcessLink for WorkerLink {
 /// A runner; the server does not end before the runners in `goodbyes` have.
 #[derive(Debug)]
 pub(super) struct RunnerLink {
-    pub(super) runner: Runner,
+    pub(super) runner: RunnerProcess,
     pub(super) goodbyes: TaskTracker,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::front::{Event, Front, LONGEST_TICK, Tick};
+use crate::front::{Front, FrontEvent, LONGEST_TICK, Tick};
 use crate::pulse::Pulse;
 use crate::worker::now::now;
 
@@ -32,19 +32,19 @@ pub async fn run(front: Front, mut inbox: Inbox, executor: Executor, pulse: Arc<
             biased;
             Some(event) = inbox.events.recv() => driver.tell(event),
             1.. = inbox.words.recv_many(&mut words, BATCH) => {
-                words.drain(..).for_each(|(number, event)| driver.tell(Event::Worker(number, event)));
+                words.drain(..).for_each(|(number, event)| driver.tell(FrontEvent::Worker(number, event)));
             }
             1.. = inbox.runner.recv_many(&mut heard, BATCH) => {
-                heard.drain(..).for_each(|(number, event)| driver.tell(Event::Runner(number, event)));
+                heard.drain(..).for_each(|(number, event)| driver.tell(FrontEvent::Runner(number, event)));
             }
             1.. = inbox.registry.recv_many(&mut changes, BATCH) => {
-                changes.drain(..).for_each(|event| driver.tell(Event::Registry(event)));
+                changes.drain(..).for_each(|event| driver.tell(FrontEvent::Registry(event)));
             }
             1.. = inbox.peers.recv_many(&mut said, BATCH) => {
-                said.drain(..).for_each(|text| driver.tell(Event::Gossip(text)));
+                said.drain(..).for_each(|text| driver.tell(FrontEvent::Gossip(text)));
             }
             1.. = inbox.requests.recv_many(&mut requests, BATCH) => {
-                requests.drain(..).for_each(|incoming| driver.tell(Event::Request(incoming)));
+                requests.drain(..).for_each(|incoming| driver.tell(FrontEvent::Request(incoming)));
             }
             _ = tick.tick() => time = true,
         }
@@ -53,7 +53,10 @@ pub async fn run(front: Front, mut inbox: Inbox, executor: Executor, pulse: Arc<
         if time {
             let at = Instant::now();
             pulse.beat();
-            driver.tell(Event::Tick(Tick { passed: at.duration_since(ticked), is_drained: inbox.registry.is_empty() }));
+            driver.tell(FrontEvent::Tick(Tick {
+                passed: at.duration_since(ticked),
+                is_drained: inbox.registry.is_empty(),
+            }));
             ticked = at;
         }
         driver.settle(time);
@@ -72,17 +75,17 @@ struct Driver {
 
 impl Driver {
     /// Hands `event` over, and does at once what it leads to: what was decided before a standstill must not be done after it.
-    fn tell(&mut self, event: Event) {
+    fn tell(&mut self, event: FrontEvent) {
         self.hand(event);
         self.carry_out();
     }
 
-    fn hand(&mut self, event: Event) {
+    fn hand(&mut self, event: FrontEvent) {
         let now = now();
         if let Some(gap) = self.standstill.notice(now.instant) {
-            self.front.handle(now, Event::StoodStill(gap));
+            self.front.handle(now, FrontEvent::StoodStill(gap));
         }
-        if matches!(event, Event::Tick(_)) {
+        if matches!(event, FrontEvent::Tick(_)) {
             // Before the tick is worked off: what that takes is no standstill.
             self.standstill.tick();
         }

@@ -36,7 +36,7 @@ pub struct WorkingDay {
 
 /// When a user comes, and how long the session lasts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Drawn {
+pub(super) struct DrawnArrival {
     pub(super) at: Duration,
     pub(super) lasts: Duration,
 }
@@ -61,7 +61,7 @@ impl WorkingDay {
     }
 
     fn arrival(&self, number: u32, dice: &mut Dice) -> Arrival {
-        let Drawn { at, lasts } = draw(self.session, dice);
+        let DrawnArrival { at, lasts } = draw(self.session, dice);
         let mut request = json!({
             "action": DEFAULT_ACTION, "user": {"login": format!("user{number:05}")}, "wait_ms": self.wait.as_millis() as u64,
         });
@@ -74,7 +74,7 @@ impl WorkingDay {
 }
 
 /// Draws when a user comes, and how long a session of `session` in the mean lasts.
-pub(super) fn draw(session: Duration, dice: &mut Dice) -> Drawn {
+pub(super) fn draw(session: Duration, dice: &mut Dice) -> DrawnArrival {
     let mut share = dice.unit() * WAVES.iter().map(|wave| wave.0).sum::<f64>();
     let wave = WAVES.iter().find(|wave| {
         share -= wave.0;
@@ -83,7 +83,7 @@ pub(super) fn draw(session: Duration, dice: &mut Dice) -> Drawn {
     let (_, hour, spread) = wave.copied().unwrap_or(WAVES[0]);
     let at = ((hour + spread * around_zero(dice)) * HOUR_S).max(0.0);
     let lasts = session.mul_f64(1.0 + around_zero(dice)).max(SHORTEST);
-    Drawn { at: Duration::from_secs_f64(at), lasts }
+    DrawnArrival { at: Duration::from_secs_f64(at), lasts }
 }
 
 /// A number between -1 and 1, the more likely the nearer it is to 0.

@@ -13,11 +13,11 @@ use serde_json::Value;
 use crate::front::Setup;
 use crate::worker::BirthError;
 
-use day::Day;
+use day::CapacityDay;
 
 /// What is simulated.
 #[derive(Clone, Debug)]
-pub struct Scenario {
+pub struct CapacityScenario {
     /// The service's configuration, chains included. Executables cannot be simulated.
     pub setup: Setup,
     /// The node documents, without their sessions.
@@ -27,7 +27,7 @@ pub struct Scenario {
     /// Hosts that fail.
     pub outages: Vec<Outage>,
     /// What a session takes of its host.
-    pub load: Load,
+    pub load: SessionLoad,
     /// How often each host reports.
     pub report: Duration,
     /// How long the day is.
@@ -60,7 +60,7 @@ pub struct Outage {
 
 /// What a session takes of its host.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Load {
+pub struct SessionLoad {
     /// Percent of the host's processors.
     pub cpu_percent: f64,
     /// Bytes of memory.
@@ -69,13 +69,13 @@ pub struct Load {
 
 /// What became of a day.
 #[derive(Clone, Debug, Default)]
-pub struct Course {
+pub struct DayOutcome {
     /// The hosts' ids, in the order of all counts.
     pub hosts: Vec<Arc<str>>,
     /// How many sessions each takes, where it says so.
     pub capacities: Vec<Option<u64>>,
     /// The state of the cluster, once a minute.
-    pub samples: Vec<Sample>,
+    pub samples: Vec<CapacitySample>,
     /// Sessions that were placed, those of users who came back included.
     pub placed: u64,
     /// Requests that got no place, by the failure's name.
@@ -88,7 +88,7 @@ pub struct Course {
 
 /// The state of the cluster at one moment.
 #[derive(Clone, Debug)]
-pub struct Sample {
+pub struct CapacitySample {
     /// The time since the day's start.
     pub at: Duration,
     /// Sessions by host; absent for a host that is down or cordoned.
@@ -101,8 +101,8 @@ pub struct Sample {
 ///
 /// # Errors
 /// A script that does not compile.
-pub fn run(scenario: &Scenario, mut passed: impl FnMut(Duration)) -> Result<Course, BirthError> {
-    let mut day = Day::begin(scenario);
+pub fn run(scenario: &CapacityScenario, mut passed: impl FnMut(Duration)) -> Result<DayOutcome, BirthError> {
+    let mut day = CapacityDay::begin(scenario);
     while day.go_on(&mut passed)? {}
     Ok(day.end())
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::clock::Dice;
-use crate::front::{Event, PAUSE};
+use crate::front::{FrontEvent, PAUSE};
 use crate::registry::RegistryEvent;
-use crate::worker::{Ended, WorkerEvent};
+use crate::worker::{ProcessEnd, WorkerEvent};
 
-use super::plan::{Fault, FaultKind, Plan, below};
-use super::world::{Happening, World};
+use super::plan::{FaultKind, PlannedFault, SimulationPlan, below};
+use super::world::{World, WorldEvent};
 
 /// How long a message takes where nothing is wrong.
 const USUAL: (u64, u64) = (200, 3_000);
@@ -16,15 +16,15 @@ const USUAL: (u64, u64) = (200, 3_000);
 /// What messages and views meet on their way.
 #[derive(Clone, Debug)]
 pub(super) struct Weather {
-    faults: Vec<Fault>,
+    faults: Vec<PlannedFault>,
 }
 
 impl Weather {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &SimulationPlan) -> Self {
         Self { faults: plan.faults.clone() }
     }
 
-    fn present(&self, now: Duration) -> impl Iterator<Item = &Fault> {
+    fn present(&self, now: Duration) -> impl Iterator<Item = &PlannedFault> {
         self.faults.iter().filter(move |fault| fault.is_there(now))
     }
 
@@ -60,7 +60,7 @@ impl Weather {
 
     /// Whether, between the two moments, the replicas may not have heard each other as they usually do.
     pub(super) fn was_rough(&self, from: Duration, to: Duration) -> bool {
-        let touches = |fault: &&Fault| fault.at <= to && from <= fault.at + fault.lasts + PAUSE * 4;
+        let touches = |fault: &&PlannedFault| fault.at <= to && from <= fault.at + fault.lasts + PAUSE * 4;
         self.faults.iter().filter(touches).any(|fault| {
             !matches!(fault.kind, FaultKind::Lag(_) | FaultKind::LostView | FaultKind::Reload | FaultKind::Clock(_))
         })
@@ -69,14 +69,14 @@ impl Weather {
     /// Whether replicas that were asked the same, from `from` on and again at `asked`, with the last answer at `to`, could
     /// know of one another. One that stood still before it was asked hears what it missed before it answers.
     pub(super) fn could_talk(&self, from: Duration, asked: Duration, to: Duration) -> bool {
-        let is_over = |fault: &Fault| fault.kind == FaultKind::Freeze && fault.at + fault.lasts < asked;
+        let is_over = |fault: &PlannedFault| fault.kind == FaultKind::Freeze && fault.at + fault.lasts < asked;
         let awake: Vec<_> = self.faults.iter().filter(|fault| !is_over(fault)).copied().collect();
         !Self { faults: awake }.was_rough(from, to)
     }
 
     /// Whether the workers of the replica stand still.
     pub(super) fn holds_workers(&self, replica: usize, now: Duration) -> Option<Duration> {
-        let held = |fault: &&Fault| fault.replica == replica && fault.kind == FaultKind::FreezeWorkers;
+        let held = |fault: &&PlannedFault| fault.replica == replica && fault.kind == FaultKind::FreezeWorkers;
         self.present(now).filter(held).map(|fault| fault.at + fault.lasts).max()
     }
 }
@@ -110,7 +110,7 @@ impl World {
                 let frozen =
                     self.replicas.get(replica).and_then(Option::as_ref).is_some_and(|struck| struck.frozen.is_some());
                 if let Some(setup) = setup.filter(|_| !frozen) {
-                    self.drive(replica, vec![Event::Reload(Box::new(setup))], false);
+                    self.drive(replica, vec![FrontEvent::Reload(Box::new(setup))], false);
                 }
             }
             FaultKind::Clock(skew_ms) => self.set_clock(replica, skew_ms),
@@ -146,8 +146,10 @@ impl World {
     fn lose_view(&mut self, replica: usize) {
         let reason = "the simulation lost it".to_owned();
         let Some(life) = self.replicas.get(replica).and_then(Option::as_ref).map(|struck| struck.life) else { return };
-        self.timeline
-            .after(Duration::ZERO, Happening::Arrives(replica, life, Event::Registry(RegistryEvent::Lost { reason })));
+        self.timeline.after(
+            Duration::ZERO,
+            WorldEvent::Arrives(replica, life, FrontEvent::Registry(RegistryEvent::Lost { reason })),
+        );
     }
 
     fn set_clock(&mut self, replica: usize, skew_ms: i64) {
@@ -170,7 +172,7 @@ impl World {
         }
         let Some(since) = replica.frozen.take() else { return };
         let gap = now.saturating_sub(since);
-        let mut events: Vec<_> = (gap > PAUSE).then_some(Event::StoodStill(gap)).into_iter().collect();
+        let mut events: Vec<_> = (gap > PAUSE).then_some(FrontEvent::StoodStill(gap)).into_iter().collect();
         events.extend(std::mem::take(&mut replica.backlog));
         self.tell(|| format!("replica {place} goes on after {:.3} s, with {} events", gap.as_secs_f64(), events.len()));
         self.drive(place, events, true);
@@ -182,8 +184,8 @@ impl World {
         let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
         replica.workers.remove(&number);
         let life = replica.life;
-        let ended = Ended { how: "was ended by signal 9".to_owned(), killed: true, stopped: false };
-        let event = Event::Worker(number, WorkerEvent::Exited(ended));
-        self.timeline.after(delay, Happening::Arrives(place, life, event));
+        let ended = ProcessEnd { how: "was ended by signal 9".to_owned(), killed: true, stopped: false };
+        let event = FrontEvent::Worker(number, WorkerEvent::Exited(ended));
+        self.timeline.after(delay, WorldEvent::Arrives(place, life, event));
     }
 }

@@ -9,7 +9,7 @@ use crate::model::Report;
 
 /// A session host.
 #[derive(Debug)]
-pub(super) struct Host {
+pub(super) struct SessionHost {
     id: Arc<str>,
     capacity: u64,
     /// The sessions that run here: whose, by reservation.
@@ -18,7 +18,7 @@ pub(super) struct Host {
     pub(super) reported: Option<Arc<Report>>,
 }
 
-impl Host {
+impl SessionHost {
     /// A host that takes `capacity` sessions and has none.
     pub(super) fn new(id: Arc<str>, capacity: u64) -> Self {
         Self { id, capacity, sessions: BTreeMap::new(), reported: None }

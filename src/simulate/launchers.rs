@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::clock::Dice;
 
-use super::plan::{BUSY, Plan, below, dice};
+use super::plan::{BUSY, SimulationPlan, below, dice};
 use super::replica::ACTION;
 
 /// The step of [`Dice`] that launchers are drawn from.
@@ -44,14 +44,14 @@ pub(super) struct Launcher {
     /// When each attempt was sent.
     pub(super) sent: Vec<Duration>,
     /// The answers, by attempt.
-    pub(super) answers: BTreeMap<usize, Answer>,
+    pub(super) answers: BTreeMap<usize, AttemptAnswer>,
     /// The place that the launcher took.
     pub(super) place: Option<(Arc<str>, Arc<str>)>,
 }
 
 /// What came back for an attempt.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(super) struct AttemptAnswer {
     pub(super) at: Duration,
     /// The node and the reservation; absent where the request failed.
     pub(super) place: Option<(Arc<str>, Arc<str>)>,
@@ -59,7 +59,7 @@ pub(super) struct Answer {
 
 impl Launcher {
     /// The launchers of `plan`.
-    pub(super) fn all(plan: &Plan) -> Vec<Self> {
+    pub(super) fn all(plan: &SimulationPlan) -> Vec<Self> {
         let mut dice = dice(plan.seed, LAUNCHING);
         (0..plan.requests).map(|_| Self::draw(&mut dice, plan.users)).collect()
     }
@@ -96,7 +96,7 @@ impl Launcher {
     }
 
     /// Takes in the answer to `attempt`. Returns what is wrong with it.
-    pub(super) fn answered(&mut self, attempt: usize, answer: Answer) -> Option<String> {
+    pub(super) fn answered(&mut self, attempt: usize, answer: AttemptAnswer) -> Option<String> {
         let old = self.answers.insert(attempt, answer);
         old.map(|old| format!("attempt {attempt} was answered twice, first at {:.3} s", old.at.as_secs_f64()))
     }

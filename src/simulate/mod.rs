@@ -2,7 +2,7 @@
 //! faults (this file), to plan the capacity of a cluster ([`capacity`]), and to try many sites with a first tier ([`sites`]).
 //!
 //! Replicas, their workers, NATS, the session hosts and the launchers are simulated in one thread, in simulated time, and
-//! all chance comes from one seed: a run can be repeated to the last event. A [`Plan`] says what goes wrong: lost, late and
+//! all chance comes from one seed: a run can be repeated to the last event. A [`SimulationPlan`] says what goes wrong: lost, late and
 //! doubled messages, cuts, frozen and killed processes, views that lag, clocks that lie, reloads. After every step it is
 //! looked whether what must hold does (`checks.rs`). [`find`] runs a plan and, where something does not hold, looks for
 //! the smallest plan with which it still does not.
@@ -22,15 +22,15 @@ mod timeline;
 mod worker;
 mod world;
 
-pub use plan::{Fault, FaultKind, Mistake, Plan};
+pub use plan::{FaultKind, Mistake, PlannedFault, SimulationPlan};
 
 use world::World;
 
 /// What a plan came to where something did not hold.
 #[derive(Clone, Debug)]
-pub struct Failed {
+pub struct FailedPlan {
     /// The smallest plan that was found with which it does not hold.
-    pub plan: Plan,
+    pub plan: SimulationPlan,
     /// What does not hold.
     pub violations: Vec<String>,
     /// What happened before, the last part of it.
@@ -41,21 +41,21 @@ pub struct Failed {
 ///
 /// # Errors
 /// What does not hold.
-pub fn run(plan: &Plan) -> Result<(), Box<Failed>> {
+pub fn run(plan: &SimulationPlan) -> Result<(), Box<FailedPlan>> {
     let mut world = World::new(plan);
     world.run();
     if world.violations.is_empty() {
         return Ok(());
     }
     let story = world.story().cloned().collect();
-    Err(Box::new(Failed { plan: plan.clone(), violations: world.violations, story }))
+    Err(Box::new(FailedPlan { plan: plan.clone(), violations: world.violations, story }))
 }
 
 /// Runs `plan`, and where something does not hold makes the plan smaller while it still does not.
 ///
 /// # Errors
 /// What does not hold, with the smallest plan that was found.
-pub fn find(plan: &Plan) -> Result<(), Box<Failed>> {
+pub fn find(plan: &SimulationPlan) -> Result<(), Box<FailedPlan>> {
     let Err(mut failed) = run(plan) else { return Ok(()) };
     while let Some(smaller) = smaller(&failed.plan).into_iter().find_map(|plan| run(&plan).err()) {
         failed = smaller;
@@ -64,22 +64,23 @@ pub fn find(plan: &Plan) -> Result<(), Box<Failed>> {
 }
 
 /// Plans that are a little smaller than `plan`.
-fn smaller(plan: &Plan) -> Vec<Plan> {
+fn smaller(plan: &SimulationPlan) -> Vec<SimulationPlan> {
     let without = |place: usize| {
         let mut faults = plan.faults.clone();
         faults.remove(place);
-        Plan { faults, ..plan.clone() }
+        SimulationPlan { faults, ..plan.clone() }
     };
     let mut smaller: Vec<_> = (0..plan.faults.len()).map(without).collect();
     if plan.requests > 1 {
-        smaller.extend([plan.requests / 2, plan.requests - 1].map(|requests| Plan { requests, ..plan.clone() }));
+        smaller
+            .extend([plan.requests / 2, plan.requests - 1].map(|requests| SimulationPlan { requests, ..plan.clone() }));
     }
     let hits = |replicas: usize| plan.faults.iter().all(|fault| fault.replica < replicas);
     if plan.replicas > 1 && hits(plan.replicas - 1) {
-        smaller.push(Plan { replicas: plan.replicas - 1, ..plan.clone() });
+        smaller.push(SimulationPlan { replicas: plan.replicas - 1, ..plan.clone() });
     }
     if plan.hosts > 1 {
-        smaller.push(Plan { hosts: plan.hosts - 1, ..plan.clone() });
+        smaller.push(SimulationPlan { hosts: plan.hosts - 1, ..plan.clone() });
     }
     smaller
 }

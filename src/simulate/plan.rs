@@ -16,7 +16,7 @@ const MOST_REQUESTS: u64 = 160;
 
 /// A simulation before it runs.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct SimulationPlan {
     /// What all chance in it comes from.
     pub seed: u64,
     /// How many replicas of the service there are.
@@ -32,14 +32,14 @@ pub struct Plan {
     /// How many requests they make.
     pub requests: u64,
     /// What goes wrong.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<PlannedFault>,
     /// A mistake that is put in on purpose, so that it is known that it would be found.
     pub mistake: Option<Mistake>,
 }
 
 /// One thing that goes wrong, from one moment on and for some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct PlannedFault {
     /// When it begins.
     pub at: Duration,
     /// How long it lasts.
@@ -97,7 +97,7 @@ impl Mistake {
     pub const ALL: [Self; 4] = [Self::LostRelease, Self::DoubleCommit, Self::OffByOne, Self::ReplyTwice];
 }
 
-impl Plan {
+impl SimulationPlan {
     /// The plan of `seed`.
     #[must_use]
     pub fn of(seed: u64) -> Self {
@@ -116,12 +116,12 @@ impl Plan {
             faults: Vec::new(),
             mistake: None,
         };
-        let faults = (0..faults).map(|_| Fault::draw(&mut dice, replicas)).collect();
+        let faults = (0..faults).map(|_| PlannedFault::draw(&mut dice, replicas)).collect();
         Self { faults, ..plan }
     }
 }
 
-impl Fault {
+impl PlannedFault {
     fn draw(dice: &mut Dice, replicas: usize) -> Self {
         let kind = match below(dice, 12) {
             0 => FaultKind::Loss(1 + below(dice, 50)),
@@ -152,14 +152,14 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for PlannedFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, lasts, replica, kind } = self;
         write!(f, "at {:.3} s, for {:.3} s, replica {replica}: {kind:?}", at.as_secs_f64(), lasts.as_secs_f64())
     }
 }
 
-impl fmt::Display for Plan {
+impl fmt::Display for SimulationPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, replicas, hosts, capacity, is_strict, users, requests, faults, mistake } = self;
         let how = if *is_strict { "strict" } else { "not strict" };

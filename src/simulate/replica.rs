@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use crate::chain::{ChainSet, ChainSpec, StepSource, StepSpec};
 use crate::clock::Now;
 use crate::front::metrics::Metrics;
-use crate::front::{ClusterView, Effect, Event, Front, QuarantineSettings, Setup};
+use crate::front::{ClusterView, Effect, Front, FrontEvent, QuarantineSettings, Setup};
 use crate::model::Arrangement;
 use crate::registry::marks::Mark;
 use crate::runner::ProgramLimits;
 use crate::worker::protocol::Audience;
-use crate::worker::{Birth, WorkerLimits};
+use crate::worker::{WorkerInit, WorkerLimits};
 
-use super::plan::Plan;
-use super::worker::Worker;
+use super::plan::SimulationPlan;
+use super::worker::SimulatedWorker;
 
 /// How long a reservation lives: longer than all that a simulation delays together.
 pub(super) const RESERVATION: Duration = Duration::from_secs(60);
@@ -29,16 +29,16 @@ pub(super) const EPOCH_MS: i64 = 1_800_000_000_000;
 
 /// What a replica sees of the buckets.
 #[derive(Clone, Debug, Default)]
-pub(super) struct View(Arc<Mutex<Option<Instant>>>);
+pub(super) struct BucketView(Arc<Mutex<Option<Instant>>>);
 
-impl View {
+impl BucketView {
     /// All that had changed up to `at` was handed on.
     pub(super) fn look(&self, at: Instant) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 }
 
-impl ClusterView for View {
+impl ClusterView for BucketView {
     fn mark(&self, _node: &str) -> Option<Mark> {
         None
     }
@@ -57,16 +57,16 @@ pub(super) struct Replica {
     pub(super) front: Front,
     /// Counts the processes that were this replica, one after another.
     pub(super) life: u32,
-    pub(super) view: View,
+    pub(super) view: BucketView,
     /// From when on the next change of the cluster can arrive, after those before it.
     pub(super) view_free: Duration,
-    pub(super) workers: BTreeMap<u64, Worker>,
+    pub(super) workers: BTreeMap<u64, SimulatedWorker>,
     /// Workers that are about to read what they were sent.
     pub(super) busy: BTreeSet<u64>,
     /// Since when the process stands still.
     pub(super) frozen: Option<Duration>,
     /// What came meanwhile.
-    pub(super) backlog: VecDeque<Event>,
+    pub(super) backlog: VecDeque<FrontEvent>,
     pub(super) ticked: Duration,
     /// How wrong the wall clock is, in milliseconds.
     pub(super) skew_ms: i64,
@@ -75,8 +75,8 @@ pub(super) struct Replica {
 
 impl Replica {
     /// The replica of `plan` that starts at `now`, as the process number `life` in this place.
-    pub(super) fn start(plan: &Plan, entropy: [u8; 32], now: Now, at: Duration, life: u32) -> Self {
-        let (view, setup) = (View::default(), setup(plan));
+    pub(super) fn start(plan: &SimulationPlan, entropy: [u8; 32], now: Now, at: Duration, life: u32) -> Self {
+        let (view, setup) = (BucketView::default(), setup(plan));
         let front = Front::new(setup.clone(), Box::new(view.clone()), Arc::new(Metrics::new()), entropy, now);
         Self {
             front,
@@ -99,7 +99,7 @@ impl Replica {
     }
 
     /// Hands `events` over, one after another, and returns what is to be done for them. `time` says that there was a tick.
-    pub(super) fn tell(&mut self, now: Now, events: impl IntoIterator<Item = Event>, time: bool) -> Vec<Effect> {
+    pub(super) fn tell(&mut self, now: Now, events: impl IntoIterator<Item = FrontEvent>, time: bool) -> Vec<Effect> {
         events.into_iter().for_each(|event| self.front.handle(now, event));
         self.front.settle(time);
         self.front.take_effects()
@@ -107,12 +107,12 @@ impl Replica {
 }
 
 /// The configuration of all replicas of `plan`.
-fn setup(plan: &Plan) -> Setup {
+fn setup(plan: &SimulationPlan) -> Setup {
     let step = StepSpec::new("builtin:fewest-sessions", StepSource::Builtin("fewest-sessions".to_owned()));
     let chain = ChainSpec { strict: plan.is_strict, ..ChainSpec::new(ACTION, vec![step]) };
     let set = ChainSet::new(vec![chain]);
     let birth =
-        Birth { set, arrangement: Arrangement::ById, limits: WorkerLimits::default(), audience: Audience::Front };
+        WorkerInit { set, arrangement: Arrangement::ById, limits: WorkerLimits::default(), audience: Audience::Front };
     Setup {
         birth: Arc::new(birth),
         program: PathBuf::new(),

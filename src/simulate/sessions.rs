@@ -8,9 +8,9 @@ use serde_json::json;
 
 use crate::nats::message::Verb;
 
-use super::launchers::{ATTEMPTS, Answer, Fate, PATIENCE, failure_in, place_of};
+use super::launchers::{ATTEMPTS, AttemptAnswer, Fate, PATIENCE, failure_in, place_of};
 use super::plan::below;
-use super::world::{Happening, World, inbox};
+use super::world::{World, WorldEvent, inbox};
 
 /// When a launcher that asks twice asks the second time.
 const TWICE_AFTER: (Duration, Duration) = (Duration::ZERO, Duration::from_millis(2500));
@@ -36,10 +36,10 @@ impl World {
         }
         if attempt == 0 && asks_twice {
             let after = self.between(TWICE_AFTER.0, TWICE_AFTER.1);
-            self.timeline.after(after, Happening::Asks(number));
+            self.timeline.after(after, WorldEvent::Asks(number));
         }
         if attempt + 1 < ATTEMPTS {
-            self.timeline.after(PATIENCE, Happening::Asks(number));
+            self.timeline.after(PATIENCE, WorldEvent::Asks(number));
         }
     }
 
@@ -51,7 +51,7 @@ impl World {
             None => format!("request {number}, attempt {attempt}: {}", failure_in(body)),
         });
         let Some(launcher) = self.launchers.get_mut(number) else { return };
-        let wrong = launcher.answered(attempt, Answer { at, place: place.clone() });
+        let wrong = launcher.answered(attempt, AttemptAnswer { at, place: place.clone() });
         if let Some(wrong) = wrong {
             return self.violated(format!("request {number}: {wrong}"));
         }
@@ -72,7 +72,7 @@ impl World {
     fn use_place(&mut self, number: usize, reservation: &Arc<str>) {
         let Some(fate) = self.launchers.get(number).map(|launcher| launcher.fate) else { return };
         match fate {
-            Fate::Starts(after, ..) => self.timeline.after(after, Happening::Starts(number)),
+            Fate::Starts(after, ..) => self.timeline.after(after, WorldEvent::Starts(number)),
             Fate::Released => self.about(Verb::Release, reservation, false),
             Fate::Fails => self.about(Verb::Release, reservation, true),
             Fate::Abandoned => {}
@@ -112,7 +112,7 @@ impl World {
         if confirms {
             self.about(Verb::Confirm, &reservation, false);
         }
-        self.timeline.after(lasts, Happening::Stops(number));
+        self.timeline.after(lasts, WorldEvent::Stops(number));
     }
 
     /// The session of a launcher ends.

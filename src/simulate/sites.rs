@@ -20,13 +20,13 @@ use std::time::Duration;
 
 use crate::worker::BirthError;
 
-pub use course::{Ages, Course, CutCourse, Sample, SiteCourse, Traffic};
+pub use course::{Ages, CutCourse, GatewayTraffic, SiteCourse, SitesOutcome, SitesSample};
 
-use day::Day;
+use day::SitesDay;
 
 /// A group of nodes that every site has, for users of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Group {
+pub struct NodeGroup {
     /// The group's name: a service in the summaries, and part of the action that a launcher asks for.
     pub name: &'static str,
     /// The share of a site's nodes, between 0 and 1.
@@ -38,10 +38,10 @@ pub struct Group {
 }
 
 /// The groups of every site; the shares of nodes and those of users add up to 1.
-pub const GROUPS: [Group; 3] = [
-    Group { name: "office", nodes: 0.7, sessions: 2, users: 0.82 },
-    Group { name: "cad", nodes: 0.2, sessions: 1, users: 0.12 },
-    Group { name: "gpu", nodes: 0.1, sessions: 1, users: 0.06 },
+pub const GROUPS: [NodeGroup; 3] = [
+    NodeGroup { name: "office", nodes: 0.7, sessions: 2, users: 0.82 },
+    NodeGroup { name: "cad", nodes: 0.2, sessions: 1, users: 0.12 },
+    NodeGroup { name: "gpu", nodes: 0.1, sessions: 1, users: 0.06 },
 ];
 
 /// How many sites a launcher asks for one session at most: the home site and three others.
@@ -64,7 +64,7 @@ pub const MIRRORS: u64 = 3;
 
 /// What is simulated.
 #[derive(Clone, Debug)]
-pub struct Scenario {
+pub struct SitesScenario {
     /// How many sites there are.
     pub sites: usize,
     /// How many nodes each site has, ten at least.
@@ -106,8 +106,8 @@ pub fn name(site: usize) -> String {
 ///
 /// # Errors
 /// [`BirthError`] if a worker of a first tier does not start.
-pub fn run(scenario: &Scenario, mut passed: impl FnMut(Duration)) -> Result<Course, BirthError> {
-    let mut day = Day::begin(scenario)?;
+pub fn run(scenario: &SitesScenario, mut passed: impl FnMut(Duration)) -> Result<SitesOutcome, BirthError> {
+    let mut day = SitesDay::begin(scenario)?;
     while day.go_on(&mut passed)? {}
     Ok(day.end())
 }

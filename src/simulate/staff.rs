@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::front::Event;
-use crate::worker::{Birth, Ended, Orders, WorkerEvent};
+use crate::front::FrontEvent;
+use crate::worker::{Orders, ProcessEnd, WorkerEvent, WorkerInit};
 
 use super::plan::Mistake;
-use super::worker::{Dismissal, Worker};
-use super::world::{Happening, World};
+use super::worker::{Dismissal, SimulatedWorker};
+use super::world::{World, WorldEvent};
 
 /// How long a worker takes until it is ready.
 const BIRTH: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(400));
@@ -18,11 +18,11 @@ const WORD: Duration = Duration::from_micros(100);
 
 impl World {
     /// A replica starts a worker.
-    pub(super) fn start_worker(&mut self, place: usize, number: u64, birth: &Birth, snapshot: Orders) {
+    pub(super) fn start_worker(&mut self, place: usize, number: u64, birth: &WorkerInit, snapshot: Orders) {
         let delay = self.between(BIRTH.0, BIRTH.1);
         let is_deaf = self.plan.mistake == Some(Mistake::LostRelease);
         let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
-        let started = Worker::start(birth, number, snapshot).map(|(mut worker, new)| {
+        let started = SimulatedWorker::start(birth, number, snapshot).map(|(mut worker, new)| {
             if is_deaf {
                 worker.deafen();
             }
@@ -30,7 +30,7 @@ impl World {
             new
         });
         let life = replica.life;
-        self.timeline.after(delay, Happening::Arrives(place, life, Event::Born(number, started)));
+        self.timeline.after(delay, WorldEvent::Arrives(place, life, FrontEvent::Born(number, started)));
     }
 
     /// Lets the workers of the replica read what they were sent, and end where they were dismissed.
@@ -39,19 +39,20 @@ impl World {
         let held = self.weather.holds_workers(place, now);
         let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
         let life = replica.life;
-        let wants = |worker: &Worker| worker.has_work() || worker.is_dismissed().is_some();
+        let wants = |worker: &SimulatedWorker| worker.has_work() || worker.is_dismissed().is_some();
         let numbers: Vec<_> =
             replica.workers.iter().filter(|(_, worker)| wants(worker)).map(|(number, _)| *number).collect();
         for number in numbers {
             let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
-            let is_killed = replica.workers.get(&number).and_then(Worker::is_dismissed) == Some(Dismissal::Killed);
+            let is_killed =
+                replica.workers.get(&number).and_then(SimulatedWorker::is_dismissed) == Some(Dismissal::Killed);
             if !is_killed && !replica.busy.insert(number) {
                 continue;
             }
             // A process that stands still can be killed all the same.
             let from = held.filter(|_| !is_killed).unwrap_or(now);
             let at = from + self.between(WORK.0, WORK.1);
-            self.timeline.at(at, Happening::Works(place, life, number));
+            self.timeline.at(at, WorldEvent::Works(place, life, number));
         }
     }
 
@@ -73,10 +74,10 @@ impl World {
                 Dismissal::Killed => ("was ended by signal 9", true),
                 Dismissal::Retired => ("exited with code 0", false),
             };
-            said.push(WorkerEvent::Exited(Ended { how: how.to_owned(), killed, stopped: false }));
+            said.push(WorkerEvent::Exited(ProcessEnd { how: how.to_owned(), killed, stopped: false }));
         }
         for event in said {
-            self.timeline.after(WORD, Happening::Arrives(place, life, Event::Worker(number, event)));
+            self.timeline.after(WORD, WorldEvent::Arrives(place, life, FrontEvent::Worker(number, event)));
         }
     }
 }

@@ -9,15 +9,15 @@ use crate::clock::{Silent, Stopped};
 use crate::evaluator::{Evaluator, Senses};
 use crate::front::{NewWorker, ProcessLink};
 use crate::model::{Change, Cluster};
-use crate::worker::protocol::{CompileProblem, Reply, Waiting};
-use crate::worker::{Birth, BirthError, Order, Orders, WorkerEvent, answer, frame};
+use crate::worker::protocol::{CompileProblem, WaitingDecision, WorkerReply};
+use crate::worker::{BirthError, Orders, WorkerCommand, WorkerEvent, WorkerInit, answer, frame};
 
 /// Frames that a worker has not read, past which it takes no more.
 const FRAMES_WAITING: usize = 64;
 
 /// What a worker was sent and has not read, and what it was told besides.
 #[derive(Debug, Default)]
-struct Wire {
+struct WorkerWire {
     frames: VecDeque<Vec<u8>>,
     is_killed: bool,
     is_retired: bool,
@@ -27,27 +27,31 @@ struct Wire {
 #[derive(Debug)]
 struct SimulatedLink {
     number: u64,
-    wire: Arc<Mutex<Wire>>,
+    wire: Arc<Mutex<WorkerWire>>,
 }
 
 /// A worker.
-pub(super) struct Worker {
+pub(super) struct SimulatedWorker {
     evaluator: Evaluator,
-    wire: Arc<Mutex<Wire>>,
+    wire: Arc<Mutex<WorkerWire>>,
     /// Whether releases are passed over: a mistake that is put in on purpose.
     is_deaf: bool,
 }
 
-impl Worker {
+impl SimulatedWorker {
     /// A worker that was started with `birth` and `snapshot`, and what the service gets of it.
     ///
     /// # Errors
     /// Scripts that do not compile.
-    pub(super) fn start(birth: &Birth, number: u64, mut snapshot: Orders) -> Result<(Self, NewWorker), BirthError> {
+    pub(super) fn start(
+        birth: &WorkerInit,
+        number: u64,
+        mut snapshot: Orders,
+    ) -> Result<(Self, NewWorker), BirthError> {
         let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
         let evaluator = Evaluator::new(&birth.set, birth.arrangement, senses, &mut |_| {})
             .map_err(|errors| BirthError::Refused(errors.into_iter().map(CompileProblem::from).collect()))?;
-        let wire = Arc::new(Mutex::new(Wire::default()));
+        let wire = Arc::new(Mutex::new(WorkerWire::default()));
         let mut worker = Self { evaluator, wire: Arc::clone(&wire), is_deaf: false };
         while let Some(frame) = snapshot.pop() {
             worker.read(&frame, 0, &mut Vec::new());
@@ -91,21 +95,22 @@ impl Worker {
 
     fn read(&mut self, frame: &[u8], unix_ms: i64, said: &mut Vec<WorkerEvent>) {
         let body = frame.get(frame::HEADER_BYTES..).unwrap_or_default();
-        for order in frame::values::<Order>(body).map_while(Result::ok) {
+        for order in frame::values::<WorkerCommand>(body).map_while(Result::ok) {
             match order {
-                Order::Change(Change::Release(_)) if self.is_deaf => {}
-                Order::Change(change) => self.evaluator.apply(change),
-                Order::Recall(action, node) => self.evaluator.recall(&action, &node),
-                Order::Quarantine(subject, limited) => self.evaluator.quarantine(subject, limited),
-                Order::Ask(question) => match answer::decide(&mut self.evaluator, &question, unix_ms) {
+                WorkerCommand::Change(Change::Release(_)) if self.is_deaf => {}
+                WorkerCommand::Change(change) => self.evaluator.apply(change),
+                WorkerCommand::Recall(action, node) => self.evaluator.recall(&action, &node),
+                WorkerCommand::Quarantine(subject, limited) => self.evaluator.quarantine(subject, limited),
+                WorkerCommand::Ask(question) => match answer::decide(&mut self.evaluator, &question, unix_ms) {
                     Progress::Decided(mut decision) => {
                         answer::shorten(&question, &mut decision);
-                        said.push(WorkerEvent::Replies(vec![Reply { ticket: question.ticket, decision }]));
+                        said.push(WorkerEvent::Replies(vec![WorkerReply { ticket: question.ticket, decision }]));
                     }
                     Progress::Suspended(suspended) => {
                         let encoded = postcard::to_stdvec(&suspended).unwrap_or_default();
                         let (ticket, step) = (question.ticket, suspended.step);
-                        let waiting = Waiting { ticket, step, suspended: encoded.into(), taken: suspended.taken };
+                        let waiting =
+                            WaitingDecision { ticket, step, suspended: encoded.into(), taken: suspended.taken };
                         said.push(WorkerEvent::Waiting(waiting));
                     }
                 },
@@ -156,6 +161,6 @@ impl ProcessLink for SimulatedLink {
     fn bury(self: Box<Self>) {}
 }
 
-fn lock(wire: &Mutex<Wire>) -> MutexGuard<'_, Wire> {
+fn lock(wire: &Mutex<WorkerWire>) -> MutexGuard<'_, WorkerWire> {
     wire.lock().unwrap_or_else(PoisonError::into_inner)
 }

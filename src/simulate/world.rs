@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::clock::{Dice, Now};
-use crate::front::{Effect, Event, Tick};
+use crate::front::{Effect, FrontEvent, Tick};
 use crate::model::Change;
 use crate::nats::frozen::SURELY_KEPT;
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::peers::Saying;
 use crate::registry::RegistryEvent;
-use crate::registry::claims::{Claim, Claims};
+use crate::registry::claims::{Claim, NodeClaims};
 use crate::worker::Ticket;
 
 use super::faults::Weather;
-use super::hosts::Host;
+use super::hosts::SessionHost;
 use super::launchers::Launcher;
-use super::plan::{BUSY, Mistake, Plan, below, dice};
+use super::plan::{BUSY, Mistake, SimulationPlan, below, dice};
 use super::replica::{EPOCH_MS, RESERVATION, Replica};
 use super::timeline::Timeline;
 
@@ -40,7 +40,7 @@ const STORY: usize = 400;
 
 /// What happens next.
 #[derive(Debug)]
-pub(super) enum Happening {
+pub(super) enum WorldEvent {
     /// A fault of the plan begins, by its place there.
     Begins(usize),
     /// A fault is over.
@@ -48,7 +48,7 @@ pub(super) enum Happening {
     /// The launcher of this number asks, or asks again.
     Asks(usize),
     /// The event reaches the replica, where the process is still the same.
-    Arrives(usize, u32, Event),
+    Arrives(usize, u32, FrontEvent),
     /// The replica ticks.
     Ticks(usize, u32),
     /// The worker reads what it was sent.
@@ -73,18 +73,18 @@ pub(super) enum Happening {
 
 /// A world in which a plan runs.
 pub(super) struct World {
-    pub(super) plan: Plan,
-    pub(super) timeline: Timeline<Happening>,
+    pub(super) plan: SimulationPlan,
+    pub(super) timeline: Timeline<WorldEvent>,
     pub(super) dice: Dice,
     base: Instant,
     pub(super) weather: Weather,
     /// Absent where the process is not there.
     pub(super) replicas: Vec<Option<Replica>>,
     lives: u32,
-    pub(super) hosts: Vec<Host>,
+    pub(super) hosts: Vec<SessionHost>,
     pub(super) host_of: BTreeMap<Arc<str>, usize>,
     pub(super) launchers: Vec<Launcher>,
-    claims: BTreeMap<Arc<str>, Claims>,
+    claims: BTreeMap<Arc<str>, NodeClaims>,
     /// The last reply of each replica, for a mistake.
     last_reply: Option<(usize, usize, Bytes)>,
     story: VecDeque<String>,
@@ -93,7 +93,7 @@ pub(super) struct World {
 
 impl World {
     /// The world of `plan` at its beginning.
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &SimulationPlan) -> Self {
         let ids = (0..plan.hosts).map(|place| Arc::<str>::from(format!("n{place}")));
         let host_of: BTreeMap<_, _> = ids.enumerate().map(|(place, id)| (id, place)).collect();
         let mut world = Self {
@@ -103,7 +103,7 @@ impl World {
             weather: Weather::new(plan),
             replicas: (0..plan.replicas).map(|_| None).collect(),
             lives: 0,
-            hosts: host_of.keys().map(|id| Host::new(Arc::clone(id), plan.capacity)).collect(),
+            hosts: host_of.keys().map(|id| SessionHost::new(Arc::clone(id), plan.capacity)).collect(),
             host_of,
             launchers: Launcher::all(plan),
             claims: BTreeMap::new(),
@@ -113,13 +113,13 @@ impl World {
             plan: plan.clone(),
         };
         (0..plan.replicas).for_each(|place| world.start_replica(place));
-        (0..plan.hosts).for_each(|host| world.timeline.at(Duration::ZERO, Happening::Reports(host)));
+        (0..plan.hosts).for_each(|host| world.timeline.at(Duration::ZERO, WorldEvent::Reports(host)));
         for (place, launcher) in world.launchers.iter().enumerate() {
-            world.timeline.at(launcher.at, Happening::Asks(place));
+            world.timeline.at(launcher.at, WorldEvent::Asks(place));
         }
         for (place, fault) in plan.faults.iter().enumerate() {
-            world.timeline.at(fault.at, Happening::Begins(place));
-            world.timeline.at(fault.at + fault.lasts, Happening::Ends(place));
+            world.timeline.at(fault.at, WorldEvent::Begins(place));
+            world.timeline.at(fault.at + fault.lasts, WorldEvent::Ends(place));
         }
         world
     }
@@ -172,28 +172,28 @@ impl World {
         from + Duration::from_micros(below(&mut self.dice, span + 1))
     }
 
-    fn happen(&mut self, happening: Happening) {
+    fn happen(&mut self, happening: WorldEvent) {
         match happening {
-            Happening::Begins(fault) => self.begin(fault),
-            Happening::Ends(fault) => self.end(fault),
-            Happening::Asks(launcher) => self.ask(launcher),
-            Happening::Arrives(place, life, event) => self.deliver(place, life, event),
-            Happening::Ticks(place, life) => self.tick(place, life),
-            Happening::Works(place, life, worker) => self.work(place, life, worker),
-            Happening::Answers(launcher, attempt, body) => self.answer(launcher, attempt, &body),
-            Happening::Claims(place, life, ticket, claim) => self.claim(place, life, ticket, claim),
-            Happening::WritesOff(node, ids) => {
+            WorldEvent::Begins(fault) => self.begin(fault),
+            WorldEvent::Ends(fault) => self.end(fault),
+            WorldEvent::Asks(launcher) => self.ask(launcher),
+            WorldEvent::Arrives(place, life, event) => self.deliver(place, life, event),
+            WorldEvent::Ticks(place, life) => self.tick(place, life),
+            WorldEvent::Works(place, life, worker) => self.work(place, life, worker),
+            WorldEvent::Answers(launcher, attempt, body) => self.answer(launcher, attempt, &body),
+            WorldEvent::Claims(place, life, ticket, claim) => self.claim(place, life, ticket, claim),
+            WorldEvent::WritesOff(node, ids) => {
                 self.claims.entry(node).or_default().write_off(&ids);
             }
-            Happening::Reports(host) => self.report(host),
-            Happening::Looks(place, life) => self.look(place, life),
-            Happening::Seen(place, life, at) => {
+            WorldEvent::Reports(host) => self.report(host),
+            WorldEvent::Looks(place, life) => self.look(place, life),
+            WorldEvent::Seen(place, life, at) => {
                 if let Some(replica) = self.alive(place, life) {
                     replica.view.look(at);
                 }
             }
-            Happening::Starts(launcher) => self.start_session(launcher),
-            Happening::Stops(launcher) => self.stop_session(launcher),
+            WorldEvent::Starts(launcher) => self.start_session(launcher),
+            WorldEvent::Stops(launcher) => self.stop_session(launcher),
         }
     }
 
@@ -214,8 +214,8 @@ impl World {
             *seat = Some(replica);
         }
         self.read_buckets(place);
-        self.timeline.after(TICK, Happening::Ticks(place, life));
-        self.timeline.after(LOOK, Happening::Looks(place, life));
+        self.timeline.after(TICK, WorldEvent::Ticks(place, life));
+        self.timeline.after(LOOK, WorldEvent::Looks(place, life));
         self.drive(place, Vec::new(), true);
     }
 
@@ -235,7 +235,7 @@ impl World {
         let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
         replica.view_free = at.max(replica.view_free);
         let (at, life) = (replica.view_free, replica.life);
-        self.timeline.at(at, Happening::Arrives(place, life, Event::Registry(event)));
+        self.timeline.at(at, WorldEvent::Arrives(place, life, FrontEvent::Registry(event)));
     }
 
     fn view_delay(&mut self, place: usize) -> Duration {
@@ -249,8 +249,8 @@ impl World {
         let Some(replica) = self.alive(place, life) else { return };
         replica.view_free = at.max(replica.view_free);
         let at = replica.view_free;
-        self.timeline.at(at, Happening::Seen(place, life, asked));
-        self.timeline.after(LOOK, Happening::Looks(place, life));
+        self.timeline.at(at, WorldEvent::Seen(place, life, asked));
+        self.timeline.after(LOOK, WorldEvent::Looks(place, life));
     }
 
     fn report(&mut self, host: usize) {
@@ -262,15 +262,15 @@ impl World {
             }
         }
         let next = self.between(REPORT * 3 / 4, REPORT * 5 / 4);
-        self.timeline.after(next, Happening::Reports(host));
+        self.timeline.after(next, WorldEvent::Reports(host));
     }
 
-    fn deliver(&mut self, place: usize, life: u32, event: Event) {
+    fn deliver(&mut self, place: usize, life: u32, event: FrontEvent) {
         let now = self.timeline.now();
         let Some(replica) = self.alive(place, life) else { return };
         match replica.frozen {
             // What is published for nobody in particular is not kept for long for a process that does not read it.
-            Some(since) if matches!(event, Event::Gossip(_)) && now > since + SURELY_KEPT => {}
+            Some(since) if matches!(event, FrontEvent::Gossip(_)) && now > since + SURELY_KEPT => {}
             Some(_) => replica.backlog.push_back(event),
             None => self.drive(place, vec![event], false),
         }
@@ -281,13 +281,13 @@ impl World {
         let Some(replica) = self.alive(place, life) else { return };
         if replica.frozen.is_none() {
             let passed = now.saturating_sub(std::mem::replace(&mut replica.ticked, now));
-            self.drive(place, vec![Event::Tick(Tick { passed, is_drained: true })], true);
+            self.drive(place, vec![FrontEvent::Tick(Tick { passed, is_drained: true })], true);
         }
-        self.timeline.after(TICK, Happening::Ticks(place, life));
+        self.timeline.after(TICK, WorldEvent::Ticks(place, life));
     }
 
     /// Hands `events` to the replica, and carries out what it wants to be done.
-    pub(super) fn drive(&mut self, place: usize, events: Vec<Event>, time: bool) {
+    pub(super) fn drive(&mut self, place: usize, events: Vec<FrontEvent>, time: bool) {
         let Some(Some(skew_ms)) = self.replicas.get(place).map(|seat| seat.as_ref().map(|replica| replica.skew_ms))
         else {
             return;
@@ -311,23 +311,24 @@ impl World {
                 let is_named = |seat: &Option<Replica>| seat.as_ref().is_some_and(|it| it.front.replica() == &*name);
                 let to = self.replicas.iter().position(is_named);
                 if let Some(to) = to {
-                    self.send(place, to, || Event::Request(incoming.clone()));
+                    self.send(place, to, || FrontEvent::Request(incoming.clone()));
                 }
             }
             Effect::Claim(ticket, claim) => {
                 let delay = self.between(Duration::from_millis(1), Duration::from_millis(15));
-                self.timeline.after(delay, Happening::Claims(place, life, ticket, claim));
+                self.timeline.after(delay, WorldEvent::Claims(place, life, ticket, claim));
             }
             Effect::WriteOff(node, ids) => {
                 let delay = self.between(Duration::from_millis(1), Duration::from_millis(15));
-                self.timeline.after(delay, Happening::WritesOff(node, ids));
+                self.timeline.after(delay, WorldEvent::WritesOff(node, ids));
             }
             Effect::StartWorker { number, birth, snapshot, .. } => self.start_worker(place, number, &birth, snapshot),
             Effect::StartRunner { number, .. } => {
                 let error = std::io::Error::other("a simulation runs no programs");
-                self.timeline.after(TICK, Happening::Arrives(place, life, Event::RunnerStarted(number, Err(error))));
+                self.timeline
+                    .after(TICK, WorldEvent::Arrives(place, life, FrontEvent::RunnerStarted(number, Err(error))));
             }
-            Effect::LookSoon => self.timeline.after(TICK / 4, Happening::Looks(place, life)),
+            Effect::LookSoon => self.timeline.after(TICK / 4, WorldEvent::Looks(place, life)),
             // Marks are the registry's, whose cool-downs have tests of their own; nobody reloads by message here.
             Effect::CoolDown { .. } | Effect::Mark(_) | Effect::Reload(_) => {}
             Effect::BoundCoolDowns(_) | Effect::Show(_) => {}
@@ -345,21 +346,21 @@ impl World {
             format!("replica {place} claims {id} on {node}: room {room}, held {held:?}, over {over:?}: {claimed:?}")
         });
         let delay = self.between(Duration::from_millis(1), Duration::from_millis(15));
-        self.timeline.after(delay, Happening::Arrives(place, life, Event::Claimed(ticket, Ok(claimed))));
+        self.timeline.after(delay, WorldEvent::Arrives(place, life, FrontEvent::Claimed(ticket, Ok(claimed))));
     }
 
     fn gossip(&mut self, from: usize, text: &Bytes) {
         for to in 0..self.replicas.len() {
-            self.send(from, to, || Event::Gossip(text.clone()));
+            self.send(from, to, || FrontEvent::Gossip(text.clone()));
         }
     }
 
     /// Sends `event` from one replica to another, as the weather lets it through.
-    fn send(&mut self, from: usize, to: usize, event: impl Fn() -> Event) {
+    fn send(&mut self, from: usize, to: usize, event: impl Fn() -> FrontEvent) {
         let Some(life) = self.replicas.get(to).and_then(Option::as_ref).map(|replica| replica.life) else { return };
         let now = self.timeline.now();
         for delay in self.weather.passes(from, to, now, &mut self.dice) {
-            self.timeline.after(delay, Happening::Arrives(to, life, event()));
+            self.timeline.after(delay, WorldEvent::Arrives(to, life, event()));
         }
     }
 
@@ -370,7 +371,7 @@ impl World {
         // A requester hears a reply once at most.
         let delay = self.weather.passes(place, usize::MAX, now, &mut self.dice).into_iter().next();
         if let Some(delay) = delay {
-            self.timeline.after(after + delay, Happening::Answers(launcher, attempt, outgoing.body.clone()));
+            self.timeline.after(after + delay, WorldEvent::Answers(launcher, attempt, outgoing.body.clone()));
         }
     }
 
@@ -379,7 +380,7 @@ impl World {
         if self.plan.mistake == Some(Mistake::ReplyTwice)
             && let Some((launcher, attempt, body)) = self.last_reply.clone()
         {
-            self.timeline.after(TICK, Happening::Answers(launcher, attempt, body));
+            self.timeline.after(TICK, WorldEvent::Answers(launcher, attempt, body));
         }
     }
 
@@ -396,7 +397,7 @@ impl World {
             received: self.base + self.timeline.now() + delay,
             pass: None,
         };
-        self.timeline.after(delay, Happening::Arrives(place, life, Event::Request(incoming)));
+        self.timeline.after(delay, WorldEvent::Arrives(place, life, FrontEvent::Request(incoming)));
     }
 }
 

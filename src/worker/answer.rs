@@ -7,10 +7,10 @@ use crate::evaluator::{self, Evaluator};
 use crate::model::lost::LostNodes;
 use crate::model::{Decision, Diagnosis, Failure, FailureName, Outcome, Request};
 
-use super::protocol::{Question, Standing};
+use super::protocol::{PlacementQuestion, Standing};
 
 /// Decides `question` at Unix time `now_ms`, or goes on with a decision that waited for a program.
-pub fn decide(evaluator: &mut Evaluator, question: &Question, now_ms: i64) -> Progress {
+pub fn decide(evaluator: &mut Evaluator, question: &PlacementQuestion, now_ms: i64) -> Progress {
     if question.deadline_ms.is_some_and(|deadline| deadline < now_ms) {
         let message = "the deadline passed before the request's turn came";
         return Progress::Decided(failed(evaluator, question, Failure::new(FailureName::Overloaded, message)));
@@ -41,7 +41,7 @@ pub fn decide(evaluator: &mut Evaluator, question: &Question, now_ms: i64) -> Pr
 }
 
 /// Leaves of `decision` what the service reads: of a placement that nobody wants explained, what scripts logged.
-pub fn shorten(question: &Question, decision: &mut Decision) {
+pub fn shorten(question: &PlacementQuestion, decision: &mut Decision) {
     let is_told_whole = question.narrated || question.head.explain || question.purpose != Purpose::Place;
     if !is_told_whole && matches!(decision.outcome, Outcome::Placed(_)) {
         let Diagnosis { excluded, steps, .. } = &mut decision.diagnosis;
@@ -50,7 +50,7 @@ pub fn shorten(question: &Question, decision: &mut Decision) {
     }
 }
 
-fn failed(evaluator: &Evaluator, question: &Question, failure: Failure) -> Decision {
+fn failed(evaluator: &Evaluator, question: &PlacementQuestion, failure: Failure) -> Decision {
     Decision {
         chain: Arc::clone(&question.head.action),
         generation: evaluator.cluster().generation(),

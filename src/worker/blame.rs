@@ -5,7 +5,7 @@
 use crate::chain::{ChainSpec, Limited, OnFailure, Subject};
 use crate::model::{Failure, FailureName};
 
-use super::protocol::{Overrun, Question};
+use super::protocol::{Overrun, PlacementQuestion};
 
 /// Nodes that one question may be found to hang on; then the script is at fault and not their documents.
 pub const NODES_A_QUESTION: u32 = 8;
@@ -24,7 +24,7 @@ pub enum Sentence {
 
 /// Judges `question`, which was put to `chain`, for `overrun`; `shunned` is how many nodes it was found to hang on before.
 #[must_use]
-pub fn judge(question: &mut Question, shunned: u32, chain: Option<&ChainSpec>, overrun: Overrun) -> Sentence {
+pub fn judge(question: &mut PlacementQuestion, shunned: u32, chain: Option<&ChainSpec>, overrun: Overrun) -> Sentence {
     let Overrun { running, kind, message } = overrun;
     let limited = Limited { kind, message: message.into() };
     let Some(script) = running.step else { return Sentence::Fail(limited.failure()) };
@@ -49,10 +49,10 @@ mod tests {
     use super::*;
     use crate::chain::{StepSource, StepSpec};
     use crate::model::LimitKind;
-    use crate::worker::protocol::Running;
+    use crate::worker::protocol::RunningStep;
 
-    fn question() -> Question {
-        Question::empty(1)
+    fn question() -> PlacementQuestion {
+        PlacementQuestion::empty(1)
     }
 
     fn chain(on_limit: OnFailure) -> ChainSpec {
@@ -61,7 +61,7 @@ mod tests {
     }
 
     fn overrun(node: Option<&str>, pure: bool) -> Overrun {
-        let running = Running { ticket: 1, step: Some("s.js".into()), node: node.map(Arc::from), pure };
+        let running = RunningStep { ticket: 1, step: Some("s.js".into()), node: node.map(Arc::from), pure };
         Overrun { running, kind: LimitKind::Time, message: "too long".to_owned() }
     }
 
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn what_no_step_did_is_the_requests_own_failure() {
         let nowhere =
-            Overrun { running: Running { step: None, ..overrun(None, false).running }, ..overrun(None, false) };
+            Overrun { running: RunningStep { step: None, ..overrun(None, false).running }, ..overrun(None, false) };
         let sentence = judge(&mut question(), 0, Some(&chain(OnFailure::Skip)), nowhere);
         assert_eq!(sentence, Sentence::Fail(limited().failure()));
     }

@@ -28,8 +28,11 @@ use crate::plain::Plain;
 use super::guard::{self, Narrator};
 use super::now::unix_ms;
 use super::outbox::{Outbox, lock};
-use super::protocol::{Birth, CompileProblem, NOBODY, Order, Question, Reply, Waiting, Word, WorkerLimits};
-use super::watch::{Bell, Watch, Witnessed};
+use super::protocol::{
+    CompileProblem, NOBODY, PlacementQuestion, WaitingDecision, WorkerCommand, WorkerFrame, WorkerInit, WorkerLimits,
+    WorkerReply,
+};
+use super::watch::{Bell, CallWatch, Witnessed};
 use super::{answer, attempts, frame, sandbox, seal};
 
 /// The hidden command under which the binary is a worker.
@@ -79,7 +82,7 @@ fn serve() -> std::io::Result<()> {
     // Where it cannot be had, the report on the seal says so.
     drop(sandbox::gain_no_privileges());
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
-    let Some(birth) = frame::read::<Birth>(&mut &socket)? else { return Ok(()) };
+    let Some(birth) = frame::read::<WorkerInit>(&mut &socket)? else { return Ok(()) };
     sandbox::leave_no_core()?;
     sandbox::bound_memory(OWN_BYTES + birth.limits.memory_bytes)?;
     let work = move || work(socket, birth);
@@ -87,9 +90,9 @@ fn serve() -> std::io::Result<()> {
     thread.join().unwrap_or_else(|_panic| Err(std::io::Error::other("the evaluating thread panicked")))
 }
 
-fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
+fn work(socket: UnixStream, birth: WorkerInit) -> std::io::Result<()> {
     let outbox = Arc::new(Mutex::new(Outbox::new(socket.try_clone()?)?));
-    let watch = Arc::new(Watch::default());
+    let watch = Arc::new(CallWatch::default());
     let set = Arc::new(birth.set.clone());
     let narration = Arc::new(AtomicBool::new(false));
     let narrator = Narrator {
@@ -105,14 +108,14 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
     };
     let hurry = hurry(Arc::clone(&watch))?;
     let mut loading = |step: &Arc<str>| {
-        drop(lock(&outbox).say(&Word::Loading(Arc::clone(step))));
+        drop(lock(&outbox).say(&WorkerFrame::Loading(Arc::clone(step))));
         let _gone = hurry.send(());
     };
     let evaluator = match Evaluator::new(&birth.set, birth.arrangement, senses, &mut loading) {
         Ok(evaluator) => evaluator,
         Err(errors) => {
             let problems = errors.into_iter().map(CompileProblem::from);
-            return lock(&outbox).say(&Word::Refused(problems.collect()));
+            return lock(&outbox).say(&WorkerFrame::Refused(problems.collect()));
         }
     };
     drop(hurry);
@@ -122,10 +125,10 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
     sandbox::bound_memory(own_bytes + birth.limits.memory_bytes)?;
     sandbox::open_nothing()?;
     let lacks = seal();
-    lock(&outbox).say(&Word::Ready { lacks, remarks: evaluator.remarks() })?;
+    lock(&outbox).say(&WorkerFrame::Ready { lacks, remarks: evaluator.remarks() })?;
     let limits = birth.limits;
     let (mirror_bytes, mirror_bytes_bounded) = (0, MIRROR_STEP / 2);
-    let mut clerk = Clerk {
+    let mut clerk = WorkerLoop {
         evaluator,
         watch,
         outbox,
@@ -141,7 +144,7 @@ fn work(socket: UnixStream, birth: Birth) -> std::io::Result<()> {
 
 /// Wakes the engines where a step takes too long to load, which is told at each step's beginning: what runs then is not
 /// watched yet. It ends, before the seal, with whoever tells it.
-fn hurry(watch: Arc<Watch>) -> std::io::Result<mpsc::Sender<()>> {
+fn hurry(watch: Arc<CallWatch>) -> std::io::Result<mpsc::Sender<()>> {
     let (begins, begun) = mpsc::channel();
     thread::Builder::new().name("hurry".to_owned()).spawn(move || {
         loop {
@@ -170,9 +173,9 @@ fn is_idle(socket: &BufReader<UnixStream>) -> bool {
 }
 
 /// Turns orders into replies.
-struct Clerk {
+struct WorkerLoop {
     evaluator: Evaluator,
-    watch: Arc<Watch>,
+    watch: Arc<CallWatch>,
     outbox: Arc<Mutex<Outbox>>,
     narration: Arc<AtomicBool>,
     limits: WorkerLimits,
@@ -185,16 +188,16 @@ struct Clerk {
     mirror_bytes_bounded: u64,
 }
 
-impl Clerk {
+impl WorkerLoop {
     fn serve(&mut self, socket: UnixStream) -> std::io::Result<()> {
         let (mut socket, mut frame) = (BufReader::with_capacity(SOCKET_BYTES, socket), Vec::new());
         while frame::read_frame(&mut socket, &mut frame)? {
             for order in frame::values(&frame) {
                 match order? {
-                    Order::Change(change) => self.apply(change)?,
-                    Order::Recall(action, node) => self.evaluator.recall(&action, &node),
-                    Order::Quarantine(subject, limited) => self.evaluator.quarantine(subject, limited),
-                    Order::Ask(question) => self.answer(&question)?,
+                    WorkerCommand::Change(change) => self.apply(change)?,
+                    WorkerCommand::Recall(action, node) => self.evaluator.recall(&action, &node),
+                    WorkerCommand::Quarantine(subject, limited) => self.evaluator.quarantine(subject, limited),
+                    WorkerCommand::Ask(question) => self.answer(&question)?,
                 }
             }
             self.finish(frame.len())?;
@@ -242,7 +245,7 @@ impl Clerk {
         Ok(())
     }
 
-    fn answer(&mut self, question: &Question) -> std::io::Result<()> {
+    fn answer(&mut self, question: &PlacementQuestion) -> std::io::Result<()> {
         let start = Instant::now();
         if !self.asked.contains(&question.head.action) {
             self.asked.insert(Arc::clone(&question.head.action));
@@ -258,19 +261,19 @@ impl Clerk {
         };
         answer::shorten(question, &mut decision);
         let mut outbox = lock(&self.outbox);
-        match outbox.add(&Word::Reply(Reply { ticket: question.ticket, decision })) {
+        match outbox.add(&WorkerFrame::Reply(WorkerReply { ticket: question.ticket, decision })) {
             waiting if waiting >= BATCH || start.elapsed() >= SLOW => outbox.flush(),
             _ => Ok(()),
         }
     }
 
     /// Hands a decision back that waits for a program.
-    fn wait(&self, question: &Question, suspended: &Suspended) -> std::io::Result<()> {
+    fn wait(&self, question: &PlacementQuestion, suspended: &Suspended) -> std::io::Result<()> {
         let encoded = postcard::to_stdvec(suspended).map_err(std::io::Error::other)?;
         let (ticket, step, taken) = (question.ticket, suspended.step, suspended.taken.clone());
-        let waiting = Waiting { ticket, step, suspended: encoded.into(), taken };
+        let waiting = WaitingDecision { ticket, step, suspended: encoded.into(), taken };
         let mut outbox = lock(&self.outbox);
-        outbox.add(&Word::Waiting(waiting));
+        outbox.add(&WorkerFrame::Waiting(waiting));
         // The program takes longer than anything that it could be told together with.
         outbox.flush()
     }

@@ -12,9 +12,9 @@ use crate::chain::ChainSet;
 use crate::model::LimitKind;
 
 use super::outbox::Outbox;
-use super::protocol::{Overrun, Running};
+use super::protocol::{Overrun, RunningStep};
 use super::sandbox;
-use super::watch::Watch;
+use super::watch::CallWatch;
 
 /// What last words may take: up to a batch of finished replies, and the name.
 const RESERVE_BYTES: u64 = 32 << 20;
@@ -24,7 +24,7 @@ const APART: Duration = Duration::from_millis(1);
 
 /// From now on a step that runs when memory runs out is named, and the process ends. `set` has its name; `allowed_bytes`
 /// is what the site lets it have.
-pub(super) fn name_the_step(watch: Arc<Watch>, outbox: Arc<Mutex<Outbox>>, set: Arc<ChainSet>, allowed_bytes: u64) {
+pub(super) fn name_the_step(watch: Arc<CallWatch>, outbox: Arc<Mutex<Outbox>>, set: Arc<ChainSet>, allowed_bytes: u64) {
     allocator::when_exhausted(move || {
         let Some(current) = patiently(|| watch.try_current()) else { return };
         let Some(mut outbox) = patiently(|| match outbox.try_lock() {
@@ -40,7 +40,7 @@ pub(super) fn name_the_step(watch: Arc<Watch>, outbox: Arc<Mutex<Outbox>>, set: 
     });
 }
 
-fn overrun(running: Running, allowed_bytes: u64) -> Overrun {
+fn overrun(running: RunningStep, allowed_bytes: u64) -> Overrun {
     let name = running.step.as_deref().unwrap_or("a step");
     let needed = format!("step {name} needed more than {} MiB of memory", allowed_bytes >> 20);
     let message = match &running.node {

@@ -9,8 +9,8 @@ use crate::model::LimitKind;
 
 use super::exhaustion;
 use super::outbox::{Outbox, lock};
-use super::protocol::{Overrun, Running, Word, WorkerLimits};
-use super::watch::{Current, Watch, Witnessed};
+use super::protocol::{Overrun, RunningStep, WorkerFrame, WorkerLimits};
+use super::watch::{CallWatch, Current, Witnessed};
 use super::watchdog::{self, Allowance};
 
 /// Is told what runs: writes it down for the watchdog, and says it aloud where the question asks for that.
@@ -28,7 +28,7 @@ impl Narrator {
         {
             let running = current.named(&self.set);
             // Where nobody reads any more, nobody asks for the name either.
-            drop(lock(&self.outbox).say(&Word::Running(running)));
+            drop(lock(&self.outbox).say(&WorkerFrame::Running(running)));
         }
     }
 }
@@ -68,7 +68,7 @@ impl Witness for Narrator {
 
 /// Sets the watchdog, and lets a panic in an engine and want of memory name their script before the process ends.
 pub(super) fn start(
-    watch: &Arc<Watch>,
+    watch: &Arc<CallWatch>,
     outbox: &Arc<Mutex<Outbox>>,
     set: Arc<ChainSet>,
     limits: WorkerLimits,
@@ -106,7 +106,7 @@ pub(super) fn start(
     Ok(())
 }
 
-fn overrun(running: Running, passed: Overtime, allowed_us: u64) -> Overrun {
+fn overrun(running: RunningStep, passed: Overtime, allowed_us: u64) -> Overrun {
     let name = running.step.as_deref().unwrap_or("a step");
     let allowed_ms = allowed_us / 1000;
     let message = match (passed, &running.node) {
@@ -117,5 +117,5 @@ fn overrun(running: Running, passed: Overtime, allowed_us: u64) -> Overrun {
     };
     // A step that is over its own limit is not known to hang on the node that it happens to be at.
     let node = running.node.filter(|_| passed == Overtime::Call);
-    Overrun { running: Running { node, ..running }, kind: LimitKind::Time, message }
+    Overrun { running: RunningStep { node, ..running }, kind: LimitKind::Time, message }
 }

@@ -47,16 +47,16 @@ impl Leash {
     #[must_use]
     pub fn memory_bytes(&self) -> Option<u64> {
         let mut page = String::new();
-        Page(self.figures.as_ref()?, 0).read_to_string(&mut page).ok()?;
+        ProcFile(self.figures.as_ref()?, 0).read_to_string(&mut page).ok()?;
         let figure = page.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         figure.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
     }
 }
 
 /// A file read from its start, wherever others have read to.
-struct Page<'a>(&'a File, u64);
+struct ProcFile<'a>(&'a File, u64);
 
-impl Read for Page<'_> {
+impl Read for ProcFile<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let length = self.0.read_at(buffer, self.1)?;
         self.1 += length as u64;

@@ -25,8 +25,9 @@ pub mod watchdog;
 
 pub use now::unix_ms;
 pub use orders::{Encoded, Orders};
-pub use peer::{Ended, Peer};
+pub use peer::{ProcessEnd, SupervisedProcess};
 pub use process::{BirthError, Worker, WorkerEvent};
 pub use protocol::{
-    Audience, Birth, NOBODY, Order, Overrun, Question, Reply, Running, Standing, Ticket, Waiting, WorkerLimits,
+    Audience, NOBODY, Overrun, PlacementQuestion, RunningStep, Standing, Ticket, WaitingDecision, WorkerCommand,
+    WorkerInit, WorkerLimits, WorkerReply,
 };

@@ -12,7 +12,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::frame;
-use super::protocol::{Overrun, Word};
+use super::protocol::{Overrun, WorkerFrame};
 
 /// The exit code of a worker that named a culprit.
 const CULPRIT: i32 = 70;
@@ -51,7 +51,7 @@ impl Outbox {
     }
 
     /// Says `word` as soon as others are said too; returns how many wait.
-    pub(super) fn add(&mut self, word: &Word) -> usize {
+    pub(super) fn add(&mut self, word: &WorkerFrame) -> usize {
         // Only sequences of unknown length cannot be encoded, and a word has none.
         let frame = postcard::to_extend(word, std::mem::take(&mut self.frame));
         self.frame = frame.unwrap_or_else(|_never| frame::open());
@@ -63,7 +63,7 @@ impl Outbox {
     /// taken for a silent one.
     pub(super) fn has_read(&mut self, bytes: usize) -> io::Result<()> {
         self.read_bytes += bytes;
-        if self.read_bytes < SIGN_BYTES { Ok(()) } else { self.say(&Word::Reading) }
+        if self.read_bytes < SIGN_BYTES { Ok(()) } else { self.say(&WorkerFrame::Reading) }
     }
 
     /// Says what waits.
@@ -80,7 +80,7 @@ impl Outbox {
     }
 
     /// Says `word` now, after what waits.
-    pub(super) fn say(&mut self, word: &Word) -> io::Result<()> {
+    pub(super) fn say(&mut self, word: &WorkerFrame) -> io::Result<()> {
         self.add(word);
         self.flush()
     }
@@ -88,7 +88,7 @@ impl Outbox {
     /// Sends what is finished, then the culprit, and ends the process: what it holds is not to be trusted any more.
     /// Nobody else has a word after that, because the caller goes on holding the outbox.
     pub(super) fn leave(&mut self, overrun: Overrun) -> ! {
-        drop(self.say(&Word::Overrun(overrun)));
+        drop(self.say(&WorkerFrame::Overrun(overrun)));
         self.done.store(true, Ordering::Release);
         self.end.unpark();
         loop {

@@ -36,7 +36,7 @@ const ALLOCATOR: [(&str, &str); 2] = [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MI
 
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub struct ProcessEnd {
     /// In words: it …
     pub how: String,
     /// Whether it was killed, which no script does to its own process.
@@ -46,7 +46,7 @@ pub struct Ended {
     pub stopped: bool,
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for ProcessEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.how)
     }
@@ -56,7 +56,7 @@ impl fmt::Display for Ended {
 pub type Words = BufReader<OwnedReadHalf>;
 
 /// A process that was just started, and that nobody supervises yet. It is killed when this is dropped.
-pub struct Newborn {
+pub struct UnsupervisedProcess {
     process: Child,
     orders: OwnedWriteHalf,
     words: Words,
@@ -65,7 +65,7 @@ pub struct Newborn {
     patience: Option<Duration>,
 }
 
-impl Newborn {
+impl UnsupervisedProcess {
     /// Starts `program` with the one argument `command` and an empty environment; its standard input is the socket. It is
     /// started from the thread of the runtime that calls this, which must live as long as the service.
     ///
@@ -112,7 +112,7 @@ impl Newborn {
     }
 
     /// Makes sure that it has ended, and says how.
-    pub async fn end(mut self) -> Ended {
+    pub async fn end(mut self) -> ProcessEnd {
         end(&mut self.process, self.patience).await
     }
 
@@ -122,8 +122,8 @@ impl Newborn {
         self,
         events: mpsc::Sender<E>,
         read: impl Fn(&[u8]) -> Option<Vec<E>> + Send + 'static,
-        exited: impl FnOnce(Ended) -> E + Send + 'static,
-    ) -> Peer {
+        exited: impl FnOnce(ProcessEnd) -> E + Send + 'static,
+    ) -> SupervisedProcess {
         let Self { mut process, orders, mut words, leash, pid, patience } = self;
         let (frames, waiting) = mpsc::channel(FRAMES_WAITING);
         let (written, spent) = mpsc::channel(FRAMES_WAITING);
@@ -135,13 +135,13 @@ impl Newborn {
             // Where nobody listens any more, nobody needs to know.
             drop(events.send(exited(ended)).await);
         });
-        Peer { frames, spent, leash, pid, supervisor }
+        SupervisedProcess { frames, spent, leash, pid, supervisor }
     }
 }
 
 /// A process that is supervised.
 #[derive(Debug)]
-pub struct Peer {
+pub struct SupervisedProcess {
     frames: mpsc::Sender<Vec<u8>>,
     /// Frames that were written, to be used again.
     spent: mpsc::Receiver<Vec<u8>>,
@@ -150,7 +150,7 @@ pub struct Peer {
     supervisor: JoinHandle<()>,
 }
 
-impl Peer {
+impl SupervisedProcess {
     /// Sends the frame that comes before all others; there is room for it.
     pub fn say_first(&self, frame: Vec<u8>) {
         // Where there is none any more, the process is gone, which its event will say.
@@ -259,7 +259,7 @@ async fn hear<E>(
 }
 
 /// Makes sure that the process has ended, and says how.
-async fn end(process: &mut Child, patience: Option<Duration>) -> Ended {
+async fn end(process: &mut Child, patience: Option<Duration>) -> ProcessEnd {
     use std::os::unix::process::ExitStatusExt;
     // The socket's end comes a moment before the exit; a process that lives on without it is of no use.
     let (status, ours) = match patience {
@@ -281,5 +281,5 @@ async fn end(process: &mut Child, patience: Option<Duration>) -> Ended {
         Ok((None, None)) => "ended".to_owned(),
         Err(error) => format!("was lost: {error}"),
     };
-    Ended { how, killed, stopped }
+    ProcessEnd { how, killed, stopped }
 }

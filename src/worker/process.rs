@@ -9,8 +9,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::orders::Orders;
-use super::peer::{Ended, Newborn, Peer, Words};
-use super::protocol::{Audience, Birth, CompileProblem, Overrun, Reply, Running, Waiting, Word};
+use super::peer::{ProcessEnd, SupervisedProcess, UnsupervisedProcess, Words};
+use super::protocol::{
+    Audience, CompileProblem, Overrun, RunningStep, WaitingDecision, WorkerFrame, WorkerInit, WorkerReply,
+};
 use super::{awake, child, frame};
 
 /// Replies that usually come in a frame.
@@ -55,23 +57,23 @@ impl From<std::io::Error> for BirthError {
 #[derive(Debug)]
 pub enum WorkerEvent {
     /// It is about to run this, for a question that is narrated.
-    Running(Running),
+    Running(RunningStep),
     /// It is at work on what it is told of the cluster.
     Reading,
     /// It decided.
-    Replies(Vec<Reply>),
+    Replies(Vec<WorkerReply>),
     /// It came to an executable step.
-    Waiting(Waiting),
+    Waiting(WaitingDecision),
     /// A script in it passed a limit; it is about to exit.
     Overrun(Overrun),
     /// It is gone.
-    Exited(Ended),
+    Exited(ProcessEnd),
 }
 
 /// A worker process that is ready.
 #[derive(Debug)]
 pub struct Worker {
-    peer: Peer,
+    peer: SupervisedProcess,
     lacks: Vec<String>,
     remarks: Vec<String>,
 }
@@ -83,7 +85,7 @@ impl Worker {
     /// [`BirthError`]: a script that does not compile, or a process that dies.
     pub async fn start(
         program: &Path,
-        birth: &Birth,
+        birth: &WorkerInit,
         number: u64,
         events: mpsc::Sender<(u64, WorkerEvent)>,
     ) -> Result<Self, BirthError> {
@@ -91,7 +93,7 @@ impl Worker {
             Audience::Front => Stdio::inherit(),
             Audience::Person => Stdio::null(),
         };
-        let mut newborn = Newborn::spawn(program, child::COMMAND, log)?;
+        let mut newborn = UnsupervisedProcess::spawn(program, child::COMMAND, log)?;
         let mut loading = None;
         let ready = async {
             newborn.write(&born_with(birth)?).await?;
@@ -99,8 +101,8 @@ impl Worker {
         };
         let born = awake::within(BIRTH_LIMIT, ready).await;
         let (lacks, remarks) = match born {
-            Some(Ok(First::Ready { lacks, remarks })) => (lacks, remarks),
-            Some(Ok(First::Died)) => return Err(BirthError::Died(loading, newborn.end().await.how)),
+            Some(Ok(WorkerStart::Ready { lacks, remarks })) => (lacks, remarks),
+            Some(Ok(WorkerStart::Died)) => return Err(BirthError::Died(loading, newborn.end().await.how)),
             Some(Err(error)) => return Err(error),
             None => return Err(BirthError::Died(loading, "hung".to_owned())),
         };
@@ -111,16 +113,16 @@ impl Worker {
 
     /// The process.
     #[must_use]
-    pub fn peer(&self) -> &Peer {
+    pub fn peer(&self) -> &SupervisedProcess {
         &self.peer
     }
 
     /// The process, to send it something.
-    pub fn peer_mut(&mut self) -> &mut Peer {
+    pub fn peer_mut(&mut self) -> &mut SupervisedProcess {
         &mut self.peer
     }
 
-    /// As [`Peer::send_all`].
+    /// As [`SupervisedProcess::send_all`].
     pub async fn send_all(&self, orders: Orders) -> bool {
         self.peer.send_all(orders).await
     }
@@ -149,7 +151,7 @@ impl Worker {
 }
 
 /// The frame that a worker is born with.
-fn born_with(birth: &Birth) -> std::io::Result<Vec<u8>> {
+fn born_with(birth: &WorkerInit) -> std::io::Result<Vec<u8>> {
     // Nothing else in it is large.
     let too_large = |_too_large| {
         let most = frame::MAX_FRAME_BYTES >> 20;
@@ -161,7 +163,7 @@ fn born_with(birth: &Birth) -> std::io::Result<Vec<u8>> {
 }
 
 /// How a worker's start went.
-enum First {
+enum WorkerStart {
     /// It is ready; its seal lacks this, and this is probably a mistake in a script.
     Ready { lacks: Vec<String>, remarks: Vec<String> },
     /// It ended.
@@ -169,37 +171,41 @@ enum First {
 }
 
 /// Waits for the ready word; `loading` is the step that is being compiled.
-async fn ready(words: &mut Words, loading: &mut Option<Arc<str>>) -> Result<First, BirthError> {
+async fn ready(words: &mut Words, loading: &mut Option<Arc<str>>) -> Result<WorkerStart, BirthError> {
     let mut body = Vec::new();
     while frame::read_frame_async(words, &mut body).await? {
-        for word in frame::values::<Word>(&body) {
+        for word in frame::values::<WorkerFrame>(&body) {
             match word? {
-                Word::Loading(step) => *loading = Some(step),
-                Word::Ready { lacks, remarks } => return Ok(First::Ready { lacks, remarks }),
-                Word::Refused(problems) => return Err(BirthError::Refused(problems)),
-                Word::Running(_) | Word::Reading | Word::Reply(_) | Word::Waiting(_) | Word::Overrun(_) => {
-                    return Ok(First::Died);
+                WorkerFrame::Loading(step) => *loading = Some(step),
+                WorkerFrame::Ready { lacks, remarks } => return Ok(WorkerStart::Ready { lacks, remarks }),
+                WorkerFrame::Refused(problems) => return Err(BirthError::Refused(problems)),
+                WorkerFrame::Running(_)
+                | WorkerFrame::Reading
+                | WorkerFrame::Reply(_)
+                | WorkerFrame::Waiting(_)
+                | WorkerFrame::Overrun(_) => {
+                    return Ok(WorkerStart::Died);
                 }
             }
         }
     }
-    Ok(First::Died)
+    Ok(WorkerStart::Died)
 }
 
 /// The events of one frame, replies together; absent where it holds nonsense.
 fn read(body: &[u8]) -> Option<Vec<WorkerEvent>> {
     let (mut events, mut replies) = (Vec::new(), Vec::with_capacity(USUAL_REPLIES));
-    for word in frame::values::<Word>(body) {
+    for word in frame::values::<WorkerFrame>(body) {
         let event = match word.ok()? {
-            Word::Reply(reply) => {
+            WorkerFrame::Reply(reply) => {
                 replies.push(reply);
                 continue;
             }
-            Word::Running(running) => WorkerEvent::Running(running),
-            Word::Reading => WorkerEvent::Reading,
-            Word::Waiting(waiting) => WorkerEvent::Waiting(waiting),
-            Word::Overrun(overrun) => WorkerEvent::Overrun(overrun),
-            Word::Loading(_) | Word::Ready { .. } | Word::Refused(_) => continue,
+            WorkerFrame::Running(running) => WorkerEvent::Running(running),
+            WorkerFrame::Reading => WorkerEvent::Reading,
+            WorkerFrame::Waiting(waiting) => WorkerEvent::Waiting(waiting),
+            WorkerFrame::Overrun(overrun) => WorkerEvent::Overrun(overrun),
+            WorkerFrame::Loading(_) | WorkerFrame::Ready { .. } | WorkerFrame::Refused(_) => continue,
         };
         if !replies.is_empty() {
             // What it decided before counts before what it says of itself.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::chain::eligibility::Cooling;
-use crate::chain::{ChainSet, ChainSpec, Heard, Limited, Purpose, StepSource, Subject};
+use crate::chain::eligibility::CoolingPolicy;
+use crate::chain::{ChainSet, ChainSpec, Limited, ProgramAnswer, Purpose, StepSource, Subject};
 use crate::evaluator::CompileError;
 use crate::model::{Arrangement, Change, Decision, Head, LimitKind, LostReason, Position, Reservation, shared};
 
@@ -21,7 +21,7 @@ pub const NOBODY: Ticket = 0;
 
 /// All that a worker is born with. A change of any of it is a change of worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Birth {
+pub struct WorkerInit {
     /// The chains.
     pub set: ChainSet,
     /// The initial order of nodes.
@@ -91,7 +91,7 @@ impl WorkerLimits {
 
 /// A question on its way to a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Question {
+pub struct PlacementQuestion {
     /// The front's number of it; answers name it.
     pub ticket: Ticket,
     /// The decision's id.
@@ -120,14 +120,14 @@ pub struct Question {
     /// The steps that passed a limit on it, and are not run for it again.
     pub limited: Vec<(Arc<str>, Limited)>,
     /// What becomes of nodes where a start failed lately.
-    pub cooling: Cooling,
+    pub cooling: CoolingPolicy,
     /// Where it is gone on from, where a program was asked already.
     pub from: Option<Standing>,
     /// Whether each step and node is told before it runs, so that one which ends the process without a word is named.
     pub narrated: bool,
 }
 
-impl Question {
+impl PlacementQuestion {
     /// A question under `ticket` that asks for nothing, for tests.
     #[cfg(test)]
     pub(crate) fn empty(ticket: Ticket) -> Self {
@@ -148,7 +148,7 @@ impl Question {
             sequence: 0,
             deadline_ms: None,
             limited: Vec::new(),
-            cooling: Cooling::default(),
+            cooling: CoolingPolicy::default(),
             from: None,
             narrated: false,
         }
@@ -174,12 +174,12 @@ pub struct Standing {
     /// The decision ([`Suspended`](crate::chain::Suspended)), encoded: whoever carries it need not read it.
     pub suspended: Bytes,
     /// What was heard from the program; absent where it is to be asked again.
-    pub heard: Option<Heard>,
+    pub heard: Option<ProgramAnswer>,
 }
 
 /// What the front sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Order {
+pub enum WorkerCommand {
     /// Something happened to the cluster. The first of all variants, here as in the runner's orders: encoded once, it
     /// goes to all of them.
     Change(Change),
@@ -188,13 +188,13 @@ pub enum Order {
     /// Do not run this any more and let it fail so; or run it again, where nothing is said.
     Quarantine(Subject, Option<Limited>),
     /// Decide this.
-    Ask(Arc<Question>),
+    Ask(Arc<PlacementQuestion>),
 }
 
 /// What a worker sends.
 #[expect(clippy::large_enum_variant, reason = "nearly every word is a reply, which a box would make dearer")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Word {
+pub enum WorkerFrame {
     /// It is about to compile this step.
     Loading(Arc<str>),
     /// It has compiled everything and sealed itself (docs/src/internals/seal.md). A sentence for each thing.
@@ -207,13 +207,13 @@ pub enum Word {
     /// These steps do not compile.
     Refused(Vec<CompileProblem>),
     /// It is about to run this, for a question that is narrated.
-    Running(Running),
+    Running(RunningStep),
     /// It has read much since its last word, and is alive.
     Reading,
     /// A decision.
-    Reply(Reply),
+    Reply(WorkerReply),
     /// A decision that waits for a program.
-    Waiting(Waiting),
+    Waiting(WaitingDecision),
     /// A script passed a limit; the worker exits after this word.
     Overrun(Overrun),
 }
@@ -248,7 +248,7 @@ impl std::fmt::Display for CompileProblem {
 
 /// One decision.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Reply {
+pub struct WorkerReply {
     /// Of which question.
     pub ticket: Ticket,
     /// What was decided.
@@ -257,7 +257,7 @@ pub struct Reply {
 
 /// A decision that came to an executable step: the worker is done with it until its program has answered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Waiting {
+pub struct WaitingDecision {
     /// Of which question.
     pub ticket: Ticket,
     /// The step, from 0.
@@ -270,7 +270,7 @@ pub struct Waiting {
 
 /// What a worker is running.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Running {
+pub struct RunningStep {
     /// The question that is being decided.
     pub ticket: Ticket,
     /// The step, where it is known.
@@ -285,7 +285,7 @@ pub struct Running {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overrun {
     /// What was running.
-    pub running: Running,
+    pub running: RunningStep,
     /// Which limit.
     pub kind: LimitKind,
     /// What happened, in words for the requester.

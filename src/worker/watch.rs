@@ -14,11 +14,11 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::chain::{ChainSet, Witness};
 use crate::clock::{Alarm, Overtime, Wake};
 
-use super::protocol::Running;
+use super::protocol::RunningStep;
 
 /// What runs, and whose time it is.
 #[derive(Debug)]
-pub struct Watch {
+pub struct CallWatch {
     busy: AtomicBool,
     /// Counts beginnings of steps; the low bits say nothing of which step.
     steps: AtomicU64,
@@ -60,7 +60,7 @@ impl Wakes {
     }
 }
 
-impl Default for Watch {
+impl Default for CallWatch {
     fn default() -> Self {
         let [busy, exact] = [false; 2].map(AtomicBool::new);
         let [steps, entries, excused_us, paused_us, pauses, entered_us, spent_us] = [0; 7].map(AtomicU64::new);
@@ -105,10 +105,10 @@ pub struct Current {
 impl Current {
     /// The same with the step's name, which `set` has.
     #[must_use]
-    pub fn named(self, set: &ChainSet) -> Running {
+    pub fn named(self, set: &ChainSet) -> RunningStep {
         let step = set.get(&self.action).and_then(|chain| chain.steps.get(self.step));
         let step = step.map(|step| Arc::clone(&step.name));
-        Running { ticket: self.ticket, step, node: self.node, pure: self.pure }
+        RunningStep { ticket: self.ticket, step, node: self.node, pure: self.pure }
     }
 }
 
@@ -134,7 +134,7 @@ impl Glance {
     }
 }
 
-impl Watch {
+impl CallWatch {
     /// A question begins to be decided; `exact` says that each call of a script is timed by itself.
     pub fn begin(&self, ticket: u64, action: &Arc<str>, nodes: u64, exact: bool) {
         let mut current = self.lock();
@@ -157,7 +157,7 @@ impl Watch {
         self.busy.load(Ordering::Acquire).then(|| self.lock().clone())
     }
 
-    /// As [`Watch::current`], for a thread that may hold the lock itself: absent also while it is held.
+    /// As [`CallWatch::current`], for a thread that may hold the lock itself: absent also while it is held.
     #[must_use]
     pub fn try_current(&self) -> Option<Current> {
         let free = self.busy.load(Ordering::Acquire).then(|| self.current.try_lock());
@@ -221,7 +221,7 @@ impl Watch {
 
 /// The evaluator's witness: writes down what it is told.
 #[derive(Debug)]
-pub struct Witnessed(pub Arc<Watch>);
+pub struct Witnessed(pub Arc<CallWatch>);
 
 impl Witness for Witnessed {
     fn step(&self, step: usize) {
@@ -269,7 +269,7 @@ impl Witness for Witnessed {
 
 /// The watchdog's warning, for engines.
 #[derive(Debug)]
-pub struct Bell(pub Arc<Watch>);
+pub struct Bell(pub Arc<CallWatch>);
 
 impl Alarm for Bell {
     fn rings(&self) -> Option<Overtime> {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::clock::Overtime;
 
-use super::watch::{Current, Glance, Watch};
+use super::watch::{CallWatch, Current, Glance};
 
 /// How often the watchdog looks while something runs.
 const PERIOD: Duration = Duration::from_millis(2);
@@ -44,7 +44,7 @@ pub struct Allowance {
 /// # Errors
 /// Where the thread cannot be started.
 pub fn start(
-    watch: Arc<Watch>,
+    watch: Arc<CallWatch>,
     allow: impl Fn(&Current) -> Allowance + Send + 'static,
     bite: impl Fn(Current, Overtime, u64) + Send + 'static,
 ) -> std::io::Result<thread::JoinHandle<()>> {
@@ -78,14 +78,14 @@ pub fn start(
 /// What the samples of one question after the other come to.
 #[derive(Default)]
 struct Scale {
-    step: Step,
+    step: StepSamples,
     call: Since,
     rung: [Since; 2],
 }
 
 impl Scale {
     /// Takes a sample in; what has used up its time by it.
-    fn weigh(&mut self, glance: &Glance, is_node: bool, allowance: &Allowance) -> Option<Late> {
+    fn weigh(&mut self, glance: &Glance, is_node: bool, allowance: &Allowance) -> Option<OverrunReport> {
         let (in_step, in_call) = (self.step.spent(glance), self.call.spent(glance.entries, glance.clock_us));
         // An engine's own work is nobody's up to what the step itself may take: garbage is made by somebody.
         let beyond_us = glance.excused_us.saturating_sub(self.step.excused_us).saturating_sub(allowance.step_us);
@@ -94,7 +94,7 @@ impl Scale {
 
     /// How much was used since the watchdog first rang for `late`. What was excused counts as it does there: the clock of a
     /// script that makes nothing but garbage stands still.
-    fn rung_us(&mut self, glance: &Glance, late: &Late) -> u64 {
+    fn rung_us(&mut self, glance: &Glance, late: &OverrunReport) -> u64 {
         match (late.what, &mut self.rung) {
             (Overtime::Step, [rung, _]) => rung.spent(glance.steps, late.used_us),
             (Overtime::Call, [_, rung]) => rung.spent(glance.entries, late.used_us),
@@ -103,21 +103,21 @@ impl Scale {
 }
 
 /// What has used up its time, or nearly.
-struct Late {
+struct OverrunReport {
     what: Overtime,
     used_us: u64,
     allowed_us: u64,
 }
 
 /// The step where that is late, else the call where `is_node` says that it is one about a node.
-fn late(in_step: u64, in_call: u64, is_node: bool, allowance: &Allowance) -> Option<Late> {
+fn late(in_step: u64, in_call: u64, is_node: bool, allowance: &Allowance) -> Option<OverrunReport> {
     let Allowance { step_us, call_us } = *allowance;
     let is_late = |used_us: u64, allowed_us: u64| used_us > allowed_us.saturating_sub(NOTICE_US).max(allowed_us / 2);
     if is_late(in_step, step_us) {
-        return Some(Late { what: Overtime::Step, used_us: in_step, allowed_us: step_us });
+        return Some(OverrunReport { what: Overtime::Step, used_us: in_step, allowed_us: step_us });
     }
     let is_late = is_node && is_late(in_call, call_us);
-    is_late.then_some(Late { what: Overtime::Call, used_us: in_call, allowed_us: call_us })
+    is_late.then_some(OverrunReport { what: Overtime::Call, used_us: in_call, allowed_us: call_us })
 }
 
 /// When a counter was first seen at its value.
@@ -139,7 +139,7 @@ impl Since {
 
 /// What the samples of a step came to.
 #[derive(Default)]
-struct Step {
+struct StepSamples {
     number: u64,
     spent_us: u64,
     seen_us: u64,
@@ -147,7 +147,7 @@ struct Step {
     excused_us: u64,
 }
 
-impl Step {
+impl StepSamples {
     /// What the step's script has spent so far.
     fn spent(&mut self, glance: &Glance) -> u64 {
         if self.number != glance.steps || self.seen_us == 0 {
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_happens_between_calls_is_nobodys() {
-        let (mut step, mut call) = (Step::default(), Since::default());
+        let (mut step, mut call) = (StepSamples::default(), Since::default());
         let mut spent = (0, 0);
         for (entries, clock_us) in [(1, 1_000), (1, 3_000), (2, 5_000), (2, 90_000), (2, 400_000), (3, 401_000)] {
             let glance = glance(7, entries, clock_us);
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_call_is_late_by_its_own_time_and_a_step_by_the_sum() {
-        let (mut step, mut call) = (Step::default(), Since::default());
+        let (mut step, mut call) = (StepSamples::default(), Since::default());
         let mut sample = |entries: u64, clock_us: u64| {
             let glance = glance(7, entries, clock_us);
             (step.spent(&glance), call.spent(glance.entries, glance.clock_us))
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_question_alone_is_timed_exactly() {
-        let mut step = Step::default();
+        let mut step = StepSamples::default();
         step.spent(&glance(7, 1, 1_000));
         assert_eq!(step.spent(&Glance { exact_us: Some(40), ..glance(7, 1, 300_000) }), 40);
     }

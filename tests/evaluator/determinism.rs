@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use whither::chain::Heard;
+use whither::chain::ProgramAnswer;
 use whither::chain::{ChainSet, Progress};
 use whither::evaluator::Evaluator;
 use whither::model::{Change, Decision, Marks, Outcome, Reservation};
-use whither::script::Returned;
+use whither::script::ReturnedValue;
 
 use crate::stand::{builtin, evaluator, js, login, program, question, report, start};
 
@@ -135,11 +135,11 @@ impl Mirror {
         let mut progress = self.evaluator.decide(&question);
         if let Progress::Suspended(suspended) = progress {
             let said = match seed % 3 {
-                0 => Returned::Falsy,
-                1 => Returned::Id(format!("n{}", seed % 5)),
-                _ => Returned::List(Vec::new()),
+                0 => ReturnedValue::Falsy,
+                1 => ReturnedValue::Id(format!("n{}", seed % 5)),
+                _ => ReturnedValue::List(Vec::new()),
             };
-            progress = self.evaluator.resume(&question, suspended, Some(Heard::only(Ok(said))));
+            progress = self.evaluator.resume(&question, suspended, Some(ProgramAnswer::only(Ok(said))));
         }
         let Progress::Decided(decision) = progress else { panic!("suspended twice") };
         if let Outcome::Placed(node) = &decision.outcome {

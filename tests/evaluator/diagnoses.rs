@@ -9,7 +9,7 @@ use whither::chain::{ChainSet, OnFailure, Witness};
 use whither::clock::{Silent, Stopwatch};
 use whither::evaluator::{Evaluator, Senses};
 use whither::model::lost::MAX_NAMED;
-use whither::model::{Arrangement, Decision, FailureName, LostReason, Marks, Said};
+use whither::model::{Arrangement, Decision, FailureName, LostReason, Marks, StepVerdict};
 
 use crate::stand::{
     NOW_MS, Stand, builtin, cordoned, decided, equal, failed, js, node, outcome, program, question, report, said, start,
@@ -32,7 +32,13 @@ fn each_step_says_what_it_saw_and_did() {
     assert_eq!(decision.decided_by.as_deref(), Some("builtin:fewest-sessions"));
     assert_eq!(
         said(&decision),
-        [Said::Pass, Said::Narrow(4), Said::Narrow(2), Said::Select("n3".into()), Said::NotReached]
+        [
+            StepVerdict::Pass,
+            StepVerdict::Narrow(4),
+            StepVerdict::Narrow(2),
+            StepVerdict::Select("n3".into()),
+            StepVerdict::NotReached
+        ]
     );
     let steps = &decision.diagnosis.steps;
     let figures: Vec<_> = steps.iter().map(|step| (&*step.step, step.candidates, step.calls)).collect();
@@ -80,7 +86,7 @@ fn explaining_changes_nothing_and_runs_no_program() {
     let mut stand = Stand::new(vec![start(vec![first, program("./ask"), builtin("fewest-sessions")])], &equal(3));
     let generation = stand.evaluator.cluster().generation();
     let one = stand.explain(json!({}), None);
-    assert_eq!(said(&one), [Said::Narrow(2), Said::NotRun, Said::Select("n1".into())]);
+    assert_eq!(said(&one), [StepVerdict::Narrow(2), StepVerdict::NotRun, StepVerdict::Select("n1".into())]);
     assert_eq!(outcome(&stand.explain(json!({}), None)), "n1");
     assert_eq!((stand.pending("n1"), stand.evaluator.cluster().generation()), (0, generation));
 }

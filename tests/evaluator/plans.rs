@@ -4,8 +4,8 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use whither::chain::{ChainSet, ChainSpec, Limited, OnFailure, OnUnplaceable, Purpose, StepSource, StepSpec, Subject};
-use whither::model::diagnosis::Plan;
-use whither::model::{Change, Decision, LimitKind, Marks, Reservation, Said};
+use whither::model::diagnosis::DecisionPath;
+use whither::model::{Change, Decision, LimitKind, Marks, Reservation, StepVerdict};
 
 use super::stand::{Stand, decided, question, report};
 
@@ -158,7 +158,7 @@ fn data(dice: &mut Dice) -> Value {
 }
 
 /// What steps said and whom they lost, whatever it cost.
-fn told(decision: &Decision) -> Vec<(&str, &Said, Value)> {
+fn told(decision: &Decision) -> Vec<(&str, &StepVerdict, Value)> {
     let steps = decision.diagnosis.steps.iter();
     steps.map(|step| (&*step.step, &step.said, json!(format!("{:?}", step.lost)))).collect()
 }
@@ -199,7 +199,7 @@ fn a_plan_finds_what_the_steps_find() {
                 assert_eq!(told(&explained), told(&anew), "{context}");
                 assert_eq!(explained.diagnosis.excluded, anew.diagnosis.excluded, "{context}");
             }
-            scans += u64::from(least.diagnosis.search.plan == Plan::IndexScan);
+            scans += u64::from(least.diagnosis.search.plan == DecisionPath::IndexScan);
             fewer_calls += u64::from(least.diagnosis.calls() < anew.diagnosis.calls());
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use whither::chain::{Limited, OnFailure, StepSpec, Subject};
-use whither::model::{FailureName, LimitKind, LostReason, Said};
+use whither::model::{FailureName, LimitKind, LostReason, StepVerdict};
 
 use crate::stand::{Stand, builtin, decided, equal, failed, js, outcome, said, start};
 
@@ -23,7 +23,7 @@ fn a_script_in_quarantine_is_not_run_and_follows_its_on_limit() {
         let decision = stand.decide(json!({}));
         assert_eq!(outcome(&decision), expected);
         assert!(decision.diagnosis.steps[0].log.is_empty(), "it did not run");
-        assert_eq!(said(&decision)[0], Said::Failed(FailureName::ScriptLimit, "it hung".to_owned()));
+        assert_eq!(said(&decision)[0], StepVerdict::Failed(FailureName::ScriptLimit, "it hung".to_owned()));
         stand.evaluator.quarantine(quarantined("bad.js", None), None);
         assert_eq!(stand.place(), "n2", "it runs again");
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use whither::chain::{ChainSpec, OnFailure, OnUnplaceable, StepSpec};
-use whither::model::{Change, FailureName, LostReason, Said};
+use whither::model::{Change, FailureName, LostReason, StepVerdict};
 
 use crate::stand::{
     Stand, builtin, cooling_down, cordoned, decided, equal, evaluator, failed, failure, js, login, node, outcome,
@@ -91,7 +91,7 @@ fn a_choice_that_cannot_take_it_is_an_error_a_pass_or_taken() {
 
         let (decision, pending) = decide(OnUnplaceable::Skip);
         assert_eq!((outcome(&decision).as_str(), pending), ("fine", 0));
-        assert_eq!(said(&decision)[0], Said::Unplaceable(node.into(), reason));
+        assert_eq!(said(&decision)[0], StepVerdict::Unplaceable(node.into(), reason));
 
         let (decision, pending) = decide(OnUnplaceable::Allow);
         assert_eq!((outcome(&decision).as_str(), pending), (node, 1));
@@ -177,7 +177,7 @@ fn an_error_stops_passes_or_falls_back() {
     let fallen = decide(OnFailure::Fallback("most-memory".to_owned()));
     assert_eq!((outcome(&fallen).as_str(), fallen.decided_by.as_deref()), ("b", Some("fallback:most-memory")));
     for decision in [skipped, fallen] {
-        assert_eq!(said(&decision)[0], Said::Failed(FailureName::ScriptError, "in use".to_owned()));
+        assert_eq!(said(&decision)[0], StepVerdict::Failed(FailureName::ScriptError, "in use".to_owned()));
         assert_eq!(decision.diagnosis.steps[0].log[0].text, "tried");
     }
 }

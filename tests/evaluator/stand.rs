@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use whither::chain::Unwatched;
-use whither::chain::candidates::Held;
+use whither::chain::candidates::SuspendedCandidate;
 use whither::chain::{
-    Ask, ChainSet, ChainSpec, Heard, Mode, Program, Progress, Purpose, Shown, StepSource, StepSpec, Suspended,
+    Ask, ChainSet, ChainSpec, Mode, ProgramAnswer, ProgramSpec, Progress, Purpose, ShownCandidates, StepSource,
+    StepSpec, Suspended,
 };
 use whither::clock::{Silent, Stopped};
 use whither::evaluator::{CompileError, Evaluator, Question, Senses};
-use whither::model::{Arrangement, Change, Decision, Failure, FailureName, Marks, Outcome, Report, Request, Said};
-use whither::script::{Returned, ScriptError};
+use whither::model::{
+    Arrangement, Change, Decision, Failure, FailureName, Marks, Outcome, Report, Request, StepVerdict,
+};
+use whither::script::{ReturnedValue, ScriptError};
 
 /// A Friday afternoon.
 pub(crate) const NOW_MS: i64 = 1_795_195_800_000;
@@ -100,7 +103,7 @@ impl Stand {
     pub(crate) fn resume(
         &mut self,
         (question, suspended): (Question, Suspended),
-        said: Result<Returned, ScriptError>,
+        said: Result<ReturnedValue, ScriptError>,
     ) -> Decision {
         decided(self.go_on(&question, suspended, said))
     }
@@ -110,14 +113,14 @@ impl Stand {
         &mut self,
         question: &Question,
         suspended: Suspended,
-        said: Result<Returned, ScriptError>,
+        said: Result<ReturnedValue, ScriptError>,
     ) -> Progress {
         let everybody = || self.evaluator.cluster().nodes().map(|(_, node)| node.id().to_string()).collect();
         let shown: Vec<String> = match &suspended.shown {
-            Shown::Listed(held) => held.iter().map(|held| held.node.to_string()).collect(),
-            Shown::Eligible => everybody(),
+            ShownCandidates::Listed(held) => held.iter().map(|held| held.node.to_string()).collect(),
+            ShownCandidates::Eligible => everybody(),
         };
-        let heard = Heard::only(said).seeing(|id| shown.iter().any(|other| other == id));
+        let heard = ProgramAnswer::only(said).seeing(|id| shown.iter().any(|other| other == id));
         self.evaluator.resume(question, suspended, Some(heard))
     }
 
@@ -168,10 +171,10 @@ pub(crate) fn suspended(progress: Progress) -> Suspended {
 
 /// The candidates that a program is shown, where an earlier step listed them.
 #[track_caller]
-pub(crate) fn listed(suspended: &Suspended) -> &[Held] {
+pub(crate) fn listed(suspended: &Suspended) -> &[SuspendedCandidate] {
     match &suspended.shown {
-        Shown::Listed(held) => held,
-        Shown::Eligible => panic!("nobody listed them"),
+        ShownCandidates::Listed(held) => held,
+        ShownCandidates::Eligible => panic!("nobody listed them"),
     }
 }
 
@@ -201,7 +204,7 @@ pub(crate) fn failed(decision: &Decision, name: FailureName, words: &str) {
 }
 
 /// What each step said, in order.
-pub(crate) fn said(decision: &Decision) -> Vec<Said> {
+pub(crate) fn said(decision: &Decision) -> Vec<StepVerdict> {
     decision.diagnosis.steps.iter().map(|step| step.said.clone()).collect()
 }
 
@@ -231,7 +234,7 @@ pub(crate) fn js(name: &str, text: &str) -> StepSpec {
 /// A step at which the decision is suspended.
 pub(crate) fn program(name: &str) -> StepSpec {
     let program =
-        Program { path: name.to_owned(), folder: "/".to_owned(), mode: Mode::Once, wall_ms: None, parallel: 1 };
+        ProgramSpec { path: name.to_owned(), folder: "/".to_owned(), mode: Mode::Once, wall_ms: None, parallel: 1 };
     StepSpec::new(name, StepSource::Executable(program))
 }
 

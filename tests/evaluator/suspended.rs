@@ -1,9 +1,9 @@
 //! A decision that waits for a program: plain data, taken up again on whatever the cluster is by then.
 
 use serde_json::{Value, json};
-use whither::chain::{ChainSpec, OnFailure, OnUnplaceable, Progress, Shown, StepSpec, Suspended};
-use whither::model::{Change, Decision, FailureName, LimitKind, LostReason, Said, Thrown};
-use whither::script::{Element, Returned, ScriptError};
+use whither::chain::{ChainSpec, OnFailure, OnUnplaceable, Progress, ShownCandidates, StepSpec, Suspended};
+use whither::model::{Change, Decision, FailureName, LimitKind, LostReason, StepVerdict, Thrown};
+use whither::script::{Element, ReturnedValue, ScriptError};
 
 use crate::stand::{
     Stand, builtin, cordoned, decided, equal, failed, failure, js, listed, node, outcome, program, said, start,
@@ -30,7 +30,7 @@ fn carried(suspended: &Suspended) -> Suspended {
 }
 
 /// What comes of the program's word, after `meanwhile` happened to the cluster.
-fn after(meanwhile: impl FnOnce(&mut Stand), said: Result<Returned, ScriptError>) -> Decision {
+fn after(meanwhile: impl FnOnce(&mut Stand), said: Result<ReturnedValue, ScriptError>) -> Decision {
     let mut stand = stand();
     let (question, suspended) = stand.suspend(json!({"user": {"login": "ann"}}));
     let suspended = carried(&suspended);
@@ -38,15 +38,15 @@ fn after(meanwhile: impl FnOnce(&mut Stand), said: Result<Returned, ScriptError>
     stand.resume((question, suspended), said)
 }
 
-fn id(id: &str) -> Result<Returned, ScriptError> {
-    Ok(Returned::Id(id.to_owned()))
+fn id(id: &str) -> Result<ReturnedValue, ScriptError> {
+    Ok(ReturnedValue::Id(id.to_owned()))
 }
 
-fn ids(ids: &[&str]) -> Result<Returned, ScriptError> {
-    Ok(Returned::List(ids.iter().map(|id| Element::Id((*id).to_owned())).collect()))
+fn ids(ids: &[&str]) -> Result<ReturnedValue, ScriptError> {
+    Ok(ReturnedValue::List(ids.iter().map(|id| Element::Id((*id).to_owned())).collect()))
 }
 
-fn thrown(message: &str) -> Result<Returned, ScriptError> {
+fn thrown(message: &str) -> Result<ReturnedValue, ScriptError> {
     let thrown = Thrown { name: "Error".to_owned(), message: message.to_owned() };
     Err(ScriptError::Thrown(thrown, None))
 }
@@ -71,7 +71,7 @@ fn a_suspended_decision_holds_what_the_program_is_shown() {
 #[test]
 fn what_the_program_says_is_a_verdict() {
     for (said, expected) in [
-        (Ok(Returned::Falsy), "n2"),
+        (Ok(ReturnedValue::Falsy), "n2"),
         (id("n3"), "n3"),
         (id("n1"), "n1"), // also one that was narrowed away
         (ids(&["n4"]), "n4"),
@@ -80,8 +80,8 @@ fn what_the_program_says_is_a_verdict() {
         (ids(&["n1"]), "bad-verdict"),
         (ids(&["nowhere"]), "bad-verdict"),
         (id("nowhere"), "unknown-node"),
-        (Ok(Returned::Node("n2".to_owned())), "bad-verdict"),
-        (Ok(Returned::Other("the number 7".to_owned())), "bad-verdict"),
+        (Ok(ReturnedValue::Node("n2".to_owned())), "bad-verdict"),
+        (Ok(ReturnedValue::Other("the number 7".to_owned())), "bad-verdict"),
         (thrown("licence server down"), "script-error"),
         (Err(ScriptError::Limit(LimitKind::Time, "no answer within 10 s".to_owned())), "script-limit"),
     ] {
@@ -116,7 +116,7 @@ fn nodes_that_left_or_closed_meanwhile_are_no_candidates_any_more() {
             stand.apply(Change::Remove("n2".into()));
             stand.mark("n3", cordoned());
         },
-        Ok(Returned::Falsy),
+        Ok(ReturnedValue::Falsy),
     );
     assert_eq!(outcome(&decision), "n4");
     let excluded = &decision.diagnosis.excluded.by_reason;
@@ -124,7 +124,7 @@ fn nodes_that_left_or_closed_meanwhile_are_no_candidates_any_more() {
     assert_eq!(excluded[&LostReason::Cordoned].nodes, ["n3".into()]);
     let decision = after(
         |stand| ["n2", "n3", "n4"].iter().for_each(|id| stand.apply(Change::Stale((*id).into()))),
-        Ok(Returned::Falsy),
+        Ok(ReturnedValue::Falsy),
     );
     assert_eq!(outcome(&decision), "no-node");
 }
@@ -180,7 +180,7 @@ fn a_failing_program_is_skipped_or_replaced_where_the_step_says_so() {
         let held = stand.suspend(json!({}));
         let decision = stand.resume(held, thrown("licence server down"));
         assert_eq!(outcome(&decision), expected);
-        assert_eq!(said(&decision)[1], Said::Failed(FailureName::ScriptError, "licence server down".to_owned()));
+        assert_eq!(said(&decision)[1], StepVerdict::Failed(FailureName::ScriptError, "licence server down".to_owned()));
     }
 }
 
@@ -192,10 +192,10 @@ fn the_current_figures_count_after_the_program() {
             stand.report(node("n3", 8));
             stand.report(node("n5", 0));
         },
-        Ok(Returned::Falsy),
+        Ok(ReturnedValue::Falsy),
     );
     assert_eq!(outcome(&decision), "n4", "and a node that came meanwhile was no candidate");
-    let placed_meanwhile = after(|stand| drop(stand.explain(json!({}), None)), Ok(Returned::Falsy));
+    let placed_meanwhile = after(|stand| drop(stand.explain(json!({}), None)), Ok(ReturnedValue::Falsy));
     assert_eq!(outcome(&placed_meanwhile), "n2");
 }
 
@@ -206,8 +206,8 @@ fn other_decisions_are_made_meanwhile() {
     let held = stand.suspend(json!({"user": {"login": "ann"}}));
     let also = stand.suspend(json!({"user": {"login": "ann"}}));
     assert_eq!(stand.place_for("bob"), "n2");
-    assert_eq!(outcome(&stand.resume(also, Ok(Returned::Falsy))), "n1", "n2 has bob's session");
-    assert_eq!(outcome(&stand.resume(held, Ok(Returned::Falsy))), "n2", "in whatever order they come back");
+    assert_eq!(outcome(&stand.resume(also, Ok(ReturnedValue::Falsy))), "n1", "n2 has bob's session");
+    assert_eq!(outcome(&stand.resume(held, Ok(ReturnedValue::Falsy))), "n2", "in whatever order they come back");
 }
 
 #[test]
@@ -217,10 +217,10 @@ fn overlays_cross_the_program_and_come_back_from_it() {
     chain.steps[2] = sees;
     let node = |id: &str, fields: Value| Element::Node(id.to_owned(), fields.as_object().unwrap().clone());
     for (said, expected) in [
-        (Returned::Falsy, "n2n2undefined,n3n3undefined,n4n4undefined"),
-        (Returned::List(vec![Element::Id("n4".to_owned())]), "n4n4undefined"),
+        (ReturnedValue::Falsy, "n2n2undefined,n3n3undefined,n4n4undefined"),
+        (ReturnedValue::List(vec![Element::Id("n4".to_owned())]), "n4n4undefined"),
         (
-            Returned::List(vec![node("n3", json!({"rank": 1, "seen": true})), node("n2", json!({}))]),
+            ReturnedValue::List(vec![node("n3", json!({"rank": 1, "seen": true})), node("n2", json!({}))]),
             "n31true,n2undefinedundefined",
         ),
     ] {
@@ -246,9 +246,9 @@ fn a_chain_may_ask_several_programs() {
     let second = suspended(stand.go_on(&question, carried(&first), ids(&["n3", "n2"])));
     let second = carried(&second);
     assert_eq!((second.step, second.logged, listed(&second).len()), (2, 1, 2));
-    let third = suspended(stand.go_on(&question, second, Ok(Returned::Falsy)));
+    let third = suspended(stand.go_on(&question, second, Ok(ReturnedValue::Falsy)));
     assert_eq!(third.step, 3);
-    let decision = decided(stand.go_on(&question, carried(&third), Ok(Returned::Falsy)));
+    let decision = decided(stand.go_on(&question, carried(&third), Ok(ReturnedValue::Falsy)));
     assert_eq!(outcome(&decision), "n3");
     let steps: Vec<_> = decision.diagnosis.steps.iter().map(|step| &*step.step).collect();
     assert_eq!(steps, ["./one", "logs.js", "./two", "./three", "builtin:round-robin"]);
@@ -260,7 +260,7 @@ fn the_limit_of_logged_lines_is_the_decisions() {
     let chain = start(vec![flood("one.js"), program("./ask"), flood("two.js"), builtin("round-robin")]);
     let mut stand = Stand::new(vec![chain], &equal(1));
     let (question, suspended) = stand.suspend(json!({}));
-    let decision = stand.resume((question, carried(&suspended)), Ok(Returned::Falsy));
+    let decision = stand.resume((question, carried(&suspended)), Ok(ReturnedValue::Falsy));
     let lines: Vec<_> = decision.diagnosis.steps.iter().map(|step| step.log.len()).collect();
     assert_eq!(lines, [60, 0, 41, 0], "a hundred lines and the word that there were more");
 }
@@ -278,7 +278,7 @@ fn any_evaluator_of_the_same_chains_takes_it_up() {
 fn a_program_at_the_end_decides_or_nobody_does() {
     let mut stand = Stand::new(vec![start(vec![program("./ask")])], &equal(2));
     let held = stand.suspend(json!({}));
-    failed(&stand.resume(held, Ok(Returned::Falsy)), FailureName::NoNode, "2 candidates and no choice");
+    failed(&stand.resume(held, Ok(ReturnedValue::Falsy)), FailureName::NoNode, "2 candidates and no choice");
     let question = stand.question(json!({"action": "no/such"}));
     assert!(matches!(stand.evaluator.decide(&question), Progress::Decided(_)));
 }
@@ -289,7 +289,7 @@ fn a_program_that_every_node_is_shown_to_is_told_no_list() {
     let mut stand = Stand::new(vec![start(vec![program("./ask"), builtin("fewest-sessions")])], &equal(4));
     stand.mark("n1", cordoned());
     let (question, held) = stand.suspend(json!({}));
-    assert_eq!((&held.shown, held.diagnosis.excluded.total()), (&Shown::Eligible, 1));
+    assert_eq!((&held.shown, held.diagnosis.excluded.total()), (&ShownCandidates::Eligible, 1));
     assert_eq!(outcome(&stand.resume((question.clone(), carried(&held)), ids(&["n3", "n2"]))), "n3");
     failed(&stand.resume((question, held), ids(&["n9"])), FailureName::BadVerdict, "`n9`");
 }

@@ -1,28 +1,28 @@
 use serde_json::json;
 use whither::model::LimitKind;
-use whither::script::{Answer, Argument, Element, Returned, Score, ScriptError};
+use whither::script::{Argument, CallAnswer, Element, ReturnedValue, Score, ScriptError};
 
 use crate::stand::Stand;
 
 #[test]
 fn every_kind_of_value_has_its_answer() {
     let stand = Stand::new();
-    let other = |words: &str| Returned::Other(words.to_owned());
+    let other = |words: &str| ReturnedValue::Other(words.to_owned());
     for (value, expected) in [
-        ("undefined", Returned::Falsy),
-        ("null", Returned::Falsy),
-        ("false", Returned::Falsy),
-        ("0", Returned::Falsy),
-        ("-0", Returned::Falsy),
-        ("0n", Returned::Falsy),
-        ("NaN", Returned::Falsy),
-        ("''", Returned::Falsy),
-        ("'b'", Returned::Id("b".to_owned())),
-        ("'zz9'", Returned::Id("zz9".to_owned())),
-        ("Promise.resolve('b')", Returned::Id("b".to_owned())),
-        ("Promise.resolve()", Returned::Falsy),
-        ("({then(done) { done('c') }})", Returned::Id("c".to_owned())),
-        ("(async () => { await null; await 1; return input.nodes[1].id })()", Returned::Id("b".to_owned())),
+        ("undefined", ReturnedValue::Falsy),
+        ("null", ReturnedValue::Falsy),
+        ("false", ReturnedValue::Falsy),
+        ("0", ReturnedValue::Falsy),
+        ("-0", ReturnedValue::Falsy),
+        ("0n", ReturnedValue::Falsy),
+        ("NaN", ReturnedValue::Falsy),
+        ("''", ReturnedValue::Falsy),
+        ("'b'", ReturnedValue::Id("b".to_owned())),
+        ("'zz9'", ReturnedValue::Id("zz9".to_owned())),
+        ("Promise.resolve('b')", ReturnedValue::Id("b".to_owned())),
+        ("Promise.resolve()", ReturnedValue::Falsy),
+        ("({then(done) { done('c') }})", ReturnedValue::Id("c".to_owned())),
+        ("(async () => { await null; await 1; return input.nodes[1].id })()", ReturnedValue::Id("b".to_owned())),
         ("true", other("true")),
         ("7", other("the number 7")),
         ("1.5", other("the number 1.5")),
@@ -32,17 +32,17 @@ fn every_kind_of_value_has_its_answer() {
         ("5n", other("a BigInt")),
         ("new Map()", other("an object")),
         ("new Promise(() => {})", other("a promise that never settles")),
-        ("input.servers[0]", Returned::Node("a".to_owned())),
-        ("({serverId: 'c'})", Returned::Node("c".to_owned())),
-        ("[]", Returned::List(vec![])),
-        ("input.servers", Returned::List(vec![Element::Given(0), Element::Given(1), Element::Given(2)])),
+        ("input.servers[0]", ReturnedValue::Node("a".to_owned())),
+        ("({serverId: 'c'})", ReturnedValue::Node("c".to_owned())),
+        ("[]", ReturnedValue::List(vec![])),
+        ("input.servers", ReturnedValue::List(vec![Element::Given(0), Element::Given(1), Element::Given(2)])),
         (
             "[input.nodes[2], 'a', input.nodes[2]]",
-            Returned::List(vec![Element::Given(2), Element::Id("a".to_owned()), Element::Given(2)]),
+            ReturnedValue::List(vec![Element::Given(2), Element::Id("a".to_owned()), Element::Given(2)]),
         ),
         (
             "[{id: 'b'}, {serverId: 'nowhere'}]",
-            Returned::List(vec![
+            ReturnedValue::List(vec![
                 Element::Node("b".to_owned(), json!({}).as_object().unwrap().clone()),
                 Element::Node("nowhere".to_owned(), json!({}).as_object().unwrap().clone()),
             ]),
@@ -66,9 +66,9 @@ fn every_kind_of_value_has_its_answer() {
             "input => {{ var l = ['b', {element}, 1]; Object.defineProperty(l, 2, {{get() {{ throw 1 }}}}); return l }}"
         );
         let expected = vec![Element::Id("b".to_owned()), Element::Other(words.to_owned())];
-        assert_eq!(stand.returned(&list).unwrap(), Returned::List(expected), "{element}");
+        assert_eq!(stand.returned(&list).unwrap(), ReturnedValue::List(expected), "{element}");
     }
-    let expected = Returned::List(vec![Element::Other("undefined".to_owned())]);
+    let expected = ReturnedValue::List(vec![Element::Other("undefined".to_owned())]);
     assert_eq!(stand.returned("input => Array(1000000)").unwrap(), expected);
 }
 
@@ -115,7 +115,7 @@ fn overlays_hold_what_differs_and_nothing_else() {
     ] {
         let text = format!("input => {returned}");
         match stand.returned(&text) {
-            Ok(Returned::List(list)) => match &list[0] {
+            Ok(ReturnedValue::List(list)) => match &list[0] {
                 Element::Node(id, fields) => assert_eq!((id.as_str(), json!(fields)), ("a", overlay), "{text}"),
                 other => panic!("{text}: {other:?}"),
             },
@@ -157,16 +157,16 @@ fn scores_and_filters_say_what_they_mean() {
     ] {
         let answer =
             stand.call(&format!("function score(node) {{ return {value}; }}"), "score", "a", Argument::Nothing);
-        assert_eq!(answer.unwrap(), Answer::Score(expected), "{value}");
+        assert_eq!(answer.unwrap(), CallAnswer::Score(expected), "{value}");
     }
     for (value, kept) in [("1", true), ("''", false), ("undefined", false), ("[]", true), ("Promise.resolve(0)", false)]
     {
         let answer = stand.call(&format!("const filter = node => {value}"), "filter", "a", Argument::Nothing);
-        assert_eq!(answer.unwrap(), Answer::Keep(kept), "{value}");
+        assert_eq!(answer.unwrap(), CallAnswer::Keep(kept), "{value}");
     }
     let text = "async function filter(node) { return node.id === 'c'; }";
-    assert_eq!(stand.call(text, "filter", "c", Argument::Nothing).unwrap(), Answer::Keep(true));
-    assert_eq!(stand.call(text, "filter", "a", Argument::Nothing).unwrap(), Answer::Keep(false));
+    assert_eq!(stand.call(text, "filter", "c", Argument::Nothing).unwrap(), CallAnswer::Keep(true));
+    assert_eq!(stand.call(text, "filter", "a", Argument::Nothing).unwrap(), CallAnswer::Keep(false));
 }
 
 #[test]
@@ -175,10 +175,10 @@ fn keys_are_json_and_reach_the_functions() {
     let text = "function key(request) { return {group: request.data.group, u: undefined}; }\n\
                 function filter(node, key) { return node.metadata.group === key.group; }";
     let key = stand.call(text, "key", "a", Argument::Request).unwrap();
-    assert_eq!(key, Answer::Key(json!({"group": "gpu"})));
-    let Answer::Key(key) = key else { panic!() };
-    assert_eq!(stand.call(text, "filter", "b", Argument::Key(&key)).unwrap(), Answer::Keep(true));
-    assert_eq!(stand.call(text, "filter", "a", Argument::Key(&key)).unwrap(), Answer::Keep(false));
+    assert_eq!(key, CallAnswer::Key(json!({"group": "gpu"})));
+    let CallAnswer::Key(key) = key else { panic!() };
+    assert_eq!(stand.call(text, "filter", "b", Argument::Key(&key)).unwrap(), CallAnswer::Keep(true));
+    assert_eq!(stand.call(text, "filter", "a", Argument::Key(&key)).unwrap(), CallAnswer::Keep(false));
     let undefined = "function key() {} function score(n, k) { return k === null ? 1 : 0 }";
-    assert_eq!(stand.call(undefined, "key", "a", Argument::Request).unwrap(), Answer::Key(json!(null)));
+    assert_eq!(stand.call(undefined, "key", "a", Argument::Request).unwrap(), CallAnswer::Key(json!(null)));
 }

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 use whither::model::cluster::Change;
-use whither::model::{Marks, Parts, Report, Reservation};
-use whither::script::{Argument, Arity, Call, Function, PerNode, Script, Shape};
+use whither::model::{Marks, NodeParts, Report, Reservation};
+use whither::script::{Argument, Arity, Call, NodeFunction, PerNode, Script, ScriptShape};
 
 use super::stand::Stand;
 
@@ -126,7 +126,7 @@ fn happen(stand: &mut Stand, pieces: &mut Pieces, event: Event) {
 struct Watched {
     text: &'static str,
     script: Box<dyn Script>,
-    reads: Parts,
+    reads: NodeParts,
     last: Option<(u64, String)>,
     /// How often its last answer should have held.
     held: usize,
@@ -141,7 +141,7 @@ impl Watched {
         let run = self.script.open(stand.pure_scene());
         let key = json!(1);
         let argument = match self.script.shape() {
-            Shape::PerNode(PerNode { score: Some(Arity::NodeAndRequest), .. }) => Argument::Key(&key),
+            ScriptShape::PerNode(PerNode { score: Some(Arity::NodeAndRequest), .. }) => Argument::Key(&key),
             _ => Argument::Nothing,
         };
         // Errors are answers too: scripts say in them what they saw.
@@ -162,10 +162,10 @@ impl Watched {
 }
 
 /// Checks the `score` of each of `texts`, which reads no more than the parts beside it, while a node changes.
-pub(crate) fn check(mut stand: Stand, texts: &[(&'static str, Parts)]) {
+pub(crate) fn check(mut stand: Stand, texts: &[(&'static str, NodeParts)]) {
     let watched = texts.iter().map(|(text, parts)| {
         let script = stand.load(text);
-        let reads = script.reads(Function::Score);
+        let reads = script.reads(NodeFunction::Score);
         assert_eq!(reads, *parts, "{text}");
         Watched { text, script, reads, last: None, held: 0, changed: 0 }
     });
@@ -185,7 +185,7 @@ pub(crate) fn check(mut stand: Stand, texts: &[(&'static str, Parts)]) {
     });
     result.unwrap();
     for Watched { text, reads, held, changed, .. } in &watched {
-        assert!(*held > 50 || *reads == Parts::ALL, "held {held} times: {text}");
-        assert!(*changed > 20 || *reads == Parts::NONE, "changed {changed} times: {text}");
+        assert!(*held > 50 || *reads == NodeParts::ALL, "held {held} times: {text}");
+        assert!(*changed > 20 || *reads == NodeParts::NONE, "changed {changed} times: {text}");
     }
 }

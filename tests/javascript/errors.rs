@@ -1,4 +1,4 @@
-use whither::script::{Answer, Argument, Call, Score};
+use whither::script::{Argument, Call, CallAnswer, Score};
 
 use crate::stand::Stand;
 
@@ -154,7 +154,7 @@ fn endless_recursion_is_an_error_and_leaves_nothing_behind() {
             assert!(run.call(Call::Score(&stand.candidate("a"), Argument::Request)).is_err());
         }
         let answer = run.call(Call::Score(&stand.candidate("b"), Argument::Request)).unwrap();
-        assert_eq!(answer, Answer::Score(Score::Number(301.0)));
+        assert_eq!(answer, CallAnswer::Score(Score::Number(301.0)));
         let hostile = "input => { function f() { return f() } throw {get message() { return f() }} }";
         assert_eq!(stand.thrown(hostile).0, "Error");
         let deep = "input => { function f(n) { return n ? f(n - 1) : 'b' } return f(500) }";

@@ -1,4 +1,4 @@
-use whither::script::{Answer, Argument, Call, Returned};
+use whither::script::{Argument, Call, CallAnswer, ReturnedValue};
 
 use crate::stand::Stand;
 
@@ -93,7 +93,7 @@ fn nothing_of_one_request_reaches_the_next() {
             // What the first comes to is its own affair: some of these throw.
             let _ = stand.balance(&*first, &stand.candidates());
             let answer = stand.balance(&*second, &stand.candidates());
-            assert_eq!(answer.unwrap(), Returned::Id("clean".to_owned()));
+            assert_eq!(answer.unwrap(), ReturnedValue::Id("clean".to_owned()));
         }
     }
 }
@@ -103,7 +103,7 @@ fn the_top_level_runs_anew_and_its_globals_last_as_long_as_the_run() {
     let stand = Stand::new();
     let counting = stand.load("let calls = 0; function balance(input) { calls += 1; return String(calls) }");
     for _ in 0..3 {
-        assert_eq!(stand.balance(&*counting, &stand.candidates()).unwrap(), Returned::Id("1".to_owned()));
+        assert_eq!(stand.balance(&*counting, &stand.candidates()).unwrap(), ReturnedValue::Id("1".to_owned()));
     }
     // Undeclared globals of two runs that take turns.
     let first = stand.load("limit = 1; function filter(node, request) { return node.sessions <= limit }");
@@ -111,8 +111,8 @@ fn the_top_level_runs_anew_and_its_globals_last_as_long_as_the_run() {
     let candidate = stand.candidate("c");
     let (mut one, mut two) = (first.open(stand.scene()).unwrap(), second.open(stand.scene()).unwrap());
     for _ in 0..2 {
-        assert_eq!(one.call(Call::Filter(&candidate, Argument::Request)).unwrap(), Answer::Keep(false));
-        assert_eq!(two.call(Call::Filter(&candidate, Argument::Request)).unwrap(), Answer::Keep(true));
+        assert_eq!(one.call(Call::Filter(&candidate, Argument::Request)).unwrap(), CallAnswer::Keep(false));
+        assert_eq!(two.call(Call::Filter(&candidate, Argument::Request)).unwrap(), CallAnswer::Keep(true));
     }
 }
 

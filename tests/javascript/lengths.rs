@@ -1,4 +1,4 @@
-use whither::script::{Returned, ScriptError};
+use whither::script::{ReturnedValue, ScriptError};
 
 use crate::stand::Stand;
 
@@ -23,7 +23,7 @@ fn a_list_is_cut_each_time() {
             let script = stand.load(&form.replace("BODY", &body));
             for turn in 0..3 {
                 let said = stand.balance(&*script, &stand.candidates());
-                assert_eq!(said, Ok(Returned::Id("b".to_owned())), "{cut}, turn {turn} of {form}");
+                assert_eq!(said, Ok(ReturnedValue::Id("b".to_owned())), "{cut}, turn {turn} of {form}");
             }
         }
     }
@@ -71,7 +71,7 @@ fn what_cannot_be_rewritten_still_runs() {
     let script = stand.load(odd);
     for _ in 0..3 {
         let said = stand.balance(&*script, &stand.candidates());
-        assert!(matches!(&said, Ok(Returned::Id(id)) if id == "b"), "{said:?}");
+        assert!(matches!(&said, Ok(ReturnedValue::Id(id)) if id == "b"), "{said:?}");
     }
     assert!(matches!(stand.returned("input => { throw input.x.length = 1 }"), Err(ScriptError::Thrown(..))));
 }

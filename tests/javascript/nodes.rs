@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde_json::json;
 use whither::model::cluster::Change;
 use whither::model::{Candidate, Report, Reservation};
-use whither::script::{Answer, Argument, Element, Returned};
+use whither::script::{Argument, CallAnswer, Element, ReturnedValue};
 
 use crate::stand::{Stand, three};
 
@@ -93,7 +93,7 @@ fn shared_objects_follow_the_cluster() {
     let mut stand = Stand::new();
     let script = stand.load("i => i.nodes.map(n => n.id + n.sessions + n.nodeData.sessions.length + (n.nodeData.sessions.at(-1) || {}).state + n.cordoned).join()");
     let say = |stand: &Stand| match stand.balance(&*script, &stand.candidates()) {
-        Ok(Returned::Id(text)) => text,
+        Ok(ReturnedValue::Id(text)) => text,
         other => panic!("{other:?}"),
     };
     assert_eq!(say(&stand), "a33runningfalse,b11runningfalse,c22runningfalse");
@@ -121,16 +121,19 @@ fn overlays_are_seen_and_an_untouched_node_keeps_its_own() {
     let candidates = [overlaid("a", json!({"rank": 9, "sessions": 0, "metadata": {"x": [1]}})), stand.candidate("b")];
     let script = stand.load("i => i.nodes[0].rank === 9 && i.nodes[0].sessions === 0 && i.nodes[0].metadata.x[0] === 1 && i.nodes[1].rank === undefined && Object.keys(i.nodes[0]).pop() === 'rank' ? i.nodes : 'wrong'");
     let returned = stand.balance(&*script, &candidates).unwrap();
-    assert_eq!(returned, Returned::List(vec![Element::Given(0), Element::Given(1)]));
+    assert_eq!(returned, ReturnedValue::List(vec![Element::Given(0), Element::Given(1)]));
     let script = stand.load("i => { i.nodes[0].more = 1; return i.nodes }");
     let expected = json!({"rank": 9, "sessions": 0, "metadata": {"x": [1]}, "more": 1});
     let returned = stand.balance(&*script, &candidates).unwrap();
     assert_eq!(
         returned,
-        Returned::List(vec![Element::Node("a".to_owned(), expected.as_object().unwrap().clone()), Element::Given(1)])
+        ReturnedValue::List(vec![
+            Element::Node("a".to_owned(), expected.as_object().unwrap().clone()),
+            Element::Given(1)
+        ])
     );
     let script = stand.load("function score(node) { return node.rank }");
     let mut run = script.open(stand.pure_scene()).unwrap();
     let answer = run.call(whither::script::Call::Score(&candidates[0], Argument::Nothing)).unwrap();
-    assert_eq!(answer, Answer::Score(whither::script::Score::Number(9.0)));
+    assert_eq!(answer, CallAnswer::Score(whither::script::Score::Number(9.0)));
 }

@@ -1,20 +1,20 @@
 //! What functions read by their own account holds while a node changes.
 
-use whither::model::Parts;
+use whither::model::NodeParts;
 
 use crate::changes::check;
 use crate::stand::Stand;
 
-const S: Parts = Parts::SESSIONS;
-const H: Parts = Parts::HEALTH;
-const R: Parts = Parts::REST;
+const S: NodeParts = NodeParts::SESSIONS;
+const H: NodeParts = NodeParts::HEALTH;
+const R: NodeParts = NodeParts::REST;
 
 #[test]
 fn an_answer_holds_until_a_part_changes_that_the_function_reads() {
     check(
         Stand::new(),
         &[
-            ("function score(n) { throw JSON.stringify([1]) }", Parts::NONE),
+            ("function score(n) { throw JSON.stringify([1]) }", NodeParts::NONE),
             ("function score(n) { throw JSON.stringify(n.metadata) }", R),
             ("const score = n => { throw JSON.stringify([n.metadata, n.staticData, n.gpu, n.zone, n.x]) }", R),
             ("const score = n => { throw JSON.stringify([n.cordoned, n.hostname, n.urls, n.id, n.serverPool]) }", R),
@@ -32,15 +32,18 @@ fn an_answer_holds_until_a_part_changes_that_the_function_reads() {
             ("const score = n => { if (!n.nodeData) return 1; n.x = n.gpu; delete n.gpu; throw '' + [n.x, n.gpu] }", R),
             ("const score = n => n.nodeData.sessions.filter(s => s.user === 'u1').length", S),
             ("const score = (n, key) => { throw JSON.stringify([key, n.metadata]) }; const key = r => 1", R),
-            ("const score = n => { throw JSON.stringify(n) }", Parts::ALL),
-            ("const score = n => { throw Object.keys(n).join() + Object.keys(n.nodeData) }", Parts::ALL),
-            ("const score = n => { throw '' + n.toString + n.valueOf }", Parts::ALL),
+            ("const score = n => { throw JSON.stringify(n) }", NodeParts::ALL),
+            ("const score = n => { throw Object.keys(n).join() + Object.keys(n.nodeData) }", NodeParts::ALL),
+            ("const score = n => { throw '' + n.toString + n.valueOf }", NodeParts::ALL),
             (
                 "function score() { throw JSON.stringify(arguments[0].sessions) }; function key(r) { return 1 }",
-                Parts::ALL,
+                NodeParts::ALL,
             ),
-            ("const score = n => { n.f = function () { return this.sessions }; throw '' + n.f() }", Parts::ALL),
-            ("function me() { return this } const score = n => { n.f = me; throw JSON.stringify(n.f()) }", Parts::ALL),
+            ("const score = n => { n.f = function () { return this.sessions }; throw '' + n.f() }", NodeParts::ALL),
+            (
+                "function me() { return this } const score = n => { n.f = me; throw JSON.stringify(n.f()) }",
+                NodeParts::ALL,
+            ),
         ],
     );
 }

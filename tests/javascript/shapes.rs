@@ -1,4 +1,4 @@
-use whither::script::{Arity, PerNode, Returned, Shape};
+use whither::script::{Arity, PerNode, ReturnedValue, ScriptShape};
 
 use crate::stand::Stand;
 
@@ -46,8 +46,8 @@ fn whole_list_forms_are_known() {
             continue;
         }
         let script = stand.load(text);
-        assert_eq!(script.shape(), Shape::WholeList, "{text}");
-        assert_eq!(stand.balance(&*script, &stand.candidates()).unwrap(), Returned::Id("b".to_owned()), "{text}");
+        assert_eq!(script.shape(), ScriptShape::WholeList, "{text}");
+        assert_eq!(stand.balance(&*script, &stand.candidates()).unwrap(), ReturnedValue::Id("b".to_owned()), "{text}");
     }
 }
 
@@ -72,7 +72,7 @@ fn the_signature_is_read_from_the_syntax() {
         ("async function filter(node) {}", one, None, false),
         ("function helper(a, b, c) {} function filter(node) {}", one, None, false),
     ] {
-        assert_eq!(stand.load(text).shape(), Shape::PerNode(PerNode { filter, score, key }), "{text}");
+        assert_eq!(stand.load(text).shape(), ScriptShape::PerNode(PerNode { filter, score, key }), "{text}");
     }
 }
 

@@ -12,8 +12,8 @@ use whither::model::cluster::{Arrangement, Change};
 use whither::model::diagnosis::LogLine;
 use whither::model::{Candidate, Cluster, Report, Request};
 use whither::script::{
-    Answer, Argument, Asked, Call, Engine, Isolation, LoadError, LogBook, Returned, Scene, Script, ScriptError,
-    ScriptLimits, Source,
+    Argument, Call, CallAnswer, Engine, Isolation, LoadError, LogBook, ReturnedValue, Scene, Script, ScriptError,
+    ScriptLimits, ScriptRequest, ScriptSource,
 };
 
 pub(crate) const NOW_MS: i64 = 1_795_195_800_000; // 2026-11-20T17:30:00Z, a Friday
@@ -77,7 +77,7 @@ impl Stand {
 
     pub(crate) fn try_load(&self, text: &str) -> Result<Box<dyn Script>, LoadError> {
         let file = format!("step0.{}", self.extension).into();
-        self.engine.load(&Source { file, content: text.into(), isolation: Isolation::default() })
+        self.engine.load(&ScriptSource { file, content: text.into(), isolation: Isolation::default() })
     }
 
     pub(crate) fn load(&self, text: &str) -> Box<dyn Script> {
@@ -85,8 +85,13 @@ impl Stand {
     }
 
     pub(crate) fn scene(&self) -> Scene<'_> {
-        let asked =
-            Asked { request: &self.request, passes_jwt: false, moment: &self.moment, seed: self.seed, sequence: 5 };
+        let asked = ScriptRequest {
+            request: &self.request,
+            passes_jwt: false,
+            moment: &self.moment,
+            seed: self.seed,
+            sequence: 5,
+        };
         Scene { cluster: &self.cluster, asked: Some(asked), step: 0, log: &self.log }
     }
 
@@ -103,13 +108,13 @@ impl Stand {
     }
 
     /// What a whole-list script returns over all nodes.
-    pub(crate) fn returned(&self, text: &str) -> Result<Returned, ScriptError> {
+    pub(crate) fn returned(&self, text: &str) -> Result<ReturnedValue, ScriptError> {
         self.balance(&*self.load(text), &self.candidates())
     }
 
-    pub(crate) fn balance(&self, script: &dyn Script, candidates: &[Candidate]) -> Result<Returned, ScriptError> {
+    pub(crate) fn balance(&self, script: &dyn Script, candidates: &[Candidate]) -> Result<ReturnedValue, ScriptError> {
         match script.open(self.scene())?.call(Call::Balance(candidates))? {
-            Answer::Returned(returned) => Ok(returned),
+            CallAnswer::Returned(returned) => Ok(returned),
             other => panic!("{other:?}"),
         }
     }
@@ -118,7 +123,7 @@ impl Stand {
     #[track_caller]
     pub(crate) fn id(&self, text: &str) -> String {
         match self.returned(text) {
-            Ok(Returned::Id(id)) => id,
+            Ok(ReturnedValue::Id(id)) => id,
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -130,7 +135,7 @@ impl Stand {
         function: &str,
         id: &str,
         argument: Argument<'_>,
-    ) -> Result<Answer, ScriptError> {
+    ) -> Result<CallAnswer, ScriptError> {
         let (script, candidate) = (self.load(text), self.candidate(id));
         let scene = if matches!(argument, Argument::Nothing) { self.pure_scene() } else { self.scene() };
         let mut run = script.open(scene)?;

@@ -1,6 +1,6 @@
 use serde_json::json;
 use whither::model::diagnosis::LogLevel;
-use whither::script::{Answer, Argument, Call, Returned, Score, ScriptError};
+use whither::script::{Argument, Call, CallAnswer, ReturnedValue, Score, ScriptError};
 
 use crate::stand::{NOW_MS, Stand, three};
 
@@ -25,7 +25,7 @@ fn the_input_has_both_generations_names() {
         assert_eq!(stand.id(&format!("i => {truth} ? 'b' : 'a'")), "b", "{truth}");
     }
     let text = "function score(node, request) { return request.user.sessions.length + ('servers' in request) + ('nodes' in request) }";
-    assert_eq!(stand.call(text, "score", "a", Argument::Request).unwrap(), Answer::Score(Score::Number(3.0)));
+    assert_eq!(stand.call(text, "score", "a", Argument::Request).unwrap(), CallAnswer::Score(Score::Number(3.0)));
     let nobody = Stand::with(three(), json!({}));
     assert_eq!(nobody.id("i => i.user.login === '' && i.user.sessions.length === 0 ? 'b' : 'a'"), "b");
 }
@@ -49,7 +49,7 @@ fn fields_that_a_script_does_not_name_are_there_all_the_same() {
             stand.load(&format!("console.log('top'); i => {{ console.log('call'); return {truth} ? 'b' : 'a' }}"));
         for _ in 0..2 {
             let returned = stand.balance(&*script, &stand.candidates()).unwrap();
-            assert_eq!(returned, Returned::Id("b".to_owned()), "{truth}");
+            assert_eq!(returned, ReturnedValue::Id("b".to_owned()), "{truth}");
             assert_eq!(stand.log.take().len(), 2, "{truth}");
         }
     }
@@ -110,7 +110,7 @@ fn a_pure_function_has_neither_clock_nor_dice() {
         assert!(matches!(error, ScriptError::Thrown(..)));
     }
     let fixed = "function score(node) { return new Date(2026, 0, 1).getMonth() }";
-    assert_eq!(stand.call(fixed, "score", "a", Argument::Nothing).unwrap(), Answer::Score(Score::Number(0.0)));
+    assert_eq!(stand.call(fixed, "score", "a", Argument::Nothing).unwrap(), CallAnswer::Score(Score::Number(0.0)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
-use whither::cli::exit::Exit;
+use whither::cli::exit::CommandExit;
 use whither::cli::table;
 use whither::model::{Failure, FailureName};
 use whither::plain::{self, PlainEvents, PlainFields};
@@ -113,7 +113,7 @@ fn a_terminal_gets_no_sequence_but_our_colours() {
         let mut rows = table::table(&["a", "b"]);
         rows.add_row(table::row([&text, &text]));
         let failure = Failure::new(FailureName::ScriptError, text.clone()).at_step(&text.as_str().into());
-        for shown in [not_placed, placed, rows.to_string(), Exit::failed(&failure).message] {
+        for shown in [not_placed, placed, rows.to_string(), CommandExit::failed(&failure).message] {
             must_be_plain(&without_colours(&shown));
             assert!(!shown.contains("\u{1b}[31mred"), "a colour that is not ours: {shown:?}");
             assert_eq!(plain::lines(&shown), shown, "the sink has nothing left to do");

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 use whither::model::LimitKind;
-use whither::script::{Answer, Argument, Element, Returned, Score, ScriptError};
+use whither::script::{Argument, CallAnswer, Element, ReturnedValue, Score, ScriptError};
 
 use super::stand::{NOW_MS, Stand};
 
-fn list(elements: impl IntoIterator<Item = Element>) -> Returned {
-    Returned::List(elements.into_iter().collect())
+fn list(elements: impl IntoIterator<Item = Element>) -> ReturnedValue {
+    ReturnedValue::List(elements.into_iter().collect())
 }
 
 fn node(id: &str, fields: Value) -> Element {
@@ -19,30 +19,30 @@ fn whole_lists_answer_in_every_way_the_contract_names() {
     let stand = Stand::speaking("rhai");
     let (given, id) = (Element::Given, |id: &str| Element::Id(id.to_owned()));
     for (body, expected) in [
-        ("()", Returned::Falsy),
-        ("false", Returned::Falsy),
-        ("0", Returned::Falsy),
-        ("0.0", Returned::Falsy),
-        ("-0.0", Returned::Falsy),
-        ("0.0 / 0.0", Returned::Falsy),
-        (r#""""#, Returned::Falsy),
-        ("", Returned::Falsy),
-        ("let x = 1;", Returned::Falsy),
-        (r#""b""#, Returned::Id("b".into())),
-        ("input.nodes[1].id", Returned::Id("b".into())),
-        ("return `${input.nodes[2].id}`;", Returned::Id("c".into())),
-        (r#"exit("a")"#, Returned::Id("a".into())),
-        ("true", Returned::Other("true".into())),
-        ("7", Returned::Other("the number 7".into())),
-        ("-1.5", Returned::Other("the number -1.5".into())),
-        ("'x'", Returned::Other("the character `x`".into())),
-        ("#{}", Returned::Other("a map".into())),
-        ("#{id: 7}", Returned::Other("a map".into())),
-        ("|x| x", Returned::Other("a function".into())),
-        ("0..9", Returned::Other("a value of the type `core::ops::range::Range<i64>`".into())),
-        ("input.nodes[1]", Returned::Node("b".into())),
-        (r#"#{serverId: "b"}"#, Returned::Node("b".into())),
-        ("input.nodes[1].metadata", Returned::Other("a map".into())),
+        ("()", ReturnedValue::Falsy),
+        ("false", ReturnedValue::Falsy),
+        ("0", ReturnedValue::Falsy),
+        ("0.0", ReturnedValue::Falsy),
+        ("-0.0", ReturnedValue::Falsy),
+        ("0.0 / 0.0", ReturnedValue::Falsy),
+        (r#""""#, ReturnedValue::Falsy),
+        ("", ReturnedValue::Falsy),
+        ("let x = 1;", ReturnedValue::Falsy),
+        (r#""b""#, ReturnedValue::Id("b".into())),
+        ("input.nodes[1].id", ReturnedValue::Id("b".into())),
+        ("return `${input.nodes[2].id}`;", ReturnedValue::Id("c".into())),
+        (r#"exit("a")"#, ReturnedValue::Id("a".into())),
+        ("true", ReturnedValue::Other("true".into())),
+        ("7", ReturnedValue::Other("the number 7".into())),
+        ("-1.5", ReturnedValue::Other("the number -1.5".into())),
+        ("'x'", ReturnedValue::Other("the character `x`".into())),
+        ("#{}", ReturnedValue::Other("a map".into())),
+        ("#{id: 7}", ReturnedValue::Other("a map".into())),
+        ("|x| x", ReturnedValue::Other("a function".into())),
+        ("0..9", ReturnedValue::Other("a value of the type `core::ops::range::Range<i64>`".into())),
+        ("input.nodes[1]", ReturnedValue::Node("b".into())),
+        (r#"#{serverId: "b"}"#, ReturnedValue::Node("b".into())),
+        ("input.nodes[1].metadata", ReturnedValue::Other("a map".into())),
         ("[]", list([])),
         ("input.nodes", list([given(0), given(1), given(2)])),
         ("input.servers", list([given(0), given(1), given(2)])),
@@ -110,12 +110,12 @@ fn too_much_is_refused() {
     ] {
         let script = format!("fn balance(input) {{ {body} }}");
         let found = stand.returned(&script);
-        let is_small = matches!(&found, Ok(Returned::List(_)));
+        let is_small = matches!(&found, Ok(ReturnedValue::List(_)));
         let is_refused = matches!(&found, Err(ScriptError::Limit(LimitKind::Output, _)));
         assert!(is_refused || (is_small && body.contains("all")), "{script}: {found:?}");
     }
     let long = stand.returned("fn balance(input) { let s = `x`; for i in 0..14 { s += s; } s }");
-    assert!(matches!(&long, Ok(Returned::Id(id)) if id.len() < 5_000 && id.ends_with('…')), "{long:?}");
+    assert!(matches!(&long, Ok(ReturnedValue::Id(id)) if id.len() < 5_000 && id.ends_with('…')), "{long:?}");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn per_node_functions_keep_and_score() {
         ("\"9\"", Score::Other("the string `9`".into())),
         ("node", Score::Other("a map".into())),
     ] {
-        assert_eq!(score(body), Ok(Answer::Score(expected)), "{body}");
+        assert_eq!(score(body), Ok(CallAnswer::Score(expected)), "{body}");
     }
     let filter = |body: &str| stand.call(&format!("fn filter(node) {{ {body} }}"), "filter", "b", Argument::Nothing);
     for (body, kept) in [
@@ -150,7 +150,7 @@ fn per_node_functions_keep_and_score() {
         ("`metadata` in node", true),
         ("node.nope?.deeper", false),
     ] {
-        assert_eq!(filter(body), Ok(Answer::Keep(kept)), "{body}");
+        assert_eq!(filter(body), Ok(CallAnswer::Keep(kept)), "{body}");
     }
 }
 
@@ -160,17 +160,17 @@ fn a_key_is_json_and_comes_back_as_it_was() {
     let script = "fn key(request) { #{groups: request.userGroups, hour: request.time.hour, now: request.now} }
         fn filter(node, key) { key.groups[0] == \"cad\" && key.hour == 11 && type_of(key.groups) == \"array\" }";
     let key = json!({"groups": ["cad"], "hour": 11, "now": NOW_MS});
-    assert_eq!(stand.call(script, "key", "a", Argument::Request), Ok(Answer::Key(key.clone())));
+    assert_eq!(stand.call(script, "key", "a", Argument::Request), Ok(CallAnswer::Key(key.clone())));
     let kept = stand.balance_key(script, &key);
-    assert_eq!(kept, Ok(Answer::Keep(true)));
+    assert_eq!(kept, Ok(CallAnswer::Keep(true)));
     let nothing = "fn key(request) { |x| x } fn filter(node, key) { key == () }";
-    assert_eq!(stand.call(nothing, "key", "a", Argument::Request), Ok(Answer::Key(Value::Null)));
-    assert_eq!(stand.balance_key(nothing, &Value::Null), Ok(Answer::Keep(true)));
+    assert_eq!(stand.call(nothing, "key", "a", Argument::Request), Ok(CallAnswer::Key(Value::Null)));
+    assert_eq!(stand.balance_key(nothing, &Value::Null), Ok(CallAnswer::Keep(true)));
 }
 
 impl Stand {
     /// What `filter` says of node `a` with `key`.
-    fn balance_key(&self, script: &str, key: &Value) -> Result<Answer, ScriptError> {
+    fn balance_key(&self, script: &str, key: &Value) -> Result<CallAnswer, ScriptError> {
         self.call(script, "filter", "a", Argument::Key(key))
     }
 }

@@ -10,7 +10,7 @@ use whither::chain::{Ask, ChainSet, ChainSpec, Progress, Purpose, StepSource, St
 use whither::clock::{Alarm, Overtime, Stopped, Wake};
 use whither::evaluator::{Evaluator, Question, Senses};
 use whither::model::{Arrangement, Change, LimitKind, Outcome, Report, Request};
-use whither::script::{Argument, Call, Returned, ScriptError};
+use whither::script::{Argument, Call, ReturnedValue, ScriptError};
 
 use super::stand::{Stand, three};
 
@@ -229,7 +229,8 @@ fn deep_sources_are_refused_or_run() {
                     let found = stand.balance(&*script, &stand.candidates());
                     let is_fine = match &found {
                         Ok(returned) => {
-                            *returned == Returned::Id("a".into()) || *returned == Returned::Other("the number 1".into())
+                            *returned == ReturnedValue::Id("a".into())
+                                || *returned == ReturnedValue::Other("the number 1".into())
                         }
                         Err(_) => true,
                     };

@@ -141,7 +141,7 @@ fn a_node_that_changed_is_seen_as_it_is_now() {
     let mut stand = Stand::speaking("rhai");
     let script = stand.load("fn balance(input) { `${input.nodes[0].sessions} ${input.nodes[0].nodeData.sessions.len()} ${input.nodes[0].freemem}` }");
     let said = |stand: &Stand| match stand.balance(&*script, &stand.candidates()) {
-        Ok(whither::script::Returned::Id(id)) => id,
+        Ok(whither::script::ReturnedValue::Id(id)) => id,
         other => panic!("{other:?}"),
     };
     assert_eq!(said(&stand), "3 3 4000000000");

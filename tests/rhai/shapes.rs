@@ -1,21 +1,21 @@
 //! Which functions a source has, and what is refused.
 
-use whither::script::{Arity, PerNode, Shape};
+use whither::script::{Arity, PerNode, ScriptShape};
 
 use super::stand::Stand;
 
 #[test]
 fn shapes_are_read_from_the_functions() {
     let stand = Stand::speaking("rhai");
-    let per_node = |filter, score, key| Shape::PerNode(PerNode { filter, score, key });
+    let per_node = |filter, score, key| ScriptShape::PerNode(PerNode { filter, score, key });
     let (node, both) = (Some(Arity::Node), Some(Arity::NodeAndRequest));
     for (script, expected) in [
-        ("fn balance(input) { () }", Shape::WholeList),
-        ("fn balance(x) { helper(x) } fn helper(input) { () }", Shape::WholeList),
-        ("fn choose(input) { () }", Shape::WholeList),
-        ("fn choose(input) { help(1) } fn help(x) { x }", Shape::WholeList),
-        ("private fn balance(input) { () }", Shape::WholeList),
-        ("#!/usr/bin/env rhai\nfn balance(input) { () }", Shape::WholeList),
+        ("fn balance(input) { () }", ScriptShape::WholeList),
+        ("fn balance(x) { helper(x) } fn helper(input) { () }", ScriptShape::WholeList),
+        ("fn choose(input) { () }", ScriptShape::WholeList),
+        ("fn choose(input) { help(1) } fn help(x) { x }", ScriptShape::WholeList),
+        ("private fn balance(input) { () }", ScriptShape::WholeList),
+        ("#!/usr/bin/env rhai\nfn balance(input) { () }", ScriptShape::WholeList),
         ("fn filter(node) { true }", per_node(node, None, false)),
         ("fn score(node, request) { 1 }", per_node(None, both, false)),
         ("fn filter(node) { true } fn score(n, r) { 1 } fn help(input) { 1 }", per_node(node, both, false)),

@@ -1,7 +1,7 @@
 //! Time, chance, the log, and the top level of a script.
 
 use whither::model::diagnosis::LogLevel;
-use whither::script::{Answer, Argument, Call, Score};
+use whither::script::{Argument, Call, CallAnswer, Score};
 
 use super::stand::Stand;
 
@@ -24,7 +24,7 @@ fn each_node_has_its_own_stream_whenever_its_turn_comes() {
     let scores = |ids: &[&str]| -> Vec<f64> {
         let mut run = script.open(stand.scene()).unwrap();
         let mut score = |id: &str| match run.call(Call::Score(&stand.candidate(id), Argument::Request)) {
-            Ok(Answer::Score(Score::Number(score))) => score,
+            Ok(CallAnswer::Score(Score::Number(score))) => score,
             other => panic!("{other:?}"),
         };
         ids.iter().map(|id| score(id)).collect()
@@ -66,7 +66,7 @@ fn constants_of_the_top_level_are_there_and_run_anew() {
     assert_eq!(stand.id("let x = 3; const BEST = \"n\" + (x * 2); fn balance(input) { global::BEST }"), "n6");
     let script = "const MOST = 2; fn filter(node) { node.sessions < global::MOST }";
     for (id, kept) in [("a", false), ("b", true)] {
-        assert_eq!(stand.call(script, "filter", id, Argument::Nothing), Ok(Answer::Keep(kept)));
+        assert_eq!(stand.call(script, "filter", id, Argument::Nothing), Ok(CallAnswer::Keep(kept)));
     }
 }
 
@@ -82,7 +82,7 @@ fn two_scripts_of_one_engine_do_not_meet() {
     for _ in 0..2 {
         for (script, id) in scripts.iter().zip(["a", "b"]) {
             let returned = stand.balance(&**script, &stand.candidates()).unwrap();
-            assert_eq!(returned, whither::script::Returned::Id(id.into()));
+            assert_eq!(returned, whither::script::ReturnedValue::Id(id.into()));
         }
     }
 }

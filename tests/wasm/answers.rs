@@ -1,7 +1,7 @@
 //! What components answer, and what it means: the semantics of chains as data.
 
 use serde_json::{Value, json};
-use whither::model::{FailureName, Said};
+use whither::model::{FailureName, StepVerdict};
 
 use super::stand::{Stand, builtin, equal, failed, login, node, outcome, said, start};
 use super::{fresh, step};
@@ -61,7 +61,7 @@ fn name_of(name: &str) -> FailureName {
 fn a_list_keeps_its_order_and_names_a_node_once() {
     let mut stand = Stand::new(vec![login(vec![step("answers"), builtin("round-robin")])], &nodes());
     let decision = stand.decide(json!({"action": "user/login", "user": {"login": "twice"}}));
-    assert_eq!(said(&decision), [Said::Narrow(2), Said::Select("n2".into())]);
+    assert_eq!(said(&decision), [StepVerdict::Narrow(2), StepVerdict::Select("n2".into())]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use serde_json::json;
 use whither::chain::{ChainSpec, StepSpec};
-use whither::model::diagnosis::Plan;
+use whither::model::diagnosis::DecisionPath;
 use whither::model::{Change, Marks, Reservation};
 
 use super::stand::{Stand, builtin, decided, js, question, report};
@@ -65,7 +65,7 @@ fn a_plan_of_components_finds_what_the_steps_find() {
         });
         assert_eq!(least.outcome, anew.outcome, "round {number}: {request}");
         assert_eq!(least.decided_by, anew.decided_by, "round {number}: {request}");
-        scans += u64::from(least.diagnosis.search.plan == Plan::IndexScan);
+        scans += u64::from(least.diagnosis.search.plan == DecisionPath::IndexScan);
     }
     assert!(scans > ROUNDS / 4, "{scans} scans of {ROUNDS}");
 }

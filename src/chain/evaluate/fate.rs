@@ -5,8 +5,8 @@ use crate::chain::spec::Purpose;
 use crate::chain::witness::Calls;
 use crate::chain::{Step, StepKind};
 use crate::model::lost::LostNodes;
-use crate::model::{Candidate, FailureName, LostReason, Outcome, Said, StepReport};
-use crate::script::{PerNode, Script, Shape};
+use crate::model::{Candidate, FailureName, LostReason, Outcome, StepReport, StepVerdict};
+use crate::script::{PerNode, Script, ScriptShape};
 
 use super::{Evaluation, Trace};
 
@@ -36,7 +36,7 @@ impl Evaluation<'_> {
         let mut next = (!against.is_empty()).then_some(0);
         for (number, _, report) in self.reached() {
             // A step that failed and was passed over left no node out.
-            if matches!(report.said, Said::Failed(..)) {
+            if matches!(report.said, StepVerdict::Failed(..)) {
                 continue;
             }
             if let Some(words) = lost_at(&report.step, &report.lost) {
@@ -87,7 +87,7 @@ impl Evaluation<'_> {
         let candidates = [Candidate::plain(slot)];
         let plain = self
             .reached()
-            .take_while(|(_, step, report)| !matches!(report.said, Said::Narrow(_)) || per_node(step).is_some());
+            .take_while(|(_, step, report)| !matches!(report.said, StepVerdict::Narrow(_)) || per_node(step).is_some());
         let asked = plain.skip_while(|(number, ..)| *number < first);
         let lost = asked.filter_map(|(number, step, _)| {
             let (script, functions) = per_node(step)?;
@@ -105,7 +105,7 @@ impl Evaluation<'_> {
 
     /// Returns a sentence that compares the candidate `about` with the node `chosen` by step `by`.
     fn behind(&self, about: &str, chosen: &str, by: &str) -> String {
-        let chose = |report: &&StepReport| matches!(&report.said, Said::Select(node) if **node == *chosen);
+        let chose = |report: &&StepReport| matches!(&report.said, StepVerdict::Select(node) if **node == *chosen);
         let step = self.diagnosis.steps.iter().filter(|report| &*report.step == by).find(chose);
         let score = |node: &str| step.and_then(|step| step.score_of(node));
         match (score(chosen), score(about)) {
@@ -122,7 +122,7 @@ impl Evaluation<'_> {
 /// Returns the script of `step` and its functions, if the script is a per-node one.
 fn per_node(step: &Step) -> Option<(&dyn Script, PerNode)> {
     let StepKind::Script(script) = &step.kind else { return None };
-    let Shape::PerNode(functions) = script.shape() else { return None };
+    let ScriptShape::PerNode(functions) = script.shape() else { return None };
     Some((&**script, functions))
 }
 

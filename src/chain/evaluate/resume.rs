@@ -6,19 +6,25 @@ use std::sync::Arc;
 use crate::chain::ask::Ask;
 use crate::chain::candidates::{Places, Remaining};
 use crate::chain::spec::OnUnplaceable;
-use crate::chain::suspended::{Heard, Shown, Suspended};
+use crate::chain::suspended::{ProgramAnswer, ShownCandidates, Suspended};
 use crate::chain::{Chain, verdict};
 use crate::model::diagnosis::LogLevel;
 use crate::model::{Candidate, Cluster, LostReason};
-use crate::script::{Element, LogBook, Returned, ScriptError};
+use crate::script::{Element, LogBook, ReturnedValue, ScriptError};
 
-use super::{Evaluation, Progress, Stage, Told, Trace};
+use super::{Evaluation, EvaluationContext, Progress, StepOutcome, Trace};
 
 /// Takes `suspended` up again, on the cluster as it is now, with what was heard from the program at its step. A choice
 /// that was a good one when the program was shown the nodes, and is none any more, suspends the decision again: there the
 /// program has to make another one, as any script has whose choice is refused when it is committed.
 #[must_use]
-pub fn resume(chain: &Chain, ask: &Ask, suspended: Suspended, heard: Heard, stage: Stage<'_>) -> Progress {
+pub fn resume(
+    chain: &Chain,
+    ask: &Ask,
+    suspended: Suspended,
+    heard: ProgramAnswer,
+    stage: EvaluationContext<'_>,
+) -> Progress {
     let number = suspended.step;
     let mut evaluation = Evaluation::again(chain, ask, suspended, stage);
     let Some(step) = chain.steps.get(number) else { return Progress::Decided(evaluation.exhausted()) };
@@ -35,15 +41,20 @@ pub fn resume(chain: &Chain, ask: &Ask, suspended: Suspended, heard: Heard, stag
 
 /// Asks the program again that `suspended` waits for, about the candidates as they are now: what it said was refused.
 #[must_use]
-pub fn ask_again(chain: &Chain, ask: &Ask, suspended: Suspended, stage: Stage<'_>) -> Progress {
+pub fn ask_again(chain: &Chain, ask: &Ask, suspended: Suspended, stage: EvaluationContext<'_>) -> Progress {
     let step = suspended.step;
     Evaluation::again(chain, ask, suspended, stage).run(step)
 }
 
 /// What a program returned, without those in `seen` that are no candidates any more: a node that leaves while a program
 /// thinks is no mistake of the program's.
-fn still_there(returned: Returned, seen: &[Arc<str>], candidates: &[Candidate], cluster: &Cluster) -> Returned {
-    let Returned::List(mut elements) = returned else { return returned };
+fn still_there(
+    returned: ReturnedValue,
+    seen: &[Arc<str>],
+    candidates: &[Candidate],
+    cluster: &Cluster,
+) -> ReturnedValue {
+    let ReturnedValue::List(mut elements) = returned else { return returned };
     let places = Places::of(candidates);
     let seen: BTreeSet<_> = seen.iter().map(|id| &**id).collect();
     let has_left = |id: &str| {
@@ -54,19 +65,19 @@ fn still_there(returned: Returned, seen: &[Arc<str>], candidates: &[Candidate], 
         Element::Id(id) | Element::Node(id, _) => !has_left(id),
         Element::Given(_) | Element::Other(_) => true,
     });
-    Returned::List(elements)
+    ReturnedValue::List(elements)
 }
 
 impl<'a> Evaluation<'a> {
     /// What was suspended, on the cluster as it is now.
-    fn again(chain: &'a Chain, ask: &'a Ask, suspended: Suspended, stage: Stage<'a>) -> Self {
+    fn again(chain: &'a Chain, ask: &'a Ask, suspended: Suspended, stage: EvaluationContext<'a>) -> Self {
         let Suspended { shown, mut diagnosis, logged, .. } = suspended;
         let candidates = match shown {
-            Shown::Eligible => {
+            ShownCandidates::Eligible => {
                 diagnosis.excluded = stage.roll.left_out(ask.about.as_ref());
                 Remaining::eligible()
             }
-            Shown::Listed(held) => {
+            ShownCandidates::Listed(held) => {
                 let mut candidates = Vec::with_capacity(held.len());
                 for held in held {
                     let candidate = held.to_candidate(stage.cluster);
@@ -93,8 +104,8 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The node that a program chose among those that it was shown, and that can take the request no more.
-    fn taken(&self, heard: &Heard) -> Option<(Arc<str>, LostReason)> {
-        let Ok(Returned::Id(chosen)) = &heard.said else { return None };
+    fn taken(&self, heard: &ProgramAnswer) -> Option<(Arc<str>, LostReason)> {
+        let Ok(ReturnedValue::Id(chosen)) = &heard.said else { return None };
         let chosen = heard.seen.iter().find(|seen| ***seen == **chosen)?;
         let reason = match self.stage.cluster.get(chosen) {
             Some(node) => self.ask.cooling.reason_against(node, &self.chain.spec)?,
@@ -104,16 +115,16 @@ impl<'a> Evaluation<'a> {
     }
 
     /// What a program's answer means here and now.
-    fn hear(&self, heard: Heard) -> Told {
-        let Heard { said, seen, cost_us, log } = heard;
+    fn hear(&self, heard: ProgramAnswer) -> StepOutcome {
+        let ProgramAnswer { said, seen, cost_us, log } = heard;
         log.iter().for_each(|line| self.log.write(LogLevel::Info, line));
         let answer = said.map_err(ScriptError::into_failure).and_then(|returned| {
             let cluster = self.stage.cluster;
             // Only a list has to do with the candidates, and making theirs costs a look at every node.
-            let candidates = if matches!(returned, Returned::List(_)) { self.list() } else { &[] };
+            let candidates = if matches!(returned, ReturnedValue::List(_)) { self.list() } else { &[] };
             let returned = still_there(returned, &seen, candidates, cluster);
             verdict::read(returned, candidates, cluster, self.stage.limits)
         });
-        Told { answer, trace: Trace { calls: 1, cost_us, ..Trace::of(self.ask) } }
+        StepOutcome { answer, trace: Trace { calls: 1, cost_us, ..Trace::of(self.ask) } }
     }
 }

@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use crate::model::SlotIndex;
 
-use super::order::Entry;
+use super::order::RankedNode;
 
 /// Kinds of requests that are remembered; past it, the one that was not asked for longest goes.
 const MAX_KINDS: usize = 256;
@@ -17,7 +17,7 @@ const MAX_WAITING: usize = 1_000_000;
 
 /// A kind of requests, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Kind(u64);
+pub(super) struct RequestKind(u64);
 
 /// How far scans came for one kind of requests.
 #[derive(Debug, Default)]
@@ -25,15 +25,15 @@ struct Frontier {
     /// What requests of the kind have in common.
     key: String,
     /// The last node that was looked at, in the order of the index.
-    bound: Option<Entry>,
+    bound: Option<RankedNode>,
     /// The nodes up to there that are not known to fail.
-    waiting: BTreeSet<Entry>,
+    waiting: BTreeSet<RankedNode>,
     /// When it was last asked for.
     used: u64,
 }
 
 impl Frontier {
-    fn is_past(&self, entry: &Entry) -> bool {
+    fn is_past(&self, entry: &RankedNode) -> bool {
         self.bound.as_ref().is_some_and(|bound| entry <= bound)
     }
 }
@@ -41,16 +41,16 @@ impl Frontier {
 /// The frontiers of an index.
 #[derive(Debug, Default)]
 pub(super) struct Frontiers {
-    by_key: BTreeMap<String, Kind>,
-    by_kind: BTreeMap<Kind, Frontier>,
+    by_key: BTreeMap<String, RequestKind>,
+    by_kind: BTreeMap<RequestKind, Frontier>,
     /// For which kinds each node waits: most changes concern few of them.
-    waits: BTreeSet<(SlotIndex, Kind)>,
+    waits: BTreeSet<(SlotIndex, RequestKind)>,
     uses: u64,
 }
 
 impl Frontiers {
     /// The kind of the requests that have `key` in common, where it is remembered.
-    pub(super) fn find(&mut self, key: &str) -> Option<Kind> {
+    pub(super) fn find(&mut self, key: &str) -> Option<RequestKind> {
         self.uses += 1;
         let kind = *self.by_key.get(key)?;
         self.by_kind.get_mut(&kind)?.used = self.uses;
@@ -58,12 +58,12 @@ impl Frontiers {
     }
 
     /// Remembers the requests that have `key` in common, which are not remembered yet.
-    pub(super) fn open(&mut self, key: String) -> Kind {
+    pub(super) fn open(&mut self, key: String) -> RequestKind {
         while !self.by_kind.is_empty() && (self.by_kind.len() >= MAX_KINDS || self.waits.len() > MAX_WAITING) {
             self.forget_oldest();
         }
         self.uses += 1;
-        let kind = Kind(self.uses);
+        let kind = RequestKind(self.uses);
         self.by_key.insert(key.clone(), kind);
         self.by_kind.insert(kind, Frontier { key, used: self.uses, ..Frontier::default() });
         kind
@@ -80,18 +80,18 @@ impl Frontiers {
     }
 
     /// The best node behind `after`, or of all, that waits for requests of this kind.
-    pub(super) fn best(&self, kind: Kind, after: Option<&Entry>) -> Option<&Entry> {
+    pub(super) fn best(&self, kind: RequestKind, after: Option<&RankedNode>) -> Option<&RankedNode> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.by_kind.get(&kind)?.waiting.range((from, Bound::Unbounded)).next()
     }
 
     /// The last node that was looked at for requests of this kind.
-    pub(super) fn bound(&self, kind: Kind) -> Option<&Entry> {
+    pub(super) fn bound(&self, kind: RequestKind) -> Option<&RankedNode> {
         self.by_kind.get(&kind)?.bound.as_ref()
     }
 
     /// Notes that a node that waited fails.
-    pub(super) fn fails(&mut self, kind: Kind, entry: &Entry) {
+    pub(super) fn fails(&mut self, kind: RequestKind, entry: &RankedNode) {
         if let Some(frontier) = self.by_kind.get_mut(&kind) {
             frontier.waiting.remove(entry);
             self.waits.remove(&(entry.slot(), kind));
@@ -99,7 +99,7 @@ impl Frontiers {
     }
 
     /// Notes that the first node behind the bound was looked at, and whether it waits from now on.
-    pub(super) fn reached(&mut self, kind: Kind, entry: &Entry, waits: bool) {
+    pub(super) fn reached(&mut self, kind: RequestKind, entry: &RankedNode, waits: bool) {
         if let Some(frontier) = self.by_kind.get_mut(&kind) {
             frontier.bound = Some(entry.clone());
         }
@@ -109,7 +109,7 @@ impl Frontiers {
     }
 
     /// Notes that a node up to the bound waits.
-    pub(super) fn wait(&mut self, kind: Kind, entry: &Entry) {
+    pub(super) fn wait(&mut self, kind: RequestKind, entry: &RankedNode) {
         if let Some(frontier) = self.by_kind.get_mut(&kind) {
             frontier.waiting.insert(entry.clone());
             self.waits.insert((entry.slot(), kind));
@@ -118,19 +118,25 @@ impl Frontiers {
 
     /// Notes that the node in `slot`, which stood `before`, stands `after`. Where it `is_same` to the filters, those that it
     /// fails for it still does.
-    pub(super) fn moved(&mut self, slot: SlotIndex, before: Option<&Entry>, after: Option<&Entry>, is_same: bool) {
+    pub(super) fn moved(
+        &mut self,
+        slot: SlotIndex,
+        before: Option<&RankedNode>,
+        after: Option<&RankedNode>,
+        is_same: bool,
+    ) {
         if self.by_kind.is_empty() {
             return;
         }
-        let every = (slot, Kind(0))..=(slot, Kind(u64::MAX));
-        let waits: Vec<Kind> = self.waits.range(every).map(|(_, kind)| *kind).collect();
+        let every = (slot, RequestKind(0))..=(slot, RequestKind(u64::MAX));
+        let waits: Vec<RequestKind> = self.waits.range(every).map(|(_, kind)| *kind).collect();
         if let Some(before) = before {
             waits.iter().for_each(|kind| self.fails(*kind, before));
         }
         let Some(after) = after else { return };
         let was_seen = |frontier: &Frontier| is_same && before.is_some_and(|before| frontier.is_past(before));
         let comes = self.by_kind.iter().filter(|(_, frontier)| frontier.is_past(after) && !was_seen(frontier));
-        let comes: Vec<Kind> = comes.map(|(kind, _)| *kind).collect();
+        let comes: Vec<RequestKind> = comes.map(|(kind, _)| *kind).collect();
         comes.into_iter().chain(waits).for_each(|kind| {
             if self.by_kind.get(&kind).is_some_and(|frontier| frontier.is_past(after)) {
                 self.wait(kind, after);

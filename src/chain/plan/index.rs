@@ -4,22 +4,22 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::chain::asking::{Asking, Word};
-use crate::chain::evaluate::Stage;
+use crate::chain::asking::{NodeVerdict, PerNodeEvaluation};
+use crate::chain::evaluate::EvaluationContext;
 use crate::chain::kept::Tables;
 use crate::chain::{Chain, Recency, StepKind};
 use crate::model::{Candidate, Cluster, Failure, Node, SlotIndex};
-use crate::script::{Absent, Arity, Function, Scene, ScriptError};
+use crate::script::{Absent, Arity, NodeFunction, Scene, ScriptError};
 
 use super::frontier::Frontiers;
 use super::note::Note;
-use super::order::{Entry, Order, Rank};
-use super::{Choice, Plan};
+use super::order::{Rank, RankedNode, RankedNodes};
+use super::{Plan, RankBy};
 
 /// The index of a chain.
 pub(super) struct Index {
     pub(super) plan: Plan,
-    pub(super) order: Order,
+    pub(super) order: RankedNodes,
     pub(super) reach: Reach,
     pub(super) frontiers: Frontiers,
     /// The generation of the cluster up to which changes are noted as due.
@@ -71,9 +71,9 @@ impl Reach {
 }
 
 /// What an index is brought up to date on.
-pub(super) struct Ground<'a> {
+pub(super) struct IndexContext<'a> {
     pub(super) chain: &'a Chain,
-    pub(super) stage: Stage<'a>,
+    pub(super) stage: EvaluationContext<'a>,
     /// Without a request: what is asked hangs on nodes alone.
     pub(super) scene: Scene<'a>,
     /// What is noted of each step.
@@ -94,7 +94,7 @@ impl Index {
     }
 
     /// Gives the node in `slot` its place; `is_same` says that what hangs on a request will say the same of it.
-    fn put(&mut self, slot: SlotIndex, entry: Option<Entry>, is_same: bool) {
+    fn put(&mut self, slot: SlotIndex, entry: Option<RankedNode>, is_same: bool) {
         let before = self.order.put(slot, entry.clone());
         self.frontiers.moved(slot, before.as_ref(), entry.as_ref(), is_same);
     }
@@ -123,7 +123,7 @@ impl Index {
     pub(super) fn refresh(
         &mut self,
         tables: &mut [Option<Tables>],
-        ground: &Ground<'_>,
+        ground: &IndexContext<'_>,
         most: usize,
     ) -> Result<u64, Failure> {
         let cluster = ground.stage.cluster;
@@ -156,7 +156,7 @@ impl Index {
 
 /// A look at some nodes.
 struct Looking<'a> {
-    ground: &'a Ground<'a>,
+    ground: &'a IndexContext<'a>,
     tables: &'a mut [Option<Tables>],
     /// The steps whose scripts are ready to be asked.
     prepared: Vec<bool>,
@@ -164,27 +164,27 @@ struct Looking<'a> {
 
 impl Looking<'_> {
     /// How far the node in `slot` comes, and its place where it comes to the choice.
-    fn at(&mut self, plan: &Plan, slot: SlotIndex) -> Result<(u32, Option<Entry>), Failure> {
-        let Stage { cluster, roll, recency, .. } = self.ground.stage;
+    fn at(&mut self, plan: &Plan, slot: SlotIndex) -> Result<(u32, Option<RankedNode>), Failure> {
+        let EvaluationContext { cluster, roll, recency, .. } = self.ground.stage;
         let Some(node) = cluster.node(slot).filter(|node| roll.admits(node.id())) else { return Ok((0, None)) };
         let mut far = 1;
         for step in plan.pure_sieves() {
-            if self.word(step, Function::Filter, slot, node)? != Word::Keep {
+            if self.word(step, NodeFunction::Filter, slot, node)? != NodeVerdict::Keep {
                 return Ok((far, None));
             }
             far += 1;
         }
         let rank = self.rank(plan.choice, slot, node)?;
-        Ok((far, rank.map(|rank| Entry::new(rank, slot, node, cluster, recency))))
+        Ok((far, rank.map(|rank| RankedNode::new(rank, slot, node, cluster, recency))))
     }
 
-    fn rank(&mut self, choice: Choice, slot: SlotIndex, node: &Node) -> Result<Option<Rank>, Failure> {
+    fn rank(&mut self, choice: RankBy, slot: SlotIndex, node: &Node) -> Result<Option<Rank>, Failure> {
         match choice {
-            Choice::Score(step) => match self.word(step, Function::Score, slot, node)? {
-                Word::Scored(score) => Ok(Some(Rank::of_score(score))),
-                Word::Keep | Word::Lost(_) | Word::Failed(_) => Ok(None),
+            RankBy::Score(step) => match self.word(step, NodeFunction::Score, slot, node)? {
+                NodeVerdict::Scored(score) => Ok(Some(Rank::of_score(score))),
+                NodeVerdict::Keep | NodeVerdict::Lost(_) | NodeVerdict::Failed(_) => Ok(None),
             },
-            Choice::Policy(step) => {
+            RankBy::Policy(step) => {
                 let step = self.ground.chain.steps.get(step);
                 let Some(StepKind::Policy(policy)) = step.map(|step| &step.kind) else { return Ok(None) };
                 Ok(match (policy.node_rank(node), policy.absent()) {
@@ -197,15 +197,21 @@ impl Looking<'_> {
     }
 
     /// What a function of one parameter says of `node`, asked where it is not known.
-    fn word(&mut self, step: usize, function: Function, slot: SlotIndex, node: &Node) -> Result<Word, Failure> {
-        let Ground { chain, stage, scene, notes } = self.ground;
+    fn word(
+        &mut self,
+        step: usize,
+        function: NodeFunction,
+        slot: SlotIndex,
+        node: &Node,
+    ) -> Result<NodeVerdict, Failure> {
+        let IndexContext { chain, stage, scene, notes } = self.ground;
         let tables = self.tables.get_mut(step).and_then(Option::as_mut);
         let (Some(at), Some(note), Some(tables)) = (chain.steps.get(step), notes.get(step), tables) else {
-            return Ok(Word::Keep);
+            return Ok(NodeVerdict::Keep);
         };
-        let StepKind::Script(script) = &at.kind else { return Ok(Word::Keep) };
+        let StepKind::Script(script) = &at.kind else { return Ok(NodeVerdict::Keep) };
         if let Some(limited) = stage.quarantine.nodes(&at.spec.name).and_then(|shunned| shunned.get(node.id())) {
-            return Ok(Word::Failed(Arc::new(limited.failure())));
+            return Ok(NodeVerdict::Failed(Arc::new(limited.failure())));
         }
         let results = tables.pure(function);
         if let Some(word) = results.get(slot, node) {
@@ -219,7 +225,7 @@ impl Looking<'_> {
         }
         // What is asked for all requests to come is not to cost this one its time.
         stage.witness.alone(step, node.id());
-        let mut asking = Asking::pure(&**script, scene);
+        let mut asking = PerNodeEvaluation::pure(&**script, scene);
         let word = asking.ask(function, Arity::Node, &Candidate::plain(slot), &note.calls)?;
         note.heard(scene.log);
         results.put(slot, stage.cluster, &word);

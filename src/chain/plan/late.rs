@@ -1,17 +1,17 @@
 //! The filters of a plan that hang on the request.
 
-use crate::chain::asking::{Asking, Word};
-use crate::chain::evaluate::Stage;
+use crate::chain::asking::{NodeVerdict, PerNodeEvaluation};
+use crate::chain::evaluate::EvaluationContext;
 use crate::chain::kept::Memory;
 use crate::chain::{Chain, StepKind};
 use crate::model::{Failure, FailureName};
-use crate::script::{Arity, PerNode, Script, Shape};
+use crate::script::{Arity, PerNode, Script, ScriptShape};
 
 use super::index::Index;
-use super::{Part, Shunned};
+use super::{PlanPart, Shunned};
 
 /// A filter that hangs on the request.
-pub(super) struct Late<'a> {
+pub(super) struct RequestFilter<'a> {
     /// Where it stands in the plan.
     pub(super) part: usize,
     pub(super) step: usize,
@@ -19,21 +19,21 @@ pub(super) struct Late<'a> {
     pub(super) functions: PerNode,
     pub(super) shunned: Shunned<'a>,
     /// Its script on its way, with what is kept of it; none until it is asked for the first time.
-    pub(super) open: Option<(Asking<'a>, Memory)>,
+    pub(super) open: Option<(PerNodeEvaluation<'a>, Memory)>,
 }
 
 /// The filters of the index's plan that hang on the request, in order.
-pub(super) fn late<'a>(chain: &'a Chain, index: &Index, stage: Stage<'a>) -> Vec<Late<'a>> {
+pub(super) fn late<'a>(chain: &'a Chain, index: &Index, stage: EvaluationContext<'a>) -> Vec<RequestFilter<'a>> {
     let sieves = index.plan.parts.iter().enumerate().filter_map(|(part, sieve)| match sieve {
-        Part::Sieve(step, Arity::NodeAndRequest) => Some((part, *step)),
-        Part::Sieve(_, Arity::Node) | Part::Nominate(_) => None,
+        PlanPart::Sieve(step, Arity::NodeAndRequest) => Some((part, *step)),
+        PlanPart::Sieve(_, Arity::Node) | PlanPart::Nominate(_) => None,
     });
     let late = sieves.filter_map(|(part, step)| {
         let at = chain.steps.get(step)?;
         let StepKind::Script(script) = &at.kind else { return None };
-        let Shape::PerNode(functions) = script.shape() else { return None };
+        let ScriptShape::PerNode(functions) = script.shape() else { return None };
         let shunned = stage.quarantine.nodes(&at.spec.name);
-        Some(Late { part, step, script: &**script, functions, shunned, open: None })
+        Some(RequestFilter { part, step, script: &**script, functions, shunned, open: None })
     });
     late.collect()
 }
@@ -48,11 +48,11 @@ pub(super) enum Sieved {
 }
 
 impl Sieved {
-    pub(super) fn by(word: &Word) -> Self {
+    pub(super) fn by(word: &NodeVerdict) -> Self {
         match word {
-            Word::Keep => Self::Passes,
-            Word::Failed(failure) if is_limit(failure) => Self::Unsure,
-            Word::Scored(_) | Word::Lost(_) | Word::Failed(_) => Self::Fails,
+            NodeVerdict::Keep => Self::Passes,
+            NodeVerdict::Failed(failure) if is_limit(failure) => Self::Unsure,
+            NodeVerdict::Scored(_) | NodeVerdict::Lost(_) | NodeVerdict::Failed(_) => Self::Fails,
         }
     }
 }

@@ -16,15 +16,15 @@ mod scan;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{Cluster, Parts, SlotIndex};
-use crate::script::{Arity, Function, Shape};
+use crate::model::{Cluster, NodeParts, SlotIndex};
+use crate::script::{Arity, NodeFunction, ScriptShape};
 
 use super::kept::{self, Tables};
 use super::quarantine::Limited;
 use super::{Chain, Recency, StepKind};
 
 use index::Index;
-pub(super) use scan::{Found, Overran, refresh, scan};
+pub(super) use scan::{FoundNode, Overran, refresh, scan};
 
 /// What is kept for a chain between its requests.
 pub struct Store {
@@ -68,14 +68,14 @@ type Shunned<'a> = Option<&'a BTreeMap<Arc<str>, Limited>>;
 #[derive(Debug, PartialEq)]
 struct Plan {
     /// What stands before the choice, in order.
-    parts: Vec<Part>,
+    parts: Vec<PlanPart>,
     /// The step that chooses.
-    choice: Choice,
+    choice: RankBy,
 }
 
 /// A part of a plan before its choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum PlanPart {
     /// A `filter` of the script at this step.
     Sieve(usize, Arity),
     /// A built-in at this step that chooses among few nodes, which the request names, or passes.
@@ -84,14 +84,14 @@ enum Part {
 
 /// What puts the nodes in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Choice {
+enum RankBy {
     /// The `score`, of one parameter, of the script at this step.
     Score(usize),
     /// The built-in at this step.
     Policy(usize),
 }
 
-impl Choice {
+impl RankBy {
     fn step(self) -> usize {
         match self {
             Self::Score(step) | Self::Policy(step) => step,
@@ -106,14 +106,14 @@ impl Plan {
         for (number, step) in chain.steps.iter().enumerate() {
             match &step.kind {
                 StepKind::External => return None,
-                StepKind::Policy(policy) if policy.nominates() => parts.push(Part::Nominate(number)),
-                StepKind::Policy(_) => return Some(Self { parts, choice: Choice::Policy(number) }),
+                StepKind::Policy(policy) if policy.nominates() => parts.push(PlanPart::Nominate(number)),
+                StepKind::Policy(_) => return Some(Self { parts, choice: RankBy::Policy(number) }),
                 StepKind::Script(script) => {
-                    let Shape::PerNode(functions) = script.shape() else { return None };
-                    parts.extend(functions.filter.map(|arity| Part::Sieve(number, arity)));
+                    let ScriptShape::PerNode(functions) = script.shape() else { return None };
+                    parts.extend(functions.filter.map(|arity| PlanPart::Sieve(number, arity)));
                     match functions.score {
                         None => {}
-                        Some(Arity::Node) => return Some(Self { parts, choice: Choice::Score(number) }),
+                        Some(Arity::Node) => return Some(Self { parts, choice: RankBy::Score(number) }),
                         Some(Arity::NodeAndRequest) => return None,
                     }
                 }
@@ -123,13 +123,13 @@ impl Plan {
     }
 
     /// The parts of a node that filters read which hang on the request, too.
-    fn late_reads(&self, chain: &Chain) -> Parts {
+    fn late_reads(&self, chain: &Chain) -> NodeParts {
         let reads = self.parts.iter().filter_map(|part| match part {
-            Part::Sieve(step, Arity::NodeAndRequest) => match chain.steps.get(*step).map(|step| &step.kind) {
-                Some(StepKind::Script(script)) => Some(script.reads(Function::Filter)),
-                _ => Some(Parts::ALL),
+            PlanPart::Sieve(step, Arity::NodeAndRequest) => match chain.steps.get(*step).map(|step| &step.kind) {
+                Some(StepKind::Script(script)) => Some(script.reads(NodeFunction::Filter)),
+                _ => Some(NodeParts::ALL),
             },
-            Part::Sieve(_, Arity::Node) | Part::Nominate(_) => None,
+            PlanPart::Sieve(_, Arity::Node) | PlanPart::Nominate(_) => None,
         });
         reads.collect()
     }
@@ -137,8 +137,8 @@ impl Plan {
     /// The filters that hang on the node alone, in order.
     fn pure_sieves(&self) -> impl Iterator<Item = usize> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Sieve(step, Arity::Node) => Some(*step),
-            Part::Sieve(_, Arity::NodeAndRequest) | Part::Nominate(_) => None,
+            PlanPart::Sieve(step, Arity::Node) => Some(*step),
+            PlanPart::Sieve(_, Arity::NodeAndRequest) | PlanPart::Nominate(_) => None,
         })
     }
 }

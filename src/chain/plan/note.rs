@@ -3,14 +3,14 @@
 use std::cell::{Cell, RefCell};
 
 use crate::chain::Chain;
-use crate::chain::evaluate::Stage;
+use crate::chain::evaluate::EvaluationContext;
 use crate::chain::witness::{Calls, Witness};
 use crate::model::diagnosis::LogLine;
 use crate::model::lost::LostNodes;
-use crate::model::{Said, SlotIndex, StepReport};
+use crate::model::{SlotIndex, StepReport, StepVerdict};
 use crate::script::{Arity, LogBook};
 
-use super::Part;
+use super::PlanPart;
 use super::index::Index;
 
 /// What is noted of a step on the way.
@@ -43,7 +43,7 @@ impl<'a> Note<'a> {
 pub(super) fn reports(
     chain: &Chain,
     index: &Index,
-    stage: Stage<'_>,
+    stage: EvaluationContext<'_>,
     (slot, chooser): (SlotIndex, usize),
     notes: &[Note<'_>],
     cost_us: u64,
@@ -53,19 +53,21 @@ pub(super) fn reports(
     let steps = chain.steps.iter().zip(notes).enumerate().take(chooser + 1);
     let reports = steps.map(|(number, (step, note))| {
         let candidates = index.reach.passing(filters);
-        let mut said = Said::Pass;
+        let mut said = StepVerdict::Pass;
         for part in &index.plan.parts {
             match part {
-                Part::Sieve(at, Arity::Node) if *at == number => {
+                PlanPart::Sieve(at, Arity::Node) if *at == number => {
                     filters += 1;
-                    said = Said::Narrow(index.reach.passing(filters));
+                    said = StepVerdict::Narrow(index.reach.passing(filters));
                 }
-                Part::Sieve(at, Arity::NodeAndRequest) if *at == number => said = Said::Asked(note.asked.get()),
-                Part::Sieve(..) | Part::Nominate(_) => {}
+                PlanPart::Sieve(at, Arity::NodeAndRequest) if *at == number => {
+                    said = StepVerdict::Asked(note.asked.get())
+                }
+                PlanPart::Sieve(..) | PlanPart::Nominate(_) => {}
             }
         }
         if number == chooser {
-            said = Said::Select(chosen.clone());
+            said = StepVerdict::Select(chosen.clone());
         }
         StepReport {
             step: step.spec.name.clone(),

@@ -47,7 +47,7 @@ impl Eq for Rank {}
 
 /// A node in its place: by rank; then the one that the chain chose longest ago; then as the nodes stand in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry {
+pub(super) struct RankedNode {
     rank: Rank,
     recency: u64,
     standing: u64,
@@ -55,7 +55,7 @@ pub(super) struct Entry {
     slot: SlotIndex,
 }
 
-impl Entry {
+impl RankedNode {
     /// The place of `node`, which lies in `slot` of `cluster`, among those of which the chain last chose whom `recency` says.
     pub(super) fn new(rank: Rank, slot: SlotIndex, node: &Node, cluster: &Cluster, recency: &Recency) -> Self {
         let (recency, standing) = (recency.of(slot), cluster.standing(node));
@@ -70,14 +70,14 @@ impl Entry {
 
 /// Nodes in order, changed one at a time.
 #[derive(Debug, Default)]
-pub(super) struct Order {
-    best_first: BTreeSet<Entry>,
-    by_slot: Vec<Option<Entry>>,
+pub(super) struct RankedNodes {
+    best_first: BTreeSet<RankedNode>,
+    by_slot: Vec<Option<RankedNode>>,
 }
 
-impl Order {
+impl RankedNodes {
     /// Gives the node in `slot` its place, or takes it out where there is none; the place that it had.
-    pub(super) fn put(&mut self, slot: SlotIndex, entry: Option<Entry>) -> Option<Entry> {
+    pub(super) fn put(&mut self, slot: SlotIndex, entry: Option<RankedNode>) -> Option<RankedNode> {
         if self.by_slot.len() <= slot.index() {
             self.by_slot.resize(slot.index() + 1, None);
         }
@@ -94,13 +94,13 @@ impl Order {
     }
 
     /// The place that the node in `slot` has after it was chosen, as `recency` says; absent where it has none.
-    pub(super) fn chosen(&self, slot: SlotIndex, recency: &Recency) -> Option<Entry> {
+    pub(super) fn chosen(&self, slot: SlotIndex, recency: &Recency) -> Option<RankedNode> {
         let entry = self.by_slot.get(slot.index())?.clone()?;
-        Some(Entry { recency: recency.of(slot), ..entry })
+        Some(RankedNode { recency: recency.of(slot), ..entry })
     }
 
     /// The nodes behind `bound`, best first; all of them where there is none.
-    pub(super) fn behind(&self, bound: Option<&Entry>) -> impl Iterator<Item = &Entry> {
+    pub(super) fn behind(&self, bound: Option<&RankedNode>) -> impl Iterator<Item = &RankedNode> {
         let from = bound.map_or(Bound::Unbounded, Bound::Excluded);
         self.best_first.range((from, Bound::Unbounded))
     }

@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 
-use crate::chain::asking::{Asking, Word};
-use crate::chain::evaluate::Stage;
+use crate::chain::asking::{NodeVerdict, PerNodeEvaluation};
+use crate::chain::evaluate::EvaluationContext;
 use crate::chain::kept::Tables;
 use crate::chain::{Ask, Chain, StepKind};
 use crate::clock::Overtime;
-use crate::model::diagnosis::{Plan as PlanName, Search};
+use crate::model::diagnosis::{DecisionPath as PlanName, Search};
 use crate::model::{Candidate, Failure, Node, SlotIndex, StepReport};
-use crate::script::{Arity, Function, Scene};
+use crate::script::{Arity, NodeFunction, Scene};
 
-use super::frontier::{Frontiers, Kind};
-use super::index::{Ground, Index};
-use super::late::{Late, Sieved, is_limit, late};
+use super::frontier::{Frontiers, RequestKind};
+use super::index::{Index, IndexContext};
+use super::late::{RequestFilter, Sieved, is_limit, late};
 use super::note::{Note, reports};
-use super::order::{Entry, Rank};
-use super::{Part, Plan, Store};
+use super::order::{Rank, RankedNode};
+use super::{Plan, PlanPart, Store};
 
 /// A node that a scan found.
-pub(in crate::chain) struct Found {
+pub(in crate::chain) struct FoundNode {
     /// Where it lies.
     pub(in crate::chain) slot: SlotIndex,
     /// The step that chose it.
@@ -39,7 +39,7 @@ pub(in crate::chain) struct Overran {
 }
 
 /// Why a scan ends without a node.
-enum Stop {
+enum ScanStop {
     /// The steps must be evaluated one after another: that finds out what is to be said.
     Unusual,
     Overran(Overran),
@@ -54,9 +54,9 @@ pub(in crate::chain) fn scan(
     store: &mut Store,
     chain: &Chain,
     ask: &Ask,
-    stage: Stage<'_>,
+    stage: EvaluationContext<'_>,
     scene: Scene<'_>,
-) -> Result<Option<Found>, Overran> {
+) -> Result<Option<FoundNode>, Overran> {
     let Store { tables, index: Some(index) } = store else { return Ok(None) };
     let last = index.plan.choice.step();
     let is_usual = !ask.anew && !ask.is_explained() && ask.limited.is_empty() && ask.cooling.is_usual();
@@ -65,11 +65,12 @@ pub(in crate::chain) fn scan(
     }
     let start = stage.stopwatch.micros();
     let notes: Vec<Note<'_>> = (0..=last).map(|_| Note::new(stage.witness)).collect();
-    let ground = Ground { chain, stage, scene: Scene { asked: None, ..scene }, notes: &notes };
+    let ground = IndexContext { chain, stage, scene: Scene { asked: None, ..scene }, notes: &notes };
     let Ok(refreshed) = index.refresh(tables, &ground, usize::MAX) else { return Ok(None) };
     let (late, frontiers) = (late(chain, index, stage), std::mem::take(&mut index.frontiers));
     let (asking, looked_at) = (None, 0);
-    let mut scan = Scan { index, frontiers, chain, ask, stage, scene, tables, notes: &notes, late, asking, looked_at };
+    let mut scan =
+        IndexScan { index, frontiers, chain, ask, stage, scene, tables, notes: &notes, late, asking, looked_at };
     let chosen = scan.choose();
     let looked_at = scan.looked_at;
     index.frontiers = scan.give_back();
@@ -78,15 +79,15 @@ pub(in crate::chain) fn scan(
         Ok(Some((slot, step))) => {
             let cost_us = stage.stopwatch.micros().saturating_sub(start);
             let reports = reports(chain, index, stage, (slot, step), &notes, cost_us);
-            Ok(Some(Found { slot, step, reports, search }))
+            Ok(Some(FoundNode { slot, step, reports, search }))
         }
-        Ok(None) | Err(Stop::Unusual) => Ok(None),
-        Err(Stop::Overran(overran)) => Err(overran),
+        Ok(None) | Err(ScanStop::Unusual) => Ok(None),
+        Err(ScanStop::Overran(overran)) => Err(overran),
     }
 }
 
 /// Whether a script of the index's plan is in quarantine: it is not run then.
-fn is_confined(chain: &Chain, index: &Index, stage: Stage<'_>) -> bool {
+fn is_confined(chain: &Chain, index: &Index, stage: EvaluationContext<'_>) -> bool {
     let mut steps = chain.steps.iter().take(index.plan.choice.step() + 1);
     steps.any(|step| stage.quarantine.script(&step.spec.name).is_some())
 }
@@ -95,7 +96,7 @@ fn is_confined(chain: &Chain, index: &Index, stage: Stage<'_>) -> bool {
 pub(in crate::chain) fn refresh(
     store: &mut Store,
     chain: &Chain,
-    stage: Stage<'_>,
+    stage: EvaluationContext<'_>,
     scene: Scene<'_>,
     most: usize,
 ) -> usize {
@@ -104,7 +105,7 @@ pub(in crate::chain) fn refresh(
         return 0;
     }
     let notes: Vec<Note<'_>> = chain.steps.iter().map(|_| Note::new(stage.witness)).collect();
-    let ground = Ground { chain, stage, scene, notes: &notes };
+    let ground = IndexContext { chain, stage, scene, notes: &notes };
     match index.refresh(tables, &ground, most) {
         Ok(_) => index.due(stage.cluster),
         // A request finds out what is to be said of that.
@@ -116,27 +117,27 @@ pub(in crate::chain) fn refresh(
 const FAR: usize = 32;
 
 /// A scan on its way.
-struct Scan<'a> {
+struct IndexScan<'a> {
     index: &'a Index,
     frontiers: Frontiers,
     chain: &'a Chain,
     ask: &'a Ask,
-    stage: Stage<'a>,
+    stage: EvaluationContext<'a>,
     scene: Scene<'a>,
     tables: &'a mut [Option<Tables>],
     notes: &'a [Note<'a>],
-    late: Vec<Late<'a>>,
+    late: Vec<RequestFilter<'a>>,
     /// The step that the witness was told of.
     asking: Option<usize>,
     looked_at: u64,
 }
 
-impl Scan<'_> {
+impl IndexScan<'_> {
     /// The node that is chosen, and the step that chooses it.
-    fn choose(&mut self) -> Result<Option<(SlotIndex, usize)>, Stop> {
+    fn choose(&mut self) -> Result<Option<(SlotIndex, usize)>, ScanStop> {
         let Plan { parts, choice } = &self.index.plan;
         for (part, nominate) in parts.iter().enumerate() {
-            if let Part::Nominate(step) = nominate
+            if let PlanPart::Nominate(step) = nominate
                 && let Some(slot) = self.nominate(part, *step)?
             {
                 return Ok(Some((slot, *step)));
@@ -154,8 +155,8 @@ impl Scan<'_> {
 
     /// What the request has in common with all those to which the filters give the same answers; absent where that is not
     /// known.
-    fn common(&mut self) -> Result<Option<String>, Stop> {
-        let may_have_keys = |late: &Late<'_>| late.functions.key || late.script.depends().is_some();
+    fn common(&mut self) -> Result<Option<String>, ScanStop> {
+        let may_have_keys = |late: &RequestFilter<'_>| late.functions.key || late.script.depends().is_some();
         if self.late.is_empty() || !self.late.iter().all(may_have_keys) {
             return Ok(None);
         }
@@ -171,7 +172,7 @@ impl Scan<'_> {
     }
 
     /// The best node of all that passes the first `parts` of the plan.
-    fn begin(&mut self, parts: usize) -> Result<Option<SlotIndex>, Stop> {
+    fn begin(&mut self, parts: usize) -> Result<Option<SlotIndex>, ScanStop> {
         for entry in self.index.order.behind(None) {
             if self.passes(entry.slot(), parts)? == Sieved::Passes {
                 return Ok(Some(entry.slot()));
@@ -182,7 +183,7 @@ impl Scan<'_> {
 
     /// The same for the first request of a kind that is not remembered. How far it came is remembered where that was far: a
     /// kind of one request a user is not worth what its frontier costs at each change of a node.
-    fn begin_kind(&mut self, key: String, parts: usize) -> Result<Option<SlotIndex>, Stop> {
+    fn begin_kind(&mut self, key: String, parts: usize) -> Result<Option<SlotIndex>, ScanStop> {
         let (mut looks, mut waiting, mut last, mut found) = (0, Vec::new(), None, None);
         for entry in self.index.order.behind(None) {
             let sieved = self.passes(entry.slot(), parts)?;
@@ -205,7 +206,7 @@ impl Scan<'_> {
     }
 
     /// The same for requests of a kind, from where the last one came to.
-    fn go_on(&mut self, kind: Kind, parts: usize) -> Result<Option<SlotIndex>, Stop> {
+    fn go_on(&mut self, kind: RequestKind, parts: usize) -> Result<Option<SlotIndex>, ScanStop> {
         let mut last = None;
         while let Some(entry) = self.frontiers.best(kind, last.as_ref()).cloned() {
             match self.passes(entry.slot(), parts)? {
@@ -227,16 +228,16 @@ impl Scan<'_> {
     }
 
     /// The best nominee of the built-in at `step` that passes what stands before it in the plan.
-    fn nominate(&mut self, part: usize, step: usize) -> Result<Option<SlotIndex>, Stop> {
-        let Stage { cluster, recency, .. } = self.stage;
+    fn nominate(&mut self, part: usize, step: usize) -> Result<Option<SlotIndex>, ScanStop> {
+        let EvaluationContext { cluster, recency, .. } = self.stage;
         let Some(StepKind::Policy(policy)) = self.chain.steps.get(step).map(|step| &step.kind) else { return Ok(None) };
         let pure = self.index.plan.parts.iter().take(part);
-        let pure = pure.filter(|part| matches!(part, Part::Sieve(_, Arity::Node))).count();
+        let pure = pure.filter(|part| matches!(part, PlanPart::Sieve(_, Arity::Node))).count();
         let nominees = policy.nominees(&self.ask.request, cluster).into_iter();
         let ranked = nominees.filter(|slot| self.index.reach.passes(*slot, pure)).filter_map(|slot| {
             let node = cluster.node(slot)?;
             let rank = Rank::new(policy.rank(node, &self.ask.request, cluster)?);
-            Some(Entry::new(rank, slot, node, cluster, recency))
+            Some(RankedNode::new(rank, slot, node, cluster, recency))
         });
         let mut ranked: Vec<_> = ranked.collect();
         ranked.sort_unstable();
@@ -249,7 +250,7 @@ impl Scan<'_> {
     }
 
     /// Whether the node in `slot` passes what hangs on the request, of the first `parts` of the plan.
-    fn passes(&mut self, slot: SlotIndex, parts: usize) -> Result<Sieved, Stop> {
+    fn passes(&mut self, slot: SlotIndex, parts: usize) -> Result<Sieved, ScanStop> {
         self.looked_at += 1;
         let Some(node) = self.stage.cluster.node(slot) else { return Ok(Sieved::Fails) };
         for late in 0..self.late.len() {
@@ -265,22 +266,22 @@ impl Scan<'_> {
     }
 
     /// Opens the script of a late filter, where it is not yet.
-    fn open(&mut self, late: usize) -> Result<(), Stop> {
+    fn open(&mut self, late: usize) -> Result<(), ScanStop> {
         let Some(sieve) = self.late.get_mut(late).filter(|sieve| sieve.open.is_none()) else { return Ok(()) };
         let step = sieve.step;
         let (Some(note), Some(Some(tables))) = (self.notes.get(step), self.tables.get_mut(step)) else {
-            return Err(Stop::Unusual);
+            return Err(ScanStop::Unusual);
         };
         turn_to(step, &mut self.asking, self.stage);
         let scene = Scene { step: step as u64, ..self.scene };
-        let opened = Asking::open(sieve.script, sieve.functions, scene, Some(&mut tables.keys), &note.calls)
-            .map_err(|_told| Stop::Unusual)?;
+        let opened = PerNodeEvaluation::open(sieve.script, sieve.functions, scene, Some(&mut tables.keys), &note.calls)
+            .map_err(|_told| ScanStop::Unusual)?;
         let memory = tables.lend(opened.key());
         sieve.open = Some((opened, memory));
         Ok(())
     }
 
-    fn sieved(&mut self, late: usize, slot: SlotIndex, node: &Node) -> Result<Sieved, Stop> {
+    fn sieved(&mut self, late: usize, slot: SlotIndex, node: &Node) -> Result<Sieved, ScanStop> {
         self.open(late)?;
         let Some(sieve) = self.late.get_mut(late) else { return Ok(Sieved::Passes) };
         if sieve.shunned.is_some_and(|shunned| shunned.contains_key(node.id())) {
@@ -288,24 +289,24 @@ impl Scan<'_> {
         }
         let step = sieve.step;
         let (Some(note), Some((asking, memory))) = (self.notes.get(step), &mut sieve.open) else {
-            return Err(Stop::Unusual);
+            return Err(ScanStop::Unusual);
         };
         note.asked.set(note.asked.get() + 1);
-        let results = memory.of(Function::Filter, Arity::NodeAndRequest);
+        let results = memory.of(NodeFunction::Filter, Arity::NodeAndRequest);
         if let Some(word) = results.as_ref().and_then(|results| results.get(slot, node)) {
             return Ok(Sieved::by(word));
         }
         turn_to(step, &mut self.asking, self.stage);
         self.stage.witness.node(node.id(), false);
-        let word = asking.ask(Function::Filter, Arity::NodeAndRequest, &Candidate::plain(slot), &note.calls);
-        let word = word.map_err(|_told| Stop::Unusual)?;
+        let word = asking.ask(NodeFunction::Filter, Arity::NodeAndRequest, &Candidate::plain(slot), &note.calls);
+        let word = word.map_err(|_told| ScanStop::Unusual)?;
         note.heard(self.scene.log);
         if let Some(results) = results {
             results.put(slot, self.stage.cluster, &word);
         }
         match word {
-            Word::Failed(failure) if is_limit(&failure) && self.stage.alarm.rings() == Some(Overtime::Step) => {
-                Err(Stop::Overran(Overran { step, failure }))
+            NodeVerdict::Failed(failure) if is_limit(&failure) && self.stage.alarm.rings() == Some(Overtime::Step) => {
+                Err(ScanStop::Overran(Overran { step, failure }))
             }
             word => Ok(Sieved::by(&word)),
         }
@@ -326,7 +327,7 @@ impl Scan<'_> {
 }
 
 /// Tells the witness that `step` runs, which may have run before for the same request.
-fn turn_to(step: usize, current: &mut Option<usize>, stage: Stage<'_>) {
+fn turn_to(step: usize, current: &mut Option<usize>, stage: EvaluationContext<'_>) {
     match current.replace(step) {
         None => stage.witness.step(step),
         Some(before) if before != step => stage.witness.back_to(step),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::exit::Exit;
+use crate::cli::exit::CommandExit;
 use crate::cli::host;
 use crate::cli::new::nodes::USERS;
 use crate::model::{Head, Request};
@@ -27,7 +27,7 @@ impl Askers {
     ///
     /// # Errors
     /// What makes it no request, or larger than `max_bytes`.
-    pub(super) fn of(request: &Map<String, Value>, action: &str, max_bytes: usize) -> Result<Self, Exit> {
+    pub(super) fn of(request: &Map<String, Value>, action: &str, max_bytes: usize) -> Result<Self, CommandExit> {
         let server_id = host::name();
         let mut request = request.clone();
         request.insert("action".to_owned(), json!(action));
@@ -35,13 +35,15 @@ impl Askers {
         request.remove("id");
         let read = |request: &Map<String, Value>| {
             let text: Arc<str> = Value::Object(request.clone()).to_string().into();
-            let parsed = Request::parse(text.as_bytes(), max_bytes, &server_id).map_err(Exit::usage)?;
+            let parsed = Request::parse(text.as_bytes(), max_bytes, &server_id).map_err(CommandExit::usage)?;
             Ok((parsed.head().clone(), text))
         };
         let own = read(&request)?;
         let list = match own.0.login.is_empty() {
             false => vec![own],
-            true => (0..ASKERS).map(|place| read(&in_the_name_of(place, &request))).collect::<Result<_, Exit>>()?,
+            true => {
+                (0..ASKERS).map(|place| read(&in_the_name_of(place, &request))).collect::<Result<_, CommandExit>>()?
+            }
         };
         Ok(Self { list, server_id: server_id.into() })
     }

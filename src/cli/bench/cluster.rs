@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::cli::new::nodes;
 use crate::cli::nodes_file::{self, NodesFile};
 use crate::cli::say;
@@ -35,7 +35,7 @@ impl Clusters {
         path: Option<&Path>,
         sizes: &[u32],
         max_request_bytes: usize,
-    ) -> Result<(Self, Map<String, Value>), Exit> {
+    ) -> Result<(Self, Map<String, Value>), CommandExit> {
         let Some(path) = path else { return Ok((Self::Drawn(sizes.to_vec()), Map::new())) };
         let NodesFile { reports, request, warnings } = nodes_file::read(Some(path), max_request_bytes)?;
         warnings.iter().for_each(|warning| say::aside(format_args!("warning: {}", Plain(warning))));
@@ -55,7 +55,7 @@ impl Clusters {
     ///
     /// # Errors
     /// A drawn node that is none: never.
-    pub(super) fn reports(&self, size: usize) -> Result<Vec<Change>, Exit> {
+    pub(super) fn reports(&self, size: usize) -> Result<Vec<Change>, CommandExit> {
         match self {
             Self::Drawn(_) => (0..size).map(|place| report(nodes::node(place, SEED))).collect(),
             Self::Listed(reports) => Ok(reports.clone()),
@@ -75,7 +75,7 @@ impl News {
     ///
     /// # Errors
     /// A document that is none any more with another load: never.
-    pub(super) fn of(cluster: &[Change]) -> Result<Self, Exit> {
+    pub(super) fn of(cluster: &[Change]) -> Result<Self, CommandExit> {
         let step = cluster.len().div_ceil(RESTLESS).max(1);
         let old: Vec<_> = cluster.iter().step_by(step).cloned().collect();
         let new = old.iter().filter_map(busier).map(report).collect::<Result<Vec<_>, _>>()?;
@@ -107,8 +107,8 @@ fn busier(change: &Change) -> Option<Value> {
     Some(document)
 }
 
-fn report(document: Value) -> Result<Change, Exit> {
-    let report = Report::from_value(document).map_err(|error| Exit::new(exit::OTHER, error))?;
+fn report(document: Value) -> Result<Change, CommandExit> {
+    let report = Report::from_value(document).map_err(|error| CommandExit::new(exit::OTHER, error))?;
     Ok(Change::Report(Arc::new(report)))
 }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::chain::{ChainSpec, StepSource, StepSpec};
 use crate::cli::chains::{ChainArgs, Chains};
-use crate::cli::exit::Exit;
+use crate::cli::exit::CommandExit;
 use crate::cli::files::Disk;
 use crate::cli::request::RequestArgs;
 use crate::cli::zone;
 use crate::model::Arrangement;
 use crate::model::head::DEFAULT_ACTION;
-use crate::worker::{Audience, Birth};
+use crate::worker::{Audience, WorkerInit};
 
 const GPU_JS: &str = include_str!("../../../scripts/gpu-for-group.js");
 const GPU_RHAI: &str = include_str!("../../../scripts/gpu-for-group.rhai");
@@ -24,21 +24,21 @@ const FOR_A_NODE: Duration = Duration::from_millis(1);
 
 /// One chain, alone.
 #[derive(Clone, Debug)]
-pub(super) struct Contender {
+pub(super) struct BenchChain {
     /// What it is called: its steps.
     pub(super) label: String,
     /// What a worker that runs it is born with.
-    pub(super) birth: Birth,
+    pub(super) birth: WorkerInit,
     /// The action that it decides.
     pub(super) action: Arc<str>,
 }
 
-impl Contender {
+impl BenchChain {
     /// The chain that is given, or each script of it alone; without one, a built-in and shipped scripts.
     ///
     /// # Errors
     /// Everything that is wrong with a step or the config, and steps that are not run in a worker.
-    pub(super) fn all(args: &ChainArgs, is_each: bool, asked: &RequestArgs) -> Result<Vec<Self>, Exit> {
+    pub(super) fn all(args: &ChainArgs, is_each: bool, asked: &RequestArgs) -> Result<Vec<Self>, CommandExit> {
         if !args.is_given() {
             let zone = zone::of_host(&Disk);
             let alone = |steps| Self::new(Chains::of(asked, steps, zone.clone()), asked);
@@ -54,12 +54,12 @@ impl Contender {
         args.scripts.iter().map(alone).collect()
     }
 
-    fn new(chains: Chains, asked: &RequestArgs) -> Result<Self, Exit> {
+    fn new(chains: Chains, asked: &RequestArgs) -> Result<Self, CommandExit> {
         let action = asked.action().unwrap_or(DEFAULT_ACTION.to_owned());
         let chain = chains.get(&action)?.clone();
         for step in &chain.steps {
             if let StepSource::Executable(_) = step.source {
-                return Err(Exit::usage(format!(
+                return Err(CommandExit::usage(format!(
                     "step `{}` is an executable, which runs outside of the process that is measured here: start \
                      `whither serve` with it, then `whither bench --nats URL`",
                     step.name
@@ -72,7 +72,7 @@ impl Contender {
         set.chains = vec![chain];
         Ok(Self {
             label,
-            birth: Birth { set, arrangement: Arrangement::ById, limits, audience: Audience::Person },
+            birth: WorkerInit { set, arrangement: Arrangement::ById, limits, audience: Audience::Person },
             action,
         })
     }
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn without_a_chain_there_is_something_to_measure() {
-        let all = Contender::all(&ChainArgs::default(), false, &RequestArgs::default()).unwrap();
+        let all = BenchChain::all(&ChainArgs::default(), false, &RequestArgs::default()).unwrap();
         let labels: Vec<_> = all.iter().map(|contender| contender.label.as_str()).collect();
         assert_eq!(labels.len(), 5);
         assert_eq!(labels[1], "gpu-for-group.js + builtin:fewest-sessions");
@@ -126,7 +126,7 @@ mod tests {
         let scripts = ["builtin:sticky-user", "builtin:least-load"].map(str::to_owned).to_vec();
         let args = ChainArgs { scripts, config: None };
         let labels = |is_each| -> Vec<String> {
-            let all = Contender::all(&args, is_each, &RequestArgs::default()).unwrap();
+            let all = BenchChain::all(&args, is_each, &RequestArgs::default()).unwrap();
             all.into_iter().map(|contender| contender.label).collect()
         };
         assert_eq!(labels(false), ["builtin:sticky-user + builtin:least-load"]);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::chain::{Ask, Progress, Purpose, Unwatched};
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::clock::{Dice, Silent, Stopped};
 use crate::evaluator::{Evaluator, Question, Senses};
 use crate::model::{Change, Decision, Outcome};
@@ -17,11 +17,11 @@ use crate::worker::unix_ms;
 
 use super::askers::Askers;
 use super::cluster::{Clusters, News};
-use super::contender::Contender;
+use super::contender::BenchChain;
 use super::holdings::Holdings;
 use super::latencies::Latencies;
 use super::machine;
-use super::row::{First, Row};
+use super::row::{FirstAnswer, Row};
 
 /// The seed of the requests' random bits.
 const SEED: u64 = 1;
@@ -30,14 +30,14 @@ const WARM_UP: Duration = Duration::from_millis(300);
 
 /// How a run goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Course {
+pub(super) struct RunPlan {
     /// How long it is measured.
     pub(super) time: Duration,
     /// One node reports something new before each so many decisions; absent where none does.
     pub(super) changes: Option<u64>,
 }
 
-impl Course {
+impl RunPlan {
     /// How long it is run before it is measured.
     #[must_use]
     pub(super) fn warm_up(&self) -> Duration {
@@ -50,19 +50,19 @@ impl Course {
     /// A script that does not compile, and what no trial lets pass.
     pub(super) fn run(
         &self,
-        contender: &Contender,
+        contender: &BenchChain,
         (clusters, size): (&Clusters, usize),
         askers: &Askers,
-    ) -> Result<Row, Exit> {
+    ) -> Result<Row, CommandExit> {
         let before = machine::resident_bytes();
         let reports = clusters.reports(size)?;
         let news = self.changes.map(|_| News::of(&reports)).transpose()?;
-        let mut runner = Runner::new(contender, reports, askers, news)?;
+        let mut runner = BenchEvaluator::new(contender, reports, askers, news)?;
         runner.go(self.warm_up(), self.changes)?;
         let first = runner.tally.first.take().unwrap_or_default();
-        runner.tally = Tally::new()?;
+        runner.tally = DecisionTally::new()?;
         let elapsed = runner.go(self.time, self.changes)?;
-        let Tally { latencies, calls, failures, .. } = runner.tally;
+        let DecisionTally { latencies, calls, failures, .. } = runner.tally;
         Ok(Row {
             label: contender.label.clone(),
             nodes: size,
@@ -80,7 +80,7 @@ impl Course {
 }
 
 /// An evaluator that is asked question after question.
-struct Runner<'a> {
+struct BenchEvaluator<'a> {
     evaluator: Evaluator,
     askers: &'a Askers,
     holdings: Holdings,
@@ -88,19 +88,19 @@ struct Runner<'a> {
     dice: Dice,
     now_ms: i64,
     asked: u64,
-    tally: Tally,
+    tally: DecisionTally,
 }
 
 /// What decisions came to.
-struct Tally {
+struct DecisionTally {
     latencies: Latencies,
     calls: u64,
     failures: BTreeMap<&'static str, u64>,
-    first: Option<First>,
+    first: Option<FirstAnswer>,
 }
 
-impl Tally {
-    fn new() -> Result<Self, Exit> {
+impl DecisionTally {
+    fn new() -> Result<Self, CommandExit> {
         Ok(Self { latencies: Latencies::new()?, calls: 0, failures: BTreeMap::new(), first: None })
     }
 
@@ -111,29 +111,34 @@ impl Tally {
             *self.failures.entry(failure.name.as_str()).or_default() += 1;
         }
         self.first.get_or_insert_with(|| match &decision.outcome {
-            Outcome::Placed(node) => First { node: Some(node.to_string()), error: None },
-            Outcome::Failed(failure) => First { node: None, error: Some(failure.to_string()) },
+            Outcome::Placed(node) => FirstAnswer { node: Some(node.to_string()), error: None },
+            Outcome::Failed(failure) => FirstAnswer { node: None, error: Some(failure.to_string()) },
         });
     }
 }
 
-impl<'a> Runner<'a> {
-    fn new(contender: &Contender, reports: Vec<Change>, askers: &'a Askers, news: Option<News>) -> Result<Self, Exit> {
+impl<'a> BenchEvaluator<'a> {
+    fn new(
+        contender: &BenchChain,
+        reports: Vec<Change>,
+        askers: &'a Askers,
+        news: Option<News>,
+    ) -> Result<Self, CommandExit> {
         let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
         let birth = &contender.birth;
         let mut evaluator =
             Evaluator::new(&birth.set, birth.arrangement, senses, &mut |_step| ()).map_err(|errors| {
                 let told = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-                Exit::new(exit::SCRIPT, told)
+                CommandExit::new(exit::SCRIPT, told)
             })?;
         let holdings = Holdings::on(reports.len());
         reports.into_iter().for_each(|report| evaluator.apply(report));
         let (dice, now_ms) = (Dice::new(SEED, 0, ""), unix_ms());
-        Ok(Self { evaluator, askers, holdings, news, dice, now_ms, asked: 0, tally: Tally::new()? })
+        Ok(Self { evaluator, askers, holdings, news, dice, now_ms, asked: 0, tally: DecisionTally::new()? })
     }
 
     /// Asks for `time`, and at least once; returns how long that took.
-    fn go(&mut self, time: Duration, changes: Option<u64>) -> Result<Duration, Exit> {
+    fn go(&mut self, time: Duration, changes: Option<u64>) -> Result<Duration, CommandExit> {
         let start = Instant::now();
         loop {
             if changes.is_some_and(|every| self.asked.is_multiple_of(every))
@@ -149,12 +154,12 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn ask(&mut self) -> Result<(), Exit> {
+    fn ask(&mut self) -> Result<(), CommandExit> {
         let id: Arc<str> = format!("bench-{}", self.asked).into();
         let (seed, sequence) = (self.dice.bits(), self.asked);
         self.asked += 1;
         let start = Instant::now();
-        let request = self.askers.request(sequence).ok_or_else(|| Exit::new(exit::OTHER, "nobody asks"))?;
+        let request = self.askers.request(sequence).ok_or_else(|| CommandExit::new(exit::OTHER, "nobody asks"))?;
         let ask = Ask {
             request: Arc::new(request),
             purpose: Purpose::Place,
@@ -169,7 +174,7 @@ impl<'a> Runner<'a> {
         let progress = self.evaluator.decide(&Question { decision: Arc::clone(&id), ask });
         let took = start.elapsed();
         let Progress::Decided(decision) = progress else {
-            return Err(Exit::new(exit::OTHER, "the chain waits for a program, which does not run here"));
+            return Err(CommandExit::new(exit::OTHER, "the chain waits for a program, which does not run here"));
         };
         self.tally.count(&decision, took);
         // Where the chain reserves, the evaluator has applied it already; where it does not, this releases nothing.
@@ -191,12 +196,12 @@ mod tests {
     use crate::cli::request::RequestArgs;
 
     /// A runner of one built-in over ten nodes.
-    fn asked(times: usize) -> (usize, Tally) {
+    fn asked(times: usize) -> (usize, DecisionTally) {
         let args = ChainArgs { scripts: vec!["builtin:fewest-sessions".to_owned()], config: None };
-        let contender = Contender::all(&args, false, &RequestArgs::default()).unwrap().remove(0);
+        let contender = BenchChain::all(&args, false, &RequestArgs::default()).unwrap().remove(0);
         let askers = Askers::of(json!({}).as_object().unwrap(), &contender.action, 1 << 20).unwrap();
         let clusters = Clusters::Drawn(vec![10]);
-        let mut runner = Runner::new(&contender, clusters.reports(10).unwrap(), &askers, None).unwrap();
+        let mut runner = BenchEvaluator::new(&contender, clusters.reports(10).unwrap(), &askers, None).unwrap();
         (0..times).for_each(|_| runner.ask().unwrap());
         (runner.evaluator.cluster().reservations().count(), runner.tally)
     }

@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::bus::BusArgs;
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::cli::remote;
 
 /// A responder that runs as long as it lives.
@@ -29,7 +29,7 @@ impl Echo {
     ///
     /// # Errors
     /// Where it cannot connect or listen.
-    pub(super) fn start(bus: &BusArgs, config: Option<&Path>, reply: Bytes) -> Result<Self, Exit> {
+    pub(super) fn start(bus: &BusArgs, config: Option<&Path>, reply: Bytes) -> Result<Self, CommandExit> {
         let (bus, config) = (bus.clone(), config.map(Path::to_owned));
         let (told, hears) = mpsc::channel();
         let stop = CancellationToken::new();
@@ -37,7 +37,7 @@ impl Echo {
         let run = move || {
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
-                Err(error) => return drop(told.send(Err(Exit::new(exit::OTHER, error)))),
+                Err(error) => return drop(told.send(Err(CommandExit::new(exit::OTHER, error)))),
             };
             runtime.block_on(async {
                 match listen(&bus, config.as_deref()).await {
@@ -53,8 +53,9 @@ impl Echo {
             });
         };
         let thread = thread::Builder::new().name("echo".to_owned()).spawn(run);
-        let thread = Some(thread.map_err(|error| Exit::new(exit::OTHER, error))?);
-        let subject = hears.recv().map_err(|_gone| Exit::new(exit::OTHER, "the echo ended before it listened"))??;
+        let thread = Some(thread.map_err(|error| CommandExit::new(exit::OTHER, error))?);
+        let subject =
+            hears.recv().map_err(|_gone| CommandExit::new(exit::OTHER, "the echo ended before it listened"))??;
         Ok(Self { subject, stop, thread })
     }
 
@@ -74,12 +75,12 @@ impl Drop for Echo {
     }
 }
 
-async fn listen(bus: &BusArgs, config: Option<&Path>) -> Result<(Client, String, Subscriber), Exit> {
+async fn listen(bus: &BusArgs, config: Option<&Path>) -> Result<(Client, String, Subscriber), CommandExit> {
     let (bus, _namespace) = remote::connect(bus, config).await?;
     let client = bus.client().clone();
     let subject = client.new_inbox();
-    let requests = client.subscribe(subject.clone()).await.map_err(|error| Exit::new(exit::OTHER, error))?;
-    client.flush().await.map_err(|error| Exit::new(exit::OTHER, error))?;
+    let requests = client.subscribe(subject.clone()).await.map_err(|error| CommandExit::new(exit::OTHER, error))?;
+    client.flush().await.map_err(|error| CommandExit::new(exit::OTHER, error))?;
     Ok((client, subject, requests))
 }
 

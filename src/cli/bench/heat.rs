@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::cli::one_shot;
 use crate::worker::sandbox;
 
-use super::progress::Progress;
+use super::progress::BenchProgress;
 use super::row::Row;
 
 /// The option, hidden from people, that makes a process measure one row alone.
@@ -63,18 +63,18 @@ impl Heat {
     pub(super) fn here(
         self,
         worker_bytes: u64,
-        measure: impl FnOnce() -> Result<Row, Exit> + Send,
-    ) -> Result<Row, Exit> {
-        let other = |error: std::io::Error| Exit::new(exit::OTHER, error);
+        measure: impl FnOnce() -> Result<Row, CommandExit> + Send,
+    ) -> Result<Row, CommandExit> {
+        let other = |error: std::io::Error| CommandExit::new(exit::OTHER, error);
         if !sandbox::die_with_parent().map_err(other)? {
-            return Err(Exit::new(exit::OTHER, "whoever wanted this row is gone"));
+            return Err(CommandExit::new(exit::OTHER, "whoever wanted this row is gone"));
         }
         sandbox::leave_no_core().map_err(other)?;
         sandbox::bound_memory(OWN_BYTES + worker_bytes + NODE_BYTES * self.size as u64).map_err(other)?;
         thread::scope(|scope| {
             let builder = thread::Builder::new().name("evaluate".to_owned()).stack_size(STACK_BYTES);
             let measured = builder.spawn_scoped(scope, measure).map_err(other)?.join();
-            measured.unwrap_or_else(|_panic| Err(Exit::new(exit::OTHER, "the measuring thread panicked")))
+            measured.unwrap_or_else(|_panic| Err(CommandExit::new(exit::OTHER, "the measuring thread panicked")))
         })
     }
 
@@ -82,10 +82,10 @@ impl Heat {
     ///
     /// # Errors
     /// What the process says, and that it did not end, or not by itself.
-    pub(super) fn run(self, longest: Duration, progress: &mut Progress) -> Result<Row, Exit> {
+    pub(super) fn run(self, longest: Duration, progress: &mut BenchProgress) -> Result<Row, CommandExit> {
         let arguments = std::env::args_os().skip(1).chain([OPTION.into(), OsString::from(self.to_string())]);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let other = |error: std::io::Error| Exit::new(exit::OTHER, format!("a process to measure in: {error}"));
+        let other = |error: std::io::Error| CommandExit::new(exit::OTHER, format!("a process to measure in: {error}"));
         let output = runtime.map_err(other)?.block_on(async {
             let mut command = Command::new(one_shot::program());
             command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
@@ -99,23 +99,23 @@ impl Heat {
                     _ = clock.tick() => progress.tick(),
                     () = &mut late => {
                         let message = format!("it did not end within {longest:?}: a script hangs now and then");
-                        return Err(Exit::new(exit::LIMIT, message));
+                        return Err(CommandExit::new(exit::LIMIT, message));
                     }
                 }
             }
         })?;
         match output.status.success() {
-            true => serde_json::from_slice(&output.stdout).map_err(|error| Exit::new(exit::OTHER, error)),
+            true => serde_json::from_slice(&output.stdout).map_err(|error| CommandExit::new(exit::OTHER, error)),
             false => Err(ended(output.status)),
         }
     }
 }
 
 /// What a process that measured nothing ended with; where it did so by itself, it has said why.
-fn ended(status: ExitStatus) -> Exit {
+fn ended(status: ExitStatus) -> CommandExit {
     match status.code().map(u8::try_from) {
-        Some(Ok(code)) => Exit::shown(code),
-        _ => Exit::new(exit::LIMIT, format!("a script took the process down that measured it: {status}")),
+        Some(Ok(code)) => CommandExit::shown(code),
+        _ => CommandExit::new(exit::LIMIT, format!("a script took the process down that measured it: {status}")),
     }
 }
 

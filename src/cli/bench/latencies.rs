@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 
 /// What takes longer counts as this.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -21,9 +21,9 @@ impl Latencies {
     ///
     /// # Errors
     /// Never with these bounds; the histogram checks them all the same.
-    pub(super) fn new() -> Result<Self, Exit> {
+    pub(super) fn new() -> Result<Self, CommandExit> {
         let longest = u64::try_from(LONGEST.as_nanos()).unwrap_or(u64::MAX);
-        Histogram::new_with_bounds(1, longest, DIGITS).map(Self).map_err(|error| Exit::new(exit::OTHER, error))
+        Histogram::new_with_bounds(1, longest, DIGITS).map(Self).map_err(|error| CommandExit::new(exit::OTHER, error))
     }
 
     /// One more.

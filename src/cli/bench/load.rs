@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::nats::subjects::HEADER_ERROR_CODE;
 
 use super::flight::Flight;
@@ -30,7 +30,7 @@ const NOBODY: &str = "no-responders";
 
 /// What is asked, where, and how much at a time.
 #[derive(Clone, Debug)]
-pub(super) struct Load<'a> {
+pub(super) struct BenchLoad<'a> {
     /// The connection.
     pub(super) client: &'a Client,
     /// Where.
@@ -45,7 +45,7 @@ pub(super) struct Load<'a> {
 
 /// What a load came to.
 #[derive(Clone, Debug)]
-pub(super) struct Run {
+pub(super) struct LoadRun {
     /// From each request, or the moment at which it was due, to its answer; lost ones are among them.
     pub(super) latencies: Latencies,
     /// How many answers named a node.
@@ -56,12 +56,12 @@ pub(super) struct Run {
     pub(super) failures: BTreeMap<String, u64>,
 }
 
-impl Load<'_> {
+impl BenchLoad<'_> {
     /// A closed loop for `time`; with `rate`, an open one of so many requests a second.
     ///
     /// # Errors
     /// Where the connection is lost.
-    pub(super) async fn run(&self, rate: Option<u32>, time: Duration) -> Result<Run, Exit> {
+    pub(super) async fn run(&self, rate: Option<u32>, time: Duration) -> Result<LoadRun, CommandExit> {
         let run = async {
             match rate {
                 Some(rate) => self.by_schedule(rate, time).await,
@@ -72,8 +72,8 @@ impl Load<'_> {
     }
 
     /// Keeps its number of requests under way for `time`, and waits for the last answers.
-    async fn closed(&self, time: Duration) -> Result<Run, Exit> {
-        let (mut traffic, mut replies) = Traffic::open(self).await?;
+    async fn closed(&self, time: Duration) -> Result<LoadRun, CommandExit> {
+        let (mut traffic, mut replies) = LoadTraffic::open(self).await?;
         let (start, mut clock) = (Instant::now(), tokio::time::interval(PERIOD));
         for _ in 0..self.in_flight {
             traffic.send(Instant::now()).await?;
@@ -93,8 +93,8 @@ impl Load<'_> {
     }
 
     /// Sends `rate` requests a second for `time`, as far as its number under way lets it, and waits for the last answers.
-    async fn by_schedule(&self, rate: u32, time: Duration) -> Result<Run, Exit> {
-        let (mut traffic, mut replies) = Traffic::open(self).await?;
+    async fn by_schedule(&self, rate: u32, time: Duration) -> Result<LoadRun, CommandExit> {
+        let (mut traffic, mut replies) = LoadTraffic::open(self).await?;
         let (start, mut clock) = (Instant::now(), tokio::time::interval(PERIOD));
         let schedule = Schedule::new(start, rate, time);
         let mut due = schedule.play(self.in_flight)?;
@@ -121,40 +121,41 @@ impl Load<'_> {
 }
 
 /// Requests and answers of one run.
-struct Traffic<'a> {
-    load: &'a Load<'a>,
+struct LoadTraffic<'a> {
+    load: &'a BenchLoad<'a>,
     inbox: String,
     /// Where nobody listens: the service answers nothing that has no address.
     sink: Subject,
     flight: Flight,
-    run: Run,
+    run: LoadRun,
 }
 
 /// What is read of an answer.
 #[derive(Deserialize)]
-struct Placed<'a> {
+struct LoadAnswer<'a> {
     #[serde(borrow, default)]
     reservation: Option<Cow<'a, str>>,
 }
 
-impl<'a> Traffic<'a> {
-    async fn open(load: &'a Load<'a>) -> Result<(Self, Subscriber), Exit> {
+impl<'a> LoadTraffic<'a> {
+    async fn open(load: &'a BenchLoad<'a>) -> Result<(Self, Subscriber), CommandExit> {
         let inbox = load.client.new_inbox();
         let replies = load.client.subscribe(format!("{inbox}.*")).await.map_err(other)?;
-        let run = Run { latencies: Latencies::new()?, placed: 0, elapsed: Duration::ZERO, failures: BTreeMap::new() };
+        let run =
+            LoadRun { latencies: Latencies::new()?, placed: 0, elapsed: Duration::ZERO, failures: BTreeMap::new() };
         let sink = load.client.new_inbox().into();
         Ok((Self { load, inbox, sink, flight: Flight::new(PATIENCE), run }, replies))
     }
 
-    async fn send(&mut self, since: Instant) -> Result<(), Exit> {
+    async fn send(&mut self, since: Instant) -> Result<(), CommandExit> {
         let number = self.flight.depart(since);
-        let Load { client, subject, bodies, .. } = self.load;
+        let BenchLoad { client, subject, bodies, .. } = self.load;
         let body = bodies.get((number % bodies.len().max(1) as u64) as usize).cloned().unwrap_or_default();
         client.publish_with_reply(subject.clone(), format!("{}.{number}", self.inbox), body).await.map_err(other)
     }
 
     /// Takes an answer; returns whether somebody still waited for it.
-    async fn receive(&mut self, reply: Message) -> Result<bool, Exit> {
+    async fn receive(&mut self, reply: Message) -> Result<bool, CommandExit> {
         let now = Instant::now();
         let number = reply.subject.rsplit('.').next().and_then(|number| number.parse().ok());
         let since = number.and_then(|number| self.flight.arrive(number));
@@ -168,7 +169,7 @@ impl<'a> Traffic<'a> {
         // Also where nobody waited for it any more.
         if let Some(release) = &self.load.release
             && let Some(reservation) =
-                serde_json::from_slice::<Placed<'_>>(&reply.payload).ok().and_then(|placed| placed.reservation)
+                serde_json::from_slice::<LoadAnswer<'_>>(&reply.payload).ok().and_then(|placed| placed.reservation)
         {
             let body = json!({"reservation": reservation}).to_string();
             let sent = self.load.client.publish_with_reply(release.clone(), self.sink.clone(), body.into()).await;
@@ -183,14 +184,14 @@ impl<'a> Traffic<'a> {
         lost
     }
 
-    async fn end(mut self, start: Instant) -> Result<Run, Exit> {
+    async fn end(mut self, start: Instant) -> Result<LoadRun, CommandExit> {
         self.run.elapsed = start.elapsed();
         self.load.client.flush().await.map_err(other)?;
         Ok(self.run)
     }
 }
 
-impl Run {
+impl LoadRun {
     /// Placements a second.
     #[must_use]
     pub(super) fn per_second(&self) -> f64 {
@@ -225,11 +226,11 @@ fn failure(reply: &Message) -> Option<String> {
     Some(name.to_owned())
 }
 
-fn other(error: impl std::fmt::Display) -> Exit {
-    Exit::new(exit::OTHER, error)
+fn other(error: impl std::fmt::Display) -> CommandExit {
+    CommandExit::new(exit::OTHER, error)
 }
 
-fn gone() -> Exit {
+fn gone() -> CommandExit {
     other("the connection to NATS is gone")
 }
 
@@ -239,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_is_lost_is_counted_as_slow() {
-        let mut run = Run {
+        let mut run = LoadRun {
             latencies: Latencies::new().unwrap(),
             placed: 0,
             elapsed: Duration::from_secs(1),

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 /// The machine and the build.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Machine {
+pub(super) struct MachineInfo {
     cpu: String,
     cores: usize,
 }
 
-impl Machine {
+impl MachineInfo {
     /// This one.
     #[must_use]
     pub(super) fn here() -> Self {
@@ -60,7 +60,7 @@ mod tests {
     fn the_header_says_which_machine_and_build() {
         let text = "processor\t: 0\nmodel name\t: AMD EPYC 7B13\nflags : x\n";
         assert_eq!((model(text), model("processor : 0")), (Some("AMD EPYC 7B13"), None));
-        let line = Machine { cpu: "AMD EPYC 7B13".to_owned(), cores: 2 }.line();
+        let line = MachineInfo { cpu: "AMD EPYC 7B13".to_owned(), cores: 2 }.line();
         assert!(line.contains("AMD EPYC 7B13, 2 cores") && line.contains(env!("CARGO_PKG_VERSION")), "{line}");
         assert!(resident_bytes() > 0);
     }

@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 
 use crate::chain::eligibility::reason_against;
 use crate::chain::{ChainSpec, StepSource};
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::clock::{self, Moment, Silent};
 use crate::engine::{LANGUAGES, Settings};
 use crate::model::{Change, Cluster};
-use crate::script::{Asked, Shape, Source};
+use crate::script::{ScriptRequest, ScriptShape, ScriptSource};
 use crate::worker::unix_ms;
 
 use super::askers::Askers;
-use super::contender::Contender;
-use super::course::Course;
-use super::row::First;
+use super::contender::BenchChain;
+use super::course::RunPlan;
+use super::row::FirstAnswer;
 use super::units;
 
 const HARNESS: &str = include_str!("peer.js");
@@ -36,18 +36,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Node.js on this machine.
 #[derive(Clone, Debug)]
-pub(super) struct Peer(PathBuf);
+pub(super) struct NodeJsPeer(PathBuf);
 
 /// What the peer came to in one of its two ways.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Row {
+pub(super) struct PeerRow {
     way: String,
     decisions: u64,
     failed: u64,
     p50_ns: u64,
     p99_ns: u64,
     busy_ns: u64,
-    first: First,
+    first: FirstAnswer,
     #[serde(skip)]
     version: String,
     #[serde(skip)]
@@ -55,21 +55,24 @@ pub(super) struct Row {
 }
 
 #[derive(Deserialize)]
-struct Told {
+struct PeerReport {
     version: String,
     memory_bytes: u64,
-    rows: Vec<Row>,
+    rows: Vec<PeerRow>,
 }
 
-impl Peer {
+impl NodeJsPeer {
     /// The first `node` in `path`, a list of folders as PATH is one.
     ///
     /// # Errors
     /// Where there is none.
-    pub(super) fn find(path: &OsStr) -> Result<Self, Exit> {
+    pub(super) fn find(path: &OsStr) -> Result<Self, CommandExit> {
         let found = std::env::split_paths(path).map(|folder| folder.join(PROGRAM)).find(|file| file.is_file());
         found.map(Self).ok_or_else(|| {
-            Exit::new(exit::OTHER, "--peer node: there is no `node` in PATH; install Node.js, or leave the option out")
+            CommandExit::new(
+                exit::OTHER,
+                "--peer node: there is no `node` in PATH; install Node.js, or leave the option out",
+            )
         })
     }
 
@@ -79,21 +82,21 @@ impl Peer {
     /// Where the program fails or does not end.
     pub(super) fn run(
         &self,
-        contender: &Contender,
+        contender: &BenchChain,
         reports: Vec<Change>,
         askers: &Askers,
-        course: &Course,
-    ) -> Result<Vec<Row>, Exit> {
+        course: &RunPlan,
+    ) -> Result<Vec<PeerRow>, CommandExit> {
         let task = task(contender, reports, askers, course)?;
-        let other = |error: std::io::Error| Exit::new(exit::OTHER, format!("--peer node: {error}"));
+        let other = |error: std::io::Error| CommandExit::new(exit::OTHER, format!("--peer node: {error}"));
         let folder = tempfile::tempdir().map_err(other)?;
         let (harness, input) = (folder.path().join("peer.js"), folder.path().join("task.json"));
         std::fs::write(&harness, HARNESS).map_err(other)?;
         std::fs::write(&input, task).map_err(other)?;
         let told = run(&self.0, &harness, &input, (course.time + course.warm_up()) * 4 + PATIENCE)?;
-        let Told { version, memory_bytes, rows } = serde_json::from_slice(&told)
-            .map_err(|error| Exit::new(exit::OTHER, format!("--peer node: its answer is {error}")))?;
-        Ok(rows.into_iter().map(|row| Row { version: version.clone(), memory_bytes, ..row }).collect())
+        let PeerReport { version, memory_bytes, rows } = serde_json::from_slice(&told)
+            .map_err(|error| CommandExit::new(exit::OTHER, format!("--peer node: its answer is {error}")))?;
+        Ok(rows.into_iter().map(|row| PeerRow { version: version.clone(), memory_bytes, ..row }).collect())
     }
 }
 
@@ -112,8 +115,13 @@ pub(super) fn unfit(chain: &ChainSpec) -> Option<&'static str> {
 }
 
 /// What the harness reads. Nodes that the chain would leave out before its first step are left out here.
-fn task(contender: &Contender, reports: Vec<Change>, askers: &Askers, course: &Course) -> Result<Vec<u8>, Exit> {
-    let unrunnable = || Exit::usage("--peer node: the chain has no step in JavaScript");
+fn task(
+    contender: &BenchChain,
+    reports: Vec<Change>,
+    askers: &Askers,
+    course: &RunPlan,
+) -> Result<Vec<u8>, CommandExit> {
+    let unrunnable = || CommandExit::usage("--peer node: the chain has no step in JavaScript");
     let chain = contender.chain().ok_or_else(unrunnable)?;
     let set = &contender.birth.set;
     let zone = clock::zone(&set.zone).unwrap_or(TimeZone::UTC);
@@ -122,14 +130,14 @@ fn task(contender: &Contender, reports: Vec<Change>, askers: &Askers, course: &C
     let moment = Moment::at(unix_ms(), &zone);
     let inputs = (0..askers.texts().count() as u64).filter_map(|turn| askers.request(turn)).map(|request| {
         let passes_jwt = chain.pass_jwt;
-        Asked { request: &request, passes_jwt, moment: &moment, seed: 1, sequence: 0 }.to_json(&cluster)
+        ScriptRequest { request: &request, passes_jwt, moment: &moment, seed: 1, sequence: 0 }.to_json(&cluster)
     });
     let inputs: Vec<_> = inputs.collect();
     let step = chain.steps.first().ok_or_else(unrunnable)?;
     let StepSource::Script { content, isolation, .. } = &step.source else { return Err(unrunnable()) };
-    let source = Source { file: step.name.clone(), content: content.clone(), isolation: *isolation };
+    let source = ScriptSource { file: step.name.clone(), content: content.clone(), isolation: *isolation };
     let head = json!({
-        "source": source.text().map_err(Exit::usage)?.text,
+        "source": source.text().map_err(CommandExit::usage)?.text,
         "shape": shape(&source, Settings { limits: set.limits, zone, alarm: Rc::new(Silent) })?,
         "then_fewest": chain.steps.len() > 1,
         "ms": course.time.as_secs_f64() * 1000.0,
@@ -148,25 +156,27 @@ fn task(contender: &Contender, reports: Vec<Change>, askers: &Askers, course: &C
     Ok(text)
 }
 
-fn shape(source: &Source, settings: Settings) -> Result<&'static str, Exit> {
+fn shape(source: &ScriptSource, settings: Settings) -> Result<&'static str, CommandExit> {
     let language = LANGUAGES.iter().find(|language| language.extension == "js");
     let engine = language.map(|language| (language.engine)(&settings));
-    let engine = engine.ok_or_else(|| Exit::new(exit::OTHER, "there is no engine for JavaScript"))?;
-    let script = engine.load(source).map_err(|error| Exit::new(exit::SCRIPT, error))?;
+    let engine = engine.ok_or_else(|| CommandExit::new(exit::OTHER, "there is no engine for JavaScript"))?;
+    let script = engine.load(source).map_err(|error| CommandExit::new(exit::SCRIPT, error))?;
     Ok(match script.shape() {
-        Shape::WholeList => "list",
-        Shape::PerNode(_) => "node",
+        ScriptShape::WholeList => "list",
+        ScriptShape::PerNode(_) => "node",
     })
 }
 
-fn run(program: &Path, harness: &Path, task: &Path, patience: Duration) -> Result<Vec<u8>, Exit> {
-    let failed = |why: String| Exit::new(exit::OTHER, format!("--peer node: {why}"));
+fn run(program: &Path, harness: &Path, task: &Path, patience: Duration) -> Result<Vec<u8>, CommandExit> {
+    let failed = |why: String| CommandExit::new(exit::OTHER, format!("--peer node: {why}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| failed(error.to_string()))?.block_on(async {
         let mut command = tokio::process::Command::new(program);
         command.arg(harness).arg(task).stdin(std::process::Stdio::null()).kill_on_drop(true);
         match tokio::time::timeout(patience, command.output()).await {
-            Err(_late) => Err(Exit::new(exit::LIMIT, format!("--peer node: it did not end within {patience:?}"))),
+            Err(_late) => {
+                Err(CommandExit::new(exit::LIMIT, format!("--peer node: it did not end within {patience:?}")))
+            }
             Ok(Err(error)) => Err(failed(error.to_string())),
             Ok(Ok(output)) if output.status.success() => Ok(output.stdout),
             Ok(Ok(output)) => {
@@ -178,7 +188,7 @@ fn run(program: &Path, harness: &Path, task: &Path, patience: Duration) -> Resul
     })
 }
 
-impl Row {
+impl PeerRow {
     fn name(&self) -> String {
         let how = if self.way == "resident" { "resident objects" } else { "JSON.parse for each request" };
         format!("  Node.js {}, {how}", self.version)
@@ -231,8 +241,8 @@ impl Row {
 
     /// What there is to say where `ours` came to something else on the first request; ties may fall otherwise.
     #[must_use]
-    pub(super) fn differs(&self, ours: &First) -> Option<String> {
-        let said = |first: &First| match (&first.node, &first.error) {
+    pub(super) fn differs(&self, ours: &FirstAnswer) -> Option<String> {
+        let said = |first: &FirstAnswer| match (&first.node, &first.error) {
             (Some(node), _) => format!("chose {node}"),
             (None, error) => format!("failed: {}", error.as_deref().unwrap_or("no node")),
         };
@@ -253,10 +263,10 @@ mod tests {
     use crate::cli::chains::ChainArgs;
     use crate::cli::request::RequestArgs;
 
-    fn contender(scripts: &[&str]) -> Contender {
+    fn contender(scripts: &[&str]) -> BenchChain {
         let scripts = scripts.iter().map(|script| (*script).to_owned()).collect();
         let args = ChainArgs { scripts, config: None };
-        Contender::all(&args, false, &RequestArgs::default()).unwrap().remove(0)
+        BenchChain::all(&args, false, &RequestArgs::default()).unwrap().remove(0)
     }
 
     #[test]
@@ -273,17 +283,17 @@ mod tests {
             let contender = contender(&scripts);
             assert_eq!(unfit(contender.chain().unwrap()).is_none(), fits, "{scripts:?}");
         }
-        assert!(Peer::find(OsStr::new("")).unwrap_err().message.contains("install Node.js"));
+        assert!(NodeJsPeer::find(OsStr::new("")).unwrap_err().message.contains("install Node.js"));
     }
 
     /// Every way to write a function is found, and chooses what it says; whichever figures come with it.
     #[test]
     fn the_peer_runs_what_we_run() {
-        let Ok(peer) = Peer::find(&std::env::var_os("PATH").unwrap_or_default()) else {
+        let Ok(peer) = NodeJsPeer::find(&std::env::var_os("PATH").unwrap_or_default()) else {
             crate::cli::say::aside("skipped, because there is no Node.js");
             return;
         };
-        let course = Course { time: Duration::from_millis(1), changes: None };
+        let course = RunPlan { time: Duration::from_millis(1), changes: None };
         let clusters = Clusters::Drawn(vec![30]);
         for (text, node) in [
             ("// A comment.\nfunction(input) { return input.servers[1].id }", Some("node-02")),
@@ -306,10 +316,10 @@ mod tests {
             for row in rows {
                 assert_eq!((row.first.node.as_deref(), row.has_failed()), (node, node.is_none()), "{text}: {row:?}");
                 assert!(row.decisions > 0 && row.version.starts_with('v'), "{row:?}");
-                let ours = First { node: node.map(str::to_owned), error: None };
+                let ours = FirstAnswer { node: node.map(str::to_owned), error: None };
                 assert_eq!(row.differs(&ours), None);
                 assert!(
-                    row.differs(&First { node: Some("x".to_owned()), error: None })
+                    row.differs(&FirstAnswer { node: Some("x".to_owned()), error: None })
                         .unwrap()
                         .contains("whither chose x")
                 );

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use plotters::prelude::*;
 
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 
 use super::row::Row;
 use super::units;
@@ -36,9 +36,9 @@ struct Curve<'a> {
 ///
 /// # Errors
 /// Where the library cannot draw it.
-pub(super) fn svg(rows: &[Row], machine: &str) -> Result<String, Exit> {
+pub(super) fn svg(rows: &[Row], machine: &str) -> Result<String, CommandExit> {
     let mut svg = String::new();
-    draw(&curves(rows), machine, &mut svg).map_err(|why| Exit::new(exit::OTHER, format!("the plot: {why}")))?;
+    draw(&curves(rows), machine, &mut svg).map_err(|why| CommandExit::new(exit::OTHER, format!("the plot: {why}")))?;
     Ok(svg)
 }
 

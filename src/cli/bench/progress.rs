@@ -11,12 +11,12 @@ const PERIOD: Duration = Duration::from_millis(200);
 
 /// A bar over the whole of a bench.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct BenchProgress {
     bar: ProgressBar,
     moved: Instant,
 }
 
-impl Progress {
+impl BenchProgress {
     /// A bar that is full after `time`.
     #[must_use]
     pub(super) fn over(time: Duration) -> Self {

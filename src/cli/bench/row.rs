@@ -31,15 +31,15 @@ pub(super) struct Row {
     /// Decisions without a node, by name.
     pub(super) failures: BTreeMap<String, u64>,
     /// What the first request came to.
-    pub(super) first: First,
+    pub(super) first: FirstAnswer,
     /// The same under another runtime, where that was asked for.
     #[serde(skip)]
-    pub(super) peers: Vec<peer::Row>,
+    pub(super) peers: Vec<peer::PeerRow>,
 }
 
 /// What the first request came to: a node, or why none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct First {
+pub(super) struct FirstAnswer {
     /// The node.
     pub(super) node: Option<String>,
     /// Why there is none.
@@ -109,7 +109,8 @@ pub(super) fn failed<N: AsRef<str>>(failures: &BTreeMap<N, u64>) -> String {
 /// The rows as a table; columns that would be empty in all of them are left out.
 #[must_use]
 pub(super) fn table(rows: &[Row]) -> String {
-    let has_failures = rows.iter().any(|row| !row.failures.is_empty() || row.peers.iter().any(peer::Row::has_failed));
+    let has_failures =
+        rows.iter().any(|row| !row.failures.is_empty() || row.peers.iter().any(peer::PeerRow::has_failed));
     let has_peers = rows.iter().any(|row| !row.peers.is_empty());
     let mut headings = vec!["chain", "nodes", "p50", "p99", "a second", "calls each", "memory"];
     headings.extend(has_peers.then_some("p50 to ours"));
@@ -150,7 +151,7 @@ pub(super) mod tests {
             calls: 200 * nodes as u64,
             memory_bytes: 3 << 20,
             failures: BTreeMap::new(),
-            first: First::default(),
+            first: FirstAnswer::default(),
             peers: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 
 /// Moments that are due one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Schedule {
     ///
     /// # Errors
     /// Where no thread can be started.
-    pub(super) fn play(self, waiting: usize) -> Result<mpsc::Receiver<Instant>, Exit> {
+    pub(super) fn play(self, waiting: usize) -> Result<mpsc::Receiver<Instant>, CommandExit> {
         let (moments, due) = mpsc::channel(waiting.max(1));
         let play = move || {
             for moment in (0..self.count).map_while(|number| self.due(number)) {
@@ -57,7 +57,7 @@ impl Schedule {
             }
         };
         let started = thread::Builder::new().name("schedule".to_owned()).spawn(play);
-        started.map_err(|error| Exit::new(exit::OTHER, error))?;
+        started.map_err(|error| CommandExit::new(exit::OTHER, error))?;
         Ok(due)
     }
 }

@@ -10,14 +10,14 @@ use comfy_table::CellAlignment;
 use serde_json::{Value, json};
 
 use crate::cli::bus::BusArgs;
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::cli::{remote, table};
 use crate::nats::{Bus, Namespace};
 
 use super::askers::Askers;
 use super::echo::Echo;
-use super::load::{Load, Run};
-use super::progress::Progress;
+use super::load::{BenchLoad, LoadRun};
+use super::progress::BenchProgress;
 use super::row::{failed, p99};
 use super::units;
 
@@ -38,11 +38,11 @@ pub(super) struct Demand {
 
 /// Runs of one kind of loop: the service and the echo beside it.
 #[derive(Clone, Debug)]
-pub(super) struct Pair {
+pub(super) struct ServiceAndEcho {
     /// How it was asked.
     pub(super) name: String,
-    echo: Vec<Run>,
-    placed: Vec<Run>,
+    echo: Vec<LoadRun>,
+    placed: Vec<LoadRun>,
 }
 
 /// The medians of some runs, and what failed in all of them.
@@ -57,16 +57,21 @@ struct Medians {
 ///
 /// # Errors
 /// Where nobody answers, and what the service says to the first request: it is looked at before anything is measured.
-pub(super) fn run(bus: &BusArgs, config: Option<&Path>, askers: &Askers, demand: Demand) -> Result<Vec<Pair>, Exit> {
+pub(super) fn run(
+    bus: &BusArgs,
+    config: Option<&Path>,
+    askers: &Askers,
+    demand: Demand,
+) -> Result<Vec<ServiceAndEcho>, CommandExit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
-    runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(async {
+    runtime.map_err(|error| CommandExit::new(exit::OTHER, error))?.block_on(async {
         let (connected, namespace) = remote::connect(bus, config).await?;
         let bodies: Vec<_> = askers.texts().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect();
         let first = bodies.first().cloned().unwrap_or_default();
         let (reply_bytes, reserves) = probe(&connected, &namespace, &first).await?;
         let echo = Echo::start(bus, config, vec![b'x'; reply_bytes].into())?;
         let client = connected.client();
-        let load = |subject: String| Load {
+        let load = |subject: String| BenchLoad {
             client,
             subject: subject.into(),
             bodies: &bodies,
@@ -74,14 +79,14 @@ pub(super) fn run(bus: &BusArgs, config: Option<&Path>, askers: &Askers, demand:
             release: None,
         };
         let release = reserves.then(|| namespace.release().into());
-        let loads = [load(echo.subject().to_owned()), Load { release, ..load(namespace.place()) }];
+        let loads = [load(echo.subject().to_owned()), BenchLoad { release, ..load(namespace.place()) }];
         measure(&loads, demand).await
     })
 }
 
 /// Asks once; returns how large the answer is, and whether it reserves.
-async fn probe(bus: &Bus, namespace: &Namespace, body: &[u8]) -> Result<(usize, bool), Exit> {
-    let body: Value = serde_json::from_slice(body).map_err(|error| Exit::new(exit::OTHER, error))?;
+async fn probe(bus: &Bus, namespace: &Namespace, body: &[u8]) -> Result<(usize, bool), CommandExit> {
+    let body: Value = serde_json::from_slice(body).map_err(|error| CommandExit::new(exit::OTHER, error))?;
     let answer = remote::ask(bus, namespace.place(), &body).await?;
     let reservation = answer.get("reservation").cloned();
     if let Some(reservation) = &reservation {
@@ -90,13 +95,13 @@ async fn probe(bus: &Bus, namespace: &Namespace, body: &[u8]) -> Result<(usize, 
     Ok((answer.to_string().len(), reservation.is_some()))
 }
 
-async fn measure([echo, placing]: &[Load<'_>; 2], demand: Demand) -> Result<Vec<Pair>, Exit> {
+async fn measure([echo, placing]: &[BenchLoad<'_>; 2], demand: Demand) -> Result<Vec<ServiceAndEcho>, CommandExit> {
     let Demand { in_flight, rate, time } = demand;
-    let pair = |name: String| Pair { name, echo: Vec::new(), placed: Vec::new() };
+    let pair = |name: String| ServiceAndEcho { name, echo: Vec::new(), placed: Vec::new() };
     let mut closed = pair(format!("closed loop, {} in flight", units::count(in_flight as u64)));
     let mut open = rate.map(|rate| (rate, pair(format!("open loop, {} a second", units::count(u64::from(rate))))));
     let loops = 1 + u32::from(open.is_some());
-    let mut progress = Progress::over(time * RUNS as u32 * 2 * loops);
+    let mut progress = BenchProgress::over(time * RUNS as u32 * 2 * loops);
     for run in 1..=RUNS {
         progress.begins(&format!("run {run} of {RUNS}, closed loop"));
         closed.echo.push(echo.run(None, time).await?);
@@ -116,8 +121,8 @@ async fn measure([echo, placing]: &[Load<'_>; 2], demand: Demand) -> Result<Vec<
 }
 
 impl Medians {
-    fn of(runs: &[Run]) -> Self {
-        let over = |figure: &dyn Fn(&Run) -> Option<f64>| median(runs.iter().filter_map(figure).collect());
+    fn of(runs: &[LoadRun]) -> Self {
+        let over = |figure: &dyn Fn(&LoadRun) -> Option<f64>| median(runs.iter().filter_map(figure).collect());
         let mut failures = std::collections::BTreeMap::new();
         for (name, count) in runs.iter().flat_map(|run| &run.failures) {
             *failures.entry(name.clone()).or_default() += count;
@@ -151,7 +156,7 @@ impl Medians {
     }
 }
 
-impl Pair {
+impl ServiceAndEcho {
     /// The pair for a program.
     #[must_use]
     pub(super) fn to_json(&self) -> Value {
@@ -166,7 +171,7 @@ impl Pair {
 
 /// The pairs as a table.
 #[must_use]
-pub(super) fn table(pairs: &[Pair]) -> String {
+pub(super) fn table(pairs: &[ServiceAndEcho]) -> String {
     let headings = ["what", "p50", "p99", "a second", "p50 to echo", "rate to echo", "failed"];
     let (mut table, mut any_failed) = (table::table(&headings), false);
     for pair in pairs {
@@ -197,18 +202,18 @@ mod tests {
     use super::super::latencies::Latencies;
     use super::*;
 
-    fn run(us: u64, failures: &[(&str, u64)]) -> Run {
+    fn run(us: u64, failures: &[(&str, u64)]) -> LoadRun {
         let mut latencies = Latencies::new().unwrap();
         (0..1000).for_each(|_| latencies.record(Duration::from_micros(us)));
         let failures = failures.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-        Run { latencies, placed: 1000, elapsed: Duration::from_millis(us), failures }
+        LoadRun { latencies, placed: 1000, elapsed: Duration::from_millis(us), failures }
     }
 
     #[test]
     fn medians_stand_beside_the_echo() {
         let echo = vec![run(9, &[]), run(2, &[]), run(4, &[])];
         let placed = vec![run(8, &[("no-node", 1)]), run(80, &[("no-node", 2), ("no-answer", 1)]), run(2, &[])];
-        let mut pair = Pair { name: "closed loop, 64 in flight".to_owned(), echo, placed };
+        let mut pair = ServiceAndEcho { name: "closed loop, 64 in flight".to_owned(), echo, placed };
         let json = pair.to_json();
         assert_eq!(json["place"]["failures"], json!({"no-answer": 1, "no-node": 3}));
         assert!((json["p50_to_echo"].as_f64().unwrap() - 2.0).abs() < 0.01, "{json}");

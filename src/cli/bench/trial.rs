@@ -3,27 +3,27 @@
 //! So a script that does not compile, hangs or takes all memory is told of as it is everywhere else, and what is then
 //! measured in this process is known to come to an end.
 
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::cli::{one_shot, request};
 use crate::model::{Change, FailureName, Outcome};
 use crate::runner::{Edition, ProgramLimits};
 
 use super::askers::Askers;
-use super::contender::Contender;
+use super::contender::BenchChain;
 
 /// Lets `contender` decide the first request of `askers` once over the cluster that `reports` make.
 ///
 /// # Errors
 /// What `place` would end with. That no node was left is no error: the row counts how often.
-pub(super) fn run(contender: &Contender, reports: Vec<Change>, askers: &Askers) -> Result<(), Exit> {
+pub(super) fn run(contender: &BenchChain, reports: Vec<Change>, askers: &Askers) -> Result<(), CommandExit> {
     let birth = &contender.birth;
     let text = askers.texts().next().map(|text| &**text).unwrap_or("{}");
-    let asked = serde_json::from_str(text).map_err(Exit::usage)?;
+    let asked = serde_json::from_str(text).map_err(CommandExit::usage)?;
     let question = request::question(&asked, birth.limits.request_bytes, Some(1), None)?;
     let programs = Edition::of(1, &birth.set, Vec::new(), ProgramLimits::default());
     match one_shot::decide(birth, &programs, reports, question)?.outcome {
         Outcome::Failed(failure) if failure.name != FailureName::NoNode => {
-            Err(Exit::new(exit::code(failure.name), format!("{}: {failure}", contender.label)))
+            Err(CommandExit::new(exit::code(failure.name), format!("{}: {failure}", contender.label)))
         }
         Outcome::Failed(_) | Outcome::Placed(_) => Ok(()),
     }

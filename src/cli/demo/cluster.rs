@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::cli::processes::{Processes, whither};
 use crate::nats::{Bus, Connection, Namespace};
 
@@ -17,14 +17,14 @@ function filter(node, request) {
 ";
 
 /// The running processes and their address.
-pub(super) struct Cluster {
+pub(super) struct DemoCluster {
     processes: Processes,
     url: String,
 }
 
-impl Cluster {
+impl DemoCluster {
     /// Finds what is needed; starts nothing yet.
-    pub(super) fn prepare(args: &DemoArgs) -> Result<Self, Exit> {
+    pub(super) fn prepare(args: &DemoArgs) -> Result<Self, CommandExit> {
         let processes = Processes::prepare("whither-demo-", args.nats_server.as_deref(), "demo")?;
         Ok(Self { processes, url: String::new() })
     }
@@ -35,13 +35,13 @@ impl Cluster {
     }
 
     /// Starts the nats-server on a free port.
-    pub(super) async fn start_nats(&mut self) -> Result<(), Exit> {
+    pub(super) async fn start_nats(&mut self) -> Result<(), CommandExit> {
         self.url = self.processes.start_nats().await?;
         Ok(())
     }
 
     /// Starts the service with two chains.
-    pub(super) async fn start_service(&mut self) -> Result<(), Exit> {
+    pub(super) async fn start_service(&mut self) -> Result<(), CommandExit> {
         let config = format!(
             "[nats]\nurl = \"{}\"\n\n[service]\nreservation_s = 30\n\n\
              [chain.\"session/start\"]\nsteps = [\"gpu-for-cad.js\", \"builtin:fewest-sessions\"]\n\n\
@@ -56,7 +56,7 @@ impl Cluster {
     }
 
     /// Starts an agent that reports this machine under the id `node`.
-    pub(super) fn start_agent(&mut self, node: &str, gpu: bool) -> Result<(), Exit> {
+    pub(super) fn start_agent(&mut self, node: &str, gpu: bool) -> Result<(), CommandExit> {
         self.write_sessions(node, &[])?;
         let mut command = whither("agent");
         let list = self.processes.path(&format!("{node}.sessions.json"));
@@ -68,21 +68,21 @@ impl Cluster {
     }
 
     /// What the agent of `node` reports as its sessions from now on.
-    pub(super) fn write_sessions(&self, node: &str, sessions: &[Value]) -> Result<(), Exit> {
+    pub(super) fn write_sessions(&self, node: &str, sessions: &[Value]) -> Result<(), CommandExit> {
         // Renamed into place: the agent may read at any moment.
         self.processes.write(&format!("{node}.sessions.new"), &json!(sessions).to_string())?;
         let (new, list) = (
             self.processes.path(&format!("{node}.sessions.new")),
             self.processes.path(&format!("{node}.sessions.json")),
         );
-        std::fs::rename(new, list).map_err(|error| Exit::new(exit::OTHER, error))
+        std::fs::rename(new, list).map_err(|error| CommandExit::new(exit::OTHER, error))
     }
 
     /// A connection as a launcher has it.
-    pub(super) async fn connect(&self) -> Result<(Bus, Namespace), Exit> {
-        let servers = vec![self.url.parse().map_err(|error| Exit::new(exit::OTHER, error))?];
+    pub(super) async fn connect(&self) -> Result<(Bus, Namespace), CommandExit> {
+        let servers = vec![self.url.parse().map_err(|error| CommandExit::new(exit::OTHER, error))?];
         let settings = Connection { servers, name: "whither demo".to_owned(), ..Connection::default() };
-        let bus = Bus::open(&settings).await.map_err(|error| Exit::new(exit::OTHER, error))?;
+        let bus = Bus::open(&settings).await.map_err(|error| CommandExit::new(exit::OTHER, error))?;
         bus.connected().await;
         Ok((bus, Namespace::default()))
     }
@@ -93,7 +93,7 @@ impl Cluster {
     }
 
     /// That every process still runs.
-    pub(super) fn check(&mut self) -> Result<(), Exit> {
+    pub(super) fn check(&mut self) -> Result<(), CommandExit> {
         self.processes.check()
     }
 }

@@ -7,20 +7,20 @@ use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::cli::remote::ask;
 use crate::cli::say;
 use crate::cli::table::{self, table};
 use crate::nats::{Bus, Namespace};
 
 use super::DemoArgs;
-use super::cluster::Cluster;
+use super::cluster::DemoCluster;
 
 const USERS: [(&str, &[&str]); 4] = [("ann", &["cad"]), ("bob", &[]), ("cleo", &["cad", "staff"]), ("dan", &["staff"])];
 /// How long the cluster may take to show what was done.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) async fn tell(args: &DemoArgs, cluster: &mut Cluster) -> Result<(), Exit> {
+pub(super) async fn tell(args: &DemoArgs, cluster: &mut DemoCluster) -> Result<(), CommandExit> {
     step("starting nats-server, the service and the agents");
     cluster.start_nats().await?;
     cluster.start_service().await?;
@@ -29,7 +29,7 @@ pub(super) async fn tell(args: &DemoArgs, cluster: &mut Cluster) -> Result<(), E
         cluster.start_agent(node, number % 2 == 0)?;
     }
     let (bus, namespace) = cluster.connect().await?;
-    let mut site = Site { bus, namespace, started: BTreeMap::new(), placed: 0 };
+    let mut site = DemoLauncher { bus, namespace, started: BTreeMap::new(), placed: 0 };
     site.until(cluster, "all agents have reported", |listed| listed.len() == nodes.len()).await?;
     note(&format!("NATS at {}; {} nodes report themselves", cluster.url(), nodes.len()));
 
@@ -75,7 +75,7 @@ pub(super) async fn tell(args: &DemoArgs, cluster: &mut Cluster) -> Result<(), E
 }
 
 /// A launcher's view of the cluster.
-struct Site {
+struct DemoLauncher {
     bus: Bus,
     namespace: Namespace,
     /// The sessions that this launcher has started, by node.
@@ -83,9 +83,9 @@ struct Site {
     placed: u32,
 }
 
-impl Site {
+impl DemoLauncher {
     /// Places `count` sessions and starts each where it was placed.
-    async fn place(&mut self, cluster: &Cluster, count: u8) -> Result<(), Exit> {
+    async fn place(&mut self, cluster: &DemoCluster, count: u8) -> Result<(), CommandExit> {
         for (login, groups) in USERS.iter().cycle().take(usize::from(count)) {
             self.placed += 1;
             let name = format!("session-{}", self.placed);
@@ -103,26 +103,31 @@ impl Site {
         Ok(())
     }
 
-    async fn nodes(&self) -> Result<Vec<Value>, Exit> {
+    async fn nodes(&self) -> Result<Vec<Value>, CommandExit> {
         let page = ask(&self.bus, self.namespace.nodes(), &json!({"limit": 1000})).await?;
         Ok(page.get("nodes").and_then(Value::as_array).cloned().unwrap_or_default())
     }
 
     /// Waits until the service's node list is as it should be.
-    async fn until(&self, cluster: &mut Cluster, what: &str, reached: impl Fn(&[Value]) -> bool) -> Result<(), Exit> {
+    async fn until(
+        &self,
+        cluster: &mut DemoCluster,
+        what: &str,
+        reached: impl Fn(&[Value]) -> bool,
+    ) -> Result<(), CommandExit> {
         let deadline = Instant::now() + PATIENCE;
         // Before its first connection nobody answers, which is no error here.
         while !self.nodes().await.is_ok_and(|listed| reached(&listed)) {
             cluster.check()?;
             if Instant::now() > deadline {
-                return Err(Exit::new(exit::OTHER, format!("waited in vain until {what}")));
+                return Err(CommandExit::new(exit::OTHER, format!("waited in vain until {what}")));
             }
             sleep(Duration::from_millis(100)).await;
         }
         Ok(())
     }
 
-    async fn show(&self) -> Result<(), Exit> {
+    async fn show(&self) -> Result<(), CommandExit> {
         let mut rows = table(&["node", "state", "gpu", "sessions", "pending"]);
         for node in self.nodes().await? {
             let text = |pointer: &str| match node.pointer(pointer) {

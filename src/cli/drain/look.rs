@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::cli::exit::Exit;
+use crate::cli::exit::CommandExit;
 use crate::cli::remote::ask;
 use crate::nats::{Bus, Namespace, wire};
 use crate::plain::plain;
@@ -17,7 +17,7 @@ const NAMED: usize = 3;
 
 /// A node at one moment.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Look {
+pub(super) struct DrainSnapshot {
     pub(super) node: String,
     pub(super) state: String,
     /// Whether the replica that answered has heard of the drain.
@@ -26,12 +26,12 @@ pub(super) struct Look {
     pub(super) remaining: Option<u64>,
     /// Whether the node still reports.
     pub(super) reporting: bool,
-    pub(super) sessions: Vec<Running>,
+    pub(super) sessions: Vec<RunningSession>,
 }
 
 /// A session, as a person is told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Running {
+pub(super) struct RunningSession {
     pub(super) user: String,
     pub(super) name: String,
     pub(super) state: String,
@@ -39,12 +39,12 @@ pub(super) struct Running {
 }
 
 /// The node `id` as the service sees it; nothing where there is none.
-pub(super) async fn at(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Option<Look>, Exit> {
+pub(super) async fn at(bus: &Bus, namespace: &Namespace, id: &str) -> Result<Option<DrainSnapshot>, CommandExit> {
     let answer = ask(bus, namespace.nodes(), &json!({"node": id})).await?;
-    Ok(answer.pointer("/nodes/0").map(|node| Look::read(id, node)))
+    Ok(answer.pointer("/nodes/0").map(|node| DrainSnapshot::read(id, node)))
 }
 
-impl Look {
+impl DrainSnapshot {
     fn read(id: &str, node: &Value) -> Self {
         let mark = |name: &str| node.pointer(&format!("/marks/{name}")).is_some_and(|mark| !mark.is_null());
         let state = node.get("state").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -55,7 +55,7 @@ impl Look {
             remaining: node.get("sessions").and_then(Value::as_u64),
             reporting: state != wire::STALE,
             state,
-            sessions: listed.into_iter().flatten().filter_map(Value::as_object).map(Running::read).collect(),
+            sessions: listed.into_iter().flatten().filter_map(Value::as_object).map(RunningSession::read).collect(),
         }
     }
 
@@ -97,7 +97,7 @@ impl Look {
     }
 }
 
-impl Running {
+impl RunningSession {
     fn read(session: &Map<String, Value>) -> Self {
         let text = |name: &str| session.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let since = SINCE.iter().find_map(|name| session.get(*name).and_then(since));
@@ -134,7 +134,7 @@ mod tests {
                 {"user": "ann\u{202e}", "state": "running", "since": "noon"},
             ]},
         });
-        let look = Look::read("a", &node);
+        let look = DrainSnapshot::read("a", &node);
         assert!(look.draining && look.reporting && !look.is_drained());
         assert_eq!(look.summary(), "3 sessions left of ann, ann\\u{202e}, bob");
         assert_eq!(look.doubt(), None);
@@ -145,10 +145,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_known_is_said() {
-        let dark = Look::read("a", &json!({"state": "draining", "sessions": null}));
+        let dark = DrainSnapshot::read("a", &json!({"state": "draining", "sessions": null}));
         assert!(!dark.draining && dark.doubt().is_some_and(|doubt| doubt.contains("its sessions")));
         assert!(dark.summary().contains("is unknown"));
-        let stale = Look::read("a", &json!({"state": "stale", "sessions": 0}));
+        let stale = DrainSnapshot::read("a", &json!({"state": "stale", "sessions": 0}));
         assert!(!stale.is_drained() && stale.doubt().is_some_and(|doubt| doubt.contains("last said")));
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use super::look::Look;
-use crate::cli::exit::Exit;
+use super::look::DrainSnapshot;
+use crate::cli::exit::CommandExit;
 use crate::cli::{say, table};
 use crate::plain::Plain;
 
@@ -16,7 +16,7 @@ const SHOWN: usize = 50;
 const TURN: Duration = Duration::from_millis(200);
 
 /// How it is said.
-pub(super) struct Voice {
+pub(super) struct DrainOutput {
     node: String,
     as_json: bool,
     /// On standard error; draws nothing where that is no terminal.
@@ -24,7 +24,7 @@ pub(super) struct Voice {
     unanswered: bool,
 }
 
-impl Voice {
+impl DrainOutput {
     pub(super) fn new(node: &str, as_json: bool) -> Self {
         let bar = if as_json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}   {elapsed}") {
@@ -34,7 +34,7 @@ impl Voice {
     }
 
     /// What runs there at the beginning.
-    pub(super) fn begins(&self, look: &Look) -> Result<(), Exit> {
+    pub(super) fn begins(&self, look: &DrainSnapshot) -> Result<(), CommandExit> {
         if self.as_json {
             return self.event("draining", look, true);
         }
@@ -58,7 +58,7 @@ impl Voice {
     }
 
     /// Another look, after `before`.
-    pub(super) fn sees(&mut self, look: &Look, before: &Look) -> Result<(), Exit> {
+    pub(super) fn sees(&mut self, look: &DrainSnapshot, before: &DrainSnapshot) -> Result<(), CommandExit> {
         self.unanswered = false;
         self.bar.enable_steady_tick(TURN);
         let (summary, doubt) = (look.summary(), look.doubt());
@@ -79,19 +79,19 @@ impl Voice {
     }
 
     /// Nobody answered a look; said once until somebody does.
-    pub(super) fn unanswered(&mut self, error: &Exit) {
+    pub(super) fn unanswered(&mut self, error: &CommandExit) {
         if !std::mem::replace(&mut self.unanswered, true) {
             self.aside(&format!("nothing is heard of `{}` at the moment: {error}; still waiting", self.node));
         }
     }
 
     /// Nobody waits: what runs was shown.
-    pub(super) fn leaves(&self, look: &Look) -> Result<(), Exit> {
+    pub(super) fn leaves(&self, look: &DrainSnapshot) -> Result<(), CommandExit> {
         if self.as_json { Ok(()) } else { say::answer(format_args!("{} {}", Plain(&self.node), Plain(&look.state))) }
     }
 
     /// The last word.
-    pub(super) fn ends(self, event: &str, look: &Look) -> Result<(), Exit> {
+    pub(super) fn ends(self, event: &str, look: &DrainSnapshot) -> Result<(), CommandExit> {
         self.bar.finish_and_clear();
         match (self.as_json, event) {
             (true, _) => self.event(event, look, !look.is_drained()),
@@ -105,7 +105,7 @@ impl Voice {
         self.bar.suspend(|| say::aside(line));
     }
 
-    fn event(&self, event: &str, look: &Look, with_sessions: bool) -> Result<(), Exit> {
+    fn event(&self, event: &str, look: &DrainSnapshot, with_sessions: bool) -> Result<(), CommandExit> {
         let mut told = Map::new();
         let mut put = |name: &str, value: Value| drop(told.insert(name.to_owned(), value));
         put("event", json!(event));

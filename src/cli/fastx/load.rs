@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::chain::ChainSpec;
-use crate::cli::exit::Exit;
+use crate::cli::exit::CommandExit;
 use crate::cli::problem;
-use crate::config::{self, Config, ConfigErrors, Fault, Loading, Needs, Problem};
+use crate::config::{self, Config, ConfigErrors, ConfigNeeds, FileError, Loading, Problem};
 use crate::script::ScriptLimits;
 
-use super::{FastX, Host, LOAD_BALANCER};
+use super::{FastX, FastxHost, LOAD_BALANCER};
 
 /// The config of a `serve` that is told none.
 pub const DEFAULT_CONFIG: &str = "whither.toml";
@@ -53,13 +53,18 @@ impl Loaded {
 ///
 /// # Errors
 /// Everything that is wrong with it, or with FastX's environment where that is needed.
-pub fn load(path: Option<&Path>, needs: Needs, host: &Host<'_>, host_zone: &str) -> Result<Loaded, Exit> {
+pub fn load(
+    path: Option<&Path>,
+    needs: ConfigNeeds,
+    host: &FastxHost<'_>,
+    host_zone: &str,
+) -> Result<Loaded, CommandExit> {
     let loading = Loading { files: host.files, host_zone, needs };
     let file = path.unwrap_or(Path::new(DEFAULT_CONFIG));
     let no_file = || format!("config `{}`: no such file", file.display());
-    let is_absent = path.is_none() && matches!(host.files.read(file, 0), Err(Fault::Missing));
+    let is_absent = path.is_none() && matches!(host.files.read(file, 0), Err(FileError::Missing));
     let lacking = match is_absent {
-        true if needs != Needs::Chains => {
+        true if needs != ConfigNeeds::Chains => {
             let help = format!("{WRITES_ONE}; with `--nats URL` and FastX's `{LOAD_BALANCER}` none is needed");
             return Err(refused(file, Problem::new(no_file()).help(help)));
         }
@@ -85,7 +90,7 @@ pub fn load(path: Option<&Path>, needs: Needs, host: &Host<'_>, host_zone: &str)
 }
 
 /// The end of the command over a problem, which is shown as those of the config `file` are.
-fn refused(file: &Path, problem: Problem) -> Exit {
+fn refused(file: &Path, problem: Problem) -> CommandExit {
     problem::exit(&ConfigErrors::whole(&file.to_string_lossy(), problem))
 }
 
@@ -96,7 +101,11 @@ struct Lacking {
 }
 
 /// FastX's chain, where it stands, and the environment that it stands in.
-fn chain(host: &Host<'_>, limits: &ScriptLimits, lacking: &Lacking) -> Result<(ChainSpec, String, FastX), Problem> {
+fn chain(
+    host: &FastxHost<'_>,
+    limits: &ScriptLimits,
+    lacking: &Lacking,
+) -> Result<(ChainSpec, String, FastX), Problem> {
     let unusable = |problem: Problem| Problem {
         message: format!("{}, and FastX's environment cannot be used: {}", lacking.what, problem.message),
         ..problem
@@ -111,7 +120,7 @@ fn chain(host: &Host<'_>, limits: &ScriptLimits, lacking: &Lacking) -> Result<(C
 }
 
 /// The variables called `names` that FastX's file has and the real environment has not.
-pub fn named(names: &[String], host: &Host<'_>) -> Result<BTreeMap<String, String>, Problem> {
+pub fn named(names: &[String], host: &FastxHost<'_>) -> Result<BTreeMap<String, String>, Problem> {
     let unset: Vec<_> = names.iter().filter(|name| !host.environment.contains_key(*name)).collect();
     let Some(first) = unset.first() else { return Ok(BTreeMap::new()) };
     // A file that nobody needs may be broken.
@@ -138,7 +147,12 @@ mod tests {
         MemoryFiles::default().with("/etc/fastx/fastx.env", "LOAD_BALANCER=Round Robin\nLM_LICENSE_FILE=1700@a\nB=2\n")
     }
 
-    fn loaded(files: &MemoryFiles, path: Option<&str>, needs: Needs, real: &[(&str, &str)]) -> Result<Loaded, Exit> {
+    fn loaded(
+        files: &MemoryFiles,
+        path: Option<&str>,
+        needs: ConfigNeeds,
+        real: &[(&str, &str)],
+    ) -> Result<Loaded, CommandExit> {
         load(path.map(Path::new), needs, &host(files, real), "UTC")
     }
 
@@ -149,7 +163,7 @@ mod tests {
     #[test]
     fn a_config_without_a_chain_has_fastxs() {
         for files in [files(), files().with_mode("whither.toml", "[service]\nretries = 1\n", 0o600)] {
-            let loaded = loaded(&files, None, Needs::Chains, &[("B", "3")]).unwrap();
+            let loaded = loaded(&files, None, ConfigNeeds::Chains, &[("B", "3")]).unwrap();
             assert_eq!(step(&loaded), "builtin:round-robin");
             let chain = loaded.config.chains.get("session/start").unwrap();
             assert_eq!((chain.require_services.as_slice(), chain.reserve), (["launcher".to_owned()].as_slice(), true));
@@ -164,7 +178,7 @@ mod tests {
     #[test]
     fn a_chain_of_the_config_wins() {
         let files = files().with("whither.toml", CHAIN);
-        let loaded = loaded(&files, None, Needs::Chains, &[("LOAD_BALANCER", "nonsense")]).unwrap();
+        let loaded = loaded(&files, None, ConfigNeeds::Chains, &[("LOAD_BALANCER", "nonsense")]).unwrap();
         assert_eq!((step(&loaded).as_str(), loaded.origin.as_deref()), ("builtin:weighted", None));
         assert!(loaded.variables().is_empty());
     }
@@ -173,7 +187,7 @@ mod tests {
     fn what_the_config_names_is_taken_from_fastxs_file() {
         let config = format!("{CHAIN}[service]\nenvironment = [\"LM_LICENSE_FILE\", \"B\", \"NONE\"]\n");
         let files = files().with("whither.toml", &config);
-        let loaded = |files: &MemoryFiles, real: &[(&str, &str)]| loaded(files, None, Needs::Chains, real);
+        let loaded = |files: &MemoryFiles, real: &[(&str, &str)]| loaded(files, None, ConfigNeeds::Chains, real);
         let variables = loaded(&files, &[("B", "3")]).unwrap().variables;
         assert_eq!(variables.into_iter().collect::<Vec<_>>(), [("LM_LICENSE_FILE".to_owned(), "1700@a".to_owned())]);
         let broken = files.with("/etc/fastx/fastx.env", "broken");
@@ -186,10 +200,10 @@ mod tests {
     #[test]
     fn only_a_default_config_may_be_absent() {
         let code = |path, needs| loaded(&files(), path, needs, &[]).map(|_| ()).unwrap_err().code;
-        assert_eq!(code(Some("whither.toml"), Needs::Chains), 2);
-        assert_eq!(code(None, Needs::Both), 2);
+        assert_eq!(code(Some("whither.toml"), ConfigNeeds::Chains), 2);
+        assert_eq!(code(None, ConfigNeeds::Both), 2);
         let empty = MemoryFiles::default();
-        assert_eq!(loaded(&empty, None, Needs::Chains, &[]).map(|_| ()).unwrap_err().code, 2);
+        assert_eq!(loaded(&empty, None, ConfigNeeds::Chains, &[]).map(|_| ()).unwrap_err().code, 2);
     }
 
     #[test]
@@ -216,7 +230,7 @@ mod tests {
         let files = MemoryFiles::default()
             .with("/etc/fastx/fastx.env", "LOAD_BALANCER=custom\nLOAD_BALANCER_SCRIPT=bin/choose\n");
         let files = executable(files, "/etc/fastx/bin/choose");
-        let loaded = loaded(&files, None, Needs::Chains, &[]).unwrap();
+        let loaded = loaded(&files, None, ConfigNeeds::Chains, &[]).unwrap();
         let crate::chain::StepSource::Executable(program) = &loaded.config.chains.chains[0].steps[0].source else {
             panic!("no executable: {loaded:?}");
         };

@@ -4,8 +4,8 @@ use super::*;
 use crate::config::MemoryFiles;
 
 /// A machine with `files` and `real` for its environment, in which `/link` and `/usr/bin/whither-place` lead to us.
-pub(super) fn host<'a>(files: &'a MemoryFiles, real: &[(&str, &str)]) -> Host<'a> {
-    Host {
+pub(super) fn host<'a>(files: &'a MemoryFiles, real: &[(&str, &str)]) -> FastxHost<'a> {
+    FastxHost {
         environment: real.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         files,
         resolve: &|path| match path.to_str() {
@@ -119,7 +119,7 @@ fn a_file_that_cannot_be_used_is_named() {
     let path = "/fx/fastx.env";
     let broken = read(MemoryFiles::default().with(path, "A=1\nB\n"));
     assert!(broken.contains("`/fx/fastx.env`: line 2: expected NAME=value"), "{broken}");
-    let folder = read(MemoryFiles::default().with_fault(path, Fault::Directory));
+    let folder = read(MemoryFiles::default().with_fault(path, FileError::Directory));
     assert!(folder.contains("`/fx/fastx.env`: is a directory"), "{folder}");
     let long = read(MemoryFiles::default().with(path, "#".repeat(MAX_BYTES + 1)));
     assert!(long.contains("at most 1048576 are accepted"), "{long}");

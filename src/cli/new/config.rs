@@ -9,12 +9,12 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 
 use super::save::{Existing, save, say};
-use crate::cli::fastx::{FastX, Host, LOAD_BALANCER, LOAD_BALANCER_SCRIPT, Runs};
+use crate::cli::fastx::{FastX, FastxHost, LOAD_BALANCER, LOAD_BALANCER_SCRIPT, Runs};
 use crate::cli::files::Disk;
 use crate::config::figure::FIGURES;
 use crate::config::problem::shell_word;
 use crate::config::steps::{BUILTIN_PREFIX, builtin};
-use crate::config::{Limits, load_step};
+use crate::config::{LimitSettings, load_step};
 use crate::engine::builtin::Builtin;
 
 /// The template's lines that FastX's load balancer switches on.
@@ -43,7 +43,7 @@ pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<()> {
     let file = shell_word(&args.out.to_string_lossy());
     let (text, done) = match args.from_fastx {
         true => {
-            let (text, origin) = from_fastx(&Host::real())?;
+            let (text, origin) = from_fastx(&FastxHost::real())?;
             (text, format!("wrote {file}, whose chain is {origin}"))
         }
         false => (text(&scripts(args)?), format!("wrote {file}")),
@@ -64,19 +64,19 @@ fn scripts(args: &ConfigArgs) -> anyhow::Result<Vec<String>> {
     let folder = args.out.parent().unwrap_or(Path::new(""));
     let mut steps = Vec::new();
     for written in &args.script {
-        load_step(written, Path::new(""), &Disk, &Limits::default().script())?;
+        load_step(written, Path::new(""), &Disk, &LimitSettings::default().script())?;
         steps.push(from_folder(written, folder)?);
     }
     Ok(steps)
 }
 
 /// A config for FastX's load balancer, and where that stands. FastX has no second step, so there is none here.
-fn from_fastx(host: &Host<'_>) -> anyhow::Result<(String, String)> {
+fn from_fastx(host: &FastxHost<'_>) -> anyhow::Result<(String, String)> {
     let fastx = FastX::read(host)?;
     let Some(balancer) = fastx.balancer(host)? else {
         bail!("FastX's environment names no load balancer ({})", fastx.advice());
     };
-    balancer.chain(host.files, &Limits::default().script())?;
+    balancer.chain(host.files, &LimitSettings::default().script())?;
     let mut text = with_steps(&[balancer.step()]).replacen(SERVICES_OFF, SERVICES_ON, 1);
     // The load balancer itself has no use for its own name, and a built-in for none.
     let is_its_own = |name: &String| ![LOAD_BALANCER, LOAD_BALANCER_SCRIPT].contains(&name.as_str());
@@ -131,7 +131,7 @@ fn figures(section: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::key::KEYS;
-    use crate::config::{Config, Loading, MemoryFiles, Needs, load};
+    use crate::config::{Config, ConfigNeeds, Loading, MemoryFiles, load};
 
     fn load_text(text: &str) -> Config {
         let files = MemoryFiles::default()
@@ -141,7 +141,7 @@ mod tests {
             .with("ca.pem", "x")
             .with("cert.pem", "x")
             .with_mode("key.pem", "x", 0o600);
-        let loading = Loading { files: &files, host_zone: "UTC", needs: Needs::Both };
+        let loading = Loading { files: &files, host_zone: "UTC", needs: ConfigNeeds::Both };
         load(Path::new("w.toml"), loading).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
     }
 
@@ -150,7 +150,7 @@ mod tests {
         let config = load_text(&text(&[]));
         let actions: Vec<_> = config.chains.chains.iter().map(|chain| &*chain.action).collect();
         assert_eq!(actions, ["session/start", "user/login"]);
-        assert_eq!((config.limits, config.http), (Limits::default(), None));
+        assert_eq!((config.limits, config.http), (LimitSettings::default(), None));
         let steps = ["scripts/gpu.js".to_owned(), "builtin:weighted".to_owned()];
         let names: Vec<_> =
             load_text(&text(&steps)).chains.chains[0].steps.iter().map(|step| step.name.to_string()).collect();
@@ -204,11 +204,11 @@ mod tests {
     fn written(text: &str) -> anyhow::Result<Config> {
         let files =
             MemoryFiles::default().with("/etc/fastx/fastx.env", text).with_mode("/s/choose", "#!/bin/sh", 0o755);
-        let host = Host { environment: Default::default(), files: &files, resolve: &|_| None, own: None };
+        let host = FastxHost { environment: Default::default(), files: &files, resolve: &|_| None, own: None };
         let (text, origin) = from_fastx(&host)?;
         assert!(origin.ends_with("in `/etc/fastx/fastx.env`"), "{origin}");
         let files = files.with_mode("w.toml", &text, 0o600);
-        Ok(load(Path::new("w.toml"), Loading { files: &files, host_zone: "UTC", needs: Needs::Both })?)
+        Ok(load(Path::new("w.toml"), Loading { files: &files, host_zone: "UTC", needs: ConfigNeeds::Both })?)
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) struct ExecArgs {
     name: String,
     /// What it is written in
     #[arg(long = "in", value_name = "LANGUAGE", value_enum, default_value_t = Language::Python)]
-    language: Language,
+    language: ProgramLanguage,
     /// A program that stays running, and is told of changes alone
     #[arg(long)]
     resident: bool,
@@ -29,7 +29,7 @@ pub(super) struct ExecArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Language {
+enum ProgramLanguage {
     /// Python 3
     Python,
     /// JavaScript, run by Node.js
@@ -38,7 +38,7 @@ enum Language {
     Sh,
 }
 
-impl Language {
+impl ProgramLanguage {
     const fn extension(self) -> &'static str {
         match self {
             Self::Python => "py",
@@ -83,7 +83,7 @@ pub(super) fn run(args: &ExecArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn resident(language: Language) -> anyhow::Result<String> {
+fn resident(language: ProgramLanguage) -> anyhow::Result<String> {
     let Some((template, helper)) = language.resident() else {
         bail!(
             "a program that stays running is in `python` or `node`: a shell would start jq for each line that it reads"
@@ -119,7 +119,7 @@ fn steps(file: &str, is_resident: bool) -> String {
 mod tests {
     use super::*;
 
-    const ALL: [Language; 3] = [Language::Python, Language::Node, Language::Sh];
+    const ALL: [ProgramLanguage; 3] = [ProgramLanguage::Python, ProgramLanguage::Node, ProgramLanguage::Sh];
 
     #[test]
     fn the_templates_name_their_file_and_fit_a_line() {
@@ -128,7 +128,7 @@ mod tests {
             assert_eq!(once.matches(&name).count(), 3, "{once}");
             assert!(once.starts_with("#!/usr/bin/env ") && once.lines().all(|line| line.chars().count() <= 120));
         }
-        for language in [Language::Python, Language::Node] {
+        for language in [ProgramLanguage::Python, ProgramLanguage::Node] {
             let whole = resident(language).unwrap();
             let name = format!("{OWN_NAME}.{}", language.extension());
             assert_eq!(whole.matches(&name).count(), 3, "{whole}");
@@ -139,13 +139,13 @@ mod tests {
     #[test]
     fn a_resident_program_has_the_helper_in_it_and_imports_none() {
         for (language, serve, import) in [
-            (Language::Python, "def serve(decide):", "from resident"),
-            (Language::Node, "function serve(", "./resident"),
+            (ProgramLanguage::Python, "def serve(decide):", "from resident"),
+            (ProgramLanguage::Node, "function serve(", "./resident"),
         ] {
             let whole = resident(language).unwrap();
             assert!(whole.contains(serve) && !whole.contains(import) && !whole.contains(HELPER), "{whole}");
         }
-        assert!(resident(Language::Sh).unwrap_err().to_string().contains("`python` or `node`"));
+        assert!(resident(ProgramLanguage::Sh).unwrap_err().to_string().contains("`python` or `node`"));
     }
 
     #[test]

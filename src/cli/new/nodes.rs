@@ -16,7 +16,7 @@ use crate::config::problem::shell_word;
 
 /// What `whither new nodes` is asked for.
 #[derive(Debug, Args)]
-pub(super) struct NodesArgs {
+pub(super) struct NewNodesArgs {
     /// How many nodes
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     count: u32,
@@ -30,7 +30,7 @@ pub(super) struct NodesArgs {
     existing: Existing,
 }
 
-pub(super) fn run(args: &NodesArgs) -> anyhow::Result<()> {
+pub(super) fn run(args: &NewNodesArgs) -> anyhow::Result<()> {
     let file = match &args.out {
         Some(path) => {
             save(path, args.existing, |out| write(args, out))?;
@@ -56,7 +56,7 @@ fn tries(file: &str) -> Vec<String> {
 }
 
 /// Writes the list node by node: a hundred thousand of them are hundreds of megabytes.
-fn write(args: &NodesArgs, out: &mut dyn Write) -> io::Result<()> {
+fn write(args: &NewNodesArgs, out: &mut dyn Write) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
     let nodes = (0..args.count).map(|place| node(place as usize, args.seed));
     serde_json::Serializer::pretty(&mut out).collect_seq(nodes)?;
@@ -65,7 +65,7 @@ fn write(args: &NodesArgs, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A kind of machine that clusters are made of.
-struct Kind {
+struct MachineKind {
     group: &'static str,
     cores: &'static [u32],
     memory_gb_per_core: u64,
@@ -77,7 +77,7 @@ struct Kind {
     programs: &'static [&'static str],
 }
 
-const OFFICE: Kind = Kind {
+const OFFICE: MachineKind = MachineKind {
     group: "office",
     cores: &[8, 16, 16, 32],
     memory_gb_per_core: 4,
@@ -87,7 +87,7 @@ const OFFICE: Kind = Kind {
     services: &["launcher", "webserver"],
     programs: &["GNOME", "KDE", "xterm", "Firefox", "LibreOffice"],
 };
-const CAD: Kind = Kind {
+const CAD: MachineKind = MachineKind {
     group: "cad",
     cores: &[16, 32],
     memory_gb_per_core: 8,
@@ -97,7 +97,7 @@ const CAD: Kind = Kind {
     services: &["launcher", "webserver"],
     programs: &["FreeCAD", "CATIA", "Paraview"],
 };
-const RENDER: Kind = Kind {
+const RENDER: MachineKind = MachineKind {
     group: "render",
     cores: &[32, 64],
     memory_gb_per_core: 4,
@@ -107,7 +107,7 @@ const RENDER: Kind = Kind {
     services: &["launcher"],
     programs: &["Blender", "Maya", "Houdini"],
 };
-const LOGIN: Kind = Kind {
+const LOGIN: MachineKind = MachineKind {
     group: "login",
     cores: &[4],
     memory_gb_per_core: 2,
@@ -119,7 +119,7 @@ const LOGIN: Kind = Kind {
 };
 
 /// The kinds of ten nodes in a row: whatever the count, there is something of most.
-const MIX: [&Kind; 10] = [&OFFICE, &CAD, &OFFICE, &RENDER, &LOGIN, &OFFICE, &CAD, &OFFICE, &RENDER, &OFFICE];
+const MIX: [&MachineKind; 10] = [&OFFICE, &CAD, &OFFICE, &RENDER, &LOGIN, &OFFICE, &CAD, &OFFICE, &RENDER, &OFFICE];
 /// Which of ten nodes takes no new sessions.
 const CORDONED: usize = 7;
 /// Whose sessions are on the nodes.
@@ -164,7 +164,7 @@ pub(in crate::cli) fn node(place: usize, seed: u64) -> Value {
     Value::Object(document)
 }
 
-fn session(dice: &mut Dice, node: &str, number: usize, kind: &Kind) -> Value {
+fn session(dice: &mut Dice, node: &str, number: usize, kind: &MachineKind) -> Value {
     json!({
         "id": format!("{node}-s{number}"),
         "user": pick(dice, &USERS),
@@ -174,7 +174,7 @@ fn session(dice: &mut Dice, node: &str, number: usize, kind: &Kind) -> Value {
 }
 
 /// Health in Moleculer's names, whose `mem.percent` is what is free.
-fn health(dice: &mut Dice, cores: u32, sessions: usize, kind: &Kind, hostname: &str, place: usize) -> Value {
+fn health(dice: &mut Dice, cores: u32, sessions: usize, kind: &MachineKind, hostname: &str, place: usize) -> Value {
     // A session of a kind that crowds little works the harder.
     let busy = sessions as f64 * (0.6 / kind.crowd).clamp(0.2, 8.0);
     let load = |dice: &mut Dice| round(busy * (0.7 + 0.6 * dice.unit()) + 0.3 * dice.unit(), 2);
@@ -202,7 +202,7 @@ fn health(dice: &mut Dice, cores: u32, sessions: usize, kind: &Kind, hostname: &
     })
 }
 
-fn static_data(kind: &Kind, cores: u32) -> Value {
+fn static_data(kind: &MachineKind, cores: u32) -> Value {
     let mut data = Map::new();
     data.insert("group".to_owned(), json!(kind.group));
     data.insert("weight".to_owned(), json!(cores / 4));
@@ -227,7 +227,7 @@ mod tests {
     use crate::model::Report;
 
     fn text(count: u32, seed: u64) -> String {
-        let args = NodesArgs { count, seed, out: None, existing: Existing::default() };
+        let args = NewNodesArgs { count, seed, out: None, existing: Existing::default() };
         let mut out = Vec::new();
         write(&args, &mut out).unwrap();
         String::from_utf8(out).unwrap()

@@ -16,13 +16,13 @@ pub(super) struct ScriptArgs {
     name: String,
     /// What the script is a function of
     #[arg(long, value_enum, default_value_t = Shape::List)]
-    shape: Shape,
+    shape: ScriptForm,
     #[command(flatten)]
     existing: Existing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Shape {
+pub(super) enum ScriptForm {
     /// The whole list of nodes, as in FastX
     List,
     /// One node: kept until the node changes, hence fast on large clusters
@@ -31,12 +31,12 @@ pub(super) enum Shape {
 
 /// What a script is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
+pub(super) enum ScriptLanguage {
     JavaScript,
     Rhai,
 }
 
-impl Language {
+impl ScriptLanguage {
     const fn extension(self) -> &'static str {
         match self {
             Self::JavaScript => "js",
@@ -44,12 +44,12 @@ impl Language {
         }
     }
 
-    const fn template(self, shape: Shape) -> &'static str {
+    const fn template(self, shape: ScriptForm) -> &'static str {
         match (self, shape) {
-            (Self::JavaScript, Shape::List) => include_str!("list.js"),
-            (Self::JavaScript, Shape::Node) => include_str!("node.js"),
-            (Self::Rhai, Shape::List) => include_str!("list.rhai"),
-            (Self::Rhai, Shape::Node) => include_str!("node.rhai"),
+            (Self::JavaScript, ScriptForm::List) => include_str!("list.js"),
+            (Self::JavaScript, ScriptForm::Node) => include_str!("node.js"),
+            (Self::Rhai, ScriptForm::List) => include_str!("list.rhai"),
+            (Self::Rhai, ScriptForm::Node) => include_str!("node.rhai"),
         }
     }
 
@@ -59,7 +59,7 @@ impl Language {
     }
 }
 
-pub(super) fn run(args: &ScriptArgs, language: Language) -> anyhow::Result<()> {
+pub(super) fn run(args: &ScriptArgs, language: ScriptLanguage) -> anyhow::Result<()> {
     let file = file_name(&args.name, language.extension())?;
     let text = language.template(args.shape).replace(&language.own_name(), &file);
     save(Path::new(&file), args.existing, |out| out.write_all(text.as_bytes()))?;
@@ -78,8 +78,8 @@ mod tests {
 
     #[test]
     fn the_templates_name_their_file() {
-        for language in [Language::JavaScript, Language::Rhai] {
-            for shape in [Shape::List, Shape::Node] {
+        for language in [ScriptLanguage::JavaScript, ScriptLanguage::Rhai] {
+            for shape in [ScriptForm::List, ScriptForm::Node] {
                 let template = language.template(shape);
                 assert_eq!(template.matches(&language.own_name()).count(), 3, "{language:?} {shape:?}");
                 assert!(template.lines().all(|line| line.len() <= 120), "{language:?} {shape:?}");

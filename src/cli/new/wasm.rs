@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 
 use super::save::{Existing, save, say};
-use super::script::Shape;
+use super::script::ScriptForm;
 use crate::config::problem::shell_word;
 
 /// What `whither new wasm` is asked for.
@@ -19,7 +19,7 @@ pub(super) struct WasmArgs {
     name: String,
     /// What the policy is a function of
     #[arg(long, value_enum, default_value_t = Shape::List)]
-    shape: Shape,
+    shape: ScriptForm,
     #[command(flatten)]
     existing: Existing,
 }
@@ -73,10 +73,10 @@ fn crate_name(folder: &Path) -> anyhow::Result<String> {
 }
 
 /// The files of the crate `name`, each with its text.
-fn files(name: &str, shape: Shape) -> [(&'static str, String); 5] {
+fn files(name: &str, shape: ScriptForm) -> [(&'static str, String); 5] {
     let policy = match shape {
-        Shape::List => LIST,
-        Shape::Node => NODE,
+        ScriptForm::List => LIST,
+        ScriptForm::Node => NODE,
     };
     // Where the shipped policies share, a crate of its own has.
     let policy = policy.replace("../../../wit", "wit").replace("#[path = \"../../table.rs\"]\n", "");
@@ -96,12 +96,12 @@ mod tests {
 
     #[test]
     fn a_crate_of_its_own_shares_nothing() {
-        for shape in [Shape::List, Shape::Node] {
+        for shape in [ScriptForm::List, ScriptForm::Node] {
             for (file, text) in files("my-policy", shape) {
                 assert!(!text.contains("../"), "{file}: {text}");
             }
         }
-        let (_, manifest) = files("my-policy", Shape::List)[0].clone();
+        let (_, manifest) = files("my-policy", ScriptForm::List)[0].clone();
         assert!(manifest.contains("name = \"my-policy\"") && manifest.contains("[workspace]"), "{manifest}");
     }
 
@@ -111,7 +111,7 @@ mod tests {
         std::fs::create_dir_all(folder.path().join("mine/src")).unwrap();
         std::fs::write(folder.path().join("mine/src/table.rs"), "somebody's work").unwrap();
         let name = folder.path().join("mine").to_string_lossy().into_owned();
-        let args = |force| WasmArgs { name: name.clone(), shape: Shape::List, existing: Existing::forced(force) };
+        let args = |force| WasmArgs { name: name.clone(), shape: ScriptForm::List, existing: Existing::forced(force) };
         let error = run(&args(false)).unwrap_err().to_string();
         assert!(error.contains("src/table.rs` is there already"), "{error}");
         assert!(!folder.path().join("mine/Cargo.toml").exists());

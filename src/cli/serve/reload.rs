@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::cli::fastx::load::{DEFAULT_CONFIG, Loaded};
-use crate::front::{Event, ReloadRequest, Setup};
+use crate::front::{FrontEvent, ReloadRequest, Setup};
 use crate::model::{Failure, FailureName};
 use crate::nats::Connection;
 use crate::nats::message::Outgoing;
@@ -19,7 +19,7 @@ use super::{ServeArgs, load, rehearse, setup};
 const WAITING: usize = 64;
 
 /// The result of a reload that read a good config.
-struct Reading {
+struct ReloadedConfig {
     setup: Setup,
     /// The warnings for the requester of the reload, a sentence each.
     notes: Vec<String>,
@@ -29,9 +29,9 @@ struct Reading {
 pub(super) struct Reloads {
     args: ServeArgs,
     present: Connection,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<FrontEvent>,
     replies: mpsc::Sender<Outgoing>,
-    running: Option<JoinHandle<Result<Reading, String>>>,
+    running: Option<JoinHandle<Result<ReloadedConfig, String>>>,
     /// The requests that the running reload answers.
     waiting: Vec<ReloadRequest>,
     /// Whether another one was asked for while one was running, which may have read the files before they were changed.
@@ -45,7 +45,7 @@ impl Reloads {
     pub(super) fn new(
         args: &ServeArgs,
         present: &Connection,
-        events: mpsc::Sender<Event>,
+        events: mpsc::Sender<FrontEvent>,
         replies: mpsc::Sender<Outgoing>,
     ) -> Self {
         Self {
@@ -94,20 +94,20 @@ impl Reloads {
             self.ask();
         }
         let (event, digest) = match read {
-            Ok(Reading { setup, .. }) => {
+            Ok(ReloadedConfig { setup, .. }) => {
                 let digest = Arc::clone(&setup.digest);
-                (Event::Reload(Box::new(setup)), Some(digest))
+                (FrontEvent::Reload(Box::new(setup)), Some(digest))
             }
-            Err(reason) => (Event::ReloadFailed(reason), None),
+            Err(reason) => (FrontEvent::ReloadFailed(reason), None),
         };
         drop(self.events.send(event).await);
         digest
     }
 
-    fn answer(&mut self, read: &Result<Reading, String>) {
+    fn answer(&mut self, read: &Result<ReloadedConfig, String>) {
         for ReloadRequest { incoming, replicas } in self.waiting.drain(..) {
             let body = match read {
-                Ok(Reading { setup, notes }) => {
+                Ok(ReloadedConfig { setup, notes }) => {
                     json!({"state": "reloaded", "chains": &*setup.digest, "notes": notes, "replicas": replicas})
                 }
                 Err(problems) => json!({"state": "failed", "problems": problems, "replicas": replicas}),
@@ -119,7 +119,7 @@ impl Reloads {
 }
 
 /// Reads the config and tries its scripts; the log says why where that came to nothing, and so does what is returned.
-async fn read(args: ServeArgs, present: Connection) -> Result<Reading, String> {
+async fn read(args: ServeArgs, present: Connection) -> Result<ReloadedConfig, String> {
     let reading = args.clone();
     // The disk may take its time, and all that is answered waits for this thread.
     let loaded = tokio::task::spawn_blocking(move || load(&reading).map_err(|exit| exit.words().to_owned())).await;
@@ -136,7 +136,7 @@ async fn read(args: ServeArgs, present: Connection) -> Result<Reading, String> {
     if let Ok((connection, _)) = args.bus.resolve(Some(&loaded.config.nats), "whither serve") {
         notes.extend(changes(&present, &connection));
     }
-    Ok(Reading { setup, notes })
+    Ok(ReloadedConfig { setup, notes })
 }
 
 /// Returns and logs a note for each kind of change under `[nats]`: when the change takes effect.

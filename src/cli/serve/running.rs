@@ -10,15 +10,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::cli::host;
 use crate::config::Config;
 use crate::front::metrics::Metrics;
-use crate::front::{Event, Front, ReloadRequest, Setup};
+use crate::front::{Front, FrontEvent, ReloadRequest, Setup};
 use crate::nats::message::{Incoming, Outgoing};
-use crate::nats::micro::Identity;
+use crate::nats::micro::ServiceIdentity;
 use crate::nats::peers::{self, Saying};
-use crate::nats::service::{self, Service, Stats};
+use crate::nats::service::{self, MicroService, Stats};
 use crate::nats::subjects::SERVICE;
 use crate::nats::{Bus, Connection, Namespace, frozen};
 use crate::pulse::{self, Pulse};
@@ -40,7 +40,7 @@ const BETWEEN_FREEZES: Duration = Duration::from_secs(60);
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What a service is made from.
-pub(super) struct Parts<'a> {
+pub(super) struct ServiceParts<'a> {
     pub(super) config: &'a Config,
     pub(super) namespace: Namespace,
     pub(super) setup: Setup,
@@ -51,10 +51,10 @@ pub(super) struct Parts<'a> {
 }
 
 /// The tasks of a service.
-pub(super) struct Running {
+pub(super) struct RunningService {
     pub(super) bus: Bus,
     view: Bus,
-    pub(super) events: mpsc::Sender<Event>,
+    pub(super) events: mpsc::Sender<FrontEvent>,
     namespace: Namespace,
     stats: Stats,
     replies: mpsc::Sender<Outgoing>,
@@ -68,7 +68,7 @@ pub(super) struct Running {
 /// What the bus is to be connected with, once it is there.
 pub(super) struct Ears {
     replica: String,
-    identity: Identity,
+    identity: ServiceIdentity,
     requests: mpsc::Sender<Incoming>,
     heard: mpsc::Sender<Bytes>,
     said: mpsc::Receiver<Saying>,
@@ -77,9 +77,12 @@ pub(super) struct Ears {
 /// Where the front hands on that the config is to be read again.
 pub(super) type ReloadsAsked = mpsc::Receiver<ReloadRequest>;
 
-impl Parts<'_> {
+impl ServiceParts<'_> {
     /// Starts all that needs no NATS.
-    pub(super) fn start(self, listener: Option<TcpListener>) -> Result<(Running, Ears, ReloadsAsked), Exit> {
+    pub(super) fn start(
+        self,
+        listener: Option<TcpListener>,
+    ) -> Result<(RunningService, Ears, ReloadsAsked), CommandExit> {
         let Self { config, namespace, setup, bus, view } = self;
         let stop = CancellationToken::new();
         let settings = RegistrySettings {
@@ -109,8 +112,8 @@ impl Parts<'_> {
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(replica, namespace = namespace.as_str(), digest, "whither serve {version}");
         let stats = service::stats();
-        let page = http::Page { health: shown, pulse: Arc::clone(&pulse), link: bus.link(), metrics, registry };
-        let running = Running {
+        let page = http::HealthPage { health: shown, pulse: Arc::clone(&pulse), link: bus.link(), metrics, registry };
+        let running = RunningService {
             front: tokio::spawn(server::run(front, inbox, executor, Arc::clone(&pulse))),
             http: listener.map(|listener| tokio::spawn(serve_http(http::serve(listener, page)))),
             responder: tokio::spawn(service::respond(bus.client().clone(), stats.clone(), outgoing, untaken(&events))),
@@ -128,14 +131,14 @@ impl Parts<'_> {
     }
 }
 
-impl Running {
+impl RunningService {
     /// Hears requests and the other replicas from now on.
-    pub(super) async fn listen(&self, ears: Ears) -> Result<Service, Exit> {
+    pub(super) async fn listen(&self, ears: Ears) -> Result<MicroService, CommandExit> {
         let Ears { replica, identity, requests, heard, said } = ears;
         let (client, view, namespace) = (self.bus.client(), self.view.client(), &self.namespace);
         peers::listen(view, namespace, &replica, heard, requests.clone()).await.map_err(other)?;
         tokio::spawn(peers::speak(view.clone(), namespace.clone(), said));
-        let started = Service::start(client, namespace, identity, &self.stats, requests, &self.replies);
+        let started = MicroService::start(client, namespace, identity, &self.stats, requests, &self.replies);
         let service = started.await.map_err(other)?;
         tracing::info!(servers = self.bus.servers(), "answering");
         Ok(service)
@@ -147,7 +150,7 @@ impl Running {
     }
 
     /// Returns when a task has ended that was to run until the stop, with what is to be said of that.
-    pub(super) async fn failed(&mut self) -> Exit {
+    pub(super) async fn failed(&mut self) -> CommandExit {
         let http = async {
             match &mut self.http {
                 Some(http) => drop(http.await),
@@ -159,15 +162,15 @@ impl Running {
             _ = &mut self.responder => "responder",
             () = http => "http",
         };
-        Exit::new(exit::OTHER, format!("the task `{task}` has ended, which no service can do without"))
+        CommandExit::new(exit::OTHER, format!("the task `{task}` has ended, which no service can do without"))
     }
 
     /// Answers what was received, and ends.
-    pub(super) async fn end(self, service: Option<Service>) {
+    pub(super) async fn end(self, service: Option<MicroService>) {
         let Self { events, replies, front, responder, http, stop, pulse, .. } = self;
         drain(service).await;
         // The front's task ends only once everything is answered; then the responder's channel closes.
-        drop((events.send(Event::Stop).await, replies));
+        drop((events.send(FrontEvent::Stop).await, replies));
         drop(front.await);
         pulse.ends();
         stop.cancel();
@@ -183,13 +186,13 @@ impl Running {
 
 /// Tries how long NATS keeps a client that is frozen, each time that the link comes to stand: it may be another server, or
 /// have another config. Where it cannot be tried, nothing is said.
-pub(super) async fn try_pings(bus: Bus, connection: Connection, events: mpsc::Sender<Event>) {
+pub(super) async fn try_pings(bus: Bus, connection: Connection, events: mpsc::Sender<FrontEvent>) {
     let mut link = bus.link();
     loop {
         bus.connected().await;
         let connects = bus.connects();
         if let Some(kept) = frozen::is_kept(connection.clone()).await
-            && events.send(Event::FrozenKept(kept)).await.is_err()
+            && events.send(FrontEvent::FrozenKept(kept)).await.is_err()
         {
             return;
         }
@@ -203,7 +206,7 @@ pub(super) async fn try_pings(bus: Bus, connection: Connection, events: mpsc::Se
 }
 
 /// Takes no more messages, and waits for those that NATS had handed over already.
-async fn drain(service: Option<Service>) {
+async fn drain(service: Option<MicroService>) {
     let Some(service) = service else { return };
     if tokio::time::timeout(LAST_WORDS, service.drain()).await.is_err() {
         tracing::warn!("NATS did not hand over what it still had in time");
@@ -211,12 +214,12 @@ async fn drain(service: Option<Service>) {
 }
 
 /// Where it is told that nobody was there to take a place, on its way to the front.
-fn untaken(events: &mpsc::Sender<Event>) -> mpsc::Sender<Arc<str>> {
+fn untaken(events: &mpsc::Sender<FrontEvent>) -> mpsc::Sender<Arc<str>> {
     let (untaken, mut places) = mpsc::channel(UNTAKEN_WAITING);
     let events = events.clone();
     tokio::spawn(async move {
         while let Some(place) = places.recv().await {
-            if events.send(Event::Untaken(place)).await.is_err() {
+            if events.send(FrontEvent::Untaken(place)).await.is_err() {
                 return;
             }
         }
@@ -231,8 +234,8 @@ async fn serve_http(served: impl Future<Output = std::io::Result<()>>) {
     }
 }
 
-fn identity(replica: &str, digest: &str) -> Identity {
-    Identity {
+fn identity(replica: &str, digest: &str) -> ServiceIdentity {
+    ServiceIdentity {
         name: SERVICE.to_owned(),
         id: replica.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -241,6 +244,6 @@ fn identity(replica: &str, digest: &str) -> Identity {
     }
 }
 
-fn other(error: impl std::fmt::Display) -> Exit {
-    Exit::new(exit::OTHER, error)
+fn other(error: impl std::fmt::Display) -> CommandExit {
+    CommandExit::new(exit::OTHER, error)
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::chain::StepSource;
-use crate::cli::exit::Exit;
+use crate::cli::exit::CommandExit;
 use crate::cli::files::Disk;
 use crate::cli::{problem, setup, zone};
-use crate::config::{self, Contents, Fault, Files, Loading, Needs};
+use crate::config::{self, ConfigNeeds, Contents, FileError, Files, Loading};
 use crate::front::Setup;
 use crate::model::head::DEFAULT_ACTION;
 use crate::plain::Plain;
@@ -15,34 +15,34 @@ use crate::plain::Plain;
 const WRITTEN: &str = "--chain";
 
 /// A chain by name, with the service that runs it.
-pub(super) struct Candidate {
+pub(super) struct SimulatedChain {
     pub(super) name: String,
     pub(super) setup: Setup,
 }
 
-impl Candidate {
+impl SimulatedChain {
     /// The chain that `written` says: a config by its name's end, else steps with commas between them.
     ///
     /// # Errors
     /// Everything that is wrong with the config or a step.
-    pub(super) fn load(written: &str, is_strict: bool) -> Result<Self, Exit> {
+    pub(super) fn load(written: &str, is_strict: bool) -> Result<Self, CommandExit> {
         let host_zone = zone::of_host(&Disk);
         let is_config = Path::new(written).extension().is_some_and(|extension| extension == "toml");
-        let files = Written(text(written, is_strict));
+        let files = WrittenFiles(text(written, is_strict));
         let files: &dyn Files = if is_config { &Disk } else { &files };
         let path = Path::new(if is_config { written } else { WRITTEN });
-        let loading = Loading { files, host_zone: &host_zone, needs: Needs::Chains };
+        let loading = Loading { files, host_zone: &host_zone, needs: ConfigNeeds::Chains };
         let config = config::load(path, loading).map_err(|errors| problem::exit(&errors))?;
         let Some(chain) = config.chains.get(DEFAULT_ACTION) else {
             let message =
                 format!("{}: it has no chain for `{DEFAULT_ACTION}`, which is what is simulated", Plain(written));
-            return Err(Exit::usage(message));
+            return Err(CommandExit::usage(message));
         };
         let program = chain.steps.iter().find(|step| matches!(step.source, StepSource::Executable(_)));
         if let Some(step) = program {
             let message =
                 format!("{} is an executable; only scripts and built-ins can be simulated", Plain(&step.name));
-            return Err(Exit::usage(message));
+            return Err(CommandExit::usage(message));
         }
         Ok(Self { name: written.to_owned(), setup: setup::of(&config, Vec::new()) })
     }
@@ -57,10 +57,10 @@ fn text(steps: &str, is_strict: bool) -> String {
 }
 
 /// The files of this machine, and beside them a config that stands in none.
-struct Written(String);
+struct WrittenFiles(String);
 
-impl Files for Written {
-    fn read(&self, path: &Path, at_most: usize) -> Result<Contents, Fault> {
+impl Files for WrittenFiles {
+    fn read(&self, path: &Path, at_most: usize) -> Result<Contents, FileError> {
         match path == Path::new(WRITTEN) {
             true => Ok(Contents { bytes: self.0.clone().into_bytes(), size: self.0.len() as u64, mode: 0 }),
             false => Disk.read(path, at_most),

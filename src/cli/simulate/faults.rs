@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::cli::say;
-use crate::simulate::{Failed, Plan, find};
+use crate::simulate::{FailedPlan, SimulationPlan, find};
 
 /// After so many broken worlds the search ends.
 const ENOUGH: usize = 5;
@@ -30,7 +30,7 @@ pub(super) fn seeds(text: &str) -> Result<Range<u64>, String> {
 ///
 /// # Errors
 /// That something is broken.
-pub(super) fn run(seeds: &Range<u64>) -> Result<(), Exit> {
+pub(super) fn run(seeds: &Range<u64>) -> Result<(), CommandExit> {
     let bar = ProgressBar::new(seeds.end.saturating_sub(seeds.start));
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} worlds, {eta} left") {
         bar.set_style(style);
@@ -44,7 +44,7 @@ pub(super) fn run(seeds: &Range<u64>) -> Result<(), Exit> {
             scope.spawn(move || {
                 while !is_enough.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end || found.send((seed, find(&Plan::of(seed)))).is_err() {
+                    if seed >= seeds.end || found.send((seed, find(&SimulationPlan::of(seed)))).is_err() {
                         return;
                     }
                 }
@@ -70,13 +70,16 @@ pub(super) fn run(seeds: &Range<u64>) -> Result<(), Exit> {
     let worlds = next.load(Ordering::Relaxed).min(seeds.end).saturating_sub(seeds.start);
     match failures.is_empty() {
         true => say::answer(format_args!("{worlds} worlds, and nothing that must hold was broken")),
-        false => Err(Exit::new(exit::OTHER, format!("{} of {worlds} worlds are broken: {failures:?}", failures.len()))),
+        false => Err(CommandExit::new(
+            exit::OTHER,
+            format!("{} of {worlds} worlds are broken: {failures:?}", failures.len()),
+        )),
     }
 }
 
 /// The story of a world that is broken, as small as it was made.
-fn told(seed: u64, failed: &Failed) -> String {
-    let Failed { plan, violations, story } = failed;
+fn told(seed: u64, failed: &FailedPlan) -> String {
+    let FailedPlan { plan, violations, story } = failed;
     let violations: String = violations.iter().map(|violation| format!("  {violation}\n")).collect();
     let story = story.join("\n");
     format!("The world of seed {seed} is broken. As small as it can be made:\n{plan}{violations}\n{story}")

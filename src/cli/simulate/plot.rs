@@ -6,8 +6,8 @@ use std::time::Duration;
 use plotters::prelude::*;
 
 use crate::cli::bench::plot::{COLOURS, FONT};
-use crate::cli::exit::{self, Exit};
-use crate::simulate::capacity::Sample;
+use crate::cli::exit::{self, CommandExit};
+use crate::simulate::capacity::CapacitySample;
 
 use super::Ran;
 
@@ -17,9 +17,9 @@ const SIZE: (u32, u32) = (1100, 620);
 ///
 /// # Errors
 /// Where the library cannot draw it.
-pub(super) fn svg(ran: &[Ran], about: &str) -> Result<String, Exit> {
+pub(super) fn svg(ran: &[Ran], about: &str) -> Result<String, CommandExit> {
     let mut svg = String::new();
-    draw(ran, about, &mut svg).map_err(|why| Exit::new(exit::OTHER, format!("the plot: {why}")))?;
+    draw(ran, about, &mut svg).map_err(|why| CommandExit::new(exit::OTHER, format!("the plot: {why}")))?;
     Ok(svg)
 }
 
@@ -76,11 +76,11 @@ fn draw(ran: &[Ran], about: &str, svg: &mut String) -> Result<(), String> {
 }
 
 /// The sessions of the nodes that are up.
-fn up(sample: &Sample) -> Vec<u64> {
+fn up(sample: &CapacitySample) -> Vec<u64> {
     sample.sessions.iter().flatten().copied().collect()
 }
 
-fn hour(sample: &Sample) -> f64 {
+fn hour(sample: &CapacitySample) -> f64 {
     sample.at.as_secs_f64() / Duration::from_secs(3600).as_secs_f64()
 }
 

@@ -7,12 +7,12 @@ use comfy_table::Table;
 use serde_json::{Value, json};
 
 use crate::cli::bench::units::{bytes, rate};
-use crate::cli::exit::Exit;
+use crate::cli::exit::CommandExit;
 use crate::cli::{say, table};
 use crate::plain::Plain;
 use crate::simulate::sites::{
-    self, Course, Cut, CutCourse, DOCUMENT_BYTES, GROUPS, MIRROR_BYTES, MIRRORS, REPORT_EVERY, SHORTEST_INTERVAL,
-    Scenario, SiteCourse,
+    self, Cut, CutCourse, DOCUMENT_BYTES, GROUPS, MIRROR_BYTES, MIRRORS, REPORT_EVERY, SHORTEST_INTERVAL, SiteCourse,
+    SitesOutcome, SitesScenario,
 };
 
 use super::summary::clock;
@@ -55,11 +55,11 @@ pub(super) struct SitesArgs {
 ///
 /// # Errors
 /// An option that cannot be used, and a first tier that does not start.
-pub(super) fn run(args: &SimulateArgs, count: usize) -> Result<(), Exit> {
+pub(super) fn run(args: &SimulateArgs, count: usize) -> Result<(), CommandExit> {
     let scenario = scenario(args, count)?;
     let bar = bar(scenario.day, 1);
     bar.set_message(format!("{count} sites"));
-    let course = sites::run(&scenario, |passed| bar.set_position(passed.as_secs())).map_err(Exit::usage)?;
+    let course = sites::run(&scenario, |passed| bar.set_position(passed.as_secs())).map_err(CommandExit::usage)?;
     bar.finish_and_clear();
     match args.json {
         true => say::json(format_args!("{:#}", as_json(&scenario, &course))),
@@ -67,15 +67,18 @@ pub(super) fn run(args: &SimulateArgs, count: usize) -> Result<(), Exit> {
     }
 }
 
-fn scenario(args: &SimulateArgs, sites: usize) -> Result<Scenario, Exit> {
-    let wrong = |message: String| Err(Exit::usage(message));
+fn scenario(args: &SimulateArgs, sites: usize) -> Result<SitesScenario, CommandExit> {
+    let wrong = |message: String| Err(CommandExit::usage(message));
     if !(1..=MAX_SITES).contains(&sites) {
         return wrong(format!("--sites {sites}: 1 to {MAX_SITES} can be simulated"));
     }
     let nodes = match &args.nodes {
         None => NODES,
         Some(written) => written.parse::<usize>().map_err(|_| {
-            Exit::usage(format!("--nodes {}: with --sites it is the number of nodes of each site", Plain(written)))
+            CommandExit::usage(format!(
+                "--nodes {}: with --sites it is the number of nodes of each site",
+                Plain(written)
+            ))
         })?,
     };
     let most = MAX_ALL_NODES / sites;
@@ -96,7 +99,7 @@ fn scenario(args: &SimulateArgs, sites: usize) -> Result<Scenario, Exit> {
     if args.day.is_zero() || args.day > LONGEST_DAY || args.session > LONGEST_DAY {
         return wrong("--day is more than nothing and at most 744h, and so long is --session at most".to_owned());
     }
-    Ok(Scenario {
+    Ok(SitesScenario {
         sites,
         nodes,
         max_sessions: args.max_sessions,
@@ -110,14 +113,17 @@ fn scenario(args: &SimulateArgs, sites: usize) -> Result<Scenario, Exit> {
 }
 
 /// Reads a cut such as 3@09:00+10m; the site is its number, or its name as the summaries have it.
-fn cut(written: &str, sites: usize) -> Result<Cut, Exit> {
-    let wrong = || Exit::usage(format!("--cut {}: expected SITE@HH:MM+TIME, as 3@09:00+10m", Plain(written)));
+fn cut(written: &str, sites: usize) -> Result<Cut, CommandExit> {
+    let wrong = || CommandExit::usage(format!("--cut {}: expected SITE@HH:MM+TIME, as 3@09:00+10m", Plain(written)));
     let (site, when) = written.split_once('@').ok_or_else(wrong)?;
     let (at, lasts) = span(when).filter(|(_, lasts)| !lasts.is_zero()).ok_or_else(wrong)?;
     let number = site.strip_prefix("site-").unwrap_or(site).parse::<usize>().map_err(|_| wrong())?;
     match number.checked_sub(1).filter(|site| *site < sites) {
         Some(site) => Ok(Cut { site, at, lasts }),
-        None => Err(Exit::usage(format!("--cut {}: there is no site {number}, they are 1 to {sites}", Plain(written)))),
+        None => Err(CommandExit::usage(format!(
+            "--cut {}: there is no site {number}, they are 1 to {sites}",
+            Plain(written)
+        ))),
     }
 }
 
@@ -132,7 +138,7 @@ struct Cost {
 
 impl Cost {
     /// The costs of first tier, site and flat cluster, side by side.
-    fn all(scenario: &Scenario, course: &Course) -> [Self; 4] {
+    fn all(scenario: &SitesScenario, course: &SitesOutcome) -> [Self; 4] {
         let (seconds, sites) = (scenario.day.as_secs_f64(), scenario.sites as u64);
         let documents = sites * GROUPS.len() as u64;
         let reports = |nodes: u64| nodes as f64 / REPORT_EVERY.as_secs_f64();
@@ -172,7 +178,7 @@ impl Cost {
 }
 
 /// The day for a person: tables, and what they mean.
-fn told(scenario: &Scenario, course: &Course) -> String {
+fn told(scenario: &SitesScenario, course: &SitesOutcome) -> String {
     let placed = course.placed();
     let share = |part: u64| format!("{:.2} %", part as f64 / placed.max(1) as f64 * 100.0);
     let refused: u64 = course.refused.values().sum();
@@ -218,7 +224,7 @@ fn told(scenario: &Scenario, course: &Course) -> String {
 }
 
 /// How full the sites are when most sessions run.
-fn peak(course: &Course) -> Table {
+fn peak(course: &SitesOutcome) -> Table {
     let mut table = table::table(&["at the peak", "sessions", "fullest site", "mean", "emptiest site", "spread"]);
     let Some(sample) = course.peak() else { return table };
     let percent = sample.spread().map(|share| format!("{:.1} %", share * 100.0));
@@ -228,7 +234,7 @@ fn peak(course: &Course) -> Table {
 }
 
 /// What crosses the gateways, and what replicas keep.
-fn costs(scenario: &Scenario, course: &Course) -> Table {
+fn costs(scenario: &SitesScenario, course: &SitesOutcome) -> Table {
     let mut table = table::table(&["", "messages a second", "bytes a second", "documents kept", "memory of a replica"]);
     for Cost { what, messages, bytes: size, mirrored, memory } in Cost::all(scenario, course) {
         let (mirrored, memory) = match mirrored {
@@ -241,7 +247,7 @@ fn costs(scenario: &Scenario, course: &Course) -> Table {
 }
 
 /// What became of the cuts; absent where there were none.
-fn cuts(course: &Course) -> Option<Table> {
+fn cuts(course: &SitesOutcome) -> Option<Table> {
     let headings =
         ["cut off", "own users", "placed", "refused", "refused elsewhere", "no answer", "oldest used", "fresh after"];
     let mut table = table::table(&headings);
@@ -266,7 +272,7 @@ fn seconds(ms: u64) -> String {
     format!("{:.1} s", ms as f64 / 1000.0)
 }
 
-fn as_json(scenario: &Scenario, course: &Course) -> Value {
+fn as_json(scenario: &SitesScenario, course: &SitesOutcome) -> Value {
     let of_site = |(number, site): (usize, &SiteCourse)| {
         json!({
             "site": sites::name(number), "capacity": site.capacity, "users": site.users, "at_home": site.at_home,

@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cli::table;
-use crate::simulate::capacity::{Course, Sample};
+use crate::simulate::capacity::{CapacitySample, DayOutcome};
 
 use super::Ran;
 
 /// A day in figures.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Summary {
+pub(super) struct DaySummary {
     /// The moment with the most sessions.
     peak: Peak,
     refused: u64,
@@ -30,8 +30,8 @@ struct Peak {
     spread: f64,
 }
 
-impl Summary {
-    pub(super) fn of(course: &Course) -> Self {
+impl DaySummary {
+    pub(super) fn of(course: &DayOutcome) -> Self {
         let peaks = course.samples.iter().map(|sample| Peak::of(sample, &course.capacities));
         let peak = peaks.reduce(|best, peak| if peak.total > best.total { peak } else { best }).unwrap_or_default();
         Self { peak, refused: course.refused.values().sum() }
@@ -39,7 +39,7 @@ impl Summary {
 }
 
 impl Peak {
-    fn of(sample: &Sample, capacities: &[Option<u64>]) -> Self {
+    fn of(sample: &CapacitySample, capacities: &[Option<u64>]) -> Self {
         let counts: Vec<_> = sample.sessions.iter().flatten().copied().collect();
         let (total, nodes) = (counts.iter().sum::<u64>(), counts.len().max(1) as f64);
         Self {
@@ -54,7 +54,7 @@ impl Peak {
 }
 
 /// How full each node is that takes part; absent where one of them does not say how many sessions it takes.
-fn shares(sample: &Sample, capacities: &[Option<u64>]) -> Option<Vec<f64>> {
+fn shares(sample: &CapacitySample, capacities: &[Option<u64>]) -> Option<Vec<f64>> {
     let nodes =
         sample.sessions.iter().zip(capacities).filter_map(|(count, capacity)| Some((count.as_ref()?, capacity)));
     nodes.map(|(count, capacity)| Some(*count as f64 / (*capacity)?.max(1) as f64)).collect()
@@ -73,7 +73,7 @@ pub(super) fn table(ran: &[Ran], nodes: usize, requests: usize) -> String {
     let headings =
         ["chain", "placed", "refused", "waited", "longest", "lost", "peak", "fullest", "mean", "emptiest", "spread"];
     let mut table = table::table(&headings);
-    for Ran { name, course, summary: Summary { peak, refused } } in ran {
+    for Ran { name, course, summary: DaySummary { peak, refused } } in ran {
         let longest = course.waits.last().map_or_else(|| "-".to_owned(), |wait| format!("{} s", wait.as_secs()));
         table.add_row(table::row([
             name.clone(),
@@ -105,7 +105,7 @@ pub(super) fn table(ran: &[Ran], nodes: usize, requests: usize) -> String {
 }
 
 /// A day as JSON.
-pub(super) fn json(name: &str, Summary { peak, refused }: &Summary, course: &Course) -> Value {
+pub(super) fn json(name: &str, DaySummary { peak, refused }: &DaySummary, course: &DayOutcome) -> Value {
     let samples: Vec<_> = course
         .samples
         .iter()
@@ -146,14 +146,14 @@ mod tests {
 
     #[test]
     fn a_peak_is_the_moment_with_the_most_sessions() {
-        let sample = |minutes: u64, sessions: &[u64]| Sample {
+        let sample = |minutes: u64, sessions: &[u64]| CapacitySample {
             at: Duration::from_secs(60 * minutes),
             sessions: sessions.iter().copied().map(Some).chain([None]).collect(),
             waiting: 0,
         };
         let samples = vec![sample(1, &[1, 2]), sample(540, &[2, 6]), sample(541, &[4, 4])];
         let capacities = vec![None; 3];
-        let summary = Summary::of(&Course { samples, capacities, ..Course::default() });
+        let summary = DaySummary::of(&DayOutcome { samples, capacities, ..DayOutcome::default() });
         let Peak { at, total, fullest, mean, emptiest, spread } = summary.peak;
         assert_eq!((clock(at).as_str(), total, fullest, emptiest), ("09:00", 8, 6, 2));
         assert!((mean - 4.0).abs() < 1e-9 && (spread - 0.5).abs() < 1e-9);

@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 
 use crate::model::Cluster;
 use crate::model::json::{self, JsonLimits};
-use crate::script::{Element, Returned, Score};
+use crate::script::{Element, ReturnedValue, Score};
 
-use super::fault::Fault;
+use super::fault::CallFault;
 use super::jobs::Jobs;
 use super::kit::{Hold, Kit, length_of};
 use super::overlay::{self, Difference};
@@ -48,14 +48,14 @@ pub(super) fn settle(value: JsValue, jobs: &Rc<Jobs>, context: &mut Context) -> 
 const NEVER: &str = "a promise that never settles";
 
 /// The node objects that a whole-list function was given, in order.
-pub(super) struct Given<'a> {
+pub(super) struct GivenObjects<'a> {
     cluster: &'a Cluster,
     objects: Vec<JsObject>,
     /// The place of each slot's node in `objects`, plus one.
     places: Vec<u32>,
 }
 
-impl<'a> Given<'a> {
+impl<'a> GivenObjects<'a> {
     pub(super) fn new(cluster: &'a Cluster, objects: Vec<JsObject>) -> Self {
         Self { cluster, objects, places: Vec::new() }
     }
@@ -82,38 +82,45 @@ impl<'a> Given<'a> {
 /// What a whole-list function returned.
 pub(super) fn returned(
     settled: Settled,
-    mut given: Given<'_>,
+    mut given: GivenObjects<'_>,
     kit: &Kit,
     context: &mut Context,
-) -> Result<Returned, Fault> {
+) -> Result<ReturnedValue, CallFault> {
     let value = match settled {
         Settled::Value(value) => value,
-        Settled::Never => return Ok(Returned::Other(NEVER.to_owned())),
+        Settled::Never => return Ok(ReturnedValue::Other(NEVER.to_owned())),
     };
     if !value.to_boolean() {
-        return Ok(Returned::Falsy);
+        return Ok(ReturnedValue::Falsy);
     }
     match value.variant() {
-        JsVariant::String(id) => Ok(Returned::Id(cut_id(&id, kit))),
+        JsVariant::String(id) => Ok(ReturnedValue::Id(cut_id(&id, kit))),
         JsVariant::Object(object) if object.is_array() => {
             given.index();
-            list(&object, &given, kit, context).map(Returned::List)
+            list(&object, &given, kit, context).map(ReturnedValue::List)
         }
         // Whatever a proxy says of itself, a list or a node it is not.
-        JsVariant::Object(object) if is_proxy(&object) => Ok(Returned::Other(described(&value, kit))),
+        JsVariant::Object(object) if is_proxy(&object) => Ok(ReturnedValue::Other(described(&value, kit))),
         JsVariant::Object(object) => match named_id(&object, context)? {
-            Some(id) => Ok(Returned::Node(cut_id(&id, kit))),
-            None => Ok(Returned::Other(described(&value, kit))),
+            Some(id) => Ok(ReturnedValue::Node(cut_id(&id, kit))),
+            None => Ok(ReturnedValue::Other(described(&value, kit))),
         },
-        _ => Ok(Returned::Other(described(&value, kit))),
+        _ => Ok(ReturnedValue::Other(described(&value, kit))),
     }
 }
 
-fn list(list: &JsObject, given: &Given<'_>, kit: &Kit, context: &mut Context) -> Result<Vec<Element>, Fault> {
+fn list(
+    list: &JsObject,
+    given: &GivenObjects<'_>,
+    kit: &Kit,
+    context: &mut Context,
+) -> Result<Vec<Element>, CallFault> {
     let length = length_of(list, context)?;
     let limit = kit.stage.limits().returned_elements;
     if length > limit as u64 {
-        return Err(Fault::output(format!("the returned list has {length} elements, at most {limit} are accepted")));
+        return Err(CallFault::output(format!(
+            "the returned list has {length} elements, at most {limit} are accepted"
+        )));
     }
     let mut elements = Vec::new();
     let mut overlaid_bytes = 0;
@@ -125,7 +132,7 @@ fn list(list: &JsObject, given: &Given<'_>, kit: &Kit, context: &mut Context) ->
                 fields.iter().map(|(name, value)| name.len() + value.as_str().map_or(8, str::len)).sum::<usize>();
             // Only what would exhaust memory is refused here: exact limits need the cluster's own values.
             if overlaid_bytes > 64 * kit.stage.limits().overlay_request_bytes {
-                return Err(Fault::output("the returned nodes carry too many properties of their own".to_owned()));
+                return Err(CallFault::output("the returned nodes carry too many properties of their own".to_owned()));
             }
         }
         // What comes after it is not asked for: the list is refused, and a million holes would each be a sentence.
@@ -138,7 +145,7 @@ fn list(list: &JsObject, given: &Given<'_>, kit: &Kit, context: &mut Context) ->
     Ok(elements)
 }
 
-fn element(value: &JsValue, given: &Given<'_>, kit: &Kit, context: &mut Context) -> Result<Element, Fault> {
+fn element(value: &JsValue, given: &GivenObjects<'_>, kit: &Kit, context: &mut Context) -> Result<Element, CallFault> {
     let object = match value.variant() {
         JsVariant::String(id) => return Ok(Element::Id(cut_id(&id, kit))),
         JsVariant::Object(object) if !object.is_callable() => object,
@@ -202,11 +209,11 @@ pub(super) fn score(settled: &Settled, kit: &Kit) -> Score {
 }
 
 /// What a `key` returned.
-pub(super) fn key(settled: &Settled, kit: &Kit, context: &mut Context) -> Result<Value, Fault> {
+pub(super) fn key(settled: &Settled, kit: &Kit, context: &mut Context) -> Result<Value, CallFault> {
     let Settled::Value(value) = settled else { return Ok(Value::Null) };
     match kit.to_json_text(value, context)? {
         Some(text) => json::parse(text.as_bytes(), JsonLimits::bytes(MAX_KEY_BYTES))
-            .map_err(|error| Fault::output(format!("what `key` returned is no key: {error}"))),
+            .map_err(|error| CallFault::output(format!("what `key` returned is no key: {error}"))),
         None => Ok(Value::Null),
     }
 }

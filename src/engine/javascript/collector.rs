@@ -24,7 +24,7 @@ const REST_TIMES: u64 = 4;
 pub(super) struct Collector {
     watched: Rc<Watched>,
     /// Keeps the root that is traced first: a collection goes through its heap in the order of allocation.
-    _first: Gc<First>,
+    _first: Gc<HeapRoot>,
 }
 
 /// What is known of collections.
@@ -41,7 +41,7 @@ struct Watched {
 }
 
 /// The first value on the heap.
-struct First(Rc<Watched>);
+struct HeapRoot(Rc<Watched>);
 
 impl Collector {
     /// Watches the collections of this thread. To be made before anything else is allocated on the heap; otherwise what
@@ -54,7 +54,7 @@ impl Collector {
             calls: Cell::default(),
             due: Cell::default(),
         });
-        let first = Gc::new(First(Rc::clone(&watched)));
+        let first = Gc::new(HeapRoot(Rc::clone(&watched)));
         Self { watched, _first: first }
     }
 
@@ -99,12 +99,12 @@ impl Watched {
     }
 }
 
-impl Finalize for First {}
+impl Finalize for HeapRoot {}
 
 // SAFETY: the value holds nothing that lives on Boa's heap, so there is nothing to trace; what it does instead touches
 // neither that heap nor the collector.
 #[expect(unsafe_code, reason = "what a collection does is seen in no other way; `Trace` is unsafe to implement")]
-unsafe impl Trace for First {
+unsafe impl Trace for HeapRoot {
     unsafe fn trace(&self, _tracer: &mut Tracer) {
         self.0.marks();
     }

@@ -29,7 +29,7 @@ const DEFAULT_LABEL: &str = "default";
 
 /// The counters, timers and groups of one run.
 #[derive(Default)]
-pub(super) struct Ledger {
+pub(super) struct ConsoleState {
     counts: BTreeMap<String, u64>,
     timers: BTreeSet<String>,
     groups: usize,

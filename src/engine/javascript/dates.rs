@@ -18,7 +18,7 @@ use crate::clock::wall_offset_s;
 
 use super::kit::{Kit, function};
 use super::shims::{define, stand_in};
-use text::{Offset, Read};
+use text::{Offset, ParsedTime};
 
 /// The methods that set a part of a local time.
 const SETTERS: [(&str, usize); 8] = [
@@ -104,7 +104,7 @@ fn with_wall<T>(others: u8, context: &mut Context, act: impl FnOnce(&mut Context
 fn parsed(text: &JsString, context: &Context) -> f64 {
     let units: Vec<u16> = text.iter().collect();
     let (Some(read), Some(kit)) = (text::read(&units), Kit::of(context)) else { return f64::NAN };
-    let Read { day_ms, time_ms, offset } = read;
+    let ParsedTime { day_ms, time_ms, offset } = read;
     let local = day_ms + time_ms;
     let offset_s = match offset {
         Offset::Seconds(seconds) => seconds as f64,

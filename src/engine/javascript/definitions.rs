@@ -11,15 +11,15 @@ use boa_ast::{Statement, StatementListItem};
 use boa_interner::Sym;
 
 use super::global_use::GlobalUse;
-use super::syntax::{Function, Tree, named};
+use super::syntax::{FunctionSyntax, Tree, named};
 
 /// The function that `name` always is when the top level of `tree`, which does `globals` to globals, has run.
-pub(super) fn definition<'t>(tree: &'t Tree, name: &str, globals: &GlobalUse) -> Option<Function<'t>> {
+pub(super) fn definition<'t>(tree: &'t Tree, name: &str, globals: &GlobalUse) -> Option<FunctionSyntax<'t>> {
     let items = tree.script.statements().statements().iter();
     let mut found = items.flat_map(|item| named(item).into_iter().map(move |(sym, value)| (item, sym, value)));
     let (item, sym, function) = found.find(|(_, sym, _)| tree.name(*sym) == name)?;
     let function = function?;
-    let mut uses = Uses { name: sym, count: 0 };
+    let mut uses = NameUses { name: sym, count: 0 };
     let _ = tree.script.statements().visit_with(&mut uses);
     // A function expression is named after its variable where it has no name of its own.
     let expected = if function.own_name == Some(sym) { 2 } else { 1 };
@@ -33,12 +33,12 @@ fn is_undeclared(item: &StatementListItem) -> bool {
 }
 
 /// Counts where a name stands as a variable, in any scope.
-struct Uses {
+struct NameUses {
     name: Sym,
     count: usize,
 }
 
-impl<'ast> Visitor<'ast> for Uses {
+impl<'ast> Visitor<'ast> for NameUses {
     type BreakTy = std::convert::Infallible;
 
     fn visit_identifier(&mut self, node: &'ast Identifier) -> ControlFlow<Self::BreakTy> {

@@ -22,12 +22,12 @@ use boa_ast::statement::With;
 use boa_ast::visitor::{VisitWith, Visitor};
 use boa_interner::Sym;
 
-use crate::script::{Arity, PerNode, RequestPath, Shape};
+use crate::script::{Arity, PerNode, RequestPath, ScriptShape};
 
 use super::definitions::definition;
 use super::global_use::GlobalUse;
 use super::reads::{BACK_DOORS, field_name};
-use super::syntax::{Function, Tree};
+use super::syntax::{FunctionSyntax, Tree};
 
 /// Names of what says another thing at another time, or that lead to it, wherever in the source they stand.
 const UNSTEADY: [&str; 12] = [
@@ -58,7 +58,7 @@ pub(super) struct Depends {
 
 impl Depends {
     /// How the functions of `tree` do, which does `globals` to globals.
-    pub(super) fn of(tree: &Tree, shape: Shape, globals: &GlobalUse) -> Self {
+    pub(super) fn of(tree: &Tree, shape: ScriptShape, globals: &GlobalUse) -> Self {
         let Some(mut paths) = paths(tree, shape, globals) else { return Self::default() };
         paths.sort_unstable();
         paths.dedup();
@@ -69,8 +69,8 @@ impl Depends {
 }
 
 /// The ways on which the functions that are given the request look at it: those of two parameters, or `key`.
-fn paths(tree: &Tree, shape: Shape, globals: &GlobalUse) -> Option<Vec<RequestPath>> {
-    let Shape::PerNode(PerNode { filter, score, key }) = shape else { return None };
+fn paths(tree: &Tree, shape: ScriptShape, globals: &GlobalUse) -> Option<Vec<RequestPath>> {
+    let ScriptShape::PerNode(PerNode { filter, score, key }) = shape else { return None };
     if key {
         return ways(&definition(tree, "key", globals)?, 0, tree);
     }
@@ -118,12 +118,12 @@ impl<'ast> Visitor<'ast> for Unsteady<'_> {
 }
 
 /// The ways on which `function` looks at its parameter in `place`, where it gets at that by its name alone.
-fn ways(function: &Function<'_>, place: usize, tree: &Tree) -> Option<Vec<RequestPath>> {
+fn ways(function: &FunctionSyntax<'_>, place: usize, tree: &Tree) -> Option<Vec<RequestPath>> {
     let parameters = function.parameters.as_ref();
     if parameters.iter().any(FormalParameter::is_rest_param) {
         return None;
     }
-    let mut walk = Walk { tree, request: None, paths: Vec::new() };
+    let mut walk = RequestWalk { tree, request: None, paths: Vec::new() };
     for (number, parameter) in parameters.iter().enumerate() {
         let flow = match number == place {
             true => walk.request_parameter(parameter),
@@ -135,7 +135,7 @@ fn ways(function: &Function<'_>, place: usize, tree: &Tree) -> Option<Vec<Reques
 }
 
 /// A walk through a function that ends where the request is used in a way that this file does not know.
-struct Walk<'t> {
+struct RequestWalk<'t> {
     tree: &'t Tree,
     /// The parameter's name, where it has one.
     request: Option<Sym>,
@@ -144,7 +144,7 @@ struct Walk<'t> {
 
 type Flow = ControlFlow<()>;
 
-impl Walk<'_> {
+impl RequestWalk<'_> {
     fn request_parameter(&mut self, parameter: &FormalParameter) -> Flow {
         match parameter.variable().binding() {
             _ if parameter.is_rest_param() || parameter.init().is_some() => ControlFlow::Break(()),
@@ -260,7 +260,7 @@ impl Walk<'_> {
     }
 }
 
-impl<'ast> Visitor<'ast> for Walk<'_> {
+impl<'ast> Visitor<'ast> for RequestWalk<'_> {
     type BreakTy = ();
 
     fn visit_identifier(&mut self, node: &'ast Identifier) -> Flow {

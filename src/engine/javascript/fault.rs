@@ -5,7 +5,7 @@ use boa_engine::JsError;
 use crate::model::LimitKind;
 
 /// What went wrong in a call.
-pub(super) enum Fault {
+pub(super) enum CallFault {
     /// Something was thrown, or the engine gave up.
     Js(JsError),
     /// A limit of ours was passed.
@@ -14,7 +14,7 @@ pub(super) enum Fault {
     ClockMisused,
 }
 
-impl Fault {
+impl CallFault {
     /// It returned too much.
     pub(super) fn output(message: String) -> Self {
         Self::Limit(LimitKind::Output, message)
@@ -40,7 +40,7 @@ impl Fault {
     }
 }
 
-impl From<JsError> for Fault {
+impl From<JsError> for CallFault {
     fn from(error: JsError) -> Self {
         Self::Js(error)
     }

@@ -20,7 +20,7 @@ type Check = fn(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsRe
 
 /// A built-in with the check before it.
 #[derive(Clone, Trace, Finalize)]
-struct Guarded {
+struct GuardedFunction {
     original: JsObject,
     #[unsafe_ignore_trace]
     check: Check,
@@ -48,11 +48,11 @@ fn guard(holder: &JsObject, name: &str, check: Check, context: &mut Context) -> 
     let original = super::kit::function(holder, name, context)?;
     let length = usize::try_from(length_of(&original, context)?).unwrap_or_default();
     let guarded = NativeFunction::from_copy_closure_with_captures(
-        |this, args, guarded: &Guarded, context| {
+        |this, args, guarded: &GuardedFunction, context| {
             (guarded.check)(this, args, context)?;
             guarded.original.call(this, args, context)
         },
-        Guarded { original, check },
+        GuardedFunction { original, check },
     );
     define(holder, name, length, guarded, context)
 }

@@ -9,13 +9,13 @@ use boa_engine::{Context, JsResult, JsString, JsValue};
 use serde_json::{Map, Value};
 
 use crate::model::{Cluster, Session};
-use crate::script::Asked;
+use crate::script::ScriptRequest;
 
 use super::kit::{Hold, Kit, plain_object};
-use super::lazy::{Lazy, Origin};
+use super::lazy::{Lazy, LazyOrigin};
 
 /// What of the request a script is given at once. What is left out and read all the same stops the script.
-pub(super) struct Wanted<F> {
+pub(super) struct RequestFields<F> {
     /// Whether a field that is a list or an object is built.
     pub(super) field: F,
     /// Whether the user's sessions are at hand.
@@ -30,17 +30,17 @@ type UserSessions = Option<Rc<[Arc<Session>]>>;
 /// Objects in it that are not `wanted` are left out: most scripts read a field or two, and building the others would be
 /// half the cost of a call over few nodes. A script that reads one all the same is stopped, and called again with all.
 pub(super) fn input(
-    asked: &Asked<'_>,
+    asked: &ScriptRequest<'_>,
     cluster: &Cluster,
     nodes: Option<Vec<JsValue>>,
-    wanted: Wanted<impl Fn(&str) -> bool>,
+    wanted: RequestFields<impl Fn(&str) -> bool>,
     kit: &Kit,
     context: &mut Context,
 ) -> JsResult<JsObject> {
     let sessions = sessions(asked, cluster, &wanted);
     let wanted = wanted.field;
     let prototype = context.intrinsics().constructors().object().prototype();
-    let input = JsObject::new(context.root_shape(), prototype, Lazy::new(Origin::Input, Hold::Own)).upcast();
+    let input = JsObject::new(context.root_shape(), prototype, Lazy::new(LazyOrigin::Input, Hold::Own)).upcast();
     for (name, value) in asked.request.fields() {
         if matches!(value, Value::Object(_) | Value::Array(_)) && !wanted(name) {
             kit.put_lazy(&input, name, Hold::Own, context);
@@ -67,14 +67,15 @@ pub(super) fn input(
 
 /// The request without nodes for a function that can look at no other `fields` of it.
 pub(super) fn part(
-    asked: &Asked<'_>,
+    asked: &ScriptRequest<'_>,
     cluster: &Cluster,
     fields: &BTreeSet<String>,
     user_sessions: bool,
     kit: &Kit,
     context: &mut Context,
 ) -> JsResult<JsObject> {
-    let sessions = sessions(asked, cluster, &Wanted { field: |name: &str| fields.contains(name), user_sessions });
+    let sessions =
+        sessions(asked, cluster, &RequestFields { field: |name: &str| fields.contains(name), user_sessions });
     let request = plain_object(context);
     for name in fields {
         let value = match (name.as_str(), asked.request.fields().get(name)) {
@@ -90,7 +91,7 @@ pub(super) fn part(
 }
 
 /// The request for a function that sees nothing of it but the login of its user: the rest need not be read.
-pub(super) fn login_alone(asked: &Asked<'_>, kit: &Kit, context: &Context) -> JsObject {
+pub(super) fn login_alone(asked: &ScriptRequest<'_>, kit: &Kit, context: &Context) -> JsObject {
     let (request, user) = (plain_object(context), plain_object(context));
     kit.put(&user, "login", JsString::from(&**asked.request.login()).into(), Hold::Own);
     kit.put(&request, "user", user.into(), Hold::Own);
@@ -98,7 +99,11 @@ pub(super) fn login_alone(asked: &Asked<'_>, kit: &Kit, context: &Context) -> Js
 }
 
 /// The sessions of the request's user, where one of the fields is wanted that hold them.
-fn sessions(asked: &Asked<'_>, cluster: &Cluster, wanted: &Wanted<impl Fn(&str) -> bool>) -> UserSessions {
+fn sessions(
+    asked: &ScriptRequest<'_>,
+    cluster: &Cluster,
+    wanted: &RequestFields<impl Fn(&str) -> bool>,
+) -> UserSessions {
     match &**asked.request.login() {
         login if login.is_empty() || !((wanted.field)("user") || (wanted.field)("params")) => Some(Rc::default()),
         login => wanted.user_sessions.then(|| cluster.sessions_of(login).map(Arc::clone).collect()),
@@ -107,7 +112,7 @@ fn sessions(asked: &Asked<'_>, cluster: &Cluster, wanted: &Wanted<impl Fn(&str) 
 
 /// The field `name` of the request, which holds `value`.
 fn field(
-    asked: &Asked<'_>,
+    asked: &ScriptRequest<'_>,
     name: &str,
     value: &Value,
     sessions: &UserSessions,
@@ -121,7 +126,7 @@ fn field(
     }
 }
 
-fn time(asked: &Asked<'_>, kit: &Kit, context: &Context) -> JsObject {
+fn time(asked: &ScriptRequest<'_>, kit: &Kit, context: &Context) -> JsObject {
     let (moment, time) = (asked.moment, plain_object(context));
     kit.put(&time, "ms", JsValue::from(moment.ms), Hold::Own);
     kit.put(&time, "hour", JsValue::from(moment.hour), Hold::Own);
@@ -132,7 +137,7 @@ fn time(asked: &Asked<'_>, kit: &Kit, context: &Context) -> JsObject {
 }
 
 fn params(
-    asked: &Asked<'_>,
+    asked: &ScriptRequest<'_>,
     fields: &Map<String, Value>,
     sessions: &UserSessions,
     kit: &Kit,
@@ -154,7 +159,7 @@ fn params(
 /// A user, whose sessions are listed when they are read.
 fn user(fields: &Map<String, Value>, sessions: &UserSessions, kit: &Kit, context: &mut Context) -> JsResult<JsObject> {
     let prototype = context.intrinsics().constructors().object().prototype();
-    let lazy = Lazy::new(Origin::User(sessions.clone()), Hold::Own);
+    let lazy = Lazy::new(LazyOrigin::User(sessions.clone()), Hold::Own);
     let user = JsObject::new(context.root_shape(), prototype, lazy).upcast();
     for (name, value) in fields.iter().filter(|(name, _)| *name != "sessions") {
         let value = kit.to_js(value, Hold::Own, context)?;

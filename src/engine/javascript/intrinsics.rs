@@ -39,7 +39,7 @@ pub(super) fn remove_unrepeatable(context: &mut Context) -> JsResult<()> {
 
 /// Freezes every intrinsic of `context`; the global object itself stays open.
 pub(super) fn harden(context: &mut Context) -> JsResult<()> {
-    let mut walk = Walk::default();
+    let mut walk = HeapWalk::default();
     let global = context.global_object();
     walk.seen.insert(address(&global));
     walk.properties(&global, context)?;
@@ -76,7 +76,7 @@ pub(super) fn harden(context: &mut Context) -> JsResult<()> {
 
 /// A walk over everything that can be reached.
 #[derive(Default)]
-struct Walk {
+struct HeapWalk {
     seen: BTreeSet<usize>,
     open: Vec<JsObject>,
     found: Vec<JsObject>,
@@ -84,7 +84,7 @@ struct Walk {
     prototypes: BTreeSet<usize>,
 }
 
-impl Walk {
+impl HeapWalk {
     fn meet(&mut self, value: &JsValue) {
         if let Some(object) = value.as_object()
             && self.seen.insert(address(&object))
@@ -128,7 +128,8 @@ fn shadowable(prototype: &JsObject, setters: &mut BTreeMap<String, JsFunction>, 
         let setter = match setters.get(&key.to_string()) {
             Some(setter) if matches!(key, PropertyKey::String(_)) => setter.clone(),
             _ => {
-                let setter = NativeFunction::from_copy_closure_with_captures(define_on_receiver, Key(key.clone()));
+                let setter =
+                    NativeFunction::from_copy_closure_with_captures(define_on_receiver, SetterKey(key.clone()));
                 let setter = setter.to_js_function(context.realm());
                 setter.set_integrity_level(IntegrityLevel::Frozen, context)?;
                 setters.insert(key.to_string(), setter.clone());
@@ -145,9 +146,9 @@ fn shadowable(prototype: &JsObject, setters: &mut BTreeMap<String, JsFunction>, 
 
 /// The property that a setter stands for.
 #[derive(Clone, Trace, Finalize)]
-struct Key(#[unsafe_ignore_trace] PropertyKey);
+struct SetterKey(#[unsafe_ignore_trace] PropertyKey);
 
-fn define_on_receiver(this: &JsValue, args: &[JsValue], key: &Key, context: &mut Context) -> JsResult<JsValue> {
+fn define_on_receiver(this: &JsValue, args: &[JsValue], key: &SetterKey, context: &mut Context) -> JsResult<JsValue> {
     let Some(object) = this.as_object() else { return Ok(JsValue::undefined()) };
     if !object.create_data_property(key.0.clone(), args.get_or_undefined(0).clone(), context)? {
         let message = format!("cannot set non-writable property: {}", key.0);

@@ -10,13 +10,13 @@ use std::rc::Rc;
 use boa_engine::module::IdleModuleLoader;
 use boa_engine::{Context, JsResult};
 
-use crate::engine::residents::Residents;
+use crate::engine::residents::NodeCache;
 
 use super::globals::Globals;
 use super::jobs::Jobs;
 use super::kit::Kit;
-use super::nodes::Shared;
-use super::stage::{Hooks, Stage};
+use super::nodes::SharedNode;
+use super::stage::{Hooks, JavaScriptCallContext};
 use super::{console, dates, dice, guards, host, intrinsics, locales, shims, sort};
 
 /// How deep calls may nest. Natives re-enter the interpreter on the native stack: an unoptimised build needs 12 MiB for
@@ -30,14 +30,14 @@ pub(super) struct Isolate {
     pub(super) context: RefCell<Context>,
     pub(super) kit: Rc<Kit>,
     pub(super) jobs: Rc<Jobs>,
-    pub(super) residents: Residents<Shared>,
+    pub(super) residents: NodeCache<SharedNode>,
     pub(super) globals: Globals,
     /// Whether a call left something behind that cannot be put back: no new run starts here.
     spoiled: Cell<bool>,
 }
 
 impl Isolate {
-    pub(super) fn new(stage: Stage) -> JsResult<Rc<Self>> {
+    pub(super) fn new(stage: JavaScriptCallContext) -> JsResult<Rc<Self>> {
         let stage = Rc::new(stage);
         let jobs = Rc::new(Jobs::default());
         let mut context = Context::builder()
@@ -69,7 +69,7 @@ impl Isolate {
             context: RefCell::new(context),
             kit,
             jobs,
-            residents: Residents::default(),
+            residents: NodeCache::default(),
             globals,
             spoiled,
         }))

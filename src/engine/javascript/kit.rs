@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::lazy::Accessors;
 use super::names::Names;
-use super::stage::Stage;
+use super::stage::JavaScriptCallContext;
 
 /// Whom an object belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) enum Hold {
 
 /// The tools of one context; reachable from native functions.
 pub(super) struct Kit {
-    pub(super) stage: Rc<Stage>,
+    pub(super) stage: Rc<JavaScriptCallContext>,
     pub(super) stringify: JsObject,
     prevent_extensions: JsObject,
     names: RefCell<Names>,
@@ -33,7 +33,7 @@ pub(super) struct Kit {
 
 impl Kit {
     /// The tools that belong to `context`, from its own untouched intrinsics.
-    pub(super) fn new(stage: Rc<Stage>, context: &mut Context) -> JsResult<Self> {
+    pub(super) fn new(stage: Rc<JavaScriptCallContext>, context: &mut Context) -> JsResult<Self> {
         let json = context.intrinsics().objects().json();
         let object = context.intrinsics().constructors().object().constructor();
         Ok(Self {

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 use crate::engine::residents::follow_sessions;
 use crate::model::look::DataField;
-use crate::model::{Field, Look, Node, Overlay, Session, SlotIndex};
+use crate::model::{Node, NodeField, NodeView, Overlay, Session, SlotIndex};
 
 use super::kit::{Hold, Kit};
 use super::stage::Omission;
@@ -34,11 +34,11 @@ const LARGE_LIST: usize = 16;
 
 /// What a lazy object is made from.
 #[derive(Clone)]
-pub(super) enum Origin {
+pub(super) enum LazyOrigin {
     /// A node.
-    Node(Rc<View>),
+    Node(Rc<LazyNode>),
     /// A node's `nodeData`.
-    Data(Rc<View>),
+    Data(Rc<LazyNode>),
     /// A user with these sessions, where the script is given them.
     User(Option<Rc<[Arc<Session>]>>),
     /// The input, without the parts that the script does not name.
@@ -46,7 +46,7 @@ pub(super) enum Origin {
 }
 
 /// A node with what earlier steps gave it on top.
-pub(super) struct View {
+pub(super) struct LazyNode {
     pub(super) slot: SlotIndex,
     /// The node as it is now, where its object is shared by all requests; else as it was when the object was made.
     node: RefCell<Node>,
@@ -61,7 +61,7 @@ pub(super) struct View {
 #[derive(Trace, Finalize, JsData)]
 pub(super) struct Lazy {
     #[unsafe_ignore_trace]
-    origin: Origin,
+    origin: LazyOrigin,
     #[unsafe_ignore_trace]
     hold: Hold,
     /// What was built already, by name; a node has a handful of these.
@@ -69,23 +69,23 @@ pub(super) struct Lazy {
 }
 
 impl Lazy {
-    pub(super) fn new(origin: Origin, hold: Hold) -> Self {
+    pub(super) fn new(origin: LazyOrigin, hold: Hold) -> Self {
         Self { origin, hold, built: Vec::new() }
     }
 
     /// The node that this is, where it is one.
-    pub(super) fn view(&self) -> Option<&Rc<View>> {
+    pub(super) fn view(&self) -> Option<&Rc<LazyNode>> {
         match &self.origin {
-            Origin::Node(view) => Some(view),
-            Origin::Data(_) | Origin::User(_) | Origin::Input => None,
+            LazyOrigin::Node(view) => Some(view),
+            LazyOrigin::Data(_) | LazyOrigin::User(_) | LazyOrigin::Input => None,
         }
     }
 
     /// The node whose `nodeData` this is, where it is one.
-    pub(super) fn data_of(&self) -> Option<&Rc<View>> {
+    pub(super) fn data_of(&self) -> Option<&Rc<LazyNode>> {
         match &self.origin {
-            Origin::Data(view) => Some(view),
-            Origin::Node(_) | Origin::User(_) | Origin::Input => None,
+            LazyOrigin::Data(view) => Some(view),
+            LazyOrigin::Node(_) | LazyOrigin::User(_) | LazyOrigin::Input => None,
         }
     }
 
@@ -201,7 +201,7 @@ fn owner(this: &JsValue) -> JsResult<JsObject> {
         .into())
 }
 
-impl Origin {
+impl LazyOrigin {
     /// Whether what a property is made of is large by what nodes report, and not by what a script does.
     fn is_large(&self) -> bool {
         match self {
@@ -218,9 +218,9 @@ impl Origin {
             Self::Node(view) => {
                 let node = view.node();
                 match view.look_at(&node, &name).field_with(&name, view.overlay.as_deref()) {
-                    Some(Field::Data(_)) => data_object(view, hold, &kit, context).map(Into::into),
-                    Some(Field::Json(value)) => kit.to_js(value, hold, context),
-                    Some(Field::Count(_) | Field::Flag(_)) | None => Ok(JsValue::undefined()),
+                    Some(NodeField::Data(_)) => data_object(view, hold, &kit, context).map(Into::into),
+                    Some(NodeField::Json(value)) => kit.to_js(value, hold, context),
+                    Some(NodeField::Count(_) | NodeField::Flag(_)) | None => Ok(JsValue::undefined()),
                 }
             }
             Self::Data(view) if name == "sessions" => {
@@ -245,7 +245,7 @@ impl Origin {
     }
 }
 
-impl View {
+impl LazyNode {
     /// `node`, which lies in `slot`, under `overlay`; `built` are its fields as far as the script can look at them.
     pub(super) fn new(
         slot: SlotIndex,
@@ -283,17 +283,17 @@ impl View {
     }
 
     /// A look at all fields of `node`, which is this one's, as far as the script can look at them.
-    pub(super) fn look<'a>(&'a self, node: &'a Node) -> Look<'a> {
+    pub(super) fn look<'a>(&'a self, node: &'a Node) -> NodeView<'a> {
         self.through(node).unwrap_or_else(|| node.look())
     }
 
     /// A look at the field `name` of `node`, which is this one's, at least.
-    pub(super) fn look_at<'a>(&'a self, node: &'a Node, name: &str) -> Look<'a> {
+    pub(super) fn look_at<'a>(&'a self, node: &'a Node, name: &str) -> NodeView<'a> {
         self.through(node).unwrap_or_else(|| node.look_at(Some(&[name])))
     }
 
-    fn through<'a>(&'a self, node: &'a Node) -> Option<Look<'a>> {
-        self.built.as_ref().map(|built| Look::through(node, Cow::Borrowed(built)))
+    fn through<'a>(&'a self, node: &'a Node) -> Option<NodeView<'a>> {
+        self.built.as_ref().map(|built| NodeView::through(node, Cow::Borrowed(built)))
     }
 
     /// The objects of its sessions.
@@ -310,10 +310,10 @@ impl View {
     }
 }
 
-fn data_object(view: &Rc<View>, hold: Hold, kit: &Kit, context: &mut Context) -> JsResult<JsObject> {
+fn data_object(view: &Rc<LazyNode>, hold: Hold, kit: &Kit, context: &mut Context) -> JsResult<JsObject> {
     let prototype = context.intrinsics().constructors().object().prototype();
     let object =
-        JsObject::new(context.root_shape(), prototype, Lazy::new(Origin::Data(Rc::clone(view)), hold)).upcast();
+        JsObject::new(context.root_shape(), prototype, Lazy::new(LazyOrigin::Data(Rc::clone(view)), hold)).upcast();
     let node = view.node();
     for (name, field) in view.look_at(&node, "nodeData").data_fields() {
         match field {

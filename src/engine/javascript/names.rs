@@ -16,13 +16,13 @@ const MAX_NAMES: usize = 4_000;
 /// The names that were asked for.
 #[derive(Default)]
 pub(super) struct Names {
-    list: Vec<Name>,
+    list: Vec<PropertyName>,
     places: BTreeMap<Box<str>, usize>,
     last: usize,
 }
 
 /// A name.
-pub(super) struct Name {
+pub(super) struct PropertyName {
     text: Box<str>,
     /// The name as a property key.
     pub(super) key: PropertyKey,
@@ -32,7 +32,7 @@ pub(super) struct Name {
     next: usize,
 }
 
-impl Name {
+impl PropertyName {
     fn new(text: &str) -> Self {
         Self { text: text.into(), key: PropertyKey::from(JsString::from(text)), accessors: None, next: 0 }
     }
@@ -40,13 +40,13 @@ impl Name {
 
 impl Names {
     /// What `read` finds in the name `text`.
-    pub(super) fn look_up<T>(&mut self, text: &str, read: impl FnOnce(&mut Name) -> T) -> T {
+    pub(super) fn look_up<T>(&mut self, text: &str, read: impl FnOnce(&mut PropertyName) -> T) -> T {
         let guess = self.list.get(self.last).map_or(0, |last| last.next);
         let place = match self.list.get(guess) {
             Some(name) if *name.text == *text => guess,
             _ => match self.place(text) {
                 Some(place) => place,
-                None => return read(&mut Name::new(text)),
+                None => return read(&mut PropertyName::new(text)),
             },
         };
         if let Some(last) = self.list.get_mut(self.last) {
@@ -55,7 +55,7 @@ impl Names {
         self.last = place;
         match self.list.get_mut(place) {
             Some(name) => read(name),
-            None => read(&mut Name::new(text)),
+            None => read(&mut PropertyName::new(text)),
         }
     }
 
@@ -67,7 +67,7 @@ impl Names {
         if self.list.len() >= MAX_NAMES {
             return None;
         }
-        self.list.push(Name::new(text));
+        self.list.push(PropertyName::new(text));
         self.places.insert(text.into(), self.list.len() - 1);
         Some(self.list.len() - 1)
     }

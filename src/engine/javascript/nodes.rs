@@ -12,23 +12,23 @@ use boa_engine::object::JsObject;
 use boa_engine::{Context, JsResult, JsValue, js_string};
 use serde_json::{Map, Value};
 
-use crate::engine::residents::{Resident, Residents, is_same_state};
-use crate::model::{Candidate, Cluster, Field, Look, Node, Parts, Report, SlotIndex};
+use crate::engine::residents::{CachedNode, NodeCache, is_same_state};
+use crate::model::{Candidate, Cluster, Node, NodeField, NodeParts, NodeView, Report, SlotIndex};
 
 use super::kit::{Hold, Kit, plain_object, scalar_to_js};
-use super::lazy::{Lazy, Origin, View};
+use super::lazy::{Lazy, LazyNode, LazyOrigin};
 
 /// The node object that all requests share. It is changed as its node changes, between calls: no script holds it then.
 #[derive(Clone)]
-pub(super) struct Shared {
-    view: Rc<View>,
+pub(super) struct SharedNode {
+    view: Rc<LazyNode>,
     object: JsObject,
 }
 
 /// The fields that reservations and marks change, `nodeData` aside.
 const COUNTED: [&str; 3] = ["sessions", "loggedInUsers", "cordoned"];
 
-impl Resident for Shared {
+impl CachedNode for SharedNode {
     fn is_of(&self, node: &Node) -> bool {
         is_same_state(&self.view.node(), node)
     }
@@ -38,7 +38,7 @@ impl Resident for Shared {
     }
 }
 
-impl Shared {
+impl SharedNode {
     /// Makes the object show `node`, a later state of its node of the same report.
     fn follow(&self, node: &Node, kit: &Kit, context: &mut Context) -> JsResult<()> {
         self.view.follow(node, kit, context)?;
@@ -59,21 +59,21 @@ impl Shared {
 
 /// The shared object of `node`, which lies in `slot`.
 pub(super) fn shared_object(
-    residents: &Residents<Shared>,
+    residents: &NodeCache<SharedNode>,
     slot: SlotIndex,
     node: &Node,
     kit: &Kit,
     context: &mut Context,
 ) -> JsResult<JsObject> {
-    let make = |before: Option<Shared>| {
+    let make = |before: Option<SharedNode>| {
         if let Some(before) = before.filter(|before| Arc::ptr_eq(before.view.node().report(), node.report())) {
             before.follow(node, kit, context)?;
             return Ok(before);
         }
-        let view = View::new(slot, node.clone(), None, None);
+        let view = LazyNode::new(slot, node.clone(), None, None);
         // Its larger fields are built from the text when they are read, and stay then.
         let object = node_object(&view, &node.look(), Hold::Shared, None, kit, context)?;
-        Ok(Shared { view, object })
+        Ok(SharedNode { view, object })
     };
     residents.get(slot, node, make).map(|shared| shared.object)
 }
@@ -94,7 +94,7 @@ pub(super) fn own_object(
     let fields = wanted.map(|(fields, _)| fields);
     let names: Option<Vec<&str>> = fields.map(|fields| fields.iter().map(String::as_str).collect());
     let built = node.look_at(names.as_deref()).into_built();
-    let view = View::new(candidate.slot, node.clone(), candidate.overlay.clone(), built);
+    let view = LazyNode::new(candidate.slot, node.clone(), candidate.overlay.clone(), built);
     let own = view.node();
     node_object(&view, &view.look(&own), Hold::Own, fields, kit, context).map(Some)
 }
@@ -161,7 +161,7 @@ impl Documents {
 /// The objects that a function of two parameters was given and cannot write to, by slot: it is asked about the same few
 /// nodes again and again, for another request each time.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct KeptObjects {
     slots: Vec<Option<KeptObject>>,
     count: usize,
 }
@@ -176,13 +176,13 @@ struct KeptObject {
 /// More objects than these are not kept for a function: each is a stop on the collector's way.
 const MAX_KEPT: usize = 2_048;
 
-impl Kept {
+impl KeptObjects {
     /// The object of `node`, which lies in `slot`, with the `wanted` fields alone; the function reads these `parts` of it.
     pub(super) fn get(
         &mut self,
         (slot, node): (SlotIndex, &Node),
         (fields, documents): (&BTreeSet<String>, &Documents),
-        parts: Parts,
+        parts: NodeParts,
         kit: &Kit,
         context: &mut Context,
     ) -> JsResult<JsObject> {
@@ -208,8 +208,8 @@ impl Kept {
 }
 
 fn node_object(
-    view: &Rc<View>,
-    look: &Look<'_>,
+    view: &Rc<LazyNode>,
+    look: &NodeView<'_>,
     hold: Hold,
     wanted: Option<&BTreeSet<String>>,
     kit: &Kit,
@@ -217,8 +217,8 @@ fn node_object(
 ) -> JsResult<JsObject> {
     let prototype = context.intrinsics().constructors().object().prototype();
     let object =
-        JsObject::new(context.root_shape(), prototype, Lazy::new(Origin::Node(Rc::clone(view)), hold)).upcast();
-    let put = |name: &str, field: Field<'_>| match scalar(&field) {
+        JsObject::new(context.root_shape(), prototype, Lazy::new(LazyOrigin::Node(Rc::clone(view)), hold)).upcast();
+    let put = |name: &str, field: NodeField<'_>| match scalar(&field) {
         Some(value) => kit.put(&object, name, value, hold),
         None => kit.put_lazy(&object, name, hold, context),
     };
@@ -233,11 +233,11 @@ fn node_object(
 }
 
 /// `field` as a script sees it, where it is neither list nor object.
-fn scalar(field: &Field<'_>) -> Option<JsValue> {
+fn scalar(field: &NodeField<'_>) -> Option<JsValue> {
     match field {
-        Field::Count(count) => Some(JsValue::from(*count)),
-        Field::Flag(flag) => Some(JsValue::from(*flag)),
-        Field::Json(Value::Array(_) | Value::Object(_)) | Field::Data(_) => None,
-        Field::Json(scalar) => Some(scalar_to_js(scalar)),
+        NodeField::Count(count) => Some(JsValue::from(*count)),
+        NodeField::Flag(flag) => Some(JsValue::from(*flag)),
+        NodeField::Json(Value::Array(_) | Value::Object(_)) | NodeField::Data(_) => None,
+        NodeField::Json(scalar) => Some(scalar_to_js(scalar)),
     }
 }

@@ -12,13 +12,13 @@ use boa_engine::{Context, JsResult, JsString, JsValue};
 use serde_json::{Map, Value};
 
 use crate::engine::residents::is_same_state;
-use crate::model::Field;
+use crate::model::NodeField;
 use crate::model::json::{self, JsonLimits};
 use crate::model::look::DataField;
 
-use super::fault::Fault;
+use super::fault::CallFault;
 use super::kit::{Hold, Kit, data_property, plain_object};
-use super::lazy::{Lazy, View};
+use super::lazy::{Lazy, LazyNode};
 
 /// What names a node; never an overlay.
 const IDENTITY: [&str; 2] = ["id", "serverId"];
@@ -37,14 +37,14 @@ pub(super) fn difference(
     given: Option<&JsObject>,
     kit: &Kit,
     context: &mut Context,
-) -> Result<Difference, Fault> {
+) -> Result<Difference, CallFault> {
     let is_given = given.is_some_and(|given| JsObject::equals(given, object));
     let view = given.and_then(view);
     if is_given && view.as_ref().is_some_and(|(_, hold)| *hold == Hold::Shared) {
         return Ok(Difference::None);
     }
     let keys = object.own_property_keys(context)?;
-    let mut seen = Seen { is_touched: !is_given, differing: Vec::new() };
+    let mut seen = OverlayWalk { is_touched: !is_given, differing: Vec::new() };
     match (&view, given) {
         (Some((view, _)), Some(given)) => {
             let has_lost_some = view.overlay.is_some()
@@ -69,7 +69,7 @@ pub(super) fn difference(
 }
 
 /// What a walk over an object's properties found.
-struct Seen {
+struct OverlayWalk {
     /// Whether the object is another than was given, or has another property.
     is_touched: bool,
     differing: Vec<(PropertyKey, JsValue)>,
@@ -79,12 +79,12 @@ struct Seen {
 struct Comparison<'a> {
     object: &'a JsObject,
     given: &'a JsObject,
-    view: &'a View,
+    view: &'a LazyNode,
     kit: &'a Kit,
 }
 
 impl Comparison<'_> {
-    fn run(&self, keys: Vec<PropertyKey>, seen: &mut Seen, context: &mut Context) -> JsResult<()> {
+    fn run(&self, keys: Vec<PropertyKey>, seen: &mut OverlayWalk, context: &mut Context) -> JsResult<()> {
         // Objects that were given, and copies of them, have their properties in the node's order.
         let node = self.view.node();
         let (look, overlay) = (self.view.look(&node), self.view.overlay.as_deref());
@@ -98,9 +98,9 @@ impl Comparison<'_> {
                 continue;
             }
             let value = match self.read(&key, context)? {
-                Read::Value(value) => value,
-                Read::Unbuilt if self.is_overlaid(&key) => self.object.get(key.clone(), context)?,
-                Read::Unbuilt | Read::Hidden => continue,
+                PropertyRead::Value(value) => value,
+                PropertyRead::Unbuilt if self.is_overlaid(&key) => self.object.get(key.clone(), context)?,
+                PropertyRead::Unbuilt | PropertyRead::Hidden => continue,
             };
             let is_as_given = field.is_some_and(|field| self.is_as_given(&key, &value, &field, context));
             seen.is_touched |= !is_as_given;
@@ -118,20 +118,20 @@ impl Comparison<'_> {
     }
 
     /// Reads the property `key`, running the script's own code only where it put an accessor there.
-    fn read(&self, key: &PropertyKey, context: &mut Context) -> JsResult<Read> {
+    fn read(&self, key: &PropertyKey, context: &mut Context) -> JsResult<PropertyRead> {
         let property = self.object.borrow().properties().get(key);
         if let Some(property) = &property {
             if property.enumerable() == Some(false) {
-                return Ok(Read::Hidden);
+                return Ok(PropertyRead::Hidden);
             }
             if let Some(value) = property.value() {
-                return Ok(Read::Value(value.clone()));
+                return Ok(PropertyRead::Value(value.clone()));
             }
             if self.is_unbuilt(key, property, context) {
-                return Ok(Read::Unbuilt);
+                return Ok(PropertyRead::Unbuilt);
             }
         }
-        self.object.get(key.clone(), context).map(Read::Value)
+        self.object.get(key.clone(), context).map(PropertyRead::Value)
     }
 
     /// Whether the accessor `property` is one of ours that no script read yet.
@@ -143,7 +143,7 @@ impl Comparison<'_> {
             && self.kit.accessors(&name.to_std_string_lossy(), context).is_untouched(property)
     }
 
-    fn is_as_given(&self, key: &PropertyKey, value: &JsValue, field: &Field<'_>, context: &Context) -> bool {
+    fn is_as_given(&self, key: &PropertyKey, value: &JsValue, field: &NodeField<'_>, context: &Context) -> bool {
         // The shared object's own parts are frozen: the same part says the same.
         if value.is_object()
             && let PropertyKey::String(name) = key
@@ -158,7 +158,7 @@ impl Comparison<'_> {
 }
 
 /// What reading a property came to.
-enum Read {
+enum PropertyRead {
     Value(JsValue),
     /// It is what it was, and was never built.
     Unbuilt,
@@ -192,7 +192,7 @@ fn to_json(
     properties: Vec<(PropertyKey, JsValue)>,
     kit: &Kit,
     context: &mut Context,
-) -> Result<Map<String, Value>, Fault> {
+) -> Result<Map<String, Value>, CallFault> {
     let plain: Option<Map<_, _>> =
         properties.iter().map(|(key, value)| Some((text_of(key)?, scalar(value)?))).collect();
     if let Some(plain) = plain {
@@ -205,7 +205,7 @@ fn to_json(
     let text = kit.to_json_text(&holder.into(), context)?.unwrap_or_default();
     let max_bytes = kit.stage.limits().overlay_request_bytes;
     json::parse_as(text.as_bytes(), JsonLimits::bytes(max_bytes))
-        .map_err(|error| Fault::output(format!("the properties that a node was given back with are {error}")))
+        .map_err(|error| CallFault::output(format!("the properties that a node was given back with are {error}")))
 }
 
 /// `value` as JSON, where that is plain without asking the engine.
@@ -224,18 +224,18 @@ fn scalar(value: &JsValue) -> Option<Value> {
 }
 
 /// The node that `object` is, where it is one of ours.
-pub(super) fn view(object: &JsObject) -> Option<(Rc<View>, Hold)> {
+pub(super) fn view(object: &JsObject) -> Option<(Rc<LazyNode>, Hold)> {
     let lazy = object.downcast_ref::<Lazy>()?;
     lazy.view().map(|view| (Rc::clone(view), lazy.hold()))
 }
 
 /// Whether `value` is what a script was given for `field`, or would be.
-fn is_same(value: &JsValue, field: &Field<'_>, kit: &Kit, context: &Context) -> bool {
+fn is_same(value: &JsValue, field: &NodeField<'_>, kit: &Kit, context: &Context) -> bool {
     match field {
-        Field::Json(json) => is_same_json(value, json),
-        Field::Count(count) => value.as_number() == Some(*count as f64),
-        Field::Flag(flag) => value.as_boolean() == Some(*flag),
-        Field::Data(look) => {
+        NodeField::Json(json) => is_same_json(value, json),
+        NodeField::Count(count) => value.as_number() == Some(*count as f64),
+        NodeField::Flag(flag) => value.as_boolean() == Some(*flag),
+        NodeField::Data(look) => {
             let Some(object) = value.as_object() else { return false };
             let view = object.downcast_ref::<Lazy>().and_then(|lazy| lazy.data_of().cloned());
             view.is_some_and(|view| {
@@ -245,7 +245,7 @@ fn is_same(value: &JsValue, field: &Field<'_>, kit: &Kit, context: &Context) -> 
     }
 }
 
-fn is_same_data(object: &JsObject, view: &View, kit: &Kit, context: &Context) -> bool {
+fn is_same_data(object: &JsObject, view: &LazyNode, kit: &Kit, context: &Context) -> bool {
     let mut count = 0;
     let node = view.node();
     for (name, field) in view.look_at(&node, "nodeData").data_fields() {

@@ -10,23 +10,24 @@ use boa_engine::object::JsObject;
 use boa_engine::{Context, JsNativeError, JsResult, Source as Text};
 
 use crate::engine::Settings;
-use crate::model::{Node, Parts, Position, SlotIndex, Thrown};
+use crate::model::{Node, NodeParts, Position, SlotIndex, Thrown};
 use crate::script::{
-    Engine, Function, LoadError, RequestPath, Run, Scene, Script, ScriptError, Shape, Source, see_login_alone,
+    Engine, LoadError, NodeFunction, RequestPath, Run, Scene, Script, ScriptError, ScriptShape, ScriptSource,
+    see_login_alone,
 };
 
 use super::collector::Collector;
 use super::depends::Depends;
-use super::fault::Fault;
+use super::fault::CallFault;
 use super::global_use::GlobalUse;
 use super::globals::Globals;
 use super::isolate::Isolate;
 use super::kit::Hold;
-use super::nodes::{Documents, Kept};
-use super::reads::Reading;
-use super::run::Session;
+use super::nodes::{Documents, KeptObjects};
+use super::reads::FunctionReads;
+use super::run::JavaScriptRun;
 use super::scan::check_depth;
-use super::stage::Stage;
+use super::stage::JavaScriptCallContext;
 use super::survey::Survey;
 use super::syntax;
 use super::thrown;
@@ -37,9 +38,9 @@ const MAX_REMARKS: usize = 10;
 
 /// The engine: one context for all its scripts, made anew when a script spoilt it.
 #[derive(Clone)]
-pub(super) struct JavaScript(Rc<Inner>);
+pub(super) struct JavaScript(Rc<JavaScriptEngine>);
 
-struct Inner {
+struct JavaScriptEngine {
     settings: Settings,
     /// Before the first isolate, so that it sees what that allocates.
     collector: Rc<Collector>,
@@ -49,7 +50,7 @@ struct Inner {
 impl JavaScript {
     pub(super) fn new(settings: &Settings) -> Self {
         let collector = Rc::new(Collector::new(Rc::clone(&settings.alarm)));
-        Self(Rc::new(Inner { settings: settings.clone(), collector, isolate: RefCell::default() }))
+        Self(Rc::new(JavaScriptEngine { settings: settings.clone(), collector, isolate: RefCell::default() }))
     }
 
     /// A context that no script has spoilt.
@@ -59,7 +60,11 @@ impl JavaScript {
             return Ok(Rc::clone(isolate));
         }
         let settings = &self.0.settings;
-        let isolate = Isolate::new(Stage::new(settings.zone.clone(), settings.limits, Rc::clone(&settings.alarm)));
+        let isolate = Isolate::new(JavaScriptCallContext::new(
+            settings.zone.clone(),
+            settings.limits,
+            Rc::clone(&settings.alarm),
+        ));
         let isolate = isolate.map_err(|error| format!("the engine did not start: {error}"))?;
         *current = Some(Rc::clone(&isolate));
         Ok(isolate)
@@ -67,7 +72,7 @@ impl JavaScript {
 }
 
 impl Engine for JavaScript {
-    fn load(&self, source: &Source) -> Result<Box<dyn Script>, LoadError> {
+    fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError> {
         let limits = &self.0.settings.limits;
         let source = &source.text()?;
         if source.text.len() > limits.source_bytes {
@@ -76,10 +81,10 @@ impl Engine for JavaScript {
         }
         check_depth(source, limits.source_depth)?;
         let reading = syntax::read(source)?;
-        let mut program = Program {
+        let mut program = JavaScriptProgram {
             engine: self.clone(),
             shape: reading.shape,
-            needs: Cell::new(Needs::of(&reading.survey)),
+            needs: Cell::new(ScriptNeeds::of(&reading.survey)),
             wrapper: Wrapper::new(source, &reading),
             survey: reading.survey,
             reads: reading.reads,
@@ -95,7 +100,7 @@ impl Engine for JavaScript {
         // What the compiler refuses beyond the parser must show now and not with the first request.
         let isolate = self.isolate().map_err(LoadError::new)?;
         let compiled = program.factory(&isolate, &mut isolate.context.borrow_mut());
-        if let Err(Fault::Js(error)) = compiled {
+        if let Err(CallFault::Js(error)) = compiled {
             let words = error.to_string();
             return Err(LoadError::new(words.lines().next().unwrap_or_default()));
         }
@@ -125,7 +130,7 @@ fn undeclared(survey: &Survey, globals: &Globals, file: &Arc<str>) -> Vec<LoadEr
 
 /// What a whole-list script must be given, as far as its syntax shows, until a run shows more.
 #[derive(Clone, Copy)]
-pub(super) struct Needs {
+pub(super) struct ScriptNeeds {
     /// Whose node objects it may have.
     pub(super) nodes: Hold,
     /// Whether it reads fields of the input that it does not name.
@@ -134,7 +139,7 @@ pub(super) struct Needs {
     pub(super) user_sessions: bool,
 }
 
-impl Needs {
+impl ScriptNeeds {
     fn of(survey: &Survey) -> Self {
         let nodes = if survey.may_write_nodes { Hold::Own } else { Hold::Shared };
         Self { nodes, every_field: false, user_sessions: false }
@@ -142,14 +147,14 @@ impl Needs {
 }
 
 /// A script that can be run.
-pub(super) struct Program {
+pub(super) struct JavaScriptProgram {
     engine: JavaScript,
-    shape: Shape,
+    shape: ScriptShape,
     survey: Survey,
-    reads: Reading,
+    reads: FunctionReads,
     depends: Depends,
     sees_login_alone: bool,
-    needs: Cell<Needs>,
+    needs: Cell<ScriptNeeds>,
     /// Whether one run of the top level serves all calls.
     is_stateless: bool,
     /// What that run returned, in the context that it ran in.
@@ -157,7 +162,7 @@ pub(super) struct Program {
     /// What `filter` and `score` look at of documents.
     documents: [Documents; 2],
     /// What they were given and cannot write to, in the context that it was made in.
-    kept: RefCell<Option<(Rc<Isolate>, [Kept; 2])>>,
+    kept: RefCell<Option<(Rc<Isolate>, [KeptObjects; 2])>>,
     wrapper: Wrapper,
     /// The factory of its functions, in the context that it was compiled in.
     compiled: RefCell<Option<(Rc<Isolate>, JsObject)>>,
@@ -165,7 +170,7 @@ pub(super) struct Program {
     remarks: Vec<LoadError>,
 }
 
-impl Program {
+impl JavaScriptProgram {
     pub(super) fn isolate(&self) -> Result<Rc<Isolate>, ScriptError> {
         self.engine
             .isolate()
@@ -189,21 +194,21 @@ impl Program {
         &self.survey
     }
 
-    pub(super) fn needs(&self) -> Needs {
+    pub(super) fn needs(&self) -> ScriptNeeds {
         self.needs.get()
     }
 
-    pub(super) fn learn(&self, needs: Needs) {
+    pub(super) fn learn(&self, needs: ScriptNeeds) {
         self.needs.set(needs);
     }
 
     /// The fields of a node that `function` can look at, and what is kept of documents for it; absent where it may look at
     /// any field.
-    pub(super) fn wanted(&self, function: Function) -> Option<(&BTreeSet<String>, &Documents)> {
+    pub(super) fn wanted(&self, function: NodeFunction) -> Option<(&BTreeSet<String>, &Documents)> {
         let [filter, score] = &self.documents;
         let documents = match function {
-            Function::Filter => filter,
-            Function::Score => score,
+            NodeFunction::Filter => filter,
+            NodeFunction::Score => score,
         };
         self.reads.fields(function).map(|fields| (fields, documents))
     }
@@ -212,7 +217,7 @@ impl Program {
     /// nodes, or look at any field.
     pub(super) fn kept_object(
         &self,
-        function: Function,
+        function: NodeFunction,
         (slot, node): (SlotIndex, &Node),
         isolate: &Rc<Isolate>,
         context: &mut Context,
@@ -222,11 +227,11 @@ impl Program {
         let mut kept = self.kept.borrow_mut();
         let (made_in, [filter, score]) = kept.get_or_insert_with(|| (Rc::clone(isolate), Default::default()));
         if !Rc::ptr_eq(made_in, isolate) {
-            (*made_in, *filter, *score) = (Rc::clone(isolate), Kept::default(), Kept::default());
+            (*made_in, *filter, *score) = (Rc::clone(isolate), KeptObjects::default(), KeptObjects::default());
         }
         let objects = match function {
-            Function::Filter => filter,
-            Function::Score => score,
+            NodeFunction::Filter => filter,
+            NodeFunction::Score => score,
         };
         objects.get((slot, node), wanted, self.reads.parts.by(function), &isolate.kit, context).map(Some)
     }
@@ -264,7 +269,7 @@ impl Program {
     }
 
     /// The function whose call is one run of the top level.
-    pub(super) fn factory(&self, isolate: &Rc<Isolate>, context: &mut Context) -> Result<JsObject, Fault> {
+    pub(super) fn factory(&self, isolate: &Rc<Isolate>, context: &mut Context) -> Result<JsObject, CallFault> {
         if let Some((compiled_in, factory)) = &*self.compiled.borrow()
             && Rc::ptr_eq(compiled_in, isolate)
         {
@@ -274,14 +279,14 @@ impl Program {
         let factory = context.eval(text.with_path(Path::new(self.wrapper.file())))?;
         let factory = factory
             .as_callable()
-            .ok_or_else(|| Fault::Js(JsNativeError::typ().with_message("the source is no function").into()))?;
+            .ok_or_else(|| CallFault::Js(JsNativeError::typ().with_message("the source is no function").into()))?;
         *self.compiled.borrow_mut() = Some((Rc::clone(isolate), factory.clone()));
         Ok(factory)
     }
 }
 
-impl Script for Program {
-    fn shape(&self) -> Shape {
+impl Script for JavaScriptProgram {
+    fn shape(&self) -> ScriptShape {
         self.shape
     }
 
@@ -289,7 +294,7 @@ impl Script for Program {
         self.depends.paths.as_deref()
     }
 
-    fn reads(&self, function: Function) -> Parts {
+    fn reads(&self, function: NodeFunction) -> NodeParts {
         self.reads.parts.by(function)
     }
 
@@ -298,6 +303,6 @@ impl Script for Program {
     }
 
     fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
-        Session::open(self, scene).map(|session| Box::new(session) as Box<dyn Run + 'a>)
+        JavaScriptRun::open(self, scene).map(|session| Box::new(session) as Box<dyn Run + 'a>)
     }
 }

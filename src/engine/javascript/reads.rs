@@ -25,14 +25,14 @@ use boa_ast::visitor::{VisitWith, Visitor};
 use boa_interner::Sym;
 
 use crate::engine::reads::Reads;
-use crate::model::Parts;
-use crate::script::Function as AskedFunction;
+use crate::model::NodeParts;
+use crate::script::NodeFunction as AskedFunction;
 
 use super::definitions::definition;
 use super::global_use::GlobalUse;
-use super::syntax::{Function, Tree};
+use super::syntax::{FunctionSyntax, Tree};
 pub(super) use holders::field_name;
-use holders::{DATA, Held, Holders, field};
+use holders::{DATA, Holder, Holders, field};
 
 /// What every object has from its prototype. Some of it shows the object whole, or hands it on.
 const INHERITED: [&str; 12] = [
@@ -53,7 +53,7 @@ const INHERITED: [&str; 12] = [
 pub(super) const BACK_DOORS: [&str; 2] = ["arguments", "eval"];
 
 /// What the per-node functions of a source read of a node.
-pub(super) struct Reading {
+pub(super) struct FunctionReads {
     /// The parts.
     pub(super) parts: Reads,
     /// The fields, where there are no others that a function could miss.
@@ -61,7 +61,7 @@ pub(super) struct Reading {
     score: Option<BTreeSet<String>>,
 }
 
-impl Reading {
+impl FunctionReads {
     /// The fields that `function` can look at; absent where it may look at any.
     pub(super) fn fields(&self, function: AskedFunction) -> Option<&BTreeSet<String>> {
         match function {
@@ -72,24 +72,24 @@ impl Reading {
 }
 
 /// What the functions of `tree` read, which does `globals` to globals.
-pub(super) fn reads(tree: &Tree, globals: &GlobalUse) -> Reading {
+pub(super) fn reads(tree: &Tree, globals: &GlobalUse) -> FunctionReads {
     let read = |name: &str| {
         let function = definition(tree, name, globals);
-        function.map_or((Parts::ALL, None), |function| read_by(&function, tree))
+        function.map_or((NodeParts::ALL, None), |function| read_by(&function, tree))
     };
     let ((filter, filter_fields), (score, score_fields)) = (read("filter"), read("score"));
     let parts = Reads::new(|name| if name == "filter" { filter } else { score });
-    Reading { parts, filter: filter_fields, score: score_fields }
+    FunctionReads { parts, filter: filter_fields, score: score_fields }
 }
 
-fn read_by(function: &Function<'_>, tree: &Tree) -> (Parts, Option<BTreeSet<String>>) {
+fn read_by(function: &FunctionSyntax<'_>, tree: &Tree) -> (NodeParts, Option<BTreeSet<String>>) {
     let holders = Holders { tree, variables: BTreeMap::new() };
     // Whether there are data may decide, though that says nothing of what is in them.
     let data = tree.interner.get(DATA).map(|_| DATA.to_owned());
     let fields = Some(data.into_iter().collect());
-    let mut reads = Walk { holders, phase: Phase::Holders, parts: Parts::NONE, fields };
+    let mut reads = ReadsWalk { holders, phase: ReadsPhase::Holders, parts: NodeParts::NONE, fields };
     // A closure may use a variable above the place where it is given its value: so all variables come first.
-    for phase in [Phase::Holders, Phase::Uses] {
+    for phase in [ReadsPhase::Holders, ReadsPhase::Uses] {
         reads.phase = phase;
         let mut parameters = function.parameters.as_ref().iter();
         if let Some(first) = parameters.next() {
@@ -104,7 +104,7 @@ fn read_by(function: &Function<'_>, tree: &Tree) -> (Parts, Option<BTreeSet<Stri
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum ReadsPhase {
     /// Finds the variables that hold the node or its data.
     Holders,
     /// Finds what is done with them.
@@ -113,39 +113,39 @@ enum Phase {
 
 type Flow = ControlFlow<std::convert::Infallible>;
 
-struct Walk<'t> {
+struct ReadsWalk<'t> {
     holders: Holders<'t>,
-    phase: Phase,
-    parts: Parts,
+    phase: ReadsPhase,
+    parts: NodeParts,
     /// The fields that are named; none are known once it may show itself whole.
     fields: Option<BTreeSet<String>>,
 }
 
-impl Walk<'_> {
+impl ReadsWalk<'_> {
     fn first_parameter(&mut self, parameter: &FormalParameter) {
         match parameter.variable().binding() {
             _ if parameter.is_rest_param() || parameter.init().is_some() => self.show_whole(),
-            Binding::Identifier(name) => self.hold(*name, Held::Node),
-            Binding::Pattern(Pattern::Object(pattern)) => self.taken_apart(Held::Node, pattern),
+            Binding::Identifier(name) => self.hold(*name, Holder::Node),
+            Binding::Pattern(Pattern::Object(pattern)) => self.taken_apart(Holder::Node, pattern),
             Binding::Pattern(Pattern::Array(_)) => self.show_whole(),
         }
     }
 
-    fn hold(&mut self, name: Identifier, held: Held) {
+    fn hold(&mut self, name: Identifier, held: Holder) {
         let before = self.holders.variables.insert(name.sym(), held);
         // One that shows only now may have been used before, unseen.
-        let is_late = before.is_none() && self.phase == Phase::Uses;
+        let is_late = before.is_none() && self.phase == ReadsPhase::Uses;
         if is_late || before.is_some_and(|before| before != held) {
             self.show_whole();
         }
     }
 
     /// Notes that the field `name` of `held` is looked at, on its own and not as what a method is called on.
-    fn read(&mut self, held: Held, name: Option<String>) {
+    fn read(&mut self, held: Holder, name: Option<String>) {
         let Some(name) = name.filter(|name| !INHERITED.contains(&name.as_str())) else { return self.show_whole() };
         let (parts, field) = match held {
-            Held::Node => (Parts::of_field(&name), name),
-            Held::Data => (Parts::of_data_field(&name), DATA.to_owned()),
+            Holder::Node => (NodeParts::of_field(&name), name),
+            Holder::Data => (NodeParts::of_data_field(&name), DATA.to_owned()),
         };
         self.parts = self.parts.and(parts);
         self.fields.iter_mut().for_each(|fields| drop(fields.replace(field.clone())));
@@ -153,7 +153,7 @@ impl Walk<'_> {
 
     /// Notes that the function may look at all of the node.
     fn show_whole(&mut self) {
-        (self.parts, self.fields) = (Parts::ALL, None);
+        (self.parts, self.fields) = (NodeParts::ALL, None);
     }
 
     /// Visits what stands in `expression`, which is the node or its data, beside the name itself.
@@ -217,7 +217,7 @@ impl Walk<'_> {
     }
 
     /// Visits what follows a `?.` behind the node or its data.
-    fn chain(&mut self, held: Held, chain: &[OptionalOperation]) -> Flow {
+    fn chain(&mut self, held: Holder, chain: &[OptionalOperation]) -> Flow {
         let Some((first, rest)) = chain.split_first() else { return ControlFlow::Continue(()) };
         let (Some(field), is_called) = (field(first), rest.first().is_some_and(is_call)) else {
             self.show_whole();
@@ -227,14 +227,14 @@ impl Walk<'_> {
             self.show_whole();
         }
         if self.holders.is_data(held, field) && !rest.is_empty() {
-            return self.chain(Held::Data, rest);
+            return self.chain(Holder::Data, rest);
         }
         self.read(held, field_name(self.holders.tree, field));
         rest.iter().try_for_each(|operation| self.visit_optional_operation(operation))
     }
 
     /// Reads the fields of `held` that `pattern` takes out of it.
-    fn taken_apart(&mut self, held: Held, pattern: &ObjectPattern) {
+    fn taken_apart(&mut self, held: Holder, pattern: &ObjectPattern) {
         for element in pattern.bindings() {
             let (name, inner) = match element {
                 ObjectPatternElement::SingleName { name, .. }
@@ -253,7 +253,7 @@ impl Walk<'_> {
                 PropertyName::Computed(_) => None,
             };
             match (held, name.as_deref(), inner) {
-                (Held::Node, Some(DATA), Some(Pattern::Object(inner))) => self.taken_apart(Held::Data, inner),
+                (Holder::Node, Some(DATA), Some(Pattern::Object(inner))) => self.taken_apart(Holder::Data, inner),
                 _ => {
                     self.read(held, name);
                     let _ = self.visit_object_pattern_element(element);
@@ -267,12 +267,12 @@ fn is_call(operation: &OptionalOperation) -> bool {
     matches!(operation.kind(), OptionalOperationKind::Call { .. })
 }
 
-impl<'ast> Visitor<'ast> for Walk<'_> {
+impl<'ast> Visitor<'ast> for ReadsWalk<'_> {
     type BreakTy = std::convert::Infallible;
 
     /// A variable, in whatever way that none of the others knows.
     fn visit_identifier(&mut self, node: &'ast Identifier) -> Flow {
-        if self.holders.variables.contains_key(node.sym_ref()) && self.phase == Phase::Uses {
+        if self.holders.variables.contains_key(node.sym_ref()) && self.phase == ReadsPhase::Uses {
             self.show_whole();
         }
         self.visit_sym(node.sym_ref())

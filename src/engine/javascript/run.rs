@@ -8,24 +8,24 @@ use boa_engine::{Context, JsNativeError, JsResult, JsString, JsValue};
 
 use crate::clock::Dice;
 use crate::model::Candidate;
-use crate::script::{Answer, Argument, Call, Function, Run, Scene, ScriptError};
+use crate::script::{Argument, Call, CallAnswer, NodeFunction, Run, Scene, ScriptError};
 
-use super::answer::{Given, Settled, keep, key, returned, score, settle};
-use super::console::Ledger;
-use super::fault::Fault;
+use super::answer::{GivenObjects, Settled, keep, key, returned, score, settle};
+use super::console::ConsoleState;
+use super::fault::CallFault;
 use super::global_use::GlobalUse;
 use super::globals::{Changes, Stuck};
-use super::input::Wanted;
+use super::input::RequestFields;
 use super::isolate::Isolate;
 use super::kit::Hold;
 use super::nodes::Documents;
-use super::program::{Needs, Program};
+use super::program::{JavaScriptProgram, ScriptNeeds};
 use super::stage::Omission;
 use super::{input, nodes, thrown};
 
 /// A script whose top level has run.
-pub(super) struct Session<'a> {
-    program: &'a Program,
+pub(super) struct JavaScriptRun<'a> {
+    program: &'a JavaScriptProgram,
     isolate: Rc<Isolate>,
     scene: Scene<'a>,
     /// What the factory returned: the script's functions by name.
@@ -35,19 +35,19 @@ pub(super) struct Session<'a> {
     /// The random stream of the run, as far as it was rolled.
     dice: Option<Dice>,
     /// What `console` counts, times and groups in the run.
-    console: Ledger,
+    console: ConsoleState,
     /// The request as the per-node functions see it; one object for all of them.
     request: Option<JsValue>,
 }
 
 /// Why a call gave no answer.
-struct Failed {
+struct FailedCall {
     error: ScriptError,
     is_refused_write: bool,
 }
 
-impl<'a> Session<'a> {
-    pub(super) fn open(program: &'a Program, scene: Scene<'a>) -> Result<Self, ScriptError> {
+impl<'a> JavaScriptRun<'a> {
+    pub(super) fn open(program: &'a JavaScriptProgram, scene: Scene<'a>) -> Result<Self, ScriptError> {
         let mut session = Self::new(program, scene)?;
         session.functions = match program.kept_functions(&session.isolate) {
             Some(functions) => functions,
@@ -60,15 +60,15 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    fn new(program: &'a Program, scene: Scene<'a>) -> Result<Self, ScriptError> {
+    fn new(program: &'a JavaScriptProgram, scene: Scene<'a>) -> Result<Self, ScriptError> {
         let isolate = program.isolate()?;
         let dice = scene.asked.map(|asked| Dice::new(asked.seed, scene.step, ""));
         let functions = JsObject::with_null_proto();
-        let (changes, console) = (Changes::default(), Ledger::default());
+        let (changes, console) = (Changes::default(), ConsoleState::default());
         Ok(Self { program, isolate, scene, functions, changes, dice, console, request: None })
     }
 
-    fn run_top_level(&mut self, context: &mut Context) -> Result<JsObject, Fault> {
+    fn run_top_level(&mut self, context: &mut Context) -> Result<JsObject, CallFault> {
         let factory = self.program.factory(&self.isolate, context)?;
         // Also in strict code, `this` at the top level of a script is the global object.
         let global = context.global_object().into();
@@ -77,14 +77,20 @@ impl<'a> Session<'a> {
     }
 
     /// Does `act` with the scene set, and hands on what it logged.
-    fn on_stage<T>(&mut self, act: impl FnOnce(&mut Self, &mut Context) -> Result<T, Fault>) -> Result<T, ScriptError> {
+    fn on_stage<T>(
+        &mut self,
+        act: impl FnOnce(&mut Self, &mut Context) -> Result<T, CallFault>,
+    ) -> Result<T, ScriptError> {
         let result = self.attempt(act);
         self.isolate.kit.stage.flush(self.scene.log);
         result.map_err(|failed| failed.error)
     }
 
     /// Does `act` with the scene set, and clears up after it.
-    fn attempt<T>(&mut self, act: impl FnOnce(&mut Self, &mut Context) -> Result<T, Fault>) -> Result<T, Failed> {
+    fn attempt<T>(
+        &mut self,
+        act: impl FnOnce(&mut Self, &mut Context) -> Result<T, CallFault>,
+    ) -> Result<T, FailedCall> {
         let isolate = Rc::clone(&self.isolate);
         let stage = &isolate.kit.stage;
         let context = &mut *isolate.context.borrow_mut();
@@ -96,9 +102,9 @@ impl<'a> Session<'a> {
         stage.console(|ledger| std::mem::swap(ledger, &mut self.console));
         stage.show_globals(self.program.survey().globals == GlobalUse::Any);
         let result = act(self, context);
-        let result = if stage.clock_misused() { Err(Fault::ClockMisused) } else { result };
+        let result = if stage.clock_misused() { Err(CallFault::ClockMisused) } else { result };
         // Reading what was thrown may run more of the script.
-        let result = result.map_err(|fault| Failed {
+        let result = result.map_err(|fault| FailedCall {
             is_refused_write: fault.is_refused_write(),
             error: thrown::told(fault, (self.program.wrapper(), self.program.survey()), &isolate.kit, context),
         });
@@ -117,15 +123,15 @@ impl<'a> Session<'a> {
         result
     }
 
-    fn balance(&mut self, candidates: &[Candidate]) -> Result<Answer, ScriptError> {
+    fn balance(&mut self, candidates: &[Candidate]) -> Result<CallAnswer, ScriptError> {
         let needs = self.program.needs();
         let result = self.attempt(|session, context| session.balance_over(candidates, &needs, context));
         let is_refused_write = result.as_ref().is_err_and(|failed| failed.is_refused_write);
         let stage = &self.isolate.kit.stage;
         let lesson = match stage.omission() {
-            Some(Omission::Field) => Needs { every_field: true, ..needs },
-            Some(Omission::UserSessions) => Needs { user_sessions: true, ..needs },
-            None if is_refused_write && needs.nodes == Hold::Shared => Needs { nodes: Hold::Own, ..needs },
+            Some(Omission::Field) => ScriptNeeds { every_field: true, ..needs },
+            Some(Omission::UserSessions) => ScriptNeeds { user_sessions: true, ..needs },
+            None if is_refused_write && needs.nodes == Hold::Shared => ScriptNeeds { nodes: Hold::Own, ..needs },
             None => {
                 stage.flush(self.scene.log);
                 return result.map_err(|failed| failed.error);
@@ -144,9 +150,9 @@ impl<'a> Session<'a> {
     fn balance_over(
         &mut self,
         candidates: &[Candidate],
-        needs: &Needs,
+        needs: &ScriptNeeds,
         context: &mut Context,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<CallAnswer, CallFault> {
         let Some(asked) = self.scene.asked else { return Err(missing("the request").into()) };
         let (isolate, cluster) = (Rc::clone(&self.isolate), self.scene.cluster);
         let kit = &isolate.kit;
@@ -155,15 +161,15 @@ impl<'a> Session<'a> {
             let list = objects.iter().cloned().map(JsValue::from).collect();
             let fields = &self.program.survey().mentioned;
             let field = |name: &str| needs.every_field || fields.contains(name);
-            let wanted = Wanted { field, user_sessions: needs.user_sessions };
+            let wanted = RequestFields { field, user_sessions: needs.user_sessions };
             Ok((input::input(&asked, cluster, Some(list), wanted, kit, context)?, objects))
         })?;
         let settled = self.invoke("balance", &[input.into()], context)?;
-        returned(settled, Given::new(cluster, objects), kit, context).map(Answer::Returned)
+        returned(settled, GivenObjects::new(cluster, objects), kit, context).map(CallAnswer::Returned)
     }
 
     /// The objects of the candidates' nodes, in order.
-    fn objects(&self, candidates: &[Candidate], needs: &Needs, context: &mut Context) -> JsResult<Vec<JsObject>> {
+    fn objects(&self, candidates: &[Candidate], needs: &ScriptNeeds, context: &mut Context) -> JsResult<Vec<JsObject>> {
         let (isolate, cluster) = (&self.isolate, self.scene.cluster);
         isolate.residents.sweep(cluster);
         let object = |candidate: &Candidate| match cluster.node(candidate.slot) {
@@ -179,7 +185,7 @@ impl<'a> Session<'a> {
         candidates.iter().map(object).collect()
     }
 
-    fn per_node(&mut self, call: Call<'_>, context: &mut Context) -> Result<Answer, Fault> {
+    fn per_node(&mut self, call: Call<'_>, context: &mut Context) -> Result<CallAnswer, CallFault> {
         let isolate = Rc::clone(&self.isolate);
         let kit = &isolate.kit;
         match call {
@@ -187,31 +193,31 @@ impl<'a> Session<'a> {
             Call::Key => {
                 let request = self.request(context)?;
                 let settled = self.invoke("key", &[request], context)?;
-                key(&settled, kit, context).map(Answer::Key)
+                key(&settled, kit, context).map(CallAnswer::Key)
             }
             Call::Filter(candidate, argument) => {
-                let settled = self.invoke_on(Function::Filter, candidate, argument, context)?;
-                Ok(Answer::Keep(keep(&settled)))
+                let settled = self.invoke_on(NodeFunction::Filter, candidate, argument, context)?;
+                Ok(CallAnswer::Keep(keep(&settled)))
             }
             Call::Score(candidate, argument) => {
-                let settled = self.invoke_on(Function::Score, candidate, argument, context)?;
-                Ok(Answer::Score(score(&settled, kit)))
+                let settled = self.invoke_on(NodeFunction::Score, candidate, argument, context)?;
+                Ok(CallAnswer::Score(score(&settled, kit)))
             }
         }
     }
 
     fn invoke_on(
         &mut self,
-        function: Function,
+        function: NodeFunction,
         candidate: &Candidate,
         argument: Argument<'_>,
         context: &mut Context,
-    ) -> Result<Settled, Fault> {
+    ) -> Result<Settled, CallFault> {
         let isolate = Rc::clone(&self.isolate);
         let node = self.node(function, candidate, argument, &isolate, context)?.into();
         let name = match function {
-            Function::Filter => "filter",
-            Function::Score => "score",
+            NodeFunction::Filter => "filter",
+            NodeFunction::Score => "score",
         };
         let second = match argument {
             Argument::Nothing => return self.invoke(name, &[node], context),
@@ -224,7 +230,7 @@ impl<'a> Session<'a> {
     /// The object of `candidate`'s node that `function` is given.
     fn node(
         &self,
-        function: Function,
+        function: NodeFunction,
         candidate: &Candidate,
         argument: Argument<'_>,
         isolate: &Rc<Isolate>,
@@ -243,7 +249,7 @@ impl<'a> Session<'a> {
         own_object(candidate, &self.scene, wanted, isolate, context)
     }
 
-    fn invoke(&self, name: &'static str, args: &[JsValue], context: &mut Context) -> Result<Settled, Fault> {
+    fn invoke(&self, name: &'static str, args: &[JsValue], context: &mut Context) -> Result<Settled, CallFault> {
         let function = self.functions.get(JsString::from(name), context)?;
         let function = function.as_callable().ok_or_else(|| missing(name))?;
         let value = function.call(&JsValue::undefined(), args, context)?;
@@ -251,7 +257,7 @@ impl<'a> Session<'a> {
     }
 
     /// The request without nodes.
-    fn request(&mut self, context: &mut Context) -> Result<JsValue, Fault> {
+    fn request(&mut self, context: &mut Context) -> Result<JsValue, CallFault> {
         if let Some(request) = &self.request {
             return Ok(request.clone());
         }
@@ -261,7 +267,7 @@ impl<'a> Session<'a> {
             _ if self.program.sees_login_alone() => input::login_alone(&asked, kit, context),
             Some(fields) => input::part(&asked, cluster, fields, self.program.may_read_user_sessions(), kit, context)?,
             None => {
-                let wanted = Wanted { field: |_: &str| true, user_sessions: true };
+                let wanted = RequestFields { field: |_: &str| true, user_sessions: true };
                 input::input(&asked, cluster, None, wanted, kit, context)?
             }
         };
@@ -276,8 +282,8 @@ impl<'a> Session<'a> {
     }
 }
 
-impl Run for Session<'_> {
-    fn call(&mut self, call: Call<'_>) -> Result<Answer, ScriptError> {
+impl Run for JavaScriptRun<'_> {
+    fn call(&mut self, call: Call<'_>) -> Result<CallAnswer, ScriptError> {
         if let Call::Balance(candidates) = call {
             return self.balance(candidates);
         }
@@ -285,7 +291,7 @@ impl Run for Session<'_> {
         let needs = self.program.needs();
         if needs.nodes == Hold::Shared && result.as_ref().is_err_and(|failed| failed.is_refused_write) {
             // It writes to nodes though its syntax does not show that: from now on it gets objects of its own.
-            self.program.learn(Needs { nodes: Hold::Own, ..needs });
+            self.program.learn(ScriptNeeds { nodes: Hold::Own, ..needs });
             self.isolate.kit.stage.forget_lines();
             result = self.call_per_node(call);
         }
@@ -294,8 +300,8 @@ impl Run for Session<'_> {
     }
 }
 
-impl Session<'_> {
-    fn call_per_node(&mut self, call: Call<'_>) -> Result<Answer, Failed> {
+impl JavaScriptRun<'_> {
+    fn call_per_node(&mut self, call: Call<'_>) -> Result<CallAnswer, FailedCall> {
         if let Call::Filter(candidate, _) | Call::Score(candidate, _) = call {
             self.dice = self.dice_for(candidate);
         }

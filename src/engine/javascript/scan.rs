@@ -20,7 +20,7 @@ const MAX_COMMAS: usize = 20_000;
 
 /// Refuses a source that is nested deeper than `max_depth`, or chained longer than any hand writes.
 pub(super) fn check_depth(source: &SourceText, max_depth: usize) -> Result<(), LoadError> {
-    let mut scan = Scan::new(&source.text);
+    let mut scan = SourceScan::new(&source.text);
     while let Some(first) = scan.rest.next() {
         scan.token(first);
         let message = if scan.levels.len() > max_depth + 1 {
@@ -63,7 +63,7 @@ enum Last {
 
 /// One open bracket.
 #[derive(Default)]
-struct Level {
+struct OpenBracket {
     chain: usize,
     commas: usize,
     /// Whether it is a list or the arguments of a call, whose commas chain nothing.
@@ -76,9 +76,9 @@ struct Level {
     template: bool,
 }
 
-struct Scan<'a> {
+struct SourceScan<'a> {
     rest: Chars<'a>,
-    levels: Vec<Level>,
+    levels: Vec<OpenBracket>,
     /// The sum of all levels' chains.
     chained: usize,
     /// The sum of all levels' commas.
@@ -86,17 +86,21 @@ struct Scan<'a> {
     last: Last,
 }
 
-impl<'a> Scan<'a> {
+impl<'a> SourceScan<'a> {
     fn new(text: &'a str) -> Self {
-        Self { rest: text.chars(), levels: vec![Level::default()], chained: 0, commas: 0, last: Last::Start }
+        Self { rest: text.chars(), levels: vec![OpenBracket::default()], chained: 0, commas: 0, last: Last::Start }
     }
 
     fn token(&mut self, first: char) {
         match first {
             // `(` after a value are arguments, `[` after anything else is a list.
-            '(' => self.open(Level { separates: self.last == Last::Operand, chains: true, ..Level::default() }),
-            '[' => self.open(Level { separates: self.last != Last::Operand, chains: true, ..Level::default() }),
-            '{' => self.open(Level::default()),
+            '(' => {
+                self.open(OpenBracket { separates: self.last == Last::Operand, chains: true, ..OpenBracket::default() })
+            }
+            '[' => {
+                self.open(OpenBracket { separates: self.last != Last::Operand, chains: true, ..OpenBracket::default() })
+            }
+            '{' => self.open(OpenBracket::default()),
             ')' | ']' => self.close(),
             '}' if self.levels.last().is_some_and(|level| level.template) => {
                 self.close();
@@ -143,11 +147,11 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn open(&mut self, level: Level) {
+    fn open(&mut self, level: OpenBracket) {
         if self.last == Last::Operand {
             self.link();
         }
-        self.levels.push(Level { header: self.last == Last::Header, ..level });
+        self.levels.push(OpenBracket { header: self.last == Last::Header, ..level });
         self.last = Last::Start;
     }
 
@@ -262,7 +266,7 @@ impl<'a> Scan<'a> {
                 '$' if self.rest.as_str().starts_with('{') => {
                     self.rest.next();
                     self.last = Last::Operator;
-                    self.open(Level { template: true, ..Level::default() });
+                    self.open(OpenBracket { template: true, ..OpenBracket::default() });
                     return;
                 }
                 _ => {}

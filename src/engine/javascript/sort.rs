@@ -30,7 +30,7 @@ fn replace(holder: &JsObject, name: &str, by: NativeFunctionPointer, context: &m
 
 /// `Array.prototype.sort`
 fn sort(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
-    let order = Order::of_values(args.get_or_undefined(0))?;
+    let order = SortBy::of_values(args.get_or_undefined(0))?;
     let object = this.to_object(context)?;
     let length = bounded_length(&object, context)?;
     let mut items = Vec::new();
@@ -55,7 +55,7 @@ fn sort(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsV
 
 /// `Array.prototype.toSorted`
 fn to_sorted(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
-    let order = Order::of_values(args.get_or_undefined(0))?;
+    let order = SortBy::of_values(args.get_or_undefined(0))?;
     let object = this.to_object(context)?;
     let sorted = order.sort(all_items(&object, context)?, context)?;
     Ok(JsArray::from_iter(sorted, context).into())
@@ -63,7 +63,7 @@ fn to_sorted(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResul
 
 /// `%TypedArray%.prototype.sort`
 fn sort_typed(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
-    let order = Order::of_numbers(args.get_or_undefined(0))?;
+    let order = SortBy::of_numbers(args.get_or_undefined(0))?;
     let object = typed_array(this)?;
     let sorted = order.sort(all_items(&object, context)?, context)?;
     for (place, item) in sorted.into_iter().enumerate() {
@@ -74,7 +74,7 @@ fn sort_typed(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResu
 
 /// `%TypedArray%.prototype.toSorted`
 fn to_sorted_typed(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
-    Order::of_numbers(args.get_or_undefined(0))?;
+    SortBy::of_numbers(args.get_or_undefined(0))?;
     let object = typed_array(this)?;
     let copy = super::kit::function(&object, "slice", context)?.call(this, &[], context)?;
     sort_typed(&copy, args, context)
@@ -98,13 +98,13 @@ fn all_items(object: &JsObject, context: &mut Context) -> JsResult<Vec<JsValue>>
 }
 
 /// What decides which of two values comes first.
-enum Order {
+enum SortBy {
     Told(JsObject),
     Text,
     Number,
 }
 
-impl Order {
+impl SortBy {
     fn of_values(comparator: &JsValue) -> JsResult<Self> {
         Self::told(comparator, Self::Text)
     }

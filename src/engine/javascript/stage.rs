@@ -18,7 +18,7 @@ use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::diagnosis::LogLevel;
 use crate::script::{LogBook, ScriptLimits};
 
-use super::console::Ledger;
+use super::console::ConsoleState;
 
 /// A part of the input that is left out until a script reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) enum Omission {
 }
 
 /// The surroundings of the call that is running.
-pub(super) struct Stage {
+pub(super) struct JavaScriptCallContext {
     zone: TimeZone,
     limits: ScriptLimits,
     alarm: Rc<dyn Alarm>,
@@ -41,14 +41,14 @@ pub(super) struct Stage {
     omission: Cell<Option<Omission>>,
     lines: RefCell<Vec<(LogLevel, String)>>,
     /// The counters, timers and groups of the run whose call is on its way.
-    console: RefCell<Ledger>,
+    console: RefCell<ConsoleState>,
     /// After so many offsets of times in UTC, those that the engine asks for are of local times; absent where none is.
     wall: Cell<Option<u8>>,
     /// Whether the script that is running may get hold of the global object.
     shows_globals: Cell<bool>,
 }
 
-impl Stage {
+impl JavaScriptCallContext {
     pub(super) fn new(zone: TimeZone, limits: ScriptLimits, alarm: Rc<dyn Alarm>) -> Self {
         Self {
             zone,
@@ -147,7 +147,7 @@ impl Stage {
     }
 
     /// Reads or changes the counters, timers and groups of the run.
-    pub(super) fn console<T>(&self, act: impl FnOnce(&mut Ledger) -> T) -> T {
+    pub(super) fn console<T>(&self, act: impl FnOnce(&mut ConsoleState) -> T) -> T {
         act(&mut self.console.borrow_mut())
     }
 
@@ -187,7 +187,7 @@ impl Stage {
     }
 }
 
-impl Clock for Stage {
+impl Clock for JavaScriptCallContext {
     fn now(&self) -> JsInstant {
         JsInstant::new(0, 0)
     }
@@ -201,7 +201,7 @@ impl Clock for Stage {
 }
 
 /// What Boa asks of its host.
-pub(super) struct Hooks(pub(super) Rc<Stage>);
+pub(super) struct Hooks(pub(super) Rc<JavaScriptCallContext>);
 
 impl HostHooks for Hooks {
     fn ensure_can_compile_strings(

@@ -26,7 +26,7 @@ pub(super) fn is_stateless(tree: &Tree, globals: &GlobalUse) -> bool {
     if *globals != GlobalUse::None || !items.iter().all(is_harmless) {
         return false;
     }
-    let mut uses = Uses { tree, functions: BTreeMap::new(), has_back_door: false };
+    let mut uses = FunctionUses { tree, functions: BTreeMap::new(), has_back_door: false };
     for (name, function) in items.iter().flat_map(named) {
         if let Some(function) = function {
             // A function expression may have the name of its variable as its own.
@@ -76,14 +76,14 @@ fn is_scalar(expression: &Expression) -> bool {
 }
 
 /// Looks how the functions of the top level are used.
-struct Uses<'t> {
+struct FunctionUses<'t> {
     tree: &'t Tree,
     /// How often each name stands somewhere else than where it is defined or called.
     functions: BTreeMap<Sym, i64>,
     has_back_door: bool,
 }
 
-impl<'ast> Visitor<'ast> for Uses<'_> {
+impl<'ast> Visitor<'ast> for FunctionUses<'_> {
     type BreakTy = std::convert::Infallible;
 
     fn visit_identifier(&mut self, node: &'ast Identifier) -> ControlFlow<Self::BreakTy> {

@@ -18,12 +18,12 @@ use boa_parser::{Error, Parser, Source as Text};
 
 use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::Position;
-use crate::script::{Arity, LoadError, PerNode, Shape, SourceText};
+use crate::script::{Arity, LoadError, PerNode, ScriptShape, SourceText};
 
 use super::depends::Depends;
 use super::edits::{Edit, Moves, Place, apply, offsets};
 use super::lengths::{LengthWrite, length_writes};
-use super::reads::{Reading as NodeReading, reads};
+use super::reads::{FunctionReads as NodeReading, reads};
 use super::stateless::is_stateless;
 use super::survey::{Survey, survey};
 
@@ -34,9 +34,9 @@ const EXPECTED: &str = "expected one function of the list, `function(input) { â€
 const DECLARATION: &str = "var _=";
 
 /// A source that was read.
-pub(super) struct Reading {
-    pub(super) shape: Shape,
-    pub(super) entry: Entry,
+pub(super) struct JavaScriptSource {
+    pub(super) shape: ScriptShape,
+    pub(super) entry: EntryPoint,
     pub(super) survey: Survey,
     /// What its per-node functions read of a node.
     pub(super) reads: NodeReading,
@@ -50,7 +50,7 @@ pub(super) struct Reading {
 
 /// Where the functions of a source are.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Entry {
+pub(super) enum EntryPoint {
     /// The whole-list function has this name.
     Named(String),
     /// The whole-list function is the expression that starts here, line and column from 1.
@@ -60,7 +60,7 @@ pub(super) enum Entry {
 }
 
 /// Reads `source`.
-pub(super) fn read(source: &SourceText) -> Result<Reading, LoadError> {
+pub(super) fn read(source: &SourceText) -> Result<JavaScriptSource, LoadError> {
     match parse(&source.text) {
         Ok(tree) => read_tree(&tree, &Moves::default(), None),
         Err(error) => read_anonymous(source, error),
@@ -87,7 +87,7 @@ pub(super) fn parse(text: &str) -> Result<Tree, Error> {
 
 /// `function(input) { â€¦ }` is no statement, so where one stands it is read as what a variable is given. Whatever stands
 /// before it stays in its place: `'use strict'`, constants, helpers, classes.
-fn read_anonymous(source: &SourceText, error: Error) -> Result<Reading, LoadError> {
+fn read_anonymous(source: &SourceText, error: Error) -> Result<JavaScriptSource, LoadError> {
     let Some(place) = anonymous_function(&source.text, &error) else {
         if is_module(&source.text) {
             return Err(LoadError::new(format!(
@@ -137,7 +137,7 @@ fn without_comment(text: &str) -> &str {
 
 /// The functions at the top level of a source.
 #[derive(Default)]
-struct Found {
+struct TopLevelFunctions {
     anonymous: Vec<(u32, u32)>,
     balance: Option<String>,
     lone: Vec<String>,
@@ -147,8 +147,8 @@ struct Found {
     key: Option<()>,
 }
 
-fn read_tree(tree: &Tree, moves: &Moves, declared: Option<Place>) -> Result<Reading, LoadError> {
-    let mut found = Found::default();
+fn read_tree(tree: &Tree, moves: &Moves, declared: Option<Place>) -> Result<JavaScriptSource, LoadError> {
+    let mut found = TopLevelFunctions::default();
     for item in tree.script.statements().statements() {
         found.anonymous.extend(anonymous_start(item, moves, declared));
         for (name, value) in named(item) {
@@ -158,13 +158,13 @@ fn read_tree(tree: &Tree, moves: &Moves, declared: Option<Place>) -> Result<Read
     let (shape, entry) = found.decide()?;
     let survey = survey(tree, moves);
     let (reads, depends) = (reads(tree, &survey.globals), Depends::of(tree, shape, &survey.globals));
-    let is_stateless = matches!(shape, Shape::PerNode(_)) && is_stateless(tree, &survey.globals);
+    let is_stateless = matches!(shape, ScriptShape::PerNode(_)) && is_stateless(tree, &survey.globals);
     let length_writes = length_writes(tree, moves);
-    Ok(Reading { shape, entry, survey, reads, depends, is_stateless, length_writes })
+    Ok(JavaScriptSource { shape, entry, survey, reads, depends, is_stateless, length_writes })
 }
 
-impl Found {
-    fn note(&mut self, name: &str, value: Option<Function<'_>>, tree: &Tree) -> Result<(), LoadError> {
+impl TopLevelFunctions {
+    fn note(&mut self, name: &str, value: Option<FunctionSyntax<'_>>, tree: &Tree) -> Result<(), LoadError> {
         self.functions += usize::from(value.is_some());
         match name {
             "balance" => self.balance = Some(name.to_owned()),
@@ -184,10 +184,10 @@ impl Found {
         Ok(())
     }
 
-    fn decide(self) -> Result<(Shape, Entry), LoadError> {
+    fn decide(self) -> Result<(ScriptShape, EntryPoint), LoadError> {
         let per_node = self.filter.is_some() || self.score.is_some();
         let whole = match (self.anonymous.as_slice(), self.balance, self.lone.as_slice()) {
-            ([(line, column)], None, _) => return Ok((Shape::WholeList, Entry::Anonymous(*line, *column))),
+            ([(line, column)], None, _) => return Ok((ScriptShape::WholeList, EntryPoint::Anonymous(*line, *column))),
             ([_, ..], _, _) => {
                 return Err(LoadError::new(format!("more than one function could be meant: {EXPECTED}")));
             }
@@ -203,7 +203,7 @@ impl Found {
                 "the script has both `{name}`, a function of the list, and `filter` or `score`, functions of one node: \
                  make them two steps"
             ))),
-            (Some(name), false) => Ok((Shape::WholeList, Entry::Named(name))),
+            (Some(name), false) => Ok((ScriptShape::WholeList, EntryPoint::Named(name))),
             (None, true) => {
                 let shape = PerNode { filter: self.filter, score: self.score, key: self.key.is_some() };
                 if shape.key && ![shape.filter, shape.score].contains(&Some(Arity::NodeAndRequest)) {
@@ -211,7 +211,7 @@ impl Found {
                         "`key` says what functions of two parameters depend on, but `filter` and `score` have one",
                     ));
                 }
-                Ok((Shape::PerNode(shape), Entry::PerNode))
+                Ok((ScriptShape::PerNode(shape), EntryPoint::PerNode))
             }
             (None, false) if self.functions == 0 => {
                 Err(LoadError::new(format!("the script has no function: {EXPECTED}")))
@@ -222,7 +222,7 @@ impl Found {
 }
 
 /// The signature and body of a function, whichever way it is written.
-pub(super) struct Function<'a> {
+pub(super) struct FunctionSyntax<'a> {
     /// The name that stands at the function itself, or that it was given after its variable.
     pub(super) own_name: Option<Sym>,
     pub(super) parameters: &'a FormalParameterList,
@@ -231,14 +231,14 @@ pub(super) struct Function<'a> {
     own_arguments: bool,
 }
 
-impl Function<'_> {
+impl FunctionSyntax<'_> {
     fn takes_input(&self, tree: &Tree) -> bool {
         let first = self.parameters.as_ref().first().map(|parameter| parameter.variable().binding());
         matches!(first, Some(Binding::Identifier(name)) if tree.name(name.sym()) == "input")
     }
 }
 
-fn arity(name: &str, value: Option<&Function<'_>>) -> Result<Arity, LoadError> {
+fn arity(name: &str, value: Option<&FunctionSyntax<'_>>) -> Result<Arity, LoadError> {
     let Some(function) = value else {
         return Err(LoadError::new(format!(
             "`{name}` must be written as a function, so that its parameters can be counted"
@@ -275,7 +275,7 @@ fn anonymous_start(item: &StatementListItem, moves: &Moves, declared: Option<Pla
 }
 
 /// The names that a top-level item binds, each with its function where it is one.
-pub(super) fn named(item: &StatementListItem) -> Vec<(Sym, Option<Function<'_>>)> {
+pub(super) fn named(item: &StatementListItem) -> Vec<(Sym, Option<FunctionSyntax<'_>>)> {
     match item {
         StatementListItem::Declaration(declaration) => match &**declaration {
             Declaration::Lexical(list) => variables(list.variable_list().as_ref()),
@@ -300,7 +300,7 @@ pub(super) fn named(item: &StatementListItem) -> Vec<(Sym, Option<Function<'_>>)
     }
 }
 
-fn variables(list: &[Variable]) -> Vec<(Sym, Option<Function<'_>>)> {
+fn variables(list: &[Variable]) -> Vec<(Sym, Option<FunctionSyntax<'_>>)> {
     list.iter()
         .filter_map(|variable| match variable.binding() {
             Binding::Identifier(name) => Some((name.sym(), variable.init().and_then(function))),
@@ -309,7 +309,7 @@ fn variables(list: &[Variable]) -> Vec<(Sym, Option<Function<'_>>)> {
         .collect()
 }
 
-fn function(expression: &Expression) -> Option<Function<'_>> {
+fn function(expression: &Expression) -> Option<FunctionSyntax<'_>> {
     match expression {
         Expression::FunctionExpression(f) => Some(plain(f.name(), f.parameters(), f.body())),
         Expression::AsyncFunctionExpression(f) => Some(plain(f.name(), f.parameters(), f.body())),
@@ -320,12 +320,20 @@ fn function(expression: &Expression) -> Option<Function<'_>> {
     }
 }
 
-fn plain<'a>(name: Option<Identifier>, parameters: &'a FormalParameterList, body: &'a FunctionBody) -> Function<'a> {
-    Function { own_name: name.map(Identifier::sym), parameters, body, own_arguments: true }
+fn plain<'a>(
+    name: Option<Identifier>,
+    parameters: &'a FormalParameterList,
+    body: &'a FunctionBody,
+) -> FunctionSyntax<'a> {
+    FunctionSyntax { own_name: name.map(Identifier::sym), parameters, body, own_arguments: true }
 }
 
-fn arrow<'a>(name: Option<Identifier>, parameters: &'a FormalParameterList, body: &'a FunctionBody) -> Function<'a> {
-    Function { own_arguments: false, ..plain(name, parameters, body) }
+fn arrow<'a>(
+    name: Option<Identifier>,
+    parameters: &'a FormalParameterList,
+    body: &'a FunctionBody,
+) -> FunctionSyntax<'a> {
+    FunctionSyntax { own_arguments: false, ..plain(name, parameters, body) }
 }
 
 fn is_module(text: &str) -> bool {

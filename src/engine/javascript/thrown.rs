@@ -12,7 +12,7 @@ use crate::model::{Position, Thrown};
 use crate::script::ScriptError;
 
 use super::console::shown;
-use super::fault::Fault;
+use super::fault::CallFault;
 use super::kit::Kit;
 use super::survey::Survey;
 use super::wrapper::Wrapper;
@@ -57,20 +57,20 @@ const MAX_TRACE_BYTES: usize = 16 * 1024;
 /// `fault` for the requester. What was thrown is the script's own object, so that reading it may run more of the script;
 /// errors of that count for nothing.
 pub(super) fn told(
-    fault: Fault,
+    fault: CallFault,
     (wrapper, survey): (&Wrapper, &Survey),
     kit: &Kit,
     context: &mut Context,
 ) -> ScriptError {
     match fault {
-        Fault::Limit(kind, message) => ScriptError::Limit(kind, message),
-        Fault::ClockMisused => {
+        CallFault::Limit(kind, message) => ScriptError::Limit(kind, message),
+        CallFault::ClockMisused => {
             let thrown = Thrown { name: "TypeError".to_owned(), message: format!("`Date` {NOT_PURE}") };
             ScriptError::Thrown(thrown, None)
         }
-        Fault::Js(error) => {
+        CallFault::Js(error) => {
             kit.stage.note(&error);
-            let thrown = Reader { kit, context, wrapper }.read(&error);
+            let thrown = ThrownReader { kit, context, wrapper }.read(&error);
             let cut = |text: &str| kit.stage.limits().cut(text);
             let (name, message) = (cut(&thrown.0), cut(&with_hint(&thrown.0, thrown.1)));
             let place = thrown.2.map(|place| at_name(&name, &message, place, survey));
@@ -79,13 +79,13 @@ pub(super) fn told(
     }
 }
 
-struct Reader<'a> {
+struct ThrownReader<'a> {
     kit: &'a Kit,
     context: &'a mut Context,
     wrapper: &'a Wrapper,
 }
 
-impl Reader<'_> {
+impl ThrownReader<'_> {
     /// Name, message and place of `error`.
     fn read(&mut self, error: &JsError) -> (String, String, Option<Position>) {
         if let Some(engine) = error.as_engine() {

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::Position;
-use crate::script::{PerNode, Shape, SourceText};
+use crate::script::{PerNode, ScriptShape, SourceText};
 
 use super::edits::{Edit, Moves, Place, apply, offsets};
 use super::lengths::computed;
-use super::syntax::{self, Entry, Reading};
+use super::syntax::{self, EntryPoint, JavaScriptSource};
 
 /// Lines before the first of the source.
 const LINES_BEFORE: u32 = 1;
@@ -27,16 +27,16 @@ pub(super) struct Wrapper {
 }
 
 impl Wrapper {
-    pub(super) fn new(source: &SourceText, reading: &Reading) -> Self {
+    pub(super) fn new(source: &SourceText, reading: &JavaScriptSource) -> Self {
         // A first line for a shell is a comment; the parser knows it at the very start of a text alone.
         let own = match source.text.strip_prefix("#!") {
             Some(rest) => format!("//{rest}"),
             None => source.text.to_string(),
         };
         let (result, named) = match &reading.entry {
-            Entry::Named(name) => (format!("balance:{name}"), None),
-            Entry::PerNode => (per_node(reading.shape), None),
-            Entry::Anonymous(line, column) => {
+            EntryPoint::Named(name) => (format!("balance:{name}"), None),
+            EntryPoint::PerNode => (per_node(reading.shape), None),
+            EntryPoint::Anonymous(line, column) => {
                 let mut name = "balance$".to_owned();
                 while own.contains(&name) {
                     name.push('$');
@@ -73,8 +73,8 @@ impl Wrapper {
     }
 }
 
-fn per_node(shape: Shape) -> String {
-    let Shape::PerNode(PerNode { filter, score, key }) = shape else { return String::new() };
+fn per_node(shape: ScriptShape) -> String {
+    let ScriptShape::PerNode(PerNode { filter, score, key }) = shape else { return String::new() };
     let names = [("filter", filter.is_some()), ("score", score.is_some()), ("key", key)];
     let present: Vec<String> =
         names.into_iter().filter(|(_, there)| *there).map(|(name, _)| format!("{name}:{name}")).collect();
@@ -88,7 +88,7 @@ fn naming(text: &str, place: Place, name: &str) -> Option<Edit> {
 }
 
 /// The source with its function's name, and with its assignments to a length in the form that works.
-fn edited(own: &str, named: Option<Edit>, reading: &Reading) -> (String, Moves) {
+fn edited(own: &str, named: Option<Edit>, reading: &JavaScriptSource) -> (String, Moves) {
     let lengths = computed(own, &reading.length_writes);
     if !lengths.is_empty() {
         let (text, moves) = apply(own, named.iter().cloned().chain(lengths).collect());

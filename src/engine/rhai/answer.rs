@@ -7,14 +7,14 @@ use rhai::{Array, Dynamic, FnPtr};
 use serde_json::{Map, Value};
 
 use crate::model::{Cluster, LimitKind};
-use crate::script::{Element, Returned, Score, ScriptError};
+use crate::script::{Element, ReturnedValue, Score, ScriptError};
 
 use super::convert::{Excess, ToJson};
-use super::fields::Fields;
+use super::fields::OverlayFields;
 use super::lists::List;
 use super::nodes::NodeRef;
-use super::stage::Stage;
-use super::view::View;
+use super::stage::RhaiCallContext;
+use super::view::RhaiNode;
 
 /// The largest key that results are kept under, as JSON.
 const MAX_KEY_BYTES: usize = 64 * 1024;
@@ -22,15 +22,15 @@ const MAX_KEY_BYTES: usize = 64 * 1024;
 const IDENTITY: [&str; 2] = ["id", "serverId"];
 
 /// The nodes that a whole-list function was given, in order.
-pub(super) struct Given<'a> {
+pub(super) struct GivenViews<'a> {
     cluster: &'a Cluster,
-    views: &'a [Rc<View>],
+    views: &'a [Rc<RhaiNode>],
     /// The place of each slot's node, plus one; known when a list is read.
     places: OnceCell<Vec<u32>>,
 }
 
-impl<'a> Given<'a> {
-    pub(super) fn new(cluster: &'a Cluster, views: &'a [Rc<View>]) -> Self {
+impl<'a> GivenViews<'a> {
+    pub(super) fn new(cluster: &'a Cluster, views: &'a [Rc<RhaiNode>]) -> Self {
         Self { cluster, views, places: OnceCell::new() }
     }
 
@@ -48,42 +48,42 @@ impl<'a> Given<'a> {
         places
     }
 
-    fn at(&self, view: &View) -> Option<usize> {
+    fn at(&self, view: &RhaiNode) -> Option<usize> {
         (*self.places.get_or_init(|| self.places()).get(view.slot.index())? as usize).checked_sub(1)
     }
 }
 
 /// Reads what came back, while what the script set on nodes is still there.
-pub(super) struct Reader {
-    fields: Fields,
+pub(super) struct AnswerReader {
+    fields: OverlayFields,
 }
 
-impl Reader {
-    pub(super) fn new(stage: &Rc<Stage>) -> Self {
-        Self { fields: Fields(Rc::clone(stage)) }
+impl AnswerReader {
+    pub(super) fn new(stage: &Rc<RhaiCallContext>) -> Self {
+        Self { fields: OverlayFields(Rc::clone(stage)) }
     }
 
     /// What a whole-list function returned.
-    pub(super) fn returned(&self, value: &Dynamic, given: &Given<'_>) -> Result<Returned, ScriptError> {
+    pub(super) fn returned(&self, value: &Dynamic, given: &GivenViews<'_>) -> Result<ReturnedValue, ScriptError> {
         if !Self::is_truthy(value) {
-            return Ok(Returned::Falsy);
+            return Ok(ReturnedValue::Falsy);
         }
         if let Ok(id) = value.as_immutable_string_ref() {
-            return Ok(Returned::Id(self.cut(&id)));
+            return Ok(ReturnedValue::Id(self.cut(&id)));
         }
         if let Ok(list) = value.as_array_ref() {
-            return self.list(&list, given).map(Returned::List);
+            return self.list(&list, given).map(ReturnedValue::List);
         }
         if let Some(list) = value.read_lock::<List>() {
-            return self.list(list.items(), given).map(Returned::List);
+            return self.list(list.items(), given).map(ReturnedValue::List);
         }
         Ok(match self.fields.named_id(value) {
-            Some(id) => Returned::Node(self.cut(&id)),
-            None => Returned::Other(self.described(value)),
+            Some(id) => ReturnedValue::Node(self.cut(&id)),
+            None => ReturnedValue::Other(self.described(value)),
         })
     }
 
-    fn list(&self, list: &Array, given: &Given<'_>) -> Result<Vec<Element>, ScriptError> {
+    fn list(&self, list: &Array, given: &GivenViews<'_>) -> Result<Vec<Element>, ScriptError> {
         let limits = self.fields.0.limits();
         if list.len() > limits.returned_elements {
             let (length, max) = (list.len(), limits.returned_elements);
@@ -103,7 +103,7 @@ impl Reader {
         Ok(elements)
     }
 
-    fn element(&self, value: &Dynamic, given: &Given<'_>, json: &mut ToJson<'_>) -> Result<Element, ScriptError> {
+    fn element(&self, value: &Dynamic, given: &GivenViews<'_>, json: &mut ToJson<'_>) -> Result<Element, ScriptError> {
         if let Ok(id) = value.as_immutable_string_ref() {
             return Ok(Element::Id(self.cut(&id)));
         }
@@ -120,7 +120,7 @@ impl Reader {
     }
 
     /// A node that was given, with what the script set on it and what earlier steps did.
-    fn node(&self, view: &View, given: &Given<'_>, json: &mut ToJson<'_>) -> Result<Element, ScriptError> {
+    fn node(&self, view: &RhaiNode, given: &GivenViews<'_>, json: &mut ToJson<'_>) -> Result<Element, ScriptError> {
         let id = view.node.id().to_string();
         let Some(written) = self.fields.0.all_written(view.slot) else {
             return Ok(given.at(view).map_or(Element::Id(id), Element::Given));

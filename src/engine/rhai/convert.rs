@@ -5,15 +5,15 @@ use serde_json::{Number, Value};
 
 use crate::model::json::MAX_DEPTH;
 
-use super::fields::Fields;
+use super::fields::OverlayFields;
 use super::lists::List;
-use super::objects::Object;
+use super::objects::ReadOnlyMap;
 
 /// `value` with maps and lists that are copied when a script writes to them, and not before.
 pub(super) fn shared(value: &Value) -> Dynamic {
     match value {
         Value::Array(list) => Dynamic::from(List::new(list.iter().map(shared).collect())),
-        Value::Object(fields) => Dynamic::from(Object::new(
+        Value::Object(fields) => Dynamic::from(ReadOnlyMap::new(
             fields.iter().map(|(name, value)| (name.as_str().into(), shared(value))).collect(),
         )),
         scalar => scalar_to_dynamic(scalar),
@@ -54,12 +54,12 @@ pub(super) enum Excess {
 
 /// Writes values as JSON, up to a size: a map may hold all nodes, and each of them all that it has.
 pub(super) struct ToJson<'a> {
-    fields: &'a Fields,
+    fields: &'a OverlayFields,
     bytes_left: usize,
 }
 
 impl<'a> ToJson<'a> {
-    pub(super) fn new(fields: &'a Fields, max_bytes: usize) -> Self {
+    pub(super) fn new(fields: &'a OverlayFields, max_bytes: usize) -> Self {
         Self { fields, bytes_left: max_bytes }
     }
 

@@ -4,7 +4,7 @@
 //! the node, decide what it says, as long as its parameter's name stands for nothing else, and nothing in the source is
 //! chance. What stands in a text counts as code: too many ways make a key that fits fewer requests, but no wrong one.
 
-use crate::script::{Arity, PerNode, RequestPath, Shape};
+use crate::script::{Arity, PerNode, RequestPath, ScriptShape};
 
 use super::definitions::{Definition, Definitions};
 use super::mentions::{field, words};
@@ -18,8 +18,8 @@ const ASSIGNED_WITH: [&str; 12] = ["**", "<<", ">>", "??", "+", "-", "*", "/", "
 
 /// The ways of the functions of two parameters among `definitions`; absent where they cannot be told, and where the
 /// script has a key of its own.
-pub(super) fn depends(definitions: &Definitions<'_>, shape: Shape) -> Option<Vec<RequestPath>> {
-    let Shape::PerNode(PerNode { filter, score, key: false }) = shape else { return None };
+pub(super) fn depends(definitions: &Definitions<'_>, shape: ScriptShape) -> Option<Vec<RequestPath>> {
+    let ScriptShape::PerNode(PerNode { filter, score, key: false }) = shape else { return None };
     let functions = [("filter", filter), ("score", score)].into_iter();
     let mut names = functions.filter(|(_, arity)| *arity == Some(Arity::NodeAndRequest)).peekable();
     names.peek()?;

@@ -5,20 +5,20 @@ use std::rc::Rc;
 use rhai::{Dynamic, Map};
 
 use super::nodes::NodeRef;
-use super::objects::Object;
-use super::stage::Stage;
+use super::objects::ReadOnlyMap;
+use super::stage::RhaiCallContext;
 
 /// Reads fields with what the running script set on nodes.
 #[derive(Clone)]
-pub(super) struct Fields(pub(super) Rc<Stage>);
+pub(super) struct OverlayFields(pub(super) Rc<RhaiCallContext>);
 
-impl Fields {
+impl OverlayFields {
     /// All fields of `value`; absent where it has none.
     pub(super) fn of(&self, value: &Dynamic) -> Option<Map> {
         if let Some(node) = value.read_lock::<NodeRef>() {
             return Some(self.of_node(&node));
         }
-        if let Some(object) = value.read_lock::<Object>() {
+        if let Some(object) = value.read_lock::<ReadOnlyMap>() {
             return Some(object.fields().clone());
         }
         value.as_map_ref().ok().map(|map| map.clone())
@@ -42,7 +42,7 @@ impl Fields {
             let mut texts = named.filter_map(|value| value.as_immutable_string_ref().ok().map(|text| text.to_string()));
             texts.find(|text| !text.is_empty())
         };
-        if let Some(object) = value.read_lock::<Object>() {
+        if let Some(object) = value.read_lock::<ReadOnlyMap>() {
             return text(object.fields());
         }
         value.as_map_ref().ok().and_then(|map| text(&map))

@@ -6,15 +6,15 @@ use rhai::{Array, Dynamic, Map};
 use serde_json::Value;
 
 use crate::model::Cluster;
-use crate::script::Asked;
+use crate::script::ScriptRequest;
 
 use super::convert::own;
 
 /// What of the request a script is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wishes {
+pub(super) struct RhaiRequestWishes {
     /// Its fields.
-    pub(super) fields: Wanted,
+    pub(super) fields: RhaiRequestFields,
     /// Whether the script can read the sessions of the user.
     pub(super) user_sessions: bool,
     /// Whether it sees nothing of the request but the login of its user, which is known without reading the request whole.
@@ -24,14 +24,14 @@ pub(super) struct Wishes {
 /// Which fields of the request a script can read, as far as its source shows. Most read a field or two, and building the
 /// others would be half the cost of a call over few nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum RhaiRequestFields {
     /// Any: it does more with the request than to read fields of it by their names.
     All,
     /// These.
     Names(BTreeSet<String>),
 }
 
-impl Wanted {
+impl RhaiRequestFields {
     fn includes(&self, name: &str) -> bool {
         match self {
             Self::All => true,
@@ -41,8 +41,13 @@ impl Wanted {
 }
 
 /// The request with its time and the user's sessions; `nodes` are added where the function is one of the list.
-pub(super) fn input(asked: &Asked<'_>, cluster: &Cluster, nodes: Option<Array>, wishes: &Wishes) -> Map {
-    let Wishes { fields: wanted, user_sessions, login_alone } = wishes;
+pub(super) fn input(
+    asked: &ScriptRequest<'_>,
+    cluster: &Cluster,
+    nodes: Option<Array>,
+    wishes: &RhaiRequestWishes,
+) -> Map {
+    let RhaiRequestWishes { fields: wanted, user_sessions, login_alone } = wishes;
     if *login_alone {
         let login: Dynamic = asked.request.login().to_string().into();
         let user = Map::from_iter([("login".into(), login)]);
@@ -88,7 +93,7 @@ pub(super) fn input(asked: &Asked<'_>, cluster: &Cluster, nodes: Option<Array>, 
     input
 }
 
-fn params(fields: &serde_json::Map<String, Value>, asked: &Asked<'_>, cluster: Option<&Cluster>) -> Dynamic {
+fn params(fields: &serde_json::Map<String, Value>, asked: &ScriptRequest<'_>, cluster: Option<&Cluster>) -> Dynamic {
     let params = fields.iter().map(|(name, value)| {
         let value = match (name.as_str(), value) {
             ("me", Value::Object(_)) => user(value, asked, cluster),
@@ -102,7 +107,7 @@ fn params(fields: &serde_json::Map<String, Value>, asked: &Asked<'_>, cluster: O
 }
 
 /// A user with the sessions that the user has on all nodes, whatever the request says; without those of no `cluster`.
-fn user(value: &Value, asked: &Asked<'_>, cluster: Option<&Cluster>) -> Dynamic {
+fn user(value: &Value, asked: &ScriptRequest<'_>, cluster: Option<&Cluster>) -> Dynamic {
     let mut user = own(value);
     let login = &**asked.request.login();
     let sessions = cluster.into_iter().flat_map(|cluster| cluster.sessions_of(login)).filter(|_| !login.is_empty());

@@ -11,8 +11,8 @@ use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::diagnosis::LogLevel;
 
 use super::convert::{Excess, ToJson};
-use super::fields::Fields;
-use super::stage::Stage;
+use super::fields::OverlayFields;
+use super::stage::RhaiCallContext;
 use super::thrown::REFUSED;
 use super::{comparisons, lists, nodes, objects, sorting};
 
@@ -52,7 +52,7 @@ pub(super) fn setter(name: &str) -> String {
 }
 
 /// The language, on `stage`; sources may nest `depth` deep.
-pub(super) fn language(stage: &Rc<Stage>, depth: usize) -> Engine {
+pub(super) fn language(stage: &Rc<RhaiCallContext>, depth: usize) -> Engine {
     let mut engine = Engine::new_raw();
     StandardPackage::new().register_into_engine(&mut engine);
     engine.set_module_resolver(DummyModuleResolver::new());
@@ -83,8 +83,8 @@ pub(super) fn language(stage: &Rc<Stage>, depth: usize) -> Engine {
 }
 
 /// Rhai's own `to_json` knows nothing of nodes, and is there for maps alone.
-fn json(engine: &mut Engine, stage: &Rc<Stage>) {
-    let (fields, max_bytes) = (Fields(Rc::clone(stage)), Sizes::over(0).text);
+fn json(engine: &mut Engine, stage: &Rc<RhaiCallContext>) {
+    let (fields, max_bytes) = (OverlayFields(Rc::clone(stage)), Sizes::over(0).text);
     let text = move |value: Dynamic| -> Result<String, Box<EvalAltResult>> {
         match ToJson::new(&fields, max_bytes).value(&value) {
             Ok(value) => Ok(value.unwrap_or_default().to_string()),
@@ -97,7 +97,7 @@ fn json(engine: &mut Engine, stage: &Rc<Stage>) {
     engine.register_fn("to_json", text);
 }
 
-fn log(engine: &mut Engine, stage: &Rc<Stage>) {
+fn log(engine: &mut Engine, stage: &Rc<RhaiCallContext>) {
     let printed = Rc::clone(stage);
     engine.on_print(move |text| printed.log(LogLevel::Info, text));
     let debugged = Rc::clone(stage);
@@ -120,7 +120,7 @@ fn refuse(engine: &mut Engine) {
 }
 
 /// Gives nodes and maps the properties `names` as functions of their own, which Rhai finds sooner than an index.
-pub(super) fn know(engine: &mut Engine, stage: &Rc<Stage>, names: &BTreeSet<String>) {
+pub(super) fn know(engine: &mut Engine, stage: &Rc<RhaiCallContext>, names: &BTreeSet<String>) {
     for name in names {
         objects::install_property(engine, name);
         if !super::view::KNOWN.contains(&name.as_str()) {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::input::Wanted;
+use super::input::RhaiRequestFields;
 
 /// The names that stand behind a dot.
 pub(super) fn properties(text: &str) -> BTreeSet<String> {
@@ -15,7 +15,7 @@ pub(super) fn properties(text: &str) -> BTreeSet<String> {
 }
 
 /// What of the request a source reads that calls it by `names`.
-pub(super) fn wanted(text: &str, names: &[String]) -> Wanted {
+pub(super) fn wanted(text: &str, names: &[String]) -> RhaiRequestFields {
     let mut fields = BTreeSet::new();
     for (place, word) in words(text).filter(|(_, word)| names.iter().any(|name| name == word)) {
         let rest = text.get(place + word.len()..).unwrap_or_default();
@@ -24,11 +24,11 @@ pub(super) fn wanted(text: &str, names: &[String]) -> Wanted {
             if is_parameter(text, place, rest) {
                 continue;
             }
-            return Wanted::All;
+            return RhaiRequestFields::All;
         };
         fields.insert(field.to_owned());
     }
-    Wanted::Names(fields)
+    RhaiRequestFields::Names(fields)
 }
 
 /// The field that `rest` reads, a dot and a name and no call, with what follows it.
@@ -79,8 +79,8 @@ mod tests {
 
     fn wants(text: &str) -> Option<Vec<String>> {
         match wanted(text, &["input".to_owned()]) {
-            Wanted::All => None,
-            Wanted::Names(names) => Some(names.into_iter().collect()),
+            RhaiRequestFields::All => None,
+            RhaiRequestFields::Names(names) => Some(names.into_iter().collect()),
         }
     }
 

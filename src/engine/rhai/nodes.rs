@@ -8,22 +8,22 @@ use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map, NativeCallContext};
 
-use super::fields::Fields;
+use super::fields::OverlayFields;
 use super::language::native;
 use super::objects::is_same_part;
-use super::stage::Stage;
-use super::view::{KNOWN, View};
+use super::stage::RhaiCallContext;
+use super::view::{KNOWN, RhaiNode};
 
 /// A node.
 #[derive(Clone)]
-pub(super) struct NodeRef(Rc<View>);
+pub(super) struct NodeRef(Rc<RhaiNode>);
 
 impl NodeRef {
-    pub(super) fn new(view: Rc<View>) -> Self {
+    pub(super) fn new(view: Rc<RhaiNode>) -> Self {
         Self(view)
     }
 
-    pub(super) fn view(&self) -> &Rc<View> {
+    pub(super) fn view(&self) -> &Rc<RhaiNode> {
         &self.0
     }
 
@@ -32,16 +32,16 @@ impl NodeRef {
         format!("node `{}`", self.0.node.id())
     }
 
-    fn get(&self, name: &str, stage: &Stage) -> Dynamic {
+    fn get(&self, name: &str, stage: &RhaiCallContext) -> Dynamic {
         stage.written(self.0.slot, name).unwrap_or_else(|| self.0.field(name))
     }
 
-    fn set(&self, name: &str, value: Dynamic, stage: &Stage) {
+    fn set(&self, name: &str, value: Dynamic, stage: &RhaiCallContext) {
         stage.write(self.0.slot, name, value);
     }
 }
 
-pub(super) fn install(engine: &mut Engine, stage: &Rc<Stage>) {
+pub(super) fn install(engine: &mut Engine, stage: &Rc<RhaiCallContext>) {
     engine.register_type_with_name::<NodeRef>("node");
     for (place, name) in KNOWN.into_iter().enumerate() {
         let known = Rc::clone(stage);
@@ -62,11 +62,11 @@ pub(super) fn install(engine: &mut Engine, stage: &Rc<Stage>) {
     for name in ["to_string", "to_debug"] {
         engine.register_fn(name, |node: NodeRef| node.shown());
     }
-    whole(engine, &Fields(Rc::clone(stage)));
+    whole(engine, &OverlayFields(Rc::clone(stage)));
 }
 
 /// Functions of all fields together.
-fn whole(engine: &mut Engine, fields: &Fields) {
+fn whole(engine: &mut Engine, fields: &OverlayFields) {
     let of = fields.clone();
     engine.register_fn("len", move |node: NodeRef| of.of_node(&node).len() as i64);
     let of = fields.clone();
@@ -106,13 +106,13 @@ fn whole(engine: &mut Engine, fields: &Fields) {
 }
 
 /// Lets scripts read and write the field `name` without the detour over an index.
-pub(super) fn install_property(engine: &mut Engine, name: &str, stage: &Rc<Stage>) {
+pub(super) fn install_property(engine: &mut Engine, name: &str, stage: &Rc<RhaiCallContext>) {
     let (field, on_stage): (ImmutableString, _) = (name.into(), Rc::clone(stage));
     engine.register_get(name, move |node: &mut NodeRef| node.get(&field, &on_stage));
     install_setter(engine, name, stage);
 }
 
-fn install_setter(engine: &mut Engine, name: &str, stage: &Rc<Stage>) {
+fn install_setter(engine: &mut Engine, name: &str, stage: &Rc<RhaiCallContext>) {
     let (field, on_stage): (ImmutableString, _) = (name.into(), Rc::clone(stage));
     engine.register_set(name, move |node: &mut NodeRef, value: Dynamic| {
         if !is_same_part(&node.get(&field, &on_stage), &value) {

@@ -10,9 +10,9 @@ use super::lists::List;
 
 /// A map that nobody writes to.
 #[derive(Clone)]
-pub(super) struct Object(Rc<Map>);
+pub(super) struct ReadOnlyMap(Rc<Map>);
 
-impl Object {
+impl ReadOnlyMap {
     pub(super) fn new(fields: Map) -> Self {
         Self(Rc::new(fields))
     }
@@ -47,11 +47,11 @@ const CHANGES: [(&str, usize); 8] =
     [("clear", 0), ("remove", 1), ("mixin", 1), ("+=", 1), ("fill_with", 1), ("drain", 1), ("retain", 1), ("set", 2)];
 
 pub(super) fn install(engine: &mut Engine) {
-    engine.register_type_with_name::<Object>("map");
-    engine.register_indexer_get(|object: &mut Object, name: ImmutableString| object.get(&name));
+    engine.register_type_with_name::<ReadOnlyMap>("map");
+    engine.register_indexer_get(|object: &mut ReadOnlyMap, name: ImmutableString| object.get(&name));
     engine.register_raw_fn(
         INDEX_SET,
-        [TypeId::of::<Object>(), TypeId::of::<ImmutableString>(), dynamic()],
+        [TypeId::of::<ReadOnlyMap>(), TypeId::of::<ImmutableString>(), dynamic()],
         |_, args| {
             let [object, name, value] = args else { return Ok(()) };
             let name = name.take().into_immutable_string().unwrap_or_default();
@@ -62,7 +62,7 @@ pub(super) fn install(engine: &mut Engine) {
     read(engine);
     compare(engine);
     for (name, count) in CHANGES {
-        let types = [TypeId::of::<Object>()].into_iter().chain(std::iter::repeat_n(dynamic(), count));
+        let types = [TypeId::of::<ReadOnlyMap>()].into_iter().chain(std::iter::repeat_n(dynamic(), count));
         engine.register_raw_fn(name, types.collect::<Vec<_>>(), move |context, args| change(&context, name, args));
     }
 }
@@ -72,19 +72,20 @@ fn dynamic() -> TypeId {
 }
 
 fn read(engine: &mut Engine) {
-    engine.register_fn("len", |object: Object| object.0.len() as i64);
-    engine.register_fn("is_empty", |object: Object| object.0.is_empty());
-    engine.register_fn("contains", |object: Object, name: ImmutableString| object.0.contains_key(name.as_str()));
-    engine.register_fn("get", |object: Object, name: ImmutableString| object.get(&name));
-    engine.register_fn("keys", |object: Object| object.0.keys().map(|name| name.as_str().into()).collect::<Array>());
-    engine.register_fn("values", |object: Object| object.0.values().cloned().collect::<Array>());
+    engine.register_fn("len", |object: ReadOnlyMap| object.0.len() as i64);
+    engine.register_fn("is_empty", |object: ReadOnlyMap| object.0.is_empty());
+    engine.register_fn("contains", |object: ReadOnlyMap, name: ImmutableString| object.0.contains_key(name.as_str()));
+    engine.register_fn("get", |object: ReadOnlyMap, name: ImmutableString| object.get(&name));
+    engine
+        .register_fn("keys", |object: ReadOnlyMap| object.0.keys().map(|name| name.as_str().into()).collect::<Array>());
+    engine.register_fn("values", |object: ReadOnlyMap| object.0.values().cloned().collect::<Array>());
     for name in ["to_string", "to_debug"] {
-        engine.register_fn(name, move |context: NativeCallContext, object: Object| {
+        engine.register_fn(name, move |context: NativeCallContext, object: ReadOnlyMap| {
             native(&context, name, vec![object.to_map()])
         });
     }
     for name in ["filter", "map"] {
-        engine.register_fn(name, move |context: NativeCallContext, object: Object, function: FnPtr| {
+        engine.register_fn(name, move |context: NativeCallContext, object: ReadOnlyMap, function: FnPtr| {
             native(&context, name, vec![object.to_map(), function.into()])
         });
     }
@@ -92,20 +93,20 @@ fn read(engine: &mut Engine) {
 
 fn compare(engine: &mut Engine) {
     for name in ["+", "==", "!="] {
-        engine.register_fn(name, move |context: NativeCallContext, left: Object, right: Object| {
+        engine.register_fn(name, move |context: NativeCallContext, left: ReadOnlyMap, right: ReadOnlyMap| {
             native(&context, name, vec![left.to_map(), right.to_map()])
         });
-        engine.register_fn(name, move |context: NativeCallContext, left: Object, right: Map| {
+        engine.register_fn(name, move |context: NativeCallContext, left: ReadOnlyMap, right: Map| {
             native(&context, name, vec![left.to_map(), right.into()])
         });
-        engine.register_fn(name, move |context: NativeCallContext, left: Map, right: Object| {
+        engine.register_fn(name, move |context: NativeCallContext, left: Map, right: ReadOnlyMap| {
             native(&context, name, vec![left.into(), right.to_map()])
         });
     }
     for name in ["mixin", "+=", "fill_with"] {
-        engine.register_raw_fn(name, [TypeId::of::<Map>(), TypeId::of::<Object>()], move |context, args| {
+        engine.register_raw_fn(name, [TypeId::of::<Map>(), TypeId::of::<ReadOnlyMap>()], move |context, args| {
             let [_, right] = args else { return Ok(Dynamic::UNIT) };
-            if let Some(map) = right.clone().try_cast::<Object>().map(|object| object.to_map()) {
+            if let Some(map) = right.clone().try_cast::<ReadOnlyMap>().map(|object| object.to_map()) {
                 replace(right, map);
             }
             context.call_native_fn_raw(name, true, args)
@@ -116,9 +117,9 @@ fn compare(engine: &mut Engine) {
 /// Lets scripts read and write the field `name` without the detour over an index.
 pub(super) fn install_property(engine: &mut Engine, name: &str) {
     let field: ImmutableString = name.into();
-    engine.register_get(name, move |object: &mut Object| object.get(&field));
+    engine.register_get(name, move |object: &mut ReadOnlyMap| object.get(&field));
     let field: ImmutableString = name.into();
-    engine.register_raw_fn(setter(name), [TypeId::of::<Object>(), dynamic()], move |_, args| {
+    engine.register_raw_fn(setter(name), [TypeId::of::<ReadOnlyMap>(), dynamic()], move |_, args| {
         let [object, value] = args else { return Ok(()) };
         set(object, &field, value.take());
         Ok(())
@@ -126,7 +127,7 @@ pub(super) fn install_property(engine: &mut Engine, name: &str) {
 }
 
 fn set(object: &mut Dynamic, name: &str, value: Dynamic) {
-    let Some(shared) = object.read_lock::<Object>().map(|object| object.clone()) else { return };
+    let Some(shared) = object.read_lock::<ReadOnlyMap>().map(|object| object.clone()) else { return };
     if shared.0.get(name).is_some_and(|before| is_same_part(before, &value)) {
         return;
     }
@@ -138,7 +139,7 @@ fn set(object: &mut Dynamic, name: &str, value: Dynamic) {
 /// Whether both are the very same shared part. Rhai gives parts back to what they belong to after each call that could
 /// have changed them; one that comes back as it was is no write.
 pub(super) fn is_same_part(left: &Dynamic, right: &Dynamic) -> bool {
-    if let (Some(left), Some(right)) = (left.read_lock::<Object>(), right.read_lock::<Object>()) {
+    if let (Some(left), Some(right)) = (left.read_lock::<ReadOnlyMap>(), right.read_lock::<ReadOnlyMap>()) {
         return left.is(&right);
     }
     match (left.read_lock::<List>(), right.read_lock::<List>()) {
@@ -154,7 +155,7 @@ fn change(
     args: &mut [&mut Dynamic],
 ) -> Result<Dynamic, Box<EvalAltResult>> {
     if let Some(object) = args.first_mut() {
-        let map = object.read_lock::<Object>().map(|object| object.to_map());
+        let map = object.read_lock::<ReadOnlyMap>().map(|object| object.to_map());
         if let Some(map) = map {
             replace(object, map);
         }

@@ -7,33 +7,33 @@ use rhai::{AST, Engine as Language};
 
 use crate::engine::Settings;
 use crate::engine::reads::Reads;
-use crate::engine::residents::Residents;
-use crate::model::Parts;
+use crate::engine::residents::NodeCache;
+use crate::model::NodeParts;
 use crate::script::{
-    Engine, Function, LoadError, RequestPath, Run, Scene, Script, ScriptError, Shape, Source, SourceText,
-    see_login_alone,
+    Engine, LoadError, NodeFunction, RequestPath, Run, Scene, Script, ScriptError, ScriptShape, ScriptSource,
+    SourceText, see_login_alone,
 };
 
 use super::comments::without_comments;
 use super::definitions::Definitions;
 use super::depends::depends;
-use super::input::Wishes;
+use super::input::RhaiRequestWishes;
 use super::language::{self, Sizes, language};
 use super::reads::reads;
-use super::run::Session;
-use super::stage::Stage;
+use super::run::RhaiRun;
+use super::stage::RhaiCallContext;
 use super::thrown;
-use super::view::Shared;
+use super::view::SharedView;
 use super::{mentions, shape};
 
 /// The engine: one language and one set of nodes for all its scripts.
 #[derive(Clone)]
-pub(super) struct Rhai(Rc<Inner>);
+pub(super) struct Rhai(Rc<RhaiEngine>);
 
-pub(super) struct Inner {
+pub(super) struct RhaiEngine {
     pub(super) language: RefCell<Language>,
-    pub(super) stage: Rc<Stage>,
-    pub(super) residents: Residents<Shared>,
+    pub(super) stage: Rc<RhaiCallContext>,
+    pub(super) residents: NodeCache<SharedView>,
     source_bytes: usize,
     /// The sizes that are set.
     sizes: Cell<Sizes>,
@@ -41,15 +41,15 @@ pub(super) struct Inner {
 
 impl Rhai {
     pub(super) fn new(settings: &Settings) -> Self {
-        let stage = Rc::new(Stage::new(settings.limits, Rc::clone(&settings.alarm)));
+        let stage = Rc::new(RhaiCallContext::new(settings.limits, Rc::clone(&settings.alarm)));
         let source_bytes = settings.limits.source_bytes;
         let language = RefCell::new(language(&stage, settings.limits.source_depth));
-        let (residents, sizes) = (Residents::default(), Cell::new(Sizes::over(0)));
-        Self(Rc::new(Inner { language, stage, residents, source_bytes, sizes }))
+        let (residents, sizes) = (NodeCache::default(), Cell::new(Sizes::over(0)));
+        Self(Rc::new(RhaiEngine { language, stage, residents, source_bytes, sizes }))
     }
 }
 
-impl Inner {
+impl RhaiEngine {
     /// Lets values grow as far as suits a cluster of so many nodes.
     pub(super) fn fit(&self, nodes: usize) {
         let sizes = Sizes::over(nodes);
@@ -60,7 +60,7 @@ impl Inner {
 }
 
 impl Engine for Rhai {
-    fn load(&self, source: &Source) -> Result<Box<dyn Script>, LoadError> {
+    fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError> {
         let inner = &self.0;
         let source = source.text()?;
         if source.text.len() > inner.source_bytes {
@@ -84,39 +84,39 @@ impl Engine for Rhai {
         let (engine, shape, entry) = (self.clone(), reading.shape, reading.entry);
         // What depends on what comes with the request reads no sessions: those come from the cluster.
         let login_alone = depends.as_deref().is_some_and(see_login_alone);
-        let wishes = Wishes { fields: wanted, user_sessions: depends.is_none(), login_alone };
-        Ok(Box::new(Program { engine, source, ast, shape, entry, wishes, reads, depends }))
+        let wishes = RhaiRequestWishes { fields: wanted, user_sessions: depends.is_none(), login_alone };
+        Ok(Box::new(RhaiProgram { engine, source, ast, shape, entry, wishes, reads, depends }))
     }
 }
 
 /// A script that can be run.
-pub(super) struct Program {
+pub(super) struct RhaiProgram {
     engine: Rhai,
     pub(super) source: SourceText,
     pub(super) ast: AST,
-    shape: Shape,
+    shape: ScriptShape,
     /// The name of the whole-list function.
     pub(super) entry: String,
     /// What it reads of the request.
-    pub(super) wishes: Wishes,
+    pub(super) wishes: RhaiRequestWishes,
     /// What its per-node functions read of a node.
     reads: Reads,
     /// What they depend on beside the node, where that can be told.
     depends: Option<Vec<RequestPath>>,
 }
 
-impl Program {
-    pub(super) fn engine(&self) -> &Inner {
+impl RhaiProgram {
+    pub(super) fn engine(&self) -> &RhaiEngine {
         &self.engine.0
     }
 }
 
-impl Script for Program {
-    fn shape(&self) -> Shape {
+impl Script for RhaiProgram {
+    fn shape(&self) -> ScriptShape {
         self.shape
     }
 
-    fn reads(&self, function: Function) -> Parts {
+    fn reads(&self, function: NodeFunction) -> NodeParts {
         self.reads.by(function)
     }
 
@@ -125,6 +125,6 @@ impl Script for Program {
     }
 
     fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
-        Ok(Box::new(Session::new(self, scene)))
+        Ok(Box::new(RhaiRun::new(self, scene)))
     }
 }

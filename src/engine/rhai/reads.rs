@@ -4,7 +4,7 @@
 //! parameter's name. The name used for anything else counts as reading all.
 
 use crate::engine::reads::Reads;
-use crate::model::Parts;
+use crate::model::NodeParts;
 
 use super::definitions::Definitions;
 use super::mentions::{field, words};
@@ -17,20 +17,20 @@ pub(super) fn reads(definitions: Option<&Definitions<'_>>) -> Reads {
     Reads::new(|name| {
         let definition = definitions.and_then(|definitions| definitions.get(name));
         let parameter = definition.as_ref().and_then(|definition| definition.parameters.first());
-        definition.as_ref().zip(parameter).map_or(Parts::ALL, |(definition, name)| read_in(definition.body, name))
+        definition.as_ref().zip(parameter).map_or(NodeParts::ALL, |(definition, name)| read_in(definition.body, name))
     })
 }
 
 /// The parts of the node called `name` that `body` reads.
-fn read_in(body: &str, name: &str) -> Parts {
+fn read_in(body: &str, name: &str) -> NodeParts {
     let uses = words(body).filter(|(_, word)| *word == name);
     let parts = uses.map(|(start, word)| {
         let is_own_name = body.get(..start).is_some_and(|before| !before.trim_end().ends_with('.'));
         let behind = body.get(start + word.len()..).unwrap_or_default();
         match field(behind).filter(|_| is_own_name) {
-            Some((DATA, behind)) => field(behind).map_or(Parts::ALL, |(name, _)| Parts::of_data_field(name)),
-            Some((name, _)) => Parts::of_field(name),
-            None => Parts::ALL,
+            Some((DATA, behind)) => field(behind).map_or(NodeParts::ALL, |(name, _)| NodeParts::of_data_field(name)),
+            Some((name, _)) => NodeParts::of_field(name),
+            None => NodeParts::ALL,
         }
     });
     parts.collect()
@@ -40,13 +40,13 @@ fn read_in(body: &str, name: &str) -> Parts {
 mod tests {
     use super::super::comments::without_comments;
     use super::*;
-    use crate::script::Function;
+    use crate::script::NodeFunction;
     use rhai::Engine;
 
-    const S: Parts = Parts::SESSIONS;
-    const H: Parts = Parts::HEALTH;
-    const R: Parts = Parts::REST;
-    const ALL: Parts = Parts::ALL;
+    const S: NodeParts = NodeParts::SESSIONS;
+    const H: NodeParts = NodeParts::HEALTH;
+    const R: NodeParts = NodeParts::REST;
+    const ALL: NodeParts = NodeParts::ALL;
 
     fn read(source: &str) -> Reads {
         let ast = Engine::new().compile(source).unwrap_or_else(|error| panic!("{source}: {error}"));
@@ -55,14 +55,14 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(source: &str, expected: Parts) {
-        assert_eq!(read(source).by(Function::Score), expected, "{source}");
+    fn check(source: &str, expected: NodeParts) {
+        assert_eq!(read(source).by(NodeFunction::Score), expected, "{source}");
     }
 
     #[test]
     fn fields_behind_the_name_are_read() {
         for (body, expected) in [
-            ("1", Parts::NONE),
+            ("1", NodeParts::NONE),
             ("node.metadata.gpu", R),
             ("node.sessions - node . freemem", S.and(H)),
             ("node?.cpu ?? 0", H),
@@ -143,7 +143,7 @@ mod tests {
             ("fn filter(n) { let f = |x| n.cpu; f.call(1) } fn score(m) { m.id } // fn", (H, R)),
         ] {
             let reads = read(source);
-            assert_eq!((reads.by(Function::Filter), reads.by(Function::Score)), expected, "{source}");
+            assert_eq!((reads.by(NodeFunction::Filter), reads.by(NodeFunction::Score)), expected, "{source}");
         }
     }
 }

@@ -9,30 +9,30 @@ use rhai::{Array, CallFnOptions, Dynamic, FuncArgs, Scope};
 
 use crate::clock::Dice;
 use crate::model::{Candidate, Thrown};
-use crate::script::{Answer, Argument, Call, Run, Scene, ScriptError};
+use crate::script::{Argument, Call, CallAnswer, Run, Scene, ScriptError};
 
-use super::answer::{Given, Reader};
+use super::answer::{AnswerReader, GivenViews};
 use super::convert::own;
 use super::input::input;
 use super::nodes::NodeRef;
-use super::program::Program;
+use super::program::RhaiProgram;
 use super::thrown;
-use super::view::{Shared, View};
+use super::view::{RhaiNode, SharedView};
 
 /// A script for as long as one request lasts.
-pub(super) struct Session<'a> {
-    program: &'a Program,
+pub(super) struct RhaiRun<'a> {
+    program: &'a RhaiProgram,
     scene: Scene<'a>,
     /// The request as the per-node functions see it.
     request: Option<Dynamic>,
 }
 
-impl<'a> Session<'a> {
-    pub(super) fn new(program: &'a Program, scene: Scene<'a>) -> Self {
+impl<'a> RhaiRun<'a> {
+    pub(super) fn new(program: &'a RhaiProgram, scene: Scene<'a>) -> Self {
         Self { program, scene, request: None }
     }
 
-    fn balance(&mut self, candidates: &[Candidate]) -> Result<Answer, ScriptError> {
+    fn balance(&mut self, candidates: &[Candidate]) -> Result<CallAnswer, ScriptError> {
         let asked = self.scene.asked.ok_or_else(|| missing("the request"))?;
         let (engine, cluster) = (self.program.engine(), self.scene.cluster);
         engine.residents.sweep(cluster);
@@ -44,10 +44,12 @@ impl<'a> Session<'a> {
         let input = input(&asked, cluster, Some(nodes), &self.program.wishes);
         let dice = Dice::new(asked.seed, self.scene.step, "");
         let returned = self.invoke(&self.program.entry, (Dynamic::from_map(input),), Some(dice))?;
-        Reader::new(&engine.stage).returned(&returned, &Given::new(cluster, &views)).map(Answer::Returned)
+        AnswerReader::new(&engine.stage)
+            .returned(&returned, &GivenViews::new(cluster, &views))
+            .map(CallAnswer::Returned)
     }
 
-    fn per_node(&mut self, call: Call<'_>) -> Result<Answer, ScriptError> {
+    fn per_node(&mut self, call: Call<'_>) -> Result<CallAnswer, ScriptError> {
         let stage = Rc::clone(&self.program.engine().stage);
         match call {
             Call::Balance(_) => Err(missing("a list")),
@@ -55,15 +57,15 @@ impl<'a> Session<'a> {
                 let request = self.request()?;
                 let dice = self.dice_for(None);
                 let key = self.invoke("key", (request,), dice)?;
-                Reader::new(&stage).key(&key).map(Answer::Key)
+                AnswerReader::new(&stage).key(&key).map(CallAnswer::Key)
             }
             Call::Filter(candidate, argument) => {
                 let kept = self.invoke_on("filter", candidate, argument)?;
-                Ok(Answer::Keep(Reader::is_truthy(&kept)))
+                Ok(CallAnswer::Keep(AnswerReader::is_truthy(&kept)))
             }
             Call::Score(candidate, argument) => {
                 let score = self.invoke_on("score", candidate, argument)?;
-                Ok(Answer::Score(Reader::new(&stage).score(&score)))
+                Ok(CallAnswer::Score(AnswerReader::new(&stage).score(&score)))
             }
         }
     }
@@ -94,14 +96,14 @@ impl<'a> Session<'a> {
     }
 
     /// The view of `candidate`: what all requests share, unless earlier steps gave it something.
-    fn view(&self, candidate: &Candidate) -> Result<Rc<View>, ScriptError> {
+    fn view(&self, candidate: &Candidate) -> Result<Rc<RhaiNode>, ScriptError> {
         let (cluster, residents) = (self.scene.cluster, &self.program.engine().residents);
         let view = match cluster.node(candidate.slot) {
             Some(node) if candidate.overlay.is_none() => {
-                let make = |before| Ok::<_, ScriptError>(Shared::after(before, candidate.slot, node));
+                let make = |before| Ok::<_, ScriptError>(SharedView::after(before, candidate.slot, node));
                 Some(residents.get(candidate.slot, node, make)?.0)
             }
-            _ => View::of(candidate, cluster),
+            _ => RhaiNode::of(candidate, cluster),
         };
         // A candidate that left the cluster meanwhile is not handed to scripts at all.
         view.ok_or_else(|| missing("the node"))
@@ -123,8 +125,8 @@ impl<'a> Session<'a> {
     }
 }
 
-impl Run for Session<'_> {
-    fn call(&mut self, call: Call<'_>) -> Result<Answer, ScriptError> {
+impl Run for RhaiRun<'_> {
+    fn call(&mut self, call: Call<'_>) -> Result<CallAnswer, ScriptError> {
         let answer = match call {
             Call::Balance(candidates) => self.balance(candidates),
             Call::Key | Call::Filter(..) | Call::Score(..) => self.per_node(call),

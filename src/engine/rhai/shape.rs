@@ -2,14 +2,14 @@
 
 use rhai::{AST, ScriptFnMetadata};
 
-use crate::script::{Arity, LoadError, PerNode, Shape};
+use crate::script::{Arity, LoadError, PerNode, ScriptShape};
 
 const EXPECTED: &str = "expected one function of the list, `fn balance(input) { … }` (a lone function whose parameter is \
     called `input` will do), or functions of one node, `fn filter(node)` and `fn score(node)`";
 
 /// A source that was read.
-pub(super) struct Reading {
-    pub(super) shape: Shape,
+pub(super) struct RhaiSource {
+    pub(super) shape: ScriptShape,
     /// The name of the whole-list function, where there is one.
     pub(super) entry: String,
     /// The names that the request has in the functions that are called with it.
@@ -17,7 +17,7 @@ pub(super) struct Reading {
 }
 
 /// Reads the functions of `ast`.
-pub(super) fn read(ast: &AST) -> Result<Reading, LoadError> {
+pub(super) fn read(ast: &AST) -> Result<RhaiSource, LoadError> {
     let functions: Vec<ScriptFnMetadata<'_>> = ast.iter_functions().filter(|function| is_plain(function)).collect();
     let named = |name: &str| -> Vec<&[&str]> {
         functions.iter().filter(|function| function.name == name).map(|function| &*function.params).collect()
@@ -48,7 +48,11 @@ pub(super) fn read(ast: &AST) -> Result<Reading, LoadError> {
         (Some(name), false) => {
             let parameter = functions.iter().find(|function| function.name == name);
             let request_names = parameter.into_iter().flat_map(|function| &function.params).map(|name| (*name).into());
-            Ok(Reading { shape: Shape::WholeList, entry: name.to_owned(), request_names: request_names.collect() })
+            Ok(RhaiSource {
+                shape: ScriptShape::WholeList,
+                entry: name.to_owned(),
+                request_names: request_names.collect(),
+            })
         }
         (None, true) => {
             let shape = PerNode { filter, score, key: key.is_some() };
@@ -59,7 +63,7 @@ pub(super) fn read(ast: &AST) -> Result<Reading, LoadError> {
             }
             let second = ["filter", "score"].into_iter().flat_map(&named).filter_map(|params| params.get(1).copied());
             let request_names = key.map_or_else(|| second.map(str::to_owned).collect(), |name| vec![name.to_owned()]);
-            Ok(Reading { shape: Shape::PerNode(shape), entry: String::new(), request_names })
+            Ok(RhaiSource { shape: ScriptShape::PerNode(shape), entry: String::new(), request_names })
         }
         (None, false) if functions.is_empty() => Err(LoadError::new(format!("the script has no function: {EXPECTED}"))),
         (None, false) => Err(LoadError::new(format!("none of the script's functions is known: {EXPECTED}"))),

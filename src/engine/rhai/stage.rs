@@ -20,7 +20,7 @@ const HEARD_EVERY: u32 = 8;
 const MAX_OPERATIONS: u64 = 100_000_000;
 
 /// The surroundings of the call that is running.
-pub(super) struct Stage {
+pub(super) struct RhaiCallContext {
     limits: ScriptLimits,
     alarm: Rc<dyn Alarm>,
     dice: RefCell<Option<Dice>>,
@@ -29,7 +29,7 @@ pub(super) struct Stage {
     /// Counted here: what a closure does inside of `filter` and the like, Rhai forgets when it returns.
     until_look: Cell<u32>,
     looks_left: Cell<u64>,
-    stopped: Cell<Option<Stop>>,
+    stopped: Cell<Option<RhaiStop>>,
     lines: RefCell<Vec<(LogLevel, String)>>,
     /// What the script set on nodes, by their slots.
     writes: RefCell<BTreeMap<usize, Map>>,
@@ -38,14 +38,14 @@ pub(super) struct Stage {
 
 /// Why a script was stopped.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Stop {
+pub(super) enum RhaiStop {
     /// It made more operations than this.
     Operations(u64),
     /// The alarm rang.
     Overtime(Overtime),
 }
 
-impl Stage {
+impl RhaiCallContext {
     pub(super) fn new(limits: ScriptLimits, alarm: Rc<dyn Alarm>) -> Self {
         Self {
             limits,
@@ -89,9 +89,9 @@ impl Stage {
         let stop = match self.looks_left.get().checked_sub(1) {
             Some(left) => {
                 self.looks_left.set(left);
-                Stop::Overtime(self.alarm.rings()?)
+                RhaiStop::Overtime(self.alarm.rings()?)
             }
-            None => Stop::Operations(MAX_OPERATIONS),
+            None => RhaiStop::Operations(MAX_OPERATIONS),
         };
         self.stopped.set(Some(stop));
         self.alarm.heard();
@@ -99,7 +99,7 @@ impl Stage {
     }
 
     /// Why the script was stopped, where it was.
-    pub(super) fn stopped(&self) -> Option<Stop> {
+    pub(super) fn stopped(&self) -> Option<RhaiStop> {
         self.stopped.get()
     }
 

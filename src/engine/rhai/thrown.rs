@@ -11,10 +11,10 @@ use crate::model::{LimitKind, Position, Thrown};
 use crate::script::{LoadError, ScriptError, SourceText};
 
 use super::convert::ToJson;
-use super::fields::Fields;
+use super::fields::OverlayFields;
 use super::language::{MAX_CALLS, MAX_VARIABLES};
 use super::nodes::NodeRef;
-use super::stage::{Stage, Stop};
+use super::stage::{RhaiCallContext, RhaiStop};
 
 /// The largest thrown value that is shown, as JSON.
 const MAX_SHOWN_BYTES: usize = 16 * 1024;
@@ -50,20 +50,20 @@ fn rest_of_line<'a>(source: &'a SourceText, place: &Position) -> Option<&'a str>
 }
 
 /// `error` for the requester.
-pub(super) fn told(error: EvalAltResult, source: &SourceText, stage: &Rc<Stage>) -> ScriptError {
+pub(super) fn told(error: EvalAltResult, source: &SourceText, stage: &Rc<RhaiCallContext>) -> ScriptError {
     let (mut error, place) = innermost(error);
     let position = position(place, source);
     // Rhai tells no place of what stops a script.
     let limit = |kind, message: String| ScriptError::Limit(kind, message);
     match &error {
         EvalAltResult::ErrorTerminated(..) => match stage.stopped() {
-            Some(Stop::Operations(most)) => {
+            Some(RhaiStop::Operations(most)) => {
                 limit(LimitKind::Time, format!("the script made more than {most} operations"))
             }
-            Some(Stop::Overtime(Overtime::Call)) => {
+            Some(RhaiStop::Overtime(Overtime::Call)) => {
                 limit(LimitKind::Time, "the script used up its CPU time for one node".to_owned())
             }
-            Some(Stop::Overtime(Overtime::Step)) | None => {
+            Some(RhaiStop::Overtime(Overtime::Step)) | None => {
                 limit(LimitKind::Time, "the script used up its CPU time".to_owned())
             }
         },
@@ -77,7 +77,7 @@ pub(super) fn told(error: EvalAltResult, source: &SourceText, stage: &Rc<Stage>)
             limit(LimitKind::Memory, format!("more than {MAX_VARIABLES} variables at once"))
         }
         EvalAltResult::ErrorRuntime(value, _) => {
-            let (name, message) = words(value, &Fields(Rc::clone(stage)));
+            let (name, message) = words(value, &OverlayFields(Rc::clone(stage)));
             let cut = |text: &str| stage.limits().cut(text);
             ScriptError::Thrown(Thrown { name: cut(&name), message: cut(&message) }, position)
         }
@@ -104,7 +104,7 @@ fn innermost(mut error: EvalAltResult) -> (EvalAltResult, Place) {
 }
 
 /// Name and message of whatever was thrown.
-fn words(value: &Dynamic, fields: &Fields) -> (String, String) {
+fn words(value: &Dynamic, fields: &OverlayFields) -> (String, String) {
     let text = |value: &Dynamic| value.as_immutable_string_ref().ok().map(|text| text.to_string());
     if let Some(message) = text(value) {
         return ("Error".to_owned(), message);
@@ -119,7 +119,7 @@ fn words(value: &Dynamic, fields: &Fields) -> (String, String) {
 }
 
 /// `value` as a person wants to read it.
-fn shown(value: &Dynamic, fields: &Fields) -> String {
+fn shown(value: &Dynamic, fields: &OverlayFields) -> String {
     if let Some(node) = value.read_lock::<NodeRef>() {
         return node.shown();
     }
@@ -130,7 +130,7 @@ fn shown(value: &Dynamic, fields: &Fields) -> String {
 }
 
 /// Rhai's words, with a hint where they leave an administrator alone.
-fn helpful(error: &EvalAltResult, stage: &Stage) -> String {
+fn helpful(error: &EvalAltResult, stage: &RhaiCallContext) -> String {
     let words = error.to_string();
     match error {
         EvalAltResult::ErrorVariableNotFound(name, _) if stage.is_pure() && is_request(name) => {

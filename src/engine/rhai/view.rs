@@ -8,13 +8,13 @@ use std::sync::Arc;
 use rhai::{Dynamic, Map};
 use serde_json::Value;
 
-use crate::engine::residents::{Resident, is_same_state};
+use crate::engine::residents::{CachedNode, is_same_state};
 use crate::model::look::DataField;
-use crate::model::{Candidate, Cluster, Field, Node, Overlay, SlotIndex};
+use crate::model::{Candidate, Cluster, Node, NodeField, Overlay, SlotIndex};
 
 use super::convert::shared;
 use super::lists::List;
-use super::objects::Object;
+use super::objects::ReadOnlyMap;
 
 /// The names that every node has or may have; each has its place in a view.
 pub(super) const KNOWN: [&str; 18] = [
@@ -39,7 +39,7 @@ pub(super) const KNOWN: [&str; 18] = [
 ];
 
 /// A node with what earlier steps gave it on top.
-pub(super) struct View {
+pub(super) struct RhaiNode {
     pub(super) slot: SlotIndex,
     pub(super) node: Node,
     pub(super) overlay: Option<Overlay>,
@@ -50,9 +50,9 @@ pub(super) struct View {
 
 /// What all requests share of one node.
 #[derive(Clone)]
-pub(super) struct Shared(pub(super) Rc<View>);
+pub(super) struct SharedView(pub(super) Rc<RhaiNode>);
 
-impl Resident for Shared {
+impl CachedNode for SharedView {
     fn is_of(&self, node: &Node) -> bool {
         is_same_state(&self.0.node, node)
     }
@@ -62,11 +62,11 @@ impl Resident for Shared {
     }
 }
 
-impl Shared {
+impl SharedView {
     /// What is kept of `node` after `before`, which was kept in its slot.
     pub(super) fn after(before: Option<Self>, slot: SlotIndex, node: &Node) -> Self {
         let before = before.filter(|before| Arc::ptr_eq(before.0.node.report(), node.report()));
-        Self(before.map_or_else(|| View::new(slot, node, None), |before| before.0.following(node)))
+        Self(before.map_or_else(|| RhaiNode::new(slot, node, None), |before| before.0.following(node)))
     }
 }
 
@@ -74,7 +74,7 @@ impl Shared {
 const COUNTED: [&str; 3] = ["sessions", "loggedInUsers", "cordoned"];
 const DATA: &str = "nodeData";
 
-impl View {
+impl RhaiNode {
     pub(super) fn new(slot: SlotIndex, node: &Node, overlay: Option<Overlay>) -> Rc<Self> {
         let (known, others, sessions) = (Default::default(), RefCell::default(), OnceCell::new());
         Rc::new(Self { slot, node: node.clone(), overlay, known, others, sessions })
@@ -92,7 +92,7 @@ impl View {
         let sessions = self.sessions.get().map(|sessions| sessions.following(node));
         let data = KNOWN.iter().zip(&known).zip(&self.known).find(|((name, _), _)| **name == DATA);
         if let (Some(((_, cell), before)), Some(sessions)) = (data, &sessions)
-            && let Some(data) = before.get().and_then(|data| data.read_lock::<Object>())
+            && let Some(data) = before.get().and_then(|data| data.read_lock::<ReadOnlyMap>())
         {
             drop(cell.set(Dynamic::from(data.with("sessions", Dynamic::from(sessions.clone())))));
         }
@@ -153,13 +153,13 @@ impl View {
         self.built(self.node.look_at(Some(&[name])).field(name))
     }
 
-    fn built(self: &Rc<Self>, field: Option<Field<'_>>) -> Dynamic {
+    fn built(self: &Rc<Self>, field: Option<NodeField<'_>>) -> Dynamic {
         match field {
             None => Dynamic::UNIT,
-            Some(Field::Json(value)) => shared(value),
-            Some(Field::Count(count)) => shared(&Value::from(count)),
-            Some(Field::Flag(flag)) => flag.into(),
-            Some(Field::Data(look)) => {
+            Some(NodeField::Json(value)) => shared(value),
+            Some(NodeField::Count(count)) => shared(&Value::from(count)),
+            Some(NodeField::Flag(flag)) => flag.into(),
+            Some(NodeField::Data(look)) => {
                 let fields = look.data_fields().map(|(name, field)| {
                     let value = match field {
                         DataField::Json(value) => shared(value),
@@ -167,7 +167,7 @@ impl View {
                     };
                     (name.into(), value)
                 });
-                Dynamic::from(Object::new(fields.collect::<Map>()))
+                Dynamic::from(ReadOnlyMap::new(fields.collect::<Map>()))
             }
         }
     }

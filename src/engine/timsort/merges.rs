@@ -26,7 +26,7 @@ impl<T> Clone for In<'_, T> {
 impl<T> Copy for In<'_, T> {}
 
 /// How a merge ends: what is left of the copy goes in one stretch, or the last of it goes to the other end.
-enum End {
+enum MergeEnd {
     Copy,
     LastOfCopy,
 }
@@ -80,13 +80,13 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
         let mut at = Cursors { a: a.1, b: b.1, copy: 0, work: b.0, target: a.0 };
         self.low_takes_work(&mut at, 1);
         let end = match () {
-            () if at.b == 0 => End::Copy,
-            () if at.a == 1 => End::LastOfCopy,
+            () if at.b == 0 => MergeEnd::Copy,
+            () if at.a == 1 => MergeEnd::LastOfCopy,
             () => self.merge_low_rest(&mut at, &copy)?,
         };
         match end {
-            End::Copy => self.low_takes_copy(&mut at, &copy, usize::MAX),
-            End::LastOfCopy => {
+            MergeEnd::Copy => self.low_takes_copy(&mut at, &copy, usize::MAX),
+            MergeEnd::LastOfCopy => {
                 let left = at.b;
                 self.low_takes_work(&mut at, left);
                 self.low_takes_copy(&mut at, &copy, 1);
@@ -95,7 +95,7 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
         Ok(())
     }
 
-    fn merge_low_rest(&mut self, at: &mut Cursors, copy: &[T]) -> Result<End, E> {
+    fn merge_low_rest(&mut self, at: &mut Cursors, copy: &[T]) -> Result<MergeEnd, E> {
         let mut min_gallop = self.min_gallop;
         loop {
             let (mut wins_a, mut wins_b) = (0, 0);
@@ -104,13 +104,13 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
                     self.low_takes_work(at, 1);
                     (wins_a, wins_b) = (0, wins_b + 1);
                     if at.b == 0 {
-                        return Ok(End::Copy);
+                        return Ok(MergeEnd::Copy);
                     }
                 } else {
                     self.low_takes_copy(at, copy, 1);
                     (wins_a, wins_b) = (wins_a + 1, 0);
                     if at.a == 1 {
-                        return Ok(End::LastOfCopy);
+                        return Ok(MergeEnd::LastOfCopy);
                     }
                 }
             }
@@ -118,31 +118,31 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
             loop {
                 min_gallop = min_gallop.saturating_sub(1).max(1);
                 self.min_gallop = min_gallop;
-                let Some(key) = self.work.get(at.work).cloned() else { return Ok(End::Copy) };
+                let Some(key) = self.work.get(at.work).cloned() else { return Ok(MergeEnd::Copy) };
                 wins_a = self.gallop_right(In::Copy(copy), &key, at.copy, at.a, 0)?;
                 if wins_a > 0 {
                     self.low_takes_copy(at, copy, wins_a);
                     match at.a {
-                        0 => return Ok(End::Copy),
-                        1 => return Ok(End::LastOfCopy),
+                        0 => return Ok(MergeEnd::Copy),
+                        1 => return Ok(MergeEnd::LastOfCopy),
                         _ => {}
                     }
                 }
                 self.low_takes_work(at, 1);
                 if at.b == 0 {
-                    return Ok(End::Copy);
+                    return Ok(MergeEnd::Copy);
                 }
-                let Some(key) = copy.get(at.copy) else { return Ok(End::Copy) };
+                let Some(key) = copy.get(at.copy) else { return Ok(MergeEnd::Copy) };
                 wins_b = self.gallop_left(In::Work, key, at.work, at.b, 0)?;
                 if wins_b > 0 {
                     self.low_takes_work(at, wins_b);
                     if at.b == 0 {
-                        return Ok(End::Copy);
+                        return Ok(MergeEnd::Copy);
                     }
                 }
                 self.low_takes_copy(at, copy, 1);
                 if at.a == 1 {
-                    return Ok(End::LastOfCopy);
+                    return Ok(MergeEnd::LastOfCopy);
                 }
                 if wins_a < MIN_GALLOP && wins_b < MIN_GALLOP {
                     break;
@@ -182,13 +182,13 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
         let mut at = Cursors { a: a.1, b: b.1, copy: b.1, work: a.0 + a.1, target: b.0 + b.1 };
         self.high_takes_work(&mut at, 1);
         let end = match () {
-            () if at.a == 0 => End::Copy,
-            () if at.b == 1 => End::LastOfCopy,
+            () if at.a == 0 => MergeEnd::Copy,
+            () if at.b == 1 => MergeEnd::LastOfCopy,
             () => self.merge_high_rest(&mut at, &copy, a.0)?,
         };
         match end {
-            End::Copy => self.high_takes_copy(&mut at, &copy, usize::MAX),
-            End::LastOfCopy => {
+            MergeEnd::Copy => self.high_takes_copy(&mut at, &copy, usize::MAX),
+            MergeEnd::LastOfCopy => {
                 let left = at.a;
                 self.high_takes_work(&mut at, left);
                 self.high_takes_copy(&mut at, &copy, 1);
@@ -197,7 +197,7 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
         Ok(())
     }
 
-    fn merge_high_rest(&mut self, at: &mut Cursors, copy: &[T], start_a: usize) -> Result<End, E> {
+    fn merge_high_rest(&mut self, at: &mut Cursors, copy: &[T], start_a: usize) -> Result<MergeEnd, E> {
         let mut min_gallop = self.min_gallop;
         loop {
             let (mut wins_a, mut wins_b) = (0, 0);
@@ -206,13 +206,13 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
                     self.high_takes_work(at, 1);
                     (wins_a, wins_b) = (wins_a + 1, 0);
                     if at.a == 0 {
-                        return Ok(End::Copy);
+                        return Ok(MergeEnd::Copy);
                     }
                 } else {
                     self.high_takes_copy(at, copy, 1);
                     (wins_a, wins_b) = (0, wins_b + 1);
                     if at.b == 1 {
-                        return Ok(End::LastOfCopy);
+                        return Ok(MergeEnd::LastOfCopy);
                     }
                 }
             }
@@ -220,31 +220,31 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
             loop {
                 min_gallop = min_gallop.saturating_sub(1).max(1);
                 self.min_gallop = min_gallop;
-                let Some(key) = copy.get(at.copy.wrapping_sub(1)) else { return Ok(End::Copy) };
+                let Some(key) = copy.get(at.copy.wrapping_sub(1)) else { return Ok(MergeEnd::Copy) };
                 wins_a = at.a - self.gallop_right(In::Work, key, start_a, at.a, at.a - 1)?;
                 if wins_a > 0 {
                     self.high_takes_work(at, wins_a);
                     if at.a == 0 {
-                        return Ok(End::Copy);
+                        return Ok(MergeEnd::Copy);
                     }
                 }
                 self.high_takes_copy(at, copy, 1);
                 if at.b == 1 {
-                    return Ok(End::LastOfCopy);
+                    return Ok(MergeEnd::LastOfCopy);
                 }
-                let Some(key) = self.work.get(at.work.wrapping_sub(1)).cloned() else { return Ok(End::Copy) };
+                let Some(key) = self.work.get(at.work.wrapping_sub(1)).cloned() else { return Ok(MergeEnd::Copy) };
                 wins_b = at.b - self.gallop_left(In::Copy(copy), &key, 0, at.b, at.b - 1)?;
                 if wins_b > 0 {
                     self.high_takes_copy(at, copy, wins_b);
                     match at.b {
-                        0 => return Ok(End::Copy),
-                        1 => return Ok(End::LastOfCopy),
+                        0 => return Ok(MergeEnd::Copy),
+                        1 => return Ok(MergeEnd::LastOfCopy),
                         _ => {}
                     }
                 }
                 self.high_takes_work(at, 1);
                 if at.a == 0 {
-                    return Ok(End::Copy);
+                    return Ok(MergeEnd::Copy);
                 }
                 if wins_a < MIN_GALLOP && wins_b < MIN_GALLOP {
                     break;

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::{Cluster, Field, Look, Node, SlotIndex};
+use crate::model::{Cluster, Node, NodeField, NodeView, SlotIndex};
 
-use super::contract::{Column, Kind, Rows, Wishes};
+use super::contract::{CellKind, Column, ColumnWishes, Rows};
 
 /// The fields that rows are built from.
 const READ: [&str; 7] = ["sessions", "maxSessions", "freemem", "loadavg", "cordoned", "metadata", "staticData"];
@@ -12,14 +12,14 @@ const READ: [&str; 7] = ["sessions", "maxSessions", "freemem", "loadavg", "cordo
 pub(super) const MAX_WISHES: usize = 64;
 
 /// A node with what an earlier step set on it.
-pub(super) struct Seen<'a> {
+pub(super) struct NodeRow<'a> {
     node: &'a Node,
-    look: Look<'a>,
+    look: NodeView<'a>,
     overlay: Option<&'a Map<String, Value>>,
 }
 
-impl<'a> Seen<'a> {
-    fn new(node: &'a Node, overlay: Option<&'a Map<String, Value>>, wishes: &Wishes) -> Self {
+impl<'a> NodeRow<'a> {
+    fn new(node: &'a Node, overlay: Option<&'a Map<String, Value>>, wishes: &ColumnWishes) -> Self {
         // The columns that are wished for come last, and are the only ones that cost a look into the document.
         let unread = [wishes.metadata.is_empty(), wishes.static_data.is_empty()];
         let read = READ
@@ -33,7 +33,7 @@ impl<'a> Seen<'a> {
         &self,
         name: &str,
         read: impl Fn(&Value) -> Option<T>,
-        own: impl Fn(Field<'_>) -> Option<T>,
+        own: impl Fn(NodeField<'_>) -> Option<T>,
     ) -> Option<T> {
         match self.overlay.and_then(|overlay| overlay.get(name)) {
             Some(value) => read(value),
@@ -42,19 +42,19 @@ impl<'a> Seen<'a> {
     }
 
     fn number(&self, name: &str, of: fn(&Value) -> Option<f64>) -> f64 {
-        let own = |field: Field<'_>| match field {
-            Field::Json(value) => of(value),
-            Field::Count(count) => Some(count as f64),
-            Field::Flag(_) | Field::Data(_) => None,
+        let own = |field: NodeField<'_>| match field {
+            NodeField::Json(value) => of(value),
+            NodeField::Count(count) => Some(count as f64),
+            NodeField::Flag(_) | NodeField::Data(_) => None,
         };
         self.read(name, of, own).unwrap_or(f64::NAN)
     }
 
     fn flag(&self, name: &str) -> bool {
-        let own = |field: Field<'_>| match field {
-            Field::Json(value) => value.as_bool(),
-            Field::Flag(flag) => Some(flag),
-            Field::Count(_) | Field::Data(_) => None,
+        let own = |field: NodeField<'_>| match field {
+            NodeField::Json(value) => value.as_bool(),
+            NodeField::Flag(flag) => Some(flag),
+            NodeField::Count(_) | NodeField::Data(_) => None,
         };
         self.read(name, Value::as_bool, own).unwrap_or_default()
     }
@@ -62,7 +62,7 @@ impl<'a> Seen<'a> {
     /// The value under `key` of the object `name`.
     fn member(&self, name: &str, key: &str) -> Option<&Value> {
         let object = match (self.overlay.and_then(|overlay| overlay.get(name)), self.look.field(name)) {
-            (Some(value), _) | (None, Some(Field::Json(value))) => value,
+            (Some(value), _) | (None, Some(NodeField::Json(value))) => value,
             _ => return None,
         };
         object.get(key)
@@ -74,18 +74,18 @@ pub(super) fn rows<'a>(
     cluster: &'a Cluster,
     slots: impl ExactSizeIterator<Item = SlotIndex>,
     overlay: impl Fn(SlotIndex) -> Option<&'a Map<String, Value>>,
-    wishes: &Wishes,
+    wishes: &ColumnWishes,
 ) -> Rows {
     let mut rows = Rows::with_capacity(slots.len(), wishes);
     for slot in slots {
         let (Some(node), Ok(row)) = (cluster.node(slot), u32::try_from(slot.index())) else { continue };
-        rows.add(row, &Seen::new(node, overlay(slot), wishes), wishes);
+        rows.add(row, &NodeRow::new(node, overlay(slot), wishes), wishes);
     }
     rows
 }
 
 impl Rows {
-    fn with_capacity(capacity: usize, wishes: &Wishes) -> Self {
+    fn with_capacity(capacity: usize, wishes: &ColumnWishes) -> Self {
         let figures = || Vec::with_capacity(capacity);
         let columns = wishes.metadata.len() + wishes.static_data.len();
         Self {
@@ -101,7 +101,7 @@ impl Rows {
         }
     }
 
-    fn add(&mut self, row: u32, seen: &Seen<'_>, wishes: &Wishes) {
+    fn add(&mut self, row: u32, seen: &NodeRow<'_>, wishes: &ColumnWishes) {
         self.rows.push(row);
         self.ids.extend_from_slice(seen.node.id().as_bytes());
         self.id_offsets.push(offset(&self.ids));
@@ -121,16 +121,16 @@ impl Rows {
 impl Column {
     fn add(&mut self, value: Option<&Value>) {
         let (kind, number) = match value {
-            None | Some(Value::Null) => (Kind::Absent, f64::NAN),
+            None | Some(Value::Null) => (CellKind::Absent, f64::NAN),
             Some(Value::String(text)) => {
                 self.text.extend_from_slice(text.as_bytes());
-                (Kind::Text, f64::NAN)
+                (CellKind::Text, f64::NAN)
             }
-            Some(Value::Number(number)) => (Kind::Number, number.as_f64().unwrap_or(f64::NAN)),
-            Some(Value::Bool(flag)) => (Kind::Flag, f64::from(u8::from(*flag))),
-            Some(Value::Array(_) | Value::Object(_)) => (Kind::Json, f64::NAN),
+            Some(Value::Number(number)) => (CellKind::Number, number.as_f64().unwrap_or(f64::NAN)),
+            Some(Value::Bool(flag)) => (CellKind::Flag, f64::from(u8::from(*flag))),
+            Some(Value::Array(_) | Value::Object(_)) => (CellKind::Json, f64::NAN),
         };
-        if let Some(value) = value.filter(|_| matches!(kind, Kind::Number | Kind::Flag | Kind::Json)) {
+        if let Some(value) = value.filter(|_| matches!(kind, CellKind::Number | CellKind::Flag | CellKind::Json)) {
             // A JSON value can always be written, and so can a vector.
             drop(serde_json::to_writer(&mut self.text, value));
         }
@@ -163,7 +163,7 @@ mod tests {
             cluster.apply(Change::Report(Arc::new(Report::from_value(document).unwrap())));
         }
         let static_data = ["gpu", "model", "memory", "tags", "none", "missing"].map(str::to_owned).to_vec();
-        let wishes = Wishes { metadata: vec!["zone".to_owned()], static_data };
+        let wishes = ColumnWishes { metadata: vec!["zone".to_owned()], static_data };
         let slots: Vec<_> = cluster.nodes().map(|(slot, _)| slot).collect();
         let overlay = json!({"sessions": 5, "cordoned": true, "metadata": {"zone": "north"}});
         let on_b = |slot: SlotIndex| overlay.as_object().filter(|_| slot.index() == 1);
@@ -179,8 +179,19 @@ mod tests {
         assert_eq!((rows.free_memory[0], rows.load[0], rows.max_sessions[0]), (7.0, 0.5, 9.0));
         assert!(rows.free_memory[1].is_nan() && rows.load[1].is_nan() && rows.max_sessions[1].is_nan());
         let first: Vec<_> = rows.columns.iter().map(|column| column.kinds[0]).collect();
-        assert_eq!(first, [Kind::Absent, Kind::Flag, Kind::Text, Kind::Number, Kind::Json, Kind::Absent, Kind::Absent]);
-        assert_eq!(rows.columns[0].kinds[1], Kind::Text);
+        assert_eq!(
+            first,
+            [
+                CellKind::Absent,
+                CellKind::Flag,
+                CellKind::Text,
+                CellKind::Number,
+                CellKind::Json,
+                CellKind::Absent,
+                CellKind::Absent
+            ]
+        );
+        assert_eq!(rows.columns[0].kinds[1], CellKind::Text);
         assert_eq!((rows.columns[1].numbers[0], rows.columns[3].numbers[0]), (1.0, 16.0));
         assert_eq!(rows.columns[4].text, br#"["x"]"#);
     }

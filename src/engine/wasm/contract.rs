@@ -17,7 +17,7 @@ pub(super) fn interface(name: &str) -> String {
 /// One question.
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(super) struct Request {
+pub(super) struct ComponentRequest {
     pub(super) action: Arc<str>,
     pub(super) login: Arc<str>,
     pub(super) groups: String,
@@ -39,7 +39,7 @@ pub(super) struct Request {
 /// The columns that a component wants beside the fixed ones.
 #[derive(Clone, Debug, Default, ComponentType, Lift)]
 #[component(record)]
-pub(super) struct Wishes {
+pub(super) struct ColumnWishes {
     pub(super) metadata: Vec<String>,
     #[component(name = "static-data")]
     pub(super) static_data: Vec<String>,
@@ -49,7 +49,7 @@ pub(super) struct Wishes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lower)]
 #[component(enum)]
 #[repr(u8)]
-pub(super) enum Kind {
+pub(super) enum CellKind {
     #[component(name = "absent")]
     Absent,
     #[component(name = "text")]
@@ -66,7 +66,7 @@ pub(super) enum Kind {
 #[derive(Debug, Default, ComponentType, Lower)]
 #[component(record)]
 pub(super) struct Column {
-    pub(super) kinds: Vec<Kind>,
+    pub(super) kinds: Vec<CellKind>,
     pub(super) numbers: Vec<f64>,
     pub(super) text: Vec<u8>,
     pub(super) offsets: Vec<u32>,
@@ -93,7 +93,7 @@ pub(super) struct Rows {
 /// What a whole-list policy says.
 #[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lift)]
 #[component(variant)]
-pub(super) enum Verdict {
+pub(super) enum ComponentVerdict {
     #[component(name = "pass")]
     Pass,
     #[component(name = "select")]
@@ -107,7 +107,7 @@ pub(super) enum Verdict {
 #[component(enum)]
 #[repr(u8)]
 #[expect(dead_code, reason = "components make them, by number")]
-pub(super) enum Level {
+pub(super) enum ConsoleLevel {
     #[component(name = "debug")]
     Debug,
     #[component(name = "info")]

@@ -6,22 +6,22 @@ use std::sync::Arc;
 use wasmtime::component::{Component, ComponentNamedList, ComponentType, Instance, Lift, Lower, TypedFunc};
 use wasmtime::{Engine, Store};
 
-use crate::model::Parts;
-use crate::script::{Arity, LoadError, PerNode, Shape};
+use crate::model::NodeParts;
+use crate::script::{Arity, LoadError, PerNode, ScriptShape};
 
-use super::contract::{PACKAGE, Request, Rows, VERSION, Verdict, Wishes, interface};
-use super::host::Host;
+use super::contract::{ColumnWishes, ComponentRequest, ComponentVerdict, PACKAGE, Rows, VERSION, interface};
+use super::host::InstanceHost;
 
 /// A function that asks about one node.
 pub(super) type OfNode<T> = TypedFunc<(u32,), (Result<T, String>,)>;
 /// The function that comes before those of one request.
-pub(super) type Begin = TypedFunc<(Request,), (Result<(), String>,)>;
+pub(super) type Begin = TypedFunc<(ComponentRequest,), (Result<(), String>,)>;
 /// The whole-list function.
-pub(super) type Balance = TypedFunc<(Request, Arc<[u32]>), (Result<Verdict, String>,)>;
+pub(super) type Balance = TypedFunc<(ComponentRequest, Arc<[u32]>), (Result<ComponentVerdict, String>,)>;
 
 /// Which interfaces a component has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Outline {
+pub(super) struct ComponentExports {
     pub(super) table: bool,
     pub(super) balance: bool,
     pub(super) node_filter: bool,
@@ -32,7 +32,7 @@ pub(super) struct Outline {
     pub(super) documents: bool,
 }
 
-impl Outline {
+impl ComponentExports {
     /// Reads the outline of `component`.
     ///
     /// # Errors
@@ -63,15 +63,15 @@ impl Outline {
 
     /// The parts of a node that its functions can read. The fixed columns alone are of every part, and nobody says which of
     /// them a function looks at; one that keeps no table and asks for no documents knows which row it is asked about.
-    pub(super) fn reads(self) -> Parts {
-        if self.table || self.documents { Parts::ALL } else { Parts::REST }
+    pub(super) fn reads(self) -> NodeParts {
+        if self.table || self.documents { NodeParts::ALL } else { NodeParts::REST }
     }
 
     /// The shape that they make together.
     ///
     /// # Errors
     /// Why they make none.
-    pub(super) fn shape(self) -> Result<Shape, LoadError> {
+    pub(super) fn shape(self) -> Result<ScriptShape, LoadError> {
         let arity = |pure: bool, with_request: bool, name: &str| match (pure, with_request) {
             (true, true) => Err(LoadError::new(format!(
                 "the component exports `node-{name}` and `request-{name}`: it is one of the two"
@@ -83,8 +83,8 @@ impl Outline {
         let filter = arity(self.node_filter, self.request_filter, "filter")?;
         let score = arity(self.node_score, self.request_score, "score")?;
         match (self.balance, filter.or(score)) {
-            (true, None) => Ok(Shape::WholeList),
-            (false, Some(_)) => Ok(Shape::PerNode(PerNode { filter, score, key: false })),
+            (true, None) => Ok(ScriptShape::WholeList),
+            (false, Some(_)) => Ok(ScriptShape::PerNode(PerNode { filter, score, key: false })),
             (true, Some(_)) => Err(LoadError::new(
                 "the component exports `balance` beside a filter or a score: it is a choice among all nodes or a word on each",
             )),
@@ -111,7 +111,7 @@ pub(super) struct Exports {
 
 /// What keeps the table of nodes.
 pub(super) struct Table {
-    pub(super) declare: TypedFunc<(), (Wishes,)>,
+    pub(super) declare: TypedFunc<(), (ColumnWishes,)>,
     pub(super) update: TypedFunc<(u32, Rows), ()>,
 }
 
@@ -128,7 +128,11 @@ impl Exports {
     ///
     /// # Errors
     /// The function that is missing, or whose type is another one.
-    pub(super) fn find(outline: Outline, instance: &Instance, store: &mut Store<Host>) -> Result<Self, String> {
+    pub(super) fn find(
+        outline: ComponentExports,
+        instance: &Instance,
+        store: &mut Store<InstanceHost>,
+    ) -> Result<Self, String> {
         let mut find = Finder { instance, store };
         let table = match outline.table {
             true => {
@@ -145,7 +149,7 @@ impl Exports {
 
 struct Finder<'a> {
     instance: &'a Instance,
-    store: &'a mut Store<Host>,
+    store: &'a mut Store<InstanceHost>,
 }
 
 impl Finder<'_> {
@@ -182,12 +186,12 @@ mod tests {
 
     #[test]
     fn a_component_reads_all_that_it_is_told() {
-        let blind = Outline { node_score: true, ..Outline::default() };
+        let blind = ComponentExports { node_score: true, ..ComponentExports::default() };
         for (outline, expected) in [
-            (blind, Parts::REST),
-            (Outline { table: true, ..blind }, Parts::ALL),
-            (Outline { documents: true, ..blind }, Parts::ALL),
-            (Outline { table: true, documents: true, ..blind }, Parts::ALL),
+            (blind, NodeParts::REST),
+            (ComponentExports { table: true, ..blind }, NodeParts::ALL),
+            (ComponentExports { documents: true, ..blind }, NodeParts::ALL),
+            (ComponentExports { table: true, documents: true, ..blind }, NodeParts::ALL),
         ] {
             assert_eq!(outline.reads(), expected, "{outline:?}");
         }

@@ -11,7 +11,7 @@ use crate::model::diagnosis::LogLevel;
 use crate::model::{Node, Overlay};
 use crate::script::{LogBook, ScriptLimits};
 
-use super::contract::{Level, interface};
+use super::contract::{ConsoleLevel, interface};
 
 /// Memory of one instance in bytes. No more, because filling all of it is one operation that nothing can stop.
 pub(super) const MEMORY_BYTES: usize = 32 << 20;
@@ -21,7 +21,7 @@ const TABLE_ELEMENTS: usize = 100_000;
 const PARTS: usize = 64;
 
 /// The surroundings of an instance.
-pub(super) struct Host {
+pub(super) struct InstanceHost {
     limits: ScriptLimits,
     memory_bytes: usize,
     table_elements: usize,
@@ -38,7 +38,7 @@ pub(super) struct Host {
     only: Option<u32>,
 }
 
-impl Host {
+impl InstanceHost {
     pub(super) fn new(limits: ScriptLimits) -> Self {
         Self {
             limits,
@@ -117,23 +117,24 @@ impl Host {
 ///
 /// # Errors
 /// What wasmtime says.
-pub(super) fn offer(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    let log = |mut store: StoreContextMut<'_, Host>, (level, message): (Level, String)| {
+pub(super) fn offer(linker: &mut Linker<InstanceHost>) -> wasmtime::Result<()> {
+    let log = |mut store: StoreContextMut<'_, InstanceHost>, (level, message): (ConsoleLevel, String)| {
         let level = match level {
-            Level::Debug | Level::Info => LogLevel::Info,
-            Level::Warn => LogLevel::Warn,
-            Level::Error => LogLevel::Error,
+            ConsoleLevel::Debug | ConsoleLevel::Info => LogLevel::Info,
+            ConsoleLevel::Warn => LogLevel::Warn,
+            ConsoleLevel::Error => LogLevel::Error,
         };
         store.data_mut().log(level, &message);
         Ok(())
     };
     linker.instance(&interface("log"))?.func_wrap("log", log)?;
     let mut documents = linker.instance(&interface("documents"))?;
-    documents.func_wrap("node", |store: StoreContextMut<'_, Host>, (row,): (u32,)| Ok((store.data().node(row),)))?;
-    documents.func_wrap("request", |store: StoreContextMut<'_, Host>, ()| Ok((store.data().request.clone(),)))
+    documents
+        .func_wrap("node", |store: StoreContextMut<'_, InstanceHost>, (row,): (u32,)| Ok((store.data().node(row),)))?;
+    documents.func_wrap("request", |store: StoreContextMut<'_, InstanceHost>, ()| Ok((store.data().request.clone(),)))
 }
 
-impl ResourceLimiter for Host {
+impl ResourceLimiter for InstanceHost {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let bytes = self.memory_bytes.saturating_add(desired.saturating_sub(current));
         self.starved |= bytes > MEMORY_BYTES;

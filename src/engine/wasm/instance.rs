@@ -10,9 +10,9 @@ use crate::model::{Candidate, Cluster, Overlay, SlotIndex};
 use crate::script::{LogBook, ScriptLimits};
 
 use super::columns::{self, MAX_WISHES};
-use super::contract::{Request, Verdict, Wishes};
-use super::exports::{Asks, Exports, Outline};
-use super::host::Host;
+use super::contract::{ColumnWishes, ComponentRequest, ComponentVerdict};
+use super::exports::{Asks, ComponentExports, Exports};
+use super::host::InstanceHost;
 
 /// What a component may hand us in one call, in bytes.
 const HANDED_BYTES: usize = 16 << 20;
@@ -23,9 +23,9 @@ pub(super) type Called<T> = wasmtime::Result<Result<T, String>>;
 
 /// An instance.
 pub(super) struct Instance {
-    store: Store<Host>,
+    store: Store<InstanceHost>,
     exports: Exports,
-    wishes: Wishes,
+    wishes: ColumnWishes,
     documents: bool,
     /// The generation of the cluster that it knows.
     told: Option<u64>,
@@ -39,7 +39,7 @@ pub(super) struct Instance {
 }
 
 /// What a call stands on.
-pub(super) struct Ground<'a> {
+pub(super) struct InstanceContext<'a> {
     pub(super) cluster: &'a Cluster,
     /// Whether a component that was told nothing yet is told of every node, and not of those alone that it is asked about.
     pub(super) whole: bool,
@@ -50,7 +50,7 @@ pub(super) enum Stillborn {
     /// The component is not what it must be.
     Wrong(String),
     /// It trapped before it could be asked.
-    Trapped(wasmtime::Error, Box<Host>),
+    Trapped(wasmtime::Error, Box<InstanceHost>),
 }
 
 impl Instance {
@@ -58,8 +58,12 @@ impl Instance {
     ///
     /// # Errors
     /// What went wrong.
-    pub(super) fn new(pre: &InstancePre<Host>, outline: Outline, limits: &ScriptLimits) -> Result<Self, Stillborn> {
-        let mut store = Store::new(pre.engine(), Host::new(*limits));
+    pub(super) fn new(
+        pre: &InstancePre<InstanceHost>,
+        outline: ComponentExports,
+        limits: &ScriptLimits,
+    ) -> Result<Self, Stillborn> {
+        let mut store = Store::new(pre.engine(), InstanceHost::new(*limits));
         store.limiter(|host| host);
         store.set_hostcall_fuel(HANDED_BYTES);
         store.set_epoch_deadline(1);
@@ -72,7 +76,7 @@ impl Instance {
         let mut instance = Self {
             store,
             exports,
-            wishes: Wishes::default(),
+            wishes: ColumnWishes::default(),
             documents: outline.documents,
             told: None,
             overlaid: Vec::new(),
@@ -95,7 +99,7 @@ impl Instance {
     }
 
     /// What is around it.
-    pub(super) fn host(&self) -> &Host {
+    pub(super) fn host(&self) -> &InstanceHost {
         self.store.data()
     }
 
@@ -106,7 +110,7 @@ impl Instance {
     }
 
     /// Tells the component of the cluster, so that questions about single nodes find it told.
-    pub(super) fn prepare(&mut self, ground: &Ground<'_>) -> Called<()> {
+    pub(super) fn prepare(&mut self, ground: &InstanceContext<'_>) -> Called<()> {
         self.tell(&[], ground).map(Ok)
     }
 
@@ -123,18 +127,18 @@ impl Instance {
     /// Asks the whole-list function.
     pub(super) fn balance(
         &mut self,
-        request: Request,
+        request: ComponentRequest,
         candidates: &[Candidate],
-        ground: &Ground<'_>,
-    ) -> Called<Verdict> {
-        let Some(balance) = self.exports.balance else { return Ok(Ok(Verdict::Pass)) };
+        ground: &InstanceContext<'_>,
+    ) -> Called<ComponentVerdict> {
+        let Some(balance) = self.exports.balance else { return Ok(Ok(ComponentVerdict::Pass)) };
         let rows = self.rows(candidates);
         self.tell(candidates, ground)?;
         enter(&mut self.store, balance, (request, rows)).map(|(said,)| said)
     }
 
     /// Asks the filter.
-    pub(super) fn filter(&mut self, asking: Asking<'_>, ground: &Ground<'_>) -> Called<bool> {
+    pub(super) fn filter(&mut self, asking: NodeCall<'_>, ground: &InstanceContext<'_>) -> Called<bool> {
         self.tell(std::slice::from_ref(asking.candidate), ground)?;
         match &self.exports.filter {
             Some(asks) => ask(asks, &mut self.store, &asking),
@@ -143,7 +147,7 @@ impl Instance {
     }
 
     /// Asks the score.
-    pub(super) fn score(&mut self, asking: Asking<'_>, ground: &Ground<'_>) -> Called<Option<f64>> {
+    pub(super) fn score(&mut self, asking: NodeCall<'_>, ground: &InstanceContext<'_>) -> Called<Option<f64>> {
         self.tell(std::slice::from_ref(asking.candidate), ground)?;
         match &self.exports.score {
             Some(asks) => ask(asks, &mut self.store, &asking),
@@ -162,7 +166,7 @@ impl Instance {
     }
 
     /// Tells the component what has changed since it was told last, and what lies on the `candidates`.
-    fn tell(&mut self, candidates: &[Candidate], ground: &Ground<'_>) -> wasmtime::Result<()> {
+    fn tell(&mut self, candidates: &[Candidate], ground: &InstanceContext<'_>) -> wasmtime::Result<()> {
         let cluster = ground.cluster;
         let generation = cluster.generation();
         let is_plain = candidates.iter().all(|candidate| candidate.overlay.is_none());
@@ -198,7 +202,7 @@ impl Instance {
 }
 
 /// Asks one of the functions of one node, after its `begin` where the request is another one.
-fn ask<T>(asks: &Asks<T>, store: &mut Store<Host>, asking: &Asking<'_>) -> Called<T>
+fn ask<T>(asks: &Asks<T>, store: &mut Store<InstanceHost>, asking: &NodeCall<'_>) -> Called<T>
 where
     (Result<T, String>,): ComponentNamedList + Lift + 'static,
 {
@@ -214,7 +218,7 @@ where
 }
 
 /// Calls `function`, which ends when the alarm rings.
-fn enter<P, R>(store: &mut Store<Host>, function: TypedFunc<P, R>, parameters: P) -> wasmtime::Result<R>
+fn enter<P, R>(store: &mut Store<InstanceHost>, function: TypedFunc<P, R>, parameters: P) -> wasmtime::Result<R>
 where
     P: ComponentNamedList + Lower,
     R: ComponentNamedList + Lift,
@@ -225,10 +229,10 @@ where
 }
 
 /// A question about one node.
-pub(super) struct Asking<'a> {
+pub(super) struct NodeCall<'a> {
     pub(super) candidate: &'a Candidate,
     /// What the function may know of the request: the number of its run, and how it is made.
-    pub(super) request: Option<(u64, &'a dyn Fn() -> Request)>,
+    pub(super) request: Option<(u64, &'a dyn Fn() -> ComponentRequest)>,
 }
 
 /// The row of the node in `slot`.

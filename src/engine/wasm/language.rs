@@ -8,11 +8,11 @@ use wasmtime::{Config, Engine as Wasmtime};
 
 use crate::clock::Alarm;
 use crate::engine::Settings;
-use crate::script::{Engine, LoadError, Script, ScriptLimits, Source};
+use crate::script::{Engine, LoadError, Script, ScriptLimits, ScriptSource};
 
-use super::exports::Outline;
-use super::host::{self, Host};
-use super::program::Program;
+use super::exports::ComponentExports;
+use super::host::{self, InstanceHost};
+use super::program::ComponentProgram;
 
 /// Stack of a component in bytes.
 const STACK_BYTES: usize = 512 << 10;
@@ -22,15 +22,15 @@ const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
 /// The engine.
 pub(super) struct Wasm {
-    inner: Result<Rc<Inner>, String>,
+    inner: Result<Rc<ComponentEngine>, String>,
 }
 
 /// What its scripts share.
-pub(super) struct Inner {
+pub(super) struct ComponentEngine {
     pub(super) limits: ScriptLimits,
     pub(super) alarm: Rc<dyn Alarm>,
     wasmtime: Wasmtime,
-    linker: Linker<Host>,
+    linker: Linker<InstanceHost>,
     runs: Cell<u64>,
 }
 
@@ -41,7 +41,7 @@ impl Wasm {
     }
 }
 
-fn start(settings: &Settings) -> wasmtime::Result<Inner> {
+fn start(settings: &Settings) -> wasmtime::Result<ComponentEngine> {
     let mut config = Config::new();
     config.epoch_interruption(true).max_wasm_stack(STACK_BYTES).wasm_backtrace_max_frames(None);
     // A sealed process makes no files in memory, which copies of an image would be.
@@ -52,10 +52,10 @@ fn start(settings: &Settings) -> wasmtime::Result<Inner> {
     let engine = wasmtime.clone();
     settings.alarm.on_ring(Box::new(move || engine.increment_epoch()));
     let (limits, alarm) = (settings.limits, Rc::clone(&settings.alarm));
-    Ok(Inner { limits, alarm, wasmtime, linker, runs: Cell::new(0) })
+    Ok(ComponentEngine { limits, alarm, wasmtime, linker, runs: Cell::new(0) })
 }
 
-impl Inner {
+impl ComponentEngine {
     /// A number that no other run had.
     pub(super) fn next_run(&self) -> u64 {
         self.runs.set(self.runs.get() + 1);
@@ -64,7 +64,7 @@ impl Inner {
 }
 
 impl Engine for Wasm {
-    fn load(&self, source: &Source) -> Result<Box<dyn Script>, LoadError> {
+    fn load(&self, source: &ScriptSource) -> Result<Box<dyn Script>, LoadError> {
         let inner = self.inner.as_ref().map_err(LoadError::new)?;
         let bytes = source.bytes();
         if bytes.starts_with(CORE_MODULE) {
@@ -78,12 +78,12 @@ impl Engine for Wasm {
         }
         let wrong = |error: &wasmtime::Error| LoadError::new(inner.limits.cut(&format!("{error:#}")));
         let component = Component::from_binary(&inner.wasmtime, bytes).map_err(|error| wrong(&error))?;
-        let outline = Outline::of(&component, &inner.wasmtime)?;
+        let outline = ComponentExports::of(&component, &inner.wasmtime)?;
         let mut linker = inner.linker.clone();
         // Toolchains add imports that are never called; one that is called says its name.
         linker.define_unknown_imports_as_traps(&component).map_err(|error| wrong(&error))?;
         let ready = linker.instantiate_pre(&component).map_err(|error| wrong(&error))?;
-        let program = Program::new(Rc::clone(inner), ready, outline, source.isolation)?;
+        let program = ComponentProgram::new(Rc::clone(inner), ready, outline, source.isolation)?;
         Ok(Box::new(program))
     }
 }

@@ -5,46 +5,46 @@ use std::rc::Rc;
 
 use wasmtime::component::InstancePre;
 
-use crate::model::Parts;
-use crate::script::{Function, Isolation, LoadError, Run, Scene, Script, ScriptError, Shape};
+use crate::model::NodeParts;
+use crate::script::{Isolation, LoadError, NodeFunction, Run, Scene, Script, ScriptError, ScriptShape};
 
-use super::exports::Outline;
-use super::host::Host;
+use super::exports::ComponentExports;
+use super::host::InstanceHost;
 use super::instance::{Instance, Stillborn};
-use super::language::Inner;
-use super::run::Session;
-use super::trap::{self, Ended};
+use super::language::ComponentEngine;
+use super::run::ComponentRun;
+use super::trap::{self, EndedCall};
 
 /// A component that can be asked.
-pub(super) struct Program {
-    pub(super) engine: Rc<Inner>,
-    ready: InstancePre<Host>,
-    outline: Outline,
-    shape: Shape,
+pub(super) struct ComponentProgram {
+    pub(super) engine: Rc<ComponentEngine>,
+    ready: InstancePre<InstanceHost>,
+    outline: ComponentExports,
+    shape: ScriptShape,
     pub(super) isolation: Isolation,
     /// The instance that waits for the next call; a call takes it out, and one that traps does not put it back.
     warm: RefCell<Option<Instance>>,
 }
 
-impl Program {
+impl ComponentProgram {
     /// Makes a first instance, so that what is wrong shows now and not with the first request.
     pub(super) fn new(
-        engine: Rc<Inner>,
-        ready: InstancePre<Host>,
-        outline: Outline,
+        engine: Rc<ComponentEngine>,
+        ready: InstancePre<InstanceHost>,
+        outline: ComponentExports,
         isolation: Isolation,
     ) -> Result<Self, LoadError> {
         let shape = outline.shape()?;
         let program = Self { engine, ready, outline, shape, isolation, warm: RefCell::default() };
         let first = match program.fresh() {
             // Compiling it may have taken most of the time.
-            Err(Ended::Interrupted) => program.fresh(),
+            Err(EndedCall::Interrupted) => program.fresh(),
             first => first,
         };
         match first {
             Ok(first) => program.put_back(first),
-            Err(Ended::Trapped(error) | Ended::Passed(error)) => return Err(LoadError::new(error.message())),
-            Err(Ended::Interrupted) => return Err(LoadError::new("the component takes too long to start")),
+            Err(EndedCall::Trapped(error) | EndedCall::Passed(error)) => return Err(LoadError::new(error.message())),
+            Err(EndedCall::Interrupted) => return Err(LoadError::new("the component takes too long to start")),
         }
         Ok(program)
     }
@@ -55,16 +55,16 @@ impl Program {
     }
 
     /// A new instance.
-    pub(super) fn fresh(&self) -> Result<Instance, Ended> {
+    pub(super) fn fresh(&self) -> Result<Instance, EndedCall> {
         let limits = &self.engine.limits;
         Instance::new(&self.ready, self.outline, limits).map_err(|stillborn| match stillborn {
-            Stillborn::Wrong(message) => Ended::Passed(trap::declared(&message, limits)),
+            Stillborn::Wrong(message) => EndedCall::Passed(trap::declared(&message, limits)),
             Stillborn::Trapped(error, host) => trap::ended(&error, &host, &*self.engine.alarm, limits),
         })
     }
 
     /// The instance that is kept, or a new one.
-    pub(super) fn warm(&self) -> Result<Instance, Ended> {
+    pub(super) fn warm(&self) -> Result<Instance, EndedCall> {
         let kept = self.warm.borrow_mut().take();
         kept.map_or_else(|| self.fresh(), Ok)
     }
@@ -75,24 +75,24 @@ impl Program {
     }
 }
 
-impl Script for Program {
-    fn shape(&self) -> Shape {
+impl Script for ComponentProgram {
+    fn shape(&self) -> ScriptShape {
         self.shape
     }
 
-    fn reads(&self, _function: Function) -> Parts {
+    fn reads(&self, _function: NodeFunction) -> NodeParts {
         self.outline.reads()
     }
 
     fn prepare(&self, scene: Scene<'_>) -> Result<(), ScriptError> {
         match self.isolation {
-            Isolation::Warm => Session::new(self, Scene { asked: None, ..scene }).prepare(),
+            Isolation::Warm => ComponentRun::new(self, Scene { asked: None, ..scene }).prepare(),
             Isolation::Fresh => Ok(()),
         }
     }
 
     fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
-        let mut session = Session::new(self, scene);
+        let mut session = ComponentRun::new(self, scene);
         if self.isolation == Isolation::Fresh && scene.asked.is_some() {
             // The instance of the whole request; a pure call is told of its node alone.
             session.prepare()?;

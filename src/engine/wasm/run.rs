@@ -8,19 +8,21 @@ use serde_json::Value;
 use crate::chain::candidates::Places;
 use crate::clock::Dice;
 use crate::model::{Candidate, SlotIndex};
-use crate::script::{Answer, Argument, Asked, Call, Element, Isolation, Returned, Run, Scene, Score, ScriptError};
+use crate::script::{
+    Argument, Call, CallAnswer, Element, Isolation, ReturnedValue, Run, Scene, Score, ScriptError, ScriptRequest,
+};
 
-use super::contract::{Request, Verdict};
-use super::instance::{Asking, Called, Ground, Instance};
-use super::program::Program;
-use super::trap::{self, Ended};
+use super::contract::{ComponentRequest, ComponentVerdict};
+use super::instance::{Called, Instance, InstanceContext, NodeCall};
+use super::program::ComponentProgram;
+use super::trap::{self, EndedCall};
 
 /// How often a call is made: again where somebody else's time was up, or somebody else's doings may have been the cause.
 const TRIES: usize = 3;
 
 /// A run.
-pub(super) struct Session<'a> {
-    program: &'a Program,
+pub(super) struct ComponentRun<'a> {
+    program: &'a ComponentProgram,
     scene: Scene<'a>,
     number: u64,
     /// The instance of this run alone, where the step wants one.
@@ -29,8 +31,8 @@ pub(super) struct Session<'a> {
     document: OnceCell<Arc<str>>,
 }
 
-impl<'a> Session<'a> {
-    pub(super) fn new(program: &'a Program, scene: Scene<'a>) -> Self {
+impl<'a> ComponentRun<'a> {
+    pub(super) fn new(program: &'a ComponentProgram, scene: Scene<'a>) -> Self {
         Self { program, scene, number: program.engine.next_run(), own: None, document: OnceCell::new() }
     }
 
@@ -41,17 +43,17 @@ impl<'a> Session<'a> {
         Some(Arc::clone(self.document.get_or_init(text)))
     }
 
-    /// Lets `ask` ask an instance, which may see `only` that node's document where one is named; `whole` as in [`Ground`].
+    /// Lets `ask` ask an instance, which may see `only` that node's document where one is named; `whole` as in [`InstanceContext`].
     fn with<T>(
         &mut self,
         only: Option<SlotIndex>,
         whole: bool,
-        ask: impl Fn(&mut Instance, &Ground<'_>) -> Called<T>,
+        ask: impl Fn(&mut Instance, &InstanceContext<'_>) -> Called<T>,
     ) -> Result<T, ScriptError> {
         let (program, scene) = (self.program, self.scene);
         let limits = &program.engine.limits;
         let stays = program.isolation == Isolation::Warm;
-        let ground = Ground { cluster: scene.cluster, whole };
+        let ground = InstanceContext { cluster: scene.cluster, whole };
         let mut trapped = None;
         for _ in 0..TRIES {
             let made = match self.own.take() {
@@ -61,8 +63,8 @@ impl<'a> Session<'a> {
             };
             let mut instance = match made {
                 Ok(instance) => instance,
-                Err(Ended::Interrupted) => continue,
-                Err(Ended::Trapped(failed) | Ended::Passed(failed)) => return Err(failed),
+                Err(EndedCall::Interrupted) => continue,
+                Err(EndedCall::Trapped(failed) | EndedCall::Passed(failed)) => return Err(failed),
             };
             if program.reads_documents() {
                 instance.show(self.document(), only);
@@ -80,12 +82,12 @@ impl<'a> Session<'a> {
                 }
                 Err(error) => match trap::ended(&error, instance.host(), &*program.engine.alarm, limits) {
                     // What another request left in its memory may be the cause: a new instance will tell.
-                    Ended::Trapped(failed) if had_served => trapped = Some(failed),
-                    Ended::Trapped(failed) | Ended::Passed(failed) => {
+                    EndedCall::Trapped(failed) if had_served => trapped = Some(failed),
+                    EndedCall::Trapped(failed) | EndedCall::Passed(failed) => {
                         instance.flush(scene.log);
                         return Err(failed);
                     }
-                    Ended::Interrupted => {}
+                    EndedCall::Interrupted => {}
                 },
             }
         }
@@ -97,25 +99,25 @@ impl<'a> Session<'a> {
         self.with(None, true, |instance, ground| instance.prepare(ground))
     }
 
-    fn balance(&mut self, candidates: &[Candidate]) -> Result<Answer, ScriptError> {
+    fn balance(&mut self, candidates: &[Candidate]) -> Result<CallAnswer, ScriptError> {
         let Some(asked) = self.scene.asked else { return Err(self.missing("a request")) };
         let step = self.scene.step;
         let verdict =
             self.with(None, true, |instance, ground| instance.balance(request(&asked, step), candidates, ground))?;
-        Ok(Answer::Returned(self.returned(verdict, candidates)))
+        Ok(CallAnswer::Returned(self.returned(verdict, candidates)))
     }
 
-    fn returned(&self, verdict: Verdict, candidates: &[Candidate]) -> Returned {
+    fn returned(&self, verdict: ComponentVerdict, candidates: &[Candidate]) -> ReturnedValue {
         match verdict {
-            Verdict::Pass => Returned::Falsy,
-            Verdict::Select(row) => match self.id(row) {
-                Some(id) => Returned::Id(id),
-                None => Returned::Other(format!("the row {row}, where no node is")),
+            ComponentVerdict::Pass => ReturnedValue::Falsy,
+            ComponentVerdict::Select(row) => match self.id(row) {
+                Some(id) => ReturnedValue::Id(id),
+                None => ReturnedValue::Other(format!("the row {row}, where no node is")),
             },
-            Verdict::Narrow(rows) => {
+            ComponentVerdict::Narrow(rows) => {
                 let most = self.program.engine.limits.returned_elements;
                 if rows.len() > most {
-                    return Returned::Other(format!("a list of {} rows, more than {most}", rows.len()));
+                    return ReturnedValue::Other(format!("a list of {} rows, more than {most}", rows.len()));
                 }
                 let places = Places::of(candidates);
                 let element = |row: u32| match self.slot(row).and_then(|slot| places.find(slot)) {
@@ -125,7 +127,7 @@ impl<'a> Session<'a> {
                         None => Element::Other(format!("the row {row}, where no node is")),
                     },
                 };
-                Returned::List(rows.into_iter().map(element).collect())
+                ReturnedValue::List(rows.into_iter().map(element).collect())
             }
         }
     }
@@ -144,15 +146,15 @@ impl<'a> Session<'a> {
         &mut self,
         candidate: &Candidate,
         argument: Argument<'_>,
-        ask: impl Fn(&mut Instance, Asking<'_>, &Ground<'_>) -> Called<T>,
+        ask: impl Fn(&mut Instance, NodeCall<'_>, &InstanceContext<'_>) -> Called<T>,
     ) -> Result<T, ScriptError> {
         let (number, step) = (self.number, self.scene.step);
         let asked = self.scene.asked.filter(|_| matches!(argument, Argument::Request));
         let make = asked.map(|asked| move || request(&asked, step));
         let only = asked.is_none().then_some(candidate.slot);
         self.with(only, false, |instance, ground| {
-            let request = make.as_ref().map(|make| (number, make as &dyn Fn() -> Request));
-            ask(instance, Asking { candidate, request }, ground)
+            let request = make.as_ref().map(|make| (number, make as &dyn Fn() -> ComponentRequest));
+            ask(instance, NodeCall { candidate, request }, ground)
         })
     }
 
@@ -161,31 +163,31 @@ impl<'a> Session<'a> {
     }
 }
 
-impl Run for Session<'_> {
-    fn call(&mut self, call: Call<'_>) -> Result<Answer, ScriptError> {
+impl Run for ComponentRun<'_> {
+    fn call(&mut self, call: Call<'_>) -> Result<CallAnswer, ScriptError> {
         match call {
             Call::Balance(candidates) => self.balance(candidates),
             Call::Key => Err(self.missing("a key")),
             Call::Filter(candidate, argument) => self
                 .about(candidate, argument, |instance, asking, ground| instance.filter(asking, ground))
-                .map(Answer::Keep),
+                .map(CallAnswer::Keep),
             Call::Score(candidate, argument) => {
                 let said =
                     self.about(candidate, argument, |instance, asking, ground| instance.score(asking, ground))?;
-                Ok(Answer::Score(said.map_or(Score::LeftOut, Score::Number)))
+                Ok(CallAnswer::Score(said.map_or(Score::LeftOut, Score::Number)))
             }
         }
     }
 }
 
 /// The request as components are given it.
-fn request(asked: &Asked<'_>, step: u64) -> Request {
+fn request(asked: &ScriptRequest<'_>, step: u64) -> ComponentRequest {
     let (request, moment) = (asked.request, asked.moment);
     let fields = request.fields();
     let groups = fields.get("userGroups").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let groups: Vec<_> = groups.iter().filter_map(Value::as_str).collect();
     let flag = |name: &str| fields.get(name).and_then(Value::as_bool).unwrap_or_default();
-    Request {
+    ComponentRequest {
         action: Arc::clone(request.action()),
         login: Arc::clone(request.login()),
         groups: groups.join("\n"),

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::*;
-use crate::chain::eligibility::Cooling;
+use crate::chain::eligibility::CoolingPolicy;
 use crate::model::{Change, Marks};
 use crate::registry::marks::Mark;
 
-use super::super::events::Event;
+use super::super::events::FrontEvent;
 use super::super::testing::{EPOCH_MS, Harness, other_says, report, request, setup, with};
 
 fn page(harness: &mut Harness, body: &Value) -> Value {
@@ -90,7 +90,7 @@ fn a_node_is_shown_with_its_state_its_marks_and_its_reservations() {
     let full = shown(&mut harness);
     assert_eq!((&full["state"], &full["pending"], full.get("marks")), (&"full".into(), &1.into(), None));
     harness.change(Change::Mark("a".into(), Marks { cordoned: true, ..Marks::default() }));
-    let word = Word { by: "eve".into(), at_ms: 1, reason: "a new disk".into() };
+    let word = MarkAuthor { by: "eve".into(), at_ms: 1, reason: "a new disk".into() };
     let mark = Mark { cordoned: Some(word.clone()), ..Mark::default() };
     harness.view.seen().marks.insert("a".into(), mark.clone());
     let cordoned = shown(&mut harness);
@@ -189,10 +189,10 @@ fn an_uncordon_forgives_what_failed_on_the_node_here_and_elsewhere() {
     let id = harness.placed("ann", "a");
     harness.send(Verb::Release, &json!({"reservation": id, "failed": true}));
     let cooling = |harness: &mut Harness| harness.place_asked(&request("ann")).1.question.cooling.clone();
-    assert_eq!(cooling(&mut harness), Cooling::Out(vec!["a".into()]));
+    assert_eq!(cooling(&mut harness), CoolingPolicy::Out(vec!["a".into()]));
     harness.said();
     harness.send(Verb::Uncordon, &json!({"node": "a"}));
-    assert_eq!(cooling(&mut harness), Cooling::default());
+    assert_eq!(cooling(&mut harness), CoolingPolicy::default());
     assert_eq!(harness.said()[0].uncordoned, ["a".into()]);
 }
 
@@ -213,6 +213,6 @@ fn whoever_reads_the_config_is_told_how_many_replicas_answer() {
 fn an_empty_message_asks_as_an_empty_object_does() {
     let mut harness = Harness::new(setup(), &["a"]);
     let (number, incoming) = harness.message(Verb::Nodes, &with(json!({}), json!({})));
-    harness.tell(Event::Request(Incoming { payload: " \n".into(), ..incoming }));
+    harness.tell(FrontEvent::Request(Incoming { payload: " \n".into(), ..incoming }));
     assert_eq!(ids(&harness.reply(number)), ["a"]);
 }

@@ -5,21 +5,21 @@ use std::time::Duration;
 use super::*;
 use crate::chain::{ChainSpec, OnFailure};
 use crate::model::LimitKind;
-use crate::worker::{Running, WorkerEvent};
+use crate::worker::{RunningStep, WorkerEvent};
 
-use super::super::events::{Event, Setup};
+use super::super::events::{FrontEvent, Setup};
 use super::super::testing::{
     ACTION, Asked, Harness, STEP, chain, crashed, killed, overrun, request, running, setup, setup_of,
 };
 
 /// The worker that was asked `asked` names what it ran for that, and ends.
-fn overruns(harness: &mut Harness, asked: &Asked, running: Running) {
+fn overruns(harness: &mut Harness, asked: &Asked, running: RunningStep) {
     harness.worker(asked.worker, WorkerEvent::Overrun(overrun(running)));
     harness.end(asked.worker, killed());
 }
 
 /// A question of `user` passes a limit, is asked again alone, and passes it once more as `running` says.
-fn pass_twice(harness: &mut Harness, user: &str, running: impl Fn(Ticket) -> Running) -> usize {
+fn pass_twice(harness: &mut Harness, user: &str, running: impl Fn(Ticket) -> RunningStep) -> usize {
     let (number, asked) = harness.place_asked(&request(user));
     overruns(harness, &asked, running(asked.question.ticket));
     harness.no_reply(number);
@@ -29,18 +29,18 @@ fn pass_twice(harness: &mut Harness, user: &str, running: impl Fn(Ticket) -> Run
     number
 }
 
-fn at_step(ticket: Ticket) -> Running {
+fn at_step(ticket: Ticket) -> RunningStep {
     running(ticket, STEP, None)
 }
 
 /// A call of a function that sees nothing but the node `a`.
-fn pure(ticket: Ticket) -> Running {
-    Running { pure: true, ..running(ticket, STEP, Some("a")) }
+fn pure(ticket: Ticket) -> RunningStep {
+    RunningStep { pure: true, ..running(ticket, STEP, Some("a")) }
 }
 
 fn quarantined(harness: &mut Harness, worker: u64) -> Vec<(Subject, bool)> {
     let told = harness.told(worker).into_iter().filter_map(|order| match order {
-        Order::Quarantine(subject, limited) => Some((subject, limited.is_some())),
+        WorkerCommand::Quarantine(subject, limited) => Some((subject, limited.is_some())),
         _ => None,
     });
     told.collect()
@@ -101,7 +101,7 @@ fn a_node_that_a_pure_function_hangs_on_is_not_asked_about_again() {
     let subject = Subject { script: STEP.into(), node: Some("a".into()) };
     assert_eq!(quarantined(&mut harness, asked.worker), [(subject.clone(), true)]);
     let born_later = harness.snapshots.values().next_back().unwrap();
-    let is_told = |order: &Order| matches!(order, Order::Quarantine(told, Some(_)) if *told == subject);
+    let is_told = |order: &WorkerCommand| matches!(order, WorkerCommand::Quarantine(told, Some(_)) if *told == subject);
     assert!(born_later.iter().any(is_told), "whoever comes later is told at the start");
     harness.choose(&asked, "b");
     assert_eq!(harness.reply(number)["node"], "b");
@@ -206,7 +206,7 @@ fn whoever_decides_by_an_older_configuration_is_not_judged_by_it() {
     overruns(&mut harness, &asked, at_step(asked.question.ticket));
     let again = harness.only_asked();
     let next = ChainSpec { max_pending: Some(9), ..chain(ACTION) };
-    harness.tell(Event::Reload(Box::new(setup_of(vec![next]))));
+    harness.tell(FrontEvent::Reload(Box::new(setup_of(vec![next]))));
     overruns(&mut harness, &again, at_step(asked.question.ticket));
     harness.no_reply(number);
     let last = harness.only_asked();
@@ -220,7 +220,7 @@ fn a_reload_forgets_suspicions_and_lets_other_sources_run() {
     let mut harness = Harness::new(Setup { workers: 1, ..setup() }, &["a"]);
     harness.worker(2, WorkerEvent::Overrun(overrun(pure(NOBODY))));
     harness.end(2, killed());
-    harness.tell(Event::Reload(Box::new(setup())));
+    harness.tell(FrontEvent::Reload(Box::new(setup())));
     let spare = *harness.workers.keys().next_back().unwrap();
     harness.worker(spare, WorkerEvent::Overrun(overrun(pure(NOBODY))));
     assert!(!harness.front.is_anybody_confined(), "another source may stand under the same name");
@@ -230,7 +230,7 @@ fn a_reload_forgets_suspicions_and_lets_other_sources_run() {
 fn a_worker_that_is_told_to_stop_is_nobodys_fault() {
     let mut harness = Harness::new(setup(), &["a"]);
     let (number, asked) = harness.place_asked(&request("ann"));
-    harness.end(asked.worker, Ended { how: "was told to stop".into(), killed: true, stopped: true });
+    harness.end(asked.worker, ProcessEnd { how: "was told to stop".into(), killed: true, stopped: true });
     let again = harness.only_asked();
     harness.choose(&again, "a");
     assert_eq!(harness.reply(number)["node"], "a");

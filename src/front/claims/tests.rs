@@ -10,7 +10,7 @@ use crate::nats::message::Verb;
 use crate::registry::RegistryEvent;
 use crate::registry::peers::Message;
 
-use super::super::events::{Event, Setup};
+use super::super::events::{FrontEvent, Setup};
 use super::super::testing::{
     ACTION, Asked, Harness, other_holds, other_says, report, request, setup, strict_setup, with,
 };
@@ -41,7 +41,7 @@ fn claiming(harness: &mut Harness) -> (usize, Asked) {
 }
 
 fn claimed(harness: &mut Harness, asked: &Asked, claimed: Claimed) {
-    harness.tell(Event::Claimed(asked.question.ticket, Ok(claimed)));
+    harness.tell(FrontEvent::Claimed(asked.question.ticket, Ok(claimed)));
 }
 
 fn full(ids: &[&str]) -> Claimed {
@@ -166,7 +166,7 @@ fn a_lost_claim_wakes_nobody_who_waits() {
 fn a_claim_that_could_not_be_made_fails_and_is_written_off() {
     let mut harness = of_nodes(1);
     let (number, asked) = claiming(&mut harness);
-    harness.tell(Event::Claimed(asked.question.ticket, Err(StoreError("no answer".into()))));
+    harness.tell(FrontEvent::Claimed(asked.question.ticket, Err(StoreError("no answer".into()))));
     let (name, message) = harness.failure(number);
     assert_eq!(
         (&*name, &*message),
@@ -180,7 +180,7 @@ fn a_claim_that_could_not_be_made_fails_and_is_written_off() {
 #[test]
 fn without_nats_no_place_is_claimed() {
     let mut harness = of_nodes(1);
-    harness.tell(Event::Registry(RegistryEvent::Lost { reason: "no connection".into() }));
+    harness.tell(FrontEvent::Registry(RegistryEvent::Lost { reason: "no connection".into() }));
     let (number, _) = claiming(&mut harness);
     assert!(harness.failure(number).1.contains("NATS is not connected"));
     assert!(claims(&mut harness).is_empty() && harness.reserved("a").is_empty());
@@ -317,7 +317,7 @@ fn a_claim_whose_session_is_listed_already_is_not_taken_in() {
 
 #[test]
 fn claims_are_remembered_for_so_long_and_no_longer() {
-    let mut claims = Claims::new();
+    let mut claims = PendingClaims::new();
     let (node, ids) = (Arc::from("a"), ["1", "2"].map(Arc::<str>::from));
     claims.note(&node, &ids[0], 0, 5);
     assert_eq!(claims.over[&node][&ids[0]], 5);
@@ -329,7 +329,7 @@ fn claims_are_remembered_for_so_long_and_no_longer() {
 
 #[test]
 fn no_more_claims_are_remembered_than_so_many() {
-    let mut claims = Claims::new();
+    let mut claims = PendingClaims::new();
     for number in 0..REMEMBERED + 10 {
         claims.note(&format!("n{number}").into(), &"r".into(), 0, 0);
     }

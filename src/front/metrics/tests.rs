@@ -39,7 +39,7 @@ fn names_are_not_said_twice() {
 fn pending_requests_are_counted_by_stage() {
     let metrics = Metrics::new();
     metrics.pending(&[1, 2, 3, 4, 5, 6]);
-    for (stage, count) in Stage::NAMES.into_iter().zip(1..) {
+    for (stage, count) in PendingStage::NAMES.into_iter().zip(1..) {
         let name = format!("whither_pending_requests{{stage=\"{stage}\"}}");
         assert_eq!(figure(&metrics, &name), Some(count.to_string()), "{stage}");
     }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::registry::RegistryEvent;
 use crate::registry::peers::Message;
-use crate::worker::Order;
+use crate::worker::WorkerCommand;
 
-use super::super::events::{Event, Setup, Tick};
+use super::super::events::{FrontEvent, Setup, Tick};
 use super::super::testing::{Harness, TICK, other_holds, other_says, report, request, setup, strict_setup, with};
 
 const GAP: Duration = Duration::from_secs(6);
@@ -25,7 +25,7 @@ fn of_two(setup: Setup) -> Harness {
 /// The process stood still.
 fn stand_still(harness: &mut Harness) {
     harness.sleep(GAP);
-    harness.tell(Event::StoodStill(GAP));
+    harness.tell(FrontEvent::StoodStill(GAP));
 }
 
 /// The other replica tells that it holds `ids` on the node `a`, and nothing else.
@@ -148,7 +148,7 @@ fn changes_that_wait_to_be_taken_in_make_the_view_no_newer() {
     harness.view.seen().looked = Some(harness.now.instant);
     for _ in 0..5 {
         let tick = Tick { passed: TICK, is_drained: false };
-        harness.tell(Event::Tick(tick));
+        harness.tell(FrontEvent::Tick(tick));
     }
     assert!(harness.asked().is_empty());
     harness.tick();
@@ -164,7 +164,7 @@ fn a_decision_that_was_taken_before_is_taken_again_where_capacity_is_strict() {
     harness.choose(&asked, "a");
     assert_eq!((harness.stages(), harness.front.owed()), ([0, 0, 0, 0, 0, 1], 1));
     assert!(harness.reserved("a").is_empty());
-    let undone = format!("{:?}", Order::Change(Change::Release(Arc::clone(&asked.question.decision))));
+    let undone = format!("{:?}", WorkerCommand::Change(Change::Release(Arc::clone(&asked.question.decision))));
     assert!(harness.told(1).iter().any(|order| format!("{order:?}") == undone), "the worker believed it");
     harness.hear(&tells_list(1, &[]));
     view_is_current(&mut harness);
@@ -201,7 +201,7 @@ fn so_many_bytes_are_held_back_and_no_more() {
     let payload = Bytes::from(vec![b' '; HELD_BACK_BYTES / 4]);
     let numbers = [(); 5].map(|()| {
         let (number, incoming) = harness.message(Verb::Place, &Value::Null);
-        harness.tell(Event::Request(Incoming { payload: payload.clone(), ..incoming }));
+        harness.tell(FrontEvent::Request(Incoming { payload: payload.clone(), ..incoming }));
         number
     });
     assert_eq!(harness.failure(numbers[4]).0, "overloaded");
@@ -212,15 +212,15 @@ fn so_many_bytes_are_held_back_and_no_more() {
 fn short_pauses_in_a_row_ask_for_lists_once() {
     let mut harness = of_two(setup());
     let short = Duration::from_secs(2);
-    harness.tell(Event::StoodStill(short));
+    harness.tell(FrontEvent::StoodStill(short));
     harness.hear(&tells_list(1, &[]));
     harness.tick_for(Duration::from_secs(1));
     harness.said();
-    harness.tell(Event::StoodStill(short));
+    harness.tell(FrontEvent::StoodStill(short));
     harness.place(&request("ann"));
     assert_eq!(harness.asked().len(), 1, "the others went on telling this replica everything");
     assert_eq!(harness.figure("whither_pauses_total"), "2");
-    harness.tell(Event::StoodStill(SURELY_KEPT + Duration::from_millis(1)));
+    harness.tell(FrontEvent::StoodStill(SURELY_KEPT + Duration::from_millis(1)));
     harness.place(&request("ann"));
     assert!(harness.asked().is_empty(), "after so long NATS may have dropped what the others told");
 }
@@ -230,8 +230,8 @@ fn a_time_without_nats_holds_requests_back_only_where_capacity_is_strict() {
     for (setup, asked) in [(setup(), 1), (strict_setup(), 0)] {
         let is_strict = setup.is_strict;
         let mut harness = of_two(setup);
-        harness.tell(Event::Registry(RegistryEvent::Lost { reason: "no connection".into() }));
-        harness.tell(Event::Registry(RegistryEvent::Ready { nodes: 1 }));
+        harness.tell(FrontEvent::Registry(RegistryEvent::Lost { reason: "no connection".into() }));
+        harness.tell(FrontEvent::Registry(RegistryEvent::Ready { nodes: 1 }));
         harness.place(&request("ann"));
         assert_eq!(harness.asked().len(), asked, "strict: {is_strict}");
         harness.tick();

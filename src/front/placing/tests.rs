@@ -6,9 +6,9 @@ use super::*;
 use crate::model::{Diagnosis, Marks};
 use crate::registry::RegistryEvent;
 use crate::registry::peers::Message;
-use crate::worker::{Order, WorkerEvent};
+use crate::worker::{WorkerCommand, WorkerEvent};
 
-use super::super::events::{Event, Setup};
+use super::super::events::{FrontEvent, Setup};
 use super::super::testing::{
     ACTION, EPOCH_MS, Harness, LOGIN, STEP, chain, killed, other_holds, other_says, overrun, report, request, running,
     setup, setup_of, with,
@@ -50,8 +50,8 @@ fn everybody_is_told_of_a_place_but_the_worker_that_took_it() {
     let mut harness = Harness::new(setup(), &["a"]);
     let id = harness.placed("ann", "a");
     harness.tick();
-    let is_told = |orders: Vec<Order>| {
-        orders.iter().any(|order| matches!(order, Order::Change(Change::Reserve(one)) if *one.id == *id))
+    let is_told = |orders: Vec<WorkerCommand>| {
+        orders.iter().any(|order| matches!(order, WorkerCommand::Change(Change::Reserve(one)) if *one.id == *id))
     };
     assert!(!is_told(harness.told(1)) && is_told(harness.told(2)));
 }
@@ -72,7 +72,7 @@ fn what_is_no_request_is_refused_before_anybody_is_asked() {
         assert!(message.contains(words), "{body}: {message}");
     }
     let (number, incoming) = harness.message(Verb::Place, &json!({}));
-    harness.tell(Event::Request(Incoming { payload: vec![b'{', 0xff].into(), ..incoming }));
+    harness.tell(FrontEvent::Request(Incoming { payload: vec![b'{', 0xff].into(), ..incoming }));
     assert!(harness.failure(number).1.contains("UTF-8"));
     assert!(harness.asked().is_empty());
     assert_eq!(harness.figure("whither_decisions_total{chain=\"\",outcome=\"bad-request\"}"), "4");
@@ -105,7 +105,7 @@ fn nothing_is_placed_before_the_node_list_is_known() {
     let mut harness = Harness::bare(setup());
     let number = harness.place(&request("ann"));
     assert_eq!(harness.failure(number), ("internal".into(), "the node list is not known yet".into()));
-    harness.tell(Event::Registry(RegistryEvent::Lost { reason: "no stream".into() }));
+    harness.tell(FrontEvent::Registry(RegistryEvent::Lost { reason: "no stream".into() }));
     let number = harness.place(&request("ann"));
     assert_eq!(harness.failure(number).1, "the node list is not known: no stream");
 }
@@ -183,7 +183,7 @@ fn a_node_that_was_cordoned_meanwhile_is_not_taken() {
     assert!(harness.reserved("a").is_empty());
     let again = harness.only_asked();
     assert_eq!(again.question.ticket, asked.question.ticket);
-    let undone = Order::Change(Change::Release(Arc::clone(&asked.question.decision)));
+    let undone = WorkerCommand::Change(Change::Release(Arc::clone(&asked.question.decision)));
     assert!(harness.told(1).iter().any(|order| format!("{order:?}") == format!("{undone:?}")));
     harness.choose(&again, "b");
     assert_eq!(harness.reply(number)["node"], "b");
@@ -287,10 +287,10 @@ fn nodes_that_cool_down_are_the_last_resort_where_the_service_says_so() {
     let none = || failed(FailureName::NoNode, "none");
     let mut harness = Harness::new(Setup { is_last_resort: true, ..setup() }, &["a"]);
     let (number, asked) = harness.place_asked(&request("ann"));
-    assert_eq!(asked.question.cooling, Cooling::Out(Vec::new()));
+    assert_eq!(asked.question.cooling, CoolingPolicy::Out(Vec::new()));
     harness.decide_with(&asked, none(), cooling());
     let asked = harness.only_asked();
-    assert_eq!(asked.question.cooling, Cooling::LastResort);
+    assert_eq!(asked.question.cooling, CoolingPolicy::LastResort);
     harness.decide_with(&asked, none(), cooling());
     assert_eq!(harness.failure(number).0, "no-node", "once");
     let mut harness = Harness::new(setup(), &["a"]);
@@ -335,11 +335,11 @@ fn a_request_that_comes_too_late_is_refused_at_the_door() {
     let mut harness = Harness::new(setup(), &["a"]);
     let (number, incoming) = harness.message(Verb::Place, &request("ann"));
     let deadline_ms = Some(EPOCH_MS - 5_000);
-    harness.tell(Event::Request(Incoming { deadline_ms, ..incoming }));
+    harness.tell(FrontEvent::Request(Incoming { deadline_ms, ..incoming }));
     assert_eq!(harness.failure(number).0, "overloaded");
     assert_eq!(harness.figure("whither_expired_on_arrival_total"), "1");
     let (_, incoming) = harness.message(Verb::Place, &request("ann"));
-    harness.tell(Event::Request(Incoming { deadline_ms: Some(7), ..incoming }));
+    harness.tell(FrontEvent::Request(Incoming { deadline_ms: Some(7), ..incoming }));
     assert_eq!(harness.only_asked().question.deadline_ms, None, "a moment years ago is a wrong clock's");
     assert_eq!(harness.figure("whither_strange_deadlines_total"), "1");
 }
@@ -351,7 +351,7 @@ fn a_chain_that_a_reload_takes_away_answers_nobody_any_more() {
     let (_, doomed) = harness.place_asked(&request("bob"));
     harness.worker(1, WorkerEvent::Overrun(overrun(running(doomed.question.ticket, STEP, None))));
     let queued = harness.place(&request("eve"));
-    harness.tell(Event::Reload(Box::new(setup_of(vec![chain(LOGIN)]))));
+    harness.tell(FrontEvent::Reload(Box::new(setup_of(vec![chain(LOGIN)]))));
     assert_eq!(harness.failure(queued).1, "the chain was removed before the request's turn came");
     harness.choose(&asked, "a");
     assert_eq!(harness.failure(asked_of), ("unknown-action".into(), "the chain was removed while it decided".into()));
@@ -378,7 +378,7 @@ fn what_another_replica_placed_under_the_same_id_is_the_answer() {
     let reply = harness.reply(number);
     assert_eq!((&reply["node"], &reply["reservation"]), (&"b".into(), &"other-1".into()));
     assert!(harness.reserved("a").is_empty());
-    let undone = format!("{:?}", Order::Change(Change::Release(Arc::clone(&asked.question.decision))));
+    let undone = format!("{:?}", WorkerCommand::Change(Change::Release(Arc::clone(&asked.question.decision))));
     assert!(harness.told(1).iter().any(|order| format!("{order:?}") == undone));
 }
 

@@ -8,10 +8,10 @@ use super::*;
 use crate::model::{LostReason, Marks, Outcome};
 use crate::nats::message::Verb;
 use crate::registry::claims::Claimed;
-use crate::script::Returned;
+use crate::script::ReturnedValue;
 use crate::worker::WorkerEvent;
 
-use super::super::events::{Event, Setup};
+use super::super::events::{FrontEvent, Setup};
 use super::super::testing::{
     ACTION, Asked, FakeProcess, Harness, NO_TICKETS, PROGRAM, Starts, chain, crashed, program_chain, report, request,
     setup_of, with,
@@ -28,7 +28,7 @@ fn suspend(harness: &mut Harness, asked: &Asked) {
 }
 
 fn suspend_after(harness: &mut Harness, asked: &Asked, taken: Option<(Arc<str>, LostReason)>) {
-    let waiting = Waiting { ticket: asked.question.ticket, step: 0, suspended: "so far".into(), taken };
+    let waiting = WaitingDecision { ticket: asked.question.ticket, step: 0, suspended: "so far".into(), taken };
     harness.worker(asked.worker, WorkerEvent::Waiting(waiting));
 }
 
@@ -40,8 +40,8 @@ fn suspended(harness: &mut Harness, user: &str) -> (usize, Ticket) {
 }
 
 /// What a program says that chooses `node`, which it was shown.
-fn chose(node: &str) -> Heard {
-    Heard { seen: vec![node.into()], ..Heard::only(Ok(Returned::Id(node.into()))) }
+fn chose(node: &str) -> ProgramAnswer {
+    ProgramAnswer { seen: vec![node.into()], ..ProgramAnswer::only(Ok(ReturnedValue::Id(node.into()))) }
 }
 
 fn errands(harness: &mut Harness, runner: u64) -> Vec<Ticket> {
@@ -49,7 +49,7 @@ fn errands(harness: &mut Harness, runner: u64) -> Vec<Ticket> {
 }
 
 /// What the question `asked` goes on with.
-fn heard(asked: &Asked) -> Option<&Heard> {
+fn heard(asked: &Asked) -> Option<&ProgramAnswer> {
     asked.question.from.as_ref().unwrap().heard.as_ref()
 }
 
@@ -78,7 +78,7 @@ fn questions_take_turns_at_a_program_that_must_see_every_place() {
     let (first, ticket) = suspended(&mut harness, "ann");
     let (_, next) = suspended(&mut harness, "bob");
     assert_eq!(errands(&mut harness, 1), [ticket], "one at a time");
-    harness.runner(1, RunnerEvent::Heard(ticket, Heard::only(Ok(Returned::Falsy))));
+    harness.runner(1, RunnerEvent::Heard(ticket, ProgramAnswer::only(Ok(ReturnedValue::Falsy))));
     assert_eq!(errands(&mut harness, 1), NO_TICKETS, "the placement is not known yet");
     let again = harness.only_asked();
     harness.choose(&again, "a");
@@ -170,7 +170,7 @@ fn what_was_being_asked_when_the_runner_died_fails_as_its_step_says() {
     let again = harness.only_asked();
     assert_eq!(again.question.ticket, one);
     let message = "the runner exited with code 1 while the program ran".to_owned();
-    assert_eq!(heard(&again), Some(&Heard::only(Err(ScriptError::Limit(LimitKind::Crash, message)))));
+    assert_eq!(heard(&again), Some(&ProgramAnswer::only(Err(ScriptError::Limit(LimitKind::Crash, message)))));
     assert!(harness.runners[&1].is_buried());
     harness.tick();
     assert_eq!(errands(&mut harness, 2), [two], "the next runner is asked what nobody was");
@@ -238,13 +238,13 @@ fn what_came_to_nothing_after_a_program_is_forgotten_by_the_runner() {
     suspend(&mut harness, &asked);
     harness.runner(1, RunnerEvent::Heard(asked.question.ticket, chose("a")));
     let again = harness.only_asked();
-    harness.runners[&1].orders::<runner::Order>();
+    harness.runners[&1].orders::<runner::RunnerCommand>();
     harness.decide(&again, Outcome::Failed(Failure::new(FailureName::NoNode, "none")));
     assert_eq!(harness.failure(number).0, "no-node");
     harness.tick();
-    let orders = harness.runners[&1].orders::<runner::Order>();
+    let orders = harness.runners[&1].orders::<runner::RunnerCommand>();
     let decision = &asked.question.decision;
-    let is_told = |order: &runner::Order| matches!(order, runner::Order::Change(Change::Release(id)) if id == decision);
+    let is_told = |order: &runner::RunnerCommand| matches!(order, runner::RunnerCommand::Change(Change::Release(id)) if id == decision);
     assert!(orders.iter().any(is_told), "{orders:?}");
 }
 
@@ -257,11 +257,11 @@ fn a_runner_that_cannot_be_started_leaves_a_note_until_one_is_there() {
     };
     harness.tick();
     assert_eq!(started(&mut harness), [1]);
-    harness.tell(Event::RunnerStarted(1, Err(std::io::Error::other("no memory"))));
+    harness.tell(FrontEvent::RunnerStarted(1, Err(std::io::Error::other("no memory"))));
     harness.tick_for(Duration::from_secs(1));
     assert_eq!(harness.health().notes, ["runner: it cannot be started: no memory"]);
     assert_eq!(started(&mut harness), [2], "it is tried again");
-    harness.tell(Event::RunnerStarted(2, Ok(FakeProcess::new().link())));
+    harness.tell(FrontEvent::RunnerStarted(2, Ok(FakeProcess::new().link())));
     harness.tick_for(Duration::from_secs(1));
     assert_eq!(harness.health().notes, [] as [&str; 0]);
 }
@@ -270,7 +270,7 @@ fn a_runner_that_cannot_be_started_leaves_a_note_until_one_is_there() {
 fn without_programs_there_is_no_runner() {
     let mut harness = Harness::new(setup_of(vec![chain(ACTION)]), &["a"]);
     assert!(harness.runners.is_empty());
-    harness.tell(Event::Reload(Box::new(setup_of(vec![program_chain(ACTION, 1)]))));
+    harness.tell(FrontEvent::Reload(Box::new(setup_of(vec![program_chain(ACTION, 1)]))));
     assert_eq!(harness.runners.len(), 1, "a reload brings one");
 }
 
@@ -288,7 +288,7 @@ fn a_question_is_gone_on_with_by_the_chains_that_it_began_with() {
     let mut harness = with_program(1);
     let (number, ticket) = suspended(&mut harness, "ann");
     errands(&mut harness, 1);
-    harness.tell(Event::Reload(Box::new(setup_of(vec![program_chain(ACTION, 1)]))));
+    harness.tell(FrontEvent::Reload(Box::new(setup_of(vec![program_chain(ACTION, 1)]))));
     harness.runner(1, RunnerEvent::Heard(ticket, chose("a")));
     let again = harness.only_asked();
     assert_eq!(again.worker, 1, "the old worker");
@@ -302,7 +302,7 @@ fn a_question_is_gone_on_with_by_the_chains_that_it_began_with() {
 fn nobody_begins_anew_where_a_program_was_asked_under_an_older_configuration() {
     let mut harness = with_program(1);
     let (number, ticket) = suspended(&mut harness, "ann");
-    harness.tell(Event::Reload(Box::new(setup_of(vec![program_chain(ACTION, 1)]))));
+    harness.tell(FrontEvent::Reload(Box::new(setup_of(vec![program_chain(ACTION, 1)]))));
     harness.runner(1, RunnerEvent::Heard(ticket, chose("a")));
     assert_eq!(harness.only_asked().worker, 1);
     harness.end(1, crashed());
@@ -320,7 +320,7 @@ fn a_reload_that_ends_the_turns_lets_everybody_go() {
     assert_eq!(errands(&mut harness, 1), [one]);
     let mut free = program_chain(ACTION, 1);
     free.reserve = false;
-    harness.tell(Event::Reload(Box::new(Setup { workers: 1, ..setup_of(vec![free]) })));
+    harness.tell(FrontEvent::Reload(Box::new(Setup { workers: 1, ..setup_of(vec![free]) })));
     harness.runner(1, RunnerEvent::Heard(one, chose("a")));
     let again = harness.only_asked();
     harness.choose(&again, "a");
@@ -363,23 +363,26 @@ fn a_choice_that_reserves_nothing_is_forgotten_by_the_runner() {
     suspend(&mut harness, &asked);
     harness.runner(1, RunnerEvent::Heard(asked.question.ticket, chose("a")));
     let again = harness.only_asked();
-    harness.runners[&1].orders::<runner::Order>();
+    harness.runners[&1].orders::<runner::RunnerCommand>();
     harness.choose(&again, "a");
     assert_eq!(harness.reply(number)["node"], "a");
     harness.tick();
-    let orders = harness.runners[&1].orders::<runner::Order>();
-    assert!(matches!(&orders[..], [runner::Order::Change(Change::Release(_))]), "{orders:?}");
+    let orders = harness.runners[&1].orders::<runner::RunnerCommand>();
+    assert!(matches!(&orders[..], [runner::RunnerCommand::Change(Change::Release(_))]), "{orders:?}");
 }
 
 #[test]
 fn a_change_of_the_cluster_reaches_the_runner_before_the_questions_after_it() {
     let mut harness = with_program(1);
     harness.tick();
-    harness.runners[&1].orders::<runner::Order>();
+    harness.runners[&1].orders::<runner::RunnerCommand>();
     harness.change(Change::Remove("b".into()));
     suspended(&mut harness, "ann");
-    let orders = harness.runners[&1].orders::<runner::Order>();
-    assert!(matches!(&orders[..], [runner::Order::Change(Change::Remove(_)), runner::Order::Run(_)]), "{orders:?}");
+    let orders = harness.runners[&1].orders::<runner::RunnerCommand>();
+    assert!(
+        matches!(&orders[..], [runner::RunnerCommand::Change(Change::Remove(_)), runner::RunnerCommand::Run(_)]),
+        "{orders:?}"
+    );
 }
 
 #[test]
@@ -394,7 +397,7 @@ fn a_question_that_is_decided_anew_after_its_claim_gives_its_turn_back() {
     let again = harness.only_asked();
     harness.choose(&again, "a");
     harness.change(Change::Mark("a".into(), Marks { cordoned: true, ..Marks::default() }));
-    harness.tell(Event::Claimed(again.question.ticket, Ok(Claimed::Won)));
+    harness.tell(FrontEvent::Claimed(again.question.ticket, Ok(Claimed::Won)));
     let anew = harness.only_asked();
     suspend(&mut harness, &anew);
     assert_eq!(errands(&mut harness, 1), [anew.question.ticket]);

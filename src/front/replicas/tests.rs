@@ -6,7 +6,7 @@ use super::*;
 use crate::model::Reservation;
 use crate::nats::message::Verb;
 
-use super::super::events::Event;
+use super::super::events::FrontEvent;
 use super::super::testing::{Harness, other_holds, other_says, report, request, setup, strict_setup};
 
 /// A front that knows another replica, which holds nothing.
@@ -77,8 +77,8 @@ fn a_replicas_own_messages_and_what_is_none_are_passed_over() {
     harness.tick();
     let own = harness.said().remove(0);
     harness.hear(&own);
-    harness.tell(Event::Gossip("no message".into()));
-    harness.tell(Event::Gossip(vec![0xff; 9].into()));
+    harness.tell(FrontEvent::Gossip("no message".into()));
+    harness.tell(FrontEvent::Gossip(vec![0xff; 9].into()));
     assert_eq!(harness.front.other_replicas(), 0);
 }
 
@@ -221,10 +221,10 @@ fn an_own_message_is_known_by_its_start() {
     }
 }
 
-fn held_by(user: &str, number: usize) -> Word {
+fn held_by(user: &str, number: usize) -> GossipItem {
     let reservation =
         Reservation { id: format!("me-{number}").into(), node: "a".into(), user: user.into(), name: "".into() };
-    Word::Held(Box::new(Held {
+    GossipItem::Held(Box::new(PeerReservation {
         reservation,
         left_ms: 1,
         confirmed: false,

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::*;
-use crate::chain::eligibility::Cooling;
+use crate::chain::eligibility::CoolingPolicy;
 use crate::nats::peers::Saying;
 use crate::registry::peers::Message;
 
-use super::super::events::{Event, Setup};
+use super::super::events::{FrontEvent, Setup};
 use super::super::testing::{ACTION, Harness, other_holds, other_says, report, request, setup, with};
 
 fn names(id: &str) -> Value {
@@ -26,15 +26,15 @@ fn fail_start(harness: &mut Harness, user: &str) {
 }
 
 /// The nodes that the next question of `user` leaves out.
-fn cooling(harness: &mut Harness, user: &str) -> Cooling {
+fn cooling(harness: &mut Harness, user: &str) -> CoolingPolicy {
     let (number, asked) = harness.place_asked(&request(user));
     harness.find_none(&asked);
     harness.reply(number);
     asked.question.cooling.clone()
 }
 
-fn out(nodes: &[&str]) -> Cooling {
-    Cooling::Out(nodes.iter().map(|node| Arc::from(*node)).collect())
+fn out(nodes: &[&str]) -> CoolingPolicy {
+    CoolingPolicy::Out(nodes.iter().map(|node| Arc::from(*node)).collect())
 }
 
 fn cool_downs(harness: &mut Harness) -> Vec<(String, u64, String)> {
@@ -244,11 +244,11 @@ fn a_place_that_nobody_was_there_to_take_is_free_again() {
     harness.hear(&other_says());
     let id = harness.placed("ann", "a");
     harness.said();
-    harness.tell(Event::Untaken(id.as_str().into()));
+    harness.tell(FrontEvent::Untaken(id.as_str().into()));
     assert!(harness.reserved("a").is_empty());
     assert_eq!(harness.figure("whither_untaken_total"), "1");
     assert_eq!(harness.said()[0].released, [id.as_str().into()]);
-    harness.tell(Event::Untaken(id.as_str().into()));
+    harness.tell(FrontEvent::Untaken(id.as_str().into()));
     assert_eq!(harness.figure("whither_untaken_total"), "1", "once");
 }
 
@@ -256,7 +256,7 @@ fn a_place_that_nobody_was_there_to_take_is_free_again() {
 fn a_setup_that_grants_less_than_was_asked_for_grants_what_is_usual() {
     let mut harness = Harness::new(setup(), &["a"]);
     let (number, asked) = harness.place_asked(&with(request("ann"), json!({"action": ACTION, "reservation_s": 300})));
-    harness.tell(Event::Reload(Box::new(Setup { longest_reservation_ms: 100_000, ..setup() })));
+    harness.tell(FrontEvent::Reload(Box::new(Setup { longest_reservation_ms: 100_000, ..setup() })));
     harness.choose(&asked, "a");
     assert_eq!(harness.reply(number)["expires_in_ms"], 60_000);
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::chain::{ChainSet, ChainSpec};
 use crate::model::Change;
 use crate::runner::ProgramLimits;
-use crate::worker::Question;
+use crate::worker::PlacementQuestion;
 
 use super::super::testing::{ACTION, FakeProcess, NO_TICKETS, TICK, chain, program_chain};
 
@@ -40,9 +40,9 @@ impl Bureau {
     /// Sends what there is; returns the questions that the runner was asked.
     fn sent(&mut self) -> Vec<Ticket> {
         self.client.send(true);
-        let orders = self.process.orders::<Order>().into_iter().filter_map(|order| match order {
-            Order::Run(errand) => Some(errand.question.ticket),
-            Order::Change(_) | Order::Edition(_) => None,
+        let orders = self.process.orders::<RunnerCommand>().into_iter().filter_map(|order| match order {
+            RunnerCommand::Run(errand) => Some(errand.question.ticket),
+            RunnerCommand::Change(_) | RunnerCommand::Edition(_) => None,
         });
         orders.collect()
     }
@@ -66,7 +66,7 @@ fn edition(number: u64, chains: &[ChainSpec]) -> Edition {
 }
 
 fn errand(ticket: Ticket) -> Errand {
-    let (question, suspended) = (Arc::new(Question::empty(ticket)), Bytes::from_static(b"so far"));
+    let (question, suspended) = (Arc::new(PlacementQuestion::empty(ticket)), Bytes::from_static(b"so far"));
     Errand { edition: 1, step: 2, question, suspended }
 }
 
@@ -171,18 +171,20 @@ fn a_runner_is_told_of_the_cluster_and_of_the_programs_before_the_questions() {
     let process = FakeProcess::new();
     let snapshot = || {
         let mut orders = Orders::default();
-        orders.push(&Order::Change(Change::Remove("a".into())));
+        orders.push(&RunnerCommand::Change(Change::Remove("a".into())));
         orders
     };
     bureau.client.started(number, Ok(process.link()), snapshot, bureau.now).unwrap();
-    bureau.client.tell(&Encoded::new(&Order::Change(Change::Remove("b".into()))));
+    bureau.client.tell(&Encoded::new(&RunnerCommand::Change(Change::Remove("b".into()))));
     bureau.client.send(false);
-    let orders = process.orders::<Order>();
-    let kinds = [Order::Change(Change::Remove("a".into())), Order::Edition(edition(1, &[]).into())];
-    assert!(matches!((&orders[0], &kinds[0]), (Order::Change(one), Order::Change(other)) if one == other));
-    assert!(matches!(&orders[1], Order::Edition(edition) if edition.number == 1));
-    assert!(matches!(&orders[2], Order::Run(errand) if errand.question.ticket == 1));
-    assert!(matches!(&orders[3], Order::Change(Change::Remove(id)) if &**id == "b"));
+    let orders = process.orders::<RunnerCommand>();
+    let kinds = [RunnerCommand::Change(Change::Remove("a".into())), RunnerCommand::Edition(edition(1, &[]).into())];
+    assert!(
+        matches!((&orders[0], &kinds[0]), (RunnerCommand::Change(one), RunnerCommand::Change(other)) if one == other)
+    );
+    assert!(matches!(&orders[1], RunnerCommand::Edition(edition) if edition.number == 1));
+    assert!(matches!(&orders[2], RunnerCommand::Run(errand) if errand.question.ticket == 1));
+    assert!(matches!(&orders[3], RunnerCommand::Change(Change::Remove(id)) if &**id == "b"));
 }
 
 #[test]
@@ -194,8 +196,9 @@ fn editions_that_nobody_decides_by_are_forgotten() {
         bureau.pause_ms();
         bureau.start();
         bureau.client.send(true);
-        let orders = bureau.process.orders::<Order>().into_iter();
-        let editions = orders.filter_map(|order| if let Order::Edition(one) = order { Some(one.number) } else { None });
+        let orders = bureau.process.orders::<RunnerCommand>().into_iter();
+        let editions =
+            orders.filter_map(|order| if let RunnerCommand::Edition(one) = order { Some(one.number) } else { None });
         editions.collect::<Vec<_>>()
     };
     assert_eq!(numbers(&mut bureau), [1, 2]);
@@ -207,11 +210,11 @@ fn editions_that_nobody_decides_by_are_forgotten() {
 fn a_runner_is_not_woken_for_little_but_for_a_question() {
     let mut bureau = Bureau::new();
     bureau.client.send(true);
-    bureau.process.orders::<Order>();
-    let removal = |length| Encoded::new(&Order::Change(Change::Remove("x".repeat(length).into())));
+    bureau.process.orders::<RunnerCommand>();
+    let removal = |length| Encoded::new(&RunnerCommand::Change(Change::Remove("x".repeat(length).into())));
     let sent = |bureau: &mut Bureau| {
         bureau.client.send(false);
-        bureau.process.orders::<Order>().len()
+        bureau.process.orders::<RunnerCommand>().len()
     };
     bureau.client.tell(&removal(1));
     assert_eq!(sent(&mut bureau), 0);
@@ -221,20 +224,20 @@ fn a_runner_is_not_woken_for_little_but_for_a_question() {
     assert_eq!(sent(&mut bureau), 1);
     bureau.client.tell(&removal(1));
     bureau.client.send(true);
-    assert_eq!(bureau.process.orders::<Order>().len(), 1);
+    assert_eq!(bureau.process.orders::<RunnerCommand>().len(), 1);
 }
 
 #[test]
 fn a_question_that_did_not_fit_is_sent_as_soon_as_there_is_room() {
     let mut bureau = Bureau::new();
     bureau.client.send(true);
-    bureau.process.orders::<Order>();
+    bureau.process.orders::<RunnerCommand>();
     bureau.process.set_room(0);
     bureau.ask(&[1]);
     bureau.client.send(false);
     bureau.process.set_room(usize::MAX);
     bureau.client.send(false);
-    assert_eq!(bureau.process.orders::<Order>().len(), 1);
+    assert_eq!(bureau.process.orders::<RunnerCommand>().len(), 1);
 }
 
 #[test]

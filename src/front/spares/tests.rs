@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::Change;
-use crate::worker::Order;
+use crate::worker::WorkerCommand;
 
 use super::super::testing::{FakeProcess, crashed, killed, read_orders, setup};
 
@@ -49,8 +49,8 @@ impl Nursery {
     }
 }
 
-fn removal(id: &str) -> Order {
-    Order::Change(Change::Remove(id.into()))
+fn removal(id: &str) -> WorkerCommand {
+    WorkerCommand::Change(Change::Remove(id.into()))
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_worker_is_started_with_the_setup_and_the_cluster_as_it_is() {
     let Some(Effect::StartWorker { number, birth, snapshot, program }) = effects.pop() else { panic!("{effects:?}") };
     assert_eq!((number, program.to_str()), (8, Some("whither")));
     assert_eq!(birth.set, setup().birth.set);
-    assert_eq!(read_orders::<Order>(snapshot).len(), 1);
+    assert_eq!(read_orders::<WorkerCommand>(snapshot).len(), 1);
     spares.born(8, Ok(FakeProcess::new().ready()), Instant::now()).unwrap();
     assert_eq!(spares.take().unwrap().choices(), 5);
 }
@@ -97,7 +97,7 @@ fn what_happens_while_a_worker_is_born_is_told_when_it_is_there() {
     let process = nursery.born(1);
     nursery.spares.tell(&Encoded::new(&removal("b")));
     nursery.spares.send(true);
-    let told: Vec<_> = process.orders::<Order>().iter().map(|order| format!("{order:?}")).collect();
+    let told: Vec<_> = process.orders::<WorkerCommand>().iter().map(|order| format!("{order:?}")).collect();
     assert_eq!(told, [format!("{:?}", removal("a")), format!("{:?}", removal("b"))]);
 }
 
@@ -108,12 +108,12 @@ fn a_spare_is_not_woken_for_little_until_there_is_a_tick() {
     let process = nursery.born(1);
     nursery.spares.tell(&Encoded::new(&removal("a")));
     nursery.spares.send(false);
-    assert_eq!(process.orders::<Order>().len(), 0);
+    assert_eq!(process.orders::<WorkerCommand>().len(), 0);
     nursery.spares.send(true);
-    assert_eq!(process.orders::<Order>().len(), 1);
+    assert_eq!(process.orders::<WorkerCommand>().len(), 1);
     nursery.spares.tell(&Encoded::new(&removal(&"x".repeat(LAZY_BYTES))));
     nursery.spares.send(false);
-    assert_eq!(process.orders::<Order>().len(), 1, "that is much");
+    assert_eq!(process.orders::<WorkerCommand>().len(), 1, "that is much");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::chain::ChainSpec;
 use crate::model::{Change, Marks};
-use crate::worker::{BirthError, Ended, Waiting};
+use crate::worker::{BirthError, ProcessEnd, WaitingDecision};
 
 use super::super::testing::{
     ACTION, Asked, FakeProcess, FakeView, Harness, LOGIN, STEP, Starts, chain, crashed, killed, overrun, program_chain,
@@ -17,7 +17,7 @@ fn a_stopping_front_is_done_when_everything_is_answered() {
     let mut harness = Harness::new(setup(), &["a"]);
     let (number, asked) = harness.place_asked(&request("ann"));
     assert!(!harness.front.is_done());
-    harness.tell(Event::Stop);
+    harness.tell(FrontEvent::Stop);
     assert!(!harness.front.is_done(), "it owes an answer");
     assert!(!harness.health().ready, "no more requests are to come");
     let said = harness.said();
@@ -31,7 +31,7 @@ fn a_stopping_front_is_done_when_everything_is_answered() {
 fn a_stopping_front_waits_for_answers_only_so_long() {
     let mut harness = Harness::new(setup(), &["a"]);
     harness.place_asked(&request("ann"));
-    harness.tell(Event::Stop);
+    harness.tell(FrontEvent::Stop);
     harness.pass(LAST_ANSWERS);
     assert!(!harness.front.is_done());
     harness.pass(Duration::from_millis(1));
@@ -47,13 +47,13 @@ fn a_front_that_closes_answers_everybody_whatever_the_stage() {
     harness.worker(asked.worker, WorkerEvent::Overrun(overrun(running(99, STEP, None))));
     let queued = harness.place(&request("eve"));
     let (at_program, asked) = harness.place_asked(&with(request("ann"), json!({"action": LOGIN})));
-    let waiting = Waiting { ticket: asked.question.ticket, step: 0, suspended: "".into(), taken: None };
+    let waiting = WaitingDecision { ticket: asked.question.ticket, step: 0, suspended: "".into(), taken: None };
     harness.worker(asked.worker, WorkerEvent::Waiting(waiting));
-    harness.tell(Event::StoodStill(Duration::from_secs(9)));
+    harness.tell(FrontEvent::StoodStill(Duration::from_secs(9)));
     let held_back = harness.place(&request("ann"));
     assert_eq!((harness.stages(), harness.front.owed()), ([1, 1, 1, 0, 1, 0], 5));
     harness.front.close();
-    harness.tell(Event::Marked("a".into(), Marks::default()));
+    harness.tell(FrontEvent::Marked("a".into(), Marks::default()));
     for number in [waits, asked_of, queued, at_program, held_back] {
         assert_eq!(harness.failure(number), ("internal".into(), "the service is stopping".into()));
     }
@@ -126,7 +126,7 @@ fn a_reservation_that_nobody_speaks_of_expires() {
     assert_eq!(harness.figure("whither_expired_reservations_total"), "1");
     let told = harness.told(1);
     assert!(
-        told.iter().any(|order| matches!(order, Order::Change(Change::Release(over)) if **over == *id)),
+        told.iter().any(|order| matches!(order, WorkerCommand::Change(Change::Release(over)) if **over == *id)),
         "{told:?}"
     );
 }
@@ -136,7 +136,7 @@ fn a_reload_is_in_force_when_its_workers_are_there() {
     let mut harness = Harness::new(setup(), &["a"]);
     harness.starts = Starts::ByHand;
     let next = Setup { cooldown_ms: 9_000, ..setup_of(vec![chain(ACTION), chain(LOGIN)]) };
-    harness.tell(Event::Reload(Box::new(next)));
+    harness.tell(FrontEvent::Reload(Box::new(next)));
     let login = with(request("ann"), json!({"action": LOGIN}));
     let number = harness.place(&login);
     assert_eq!(harness.failure(number).0, "unknown-action", "the old configuration is in force");
@@ -147,7 +147,7 @@ fn a_reload_is_in_force_when_its_workers_are_there() {
     for number in started {
         let process = FakeProcess::new();
         harness.workers.insert(number, process.clone());
-        harness.tell(Event::Born(number, Ok(process.ready())));
+        harness.tell(FrontEvent::Born(number, Ok(process.ready())));
     }
     harness.place_asked(&login);
     let bounds = harness.take(|effect| if let Effect::BoundCoolDowns(ms) = effect { Some(*ms) } else { None });
@@ -158,10 +158,10 @@ fn a_reload_is_in_force_when_its_workers_are_there() {
 #[test]
 fn a_config_that_cannot_be_read_leaves_a_note_until_one_can() {
     let mut harness = Harness::new(setup(), &["a"]);
-    harness.tell(Event::ReloadFailed("line 3: no such key".into()));
+    harness.tell(FrontEvent::ReloadFailed("line 3: no such key".into()));
     assert_eq!(harness.health().notes, ["reload: it failed, the old config stays: line 3: no such key"]);
     assert_eq!(harness.figure("whither_config_last_reload_successful"), "0");
-    harness.tell(Event::Reload(Box::new(setup())));
+    harness.tell(FrontEvent::Reload(Box::new(setup())));
     assert_eq!(harness.figure("whither_config_last_reload_successful"), "1");
     harness.tick_for(Duration::from_secs(1));
     assert_eq!(harness.health().notes, [] as [&str; 0]);
@@ -176,13 +176,13 @@ fn a_worker_that_cannot_be_started_leaves_a_note_until_one_is_there() {
         harness.take(|effect| if let Effect::StartWorker { number, .. } = effect { Some(*number) } else { None })
     };
     let number = started(&mut harness)[0];
-    harness.tell(Event::Born(number, Err(BirthError::Io(std::io::Error::other("no memory")))));
+    harness.tell(FrontEvent::Born(number, Err(BirthError::Io(std::io::Error::other("no memory")))));
     harness.tick_for(Duration::from_secs(1));
     let health = harness.health();
     assert_eq!(health.notes, ["worker: a worker process could not be started: no memory"]);
     assert!(health.ready, "the worker that is there goes on");
     let number = started(&mut harness)[0];
-    harness.tell(Event::Born(number, Ok(FakeProcess::new().ready())));
+    harness.tell(FrontEvent::Born(number, Ok(FakeProcess::new().ready())));
     harness.tick_for(Duration::from_secs(1));
     assert_eq!(harness.health().notes, [] as [&str; 0]);
 }
@@ -190,12 +190,15 @@ fn a_worker_that_cannot_be_started_leaves_a_note_until_one_is_there() {
 #[test]
 fn a_mark_counts_as_soon_as_it_is_written() {
     let mut harness = Harness::new(setup(), &["a"]);
-    harness.tell(Event::Marked("a".into(), Marks { cordoned: true, ..Marks::default() }));
+    harness.tell(FrontEvent::Marked("a".into(), Marks { cordoned: true, ..Marks::default() }));
     assert!(harness.front.cluster().get("a").unwrap().is_cordoned());
     harness.tick();
     for worker in [1, 2] {
         let told = harness.told(worker);
-        assert!(matches!(&told[..], [Order::Change(Change::Mark(node, _))] if &**node == "a"), "{worker}: {told:?}");
+        assert!(
+            matches!(&told[..], [WorkerCommand::Change(Change::Mark(node, _))] if &**node == "a"),
+            "{worker}: {told:?}"
+        );
     }
 }
 
@@ -235,10 +238,10 @@ fn words_of_a_worker_without_a_slot_decide_nothing() {
 #[test]
 fn what_was_on_its_way_when_the_service_was_told_to_stop_is_answered() {
     let mut harness = Harness::new(setup(), &["a"]);
-    harness.tell(Event::Stop);
+    harness.tell(FrontEvent::Stop);
     let (number, asked) = harness.place_asked(&request("ann"));
     assert!(!harness.front.is_done());
-    harness.end(asked.worker, Ended { stopped: true, ..killed() });
+    harness.end(asked.worker, ProcessEnd { stopped: true, ..killed() });
     let again = harness.only_asked();
     harness.choose(&again, "a");
     assert_eq!(harness.reply(number)["node"], "a");

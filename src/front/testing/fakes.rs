@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use crate::registry::marks::Mark;
-use crate::worker::{Order, Orders, Question, Ticket, frame};
+use crate::worker::{Orders, PlacementQuestion, Ticket, WorkerCommand, frame};
 
 use super::super::ports::{ClusterView, NewWorker, ProcessLink};
 use super::super::worker_handle::WorkerHandle;
@@ -71,10 +71,10 @@ impl FakeProcess {
     }
 
     /// Takes out the questions that were sent since the last call; other orders are dropped.
-    pub(in crate::front) fn questions(&self) -> Vec<Arc<Question>> {
-        let asked = self.orders::<Order>().into_iter().filter_map(|order| match order {
-            Order::Ask(question) => Some(question),
-            Order::Change(_) | Order::Recall(..) | Order::Quarantine(..) => None,
+    pub(in crate::front) fn questions(&self) -> Vec<Arc<PlacementQuestion>> {
+        let asked = self.orders::<WorkerCommand>().into_iter().filter_map(|order| match order {
+            WorkerCommand::Ask(question) => Some(question),
+            WorkerCommand::Change(_) | WorkerCommand::Recall(..) | WorkerCommand::Quarantine(..) => None,
         });
         asked.collect()
     }

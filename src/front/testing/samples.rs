@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::chain::{ChainSet, ChainSpec, Mode, Program, StepSource, StepSpec};
+use crate::chain::{ChainSet, ChainSpec, Mode, ProgramSpec, StepSource, StepSpec};
 use crate::model::{Arrangement, Change, LimitKind, Report, Reservation};
 use crate::registry::ledger::RequestKey;
-use crate::registry::peers::{Held, Message};
+use crate::registry::peers::{Message, PeerReservation};
 use crate::runner::ProgramLimits;
-use crate::worker::{Audience, Birth, Ended, Overrun, Question, Running, Ticket, WorkerLimits};
+use crate::worker::{Audience, Overrun, PlacementQuestion, ProcessEnd, RunningStep, Ticket, WorkerInit, WorkerLimits};
 
 use super::super::events::Setup;
 use super::super::pending_request::PendingRequest;
@@ -40,7 +40,7 @@ pub(in crate::front) fn chain(action: &str) -> ChainSpec {
 /// A chain for `action` of one program, which is asked about so many requests at a time.
 pub(in crate::front) fn program_chain(action: &str, parallel: u32) -> ChainSpec {
     let (path, folder, mode) = ("/opt/pick".to_owned(), "/opt".to_owned(), Mode::Once);
-    let program = Program { path, folder, mode, wall_ms: None, parallel };
+    let program = ProgramSpec { path, folder, mode, wall_ms: None, parallel };
     ChainSpec::new(action, vec![StepSpec::new(PROGRAM, StepSource::Executable(program))])
 }
 
@@ -59,7 +59,7 @@ pub(in crate::front) fn strict_setup() -> Setup {
 pub(in crate::front) fn setup_of(chains: Vec<ChainSpec>) -> Setup {
     let (set, arrangement, limits) = (ChainSet::new(chains), Arrangement::ById, WorkerLimits::default());
     Setup {
-        birth: Arc::new(Birth { set, arrangement, limits, audience: Audience::Front }),
+        birth: Arc::new(WorkerInit { set, arrangement, limits, audience: Audience::Front }),
         program: PathBuf::from("whither"),
         workers: 8,
         recycle_requests: 1_000_000,
@@ -84,26 +84,26 @@ pub(in crate::front) fn setup_of(chains: Vec<ChainSpec>) -> Setup {
 
 /// A request that nobody has looked at, for the table.
 pub(in crate::front) fn pending(ticket: Ticket) -> Box<PendingRequest> {
-    Box::new(PendingRequest::new(Question::empty(ticket), Vec::new(), "ann".into()))
+    Box::new(PendingRequest::new(PlacementQuestion::empty(ticket), Vec::new(), "ann".into()))
 }
 
 /// The end of a process that crashed.
-pub(in crate::front) fn crashed() -> Ended {
-    Ended { how: "exited with code 1".to_owned(), killed: false, stopped: false }
+pub(in crate::front) fn crashed() -> ProcessEnd {
+    ProcessEnd { how: "exited with code 1".to_owned(), killed: false, stopped: false }
 }
 
 /// The end of a process that was killed.
-pub(in crate::front) fn killed() -> Ended {
-    Ended { how: "was ended by signal 9".to_owned(), killed: true, stopped: false }
+pub(in crate::front) fn killed() -> ProcessEnd {
+    ProcessEnd { how: "was ended by signal 9".to_owned(), killed: true, stopped: false }
 }
 
 /// What a worker says that ran `step` for the question `ticket`, about `node` where one is named.
-pub(in crate::front) fn running(ticket: Ticket, step: &str, node: Option<&str>) -> Running {
-    Running { ticket, step: Some(step.into()), node: node.map(Arc::from), pure: false }
+pub(in crate::front) fn running(ticket: Ticket, step: &str, node: Option<&str>) -> RunningStep {
+    RunningStep { ticket, step: Some(step.into()), node: node.map(Arc::from), pure: false }
 }
 
 /// What a worker says where `running` has passed its limit of time.
-pub(in crate::front) fn overrun(running: Running) -> Overrun {
+pub(in crate::front) fn overrun(running: RunningStep) -> Overrun {
     Overrun { running, kind: LimitKind::Time, message: "it took too long".to_owned() }
 }
 
@@ -130,10 +130,10 @@ pub(in crate::front) fn other_says() -> Message {
 }
 
 /// The reservation `id` of the replica `other` on `node`, for the user `ann`; `request` is the requester's id of it.
-pub(in crate::front) fn other_holds(id: &str, node: &str, request: Option<&str>) -> Held {
+pub(in crate::front) fn other_holds(id: &str, node: &str, request: Option<&str>) -> PeerReservation {
     let user = Arc::<str>::from("ann");
     let key = |id: &str| RequestKey { id: id.into(), action: ACTION.into(), login: Arc::clone(&user) };
-    Held {
+    PeerReservation {
         reservation: Reservation { id: id.into(), node: node.into(), user: Arc::clone(&user), name: "".into() },
         left_ms: 60_000,
         confirmed: false,

@@ -9,7 +9,7 @@ use crate::nats::message::Verb;
 use crate::registry::RegistryEvent;
 use crate::registry::peers::Message;
 
-use super::super::events::{Event, Setup};
+use super::super::events::{FrontEvent, Setup};
 use super::super::testing::{
     ACTION, Asked, Harness, LOGIN, TICK, chain, other_holds, other_says, report, request, setup, setup_of,
     strict_setup, with,
@@ -63,7 +63,7 @@ fn what_frees_a_place_is_a_report_a_release_an_uncordon_or_an_expiry() {
         |harness, id| {
             harness.send(Verb::Release, &json!({"reservation": id}));
         },
-        |harness, _| harness.tell(Event::Marked("a".into(), Marks::default())),
+        |harness, _| harness.tell(FrontEvent::Marked("a".into(), Marks::default())),
         |harness, _| harness.pass(Duration::from_secs(59)),
         |harness, _| harness.change(Change::Remove("b".into())),
     ];
@@ -211,7 +211,7 @@ fn a_stopping_service_lets_nobody_wait() {
     let mut harness = Harness::new(setup(), &["a"]);
     let waits = wait(&mut harness, "ann");
     let (late, asked) = harness.place_asked(&patient("bob"));
-    harness.tell(Event::Stop);
+    harness.tell(FrontEvent::Stop);
     assert_eq!(harness.failure(waits).0, "no-node");
     harness.find_none(&asked);
     assert_eq!(harness.failure(late).0, "no-node");
@@ -222,9 +222,9 @@ fn a_stopping_service_lets_nobody_wait() {
 fn without_nats_nobody_is_asked_again_where_capacity_is_strict() {
     let mut harness = Harness::with_nodes(strict_setup(), [report("a", Some(1), &[])]);
     wait(&mut harness, "ann");
-    harness.tell(Event::Registry(RegistryEvent::Lost { reason: "no connection".into() }));
+    harness.tell(FrontEvent::Registry(RegistryEvent::Lost { reason: "no connection".into() }));
     assert!(free(&mut harness).is_empty(), "no place could be claimed");
-    harness.tell(Event::Registry(RegistryEvent::Ready { nodes: 1 }));
+    harness.tell(FrontEvent::Registry(RegistryEvent::Ready { nodes: 1 }));
     harness.tick_for(Duration::from_secs(4));
     assert_eq!(users(&harness.asked()), ["ann"]);
 }
@@ -233,7 +233,7 @@ fn without_nats_nobody_is_asked_again_where_capacity_is_strict() {
 fn without_nats_others_are_asked_again_on_the_nodes_that_are_known() {
     let mut harness = Harness::new(setup(), &["a"]);
     wait(&mut harness, "ann");
-    harness.tell(Event::Registry(RegistryEvent::Lost { reason: "no connection".into() }));
+    harness.tell(FrontEvent::Registry(RegistryEvent::Lost { reason: "no connection".into() }));
     assert_eq!(users(&free(&mut harness)), ["ann"]);
 }
 
@@ -272,7 +272,7 @@ fn a_user_whose_node_has_cooled_down_is_asked_again() {
     wait(&mut harness, "ann");
     harness.tick_for(Duration::from_secs(5));
     let again = harness.only_asked();
-    assert_eq!(again.question.cooling, Cooling::default());
+    assert_eq!(again.question.cooling, CoolingPolicy::default());
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::chain::ChainSpec;
 use crate::worker::protocol::CompileProblem;
-use crate::worker::{Order, Ticket};
+use crate::worker::{Ticket, WorkerCommand};
 
-use super::super::pending_request::Stage;
+use super::super::pending_request::PendingStage;
 use super::super::testing::{
     ACTION, FakeProcess, LOGIN, NO_TICKETS, TICK, chain, crashed, killed, pending, setup, setup_of,
 };
@@ -56,7 +56,7 @@ impl Works {
     }
 
     fn submit(&mut self, action: &str, ticket: Ticket) -> bool {
-        self.requests.put(pending(ticket), Stage::Queued);
+        self.requests.put(pending(ticket), PendingStage::Queued);
         self.pool.submit(action, ticket)
     }
 
@@ -67,7 +67,7 @@ impl Works {
         asked.filter(|(_, tickets)| !tickets.is_empty()).collect()
     }
 
-    fn lose(&mut self, number: u64, ended: &Ended) {
+    fn lose(&mut self, number: u64, ended: &ProcessEnd) {
         let (_, slot) = self.pool.slot_of(number).unwrap();
         assert_eq!(slot.lost(ended), None);
     }
@@ -156,11 +156,12 @@ fn a_chain_that_hangs_holds_up_no_other_one() {
 #[test]
 fn all_are_told_but_the_one_who_knows() {
     let mut works = Works::new(two_chains());
-    let removal = Order::Change(Change::Remove("a".into()));
+    let removal = WorkerCommand::Change(Change::Remove("a".into()));
     works.pool.tell(&Encoded::new(&removal), Some(0));
     works.pool.pump(true, &mut works.requests, |_| false);
-    let told =
-        |works: &Works| works.processes.values().map(|process| process.orders::<Order>().len()).collect::<Vec<_>>();
+    let told = |works: &Works| {
+        works.processes.values().map(|process| process.orders::<WorkerCommand>().len()).collect::<Vec<_>>()
+    };
     assert_eq!(told(&works), [0, 1, 1], "the spare too");
     works.pool.undo(1, Change::Release("r".into()));
     works.pool.pump(true, &mut works.requests, |_| false);
@@ -172,9 +173,10 @@ fn a_choice_is_told_to_those_who_decide_for_the_same_chain() {
     let many = ChainSpec { workers: Some(2), ..chain(ACTION) };
     let mut works = Works::new(setup_of(vec![many, chain(LOGIN)]));
     let slots: Vec<_> = (0..3).filter(|slot| works.pool.chains(*slot) == [ACTION.into()]).collect();
-    works.pool.tell_slots_of(ACTION, &Order::Recall(ACTION.into(), "a".into()), slots[0]);
+    works.pool.tell_slots_of(ACTION, &WorkerCommand::Recall(ACTION.into(), "a".into()), slots[0]);
     works.pool.pump(true, &mut works.requests, |_| false);
-    let told: Vec<_> = works.processes.iter().filter(|(_, process)| !process.orders::<Order>().is_empty()).collect();
+    let told: Vec<_> =
+        works.processes.iter().filter(|(_, process)| !process.orders::<WorkerCommand>().is_empty()).collect();
     assert_eq!(told.len(), 1);
     assert_eq!(works.pool.slot_of(*told[0].0).unwrap().0, slots[1]);
 }

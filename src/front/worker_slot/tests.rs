@@ -1,7 +1,7 @@
 //! Whom a slot asks what, and whom it blames when a worker ends.
 
 use super::*;
-use crate::worker::Question;
+use crate::worker::PlacementQuestion;
 
 use super::super::testing::{FakeProcess, NO_TICKETS, STEP, TICK, crashed, killed, overrun, pending, running};
 
@@ -23,7 +23,7 @@ impl Staffed {
     }
 
     fn submit(&mut self, ticket: Ticket) {
-        self.requests.put(pending(ticket), Stage::Queued);
+        self.requests.put(pending(ticket), PendingStage::Queued);
         self.slot.queue.submit(ticket);
     }
 
@@ -44,7 +44,7 @@ impl Staffed {
     }
 
     /// The worker ends so, and another one takes its place; returns who is guilty.
-    fn replace(&mut self, ended: &Ended) -> Option<(Ticket, Overrun)> {
+    fn replace(&mut self, ended: &ProcessEnd) -> Option<(Ticket, Overrun)> {
         let guilty = self.slot.lost(ended);
         self.staff();
         guilty
@@ -299,8 +299,8 @@ fn a_ticket_whose_request_is_gone_is_not_asked() {
 fn a_worker_that_reads_nothing_is_asked_no_more_than_so_many_bytes() {
     let mut staffed = Staffed::new(1..=9);
     for ticket in 1..=9 {
-        let question = Question { request: "x".repeat(1 << 20).into(), ..Question::empty(ticket) };
-        staffed.requests.put(Box::new(PendingRequest::new(question, Vec::new(), "ann".into())), Stage::Queued);
+        let question = PlacementQuestion { request: "x".repeat(1 << 20).into(), ..PlacementQuestion::empty(ticket) };
+        staffed.requests.put(Box::new(PendingRequest::new(question, Vec::new(), "ann".into())), PendingStage::Queued);
     }
     staffed.process.set_room(0);
     staffed.slot.pump(false, &mut staffed.requests, |_| false);
@@ -335,12 +335,15 @@ fn a_request_at_a_program_is_no_business_of_the_workers() {
 #[test]
 fn orders_reach_the_worker_that_is_there_before_the_questions_after_them() {
     let mut staffed = Staffed::new([1]);
-    let removal = Order::Change(crate::model::Change::Remove("a".into()));
+    let removal = WorkerCommand::Change(crate::model::Change::Remove("a".into()));
     staffed.slot.tell(&Encoded::new(&removal));
     staffed.slot.order(&removal);
     staffed.slot.pump(false, &mut staffed.requests, |_| false);
-    let orders = staffed.process.orders::<Order>();
-    assert!(matches!(&orders[..], [Order::Change(_), Order::Change(_), Order::Ask(_)]), "{orders:?}");
+    let orders = staffed.process.orders::<WorkerCommand>();
+    assert!(
+        matches!(&orders[..], [WorkerCommand::Change(_), WorkerCommand::Change(_), WorkerCommand::Ask(_)]),
+        "{orders:?}"
+    );
     let process = staffed.process.clone();
     staffed.slot.dismiss();
     assert!(process.is_retired() && !staffed.slot.is_staffed());

@@ -50,7 +50,7 @@ fn a_report_is_the_same_in_another_process() {
         let report = Report::from_value(document).unwrap();
         let sent = postcard::to_stdvec(&report).unwrap();
         let back: Report = postcard::from_bytes(&sent).unwrap();
-        assert_eq!((&back, back.differs(&report)), (&report, Parts::NONE));
+        assert_eq!((&back, back.differs(&report)), (&report, NodeParts::NONE));
         assert_eq!((&back.sessions, back.figures()), (&report.sessions, report.figures()));
         assert_eq!(back.sessions.listed().iter().map(|s| s.reservation()).collect::<Vec<_>>(), {
             report.sessions.listed().iter().map(|s| s.reservation()).collect::<Vec<_>>()

@@ -60,7 +60,7 @@ fn a_report_ends_what_it_shows() {
 
 #[test]
 fn a_copy_counts_once_and_not_after_its_end() {
-    let copy = |id| Entry {
+    let copy = |id| LedgerEntry {
         reservation: reservation(id, "ann"),
         expires_ms: 300,
         confirmed: false,

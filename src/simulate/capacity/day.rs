@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 
 use crate::clock::{Dice, Now};
 use crate::front::metrics::Metrics;
-use crate::front::{Effect, Event, Front, Tick};
+use crate::front::{Effect, Front, FrontEvent, Tick};
 use crate::model::{Change, Report};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::registry::RegistryEvent;
 use crate::registry::claims::Claimed;
 use crate::simulate::plan::{below, dice};
-use crate::simulate::replica::{EPOCH_MS, View};
+use crate::simulate::replica::{BucketView, EPOCH_MS};
 use crate::simulate::timeline::Timeline;
-use crate::simulate::worker::Worker;
-use crate::worker::{BirthError, Ended, WorkerEvent};
+use crate::simulate::worker::SimulatedWorker;
+use crate::worker::{BirthError, ProcessEnd, WorkerEvent};
 
-use super::host::Host;
-use super::{Course, Sample, Scenario};
+use super::host::CapacityHost;
+use super::{CapacitySample, CapacityScenario, DayOutcome};
 
 /// The step of [`Dice`] that the course of a day is drawn from.
 const COURSE: u64 = 4;
@@ -40,9 +40,9 @@ const SAMPLE: Duration = Duration::from_secs(60);
 
 /// What happens next.
 #[derive(Debug)]
-enum Happening {
+enum DayEvent {
     Asks(usize),
-    Arrives(Event),
+    Arrives(FrontEvent),
     Works(u64),
     Reports(usize),
     Ticks,
@@ -55,26 +55,26 @@ enum Happening {
 }
 
 /// A day that runs.
-pub(super) struct Day<'a> {
-    scenario: &'a Scenario,
-    timeline: Timeline<Happening>,
+pub(super) struct CapacityDay<'a> {
+    scenario: &'a CapacityScenario,
+    timeline: Timeline<DayEvent>,
     dice: Dice,
     base: Instant,
     front: Front,
-    workers: BTreeMap<u64, Worker>,
+    workers: BTreeMap<u64, SimulatedWorker>,
     busy: BTreeSet<u64>,
-    hosts: Vec<Host>,
+    hosts: Vec<CapacityHost>,
     /// When each arrival asked last.
     asked: Vec<Duration>,
-    course: Course,
+    course: DayOutcome,
     failed: Option<BirthError>,
 }
 
-impl<'a> Day<'a> {
+impl<'a> CapacityDay<'a> {
     /// Goes on to the next thing that happens; false where the day is over.
     pub(super) fn go_on(&mut self, passed: &mut impl FnMut(Duration)) -> Result<bool, BirthError> {
         let Some(happening) = self.timeline.next(self.scenario.day) else { return Ok(false) };
-        if matches!(happening, Happening::Samples) {
+        if matches!(happening, DayEvent::Samples) {
             passed(self.timeline.now());
         }
         self.happen(happening);
@@ -82,24 +82,24 @@ impl<'a> Day<'a> {
     }
 
     /// What became of the day.
-    pub(super) fn end(mut self) -> Course {
+    pub(super) fn end(mut self) -> DayOutcome {
         self.course.waits.sort_unstable();
         self.course
     }
 
     /// The morning.
-    pub(super) fn begin(scenario: &'a Scenario) -> Self {
-        let (base, view) = (Instant::now(), View::default());
+    pub(super) fn begin(scenario: &'a CapacityScenario) -> Self {
+        let (base, view) = (Instant::now(), BucketView::default());
         let mut dice = dice(scenario.seed, COURSE);
         let mut entropy = [0; 32];
         entropy.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&dice.bits().to_le_bytes()));
         let now = Now { instant: base, unix_ms: EPOCH_MS };
         let front = Front::new(scenario.setup.clone(), Box::new(view), Arc::new(Metrics::new()), entropy, now);
-        let hosts: Vec<_> = scenario.hosts.iter().filter_map(Host::of).collect();
-        let course = Course {
+        let hosts: Vec<_> = scenario.hosts.iter().filter_map(CapacityHost::of).collect();
+        let course = DayOutcome {
             hosts: hosts.iter().map(|host| Arc::clone(&host.id)).collect(),
             capacities: hosts.iter().map(|host| host.capacity).collect(),
-            ..Course::default()
+            ..DayOutcome::default()
         };
         let mut day = Self {
             scenario,
@@ -122,22 +122,22 @@ impl<'a> Day<'a> {
         for place in 0..self.hosts.len() {
             let first = Duration::from_millis(below(&mut self.dice, self.scenario.report.as_millis() as u64));
             self.report(place);
-            self.timeline.at(first, Happening::Reports(place));
+            self.timeline.at(first, DayEvent::Reports(place));
         }
         let nodes = self.hosts.len();
-        self.drive(vec![Event::Registry(RegistryEvent::Ready { nodes })], true);
+        self.drive(vec![FrontEvent::Registry(RegistryEvent::Ready { nodes })], true);
         for (place, arrival) in self.scenario.arrivals.iter().enumerate() {
-            self.timeline.at(arrival.at, Happening::Asks(place));
+            self.timeline.at(arrival.at, DayEvent::Asks(place));
         }
         for outage in &self.scenario.outages {
             let place = self.hosts.iter().position(|host| host.id == outage.host);
             if let Some(place) = place {
-                self.timeline.at(outage.at, Happening::Fails(place));
-                self.timeline.at(outage.at + outage.lasts, Happening::Recovers(place));
+                self.timeline.at(outage.at, DayEvent::Fails(place));
+                self.timeline.at(outage.at + outage.lasts, DayEvent::Recovers(place));
             }
         }
-        self.timeline.after(TICK, Happening::Ticks);
-        self.timeline.after(Duration::ZERO, Happening::Samples);
+        self.timeline.after(TICK, DayEvent::Ticks);
+        self.timeline.after(Duration::ZERO, DayEvent::Samples);
     }
 
     fn now(&self) -> Now {
@@ -149,45 +149,45 @@ impl<'a> Day<'a> {
         from + Duration::from_millis(below(&mut self.dice, to.saturating_sub(from).as_millis() as u64 + 1))
     }
 
-    fn happen(&mut self, happening: Happening) {
+    fn happen(&mut self, happening: DayEvent) {
         match happening {
-            Happening::Asks(arrival) => self.ask(arrival),
-            Happening::Arrives(event) => self.drive(vec![event], false),
-            Happening::Works(worker) => self.work(worker),
-            Happening::Reports(host) => {
+            DayEvent::Asks(arrival) => self.ask(arrival),
+            DayEvent::Arrives(event) => self.drive(vec![event], false),
+            DayEvent::Works(worker) => self.work(worker),
+            DayEvent::Reports(host) => {
                 self.report(host);
-                self.timeline.after(self.scenario.report, Happening::Reports(host));
+                self.timeline.after(self.scenario.report, DayEvent::Reports(host));
             }
-            Happening::Ticks => {
-                self.drive(vec![Event::Tick(Tick { passed: TICK, is_drained: true })], true);
-                self.timeline.after(TICK, Happening::Ticks);
+            DayEvent::Ticks => {
+                self.drive(vec![FrontEvent::Tick(Tick { passed: TICK, is_drained: true })], true);
+                self.timeline.after(TICK, DayEvent::Ticks);
             }
-            Happening::Starts(arrival, node, reservation) => self.start(arrival, &node, reservation),
-            Happening::Stops(host, reservation) => {
+            DayEvent::Starts(arrival, node, reservation) => self.start(arrival, &node, reservation),
+            DayEvent::Stops(host, reservation) => {
                 if let Some(host) = self.hosts.get_mut(host) {
                     host.sessions.remove(&reservation);
                 }
             }
-            Happening::Fails(host) => self.fail(host),
-            Happening::Stale(host) => {
+            DayEvent::Fails(host) => self.fail(host),
+            DayEvent::Stale(host) => {
                 let stale = self.hosts.get(host).filter(|host| host.is_down).map(|host| Arc::clone(&host.id));
                 stale.into_iter().for_each(|id| self.drive(vec![changed(Change::Stale(id))], false));
             }
-            Happening::Recovers(host) => {
+            DayEvent::Recovers(host) => {
                 if let Some(found) = self.hosts.get_mut(host) {
                     found.is_down = false;
                 }
                 self.report(host);
             }
-            Happening::Samples => self.sample(),
+            DayEvent::Samples => self.sample(),
         }
     }
 
     fn sample(&mut self) {
-        let sessions = self.hosts.iter().map(Host::count).collect();
+        let sessions = self.hosts.iter().map(CapacityHost::count).collect();
         let waiting = self.front.waiting_requests() as u64;
-        self.course.samples.push(Sample { at: self.timeline.now(), sessions, waiting });
-        self.timeline.after(SAMPLE, Happening::Samples);
+        self.course.samples.push(CapacitySample { at: self.timeline.now(), sessions, waiting });
+        self.timeline.after(SAMPLE, DayEvent::Samples);
     }
 
     fn ask(&mut self, number: usize) {
@@ -204,7 +204,7 @@ impl<'a> Day<'a> {
             received: self.base + self.timeline.now(),
             pass: None,
         };
-        self.drive(vec![Event::Request(incoming)], false);
+        self.drive(vec![FrontEvent::Request(incoming)], false);
     }
 
     fn report(&mut self, place: usize) {
@@ -223,10 +223,10 @@ impl<'a> Day<'a> {
             let body = json!({"reservation": reservation, "failed": true});
             self.release(body.to_string().into());
             let back = self.between(Duration::ZERO, BACK);
-            return self.timeline.after(back, Happening::Asks(number));
+            return self.timeline.after(back, DayEvent::Asks(number));
         }
         host.sessions.insert(Arc::clone(&reservation), number);
-        self.timeline.after(arrival.lasts, Happening::Stops(place, reservation));
+        self.timeline.after(arrival.lasts, DayEvent::Stops(place, reservation));
     }
 
     fn release(&mut self, payload: Bytes) {
@@ -240,7 +240,7 @@ impl<'a> Day<'a> {
             received,
             pass: None,
         };
-        self.drive(vec![Event::Request(incoming)], false);
+        self.drive(vec![FrontEvent::Request(incoming)], false);
     }
 
     fn fail(&mut self, place: usize) {
@@ -250,12 +250,12 @@ impl<'a> Day<'a> {
         self.course.lost += lost.len() as u64;
         for number in lost {
             let back = self.between(Duration::ZERO, BACK);
-            self.timeline.after(back, Happening::Asks(number));
+            self.timeline.after(back, DayEvent::Asks(number));
         }
-        self.timeline.after(STALE, Happening::Stale(place));
+        self.timeline.after(STALE, DayEvent::Stale(place));
     }
 
-    fn drive(&mut self, events: Vec<Event>, time: bool) {
+    fn drive(&mut self, events: Vec<FrontEvent>, time: bool) {
         let now = self.now();
         events.into_iter().for_each(|event| self.front.handle(now, event));
         self.front.settle(time);
@@ -266,7 +266,7 @@ impl<'a> Day<'a> {
         let ready: Vec<_> = ready.map(|(number, _)| *number).collect();
         for number in ready {
             self.busy.insert(number);
-            self.timeline.after(DECIDING, Happening::Works(number));
+            self.timeline.after(DECIDING, DayEvent::Works(number));
         }
     }
 
@@ -277,32 +277,34 @@ impl<'a> Day<'a> {
         let mut said = worker.work(unix_ms);
         if worker.is_dismissed().is_some() {
             self.workers.remove(&number);
-            let ended = Ended { how: "exited with code 0".to_owned(), killed: false, stopped: false };
+            let ended = ProcessEnd { how: "exited with code 0".to_owned(), killed: false, stopped: false };
             said.push(WorkerEvent::Exited(ended));
         }
         if !said.is_empty() {
-            self.drive(said.into_iter().map(|event| Event::Worker(number, event)).collect(), false);
+            self.drive(said.into_iter().map(|event| FrontEvent::Worker(number, event)).collect(), false);
         }
     }
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Reply(outgoing) | Effect::ReplyLater(_, outgoing) => self.answered(&outgoing),
-            Effect::StartWorker { number, birth, snapshot, .. } => match Worker::start(&birth, number, snapshot) {
-                Ok((worker, new)) => {
-                    self.workers.insert(number, worker);
-                    self.timeline.after(DECIDING, Happening::Arrives(Event::Born(number, Ok(new))));
+            Effect::StartWorker { number, birth, snapshot, .. } => {
+                match SimulatedWorker::start(&birth, number, snapshot) {
+                    Ok((worker, new)) => {
+                        self.workers.insert(number, worker);
+                        self.timeline.after(DECIDING, DayEvent::Arrives(FrontEvent::Born(number, Ok(new))));
+                    }
+                    Err(error) => self.failed = Some(error),
                 }
-                Err(error) => self.failed = Some(error),
-            },
+            }
             Effect::StartRunner { number, .. } => {
                 let error = std::io::Error::other("no programs are simulated");
-                self.timeline.after(TICK, Happening::Arrives(Event::RunnerStarted(number, Err(error))));
+                self.timeline.after(TICK, DayEvent::Arrives(FrontEvent::RunnerStarted(number, Err(error))));
             }
             // There is one replica, which nobody else claims from, and no administrator.
             Effect::Claim(ticket, _) => {
                 let won = Ok(Claimed::Won);
-                self.timeline.after(DECIDING, Happening::Arrives(Event::Claimed(ticket, won)));
+                self.timeline.after(DECIDING, DayEvent::Arrives(FrontEvent::Claimed(ticket, won)));
             }
             Effect::Gossip(_)
             | Effect::WriteOff(..)
@@ -332,10 +334,10 @@ impl<'a> Day<'a> {
         // A chain that reserves nothing is known by the number of its request.
         let reservation = text("reservation").unwrap_or_else(|| format!("request-{number}").into());
         let starting = self.between(STARTING.0, STARTING.1);
-        self.timeline.after(starting, Happening::Starts(number, node, reservation));
+        self.timeline.after(starting, DayEvent::Starts(number, node, reservation));
     }
 }
 
-fn changed(change: Change) -> Event {
-    Event::Registry(RegistryEvent::Change(change))
+fn changed(change: Change) -> FrontEvent {
+    FrontEvent::Registry(RegistryEvent::Change(change))
 }

@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use crate::model::Report;
 
-use super::{Load, Scenario};
+use super::{CapacityScenario, SessionLoad};
 
 /// A host of the day.
-pub(super) struct Host {
+pub(super) struct CapacityHost {
     pub(super) id: Arc<str>,
     document: Value,
     /// The arrivals that have a session here, by reservation.
@@ -20,7 +20,7 @@ pub(super) struct Host {
     pub(super) capacity: Option<u64>,
 }
 
-impl Host {
+impl CapacityHost {
     /// The empty host of a node document; absent where that is none.
     pub(super) fn of(document: &Value) -> Option<Self> {
         let report = Report::from_value(document.clone()).ok()?;
@@ -35,14 +35,14 @@ impl Host {
     }
 
     /// What the host reports now.
-    pub(super) fn report(&self, scenario: &Scenario) -> Value {
+    pub(super) fn report(&self, scenario: &CapacityScenario) -> Value {
         let login =
             |number: &usize| scenario.arrivals.get(*number).and_then(|arrival| arrival.request.pointer("/user/login"));
         let session = |(reservation, number): (&Arc<str>, &usize)| json!({"id": reservation, "user": login(number), "reservation": reservation});
         let mut document = self.document.clone();
         let Some(data) = member(&mut document, "nodeData") else { return document };
         data.insert("sessions".to_owned(), self.sessions.iter().map(session).collect());
-        let (count, Load { cpu_percent, memory_bytes }) = (self.sessions.len() as u64, scenario.load);
+        let (count, SessionLoad { cpu_percent, memory_bytes }) = (self.sessions.len() as u64, scenario.load);
         let Some(health) = data.get_mut("health") else { return document };
         if let Some(cpu) = member(health, "cpu").filter(|_| cpu_percent > 0.0) {
             cpu.insert("utilization".to_owned(), json!((cpu_percent * count as f64).min(100.0)));

@@ -7,7 +7,7 @@ use super::{Cut, SITES_ASKED};
 
 /// The outcome of a simulated day.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Course {
+pub struct SitesOutcome {
     /// The sites, in order.
     pub sites: Vec<SiteCourse>,
     /// Sessions that were placed at the user's home site.
@@ -28,9 +28,9 @@ pub struct Course {
     /// The age of the summary by which a site was chosen.
     pub ages: Ages,
     /// Summaries that crossed gateways, once for each receiving site.
-    pub summaries: Traffic,
+    pub summaries: GatewayTraffic,
     /// Requests to other sites with their replies.
-    pub requests: Traffic,
+    pub requests: GatewayTraffic,
     /// The most messages of that kind in one second, as the mean of a minute.
     pub busiest_requests: f64,
     /// Summaries that were lost, those of a cut not counted.
@@ -38,7 +38,7 @@ pub struct Course {
     /// Bytes of the summaries that one first tier keeps.
     pub kept_bytes: u64,
     /// The sites, once in five minutes.
-    pub samples: Vec<Sample>,
+    pub samples: Vec<SitesSample>,
     /// The cuts, in the order of the scenario.
     pub cuts: Vec<CutCourse>,
 }
@@ -62,7 +62,7 @@ pub struct SiteCourse {
 
 /// Messages over gateways.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
+pub struct GatewayTraffic {
     /// How many.
     pub messages: u64,
     /// Their bodies, in bytes.
@@ -82,7 +82,7 @@ pub struct Ages {
 
 /// The sites at one moment.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
+pub struct SitesSample {
     /// The time since the day's start.
     pub at: Duration,
     /// The sessions of all sites.
@@ -113,7 +113,7 @@ pub struct CutCourse {
     pub fresh_after_ms: Option<u64>,
 }
 
-impl Course {
+impl SitesOutcome {
     /// Sessions that were placed.
     #[must_use]
     pub fn placed(&self) -> u64 {
@@ -122,12 +122,12 @@ impl Course {
 
     /// The moment with the most sessions.
     #[must_use]
-    pub fn peak(&self) -> Option<&Sample> {
+    pub fn peak(&self) -> Option<&SitesSample> {
         self.samples.iter().reduce(|best, sample| if sample.sessions > best.sessions { sample } else { best })
     }
 }
 
-impl Sample {
+impl SitesSample {
     /// How full the fullest site is, the mean site and the emptiest one, and the standard deviation between them; a share
     /// of the capacity each.
     #[must_use]
@@ -140,7 +140,7 @@ impl Sample {
     }
 }
 
-impl Traffic {
+impl GatewayTraffic {
     /// One more message, of so many bytes.
     pub(super) fn add(&mut self, bytes: usize) {
         self.messages += 1;
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_sample_says_how_far_the_sites_are_apart() {
-        let sample = Sample { at: Duration::ZERO, sessions: 3, fill: vec![0.25, 0.75] };
+        let sample = SitesSample { at: Duration::ZERO, sessions: 3, fill: vec![0.25, 0.75] };
         assert_eq!(sample.spread(), [0.75, 0.5, 0.25, 0.25]);
     }
 }

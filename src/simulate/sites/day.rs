@@ -10,13 +10,13 @@ use crate::simulate::plan::dice;
 use crate::simulate::timeline::Timeline;
 use crate::worker::BirthError;
 
-use super::course::{Ages, Course, CutCourse, Sample, SiteCourse};
+use super::course::{Ages, CutCourse, SiteCourse, SitesOutcome, SitesSample};
 use super::gateway::Gateways;
 use super::site::Site;
-use super::summary::Summary;
-use super::tier::{Choice, FirstTier};
+use super::summary::SiteSummary;
+use super::tier::{FirstTier, SiteChoice};
 use super::users::{Visit, visits};
-use super::{GROUPS, PATIENCE, SITES_ASKED, Scenario, name};
+use super::{GROUPS, PATIENCE, SITES_ASKED, SitesScenario, name};
 
 /// The step of [`Dice`] that sites and first tiers are drawn from.
 const SITES: u64 = 8;
@@ -29,13 +29,13 @@ const MESSAGES_A_CONFIRMATION: u64 = 2;
 
 /// What happens next.
 #[derive(Debug)]
-enum Happening {
+enum SitesEvent {
     /// The visit of this number comes to its home site.
     Comes(usize),
     /// A request that a first tier sent here arrives at the site.
     Arrives(Try),
     /// The launcher hears from the site, or has waited long enough.
-    Answered(Try, Answer),
+    Answered(Try, SiteAnswer),
     /// A session on this node of the site ends.
     Ends(u16, u8, u32),
     Publishes(usize),
@@ -56,16 +56,16 @@ struct Try {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
+enum SiteAnswer {
     Placed,
     Full,
     Missing,
 }
 
 /// A day that runs.
-pub(super) struct Day<'a> {
-    scenario: &'a Scenario,
-    timeline: Timeline<Happening>,
+pub(super) struct SitesDay<'a> {
+    scenario: &'a SitesScenario,
+    timeline: Timeline<SitesEvent>,
     visits: Vec<Visit>,
     names: Vec<String>,
     sites: Vec<Site>,
@@ -76,22 +76,22 @@ pub(super) struct Day<'a> {
     minutes: BTreeMap<u64, u64>,
     /// By cut that is over, the pairs of sites between which no summary has arrived since.
     awaited: BTreeMap<usize, BTreeSet<(usize, usize)>>,
-    course: Course,
+    course: SitesOutcome,
 }
 
-impl<'a> Day<'a> {
+impl<'a> SitesDay<'a> {
     /// The morning.
     ///
     /// # Errors
     /// [`BirthError`] if a worker of a first tier does not start.
-    pub(super) fn begin(scenario: &'a Scenario) -> Result<Self, BirthError> {
+    pub(super) fn begin(scenario: &'a SitesScenario) -> Result<Self, BirthError> {
         let mut dice = dice(scenario.seed, SITES);
         let sites: Vec<_> = (0..scenario.sites).map(|_| Site::new(scenario, &mut dice)).collect();
         let tiers = (0..scenario.sites).map(|_| FirstTier::start(scenario, &mut dice));
-        let course = Course {
+        let course = SitesOutcome {
             sites: sites.iter().map(|site| SiteCourse { capacity: site.capacity(), ..SiteCourse::default() }).collect(),
             cuts: scenario.cuts.iter().copied().map(CutCourse::new).collect(),
-            ..Course::default()
+            ..SitesOutcome::default()
         };
         let mut day = Self {
             scenario,
@@ -112,28 +112,28 @@ impl<'a> Day<'a> {
 
     fn plan(&mut self, dice: &mut Dice) {
         for site in 0..self.sites.len() {
-            self.timeline.at(self.scenario.summary_every.mul_f64(dice.unit()), Happening::Publishes(site));
+            self.timeline.at(self.scenario.summary_every.mul_f64(dice.unit()), SitesEvent::Publishes(site));
         }
         for (number, cut) in self.scenario.cuts.iter().enumerate() {
-            self.timeline.at(cut.at, Happening::Cuts(number));
-            self.timeline.at(cut.at + cut.lasts, Happening::Heals(number));
+            self.timeline.at(cut.at, SitesEvent::Cuts(number));
+            self.timeline.at(cut.at + cut.lasts, SitesEvent::Heals(number));
         }
-        self.timeline.after(Duration::ZERO, Happening::Samples);
-        self.timeline.after(Duration::ZERO, Happening::Progresses);
+        self.timeline.after(Duration::ZERO, SitesEvent::Samples);
+        self.timeline.after(Duration::ZERO, SitesEvent::Progresses);
         self.come(0);
     }
 
     /// Lets the visit of this number come when its time is there.
     fn come(&mut self, number: usize) {
         if let Some(visit) = self.visits.get(number) {
-            self.timeline.at(Duration::from_millis(u64::from(visit.at_ms)), Happening::Comes(number));
+            self.timeline.at(Duration::from_millis(u64::from(visit.at_ms)), SitesEvent::Comes(number));
         }
     }
 
     /// Goes on to the next thing that happens; false where the day is over.
     pub(super) fn go_on(&mut self, passed: &mut impl FnMut(Duration)) -> Result<bool, BirthError> {
         let Some(happening) = self.timeline.next(self.scenario.day) else { return Ok(false) };
-        if matches!(happening, Happening::Progresses) {
+        if matches!(happening, SitesEvent::Progresses) {
             passed(self.timeline.now());
             if let Some(error) = self.tiers.iter_mut().find_map(FirstTier::take_failure) {
                 return Err(error);
@@ -144,7 +144,7 @@ impl<'a> Day<'a> {
     }
 
     /// What became of the day.
-    pub(super) fn end(mut self) -> Course {
+    pub(super) fn end(mut self) -> SitesOutcome {
         self.course.ages = Ages::of(self.ages);
         self.course.summaries = self.gateways.summaries;
         self.course.requests = self.gateways.requests;
@@ -158,27 +158,27 @@ impl<'a> Day<'a> {
         self.timeline.now().as_millis() as u64
     }
 
-    fn happen(&mut self, happening: Happening) {
+    fn happen(&mut self, happening: SitesEvent) {
         match happening {
-            Happening::Comes(number) => {
+            SitesEvent::Comes(number) => {
                 self.come(number + 1);
                 self.ask_home(number);
             }
-            Happening::Arrives(request) => self.arrive(request),
-            Happening::Answered(request, answer) => self.answered(request, answer),
-            Happening::Ends(site, group, node) => {
+            SitesEvent::Arrives(request) => self.arrive(request),
+            SitesEvent::Answered(request, answer) => self.answered(request, answer),
+            SitesEvent::Ends(site, group, node) => {
                 self.sites.get_mut(usize::from(site)).into_iter().for_each(|site| site.end(group, node));
             }
-            Happening::Publishes(site) => {
+            SitesEvent::Publishes(site) => {
                 self.publish(site);
-                self.timeline.after(self.scenario.summary_every, Happening::Publishes(site));
+                self.timeline.after(self.scenario.summary_every, SitesEvent::Publishes(site));
             }
-            Happening::Cuts(number) => {
+            SitesEvent::Cuts(number) => {
                 self.scenario.cuts.get(number).into_iter().for_each(|cut| self.gateways.cut(cut.site));
             }
-            Happening::Heals(number) => self.heal(number),
-            Happening::Samples => self.sample(),
-            Happening::Progresses => self.timeline.after(PROGRESS, Happening::Progresses),
+            SitesEvent::Heals(number) => self.heal(number),
+            SitesEvent::Samples => self.sample(),
+            SitesEvent::Progresses => self.timeline.after(PROGRESS, SitesEvent::Progresses),
         }
     }
 
@@ -186,8 +186,8 @@ impl<'a> Day<'a> {
         let fill: Vec<_> = self.sites.iter().map(Site::fill).collect();
         let pools = self.sites.iter().flat_map(Site::pools);
         let sessions = pools.map(|pool| pool.sessions).sum();
-        self.course.samples.push(Sample { at: self.timeline.now(), sessions, fill });
-        self.timeline.after(SAMPLE, Happening::Samples);
+        self.course.samples.push(SitesSample { at: self.timeline.now(), sessions, fill });
+        self.timeline.after(SAMPLE, SitesEvent::Samples);
     }
 
     fn ask_home(&mut self, number: usize) {
@@ -209,7 +209,7 @@ impl<'a> Day<'a> {
         let node = self.sites.get_mut(site).and_then(|site| site.place(visit.group));
         let Some(node) = node else { return false };
         let lasts = Duration::from_millis(u64::from(visit.lasts_ms));
-        self.timeline.after(lasts, Happening::Ends(site as u16, visit.group, node));
+        self.timeline.after(lasts, SitesEvent::Ends(site as u16, visit.group, node));
         true
     }
 
@@ -224,7 +224,7 @@ impl<'a> Day<'a> {
             Ok(choice) => choice,
             Err(name) => return self.refuse(visit, &name),
         };
-        let Choice { site, reservation, age_ms, bytes } = choice;
+        let SiteChoice { site, reservation, age_ms, bytes } = choice;
         self.ages.push(u32::try_from(age_ms).unwrap_or(u32::MAX));
         let request = Try { visit: number, asked: asked + 1, site, reservation };
         self.crosses(home, site, bytes.0);
@@ -236,25 +236,25 @@ impl<'a> Day<'a> {
                 }
                 cut.unanswered += u64::from([home, site].contains(&cut.cut.site));
             }
-            return self.timeline.after(PATIENCE, Happening::Answered(request, Answer::Missing));
+            return self.timeline.after(PATIENCE, SitesEvent::Answered(request, SiteAnswer::Missing));
         }
         self.crosses(home, site, bytes.1);
         let delay = Duration::from_millis(self.gateways.delay_ms(home, site));
-        self.timeline.after(delay, Happening::Arrives(request));
+        self.timeline.after(delay, SitesEvent::Arrives(request));
     }
 
     fn arrive(&mut self, request: Try) {
         let Some(home) = self.visits.get(request.visit).map(|visit| usize::from(visit.home)) else { return };
-        let answer = if self.place(request.visit, request.site) { Answer::Placed } else { Answer::Full };
+        let answer = if self.place(request.visit, request.site) { SiteAnswer::Placed } else { SiteAnswer::Full };
         let delay = Duration::from_millis(self.gateways.delay_ms(request.site, home));
-        self.timeline.after(delay, Happening::Answered(request, answer));
+        self.timeline.after(delay, SitesEvent::Answered(request, answer));
     }
 
-    fn answered(&mut self, request: Try, answer: Answer) {
+    fn answered(&mut self, request: Try, answer: SiteAnswer) {
         let Some(home) = self.visits.get(request.visit).map(|visit| usize::from(visit.home)) else { return };
         let (now_ms, Try { visit, asked, site, reservation }) = (self.now_ms(), request);
         let Some(tier) = self.tiers.get_mut(home) else { return };
-        if answer == Answer::Placed {
+        if answer == SiteAnswer::Placed {
             let said = tier.confirm(now_ms, &reservation);
             (0..MESSAGES_A_CONFIRMATION).for_each(|_| self.crosses(home, site, said));
             self.count_placed(home, asked);
@@ -269,8 +269,8 @@ impl<'a> Day<'a> {
         }
         tier.fail(now_ms, &reservation);
         let (count, last) = match answer {
-            Answer::Missing => (&mut self.course.unanswered, "no answer"),
-            Answer::Full | Answer::Placed => (&mut self.course.full, "full sites"),
+            SiteAnswer::Missing => (&mut self.course.unanswered, "no answer"),
+            SiteAnswer::Full | SiteAnswer::Placed => (&mut self.course.full, "full sites"),
         };
         *count += 1;
         self.ask_tier(visit, asked, last);
@@ -297,7 +297,7 @@ impl<'a> Day<'a> {
         let now_ms = self.now_ms();
         let (Some(site), Some(name)) = (self.sites.get(from), self.names.get(from)) else { return };
         for (group, (pool, of)) in site.pools().iter().zip(GROUPS).enumerate() {
-            let summary = Rc::new(Summary::of(name, of.name, pool, now_ms));
+            let summary = Rc::new(SiteSummary::of(name, of.name, pool, now_ms));
             for (to, tier) in self.tiers.iter_mut().enumerate() {
                 let Some(delay_ms) = self.gateways.send_summary(from, to, summary.text.len()) else { continue };
                 tier.deliver(from, group, now_ms + delay_ms, &summary);

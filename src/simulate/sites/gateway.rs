@@ -3,7 +3,7 @@
 use crate::clock::Dice;
 use crate::simulate::plan::{below, dice};
 
-use super::{Scenario, Traffic};
+use super::{GatewayTraffic, SitesScenario};
 
 /// The step of [`Dice`] that delays and losses are drawn from.
 const CROSSING: u64 = 7;
@@ -24,19 +24,19 @@ pub(super) struct Gateways {
     /// By site, the cuts that are there at the moment.
     cuts: Vec<u32>,
     /// Summaries that crossed, once for each site that they were sent to.
-    pub(super) summaries: Traffic,
+    pub(super) summaries: GatewayTraffic,
     /// Requests to other sites and their replies.
-    pub(super) requests: Traffic,
+    pub(super) requests: GatewayTraffic,
     /// Summaries that were lost, those of a cut not counted.
     pub(super) lost: u64,
 }
 
 impl Gateways {
     /// The gateways of `scenario`.
-    pub(super) fn new(scenario: &Scenario) -> Self {
+    pub(super) fn new(scenario: &SitesScenario) -> Self {
         let (mut dice, sites) = (dice(scenario.seed, CROSSING), scenario.sites);
         let delays = (0..sites * sites).map(|_| DELAY_MS.0 + below(&mut dice, DELAY_MS.1 - DELAY_MS.0)).collect();
-        let (summaries, requests) = (Traffic::default(), Traffic::default());
+        let (summaries, requests) = (GatewayTraffic::default(), GatewayTraffic::default());
         Self { dice, sites, delays, cuts: vec![0; sites], summaries, requests, lost: 0 }
     }
 

@@ -6,7 +6,7 @@
 
 use crate::clock::Dice;
 
-use super::{GROUPS, Scenario};
+use super::{GROUPS, SitesScenario};
 
 /// The share of nodes that are down during the whole day.
 const DOWN: f64 = 0.01;
@@ -36,7 +36,7 @@ pub(super) struct Pool {
 
 impl Site {
     /// The empty site of `scenario`.
-    pub(super) fn new(scenario: &Scenario, dice: &mut Dice) -> Self {
+    pub(super) fn new(scenario: &SitesScenario, dice: &mut Dice) -> Self {
         let mut left = scenario.nodes;
         let pools = GROUPS.iter().enumerate().map(|(place, group)| {
             let share = (scenario.nodes as f64 * group.nodes).round() as usize;

@@ -11,7 +11,7 @@ use super::site::Pool;
 
 /// A summary as it was published.
 #[derive(Debug)]
-pub(super) struct Summary {
+pub(super) struct SiteSummary {
     /// When, in milliseconds of the day.
     pub(super) at_ms: u64,
     /// The document.
@@ -22,13 +22,13 @@ pub(super) struct Summary {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+struct SummaryDocument<'a> {
     id: &'a str,
     hostname: &'a str,
     max_sessions: u64,
     node_data: Data<'a>,
     static_data: Fixed<'a>,
-    metrics: Metrics,
+    metrics: SummaryMetrics,
 }
 
 #[derive(Serialize)]
@@ -47,12 +47,12 @@ struct Fixed<'a> {
 }
 
 #[derive(Serialize)]
-struct Metrics {
-    site: Figures,
+struct SummaryMetrics {
+    site: SummaryFigures,
 }
 
 #[derive(Serialize)]
-struct Figures {
+struct SummaryFigures {
     nodes: u64,
     ready: u64,
     headroom: u64,
@@ -60,19 +60,19 @@ struct Figures {
     health: f64,
 }
 
-impl Summary {
+impl SiteSummary {
     /// What `site` says of `pool`, its nodes of `group`, at `at_ms`.
     pub(super) fn of(site: &str, group: &str, pool: &Pool, at_ms: u64) -> Self {
         let capacity = pool.capacity();
         let health = (pool.ready as f64 / pool.nodes.max(1) as f64 * 1000.0).round() / 1000.0;
         let headroom = capacity.saturating_sub(pool.sessions);
-        let document = Document {
+        let document = SummaryDocument {
             id: &id(site, group),
             hostname: site,
             max_sessions: capacity,
             node_data: Data { services: [group], sessions: pool.sessions },
             static_data: Fixed { group, weight: capacity },
-            metrics: Metrics { site: Figures { nodes: pool.nodes, ready: pool.ready, headroom, health } },
+            metrics: SummaryMetrics { site: SummaryFigures { nodes: pool.nodes, ready: pool.ready, headroom, health } },
         };
         let text = serde_json::to_string(&document).unwrap_or_default();
         Self { at_ms, text, report: OnceCell::new() }
@@ -103,7 +103,7 @@ mod tests {
             site.place(1);
         }
         let pool = &site.pools()[1];
-        let summary = Summary::of("site-03", "cad", pool, 5);
+        let summary = SiteSummary::of("site-03", "cad", pool, 5);
         let report = summary.report().unwrap();
         assert_eq!((&*report.id, report.sessions.count()), ("site-03.cad", Some(7)));
         assert!(report.runs("cad") && report.notes().is_empty(), "{:?}", report.notes());

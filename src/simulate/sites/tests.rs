@@ -3,8 +3,8 @@
 use super::*;
 
 /// Three sites of 200 nodes, with room for 300 sessions each or so.
-pub(super) fn scenario() -> Scenario {
-    Scenario {
+pub(super) fn scenario() -> SitesScenario {
+    SitesScenario {
         sites: 3,
         nodes: 200,
         max_sessions: None,
@@ -17,11 +17,11 @@ pub(super) fn scenario() -> Scenario {
     }
 }
 
-fn run(scenario: &Scenario) -> Course {
+fn run(scenario: &SitesScenario) -> SitesOutcome {
     super::run(scenario, |_| {}).unwrap()
 }
 
-fn refused(course: &Course) -> u64 {
+fn refused(course: &SitesOutcome) -> u64 {
     course.refused.values().sum()
 }
 
@@ -30,7 +30,7 @@ fn a_day_repeats_itself_and_counts_everybody_once() {
     let scenario = scenario();
     let course = run(&scenario);
     assert!(course == run(&scenario), "the same seed");
-    assert!(course != run(&Scenario { seed: 2, ..scenario }), "another seed");
+    assert!(course != run(&SitesScenario { seed: 2, ..scenario }), "another seed");
     assert_eq!(course.placed() + refused(&course), 1150);
     assert_eq!(course.tries.iter().sum::<u64>(), course.placed());
     let sites = course.sites.iter();
@@ -51,9 +51,9 @@ fn a_full_site_sends_its_users_to_the_emptiest_one() {
 
 #[test]
 fn nobody_is_refused_while_a_site_has_room() {
-    let course = run(&Scenario { users: 800, ..scenario() });
+    let course = run(&SitesScenario { users: 800, ..scenario() });
     assert_eq!((refused(&course), course.avoidable), (0, 0), "{:?}", course.refused);
-    let full = run(&Scenario { users: 3000, ..scenario() });
+    let full = run(&SitesScenario { users: 3000, ..scenario() });
     assert!(refused(&full) > 500 && full.avoidable < refused(&full) / 10, "{:?} {}", full.refused, full.avoidable);
 }
 
@@ -62,7 +62,7 @@ fn a_site_that_is_cut_off_serves_its_own_users() {
     let hours = |hours: u64| Duration::from_secs(3600 * hours);
     let cut = Cut { site: 0, at: hours(8), lasts: hours(3) };
     let whole = run(&scenario());
-    let course = run(&Scenario { cuts: vec![cut], ..scenario() });
+    let course = run(&SitesScenario { cuts: vec![cut], ..scenario() });
     let [of_cut] = course.cuts.as_slice() else { panic!("{:?}", course.cuts) };
     assert_eq!(of_cut.cut, cut);
     assert!(of_cut.placed > 50 && of_cut.placed + of_cut.refused <= of_cut.asked, "{of_cut:?}");
@@ -74,7 +74,7 @@ fn a_site_that_is_cut_off_serves_its_own_users() {
 
 #[test]
 fn one_site_alone_sends_nothing() {
-    let course = run(&Scenario { sites: 1, users: 200, ..scenario() });
+    let course = run(&SitesScenario { sites: 1, users: 200, ..scenario() });
     assert_eq!((course.summaries.messages, course.requests.messages, course.elsewhere), (0, 0, 0));
     assert_eq!(course.placed(), 200);
 }

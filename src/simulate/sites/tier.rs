@@ -15,17 +15,17 @@ use serde_json::{Value, json};
 use crate::chain::{ChainSet, ChainSpec, StepSource, StepSpec};
 use crate::clock::{Dice, Now};
 use crate::front::metrics::Metrics;
-use crate::front::{Effect, Event, Front, QuarantineSettings, Setup, Tick};
+use crate::front::{Effect, Front, FrontEvent, QuarantineSettings, Setup, Tick};
 use crate::model::{Arrangement, Change, Marks};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::registry::RegistryEvent;
 use crate::runner::ProgramLimits;
-use crate::simulate::replica::{EPOCH_MS, View};
-use crate::simulate::worker::Worker;
-use crate::worker::{Audience, Birth, BirthError, WorkerLimits};
+use crate::simulate::replica::{BucketView, EPOCH_MS};
+use crate::simulate::worker::SimulatedWorker;
+use crate::worker::{Audience, BirthError, WorkerInit, WorkerLimits};
 
-use super::summary::{Summary, id};
-use super::{GROUPS, MISSED_SUMMARIES, Scenario, name};
+use super::summary::{SiteSummary, id};
+use super::{GROUPS, MISSED_SUMMARIES, SitesScenario, name};
 
 /// The step of every chain: the group of a site that is fullest relative to its capacity comes last.
 const STEP: &str = "weighted";
@@ -38,7 +38,7 @@ const COOLDOWN_USERS: usize = 2;
 
 /// What a first tier answered.
 #[derive(Debug)]
-pub(super) struct Choice {
+pub(super) struct SiteChoice {
     /// The site.
     pub(super) site: usize,
     /// The reservation, which the launcher confirms or releases.
@@ -53,10 +53,10 @@ pub(super) struct Choice {
 pub(super) struct FirstTier {
     front: Front,
     base: Instant,
-    workers: BTreeMap<u64, Worker>,
+    workers: BTreeMap<u64, SimulatedWorker>,
     replies: Vec<Outgoing>,
     /// By site and group.
-    heard: Vec<Heard>,
+    heard: Vec<GroupSummary>,
     sites: BTreeMap<Arc<str>, usize>,
     liveness_ms: u64,
     /// When which mark of a site ends.
@@ -67,12 +67,12 @@ pub(super) struct FirstTier {
 
 /// What a first tier has heard of one group of one site.
 #[derive(Debug, Default)]
-struct Heard {
-    last: Option<Rc<Summary>>,
+struct GroupSummary {
+    last: Option<Rc<SiteSummary>>,
     /// When that arrived, in milliseconds of the day.
     at_ms: u64,
     /// The summary that is on its way, with the time of its arrival.
-    coming: Option<(u64, Rc<Summary>)>,
+    coming: Option<(u64, Rc<SiteSummary>)>,
     /// Whether the front does not know the last one yet.
     is_new: bool,
     is_stale: bool,
@@ -83,12 +83,12 @@ impl FirstTier {
     ///
     /// # Errors
     /// [`BirthError`] if its worker does not start.
-    pub(super) fn start(scenario: &Scenario, dice: &mut Dice) -> Result<Self, BirthError> {
+    pub(super) fn start(scenario: &SitesScenario, dice: &mut Dice) -> Result<Self, BirthError> {
         let mut entropy = [0; 32];
         entropy.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&dice.bits().to_le_bytes()));
         let base = Instant::now();
         let now = Now { instant: base, unix_ms: EPOCH_MS };
-        let front = Front::new(setup(), Box::new(View::default()), Arc::new(Metrics::new()), entropy, now);
+        let front = Front::new(setup(), Box::new(BucketView::default()), Arc::new(Metrics::new()), entropy, now);
         let groups =
             (0..scenario.sites).flat_map(|site| GROUPS.map(|group| (id(&name(site), group.name).into(), site)));
         let mut tier = Self {
@@ -96,19 +96,19 @@ impl FirstTier {
             base,
             workers: BTreeMap::new(),
             replies: Vec::new(),
-            heard: (0..scenario.sites * GROUPS.len()).map(|_| Heard::default()).collect(),
+            heard: (0..scenario.sites * GROUPS.len()).map(|_| GroupSummary::default()).collect(),
             sites: groups.collect(),
             liveness_ms: (scenario.summary_every * MISSED_SUMMARIES).as_millis() as u64,
             cooling: VecDeque::new(),
             ticked_ms: 0,
             failed: None,
         };
-        tier.drive(0, vec![Event::Registry(RegistryEvent::Ready { nodes: 0 })], true);
+        tier.drive(0, vec![FrontEvent::Registry(RegistryEvent::Ready { nodes: 0 })], true);
         tier.failed.take().map_or(Ok(tier), Err)
     }
 
     /// A summary of `group` at `site` will arrive at `at_ms`.
-    pub(super) fn deliver(&mut self, site: usize, group: usize, at_ms: u64, summary: &Rc<Summary>) {
+    pub(super) fn deliver(&mut self, site: usize, group: usize, at_ms: u64, summary: &Rc<SiteSummary>) {
         if let Some(heard) = self.heard.get_mut(site * GROUPS.len() + group) {
             heard.hear(u64::MAX);
             heard.coming = Some((at_ms, Rc::clone(summary)));
@@ -119,7 +119,7 @@ impl FirstTier {
     ///
     /// # Errors
     /// The name of the failure that the service answers.
-    pub(super) fn choose(&mut self, now_ms: u64, login: &str, group: u8) -> Result<Choice, String> {
+    pub(super) fn choose(&mut self, now_ms: u64, login: &str, group: u8) -> Result<SiteChoice, String> {
         self.catch_up(now_ms);
         let action = GROUPS.get(usize::from(group)).map(|group| action(group.name)).unwrap_or_default();
         let request = json!({"action": action, "user": {"login": login}}).to_string();
@@ -135,7 +135,7 @@ impl FirstTier {
         let heard = self.heard.get(site * GROUPS.len() + usize::from(group));
         let last = heard.and_then(|heard| heard.last.as_ref());
         let age_ms = last.map_or(0, |summary| now_ms.saturating_sub(summary.at_ms));
-        Ok(Choice { site, reservation: reservation.into(), age_ms, bytes: (asked, outgoing.body.len()) })
+        Ok(SiteChoice { site, reservation: reservation.into(), age_ms, bytes: (asked, outgoing.body.len()) })
     }
 
     /// The session of `reservation` runs. Returns the bytes of the confirmation, which the site is sent too.
@@ -171,13 +171,13 @@ impl FirstTier {
             events.extend(heard.changes(now_ms, self.liveness_ms));
         }
         while self.cooling.front().is_some_and(|(end_ms, _)| *end_ms <= now_ms) {
-            let freed = self.cooling.pop_front().map(|(_, node)| Event::Marked(node, Marks::default()));
+            let freed = self.cooling.pop_front().map(|(_, node)| FrontEvent::Marked(node, Marks::default()));
             events.extend(freed);
         }
         if now_ms > self.ticked_ms {
             let passed = Duration::from_millis(now_ms - self.ticked_ms);
             self.ticked_ms = now_ms;
-            events.push(Event::Tick(Tick { passed, is_drained: true }));
+            events.push(FrontEvent::Tick(Tick { passed, is_drained: true }));
         }
         if !events.is_empty() {
             self.drive(now_ms, events, true);
@@ -194,12 +194,12 @@ impl FirstTier {
             received: self.base + Duration::from_millis(now_ms),
             pass: None,
         };
-        self.drive(now_ms, vec![Event::Request(incoming)], false);
+        self.drive(now_ms, vec![FrontEvent::Request(incoming)], false);
         self.replies.pop()
     }
 
     /// Hands `events` over and carries out what follows, until nothing is left to do.
-    fn drive(&mut self, now_ms: u64, mut events: Vec<Event>, time: bool) {
+    fn drive(&mut self, now_ms: u64, mut events: Vec<FrontEvent>, time: bool) {
         let now = Now { instant: self.base + Duration::from_millis(now_ms), unix_ms: EPOCH_MS + now_ms as i64 };
         while !events.is_empty() {
             events.drain(..).for_each(|event| self.front.handle(now, event));
@@ -209,24 +209,26 @@ impl FirstTier {
             }
             for (number, worker) in &mut self.workers {
                 let said = if worker.has_work() { worker.work(now.unix_ms) } else { Vec::new() };
-                events.extend(said.into_iter().map(|event| Event::Worker(*number, event)));
+                events.extend(said.into_iter().map(|event| FrontEvent::Worker(*number, event)));
             }
         }
     }
 
-    fn carry_out(&mut self, effect: Effect, now_ms: u64) -> Option<Event> {
+    fn carry_out(&mut self, effect: Effect, now_ms: u64) -> Option<FrontEvent> {
         match effect {
             Effect::Reply(outgoing) | Effect::ReplyLater(_, outgoing) => self.replies.push(outgoing),
-            Effect::StartWorker { number, birth, snapshot, .. } => match Worker::start(&birth, number, snapshot) {
-                Ok((worker, new)) => {
-                    self.workers.insert(number, worker);
-                    return Some(Event::Born(number, Ok(new)));
+            Effect::StartWorker { number, birth, snapshot, .. } => {
+                match SimulatedWorker::start(&birth, number, snapshot) {
+                    Ok((worker, new)) => {
+                        self.workers.insert(number, worker);
+                        return Some(FrontEvent::Born(number, Ok(new)));
+                    }
+                    Err(error) => self.failed = Some(error),
                 }
-                Err(error) => self.failed = Some(error),
-            },
+            }
             Effect::CoolDown { node, pause_ms, .. } => {
                 self.cooling.push_back((now_ms + pause_ms, Arc::clone(&node)));
-                return Some(Event::Marked(node, Marks { cooling_down: true, ..Marks::default() }));
+                return Some(FrontEvent::Marked(node, Marks { cooling_down: true, ..Marks::default() }));
             }
             // One replica at each site, without an administrator, programs and claims.
             Effect::StartRunner { .. }
@@ -243,7 +245,7 @@ impl FirstTier {
     }
 }
 
-impl Heard {
+impl GroupSummary {
     /// Takes in the summary that is on its way, where it has arrived by `now_ms`.
     fn hear(&mut self, now_ms: u64) {
         if let Some((at_ms, summary)) = self.coming.take_if(|(at_ms, _)| *at_ms <= now_ms) {
@@ -252,7 +254,7 @@ impl Heard {
     }
 
     /// What changed since the front was told last.
-    fn changes(&mut self, now_ms: u64, liveness_ms: u64) -> Vec<Event> {
+    fn changes(&mut self, now_ms: u64, liveness_ms: u64) -> Vec<FrontEvent> {
         let mut changes = Vec::new();
         let Some(summary) = &self.last else { return changes };
         let report = if std::mem::take(&mut self.is_new) { summary.report() } else { None };
@@ -268,8 +270,8 @@ impl Heard {
     }
 }
 
-fn changed(change: Change) -> Event {
-    Event::Registry(RegistryEvent::Change(change))
+fn changed(change: Change) -> FrontEvent {
+    FrontEvent::Registry(RegistryEvent::Change(change))
 }
 
 /// The action that a launcher asks the first tier for.
@@ -286,7 +288,7 @@ fn setup() -> Setup {
     };
     let set = ChainSet::new(GROUPS.iter().map(|group| chain(group.name)).collect());
     let birth =
-        Birth { set, arrangement: Arrangement::ById, limits: WorkerLimits::default(), audience: Audience::Front };
+        WorkerInit { set, arrangement: Arrangement::ById, limits: WorkerLimits::default(), audience: Audience::Front };
     Setup {
         birth: Arc::new(birth),
         program: PathBuf::new(),

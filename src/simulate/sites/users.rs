@@ -6,7 +6,7 @@ use crate::clock::Dice;
 use crate::simulate::arrivals;
 use crate::simulate::plan::dice;
 
-use super::{GROUPS, Scenario};
+use super::{GROUPS, SitesScenario};
 
 /// The step of [`Dice`] that users are drawn from.
 const COMING: u64 = 6;
@@ -27,7 +27,7 @@ pub(super) struct Visit {
 }
 
 /// The visits of the day, in the order of time.
-pub(super) fn visits(scenario: &Scenario) -> Vec<Visit> {
+pub(super) fn visits(scenario: &SitesScenario) -> Vec<Visit> {
     let mut dice = dice(scenario.seed, COMING);
     let populations: Vec<_> = (0..scenario.sites).map(|_| POPULATION.0 + POPULATION.1 * dice.unit()).collect();
     let groups = GROUPS.map(|group| group.users);

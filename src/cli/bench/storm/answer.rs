@@ -9,7 +9,7 @@ use crate::nats::subjects::HEADER_ERROR_CODE;
 
 /// An answer with a node.
 #[derive(Deserialize)]
-pub(super) struct Placed<'a> {
+pub(super) struct StormPlaced<'a> {
     /// The node.
     #[serde(borrow, default)]
     pub(super) node: Cow<'a, str>,
@@ -28,7 +28,7 @@ pub(super) struct Reserved<'a> {
 
 /// An answer that says why there is no node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct StormFailure {
     /// Its name.
     pub(super) name: String,
     /// Its words.
@@ -36,7 +36,7 @@ pub(super) struct Failure {
 }
 
 #[derive(Deserialize, Default)]
-struct Failed {
+struct StormFailed {
     error: Words,
 }
 
@@ -49,13 +49,13 @@ struct Words {
 }
 
 /// Why an answer is a failure; absent where it is none.
-pub(super) fn failure(message: &Message) -> Option<Failure> {
+pub(super) fn failure(message: &Message) -> Option<StormFailure> {
     if message.status == Some(StatusCode::NO_RESPONDERS) {
-        return Some(Failure { name: "no-responders".to_owned(), message: "nobody listens there".to_owned() });
+        return Some(StormFailure { name: "no-responders".to_owned(), message: "nobody listens there".to_owned() });
     }
     message.headers.as_ref()?.get(HEADER_ERROR_CODE)?;
-    let Failed { error } = serde_json::from_slice(&message.payload).unwrap_or_default();
-    Some(Failure { name: error.name, message: error.message })
+    let StormFailed { error } = serde_json::from_slice(&message.payload).unwrap_or_default();
+    Some(StormFailure { name: error.name, message: error.message })
 }
 
 /// An answer of the size that the service's have, for an echo that answers nothing else.
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn of_an_answer_the_node_and_the_reservation_are_read() {
-        let placed: Placed<'_> = serde_json::from_str(SAMPLE).unwrap();
+        let placed: StormPlaced<'_> = serde_json::from_str(SAMPLE).unwrap();
         assert!(matches!(placed.node, Cow::Borrowed("n000042")), "{}", placed.node);
         assert_eq!(placed.reservation.as_deref(), Some("4f1c2d7a9b3e-000001234"));
         let reserved: Reserved<'_> = serde_json::from_str(r#"{"reservation":"r","state":"gone"}"#).unwrap();

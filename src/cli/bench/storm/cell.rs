@@ -10,16 +10,16 @@ use bytes::Bytes;
 use crate::cli::bench::echo::Echo;
 use crate::cli::bench::units;
 use crate::cli::bus::BusArgs;
-use crate::cli::exit::Exit;
+use crate::cli::exit::CommandExit;
 
 use super::answer::SAMPLE;
-use super::chains::Chain;
-use super::figures::{self, Figures, Quarantined, Taken};
+use super::chains::StormChain;
+use super::figures::{self, CpuTaken, Quarantined, ServiceFigures};
 use super::launcher::{After, Launchers, Pace, Subjects};
 use super::nodes::{self, Nodes};
-use super::row::Row;
-use super::site::{NodeJs, Site};
-use super::users::Users;
+use super::row::StormRow;
+use super::site::{NodeJs, StormSite};
+use super::users::StormUsers;
 
 /// Between two looks whether the echo listens.
 const RETRY: Duration = Duration::from_millis(10);
@@ -35,24 +35,24 @@ pub(super) struct Cell {
 
 /// Who is asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Contender<'a> {
+pub(super) enum StormPeer<'a> {
     /// A responder that answers anything at once: the floor.
     Echo,
     /// What a site would write instead.
     Peer(&'a NodeJs),
     /// A service that decides by a chain.
-    Chain(&'a Chain),
+    Chain(&'a StormChain),
 }
 
 /// What is the same in every cell.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Course {
+pub(super) struct CellPlan {
     /// How long each one is asked.
     pub(super) time: Duration,
     /// What the nodes are like.
-    pub(super) kind: nodes::Kind,
+    pub(super) kind: nodes::StormNodes,
     /// Who asks.
-    pub(super) users: Users,
+    pub(super) users: StormUsers,
     /// How often a node reports.
     pub(super) report_every: Duration,
     /// After how many others a reservation is given back, where it is never confirmed.
@@ -60,9 +60,9 @@ pub(super) struct Course {
 }
 
 /// The server, and the two connections to it.
-pub(super) struct Field {
+pub(super) struct StormConnections {
     /// The processes.
-    pub(super) site: Site,
+    pub(super) site: StormSite,
     /// The launchers' connection.
     pub(super) launchers: Client,
     /// The nodes' connection.
@@ -72,7 +72,7 @@ pub(super) struct Field {
 /// What is read before and after a run.
 #[derive(Clone, Copy)]
 struct Clocks {
-    service: Taken,
+    service: CpuTaken,
     nats_us: u64,
     client_us: u64,
 }
@@ -88,7 +88,7 @@ impl Cell {
     }
 }
 
-impl Contender<'_> {
+impl StormPeer<'_> {
     /// The name of its row.
     pub(super) fn name(&self) -> &str {
         match self {
@@ -99,20 +99,25 @@ impl Contender<'_> {
     }
 }
 
-impl Field {
+impl StormConnections {
     /// Asks `contender` as `cell` says.
     ///
     /// # Errors
     /// Where a process does not come up or ends, or the server is gone.
-    pub(super) async fn measure(&mut self, contender: Contender<'_>, cell: Cell, course: &Course) -> Result<Row, Exit> {
+    pub(super) async fn measure(
+        &mut self,
+        contender: StormPeer<'_>,
+        cell: Cell,
+        course: &CellPlan,
+    ) -> Result<StormRow, CommandExit> {
         match contender {
-            Contender::Echo => self.echo(cell, course).await,
-            Contender::Peer(node_js) => self.peer(node_js, cell, course).await,
-            Contender::Chain(chain) => self.service(chain, cell, course).await,
+            StormPeer::Echo => self.echo(cell, course).await,
+            StormPeer::Peer(node_js) => self.peer(node_js, cell, course).await,
+            StormPeer::Chain(chain) => self.service(chain, cell, course).await,
         }
     }
 
-    async fn echo(&self, cell: Cell, course: &Course) -> Result<Row, Exit> {
+    async fn echo(&self, cell: Cell, course: &CellPlan) -> Result<StormRow, CommandExit> {
         let echo = Echo::start(&BusArgs::of(self.site.url()), None, SAMPLE.into())?;
         // Its own connection has told the server that it listens, and the server may not have read that yet.
         while self.launchers.request(echo.subject().to_owned(), Bytes::new()).await.is_err() {
@@ -121,22 +126,22 @@ impl Field {
         let subject = || echo.subject().to_owned().into();
         let subjects = Subjects { place: subject(), confirm: subject(), release: subject() };
         let after = course.held.map_or(After::Confirmed, After::GivenBack);
-        self.run(Contender::Echo, None, course.launchers(&self.launchers, subjects, cell, after)).await
+        self.run(StormPeer::Echo, None, course.launchers(&self.launchers, subjects, cell, after)).await
     }
 
-    async fn peer(&mut self, node_js: &NodeJs, cell: Cell, course: &Course) -> Result<Row, Exit> {
+    async fn peer(&mut self, node_js: &NodeJs, cell: Cell, course: &CellPlan) -> Result<StormRow, CommandExit> {
         let mut nodes = Nodes::new(cell.nodes as usize, course.kind);
         let most = nodes.most_started();
         let (pid, subjects) = self.site.peer(node_js, &mut nodes).await?;
         let after = course.held.map_or(After::Ended { life: course.kind.life, most }, After::GivenBack);
         let launchers = course.launchers(&self.launchers, subjects, cell, after);
-        let row = self.run(Contender::Peer(node_js), Some(pid), launchers).await?;
+        let row = self.run(StormPeer::Peer(node_js), Some(pid), launchers).await?;
         self.site.check()?;
         self.site.end_peer().await;
         Ok(row)
     }
 
-    async fn service(&mut self, chain: &Chain, cell: Cell, course: &Course) -> Result<Row, Exit> {
+    async fn service(&mut self, chain: &StormChain, cell: Cell, course: &CellPlan) -> Result<StormRow, CommandExit> {
         let service = self.site.serve(chain, course.report_every).await?;
         let nodes = Arc::new(Mutex::new(Nodes::new(cell.nodes as usize, course.kind)));
         service.introduce(&self.agents, &nodes).await?;
@@ -145,33 +150,38 @@ impl Field {
         let launchers = course.launchers(&self.launchers, service.subjects(), cell, after);
         let quarantined = Quarantined::default();
         let row = tokio::select! {
-            row = self.run(Contender::Chain(chain), Some(service.pid), launchers) => row?,
+            row = self.run(StormPeer::Chain(chain), Some(service.pid), launchers) => row?,
             exit = service.clone().keep_reporting(self.agents.clone(), nodes, course.report_every) => return Err(exit),
             never = quarantined.watch(service.port) => match never {},
         };
         self.site.check()?;
-        let figures = Figures::of(service.port);
+        let figures = ServiceFigures::of(service.port);
         quarantined.note(&figures);
         let complaints = self.site.complaints();
         self.site.end(&service, &self.agents).await?;
         let quarantined = quarantined.most();
-        Ok(Row { figures: Some(figures), quarantined, complaints, first_answer: Some(first_answer), ..row })
+        Ok(StormRow { figures: Some(figures), quarantined, complaints, first_answer: Some(first_answer), ..row })
     }
 
-    async fn run(&self, contender: Contender<'_>, pid: Option<u32>, launchers: Launchers<'_>) -> Result<Row, Exit> {
+    async fn run(
+        &self,
+        contender: StormPeer<'_>,
+        pid: Option<u32>,
+        launchers: Launchers<'_>,
+    ) -> Result<StormRow, CommandExit> {
         let before = self.clocks(pid);
         let tally = launchers.run().await?;
         let after = self.clocks(pid);
         let (first, last) = tally.first_and_last(launchers.time);
-        Ok(Row {
+        Ok(StormRow {
             name: contender.name().to_owned(),
-            is_ours: matches!(contender, Contender::Chain(_)),
+            is_ours: matches!(contender, StormPeer::Chain(_)),
             first,
             last,
             cpu_us: after.service.since(before.service),
             nats_us: after.nats_us.saturating_sub(before.nats_us),
             client_us: after.client_us.saturating_sub(before.client_us),
-            memory_bytes: pid.map(Taken::memory_bytes).unwrap_or_default(),
+            memory_bytes: pid.map(CpuTaken::memory_bytes).unwrap_or_default(),
             tally,
             figures: None,
             quarantined: 0,
@@ -182,14 +192,14 @@ impl Field {
 
     fn clocks(&self, pid: Option<u32>) -> Clocks {
         Clocks {
-            service: pid.map(Taken::cpu_us).unwrap_or_default(),
+            service: pid.map(CpuTaken::cpu_us).unwrap_or_default(),
             nats_us: figures::cpu_us(self.site.nats()),
             client_us: figures::cpu_us(std::process::id()),
         }
     }
 }
 
-impl Course {
+impl CellPlan {
     fn launchers<'a>(&self, client: &'a Client, subjects: Subjects, cell: Cell, after: After) -> Launchers<'a> {
         Launchers { client, subjects, users: self.users, pace: cell.pace, time: self.time, after }
     }

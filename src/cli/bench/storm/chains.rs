@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::cli::exit::Exit;
+use crate::cli::exit::CommandExit;
 use crate::cli::processes::on_path;
 
 /// A chain that is stormed.
 #[derive(Clone, Debug)]
-pub(super) struct Chain {
+pub(super) struct StormChain {
     /// The name of its rows.
     pub(super) name: String,
     /// Its `steps`, as a config has them.
@@ -28,12 +28,12 @@ pub(super) struct LeftOut {
 }
 
 /// A kind of script, and what it does.
-struct Kind {
+struct StormScript {
     name: &'static str,
-    step: Step,
+    step: StormStep,
 }
 
-enum Step {
+enum StormStep {
     Builtin(&'static str),
     /// The file and its text.
     Script(&'static str, &'static str),
@@ -44,17 +44,17 @@ enum Step {
 }
 
 /// All choose the node with the fewest sessions; `js-key` and `wasm-node` do so among the nodes with or without a GPU.
-const KINDS: [Kind; 10] = [
-    Kind { name: "fewest-sessions", step: Step::Builtin("builtin:fewest-sessions") },
-    Kind { name: "js-pure", step: Step::Script("pure.js", "function score(n) { return -n.sessions }\n") },
-    Kind { name: "js-request", step: Step::Script("request.js", JS_REQUEST) },
-    Kind { name: "js-key", step: Step::Script("key.js", JS_KEY) },
-    Kind { name: "fastx-list", step: Step::Script("list.js", FASTX_LIST) },
-    Kind { name: "rhai-request", step: Step::Script("request.rhai", RHAI_REQUEST) },
-    Kind { name: "rhai-list", step: Step::Script("list.rhai", RHAI_LIST) },
-    Kind { name: "wasm-node", step: Step::Component("gpu_weight.wasm") },
-    Kind { name: "wasm-list", step: Step::Component("fewest_sessions.wasm") },
-    Kind { name: "resident", step: Step::Resident([("fewest.py", RESIDENT), ("resident.py", HELPER)]) },
+const KINDS: [StormScript; 10] = [
+    StormScript { name: "fewest-sessions", step: StormStep::Builtin("builtin:fewest-sessions") },
+    StormScript { name: "js-pure", step: StormStep::Script("pure.js", "function score(n) { return -n.sessions }\n") },
+    StormScript { name: "js-request", step: StormStep::Script("request.js", JS_REQUEST) },
+    StormScript { name: "js-key", step: StormStep::Script("key.js", JS_KEY) },
+    StormScript { name: "fastx-list", step: StormStep::Script("list.js", FASTX_LIST) },
+    StormScript { name: "rhai-request", step: StormStep::Script("request.rhai", RHAI_REQUEST) },
+    StormScript { name: "rhai-list", step: StormStep::Script("list.rhai", RHAI_LIST) },
+    StormScript { name: "wasm-node", step: StormStep::Component("gpu_weight.wasm") },
+    StormScript { name: "wasm-list", step: StormStep::Component("fewest_sessions.wasm") },
+    StormScript { name: "resident", step: StormStep::Resident([("fewest.py", RESIDENT), ("resident.py", HELPER)]) },
 ];
 
 const JS_REQUEST: &str = "\
@@ -98,11 +98,14 @@ const COMPONENTS: &str = "wasm/wasm32-wasip2/release";
 ///
 /// # Errors
 /// A name that no chain has.
-pub(super) fn known(only: &[String]) -> Result<(Vec<Chain>, Vec<LeftOut>), Exit> {
+pub(super) fn known(only: &[String]) -> Result<(Vec<StormChain>, Vec<LeftOut>), CommandExit> {
     let names = || KINDS.iter().map(|kind| kind.name);
     if let Some(unknown) = only.iter().find(|name| !names().any(|known| known == name.as_str())) {
         let names: Vec<_> = names().collect();
-        return Err(Exit::usage(format!("--only {unknown}: there is no such chain, there are: {}", names.join(", "))));
+        return Err(CommandExit::usage(format!(
+            "--only {unknown}: there is no such chain, there are: {}",
+            names.join(", ")
+        )));
     }
     let (mut chains, mut left_out) = (Vec::new(), Vec::new());
     for kind in KINDS.iter().filter(|kind| only.is_empty() || only.iter().any(|name| name == kind.name)) {
@@ -118,37 +121,37 @@ pub(super) fn known(only: &[String]) -> Result<(Vec<Chain>, Vec<LeftOut>), Exit>
 ///
 /// # Errors
 /// A file that is not there.
-pub(super) fn own(scripts: &[String]) -> Result<Vec<Chain>, Exit> {
+pub(super) fn own(scripts: &[String]) -> Result<Vec<StormChain>, CommandExit> {
     let chain = |script: &String| {
         let step = match script.starts_with("builtin:") {
             true => script.clone(),
             false => std::path::absolute(script)
                 .and_then(|path| path.metadata().map(|_there| path.to_string_lossy().into_owned()))
-                .map_err(|error| Exit::usage(format!("{script}: {error}")))?,
+                .map_err(|error| CommandExit::usage(format!("{script}: {error}")))?,
         };
-        Ok(Chain { name: script.clone(), steps: text(&step), files: Vec::new() })
+        Ok(StormChain { name: script.clone(), steps: text(&step), files: Vec::new() })
     };
     scripts.iter().map(chain).collect()
 }
 
-impl Kind {
+impl StormScript {
     /// The chain of this kind, with components from the folder `components`; else why there is none.
-    fn chain(&self, components: Option<&Path>) -> Result<Chain, String> {
+    fn chain(&self, components: Option<&Path>) -> Result<StormChain, String> {
         let (steps, files) = match &self.step {
-            Step::Builtin(name) => (text(name), Vec::new()),
-            Step::Script(file, source) => (text(file), vec![(*file, *source)]),
-            Step::Component(file) => {
+            StormStep::Builtin(name) => (text(name), Vec::new()),
+            StormStep::Script(file, source) => (text(file), vec![(*file, *source)]),
+            StormStep::Component(file) => {
                 let path = components.map(|folder| folder.join(file)).filter(|path| path.is_file());
                 let path =
                     path.ok_or_else(|| format!("there is no {file} beside this build; `make wasm` builds it"))?;
                 (text(&path.to_string_lossy()), Vec::new())
             }
-            Step::Resident([program, helper]) => {
+            StormStep::Resident([program, helper]) => {
                 on_path("python3").ok_or("there is no python3 on PATH")?;
                 (format!("{{ script = {}, mode = \"resident\" }}", text(program.0)), vec![*program, *helper])
             }
         };
-        Ok(Chain { name: self.name.to_owned(), steps, files })
+        Ok(StormChain { name: self.name.to_owned(), steps, files })
     }
 }
 

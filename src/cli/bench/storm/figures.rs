@@ -22,11 +22,11 @@ const RUNNER: &str = "__runner";
 
 /// The figures of a service, summed over their labels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(super) struct Figures(BTreeMap<String, f64>);
+pub(super) struct ServiceFigures(BTreeMap<String, f64>);
 
 /// What the processes of a service have taken so far, or take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Taken {
+pub(super) struct CpuTaken {
     /// The front; of another service, all of it.
     pub(super) front: u64,
     /// The workers, those that have ended included.
@@ -37,7 +37,7 @@ pub(super) struct Taken {
     pub(super) programs: u64,
 }
 
-impl Figures {
+impl ServiceFigures {
     /// The figures of the service at `port`; none where it does not answer.
     pub(super) fn of(port: u16) -> Self {
         get(port, "/metrics").map(|(_, text)| Self::parse(&text)).unwrap_or_default()
@@ -72,14 +72,14 @@ impl Quarantined {
     /// Looks at the service at `port` until it is dropped.
     pub(super) async fn watch(&self, port: u16) -> Infallible {
         loop {
-            let figures = tokio::task::spawn_blocking(move || Figures::of(port)).await.unwrap_or_default();
+            let figures = tokio::task::spawn_blocking(move || ServiceFigures::of(port)).await.unwrap_or_default();
             self.note(&figures);
             tokio::time::sleep(LOOK).await;
         }
     }
 
     /// Looks at `figures`.
-    pub(super) fn note(&self, figures: &Figures) {
+    pub(super) fn note(&self, figures: &ServiceFigures) {
         self.0.fetch_max(figures.get(QUARANTINED).unwrap_or_default(), Ordering::Relaxed);
     }
 
@@ -89,7 +89,7 @@ impl Quarantined {
     }
 }
 
-impl Taken {
+impl CpuTaken {
     /// CPU time in microseconds that the service of the process `front` has taken so far.
     pub(super) fn cpu_us(front: u32) -> Self {
         Self::of(front, |pid| Times::of(pid).map(|times| (times.own_us, times.ended_us)))
@@ -210,7 +210,7 @@ mod tests {
         let text = "# HELP whither_script_limits x\nwhither_script_limits_total{script=\"a b\",limit=\"time\"} 2\n\
                     whither_script_limits_total{script=\"c\",limit=\"crash\"} 1\nwhither_view_age_seconds NaN\n\
                     whither_decision_seconds_bucket{le=\"0.1\"} 7\nwhither_nodes 100\n";
-        let figures = Figures::parse(text);
+        let figures = ServiceFigures::parse(text);
         assert_eq!((figures.get("whither_script_limits_total"), figures.get("whither_nodes")), (Some(3), Some(100)));
         assert_eq!((figures.get("whither_view_age_seconds"), figures.0.len()), (None, 2));
     }
@@ -221,7 +221,7 @@ mod tests {
         let times = Times::parse(stat).unwrap();
         let tick = 1_000_000 / rustix::param::clock_ticks_per_second();
         assert_eq!((times.own_us, times.ended_us), (200 * tick, 30 * tick));
-        let own = Taken::memory_bytes(std::process::id());
+        let own = CpuTaken::memory_bytes(std::process::id());
         assert!(own.front > 1 << 20, "{own:?}");
         assert!(Times::parse("7 (x) S 1").is_none());
     }

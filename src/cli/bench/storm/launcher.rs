@@ -12,12 +12,12 @@ use futures_util::StreamExt;
 
 use crate::cli::bench::flight::Flight;
 use crate::cli::bench::schedule::Schedule;
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 
-use super::answer::{Placed, Reserved, failure};
+use super::answer::{Reserved, StormPlaced, failure};
 use super::nodes::Nodes;
-use super::tally::Tally;
-use super::users::{self, Users};
+use super::tally::LauncherTally;
+use super::users::{self, StormUsers};
 
 /// A request without an answer for so long is lost, and counts as one that took so long. Longer than a chain that looks
 /// at ten thousand nodes takes for what 512 launchers ask at one time.
@@ -77,7 +77,7 @@ pub(super) struct Launchers<'a> {
     /// Where.
     pub(super) subjects: Subjects,
     /// In whose name.
-    pub(super) users: Users,
+    pub(super) users: StormUsers,
     /// How requests follow each other.
     pub(super) pace: Pace,
     /// For how long.
@@ -91,7 +91,7 @@ impl Launchers<'_> {
     ///
     /// # Errors
     /// Where the connection is lost.
-    pub(super) async fn run(&self) -> Result<Tally, Exit> {
+    pub(super) async fn run(&self) -> Result<LauncherTally, CommandExit> {
         let run = async {
             match self.pace {
                 Pace::Closed(in_flight) => self.closed(in_flight).await,
@@ -101,8 +101,8 @@ impl Launchers<'_> {
         tokio::time::timeout(self.time + SLACK, run).await.map_err(|_late| gone())?
     }
 
-    async fn closed(&self, in_flight: u32) -> Result<Tally, Exit> {
-        let (mut traffic, replies) = Traffic::begin(self).await?;
+    async fn closed(&self, in_flight: u32) -> Result<LauncherTally, CommandExit> {
+        let (mut traffic, replies) = LauncherTraffic::begin(self).await?;
         let (mut replies, mut clock) = (replies.ready_chunks(BATCH), tokio::time::interval(PERIOD));
         for _ in 0..in_flight {
             traffic.place(Instant::now()).await?;
@@ -121,8 +121,8 @@ impl Launchers<'_> {
         traffic.end().await
     }
 
-    async fn open(&self, rate: u32) -> Result<Tally, Exit> {
-        let (mut traffic, replies) = Traffic::begin(self).await?;
+    async fn open(&self, rate: u32) -> Result<LauncherTally, CommandExit> {
+        let (mut traffic, replies) = LauncherTraffic::begin(self).await?;
         let (mut replies, mut clock) = (replies.ready_chunks(BATCH), tokio::time::interval(PERIOD));
         let schedule = Schedule::new(traffic.start, rate, self.time);
         let mut due = schedule.play(OPEN_AT_MOST)?;
@@ -149,7 +149,7 @@ impl Launchers<'_> {
 }
 
 /// Requests and answers of one run.
-struct Traffic<'a> {
+struct LauncherTraffic<'a> {
     launchers: &'a Launchers<'a>,
     start: Instant,
     inbox: String,
@@ -161,7 +161,7 @@ struct Traffic<'a> {
     confirming: HashMap<u64, Confirming>,
     /// Reservations to be given back, the oldest first.
     held: VecDeque<(Instant, String)>,
-    tally: Tally,
+    tally: LauncherTally,
 }
 
 /// A placement between its answer and its session.
@@ -171,8 +171,8 @@ struct Confirming {
     reservation: String,
 }
 
-impl<'a> Traffic<'a> {
-    async fn begin(launchers: &'a Launchers<'a>) -> Result<(Self, Subscriber), Exit> {
+impl<'a> LauncherTraffic<'a> {
+    async fn begin(launchers: &'a Launchers<'a>) -> Result<(Self, Subscriber), CommandExit> {
         let inbox = launchers.client.new_inbox();
         let replies = launchers.client.subscribe(format!("{inbox}.*")).await.map_err(other)?;
         let traffic = Self {
@@ -184,7 +184,7 @@ impl<'a> Traffic<'a> {
             confirms: Flight::new(PATIENCE),
             confirming: HashMap::new(),
             held: VecDeque::new(),
-            tally: Tally::new()?,
+            tally: LauncherTally::new()?,
         };
         Ok((traffic, replies))
     }
@@ -193,7 +193,7 @@ impl<'a> Traffic<'a> {
         self.places.is_empty() && self.confirms.is_empty()
     }
 
-    async fn place(&mut self, since: Instant) -> Result<(), Exit> {
+    async fn place(&mut self, since: Instant) -> Result<(), CommandExit> {
         let number = self.places.depart(since);
         let Launchers { client, subjects, users, .. } = self.launchers;
         let reply = format!("{}.p{number}", self.inbox);
@@ -201,7 +201,7 @@ impl<'a> Traffic<'a> {
     }
 
     /// Takes answers; returns how many of the requests for a node they ended.
-    async fn receive(&mut self, messages: Vec<Message>) -> Result<u64, Exit> {
+    async fn receive(&mut self, messages: Vec<Message>) -> Result<u64, CommandExit> {
         let (mut ended, now) = (0, Instant::now());
         for message in messages {
             let name = message.subject.rsplit('.').next().unwrap_or_default();
@@ -216,7 +216,7 @@ impl<'a> Traffic<'a> {
     }
 
     /// Takes an answer to the request `number` for a node; returns whether a launcher still waited for it.
-    async fn placed(&mut self, number: u64, message: &Message, now: Instant) -> Result<bool, Exit> {
+    async fn placed(&mut self, number: u64, message: &Message, now: Instant) -> Result<bool, CommandExit> {
         let since = self.places.arrive(number);
         let failure = failure(message);
         if let Some(since) = since {
@@ -224,7 +224,7 @@ impl<'a> Traffic<'a> {
         }
         // Also where nobody waited for it any more: what is reserved is to be ended.
         if failure.is_none()
-            && let Ok(placed) = serde_json::from_slice::<Placed<'_>>(&message.payload)
+            && let Ok(placed) = serde_json::from_slice::<StormPlaced<'_>>(&message.payload)
             && let Some(reservation) = placed.reservation
         {
             match self.launchers.after {
@@ -242,7 +242,7 @@ impl<'a> Traffic<'a> {
         Ok(since.is_some())
     }
 
-    async fn confirm(&mut self, confirming: Confirming, now: Instant) -> Result<(), Exit> {
+    async fn confirm(&mut self, confirming: Confirming, now: Instant) -> Result<(), CommandExit> {
         let number = self.confirms.depart(now);
         let Launchers { client, subjects, .. } = self.launchers;
         let (reply, body) = (format!("{}.c{number}", self.inbox), by_reservation(&confirming.reservation));
@@ -250,7 +250,7 @@ impl<'a> Traffic<'a> {
         client.publish_with_reply(subjects.confirm.clone(), reply, body.into()).await.map_err(other)
     }
 
-    async fn confirmed(&mut self, number: u64, message: &Message, now: Instant) -> Result<(), Exit> {
+    async fn confirmed(&mut self, number: u64, message: &Message, now: Instant) -> Result<(), CommandExit> {
         let confirming = self.confirming.remove(&number);
         let (Some(_), Some(confirming)) = (self.confirms.arrive(number), confirming) else { return Ok(()) };
         if let Some(failure) = failure(message) {
@@ -277,7 +277,7 @@ impl<'a> Traffic<'a> {
     }
 
     /// Gives back the oldest reservations: those past the number `most`, and those that are over at `now`.
-    async fn give_back(&mut self, most: usize, now: Option<Instant>) -> Result<(), Exit> {
+    async fn give_back(&mut self, most: usize, now: Option<Instant>) -> Result<(), CommandExit> {
         let Launchers { client, subjects, .. } = self.launchers;
         while let Some((ends, _)) = self.held.front()
             && (self.held.len() > most || now.is_some_and(|now| *ends <= now))
@@ -291,7 +291,7 @@ impl<'a> Traffic<'a> {
 
     /// Gives up what has waited too long, and ends sessions that are over; returns how many requests for a node were
     /// lost.
-    async fn tick(&mut self) -> Result<u64, Exit> {
+    async fn tick(&mut self) -> Result<u64, CommandExit> {
         let now = Instant::now();
         let lost = self.places.give_up(now);
         self.tally.lose("no-answer", lost, PATIENCE);
@@ -304,7 +304,7 @@ impl<'a> Traffic<'a> {
         Ok(lost)
     }
 
-    async fn end(self) -> Result<Tally, Exit> {
+    async fn end(self) -> Result<LauncherTally, CommandExit> {
         self.launchers.client.flush().await.map_err(other)?;
         Ok(self.tally)
     }
@@ -314,10 +314,10 @@ fn by_reservation(reservation: &str) -> String {
     format!("{{\"reservation\":\"{reservation}\"}}")
 }
 
-fn other(error: impl std::fmt::Display) -> Exit {
-    Exit::new(exit::OTHER, error)
+fn other(error: impl std::fmt::Display) -> CommandExit {
+    CommandExit::new(exit::OTHER, error)
 }
 
-fn gone() -> Exit {
+fn gone() -> CommandExit {
     other("the connection to NATS is gone")
 }

@@ -27,20 +27,20 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::demo::interrupted;
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::cli::say;
 
-use super::machine::Machine;
-use super::progress::Progress;
+use super::machine::MachineInfo;
+use super::progress::BenchProgress;
 use super::{BenchArgs, units};
 
-use cell::{Cell, Contender, Course, Field};
-use chains::{Chain, LeftOut};
+use cell::{Cell, CellPlan, StormConnections, StormPeer};
+use chains::{LeftOut, StormChain};
 use launcher::Pace;
 use nodes::MOST_SESSIONS;
-use site::{NodeJs, Site};
-use table::Group;
-use users::Users;
+use site::{NodeJs, StormSite};
+use table::CellGroup;
+use users::StormUsers;
 
 /// How many nodes there are, where nothing is said.
 const SIZES: [u32; 3] = [100, 1_000, 10_000];
@@ -117,20 +117,20 @@ pub(super) struct StormArgs {
 
 /// Everything that is stormed.
 struct Storm {
-    chains: Vec<Chain>,
+    chains: Vec<StormChain>,
     left_out: Vec<LeftOut>,
     peer: Option<NodeJs>,
     cells: Vec<Cell>,
-    course: Course,
+    course: CellPlan,
 }
 
 /// Runs the storm.
 ///
 /// # Errors
 /// What cannot be started; and, when everything has been printed, that something went wrong in a service of ours.
-pub(super) fn run(args: &BenchArgs) -> Result<(), Exit> {
+pub(super) fn run(args: &BenchArgs) -> Result<(), CommandExit> {
     if args.typed.0 {
-        return Err(Exit::usage("--storm starts a NATS server of its own: leave out --nats"));
+        return Err(CommandExit::usage("--storm starts a NATS server of its own: leave out --nats"));
     }
     let storm = Storm::of(args)?;
     if !args.storm.any_build {
@@ -140,17 +140,17 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), Exit> {
         say::aside(format_args!("{name} is left out: {why}"));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
-    let groups = runtime.map_err(|error| Exit::new(exit::OTHER, error))?.block_on(storm.run(args))?;
+    let groups = runtime.map_err(|error| CommandExit::new(exit::OTHER, error))?.block_on(storm.run(args))?;
     storm.tell(&groups, args.json)?;
-    let faults: Vec<_> = groups.iter().flat_map(Group::faults).collect();
+    let faults: Vec<_> = groups.iter().flat_map(CellGroup::faults).collect();
     if faults.is_empty() {
         return Ok(());
     }
-    Err(Exit::new(exit::OTHER, format!("the service failed in the storm:\n  {}", faults.join("\n  "))))
+    Err(CommandExit::new(exit::OTHER, format!("the service failed in the storm:\n  {}", faults.join("\n  "))))
 }
 
 impl Storm {
-    fn of(args: &BenchArgs) -> Result<Self, Exit> {
+    fn of(args: &BenchArgs) -> Result<Self, CommandExit> {
         let own = &args.storm;
         let (chains, mut left_out) = match args.chain.scripts.as_slice() {
             [] => chains::known(&own.only)?,
@@ -167,47 +167,51 @@ impl Storm {
         let cells = sizes.iter().flat_map(|nodes| paces.iter().map(|pace| Cell { nodes: *nodes, pace: *pace }));
         let users = if own.one_login { 1 } else { own.users.unwrap_or(USERS) };
         let seconds = |given: Option<u32>, default: u32| Duration::from_secs(u64::from(given.unwrap_or(default)));
-        let kind =
-            nodes::Kind { sessions: own.sessions, one_login: own.one_login, users, life: seconds(own.life, LIFE_S) };
-        let course = Course {
+        let kind = nodes::StormNodes {
+            sessions: own.sessions,
+            one_login: own.one_login,
+            users,
+            life: seconds(own.life, LIFE_S),
+        };
+        let course = CellPlan {
             time: args.seconds.unwrap_or(SECONDS),
             kind,
-            users: Users { count: users },
+            users: StormUsers { count: users },
             report_every: seconds(own.report_every, REPORT_EVERY_S),
             held: own.held.map(|held| held as usize),
         };
         Ok(Self { chains, left_out, peer, cells: cells.collect(), course })
     }
 
-    async fn run(&self, args: &BenchArgs) -> Result<Vec<Group>, Exit> {
-        let stopped = interrupted().map_err(|error| Exit::new(exit::OTHER, error))?;
-        let site = Site::start(args.storm.nats_server.as_deref()).await?;
+    async fn run(&self, args: &BenchArgs) -> Result<Vec<CellGroup>, CommandExit> {
+        let stopped = interrupted().map_err(|error| CommandExit::new(exit::OTHER, error))?;
+        let site = StormSite::start(args.storm.nats_server.as_deref()).await?;
         let (launchers, agents) = (site.connect().await?, site.connect().await?);
-        let mut field = Field { site, launchers, agents };
+        let mut field = StormConnections { site, launchers, agents };
         let groups = tokio::select! {
             groups = self.measure(&mut field) => groups,
-            () = stopped => Err(Exit::new(130, "interrupted: nothing is told of a part of a storm")),
+            () = stopped => Err(CommandExit::new(130, "interrupted: nothing is told of a part of a storm")),
         };
         field.site.take_down().await;
         groups
     }
 
-    async fn measure(&self, field: &mut Field) -> Result<Vec<Group>, Exit> {
-        let contenders: Vec<_> = std::iter::once(Contender::Echo)
-            .chain(self.peer.iter().map(Contender::Peer))
-            .chain(self.chains.iter().map(Contender::Chain))
+    async fn measure(&self, field: &mut StormConnections) -> Result<Vec<CellGroup>, CommandExit> {
+        let contenders: Vec<_> = std::iter::once(StormPeer::Echo)
+            .chain(self.peer.iter().map(StormPeer::Peer))
+            .chain(self.chains.iter().map(StormPeer::Chain))
             .collect();
         let rows = u32::try_from(contenders.len() * self.cells.len()).unwrap_or(u32::MAX);
-        let mut progress = Progress::over((self.course.time + BESIDE) * rows);
+        let mut progress = BenchProgress::over((self.course.time + BESIDE) * rows);
         let is_watched = std::io::stderr().is_terminal();
         let mut groups = Vec::new();
         for cell in &self.cells {
-            let mut group = Group { cell: *cell, rows: Vec::new() };
+            let mut group = CellGroup { cell: *cell, rows: Vec::new() };
             for contender in &contenders {
                 let name = format!("{}, {}", contender.name(), cell.name());
                 progress.begins(&name);
                 let measured = field.measure(*contender, *cell, &self.course).await;
-                let row = measured.map_err(|exit| Exit::new(exit.code, format!("{name}: {}", exit.message)))?;
+                let row = measured.map_err(|exit| CommandExit::new(exit.code, format!("{name}: {}", exit.message)))?;
                 progress.tick();
                 if !is_watched {
                     say::aside(format_args!("{name}: {} a second", units::rate(row.tally.per_second())));
@@ -220,8 +224,8 @@ impl Storm {
         Ok(groups)
     }
 
-    fn tell(&self, groups: &[Group], as_json: bool) -> Result<(), Exit> {
-        let machine = Machine::here();
+    fn tell(&self, groups: &[CellGroup], as_json: bool) -> Result<(), CommandExit> {
+        let machine = MachineInfo::here();
         if as_json {
             return say::json(format_args!("{:#}", self.json(groups, &machine)));
         }
@@ -233,7 +237,7 @@ impl Storm {
         say::answer(text)
     }
 
-    fn json(&self, groups: &[Group], machine: &Machine) -> Value {
+    fn json(&self, groups: &[CellGroup], machine: &MachineInfo) -> Value {
         let cells = groups.iter().map(|group| {
             let beside = group.beside(ECHO, PEER);
             let (in_flight, rate) = match group.cell.pace {
@@ -244,7 +248,7 @@ impl Storm {
             json!({"nodes": group.cell.nodes, "in_flight": in_flight, "rate": rate, "rows": rows})
         });
         let left_out = self.left_out.iter().map(|left| json!({"who": left.name, "why": left.why}));
-        let Course { time, kind, users, report_every, held } = &self.course;
+        let CellPlan { time, kind, users, report_every, held } = &self.course;
         json!({
             "machine": machine.to_json(),
             "seconds": time.as_secs_f64(),
@@ -255,12 +259,12 @@ impl Storm {
             "report_every_s": report_every.as_secs(),
             "cells": cells.collect::<Vec<_>>(),
             "left_out": left_out.collect::<Vec<_>>(),
-            "faults": groups.iter().flat_map(Group::faults).collect::<Vec<_>>(),
+            "faults": groups.iter().flat_map(CellGroup::faults).collect::<Vec<_>>(),
         })
     }
 
     fn how(&self) -> String {
-        let Course { time, kind, users, report_every, held } = &self.course;
+        let CellPlan { time, kind, users, report_every, held } = &self.course;
         let after = match held {
             Some(held) => format!("each reservation given back after {} others", units::count(*held as u64)),
             None => format!("sessions confirmed and reported for {} s", kind.life.as_secs()),

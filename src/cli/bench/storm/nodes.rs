@@ -36,7 +36,7 @@ const GIB: u64 = 1 << 30;
 
 /// What nodes are like.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kind {
+pub(super) struct StormNodes {
     /// How many sessions of its own a node has, on average; absent for 0 to 30.
     pub(super) sessions: Option<u32>,
     /// Whether those are all of the one user who asks.
@@ -50,21 +50,21 @@ pub(super) struct Kind {
 /// Every node of one cell.
 #[derive(Debug)]
 pub(super) struct Nodes {
-    kind: Kind,
-    list: Vec<Node>,
+    kind: StormNodes,
+    list: Vec<StormNode>,
 }
 
 /// What becomes of one node.
 #[derive(Debug)]
-struct Node {
+struct StormNode {
     own: u32,
-    started: VecDeque<Session>,
+    started: VecDeque<StormSession>,
     beat: u32,
 }
 
 /// A session that the storm has started.
 #[derive(Debug)]
-struct Session {
+struct StormSession {
     ends: Instant,
     text: String,
 }
@@ -79,8 +79,9 @@ pub(super) struct Rounds {
 
 impl Nodes {
     /// So many nodes, on which nothing of the storm runs yet.
-    pub(super) fn new(count: usize, kind: Kind) -> Self {
-        let node = |place| Node { own: kind.own_sessions(&mut fixed(&id(place))), started: VecDeque::new(), beat: 0 };
+    pub(super) fn new(count: usize, kind: StormNodes) -> Self {
+        let node =
+            |place| StormNode { own: kind.own_sessions(&mut fixed(&id(place))), started: VecDeque::new(), beat: 0 };
         Self { kind, list: (0..count).map(node).collect() }
     }
 
@@ -104,7 +105,7 @@ impl Nodes {
             "{{\"id\":\"s-{reservation}\",\"user\":\"{login}\",\"name\":\"xterm\",\"state\":\"running\",\
              \"reservation\":\"{reservation}\"}}"
         );
-        node.started.push_back(Session { ends: now + self.kind.life, text });
+        node.started.push_back(StormSession { ends: now + self.kind.life, text });
     }
 
     /// What node number `place` reports at `now`; sessions that are over are gone from then on.
@@ -117,9 +118,9 @@ impl Nodes {
         self.list.get(place).map(|node| self.document(place, node)).unwrap_or_default()
     }
 
-    fn document(&self, place: usize, node: &Node) -> String {
+    fn document(&self, place: usize, node: &StormNode) -> String {
         let id = id(place);
-        let Node { own, started, beat } = node;
+        let StormNode { own, started, beat } = node;
         // What a node is stays as it is; what it does is drawn for each report.
         let (mut fixed, mut now) = (fixed(&id), Dice::new(u64::from(*beat), 1, &id));
         let sessions = *own as usize + started.len();
@@ -180,7 +181,7 @@ impl Nodes {
     }
 }
 
-impl Kind {
+impl StormNodes {
     fn own_sessions(&self, dice: &mut Dice) -> u32 {
         match self.sessions {
             None => (dice.unit() * f64::from(OWN_SESSIONS + 1)) as u32,
@@ -238,8 +239,8 @@ mod tests {
     use crate::model::Report;
     use crate::model::report::MAX_DOCUMENT_BYTES;
 
-    fn kind(sessions: Option<u32>) -> Kind {
-        Kind { sessions, one_login: false, users: 1000, life: Duration::from_secs(30) }
+    fn kind(sessions: Option<u32>) -> StormNodes {
+        StormNodes { sessions, one_login: false, users: 1000, life: Duration::from_secs(30) }
     }
 
     /// The `nodeData` of a document that is a report and small enough to be one.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::cli::bench::row::p99;
 use crate::cli::bench::units;
 
-use super::figures::{Figures, Taken};
-use super::tally::Tally;
+use super::figures::{CpuTaken, ServiceFigures};
+use super::tally::LauncherTally;
 
 /// The figures by which the service tells of its own faults, and what each counts.
 const DEATHS: &str = "whither_worker_deaths_total";
@@ -23,27 +23,27 @@ const LOGGED: usize = 5;
 
 /// What one contender came to in one cell.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub(super) struct StormRow {
     /// Who was asked.
     pub(super) name: String,
     /// Whether that was a service of ours.
     pub(super) is_ours: bool,
     /// What the launchers saw.
-    pub(super) tally: Tally,
+    pub(super) tally: LauncherTally,
     /// Placements a second in the first seconds.
     pub(super) first: f64,
     /// Placements a second in the last seconds.
     pub(super) last: f64,
     /// CPU time of its processes.
-    pub(super) cpu_us: Taken,
+    pub(super) cpu_us: CpuTaken,
     /// CPU time of the nats-server.
     pub(super) nats_us: u64,
     /// CPU time of this process: launchers, nodes, and the echo.
     pub(super) client_us: u64,
     /// Memory of its processes at the end.
-    pub(super) memory_bytes: Taken,
+    pub(super) memory_bytes: CpuTaken,
     /// What the service tells of itself at the end.
-    pub(super) figures: Option<Figures>,
+    pub(super) figures: Option<ServiceFigures>,
     /// The most scripts that were in quarantine at one time.
     pub(super) quarantined: u64,
     /// How long the first answer took when the service knew every node: its workers may still be told of them.
@@ -54,14 +54,14 @@ pub(super) struct Row {
 
 /// What stands beside the rows of one cell.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Beside {
+pub(super) struct CellBaselines {
     /// Placements a second of the echo.
     pub(super) echo: Option<f64>,
     /// Placements a second of the peer.
     pub(super) peer: Option<f64>,
 }
 
-impl Row {
+impl StormRow {
     /// What went wrong, in words; nothing where nothing did.
     pub(super) fn faults(&self) -> Vec<String> {
         let figure = |name: &str| self.figure(name).unwrap_or_default();
@@ -102,7 +102,7 @@ impl Row {
     }
 
     /// The cells of the table, in the order of its headings.
-    pub(super) fn cells(&self, beside: Beside) -> Vec<String> {
+    pub(super) fn cells(&self, beside: CellBaselines) -> Vec<String> {
         let tally = &self.tally;
         let each =
             |us: u64| if us == 0 || tally.placed == 0 { String::new() } else { units::average(tenth(self.each(us))) };
@@ -129,7 +129,7 @@ impl Row {
     }
 
     /// The row for a program.
-    pub(super) fn to_json(&self, beside: Beside) -> Value {
+    pub(super) fn to_json(&self, beside: CellBaselines) -> Value {
         let tally = &self.tally;
         let faults: serde_json::Map<_, _> = tally
             .faults
@@ -202,26 +202,26 @@ fn tenth(number: f64) -> f64 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::cli::bench::storm::answer::Failure;
+    use crate::cli::bench::storm::answer::StormFailure;
 
-    pub(in crate::cli::bench::storm) fn row(name: &str, placed: u64) -> Row {
-        let mut tally = Tally::new().unwrap();
+    pub(in crate::cli::bench::storm) fn row(name: &str, placed: u64) -> StormRow {
+        let mut tally = LauncherTally::new().unwrap();
         let start = std::time::Instant::now();
         for number in 0..placed {
             let now = start + Duration::from_millis(number);
             tally.answered(now, now, start, None);
         }
-        Row {
+        StormRow {
             name: name.to_owned(),
             is_ours: true,
             tally,
             first: 1000.0,
             last: 900.0,
-            cpu_us: Taken { front: 20_000, workers: 5_000, ..Taken::default() },
+            cpu_us: CpuTaken { front: 20_000, workers: 5_000, ..CpuTaken::default() },
             nats_us: 10_000,
             client_us: 10_000,
-            memory_bytes: Taken { front: 40 << 20, workers: 60 << 20, ..Taken::default() },
-            figures: Some(Figures::default()),
+            memory_bytes: CpuTaken { front: 40 << 20, workers: 60 << 20, ..CpuTaken::default() },
+            figures: Some(ServiceFigures::default()),
             quarantined: 0,
             first_answer: None,
             complaints: Vec::new(),
@@ -238,16 +238,16 @@ pub(super) mod tests {
         row.tally.fault("no-node", "all are full");
         assert_eq!(row.faults(), ["1 in quarantine", "1 no-node (all are full)"]);
         let now = std::time::Instant::now();
-        let failure = Failure { name: "no-node".to_owned(), message: String::new() };
+        let failure = StormFailure { name: "no-node".to_owned(), message: String::new() };
         row.tally.answered(now, now, now, Some(&failure));
-        assert_eq!(row.to_json(Beside::default())["failed"]["no-node"]["count"], 2);
+        assert_eq!(row.to_json(CellBaselines::default())["failed"]["no-node"]["count"], 2);
         assert_eq!(super::tests::row("idle", 0).faults(), ["nothing was placed"]);
     }
 
     #[test]
     fn ratios_stand_beside_what_they_compare() {
         let row = row("js-pure", 1001);
-        let beside = Beside { echo: Some(2002.0), peer: None };
+        let beside = CellBaselines { echo: Some(2002.0), peer: None };
         let json = row.to_json(beside);
         assert!((json["rate_to_echo"].as_f64().unwrap() - 0.5).abs() < 0.01, "{json}");
         assert_eq!((&json["rate_to_peer"], &json["suspicions"]), (&Value::Null, &Value::Null));

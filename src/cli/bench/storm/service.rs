@@ -7,12 +7,12 @@ use async_nats::Client;
 use bytes::Bytes;
 use tokio::time::sleep;
 
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::nats::Namespace;
 use crate::nats::subjects::{bucket_subject, encode_key};
 
-use super::answer::Placed;
-use super::figures::Figures;
+use super::answer::StormPlaced;
+use super::figures::ServiceFigures;
 use super::launcher::Subjects;
 use super::nodes::{self, Nodes, Rounds};
 
@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// A service that is ready.
 #[derive(Clone, Debug)]
-pub(super) struct Service {
+pub(super) struct StormService {
     /// Its process.
     pub(super) pid: u32,
     /// Its HTTP port.
@@ -54,7 +54,7 @@ impl Until {
     }
 }
 
-impl Service {
+impl StormService {
     /// Where launchers ask it.
     pub(super) fn subjects(&self) -> Subjects {
         let namespace = &self.namespace;
@@ -69,7 +69,7 @@ impl Service {
     ///
     /// # Errors
     /// Where reports are refused, or the service does not come to know the nodes.
-    pub(super) async fn introduce(&self, client: &Client, nodes: &Mutex<Nodes>) -> Result<(), Exit> {
+    pub(super) async fn introduce(&self, client: &Client, nodes: &Mutex<Nodes>) -> Result<(), CommandExit> {
         let count = nodes.lock().unwrap_or_else(PoisonError::into_inner).count();
         for place in 0..count {
             let is_last = place + 1 == count;
@@ -79,7 +79,7 @@ impl Service {
         let deadline = Instant::now() + PATIENCE + FOR_A_NODE * u32::try_from(count).unwrap_or(u32::MAX);
         let port = self.port;
         loop {
-            let figures = tokio::task::spawn_blocking(move || Figures::of(port)).await.unwrap_or_default();
+            let figures = tokio::task::spawn_blocking(move || ServiceFigures::of(port)).await.unwrap_or_default();
             let known = figures.get("whither_nodes").unwrap_or_default();
             if known >= count as u64 {
                 return Ok(());
@@ -95,12 +95,12 @@ impl Service {
     ///
     /// # Errors
     /// Where there is no answer. What a script fails with is told of the launchers' requests.
-    pub(super) async fn first_answer(&self, client: &Client, request: Bytes) -> Result<Duration, Exit> {
+    pub(super) async fn first_answer(&self, client: &Client, request: Bytes) -> Result<Duration, CommandExit> {
         let (start, subjects) = (Instant::now(), self.subjects());
         let request = async_nats::Request::new().payload(request).timeout(Some(FIRST_ANSWER));
         let answer = client.send_request(subjects.place, request).await;
         let answer = answer.map_err(|error| other(format!("the first request was not answered: {error}")))?;
-        let placed: Placed<'_> = serde_json::from_slice(&answer.payload).map_err(other)?;
+        let placed: StormPlaced<'_> = serde_json::from_slice(&answer.payload).map_err(other)?;
         let took = start.elapsed();
         if let Some(reservation) = placed.reservation {
             let body = format!("{{\"reservation\":\"{reservation}\"}}");
@@ -110,7 +110,12 @@ impl Service {
     }
 
     /// Lets every node report once in every `period`, until it is dropped.
-    pub(super) async fn keep_reporting(self, client: Client, nodes: Arc<Mutex<Nodes>>, period: Duration) -> Exit {
+    pub(super) async fn keep_reporting(
+        self,
+        client: Client,
+        nodes: Arc<Mutex<Nodes>>,
+        period: Duration,
+    ) -> CommandExit {
         let count = nodes.lock().unwrap_or_else(PoisonError::into_inner).count();
         let mut rounds = Rounds::new(count, period, Instant::now());
         let mut sent = 0_usize;
@@ -125,7 +130,13 @@ impl Service {
         }
     }
 
-    async fn report(&self, client: &Client, nodes: &Mutex<Nodes>, place: usize, until: Until) -> Result<(), Exit> {
+    async fn report(
+        &self,
+        client: &Client,
+        nodes: &Mutex<Nodes>,
+        place: usize,
+        until: Until,
+    ) -> Result<(), CommandExit> {
         let document = nodes.lock().unwrap_or_else(PoisonError::into_inner).report(place, Instant::now());
         let subject = bucket_subject(&self.namespace.nodes_bucket(), &encode_key(&nodes::id(place)));
         if until == Until::Sent {
@@ -139,6 +150,6 @@ impl Service {
     }
 }
 
-fn other(error: impl std::fmt::Display) -> Exit {
-    Exit::new(exit::OTHER, error)
+fn other(error: impl std::fmt::Display) -> CommandExit {
+    CommandExit::new(exit::OTHER, error)
 }

@@ -7,16 +7,16 @@ use async_nats::Client;
 use bytes::Bytes;
 use tokio::process::Command;
 
-use crate::cli::exit::{self, Exit};
+use crate::cli::exit::{self, CommandExit};
 use crate::cli::processes::{Processes, on_path, whither};
 use crate::nats::subjects::bucket_stream;
 use crate::nats::{Bus, Connection};
 
-use super::chains::Chain;
+use super::chains::StormChain;
 use super::figures;
 use super::launcher::Subjects;
 use super::nodes::Nodes;
-use super::service::Service;
+use super::service::StormService;
 
 /// The names of the processes, and of their logs.
 const SERVE: &str = "serve";
@@ -32,7 +32,7 @@ const LIVENESS_S: u64 = 90;
 const LOG_LINES: usize = 20;
 
 /// The running processes.
-pub(super) struct Site {
+pub(super) struct StormSite {
     processes: Processes,
     url: String,
     cells: u32,
@@ -63,9 +63,9 @@ impl NodeJs {
     }
 }
 
-impl Site {
+impl StormSite {
     /// Starts the nats-server.
-    pub(super) async fn start(server: Option<&Path>) -> Result<Self, Exit> {
+    pub(super) async fn start(server: Option<&Path>) -> Result<Self, CommandExit> {
         let mut processes = Processes::prepare("whither-storm-", server, "storm")?;
         let url = processes.start_nats().await?;
         Ok(Self { processes, url, cells: 0 })
@@ -82,7 +82,7 @@ impl Site {
     }
 
     /// A new connection, as launchers and agents have them.
-    pub(super) async fn connect(&self) -> Result<Client, Exit> {
+    pub(super) async fn connect(&self) -> Result<Client, CommandExit> {
         let servers = vec![self.url.parse().map_err(other)?];
         let settings = Connection { servers, name: "whither bench --storm".to_owned(), ..Connection::default() };
         let bus = Bus::open(&settings).await.map_err(other)?;
@@ -91,7 +91,11 @@ impl Site {
     }
 
     /// Starts a service that decides by `chain`, under a namespace of its own.
-    pub(super) async fn serve(&mut self, chain: &Chain, report_every: Duration) -> Result<Service, Exit> {
+    pub(super) async fn serve(
+        &mut self,
+        chain: &StormChain,
+        report_every: Duration,
+    ) -> Result<StormService, CommandExit> {
         self.cells += 1;
         let name = format!("storm{}", self.cells);
         let liveness_s = LIVENESS_S.max(report_every.as_secs().saturating_add(1) * MISSED_REPORTS);
@@ -113,11 +117,11 @@ impl Site {
         let ready = || figures::get(port, "/readyz").filter(|(status, _)| *status == 200);
         self.processes.wait(SERVE, ready).await?;
         let pid = self.processes.id(SERVE).ok_or_else(|| other("the service has ended"))?;
-        Ok(Service { pid, port, namespace: name.parse().map_err(other)? })
+        Ok(StormService { pid, port, namespace: name.parse().map_err(other)? })
     }
 
     /// Ends the service and forgets what its nodes have reported.
-    pub(super) async fn end(&mut self, service: &Service, client: &Client) -> Result<(), Exit> {
+    pub(super) async fn end(&mut self, service: &StormService, client: &Client) -> Result<(), CommandExit> {
         self.processes.stop(SERVE).await;
         let namespace = &service.namespace;
         let buckets = [namespace.nodes_bucket(), namespace.marks_bucket(), namespace.claims_bucket()];
@@ -131,7 +135,7 @@ impl Site {
     }
 
     /// Starts the peer over `nodes`; returns its process and where it is asked.
-    pub(super) async fn peer(&mut self, node_js: &NodeJs, nodes: &mut Nodes) -> Result<(u32, Subjects), Exit> {
+    pub(super) async fn peer(&mut self, node_js: &NodeJs, nodes: &mut Nodes) -> Result<(u32, Subjects), CommandExit> {
         let (source, documents) = (self.processes.path("peer.cjs"), self.processes.path("nodes.ndjson"));
         self.processes.write("peer.cjs", PEER_SOURCE)?;
         write_documents(&documents, nodes).map_err(other)?;
@@ -152,7 +156,7 @@ impl Site {
     }
 
     /// That every process still runs.
-    pub(super) fn check(&mut self) -> Result<(), Exit> {
+    pub(super) fn check(&mut self) -> Result<(), CommandExit> {
         self.processes.check()
     }
 
@@ -169,7 +173,7 @@ impl Site {
     }
 
     /// Writes a file beside the config; one that names its interpreter may be executed.
-    fn put(&self, file: &str, text: &str) -> Result<(), Exit> {
+    fn put(&self, file: &str, text: &str) -> Result<(), CommandExit> {
         use std::os::unix::fs::PermissionsExt;
         self.processes.write(file, text)?;
         let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
@@ -195,8 +199,8 @@ fn http_port(log: &str) -> Option<u16> {
     address.split(|next: char| !next.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn other(error: impl std::fmt::Display) -> Exit {
-    Exit::new(exit::OTHER, error)
+fn other(error: impl std::fmt::Display) -> CommandExit {
+    CommandExit::new(exit::OTHER, error)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use comfy_table::{CellAlignment, ColumnConstraint};
 use crate::cli::table;
 
 use super::cell::Cell;
-use super::row::{Beside, Row};
+use super::row::{CellBaselines, StormRow};
 
 /// The headings; CPU time is in microseconds a placement.
 pub(super) const HEADINGS: [&str; 16] = [
@@ -29,25 +29,25 @@ pub(super) const HEADINGS: [&str; 16] = [
 
 /// What the contenders of one cell came to, in turn.
 #[derive(Clone, Debug)]
-pub(super) struct Group {
+pub(super) struct CellGroup {
     /// The cell.
     pub(super) cell: Cell,
     /// The rows; the echo and the peer are those that are not ours.
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<StormRow>,
 }
 
-impl Group {
+impl CellGroup {
     /// What the rows are compared with.
-    pub(super) fn beside(&self, echo: &str, peer: &str) -> Beside {
+    pub(super) fn beside(&self, echo: &str, peer: &str) -> CellBaselines {
         let rate = |name: &str| {
             let row = self.rows.iter().find(|row| !row.is_ours && row.name == name);
             row.map(|row| row.tally.per_second())
         };
-        Beside { echo: rate(echo), peer: rate(peer) }
+        CellBaselines { echo: rate(echo), peer: rate(peer) }
     }
 
     /// The cell as a table; columns that would be empty are left out.
-    pub(super) fn table(&self, beside: Beside) -> String {
+    pub(super) fn table(&self, beside: CellBaselines) -> String {
         let mut table = table::table(&HEADINGS);
         let rows: Vec<_> = self.rows.iter().map(|row| row.cells(beside)).collect();
         for place in 1..HEADINGS.len() {
@@ -89,10 +89,10 @@ mod tests {
 
     #[test]
     fn a_cell_is_a_table_with_its_faults_below() {
-        let echo = Row { is_ours: false, ..row("echo", 2001) };
+        let echo = StormRow { is_ours: false, ..row("echo", 2001) };
         let mut ours = row("js-pure", 1001);
         ours.tally.fault("no-node", "all are full");
-        let group = Group { cell: Cell { nodes: 1000, pace: Pace::Closed(64) }, rows: vec![echo, ours] };
+        let group = CellGroup { cell: Cell { nodes: 1000, pace: Pace::Closed(64) }, rows: vec![echo, ours] };
         let shown = group.table(group.beside("echo", "Node.js"));
         for words in ["1,000 nodes, 64 in flight", "echo", "to echo", "js-pure: 1 no-node (all are full)", "40.0 MiB"] {
             assert!(shown.contains(words), "{words}: {shown}");

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::cli::bench::latencies::Latencies;
-use crate::cli::exit::Exit;
+use crate::cli::exit::CommandExit;
 
-use super::answer::Failure;
+use super::answer::StormFailure;
 
 /// How long a slice of the time is in which placements are counted.
 const SLICE: Duration = Duration::from_millis(100);
@@ -16,7 +16,7 @@ const WINDOW: Duration = Duration::from_secs(5);
 
 /// What the launchers of one cell came to.
 #[derive(Clone, Debug)]
-pub(super) struct Tally {
+pub(super) struct LauncherTally {
     /// From each request, or the moment at which it was due, to its answer; lost ones are among them.
     pub(super) latencies: Latencies,
     /// How many answers named a node.
@@ -26,25 +26,25 @@ pub(super) struct Tally {
     /// From the first request to the last answer with a node.
     pub(super) elapsed: Duration,
     /// What went wrong, by name.
-    pub(super) faults: BTreeMap<String, Fault>,
+    pub(super) faults: BTreeMap<String, StormFault>,
     slices: Vec<u64>,
 }
 
 /// One kind of what went wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct StormFault {
     /// How often.
     pub(super) count: u64,
     /// The words of the first one.
     pub(super) example: String,
 }
 
-impl Tally {
+impl LauncherTally {
     /// Nothing yet.
     ///
     /// # Errors
     /// As the histogram of latencies.
-    pub(super) fn new() -> Result<Self, Exit> {
+    pub(super) fn new() -> Result<Self, CommandExit> {
         Ok(Self {
             latencies: Latencies::new()?,
             placed: 0,
@@ -56,7 +56,7 @@ impl Tally {
     }
 
     /// The answer of `now` to what was asked, or due, at `since`; the run began at `start`.
-    pub(super) fn answered(&mut self, since: Instant, now: Instant, start: Instant, failure: Option<&Failure>) {
+    pub(super) fn answered(&mut self, since: Instant, now: Instant, start: Instant, failure: Option<&StormFailure>) {
         self.latencies.record(now.saturating_duration_since(since));
         let after = now.saturating_duration_since(start);
         self.elapsed = after;
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_rate_that_decays_is_seen() {
-        let (mut tally, start) = (Tally::new().unwrap(), Instant::now());
+        let (mut tally, start) = (LauncherTally::new().unwrap(), Instant::now());
         let mut answer = |ms: u64| {
             let now = start + Duration::from_millis(ms);
             tally.answered(now, now, start, None);
@@ -128,18 +128,18 @@ mod tests {
         assert_eq!(tally.first_and_last(Duration::from_secs(20)), (100.0, 10.0));
         assert_eq!(tally.seconds(), [vec![100; 10], vec![10; 10]].concat());
         assert!((tally.per_second() - 1100.0 / 19.9).abs() < 0.1);
-        assert_eq!(Tally::new().unwrap().first_and_last(Duration::from_millis(10)), (0.0, 0.0));
+        assert_eq!(LauncherTally::new().unwrap().first_and_last(Duration::from_millis(10)), (0.0, 0.0));
     }
 
     #[test]
     fn what_is_lost_counts_as_slow() {
-        let mut tally = Tally::new().unwrap();
+        let mut tally = LauncherTally::new().unwrap();
         tally.lose("no-answer", 200, Duration::from_secs(30));
-        let failure = Failure { name: "no-node".to_owned(), message: "full".to_owned() };
+        let failure = StormFailure { name: "no-node".to_owned(), message: "full".to_owned() };
         let now = Instant::now();
         tally.answered(now, now, now, Some(&failure));
         assert_eq!((tally.placed, tally.faults["no-answer"].count), (0, 200));
-        assert_eq!(tally.faults["no-node"], Fault { count: 1, example: "full".to_owned() });
+        assert_eq!(tally.faults["no-node"], StormFault { count: 1, example: "full".to_owned() });
         assert!(tally.latencies.p50_ns() > 29_000_000_000);
     }
 }

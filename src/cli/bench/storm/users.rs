@@ -9,12 +9,12 @@ const GROUP_EVERY: u64 = 4;
 
 /// The users, who ask in turn.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Users {
+pub(super) struct StormUsers {
     /// How many there are.
     pub(super) count: u32,
 }
 
-impl Users {
+impl StormUsers {
     /// The number of the user who asks request number `number`.
     pub(super) fn user(self, number: u64) -> u64 {
         number % u64::from(self.count.max(1))
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn users_ask_in_turn_with_requests_of_one_size() {
-        let users = Users { count: 3 };
+        let users = StormUsers { count: 3 };
         for number in 0..7 {
             let text = users.request(number);
             assert_eq!(text.len(), REQUEST_BYTES);

@@ -4,12 +4,12 @@
 mod parts;
 mod tokens;
 
-use parts::{Day, Time, Zone, is_day, is_hour, is_minute, is_month, is_second};
-use tokens::{Token, Tokens, Word};
+use parts::{DateNumbers, Time, Zone, is_day, is_hour, is_minute, is_month, is_second};
+use tokens::{DateWord, Token, Tokens};
 
 /// A time that a text names.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Read {
+pub(super) struct ParsedTime {
     /// The day, in milliseconds from 1970.
     pub(super) day_ms: f64,
     /// The time of the day.
@@ -28,24 +28,24 @@ pub(super) enum Offset {
 
 /// The parts of a time that were read so far.
 #[derive(Default)]
-struct Parts {
-    day: Day,
+struct DateParts {
+    day: DateNumbers,
     time: Time,
     zone: Zone,
 }
 
 /// Reads `text`, which is UTF-16; absent where V8 says `NaN`.
-pub(super) fn read(text: &[u16]) -> Option<Read> {
+pub(super) fn read(text: &[u16]) -> Option<ParsedTime> {
     let mut tokens = Tokens::new(text);
-    let mut parts = Parts::default();
+    let mut parts = DateParts::default();
     match parts.standard(&mut tokens)? {
         Token::End => {}
         first => parts.anything(first, &mut tokens)?,
     }
-    Some(Read { day_ms: parts.day.ms()?, time_ms: parts.time.ms()?, offset: parts.zone.offset() })
+    Some(ParsedTime { day_ms: parts.day.ms()?, time_ms: parts.time.ms()?, offset: parts.zone.offset() })
 }
 
-impl Parts {
+impl DateParts {
     /// Reads the standard's form, `[+-yy]yyyy[-MM[-DD]][THH:mm[:ss[.sss]][Z|+hh:mm|-hh:mm]]`. Returns the token at which
     /// the text is something else, or the end; absent where the text is wrong in either form.
     fn standard(&mut self, tokens: &mut Tokens<'_>) -> Option<Token> {
@@ -70,7 +70,7 @@ impl Parts {
             };
             tokens.take();
         }
-        if !matches!(tokens.peek(), Token::Word { word: Word::Separator, .. }) {
+        if !matches!(tokens.peek(), Token::Word { word: DateWord::Separator, .. }) {
             if tokens.peek() != Token::End {
                 return Some(tokens.take());
             }
@@ -191,14 +191,14 @@ impl Parts {
         Some(())
     }
 
-    fn word(&mut self, word: Word, has_number: bool, tokens: &mut Tokens<'_>) -> Option<()> {
+    fn word(&mut self, word: DateWord, has_number: bool, tokens: &mut Tokens<'_>) -> Option<()> {
         match word {
-            Word::HalfOfDay(hours) if !self.time.is_empty() => self.time.hour_offset = Some(hours),
-            Word::Month(month) => {
+            DateWord::HalfOfDay(hours) if !self.time.is_empty() => self.time.hour_offset = Some(hours),
+            DateWord::Month(month) => {
                 self.day.month = Some(month);
                 tokens.skip('-');
             }
-            Word::Zone(hours) if has_number => self.zone.set_hours(hours),
+            DateWord::Zone(hours) if has_number => self.zone.set_hours(hours),
             // Words that mean nothing may stand before the first number alone, and not right before it.
             _ if has_number || matches!(tokens.peek(), Token::Number { .. }) => return None,
             _ => {}

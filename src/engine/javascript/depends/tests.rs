@@ -11,7 +11,7 @@ fn told(parameters: &str, body: &str) -> Option<String> {
 fn told_of(source: &str) -> Option<String> {
     let tree = parse(source).unwrap_or_else(|error| panic!("{source}: {error}"));
     let shape = PerNode { filter: Some(Arity::NodeAndRequest), score: None, key: false };
-    let depends = Depends::of(&tree, Shape::PerNode(shape), &GlobalUse::of(&tree));
+    let depends = Depends::of(&tree, ScriptShape::PerNode(shape), &GlobalUse::of(&tree));
     Some(depends.paths?.iter().map(|path| path.0.join(".")).collect::<Vec<_>>().join(" "))
 }
 
@@ -120,7 +120,7 @@ fn fields_are_known_where_the_request_shows_itself_by_no_other_way() {
     let fields = |source: &str, key: bool| {
         let tree = parse(source).unwrap();
         let shape = PerNode { filter: Some(Arity::NodeAndRequest), score: None, key };
-        let Depends { fields, paths } = Depends::of(&tree, Shape::PerNode(shape), &GlobalUse::of(&tree));
+        let Depends { fields, paths } = Depends::of(&tree, ScriptShape::PerNode(shape), &GlobalUse::of(&tree));
         (fields.map(|fields| fields.into_iter().collect::<Vec<_>>().join(" ")), paths.is_some())
     };
     for (source, expected, decides) in [

@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::super::kit::Kit;
-use super::patterns::{Field, Part, patterns};
+use super::patterns::{PatternPart, TimeField, patterns};
 
 /// The name by which the time zone that the first argument names is known, or the site's own; `undefined` where there is
 /// none.
@@ -42,8 +42,8 @@ pub(super) fn parts(_this: &JsValue, args: &[JsValue], context: &mut Context) ->
     let mut parts = Vec::new();
     for part in pattern {
         let (kind, text) = match part {
-            Part::Literal(text) => ("literal", text),
-            Part::Field(field) => (field.name(), shown(&field, &local)),
+            PatternPart::Literal(text) => ("literal", text),
+            PatternPart::Field(field) => (field.name(), shown(&field, &local)),
         };
         let pair = [JsString::from(kind), JsString::from(text)].map(JsValue::from);
         parts.push(JsArray::from_iter(pair, context).into());
@@ -52,20 +52,20 @@ pub(super) fn parts(_this: &JsValue, args: &[JsValue], context: &mut Context) ->
 }
 
 /// What `field` shows of `time`.
-fn shown(field: &Field, time: &DateTime) -> String {
+fn shown(field: &TimeField, time: &DateTime) -> String {
     let listed = |list: &u32, place: i8| patterns().name(*list, usize::from(place.unsigned_abs())).to_owned();
     match field {
-        Field::Year => time.year().to_string(),
-        Field::ShortYear => format!("{:02}", time.year().rem_euclid(100)),
-        Field::Month(list) => listed(list, time.month() - 1),
-        Field::Weekday(list) => listed(list, time.weekday().to_sunday_zero_offset()),
-        Field::Day => time.day().to_string(),
-        Field::LongDay => format!("{:02}", time.day()),
-        Field::Hour(list) => listed(list, time.hour()),
-        Field::Minute => time.minute().to_string(),
-        Field::LongMinute => format!("{:02}", time.minute()),
-        Field::Second => time.second().to_string(),
-        Field::LongSecond => format!("{:02}", time.second()),
-        Field::HalfOfDay(list) => listed(list, i8::from(time.hour() >= 12)),
+        TimeField::Year => time.year().to_string(),
+        TimeField::ShortYear => format!("{:02}", time.year().rem_euclid(100)),
+        TimeField::Month(list) => listed(list, time.month() - 1),
+        TimeField::Weekday(list) => listed(list, time.weekday().to_sunday_zero_offset()),
+        TimeField::Day => time.day().to_string(),
+        TimeField::LongDay => format!("{:02}", time.day()),
+        TimeField::Hour(list) => listed(list, time.hour()),
+        TimeField::Minute => time.minute().to_string(),
+        TimeField::LongMinute => format!("{:02}", time.minute()),
+        TimeField::Second => time.second().to_string(),
+        TimeField::LongSecond => format!("{:02}", time.second()),
+        TimeField::HalfOfDay(list) => listed(list, i8::from(time.hour() >= 12)),
     }
 }

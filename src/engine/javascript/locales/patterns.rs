@@ -15,19 +15,19 @@ const LANGUAGES: [&str; 3] = ["en-US", "en-GB", "de-DE"];
 pub(super) struct Patterns {
     names: BTreeMap<u32, Vec<String>>,
     /// By language and key: what stands before a time, and the pattern.
-    lines: BTreeMap<(u32, String), (String, Vec<Part>)>,
+    lines: BTreeMap<(u32, String), (String, Vec<PatternPart>)>,
 }
 
 /// A part of a pattern.
 #[derive(Clone, Debug)]
-pub(super) enum Part {
+pub(super) enum PatternPart {
     Literal(String),
-    Field(Field),
+    Field(TimeField),
 }
 
 /// A field of a time, with the list of its names where it has some.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Field {
+pub(super) enum TimeField {
     Year,
     ShortYear,
     Month(u32),
@@ -42,7 +42,7 @@ pub(super) enum Field {
     HalfOfDay(u32),
 }
 
-impl Field {
+impl TimeField {
     /// The type of such a part in `formatToParts`.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -115,9 +115,9 @@ impl Patterns {
     }
 
     /// The pattern of a date, of a time, or of both.
-    pub(super) fn find(&self, language: u32, date: &str, time: &str) -> Option<Vec<Part>> {
+    pub(super) fn find(&self, language: u32, date: &str, time: &str) -> Option<Vec<PatternPart>> {
         let line = |kind: &str, key: &str| self.lines.get(&(language, format!("{kind}{key}")));
-        let alone = |line: &(String, Vec<Part>)| line.1.clone();
+        let alone = |line: &(String, Vec<PatternPart>)| line.1.clone();
         if time.is_empty() || date.is_empty() {
             return if time.is_empty() { line("D", date) } else { line("T", time) }.map(alone);
         }
@@ -125,25 +125,25 @@ impl Patterns {
             return Some(alone(both));
         }
         let ((between, date), (_, time)) = line("D", date).zip(line("T", time))?;
-        let between = Some(between).filter(|text| !text.is_empty()).map(|text| Part::Literal(text.clone()));
+        let between = Some(between).filter(|text| !text.is_empty()).map(|text| PatternPart::Literal(text.clone()));
         Some(date.iter().cloned().chain(between).chain(time.iter().cloned()).collect())
     }
 }
 
 /// The parts of a pattern, whose fields stand in braces.
-fn parts(pattern: &str) -> Vec<Part> {
+fn parts(pattern: &str) -> Vec<PatternPart> {
     let mut parts = Vec::new();
     let mut rest = pattern;
     while let Some((before, after)) = rest.split_once('{') {
         if !before.is_empty() {
-            parts.push(Part::Literal(before.to_owned()));
+            parts.push(PatternPart::Literal(before.to_owned()));
         }
         let (field, after) = after.split_once('}').unwrap_or((after, ""));
-        parts.extend(Field::read(field).map(Part::Field));
+        parts.extend(TimeField::read(field).map(PatternPart::Field));
         rest = after;
     }
     if !rest.is_empty() {
-        parts.push(Part::Literal(rest.to_owned()));
+        parts.push(PatternPart::Literal(rest.to_owned()));
     }
     parts
 }

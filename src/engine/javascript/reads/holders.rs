@@ -14,7 +14,7 @@ pub(super) const DATA: &str = "nodeData";
 
 /// What an expression or a variable is beyond doubt, where it is one of the two that are looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Held {
+pub(super) enum Holder {
     /// The node.
     Node,
     /// Its `nodeData`.
@@ -24,17 +24,17 @@ pub(super) enum Held {
 /// The variables that are given the node or its data where they are declared.
 pub(super) struct Holders<'t> {
     pub(super) tree: &'t Tree,
-    pub(super) variables: BTreeMap<Sym, Held>,
+    pub(super) variables: BTreeMap<Sym, Holder>,
 }
 
 impl Holders<'_> {
-    pub(super) fn is_data(&self, held: Held, field: &PropertyAccessField) -> bool {
-        held == Held::Node && field_name(self.tree, field).as_deref() == Some(DATA)
+    pub(super) fn is_data(&self, held: Holder, field: &PropertyAccessField) -> bool {
+        held == Holder::Node && field_name(self.tree, field).as_deref() == Some(DATA)
     }
 
     /// What `expression` is, where it is the node or its data. Both are always there, so that of `node.nodeData || {}`
     /// the right side never counts.
-    pub(super) fn held(&self, expression: &Expression) -> Option<Held> {
+    pub(super) fn held(&self, expression: &Expression) -> Option<Holder> {
         match expression {
             Expression::Identifier(name) => self.variables.get(&name.sym()).copied(),
             Expression::Parenthesized(inner) => self.held(inner.expression()),
@@ -45,12 +45,12 @@ impl Holders<'_> {
             },
             Expression::PropertyAccess(PropertyAccess::Simple(access)) => {
                 let held = self.held(access.target())?;
-                self.is_data(held, access.field()).then_some(Held::Data)
+                self.is_data(held, access.field()).then_some(Holder::Data)
             }
             Expression::Optional(optional) => match optional.chain() {
                 [only] => {
                     let (held, field) = (self.held(optional.target())?, field(only)?);
-                    self.is_data(held, field).then_some(Held::Data)
+                    self.is_data(held, field).then_some(Holder::Data)
                 }
                 _ => None,
             },

@@ -2,12 +2,12 @@
 
 use super::super::syntax::parse;
 use super::*;
-use crate::script::Function;
+use crate::script::NodeFunction;
 
-const S: Parts = Parts::SESSIONS;
-const H: Parts = Parts::HEALTH;
-const R: Parts = Parts::REST;
-const ALL: Parts = Parts::ALL;
+const S: NodeParts = NodeParts::SESSIONS;
+const H: NodeParts = NodeParts::HEALTH;
+const R: NodeParts = NodeParts::REST;
+const ALL: NodeParts = NodeParts::ALL;
 
 fn read(source: &str) -> Reads {
     let tree = parse(source).unwrap_or_else(|error| panic!("{source}: {error}"));
@@ -16,15 +16,15 @@ fn read(source: &str) -> Reads {
 
 /// What `score` reads, with this as its body.
 #[track_caller]
-fn check(body: &str, expected: Parts) {
+fn check(body: &str, expected: NodeParts) {
     let source = format!("function score(node) {{ {body} }}");
-    assert_eq!(read(&source).by(Function::Score), expected, "{body}");
+    assert_eq!(read(&source).by(NodeFunction::Score), expected, "{body}");
 }
 
 #[test]
 fn fields_behind_the_name_are_read() {
     for (body, expected) in [
-        ("return 1", Parts::NONE),
+        ("return 1", NodeParts::NONE),
         ("return node.metadata.gpu", R),
         ("return node.sessions", S),
         ("return -node.loggedInUsers + node.cpu", S.and(H)),
@@ -72,7 +72,7 @@ fn destructuring_reads_its_keys() {
         ("const {health} = node.nodeData; return health", H),
         ("const {health} = node.nodeData || {}; return health", H),
         ("var {cpu = node.sessions} = node; return cpu", H.and(S)),
-        ("const {} = node; return 1", Parts::NONE),
+        ("const {} = node; return 1", NodeParts::NONE),
         ("const {nodeData} = node; return nodeData", ALL),
         ("const {nodeData: {...all}} = node; return all", ALL),
         ("const {nodeData: {health} = {}} = node; return health", ALL),
@@ -135,7 +135,7 @@ fn that_the_node_is_there_says_nothing() {
         ("return (node && node.nodeData && node.cpu && node.nodeData) ? 1 : 2", H),
         ("return node && (node.cpu || node)", ALL),
         ("return (node.cpu && node.nodeData).sessions", ALL),
-        ("return !node", Parts::NONE),
+        ("return !node", NodeParts::NONE),
         ("return node || 1", ALL),
         ("return (node.nodeData || node).health", ALL),
         ("return node.nodeData || {}", ALL),
@@ -266,7 +266,7 @@ fn the_first_parameter_may_be_taken_apart() {
         ("function score({cpu} = {}) { return cpu }", ALL),
         ("function score(...[node]) { return node.cpu }", ALL),
         ("function score(node = {}) { return node.cpu }", ALL),
-        ("function score() { return 1 }", Parts::NONE),
+        ("function score() { return 1 }", NodeParts::NONE),
         ("function score() { return arguments[0].cpu }", ALL),
         ("function score(node, key) { return node.cpu + key.sessions }", H),
         ("function score(node, key = node) { return node.cpu + key.sessions }", H.and(S)),
@@ -293,7 +293,7 @@ fn the_first_parameter_may_be_taken_apart() {
         ("var node; function score(n) { return n.cpu + node.sessions }", H),
         ("let kept; function filter(n) { kept = n; return 1 } function score(n) { return n.cpu + kept.sessions }", H),
     ] {
-        assert_eq!(read(source).by(Function::Score), expected, "{source}");
+        assert_eq!(read(source).by(NodeFunction::Score), expected, "{source}");
     }
 }
 
@@ -301,16 +301,16 @@ fn the_first_parameter_may_be_taken_apart() {
 fn each_function_reads_its_own() {
     let both =
         read("const LIMIT = 9; function filter(n) { return n.cpu < LIMIT } const score = node => -node.sessions");
-    assert_eq!((both.by(Function::Filter), both.by(Function::Score)), (H, S));
+    assert_eq!((both.by(NodeFunction::Filter), both.by(NodeFunction::Score)), (H, S));
     let one = read("function filter(n) { return n.cpu < 9 }");
-    assert_eq!((one.by(Function::Filter), one.by(Function::Score)), (H, ALL));
+    assert_eq!((one.by(NodeFunction::Filter), one.by(NodeFunction::Score)), (H, ALL));
 }
 
 /// The fields that a `score` of this body can look at, where they are known.
 fn fields_of(body: &str) -> Option<String> {
     let tree = parse(&format!("function score(node) {{ {body} }}")).unwrap();
     let reading = reads(&tree, &GlobalUse::of(&tree));
-    let fields = reading.fields(Function::Score)?.iter().cloned().collect::<Vec<_>>();
+    let fields = reading.fields(NodeFunction::Score)?.iter().cloned().collect::<Vec<_>>();
     Some(fields.join(" "))
 }
 

@@ -28,7 +28,7 @@ fn is_millisecond(number: i64) -> bool {
 
 /// Up to three numbers of a date, in the order in which they stand.
 #[derive(Default)]
-pub(super) struct Day {
+pub(super) struct DateNumbers {
     numbers: [Option<i64>; 3],
     /// The month, where it was named.
     pub(super) month: Option<i64>,
@@ -36,7 +36,7 @@ pub(super) struct Day {
     pub(super) is_standard: bool,
 }
 
-impl Day {
+impl DateNumbers {
     pub(super) fn is_empty(&self) -> bool {
         self.numbers.iter().all(Option::is_none)
     }

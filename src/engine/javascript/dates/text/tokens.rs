@@ -6,22 +6,22 @@ const MAX_DIGITS: usize = 9;
 const PREFIX: usize = 3;
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 /// Words that are known whole.
-const WORDS: [(&str, Word); 15] = [
-    ("am", Word::HalfOfDay(0)),
-    ("pm", Word::HalfOfDay(12)),
-    ("ut", Word::Zone(0)),
-    ("utc", Word::Zone(0)),
-    ("z", Word::Zone(0)),
-    ("gmt", Word::Zone(0)),
-    ("cdt", Word::Zone(-5)),
-    ("cst", Word::Zone(-6)),
-    ("edt", Word::Zone(-4)),
-    ("est", Word::Zone(-5)),
-    ("mdt", Word::Zone(-6)),
-    ("mst", Word::Zone(-7)),
-    ("pdt", Word::Zone(-7)),
-    ("pst", Word::Zone(-8)),
-    ("t", Word::Separator),
+const WORDS: [(&str, DateWord); 15] = [
+    ("am", DateWord::HalfOfDay(0)),
+    ("pm", DateWord::HalfOfDay(12)),
+    ("ut", DateWord::Zone(0)),
+    ("utc", DateWord::Zone(0)),
+    ("z", DateWord::Zone(0)),
+    ("gmt", DateWord::Zone(0)),
+    ("cdt", DateWord::Zone(-5)),
+    ("cst", DateWord::Zone(-6)),
+    ("edt", DateWord::Zone(-4)),
+    ("est", DateWord::Zone(-5)),
+    ("mdt", DateWord::Zone(-6)),
+    ("mst", DateWord::Zone(-7)),
+    ("pdt", DateWord::Zone(-7)),
+    ("pst", DateWord::Zone(-8)),
+    ("t", DateWord::Separator),
 ];
 
 /// A token.
@@ -32,7 +32,7 @@ pub(super) enum Token {
         length: usize,
     },
     Word {
-        word: Word,
+        word: DateWord,
         length: usize,
     },
     Symbol(char),
@@ -44,7 +44,7 @@ pub(super) enum Token {
 
 /// What a word means.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Word {
+pub(super) enum DateWord {
     Month(i64),
     /// `am` or `pm`, in hours.
     HalfOfDay(i64),
@@ -74,7 +74,7 @@ impl Token {
 
     /// Whether it is a zone's name of one letter.
     pub(super) fn is_z(self) -> bool {
-        matches!(self, Self::Word { word: Word::Zone(_), length: 1 })
+        matches!(self, Self::Word { word: DateWord::Zone(_), length: 1 })
     }
 
     /// A number as the digits behind a second's point.
@@ -160,8 +160,8 @@ impl<'a> Tokens<'a> {
         let prefix: String = word.iter().take(PREFIX).map(lower).collect();
         let known = WORDS.iter().find(|(known, _)| *known == prefix && length <= PREFIX).map(|(_, word)| *word);
         let month =
-            || MONTHS.iter().zip(1..).find(|(month, _)| **month == prefix).map(|(_, number)| Word::Month(number));
-        Token::Word { word: known.or_else(month).unwrap_or(Word::Nothing), length }
+            || MONTHS.iter().zip(1..).find(|(month, _)| **month == prefix).map(|(_, number)| DateWord::Month(number));
+        Token::Word { word: known.or_else(month).unwrap_or(DateWord::Nothing), length }
     }
 
     fn skip_brackets(&mut self) {
