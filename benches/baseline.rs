@@ -28,7 +28,7 @@ use whither::clock::{Moment, Silent};
 use whither::engine::{LANGUAGES, Settings};
 use whither::model::{Arrangement, Candidate, Change, Cluster, Node};
 use whither::script::{
-    Call, CallAnswer, Isolation, LogBook, ReturnedValue, Scene, Script, ScriptLimits, ScriptRequest,
+    Call, CallAnswer, CallContext, Isolation, LogBook, ReturnedValue, Script, ScriptLimits, ScriptRequest,
 };
 
 fn boa(criterion: &mut Criterion) {
@@ -143,7 +143,8 @@ fn wasm(criterion: &mut Criterion) {
             nodes(size).iter().for_each(|node| drop(cluster.apply(Change::Report(report(node)))));
             let candidates: Vec<_> = cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).collect();
             bencher.iter(|| {
-                let mut run = script.open(Scene { cluster: &cluster, asked: Some(asked), step: 0, log: &log }).unwrap();
+                let mut run =
+                    script.open(CallContext { cluster: &cluster, asked: Some(asked), step: 0, log: &log }).unwrap();
                 match run.call(Call::Balance(&candidates)).unwrap() {
                     CallAnswer::Returned(returned @ ReturnedValue::Id(_)) => drop(black_box(returned)),
                     other => panic!("{other:?}"),

@@ -32,7 +32,7 @@ use support::serve::{Serve, ask, bucket};
 use whither::chain::{ChainSet, ChainSpec, Mode, ProgramSpec, ShownCandidates, StepSource, StepSpec, Suspended};
 use whither::cli::request;
 use whither::model::{Arrangement, Change, Diagnosis, Report};
-use whither::runner::{self, Edition, Errand, ProgramLimits, RunnerEvent, RunnerProcess};
+use whither::runner::{self, ProgramLimits, ProgramQuestion, ProgramSet, RunnerEvent, RunnerProcess};
 use whither::worker::{Orders, WorkerLimits};
 
 /// Runs of this program as the small parent of bare spawns.
@@ -205,7 +205,7 @@ impl Asking {
         });
         let set = ChainSet::new(vec![ChainSpec::new("user/login", vec![StepSpec::new("p", source)])]);
         let environment = vec![("PATH".to_owned(), std::env::var("PATH").unwrap())];
-        let edition = Edition::of(1, &set, environment, ProgramLimits::default());
+        let edition = ProgramSet::of(1, &set, environment, ProgramLimits::default());
         let (words_in, words) = tokio::sync::mpsc::channel(64);
         let birth = runner::RunnerInit { arrangement: Arrangement::ById };
         let mut runner = RunnerProcess::start(Path::new(env!("CARGO_BIN_EXE_whither")), &birth, 1, words_in).unwrap();
@@ -236,7 +236,8 @@ impl Asking {
         let mut question = request::question(asked, limit, Some(0), Some(jiff::Timestamp::UNIX_EPOCH)).unwrap();
         (question.ticket, question.narrated) = (self.ticket, false);
         question.decision = format!("d{}", self.ticket).into();
-        let errand = Errand { edition: 1, step: 0, question: Arc::new(question), suspended: self.suspended.clone() };
+        let errand =
+            ProgramQuestion { edition: 1, step: 0, question: Arc::new(question), suspended: self.suspended.clone() };
         let start = Instant::now();
         let mut orders = Orders::default();
         orders.push(&runner::RunnerCommand::Run(errand));

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::json;
-use whither::chain::{Ask, ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec, Unwatched};
+use whither::chain::{Ask, ChainSet, ChainSpec, NoObserver, Progress, Purpose, StepSource, StepSpec};
 use whither::clock::{Silent, Stopped};
-use whither::evaluator::{Evaluator, Question, Senses};
+use whither::evaluator::{Evaluator, EvaluatorHost, Question};
 use whither::model::{Arrangement, Change, Outcome, Report, Request};
 
 /// Decides where a session of ann goes.
@@ -20,7 +20,7 @@ pub(crate) fn main() {
         StepSpec::new("builtin:fewest-sessions", StepSource::Builtin("fewest-sessions".to_owned())),
     ];
     let chains = ChainSet::new(vec![ChainSpec::new("session/start", steps)]);
-    let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
+    let senses = EvaluatorHost { stopwatch: Box::new(Stopped), witness: Box::new(NoObserver), alarm: Rc::new(Silent) };
     let mut evaluator =
         Evaluator::new(&chains, Arrangement::ById, senses, &mut |_step| ()).expect("the script compiles");
     for (id, gpu, sessions) in [("node-1", false, 0), ("node-2", true, 3), ("node-3", true, 1)] {

@@ -32,17 +32,17 @@ pub fn when_exhausted(hook: impl Fn() + Send + Sync + 'static) {
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promises about `layout` are passed on.
-        or_tell(|| unsafe { MiMalloc.alloc(layout) })
+        or_report(|| unsafe { MiMalloc.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
-        or_tell(|| unsafe { MiMalloc.alloc_zeroed(layout) })
+        or_report(|| unsafe { MiMalloc.alloc_zeroed(layout) })
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as above; a null leaves `block` as it was, so that it may be tried twice.
-        or_tell(|| unsafe { MiMalloc.realloc(block, layout, size) })
+        or_report(|| unsafe { MiMalloc.realloc(block, layout, size) })
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -52,13 +52,13 @@ unsafe impl GlobalAlloc for Allocator {
 }
 
 #[inline]
-fn or_tell(allocate: impl Fn() -> *mut u8) -> *mut u8 {
+fn or_report(allocate: impl Fn() -> *mut u8) -> *mut u8 {
     let block = allocate();
-    if block.is_null() { tell(&allocate) } else { block }
+    if block.is_null() { report_failure(&allocate) } else { block }
 }
 
 #[cold]
-fn tell(allocate: &dyn Fn() -> *mut u8) -> *mut u8 {
+fn report_failure(allocate: &dyn Fn() -> *mut u8) -> *mut u8 {
     let Some(hook) = HOOK.get() else { return std::ptr::null_mut() };
     if !TELLING.swap(true, Ordering::AcqRel) {
         hook();

@@ -39,14 +39,14 @@ impl Stopwatch for Stopped {
 /// Says when what runs has used up its time, so that an engine which can stop a script does. Handed in, as all time is.
 pub trait Alarm: fmt::Debug {
     /// What is over, where something is.
-    fn rings(&self) -> Option<Overtime>;
+    fn overtime(&self) -> Option<Overtime>;
 
     /// Calls `wake` when it begins to ring and now and then while it does, from another thread: for an engine that does
     /// not ask while it works. It may be called once more when what it rang for has ended.
-    fn on_ring(&self, wake: Wake);
+    fn on_overtime(&self, wake: Wake);
 
     /// The engine has stopped what runs and clears up after it: what a script made in its time, it takes time to free.
-    fn heard(&self);
+    fn acknowledge(&self);
 
     /// The engine works on its own account from here on: it builds what a script is given, or collects garbage. The time is
     /// not the script's until [`Alarm::resume`]. Pauses may lie one in the other.
@@ -79,13 +79,13 @@ pub enum Overtime {
 pub struct Silent;
 
 impl Alarm for Silent {
-    fn rings(&self) -> Option<Overtime> {
+    fn overtime(&self) -> Option<Overtime> {
         None
     }
 
-    fn on_ring(&self, _wake: Wake) {}
+    fn on_overtime(&self, _wake: Wake) {}
 
-    fn heard(&self) {}
+    fn acknowledge(&self) {}
 }
 
 /// The moment of a request, as its scripts see it.

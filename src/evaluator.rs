@@ -13,8 +13,8 @@ use jiff::tz::TimeZone;
 
 use crate::chain::evaluate::{self, EvaluationContext, Progress};
 use crate::chain::{
-    Ask, Chain, ChainSet, ChainSpec, Limited, OnFailure, ProgramAnswer, Purpose, QuarantineList, Recency, Roll, Step,
-    StepKind, StepSource, StepSpec, Store, Subject, Suspended, Witness,
+    Ask, Chain, ChainSet, ChainSpec, EligibilityIndex, LimitRecord, OnFailure, ProgramAnswer, Purpose, QuarantineList,
+    Recency, Step, StepKind, StepObserver, StepSource, StepSpec, Store, Subject, Suspended,
 };
 use crate::clock::{self, Alarm, Moment, Stopwatch};
 use crate::engine::builtin::Builtin;
@@ -54,11 +54,11 @@ pub struct Question {
 }
 
 /// What the evaluator uses of its surroundings.
-pub struct Senses {
+pub struct EvaluatorHost {
     /// Measures what steps cost.
     pub stopwatch: Box<dyn Stopwatch>,
     /// Is told what runs.
-    pub witness: Box<dyn Witness>,
+    pub witness: Box<dyn StepObserver>,
     /// Rings when a script has used up its time.
     pub alarm: Rc<dyn Alarm>,
 }
@@ -66,25 +66,25 @@ pub struct Senses {
 /// A mirror of the cluster with compiled chains over it.
 pub struct Evaluator {
     cluster: Cluster,
-    chains: BTreeMap<Arc<str>, Seat>,
+    chains: BTreeMap<Arc<str>, ChainState>,
     quarantine: QuarantineList,
     limits: ScriptLimits,
     zone: TimeZone,
-    senses: Senses,
+    senses: EvaluatorHost,
 }
 
 /// A chain and what it remembers.
-struct Seat {
+struct ChainState {
     chain: Chain,
     recency: Recency,
-    roll: Roll,
+    roll: EligibilityIndex,
     store: RefCell<Store>,
 }
 
-impl Seat {
+impl ChainState {
     fn of(chain: Chain) -> Self {
         let store = RefCell::new(Store::of(&chain));
-        Self { chain, recency: Recency::default(), roll: Roll::default(), store }
+        Self { chain, recency: Recency::default(), roll: EligibilityIndex::default(), store }
     }
 
     /// Notes that the chain chose the node in `slot`.
@@ -103,7 +103,7 @@ impl Evaluator {
     pub fn new(
         set: &ChainSet,
         arrangement: Arrangement,
-        senses: Senses,
+        senses: EvaluatorHost,
         loading: &mut dyn FnMut(&Arc<str>),
     ) -> Result<Self, Vec<CompileError>> {
         let zone = clock::zone(&set.zone).unwrap_or(TimeZone::UTC);
@@ -112,7 +112,7 @@ impl Evaluator {
         let mut chains = BTreeMap::new();
         for spec in &set.chains {
             let chain = compiler.chain(spec, loading);
-            chains.insert(Arc::clone(&spec.action), Seat::of(chain));
+            chains.insert(Arc::clone(&spec.action), ChainState::of(chain));
         }
         if !compiler.errors.is_empty() {
             return Err(compiler.errors);
@@ -166,7 +166,7 @@ impl Evaluator {
     }
 
     /// Does not run `subject` any more and lets it fail with `limited`; or runs it again, where there is none.
-    pub fn quarantine(&mut self, subject: Subject, limited: Option<Limited>) {
+    pub fn quarantine(&mut self, subject: Subject, limited: Option<LimitRecord>) {
         if let Some(slot) = subject.node.as_ref().and_then(|node| self.cluster.find(node)) {
             self.chains.values_mut().for_each(|seat| seat.store.get_mut().touch(slot));
         }
@@ -197,7 +197,7 @@ impl Evaluator {
     /// evaluator is new; at least so many as `least` says for the chain's action.
     pub fn behind(&mut self, least: impl Fn(&str) -> usize) -> Vec<Arc<str>> {
         let cluster = &self.cluster;
-        let behind = |(action, seat): (&Arc<str>, &mut Seat)| {
+        let behind = |(action, seat): (&Arc<str>, &mut ChainState)| {
             (seat.store.get_mut().due(cluster) >= least(action).max(1)).then(|| Arc::clone(action))
         };
         self.chains.iter_mut().filter_map(behind).collect()
@@ -222,7 +222,7 @@ impl Evaluator {
         evaluate(&seat.chain, self.stage(seat, &moment))
     }
 
-    fn stage<'a>(&'a self, seat: &'a Seat, moment: &'a Moment) -> EvaluationContext<'a> {
+    fn stage<'a>(&'a self, seat: &'a ChainState, moment: &'a Moment) -> EvaluationContext<'a> {
         EvaluationContext {
             cluster: &self.cluster,
             roll: &seat.roll,

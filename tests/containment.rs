@@ -14,7 +14,7 @@ use support::{PATIENCE, eventually, state};
 use tokio::sync::mpsc;
 use whither::chain::{ChainSet, ChainSpec};
 use whither::model::{Arrangement, Change, Report};
-use whither::worker::{Audience, Orders, Worker, WorkerCommand, WorkerEvent, WorkerInit, WorkerLimits};
+use whither::worker::{Orders, Worker, WorkerAudience, WorkerCommand, WorkerEvent, WorkerInit, WorkerLimits};
 
 const FEWEST: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
 const HANG: (&str, &str) = ("hang.js", "i => { if (/^bad/.test(i.user.login)) for (;;) ; return 'n01' }");
@@ -405,7 +405,7 @@ async fn a_worker_that_reads_large_documents_says_so() {
         set: ChainSet::new(vec![ChainSpec::new("session/start", Vec::new())]),
         arrangement: Arrangement::ById,
         limits: WorkerLimits::default(),
-        audience: Audience::Front,
+        audience: WorkerAudience::Front,
     };
     let (events, mut heard) = mpsc::channel(8);
     let worker = Worker::start(std::path::Path::new(WHITHER), &birth, 1, events).await.unwrap();

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use tokio::sync::mpsc;
 use whither::chain::{ChainSet, ChainSpec};
 use whither::model::Arrangement;
-use whither::worker::{Audience, Worker, WorkerEvent, WorkerInit, WorkerLimits};
+use whither::worker::{Worker, WorkerAudience, WorkerEvent, WorkerInit, WorkerLimits};
 
 use rustix::process::getuid;
 use serde_json::json;
@@ -27,7 +27,7 @@ async fn worker() -> (Worker, mpsc::Receiver<(u64, WorkerEvent)>) {
         set: ChainSet::new(vec![ChainSpec::new("session/start", Vec::new())]),
         arrangement: Arrangement::ById,
         limits: WorkerLimits::default(),
-        audience: Audience::Front,
+        audience: WorkerAudience::Front,
     };
     let (events, heard) = mpsc::channel(8);
     (Worker::start(Path::new(WHITHER), &birth, 1, events).await.unwrap(), heard)

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
-use whither::chain::{Ask, ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec, Unwatched};
+use whither::chain::{Ask, ChainSet, ChainSpec, NoObserver, Progress, Purpose, StepSource, StepSpec};
 use whither::clock::{Silent, Stopped};
-use whither::evaluator::{Evaluator, Question, Senses, reservation};
+use whither::evaluator::{Evaluator, EvaluatorHost, Question, reservation};
 use whither::model::{Arrangement, Change, Outcome, Report, Request, Reservation, UserNames};
 use whither::registry::ledger::{Ledger, LedgerEntry, LedgerRules};
 
@@ -196,7 +196,7 @@ fn name(node: usize) -> String {
 fn evaluator(reserves: bool) -> Evaluator {
     let step = StepSpec::new("builtin:fewest-sessions", StepSource::Builtin("fewest-sessions".to_owned()));
     let chain = ChainSpec { reserve: reserves, ..ChainSpec::new("session/start", vec![step]) };
-    let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
+    let senses = EvaluatorHost { stopwatch: Box::new(Stopped), witness: Box::new(NoObserver), alarm: Rc::new(Silent) };
     Evaluator::new(&ChainSet::new(vec![chain]), Arrangement::ById, senses, &mut |_step| {}).unwrap()
 }
 

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use whither::chain::{Ask, ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec, Unwatched};
+use whither::chain::{Ask, ChainSet, ChainSpec, NoObserver, Progress, Purpose, StepSource, StepSpec};
 use whither::clock::{Silent, Stopped};
-use whither::evaluator::{Evaluator, Question, Senses};
+use whither::evaluator::{Evaluator, EvaluatorHost, Question};
 use whither::model::{Arrangement, Change, Decision, Outcome, Report, Request};
 
 /// How many nodes a decision is taken over.
@@ -24,7 +24,7 @@ pub(crate) fn evaluator(step: StepSource, nodes: &[Value]) -> Evaluator {
 pub(crate) fn over(step: StepSource, reports: &[Arc<Report>]) -> Evaluator {
     // An action that reserves nothing: the cluster stays as it is from one decision to the next.
     let chain = ChainSpec::new("user/login", vec![StepSpec::new("bench", step)]);
-    let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
+    let senses = EvaluatorHost { stopwatch: Box::new(Stopped), witness: Box::new(NoObserver), alarm: Rc::new(Silent) };
     let mut evaluator = Evaluator::new(&ChainSet::new(vec![chain]), Arrangement::ById, senses, &mut |_| ())
         .map_err(|_| "compiles")
         .unwrap();

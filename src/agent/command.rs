@@ -55,7 +55,7 @@ pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize
     let mut child = resources::wait_out_writer(limit, start).await.map_err(CommandError::Start)?;
     let mut group = ProcessGroup(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
     let (mut output, mut complaint) = (Vec::new(), Vec::new());
-    let status = match timeout(limit, hear(&mut child, max_output, &mut output, &mut complaint)).await {
+    let status = match timeout(limit, read_output(&mut child, max_output, &mut output, &mut complaint)).await {
         Ok(heard) => heard?,
         Err(_elapsed) => return Err(CommandError::Slow(limit)),
     };
@@ -79,7 +79,7 @@ struct Status {
 
 /// Reads both outputs until the command ends, and a little longer for what it left in the pipes. Waiting for their end
 /// alone would wait for a background process that inherited them.
-async fn hear(
+async fn read_output(
     child: &mut Child,
     max_output: usize,
     output: &mut Vec<u8>,

@@ -81,7 +81,7 @@ pub async fn follow(folder: MetricsFolder, current: watch::Sender<AgentMetrics>)
     loop {
         let before = current.borrow().clone();
         let now = ask(&folder, &before).await;
-        now.say(&before);
+        now.log_changes(&before);
         current.send_if_modified(|known| {
             // That a value was had again is no news.
             let is_news = known.values() != now.values() || !known.warnings().eq(now.warnings());
@@ -182,7 +182,7 @@ impl AgentMetrics {
     }
 
     /// Says what is new since `before`: each failure once, and that it is over.
-    fn say(&self, before: &Self) {
+    fn log_changes(&self, before: &Self) {
         let known: Vec<_> = before.warnings().collect();
         self.warnings().filter(|warning| !known.contains(warning)).for_each(|warning| warn!("{warning}"));
         let failed = |name: &str| before.by_name.get(name).is_some_and(|metric| metric.fault.is_some());

@@ -165,7 +165,7 @@ impl Agent {
     /// Reports over `bus` until `stop`, then takes the node out of the cluster. `pulse` beats for as long as nothing blocks
     /// this task; that NATS is waited for does not count.
     pub async fn run(mut self, bus: Bus, stop: CancellationToken, pulse: &Pulse) {
-        self.say_what(&bus);
+        self.log_report(&bus);
         let tasks = self.sources.follow(&self.settings);
         let mut bucket = Bucket::new(&bus, &self.settings);
         let work = futures_util::future::join(self.report_for_ever(&bus, &mut bucket), beat(pulse));
@@ -281,7 +281,7 @@ impl Agent {
         }
     }
 
-    fn say_what(&mut self, bus: &Bus) {
+    fn log_report(&mut self, bus: &Bus) {
         if let Some(shares) = self.machine.shares() {
             info!("this node is {shares} of its machine, as the control group and the affinity of its agent have it");
         }

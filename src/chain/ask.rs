@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::Request;
 
 use super::eligibility::CoolingPolicy;
-use super::quarantine::Limited;
+use super::quarantine::LimitRecord;
 use super::spec::Purpose;
 
 /// A question for a chain, with everything that comes from outside.
@@ -26,7 +26,7 @@ pub struct Ask {
     /// How many requests of the action came before it.
     pub sequence: u64,
     /// The steps that passed a limit on this very question and are not run for it again, by their names.
-    pub limited: Vec<(Arc<str>, Limited)>,
+    pub limited: Vec<(Arc<str>, LimitRecord)>,
     /// What becomes of nodes where a start failed lately.
     pub cooling: CoolingPolicy,
 }

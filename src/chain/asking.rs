@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::model::{Candidate, Failure, FailureName, LostReason};
 use crate::script::{
-    self, Argument, Arity, Call, CallAnswer, NodeFunction, PerNode, Run, Scene, Score, Script, ScriptError,
+    self, Argument, Arity, Call, CallAnswer, CallContext, NodeFunction, PerNode, Run, Score, Script, ScriptError,
 };
 
-use super::kept::Keys;
+use super::kept::KeyCache;
 use super::witness::Calls;
 
 /// What one function of a script said of one node.
@@ -50,7 +50,7 @@ impl NodeVerdict {
 /// A script on its way through the nodes.
 pub(super) struct PerNodeEvaluation<'a> {
     script: &'a dyn Script,
-    scene: Scene<'a>,
+    scene: CallContext<'a>,
     second: Second,
     /// By what the results of functions of two parameters can be kept.
     key: Option<Value>,
@@ -74,8 +74,8 @@ impl<'a> PerNodeEvaluation<'a> {
     pub(super) fn open(
         script: &'a dyn Script,
         functions: PerNode,
-        scene: Scene<'a>,
-        known: Option<&mut Keys>,
+        scene: CallContext<'a>,
+        known: Option<&mut KeyCache>,
         calls: &Calls<'_>,
     ) -> Result<Self, Failure> {
         calls.on_script_time(|| script.prepare(scene)).map_err(ScriptError::into_failure)?;
@@ -109,7 +109,7 @@ impl<'a> PerNodeEvaluation<'a> {
     }
 
     /// The script for its functions of one parameter alone, which has been prepared.
-    pub(super) fn pure(script: &'a dyn Script, scene: Scene<'a>) -> Self {
+    pub(super) fn pure(script: &'a dyn Script, scene: CallContext<'a>) -> Self {
         Self { script, scene, second: Second::Request, key: None, run: None }
     }
 
@@ -163,7 +163,7 @@ impl<'a> PerNodeEvaluation<'a> {
         };
         // A run of its own, because what one pure call leaves in the script's globals must not reach the next; what a
         // component keeps in its memory is its author's affair.
-        let scene = Scene { asked: None, ..self.scene };
+        let scene = CallContext { asked: None, ..self.scene };
         Ok(NodeVerdict::of(calls.make(|| self.script.open(scene).and_then(|mut run| run.call(call(argument))))))
     }
 }

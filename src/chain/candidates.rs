@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::lost::LostNodes;
 use crate::model::{Candidate, Cluster, LostReason, SlotIndex};
 
-use super::roll::Roll;
+use super::roll::EligibilityIndex;
 use super::suspended::ShownCandidates;
 
 /// Which slots a list of candidates holds, and where.
@@ -67,17 +67,17 @@ impl Remaining {
     }
 
     /// The candidates in order; `roll` is that of the chain over `cluster`.
-    pub(super) fn list(&self, cluster: &Cluster, roll: &Roll) -> &[Candidate] {
+    pub(super) fn list(&self, cluster: &Cluster, roll: &EligibilityIndex) -> &[Candidate] {
         self.list.get_or_init(|| roll.eligible(cluster))
     }
 
     /// How many there are.
-    pub(super) fn len(&self, cluster: &Cluster, roll: &Roll) -> usize {
+    pub(super) fn len(&self, cluster: &Cluster, roll: &EligibilityIndex) -> usize {
         if self.narrowed { self.list(cluster, roll).len() } else { roll.admitted(cluster) }
     }
 
     /// The same for a program.
-    pub(super) fn shown(&self, cluster: &Cluster, roll: &Roll) -> ShownCandidates {
+    pub(super) fn shown(&self, cluster: &Cluster, roll: &EligibilityIndex) -> ShownCandidates {
         if !self.narrowed {
             return ShownCandidates::Eligible;
         }

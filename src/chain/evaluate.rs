@@ -16,21 +16,21 @@ use crate::model::{
     StepVerdict, Verdict,
 };
 use crate::script::{
-    Absent, Call, CallAnswer, LogBook, PerNode, Policy, Scene, Script, ScriptError, ScriptLimits, ScriptRequest,
+    Absent, Call, CallAnswer, CallContext, LogBook, PerNode, Policy, Script, ScriptError, ScriptLimits, ScriptRequest,
     ScriptShape,
 };
 
 use super::ask::Ask;
 use super::candidates::{Remaining, note_lost};
 use super::explain;
-use super::pernode::{self, Surroundings};
+use super::pernode::{self, PerNodeContext};
 use super::plan::{self, FoundNode, Overran, Store};
-use super::quarantine::{Limited, QuarantineList};
-use super::roll::Roll;
+use super::quarantine::{LimitRecord, QuarantineList};
+use super::roll::EligibilityIndex;
 use super::scores::Scores;
 use super::spec::{OnFailure, OnUnplaceable, Purpose};
 use super::suspended::Suspended;
-use super::witness::{Calls, Witness};
+use super::witness::{Calls, StepObserver};
 use super::{Chain, Recency, Step, StepKind, verdict};
 
 pub use resume::{ask_again, resume};
@@ -41,7 +41,7 @@ pub struct EvaluationContext<'a> {
     /// The nodes.
     pub cluster: &'a Cluster,
     /// Who cannot take the chain's requests.
-    pub roll: &'a Roll,
+    pub roll: &'a EligibilityIndex,
     /// What is kept for the chain between requests.
     pub store: &'a RefCell<Store>,
     /// The limits of scripts.
@@ -55,7 +55,7 @@ pub struct EvaluationContext<'a> {
     /// Measures cost.
     pub stopwatch: &'a dyn Stopwatch,
     /// Is told what runs.
-    pub witness: &'a dyn Witness,
+    pub witness: &'a dyn StepObserver,
     /// Rings when a script has used up its time.
     pub alarm: &'a dyn Alarm,
 }
@@ -96,7 +96,7 @@ pub fn begin(chain: &Chain, ask: &Ask, stage: EvaluationContext<'_>) -> Progress
 #[must_use]
 pub fn refresh(chain: &Chain, stage: EvaluationContext<'_>, most: usize) -> usize {
     let log = LogBook::new(*stage.limits);
-    let scene = Scene { cluster: stage.cluster, asked: None, step: 0, log: &log };
+    let scene = CallContext { cluster: stage.cluster, asked: None, step: 0, log: &log };
     stage.store.try_borrow_mut().map_or(0, |mut store| plan::refresh(&mut store, chain, stage, scene, most))
 }
 
@@ -146,7 +146,7 @@ impl<'a> Evaluation<'a> {
     /// The decision by the chain's plan, where it has one and that finds a node.
     fn scan(&mut self) -> Option<Decision> {
         let store = &mut *self.stage.store.try_borrow_mut().ok()?;
-        match plan::scan(store, self.chain, self.ask, self.stage, self.scene(0)) {
+        match plan::scan(store, self.chain, self.ask, self.stage, self.call_context(0)) {
             Ok(None) => None,
             Err(overran) => {
                 self.overran = Some(overran);
@@ -163,7 +163,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// What surrounds the script at step `number`.
-    fn scene(&self, number: usize) -> Scene<'_> {
+    fn call_context(&self, number: usize) -> CallContext<'_> {
         let asked = ScriptRequest {
             request: &self.ask.request,
             passes_jwt: self.chain.spec.pass_jwt,
@@ -171,7 +171,7 @@ impl<'a> Evaluation<'a> {
             seed: self.ask.seed,
             sequence: self.ask.sequence,
         };
-        Scene { cluster: self.stage.cluster, asked: Some(asked), step: number as u64, log: &self.log }
+        CallContext { cluster: self.stage.cluster, asked: Some(asked), step: number as u64, log: &self.log }
     }
 
     fn run(mut self, from: usize) -> Progress {
@@ -205,11 +205,11 @@ impl<'a> Evaluation<'a> {
         if let Some(overran) = self.overran.take_if(|overran| overran.step == number) {
             return Some(Arc::unwrap_or_clone(overran.failure));
         }
-        self.known_limit(step).map(Limited::failure)
+        self.known_limit(step).map(LimitRecord::failure)
     }
 
     /// Returns the limit that keeps `step` from being run: passed on this question, or the step is in quarantine.
-    fn known_limit(&self, step: &Step) -> Option<&Limited> {
+    fn known_limit(&self, step: &Step) -> Option<&LimitRecord> {
         let name = &step.spec.name;
         let here = self.ask.limited.iter().find(|(limited, _)| limited == name).map(|(_, limited)| limited);
         here.or_else(|| self.stage.quarantine.script(name))
@@ -232,7 +232,7 @@ impl<'a> Evaluation<'a> {
         calls: &Calls<'_>,
     ) -> Result<Verdict, Failure> {
         let EvaluationContext { cluster, limits, .. } = self.stage;
-        let scene = self.scene(number);
+        let scene = self.call_context(number);
         match script.shape() {
             ScriptShape::WholeList => {
                 let list = self.list();
@@ -261,8 +261,8 @@ impl<'a> Evaluation<'a> {
         let mut store = store.try_borrow_mut().ok().filter(|_| !self.ask.anew);
         let kept = store.as_mut().and_then(|store| store.tables.get_mut(number)?.as_mut());
         let (lost, scores) = (&mut trace.lost, trace.scores.as_mut());
-        let surroundings = Surroundings { recency, witness, alarm, shunned, kept, lost, scores, calls };
-        pernode::evaluate(script, functions, self.scene(number), candidates, surroundings)
+        let surroundings = PerNodeContext { recency, witness, alarm, shunned, kept, lost, scores, calls };
+        pernode::evaluate(script, functions, self.call_context(number), candidates, surroundings)
     }
 
     /// The candidate of lowest rank; equal ranks go to the one chosen longest ago, then to the first.
@@ -352,7 +352,7 @@ impl<'a> Evaluation<'a> {
         let Trace { lost, scores, calls, cost_us } = trace;
         let (step, candidates) = (Arc::clone(name), self.remaining() as u64);
         self.diagnosis.search.looked_at += candidates;
-        let (scores, log) = (scores.map(Scores::told).unwrap_or_default(), self.log.take());
+        let (scores, log) = (scores.map(Scores::into_scored).unwrap_or_default(), self.log.take());
         self.diagnosis.steps.push(StepReport { step, said, candidates, calls, cost_us, lost, scores, log, position });
     }
 
@@ -394,7 +394,7 @@ impl<'a> Evaluation<'a> {
             self.diagnosis.steps.push(StepReport::not_reached(&step.spec.name));
         }
         if let Some(about) = &self.ask.about {
-            self.diagnosis.asked_fate = Some(self.fate(about, decided_by.as_deref(), &outcome));
+            self.diagnosis.asked_fate = Some(self.node_outcome(about, decided_by.as_deref(), &outcome));
         }
         Decision {
             chain: Arc::clone(&self.chain.spec.action),

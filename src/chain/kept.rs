@@ -120,9 +120,9 @@ impl ScriptResults {
 
 /// What `key` returned, by what of the request decides that.
 #[derive(Debug, Default)]
-pub(super) struct Keys(BTreeMap<String, Value>);
+pub(super) struct KeyCache(BTreeMap<String, Value>);
 
-impl Keys {
+impl KeyCache {
     /// What `key` returned for such a request.
     pub(super) fn get(&self, request: &str) -> Option<&Value> {
         self.0.get(request)
@@ -143,10 +143,10 @@ impl Keys {
 
 /// All that is kept of one script.
 #[derive(Debug)]
-pub(super) struct Tables {
+pub(super) struct ResultCache {
     /// What `filter` and `score` read.
     reads: [NodeParts; 2],
-    pub(super) keys: Keys,
+    pub(super) keys: KeyCache,
     pure: ScriptResults,
     /// By key as JSON text, with when it was last used.
     keyed: BTreeMap<Arc<str>, (u64, ScriptResults)>,
@@ -157,13 +157,13 @@ pub(super) struct Tables {
     uses: u64,
 }
 
-impl Tables {
+impl ResultCache {
     /// Nothing yet, of `script`.
     fn of(script: &dyn Script) -> Self {
         let reads = [NodeFunction::Filter, NodeFunction::Score].map(|function| script.reads(function));
         Self {
             reads,
-            keys: Keys::default(),
+            keys: KeyCache::default(),
             pure: ScriptResults::pure(reads),
             keyed: BTreeMap::new(),
             by_use: BTreeMap::new(),
@@ -178,18 +178,18 @@ impl Tables {
     }
 
     /// Lends what is kept for a request with this key, so that it need not be found for each node.
-    pub(super) fn lend(&mut self, key: Option<&Value>) -> Memory {
+    pub(super) fn lend(&mut self, key: Option<&Value>) -> RequestCache {
         let pure = std::mem::replace(&mut self.pure, ScriptResults::pure(self.reads));
         let key = key.map(Value::to_string).filter(|key| key.len() <= MAX_KEY_BYTES);
         let keyed = key.map(|key| match self.forget(&key) {
             Some(pair) => (key.into(), pair),
             None => (key.into(), ScriptResults::keyed(self.reads)),
         });
-        Memory { pure, keyed }
+        RequestCache { pure, keyed }
     }
 
     /// Takes back what was lent.
-    pub(super) fn take_back(&mut self, memory: Memory) {
+    pub(super) fn take_back(&mut self, memory: RequestCache) {
         self.pure = memory.pure;
         let Some((key, pair)) = memory.keyed else { return };
         self.uses += 1;
@@ -214,12 +214,12 @@ impl Tables {
 
 /// What is kept for the functions of a script and one request.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct RequestCache {
     pure: ScriptResults,
     keyed: Option<(Arc<str>, ScriptResults)>,
 }
 
-impl Memory {
+impl RequestCache {
     /// The key, as JSON, by which results are kept; absent where functions depend on the whole request.
     pub(super) fn key(&self) -> Option<&str> {
         self.keyed.as_ref().map(|(key, _)| &**key)
@@ -235,9 +235,9 @@ impl Memory {
 }
 
 /// What is kept of the per-node scripts of `chain`, by step.
-pub(super) fn of_chain(chain: &Chain) -> Vec<Option<Tables>> {
+pub(super) fn of_chain(chain: &Chain) -> Vec<Option<ResultCache>> {
     let tables = chain.steps.iter().map(|step| match &step.kind {
-        StepKind::Script(script) => Some(Tables::of(&**script)),
+        StepKind::Script(script) => Some(ResultCache::of(&**script)),
         StepKind::Policy(_) | StepKind::External => None,
     });
     tables.collect()

@@ -29,12 +29,12 @@ use crate::script::{Policy, Script};
 pub use ask::Ask;
 pub use evaluate::{EvaluationContext, Progress};
 pub use plan::Store;
-pub use quarantine::{Limited, QuarantineList, Subject};
+pub use quarantine::{LimitRecord, QuarantineList, Subject};
 pub use recency::Recency;
-pub use roll::Roll;
+pub use roll::EligibilityIndex;
 pub use spec::{ChainSet, ChainSpec, Mode, OnFailure, OnUnplaceable, ProgramSpec, Purpose, StepSource, StepSpec};
 pub use suspended::{ProgramAnswer, ShownCandidates, Suspended};
-pub use witness::{Unwatched, Witness};
+pub use witness::{NoObserver, StepObserver};
 
 /// A chain whose steps are compiled.
 pub struct Chain {

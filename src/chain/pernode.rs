@@ -7,14 +7,14 @@ use std::sync::Arc;
 use crate::clock::{Alarm, Overtime};
 use crate::model::lost::LostNodes;
 use crate::model::{Candidate, Failure, FailureName, LostReason, Node, Verdict};
-use crate::script::{Arity, NodeFunction, PerNode, Scene, Script};
+use crate::script::{Arity, CallContext, NodeFunction, PerNode, Script};
 
 use super::Recency;
 use super::asking::{NodeVerdict, PerNodeEvaluation};
-use super::kept::{Memory, Tables};
-use super::quarantine::Limited;
+use super::kept::{RequestCache, ResultCache};
+use super::quarantine::LimitRecord;
 use super::scores::Scores;
-use super::witness::{Calls, Witness};
+use super::witness::{Calls, StepObserver};
 
 /// Asks `script` about every candidate.
 ///
@@ -25,9 +25,9 @@ use super::witness::{Calls, Witness};
 pub(super) fn evaluate(
     script: &dyn Script,
     functions: PerNode,
-    scene: Scene<'_>,
+    scene: CallContext<'_>,
     candidates: &[Candidate],
-    mut surroundings: Surroundings<'_>,
+    mut surroundings: PerNodeContext<'_>,
 ) -> Result<Verdict, Failure> {
     let keys = surroundings.kept.as_deref_mut().map(|tables| &mut tables.keys);
     let mut asking = PerNodeEvaluation::open(script, functions, scene, keys, surroundings.calls)?;
@@ -42,17 +42,17 @@ pub(super) fn evaluate(
 }
 
 /// What the evaluation reads and notes beside the script's words.
-pub(super) struct Surroundings<'a> {
+pub(super) struct PerNodeContext<'a> {
     /// Breaks ties.
     pub(super) recency: &'a Recency,
     /// Is told which node is being asked about.
-    pub(super) witness: &'a dyn Witness,
+    pub(super) witness: &'a dyn StepObserver,
     /// Rings when the script has used up its time.
     pub(super) alarm: &'a dyn Alarm,
     /// The nodes that the script is not asked about, with why.
-    pub(super) shunned: Option<&'a BTreeMap<Arc<str>, Limited>>,
+    pub(super) shunned: Option<&'a BTreeMap<Arc<str>, LimitRecord>>,
     /// What the script said before, where that may be used.
-    pub(super) kept: Option<&'a mut Tables>,
+    pub(super) kept: Option<&'a mut ResultCache>,
     /// The nodes that are lost, with the reasons.
     pub(super) lost: &'a mut LostNodes,
     /// Collects the scores, if the decision is to be explained.
@@ -65,9 +65,9 @@ pub(super) struct Surroundings<'a> {
 struct PerNodeRound<'a> {
     asking: PerNodeEvaluation<'a>,
     functions: PerNode,
-    scene: Scene<'a>,
-    memory: Option<Memory>,
-    surroundings: Surroundings<'a>,
+    scene: CallContext<'a>,
+    memory: Option<RequestCache>,
+    surroundings: PerNodeContext<'a>,
 }
 
 impl PerNodeRound<'_> {
@@ -94,7 +94,7 @@ impl PerNodeRound<'_> {
                     }
                 }
                 NodeVerdict::Lost(reason) => self.surroundings.lost.add(reason, node.id()),
-                NodeVerdict::Failed(failure) if self.surroundings.alarm.rings() == Some(Overtime::Step) => {
+                NodeVerdict::Failed(failure) if self.surroundings.alarm.overtime() == Some(Overtime::Step) => {
                     return Err(Arc::unwrap_or_clone(failure));
                 }
                 NodeVerdict::Failed(failure) => {
@@ -137,7 +137,7 @@ impl PerNodeRound<'_> {
         candidate: &Candidate,
         node: &Node,
     ) -> Result<NodeVerdict, Failure> {
-        let Surroundings { calls, witness, .. } = self.surroundings;
+        let PerNodeContext { calls, witness, .. } = self.surroundings;
         // What was kept is of the cluster's data: a node with an overlay is always asked about.
         let is_plain = candidate.overlay.is_none();
         let results = self.memory.as_mut().filter(|_| is_plain).and_then(|memory| memory.of(function, arity));

@@ -12,14 +12,14 @@ use crate::model::{Failure, LimitKind};
 
 /// A limit that was passed, as it will be told again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limited {
+pub struct LimitRecord {
     /// Which limit.
     pub kind: LimitKind,
     /// What happened, for the requester.
     pub message: Arc<str>,
 }
 
-impl Limited {
+impl LimitRecord {
     /// The failure that it means for a step.
     #[must_use]
     pub fn failure(&self) -> Failure {
@@ -39,13 +39,13 @@ pub struct Subject {
 /// The scripts and nodes in quarantine.
 #[derive(Clone, Debug, Default)]
 pub struct QuarantineList {
-    scripts: BTreeMap<Arc<str>, Limited>,
-    nodes: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Limited>>,
+    scripts: BTreeMap<Arc<str>, LimitRecord>,
+    nodes: BTreeMap<Arc<str>, BTreeMap<Arc<str>, LimitRecord>>,
 }
 
 impl QuarantineList {
     /// Puts `subject` in quarantine for what it did.
-    pub fn confine(&mut self, subject: Subject, limited: Limited) {
+    pub fn confine(&mut self, subject: Subject, limited: LimitRecord) {
         match subject.node {
             None => drop(self.scripts.insert(subject.script, limited)),
             Some(node) => drop(self.nodes.entry(subject.script).or_default().insert(node, limited)),
@@ -67,13 +67,13 @@ impl QuarantineList {
 
     /// Why the script is not to be run, where it is in quarantine.
     #[must_use]
-    pub fn script(&self, name: &str) -> Option<&Limited> {
+    pub fn script(&self, name: &str) -> Option<&LimitRecord> {
         self.scripts.get(name)
     }
 
     /// The nodes that the script's functions are not to be asked about, with why.
     #[must_use]
-    pub fn nodes(&self, script: &str) -> Option<&BTreeMap<Arc<str>, Limited>> {
+    pub fn nodes(&self, script: &str) -> Option<&BTreeMap<Arc<str>, LimitRecord>> {
         self.nodes.get(script)
     }
 }

@@ -17,14 +17,14 @@ use super::spec::ChainSpec;
 
 /// The nodes that a chain leaves out before its first step.
 #[derive(Clone, Debug, Default)]
-pub struct Roll {
+pub struct EligibilityIndex {
     by_id: BTreeMap<Arc<str>, LostReason>,
     by_reason: BTreeMap<LostReason, BTreeSet<Arc<str>>>,
     /// Those that are left, of a cluster with this membership: most requests find the same.
     left: RefCell<Option<(u64, Arc<[Candidate]>)>>,
 }
 
-impl Roll {
+impl EligibilityIndex {
     /// The roll of the chain `spec` over `cluster`, looking at every node.
     #[must_use]
     pub fn of(spec: &ChainSpec, cluster: &Cluster) -> Self {
@@ -101,7 +101,7 @@ mod tests {
     /// Whatever happens, the roll that is kept is the one that is called anew.
     #[test]
     fn kept_or_called_anew_it_is_the_same() {
-        let (mut cluster, mut roll) = (Cluster::new(Arrangement::ById), Roll::default());
+        let (mut cluster, mut roll) = (Cluster::new(Arrangement::ById), EligibilityIndex::default());
         let report = |id: &str, max: u64| {
             Change::Report(Arc::new(Report::from_value(json!({"id": id, "sessions": 1, "maxSessions": max})).unwrap()))
         };
@@ -126,7 +126,7 @@ mod tests {
         for (change, expected) in changes {
             let touched: Vec<_> = cluster.apply(change.clone()).into_iter().collect();
             touched.iter().for_each(|id| roll.look(&spec(), &cluster, id));
-            let anew = Roll::of(&spec(), &cluster);
+            let anew = EligibilityIndex::of(&spec(), &cluster);
             assert_eq!(roll.by_id, anew.by_id, "{change:?}");
             assert_eq!(roll.left_out(None), anew.left_out(None), "{change:?}");
             assert_eq!(roll.eligible(&cluster), anew.eligible(&cluster), "{change:?}");

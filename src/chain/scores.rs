@@ -44,7 +44,7 @@ impl Scores {
     }
 
     /// Returns the best nodes, best first, and after them the node that the question names.
-    pub(super) fn told(self) -> Vec<Scored> {
+    pub(super) fn into_scored(self) -> Vec<Scored> {
         let mut told: Vec<_> = self.best.into_iter().map(|ranked| ranked.scored).collect();
         let asked = self.asked.filter(|asked| told.iter().all(|scored| scored.node != asked.node));
         told.extend(asked);
@@ -64,7 +64,7 @@ mod tests {
             let since = u64::from(number == 1);
             scores.add(&format!("n{number}").into(), (-score, since), (score, ""));
         }
-        let told: Vec<_> = scores.told().into_iter().map(|scored| format!("{} {scored}", scored.node)).collect();
+        let told: Vec<_> = scores.into_scored().into_iter().map(|scored| format!("{} {scored}", scored.node)).collect();
         assert_eq!(told, ["n2 9", "n1 9", "n6 8", "n4 7", "n5 6", "n3 1"]);
     }
 }

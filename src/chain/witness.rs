@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 /// Is told what runs, so that a watchdog can name the culprit. Knows nothing of time itself.
-pub trait Witness {
+pub trait StepObserver {
     /// Step `step` of the current decision begins.
     fn step(&self, step: usize);
     /// A per-node function is asked about `node`; it is `pure` where the answer hangs on the node's document alone.
@@ -16,7 +16,7 @@ pub trait Witness {
     fn back_to(&self, step: usize);
     /// The per-node functions have been asked about all nodes.
     fn nodes_done(&self);
-    /// Code of the script begins to run: the time is its own until [`Witness::returned`]. What happens between calls (plans,
+    /// Code of the script begins to run: the time is its own until [`StepObserver::returned`]. What happens between calls (plans,
     /// orders, kept results) is nobody's.
     fn called(&self) {}
     /// Code of the script has run.
@@ -25,9 +25,9 @@ pub trait Witness {
 
 /// A witness that looks away.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Unwatched;
+pub struct NoObserver;
 
-impl Witness for Unwatched {
+impl StepObserver for NoObserver {
     fn step(&self, _step: usize) {}
     fn node(&self, _node: &Arc<str>, _pure: bool) {}
     fn alone(&self, _step: usize, _node: &Arc<str>) {}
@@ -37,14 +37,14 @@ impl Witness for Unwatched {
 
 /// Makes calls of a script: counts them, and lets the witness know when the script's own time runs.
 pub struct Calls<'a> {
-    witness: &'a dyn Witness,
+    witness: &'a dyn StepObserver,
     made: Cell<u64>,
 }
 
 impl<'a> Calls<'a> {
     /// No call yet; `witness` is told of each.
     #[must_use]
-    pub fn new(witness: &'a dyn Witness) -> Self {
+    pub fn new(witness: &'a dyn StepObserver) -> Self {
         Self { witness, made: Cell::new(0) }
     }
 

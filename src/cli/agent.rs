@@ -160,9 +160,9 @@ async fn report(agent: Agent, connection: &Connection) -> Result<(), CommandExit
     let pulse = Arc::new(Pulse::default());
     pulse::watch(Arc::clone(&pulse)).map_err(|error| CommandExit::new(exit::OTHER, error))?;
     // A broker that is away is waited for, which is a state to be in.
-    pulse::tell_ready();
+    pulse::notify_ready();
     agent.run(bus, stop, &pulse).await;
-    pulse::tell_stopping();
+    pulse::notify_stopping();
     Ok(())
 }
 

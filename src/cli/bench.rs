@@ -41,11 +41,11 @@ use super::exit::{self, CommandExit};
 use super::request::RequestArgs;
 use super::say;
 
-use askers::Askers;
+use askers::BenchUsers;
 use cluster::Clusters;
 use contender::BenchChain;
 use course::RunPlan;
-use heat::Heat;
+use heat::IsolatedRow;
 use machine::MachineInfo;
 use peer::NodeJsPeer;
 use progress::BenchProgress;
@@ -124,7 +124,7 @@ pub struct BenchArgs {
     rate: Option<u32>,
     /// Measure this row alone, for a process that wants it
     #[arg(long, hide = true)]
-    heat: Option<Heat>,
+    heat: Option<IsolatedRow>,
     #[command(flatten)]
     storm: StormArgs,
     #[command(flatten)]
@@ -238,8 +238,8 @@ impl Bench {
         Ok(())
     }
 
-    fn askers(&self, contender: &BenchChain) -> Result<Askers, CommandExit> {
-        Askers::of(&self.request, &contender.action, self.max_bytes)
+    fn askers(&self, contender: &BenchChain) -> Result<BenchUsers, CommandExit> {
+        BenchUsers::of(&self.request, &contender.action, self.max_bytes)
     }
 
     fn measure(&self, course: &RunPlan) -> Result<Vec<Row>, CommandExit> {
@@ -249,7 +249,7 @@ impl Bench {
         let mut rows = Vec::new();
         for contender in 0..self.contenders.len() {
             for size in &sizes {
-                rows.push(self.row(Heat { contender, size: *size }, course, &mut progress)?);
+                rows.push(self.row(IsolatedRow { contender, size: *size }, course, &mut progress)?);
             }
         }
         progress.end();
@@ -259,8 +259,8 @@ impl Bench {
         Ok(rows)
     }
 
-    fn row(&self, heat: Heat, course: &RunPlan, progress: &mut BenchProgress) -> Result<Row, CommandExit> {
-        let Heat { contender, size } = heat;
+    fn row(&self, heat: IsolatedRow, course: &RunPlan, progress: &mut BenchProgress) -> Result<Row, CommandExit> {
+        let IsolatedRow { contender, size } = heat;
         let contender = self.contender(contender)?;
         progress.begins(&format!("{}, {} nodes", contender.label, units::count(size as u64)));
         let askers = self.askers(contender)?;
@@ -283,7 +283,7 @@ impl Bench {
     }
 
     /// One row as JSON, measured in this very process.
-    fn heat(&self, heat: Heat, course: &RunPlan) -> Result<String, CommandExit> {
+    fn heat(&self, heat: IsolatedRow, course: &RunPlan) -> Result<String, CommandExit> {
         let contender = self.contender(heat.contender)?;
         let askers = self.askers(contender)?;
         let measure = || course.run(contender, (&self.clusters, heat.size), &askers);
@@ -323,7 +323,7 @@ fn of_service(args: &BenchArgs) -> Result<(), CommandExit> {
     let max_bytes = WorkerLimits::default().request_bytes;
     let request = args.asked.over(Map::new(), max_bytes)?;
     let action = args.asked.action().unwrap_or(DEFAULT_ACTION.to_owned());
-    let askers = Askers::of(&request, &action, max_bytes)?;
+    let askers = BenchUsers::of(&request, &action, max_bytes)?;
     let in_flight = match args.in_flight.as_slice() {
         [] => IN_FLIGHT,
         [one] => *one,

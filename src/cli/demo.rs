@@ -44,9 +44,9 @@ pub fn run(args: &DemoArgs) -> Result<(), CommandExit> {
         let interrupted = interrupted().map_err(|error| CommandExit::new(exit::OTHER, error))?;
         let mut cluster = cluster::DemoCluster::prepare(args)?;
         let told = tokio::select! {
-            told = story::tell(args, &mut cluster) => told,
+            told = story::run_story(args, &mut cluster) => told,
             () = interrupted => {
-                say::tell("\ninterrupted: taking the cluster down");
+                say::print_line("\ninterrupted: taking the cluster down");
                 Err(CommandExit::shown(130))
             }
         };

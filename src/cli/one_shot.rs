@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 
 use crate::model::{Change, Decision, Diagnosis, Failure, LimitKind, Outcome};
 use crate::plain::Plain;
-use crate::runner::{self, Edition, Errand, RunnerEvent, RunnerProcess, process};
-use crate::worker::blame::{Sentence, judge};
+use crate::runner::{self, ProgramQuestion, ProgramSet, RunnerEvent, RunnerProcess, process};
+use crate::worker::blame::{BlameOutcome, judge};
 use crate::worker::{
-    BirthError, Orders, Overrun, PlacementQuestion, RunningStep, Standing, WaitingDecision, Worker, WorkerCommand,
+    BirthError, Orders, Overrun, PlacementQuestion, RunningStep, SuspendedStep, WaitingDecision, Worker, WorkerCommand,
     WorkerEvent, WorkerInit,
 };
 
@@ -35,14 +35,14 @@ const READING: Duration = Duration::from_micros(200);
 /// decision.
 pub fn decide(
     birth: &WorkerInit,
-    programs: &Edition,
+    programs: &ProgramSet,
     changes: Vec<Change>,
     question: PlacementQuestion,
 ) -> Result<Decision, CommandExit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandExit::new(exit::OTHER, error))?;
     runtime.block_on(async {
-        let mut helper = Helper { birth, programs, changes: &changes, runner: None };
+        let mut helper = LazyRunner { birth, programs, changes: &changes, runner: None };
         let decision = ask(birth, &mut helper, question).await;
         if let Some((runner, _)) = helper.runner {
             runner.retire().await;
@@ -59,7 +59,7 @@ pub fn program() -> PathBuf {
 
 async fn ask(
     birth: &WorkerInit,
-    helper: &mut Helper<'_>,
+    helper: &mut LazyRunner<'_>,
     mut question: PlacementQuestion,
 ) -> Result<Decision, CommandExit> {
     let nodes = helper.changes.len() as u64;
@@ -71,41 +71,41 @@ async fn ask(
     loop {
         let asked = match worker.take() {
             Some(worker) => worker,
-            None => Hired::start(birth, &known).await?,
+            None => OneShotWorker::start(birth, &known).await?,
         };
         let overrun = match asked.ask(&question, patience).await {
-            Came::Decided(decision) => return Ok(decision),
-            Came::Waiting(waiting, hired) => {
+            WorkerOutcome::Decided(decision) => return Ok(decision),
+            WorkerOutcome::Waiting(waiting, hired) => {
                 let standing = helper.run(&question, waiting).await?;
                 question.from = Some(standing);
                 worker = Some(hired);
                 continue;
             }
-            Came::Ended(overrun) => overrun,
+            WorkerOutcome::Ended(overrun) => overrun,
         };
         match judge(&mut question, shunned, chain.as_ref(), overrun) {
-            Sentence::Shun(subject, limited) => known.push(WorkerCommand::Quarantine(subject, Some(limited))),
-            Sentence::Again => {}
-            Sentence::Fail(failure) => return Ok(failed(&question, nodes, failure)),
+            BlameOutcome::Shun(subject, limited) => known.push(WorkerCommand::Quarantine(subject, Some(limited))),
+            BlameOutcome::Again => {}
+            BlameOutcome::Fail(failure) => return Ok(failed(&question, nodes, failure)),
         }
         shunned += 1;
     }
 }
 
 /// A worker that knows the nodes.
-struct Hired {
+struct OneShotWorker {
     worker: Worker,
     words: mpsc::Receiver<(u64, WorkerEvent)>,
 }
 
 /// What a question to a worker came to.
-enum Came {
+enum WorkerOutcome {
     Decided(Decision),
-    Waiting(WaitingDecision, Hired),
+    Waiting(WaitingDecision, OneShotWorker),
     Ended(Overrun),
 }
 
-impl Hired {
+impl OneShotWorker {
     async fn start(birth: &WorkerInit, known: &[WorkerCommand]) -> Result<Self, CommandExit> {
         let (words_in, words) = mpsc::channel(WORDS_WAITING);
         let worker = Worker::start(&program(), birth, 1, words_in).await.map_err(|error| match error {
@@ -119,7 +119,7 @@ impl Hired {
         Ok(Self { worker, words })
     }
 
-    async fn ask(mut self, question: &PlacementQuestion, patience: Duration) -> Came {
+    async fn ask(mut self, question: &PlacementQuestion, patience: Duration) -> WorkerOutcome {
         let mut orders = Orders::default();
         orders.push(&WorkerCommand::Ask(Arc::new(question.clone())));
         self.worker.send_all(orders).await;
@@ -134,11 +134,11 @@ impl Hired {
                 }
                 Ok(Some((_, WorkerEvent::Reading))) => continue,
                 Ok(Some((_, WorkerEvent::Replies(replies)))) => match replies.into_iter().next() {
-                    Some(reply) => return Came::Decided(reply.decision),
+                    Some(reply) => return WorkerOutcome::Decided(reply.decision),
                     None => continue,
                 },
-                Ok(Some((_, WorkerEvent::Waiting(waiting)))) => return Came::Waiting(waiting, self),
-                Ok(Some((_, WorkerEvent::Overrun(overrun)))) => return Came::Ended(overrun),
+                Ok(Some((_, WorkerEvent::Waiting(waiting)))) => return WorkerOutcome::Waiting(waiting, self),
+                Ok(Some((_, WorkerEvent::Overrun(overrun)))) => return WorkerOutcome::Ended(overrun),
                 Ok(Some((_, WorkerEvent::Exited(ended)))) => {
                     let why = "values that are nested too deeply are the usual reason";
                     (LimitKind::Crash, format!("{name} took its process down: it {ended}; {why}"))
@@ -146,24 +146,28 @@ impl Hired {
                 Ok(None) => (LimitKind::Crash, "the worker process is gone".to_owned()),
                 Err(_late) => (LimitKind::Time, format!("{name} gave no answer within {patience:?}")),
             };
-            return Came::Ended(Overrun { running, kind, message });
+            return WorkerOutcome::Ended(Overrun { running, kind, message });
         }
     }
 }
 
 /// The runner, started when it is needed.
-struct Helper<'a> {
+struct LazyRunner<'a> {
     birth: &'a WorkerInit,
-    programs: &'a Edition,
+    programs: &'a ProgramSet,
     changes: &'a [Change],
     runner: Option<(RunnerProcess, mpsc::Receiver<(u64, RunnerEvent)>)>,
 }
 
-impl Helper<'_> {
+impl LazyRunner<'_> {
     /// Asks the program that `waiting` waits for.
-    async fn run(&mut self, question: &PlacementQuestion, waiting: WaitingDecision) -> Result<Standing, CommandExit> {
+    async fn run(
+        &mut self,
+        question: &PlacementQuestion,
+        waiting: WaitingDecision,
+    ) -> Result<SuspendedStep, CommandExit> {
         let WaitingDecision { step, suspended, .. } = waiting;
-        let errand = Errand {
+        let errand = ProgramQuestion {
             edition: self.programs.number,
             step,
             question: Arc::new(PlacementQuestion { from: None, ..question.clone() }),
@@ -179,13 +183,13 @@ impl Helper<'_> {
         loop {
             match words.recv().await {
                 Some((_, RunnerEvent::Heard(_, heard))) => {
-                    return Ok(Standing { step, suspended, heard: Some(heard) });
+                    return Ok(SuspendedStep { step, suspended, heard: Some(heard) });
                 }
                 Some((_, RunnerEvent::Logged(step, line))) => say::aside(format_args!("{step}: {}", Plain(line))),
                 Some((_, RunnerEvent::Ended(step, how))) => say::aside(format_args!("{step}: {}", Plain(how))),
                 Some((_, RunnerEvent::Asking(_) | RunnerEvent::Late(_))) => {}
                 Some((_, RunnerEvent::Exited(ended))) => {
-                    process::bury(runner.pid()).await;
+                    process::kill_and_reap(runner.pid()).await;
                     return Err(CommandExit::new(exit::OTHER, format!("the runner {ended} while a program ran")));
                 }
                 None => return Err(CommandExit::new(exit::OTHER, "the runner is gone")),
@@ -196,7 +200,7 @@ impl Helper<'_> {
 
 async fn start(
     birth: &WorkerInit,
-    programs: &Edition,
+    programs: &ProgramSet,
     changes: &[Change],
 ) -> Result<(RunnerProcess, mpsc::Receiver<(u64, RunnerEvent)>), CommandExit> {
     let (words_in, words) = mpsc::channel(WORDS_WAITING);

@@ -10,8 +10,8 @@ use crate::chain::Purpose;
 use crate::model::{Arrangement, Decision, Outcome};
 use crate::nats::wire;
 use crate::plain::Plain;
-use crate::runner::Edition;
-use crate::worker::{Audience, WorkerInit, WorkerLimits};
+use crate::runner::ProgramSet;
+use crate::worker::{WorkerAudience, WorkerInit, WorkerLimits};
 
 use super::bus::BusArgs;
 use super::chains::{ChainArgs, Chains, has_section};
@@ -152,7 +152,7 @@ pub fn explain(args: &ExplainArgs) -> Result<(), CommandExit> {
     let Some(service) = placement.service() else {
         let (id, decision) = placement.decide(Purpose::Explain, true)?;
         table::logged(&decision);
-        table::tell(&wire::explained(&id, &decision), placement.json)?;
+        table::print_explanation(&wire::explained(&id, &decision), placement.json)?;
         return placement.ended(&decision, true);
     };
     remote::explain(service, &placement.request()?, placement.json)
@@ -203,9 +203,9 @@ impl Placement {
         question.about = self.node.as_deref().or(named).map(Arc::from);
         chains.get(&question.head.action)?;
         let Chains { set, environment, programs, .. } = chains;
-        let birth = WorkerInit { set, arrangement: Arrangement::Arrival, limits, audience: Audience::Person };
+        let birth = WorkerInit { set, arrangement: Arrangement::Arrival, limits, audience: WorkerAudience::Person };
         let id = Arc::clone(&question.decision);
-        let programs = Edition::of(1, &birth.set, environment, programs);
+        let programs = ProgramSet::of(1, &birth.set, environment, programs);
         Ok((id, one_shot::decide(&birth, &programs, nodes.reports, question)?))
     }
 

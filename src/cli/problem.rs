@@ -53,7 +53,7 @@ pub fn exit_one(problem: &Problem) -> CommandExit {
 
 /// Shows `errors` on standard error. That nobody reads it is no further error.
 pub fn report(errors: &ConfigErrors) {
-    log::say(&plain::lines(&render(errors, ProblemFormat::of_stderr())));
+    log::print_line(&plain::lines(&render(errors, ProblemFormat::of_stderr())));
 }
 
 /// `errors` as text that ends in a line feed.

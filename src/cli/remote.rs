@@ -259,7 +259,7 @@ pub fn place(
 pub fn explain(service: RemoteService<'_>, request: &Map<String, Value>, as_json: bool) -> Result<(), CommandExit> {
     with_bus(service.bus, service.config.as_deref(), async |bus, namespace| {
         let told = ask(&bus, namespace.explain(), &json!(request)).await?;
-        table::tell(&told, as_json)?;
+        table::print_explanation(&told, as_json)?;
         match told.get("error").map(failed) {
             Some(exit) if as_json => Err(exit),
             Some(exit) => Err(CommandExit::shown(exit.code)),

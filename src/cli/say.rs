@@ -47,12 +47,12 @@ fn write(answer: &str) -> Result<(), CommandExit> {
 pub fn aside(aside: impl Display) {
     let lines = format!("{}\n", plain::lines(&aside.to_string()));
     match AutoStream::choice(&io::stderr()) {
-        ColorChoice::Never => log::say(&strip_str(&lines).to_string()),
-        _ => log::say(&lines),
+        ColorChoice::Never => log::print_line(&strip_str(&lines).to_string()),
+        _ => log::print_line(&lines),
     }
 }
 
 /// Writes `line` of a story that goes on whether anybody reads it or not.
-pub fn tell(line: impl Display) {
+pub fn print_line(line: impl Display) {
     let _unread = writeln!(anstream::stdout().lock(), "{}", plain::lines(&line.to_string()));
 }

@@ -65,7 +65,7 @@ pub fn run(args: &ServeArgs) -> Result<(), CommandExit> {
             return check(args, &loaded).await;
         }
         daemon::begin(args.log_format)?;
-        loaded.tell();
+        loaded.log_problems();
         serve(args, loaded, signals).await
     })
 }
@@ -141,12 +141,12 @@ async fn serve(args: &ServeArgs, loaded: Loaded, mut signals: Signals) -> Result
             () = connected.connected(), if ears.is_some() => {
                 if let Some(ears) = ears.take() {
                     service = Some(running.listen(ears).await?);
-                    pulse::tell_ready();
+                    pulse::notify_ready();
                 }
             }
         }
     }
-    pulse::tell_stopping();
+    pulse::notify_stopping();
     // The last reply is sent when nobody is left who could send one.
     drop(reloads);
     running.end(service).await;

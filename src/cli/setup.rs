@@ -8,7 +8,7 @@ use crate::chain::ChainSet;
 use crate::config::{Capacity, Config, Cooldown};
 use crate::front::{QuarantineSettings, Setup};
 use crate::model::Arrangement;
-use crate::worker::{Audience, WorkerInit};
+use crate::worker::{WorkerAudience, WorkerInit};
 
 use super::{limits, one_shot, programs};
 
@@ -16,7 +16,8 @@ use super::{limits, one_shot, programs};
 #[must_use]
 pub(super) fn of(config: &Config, environment: Vec<(String, String)>) -> Setup {
     let (set, limits) = (&config.chains, limits::of(config));
-    let birth = WorkerInit { set: set.clone(), arrangement: Arrangement::ById, limits, audience: Audience::Front };
+    let birth =
+        WorkerInit { set: set.clone(), arrangement: Arrangement::ById, limits, audience: WorkerAudience::Front };
     Setup {
         birth: Arc::new(birth),
         program: one_shot::program(),

@@ -120,7 +120,7 @@ pub(super) fn place_of(error: &Value) -> String {
 ///
 /// # Errors
 /// Where standard output takes nothing.
-pub fn tell(explanation: &Value, as_json: bool) -> Result<(), CommandExit> {
+pub fn print_explanation(explanation: &Value, as_json: bool) -> Result<(), CommandExit> {
     match as_json {
         true => say::json(format_args!("{explanation:#}")),
         false => say::answer(explained(explanation)),

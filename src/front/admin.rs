@@ -115,7 +115,7 @@ impl Front {
         if !cordoned {
             let node = Arc::from(cordon.node.as_str());
             self.failures.forget(&node);
-            self.tell_uncordoned(&node);
+            self.queue_uncordoned(&node);
         }
         let kind = match (cordoned, cordon.drain) {
             (true, true) => MarkKind::Drain,

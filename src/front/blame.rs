@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::chain::{Limited, Subject};
-use crate::worker::blame::{Sentence, judge};
+use crate::chain::{LimitRecord, Subject};
+use crate::worker::blame::{BlameOutcome, judge};
 use crate::worker::{Encoded, NOBODY, Overrun, ProcessEnd, Ticket, WorkerCommand};
 
 use super::pending_request::{PendingRequest, PendingStage};
 use super::quarantine::{Confined, Conviction, Culprit};
 use super::task::Front;
-use super::worker_slot::Accused;
+use super::worker_slot::OverrunOutcome;
 
 /// Scripts and nodes at most of which it is remembered that they are suspected of a limit that no question passed.
 const MAX_SUSPECTS: usize = 1_000;
@@ -19,13 +19,13 @@ impl Front {
     pub(super) fn overrun(&mut self, slot: usize, overrun: Overrun) {
         let requests = &self.requests;
         match self.workers.slot_mut(slot).map(|slot| slot.accused(&overrun, requests)) {
-            Some(Accused::Convicted) => self.hold_to_account(slot, overrun.running.ticket, overrun),
-            Some(Accused::Suspected) => {
+            Some(OverrunOutcome::Convicted) => self.hold_to_account(slot, overrun.running.ticket, overrun),
+            Some(OverrunOutcome::Suspected) => {
                 self.requests.set_stage(overrun.running.ticket, PendingStage::Queued);
                 self.suspect(&overrun);
             }
-            Some(Accused::Unknown) if slot < self.workers.slot_count() => self.unasked_overrun(overrun),
-            Some(Accused::Unknown) | None => {}
+            Some(OverrunOutcome::Unknown) if slot < self.workers.slot_count() => self.unasked_overrun(overrun),
+            Some(OverrunOutcome::Unknown) | None => {}
         }
     }
 
@@ -115,12 +115,12 @@ impl Front {
         let chain = birth.set.get(&pending.question.head.action);
         let question = Arc::make_mut(&mut pending.question);
         match judge(question, pending.shunned, chain, overrun) {
-            Sentence::Shun(..) => {
+            BlameOutcome::Shun(..) => {
                 pending.shunned += 1;
                 self.submit(pending);
             }
-            Sentence::Again => self.submit(pending),
-            Sentence::Fail(failure) => self.give_up(pending, &failure),
+            BlameOutcome::Again => self.submit(pending),
+            BlameOutcome::Fail(failure) => self.give_up(pending, &failure),
         }
     }
 
@@ -129,7 +129,7 @@ impl Front {
     fn convict(&mut self, overrun: &Overrun, login: Option<Arc<str>>) {
         let running = &overrun.running;
         let Some(script) = running.step.clone() else { return };
-        let limited = Limited { kind: overrun.kind, message: overrun.message.as_str().into() };
+        let limited = LimitRecord { kind: overrun.kind, message: overrun.message.as_str().into() };
         let login = login.filter(|_| !running.pure);
         let at_ms = self.now_ms();
         let conviction = Conviction { script, node: running.node.clone(), login, limited, at_ms };
@@ -139,7 +139,7 @@ impl Front {
         confined.into_iter().for_each(|(confined, limited)| self.confine(&confined, limited));
     }
 
-    fn confine(&mut self, confined: &Confined, limited: Limited) {
+    fn confine(&mut self, confined: &Confined, limited: LimitRecord) {
         match &confined.culprit {
             Culprit::Script => {
                 tracing::error!(step = %confined.script, "{}", limited.message);
@@ -149,7 +149,7 @@ impl Front {
             Culprit::Node(_) => {}
         }
         if let Some(subject) = confined.subject() {
-            self.workers.tell(&Encoded::new(&WorkerCommand::Quarantine(subject, Some(limited))), None);
+            self.workers.broadcast(&Encoded::new(&WorkerCommand::Quarantine(subject, Some(limited))), None);
         }
         self.show();
     }
@@ -166,7 +166,7 @@ impl Front {
                 Culprit::Node(_) => {}
             }
             if let Some(subject) = confined.subject() {
-                self.workers.tell(&Encoded::new(&WorkerCommand::Quarantine(subject, None)), None);
+                self.workers.broadcast(&Encoded::new(&WorkerCommand::Quarantine(subject, None)), None);
             }
         }
     }

@@ -45,7 +45,7 @@ impl Front {
         match told {
             Some(told) => self.reply(Outgoing::new(&incoming, told.to_string().into(), None)),
             None if self.unknown.take(self.now_ms()) => {
-                self.say_later(incoming, json!({"id": key.id, "state": "gone"}))
+                self.reply_later(incoming, json!({"id": key.id, "state": "gone"}))
             }
             None => {
                 let message = "too many unknown requests were called off lately; ask again in a moment";
@@ -75,7 +75,7 @@ impl Front {
         self.requests.get_mut(ticket).map(|pending| pending.is_cancelled = true).is_some()
     }
 
-    fn say_later(&mut self, incoming: Incoming, told: Value) {
+    fn reply_later(&mut self, incoming: Incoming, told: Value) {
         let outgoing = Outgoing::new(&incoming, told.to_string().into(), None);
         self.order(Effect::ReplyLater(NOT_MINE, outgoing));
     }

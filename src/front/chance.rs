@@ -11,9 +11,9 @@ use chacha20::rand_core::{Rng, SeedableRng};
 use crate::registry::ids;
 
 /// The stream of random numbers of a front.
-pub(super) struct Chance(ChaCha12Rng);
+pub(super) struct FrontRng(ChaCha12Rng);
 
-impl Chance {
+impl FrontRng {
     /// The stream that follows from `entropy`, which nobody else may know.
     pub(super) fn new(entropy: [u8; 32]) -> Self {
         Self(ChaCha12Rng::from_seed(entropy))
@@ -45,11 +45,11 @@ mod tests {
 
     #[test]
     fn no_two_ids_are_alike_and_the_entropy_decides() {
-        let mut chance = Chance::new([7; 32]);
+        let mut chance = FrontRng::new([7; 32]);
         let made: BTreeSet<_> = (0..10_000).map(|_| chance.id("me")).collect();
         assert_eq!(made.len(), 10_000);
         assert!(made.iter().all(|id| ids::is_well_formed(id)));
-        let mut other = Chance::new([8; 32]);
+        let mut other = FrontRng::new([8; 32]);
         assert!((0..1000).all(|_| !made.contains(&other.id("me"))));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::nats::message::{Incoming, Outgoing};
-use crate::nats::peers::Saying;
+use crate::nats::peers::PeerMessage;
 use crate::registry::claims::Claim;
 use crate::registry::marks::MarkAuthor;
 use crate::worker::Ticket;
@@ -22,7 +22,7 @@ pub enum Effect {
     /// Send the reply after this time.
     ReplyLater(Duration, Outgoing),
     /// Tell another replica, or all of them.
-    Gossip(Saying),
+    Gossip(PeerMessage),
     /// Take a place in the bus; answered by [`Event::Claimed`](super::Event::Claimed) with the ticket.
     Claim(Ticket, Claim),
     /// Write the claims of these reservations off, on this node.

@@ -89,20 +89,20 @@ impl Front {
         if lately && gap <= SURELY_KEPT {
             return;
         }
-        self.hear_what_was_missed();
+        self.request_missed();
         self.catch_up.since = Some(self.now.instant);
     }
 
     /// Catches up after a time without NATS.
     pub(super) fn was_cut_off(&mut self) {
-        self.hear_what_was_missed();
+        self.request_missed();
         if self.workers.setup().is_strict && self.nodes_known {
             self.catch_up.since = Some(self.now.instant);
         }
     }
 
     /// Asks the others for all that they hold, and tells them all that this replica holds.
-    fn hear_what_was_missed(&mut self) {
+    fn request_missed(&mut self) {
         let now_ms = self.now_ms();
         self.catch_up.asked = Some(self.now.instant);
         self.want_lists(now_ms);

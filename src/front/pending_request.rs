@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 
 use crate::model::Reservation;
-use crate::nats::message::{Incoming, Offer, Outgoing};
+use crate::nats::message::{Incoming, Offered, Outgoing};
 use crate::nats::wire;
 use crate::registry::ledger::RequestKey;
 use crate::worker::PlacementQuestion;
@@ -164,10 +164,10 @@ impl PendingRequest {
     }
 
     /// The offer of the place `reservation` to those who waited for one; absent where none had to.
-    pub(super) fn offer(&self, reservation: Option<&Arc<str>>) -> Option<Arc<Offer>> {
+    pub(super) fn offer(&self, reservation: Option<&Arc<str>>) -> Option<Arc<Offered>> {
         let reservation = Arc::clone(reservation.filter(|_| self.has_waited())?);
         let listeners = AtomicUsize::new(self.waiting.len());
-        Some(Arc::new(Offer { reservation, listeners }))
+        Some(Arc::new(Offered { reservation, listeners }))
     }
 
     /// Whether nobody waits any more, by the deadlines.

@@ -54,7 +54,7 @@ impl Front {
             return Err(Failure::new(FailureName::UnknownAction, message));
         };
         let (queue, names) = (setup.queue, setup.birth.set.names);
-        self.life_ms(head.reservation_s)?;
+        self.lifetime_ms(head.reservation_s)?;
         let warnings = self.warnings(&strange)?;
         let reserves = chain.reserve && incoming.verb == Verb::Place;
         // One string for all requests of the chain.
@@ -76,7 +76,7 @@ impl Front {
         let user: Arc<str> = names.key(&head.login).into();
         self.queues.entry(Arc::clone(&head.action)).or_default().enter(&user, &head.action, queue)?;
         let about = about.filter(|_| incoming.verb == Verb::Explain || head.explain);
-        self.enqueue(incoming.clone(), text.into(), head, about, Asker { key, user, warnings });
+        self.enqueue(incoming.clone(), text.into(), head, about, Requester { key, user, warnings });
         Ok(())
     }
 
@@ -96,8 +96,15 @@ impl Front {
         }
     }
 
-    fn enqueue(&mut self, incoming: Incoming, request: Arc<str>, head: Head, about: Option<Arc<str>>, asker: Asker) {
-        let Asker { key, user, warnings } = asker;
+    fn enqueue(
+        &mut self,
+        incoming: Incoming,
+        request: Arc<str>,
+        head: Head,
+        about: Option<Arc<str>>,
+        asker: Requester,
+    ) {
+        let Requester { key, user, warnings } = asker;
         let (ticket, decision) = self.number();
         let purpose = if incoming.verb == Verb::Explain { Purpose::Explain } else { Purpose::Place };
         let sequence = self.sequences.entry(Arc::clone(&head.action)).or_default();
@@ -295,14 +302,14 @@ impl Front {
         reply: PlacementReply,
     ) {
         // A reload may grant less than what was asked for when the request came.
-        let life_ms = self.life_ms(pending.question.head.reservation_s).unwrap_or(self.ledger.lifetime_ms());
+        let life_ms = self.lifetime_ms(pending.question.head.reservation_s).unwrap_or(self.ledger.lifetime_ms());
         let body = reply.body(life_ms);
         let place = pending.offer(reservation.as_ref().map(|reservation| &reservation.id));
         match reservation {
             Some(reservation) => {
                 let id = Arc::clone(&reservation.id);
                 self.ledger.reserve(reservation, pending.key.clone(), reply, self.now_ms().saturating_add(life_ms));
-                self.tell_held(&id);
+                self.queue_held(&id);
             }
             None if pending.edition > 0 => self.forget_choice(&pending.question.decision),
             None => {}
@@ -358,7 +365,7 @@ impl Front {
     fn remember_choice(&mut self, action: &Arc<str>, node: &Arc<str>, slot: usize) {
         self.choices += 1;
         self.chosen.entry(Arc::clone(action)).or_default().insert(Arc::clone(node), self.choices);
-        self.workers.tell_slots_of(action, &WorkerCommand::Recall(Arc::clone(action), Arc::clone(node)), slot);
+        self.workers.send_to_slots_of(action, &WorkerCommand::Recall(Arc::clone(action), Arc::clone(node)), slot);
     }
 
     /// Tells everybody who waits for `pending` that it came to nothing.
@@ -406,7 +413,7 @@ fn strange_field(name: &str) -> String {
 }
 
 /// Who asks, and how.
-struct Asker {
+struct Requester {
     key: Option<RequestKey>,
     user: Arc<str>,
     warnings: Vec<String>,

@@ -28,7 +28,7 @@ pub trait ProcessLink: fmt::Debug + Send {
     fn retire(self: Box<Self>);
 
     /// Ends what the process left behind when it was killed.
-    fn bury(self: Box<Self>);
+    fn kill_and_reap(self: Box<Self>);
 }
 
 /// A worker that is ready.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::chain::{ChainSpec, ProgramAnswer};
 use crate::model::{Change, Failure, FailureName, LimitKind};
 
-use crate::runner::{self, Edition, Errand, RunnerEvent};
+use crate::runner::{self, ProgramQuestion, ProgramSet, RunnerEvent};
 use crate::script::ScriptError;
-use crate::worker::{Encoded, ProcessEnd, Standing, Ticket, WaitingDecision};
+use crate::worker::{Encoded, ProcessEnd, SuspendedStep, Ticket, WaitingDecision};
 
 use super::effects::Effect;
 use super::pending_request::{PendingRequest, PendingStage};
@@ -38,11 +38,11 @@ impl Front {
         pending.edition = edition;
         self.metrics.programs_asked.inc();
         let question = Arc::clone(&pending.question);
-        self.ask_in_turn(Errand { edition, step, question, suspended });
+        self.ask_in_turn(ProgramQuestion { edition, step, question, suspended });
     }
 
     /// Asks a program when it is its question's turn.
-    fn ask_in_turn(&mut self, errand: Errand) {
+    fn ask_in_turn(&mut self, errand: ProgramQuestion) {
         let action = Arc::clone(&errand.question.head.action);
         let errand = match self.turns_of(&action) {
             Some(most) => self.turns.take(&action, errand, most),
@@ -87,7 +87,7 @@ impl Front {
         if !self.runner.is_held_by(number) {
             return;
         }
-        self.runner.heard();
+        self.runner.note_frame();
         match event {
             RunnerEvent::Asking(tickets) => self.runner.asking(&tickets),
             RunnerEvent::Heard(ticket, heard) => {
@@ -141,7 +141,7 @@ impl Front {
     /// Lets a worker take up a decision again with what was heard from its program.
     fn go_on(&mut self, returned: ReturnedQuestion, heard: Option<ProgramAnswer>) {
         let ReturnedQuestion { ticket, step, suspended } = returned;
-        let from = Standing { step, suspended, heard };
+        let from = SuspendedStep { step, suspended, heard };
         let Some(pending) = self.requests.get_mut(ticket) else { return };
         if self.workers.unpark(ticket) {
             Arc::make_mut(&mut pending.question).from = Some(from);
@@ -171,7 +171,7 @@ impl Front {
 
     /// The runner believes that what a program chose is placed, until it hears otherwise.
     pub(super) fn forget_choice(&mut self, decision: &Arc<str>) {
-        self.runner.tell(&Encoded::new(&runner::RunnerCommand::Change(Change::Release(Arc::clone(decision)))));
+        self.runner.send(&Encoded::new(&runner::RunnerCommand::Change(Change::Release(Arc::clone(decision)))));
     }
 
     /// Whether the program that `pending` stands at made the choice of `decided_by`, so that it has to make another one.
@@ -185,13 +185,13 @@ impl Front {
     /// Tells the runner of the programs of the configuration in force.
     pub(super) fn publish_programs(&mut self) {
         let (setup, number) = (self.workers.setup(), self.workers.edition());
-        let edition = Edition::of(number, &setup.birth.set, setup.environment.clone(), setup.programs);
+        let edition = ProgramSet::of(number, &setup.birth.set, setup.environment.clone(), setup.programs);
         let oldest = self.workers.oldest_edition();
         self.runner.publish(edition, oldest);
     }
 
     /// Starts the runner where there should be one.
-    pub(super) fn staff_runner(&mut self) {
+    pub(super) fn start_runner(&mut self) {
         if !self.runner.is_short(self.now.instant) {
             return;
         }

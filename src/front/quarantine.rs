@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::chain::{ChainSet, Limited, StepSource, Subject};
+use crate::chain::{ChainSet, LimitRecord, StepSource, Subject};
 
 /// The longest quarantine in milliseconds.
 const LONGEST_MS: u64 = 600_000;
@@ -76,7 +76,7 @@ pub(super) struct Conviction {
     pub(super) node: Option<Arc<str>>,
     /// Whose request it was; absent where the function sees no request. Empty where the request names nobody.
     pub(super) login: Option<Arc<str>>,
-    pub(super) limited: Limited,
+    pub(super) limited: LimitRecord,
     /// When, in milliseconds of the front's clock.
     pub(super) at_ms: u64,
 }
@@ -93,7 +93,7 @@ pub(super) struct Quarantine {
 
 struct ConvictionRecord {
     /// Where it is in quarantine: until when, and for what.
-    confined: Option<(u64, Limited)>,
+    confined: Option<(u64, LimitRecord)>,
     /// How long the next quarantine will be.
     pause_ms: u64,
     /// Until when less is enough to bring it back.
@@ -114,7 +114,7 @@ impl Quarantine {
         conviction: Conviction,
         set: &ChainSet,
         nodes: usize,
-    ) -> (Vec<(Confined, Limited)>, Vec<Confined>) {
+    ) -> (Vec<(Confined, LimitRecord)>, Vec<Confined>) {
         let (script, at_ms) = (Arc::clone(&conviction.script), conviction.at_ms);
         let window_ms = self.settings.window_ms;
         let past = self.convictions.entry(Arc::clone(&script)).or_default();
@@ -126,7 +126,7 @@ impl Quarantine {
         let source = source(set, &script);
         let evidence = Evidence::of(past.iter(), &conviction);
         let (mut confined, mut forgotten) = (Vec::new(), Vec::new());
-        for culprit in self.guilty(&conviction, &evidence, nodes) {
+        for culprit in self.convicted(&conviction, &evidence, nodes) {
             let key = Confined { script: Arc::clone(&script), culprit };
             forgotten.extend(self.make_room_for(&key));
             let first_ms = if matches!(key.culprit, Culprit::Node(_)) { NODE_MS } else { self.settings.pause_ms };
@@ -134,7 +134,7 @@ impl Quarantine {
                 self.records.entry(key.clone()).or_insert_with(|| ConvictionRecord::new(first_ms, source.clone()));
             let pause_ms = record.confine_for();
             let message = evidence.words(&key, &conviction, pause_ms.div_ceil(1000), self.settings.window_ms / 1000);
-            let limited = Limited { kind: conviction.limited.kind, message: message.into() };
+            let limited = LimitRecord { kind: conviction.limited.kind, message: message.into() };
             record.confined = Some((at_ms + pause_ms, limited.clone()));
             confined.push((key, limited));
         }
@@ -143,7 +143,7 @@ impl Quarantine {
     }
 
     /// Whom `conviction`, the newest one, shows to be at fault.
-    fn guilty(&self, conviction: &Conviction, evidence: &Evidence, nodes: usize) -> Vec<Culprit> {
+    fn convicted(&self, conviction: &Conviction, evidence: &Evidence, nodes: usize) -> Vec<Culprit> {
         let Conviction { script, node, login, at_ms, .. } = conviction;
         let mut found = Vec::new();
         if let Some(node) = node
@@ -246,7 +246,7 @@ impl Quarantine {
     }
 
     /// The scripts that are not run for `login`, and why.
-    pub(super) fn refused_to(&self, login: &Arc<str>) -> Vec<(Arc<str>, Limited)> {
+    pub(super) fn refused_to(&self, login: &Arc<str>) -> Vec<(Arc<str>, LimitRecord)> {
         if self.refused_logins == 0 {
             return Vec::new();
         }
@@ -255,7 +255,7 @@ impl Quarantine {
     }
 
     /// Everyone in quarantine, with why.
-    pub(super) fn confined(&self) -> impl Iterator<Item = (&Confined, &Limited)> {
+    pub(super) fn confined(&self) -> impl Iterator<Item = (&Confined, &LimitRecord)> {
         self.records.iter().filter_map(|(confined, record)| Some((confined, &record.confined.as_ref()?.1)))
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::model::Change;
 use crate::nats::message::Incoming;
-use crate::nats::peers::Saying;
+use crate::nats::peers::PeerMessage;
 use crate::registry::ledger::LedgerEntry;
 use crate::registry::peers::{
     GossipItem, HELLO_MS, Message, PeerReservation, Peers, ReservationEnd, WORDS_AT_ONCE, owner,
@@ -72,18 +72,18 @@ impl Replicas {
     }
 
     /// Tells the others `word` with the next message, where there are others.
-    fn tell(&mut self, word: impl FnOnce() -> GossipItem) {
+    fn queue_item(&mut self, word: impl FnOnce() -> GossipItem) {
         if !self.peers.is_empty() && self.words.len() < WORDS_WAITING {
             self.words.push(word());
         }
     }
 
-    fn say(&mut self, message: &Message) {
+    fn publish(&mut self, message: &Message) {
         self.send(serde_json::to_vec(message).unwrap_or_default());
     }
 
     /// Says `words` beside `hello`, in so many messages that none is too large.
-    fn say_words(&mut self, hello: &Message, words: &[GossipItem]) {
+    fn publish_items(&mut self, hello: &Message, words: &[GossipItem]) {
         let mut message = hello.clone();
         words.iter().cloned().for_each(|word| message.add(word));
         let text = serde_json::to_vec(&message).unwrap_or_default();
@@ -91,12 +91,12 @@ impl Replicas {
             return self.send(text);
         }
         let (first, rest) = words.split_at(words.len() / 2);
-        self.say_words(hello, first);
-        self.say_words(hello, rest);
+        self.publish_items(hello, first);
+        self.publish_items(hello, rest);
     }
 
     fn send(&mut self, text: Vec<u8>) {
-        self.said.push(Effect::Gossip(Saying::All(text.into())));
+        self.said.push(Effect::Gossip(PeerMessage::All(text.into())));
     }
 
     /// How many others are there.
@@ -123,7 +123,7 @@ impl Replicas {
 
 impl Front {
     /// Takes in what another replica says, in whatever words.
-    pub(super) fn hear_peer(&mut self, text: &[u8]) {
+    pub(super) fn receive_peer(&mut self, text: &[u8]) {
         // NATS hands each of our own messages back to us.
         if text.starts_with(&self.replicas.own_start) {
             return;
@@ -141,7 +141,7 @@ impl Front {
             }
         };
         let now_ms = self.now_ms();
-        let Some(heard) = self.replicas.peers.hear(&message, now_ms) else { return };
+        let Some(heard) = self.replicas.peers.receive(&message, now_ms) else { return };
         self.replicas.has_met_others |= heard.is_new;
         if heard.has_changed {
             self.replicas.changes += 1;
@@ -162,7 +162,7 @@ impl Front {
         }
         if message.is_hello() && self.is_list_missed(&message, now_ms) {
             let hello = self.hello();
-            self.replicas.say(&Message { tell_all: true, ..hello });
+            self.replicas.publish(&Message { tell_all: true, ..hello });
         }
         self.replicas.all_wanted |= message.tell_all;
         let (is_list, late_ms) = (message.list.is_some(), heard.delay.late_ms);
@@ -170,7 +170,7 @@ impl Front {
             match word {
                 GossipItem::Held(held) if is_list && self.ledger.over_since(&held.reservation.id).is_some() => {
                     // Its owner missed the end: that it was reported is the end that is believed with the most care.
-                    self.tell_over(&held.reservation.id, ReservationEnd::Reported);
+                    self.queue_over(&held.reservation.id, ReservationEnd::Reported);
                 }
                 word => self.take_word(word, now_ms, late_ms),
             }
@@ -284,50 +284,50 @@ impl Front {
     }
 
     /// Tells the others of the reservation `id`, which was just made.
-    pub(super) fn tell_held(&mut self, id: &str) {
+    pub(super) fn queue_held(&mut self, id: &str) {
         let now_ms = self.now_ms();
         if let Some(entry) = self.ledger.get(id) {
-            self.replicas.tell(|| GossipItem::Held(Box::new(held(entry, now_ms))));
+            self.replicas.queue_item(|| GossipItem::Held(Box::new(held(entry, now_ms))));
         }
     }
 
     /// Tells the others that the launcher confirmed `id`.
-    pub(super) fn tell_confirmed(&mut self, id: &str) {
-        self.replicas.tell(|| GossipItem::Confirmed(id.into()));
+    pub(super) fn queue_confirmed(&mut self, id: &str) {
+        self.replicas.queue_item(|| GossipItem::Confirmed(id.into()));
     }
 
     /// Tells the others that an administrator put `node` back into service: a user's cool-down stands in no mark.
-    pub(super) fn tell_uncordoned(&mut self, node: &Arc<str>) {
-        self.replicas.tell(|| GossipItem::Uncordoned(Arc::clone(node)));
+    pub(super) fn queue_uncordoned(&mut self, node: &Arc<str>) {
+        self.replicas.queue_item(|| GossipItem::Uncordoned(Arc::clone(node)));
     }
 
     /// Tells the others that the reservation `id` is over.
-    pub(super) fn tell_over(&mut self, id: &Arc<str>, end: ReservationEnd) {
-        self.replicas.tell(|| GossipItem::Over(Arc::clone(id), end));
+    pub(super) fn queue_over(&mut self, id: &Arc<str>, end: ReservationEnd) {
+        self.replicas.queue_item(|| GossipItem::Over(Arc::clone(id), end));
     }
 
     /// Hands a message about the reservation `id`, which is not known here, on to the replica that made it; whether that
     /// is there.
-    pub(super) fn hand_on(&mut self, id: &str, incoming: &Incoming) -> bool {
+    pub(super) fn forward(&mut self, id: &str, incoming: &Incoming) -> bool {
         let replica = owner(id);
         if id.len() > MOST_ID_BYTES || !self.replicas.peers.is_there(replica) {
             return false;
         }
-        self.order(Effect::Gossip(Saying::One(replica.into(), incoming.clone())));
+        self.order(Effect::Gossip(PeerMessage::One(replica.into(), incoming.clone())));
         true
     }
 
     /// Says what there is to say; every now and then that this replica is here. Its first word asks for all that others
     /// hold, and so does the first one after a time without NATS.
-    pub(super) fn speak(&mut self, time: bool) {
+    pub(super) fn publish_due(&mut self, time: bool) {
         let words = std::mem::take(&mut self.replicas.words);
         if std::mem::take(&mut self.replicas.all_wanted) {
             // Before the words, whose ends came later.
-            self.tell_list();
+            self.publish_list();
         }
         if !words.is_empty() {
             let hello = self.numbered_hello();
-            words.chunks(WORDS_AT_ONCE).for_each(|words| self.replicas.say_words(&hello, words));
+            words.chunks(WORDS_AT_ONCE).for_each(|words| self.replicas.publish_items(&hello, words));
         }
         if !time {
             return;
@@ -342,20 +342,20 @@ impl Front {
             let first = self.replicas.hello_ms.replace(now_ms).is_none();
             let tell_all = first || self.catch_up.is_under_way();
             let hello = self.hello();
-            self.replicas.say(&Message { tell_all, ..hello });
+            self.replicas.publish(&Message { tell_all, ..hello });
         }
     }
 
     /// Tells all that this replica holds, as a list that others can tell to be whole.
-    fn tell_list(&mut self) {
+    fn publish_list(&mut self) {
         self.replicas.lists += 1;
         let hello = Message { list: Some(self.replicas.lists), ..self.numbered_hello() };
         let now_ms = self.now_ms();
         let all: Vec<_> = self.ledger.own().map(|entry| GossipItem::Held(Box::new(held(entry, now_ms)))).collect();
         if all.is_empty() {
-            return self.replicas.say(&hello);
+            return self.replicas.publish(&hello);
         }
-        all.chunks(WORDS_AT_ONCE).for_each(|words| self.replicas.say_words(&hello, words));
+        all.chunks(WORDS_AT_ONCE).for_each(|words| self.replicas.publish_items(&hello, words));
     }
 
     /// Asks the others for all that they hold, and tells them all that this replica holds, after a time until `now_ms` in
@@ -369,7 +369,7 @@ impl Front {
     /// Tells the others that this replica leaves, so that nothing is handed on to it.
     pub(super) fn take_leave(&mut self) {
         let hello = self.hello();
-        self.replicas.say(&hello);
+        self.replicas.publish(&hello);
     }
 }
 

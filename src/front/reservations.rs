@@ -50,7 +50,7 @@ impl Front {
         };
         let id = &ending.reservation;
         if self.ledger.get(id).is_none() && self.ledger.over_since(id).is_none() {
-            let is_handed_on = self.hand_on(id, incoming);
+            let is_handed_on = self.forward(id, incoming);
             return (!is_handed_on).then(|| self.end_unknown(incoming.verb, &ending));
         }
         Some(match incoming.verb {
@@ -89,18 +89,18 @@ impl Front {
     fn confirm(&mut self, ending: &Ending) -> Value {
         let Some(entry) = self.ledger.confirm(&ending.reservation) else { return gone(ending) };
         let node = Arc::clone(&entry.reservation.node);
-        self.tell_confirmed(&ending.reservation);
+        self.queue_confirmed(&ending.reservation);
         json!({"reservation": ending.reservation, "node": node, "state": "confirmed"})
     }
 
     /// Lets a reservation live on from now, for as long as is asked for or as any does.
     fn extend(&mut self, ending: &Ending) -> Result<Value, Failure> {
-        let (now_ms, life_ms) = (self.now_ms(), self.life_ms(ending.reservation_s.unwrap_or_default())?);
+        let (now_ms, life_ms) = (self.now_ms(), self.lifetime_ms(ending.reservation_s.unwrap_or_default())?);
         let Some(entry) = self.ledger.extend(&ending.reservation, now_ms.saturating_add(life_ms)) else {
             return Ok(gone(ending));
         };
         let (node, left_ms) = (Arc::clone(&entry.reservation.node), entry.expires_ms.saturating_sub(now_ms));
-        self.tell_held(&ending.reservation);
+        self.queue_held(&ending.reservation);
         Ok(json!({"reservation": ending.reservation, "node": node, "state": "renewed", "expires_in_ms": left_ms}))
     }
 
@@ -108,7 +108,7 @@ impl Front {
     ///
     /// # Errors
     /// `bad-request`, where that is longer than the service grants.
-    pub(super) fn life_ms(&self, seconds: u32) -> Result<u64, Failure> {
+    pub(super) fn lifetime_ms(&self, seconds: u32) -> Result<u64, Failure> {
         let (asked_ms, most_ms) = (u64::from(seconds) * 1000, self.workers.setup().longest_reservation_ms);
         if asked_ms > most_ms {
             let most = most_ms / 1000;
@@ -124,7 +124,7 @@ impl Front {
         let Reservation { node, user, .. } = &entry.reservation;
         tracing::info!(reservation = %id, %node, %user, "whoever waited for the place is gone: it is free again");
         self.metrics.untaken.inc();
-        self.tell_over(id, ReservationEnd::Released);
+        self.queue_over(id, ReservationEnd::Released);
         self.end_claim(&entry, ReservationEnd::Released, false);
         self.change(Change::Release(Arc::clone(id)));
     }
@@ -132,7 +132,7 @@ impl Front {
     fn release(&mut self, ending: &Ending) -> Value {
         let Some(entry) = self.ledger.release(&ending.reservation, self.now_ms()) else { return gone(ending) };
         let end = if ending.failed { ReservationEnd::Failed } else { ReservationEnd::Released };
-        self.tell_over(&entry.reservation.id, end);
+        self.queue_over(&entry.reservation.id, end);
         self.end_claim(&entry, end, false);
         if ending.failed {
             self.start_failed(&entry.reservation);

@@ -12,12 +12,12 @@ use bytes::Bytes;
 
 use crate::backoff::Backoff;
 use crate::chain::StepSource;
-use crate::runner::{Edition, Errand, RunnerCommand};
+use crate::runner::{ProgramQuestion, ProgramSet, RunnerCommand};
 use crate::worker::Ticket;
 use crate::worker::{Encoded, Orders};
 
 use super::ports::ProcessLink;
-use super::silence::Silence;
+use super::silence::ResponseTimer;
 use super::worker_handle::ORDERS_WAITING_BYTES;
 
 /// The pause before the next runner is started: after the first death, and at most.
@@ -30,7 +30,7 @@ const LAZY_BYTES: usize = 32 << 10;
 
 /// What was asked of programs and has no answer yet, and the runner.
 pub(super) struct RunnerClient {
-    editions: BTreeMap<u64, Arc<Edition>>,
+    editions: BTreeMap<u64, Arc<ProgramSet>>,
     open: BTreeMap<Ticket, Open>,
     runner: Option<Box<dyn ProcessLink>>,
     /// Whether one is being started.
@@ -41,14 +41,14 @@ pub(super) struct RunnerClient {
     /// Whether a question waits to be sent.
     urgent: bool,
     /// Of the runner, while it owes answers.
-    silence: Silence,
+    silence: ResponseTimer,
     pauses: Backoff,
     retry_at: Option<Instant>,
 }
 
 /// A question that waits for its program.
 struct Open {
-    errand: Errand,
+    errand: ProgramQuestion,
     /// Whether the runner has said that its program is asked.
     asked: bool,
 }
@@ -70,7 +70,7 @@ impl Default for RunnerClient {
             orders: Orders::default(),
             number: 0,
             urgent: false,
-            silence: Silence::default(),
+            silence: ResponseTimer::default(),
             pauses: Backoff::exact(FIRST_PAUSE, LONGEST_PAUSE),
             retry_at: None,
         }
@@ -79,7 +79,7 @@ impl Default for RunnerClient {
 
 impl RunnerClient {
     /// From here on these programs count; the editions before `oldest` are decided for by nobody any more.
-    pub(super) fn publish(&mut self, edition: Edition, oldest: u64) {
+    pub(super) fn publish(&mut self, edition: ProgramSet, oldest: u64) {
         let edition = Arc::new(edition);
         self.editions.retain(|number, _| *number >= oldest);
         self.editions.insert(edition.number, Arc::clone(&edition));
@@ -90,14 +90,14 @@ impl RunnerClient {
     }
 
     /// Passes on what the runner must know as workers must.
-    pub(super) fn tell(&mut self, order: &Encoded) {
+    pub(super) fn send(&mut self, order: &Encoded) {
         if self.runner.is_some() {
             self.orders.push_encoded(order);
         }
     }
 
     /// Asks a program.
-    pub(super) fn ask(&mut self, errand: Errand) {
+    pub(super) fn ask(&mut self, errand: ProgramQuestion) {
         if self.runner.is_some() {
             self.orders.push(&RunnerCommand::Run(errand.clone()));
             self.urgent = true;
@@ -109,7 +109,7 @@ impl RunnerClient {
     }
 
     /// The runner said something.
-    pub(super) fn heard(&mut self) {
+    pub(super) fn note_frame(&mut self) {
         self.silence.end();
     }
 
@@ -208,7 +208,7 @@ impl RunnerClient {
     /// The runner is gone: what it left behind is ended, and the questions come back whose programs it was asking.
     pub(super) fn lost(&mut self, now: Instant) -> Vec<ReturnedQuestion> {
         if let Some(runner) = self.runner.take() {
-            runner.bury();
+            runner.kill_and_reap();
         }
         self.orders = Orders::default();
         self.rest(now);
@@ -235,7 +235,7 @@ impl RunnerClient {
 
 impl Open {
     fn back(self) -> ReturnedQuestion {
-        let Errand { question, step, suspended, .. } = self.errand;
+        let ProgramQuestion { question, step, suspended, .. } = self.errand;
         ReturnedQuestion { ticket: question.ticket, step, suspended }
     }
 }

@@ -10,9 +10,9 @@ pub const LONGEST_TICK: Duration = Duration::from_millis(200);
 
 /// How long a process that owes answers has said nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Silence(Duration);
+pub(super) struct ResponseTimer(Duration);
 
-impl Silence {
+impl ResponseTimer {
     /// Begins anew: the process said something, or owed nothing until now.
     pub(super) fn end(&mut self) {
         self.0 = Duration::ZERO;
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn a_process_is_silent_after_so_many_ticks_without_a_word() {
-        let mut silence = Silence::default();
+        let mut silence = ResponseTimer::default();
         assert!((0..10).all(|_| !silence.tick(TICK, LIMIT)));
         assert!(silence.tick(TICK, LIMIT));
         silence.end();
@@ -43,17 +43,17 @@ mod tests {
 
     #[test]
     fn time_in_which_the_front_did_not_run_is_no_silence() {
-        let mut silence = Silence::default();
+        let mut silence = ResponseTimer::default();
         assert!(!silence.tick(TICK, LIMIT));
         assert!(!silence.tick(Duration::from_secs(3600), LIMIT), "an hour counts as the longest tick");
         assert!((0..7).all(|_| !silence.tick(TICK, LIMIT)), "what is left of the limit is left");
         assert!(silence.tick(TICK, LIMIT));
-        assert!(!Silence::default().tick(Duration::MAX, LIMIT));
+        assert!(!ResponseTimer::default().tick(Duration::MAX, LIMIT));
     }
 
     #[test]
     fn a_front_that_is_slow_counts_what_its_ticks_took() {
-        let mut silence = Silence::default();
+        let mut silence = ResponseTimer::default();
         assert!((0..5).all(|_| !silence.tick(LONGEST_TICK, LIMIT)));
         assert!(silence.tick(LONGEST_TICK, LIMIT));
     }

@@ -89,7 +89,7 @@ impl Spares {
     ///
     /// # Errors
     /// Why it could not be.
-    pub(super) fn born(
+    pub(super) fn started(
         &mut self,
         number: u64,
         worker: Result<NewWorker, BirthError>,
@@ -144,14 +144,14 @@ impl Spares {
     }
 
     /// Passes on what all must know.
-    pub(super) fn tell(&mut self, order: &Encoded) {
+    pub(super) fn send(&mut self, order: &Encoded) {
         for newborn in &mut self.newborns {
             // Past the bound it is lost anyway, and its birth will say so.
             if newborn.backlog.bytes() <= ORDERS_WAITING_BYTES {
                 newborn.backlog.push_encoded(order);
             }
         }
-        self.ready.iter_mut().for_each(|worker| worker.tell(order));
+        self.ready.iter_mut().for_each(|worker| worker.send(order));
     }
 
     /// Sends what waits; less than a bite only where it is `time`.

@@ -13,7 +13,7 @@ use crate::registry::peers::ReservationEnd;
 use crate::worker::{Encoded, Ticket, WorkerCommand, WorkerEvent};
 
 use super::bucket::TokenBucket;
-use super::chance::Chance;
+use super::chance::FrontRng;
 use super::claims::PendingClaims;
 use super::deadline::Arrivals;
 use super::effects::Effect;
@@ -83,7 +83,7 @@ pub struct Front {
     /// What is to be done, in order.
     effects: Vec<Effect>,
     replica: Arc<str>,
-    chance: Chance,
+    chance: FrontRng,
     /// How right the deadlines of requests were lately.
     pub(super) arrivals: Arrivals,
     /// How many more unknown reservations are answered for.
@@ -107,7 +107,7 @@ impl Front {
     /// A front that begins at `now` and will start workers for `setup`; `entropy` is what its random numbers come from.
     #[must_use]
     pub fn new(setup: Setup, view: Box<dyn ClusterView>, metrics: Arc<Metrics>, entropy: [u8; 32], now: Now) -> Self {
-        let mut chance = Chance::new(entropy);
+        let mut chance = FrontRng::new(entropy);
         let replica = chance.name();
         let mut cluster = Cluster::new(Arrangement::ById);
         cluster.set_names(setup.birth.set.names);
@@ -226,8 +226,8 @@ impl Front {
         }
         let order = WorkerCommand::Change(change);
         let encoded = Encoded::new(&order);
-        self.workers.tell(&encoded, except);
-        self.runner.tell(&encoded);
+        self.workers.broadcast(&encoded, except);
+        self.runner.send(&encoded);
         if let WorkerCommand::Change(change) = order {
             self.cluster.apply(change);
         }
@@ -241,12 +241,12 @@ impl Front {
             FrontEvent::Request(incoming) => self.request(incoming),
             FrontEvent::Worker(number, event) => self.words(number, event),
             FrontEvent::Runner(number, event) => self.runner_words(number, event),
-            FrontEvent::Registry(event) => self.hear(event),
-            FrontEvent::Gossip(text) => self.hear_peer(&text),
+            FrontEvent::Registry(event) => self.receive(event),
+            FrontEvent::Gossip(text) => self.receive_peer(&text),
             FrontEvent::StoodStill(gap) => self.was_paused(gap),
             FrontEvent::Tick(tick) => self.tick(tick),
             FrontEvent::RunnerStarted(number, runner) => self.runner_started(number, runner),
-            FrontEvent::Born(number, worker) => match self.workers.born(number, worker, now.instant) {
+            FrontEvent::Born(number, worker) => match self.workers.started(number, worker, now.instant) {
                 Ok(()) => drop(self.notes.remove("worker")),
                 Err(error) => {
                     tracing::error!(%error, "no new worker; those that are there go on");
@@ -289,7 +289,7 @@ impl Front {
             }
             return;
         };
-        slot.heard();
+        slot.note_frame();
         match event {
             WorkerEvent::Replies(replies) => {
                 replies.into_iter().for_each(|reply| self.decided(place, reply.ticket, reply.decision));
@@ -357,7 +357,7 @@ impl Front {
             self.submit_again(queued);
         }
         let ready = self.workers.is_ready();
-        for taken in self.workers.staff() {
+        for taken in self.workers.fill_slots() {
             self.metrics.recycled_workers.inc_by(u64::from(taken.recycled));
             self.recall(&taken);
         }
@@ -368,7 +368,7 @@ impl Front {
             self.show();
         }
         self.ask_waiting(time);
-        self.speak(time);
+        self.publish_due(time);
         let strays = self.workers.strays();
         self.submit_again(strays);
         if self.workers.is_short(self.now.instant) {
@@ -376,7 +376,7 @@ impl Front {
             let started = self.workers.start((&snapshot, self.choices), self.now.instant);
             self.effects.extend(started);
         }
-        self.staff_runner();
+        self.start_runner();
         self.runner.send(time);
         let now_ms = self.now.unix_ms;
         for ticket in self.workers.pump(time, &mut self.requests, |pending| pending.is_late(now_ms)) {

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::clock::Now;
 use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, Outcome};
 use crate::nats::message::{Incoming, Outgoing, Verb};
-use crate::nats::peers::Saying;
+use crate::nats::peers::PeerMessage;
 use crate::registry::RegistryEvent;
 use crate::registry::peers::Message;
 use crate::runner::{self, RunnerEvent};
@@ -261,7 +261,7 @@ impl Harness {
     }
 
     /// Takes out the errands that the runner `number` was sent; other orders are dropped.
-    pub(super) fn errands(&mut self, number: u64) -> Vec<runner::Errand> {
+    pub(super) fn errands(&mut self, number: u64) -> Vec<runner::ProgramQuestion> {
         let orders = self.runners[&number].orders::<runner::RunnerCommand>().into_iter();
         let errands = orders.filter_map(|order| match order {
             runner::RunnerCommand::Run(errand) => Some(errand),
@@ -367,7 +367,7 @@ impl Harness {
     /// Takes out what was said to all other replicas.
     pub(super) fn said(&mut self) -> Vec<Message> {
         self.take(|effect| match effect {
-            Effect::Gossip(Saying::All(text)) => Some(Message::parse(text).unwrap()),
+            Effect::Gossip(PeerMessage::All(text)) => Some(Message::parse(text).unwrap()),
             _ => None,
         })
     }

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::runner::Errand;
+use crate::runner::ProgramQuestion;
 use crate::worker::Ticket;
 
 /// The turns of all chains.
@@ -25,7 +25,7 @@ pub(super) struct Turns {
 #[derive(Default)]
 struct ChainTurns {
     holders: BTreeMap<Ticket, Turn>,
-    waiting: VecDeque<Errand>,
+    waiting: VecDeque<ProgramQuestion>,
     /// The question that waits first, or has its turn, and shares it with nobody.
     alone: Option<Ticket>,
 }
@@ -39,7 +39,7 @@ struct Turn {
 impl Turns {
     /// `errand`, where it is its question's turn: `most` questions of the chain of `action` have one at a time. Otherwise
     /// the errand waits here, and comes out of [`Turns::next`].
-    pub(super) fn take(&mut self, action: &Arc<str>, errand: Errand, most: usize) -> Option<Errand> {
+    pub(super) fn take(&mut self, action: &Arc<str>, errand: ProgramQuestion, most: usize) -> Option<ProgramQuestion> {
         let (ticket, since) = (errand.question.ticket, self.places);
         let chain = self.chains.entry(Arc::clone(action)).or_default();
         if let Some(turn) = chain.holders.get_mut(&ticket) {
@@ -55,7 +55,7 @@ impl Turns {
     }
 
     /// The errand of the chain of `action` whose turn it is now.
-    pub(super) fn next(&mut self, action: &str, most: usize) -> Option<Errand> {
+    pub(super) fn next(&mut self, action: &str, most: usize) -> Option<ProgramQuestion> {
         let since = self.places;
         let chain = self.chains.get_mut(action)?;
         let first = chain.waiting.front()?.question.ticket;
@@ -119,12 +119,12 @@ mod tests {
     use super::*;
     use crate::worker::PlacementQuestion;
 
-    fn errand(ticket: Ticket) -> Errand {
+    fn errand(ticket: Ticket) -> ProgramQuestion {
         let question = PlacementQuestion::empty(ticket);
-        Errand { edition: 1, step: 0, question: Arc::new(question), suspended: Bytes::new() }
+        ProgramQuestion { edition: 1, step: 0, question: Arc::new(question), suspended: Bytes::new() }
     }
 
-    fn ticket(errand: Option<Errand>) -> Option<Ticket> {
+    fn ticket(errand: Option<ProgramQuestion>) -> Option<Ticket> {
         errand.map(|errand| errand.question.ticket)
     }
 

@@ -11,7 +11,7 @@ pub(super) const NO_LIST: &str = "nodes";
 
 impl Front {
     /// Takes in what the registry tells.
-    pub(super) fn hear(&mut self, event: RegistryEvent) {
+    pub(super) fn receive(&mut self, event: RegistryEvent) {
         match event {
             RegistryEvent::Change(change) => self.cluster_change(change),
             RegistryEvent::Ready { .. } => {
@@ -45,7 +45,7 @@ impl Front {
             let now_ms = self.now_ms();
             for entry in self.ledger.reported(report, self.cluster.get(&report.id), now_ms) {
                 if entry.own {
-                    self.tell_over(&entry.reservation.id, ReservationEnd::Reported);
+                    self.queue_over(&entry.reservation.id, ReservationEnd::Reported);
                 }
                 self.end_claim(&entry, ReservationEnd::Reported, false);
                 self.change(Change::Release(entry.reservation.id));

@@ -42,7 +42,7 @@ pub(super) struct WaitQueue {
 
 /// Why a request may not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Crowded {
+pub(super) enum WaitRefused {
     /// The queue is full, and nobody has more of it than the user of this request would have.
     Full,
     /// So many requests wait that are the same user's, and that is all one user may have.
@@ -87,19 +87,19 @@ impl WaitQueue {
         user: &str,
         most: usize,
         per_user: usize,
-    ) -> Result<Option<WaitingRequest>, Crowded> {
+    ) -> Result<Option<WaitingRequest>, WaitRefused> {
         let own = self.shares.count(user);
         // Whoever says no login may be anybody.
         if own >= per_user && !user.is_empty() {
-            return Err(Crowded::OfOneUser(own));
+            return Err(WaitRefused::OfOneUser(own));
         }
         if self.len() < most {
             return Ok(None);
         }
         match self.shares.largest() {
             Some((largest, newest)) if largest > own + 1 => Ok(self.take(newest)),
-            Some((largest, _)) if largest == own => Err(Crowded::MostOfAll(own)),
-            _ => Err(Crowded::Full),
+            Some((largest, _)) if largest == own => Err(WaitRefused::MostOfAll(own)),
+            _ => Err(WaitRefused::Full),
         }
     }
 
@@ -272,7 +272,7 @@ mod tests {
             queue.enter(waiting("", place));
         });
         assert_eq!(come(&mut queue, "ann"), ["6"]);
-        assert!(matches!(WaitQueue::default().admit("ann", 0, PER_USER), Err(Crowded::Full)));
+        assert!(matches!(WaitQueue::default().admit("ann", 0, PER_USER), Err(WaitRefused::Full)));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::cancel::called_off;
 use super::pending_request::{PendingRequest, PendingStage};
 use super::placing::log_failure;
 use super::task::Front;
-use super::wait_queue::{Crowded, WaitQueue, WaitingRequest};
+use super::wait_queue::{WaitQueue, WaitRefused, WaitingRequest};
 
 /// The answer leaves so long before a deadline passes.
 const MARGIN: Duration = Duration::from_millis(200);
@@ -85,11 +85,11 @@ impl Front {
                 self.give_up(displaced, &overloaded(words.to_owned()));
                 Ok(())
             }
-            Err(Crowded::Full) => Err(failure.clone()),
-            Err(Crowded::OfOneUser(own)) => Err(overloaded(format!(
+            Err(WaitRefused::Full) => Err(failure.clone()),
+            Err(WaitRefused::OfOneUser(own)) => Err(overloaded(format!(
                 "{own} requests of this user wait for a node, which is all that one user may have"
             ))),
-            Err(Crowded::MostOfAll(own)) => Err(overloaded(format!(
+            Err(WaitRefused::MostOfAll(own)) => Err(overloaded(format!(
                 "so many requests wait for a node that there is no room, {own} of them this user's, who has the most"
             ))),
         }

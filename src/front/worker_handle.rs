@@ -65,7 +65,7 @@ impl WorkerHandle {
         self.orders.push(order);
     }
 
-    pub(super) fn tell(&mut self, order: &Encoded) {
+    pub(super) fn send(&mut self, order: &Encoded) {
         self.orders.push_encoded(order);
     }
 
@@ -115,7 +115,7 @@ mod tests {
         let mut handle = WorkerHandle::new(7, process.ready(), backlog, 3);
         assert_eq!((handle.number(), handle.choices()), (7, 3));
         handle.order(&removal("b"));
-        handle.tell(&Encoded::new(&removal("c")));
+        handle.send(&Encoded::new(&removal("c")));
         assert_eq!(ids(&process), [] as [&str; 0], "nothing is sent by itself");
         handle.send();
         assert_eq!(ids(&process), ["a", "b", "c"], "what it was told before it was there comes first");
@@ -147,10 +147,10 @@ mod tests {
         process.set_room(0);
         let mut handle = process.handle(1);
         let order = Encoded::new(&removal(&"x".repeat(ORDERS_WAITING_BYTES / 4)));
-        (0..3).for_each(|_| handle.tell(&order));
+        (0..3).for_each(|_| handle.send(&order));
         handle.send();
         assert!(!process.is_killed());
-        handle.tell(&order);
+        handle.send(&order);
         handle.send();
         assert!(process.is_killed());
     }

@@ -93,21 +93,21 @@ impl WorkerPool {
     ///
     /// # Errors
     /// Why it could not be; where the next setup does not compile, that one is given up.
-    pub(super) fn born(
+    pub(super) fn started(
         &mut self,
         number: u64,
         worker: Result<NewWorker, BirthError>,
         now: Instant,
     ) -> Result<(), BirthError> {
         match self.next.as_mut().filter(|next| next.expects(number)) {
-            Some(next) => next.born(number, worker, now).inspect_err(|error| {
+            Some(next) => next.started(number, worker, now).inspect_err(|error| {
                 // What does not compile never will; anything else is tried again.
                 let hopeless = matches!(error, BirthError::Refused(_) | BirthError::Died(Some(_), _));
                 if let Some(given_up) = self.next.take_if(|_| hopeless) {
                     given_up.retire();
                 }
             }),
-            None => self.spares.born(number, worker, now),
+            None => self.spares.started(number, worker, now),
         }
     }
 
@@ -161,14 +161,14 @@ impl WorkerPool {
     }
 
     /// Passes `order` on to all workers, but not to the one in slot `except`, who knows.
-    pub(super) fn tell(&mut self, order: &Encoded, except: Option<usize>) {
+    pub(super) fn broadcast(&mut self, order: &Encoded, except: Option<usize>) {
         let slots = self.slots.iter_mut().enumerate().filter(|(place, _)| Some(*place) != except);
-        slots.for_each(|(_, slot)| slot.tell(order));
-        self.tell_spares(order);
+        slots.for_each(|(_, slot)| slot.send(order));
+        self.send_to_spares(order);
     }
 
     /// Passes `order` on to those who decide for `action`, but not to the worker in slot `except`.
-    pub(super) fn tell_slots_of(&mut self, action: &str, order: &WorkerCommand, except: usize) {
+    pub(super) fn send_to_slots_of(&mut self, action: &str, order: &WorkerCommand, except: usize) {
         for place in self.routing.slots(action).filter(|place| *place != except) {
             if let Some(slot) = self.slots.get_mut(place) {
                 slot.order(order);
@@ -188,10 +188,10 @@ impl WorkerPool {
         self.routing.chains(slot).cloned().collect()
     }
 
-    fn tell_spares(&mut self, order: &Encoded) {
-        self.spares.tell(order);
+    fn send_to_spares(&mut self, order: &Encoded) {
+        self.spares.send(order);
         if let Some(next) = &mut self.next {
-            next.tell(order);
+            next.send(order);
         }
     }
 
@@ -218,20 +218,20 @@ impl WorkerPool {
 
     /// Lets spares take the slots that have no worker, or a tired one; ends the slots of earlier configurations that have
     /// answered. Returns the slots that were taken.
-    pub(super) fn staff(&mut self) -> Vec<TakenSlot> {
+    pub(super) fn fill_slots(&mut self) -> Vec<TakenSlot> {
         let mut taken = Vec::new();
         let (spares, count) = (&mut self.spares, self.routing.count());
         for (place, slot) in self.slots.iter_mut().take(count).enumerate().filter(|(_, slot)| slot.is_open()) {
             let Some(worker) = spares.take() else { break };
             taken.push(TakenSlot { slot: place, recycled: slot.is_staffed(), choices: worker.choices() });
-            slot.staff(worker);
+            slot.assign_worker(worker);
         }
         let mut place = 0;
         self.slots.retain_mut(|slot| {
             place += 1;
             let stays = place <= count || !slot.queue.is_empty();
             if !stays {
-                slot.dismiss();
+                slot.remove_worker();
             }
             stays
         });

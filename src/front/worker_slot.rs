@@ -8,7 +8,7 @@ use crate::worker::{Encoded, Overrun, ProcessEnd, RunningStep, Ticket, WorkerCom
 use super::pending_queue::{Cause, PendingQueue};
 use super::pending_request::{PendingRequest, PendingStage};
 use super::requests::Requests;
-use super::silence::Silence;
+use super::silence::ResponseTimer;
 use super::worker_handle::WorkerHandle;
 
 /// Questions that a worker holds at most; more wait at the queue, where their deadline is still looked at.
@@ -18,7 +18,7 @@ const ASKED_AT_ONCE: usize = 4096;
 const WAITING_BYTES: usize = 4 << 20;
 
 /// What becomes of the question in which a limit was passed.
-pub(super) enum Accused {
+pub(super) enum OverrunOutcome {
     /// It is asked again, alone.
     Suspected,
     /// It passed the limit alone, too, and is in no queue any more.
@@ -34,7 +34,7 @@ pub(super) struct WorkerSlot {
     edition: u64,
     worker: Option<WorkerHandle>,
     /// Of the worker, while it holds questions.
-    silence: Silence,
+    silence: ResponseTimer,
     /// What a narrated question was last heard to run.
     last_running: Option<RunningStep>,
     /// What the next death will be put down to, where that is known beforehand.
@@ -53,7 +53,7 @@ impl WorkerSlot {
             queue: PendingQueue::default(),
             edition,
             worker: None,
-            silence: Silence::default(),
+            silence: ResponseTimer::default(),
             last_running: None,
             cause: None,
             decided: 0,
@@ -90,9 +90,9 @@ impl WorkerSlot {
     }
 
     /// Lets `worker` decide from here on.
-    pub(super) fn staff(&mut self, worker: WorkerHandle) {
+    pub(super) fn assign_worker(&mut self, worker: WorkerHandle) {
         tracing::debug!(pid = worker.pid(), "a worker takes a slot");
-        self.dismiss();
+        self.remove_worker();
         self.worker = Some(worker);
         self.queue.worker_arrived();
         (self.decided, self.first_bytes, self.tired) = (0, None, false);
@@ -100,16 +100,16 @@ impl WorkerSlot {
     }
 
     /// Lets the worker end, where there is one.
-    pub(super) fn dismiss(&mut self) {
+    pub(super) fn remove_worker(&mut self) {
         if let Some(worker) = self.worker.take() {
             worker.retire();
         }
     }
 
     /// Passes on what all must know.
-    pub(super) fn tell(&mut self, order: &Encoded) {
+    pub(super) fn send(&mut self, order: &Encoded) {
         if let Some(worker) = &mut self.worker {
-            worker.tell(order);
+            worker.send(order);
         }
     }
 
@@ -158,7 +158,7 @@ impl WorkerSlot {
     }
 
     /// The worker said something.
-    pub(super) fn heard(&mut self) {
+    pub(super) fn note_frame(&mut self) {
         self.silence.end();
     }
 
@@ -177,7 +177,7 @@ impl WorkerSlot {
     /// again alone, in a fresh worker, where each call is timed exactly. An earlier question may have left little memory,
     /// or much to clear up in a short call, so there too want of memory and a call about a node convict only the first
     /// question of a worker.
-    pub(super) fn accused(&mut self, overrun: &Overrun, requests: &Requests) -> Accused {
+    pub(super) fn accused(&mut self, overrun: &Overrun, requests: &Requests) -> OverrunOutcome {
         self.cause = Some(Cause::Named);
         if let Some(worker) = &self.worker {
             // It has said its last word, and must not live on whatever holds it up.
@@ -189,13 +189,13 @@ impl WorkerSlot {
         match asked.map(|pending| pending.question.narrated) {
             Some(true) if !(by_another && self.decided > 0) => {
                 self.queue.convicted(ticket);
-                Accused::Convicted
+                OverrunOutcome::Convicted
             }
             Some(_) => {
                 self.queue.suspected(ticket);
-                Accused::Suspected
+                OverrunOutcome::Suspected
             }
-            None => Accused::Unknown,
+            None => OverrunOutcome::Unknown,
         }
     }
 

@@ -55,7 +55,7 @@ pub fn start(format: Format) -> io::Result<()> {
 
 /// Writes `text`, which ends in a line feed, to standard error: after the lines of the log where this process has one, at
 /// once elsewhere. That nobody reads the text is no error.
-pub fn say(text: &str) {
+pub fn print_line(text: &str) {
     match QUEUE.get() {
         Some(queue) => queue.push(text.as_bytes()),
         None => drop(io::Write::write_all(&mut io::stderr(), text.as_bytes())),

@@ -9,16 +9,16 @@ use serde_json::{Map, Value};
 /// that is no object; with how many of the names led there. Of two fields of one name the last one counts. Nothing where
 /// there is none, or no JSON.
 #[must_use]
-pub(super) fn glimpse(text: &str, names: &[String]) -> Option<(usize, Value)> {
+pub(super) fn value_at(text: &str, names: &[String]) -> Option<(usize, Value)> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let (left, value) = Way(names).deserialize(&mut deserializer).ok().flatten()?;
+    let (left, value) = PathSeed(names).deserialize(&mut deserializer).ok().flatten()?;
     Some((names.len().saturating_sub(left), value))
 }
 
 /// The rest of a way; finds how many of its names are left over, and the value.
-struct Way<'a>(&'a [String]);
+struct PathSeed<'a>(&'a [String]);
 
-impl<'de> DeserializeSeed<'de> for Way<'_> {
+impl<'de> DeserializeSeed<'de> for PathSeed<'_> {
     type Value = Option<(usize, Value)>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<(usize, Value)>, D::Error> {
@@ -29,7 +29,7 @@ impl<'de> DeserializeSeed<'de> for Way<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Way<'_> {
+impl<'de> Visitor<'de> for PathSeed<'_> {
     type Value = Option<(usize, Value)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,9 +39,9 @@ impl<'de> Visitor<'de> for Way<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<(usize, Value)>, A::Error> {
         let Some((name, rest)) = self.0.split_first() else { return Ok(None) };
         let mut found = None;
-        while let Some(is_it) = map.next_key_seed(Is(name))? {
+        while let Some(is_it) = map.next_key_seed(IsName(name))? {
             if is_it {
-                found = map.next_value_seed(Way(rest))?;
+                found = map.next_value_seed(PathSeed(rest))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -83,9 +83,9 @@ impl<'de> Visitor<'de> for Way<'_> {
 }
 
 /// Whether a name is this one.
-struct Is<'a>(&'a str);
+struct IsName<'a>(&'a str);
 
-impl<'de> DeserializeSeed<'de> for Is<'_> {
+impl<'de> DeserializeSeed<'de> for IsName<'_> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
@@ -93,7 +93,7 @@ impl<'de> DeserializeSeed<'de> for Is<'_> {
     }
 }
 
-impl Visitor<'_> for Is<'_> {
+impl Visitor<'_> for IsName<'_> {
     type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 
-use super::glimpse::{glimpse, look_up};
+use super::glimpse::{look_up, value_at};
 use super::head::{
     self, DEFAULT_ACTION, Head, MAX_CARRIED_BYTES, MAX_NAME_BYTES, MAX_RESERVATION_S, MAX_WAIT_MS, RequestSummary,
 };
@@ -171,7 +171,7 @@ impl Request {
             Some("user") if names.get(1).is_none_or(|field| field == "login") => false,
             Some(_) => true,
         };
-        let seen = if is_plain { glimpse(text, names) } else { None };
+        let seen = if is_plain { value_at(text, names) } else { None };
         match seen {
             Some((names, value)) if !value.is_null() => (names, Some(Cow::Owned(value))),
             _ => look_up(),

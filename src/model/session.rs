@@ -78,7 +78,7 @@ impl Session {
         if !is_text && !members::is_object(raw) {
             return None;
         }
-        let own = if is_text { Who::default() } else { serde_json::from_str(raw.get()).unwrap_or_default() };
+        let own = if is_text { SessionUser::default() } else { serde_json::from_str(raw.get()).unwrap_or_default() };
         let user = own.user.or(own.login).or(own.username).unwrap_or_default();
         let span = Span::of_raw(raw, document)?;
         Some(Self::mentioned(Mention { user: &user, reservation: own.reservation.as_deref(), span }, document, node))
@@ -152,25 +152,25 @@ impl Session {
 
 /// Whose a listed session is, and under which reservation it was started, where its text has these as strings.
 #[derive(Debug, Default)]
-struct Who<'a> {
+struct SessionUser<'a> {
     user: Option<Cow<'a, str>>,
     login: Option<Cow<'a, str>>,
     username: Option<Cow<'a, str>>,
     reservation: Option<Cow<'a, str>>,
 }
 
-impl<'de> Deserialize<'de> for Who<'de> {
+impl<'de> Deserialize<'de> for SessionUser<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Named;
         impl<'de> Visitor<'de> for Named {
-            type Value = Who<'de>;
+            type Value = SessionUser<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a session")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Who<'de>, A::Error> {
-                let mut who = Who::default();
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SessionUser<'de>, A::Error> {
+                let mut who = SessionUser::default();
                 // Of two members of one name the last one counts.
                 while let Some(MemberName(name)) = map.next_key()? {
                     match &*name {

@@ -133,7 +133,7 @@ impl Bus {
             .connection_timeout(HANDSHAKE)
             .reconnect_delay_callback(move |attempt| pause_before(attempt, in_first_round))
             .event_callback(move |event| {
-                if let Some(failure) = voice.heard(&event) {
+                if let Some(failure) = voice.on_event(&event) {
                     tokio::spawn(explain(settings.clone(), Arc::clone(&voice), failure));
                 }
                 std::future::ready(())
@@ -219,7 +219,7 @@ impl Bus {
 /// of our own brings the rest. It is made when there is something to say, and not at each failure.
 async fn explain(settings: Connection, voice: Arc<LinkReporter>, failure: ConnectFailure) {
     if failure.is_telling() {
-        return voice.say(&failure, &failure.kind);
+        return voice.log_failure(&failure, &failure.kind);
     }
     // What the files of the login say against themselves comes first.
     let reason = match (settings.options(), settings.addresses()) {
@@ -229,7 +229,7 @@ async fn explain(settings: Connection, voice: Arc<LinkReporter>, failure: Connec
         }
         (Err(error), _) | (_, Err(error)) => Some(error.to_string()),
     };
-    voice.say(&failure, reason.as_deref().unwrap_or(&failure.kind));
+    voice.log_failure(&failure, reason.as_deref().unwrap_or(&failure.kind));
 }
 
 /// The first attempt at each server comes at once, also at start, where the library asks for a pause as well.

@@ -16,29 +16,29 @@ const KEPT_FOR_SMALL_BYTES: usize = 16 << 20;
 
 /// Counts the bytes that are inside.
 #[derive(Debug, Default)]
-pub struct Door {
+pub struct Admission {
     inside: AtomicUsize,
 }
 
 /// The right of one request to be inside; the bytes are free again once all copies of the pass are gone.
 #[derive(Debug)]
-pub struct Pass {
-    door: Arc<Door>,
+pub struct AdmissionPermit {
+    door: Arc<Admission>,
     bytes: usize,
 }
 
-impl Door {
+impl Admission {
     /// Lets a request of so many `bytes` in, or says that there is no room for it at the moment.
-    pub fn admit(self: &Arc<Self>, bytes: usize) -> Option<Arc<Pass>> {
+    pub fn admit(self: &Arc<Self>, bytes: usize) -> Option<Arc<AdmissionPermit>> {
         let most = if bytes >= LARGE_BYTES { MAX_BYTES - KEPT_FOR_SMALL_BYTES } else { MAX_BYTES };
-        let pass = Pass { door: Arc::clone(self), bytes };
+        let pass = AdmissionPermit { door: Arc::clone(self), bytes };
         // A pass that comes to nothing gives its bytes back as any other.
         let before = self.inside.fetch_add(bytes, Ordering::Relaxed);
         (before + bytes <= most).then(|| Arc::new(pass))
     }
 }
 
-impl Drop for Pass {
+impl Drop for AdmissionPermit {
     fn drop(&mut self) {
         self.door.inside.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn large_requests_leave_room_for_small_ones() {
-        let door = Arc::new(Door::default());
+        let door = Arc::new(Admission::default());
         let large: Vec<_> = std::iter::from_fn(|| door.admit(1 << 20)).collect();
         assert_eq!(large.len(), 16);
         let small: Vec<_> = std::iter::from_fn(|| door.admit(1 << 10)).collect();
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_request_is_inside_until_the_last_copy_of_its_pass_is_gone() {
-        let door = Arc::new(Door::default());
+        let door = Arc::new(Admission::default());
         let pass = door.admit(1000).unwrap();
         let copy = Arc::clone(&pass);
         drop(pass);

@@ -99,7 +99,7 @@ impl LinkReporter {
     }
 
     /// Takes an event in. The failure that comes back is to be said, with its reason as far as it can be had.
-    pub(super) fn heard(&self, event: &Event) -> Option<ConnectFailure> {
+    pub(super) fn on_event(&self, event: &Event) -> Option<ConnectFailure> {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Connected => {
@@ -155,7 +155,7 @@ impl LinkReporter {
     }
 
     /// Says `failure`, whose reason is `reason`.
-    pub(super) fn say(&self, failure: &ConnectFailure, reason: &str) {
+    pub(super) fn log_failure(&self, failure: &ConnectFailure, reason: &str) {
         let (servers, reason) = (&self.servers, plain(reason));
         self.trouble.send_modify(|trouble| {
             trouble.reason = Some(reason.to_owned());
@@ -230,19 +230,19 @@ mod tests {
     fn events_become_states() {
         let (voice, link, trouble) = LinkReporter::new("nats://host".to_owned());
         let after = |event| {
-            voice.heard(&event);
+            voice.on_event(&event);
             *link.borrow()
         };
         let failed = || Event::ClientError(ClientError::Other("nats: IO error".to_owned()));
         assert_eq!(after(failed()).state, LinkState::Connecting);
-        assert_eq!(voice.heard(&failed()), None, "it was said a moment ago");
+        assert_eq!(voice.on_event(&failed()), None, "it was said a moment ago");
         assert_eq!(after(Event::Connected), Link { state: LinkState::Connected, connects: 1, dropped: 0 });
         assert_eq!(after(Event::SlowConsumer(7)).dropped, 1);
         assert_eq!(after(Event::Disconnected).state, LinkState::Disconnected);
         assert_eq!(after(Event::Connected).connects, 2);
-        voice.heard(&Event::ClientError(ClientError::Other("nats: authorization violation".to_owned())));
+        voice.on_event(&Event::ClientError(ClientError::Other("nats: authorization violation".to_owned())));
         let violation = "Permissions Violation for Publish to \"a\"";
-        voice.heard(&Event::ServerError(async_nats::ServerError::Other(violation.to_owned())));
+        voice.on_event(&Event::ServerError(async_nats::ServerError::Other(violation.to_owned())));
         let refused = LinkTrouble {
             reason: Some("authorization violation".to_owned()),
             refusals: 1,

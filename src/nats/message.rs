@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::model::{Failure, FailureName};
 use crate::plain::plain;
 
-use super::door::Pass;
+use super::door::AdmissionPermit;
 use super::subjects::{HEADER_DEADLINE, HEADER_TIMEOUT};
 use super::wire;
 
@@ -162,7 +162,7 @@ pub struct Incoming {
     /// When it was received.
     pub received: Instant,
     /// What it may be inside with; absent where another replica handed it on.
-    pub pass: Option<Arc<Pass>>,
+    pub pass: Option<Arc<AdmissionPermit>>,
 }
 
 impl Incoming {
@@ -193,12 +193,12 @@ pub struct Outgoing {
     /// The failure's kind and message, which go into headers.
     pub error: Option<(FailureName, String)>,
     /// The place that is free again where nobody is there to take the reply.
-    pub place: Option<Arc<Offer>>,
+    pub place: Option<Arc<Offered>>,
 }
 
 /// A place that is offered to somebody who waited for it, and may have given up since.
 #[derive(Debug)]
-pub struct Offer {
+pub struct Offered {
     /// The reservation.
     pub reservation: Arc<str>,
     /// How many it is offered to and who are not known to be gone.

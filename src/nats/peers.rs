@@ -16,7 +16,7 @@ pub const SAYINGS_WAITING: usize = 4096;
 
 /// What goes to other replicas.
 #[derive(Debug)]
-pub enum Saying {
+pub enum PeerMessage {
     /// To all of them.
     All(Bytes),
     /// A requester's message, to the replica that can answer it.
@@ -67,12 +67,12 @@ async fn take(mut own: Subscriber, verb: Verb, namespace: Namespace, requests: m
 }
 
 /// Says what is to be said until nobody says anything any more.
-pub async fn speak(client: Client, namespace: Namespace, mut sayings: mpsc::Receiver<Saying>) {
+pub async fn publish_peer_messages(client: Client, namespace: Namespace, mut sayings: mpsc::Receiver<PeerMessage>) {
     let all = async_nats::Subject::from(namespace.peers());
     while let Some(saying) = sayings.recv().await {
         let said = match saying {
-            Saying::All(text) => client.publish(all.clone(), text).await,
-            Saying::One(replica, incoming) => {
+            PeerMessage::All(text) => client.publish(all.clone(), text).await,
+            PeerMessage::One(replica, incoming) => {
                 let subject = namespace.peer(&replica, incoming.verb.as_str());
                 match incoming.reply {
                     Some(reply) => client.publish_with_reply(subject, reply, incoming.payload).await,

@@ -22,8 +22,8 @@ use crate::config::Namespace;
 use crate::model::{Failure, FailureName};
 use crate::plain::plain;
 
-use super::door::{Door, MAX_BYTES};
-use super::message::{Incoming, Offer, Outgoing, Verb, deadlines};
+use super::door::{Admission, MAX_BYTES};
+use super::message::{Incoming, Offered, Outgoing, Verb, deadlines};
 use super::micro::{Endpoint, EndpointStats, Micro, ServiceIdentity};
 use super::subjects::{HEADER_ERROR, HEADER_ERROR_CODE, QUEUE_GROUP};
 use super::wire;
@@ -71,7 +71,7 @@ impl MicroService {
         replies: &mpsc::Sender<Outgoing>,
     ) -> Result<Self, SubscribeError> {
         let stop = CancellationToken::new();
-        let door = Arc::new(Door::default());
+        let door = Arc::new(Admission::default());
         let (mut listeners, mut endpoints) = (Vec::new(), Vec::new());
         for (verb, stats) in stats {
             let subject = subject(namespace, *verb);
@@ -131,7 +131,7 @@ pub fn subject(namespace: &Namespace, verb: Verb) -> String {
 /// Where the messages of one endpoint go.
 struct EndpointQueue {
     verb: Verb,
-    door: Arc<Door>,
+    door: Arc<Admission>,
     namespace: Namespace,
     requests: mpsc::Sender<Incoming>,
     replies: mpsc::Sender<Outgoing>,
@@ -269,7 +269,7 @@ pub async fn respond(
 }
 
 /// Sends a reply as a request, which NATS refuses at once where nobody listens any more. Whoever listens need not answer.
-async fn offer(client: &Client, reply: Subject, body: Bytes, place: &Offer, untaken: &mpsc::Sender<Arc<str>>) {
+async fn offer(client: &Client, reply: Subject, body: Bytes, place: &Offered, untaken: &mpsc::Sender<Arc<str>>) {
     let request = Request::new().payload(body).timeout(Some(OFFERED));
     let sent = client.send_request(reply, request).await;
     let is_gone = sent.is_err_and(|error| error.kind() == RequestErrorKind::NoResponders);

@@ -92,12 +92,12 @@ pub fn watch(pulse: Arc<Pulse>) -> io::Result<()> {
 }
 
 /// Tells systemd, where it started this process and waits for that, that the service is ready.
-pub fn tell_ready() {
+pub fn notify_ready() {
     supervisor::notify("READY=1");
 }
 
 /// Tells systemd, where it started this process, that the process ends because it was told to.
-pub fn tell_stopping() {
+pub fn notify_stopping() {
     supervisor::notify("STOPPING=1");
 }
 

@@ -65,7 +65,7 @@ impl Known {
     /// another one too, but the former does not come back.
     fn succeed(&mut self, before: &Self, now: Instant) {
         self.said = before.said;
-        if speaker(&self.report) == speaker(&before.report) {
+        if agent_run_of(&self.report) == agent_run_of(&before.report) {
             self.former.clone_from(&before.former);
             return;
         }
@@ -86,11 +86,11 @@ impl Known {
 
 /// The process that made a report, the run of it, and its host; absent where the report does not say. Copies of one
 /// container have the same process id and may have the same host name, and differ in the run alone.
-fn speaker(report: &Report) -> Option<(u64, Option<&str>, &str)> {
+fn agent_run_of(report: &Report) -> Option<(u64, Option<&str>, &str)> {
     report.process().map(|process| (process, report.run(), report.hostname()))
 }
 
-/// What [`speaker`] found, for later.
+/// What [`agent_run_of`] found, for later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct AgentRun {
     process: u64,
@@ -100,7 +100,7 @@ struct AgentRun {
 
 impl AgentRun {
     fn of(report: &Report) -> Option<Self> {
-        let (process, run, hostname) = speaker(report)?;
+        let (process, run, hostname) = agent_run_of(report)?;
         Some(Self { process, run: run.map(Box::from), hostname: hostname.into() })
     }
 }

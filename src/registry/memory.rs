@@ -37,7 +37,7 @@ struct MemoryBuckets {
 
 /// The other end of a registry in memory: whoever holds it is the nodes and the clock.
 #[derive(Debug)]
-pub struct Hand {
+pub struct MemoryRegistryHandle {
     mirror: ClusterMirror,
     marks: MarkBook,
     journal: Journal,
@@ -53,7 +53,7 @@ pub struct Hand {
 impl Registry {
     /// A registry in memory, whose view is whole and empty, with the hand that moves it. Must be called where tokio runs.
     #[must_use]
-    pub fn in_memory() -> (Self, Hand, mpsc::UnboundedReceiver<RegistryEvent>) {
+    pub fn in_memory() -> (Self, MemoryRegistryHandle, mpsc::UnboundedReceiver<RegistryEvent>) {
         let store = Arc::new(MemoryStore::default());
         let marks = MarkBook::new(Arc::clone(&store) as Arc<dyn DocumentStore>);
         let journal = Journal::start(Arc::clone(&store) as Arc<dyn EventStore>, CancellationToken::new());
@@ -65,13 +65,24 @@ impl Registry {
         mirror.begin(Incarnation { nodes: "0".into(), marks: "0".into() }, now);
         mirror.complete(now);
         let (revision, bucket, marks_bucket, marks_seen) = (0, 0, 0, 0);
-        let mut hand = Hand { mirror, marks, journal, store, events, revision, bucket, marks_bucket, marks_seen, now };
+        let mut hand = MemoryRegistryHandle {
+            mirror,
+            marks,
+            journal,
+            store,
+            events,
+            revision,
+            bucket,
+            marks_bucket,
+            marks_seen,
+            now,
+        };
         hand.deliver();
         (registry, hand, receiver)
     }
 }
 
-impl Hand {
+impl MemoryRegistryHandle {
     /// The node `id` reports `document`, which may be anything.
     pub fn report(&mut self, id: &str, document: &[u8]) {
         self.put(encode_key(id), Some(Bytes::copy_from_slice(document)));
@@ -111,7 +122,7 @@ impl Hand {
         self.deliver();
     }
 
-    /// The connection is lost: nothing is heard until [`Hand::recover`].
+    /// The connection is lost: nothing is heard until [`MemoryRegistryHandle::recover`].
     pub fn lose(&mut self, reason: &str) {
         self.mirror.lost(reason, self.now);
         self.deliver();
@@ -138,7 +149,7 @@ impl Hand {
         self.deliver();
     }
 
-    /// The bucket of marks is lost, and made anew without any: seen with the next [`Hand::resume`].
+    /// The bucket of marks is lost, and made anew without any: seen with the next [`MemoryRegistryHandle::resume`].
     pub fn forget_marks(&mut self) {
         self.marks_bucket += 1;
         self.store.held().marks.clear();

@@ -162,7 +162,7 @@ impl ClusterMirror {
 
     /// An entry of the bucket of nodes.
     pub(super) fn node_entry(&mut self, entry: BucketEntry, now: Now) {
-        self.hear(now);
+        self.note_report(now);
         let id = match decode_key(&entry.key) {
             Ok(id) => Arc::<str>::from(id),
             // Nothing was taken in under such a key, so nothing leaves with it.
@@ -207,7 +207,7 @@ impl ClusterMirror {
 
     /// What time alone brought: nodes that were silent for too long, cool-downs that are over.
     pub(super) fn tick(&mut self, now: Now) {
-        self.hear(now);
+        self.note_report(now);
         for lapse in self.liveness.lapsed(now.instant) {
             self.lapse(lapse);
         }
@@ -235,7 +235,7 @@ impl ClusterMirror {
     }
 
     /// A process that did not run (a machine that was suspended, say) finds that everybody was silent for long.
-    fn hear(&mut self, now: Now) {
+    fn note_report(&mut self, now: Now) {
         let before = self.called.replace(now.instant);
         // While the buckets cannot be read nobody has to call, and no silence counts.
         let before = before.filter(|_| self.lost.is_none());

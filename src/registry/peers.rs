@@ -229,7 +229,7 @@ impl Peers {
     }
 
     /// Takes in who spoke at `now_ms`; nothing where that is this replica itself, or one too many.
-    pub fn hear(&mut self, message: &Message, now_ms: u64) -> Option<Received> {
+    pub fn receive(&mut self, message: &Message, now_ms: u64) -> Option<Received> {
         let is_known = self.others.contains_key(&message.from);
         if message.from.len().max(message.chains.len()) > NAME_BYTES {
             return None;
@@ -368,23 +368,23 @@ mod tests {
     #[test]
     fn who_is_there_and_what_they_run() {
         let mut peers = Peers::new("me".into());
-        assert_eq!(peers.hear(&message("me", "x"), 0), None);
+        assert_eq!(peers.receive(&message("me", "x"), 0), None);
         let new = Received { is_new: true, has_changed: true, ..Received::default() };
-        assert_eq!(peers.hear(&message("a", "x"), 0), Some(new));
-        assert_eq!(peers.hear(&message("a", "x"), 10), Some(Received::default()));
-        assert_eq!(peers.hear(&message("b", "y"), 10), Some(new));
+        assert_eq!(peers.receive(&message("a", "x"), 0), Some(new));
+        assert_eq!(peers.receive(&message("a", "x"), 10), Some(Received::default()));
+        assert_eq!(peers.receive(&message("b", "y"), 10), Some(new));
         assert_eq!(peers.differing("x").map(|(replica, _)| &**replica).collect::<Vec<_>>(), ["b"]);
         assert_eq!(peers.lapse(10 + SILENCE_MS), [] as [Arc<str>; 0]);
-        peers.hear(&message("b", "x"), 20 + SILENCE_MS);
+        peers.receive(&message("b", "x"), 20 + SILENCE_MS);
         assert_eq!(peers.lapse(20 + SILENCE_MS), [Arc::from("a")]);
-        peers.hear(&Message { leaving: true, ..message("b", "x") }, 20 + SILENCE_MS);
+        peers.receive(&Message { leaving: true, ..message("b", "x") }, 20 + SILENCE_MS);
         assert!(peers.is_empty() && !peers.is_there("b"));
     }
 
     #[test]
     fn what_was_lost_is_asked_for_but_not_at_once_and_not_always() {
         let mut peers = Peers::new("me".into());
-        peers.hear(&message("a", "x"), 0);
+        peers.receive(&message("a", "x"), 0);
         assert!(!peers.is_to_be_asked("a", true, 0), "it may be on its way");
         assert!(peers.is_to_be_asked("a", true, 1000));
         assert!(!peers.is_to_be_asked("a", true, 2000), "it was asked");
@@ -395,7 +395,7 @@ mod tests {
     #[test]
     fn a_list_is_whole_where_all_of_its_parts_came_and_an_answer_where_it_is_fresh() {
         let mut peers = Peers::new("me".into());
-        peers.hear(&message("a", "x"), 0);
+        peers.receive(&message("a", "x"), 0);
         peers.want_lists(0);
         let part = |list, ids: &[&str]| {
             let held = ids.iter().map(|id| held(id)).collect();
@@ -422,7 +422,7 @@ mod tests {
         let news = Message { held: vec![held("a-2")], holds: 2, ..sent(20, None) };
         let list = |sent_ms| Message { held: vec![held("a-1")], holds: 1, ..sent(sent_ms, Some(sent_ms)) };
         let mut listed = |message: Message| {
-            peers.hear(&message, 40);
+            peers.receive(&message, 40);
             peers.listed(&message, Delay::default())
         };
         let whole = Some(BTreeSet::from(["a-1".into()]));

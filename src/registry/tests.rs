@@ -10,7 +10,7 @@ use super::documents::DocumentStore;
 use super::journal::NodeEvent;
 use super::liveness::{LIMIT, RETENTION};
 use super::marks::MarkAuthor;
-use super::memory::Hand;
+use super::memory::MemoryRegistryHandle;
 use super::{Registry, RegistryEvent};
 use crate::model::{Change, Cluster};
 
@@ -44,7 +44,7 @@ impl Front {
     }
 }
 
-fn setup() -> (Registry, Hand, Front) {
+fn setup() -> (Registry, MemoryRegistryHandle, Front) {
     let (registry, hand, events) = Registry::in_memory();
     (registry, hand, Front { cluster: Cluster::default(), events })
 }

@@ -93,7 +93,7 @@ impl RegistryWatch {
                 Some(Ok(never)) => match never {},
             };
             self.mirror.lost(&lost.to_string(), now());
-            said.say(&lost);
+            said.log_lost(&lost);
             let after = async {
                 self.deliver().await?;
                 tokio::time::sleep(pauses.failed()).await;
@@ -315,7 +315,7 @@ impl<'a> GuardedBucket<'a> {
 }
 
 impl WatchLog {
-    fn say(&mut self, lost: &ViewLost) {
+    fn log_lost(&mut self, lost: &ViewLost) {
         let reason = lost.to_string();
         if self.reason == reason && self.at.is_some_and(|at| at.elapsed() < REPEAT) {
             return;

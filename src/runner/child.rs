@@ -116,7 +116,7 @@ impl RunnerTask {
                 1.. = self.happened.recv_many(&mut events, BATCH) => {
                     for event in events.drain(..) {
                         let words = self.clerk.event(event);
-                        self.say(words);
+                        self.send(words);
                         if self.frame.len() > FRAME_BYTES {
                             self.flush().await?;
                         }
@@ -129,7 +129,7 @@ impl RunnerTask {
                     for frame in frames.drain(..) {
                         for order in frame::values::<RunnerCommand>(&frame) {
                             let words = self.clerk.order(order?);
-                            self.say(words);
+                            self.send(words);
                         }
                     }
                 }
@@ -138,7 +138,7 @@ impl RunnerTask {
                 () = any(&mut stops) => {}
             }
             let (words, deeds) = self.clerk.proceed();
-            self.say(words);
+            self.send(words);
             // Before anything is asked the front knows of it, so that nobody asks again.
             self.flush().await?;
             // Whoever waits for a program goes before what others left behind.
@@ -151,7 +151,7 @@ impl RunnerTask {
         }
     }
 
-    fn say(&mut self, words: Vec<RunnerFrame>) {
+    fn send(&mut self, words: Vec<RunnerFrame>) {
         for word in words {
             // Only sequences of unknown length cannot be encoded, and a word has none.
             let frame = postcard::to_extend(&word, std::mem::take(&mut self.frame));

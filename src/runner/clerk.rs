@@ -23,7 +23,7 @@ use super::document;
 use super::life::{self, RunEvent};
 use super::mirror::{self, Programs, RunnerMirror};
 use super::once::{self, Job, RunOutcome};
-use super::protocol::{Errand, RunnerCommand, RunnerFrame};
+use super::protocol::{ProgramQuestion, RunnerCommand, RunnerFrame};
 use super::reaper::Reaper;
 use super::resident::UnaskedQuestion;
 use super::residents::{Key, ResidentPrograms};
@@ -68,7 +68,7 @@ struct ProgramQueue {
 
 /// A question that waits for its program to be started.
 struct Queued {
-    errand: Errand,
+    errand: ProgramQuestion,
     suspended: Suspended,
     name: Arc<str>,
     program: ProgramSpec,
@@ -84,7 +84,7 @@ struct RunningProgram {
 }
 
 /// What is to be done once the front has heard of it.
-pub(super) enum Deed {
+pub(super) enum SchedulerAction {
     /// Start this for the question of this ticket.
     Run(u64, ChainKey, Box<Job>),
     /// Give this to a resident program.
@@ -131,7 +131,7 @@ impl RunnerScheduler {
         self.residents.touch(&touched);
     }
 
-    fn submit(&mut self, errand: Errand) -> Vec<RunnerFrame> {
+    fn submit(&mut self, errand: ProgramQuestion) -> Vec<RunnerFrame> {
         let ticket = errand.question.ticket;
         // Where it was asked before, what it chose then came to nothing.
         self.change(Change::Release(Arc::clone(&errand.question.decision)));
@@ -158,7 +158,7 @@ impl RunnerScheduler {
         }
     }
 
-    fn find(&self, errand: &Errand) -> Option<(Key, Arc<str>, ProgramSpec)> {
+    fn find(&self, errand: &ProgramQuestion) -> Option<(Key, Arc<str>, ProgramSpec)> {
         let edition = &self.programs.get(&errand.edition)?.edition;
         let action = &errand.question.head.action;
         let place = edition.chains.iter().position(|chain| chain.action == *action)?;
@@ -209,7 +209,7 @@ impl RunnerScheduler {
 
     /// Starts what can be started and asks what can be asked: the words that the front must hear first, and then the
     /// deeds.
-    pub(super) fn proceed(&mut self) -> (Vec<RunnerFrame>, Vec<Deed>) {
+    pub(super) fn proceed(&mut self) -> (Vec<RunnerFrame>, Vec<SchedulerAction>) {
         let now = Instant::now();
         let mut words = self.residents.expire(&self.reaper, now);
         let mut deeds = Vec::new();
@@ -219,7 +219,7 @@ impl RunnerScheduler {
         words.extend(late);
         for feed in feeds {
             tickets.extend(feed.tickets);
-            deeds.push(Deed::Feed(feed.key, feed.text));
+            deeds.push(SchedulerAction::Feed(feed.key, feed.text));
         }
         while let Some((chain, queued)) = self.next_queued() {
             let ticket = queued.errand.question.ticket;
@@ -229,7 +229,7 @@ impl RunnerScheduler {
                 self.queues.entry(chain).or_default().busy += 1;
                 self.running.insert(ticket, running);
                 tickets.push(ticket);
-                deeds.push(Deed::Run(ticket, chain, Box::new(job)));
+                deeds.push(SchedulerAction::Run(ticket, chain, Box::new(job)));
             } else {
                 words.push(lost(ticket, "the program is not in the configuration any more"));
             }
@@ -286,15 +286,15 @@ impl RunnerScheduler {
     }
 
     /// Does what the front has heard of by now.
-    pub(super) fn act(&mut self, deeds: Vec<Deed>) {
+    pub(super) fn act(&mut self, deeds: Vec<SchedulerAction>) {
         for deed in deeds {
             match deed {
-                Deed::Feed(key, text) => {
+                SchedulerAction::Feed(key, text) => {
                     if let Some(resident) = self.residents.get_mut(key) {
                         resident.feed(text);
                     }
                 }
-                Deed::Run(ticket, chain, job) => {
+                SchedulerAction::Run(ticket, chain, job) => {
                     let (reaper, events) = (Rc::clone(&self.reaper), self.events.clone());
                     spawn_local(async move {
                         let tell = async |outcome| drop(events.send(SchedulerEvent::Outcome(ticket, outcome)).await);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::chain::candidates::SuspendedCandidate;
-use crate::chain::{Roll, ShownCandidates};
+use crate::chain::{EligibilityIndex, ShownCandidates};
 
 use super::mirror::RunnerMirror;
 
@@ -14,7 +14,7 @@ use super::mirror::RunnerMirror;
 /// texts of the nodes are there already; and the ids of its nodes. `roll` is that of the chain.
 pub(super) fn whole(
     mirror: &mut RunnerMirror,
-    roll: &Roll,
+    roll: &EligibilityIndex,
     shown: &ShownCandidates,
     input: &Map<String, Value>,
 ) -> (Vec<Bytes>, Vec<Arc<str>>) {
@@ -64,7 +64,7 @@ fn rest(input: &Map<String, Value>, is_all: bool) -> Vec<u8> {
 /// The candidate with its overlay, where its node is still there and can take the request.
 pub(super) fn standing<'a>(
     mirror: &RunnerMirror,
-    roll: &Roll,
+    roll: &EligibilityIndex,
     held: &'a SuspendedCandidate,
 ) -> Option<(&'a SuspendedCandidate, Option<Map<String, Value>>)> {
     mirror.get(&held.node).filter(|node| roll.admits(node.id()))?;

@@ -18,7 +18,7 @@ use super::capture::Capture;
 use super::crowd::{PACE_RESIDENT, crowd};
 use super::feed;
 use super::once::{GRACE, STDERR_KEPT, end, thrown};
-use super::protocol::Edition;
+use super::protocol::ProgramSet;
 use super::reaper::{ProgramExit, Reaper};
 use super::spawn::{self, NotStarted, Started};
 use super::telling;
@@ -41,12 +41,12 @@ pub(super) enum RunEvent {
     /// It logged these lines.
     Logged(Vec<Vec<u8>>),
     /// It ended, or could not be started, as the words say.
-    Ended(String, Killer),
+    Ended(String, KilledBy),
 }
 
 /// Who ended a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Killer {
+pub(super) enum KilledBy {
     /// Itself.
     Itself,
     /// Somebody else: we, an administrator, or the kernel for want of memory.
@@ -58,7 +58,7 @@ pub(super) enum Killer {
 /// Starts a program and tells of it until it ends. It is told to end by closing what it reads.
 pub(super) async fn live(
     program: ProgramSpec,
-    edition: Arc<Edition>,
+    edition: Arc<ProgramSet>,
     run: String,
     reaper: Rc<Reaper>,
     tell: impl AsyncFn(RunEvent),
@@ -67,13 +67,13 @@ pub(super) async fn live(
     let Started { pid, stdin, stdout, stderr, mut exit } =
         match spawn::start(&program, &edition, &run, wall, &reaper).await {
             Ok(started) => started,
-            Err(NotStarted::Program(message)) => return tell(RunEvent::Ended(message, Killer::Itself)).await,
-            Err(NotStarted::Machine(message)) => return tell(RunEvent::Ended(message, Killer::Machine)).await,
+            Err(NotStarted::Program(message)) => return tell(RunEvent::Ended(message, KilledBy::Itself)).await,
+            Err(NotStarted::Machine(message)) => return tell(RunEvent::Ended(message, KilledBy::Machine)).await,
         };
     let (food, fed) = mpsc::channel(1);
     tell(RunEvent::Runs(pid, food)).await;
     let limits = edition.limits;
-    let mut heard = Hearing {
+    let mut heard = OutputReaders {
         stdout: Capture::lines(stdout, limits.stdout_bytes),
         stderr: Capture::new(stderr, usize::MAX, STDERR_KEPT),
         last: String::new(),
@@ -107,7 +107,7 @@ pub(super) async fn live(
         None => "was ended".to_owned(),
     };
     let killed = ended == Some(ProgramExit::Signal(Signal::KILL.as_raw()));
-    let killer = if killed { Killer::Other } else { Killer::Itself };
+    let killer = if killed { KilledBy::Other } else { KilledBy::Itself };
     tell(RunEvent::Ended(format!("the program {how}"), killer)).await;
 }
 
@@ -142,14 +142,14 @@ pub(super) fn no_answer(nonsense: &str) -> ScriptError {
 }
 
 /// The two ends of the program's output.
-struct Hearing {
+struct OutputReaders {
     stdout: Capture,
     stderr: Capture,
     /// The last that it logged.
     last: String,
 }
 
-impl Hearing {
+impl OutputReaders {
     /// Hears the program until it ends.
     async fn out(
         &mut self,

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 
-use crate::chain::{ChainSpec, Roll};
+use crate::chain::{ChainSpec, EligibilityIndex};
 use crate::clock;
 use crate::model::{Arrangement, Change, Cluster, Node, SlotIndex};
 
-use super::protocol::Edition;
+use super::protocol::ProgramSet;
 
 /// The cluster, with what was made of it.
 pub(super) struct RunnerMirror {
@@ -51,21 +51,25 @@ impl RunnerMirror {
 
 /// The programs of one configuration, with the rolls of their chains.
 pub(super) struct Programs {
-    pub(super) edition: Arc<Edition>,
+    pub(super) edition: Arc<ProgramSet>,
     pub(super) zone: TimeZone,
-    rolls: BTreeMap<Arc<str>, Roll>,
+    rolls: BTreeMap<Arc<str>, EligibilityIndex>,
 }
 
 impl Programs {
     /// Those of `edition`, over `cluster`.
-    pub(super) fn new(edition: Arc<Edition>, cluster: &Cluster) -> Self {
-        let rolls = edition.chains.iter().map(|chain| (Arc::clone(&chain.action), Roll::of(chain, cluster))).collect();
+    pub(super) fn new(edition: Arc<ProgramSet>, cluster: &Cluster) -> Self {
+        let rolls = edition
+            .chains
+            .iter()
+            .map(|chain| (Arc::clone(&chain.action), EligibilityIndex::of(chain, cluster)))
+            .collect();
         let zone = clock::zone(&edition.zone).unwrap_or(TimeZone::UTC);
         Self { edition, zone, rolls }
     }
 
     /// The chain of `action`, with its roll.
-    pub(super) fn chain(&self, action: &str) -> Option<(&ChainSpec, &Roll)> {
+    pub(super) fn chain(&self, action: &str) -> Option<(&ChainSpec, &EligibilityIndex)> {
         Some((self.edition.get(action)?, self.rolls.get(action)?))
     }
 

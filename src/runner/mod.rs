@@ -27,4 +27,4 @@ mod spawn;
 mod telling;
 
 pub use process::{RunnerEvent, RunnerProcess};
-pub use protocol::{Edition, Errand, ProgramLimits, RunnerCommand, RunnerInit};
+pub use protocol::{ProgramLimits, ProgramQuestion, ProgramSet, RunnerCommand, RunnerInit};

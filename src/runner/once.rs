@@ -20,7 +20,7 @@ use crate::worker::awake;
 use super::capture::{Capture, Over};
 use super::crowd::{PACE_ONCE, crowd};
 use super::feed::feed;
-use super::protocol::Edition;
+use super::protocol::ProgramSet;
 use super::reaper::{ProgramExit, Reaper};
 use super::spawn::{self, Started};
 use super::telling;
@@ -35,7 +35,7 @@ pub(super) struct Job {
     /// The step's name.
     pub(super) name: Arc<str>,
     pub(super) program: ProgramSpec,
-    pub(super) edition: Arc<Edition>,
+    pub(super) edition: Arc<ProgramSet>,
     /// The name of the run, which its processes carry.
     pub(super) run: String,
     /// What it reads, in pieces.
@@ -84,7 +84,7 @@ pub(super) async fn run(job: Job, reaper: Rc<Reaper>, tell: impl AsyncFnOnce(Run
         () = crowd(pid, &reaper, limits.processes, PACE_ONCE) => Err(RunTrouble::Crowd(limits.processes)),
     };
     let said = match &ended {
-        Ok(exit) => heard.said(*exit, &job.name, &limits.script),
+        Ok(exit) => heard.output_of(*exit, &job.name, &limits.script),
         Err(trouble) => Err(trouble.in_words(&job.name, wall_ms)),
     };
     let log = heard.log(limits.script.log_lines);
@@ -139,7 +139,7 @@ impl OutputCaptures {
     }
 
     /// What the program said, by the way in which it ended.
-    fn said(&self, exit: ProgramExit, name: &str, limits: &ScriptLimits) -> Result<Vec<u8>, ScriptError> {
+    fn output_of(&self, exit: ProgramExit, name: &str, limits: &ScriptLimits) -> Result<Vec<u8>, ScriptError> {
         match exit {
             ProgramExit::Code(0) => Ok(self.stdout.bytes().to_vec()),
             ProgramExit::Code(_) => {

@@ -43,7 +43,7 @@ impl Priority {
         let may_go_first = kernel::keep_priority().is_ok() && setpriority_process(None, FIRST).is_ok();
         if may_go_first && setpriority_process(None, usual).is_ok() {
             let (programs, runner) = (Arc::new(AtomicUsize::new(0)), gettid());
-            let sentry = Sentry { programs: Arc::clone(&programs), runner, usual };
+            let sentry = PriorityWatch { programs: Arc::clone(&programs), runner, usual };
             let posted = thread::Builder::new().name("sentry".to_owned()).spawn(move || sentry.watch());
             if let Ok(posted) = posted {
                 return Self::Sentry(programs, posted.thread().clone());
@@ -76,14 +76,14 @@ impl Priority {
 }
 
 /// Who looks out.
-struct Sentry {
+struct PriorityWatch {
     programs: Arc<AtomicUsize>,
     /// The runner's thread, and its usual priority.
     runner: Pid,
     usual: i32,
 }
 
-impl Sentry {
+impl PriorityWatch {
     fn watch(&self) {
         let _allowed_a_moment_ago = setpriority_process(None, FIRST);
         let (mut before, mut until) = (in_all(), None);

@@ -44,7 +44,7 @@ pub struct RunnerProcess {
 
 impl RunnerProcess {
     /// Starts `program` as a runner, whose events come under `number`; must be called within a runtime. From here on
-    /// this process is what orphans of its programs fall to where the runner is killed; [`bury`] ends them.
+    /// this process is what orphans of its programs fall to where the runner is killed; [`kill_and_reap`] ends them.
     ///
     /// # Errors
     /// What the system says.
@@ -58,7 +58,7 @@ impl RunnerProcess {
         let newborn = UnsupervisedProcess::spawn(program, child::COMMAND, Stdio::inherit())?.patiently();
         let read = move |body: &[u8]| read(body).map(|heard| heard.into_iter().map(|event| (number, event)).collect());
         let peer = newborn.settle(events, read, move |ended| (number, RunnerEvent::Exited(ended)));
-        peer.say_first(frame::encode(birth)?);
+        peer.send_first(frame::encode(birth)?);
         Ok(Self { peer })
     }
 
@@ -87,7 +87,7 @@ impl RunnerProcess {
 
 /// Ends what the runner `pid` left behind when it was killed: its programs and all theirs have become children of this
 /// process by now.
-pub async fn bury(pid: u32) {
+pub async fn kill_and_reap(pid: u32) {
     let prefix = format!("{pid}-");
     let mut quiet = 0;
     for _ in 0..LOOKS {

@@ -24,14 +24,14 @@ pub enum RunnerCommand {
     /// goes to all of them.
     Change(Change),
     /// From here on these programs count; those of earlier editions are asked only what was asked of them already.
-    Edition(Arc<Edition>),
+    Edition(Arc<ProgramSet>),
     /// Ask a program.
-    Run(Errand),
+    Run(ProgramQuestion),
 }
 
 /// The programs of one configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Edition {
+pub struct ProgramSet {
     /// Its number; a later configuration has a greater one.
     pub number: u64,
     /// The chains that have programs, without the texts of their scripts.
@@ -44,7 +44,7 @@ pub struct Edition {
     pub limits: ProgramLimits,
 }
 
-impl Edition {
+impl ProgramSet {
     /// The programs of `set`.
     #[must_use]
     pub fn of(number: u64, set: &ChainSet, environment: Vec<(String, String)>, limits: ProgramLimits) -> Self {
@@ -105,7 +105,7 @@ impl Default for ProgramLimits {
 
 /// A question for a program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Errand {
+pub struct ProgramQuestion {
     /// The edition that the decision is taken under.
     pub edition: u64,
     /// The step, from 0.

@@ -16,9 +16,9 @@ use crate::chain::{ChainSpec, ProgramAnswer, ProgramSpec, StepSpec, Suspended};
 use crate::model::LimitKind;
 use crate::script::ScriptError;
 
-use super::life::Killer;
+use super::life::KilledBy;
 use super::once::{late, thrown};
-use super::protocol::{Edition, Errand};
+use super::protocol::{ProgramQuestion, ProgramSet};
 
 /// Questions that it is asked at one time. Where its choice is a reservation, it is asked one at a time, so that each
 /// question finds what came of the one before: a window would send a storm of logins to one node.
@@ -32,7 +32,7 @@ pub(super) struct ResidentProgram {
     pub(super) name: Arc<str>,
     pub(super) action: Arc<str>,
     pub(super) program: ProgramSpec,
-    pub(super) edition: Arc<Edition>,
+    pub(super) edition: Arc<ProgramSet>,
     /// Whether the chain reserves what is chosen.
     pub(super) reserves: bool,
     pub(super) state: ResidentState,
@@ -78,7 +78,7 @@ pub(super) enum ResidentState {
 
 /// A question that it was not asked yet.
 pub(super) struct UnaskedQuestion {
-    pub(super) errand: Errand,
+    pub(super) errand: ProgramQuestion,
     pub(super) suspended: Suspended,
     pub(super) since: Instant,
 }
@@ -98,7 +98,7 @@ impl ResidentProgram {
         step: &StepSpec,
         chain: &ChainSpec,
         program: &ProgramSpec,
-        edition: &Arc<Edition>,
+        edition: &Arc<ProgramSet>,
         now: Instant,
     ) -> Self {
         Self {
@@ -290,7 +290,7 @@ impl ResidentProgram {
 
     /// It has ended, in which way `how` says. What it was at fails, what was behind that waits for its next life; where
     /// this one ended itself and had never answered, nobody waits.
-    pub(super) fn ended(&mut self, how: &str, killer: Killer, now: Instant) -> Answers {
+    pub(super) fn ended(&mut self, how: &str, killer: KilledBy, now: Instant) -> Answers {
         let mut failed = Vec::new();
         let by_us = matches!(self.state, ResidentState::Ending);
         if !by_us {
@@ -304,11 +304,11 @@ impl ResidentProgram {
             // What kept them waiting is over; a program that dies before it does anything keeps them no longer.
             self.queue.iter_mut().for_each(|waiting| waiting.since = now);
         }
-        if !self.answered && !by_us && killer == Killer::Itself {
+        if !self.answered && !by_us && killer == KilledBy::Itself {
             self.trouble = Some(how.to_owned());
             failed.extend(self.give_up(&thrown(how.to_owned())));
         }
-        if killer == Killer::Machine {
+        if killer == KilledBy::Machine {
             // That was waited out already, and no later life of the program is less likely for it.
             self.lack = Some(how.to_owned());
             self.state = ResidentState::Resting(now + FIRST_PAUSE);

@@ -21,7 +21,7 @@ use super::document;
 use super::life::{RunEvent, no_answer, too_long};
 use super::mirror::{Programs, RunnerMirror};
 use super::once::thrown;
-use super::protocol::{Edition, RunnerFrame};
+use super::protocol::{ProgramSet, RunnerFrame};
 use super::reaper::Reaper;
 use super::resident::{Answers, ResidentProgram, ResidentState, UnaskedQuestion};
 
@@ -61,7 +61,7 @@ struct ProgramLine {
 
 impl ResidentPrograms {
     /// The programs of another edition are there, and start at once.
-    pub(super) fn add(&mut self, edition: &Arc<Edition>, now: Instant) {
+    pub(super) fn add(&mut self, edition: &Arc<ProgramSet>, now: Instant) {
         for (chain_place, chain) in edition.chains.iter().enumerate() {
             for (step_place, step) in chain.steps.iter().enumerate() {
                 if let StepSource::Executable(program) = &step.source
@@ -122,7 +122,7 @@ impl ResidentPrograms {
         for resident in self.by_key.values_mut() {
             let pid = resident.pid();
             let (failed, is_slow) = resident.expire(now);
-            words.extend(heard(failed));
+            words.extend(frames_of(failed));
             if let Some(pid) = pid.filter(|_| is_slow) {
                 reaper.signal(pid, Signal::KILL);
                 words.push(RunnerFrame::Ended(Arc::clone(&resident.name), "the program was too slow".to_owned()));
@@ -142,7 +142,7 @@ impl ResidentPrograms {
         for (key, resident) in self.by_key.iter_mut().filter(|(_, resident)| resident.is_listening()) {
             let Some(programs) = programs.get(&key.0) else { continue };
             let mut feed = ProgramInput { key: *key, text: Vec::new(), tickets: Vec::new() };
-            tell_nodes(resident, mirror, programs, &mut feed.text);
+            write_nodes(resident, mirror, programs, &mut feed.text);
             while resident.dirty.is_empty() && feed.text.len() < FEED_BYTES && resident.has_room() {
                 let Some(waiting) = resident.queue.pop_front() else { break };
                 let ticket = waiting.errand.question.ticket;
@@ -191,7 +191,7 @@ impl ResidentPrograms {
                     if resident.pid().is_none() {
                         break;
                     }
-                    match hear(resident, &line) {
+                    match read_answer(resident, &line) {
                         Ok((question, answer)) => {
                             let reserves = resident.reserves;
                             choices.extend(clerk::choice(&question, &answer).filter(|_| reserves));
@@ -205,7 +205,7 @@ impl ResidentPrograms {
             RunEvent::Misbehaved(error) => condemn(resident, reaper, error),
             RunEvent::Deaf => {
                 let error = thrown("the program reads no more".to_owned());
-                let unasked: Vec<_> = heard(resident.give_up(&error)).collect();
+                let unasked: Vec<_> = frames_of(resident.give_up(&error)).collect();
                 condemn(resident, reaper, error).into_iter().chain(unasked).collect()
             }
             RunEvent::Logged(lines) => {
@@ -217,7 +217,7 @@ impl ResidentPrograms {
             }
             RunEvent::Ended(how, killer) => {
                 let known = matches!(resident.state, ResidentState::Ending);
-                let mut words: Vec<_> = heard(resident.ended(&how, killer, Instant::now())).collect();
+                let mut words: Vec<_> = frames_of(resident.ended(&how, killer, Instant::now())).collect();
                 if !known {
                     words.push(RunnerFrame::Ended(Arc::clone(&resident.name), how));
                 }
@@ -241,7 +241,7 @@ impl ResidentPrograms {
     }
 }
 
-fn heard(answers: Answers) -> impl Iterator<Item = RunnerFrame> {
+fn frames_of(answers: Answers) -> impl Iterator<Item = RunnerFrame> {
     answers.into_iter().map(|(ticket, heard)| RunnerFrame::Heard(ticket, heard))
 }
 
@@ -255,7 +255,7 @@ fn condemn(resident: &mut ResidentProgram, reaper: &Reaper, error: ScriptError) 
 }
 
 /// Writes the nodes that the program does not know as they are, as far as they fit.
-fn tell_nodes(resident: &mut ResidentProgram, mirror: &mut RunnerMirror, programs: &Programs, text: &mut Vec<u8>) {
+fn write_nodes(resident: &mut ResidentProgram, mirror: &mut RunnerMirror, programs: &Programs, text: &mut Vec<u8>) {
     let Some((_, roll)) = programs.chain(&resident.action) else { return };
     while text.len() < FEED_BYTES {
         let Some(id) = resident.dirty.pop_first() else { break };
@@ -316,7 +316,10 @@ fn write_question(
 ///
 /// # Errors
 /// What it is instead.
-fn hear(resident: &mut ResidentProgram, line: &[u8]) -> Result<(Arc<PlacementQuestion>, ProgramAnswer), ScriptError> {
+fn read_answer(
+    resident: &mut ResidentProgram,
+    line: &[u8],
+) -> Result<(Arc<PlacementQuestion>, ProgramAnswer), ScriptError> {
     let limits = resident.edition.limits.script;
     let most = resident.edition.limits.stdout_bytes;
     if line.len() > most {

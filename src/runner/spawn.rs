@@ -18,7 +18,7 @@ use crate::script::ScriptError;
 
 use super::family::RUN_VARIABLE;
 use super::once::thrown;
-use super::protocol::Edition;
+use super::protocol::ProgramSet;
 use super::reaper::{ProgramExit, Reaper};
 
 /// A program that was started.
@@ -31,7 +31,7 @@ pub(super) struct Started {
 }
 
 /// A program that was started, and that nobody hears yet.
-struct Unheard {
+struct SpawnedProgram {
     pid: Pid,
     stdin: OwnedFd,
     stdout: OwnedFd,
@@ -55,13 +55,13 @@ pub(super) enum NotStarted {
 /// Why it cannot be started.
 pub(super) async fn start(
     program: &ProgramSpec,
-    edition: &Edition,
+    edition: &ProgramSet,
     run: &str,
     wall: Duration,
     reaper: &Rc<Reaper>,
 ) -> Result<Started, NotStarted> {
     match resources::wait_out_writer(wall, || start_now(program, edition, run, reaper)).await {
-        Ok(unheard) => unheard.hear(reaper),
+        Ok(unheard) => unheard.read_start(reaper),
         Err(error) if resources::is_lack(&error) => Err(NotStarted::Machine(lack(&error))),
         Err(error) => Err(NotStarted::Program(why(program, &error))),
     }
@@ -77,10 +77,10 @@ impl NotStarted {
     }
 }
 
-impl Unheard {
+impl SpawnedProgram {
     /// The program with somebody who hears it. One that nobody can hear is killed, and not started again: it may have
     /// done what it does.
-    fn hear(self, reaper: &Reaper) -> Result<Started, NotStarted> {
+    fn read_start(self, reaper: &Reaper) -> Result<Started, NotStarted> {
         let Self { pid, stdin, stdout, stderr, exit } = self;
         match (Receiver::from_owned_fd(stdout), Receiver::from_owned_fd(stderr)) {
             (Ok(stdout), Ok(stderr)) => Ok(Started { pid, stdin, stdout, stderr, exit }),
@@ -92,7 +92,7 @@ impl Unheard {
     }
 }
 
-fn start_now(program: &ProgramSpec, edition: &Edition, run: &str, reaper: &Reaper) -> io::Result<Unheard> {
+fn start_now(program: &ProgramSpec, edition: &ProgramSet, run: &str, reaper: &Reaper) -> io::Result<SpawnedProgram> {
     let mut child = Command::new(&program.path)
         .current_dir(&program.folder)
         .env_clear()
@@ -112,7 +112,7 @@ fn start_now(program: &ProgramSpec, edition: &Edition, run: &str, reaper: &Reape
     };
     // Before anything can fail: what was started is watched over.
     let exit = reaper.watch(pid, run);
-    Ok(Unheard { pid, stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into(), exit })
+    Ok(SpawnedProgram { pid, stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into(), exit })
 }
 
 /// What the machine lacked.

@@ -60,7 +60,7 @@ pub trait Script {
     ///
     /// # Errors
     /// The limit that it passed, or what went wrong.
-    fn prepare(&self, _scene: Scene<'_>) -> Result<(), ScriptError> {
+    fn prepare(&self, _scene: CallContext<'_>) -> Result<(), ScriptError> {
         Ok(())
     }
 
@@ -68,7 +68,7 @@ pub trait Script {
     ///
     /// # Errors
     /// What the top level threw, or the limit that it passed.
-    fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError>;
+    fn open<'a>(&'a self, scene: CallContext<'a>) -> Result<Box<dyn Run + 'a>, ScriptError>;
 }
 
 /// A script whose top level has run, for as long as one request lasts.
@@ -120,7 +120,7 @@ pub enum Arity {
 
 /// What surrounds a run.
 #[derive(Clone, Copy)]
-pub struct Scene<'a> {
+pub struct CallContext<'a> {
     /// The nodes that candidates refer to.
     pub cluster: &'a Cluster,
     /// The request; absent for pure calls, in which using it, the clock or dice is an error that says so.

@@ -73,7 +73,7 @@ impl ConnectionLimits {
 /// That the listener is none; whatever else the system says is waited out.
 pub(super) async fn serve(listener: TcpListener, routes: Router, limits: ConnectionLimits) -> io::Result<()> {
     let mut connections = Connections { limits, routes, open: VecDeque::new(), spare: spare() };
-    let mut complaints = Complaints::default();
+    let mut complaints = AcceptWarnings::default();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => connections.admit(stream).await,
@@ -144,12 +144,12 @@ fn spare() -> Option<File> {
 
 /// Says now and then that connections cannot be accepted.
 #[derive(Default)]
-struct Complaints {
+struct AcceptWarnings {
     said: Option<Instant>,
     unsaid: u64,
 }
 
-impl Complaints {
+impl AcceptWarnings {
     fn note(&mut self, error: &io::Error) {
         self.unsaid += 1;
         if self.said.is_none_or(|said| said.elapsed() >= BETWEEN_COMPLAINTS) {

@@ -12,7 +12,7 @@ use crate::front::metrics::Metrics;
 use crate::front::{Effect, FrontEvent, MarkKind, MarkOrder, NewWorker, ProcessLink, ReloadRequest};
 use crate::model::{Arrangement, Failure, FailureName, Marks};
 use crate::nats::message::Outgoing;
-use crate::nats::peers::Saying;
+use crate::nats::peers::PeerMessage;
 use crate::registry::Registry;
 use crate::registry::marks::{Edited, MarkAuthor, MarkError};
 use crate::runner::{self, RunnerProcess};
@@ -27,11 +27,11 @@ const CLAIMS_AT_ONCE: usize = 256;
 
 /// Where what a service says goes.
 #[derive(Clone, Debug)]
-pub struct Outlets {
+pub struct EffectSinks {
     /// To requesters.
     pub replies: mpsc::Sender<Outgoing>,
     /// To other replicas.
-    pub gossip: mpsc::Sender<Saying>,
+    pub gossip: mpsc::Sender<PeerMessage>,
     /// To whoever looks how the service is.
     pub board: Board,
     /// To whoever reads the config.
@@ -43,7 +43,7 @@ pub struct Outlets {
 pub struct Executor {
     registry: Registry,
     metrics: Arc<Metrics>,
-    outlets: Outlets,
+    outlets: EffectSinks,
     links: Links,
     claims: Arc<Semaphore>,
     /// Runners that are about to end.
@@ -53,7 +53,7 @@ pub struct Executor {
 impl Executor {
     /// An executor that writes to `registry` and `outlets`, and whose results come over `links`.
     #[must_use]
-    pub fn new(registry: Registry, metrics: Arc<Metrics>, outlets: Outlets, links: Links) -> Self {
+    pub fn new(registry: Registry, metrics: Arc<Metrics>, outlets: EffectSinks, links: Links) -> Self {
         let claims = Arc::new(Semaphore::new(CLAIMS_AT_ONCE));
         Self { registry, metrics, outlets, links, claims, goodbyes: TaskTracker::new() }
     }
@@ -120,9 +120,9 @@ impl Executor {
     }
 
     /// Tells other replicas. What NATS does not take of what all are told is missed at the next count.
-    fn gossip(&self, saying: Saying) {
+    fn gossip(&self, saying: PeerMessage) {
         let untaken = self.outlets.gossip.try_send(saying).err().map(mpsc::error::TrySendError::into_inner);
-        if let Some(Saying::One(_, incoming)) = untaken {
+        if let Some(PeerMessage::One(_, incoming)) = untaken {
             let message = "the replica that made the reservation could not be asked; ask again in a moment";
             self.reply(Outgoing::failed(&incoming, &Failure::new(FailureName::Overloaded, message)));
         }

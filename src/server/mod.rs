@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::front::health::Health;
 
-pub use executor::{Executor, Outlets};
+pub use executor::{EffectSinks, Executor};
 pub use inbox::{Inbox, Links};
 pub use runtime::run;
 

@@ -36,7 +36,7 @@ impl ProcessLink for WorkerLink {
         tokio::spawn(self.0.retire());
     }
 
-    fn bury(self: Box<Self>) {
+    fn kill_and_reap(self: Box<Self>) {
         // A worker starts no process.
     }
 }
@@ -67,16 +67,16 @@ impl ProcessLink for RunnerLink {
 
     fn retire(self: Box<Self>) {
         let Self { runner, goodbyes } = *self;
-        let (pid, leash) = (runner.pid(), runner.peer().leash());
+        let (pid, leash) = (runner.pid(), runner.peer().guard());
         goodbyes.spawn(async move {
             if tokio::time::timeout(LAST_BREATH, runner.retire()).await.is_err() {
                 leash.kill();
-                process::bury(pid).await;
+                process::kill_and_reap(pid).await;
             }
         });
     }
 
-    fn bury(self: Box<Self>) {
-        tokio::spawn(process::bury(self.runner.pid()));
+    fn kill_and_reap(self: Box<Self>) {
+        tokio::spawn(process::kill_and_reap(self.runner.pid()));
     }
 }

@@ -30,21 +30,21 @@ pub async fn run(front: Front, mut inbox: Inbox, executor: Executor, pulse: Arc<
         let mut time = false;
         tokio::select! {
             biased;
-            Some(event) = inbox.events.recv() => driver.tell(event),
+            Some(event) = inbox.events.recv() => driver.send_event(event),
             1.. = inbox.words.recv_many(&mut words, BATCH) => {
-                words.drain(..).for_each(|(number, event)| driver.tell(FrontEvent::Worker(number, event)));
+                words.drain(..).for_each(|(number, event)| driver.send_event(FrontEvent::Worker(number, event)));
             }
             1.. = inbox.runner.recv_many(&mut heard, BATCH) => {
-                heard.drain(..).for_each(|(number, event)| driver.tell(FrontEvent::Runner(number, event)));
+                heard.drain(..).for_each(|(number, event)| driver.send_event(FrontEvent::Runner(number, event)));
             }
             1.. = inbox.registry.recv_many(&mut changes, BATCH) => {
-                changes.drain(..).for_each(|event| driver.tell(FrontEvent::Registry(event)));
+                changes.drain(..).for_each(|event| driver.send_event(FrontEvent::Registry(event)));
             }
             1.. = inbox.peers.recv_many(&mut said, BATCH) => {
-                said.drain(..).for_each(|text| driver.tell(FrontEvent::Gossip(text)));
+                said.drain(..).for_each(|text| driver.send_event(FrontEvent::Gossip(text)));
             }
             1.. = inbox.requests.recv_many(&mut requests, BATCH) => {
-                requests.drain(..).for_each(|incoming| driver.tell(FrontEvent::Request(incoming)));
+                requests.drain(..).for_each(|incoming| driver.send_event(FrontEvent::Request(incoming)));
             }
             _ = tick.tick() => time = true,
         }
@@ -53,7 +53,7 @@ pub async fn run(front: Front, mut inbox: Inbox, executor: Executor, pulse: Arc<
         if time {
             let at = Instant::now();
             pulse.beat();
-            driver.tell(FrontEvent::Tick(Tick {
+            driver.send_event(FrontEvent::Tick(Tick {
                 passed: at.duration_since(ticked),
                 is_drained: inbox.registry.is_empty(),
             }));
@@ -75,12 +75,12 @@ struct Driver {
 
 impl Driver {
     /// Hands `event` over, and does at once what it leads to: what was decided before a standstill must not be done after it.
-    fn tell(&mut self, event: FrontEvent) {
-        self.hand(event);
+    fn send_event(&mut self, event: FrontEvent) {
+        self.handle_event(event);
         self.carry_out();
     }
 
-    fn hand(&mut self, event: FrontEvent) {
+    fn handle_event(&mut self, event: FrontEvent) {
         let now = now();
         if let Some(gap) = self.standstill.notice(now.instant) {
             self.front.handle(now, FrontEvent::StoodStill(gap));
@@ -102,7 +102,7 @@ impl Driver {
         for effect in self.front.take_effects() {
             if let Some(event) = self.executor.carry_out(effect) {
                 // What comes of that is done with the next event.
-                self.hand(event);
+                self.handle_event(event);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::{Change, Cluster};
 
-use super::launchers::Fate;
+use super::launchers::PlacementUse;
 use super::replica::{QUEUE, RESERVATION};
 use super::world::World;
 
@@ -42,9 +42,9 @@ impl World {
         // What was asked before the first answer was told to all is asked of somebody who cannot know, and what is asked
         // when the session runs, or the place was given back, is another question.
         let lives_until = match launcher.fate {
-            Fate::Starts(after, _, _) => told + after,
-            Fate::Released | Fate::Fails => told,
-            Fate::Abandoned => told + RESERVATION / 2,
+            PlacementUse::Starts(after, _, _) => told + after,
+            PlacementUse::Released | PlacementUse::Fails => told,
+            PlacementUse::Abandoned => told + RESERVATION / 2,
         };
         let is_known = asked > told + Duration::from_millis(50) && asked < lives_until;
         if is_known && self.weather.could_talk(from, asked, to) {

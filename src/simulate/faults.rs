@@ -15,11 +15,11 @@ const USUAL: (u64, u64) = (200, 3_000);
 
 /// What messages and views meet on their way.
 #[derive(Clone, Debug)]
-pub(super) struct Weather {
+pub(super) struct NetworkFaults {
     faults: Vec<PlannedFault>,
 }
 
-impl Weather {
+impl NetworkFaults {
     pub(super) fn new(plan: &SimulationPlan) -> Self {
         Self { faults: plan.faults.clone() }
     }
@@ -85,7 +85,7 @@ impl World {
     /// The fault in this place of the plan begins.
     pub(super) fn begin(&mut self, place: usize) {
         let Some(fault) = self.plan.faults.get(place).copied() else { return };
-        self.tell(|| format!("fault: {fault}"));
+        self.record(|| format!("fault: {fault}"));
         let (now, replica) = (self.timeline.now(), fault.replica);
         match fault.kind {
             FaultKind::Freeze => {
@@ -174,7 +174,9 @@ impl World {
         let gap = now.saturating_sub(since);
         let mut events: Vec<_> = (gap > PAUSE).then_some(FrontEvent::StoodStill(gap)).into_iter().collect();
         events.extend(std::mem::take(&mut replica.backlog));
-        self.tell(|| format!("replica {place} goes on after {:.3} s, with {} events", gap.as_secs_f64(), events.len()));
+        self.record(|| {
+            format!("replica {place} goes on after {:.3} s, with {} events", gap.as_secs_f64(), events.len())
+        });
         self.drive(place, events, true);
     }
 

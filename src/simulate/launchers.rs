@@ -20,7 +20,7 @@ pub(super) const ATTEMPTS: usize = 4;
 
 /// What a launcher does with its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum PlacementUse {
     /// The session starts after the first time, and ends after the second. `true` where the launcher confirms it.
     Starts(Duration, Duration, bool),
     /// The place is given back.
@@ -40,7 +40,7 @@ pub(super) struct Launcher {
     pub(super) asks_twice: bool,
     /// How long the request may wait for a free node, in milliseconds.
     wait_ms: u64,
-    pub(super) fate: Fate,
+    pub(super) fate: PlacementUse,
     /// When each attempt was sent.
     pub(super) sent: Vec<Duration>,
     /// The answers, by attempt.
@@ -68,10 +68,10 @@ impl Launcher {
         let ms = |dice: &mut Dice, from: u64, to: u64| Duration::from_millis(from + below(dice, to - from));
         let at = ms(dice, 500, BUSY.as_millis() as u64);
         let fate = match below(dice, 10) {
-            0 => Fate::Released,
-            1 => Fate::Fails,
-            2 => Fate::Abandoned,
-            _ => Fate::Starts(ms(dice, 50, 3000), ms(dice, 3000, 25_000), below(dice, 2) == 0),
+            0 => PlacementUse::Released,
+            1 => PlacementUse::Fails,
+            2 => PlacementUse::Abandoned,
+            _ => PlacementUse::Starts(ms(dice, 50, 3000), ms(dice, 3000, 25_000), below(dice, 2) == 0),
         };
         Self {
             at,

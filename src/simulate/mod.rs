@@ -47,7 +47,7 @@ pub fn run(plan: &SimulationPlan) -> Result<(), Box<FailedPlan>> {
     if world.violations.is_empty() {
         return Ok(());
     }
-    let story = world.story().cloned().collect();
+    let story = world.recorded().cloned().collect();
     Err(Box::new(FailedPlan { plan: plan.clone(), violations: world.violations, story }))
 }
 

@@ -12,7 +12,7 @@ use crate::front::{ClusterView, Effect, Front, FrontEvent, QuarantineSettings, S
 use crate::model::Arrangement;
 use crate::registry::marks::Mark;
 use crate::runner::ProgramLimits;
-use crate::worker::protocol::Audience;
+use crate::worker::protocol::WorkerAudience;
 use crate::worker::{WorkerInit, WorkerLimits};
 
 use super::plan::SimulationPlan;
@@ -99,7 +99,7 @@ impl Replica {
     }
 
     /// Hands `events` over, one after another, and returns what is to be done for them. `time` says that there was a tick.
-    pub(super) fn tell(&mut self, now: Now, events: impl IntoIterator<Item = FrontEvent>, time: bool) -> Vec<Effect> {
+    pub(super) fn handle(&mut self, now: Now, events: impl IntoIterator<Item = FrontEvent>, time: bool) -> Vec<Effect> {
         events.into_iter().for_each(|event| self.front.handle(now, event));
         self.front.settle(time);
         self.front.take_effects()
@@ -111,8 +111,12 @@ fn setup(plan: &SimulationPlan) -> Setup {
     let step = StepSpec::new("builtin:fewest-sessions", StepSource::Builtin("fewest-sessions".to_owned()));
     let chain = ChainSpec { strict: plan.is_strict, ..ChainSpec::new(ACTION, vec![step]) };
     let set = ChainSet::new(vec![chain]);
-    let birth =
-        WorkerInit { set, arrangement: Arrangement::ById, limits: WorkerLimits::default(), audience: Audience::Front };
+    let birth = WorkerInit {
+        set,
+        arrangement: Arrangement::ById,
+        limits: WorkerLimits::default(),
+        audience: WorkerAudience::Front,
+    };
     Setup {
         birth: Arc::new(birth),
         program: PathBuf::new(),

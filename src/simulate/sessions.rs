@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::nats::message::Verb;
 
-use super::launchers::{ATTEMPTS, AttemptAnswer, Fate, PATIENCE, failure_in, place_of};
+use super::launchers::{ATTEMPTS, AttemptAnswer, PATIENCE, PlacementUse, failure_in, place_of};
 use super::plan::below;
 use super::world::{World, WorldEvent, inbox};
 
@@ -31,7 +31,7 @@ impl World {
             (0..self.replicas.len()).filter(|place| self.replicas.get(*place).is_some_and(Option::is_some)).collect();
         let choice = below(&mut self.dice, there.len() as u64) as usize;
         if let Some(place) = there.get(choice).copied() {
-            self.tell(|| format!("request {number}, attempt {attempt}, to replica {place}"));
+            self.record(|| format!("request {number}, attempt {attempt}, to replica {place}"));
             self.request(place, Verb::Place, request.to_string().into(), Some(inbox(number, attempt)));
         }
         if attempt == 0 && asks_twice {
@@ -46,7 +46,7 @@ impl World {
     /// An answer reaches a launcher.
     pub(super) fn answer(&mut self, number: usize, attempt: usize, body: &Bytes) {
         let (at, place) = (self.timeline.now(), place_of(body));
-        self.tell(|| match &place {
+        self.record(|| match &place {
             Some((node, id)) => format!("request {number}, attempt {attempt}: {node}, {id}"),
             None => format!("request {number}, attempt {attempt}: {}", failure_in(body)),
         });
@@ -72,10 +72,10 @@ impl World {
     fn use_place(&mut self, number: usize, reservation: &Arc<str>) {
         let Some(fate) = self.launchers.get(number).map(|launcher| launcher.fate) else { return };
         match fate {
-            Fate::Starts(after, ..) => self.timeline.after(after, WorldEvent::Starts(number)),
-            Fate::Released => self.about(Verb::Release, reservation, false),
-            Fate::Fails => self.about(Verb::Release, reservation, true),
-            Fate::Abandoned => {}
+            PlacementUse::Starts(after, ..) => self.timeline.after(after, WorldEvent::Starts(number)),
+            PlacementUse::Released => self.about(Verb::Release, reservation, false),
+            PlacementUse::Fails => self.about(Verb::Release, reservation, true),
+            PlacementUse::Abandoned => {}
         }
     }
 
@@ -94,7 +94,8 @@ impl World {
     /// The session of a launcher starts where it was placed.
     pub(super) fn start_session(&mut self, number: usize) {
         let Some(launcher) = self.launchers.get(number) else { return };
-        let (Some((node, reservation)), Fate::Starts(_, lasts, confirms)) = (launcher.place.clone(), launcher.fate)
+        let (Some((node, reservation)), PlacementUse::Starts(_, lasts, confirms)) =
+            (launcher.place.clone(), launcher.fate)
         else {
             return;
         };
@@ -105,7 +106,7 @@ impl World {
         };
         host.start(&reservation, &user);
         let (excess, count) = (host.excess(), host.len());
-        self.tell(|| format!("request {number}: its session starts on {node}, the {count}th there"));
+        self.record(|| format!("request {number}: its session starts on {node}, the {count}th there"));
         if excess > 0 && self.plan.is_strict {
             self.violated(format!("{node} has {count} sessions, {excess} more than it takes"));
         }
@@ -122,6 +123,6 @@ impl World {
         };
         let host = self.host_of.get(&node).copied().and_then(|place| self.hosts.get_mut(place));
         host.into_iter().for_each(|host| host.end(&reservation));
-        self.tell(|| format!("request {number}: its session on {node} ends"));
+        self.record(|| format!("request {number}: its session on {node} ends"));
     }
 }

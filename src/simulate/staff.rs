@@ -6,7 +6,7 @@ use crate::front::FrontEvent;
 use crate::worker::{Orders, ProcessEnd, WorkerEvent, WorkerInit};
 
 use super::plan::Mistake;
-use super::worker::{Dismissal, SimulatedWorker};
+use super::worker::{SimulatedWorker, WorkerStop};
 use super::world::{World, WorldEvent};
 
 /// How long a worker takes until it is ready.
@@ -45,7 +45,7 @@ impl World {
         for number in numbers {
             let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
             let is_killed =
-                replica.workers.get(&number).and_then(SimulatedWorker::is_dismissed) == Some(Dismissal::Killed);
+                replica.workers.get(&number).and_then(SimulatedWorker::is_dismissed) == Some(WorkerStop::Killed);
             if !is_killed && !replica.busy.insert(number) {
                 continue;
             }
@@ -65,14 +65,14 @@ impl World {
         let Some(worker) = replica.workers.get_mut(&number) else { return };
         let dismissal = worker.is_dismissed();
         let mut said = match dismissal {
-            Some(Dismissal::Killed) => Vec::new(),
-            Some(Dismissal::Retired) | None => worker.work(unix_ms),
+            Some(WorkerStop::Killed) => Vec::new(),
+            Some(WorkerStop::Retired) | None => worker.work(unix_ms),
         };
         if let Some(dismissal) = dismissal {
             replica.workers.remove(&number);
             let (how, killed) = match dismissal {
-                Dismissal::Killed => ("was ended by signal 9", true),
-                Dismissal::Retired => ("exited with code 0", false),
+                WorkerStop::Killed => ("was ended by signal 9", true),
+                WorkerStop::Retired => ("exited with code 0", false),
             };
             said.push(WorkerEvent::Exited(ProcessEnd { how: how.to_owned(), killed, stopped: false }));
         }

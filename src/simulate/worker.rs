@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::chain::{Progress, Unwatched};
+use crate::chain::{NoObserver, Progress};
 use crate::clock::{Silent, Stopped};
-use crate::evaluator::{Evaluator, Senses};
+use crate::evaluator::{Evaluator, EvaluatorHost};
 use crate::front::{NewWorker, ProcessLink};
 use crate::model::{Change, Cluster};
 use crate::worker::protocol::{CompileProblem, WaitingDecision, WorkerReply};
@@ -48,7 +48,8 @@ impl SimulatedWorker {
         number: u64,
         mut snapshot: Orders,
     ) -> Result<(Self, NewWorker), BirthError> {
-        let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
+        let senses =
+            EvaluatorHost { stopwatch: Box::new(Stopped), witness: Box::new(NoObserver), alarm: Rc::new(Silent) };
         let evaluator = Evaluator::new(&birth.set, birth.arrangement, senses, &mut |_| {})
             .map_err(|errors| BirthError::Refused(errors.into_iter().map(CompileProblem::from).collect()))?;
         let wire = Arc::new(Mutex::new(WorkerWire::default()));
@@ -79,11 +80,11 @@ impl SimulatedWorker {
     }
 
     /// Whether the service wants the worker's end: at once, or after what it was sent.
-    pub(super) fn is_dismissed(&self) -> Option<Dismissal> {
+    pub(super) fn is_dismissed(&self) -> Option<WorkerStop> {
         let wire = lock(&self.wire);
         match (wire.is_killed, wire.is_retired) {
-            (true, _) => Some(Dismissal::Killed),
-            (false, true) => Some(Dismissal::Retired),
+            (true, _) => Some(WorkerStop::Killed),
+            (false, true) => Some(WorkerStop::Retired),
             (false, false) => None,
         }
     }
@@ -121,7 +122,7 @@ impl SimulatedWorker {
 
 /// How the service dismissed a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dismissal {
+pub(super) enum WorkerStop {
     /// It was killed.
     Killed,
     /// It was let go.
@@ -158,7 +159,7 @@ impl ProcessLink for SimulatedLink {
 
     fn retire(self: Box<Self>) {}
 
-    fn bury(self: Box<Self>) {}
+    fn kill_and_reap(self: Box<Self>) {}
 }
 
 fn lock(wire: &Mutex<WorkerWire>) -> MutexGuard<'_, WorkerWire> {

@@ -11,12 +11,12 @@ use crate::front::{Effect, FrontEvent, Tick};
 use crate::model::Change;
 use crate::nats::frozen::SURELY_KEPT;
 use crate::nats::message::{Incoming, Outgoing, Verb};
-use crate::nats::peers::Saying;
+use crate::nats::peers::PeerMessage;
 use crate::registry::RegistryEvent;
 use crate::registry::claims::{Claim, NodeClaims};
 use crate::worker::Ticket;
 
-use super::faults::Weather;
+use super::faults::NetworkFaults;
 use super::hosts::SessionHost;
 use super::launchers::Launcher;
 use super::plan::{BUSY, Mistake, SimulationPlan, below, dice};
@@ -77,7 +77,7 @@ pub(super) struct World {
     pub(super) timeline: Timeline<WorldEvent>,
     pub(super) dice: Dice,
     base: Instant,
-    pub(super) weather: Weather,
+    pub(super) weather: NetworkFaults,
     /// Absent where the process is not there.
     pub(super) replicas: Vec<Option<Replica>>,
     lives: u32,
@@ -100,7 +100,7 @@ impl World {
             timeline: Timeline::new(),
             dice: dice(plan.seed, COURSE),
             base: Instant::now(),
-            weather: Weather::new(plan),
+            weather: NetworkFaults::new(plan),
             replicas: (0..plan.replicas).map(|_| None).collect(),
             lives: 0,
             hosts: host_of.keys().map(|id| SessionHost::new(Arc::clone(id), plan.capacity)).collect(),
@@ -141,7 +141,7 @@ impl World {
     }
 
     /// Says what happened, for whoever reads how a violation came about.
-    pub(super) fn tell(&mut self, words: impl FnOnce() -> String) {
+    pub(super) fn record(&mut self, words: impl FnOnce() -> String) {
         if self.story.len() == STORY {
             self.story.pop_front();
         }
@@ -150,13 +150,13 @@ impl World {
     }
 
     /// The last part of what happened.
-    pub(super) fn story(&self) -> impl Iterator<Item = &String> {
+    pub(super) fn recorded(&self) -> impl Iterator<Item = &String> {
         self.story.iter()
     }
 
     /// Something is not as it must be.
     pub(super) fn violated(&mut self, what: String) {
-        self.tell(|| format!("VIOLATED: {what}"));
+        self.record(|| format!("VIOLATED: {what}"));
         self.violations.push(what);
     }
 
@@ -209,7 +209,7 @@ impl World {
         let mut entropy = [0; 32];
         entropy.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&self.dice.bits().to_le_bytes()));
         let replica = Replica::start(&self.plan, entropy, self.now(0), self.timeline.now(), life);
-        self.tell(|| format!("replica {place} starts as {}", replica.front.replica()));
+        self.record(|| format!("replica {place} starts as {}", replica.front.replica()));
         if let Some(seat) = self.replicas.get_mut(place) {
             *seat = Some(replica);
         }
@@ -294,7 +294,7 @@ impl World {
         };
         let now = self.now(skew_ms);
         let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
-        let (effects, life) = (replica.tell(now, events, time), replica.life);
+        let (effects, life) = (replica.handle(now, events, time), replica.life);
         for effect in effects {
             self.carry_out(place, life, effect);
         }
@@ -306,8 +306,8 @@ impl World {
         match effect {
             Effect::Reply(outgoing) => self.reply(place, &outgoing, Duration::ZERO),
             Effect::ReplyLater(after, outgoing) => self.reply(place, &outgoing, after),
-            Effect::Gossip(Saying::All(text)) => self.gossip(place, &text),
-            Effect::Gossip(Saying::One(name, incoming)) => {
+            Effect::Gossip(PeerMessage::All(text)) => self.gossip(place, &text),
+            Effect::Gossip(PeerMessage::One(name, incoming)) => {
                 let is_named = |seat: &Option<Replica>| seat.as_ref().is_some_and(|it| it.front.replica() == &*name);
                 let to = self.replicas.iter().position(is_named);
                 if let Some(to) = to {
@@ -340,7 +340,7 @@ impl World {
             claim.room = u64::MAX;
         }
         let claimed = self.claims.entry(Arc::clone(&claim.node)).or_default().take(&claim);
-        self.tell(|| {
+        self.record(|| {
             let Claim { node, id, room, held, over } = &claim;
             let over: Vec<_> = over.keys().collect();
             format!("replica {place} claims {id} on {node}: room {room}, held {held:?}, over {over:?}: {claimed:?}")

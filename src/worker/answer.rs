@@ -7,7 +7,7 @@ use crate::evaluator::{self, Evaluator};
 use crate::model::lost::LostNodes;
 use crate::model::{Decision, Diagnosis, Failure, FailureName, Outcome, Request};
 
-use super::protocol::{PlacementQuestion, Standing};
+use super::protocol::{PlacementQuestion, SuspendedStep};
 
 /// Decides `question` at Unix time `now_ms`, or goes on with a decision that waited for a program.
 pub fn decide(evaluator: &mut Evaluator, question: &PlacementQuestion, now_ms: i64) -> Progress {
@@ -30,7 +30,7 @@ pub fn decide(evaluator: &mut Evaluator, question: &PlacementQuestion, now_ms: i
         cooling: question.cooling.clone(),
     };
     let asked = evaluator::Question { decision: Arc::clone(&question.decision), ask };
-    let Some(Standing { suspended, heard, .. }) = &question.from else { return evaluator.decide(&asked) };
+    let Some(SuspendedStep { suspended, heard, .. }) = &question.from else { return evaluator.decide(&asked) };
     match postcard::from_bytes(suspended) {
         Ok(suspended) => evaluator.resume(&asked, suspended, heard.clone()),
         Err(_garbled) => {

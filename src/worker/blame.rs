@@ -2,7 +2,7 @@
 //!
 //! The service and the one-shot commands judge alike, so that a script behaves the same wherever it is tried.
 
-use crate::chain::{ChainSpec, Limited, OnFailure, Subject};
+use crate::chain::{ChainSpec, LimitRecord, OnFailure, Subject};
 use crate::model::{Failure, FailureName};
 
 use super::protocol::{Overrun, PlacementQuestion};
@@ -12,10 +12,10 @@ pub const NODES_A_QUESTION: u32 = 8;
 
 /// What is done with the question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sentence {
+pub enum BlameOutcome {
     /// It is asked again, and nobody runs this any more: a function that hangs on a node's document alone will do so
     /// for every question.
-    Shun(Subject, Limited),
+    Shun(Subject, LimitRecord),
     /// It is asked again, without the step.
     Again,
     /// It is answered so.
@@ -24,21 +24,26 @@ pub enum Sentence {
 
 /// Judges `question`, which was put to `chain`, for `overrun`; `shunned` is how many nodes it was found to hang on before.
 #[must_use]
-pub fn judge(question: &mut PlacementQuestion, shunned: u32, chain: Option<&ChainSpec>, overrun: Overrun) -> Sentence {
+pub fn judge(
+    question: &mut PlacementQuestion,
+    shunned: u32,
+    chain: Option<&ChainSpec>,
+    overrun: Overrun,
+) -> BlameOutcome {
     let Overrun { running, kind, message } = overrun;
-    let limited = Limited { kind, message: message.into() };
-    let Some(script) = running.step else { return Sentence::Fail(limited.failure()) };
+    let limited = LimitRecord { kind, message: message.into() };
+    let Some(script) = running.step else { return BlameOutcome::Fail(limited.failure()) };
     if let (Some(node), true, true) = (running.node, running.pure, shunned < NODES_A_QUESTION) {
-        return Sentence::Shun(Subject { script, node: Some(node) }, limited);
+        return BlameOutcome::Shun(Subject { script, node: Some(node) }, limited);
     }
     let step = chain.and_then(|chain| chain.steps.iter().find(|step| step.name == script));
     let told_before = question.limited.iter().any(|(known, _)| *known == script);
     match step.map(|step| step.policy(FailureName::ScriptLimit)) {
         Some(OnFailure::Skip | OnFailure::Fallback(_)) if !told_before => {
             question.limited.push((script, limited));
-            Sentence::Again
+            BlameOutcome::Again
         }
-        _ => Sentence::Fail(limited.failure().at_step(&script)),
+        _ => BlameOutcome::Fail(limited.failure().at_step(&script)),
     }
 }
 
@@ -65,8 +70,8 @@ mod tests {
         Overrun { running, kind: LimitKind::Time, message: "too long".to_owned() }
     }
 
-    fn limited() -> Limited {
-        Limited { kind: LimitKind::Time, message: "too long".into() }
+    fn limited() -> LimitRecord {
+        LimitRecord { kind: LimitKind::Time, message: "too long".into() }
     }
 
     #[test]
@@ -74,20 +79,20 @@ mod tests {
         let subject = Subject { script: "s.js".into(), node: Some("n".into()) };
         let chain = chain(OnFailure::Stop);
         let judge = |shunned| judge(&mut question(), shunned, Some(&chain), overrun(Some("n"), true));
-        assert_eq!(judge(0), Sentence::Shun(subject, limited()));
-        assert!(matches!(judge(NODES_A_QUESTION), Sentence::Fail(_)), "then it is the script");
+        assert_eq!(judge(0), BlameOutcome::Shun(subject, limited()));
+        assert!(matches!(judge(NODES_A_QUESTION), BlameOutcome::Fail(_)), "then it is the script");
     }
 
     #[test]
     fn what_hangs_on_the_request_follows_the_steps_policy() {
         let stop = judge(&mut question(), 0, Some(&chain(OnFailure::Stop)), overrun(Some("n"), false));
-        assert_eq!(stop, Sentence::Fail(limited().failure().at_step(&"s.js".into())));
+        assert_eq!(stop, BlameOutcome::Fail(limited().failure().at_step(&"s.js".into())));
         for policy in [OnFailure::Skip, OnFailure::Fallback("weighted".to_owned())] {
             let (mut question, chain) = (question(), chain(policy));
-            assert_eq!(judge(&mut question, 0, Some(&chain), overrun(None, false)), Sentence::Again);
+            assert_eq!(judge(&mut question, 0, Some(&chain), overrun(None, false)), BlameOutcome::Again);
             assert_eq!(question.limited, [("s.js".into(), limited())]);
             let again = judge(&mut question, 0, Some(&chain), overrun(None, false));
-            assert!(matches!(again, Sentence::Fail(_)), "a step that is not run cannot be at fault twice");
+            assert!(matches!(again, BlameOutcome::Fail(_)), "a step that is not run cannot be at fault twice");
         }
     }
 
@@ -96,6 +101,6 @@ mod tests {
         let nowhere =
             Overrun { running: RunningStep { step: None, ..overrun(None, false).running }, ..overrun(None, false) };
         let sentence = judge(&mut question(), 0, Some(&chain(OnFailure::Skip)), nowhere);
-        assert_eq!(sentence, Sentence::Fail(limited().failure()));
+        assert_eq!(sentence, BlameOutcome::Fail(limited().failure()));
     }
 }

@@ -21,18 +21,18 @@ use rustix::net::{RecvFlags, recv};
 
 use crate::chain::{Progress, Suspended};
 use crate::clock::Stopwatch;
-use crate::evaluator::{Evaluator, Senses};
+use crate::evaluator::{Evaluator, EvaluatorHost};
 use crate::model::Change;
 use crate::plain::Plain;
 
-use super::guard::{self, Narrator};
+use super::guard::{self, StepWitness};
 use super::now::unix_ms;
 use super::outbox::{Outbox, lock};
 use super::protocol::{
     CompileProblem, NOBODY, PlacementQuestion, WaitingDecision, WorkerCommand, WorkerFrame, WorkerInit, WorkerLimits,
     WorkerReply,
 };
-use super::watch::{Bell, CallWatch, Witnessed};
+use super::watch::{CallWatch, WatchAlarm, Witnessed};
 use super::{answer, attempts, frame, sandbox, seal};
 
 /// The hidden command under which the binary is a worker.
@@ -95,27 +95,27 @@ fn work(socket: UnixStream, birth: WorkerInit) -> std::io::Result<()> {
     let watch = Arc::new(CallWatch::default());
     let set = Arc::new(birth.set.clone());
     let narration = Arc::new(AtomicBool::new(false));
-    let narrator = Narrator {
+    let narrator = StepWitness {
         watched: Witnessed(Arc::clone(&watch)),
         outbox: Arc::clone(&outbox),
         set: Arc::clone(&set),
         aloud: Arc::clone(&narration),
     };
-    let senses = Senses {
+    let senses = EvaluatorHost {
         stopwatch: Box::new(Monotonic(Instant::now())),
         witness: Box::new(narrator),
-        alarm: Rc::new(Bell(Arc::clone(&watch))),
+        alarm: Rc::new(WatchAlarm(Arc::clone(&watch))),
     };
     let hurry = hurry(Arc::clone(&watch))?;
     let mut loading = |step: &Arc<str>| {
-        drop(lock(&outbox).say(&WorkerFrame::Loading(Arc::clone(step))));
+        drop(lock(&outbox).send(&WorkerFrame::Loading(Arc::clone(step))));
         let _gone = hurry.send(());
     };
     let evaluator = match Evaluator::new(&birth.set, birth.arrangement, senses, &mut loading) {
         Ok(evaluator) => evaluator,
         Err(errors) => {
             let problems = errors.into_iter().map(CompileProblem::from);
-            return lock(&outbox).say(&WorkerFrame::Refused(problems.collect()));
+            return lock(&outbox).send(&WorkerFrame::Refused(problems.collect()));
         }
     };
     drop(hurry);
@@ -125,7 +125,7 @@ fn work(socket: UnixStream, birth: WorkerInit) -> std::io::Result<()> {
     sandbox::bound_memory(own_bytes + birth.limits.memory_bytes)?;
     sandbox::open_nothing()?;
     let lacks = seal();
-    lock(&outbox).say(&WorkerFrame::Ready { lacks, remarks: evaluator.remarks() })?;
+    lock(&outbox).send(&WorkerFrame::Ready { lacks, remarks: evaluator.remarks() })?;
     let limits = birth.limits;
     let (mirror_bytes, mirror_bytes_bounded) = (0, MIRROR_STEP / 2);
     let mut clerk = WorkerLoop {

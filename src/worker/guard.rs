@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::chain::{ChainSet, Witness};
+use crate::chain::{ChainSet, StepObserver};
 use crate::clock::Overtime;
 use crate::model::LimitKind;
 
@@ -14,39 +14,39 @@ use super::watch::{CallWatch, Current, Witnessed};
 use super::watchdog::{self, Allowance};
 
 /// Is told what runs: writes it down for the watchdog, and says it aloud where the question asks for that.
-pub(super) struct Narrator {
+pub(super) struct StepWitness {
     pub(super) watched: Witnessed,
     pub(super) outbox: Arc<Mutex<Outbox>>,
     pub(super) set: Arc<ChainSet>,
     pub(super) aloud: Arc<AtomicBool>,
 }
 
-impl Narrator {
-    fn say(&self) {
+impl StepWitness {
+    fn report(&self) {
         if self.aloud.load(Ordering::Relaxed)
             && let Some(current) = self.watched.0.current()
         {
             let running = current.named(&self.set);
             // Where nobody reads any more, nobody asks for the name either.
-            drop(lock(&self.outbox).say(&WorkerFrame::Running(running)));
+            drop(lock(&self.outbox).send(&WorkerFrame::Running(running)));
         }
     }
 }
 
-impl Witness for Narrator {
+impl StepObserver for StepWitness {
     fn step(&self, step: usize) {
         self.watched.step(step);
-        self.say();
+        self.report();
     }
 
     fn node(&self, node: &Arc<str>, pure: bool) {
         self.watched.node(node, pure);
-        self.say();
+        self.report();
     }
 
     fn alone(&self, step: usize, node: &Arc<str>) {
         self.watched.alone(step, node);
-        self.say();
+        self.report();
     }
 
     fn back_to(&self, step: usize) {

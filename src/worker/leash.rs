@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 /// A hold on a process that was just started.
 #[derive(Debug)]
-pub struct Leash {
+pub struct ProcessGuard {
     /// Absent where the kernel has none.
     process: Option<OwnedFd>,
     /// Its page of figures. Opened at once: later, where processes are hidden from each other, a sealed one is.
@@ -20,7 +20,7 @@ pub struct Leash {
     asked: Notify,
 }
 
-impl Leash {
+impl ProcessGuard {
     /// Takes hold of the process `pid`, which must not have been reaped yet.
     #[must_use]
     pub fn take(pid: u32) -> Self {
@@ -70,7 +70,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_hold_the_handle_is_asked() {
-        let leash = Leash { process: None, figures: None, asked: Notify::new() };
+        let leash = ProcessGuard { process: None, figures: None, asked: Notify::new() };
         leash.kill();
         leash.asked().await;
         assert_eq!(leash.memory_bytes(), None);
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_page_of_figures_is_read_anew_each_time() {
-        let own = Leash::take(std::process::id());
+        let own = ProcessGuard::take(std::process::id());
         let before = own.memory_bytes().unwrap();
         let more = std::hint::black_box(vec![1_u8; 64 << 20]);
         assert!(own.memory_bytes().unwrap() > before + (32 << 20), "{}", more.len());

@@ -28,6 +28,6 @@ pub use orders::{Encoded, Orders};
 pub use peer::{ProcessEnd, SupervisedProcess};
 pub use process::{BirthError, Worker, WorkerEvent};
 pub use protocol::{
-    Audience, NOBODY, Overrun, PlacementQuestion, RunningStep, Standing, Ticket, WaitingDecision, WorkerCommand,
-    WorkerInit, WorkerLimits, WorkerReply,
+    NOBODY, Overrun, PlacementQuestion, RunningStep, SuspendedStep, Ticket, WaitingDecision, WorkerAudience,
+    WorkerCommand, WorkerInit, WorkerLimits, WorkerReply,
 };

@@ -63,7 +63,7 @@ impl Outbox {
     /// taken for a silent one.
     pub(super) fn has_read(&mut self, bytes: usize) -> io::Result<()> {
         self.read_bytes += bytes;
-        if self.read_bytes < SIGN_BYTES { Ok(()) } else { self.say(&WorkerFrame::Reading) }
+        if self.read_bytes < SIGN_BYTES { Ok(()) } else { self.send(&WorkerFrame::Reading) }
     }
 
     /// Says what waits.
@@ -80,7 +80,7 @@ impl Outbox {
     }
 
     /// Says `word` now, after what waits.
-    pub(super) fn say(&mut self, word: &WorkerFrame) -> io::Result<()> {
+    pub(super) fn send(&mut self, word: &WorkerFrame) -> io::Result<()> {
         self.add(word);
         self.flush()
     }
@@ -88,7 +88,7 @@ impl Outbox {
     /// Sends what is finished, then the culprit, and ends the process: what it holds is not to be trusted any more.
     /// Nobody else has a word after that, because the caller goes on holding the outbox.
     pub(super) fn leave(&mut self, overrun: Overrun) -> ! {
-        drop(self.say(&WorkerFrame::Overrun(overrun)));
+        drop(self.send(&WorkerFrame::Overrun(overrun)));
         self.done.store(true, Ordering::Release);
         self.end.unpark();
         loop {

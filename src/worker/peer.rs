@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::resources;
 
 use super::frame;
-use super::leash::Leash;
+use super::leash::ProcessGuard;
 use super::orders::Orders;
 
 /// Frames that may wait for the process to read them.
@@ -60,7 +60,7 @@ pub struct UnsupervisedProcess {
     process: Child,
     orders: OwnedWriteHalf,
     words: Words,
-    leash: Arc<Leash>,
+    leash: Arc<ProcessGuard>,
     pid: u32,
     patience: Option<Duration>,
 }
@@ -86,7 +86,7 @@ impl UnsupervisedProcess {
         let pid = process.id().unwrap_or_default();
         // It waits for its first frame, so that it finds the limit when it begins.
         resources::give_former_descriptors(pid);
-        let leash = Arc::new(Leash::take(pid));
+        let leash = Arc::new(ProcessGuard::take(pid));
         let (words, orders) = UnixStream::from_std(ours)?.into_split();
         let words = BufReader::with_capacity(SOCKET_BYTES, words);
         Ok(Self { process, orders, words, leash, pid, patience: Some(LAST_BREATH) })
@@ -130,7 +130,7 @@ impl UnsupervisedProcess {
         tokio::spawn(write(orders, waiting, written));
         let held = Arc::clone(&leash);
         let supervisor = tokio::spawn(async move {
-            hear(&mut words, &held, &mut process, &events, read).await;
+            read_frames(&mut words, &held, &mut process, &events, read).await;
             let ended = end(&mut process, patience).await;
             // Where nobody listens any more, nobody needs to know.
             drop(events.send(exited(ended)).await);
@@ -145,14 +145,14 @@ pub struct SupervisedProcess {
     frames: mpsc::Sender<Vec<u8>>,
     /// Frames that were written, to be used again.
     spent: mpsc::Receiver<Vec<u8>>,
-    leash: Arc<Leash>,
+    leash: Arc<ProcessGuard>,
     pid: u32,
     supervisor: JoinHandle<()>,
 }
 
 impl SupervisedProcess {
     /// Sends the frame that comes before all others; there is room for it.
-    pub fn say_first(&self, frame: Vec<u8>) {
+    pub fn send_first(&self, frame: Vec<u8>) {
         // Where there is none any more, the process is gone, which its event will say.
         drop(self.frames.try_send(frame));
     }
@@ -184,7 +184,7 @@ impl SupervisedProcess {
 
     /// A hold on the process that outlives this.
     #[must_use]
-    pub fn leash(&self) -> Arc<Leash> {
+    pub fn guard(&self) -> Arc<ProcessGuard> {
         Arc::clone(&self.leash)
     }
 
@@ -226,9 +226,9 @@ async fn write(mut orders: OwnedWriteHalf, mut waiting: mpsc::Receiver<Vec<u8>>,
 
 /// Passes on what the process says until it ends. One that says nonsense, and one whose words nobody hears any more, is
 /// killed.
-async fn hear<E>(
+async fn read_frames<E>(
     words: &mut Words,
-    leash: &Leash,
+    leash: &ProcessGuard,
     process: &mut Child,
     events: &mpsc::Sender<E>,
     read: impl Fn(&[u8]) -> Option<Vec<E>>,

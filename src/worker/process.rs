@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::orders::Orders;
 use super::peer::{ProcessEnd, SupervisedProcess, UnsupervisedProcess, Words};
 use super::protocol::{
-    Audience, CompileProblem, Overrun, RunningStep, WaitingDecision, WorkerFrame, WorkerInit, WorkerReply,
+    CompileProblem, Overrun, RunningStep, WaitingDecision, WorkerAudience, WorkerFrame, WorkerInit, WorkerReply,
 };
 use super::{awake, child, frame};
 
@@ -90,13 +90,13 @@ impl Worker {
         events: mpsc::Sender<(u64, WorkerEvent)>,
     ) -> Result<Self, BirthError> {
         let log = match birth.audience {
-            Audience::Front => Stdio::inherit(),
-            Audience::Person => Stdio::null(),
+            WorkerAudience::Front => Stdio::inherit(),
+            WorkerAudience::Person => Stdio::null(),
         };
         let mut newborn = UnsupervisedProcess::spawn(program, child::COMMAND, log)?;
         let mut loading = None;
         let ready = async {
-            newborn.write(&born_with(birth)?).await?;
+            newborn.write(&init_frame(birth)?).await?;
             ready(newborn.words(), &mut loading).await
         };
         let born = awake::within(BIRTH_LIMIT, ready).await;
@@ -151,7 +151,7 @@ impl Worker {
 }
 
 /// The frame that a worker is born with.
-fn born_with(birth: &WorkerInit) -> std::io::Result<Vec<u8>> {
+fn init_frame(birth: &WorkerInit) -> std::io::Result<Vec<u8>> {
     // Nothing else in it is large.
     let too_large = |_too_large| {
         let most = frame::MAX_FRAME_BYTES >> 20;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::eligibility::CoolingPolicy;
-use crate::chain::{ChainSet, ChainSpec, Limited, ProgramAnswer, Purpose, StepSource, Subject};
+use crate::chain::{ChainSet, ChainSpec, LimitRecord, ProgramAnswer, Purpose, StepSource, Subject};
 use crate::evaluator::CompileError;
 use crate::model::{Arrangement, Change, Decision, Head, LimitKind, LostReason, Position, Reservation, shared};
 
@@ -29,12 +29,12 @@ pub struct WorkerInit {
     /// What the worker may use.
     pub limits: WorkerLimits,
     /// Who listens.
-    pub audience: Audience,
+    pub audience: WorkerAudience,
 }
 
 /// Who holds a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Audience {
+pub enum WorkerAudience {
     /// A front: what the process says before it dies belongs into the front's log.
     Front,
     /// A person who asked one question, and whom nothing but the answer concerns.
@@ -118,11 +118,11 @@ pub struct PlacementQuestion {
     /// Past this Unix time in milliseconds nobody waits for the answer any more, and it is not run.
     pub deadline_ms: Option<i64>,
     /// The steps that passed a limit on it, and are not run for it again.
-    pub limited: Vec<(Arc<str>, Limited)>,
+    pub limited: Vec<(Arc<str>, LimitRecord)>,
     /// What becomes of nodes where a start failed lately.
     pub cooling: CoolingPolicy,
     /// Where it is gone on from, where a program was asked already.
-    pub from: Option<Standing>,
+    pub from: Option<SuspendedStep>,
     /// Whether each step and node is told before it runs, so that one which ends the process without a word is named.
     pub narrated: bool,
 }
@@ -168,7 +168,7 @@ impl PlacementQuestion {
 
 /// A decision that came as far as an executable step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct SuspendedStep {
     /// The executable step, from 0.
     pub step: usize,
     /// The decision ([`Suspended`](crate::chain::Suspended)), encoded: whoever carries it need not read it.
@@ -186,7 +186,7 @@ pub enum WorkerCommand {
     /// The chain of an action chose a node before this worker was born.
     Recall(Arc<str>, Arc<str>),
     /// Do not run this any more and let it fail so; or run it again, where nothing is said.
-    Quarantine(Subject, Option<Limited>),
+    Quarantine(Subject, Option<LimitRecord>),
     /// Decide this.
     Ask(Arc<PlacementQuestion>),
 }
@@ -262,7 +262,7 @@ pub struct WaitingDecision {
     pub ticket: Ticket,
     /// The step, from 0.
     pub step: usize,
-    /// The decision so far, as [`Standing::suspended`] has it.
+    /// The decision so far, as [`SuspendedStep::suspended`] has it.
     pub suspended: Bytes,
     /// The node that the program chose the last time and that was taken meanwhile.
     pub taken: Option<(Arc<str>, LostReason)>,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::chain::{ChainSet, Witness};
+use crate::chain::{ChainSet, StepObserver};
 use crate::clock::{Alarm, Overtime, Wake};
 
 use super::protocol::RunningStep;
@@ -41,20 +41,20 @@ pub struct CallWatch {
     entered_us: AtomicU64,
     spent_us: AtomicU64,
     current: Mutex<Current>,
-    wakes: Wakes,
+    wakes: AlarmCallbacks,
 }
 
 /// What is called when the watch rings.
 #[derive(Default)]
-struct Wakes(Mutex<Vec<Wake>>);
+struct AlarmCallbacks(Mutex<Vec<Wake>>);
 
-impl fmt::Debug for Wakes {
+impl fmt::Debug for AlarmCallbacks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Wakes")
     }
 }
 
-impl Wakes {
+impl AlarmCallbacks {
     fn lock(&self) -> MutexGuard<'_, Vec<Wake>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,7 +65,7 @@ impl Default for CallWatch {
         let [busy, exact] = [false; 2].map(AtomicBool::new);
         let [steps, entries, excused_us, paused_us, pauses, entered_us, spent_us] = [0; 7].map(AtomicU64::new);
         let [rung_steps, rung_entries, heard] = [u64::MAX; 3].map(AtomicU64::new);
-        let (current, wakes) = (Mutex::default(), Wakes::default());
+        let (current, wakes) = (Mutex::default(), AlarmCallbacks::default());
         Self {
             busy,
             steps,
@@ -114,7 +114,7 @@ impl Current {
 
 /// What a look at the watch shows: counters and clocks of one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Glance {
+pub(super) struct WatchSample {
     /// How many steps have begun.
     pub(super) steps: u64,
     /// How often code of scripts was entered and left: odd while it runs.
@@ -127,7 +127,7 @@ pub(super) struct Glance {
     pub(super) exact_us: Option<u64>,
 }
 
-impl Glance {
+impl WatchSample {
     /// Whether code of a script runs.
     pub(super) fn is_inside(&self) -> bool {
         self.entries % 2 == 1
@@ -170,7 +170,7 @@ impl CallWatch {
     }
 
     /// Rings for the step that runs, or for the call alone.
-    pub(super) fn ring(&self, what: Overtime, at: &Glance) {
+    pub(super) fn raise_alarm(&self, what: Overtime, at: &WatchSample) {
         match what {
             Overtime::Step => self.rung_steps.store(at.steps, Ordering::Release),
             Overtime::Call => self.rung_entries.store(at.entries, Ordering::Release),
@@ -179,12 +179,12 @@ impl CallWatch {
     }
 
     /// Whether an engine has heard that its time is over in the call that `at` shows.
-    pub(super) fn has_heard(&self, at: &Glance) -> bool {
+    pub(super) fn has_acknowledged(&self, at: &WatchSample) -> bool {
         self.heard.load(Ordering::Acquire) == at.entries
     }
 
     /// Counters and clocks as they are.
-    pub(super) fn glance(&self) -> Glance {
+    pub(super) fn glance(&self) -> WatchSample {
         let (steps, entries) = self.counters();
         let (now_us, paused_us) = (cpu_us(), self.paused_us.load(Ordering::Acquire));
         let pause_us = if paused_us == 0 { 0 } else { now_us.saturating_sub(paused_us) };
@@ -196,7 +196,7 @@ impl CallWatch {
             _ => 0,
         };
         let exact_us = exact.then(|| self.spent_us.load(Ordering::Relaxed) + inside_us);
-        Glance { steps, entries, clock_us, excused_us, exact_us }
+        WatchSample { steps, entries, clock_us, excused_us, exact_us }
     }
 
     /// How many steps have begun, and how often code of scripts was entered and left.
@@ -223,7 +223,7 @@ impl CallWatch {
 #[derive(Debug)]
 pub struct Witnessed(pub Arc<CallWatch>);
 
-impl Witness for Witnessed {
+impl StepObserver for Witnessed {
     fn step(&self, step: usize) {
         let mut current = self.0.lock();
         (current.step, current.node, current.pure) = (step, None, false);
@@ -269,10 +269,10 @@ impl Witness for Witnessed {
 
 /// The watchdog's warning, for engines.
 #[derive(Debug)]
-pub struct Bell(pub Arc<CallWatch>);
+pub struct WatchAlarm(pub Arc<CallWatch>);
 
-impl Alarm for Bell {
-    fn rings(&self) -> Option<Overtime> {
+impl Alarm for WatchAlarm {
+    fn overtime(&self) -> Option<Overtime> {
         let is = |rung: &AtomicU64, now: &AtomicU64| rung.load(Ordering::Relaxed) == now.load(Ordering::Relaxed);
         if is(&self.0.rung_steps, &self.0.steps) {
             Some(Overtime::Step)
@@ -281,11 +281,11 @@ impl Alarm for Bell {
         }
     }
 
-    fn on_ring(&self, wake: Wake) {
+    fn on_overtime(&self, wake: Wake) {
         self.0.wakes.lock().push(wake);
     }
 
-    fn heard(&self) {
+    fn acknowledge(&self) {
         self.0.heard.store(self.0.entries.load(Ordering::Relaxed), Ordering::Release);
     }
 

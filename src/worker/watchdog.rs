@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::clock::Overtime;
 
-use super::watch::{CallWatch, Current, Glance};
+use super::watch::{CallWatch, Current, WatchSample};
 
 /// How often the watchdog looks while something runs.
 const PERIOD: Duration = Duration::from_millis(2);
@@ -66,8 +66,8 @@ pub fn start(
                 continue;
             }
             let Some(late) = late else { continue };
-            watch.ring(late.what, &glance);
-            let notice_us = if watch.has_heard(&glance) { CLEAR_UP_US } else { HEARD_US };
+            watch.raise_alarm(late.what, &glance);
+            let notice_us = if watch.has_acknowledged(&glance) { CLEAR_UP_US } else { HEARD_US };
             if late.used_us > late.allowed_us && scale.rung_us(&glance, &late) > notice_us {
                 bite(current, late.what, late.allowed_us);
             }
@@ -85,7 +85,7 @@ struct Scale {
 
 impl Scale {
     /// Takes a sample in; what has used up its time by it.
-    fn weigh(&mut self, glance: &Glance, is_node: bool, allowance: &Allowance) -> Option<OverrunReport> {
+    fn weigh(&mut self, glance: &WatchSample, is_node: bool, allowance: &Allowance) -> Option<OverrunReport> {
         let (in_step, in_call) = (self.step.spent(glance), self.call.spent(glance.entries, glance.clock_us));
         // An engine's own work is nobody's up to what the step itself may take: garbage is made by somebody.
         let beyond_us = glance.excused_us.saturating_sub(self.step.excused_us).saturating_sub(allowance.step_us);
@@ -94,7 +94,7 @@ impl Scale {
 
     /// How much was used since the watchdog first rang for `late`. What was excused counts as it does there: the clock of a
     /// script that makes nothing but garbage stands still.
-    fn rung_us(&mut self, glance: &Glance, late: &OverrunReport) -> u64 {
+    fn rung_us(&mut self, glance: &WatchSample, late: &OverrunReport) -> u64 {
         match (late.what, &mut self.rung) {
             (Overtime::Step, [rung, _]) => rung.spent(glance.steps, late.used_us),
             (Overtime::Call, [_, rung]) => rung.spent(glance.entries, late.used_us),
@@ -149,7 +149,7 @@ struct StepSamples {
 
 impl StepSamples {
     /// What the step's script has spent so far.
-    fn spent(&mut self, glance: &Glance) -> u64 {
+    fn spent(&mut self, glance: &WatchSample) -> u64 {
         if self.number != glance.steps || self.seen_us == 0 {
             let excused_us = glance.excused_us;
             *self = Self { number: glance.steps, spent_us: 0, seen_us: glance.clock_us, excused_us };
@@ -168,8 +168,8 @@ mod tests {
 
     const ALLOWANCE: Allowance = Allowance { step_us: 250_000, call_us: 10_000 };
 
-    fn glance(steps: u64, entries: u64, clock_us: u64) -> Glance {
-        Glance { steps, entries, clock_us, excused_us: 0, exact_us: None }
+    fn glance(steps: u64, entries: u64, clock_us: u64) -> WatchSample {
+        WatchSample { steps, entries, clock_us, excused_us: 0, exact_us: None }
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
     fn a_script_whose_clock_stands_still_is_late_and_is_not_rung_for_for_ever() {
         let mut scale = Scale::default();
         let mut sample = |excused_us: u64| {
-            let glance = Glance { excused_us, ..glance(7, 1, 1_000) };
+            let glance = WatchSample { excused_us, ..glance(7, 1, 1_000) };
             scale.weigh(&glance, false, &ALLOWANCE).map(|late| (late.used_us, scale.rung_us(&glance, &late)))
         };
         assert_eq!([0, 250_000, 400_000].map(&mut sample), [None; 3], "its own work is excused for as long as a step");
@@ -220,6 +220,6 @@ mod tests {
     fn a_question_alone_is_timed_exactly() {
         let mut step = StepSamples::default();
         step.spent(&glance(7, 1, 1_000));
-        assert_eq!(step.spent(&Glance { exact_us: Some(40), ..glance(7, 1, 300_000) }), 40);
+        assert_eq!(step.spent(&WatchSample { exact_us: Some(40), ..glance(7, 1, 300_000) }), 40);
     }
 }

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use whither::chain::{Ask, ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec, Unwatched};
+use whither::chain::{Ask, ChainSet, ChainSpec, NoObserver, Progress, Purpose, StepSource, StepSpec};
 use whither::clock::{Silent, Stopped};
 use whither::engine::builtin::Builtin;
-use whither::evaluator::{Evaluator, Question, Senses};
+use whither::evaluator::{Evaluator, EvaluatorHost, Question};
 use whither::model::{Arrangement, Change, Outcome, Report, Request};
 
 use crate::markdown::{code, table};
@@ -172,7 +172,7 @@ fn told(subject: &str) -> String {
     let step = StepSpec::new("telling.js", StepSource::script("js", source.as_str()));
     let mut chain = ChainSpec::new("session/start", vec![step]);
     chain.pass_jwt = true;
-    let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
+    let senses = EvaluatorHost { stopwatch: Box::new(Stopped), witness: Box::new(NoObserver), alarm: Rc::new(Silent) };
     let mut evaluator =
         Evaluator::new(&ChainSet::new(vec![chain]), Arrangement::ById, senses, &mut |_step| ()).unwrap();
     evaluator.apply(Change::Report(Arc::new(Report::from_value(whole_node()).unwrap())));

@@ -1,7 +1,7 @@
 //! Requests that scripts can tell apart are not answered alike, whatever is kept of the one before.
 
 use serde_json::{Value, json};
-use whither::chain::{Limited, StepSource, StepSpec, Subject};
+use whither::chain::{LimitRecord, StepSource, StepSpec, Subject};
 use whither::model::{Change, LimitKind};
 
 use super::stand::{Stand, builtin, decided, equal, js, node, outcome, question, start};
@@ -64,7 +64,7 @@ fn a_node_in_the_place_of_one_in_quarantine_is_asked_about() {
         vec![start(vec![js("a.js", text), builtin("fewest-sessions")])]
     };
     let mut stand = Stand::new(steps(), &[node("n1", 0), node("n2", 1)]);
-    let limited = Limited { kind: LimitKind::Time, message: "it hung".into() };
+    let limited = LimitRecord { kind: LimitKind::Time, message: "it hung".into() };
     stand.evaluator.quarantine(Subject { script: "a.js".into(), node: Some("n1".into()) }, Some(limited));
     assert_eq!(stand.place(), "n2");
     stand.apply(Change::Remove("n1".into()));

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::json;
-use whither::chain::{ChainSet, OnFailure, Witness};
+use whither::chain::{ChainSet, OnFailure, StepObserver};
 use whither::clock::{Silent, Stopwatch};
-use whither::evaluator::{Evaluator, Senses};
+use whither::evaluator::{Evaluator, EvaluatorHost};
 use whither::model::lost::MAX_NAMED;
 use whither::model::{Arrangement, Decision, FailureName, LostReason, Marks, StepVerdict};
 
@@ -183,7 +183,7 @@ impl Stopwatch for Ticking {
 #[derive(Clone, Default)]
 struct Diary(Rc<RefCell<Vec<String>>>);
 
-impl Witness for Diary {
+impl StepObserver for Diary {
     fn step(&self, step: usize) {
         self.0.borrow_mut().push(step.to_string());
     }
@@ -213,8 +213,11 @@ fn a_watchdog_is_told_what_runs_and_a_stopwatch_asked_what_it_cost() {
         builtin("round-robin"),
     ])]);
     let (diary, mut loaded) = (Diary::default(), Vec::new());
-    let senses =
-        Senses { stopwatch: Box::new(Ticking::default()), witness: Box::new(diary.clone()), alarm: Rc::new(Silent) };
+    let senses = EvaluatorHost {
+        stopwatch: Box::new(Ticking::default()),
+        witness: Box::new(diary.clone()),
+        alarm: Rc::new(Silent),
+    };
     let mut loading = |step: &Arc<str>| loaded.push(step.to_string());
     let mut evaluator =
         Evaluator::new(&set, Arrangement::ById, senses, &mut loading).unwrap_or_else(|e| panic!("{e:?}"));
@@ -234,8 +237,11 @@ fn a_scan_tells_which_step_is_asked_about_which_node() {
         js("third.js", "function score(node) { return 1 }"),
     ])]);
     let diary = Diary::default();
-    let senses =
-        Senses { stopwatch: Box::new(Ticking::default()), witness: Box::new(diary.clone()), alarm: Rc::new(Silent) };
+    let senses = EvaluatorHost {
+        stopwatch: Box::new(Ticking::default()),
+        witness: Box::new(diary.clone()),
+        alarm: Rc::new(Silent),
+    };
     let mut evaluator =
         Evaluator::new(&set, Arrangement::ById, senses, &mut |_step| {}).unwrap_or_else(|e| panic!("{e:?}"));
     equal(3).into_iter().for_each(|node| evaluator.apply(report(node)));

@@ -3,7 +3,9 @@
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use serde_json::{Value, json};
-use whither::chain::{ChainSet, ChainSpec, Limited, OnFailure, OnUnplaceable, Purpose, StepSource, StepSpec, Subject};
+use whither::chain::{
+    ChainSet, ChainSpec, LimitRecord, OnFailure, OnUnplaceable, Purpose, StepSource, StepSpec, Subject,
+};
 use whither::model::diagnosis::DecisionPath;
 use whither::model::{Change, Decision, LimitKind, Marks, Reservation, StepVerdict};
 
@@ -102,7 +104,7 @@ fn chain(dice: &mut Dice, number: usize) -> ChainSpec {
 /// Something that happens to all stands alike.
 enum Event {
     Change(Change),
-    Quarantine(Subject, Option<Limited>),
+    Quarantine(Subject, Option<LimitRecord>),
 }
 
 fn event(dice: &mut Dice, chains: &[ChainSpec]) -> Event {
@@ -123,7 +125,7 @@ fn event(dice: &mut Dice, chains: &[ChainSpec]) -> Event {
             let steps = chains.iter().flat_map(|chain| &chain.steps);
             let steps: Vec<_> = steps.filter(|step| !step.name.starts_with("builtin")).collect();
             let (script, node) = (steps[dice.roll(steps.len())].name.clone(), (dice.roll(4) > 0).then_some(node));
-            let limited = Limited { kind: LimitKind::Time, message: "it hung".into() };
+            let limited = LimitRecord { kind: LimitKind::Time, message: "it hung".into() };
             return Event::Quarantine(Subject { script, node }, (dice.roll(2) == 0).then_some(limited));
         }
         _ => {

@@ -1,13 +1,13 @@
 //! What is not run any more: scripts in quarantine, nodes that a script hangs on, steps that passed a limit before.
 
 use serde_json::json;
-use whither::chain::{Limited, OnFailure, StepSpec, Subject};
+use whither::chain::{LimitRecord, OnFailure, StepSpec, Subject};
 use whither::model::{FailureName, LimitKind, LostReason, StepVerdict};
 
 use crate::stand::{Stand, builtin, decided, equal, failed, js, outcome, said, start};
 
-fn hung() -> Limited {
-    Limited { kind: LimitKind::Time, message: "it hung".into() }
+fn hung() -> LimitRecord {
+    LimitRecord { kind: LimitKind::Time, message: "it hung".into() }
 }
 
 fn quarantined(script: &str, node: Option<&str>) -> Subject {

@@ -4,14 +4,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use whither::chain::Unwatched;
+use whither::chain::NoObserver;
 use whither::chain::candidates::SuspendedCandidate;
 use whither::chain::{
     Ask, ChainSet, ChainSpec, Mode, ProgramAnswer, ProgramSpec, Progress, Purpose, ShownCandidates, StepSource,
     StepSpec, Suspended,
 };
 use whither::clock::{Silent, Stopped};
-use whither::evaluator::{CompileError, Evaluator, Question, Senses};
+use whither::evaluator::{CompileError, Evaluator, EvaluatorHost, Question};
 use whither::model::{
     Arrangement, Change, Decision, Failure, FailureName, Marks, Outcome, Report, Request, StepVerdict,
 };
@@ -132,7 +132,7 @@ impl Stand {
 
 /// An evaluator that nobody watches.
 pub(crate) fn evaluator(set: &ChainSet) -> Result<Evaluator, Vec<CompileError>> {
-    let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
+    let senses = EvaluatorHost { stopwatch: Box::new(Stopped), witness: Box::new(NoObserver), alarm: Rc::new(Silent) };
     Evaluator::new(set, Arrangement::ById, senses, &mut |_step| {})
 }
 

@@ -12,7 +12,7 @@ use whither::model::cluster::{Arrangement, Change};
 use whither::model::diagnosis::LogLine;
 use whither::model::{Candidate, Cluster, Report, Request};
 use whither::script::{
-    Argument, Call, CallAnswer, Engine, Isolation, LoadError, LogBook, ReturnedValue, Scene, Script, ScriptError,
+    Argument, Call, CallAnswer, CallContext, Engine, Isolation, LoadError, LogBook, ReturnedValue, Script, ScriptError,
     ScriptLimits, ScriptRequest, ScriptSource,
 };
 
@@ -84,7 +84,7 @@ impl Stand {
         self.try_load(text).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
-    pub(crate) fn scene(&self) -> Scene<'_> {
+    pub(crate) fn scene(&self) -> CallContext<'_> {
         let asked = ScriptRequest {
             request: &self.request,
             passes_jwt: false,
@@ -92,11 +92,11 @@ impl Stand {
             seed: self.seed,
             sequence: 5,
         };
-        Scene { cluster: &self.cluster, asked: Some(asked), step: 0, log: &self.log }
+        CallContext { cluster: &self.cluster, asked: Some(asked), step: 0, log: &self.log }
     }
 
-    pub(crate) fn pure_scene(&self) -> Scene<'_> {
-        Scene { asked: None, ..self.scene() }
+    pub(crate) fn pure_scene(&self) -> CallContext<'_> {
+        CallContext { asked: None, ..self.scene() }
     }
 
     pub(crate) fn candidates(&self) -> Vec<Candidate> {

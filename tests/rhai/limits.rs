@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use whither::chain::{Ask, ChainSet, ChainSpec, Progress, Purpose, StepSource, StepSpec, Unwatched};
+use whither::chain::{Ask, ChainSet, ChainSpec, NoObserver, Progress, Purpose, StepSource, StepSpec};
 use whither::clock::{Alarm, Overtime, Stopped, Wake};
-use whither::evaluator::{Evaluator, Question, Senses};
+use whither::evaluator::{Evaluator, EvaluatorHost, Question};
 use whither::model::{Arrangement, Change, LimitKind, Outcome, Report, Request};
 use whither::script::{Argument, Call, ReturnedValue, ScriptError};
 
@@ -19,14 +19,14 @@ use super::stand::{Stand, three};
 struct After(Cell<u32>, Overtime);
 
 impl Alarm for After {
-    fn rings(&self) -> Option<Overtime> {
+    fn overtime(&self) -> Option<Overtime> {
         self.0.set(self.0.get().saturating_sub(1));
         (self.0.get() == 0).then_some(self.1)
     }
 
-    fn on_ring(&self, _wake: Wake) {}
+    fn on_overtime(&self, _wake: Wake) {}
 
-    fn heard(&self) {}
+    fn acknowledge(&self) {}
 }
 
 /// Rings from so many milliseconds after it was made: Rhai may swallow what ends it within a text, but not the next one.
@@ -40,13 +40,13 @@ impl Clock {
 }
 
 impl Alarm for Clock {
-    fn rings(&self) -> Option<Overtime> {
+    fn overtime(&self) -> Option<Overtime> {
         (Instant::now() >= self.0).then_some(Overtime::Step)
     }
 
-    fn on_ring(&self, _wake: Wake) {}
+    fn on_overtime(&self, _wake: Wake) {}
 
-    fn heard(&self) {}
+    fn acknowledge(&self) {}
 }
 
 #[track_caller]
@@ -259,7 +259,7 @@ fn a_call_costs_its_node_and_a_step_its_request() {
     let chain = ChainSpec::new("session/start", vec![StepSpec::new("hang.rhai", StepSource::script("rhai", script))]);
     for (overtime, placed) in [(Overtime::Call, true), (Overtime::Step, false)] {
         let alarm = Rc::new(After(Cell::new(1_000), overtime));
-        let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm };
+        let senses = EvaluatorHost { stopwatch: Box::new(Stopped), witness: Box::new(NoObserver), alarm };
         let set = ChainSet::new(vec![chain.clone()]);
         let evaluator = Evaluator::new(&set, Arrangement::Arrival, senses, &mut |_| ());
         let mut evaluator = evaluator.unwrap_or_else(|errors| panic!("{errors:?}"));

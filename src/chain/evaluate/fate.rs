@@ -12,7 +12,7 @@ use super::{Evaluation, Trace};
 
 impl Evaluation<'_> {
     /// Returns a sentence that says why the node `about` was or was not chosen, where step `decided_by` came to `outcome`.
-    pub(super) fn fate(&self, about: &str, decided_by: Option<&str>, outcome: &Outcome) -> String {
+    pub(super) fn node_outcome(&self, about: &str, decided_by: Option<&str>, outcome: &Outcome) -> String {
         let by = decided_by.unwrap_or_default();
         if self.stage.cluster.find(about).is_none() {
             return "it is not in the cluster".to_owned();

@@ -32,7 +32,7 @@ pub fn resume(
         return Progress::Suspended(Suspended { taken: Some(taken), ..evaluation.suspend(number) });
     }
     evaluation.reached = number + 1;
-    let told = evaluation.hear(heard);
+    let told = evaluation.accept_answer(heard);
     match evaluation.conclude(step, told) {
         Some(decision) => Progress::Decided(decision),
         None => evaluation.run(number + 1),
@@ -115,7 +115,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// What a program's answer means here and now.
-    fn hear(&self, heard: ProgramAnswer) -> StepOutcome {
+    fn accept_answer(&self, heard: ProgramAnswer) -> StepOutcome {
         let ProgramAnswer { said, seen, cost_us, log } = heard;
         log.iter().for_each(|line| self.log.write(LogLevel::Info, line));
         let answer = said.map_err(ScriptError::into_failure).and_then(|returned| {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::chain::asking::{NodeVerdict, PerNodeEvaluation};
 use crate::chain::evaluate::EvaluationContext;
-use crate::chain::kept::Tables;
+use crate::chain::kept::ResultCache;
 use crate::chain::{Chain, Recency, StepKind};
 use crate::model::{Candidate, Cluster, Failure, Node, SlotIndex};
-use crate::script::{Absent, Arity, NodeFunction, Scene, ScriptError};
+use crate::script::{Absent, Arity, CallContext, NodeFunction, ScriptError};
 
 use super::frontier::Frontiers;
 use super::note::Note;
@@ -75,7 +75,7 @@ pub(super) struct IndexContext<'a> {
     pub(super) chain: &'a Chain,
     pub(super) stage: EvaluationContext<'a>,
     /// Without a request: what is asked hangs on nodes alone.
-    pub(super) scene: Scene<'a>,
+    pub(super) scene: CallContext<'a>,
     /// What is noted of each step.
     pub(super) notes: &'a [Note<'a>],
 }
@@ -122,7 +122,7 @@ impl Index {
     /// What kept a script from being asked at all. The index is then as far as it came.
     pub(super) fn refresh(
         &mut self,
-        tables: &mut [Option<Tables>],
+        tables: &mut [Option<ResultCache>],
         ground: &IndexContext<'_>,
         most: usize,
     ) -> Result<u64, Failure> {
@@ -157,7 +157,7 @@ impl Index {
 /// A look at some nodes.
 struct Looking<'a> {
     ground: &'a IndexContext<'a>,
-    tables: &'a mut [Option<Tables>],
+    tables: &'a mut [Option<ResultCache>],
     /// The steps whose scripts are ready to be asked.
     prepared: Vec<bool>,
 }
@@ -217,7 +217,7 @@ impl Looking<'_> {
         if let Some(word) = results.get(slot, node) {
             return Ok(word.clone());
         }
-        let scene = Scene { step: step as u64, ..*scene };
+        let scene = CallContext { step: step as u64, ..*scene };
         if let Some(prepared) = self.prepared.get_mut(step).filter(|prepared| !**prepared) {
             stage.witness.step(step);
             note.calls.on_script_time(|| script.prepare(scene)).map_err(ScriptError::into_failure)?;
@@ -227,7 +227,7 @@ impl Looking<'_> {
         stage.witness.alone(step, node.id());
         let mut asking = PerNodeEvaluation::pure(&**script, scene);
         let word = asking.ask(function, Arity::Node, &Candidate::plain(slot), &note.calls)?;
-        note.heard(scene.log);
+        note.log_to(scene.log);
         results.put(slot, stage.cluster, &word);
         Ok(word)
     }

@@ -2,7 +2,7 @@
 
 use crate::chain::asking::{NodeVerdict, PerNodeEvaluation};
 use crate::chain::evaluate::EvaluationContext;
-use crate::chain::kept::Memory;
+use crate::chain::kept::RequestCache;
 use crate::chain::{Chain, StepKind};
 use crate::model::{Failure, FailureName};
 use crate::script::{Arity, PerNode, Script, ScriptShape};
@@ -19,7 +19,7 @@ pub(super) struct RequestFilter<'a> {
     pub(super) functions: PerNode,
     pub(super) shunned: Shunned<'a>,
     /// Its script on its way, with what is kept of it; none until it is asked for the first time.
-    pub(super) open: Option<(PerNodeEvaluation<'a>, Memory)>,
+    pub(super) open: Option<(PerNodeEvaluation<'a>, RequestCache)>,
 }
 
 /// The filters of the index's plan that hang on the request, in order.

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use crate::model::{Cluster, NodeParts, SlotIndex};
 use crate::script::{Arity, NodeFunction, ScriptShape};
 
-use super::kept::{self, Tables};
-use super::quarantine::Limited;
+use super::kept::{self, ResultCache};
+use super::quarantine::LimitRecord;
 use super::{Chain, Recency, StepKind};
 
 use index::Index;
@@ -29,7 +29,7 @@ pub(super) use scan::{FoundNode, Overran, refresh, scan};
 /// What is kept for a chain between its requests.
 pub struct Store {
     /// What per-node scripts said, by step.
-    pub(super) tables: Vec<Option<Tables>>,
+    pub(super) tables: Vec<Option<ResultCache>>,
     /// The order that requests are answered from, where the chain is one that can be.
     index: Option<Index>,
 }
@@ -62,7 +62,7 @@ impl Store {
 }
 
 /// The nodes that a script is not asked about, with why.
-type Shunned<'a> = Option<&'a BTreeMap<Arc<str>, Limited>>;
+type Shunned<'a> = Option<&'a BTreeMap<Arc<str>, LimitRecord>>;
 
 /// The steps of a chain up to its choice, as an index scan takes them.
 #[derive(Debug, PartialEq)]

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use crate::chain::Chain;
 use crate::chain::evaluate::EvaluationContext;
-use crate::chain::witness::{Calls, Witness};
+use crate::chain::witness::{Calls, StepObserver};
 use crate::model::diagnosis::LogLine;
 use crate::model::lost::LostNodes;
 use crate::model::{SlotIndex, StepReport, StepVerdict};
@@ -24,12 +24,12 @@ pub(super) struct Note<'a> {
 
 impl<'a> Note<'a> {
     /// Nothing yet; `witness` is told of calls.
-    pub(super) fn new(witness: &'a dyn Witness) -> Self {
+    pub(super) fn new(witness: &'a dyn StepObserver) -> Self {
         Self { calls: Calls::new(witness), asked: Cell::default(), log: RefCell::default() }
     }
 
     /// Notes what a call left in `book`.
-    pub(super) fn heard(&self, book: &LogBook) {
+    pub(super) fn log_to(&self, book: &LogBook) {
         self.log.borrow_mut().extend(book.take());
     }
 

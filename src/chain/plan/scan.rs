@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::chain::asking::{NodeVerdict, PerNodeEvaluation};
 use crate::chain::evaluate::EvaluationContext;
-use crate::chain::kept::Tables;
+use crate::chain::kept::ResultCache;
 use crate::chain::{Ask, Chain, StepKind};
 use crate::clock::Overtime;
 use crate::model::diagnosis::{DecisionPath as PlanName, Search};
 use crate::model::{Candidate, Failure, Node, SlotIndex, StepReport};
-use crate::script::{Arity, NodeFunction, Scene};
+use crate::script::{Arity, CallContext, NodeFunction};
 
 use super::frontier::{Frontiers, RequestKind};
 use super::index::{Index, IndexContext};
@@ -55,7 +55,7 @@ pub(in crate::chain) fn scan(
     chain: &Chain,
     ask: &Ask,
     stage: EvaluationContext<'_>,
-    scene: Scene<'_>,
+    scene: CallContext<'_>,
 ) -> Result<Option<FoundNode>, Overran> {
     let Store { tables, index: Some(index) } = store else { return Ok(None) };
     let last = index.plan.choice.step();
@@ -65,7 +65,7 @@ pub(in crate::chain) fn scan(
     }
     let start = stage.stopwatch.micros();
     let notes: Vec<Note<'_>> = (0..=last).map(|_| Note::new(stage.witness)).collect();
-    let ground = IndexContext { chain, stage, scene: Scene { asked: None, ..scene }, notes: &notes };
+    let ground = IndexContext { chain, stage, scene: CallContext { asked: None, ..scene }, notes: &notes };
     let Ok(refreshed) = index.refresh(tables, &ground, usize::MAX) else { return Ok(None) };
     let (late, frontiers) = (late(chain, index, stage), std::mem::take(&mut index.frontiers));
     let (asking, looked_at) = (None, 0);
@@ -97,7 +97,7 @@ pub(in crate::chain) fn refresh(
     store: &mut Store,
     chain: &Chain,
     stage: EvaluationContext<'_>,
-    scene: Scene<'_>,
+    scene: CallContext<'_>,
     most: usize,
 ) -> usize {
     let Store { tables, index: Some(index) } = store else { return 0 };
@@ -123,8 +123,8 @@ struct IndexScan<'a> {
     chain: &'a Chain,
     ask: &'a Ask,
     stage: EvaluationContext<'a>,
-    scene: Scene<'a>,
-    tables: &'a mut [Option<Tables>],
+    scene: CallContext<'a>,
+    tables: &'a mut [Option<ResultCache>],
     notes: &'a [Note<'a>],
     late: Vec<RequestFilter<'a>>,
     /// The step that the witness was told of.
@@ -273,7 +273,7 @@ impl IndexScan<'_> {
             return Err(ScanStop::Unusual);
         };
         turn_to(step, &mut self.asking, self.stage);
-        let scene = Scene { step: step as u64, ..self.scene };
+        let scene = CallContext { step: step as u64, ..self.scene };
         let opened = PerNodeEvaluation::open(sieve.script, sieve.functions, scene, Some(&mut tables.keys), &note.calls)
             .map_err(|_told| ScanStop::Unusual)?;
         let memory = tables.lend(opened.key());
@@ -300,12 +300,14 @@ impl IndexScan<'_> {
         self.stage.witness.node(node.id(), false);
         let word = asking.ask(NodeFunction::Filter, Arity::NodeAndRequest, &Candidate::plain(slot), &note.calls);
         let word = word.map_err(|_told| ScanStop::Unusual)?;
-        note.heard(self.scene.log);
+        note.log_to(self.scene.log);
         if let Some(results) = results {
             results.put(slot, self.stage.cluster, &word);
         }
         match word {
-            NodeVerdict::Failed(failure) if is_limit(&failure) && self.stage.alarm.rings() == Some(Overtime::Step) => {
+            NodeVerdict::Failed(failure)
+                if is_limit(&failure) && self.stage.alarm.overtime() == Some(Overtime::Step) =>
+            {
                 Err(ScanStop::Overran(Overran { step, failure }))
             }
             word => Ok(Sieved::by(&word)),

@@ -17,12 +17,12 @@ const GROUP: &str = "gpu-users";
 
 /// One request in several users' names.
 #[derive(Clone, Debug)]
-pub(super) struct Askers {
+pub(super) struct BenchUsers {
     list: Vec<(Head, Arc<str>)>,
     server_id: Arc<str>,
 }
 
-impl Askers {
+impl BenchUsers {
     /// The users who ask `request` of `action`; one alone, where it says who asks.
     ///
     /// # Errors
@@ -78,8 +78,8 @@ fn in_the_name_of(place: usize, request: &Map<String, Value>) -> Map<String, Val
 mod tests {
     use super::*;
 
-    fn askers(request: Value) -> Askers {
-        Askers::of(request.as_object().unwrap(), "user/login", 1 << 20).unwrap()
+    fn askers(request: Value) -> BenchUsers {
+        BenchUsers::of(request.as_object().unwrap(), "user/login", 1 << 20).unwrap()
     }
 
     #[test]
@@ -97,6 +97,6 @@ mod tests {
             assert_eq!((one.texts().count(), &**one.request(7).unwrap().login()), (1, "zoe"));
         }
         assert_eq!(&**askers(json!({"params": {"me": {}}})).request(1).unwrap().login(), "bob");
-        assert!(Askers::of(json!({"user": 7}).as_object().unwrap(), "a", 1000).is_err());
+        assert!(BenchUsers::of(json!({"user": 7}).as_object().unwrap(), "a", 1000).is_err());
     }
 }

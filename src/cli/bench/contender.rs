@@ -11,7 +11,7 @@ use crate::cli::request::RequestArgs;
 use crate::cli::zone;
 use crate::model::Arrangement;
 use crate::model::head::DEFAULT_ACTION;
-use crate::worker::{Audience, WorkerInit};
+use crate::worker::{WorkerAudience, WorkerInit};
 
 const GPU_JS: &str = include_str!("../../../scripts/gpu-for-group.js");
 const GPU_RHAI: &str = include_str!("../../../scripts/gpu-for-group.rhai");
@@ -72,7 +72,7 @@ impl BenchChain {
         set.chains = vec![chain];
         Ok(Self {
             label,
-            birth: WorkerInit { set, arrangement: Arrangement::ById, limits, audience: Audience::Person },
+            birth: WorkerInit { set, arrangement: Arrangement::ById, limits, audience: WorkerAudience::Person },
             action,
         })
     }

@@ -8,14 +8,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::chain::{Ask, Progress, Purpose, Unwatched};
+use crate::chain::{Ask, NoObserver, Progress, Purpose};
 use crate::cli::exit::{self, CommandExit};
 use crate::clock::{Dice, Silent, Stopped};
-use crate::evaluator::{Evaluator, Question, Senses};
+use crate::evaluator::{Evaluator, EvaluatorHost, Question};
 use crate::model::{Change, Decision, Outcome};
 use crate::worker::unix_ms;
 
-use super::askers::Askers;
+use super::askers::BenchUsers;
 use super::cluster::{Clusters, News};
 use super::contender::BenchChain;
 use super::holdings::Holdings;
@@ -52,7 +52,7 @@ impl RunPlan {
         &self,
         contender: &BenchChain,
         (clusters, size): (&Clusters, usize),
-        askers: &Askers,
+        askers: &BenchUsers,
     ) -> Result<Row, CommandExit> {
         let before = machine::resident_bytes();
         let reports = clusters.reports(size)?;
@@ -82,7 +82,7 @@ impl RunPlan {
 /// An evaluator that is asked question after question.
 struct BenchEvaluator<'a> {
     evaluator: Evaluator,
-    askers: &'a Askers,
+    askers: &'a BenchUsers,
     holdings: Holdings,
     news: Option<News>,
     dice: Dice,
@@ -121,10 +121,11 @@ impl<'a> BenchEvaluator<'a> {
     fn new(
         contender: &BenchChain,
         reports: Vec<Change>,
-        askers: &'a Askers,
+        askers: &'a BenchUsers,
         news: Option<News>,
     ) -> Result<Self, CommandExit> {
-        let senses = Senses { stopwatch: Box::new(Stopped), witness: Box::new(Unwatched), alarm: Rc::new(Silent) };
+        let senses =
+            EvaluatorHost { stopwatch: Box::new(Stopped), witness: Box::new(NoObserver), alarm: Rc::new(Silent) };
         let birth = &contender.birth;
         let mut evaluator =
             Evaluator::new(&birth.set, birth.arrangement, senses, &mut |_step| ()).map_err(|errors| {
@@ -199,7 +200,7 @@ mod tests {
     fn asked(times: usize) -> (usize, DecisionTally) {
         let args = ChainArgs { scripts: vec!["builtin:fewest-sessions".to_owned()], config: None };
         let contender = BenchChain::all(&args, false, &RequestArgs::default()).unwrap().remove(0);
-        let askers = Askers::of(json!({}).as_object().unwrap(), &contender.action, 1 << 20).unwrap();
+        let askers = BenchUsers::of(json!({}).as_object().unwrap(), &contender.action, 1 << 20).unwrap();
         let clusters = Clusters::Drawn(vec![10]);
         let mut runner = BenchEvaluator::new(&contender, clusters.reports(10).unwrap(), &askers, None).unwrap();
         (0..times).for_each(|_| runner.ask().unwrap());

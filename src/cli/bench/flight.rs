@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 /// Requests under way, by their numbers, which grow as their moments do.
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(super) struct RequestsInFlight {
     open: BTreeMap<u64, Instant>,
     next: u64,
     patience: Duration,
 }
 
-impl Flight {
+impl RequestsInFlight {
     /// None yet; one without an answer for `patience` is given up.
     #[must_use]
     pub(super) fn new(patience: Duration) -> Self {
@@ -70,7 +70,7 @@ mod tests {
     fn an_answer_counts_once_and_only_in_time() {
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);
-        let mut flight = Flight::new(Duration::from_secs(5));
+        let mut flight = RequestsInFlight::new(Duration::from_secs(5));
         assert_eq!([0, 1, 4].map(|seconds| flight.depart(after(seconds))), [0, 1, 2]);
         assert_eq!((flight.arrive(1), flight.arrive(1), flight.arrive(9)), (Some(after(1)), None, None));
         assert_eq!((flight.give_up(after(4)), flight.give_up(after(8)), flight.len()), (0, 1, 1));

@@ -32,20 +32,20 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// Which row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Heat {
+pub(super) struct IsolatedRow {
     /// The contender, from 0.
     pub(super) contender: usize,
     /// How many nodes the cluster has.
     pub(super) size: usize,
 }
 
-impl fmt::Display for Heat {
+impl fmt::Display for IsolatedRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.contender, self.size)
     }
 }
 
-impl FromStr for Heat {
+impl FromStr for IsolatedRow {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -54,7 +54,7 @@ impl FromStr for Heat {
     }
 }
 
-impl Heat {
+impl IsolatedRow {
     /// Measures the row in this very process: it ends with its parent, its memory is bounded beyond what a worker may
     /// have by `worker_bytes`, and `measure` has the stack that it has in a worker.
     ///
@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn a_row_is_named_on_the_command_line() {
-        let heat = Heat { contender: 2, size: 10_000 };
+        let heat = IsolatedRow { contender: 2, size: 10_000 };
         assert_eq!(heat.to_string().parse(), Ok(heat));
         for text in ["", "1", "1:", "a:1", "1:-1"] {
-            assert!(text.parse::<Heat>().is_err(), "{text}");
+            assert!(text.parse::<IsolatedRow>().is_err(), "{text}");
         }
     }
 

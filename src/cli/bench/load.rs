@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::cli::exit::{self, CommandExit};
 use crate::nats::subjects::HEADER_ERROR_CODE;
 
-use super::flight::Flight;
+use super::flight::RequestsInFlight;
 use super::latencies::Latencies;
 use super::schedule::Schedule;
 
@@ -126,7 +126,7 @@ struct LoadTraffic<'a> {
     inbox: String,
     /// Where nobody listens: the service answers nothing that has no address.
     sink: Subject,
-    flight: Flight,
+    flight: RequestsInFlight,
     run: LoadRun,
 }
 
@@ -144,7 +144,7 @@ impl<'a> LoadTraffic<'a> {
         let run =
             LoadRun { latencies: Latencies::new()?, placed: 0, elapsed: Duration::ZERO, failures: BTreeMap::new() };
         let sink = load.client.new_inbox().into();
-        Ok((Self { load, inbox, sink, flight: Flight::new(PATIENCE), run }, replies))
+        Ok((Self { load, inbox, sink, flight: RequestsInFlight::new(PATIENCE), run }, replies))
     }
 
     async fn send(&mut self, since: Instant) -> Result<(), CommandExit> {

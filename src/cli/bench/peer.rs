@@ -21,7 +21,7 @@ use crate::model::{Change, Cluster};
 use crate::script::{ScriptRequest, ScriptShape, ScriptSource};
 use crate::worker::unix_ms;
 
-use super::askers::Askers;
+use super::askers::BenchUsers;
 use super::contender::BenchChain;
 use super::course::RunPlan;
 use super::row::FirstAnswer;
@@ -84,7 +84,7 @@ impl NodeJsPeer {
         &self,
         contender: &BenchChain,
         reports: Vec<Change>,
-        askers: &Askers,
+        askers: &BenchUsers,
         course: &RunPlan,
     ) -> Result<Vec<PeerRow>, CommandExit> {
         let task = task(contender, reports, askers, course)?;
@@ -118,7 +118,7 @@ pub(super) fn unfit(chain: &ChainSpec) -> Option<&'static str> {
 fn task(
     contender: &BenchChain,
     reports: Vec<Change>,
-    askers: &Askers,
+    askers: &BenchUsers,
     course: &RunPlan,
 ) -> Result<Vec<u8>, CommandExit> {
     let unrunnable = || CommandExit::usage("--peer node: the chain has no step in JavaScript");
@@ -310,7 +310,7 @@ mod tests {
         ] {
             let mut contender = contender(&["builtin:weighted"]);
             contender.birth.set.chains[0].steps = vec![StepSpec::new("step.js", StepSource::script("js", text))];
-            let askers = Askers::of(&Map::new(), &contender.action, 1 << 20).unwrap();
+            let askers = BenchUsers::of(&Map::new(), &contender.action, 1 << 20).unwrap();
             let rows = peer.run(&contender, clusters.reports(30).unwrap(), &askers, &course).unwrap();
             assert_eq!(rows.iter().map(|row| row.way.as_str()).collect::<Vec<_>>(), ["resident", "parse"]);
             for row in rows {

@@ -14,7 +14,7 @@ use crate::cli::exit::{self, CommandExit};
 use crate::cli::{remote, table};
 use crate::nats::{Bus, Namespace};
 
-use super::askers::Askers;
+use super::askers::BenchUsers;
 use super::echo::Echo;
 use super::load::{BenchLoad, LoadRun};
 use super::progress::BenchProgress;
@@ -60,7 +60,7 @@ struct Medians {
 pub(super) fn run(
     bus: &BusArgs,
     config: Option<&Path>,
-    askers: &Askers,
+    askers: &BenchUsers,
     demand: Demand,
 ) -> Result<Vec<ServiceAndEcho>, CommandExit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();

@@ -6,21 +6,21 @@
 use crate::cli::exit::{self, CommandExit};
 use crate::cli::{one_shot, request};
 use crate::model::{Change, FailureName, Outcome};
-use crate::runner::{Edition, ProgramLimits};
+use crate::runner::{ProgramLimits, ProgramSet};
 
-use super::askers::Askers;
+use super::askers::BenchUsers;
 use super::contender::BenchChain;
 
 /// Lets `contender` decide the first request of `askers` once over the cluster that `reports` make.
 ///
 /// # Errors
 /// What `place` would end with. That no node was left is no error: the row counts how often.
-pub(super) fn run(contender: &BenchChain, reports: Vec<Change>, askers: &Askers) -> Result<(), CommandExit> {
+pub(super) fn run(contender: &BenchChain, reports: Vec<Change>, askers: &BenchUsers) -> Result<(), CommandExit> {
     let birth = &contender.birth;
     let text = askers.texts().next().map(|text| &**text).unwrap_or("{}");
     let asked = serde_json::from_str(text).map_err(CommandExit::usage)?;
     let question = request::question(&asked, birth.limits.request_bytes, Some(1), None)?;
-    let programs = Edition::of(1, &birth.set, Vec::new(), ProgramLimits::default());
+    let programs = ProgramSet::of(1, &birth.set, Vec::new(), ProgramLimits::default());
     match one_shot::decide(birth, &programs, reports, question)?.outcome {
         Outcome::Failed(failure) if failure.name != FailureName::NoNode => {
             Err(CommandExit::new(exit::code(failure.name), format!("{}: {failure}", contender.label)))

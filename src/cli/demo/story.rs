@@ -20,7 +20,7 @@ const USERS: [(&str, &[&str]); 4] = [("ann", &["cad"]), ("bob", &[]), ("cleo", &
 /// How long the cluster may take to show what was done.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) async fn tell(args: &DemoArgs, cluster: &mut DemoCluster) -> Result<(), CommandExit> {
+pub(super) async fn run_story(args: &DemoArgs, cluster: &mut DemoCluster) -> Result<(), CommandExit> {
     step("starting nats-server, the service and the agents");
     cluster.start_nats().await?;
     cluster.start_service().await?;
@@ -48,11 +48,11 @@ pub(super) async fn tell(args: &DemoArgs, cluster: &mut DemoCluster) -> Result<(
 
     step(&format!("why does ann not get {cordoned}?"));
     let question = json!({"user": {"login": "ann"}, "userGroups": ["cad"], "node": cordoned});
-    say::tell(table::explained(&ask(&site.bus, site.namespace.explain(), &question).await?));
+    say::print_line(table::explained(&ask(&site.bus, site.namespace.explain(), &question).await?));
     let Some(other) = nodes.get(2) else { return Ok(()) };
     step(&format!("and why does bob get what he gets, and not {other}?"));
     let question = json!({"user": {"login": "bob"}, "node": other});
-    say::tell(table::explained(&ask(&site.bus, site.namespace.explain(), &question).await?));
+    say::print_line(table::explained(&ask(&site.bus, site.namespace.explain(), &question).await?));
 
     step("putting the node back and ending the sessions");
     ask(&site.bus, site.namespace.uncordon(), &json!({"node": cordoned})).await?;
@@ -138,7 +138,7 @@ impl DemoLauncher {
             let columns = [text("/id"), text("/state"), text("/metadata/gpu"), text("/sessions"), text("/pending")];
             rows.add_row(table::row(columns));
         }
-        say::tell(rows);
+        say::print_line(rows);
         Ok(())
     }
 }
@@ -150,9 +150,9 @@ fn sessions(listed: &[Value]) -> u64 {
 }
 
 fn step(what: &str) {
-    say::tell(format_args!("\n{} {}", "==".cyan().bold(), what.bold()));
+    say::print_line(format_args!("\n{} {}", "==".cyan().bold(), what.bold()));
 }
 
 fn note(what: &str) {
-    say::tell(format_args!("   {what}"));
+    say::print_line(format_args!("   {what}"));
 }

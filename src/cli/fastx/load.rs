@@ -42,7 +42,7 @@ impl Loaded {
     }
 
     /// Says in the log where the chain comes from, if not from the config.
-    pub fn tell(&self) {
+    pub fn log_problems(&self) {
         let Some(origin) = &self.origin else { return };
         let step = self.config.chains.chains.iter().flat_map(|chain| &chain.steps).map(|step| &*step.name).next();
         tracing::info!(from = origin, step, "no chain in the config: sessions are placed by FastX's load balancer");

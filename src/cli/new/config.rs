@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use clap::Args;
 
-use super::save::{Existing, save, say};
+use super::save::{Existing, print_next_steps, save};
 use crate::cli::fastx::{FastX, FastxHost, LOAD_BALANCER, LOAD_BALANCER_SCRIPT, Runs};
 use crate::cli::files::Disk;
 use crate::config::figure::FIGURES;
@@ -55,7 +55,7 @@ pub(super) fn run(args: &ConfigArgs) -> anyhow::Result<()> {
     }
     next.push(format!("whither place --nodes nodes.json --config {file} --explain"));
     next.push(format!("whither serve --config {file}"));
-    say(&done, &next);
+    print_next_steps(&done, &next);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 
 use super::name::file_name;
-use super::save::{Existing, save_program, say};
+use super::save::{Existing, print_next_steps, save_program};
 use crate::cli::say::aside;
 use crate::config::problem::shell_word;
 
@@ -78,7 +78,7 @@ pub(super) fn run(args: &ExecArgs) -> anyhow::Result<()> {
     let template = if args.resident { resident(args.language)? } else { args.language.once().to_owned() };
     let text = template.replace(&format!("{OWN_NAME}.{}", args.language.extension()), &file);
     save_program(Path::new(&file), args.existing, |out| out.write_all(text.as_bytes()))?;
-    say(&format!("wrote {}", shell_word(&file)), &next(&file, args.resident));
+    print_next_steps(&format!("wrote {}", shell_word(&file)), &next(&file, args.resident));
     aside(format_args!("config: {}", steps(&file, args.resident)));
     Ok(())
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serializer;
 use serde_json::{Map, Value, json};
 
-use super::save::{Existing, save, say};
+use super::save::{Existing, print_next_steps, save};
 use crate::clock::Dice;
 use crate::config::problem::shell_word;
 
@@ -35,7 +35,7 @@ pub(super) fn run(args: &NewNodesArgs) -> anyhow::Result<()> {
         Some(path) => {
             save(path, args.existing, |out| write(args, out))?;
             let file = shell_word(&path.to_string_lossy());
-            say(&format!("wrote {file}: {} nodes of seed {}", args.count, args.seed), &tries(&file));
+            print_next_steps(&format!("wrote {file}: {} nodes of seed {}", args.count, args.seed), &tries(&file));
             return Ok(());
         }
         None => "nodes.json",
@@ -47,7 +47,7 @@ pub(super) fn run(args: &NewNodesArgs) -> anyhow::Result<()> {
     }
     let mut next = vec![format!("whither new nodes --count {} --seed {} --out {file}", args.count, args.seed)];
     next.extend(tries(file));
-    say(&format!("{} nodes of seed {}", args.count, args.seed), &next);
+    print_next_steps(&format!("{} nodes of seed {}", args.count, args.seed), &next);
     Ok(())
 }
 

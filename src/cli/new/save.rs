@@ -85,7 +85,7 @@ fn unwritten(path: &Path, error: &io::Error) -> anyhow::Error {
 }
 
 /// Tells the person what was written and what to try next; on standard error, because standard output may be the file.
-pub(super) fn say(done: &str, next: &[String]) {
+pub(super) fn print_next_steps(done: &str, next: &[String]) {
     let mut lines = format!("{done}\n");
     for (place, command) in next.iter().enumerate() {
         lines.push_str(if place == 0 { "try: " } else { "     " });

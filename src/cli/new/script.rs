@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 
 use super::name::file_name;
-use super::save::{Existing, save, say};
+use super::save::{Existing, print_next_steps, save};
 use crate::config::problem::shell_word;
 
 /// What `whither new` is asked for where it writes a script.
@@ -68,7 +68,7 @@ pub(super) fn run(args: &ScriptArgs, language: ScriptLanguage) -> anyhow::Result
         next.push("whither new nodes --out nodes.json".to_owned());
     }
     next.push(format!("whither place --nodes nodes.json --script {} --explain", shell_word(&file)));
-    say(&format!("wrote {}", shell_word(&file)), &next);
+    print_next_steps(&format!("wrote {}", shell_word(&file)), &next);
     Ok(())
 }
 

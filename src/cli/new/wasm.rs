@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use clap::Args;
 
-use super::save::{Existing, save, say};
+use super::save::{Existing, print_next_steps, save};
 use super::script::ScriptForm;
 use crate::config::problem::shell_word;
 
@@ -59,7 +59,7 @@ pub(super) fn run(args: &WasmArgs) -> anyhow::Result<()> {
     }
     let component = component.to_string_lossy();
     next.push(format!("whither place --nodes nodes.json --script {} --explain", shell_word(&component)));
-    say(&format!("wrote {}", shell_word(&args.name)), &next);
+    print_next_steps(&format!("wrote {}", shell_word(&args.name)), &next);
     Ok(())
 }
 

@@ -127,7 +127,7 @@ async fn read(args: ServeArgs, present: Connection) -> Result<ReloadedConfig, St
         let config = args.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
         tracing::error!(config = %config.display(), "reload: the config is broken, the old one stays");
     })?;
-    loaded.tell();
+    loaded.log_problems();
     let setup = setup(&loaded);
     let mut notes = rehearse(&setup.birth).await.map_err(|error| {
         tracing::error!(%error, "reload: the scripts cannot be used, the old ones stay");

@@ -17,13 +17,13 @@ use crate::front::metrics::Metrics;
 use crate::front::{Front, FrontEvent, ReloadRequest, Setup};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::micro::ServiceIdentity;
-use crate::nats::peers::{self, Saying};
+use crate::nats::peers::{self, PeerMessage};
 use crate::nats::service::{self, MicroService, Stats};
 use crate::nats::subjects::SERVICE;
 use crate::nats::{Bus, Connection, Namespace, frozen};
 use crate::pulse::{self, Pulse};
 use crate::registry::{Registry, RegistrySettings};
-use crate::server::{self, Executor, Inbox, Outlets, http};
+use crate::server::{self, EffectSinks, Executor, Inbox, http};
 use crate::worker::now::now;
 
 /// Requests that may wait for the front's task; a batch of NATS is far smaller.
@@ -66,12 +66,12 @@ pub(super) struct RunningService {
 }
 
 /// What the bus is to be connected with, once it is there.
-pub(super) struct Ears {
+pub(super) struct BusSetup {
     replica: String,
     identity: ServiceIdentity,
     requests: mpsc::Sender<Incoming>,
     heard: mpsc::Sender<Bytes>,
-    said: mpsc::Receiver<Saying>,
+    said: mpsc::Receiver<PeerMessage>,
 }
 
 /// Where the front hands on that the config is to be read again.
@@ -82,7 +82,7 @@ impl ServiceParts<'_> {
     pub(super) fn start(
         self,
         listener: Option<TcpListener>,
-    ) -> Result<(RunningService, Ears, ReloadsAsked), CommandExit> {
+    ) -> Result<(RunningService, BusSetup, ReloadsAsked), CommandExit> {
         let Self { config, namespace, setup, bus, view } = self;
         let stop = CancellationToken::new();
         let settings = RegistrySettings {
@@ -105,7 +105,7 @@ impl ServiceParts<'_> {
         let pulse = Arc::new(Pulse::default());
         pulse::watch(Arc::clone(&pulse)).map_err(other)?;
         let (reloads, reloads_asked) = mpsc::channel(RELOADS_WAITING);
-        let outlets = Outlets { replies: replies.clone(), gossip, board, reloads };
+        let outlets = EffectSinks { replies: replies.clone(), gossip, board, reloads };
         let front = Front::new(setup, Box::new(registry.clone()), Arc::clone(&metrics), entropy, now());
         let executor = Executor::new(registry.clone(), Arc::clone(&metrics), outlets, links);
         let replica = front.replica().to_owned();
@@ -127,17 +127,17 @@ impl ServiceParts<'_> {
             pulse,
         };
         let identity = identity(&replica, &digest);
-        Ok((running, Ears { replica, identity, requests, heard, said }, reloads_asked))
+        Ok((running, BusSetup { replica, identity, requests, heard, said }, reloads_asked))
     }
 }
 
 impl RunningService {
     /// Hears requests and the other replicas from now on.
-    pub(super) async fn listen(&self, ears: Ears) -> Result<MicroService, CommandExit> {
-        let Ears { replica, identity, requests, heard, said } = ears;
+    pub(super) async fn listen(&self, ears: BusSetup) -> Result<MicroService, CommandExit> {
+        let BusSetup { replica, identity, requests, heard, said } = ears;
         let (client, view, namespace) = (self.bus.client(), self.view.client(), &self.namespace);
         peers::listen(view, namespace, &replica, heard, requests.clone()).await.map_err(other)?;
-        tokio::spawn(peers::speak(view.clone(), namespace.clone(), said));
+        tokio::spawn(peers::publish_peer_messages(view.clone(), namespace.clone(), said));
         let started = MicroService::start(client, namespace, identity, &self.stats, requests, &self.replies);
         let service = started.await.map_err(other)?;
         tracing::info!(servers = self.bus.servers(), "answering");

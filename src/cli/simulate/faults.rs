@@ -55,7 +55,7 @@ pub(super) fn run(seeds: &Range<u64>) -> Result<(), CommandExit> {
         let mut moved = std::time::Instant::now();
         for (done, (seed, result)) in broken.iter().enumerate() {
             if let Err(failed) = result {
-                bar.suspend(|| say::aside(told(seed, &failed)));
+                bar.suspend(|| say::aside(render_failure(seed, &failed)));
                 failures.push(seed);
                 is_enough.store(failures.len() >= ENOUGH, Ordering::Relaxed);
             }
@@ -78,7 +78,7 @@ pub(super) fn run(seeds: &Range<u64>) -> Result<(), CommandExit> {
 }
 
 /// The story of a world that is broken, as small as it was made.
-fn told(seed: u64, failed: &FailedPlan) -> String {
+fn render_failure(seed: u64, failed: &FailedPlan) -> String {
     let FailedPlan { plan, violations, story } = failed;
     let violations: String = violations.iter().map(|violation| format!("  {violation}\n")).collect();
     let story = story.join("\n");

@@ -63,7 +63,7 @@ pub(super) fn run(args: &SimulateArgs, count: usize) -> Result<(), CommandExit> 
     bar.finish_and_clear();
     match args.json {
         true => say::json(format_args!("{:#}", as_json(&scenario, &course))),
-        false => say::answer(told(&scenario, &course)),
+        false => say::answer(render(&scenario, &course)),
     }
 }
 
@@ -178,7 +178,7 @@ impl Cost {
 }
 
 /// The day for a person: tables, and what they mean.
-fn told(scenario: &SitesScenario, course: &SitesOutcome) -> String {
+fn render(scenario: &SitesScenario, course: &SitesOutcome) -> String {
     let placed = course.placed();
     let share = |part: u64| format!("{:.2} %", part as f64 / placed.max(1) as f64 * 100.0);
     let refused: u64 = course.refused.values().sum();

@@ -16,7 +16,7 @@ use crate::script::{Element, ReturnedValue, Score};
 
 use super::fault::CallFault;
 use super::jobs::Jobs;
-use super::kit::{Hold, Kit, length_of};
+use super::kit::{ContextTools, ObjectOwner, length_of};
 use super::overlay::{self, Difference};
 
 /// The largest key that results are kept under, as JSON.
@@ -83,7 +83,7 @@ impl<'a> GivenObjects<'a> {
 pub(super) fn returned(
     settled: Settled,
     mut given: GivenObjects<'_>,
-    kit: &Kit,
+    kit: &ContextTools,
     context: &mut Context,
 ) -> Result<ReturnedValue, CallFault> {
     let value = match settled {
@@ -112,7 +112,7 @@ pub(super) fn returned(
 fn list(
     list: &JsObject,
     given: &GivenObjects<'_>,
-    kit: &Kit,
+    kit: &ContextTools,
     context: &mut Context,
 ) -> Result<Vec<Element>, CallFault> {
     let length = length_of(list, context)?;
@@ -145,14 +145,19 @@ fn list(
     Ok(elements)
 }
 
-fn element(value: &JsValue, given: &GivenObjects<'_>, kit: &Kit, context: &mut Context) -> Result<Element, CallFault> {
+fn element(
+    value: &JsValue,
+    given: &GivenObjects<'_>,
+    kit: &ContextTools,
+    context: &mut Context,
+) -> Result<Element, CallFault> {
     let object = match value.variant() {
         JsVariant::String(id) => return Ok(Element::Id(cut_id(&id, kit))),
         JsVariant::Object(object) if !object.is_callable() => object,
         _ => return Ok(Element::Other(described(value, kit))),
     };
     // An object that was given and not written to needs no reading.
-    if let Some((view, Hold::Shared)) = overlay::view(&object)
+    if let Some((view, ObjectOwner::Shared)) = overlay::view(&object)
         && let Some((place, same)) = given.at(view.slot.index())
         && JsObject::equals(same, &object)
     {
@@ -194,7 +199,7 @@ pub(super) fn keep(settled: &Settled) -> bool {
 }
 
 /// What a `score` returned.
-pub(super) fn score(settled: &Settled, kit: &Kit) -> Score {
+pub(super) fn score(settled: &Settled, kit: &ContextTools) -> Score {
     let value = match settled {
         Settled::Value(value) => value,
         Settled::Never => return Score::Other(NEVER.to_owned()),
@@ -209,7 +214,7 @@ pub(super) fn score(settled: &Settled, kit: &Kit) -> Score {
 }
 
 /// What a `key` returned.
-pub(super) fn key(settled: &Settled, kit: &Kit, context: &mut Context) -> Result<Value, CallFault> {
+pub(super) fn key(settled: &Settled, kit: &ContextTools, context: &mut Context) -> Result<Value, CallFault> {
     let Settled::Value(value) = settled else { return Ok(Value::Null) };
     match kit.to_json_text(value, context)? {
         Some(text) => json::parse(text.as_bytes(), JsonLimits::bytes(MAX_KEY_BYTES))
@@ -219,12 +224,12 @@ pub(super) fn key(settled: &Settled, kit: &Kit, context: &mut Context) -> Result
 }
 
 /// An id as text; the longest that can be any node's is far shorter than the limit.
-fn cut_id(id: &JsString, kit: &Kit) -> String {
+fn cut_id(id: &JsString, kit: &ContextTools) -> String {
     kit.stage.limits().cut(&id.to_std_string_lossy())
 }
 
 /// `value` in words.
-fn described(value: &JsValue, kit: &Kit) -> String {
+fn described(value: &JsValue, kit: &ContextTools) -> String {
     match value.variant() {
         JsVariant::Undefined => "undefined".to_owned(),
         JsVariant::Null => "null".to_owned(),

@@ -16,7 +16,7 @@ use boa_engine::{
 
 use crate::model::diagnosis::LogLevel;
 
-use super::kit::{Kit, plain_object};
+use super::kit::{ContextTools, plain_object};
 use format::formatted;
 pub(super) use format::shown;
 
@@ -77,17 +77,17 @@ fn hidden(value: JsValue) -> PropertyDescriptor {
 }
 
 fn write(level: LogLevel, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
-    if let Some(kit) = Kit::of(context)
+    if let Some(kit) = ContextTools::of(context)
         && !kit.stage.log_is_full()
     {
         let line = formatted(args, &kit, context)?;
-        say(level, &line, &kit);
+        log_line(level, &line, &kit);
     }
     Ok(JsValue::undefined())
 }
 
 /// Logs `line` within the groups that are open.
-fn say(level: LogLevel, line: &str, kit: &Kit) {
+fn log_line(level: LogLevel, line: &str, kit: &ContextTools) {
     let indent = INDENT.repeat(kit.stage.console(|ledger| ledger.groups.min(MAX_GROUPS)));
     kit.stage.log(level, &format!("{indent}{line}"));
 }
@@ -101,20 +101,20 @@ fn label(args: &[JsValue], context: &mut Context) -> JsResult<String> {
 }
 
 fn assert(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
-    let (Some(kit), false) = (Kit::of(context), args.get_or_undefined(0).to_boolean()) else {
+    let (Some(kit), false) = (ContextTools::of(context), args.get_or_undefined(0).to_boolean()) else {
         return Ok(JsValue::undefined());
     };
     let line = match args.get(1..).filter(|rest| !rest.is_empty()) {
         Some(rest) => format!("Assertion failed: {}", formatted(rest, &kit, context)?),
         None => "Assertion failed".to_owned(),
     };
-    say(LogLevel::Warn, &line, &kit);
+    log_line(LogLevel::Warn, &line, &kit);
     Ok(JsValue::undefined())
 }
 
 fn count(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let label = label(args, context)?;
-    let Some(kit) = Kit::of(context) else { return Ok(JsValue::undefined()) };
+    let Some(kit) = ContextTools::of(context) else { return Ok(JsValue::undefined()) };
     let count = kit.stage.console(|ledger| {
         let is_kept = ledger.counts.len() < MAX_LABELS || ledger.counts.contains_key(&label);
         let count = ledger.counts.get(&label).map_or(1, |count| count.saturating_add(1));
@@ -123,37 +123,37 @@ fn count(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<J
         }
         count
     });
-    say(LogLevel::Info, &format!("{label}: {count}"), &kit);
+    log_line(LogLevel::Info, &format!("{label}: {count}"), &kit);
     Ok(JsValue::undefined())
 }
 
 fn count_reset(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let label = label(args, context)?;
-    let Some(kit) = Kit::of(context) else { return Ok(JsValue::undefined()) };
+    let Some(kit) = ContextTools::of(context) else { return Ok(JsValue::undefined()) };
     if kit.stage.console(|ledger| ledger.counts.remove(&label)).is_none() {
-        say(LogLevel::Warn, &format!("Count for '{label}' does not exist"), &kit);
+        log_line(LogLevel::Warn, &format!("Count for '{label}' does not exist"), &kit);
     }
     Ok(JsValue::undefined())
 }
 
 fn time(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let label = label(args, context)?;
-    let Some(kit) = Kit::of(context) else { return Ok(JsValue::undefined()) };
+    let Some(kit) = ContextTools::of(context) else { return Ok(JsValue::undefined()) };
     let is_new = kit.stage.console(|ledger| match ledger.timers.len() < MAX_LABELS {
         true => ledger.timers.insert(label.clone()),
         false => !ledger.timers.contains(&label),
     });
     if !is_new {
-        say(LogLevel::Warn, &format!("Label '{label}' already exists for console.time()"), &kit);
+        log_line(LogLevel::Warn, &format!("Label '{label}' already exists for console.time()"), &kit);
     }
     Ok(JsValue::undefined())
 }
 
 fn time_log(args: &[JsValue], method: &str, context: &mut Context) -> JsResult<JsValue> {
     let label = label(args, context)?;
-    let Some(kit) = Kit::of(context) else { return Ok(JsValue::undefined()) };
+    let Some(kit) = ContextTools::of(context) else { return Ok(JsValue::undefined()) };
     if !kit.stage.console(|ledger| ledger.timers.contains(&label)) {
-        say(LogLevel::Warn, &format!("No such label '{label}' for console.{method}()"), &kit);
+        log_line(LogLevel::Warn, &format!("No such label '{label}' for console.{method}()"), &kit);
         return Ok(JsValue::undefined());
     }
     let mut line = format!("{label}: 0ms");
@@ -161,7 +161,7 @@ fn time_log(args: &[JsValue], method: &str, context: &mut Context) -> JsResult<J
         line.push(' ');
         line.push_str(&formatted(rest, &kit, context)?);
     }
-    say(LogLevel::Info, &line, &kit);
+    log_line(LogLevel::Info, &line, &kit);
     Ok(JsValue::undefined())
 }
 
@@ -169,7 +169,7 @@ fn time_end(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResul
     let named = args.get(..1).unwrap_or_default();
     time_log(named, "timeEnd", context)?;
     let label = label(named, context)?;
-    if let Some(kit) = Kit::of(context) {
+    if let Some(kit) = ContextTools::of(context) {
         kit.stage.console(|ledger| ledger.timers.remove(&label));
     }
     Ok(JsValue::undefined())
@@ -179,14 +179,14 @@ fn group(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<J
     if !args.is_empty() {
         write(LogLevel::Info, args, context)?;
     }
-    if let Some(kit) = Kit::of(context) {
+    if let Some(kit) = ContextTools::of(context) {
         kit.stage.console(|ledger| ledger.groups = ledger.groups.saturating_add(1));
     }
     Ok(JsValue::undefined())
 }
 
 fn group_end(_this: &JsValue, _args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
-    if let Some(kit) = Kit::of(context) {
+    if let Some(kit) = ContextTools::of(context) {
         kit.stage.console(|ledger| ledger.groups = ledger.groups.saturating_sub(1));
     }
     Ok(JsValue::undefined())

@@ -16,7 +16,7 @@ use boa_engine::{Context, JsArgs, JsResult, JsString, JsValue, NativeFunction, j
 
 use crate::clock::wall_offset_s;
 
-use super::kit::{Kit, function};
+use super::kit::{ContextTools, function};
 use super::shims::{define, stand_in};
 use text::{Offset, ParsedTime};
 
@@ -93,7 +93,7 @@ fn numbers(args: &[JsValue], context: &mut Context) -> JsResult<Vec<JsValue>> {
 
 /// Does `act`, which asks for the offset of a local time after it has asked for `others` of times in UTC.
 fn with_wall<T>(others: u8, context: &mut Context, act: impl FnOnce(&mut Context) -> T) -> T {
-    let kit = Kit::of(context);
+    let kit = ContextTools::of(context);
     kit.iter().for_each(|kit| kit.stage.expect_wall(Some(others)));
     let done = act(context);
     kit.iter().for_each(|kit| kit.stage.expect_wall(None));
@@ -103,7 +103,7 @@ fn with_wall<T>(others: u8, context: &mut Context, act: impl FnOnce(&mut Context
 /// The time that `text` names, in milliseconds; NaN where it names none.
 fn parsed(text: &JsString, context: &Context) -> f64 {
     let units: Vec<u16> = text.iter().collect();
-    let (Some(read), Some(kit)) = (text::read(&units), Kit::of(context)) else { return f64::NAN };
+    let (Some(read), Some(kit)) = (text::read(&units), ContextTools::of(context)) else { return f64::NAN };
     let ParsedTime { day_ms, time_ms, offset } = read;
     let local = day_ms + time_ms;
     let offset_s = match offset {

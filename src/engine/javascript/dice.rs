@@ -4,7 +4,7 @@ use boa_engine::{Context, JsNativeError, JsResult, JsValue, NativeFunction};
 
 use crate::engine::words::NOT_PURE;
 
-use super::kit::Kit;
+use super::kit::ContextTools;
 use super::shims::define;
 
 pub(super) fn install(context: &mut Context) -> JsResult<()> {
@@ -13,7 +13,7 @@ pub(super) fn install(context: &mut Context) -> JsResult<()> {
 }
 
 fn random(_this: &JsValue, _args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
-    match Kit::of(context).and_then(|kit| kit.stage.roll()) {
+    match ContextTools::of(context).and_then(|kit| kit.stage.random()) {
         Some(number) => Ok(JsValue::from(number)),
         None => Err(JsNativeError::typ().with_message(format!("`Math.random` {NOT_PURE}")).into()),
     }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::model::{Cluster, Session};
 use crate::script::ScriptRequest;
 
-use super::kit::{Hold, Kit, plain_object};
+use super::kit::{ContextTools, ObjectOwner, plain_object};
 use super::lazy::{Lazy, LazyOrigin};
 
 /// What of the request a script is given at once. What is left out and read all the same stops the script.
@@ -34,34 +34,34 @@ pub(super) fn input(
     cluster: &Cluster,
     nodes: Option<Vec<JsValue>>,
     wanted: RequestFields<impl Fn(&str) -> bool>,
-    kit: &Kit,
+    kit: &ContextTools,
     context: &mut Context,
 ) -> JsResult<JsObject> {
     let sessions = sessions(asked, cluster, &wanted);
     let wanted = wanted.field;
     let prototype = context.intrinsics().constructors().object().prototype();
-    let input = JsObject::new(context.root_shape(), prototype, Lazy::new(LazyOrigin::Input, Hold::Own)).upcast();
+    let input = JsObject::new(context.root_shape(), prototype, Lazy::new(LazyOrigin::Input, ObjectOwner::Own)).upcast();
     for (name, value) in asked.request.fields() {
         if matches!(value, Value::Object(_) | Value::Array(_)) && !wanted(name) {
-            kit.put_lazy(&input, name, Hold::Own, context);
+            kit.put_lazy(&input, name, ObjectOwner::Own, context);
             continue;
         }
         let value = field(asked, name, value, &sessions, kit, context)?;
-        kit.put(&input, name, value, Hold::Own);
+        kit.put(&input, name, value, ObjectOwner::Own);
     }
     if let Some(nodes) = nodes {
-        let list: JsValue = kit.list(nodes, Hold::Own, context)?.into();
-        kit.put(&input, "servers", list.clone(), Hold::Own);
-        kit.put(&input, "nodes", list, Hold::Own);
+        let list: JsValue = kit.list(nodes, ObjectOwner::Own, context)?.into();
+        kit.put(&input, "servers", list.clone(), ObjectOwner::Own);
+        kit.put(&input, "nodes", list, ObjectOwner::Own);
     }
-    kit.put(&input, "now", JsValue::from(asked.moment.ms), Hold::Own);
+    kit.put(&input, "now", JsValue::from(asked.moment.ms), ObjectOwner::Own);
     if wanted("time") {
         let time = time(asked, kit, context).into();
-        kit.put(&input, "time", time, Hold::Own);
+        kit.put(&input, "time", time, ObjectOwner::Own);
     } else {
-        kit.put_lazy(&input, "time", Hold::Own, context);
+        kit.put_lazy(&input, "time", ObjectOwner::Own, context);
     }
-    kit.put(&input, "sequence", JsValue::from(asked.sequence), Hold::Own);
+    kit.put(&input, "sequence", JsValue::from(asked.sequence), ObjectOwner::Own);
     Ok(input)
 }
 
@@ -71,7 +71,7 @@ pub(super) fn part(
     cluster: &Cluster,
     fields: &BTreeSet<String>,
     user_sessions: bool,
-    kit: &Kit,
+    kit: &ContextTools,
     context: &mut Context,
 ) -> JsResult<JsObject> {
     let sessions =
@@ -85,16 +85,16 @@ pub(super) fn part(
             (_, Some(value)) => field(asked, name, value, &sessions, kit, context)?,
             (_, None) => continue,
         };
-        kit.put(&request, name, value, Hold::Own);
+        kit.put(&request, name, value, ObjectOwner::Own);
     }
     Ok(request)
 }
 
 /// The request for a function that sees nothing of it but the login of its user: the rest need not be read.
-pub(super) fn login_alone(asked: &ScriptRequest<'_>, kit: &Kit, context: &Context) -> JsObject {
+pub(super) fn login_alone(asked: &ScriptRequest<'_>, kit: &ContextTools, context: &Context) -> JsObject {
     let (request, user) = (plain_object(context), plain_object(context));
-    kit.put(&user, "login", JsString::from(&**asked.request.login()).into(), Hold::Own);
-    kit.put(&request, "user", user.into(), Hold::Own);
+    kit.put(&user, "login", JsString::from(&**asked.request.login()).into(), ObjectOwner::Own);
+    kit.put(&request, "user", user.into(), ObjectOwner::Own);
     request
 }
 
@@ -116,23 +116,23 @@ fn field(
     name: &str,
     value: &Value,
     sessions: &UserSessions,
-    kit: &Kit,
+    kit: &ContextTools,
     context: &mut Context,
 ) -> JsResult<JsValue> {
     match (name, value) {
         ("user", Value::Object(fields)) => user(fields, sessions, kit, context).map(Into::into),
         ("params", Value::Object(fields)) => params(asked, fields, sessions, kit, context).map(Into::into),
-        _ => kit.to_js(value, Hold::Own, context),
+        _ => kit.to_js(value, ObjectOwner::Own, context),
     }
 }
 
-fn time(asked: &ScriptRequest<'_>, kit: &Kit, context: &Context) -> JsObject {
+fn time(asked: &ScriptRequest<'_>, kit: &ContextTools, context: &Context) -> JsObject {
     let (moment, time) = (asked.moment, plain_object(context));
-    kit.put(&time, "ms", JsValue::from(moment.ms), Hold::Own);
-    kit.put(&time, "hour", JsValue::from(moment.hour), Hold::Own);
-    kit.put(&time, "minute", JsValue::from(moment.minute), Hold::Own);
-    kit.put(&time, "weekday", JsValue::from(moment.weekday), Hold::Own);
-    kit.put(&time, "offset_min", JsValue::from(moment.offset_min), Hold::Own);
+    kit.put(&time, "ms", JsValue::from(moment.ms), ObjectOwner::Own);
+    kit.put(&time, "hour", JsValue::from(moment.hour), ObjectOwner::Own);
+    kit.put(&time, "minute", JsValue::from(moment.minute), ObjectOwner::Own);
+    kit.put(&time, "weekday", JsValue::from(moment.weekday), ObjectOwner::Own);
+    kit.put(&time, "offset_min", JsValue::from(moment.offset_min), ObjectOwner::Own);
     time
 }
 
@@ -140,31 +140,36 @@ fn params(
     asked: &ScriptRequest<'_>,
     fields: &Map<String, Value>,
     sessions: &UserSessions,
-    kit: &Kit,
+    kit: &ContextTools,
     context: &mut Context,
 ) -> JsResult<JsObject> {
     let params = plain_object(context);
     for (name, value) in fields {
         let value = match (name.as_str(), value) {
             ("me", Value::Object(fields)) => user(fields, sessions, kit, context)?.into(),
-            _ => kit.to_js(value, Hold::Own, context)?,
+            _ => kit.to_js(value, ObjectOwner::Own, context)?,
         };
-        kit.put(&params, name, value, Hold::Own);
+        kit.put(&params, name, value, ObjectOwner::Own);
     }
-    let jwt = kit.to_js(asked.jwt(), Hold::Own, context)?;
-    kit.put(&params, "jwt", jwt, Hold::Own);
+    let jwt = kit.to_js(asked.jwt(), ObjectOwner::Own, context)?;
+    kit.put(&params, "jwt", jwt, ObjectOwner::Own);
     Ok(params)
 }
 
 /// A user, whose sessions are listed when they are read.
-fn user(fields: &Map<String, Value>, sessions: &UserSessions, kit: &Kit, context: &mut Context) -> JsResult<JsObject> {
+fn user(
+    fields: &Map<String, Value>,
+    sessions: &UserSessions,
+    kit: &ContextTools,
+    context: &mut Context,
+) -> JsResult<JsObject> {
     let prototype = context.intrinsics().constructors().object().prototype();
-    let lazy = Lazy::new(LazyOrigin::User(sessions.clone()), Hold::Own);
+    let lazy = Lazy::new(LazyOrigin::User(sessions.clone()), ObjectOwner::Own);
     let user = JsObject::new(context.root_shape(), prototype, lazy).upcast();
     for (name, value) in fields.iter().filter(|(name, _)| *name != "sessions") {
-        let value = kit.to_js(value, Hold::Own, context)?;
-        kit.put(&user, name, value, Hold::Own);
+        let value = kit.to_js(value, ObjectOwner::Own, context)?;
+        kit.put(&user, name, value, ObjectOwner::Own);
     }
-    kit.put_lazy(&user, "sessions", Hold::Own, context);
+    kit.put_lazy(&user, "sessions", ObjectOwner::Own, context);
     Ok(user)
 }

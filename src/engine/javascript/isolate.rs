@@ -14,7 +14,7 @@ use crate::engine::residents::NodeCache;
 
 use super::globals::Globals;
 use super::jobs::Jobs;
-use super::kit::Kit;
+use super::kit::ContextTools;
 use super::nodes::SharedNode;
 use super::stage::{Hooks, JavaScriptCallContext};
 use super::{console, dates, dice, guards, host, intrinsics, locales, shims, sort};
@@ -28,7 +28,7 @@ const MAX_STACK_VALUES: usize = 512 * 1024;
 /// A context with what belongs to it.
 pub(super) struct Isolate {
     pub(super) context: RefCell<Context>,
-    pub(super) kit: Rc<Kit>,
+    pub(super) kit: Rc<ContextTools>,
     pub(super) jobs: Rc<Jobs>,
     pub(super) residents: NodeCache<SharedNode>,
     pub(super) globals: Globals,
@@ -51,7 +51,7 @@ impl Isolate {
         limits.set_stack_size_limit(MAX_STACK_VALUES);
         limits.disable_loop_iteration_limit();
 
-        let kit = Rc::new(Kit::new(Rc::clone(&stage), &mut context)?);
+        let kit = Rc::new(ContextTools::new(Rc::clone(&stage), &mut context)?);
         context.insert_data(Rc::clone(&kit));
         sort::install(&mut context)?;
         guards::install(&mut context)?;

@@ -16,7 +16,7 @@ use super::stage::JavaScriptCallContext;
 
 /// Whom an object belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hold {
+pub(super) enum ObjectOwner {
     /// One request: a script may do with it what it likes.
     Own,
     /// All requests: frozen.
@@ -24,14 +24,14 @@ pub(super) enum Hold {
 }
 
 /// The tools of one context; reachable from native functions.
-pub(super) struct Kit {
+pub(super) struct ContextTools {
     pub(super) stage: Rc<JavaScriptCallContext>,
     pub(super) stringify: JsObject,
     prevent_extensions: JsObject,
     names: RefCell<Names>,
 }
 
-impl Kit {
+impl ContextTools {
     /// The tools that belong to `context`, from its own untouched intrinsics.
     pub(super) fn new(stage: Rc<JavaScriptCallContext>, context: &mut Context) -> JsResult<Self> {
         let json = context.intrinsics().objects().json();
@@ -68,17 +68,17 @@ impl Kit {
     }
 
     /// Gives `object` the property `name`.
-    pub(super) fn put(&self, object: &JsObject, name: &str, value: JsValue, hold: Hold) {
+    pub(super) fn put(&self, object: &JsObject, name: &str, value: JsValue, hold: ObjectOwner) {
         object.insert_property(self.key(name), data_property(value, hold));
     }
 
     /// Gives `object`, which is lazy, the property `name`, to be built when it is read.
-    pub(super) fn put_lazy(&self, object: &JsObject, name: &str, hold: Hold, context: &Context) {
+    pub(super) fn put_lazy(&self, object: &JsObject, name: &str, hold: ObjectOwner, context: &Context) {
         object.insert_property(self.key(name), self.accessors(name, context).property(hold));
     }
 
     /// `value` as a script sees it.
-    pub(super) fn to_js(&self, value: &Value, hold: Hold, context: &mut Context) -> JsResult<JsValue> {
+    pub(super) fn to_js(&self, value: &Value, hold: ObjectOwner, context: &mut Context) -> JsResult<JsValue> {
         match value {
             Value::Array(list) => {
                 let items = list.iter().map(|item| self.to_js(item, hold, context)).collect::<JsResult<Vec<_>>>()?;
@@ -90,7 +90,7 @@ impl Kit {
                     let value = self.to_js(value, hold, context)?;
                     self.put(&object, name, value, hold);
                 }
-                if hold == Hold::Shared {
+                if hold == ObjectOwner::Shared {
                     self.close(&object, context)?;
                 }
                 Ok(object.into())
@@ -100,9 +100,9 @@ impl Kit {
     }
 
     /// A real array of `items`.
-    pub(super) fn list(&self, items: Vec<JsValue>, hold: Hold, context: &mut Context) -> JsResult<JsObject> {
+    pub(super) fn list(&self, items: Vec<JsValue>, hold: ObjectOwner, context: &mut Context) -> JsResult<JsObject> {
         let array: JsObject = JsArray::from_iter(items, context).into();
-        if hold == Hold::Shared {
+        if hold == ObjectOwner::Shared {
             array.set_integrity_level(IntegrityLevel::Frozen, context)?;
         }
         Ok(array)
@@ -116,8 +116,8 @@ impl Kit {
 }
 
 /// A property that holds a value.
-pub(super) fn data_property(value: JsValue, hold: Hold) -> PropertyDescriptor {
-    let free = hold == Hold::Own;
+pub(super) fn data_property(value: JsValue, hold: ObjectOwner) -> PropertyDescriptor {
+    let free = hold == ObjectOwner::Own;
     PropertyDescriptor::builder().value(value).writable(free).enumerable(true).configurable(free).build()
 }
 

@@ -21,7 +21,7 @@ use crate::engine::residents::follow_sessions;
 use crate::model::look::DataField;
 use crate::model::{Node, NodeField, NodeView, Overlay, Session, SlotIndex};
 
-use super::kit::{Hold, Kit};
+use super::kit::{ContextTools, ObjectOwner};
 use super::stage::Omission;
 
 /// How far up the prototypes a getter looks for the object that it belongs to.
@@ -63,13 +63,13 @@ pub(super) struct Lazy {
     #[unsafe_ignore_trace]
     origin: LazyOrigin,
     #[unsafe_ignore_trace]
-    hold: Hold,
+    hold: ObjectOwner,
     /// What was built already, by name; a node has a handful of these.
     built: Vec<(JsString, JsValue)>,
 }
 
 impl Lazy {
-    pub(super) fn new(origin: LazyOrigin, hold: Hold) -> Self {
+    pub(super) fn new(origin: LazyOrigin, hold: ObjectOwner) -> Self {
         Self { origin, hold, built: Vec::new() }
     }
 
@@ -89,7 +89,7 @@ impl Lazy {
         }
     }
 
-    pub(super) fn hold(&self) -> Hold {
+    pub(super) fn hold(&self) -> ObjectOwner {
         self.hold
     }
 
@@ -133,11 +133,11 @@ impl Accessors {
     }
 
     /// The property that these stand for.
-    pub(super) fn property(&self, hold: Hold) -> PropertyDescriptor {
+    pub(super) fn property(&self, hold: ObjectOwner) -> PropertyDescriptor {
         let property = PropertyDescriptor::builder().get(self.get.clone()).enumerable(true);
         match hold {
-            Hold::Own => property.set(self.set.clone()).configurable(true).build(),
-            Hold::Shared => property.configurable(false).build(),
+            ObjectOwner::Own => property.set(self.set.clone()).configurable(true).build(),
+            ObjectOwner::Shared => property.configurable(false).build(),
         }
     }
 
@@ -156,7 +156,7 @@ fn get(this: &JsValue, _: &[JsValue], served: &Served, context: &mut Context) ->
         }
         (lazy.origin.clone(), lazy.hold)
     };
-    let kit = Kit::of(context);
+    let kit = ContextTools::of(context);
     let mut build = || origin.build(&served.0, hold, context);
     let value = match kit.filter(|_| origin.is_large()) {
         // No script is convicted of what it takes to show it a long list.
@@ -211,8 +211,8 @@ impl LazyOrigin {
         }
     }
 
-    fn build(&self, name: &JsString, hold: Hold, context: &mut Context) -> JsResult<JsValue> {
-        let Some(kit) = Kit::of(context) else { return Ok(JsValue::undefined()) };
+    fn build(&self, name: &JsString, hold: ObjectOwner, context: &mut Context) -> JsResult<JsValue> {
+        let Some(kit) = ContextTools::of(context) else { return Ok(JsValue::undefined()) };
         let name = name.to_std_string_lossy();
         match self {
             Self::Node(view) => {
@@ -265,12 +265,12 @@ impl LazyNode {
     ///
     /// # Errors
     /// What the engine says.
-    pub(super) fn follow(&self, node: &Node, kit: &Kit, context: &mut Context) -> JsResult<()> {
+    pub(super) fn follow(&self, node: &Node, kit: &ContextTools, context: &mut Context) -> JsResult<()> {
         let before = self.node.replace(node.clone());
         let Some(built) = self.sessions.take() else { return Ok(()) };
         let mut failed = None;
         let items = follow_sessions(&before, &built, node, |one| {
-            session(one, Hold::Shared, kit, context).unwrap_or_else(|error| {
+            session(one, ObjectOwner::Shared, kit, context).unwrap_or_else(|error| {
                 failed = Some(error);
                 JsValue::undefined()
             })
@@ -297,20 +297,25 @@ impl LazyNode {
     }
 
     /// The objects of its sessions.
-    fn session_items(&self, hold: Hold, kit: &Kit, context: &mut Context) -> JsResult<Vec<JsValue>> {
+    fn session_items(&self, hold: ObjectOwner, kit: &ContextTools, context: &mut Context) -> JsResult<Vec<JsValue>> {
         if let Some(items) = &*self.sessions.borrow() {
             return Ok(items.clone());
         }
         let node = self.node();
         let items = node.sessions().map(|one| session(one, hold, kit, context)).collect::<JsResult<Vec<_>>>()?;
-        if hold == Hold::Shared {
+        if hold == ObjectOwner::Shared {
             self.sessions.replace(Some(items.clone()));
         }
         Ok(items)
     }
 }
 
-fn data_object(view: &Rc<LazyNode>, hold: Hold, kit: &Kit, context: &mut Context) -> JsResult<JsObject> {
+fn data_object(
+    view: &Rc<LazyNode>,
+    hold: ObjectOwner,
+    kit: &ContextTools,
+    context: &mut Context,
+) -> JsResult<JsObject> {
     let prototype = context.intrinsics().constructors().object().prototype();
     let object =
         JsObject::new(context.root_shape(), prototype, Lazy::new(LazyOrigin::Data(Rc::clone(view)), hold)).upcast();
@@ -325,20 +330,20 @@ fn data_object(view: &Rc<LazyNode>, hold: Hold, kit: &Kit, context: &mut Context
             }
         }
     }
-    if hold == Hold::Shared {
+    if hold == ObjectOwner::Shared {
         kit.close(&object, context)?;
     }
     Ok(object)
 }
 
 /// A session as a script sees it.
-fn session(session: &Session, hold: Hold, kit: &Kit, context: &mut Context) -> JsResult<JsValue> {
+fn session(session: &Session, hold: ObjectOwner, kit: &ContextTools, context: &mut Context) -> JsResult<JsValue> {
     let object = super::kit::plain_object(context);
     for (name, value) in &session.fields() {
         let value = kit.to_js(value, hold, context)?;
         kit.put(&object, name, value, hold);
     }
-    if hold == Hold::Shared {
+    if hold == ObjectOwner::Shared {
         kit.close(&object, context)?;
     }
     Ok(object.into())

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::engine::residents::{CachedNode, NodeCache, is_same_state};
 use crate::model::{Candidate, Cluster, Node, NodeField, NodeParts, NodeView, Report, SlotIndex};
 
-use super::kit::{Hold, Kit, plain_object, scalar_to_js};
+use super::kit::{ContextTools, ObjectOwner, plain_object, scalar_to_js};
 use super::lazy::{Lazy, LazyNode, LazyOrigin};
 
 /// The node object that all requests share. It is changed as its node changes, between calls: no script holds it then.
@@ -40,12 +40,12 @@ impl CachedNode for SharedNode {
 
 impl SharedNode {
     /// Makes the object show `node`, a later state of its node of the same report.
-    fn follow(&self, node: &Node, kit: &Kit, context: &mut Context) -> JsResult<()> {
+    fn follow(&self, node: &Node, kit: &ContextTools, context: &mut Context) -> JsResult<()> {
         self.view.follow(node, kit, context)?;
         let look = node.look_at(Some(&COUNTED));
         for (name, field) in look.fields() {
             if let Some(value) = scalar(&field) {
-                kit.put(&self.object, name, value, Hold::Shared);
+                kit.put(&self.object, name, value, ObjectOwner::Shared);
             }
         }
         let data = self.object.downcast_ref::<Lazy>().and_then(|lazy| lazy.built(&js_string!("nodeData")).cloned());
@@ -62,7 +62,7 @@ pub(super) fn shared_object(
     residents: &NodeCache<SharedNode>,
     slot: SlotIndex,
     node: &Node,
-    kit: &Kit,
+    kit: &ContextTools,
     context: &mut Context,
 ) -> JsResult<JsObject> {
     let make = |before: Option<SharedNode>| {
@@ -72,7 +72,7 @@ pub(super) fn shared_object(
         }
         let view = LazyNode::new(slot, node.clone(), None, None);
         // Its larger fields are built from the text when they are read, and stay then.
-        let object = node_object(&view, &node.look(), Hold::Shared, None, kit, context)?;
+        let object = node_object(&view, &node.look(), ObjectOwner::Shared, None, kit, context)?;
         Ok(SharedNode { view, object })
     };
     residents.get(slot, node, make).map(|shared| shared.object)
@@ -84,19 +84,19 @@ pub(super) fn own_object(
     candidate: &Candidate,
     cluster: &Cluster,
     wanted: Option<(&BTreeSet<String>, &Documents)>,
-    kit: &Kit,
+    kit: &ContextTools,
     context: &mut Context,
 ) -> JsResult<Option<JsObject>> {
     let Some(node) = cluster.node(candidate.slot) else { return Ok(None) };
     if let Some((fields, documents)) = wanted.filter(|(fields, _)| !fields.contains("nodeData")) {
-        return plain((candidate.slot, node), fields, documents, Hold::Own, kit, context).map(Some);
+        return plain((candidate.slot, node), fields, documents, ObjectOwner::Own, kit, context).map(Some);
     }
     let fields = wanted.map(|(fields, _)| fields);
     let names: Option<Vec<&str>> = fields.map(|fields| fields.iter().map(String::as_str).collect());
     let built = node.look_at(names.as_deref()).into_built();
     let view = LazyNode::new(candidate.slot, node.clone(), candidate.overlay.clone(), built);
     let own = view.node();
-    node_object(&view, &view.look(&own), Hold::Own, fields, kit, context).map(Some)
+    node_object(&view, &view.look(&own), ObjectOwner::Own, fields, kit, context).map(Some)
 }
 
 /// The node with these `fields` alone, none of which holds its sessions: nothing of it has to wait until somebody looks.
@@ -105,8 +105,8 @@ fn plain(
     (slot, node): (SlotIndex, &Node),
     fields: &BTreeSet<String>,
     documents: &Documents,
-    hold: Hold,
-    kit: &Kit,
+    hold: ObjectOwner,
+    kit: &ContextTools,
     context: &mut Context,
 ) -> JsResult<JsObject> {
     let object = plain_object(context);
@@ -123,7 +123,7 @@ fn plain(
         };
         kit.put(&object, name, value, hold);
     }
-    if hold == Hold::Shared {
+    if hold == ObjectOwner::Shared {
         kit.close(&object, context)?;
     }
     Ok(object)
@@ -183,7 +183,7 @@ impl KeptObjects {
         (slot, node): (SlotIndex, &Node),
         (fields, documents): (&BTreeSet<String>, &Documents),
         parts: NodeParts,
-        kit: &Kit,
+        kit: &ContextTools,
         context: &mut Context,
     ) -> JsResult<JsObject> {
         let state = (node.arrival(), node.revised(parts));
@@ -192,7 +192,7 @@ impl KeptObjects {
         {
             return Ok(kept.object.clone());
         }
-        let object = plain((slot, node), fields, documents, Hold::Shared, kit, context)?;
+        let object = plain((slot, node), fields, documents, ObjectOwner::Shared, kit, context)?;
         if self.count >= MAX_KEPT {
             *self = Self::default();
         }
@@ -210,9 +210,9 @@ impl KeptObjects {
 fn node_object(
     view: &Rc<LazyNode>,
     look: &NodeView<'_>,
-    hold: Hold,
+    hold: ObjectOwner,
     wanted: Option<&BTreeSet<String>>,
-    kit: &Kit,
+    kit: &ContextTools,
     context: &mut Context,
 ) -> JsResult<JsObject> {
     let prototype = context.intrinsics().constructors().object().prototype();
@@ -226,7 +226,7 @@ fn node_object(
         None => look.fields_with(view.overlay.as_deref()).for_each(|(name, field)| put(name, field)),
         Some(wanted) => wanted.iter().for_each(|name| look.field(name).into_iter().for_each(|field| put(name, field))),
     }
-    if hold == Hold::Shared {
+    if hold == ObjectOwner::Shared {
         kit.close(&object, context)?;
     }
     Ok(object)

@@ -17,7 +17,7 @@ use crate::model::json::{self, JsonLimits};
 use crate::model::look::DataField;
 
 use super::fault::CallFault;
-use super::kit::{Hold, Kit, data_property, plain_object};
+use super::kit::{ContextTools, ObjectOwner, data_property, plain_object};
 use super::lazy::{Lazy, LazyNode};
 
 /// What names a node; never an overlay.
@@ -35,12 +35,12 @@ pub(super) enum Difference {
 pub(super) fn difference(
     object: &JsObject,
     given: Option<&JsObject>,
-    kit: &Kit,
+    kit: &ContextTools,
     context: &mut Context,
 ) -> Result<Difference, CallFault> {
     let is_given = given.is_some_and(|given| JsObject::equals(given, object));
     let view = given.and_then(view);
-    if is_given && view.as_ref().is_some_and(|(_, hold)| *hold == Hold::Shared) {
+    if is_given && view.as_ref().is_some_and(|(_, hold)| *hold == ObjectOwner::Shared) {
         return Ok(Difference::None);
     }
     let keys = object.own_property_keys(context)?;
@@ -80,7 +80,7 @@ struct Comparison<'a> {
     object: &'a JsObject,
     given: &'a JsObject,
     view: &'a LazyNode,
-    kit: &'a Kit,
+    kit: &'a ContextTools,
 }
 
 impl Comparison<'_> {
@@ -148,7 +148,7 @@ impl Comparison<'_> {
         if value.is_object()
             && let PropertyKey::String(name) = key
             && let Some(lazy) = self.given.downcast_ref::<Lazy>()
-            && lazy.hold() == Hold::Shared
+            && lazy.hold() == ObjectOwner::Shared
             && lazy.built(name).is_some_and(|built| built.strict_equals(value))
         {
             return true;
@@ -190,7 +190,7 @@ fn text_of(key: &PropertyKey) -> Option<String> {
 /// `properties` by the rules of `JSON.stringify`.
 fn to_json(
     properties: Vec<(PropertyKey, JsValue)>,
-    kit: &Kit,
+    kit: &ContextTools,
     context: &mut Context,
 ) -> Result<Map<String, Value>, CallFault> {
     let plain: Option<Map<_, _>> =
@@ -200,7 +200,7 @@ fn to_json(
     }
     let holder = plain_object(context);
     for (key, value) in properties {
-        holder.insert_property(key, data_property(value, Hold::Own));
+        holder.insert_property(key, data_property(value, ObjectOwner::Own));
     }
     let text = kit.to_json_text(&holder.into(), context)?.unwrap_or_default();
     let max_bytes = kit.stage.limits().overlay_request_bytes;
@@ -224,13 +224,13 @@ fn scalar(value: &JsValue) -> Option<Value> {
 }
 
 /// The node that `object` is, where it is one of ours.
-pub(super) fn view(object: &JsObject) -> Option<(Rc<LazyNode>, Hold)> {
+pub(super) fn view(object: &JsObject) -> Option<(Rc<LazyNode>, ObjectOwner)> {
     let lazy = object.downcast_ref::<Lazy>()?;
     lazy.view().map(|view| (Rc::clone(view), lazy.hold()))
 }
 
 /// Whether `value` is what a script was given for `field`, or would be.
-fn is_same(value: &JsValue, field: &NodeField<'_>, kit: &Kit, context: &Context) -> bool {
+fn is_same(value: &JsValue, field: &NodeField<'_>, kit: &ContextTools, context: &Context) -> bool {
     match field {
         NodeField::Json(json) => is_same_json(value, json),
         NodeField::Count(count) => value.as_number() == Some(*count as f64),
@@ -245,7 +245,7 @@ fn is_same(value: &JsValue, field: &NodeField<'_>, kit: &Kit, context: &Context)
     }
 }
 
-fn is_same_data(object: &JsObject, view: &LazyNode, kit: &Kit, context: &Context) -> bool {
+fn is_same_data(object: &JsObject, view: &LazyNode, kit: &ContextTools, context: &Context) -> bool {
     let mut count = 0;
     let node = view.node();
     for (name, field) in view.look_at(&node, "nodeData").data_fields() {

@@ -12,7 +12,7 @@ use boa_engine::{Context, JsNativeError, JsResult, Source as Text};
 use crate::engine::Settings;
 use crate::model::{Node, NodeParts, Position, SlotIndex, Thrown};
 use crate::script::{
-    Engine, LoadError, NodeFunction, RequestPath, Run, Scene, Script, ScriptError, ScriptShape, ScriptSource,
+    CallContext, Engine, LoadError, NodeFunction, RequestPath, Run, Script, ScriptError, ScriptShape, ScriptSource,
     see_login_alone,
 };
 
@@ -22,7 +22,7 @@ use super::fault::CallFault;
 use super::global_use::GlobalUse;
 use super::globals::Globals;
 use super::isolate::Isolate;
-use super::kit::Hold;
+use super::kit::ObjectOwner;
 use super::nodes::{Documents, KeptObjects};
 use super::reads::FunctionReads;
 use super::run::JavaScriptRun;
@@ -132,7 +132,7 @@ fn undeclared(survey: &Survey, globals: &Globals, file: &Arc<str>) -> Vec<LoadEr
 #[derive(Clone, Copy)]
 pub(super) struct ScriptNeeds {
     /// Whose node objects it may have.
-    pub(super) nodes: Hold,
+    pub(super) nodes: ObjectOwner,
     /// Whether it reads fields of the input that it does not name.
     pub(super) every_field: bool,
     /// Whether it reads the sessions of the user.
@@ -141,7 +141,7 @@ pub(super) struct ScriptNeeds {
 
 impl ScriptNeeds {
     fn of(survey: &Survey) -> Self {
-        let nodes = if survey.may_write_nodes { Hold::Own } else { Hold::Shared };
+        let nodes = if survey.may_write_nodes { ObjectOwner::Own } else { ObjectOwner::Shared };
         Self { nodes, every_field: false, user_sessions: false }
     }
 }
@@ -223,7 +223,7 @@ impl JavaScriptProgram {
         context: &mut Context,
     ) -> JsResult<Option<JsObject>> {
         let wanted = self.wanted(function).filter(|(fields, _)| !fields.contains("nodeData"));
-        let Some(wanted) = wanted.filter(|_| self.needs.get().nodes == Hold::Shared) else { return Ok(None) };
+        let Some(wanted) = wanted.filter(|_| self.needs.get().nodes == ObjectOwner::Shared) else { return Ok(None) };
         let mut kept = self.kept.borrow_mut();
         let (made_in, [filter, score]) = kept.get_or_insert_with(|| (Rc::clone(isolate), Default::default()));
         if !Rc::ptr_eq(made_in, isolate) {
@@ -302,7 +302,7 @@ impl Script for JavaScriptProgram {
         &self.remarks
     }
 
-    fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
+    fn open<'a>(&'a self, scene: CallContext<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
         JavaScriptRun::open(self, scene).map(|session| Box::new(session) as Box<dyn Run + 'a>)
     }
 }

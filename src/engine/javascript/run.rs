@@ -8,7 +8,7 @@ use boa_engine::{Context, JsNativeError, JsResult, JsString, JsValue};
 
 use crate::clock::Dice;
 use crate::model::Candidate;
-use crate::script::{Argument, Call, CallAnswer, NodeFunction, Run, Scene, ScriptError};
+use crate::script::{Argument, Call, CallAnswer, CallContext, NodeFunction, Run, ScriptError};
 
 use super::answer::{GivenObjects, Settled, keep, key, returned, score, settle};
 use super::console::ConsoleState;
@@ -17,7 +17,7 @@ use super::global_use::GlobalUse;
 use super::globals::{Changes, Stuck};
 use super::input::RequestFields;
 use super::isolate::Isolate;
-use super::kit::Hold;
+use super::kit::ObjectOwner;
 use super::nodes::Documents;
 use super::program::{JavaScriptProgram, ScriptNeeds};
 use super::stage::Omission;
@@ -27,7 +27,7 @@ use super::{input, nodes, thrown};
 pub(super) struct JavaScriptRun<'a> {
     program: &'a JavaScriptProgram,
     isolate: Rc<Isolate>,
-    scene: Scene<'a>,
+    scene: CallContext<'a>,
     /// What the factory returned: the script's functions by name.
     functions: JsObject,
     /// What the run put on the global object.
@@ -47,7 +47,7 @@ struct FailedCall {
 }
 
 impl<'a> JavaScriptRun<'a> {
-    pub(super) fn open(program: &'a JavaScriptProgram, scene: Scene<'a>) -> Result<Self, ScriptError> {
+    pub(super) fn open(program: &'a JavaScriptProgram, scene: CallContext<'a>) -> Result<Self, ScriptError> {
         let mut session = Self::new(program, scene)?;
         session.functions = match program.kept_functions(&session.isolate) {
             Some(functions) => functions,
@@ -60,7 +60,7 @@ impl<'a> JavaScriptRun<'a> {
         Ok(session)
     }
 
-    fn new(program: &'a JavaScriptProgram, scene: Scene<'a>) -> Result<Self, ScriptError> {
+    fn new(program: &'a JavaScriptProgram, scene: CallContext<'a>) -> Result<Self, ScriptError> {
         let isolate = program.isolate()?;
         let dice = scene.asked.map(|asked| Dice::new(asked.seed, scene.step, ""));
         let functions = JsObject::with_null_proto();
@@ -106,7 +106,7 @@ impl<'a> JavaScriptRun<'a> {
         // Reading what was thrown may run more of the script.
         let result = result.map_err(|fault| FailedCall {
             is_refused_write: fault.is_refused_write(),
-            error: thrown::told(fault, (self.program.wrapper(), self.program.survey()), &isolate.kit, context),
+            error: thrown::script_error(fault, (self.program.wrapper(), self.program.survey()), &isolate.kit, context),
         });
         self.dice = stage.take_dice();
         stage.console(|ledger| std::mem::swap(ledger, &mut self.console));
@@ -131,7 +131,9 @@ impl<'a> JavaScriptRun<'a> {
         let lesson = match stage.omission() {
             Some(Omission::Field) => ScriptNeeds { every_field: true, ..needs },
             Some(Omission::UserSessions) => ScriptNeeds { user_sessions: true, ..needs },
-            None if is_refused_write && needs.nodes == Hold::Shared => ScriptNeeds { nodes: Hold::Own, ..needs },
+            None if is_refused_write && needs.nodes == ObjectOwner::Shared => {
+                ScriptNeeds { nodes: ObjectOwner::Own, ..needs }
+            }
             None => {
                 stage.flush(self.scene.log);
                 return result.map_err(|failed| failed.error);
@@ -173,7 +175,7 @@ impl<'a> JavaScriptRun<'a> {
         let (isolate, cluster) = (&self.isolate, self.scene.cluster);
         isolate.residents.sweep(cluster);
         let object = |candidate: &Candidate| match cluster.node(candidate.slot) {
-            Some(node) if needs.nodes == Hold::Shared && candidate.overlay.is_none() => {
+            Some(node) if needs.nodes == ObjectOwner::Shared && candidate.overlay.is_none() => {
                 nodes::shared_object(&isolate.residents, candidate.slot, node, &isolate.kit, context)
             }
             node => {
@@ -222,7 +224,7 @@ impl<'a> JavaScriptRun<'a> {
         let second = match argument {
             Argument::Nothing => return self.invoke(name, &[node], context),
             Argument::Request => self.request(context)?,
-            Argument::Key(key) => isolate.kit.to_js(key, Hold::Own, context)?,
+            Argument::Key(key) => isolate.kit.to_js(key, ObjectOwner::Own, context)?,
         };
         self.invoke(name, &[node, second], context)
     }
@@ -289,9 +291,9 @@ impl Run for JavaScriptRun<'_> {
         }
         let mut result = self.call_per_node(call);
         let needs = self.program.needs();
-        if needs.nodes == Hold::Shared && result.as_ref().is_err_and(|failed| failed.is_refused_write) {
+        if needs.nodes == ObjectOwner::Shared && result.as_ref().is_err_and(|failed| failed.is_refused_write) {
             // It writes to nodes though its syntax does not show that: from now on it gets objects of its own.
-            self.program.learn(ScriptNeeds { nodes: Hold::Own, ..needs });
+            self.program.learn(ScriptNeeds { nodes: ObjectOwner::Own, ..needs });
             self.isolate.kit.stage.forget_lines();
             result = self.call_per_node(call);
         }
@@ -311,7 +313,7 @@ impl JavaScriptRun<'_> {
 
 fn own_object(
     candidate: &Candidate,
-    scene: &Scene<'_>,
+    scene: &CallContext<'_>,
     wanted: Option<(&BTreeSet<String>, &Documents)>,
     isolate: &Isolate,
     context: &mut Context,

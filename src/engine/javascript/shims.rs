@@ -5,7 +5,7 @@ use boa_engine::object::{FunctionObjectBuilder, IntegrityLevel, JsObject};
 use boa_engine::property::PropertyDescriptor;
 use boa_engine::{Context, JsResult, JsString, JsValue, NativeFunction, js_string};
 
-use super::kit::Kit;
+use super::kit::ContextTools;
 
 /// Gives `holder` the native function `name`, as built-ins are.
 pub(super) fn define(
@@ -51,7 +51,7 @@ fn global_objects(context: &mut Context) -> JsResult<()> {
     returns_this.set_integrity_level(IntegrityLevel::Frozen, context)?;
     let construct = NativeFunction::from_copy_closure_with_captures(
         |new_target, args, (original, returns_this): &(JsObject, JsObject), context| {
-            if is_return_this(args) && Kit::of(context).is_some_and(|kit| kit.stage.shows_globals()) {
+            if is_return_this(args) && ContextTools::of(context).is_some_and(|kit| kit.stage.shows_globals()) {
                 return Ok(returns_this.clone().into());
             }
             let new_target = new_target.as_object();

@@ -106,14 +106,14 @@ enum SortBy {
 
 impl SortBy {
     fn of_values(comparator: &JsValue) -> JsResult<Self> {
-        Self::told(comparator, Self::Text)
+        Self::from_comparator(comparator, Self::Text)
     }
 
     fn of_numbers(comparator: &JsValue) -> JsResult<Self> {
-        Self::told(comparator, Self::Number)
+        Self::from_comparator(comparator, Self::Number)
     }
 
-    fn told(comparator: &JsValue, default: Self) -> JsResult<Self> {
+    fn from_comparator(comparator: &JsValue, default: Self) -> JsResult<Self> {
         if comparator.is_undefined() {
             return Ok(default);
         }

@@ -114,7 +114,7 @@ impl JavaScriptCallContext {
     }
 
     /// The next random number; absent in a pure call.
-    pub(super) fn roll(&self) -> Option<f64> {
+    pub(super) fn random(&self) -> Option<f64> {
         self.dice.borrow_mut().as_mut().map(Dice::unit)
     }
 

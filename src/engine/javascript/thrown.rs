@@ -13,7 +13,7 @@ use crate::script::ScriptError;
 
 use super::console::shown;
 use super::fault::CallFault;
-use super::kit::Kit;
+use super::kit::ContextTools;
 use super::survey::Survey;
 use super::wrapper::Wrapper;
 
@@ -56,10 +56,10 @@ const MAX_TRACE_BYTES: usize = 16 * 1024;
 
 /// `fault` for the requester. What was thrown is the script's own object, so that reading it may run more of the script;
 /// errors of that count for nothing.
-pub(super) fn told(
+pub(super) fn script_error(
     fault: CallFault,
     (wrapper, survey): (&Wrapper, &Survey),
-    kit: &Kit,
+    kit: &ContextTools,
     context: &mut Context,
 ) -> ScriptError {
     match fault {
@@ -80,7 +80,7 @@ pub(super) fn told(
 }
 
 struct ThrownReader<'a> {
-    kit: &'a Kit,
+    kit: &'a ContextTools,
     context: &'a mut Context,
     wrapper: &'a Wrapper,
 }

@@ -71,7 +71,7 @@ pub(super) fn language(stage: &Rc<RhaiCallContext>, depth: usize) -> Engine {
     }
     log(&mut engine, stage);
     let rolled = Rc::clone(stage);
-    engine.register_fn("random", move || rolled.roll());
+    engine.register_fn("random", move || rolled.random());
     refuse(&mut engine);
     objects::install(&mut engine);
     lists::install(&mut engine);

@@ -10,7 +10,7 @@ use crate::engine::reads::Reads;
 use crate::engine::residents::NodeCache;
 use crate::model::NodeParts;
 use crate::script::{
-    Engine, LoadError, NodeFunction, RequestPath, Run, Scene, Script, ScriptError, ScriptShape, ScriptSource,
+    CallContext, Engine, LoadError, NodeFunction, RequestPath, Run, Script, ScriptError, ScriptShape, ScriptSource,
     SourceText, see_login_alone,
 };
 
@@ -124,7 +124,7 @@ impl Script for RhaiProgram {
         self.depends.as_deref()
     }
 
-    fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
+    fn open<'a>(&'a self, scene: CallContext<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
         Ok(Box::new(RhaiRun::new(self, scene)))
     }
 }

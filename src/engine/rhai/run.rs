@@ -9,7 +9,7 @@ use rhai::{Array, CallFnOptions, Dynamic, FuncArgs, Scope};
 
 use crate::clock::Dice;
 use crate::model::{Candidate, Thrown};
-use crate::script::{Argument, Call, CallAnswer, Run, Scene, ScriptError};
+use crate::script::{Argument, Call, CallAnswer, CallContext, Run, ScriptError};
 
 use super::answer::{AnswerReader, GivenViews};
 use super::convert::own;
@@ -22,13 +22,13 @@ use super::view::{RhaiNode, SharedView};
 /// A script for as long as one request lasts.
 pub(super) struct RhaiRun<'a> {
     program: &'a RhaiProgram,
-    scene: Scene<'a>,
+    scene: CallContext<'a>,
     /// The request as the per-node functions see it.
     request: Option<Dynamic>,
 }
 
 impl<'a> RhaiRun<'a> {
-    pub(super) fn new(program: &'a RhaiProgram, scene: Scene<'a>) -> Self {
+    pub(super) fn new(program: &'a RhaiProgram, scene: CallContext<'a>) -> Self {
         Self { program, scene, request: None }
     }
 
@@ -92,7 +92,7 @@ impl<'a> RhaiRun<'a> {
         let result =
             language.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &self.program.ast, name, args);
         engine.stage.flush(self.scene.log);
-        result.map(Dynamic::flatten).map_err(|error| thrown::told(*error, &self.program.source, &engine.stage))
+        result.map(Dynamic::flatten).map_err(|error| thrown::script_error(*error, &self.program.source, &engine.stage))
     }
 
     /// The view of `candidate`: what all requests share, unless earlier steps gave it something.

@@ -12,13 +12,13 @@ type Sorted<T> = Result<T, Box<EvalAltResult>>;
 pub(super) fn install(engine: &mut Engine) {
     for name in ["sort", "sort_by"] {
         engine.register_fn(name, |context: NativeCallContext, array: &mut Array, comparator: FnPtr| -> Sorted<()> {
-            *array = told(&context, std::mem::take(array), &comparator)?;
+            *array = sort_by_comparator(&context, std::mem::take(array), &comparator)?;
             Ok(())
         });
     }
     for name in ["order", "order_by"] {
         engine.register_fn(name, |context: NativeCallContext, array: Array, comparator: FnPtr| {
-            told(&context, array, &comparator)
+            sort_by_comparator(&context, array, &comparator)
         });
     }
     engine.register_fn("sort", |array: &mut Array| -> Sorted<()> {
@@ -34,7 +34,7 @@ pub(super) fn install(engine: &mut Engine) {
 }
 
 /// `array` in the order that `comparator` tells: a number above zero, or `false`, puts the first of its two behind.
-fn told(context: &NativeCallContext<'_>, array: Array, comparator: &FnPtr) -> Sorted<Array> {
+fn sort_by_comparator(context: &NativeCallContext<'_>, array: Array, comparator: &FnPtr) -> Sorted<Array> {
     merge_sort(array, |left, right| {
         let told = comparator.call_raw(context, None, [left.clone(), right.clone()])?;
         match (told.as_int(), told.as_float(), told.as_bool()) {

@@ -89,12 +89,12 @@ impl RhaiCallContext {
         let stop = match self.looks_left.get().checked_sub(1) {
             Some(left) => {
                 self.looks_left.set(left);
-                RhaiStop::Overtime(self.alarm.rings()?)
+                RhaiStop::Overtime(self.alarm.overtime()?)
             }
             None => RhaiStop::Operations(MAX_OPERATIONS),
         };
         self.stopped.set(Some(stop));
-        self.alarm.heard();
+        self.alarm.acknowledge();
         Some(Dynamic::UNIT)
     }
 
@@ -104,7 +104,7 @@ impl RhaiCallContext {
     }
 
     /// The next random number.
-    pub(super) fn roll(&self) -> Result<f64, Box<EvalAltResult>> {
+    pub(super) fn random(&self) -> Result<f64, Box<EvalAltResult>> {
         let mut dice = self.dice.borrow_mut();
         dice.as_mut().map(Dice::unit).ok_or_else(|| format!("`random` {NOT_PURE}").into())
     }

@@ -50,7 +50,7 @@ fn rest_of_line<'a>(source: &'a SourceText, place: &Position) -> Option<&'a str>
 }
 
 /// `error` for the requester.
-pub(super) fn told(error: EvalAltResult, source: &SourceText, stage: &Rc<RhaiCallContext>) -> ScriptError {
+pub(super) fn script_error(error: EvalAltResult, source: &SourceText, stage: &Rc<RhaiCallContext>) -> ScriptError {
     let (mut error, place) = innermost(error);
     let position = position(place, source);
     // Rhai tells no place of what stops a script.

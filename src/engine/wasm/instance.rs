@@ -46,7 +46,7 @@ pub(super) struct InstanceContext<'a> {
 }
 
 /// Why there is no instance.
-pub(super) enum Stillborn {
+pub(super) enum InstantiationError {
     /// The component is not what it must be.
     Wrong(String),
     /// It trapped before it could be asked.
@@ -62,16 +62,16 @@ impl Instance {
         pre: &InstancePre<InstanceHost>,
         outline: ComponentExports,
         limits: &ScriptLimits,
-    ) -> Result<Self, Stillborn> {
+    ) -> Result<Self, InstantiationError> {
         let mut store = Store::new(pre.engine(), InstanceHost::new(*limits));
         store.limiter(|host| host);
         store.set_hostcall_fuel(HANDED_BYTES);
         store.set_epoch_deadline(1);
         let instance = match pre.instantiate(&mut store) {
             Ok(instance) => instance,
-            Err(error) => return Err(Stillborn::Trapped(error, Box::new(store.into_data()))),
+            Err(error) => return Err(InstantiationError::Trapped(error, Box::new(store.into_data()))),
         };
-        let exports = Exports::find(outline, &instance, &mut store).map_err(Stillborn::Wrong)?;
+        let exports = Exports::find(outline, &instance, &mut store).map_err(InstantiationError::Wrong)?;
         let declare = exports.table.as_ref().map(|table| table.declare);
         let mut instance = Self {
             store,
@@ -87,12 +87,14 @@ impl Instance {
         if let Some(declare) = declare {
             match enter(&mut instance.store, declare, ()) {
                 Ok((wishes,)) => instance.wishes = wishes,
-                Err(error) => return Err(Stillborn::Trapped(error, Box::new(instance.store.into_data()))),
+                Err(error) => return Err(InstantiationError::Trapped(error, Box::new(instance.store.into_data()))),
             }
         }
         let count = instance.wishes.metadata.len() + instance.wishes.static_data.len();
         if count > MAX_WISHES {
-            return Err(Stillborn::Wrong(format!("it wishes for {count} columns, at most {MAX_WISHES} are kept")));
+            return Err(InstantiationError::Wrong(format!(
+                "it wishes for {count} columns, at most {MAX_WISHES} are kept"
+            )));
         }
         instance.store.data_mut().forget();
         Ok(instance)
@@ -111,7 +113,7 @@ impl Instance {
 
     /// Tells the component of the cluster, so that questions about single nodes find it told.
     pub(super) fn prepare(&mut self, ground: &InstanceContext<'_>) -> Called<()> {
-        self.tell(&[], ground).map(Ok)
+        self.update_nodes(&[], ground).map(Ok)
     }
 
     /// Sets what the next call may see beside the columns.
@@ -133,13 +135,13 @@ impl Instance {
     ) -> Called<ComponentVerdict> {
         let Some(balance) = self.exports.balance else { return Ok(Ok(ComponentVerdict::Pass)) };
         let rows = self.rows(candidates);
-        self.tell(candidates, ground)?;
+        self.update_nodes(candidates, ground)?;
         enter(&mut self.store, balance, (request, rows)).map(|(said,)| said)
     }
 
     /// Asks the filter.
     pub(super) fn filter(&mut self, asking: NodeCall<'_>, ground: &InstanceContext<'_>) -> Called<bool> {
-        self.tell(std::slice::from_ref(asking.candidate), ground)?;
+        self.update_nodes(std::slice::from_ref(asking.candidate), ground)?;
         match &self.exports.filter {
             Some(asks) => ask(asks, &mut self.store, &asking),
             None => Ok(Ok(true)),
@@ -148,7 +150,7 @@ impl Instance {
 
     /// Asks the score.
     pub(super) fn score(&mut self, asking: NodeCall<'_>, ground: &InstanceContext<'_>) -> Called<Option<f64>> {
-        self.tell(std::slice::from_ref(asking.candidate), ground)?;
+        self.update_nodes(std::slice::from_ref(asking.candidate), ground)?;
         match &self.exports.score {
             Some(asks) => ask(asks, &mut self.store, &asking),
             None => Ok(Ok(None)),
@@ -166,7 +168,7 @@ impl Instance {
     }
 
     /// Tells the component what has changed since it was told last, and what lies on the `candidates`.
-    fn tell(&mut self, candidates: &[Candidate], ground: &InstanceContext<'_>) -> wasmtime::Result<()> {
+    fn update_nodes(&mut self, candidates: &[Candidate], ground: &InstanceContext<'_>) -> wasmtime::Result<()> {
         let cluster = ground.cluster;
         let generation = cluster.generation();
         let is_plain = candidates.iter().all(|candidate| candidate.overlay.is_none());

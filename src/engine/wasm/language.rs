@@ -50,7 +50,7 @@ fn start(settings: &Settings) -> wasmtime::Result<ComponentEngine> {
     let mut linker = Linker::new(&wasmtime);
     host::offer(&mut linker)?;
     let engine = wasmtime.clone();
-    settings.alarm.on_ring(Box::new(move || engine.increment_epoch()));
+    settings.alarm.on_overtime(Box::new(move || engine.increment_epoch()));
     let (limits, alarm) = (settings.limits, Rc::clone(&settings.alarm));
     Ok(ComponentEngine { limits, alarm, wasmtime, linker, runs: Cell::new(0) })
 }

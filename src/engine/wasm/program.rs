@@ -6,11 +6,11 @@ use std::rc::Rc;
 use wasmtime::component::InstancePre;
 
 use crate::model::NodeParts;
-use crate::script::{Isolation, LoadError, NodeFunction, Run, Scene, Script, ScriptError, ScriptShape};
+use crate::script::{CallContext, Isolation, LoadError, NodeFunction, Run, Script, ScriptError, ScriptShape};
 
 use super::exports::ComponentExports;
 use super::host::InstanceHost;
-use super::instance::{Instance, Stillborn};
+use super::instance::{Instance, InstantiationError};
 use super::language::ComponentEngine;
 use super::run::ComponentRun;
 use super::trap::{self, EndedCall};
@@ -58,8 +58,8 @@ impl ComponentProgram {
     pub(super) fn fresh(&self) -> Result<Instance, EndedCall> {
         let limits = &self.engine.limits;
         Instance::new(&self.ready, self.outline, limits).map_err(|stillborn| match stillborn {
-            Stillborn::Wrong(message) => EndedCall::Passed(trap::declared(&message, limits)),
-            Stillborn::Trapped(error, host) => trap::ended(&error, &host, &*self.engine.alarm, limits),
+            InstantiationError::Wrong(message) => EndedCall::Passed(trap::declared(&message, limits)),
+            InstantiationError::Trapped(error, host) => trap::ended(&error, &host, &*self.engine.alarm, limits),
         })
     }
 
@@ -84,14 +84,14 @@ impl Script for ComponentProgram {
         self.outline.reads()
     }
 
-    fn prepare(&self, scene: Scene<'_>) -> Result<(), ScriptError> {
+    fn prepare(&self, scene: CallContext<'_>) -> Result<(), ScriptError> {
         match self.isolation {
-            Isolation::Warm => ComponentRun::new(self, Scene { asked: None, ..scene }).prepare(),
+            Isolation::Warm => ComponentRun::new(self, CallContext { asked: None, ..scene }).prepare(),
             Isolation::Fresh => Ok(()),
         }
     }
 
-    fn open<'a>(&'a self, scene: Scene<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
+    fn open<'a>(&'a self, scene: CallContext<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
         let mut session = ComponentRun::new(self, scene);
         if self.isolation == Isolation::Fresh && scene.asked.is_some() {
             // The instance of the whole request; a pure call is told of its node alone.

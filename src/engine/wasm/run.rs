@@ -9,7 +9,7 @@ use crate::chain::candidates::Places;
 use crate::clock::Dice;
 use crate::model::{Candidate, SlotIndex};
 use crate::script::{
-    Argument, Call, CallAnswer, Element, Isolation, ReturnedValue, Run, Scene, Score, ScriptError, ScriptRequest,
+    Argument, Call, CallAnswer, CallContext, Element, Isolation, ReturnedValue, Run, Score, ScriptError, ScriptRequest,
 };
 
 use super::contract::{ComponentRequest, ComponentVerdict};
@@ -23,7 +23,7 @@ const TRIES: usize = 3;
 /// A run.
 pub(super) struct ComponentRun<'a> {
     program: &'a ComponentProgram,
-    scene: Scene<'a>,
+    scene: CallContext<'a>,
     number: u64,
     /// The instance of this run alone, where the step wants one.
     own: Option<Instance>,
@@ -32,7 +32,7 @@ pub(super) struct ComponentRun<'a> {
 }
 
 impl<'a> ComponentRun<'a> {
-    pub(super) fn new(program: &'a ComponentProgram, scene: Scene<'a>) -> Self {
+    pub(super) fn new(program: &'a ComponentProgram, scene: CallContext<'a>) -> Self {
         Self { program, scene, number: program.engine.next_run(), own: None, document: OnceCell::new() }
     }
 

@@ -32,7 +32,7 @@ pub(super) fn ended(
         EndedCall::Trapped(ScriptError::Thrown(Thrown { name: "Trap".to_owned(), message }, None))
     };
     match trap {
-        Some(Trap::Interrupt) => match alarm.rings() {
+        Some(Trap::Interrupt) => match alarm.overtime() {
             None => EndedCall::Interrupted,
             Some(overtime) => EndedCall::Passed(ScriptError::Limit(LimitKind::Time, late(overtime).to_owned())),
         },

@@ -14,7 +14,7 @@ fn set(text: &str) -> ChainSet {
 
 /// Convicts `bad.js` at `at_ms`, asked about `node` for `login`; returns who is confined for it.
 fn convict(quarantine: &mut Quarantine, node: Option<&str>, login: Option<&str>, at_ms: u64) -> Vec<Culprit> {
-    let limited = Limited { kind: LimitKind::Time, message: "it hung".into() };
+    let limited = LimitRecord { kind: LimitKind::Time, message: "it hung".into() };
     let conviction =
         Conviction { script: "bad.js".into(), node: node.map(Arc::from), login: login.map(Arc::from), limited, at_ms };
     let (confined, forgotten) = quarantine.convict(conviction, &set("1"), NODES);

@@ -201,10 +201,10 @@ fn a_message_that_undercuts_all_others_shows_that_this_process_stood_still() {
 fn what_is_too_much_for_one_message_is_said_in_several() {
     let mut replicas = Replicas::new("me".into());
     let words: Vec<_> = (0..WORDS_AT_ONCE).map(|number| held_by(&"u".repeat(2048), number)).collect();
-    replicas.say_words(&Message { holds: words.len(), ..Message::default() }, &words);
+    replicas.publish_items(&Message { holds: words.len(), ..Message::default() }, &words);
     let mut heard = Vec::new();
     for said in replicas.said {
-        let Effect::Gossip(Saying::All(text)) = said else { panic!("{said:?}") };
+        let Effect::Gossip(PeerMessage::All(text)) = said else { panic!("{said:?}") };
         assert!(text.len() <= LARGEST_SAYING, "{} bytes", text.len());
         let message = Message::parse(&text).unwrap();
         assert_eq!(message.holds, words.len());

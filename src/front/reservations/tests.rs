@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::chain::eligibility::CoolingPolicy;
-use crate::nats::peers::Saying;
+use crate::nats::peers::PeerMessage;
 use crate::registry::peers::Message;
 
 use super::super::events::{FrontEvent, Setup};
@@ -151,7 +151,7 @@ fn an_unknown_reservation_of_a_replica_that_is_there_is_handed_on() {
     let mut harness = Harness::new(setup(), &["a"]);
     let handed_on = |harness: &mut Harness| {
         harness.take(|effect| match effect {
-            Effect::Gossip(Saying::One(replica, incoming)) => Some((replica.to_string(), incoming.verb)),
+            Effect::Gossip(PeerMessage::One(replica, incoming)) => Some((replica.to_string(), incoming.verb)),
             _ => None,
         })
     };

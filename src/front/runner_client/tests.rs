@@ -61,13 +61,13 @@ impl Bureau {
     }
 }
 
-fn edition(number: u64, chains: &[ChainSpec]) -> Edition {
-    Edition::of(number, &ChainSet::new(chains.to_vec()), Vec::new(), ProgramLimits::default())
+fn edition(number: u64, chains: &[ChainSpec]) -> ProgramSet {
+    ProgramSet::of(number, &ChainSet::new(chains.to_vec()), Vec::new(), ProgramLimits::default())
 }
 
-fn errand(ticket: Ticket) -> Errand {
+fn errand(ticket: Ticket) -> ProgramQuestion {
     let (question, suspended) = (Arc::new(PlacementQuestion::empty(ticket)), Bytes::from_static(b"so far"));
-    Errand { edition: 1, step: 2, question, suspended }
+    ProgramQuestion { edition: 1, step: 2, question, suspended }
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_runner_is_told_of_the_cluster_and_of_the_programs_before_the_questions() {
         orders
     };
     bureau.client.started(number, Ok(process.link()), snapshot, bureau.now).unwrap();
-    bureau.client.tell(&Encoded::new(&RunnerCommand::Change(Change::Remove("b".into()))));
+    bureau.client.send(&Encoded::new(&RunnerCommand::Change(Change::Remove("b".into()))));
     bureau.client.send(false);
     let orders = process.orders::<RunnerCommand>();
     let kinds = [RunnerCommand::Change(Change::Remove("a".into())), RunnerCommand::Edition(edition(1, &[]).into())];
@@ -216,13 +216,13 @@ fn a_runner_is_not_woken_for_little_but_for_a_question() {
         bureau.client.send(false);
         bureau.process.orders::<RunnerCommand>().len()
     };
-    bureau.client.tell(&removal(1));
+    bureau.client.send(&removal(1));
     assert_eq!(sent(&mut bureau), 0);
     bureau.ask(&[1]);
     assert_eq!(sent(&mut bureau), 2);
-    bureau.client.tell(&removal(LAZY_BYTES));
+    bureau.client.send(&removal(LAZY_BYTES));
     assert_eq!(sent(&mut bureau), 1);
-    bureau.client.tell(&removal(1));
+    bureau.client.send(&removal(1));
     bureau.client.send(true);
     assert_eq!(bureau.process.orders::<RunnerCommand>().len(), 1);
 }
@@ -248,7 +248,7 @@ fn a_runner_that_owes_answers_is_killed_when_it_is_silent_for_longer_than_any_pr
     assert!((0..2 * ticks).all(|_| !bureau.client.kill_if_silent(TICK)), "it owes nothing");
     bureau.ask(&[1]);
     assert!((0..ticks).all(|_| !bureau.client.kill_if_silent(TICK)));
-    bureau.client.heard();
+    bureau.client.note_frame();
     assert!((0..ticks).all(|_| !bureau.client.kill_if_silent(TICK)), "it said something");
     assert!(bureau.client.kill_if_silent(TICK) && bureau.process.is_killed());
 }

@@ -31,13 +31,13 @@ impl Nursery {
 
     fn born(&mut self, number: u64) -> FakeProcess {
         let process = FakeProcess::new();
-        self.spares.born(number, Ok(process.ready()), self.now).unwrap();
+        self.spares.started(number, Ok(process.ready()), self.now).unwrap();
         process
     }
 
     fn fail(&mut self, number: u64) {
         let error = BirthError::Died(None, "was ended".into());
-        assert!(self.spares.born(number, Err(error), self.now).is_err());
+        assert!(self.spares.started(number, Err(error), self.now).is_err());
     }
 
     /// How long it takes, in milliseconds, until another worker may be started.
@@ -76,7 +76,7 @@ fn a_worker_is_started_with_the_setup_and_the_cluster_as_it_is() {
     assert_eq!((number, program.to_str()), (8, Some("whither")));
     assert_eq!(birth.set, setup().birth.set);
     assert_eq!(read_orders::<WorkerCommand>(snapshot).len(), 1);
-    spares.born(8, Ok(FakeProcess::new().ready()), Instant::now()).unwrap();
+    spares.started(8, Ok(FakeProcess::new().ready()), Instant::now()).unwrap();
     assert_eq!(spares.take().unwrap().choices(), 5);
 }
 
@@ -93,9 +93,9 @@ fn the_first_that_was_ready_takes_a_slot_first() {
 fn what_happens_while_a_worker_is_born_is_told_when_it_is_there() {
     let mut nursery = Nursery::new();
     nursery.start(1);
-    nursery.spares.tell(&Encoded::new(&removal("a")));
+    nursery.spares.send(&Encoded::new(&removal("a")));
     let process = nursery.born(1);
-    nursery.spares.tell(&Encoded::new(&removal("b")));
+    nursery.spares.send(&Encoded::new(&removal("b")));
     nursery.spares.send(true);
     let told: Vec<_> = process.orders::<WorkerCommand>().iter().map(|order| format!("{order:?}")).collect();
     assert_eq!(told, [format!("{:?}", removal("a")), format!("{:?}", removal("b"))]);
@@ -106,12 +106,12 @@ fn a_spare_is_not_woken_for_little_until_there_is_a_tick() {
     let mut nursery = Nursery::new();
     nursery.start(1);
     let process = nursery.born(1);
-    nursery.spares.tell(&Encoded::new(&removal("a")));
+    nursery.spares.send(&Encoded::new(&removal("a")));
     nursery.spares.send(false);
     assert_eq!(process.orders::<WorkerCommand>().len(), 0);
     nursery.spares.send(true);
     assert_eq!(process.orders::<WorkerCommand>().len(), 1);
-    nursery.spares.tell(&Encoded::new(&removal(&"x".repeat(LAZY_BYTES))));
+    nursery.spares.send(&Encoded::new(&removal(&"x".repeat(LAZY_BYTES))));
     nursery.spares.send(false);
     assert_eq!(process.orders::<WorkerCommand>().len(), 1, "that is much");
 }
@@ -139,7 +139,7 @@ fn a_worker_that_ends_before_it_is_told_of_was_never_there() {
     let mut nursery = Nursery::new();
     nursery.start(1);
     assert!(nursery.spares.gone(1, &crashed(), nursery.now));
-    let born = nursery.spares.born(1, Ok(FakeProcess::new().ready()), nursery.now);
+    let born = nursery.spares.started(1, Ok(FakeProcess::new().ready()), nursery.now);
     assert!(matches!(&born, Err(BirthError::Died(None, how)) if how == "exited with code 1"), "{born:?}");
     assert_eq!(nursery.spares.ready(), 0);
     assert_eq!(nursery.pause_ms(), 100);
@@ -160,7 +160,7 @@ fn a_spare_that_crashes_is_replaced_after_a_pause_and_one_that_is_killed_at_once
 fn word_of_a_worker_that_nobody_expects_is_passed_over() {
     let mut nursery = Nursery::new();
     nursery.start(1);
-    assert!(nursery.spares.born(9, Err(BirthError::Died(None, "was ended".into())), nursery.now).is_ok());
+    assert!(nursery.spares.started(9, Err(BirthError::Died(None, "was ended".into())), nursery.now).is_ok());
     assert!(!nursery.spares.gone(9, &crashed(), nursery.now));
     assert_eq!(nursery.spares.short(2, nursery.now), 1, "that is no reason to pause");
 }
@@ -170,9 +170,9 @@ fn a_worker_that_comes_too_late_for_the_changes_is_not_taken() {
     let mut nursery = Nursery::new();
     nursery.start(1);
     let order = Encoded::new(&removal(&"x".repeat(ORDERS_WAITING_BYTES / 2)));
-    (0..5).for_each(|_| nursery.spares.tell(&order));
+    (0..5).for_each(|_| nursery.spares.send(&order));
     let process = FakeProcess::new();
-    let born = nursery.spares.born(1, Ok(process.ready()), nursery.now);
+    let born = nursery.spares.started(1, Ok(process.ready()), nursery.now);
     assert!(born.is_err_and(|error| error.to_string().contains("came too late for the changes")));
     assert_eq!(nursery.spares.ready(), 0);
 }

@@ -121,7 +121,7 @@ impl ProcessLink for FakeProcess {
         self.record().is_retired = true;
     }
 
-    fn bury(self: Box<Self>) {
+    fn kill_and_reap(self: Box<Self>) {
         self.record().is_buried = true;
     }
 }

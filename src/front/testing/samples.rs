@@ -11,7 +11,9 @@ use crate::model::{Arrangement, Change, LimitKind, Report, Reservation};
 use crate::registry::ledger::RequestKey;
 use crate::registry::peers::{Message, PeerReservation};
 use crate::runner::ProgramLimits;
-use crate::worker::{Audience, Overrun, PlacementQuestion, ProcessEnd, RunningStep, Ticket, WorkerInit, WorkerLimits};
+use crate::worker::{
+    Overrun, PlacementQuestion, ProcessEnd, RunningStep, Ticket, WorkerAudience, WorkerInit, WorkerLimits,
+};
 
 use super::super::events::Setup;
 use super::super::pending_request::PendingRequest;
@@ -59,7 +61,7 @@ pub(in crate::front) fn strict_setup() -> Setup {
 pub(in crate::front) fn setup_of(chains: Vec<ChainSpec>) -> Setup {
     let (set, arrangement, limits) = (ChainSet::new(chains), Arrangement::ById, WorkerLimits::default());
     Setup {
-        birth: Arc::new(WorkerInit { set, arrangement, limits, audience: Audience::Front }),
+        birth: Arc::new(WorkerInit { set, arrangement, limits, audience: WorkerAudience::Front }),
         program: PathBuf::from("whither"),
         workers: 8,
         recycle_requests: 1_000_000,

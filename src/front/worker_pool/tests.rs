@@ -40,7 +40,7 @@ impl Works {
 
     fn born(&mut self, number: u64) {
         let process = FakeProcess::new();
-        self.pool.born(number, Ok(process.ready()), self.now).unwrap();
+        self.pool.started(number, Ok(process.ready()), self.now).unwrap();
         self.processes.insert(number, process);
     }
 
@@ -49,9 +49,9 @@ impl Works {
         let mut taken = Vec::new();
         while self.pool.is_short(self.now) {
             self.start().into_iter().for_each(|number| self.born(number));
-            taken.extend(self.pool.staff().iter().map(|taken| taken.slot));
+            taken.extend(self.pool.fill_slots().iter().map(|taken| taken.slot));
         }
-        taken.extend(self.pool.staff().iter().map(|taken| taken.slot));
+        taken.extend(self.pool.fill_slots().iter().map(|taken| taken.slot));
         taken
     }
 
@@ -102,7 +102,7 @@ fn a_spare_takes_a_vacancy_at_once_and_another_one_is_started() {
     let mut works = Works::new(setup());
     works.lose(1, &crashed());
     assert!(!works.pool.is_ready(), "the only slot is empty");
-    let taken = works.pool.staff();
+    let taken = works.pool.fill_slots();
     assert_eq!((taken.len(), taken[0].slot, taken[0].recycled), (1, 0, false));
     assert!(works.pool.is_ready() && works.pool.slot_of(2).is_some() && works.pool.slot_of(1).is_none());
     assert_eq!(works.start(), [3]);
@@ -125,7 +125,7 @@ fn a_tired_worker_is_relieved_when_it_is_idle() {
     works.pool.tire(0);
     assert_eq!(works.staff(), [] as [usize; 0], "it holds a question");
     works.answered(1, 2);
-    let taken = works.pool.staff();
+    let taken = works.pool.fill_slots();
     assert_eq!((taken.len(), taken[0].recycled), (1, true));
     assert!(works.processes[&1].is_retired());
 }
@@ -157,7 +157,7 @@ fn a_chain_that_hangs_holds_up_no_other_one() {
 fn all_are_told_but_the_one_who_knows() {
     let mut works = Works::new(two_chains());
     let removal = WorkerCommand::Change(Change::Remove("a".into()));
-    works.pool.tell(&Encoded::new(&removal), Some(0));
+    works.pool.broadcast(&Encoded::new(&removal), Some(0));
     works.pool.pump(true, &mut works.requests, |_| false);
     let told = |works: &Works| {
         works.processes.values().map(|process| process.orders::<WorkerCommand>().len()).collect::<Vec<_>>()
@@ -173,7 +173,7 @@ fn a_choice_is_told_to_those_who_decide_for_the_same_chain() {
     let many = ChainSpec { workers: Some(2), ..chain(ACTION) };
     let mut works = Works::new(setup_of(vec![many, chain(LOGIN)]));
     let slots: Vec<_> = (0..3).filter(|slot| works.pool.chains(*slot) == [ACTION.into()]).collect();
-    works.pool.tell_slots_of(ACTION, &WorkerCommand::Recall(ACTION.into(), "a".into()), slots[0]);
+    works.pool.send_to_slots_of(ACTION, &WorkerCommand::Recall(ACTION.into(), "a".into()), slots[0]);
     works.pool.pump(true, &mut works.requests, |_| false);
     let told: Vec<_> =
         works.processes.iter().filter(|(_, process)| !process.orders::<WorkerCommand>().is_empty()).collect();
@@ -249,7 +249,7 @@ fn a_setup_that_does_not_compile_is_given_up() {
         works.pool.prepare(two_chains());
         let started = works.start();
         works.born(started[0]);
-        assert!(works.pool.born(started[1], Err(error), works.now).is_err());
+        assert!(works.pool.started(started[1], Err(error), works.now).is_err());
         assert!(works.processes[&started[0]].is_retired(), "whoever was there is let go");
         works.now += Duration::from_secs(60);
         assert!(!works.pool.is_short(works.now), "nobody tries that again");
@@ -264,7 +264,7 @@ fn a_worker_of_the_next_setup_that_could_not_be_started_is_tried_again() {
     works.pool.prepare(setup());
     let started = works.start();
     let error = BirthError::Died(None, "was ended by signal 9".into());
-    assert!(works.pool.born(started[0], Err(error), works.now).is_err());
+    assert!(works.pool.started(started[0], Err(error), works.now).is_err());
     assert!(!works.pool.is_short(works.now), "not at once");
     works.now += Duration::from_millis(100);
     let again = works.start();
@@ -280,7 +280,7 @@ fn a_second_reload_replaces_the_first() {
     works.born(first[0]);
     works.pool.prepare(setup());
     assert!(works.processes[&first[0]].is_retired());
-    works.pool.born(first[1], Ok(FakeProcess::new().ready()), works.now).unwrap();
+    works.pool.started(first[1], Ok(FakeProcess::new().ready()), works.now).unwrap();
     assert!(works.pool.take_over(&works.requests).is_none(), "a worker of the first one is of no use");
     let second = works.start();
     works.born(second[0]);
@@ -338,14 +338,14 @@ fn what_workers_found_is_told_once() {
     for number in [1, 2] {
         works.lose(number, &killed());
     }
-    works.pool.staff();
+    works.pool.fill_slots();
     let started = works.start();
     for number in started {
         let (lacks, remarks) = (vec!["no seccomp".to_owned()], vec!["a slip".to_owned()]);
         let ready = NewWorker { lacks, remarks, ..FakeProcess::new().ready() };
-        works.pool.born(number, Ok(ready), works.now).unwrap();
+        works.pool.started(number, Ok(ready), works.now).unwrap();
     }
-    works.pool.staff();
+    works.pool.fill_slots();
     assert_eq!(works.pool.lacks(), ["no seccomp"]);
     assert!(works.pool.remarks().iter().all(|remark| remark == "a slip") && !works.pool.remarks().is_empty());
 }

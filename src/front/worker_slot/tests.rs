@@ -30,7 +30,7 @@ impl Staffed {
     fn staff(&mut self) {
         self.workers += 1;
         self.process = FakeProcess::new();
-        self.slot.staff(self.process.handle(self.workers));
+        self.slot.assign_worker(self.process.handle(self.workers));
     }
 
     /// Asks what may be asked; returns each question's ticket, and whether the question is narrated.
@@ -39,7 +39,7 @@ impl Staffed {
         self.process.questions().iter().map(|question| (question.ticket, question.narrated)).collect()
     }
 
-    fn accuse(&mut self, overrun: &Overrun) -> Accused {
+    fn accuse(&mut self, overrun: &Overrun) -> OverrunOutcome {
         self.slot.accused(overrun, &self.requests)
     }
 
@@ -74,13 +74,13 @@ fn a_slot_without_a_worker_asks_nothing() {
 fn whoever_passes_a_limit_among_others_is_suspected_and_convicted_only_alone() {
     let mut staffed = Staffed::new(1..=3);
     staffed.ask();
-    assert!(matches!(staffed.accuse(&overrun(running(2, STEP, None))), Accused::Suspected));
+    assert!(matches!(staffed.accuse(&overrun(running(2, STEP, None))), OverrunOutcome::Suspected));
     assert!(staffed.process.is_killed(), "the worker has said its last word");
     staffed.submit(4);
     assert_eq!(staffed.ask(), [], "a worker that is about to exit is asked nothing more");
     assert_eq!(staffed.replace(&killed()), None);
     assert_eq!(staffed.ask(), [(2, true)], "the suspect comes first, alone, and is narrated");
-    assert!(matches!(staffed.accuse(&overrun(running(2, STEP, None))), Accused::Convicted));
+    assert!(matches!(staffed.accuse(&overrun(running(2, STEP, None))), OverrunOutcome::Convicted));
     assert_eq!(staffed.replace(&killed()), None, "who is named is not judged a second time");
     assert_eq!(staffed.ask(), [(1, false), (3, false), (4, false)]);
 }
@@ -100,7 +100,7 @@ fn a_suspect_that_is_answered_lets_the_others_go_on() {
 fn an_overrun_for_no_question_of_the_slot_is_nobodys_and_ends_the_worker() {
     let mut staffed = Staffed::new([1]);
     staffed.ask();
-    assert!(matches!(staffed.accuse(&overrun(running(9, STEP, None))), Accused::Unknown));
+    assert!(matches!(staffed.accuse(&overrun(running(9, STEP, None))), OverrunOutcome::Unknown));
     assert!(staffed.process.is_killed());
     assert_eq!(staffed.replace(&killed()), None);
     assert_eq!(staffed.ask(), [(1, false)], "the question is beyond suspicion");
@@ -116,10 +116,10 @@ fn want_of_memory_convicts_only_the_first_question_of_a_worker() {
     staffed.slot.answered(1);
     assert_eq!(staffed.ask(), [(2, true)]);
     let starved = Overrun { kind: LimitKind::Memory, ..overrun(running(2, STEP, None)) };
-    assert!(matches!(staffed.accuse(&starved), Accused::Suspected), "the question before may have left little");
+    assert!(matches!(staffed.accuse(&starved), OverrunOutcome::Suspected), "the question before may have left little");
     staffed.replace(&killed());
     assert_eq!(staffed.ask(), [(2, true)]);
-    assert!(matches!(staffed.accuse(&starved), Accused::Convicted), "a fresh worker had all of its memory");
+    assert!(matches!(staffed.accuse(&starved), OverrunOutcome::Convicted), "a fresh worker had all of its memory");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_call_about_a_node_convicts_only_the_first_question_of_a_worker() {
         staffed.slot.answered(1);
         staffed.ask();
         let accused = staffed.accuse(&overrun(running(2, STEP, node)));
-        assert_eq!(matches!(accused, Accused::Convicted), convicts, "{node:?}");
+        assert_eq!(matches!(accused, OverrunOutcome::Convicted), convicts, "{node:?}");
     }
 }
 
@@ -162,7 +162,7 @@ fn a_word_ends_the_silence_and_a_worker_without_questions_owes_none() {
     staffed.ask();
     for _ in 0..9 {
         assert!(!staffed.slot.kill_if_silent(TICK, limit) && !staffed.slot.kill_if_silent(TICK, limit));
-        staffed.slot.heard();
+        staffed.slot.note_frame();
     }
     staffed.slot.answered(1);
     assert!((0..9).all(|_| !staffed.slot.kill_if_silent(TICK, limit)), "all is answered");
@@ -336,7 +336,7 @@ fn a_request_at_a_program_is_no_business_of_the_workers() {
 fn orders_reach_the_worker_that_is_there_before_the_questions_after_them() {
     let mut staffed = Staffed::new([1]);
     let removal = WorkerCommand::Change(crate::model::Change::Remove("a".into()));
-    staffed.slot.tell(&Encoded::new(&removal));
+    staffed.slot.send(&Encoded::new(&removal));
     staffed.slot.order(&removal);
     staffed.slot.pump(false, &mut staffed.requests, |_| false);
     let orders = staffed.process.orders::<WorkerCommand>();
@@ -345,7 +345,7 @@ fn orders_reach_the_worker_that_is_there_before_the_questions_after_them() {
         "{orders:?}"
     );
     let process = staffed.process.clone();
-    staffed.slot.dismiss();
+    staffed.slot.remove_worker();
     assert!(process.is_retired() && !staffed.slot.is_staffed());
     staffed.slot.order(&removal);
 }

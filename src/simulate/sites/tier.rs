@@ -22,7 +22,7 @@ use crate::registry::RegistryEvent;
 use crate::runner::ProgramLimits;
 use crate::simulate::replica::{BucketView, EPOCH_MS};
 use crate::simulate::worker::SimulatedWorker;
-use crate::worker::{Audience, BirthError, WorkerInit, WorkerLimits};
+use crate::worker::{BirthError, WorkerAudience, WorkerInit, WorkerLimits};
 
 use super::summary::{SiteSummary, id};
 use super::{GROUPS, MISSED_SUMMARIES, SitesScenario, name};
@@ -110,7 +110,7 @@ impl FirstTier {
     /// A summary of `group` at `site` will arrive at `at_ms`.
     pub(super) fn deliver(&mut self, site: usize, group: usize, at_ms: u64, summary: &Rc<SiteSummary>) {
         if let Some(heard) = self.heard.get_mut(site * GROUPS.len() + group) {
-            heard.hear(u64::MAX);
+            heard.receive(u64::MAX);
             heard.coming = Some((at_ms, Rc::clone(summary)));
         }
     }
@@ -167,7 +167,7 @@ impl FirstTier {
     fn catch_up(&mut self, now_ms: u64) {
         let mut events = Vec::new();
         for heard in &mut self.heard {
-            heard.hear(now_ms);
+            heard.receive(now_ms);
             events.extend(heard.changes(now_ms, self.liveness_ms));
         }
         while self.cooling.front().is_some_and(|(end_ms, _)| *end_ms <= now_ms) {
@@ -247,7 +247,7 @@ impl FirstTier {
 
 impl GroupSummary {
     /// Takes in the summary that is on its way, where it has arrived by `now_ms`.
-    fn hear(&mut self, now_ms: u64) {
+    fn receive(&mut self, now_ms: u64) {
         if let Some((at_ms, summary)) = self.coming.take_if(|(at_ms, _)| *at_ms <= now_ms) {
             (self.last, self.at_ms, self.is_new) = (Some(summary), at_ms, true);
         }
@@ -287,8 +287,12 @@ fn setup() -> Setup {
         ChainSpec { reserve: true, require_services, ..ChainSpec::new(&action(name), vec![step]) }
     };
     let set = ChainSet::new(GROUPS.iter().map(|group| chain(group.name)).collect());
-    let birth =
-        WorkerInit { set, arrangement: Arrangement::ById, limits: WorkerLimits::default(), audience: Audience::Front };
+    let birth = WorkerInit {
+        set,
+        arrangement: Arrangement::ById,
+        limits: WorkerLimits::default(),
+        audience: WorkerAudience::Front,
+    };
     Setup {
         birth: Arc::new(birth),
         program: PathBuf::new(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use async_nats::{Client, Message, Subject, Subscriber};
 use futures_util::StreamExt;
 
-use crate::cli::bench::flight::Flight;
+use crate::cli::bench::flight::RequestsInFlight;
 use crate::cli::bench::schedule::Schedule;
 use crate::cli::exit::{self, CommandExit};
 
@@ -155,8 +155,8 @@ struct LauncherTraffic<'a> {
     inbox: String,
     /// Where nobody listens: the service answers nothing that has no address.
     sink: Subject,
-    places: Flight,
-    confirms: Flight,
+    places: RequestsInFlight,
+    confirms: RequestsInFlight,
     /// What is being confirmed, by the number of its confirmation.
     confirming: HashMap<u64, Confirming>,
     /// Reservations to be given back, the oldest first.
@@ -180,8 +180,8 @@ impl<'a> LauncherTraffic<'a> {
             start: Instant::now(),
             inbox,
             sink: launchers.client.new_inbox().into(),
-            places: Flight::new(PATIENCE),
-            confirms: Flight::new(PATIENCE),
+            places: RequestsInFlight::new(PATIENCE),
+            confirms: RequestsInFlight::new(PATIENCE),
             confirming: HashMap::new(),
             held: VecDeque::new(),
             tally: LauncherTally::new()?,

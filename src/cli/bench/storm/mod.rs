@@ -141,7 +141,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CommandExit> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     let groups = runtime.map_err(|error| CommandExit::new(exit::OTHER, error))?.block_on(storm.run(args))?;
-    storm.tell(&groups, args.json)?;
+    storm.print_results(&groups, args.json)?;
     let faults: Vec<_> = groups.iter().flat_map(CellGroup::faults).collect();
     if faults.is_empty() {
         return Ok(());
@@ -224,7 +224,7 @@ impl Storm {
         Ok(groups)
     }
 
-    fn tell(&self, groups: &[CellGroup], as_json: bool) -> Result<(), CommandExit> {
+    fn print_results(&self, groups: &[CellGroup], as_json: bool) -> Result<(), CommandExit> {
         let machine = MachineInfo::here();
         if as_json {
             return say::json(format_args!("{:#}", self.json(groups, &machine)));

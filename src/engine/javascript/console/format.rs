@@ -5,10 +5,10 @@ use boa_engine::object::JsObject;
 use boa_engine::value::JsVariant;
 use boa_engine::{Context, JsError, JsResult, JsValue, js_string};
 
-use super::super::kit::Kit;
+use super::super::kit::ContextTools;
 
 /// The line that `args` make. It ends where a line of the log does.
-pub(super) fn formatted(args: &[JsValue], kit: &Kit, context: &mut Context) -> JsResult<String> {
+pub(super) fn formatted(args: &[JsValue], kit: &ContextTools, context: &mut Context) -> JsResult<String> {
     let limit = kit.stage.limits().text_bytes;
     let mut line = String::new();
     let mut rest = args.iter();
@@ -59,7 +59,7 @@ pub(super) fn formatted(args: &[JsValue], kit: &Kit, context: &mut Context) -> J
 }
 
 /// What stands for `%kind` where it is given `value`.
-fn filled(kind: char, value: &JsValue, kit: &Kit, context: &mut Context) -> JsResult<String> {
+fn filled(kind: char, value: &JsValue, kit: &ContextTools, context: &mut Context) -> JsResult<String> {
     let number = |value: &JsValue, context: &mut Context| match value.variant() {
         JsVariant::Object(_) | JsVariant::Symbol(_) => Ok(f64::NAN),
         JsVariant::BigInt(number) => Ok(number.to_f64()),
@@ -75,7 +75,7 @@ fn filled(kind: char, value: &JsValue, kit: &Kit, context: &mut Context) -> JsRe
 }
 
 /// `value` as a person wants to read it; what cannot be shown is named. Only what stops the engine is an error.
-pub(in super::super) fn shown(value: &JsValue, kit: &Kit, context: &mut Context) -> JsResult<String> {
+pub(in super::super) fn shown(value: &JsValue, kit: &ContextTools, context: &mut Context) -> JsResult<String> {
     match value.variant() {
         JsVariant::Undefined => Ok("undefined".to_owned()),
         JsVariant::String(text) => Ok(text.to_std_string_lossy()),

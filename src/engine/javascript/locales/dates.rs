@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::super::kit::Kit;
+use super::super::kit::ContextTools;
 use super::patterns::{PatternPart, TimeField, patterns};
 
 /// The name by which the time zone that the first argument names is known, or the site's own; `undefined` where there is
@@ -14,7 +14,7 @@ use super::patterns::{PatternPart, TimeField, patterns};
 pub(super) fn zone(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let name = match args.get_or_undefined(0).as_string() {
         Some(name) => named(&name.to_std_string_lossy()).and_then(|zone| zone.iana_name().map(str::to_owned)),
-        None => Kit::of(context).and_then(|kit| kit.stage.zone().iana_name().map(str::to_owned)),
+        None => ContextTools::of(context).and_then(|kit| kit.stage.zone().iana_name().map(str::to_owned)),
     };
     Ok(name.map_or(JsValue::undefined(), |name| JsString::from(name).into()))
 }
@@ -31,7 +31,7 @@ pub(super) fn parts(_this: &JsValue, args: &[JsValue], context: &mut Context) ->
     let (date, time) = (text(2).unwrap_or_default(), text(3).unwrap_or_default());
     let zone = match text(4) {
         Some(name) => named(&name),
-        None => Kit::of(context).map(|kit| kit.stage.zone().clone()),
+        None => ContextTools::of(context).map(|kit| kit.stage.zone().clone()),
     };
     #[expect(clippy::cast_possible_truncation, reason = "a date's time is a whole number below 2^53")]
     let ms = args.get_or_undefined(0).to_number(context)? as i64;
