@@ -31,9 +31,10 @@ use support::nats::Nats;
 use support::serve::{Serve, ask, bucket};
 use whither::chain::{ChainSet, ChainSpec, Mode, ProgramSpec, ShownCandidates, StepSource, StepSpec, Suspended};
 use whither::cli::request;
+use whither::ipc::Orders;
 use whither::model::{Arrangement, Change, Diagnosis, Report};
 use whither::runner::{self, ProgramLimits, ProgramQuestion, ProgramSet, RunnerEvent, RunnerProcess};
-use whither::worker::{Orders, WorkerLimits};
+use whither::worker::WorkerLimits;
 
 /// Runs of this program as the small parent of bare spawns.
 const SPAWNER: &str = "--spawner";

@@ -20,9 +20,10 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 use whither::chain::{Purpose, StepSource};
+use whither::ipc::{Orders, frame};
 use whither::model::{Change, Request, Reservation};
 use whither::worker::protocol::{WorkerFrame, WorkerReply};
-use whither::worker::{Orders, PlacementQuestion, WorkerCommand, WorkerLimits, frame};
+use whither::worker::{PlacementQuestion, WorkerCommand, WorkerLimits};
 
 /// Values in a frame.
 const BATCH: u64 = 64;

@@ -19,6 +19,8 @@ pub mod engine;
 pub mod evaluator;
 #[cfg(feature = "service")]
 pub mod front;
+#[cfg(feature = "service")]
+pub mod ipc;
 pub mod log;
 pub mod model;
 pub mod nats;
@@ -34,5 +36,6 @@ pub mod script;
 pub mod server;
 #[cfg(feature = "service")]
 pub mod simulate;
+pub mod system_clock;
 #[cfg(feature = "service")]
 pub mod worker;

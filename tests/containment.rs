@@ -13,8 +13,9 @@ use support::shell::WHITHER;
 use support::{PATIENCE, eventually, state};
 use tokio::sync::mpsc;
 use whither::chain::{ChainSet, ChainSpec};
+use whither::ipc::Orders;
 use whither::model::{Arrangement, Change, Report};
-use whither::worker::{Orders, Worker, WorkerAudience, WorkerCommand, WorkerEvent, WorkerInit, WorkerLimits};
+use whither::worker::{Worker, WorkerAudience, WorkerCommand, WorkerEvent, WorkerInit, WorkerLimits};
 
 const FEWEST: &str = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
 const HANG: (&str, &str) = ("hang.js", "i => { if (/^bad/.test(i.user.login)) for (;;) ; return 'n01' }");

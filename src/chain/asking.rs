@@ -9,8 +9,8 @@ use crate::script::{
     self, Argument, Arity, Call, CallAnswer, CallContext, NodeFunction, PerNode, Run, Score, Script, ScriptError,
 };
 
-use super::kept::KeyCache;
-use super::witness::Calls;
+use super::observer::Calls;
+use super::result_cache::KeyCache;
 
 /// What one function of a script said of one node.
 #[derive(Clone, Debug, PartialEq)]

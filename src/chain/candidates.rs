@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::lost::LostNodes;
 use crate::model::{Candidate, Cluster, LostReason, SlotIndex};
 
-use super::roll::EligibilityIndex;
+use super::eligibility_index::EligibilityIndex;
 use super::suspended::ShownCandidates;
 
 /// Which slots a list of candidates holds, and where.
@@ -66,7 +66,7 @@ impl Remaining {
         Self { narrowed: true, list: OnceCell::from(Arc::from(list)) }
     }
 
-    /// The candidates in order; `roll` is that of the chain over `cluster`.
+    /// The candidates in order; `eligibility_index` is that of the chain over `cluster`.
     pub(super) fn list(&self, cluster: &Cluster, roll: &EligibilityIndex) -> &[Candidate] {
         self.list.get_or_init(|| roll.eligible(cluster))
     }

@@ -3,7 +3,7 @@
 //! Nothing may assume that a chain runs in one go: at an executable step the decision becomes a [`Suspended`], plain
 //! data that crosses processes and waits. Rejected: an `async` evaluation, whose state could not leave its process.
 
-mod fate;
+mod node_outcome;
 mod resume;
 
 use std::cell::RefCell;
@@ -22,15 +22,15 @@ use crate::script::{
 
 use super::ask::Ask;
 use super::candidates::{Remaining, note_lost};
+use super::eligibility_index::EligibilityIndex;
 use super::explain;
+use super::observer::{Calls, StepObserver};
 use super::pernode::{self, PerNodeContext};
 use super::plan::{self, FoundNode, Overran, Store};
 use super::quarantine::{LimitRecord, QuarantineList};
-use super::roll::EligibilityIndex;
 use super::scores::Scores;
 use super::spec::{OnFailure, OnUnplaceable, Purpose};
 use super::suspended::Suspended;
-use super::witness::{Calls, StepObserver};
 use super::{Chain, Recency, Step, StepKind, verdict};
 
 pub use resume::{ask_again, resume};

@@ -7,19 +7,19 @@ pub mod ask;
 mod asking;
 pub mod candidates;
 pub mod eligibility;
+pub mod eligibility_index;
 pub mod evaluate;
 mod explain;
-mod kept;
+pub mod observer;
 mod pernode;
 pub mod plan;
 pub mod quarantine;
 pub mod recency;
-pub mod roll;
+mod result_cache;
 mod scores;
 pub mod spec;
 pub mod suspended;
 pub mod verdict;
-pub mod witness;
 
 use std::sync::Arc;
 
@@ -27,14 +27,14 @@ use crate::model::FailureName;
 use crate::script::{Policy, Script};
 
 pub use ask::Ask;
+pub use eligibility_index::EligibilityIndex;
 pub use evaluate::{EvaluationContext, Progress};
+pub use observer::{NoObserver, StepObserver};
 pub use plan::Store;
 pub use quarantine::{LimitRecord, QuarantineList, Subject};
 pub use recency::Recency;
-pub use roll::EligibilityIndex;
 pub use spec::{ChainSet, ChainSpec, Mode, OnFailure, OnUnplaceable, ProgramSpec, Purpose, StepSource, StepSpec};
 pub use suspended::{ProgramAnswer, ShownCandidates, Suspended};
-pub use witness::{NoObserver, StepObserver};
 
 /// A chain whose steps are compiled.
 pub struct Chain {

@@ -11,10 +11,10 @@ use crate::script::{Arity, CallContext, NodeFunction, PerNode, Script};
 
 use super::Recency;
 use super::asking::{NodeVerdict, PerNodeEvaluation};
-use super::kept::{RequestCache, ResultCache};
+use super::observer::{Calls, StepObserver};
 use super::quarantine::LimitRecord;
+use super::result_cache::{RequestCache, ResultCache};
 use super::scores::Scores;
-use super::witness::{Calls, StepObserver};
 
 /// Asks `script` about every candidate.
 ///

@@ -137,9 +137,9 @@ pub fn run(args: &AgentArgs) -> Result<(), CommandExit> {
 async fn print(agent: Agent) -> Result<(), CommandExit> {
     let document = agent.once().await.map_err(|error| refused(&error))?;
     for warning in &document.warnings {
-        super::say::aside(format_args!("warning: {}", Plain(warning)));
+        super::output::aside(format_args!("warning: {}", Plain(warning)));
     }
-    super::say::json(&document.text)
+    super::output::json(&document.text)
 }
 
 async fn report(agent: Agent, connection: &Connection) -> Result<(), CommandExit> {

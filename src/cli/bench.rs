@@ -4,14 +4,13 @@
 //! because there it is what a launcher sees. A debug build tells nothing: its figures are off by a factor that nobody
 //! knows, and they would be quoted.
 
-mod askers;
 mod cluster;
 mod contender;
 mod course;
 mod echo;
-mod flight;
-mod heat;
 mod holdings;
+mod in_flight;
+mod isolated_row;
 mod latencies;
 mod load;
 mod machine;
@@ -25,6 +24,7 @@ mod storm;
 mod trial;
 mod typed;
 pub(super) mod units;
+mod users;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,14 +38,13 @@ use crate::worker::WorkerLimits;
 use super::bus::BusArgs;
 use super::chains::ChainArgs;
 use super::exit::{self, CommandExit};
+use super::output;
 use super::request::RequestArgs;
-use super::say;
 
-use askers::BenchUsers;
 use cluster::Clusters;
 use contender::BenchChain;
 use course::RunPlan;
-use heat::IsolatedRow;
+use isolated_row::IsolatedRow;
 use machine::MachineInfo;
 use peer::NodeJsPeer;
 use progress::BenchProgress;
@@ -53,6 +52,7 @@ use row::Row;
 use service::Demand;
 use storm::StormArgs;
 use typed::Typed;
+use users::BenchUsers;
 
 /// How many nodes clusters have, where nothing is said.
 const SIZES: [u32; 4] = [10, 100, 1_000, 10_000];
@@ -188,7 +188,7 @@ fn in_process(args: &BenchArgs) -> Result<(), CommandExit> {
     let bench = Bench { contenders, clusters, request, max_bytes, peer };
     let course = RunPlan { time: args.time(), changes: args.changes };
     if let Some(heat) = args.heat {
-        return say::answer(bench.heat(heat, &course)?);
+        return output::answer(bench.heat(heat, &course)?);
     }
     bench.try_smallest()?;
     refuse_debug()?;
@@ -203,7 +203,7 @@ fn in_process(args: &BenchArgs) -> Result<(), CommandExit> {
         let figures = json!({
             "machine": machine.to_json(), "seconds": args.time().as_secs_f64(), "changes": args.changes, "rows": rows,
         });
-        return say::json(format_args!("{figures:#}"));
+        return output::json(format_args!("{figures:#}"));
     }
     let seconds = args.time().as_secs_f64();
     let news = args.changes.map(|every| match every {
@@ -216,7 +216,7 @@ fn in_process(args: &BenchArgs) -> Result<(), CommandExit> {
         news.unwrap_or_default(),
         too_few.unwrap_or_default()
     );
-    say::answer(format_args!("{}\n{how}\n{}", machine.line(), row::table(&rows)))
+    output::answer(format_args!("{}\n{how}\n{}", machine.line(), row::table(&rows)))
 }
 
 /// Everything that is measured without a service.
@@ -254,7 +254,7 @@ impl Bench {
         }
         progress.end();
         rows.iter().filter_map(|row| Some((row, row.always()?))).for_each(|(row, name)| {
-            say::aside(format_args!("{}, {} nodes: every decision came to {name}", row.label, row.nodes));
+            output::aside(format_args!("{}, {} nodes: every decision came to {name}", row.label, row.nodes));
         });
         Ok(rows)
     }
@@ -273,7 +273,7 @@ impl Bench {
         if let Some(peer) = self.peer.as_ref().filter(|_| contender.chain().is_some_and(|c| peer::unfit(c).is_none())) {
             row.peers = peer.run(contender, self.clusters.reports(size)?, &askers, course)?;
             let differences = row.peers.iter().filter_map(|peer| peer.differs(&row.first));
-            differences.for_each(|difference| say::aside(format_args!("{}, {size} nodes: {difference}", row.label)));
+            differences.for_each(|difference| output::aside(format_args!("{}, {size} nodes: {difference}", row.label)));
         }
         Ok(row)
     }
@@ -339,9 +339,9 @@ fn of_service(args: &BenchArgs) -> Result<(), CommandExit> {
         let figures = json!({
             "machine": machine.to_json(), "seconds": args.time().as_secs_f64(), "action": action, "loops": loops,
         });
-        return say::json(format_args!("{figures:#}"));
+        return output::json(format_args!("{figures:#}"));
     }
     let (runs, seconds) = (service::RUNS, args.time().as_secs_f64());
     let how = format!("{action} over NATS, medians of {runs} runs of {seconds} s each, echo and service in turn");
-    say::answer(format_args!("{}\n{how}\n{}", machine.line(), service::table(&pairs)))
+    output::answer(format_args!("{}\n{how}\n{}", machine.line(), service::table(&pairs)))
 }

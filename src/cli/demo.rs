@@ -4,7 +4,7 @@
 //! demo. What the demo prints is what a launcher and an administrator would see.
 
 mod cluster;
-mod story;
+mod script;
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{self, CommandExit};
-use super::say;
+use super::output;
 
 /// A small cluster on this machine: real NATS, real agents, real placements.
 ///
@@ -44,9 +44,9 @@ pub fn run(args: &DemoArgs) -> Result<(), CommandExit> {
         let interrupted = interrupted().map_err(|error| CommandExit::new(exit::OTHER, error))?;
         let mut cluster = cluster::DemoCluster::prepare(args)?;
         let told = tokio::select! {
-            told = story::run_story(args, &mut cluster) => told,
+            told = script::run_story(args, &mut cluster) => told,
             () = interrupted => {
-                say::print_line("\ninterrupted: taking the cluster down");
+                output::print_line("\ninterrupted: taking the cluster down");
                 Err(CommandExit::shown(130))
             }
         };

@@ -4,8 +4,8 @@
 //! time without changing anything. Looks go to whichever replica answers, and one may hear of the mark later than
 //! another: what counts is what several looks in a row say.
 
-mod look;
-mod voice;
+mod output;
+mod snapshot;
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use crate::nats::{Bus, Namespace};
 use super::exit::{self, CommandExit};
 use super::nodes;
 use super::remote::{RemoteArgs, ask};
-use look::DrainSnapshot;
-use voice::DrainOutput;
+use output::DrainOutput;
+use snapshot::DrainSnapshot;
 
 /// Between two looks at the node.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -105,7 +105,7 @@ pub fn run(args: &DrainArgs) -> Result<(), CommandExit> {
 async fn first_look(bus: &Bus, namespace: &Namespace, id: &str) -> Result<DrainSnapshot, CommandExit> {
     let mut tries = 1;
     loop {
-        let look = look::at(bus, namespace, id).await?;
+        let look = snapshot::at(bus, namespace, id).await?;
         if tries >= FIRST_LOOKS || look.as_ref().is_some_and(|look| look.draining) {
             return look.ok_or_else(|| CommandExit::new(exit::OTHER, format!("`{id}` has just left the cluster")));
         }
@@ -141,7 +141,7 @@ impl Watcher<'_> {
                 return Ok(DrainEnd::Drained);
             }
             tokio::time::sleep(BETWEEN).await;
-            match look::at(self.bus, self.namespace, &self.last.node).await {
+            match snapshot::at(self.bus, self.namespace, &self.last.node).await {
                 // A service that is away for a while ends no drain.
                 Err(error) => self.voice.unanswered(&error),
                 Ok(None) => {

@@ -34,6 +34,7 @@ pub mod nodes;
 pub mod nodes_file;
 #[cfg(feature = "service")]
 pub mod one_shot;
+pub mod output;
 #[cfg(feature = "service")]
 pub mod place;
 pub mod problem;
@@ -49,7 +50,6 @@ pub mod remote;
 pub mod request;
 #[cfg(feature = "service")]
 pub mod requests;
-pub mod say;
 #[cfg(feature = "service")]
 pub mod serve;
 #[cfg(feature = "service")]
@@ -70,7 +70,7 @@ fn end(outcome: Result<(), CommandExit>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(CommandExit { code, message, .. }) => {
             if !message.is_empty() {
-                say::aside(format_args!("{} {message}", "error:".red().bold()));
+                output::aside(format_args!("{} {message}", "error:".red().bold()));
             }
             ExitCode::from(code)
         }

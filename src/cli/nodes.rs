@@ -9,7 +9,7 @@ use crate::registry;
 
 use super::exit::{self, CommandExit};
 use super::remote::{RemoteArgs, ask};
-use super::{say, table};
+use super::{output, table};
 
 /// Lines of history that are shown where no number is given.
 const HISTORY: usize = 50;
@@ -75,7 +75,7 @@ pub fn run(args: &NodesArgs) -> Result<(), CommandExit> {
         None => args.listing.remote.with_bus(async |bus, namespace| list(&bus, &namespace, args.listing.json).await),
         Some(NodesCommand::Show { id, listing }) => listing.remote.with_bus(async |bus, namespace| {
             let node = find(&bus, &namespace, id).await?;
-            say::json(format_args!("{node:#}"))
+            output::json(format_args!("{node:#}"))
         }),
         Some(NodesCommand::History { id, limit, listing }) => {
             listing.remote.with_bus(async |bus, namespace| history(&bus, &namespace, id, *limit, listing.json).await)
@@ -92,9 +92,9 @@ pub fn cordon(args: &CordonArgs, subject: fn(&Namespace) -> String) -> Result<()
         let body = json!({"node": args.id, "reason": args.reason, "by": whoami()});
         let answer = ask(&bus, subject(&namespace), &body).await?;
         let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-        say::answer(format_args!("{} {}", Plain(text("node")), Plain(text("state"))))?;
+        output::answer(format_args!("{} {}", Plain(text("node")), Plain(text("state"))))?;
         if find(&bus, &namespace, &args.id).await.is_err_and(|error| error.code == exit::NO_NODE) {
-            say::aside(format_args!(
+            output::aside(format_args!(
                 "the cluster has no node {} at the moment; `whither nodes` lists them",
                 Plain(&args.id)
             ));
@@ -121,7 +121,7 @@ async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Com
         }
     }
     if as_json {
-        return say::json(format_args!("{:#}", Value::Array(nodes)));
+        return output::json(format_args!("{:#}", Value::Array(nodes)));
     }
     let mut rows = table::table(&["node", "state", "sessions", "pending", "max", "load", "free memory", "address"]);
     for node in &nodes {
@@ -140,8 +140,8 @@ async fn list(bus: &Bus, namespace: &Namespace, as_json: bool) -> Result<(), Com
             address,
         ]));
     }
-    say::answer(rows)?;
-    say::aside(format_args!("{} node{}", nodes.len(), if nodes.len() == 1 { "" } else { "s" }));
+    output::answer(rows)?;
+    output::aside(format_args!("{} node{}", nodes.len(), if nodes.len() == 1 { "" } else { "s" }));
     Ok(())
 }
 
@@ -165,7 +165,7 @@ async fn history(bus: &Bus, namespace: &Namespace, id: &str, limit: usize, as_js
     let records =
         registry::history(bus, namespace, id, limit).await.map_err(|error| CommandExit::new(exit::OTHER, error))?;
     if as_json {
-        return say::json(format_args!("{:#}", json!(records)));
+        return output::json(format_args!("{:#}", json!(records)));
     }
     let mut rows = table::table(&["when", "what", "by", "why"]);
     for kept in &records {
@@ -173,5 +173,5 @@ async fn history(bus: &Bus, namespace: &Namespace, id: &str, limit: usize, as_js
         let what = json!(kept.record.event).as_str().unwrap_or_default().to_owned();
         rows.add_row(table::row([when, what, kept.record.by.clone(), kept.record.reason.clone()]));
     }
-    say::answer(rows)
+    output::answer(rows)
 }

@@ -11,7 +11,7 @@ use crate::model::json::{self, JsonLimits};
 use crate::model::{Change, Report};
 
 use super::exit::CommandExit;
-use super::say;
+use super::output;
 
 /// Size of a node list: 100,000 nodes with four sessions each take about 80 MiB.
 const MAX_BYTES: u64 = 256 << 20;
@@ -45,7 +45,7 @@ pub fn read(path: Option<&Path>, max_request_bytes: usize) -> Result<NodesFile, 
         Some(path) => std::fs::File::open(path).map_err(unreadable)?.take(MAX_BYTES + 1).read_to_end(&mut text),
         None => {
             if std::io::stdin().is_terminal() {
-                say::aside("reading the nodes from standard input; --nodes FILE reads them from a file");
+                output::aside("reading the nodes from standard input; --nodes FILE reads them from a file");
             }
             std::io::stdin().take(MAX_BYTES + 1).read_to_end(&mut text)
         }

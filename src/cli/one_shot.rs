@@ -10,17 +10,18 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::ipc::Orders;
 use crate::model::{Change, Decision, Diagnosis, Failure, LimitKind, Outcome};
 use crate::plain::Plain;
 use crate::runner::{self, ProgramQuestion, ProgramSet, RunnerEvent, RunnerProcess, process};
 use crate::worker::blame::{BlameOutcome, judge};
 use crate::worker::{
-    BirthError, Orders, Overrun, PlacementQuestion, RunningStep, SuspendedStep, WaitingDecision, Worker, WorkerCommand,
+    BirthError, Overrun, PlacementQuestion, RunningStep, SuspendedStep, WaitingDecision, Worker, WorkerCommand,
     WorkerEvent, WorkerInit,
 };
 
 use super::exit::{self, CommandExit};
-use super::say;
+use super::output;
 
 /// Words of a worker or a runner that may wait.
 const WORDS_WAITING: usize = 16;
@@ -112,7 +113,7 @@ impl OneShotWorker {
             BirthError::Refused(_) | BirthError::Died(Some(_), _) => CommandExit::new(exit::SCRIPT, error),
             BirthError::Died(None, _) | BirthError::Io(_) => CommandExit::new(exit::OTHER, error),
         })?;
-        worker.remarks().iter().for_each(|remark| say::aside(format_args!("warning: {remark}")));
+        worker.remarks().iter().for_each(|remark| output::aside(format_args!("warning: {remark}")));
         let mut orders = Orders::default();
         known.iter().for_each(|order| orders.push(order));
         worker.send_all(orders).await;
@@ -185,8 +186,8 @@ impl LazyRunner<'_> {
                 Some((_, RunnerEvent::Heard(_, heard))) => {
                     return Ok(SuspendedStep { step, suspended, heard: Some(heard) });
                 }
-                Some((_, RunnerEvent::Logged(step, line))) => say::aside(format_args!("{step}: {}", Plain(line))),
-                Some((_, RunnerEvent::Ended(step, how))) => say::aside(format_args!("{step}: {}", Plain(how))),
+                Some((_, RunnerEvent::Logged(step, line))) => output::aside(format_args!("{step}: {}", Plain(line))),
+                Some((_, RunnerEvent::Ended(step, how))) => output::aside(format_args!("{step}: {}", Plain(how))),
                 Some((_, RunnerEvent::Asking(_) | RunnerEvent::Late(_))) => {}
                 Some((_, RunnerEvent::Exited(ended))) => {
                     process::kill_and_reap(runner.pid()).await;

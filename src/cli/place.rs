@@ -17,7 +17,7 @@ use super::bus::BusArgs;
 use super::chains::{ChainArgs, Chains, has_section};
 use super::exit::CommandExit;
 use super::request::{self, RequestArgs};
-use super::{nodes_file, one_shot, remote, say, table};
+use super::{nodes_file, one_shot, output, remote, table};
 
 /// Place one session: offline from a node list, or by a running service.
 ///
@@ -123,13 +123,13 @@ pub fn run(args: &PlaceArgs) -> Result<(), CommandExit> {
         table::logged(&decision);
         let explanation = wire::explained(&id, &decision);
         if is_explained {
-            say::aside(table::explained(&explanation));
+            output::aside(table::explained(&explanation));
         }
         if placement.json {
-            say::json(format_args!("{explanation:#}"))?;
+            output::json(format_args!("{explanation:#}"))?;
         }
         return match &decision.outcome {
-            Outcome::Placed(node) if !placement.json => say::data(node),
+            Outcome::Placed(node) if !placement.json => output::data(node),
             _ => placement.ended(&decision, is_explained),
         };
     };
@@ -194,7 +194,7 @@ impl Placement {
         let chains = self.chain.load(&self.asked, self.timezone.as_deref())?;
         let limits = chains.limits;
         let nodes = nodes_file::read(self.nodes.as_deref(), limits.request_bytes)?;
-        nodes.warnings.iter().for_each(|warning| say::aside(format_args!("warning: {}", Plain(warning))));
+        nodes.warnings.iter().for_each(|warning| output::aside(format_args!("warning: {}", Plain(warning))));
         let asked = self.asked.over(nodes.request, limits.request_bytes)?;
         let mut question = request::question(&asked, limits.request_bytes, self.seed, self.now)?;
         question.purpose = purpose;

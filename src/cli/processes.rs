@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::exit::{self, CommandExit};
-use super::{one_shot, say};
+use super::{one_shot, output};
 
 /// How long a process may take to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -98,7 +98,7 @@ impl Processes {
             end(process).await;
         }
         if let Err(error) = self.folder.close() {
-            say::aside(format_args!("the temporary folder could not be removed: {error}"));
+            output::aside(format_args!("the temporary folder could not be removed: {error}"));
         }
     }
 

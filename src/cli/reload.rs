@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::plain::Plain;
 
 use super::exit::{self, CommandExit};
+use super::output;
 use super::remote::{RemoteArgs, ask_each};
-use super::say;
 
 /// How long the command waits for replicas that read their config and compile its scripts.
 const COMPILING: Duration = Duration::from_secs(120);
@@ -44,16 +44,16 @@ pub fn run(args: &ReloadArgs) -> Result<(), CommandExit> {
             match text("state").as_str() {
                 "reloaded" => {
                     for note in answer.get("notes").and_then(Value::as_array).into_iter().flatten() {
-                        say::aside(format_args!("note: {}", Plain(note.as_str().unwrap_or_default())));
+                        output::aside(format_args!("note: {}", Plain(note.as_str().unwrap_or_default())));
                     }
                     let chains = Plain(text("chains"));
-                    say::answer(format_args!(
+                    output::answer(format_args!(
                         "reloaded; its chains ({chains}) decide as soon as their workers are ready"
                     ))?;
                 }
                 _ => {
                     failed += 1;
-                    problems.lines().for_each(|line| say::aside(Plain(line)));
+                    problems.lines().for_each(|line| output::aside(Plain(line)));
                 }
             }
         }

@@ -18,7 +18,7 @@ use crate::plain::Plain;
 use super::bus::BusArgs;
 use super::chains::{default_config, has_section};
 use super::exit::{self, CommandExit};
-use super::{say, table};
+use super::{output, table};
 
 /// How long a command waits for the bus and for the answer.
 pub const PATIENCE: Duration = Duration::from_secs(15);
@@ -234,17 +234,17 @@ pub fn place(
         };
         let explanation = explanation.filter(|_| is_explained);
         if let Some(explanation) = &explanation {
-            say::aside(table::explained(explanation));
+            output::aside(table::explained(explanation));
         }
         for warning in reply.body.get("warnings").and_then(Value::as_array).into_iter().flatten() {
-            say::aside(format_args!("warning: {}", Plain(warning.as_str().unwrap_or_default())));
+            output::aside(format_args!("warning: {}", Plain(warning.as_str().unwrap_or_default())));
         }
         if as_json {
-            say::json(format_args!("{:#}", reply.body))?;
+            output::json(format_args!("{:#}", reply.body))?;
         }
         match reply.into_answer() {
             Ok(_told) if as_json => Ok(()),
-            Ok(told) => say::data(told.get("node").and_then(Value::as_str).unwrap_or_default()),
+            Ok(told) => output::data(told.get("node").and_then(Value::as_str).unwrap_or_default()),
             // The explanation said why.
             Err(exit) if explanation.is_some() && !as_json => Err(CommandExit::shown(exit.code)),
             Err(exit) => Err(exit),

@@ -9,7 +9,7 @@ use crate::plain::Plain;
 
 use super::exit::{self, CommandExit};
 use super::remote::{PATIENCE, RemoteArgs, ask, ask_each};
-use super::{say, table};
+use super::{output, table};
 
 /// The most waiting requests that are listed of each replica.
 const MOST: usize = 1000;
@@ -56,10 +56,10 @@ pub fn waiting(args: &WaitingArgs) -> Result<(), CommandExit> {
         let age = |request: &Value| request.get("waits_ms").and_then(Value::as_u64).unwrap_or_default();
         waiting.sort_by_key(|request| std::cmp::Reverse(age(request)));
         if args.json {
-            return say::json(format_args!("{:#}", Value::Array(waiting)));
+            return output::json(format_args!("{:#}", Value::Array(waiting)));
         }
         if waiting.is_empty() {
-            say::aside("nobody waits");
+            output::aside("nobody waits");
             return Ok(());
         }
         let mut listed = table::table(&["user", "action", "id", "waits", "left", "why"]);
@@ -72,11 +72,11 @@ pub fn waiting(args: &WaitingArgs) -> Result<(), CommandExit> {
             let [user, action, id, why] = ["user", "action", "id", "reason"].map(text);
             listed.add_row(table::row([user, action, id, time("waits_ms"), time("left_ms"), why]));
         }
-        say::answer(listed)?;
+        output::answer(listed)?;
         let total: u64 = answers.iter().filter_map(|answer| answer.get("total").and_then(Value::as_u64)).sum();
         match total.saturating_sub(waiting.len() as u64) {
             0 => {}
-            more => say::aside(format_args!("and {more} more")),
+            more => output::aside(format_args!("and {more} more")),
         }
         Ok(())
     })
@@ -103,6 +103,6 @@ pub fn cancel(args: &CancelArgs) -> Result<(), CommandExit> {
         let text = |field: &str| answer.get(field).and_then(Value::as_str).map(|text| Plain(text.to_owned()));
         let told = [text("id"), text("state"), text("node"), text("reservation")];
         let told: Vec<_> = told.into_iter().flatten().map(|part| part.to_string()).collect();
-        say::answer(told.join(" "))
+        output::answer(told.join(" "))
     })
 }

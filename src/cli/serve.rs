@@ -24,7 +24,7 @@ use super::daemon::LogFormat;
 use super::exit::{self, CommandExit};
 use super::fastx::load::Loaded;
 use super::files::Disk;
-use super::{bus, daemon, fastx, one_shot, programs, say, zone};
+use super::{bus, daemon, fastx, one_shot, output, programs, zone};
 use reload::Reloads;
 use running::ServiceParts;
 
@@ -74,7 +74,7 @@ pub fn run(args: &ServeArgs) -> Result<(), CommandExit> {
 async fn check(args: &ServeArgs, loaded: &Loaded) -> Result<(), CommandExit> {
     args.bus.resolve(Some(&loaded.config.nats), "whither serve")?;
     let remarks = rehearse(&setup(loaded).birth).await?;
-    remarks.iter().for_each(|remark| say::aside(format_args!("warning: {}", Plain(remark))));
+    remarks.iter().for_each(|remark| output::aside(format_args!("warning: {}", Plain(remark))));
     let chains = &loaded.config.chains.chains;
     let actions = chains.iter().map(|chain| chain.action.to_string()).collect::<Vec<_>>().join(", ");
     let path = args.config.as_deref().unwrap_or(Path::new(fastx::load::DEFAULT_CONFIG));
@@ -85,7 +85,7 @@ async fn check(args: &ServeArgs, loaded: &Loaded) -> Result<(), CommandExit> {
         warnings => format!("usable, with {warnings} warnings"),
     };
     let source = loaded.origin().map_or_else(|| path.display().to_string(), |origin| Plain(origin).to_string());
-    say::answer(format_args!("{source}: {verdict}, {} {what}: {}", chains.len(), Plain(actions)))
+    output::answer(format_args!("{source}: {verdict}, {} {what}: {}", chains.len(), Plain(actions)))
 }
 
 fn load(args: &ServeArgs) -> Result<Loaded, CommandExit> {

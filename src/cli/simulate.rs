@@ -23,7 +23,7 @@ use crate::worker::WorkerLimits;
 
 use super::exit::{self, CommandExit};
 use super::new::nodes;
-use super::{nodes_file, say};
+use super::{nodes_file, output};
 use candidate::SimulatedChain;
 use sites::SitesArgs;
 use summary::DaySummary;
@@ -163,11 +163,11 @@ pub fn run(args: &SimulateArgs) -> Result<(), CommandExit> {
         let svg = plot::svg(&ran, &about)?;
         std::fs::write(path, svg)
             .map_err(|error| CommandExit::new(exit::OTHER, format!("{}: {error}", path.display())))?;
-        say::aside(format_args!("wrote {}", Plain(path.display())));
+        output::aside(format_args!("wrote {}", Plain(path.display())));
     }
     match args.json {
-        true => say::json(format_args!("{:#}", as_json(args, &hosts, &arrivals, &ran))),
-        false => say::answer(summary::table(&ran, hosts.len(), arrivals.len())),
+        true => output::json(format_args!("{:#}", as_json(args, &hosts, &arrivals, &ran))),
+        false => output::answer(summary::table(&ran, hosts.len(), arrivals.len())),
     }
 }
 
@@ -253,7 +253,7 @@ impl SimulateArgs {
 fn read_hosts(written: &str) -> Result<Vec<Value>, CommandExit> {
     let path = PathBuf::from(written);
     let file = nodes_file::read(Some(&path), WorkerLimits::default().request_bytes)?;
-    file.warnings.iter().for_each(|warning| say::aside(format_args!("warning: {}", Plain(warning))));
+    file.warnings.iter().for_each(|warning| output::aside(format_args!("warning: {}", Plain(warning))));
     let document = |change: &Change| match change {
         Change::Report(report) => serde_json::from_str(&report.text).ok(),
         _ => None,

@@ -10,7 +10,7 @@ use crate::model::{Decision, LostReason};
 use crate::plain::{Plain, plain};
 
 use super::exit::CommandExit;
-use super::say;
+use super::output;
 
 /// The width of a table, in columns, on a terminal that reports a width of 0.
 const WIDTH: u16 = 80;
@@ -122,8 +122,8 @@ pub(super) fn place_of(error: &Value) -> String {
 /// Where standard output takes nothing.
 pub fn print_explanation(explanation: &Value, as_json: bool) -> Result<(), CommandExit> {
     match as_json {
-        true => say::json(format_args!("{explanation:#}")),
-        false => say::answer(explained(explanation)),
+        true => output::json(format_args!("{explanation:#}")),
+        false => output::answer(explained(explanation)),
     }
 }
 
@@ -131,7 +131,7 @@ pub fn print_explanation(explanation: &Value, as_json: bool) -> Result<(), Comma
 pub fn logged(decision: &Decision) {
     for step in &decision.diagnosis.steps {
         for line in &step.log {
-            say::aside(format_args!("{} {}", format!("{}:", Plain(&step.step)).dimmed(), Plain(&line.text)));
+            output::aside(format_args!("{} {}", format!("{}:", Plain(&step.step)).dimmed(), Plain(&line.text)));
         }
     }
 }

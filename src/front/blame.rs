@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::chain::{LimitRecord, Subject};
+use crate::ipc::{Encoded, ProcessEnd};
 use crate::worker::blame::{BlameOutcome, judge};
-use crate::worker::{Encoded, NOBODY, Overrun, ProcessEnd, Ticket, WorkerCommand};
+use crate::worker::{NOBODY, Overrun, Ticket, WorkerCommand};
 
 use super::pending_request::{PendingRequest, PendingStage};
 use super::quarantine::{Confined, Conviction, Culprit};

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::ipc::Orders;
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::peers::PeerMessage;
 use crate::registry::claims::Claim;
 use crate::registry::marks::MarkAuthor;
 use crate::worker::Ticket;
-use crate::worker::{Orders, WorkerInit};
+use crate::worker::WorkerInit;
 
 use super::health::Health;
 

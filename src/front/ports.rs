@@ -6,9 +6,9 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::ipc::Orders;
 use crate::registry::Registry;
 use crate::registry::marks::Mark;
-use crate::worker::Orders;
 
 /// A worker or a runner: where orders go. What the process says comes as events.
 pub trait ProcessLink: fmt::Debug + Send {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::chain::{ChainSpec, ProgramAnswer};
 use crate::model::{Change, Failure, FailureName, LimitKind};
 
+use crate::ipc::{Encoded, ProcessEnd};
 use crate::runner::{self, ProgramQuestion, ProgramSet, RunnerEvent};
 use crate::script::ScriptError;
-use crate::worker::{Encoded, ProcessEnd, SuspendedStep, Ticket, WaitingDecision};
+use crate::worker::{SuspendedStep, Ticket, WaitingDecision};
 
 use super::effects::Effect;
 use super::pending_request::{PendingRequest, PendingStage};
@@ -171,7 +172,7 @@ impl Front {
 
     /// The runner believes that what a program chose is placed, until it hears otherwise.
     pub(super) fn forget_choice(&mut self, decision: &Arc<str>) {
-        self.runner.send(&Encoded::new(&runner::RunnerCommand::Change(Change::Release(Arc::clone(decision)))));
+        self.runner.enqueue(&Encoded::new(&runner::RunnerCommand::Change(Change::Release(Arc::clone(decision)))));
     }
 
     /// Whether the program that `pending` stands at made the choice of `decided_by`, so that it has to make another one.

@@ -12,12 +12,12 @@ use bytes::Bytes;
 
 use crate::backoff::Backoff;
 use crate::chain::StepSource;
+use crate::ipc::{Encoded, Orders};
 use crate::runner::{ProgramQuestion, ProgramSet, RunnerCommand};
 use crate::worker::Ticket;
-use crate::worker::{Encoded, Orders};
 
 use super::ports::ProcessLink;
-use super::silence::ResponseTimer;
+use super::response_timer::ResponseTimer;
 use super::worker_handle::ORDERS_WAITING_BYTES;
 
 /// The pause before the next runner is started: after the first death, and at most.
@@ -90,7 +90,7 @@ impl RunnerClient {
     }
 
     /// Passes on what the runner must know as workers must.
-    pub(super) fn send(&mut self, order: &Encoded) {
+    pub(super) fn enqueue(&mut self, order: &Encoded) {
         if self.runner.is_some() {
             self.orders.push_encoded(order);
         }

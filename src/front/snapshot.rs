@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::ipc::Orders;
 use crate::model::Cluster;
-use crate::worker::{Orders, WorkerCommand};
+use crate::worker::WorkerCommand;
 
 use super::task::Front;
 use super::worker_pool::TakenSlot;

@@ -6,7 +6,8 @@
 use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
-use crate::worker::{BirthError, Encoded, Orders, ProcessEnd};
+use crate::ipc::{Encoded, Orders, ProcessEnd};
+use crate::worker::BirthError;
 
 use super::effects::Effect;
 use super::events::Setup;
@@ -144,14 +145,14 @@ impl Spares {
     }
 
     /// Passes on what all must know.
-    pub(super) fn send(&mut self, order: &Encoded) {
+    pub(super) fn enqueue(&mut self, order: &Encoded) {
         for newborn in &mut self.newborns {
             // Past the bound it is lost anyway, and its birth will say so.
             if newborn.backlog.bytes() <= ORDERS_WAITING_BYTES {
                 newborn.backlog.push_encoded(order);
             }
         }
-        self.ready.iter_mut().for_each(|worker| worker.send(order));
+        self.ready.iter_mut().for_each(|worker| worker.enqueue(order));
     }
 
     /// Sends what waits; less than a bite only where it is `time`.

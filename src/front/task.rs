@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::chain::Subject;
 use crate::clock::Now;
+use crate::ipc::Encoded;
 use crate::model::{Arrangement, Change, Cluster, Failure, FailureName, Reservation};
 use crate::nats::message::{Incoming, Outgoing};
 use crate::registry::ledger::Ledger;
 use crate::registry::peers::ReservationEnd;
-use crate::worker::{Encoded, Ticket, WorkerCommand, WorkerEvent};
+use crate::worker::{Ticket, WorkerCommand, WorkerEvent};
 
 use super::bucket::TokenBucket;
-use super::chance::FrontRng;
 use super::claims::PendingClaims;
 use super::deadline::Arrivals;
 use super::effects::Effect;
@@ -27,6 +27,7 @@ use super::quarantine::Quarantine;
 use super::queue::RequestQueue;
 use super::replicas::Replicas;
 use super::requests::Requests;
+use super::rng::FrontRng;
 use super::runner_client::RunnerClient;
 use super::turns::Turns;
 use super::wait_queue::WaitQueue;
@@ -227,7 +228,7 @@ impl Front {
         let order = WorkerCommand::Change(change);
         let encoded = Encoded::new(&order);
         self.workers.broadcast(&encoded, except);
-        self.runner.send(&encoded);
+        self.runner.enqueue(&encoded);
         if let WorkerCommand::Change(change) = order {
             self.cluster.apply(change);
         }

@@ -14,13 +14,14 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::clock::Now;
+use crate::ipc::ProcessEnd;
 use crate::model::{Change, Decision, Diagnosis, Failure, FailureName, Outcome};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::nats::peers::PeerMessage;
 use crate::registry::RegistryEvent;
 use crate::registry::peers::Message;
 use crate::runner::{self, RunnerEvent};
-use crate::worker::{PlacementQuestion, ProcessEnd, WorkerCommand, WorkerEvent, WorkerReply};
+use crate::worker::{PlacementQuestion, WorkerCommand, WorkerEvent, WorkerReply};
 
 use super::effects::Effect;
 use super::events::{FrontEvent, Setup, Tick};

@@ -3,7 +3,8 @@
 //! Orders leave in the order of events, so that a worker sees a change before the questions that came after it. What
 //! does not fit into the worker's socket waits here: the front's task itself never waits for a worker.
 
-use crate::worker::{Encoded, Orders, WorkerCommand};
+use crate::ipc::{Encoded, Orders};
+use crate::worker::WorkerCommand;
 
 use super::ports::NewWorker;
 
@@ -65,7 +66,7 @@ impl WorkerHandle {
         self.orders.push(order);
     }
 
-    pub(super) fn send(&mut self, order: &Encoded) {
+    pub(super) fn enqueue(&mut self, order: &Encoded) {
         self.orders.push_encoded(order);
     }
 
@@ -115,7 +116,7 @@ mod tests {
         let mut handle = WorkerHandle::new(7, process.ready(), backlog, 3);
         assert_eq!((handle.number(), handle.choices()), (7, 3));
         handle.order(&removal("b"));
-        handle.send(&Encoded::new(&removal("c")));
+        handle.enqueue(&Encoded::new(&removal("c")));
         assert_eq!(ids(&process), [] as [&str; 0], "nothing is sent by itself");
         handle.send();
         assert_eq!(ids(&process), ["a", "b", "c"], "what it was told before it was there comes first");
@@ -147,10 +148,10 @@ mod tests {
         process.set_room(0);
         let mut handle = process.handle(1);
         let order = Encoded::new(&removal(&"x".repeat(ORDERS_WAITING_BYTES / 4)));
-        (0..3).for_each(|_| handle.send(&order));
+        (0..3).for_each(|_| handle.enqueue(&order));
         handle.send();
         assert!(!process.is_killed());
-        handle.send(&order);
+        handle.enqueue(&order);
         handle.send();
         assert!(process.is_killed());
     }

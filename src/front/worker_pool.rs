@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::chain::ChainSpec;
+use crate::ipc::{Encoded, Orders, ProcessEnd};
 use crate::model::Change;
-use crate::worker::{BirthError, Encoded, Orders, ProcessEnd, Ticket, WorkerCommand};
+use crate::worker::{BirthError, Ticket, WorkerCommand};
 
 use super::effects::Effect;
 use super::events::Setup;
@@ -163,7 +164,7 @@ impl WorkerPool {
     /// Passes `order` on to all workers, but not to the one in slot `except`, who knows.
     pub(super) fn broadcast(&mut self, order: &Encoded, except: Option<usize>) {
         let slots = self.slots.iter_mut().enumerate().filter(|(place, _)| Some(*place) != except);
-        slots.for_each(|(_, slot)| slot.send(order));
+        slots.for_each(|(_, slot)| slot.enqueue(order));
         self.send_to_spares(order);
     }
 
@@ -189,9 +190,9 @@ impl WorkerPool {
     }
 
     fn send_to_spares(&mut self, order: &Encoded) {
-        self.spares.send(order);
+        self.spares.enqueue(order);
         if let Some(next) = &mut self.next {
-            next.send(order);
+            next.enqueue(order);
         }
     }
 

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use crate::ipc::{Encoded, ProcessEnd};
 use crate::model::LimitKind;
-use crate::worker::{Encoded, Overrun, ProcessEnd, RunningStep, Ticket, WorkerCommand};
+use crate::worker::{Overrun, RunningStep, Ticket, WorkerCommand};
 
 use super::pending_queue::{Cause, PendingQueue};
 use super::pending_request::{PendingRequest, PendingStage};
 use super::requests::Requests;
-use super::silence::ResponseTimer;
+use super::response_timer::ResponseTimer;
 use super::worker_handle::WorkerHandle;
 
 /// Questions that a worker holds at most; more wait at the queue, where their deadline is still looked at.
@@ -107,9 +108,9 @@ impl WorkerSlot {
     }
 
     /// Passes on what all must know.
-    pub(super) fn send(&mut self, order: &Encoded) {
+    pub(super) fn enqueue(&mut self, order: &Encoded) {
         if let Some(worker) = &mut self.worker {
-            worker.send(order);
+            worker.enqueue(order);
         }
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::fields::{self, Wanted};
-use super::look::{self, NodeView};
+use super::node_view::{self, NodeView};
 use super::parts::NodeParts;
 use super::report::Report;
 use super::session::Session;
@@ -163,7 +163,7 @@ impl Node {
     #[must_use]
     pub fn typed(&self, name: &str) -> Option<Option<Value>> {
         let typed = fields::typed(&self.report, name)?;
-        Some(typed.map(|value| look::current(self, name, &value).to_value()))
+        Some(typed.map(|value| node_view::current(self, name, &value).to_value()))
     }
 
     /// The top-level field `name`, built for this once.

@@ -9,11 +9,11 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 
-use super::glimpse::{look_up, value_at};
 use super::head::{
     self, DEFAULT_ACTION, Head, MAX_CARRIED_BYTES, MAX_NAME_BYTES, MAX_RESERVATION_S, MAX_WAIT_MS, RequestSummary,
 };
 use super::json::{self, JsonError, JsonLimits};
+use super::json_path::{look_up, value_at};
 
 /// Why a request was refused.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::model::{Failure, FailureName};
 use crate::plain::plain;
 
-use super::door::AdmissionPermit;
+use super::admission::AdmissionPermit;
 use super::subjects::{HEADER_DEADLINE, HEADER_TIMEOUT};
 use super::wire;
 

@@ -3,8 +3,8 @@
 //! Only this floor and `registry` name the NATS client. It does not know chains, scripts or workers.
 
 mod address;
+pub mod admission;
 pub mod connect;
-pub mod door;
 pub mod frozen;
 pub mod jetstream;
 mod link;

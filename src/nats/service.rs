@@ -22,7 +22,7 @@ use crate::config::Namespace;
 use crate::model::{Failure, FailureName};
 use crate::plain::plain;
 
-use super::door::{Admission, MAX_BYTES};
+use super::admission::{Admission, MAX_BYTES};
 use super::message::{Incoming, Offered, Outgoing, Verb, deadlines};
 use super::micro::{Endpoint, EndpointStats, Micro, ServiceIdentity};
 use super::subjects::{HEADER_ERROR, HEADER_ERROR_CODE, QUEUE_GROUP};

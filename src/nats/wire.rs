@@ -25,7 +25,7 @@ pub struct Placed<'a> {
     /// The state of the cluster that the decision saw.
     pub generation: u64,
     /// The random bits that the decision was taken with, as digits, and its time in Unix milliseconds: with both the
-    /// decision can be taken again on a desk.
+    /// decision can be taken again later.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "digits")]
     pub seed: Option<u64>,
     /// As above.

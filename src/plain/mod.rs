@@ -2,7 +2,7 @@
 //!
 //! Requests, scripts, programs and node documents bring text of any kind, and whoever reads a log or a table must see
 //! what is there. So there is one rule and one way to escape, here, and every sink asks for it: the log's formatters
-//! (`log.rs`), and whatever prints to a terminal (`cli/say.rs`). What is not [`is_plain`] is written as Rust writes it in
+//! (`log.rs`), and whatever prints to a terminal (`cli/output.rs`). What is not [`is_plain`] is written as Rust writes it in
 //! a literal, `\n` or `\u{202e}`, and in JSON as JSON writes it, so that it is still the same data. Ordinary text is
 //! handed on as it is, without a copy.
 //!

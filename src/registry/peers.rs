@@ -123,7 +123,7 @@ pub struct PeerReservation {
     pub request: Option<RequestKey>,
 }
 
-/// What a decision was taken with that is not in its request: with it the decision can be taken again on a desk.
+/// What a decision was taken with that is not in its request: with it the decision can be taken again later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionSeed {
     /// The random bits.

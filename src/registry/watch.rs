@@ -24,7 +24,7 @@ use crate::backoff::Backoff;
 use crate::nats::jetstream::{self, JetStreamError};
 use crate::nats::subjects::bucket_stream;
 use crate::nats::{Bus, LinkState};
-use crate::worker::now::now;
+use crate::system_clock::now;
 
 /// How often the buckets are asked whether they are still the ones that are being read.
 const CHECK: Duration = Duration::from_secs(5);

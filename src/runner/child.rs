@@ -14,14 +14,15 @@ use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
 
+use crate::ipc::frame;
 use crate::plain::Plain;
 use crate::resources;
-use crate::worker::{frame, sandbox};
+use crate::worker::sandbox;
 
-use super::clerk::{RunnerScheduler, SchedulerEvent};
 use super::priority::Priority;
 use super::protocol::{RunnerCommand, RunnerFrame, RunnerInit};
 use super::reaper::Reaper;
+use super::scheduler::{RunnerScheduler, SchedulerEvent};
 use super::{family, kernel};
 
 /// The hidden command under which the binary is a runner.

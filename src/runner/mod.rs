@@ -8,13 +8,11 @@
 pub mod answer;
 mod capture;
 pub mod child;
-mod clerk;
 mod crowd;
 mod document;
 pub mod family;
 mod feed;
 mod kernel;
-mod life;
 mod mirror;
 mod once;
 mod priority;
@@ -23,6 +21,8 @@ pub mod protocol;
 mod reaper;
 mod resident;
 mod residents;
+mod run;
+mod scheduler;
 mod spawn;
 mod telling;
 

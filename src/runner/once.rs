@@ -13,9 +13,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use crate::chain::ProgramSpec;
+use crate::ipc::awake;
 use crate::model::{LimitKind, Thrown};
 use crate::script::{ScriptError, ScriptLimits};
-use crate::worker::awake;
 
 use super::capture::{Capture, Over};
 use super::crowd::{PACE_ONCE, crowd};

@@ -9,8 +9,8 @@ use rustix::process::{Pid, getpgid, getpgrp, getpid, set_child_subreaper};
 use tokio::sync::mpsc;
 
 use crate::chain::ProgramAnswer;
-use crate::worker::peer::UnsupervisedProcess;
-use crate::worker::{ProcessEnd, SupervisedProcess, frame};
+use crate::ipc::process::UnsupervisedProcess;
+use crate::ipc::{ProcessEnd, SupervisedProcess, frame};
 
 use super::protocol::{RunnerFrame, RunnerInit};
 use super::{child, family};

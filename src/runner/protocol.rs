@@ -1,4 +1,4 @@
-//! What front and runner say to each other, in the frames of `worker::frame`.
+//! What front and runner say to each other, in the frames of `ipc::frame`.
 
 use std::sync::Arc;
 

@@ -16,9 +16,9 @@ use crate::chain::{ChainSpec, ProgramAnswer, ProgramSpec, StepSpec, Suspended};
 use crate::model::LimitKind;
 use crate::script::ScriptError;
 
-use super::life::KilledBy;
 use super::once::{late, thrown};
 use super::protocol::{ProgramQuestion, ProgramSet};
+use super::run::KilledBy;
 
 /// Questions that it is asked at one time. Where its choice is a reservation, it is asked one at a time, so that each
 /// question finds what came of the one before: a window would send a storm of logins to one node.

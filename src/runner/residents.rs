@@ -13,17 +13,18 @@ use crate::chain::{Mode, ProgramAnswer, ShownCandidates, StepSource};
 use crate::model::json::{self, JsonLimits};
 use crate::model::{Arrangement, Change};
 use crate::script::{ScriptError, ScriptLimits};
-use crate::worker::{PlacementQuestion, unix_ms};
+use crate::system_clock::unix_ms;
+use crate::worker::PlacementQuestion;
 
 use super::answer;
-use super::clerk;
 use super::document;
-use super::life::{RunEvent, no_answer, too_long};
 use super::mirror::{Programs, RunnerMirror};
 use super::once::thrown;
 use super::protocol::{ProgramSet, RunnerFrame};
 use super::reaper::Reaper;
 use super::resident::{Answers, ResidentProgram, ResidentState, UnaskedQuestion};
+use super::run::{RunEvent, no_answer, too_long};
+use super::scheduler;
 
 /// Which program: the edition, and its place in the chains.
 pub(super) type Key = (u64, usize, usize);
@@ -161,7 +162,7 @@ impl ResidentPrograms {
         (feeds, late)
     }
 
-    /// Something happened in the life `life` of the program `key`. Beside the words, what its choices mean for the cluster
+    /// Something happened in the life `run` of the program `key`. Beside the words, what its choices mean for the cluster
     /// until the front says otherwise.
     pub(super) fn happens(
         &mut self,
@@ -194,7 +195,7 @@ impl ResidentPrograms {
                     match read_answer(resident, &line) {
                         Ok((question, answer)) => {
                             let reserves = resident.reserves;
-                            choices.extend(clerk::choice(&question, &answer).filter(|_| reserves));
+                            choices.extend(scheduler::choice(&question, &answer).filter(|_| reserves));
                             words.push(RunnerFrame::Heard(question.ticket, answer));
                         }
                         Err(error) => words.extend(condemn(resident, reaper, error)),
@@ -288,7 +289,7 @@ fn write_question(
 ) {
     let Some((chain, roll)) = programs.chain(&resident.action) else { return };
     let question = &waiting.errand.question;
-    let input = clerk::asked(question, chain.pass_jwt, &programs.zone, |asked| asked.to_json(&mirror.cluster));
+    let input = scheduler::asked(question, chain.pass_jwt, &programs.zone, |asked| asked.to_json(&mirror.cluster));
     let mut line = json!({"request": question.ticket, "input": input});
     let mut put = |name: &str, value: Value| drop(line.as_object_mut().map(|line| line.insert(name.to_owned(), value)));
     match &waiting.suspended.shown {

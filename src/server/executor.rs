@@ -10,13 +10,14 @@ use tokio_util::task::TaskTracker;
 use crate::front::health::Health;
 use crate::front::metrics::Metrics;
 use crate::front::{Effect, FrontEvent, MarkKind, MarkOrder, NewWorker, ProcessLink, ReloadRequest};
+use crate::ipc::Orders;
 use crate::model::{Arrangement, Failure, FailureName, Marks};
 use crate::nats::message::Outgoing;
 use crate::nats::peers::PeerMessage;
 use crate::registry::Registry;
 use crate::registry::marks::{Edited, MarkAuthor, MarkError};
 use crate::runner::{self, RunnerProcess};
-use crate::worker::{Orders, Worker};
+use crate::worker::Worker;
 
 use super::Board;
 use super::inbox::Links;

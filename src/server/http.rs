@@ -12,13 +12,14 @@ use axum::{Json, Router};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::connections::{self, ConnectionLimits};
 use crate::front::health::Health;
 use crate::front::metrics::Metrics;
 use crate::log;
 use crate::nats::{Link, LinkState};
 use crate::pulse::Pulse;
 use crate::registry::Registry;
+
+use super::connections::{self, ConnectionLimits};
 
 /// The forms in which the figures may be asked for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

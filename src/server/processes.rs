@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::front::ProcessLink;
+use crate::ipc::Orders;
 use crate::runner::{RunnerProcess, process};
-use crate::worker::{Orders, Worker};
+use crate::worker::Worker;
 
 /// How long a runner may take to end its programs and itself.
 const LAST_BREATH: Duration = Duration::from_secs(3);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::front::{Front, FrontEvent, LONGEST_TICK, Tick};
 use crate::pulse::Pulse;
-use crate::worker::now::now;
+use crate::system_clock::now;
 
 use super::executor::Executor;
 use super::inbox::Inbox;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::clock::Dice;
 use crate::front::{FrontEvent, PAUSE};
+use crate::ipc::ProcessEnd;
 use crate::registry::RegistryEvent;
-use crate::worker::{ProcessEnd, WorkerEvent};
+use crate::worker::WorkerEvent;
 
 use super::plan::{FaultKind, PlannedFault, SimulationPlan, below};
 use super::world::{World, WorldEvent};

@@ -17,9 +17,9 @@ mod plan;
 mod replica;
 mod sessions;
 pub mod sites;
-mod staff;
 mod timeline;
 mod worker;
+mod workers;
 mod world;
 
 pub use plan::{FaultKind, Mistake, PlannedFault, SimulationPlan};

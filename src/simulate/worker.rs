@@ -8,9 +8,10 @@ use crate::chain::{NoObserver, Progress};
 use crate::clock::{Silent, Stopped};
 use crate::evaluator::{Evaluator, EvaluatorHost};
 use crate::front::{NewWorker, ProcessLink};
+use crate::ipc::{Orders, frame};
 use crate::model::{Change, Cluster};
 use crate::worker::protocol::{CompileProblem, WaitingDecision, WorkerReply};
-use crate::worker::{BirthError, Orders, WorkerCommand, WorkerEvent, WorkerInit, answer, frame};
+use crate::worker::{BirthError, WorkerCommand, WorkerEvent, WorkerInit, answer};
 
 /// Frames that a worker has not read, past which it takes no more.
 const FRAMES_WAITING: usize = 64;

@@ -22,18 +22,19 @@ use rustix::net::{RecvFlags, recv};
 use crate::chain::{Progress, Suspended};
 use crate::clock::Stopwatch;
 use crate::evaluator::{Evaluator, EvaluatorHost};
+use crate::ipc::frame;
 use crate::model::Change;
 use crate::plain::Plain;
+use crate::system_clock::unix_ms;
 
 use super::guard::{self, StepWitness};
-use super::now::unix_ms;
 use super::outbox::{Outbox, lock};
 use super::protocol::{
     CompileProblem, NOBODY, PlacementQuestion, WaitingDecision, WorkerCommand, WorkerFrame, WorkerInit, WorkerLimits,
     WorkerReply,
 };
 use super::watch::{CallWatch, WatchAlarm, Witnessed};
-use super::{answer, attempts, frame, sandbox, seal};
+use super::{answer, attempts, sandbox, seal};
 
 /// The hidden command under which the binary is a worker.
 pub const COMMAND: &str = "__worker";

@@ -5,17 +5,11 @@
 
 pub mod answer;
 pub mod attempts;
-pub mod awake;
 pub mod blame;
 pub mod child;
 mod exhaustion;
-pub mod frame;
 mod guard;
-pub mod leash;
-pub mod now;
-pub mod orders;
 mod outbox;
-pub mod peer;
 pub mod process;
 pub mod protocol;
 pub mod sandbox;
@@ -23,9 +17,6 @@ pub mod seal;
 pub mod watch;
 pub mod watchdog;
 
-pub use now::unix_ms;
-pub use orders::{Encoded, Orders};
-pub use peer::{ProcessEnd, SupervisedProcess};
 pub use process::{BirthError, Worker, WorkerEvent};
 pub use protocol::{
     NOBODY, Overrun, PlacementQuestion, RunningStep, SuspendedStep, Ticket, WaitingDecision, WorkerAudience,

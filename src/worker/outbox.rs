@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use super::frame;
+use crate::ipc::frame;
+
 use super::protocol::{Overrun, WorkerFrame};
 
 /// The exit code of a worker that named a culprit.

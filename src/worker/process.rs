@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::orders::Orders;
-use super::peer::{ProcessEnd, SupervisedProcess, UnsupervisedProcess, Words};
+use crate::ipc::outgoing::Orders;
+use crate::ipc::process::{ProcessEnd, SupervisedProcess, UnsupervisedProcess, Words};
+use crate::ipc::{awake, frame};
+
+use super::child;
 use super::protocol::{
     CompileProblem, Overrun, RunningStep, WaitingDecision, WorkerAudience, WorkerFrame, WorkerInit, WorkerReply,
 };
-use super::{awake, child, frame};
 
 /// Replies that usually come in a frame.
 const USUAL_REPLIES: usize = 16;

@@ -1,7 +1,7 @@
 //! What an agent reads of its machine: lists of sessions, records of logins; up to the document that it reports.
 
 use serde_json::{Map, Value, json};
-use whither::agent::report::{Identity, Parts, compose};
+use whither::agent::report::{NodeIdentity, ReportParts, compose};
 use whither::agent::{logins, sessions};
 use whither::model::Report;
 use whither::model::report::{MAX_DOCUMENT_BYTES, MAX_SESSIONS};
@@ -19,9 +19,9 @@ pub fn run(bytes: &[u8]) {
     let Ok(sessions) = sessions else { return };
     assert!(source != 0 || sessions.len() <= MAX_SESSIONS);
     assert!(sessions.iter().all(|session| session.is_object() || session.is_string()));
-    let identity = Identity { id: "a".to_owned(), hostname: "host-a".to_owned(), ..Identity::default() };
+    let identity = NodeIdentity { id: "a".to_owned(), hostname: "host-a".to_owned(), ..NodeIdentity::default() };
     let metrics = Map::from_iter([("printed".to_owned(), json!({"first": sessions.first()}))]);
-    let parts = Parts {
+    let parts = ReportParts {
         run: "run",
         identity: &identity,
         health: json!({"mem": {"free": 5}}),

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use whither::chain::{Heard, verdict};
+use whither::chain::{ProgramAnswer, verdict};
 use whither::model::{Arrangement, Candidate, Change, Cluster, Report, Verdict};
 use whither::nats::wire;
 use whither::runner::answer;
-use whither::script::{Element, Returned, ScriptLimits};
+use whither::script::{Element, ReturnedValue, ScriptLimits};
 
 use super::{must_be_alike, must_be_short};
 
@@ -22,7 +22,7 @@ pub fn run(bytes: &[u8]) {
 }
 
 /// What was returned is judged by the cluster and its candidates.
-fn must_be_judged(returned: Returned, cluster: &Cluster) {
+fn must_be_judged(returned: ReturnedValue, cluster: &Cluster) {
     let candidates: Vec<_> = cluster.nodes().map(|(slot, _)| Candidate::plain(slot)).take(NODES.len() - 1).collect();
     let limits = ScriptLimits::default();
     match verdict::read(returned, &candidates, cluster, &limits) {
@@ -45,16 +45,16 @@ fn must_be_judged(returned: Returned, cluster: &Cluster) {
 }
 
 /// What the runner heard is what the front hears, and no more is named than was printed.
-fn must_cross(returned: &Returned, printed: usize) {
-    let heard = Heard::only(Ok(returned.clone())).seeing(|id| NODES.contains(&id));
+fn must_cross(returned: &ReturnedValue, printed: usize) {
+    let heard = ProgramAnswer::only(Ok(returned.clone())).seeing(|id| NODES.contains(&id));
     assert!(heard.seen.iter().all(|id| NODES.contains(&&**id)));
     let wire = postcard::to_stdvec(&heard).expect("it can be sent");
     must_be_alike(&postcard::from_bytes(&wire).expect("and be received"), &heard);
     match returned {
-        Returned::Falsy => {}
-        Returned::Id(id) | Returned::Node(id) => assert!((1..=printed).contains(&id.len())),
-        Returned::Other(words) => drop(must_be_short(words)),
-        Returned::List(elements) => {
+        ReturnedValue::Falsy => {}
+        ReturnedValue::Id(id) | ReturnedValue::Node(id) => assert!((1..=printed).contains(&id.len())),
+        ReturnedValue::Other(words) => drop(must_be_short(words)),
+        ReturnedValue::List(elements) => {
             assert!(elements.len() <= printed);
             let ends = elements.iter().position(|element| matches!(element, Element::Other(_)));
             assert!(ends.is_none_or(|ends| ends + 1 == elements.len()), "what refuses a list ends it");

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use whither::cli::problem::{Look, render};
+use whither::cli::problem::{ProblemFormat, render};
 use whither::config::problem::MAX_PROBLEMS;
-use whither::config::{self, Loading, MemoryFiles, Needs};
+use whither::config::{self, ConfigNeeds, Loading, MemoryFiles};
 
 use super::{must_be_plain, without_colours};
 
@@ -17,7 +17,7 @@ pub fn run(bytes: &[u8]) {
         .with("c.wasm", b"\0asm\x0d\0\x01\0")
         .with_mode("p.sh", "#!/bin/sh\n", 0o755);
     let load = || {
-        let loading = Loading { files: &files, host_zone: "Europe/Berlin", needs: Needs::Both };
+        let loading = Loading { files: &files, host_zone: "Europe/Berlin", needs: ConfigNeeds::Both };
         config::load(Path::new("whither.toml"), loading)
     };
     let errors = match load() {
@@ -32,7 +32,7 @@ pub fn run(bytes: &[u8]) {
     }
     must_be_plain(&errors.text);
     must_be_plain(&errors.to_string());
-    for look in [Look::Plain, Look::Coloured] {
+    for look in [ProblemFormat::Plain, ProblemFormat::Coloured] {
         must_be_plain(&without_colours(&render(&errors, look)));
     }
 }

@@ -5,10 +5,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use whither::registry::claims::{Claim, ClaimBook, Claims};
+use whither::registry::claims::{Claim, ClaimBook, NodeClaims};
 use whither::registry::documents::{DocumentStore, Stored};
-use whither::registry::journal::Record;
-use whither::registry::marks::{Mark, MarkBook, Word};
+use whither::registry::journal::HistoryRecord;
+use whither::registry::marks::{Mark, MarkAuthor, MarkBook};
 use whither::registry::memory::MemoryStore;
 
 use super::{choice, must_be_alike, must_be_short};
@@ -50,7 +50,7 @@ fn mark(document: &[u8]) {
 fn must_be_edited(document: &[u8], at_ms: i64) {
     let store = stored(document);
     let book = MarkBook::new(store.clone());
-    let word = || Word { by: "ann".to_owned(), at_ms, reason: "x".repeat(2000) };
+    let word = || MarkAuthor { by: "ann".to_owned(), at_ms, reason: "x".repeat(2000) };
     // What would be too large is not written.
     if let Ok(drained) = now(book.drain(NODE, word())) {
         assert!(drained.mark.is_draining());
@@ -75,7 +75,7 @@ fn claims(document: &[u8]) {
     let Ok(_taken) = now(book.take(&claim("r-1"))) else { return };
     let _again = now(book.take(&claim("r-2"))).expect("what was written can be read");
     let text = value(&store).expect("two claims stand there");
-    let claims: Claims = serde_json::from_slice(&text).expect("claims");
+    let claims: NodeClaims = serde_json::from_slice(&text).expect("claims");
     assert!(claims.ids.contains("r-1") && claims.ids.contains("r-2"));
     assert!(text == document || !claims.ids.contains("over"), "what nobody counts any more is written off");
     let write_off = now(book.write_off(NODE, &claims.ids));
@@ -83,9 +83,9 @@ fn claims(document: &[u8]) {
 }
 
 fn record(document: &[u8]) {
-    let Ok(record) = serde_json::from_slice::<Record>(document) else { return };
+    let Ok(record) = serde_json::from_slice::<HistoryRecord>(document) else { return };
     let written = serde_json::to_vec(&record).expect("a record can be written");
-    assert_eq!(serde_json::from_slice::<Record>(&written).expect("and be read"), record);
+    assert_eq!(serde_json::from_slice::<HistoryRecord>(&written).expect("and be read"), record);
 }
 
 fn stored(document: &[u8]) -> Arc<MemoryStore> {

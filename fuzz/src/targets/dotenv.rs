@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use whither::cli::fastx::{FastX, Host};
+use whither::cli::fastx::{FastX, FastxHost};
 use whither::config::MemoryFiles;
 use whither::script::ScriptLimits;
 
@@ -40,6 +40,6 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-fn host(files: &MemoryFiles) -> Host<'_> {
-    Host { environment: BTreeMap::new(), files, resolve: &|path| Some(path.to_owned()), own: None }
+fn host(files: &MemoryFiles) -> FastxHost<'_> {
+    FastxHost { environment: BTreeMap::new(), files, resolve: &|path| Some(path.to_owned()), own: None }
 }

@@ -6,10 +6,11 @@ use std::io;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use whither::chain::Suspended;
+use whither::ipc::frame;
 use whither::model::{Arrangement, Change, Cluster};
 use whither::nats::wire;
-use whither::worker::protocol::Word;
-use whither::worker::{Birth, Order, frame};
+use whither::worker::protocol::WorkerFrame;
+use whither::worker::{WorkerCommand, WorkerInit};
 use whither::{cli, runner};
 
 use super::{choice, must_be_alike, must_be_plain, without_colours};
@@ -18,11 +19,11 @@ use super::{choice, must_be_alike, must_be_plain, without_colours};
 pub fn run(bytes: &[u8]) {
     let (reader, body) = choice(bytes, 7);
     match reader {
-        0 => orders(&read::<Order>(body)),
-        1 => words(&read::<Word>(body)),
-        2 => drop(read::<runner::Order>(body)),
-        3 => drop(read::<runner::protocol::Word>(body)),
-        4 => drop(read::<Birth>(body)),
+        0 => orders(&read::<WorkerCommand>(body)),
+        1 => words(&read::<WorkerFrame>(body)),
+        2 => drop(read::<runner::RunnerCommand>(body)),
+        3 => drop(read::<runner::protocol::RunnerFrame>(body)),
+        4 => drop(read::<WorkerInit>(body)),
         5 => drop(read::<Suspended>(body)),
         _ => stream(body),
     }
@@ -45,10 +46,10 @@ fn read<T: Serialize + DeserializeOwned + Debug>(body: &[u8]) -> Vec<T> {
 }
 
 /// A worker takes in whatever changes there are.
-fn orders(orders: &[Order]) {
+fn orders(orders: &[WorkerCommand]) {
     let mut cluster = Cluster::new(Arrangement::ById);
     for order in orders {
-        if let Order::Change(change) = order {
+        if let WorkerCommand::Change(change) = order {
             if let Change::Report(report) = change {
                 drop((report.fields(None), report.urls()));
                 report.sessions.listed().iter().for_each(|session| drop((session.id(), session.fields())));
@@ -62,9 +63,9 @@ fn orders(orders: &[Order]) {
 }
 
 /// The front shows whatever decisions there are.
-fn words(words: &[Word]) {
+fn words(words: &[WorkerFrame]) {
     for word in words {
-        if let Word::Reply(reply) = word {
+        if let WorkerFrame::Reply(reply) = word {
             let shown = wire::explained("r-1", &reply.decision);
             assert!(serde_json::from_str::<serde_json::Value>(&wire::text(shown.clone())).is_ok());
             must_be_plain(&without_colours(&cli::table::explained(&shown)));

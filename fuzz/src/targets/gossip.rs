@@ -1,8 +1,8 @@
 //! What replicas tell each other.
 
 use whither::model::UserNames;
-use whither::registry::ledger::{Entry, Ledger, LedgerRules};
-use whither::registry::peers::{End, Held, Message, Peers, Word};
+use whither::registry::ledger::{Ledger, LedgerEntry, LedgerRules};
+use whither::registry::peers::{GossipItem, Message, PeerReservation, Peers, ReservationEnd};
 
 /// The longest name of a replica that is heard, in bytes.
 const LONGEST_NAME: usize = 128;
@@ -13,7 +13,7 @@ pub fn run(bytes: &[u8]) {
     let written = serde_json::to_vec(&message).expect("a message can be written");
     assert_eq!(Message::parse(&written).expect("and be read"), message);
     let mut peers = Peers::new("me".into());
-    let heard = peers.hear(&message, 10);
+    let heard = peers.receive(&message, 10);
     let is_too_long = message.from.len().max(message.chains.len()) > LONGEST_NAME;
     assert!(heard.is_none() == (&*message.from == "me" || is_too_long) && peers.len() <= 1);
     assert!(!peers.is_to_be_asked(&message.from, true, 20), "not at the first time");
@@ -34,10 +34,13 @@ fn must_be_kept(message: &Message) {
     let mut ledger: Ledger<()> = Ledger::new(rules);
     for word in message.words() {
         match word {
-            Word::Held(held) => drop(ledger.copy(entry(*held))),
-            Word::Confirmed(id) => drop(ledger.confirm(&id)),
-            Word::Over(id, End::Reported | End::Released | End::Failed | End::Expired) => drop(ledger.release(&id, 5)),
-            Word::Uncordoned(_) => {}
+            GossipItem::Held(held) => drop(ledger.copy(entry(*held))),
+            GossipItem::Confirmed(id) => drop(ledger.confirm(&id)),
+            GossipItem::Over(
+                id,
+                ReservationEnd::Reported | ReservationEnd::Released | ReservationEnd::Failed | ReservationEnd::Expired,
+            ) => drop(ledger.release(&id, 5)),
+            GossipItem::Uncordoned(_) => {}
         }
     }
     assert!(ledger.len() <= message.held.len());
@@ -46,7 +49,7 @@ fn must_be_kept(message: &Message) {
     assert!(over.len() <= message.held.len() && ledger.is_empty(), "nothing lives longer than anything does");
 }
 
-fn entry(held: Held) -> Entry<()> {
-    let Held { reservation, left_ms, confirmed, request, .. } = held;
-    Entry { reservation, expires_ms: left_ms.min(1000), confirmed, own: true, answer: (), request }
+fn entry(held: PeerReservation) -> LedgerEntry<()> {
+    let PeerReservation { reservation, left_ms, confirmed, request, .. } = held;
+    LedgerEntry { reservation, expires_ms: left_ms.min(1000), confirmed, own: true, answer: (), request }
 }

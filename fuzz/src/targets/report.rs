@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use whither::model::report::{MAX_DOCUMENT_BYTES, MAX_ID_BYTES, MAX_SESSIONS, Sessions};
-use whither::model::{Arrangement, Change, Cluster, Marks, Parts, Report, Reservation};
+use whither::model::{Arrangement, Change, Cluster, Marks, NodeParts, Report, Reservation};
 use whither::nats::wire;
 
 use super::must_be_short;
@@ -41,7 +41,7 @@ pub(super) fn must_be_seen_alike(report: &Report) {
         assert_eq!(alone.get(name), whole.get(name), "`{name}` alone");
     }
     let again = Report::parse(report.text.as_bytes()).expect("it was accepted before");
-    assert_eq!((again.differs(report), &*again.fields(None)), (Parts::NONE, &whole));
+    assert_eq!((again.differs(report), &*again.fields(None)), (NodeParts::NONE, &whole));
     let written: Value = serde_json::from_str(&report.text).expect("a report is JSON");
     let written = match Report::from_value(written) {
         Ok(written) => written,
@@ -60,7 +60,7 @@ pub(super) fn must_be_seen_alike(report: &Report) {
 fn must_cross(report: &Report) {
     let wire = postcard::to_stdvec(report).expect("a report can be sent");
     let there: Report = postcard::from_bytes(&wire).expect("and be received");
-    assert_eq!((&there, there.differs(report)), (report, Parts::NONE));
+    assert_eq!((&there, there.differs(report)), (report, NodeParts::NONE));
     assert_eq!((there.fields(None), there.figures()), (report.fields(None), report.figures()));
     assert_eq!(there.urls().map(|urls| urls.get()), report.urls().map(|urls| urls.get()));
     assert_eq!(there.sessions.listed(), report.sessions.listed());

@@ -1,7 +1,7 @@
 //! Requests: the head that is read at the door against the whole, and what scripts find in either.
 
 use serde_json::Value;
-use whither::model::head::{KNOWN_FIELDS, MAX_CARRIED_BYTES, MAX_NAME_BYTES, MAX_STRANGE, MAX_WAIT_MS, Summary};
+use whither::model::head::{KNOWN_FIELDS, MAX_CARRIED_BYTES, MAX_NAME_BYTES, MAX_STRANGE, MAX_WAIT_MS, RequestSummary};
 use whither::model::{Request, json};
 
 use super::must_be_short;
@@ -28,7 +28,7 @@ const OWN_WAYS: usize = 4;
 pub fn run(bytes: &[u8]) {
     let whole = Request::parse(bytes, MAX_BYTES, "here");
     match (Request::summarize(bytes, MAX_BYTES), whole) {
-        (Ok(Summary { head, node, strange }), Ok(whole)) => {
+        (Ok(RequestSummary { head, node, strange }), Ok(whole)) => {
             assert_eq!(&head, whole.head(), "the head is that of the whole");
             assert_eq!(node.as_deref(), json::text(whole.fields(), "node"));
             let own = whole.fields().keys().filter(|name| !KNOWN_FIELDS.contains(&name.as_str()));

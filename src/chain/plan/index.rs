@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::chain::asking::{NodeVerdict, PerNodeEvaluation};
 use crate::chain::evaluate::EvaluationContext;
-use crate::chain::kept::ResultCache;
+use crate::chain::result_cache::ResultCache;
 use crate::chain::{Chain, Recency, StepKind};
 use crate::model::{Candidate, Cluster, Failure, Node, SlotIndex};
 use crate::script::{Absent, Arity, CallContext, NodeFunction, ScriptError};

@@ -2,7 +2,7 @@
 
 use crate::chain::asking::{NodeVerdict, PerNodeEvaluation};
 use crate::chain::evaluate::EvaluationContext;
-use crate::chain::kept::RequestCache;
+use crate::chain::result_cache::RequestCache;
 use crate::chain::{Chain, StepKind};
 use crate::model::{Failure, FailureName};
 use crate::script::{Arity, PerNode, Script, ScriptShape};

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use crate::model::{Cluster, NodeParts, SlotIndex};
 use crate::script::{Arity, NodeFunction, ScriptShape};
 
-use super::kept::{self, ResultCache};
 use super::quarantine::LimitRecord;
+use super::result_cache::{self, ResultCache};
 use super::{Chain, Recency, StepKind};
 
 use index::Index;
@@ -38,7 +38,7 @@ impl Store {
     /// Nothing yet, for `chain`.
     #[must_use]
     pub fn of(chain: &Chain) -> Self {
-        Self { tables: kept::of_chain(chain), index: Plan::of(chain).map(Index::new) }
+        Self { tables: result_cache::of_chain(chain), index: Plan::of(chain).map(Index::new) }
     }
 
     /// Notes that the chain chose the node in `slot`, as `recency` says.

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use crate::chain::Chain;
 use crate::chain::evaluate::EvaluationContext;
-use crate::chain::witness::{Calls, StepObserver};
+use crate::chain::observer::{Calls, StepObserver};
 use crate::model::diagnosis::LogLine;
 use crate::model::lost::LostNodes;
 use crate::model::{SlotIndex, StepReport, StepVerdict};
@@ -23,7 +23,7 @@ pub(super) struct Note<'a> {
 }
 
 impl<'a> Note<'a> {
-    /// Nothing yet; `witness` is told of calls.
+    /// Nothing yet; `observer` is told of calls.
     pub(super) fn new(witness: &'a dyn StepObserver) -> Self {
         Self { calls: Calls::new(witness), asked: Cell::default(), log: RefCell::default() }
     }

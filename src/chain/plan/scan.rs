@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::chain::asking::{NodeVerdict, PerNodeEvaluation};
 use crate::chain::evaluate::EvaluationContext;
-use crate::chain::kept::ResultCache;
+use crate::chain::result_cache::ResultCache;
 use crate::chain::{Ask, Chain, StepKind};
 use crate::clock::Overtime;
 use crate::model::diagnosis::{DecisionPath as PlanName, Search};

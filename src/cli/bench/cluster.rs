@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::exit::{self, CommandExit};
 use crate::cli::new::nodes;
 use crate::cli::nodes_file::{self, NodesFile};
-use crate::cli::say;
+use crate::cli::output;
 use crate::model::{Change, Report};
 use crate::plain::Plain;
 
@@ -38,7 +38,7 @@ impl Clusters {
     ) -> Result<(Self, Map<String, Value>), CommandExit> {
         let Some(path) = path else { return Ok((Self::Drawn(sizes.to_vec()), Map::new())) };
         let NodesFile { reports, request, warnings } = nodes_file::read(Some(path), max_request_bytes)?;
-        warnings.iter().for_each(|warning| say::aside(format_args!("warning: {}", Plain(warning))));
+        warnings.iter().for_each(|warning| output::aside(format_args!("warning: {}", Plain(warning))));
         Ok((Self::Listed(reports), request))
     }
 

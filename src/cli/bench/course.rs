@@ -13,15 +13,15 @@ use crate::cli::exit::{self, CommandExit};
 use crate::clock::{Dice, Silent, Stopped};
 use crate::evaluator::{Evaluator, EvaluatorHost, Question};
 use crate::model::{Change, Decision, Outcome};
-use crate::worker::unix_ms;
+use crate::system_clock::unix_ms;
 
-use super::askers::BenchUsers;
 use super::cluster::{Clusters, News};
 use super::contender::BenchChain;
 use super::holdings::Holdings;
 use super::latencies::Latencies;
 use super::machine;
 use super::row::{FirstAnswer, Row};
+use super::users::BenchUsers;
 
 /// The seed of the requests' random bits.
 const SEED: u64 = 1;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::cli::exit::{self, CommandExit};
 use crate::nats::subjects::HEADER_ERROR_CODE;
 
-use super::flight::RequestsInFlight;
+use super::in_flight::RequestsInFlight;
 use super::latencies::Latencies;
 use super::schedule::Schedule;
 

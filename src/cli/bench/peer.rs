@@ -19,13 +19,13 @@ use crate::clock::{self, Moment, Silent};
 use crate::engine::{LANGUAGES, Settings};
 use crate::model::{Change, Cluster};
 use crate::script::{ScriptRequest, ScriptShape, ScriptSource};
-use crate::worker::unix_ms;
+use crate::system_clock::unix_ms;
 
-use super::askers::BenchUsers;
 use super::contender::BenchChain;
 use super::course::RunPlan;
 use super::row::FirstAnswer;
 use super::units;
+use super::users::BenchUsers;
 
 const HARNESS: &str = include_str!("peer.js");
 const PROGRAM: &str = "node";
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn the_peer_runs_what_we_run() {
         let Ok(peer) = NodeJsPeer::find(&std::env::var_os("PATH").unwrap_or_default()) else {
-            crate::cli::say::aside("skipped, because there is no Node.js");
+            crate::cli::output::aside("skipped, because there is no Node.js");
             return;
         };
         let course = RunPlan { time: Duration::from_millis(1), changes: None };

@@ -14,12 +14,12 @@ use crate::cli::exit::{self, CommandExit};
 use crate::cli::{remote, table};
 use crate::nats::{Bus, Namespace};
 
-use super::askers::BenchUsers;
 use super::echo::Echo;
 use super::load::{BenchLoad, LoadRun};
 use super::progress::BenchProgress;
 use super::row::{failed, p99};
 use super::units;
+use super::users::BenchUsers;
 
 /// How often service and echo alternate.
 pub(super) const RUNS: usize = 5;
@@ -53,7 +53,7 @@ struct Medians {
     failures: std::collections::BTreeMap<String, u64>,
 }
 
-/// Asks the service of `bus` what `askers` ask, as `demand` says.
+/// Asks the service of `bus` what `users` ask, as `demand` says.
 ///
 /// # Errors
 /// Where nobody answers, and what the service says to the first request: it is looked at before anything is measured.

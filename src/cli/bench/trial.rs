@@ -8,10 +8,10 @@ use crate::cli::{one_shot, request};
 use crate::model::{Change, FailureName, Outcome};
 use crate::runner::{ProgramLimits, ProgramSet};
 
-use super::askers::BenchUsers;
 use super::contender::BenchChain;
+use super::users::BenchUsers;
 
-/// Lets `contender` decide the first request of `askers` once over the cluster that `reports` make.
+/// Lets `contender` decide the first request of `users` once over the cluster that `reports` make.
 ///
 /// # Errors
 /// What `place` would end with. That no node was left is no error: the row counts how often.

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::name::file_name;
 use super::save::{Existing, print_next_steps, save_program};
-use crate::cli::say::aside;
+use crate::cli::output::aside;
 use crate::config::problem::shell_word;
 
 /// What `whither new exec` is asked for.
@@ -19,7 +19,7 @@ pub(super) struct ExecArgs {
     /// The program's name; its file is NAME.py, NAME.js or NAME.sh
     name: String,
     /// What it is written in
-    #[arg(long = "in", value_name = "LANGUAGE", value_enum, default_value_t = Language::Python)]
+    #[arg(long = "in", value_name = "LANGUAGE", value_enum, default_value_t = ProgramLanguage::Python)]
     language: ProgramLanguage,
     /// A program that stays running, and is told of changes alone
     #[arg(long)]

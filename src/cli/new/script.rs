@@ -15,7 +15,7 @@ pub(super) struct ScriptArgs {
     /// The script's name; its file has the language's extension
     name: String,
     /// What the script is a function of
-    #[arg(long, value_enum, default_value_t = Shape::List)]
+    #[arg(long, value_enum, default_value_t = ScriptForm::List)]
     shape: ScriptForm,
     #[command(flatten)]
     existing: Existing,

@@ -18,7 +18,7 @@ pub(super) struct WasmArgs {
     /// The folder of the crate, whose last part is the crate's name
     name: String,
     /// What the policy is a function of
-    #[arg(long, value_enum, default_value_t = Shape::List)]
+    #[arg(long, value_enum, default_value_t = ScriptForm::List)]
     shape: ScriptForm,
     #[command(flatten)]
     existing: Existing,

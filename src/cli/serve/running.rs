@@ -24,7 +24,7 @@ use crate::nats::{Bus, Connection, Namespace, frozen};
 use crate::pulse::{self, Pulse};
 use crate::registry::{Registry, RegistrySettings};
 use crate::server::{self, EffectSinks, Executor, Inbox, http};
-use crate::worker::now::now;
+use crate::system_clock::now;
 
 /// Requests that may wait for the front's task; a batch of NATS is far smaller.
 const REQUESTS_WAITING: usize = 16_384;

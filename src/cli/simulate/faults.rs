@@ -9,7 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::exit::{self, CommandExit};
-use crate::cli::say;
+use crate::cli::output;
 use crate::simulate::{FailedPlan, SimulationPlan, find};
 
 /// After so many broken worlds the search ends.
@@ -55,7 +55,7 @@ pub(super) fn run(seeds: &Range<u64>) -> Result<(), CommandExit> {
         let mut moved = std::time::Instant::now();
         for (done, (seed, result)) in broken.iter().enumerate() {
             if let Err(failed) = result {
-                bar.suspend(|| say::aside(render_failure(seed, &failed)));
+                bar.suspend(|| output::aside(render_failure(seed, &failed)));
                 failures.push(seed);
                 is_enough.store(failures.len() >= ENOUGH, Ordering::Relaxed);
             }
@@ -69,7 +69,7 @@ pub(super) fn run(seeds: &Range<u64>) -> Result<(), CommandExit> {
     bar.finish_and_clear();
     let worlds = next.load(Ordering::Relaxed).min(seeds.end).saturating_sub(seeds.start);
     match failures.is_empty() {
-        true => say::answer(format_args!("{worlds} worlds, and nothing that must hold was broken")),
+        true => output::answer(format_args!("{worlds} worlds, and nothing that must hold was broken")),
         false => Err(CommandExit::new(
             exit::OTHER,
             format!("{} of {worlds} worlds are broken: {failures:?}", failures.len()),

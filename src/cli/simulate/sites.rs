@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::bench::units::{bytes, rate};
 use crate::cli::exit::CommandExit;
-use crate::cli::{say, table};
+use crate::cli::{output, table};
 use crate::plain::Plain;
 use crate::simulate::sites::{
     self, Cut, CutCourse, DOCUMENT_BYTES, GROUPS, MIRROR_BYTES, MIRRORS, REPORT_EVERY, SHORTEST_INTERVAL, SiteCourse,
@@ -62,8 +62,8 @@ pub(super) fn run(args: &SimulateArgs, count: usize) -> Result<(), CommandExit> 
     let course = sites::run(&scenario, |passed| bar.set_position(passed.as_secs())).map_err(CommandExit::usage)?;
     bar.finish_and_clear();
     match args.json {
-        true => say::json(format_args!("{:#}", as_json(&scenario, &course))),
-        false => say::answer(render(&scenario, &course)),
+        true => output::json(format_args!("{:#}", as_json(&scenario, &course))),
+        false => output::answer(render(&scenario, &course)),
     }
 }
 

@@ -16,8 +16,8 @@ use crate::script::{Element, ReturnedValue, Score};
 
 use super::fault::CallFault;
 use super::jobs::Jobs;
-use super::kit::{ContextTools, ObjectOwner, length_of};
 use super::overlay::{self, Difference};
+use super::tools::{ContextTools, ObjectOwner, length_of};
 
 /// The largest key that results are kept under, as JSON.
 const MAX_KEY_BYTES: usize = 64 * 1024;

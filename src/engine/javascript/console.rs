@@ -16,7 +16,7 @@ use boa_engine::{
 
 use crate::model::diagnosis::LogLevel;
 
-use super::kit::{ContextTools, plain_object};
+use super::tools::{ContextTools, plain_object};
 use format::formatted;
 pub(super) use format::shown;
 

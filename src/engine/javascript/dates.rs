@@ -16,8 +16,8 @@ use boa_engine::{Context, JsArgs, JsResult, JsString, JsValue, NativeFunction, j
 
 use crate::clock::wall_offset_s;
 
-use super::kit::{ContextTools, function};
 use super::shims::{define, stand_in};
+use super::tools::{ContextTools, function};
 use text::{Offset, ParsedTime};
 
 /// The methods that set a part of a local time.

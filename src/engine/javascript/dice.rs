@@ -4,8 +4,8 @@ use boa_engine::{Context, JsNativeError, JsResult, JsValue, NativeFunction};
 
 use crate::engine::words::NOT_PURE;
 
-use super::kit::ContextTools;
 use super::shims::define;
+use super::tools::ContextTools;
 
 pub(super) fn install(context: &mut Context) -> JsResult<()> {
     let math = context.intrinsics().objects().math();

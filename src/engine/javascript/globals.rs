@@ -7,7 +7,7 @@ use boa_engine::object::{JsObject, JsPrototype};
 use boa_engine::property::{PropertyDescriptor, PropertyKey};
 use boa_engine::{Context, JsResult, JsString, JsValue};
 
-use super::global_use::GlobalUse;
+use super::analysis::global_use::GlobalUse;
 
 /// The global object as it is between calls.
 pub(super) struct Globals {

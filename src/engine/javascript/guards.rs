@@ -7,8 +7,8 @@
 use boa_engine::object::JsObject;
 use boa_engine::{Context, Finalize, JsArgs, JsNativeError, JsResult, JsValue, NativeFunction, Trace, js_string};
 
-use super::kit::length_of;
 use super::shims::define;
+use super::tools::length_of;
 
 /// The longest string that one call may make, in UTF-16 units.
 const MAX_STRING: f64 = 64.0 * 1024.0 * 1024.0;
@@ -45,7 +45,7 @@ pub(super) fn install(context: &mut Context) -> JsResult<()> {
 }
 
 fn guard(holder: &JsObject, name: &str, check: Check, context: &mut Context) -> JsResult<()> {
-    let original = super::kit::function(holder, name, context)?;
+    let original = super::tools::function(holder, name, context)?;
     let length = usize::try_from(length_of(&original, context)?).unwrap_or_default();
     let guarded = NativeFunction::from_copy_closure_with_captures(
         |this, args, guarded: &GuardedFunction, context| {

@@ -13,8 +13,8 @@ use boa_engine::object::JsObject;
 use boa_engine::property::PropertyDescriptor;
 use boa_engine::{Context, JsNativeError, JsResult, JsValue, NativeFunction, Source};
 
-use super::kit::plain_object;
 use super::shims::define;
+use super::tools::plain_object;
 
 /// The native helpers of the prelude, with the number of their parameters.
 const HELPERS: [(&str, usize, NativeFunctionPointer); 10] = [

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use crate::model::{Cluster, Session};
 use crate::script::ScriptRequest;
 
-use super::kit::{ContextTools, ObjectOwner, plain_object};
 use super::lazy::{Lazy, LazyOrigin};
+use super::tools::{ContextTools, ObjectOwner, plain_object};
 
 /// What of the request a script is given at once. What is left out and read all the same stops the script.
 pub(super) struct RequestFields<F> {

@@ -45,7 +45,7 @@ pub(super) fn harden(context: &mut Context) -> JsResult<()> {
     walk.properties(&global, context)?;
     let hidden = context.eval(Source::from_bytes(HIDDEN))?;
     let Some(hidden) = hidden.as_object() else { return Ok(()) };
-    let count = super::kit::length_of(&hidden, context)?;
+    let count = super::tools::length_of(&hidden, context)?;
     for place in 0..count {
         // The things themselves are scripts' own; what they inherit from is not.
         let thing = hidden.get(place, context)?.to_object(context)?;

@@ -12,11 +12,11 @@ use boa_engine::{Context, JsResult};
 
 use crate::engine::residents::NodeCache;
 
+use super::call_context::{Hooks, JavaScriptCallContext};
 use super::globals::Globals;
 use super::jobs::Jobs;
-use super::kit::ContextTools;
 use super::nodes::SharedNode;
-use super::stage::{Hooks, JavaScriptCallContext};
+use super::tools::ContextTools;
 use super::{console, dates, dice, guards, host, intrinsics, locales, shims, sort};
 
 /// How deep calls may nest. Natives re-enter the interpreter on the native stack: an unoptimised build needs 12 MiB for

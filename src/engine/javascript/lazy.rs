@@ -18,11 +18,11 @@ use boa_engine::{
 use serde_json::{Map, Value};
 
 use crate::engine::residents::follow_sessions;
-use crate::model::look::DataField;
+use crate::model::node_view::DataField;
 use crate::model::{Node, NodeField, NodeView, Overlay, Session, SlotIndex};
 
-use super::kit::{ContextTools, ObjectOwner};
-use super::stage::Omission;
+use super::call_context::Omission;
+use super::tools::{ContextTools, ObjectOwner};
 
 /// How far up the prototypes a getter looks for the object that it belongs to.
 const MAX_PROTOTYPES: usize = 64;
@@ -323,7 +323,7 @@ fn data_object(
     for (name, field) in view.look_at(&node, "nodeData").data_fields() {
         match field {
             DataField::Json(value) if !matches!(value, Value::Array(_) | Value::Object(_)) => {
-                kit.put(&object, name, super::kit::scalar_to_js(value), hold);
+                kit.put(&object, name, super::tools::scalar_to_js(value), hold);
             }
             DataField::Json(_) | DataField::Sessions(_) => {
                 kit.put_lazy(&object, name, hold, context);
@@ -338,7 +338,7 @@ fn data_object(
 
 /// A session as a script sees it.
 fn session(session: &Session, hold: ObjectOwner, kit: &ContextTools, context: &mut Context) -> JsResult<JsValue> {
-    let object = super::kit::plain_object(context);
+    let object = super::tools::plain_object(context);
     for (name, value) in &session.fields() {
         let value = kit.to_js(value, hold, context)?;
         kit.put(&object, name, value, hold);

@@ -6,16 +6,14 @@
 //!
 //! This engine cannot bound time and memory: Boa has no interrupt. The worker around it does.
 
+mod analysis;
 mod answer;
+mod call_context;
 mod collector;
 mod console;
 mod dates;
-mod definitions;
-mod depends;
 mod dice;
-mod edits;
 mod fault;
-mod global_use;
 mod globals;
 mod guards;
 mod host;
@@ -23,26 +21,18 @@ mod input;
 mod intrinsics;
 mod isolate;
 mod jobs;
-mod kit;
 mod lazy;
-mod lengths;
 mod locales;
 mod names;
 mod nodes;
 mod overlay;
 mod program;
-mod reads;
 mod run;
-mod scan;
 mod shims;
 mod sort;
-mod stage;
-mod stateless;
-mod survey;
-mod syntax;
 mod thrown;
+mod tools;
 mod wrapper;
-mod writes;
 
 use crate::engine::Settings;
 use crate::script::Engine;

@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use crate::engine::residents::{CachedNode, NodeCache, is_same_state};
 use crate::model::{Candidate, Cluster, Node, NodeField, NodeParts, NodeView, Report, SlotIndex};
 
-use super::kit::{ContextTools, ObjectOwner, plain_object, scalar_to_js};
 use super::lazy::{Lazy, LazyNode, LazyOrigin};
+use super::tools::{ContextTools, ObjectOwner, plain_object, scalar_to_js};
 
 /// The node object that all requests share. It is changed as its node changes, between calls: no script holds it then.
 #[derive(Clone)]

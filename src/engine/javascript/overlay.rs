@@ -14,11 +14,11 @@ use serde_json::{Map, Value};
 use crate::engine::residents::is_same_state;
 use crate::model::NodeField;
 use crate::model::json::{self, JsonLimits};
-use crate::model::look::DataField;
+use crate::model::node_view::DataField;
 
 use super::fault::CallFault;
-use super::kit::{ContextTools, ObjectOwner, data_property, plain_object};
 use super::lazy::{Lazy, LazyNode};
+use super::tools::{ContextTools, ObjectOwner, data_property, plain_object};
 
 /// What names a node; never an overlay.
 const IDENTITY: [&str; 2] = ["id", "serverId"];

@@ -16,21 +16,21 @@ use crate::script::{
     see_login_alone,
 };
 
+use super::analysis::depends::Depends;
+use super::analysis::global_use::GlobalUse;
+use super::analysis::reads::FunctionReads;
+use super::analysis::scan::check_depth;
+use super::analysis::source;
+use super::analysis::survey::Survey;
+use super::call_context::JavaScriptCallContext;
 use super::collector::Collector;
-use super::depends::Depends;
 use super::fault::CallFault;
-use super::global_use::GlobalUse;
 use super::globals::Globals;
 use super::isolate::Isolate;
-use super::kit::ObjectOwner;
 use super::nodes::{Documents, KeptObjects};
-use super::reads::FunctionReads;
 use super::run::JavaScriptRun;
-use super::scan::check_depth;
-use super::stage::JavaScriptCallContext;
-use super::survey::Survey;
-use super::syntax;
 use super::thrown;
+use super::tools::ObjectOwner;
 use super::wrapper::Wrapper;
 
 /// How many names that nobody declares are remarked on.
@@ -80,7 +80,7 @@ impl Engine for JavaScript {
             return Err(LoadError::new(format!("the source has {bytes} bytes, at most {max} are accepted")));
         }
         check_depth(source, limits.source_depth)?;
-        let reading = syntax::read(source)?;
+        let reading = source::read(source)?;
         let mut program = JavaScriptProgram {
             engine: self.clone(),
             shape: reading.shape,

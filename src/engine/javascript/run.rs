@@ -10,17 +10,17 @@ use crate::clock::Dice;
 use crate::model::Candidate;
 use crate::script::{Argument, Call, CallAnswer, CallContext, NodeFunction, Run, ScriptError};
 
+use super::analysis::global_use::GlobalUse;
 use super::answer::{GivenObjects, Settled, keep, key, returned, score, settle};
+use super::call_context::Omission;
 use super::console::ConsoleState;
 use super::fault::CallFault;
-use super::global_use::GlobalUse;
 use super::globals::{Changes, Stuck};
 use super::input::RequestFields;
 use super::isolate::Isolate;
-use super::kit::ObjectOwner;
 use super::nodes::Documents;
 use super::program::{JavaScriptProgram, ScriptNeeds};
-use super::stage::Omission;
+use super::tools::ObjectOwner;
 use super::{input, nodes, thrown};
 
 /// A script whose top level has run.

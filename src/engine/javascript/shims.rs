@@ -5,7 +5,7 @@ use boa_engine::object::{FunctionObjectBuilder, IntegrityLevel, JsObject};
 use boa_engine::property::PropertyDescriptor;
 use boa_engine::{Context, JsResult, JsString, JsValue, NativeFunction, js_string};
 
-use super::kit::ContextTools;
+use super::tools::ContextTools;
 
 /// Gives `holder` the native function `name`, as built-ins are.
 pub(super) fn define(

@@ -12,8 +12,8 @@ use crate::engine::merge::merge_sort;
 use crate::engine::timsort::timsort;
 
 use super::guards::MAX_LIST;
-use super::kit::length_of;
 use super::shims::define;
+use super::tools::length_of;
 
 pub(super) fn install(context: &mut Context) -> JsResult<()> {
     let constructors = context.intrinsics().constructors();
@@ -76,7 +76,7 @@ fn sort_typed(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResu
 fn to_sorted_typed(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     SortBy::of_numbers(args.get_or_undefined(0))?;
     let object = typed_array(this)?;
-    let copy = super::kit::function(&object, "slice", context)?.call(this, &[], context)?;
+    let copy = super::tools::function(&object, "slice", context)?.call(this, &[], context)?;
     sort_typed(&copy, args, context)
 }
 

@@ -11,10 +11,10 @@ use crate::engine::words::{NOT_PURE, USE_AN_EXECUTABLE};
 use crate::model::{Position, Thrown};
 use crate::script::ScriptError;
 
+use super::analysis::survey::Survey;
 use super::console::shown;
 use super::fault::CallFault;
-use super::kit::ContextTools;
-use super::survey::Survey;
+use super::tools::ContextTools;
 use super::wrapper::Wrapper;
 
 /// Names that scripts for other hosts use, and that are not there.

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use crate::model::Position;
 use crate::script::{PerNode, ScriptShape, SourceText};
 
-use super::edits::{Edit, Moves, Place, apply, offsets};
-use super::lengths::computed;
-use super::syntax::{self, EntryPoint, JavaScriptSource};
+use super::analysis::edits::{Edit, Moves, Place, apply, offsets};
+use super::analysis::lengths::computed;
+use super::analysis::source::{EntryPoint, JavaScriptSource};
+use super::analysis::tree;
 
 /// Lines before the first of the source.
 const LINES_BEFORE: u32 = 1;
@@ -93,7 +94,7 @@ fn edited(own: &str, named: Option<Edit>, reading: &JavaScriptSource) -> (String
     if !lengths.is_empty() {
         let (text, moves) = apply(own, named.iter().cloned().chain(lengths).collect());
         // `let.length = 1` is a program, and `let['length'] = 1` is none.
-        if syntax::parse(&text).is_ok() {
+        if tree::parse(&text).is_ok() {
             return (text, moves);
         }
     }

@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 use crate::model::{Cluster, LimitKind};
 use crate::script::{Element, ReturnedValue, Score, ScriptError};
 
+use super::call_context::RhaiCallContext;
 use super::convert::{Excess, ToJson};
 use super::fields::OverlayFields;
 use super::lists::List;
 use super::nodes::NodeRef;
-use super::stage::RhaiCallContext;
 use super::view::RhaiNode;
 
 /// The largest key that results are kept under, as JSON.

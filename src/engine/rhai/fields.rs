@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Map};
 
+use super::call_context::RhaiCallContext;
 use super::nodes::NodeRef;
 use super::objects::ReadOnlyMap;
-use super::stage::RhaiCallContext;
 
 /// Reads fields with what the running script set on nodes.
 #[derive(Clone)]

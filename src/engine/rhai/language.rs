@@ -10,9 +10,9 @@ use rhai::{Dynamic, Engine, EvalAltResult, Map, NativeCallContext};
 use crate::engine::words::USE_AN_EXECUTABLE;
 use crate::model::diagnosis::LogLevel;
 
+use super::call_context::RhaiCallContext;
 use super::convert::{Excess, ToJson};
 use super::fields::OverlayFields;
-use super::stage::RhaiCallContext;
 use super::thrown::REFUSED;
 use super::{comparisons, lists, nodes, objects, sorting};
 
@@ -51,7 +51,7 @@ pub(super) fn setter(name: &str) -> String {
     format!("set${name}")
 }
 
-/// The language, on `stage`; sources may nest `depth` deep.
+/// The language, on `call_context`; sources may nest `depth` deep.
 pub(super) fn language(stage: &Rc<RhaiCallContext>, depth: usize) -> Engine {
     let mut engine = Engine::new_raw();
     StandardPackage::new().register_into_engine(&mut engine);

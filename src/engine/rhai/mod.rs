@@ -4,10 +4,11 @@
 //! Nodes are handles on what the cluster has (`view`, `nodes`), and their parts are shared maps and lists (`objects`,
 //! `lists`) that become the script's own when it writes to them: nothing is copied for a request but the handles.
 //!
-//! Rhai counts operations and sizes itself; `stage` adds the alarm, and `language` takes away what a balancer script must
+//! Rhai counts operations and sizes itself; `call_context` adds the alarm, and `language` takes away what a balancer script must
 //! not do. A script that passes a limit is told so, and the worker goes on.
 
 mod answer;
+mod call_context;
 mod comments;
 mod comparisons;
 mod convert;
@@ -25,7 +26,6 @@ mod reads;
 mod run;
 mod shape;
 mod sorting;
-mod stage;
 mod thrown;
 mod view;
 

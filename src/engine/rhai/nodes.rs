@@ -8,10 +8,10 @@ use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map, NativeCallContext};
 
+use super::call_context::RhaiCallContext;
 use super::fields::OverlayFields;
 use super::language::native;
 use super::objects::is_same_part;
-use super::stage::RhaiCallContext;
 use super::view::{KNOWN, RhaiNode};
 
 /// A node.

@@ -14,6 +14,7 @@ use crate::script::{
     SourceText, see_login_alone,
 };
 
+use super::call_context::RhaiCallContext;
 use super::comments::without_comments;
 use super::definitions::Definitions;
 use super::depends::depends;
@@ -21,7 +22,6 @@ use super::input::RhaiRequestWishes;
 use super::language::{self, Sizes, language};
 use super::reads::reads;
 use super::run::RhaiRun;
-use super::stage::RhaiCallContext;
 use super::thrown;
 use super::view::SharedView;
 use super::{mentions, shape};

@@ -10,11 +10,11 @@ use crate::engine::words::{NOT_PURE, USE_AN_EXECUTABLE};
 use crate::model::{LimitKind, Position, Thrown};
 use crate::script::{LoadError, ScriptError, SourceText};
 
+use super::call_context::{RhaiCallContext, RhaiStop};
 use super::convert::ToJson;
 use super::fields::OverlayFields;
 use super::language::{MAX_CALLS, MAX_VARIABLES};
 use super::nodes::NodeRef;
-use super::stage::{RhaiCallContext, RhaiStop};
 
 /// The largest thrown value that is shown, as JSON.
 const MAX_SHOWN_BYTES: usize = 16 * 1024;

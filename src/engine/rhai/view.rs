@@ -9,7 +9,7 @@ use rhai::{Dynamic, Map};
 use serde_json::Value;
 
 use crate::engine::residents::{CachedNode, is_same_state};
-use crate::model::look::DataField;
+use crate::model::node_view::DataField;
 use crate::model::{Candidate, Cluster, Node, NodeField, Overlay, SlotIndex};
 
 use super::convert::shared;

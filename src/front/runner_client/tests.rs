@@ -175,7 +175,7 @@ fn a_runner_is_told_of_the_cluster_and_of_the_programs_before_the_questions() {
         orders
     };
     bureau.client.started(number, Ok(process.link()), snapshot, bureau.now).unwrap();
-    bureau.client.send(&Encoded::new(&RunnerCommand::Change(Change::Remove("b".into()))));
+    bureau.client.enqueue(&Encoded::new(&RunnerCommand::Change(Change::Remove("b".into()))));
     bureau.client.send(false);
     let orders = process.orders::<RunnerCommand>();
     let kinds = [RunnerCommand::Change(Change::Remove("a".into())), RunnerCommand::Edition(edition(1, &[]).into())];
@@ -216,13 +216,13 @@ fn a_runner_is_not_woken_for_little_but_for_a_question() {
         bureau.client.send(false);
         bureau.process.orders::<RunnerCommand>().len()
     };
-    bureau.client.send(&removal(1));
+    bureau.client.enqueue(&removal(1));
     assert_eq!(sent(&mut bureau), 0);
     bureau.ask(&[1]);
     assert_eq!(sent(&mut bureau), 2);
-    bureau.client.send(&removal(LAZY_BYTES));
+    bureau.client.enqueue(&removal(LAZY_BYTES));
     assert_eq!(sent(&mut bureau), 1);
-    bureau.client.send(&removal(1));
+    bureau.client.enqueue(&removal(1));
     bureau.client.send(true);
     assert_eq!(bureau.process.orders::<RunnerCommand>().len(), 1);
 }

@@ -93,9 +93,9 @@ fn the_first_that_was_ready_takes_a_slot_first() {
 fn what_happens_while_a_worker_is_born_is_told_when_it_is_there() {
     let mut nursery = Nursery::new();
     nursery.start(1);
-    nursery.spares.send(&Encoded::new(&removal("a")));
+    nursery.spares.enqueue(&Encoded::new(&removal("a")));
     let process = nursery.born(1);
-    nursery.spares.send(&Encoded::new(&removal("b")));
+    nursery.spares.enqueue(&Encoded::new(&removal("b")));
     nursery.spares.send(true);
     let told: Vec<_> = process.orders::<WorkerCommand>().iter().map(|order| format!("{order:?}")).collect();
     assert_eq!(told, [format!("{:?}", removal("a")), format!("{:?}", removal("b"))]);
@@ -106,12 +106,12 @@ fn a_spare_is_not_woken_for_little_until_there_is_a_tick() {
     let mut nursery = Nursery::new();
     nursery.start(1);
     let process = nursery.born(1);
-    nursery.spares.send(&Encoded::new(&removal("a")));
+    nursery.spares.enqueue(&Encoded::new(&removal("a")));
     nursery.spares.send(false);
     assert_eq!(process.orders::<WorkerCommand>().len(), 0);
     nursery.spares.send(true);
     assert_eq!(process.orders::<WorkerCommand>().len(), 1);
-    nursery.spares.send(&Encoded::new(&removal(&"x".repeat(LAZY_BYTES))));
+    nursery.spares.enqueue(&Encoded::new(&removal(&"x".repeat(LAZY_BYTES))));
     nursery.spares.send(false);
     assert_eq!(process.orders::<WorkerCommand>().len(), 1, "that is much");
 }
@@ -170,7 +170,7 @@ fn a_worker_that_comes_too_late_for_the_changes_is_not_taken() {
     let mut nursery = Nursery::new();
     nursery.start(1);
     let order = Encoded::new(&removal(&"x".repeat(ORDERS_WAITING_BYTES / 2)));
-    (0..5).for_each(|_| nursery.spares.send(&order));
+    (0..5).for_each(|_| nursery.spares.enqueue(&order));
     let process = FakeProcess::new();
     let born = nursery.spares.started(1, Ok(process.ready()), nursery.now);
     assert!(born.is_err_and(|error| error.to_string().contains("came too late for the changes")));

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::*;
 use crate::chain::ChainSpec;
+use crate::ipc::ProcessEnd;
 use crate::model::{Change, Marks};
-use crate::worker::{BirthError, ProcessEnd, WaitingDecision};
+use crate::worker::{BirthError, WaitingDecision};
 
 use super::super::testing::{
     ACTION, Asked, FakeProcess, FakeView, Harness, LOGIN, STEP, Starts, chain, crashed, killed, overrun, program_chain,

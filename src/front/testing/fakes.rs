@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
+use crate::ipc::{Orders, frame};
 use crate::registry::marks::Mark;
-use crate::worker::{Orders, PlacementQuestion, Ticket, WorkerCommand, frame};
+use crate::worker::{PlacementQuestion, Ticket, WorkerCommand};
 
 use super::super::ports::{ClusterView, NewWorker, ProcessLink};
 use super::super::worker_handle::WorkerHandle;

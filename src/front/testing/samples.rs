@@ -7,13 +7,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::chain::{ChainSet, ChainSpec, Mode, ProgramSpec, StepSource, StepSpec};
+use crate::ipc::ProcessEnd;
 use crate::model::{Arrangement, Change, LimitKind, Report, Reservation};
 use crate::registry::ledger::RequestKey;
 use crate::registry::peers::{Message, PeerReservation};
 use crate::runner::ProgramLimits;
-use crate::worker::{
-    Overrun, PlacementQuestion, ProcessEnd, RunningStep, Ticket, WorkerAudience, WorkerInit, WorkerLimits,
-};
+use crate::worker::{Overrun, PlacementQuestion, RunningStep, Ticket, WorkerAudience, WorkerInit, WorkerLimits};
 
 use super::super::events::Setup;
 use super::super::pending_request::PendingRequest;

@@ -336,7 +336,7 @@ fn a_request_at_a_program_is_no_business_of_the_workers() {
 fn orders_reach_the_worker_that_is_there_before_the_questions_after_them() {
     let mut staffed = Staffed::new([1]);
     let removal = WorkerCommand::Change(crate::model::Change::Remove("a".into()));
-    staffed.slot.send(&Encoded::new(&removal));
+    staffed.slot.enqueue(&Encoded::new(&removal));
     staffed.slot.order(&removal);
     staffed.slot.pump(false, &mut staffed.requests, |_| false);
     let orders = staffed.process.orders::<WorkerCommand>();

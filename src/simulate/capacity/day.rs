@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::clock::{Dice, Now};
 use crate::front::metrics::Metrics;
 use crate::front::{Effect, Front, FrontEvent, Tick};
+use crate::ipc::ProcessEnd;
 use crate::model::{Change, Report};
 use crate::nats::message::{Incoming, Outgoing, Verb};
 use crate::registry::RegistryEvent;
@@ -18,7 +19,7 @@ use crate::simulate::plan::{below, dice};
 use crate::simulate::replica::{BucketView, EPOCH_MS};
 use crate::simulate::timeline::Timeline;
 use crate::simulate::worker::SimulatedWorker;
-use crate::worker::{BirthError, ProcessEnd, WorkerEvent};
+use crate::worker::{BirthError, WorkerEvent};
 
 use super::host::CapacityHost;
 use super::{CapacitySample, CapacityScenario, DayOutcome};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use async_nats::{Client, Message, Subject, Subscriber};
 use futures_util::StreamExt;
 
-use crate::cli::bench::flight::RequestsInFlight;
+use crate::cli::bench::in_flight::RequestsInFlight;
 use crate::cli::bench::schedule::Schedule;
 use crate::cli::exit::{self, CommandExit};
 

@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 
 use crate::cli::demo::interrupted;
 use crate::cli::exit::{self, CommandExit};
-use crate::cli::say;
+use crate::cli::output;
 
 use super::machine::MachineInfo;
 use super::progress::BenchProgress;
@@ -137,7 +137,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CommandExit> {
         super::refuse_debug()?;
     }
     for LeftOut { name, why } in &storm.left_out {
-        say::aside(format_args!("{name} is left out: {why}"));
+        output::aside(format_args!("{name} is left out: {why}"));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     let groups = runtime.map_err(|error| CommandExit::new(exit::OTHER, error))?.block_on(storm.run(args))?;
@@ -214,7 +214,7 @@ impl Storm {
                 let row = measured.map_err(|exit| CommandExit::new(exit.code, format!("{name}: {}", exit.message)))?;
                 progress.tick();
                 if !is_watched {
-                    say::aside(format_args!("{name}: {} a second", units::rate(row.tally.per_second())));
+                    output::aside(format_args!("{name}: {} a second", units::rate(row.tally.per_second())));
                 }
                 group.rows.push(row);
             }
@@ -227,14 +227,14 @@ impl Storm {
     fn print_results(&self, groups: &[CellGroup], as_json: bool) -> Result<(), CommandExit> {
         let machine = MachineInfo::here();
         if as_json {
-            return say::json(format_args!("{:#}", self.json(groups, &machine)));
+            return output::json(format_args!("{:#}", self.json(groups, &machine)));
         }
         let tables: Vec<_> = groups.iter().map(|group| group.table(group.beside(ECHO, PEER))).collect();
         let mut text = format!("{}\n{}\n\n{}", machine.line(), self.how(), tables.join("\n\n"));
         if groups.iter().all(|group| group.faults().is_empty()) {
             text.push_str("\n\nno worker died, no script was convicted, every request was answered");
         }
-        say::answer(text)
+        output::answer(text)
     }
 
     fn json(&self, groups: &[CellGroup], machine: &MachineInfo) -> Value {

@@ -5,7 +5,7 @@ use boa_engine::object::JsObject;
 use boa_engine::value::JsVariant;
 use boa_engine::{Context, JsError, JsResult, JsValue, js_string};
 
-use super::super::kit::ContextTools;
+use super::super::tools::ContextTools;
 
 /// The line that `args` make. It ends where a line of the log does.
 pub(super) fn formatted(args: &[JsValue], kit: &ContextTools, context: &mut Context) -> JsResult<String> {

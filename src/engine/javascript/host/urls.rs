@@ -5,7 +5,7 @@ use boa_engine::object::builtins::JsArray;
 use boa_engine::{Context, JsArgs, JsNativeError, JsResult, JsString, JsValue};
 use url::{Url, form_urlencoded, quirks};
 
-use super::super::kit::length_of;
+use super::super::tools::length_of;
 use super::kinds::text;
 
 /// The parts of an address, in the prelude's order, where it is one; the second argument is its base.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::super::kit::ContextTools;
+use super::super::tools::ContextTools;
 use super::patterns::{PatternPart, TimeField, patterns};
 
 /// The name by which the time zone that the first argument names is known, or the site's own; `undefined` where there is

@@ -1,6 +1,6 @@
 //! Which assignments may hit a node.
 
-use super::super::syntax::parse;
+use super::super::tree::parse;
 use super::*;
 
 fn read(source: &str) -> bool {

@@ -6,14 +6,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use boa_ast::declaration::{Binding, Declaration, Variable};
-use boa_ast::expression::operator::assign::{AssignOp, AssignTarget};
-use boa_ast::expression::{Expression, Identifier};
-use boa_ast::function::{FormalParameterList, FunctionBody};
+use boa_ast::declaration::Binding;
 use boa_ast::operations::contains_arguments;
 use boa_ast::scope::Scope;
 use boa_ast::{Spanned, Statement, StatementListItem};
-use boa_interner::{Interner, Sym};
+use boa_interner::Interner;
 use boa_parser::{Error, Parser, Source as Text};
 
 use crate::engine::words::USE_AN_EXECUTABLE;
@@ -23,9 +20,10 @@ use crate::script::{Arity, LoadError, PerNode, ScriptShape, SourceText};
 use super::depends::Depends;
 use super::edits::{Edit, Moves, Place, apply, offsets};
 use super::lengths::{LengthWrite, length_writes};
-use super::reads::{FunctionReads as NodeReading, reads};
+use super::reads::{FunctionReads, reads};
 use super::stateless::is_stateless;
 use super::survey::{Survey, survey};
+use super::tree::{FunctionSyntax, Tree, function, named, parse};
 
 const EXPECTED: &str = "expected one function of the list, `function(input) { … }` (an arrow, a function called `balance` \
     or one whose parameter is called `input` will do), or functions of one node, `filter(node)` and `score(node)`";
@@ -34,23 +32,23 @@ const EXPECTED: &str = "expected one function of the list, `function(input) { �
 const DECLARATION: &str = "var _=";
 
 /// A source that was read.
-pub(super) struct JavaScriptSource {
-    pub(super) shape: ScriptShape,
-    pub(super) entry: EntryPoint,
-    pub(super) survey: Survey,
+pub(in crate::engine::javascript) struct JavaScriptSource {
+    pub(in crate::engine::javascript) shape: ScriptShape,
+    pub(in crate::engine::javascript) entry: EntryPoint,
+    pub(in crate::engine::javascript) survey: Survey,
     /// What its per-node functions read of a node.
-    pub(super) reads: NodeReading,
+    pub(in crate::engine::javascript) reads: FunctionReads,
     /// How they look at the request.
-    pub(super) depends: Depends,
+    pub(in crate::engine::javascript) depends: Depends,
     /// Whether one run of its top level serves all calls.
-    pub(super) is_stateless: bool,
+    pub(in crate::engine::javascript) is_stateless: bool,
     /// Where it assigns to a length.
-    pub(super) length_writes: BTreeSet<LengthWrite>,
+    pub(in crate::engine::javascript) length_writes: BTreeSet<LengthWrite>,
 }
 
 /// Where the functions of a source are.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum EntryPoint {
+pub(in crate::engine::javascript) enum EntryPoint {
     /// The whole-list function has this name.
     Named(String),
     /// The whole-list function is the expression that starts here, line and column from 1.
@@ -60,29 +58,11 @@ pub(super) enum EntryPoint {
 }
 
 /// Reads `source`.
-pub(super) fn read(source: &SourceText) -> Result<JavaScriptSource, LoadError> {
+pub(in crate::engine::javascript) fn read(source: &SourceText) -> Result<JavaScriptSource, LoadError> {
     match parse(&source.text) {
         Ok(tree) => read_tree(&tree, &Moves::default(), None),
         Err(error) => read_anonymous(source, error),
     }
-}
-
-/// A parsed program with the interner that knows its names.
-pub(super) struct Tree {
-    pub(super) script: boa_ast::Script,
-    pub(super) interner: Interner,
-}
-
-impl Tree {
-    pub(super) fn name(&self, sym: Sym) -> String {
-        self.interner.resolve(sym).map(|name| name.to_string()).unwrap_or_default()
-    }
-}
-
-pub(super) fn parse(text: &str) -> Result<Tree, Error> {
-    let mut interner = Interner::default();
-    let script = Parser::new(Text::from_bytes(text)).parse_script(&Scope::new_global(), &mut interner)?;
-    Ok(Tree { script, interner })
 }
 
 /// `function(input) { … }` is no statement, so where one stands it is read as what a variable is given. Whatever stands
@@ -178,7 +158,7 @@ impl TopLevelFunctions {
                     return Err(LoadError::new("`key` takes one parameter, the request"));
                 }
             }
-            _ if value.is_some_and(|value| value.takes_input(tree)) => self.lone.push(name.to_owned()),
+            _ if value.is_some_and(|value| takes_input(&value, tree)) => self.lone.push(name.to_owned()),
             _ => {}
         }
         Ok(())
@@ -221,21 +201,10 @@ impl TopLevelFunctions {
     }
 }
 
-/// The signature and body of a function, whichever way it is written.
-pub(super) struct FunctionSyntax<'a> {
-    /// The name that stands at the function itself, or that it was given after its variable.
-    pub(super) own_name: Option<Sym>,
-    pub(super) parameters: &'a FormalParameterList,
-    pub(super) body: &'a FunctionBody,
-    /// Arrows have no `arguments` of their own.
-    own_arguments: bool,
-}
-
-impl FunctionSyntax<'_> {
-    fn takes_input(&self, tree: &Tree) -> bool {
-        let first = self.parameters.as_ref().first().map(|parameter| parameter.variable().binding());
-        matches!(first, Some(Binding::Identifier(name)) if tree.name(name.sym()) == "input")
-    }
+/// Whether the first parameter of `function` is called `input`, as the list's is in FastX.
+fn takes_input(function: &FunctionSyntax<'_>, tree: &Tree) -> bool {
+    let first = function.parameters.as_ref().first().map(|parameter| parameter.variable().binding());
+    matches!(first, Some(Binding::Identifier(name)) if tree.name(name.sym()) == "input")
 }
 
 fn arity(name: &str, value: Option<&FunctionSyntax<'_>>) -> Result<Arity, LoadError> {
@@ -272,68 +241,6 @@ fn anonymous_start(item: &StatementListItem, moves: &Moves, declared: Option<Pla
     };
     function(expression)?;
     Some(own(expression.span().start()))
-}
-
-/// The names that a top-level item binds, each with its function where it is one.
-pub(super) fn named(item: &StatementListItem) -> Vec<(Sym, Option<FunctionSyntax<'_>>)> {
-    match item {
-        StatementListItem::Declaration(declaration) => match &**declaration {
-            Declaration::Lexical(list) => variables(list.variable_list().as_ref()),
-            Declaration::FunctionDeclaration(f) => vec![(f.name().sym(), Some(plain(None, f.parameters(), f.body())))],
-            Declaration::AsyncFunctionDeclaration(f) => {
-                vec![(f.name().sym(), Some(plain(None, f.parameters(), f.body())))]
-            }
-            Declaration::GeneratorDeclaration(_)
-            | Declaration::AsyncGeneratorDeclaration(_)
-            | Declaration::ClassDeclaration(_) => Vec::new(),
-        },
-        StatementListItem::Statement(statement) => match &**statement {
-            Statement::Var(list) => variables(list.0.as_ref()),
-            Statement::Expression(Expression::Assign(assign)) if assign.op() == AssignOp::Assign => {
-                match assign.lhs() {
-                    AssignTarget::Identifier(name) => vec![(name.sym(), function(assign.rhs()))],
-                    _ => Vec::new(),
-                }
-            }
-            _ => Vec::new(),
-        },
-    }
-}
-
-fn variables(list: &[Variable]) -> Vec<(Sym, Option<FunctionSyntax<'_>>)> {
-    list.iter()
-        .filter_map(|variable| match variable.binding() {
-            Binding::Identifier(name) => Some((name.sym(), variable.init().and_then(function))),
-            Binding::Pattern(_) => None,
-        })
-        .collect()
-}
-
-fn function(expression: &Expression) -> Option<FunctionSyntax<'_>> {
-    match expression {
-        Expression::FunctionExpression(f) => Some(plain(f.name(), f.parameters(), f.body())),
-        Expression::AsyncFunctionExpression(f) => Some(plain(f.name(), f.parameters(), f.body())),
-        Expression::ArrowFunction(f) => Some(arrow(f.name(), f.parameters(), f.body())),
-        Expression::AsyncArrowFunction(f) => Some(arrow(f.name(), f.parameters(), f.body())),
-        Expression::Parenthesized(inner) => function(inner.expression()),
-        _ => None,
-    }
-}
-
-fn plain<'a>(
-    name: Option<Identifier>,
-    parameters: &'a FormalParameterList,
-    body: &'a FunctionBody,
-) -> FunctionSyntax<'a> {
-    FunctionSyntax { own_name: name.map(Identifier::sym), parameters, body, own_arguments: true }
-}
-
-fn arrow<'a>(
-    name: Option<Identifier>,
-    parameters: &'a FormalParameterList,
-    body: &'a FunctionBody,
-) -> FunctionSyntax<'a> {
-    FunctionSyntax { own_arguments: false, ..plain(name, parameters, body) }
 }
 
 fn is_module(text: &str) -> bool {

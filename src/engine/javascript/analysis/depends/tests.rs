@@ -1,6 +1,6 @@
 //! Sources, and how their functions look at the request.
 
-use super::super::syntax::parse;
+use super::super::tree::parse;
 use super::*;
 
 /// The ways of a `filter` with this as its parameters and body, in words.

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::cli::exit::{self, CommandExit};
+use crate::cli::output;
 use crate::cli::remote::ask;
-use crate::cli::say;
 use crate::cli::table::{self, table};
 use crate::nats::{Bus, Namespace};
 
@@ -48,11 +48,11 @@ pub(super) async fn run_story(args: &DemoArgs, cluster: &mut DemoCluster) -> Res
 
     step(&format!("why does ann not get {cordoned}?"));
     let question = json!({"user": {"login": "ann"}, "userGroups": ["cad"], "node": cordoned});
-    say::print_line(table::explained(&ask(&site.bus, site.namespace.explain(), &question).await?));
+    output::print_line(table::explained(&ask(&site.bus, site.namespace.explain(), &question).await?));
     let Some(other) = nodes.get(2) else { return Ok(()) };
     step(&format!("and why does bob get what he gets, and not {other}?"));
     let question = json!({"user": {"login": "bob"}, "node": other});
-    say::print_line(table::explained(&ask(&site.bus, site.namespace.explain(), &question).await?));
+    output::print_line(table::explained(&ask(&site.bus, site.namespace.explain(), &question).await?));
 
     step("putting the node back and ending the sessions");
     ask(&site.bus, site.namespace.uncordon(), &json!({"node": cordoned})).await?;
@@ -138,7 +138,7 @@ impl DemoLauncher {
             let columns = [text("/id"), text("/state"), text("/metadata/gpu"), text("/sessions"), text("/pending")];
             rows.add_row(table::row(columns));
         }
-        say::print_line(rows);
+        output::print_line(rows);
         Ok(())
     }
 }
@@ -150,9 +150,9 @@ fn sessions(listed: &[Value]) -> u64 {
 }
 
 fn step(what: &str) {
-    say::print_line(format_args!("\n{} {}", "==".cyan().bold(), what.bold()));
+    output::print_line(format_args!("\n{} {}", "==".cyan().bold(), what.bold()));
 }
 
 fn note(what: &str) {
-    say::print_line(format_args!("   {what}"));
+    output::print_line(format_args!("   {what}"));
 }

@@ -19,7 +19,7 @@ const MAX_CHAIN: usize = 2_000;
 const MAX_COMMAS: usize = 20_000;
 
 /// Refuses a source that is nested deeper than `max_depth`, or chained longer than any hand writes.
-pub(super) fn check_depth(source: &SourceText, max_depth: usize) -> Result<(), LoadError> {
+pub(in crate::engine::javascript) fn check_depth(source: &SourceText, max_depth: usize) -> Result<(), LoadError> {
     let mut scan = SourceScan::new(&source.text);
     while let Some(first) = scan.rest.next() {
         scan.token(first);

@@ -30,8 +30,7 @@ use crate::script::NodeFunction as AskedFunction;
 
 use super::definitions::definition;
 use super::global_use::GlobalUse;
-use super::syntax::{FunctionSyntax, Tree};
-pub(super) use holders::field_name;
+use super::tree::{BACK_DOORS, FunctionSyntax, Tree, field_name};
 use holders::{DATA, Holder, Holders, field};
 
 /// What every object has from its prototype. Some of it shows the object whole, or hands it on.
@@ -49,13 +48,11 @@ const INHERITED: [&str; 12] = [
     "__lookupGetter__",
     "__lookupSetter__",
 ];
-/// Names by which a function can get at its parameters without their names.
-pub(super) const BACK_DOORS: [&str; 2] = ["arguments", "eval"];
 
 /// What the per-node functions of a source read of a node.
-pub(super) struct FunctionReads {
+pub(in crate::engine::javascript) struct FunctionReads {
     /// The parts.
-    pub(super) parts: Reads,
+    pub(in crate::engine::javascript) parts: Reads,
     /// The fields, where there are no others that a function could miss.
     filter: Option<BTreeSet<String>>,
     score: Option<BTreeSet<String>>,
@@ -63,7 +60,7 @@ pub(super) struct FunctionReads {
 
 impl FunctionReads {
     /// The fields that `function` can look at; absent where it may look at any.
-    pub(super) fn fields(&self, function: AskedFunction) -> Option<&BTreeSet<String>> {
+    pub(in crate::engine::javascript) fn fields(&self, function: AskedFunction) -> Option<&BTreeSet<String>> {
         match function {
             AskedFunction::Filter => self.filter.as_ref(),
             AskedFunction::Score => self.score.as_ref(),
@@ -72,7 +69,7 @@ impl FunctionReads {
 }
 
 /// What the functions of `tree` read, which does `globals` to globals.
-pub(super) fn reads(tree: &Tree, globals: &GlobalUse) -> FunctionReads {
+pub(in crate::engine::javascript) fn reads(tree: &Tree, globals: &GlobalUse) -> FunctionReads {
     let read = |name: &str| {
         let function = definition(tree, name, globals);
         function.map_or((NodeParts::ALL, None), |function| read_by(&function, tree))

@@ -21,8 +21,8 @@ use tokio::task::JoinHandle;
 use crate::resources;
 
 use super::frame;
-use super::leash::ProcessGuard;
-use super::orders::Orders;
+use super::outgoing::Orders;
+use super::process_guard::ProcessGuard;
 
 /// Frames that may wait for the process to read them.
 const FRAMES_WAITING: usize = 64;

@@ -15,7 +15,7 @@ use boa_ast::{Statement, StatementListItem};
 use boa_interner::Sym;
 
 use super::global_use::GlobalUse;
-use super::syntax::{Tree, named};
+use super::tree::{Tree, named};
 
 /// Names by which a function gets at function objects without their names.
 const BACK_DOORS: [&str; 4] = ["arguments", "callee", "caller", "eval"];
@@ -110,7 +110,7 @@ impl<'ast> Visitor<'ast> for FunctionUses<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::syntax::parse;
+    use super::super::tree::parse;
     use super::*;
 
     fn is(source: &str) -> bool {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use super::look::DrainSnapshot;
+use super::snapshot::DrainSnapshot;
 use crate::cli::exit::CommandExit;
-use crate::cli::{say, table};
+use crate::cli::{output, table};
 use crate::plain::Plain;
 
 /// Sessions that a table shows; the rest is a number.
@@ -39,7 +39,7 @@ impl DrainOutput {
             return self.event("draining", look, true);
         }
         if let Some(doubt) = look.doubt() {
-            say::aside(format_args!("`{}` {doubt}", self.node));
+            output::aside(format_args!("`{}` {doubt}", self.node));
         }
         if !look.sessions.is_empty() {
             let mut rows = table::table(&["user", "name", "state", "since"]);
@@ -47,12 +47,12 @@ impl DrainOutput {
                 let since = session.since.as_deref().unwrap_or("-");
                 rows.add_row(table::row([&*session.user, &*session.name, &*session.state, since]));
             }
-            say::answer(rows)?;
+            output::answer(rows)?;
             if let Some(more) = look.sessions.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-                say::aside(format_args!("and {more} more"));
+                output::aside(format_args!("and {more} more"));
             }
         }
-        say::aside(format_args!("`{}` takes no new sessions: {}", self.node, look.summary()));
+        output::aside(format_args!("`{}` takes no new sessions: {}", self.node, look.summary()));
         self.bar.set_message(format!("waiting: {}", look.summary()));
         Ok(())
     }
@@ -72,7 +72,7 @@ impl DrainOutput {
             self.aside(&format!("`{}` {doubt}", self.node));
         }
         if self.bar.is_hidden() {
-            say::aside(format_args!("`{}`: {summary}", self.node));
+            output::aside(format_args!("`{}`: {summary}", self.node));
         }
         self.bar.set_message(format!("waiting: {summary}"));
         Ok(())
@@ -87,7 +87,7 @@ impl DrainOutput {
 
     /// Nobody waits: what runs was shown.
     pub(super) fn leaves(&self, look: &DrainSnapshot) -> Result<(), CommandExit> {
-        if self.as_json { Ok(()) } else { say::answer(format_args!("{} {}", Plain(&self.node), Plain(&look.state))) }
+        if self.as_json { Ok(()) } else { output::answer(format_args!("{} {}", Plain(&self.node), Plain(&look.state))) }
     }
 
     /// The last word.
@@ -95,14 +95,14 @@ impl DrainOutput {
         self.bar.finish_and_clear();
         match (self.as_json, event) {
             (true, _) => self.event(event, look, !look.is_drained()),
-            (false, "drained") => say::answer(format_args!("{} drained", self.node)),
+            (false, "drained") => output::answer(format_args!("{} drained", self.node)),
             // The command's failure says the rest.
             (false, _) => Ok(()),
         }
     }
 
     fn aside(&self, line: &str) {
-        self.bar.suspend(|| say::aside(line));
+        self.bar.suspend(|| output::aside(line));
     }
 
     fn event(&self, event: &str, look: &DrainSnapshot, with_sessions: bool) -> Result<(), CommandExit> {
@@ -115,6 +115,6 @@ impl DrainOutput {
         if with_sessions {
             put("sessions", look.sessions.iter().map(|session| session.to_json()).collect());
         }
-        say::json(Value::Object(told))
+        output::json(Value::Object(told))
     }
 }

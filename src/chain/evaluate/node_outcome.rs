@@ -1,8 +1,8 @@
 //! What became of the node that an explanation is asked about, in a sentence: all that stands against it.
 
 use crate::chain::explain::uncounted;
+use crate::chain::observer::Calls;
 use crate::chain::spec::Purpose;
-use crate::chain::witness::Calls;
 use crate::chain::{Step, StepKind};
 use crate::model::lost::LostNodes;
 use crate::model::{Candidate, FailureName, LostReason, Outcome, StepReport, StepVerdict};

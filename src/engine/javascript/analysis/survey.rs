@@ -9,7 +9,7 @@ use boa_interner::Sym;
 
 use super::edits::{Moves, Place};
 use super::global_use::GlobalUse;
-use super::syntax::Tree;
+use super::tree::Tree;
 use super::writes::may_write_nodes;
 
 /// Longer texts are not kept: they name no field.
@@ -17,19 +17,19 @@ const MAX_MENTION: usize = 64;
 
 /// What a script may do to what outlives it, and what it reads.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Survey {
+pub(in crate::engine::javascript) struct Survey {
     /// Whether an assignment of it may hit a node.
-    pub(super) may_write_nodes: bool,
+    pub(in crate::engine::javascript) may_write_nodes: bool,
     /// What it may do to the global object.
-    pub(super) globals: GlobalUse,
+    pub(in crate::engine::javascript) globals: GlobalUse,
     /// Every name and short text that stands in it.
-    pub(super) mentioned: BTreeSet<String>,
+    pub(in crate::engine::javascript) mentioned: BTreeSet<String>,
     /// Where each name is read that it does not declare.
-    pub(super) undeclared: BTreeMap<String, Vec<Place>>,
+    pub(in crate::engine::javascript) undeclared: BTreeMap<String, Vec<Place>>,
 }
 
 /// What the script `tree` does, whose text is the source but for `moves`.
-pub(super) fn survey(tree: &Tree, moves: &Moves) -> Survey {
+pub(in crate::engine::javascript) fn survey(tree: &Tree, moves: &Moves) -> Survey {
     let mut mentions = Mentions { tree, names: BTreeSet::new() };
     let _ = tree.script.statements().visit_with(&mut mentions);
     let (globals, mut undeclared) = GlobalUse::with_names(tree);

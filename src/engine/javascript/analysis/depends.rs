@@ -26,8 +26,7 @@ use crate::script::{Arity, PerNode, RequestPath, ScriptShape};
 
 use super::definitions::definition;
 use super::global_use::GlobalUse;
-use super::reads::{BACK_DOORS, field_name};
-use super::syntax::{FunctionSyntax, Tree};
+use super::tree::{BACK_DOORS, FunctionSyntax, Tree, field_name};
 
 /// Names of what says another thing at another time, or that lead to it, wherever in the source they stand.
 const UNSTEADY: [&str; 12] = [
@@ -49,16 +48,16 @@ const MATH: &str = "Math";
 
 /// How the functions that are given the request look at it.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Depends {
+pub(in crate::engine::javascript) struct Depends {
     /// The fields of the request, where they can look at no other.
-    pub(super) fields: Option<BTreeSet<String>>,
+    pub(in crate::engine::javascript) fields: Option<BTreeSet<String>>,
     /// The ways, where what lies on them decides, with the node, what the functions say.
-    pub(super) paths: Option<Vec<RequestPath>>,
+    pub(in crate::engine::javascript) paths: Option<Vec<RequestPath>>,
 }
 
 impl Depends {
     /// How the functions of `tree` do, which does `globals` to globals.
-    pub(super) fn of(tree: &Tree, shape: ScriptShape, globals: &GlobalUse) -> Self {
+    pub(in crate::engine::javascript) fn of(tree: &Tree, shape: ScriptShape, globals: &GlobalUse) -> Self {
         let Some(mut paths) = paths(tree, shape, globals) else { return Self::default() };
         paths.sort_unstable();
         paths.dedup();

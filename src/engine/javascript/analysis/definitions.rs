@@ -11,7 +11,7 @@ use boa_ast::{Statement, StatementListItem};
 use boa_interner::Sym;
 
 use super::global_use::GlobalUse;
-use super::syntax::{FunctionSyntax, Tree, named};
+use super::tree::{FunctionSyntax, Tree, named};
 
 /// The function that `name` always is when the top level of `tree`, which does `globals` to globals, has run.
 pub(super) fn definition<'t>(tree: &'t Tree, name: &str, globals: &GlobalUse) -> Option<FunctionSyntax<'t>> {
@@ -49,7 +49,7 @@ impl<'ast> Visitor<'ast> for NameUses {
 
 #[cfg(test)]
 mod tests {
-    use super::super::syntax::parse;
+    use super::super::tree::parse;
     use super::*;
 
     fn is_one(source: &str) -> bool {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::front::FrontEvent;
-use crate::worker::{Orders, ProcessEnd, WorkerEvent, WorkerInit};
+use crate::ipc::{Orders, ProcessEnd};
+use crate::worker::{WorkerEvent, WorkerInit};
 
 use super::plan::Mistake;
 use super::worker::{SimulatedWorker, WorkerStop};

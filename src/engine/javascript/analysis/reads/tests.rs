@@ -1,6 +1,6 @@
 //! Bodies of functions, and the parts that they can read.
 
-use super::super::syntax::parse;
+use super::super::tree::parse;
 use super::*;
 use crate::script::NodeFunction;
 

@@ -16,17 +16,18 @@ use crate::chain::{Mode, ProgramAnswer, ProgramSpec, StepSource, Suspended};
 use crate::clock::Moment;
 use crate::model::{Arrangement, Change, Request};
 use crate::script::{ReturnedValue, ScriptRequest};
-use crate::worker::{PlacementQuestion, unix_ms};
+use crate::system_clock::unix_ms;
+use crate::worker::PlacementQuestion;
 
 use super::answer;
 use super::document;
-use super::life::{self, RunEvent};
 use super::mirror::{self, Programs, RunnerMirror};
 use super::once::{self, Job, RunOutcome};
 use super::protocol::{ProgramQuestion, RunnerCommand, RunnerFrame};
 use super::reaper::Reaper;
 use super::resident::UnaskedQuestion;
 use super::residents::{Key, ResidentPrograms};
+use super::run::{self, RunEvent};
 
 /// Configurations that are remembered: decisions under way when theirs was replaced are still asked for.
 const MAX_EDITIONS: usize = 8;
@@ -280,7 +281,7 @@ impl RunnerScheduler {
             let (reaper, events) = (Rc::clone(&self.reaper), self.events.clone());
             spawn_local(async move {
                 let tell = async |happening| drop(events.send(SchedulerEvent::Happens(key, life, happening)).await);
-                life::live(program, edition, run, reaper, tell).await;
+                run::live(program, edition, run, reaper, tell).await;
             });
         }
     }

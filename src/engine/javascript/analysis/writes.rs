@@ -16,7 +16,6 @@ use boa_ast::declaration::{Binding, Variable};
 use boa_ast::expression::access::{PropertyAccess, PropertyAccessField};
 use boa_ast::expression::operator::assign::{Assign, AssignOp, AssignTarget};
 use boa_ast::expression::operator::unary::UnaryOp;
-use boa_ast::expression::operator::update::UpdateTarget;
 use boa_ast::expression::operator::{Unary, Update};
 use boa_ast::expression::{Call, Expression, Identifier};
 use boa_ast::function::{
@@ -30,7 +29,8 @@ use boa_ast::statement::{Catch, Try, With};
 use boa_ast::visitor::{VisitWith, Visitor};
 use boa_interner::Sym;
 
-use super::syntax::Tree;
+use super::targets::{self, Target};
+use super::tree::Tree;
 
 /// Methods that change their list.
 const CHANGERS: [&str; 9] = ["sort", "reverse", "push", "pop", "shift", "unshift", "splice", "fill", "copyWithin"];
@@ -129,16 +129,26 @@ impl Writes<'_> {
         }
     }
 
+    /// Notes that `target` is given something that the script did not make.
+    fn given_foreign(&mut self, target: Option<Target<'_>>) {
+        match target {
+            Some(Target::Name(name)) => self.holds(name.sym(), false),
+            Some(Target::Member(access)) => self.member_written(access),
+            None => {}
+        }
+    }
+
     fn loop_variable(&mut self, variable: &IterableLoopInitializer) {
+        self.given_foreign(targets::iterated(variable));
         match variable {
-            IterableLoopInitializer::Identifier(name) => self.holds(name.sym(), false),
-            IterableLoopInitializer::Access(access) => self.member_written(access),
             IterableLoopInitializer::Var(variable) => self.hold_foreign(bound_names(variable)),
             IterableLoopInitializer::Let(binding) | IterableLoopInitializer::Const(binding) => {
                 self.hold_foreign(bound_names(binding));
             }
             // The pattern's elements are visited as such.
-            IterableLoopInitializer::Pattern(_) => {}
+            IterableLoopInitializer::Pattern(_)
+            | IterableLoopInitializer::Identifier(_)
+            | IterableLoopInitializer::Access(_) => {}
         }
     }
 }
@@ -261,9 +271,9 @@ impl<'ast> Visitor<'ast> for Writes<'_> {
     }
 
     fn visit_update(&mut self, node: &'ast Update) -> Flow {
-        match node.target() {
-            UpdateTarget::Identifier(name) => self.holds(name.sym(), true),
-            UpdateTarget::PropertyAccess(access) => self.member_written(access),
+        match targets::updated(node) {
+            Target::Name(name) => self.holds(name.sym(), true),
+            Target::Member(access) => self.member_written(access),
         }
         node.visit_with(self)
     }
@@ -280,29 +290,12 @@ impl<'ast> Visitor<'ast> for Writes<'_> {
     }
 
     fn visit_object_pattern_element(&mut self, node: &'ast ObjectPatternElement) -> Flow {
-        match node {
-            ObjectPatternElement::SingleName { ident, .. } | ObjectPatternElement::RestProperty { ident } => {
-                self.holds(ident.sym(), false);
-            }
-            ObjectPatternElement::AssignmentPropertyAccess { access, .. }
-            | ObjectPatternElement::AssignmentRestPropertyAccess { access } => self.member_written(access),
-            ObjectPatternElement::Pattern { .. } => {}
-        }
+        self.given_foreign(targets::of_object_pattern(node));
         node.visit_with(self)
     }
 
     fn visit_array_pattern_element(&mut self, node: &'ast ArrayPatternElement) -> Flow {
-        match node {
-            ArrayPatternElement::SingleName { ident, .. } | ArrayPatternElement::SingleNameRest { ident } => {
-                self.holds(ident.sym(), false);
-            }
-            ArrayPatternElement::PropertyAccess { access, .. } | ArrayPatternElement::PropertyAccessRest { access } => {
-                self.member_written(access);
-            }
-            ArrayPatternElement::Elision
-            | ArrayPatternElement::Pattern { .. }
-            | ArrayPatternElement::PatternRest { .. } => {}
-        }
+        self.given_foreign(targets::of_array_pattern(node));
         node.visit_with(self)
     }
 

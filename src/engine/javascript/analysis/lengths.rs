@@ -11,18 +11,19 @@ use std::ops::ControlFlow;
 use boa_ast::Spanned;
 use boa_ast::expression::Identifier;
 use boa_ast::expression::access::{PropertyAccess, PropertyAccessField};
-use boa_ast::expression::operator::assign::{Assign, AssignTarget};
-use boa_ast::expression::operator::update::{Update, UpdateTarget};
+use boa_ast::expression::operator::assign::Assign;
+use boa_ast::expression::operator::update::Update;
 use boa_ast::pattern::{ArrayPatternElement, ObjectPatternElement};
-use boa_ast::statement::iteration::{ForInLoop, ForOfLoop, IterableLoopInitializer};
+use boa_ast::statement::iteration::{ForInLoop, ForOfLoop};
 use boa_ast::visitor::{VisitWith, Visitor};
 
 use super::edits::{Edit, Moves, Place, offsets};
-use super::syntax::Tree;
+use super::targets::{self, Target};
+use super::tree::Tree;
 
 /// A `length` that is assigned to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct LengthWrite {
+pub(in crate::engine::javascript) struct LengthWrite {
     /// Where the tree says that the object ends; brackets of its own may follow.
     object_end: Place,
     name_start: Place,
@@ -30,14 +31,14 @@ pub(super) struct LengthWrite {
 }
 
 /// The assignments to a `length` in `tree`, whose text is the source but for `moves`.
-pub(super) fn length_writes(tree: &Tree, moves: &Moves) -> BTreeSet<LengthWrite> {
+pub(in crate::engine::javascript) fn length_writes(tree: &Tree, moves: &Moves) -> BTreeSet<LengthWrite> {
     let mut lengths = Lengths { tree, moves, found: BTreeSet::new() };
     let _ = tree.script.statements().visit_with(&mut lengths);
     lengths.found
 }
 
 /// What makes `writes` in `text` computed: `.length` becomes `['length']`.
-pub(super) fn computed(text: &str, writes: &BTreeSet<LengthWrite>) -> Vec<Edit> {
+pub(in crate::engine::javascript) fn computed(text: &str, writes: &BTreeSet<LengthWrite>) -> Vec<Edit> {
     let places = writes.iter().flat_map(|write| [write.object_end, write.name_start, write.name_end]).collect();
     let offsets = offsets(text, &places);
     let edits = writes.iter().filter_map(|write| {
@@ -86,9 +87,9 @@ struct Lengths<'t> {
 }
 
 impl Lengths<'_> {
-    /// Notes an assignment to a member. At `super.length` the engine remembers nothing.
-    fn written(&mut self, access: &PropertyAccess) {
-        if let PropertyAccess::Simple(access) = access
+    /// Notes an assignment to a member called `length`. At `super.length` the engine remembers nothing.
+    fn written(&mut self, target: Option<Target<'_>>) {
+        if let Some(Target::Member(PropertyAccess::Simple(access))) = target
             && let PropertyAccessField::Const(name) = access.field()
             && self.is_length(name)
         {
@@ -105,63 +106,38 @@ impl Lengths<'_> {
     fn is_length(&self, name: &Identifier) -> bool {
         self.tree.name(name.sym()) == "length"
     }
-
-    fn loop_variable(&mut self, variable: &IterableLoopInitializer) {
-        if let IterableLoopInitializer::Access(access) = variable {
-            self.written(access);
-        }
-    }
 }
 
 impl<'ast> Visitor<'ast> for Lengths<'_> {
     type BreakTy = std::convert::Infallible;
 
     fn visit_assign(&mut self, node: &'ast Assign) -> Flow {
-        if let AssignTarget::Access(access) = node.lhs() {
-            self.written(access);
-        }
+        self.written(targets::assigned(node));
         node.visit_with(self)
     }
 
     fn visit_update(&mut self, node: &'ast Update) -> Flow {
-        if let UpdateTarget::PropertyAccess(access) = node.target() {
-            self.written(access);
-        }
+        self.written(Some(targets::updated(node)));
         node.visit_with(self)
     }
 
     fn visit_for_in_loop(&mut self, node: &'ast ForInLoop) -> Flow {
-        self.loop_variable(node.initializer());
+        self.written(targets::iterated(node.initializer()));
         node.visit_with(self)
     }
 
     fn visit_for_of_loop(&mut self, node: &'ast ForOfLoop) -> Flow {
-        self.loop_variable(node.initializer());
+        self.written(targets::iterated(node.initializer()));
         node.visit_with(self)
     }
 
     fn visit_object_pattern_element(&mut self, node: &'ast ObjectPatternElement) -> Flow {
-        match node {
-            ObjectPatternElement::AssignmentPropertyAccess { access, .. }
-            | ObjectPatternElement::AssignmentRestPropertyAccess { access } => self.written(access),
-            ObjectPatternElement::SingleName { .. }
-            | ObjectPatternElement::RestProperty { .. }
-            | ObjectPatternElement::Pattern { .. } => {}
-        }
+        self.written(targets::of_object_pattern(node));
         node.visit_with(self)
     }
 
     fn visit_array_pattern_element(&mut self, node: &'ast ArrayPatternElement) -> Flow {
-        match node {
-            ArrayPatternElement::PropertyAccess { access, .. } | ArrayPatternElement::PropertyAccessRest { access } => {
-                self.written(access);
-            }
-            ArrayPatternElement::SingleName { .. }
-            | ArrayPatternElement::SingleNameRest { .. }
-            | ArrayPatternElement::Elision
-            | ArrayPatternElement::Pattern { .. }
-            | ArrayPatternElement::PatternRest { .. } => {}
-        }
+        self.written(targets::of_array_pattern(node));
         node.visit_with(self)
     }
 }
@@ -169,7 +145,7 @@ impl<'ast> Visitor<'ast> for Lengths<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::edits::apply;
-    use super::super::syntax::parse;
+    use super::super::tree::parse;
     use super::*;
 
     /// `source` as it is compiled, after it was seen that it still is a program.

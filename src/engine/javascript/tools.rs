@@ -10,9 +10,9 @@ use boa_engine::property::{PropertyDescriptor, PropertyKey};
 use boa_engine::{Context, JsResult, JsString, JsValue, js_string};
 use serde_json::Value;
 
+use super::call_context::JavaScriptCallContext;
 use super::lazy::Accessors;
 use super::names::Names;
-use super::stage::JavaScriptCallContext;
 
 /// Whom an object belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

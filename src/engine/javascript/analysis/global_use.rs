@@ -8,9 +8,8 @@ use std::ops::ControlFlow;
 
 use boa_ast::Spanned;
 use boa_ast::expression::literal::{ObjectMethodDefinition, PropertyDefinition};
-use boa_ast::expression::operator::assign::{Assign, AssignTarget};
+use boa_ast::expression::operator::assign::Assign;
 use boa_ast::expression::operator::unary::UnaryOp;
-use boa_ast::expression::operator::update::UpdateTarget;
 use boa_ast::expression::operator::{Unary, Update};
 use boa_ast::expression::{Expression, Identifier, This};
 use boa_ast::function::{
@@ -26,14 +25,15 @@ use boa_ast::visitor::{VisitWith, Visitor};
 use boa_interner::Sym;
 
 use super::edits::Place;
-use super::syntax::Tree;
+use super::targets::{self, Target};
+use super::tree::Tree;
 
 /// Globals that lead to the global object: its other names, and what makes functions that return it.
 const GLOBAL_OBJECTS: [&str; 3] = ["self", "global", "Function"];
 
 /// Which properties of the global object a script may change.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum GlobalUse {
+pub(in crate::engine::javascript) enum GlobalUse {
     /// None.
     #[default]
     None,
@@ -46,13 +46,13 @@ pub(super) enum GlobalUse {
 impl GlobalUse {
     /// What the script `tree` does to globals.
     #[cfg(test)]
-    pub(super) fn of(tree: &Tree) -> Self {
+    pub(in crate::engine::javascript) fn of(tree: &Tree) -> Self {
         Self::with_names(tree).0
     }
 
     /// The same, and where in the text of `tree` each name is read that the script does not declare; without those whose
     /// being there it asks about with `typeof`.
-    pub(super) fn with_names(tree: &Tree) -> (Self, BTreeMap<String, Vec<Place>>) {
+    pub(in crate::engine::javascript) fn with_names(tree: &Tree) -> (Self, BTreeMap<String, Vec<Place>>) {
         let list = tree.script.statements();
         let mut top: BTreeSet<Sym> = var_declared_names(list).into_iter().collect();
         top.extend(lexically_declared_names(list));
@@ -109,15 +109,12 @@ impl Scopes<'_> {
         }
     }
 
-    fn assigned(&mut self, name: Identifier) {
-        if !self.is_declared(name) {
+    /// Notes an assignment to `target`, which changes a global where no scope declares the name.
+    fn written(&mut self, target: Option<Target<'_>>) {
+        if let Some(Target::Name(name)) = target
+            && !self.is_declared(name)
+        {
             self.usage.add(self.tree.name(name.sym()));
-        }
-    }
-
-    fn loop_variable(&mut self, variable: &IterableLoopInitializer) {
-        if let IterableLoopInitializer::Identifier(name) = variable {
-            self.assigned(*name);
         }
     }
 
@@ -231,14 +228,14 @@ impl<'ast> Visitor<'ast> for Scopes<'_> {
 
     fn visit_for_in_loop(&mut self, node: &'ast ForInLoop) -> Flow {
         self.in_scope(loop_names(node.initializer()), |this| {
-            this.loop_variable(node.initializer());
+            this.written(targets::iterated(node.initializer()));
             node.visit_with(this)
         })
     }
 
     fn visit_for_of_loop(&mut self, node: &'ast ForOfLoop) -> Flow {
         self.in_scope(loop_names(node.initializer()), |this| {
-            this.loop_variable(node.initializer());
+            this.written(targets::iterated(node.initializer()));
             node.visit_with(this)
         })
     }
@@ -258,21 +255,17 @@ impl<'ast> Visitor<'ast> for Scopes<'_> {
     }
 
     fn visit_assign(&mut self, node: &'ast Assign) -> Flow {
-        if let AssignTarget::Identifier(name) = node.lhs() {
-            self.assigned(*name);
-        }
+        self.written(targets::assigned(node));
         node.visit_with(self)
     }
 
     fn visit_update(&mut self, node: &'ast Update) -> Flow {
-        if let UpdateTarget::Identifier(name) = node.target() {
-            self.assigned(*name);
-        }
+        self.written(Some(targets::updated(node)));
         node.visit_with(self)
     }
 
     fn visit_unary(&mut self, node: &'ast Unary) -> Flow {
-        if let (UnaryOp::Delete, Expression::Identifier(name)) = (node.op(), node.target()) {
+        if let Some(Target::Name(name)) = targets::deleted(node) {
             self.usage.add(self.tree.name(name.sym()));
         }
         if let (UnaryOp::TypeOf, Expression::Identifier(name)) = (node.op(), node.target()) {
@@ -282,16 +275,12 @@ impl<'ast> Visitor<'ast> for Scopes<'_> {
     }
 
     fn visit_object_pattern_element(&mut self, node: &'ast ObjectPatternElement) -> Flow {
-        if let ObjectPatternElement::SingleName { ident, .. } | ObjectPatternElement::RestProperty { ident } = node {
-            self.assigned(*ident);
-        }
+        self.written(targets::of_object_pattern(node));
         node.visit_with(self)
     }
 
     fn visit_array_pattern_element(&mut self, node: &'ast ArrayPatternElement) -> Flow {
-        if let ArrayPatternElement::SingleName { ident, .. } | ArrayPatternElement::SingleNameRest { ident } = node {
-            self.assigned(*ident);
-        }
+        self.written(targets::of_array_pattern(node));
         node.visit_with(self)
     }
 
@@ -324,7 +313,7 @@ impl<'ast> Visitor<'ast> for Scopes<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::syntax::parse;
+    use super::super::tree::parse;
     use super::*;
 
     fn read(source: &str) -> GlobalUse {

@@ -7,7 +7,7 @@ use boa_ast::expression::operator::binary::{BinaryOp, LogicalOp};
 use boa_ast::expression::{Expression, OptionalOperation, OptionalOperationKind};
 use boa_interner::Sym;
 
-use super::super::syntax::Tree;
+use super::super::tree::{Tree, field_name};
 
 /// The field that is looked into, because its own fields are in different parts.
 pub(super) const DATA: &str = "nodeData";
@@ -64,16 +64,5 @@ pub(super) fn field(operation: &OptionalOperation) -> Option<&PropertyAccessFiel
     match operation.kind() {
         OptionalOperationKind::SimplePropertyAccess { field } => Some(field),
         OptionalOperationKind::PrivatePropertyAccess { .. } | OptionalOperationKind::Call { .. } => None,
-    }
-}
-
-/// The name of `field`, where it is written out.
-pub(in super::super) fn field_name(tree: &Tree, field: &PropertyAccessField) -> Option<String> {
-    match field {
-        PropertyAccessField::Const(name) => Some(tree.name(name.sym())),
-        PropertyAccessField::Expr(expression) => match &**expression {
-            Expression::Literal(literal) => literal.as_string().map(|text| tree.name(text)),
-            _ => None,
-        },
     }
 }

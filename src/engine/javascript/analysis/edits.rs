@@ -5,22 +5,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A place in a source: line and column from 1, counted as the parser counts them.
-pub(super) type Place = (u32, u32);
+pub(in crate::engine::javascript) type Place = (u32, u32);
 
 /// Text that is put in at a place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Edit {
+pub(in crate::engine::javascript) struct Edit {
     /// Where, in bytes of the source.
-    pub(super) start: usize,
+    pub(in crate::engine::javascript) start: usize,
     /// How many bytes from there it replaces.
-    pub(super) replaced: usize,
-    pub(super) text: String,
+    pub(in crate::engine::javascript) replaced: usize,
+    pub(in crate::engine::javascript) text: String,
     /// The place whose column it moves, and those after it; absent where it is as wide as what it replaces.
-    pub(super) moves: Option<Place>,
+    pub(in crate::engine::javascript) moves: Option<Place>,
 }
 
 /// Where each of `places` is in `text`, in bytes; without those that are not in it.
-pub(super) fn offsets(text: &str, places: &BTreeSet<Place>) -> BTreeMap<Place, usize> {
+pub(in crate::engine::javascript) fn offsets(text: &str, places: &BTreeSet<Place>) -> BTreeMap<Place, usize> {
     let mut found = BTreeMap::new();
     let mut wanted = places.iter().copied().peekable();
     let (mut line, mut column) = (1, 1);
@@ -50,10 +50,10 @@ pub(super) fn offsets(text: &str, places: &BTreeSet<Place>) -> BTreeMap<Place, u
 
 /// What moved in a text that was edited.
 #[derive(Debug, Default)]
-pub(super) struct Moves(Vec<(Place, u32)>);
+pub(in crate::engine::javascript) struct Moves(Vec<(Place, u32)>);
 
 /// `text` with `edits`, which do not overlap, and what they moved.
-pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> (String, Moves) {
+pub(in crate::engine::javascript) fn apply(text: &str, mut edits: Vec<Edit>) -> (String, Moves) {
     edits.sort();
     let (mut edited, mut end) = (String::with_capacity(text.len()), 0);
     let mut moves = Vec::new();
@@ -71,7 +71,7 @@ pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> (String, Moves) {
 
 impl Moves {
     /// The column in the source that is at `column` of the same line of the edited text.
-    pub(super) fn back(&self, line: u32, column: u32) -> u32 {
+    pub(in crate::engine::javascript) fn back(&self, line: u32, column: u32) -> u32 {
         let mut added = 0;
         for ((_, start), columns) in self.0.iter().filter(|((on, _), _)| *on == line) {
             if column < start + added {

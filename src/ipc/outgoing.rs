@@ -94,12 +94,11 @@ impl Orders {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ipc::frame::{read_frame, values};
     use crate::model::Change;
-    use crate::worker::WorkerCommand;
-    use crate::worker::frame::{read_frame, values};
 
-    fn removal(id: &str) -> WorkerCommand {
-        WorkerCommand::Change(Change::Remove(id.into()))
+    fn removal(id: &str) -> Change {
+        Change::Remove(id.into())
     }
 
     fn read(mut orders: Orders) -> Vec<(usize, Vec<String>)> {
@@ -107,8 +106,8 @@ mod tests {
         while let Some(frame) = orders.pop() {
             let mut body = Vec::new();
             assert!(read_frame(&mut frame.as_slice(), &mut body).unwrap());
-            let ids = values::<WorkerCommand>(&body).map(|order| match order.unwrap() {
-                WorkerCommand::Change(Change::Remove(id)) => id.to_string(),
+            let ids = values::<Change>(&body).map(|order| match order.unwrap() {
+                Change::Remove(id) => id.to_string(),
                 other => panic!("{other:?}"),
             });
             frames.push((frame.len(), ids.collect()));
