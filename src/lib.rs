@@ -19,6 +19,7 @@ pub mod engine;
 pub mod evaluator;
 #[cfg(feature = "service")]
 pub mod front;
+pub mod host;
 #[cfg(feature = "service")]
 pub mod ipc;
 pub mod log;

@@ -24,6 +24,7 @@ const FLOORS: [&[&str]; 8] = [
     &[
         "allocator",
         "backoff",
+        "host",
         "ipc",
         "log",
         "pulse",
@@ -61,7 +62,7 @@ const MOST_LINES: usize = 450;
 
 /// Circles of today: files below `src`, and the files of other folders on which they lean and from where a way leads
 /// back. The list may only shrink.
-const CIRCLES: [(&str, &[&str]); 24] = [
+const CIRCLES: [(&str, &[&str]); 23] = [
     ("chain/evaluate.rs", &["chain/plan/mod.rs", "chain/plan/scan.rs"]),
     ("chain/evaluate/resume.rs", &["chain/mod.rs"]),
     ("chain/plan/index.rs", &["chain/asking.rs", "chain/evaluate.rs", "chain/result_cache.rs", "chain/mod.rs"]),
@@ -80,7 +81,6 @@ const CIRCLES: [(&str, &[&str]); 24] = [
     ("cli/drain/snapshot.rs", &["cli/remote.rs"]),
     ("cli/new/config.rs", &["cli/fastx.rs"]),
     ("cli/serve.rs", &["cli/fastx/load.rs"]),
-    ("cli/serve/reload.rs", &["cli/fastx/load.rs"]),
     ("cli/simulate/plot.rs", &["cli/bench/plot.rs"]),
     ("engine/javascript/console/format.rs", &["engine/javascript/tools.rs"]),
     ("engine/javascript/program.rs", &["engine/mod.rs"]),

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::config::{self, Config, ConfigNeeds, InboxPrefix, Loading, Login, Nats};
+use crate::host::{Disk, zone};
 use crate::nats::{Address, Bus, ConnectError, Connection, Namespace, Reread, login_kind};
 
 use super::exit::{self, CommandExit};
-use super::files::Disk;
-use super::{problem, zone};
+use super::problem;
 
 /// Where NATS is when nothing says otherwise.
 const DEFAULT_URL: &str = "nats://127.0.0.1:4222";

@@ -7,15 +7,16 @@ use clap::Args;
 
 use crate::chain::{ChainSet, ChainSpec, StepSpec};
 use crate::config::{self, Config, ConfigNeeds, Files, Loading};
+use crate::host::Disk;
 use crate::model::head::DEFAULT_ACTION;
 use crate::runner::ProgramLimits;
 use crate::script::ScriptLimits;
+use crate::server::settings;
 use crate::worker::WorkerLimits;
 
 use super::exit::CommandExit;
-use super::files::Disk;
 use super::request::RequestArgs;
-use super::{fastx, problem, programs};
+use super::{fastx, problem};
 
 /// Where a chain is looked for when none is named.
 const DEFAULT_CONFIGS: [&str; 2] = ["whither.toml", "/etc/whither/whither.toml"];
@@ -46,7 +47,7 @@ impl ChainArgs {
     /// # Errors
     /// Everything that is wrong with a step or the config.
     pub fn load(&self, asked: &RequestArgs, timezone: Option<&str>) -> Result<Chains, CommandExit> {
-        let host_zone = super::zone::of_host(&Disk);
+        let host_zone = crate::host::zone::of_host(&Disk);
         let mut chains =
             if self.scripts.is_empty() { self.of_config(&host_zone)? } else { self.of_scripts(asked, host_zone)? };
         if let Some(zone) = timezone {
@@ -69,9 +70,9 @@ impl ChainArgs {
         let loading = Loading { files: &Disk, host_zone, needs: ConfigNeeds::Chains };
         let config = config::load(&path, loading).map_err(|errors| problem::exit(&errors))?;
         Ok(Chains {
-            limits: super::limits::of(&config),
+            limits: settings::worker_limits(&config),
             environment: environment(&config)?,
-            programs: programs::limits(&config),
+            programs: settings::program_limits(&config),
             set: config.chains,
         })
     }
@@ -109,7 +110,7 @@ impl Chains {
         Self {
             set: ChainSet { zone, ..ChainSet::new(vec![ChainSpec::new(&action, steps)]) },
             limits: WorkerLimits::default(),
-            environment: programs::environment(&[], &BTreeMap::new()),
+            environment: settings::program_environment(&[], &BTreeMap::new()),
             programs: ProgramLimits::default(),
         }
     }
@@ -132,7 +133,7 @@ fn environment(config: &Config) -> Result<Vec<(String, String)>, CommandExit> {
     let listed = &config.service.environment;
     let beside =
         fastx::load::named(listed, &fastx::FastxHost::real()).map_err(|problem| problem::exit_one(&problem))?;
-    Ok(programs::environment(listed, &beside))
+    Ok(settings::program_environment(listed, &beside))
 }
 
 /// The config that is read where none is named: the first that is there and that this user may read.

@@ -15,8 +15,8 @@ use crate::engine::builtin::Builtin;
 use crate::model::head::DEFAULT_ACTION;
 use crate::script::ScriptLimits;
 
-use super::files::Disk;
 use super::whither::PLACE_NAME;
+use crate::host::Disk;
 
 mod dotenv;
 pub mod load;

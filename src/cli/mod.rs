@@ -21,11 +21,6 @@ pub mod drain;
 pub mod exit;
 #[cfg(feature = "service")]
 pub mod fastx;
-pub mod files;
-#[cfg(feature = "service")]
-pub mod host;
-#[cfg(feature = "service")]
-pub mod limits;
 #[cfg(feature = "service")]
 pub mod new;
 #[cfg(feature = "service")]
@@ -41,8 +36,6 @@ pub mod problem;
 #[cfg(feature = "service")]
 mod processes;
 #[cfg(feature = "service")]
-pub mod programs;
-#[cfg(feature = "service")]
 pub mod reload;
 #[cfg(feature = "service")]
 pub mod remote;
@@ -53,14 +46,11 @@ pub mod requests;
 #[cfg(feature = "service")]
 pub mod serve;
 #[cfg(feature = "service")]
-mod setup;
-#[cfg(feature = "service")]
 pub mod simulate;
 #[cfg(feature = "service")]
 pub mod table;
 #[cfg(feature = "service")]
 pub mod whither;
-pub mod zone;
 
 use exit::CommandExit;
 

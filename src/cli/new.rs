@@ -56,8 +56,8 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::files::Disk;
     use crate::config::{ConfigNeeds, Loading, load, load_step};
+    use crate::host::Disk;
     use crate::model::Report;
     use crate::script::ScriptLimits;
 

@@ -4,12 +4,12 @@
 //! and not as a dead terminal. What a step passes a limit on follows the same policy as in the service. Where the chain
 //! comes to an executable, a runner is started too.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::host;
 use crate::ipc::Orders;
 use crate::model::{Change, Decision, Diagnosis, Failure, LimitKind, Outcome};
 use crate::plain::Plain;
@@ -50,12 +50,6 @@ pub fn decide(
         }
         decision
     })
-}
-
-/// The binary that workers are started from: this one, also where the file was replaced meanwhile.
-#[must_use]
-pub fn program() -> PathBuf {
-    PathBuf::from("/proc/self/exe")
 }
 
 async fn ask(
@@ -109,7 +103,7 @@ enum WorkerOutcome {
 impl OneShotWorker {
     async fn start(birth: &WorkerInit, known: &[WorkerCommand]) -> Result<Self, CommandExit> {
         let (words_in, words) = mpsc::channel(WORDS_WAITING);
-        let worker = Worker::start(&program(), birth, 1, words_in).await.map_err(|error| match error {
+        let worker = Worker::start(&host::program(), birth, 1, words_in).await.map_err(|error| match error {
             BirthError::Refused(_) | BirthError::Died(Some(_), _) => CommandExit::new(exit::SCRIPT, error),
             BirthError::Died(None, _) | BirthError::Io(_) => CommandExit::new(exit::OTHER, error),
         })?;
@@ -206,7 +200,7 @@ async fn start(
 ) -> Result<(RunnerProcess, mpsc::Receiver<(u64, RunnerEvent)>), CommandExit> {
     let (words_in, words) = mpsc::channel(WORDS_WAITING);
     let birth = runner::RunnerInit { arrangement: birth.arrangement };
-    let mut runner = RunnerProcess::start(&program(), &birth, 1, words_in)
+    let mut runner = RunnerProcess::start(&host::program(), &birth, 1, words_in)
         .map_err(|error| CommandExit::new(exit::OTHER, format!("the runner could not be started: {error}")))?;
     let mut orders = Orders::default();
     changes.iter().for_each(|change| orders.push(&runner::RunnerCommand::Change(change.clone())));

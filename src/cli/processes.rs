@@ -14,7 +14,9 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::exit::{self, CommandExit};
-use super::{one_shot, output};
+use crate::host;
+
+use super::output;
 
 /// How long a process may take to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -146,7 +148,7 @@ impl Processes {
 
 /// This binary with a command, free of what the environment says of a bus.
 pub(super) fn whither(command: &str) -> Command {
-    let program = std::env::current_exe().unwrap_or_else(|_gone| one_shot::program());
+    let program = std::env::current_exe().unwrap_or_else(|_gone| host::program());
     let mut process = Command::new(program);
     process.arg(command);
     for name in BUS_VARIABLES {

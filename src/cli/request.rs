@@ -6,11 +6,11 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::chain::Purpose;
+use crate::host;
 use crate::model::{JsonLimits, Request, json as untrusted};
 use crate::worker::{PlacementQuestion, WorkerLimits};
 
 use super::exit::{self, CommandExit};
-use super::host;
 
 /// What a placement is asked for.
 #[derive(Clone, Debug, Default, Args)]

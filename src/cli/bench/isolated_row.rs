@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use crate::cli::exit::{self, CommandExit};
-use crate::cli::one_shot;
+use crate::host;
 use crate::worker::sandbox;
 
 use super::progress::BenchProgress;
@@ -87,7 +87,7 @@ impl IsolatedRow {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let other = |error: std::io::Error| CommandExit::new(exit::OTHER, format!("a process to measure in: {error}"));
         let output = runtime.map_err(other)?.block_on(async {
-            let mut command = Command::new(one_shot::program());
+            let mut command = Command::new(host::program());
             command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
             let output = command.spawn().map_err(other)?.wait_with_output();
             let (mut output, mut clock) = (std::pin::pin!(output), tokio::time::interval(PERIOD));

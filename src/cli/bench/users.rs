@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::cli::exit::CommandExit;
-use crate::cli::host;
 use crate::cli::new::nodes::USERS;
+use crate::host;
 use crate::model::{Head, Request};
 
 /// How many users take turns; the first of them have sessions on the clusters that are drawn.

@@ -10,12 +10,12 @@ use clap::Args;
 
 use super::save::{Existing, print_next_steps, save};
 use crate::cli::fastx::{FastX, FastxHost, LOAD_BALANCER, LOAD_BALANCER_SCRIPT, Runs};
-use crate::cli::files::Disk;
 use crate::config::figure::FIGURES;
 use crate::config::problem::shell_word;
 use crate::config::steps::{BUILTIN_PREFIX, builtin};
 use crate::config::{LimitSettings, load_step};
 use crate::engine::builtin::Builtin;
+use crate::host::Disk;
 
 /// The template's lines that FastX's load balancer switches on.
 const SERVICES_OFF: &str = "# require_services = [\"launcher\"] ";

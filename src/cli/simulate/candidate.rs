@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use crate::chain::StepSource;
 use crate::cli::exit::CommandExit;
-use crate::cli::files::Disk;
-use crate::cli::{problem, setup, zone};
+use crate::cli::problem;
 use crate::config::{self, ConfigNeeds, Contents, FileError, Files, Loading};
 use crate::front::Setup;
+use crate::host::{Disk, zone};
 use crate::model::head::DEFAULT_ACTION;
 use crate::plain::Plain;
+use crate::server::settings;
 
 /// The file that a chain of steps would stand in.
 const WRITTEN: &str = "--chain";
@@ -44,7 +45,7 @@ impl SimulatedChain {
                 format!("{} is an executable; only scripts and built-ins can be simulated", Plain(&step.name));
             return Err(CommandExit::usage(message));
         }
-        Ok(Self { name: written.to_owned(), setup: setup::of(&config, Vec::new()) })
+        Ok(Self { name: written.to_owned(), setup: settings::service(&config, Vec::new()) })
     }
 }
 

@@ -1,19 +1,17 @@
 //! Reloads: the config is read again beside the running service, which goes on meanwhile, whatever the reading waits for.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::cli::fastx::load::{DEFAULT_CONFIG, Loaded};
 use crate::front::{FrontEvent, ReloadRequest, Setup};
 use crate::model::{Failure, FailureName};
 use crate::nats::Connection;
 use crate::nats::message::Outgoing;
 
-use super::{ServeArgs, load, rehearse, setup};
+use super::service::{ConfigSource, rehearse};
 
 /// Requests that wait for the end of one reload.
 const WAITING: usize = 64;
@@ -27,7 +25,7 @@ struct ReloadedConfig {
 
 /// The reloads of a service, one at a time.
 pub(super) struct Reloads {
-    args: ServeArgs,
+    source: Arc<dyn ConfigSource>,
     present: Connection,
     events: mpsc::Sender<FrontEvent>,
     replies: mpsc::Sender<Outgoing>,
@@ -41,15 +39,15 @@ pub(super) struct Reloads {
 }
 
 impl Reloads {
-    /// No reload yet, of the service that `args` started over the connection `present`.
+    /// Returns the reloads of a service that is connected by `present` and reads its config from `source`.
     pub(super) fn new(
-        args: &ServeArgs,
+        source: Arc<dyn ConfigSource>,
         present: &Connection,
         events: mpsc::Sender<FrontEvent>,
         replies: mpsc::Sender<Outgoing>,
     ) -> Self {
         Self {
-            args: args.clone(),
+            source,
             present: present.clone(),
             events,
             replies,
@@ -68,8 +66,8 @@ impl Reloads {
             return;
         }
         self.waiting = std::mem::take(&mut self.waiting_next);
-        let (args, present) = (self.args.clone(), self.present.clone());
-        self.running = Some(tokio::spawn(read(args, present)));
+        let (source, present) = (Arc::clone(&self.source), self.present.clone());
+        self.running = Some(tokio::spawn(read(source, present)));
     }
 
     /// The same for a request, which is answered with what the reload came to.
@@ -118,24 +116,20 @@ impl Reloads {
     }
 }
 
-/// Reads the config and tries its scripts; the log says why where that came to nothing, and so does what is returned.
-async fn read(args: ServeArgs, present: Connection) -> Result<ReloadedConfig, String> {
-    let reading = args.clone();
+/// Reads the config and tries its scripts. The log says why where the reload fails, and so does the error.
+async fn read(source: Arc<dyn ConfigSource>, present: Connection) -> Result<ReloadedConfig, String> {
+    let (reading, name) = (Arc::clone(&source), source.name());
     // The disk may take its time, and all that is answered waits for this thread.
-    let loaded = tokio::task::spawn_blocking(move || load(&reading).map_err(|exit| exit.words().to_owned())).await;
-    let loaded: Loaded = loaded.unwrap_or_else(|error| Err(error.to_string())).inspect_err(|_shown| {
-        let config = args.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
-        tracing::error!(config = %config.display(), "reload: the config is broken, the old one stays");
+    let read = tokio::task::spawn_blocking(move || reading.read()).await.unwrap_or_else(|error| Err(error.to_string()));
+    let read = read.inspect_err(|_shown| {
+        tracing::error!(config = name, "reload: the config is broken, the old one stays");
     })?;
-    loaded.log_problems();
-    let setup = setup(&loaded);
+    let setup = read.setup();
     let mut notes = rehearse(&setup.birth).await.map_err(|error| {
         tracing::error!(%error, "reload: the scripts cannot be used, the old ones stay");
-        error.words().to_owned()
+        error.to_string()
     })?;
-    if let Ok((connection, _)) = args.bus.resolve(Some(&loaded.config.nats), "whither serve") {
-        notes.extend(changes(&present, &connection));
-    }
+    notes.extend(changes(&present, &read.connection));
     Ok(ReloadedConfig { setup, notes })
 }
 

@@ -1,4 +1,4 @@
-//! The disk, for those floors that open no files themselves.
+//! The files of this machine, for the floors that open no files themselves.
 
 use std::fs::File;
 use std::io::{self, Read};

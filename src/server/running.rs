@@ -10,11 +10,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::exit::{self, CommandExit};
-use crate::cli::host;
 use crate::config::Config;
 use crate::front::metrics::Metrics;
 use crate::front::{Front, FrontEvent, ReloadRequest, Setup};
+use crate::host;
 use crate::nats::message::{Incoming, Outgoing};
 use crate::nats::micro::ServiceIdentity;
 use crate::nats::peers::{self, PeerMessage};
@@ -23,8 +22,10 @@ use crate::nats::subjects::SERVICE;
 use crate::nats::{Bus, Connection, Namespace, frozen};
 use crate::pulse::{self, Pulse};
 use crate::registry::{Registry, RegistrySettings};
-use crate::server::{self, EffectSinks, Executor, Inbox, http};
 use crate::system_clock::now;
+
+use super::error::ServiceError;
+use super::{EffectSinks, Executor, Inbox, http};
 
 /// Requests that may wait for the front's task; a batch of NATS is far smaller.
 const REQUESTS_WAITING: usize = 16_384;
@@ -82,7 +83,7 @@ impl ServiceParts<'_> {
     pub(super) fn start(
         self,
         listener: Option<TcpListener>,
-    ) -> Result<(RunningService, BusSetup, ReloadsAsked), CommandExit> {
+    ) -> Result<(RunningService, BusSetup, ReloadsAsked), ServiceError> {
         let Self { config, namespace, setup, bus, view } = self;
         let stop = CancellationToken::new();
         let settings = RegistrySettings {
@@ -92,7 +93,7 @@ impl ServiceParts<'_> {
             ..RegistrySettings::default()
         };
         let (registry, changes) = Registry::start(&view, settings, stop.clone());
-        let (metrics, board) = (Arc::new(Metrics::new()), server::board());
+        let (metrics, board) = (Arc::new(Metrics::new()), super::board());
         let shown = board.subscribe();
         let (replies, outgoing) = mpsc::channel(REPLIES_WAITING);
         let (requests, incoming) = mpsc::channel(REQUESTS_WAITING);
@@ -100,10 +101,10 @@ impl ServiceParts<'_> {
         let (heard, hearing) = mpsc::channel(peers::HEARD_WAITING);
         let (inbox, links) = Inbox::new(incoming, changes, hearing);
         let events = links.events.clone();
-        let entropy = host::bytes().map_err(other)?;
+        let entropy = host::bytes().map_err(ServiceError::Host)?;
         let digest = setup.digest.to_string();
         let pulse = Arc::new(Pulse::default());
-        pulse::watch(Arc::clone(&pulse)).map_err(other)?;
+        pulse::watch(Arc::clone(&pulse)).map_err(ServiceError::Host)?;
         let (reloads, reloads_asked) = mpsc::channel(RELOADS_WAITING);
         let outlets = EffectSinks { replies: replies.clone(), gossip, board, reloads };
         let front = Front::new(setup, Box::new(registry.clone()), Arc::clone(&metrics), entropy, now());
@@ -114,7 +115,7 @@ impl ServiceParts<'_> {
         let stats = service::stats();
         let page = http::HealthPage { health: shown, pulse: Arc::clone(&pulse), link: bus.link(), metrics, registry };
         let running = RunningService {
-            front: tokio::spawn(server::run(front, inbox, executor, Arc::clone(&pulse))),
+            front: tokio::spawn(super::run(front, inbox, executor, Arc::clone(&pulse))),
             http: listener.map(|listener| tokio::spawn(serve_http(http::serve(listener, page)))),
             responder: tokio::spawn(service::respond(bus.client().clone(), stats.clone(), outgoing, untaken(&events))),
             bus,
@@ -133,13 +134,13 @@ impl ServiceParts<'_> {
 
 impl RunningService {
     /// Hears requests and the other replicas from now on.
-    pub(super) async fn listen(&self, ears: BusSetup) -> Result<MicroService, CommandExit> {
+    pub(super) async fn listen(&self, ears: BusSetup) -> Result<MicroService, ServiceError> {
         let BusSetup { replica, identity, requests, heard, said } = ears;
         let (client, view, namespace) = (self.bus.client(), self.view.client(), &self.namespace);
-        peers::listen(view, namespace, &replica, heard, requests.clone()).await.map_err(other)?;
+        peers::listen(view, namespace, &replica, heard, requests.clone()).await.map_err(refused)?;
         tokio::spawn(peers::publish_peer_messages(view.clone(), namespace.clone(), said));
         let started = MicroService::start(client, namespace, identity, &self.stats, requests, &self.replies);
-        let service = started.await.map_err(other)?;
+        let service = started.await.map_err(refused)?;
         tracing::info!(servers = self.bus.servers(), "answering");
         Ok(service)
     }
@@ -150,7 +151,7 @@ impl RunningService {
     }
 
     /// Returns when a task has ended that was to run until the stop, with what is to be said of that.
-    pub(super) async fn failed(&mut self) -> CommandExit {
+    pub(super) async fn failed(&mut self) -> ServiceError {
         let http = async {
             match &mut self.http {
                 Some(http) => drop(http.await),
@@ -162,7 +163,7 @@ impl RunningService {
             _ = &mut self.responder => "responder",
             () = http => "http",
         };
-        CommandExit::new(exit::OTHER, format!("the task `{task}` has ended, which no service can do without"))
+        ServiceError::TaskEnded(task)
     }
 
     /// Answers what was received, and ends.
@@ -244,6 +245,6 @@ fn identity(replica: &str, digest: &str) -> ServiceIdentity {
     }
 }
 
-fn other(error: impl std::fmt::Display) -> CommandExit {
-    CommandExit::new(exit::OTHER, error)
+fn refused(error: impl std::fmt::Display) -> ServiceError {
+    ServiceError::Subscribe(error.to_string())
 }

@@ -1,0 +1,40 @@
+//! The facts of this machine: its name, its time zone, its files, random bits, and the program that runs.
+
+pub mod disk;
+pub mod zone;
+
+use std::path::PathBuf;
+
+use rustix::rand::{GetRandomFlags, getrandom};
+
+pub use disk::Disk;
+
+/// Returns the name of the host, or an empty text where the host has none.
+#[must_use]
+pub fn name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Returns 64 random bits.
+///
+/// # Errors
+/// The kernel has none.
+pub fn random() -> std::io::Result<u64> {
+    Ok(u64::from_le_bytes(bytes()?))
+}
+
+/// Returns `N` random bytes; `N` is at most 256, which the kernel gives whole.
+///
+/// # Errors
+/// The kernel has none.
+pub fn bytes<const N: usize>() -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom(&mut bytes[..], GetRandomFlags::empty())?;
+    Ok(bytes)
+}
+
+/// Returns the path of the program that runs, also where the file was replaced meanwhile: workers are started from it.
+#[must_use]
+pub fn program() -> PathBuf {
+    PathBuf::from("/proc/self/exe")
+}
