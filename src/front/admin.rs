@@ -1,4 +1,4 @@
-//! The endpoints that need no chain, and those about nodes: nodes, cordon, uncordon.
+//! The dispatch of requests by verb, and the endpoints about nodes: nodes, cordon, uncordon.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use super::cancel::WaitingPage;
 use super::effects::{Effect, MarkKind, MarkOrder, ReloadRequest};
 use super::task::Front;
 
-/// Nodes in a page, where the requester names no limit, and at most.
+/// The number of nodes in a page where the requester names no limit, and the most.
 const PAGE: (usize, usize) = (100, 1000);
-/// Size of a page: replies stay far below the message size of NATS.
+/// The size of a page in bytes: replies stay far below the message size of NATS.
 const PAGE_BYTES: usize = 512 * 1024;
-/// Size of a message to these endpoints.
+/// The largest message to these endpoints, in bytes.
 const MESSAGE_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NodesPage {
-    /// One node alone.
+    /// The only node that is asked for.
     #[serde(default)]
     node: Option<String>,
     #[serde(default)]
@@ -43,13 +43,13 @@ struct Cordon {
     reason: String,
     #[serde(default)]
     by: String,
-    /// Whether it is to be emptied.
+    /// Whether the node is to be emptied.
     #[serde(default)]
     drain: bool,
 }
 
 impl Front {
-    /// Handles one message.
+    /// Handles a request.
     pub(super) fn request(&mut self, incoming: Incoming) {
         let told = match incoming.verb {
             Verb::Place | Verb::Explain => return self.ask(incoming),
@@ -91,7 +91,7 @@ impl Front {
         json!({"nodes": nodes, "next": next, "total": self.cluster.len(), "generation": self.cluster.generation()})
     }
 
-    /// What a page says of `node`, and how many bytes that takes.
+    /// Returns the entry of `node` in a page, and the size of the entry in bytes.
     fn shown(&self, node: &Node) -> (Map<String, Value>, usize) {
         let mut shown = wire::node(node);
         shown.insert("state".to_owned(), json!(self.state(node)));
@@ -101,7 +101,7 @@ impl Front {
         wire::bounded(shown, PAGE_BYTES)
     }
 
-    /// Writes a mark down; the reply waits for that, and by then the mark counts.
+    /// Orders that a mark is written; the reply waits for that, and by then the mark counts.
     fn cordon(&mut self, incoming: Incoming, cordon: Cordon) {
         let cordoned = incoming.verb == Verb::Cordon;
         if cordon.drain && !cordoned {
@@ -122,13 +122,13 @@ impl Front {
             (true, false) => MarkKind::Cordon,
             (false, _) => MarkKind::Uncordon,
         };
-        // How long a cool-down lasts, the registry alone knows.
+        // Only the registry knows how long a cool-down lasts.
         let was_cooling = self.cluster.get(&cordon.node).is_some_and(|node| node.marks().cooling_down);
         let word = MarkAuthor { by: cordon.by, at_ms: self.now.unix_ms, reason: cordon.reason };
         self.order(Effect::Mark(MarkOrder { incoming, node: cordon.node.into(), kind, word, was_cooling }));
     }
 
-    /// Hands a request to read the config again to whoever reads that, and answers.
+    /// Passes a request for a reload of the config to the server, which answers the request.
     fn reload(&mut self, incoming: Incoming) {
         let replicas = 1 + self.replicas.others();
         self.order(Effect::Reload(ReloadRequest { incoming, replicas }));
@@ -139,7 +139,7 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(incoming: &Incoming) -> Resul
     let (body, limits) = (incoming.body(), JsonLimits::bytes(MESSAGE_BYTES));
     let bad = |message: String| Failure::new(FailureName::BadRequest, message);
     if !body.trim_ascii_start().starts_with(b"{") {
-        // A list would be read as the fields of an object in their order.
+        // serde would read a list as the fields of an object in their order.
         let found = json::parse(body, limits).map_err(|error| bad(error.about("the request")))?;
         return Err(bad(format!("the request must be an object, not {}", json::kind(&found))));
     }

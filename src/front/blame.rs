@@ -1,4 +1,4 @@
-//! What happens when a script passes a limit or a worker dies: who is to blame, and what becomes of their question.
+//! Blame: decides which script is at fault when a limit is passed or a worker dies, and how the question goes on.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use super::quarantine::{Confined, Conviction, Culprit};
 use super::task::Front;
 use super::worker_slot::OverrunOutcome;
 
-/// Scripts and nodes at most of which it is remembered that they are suspected of a limit that no question passed.
+/// The most scripts and nodes that are remembered as suspected of a limit that was passed without a question.
 const MAX_SUSPECTS: usize = 1_000;
 
 impl Front {
-    /// The worker in `slot` named a culprit, and is about to exit.
+    /// Handles the report of the worker in `slot` that a limit was passed; the worker is about to exit.
     pub(super) fn overrun(&mut self, slot: usize, overrun: Overrun) {
         let requests = &self.requests;
         match self.workers.slot_mut(slot).map(|slot| slot.accused(&overrun, requests)) {
@@ -30,8 +30,8 @@ impl Front {
         }
     }
 
-    /// A worker named a culprit while it brought kept results up to date, for no question. Where another worker came to the
-    /// same end within the window of the quarantine, the script is convicted.
+    /// Handles an overrun of a worker while the worker refreshed caches, for no question. Where another worker reported
+    /// the same within the window of the quarantine, the script is convicted.
     pub(super) fn unasked_overrun(&mut self, overrun: Overrun) {
         let Some(script) = overrun.running.step.clone().filter(|_| overrun.running.ticket == NOBODY) else { return };
         let node = overrun.running.node.clone();
@@ -57,7 +57,7 @@ impl Front {
         self.convict(&overrun, Some("".into()));
     }
 
-    /// Notes that a limit was passed by somebody who may be innocent of it.
+    /// Notes that a limit was passed by a script that may be innocent.
     fn suspect(&self, overrun: &Overrun) {
         let running = &overrun.running;
         tracing::debug!(
@@ -70,12 +70,12 @@ impl Front {
         self.metrics.suspicion(running.step.as_deref().unwrap_or_default(), overrun.kind.as_str());
     }
 
-    /// The worker in the slot at `place` is gone.
+    /// Handles the exit of the worker in the slot at `place`.
     pub(super) fn worker_lost(&mut self, place: usize, ended: &ProcessEnd) {
         self.metrics.worker_deaths.inc();
         let Some(slot) = self.workers.slot_mut(place) else { return };
         let unanswered = slot.queue.len();
-        // The stop of the whole service, most likely, and no trouble of anybody's.
+        // Most likely the whole service is stopped, which is no trouble.
         match ended.stopped {
             true => tracing::info!(
                 unanswered,
@@ -93,8 +93,8 @@ impl Front {
         }
     }
 
-    /// Judges the request `ticket` by the configuration that its worker ran; where another one is in force by now, that one
-    /// decides.
+    /// Judges the request `ticket` by the configuration of the request's worker; where another configuration is in
+    /// force by now, the request is queued anew and that configuration decides.
     fn hold_to_account(&mut self, slot: usize, ticket: Ticket, overrun: Overrun) {
         let Some(pending) = self.requests.take(ticket) else { return };
         match slot < self.workers.slot_count() {
@@ -103,7 +103,7 @@ impl Front {
         }
     }
 
-    /// Does with `pending` what the policy of the guilty step says, and remembers the script.
+    /// Treats `pending` by the policy of the guilty step, and counts the conviction of the script.
     fn sentence(&mut self, mut pending: Box<PendingRequest>, overrun: Overrun) {
         let running = &overrun.running;
         tracing::warn!(
@@ -125,8 +125,8 @@ impl Front {
         }
     }
 
-    /// Counts the conviction against whom it blames, and puts in quarantine who has enough of them. A function that sees no
-    /// request is no login's fault.
+    /// Counts the conviction against script, node or login, and confines those that have enough convictions. A function
+    /// that sees no request is no login's fault.
     fn convict(&mut self, overrun: &Overrun, login: Option<Arc<str>>) {
         let running = &overrun.running;
         let Some(script) = running.step.clone() else { return };

@@ -1,26 +1,26 @@
-//! A token bucket: so many at once, and so many a second after that.
+//! A token bucket: a burst of tokens, and a rate at which tokens come back.
 
-/// Tokens that come back with time. Time is handed in as monotonic milliseconds.
+/// A bucket of tokens that come back with time. Time is handed in as monotonic milliseconds.
 #[derive(Debug)]
 pub(super) struct TokenBucket {
-    /// Tokens that come back each second.
+    /// The number of tokens that come back each second.
     rate: u64,
-    /// The most tokens that are there at once, in thousandths.
+    /// The most tokens, in thousandths of a token.
     most: u64,
-    /// The tokens that are there, in thousandths.
+    /// The present tokens, in thousandths of a token.
     left: u64,
-    /// When tokens last came back, in monotonic milliseconds.
+    /// The time when tokens last came back, in monotonic milliseconds.
     filled_ms: u64,
 }
 
 impl TokenBucket {
-    /// A full bucket of `most` tokens, to which `rate` come back each second.
+    /// Creates a full bucket of `most` tokens, to which `rate` come back each second.
     pub(super) fn new(most: u64, rate: u64) -> Self {
         let most = most.saturating_mul(1000);
         Self { rate, most, left: most, filled_ms: 0 }
     }
 
-    /// Takes a token at `now_ms`; false where there is none.
+    /// Takes a token at `now_ms`; returns false where the bucket is empty.
     pub(super) fn take(&mut self, now_ms: u64) -> bool {
         let passed_ms = now_ms.saturating_sub(self.filled_ms);
         self.filled_ms = self.filled_ms.max(now_ms);

@@ -1,4 +1,4 @@
-//! Requests that their requesters call off, and the list of those that wait for a node.
+//! The cancellation of requests by their requesters, and the list of requests that wait for a node.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use super::effects::Effect;
 use super::task::Front;
 use super::wait_queue::WaitQueue;
 
-/// A replica that does not know the request says so only after this time: the first answer counts, and the one that
-/// knows the request is faster.
+/// The delay before a replica that does not know the request says so: the first answer counts, and the replica that
+/// knows the request answers faster.
 const NOT_MINE: Duration = Duration::from_millis(300);
-/// Waiting requests in one answer, where the requester names no limit, and at most.
+/// The number of waiting requests in an answer where the requester names no limit, and the most.
 const LISTED: (usize, usize) = (100, 1000);
 
-/// Which of the waiting requests are asked for.
+/// A request for the list of waiting requests.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WaitingPage {
@@ -28,8 +28,8 @@ pub(super) struct WaitingPage {
 }
 
 impl Front {
-    /// Calls a request off: it is answered `cancelled`, and takes no place. Every replica hears of it; the one that has the
-    /// request answers at once.
+    /// Cancels a request, which is answered `cancelled` and takes no place. Every replica receives the message; the
+    /// replica that has the request answers at once.
     pub(super) fn cancel(&mut self, incoming: Incoming) {
         let key = match self.cancelled_key(&incoming) {
             Ok(key) => key,
@@ -54,7 +54,7 @@ impl Front {
         }
     }
 
-    /// The request that `incoming` names, by the same fields as when it was asked.
+    /// Returns the key of the request that `incoming` names, by the same fields as when the request was made.
     fn cancelled_key(&self, incoming: &Incoming) -> Result<RequestKey, Failure> {
         let most = self.workers.setup().birth.limits.request_bytes;
         let bad = |message: String| Failure::new(FailureName::BadRequest, message);
@@ -65,7 +65,8 @@ impl Front {
         Ok(RequestKey { id, action: head.action, login: head.login })
     }
 
-    /// Whether the request of `key` was under way here; it is answered now where it waits, else as soon as it is decided.
+    /// Whether the request of `key` was under way here. The request is answered now where it waits, else as soon as the
+    /// decision comes.
     fn call_off(&mut self, key: &RequestKey) -> bool {
         let Some(ticket) = self.requests.ticket_of(key) else { return false };
         if let Some(pending) = self.leave_wait_queue(&key.action, ticket) {
@@ -80,7 +81,7 @@ impl Front {
         self.order(Effect::ReplyLater(NOT_MINE, outgoing));
     }
 
-    /// The requests that wait for a node at this replica, the oldest first.
+    /// Returns the requests that wait for a node at this replica, the oldest first.
     pub(super) fn who_waits(&self, page: &WaitingPage) -> Value {
         let (now, limit) = (self.now.instant, page.limit.unwrap_or(LISTED.0).clamp(1, LISTED.1));
         let mut waiters: Vec<_> = self.wait_queues.values().flat_map(WaitQueue::waiters).collect();
@@ -101,7 +102,7 @@ impl Front {
     }
 }
 
-/// What the requester of a request is told that was called off.
+/// The failure of a request that was cancelled.
 pub(super) fn called_off() -> Failure {
     Failure::new(FailureName::Cancelled, "the request was called off")
 }
@@ -124,7 +125,7 @@ mod tests {
         with(request(user), json!({"id": "x", "wait_ms": 60_000}))
     }
 
-    /// Calls the request `x` of `user` off; returns the number of the message.
+    /// Cancels the request `x` of `user`; returns the number of the message.
     fn call_off(harness: &mut Harness, user: &str) -> usize {
         harness.send(Verb::Cancel, &named(user))
     }
@@ -133,7 +134,7 @@ mod tests {
         json!({"id": "x", "state": "cancelled"})
     }
 
-    /// A request that is asked of a worker and was called off.
+    /// A request that is asked of a worker and was cancelled.
     fn asked_and_called_off(harness: &mut Harness) -> (usize, Asked) {
         let (number, asked) = harness.place_asked(&named("ann"));
         let cancel = call_off(harness, "ann");

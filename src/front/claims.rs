@@ -1,4 +1,4 @@
-//! Places that are claimed in the bus before the requester is answered, where the capacity of nodes is strict.
+//! Claims: places that are taken in the bus before the requester is answered, where the capacity of nodes is strict.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -16,26 +16,26 @@ use super::placement_reply::PlacementReply;
 use super::placing::no_more_tries;
 use super::task::Front;
 
-/// So often a question is decided again because another replica took its place first. Each time means that somebody
-/// was placed, so this is reached only where the cluster has so many places.
+/// The most times that a question is decided again because another replica took the place first. Each time, another
+/// request was placed, so the limit is reached only where the cluster has so many places.
 const MOST_TRIES: u32 = 10_000;
-/// How long it is remembered that a claim is over, in milliseconds, and how many are remembered at most. One that is
-/// forgotten and still written down counts as if it were new.
+/// How long and for how many claims it is remembered that the claim is over; the time is in milliseconds. A claim that
+/// is forgotten and still written in the bus counts as if the claim were new.
 const REMEMBERED_MS: u64 = 600_000;
 const REMEMBERED: usize = 100_000;
-/// Nodes on which claims are written off at once.
+/// The most nodes on which claims are written off at once.
 const NODES_AT_ONCE: usize = 64;
 
-/// The claims of this replica.
+/// The state of this replica's claims.
 #[derive(Debug)]
 pub(super) struct PendingClaims {
-    /// By reservation, the requests whose places are being claimed.
+    /// The requests whose places are being claimed, by reservation.
     open: BTreeMap<Arc<str>, Ticket>,
-    /// By node, reservations that are over, with the moment from which on nobody counts them.
+    /// The reservations that are over, by node, with the time from which on no replica counts them.
     over: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
-    /// The same in the order in which they are forgotten: when, on which node, which.
+    /// The entries of `over` in the order in which they are forgotten: time, node, reservation.
     forgotten: VecDeque<(u64, Arc<str>, Arc<str>)>,
-    /// Those that this replica writes off: when, on which node, which.
+    /// The claims that this replica will write off: time, node, reservation.
     lingering: BTreeSet<(u64, Arc<str>, Arc<str>)>,
 }
 
@@ -44,7 +44,7 @@ impl PendingClaims {
         Self { open: BTreeMap::new(), over: BTreeMap::new(), forgotten: VecDeque::new(), lingering: BTreeSet::new() }
     }
 
-    /// The reservation `id` on `node` counts no more here at `now_ms`, and from `due_ms` on nowhere.
+    /// Notes that the reservation `id` on `node` counts no more here at `now_ms`, and from `due_ms` on nowhere.
     fn note(&mut self, node: &Arc<str>, id: &Arc<str>, now_ms: u64, due_ms: u64) {
         self.over.entry(Arc::clone(node)).or_default().insert(Arc::clone(id), due_ms);
         self.forgotten.push_back((now_ms.saturating_add(REMEMBERED_MS), Arc::clone(node), Arc::clone(id)));
@@ -68,8 +68,8 @@ impl Front {
         self.workers.setup().is_strict && self.cluster.get(node).is_some_and(limited)
     }
 
-    /// Claims the place that `pending` was decided to get. It counts here from now on, so that nothing else is decided to
-    /// get it; whether it is so is heard later.
+    /// Claims the place that `pending` was decided to get. The place counts here from now on, so that nothing else is
+    /// decided to get the same place; the result of the claim comes later.
     pub(super) fn claim(
         &mut self,
         slot: usize,
@@ -78,7 +78,7 @@ impl Front {
         reply: PlacementReply,
     ) {
         if self.catch_up.is_under_way() {
-            // The decision may rest on what was missed.
+            // The decision may rest on an outdated view.
             return self.hold_back(slot, pending, reply.decided_by);
         }
         let node = Arc::clone(&reservation.node);
@@ -89,7 +89,7 @@ impl Front {
         self.requests.put(pending, PendingStage::Claiming(Box::new(Claiming { reservation, reply })));
         match self.bus {
             true => self.order(Effect::Claim(ticket, claim)),
-            // Sessions that this replica does not see must not be placed upon.
+            // Without NATS, this replica may not see all sessions, and must not place on top of them.
             false => self.claimed(ticket, Err(StoreError("NATS is not connected".to_owned()))),
         }
     }
@@ -97,7 +97,7 @@ impl Front {
     fn what_is_known(&self, node: &Arc<str>, id: &Arc<str>) -> Option<Claim> {
         let found = self.cluster.get(node)?;
         let most = found.report().figures().max_sessions?;
-        // Where nobody knows what runs there, there is no room.
+        // Where the number of sessions is unknown, there is no room.
         let seen = found.session_count().map(|count| count.saturating_sub(found.pending().len() as u64));
         let room = seen.map_or(0, |seen| most.saturating_sub(seen));
         let held = self.ledger.on_node(node).cloned().collect();
@@ -107,7 +107,7 @@ impl Front {
         Some(Claim { node: Arc::clone(node), id: Arc::clone(id), room, held, over })
     }
 
-    /// The claim of `ticket` was won or lost.
+    /// Handles the result of the claim of `ticket`.
     pub(super) fn claimed(&mut self, ticket: Ticket, claimed: Result<Claimed, StoreError>) {
         let Some((mut pending, Claiming { reservation, reply })) = self.requests.take_claiming(ticket) else { return };
         self.claims.open.remove(&reservation.id);
@@ -119,7 +119,7 @@ impl Front {
                 self.give_up(pending, &Failure::new(FailureName::Overloaded, message));
             }
             Ok(Claimed::Won) => match self.outdated(&pending, &reply) {
-                // Another replica may have told meanwhile what it placed under the same id.
+                // Another replica may have reported meanwhile a placement under the same id.
                 None => match self.unless_placed_elsewhere(pending) {
                     Some(pending) => self.placed(pending, Some(reservation), reply),
                     None => self.give_back(reservation),
@@ -133,7 +133,7 @@ impl Front {
                 self.metrics.lost_claims.inc();
                 self.was_not_had(&reservation.id);
                 let news = taken.into_iter().filter(|id| self.adopt(&reservation.node, id)).count();
-                // Where nothing is new and the node looks as free as before, it would be chosen for ever.
+                // Where no claim is new and the node looks as free as before, the node would be chosen for ever.
                 let looks_free = self.cluster.get(&reservation.node).is_some_and(|node| !node.is_full());
                 let most = if news == 0 && looks_free { self.workers.setup().retries } else { MOST_TRIES };
                 pending.claims += 1;
@@ -148,37 +148,37 @@ impl Front {
                 let message = format!("the place on `{node}` could not be claimed: {error}; ask again in a moment");
                 tracing::warn!(%node, reservation = %id, "{message}");
                 self.was_not_had(&reservation.id);
-                // It may have been written all the same.
+                // The claim may have been written all the same.
                 self.write_off(&reservation.node, [Arc::clone(&reservation.id)].into());
                 self.come_to_nothing(pending, Failure::new(FailureName::Overloaded, message));
             }
         }
     }
 
-    /// What happened to the node of a placement while its place was claimed, so that it is not to be used.
+    /// Returns the change of a placement's node during the claim by which the node is not to be used, or `None`.
     fn outdated(&self, pending: &PendingRequest, reply: &PlacementReply) -> Option<LostReason> {
         let birth = &self.workers.setup().birth;
         let chain = birth.set.get(&pending.question.head.action)?;
-        // The place itself makes the node full, or the last one that may start there now.
+        // The place itself makes the node full, or takes the last start that is allowed now.
         let own = |reason: &LostReason| matches!(reason, LostReason::Full | LostReason::Starting);
         self.refusal(&reply.node, chain, &pending.question.cooling).filter(|reason| !own(reason))
     }
 
-    /// Gives the place of `reservation` back, which nobody was told of.
+    /// Gives back the place of `reservation`, which no requester was told of.
     fn give_back(&mut self, Reservation { id, node, .. }: Reservation) {
         self.change(Change::Release(Arc::clone(&id)));
         self.write_off(&node, [id].into());
     }
 
-    /// The place of the reservation `id` was not got. It counts no more, and nobody who waits is asked again for that: they
-    /// would claim it and not get it either, again and again.
+    /// Ends the reservation `id`, whose place was not won. Waiting requests are not asked again for that: they would
+    /// claim the same place and lose the claim too, again and again.
     fn was_not_had(&mut self, id: &Arc<str>) {
         let frees = self.frees;
         self.change(Change::Release(Arc::clone(id)));
         self.frees = frees;
     }
 
-    /// Lets `pending` be decided again, as `node` is of no use to it for `reason`: under another id, for its place was given
+    /// Lets `pending` be decided again, as `node` is of no use for `reason`: under another id, for the place was given
     /// back.
     fn decide_anew(&mut self, mut pending: Box<PendingRequest>, node: &str, reason: LostReason) {
         self.metrics.refused_commits.inc();
@@ -191,8 +191,8 @@ impl Front {
         self.submit(pending);
     }
 
-    /// Takes in a claim on `node` that this replica had not heard of: it counts, unless its session is in the list
-    /// already or it is known to be over. Whether there was anything new.
+    /// Copies an unknown claim on `node` into the ledger: the claim counts, unless the session is listed already or the
+    /// reservation is known to be over. Returns whether the claim was new.
     fn adopt(&mut self, node: &Arc<str>, id: &Arc<str>) -> bool {
         if self.ledger.get(id).is_some() || self.claims.open.contains_key(id) {
             return false;
@@ -202,7 +202,7 @@ impl Front {
             return true;
         }
         if owner(id) == self.replica() {
-            // One of ours that was given up when the answer did not come.
+            // A claim of this replica that was given up when the answer did not come.
             self.write_off(node, [Arc::clone(id)].into());
             return true;
         }
@@ -232,7 +232,7 @@ impl Front {
         sessions.any(|session| session.reservation() == Some(id))
     }
 
-    /// The session of the reservation `id`, of which no word had come, was reported by `node`.
+    /// Notes that `node` reported the session of the reservation `id`, which was unknown here.
     pub(super) fn note_listed(&mut self, node: &Arc<str>, id: &Arc<str>) {
         let now_ms = self.now_ms();
         self.ledger.release(id, now_ms);
@@ -241,8 +241,8 @@ impl Front {
         }
     }
 
-    /// `entry` is over: its claim goes, at once, or where a report has shown it, when every replica has seen that. Where
-    /// another replica is `told`, that one writes it off.
+    /// Ends the claim of `entry`, which is over: at once, or, where a report has shown the session, when every replica
+    /// has seen that report. Where another replica is `told`, that replica writes the claim off.
     pub(super) fn end_claim(&mut self, entry: &LedgerEntry<PlacementReply>, end: ReservationEnd, told: bool) {
         if !self.workers.setup().is_strict {
             return;
@@ -254,13 +254,13 @@ impl Front {
         if entry.own || (matches!(end, ReservationEnd::Released | ReservationEnd::Failed) && !told) {
             self.claims.lingering.insert((due_ms, Arc::clone(node), Arc::clone(id)));
             if self.claims.lingering.len() > REMEMBERED {
-                // Whoever claims there next writes it off.
+                // The next replica that claims a place there writes the claim off.
                 self.claims.lingering.pop_first();
             }
         }
     }
 
-    /// Writes off what has lingered long enough.
+    /// Writes off the claims whose time has come.
     pub(super) fn write_off_lingering(&mut self) {
         let now_ms = self.now_ms();
         let mut due = BTreeMap::<Arc<str>, BTreeSet<Arc<str>>>::new();

@@ -1,8 +1,9 @@
-//! Deadlines of requests: how long each may wait, and whether the clocks that they are told by can be right.
+//! Deadlines of requests: how long each may wait, and whether the clocks behind the deadlines can be right.
 //!
-//! A deadline comes as a moment, which is worth as much as the clocks of requester and service agree, or as a time from the
-//! receipt on, for which no clocks have to agree. Where most moments have passed on arrival, some clock is wrong, or requests
-//! are late; no single request shows which, so that is said to a person, and the requests are refused as they ask for.
+//! A deadline comes as a moment, which is worth as much as the clocks of requester and service agree, or as a time from
+//! the receipt on, for which no clocks have to agree. Where most moments have passed on arrival, some clock is wrong,
+//! or requests are late; no single request shows which, so a note is shown to the operator, and the requests are
+//! refused as they ask for.
 
 use std::time::Duration;
 
@@ -11,17 +12,17 @@ use crate::nats::message::Incoming;
 
 use super::task::Front;
 
-/// A deadline further off than this comes from a clock that is wrong.
+/// How far off a deadline may be, in milliseconds; past that, the deadline comes from a wrong clock.
 const HORIZON_MS: u64 = 3_600_000;
-/// Arrivals are counted over one to two of these, in milliseconds.
+/// The length of a window in milliseconds; arrivals are counted over one to two windows.
 const WINDOW_MS: u64 = 30_000;
-/// So many deadlines have to come in that time before anything is said of them.
+/// The least number of deadlines in that time before a note is made.
 const LEAST_ARRIVALS: u64 = 10;
 
-/// What became of a request's deadline when the front took the request in.
+/// The judgement of a request's deadline when the front received the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judged {
-    /// The request has none.
+    /// The request has no deadline.
     None,
     /// The request may be run until this moment, Unix milliseconds by this host's clock.
     Until(i64),
@@ -33,10 +34,10 @@ pub enum Judged {
     PassedBefore,
 }
 
-/// How many deadlines came as moments lately, and how many of them had passed already, or were strange.
+/// The number of deadlines that came as moments lately, and of those that had passed already or were too far off.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
-    /// When the present window began, in monotonic milliseconds.
+    /// The start of the present window, in monotonic milliseconds.
     since_ms: u64,
     now: Counts,
     before: Counts,
@@ -78,14 +79,14 @@ impl Arrivals {
         self.now.wrong += u64::from(is_wrong);
     }
 
-    /// How many of how many deadlines were wrong on arrival, where that is most of them.
+    /// Returns how many deadlines were wrong on arrival and how many there were, where most were wrong.
     fn mostly_wrong(&mut self, now_ms: u64) -> Option<(u64, u64)> {
         self.turn(now_ms);
         let (all, wrong) = (self.now.all + self.before.all, self.now.wrong + self.before.wrong);
         (all >= LEAST_ARRIVALS && wrong > all / 2).then_some((wrong, all))
     }
 
-    /// Begins another window where the present one is over.
+    /// Begins another window where the present window is over.
     fn turn(&mut self, now_ms: u64) {
         let passed_ms = now_ms.saturating_sub(self.since_ms);
         if passed_ms < WINDOW_MS {
@@ -131,7 +132,7 @@ impl Front {
         Err(Failure::new(FailureName::Overloaded, words))
     }
 
-    /// Says it once when most deadlines are wrong on arrival, and once when they are right again.
+    /// Logs when most deadlines begin to be wrong on arrival, and when they are right again.
     pub(super) fn look_at_clocks(&mut self) {
         let now_ms = self.now_ms();
         let wrong = self.arrivals.mostly_wrong(now_ms);

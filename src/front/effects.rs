@@ -1,4 +1,4 @@
-//! What the service wants to be done: written into a buffer, and carried out by whoever drives the service.
+//! The effects that the service asks for: written into a buffer, and carried out by the server or the simulation.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -15,76 +15,76 @@ use crate::worker::WorkerInit;
 
 use super::health::Health;
 
-/// One thing that is to be done.
+/// An action for the driver of the front to carry out.
 #[derive(Debug)]
 pub enum Effect {
     /// Send the reply.
     Reply(Outgoing),
     /// Send the reply after this time.
     ReplyLater(Duration, Outgoing),
-    /// Tell another replica, or all of them.
+    /// Send the message to another replica, or to all.
     Gossip(PeerMessage),
-    /// Take a place in the bus; answered by [`Event::Claimed`](super::Event::Claimed) with the ticket.
+    /// Claim a place in the bus; answered by [`FrontEvent::Claimed`](super::FrontEvent::Claimed) with the ticket.
     Claim(Ticket, Claim),
-    /// Write the claims of these reservations off, on this node.
+    /// Write off the claims of these reservations, on this node.
     WriteOff(Arc<str>, BTreeSet<Arc<str>>),
-    /// Write down what an administrator holds against a node, and answer the administrator; followed by
-    /// [`Event::Marked`](super::Event::Marked).
+    /// Write the mark that an administrator orders for a node, and answer the administrator; followed by
+    /// [`FrontEvent::Marked`](super::FrontEvent::Marked).
     Mark(MarkOrder),
-    /// Leave a node alone after a start that failed there, in writing; followed by
-    /// [`Event::Marked`](super::Event::Marked).
+    /// Write a cool-down of a node after a start that failed there; followed by
+    /// [`FrontEvent::Marked`](super::FrontEvent::Marked).
     CoolDown {
         /// The node.
         node: Arc<str>,
-        /// How long the first pause is, in milliseconds; repeated ones are longer.
+        /// The length of the first pause in milliseconds; repeated pauses are longer.
         pause_ms: u64,
-        /// Who says so, when and why.
+        /// The author, the time and the reason.
         word: MarkAuthor,
     },
     /// Read the config again, and answer the request.
     Reload(ReloadRequest),
-    /// Ask the buckets soon whether anything was missed.
+    /// Check the buckets soon for changes that were missed.
     LookSoon,
-    /// Let no cool-down last longer than what follows from a first pause of so many milliseconds.
+    /// Shorten all cool-downs to the length that follows from a first pause of so many milliseconds.
     BoundCoolDowns(u64),
-    /// Start a worker; answered by [`Event::Born`](super::Event::Born) with its number.
+    /// Start a worker; answered by [`FrontEvent::Born`](super::FrontEvent::Born) with the number.
     StartWorker {
-        /// The number under which the worker speaks.
+        /// The number of the worker in events.
         number: u64,
-        /// The binary.
+        /// The path of the binary.
         program: PathBuf,
-        /// What the worker is born with.
+        /// The first frame for the worker.
         birth: Arc<WorkerInit>,
-        /// What makes the worker a mirror of the cluster.
+        /// The commands that give the worker the present cluster.
         snapshot: Orders,
     },
-    /// Start a runner; answered by [`Event::RunnerStarted`](super::Event::RunnerStarted) with its number.
+    /// Start a runner; answered by [`FrontEvent::RunnerStarted`](super::FrontEvent::RunnerStarted) with the number.
     StartRunner {
-        /// The number under which the runner speaks.
+        /// The number of the runner in events.
         number: u64,
-        /// The binary.
+        /// The path of the binary.
         program: PathBuf,
     },
-    /// Show this to whoever looks how the service is.
+    /// Publish the health of the service.
     Show(Health),
 }
 
-/// A mark that an administrator wants written down.
+/// The order of an administrator to write a mark.
 #[derive(Debug)]
 pub struct MarkOrder {
-    /// The request, to be answered when that is done.
+    /// The request, to be answered when the mark is written.
     pub incoming: Incoming,
     /// The node.
     pub node: Arc<str>,
-    /// What is to become of the node.
+    /// The mark that is ordered.
     pub kind: MarkKind,
-    /// Who says so, when and why.
+    /// The author, the time and the reason.
     pub word: MarkAuthor,
     /// Whether the node cools down at the moment.
     pub was_cooling: bool,
 }
 
-/// What an administrator wants to become of a node.
+/// The mark that an administrator orders for a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarkKind {
     /// The node takes no new sessions.
@@ -98,8 +98,8 @@ pub enum MarkKind {
 /// A request to read the config again.
 #[derive(Debug)]
 pub struct ReloadRequest {
-    /// The request, to be answered when that has come to an end.
+    /// The request, to be answered when the reload has succeeded or failed.
     pub incoming: Incoming,
-    /// How many replicas there are, which all answer.
+    /// The number of replicas, which all answer.
     pub replicas: usize,
 }

@@ -1,4 +1,4 @@
-//! What the service is told, and what a reload may change of it.
+//! The events that the service handles, and the setup that a reload may change.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,100 +19,100 @@ use crate::worker::{BirthError, WorkerEvent, WorkerInit};
 use super::ports::{NewWorker, ProcessLink};
 use super::quarantine::QuarantineSettings;
 
-/// What happens to the service.
+/// An event that the front handles.
 #[derive(Debug)]
 pub enum FrontEvent {
     /// A message of a requester.
     Request(Incoming),
-    /// A worker, by its number, said something or ended.
+    /// An event of the worker with this number.
     Worker(u64, WorkerEvent),
-    /// A runner, by its number, said something or ended.
+    /// An event of the runner with this number.
     Runner(u64, RunnerEvent),
-    /// The cluster changed, or the view of it is kept or lost.
+    /// The cluster changed, or the view of the cluster became complete or was lost.
     Registry(RegistryEvent),
-    /// Another replica said this; a replica's own messages come back to it too.
+    /// A message of a replica; a replica's own messages come back too.
     Gossip(Bytes),
-    /// A worker was started, or could not be; under its number.
+    /// A worker was started, or could not be started; with the number.
     Born(u64, Result<NewWorker, BirthError>),
-    /// A runner was started, or could not be; under its number.
+    /// A runner was started, or could not be started; with the number.
     RunnerStarted(u64, std::io::Result<Box<dyn ProcessLink>>),
-    /// Another setup is to be taken over, once a worker for it is ready.
+    /// A new setup, which comes into force once a worker for that setup is ready.
     Reload(Box<Setup>),
     /// A config that was to be read again cannot be used, for this reason.
     ReloadFailed(String),
-    /// What is held against a node was written down; the registry will say so too, but later than the requester may ask.
+    /// The marks of a node were written; the registry will report them too, but later than the requester may ask.
     Marked(Arc<str>, Marks),
-    /// The place that this question was decided to get was claimed, or could not be.
+    /// The result of the claim on the place of this question.
     Claimed(Ticket, Result<Claimed, StoreError>),
-    /// Nobody was there to take the place of this reservation.
+    /// The requester was gone when the reply with this reservation was offered.
     Untaken(Arc<str>),
-    /// It was tried whether NATS keeps a client that is frozen for long.
+    /// The result of a test whether NATS keeps a client that is frozen for long.
     FrozenKept(bool),
-    /// The process stood still for so long before this moment: it was stopped, or its machine was suspended.
+    /// The process stood still for so long before this moment: the process was stopped, or the machine was suspended.
     StoodStill(Duration),
-    /// Time passes.
+    /// Time has passed.
     Tick(Tick),
-    /// No more requests will come: answer what is there, then end.
+    /// No more requests will come: answer those that are there, then end.
     Stop,
 }
 
-/// What a tick says.
+/// The content of a tick.
 #[derive(Clone, Copy, Debug)]
 pub struct Tick {
     /// The time since the tick before.
     pub passed: Duration,
-    /// Whether no change of the cluster waits to be taken in.
+    /// Whether no change of the cluster waits to be handled.
     pub is_drained: bool,
 }
 
-/// All that a service needs to know to decide, which a reload may change.
+/// The settings of the service for decisions, which a reload may change.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// What a worker is born with.
+    /// The first frame for workers.
     pub birth: Arc<WorkerInit>,
-    /// The binary that workers are started from.
+    /// The path of the binary that workers are started from.
     pub program: PathBuf,
-    /// Slots that the chains share, beside those that a chain asks for.
+    /// The number of slots that the chains share, beside those that a chain asks for.
     pub workers: usize,
-    /// A worker is replaced after so many decisions.
+    /// The number of decisions after which a worker is replaced.
     pub recycle_requests: u64,
-    /// A worker is replaced when it has grown by so many bytes.
+    /// The growth in bytes at which a worker is replaced.
     pub recycle_bytes: u64,
-    /// When a script is not run any more.
+    /// The rules for scripts that are not run any more.
     pub quarantine: QuarantineSettings,
-    /// Whether a request is refused that has fields of its own.
+    /// Whether a request with unknown fields is refused.
     pub strict_requests: bool,
     /// The most unanswered requests of one chain.
     pub queue: usize,
-    /// How long a reservation lives, in milliseconds.
+    /// The lifetime of a reservation, in milliseconds.
     pub reservation_ms: u64,
-    /// How long a reservation may live at most, whoever asks, in milliseconds.
+    /// The longest lifetime of a reservation that a requester may ask for, in milliseconds.
     pub longest_reservation_ms: u64,
-    /// How long a node is left out after a failed start, in milliseconds.
+    /// The time for which a node is left out after a failed start, in milliseconds.
     pub cooldown_ms: u64,
-    /// A node where the starts of so many users failed is left out for all.
+    /// The number of users with failed starts on a node from which on the node is left out for all.
     pub cooldown_users: usize,
     /// Whether nodes that are left out after a failed start are chosen where no other is left.
     pub is_last_resort: bool,
-    /// Whether no node ever takes more than it can, whatever other replicas do.
+    /// Whether no node ever takes more than allowed, whatever other replicas do.
     pub is_strict: bool,
-    /// How many requests of each chain may wait for a free node.
+    /// The most requests of each chain that may wait for a free node.
     pub waiting: usize,
-    /// How many of these may be one user's.
+    /// The most of these that may be of a single user.
     pub waiting_per_user: usize,
-    /// What is the same for all replicas with these chains.
+    /// A digest that is the same for all replicas with these chains.
     pub digest: Arc<str>,
-    /// How often a decision that the ledger refuses is taken again.
+    /// How often a decision that the ledger refuses is made again.
     pub retries: u32,
-    /// What programs may use, and their environment.
+    /// The limits of programs.
     pub programs: ProgramLimits,
-    /// As above.
+    /// The environment of programs.
     pub environment: Vec<(String, String)>,
 }
 
 impl Setup {
-    /// How reservations come to their ends. Where capacity is strict, a report that was on its way is no proof that a
-    /// confirmed session is in it.
+    /// Returns the rules by which reservations end. Where capacity is strict, a report that was on the way is no proof
+    /// that a confirmed session is listed there.
     pub(super) fn ledger_rules(&self) -> LedgerRules {
         let names = self.birth.set.names;
         LedgerRules { lifetime_ms: self.reservation_ms, names, trusting: !self.is_strict }

@@ -1,12 +1,12 @@
 //! Starts that failed lately, by node and user: a broken profile keeps its own user off a node, not everybody.
 //!
-//! A node where a start failed is left alone for that user at once. Only where the starts of several users fail there is
-//! the node left alone for all, by a mark that every replica reads.
+//! A node where a start failed is left alone for that user at once. Only where the starts of several users fail is the
+//! node left alone for all, by a mark that every replica reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Failures that are remembered; past that the oldest are forgotten.
+/// The most failures that are remembered; past that the oldest are forgotten.
 const REMEMBERED: usize = 10_000;
 
 /// The failures that have not cooled down.
@@ -14,13 +14,13 @@ const REMEMBERED: usize = 10_000;
 pub(super) struct Failures {
     by_user: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     by_node: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
-    /// When each ends, with its node and user.
+    /// The end of each failure, with node and user.
     by_end: BTreeSet<(u64, Arc<str>, Arc<str>)>,
 }
 
 impl Failures {
-    /// A start of `user` failed on `node`, which is left alone for that user until `end_ms`, by the monotonic clock. Returns
-    /// how many users' starts failed there lately.
+    /// Adds a failed start of `user` on `node`, which is left alone for that user until `end_ms`, by the monotonic
+    /// clock. Returns the number of users whose starts failed there lately.
     pub(super) fn add(&mut self, node: &Arc<str>, user: &Arc<str>, end_ms: u64) -> usize {
         self.remove(node, user);
         self.by_user.entry(Arc::clone(user)).or_default().insert(Arc::clone(node), end_ms);
@@ -34,19 +34,19 @@ impl Failures {
         count
     }
 
-    /// The nodes that are left alone for `user`.
+    /// Returns the nodes that are left alone for `user`.
     pub(super) fn of(&self, user: &str) -> Vec<Arc<str>> {
         self.by_user.get(user).map(|nodes| nodes.keys().cloned().collect()).unwrap_or_default()
     }
 
-    /// Forgets what failed on `node`: an administrator has put it back into service, or it is gone.
+    /// Removes the failures on `node`: an administrator has put the node back into service, or the node is gone.
     pub(super) fn forget(&mut self, node: &Arc<str>) {
         for user in self.by_node.get(node).cloned().unwrap_or_default() {
             self.remove(node, &user);
         }
     }
 
-    /// Forgets what has cooled down by `now_ms`; whether there was anything.
+    /// Removes the failures that have cooled down by `now_ms`; returns whether there were any.
     pub(super) fn expire(&mut self, now_ms: u64) -> bool {
         let before = self.by_end.len();
         while self.by_end.first().is_some_and(|(end_ms, ..)| *end_ms <= now_ms) {

@@ -1,10 +1,10 @@
-//! What the front tells of its own state: for `/readyz`, for logs, for whoever restarts it.
+//! The health of the front: for `/readyz`, for logs, for the supervisor that restarts the service.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// The front's state.
+/// The state of the front.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Health {
     /// Whether requests can be decided: a worker is there and the node list has been read.
@@ -15,10 +15,11 @@ pub struct Health {
     pub bus: bool,
     /// Whether the node list was read since the start.
     pub nodes_known: bool,
-    /// How long ago it was last proven that the node list misses nothing; absent where it was never read.
+    /// The time since the last proof that the node list misses nothing, in milliseconds; absent where the list was
+    /// never read.
     pub view_age_ms: Option<u64>,
-    /// Nodes in the cluster, by state.
+    /// The number of nodes in the cluster, by state.
     pub nodes: BTreeMap<&'static str, usize>,
-    /// What a person should know.
+    /// Notes for the operator.
     pub notes: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Figures of the service, in Prometheus' text form.
+//! The metrics of the service, in Prometheus' text form.
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
@@ -13,72 +13,72 @@ use prometheus_client::registry::Registry;
 
 use super::pending_request::PendingStage;
 
-/// Of which chain, and how it ended.
+/// The labels of decisions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DecisionLabels {
     /// The chain's action.
     pub chain: String,
-    /// `placed`, or the failure's name.
+    /// `placed`, `explained`, or the name of the failure.
     pub outcome: String,
 }
 
-/// Which script passed which limit.
+/// The labels of limits that were passed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LimitLabels {
-    /// The script, by its step's name; empty where none is known.
+    /// The script, by the name of the step; empty where none is known.
     pub script: String,
     /// The limit.
     pub limit: String,
 }
 
-/// Which script.
+/// The label of a script.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ScriptLabel {
-    /// The script, by its step's name.
+    /// The script, by the name of the step.
     pub script: String,
 }
 
-/// Which chain.
+/// The label of a chain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ChainLabel {
     /// The chain's action.
     pub chain: String,
 }
 
-/// Where requests are on their way.
+/// The label of a stage of pending requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StageLabel {
     stage: &'static str,
 }
 
-/// What runs.
+/// The label of the build.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BuildLabel {
     /// The release.
     version: String,
 }
 
-/// How many decisions of one kind there were.
+/// The counter of the decisions with the same labels.
 pub type DecisionCounter = Counter<u64, AtomicU64>;
 
-/// The figures of one kind of decisions.
+/// The metrics of the decisions with the same labels.
 #[derive(Clone, Debug)]
 pub struct DecisionFigures {
-    /// How many there were.
+    /// The number of decisions.
     pub count: DecisionCounter,
-    /// How long those of the same chain took.
+    /// The time that the decisions of the chain took.
     pub latency: Histogram,
 }
 
-/// Every figure that is counted.
+/// All metrics of the service.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Decisions told to requesters.
+    /// Decisions that were sent to requesters.
     pub decisions: Family<DecisionLabels, DecisionCounter>,
     /// Limits that scripts were convicted of, each at the price of two workers.
     limits: Family<LimitLabels, Counter>,
-    /// Limits that were passed once, and are tried again alone before anybody is convicted.
+    /// Limits that were passed once, and are tried again alone before a script is convicted.
     suspicions: Family<LimitLabels, Counter>,
     /// 1 for a script that is in quarantine.
     quarantined: Family<ScriptLabel, Gauge>,
@@ -98,66 +98,67 @@ pub struct Metrics {
     pub expired_reservations: Counter,
     /// Questions without an answer.
     unanswered: Gauge<i64, AtomicI64>,
-    /// Requests without an answer, by the stage that they are in.
+    /// Requests without an answer, by stage.
     pending: Family<StageLabel, Gauge<i64, AtomicI64>>,
-    /// Decisions that the ledger refused, so that they were taken again.
+    /// Decisions that the ledger refused, so that they were made again.
     pub refused_commits: Counter,
-    /// Requests with fields that nothing but a script can look at.
+    /// Requests with fields that only a script can look at.
     pub strange_requests: Counter,
-    /// Places that nobody was there to take any more.
+    /// Places whose requesters were gone.
     pub untaken: Counter,
-    /// Places that another replica claimed first, so that the decision was taken again.
+    /// Places that another replica claimed first, so that the decision was made again.
     pub lost_claims: Counter,
     /// Requests that wait for a free node.
     waiting: Gauge<i64, AtomicI64>,
-    /// Waiting requests that made way for another user's.
+    /// Waiting requests that made way for a request of another user.
     pub displaced: Counter,
-    /// Other replicas that are there.
+    /// Other replicas.
     pub replicas: Gauge<i64, AtomicI64>,
-    /// Those of them that decide by other chains.
+    /// Other replicas that decide by other chains.
     pub differing_replicas: Gauge<i64, AtomicI64>,
     /// 1 where NATS keeps a client that is frozen for long.
     pub frozen_kept: Gauge<i64, AtomicI64>,
     /// Times that this process did not run for more than a second.
     pub pauses: Counter,
-    /// Workers that ended without being asked to.
+    /// Workers that exited without being told to.
     pub worker_deaths: Counter,
-    /// Placements that were found in an order of the nodes, without a look at all of them.
+    /// Placements that were found by an index scan, without a look at all nodes.
     pub index_scans: Counter,
     /// Nodes that placements looked at.
     pub looked_at: Counter,
-    /// Questions that came as far as an executable.
+    /// Questions that came to an executable step.
     pub programs_asked: Counter,
-    /// Ends of resident programs.
+    /// Exits of resident programs.
     program_ends: Family<ScriptLabel, Counter>,
-    /// Runners that ended without being asked to.
+    /// Runners that exited without being told to.
     pub runner_deaths: Counter,
-    /// Workers that were replaced because they had done enough.
+    /// Workers that were replaced after enough work.
     pub recycled_workers: Counter,
     /// Node documents that were refused.
     pub refused_documents: Counter,
     /// Requests that were not run because their deadline had passed.
     pub past_deadline: Counter,
-    /// Those of them whose deadline had passed before they were received.
+    /// Requests whose deadline had passed before they were received.
     pub expired_on_arrival: Counter,
     /// 1 while most deadlines are wrong on arrival.
     pub deadlines_mostly_wrong: Gauge,
     /// Deadlines that were ignored because they were more than an hour off.
     pub strange_deadlines: Counter,
-    /// Confirmations and releases of reservations that are not known.
+    /// Confirmations and releases of unknown reservations.
     pub unknown_reservations: Counter,
-    /// Those of them that were refused because there were too many.
+    /// Confirmations and releases that were refused because there were too many of unknown reservations.
     pub refused_unknown: Counter,
     /// Replies that could not be sent because NATS did not take them.
     pub lost_replies: Counter,
     /// Log lines that standard error did not take.
     lost_log_lines: Gauge<i64, AtomicI64>,
-    /// 1 where the config was read well the last time, 0 where an edited one waits for its mend.
+    /// 1 where the config was read well the last time, 0 where an edited config is faulty and the old config stays in
+    /// force.
     pub reload_successful: Gauge<i64, AtomicI64>,
 }
 
 impl Metrics {
-    /// Every figure at zero.
+    /// Creates all metrics, at zero.
     #[must_use]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("whither");
@@ -268,7 +269,7 @@ impl Metrics {
         Self { registry, ..metrics }
     }
 
-    /// The figures of the decisions of `chain` that end with `outcome`.
+    /// Returns the metrics of the decisions of `chain` that end with `outcome`.
     #[must_use]
     pub fn decisions(&self, chain: &str, outcome: &str) -> DecisionFigures {
         let labels = DecisionLabels { chain: chain.to_owned(), outcome: outcome.to_owned() };
@@ -278,7 +279,7 @@ impl Metrics {
         }
     }
 
-    /// Notes whether requests can be decided, and whether NATS is there.
+    /// Sets whether requests can be decided, and whether NATS is connected.
     pub fn readiness(&self, ready: bool, bus: bool) {
         self.ready.set(i64::from(ready));
         self.bus_up.set(i64::from(bus));
@@ -290,28 +291,28 @@ impl Metrics {
         self.limits.get_or_create(&labels).inc();
     }
 
-    /// Counts a limit that `script` passed, and may be innocent of.
+    /// Counts a limit that `script` passed and may be innocent of.
     pub fn suspicion(&self, script: &str, limit: &str) {
         let labels = LimitLabels { script: script.to_owned(), limit: limit.to_owned() };
         self.suspicions.get_or_create(&labels).inc();
     }
 
-    /// Counts an end of the resident program of the step `script`.
+    /// Counts an exit of the resident program of the step `script`.
     pub fn program_ended(&self, script: &str) {
         self.program_ends.get_or_create(&ScriptLabel { script: script.to_owned() }).inc();
     }
 
-    /// Notes how old the view of the cluster is, where it is known.
+    /// Sets the age of the view of the cluster, where the age is known.
     pub fn view_age(&self, age: Option<Duration>) {
         self.view_age.set(age.map_or(f64::NAN, |age| age.as_secs_f64()));
     }
 
-    /// Sets how many log lines were lost since the start.
+    /// Sets the number of log lines that were lost since the start.
     pub fn lost_log_lines(&self, lines: u64) {
         self.lost_log_lines.set(i64::try_from(lines).unwrap_or(i64::MAX));
     }
 
-    /// Notes how many requests are in each stage, as [`PendingStage::NAMES`] lists them.
+    /// Sets the number of requests in each stage, in the order of [`PendingStage::NAMES`].
     pub(super) fn pending(&self, counts: &[usize; PendingStage::NAMES.len()]) {
         let mut unanswered = 0;
         for (stage, count) in PendingStage::NAMES.into_iter().zip(counts) {
@@ -325,12 +326,12 @@ impl Metrics {
         self.unanswered.set(unanswered);
     }
 
-    /// Notes whether `script` is in quarantine.
+    /// Sets whether `script` is in quarantine.
     pub fn quarantined(&self, script: &str, is: bool) {
         self.quarantined.get_or_create(&ScriptLabel { script: script.to_owned() }).set(i64::from(is));
     }
 
-    /// The text that Prometheus scrapes.
+    /// Returns the text that Prometheus scrapes.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -342,7 +343,7 @@ impl Metrics {
     }
 }
 
-/// From 50 us to 3.3 s: a built-in over NATS at the one end, a script at its limit at the other.
+/// The buckets from 50 us to 3.3 s: a built-in over NATS at the one end, a script at the limit at the other.
 fn latency_buckets() -> Histogram {
     Histogram::new(exponential_buckets(50e-6, 2.0, 17))
 }

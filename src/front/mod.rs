@@ -1,7 +1,8 @@
-//! The service as a state machine without I/O: [`Front::handle`] takes what happened and when, and writes what is to be done
-//! into a buffer of [`Effect`]s. It never runs guest code, never waits, and reads no clock.
+//! The service as a state machine without I/O: [`Front::handle`] is given an event and the time, and writes the
+//! [`Effect`]s that follow into a buffer. The front never runs guest code, never waits, and reads no clock.
 //!
-//! It owns the cluster, the ledger and the questions under way. What drives it is the server (`server/`) or a simulation.
+//! The front owns the cluster, the ledger and the questions under way. The front is driven by the server (`server/`) or
+//! by a simulation.
 
 mod admin;
 mod blame;

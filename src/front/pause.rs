@@ -1,10 +1,11 @@
-//! What the front does after a time in which it did not run or was without NATS: it hears what it missed.
+//! The catching up of the front after a time in which the process did not run or NATS was not connected.
 //!
-//! A stopped process and a suspended machine miss what the other replicas say, and wake with what they knew: places that
-//! are long free look taken, others look free that are not, and requests that another replica has answered wait in a
-//! buffer. So the front tells the others all that it holds, asks them for all that they hold, and drops what their lists
-//! lack. It holds requests back meanwhile, for no longer than [`LONGEST_CATCH_UP`]: then it goes on with what it knows.
-//! After a time without NATS it does so where capacity is strict.
+//! A stopped process and a suspended machine miss the messages of the other replicas, and wake with an old state:
+//! places that are long free look taken, others look free that are not, and requests that another replica has answered
+//! wait in a buffer. So the front sends the others all reservations that it holds, asks them for all that they hold,
+//! and drops the reservations that their lists lack. The front holds requests back meanwhile, for no longer than
+//! [`LONGEST_CATCH_UP`]: then the front goes on with the state that is known. After a time without NATS the front does
+//! so where capacity is strict.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -20,37 +21,38 @@ use super::effects::Effect;
 use super::pending_request::{PendingRequest, PendingStage};
 use super::task::Front;
 
-/// A process that did not run for longer than this has missed something.
+/// The longest time for which a process may stand still without having missed something.
 pub const PAUSE: Duration = Duration::from_secs(1);
-/// After a pause that was no longer than [`SURELY_KEPT`], so that NATS has kept all that this replica was told, lists are asked
-/// for no sooner than so long after the last time: to hear them is work too, and must not look like a pause.
+/// The least time between two requests for lists after pauses no longer than [`SURELY_KEPT`], over which NATS has kept
+/// all messages for this replica: reading the lists is work too, and must not look like a pause.
 const BETWEEN: Duration = Duration::from_secs(10);
-/// Requests are held back for so long at most after a pause, whoever has not answered.
+/// The longest time for which requests are held back after a pause, even if replicas have not answered.
 const LONGEST_CATCH_UP: Duration = Duration::from_secs(3);
-/// So many requests are held back at most, of so many bytes; more are refused.
+/// The most requests that are held back, and the most bytes of them; more are refused.
 const HELD_BACK: usize = 4096;
 const HELD_BACK_BYTES: usize = 64 << 20;
 
-/// What the front has to catch up with.
+/// The state of catching up.
 #[derive(Debug, Default)]
 pub(super) struct CatchUp {
-    /// When lists were last asked for.
+    /// The time when lists were last asked for.
     asked: Option<Instant>,
-    /// Since when requests are held back.
+    /// The time since which requests are held back.
     since: Option<Instant>,
-    /// Requests that wait until that is over, and their bytes.
+    /// The requests that wait for the end of that, and their bytes.
     requests: VecDeque<Incoming>,
     bytes: usize,
-    /// Requests that were decided before, and are to be decided again.
+    /// The requests that were decided before, and are to be decided again.
     decided: Vec<Ticket>,
-    /// Reservations that are over by the word of others, and when that was heard: they count here until the view of the
-    /// cluster is known to be newer than the word, because the sessions may not be in it yet.
+    /// The reservations that are over according to another replica, with the time of that message: they count here
+    /// until the view of the cluster is known to be newer than the message, because the sessions may not be in the view
+    /// yet.
     doubts: BTreeMap<Arc<str>, Instant>,
-    /// When the last list of another replica was heard, or the pause ended: the view has to be newer.
+    /// The time when the last list of another replica was received, or the pause ended: the view has to be newer.
     news: Option<Instant>,
-    /// The last moment of which it is known that the registry had read all that there was.
+    /// The last time at which the registry is known to have read all changes.
     read: Option<Instant>,
-    /// The last moment of which it is known that this front had taken in all that there was.
+    /// The last time at which this front is known to have handled all changes.
     current: Option<Instant>,
 }
 
@@ -60,7 +62,7 @@ impl CatchUp {
         self.since.is_some()
     }
 
-    /// The number of requests that nobody has looked at.
+    /// The number of requests that were not looked at yet.
     pub(super) fn unread(&self) -> usize {
         self.requests.len()
     }
@@ -70,14 +72,14 @@ impl CatchUp {
         self.requests.len() + self.decided.len()
     }
 
-    /// How many reservations of `replica` are over by the word of others, and count here still.
+    /// Returns the number of reservations of `replica` that are over according to others, and still count here.
     pub(super) fn doubts_of(&self, replica: &str) -> usize {
         self.doubts.keys().filter(|id| owner(id) == replica).count()
     }
 }
 
 impl Front {
-    /// Catches up after this process, or its clock, stood still for `gap`.
+    /// Catches up after this process, or the process's clock, stood still for `gap`.
     pub(super) fn was_paused(&mut self, gap: Duration) {
         tracing::warn!(
             ms = gap.as_millis(),
@@ -101,7 +103,7 @@ impl Front {
         }
     }
 
-    /// Asks the others for all that they hold, and tells them all that this replica holds.
+    /// Asks the others for all reservations that they hold, and sends them all that this replica holds.
     fn request_missed(&mut self) {
         let now_ms = self.now_ms();
         self.catch_up.asked = Some(self.now.instant);
@@ -109,8 +111,8 @@ impl Front {
         self.wait_for_news();
     }
 
-    /// Gives `incoming` back where it may be decided at once; holds it back, or refuses it, where this replica has yet to
-    /// catch up.
+    /// Returns `incoming` where the request may be decided at once; holds the request back, or refuses the request,
+    /// where this replica has yet to catch up.
     pub(super) fn unless_held_back(&mut self, incoming: Incoming) -> Option<Incoming> {
         if !self.catch_up.is_under_way() || incoming.verb != Verb::Place {
             return Some(incoming);
@@ -126,34 +128,36 @@ impl Front {
         None
     }
 
-    /// Holds back a decision that was taken by the worker in `slot` before this replica has caught up; it is taken again.
+    /// Holds back a decision that the worker in `slot` made before this replica has caught up; the decision is made
+    /// again.
     pub(super) fn hold_back(&mut self, slot: usize, pending: Box<PendingRequest>, decided_by: Option<Arc<str>>) {
         self.workers.undo(slot, Change::Release(Arc::clone(&pending.question.decision)));
         self.catch_up.decided.push(pending.question.ticket);
         self.requests.put(pending, PendingStage::HeldBack(decided_by));
     }
 
-    /// What is known from now on of other replicas counts for sure once the view of the cluster is newer.
+    /// From now on, messages of other replicas count for sure once the view of the cluster is newer.
     pub(super) fn wait_for_news(&mut self) {
         self.catch_up.news = Some(self.now.instant);
         self.order(Effect::LookSoon);
     }
 
-    /// The reservation `id` is over by the word of another replica, which may have seen a report that this one has not.
+    /// Notes that the reservation `id` is over according to another replica, which may have seen a report that is
+    /// missing here.
     pub(super) fn doubt(&mut self, id: Arc<str>) {
         let Some(entry) = self.ledger.get(&id) else { return };
         let is_own = entry.own;
         self.catch_up.doubts.entry(id).or_insert(self.now.instant);
         if is_own {
-            // That is told in answer to a list alone, to a replica that missed it.
+            // Another replica says so only in answer to a list, to a replica that missed the end.
             self.wait_for_news();
         }
     }
 
-    /// Goes on where everything was heard, or where that took too long. `drained` says that no change of the cluster waits
-    /// to be taken in.
+    /// Ends the catching up where all lists have come, or where that took too long. `drained` says that no change of
+    /// the cluster waits to be handled.
     pub(super) fn go_on_with_time(&mut self, drained: bool) {
-        // What the registry had read at the last look has been taken in if nothing waits now.
+        // The changes that the registry had read at the last look have been handled if none waits now.
         if drained {
             self.catch_up.current = self.catch_up.read;
         }
@@ -164,7 +168,7 @@ impl Front {
             self.end_elsewhere(id);
         }
         let Some(since) = self.catch_up.since else { return };
-        // Where capacity is not strict, nobody waits for what nodes report.
+        // Where capacity is not strict, the reports of nodes are not waited for.
         let is_current = !self.workers.setup().is_strict || current > self.catch_up.news;
         let heard = !self.replicas.is_list_wanted() && is_current;
         if !heard && self.since(since) < LONGEST_CATCH_UP {
@@ -179,7 +183,7 @@ impl Front {
         self.let_go();
     }
 
-    /// Decides what was held back.
+    /// Decides the requests that were held back.
     fn let_go(&mut self) {
         self.catch_up.since = None;
         self.catch_up.bytes = 0;
@@ -194,7 +198,7 @@ impl Front {
         for incoming in std::mem::take(&mut self.catch_up.requests) {
             self.ask(incoming);
         }
-        // Those who wait for a node were not asked meanwhile.
+        // Requests that wait for a node were not asked meanwhile.
         self.note_freed();
     }
 
@@ -207,7 +211,7 @@ impl Front {
         }
     }
 
-    /// Answers the requests that were held back before they were looked at, when the service gives up waiting.
+    /// Answers the requests that were held back unread, when the service stops waiting.
     pub(super) fn answer_held_back(&mut self, failure: &Failure) {
         for incoming in std::mem::take(&mut self.catch_up.requests) {
             self.fail(&incoming, failure);

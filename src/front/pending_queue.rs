@@ -1,32 +1,32 @@
-//! The pending queue of a worker slot: which requests are to be asked, in which order, which the worker holds, and which
-//! of them is to blame when the worker dies.
+//! The pending queue of a worker slot: the requests that are to be asked, their order, the requests that the worker
+//! holds, and the request that is to blame when the worker dies.
 //!
-//! A worker's death is nobody's fault until proven: its requests are asked again, one at a time, and only one that
-//! kills a worker while it is alone is guilty. Pure bookkeeping by ticket, without processes or time; the requests
-//! themselves are in the table ([`Requests`](super::requests::Requests)).
+//! A worker's death is no request's fault until proven: the worker's requests are asked again, one at a time, and only
+//! a request that kills a worker while it is alone is guilty. Pure bookkeeping by ticket, without processes or time;
+//! the requests themselves are in the table ([`Requests`](super::requests::Requests)).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::worker::Ticket;
 
-/// The tickets of one worker slot.
+/// The tickets of a worker slot.
 #[derive(Debug, Default)]
 pub(super) struct PendingQueue {
-    /// With the worker now.
+    /// The tickets that the worker holds.
     asked: BTreeSet<Ticket>,
-    /// To be asked one at a time, because one of them may have killed a worker.
+    /// The tickets to be asked one at a time, because a request among them may have killed a worker.
     suspects: VecDeque<Ticket>,
-    /// To be asked after the suspects, in the order of their tickets.
+    /// The tickets to be asked after the suspects, in the order of their numbers.
     waiting: BTreeSet<Ticket>,
-    /// With a program: no worker holds them, and no worker's death concerns them.
+    /// The tickets that a program holds: no worker holds them, and no worker's death concerns them.
     parked: BTreeSet<Ticket>,
-    /// How often somebody outside killed a worker that was alone with the request.
+    /// How often a worker that was alone with the request was killed from outside.
     mishaps: BTreeMap<Ticket, u8>,
     open: bool,
 }
 
 impl PendingQueue {
-    /// The number of requests in the queue, wherever they are.
+    /// The number of requests in the queue, in all states.
     pub(super) fn len(&self) -> usize {
         self.asked.len() + self.suspects.len() + self.waiting.len() + self.parked.len()
     }
@@ -51,17 +51,18 @@ impl PendingQueue {
         self.asked.contains(&ticket)
     }
 
-    /// Takes `ticket` in; [`PendingQueue::ask_next`] will hand it out.
+    /// Adds `ticket` to those that [`PendingQueue::ask_next`] returns.
     pub(super) fn submit(&mut self, ticket: Ticket) {
         self.waiting.insert(ticket);
     }
 
-    /// A worker is there and has nothing to do.
+    /// Notes that a worker is there and has nothing to do.
     pub(super) fn worker_arrived(&mut self) {
         self.open = true;
     }
 
-    /// Returns the next request to ask now, if one may be asked, and whether it is asked alone, because it is suspected.
+    /// Returns the next request to ask now, if any may be asked, and whether the request is asked alone, because it is
+    /// suspected.
     pub(super) fn ask_next(&mut self) -> Option<(Ticket, bool)> {
         let alone = !self.suspects.is_empty();
         if !self.open || (alone && !self.asked.is_empty()) {
@@ -69,14 +70,14 @@ impl PendingQueue {
         }
         let ticket = self.suspects.pop_front().or_else(|| self.waiting.pop_first())?;
         if alone {
-            // It stays alone: `suspects` may be empty now, and the others must wait for its answer.
+            // The request stays alone: `suspects` may be empty now, and the others must wait for the answer.
             self.open = false;
         }
         self.asked.insert(ticket);
         Some((ticket, alone))
     }
 
-    /// The worker answered `ticket`; returns whether anybody waits for that answer.
+    /// Notes that the worker answered `ticket`; returns whether the answer was expected.
     pub(super) fn answered(&mut self, ticket: Ticket) -> bool {
         let was_asked = self.asked.remove(&ticket);
         if was_asked {
@@ -86,8 +87,8 @@ impl PendingQueue {
         was_asked
     }
 
-    /// The worker came as far as a program with `ticket`, which is parked until that has answered; returns whether anybody
-    /// waits for that.
+    /// Notes that the worker came to an executable step with `ticket`, which is parked until the program has answered;
+    /// returns whether that was expected.
     pub(super) fn park(&mut self, ticket: Ticket) -> bool {
         let is_known = self.answered(ticket);
         if is_known {
@@ -96,21 +97,21 @@ impl PendingQueue {
         is_known
     }
 
-    /// Takes `ticket` out, which was parked; returns whether it was.
+    /// Removes `ticket` from the parked requests; returns whether `ticket` was parked.
     pub(super) fn unpark(&mut self, ticket: Ticket) -> bool {
         self.parked.remove(&ticket)
     }
 
-    /// The worker named `ticket` as the one that passed a limit; it will die, and is asked nothing more. Takes the request
-    /// out; returns whether it was known.
+    /// Notes that the worker named `ticket` as the request that passed a limit; the worker will exit, and is asked
+    /// nothing more. Removes the request; returns whether the worker held the request.
     pub(super) fn convicted(&mut self, ticket: Ticket) -> bool {
         self.open = false;
         self.mishaps.remove(&ticket);
         self.asked.remove(&ticket)
     }
 
-    /// The worker is gone. Its requests will be asked again; the one that it was alone with is guilty, is taken out and
-    /// returned, unless the death has another cause.
+    /// Notes that the worker is gone. The worker's requests will be asked again. A request that the worker was alone
+    /// with is guilty unless the death has another cause; a guilty request is removed and returned.
     pub(super) fn worker_lost(&mut self, cause: Cause) -> Option<Ticket> {
         let was_alone = !self.open && self.asked.len() == 1;
         self.open = false;
@@ -141,15 +142,15 @@ impl PendingQueue {
         None
     }
 
-    /// The worker named `ticket`, but it may have been another request's doing; it will die. The request is asked
-    /// again before all others, and alone.
+    /// Notes that the worker named `ticket`, but another request may be at fault; the worker will exit. The request is
+    /// asked again before all others, and alone.
     pub(super) fn suspected(&mut self, ticket: Ticket) {
         if self.convicted(ticket) {
             self.suspects.push_front(ticket);
         }
     }
 
-    /// Takes the requests out that neither a worker nor a program holds, but for those that `stay`.
+    /// Removes the requests that neither a worker nor a program holds, except those that `stay`.
     pub(super) fn take_waiting(&mut self, stay: impl Fn(Ticket) -> bool) -> Vec<Ticket> {
         self.mishaps.clear();
         let suspects = std::mem::take(&mut self.suspects).into_iter();
@@ -159,28 +160,28 @@ impl PendingQueue {
         taken.into_iter().collect()
     }
 
-    /// Takes every request out that is with no program.
+    /// Removes every request that no program holds.
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Ticket> + use<> {
         let asked = std::mem::take(&mut self.asked).into_iter();
         asked.chain(self.take_waiting(|_| false))
     }
 }
 
-/// Why a worker died.
+/// The cause of a worker's death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// It named the question that passed a limit, so the others are beyond suspicion.
+    /// The worker named the question that passed a limit, so the others are beyond suspicion.
     Named,
-    /// Nobody knows: it crashed.
+    /// Unknown: the worker crashed.
     Unknown,
-    /// It was killed because it had said nothing for too long.
+    /// The worker was killed because no frame had come for too long.
     Silent,
-    /// Somebody else killed it: an administrator, or the kernel for want of memory. A question is guilty of that only
-    /// where it happens again and again.
+    /// The worker was killed from outside: by an administrator, or by the kernel for want of memory. A question is
+    /// guilty of that only where it happens again and again.
     Outside,
 }
 
-/// Kills from outside that a question may be alone with.
+/// The number of kills from outside, while a question was alone, at which the question is guilty.
 const MISHAPS: u8 = 4;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A pending request: a question under way, from the message that brought it to the answer, and the stage that it is in.
+//! A pending request: a question from the requester's message to the answer, with the stage of the question.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -14,30 +14,30 @@ use crate::worker::PlacementQuestion;
 
 use super::placement_reply::PlacementReply;
 
-/// Where a pending request is on its way from the requester's message to the reply.
+/// The stage of a pending request between the requester's message and the reply.
 #[derive(Debug)]
 pub(super) enum PendingStage {
-    /// In the queue of a worker slot: no worker was asked yet, the one that was has died, the program has answered, or the
-    /// request is decided again.
+    /// In the queue of a worker slot: no worker was asked yet, the worker that was asked has died, the program has
+    /// answered, or the request is decided again.
     Queued,
     /// A worker decides.
     Asked,
-    /// A program decides, or waits for its turn to.
+    /// A program decides, or the program's turn has not come.
     Suspended,
     /// Decided: the place is being claimed in the bus.
     Claiming(Box<Claiming>),
-    /// No node was free: the request waits for one.
+    /// No node was free: the request waits for a node.
     Waiting,
-    /// Decided before this replica had caught up: it is decided again, by its program too where that is named here and
-    /// chose the node.
+    /// Decided before this replica had caught up: the request is decided again, also by the program that chose the
+    /// node, where a program is named here.
     HeldBack(Option<Arc<str>>),
 }
 
 impl PendingStage {
-    /// Every stage by its name, in the order in which a request comes through them.
+    /// The names of all stages, in the order in which a request passes through them.
     pub(super) const NAMES: [&str; 6] = ["queued", "asked", "suspended", "claiming", "waiting", "held-back"];
 
-    /// The stage's name.
+    /// Returns the name of the stage.
     pub(super) const fn as_str(&self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -57,7 +57,7 @@ pub(super) struct Claiming {
     pub(super) reply: PlacementReply,
 }
 
-/// A question under way, with those who wait for its answer.
+/// A question under way, with the messages that wait for the answer.
 #[derive(Debug)]
 pub(super) struct PendingRequest {
     pub(super) question: Arc<PlacementQuestion>,
@@ -66,27 +66,27 @@ pub(super) struct PendingRequest {
     pub(super) key: Option<RequestKey>,
     /// The user, as names are compared, whose share of the queues the question takes.
     pub(super) user: Arc<str>,
-    /// What its requester is warned of.
+    /// The warnings for the requester.
     pub(super) warnings: Vec<String>,
-    /// The explanation of the placement that is being made, if the requester asked for one.
+    /// The explanation of the placement that is being made, if the requester asked for an explanation.
     pub(super) explanation: Option<Value>,
-    /// How often the ledger refused what was decided.
+    /// How often the ledger refused the decision.
     pub(super) retries: u32,
-    /// How many nodes it was found to hang on.
+    /// The number of nodes that the question was found to hang on.
     pub(super) shunned: u32,
-    /// The configuration by which it came as far as a program.
+    /// The configuration under which the question came to a program.
     pub(super) edition: u64,
     /// The value of [`Front::frees`](super::task::Front) when the question was last decided from its first step.
     pub(super) frees_seen: u64,
-    /// How often another replica took the place that it was decided to get.
+    /// How often another replica took the place of the decision.
     pub(super) claims: u32,
-    /// Whether its requester called it off.
+    /// Whether the requester cancelled the request.
     pub(super) is_cancelled: bool,
-    /// For how long it waited for a free node.
+    /// The time for which the question waited for a free node.
     pub(super) waits: Waits,
 }
 
-/// The time that a question spends in its chain's wait queue.
+/// The time that a question spends in the chain's wait queue.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Waits {
     sum: Duration,
@@ -94,7 +94,8 @@ pub(super) struct Waits {
 }
 
 impl PendingRequest {
-    /// `question`, which nobody has looked at, with those who wait for its answer; it takes the share of `user`.
+    /// Creates a pending request of `question`, with the messages that wait for the answer; the request takes the share
+    /// of `user`.
     pub(super) fn new(question: PlacementQuestion, waiting: Vec<Incoming>, user: Arc<str>) -> Self {
         Self {
             question: Arc::new(question),
@@ -114,7 +115,7 @@ impl PendingRequest {
         }
     }
 
-    /// The question as it is asked now, by itself because it is suspected, or among others.
+    /// Returns the question as it is asked now: alone, because suspected, or among others.
     pub(super) fn asked(&mut self, alone: bool) -> Arc<PlacementQuestion> {
         if self.question.narrated != alone {
             Arc::make_mut(&mut self.question).narrated = alone;
@@ -122,22 +123,22 @@ impl PendingRequest {
         Arc::clone(&self.question)
     }
 
-    /// From `now` on it waits for a free node.
+    /// Notes that the request waits for a free node from `now` on.
     pub(super) fn begins_to_wait(&mut self, now: Instant) {
         self.waits.since.get_or_insert(now);
     }
 
-    /// It is asked again, or answered, at `now`.
+    /// Notes that the request is asked again, or answered, at `now`.
     pub(super) fn ends_to_wait(&mut self, now: Instant) {
         self.waits = Waits { sum: self.waited(now), since: None };
     }
 
-    /// Whether it has waited for a free node, so that its requester may have gone meanwhile.
+    /// Whether the request has waited for a free node, so that the requester may have gone meanwhile.
     pub(super) fn has_waited(&self) -> bool {
         self.waits.since.is_some() || !self.waits.sum.is_zero()
     }
 
-    /// Returns `outgoing` with the warnings and the explanation for its requester added.
+    /// Returns `outgoing` with the warnings and the explanation for the requester added.
     pub(super) fn annotated(&self, outgoing: Outgoing) -> Outgoing {
         let explanation = self.explanation.as_ref().filter(|_| outgoing.error.is_none());
         if self.warnings.is_empty() && explanation.is_none() {
@@ -151,26 +152,27 @@ impl PendingRequest {
         Outgoing { body: wire::text(Value::Object(body)).into(), ..outgoing }
     }
 
-    /// For how long it has waited for a free node by `now`.
+    /// Returns the time for which the request has waited for a free node by `now`.
     pub(super) fn waited(&self, now: Instant) -> Duration {
         let last = self.waits.since.map(|since| now.saturating_duration_since(since));
         self.waits.sum + last.unwrap_or_default()
     }
 
-    /// When the last of those who wait gives up, where all of them do.
+    /// Returns the latest deadline of the waiting messages, or `None` where a message has no deadline.
     pub(super) fn deadline_ms(&self) -> Option<i64> {
         let deadlines = self.waiting.iter().map(|incoming| incoming.deadline_ms);
         deadlines.reduce(|one, other| Some(one?.max(other?))).flatten()
     }
 
-    /// The offer of the place `reservation` to those who waited for one; absent where none had to.
+    /// Returns the offer of the place `reservation` to requesters that waited for a place; `None` where none had to
+    /// wait.
     pub(super) fn offer(&self, reservation: Option<&Arc<str>>) -> Option<Arc<Offered>> {
         let reservation = Arc::clone(reservation.filter(|_| self.has_waited())?);
         let listeners = AtomicUsize::new(self.waiting.len());
         Some(Arc::new(Offered { reservation, listeners }))
     }
 
-    /// Whether nobody waits any more, by the deadlines.
+    /// Whether the deadlines of all waiting messages have passed.
     pub(super) fn is_late(&self, now_ms: i64) -> bool {
         self.waiting.iter().all(|incoming| incoming.deadline_ms.is_some_and(|deadline| deadline < now_ms))
     }

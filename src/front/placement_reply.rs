@@ -1,4 +1,4 @@
-//! A placement reply: what a requester was told of a placement, which is told again where the request is repeated.
+//! A placement reply: the answer about a placement, which is sent again where the request is repeated.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use crate::model::Report;
 use crate::nats::wire::{self, Placed};
 use crate::registry::peers::DecisionSeed;
 
-/// What a reply usually takes.
+/// The usual size of a reply in bytes.
 const USUAL_BODY_BYTES: usize = 384;
 
-/// What a requester was told of a placement, to be told again.
+/// The answer to a requester about a placement, kept to be sent again.
 #[derive(Clone, Debug)]
 pub(super) struct PlacementReply {
     pub(super) node: Arc<str>,
-    /// The node's report when it was chosen, for its addresses; absent where only another replica knew the node.
+    /// The node's report when the node was chosen, for the addresses; absent where only another replica knew the node.
     pub(super) report: Option<Arc<Report>>,
     pub(super) decision: Arc<str>,
     pub(super) generation: u64,
@@ -27,7 +27,7 @@ pub(super) struct PlacementReply {
 }
 
 impl PlacementReply {
-    /// What is told of a placement of which another replica's claim is all that is known.
+    /// Returns the reply about a placement of which only another replica's claim is known.
     pub(super) fn adopted(node: &Arc<str>, report: Option<Arc<Report>>, id: &Arc<str>) -> Self {
         Self {
             node: Arc::clone(node),
@@ -41,12 +41,13 @@ impl PlacementReply {
         }
     }
 
-    /// Whether it is that.
+    /// Whether only another replica's claim is known of the placement.
     pub(super) fn is_adopted(&self) -> bool {
         self.chain.is_empty()
     }
 
-    /// The reply's body; `expires_in_ms` is how long the reservation, where there is one, still lives.
+    /// Returns the body of the reply; `expires_in_ms` is the remaining lifetime of the reservation, where there is a
+    /// reservation.
     pub(super) fn body(&self, expires_in_ms: u64) -> Bytes {
         let (hostname, urls) = self.report.as_deref().map(wire::address).unwrap_or_default();
         let placed = Placed {

@@ -1,4 +1,4 @@
-//! Questions for a chain, from the requester's message to the reply: taken in, asked, committed in order.
+//! Placement and explain requests, from the requester's message to the reply: received, asked, committed in order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +21,11 @@ use super::placement_reply::PlacementReply;
 use super::task::Front;
 use super::view::NO_LIST;
 
-/// Requests with the same id that may wait for one answer.
+/// The most requests with the same id that may wait for a single answer.
 const MAX_TWINS: usize = 64;
 
 impl Front {
-    /// Takes in a question for a chain.
+    /// Handles a placement or explain request.
     pub(super) fn ask(&mut self, incoming: Incoming) {
         let Some(mut incoming) = self.unless_held_back(incoming) else { return };
         if let Err(failure) = self.look_at_deadline(&mut incoming).and_then(|()| self.take_in(&incoming)) {
@@ -33,7 +33,7 @@ impl Front {
         }
     }
 
-    /// Answers and counts a question that no chain is asked.
+    /// Answers and counts a request that is refused before a chain is asked.
     pub(super) fn refuse(&mut self, incoming: &Incoming, failure: &Failure) {
         let no_chain = Arc::from("");
         self.count(incoming, &no_chain, failure.name.as_str(), Duration::ZERO);
@@ -57,7 +57,7 @@ impl Front {
         self.lifetime_ms(head.reservation_s)?;
         let warnings = self.warnings(&strange)?;
         let reserves = chain.reserve && incoming.verb == Verb::Place;
-        // One string for all requests of the chain.
+        // All requests of the chain share the string.
         head.action = Arc::clone(&chain.action);
         let key = head.id.as_ref().filter(|_| reserves).map(|id| RequestKey {
             id: Arc::clone(id),
@@ -80,7 +80,7 @@ impl Front {
         Ok(())
     }
 
-    /// What is to be said of the `strange` fields of a request, at which nothing but a script can look.
+    /// Returns the warnings about the `strange` fields of a request, which only a script can look at.
     ///
     /// # Errors
     /// `bad-request`, where the service accepts no such fields.
@@ -135,15 +135,15 @@ impl Front {
         self.submit(pending);
     }
 
-    /// Queues `pending` for its chain, or answers it where a reload took the chain away.
+    /// Queues `pending` for the request's chain, or answers the request where a reload removed the chain.
     pub(super) fn submit(&mut self, mut pending: Box<PendingRequest>) {
         pending.explanation = None;
         if pending.question.from.is_none() {
-            // What goes on behind a program sees no node that was freed since.
+            // A decision that is continued after a program sees no node that was freed since.
             pending.frees_seen = self.frees;
         }
         if pending.edition != self.workers.edition() && pending.question.from.is_some() {
-            // Nobody can go on with it, and to begin anew would run its programs twice.
+            // No worker can continue the decision, and a new start would run the programs twice.
             let message = "the configuration changed while its program ran, and then its worker died: ask again";
             return self.give_up(pending, &Failure::new(FailureName::Internal, message));
         }
@@ -156,7 +156,7 @@ impl Front {
         }
     }
 
-    /// Queues the requests of `tickets` anew, which are in no queue any more.
+    /// Queues the requests of `tickets` again, which are in no queue any more.
     pub(super) fn submit_again(&mut self, tickets: Vec<Ticket>) {
         for ticket in tickets {
             if let Some(pending) = self.requests.take(ticket) {
@@ -165,10 +165,11 @@ impl Front {
         }
     }
 
-    /// Answers a question that was asked before, now or together with the first; whether it was asked before.
+    /// Answers a repeated request: from the ledger now, or together with the pending first request. Returns whether the
+    /// request was a repetition.
     ///
     /// # Errors
-    /// `overloaded`, where too many wait for that answer.
+    /// `overloaded`, where too many requests wait for that answer.
     fn answer_again(&mut self, key: &RequestKey, incoming: &Incoming) -> Result<bool, Failure> {
         let now_ms = self.now_ms();
         if let Some(entry) = self.ledger.repeated(key) {
@@ -186,7 +187,8 @@ impl Front {
         Ok(true)
     }
 
-    /// The worker in `slot` decided: commit that against the cluster as it is here, in the order of answers.
+    /// Handles a decision of the worker in `slot`: commits the decision against the front's cluster, in the order of
+    /// answers.
     pub(super) fn decided(&mut self, slot: usize, ticket: Ticket, decision: Decision) {
         if !self.workers.slot_mut(slot).is_some_and(|slot| slot.answered(ticket)) {
             return;
@@ -208,7 +210,7 @@ impl Front {
                 pending.explanation = is_wanted.then(|| wire::explained(&pending.question.decision, &decision));
                 self.place(slot, pending, Arc::clone(node), &decision);
             }
-            // Somebody with more time asked the same after the question was on its way.
+            // A repetition with a later deadline arrived after the question was sent.
             Outcome::Failed(failure)
                 if failure.name == FailureName::Overloaded && !pending.is_late(self.now.unix_ms) =>
             {
@@ -232,12 +234,12 @@ impl Front {
     fn place(&mut self, slot: usize, pending: Box<PendingRequest>, node: Arc<str>, decision: &Decision) {
         let birth = Arc::clone(&self.workers.setup().birth);
         let Some(chain) = birth.set.get(&decision.chain) else {
-            // A reload took the chain away while it was deciding.
+            // A reload removed the chain while the chain was deciding.
             let failure = Failure::new(FailureName::UnknownAction, "the chain was removed while it decided");
             return self.give_up(pending, &failure);
         };
         let id = Arc::clone(&pending.question.decision);
-        // Another replica may have told meanwhile what it placed under the same id.
+        // Another replica may have reported meanwhile a placement under the same id.
         let Some(mut pending) = self.unless_placed_elsewhere(pending) else {
             if chain.reserve {
                 self.workers.undo(slot, Change::Release(id));
@@ -294,14 +296,15 @@ impl Front {
         }
     }
 
-    /// The node is taken, by a reservation where the chain makes any: the requester is told.
+    /// Concludes a placement on a node, with a reservation where the chain makes reservations: the requester is
+    /// answered.
     pub(super) fn placed(
         &mut self,
         pending: Box<PendingRequest>,
         reservation: Option<Reservation>,
         reply: PlacementReply,
     ) {
-        // A reload may grant less than what was asked for when the request came.
+        // A reload may grant less than the request asked for when the request came.
         let life_ms = self.lifetime_ms(pending.question.head.reservation_s).unwrap_or(self.ledger.lifetime_ms());
         let body = reply.body(life_ms);
         let place = pending.offer(reservation.as_ref().map(|reservation| &reservation.id));
@@ -325,8 +328,8 @@ impl Front {
         });
     }
 
-    /// Lets `pending`, whose node was taken meanwhile, be decided again, by its program too where that chose the node:
-    /// any other choice is taken again without its programs.
+    /// Lets `pending`, whose node was taken meanwhile, be decided again. The program runs again only where the program
+    /// chose the node; any other choice is made again without the programs.
     pub(super) fn decide_again(&mut self, mut pending: Box<PendingRequest>, decided_by: Option<&Arc<str>>) {
         if self.chose_itself(&pending, decided_by) {
             let from = &mut Arc::make_mut(&mut pending.question).from;
@@ -335,7 +338,7 @@ impl Front {
         self.submit(pending);
     }
 
-    /// Whether nodes were left out of `decision`, which found none, that are taken where no other is left.
+    /// Whether `decision`, which found no node, left out nodes that are taken where no other is left.
     fn has_last_resort(&self, pending: &PendingRequest, decision: &Decision) -> bool {
         let found_none = matches!(&decision.outcome, Outcome::Failed(failure) if failure.name == FailureName::NoNode);
         let left_out = || decision.diagnosis.excluded.count(LostReason::CoolingDown) > 0;
@@ -343,20 +346,22 @@ impl Front {
         found_none && is_open && left_out()
     }
 
-    /// Answers `pending` with what another replica told whoever asked it the same meanwhile; gives it back where none did.
+    /// Answers `pending` with the placement that another replica made meanwhile for the same request; returns `pending`
+    /// where there is none.
     pub(super) fn unless_placed_elsewhere(&mut self, mut pending: Box<PendingRequest>) -> Option<Box<PendingRequest>> {
         let Some(entry) = pending.key.as_ref().and_then(|key| self.ledger.repeated(key)) else { return Some(pending) };
-        // That decision was another one.
+        // The explanation is of this replica's decision, and the reply of another.
         pending.explanation = None;
         let body = entry.answer.body(entry.expires_ms.saturating_sub(self.now_ms()));
         self.conclude(&pending, "placed", |incoming| Outgoing::new(incoming, body.clone(), None));
         None
     }
 
-    /// Why the node cannot take the session by now; the worker may not have seen the last changes.
+    /// Returns the reason why the node cannot take the session by now, if any; the worker may not have seen the last
+    /// changes.
     pub(super) fn refusal(&self, node: &str, chain: &ChainSpec, cooling: &CoolingPolicy) -> Option<LostReason> {
         let Some(node) = self.cluster.get(node) else { return Some(LostReason::Left) };
-        // Where capacity is strict, no script gets past it.
+        // Where capacity is strict, no script may overfill a node.
         cooling.reason_against(node, chain).filter(|reason| {
             chain.on_unplaceable != OnUnplaceable::Allow || (chain.strict && *reason == LostReason::Full)
         })
@@ -368,7 +373,7 @@ impl Front {
         self.workers.send_to_slots_of(action, &WorkerCommand::Recall(Arc::clone(action), Arc::clone(node)), slot);
     }
 
-    /// Tells everybody who waits for `pending` that it came to nothing.
+    /// Answers all messages that wait for `pending` with `failure`.
     pub(super) fn give_up(&mut self, pending: Box<PendingRequest>, failure: &Failure) {
         self.conclude(&pending, failure.name.as_str(), |incoming| Outgoing::failed(incoming, failure));
     }
@@ -395,7 +400,7 @@ impl Front {
 
     fn count(&mut self, incoming: &Incoming, chain: &Arc<str>, outcome: &'static str, waited: Duration) {
         let (metrics, taken) = (&self.metrics, self.since(incoming.received));
-        // Looked up once: a family's lookup allocates its labels and takes a lock.
+        // Cached, because a lookup in a family allocates labels and takes a lock.
         let figures =
             self.counters.entry((Arc::clone(chain), outcome)).or_insert_with(|| metrics.decisions(chain, outcome));
         figures.count.inc();
@@ -403,7 +408,7 @@ impl Front {
     }
 }
 
-/// What is to be said of the field `name` of a request.
+/// The warning about the unknown field `name` of a request.
 fn strange_field(name: &str) -> String {
     let shown = quoted(name);
     match nearest(name, KNOWN_FIELDS) {
@@ -412,14 +417,14 @@ fn strange_field(name: &str) -> String {
     }
 }
 
-/// Who asks, and how.
+/// The identity of a requester, with the warnings about the request.
 struct Requester {
     key: Option<RequestKey>,
     user: Arc<str>,
     warnings: Vec<String>,
 }
 
-/// That a node was chosen so often and was always taken meanwhile.
+/// The failure of a request whose chosen node was taken meanwhile each time.
 pub(super) fn no_more_tries(node: &str, tries: u32, reason: LostReason) -> Failure {
     Failure::new(
         FailureName::NoNode,
@@ -427,14 +432,14 @@ pub(super) fn no_more_tries(node: &str, tries: u32, reason: LostReason) -> Failu
     )
 }
 
-/// One line of a request that got no node.
+/// Logs a line about a request that got no node.
 pub(super) fn log_failure(pending: &PendingRequest, failure: &Failure, cost_us: u64) {
     let PlacementQuestion { head, decision, seed, .. } = &*pending.question;
     let (user, chain) = (&head.login, &head.action);
     tracing::info!(target: "placement", %user, %chain, %decision, seed, cost_us, %failure, "not placed");
 }
 
-/// What the scripts logged, under their names.
+/// Logs the lines of the scripts, under the names of their steps.
 fn log_lines(decision: &Decision) {
     for step in &decision.diagnosis.steps {
         for line in &step.log {

@@ -1,7 +1,7 @@
-//! What the service holds of the world: the processes that work for it, and its view of the cluster.
+//! The traits through which the service reaches the outside: worker and runner processes, and the view of the cluster.
 //!
-//! Both are handed in. In a running service they stand for real processes and for the registry, in a simulation for what
-//! is simulated.
+//! Implementations are handed in. In a running service they are real processes and the registry, in a simulation
+//! simulated processes.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -10,47 +10,50 @@ use crate::ipc::Orders;
 use crate::registry::Registry;
 use crate::registry::marks::Mark;
 
-/// A worker or a runner: where orders go. What the process says comes as events.
+/// A handle of a worker or a runner, which takes commands. The events of the process come by
+/// [`Front::handle`](super::Front::handle).
 pub trait ProcessLink: fmt::Debug + Send {
-    /// Sends as many of `orders` as there is room for, in order, and takes those out; never waits.
+    /// Sends as many of `orders` as there is room for, in order, and removes those; never waits.
     fn send(&mut self, orders: &mut Orders);
 
-    /// Ends the process at once; its exit will be told.
+    /// Kills the process at once; the exit event follows.
     fn kill(&self);
 
-    /// The process's id.
+    /// Returns the id of the process.
     fn pid(&self) -> u32;
 
-    /// Bytes of memory that the process has now; absent where that is not known.
+    /// Returns the memory of the process in bytes, or `None` where that is not known.
     fn memory_bytes(&self) -> Option<u64>;
 
-    /// Lets the process finish what it was sent, and end.
+    /// Lets the process finish the commands that were sent, and end.
     fn retire(self: Box<Self>);
 
-    /// Ends what the process left behind when it was killed.
+    /// Ends the processes that this process left behind when killed.
     fn kill_and_reap(self: Box<Self>);
 }
 
 /// A worker that is ready.
 #[derive(Debug)]
 pub struct NewWorker {
-    /// Where its orders go.
+    /// The handle of the process.
     pub link: Box<dyn ProcessLink>,
-    /// What the worker's seal lacks, a sentence each.
+    /// The gaps in the worker's seal, a sentence each.
     pub lacks: Vec<String>,
-    /// What is probably a mistake in one of the scripts, a sentence each.
+    /// The probable mistakes in the scripts, a sentence each.
     pub remarks: Vec<String>,
 }
 
-/// What the service may ask of its view of the cluster at any moment.
+/// The view of the cluster, which the service may query at any moment.
 pub trait ClusterView: fmt::Debug + Send {
-    /// What is held against `node`, with who, when and why.
+    /// Returns the marks of `node`, with author, time and reason.
     fn mark(&self, node: &str) -> Option<Mark>;
 
-    /// How long before `now` it was last proven that the view has all that there is; absent where it never was whole.
+    /// Returns the time between the last proof that the view is complete and `now`, or `None` where the view was never
+    /// complete.
     fn age(&self, now: Instant) -> Option<Duration>;
 
-    /// The last moment before `now` up to which all changes were handed on as events; absent where there is none.
+    /// Returns the last moment before `now` up to which all changes were passed on as events, or `None` where there is
+    /// none.
     fn looked(&self, now: Instant) -> Option<Instant>;
 }
 

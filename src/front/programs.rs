@@ -1,4 +1,4 @@
-//! Questions that wait for programs: handed to the runner, taken up again with what was heard.
+//! Questions that wait for programs: sent to the runner, and resumed with the program's answer.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::snapshot::cluster_snapshot;
 use super::task::Front;
 
 impl Front {
-    /// The worker in `slot` came to an executable step.
+    /// Handles a decision of the worker in `slot` that came to an executable step.
     pub(super) fn wait(&mut self, slot: usize, waiting: WaitingDecision) {
         let WaitingDecision { ticket, step, suspended, taken } = waiting;
         let most = self.workers.setup().retries;
@@ -34,7 +34,7 @@ impl Front {
                 return self.come_to_nothing(pending, no_more_tries(&node, most + 1, reason));
             }
         }
-        // What was heard from an earlier program is in the decision so far.
+        // The answer of an earlier program is part of the decision so far.
         Arc::make_mut(&mut pending.question).from = None;
         pending.edition = edition;
         self.metrics.programs_asked.inc();
@@ -42,7 +42,7 @@ impl Front {
         self.ask_in_turn(ProgramQuestion { edition, step, question, suspended });
     }
 
-    /// Asks a program when it is its question's turn.
+    /// Asks a program as soon as the question's turn comes.
     fn ask_in_turn(&mut self, errand: ProgramQuestion) {
         let action = Arc::clone(&errand.question.head.action);
         let errand = match self.turns_of(&action) {
@@ -52,14 +52,15 @@ impl Front {
         errand.into_iter().for_each(|errand| self.runner.ask(errand));
     }
 
-    /// The question `ticket` of the chain of `action` is done with its programs: whoever waited for that is asked.
+    /// Notes that the question `ticket` of the chain of `action` is done with the programs; the next questions are
+    /// asked.
     pub(super) fn end_turn(&mut self, action: &Arc<str>, ticket: Ticket) {
         self.turns.end(action, ticket);
         self.begin_turns(action);
     }
 
     fn begin_turns(&mut self, action: &Arc<str>) {
-        // Where a reload took the limit away, nobody waits any more.
+        // Where a reload removed the limit, all waiting questions are asked.
         let most = self.turns_of(action).unwrap_or(usize::MAX);
         while let Some(errand) = self.turns.next(action, most) {
             self.runner.ask(errand);
@@ -70,8 +71,8 @@ impl Front {
         self.workers.setup().birth.set.get(action).and_then(ChainSpec::turns)
     }
 
-    /// Whether the node that was chosen for `pending` took something after the program had read its list; then it is asked
-    /// again, the last time with nobody beside it.
+    /// Whether the node that was chosen for `pending` took a session after the program had read the cluster; then the
+    /// program is asked again, the last time with no other question beside.
     pub(super) fn is_outdated(&mut self, pending: &PendingRequest, node: &str) -> bool {
         let (action, ticket) = (&pending.question.head.action, pending.question.ticket);
         let outdated = pending.edition > 0 && self.turns.is_taken_since(action, ticket, node);
@@ -83,7 +84,7 @@ impl Front {
         outdated
     }
 
-    /// The runner under `number` says something.
+    /// Handles an event of the runner `number`.
     pub(super) fn runner_words(&mut self, number: u64, event: RunnerEvent) {
         if !self.runner.is_held_by(number) {
             return;
@@ -111,8 +112,8 @@ impl Front {
         }
     }
 
-    /// The runner is gone. A program whose answer nobody can hear any more is not asked again: it may have done what it
-    /// does.
+    /// Handles the exit of the runner. A program whose answer is lost is not asked again: the program may have taken
+    /// effect.
     fn runner_lost(&mut self, ended: &ProcessEnd) {
         let waiting = self.runner.len();
         match ended.stopped {
@@ -129,8 +130,8 @@ impl Front {
         }
     }
 
-    /// Where one question at a time is asked, the turn of `ticket` is over when its program has chosen a node: the next
-    /// one sees that already.
+    /// Where the chain asks one question at a time, ends the turn of `ticket` when the program has chosen a node: the
+    /// next question sees that choice already.
     fn note_choice(&mut self, ticket: Ticket, heard: &ProgramAnswer) {
         let Some(pending) = self.requests.get(ticket) else { return };
         let action = Arc::clone(&pending.question.head.action);
@@ -139,7 +140,7 @@ impl Front {
         }
     }
 
-    /// Lets a worker take up a decision again with what was heard from its program.
+    /// Lets a worker resume a decision with the answer of the program.
     fn go_on(&mut self, returned: ReturnedQuestion, heard: Option<ProgramAnswer>) {
         let ReturnedQuestion { ticket, step, suspended } = returned;
         let from = SuspendedStep { step, suspended, heard };
@@ -150,13 +151,14 @@ impl Front {
         }
     }
 
-    /// Takes the request `ticket` out, which waits for a program.
+    /// Removes the request `ticket`, which waits for a program, from the table.
     fn take_suspended(&mut self, ticket: Ticket) -> Option<Box<PendingRequest>> {
         self.workers.drop_parked(ticket);
         self.requests.take(ticket)
     }
 
-    /// A program was not asked because nobody waited any more; somebody with more time may have joined since.
+    /// Handles a question that was not asked because the deadline had passed; a repetition with a later deadline may
+    /// have joined since.
     fn late(&mut self, returned: ReturnedQuestion) {
         let now_ms = self.now.unix_ms;
         let Some(pending) = self.requests.get_mut(returned.ticket) else { return };
@@ -170,12 +172,14 @@ impl Front {
         self.go_on(returned, None);
     }
 
-    /// The runner believes that what a program chose is placed, until it hears otherwise.
+    /// Tells the runner that a choice of a program came to nothing: the runner counts such a choice as placed until
+    /// told otherwise.
     pub(super) fn forget_choice(&mut self, decision: &Arc<str>) {
         self.runner.enqueue(&Encoded::new(&runner::RunnerCommand::Change(Change::Release(Arc::clone(decision)))));
     }
 
-    /// Whether the program that `pending` stands at made the choice of `decided_by`, so that it has to make another one.
+    /// Whether the program at which `pending` was suspended made the choice of `decided_by`, so that the program has to
+    /// choose again.
     pub(super) fn chose_itself(&self, pending: &PendingRequest, decided_by: Option<&Arc<str>>) -> bool {
         let set = &self.workers.setup().birth.set;
         let chain = set.get(&pending.question.head.action);
@@ -183,7 +187,7 @@ impl Front {
         step.is_some_and(|step| Some(&step.name) == decided_by)
     }
 
-    /// Tells the runner of the programs of the configuration in force.
+    /// Sends the programs of the configuration in force to the runner.
     pub(super) fn publish_programs(&mut self) {
         let (setup, number) = (self.workers.setup(), self.workers.edition());
         let edition = ProgramSet::of(number, &setup.birth.set, setup.environment.clone(), setup.programs);
@@ -191,7 +195,7 @@ impl Front {
         self.runner.publish(edition, oldest);
     }
 
-    /// Starts the runner where there should be one.
+    /// Starts the runner where a runner is wanted.
     pub(super) fn start_runner(&mut self) {
         if !self.runner.is_short(self.now.instant) {
             return;
@@ -200,7 +204,7 @@ impl Front {
         self.order(Effect::StartRunner { number, program });
     }
 
-    /// The runner under `number` was started, or could not be.
+    /// Handles the result of starting the runner `number`.
     pub(super) fn runner_started(&mut self, number: u64, runner: std::io::Result<Box<dyn ProcessLink>>) {
         let cluster = &self.cluster;
         match self.runner.started(number, runner, || cluster_snapshot(cluster), self.now.instant) {

@@ -1,11 +1,12 @@
-//! Quarantine: what is not run for a while because it was convicted of passing a limit, and against whom that is held. A policy
-//! on times that are handed in.
+//! Quarantine: scripts that were convicted of passing a limit are not run for a while, by script, node or login. A
+//! policy on times that are handed in.
 //!
-//! A conviction blames no more than it proves. A function of one node that sees no request passed its limit on that node's
-//! document: the node is at fault until many are. A script that sees the request may have passed it because of that user's
-//! request: the login is at fault until several are, and a node where several logins came to the same end. The script itself
-//! is put in quarantine only when several logins and, where it is asked about one node at a time, several nodes convict it.
-//! Each further quarantine is longer; a while without a conviction ends the record.
+//! A conviction blames no more than is proven. A function of one node that sees no request passed the limit on that
+//! node's document: the node is at fault until many are. A script that sees the request may have passed the limit
+//! because of that user's request: the login is at fault until several are, and a node where several logins came to the
+//! same end. The script itself is put in quarantine only when several logins and, where the script is asked about one
+//! node at a time, several nodes convict the script. Each further quarantine is longer; a while without a conviction
+//! ends the record.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -16,40 +17,40 @@ use crate::chain::{ChainSet, LimitRecord, StepSource, Subject};
 const LONGEST_MS: u64 = 600_000;
 /// The first quarantine of a node at a script in milliseconds.
 const NODE_MS: u64 = 60_000;
-/// Logins that convict a script at one node; then the node is at fault and not they.
+/// The number of logins that convict a script at one node from which on the node is at fault instead.
 const LOGINS_A_NODE: usize = 2;
-/// A function that sees no request is at fault itself where it is convicted on one node in so many of the cluster, and on so
-/// many nodes at most.
+/// The share of the cluster's nodes, as a divisor, and the most nodes, on which a function that sees no request must be
+/// convicted to be at fault itself.
 const NODE_SHARE: usize = 4;
 const MOST_NODES: usize = 16;
-/// Convictions of a script that are remembered; past that the oldest is forgotten.
+/// The most convictions of a script that are remembered; past that the oldest is forgotten.
 const MAX_CONVICTIONS: usize = 256;
-/// Records at most; past that the oldest of a node or a login is forgotten, which then costs one more worker.
+/// The most records; past that the oldest of a node or a login is forgotten, which then costs a further worker.
 const MAX_RECORDS: usize = 10_000;
 
-/// When a script is put in quarantine.
+/// The rules for putting a script in quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuarantineSettings {
-    /// After so many convictions; 0 for never.
+    /// The number of convictions; 0 for never.
     pub kills: u32,
-    /// In so many milliseconds.
+    /// The time within which convictions count, in milliseconds.
     pub window_ms: u64,
-    /// For so many milliseconds, the first time.
+    /// The length of the first quarantine in milliseconds.
     pub pause_ms: u64,
 }
 
-/// Against whom a limit is held at a script.
+/// The party at fault for a limit that a script passed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Culprit {
-    /// The script, whoever asks it about whatever.
+    /// The script, for all requests and nodes.
     Script,
-    /// One node: the script is not asked about that node.
+    /// A node: the script is not asked about that node.
     Node(Arc<str>),
-    /// One login: the script is not run for that user's requests.
+    /// A login: the script is not run for that user's requests.
     Login(Arc<str>),
 }
 
-/// A script, by its step's name, with the one whom a limit of it is held against.
+/// A script, by the name of the step, with the party at fault.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Confined {
     pub(super) script: Arc<str>,
@@ -57,7 +58,7 @@ pub(super) struct Confined {
 }
 
 impl Confined {
-    /// What workers are told of this; nothing of a login, whose requests say so themselves.
+    /// Returns the subject to send to workers; `None` for a login, whose requests carry the refusal themselves.
     pub(super) fn subject(&self) -> Option<Subject> {
         let node = match &self.culprit {
             Culprit::Script => None,
@@ -72,33 +73,33 @@ impl Confined {
 #[derive(Clone, Debug)]
 pub(super) struct Conviction {
     pub(super) script: Arc<str>,
-    /// The node that the script was asked about; absent where it was given the whole list.
+    /// The node that the script was asked about; absent where the script was given the whole list.
     pub(super) node: Option<Arc<str>>,
-    /// Whose request it was; absent where the function sees no request. Empty where the request names nobody.
+    /// The login of the request; absent where the function sees no request. Empty where the request names no user.
     pub(super) login: Option<Arc<str>>,
     pub(super) limited: LimitRecord,
-    /// When, in milliseconds of the front's clock.
+    /// The time, in milliseconds of the front's clock.
     pub(super) at_ms: u64,
 }
 
-/// Everyone who passed a limit lately.
+/// The convictions of late, and the scripts, nodes and logins in quarantine.
 pub(super) struct Quarantine {
     settings: QuarantineSettings,
     /// The convictions of each script in the window, the newest last.
     convictions: BTreeMap<Arc<str>, VecDeque<Conviction>>,
     records: BTreeMap<Confined, ConvictionRecord>,
-    /// How many logins are refused a script at the moment: mostly none, and then no request asks further.
+    /// The number of logins that are refused a script at the moment: mostly 0, and then requests need no further look.
     refused_logins: usize,
 }
 
 struct ConvictionRecord {
-    /// Where it is in quarantine: until when, and for what.
+    /// While in quarantine: the end in milliseconds, and the limit that was passed.
     confined: Option<(u64, LimitRecord)>,
-    /// How long the next quarantine will be.
+    /// The length of the next quarantine in milliseconds.
     pause_ms: u64,
-    /// Until when less is enough to bring it back.
+    /// The time until which fewer convictions suffice, in milliseconds.
     probation_ms: u64,
-    /// The source that did it: another one begins anew.
+    /// The source of the step when convicted: another source begins anew.
     source: Option<StepSource>,
 }
 
@@ -107,8 +108,8 @@ impl Quarantine {
         Self { settings, convictions: BTreeMap::new(), records: BTreeMap::new(), refused_logins: 0 }
     }
 
-    /// Takes `conviction` in, of a script of `set`, in a cluster of `nodes` nodes. Returns who is in quarantine from here on,
-    /// and why; then whom that makes the quarantine forget, who is free.
+    /// Adds `conviction`, of a script of `set`, in a cluster of `nodes` nodes. Returns the parties that are in
+    /// quarantine from here on, with the limit; then the party whose record was dropped to make room, which is free.
     pub(super) fn convict(
         &mut self,
         conviction: Conviction,
@@ -142,7 +143,7 @@ impl Quarantine {
         (confined, forgotten)
     }
 
-    /// Whom `conviction`, the newest one, shows to be at fault.
+    /// Returns the parties that `conviction`, the newest, shows to be at fault.
     fn convicted(&self, conviction: &Conviction, evidence: &Evidence, nodes: usize) -> Vec<Culprit> {
         let Conviction { script, node, login, at_ms, .. } = conviction;
         let mut found = Vec::new();
@@ -167,7 +168,7 @@ impl Quarantine {
             (Some(_), None) => (evidence.logins, most),
             (Some(_), Some(_)) => (evidence.logins.min(evidence.nodes), most),
         };
-        // On probation, a function that sees no request and requests of nobody need no second witness.
+        // On probation, a function that sees no request and requests without a login need no second witness.
         let least = if named.is_some() { LOGINS_A_NODE } else { 1 };
         if witnesses >= self.enough(script, &Culprit::Script, least, needed, *at_ms) {
             found.push(Culprit::Script);
@@ -175,13 +176,14 @@ impl Quarantine {
         found
     }
 
-    /// How many witnesses it takes: `least` on probation, else `most`.
+    /// Returns the number of witnesses that are needed: `least` on probation, else `most`.
     fn enough(&self, script: &Arc<str>, culprit: &Culprit, least: usize, most: usize, now_ms: u64) -> usize {
         let record = self.records.get(&Confined { script: Arc::clone(script), culprit: culprit.clone() });
         if record.is_some_and(|record| now_ms < record.probation_ms) { least.min(most) } else { most }
     }
 
-    /// Forgets the record that ends first, where there is no room for `key` otherwise. Returns whose it was.
+    /// Removes the record that ends first, where there is no room for `key` otherwise. Returns the party of that
+    /// record.
     fn make_room_for(&mut self, key: &Confined) -> Option<Confined> {
         if self.records.len() < MAX_RECORDS || self.records.contains_key(key) {
             return None;
@@ -192,7 +194,7 @@ impl Quarantine {
         Some(oldest)
     }
 
-    /// Those whose time is over.
+    /// Releases and returns the parties whose time is over.
     pub(super) fn release(&mut self, now_ms: u64) -> Vec<Confined> {
         let window_ms = self.settings.window_ms;
         let mut released = Vec::new();
@@ -209,7 +211,7 @@ impl Quarantine {
             record.confined.is_some() || now_ms < record.probation_ms
         });
         for Confined { script, culprit } in &released {
-            // What they were confined for is paid.
+            // The convictions behind the confinement are served.
             if let Some(past) = self.convictions.get_mut(script) {
                 past.retain(|one| !culprit.answers_for(one));
             }
@@ -218,7 +220,7 @@ impl Quarantine {
         released
     }
 
-    /// Other chains are in force, or another policy. Returns those who are free because they are not what they were.
+    /// Replaces policy and chains. Returns the parties that are free because their scripts changed.
     pub(super) fn reload(&mut self, settings: QuarantineSettings, set: &ChainSet) -> Vec<Confined> {
         self.settings = settings;
         let mut released = Vec::new();
@@ -245,7 +247,7 @@ impl Quarantine {
         record.is_some_and(|record| record.confined.is_some())
     }
 
-    /// The scripts that are not run for `login`, and why.
+    /// Returns the scripts that are not run for `login`, with the limit that was passed.
     pub(super) fn refused_to(&self, login: &Arc<str>) -> Vec<(Arc<str>, LimitRecord)> {
         if self.refused_logins == 0 {
             return Vec::new();
@@ -254,14 +256,14 @@ impl Quarantine {
         all.map(|(confined, limited)| (Arc::clone(&confined.script), limited.clone())).collect()
     }
 
-    /// Everyone in quarantine, with why.
+    /// Returns all parties in quarantine, with the limit that was passed.
     pub(super) fn confined(&self) -> impl Iterator<Item = (&Confined, &LimitRecord)> {
         self.records.iter().filter_map(|(confined, record)| Some((confined, &record.confined.as_ref()?.1)))
     }
 }
 
 impl Culprit {
-    /// Whether `conviction` is one of those for which this is confined.
+    /// Whether `conviction` counts towards this culprit's confinement.
     fn answers_for(&self, conviction: &Conviction) -> bool {
         match self {
             Self::Script => true,
@@ -271,15 +273,15 @@ impl Culprit {
     }
 }
 
-/// What the convictions of a script that are like the newest one say together.
+/// The sums over the convictions of a script that are like the newest.
 struct Evidence {
     convictions: usize,
-    /// Different logins; a request of nobody counts for one of its own.
+    /// The number of different logins; each request without a login counts for a login of its own.
     logins: usize,
     nodes: usize,
-    /// Different logins at the node of the newest one.
+    /// The number of different logins at the node of the newest conviction.
     logins_at_node: usize,
-    /// Convictions of the newest one's login.
+    /// The number of convictions of the newest conviction's login.
     of_login: usize,
 }
 
@@ -298,7 +300,8 @@ impl Evidence {
         }
     }
 
-    /// What whoever meets the quarantine is told: it lasts `pause_s` seconds, for convictions within `window_s`.
+    /// Returns the message for refused requests: the quarantine lasts `pause_s` seconds, for convictions within
+    /// `window_s`.
     fn words(&self, confined: &Confined, newest: &Conviction, pause_s: u64, window_s: u64) -> String {
         let (script, why) = (&confined.script, &newest.limited.message);
         match &confined.culprit {
@@ -317,7 +320,7 @@ impl Evidence {
         }
     }
 
-    /// By how many it was convicted.
+    /// Returns the numbers of users and nodes behind the conviction, as a phrase.
     fn by(&self, newest: &Conviction) -> String {
         match (&newest.login, &newest.node) {
             (None, _) => format!(" on {} nodes", self.nodes),
@@ -328,7 +331,7 @@ impl Evidence {
     }
 }
 
-/// How many different logins there are; a request of nobody counts for one of its own.
+/// Returns the number of different logins; each request without a login counts for a login of its own.
 fn logins<'a>(convictions: impl Iterator<Item = &'a Conviction>) -> usize {
     let all: Vec<_> = convictions.filter_map(|one| one.login.as_ref()).collect();
     let named: BTreeSet<_> = all.iter().filter(|login| !login.is_empty()).collect();
@@ -340,12 +343,12 @@ impl ConvictionRecord {
         Self { confined: None, pause_ms, probation_ms: 0, source }
     }
 
-    /// When nothing is held against it any more.
+    /// Returns the time from which on the record has no effect, in milliseconds.
     fn ends_ms(&self) -> u64 {
         self.confined.as_ref().map_or(self.probation_ms, |(until, _)| *until)
     }
 
-    /// How long this quarantine is; the next one will be longer.
+    /// Returns the length of this quarantine in milliseconds, and makes the next longer.
     fn confine_for(&mut self) -> u64 {
         let pause_ms = self.pause_ms;
         self.pause_ms = (pause_ms * 2).min(LONGEST_MS);

@@ -1,19 +1,19 @@
-//! The queue of a chain: how many of its requests are unanswered, and whether one more of a user's may come.
+//! The queue of a chain: the number of unanswered requests, and the rule whether a user's next request may come.
 //!
-//! What a worker was handed cannot be taken back from it, so nobody is turned out of a queue for somebody else: room for
-//! others is kept when a request comes. A user may have [`TIMES_THE_REST`] times as many requests in the queue as places
-//! are left. So whoever asks alone gets most of the queue, whoever floods it leaves a fifth, several who do so leave less,
-//! and somebody who has few requests there always gets in.
+//! A question that was sent to a worker cannot be taken back, so no request is turned out of a queue for another: room
+//! for others is kept when a request comes. A user may have [`TIMES_THE_REST`] times as many requests in the queue as
+//! places are left. So a user who asks alone gets most of the queue, a user who floods the queue leaves a fifth,
+//! several such users leave less, and a user with few requests in the queue always gets in.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Failure, FailureName};
 
-/// A user's unanswered requests are at most so many times as many as there are places left.
+/// The most unanswered requests of a user, in multiples of the places that are left.
 const TIMES_THE_REST: usize = 4;
 
-/// The unanswered requests of one chain.
+/// The unanswered requests of a chain, by user.
 #[derive(Debug, Default)]
 pub(super) struct RequestQueue {
     count: usize,
@@ -21,10 +21,10 @@ pub(super) struct RequestQueue {
 }
 
 impl RequestQueue {
-    /// Takes in a request of `user` for the chain of `action`, whose queue holds `most`.
+    /// Adds a request of `user` for the chain of `action`, whose queue holds `most`.
     ///
     /// # Errors
-    /// `overloaded`, where the queue is full, or as full as this user may make it.
+    /// `overloaded`, where the queue is full, or as full as this user may make the queue.
     pub(super) fn enter(&mut self, user: &Arc<str>, action: &str, most: usize) -> Result<(), Failure> {
         let (count, own) = (self.count, self.of_user.get(user).copied().unwrap_or_default());
         let left = most.saturating_sub(count);
@@ -43,7 +43,7 @@ impl RequestQueue {
         Ok(())
     }
 
-    /// A request of `user` is answered.
+    /// Removes a request of `user`, which is answered.
     pub(super) fn leave(&mut self, user: &str) {
         self.count = self.count.saturating_sub(1);
         if let Some(own) = self.of_user.get_mut(user) {

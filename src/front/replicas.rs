@@ -1,4 +1,4 @@
-//! This replica among others: what it tells them, and what it makes of what they say.
+//! The gossip of this replica with others: the messages that are sent, and the handling of those received.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,39 +17,39 @@ use super::pause::PAUSE;
 use super::placement_reply::PlacementReply;
 use super::task::Front;
 
-/// Words that may wait to be told; beyond that they are dropped, and the others ask for all.
+/// The most items that wait to be sent; past that items are dropped, and the others ask for the whole list.
 const WORDS_WAITING: usize = 100_000;
-/// The largest message that is sent where it can be cut, in bytes: well below what NATS servers take.
+/// The size in bytes above which a message is split where possible: well below the limit of NATS servers.
 const LARGEST_SAYING: usize = 512 * 1024;
-/// The longest reservation id that is handed on, in bytes; ids of this release have 35.
+/// The longest reservation id that is forwarded, in bytes; ids of this release have 35.
 const MOST_ID_BYTES: usize = 128;
-/// Replicas with other chains that the notes name.
+/// The most replicas with other chains that the notes name.
 const MAX_DIFFERING_SHOWN: usize = 5;
-/// So many comings and changes of replicas are in the log; after that the numbers that are powers of two.
+/// The number of arrivals and changes of replicas that are logged; after that, those whose number is a power of two.
 const CHANGES_LOGGED: u64 = 64;
 
-/// The other replicas, and what they are to be told.
+/// The other replicas, and the items that wait to be sent to them.
 pub(super) struct Replicas {
     own: Arc<str>,
     /// The first bytes of every message of this replica.
     own_start: Vec<u8>,
     peers: Peers,
     words: Vec<GossipItem>,
-    /// Whether somebody asked for all that this replica holds.
+    /// Whether another replica asked for the whole list of this replica's reservations.
     all_wanted: bool,
-    /// What is said and was not taken up yet.
+    /// The messages to be published.
     pub(super) said: Vec<Effect>,
-    /// Whether there ever was another one.
+    /// Whether another replica was there since the start.
     has_met_others: bool,
-    /// How many lists of all that this replica holds were told.
+    /// The number of whole lists that were sent.
     lists: u64,
-    /// How many messages told of reservations, a list as one.
+    /// The number of messages about reservations that were sent, a list counted as a single message.
     told: u64,
-    /// When it last said hello, in monotonic milliseconds.
+    /// The time of the last hello, in monotonic milliseconds.
     hello_ms: Option<u64>,
-    /// Messages that were not understood.
+    /// The number of messages that could not be parsed.
     strange: u64,
-    /// How often a replica came, or came to run other chains.
+    /// The number of times that a replica came, or came to run other chains.
     changes: u64,
 }
 
@@ -71,7 +71,7 @@ impl Replicas {
         }
     }
 
-    /// Tells the others `word` with the next message, where there are others.
+    /// Queues `word` for the next message, where there are other replicas.
     fn queue_item(&mut self, word: impl FnOnce() -> GossipItem) {
         if !self.peers.is_empty() && self.words.len() < WORDS_WAITING {
             self.words.push(word());
@@ -82,7 +82,7 @@ impl Replicas {
         self.send(serde_json::to_vec(message).unwrap_or_default());
     }
 
-    /// Says `words` beside `hello`, in so many messages that none is too large.
+    /// Publishes `words` together with `hello`, in as many messages as the size requires.
     fn publish_items(&mut self, hello: &Message, words: &[GossipItem]) {
         let mut message = hello.clone();
         words.iter().cloned().for_each(|word| message.add(word));
@@ -99,22 +99,22 @@ impl Replicas {
         self.said.push(Effect::Gossip(PeerMessage::All(text.into())));
     }
 
-    /// How many others are there.
+    /// Returns the number of other replicas.
     pub(super) fn others(&self) -> usize {
         self.peers.len()
     }
 
-    /// Whether others were there since the start.
+    /// Whether another replica was there since the start.
     pub(super) fn has_met_others(&self) -> bool {
         self.has_met_others
     }
 
-    /// Whether others have yet to tell what they hold, after a pause.
+    /// Whether others have yet to send their lists, after a pause.
     pub(super) fn is_list_wanted(&self) -> bool {
         self.peers.is_list_wanted()
     }
 
-    /// Who decides by other chains than `chains`.
+    /// Returns notes about the replicas that decide by other chains than `chains`.
     pub(super) fn differing(&self, chains: &str) -> Vec<String> {
         let differing = self.peers.differing(chains).take(MAX_DIFFERING_SHOWN);
         differing.map(|(replica, theirs)| format!("replica {replica} runs other chains (digest {theirs})")).collect()
@@ -122,9 +122,9 @@ impl Replicas {
 }
 
 impl Front {
-    /// Takes in what another replica says, in whatever words.
+    /// Handles a message of another replica, of any kind.
     pub(super) fn receive_peer(&mut self, text: &[u8]) {
-        // NATS hands each of our own messages back to us.
+        // NATS delivers this replica's own messages too.
         if text.starts_with(&self.replicas.own_start) {
             return;
         }
@@ -132,7 +132,7 @@ impl Front {
             Ok(message) => message,
             Err(error) => {
                 self.replicas.strange += 1;
-                // Whoever floods the bus does not flood the log.
+                // A flood on the bus must not flood the log.
                 if self.replicas.strange.is_power_of_two() {
                     let count = self.replicas.strange;
                     tracing::warn!(count, %error, "another replica said what this one does not understand");
@@ -146,7 +146,7 @@ impl Front {
         if heard.has_changed {
             self.replicas.changes += 1;
         }
-        // Whoever floods the bus does not flood the log.
+        // A flood on the bus must not flood the log.
         if heard.has_changed && (self.replicas.changes <= CHANGES_LOGGED || self.replicas.changes.is_power_of_two()) {
             let own = &self.workers.setup().digest;
             match *message.chains == **own {
@@ -169,7 +169,8 @@ impl Front {
         for word in message.words() {
             match word {
                 GossipItem::Held(held) if is_list && self.ledger.over_since(&held.reservation.id).is_some() => {
-                    // Its owner missed the end: that it was reported is the end that is believed with the most care.
+                    // The owner missed the end: that the session was reported is the end that is believed with the most
+                    // care.
                     self.queue_over(&held.reservation.id, ReservationEnd::Reported);
                 }
                 word => self.take_word(word, now_ms, late_ms),
@@ -180,7 +181,8 @@ impl Front {
         }
     }
 
-    /// Whether the speaker of `message` holds more than is known here, or less than surely counts here, and is to be asked.
+    /// Whether the sender of `message` holds more reservations than are known here, or fewer than surely count here,
+    /// and is to be asked for the list.
     fn is_list_missed(&mut self, message: &Message, now_ms: u64) -> bool {
         let (mut known, mut sure) = (0, 0);
         for entry in self.ledger.copies_of(&message.from) {
@@ -192,8 +194,9 @@ impl Front {
         self.replicas.peers.is_to_be_asked(&message.from, differs, now_ms)
     }
 
-    /// Ends what `replica` made and no longer holds, by its list of all that it holds. What is known by its claim alone may
-    /// be newer than the list. Where capacity is strict, an end makes no room before a report that led to it is seen.
+    /// Ends the reservations of `replica` that are missing in the replica's whole list. A reservation that is known by
+    /// a claim alone may be newer than the list. Where capacity is strict, an end makes no room before the report
+    /// behind the end is seen.
     fn drop_unlisted(&mut self, replica: &str, listed: &BTreeSet<Arc<str>>) {
         let copies = self.ledger.copies_of(replica).filter(|entry| !entry.answer.is_adopted());
         let ids = copies.map(|entry| &entry.reservation.id).filter(|id| !listed.contains(*id));
@@ -223,7 +226,7 @@ impl Front {
             GossipItem::Over(id, end) => {
                 if let Some(entry) = self.ledger.release(&id, now_ms) {
                     if end == ReservationEnd::Failed {
-                        // Whoever was told of it writes the mark down.
+                        // The mark is written by the replica that was told of the failure.
                         self.note_failure(&entry.reservation);
                     }
                     self.end_claim(&entry, end, true);
@@ -233,24 +236,24 @@ impl Front {
         }
     }
 
-    /// A message that says no more than that this replica is there.
+    /// Returns a message that says only that this replica is there.
     fn hello(&self) -> Message {
         let (from, chains) = (Arc::clone(&self.replicas.own), Arc::clone(&self.workers.setup().digest));
         let (holds, leaving, sent_ms) = (self.ledger.own_count(), self.stopping.is_some(), Some(self.now_ms()));
         Message { from, chains, holds, leaving, sent_ms, ..Message::default() }
     }
 
-    /// The beginning of a message that tells of reservations.
+    /// Returns the beginning of a message about reservations, with the next number.
     fn numbered_hello(&mut self) -> Message {
         self.replicas.told += 1;
         Message { number: Some(self.replicas.told), ..self.hello() }
     }
 
-    /// Lets another replica's reservation count here, unless its session is in the list already. The word of it was `late_ms`
-    /// on its way, by which the reservation has less to live.
+    /// Copies another replica's reservation, unless the session is listed already. The message was `late_ms` on the
+    /// way, by which the reservation has less time left.
     fn copy(&mut self, held: PeerReservation, now_ms: u64, late_ms: u64) {
         let PeerReservation { reservation, left_ms, confirmed, chain, decided_by, generation, drawn, request } = held;
-        // A clock that runs fast elsewhere lets nothing live longer here than anything does.
+        // A clock that runs fast elsewhere extends no lifetime past the longest that is allowed here.
         let left_ms = left_ms.min(self.workers.setup().longest_reservation_ms).saturating_sub(late_ms);
         if left_ms == 0 {
             return;
@@ -260,16 +263,16 @@ impl Front {
                 if confirmed && !entry.confirmed {
                     self.ledger.confirm(&reservation.id);
                 }
-                // Where it was renewed, this or that replica heard of that.
+                // Where the reservation was renewed, this or the other replica received the renewal.
                 self.ledger.extend(&reservation.id, now_ms.saturating_add(left_ms));
                 return;
             }
-            // So far only its claim was known.
+            // So far only the claim was known.
             self.ledger.take_out(&reservation.id);
             self.change(Change::Release(Arc::clone(&reservation.id)));
         }
         if self.is_listed(&reservation.node, &reservation.id) {
-            // The report was faster than the word.
+            // The report came before the message.
             return self.note_listed(&reservation.node, &reservation.id);
         }
         let report = self.cluster.get(&reservation.node).map(|node| Arc::clone(node.report()));
@@ -283,7 +286,7 @@ impl Front {
         }
     }
 
-    /// Tells the others of the reservation `id`, which was just made.
+    /// Queues the reservation `id`, which was just made, for the others.
     pub(super) fn queue_held(&mut self, id: &str) {
         let now_ms = self.now_ms();
         if let Some(entry) = self.ledger.get(id) {
@@ -291,23 +294,23 @@ impl Front {
         }
     }
 
-    /// Tells the others that the launcher confirmed `id`.
+    /// Queues that the launcher confirmed `id`.
     pub(super) fn queue_confirmed(&mut self, id: &str) {
         self.replicas.queue_item(|| GossipItem::Confirmed(id.into()));
     }
 
-    /// Tells the others that an administrator put `node` back into service: a user's cool-down stands in no mark.
+    /// Queues that an administrator put `node` back into service: a user's cool-down is in no mark.
     pub(super) fn queue_uncordoned(&mut self, node: &Arc<str>) {
         self.replicas.queue_item(|| GossipItem::Uncordoned(Arc::clone(node)));
     }
 
-    /// Tells the others that the reservation `id` is over.
+    /// Queues that the reservation `id` is over.
     pub(super) fn queue_over(&mut self, id: &Arc<str>, end: ReservationEnd) {
         self.replicas.queue_item(|| GossipItem::Over(Arc::clone(id), end));
     }
 
-    /// Hands a message about the reservation `id`, which is not known here, on to the replica that made it; whether that
-    /// is there.
+    /// Forwards a message about the reservation `id`, which is unknown here, to the replica that made the reservation;
+    /// returns whether that replica is there.
     pub(super) fn forward(&mut self, id: &str, incoming: &Incoming) -> bool {
         let replica = owner(id);
         if id.len() > MOST_ID_BYTES || !self.replicas.peers.is_there(replica) {
@@ -317,12 +320,12 @@ impl Front {
         true
     }
 
-    /// Says what there is to say; every now and then that this replica is here. Its first word asks for all that others
-    /// hold, and so does the first one after a time without NATS.
+    /// Publishes the queued items; now and then also a hello. The first hello asks for the whole lists of the others,
+    /// and so does the first after a time without NATS.
     pub(super) fn publish_due(&mut self, time: bool) {
         let words = std::mem::take(&mut self.replicas.words);
         if std::mem::take(&mut self.replicas.all_wanted) {
-            // Before the words, whose ends came later.
+            // Before the items, which may hold later ends.
             self.publish_list();
         }
         if !words.is_empty() {
@@ -346,7 +349,7 @@ impl Front {
         }
     }
 
-    /// Tells all that this replica holds, as a list that others can tell to be whole.
+    /// Publishes all reservations that this replica holds, as a list that others can check to be complete.
     fn publish_list(&mut self) {
         self.replicas.lists += 1;
         let hello = Message { list: Some(self.replicas.lists), ..self.numbered_hello() };
@@ -358,15 +361,15 @@ impl Front {
         all.chunks(WORDS_AT_ONCE).for_each(|words| self.replicas.publish_items(&hello, words));
     }
 
-    /// Asks the others for all that they hold, and tells them all that this replica holds, after a time until `now_ms` in
-    /// which nobody heard anybody.
+    /// Requests the whole lists of the others, and the publication of this replica's list, after a time until `now_ms`
+    /// without any messages.
     pub(super) fn want_lists(&mut self, now_ms: u64) {
         self.replicas.peers.want_lists(now_ms);
         self.replicas.hello_ms = None;
         self.replicas.all_wanted = true;
     }
 
-    /// Tells the others that this replica leaves, so that nothing is handed on to it.
+    /// Publishes that this replica leaves, so that nothing is forwarded to this replica any more.
     pub(super) fn take_leave(&mut self) {
         let hello = self.hello();
         self.replicas.publish(&hello);

@@ -1,7 +1,7 @@
-//! The table of pending requests: each unanswered request by its ticket, with the stage that it is in.
+//! The table of pending requests: each unanswered request by ticket, with the request's stage.
 //!
-//! Queues hold tickets. Whoever moves a request on takes it out of the table, and puts it back with its next stage or answers
-//! it; so a request is in one place at any time, and is answered once.
+//! Queues hold tickets. The code that moves a request on removes the request from the table, and puts the request back
+//! with the next stage or answers it; so a request is in one place at any time, and is answered once.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ use super::pending_request::{Claiming, PendingRequest, PendingStage};
 /// The unanswered requests.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    /// In boxes, because requests move from stage to stage.
+    /// The requests are boxed, because they move from stage to stage.
     by_ticket: BTreeMap<Ticket, Box<PendingRequest>>,
-    /// Those that have an id of their requester's, which may be asked again.
+    /// The tickets of requests that have an id of the requester's, which may be repeated.
     by_key: BTreeMap<RequestKey, Ticket>,
 }
 
@@ -25,18 +25,18 @@ impl Requests {
         self.by_ticket.len()
     }
 
-    /// Puts `pending` into the table, where it is in `stage` from now on.
+    /// Puts `pending` into the table, in `stage` from now on.
     pub(super) fn put(&mut self, mut pending: Box<PendingRequest>, stage: PendingStage) {
         pending.stage = stage;
         self.by_ticket.insert(pending.question.ticket, pending);
     }
 
-    /// Takes the request `ticket` out, to move it on. Its key stays known until [`Requests::forget`].
+    /// Removes the request `ticket`, to move the request on. The key stays known until [`Requests::forget`].
     pub(super) fn take(&mut self, ticket: Ticket) -> Option<Box<PendingRequest>> {
         self.by_ticket.remove(&ticket)
     }
 
-    /// Takes the request `ticket` out, where its place is being claimed, with what is claimed.
+    /// Removes the request `ticket` where the request's place is being claimed, and returns the claim too.
     pub(super) fn take_claiming(&mut self, ticket: Ticket) -> Option<(Box<PendingRequest>, Claiming)> {
         if !matches!(self.get(ticket)?.stage, PendingStage::Claiming(_)) {
             return None;
@@ -48,48 +48,48 @@ impl Requests {
         }
     }
 
-    /// The request `ticket`.
+    /// Returns the request `ticket`.
     pub(super) fn get(&self, ticket: Ticket) -> Option<&PendingRequest> {
         self.by_ticket.get(&ticket).map(|pending| &**pending)
     }
 
-    /// The request `ticket`.
+    /// Returns the request `ticket`.
     pub(super) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut PendingRequest> {
         self.by_ticket.get_mut(&ticket).map(|pending| &mut **pending)
     }
 
-    /// The request `ticket` is in `stage` from now on.
+    /// Sets the stage of the request `ticket`.
     pub(super) fn set_stage(&mut self, ticket: Ticket, stage: PendingStage) {
         if let Some(pending) = self.get_mut(ticket) {
             pending.stage = stage;
         }
     }
 
-    /// The ticket of the unanswered request of `key`.
+    /// Returns the ticket of the unanswered request of `key`.
     pub(super) fn ticket_of(&self, key: &RequestKey) -> Option<Ticket> {
         self.by_key.get(key).copied()
     }
 
-    /// Lets the key of `pending`, where it has one, name its ticket as it is now.
+    /// Maps the key of `pending`, if any, to the request's present ticket.
     pub(super) fn name(&mut self, pending: &PendingRequest) {
         if let Some(key) = &pending.key {
             self.by_key.insert(key.clone(), pending.question.ticket);
         }
     }
 
-    /// Forgets the key of `pending`, which is answered.
+    /// Removes the key of `pending`, which is answered.
     pub(super) fn forget(&mut self, pending: &PendingRequest) {
         if let Some(key) = &pending.key {
             self.by_key.remove(key);
         }
     }
 
-    /// Every request, the oldest first.
+    /// Returns all requests, the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &PendingRequest> {
         self.by_ticket.values().map(|pending| &**pending)
     }
 
-    /// The number of requests in each stage, as [`PendingStage::NAMES`] lists them.
+    /// Returns the number of requests in each stage, in the order of [`PendingStage::NAMES`].
     pub(super) fn by_stage(&self) -> [usize; PendingStage::NAMES.len()] {
         let mut counts = [0; PendingStage::NAMES.len()];
         for pending in self.iter() {
@@ -100,7 +100,7 @@ impl Requests {
         counts
     }
 
-    /// Takes every request out, the oldest first.
+    /// Removes all requests, the oldest first.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Box<PendingRequest>> + use<> {
         std::mem::take(&mut self.by_ticket).into_values()
     }

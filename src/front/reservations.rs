@@ -1,4 +1,4 @@
-//! What launchers say of reservations: confirm, release, renew; and what a failed start leads to.
+//! The messages of launchers about reservations: confirm, release, renew; and the handling of failed starts.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::admin::read;
 use super::effects::Effect;
 use super::task::Front;
 
-/// What a launcher says of a reservation.
+/// A message of a launcher about a reservation.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Ending {
@@ -23,7 +23,7 @@ struct Ending {
     /// Whether the session did not start; of a release.
     #[serde(default)]
     failed: bool,
-    /// How long it is to live from now on; of a renewal.
+    /// The lifetime of the reservation from now on, in seconds; of a renewal.
     #[serde(default)]
     reservation_s: Option<u32>,
 }
@@ -41,8 +41,8 @@ impl Ending {
 }
 
 impl Front {
-    /// Does what a launcher says of a reservation, whichever replica made it; nothing where that one will answer, because
-    /// word of it is still on its way here.
+    /// Handles a launcher's message about a reservation of any replica; returns `None` where the message was forwarded
+    /// to another replica, which will answer, because the reservation is not known here yet.
     pub(super) fn about_reservation(&mut self, incoming: &Incoming) -> Option<Result<Value, Failure>> {
         let ending = match Ending::read(incoming) {
             Ok(ending) => ending,
@@ -60,16 +60,17 @@ impl Front {
         })
     }
 
-    /// Answers for a reservation that was never heard of here: made by a replica that is gone, or made up.
+    /// Answers for a reservation that is unknown here: made by a replica that is gone, or made up.
     ///
     /// # Errors
-    /// `overloaded`, where too many such reservations were named lately. Whoever names one that is known is never refused.
+    /// `overloaded`, where too many such reservations were named lately. A message about a known reservation is never
+    /// refused.
     fn end_unknown(&mut self, verb: Verb, ending: &Ending) -> Result<Value, Failure> {
         self.metrics.unknown_reservations.inc();
         let (id, now_ms) = (&ending.reservation, self.now_ms());
         if !self.unknown.take(now_ms) {
             let refused = self.metrics.refused_unknown.inc() + 1;
-            // Whoever guesses ids does not flood the log.
+            // A client that guesses ids must not flood the log.
             if refused.is_power_of_two() {
                 tracing::warn!(
                     refused,
@@ -79,7 +80,7 @@ impl Front {
             let message = "too many unknown reservations were named lately; ask again in a moment";
             return Err(Failure::new(FailureName::Overloaded, message));
         }
-        // Word of it may still come. An id of this replica that it does not know was made up.
+        // The gossip about the reservation may still come. An id of this replica that is unknown here was made up.
         if verb == Verb::Release && ids::is_well_formed(id) && owner(id) != self.replica() {
             self.ledger.release(id, now_ms);
         }
@@ -93,7 +94,7 @@ impl Front {
         json!({"reservation": ending.reservation, "node": node, "state": "confirmed"})
     }
 
-    /// Lets a reservation live on from now, for as long as is asked for or as any does.
+    /// Extends a reservation from now on, by the requested or the usual lifetime.
     fn extend(&mut self, ending: &Ending) -> Result<Value, Failure> {
         let (now_ms, life_ms) = (self.now_ms(), self.lifetime_ms(ending.reservation_s.unwrap_or_default())?);
         let Some(entry) = self.ledger.extend(&ending.reservation, now_ms.saturating_add(life_ms)) else {
@@ -104,7 +105,8 @@ impl Front {
         Ok(json!({"reservation": ending.reservation, "node": node, "state": "renewed", "expires_in_ms": left_ms}))
     }
 
-    /// How long a reservation lives whose requester asks for `seconds`, or for nothing where that is 0; in milliseconds.
+    /// Returns the lifetime in milliseconds of a reservation that is requested for `seconds`, or for the usual time
+    /// where that is 0.
     ///
     /// # Errors
     /// `bad-request`, where that is longer than the service grants.
@@ -118,7 +120,7 @@ impl Front {
         Ok(if seconds == 0 { self.ledger.lifetime_ms() } else { asked_ms })
     }
 
-    /// Nobody was there any more to take the place of the reservation `id`, which was offered to whoever waited for it.
+    /// Releases the reservation `id`, which was offered to waiting requesters that were all gone.
     pub(super) fn untaken(&mut self, id: &Arc<str>) {
         let Some(entry) = self.ledger.release(id, self.now_ms()) else { return };
         let Reservation { node, user, .. } = &entry.reservation;
@@ -142,8 +144,8 @@ impl Front {
         json!({"reservation": ending.reservation, "node": node, "state": "released"})
     }
 
-    /// Leaves the node of `reservation`, whose session did not start, alone for its user, and for all where the starts of
-    /// several users failed there.
+    /// Leaves the node of `reservation`, whose session did not start, alone for the user, and for all users where the
+    /// starts of several failed there.
     fn start_failed(&mut self, reservation: &Reservation) {
         let users = self.note_failure(reservation);
         let Reservation { id, node, user, .. } = reservation;
@@ -154,12 +156,13 @@ impl Front {
         }
     }
 
-    /// Notes that the session of `reservation` did not start; how many users' starts failed on its node lately.
+    /// Notes that the session of `reservation` did not start; returns the number of users whose starts failed on the
+    /// node lately.
     pub(super) fn note_failure(&mut self, reservation: &Reservation) -> usize {
         let Reservation { id, node, user, .. } = reservation;
         let setup = self.workers.setup();
         let end_ms = self.now_ms().saturating_add(setup.cooldown_ms);
-        // Nobody knows whether two requests without a login are of one user.
+        // Two requests without a login may be of different users.
         let user: Arc<str> = if user.is_empty() { Arc::clone(id) } else { setup.birth.set.names.key(user).into() };
         self.failures.add(node, &user, end_ms)
     }
@@ -177,7 +180,8 @@ impl Front {
     }
 }
 
-/// Expired, released, or reported already: what was asked for is so, whichever it was.
+/// The answer for a reservation that expired, was released, or was reported already: in each case the reservation has
+/// ended.
 fn gone(ending: &Ending) -> Value {
     json!({"reservation": ending.reservation, "state": "gone"})
 }

@@ -1,24 +1,25 @@
-//! The silence of a process that owes answers, in time in which the front itself ran.
+//! The time for which a process that owes answers has sent nothing, counted while the front itself ran.
 //!
-//! A clock goes on while the front is stopped, or its machine is, and what the process said meanwhile is read afterwards.
-//! So the front counts the silence at its own ticks, and a tick counts for no more than the front may take for one.
+//! A clock goes on while the front is stopped, or the machine is suspended, and the frames that the process sent
+//! meanwhile are read afterwards. So the front counts the silence at the front's own ticks, and a tick counts for no
+//! more than the front may take for a tick.
 
 use std::time::Duration;
 
-/// A tick counts for no more than this: the longest time between two of them, however much there is to hear.
+/// The most that a tick counts for: the longest time between two ticks under any load.
 pub const LONGEST_TICK: Duration = Duration::from_millis(200);
 
-/// How long a process that owes answers has said nothing.
+/// The time for which a process that owes answers has sent nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ResponseTimer(Duration);
 
 impl ResponseTimer {
-    /// Begins anew: the process said something, or owed nothing until now.
+    /// Resets the timer: the process sent a frame, or owed nothing until now.
     pub(super) fn end(&mut self) {
         self.0 = Duration::ZERO;
     }
 
-    /// The front ticks, `passed` after the tick before. Returns whether the silence is longer than `limit` by now.
+    /// Adds a tick, `passed` after the tick before. Returns whether the silence is longer than `limit` by now.
     pub(super) fn tick(&mut self, passed: Duration, limit: Duration) -> bool {
         self.0 = self.0.saturating_add(passed.min(LONGEST_TICK));
         self.0 > limit

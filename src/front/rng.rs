@@ -1,7 +1,7 @@
-//! The front's random numbers: seeds, which everybody may see, and ids, which nobody may guess.
+//! The front's random numbers: seeds, which are public, and ids, which must not be guessed.
 //!
-//! One cryptographically strong stream serves both: what is shown of it says nothing about the rest. It is seeded once
-//! from the operating system, so that an id costs no system call.
+//! A single cryptographically strong stream serves both: the published parts say nothing about the rest. The stream is
+//! seeded once from the operating system, so that an id costs no system call.
 
 use std::sync::Arc;
 
@@ -14,22 +14,22 @@ use crate::registry::ids;
 pub(super) struct FrontRng(ChaCha12Rng);
 
 impl FrontRng {
-    /// The stream that follows from `entropy`, which nobody else may know.
+    /// Creates the stream that follows from `entropy`, which must be secret.
     pub(super) fn new(entropy: [u8; 32]) -> Self {
         Self(ChaCha12Rng::from_seed(entropy))
     }
 
-    /// A name for this replica.
+    /// Returns a name for this replica.
     pub(super) fn name(&mut self) -> Arc<str> {
         format!("{:08x}", self.0.next_u32()).into()
     }
 
-    /// The seed of a decision.
+    /// Returns the seed of a decision.
     pub(super) fn seed(&mut self) -> u64 {
         self.0.next_u64()
     }
 
-    /// The id of the next decision of `replica`, and of the reservation that it may make.
+    /// Returns the id of the next decision of `replica`, and of the reservation that the decision may make.
     pub(super) fn id(&mut self, replica: &str) -> Arc<str> {
         let mut random = [0; ids::RANDOM_BYTES];
         self.0.fill_bytes(&mut random);

@@ -1,4 +1,4 @@
-//! Routing: which slots decide for which chain.
+//! Routing: maps each chain to the slots that decide for the chain.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::chain::{ChainSet, ChainSpec};
 
-/// The slots of each chain: one of its own where there are enough, several where its config says so.
+/// The slots of each chain: a slot of the chain's own where there are enough, several where the config says so.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Routing {
     by_action: BTreeMap<Arc<str>, Range<usize>>,
@@ -14,8 +14,9 @@ pub(super) struct Routing {
 }
 
 impl Routing {
-    /// The routing of the chains of `set`, in slots from 0. Chains that ask for workers get them; the others have a slot
-    /// each while there are no more than `most` in all, and share what is left in turn where there would be more.
+    /// Returns the routing of the chains of `set`, in slots from 0. Chains that ask for workers get them; the others
+    /// have a slot each while there are no more than `most` in all, and share the rest in turn where there would be
+    /// more.
     pub(super) fn of(set: &ChainSet, most: usize) -> Self {
         let own = |chain: &ChainSpec| chain.workers.map(|count| count.max(1) as usize);
         let asked: usize = set.chains.iter().filter_map(own).sum();
@@ -36,17 +37,17 @@ impl Routing {
         Self { by_action, count: next_own }
     }
 
-    /// The slots that decide for `action`.
+    /// Returns the slots that decide for `action`.
     pub(super) fn slots(&self, action: &str) -> Range<usize> {
         self.by_action.get(action).cloned().unwrap_or_default()
     }
 
-    /// The chains that slot `slot` decides for.
+    /// Returns the chains that slot `slot` decides for.
     pub(super) fn chains(&self, slot: usize) -> impl Iterator<Item = &Arc<str>> {
         self.by_action.iter().filter(move |(_, slots)| slots.contains(&slot)).map(|(action, _)| action)
     }
 
-    /// How many slots there are.
+    /// Returns the number of slots.
     pub(super) fn count(&self) -> usize {
         self.count
     }

@@ -1,7 +1,8 @@
-//! RunnerClient: what the runner does for questions that wait at an executable step, and the runner itself.
+//! The client of the runner: the questions that wait for programs, and the runner process itself.
 //!
-//! A program that was asked is not asked again because something died. So the runner says which questions it is about to ask before it asks: where it
-//! dies, those fail as their steps' policy says, and only the others are given to the next runner.
+//! A program that was asked is not asked again because a process died. So the runner reports which questions are about
+//! to be asked before asking: where the runner dies, those fail as their steps' policy says, and only the others are
+//! given to the next runner.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,40 +21,41 @@ use super::ports::ProcessLink;
 use super::response_timer::ResponseTimer;
 use super::worker_handle::ORDERS_WAITING_BYTES;
 
-/// The pause before the next runner is started: after the first death, and at most.
+/// The pause before the next runner is started: after the first death, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How much longer than any program may take the runner may be silent while it owes answers.
+/// How much longer than the longest program limit the runner may be silent while answers are due.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// The runner is not woken for less than this until the next tick, where nothing is asked of it.
+/// The size of waiting commands in bytes up to which the runner is not woken before the next tick, where no question
+/// waits.
 const LAZY_BYTES: usize = 32 << 10;
 
-/// What was asked of programs and has no answer yet, and the runner.
+/// The questions to programs without an answer, and the runner.
 pub(super) struct RunnerClient {
     editions: BTreeMap<u64, Arc<ProgramSet>>,
     open: BTreeMap<Ticket, Open>,
     runner: Option<Box<dyn ProcessLink>>,
-    /// Whether one is being started.
+    /// Whether a runner is being started.
     starting: bool,
     orders: Orders,
-    /// The number under which the runner's words come.
+    /// The number of the runner in events.
     number: u64,
     /// Whether a question waits to be sent.
     urgent: bool,
-    /// Of the runner, while it owes answers.
+    /// The silence of the runner, while answers are due.
     silence: ResponseTimer,
     pauses: Backoff,
     retry_at: Option<Instant>,
 }
 
-/// A question that waits for its program.
+/// A question that waits for a program.
 struct Open {
     errand: ProgramQuestion,
-    /// Whether the runner has said that its program is asked.
+    /// Whether the runner has reported that the program is asked.
     asked: bool,
 }
 
-/// A question that a program was asked when the runner died, or that it has answered.
+/// A question that a program was asked when the runner died, or that the program has answered.
 pub(super) struct ReturnedQuestion {
     pub(super) ticket: Ticket,
     pub(super) step: usize,
@@ -78,7 +80,7 @@ impl Default for RunnerClient {
 }
 
 impl RunnerClient {
-    /// From here on these programs count; the editions before `oldest` are decided for by nobody any more.
+    /// Sends a new edition of the programs to the runner; no decision is made any more by editions before `oldest`.
     pub(super) fn publish(&mut self, edition: ProgramSet, oldest: u64) {
         let edition = Arc::new(edition);
         self.editions.retain(|number, _| *number >= oldest);
@@ -89,7 +91,7 @@ impl RunnerClient {
         }
     }
 
-    /// Passes on what the runner must know as workers must.
+    /// Queues a command that all workers and the runner receive.
     pub(super) fn enqueue(&mut self, order: &Encoded) {
         if self.runner.is_some() {
             self.orders.push_encoded(order);
@@ -108,13 +110,13 @@ impl RunnerClient {
         self.open.insert(errand.question.ticket, Open { errand, asked: false });
     }
 
-    /// The runner said something.
+    /// Notes that a frame of the runner came.
     pub(super) fn note_frame(&mut self) {
         self.silence.end();
     }
 
-    /// Kills a runner that owes answers and has said nothing for longer than any program may take, at a tick that comes
-    /// `passed` after the one before; whether it did.
+    /// Kills a runner that owes answers and has been silent for longer than any program may take. Called at a tick that
+    /// comes `passed` after the tick before; returns whether the runner was killed.
     pub(super) fn kill_if_silent(&mut self, passed: Duration) -> bool {
         let steps = self.editions.values().flat_map(|edition| {
             let steps = edition.chains.iter().flat_map(|chain| &chain.steps);
@@ -134,7 +136,7 @@ impl RunnerClient {
         false
     }
 
-    /// Whether a runner has to be started: there are programs, or questions that wait for one.
+    /// Whether a runner has to be started: there are programs, or questions that wait for a runner.
     pub(super) fn is_short(&self, now: Instant) -> bool {
         let wanted = !self.open.is_empty() || self.editions.values().any(|edition| !edition.chains.is_empty());
         wanted && self.runner.is_none() && !self.starting && self.retry_at.is_none_or(|at| at <= now)
@@ -147,10 +149,10 @@ impl RunnerClient {
         self.number
     }
 
-    /// The runner under `number` was started; it is told of `snapshot` and of all that is open.
+    /// Takes over the started runner `number`, which is sent `snapshot` and all open questions.
     ///
     /// # Errors
-    /// What the system says where it could not be; that is tried again.
+    /// The error of the system where the runner could not be started; the start is tried again later.
     pub(super) fn started(
         &mut self,
         number: u64,
@@ -173,7 +175,7 @@ impl RunnerClient {
         Ok(())
     }
 
-    /// Sends what there is room for; less than a bite that asks nothing only where it is `time`.
+    /// Sends as much as there is room for; small commands without a question only where `time` is set.
     pub(super) fn send(&mut self, time: bool) {
         let Some(runner) = &mut self.runner else { return };
         if time || self.urgent || self.orders.bytes() > LAZY_BYTES {
@@ -185,12 +187,12 @@ impl RunnerClient {
         }
     }
 
-    /// Whether words under `number` are the present runner's.
+    /// Whether events under `number` are the present runner's.
     pub(super) fn is_held_by(&self, number: u64) -> bool {
         self.runner.is_some() && self.number == number
     }
 
-    /// The programs of these questions are being asked.
+    /// Notes that the programs of these questions are being asked.
     pub(super) fn asking(&mut self, tickets: &[Ticket]) {
         for ticket in tickets {
             if let Some(open) = self.open.get_mut(ticket) {
@@ -199,13 +201,14 @@ impl RunnerClient {
         }
     }
 
-    /// The question `ticket` comes back.
+    /// Removes the question `ticket`, and returns the parts to resume the question with.
     pub(super) fn close(&mut self, ticket: Ticket) -> Option<ReturnedQuestion> {
         self.pauses.succeeded();
         self.open.remove(&ticket).map(Open::back)
     }
 
-    /// The runner is gone: what it left behind is ended, and the questions come back whose programs it was asking.
+    /// Handles the exit of the runner: the processes left behind are ended, and the questions whose programs were being
+    /// asked are returned.
     pub(super) fn lost(&mut self, now: Instant) -> Vec<ReturnedQuestion> {
         if let Some(runner) = self.runner.take() {
             runner.kill_and_reap();
@@ -220,12 +223,12 @@ impl RunnerClient {
         self.retry_at = Some(now + self.pauses.failed());
     }
 
-    /// Questions that wait for a program.
+    /// The number of questions that wait for a program.
     pub(super) fn len(&self) -> usize {
         self.open.len()
     }
 
-    /// Lets the runner end its programs and itself.
+    /// Lets the runner end all programs and exit.
     pub(super) fn retire(&mut self) {
         if let Some(runner) = self.runner.take() {
             runner.retire();

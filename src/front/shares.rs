@@ -1,37 +1,37 @@
-//! Whose requests wait: by user, and who has the most of them.
+//! The shares of users in a wait queue, and the user with the most waiting requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Waiting requests by user, each under a number that grows with its arrival.
+/// The waiting requests by user, each under a number that grows with the time of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Shares {
     of_user: BTreeMap<Arc<str>, BTreeSet<u64>>,
-    /// The users by how many requests they have waiting.
+    /// The users by the number of their waiting requests.
     by_size: BTreeSet<(usize, Arc<str>)>,
 }
 
 impl Shares {
-    /// The request `number` of `user` waits.
+    /// Adds the waiting request `number` of `user`.
     pub(super) fn insert(&mut self, user: &Arc<str>, number: u64) {
         self.change(user, |numbers| {
             numbers.insert(number);
         });
     }
 
-    /// The request `number` of `user` waits no longer.
+    /// Removes the request `number` of `user`.
     pub(super) fn remove(&mut self, user: &Arc<str>, number: u64) {
         self.change(user, |numbers| {
             numbers.remove(&number);
         });
     }
 
-    /// How many requests of `user` wait.
+    /// Returns the number of waiting requests of `user`.
     pub(super) fn count(&self, user: &str) -> usize {
         self.of_user.get(user).map_or(0, BTreeSet::len)
     }
 
-    /// How many requests the user with the most of them has waiting, and the newest one of these.
+    /// Returns the largest number of waiting requests of a user, and the newest of these requests.
     pub(super) fn largest(&self) -> Option<(usize, u64)> {
         let (count, user) = self.by_size.last()?;
         Some((*count, *self.of_user.get(user)?.last()?))

@@ -1,4 +1,4 @@
-//! What the front shows of itself: figures, readiness, and notes for a person.
+//! The publication of the front's state: metrics, readiness, and notes for the operator.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,13 +12,14 @@ use super::health::Health;
 use super::quarantine::Culprit;
 use super::task::Front;
 
-/// A view without a proof for so long is worth a word: heartbeats prove it every second, looks at the buckets every five.
+/// The age of the view from which on a note is made: heartbeats prove the view every second, looks at the buckets every
+/// five.
 const OLD_VIEW: Duration = Duration::from_secs(10);
-/// Quarantines that the notes tell of.
+/// The most quarantines that the notes name.
 const MAX_CONFINED_SHOWN: usize = 20;
 
 impl Front {
-    /// Says it once when the view grows too old, and once when it is young again.
+    /// Logs when the view grows too old, and when the view is current again.
     pub(super) fn look_at_view(&mut self) {
         let old = self.view.age(self.now.instant).filter(|age| *age > OLD_VIEW);
         match old {
@@ -33,8 +34,8 @@ impl Front {
         }
     }
 
-    /// Says it once when a frozen replica would go on being handed requests although others are there to take them; that
-    /// one of them is not heard at the moment may be just this.
+    /// Logs where a frozen replica would go on being sent requests although other replicas are there to take them; that
+    /// one of them is not seen at the moment may be just this.
     pub(super) fn look_at_pings(&mut self) {
         if self.metrics.frozen_kept.get() == 0 || !self.replicas.has_met_others() {
             self.notes.remove("frozen");
@@ -50,7 +51,7 @@ impl Front {
         }
     }
 
-    /// Writes the front's state where others read it.
+    /// Publishes the front's state: metrics and health.
     pub(super) fn show(&mut self) {
         let mut nodes = BTreeMap::new();
         for (_, node) in self.cluster.nodes() {
@@ -68,7 +69,7 @@ impl Front {
             worker,
             bus: self.bus,
             nodes_known: self.nodes_known,
-            // Filled in by whoever shows it.
+            // The server fills in the age when the health is shown.
             view_age_ms: None,
             nodes,
             notes: self.notes(),
@@ -76,25 +77,25 @@ impl Front {
         self.order(Effect::Show(health));
     }
 
-    /// The cluster as the service sees it, with what it has placed.
+    /// Returns the cluster as the service sees the cluster, with the service's placements.
     #[must_use]
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
 
-    /// How many requests have no answer yet, wherever they wait.
+    /// Returns the number of unanswered requests, in all stages.
     #[must_use]
     pub fn owed(&self) -> usize {
         self.requests.len() + self.catch_up.unread()
     }
 
-    /// How many other replicas are there, as far as this one has heard.
+    /// Returns the number of other replicas that this replica knows.
     #[must_use]
     pub fn other_replicas(&self) -> usize {
         self.replicas.others()
     }
 
-    /// How many requests wait for a free node.
+    /// Returns the number of requests that wait for a free node.
     #[must_use]
     pub fn waiting_requests(&self) -> usize {
         self.wait_queues.values().map(|queue| queue.waiters().count()).sum()
@@ -106,8 +107,8 @@ impl Front {
         self.quarantine.confined().next().is_some()
     }
 
-    /// The state of `node` in one word. That a node is being emptied is for people alone: to placements it is cordoned, so
-    /// workers are not told, and the view is asked.
+    /// Returns the state of `node` in one word. A drain is of interest to people alone: for placements the node is
+    /// cordoned, so workers are not told of drains, and the view is asked.
     pub(super) fn state(&self, node: &Node) -> &'static str {
         let is_draining = || self.view.mark(node.id()).is_some_and(|mark| mark.is_draining());
         match wire::state(node) {
@@ -130,7 +131,7 @@ impl Front {
         notes
     }
 
-    /// Says once what the machine does not keep from the workers, and what is probably a mistake in a script.
+    /// Logs each gap in the workers' seals and each probable mistake in a script once.
     pub(super) fn look_at_seals(&mut self) {
         for lack in self.workers.lacks() {
             if self.lacks.insert(lack.clone()) {
@@ -162,7 +163,7 @@ mod tests {
         FakeProcess, Harness, STEP, Starts, killed, other_says, overrun, report, request, running, setup,
     };
 
-    /// What is shown at the next look.
+    /// The health after the next look.
     fn look(harness: &mut Harness) -> Health {
         harness.tick_for(Duration::from_secs(1));
         harness.health()

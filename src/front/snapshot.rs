@@ -1,4 +1,4 @@
-//! What a process is told that begins to mirror the cluster.
+//! Snapshots: the commands by which a new process becomes a mirror of the cluster.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::task::Front;
 use super::worker_pool::TakenSlot;
 
 impl Front {
-    /// All that a new worker has to know to decide as the others do.
+    /// Returns the commands by which a new worker can decide as the others do.
     pub(super) fn snapshot(&self) -> Orders {
         let mut orders = cluster_snapshot(&self.cluster);
         for (action, nodes) in &self.chosen {
@@ -28,7 +28,7 @@ impl Front {
         orders
     }
 
-    /// Tells the worker that has just taken a slot what the chains of the slot chose since it was born.
+    /// Sends the worker that has just taken a slot the choices of the slot's chains since the worker was started.
     pub(super) fn recall(&mut self, taken: &TakenSlot) {
         let mut later = Vec::new();
         for action in self.workers.chains(taken.slot) {
@@ -42,7 +42,7 @@ impl Front {
     }
 }
 
-/// `cluster` as it is, as changes.
+/// Returns the present `cluster` as changes.
 pub(super) fn cluster_snapshot(cluster: &Cluster) -> Orders {
     let mut orders = Orders::default();
     cluster.snapshot().for_each(|change| orders.push(&WorkerCommand::Change(change)));
@@ -67,7 +67,7 @@ mod tests {
         setup_of, with,
     };
 
-    /// The changes and choices of `orders`, in words.
+    /// The changes and choices of `orders`, as text.
     fn words(orders: &[WorkerCommand]) -> Vec<String> {
         let said = orders.iter().map(|order| match order {
             WorkerCommand::Change(Change::Report(report)) => format!("report {}", report.id),
@@ -81,7 +81,7 @@ mod tests {
         said.collect()
     }
 
-    /// Lets the spare of `harness` end, so that another one is started; returns what that one is told.
+    /// Lets the spare of `harness` end, so that another spare is started; returns the snapshot of that spare, as text.
     fn next_snapshot(harness: &mut Harness) -> Vec<String> {
         let spare = *harness.workers.keys().next_back().unwrap();
         harness.end(spare, killed());

@@ -1,7 +1,7 @@
-//! Spares: workers that mirror the cluster and decide for nobody yet, and those that are being born.
+//! Spares: workers that mirror the cluster and have no slot yet, and workers that are being started.
 //!
-//! Every worker is born with all chains, so any spare can take any slot the moment that its worker dies. A reload is a
-//! second set of spares, born with the new configuration.
+//! Every worker is started with all chains, so any spare can take any slot the moment that the slot's worker dies. A
+//! reload is a second set of spares, started with the new configuration.
 
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,12 @@ use super::worker_handle::{ORDERS_WAITING_BYTES, WorkerHandle};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Workers that are started at one time: each takes a copy of the cluster with it.
+/// The most workers that are started at one time: each takes a copy of the cluster with it.
 const BIRTHS_AT_ONCE: usize = 4;
-/// A spare is not woken for less than this until the next tick.
+/// The size of waiting commands in bytes up to which a spare is not woken before the next tick.
 const LAZY_BYTES: usize = 32 << 10;
 
-/// The workers of one setup that have no slot.
+/// The workers of a setup that have no slot.
 pub(super) struct Spares {
     pub(super) setup: Setup,
     newborns: Vec<StartingWorker>,
@@ -30,12 +30,12 @@ pub(super) struct Spares {
     retry_at: Option<Instant>,
 }
 
-/// A worker that is being started, and what it has to be told when it is there.
+/// A worker that is being started, and the changes since the worker's snapshot.
 struct StartingWorker {
     number: u64,
     backlog: Orders,
     choices: u64,
-    /// How it ended, where word of its end came before word of its birth.
+    /// How the worker ended, where the exit event came before the result of the start.
     stillborn: Option<String>,
 }
 
@@ -50,12 +50,12 @@ impl Spares {
         }
     }
 
-    /// How many are ready.
+    /// Returns the number of spares that are ready.
     pub(super) fn ready(&self) -> usize {
         self.ready.len()
     }
 
-    /// How many have to be started for `wanted` to be there, if now is a time to try.
+    /// Returns the number of workers that have to be started for `wanted`, where a start may be tried at `now`.
     pub(super) fn short(&self, wanted: usize, now: Instant) -> usize {
         match self.retry_at {
             Some(at) if now < at => 0,
@@ -65,8 +65,8 @@ impl Spares {
         }
     }
 
-    /// Starts `count` workers; `snapshot` makes them mirrors of the cluster as it is, with the first `choices` of all chains.
-    /// `births` is the number of the last worker that was started.
+    /// Starts `count` workers; `snapshot` makes them mirrors of the present cluster, with the first `choices` of all
+    /// chains. `births` is the number of the last worker that was started.
     pub(super) fn start(&mut self, count: usize, (snapshot, choices): (&Orders, u64), births: &mut u64) -> Vec<Effect> {
         if count > 0 {
             self.retry_at = None;
@@ -81,15 +81,15 @@ impl Spares {
         (0..count).map(start).collect()
     }
 
-    /// Whether the worker under `number` is one of these that is being born.
+    /// Whether the worker `number` is being started here.
     pub(super) fn expects(&self, number: u64) -> bool {
         self.newborns.iter().any(|newborn| newborn.number == number)
     }
 
-    /// The worker under `number` was born, or could not be; a birth that nobody waits for any more is ignored.
+    /// Handles the result of starting the worker `number`; a start that is not expected any more is ignored.
     ///
     /// # Errors
-    /// Why it could not be.
+    /// The reason why the worker could not be started.
     pub(super) fn started(
         &mut self,
         number: u64,
@@ -115,7 +115,7 @@ impl Spares {
         }
     }
 
-    /// The worker under `number` is gone; whether it was one of these.
+    /// Removes the worker `number`, which has exited; returns whether the worker was one of the spares.
     pub(super) fn gone(&mut self, number: u64, ended: &ProcessEnd, now: Instant) -> bool {
         let newborn = self.newborns.iter_mut().find(|newborn| newborn.number == number);
         if let Some(newborn) = newborn {
@@ -126,28 +126,28 @@ impl Spares {
         self.ready.retain(|worker| worker.number() != number);
         let was_ready = self.ready.len() < before;
         if was_ready && !ended.killed {
-            // It died of the cluster itself, as the next one may.
+            // The worker died of the cluster itself, as the next may.
             self.rest(now);
         }
         was_ready
     }
 
-    /// Lets some time pass before the next birth, more each time.
+    /// Delays the next start, by more each time.
     fn rest(&mut self, now: Instant) {
         self.retry_at = Some(now + self.pauses.failed());
     }
 
-    /// One that can decide.
+    /// Removes and returns a spare that can decide.
     pub(super) fn take(&mut self) -> Option<WorkerHandle> {
         let first = (!self.ready.is_empty()).then(|| self.ready.remove(0))?;
         self.pauses.succeeded();
         Some(first)
     }
 
-    /// Passes on what all must know.
+    /// Queues a command that all workers receive.
     pub(super) fn enqueue(&mut self, order: &Encoded) {
         for newborn in &mut self.newborns {
-            // Past the bound it is lost anyway, and its birth will say so.
+            // Past the bound the worker is lost anyway, and the result of the start will say so.
             if newborn.backlog.bytes() <= ORDERS_WAITING_BYTES {
                 newborn.backlog.push_encoded(order);
             }
@@ -155,12 +155,12 @@ impl Spares {
         self.ready.iter_mut().for_each(|worker| worker.enqueue(order));
     }
 
-    /// Sends what waits; less than a bite only where it is `time`.
+    /// Sends the waiting commands; few bytes only where `time` is set.
     pub(super) fn send(&mut self, time: bool) {
         self.ready.iter_mut().filter(|worker| time || worker.waiting_bytes() > LAZY_BYTES).for_each(WorkerHandle::send);
     }
 
-    /// Lets all of them end; those that are being born end when nobody expects them.
+    /// Lets all spares end; workers that are being started end when they find no receiver.
     pub(super) fn retire(self) {
         self.ready.into_iter().for_each(WorkerHandle::retire);
     }

@@ -1,4 +1,4 @@
-//! The front's one task: its state, and what each event makes of it.
+//! The front: the whole state of the service, and the handling of each event.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,20 +33,22 @@ use super::turns::Turns;
 use super::wait_queue::WaitQueue;
 use super::worker_pool::WorkerPool;
 
-/// Ticks between two looks at the whole cluster for the figures.
+/// The number of ticks between two walks over the whole cluster for the metrics.
 const TICKS_A_SHOW: u64 = 10;
-/// Silence of a busy worker that is always borne, and for each node what it may take to bring up to date what is kept of
-/// it. A worker that reads what it was told of nodes is not silent: it says so, by the bytes (`worker/outbox.rs`).
+/// The silence of a busy worker that is always accepted, and the time for each node that refreshing the caches may take
+/// on top. A worker that reads changes of nodes is not silent: the worker sends a sign of life, by the bytes
+/// (`worker/outbox.rs`).
 const LEAST_SILENCE: Duration = Duration::from_secs(1);
 const READING_US: u64 = 200;
-/// Memory of a worker that a byte of a node's document takes, and a reservation: the mirror and what engines keep of it.
+/// The memory of a worker for a byte of a node's document, as a factor, and for a reservation in bytes: the mirror and
+/// the caches of engines.
 const DOCUMENT_FACTOR: u64 = 8;
 const RESERVATION_BYTES: u64 = 4 << 10;
-/// Confirmations and releases of reservations that this replica does not know: so many at once, and so many a second, are
-/// answered `gone`. Launchers that outlive a restart of all replicas name as many; whoever guesses ids is slowed down.
+/// The confirmations and releases of unknown reservations that are answered `gone`: so many at once, and so many a
+/// second. Launchers that outlive a restart of all replicas name as many; a client that guesses ids is slowed down.
 const UNKNOWN_AT_ONCE: u64 = 10_000;
 const UNKNOWN_A_SECOND: u64 = 200;
-/// How long a stopping front waits for the answers that it owes.
+/// How long a stopping front waits for the pending answers.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
 /// The state of the front.
@@ -58,7 +60,7 @@ pub struct Front {
     pub(super) catch_up: CatchUp,
     /// The requests without an answer.
     pub(super) requests: Requests,
-    /// By action, those of them that wait for a free node.
+    /// The requests that wait for a free node, by action.
     pub(super) wait_queues: BTreeMap<Arc<str>, WaitQueue>,
     /// The number of changes so far by which a place may have been freed.
     pub(super) frees: u64,
@@ -67,30 +69,30 @@ pub struct Front {
     pub(super) workers: WorkerPool,
     pub(super) runner: RunnerClient,
     pub(super) turns: Turns,
-    /// Starts that failed lately.
+    /// The starts that failed lately.
     pub(super) failures: Failures,
     pub(super) quarantine: Quarantine,
-    /// Scripts, and nodes at scripts, that passed a limit once while nobody asked, with the moment of that.
+    /// The scripts, and nodes at scripts, that passed a limit once without a question, with the time in milliseconds.
     pub(super) suspects: BTreeMap<Subject, u64>,
-    /// By action, the unanswered requests of its chain.
+    /// The unanswered requests of each chain, by action.
     pub(super) queues: BTreeMap<Arc<str>, RequestQueue>,
     pub(super) sequences: BTreeMap<Arc<str>, u64>,
     pub(super) view: Box<dyn ClusterView>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) counters: BTreeMap<(Arc<str>, &'static str), DecisionFigures>,
-    /// The choices of each chain, numbered in order over all of them.
+    /// The choices of each chain, numbered in order over all chains.
     pub(super) chosen: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
     pub(super) choices: u64,
-    /// What is to be done, in order.
+    /// The effects that were not carried out yet, in order.
     effects: Vec<Effect>,
     replica: Arc<str>,
     chance: FrontRng,
-    /// How right the deadlines of requests were lately.
+    /// The deadlines of late, right and wrong.
     pub(super) arrivals: Arrivals,
-    /// How many more unknown reservations are answered for.
+    /// The budget of answers about unknown reservations.
     pub(super) unknown: TokenBucket,
     numbers: u64,
-    /// The time, as the last event told it.
+    /// The time of the last event.
     pub(super) now: Now,
     started: Instant,
     ticks: u64,
@@ -98,14 +100,14 @@ pub struct Front {
     pub(super) bus: bool,
     pub(super) stopping: Option<Instant>,
     pub(super) notes: BTreeMap<&'static str, String>,
-    /// What the machine does not keep from the workers.
+    /// The gaps in the workers' seals.
     pub(super) lacks: BTreeSet<String>,
-    /// What was said of scripts that are probably mistaken.
+    /// The remarks about probable mistakes in scripts that were logged.
     pub(super) remarks: BTreeSet<String>,
 }
 
 impl Front {
-    /// A front that begins at `now` and will start workers for `setup`; `entropy` is what its random numbers come from.
+    /// Creates a front that begins at `now` and will start workers for `setup`; `entropy` seeds the random numbers.
     #[must_use]
     pub fn new(setup: Setup, view: Box<dyn ClusterView>, metrics: Arc<Metrics>, entropy: [u8; 32], now: Now) -> Self {
         let mut chance = FrontRng::new(entropy);
@@ -156,18 +158,18 @@ impl Front {
         front
     }
 
-    /// This replica's name, which its decisions and reservations carry.
+    /// Returns this replica's name, which the decisions and reservations carry.
     #[must_use]
     pub fn replica(&self) -> &str {
         &self.replica
     }
 
-    /// Monotonic milliseconds since the start.
+    /// Returns the monotonic milliseconds since the start.
     pub(super) fn now_ms(&self) -> u64 {
         u64::try_from(self.since(self.started).as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// How long before this moment `then` was.
+    /// Returns the time from `then` to now.
     pub(super) fn since(&self, then: Instant) -> Duration {
         self.now.instant.saturating_duration_since(then)
     }
@@ -176,19 +178,19 @@ impl Front {
         self.chance.seed()
     }
 
-    /// The number of the next question, and the id of its decision. The number stays within the service; the id is told to
-    /// the requester, and nobody can guess it.
+    /// Returns the number of the next question, and the id of the question's decision. The number stays within the
+    /// service; the id is sent to the requester, and cannot be guessed.
     pub(super) fn number(&mut self) -> (Ticket, Arc<str>) {
         self.numbers += 1;
         (self.numbers, self.chance.id(&self.replica))
     }
 
-    /// Lets `effect` be done.
+    /// Adds an effect.
     pub(super) fn order(&mut self, effect: Effect) {
         self.effects.push(effect);
     }
 
-    /// Takes out what is to be done, in order.
+    /// Removes and returns the effects, in order.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         self.effects.append(&mut self.replicas.said);
         std::mem::take(&mut self.effects)
@@ -208,12 +210,12 @@ impl Front {
         self.reply(Outgoing::failed(incoming, failure));
     }
 
-    /// Makes a change of the cluster count here and in all workers.
+    /// Applies a change of the cluster here and in all workers.
     pub(super) fn change(&mut self, change: Change) {
         self.spread(change, None);
     }
 
-    /// Makes a change count that the worker in `slot` made itself when it decided.
+    /// Applies a change that the worker in `slot` applied itself when deciding.
     pub(super) fn commit(&mut self, change: Change, slot: usize) {
         self.spread(change, Some(slot));
     }
@@ -234,7 +236,7 @@ impl Front {
         }
     }
 
-    /// Takes in what happened at `now`. What is to be done for that stands among the effects, and more after the next
+    /// Handles an event at `now`. The effects of the event are added to the buffer, and more after the next
     /// [`Front::settle`].
     pub fn handle(&mut self, now: Now, event: FrontEvent) {
         self.now = now;
@@ -303,7 +305,7 @@ impl Front {
         }
     }
 
-    /// What time brings.
+    /// Handles the passing of time.
     fn tick(&mut self, Tick { passed, is_drained }: Tick) {
         let now_ms = self.now_ms();
         let expired = self.ledger.expire(now_ms);
@@ -343,15 +345,15 @@ impl Front {
         self.go_on_with_time(is_drained);
     }
 
-    /// Memory in bytes that the cluster as it is may take of a worker.
+    /// Returns the memory in bytes that the present cluster may take in a worker.
     fn mirror_bytes(&self) -> u64 {
         let documents: u64 = self.cluster.nodes().map(|(_, node)| node.report().text.len() as u64).sum();
         let reservations = self.ledger.len() as u64;
         documents.saturating_mul(DOCUMENT_FACTOR).saturating_add(reservations.saturating_mul(RESERVATION_BYTES))
     }
 
-    /// Staffs the slots, starts whoever is missing, and asks what can be asked: after a batch of events, with whether there
-    /// was a tick among them.
+    /// Fills the slots, starts missing workers, and asks the questions that can be asked: after a batch of events;
+    /// `time` says whether there was a tick among them.
     pub fn settle(&mut self, time: bool) {
         if let Some(queued) = self.workers.take_over(&self.requests) {
             self.take_over();
@@ -388,7 +390,7 @@ impl Front {
         }
     }
 
-    /// Lets the new configuration be in force, for which each slot has its worker.
+    /// Puts the new configuration in force, for which each slot has a worker.
     fn take_over(&mut self) {
         let setup = self.workers.setup();
         let (quarantine, birth) = (setup.quarantine, Arc::clone(&setup.birth));
@@ -397,23 +399,23 @@ impl Front {
         self.cluster.set_names(birth.set.names);
         self.bound_cool_downs();
         self.notes.remove("worker");
-        // Other sources may stand under the same names.
+        // Other sources may have the same names.
         self.suspects.clear();
         let free = self.quarantine.reload(quarantine, &birth.set);
         self.set_free(free);
         self.publish_programs();
     }
 
-    /// Whether the service was told to stop and has answered what it owes.
+    /// Whether the service was told to stop and has answered all requests.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.stopping.is_some_and(|since| self.owed() == 0 || self.since(since) > LAST_ANSWERS)
     }
 
-    /// Answers what is still unanswered when the front gives up waiting, and lets the runner end.
+    /// Answers all remaining requests with a failure when the front stops waiting, and lets the runner end.
     pub fn close(&mut self) {
         let failure = Failure::new(FailureName::Internal, "the service is stopping");
-        // Nobody is asked any more.
+        // No further question is asked.
         self.turns = Turns::default();
         self.wait_queues.clear();
         self.answer_held_back(&failure);

@@ -1,8 +1,8 @@
 //! The test harness of the front: a [`Harness`] drives a whole front by hand.
 //!
-//! A test plays everybody else: requesters, workers, runners, the registry and other replicas. Time is manual, and each
-//! decision is made by the test itself, so that a test says exactly what it means. Rejected: an evaluator behind each
-//! fake worker, which would decide for the test.
+//! A test plays all other parties: requesters, workers, runners, the registry and other replicas. Time is manual, and
+//! each decision is made by the test itself, so that a test says exactly which decision counts. Rejected: an evaluator
+//! behind each fake worker, which would decide for the test.
 
 mod fakes;
 mod samples;
@@ -42,7 +42,7 @@ pub(super) struct Asked {
     pub(super) question: Arc<PlacementQuestion>,
 }
 
-/// When the processes are there that the front wants to be started.
+/// The time when the processes that the front starts are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Starts {
     /// At once.
@@ -57,13 +57,13 @@ pub(super) struct Harness {
     pub(super) view: FakeView,
     pub(super) metrics: Arc<Metrics>,
     pub(super) starts: Starts,
-    /// Every worker that was started, by its number.
+    /// The workers that were started, by number.
     pub(super) workers: BTreeMap<u64, FakeProcess>,
-    /// What each of them was told at its start.
+    /// The snapshot of each worker.
     pub(super) snapshots: BTreeMap<u64, Vec<WorkerCommand>>,
-    /// Every runner that was started, by its number.
+    /// The runners that were started, by number.
     pub(super) runners: BTreeMap<u64, FakeProcess>,
-    /// What was to be done and was not looked at yet, without replies.
+    /// The effects that were not looked at yet, without replies.
     pub(super) effects: Vec<Effect>,
     pub(super) now: Now,
     replies: Vec<Outgoing>,
@@ -73,7 +73,7 @@ pub(super) struct Harness {
 }
 
 impl Harness {
-    /// A front of `setup` that knows nothing of the cluster and has no worker yet.
+    /// A front of `setup` with an empty cluster and without a worker.
     pub(super) fn bare(setup: Setup) -> Self {
         let now = Now { instant: Instant::now(), unix_ms: EPOCH_MS };
         let (view, metrics) = (FakeView::default(), Arc::new(Metrics::new()));
@@ -112,40 +112,40 @@ impl Harness {
         harness
     }
 
-    /// Lets `event` happen, and settles.
+    /// Handles `event`, and settles.
     pub(super) fn tell(&mut self, event: FrontEvent) {
         self.front.handle(self.now, event);
         self.settle(false);
     }
 
-    /// The registry tells of `change`.
+    /// Handles `change` as an event of the registry.
     pub(super) fn change(&mut self, change: Change) {
         self.tell(FrontEvent::Registry(RegistryEvent::Change(change)));
     }
 
-    /// Another replica says `message`.
+    /// Handles `message` as gossip of another replica.
     pub(super) fn hear(&mut self, message: &Message) {
         self.tell(FrontEvent::Gossip(serde_json::to_vec(message).unwrap().into()));
     }
 
-    /// The time between two ticks passes.
+    /// Lets the time between two ticks pass.
     pub(super) fn tick(&mut self) {
         self.pass(TICK);
     }
 
-    /// `passed` passes, and there is a tick.
+    /// Lets `passed` pass, with a tick at the end.
     pub(super) fn pass(&mut self, passed: Duration) {
         self.sleep(passed);
         self.front.handle(self.now, FrontEvent::Tick(Tick { passed, is_drained: true }));
         self.settle(true);
     }
 
-    /// `passed` passes, with a tick whenever one is due.
+    /// Lets `passed` pass, with a tick whenever a tick is due.
     pub(super) fn tick_for(&mut self, passed: Duration) {
         (0..passed.as_millis() / TICK.as_millis()).for_each(|_| self.tick());
     }
 
-    /// `passed` passes, and nothing happens.
+    /// Lets `passed` pass without an event.
     pub(super) fn sleep(&mut self, passed: Duration) {
         self.now.instant += passed;
         self.now.unix_ms += passed.as_millis() as i64;
@@ -183,7 +183,7 @@ impl Harness {
         None
     }
 
-    /// A message to the endpoint of `verb`, under a number that [`Harness::reply`] knows it by.
+    /// Returns a message to the endpoint of `verb`, with the number for [`Harness::reply`].
     pub(super) fn message(&mut self, verb: Verb, body: &Value) -> (usize, Incoming) {
         self.messages += 1;
         let incoming = Incoming {
@@ -210,7 +210,7 @@ impl Harness {
         self.send(Verb::Place, body)
     }
 
-    /// Asks for a placement that is to be known `timeout` after the message was received.
+    /// Asks for a placement with a timeout of `timeout` after the receipt.
     pub(super) fn place_within(&mut self, body: &Value, timeout: Duration) -> usize {
         let (number, incoming) = self.message(Verb::Place, body);
         let timeout_ms = Some(timeout.as_millis() as u64);
@@ -218,13 +218,13 @@ impl Harness {
         number
     }
 
-    /// Asks for a placement that a worker is asked about at once; returns the number of the message and the question.
+    /// Asks for a placement that is sent to a worker at once; returns the number of the message and the question.
     pub(super) fn place_asked(&mut self, body: &Value) -> (usize, Asked) {
         let number = self.place(body);
         (number, self.only_asked())
     }
 
-    /// Places a session of `user` on `node`; returns the reservation's id.
+    /// Places a session of `user` on `node`; returns the id of the reservation.
     pub(super) fn placed(&mut self, user: &str, node: &str) -> String {
         let (number, asked) = self.place_asked(&request(user));
         self.choose(&asked, node);
@@ -242,26 +242,26 @@ impl Harness {
         }
     }
 
-    /// Takes out the questions that workers were asked, by worker.
+    /// Removes and returns the questions that workers were asked, by worker.
     pub(super) fn asked(&mut self) -> Vec<Asked> {
         self.read();
         std::mem::take(&mut self.asked)
     }
 
-    /// Takes out the one question that was asked.
+    /// Removes and returns the only question that was asked.
     pub(super) fn only_asked(&mut self) -> Asked {
         let mut asked = self.asked();
         assert_eq!(asked.len(), 1, "{asked:?}");
         asked.remove(0)
     }
 
-    /// Takes out what the worker `number` was told besides questions.
+    /// Removes and returns the commands other than questions that the worker `number` was sent.
     pub(super) fn told(&mut self, number: u64) -> Vec<WorkerCommand> {
         self.read();
         self.told.extract_if(.., |(worker, _)| *worker == number).map(|(_, order)| order).collect()
     }
 
-    /// Takes out the errands that the runner `number` was sent; other orders are dropped.
+    /// Removes and returns the questions that the runner `number` was sent; other commands are dropped.
     pub(super) fn errands(&mut self, number: u64) -> Vec<runner::ProgramQuestion> {
         let orders = self.runners[&number].orders::<runner::RunnerCommand>().into_iter();
         let errands = orders.filter_map(|order| match order {
@@ -271,27 +271,27 @@ impl Harness {
         errands.collect()
     }
 
-    /// The worker `number` ends so.
+    /// Lets the worker `number` end as `ended` says.
     pub(super) fn end(&mut self, number: u64, ended: ProcessEnd) {
         self.worker(number, WorkerEvent::Exited(ended));
     }
 
-    /// The worker `number` says `event`.
+    /// Handles `event` as an event of the worker `number`.
     pub(super) fn worker(&mut self, number: u64, event: WorkerEvent) {
         self.tell(FrontEvent::Worker(number, event));
     }
 
-    /// The runner `number` says `event`.
+    /// Handles `event` as an event of the runner `number`.
     pub(super) fn runner(&mut self, number: u64, event: RunnerEvent) {
         self.tell(FrontEvent::Runner(number, event));
     }
 
-    /// The worker that was asked `asked` decides `outcome`.
+    /// Lets the worker that was asked `asked` decide `outcome`.
     pub(super) fn decide(&mut self, asked: &Asked, outcome: Outcome) {
         self.decide_with(asked, outcome, Diagnosis::default());
     }
 
-    /// The worker that was asked `asked` decides `outcome`, as `diagnosis` explains.
+    /// Lets the worker that was asked `asked` decide `outcome`, as `diagnosis` explains.
     pub(super) fn decide_with(&mut self, asked: &Asked, outcome: Outcome, diagnosis: Diagnosis) {
         let chain = Arc::clone(&asked.question.head.action);
         let generation = self.front.cluster().generation();
@@ -302,24 +302,24 @@ impl Harness {
         self.worker(asked.worker, WorkerEvent::Replies(vec![reply]));
     }
 
-    /// The worker that was asked `asked` chooses `node`.
+    /// Lets the worker that was asked `asked` choose `node`.
     pub(super) fn choose(&mut self, asked: &Asked, node: &str) {
         self.decide(asked, Outcome::Placed(node.into()));
     }
 
-    /// The worker that was asked `asked` finds no node.
+    /// Lets the worker that was asked `asked` find no node.
     pub(super) fn find_none(&mut self, asked: &Asked) {
         self.decide(asked, Outcome::Failed(Failure::new(FailureName::NoNode, "all nodes are full")));
     }
 
-    /// Takes out the replies to the message `number`.
+    /// Removes and returns the replies to the message `number`.
     pub(super) fn replies(&mut self, number: usize) -> Vec<Value> {
         let name = number.to_string();
         let own = self.replies.extract_if(.., |outgoing| outgoing.reply.as_deref() == Some(&*name));
         own.map(|outgoing| serde_json::from_slice(&outgoing.body).unwrap()).collect()
     }
 
-    /// Takes out the one reply to the message `number`.
+    /// Removes and returns the only reply to the message `number`.
     #[track_caller]
     pub(super) fn reply(&mut self, number: usize) -> Value {
         let mut replies = self.replies(number);
@@ -327,14 +327,14 @@ impl Harness {
         replies.remove(0)
     }
 
-    /// Takes out the one reply to the message `number`, with its headers.
+    /// Removes and returns the reply to the message `number`, with the headers.
     pub(super) fn outgoing(&mut self, number: usize) -> Outgoing {
         let name = number.to_string();
         let place = self.replies.iter().position(|outgoing| outgoing.reply.as_deref() == Some(&*name));
         self.replies.remove(place.unwrap())
     }
 
-    /// Takes out the one reply to the message `number`, which is a failure; returns its name and its message.
+    /// Removes the only reply to the message `number`, which is a failure; returns the failure's name and message.
     #[track_caller]
     pub(super) fn failure(&mut self, number: usize) -> (String, String) {
         let reply = self.reply(number);
@@ -349,7 +349,7 @@ impl Harness {
         assert_eq!(self.replies(number), Vec::<Value>::new(), "of message {number}");
     }
 
-    /// Takes out the effects that `pick` gives something for; the others stay.
+    /// Removes and returns the effects for which `pick` returns something; the others stay.
     pub(super) fn take<T>(&mut self, pick: impl Fn(&Effect) -> Option<T>) -> Vec<T> {
         let (picked, effects) = std::mem::take(&mut self.effects).into_iter().fold(
             (Vec::new(), Vec::new()),
@@ -365,7 +365,7 @@ impl Harness {
         picked
     }
 
-    /// Takes out what was said to all other replicas.
+    /// Removes and returns the messages to all other replicas.
     pub(super) fn said(&mut self) -> Vec<Message> {
         self.take(|effect| match effect {
             Effect::Gossip(PeerMessage::All(text)) => Some(Message::parse(text).unwrap()),
@@ -373,7 +373,7 @@ impl Harness {
         })
     }
 
-    /// The last state that the front showed.
+    /// Returns the last health that the front published.
     pub(super) fn health(&mut self) -> Health {
         let shown = self.take(|effect| if let Effect::Show(health) = effect { Some(health.clone()) } else { None });
         shown.into_iter().next_back().unwrap()
@@ -385,12 +385,13 @@ impl Harness {
         sessions.map(|session| session.reservation().unwrap().to_string()).collect()
     }
 
-    /// The requests in each stage, as [`Stage::NAMES`](super::pending_request::Stage::NAMES) lists them.
+    /// The requests in each stage, in the order of
+    /// [`PendingStage::NAMES`](super::pending_request::PendingStage::NAMES).
     pub(super) fn stages(&self) -> [usize; 6] {
         self.front.requests.by_stage()
     }
 
-    /// The line of the metrics that begins with `name`, without that.
+    /// Returns the value of the metric `name`, labels included.
     pub(super) fn figure(&self, name: &str) -> String {
         let text = self.metrics.text();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

@@ -1,9 +1,10 @@
-//! Turns at the programs of a chain that reserves: a program must see every place that was taken before it was asked.
+//! Turns at the programs of a chain that reserves: a program must see every place that was taken before the program was
+//! asked.
 //!
-//! A program that is started for a request reads the cluster once. Several at a time would all see it as it was before
-//! any of them chose, and a storm of logins would go to one node. So the questions of a chain take turns: as many at once
-//! as the chain's programs allow side by side (`parallel`, one where nothing is said). A turn lasts until the placement
-//! is known, or until the only program that was asked has chosen a node: the runner counts such a choice as taken from
+//! A program that is started for a request reads the cluster once. Several at a time would all see the cluster before
+//! any of them chose, and a storm of logins would go to one node. So the questions of a chain take turns: as many at
+//! once as the chain's programs allow side by side (`parallel`, 1 by default). A turn lasts until the placement is
+//! known, or until the only program that was asked has chosen a node: the runner counts such a choice as taken from
 //! that moment on.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,29 +17,29 @@ use crate::worker::Ticket;
 #[derive(Default)]
 pub(super) struct Turns {
     chains: BTreeMap<Arc<str>, ChainTurns>,
-    /// How many places were taken while anybody had a turn, and for each node the last of them.
+    /// The number of places that were taken during turns, and for each node the number of the last.
     places: u64,
     taken: BTreeMap<Arc<str>, u64>,
 }
 
-/// The turns of one chain.
+/// The turns of a chain.
 #[derive(Default)]
 struct ChainTurns {
     holders: BTreeMap<Ticket, Turn>,
     waiting: VecDeque<ProgramQuestion>,
-    /// The question that waits first, or has its turn, and shares it with nobody.
+    /// The question that waits first, or has a turn, and excludes all others meanwhile.
     alone: Option<Ticket>,
 }
 
-/// A question's turn.
+/// The turn of a question.
 struct Turn {
-    /// How many places had been taken when its program was asked.
+    /// The number of places that had been taken when the program was asked.
     since: u64,
 }
 
 impl Turns {
-    /// `errand`, where it is its question's turn: `most` questions of the chain of `action` have one at a time. Otherwise
-    /// the errand waits here, and comes out of [`Turns::next`].
+    /// Returns `errand` where the question's turn has come: at most `most` questions of the chain of `action` have a
+    /// turn at a time. Otherwise the errand waits, and is returned by [`Turns::next`] later.
     pub(super) fn take(&mut self, action: &Arc<str>, errand: ProgramQuestion, most: usize) -> Option<ProgramQuestion> {
         let (ticket, since) = (errand.question.ticket, self.places);
         let chain = self.chains.entry(Arc::clone(action)).or_default();
@@ -54,7 +55,7 @@ impl Turns {
         self.next(action, most)
     }
 
-    /// The errand of the chain of `action` whose turn it is now.
+    /// Returns the waiting errand of the chain of `action` whose turn has come.
     pub(super) fn next(&mut self, action: &str, most: usize) -> Option<ProgramQuestion> {
         let since = self.places;
         let chain = self.chains.get_mut(action)?;
@@ -71,7 +72,7 @@ impl Turns {
         chain.waiting.pop_front()
     }
 
-    /// The turn of `ticket` is over, or will never come.
+    /// Ends the turn of `ticket`, or removes `ticket` from those that wait.
     pub(super) fn end(&mut self, action: &str, ticket: Ticket) {
         let Some(chain) = self.chains.get_mut(action) else { return };
         if chain.holders.remove(&ticket).is_none() {
@@ -88,7 +89,7 @@ impl Turns {
         }
     }
 
-    /// Lets `ticket`, which has a turn, give it back and have the next one alone.
+    /// Ends the turn of `ticket`, whose next turn will exclude all others.
     pub(super) fn again_alone(&mut self, action: &str, ticket: Ticket) {
         if let Some(chain) = self.chains.get_mut(action)
             && chain.holders.remove(&ticket).is_some()
@@ -97,7 +98,7 @@ impl Turns {
         }
     }
 
-    /// A place on `node` is taken.
+    /// Notes that a place on `node` was taken.
     pub(super) fn placed(&mut self, node: &Arc<str>) {
         if !self.chains.is_empty() {
             self.places += 1;
@@ -105,7 +106,7 @@ impl Turns {
         }
     }
 
-    /// Whether a place on `node` was taken since the program of `ticket`, whose turn it is, was asked.
+    /// Whether a place on `node` was taken since the program of `ticket`, which has a turn, was asked.
     pub(super) fn is_taken_since(&self, action: &str, ticket: Ticket, node: &str) -> bool {
         let turn = self.chains.get(action).and_then(|chain| chain.holders.get(&ticket));
         turn.is_some_and(|turn| self.taken.get(node).is_some_and(|last| *last > turn.since))

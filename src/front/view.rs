@@ -1,4 +1,4 @@
-//! What the registry tells of the cluster: changes, and whether the view of it is kept.
+//! The events of the registry: changes of the cluster, and whether the view of the cluster is complete.
 
 use crate::model::Change;
 use crate::registry::RegistryEvent;
@@ -6,11 +6,11 @@ use crate::registry::peers::ReservationEnd;
 
 use super::task::Front;
 
-/// The note that says why the node list was never read.
+/// The key of the note why the node list was never read.
 pub(super) const NO_LIST: &str = "nodes";
 
 impl Front {
-    /// Takes in what the registry tells.
+    /// Handles an event of the registry.
     pub(super) fn receive(&mut self, event: RegistryEvent) {
         match event {
             RegistryEvent::Change(change) => self.cluster_change(change),
@@ -39,7 +39,7 @@ impl Front {
         }
     }
 
-    /// Takes in a change from the registry, with what it means for reservations.
+    /// Handles a change from the registry, and ends the reservations that the change ends.
     pub(super) fn cluster_change(&mut self, change: Change) {
         if let Change::Report(report) = &change {
             let now_ms = self.now_ms();

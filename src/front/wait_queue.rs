@@ -1,12 +1,13 @@
-//! The wait queue of a chain: requests that wait for a free node, bounded, fair among users, asked again when something was
-//! freed. Pure bookkeeping by ticket.
+//! The wait queue of a chain: requests that wait for a free node, bounded, fair among users, asked again when a place
+//! was freed. Pure bookkeeping by ticket.
 //!
-//! Each change that may free a place starts a round: the first request of each user before anybody's second, users who were
-//! served while they waited after those who were not. A round asks a few at once and goes on where it stopped, so that
-//! those who can take what was freed are found behind others who cannot, and a full cluster is not asked about all the time.
+//! Each change that may free a place starts a round: the first request of each user before any user's second, users who
+//! were served while they waited after those who were not. A round asks a few requests at once and continues where the
+//! round stopped, so that requests that fit the freed place are found behind others that do not, and a full cluster is
+//! not asked about all the time.
 //!
-//! The queue is shared: a user may have so many requests in it, and where it is full, the user with the most of them loses
-//! the newest to somebody who has fewer.
+//! The queue is shared: the number of requests of a user is limited, and where the queue is full, the user with the
+//! most requests loses the newest to a user with fewer.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -17,52 +18,52 @@ use crate::worker::Ticket;
 
 use super::shares::Shares;
 
-/// Waiting requests of one chain that are asked again at once.
+/// The most waiting requests of a chain that are asked again at once.
 const ASKED_AT_ONCE: usize = 32;
-/// After so many that found nothing, a round pauses until the next change.
+/// The number of requests that found nothing after which a round pauses until the next change.
 const FRUITLESS: usize = 64;
-/// The requests of one chain that wait.
+/// The waiting requests of a chain.
 #[derive(Debug, Default)]
 pub(super) struct WaitQueue {
-    /// By place, which is the order of arrival.
+    /// The waiting requests by place, which is the order of arrival.
     waiters: BTreeMap<u64, WaitingRequest>,
-    /// Whose they are.
+    /// The shares of the users.
     shares: Shares,
-    /// How many requests of each user found a node while others of the user waited.
+    /// The number of requests of each user that found a node while others of the user waited.
     served: BTreeMap<Arc<str>, usize>,
-    /// Those that the present round still asks.
+    /// The places that the present round still asks.
     round: VecDeque<u64>,
-    /// Waiters that are being asked, with what they were told last.
+    /// The requests that are being asked again, by ticket.
     asked: BTreeMap<Ticket, WaitingRequest>,
-    /// How many found nothing since the last change.
+    /// The number of requests that found nothing since the last change.
     fruitless: usize,
-    /// There was a change of which some who were asked, or are, cannot have known: another round follows.
+    /// Whether there was a change that requests of this round may not have seen: another round follows.
     missed: bool,
 }
 
-/// Why a request may not wait.
+/// The reason why a request may not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WaitRefused {
-    /// The queue is full, and nobody has more of it than the user of this request would have.
+    /// The queue is full, and no user has more requests in the queue than the user of this request would have.
     Full,
-    /// So many requests wait that are the same user's, and that is all one user may have.
+    /// The user has this many requests in the queue, which is the limit for a user.
     OfOneUser(usize),
-    /// The queue is full, and nobody has so many requests in it as the same user.
+    /// The queue is full, and no user has more requests in the queue than the same user, who has this many.
     MostOfAll(usize),
 }
 
 /// A waiting request.
 #[derive(Clone, Debug)]
 pub(super) struct WaitingRequest {
-    /// Its ticket, another one each time that it is asked again.
+    /// The ticket of the request, another each time that the request is asked again.
     pub(super) ticket: Ticket,
-    /// Its place in the queue, the same for as long as it waits.
+    /// The place in the queue, the same for as long as the request waits.
     pub(super) place: u64,
     /// The user, as names are compared.
     pub(super) user: Arc<str>,
-    /// How long it waits at most.
+    /// The time until which the request may wait.
     pub(super) until: Instant,
-    /// What its requester is told where it has waited in vain.
+    /// The failure that the requester is sent where the request waits in vain.
     pub(super) failure: Arc<Failure>,
 }
 
@@ -77,11 +78,11 @@ impl WaitQueue {
         self.waiters.values()
     }
 
-    /// Makes room for another request of `user` in a queue that holds `most`, and so many `per_user`. Returns the request
-    /// that makes way for it, where one does.
+    /// Makes room for another request of `user` in a queue that holds `most`, and at most `per_user` of a user. Returns
+    /// the request that makes way, if any.
     ///
     /// # Errors
-    /// Why it may not wait.
+    /// The reason why the request may not wait.
     pub(super) fn admit(
         &mut self,
         user: &str,
@@ -89,7 +90,7 @@ impl WaitQueue {
         per_user: usize,
     ) -> Result<Option<WaitingRequest>, WaitRefused> {
         let own = self.shares.count(user);
-        // Whoever says no login may be anybody.
+        // Requests without a login may be of different users.
         if own >= per_user && !user.is_empty() {
             return Err(WaitRefused::OfOneUser(own));
         }
@@ -103,39 +104,39 @@ impl WaitQueue {
         }
     }
 
-    /// The request of `waiting` waits here.
+    /// Adds `waiting` to the queue.
     pub(super) fn enter(&mut self, waiting: WaitingRequest) {
         self.shares.insert(&waiting.user, waiting.place);
         self.waiters.insert(waiting.place, waiting);
     }
 
-    /// The request of `waiting` waits here, and the present round asks it too: something was freed that it did not see.
+    /// Adds `waiting` to the queue and to the present round: a place was freed that the request did not see.
     pub(super) fn enter_round(&mut self, waiting: WaitingRequest) {
         self.round.push_back(waiting.place);
         self.enter(waiting);
     }
 
-    /// Takes the request out that waits at `place`.
+    /// Removes and returns the request at `place`.
     fn take(&mut self, place: u64) -> Option<WaitingRequest> {
         let waiting = self.waiters.remove(&place)?;
         self.shares.remove(&waiting.user, place);
         Some(waiting)
     }
 
-    /// Takes the request `ticket` out, where it waits and is not being asked again.
+    /// Removes and returns the request `ticket`, where the request waits and is not being asked again.
     pub(super) fn leave(&mut self, ticket: Ticket) -> Option<WaitingRequest> {
         let (place, _) = self.waiters.iter().find(|(_, waiting)| waiting.ticket == ticket)?;
         self.take(*place)
     }
 
-    /// Takes the requests out that are `late`.
+    /// Removes and returns the requests that are `late`.
     pub(super) fn take_late(&mut self, late: impl Fn(&WaitingRequest) -> bool) -> Vec<WaitingRequest> {
         let places: Vec<_> =
             self.waiters.iter().filter(|(_, waiting)| late(waiting)).map(|(place, _)| *place).collect();
         places.into_iter().filter_map(|place| self.take(place)).collect()
     }
 
-    /// Lets the round go on, or another one begin.
+    /// Continues the round, or begins another.
     pub(super) fn freed(&mut self) {
         self.fruitless = 0;
         self.missed = !self.round.is_empty() || !self.asked.is_empty();
@@ -162,7 +163,8 @@ impl WaitQueue {
         self.round = order.into_iter().map(|(_, place)| place).collect();
     }
 
-    /// Takes out the request that is to be asked now; it counts as waiting again after [`WaitQueue::ask`].
+    /// Removes and returns the request that is to be asked now; the request counts as waiting again after
+    /// [`WaitQueue::ask`].
     pub(super) fn next(&mut self) -> Option<WaitingRequest> {
         if self.missed && self.round.is_empty() && self.asked.is_empty() {
             self.missed = false;
@@ -177,26 +179,26 @@ impl WaitQueue {
         None
     }
 
-    /// The request of `waiting` is asked again, under the ticket that it has there.
+    /// Notes that the request of `waiting` is asked again, under the ticket of `waiting`.
     pub(super) fn ask(&mut self, waiting: WaitingRequest) {
         self.asked.insert(waiting.ticket, waiting);
     }
 
-    /// The request `before`, where it is being asked again, has the ticket `after` from now on.
+    /// Replaces the ticket `before` of a request that is being asked again by `after`.
     pub(super) fn renumber(&mut self, before: Ticket, after: Ticket) {
         if let Some(waiting) = self.asked.remove(&before) {
             self.ask(WaitingRequest { ticket: after, ..waiting });
         }
     }
 
-    /// The request `ticket`, where it was asked again, found nothing; returns what it waited by.
+    /// Notes that the request `ticket` found nothing when asked again; returns the request's entry.
     pub(super) fn found_nothing(&mut self, ticket: Ticket) -> Option<WaitingRequest> {
         let waiting = self.asked.remove(&ticket)?;
         self.fruitless += 1;
         Some(waiting)
     }
 
-    /// The request `ticket`, which was asked again, is answered for good.
+    /// Removes the request `ticket`, which was asked again and has been answered for good.
     pub(super) fn answered(&mut self, ticket: Ticket, placed: bool) {
         let Some(WaitingRequest { user, .. }) = self.asked.remove(&ticket) else { return };
         let mut others = self.waiters.values().chain(self.asked.values());
@@ -227,7 +229,7 @@ mod tests {
         queue
     }
 
-    /// Asks whoever is to be asked now, and says who that is.
+    /// Asks the request whose turn has come, and returns the ticket.
     fn ask_next(queue: &mut WaitQueue) -> Option<Ticket> {
         let waiting = queue.next()?;
         let ticket = waiting.ticket;
@@ -235,7 +237,7 @@ mod tests {
         Some(ticket)
     }
 
-    /// Lets each of `users` in, in turn, and says who came out for it, or why the user may not wait.
+    /// Admits a request of each of `users`, in turn; returns which request made way, or why the user may not wait.
     fn come(queue: &mut WaitQueue, users: &str) -> Vec<String> {
         let mut came = Vec::new();
         for user in users.split_whitespace() {

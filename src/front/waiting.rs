@@ -1,4 +1,4 @@
-//! Requests that wait for a free node: which may, when they are asked again, and what they are told in the end.
+//! Requests that wait for a free node: their admission, when they are asked again, and their final reply.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,11 +14,12 @@ use super::placing::log_failure;
 use super::task::Front;
 use super::wait_queue::{WaitQueue, WaitRefused, WaitingRequest};
 
-/// The answer leaves so long before a deadline passes.
+/// How long before a deadline the answer is sent.
 const MARGIN: Duration = Duration::from_millis(200);
 
 impl Front {
-    /// `pending` came to nothing for want of a node: it waits where it may, else its requester is told `failure`.
+    /// Handles `pending`, for which no node was found: the request waits where allowed, else the requester is sent
+    /// `failure`.
     pub(super) fn come_to_nothing(&mut self, mut pending: Box<PendingRequest>, failure: Failure) {
         if pending.is_cancelled {
             return self.give_up(pending, &called_off());
@@ -30,7 +31,7 @@ impl Front {
                     self.end_turn(&pending.question.head.action, pending.question.ticket);
                 }
                 let queue = self.wait_queues.entry(Arc::clone(&pending.question.head.action)).or_default();
-                // For a change that came between its question and its place in the queue it was not asked again.
+                // The request missed a change that came between the question and the request's place in the queue.
                 match pending.frees_seen != self.frees && !pending.has_waited() {
                     true => queue.enter_round(waiting),
                     false => queue.enter(waiting),
@@ -45,7 +46,8 @@ impl Front {
         }
     }
 
-    /// Where `pending` waits; the failure where it may not, or where the queue is full. Another request may make way for it.
+    /// Returns the queue entry for `pending`, or the failure where `pending` may not wait, or where the queue is full.
+    /// Another request may make way.
     fn place_to_wait(&mut self, pending: &PendingRequest, failure: Failure) -> Result<WaitingRequest, Failure> {
         if pending.question.head.wait_ms == 0 {
             return Err(failure);
@@ -62,10 +64,10 @@ impl Front {
         Ok(WaitingRequest { ticket, place: ticket, user: Arc::clone(&pending.user), until, failure: Arc::new(failure) })
     }
 
-    /// Makes sure that there is room for `pending`, which came to `failure`.
+    /// Makes room in the queue for `pending`, which found no node with `failure`.
     ///
     /// # Errors
-    /// That failure where the queue is full; `overloaded` where it is full of the same user's requests.
+    /// `failure` where the queue is full; `overloaded` where the queue is full of the same user's requests.
     fn make_room(&mut self, pending: &PendingRequest, failure: &Failure) -> Result<(), Failure> {
         let (most, per_user) = (self.workers.setup().waiting, self.workers.setup().waiting_per_user);
         let queue = self.wait_queues.entry(Arc::clone(&pending.question.head.action)).or_default();
@@ -95,14 +97,14 @@ impl Front {
         }
     }
 
-    /// Takes the request `ticket` out of the table, which has just left its wait queue.
+    /// Removes the request `ticket`, which has just left the wait queue, from the table.
     fn take_waiting(&mut self, ticket: Ticket) -> Option<Box<PendingRequest>> {
         let mut pending = self.requests.take(ticket)?;
         pending.ends_to_wait(self.now.instant);
         Some(pending)
     }
 
-    /// The request `ticket` of `action` is answered for good: it waits no more.
+    /// Removes the request `ticket` of `action`, which is answered for good, from the wait queue.
     pub(super) fn wait_is_over(&mut self, action: &str, ticket: Ticket, placed: bool) {
         if let Some(queue) = self.wait_queues.get_mut(action) {
             queue.answered(ticket, placed);
@@ -112,12 +114,13 @@ impl Front {
         }
     }
 
-    /// A place may have been freed.
+    /// Notes that a place may have been freed.
     pub(super) fn note_freed(&mut self) {
         self.frees += 1;
     }
 
-    /// Asks those again who may find a node now; where it is `time`, answers those who have waited long enough.
+    /// Asks those requests again that may find a node now; where `time` is set, answers those that have waited long
+    /// enough.
     pub(super) fn ask_waiting(&mut self, time: bool) {
         if self.wait_queues.is_empty() {
             self.frees_told = self.frees;
@@ -125,7 +128,7 @@ impl Front {
         }
         self.answer_overdue(time);
         if self.catch_up.is_under_way() || (self.workers.setup().is_strict && !self.bus) {
-            // No place could be claimed. When this replica has caught up, and NATS is there again, all are asked.
+            // No place could be claimed. When this replica has caught up, and NATS is connected again, all are asked.
             self.note_freed();
             return;
         }
@@ -147,7 +150,7 @@ impl Front {
         }
     }
 
-    /// Where it is `time`, answers those who have waited long enough; where the service stops, everybody who waits.
+    /// Answers the requests that have waited long enough, where `time` is set; where the service stops, all that wait.
     fn answer_overdue(&mut self, time: bool) {
         let (now, stopping) = (self.now.instant, self.stopping.is_some());
         let mut over = Vec::new();
@@ -162,11 +165,11 @@ impl Front {
         }
     }
 
-    /// Asked again, a request is another question: decided in its turn now, under another id, by programs anew.
+    /// Makes a request that is asked again a new question: decided in turn now, under another id, by programs anew.
     pub(super) fn renew(&mut self, pending: &mut PendingRequest) {
         if pending.edition > 0 {
             self.forget_choice(&pending.question.decision);
-            // The turn is the old ticket's: under the new one nobody would give it back.
+            // The turn belongs to the old ticket: under the new ticket the turn would never end.
             self.end_turn(&pending.question.head.action, pending.question.ticket);
         }
         let ((ticket, decision), now_ms) = (self.number(), self.now.unix_ms);
@@ -181,14 +184,14 @@ impl Front {
         self.requests.name(pending);
     }
 
-    /// Takes the request `ticket` of `action` out, where it waits.
+    /// Removes the request `ticket` of `action`, where the request waits.
     pub(super) fn leave_wait_queue(&mut self, action: &str, ticket: Ticket) -> Option<Box<PendingRequest>> {
         let waiting = self.wait_queues.get_mut(action)?.leave(ticket)?;
         self.take_waiting(waiting.ticket)
     }
 }
 
-/// Until when `pending` may wait from `now` on; nothing where it may not.
+/// Returns the time until which `pending` may wait from `now` on, or `None` where `pending` may not wait.
 fn until(pending: &PendingRequest, now: Now) -> Option<Instant> {
     let wait = Duration::from_millis(u64::from(pending.question.head.wait_ms));
     let until = pending.waiting.first()?.received + wait;

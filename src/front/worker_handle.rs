@@ -1,23 +1,25 @@
-//! A worker handle: a worker that the service holds, with the orders on their way to it.
+//! A worker handle: a worker that the service holds, with the commands on their way there.
 //!
-//! Orders leave in the order of events, so that a worker sees a change before the questions that came after it. What
-//! does not fit into the worker's socket waits here: the front's task itself never waits for a worker.
+//! Commands leave in the order of events, so that a worker sees a change before the questions that came after the
+//! change. Commands that do not fit into the worker's socket wait here: the front's task itself never waits for a
+//! worker.
 
 use crate::ipc::{Encoded, Orders};
 use crate::worker::WorkerCommand;
 
 use super::ports::NewWorker;
 
-/// Bytes of orders that wait for a worker to read them; past that it is hopelessly behind, and a new one is cheaper.
+/// The most bytes of commands that wait for a worker to read them; past that the worker is hopelessly behind, and a new
+/// worker is cheaper.
 pub(super) const ORDERS_WAITING_BYTES: usize = 256 << 20;
 
-/// A worker, and what it has still to be told.
+/// A worker, and the commands that were not sent yet.
 #[derive(Debug)]
 pub(super) struct WorkerHandle {
     number: u64,
     worker: NewWorker,
     orders: Orders,
-    /// How many choices of all chains it was born with.
+    /// The number of choices of all chains in the worker's snapshot.
     choices: u64,
 }
 
@@ -26,38 +28,38 @@ impl WorkerHandle {
         Self { number, worker, orders, choices }
     }
 
-    /// How many choices of all chains it was born with. Those that came after it is told where it takes a slot: a worker
-    /// that waits for one need not hear of each.
+    /// Returns the number of choices of all chains in the worker's snapshot. Later choices are sent when the worker
+    /// takes a slot: a spare need not receive each.
     pub(super) fn choices(&self) -> u64 {
         self.choices
     }
 
-    /// The number under which its words come.
+    /// Returns the number of the worker in events.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
 
-    /// The worker's process id.
+    /// Returns the process id of the worker.
     pub(super) fn pid(&self) -> u32 {
         self.worker.link.pid()
     }
 
-    /// Bytes of memory that the worker has now; absent where that is not known.
+    /// Returns the memory of the worker in bytes, or `None` where that is not known.
     pub(super) fn memory_bytes(&self) -> Option<u64> {
         self.worker.link.memory_bytes()
     }
 
-    /// What the worker's seal lacks.
+    /// Returns the gaps in the worker's seal.
     pub(super) fn lacks(&self) -> &[String] {
         &self.worker.lacks
     }
 
-    /// What is probably a mistake in a script.
+    /// Returns the probable mistakes in scripts.
     pub(super) fn remarks(&self) -> &[String] {
         &self.worker.remarks
     }
 
-    /// Ends the worker at once; its exit will be told.
+    /// Kills the worker at once; the exit event follows.
     pub(super) fn kill(&self) {
         self.worker.link.kill();
     }
@@ -70,12 +72,12 @@ impl WorkerHandle {
         self.orders.push_encoded(order);
     }
 
-    /// Bytes of orders that were not sent yet.
+    /// Returns the size in bytes of the commands that were not sent yet.
     pub(super) fn waiting_bytes(&self) -> usize {
         self.orders.bytes()
     }
 
-    /// Sends what there is room for.
+    /// Sends as much as there is room for, and kills a worker that is hopelessly behind.
     pub(super) fn send(&mut self) {
         self.worker.link.send(&mut self.orders);
         if self.orders.bytes() > ORDERS_WAITING_BYTES {
@@ -83,7 +85,7 @@ impl WorkerHandle {
         }
     }
 
-    /// Lets it end.
+    /// Lets the worker end.
     pub(super) fn retire(self) {
         self.worker.link.retire();
     }

@@ -1,4 +1,5 @@
-//! The worker pool: all slots with their workers, the spares, and the workers of the next configuration while they gather.
+//! The worker pool: all slots with their workers, the spares, and the workers of the next configuration while they
+//! start.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,29 +18,29 @@ use super::routing::Routing;
 use super::spares::Spares;
 use super::worker_slot::WorkerSlot;
 
-/// Workers that wait for another one to die.
+/// The number of spares beside the workers in slots.
 const SPARES: usize = 1;
 
 /// A slot that a spare has taken.
 pub(super) struct TakenSlot {
-    /// Which one.
+    /// The number of the slot.
     pub(super) slot: usize,
-    /// Whether a worker was there that had done enough.
+    /// Whether the spare replaced a worker that had done enough.
     pub(super) recycled: bool,
-    /// How many choices of all chains the spare was born with.
+    /// The number of choices of all chains in the spare's snapshot.
     pub(super) choices: u64,
 }
 
-/// All that decides for this front.
+/// All workers of this front.
 pub(super) struct WorkerPool {
-    /// The slots of the configuration in force; behind them those of earlier ones, until they have answered.
+    /// The slots of the configuration in force; behind them those of earlier configurations, until they have answered.
     slots: Vec<WorkerSlot>,
     routing: Routing,
     spares: Spares,
     next: Option<Spares>,
-    /// How many workers were started so far.
+    /// The number of workers that were started so far.
     births: u64,
-    /// Counts the configurations that were in force.
+    /// The number of configurations that were in force so far.
     edition: u64,
     /// Whether each slot had a worker once.
     complete: bool,
@@ -53,26 +54,26 @@ impl WorkerPool {
         Self { slots, routing, spares: Spares::new(setup), next: None, births: 0, edition, complete: false }
     }
 
-    /// What the present workers were born with.
+    /// Returns the setup of the configuration in force.
     pub(super) fn setup(&self) -> &Setup {
         &self.spares.setup
     }
 
-    /// Begins to gather workers for `setup`, which take over when each slot has one.
+    /// Begins to start workers for `setup`, which take over when each slot has a worker.
     pub(super) fn prepare(&mut self, setup: Setup) {
         if let Some(given_up) = self.next.replace(Spares::new(setup)) {
             given_up.retire();
         }
     }
 
-    /// How many workers have to be started now.
+    /// Whether workers have to be started at `now`.
     pub(super) fn is_short(&self, now: Instant) -> bool {
         let next = self.next.as_ref().map_or(0, |next| next.short(routing(&next.setup).count(), now));
         next + self.spares.short(self.vacancies() + SPARES, now) > 0
     }
 
-    /// Starts the workers that are missing at `now`; `snapshot` makes them mirrors of the cluster as it is, with the number
-    /// of choices that is in it.
+    /// Starts the workers that are missing at `now`; `snapshot` makes them mirrors of the present cluster, and comes
+    /// with the number of choices that the snapshot holds.
     pub(super) fn start(&mut self, snapshot: (&Orders, u64), now: Instant) -> Vec<Effect> {
         let vacancies = self.vacancies();
         let mut started = self.spares.start(self.spares.short(vacancies + SPARES, now), snapshot, &mut self.births);
@@ -90,10 +91,10 @@ impl WorkerPool {
         self.slots.get(..self.routing.count()).unwrap_or_default()
     }
 
-    /// A worker was born, or could not be.
+    /// Handles the result of starting a worker.
     ///
     /// # Errors
-    /// Why it could not be; where the next setup does not compile, that one is given up.
+    /// The reason why the worker could not be started; where the next setup does not compile, the setup is given up.
     pub(super) fn started(
         &mut self,
         number: u64,
@@ -102,7 +103,7 @@ impl WorkerPool {
     ) -> Result<(), BirthError> {
         match self.next.as_mut().filter(|next| next.expects(number)) {
             Some(next) => next.started(number, worker, now).inspect_err(|error| {
-                // What does not compile never will; anything else is tried again.
+                // Scripts that do not compile never will; after any other error the start is tried again.
                 let hopeless = matches!(error, BirthError::Refused(_) | BirthError::Died(Some(_), _));
                 if let Some(given_up) = self.next.take_if(|_| hopeless) {
                     given_up.retire();
@@ -112,12 +113,12 @@ impl WorkerPool {
         }
     }
 
-    /// The slot whose worker speaks under `number`.
+    /// Returns the slot of the worker `number`.
     pub(super) fn slot_of(&mut self, number: u64) -> Option<(usize, &mut WorkerSlot)> {
         self.slots.iter_mut().enumerate().find(|(_, slot)| slot.is_held_by(number))
     }
 
-    /// A worker without a slot is gone.
+    /// Removes the worker `number`, which had no slot and has exited.
     pub(super) fn gone(&mut self, number: u64, ended: &ProcessEnd, now: Instant) {
         if !self.spares.gone(number, ended, now)
             && let Some(next) = &mut self.next
@@ -126,49 +127,49 @@ impl WorkerPool {
         }
     }
 
-    /// Queues the request `ticket` at a slot of the chain of `action`; the slot with the fewest requests where there are
-    /// several. Returns whether the chain has a slot.
+    /// Queues the request `ticket` at a slot of the chain of `action`: at the slot with the fewest requests where there
+    /// are several. Returns whether the chain has a slot.
     pub(super) fn submit(&mut self, action: &str, ticket: Ticket) -> bool {
         let slots = self.slots.get_mut(self.routing.slots(action)).unwrap_or_default();
         let slot = slots.iter_mut().min_by_key(|slot| slot.queue.len());
         slot.map(|slot| slot.queue.submit(ticket)).is_some()
     }
 
-    /// The worker slot at `slot`.
+    /// Returns the worker slot at `slot`.
     pub(super) fn slot_mut(&mut self, slot: usize) -> Option<&mut WorkerSlot> {
         self.slots.get_mut(slot)
     }
 
-    /// The request `ticket`, which waited for a program, goes back to its slot: only a worker of the same chains can go on
-    /// with it. Returns whether it waited for one.
+    /// Queues the request `ticket`, which waited for a program, at the same slot: only a worker of the same chains can
+    /// resume the decision. Returns whether the request waited for a program.
     pub(super) fn unpark(&mut self, ticket: Ticket) -> bool {
         let slot = self.slots.iter_mut().find_map(|slot| slot.queue.unpark(ticket).then_some(slot));
         slot.map(|slot| slot.queue.submit(ticket)).is_some()
     }
 
-    /// Takes the request `ticket` out of its queue, where it waits for a program.
+    /// Removes the request `ticket`, which waits for a program, from the queue.
     pub(super) fn drop_parked(&mut self, ticket: Ticket) {
         self.slots.iter_mut().any(|slot| slot.queue.unpark(ticket));
     }
 
-    /// The number of the configuration in force.
+    /// Returns the number of the configuration in force.
     pub(super) fn edition(&self) -> u64 {
         self.edition
     }
 
-    /// The number of the oldest configuration that somebody still decides by.
+    /// Returns the number of the oldest configuration by which a slot still decides.
     pub(super) fn oldest_edition(&self) -> u64 {
         self.slots.iter().map(WorkerSlot::edition).min().unwrap_or(self.edition)
     }
 
-    /// Passes `order` on to all workers, but not to the one in slot `except`, who knows.
+    /// Sends `order` to all workers except the worker in slot `except`, which made the change.
     pub(super) fn broadcast(&mut self, order: &Encoded, except: Option<usize>) {
         let slots = self.slots.iter_mut().enumerate().filter(|(place, _)| Some(*place) != except);
         slots.for_each(|(_, slot)| slot.enqueue(order));
         self.send_to_spares(order);
     }
 
-    /// Passes `order` on to those who decide for `action`, but not to the worker in slot `except`.
+    /// Sends `order` to the workers that decide for `action`, except the worker in slot `except`.
     pub(super) fn send_to_slots_of(&mut self, action: &str, order: &WorkerCommand, except: usize) {
         for place in self.routing.slots(action).filter(|place| *place != except) {
             if let Some(slot) = self.slots.get_mut(place) {
@@ -177,14 +178,14 @@ impl WorkerPool {
         }
     }
 
-    /// Tells the worker in `slot` alone.
+    /// Sends `order` to the worker in `slot` alone.
     pub(super) fn order(&mut self, slot: usize, order: &WorkerCommand) {
         if let Some(slot) = self.slots.get_mut(slot) {
             slot.order(order);
         }
     }
 
-    /// The chains that `slot` decides for.
+    /// Returns the chains that `slot` decides for.
     pub(super) fn chains(&self, slot: usize) -> Vec<Arc<str>> {
         self.routing.chains(slot).cloned().collect()
     }
@@ -196,20 +197,20 @@ impl WorkerPool {
         }
     }
 
-    /// Undoes what the worker in `slot` alone believes.
+    /// Undoes a change that only the worker in `slot` has applied.
     pub(super) fn undo(&mut self, slot: usize, change: Change) {
         self.order(slot, &WorkerCommand::Change(change));
     }
 
-    /// Lets the next workers take over where each of their slots has one. Returns those of `requests` that the old
-    /// ones were not asked yet; what they were asked, they still answer.
+    /// Lets the next workers take over where each of their slots has a worker. Returns those of `requests` that the old
+    /// workers were not asked yet; the questions that they were asked, they still answer.
     pub(super) fn take_over(&mut self, requests: &Requests) -> Option<Vec<Ticket>> {
         let next = self.next.take_if(|next| next.ready() >= routing(&next.setup).count())?;
         std::mem::replace(&mut self.spares, next).retire();
         self.routing = routing(&self.spares.setup);
         self.edition += 1;
         let mut slots: Vec<_> = (0..self.routing.count()).map(|_| WorkerSlot::new(self.edition)).collect();
-        // What a program has answered is gone on with by the chains that asked it.
+        // A decision is resumed, after a program, by the chains that asked the program.
         let stays = |ticket| requests.get(ticket).is_some_and(|pending| pending.question.from.is_some());
         let queued = self.slots.iter_mut().flat_map(|slot| slot.queue.take_waiting(stays)).collect();
         slots.append(&mut self.slots);
@@ -217,8 +218,8 @@ impl WorkerPool {
         Some(queued)
     }
 
-    /// Lets spares take the slots that have no worker, or a tired one; ends the slots of earlier configurations that have
-    /// answered. Returns the slots that were taken.
+    /// Lets spares take the slots that have no worker, or a tired worker; ends the slots of earlier configurations that
+    /// have answered. Returns the slots that were taken.
     pub(super) fn fill_slots(&mut self) -> Vec<TakenSlot> {
         let mut taken = Vec::new();
         let (spares, count) = (&mut self.spares, self.routing.count());
@@ -240,13 +241,14 @@ impl WorkerPool {
         taken
     }
 
-    /// The requests that the worker of an earlier slot left behind when it died.
+    /// Returns the requests that workers of earlier configurations left behind when they died.
     pub(super) fn strays(&mut self) -> Vec<Ticket> {
         let old = self.slots.iter_mut().skip(self.routing.count());
         old.filter(|slot| !slot.is_staffed()).flat_map(|slot| slot.queue.take_all()).collect()
     }
 
-    /// Asks what can be asked of `requests` now, and sends what can be sent. Returns the requests that are `late`.
+    /// Asks the `requests` that can be asked now, and sends as much as there is room for. Returns the requests that are
+    /// `late`.
     pub(super) fn pump(
         &mut self,
         time: bool,
@@ -261,8 +263,8 @@ impl WorkerPool {
         self.slots.iter_mut().flat_map(|slot| slot.pump(relieved, requests, &late)).collect()
     }
 
-    /// Kills the workers that have held questions for too long without a word; `slowest` says how long a chain may take
-    /// at most, and `passed` how long ago the last look was. Returns how long they were given.
+    /// Kills the workers that have held questions for too long without a frame; `slowest` returns the longest time of a
+    /// chain, and `passed` is the time since the last look. Returns the limits that the killed workers had.
     pub(super) fn kill_silent(&mut self, passed: Duration, slowest: impl Fn(&ChainSpec) -> Duration) -> Vec<Duration> {
         let set = &self.spares.setup.birth.set;
         let longest = |chains: &mut dyn Iterator<Item = &ChainSpec>| chains.map(&slowest).max().unwrap_or_default();
@@ -279,7 +281,8 @@ impl WorkerPool {
         killed
     }
 
-    /// Marks workers for replacement, as [`WorkerSlot::tire`] says; `mirror` is what the cluster may take of each.
+    /// Marks workers for replacement, as [`WorkerSlot::tire`] says; `mirror` is the memory that the cluster may take in
+    /// each.
     pub(super) fn tire(&mut self, mirror: u64) {
         let (requests, bytes) = (self.setup().recycle_requests, self.setup().recycle_bytes);
         for slot in &mut self.slots {
@@ -289,8 +292,8 @@ impl WorkerPool {
         }
     }
 
-    /// Whether requests are decided: each slot had a worker once, and there is one now. That one is being replaced is
-    /// no reason to send requesters elsewhere.
+    /// Whether requests are decided: each slot had a worker once, and there is a worker now. The replacement of a
+    /// worker is no reason to send requesters elsewhere.
     pub(super) fn is_ready(&self) -> bool {
         self.complete && self.present().iter().any(WorkerSlot::is_staffed)
     }
@@ -300,7 +303,7 @@ impl WorkerPool {
         self.routing.count()
     }
 
-    /// What the machine does not keep from the workers, as they found.
+    /// Returns the gaps in the workers' seals, each once.
     pub(super) fn lacks(&self) -> Vec<String> {
         let workers = self.slots.iter().filter_map(WorkerSlot::worker);
         let mut lacks: Vec<_> = workers.flat_map(|worker| worker.lacks().iter().cloned()).collect();
@@ -309,7 +312,7 @@ impl WorkerPool {
         lacks
     }
 
-    /// What is probably a mistake in one of the scripts, as the workers found when they compiled them.
+    /// Returns the probable mistakes in scripts that the workers found when they compiled the scripts.
     pub(super) fn remarks(&self) -> Vec<String> {
         let workers = self.slots.iter().filter_map(WorkerSlot::worker);
         workers.flat_map(|worker| worker.remarks().iter().cloned()).collect()

@@ -1,4 +1,5 @@
-//! A worker slot: the worker that decides for some chains, one after another as they die, and the questions it was asked.
+//! A worker slot: the worker that decides for some chains, replaced whenever the worker dies, and the questions that
+//! the worker was asked.
 
 use std::time::Duration;
 
@@ -12,39 +13,39 @@ use super::requests::Requests;
 use super::response_timer::ResponseTimer;
 use super::worker_handle::WorkerHandle;
 
-/// Questions that a worker holds at most; more wait at the queue, where their deadline is still looked at.
+/// The most questions that a worker holds; more wait in the queue, where their deadlines are still checked.
 const ASKED_AT_ONCE: usize = 4096;
-/// Bytes on their way to a worker past which it is asked nothing more: what piles up there is large questions, which say
-/// nothing against the worker.
+/// The bytes on their way to a worker past which no further question is sent: large questions may pile up there, which
+/// says nothing against the worker.
 const WAITING_BYTES: usize = 4 << 20;
 
-/// What becomes of the question in which a limit was passed.
+/// The consequence for the question in which a limit was passed.
 pub(super) enum OverrunOutcome {
-    /// It is asked again, alone.
+    /// The question is asked again, alone.
     Suspected,
-    /// It passed the limit alone, too, and is in no queue any more.
+    /// The question passed the limit alone, too, and is in no queue any more.
     Convicted,
-    /// Nobody waits for it.
+    /// No request waits for the question.
     Unknown,
 }
 
-/// One worker after another, and their questions.
+/// A slot with the present worker and the questions.
 pub(super) struct WorkerSlot {
     pub(super) queue: PendingQueue,
-    /// The edition of the configuration that it decides by.
+    /// The edition of the configuration by which the slot decides.
     edition: u64,
     worker: Option<WorkerHandle>,
-    /// Of the worker, while it holds questions.
+    /// The silence of the worker, while the worker holds questions.
     silence: ResponseTimer,
-    /// What a narrated question was last heard to run.
+    /// The step that a narrated question was last reported to run.
     last_running: Option<RunningStep>,
-    /// What the next death will be put down to, where that is known beforehand.
+    /// The cause of the next death, where the cause is known beforehand.
     cause: Option<Cause>,
-    /// Decisions of the present worker.
+    /// The number of decisions of the present worker.
     decided: u64,
-    /// Memory of the present worker when it was first looked at, and what the mirror in it took of that.
+    /// The memory of the present worker when first measured, and the part of the mirror in that.
     first_bytes: Option<(u64, u64)>,
-    /// Whether the worker is to be replaced as soon as it holds no question.
+    /// Whether the worker is to be replaced as soon as no question is under way.
     tired: bool,
 }
 
@@ -63,34 +64,34 @@ impl WorkerSlot {
         }
     }
 
-    /// The edition of the configuration that it decides by.
+    /// Returns the edition of the configuration by which the slot decides.
     pub(super) fn edition(&self) -> u64 {
         self.edition
     }
 
-    /// The worker came as far as a program with `ticket`; returns the edition that it decides by, where anybody waits for
-    /// that.
+    /// Notes that the worker came to an executable step with `ticket`; returns the slot's edition, where that was
+    /// expected.
     pub(super) fn park(&mut self, ticket: Ticket) -> Option<u64> {
         self.decided += 1;
         self.queue.park(ticket).then_some(self.edition)
     }
 
-    /// Whether a worker is there.
+    /// Whether the slot has a worker.
     pub(super) fn is_staffed(&self) -> bool {
         self.worker.is_some()
     }
 
-    /// Whether a worker may take over: the slot has none, or a tired one that holds no question.
+    /// Whether a worker may take the slot: there is none, or a tired worker that holds no question.
     pub(super) fn is_open(&self) -> bool {
         self.worker.is_none() || (self.tired && self.queue.asked() == 0)
     }
 
-    /// Whether the words under `number` are the present worker's.
+    /// Whether events under `number` are the present worker's.
     pub(super) fn is_held_by(&self, number: u64) -> bool {
         self.worker.as_ref().is_some_and(|worker| worker.number() == number)
     }
 
-    /// Lets `worker` decide from here on.
+    /// Puts `worker` into the slot.
     pub(super) fn assign_worker(&mut self, worker: WorkerHandle) {
         tracing::debug!(pid = worker.pid(), "a worker takes a slot");
         self.remove_worker();
@@ -100,29 +101,29 @@ impl WorkerSlot {
         (self.last_running, self.cause) = (None, None);
     }
 
-    /// Lets the worker end, where there is one.
+    /// Lets the worker end, if any.
     pub(super) fn remove_worker(&mut self) {
         if let Some(worker) = self.worker.take() {
             worker.retire();
         }
     }
 
-    /// Passes on what all must know.
+    /// Queues a command that all workers receive.
     pub(super) fn enqueue(&mut self, order: &Encoded) {
         if let Some(worker) = &mut self.worker {
             worker.enqueue(order);
         }
     }
 
-    /// Tells the worker alone.
+    /// Queues a command for this worker alone.
     pub(super) fn order(&mut self, order: &WorkerCommand) {
         if let Some(worker) = &mut self.worker {
             worker.order(order);
         }
     }
 
-    /// Asks what may be asked now of `requests`, and sends what there is room for. `relieved` says that a spare could take
-    /// over. Returns the requests that are `late`, which are in no queue any more: those are not run.
+    /// Asks the `requests` that may be asked now, and sends as much as there is room for. `relieved` says that a spare
+    /// could take over. Returns the requests that are `late`, which are in no queue any more: those are not run.
     pub(super) fn pump(
         &mut self,
         relieved: bool,
@@ -131,7 +132,7 @@ impl WorkerSlot {
     ) -> Vec<Ticket> {
         let mut too_late = Vec::new();
         let Some(worker) = &mut self.worker else { return too_late };
-        // One that was named or killed is asked nothing more.
+        // A worker that named a culprit or was killed is asked nothing more.
         let asks = self.cause.is_none() && !(self.tired && relieved);
         while asks && self.queue.asked() < ASKED_AT_ONCE && worker.waiting_bytes() < WAITING_BYTES {
             if self.queue.asked() == 0 {
@@ -153,35 +154,35 @@ impl WorkerSlot {
         too_late
     }
 
-    /// The worker, where there is one.
+    /// Returns the worker, if any.
     pub(super) fn worker(&self) -> Option<&WorkerHandle> {
         self.worker.as_ref()
     }
 
-    /// The worker said something.
+    /// Notes that a frame of the worker came.
     pub(super) fn note_frame(&mut self) {
         self.silence.end();
     }
 
-    /// The worker is about to run this.
+    /// Notes the step that the worker is about to run.
     pub(super) fn runs(&mut self, running: RunningStep) {
         self.last_running = Some(running);
     }
 
-    /// The worker decided `ticket`; returns whether anybody waits for that.
+    /// Notes that the worker decided `ticket`; returns whether the answer was expected.
     pub(super) fn answered(&mut self, ticket: Ticket) -> bool {
         self.decided += 1;
         self.queue.answered(ticket)
     }
 
-    /// The worker named a culprit, and ends. Nobody is convicted of the first limit that is passed: the question is asked
-    /// again alone, in a fresh worker, where each call is timed exactly. An earlier question may have left little memory,
-    /// or much to clear up in a short call, so there too want of memory and a call about a node convict only the first
-    /// question of a worker.
+    /// Handles an overrun that the worker reported before exiting. The first limit that is passed convicts no question:
+    /// the question is asked again alone, in a fresh worker, where each call is timed exactly. An earlier question may
+    /// have left little memory, or much to clean up in a short call, so there too want of memory and a call about a
+    /// node convict only the first question of a worker.
     pub(super) fn accused(&mut self, overrun: &Overrun, requests: &Requests) -> OverrunOutcome {
         self.cause = Some(Cause::Named);
         if let Some(worker) = &self.worker {
-            // It has said its last word, and must not live on whatever holds it up.
+            // The worker has sent the last frame, and must not live on if the exit is held up.
             worker.kill();
         }
         let ticket = overrun.running.ticket;
@@ -200,14 +201,16 @@ impl WorkerSlot {
         }
     }
 
-    /// The worker is gone; returns the request that is guilty, which is in no queue any more, and of what.
+    /// Handles the exit of the worker; returns the guilty request, which is in no queue any more, and the overrun, if
+    /// any.
     pub(super) fn lost(&mut self, ended: &ProcessEnd) -> Option<(Ticket, Overrun)> {
         self.worker = None;
         let last = self.last_running.take().filter(|running| self.queue.is_asked(running.ticket));
         let unnamed = if ended.killed { Cause::Outside } else { Cause::Unknown };
         let cause = match self.cause.take().unwrap_or(unnamed) {
             Cause::Named => Cause::Named,
-            // A question that is asked alone is narrated: of what was never heard to run, it is not guilty.
+            // A question that is asked alone is narrated: where no running step was reported, the question is not
+            // guilty.
             _ if last.is_none() => Cause::Outside,
             cause => cause,
         };
@@ -221,8 +224,8 @@ impl WorkerSlot {
         Some((ticket, Overrun { running, kind, message }))
     }
 
-    /// Kills a worker that has held questions for `limit` without a word, at a tick that comes `passed` after the one
-    /// before; whether it did.
+    /// Kills a worker that has held questions for `limit` without a frame. Called at a tick that comes `passed` after
+    /// the tick before; returns whether the worker was killed.
     pub(super) fn kill_if_silent(&mut self, passed: Duration, limit: Duration) -> bool {
         let silent = self.queue.asked() > 0 && self.silence.tick(passed, limit);
         if let (true, Some(worker)) = (silent, &self.worker) {
@@ -234,8 +237,8 @@ impl WorkerSlot {
         false
     }
 
-    /// Marks the worker for replacement after `requests` decisions, or where it has grown by `bytes` since it came, beside
-    /// what the `mirror` of the cluster in it grew by; whether it was marked just now.
+    /// Marks the worker for replacement after `requests` decisions, or after a growth of `bytes`, not counting the
+    /// growth of the cluster's `mirror`; returns whether the worker was marked just now.
     pub(super) fn tire(&mut self, requests: u64, bytes: u64, mirror: u64) -> bool {
         let Some(worker) = self.worker.as_ref().filter(|_| !self.tired) else { return false };
         let now = worker.memory_bytes();

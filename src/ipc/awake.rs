@@ -1,16 +1,16 @@
-//! Time limits on what processes of ours do, which a pause of this process does not use up.
+//! Time limits for the processes that whither starts, which a pause of this process does not use up.
 //!
-//! Where the machine is suspended, or this process and its children are stopped, a clock goes on and nobody works. A limit
-//! is waited for in pieces: however long a pause is, it costs one of them.
+//! Where the machine is suspended, or this process and its children are stopped, the clock goes on and no process
+//! works. A limit is waited for in pieces: a pause of any length uses up at most one piece.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-/// The most that a pause may cost of a limit.
+/// The most that a pause may use up of a limit.
 const PIECE: Duration = Duration::from_millis(50);
 
-/// What `work` comes to; absent where this process has run for `limit` meanwhile.
+/// Returns the result of `work`, or `None` where this process has run for `limit` meanwhile.
 pub async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;

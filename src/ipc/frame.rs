@@ -1,4 +1,5 @@
-//! Frames: a length, then values in postcard. Both ends are ours, so a frame past the limit is a fault of the other end.
+//! Frames: a length, then values in postcard. Both ends are whither's, so a frame past the limit is a fault of the
+//! other end.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -7,19 +8,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// The largest frame in bytes; batches are cut far below it.
+/// The largest frame in bytes; batches are cut far below that.
 pub const MAX_FRAME_BYTES: usize = 64 << 20;
 
-/// The length that stands before a frame's body.
+/// The size of the length that stands before a frame's body, in bytes.
 pub const HEADER_BYTES: usize = 4;
 
-/// So many bytes of a body are made room for at a time: who tells of a large frame may never send it.
+/// The number of bytes of a body for which room is made at a time: a sender that announces a large frame may never send
+/// the frame.
 const STEP_BYTES: usize = 1 << 20;
 
-/// Memory that a frame begins with: growing from nothing costs more than it saves.
+/// The initial capacity of a frame: growing from nothing costs more than that saves.
 const USUAL_BYTES: usize = 4 << 10;
 
-/// A frame without a body yet: values are written behind what is there, then it is [closed](close).
+/// Returns a frame without a body yet: values are appended, then the frame is [closed](close).
 #[must_use]
 pub fn open() -> Vec<u8> {
     let mut frame = Vec::with_capacity(USUAL_BYTES);
@@ -27,7 +29,7 @@ pub fn open() -> Vec<u8> {
     frame
 }
 
-/// A frame that was written, without a body again.
+/// Empties a frame that was written, and returns the frame with only the header.
 #[must_use]
 pub fn reopen(mut frame: Vec<u8>) -> Vec<u8> {
     frame.clear();
@@ -35,7 +37,7 @@ pub fn reopen(mut frame: Vec<u8>) -> Vec<u8> {
     frame
 }
 
-/// Writes the length of its body into the header of `frame`. A body that is too large is refused by its reader.
+/// Writes the length of the body into the header of `frame`. A body that is too large is refused by the reader.
 pub fn close(frame: &mut [u8]) {
     let length = u32::try_from(frame.len().saturating_sub(HEADER_BYTES)).unwrap_or(u32::MAX);
     for (place, byte) in frame.iter_mut().zip(length.to_le_bytes()) {
@@ -43,7 +45,7 @@ pub fn close(frame: &mut [u8]) {
     }
 }
 
-/// `value` as a frame.
+/// Encodes `value` as a frame.
 ///
 /// # Errors
 /// Where the value is larger than a frame may be.
@@ -56,10 +58,10 @@ pub fn encode<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
     Ok(frame)
 }
 
-/// Reads the body of one frame into `body`, whose memory is used again; false at the end of the stream.
+/// Reads the body of one frame into `body`, whose memory is used again; returns false at the end of the stream.
 ///
 /// # Errors
-/// What the stream reports, or that the length is no frame's.
+/// The error of the stream, or a length that no frame has.
 pub fn read_frame(stream: &mut impl Read, body: &mut Vec<u8>) -> io::Result<bool> {
     let mut header = [0; HEADER_BYTES];
     match stream.read_exact(&mut header) {
@@ -75,10 +77,10 @@ pub fn read_frame(stream: &mut impl Read, body: &mut Vec<u8>) -> io::Result<bool
     Ok(true)
 }
 
-/// Reads one frame of one value; absent at the end of the stream.
+/// Reads one frame of one value; returns `None` at the end of the stream.
 ///
 /// # Errors
-/// As [`read_frame`], or that the bytes are no such value.
+/// As [`read_frame`], or bytes that are no such value.
 pub fn read<T: DeserializeOwned>(stream: &mut impl Read) -> io::Result<Option<T>> {
     let mut body = Vec::new();
     if !read_frame(stream, &mut body)? {
@@ -87,7 +89,7 @@ pub fn read<T: DeserializeOwned>(stream: &mut impl Read) -> io::Result<Option<T>
     postcard::from_bytes(&body).map(Some).map_err(invalid)
 }
 
-/// As [`read_frame`], without keeping a thread waiting.
+/// Reads a frame as [`read_frame`] does, without blocking a thread.
 ///
 /// # Errors
 /// As [`read_frame`].
@@ -106,7 +108,8 @@ pub async fn read_frame_async(stream: &mut (impl AsyncRead + Unpin), body: &mut 
     Ok(true)
 }
 
-/// The values that a frame's body holds one after the other; the last one is an error where the bytes are none.
+/// Returns the values in a frame's body one after the other; where the bytes cannot be decoded, the last value is an
+/// error.
 pub fn values<T: DeserializeOwned>(mut body: &[u8]) -> impl Iterator<Item = io::Result<T>> {
     std::iter::from_fn(move || {
         if body.is_empty() {
@@ -129,7 +132,7 @@ fn length(header: [u8; HEADER_BYTES]) -> io::Result<usize> {
     Ok(length)
 }
 
-/// The parts of a body of `length` bytes that are read one after the other.
+/// Returns the parts of a body of `length` bytes that are read one after the other.
 fn steps(length: usize) -> impl Iterator<Item = Range<usize>> {
     (0..length).step_by(STEP_BYTES).map(move |start| start..length.min(start + STEP_BYTES))
 }

@@ -1,4 +1,4 @@
-//! Orders on their way to a worker or to the runner: encoded as they are given, in frames of bounded size.
+//! Commands on their way to a worker or to the runner: encoded at once, in frames of bounded size.
 
 use std::collections::VecDeque;
 
@@ -6,45 +6,46 @@ use serde::Serialize;
 
 use super::frame;
 
-/// A frame that has so many bytes takes no further order; with the largest order on top it is still no frame too large.
+/// The size of a frame in bytes from which no further command is added; with the largest command on top, the frame is
+/// still not too large.
 const FRAME_BYTES: usize = 64 << 10;
-/// Frames whose memory is kept to be used again, and how large they may be for that.
+/// The number of written frames whose memory is kept to be used again, and the largest such frame in bytes.
 const SPENT_FRAMES: usize = 16;
 const SPENT_BYTES: usize = 4 * FRAME_BYTES;
 
-/// What an order usually takes.
+/// The usual size of an encoded command in bytes.
 const USUAL_BYTES: usize = 256;
 
-/// One order, encoded once for all workers that get it.
+/// A command that is encoded once for all workers that receive the command.
 #[derive(Clone, Debug)]
 pub struct Encoded(Vec<u8>);
 
 impl Encoded {
-    /// `order` as it goes over the wire.
+    /// Encodes `order` for the wire.
     #[must_use]
     pub fn new<O: Serialize>(order: &O) -> Self {
-        // As in `Orders::push`, this cannot fail.
+        // Encoding cannot fail here, for the reason in `Orders::push`.
         Self(postcard::to_extend(order, Vec::with_capacity(USUAL_BYTES)).unwrap_or_default())
     }
 }
 
-/// Orders that wait for their worker to read them.
+/// The commands that wait for their worker to read them.
 #[derive(Clone, Debug, Default)]
 pub struct Orders {
     frames: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// Frames that were written: fresh memory for each would cost more than what is in it.
+    /// Frames that were written, kept to be used again: fresh memory for each would cost more than the content.
     spent: Vec<Vec<u8>>,
 }
 
 impl Orders {
     /// Adds `order`.
     pub fn push<O: Serialize>(&mut self, order: &O) {
-        // Only sequences of unknown length cannot be encoded, and an order has none.
+        // Only sequences of unknown length cannot be encoded, and a command has none.
         self.extend(|frame| postcard::to_extend(order, frame).unwrap_or_else(|_never| frame::open()));
     }
 
-    /// Adds an order that was encoded before.
+    /// Adds a command that was encoded before.
     pub fn push_encoded(&mut self, order: &Encoded) {
         self.extend(|mut frame| {
             frame.extend_from_slice(&order.0);
@@ -52,7 +53,7 @@ impl Orders {
         });
     }
 
-    /// Takes the first frame out, ready to be written.
+    /// Removes the first frame and returns the frame, ready to be written.
     pub fn pop(&mut self) -> Option<Vec<u8>> {
         let mut frame = self.frames.pop_front()?;
         self.bytes = self.bytes.saturating_sub(frame.len() - frame::HEADER_BYTES);
@@ -67,19 +68,19 @@ impl Orders {
         }
     }
 
-    /// Whether there is none.
+    /// Whether no command waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
-    /// Their size in bytes.
+    /// The size of the waiting commands in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Lets `write` add to the last frame, or to a new one where that is full.
+    /// Lets `write` append to the last frame, or to a new frame where the last is full.
     fn extend(&mut self, write: impl FnOnce(Vec<u8>) -> Vec<u8>) {
         let last = self.frames.pop_back_if(|frame| frame.len() < FRAME_BYTES);
         let spent = || self.spent.pop().map(frame::reopen);

@@ -1,6 +1,6 @@
-//! A process of ours at the other end of a socket: started, spoken to in frames, heard, ended.
+//! A child process of whither at the other end of a socket: started, sent frames, read from, ended.
 //!
-//! Workers and the runner are such processes. What their frames say is none of this file's business.
+//! Workers and the runner are such processes. This file does not know the content of their frames.
 
 use std::fmt;
 use std::io;
@@ -24,25 +24,25 @@ use super::frame;
 use super::outgoing::Orders;
 use super::process_guard::ProcessGuard;
 
-/// Frames that may wait for the process to read them.
+/// The most frames that may wait for the process to read them.
 const FRAMES_WAITING: usize = 64;
-/// What is read from its socket at once.
+/// The size of the read buffer of the socket.
 const SOCKET_BYTES: usize = 64 << 10;
-/// How long a process may live on after its socket has ended.
+/// How long a process may live on after the process's socket has ended.
 const LAST_BREATH: Duration = Duration::from_secs(1);
 
-/// The allocator would otherwise commit a gigabyte at its start, all of which a memory limit counts.
+/// The allocator would otherwise commit a gigabyte when the process starts, all of which a memory limit counts.
 const ALLOCATOR: [(&str, &str); 2] = [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_ARENA_RESERVE", "65536")];
 
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessEnd {
-    /// In words: it …
+    /// The end of the process as a predicate: *exited with code 1*.
     pub how: String,
-    /// Whether it was killed, which no script does to its own process.
+    /// Whether the process was killed, which no script does to its own process.
     pub killed: bool,
-    /// Whether it was told to stop: by Ctrl-C on the terminal, or by a service manager, both of which tell all processes of a
-    /// service.
+    /// Whether the process was told to stop: by Ctrl-C on the terminal, or by a service manager, both of which signal
+    /// all processes of a service.
     pub stopped: bool,
 }
 
@@ -52,10 +52,10 @@ impl fmt::Display for ProcessEnd {
     }
 }
 
-/// Where what a process says is read from.
+/// The reading half of the process's socket.
 pub type Words = BufReader<OwnedReadHalf>;
 
-/// A process that was just started, and that nobody supervises yet. It is killed when this is dropped.
+/// A process that was just started and has no supervisor yet. The process is killed when the value is dropped.
 pub struct UnsupervisedProcess {
     process: Child,
     orders: OwnedWriteHalf,
@@ -66,11 +66,11 @@ pub struct UnsupervisedProcess {
 }
 
 impl UnsupervisedProcess {
-    /// Starts `program` with the one argument `command` and an empty environment; its standard input is the socket. It is
-    /// started from the thread of the runtime that calls this, which must live as long as the service.
+    /// Starts `program` with the one argument `command` and an empty environment, and with the socket as standard
+    /// input. Must be called on a thread of the runtime that lives as long as the service.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     pub fn spawn(program: &Path, command: &str, log: Stdio) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
@@ -84,7 +84,7 @@ impl UnsupervisedProcess {
             .kill_on_drop(true)
             .spawn()?;
         let pid = process.id().unwrap_or_default();
-        // It waits for its first frame, so that it finds the limit when it begins.
+        // The process waits for the first frame, so that the limit is in force when the work begins.
         resources::give_former_descriptors(pid);
         let leash = Arc::new(ProcessGuard::take(pid));
         let (words, orders) = UnixStream::from_std(ours)?.into_split();
@@ -92,7 +92,7 @@ impl UnsupervisedProcess {
         Ok(Self { process, orders, words, leash, pid, patience: Some(LAST_BREATH) })
     }
 
-    /// Lets the process take as long as it needs to end once its socket has ended.
+    /// Lets the process take any time to end once the process's socket has ended.
     #[must_use]
     pub fn patiently(self) -> Self {
         Self { patience: None, ..self }
@@ -101,23 +101,23 @@ impl UnsupervisedProcess {
     /// Writes a frame.
     ///
     /// # Errors
-    /// What the socket says.
+    /// The error of the socket.
     pub async fn write(&mut self, frame: &[u8]) -> io::Result<()> {
         self.orders.write_all(frame).await
     }
 
-    /// What it says.
+    /// Returns the stream of frames that the process sends.
     pub fn words(&mut self) -> &mut Words {
         &mut self.words
     }
 
-    /// Makes sure that it has ended, and says how.
+    /// Makes sure that the process has ended, and returns how.
     pub async fn end(mut self) -> ProcessEnd {
         end(&mut self.process, self.patience).await
     }
 
-    /// Supervises it from here on: each frame becomes the events that `read` makes of it, and nonsense, of which it makes
-    /// none, ends the process; its end becomes the event that `exited` makes of it, the last one.
+    /// Starts the supervision of the process. Each frame becomes the events that `read` returns; a frame for which
+    /// `read` returns `None` ends the process. The end of the process becomes the last event, which `exited` returns.
     pub fn settle<E: Send + 'static>(
         self,
         events: mpsc::Sender<E>,
@@ -132,18 +132,18 @@ impl UnsupervisedProcess {
         let supervisor = tokio::spawn(async move {
             read_frames(&mut words, &held, &mut process, &events, read).await;
             let ended = end(&mut process, patience).await;
-            // Where nobody listens any more, nobody needs to know.
+            // Where nobody receives events any more, nobody needs to know.
             drop(events.send(exited(ended)).await);
         });
         SupervisedProcess { frames, spent, leash, pid, supervisor }
     }
 }
 
-/// A process that is supervised.
+/// A process with a supervisor.
 #[derive(Debug)]
 pub struct SupervisedProcess {
     frames: mpsc::Sender<Vec<u8>>,
-    /// Frames that were written, to be used again.
+    /// The frames that were written, to be used again.
     spent: mpsc::Receiver<Vec<u8>>,
     leash: Arc<ProcessGuard>,
     pid: u32,
@@ -151,14 +151,14 @@ pub struct SupervisedProcess {
 }
 
 impl SupervisedProcess {
-    /// Sends the frame that comes before all others; there is room for it.
+    /// Sends the first of all frames, for which the channel has room.
     pub fn send_first(&self, frame: Vec<u8>) {
-        // Where there is none any more, the process is gone, which its event will say.
+        // Where the channel is closed, the process is gone, which the exit event will say.
         drop(self.frames.try_send(frame));
     }
 
-    /// Sends `orders` in order, waiting for room: for a new process's snapshot, which nothing else waits behind.
-    /// Returns false where it is gone, which its event will say too.
+    /// Sends `orders` in order, waiting for room: for the snapshot of a new process, which nothing else waits behind.
+    /// Returns false where the process is gone, which the exit event will say too.
     pub async fn send_all(&self, mut orders: Orders) -> bool {
         while let Some(frame) = orders.pop() {
             if self.frames.send(frame).await.is_err() {
@@ -168,8 +168,8 @@ impl SupervisedProcess {
         true
     }
 
-    /// Sends as many of `orders` as there is room for, in order, and takes those out; never waits, because whoever
-    /// holds a process must go on reading its words.
+    /// Sends as many of `orders` as there is room for, in order, and removes those; never waits, because the holder of
+    /// a process must go on reading the process's frames.
     pub fn send_some(&mut self, orders: &mut Orders) {
         while let Ok(frame) = self.spent.try_recv() {
             orders.recycle(frame);
@@ -182,30 +182,30 @@ impl SupervisedProcess {
         }
     }
 
-    /// A hold on the process that outlives this.
+    /// Returns a handle of the process that outlives this value.
     #[must_use]
     pub fn guard(&self) -> Arc<ProcessGuard> {
         Arc::clone(&self.leash)
     }
 
-    /// Ends the process at once; its exit will be told.
+    /// Kills the process at once; the exit event follows.
     pub fn kill(&self) {
         self.leash.kill();
     }
 
-    /// Bytes of memory that the process has now; absent where it has ended.
+    /// Returns the memory of the process in bytes, or `None` where the process has ended.
     #[must_use]
     pub fn memory_bytes(&self) -> Option<u64> {
         self.leash.memory_bytes()
     }
 
-    /// Its process id.
+    /// The process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Lets the process finish what it was sent and end; waits until it has.
+    /// Lets the process finish the commands that were sent, and waits until the process has ended.
     pub async fn retire(self) {
         drop(self.frames);
         drop(self.supervisor.await);
@@ -215,17 +215,17 @@ impl SupervisedProcess {
 async fn write(mut orders: OwnedWriteHalf, mut waiting: mpsc::Receiver<Vec<u8>>, written: mpsc::Sender<Vec<u8>>) {
     while let Some(frame) = waiting.recv().await {
         if orders.write_all(&frame).await.is_err() {
-            // The process is gone; the reading side tells.
+            // The process is gone; the reading side reports that.
             return;
         }
-        // Where nobody takes it back, its memory is freed.
+        // Where the frame cannot be given back, the memory is freed.
         drop(written.try_send(frame));
     }
     drop(orders.shutdown().await);
 }
 
-/// Passes on what the process says until it ends. One that says nonsense, and one whose words nobody hears any more, is
-/// killed.
+/// Passes on the frames of the process until the process ends. A process that sends nonsense, and a process whose
+/// events nobody receives any more, is killed.
 async fn read_frames<E>(
     words: &mut Words,
     leash: &ProcessGuard,
@@ -238,7 +238,7 @@ async fn read_frames<E>(
         let there = tokio::select! {
             there = frame::read_frame_async(words, &mut body) => there,
             () = leash.asked(), if !asked => {
-                // What it said before is heard all the same.
+                // Frames that the process sent before are read all the same.
                 asked = true;
                 drop(process.start_kill());
                 continue;
@@ -258,10 +258,10 @@ async fn read_frames<E>(
     }
 }
 
-/// Makes sure that the process has ended, and says how.
+/// Makes sure that the process has ended, and returns how.
 async fn end(process: &mut Child, patience: Option<Duration>) -> ProcessEnd {
     use std::os::unix::process::ExitStatusExt;
-    // The socket's end comes a moment before the exit; a process that lives on without it is of no use.
+    // The socket's end comes a moment before the exit; a process that lives on without the socket is of no use.
     let (status, ours) = match patience {
         None => (process.wait().await, false),
         Some(patience) => match tokio::time::timeout(patience, process.wait()).await {

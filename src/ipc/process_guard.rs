@@ -1,6 +1,7 @@
-//! The leash: a worker's process as the kernel knows it, to end it and to see how large it is.
+//! The guard of a child process: a handle in the kernel, with which the process is killed and measured.
 //!
-//! Both hold the process itself and not its number, which the kernel gives to another one once this is reaped.
+//! Both use a handle of the process and not the process id, which the kernel gives to another process once this child
+//! is reaped.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,18 +11,19 @@ use std::os::unix::fs::FileExt;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::Notify;
 
-/// A hold on a process that was just started.
+/// A handle of a process that was just started.
 #[derive(Debug)]
 pub struct ProcessGuard {
-    /// Absent where the kernel has none.
+    /// The pidfd of the process; absent where the kernel has no pidfds.
     process: Option<OwnedFd>,
-    /// Its page of figures. Opened at once: later, where processes are hidden from each other, a sealed one is.
+    /// The file `/proc/PID/status`. Opened at once: later, where processes are hidden from each other, the file of a
+    /// sealed process is hidden too.
     figures: Option<File>,
     asked: Notify,
 }
 
 impl ProcessGuard {
-    /// Takes hold of the process `pid`, which must not have been reaped yet.
+    /// Takes a handle of the process `pid`, which must not have been reaped yet.
     #[must_use]
     pub fn take(pid: u32) -> Self {
         let known = i32::try_from(pid).ok().and_then(Pid::from_raw);
@@ -29,21 +31,22 @@ impl ProcessGuard {
         Self { process, figures: File::open(format!("/proc/{pid}/status")).ok(), asked: Notify::new() }
     }
 
-    /// Ends the process at once: directly, so that no task has to get its turn first.
+    /// Kills the process at once: directly, so that no task has to be scheduled first.
     pub fn kill(&self) {
         match &self.process {
-            // One that has ended needs no signal.
+            // A process that has ended needs no signal.
             Some(process) => drop(pidfd_send_signal(process, Signal::KILL)),
             None => self.asked.notify_one(),
         }
     }
 
-    /// Ends when the process shall be killed by whoever holds its handle, because the kernel knows no other way.
+    /// Waits until the process is to be killed by the holder of the child handle, because the kernel has no pidfds.
     pub async fn asked(&self) {
         self.asked.notified().await;
     }
 
-    /// Bytes of memory that the process has now; absent where it has ended, or where the kernel does not tell.
+    /// Returns the memory of the process in bytes, or `None` where the process has ended, or where the kernel does not
+    /// tell.
     #[must_use]
     pub fn memory_bytes(&self) -> Option<u64> {
         let mut page = String::new();
@@ -53,7 +56,7 @@ impl ProcessGuard {
     }
 }
 
-/// A file read from its start, wherever others have read to.
+/// A file that is read from the start, independent of other readers' positions.
 struct ProcFile<'a>(&'a File, u64);
 
 impl Read for ProcFile<'_> {

@@ -1,4 +1,4 @@
-//! From what a program printed to what it said: an id as plain text, or JSON.
+//! Reads the answer that a program printed: an id as plain text, or JSON.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::model::json::{self, JsonError, JsonLimits};
 use crate::model::report::named_id;
 use crate::script::{Element, ReturnedValue};
 
-/// Returns what `printed` says; `is_node` knows the cluster's ids, because an exact id wins over JSON.
+/// Returns the answer in `printed`; `is_node` knows the cluster's ids, because an exact id wins over JSON.
 #[must_use]
 pub fn read(printed: &[u8], is_node: impl Fn(&str) -> bool) -> ReturnedValue {
     let Ok(text) = str::from_utf8(printed) else { return ReturnedValue::Other("output that is not UTF-8".to_owned()) };
@@ -33,7 +33,7 @@ pub fn read(printed: &[u8], is_node: impl Fn(&str) -> bool) -> ReturnedValue {
     }
 }
 
-/// Returns what a JSON answer says, by the rules that hold for every language.
+/// Returns the answer in the JSON `value`, by the rules that hold for every language.
 #[must_use]
 pub fn from_json(value: Value) -> ReturnedValue {
     match value {
@@ -50,7 +50,7 @@ pub fn from_json(value: Value) -> ReturnedValue {
     }
 }
 
-/// The elements, up to the first that refuses the list.
+/// Returns the elements, up to the first that refuses the list.
 fn list(values: Vec<Value>) -> Vec<Element> {
     let mut elements = Vec::new();
     for value in values {

@@ -1,17 +1,18 @@
-//! What a program prints, heard as it comes and bounded.
+//! The output of a program, read as the output comes and bounded.
 
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 
-/// What is read at once.
+/// The number of bytes that are read at once.
 const CHUNK_BYTES: usize = 16 << 10;
-/// What is read at most when a program has ended.
+/// The most bytes that are read when a program has ended.
 const DRAIN_BYTES: usize = 1 << 20;
 
-/// One end of a program's output.
+/// The reading end of a program's standard output or standard error.
 pub(super) struct Capture {
     pipe: Receiver,
-    /// Whether everybody has closed it. It is kept all the same: closing it can wait until the answer is out.
+    /// Whether all writers have closed the pipe. The pipe is kept all the same: closing can wait until the answer is
+    /// out.
     ended: bool,
     bytes: Vec<u8>,
     heard: usize,
@@ -20,16 +21,16 @@ pub(super) struct Capture {
     unit: Unit,
 }
 
-/// What must not be longer than the limit.
+/// The unit to which the limit applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
-    /// All that comes.
+    /// All bytes together.
     Whole,
-    /// A line that has no end yet; whoever takes lines looks at those that have.
+    /// A line that has no end yet; the caller of [`Capture::take_lines`] checks those that have.
     Line,
 }
 
-/// More was printed than may be.
+/// The error of a program that printed more than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Over {
     /// The limit in bytes.
@@ -37,12 +38,12 @@ pub(super) struct Over {
 }
 
 impl Capture {
-    /// Hears `pipe`, of which `most` bytes may come, and keeps the last `kept` of them.
+    /// Creates a capture of `pipe`, of which `most` bytes may come and the last `kept` are kept.
     pub(super) fn new(pipe: Receiver, most: usize, kept: usize) -> Self {
         Self { pipe, ended: false, bytes: Vec::new(), heard: 0, most, kept, unit: Unit::Whole }
     }
 
-    /// Hears lines from `pipe`, of which none may have more than `most` bytes.
+    /// Creates a capture of lines from `pipe`, of which none may have more than `most` bytes.
     pub(super) fn lines(pipe: Receiver, most: usize) -> Self {
         Self { unit: Unit::Line, ..Self::new(pipe, most, usize::MAX) }
     }
@@ -52,10 +53,10 @@ impl Capture {
         self.ended
     }
 
-    /// Waits for something more.
+    /// Waits for more output.
     ///
     /// # Errors
-    /// Where more has come than may.
+    /// Where the output passes the limit.
     pub(super) async fn more(&mut self) -> Result<(), Over> {
         let start = self.bytes.len();
         // A pipe that fails ends like one that is closed.
@@ -64,20 +65,20 @@ impl Capture {
         self.note(start)
     }
 
-    /// Takes what is there without waiting: all that a program wrote before it ended.
+    /// Takes the available output without waiting: all that a program wrote before the program ended.
     ///
     /// # Errors
-    /// Where more has come than may.
+    /// Where the output passes the limit.
     pub(super) fn drain(&mut self) -> Result<(), Over> {
         let (mut chunk, mut left) = ([0; CHUNK_BYTES], DRAIN_BYTES);
-        // Asked of the kernel and not of the runtime, which may not have heard of the last words yet.
+        // Read from the kernel and not through the runtime, which may not know of the last bytes yet.
         while !self.ended
             && let Ok(read @ 1..) = rustix::io::read(&self.pipe, &mut chunk)
         {
             let start = self.bytes.len();
             self.bytes.extend_from_slice(chunk.get(..read).unwrap_or_default());
             self.note(start)?;
-            // Somebody else goes on writing: a pipe holds less than that.
+            // A full pipe holds less than that: another process goes on writing.
             left = left.saturating_sub(read);
             if left == 0 {
                 break;
@@ -98,23 +99,23 @@ impl Capture {
         }
         let surplus = self.bytes.len().saturating_sub(self.kept);
         if surplus > self.kept {
-            // Now and then, because moving the rest costs its length.
+            // Only now and then, because moving the rest costs time in proportion to the length.
             self.bytes.drain(..surplus);
         }
         Ok(())
     }
 
-    /// What was kept.
+    /// Returns the output that was kept.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The same as text.
+    /// Returns the output that was kept, as text.
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
 
-    /// Takes the whole lines out, without their ends.
+    /// Removes the whole lines, and returns them without their ends.
     pub(super) fn take_lines(&mut self) -> Vec<Vec<u8>> {
         let Some(end) = self.bytes.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
         let rest = self.bytes.split_off(end + 1);

@@ -1,4 +1,4 @@
-//! The runner process: orders from its socket, words into it, and an end that leaves nothing behind.
+//! The runner process: reads commands from the socket, writes frames, and leaves no process behind at the end.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -27,21 +27,22 @@ use super::{family, kernel};
 
 /// The hidden command under which the binary is a runner.
 pub const COMMAND: &str = "__runner";
-/// Frames that may wait for the clerk.
+/// The most frames that may wait for the scheduler.
 const FRAMES_WAITING: usize = 16;
-/// What its tasks may tell the clerk before they wait.
+/// The most events that may wait for the scheduler before a task has to wait.
 const EVENTS_WAITING: usize = 256;
-/// What is handled before the clerk proceeds.
+/// The most events that are handled before the scheduler proceeds.
 const BATCH: usize = 256;
-/// Words that have so many bytes together are said at once: frames are bounded.
+/// The size in bytes from which the collected frames are sent at once: frames are bounded.
 const FRAME_BYTES: usize = 4 << 20;
-/// How long programs may take to end when the front is gone, and how long what they leave is looked for.
+/// How long programs may take to end when the front is gone, and the number of searches for the processes that programs
+/// leave behind.
 const LAST_BREATH: Duration = Duration::from_millis(300);
 const LOOKS: u32 = 50;
-/// How long what programs leave behind waits at most while others are started.
+/// The longest delay of a sweep while other programs are started.
 const MOST_LATE: Duration = Duration::from_millis(50);
 
-/// Runs a runner on the socket that standard input is.
+/// Runs a runner over the socket on standard input.
 #[must_use]
 pub fn run() -> ExitCode {
     let served = tokio::runtime::Builder::new_current_thread()
@@ -51,7 +52,7 @@ pub fn run() -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The front reads our exit and this line; there is nobody else to tell.
+            // The front reads the exit code and this line; nobody else can be told.
             drop(writeln!(io::stderr(), "whither runner: {}", Plain(error)));
             ExitCode::FAILURE
         }
@@ -60,11 +61,11 @@ pub fn run() -> ExitCode {
 
 async fn serve() -> io::Result<()> {
     set_child_subreaper(Some(getpid()))?;
-    // Not killed with the front: what its programs left behind is known to nobody else.
+    // The runner is not killed with the front: only the runner knows the processes that programs left behind.
     sandbox::wake_at_parents_end()?;
-    // The requests in it are no other program's to read.
+    // The memory holds requests, which no other program may read.
     resources::close_memory()?;
-    // A kernel without that call lets programs inherit what the service inherited, which harms nobody.
+    // A kernel without that call lets programs inherit the descriptors that the service inherited, which does no harm.
     drop(kernel::keep_descriptors());
     let socket = std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     socket.set_nonblocking(true)?;
@@ -94,7 +95,7 @@ async fn read(mut orders: OwnedReadHalf, frames: mpsc::Sender<Vec<u8>>) {
     }
 }
 
-/// The clerk with its post.
+/// The scheduler with its channels and its socket.
 struct RunnerTask {
     clerk: RunnerScheduler,
     ordered: mpsc::Receiver<Vec<u8>>,
@@ -106,8 +107,8 @@ struct RunnerTask {
 impl RunnerTask {
     async fn serve(&mut self, reaper: &Rc<Reaper>) -> io::Result<()> {
         let mut ended = signal(SignalKind::child())?;
-        // Whoever stops the service tells the front, which ends this process when it is done. Caught and not ignored:
-        // what is ignored here would be ignored in programs too.
+        // A service manager or terminal that stops the service tells the front, which ends this process when done. The
+        // signals are caught and not ignored: a signal that is ignored here would be ignored in programs too.
         let mut stops = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
         let (mut frames, mut events) = (Vec::new(), Vec::new());
         loop {
@@ -140,9 +141,9 @@ impl RunnerTask {
             }
             let (words, deeds) = self.clerk.proceed();
             self.send(words);
-            // Before anything is asked the front knows of it, so that nobody asks again.
+            // The front is told before a program is asked, so that no question is asked twice.
             self.flush().await?;
-            // Whoever waits for a program goes before what others left behind.
+            // A program that is to be started goes before the processes that other programs left behind.
             let is_calm = deeds.is_empty();
             self.clerk.act(deeds);
             let late = if is_calm { Duration::ZERO } else { MOST_LATE };
@@ -154,7 +155,7 @@ impl RunnerTask {
 
     fn send(&mut self, words: Vec<RunnerFrame>) {
         for word in words {
-            // Only sequences of unknown length cannot be encoded, and a word has none.
+            // Only sequences of unknown length cannot be encoded, and a `RunnerFrame` has none.
             let frame = postcard::to_extend(&word, std::mem::take(&mut self.frame));
             self.frame = frame.unwrap_or_else(|_never| frame::open());
         }
@@ -185,7 +186,7 @@ async fn until(due: Option<Instant>) {
     }
 }
 
-/// Ends every program, and whatever it left behind.
+/// Ends every program, and all processes that programs left behind.
 async fn leave_nothing(reaper: &Reaper) {
     reaper.signal_all(Signal::TERM);
     let ended = async {

@@ -10,8 +10,9 @@ use crate::chain::{EligibilityIndex, ShownCandidates};
 
 use super::mirror::RunnerMirror;
 
-/// The document of FastX 4 with all else that scripts see: `{"nodes": […], "params": {…}, …}`, in pieces, because the
-/// texts of the nodes are there already; and the ids of its nodes. `roll` is that of the chain.
+/// Returns the document of FastX 4 with all else that scripts see: `{"nodes": […], "params": {…}, …}`, in pieces,
+/// because the texts of the nodes are there already; and the ids of the nodes. `roll` is the eligibility index of the
+/// chain.
 pub(super) fn whole(
     mirror: &mut RunnerMirror,
     roll: &EligibilityIndex,
@@ -46,7 +47,8 @@ pub(super) fn whole(
     (pieces, ids)
 }
 
-/// What follows the nodes: the end of their list, and the members of `input`. A line, which a shell reads with less ado.
+/// Returns the part of the document after the nodes: the end of their list, and the members of `input`. A line, which a
+/// shell reads with less effort.
 fn rest(input: &Map<String, Value>, is_all: bool) -> Vec<u8> {
     let mut text = if is_all { b"{\"nodes\":[]".to_vec() } else { b"]".to_vec() };
     let members = serde_json::to_vec(input).unwrap_or_default();
@@ -61,7 +63,7 @@ fn rest(input: &Map<String, Value>, is_all: bool) -> Vec<u8> {
     text
 }
 
-/// The candidate with its overlay, where its node is still there and can take the request.
+/// Returns the candidate with the candidate's overlay, where the node is still there and can take the request.
 pub(super) fn standing<'a>(
     mirror: &RunnerMirror,
     roll: &EligibilityIndex,

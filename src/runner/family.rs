@@ -1,18 +1,18 @@
-//! Processes by their kinship, as the kernel tells it in `/proc`.
+//! Processes by their kinship, read from `/proc`.
 //!
-//! A program may leave children behind that left its group and its session. They become children of the nearest
-//! subreaper, which finds them here; whose they were is written in their environment.
+//! A program may leave children behind that left the program's group and session. They become children of the nearest
+//! subreaper, which finds them here; their environment names the run to which they belong.
 
 use std::fs;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-/// The variable that names the run which a process belongs to.
+/// The environment variable with the name of the run to which a process belongs.
 pub const RUN_VARIABLE: &str = "WHITHER_RUN";
-/// Descendants that are looked at when they are counted.
+/// The most descendants that are looked at when they are counted.
 const MAX_COUNTED: usize = 20_000;
 
-/// The children of the process `pid`.
+/// Returns the children of the process `pid`.
 #[must_use]
 pub fn children(pid: Pid) -> Vec<Pid> {
     let threads = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).into_iter().flatten().flatten();
@@ -21,7 +21,7 @@ pub fn children(pid: Pid) -> Vec<Pid> {
     pids
 }
 
-/// How many processes descend from `pid`, itself included, as far as `most`, past which nobody counts.
+/// Returns the number of processes that descend from `pid`, `pid` included; counting stops past `most`.
 #[must_use]
 pub fn count(pid: Pid, most: usize) -> usize {
     let (mut known, mut next) = (vec![pid], 0);
@@ -35,7 +35,8 @@ pub fn count(pid: Pid, most: usize) -> usize {
     known.len()
 }
 
-/// The run that the process `pid` belongs to by its environment; absent where that does not say, or cannot be read.
+/// Returns the run to which the process `pid` belongs by the environment; `None` where the environment names no run or
+/// cannot be read.
 #[must_use]
 pub fn run_of(pid: Pid) -> Option<String> {
     let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).ok()?;
@@ -45,19 +46,20 @@ pub fn run_of(pid: Pid) -> Option<String> {
 }
 
 /// Ends the children of this process that are `foreign`: kills those that run and reaps those that have ended. Returns
-/// how many it found. Each kill may make orphans of others, so that it is called until it finds none.
+/// the number of such children. Each kill may orphan further processes, so that the function is called until 0 is
+/// returned.
 pub fn end(foreign: impl Fn(Pid) -> bool) -> usize {
     let found = children(rustix::process::getpid()).into_iter().filter(|pid| foreign(*pid));
     found
         .map(|pid| {
-            // It is our child and nobody has reaped it, so that its number is still its own.
+            // The process is a child of ours and was not reaped yet, so that the process id is still valid.
             let _gone = kill_process(pid, Signal::KILL);
             let _alive = waitpid(Some(pid), WaitOptions::NOHANG);
         })
         .count()
 }
 
-/// Whether the child `pid` has ended and is none of this program's own, which are reaped by whoever waits for them.
+/// Whether the child `pid` has ended and is no process of whither's own, which are reaped where they are waited for.
 #[must_use]
 pub fn is_strange_zombie(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
@@ -65,7 +67,7 @@ pub fn is_strange_zombie(pid: Pid) -> bool {
     name.is_some_and(|(name, rest)| rest.starts_with(" Z") && !OWN_NAMES.contains(&name))
 }
 
-/// What the kernel calls our own processes, by the path that they were started from.
+/// The kernel's names of whither's own processes, by the path that they were started from.
 const OWN_NAMES: [&str; 2] = ["exe", "whither"];
 
 fn parse(text: &str) -> Option<Pid> {

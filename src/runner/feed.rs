@@ -1,4 +1,5 @@
-//! Feeding a program: one that is started for a request gets as much at once as its pipe holds, the rest as it reads.
+//! Writes the input of a program: a program that is started for a request gets as much at once as the pipe holds, and
+//! the rest as the program reads.
 
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
@@ -8,14 +9,14 @@ use rustix::io::Errno;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe::Sender;
 
-/// What a pipe holds without being asked to.
+/// The size of a pipe by default, in bytes.
 const USUAL_BYTES: usize = 64 << 10;
-/// What it is made to hold for longer documents, where the system allows it.
+/// The size of a pipe for longer documents, in bytes, where the system allows that.
 const PIPE_BYTES: usize = 1 << 20;
-/// Pieces that the kernel takes at once.
+/// The most pieces that the kernel takes in one call.
 const PIECES: usize = 1024;
 
-/// Writes all of `document` into `stdin` and closes it; a program need not read it.
+/// Writes all of `document` into `stdin` and closes `stdin`; a program need not read the document.
 pub(super) async fn feed(stdin: OwnedFd, document: &[Bytes]) {
     let Some(rest) = at_once(&stdin, document).filter(|rest| !rest.is_empty()) else { return };
     if let Ok(mut stdin) = Sender::from_owned_fd(stdin) {
@@ -23,16 +24,17 @@ pub(super) async fn feed(stdin: OwnedFd, document: &[Bytes]) {
     }
 }
 
-/// The input of a program that is fed again and again.
+/// Returns the input of a resident program, with a larger pipe.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system.
 pub(super) fn sender(stdin: OwnedFd) -> io::Result<Sender> {
     widen(&stdin);
     Sender::from_owned_fd(stdin)
 }
 
-/// Writes what fits, without the runtime: most documents fit whole. Returns the rest; nothing where nobody reads.
+/// Writes as much as fits, without the runtime: most documents fit whole. Returns the rest, or `None` where the program
+/// has closed the pipe.
 fn at_once(stdin: &OwnedFd, document: &[Bytes]) -> Option<Vec<u8>> {
     if document.iter().map(Bytes::len).sum::<usize>() > USUAL_BYTES {
         widen(stdin);
@@ -52,7 +54,7 @@ fn at_once(stdin: &OwnedFd, document: &[Bytes]) -> Option<Vec<u8>> {
 }
 
 fn widen(stdin: &OwnedFd) {
-    // Where it is refused, a document takes more turns.
+    // Where the system refuses, a document is written in more parts.
     let _refused = rustix::pipe::fcntl_setpipe_size(stdin, PIPE_BYTES);
 }
 

@@ -1,23 +1,23 @@
-//! What a runner asks of the kernel that no safe call offers.
+//! The system calls of a runner that no safe function offers.
 
 use std::io;
 
-/// Lets no program inherit a descriptor but the three that it is given. What this process opens itself is closed for
-/// programs from the start.
+/// Prevents programs from inheriting descriptors other than the three that they are given. The descriptors that this
+/// process opens are closed for programs from the start.
 ///
 /// # Errors
-/// What the kernel says; one before 5.11 cannot do it.
+/// The error of the kernel; kernels before 5.11 do not support the call.
 #[expect(unsafe_code, reason = "no safe call marks descriptors that nobody in this process owns")]
 pub(super) fn keep_descriptors() -> io::Result<()> {
-    // SAFETY: it closes nothing and touches no memory; a descriptor is marked, for a later `exec` alone.
+    // SAFETY: the call closes nothing and touches no memory; a descriptor is marked, for a later `exec` alone.
     let result = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Lets no program inherit a priority above the usual one.
+/// Prevents programs from inheriting a priority above the usual.
 ///
 /// # Errors
-/// What the kernel says.
+/// The error of the kernel.
 #[expect(unsafe_code, reason = "no safe call sets a scheduler's policy")]
 pub(super) fn keep_priority() -> io::Result<()> {
     let usual = libc::sched_param { sched_priority: 0 };

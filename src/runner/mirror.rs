@@ -1,4 +1,4 @@
-//! The cluster as the runner knows it, and each node as the JSON text that programs are shown.
+//! The runner's copy of the cluster, and each node as the JSON text that programs are shown.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use crate::model::{Arrangement, Change, Cluster, Node, SlotIndex};
 
 use super::protocol::ProgramSet;
 
-/// The cluster, with what was made of it.
+/// The cluster, with the texts of the nodes.
 pub(super) struct RunnerMirror {
     pub(super) cluster: Cluster,
-    /// By slot: the node's text, and the revision that it is of.
+    /// By slot: the text of the node, and the revision of the node that the text shows.
     texts: Vec<Option<(u64, Bytes)>>,
     pub(super) arrangement: Arrangement,
 }
 
 impl RunnerMirror {
-    /// A mirror of an empty cluster.
+    /// Creates a mirror of an empty cluster.
     pub(super) fn new(arrangement: Arrangement) -> Self {
         Self { cluster: Cluster::new(arrangement), texts: Vec::new(), arrangement }
     }
 
-    /// The text of the node in `slot`, which costs nothing unless the node has changed.
+    /// Returns the text of the node in `slot`, which is built anew only when the node has changed.
     pub(super) fn text(&mut self, slot: SlotIndex) -> Option<Bytes> {
         let node = self.cluster.node(slot)?;
         if self.texts.len() <= slot.index() {
@@ -43,13 +43,13 @@ impl RunnerMirror {
         }
     }
 
-    /// The node `id`.
+    /// Returns the node `id`.
     pub(super) fn get(&self, id: &str) -> Option<&Node> {
         self.cluster.get(id)
     }
 }
 
-/// The programs of one configuration, with the rolls of their chains.
+/// The programs of one configuration, with the eligibility indexes of their chains.
 pub(super) struct Programs {
     pub(super) edition: Arc<ProgramSet>,
     pub(super) zone: TimeZone,
@@ -57,7 +57,7 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Those of `edition`, over `cluster`.
+    /// Returns the programs of `edition`, over `cluster`.
     pub(super) fn new(edition: Arc<ProgramSet>, cluster: &Cluster) -> Self {
         let rolls = edition
             .chains
@@ -68,12 +68,12 @@ impl Programs {
         Self { edition, zone, rolls }
     }
 
-    /// The chain of `action`, with its roll.
+    /// Returns the chain of `action`, with the chain's eligibility index.
     pub(super) fn chain(&self, action: &str) -> Option<(&ChainSpec, &EligibilityIndex)> {
         Some((self.edition.get(action)?, self.rolls.get(action)?))
     }
 
-    /// Looks again at a node that changed.
+    /// Updates the eligibility indexes for a node that changed.
     pub(super) fn look(&mut self, cluster: &Cluster, id: &Arc<str>) {
         for chain in &self.edition.chains {
             if let Some(roll) = self.rolls.get_mut(&chain.action) {
@@ -83,7 +83,7 @@ impl Programs {
     }
 }
 
-/// Makes `change` so in `mirror` and in the rolls of `programs`; returns the nodes that it touched.
+/// Applies `change` to `mirror` and to the eligibility indexes of `programs`; returns the nodes that changed.
 pub(super) fn apply<'a>(
     mirror: &mut RunnerMirror,
     programs: impl Iterator<Item = &'a mut Programs>,

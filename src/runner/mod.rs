@@ -1,9 +1,10 @@
-//! The runner: a small process that starts the programs of executable steps, hears them out, and leaves nothing behind.
+//! The runner: a small process that starts the programs of executable steps, reads their answers, and leaves no process
+//! behind.
 //!
 //! Programs are the administrator's: trusted, and guarded against accidents. They get limits, a process group of their
 //! own and an end; they are not sealed. The runner mirrors the cluster, so that a program is told of nodes without
-//! anybody serialising the list again, and it is the subreaper of whatever its programs leave behind. It knows the
-//! worker's frames and questions; it does not know NATS, decides nothing and evaluates nothing.
+//! serialising the list again, and the runner is the subreaper of all processes that programs leave behind. This module
+//! knows the worker's frames and questions; the module does not know NATS, decides nothing and evaluates nothing.
 
 pub mod answer;
 mod capture;

@@ -1,7 +1,7 @@
-//! One program, started for one request: fed, heard out, ended.
+//! A program that is started for a single request: given the document, read from, ended.
 //!
-//! What counts is the program's own end, never the end of its output: a background child may hold that open for ever.
-//! What was written before the end is in the pipes by then, so nothing has to be waited for.
+//! The exit of the program counts, never the end of the output: a background child may hold the output open for ever.
+//! All that was written before the exit is in the pipes by then, so nothing has to be waited for.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,9 +25,9 @@ use super::reaper::{ProgramExit, Reaper};
 use super::spawn::{self, Started};
 use super::telling;
 
-/// What is kept of a program's standard error, in bytes.
+/// The number of bytes of a program's standard error that are kept.
 pub(super) const STDERR_KEPT: usize = 64 << 10;
-/// How long a program that was told to end may take for that.
+/// How long a program may take to end after SIGTERM.
 pub(super) const GRACE: Duration = Duration::from_millis(500);
 
 /// A program to run.
@@ -36,30 +36,30 @@ pub(super) struct Job {
     pub(super) name: Arc<str>,
     pub(super) program: ProgramSpec,
     pub(super) edition: Arc<ProgramSet>,
-    /// The name of the run, which its processes carry.
+    /// The name of the run, which the program's processes carry in their environment.
     pub(super) run: String,
-    /// What it reads, in pieces.
+    /// The standard input of the program, in pieces.
     pub(super) document: Vec<Bytes>,
 }
 
-/// What a run came to.
+/// The result of a run.
 pub(super) struct RunOutcome {
-    /// What it printed, or why it gave no answer.
+    /// The standard output, or the reason why the program gave no answer.
     pub(super) said: Result<Vec<u8>, ScriptError>,
-    /// What it said on standard error.
+    /// The lines of standard error.
     pub(super) log: Vec<String>,
-    /// Wall time in microseconds.
+    /// The wall time in microseconds.
     pub(super) cost_us: u64,
 }
 
-/// Why a run is ended before it ends itself.
+/// The reason for which a run is ended before the program exits.
 enum RunTrouble {
     Output(&'static str, Over),
     Crowd(u32),
     Late,
 }
 
-/// Runs `job` and tells what it came to; goes on until nothing of the program is left.
+/// Runs `job` and calls `tell` with the result; returns when nothing of the program is left.
 pub(super) async fn run(job: Job, reaper: Rc<Reaper>, tell: impl AsyncFnOnce(RunOutcome)) {
     let begun = Instant::now();
     let limits = job.edition.limits;
@@ -72,7 +72,8 @@ pub(super) async fn run(job: Job, reaper: Rc<Reaper>, tell: impl AsyncFnOnce(Run
             return tell(RunOutcome { said: Err(why.into_error()), log: Vec::new(), cost_us: cost_us() }).await;
         }
     };
-    // What the machine took to start it is not the program's time, and neither is time in which nothing ran.
+    // The time that the machine took to start the program does not count against the program, nor does time in which
+    // nothing ran.
     let Started { pid, stdin, stdout, stderr, mut exit } = started;
     let mut heard = OutputCaptures {
         stdout: Capture::new(stdout, limits.stdout_bytes, limits.stdout_bytes),
@@ -99,7 +100,7 @@ pub(super) async fn run(job: Job, reaper: Rc<Reaper>, tell: impl AsyncFnOnce(Run
     }
 }
 
-/// Lets the program end itself, then ends it.
+/// Ends the program: by SIGTERM, and by SIGKILL where the program has not ended within [`GRACE`].
 pub(super) async fn end(pid: Pid, reaper: &Reaper, exit: &mut oneshot::Receiver<ProgramExit>) {
     reaper.signal(pid, Signal::TERM);
     if timeout(GRACE, &mut *exit).await.is_err() {
@@ -108,14 +109,14 @@ pub(super) async fn end(pid: Pid, reaper: &Reaper, exit: &mut oneshot::Receiver<
     }
 }
 
-/// The two ends of a program's output.
+/// The captures of a program's two outputs.
 struct OutputCaptures {
     stdout: Capture,
     stderr: Capture,
 }
 
 impl OutputCaptures {
-    /// Hears the program until it ends.
+    /// Reads the outputs until the program ends.
     async fn out(
         &mut self,
         feeding: impl Future<Output = ()>,
@@ -138,7 +139,7 @@ impl OutputCaptures {
         Ok(ended)
     }
 
-    /// What the program said, by the way in which it ended.
+    /// Returns the answer of the program, by the way in which the program ended.
     fn output_of(&self, exit: ProgramExit, name: &str, limits: &ScriptLimits) -> Result<Vec<u8>, ScriptError> {
         match exit {
             ProgramExit::Code(0) => Ok(self.stdout.bytes().to_vec()),
@@ -176,12 +177,12 @@ impl RunTrouble {
     }
 }
 
-/// That `name` was too slow.
+/// The message that the step `name` was too slow.
 pub(super) fn late(name: &str, wall_ms: u32) -> String {
     format!("step {name} gave no answer within {wall_ms} ms")
 }
 
-/// An error that a program's own words tell.
+/// An error with the program's own message.
 pub(super) fn thrown(message: String) -> ScriptError {
     ScriptError::Thrown(Thrown { name: "Error".to_owned(), message }, None)
 }

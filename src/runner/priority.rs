@@ -1,9 +1,9 @@
-//! Who goes before whom: in a storm of processes the runner before the programs that it has to end.
+//! Priorities: in a storm of processes the runner goes before the programs that the runner has to end.
 //!
 //! A program that multiplies has thousands of processes within a second. Among so many equals the runner would wait
-//! seconds for its turn, and so would everybody else. So a sentry, a thread that always goes first, looks how many
-//! processes there are, and lets the runner go first while they grow. Not always: a runner that interrupts the programs
-//! which it starts makes each start slower.
+//! seconds for CPU time, and so would everybody else. So a sentry, a thread with the highest priority, watches the
+//! number of processes, and raises the priority of the runner while that number grows. Not always: a runner that
+//! interrupts the programs which the runner starts makes each start slower.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,28 +16,28 @@ use rustix::thread::gettid;
 use super::crowd::in_all;
 use super::kernel;
 
-/// How much nicer programs are than the service where nobody may go first, on the scale of `nice`. It costs them: nicer
-/// ones gave two thirds of the answers on a busy machine.
+/// The difference in `nice` between programs and the service where priorities may not be raised. Programs pay for that:
+/// nicer programs gave two thirds of the answers on a busy machine.
 const NICER: i32 = 10;
-/// What goes first takes, where it may: `CAP_SYS_NICE` or `RLIMIT_NICE`.
+/// The `nice` value of the sentry, and of the runner in a storm, where `CAP_SYS_NICE` or `RLIMIT_NICE` allows that.
 const FIRST: i32 = -20;
-/// How often the sentry looks while programs run.
+/// The time between two looks of the sentry while programs run.
 const PACE: Duration = Duration::from_millis(5);
-/// Processes more than before that are a storm.
+/// The growth in processes from which the sentry assumes a storm.
 const STORM: usize = 32;
-/// How long after the last of them a storm is over.
+/// How long after the last growth a storm is over.
 const CALM: Duration = Duration::from_secs(1);
 
 /// The priorities of programs and of the runner.
 pub(super) enum Priority {
-    /// The runner goes first in a storm: the sentry is told how many programs run.
+    /// The runner goes first in a storm; the sentry reads the number of running programs.
     Sentry(Arc<AtomicUsize>, Thread),
-    /// Nobody may go first, so that programs have this priority.
+    /// Priorities may not be raised, so that programs get this `nice` value.
     Nicer(i32),
 }
 
 impl Priority {
-    /// Posts a sentry over the calling thread, where that is allowed.
+    /// Starts a sentry for the calling thread, where that is allowed.
     pub(super) fn keep() -> Self {
         let usual = getpriority_process(None).unwrap_or_default();
         let may_go_first = kernel::keep_priority().is_ok() && setpriority_process(None, FIRST).is_ok();
@@ -52,7 +52,7 @@ impl Priority {
         Self::Nicer(usual + NICER)
     }
 
-    /// The program `pid` was started, so that `programs` run.
+    /// Notes that the program `pid` was started, and that `programs` programs run now.
     pub(super) fn started(&self, pid: Pid, programs: usize) {
         match self {
             Self::Sentry(told, sentry) => {
@@ -61,13 +61,13 @@ impl Priority {
                 }
             }
             Self::Nicer(priority) => {
-                // One that has ended already needs none.
+                // A program that has ended already needs no priority.
                 let _ended = setpriority_pgrp(Some(pid), *priority);
             }
         }
     }
 
-    /// So many `programs` run still.
+    /// Notes that `programs` programs run now.
     pub(super) fn ended(&self, programs: usize) {
         if let Self::Sentry(told, _) = self {
             told.store(programs, Ordering::Relaxed);
@@ -75,10 +75,10 @@ impl Priority {
     }
 }
 
-/// Who looks out.
+/// The sentry.
 struct PriorityWatch {
     programs: Arc<AtomicUsize>,
-    /// The runner's thread, and its usual priority.
+    /// The runner's thread, and the thread's usual priority.
     runner: Pid,
     usual: i32,
 }

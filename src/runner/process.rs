@@ -1,4 +1,5 @@
-//! The runner as its holder has it: started, given orders, heard, ended; and what is done when it was killed.
+//! The runner as the front holds the process: starts the runner, sends commands, reads events, and cleans up after a
+//! runner that was killed.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -15,24 +16,24 @@ use crate::ipc::{ProcessEnd, SupervisedProcess, frame};
 use super::protocol::{RunnerFrame, RunnerInit};
 use super::{child, family};
 
-/// How often and how long apart it is looked for what a killed runner left behind.
+/// The number of searches for the processes that a killed runner left behind, and the time between two searches.
 const LOOKS: u32 = 100;
 const APART: Duration = Duration::from_millis(5);
 
-/// What a runner does that its holder must know.
+/// An event of a runner that the front must know.
 #[derive(Debug)]
 pub enum RunnerEvent {
     /// The programs of these questions are about to be asked.
     Asking(Vec<u64>),
-    /// What was heard from the program of a question.
+    /// The answer of the program of a question.
     Heard(u64, ProgramAnswer),
     /// The deadline of a question passed before its program was asked.
     Late(u64),
     /// A resident program, by its step's name, logged a line.
     Logged(Arc<str>, String),
-    /// A resident program ended, or was ended for what it did.
+    /// A resident program, by the name of the step, exited, or was killed for a fault.
     Ended(Arc<str>, String),
-    /// The runner is gone.
+    /// The runner has exited.
     Exited(ProcessEnd),
 }
 
@@ -44,10 +45,11 @@ pub struct RunnerProcess {
 
 impl RunnerProcess {
     /// Starts `program` as a runner, whose events come under `number`; must be called within a runtime. From here on
-    /// this process is what orphans of its programs fall to where the runner is killed; [`kill_and_reap`] ends them.
+    /// this process is the subreaper: where the runner is killed, orphans of the runner's programs become children of
+    /// this process, and [`kill_and_reap`] ends them.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     pub fn start(
         program: &Path,
         birth: &RunnerInit,
@@ -62,31 +64,31 @@ impl RunnerProcess {
         Ok(Self { peer })
     }
 
-    /// The process.
+    /// Returns the process.
     #[must_use]
     pub fn peer(&self) -> &SupervisedProcess {
         &self.peer
     }
 
-    /// The process, to send it something.
+    /// Returns the process, for sending.
     pub fn peer_mut(&mut self) -> &mut SupervisedProcess {
         &mut self.peer
     }
 
-    /// Its process id.
+    /// The process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.peer.pid()
     }
 
-    /// Lets it end its programs and itself; waits until it has.
+    /// Lets the runner end all programs and exit; waits until the runner has ended.
     pub async fn retire(self) {
         self.peer.retire().await;
     }
 }
 
-/// Ends what the runner `pid` left behind when it was killed: its programs and all theirs have become children of this
-/// process by now.
+/// Ends the processes that the runner `pid` left behind when the runner was killed: the programs and all their
+/// descendants have become children of this process by now.
 pub async fn kill_and_reap(pid: u32) {
     let prefix = format!("{pid}-");
     let mut quiet = 0;
@@ -99,8 +101,9 @@ pub async fn kill_and_reap(pid: u32) {
     }
 }
 
-/// Whether a child of ours was one of the runner whose runs have this prefix. Most say so; one that hides it is known by
-/// a group and a program that are not ours, and one that has ended by its name.
+/// Whether a child of ours was a process of the runner whose runs have this prefix. Most say so in their environment; a
+/// process that hides the environment is known by a group and a program that are not ours, and a process that has ended
+/// by its name.
 fn is_left(child: Pid, prefix: &str) -> bool {
     let program = |name: &str| std::fs::read_link(format!("/proc/{name}/exe"));
     match family::run_of(child) {

@@ -1,4 +1,4 @@
-//! What front and runner say to each other, in the frames of `ipc::frame`.
+//! The protocol between front and runner, in the frames of `ipc::frame`.
 
 use std::sync::Arc;
 
@@ -10,49 +10,50 @@ use crate::model::{Arrangement, Change};
 use crate::script::ScriptLimits;
 use crate::worker::PlacementQuestion;
 
-/// What a runner is born with: the first frame.
+/// The first frame that a runner is sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunnerInit {
     /// The initial order of nodes.
     pub arrangement: Arrangement,
 }
 
-/// What the front sends.
+/// A command of the front to the runner.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum RunnerCommand {
-    /// Something happened to the cluster. The first of all variants, here as in the worker's orders: encoded once, it
-    /// goes to all of them.
+    /// A change of the cluster. The first of all variants, here as in the worker's commands: encoded once, a change is
+    /// sent to all of them.
     Change(Change),
-    /// From here on these programs count; those of earlier editions are asked only what was asked of them already.
+    /// The programs of a new configuration; programs of earlier editions are asked only the questions that were asked
+    /// of them already.
     Edition(Arc<ProgramSet>),
-    /// Ask a program.
+    /// Asks a program.
     Run(ProgramQuestion),
 }
 
 /// The programs of one configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramSet {
-    /// Its number; a later configuration has a greater one.
+    /// The number of the configuration; a later configuration has a greater number.
     pub number: u64,
     /// The chains that have programs, without the texts of their scripts.
     pub chains: Vec<ChainSpec>,
     /// The site's time zone, which programs get as `TZ`.
     pub zone: String,
-    /// Their environment.
+    /// The environment of the programs.
     pub environment: Vec<(String, String)>,
-    /// What they may use.
+    /// The limits of the programs.
     pub limits: ProgramLimits,
 }
 
 impl ProgramSet {
-    /// The programs of `set`.
+    /// Returns the programs of `set`.
     #[must_use]
     pub fn of(number: u64, set: &ChainSet, environment: Vec<(String, String)>, limits: ProgramLimits) -> Self {
         let chains = set.chains.iter().filter(|chain| runs_programs(chain)).map(without_texts);
         Self { number, chains: chains.collect(), zone: set.zone.clone(), environment, limits }
     }
 
-    /// The chain of `action`.
+    /// Returns the chain of `action`.
     #[must_use]
     pub fn get(&self, action: &str) -> Option<&ChainSpec> {
         self.chains.iter().find(|chain| &*chain.action == action)
@@ -73,20 +74,20 @@ fn without_texts(chain: &ChainSpec) -> ChainSpec {
     chain
 }
 
-/// What programs may use.
+/// The limits of programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramLimits {
-    /// Wall time of one answer in milliseconds, where the step has no limit of its own.
+    /// The wall time of an answer in milliseconds, where the step has no limit of its own.
     pub wall_ms: u32,
-    /// Programs of one chain that run at once, resident ones not counted.
+    /// The most programs of a chain that run at once, resident programs not counted.
     pub at_once: u32,
-    /// Processes of one run.
+    /// The most processes of a run.
     pub processes: u32,
-    /// Answer in bytes.
+    /// The largest answer in bytes.
     pub stdout_bytes: usize,
-    /// What one run may print on standard error, in bytes.
+    /// The most bytes that a run may print on standard error.
     pub stderr_bytes: usize,
-    /// Length of a message, and how many lines are logged.
+    /// The longest message, and the most lines that are logged.
     pub script: ScriptLimits,
 }
 
@@ -116,18 +117,18 @@ pub struct ProgramQuestion {
     pub suspended: Bytes,
 }
 
-/// What the runner sends.
+/// A frame of the runner to the front.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum RunnerFrame {
-    /// The programs of these questions are about to be asked; from here on nobody may ask them again.
+    /// The programs of these questions are about to be asked; from here on the questions must not be asked again.
     Asking(Vec<u64>),
-    /// What was heard from a program about a question.
+    /// The answer of a program to a question.
     Heard(u64, ProgramAnswer),
-    /// The question's deadline passed before its program's turn came; it was not asked.
+    /// The deadline of the question passed before the program's turn came; the program was not asked.
     Late(u64),
     /// A resident program logged a line.
     Logged(Arc<str>, String),
-    /// A resident program, by its step's name, ended unasked or was ended for what it did.
+    /// A resident program, by the name of the step, exited unasked or was killed for a fault.
     Ended(Arc<str>, String),
 }
 

@@ -1,7 +1,8 @@
-//! The reaper: knows which programs run, hears of their ends, and lets nothing of them outlive them.
+//! The reaper: knows which programs run, reports their ends, and lets no process of theirs outlive them.
 //!
-//! A program's group is killed before its leader is reaped, so that the group's number cannot have become another's.
-//! What left the group is found by kinship (`family.rs`), because this process is the subreaper.
+//! A program's group is killed before the leader is reaped, so that the group's number cannot have been given to
+//! another process. Processes that left the group are found by kinship (`family.rs`), because this process is the
+//! subreaper.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -15,20 +16,21 @@ use tokio::sync::oneshot;
 use super::family;
 use super::priority::Priority;
 
-/// How long what programs leave behind may stay: looking for it takes as long as some answers, and is done once for many.
+/// How long the processes that programs leave behind may stay: a search takes as long as some answers, and serves many
+/// programs.
 const BEFORE_SWEEP: Duration = Duration::from_millis(5);
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProgramExit {
-    /// With this code.
+    /// With this exit code.
     Code(i32),
     /// By this signal.
     Signal(i32),
 }
 
 impl ProgramExit {
-    /// How it ended: it …
+    /// Returns the end of the program as a predicate: *exited with code 1*.
     pub(super) fn in_words(self) -> String {
         match self {
             Self::Code(code) => format!("exited with code {code}"),
@@ -61,7 +63,7 @@ fn signal_name(number: i32) -> Option<&'static str> {
 pub(super) struct Reaper {
     priority: Priority,
     leaders: RefCell<HashMap<Pid, Leader>>,
-    /// When what was left behind is to be swept up, where there may be something.
+    /// The time of the next sweep, where there may be something to sweep.
     sweep_at: Cell<Option<Instant>>,
 }
 
@@ -72,12 +74,13 @@ struct Leader {
 }
 
 impl Reaper {
-    /// A reaper that tells `priority` of programs.
+    /// Creates a reaper that tells `priority` of programs.
     pub(super) fn new(priority: Priority) -> Self {
         Self { priority, leaders: RefCell::default(), sweep_at: Cell::default() }
     }
 
-    /// Watches over the program that was just started as `pid` under the name `run`; its end will be told.
+    /// Watches the program that was just started as `pid` under the name `run`; returns the channel for the program's
+    /// end.
     pub(super) fn watch(&self, pid: Pid, run: &str) -> oneshot::Receiver<ProgramExit> {
         let (exit, told) = oneshot::channel();
         let mut leaders = self.leaders.borrow_mut();
@@ -91,12 +94,13 @@ impl Reaper {
         self.leaders.borrow().is_empty()
     }
 
-    /// A child has changed: reaps the programs that have ended. What they left behind can wait until they are answered.
+    /// Reaps the programs that have ended, after a SIGCHLD. Processes that they left behind are swept later, when the
+    /// questions are answered.
     pub(super) fn look(&self) {
         let pids: Vec<_> = self.leaders.borrow().keys().copied().collect();
         pids.into_iter().filter_map(|pid| Some((pid, reap(pid)?))).for_each(|(pid, exit)| {
             if let Some(leader) = self.leaders.borrow_mut().remove(&pid) {
-                // Whoever does not wait for it any more has said what there was to say.
+                // A caller that does not wait any more has reported the outcome already.
                 let _unheard = leader.exit.send(exit);
             }
         });
@@ -106,27 +110,28 @@ impl Reaper {
         }
     }
 
-    /// When there is something to sweep up.
+    /// Returns the time of the next sweep, if any.
     pub(super) fn due(&self) -> Option<Instant> {
         self.sweep_at.get()
     }
 
-    /// Ends and reaps what programs left behind when they ended.
+    /// Ends and reaps the processes that programs left behind when the programs ended.
     pub(super) fn sweep(&self) {
         self.sweep_at.set(None);
-        // Killing one may make its children ours; their ends will be told too, so once is enough.
+        // Killing a process may make its children ours; their ends raise SIGCHLD too, so a single pass is enough.
         family::end(|pid| self.is_foreign(pid));
     }
 
-    /// Whether the child `pid` belongs to no run of now: a program's own processes stay its own until it ends, and what
-    /// hides whose it is, is nobody's.
+    /// Whether the child `pid` belongs to no running program: a program's own processes stay until the program ends,
+    /// and a process that hides its run belongs to none.
     fn is_foreign(&self, pid: Pid) -> bool {
         let leaders = self.leaders.borrow();
         let run = || family::run_of(pid);
         !leaders.contains_key(&pid) && run().is_none_or(|run| leaders.values().all(|leader| leader.run != run))
     }
 
-    /// How many processes the program `pid` has, those that left it included; past `most` nobody counts on.
+    /// Returns the number of processes of the program `pid`, those that left the group included; counting stops past
+    /// `most`.
     pub(super) fn processes(&self, pid: Pid, most: usize) -> usize {
         let leaders = self.leaders.borrow();
         let Some(leader) = leaders.get(&pid) else { return 0 };
@@ -141,7 +146,7 @@ impl Reaper {
         self.leaders.borrow().keys().for_each(|pid| self.signal(*pid, signal));
     }
 
-    /// Sends `signal` to the group of the program `pid`, where that has not been reaped.
+    /// Sends `signal` to the group of the program `pid`, where the program has not been reaped.
     pub(super) fn signal(&self, pid: Pid, signal: Signal) {
         if self.leaders.borrow().contains_key(&pid) {
             let _gone = kill_process_group(pid, signal);
@@ -149,7 +154,8 @@ impl Reaper {
     }
 }
 
-/// How the program `pid` ended, where it has; kills the rest of its group and reaps it.
+/// Returns how the program `pid` ended, or `None` while the program runs; kills the rest of the group and reaps the
+/// program.
 fn reap(pid: Pid) -> Option<ProgramExit> {
     let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     waitid(WaitId::Pid(pid), ended).ok().flatten()?;

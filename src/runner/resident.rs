@@ -1,8 +1,8 @@
-//! A program that stays running: told of nodes once and then of changes, asked in turn.
+//! A program that stays running: told of nodes at the start and of changes later, asked questions in turn.
 //!
-//! It is asked several questions at a time and takes them in turn, so that only the oldest one can be what it is at.
-//! When it ends, that one is what it held; those behind it are asked again of its next incarnation. Pure bookkeeping:
-//! times are handed in, and whoever holds this does what it says.
+//! The program is sent several questions at a time and takes them in turn, so that only the oldest can be the question
+//! under work. When the program exits, that question fails; those behind are asked again of the next process. Pure
+//! bookkeeping: times are handed in, and the caller carries out the results.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -20,14 +20,14 @@ use super::once::{late, thrown};
 use super::protocol::{ProgramQuestion, ProgramSet};
 use super::run::KilledBy;
 
-/// Questions that it is asked at one time. Where its choice is a reservation, it is asked one at a time, so that each
-/// question finds what came of the one before: a window would send a storm of logins to one node.
+/// The most questions that the program is sent at a time. Where a choice is a reservation, questions are sent singly,
+/// so that each question sees the result of the question before: a window would send a storm of logins to one node.
 const WINDOW: usize = 64;
-/// The pause before it is started again: after its first end, and at most.
+/// The pause before the program is started again: after the first exit, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// A resident program, with what it was told and is asked.
+/// A resident program, with the nodes that were sent and the questions under way.
 pub(super) struct ResidentProgram {
     pub(super) name: Arc<str>,
     pub(super) action: Arc<str>,
@@ -36,64 +36,65 @@ pub(super) struct ResidentProgram {
     /// Whether the chain reserves what is chosen.
     pub(super) reserves: bool,
     pub(super) state: ResidentState,
-    /// Counts its lives: what an earlier one says late is of no interest.
+    /// The number of starts: late events of an earlier process are ignored.
     pub(super) life: u64,
-    /// The nodes that it knows, those that it has to be told of, and those that left while it was asked something.
+    /// The nodes that the program knows, those that the program has to be sent, and those that left while questions
+    /// were under way.
     pub(super) told: BTreeSet<Arc<str>>,
     pub(super) dirty: BTreeSet<Arc<str>>,
     pub(super) gone: BTreeSet<Arc<str>>,
-    /// Questions that it was not asked yet, in order.
+    /// The questions that the program was not sent yet, in order.
     pub(super) queue: VecDeque<UnaskedQuestion>,
-    /// Questions that it was asked, the oldest first.
+    /// The questions that the program was sent, the oldest first.
     asked: VecDeque<AskedQuestion>,
-    /// Since when the oldest is the oldest.
+    /// The time since which the oldest question is the oldest.
     since: Instant,
     pauses: Backoff,
-    /// Whether this life has answered anything.
+    /// Whether this process has answered anything.
     answered: bool,
-    /// Why there is no program to ask: nobody waits for one that never answered.
+    /// The reason why the program cannot be asked: questions do not wait for a program that never answered.
     trouble: Option<String>,
-    /// What the machine lacked to start it the last time: whoever waits too long for it hears that.
+    /// The lack of the machine at the last start: the error of questions that wait too long for the program.
     lack: Option<String>,
 }
 
-/// Whether it runs.
+/// The state of a resident program's process.
 pub(super) enum ResidentState {
-    /// Not before this moment is it started again.
+    /// The program is not running, and is not started before this time.
     Resting(Instant),
-    /// It is being started.
+    /// The program is being started.
     Starting,
-    /// It runs.
+    /// The program runs.
     Running {
-        /// Its process.
+        /// The process.
         pid: Pid,
-        /// What it reads.
+        /// The channel to the standard input of the program.
         feed: mpsc::Sender<Vec<u8>>,
-        /// Since when it is being given something; absent where it has all that it was sent.
+        /// The time since which input is being written; absent where the program has all that was sent.
         fed_since: Option<Instant>,
     },
-    /// It was told to end.
+    /// The program was told to end.
     Ending,
 }
 
-/// A question that it was not asked yet.
+/// A question that the program was not sent yet.
 pub(super) struct UnaskedQuestion {
     pub(super) errand: ProgramQuestion,
     pub(super) suspended: Suspended,
     pub(super) since: Instant,
 }
 
-/// A question that it was asked.
+/// A question that the program was sent.
 struct AskedQuestion {
     waiting: UnaskedQuestion,
     at: Instant,
 }
 
-/// What comes of something that it did: the answers, by ticket.
+/// The answers that result from an event, by ticket.
 pub(super) type Answers = Vec<(u64, ProgramAnswer)>;
 
 impl ResidentProgram {
-    /// The program of `step`, whose chain is `chain`; it may be started from `now` on.
+    /// Creates the resident program of `step`, whose chain is `chain`; the program may be started from `now` on.
     pub(super) fn new(
         step: &StepSpec,
         chain: &ChainSpec,
@@ -130,7 +131,7 @@ impl ResidentProgram {
         Duration::from_millis(u64::from(self.wall_ms()))
     }
 
-    /// Takes a question; returns its answer where there is nobody to ask.
+    /// Queues a question; returns the answer at once where the program cannot be asked.
     pub(super) fn submit(&mut self, waiting: UnaskedQuestion) -> Answers {
         match &self.trouble {
             Some(trouble) => vec![fail(&waiting, thrown(trouble.clone()), Duration::ZERO)],
@@ -141,7 +142,7 @@ impl ResidentProgram {
         }
     }
 
-    /// Whether it is to be started now; it is, from here on.
+    /// Whether the program is to be started now; if so, marks the program as starting.
     pub(super) fn starts(&mut self, now: Instant) -> bool {
         let due = matches!(self.state, ResidentState::Resting(until) if until <= now);
         if due {
@@ -152,7 +153,7 @@ impl ResidentProgram {
         due
     }
 
-    /// It runs, and knows nothing yet: of all these nodes it has to be told.
+    /// Notes that the process runs. The process knows nothing yet: all `nodes` have to be sent.
     pub(super) fn runs(&mut self, pid: Pid, feed: mpsc::Sender<Vec<u8>>, nodes: impl Iterator<Item = Arc<str>>) {
         self.state = ResidentState::Running { pid, feed, fed_since: None };
         self.told.clear();
@@ -161,23 +162,24 @@ impl ResidentProgram {
         (self.trouble, self.lack) = (None, None);
     }
 
-    /// It was given what was sent.
+    /// Notes that all input was written.
     pub(super) fn fed(&mut self) {
         if let ResidentState::Running { fed_since, .. } = &mut self.state {
             *fed_since = None;
         }
     }
 
-    /// It is given `text`.
+    /// Sends `text` to the program.
     pub(super) fn feed(&mut self, text: Vec<u8>) {
         if let ResidentState::Running { feed, fed_since, .. } = &mut self.state {
             *fed_since = Some(Instant::now());
-            // There is room for one, and it was idle; where the life is over, its end will be told.
+            // The channel has room for one text, and was empty; where the process has exited, the exit event will say
+            // so.
             drop(feed.try_send(text));
         }
     }
 
-    /// The process, where it runs.
+    /// Returns the process, where the program runs.
     pub(super) fn pid(&self) -> Option<Pid> {
         match &self.state {
             ResidentState::Running { pid, .. } => Some(*pid),
@@ -185,27 +187,27 @@ impl ResidentProgram {
         }
     }
 
-    /// Whether something can be written now.
+    /// Whether input can be written now.
     pub(super) fn is_listening(&self) -> bool {
         matches!(self.state, ResidentState::Running { fed_since: None, .. })
     }
 
-    /// Whether it may be asked one question more.
+    /// Whether the program may be sent one question more.
     pub(super) fn has_room(&self) -> bool {
         self.asked.len() < if self.reserves { 1 } else { WINDOW }
     }
 
-    /// Whether it neither runs nor is about to.
+    /// Whether the program neither runs nor is about to run.
     pub(super) fn is_down(&self) -> bool {
         matches!(self.state, ResidentState::Resting(_))
     }
 
-    /// Whether nothing is asked of it.
+    /// Whether no question is under way or waits.
     pub(super) fn is_idle(&self) -> bool {
         self.asked.is_empty() && self.queue.is_empty()
     }
 
-    /// It is asked this, after what it was asked before.
+    /// Notes that the program is sent this question, after those before.
     pub(super) fn asks(&mut self, waiting: UnaskedQuestion, now: Instant) {
         if self.asked.is_empty() {
             self.since = now;
@@ -213,7 +215,8 @@ impl ResidentProgram {
         self.asked.push_back(AskedQuestion { waiting, at: now });
     }
 
-    /// It answered the question `ticket`; absent where that is not the oldest that it has.
+    /// Notes an answer to the question `ticket`; returns the question and the time since the question was sent, or
+    /// `None` where that is not the oldest question.
     pub(super) fn answers(&mut self, ticket: u64, now: Instant) -> Option<(UnaskedQuestion, Duration)> {
         let asked = self.asked.pop_front_if(|asked| asked.waiting.errand.question.ticket == ticket)?;
         self.since = now;
@@ -222,14 +225,14 @@ impl ResidentProgram {
         Some((asked.waiting, now.saturating_duration_since(asked.at)))
     }
 
-    /// The questions under way may name what has left since; none is under way any more.
+    /// Forgets the nodes that left. Questions under way may still name such nodes, so only where none is under way.
     pub(super) fn forget_gone(&mut self) {
         if self.asked.is_empty() {
             self.gone.clear();
         }
     }
 
-    /// When something is due: its start, or the end of somebody's patience.
+    /// Returns the time at which something is due: a start, or the time limit of a question.
     pub(super) fn due(&self) -> Option<Instant> {
         let start = match self.state {
             ResidentState::Resting(until) => Some(until),
@@ -239,13 +242,14 @@ impl ResidentProgram {
         [start, down, self.slow_at()].into_iter().flatten().min()
     }
 
-    /// Whether questions wait because it does not run. Where it is just being started they wait for what comes of that,
-    /// which takes a bounded time: a lack of the machine's is not the program's slowness.
+    /// Whether questions wait because the program does not run. During a start, questions wait for the result of the
+    /// start, which takes a bounded time: a lack of the machine's is not the program's slowness.
     fn keeps_waiting(&self) -> bool {
         matches!(self.state, ResidentState::Resting(_) | ResidentState::Ending)
     }
 
-    /// When it will have been too slow: with the oldest question, or with reading while something waits for it.
+    /// Returns the time at which the program will have been too slow: with the oldest question, or with reading input
+    /// while a question waits.
     fn slow_at(&self) -> Option<Instant> {
         let ResidentState::Running { fed_since, .. } = &self.state else { return None };
         let oldest = (!self.asked.is_empty()).then_some(self.since);
@@ -253,8 +257,8 @@ impl ResidentProgram {
         [oldest, reading].into_iter().flatten().min().map(|since| since + self.wall())
     }
 
-    /// Fails what waits for too long for a program that does not run; behind one that runs, each has its turn. Whether
-    /// the program itself is too slow: then it is to be ended.
+    /// Fails the questions that wait too long for a program that does not run; behind a program that runs, each
+    /// question waits for its turn. Also returns whether the program itself is too slow and is to be killed.
     pub(super) fn expire(&mut self, now: Instant) -> (Answers, bool) {
         let (wall, message) = (self.wall(), late(&self.name, self.wall_ms()));
         let mut failed = Vec::new();
@@ -267,7 +271,7 @@ impl ResidentProgram {
         if is_slow {
             let error = ScriptError::Limit(LimitKind::Time, message);
             if self.asked.is_empty() {
-                // It does not even read; whoever is next must not wait for another such life.
+                // The program does not even read; the next question must not wait for another such process.
                 failed.extend(self.queue.pop_front().map(|waiting| fail(&waiting, error.clone(), wall)));
             }
             failed.extend(self.convict(error));
@@ -275,21 +279,21 @@ impl ResidentProgram {
         (failed, is_slow)
     }
 
-    /// The program is to be ended for what it did; the question that it was at follows the step's policy.
+    /// Marks the program as to be killed for a fault; the question under work fails by the step's policy.
     pub(super) fn convict(&mut self, error: ScriptError) -> Option<(u64, ProgramAnswer)> {
         self.state = ResidentState::Ending;
         let oldest = self.asked.pop_front()?;
         Some(fail(&oldest.waiting, error, oldest.at.elapsed()))
     }
 
-    /// It cannot be asked any more: where it never answered, nobody waits for the next life.
+    /// Fails the questions that wait, where the program never answered: they do not wait for the next process.
     pub(super) fn give_up(&mut self, error: &ScriptError) -> Answers {
         let waiting = if self.answered { 0 } else { self.queue.len() };
         self.queue.drain(..waiting).map(|waiting| fail(&waiting, error.clone(), Duration::ZERO)).collect()
     }
 
-    /// It has ended, in which way `how` says. What it was at fails, what was behind that waits for its next life; where
-    /// this one ended itself and had never answered, nobody waits.
+    /// Notes that the process has ended, in the way that `how` says. The question under work fails, those behind wait
+    /// for the next process; where the process exited by itself and had never answered, none waits.
     pub(super) fn ended(&mut self, how: &str, killer: KilledBy, now: Instant) -> Answers {
         let mut failed = Vec::new();
         let by_us = matches!(self.state, ResidentState::Ending);
@@ -301,7 +305,7 @@ impl ResidentProgram {
             self.queue.push_front(asked.waiting);
         }
         if by_us || self.answered || !failed.is_empty() {
-            // What kept them waiting is over; a program that dies before it does anything keeps them no longer.
+            // The cause of their waiting is over; a program that exits before doing anything does not extend the wait.
             self.queue.iter_mut().for_each(|waiting| waiting.since = now);
         }
         if !self.answered && !by_us && killer == KilledBy::Itself {
@@ -309,7 +313,7 @@ impl ResidentProgram {
             failed.extend(self.give_up(&thrown(how.to_owned())));
         }
         if killer == KilledBy::Machine {
-            // That was waited out already, and no later life of the program is less likely for it.
+            // The lack was waited out already, and says nothing about the program's next start.
             self.lack = Some(how.to_owned());
             self.state = ResidentState::Resting(now + FIRST_PAUSE);
             return failed;

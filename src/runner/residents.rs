@@ -1,4 +1,4 @@
-//! The resident programs of all editions: started, told, asked, heard, ended.
+//! The resident programs of all editions: started, sent nodes and questions, read from, ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -26,32 +26,32 @@ use super::resident::{Answers, ResidentProgram, ResidentState, UnaskedQuestion};
 use super::run::{RunEvent, no_answer, too_long};
 use super::scheduler;
 
-/// Which program: the edition, and its place in the chains.
+/// The key of a resident program: the edition, the place of the chain, and the place of the step.
 pub(super) type Key = (u64, usize, usize);
 
-/// What is written to a program at once.
+/// The most bytes that are written to a program at once.
 const FEED_BYTES: usize = 256 << 10;
-/// What is shown of a line that is no answer, in bytes.
+/// The number of bytes of a line that an error message shows, where the line is no answer.
 const SHOWN_BYTES: usize = 200;
-/// Lines that a program may log in a second; the others are dropped.
+/// The most lines that a program may log in a second; further lines are dropped.
 const LINES_A_SECOND: u32 = 100;
 
 /// The resident programs.
 #[derive(Default)]
 pub(super) struct ResidentPrograms {
     by_key: BTreeMap<Key, ResidentProgram>,
-    /// How many lines each logged in this second.
+    /// The number of lines that each program logged in the current second.
     logged: BTreeMap<Key, (u64, u32)>,
 }
 
-/// What is written to a program, with the questions in it.
+/// A text to write to a program, with the tickets of the questions that the text holds.
 pub(super) struct ProgramInput {
     pub(super) key: Key,
     pub(super) text: Vec<u8>,
     pub(super) tickets: Vec<u64>,
 }
 
-/// What a program prints.
+/// A line that a program prints.
 #[derive(Deserialize)]
 struct ProgramLine {
     request: u64,
@@ -61,7 +61,7 @@ struct ProgramLine {
 }
 
 impl ResidentPrograms {
-    /// The programs of another edition are there, and start at once.
+    /// Adds the programs of an edition, which start at once.
     pub(super) fn add(&mut self, edition: &Arc<ProgramSet>, now: Instant) {
         for (chain_place, chain) in edition.chains.iter().enumerate() {
             for (step_place, step) in chain.steps.iter().enumerate() {
@@ -79,12 +79,12 @@ impl ResidentPrograms {
         self.by_key.get_mut(&key)
     }
 
-    /// Whether there is one of the edition `number`.
+    /// Whether the edition `number` has resident programs.
     pub(super) fn has(&self, number: u64) -> bool {
         self.by_key.range((number, 0, 0)..(number + 1, 0, 0)).next().is_some()
     }
 
-    /// Those that are to be started now, with the number of the life that begins.
+    /// Returns the programs that are to be started now, with the number of the start.
     pub(super) fn starting(&mut self, now: Instant) -> Vec<(Key, u64)> {
         self.by_key
             .iter_mut()
@@ -92,12 +92,12 @@ impl ResidentPrograms {
             .collect()
     }
 
-    /// Ends those of editions before `latest` of whom nobody asks anything any more, and forgets them when they have.
+    /// Ends the programs of editions before `latest` that have no questions, and removes them when they have ended.
     pub(super) fn retire(&mut self, latest: u64) {
         self.by_key.retain(|key, resident| key.0 >= latest || !resident.is_idle() || !resident.is_down());
         for (_, resident) in self.by_key.range_mut(..(latest, 0, 0)) {
             if resident.is_idle() && resident.pid().is_some() {
-                // Its input ends with this.
+                // Leaving the running state drops the sender, which closes the program's input.
                 resident.convict(thrown(String::new()));
             }
         }
@@ -105,19 +105,19 @@ impl ResidentPrograms {
         self.logged.retain(|key, _| known.contains_key(key));
     }
 
-    /// These nodes have changed.
+    /// Notes that these nodes have changed.
     pub(super) fn touch(&mut self, ids: &[Arc<str>]) {
         for resident in self.by_key.values_mut() {
             resident.dirty.extend(ids.iter().cloned());
         }
     }
 
-    /// When something is due.
+    /// Returns the time at which something is due.
     pub(super) fn due(&self) -> Option<Instant> {
         self.by_key.values().filter_map(ResidentProgram::due).min()
     }
 
-    /// Fails what waits for too long, and ends programs that are too slow.
+    /// Fails the questions that wait too long, and kills programs that are too slow.
     pub(super) fn expire(&mut self, reaper: &Reaper, now: Instant) -> Vec<RunnerFrame> {
         let mut words = Vec::new();
         for resident in self.by_key.values_mut() {
@@ -132,7 +132,8 @@ impl ResidentPrograms {
         words
     }
 
-    /// What each program that listens is to be told and asked now; beside it the questions that came too late.
+    /// Returns the text for each program that can be written to now, with nodes and questions; and a frame for each
+    /// question that came too late.
     pub(super) fn feeds(
         &mut self,
         mirror: &mut RunnerMirror,
@@ -162,8 +163,8 @@ impl ResidentPrograms {
         (feeds, late)
     }
 
-    /// Something happened in the life `run` of the program `key`. Beside the words, what its choices mean for the cluster
-    /// until the front says otherwise.
+    /// Handles an event of the process `life` of the program `key`. Returns the frames to the front, and the
+    /// reservations of the program's choices, which hold for the mirror until the front says otherwise.
     pub(super) fn happens(
         &mut self,
         key: Key,
@@ -188,7 +189,7 @@ impl ResidentPrograms {
             RunEvent::Answered(lines) => {
                 let mut words = Vec::new();
                 for line in lines {
-                    // What it prints after it was convicted is not listened to.
+                    // Lines that the program prints after being convicted are ignored.
                     if resident.pid().is_none() {
                         break;
                     }
@@ -228,7 +229,7 @@ impl ResidentPrograms {
         (words, choices)
     }
 
-    /// As many of `lines` as the program may log in this second.
+    /// Returns as many of `lines` as the program may log in this second.
     fn let_through(&mut self, key: Key, mut lines: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         let second = u64::try_from(unix_ms()).unwrap_or_default() / 1000;
         let (counted, count) = self.logged.entry(key).or_default();
@@ -246,7 +247,7 @@ fn frames_of(answers: Answers) -> impl Iterator<Item = RunnerFrame> {
     answers.into_iter().map(|(ticket, heard)| RunnerFrame::Heard(ticket, heard))
 }
 
-/// Ends the program, where it runs, for what it did.
+/// Kills the program for a fault, where the program runs.
 fn condemn(resident: &mut ResidentProgram, reaper: &Reaper, error: ScriptError) -> Vec<RunnerFrame> {
     let Some(pid) = resident.pid() else { return Vec::new() };
     reaper.signal(pid, Signal::KILL);
@@ -255,7 +256,7 @@ fn condemn(resident: &mut ResidentProgram, reaper: &Reaper, error: ScriptError) 
     failed.into_iter().map(|(ticket, heard)| RunnerFrame::Heard(ticket, heard)).chain([ended]).collect()
 }
 
-/// Writes the nodes that the program does not know as they are, as far as they fit.
+/// Writes the nodes that changed since they were sent, as far as they fit.
 fn write_nodes(resident: &mut ResidentProgram, mirror: &mut RunnerMirror, programs: &Programs, text: &mut Vec<u8>) {
     let Some((_, roll)) = programs.chain(&resident.action) else { return };
     while text.len() < FEED_BYTES {
@@ -313,10 +314,10 @@ fn write_question(
     text.push(b'\n');
 }
 
-/// The answer in `line`.
+/// Returns the answer in `line`, with the question.
 ///
 /// # Errors
-/// What it is instead.
+/// A line that is no answer to the oldest question.
 fn read_answer(
     resident: &mut ResidentProgram,
     line: &[u8],

@@ -1,4 +1,4 @@
-//! One life of a resident program: its process, fed and heard until it ends.
+//! A single process of a resident program: started, written to and read from until the process ends.
 
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -23,39 +23,40 @@ use super::reaper::{ProgramExit, Reaper};
 use super::spawn::{self, NotStarted, Started};
 use super::telling;
 
-/// Lines of a program's log that are looked at for what it died of.
+/// The number of log lines that are searched for the cause of an exit.
 const LAST_LINES: usize = 50;
 
-/// What happens in a life.
+/// An event of the process.
 pub(super) enum RunEvent {
-    /// It runs, and reads what is sent here.
+    /// The process runs, and reads the texts that are sent on this channel.
     Runs(Pid, mpsc::Sender<Vec<u8>>),
-    /// It was given what was sent.
+    /// All input was written.
     Fed,
-    /// It printed these lines.
+    /// The program printed these lines.
     Answered(Vec<Vec<u8>>),
-    /// It did what it must not.
+    /// The program did something forbidden.
     Misbehaved(ScriptError),
-    /// It reads no more.
+    /// The program does not read any more.
     Deaf,
-    /// It logged these lines.
+    /// The program logged these lines.
     Logged(Vec<Vec<u8>>),
-    /// It ended, or could not be started, as the words say.
+    /// The process ended, or could not be started, as the text says.
     Ended(String, KilledBy),
 }
 
-/// Who ended a program.
+/// The cause of a program's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KilledBy {
-    /// Itself.
+    /// The program itself.
     Itself,
-    /// Somebody else: we, an administrator, or the kernel for want of memory.
+    /// Another process: the runner, an administrator, or the kernel for want of memory.
     Other,
-    /// Nobody: the machine lacked what it takes to start the program.
+    /// The machine, which lacked the resources to start the program.
     Machine,
 }
 
-/// Starts a program and tells of it until it ends. It is told to end by closing what it reads.
+/// Starts a program and reports events until the process ends. Closing the channel of [`RunEvent::Runs`] ends the
+/// program.
 pub(super) async fn live(
     program: ProgramSpec,
     edition: Arc<ProgramSet>,
@@ -88,7 +89,7 @@ pub(super) async fn live(
         () = crowded => None,
         ended = heard.out(&mut exit, &tell) => ended,
         () = write(stdin, fed, &tell) => {
-            // Its input has ended, and so shall it.
+            // The program's input has ended, and so shall the program.
             match timeout(GRACE, heard.out(&mut exit, &tell)).await {
                 Ok(ended) => ended,
                 Err(_late) => {
@@ -111,7 +112,7 @@ pub(super) async fn live(
     tell(RunEvent::Ended(format!("the program {how}"), killer)).await;
 }
 
-/// Writes what comes, until nobody sends any more.
+/// Writes the texts that come, until the channel is closed.
 async fn write(stdin: OwnedFd, mut fed: mpsc::Receiver<Vec<u8>>, tell: &impl AsyncFn(RunEvent)) {
     let mut stdin = feed::sender(stdin);
     while let Some(bytes) = fed.recv().await {
@@ -120,10 +121,10 @@ async fn write(stdin: OwnedFd, mut fed: mpsc::Receiver<Vec<u8>>, tell: &impl Asy
             Err(_refused) => false,
         };
         if !written {
-            // One that is ending reads no more either, and its end will be told in a moment.
+            // A program that is ending reads no more either, and the exit is reported in a moment.
             sleep(GRACE).await;
             tell(RunEvent::Deaf).await;
-            // Whoever sends waits for this life to end, and closes where it is to be ended first.
+            // The sender waits for the process to end, and closes the channel where the program is to be ended first.
             while fed.recv().await.is_some() {}
             return;
         }
@@ -131,26 +132,26 @@ async fn write(stdin: OwnedFd, mut fed: mpsc::Receiver<Vec<u8>>, tell: &impl Asy
     }
 }
 
-/// That an answer is longer than `most` bytes.
+/// The error that an answer is longer than `most` bytes.
 pub(super) fn too_long(most: usize) -> ScriptError {
     ScriptError::Limit(LimitKind::Output, format!("the program printed a line of more than {} KiB", most >> 10))
 }
 
-/// That the program printed something else than an answer.
+/// The error that the program printed something else than an answer.
 pub(super) fn no_answer(nonsense: &str) -> ScriptError {
     thrown(format!("the program printed what is no answer: {nonsense}"))
 }
 
-/// The two ends of the program's output.
+/// The captures of the program's two outputs.
 struct OutputReaders {
     stdout: Capture,
     stderr: Capture,
-    /// The last that it logged.
+    /// The last lines that the program logged.
     last: String,
 }
 
 impl OutputReaders {
-    /// Hears the program until it ends.
+    /// Reads the outputs until the program ends.
     async fn out(
         &mut self,
         exit: &mut tokio::sync::oneshot::Receiver<ProgramExit>,
@@ -167,7 +168,7 @@ impl OutputReaders {
                 tell(RunEvent::Misbehaved(too_long(over.most))).await;
             }
         };
-        // Where that is too much, the whole lines before it still count.
+        // Where that is too much, the whole lines before still count.
         let _over = (self.stdout.drain(), self.stderr.drain());
         self.pass_on(tell).await;
         ended

@@ -1,6 +1,6 @@
-//! The clerk of a runner: orders in, words out; owns the mirror of the cluster and what is under way.
+//! The scheduler of a runner: commands in, frames out; owns the mirror of the cluster and the questions under way.
 //!
-//! One task owns the state, as in the front; around it stand tasks that only carry.
+//! One task owns the state, as in the front; the tasks around that task only carry.
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,16 +29,17 @@ use super::resident::UnaskedQuestion;
 use super::residents::{Key, ResidentPrograms};
 use super::run::{self, RunEvent};
 
-/// Configurations that are remembered: decisions under way when theirs was replaced are still asked for.
+/// The most configurations that are kept: decisions under way when their configuration was replaced still ask its
+/// programs.
 const MAX_EDITIONS: usize = 8;
 
-/// What the clerk's tasks tell it.
+/// An event that the scheduler's tasks report.
 pub(super) enum SchedulerEvent {
-    /// A program that was started for a question came to this.
+    /// The result of a program that was started for the question of this ticket.
     Outcome(u64, RunOutcome),
-    /// Nothing of a program is left, so that another one of its chain may be started.
+    /// Nothing of a program is left, so that another program of the chain may be started.
     Free(ChainKey),
-    /// Something happened in a life of a resident program.
+    /// An event of a resident program's process.
     Happens(Key, u64, RunEvent),
 }
 
@@ -46,9 +47,9 @@ pub(super) enum SchedulerEvent {
 pub(super) struct RunnerScheduler {
     mirror: RunnerMirror,
     programs: BTreeMap<u64, Programs>,
-    /// By chain, so that one whose programs are slow starves no other.
+    /// The queues by chain, so that a chain with slow programs starves no other.
     queues: BTreeMap<ChainKey, ProgramQueue>,
-    /// Programs that were started for a question, by its ticket.
+    /// The programs that were started for a question, by the question's ticket.
     running: BTreeMap<u64, RunningProgram>,
     residents: ResidentPrograms,
     reaper: Rc<Reaper>,
@@ -56,14 +57,14 @@ pub(super) struct RunnerScheduler {
     runs: u64,
 }
 
-/// Which chain: the edition, and its place in that.
+/// The key of a chain: the edition, and the place in that edition.
 type ChainKey = (u64, usize);
 
 /// The questions of one chain that wait for their programs to be started.
 #[derive(Default)]
 struct ProgramQueue {
     waiting: VecDeque<Queued>,
-    /// How many of its programs there are, those that are being ended included.
+    /// The number of the chain's programs that run, those that are being ended included.
     busy: u32,
 }
 
@@ -80,15 +81,15 @@ struct RunningProgram {
     question: Arc<PlacementQuestion>,
     /// Whether the chain reserves what is chosen.
     reserves: bool,
-    /// The nodes that it was shown.
+    /// The ids of the nodes that the program was shown.
     ids: Vec<Arc<str>>,
 }
 
-/// What is to be done once the front has heard of it.
+/// An action that is carried out once the front has been told.
 pub(super) enum SchedulerAction {
-    /// Start this for the question of this ticket.
+    /// Starts the job for the question of this ticket.
     Run(u64, ChainKey, Box<Job>),
-    /// Give this to a resident program.
+    /// Sends the text to a resident program.
     Feed(Key, Vec<u8>),
 }
 
@@ -106,7 +107,7 @@ impl RunnerScheduler {
         }
     }
 
-    /// Does what the front says; what that leads to is said by [`RunnerScheduler::proceed`].
+    /// Handles a command of the front; programs are started and asked by [`RunnerScheduler::proceed`].
     pub(super) fn order(&mut self, order: RunnerCommand) -> Vec<RunnerFrame> {
         match order {
             RunnerCommand::Change(change) => {
@@ -134,7 +135,7 @@ impl RunnerScheduler {
 
     fn submit(&mut self, errand: ProgramQuestion) -> Vec<RunnerFrame> {
         let ticket = errand.question.ticket;
-        // Where it was asked before, what it chose then came to nothing.
+        // Where the question was asked before, the choice of then came to nothing.
         self.change(Change::Release(Arc::clone(&errand.question.decision)));
         let Some((key, name, program)) = self.find(&errand) else {
             return vec![lost(ticket, "the program is not in the configuration any more")];
@@ -143,7 +144,7 @@ impl RunnerScheduler {
             return vec![lost(ticket, "what was decided before the program ran was lost")];
         };
         if let Some(programs) = self.programs.get(&errand.edition).filter(|_| program.mode == Mode::Resident) {
-            // One of an earlier edition may have been ended already.
+            // The program of an earlier edition may have been ended already.
             self.residents.add(&programs.edition, Instant::now());
         }
         match (program.mode, self.residents.get_mut(key)) {
@@ -172,7 +173,7 @@ impl RunnerScheduler {
         }
     }
 
-    /// Takes note of what one of its tasks tells.
+    /// Handles an event of the scheduler's tasks.
     pub(super) fn event(&mut self, event: SchedulerEvent) -> Vec<RunnerFrame> {
         match event {
             SchedulerEvent::Outcome(ticket, outcome) => self.outcome(ticket, outcome).into_iter().collect(),
@@ -199,7 +200,7 @@ impl RunnerScheduler {
         let said = said.map(|printed| answer::read(&printed, is_node));
         let names_one = matches!(said, Ok(ReturnedValue::Id(_)));
         let heard = ProgramAnswer { cost_us, log, ..ProgramAnswer::only(said) };
-        // For one a walk is cheaper than a set.
+        // For a single name a walk is cheaper than a set.
         let was_shown = |name: &str| if names_one { ids.iter().any(|id| **id == *name) } else { set.contains(name) };
         let heard = heard.seeing(was_shown);
         if let Some(choice) = choice(&question, &heard).filter(|_| reserves) {
@@ -208,8 +209,8 @@ impl RunnerScheduler {
         Some(RunnerFrame::Heard(ticket, heard))
     }
 
-    /// Starts what can be started and asks what can be asked: the words that the front must hear first, and then the
-    /// deeds.
+    /// Starts and asks the programs whose turn has come: returns the frames that the front must get first, and then the
+    /// actions.
     pub(super) fn proceed(&mut self) -> (Vec<RunnerFrame>, Vec<SchedulerAction>) {
         let now = Instant::now();
         let mut words = self.residents.expire(&self.reaper, now);
@@ -245,14 +246,14 @@ impl RunnerScheduler {
         self.programs.last_key_value().map_or(0, |(number, _)| *number)
     }
 
-    /// A question whose program may be started now.
+    /// Returns a question whose program may be started now.
     fn next_queued(&mut self) -> Option<(ChainKey, Queued)> {
         let at_once = self.programs.last_key_value().map_or(0, |(_, programs)| programs.edition.limits.at_once);
         let mut free = self.queues.iter_mut().filter(|(_, queue)| queue.busy < at_once);
         free.find_map(|(chain, queue)| Some((*chain, queue.waiting.pop_front()?)))
     }
 
-    /// What is run for a question, and what is to be known when it has answered.
+    /// Returns the job for a question, and the record that is kept until the program has answered.
     fn job(&mut self, queued: Queued) -> Option<(Job, RunningProgram)> {
         let Queued { errand, suspended, name, program } = queued;
         let run = self.next_run();
@@ -265,7 +266,7 @@ impl RunnerScheduler {
         Some((Job { name, program, edition: Arc::clone(&programs.edition), run, document }, running))
     }
 
-    /// A name that no other run of any runner has.
+    /// Returns a run name that no other run of any runner has.
     fn next_run(&mut self) -> String {
         self.runs += 1;
         format!("{}-{}", std::process::id(), self.runs)
@@ -286,7 +287,7 @@ impl RunnerScheduler {
         }
     }
 
-    /// Does what the front has heard of by now.
+    /// Carries out actions that the front has been told of.
     pub(super) fn act(&mut self, deeds: Vec<SchedulerAction>) {
         for deed in deeds {
             match deed {
@@ -307,19 +308,20 @@ impl RunnerScheduler {
         }
     }
 
-    /// When it has to proceed although nothing happens.
+    /// Returns the time at which [`RunnerScheduler::proceed`] is due although nothing happens.
     pub(super) fn due(&self) -> Option<Instant> {
         self.residents.due()
     }
 }
 
-/// What the choice that was `heard` means for the cluster until the front says otherwise: the next program must see it.
+/// Returns the reservation that the choice in `heard` makes until the front says otherwise: the next program must see
+/// that reservation.
 pub(super) fn choice(question: &PlacementQuestion, heard: &ProgramAnswer) -> Option<Change> {
     let Ok(ReturnedValue::Id(_)) = &heard.said else { return None };
     heard.seen.first().map(|node| Change::Reserve(question.reservation(node)))
 }
 
-/// Lets `with` look at the request of `question` as scripts see it.
+/// Calls `with` with the request of `question` as scripts see the request.
 pub(super) fn asked<T>(
     question: &PlacementQuestion,
     passes_jwt: bool,
@@ -338,7 +340,7 @@ pub(super) fn asked<T>(
     })
 }
 
-/// The answer to a question that no program can be asked.
+/// The answer to a question for which there is no program.
 fn lost(ticket: u64, message: &str) -> RunnerFrame {
     RunnerFrame::Heard(ticket, ProgramAnswer::only(Err(once::thrown(message.to_owned()))))
 }

@@ -1,4 +1,4 @@
-//! Starting a program: with three pipes, a group of its own, a known environment, and nothing else of ours.
+//! Starts a program: with three pipes, a group of its own, a known environment, and nothing else of the runner's.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -30,7 +30,7 @@ pub(super) struct Started {
     pub(super) exit: oneshot::Receiver<ProgramExit>,
 }
 
-/// A program that was started, and that nobody hears yet.
+/// A program that was started, and whose pipes are not read yet.
 struct SpawnedProgram {
     pid: Pid,
     stdin: OwnedFd,
@@ -39,20 +39,20 @@ struct SpawnedProgram {
     exit: oneshot::Receiver<ProgramExit>,
 }
 
-/// Why a program was not started, in words.
+/// The reason why a program was not started, as a message.
 #[derive(Debug)]
 pub(super) enum NotStarted {
-    /// The program cannot be.
+    /// The program cannot be started.
     Program(String),
-    /// The machine lacked what that takes.
+    /// The machine lacked the resources to start the program.
     Machine(String),
 }
 
-/// Starts `program` under the name `run`; waits a while for one that somebody is just writing, `wall` at most, and for
-/// what the machine lacks.
+/// Starts `program` under the name `run`. Waits a while, `wall` at most, where the program's file is just being
+/// written, and for resources that the machine lacks.
 ///
 /// # Errors
-/// Why it cannot be started.
+/// The reason why the program cannot be started.
 pub(super) async fn start(
     program: &ProgramSpec,
     edition: &ProgramSet,
@@ -68,7 +68,7 @@ pub(super) async fn start(
 }
 
 impl NotStarted {
-    /// The error that a question gets.
+    /// Returns the error that a question gets.
     pub(super) fn into_error(self) -> ScriptError {
         match self {
             Self::Program(message) => thrown(message),
@@ -78,8 +78,8 @@ impl NotStarted {
 }
 
 impl SpawnedProgram {
-    /// The program with somebody who hears it. One that nobody can hear is killed, and not started again: it may have
-    /// done what it does.
+    /// Makes the pipes readable by the runtime. A program whose pipes cannot be read is killed, and not started again:
+    /// the program may have taken effect.
     fn read_start(self, reaper: &Reaper) -> Result<Started, NotStarted> {
         let Self { pid, stdin, stdout, stderr, exit } = self;
         match (Receiver::from_owned_fd(stdout), Receiver::from_owned_fd(stderr)) {
@@ -110,17 +110,17 @@ fn start_now(program: &ProgramSpec, edition: &ProgramSet, run: &str, reaper: &Re
     else {
         return Err(io::Error::other("the system gave it no pipes"));
     };
-    // Before anything can fail: what was started is watched over.
+    // First of all, before anything can fail: a process that was started is watched.
     let exit = reaper.watch(pid, run);
     Ok(SpawnedProgram { pid, stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into(), exit })
 }
 
-/// What the machine lacked.
+/// The message that the machine lacked resources.
 fn lack(error: &io::Error) -> String {
     format!("the machine could not start the program: {error}; that is no fault of the program's")
 }
 
-/// Why the program cannot be started, with what to do about it.
+/// The message that the program cannot be started, with advice.
 fn why(program: &ProgramSpec, error: &io::Error) -> String {
     let path = &program.path;
     let said = match error.kind() {
@@ -136,7 +136,7 @@ fn why(program: &ProgramSpec, error: &io::Error) -> String {
     format!("the program could not be started: {said}")
 }
 
-/// The interpreter that the first line of the file names.
+/// Returns the interpreter that the first line of the file names.
 fn interpreter(path: &str) -> Option<String> {
     use std::io::Read;
     let mut start = Vec::new();

@@ -1,9 +1,9 @@
-//! The telling line of what a failing program printed: the one that says what went wrong.
+//! Finds the telling line in the output of a failing program: the line that says why the program failed.
 
-/// Lines from the end that are looked at.
+/// The number of lines from the end that are searched.
 const MAX_LINES: usize = 200;
 
-/// The last line of `stderr` that says something, else of `stdout`; absent where there is none.
+/// Returns the last telling line of `stderr`, else of `stdout`, or `None` where both are empty.
 pub(super) fn line(stderr: &str, stdout: &str) -> Option<String> {
     [stderr, stdout].into_iter().find_map(last_of).map(str::to_owned)
 }

@@ -1,12 +1,12 @@
 //! The connections of the HTTP port: a bounded number of them, each for one request and for a bounded time.
 //!
-//! Whoever can reach the port may open connections and say nothing, or read nothing: each would hold a descriptor that
-//! NATS, workers and programs need. So the port has a share of the descriptors and no more. Past its bound the oldest
-//! connection is closed for the new one: each connection carries one request, so the oldest is the one that has waited
-//! longest for a whole request, or for its reader, and a health check is answered long before it is the oldest.
-//! Rejected: refusing the new connection, because whoever holds every place would then keep health checks out; and
-//! connections that stay open for several requests, which are worth nothing to a probe every few seconds and of which an
-//! idle one looks like a silent attacker.
+//! Any client that reaches the port may open connections and send nothing, or read nothing: each would hold a
+//! descriptor that NATS, workers and programs need. So the port has a share of the descriptors and no more. Past the
+//! bound the oldest connection is closed for the new: each connection carries one request, so the oldest is the
+//! connection that has waited longest for a whole request, or for the reader of the answer, and a health check is
+//! answered long before becoming the oldest. Rejected: refusing the new connection, because a client that holds every
+//! place would then keep health checks out; and connections that stay open for several requests, which are worth
+//! nothing to a probe every few seconds and of which an idle connection looks like a silent attacker.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -23,27 +23,27 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-/// Connections that are open at one time, at most.
+/// The most connections that are open at one time.
 const MOST_CONNECTIONS: usize = 64;
-/// The port's share of the descriptors that the process may open: one in so many.
+/// The port's share of the descriptors that the process may open, as a divisor.
 const SHARE: u64 = 4;
-/// Connections that may be open however few descriptors there are.
+/// The number of connections that may be open with any number of descriptors.
 const LEAST_CONNECTIONS: usize = 4;
 /// How long the head of a request may take to come.
 const HEAD_TIME: Duration = Duration::from_secs(5);
-/// How long a connection may last in all: the request's head and body, and the reader of the answer.
+/// How long a connection may last in all: the request's head and body, and the reading of the answer.
 const WHOLE_TIME: Duration = Duration::from_secs(10);
 /// The longest head of a request in bytes; no probe's has a tenth of that.
 const HEAD_BYTES: usize = 16 << 10;
-/// The pause after the system refused to hand over a connection.
+/// The pause after an error of `accept`.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often the log says that the system refuses to.
+/// The least time between two log lines about errors of `accept`.
 const BETWEEN_COMPLAINTS: Duration = Duration::from_secs(60);
 
-/// What connections may take.
+/// The limits of the connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ConnectionLimits {
-    /// How many are open at one time.
+    /// The most connections that are open at one time.
     pub connections: usize,
     /// How long the head of a request may take to come.
     pub head: Duration,
@@ -52,7 +52,7 @@ pub(super) struct ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    /// The limits of a process that may open `descriptors`; absent where it may open any number.
+    /// Returns the limits of a process that may open `descriptors` descriptors; `None` stands for any number.
     #[must_use]
     pub(super) fn within(descriptors: Option<u64>) -> Self {
         let share = descriptors.map_or(MOST_CONNECTIONS, |all| usize::try_from(all / SHARE).unwrap_or(usize::MAX));
@@ -60,7 +60,7 @@ impl ConnectionLimits {
         Self { connections, head: HEAD_TIME, whole: WHOLE_TIME }
     }
 
-    /// The limits of this process, by the descriptors that it may open now.
+    /// Returns the limits of this process, by the descriptors that may be open now.
     #[must_use]
     pub(super) fn of_this_process() -> Self {
         Self::within(getrlimit(Resource::Nofile).current)
@@ -70,7 +70,7 @@ impl ConnectionLimits {
 /// Answers the connections of `listener` by `routes`, within `limits`, until the task is dropped.
 ///
 /// # Errors
-/// That the listener is none; whatever else the system says is waited out.
+/// Where `listener` is no listening socket; any other error of the system is waited out.
 pub(super) async fn serve(listener: TcpListener, routes: Router, limits: ConnectionLimits) -> io::Result<()> {
     let mut connections = Connections { limits, routes, open: VecDeque::new(), spare: spare() };
     let mut complaints = AcceptWarnings::default();
@@ -91,18 +91,18 @@ pub(super) async fn serve(listener: TcpListener, routes: Router, limits: Connect
     }
 }
 
-/// The connections that are open.
+/// The open connections.
 struct Connections {
     limits: ConnectionLimits,
     routes: Router,
-    /// The oldest first.
+    /// The connections, the oldest first.
     open: VecDeque<AbortOnDropHandle<()>>,
     /// A descriptor that is given up for a connection where the process has no other left.
     spare: Option<File>,
 }
 
 impl Connections {
-    /// Answers what comes over `stream`; closes the oldest connection where there are too many.
+    /// Answers the request that comes over `stream`; closes the oldest connection where there are too many.
     async fn admit(&mut self, stream: TcpStream) {
         self.open.retain(|connection| !connection.is_finished());
         while self.open.len() >= self.limits.connections && self.close_oldest().await {}
@@ -111,7 +111,7 @@ impl Connections {
         self.spare = self.spare.take().or_else(spare);
     }
 
-    /// Gives a descriptor back: the oldest connection's, else the spare one.
+    /// Frees a descriptor: the oldest connection's, else the spare.
     async fn give_way(&mut self) {
         self.open.retain(|connection| !connection.is_finished());
         if !self.close_oldest().await {
@@ -119,22 +119,22 @@ impl Connections {
         }
     }
 
-    /// Closes the oldest connection and waits until its descriptor is free; false where none is open.
+    /// Closes the oldest connection and waits until the descriptor is free; returns false where none is open.
     async fn close_oldest(&mut self) -> bool {
         let Some(oldest) = self.open.pop_front() else { return false };
         oldest.abort();
-        // It was aborted or has ended; either way it is over.
+        // The task was aborted or has ended; in both cases the connection is closed.
         drop(oldest.await);
         true
     }
 }
 
-/// Answers one request that comes over `stream`, and closes it.
+/// Answers one request that comes over `stream`, and closes the connection.
 async fn answer(stream: TcpStream, routes: Router, limits: ConnectionLimits) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(HEAD_BYTES).keep_alive(false);
     let answered = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
-    // A client that is too slow, that is gone or that talks nonsense is nobody's trouble but its own.
+    // A client that is too slow, has gone or sends nonsense only harms itself.
     drop(timeout(limits.whole, answered).await);
 }
 
@@ -142,7 +142,7 @@ fn spare() -> Option<File> {
     File::open("/dev/null").ok()
 }
 
-/// Says now and then that connections cannot be accepted.
+/// Logs now and then that connections cannot be accepted.
 #[derive(Default)]
 struct AcceptWarnings {
     said: Option<Instant>,
@@ -190,10 +190,10 @@ mod tests {
         stream
     }
 
-    /// All that comes until the other side closes.
+    /// Reads until the other side closes.
     async fn hear(mut stream: TcpStream) -> String {
         let mut heard = Vec::new();
-        // A connection that is closed over unread words is reset.
+        // A connection that is closed with unread bytes is reset.
         let _reset = stream.read_to_end(&mut heard).await;
         String::from_utf8_lossy(&heard).into_owned()
     }
@@ -213,7 +213,7 @@ mod tests {
         for half in halves.drain(..292) {
             assert_eq!(hear(half).await, "", "the oldest were closed");
         }
-        // The last of them may still ask.
+        // The last connection may still send a request.
         let mut last = halves.pop().unwrap();
         last.write_all(b"\r\n").await.unwrap();
         assert!(hear(last).await.ends_with("ok\n"));
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!((hear(silent).await, hear(half).await), (String::new(), String::new()));
     }
 
-    /// Nobody reads, so that the answer never ends; what it is made of is dropped when the connection is cut.
+    /// The client reads nothing, so that the answer never ends; the body is dropped when the connection is cut.
     #[tokio::test]
     async fn a_reader_that_does_not_read_is_cut() {
         let (cut, was_cut) = oneshot::channel::<()>();
@@ -249,7 +249,7 @@ mod tests {
         drop(reader);
     }
 
-    /// A body that never comes is not waited for, and one request is all that a connection carries.
+    /// A body that never comes is not waited for, and a connection carries a single request.
     #[tokio::test]
     async fn a_connection_carries_one_request() {
         let address = port(healthz(), ConnectionLimits { connections: 8, head: LONG, whole: LONG }).await;

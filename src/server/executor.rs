@@ -1,4 +1,4 @@
-//! Carries out what the service wants to be done.
+//! The executor: carries out the effects of the service.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,23 +23,23 @@ use super::Board;
 use super::inbox::Links;
 use super::processes::{RunnerLink, WorkerLink};
 
-/// Claims that are under way at once; more wait.
+/// The most claims that are under way at once; more wait.
 const CLAIMS_AT_ONCE: usize = 256;
 
-/// Where what a service says goes.
+/// The channels to which the executor sends.
 #[derive(Clone, Debug)]
 pub struct EffectSinks {
     /// To requesters.
     pub replies: mpsc::Sender<Outgoing>,
     /// To other replicas.
     pub gossip: mpsc::Sender<PeerMessage>,
-    /// To whoever looks how the service is.
+    /// To the HTTP port.
     pub board: Board,
-    /// To whoever reads the config.
+    /// To the task that reads the config.
     pub reloads: mpsc::Sender<ReloadRequest>,
 }
 
-/// Does what a service wants to be done. Must be used where tokio runs.
+/// Carries out the effects of a service. Must be used within a tokio runtime.
 #[derive(Debug)]
 pub struct Executor {
     registry: Registry,
@@ -47,19 +47,19 @@ pub struct Executor {
     outlets: EffectSinks,
     links: Links,
     claims: Arc<Semaphore>,
-    /// Runners that are about to end.
+    /// The runners that are about to end.
     goodbyes: TaskTracker,
 }
 
 impl Executor {
-    /// An executor that writes to `registry` and `outlets`, and whose results come over `links`.
+    /// Creates an executor that writes to `registry` and `outlets`, and sends results over `links`.
     #[must_use]
     pub fn new(registry: Registry, metrics: Arc<Metrics>, outlets: EffectSinks, links: Links) -> Self {
         let claims = Arc::new(Semaphore::new(CLAIMS_AT_ONCE));
         Self { registry, metrics, outlets, links, claims, goodbyes: TaskTracker::new() }
     }
 
-    /// Does one thing, or begins it. Returns what came of it where that is known at once.
+    /// Carries out an effect, or begins to. Returns the resulting event where the result is known at once.
     pub(super) fn carry_out(&mut self, effect: Effect) -> Option<FrontEvent> {
         match effect {
             Effect::Reply(outgoing) => self.reply(outgoing),
@@ -95,7 +95,7 @@ impl Executor {
                         Ok(worker) => Ok(begin(worker, snapshot).await),
                         Err(error) => Err(error),
                     };
-                    // Without a service there is nobody to decide for.
+                    // Where the service has ended, the result is dropped.
                     drop(events.send(FrontEvent::Born(number, worker)).await);
                 });
             }
@@ -113,14 +113,14 @@ impl Executor {
         self.goodbyes.wait().await;
     }
 
-    /// Sends a reply; where NATS has not taken thousands before it, it is dropped and counted.
+    /// Sends a reply; where thousands of replies wait for NATS already, the reply is dropped and counted.
     fn reply(&self, outgoing: Outgoing) {
         if self.outlets.replies.try_send(outgoing).is_err() {
             self.metrics.lost_replies.inc();
         }
     }
 
-    /// Tells other replicas. What NATS does not take of what all are told is missed at the next count.
+    /// Sends gossip. A dropped message to all is noticed by the others when they next compare counts.
     fn gossip(&self, saying: PeerMessage) {
         let untaken = self.outlets.gossip.try_send(saying).err().map(mpsc::error::TrySendError::into_inner);
         if let Some(PeerMessage::One(_, incoming)) = untaken {
@@ -147,7 +147,7 @@ impl Executor {
         });
     }
 
-    /// Writes a mark down; the reply waits for that, and by then the mark counts.
+    /// Writes a mark; the reply waits for that, and by then the mark counts.
     fn mark(&self, order: MarkOrder) {
         let (replies, events) = (self.outlets.replies.clone(), self.links.events.clone());
         let registry = self.registry.clone();
@@ -187,14 +187,14 @@ impl Executor {
                     let marks = Marks { cordoned: mark.cordoned.is_some(), cooling_down: pause_ms > 0 };
                     drop(events.send(FrontEvent::Marked(node, marks)).await);
                 }
-                // It cools down already.
+                // The node cools down already.
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%node, %error, "the cool-down could not be written down"),
             }
         });
     }
 
-    /// Hands a request to read the config again to whoever reads that, and answers.
+    /// Passes a request for a reload of the config to the task that reads the config, which answers the request.
     fn reload(&self, request: ReloadRequest) {
         if let Err(error) = self.outlets.reloads.try_send(request) {
             let message = "too many requests to read the config again wait already";
@@ -210,7 +210,7 @@ impl Executor {
     }
 }
 
-/// Lets `worker` know the cluster as it is.
+/// Sends `snapshot` to `worker`, which then mirrors the cluster.
 async fn begin(worker: Worker, snapshot: Orders) -> NewWorker {
     worker.send_all(snapshot).await;
     let (lacks, remarks) = (worker.lacks().to_vec(), worker.remarks().to_vec());

@@ -1,4 +1,4 @@
-//! The small HTTP port: `/healthz`, `/readyz`, `/metrics`. For this machine; it answers nobody's placements.
+//! The small HTTP port: `/healthz`, `/readyz`, `/metrics`. For this machine only; the port takes no placement requests.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,22 +21,23 @@ use crate::registry::Registry;
 
 use super::connections::{self, ConnectionLimits};
 
-/// The forms in which the figures may be asked for.
+/// The formats in which the metrics may be requested.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What the port shows.
+/// The sources of the pages.
 #[derive(Clone, Debug)]
 pub struct HealthPage {
-    /// What the front's task wrote last.
+    /// The health that the front published last.
     pub health: watch::Receiver<Health>,
-    /// Whether that task lives.
+    /// The sign of life of the front's task.
     pub pulse: Arc<Pulse>,
-    /// The connection that requests come over; the view of the cluster has another one, which the task knows of.
+    /// The state of the connection for requests; the view of the cluster has another connection, which the front knows
+    /// of.
     pub link: watch::Receiver<Link>,
-    /// The figures.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// How old the view is.
+    /// The registry, for the age of the view.
     pub registry: Registry,
 }
 
@@ -51,7 +52,7 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// Serves the port until the task is dropped.
 ///
 /// # Errors
-/// What accepting connections reports.
+/// The errors of accepting connections.
 pub async fn serve(listener: TcpListener, page: HealthPage) -> std::io::Result<()> {
     let routes = Router::new()
         .route("/healthz", get(healthz))
@@ -75,7 +76,7 @@ async fn readyz(State(shown): State<HealthPage>) -> impl IntoResponse {
     (status, Json(health))
 }
 
-/// The state as it is at this moment; some of it changes by the moment and not by an event.
+/// Returns the present health; some fields change with time and not by events.
 fn present(shown: &HealthPage) -> Health {
     let mut health = shown.health.borrow().clone();
     health.view_age_ms = shown.registry.view_age(Instant::now()).map(millis);
@@ -89,8 +90,8 @@ fn present(shown: &HealthPage) -> Health {
     health
 }
 
-/// The figures. The text is OpenMetrics', which readers of Prometheus' older form understand: each reader is told of the form
-/// that it asks for.
+/// The metrics. The text is in OpenMetrics' format, which readers of Prometheus' older format understand: the content
+/// type names the format that the reader asks for.
 async fn figures(State(shown): State<HealthPage>, asked: HeaderMap) -> impl IntoResponse {
     let health = present(&shown);
     shown.metrics.readiness(health.ready, health.bus);
@@ -101,7 +102,7 @@ async fn figures(State(shown): State<HealthPage>, asked: HeaderMap) -> impl Into
     ([(header::CONTENT_TYPE, form)], shown.metrics.text())
 }
 
-/// What there is to say where the front's task shows no life. What the task wrote last looks as good as ever then.
+/// Returns a note where the front's task shows no life. The health that the task published last looks good even then.
 fn stuck(pulse: &Pulse) -> Option<String> {
     pulse.is_silent().then(|| format!("the main task has shown no life for {} s", pulse.silence().as_secs()))
 }

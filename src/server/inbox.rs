@@ -1,4 +1,4 @@
-//! The channels on which the service's events come.
+//! The channels of the service's events.
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -9,12 +9,12 @@ use crate::registry::RegistryEvent;
 use crate::runner::RunnerEvent;
 use crate::worker::WorkerEvent;
 
-/// Words of workers that may wait.
+/// The most events of workers and of the runner that may wait.
 const WORDS_WAITING: usize = 1024;
-/// Births, reloads and stops that may wait.
+/// The most other events that may wait: starts, reloads, the stop.
 const EVENTS_WAITING: usize = 16;
 
-/// Where the service's events come from.
+/// The receiving ends of the service's events.
 pub struct Inbox {
     pub(super) requests: mpsc::Receiver<Incoming>,
     pub(super) registry: mpsc::Receiver<RegistryEvent>,
@@ -24,17 +24,17 @@ pub struct Inbox {
     pub(super) peers: mpsc::Receiver<Bytes>,
 }
 
-/// The other ends of what the server sends itself and is sent.
+/// The sending ends of the channels that the inbox creates.
 #[derive(Clone, Debug)]
 pub struct Links {
-    /// Births, reloads and the stop.
+    /// Starts, reloads and the stop.
     pub events: mpsc::Sender<FrontEvent>,
     pub(super) words: mpsc::Sender<(u64, WorkerEvent)>,
     pub(super) runner: mpsc::Sender<(u64, RunnerEvent)>,
 }
 
 impl Inbox {
-    /// An inbox for requests, changes of the cluster and what other replicas say, and its links.
+    /// Creates an inbox over requests, changes of the cluster and gossip, and the links to the inbox.
     #[must_use]
     pub fn new(
         requests: mpsc::Receiver<Incoming>,

@@ -1,8 +1,8 @@
-//! The server: what drives the service and carries out what it wants. Sockets, timers, processes and the HTTP port.
+//! The server: drives the service and carries out the effects. Sockets, timers, processes and the HTTP port.
 //!
-//! One task owns the service: it hands each event to [`Front`](crate::front::Front) with the time, and carries the effects
-//! out. Around that task stand others that only carry. So each decision is committed against one state, nothing waits for a
-//! lock, and the service itself can be driven by a simulation as well.
+//! One task owns the service: the task passes each event with the time to [`Front`](crate::front::Front), and carries
+//! the effects out. Around that task stand others that only carry. So each decision is committed against one state,
+//! nothing waits for a lock, and the service itself can be driven by a simulation as well.
 //!
 //! `service` starts all of that from a config, `settings` is the way from the config to it, `reload` reads the config
 //! again, and `signals` say when.
@@ -32,10 +32,10 @@ pub use runtime::run;
 pub use service::{ConfigSource, ServiceConfig};
 pub use signals::Signals;
 
-/// Where the service's state is written and others read it.
+/// The channel to which the health of the service is published.
 pub type Board = watch::Sender<Health>;
 
-/// An empty board.
+/// Creates a board with the default health.
 #[must_use]
 pub fn board() -> Board {
     watch::Sender::new(Health::default())

@@ -1,4 +1,4 @@
-//! The processes that work for the service, as it holds them.
+//! The handles of workers and runners that the server passes to the service.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::ipc::Orders;
 use crate::runner::{RunnerProcess, process};
 use crate::worker::Worker;
 
-/// How long a runner may take to end its programs and itself.
+/// How long a runner may take to end all programs and exit.
 const LAST_BREATH: Duration = Duration::from_secs(3);
 
-/// A worker, with where the end of one that retires is waited for.
+/// The handle of a worker.
 #[derive(Debug)]
 pub(super) struct WorkerLink(pub(super) Worker);
 
@@ -42,7 +42,7 @@ impl ProcessLink for WorkerLink {
     }
 }
 
-/// A runner; the server does not end before the runners in `goodbyes` have.
+/// The handle of a runner; the server waits for the runners in `goodbyes` before ending.
 #[derive(Debug)]
 pub(super) struct RunnerLink {
     pub(super) runner: RunnerProcess,

@@ -1,4 +1,4 @@
-//! The task that drives the service: hands it what happens, in batches, and carries out what it wants to be done.
+//! The task that drives the service: passes events in batches, and carries out the effects.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use super::executor::Executor;
 use super::inbox::Inbox;
 use super::standstill::Standstill;
 
-/// How often expiries, silence and figures are looked at.
+/// The time between two ticks, which drive expiries, silence and metrics.
 const TICK: Duration = Duration::from_millis(100);
-/// Events that are handled before orders are sent: what comes in a batch goes out in a batch.
+/// The most events that are handled before commands are sent: events that come in a batch leave in a batch.
 const BATCH: usize = 512;
 
-/// Runs the service until it was told to stop and has answered what it owes; `pulse` tells that it lives.
+/// Runs the service until told to stop and all requests are answered; `pulse` is given the task's signs of life.
 pub async fn run(front: Front, mut inbox: Inbox, executor: Executor, pulse: Arc<Pulse>) {
     let mut driver = Driver { front, executor, standstill: Standstill::default() };
     let mut tick = tokio::time::interval(TICK);
@@ -26,7 +26,7 @@ pub async fn run(front: Front, mut inbox: Inbox, executor: Executor, pulse: Arc<
     let (mut words, mut heard) = (Vec::new(), Vec::new());
     driver.settle(true);
     while !driver.front.is_done() || !inbox.requests.is_empty() {
-        // Answers come first: they make room. Then the cluster, so that questions see it as it is.
+        // Answers come first: they make room. Then the cluster, so that questions see the latest state.
         let mut time = false;
         tokio::select! {
             biased;
@@ -48,7 +48,7 @@ pub async fn run(front: Front, mut inbox: Inbox, executor: Executor, pulse: Arc<
             }
             _ = tick.tick() => time = true,
         }
-        // However much there is to hear, time goes on.
+        // Under any load, time goes on.
         time |= ticked.elapsed() > LONGEST_TICK;
         if time {
             let at = Instant::now();
@@ -66,7 +66,7 @@ pub async fn run(front: Front, mut inbox: Inbox, executor: Executor, pulse: Arc<
     driver.executor.wait_for_goodbyes().await;
 }
 
-/// The service with what it is driven by.
+/// The service with the parts that drive it.
 struct Driver {
     front: Front,
     executor: Executor,
@@ -74,7 +74,8 @@ struct Driver {
 }
 
 impl Driver {
-    /// Hands `event` over, and does at once what it leads to: what was decided before a standstill must not be done after it.
+    /// Passes `event` to the front, and carries out the effects at once: a decision from before a standstill must not
+    /// be carried out after the standstill.
     fn send_event(&mut self, event: FrontEvent) {
         self.handle_event(event);
         self.carry_out();
@@ -86,7 +87,7 @@ impl Driver {
             self.front.handle(now, FrontEvent::StoodStill(gap));
         }
         if matches!(event, FrontEvent::Tick(_)) {
-            // Before the tick is worked off: what that takes is no standstill.
+            // Before the tick is handled: the time for that is no standstill.
             self.standstill.tick();
         }
         self.front.handle(now, event);
@@ -101,7 +102,7 @@ impl Driver {
     fn carry_out(&mut self) {
         for effect in self.front.take_effects() {
             if let Some(event) = self.executor.carry_out(effect) {
-                // What comes of that is done with the next event.
+                // The effects of that event are carried out with the next event.
                 self.handle_event(event);
             }
         }

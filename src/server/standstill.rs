@@ -1,4 +1,4 @@
-//! Notices that this process stood still: that it was stopped, or its machine suspended.
+//! Detects that this process stood still: that the process was stopped, or the machine suspended.
 
 use std::time::{Duration, Instant};
 
@@ -6,30 +6,30 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::front::PAUSE;
 
-/// When the service's task last looked at the time.
+/// The time when the service's task last ran.
 #[derive(Debug, Default)]
 pub(super) struct Standstill {
     ran: Option<Instant>,
-    /// CPU time of this process at the last tick: what the process spent since then, it did not stand still.
+    /// The CPU time of this process at the last tick: while CPU time is used, the process does not stand still.
     spent: Duration,
 }
 
 impl Standstill {
-    /// Returns for how long the process stood still before `now`, where that is longer than [`PAUSE`]. A task that was busy
-    /// for as long has missed nothing: what came meanwhile is in its channels, and in order.
+    /// Returns how long the process stood still before `now`, where that is longer than [`PAUSE`]. A task that was busy
+    /// for as long has missed nothing: the events of that time are in the task's channels, and in order.
     pub(super) fn notice(&mut self, now: Instant) -> Option<Duration> {
         let gap = now.saturating_duration_since(self.ran.replace(now)?);
         let stood = || gap.saturating_sub(cpu_time().saturating_sub(self.spent));
         (gap > PAUSE).then(stood).filter(|stood| *stood > PAUSE)
     }
 
-    /// A tick was taken in.
+    /// Notes a tick.
     pub(super) fn tick(&mut self) {
         self.spent = cpu_time();
     }
 }
 
-/// CPU time that this process has spent so far, in all of its threads.
+/// Returns the CPU time that this process has used so far, in all threads.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())

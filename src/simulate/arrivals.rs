@@ -1,4 +1,4 @@
-//! Who comes during a day: drawn as people come to work, or read from a record.
+//! The arrivals of users during a day: drawn as people come to work, or read from a record.
 
 use std::time::Duration;
 
@@ -14,34 +14,34 @@ use super::plan::dice;
 /// The step of [`Dice`] that arrivals are drawn from.
 const ARRIVING: u64 = 5;
 const HOUR_S: f64 = 3600.0;
-/// When people come: of a hundred so many, around this hour of the day, give or take so many hours.
+/// The waves of arrivals: percent of the users, the middle of the wave as hour of the day, and the half width in hours.
 const WAVES: [(f64, f64, f64); 3] = [(70.0, 8.5, 1.25), (20.0, 13.0, 0.75), (10.0, 12.0, 9.0)];
 /// The shortest session.
 const SHORTEST: Duration = Duration::from_secs(60);
 
-/// What is drawn.
+/// A day whose arrivals are drawn.
 #[derive(Clone, Debug)]
 pub struct WorkingDay {
-    /// How many users come, each once.
+    /// The number of users, each of whom comes once.
     pub users: u32,
-    /// How long a session lasts in the mean; half of them between two thirds and four thirds of that.
+    /// The mean length of a session; half of the sessions last between two thirds and four thirds of that.
     pub session: Duration,
     /// How long each request may wait for a free node.
     pub wait: Duration,
     /// The groups that users belong to, in turn.
     pub groups: Vec<String>,
-    /// What all chance comes from.
+    /// The seed of all chance.
     pub seed: u64,
 }
 
-/// When a user comes, and how long the session lasts.
+/// The time when a user comes, and the length of the session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DrawnArrival {
     pub(super) at: Duration,
     pub(super) lasts: Duration,
 }
 
-/// A line of a record: a request with when it came and how long its session lasted.
+/// A line of a record: a request with the time of arrival and the length of the session.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Recorded {
@@ -51,7 +51,8 @@ struct Recorded {
 }
 
 impl WorkingDay {
-    /// The arrivals, in the order of time: seven in ten around half past eight, two around one o'clock, one at any time.
+    /// Returns the arrivals, in the order of time: seven in ten around half past eight, two around one o'clock, one at
+    /// any time.
     #[must_use]
     pub fn arrivals(&self) -> Vec<Arrival> {
         let mut dice = dice(self.seed, ARRIVING);
@@ -73,7 +74,7 @@ impl WorkingDay {
     }
 }
 
-/// Draws when a user comes, and how long a session of `session` in the mean lasts.
+/// Draws the time when a user comes, and the length of a session with the mean `session`.
 pub(super) fn draw(session: Duration, dice: &mut Dice) -> DrawnArrival {
     let mut share = dice.unit() * WAVES.iter().map(|wave| wave.0).sum::<f64>();
     let wave = WAVES.iter().find(|wave| {
@@ -86,7 +87,7 @@ pub(super) fn draw(session: Duration, dice: &mut Dice) -> DrawnArrival {
     DrawnArrival { at: Duration::from_secs_f64(at), lasts }
 }
 
-/// A number between -1 and 1, the more likely the nearer it is to 0.
+/// Returns a number between -1 and 1, numbers near 0 more likely.
 fn around_zero(dice: &mut Dice) -> f64 {
     dice.unit() + dice.unit() - 1.0
 }
@@ -94,7 +95,7 @@ fn around_zero(dice: &mut Dice) -> f64 {
 /// Reads a record: one JSON object a line, `{"at_s": 30600, "lasts_s": 3600, "request": {…}}`.
 ///
 /// # Errors
-/// Which line is no such object, and why.
+/// The number of the line that is no such object, and the reason.
 pub fn recorded(text: &str) -> Result<Vec<Arrival>, String> {
     let mut arrivals = Vec::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {

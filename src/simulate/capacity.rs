@@ -1,5 +1,5 @@
-//! A day of a cluster in simulated time, for whoever plans its capacity: the real service, hosts that fill and empty, users
-//! who come and go, and what became of them.
+//! A day of a cluster in simulated time, for planning capacity: the real service, hosts that fill and empty, users who
+//! come and go, and the outcome.
 
 mod day;
 mod host;
@@ -15,74 +15,74 @@ use crate::worker::BirthError;
 
 use day::CapacityDay;
 
-/// What is simulated.
+/// The configuration of a simulated day.
 #[derive(Clone, Debug)]
 pub struct CapacityScenario {
     /// The service's configuration, chains included. Executables cannot be simulated.
     pub setup: Setup,
     /// The node documents, without their sessions.
     pub hosts: Vec<Value>,
-    /// Who comes, in the order of time.
+    /// The arrivals, in the order of time.
     pub arrivals: Vec<Arrival>,
-    /// Hosts that fail.
+    /// The hosts that fail.
     pub outages: Vec<Outage>,
-    /// What a session takes of its host.
+    /// The resources that a session takes of the host.
     pub load: SessionLoad,
-    /// How often each host reports.
+    /// The time between two reports of a host.
     pub report: Duration,
-    /// How long the day is.
+    /// The length of the day.
     pub day: Duration,
-    /// What all chance comes from.
+    /// The seed of all chance.
     pub seed: u64,
 }
 
-/// One request for a session.
+/// A request for a session.
 #[derive(Clone, Debug)]
 pub struct Arrival {
-    /// When it comes.
+    /// The time when the request comes.
     pub at: Duration,
-    /// The request; its `user.login` is the user.
+    /// The request; `user.login` is the user.
     pub request: Value,
-    /// How long the session lasts.
+    /// The length of the session.
     pub lasts: Duration,
 }
 
-/// A host that fails, and takes its sessions with it.
+/// A failure of a host, with which all sessions on the host are lost.
 #[derive(Clone, Debug)]
 pub struct Outage {
-    /// Which one.
+    /// The id of the host.
     pub host: Arc<str>,
-    /// When.
+    /// The time of the failure.
     pub at: Duration,
-    /// After how long it is back.
+    /// The time until the host is back.
     pub lasts: Duration,
 }
 
-/// What a session takes of its host.
+/// The resources that a session takes of the host.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SessionLoad {
-    /// Percent of the host's processors.
+    /// The load of the host's processors in percent.
     pub cpu_percent: f64,
-    /// Bytes of memory.
+    /// The memory in bytes.
     pub memory_bytes: u64,
 }
 
-/// What became of a day.
+/// The outcome of a simulated day.
 #[derive(Clone, Debug, Default)]
 pub struct DayOutcome {
-    /// The hosts' ids, in the order of all counts.
+    /// The ids of the hosts, in the order of all counts.
     pub hosts: Vec<Arc<str>>,
-    /// How many sessions each takes, where it says so.
+    /// The number of sessions that each host takes, where the document says so.
     pub capacities: Vec<Option<u64>>,
     /// The state of the cluster, once a minute.
     pub samples: Vec<CapacitySample>,
-    /// Sessions that were placed, those of users who came back included.
+    /// The number of sessions that were placed, those of users who came back included.
     pub placed: u64,
-    /// Requests that got no place, by the failure's name.
+    /// The number of requests that got no place, by the name of the failure.
     pub refused: BTreeMap<String, u64>,
-    /// How long each placement that had to wait waited, ascending.
+    /// The waiting times of the placements that had to wait, ascending.
     pub waits: Vec<Duration>,
-    /// Sessions that were lost with their host.
+    /// The number of sessions that were lost with their host.
     pub lost: u64,
 }
 
@@ -91,13 +91,13 @@ pub struct DayOutcome {
 pub struct CapacitySample {
     /// The time since the day's start.
     pub at: Duration,
-    /// Sessions by host; absent for a host that is down or cordoned.
+    /// The number of sessions by host; absent for a host that is down or cordoned.
     pub sessions: Vec<Option<u64>>,
-    /// Requests that wait for a free node.
+    /// The number of requests that wait for a free node.
     pub waiting: u64,
 }
 
-/// Runs the day of `scenario`; `passed` is told how much of it is over.
+/// Runs the day of `scenario`; `passed` is called with the simulated time now and then.
 ///
 /// # Errors
 /// A script that does not compile.

@@ -1,4 +1,4 @@
-//! What must hold in every simulation.
+//! The invariants that must hold in every simulation.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use super::launchers::PlacementUse;
 use super::replica::{QUEUE, RESERVATION};
 use super::world::World;
 
-/// An answer comes so long after its deadline at the latest.
+/// How long after the deadline an answer may come at the latest.
 const SLACK: Duration = Duration::from_secs(3);
-/// What a request is given by its launcher, and what it may wait for a node on top.
+/// The timeout that a launcher gives each request; a wait for a node counts towards the timeout.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 impl World {
-    /// Looks at a replica after each of its steps.
+    /// Checks a replica after each step of the replica.
     pub(super) fn check_replica(&mut self, place: usize) {
         let Some(Some(replica)) = self.replicas.get(place) else { return };
         let owed = replica.front.owed();
@@ -27,7 +27,7 @@ impl World {
         }
     }
 
-    /// A request that was asked again: where the replicas could talk, both answers name one reservation.
+    /// Checks a request that was asked again: where the replicas could talk, both answers name the same reservation.
     pub(super) fn check_repeated(&mut self, number: usize, attempt: usize) {
         let Some(launcher) = self.launchers.get(number) else { return };
         let reservation = |attempt: &usize| launcher.answers.get(attempt)?.place.as_ref().map(|(_, id)| id.clone());
@@ -39,8 +39,8 @@ impl World {
         };
         let (earlier, later) = (attempt.min(other), attempt.max(other));
         let ((Some(from), Some(told)), (Some(asked), Some(to))) = (when(earlier), when(later)) else { return };
-        // What was asked before the first answer was told to all is asked of somebody who cannot know, and what is asked
-        // when the session runs, or the place was given back, is another question.
+        // A replica that is asked before the first answer was known to all cannot know that answer, and a request that
+        // comes when the session runs, or the place was given back, is another question.
         let lives_until = match launcher.fate {
             PlacementUse::Starts(after, _, _) => told + after,
             PlacementUse::Released | PlacementUse::Fails => told,
@@ -52,7 +52,7 @@ impl World {
         }
     }
 
-    /// Looks at everything when all is calm again.
+    /// Checks everything when all faults are over.
     pub(super) fn check_end(&mut self) {
         self.check_answers();
         for place in 0..self.replicas.len() {
@@ -76,7 +76,7 @@ impl World {
         self.check_agreement();
     }
 
-    /// Every attempt that a replica could answer was answered in time.
+    /// Checks that every attempt that a replica could answer was answered in time.
     fn check_answers(&mut self) {
         let mut wrong = Vec::new();
         for (number, launcher) in self.launchers.iter().enumerate() {
@@ -97,7 +97,7 @@ impl World {
         wrong.into_iter().take(3).for_each(|wrong| self.violated(wrong));
     }
 
-    /// All replicas see the same nodes, and each other.
+    /// Checks that all replicas see the same nodes, and each other.
     fn check_agreement(&mut self) {
         let others = self.replicas.iter().flatten().count().saturating_sub(1);
         let lonely = self.replicas.iter().flatten().find(|replica| replica.front.other_replicas() != others);
@@ -113,7 +113,7 @@ impl World {
     }
 }
 
-/// All that is in a cluster, in order.
+/// Returns the whole content of a cluster, in order.
 fn contents(cluster: &Cluster) -> Vec<String> {
     let mut contents: Vec<_> = cluster.snapshot().map(|change| shown(&change)).collect();
     contents.sort();
@@ -127,7 +127,7 @@ fn shown(change: &Change) -> String {
     }
 }
 
-/// What one of two clusters has and the other has not.
+/// Describes the differences between two clusters.
 fn difference(theirs: &Cluster, own: &Cluster) -> String {
     let (theirs, own): (BTreeSet<_>, BTreeSet<_>) =
         (contents(theirs).into_iter().collect(), contents(own).into_iter().collect());

@@ -1,4 +1,4 @@
-//! What goes wrong in a simulation: on the network, with processes, with views and clocks.
+//! The faults of a simulation: of the network, of processes, of views and clocks.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::worker::WorkerEvent;
 use super::plan::{FaultKind, PlannedFault, SimulationPlan, below};
 use super::world::{World, WorldEvent};
 
-/// How long a message takes where nothing is wrong.
+/// The shortest time that a message takes without faults, and the range on top, in microseconds.
 const USUAL: (u64, u64) = (200, 3_000);
 
-/// What messages and views meet on their way.
+/// The faults of a plan, as messages and views meet them.
 #[derive(Clone, Debug)]
 pub(super) struct NetworkFaults {
     faults: Vec<PlannedFault>,
@@ -29,14 +29,14 @@ impl NetworkFaults {
         self.faults.iter().filter(move |fault| fault.is_there(now))
     }
 
-    /// When a message from one replica reaches another, or a requester, whose place no replica has: after each of these
-    /// times.
+    /// Returns the times after which the copies of a message from one replica arrive at another replica, or at a
+    /// requester where `to` is `usize::MAX`.
     pub(super) fn passes(&self, from: usize, to: usize, now: Duration, dice: &mut Dice) -> Vec<Duration> {
         let is_gossip = to != usize::MAX;
         let (mut copies, mut late) = (1, Duration::ZERO);
         for fault in self.present(now).copied().collect::<Vec<_>>() {
             match fault.kind {
-                // What a replica says to itself does not leave it.
+                // A replica's message to itself does not leave the replica.
                 FaultKind::Partition if is_gossip && from != to && [from, to].contains(&fault.replica) => copies = 0,
                 FaultKind::Loss(percent) if from != to && below(dice, 100) < percent => copies = 0,
                 FaultKind::Duplicates(percent) if is_gossip && below(dice, 100) < percent => copies *= 2,
@@ -49,7 +49,7 @@ impl NetworkFaults {
         (0..copies).map(|_| late + Duration::from_micros(USUAL.0 + below(dice, USUAL.1))).collect()
     }
 
-    /// How much later than usual what hosts report reaches the replica.
+    /// Returns the extra delay of the hosts' reports to the replica.
     pub(super) fn lag(&self, replica: usize, now: Duration) -> Duration {
         let lags = self.present(now).filter(|fault| fault.replica == replica).map(|fault| match fault.kind {
             FaultKind::Lag(lag) => lag,
@@ -59,7 +59,7 @@ impl NetworkFaults {
         lags.max().unwrap_or_default()
     }
 
-    /// Whether, between the two moments, the replicas may not have heard each other as they usually do.
+    /// Whether the replicas may have missed each other's messages between the two moments.
     pub(super) fn was_rough(&self, from: Duration, to: Duration) -> bool {
         let touches = |fault: &&PlannedFault| fault.at <= to && from <= fault.at + fault.lasts + PAUSE * 4;
         self.faults.iter().filter(touches).any(|fault| {
@@ -67,15 +67,15 @@ impl NetworkFaults {
         })
     }
 
-    /// Whether replicas that were asked the same, from `from` on and again at `asked`, with the last answer at `to`, could
-    /// know of one another. One that stood still before it was asked hears what it missed before it answers.
+    /// Whether replicas that were asked the same, from `from` on and again at `asked`, with the last answer at `to`,
+    /// could know of one another. A replica that stood still before being asked catches up before answering.
     pub(super) fn could_talk(&self, from: Duration, asked: Duration, to: Duration) -> bool {
         let is_over = |fault: &PlannedFault| fault.kind == FaultKind::Freeze && fault.at + fault.lasts < asked;
         let awake: Vec<_> = self.faults.iter().filter(|fault| !is_over(fault)).copied().collect();
         !Self { faults: awake }.was_rough(from, to)
     }
 
-    /// Whether the workers of the replica stand still.
+    /// Returns the time until which the workers of the replica stand still, or `None` where they run.
     pub(super) fn holds_workers(&self, replica: usize, now: Duration) -> Option<Duration> {
         let held = |fault: &&PlannedFault| fault.replica == replica && fault.kind == FaultKind::FreezeWorkers;
         self.present(now).filter(held).map(|fault| fault.at + fault.lasts).max()
@@ -83,7 +83,7 @@ impl NetworkFaults {
 }
 
 impl World {
-    /// The fault in this place of the plan begins.
+    /// Begins the fault at this place of the plan.
     pub(super) fn begin(&mut self, place: usize) {
         let Some(fault) = self.plan.faults.get(place).copied() else { return };
         self.record(|| format!("fault: {fault}"));
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// The fault in this place of the plan is over.
+    /// Ends the fault at this place of the plan.
     pub(super) fn end(&mut self, place: usize) {
         let Some(fault) = self.plan.faults.get(place).copied() else { return };
         let now = self.timeline.now();
@@ -159,7 +159,7 @@ impl World {
         }
     }
 
-    /// Lets a replica go on that stood still, and take in what came meanwhile.
+    /// Lets a replica that stood still run again, and handle the events that came meanwhile.
     fn thaw(&mut self, place: usize) {
         let now = self.timeline.now();
         let is_held = self
@@ -181,7 +181,7 @@ impl World {
         self.drive(place, events, true);
     }
 
-    /// A worker is killed by somebody outside.
+    /// Kills a worker from outside.
     fn end_worker(&mut self, place: usize, number: u64) {
         let delay = self.between(Duration::from_millis(1), Duration::from_millis(20));
         let Some(Some(replica)) = self.replicas.get_mut(place) else { return };

@@ -1,4 +1,4 @@
-//! The session hosts of a simulation: what runs on each, and what it reports.
+//! The session hosts of a simulation: the sessions of each, and the reports.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,39 +12,39 @@ use crate::model::Report;
 pub(super) struct SessionHost {
     id: Arc<str>,
     capacity: u64,
-    /// The sessions that run here: whose, by reservation.
+    /// The users of the sessions that run here, by reservation.
     sessions: BTreeMap<Arc<str>, String>,
-    /// What the host reported last.
+    /// The last report of the host.
     pub(super) reported: Option<Arc<Report>>,
 }
 
 impl SessionHost {
-    /// A host that takes `capacity` sessions and has none.
+    /// Creates a host that takes `capacity` sessions and has none.
     pub(super) fn new(id: Arc<str>, capacity: u64) -> Self {
         Self { id, capacity, sessions: BTreeMap::new(), reported: None }
     }
 
-    /// The session of `reservation`, `user`'s, starts.
+    /// Starts the session of `reservation`, which is `user`'s.
     pub(super) fn start(&mut self, reservation: &Arc<str>, user: &str) {
         self.sessions.insert(Arc::clone(reservation), user.to_owned());
     }
 
-    /// The session of `reservation` ends.
+    /// Ends the session of `reservation`.
     pub(super) fn end(&mut self, reservation: &str) {
         self.sessions.remove(reservation);
     }
 
-    /// By how many sessions the host has more than it takes.
+    /// Returns the number of sessions above the host's capacity.
     pub(super) fn excess(&self) -> u64 {
         (self.sessions.len() as u64).saturating_sub(self.capacity)
     }
 
-    /// How many sessions run here.
+    /// Returns the number of sessions.
     pub(super) fn len(&self) -> usize {
         self.sessions.len()
     }
 
-    /// What the host reports now, with room for so many more sessions than it takes.
+    /// Returns a new report of the host, with a capacity that is `too_many` sessions too high.
     pub(super) fn report(&mut self, too_many: u64) -> Option<Arc<Report>> {
         let session = |(reservation, user): (&Arc<str>, &String)| json!({"id": reservation, "user": user, "reservation": reservation});
         let sessions: Vec<_> = self.sessions.iter().map(session).collect();

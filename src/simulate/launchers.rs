@@ -1,4 +1,4 @@
-//! The launchers of a simulation: what each asks for and is answered, and what it does with the place that it gets.
+//! The launchers of a simulation: their requests, the answers, and their use of the places.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,43 +13,44 @@ use super::replica::ACTION;
 
 /// The step of [`Dice`] that launchers are drawn from.
 const LAUNCHING: u64 = 2;
-/// After so long without an answer a launcher asks again, under the same id.
+/// The time without an answer after which a launcher asks again, under the same id.
 pub(super) const PATIENCE: Duration = Duration::from_secs(6);
-/// How often a launcher asks at most.
+/// The most attempts of a launcher.
 pub(super) const ATTEMPTS: usize = 4;
 
-/// What a launcher does with its place.
+/// A launcher's use of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PlacementUse {
-    /// The session starts after the first time, and ends after the second. `true` where the launcher confirms it.
+    /// The session starts after the first time, and ends after the second. `true` where the launcher confirms the
+    /// reservation.
     Starts(Duration, Duration, bool),
     /// The place is given back.
     Released,
-    /// The session does not start, and the launcher says so.
+    /// The session does not start, and the launcher reports that.
     Fails,
-    /// The launcher is not heard of again.
+    /// The launcher does nothing more.
     Abandoned,
 }
 
-/// One request.
+/// A launcher with a request.
 #[derive(Debug)]
 pub(super) struct Launcher {
     pub(super) at: Duration,
     pub(super) user: String,
-    /// Whether the same is asked a second time at once, through another connection.
+    /// Whether the request is sent a second time soon, through another connection.
     pub(super) asks_twice: bool,
     /// How long the request may wait for a free node, in milliseconds.
     wait_ms: u64,
     pub(super) fate: PlacementUse,
-    /// When each attempt was sent.
+    /// The time when each attempt was sent.
     pub(super) sent: Vec<Duration>,
     /// The answers, by attempt.
     pub(super) answers: BTreeMap<usize, AttemptAnswer>,
-    /// The place that the launcher took.
+    /// The place that the launcher took: node and reservation.
     pub(super) place: Option<(Arc<str>, Arc<str>)>,
 }
 
-/// What came back for an attempt.
+/// The answer to an attempt.
 #[derive(Clone, Debug)]
 pub(super) struct AttemptAnswer {
     pub(super) at: Duration,
@@ -58,7 +59,7 @@ pub(super) struct AttemptAnswer {
 }
 
 impl Launcher {
-    /// The launchers of `plan`.
+    /// Returns the launchers of `plan`.
     pub(super) fn all(plan: &SimulationPlan) -> Vec<Self> {
         let mut dice = dice(plan.seed, LAUNCHING);
         (0..plan.requests).map(|_| Self::draw(&mut dice, plan.users)).collect()
@@ -85,31 +86,31 @@ impl Launcher {
         }
     }
 
-    /// The request of the launcher with this number.
+    /// Returns the request of the launcher `number`.
     pub(super) fn request(&self, number: usize) -> Value {
         json!({"id": format!("r{number}"), "action": ACTION, "user": {"login": self.user}, "wait_ms": self.wait_ms})
     }
 
-    /// Whether the launcher has nothing to ask for any more.
+    /// Whether the launcher needs no further attempt.
     pub(super) fn is_content(&self) -> bool {
         !self.answers.is_empty() || self.sent.len() >= ATTEMPTS
     }
 
-    /// Takes in the answer to `attempt`. Returns what is wrong with it.
+    /// Adds the answer to `attempt`. Returns the violation where there was an answer already.
     pub(super) fn answered(&mut self, attempt: usize, answer: AttemptAnswer) -> Option<String> {
         let old = self.answers.insert(attempt, answer);
         old.map(|old| format!("attempt {attempt} was answered twice, first at {:.3} s", old.at.as_secs_f64()))
     }
 }
 
-/// Reads a reply's body.
+/// Reads node and reservation from the body of a reply.
 pub(super) fn place_of(body: &[u8]) -> Option<(Arc<str>, Arc<str>)> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(Arc::from);
     Some((text("node")?, text("reservation")?))
 }
 
-/// Reads the failure in a reply's body, in its own words.
+/// Reads the message of the failure from the body of a reply.
 pub(super) fn failure_in(body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     body.pointer("/error/message").and_then(Value::as_str).unwrap_or("no answer that can be read").to_owned()

@@ -1,11 +1,12 @@
-//! The simulator: the real state machine of the service ([`Front`](crate::front::Front)) in a simulated world, to find its
-//! faults (this file), to plan the capacity of a cluster ([`capacity`]), and to try many sites with a first tier ([`sites`]).
+//! The simulator: the real state machine of the service ([`Front`](crate::front::Front)) in a simulated world, to find
+//! faults of the service (this file), to plan the capacity of a cluster ([`capacity`]), and to try many sites with a
+//! first tier ([`sites`]).
 //!
-//! Replicas, their workers, NATS, the session hosts and the launchers are simulated in one thread, in simulated time, and
-//! all chance comes from one seed: a run can be repeated to the last event. A [`SimulationPlan`] says what goes wrong: lost, late and
-//! doubled messages, cuts, frozen and killed processes, views that lag, clocks that lie, reloads. After every step it is
-//! looked whether what must hold does (`checks.rs`). [`find`] runs a plan and, where something does not hold, looks for
-//! the smallest plan with which it still does not.
+//! Replicas, their workers, NATS, the session hosts and the launchers are simulated in one thread, in simulated time,
+//! and all chance comes from one seed: a run can be repeated to the last event. A [`SimulationPlan`] lists the faults:
+//! lost, late and doubled messages, cuts, frozen and killed processes, views that lag, clocks that lie, reloads. After
+//! every step the invariants are checked (`checks.rs`). [`find`] runs a plan and, where an invariant is violated, looks
+//! for the smallest plan that still violates an invariant.
 
 pub mod arrivals;
 pub mod capacity;
@@ -26,21 +27,21 @@ pub use plan::{FaultKind, Mistake, PlannedFault, SimulationPlan};
 
 use world::World;
 
-/// What a plan came to where something did not hold.
+/// A plan by which an invariant was violated.
 #[derive(Clone, Debug)]
 pub struct FailedPlan {
-    /// The smallest plan that was found with which it does not hold.
+    /// The smallest plan that was found.
     pub plan: SimulationPlan,
-    /// What does not hold.
+    /// The violations.
     pub violations: Vec<String>,
-    /// What happened before, the last part of it.
+    /// The last part of the record of events.
     pub story: Vec<String>,
 }
 
 /// Runs `plan`.
 ///
 /// # Errors
-/// What does not hold.
+/// The violations.
 pub fn run(plan: &SimulationPlan) -> Result<(), Box<FailedPlan>> {
     let mut world = World::new(plan);
     world.run();
@@ -51,10 +52,10 @@ pub fn run(plan: &SimulationPlan) -> Result<(), Box<FailedPlan>> {
     Err(Box::new(FailedPlan { plan: plan.clone(), violations: world.violations, story }))
 }
 
-/// Runs `plan`, and where something does not hold makes the plan smaller while it still does not.
+/// Runs `plan`, and where an invariant is violated makes the plan smaller for as long as a violation remains.
 ///
 /// # Errors
-/// What does not hold, with the smallest plan that was found.
+/// The violations, with the smallest plan that was found.
 pub fn find(plan: &SimulationPlan) -> Result<(), Box<FailedPlan>> {
     let Err(mut failed) = run(plan) else { return Ok(()) };
     while let Some(smaller) = smaller(&failed.plan).into_iter().find_map(|plan| run(&plan).err()) {
@@ -63,7 +64,7 @@ pub fn find(plan: &SimulationPlan) -> Result<(), Box<FailedPlan>> {
     Err(failed)
 }
 
-/// Plans that are a little smaller than `plan`.
+/// Returns plans that are a little smaller than `plan`.
 fn smaller(plan: &SimulationPlan) -> Vec<SimulationPlan> {
     let without = |place: usize| {
         let mut faults = plan.faults.clone();

@@ -1,4 +1,4 @@
-//! What a simulation does, drawn from its seed: how large the cluster is, who asks when, and what goes wrong.
+//! The plan of a simulation, drawn from a seed: the size of the cluster, the number of requests, and the faults.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,71 +7,71 @@ use crate::clock::Dice;
 
 /// The step of [`Dice`] that plans are drawn from; other streams of a simulation have other steps.
 const PLANNING: u64 = 1;
-/// How long requests come for; after that everything that is reserved has to come to its end.
+/// The time during which requests come; after that all reservations have to end.
 pub(super) const BUSY: Duration = Duration::from_secs(40);
-/// Faults of one plan at most.
+/// The most faults of a plan.
 const MOST_FAULTS: u64 = 6;
-/// The most requests of one plan.
+/// The most requests of a plan.
 const MOST_REQUESTS: u64 = 160;
 
 /// A simulation before it runs.
 #[derive(Clone, Debug)]
 pub struct SimulationPlan {
-    /// What all chance in it comes from.
+    /// The seed of all chance.
     pub seed: u64,
-    /// How many replicas of the service there are.
+    /// The number of replicas of the service.
     pub replicas: usize,
-    /// How many session hosts there are.
+    /// The number of session hosts.
     pub hosts: usize,
-    /// How many sessions each of them takes.
+    /// The number of sessions that each host takes.
     pub capacity: u64,
-    /// Whether that is kept strictly.
+    /// Whether capacity is strict.
     pub is_strict: bool,
-    /// How many users ask, in turn by chance.
+    /// The number of users; each request is of a user at random.
     pub users: u64,
-    /// How many requests they make.
+    /// The number of requests.
     pub requests: u64,
-    /// What goes wrong.
+    /// The faults.
     pub faults: Vec<PlannedFault>,
-    /// A mistake that is put in on purpose, so that it is known that it would be found.
+    /// A mistake that is made on purpose, to show that the checks would find such a mistake.
     pub mistake: Option<Mistake>,
 }
 
-/// One thing that goes wrong, from one moment on and for some time.
+/// A fault, from one moment on and for some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedFault {
-    /// When it begins.
+    /// The time when the fault begins.
     pub at: Duration,
-    /// How long it lasts.
+    /// How long the fault lasts.
     pub lasts: Duration,
-    /// Whom it strikes: a replica, by its place.
+    /// The place of the replica that is affected.
     pub replica: usize,
-    /// What it is.
+    /// The kind of fault.
     pub kind: FaultKind,
 }
 
-/// What goes wrong.
+/// The kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// Of a hundred messages between replicas and to requesters, so many are lost.
+    /// So many percent of the messages between replicas and to requesters are lost.
     Loss(u64),
-    /// Messages take up to so much longer, each for itself, so that one overtakes another.
+    /// Messages are delayed by up to so much, each by another time, so that they overtake each other.
     Delay(Duration),
-    /// Of a hundred messages between replicas, so many come twice.
+    /// So many percent of the messages between replicas arrive twice.
     Duplicates(u64),
-    /// The replica and the others do not hear each other.
+    /// The replica and the others do not receive each other's messages.
     Partition,
     /// The replica's process is stopped, and goes on afterwards.
     Freeze,
-    /// The replica's process is killed; another one is started when the time is over.
+    /// The replica's process is killed; another process is started when the time is over.
     Kill,
     /// All workers of the replica are killed.
     KillWorkers,
     /// The workers of the replica are stopped.
     FreezeWorkers,
-    /// What the hosts report reaches the replica so much later.
+    /// The reports of hosts reach the replica so much later.
     Lag(Duration),
-    /// The buckets cannot be read by the replica, which notices; then they are read anew.
+    /// The buckets cannot be read by the replica, which notices; later they are read anew.
     LostView,
     /// The replica takes over a new configuration.
     Reload,
@@ -79,14 +79,14 @@ pub enum FaultKind {
     Clock(i64),
 }
 
-/// A mistake in what surrounds the service, as a mistake in the service would show.
+/// A mistake in the simulated world around the service, which looks like a mistake of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mistake {
-    /// A worker is not told of a release.
+    /// A worker is not sent a release.
     LostRelease,
-    /// A claim is won by whoever asks.
+    /// Every claim is won.
     DoubleCommit,
-    /// A node has one place more than it says.
+    /// A node reports one place more than the node has.
     OffByOne,
     /// When a worker dies, the last reply is sent once more.
     ReplyTwice,
@@ -98,7 +98,7 @@ impl Mistake {
 }
 
 impl SimulationPlan {
-    /// The plan of `seed`.
+    /// Returns the plan of `seed`.
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let mut dice = dice(seed, PLANNING);
@@ -145,7 +145,7 @@ impl PlannedFault {
         }
     }
 
-    /// Whether the fault is there at `now`.
+    /// Whether the fault is active at `now`.
     #[must_use]
     pub fn is_there(&self, now: Duration) -> bool {
         (self.at..self.at + self.lasts).contains(&now)
@@ -172,13 +172,13 @@ impl fmt::Display for SimulationPlan {
     }
 }
 
-/// The stream of step `step` of the simulation of `seed`. Seeds are small numbers in a row, of whose lowest bit [`Dice`]
-/// makes no use.
+/// Returns the stream of step `step` of the simulation of `seed`. Seeds are small numbers in a row, whose lowest bit
+/// [`Dice`] does not use.
 pub(super) fn dice(seed: u64, step: u64) -> Dice {
     Dice::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32), step, "")
 }
 
-/// A number below `end`, which is not 0.
+/// Returns a number below `end`, which is not 0.
 pub(super) fn below(dice: &mut Dice, end: u64) -> u64 {
     dice.bits() % end.max(1)
 }

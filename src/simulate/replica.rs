@@ -1,4 +1,4 @@
-//! A replica of a simulation: the real state machine, its workers in this process, and what holds it up.
+//! A replica of a simulation: the real state machine, the workers in this process, and the faults that hold them up.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -18,21 +18,21 @@ use crate::worker::{WorkerInit, WorkerLimits};
 use super::plan::SimulationPlan;
 use super::worker::SimulatedWorker;
 
-/// How long a reservation lives: longer than all that a simulation delays together.
+/// The lifetime of a reservation: longer than the sum of all delays in a simulation.
 pub(super) const RESERVATION: Duration = Duration::from_secs(60);
 /// The action of all requests.
 pub(super) const ACTION: &str = "session/start";
 /// The most unanswered requests.
 pub(super) const QUEUE: usize = 1_000;
-/// Unix time at the start of a simulation.
+/// The Unix time at the start of a simulation.
 pub(super) const EPOCH_MS: i64 = 1_800_000_000_000;
 
-/// What a replica sees of the buckets.
+/// A replica's view of the buckets.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BucketView(Arc<Mutex<Option<Instant>>>);
 
 impl BucketView {
-    /// All that had changed up to `at` was handed on.
+    /// Notes that all changes up to `at` were passed on.
     pub(super) fn look(&self, at: Instant) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
@@ -55,26 +55,26 @@ impl ClusterView for BucketView {
 /// A replica.
 pub(super) struct Replica {
     pub(super) front: Front,
-    /// Counts the processes that were this replica, one after another.
+    /// The number of the process among all processes of the simulation.
     pub(super) life: u32,
     pub(super) view: BucketView,
-    /// From when on the next change of the cluster can arrive, after those before it.
+    /// The time from which on the next change of the cluster can arrive, after those before.
     pub(super) view_free: Duration,
     pub(super) workers: BTreeMap<u64, SimulatedWorker>,
-    /// Workers that are about to read what they were sent.
+    /// The workers that are about to read their frames.
     pub(super) busy: BTreeSet<u64>,
-    /// Since when the process stands still.
+    /// The time since which the process stands still.
     pub(super) frozen: Option<Duration>,
-    /// What came meanwhile.
+    /// The events that came meanwhile.
     pub(super) backlog: VecDeque<FrontEvent>,
     pub(super) ticked: Duration,
-    /// How wrong the wall clock is, in milliseconds.
+    /// The error of the wall clock, in milliseconds.
     pub(super) skew_ms: i64,
     setup: Setup,
 }
 
 impl Replica {
-    /// The replica of `plan` that starts at `now`, as the process number `life` in this place.
+    /// Creates the replica of `plan` that starts at `now`, as the process number `life`.
     pub(super) fn start(plan: &SimulationPlan, entropy: [u8; 32], now: Now, at: Duration, life: u32) -> Self {
         let (view, setup) = (BucketView::default(), setup(plan));
         let front = Front::new(setup.clone(), Box::new(view.clone()), Arc::new(Metrics::new()), entropy, now);
@@ -93,12 +93,12 @@ impl Replica {
         }
     }
 
-    /// A configuration to be taken over: the one in force, once more.
+    /// Returns a configuration for a reload: the present configuration once more.
     pub(super) fn another_setup(&self) -> Setup {
         self.setup.clone()
     }
 
-    /// Hands `events` over, one after another, and returns what is to be done for them. `time` says that there was a tick.
+    /// Handles `events`, one after another, and returns the effects. `time` says that there was a tick.
     pub(super) fn handle(&mut self, now: Now, events: impl IntoIterator<Item = FrontEvent>, time: bool) -> Vec<Effect> {
         events.into_iter().for_each(|event| self.front.handle(now, event));
         self.front.settle(time);
@@ -106,7 +106,7 @@ impl Replica {
     }
 }
 
-/// The configuration of all replicas of `plan`.
+/// Returns the configuration of all replicas of `plan`.
 fn setup(plan: &SimulationPlan) -> Setup {
     let step = StepSpec::new("builtin:fewest-sessions", StepSource::Builtin("fewest-sessions".to_owned()));
     let chain = ChainSpec { strict: plan.is_strict, ..ChainSpec::new(ACTION, vec![step]) };

@@ -1,4 +1,4 @@
-//! What launchers do in a simulation: they ask, take the place that they get, and let sessions start and end.
+//! The actions of launchers in a simulation: they ask, use their places, and start and end sessions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use super::launchers::{ATTEMPTS, AttemptAnswer, PATIENCE, PlacementUse, failure_
 use super::plan::below;
 use super::world::{World, WorldEvent, inbox};
 
-/// When a launcher that asks twice asks the second time.
+/// The range of delays after which a launcher that asks twice asks the second time.
 const TWICE_AFTER: (Duration, Duration) = (Duration::ZERO, Duration::from_millis(2500));
 
 impl World {
-    /// A launcher asks, or asks again where it has no answer.
+    /// Lets a launcher ask, or ask again where there is no answer.
     pub(super) fn ask(&mut self, number: usize) {
         let now = self.timeline.now();
         let Some(launcher) = self.launchers.get_mut(number) else { return };
@@ -43,7 +43,7 @@ impl World {
         }
     }
 
-    /// An answer reaches a launcher.
+    /// Handles an answer to a launcher.
     pub(super) fn answer(&mut self, number: usize, attempt: usize, body: &Bytes) {
         let (at, place) = (self.timeline.now(), place_of(body));
         self.record(|| match &place {
@@ -79,7 +79,7 @@ impl World {
         }
     }
 
-    /// Tells some replica what became of a reservation.
+    /// Sends a message about a reservation to a random replica.
     fn about(&mut self, verb: Verb, reservation: &str, failed: bool) {
         let count = self.replicas.len() as u64;
         let place = below(&mut self.dice, count) as usize;
@@ -91,7 +91,7 @@ impl World {
         self.request(place, verb, body.to_string().into(), None);
     }
 
-    /// The session of a launcher starts where it was placed.
+    /// Starts the session of a launcher on the node of the placement.
     pub(super) fn start_session(&mut self, number: usize) {
         let Some(launcher) = self.launchers.get(number) else { return };
         let (Some((node, reservation)), PlacementUse::Starts(_, lasts, confirms)) =
@@ -116,7 +116,7 @@ impl World {
         self.timeline.after(lasts, WorldEvent::Stops(number));
     }
 
-    /// The session of a launcher ends.
+    /// Ends the session of a launcher.
     pub(super) fn stop_session(&mut self, number: usize) {
         let Some((node, reservation)) = self.launchers.get(number).and_then(|launcher| launcher.place.clone()) else {
             return;

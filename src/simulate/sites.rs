@@ -1,10 +1,11 @@
-//! Many sites in simulated time: a service at each site, and before them a first tier that chooses the site from summaries.
+//! Many sites in simulated time: a service at each site, and before them a first tier that chooses the site from
+//! summaries.
 //!
-//! The first tier is the real service: a [`Front`](crate::front::Front) with its workers at each site, whose "nodes" are the
-//! summaries, one document for each group of each site, and whose chain is a built-in (`tier.rs`). The service of a site is
-//! modelled: it counts the sessions of each of its nodes and places wherever a node has room (`site.rs`), which is what the
-//! service does and what `capacity.rs` simulates with the real one. The gateways between sites are modelled too: they delay
-//! messages, lose some, and are cut (`gateway.rs`).
+//! The first tier is the real service: a [`Front`](crate::front::Front) with workers at each site, with the summaries
+//! as "nodes", one document for each group of each site, and with a built-in as chain (`tier.rs`). The service of a
+//! site is modelled: the model counts the sessions of each node and places wherever a node has room (`site.rs`), as the
+//! service does and as `capacity.rs` simulates with the real service. The gateways between sites are modelled too: they
+//! delay messages, lose some, and are cut (`gateway.rs`).
 //!
 //! Rejected: a real front for each site. 20 fronts that mirror 50,000 nodes each take 3 GB and hours for a day.
 
@@ -27,11 +28,11 @@ use day::SitesDay;
 /// A group of nodes that every site has, for users of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NodeGroup {
-    /// The group's name: a service in the summaries, and part of the action that a launcher asks for.
+    /// The name of the group: a service in the summaries, and part of the action that a launcher asks for.
     pub name: &'static str,
     /// The share of a site's nodes, between 0 and 1.
     pub nodes: f64,
-    /// How many sessions one node takes.
+    /// The number of sessions that a node takes.
     pub sessions: u32,
     /// The share of the users, between 0 and 1.
     pub users: f64,
@@ -44,65 +45,66 @@ pub const GROUPS: [NodeGroup; 3] = [
     NodeGroup { name: "gpu", nodes: 0.1, sessions: 1, users: 0.06 },
 ];
 
-/// How many sites a launcher asks for one session at most: the home site and three others.
+/// The most sites that a launcher asks for a session: the home site and three others.
 pub const SITES_ASKED: usize = 4;
-/// A site of which the first tier has heard nothing for so many intervals of summaries is stale, and not chosen.
+/// The number of intervals without a summary after which the first tier takes a site for stale, and does not choose the
+/// site.
 pub const MISSED_SUMMARIES: u32 = 3;
 /// How long a launcher waits for the answer of a site.
 pub const PATIENCE: Duration = Duration::from_secs(2);
-/// The shortest interval of summaries: longer than any message is on its way.
+/// The shortest interval of summaries: longer than the delay of any message.
 pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often a node reports by default, as `whither agent` does.
+/// The time between two reports of a node by default, as of `whither agent`.
 pub const REPORT_EVERY: Duration = Duration::from_secs(15);
-/// Bytes of a node document with ten sessions, as `benches/mirror.rs` measures it.
+/// The size in bytes of a node document with ten sessions, as `benches/mirror.rs` measures.
 pub const DOCUMENT_BYTES: u64 = 1_600;
-/// Bytes of memory that one process takes for one node, as `benches/mirror.rs` measures it.
+/// The memory in bytes that a process takes for a node, as `benches/mirror.rs` measures.
 pub const MIRROR_BYTES: u64 = 5_800;
-/// The processes of a replica that mirror the nodes: the front, one worker and one spare.
+/// The number of processes of a replica that mirror the nodes: the front, a worker and a spare.
 pub const MIRRORS: u64 = 3;
 
-/// What is simulated.
+/// The configuration of a simulated day.
 #[derive(Clone, Debug)]
 pub struct SitesScenario {
-    /// How many sites there are.
+    /// The number of sites.
     pub sites: usize,
-    /// How many nodes each site has, ten at least.
+    /// The number of nodes of each site, ten at least.
     pub nodes: usize,
-    /// How many sessions one node of any group takes; absent for the figures of [`GROUPS`].
+    /// The number of sessions that a node of any group takes; absent for the figures of [`GROUPS`].
     pub max_sessions: Option<u32>,
-    /// How many users come during the day, each for one session.
+    /// The number of users during the day, each with one session.
     pub users: u32,
-    /// How long a session lasts in the mean.
+    /// The mean length of a session.
     pub session: Duration,
-    /// How often each site publishes its summaries, [`SHORTEST_INTERVAL`] at least.
+    /// The time between two summaries of a site, [`SHORTEST_INTERVAL`] at least.
     pub summary_every: Duration,
-    /// The cuts between one site and all others.
+    /// The cuts between a site and all others.
     pub cuts: Vec<Cut>,
-    /// How long the day is.
+    /// The length of the day.
     pub day: Duration,
-    /// What all chance comes from.
+    /// The seed of all chance.
     pub seed: u64,
 }
 
-/// A site that no other site reaches for a while; its own users reach it.
+/// A time during which no other site reaches a site; the site's own users reach the site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// Which site, counted from 0.
+    /// The number of the site, counted from 0.
     pub site: usize,
-    /// When the cut begins.
+    /// The time when the cut begins.
     pub at: Duration,
-    /// How long it lasts.
+    /// How long the cut lasts.
     pub lasts: Duration,
 }
 
-/// The name of the site with this number, counted from 0.
+/// Returns the name of the site with this number, counted from 0.
 #[must_use]
 pub fn name(site: usize) -> String {
     format!("site-{:02}", site + 1)
 }
 
-/// Runs the day of `scenario`; `passed` is told how much of it is over.
+/// Runs the day of `scenario`; `passed` is called with the simulated time now and then.
 ///
 /// # Errors
 /// [`BirthError`] if a worker of a first tier does not start.

@@ -1,10 +1,10 @@
-//! What is to happen, in the order of simulated time; what falls on the same moment happens in the order in which it was
-//! planned.
+//! The timeline of a simulation: planned events, in the order of simulated time; events of the same moment happen in
+//! the order in which they were planned.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Events of a simulation that have not happened yet.
+/// The events of a simulation that have not happened yet.
 #[derive(Debug)]
 pub(super) struct Timeline<E> {
     ahead: BTreeMap<(Duration, u64), E>,
@@ -13,28 +13,28 @@ pub(super) struct Timeline<E> {
 }
 
 impl<E> Timeline<E> {
-    /// Nothing is planned, and no time has passed.
+    /// Creates an empty timeline, at time 0.
     pub(super) fn new() -> Self {
         Self { ahead: BTreeMap::new(), planned: 0, now: Duration::ZERO }
     }
 
-    /// The time since the start of the simulation.
+    /// Returns the time since the start of the simulation.
     pub(super) fn now(&self) -> Duration {
         self.now
     }
 
-    /// Lets `event` happen at `at`, or now where that is past.
+    /// Plans `event` for `at`, or for now where `at` is past.
     pub(super) fn at(&mut self, at: Duration, event: E) {
         self.planned += 1;
         self.ahead.insert((at.max(self.now), self.planned), event);
     }
 
-    /// Lets `event` happen after `time`.
+    /// Plans `event` after `time`.
     pub(super) fn after(&mut self, time: Duration, event: E) {
         self.at(self.now + time, event);
     }
 
-    /// Goes on to the next event, where one is planned before `end`.
+    /// Removes and returns the next event, where an event is planned before `end`.
     pub(super) fn next(&mut self, end: Duration) -> Option<E> {
         let ((at, _), _) = self.ahead.first_key_value()?;
         if *at >= end {

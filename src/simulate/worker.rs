@@ -13,10 +13,10 @@ use crate::model::{Change, Cluster};
 use crate::worker::protocol::{CompileProblem, WaitingDecision, WorkerReply};
 use crate::worker::{BirthError, WorkerCommand, WorkerEvent, WorkerInit, answer};
 
-/// Frames that a worker has not read, past which it takes no more.
+/// The most frames that may wait for a worker to read them.
 const FRAMES_WAITING: usize = 64;
 
-/// What a worker was sent and has not read, and what it was told besides.
+/// The frames that a worker has not read, and the calls on the link.
 #[derive(Debug, Default)]
 struct WorkerWire {
     frames: VecDeque<Vec<u8>>,
@@ -24,7 +24,7 @@ struct WorkerWire {
     is_retired: bool,
 }
 
-/// The service's end.
+/// The service's handle of a worker.
 #[derive(Debug)]
 struct SimulatedLink {
     number: u64,
@@ -35,15 +35,15 @@ struct SimulatedLink {
 pub(super) struct SimulatedWorker {
     evaluator: Evaluator,
     wire: Arc<Mutex<WorkerWire>>,
-    /// Whether releases are passed over: a mistake that is put in on purpose.
+    /// Whether releases are ignored: a mistake that is made on purpose.
     is_deaf: bool,
 }
 
 impl SimulatedWorker {
-    /// A worker that was started with `birth` and `snapshot`, and what the service gets of it.
+    /// Creates a worker that was started with `birth` and `snapshot`, and the service's handle.
     ///
     /// # Errors
-    /// Scripts that do not compile.
+    /// The scripts that do not compile.
     pub(super) fn start(
         birth: &WorkerInit,
         number: u64,
@@ -62,12 +62,12 @@ impl SimulatedWorker {
         Ok((worker, NewWorker { link, lacks: Vec::new(), remarks: Vec::new() }))
     }
 
-    /// Passes over releases from here on.
+    /// Ignores releases from here on.
     pub(super) fn deafen(&mut self) {
         self.is_deaf = true;
     }
 
-    /// Reads all that was sent, at Unix time `unix_ms`, and returns what the worker says.
+    /// Reads all frames, at Unix time `unix_ms`, and returns the worker's events.
     pub(super) fn work(&mut self, unix_ms: i64) -> Vec<WorkerEvent> {
         let frames = std::mem::take(&mut lock(&self.wire).frames);
         let mut said = Vec::new();
@@ -75,12 +75,12 @@ impl SimulatedWorker {
         said
     }
 
-    /// Whether something was sent that the worker has not read.
+    /// Whether there are frames that the worker has not read.
     pub(super) fn has_work(&self) -> bool {
         !lock(&self.wire).frames.is_empty()
     }
 
-    /// Whether the service wants the worker's end: at once, or after what it was sent.
+    /// Returns how the service dismissed the worker, if at all.
     pub(super) fn is_dismissed(&self) -> Option<WorkerStop> {
         let wire = lock(&self.wire);
         match (wire.is_killed, wire.is_retired) {
@@ -90,7 +90,7 @@ impl SimulatedWorker {
         }
     }
 
-    /// The cluster as the worker sees it.
+    /// Returns the cluster as the worker sees the cluster.
     pub(super) fn cluster(&self) -> &Cluster {
         self.evaluator.cluster()
     }
@@ -121,16 +121,16 @@ impl SimulatedWorker {
     }
 }
 
-/// How the service dismissed a worker.
+/// The way in which the service dismissed a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WorkerStop {
-    /// It was killed.
+    /// The worker was killed.
     Killed,
-    /// It was let go.
+    /// The worker was told to end after reading all frames.
     Retired,
 }
 
-/// As with a real process: its orders end where nobody holds the link any more.
+/// As with a real process, the stream of commands ends when the link is dropped.
 impl Drop for SimulatedLink {
     fn drop(&mut self) {
         lock(&self.wire).is_retired = true;

@@ -10,15 +10,15 @@ use super::plan::Mistake;
 use super::worker::{SimulatedWorker, WorkerStop};
 use super::world::{World, WorldEvent};
 
-/// How long a worker takes until it is ready.
+/// The range of times that a worker takes until ready.
 const BIRTH: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(400));
-/// How long a worker takes for what it was sent.
+/// The range of times that a worker takes for the frames at hand.
 const WORK: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(2));
-/// How long what a worker says is on its way.
+/// The delay of a worker's frames.
 const WORD: Duration = Duration::from_micros(100);
 
 impl World {
-    /// A replica starts a worker.
+    /// Starts a worker of a replica.
     pub(super) fn start_worker(&mut self, place: usize, number: u64, birth: &WorkerInit, snapshot: Orders) {
         let delay = self.between(BIRTH.0, BIRTH.1);
         let is_deaf = self.plan.mistake == Some(Mistake::LostRelease);
@@ -34,7 +34,7 @@ impl World {
         self.timeline.after(delay, WorldEvent::Arrives(place, life, FrontEvent::Born(number, started)));
     }
 
-    /// Lets the workers of the replica read what they were sent, and end where they were dismissed.
+    /// Lets the workers of the replica read their frames, and end where they were dismissed.
     pub(super) fn wake_workers(&mut self, place: usize) {
         let now = self.timeline.now();
         let held = self.weather.holds_workers(place, now);
@@ -57,7 +57,7 @@ impl World {
         }
     }
 
-    /// A worker reads what it was sent.
+    /// Lets a worker read all frames.
     pub(super) fn work(&mut self, place: usize, life: u32, number: u64) {
         let skew_ms = self.alive(place, life).map_or(0, |replica| replica.skew_ms);
         let unix_ms = self.now(skew_ms).unix_ms;

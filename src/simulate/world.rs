@@ -1,4 +1,4 @@
-//! The world of a simulation: replicas of the service, session hosts, launchers and what connects them, in simulated time.
+//! The world of a simulation: replicas of the service, session hosts, launchers and the network, in simulated time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -25,25 +25,25 @@ use super::timeline::Timeline;
 
 /// The step of [`Dice`] that the course of a simulation is drawn from.
 const COURSE: u64 = 3;
-/// How often a replica ticks, as in the server.
+/// The time between two ticks of a replica, as in the server.
 const TICK: Duration = Duration::from_millis(100);
-/// How often a host reports, and how much later or sooner at most.
+/// The mean time between two reports of a host; each is up to a quarter of that later or sooner.
 const REPORT: Duration = Duration::from_secs(3);
-/// How often it is looked whether the view of a replica misses something.
+/// The time between two checks whether the view of a replica misses something.
 const LOOK: Duration = Duration::from_secs(5);
-/// After the last request everything that is reserved ends within this time.
+/// The time after the last request within which all reservations end.
 const CALM: Duration = Duration::from_secs(RESERVATION.as_secs() + 40);
-/// More than this happens in no world that ends: most see some ten thousand events.
+/// The most events of a world: most worlds end after some ten thousand events.
 const MOST_EVENTS: u64 = 2_000_000;
-/// Lines of the story that are kept.
+/// The number of lines of the record that are kept.
 const STORY: usize = 400;
 
-/// What happens next.
+/// An event of the world.
 #[derive(Debug)]
 pub(super) enum WorldEvent {
-    /// A fault of the plan begins, by its place there.
+    /// The fault at this place of the plan begins.
     Begins(usize),
-    /// A fault is over.
+    /// The fault at this place of the plan ends.
     Ends(usize),
     /// The launcher of this number asks, or asks again.
     Asks(usize),
@@ -51,7 +51,7 @@ pub(super) enum WorldEvent {
     Arrives(usize, u32, FrontEvent),
     /// The replica ticks.
     Ticks(usize, u32),
-    /// The worker reads what it was sent.
+    /// The worker reads all frames.
     Works(usize, u32, u64),
     /// The reply to an attempt of a launcher arrives.
     Answers(usize, usize, Bytes),
@@ -61,13 +61,13 @@ pub(super) enum WorldEvent {
     WritesOff(Arc<str>, BTreeSet<Arc<str>>),
     /// A host reports.
     Reports(usize),
-    /// It is looked whether the view of the replica misses something.
+    /// The view of the replica is checked for missed changes.
     Looks(usize, u32),
-    /// All that had changed up to this moment was seen by the replica.
+    /// The replica's view is known to hold all changes up to this moment.
     Seen(usize, u32, Instant),
-    /// The session of a launcher starts on its host.
+    /// The session of a launcher starts on the host.
     Starts(usize),
-    /// It ends.
+    /// The session of a launcher ends.
     Stops(usize),
 }
 
@@ -78,21 +78,21 @@ pub(super) struct World {
     pub(super) dice: Dice,
     base: Instant,
     pub(super) weather: NetworkFaults,
-    /// Absent where the process is not there.
+    /// The replicas; absent where the process does not run.
     pub(super) replicas: Vec<Option<Replica>>,
     lives: u32,
     pub(super) hosts: Vec<SessionHost>,
     pub(super) host_of: BTreeMap<Arc<str>, usize>,
     pub(super) launchers: Vec<Launcher>,
     claims: BTreeMap<Arc<str>, NodeClaims>,
-    /// The last reply of each replica, for a mistake.
+    /// The last reply of any replica, for [`Mistake::ReplyTwice`].
     last_reply: Option<(usize, usize, Bytes)>,
     story: VecDeque<String>,
     pub(super) violations: Vec<String>,
 }
 
 impl World {
-    /// The world of `plan` at its beginning.
+    /// Creates the world of `plan` at the beginning.
     pub(super) fn new(plan: &SimulationPlan) -> Self {
         let ids = (0..plan.hosts).map(|place| Arc::<str>::from(format!("n{place}")));
         let host_of: BTreeMap<_, _> = ids.enumerate().map(|(place, id)| (id, place)).collect();
@@ -140,7 +140,7 @@ impl World {
         self.check_end();
     }
 
-    /// Says what happened, for whoever reads how a violation came about.
+    /// Adds a line to the record of events, for readers of a violation.
     pub(super) fn record(&mut self, words: impl FnOnce() -> String) {
         if self.story.len() == STORY {
             self.story.pop_front();
@@ -149,24 +149,24 @@ impl World {
         self.story.push_back(format!("{at:8.3}  {}", words()));
     }
 
-    /// The last part of what happened.
+    /// Returns the last part of the record.
     pub(super) fn recorded(&self) -> impl Iterator<Item = &String> {
         self.story.iter()
     }
 
-    /// Something is not as it must be.
+    /// Notes a violation of an invariant.
     pub(super) fn violated(&mut self, what: String) {
         self.record(|| format!("VIOLATED: {what}"));
         self.violations.push(what);
     }
 
-    /// The time, as the replica in this place reads its clocks.
+    /// Returns the time on a clock that is wrong by `skew_ms`.
     pub(super) fn now(&self, skew_ms: i64) -> Now {
         let now = self.timeline.now();
         Now { instant: self.base + now, unix_ms: EPOCH_MS + now.as_millis() as i64 + skew_ms }
     }
 
-    /// A time between the two, by chance.
+    /// Draws a time between the two.
     pub(super) fn between(&mut self, from: Duration, to: Duration) -> Duration {
         let span = to.saturating_sub(from).as_micros() as u64;
         from + Duration::from_micros(below(&mut self.dice, span + 1))
@@ -197,7 +197,7 @@ impl World {
         }
     }
 
-    /// The replica in this place, where it is still the process number `life`.
+    /// Returns the replica in this place, where the process is still number `life`.
     pub(super) fn alive(&mut self, place: usize, life: u32) -> Option<&mut Replica> {
         self.replicas.get_mut(place)?.as_mut().filter(|replica| replica.life == life)
     }
@@ -219,7 +219,7 @@ impl World {
         self.drive(place, Vec::new(), true);
     }
 
-    /// Lets the replica see all that stands in the buckets.
+    /// Lets the replica see the whole content of the buckets.
     pub(super) fn read_buckets(&mut self, place: usize) {
         let reports: Vec<_> = self.hosts.iter().filter_map(|host| host.reported.clone()).collect();
         let nodes = reports.len();
@@ -229,7 +229,7 @@ impl World {
         self.show(place, RegistryEvent::Ready { nodes });
     }
 
-    /// Lets the replica see `event` of its view, after all before.
+    /// Lets the replica see `event` of the view, after all events before.
     pub(super) fn show(&mut self, place: usize, event: RegistryEvent) {
         let at = self.view_delay(place);
         let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
@@ -269,7 +269,7 @@ impl World {
         let now = self.timeline.now();
         let Some(replica) = self.alive(place, life) else { return };
         match replica.frozen {
-            // What is published for nobody in particular is not kept for long for a process that does not read it.
+            // Core NATS does not keep gossip for long for a process that does not read.
             Some(since) if matches!(event, FrontEvent::Gossip(_)) && now > since + SURELY_KEPT => {}
             Some(_) => replica.backlog.push_back(event),
             None => self.drive(place, vec![event], false),
@@ -286,7 +286,7 @@ impl World {
         self.timeline.after(TICK, WorldEvent::Ticks(place, life));
     }
 
-    /// Hands `events` to the replica, and carries out what it wants to be done.
+    /// Passes `events` to the replica, and carries out the effects.
     pub(super) fn drive(&mut self, place: usize, events: Vec<FrontEvent>, time: bool) {
         let Some(Some(skew_ms)) = self.replicas.get(place).map(|seat| seat.as_ref().map(|replica| replica.skew_ms))
         else {
@@ -329,7 +329,7 @@ impl World {
                     .after(TICK, WorldEvent::Arrives(place, life, FrontEvent::RunnerStarted(number, Err(error))));
             }
             Effect::LookSoon => self.timeline.after(TICK / 4, WorldEvent::Looks(place, life)),
-            // Marks are the registry's, whose cool-downs have tests of their own; nobody reloads by message here.
+            // Marks are the registry's, whose cool-downs have tests of their own; reloads by message do not occur here.
             Effect::CoolDown { .. } | Effect::Mark(_) | Effect::Reload(_) => {}
             Effect::BoundCoolDowns(_) | Effect::Show(_) => {}
         }
@@ -355,7 +355,7 @@ impl World {
         }
     }
 
-    /// Sends `event` from one replica to another, as the weather lets it through.
+    /// Sends `event` from one replica to another, subject to the faults.
     fn send(&mut self, from: usize, to: usize, event: impl Fn() -> FrontEvent) {
         let Some(life) = self.replicas.get(to).and_then(Option::as_ref).map(|replica| replica.life) else { return };
         let now = self.timeline.now();
@@ -368,7 +368,7 @@ impl World {
         let Some((launcher, attempt)) = outgoing.reply.as_deref().and_then(read_inbox) else { return };
         self.last_reply = Some((launcher, attempt, outgoing.body.clone()));
         let now = self.timeline.now();
-        // A requester hears a reply once at most.
+        // A requester receives a reply once at most.
         let delay = self.weather.passes(place, usize::MAX, now, &mut self.dice).into_iter().next();
         if let Some(delay) = delay {
             self.timeline.after(after + delay, WorldEvent::Answers(launcher, attempt, outgoing.body.clone()));
@@ -384,7 +384,7 @@ impl World {
         }
     }
 
-    /// A request of a launcher reaches the replica.
+    /// Sends a request of a launcher to the replica.
     pub(super) fn request(&mut self, place: usize, verb: Verb, payload: Bytes, reply: Option<String>) {
         let delay = self.between(Duration::from_micros(200), Duration::from_millis(5));
         let Some(life) = self.replicas.get(place).and_then(Option::as_ref).map(|replica| replica.life) else { return };
@@ -401,7 +401,7 @@ impl World {
     }
 }
 
-/// Where the answer to `attempt` of `launcher` goes.
+/// Returns the reply subject for `attempt` of `launcher`.
 pub(super) fn inbox(launcher: usize, attempt: usize) -> String {
     format!("{launcher}.{attempt}")
 }

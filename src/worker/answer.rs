@@ -1,4 +1,4 @@
-//! How a question is answered by an evaluator, wherever that stands: in the sealed worker, or in a simulation.
+//! Answers a question with an evaluator: in the sealed worker, and in a simulation.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::model::{Decision, Diagnosis, Failure, FailureName, Outcome, Request};
 
 use super::protocol::{PlacementQuestion, SuspendedStep};
 
-/// Decides `question` at Unix time `now_ms`, or goes on with a decision that waited for a program.
+/// Decides `question` at Unix time `now_ms`, or continues a decision that waited for a program.
 pub fn decide(evaluator: &mut Evaluator, question: &PlacementQuestion, now_ms: i64) -> Progress {
     if question.deadline_ms.is_some_and(|deadline| deadline < now_ms) {
         let message = "the deadline passed before the request's turn came";
@@ -21,7 +21,7 @@ pub fn decide(evaluator: &mut Evaluator, question: &PlacementQuestion, now_ms: i
         request: Arc::new(request),
         purpose: question.purpose,
         about: question.about.clone(),
-        // Whoever is told what runs before it runs is told of each call.
+        // A narrated question tells each call before the call runs, so nothing may come from the cache.
         anew: question.narrated,
         now_ms: question.now_ms,
         seed: question.seed,
@@ -40,7 +40,8 @@ pub fn decide(evaluator: &mut Evaluator, question: &PlacementQuestion, now_ms: i
     }
 }
 
-/// Leaves of `decision` what the service reads: of a placement that nobody wants explained, what scripts logged.
+/// Removes from `decision` all that the service does not read: a placement that nobody wants explained keeps only the
+/// steps with log lines.
 pub fn shorten(question: &PlacementQuestion, decision: &mut Decision) {
     let is_told_whole = question.narrated || question.head.explain || question.purpose != Purpose::Place;
     if !is_told_whole && matches!(decision.outcome, Outcome::Placed(_)) {

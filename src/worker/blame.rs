@@ -1,28 +1,30 @@
-//! Blame: what becomes of a question over which a worker died, by the policy of the step that did it.
+//! Blame: decides about a question over which a worker died, by the failure policy of the step that ran.
 //!
-//! The service and the one-shot commands judge alike, so that a script behaves the same wherever it is tried.
+//! The service and the one-shot commands use the same judgement, so that a script behaves the same in both.
 
 use crate::chain::{ChainSpec, LimitRecord, OnFailure, Subject};
 use crate::model::{Failure, FailureName};
 
 use super::protocol::{Overrun, PlacementQuestion};
 
-/// Nodes that one question may be found to hang on; then the script is at fault and not their documents.
+/// The most nodes that a question may be found to hang on; past that, the script is at fault and not the documents of
+/// the nodes.
 pub const NODES_A_QUESTION: u32 = 8;
 
-/// What is done with the question.
+/// The consequence for a question that passed a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlameOutcome {
-    /// It is asked again, and nobody runs this any more: a function that hangs on a node's document alone will do so
-    /// for every question.
+    /// The question is asked again, and the subject is not run any more: a function that hangs on a node's document
+    /// alone will hang for every question.
     Shun(Subject, LimitRecord),
-    /// It is asked again, without the step.
+    /// The question is asked again, without the step.
     Again,
-    /// It is answered so.
+    /// The question is answered with this failure.
     Fail(Failure),
 }
 
-/// Judges `question`, which was put to `chain`, for `overrun`; `shunned` is how many nodes it was found to hang on before.
+/// Judges `question`, which was put to `chain`, for `overrun`; `shunned` is the number of nodes that the question was
+/// found to hang on before.
 #[must_use]
 pub fn judge(
     question: &mut PlacementQuestion,

@@ -1,8 +1,9 @@
-//! The worker process: an evaluator between two ends of a socket, a watchdog beside it.
+//! The worker process: an evaluator between the two directions of a socket, with a watchdog thread beside the
+//! evaluator.
 //!
-//! It reads its birth, compiles everything, says ready, and then turns batches of orders into batches of replies until
-//! its socket closes. It is sealed before it says ready (docs/src/internals/seal.md). Whatever goes wrong in a script
-//! ends this process and no other.
+//! The process reads [`WorkerInit`], compiles all chains, seals itself (docs/src/internals/seal.md), sends
+//! [`WorkerFrame::Ready`], and then turns batches of commands into batches of replies until the socket closes. A fault
+//! in a script ends this process and no other.
 
 use std::collections::BTreeSet;
 use std::io::{BufReader, Write};
@@ -36,40 +37,43 @@ use super::protocol::{
 use super::watch::{CallWatch, WatchAlarm, Witnessed};
 use super::{answer, attempts, sandbox, seal};
 
-/// The hidden command under which the binary is a worker.
+/// The hidden command under which the binary runs as a worker.
 pub const COMMAND: &str = "__worker";
-/// The evaluating thread's stack: Boa's parser takes 26 kB a level of nesting (docs/src/internals/facts.md).
+/// The stack size of the evaluating thread: Boa's parser takes 26 kB a level of nesting (docs/src/internals/facts.md).
 const STACK_BYTES: usize = 64 << 20;
-/// Memory that the process itself takes while it compiles: the evaluating thread's stack, which counts as data, and a
+/// The memory that the process itself takes while compiling: the evaluating thread's stack, which counts as data, and a
 /// little.
 const OWN_BYTES: u64 = STACK_BYTES as u64 + (32 << 20);
-/// Memory that it takes later beside what it has when everything is compiled.
+/// The memory that the process takes later, on top of the memory in use when everything is compiled.
 const LITTLE_BYTES: u64 = 16 << 20;
-/// Memory that a byte of node document takes in the mirror and in the engines' objects over it.
+/// The memory that a byte of node document takes in the mirror and in the engines' objects.
 const MIRROR_FACTOR: u64 = 24;
-/// The memory limit is set anew when the node documents have doubled, and not before they are this large.
+/// The size of node documents up to which the memory limit is not set anew; later the limit is set anew whenever the
+/// documents have doubled.
 const MIRROR_STEP: u64 = 1 << 20;
-/// How long a step may take to load before its engine is woken; well below the time that a worker's birth may take.
+/// How long a step may take to load before the step's engine is woken; well below the limit for the start of a worker.
 const LOADING: Duration = Duration::from_secs(10);
-/// What is read from the socket at once.
+/// The size of the read buffer of the socket.
 const SOCKET_BYTES: usize = 64 << 10;
-/// Replies that are held back for company at most.
+/// The most replies that are held back to be sent together.
 const BATCH: usize = 64;
-/// A decision that took this long is told at once, with those before it.
+/// A decision that took this long is sent at once, with those before.
 const SLOW: Duration = Duration::from_micros(200);
 
-/// Nodes that are looked at while nobody asks before the next look at the socket: half a millisecond of a usual script.
+/// The number of nodes that are refreshed at rest before the next look at the socket: half a millisecond of a usual
+/// script.
 const PIECE: usize = 128;
-/// For a chain that it was never asked about, a worker catches up when so many nodes are due: fewer take a few milliseconds when its turn comes.
+/// The number of nodes that must be due before a worker refreshes a chain that was never asked: fewer take a few
+/// milliseconds when the chain's first question comes.
 const MANY_DUE: usize = 2_000;
 
-/// Runs a worker on the socket that standard input is.
+/// Runs a worker over the socket on standard input.
 #[must_use]
 pub fn run() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The front reads our exit and this line; there is nobody else to tell.
+            // The front reads the exit code and this line; nobody else can be told.
             drop(writeln!(std::io::stderr(), "whither worker: {}", Plain(error)));
             ExitCode::FAILURE
         }
@@ -80,7 +84,7 @@ fn serve() -> std::io::Result<()> {
     if !sandbox::die_with_parent()? {
         return Ok(());
     }
-    // Where it cannot be had, the report on the seal says so.
+    // Where the kernel does not support the flag, the report on the seal says so.
     drop(sandbox::gain_no_privileges());
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let Some(birth) = frame::read::<WorkerInit>(&mut &socket)? else { return Ok(()) };
@@ -121,7 +125,7 @@ fn work(socket: UnixStream, birth: WorkerInit) -> std::io::Result<()> {
     };
     drop(hurry);
     guard::start(&watch, &outbox, set, birth.limits)?;
-    // However many scripts there are and however large: each may take its limit on top of them.
+    // The number and size of the scripts does not matter: each script may take the limit on top of them.
     let own_bytes = sandbox::data_bytes().map_or(OWN_BYTES, |bytes| bytes + LITTLE_BYTES);
     sandbox::bound_memory(own_bytes + birth.limits.memory_bytes)?;
     sandbox::open_nothing()?;
@@ -143,8 +147,9 @@ fn work(socket: UnixStream, birth: WorkerInit) -> std::io::Result<()> {
     clerk.serve(socket)
 }
 
-/// Wakes the engines where a step takes too long to load, which is told at each step's beginning: what runs then is not
-/// watched yet. It ends, before the seal, with whoever tells it.
+/// Starts a thread that wakes the engines where a step takes longer than [`LOADING`] to load: steps are not under the
+/// watchdog while they load. The returned channel is sent a value at the beginning of each step; the thread ends when
+/// the channel is dropped, before the seal.
 fn hurry(watch: Arc<CallWatch>) -> std::io::Result<mpsc::Sender<()>> {
     let (begins, begun) = mpsc::channel();
     thread::Builder::new().name("hurry".to_owned()).spawn(move || {
@@ -159,32 +164,32 @@ fn hurry(watch: Arc<CallWatch>) -> std::io::Result<mpsc::Sender<()>> {
     Ok(begins)
 }
 
-/// Seals the process, and says what it is not sealed against after all. A worker without a seal still works: whether
-/// that is good enough, its holder decides.
+/// Seals the process, and returns a sentence for each thing that the seal lacks. A worker without a seal still works;
+/// the process that started the worker decides whether that is good enough.
 fn seal() -> Vec<String> {
     let refused = seal::close().err().map(|error| format!("a worker could not be sealed by seccomp: {error}"));
     refused.into_iter().chain(attempts::not_refused()).collect()
 }
 
-/// Whether nothing is to be read.
+/// Whether the socket has nothing to read.
 fn is_idle(socket: &BufReader<UnixStream>) -> bool {
     let nothing = || recv(socket.get_ref(), &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-    // The end of the stream is something to read too, and any other error is found by whoever reads.
+    // The end of the stream counts as something to read, and any other error is found by the next read.
     socket.buffer().is_empty() && nothing().is_err_and(|error| error == Errno::AGAIN)
 }
 
-/// Turns orders into replies.
+/// The loop that turns commands into replies.
 struct WorkerLoop {
     evaluator: Evaluator,
     watch: Arc<CallWatch>,
     outbox: Arc<Mutex<Outbox>>,
     narration: Arc<AtomicBool>,
     limits: WorkerLimits,
-    /// The actions that it was asked to decide for.
+    /// The actions of the questions so far.
     asked: BTreeSet<Arc<str>>,
-    /// What the process took when everything was compiled.
+    /// The memory that the process took when everything was compiled, in bytes.
     own_bytes: u64,
-    /// Node documents held, as text, and the size for which the memory limit was last set.
+    /// The size of the node documents as text, and the size for which the memory limit was last set.
     mirror_bytes: u64,
     mirror_bytes_bounded: u64,
 }
@@ -207,15 +212,16 @@ impl WorkerLoop {
         Ok(())
     }
 
-    /// Says what a frame of `bytes` came to.
+    /// Flushes the replies, and reports that a frame of `bytes` bytes was read.
     fn finish(&self, bytes: usize) -> std::io::Result<()> {
         let mut outbox = lock(&self.outbox);
         outbox.flush()?;
         outbox.has_read(bytes)
     }
 
-    /// Brings what is kept up to date, piece by piece, until there is something to read. What a chain needs that was never
-    /// asked here is not followed change by change: what few nodes need is done within milliseconds when its turn comes.
+    /// Refreshes the caches and indexes, piece by piece, until the socket has something to read. A chain that was never
+    /// asked here is not refreshed with each change: where few nodes are due, that takes milliseconds when the chain's
+    /// first question comes.
     fn use_the_pause(&mut self, socket: &BufReader<UnixStream>) {
         if !is_idle(socket) {
             return;
@@ -229,14 +235,15 @@ impl WorkerLoop {
         }
     }
 
-    /// The memory limit is for scripts: what the mirror of the cluster needs comes on top.
+    /// Applies `change`. The memory limit is for scripts: the memory of the cluster's mirror comes on top.
     fn apply(&mut self, change: Change) -> std::io::Result<()> {
         if let Change::Report(report) = &change {
             self.mirror_bytes += report.text.len() as u64;
         }
         self.evaluator.apply(change);
         if self.mirror_bytes > 2 * self.mirror_bytes_bounded {
-            // Counted since the last time, repeated reports too; what is there now is what counts.
+            // The counter holds all bytes since the last time, repeated reports too; here the documents that are
+            // present are counted.
             self.mirror_bytes = self.evaluator.cluster().nodes().map(|(_, node)| node.report().text.len() as u64).sum();
             self.mirror_bytes_bounded = self.mirror_bytes.max(MIRROR_STEP);
             sandbox::bound_memory(
@@ -268,19 +275,19 @@ impl WorkerLoop {
         }
     }
 
-    /// Hands a decision back that waits for a program.
+    /// Sends a decision that waits for a program back to the front.
     fn wait(&self, question: &PlacementQuestion, suspended: &Suspended) -> std::io::Result<()> {
         let encoded = postcard::to_stdvec(suspended).map_err(std::io::Error::other)?;
         let (ticket, step, taken) = (question.ticket, suspended.step, suspended.taken.clone());
         let waiting = WaitingDecision { ticket, step, suspended: encoded.into(), taken };
         let mut outbox = lock(&self.outbox);
         outbox.add(&WorkerFrame::Waiting(waiting));
-        // The program takes longer than anything that it could be told together with.
+        // The program takes longer than anything that the frame could be sent together with.
         outbox.flush()
     }
 }
 
-/// Wall time since the worker's birth: what a step cost is a figure to read, not a limit.
+/// The wall time since the start of the worker: the cost of a step is a figure to read, not a limit.
 struct Monotonic(Instant);
 
 impl Stopwatch for Monotonic {

@@ -1,7 +1,7 @@
-//! Last words of a worker whose memory has run out: which step took it all.
+//! The last frame of a worker whose memory has run out: names the step that took the memory.
 //!
-//! They are said from within an allocation that found nothing, on a thread that may hold any lock. So no lock is waited
-//! for without end; where one stays held, the allocation fails as it would have, and the process aborts without words.
+//! The frame is sent from within a failed allocation, on a thread that may hold any lock. So no lock is waited for
+//! without end; where a lock stays held, the allocation fails as usual, and the process aborts without a frame.
 
 use std::sync::{Arc, Mutex, TryLockError};
 use std::thread;
@@ -16,14 +16,15 @@ use super::protocol::{Overrun, RunningStep};
 use super::sandbox;
 use super::watch::CallWatch;
 
-/// What last words may take: up to a batch of finished replies, and the name.
+/// The memory that the last frame may take: up to a batch of finished replies, and the name of the step.
 const RESERVE_BYTES: u64 = 32 << 20;
-/// How often a lock is tried, and how long apart: another thread holds one for microseconds, or until the process ends.
+/// The number of attempts to take a lock, and the pause between two attempts: another thread holds a lock for
+/// microseconds, or until the process ends.
 const TRIES: u32 = 50;
 const APART: Duration = Duration::from_millis(1);
 
-/// From now on a step that runs when memory runs out is named, and the process ends. `set` has its name; `allowed_bytes`
-/// is what the site lets it have.
+/// Installs a handler that names the running step and ends the process when memory runs out. `set` has the names of the
+/// steps; `allowed_bytes` is the limit that the site has set.
 pub(super) fn name_the_step(watch: Arc<CallWatch>, outbox: Arc<Mutex<Outbox>>, set: Arc<ChainSet>, allowed_bytes: u64) {
     allocator::when_exhausted(move || {
         let Some(current) = patiently(|| watch.try_current()) else { return };
@@ -34,7 +35,7 @@ pub(super) fn name_the_step(watch: Arc<CallWatch>, outbox: Arc<Mutex<Outbox>>, s
         }) else {
             return;
         };
-        // Where it is refused, the words may still fit into what the allocator has.
+        // Where the kernel refuses, the frame may still fit into the memory that the allocator has.
         drop(sandbox::bound_more_memory(RESERVE_BYTES));
         outbox.leave(overrun(current.named(&set), allowed_bytes));
     });

@@ -1,4 +1,4 @@
-//! The guard over a running script: whoever takes too long, too much or the process down is named before that ends.
+//! The guard over a running script: a step that passes a limit or crashes the process is named before the process ends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,8 @@ use super::protocol::{Overrun, RunningStep, WorkerFrame, WorkerLimits};
 use super::watch::{CallWatch, Current, Witnessed};
 use super::watchdog::{self, Allowance};
 
-/// Is told what runs: writes it down for the watchdog, and says it aloud where the question asks for that.
+/// Observes the steps: records the running step for the watchdog, and sends a frame about each step where the question
+/// is narrated.
 pub(super) struct StepWitness {
     pub(super) watched: Witnessed,
     pub(super) outbox: Arc<Mutex<Outbox>>,
@@ -27,7 +28,7 @@ impl StepWitness {
             && let Some(current) = self.watched.0.current()
         {
             let running = current.named(&self.set);
-            // Where nobody reads any more, nobody asks for the name either.
+            // Where nobody reads the socket any more, nobody asks for the name either.
             drop(lock(&self.outbox).send(&WorkerFrame::Running(running)));
         }
     }
@@ -66,7 +67,8 @@ impl StepObserver for StepWitness {
     }
 }
 
-/// Sets the watchdog, and lets a panic in an engine and want of memory name their script before the process ends.
+/// Starts the watchdog, and installs the handlers by which a panic in an engine and a lack of memory name the script
+/// before the process ends.
 pub(super) fn start(
     watch: &Arc<CallWatch>,
     outbox: &Arc<Mutex<Outbox>>,
@@ -115,7 +117,7 @@ fn overrun(running: RunningStep, passed: Overtime, allowed_us: u64) -> Overrun {
         }
         _ => format!("step {name} used more than {allowed_ms} ms of CPU time"),
     };
-    // A step that is over its own limit is not known to hang on the node that it happens to be at.
+    // A step that is past the limit of the whole step is not known to hang on the node of the current call.
     let node = running.node.filter(|_| passed == Overtime::Call);
     Overrun { running: RunningStep { node, ..running }, kind: LimitKind::Time, message }
 }

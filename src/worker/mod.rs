@@ -1,7 +1,7 @@
 //! Workers: disposable processes that run scripts, and the front's side of them.
 //!
-//! A script cannot be bounded from inside every engine, so it is bounded by a process that may die. This floor knows the
-//! evaluator and processes; it does not know NATS, and nothing here decides a placement.
+//! Not every engine can bound a script from inside, so a script is bounded by a process that may die. This module knows
+//! the evaluator and processes; the module does not know NATS, and nothing here decides a placement.
 
 pub mod answer;
 pub mod attempts;

@@ -1,8 +1,8 @@
-//! Replies on their way out of a worker, and its last words.
+//! The outbox of a worker: replies on their way to the front, and the last frame before the process ends.
 //!
-//! The process is ended by a thread that does nothing else. Whoever speaks last words may be in the middle of an
-//! allocation or of a panic, deep inside an engine, and `exit` runs the destructors of the thread that calls it: they
-//! would take the engine's heap apart in whatever state it is in, which takes its time where it does not crash.
+//! The process is ended by a thread that does nothing else. The thread that sends the last frame may be in the middle
+//! of an allocation or of a panic, deep inside an engine, and `exit` runs the destructors of the thread that calls
+//! `exit`: they would take the engine's heap apart in any state, which takes time where that does not crash.
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
@@ -15,28 +15,29 @@ use crate::ipc::frame;
 
 use super::protocol::{Overrun, WorkerFrame};
 
-/// The exit code of a worker that named a culprit.
+/// The exit code of a worker that named the script at fault.
 const CULPRIT: i32 = 70;
-/// Orders that are read without a word, in bytes. Worth a fraction of the silence that is always borne, on the slowest
-/// machine; and few words even where changes come by the megabyte.
+/// The number of bytes of commands that are read before a sign of life is sent. On the slowest machine, reading so many
+/// takes a fraction of the silence that the front always accepts; and few frames are sent even where changes come by
+/// the megabyte.
 const SIGN_BYTES: usize = 256 << 10;
-/// The stack of the thread that ends the process.
+/// The stack size of the thread that ends the process.
 const STACK_BYTES: usize = 64 << 10;
 
-/// Replies on their way out, shared by all who may have the last word.
+/// The outgoing replies, shared by the threads that may send the last frame.
 pub(super) struct Outbox {
     socket: UnixStream,
-    /// Words that wait for company, in a frame whose memory is used again.
+    /// Replies that wait to be sent together, in a frame whose memory is used again.
     frame: Vec<u8>,
     waiting: usize,
-    /// Bytes of orders that were read since the last word.
+    /// The number of bytes of commands that were read since the last frame was sent.
     read_bytes: usize,
     done: Arc<AtomicBool>,
     end: Thread,
 }
 
 impl Outbox {
-    /// An outbox over `socket`. It starts a thread.
+    /// Creates an outbox over `socket`, and starts the thread that ends the process.
     pub(super) fn new(socket: UnixStream) -> io::Result<Self> {
         let done = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&done);
@@ -51,23 +52,23 @@ impl Outbox {
         Ok(Self { socket, frame: frame::open(), waiting: 0, read_bytes: 0, done, end: end.thread().clone() })
     }
 
-    /// Says `word` as soon as others are said too; returns how many wait.
+    /// Adds `word` to the frame that is sent next; returns the number of values in that frame.
     pub(super) fn add(&mut self, word: &WorkerFrame) -> usize {
-        // Only sequences of unknown length cannot be encoded, and a word has none.
+        // Only sequences of unknown length cannot be encoded, and a `WorkerFrame` has none.
         let frame = postcard::to_extend(word, std::mem::take(&mut self.frame));
         self.frame = frame.unwrap_or_else(|_never| frame::open());
         self.waiting += 1;
         self.waiting
     }
 
-    /// So many bytes of orders were read: says so where much was read since the last word, so that the worker is not
-    /// taken for a silent one.
+    /// Counts `bytes` bytes of commands as read. Where many were read since the last frame, sends a sign of life, so
+    /// that the front does not take the worker for hung.
     pub(super) fn has_read(&mut self, bytes: usize) -> io::Result<()> {
         self.read_bytes += bytes;
         if self.read_bytes < SIGN_BYTES { Ok(()) } else { self.send(&WorkerFrame::Reading) }
     }
 
-    /// Says what waits.
+    /// Sends the values that wait.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         if self.waiting == 0 {
             return Ok(());
@@ -80,14 +81,14 @@ impl Outbox {
         said
     }
 
-    /// Says `word` now, after what waits.
+    /// Sends `word` now, after the values that wait.
     pub(super) fn send(&mut self, word: &WorkerFrame) -> io::Result<()> {
         self.add(word);
         self.flush()
     }
 
-    /// Sends what is finished, then the culprit, and ends the process: what it holds is not to be trusted any more.
-    /// Nobody else has a word after that, because the caller goes on holding the outbox.
+    /// Sends the finished replies, then `overrun`, and ends the process, whose state is not to be trusted any more. No
+    /// other thread sends anything after that, because the caller goes on holding the outbox.
     pub(super) fn leave(&mut self, overrun: Overrun) -> ! {
         drop(self.send(&WorkerFrame::Overrun(overrun)));
         self.done.store(true, Ordering::Release);

@@ -1,4 +1,4 @@
-//! A worker as the front holds it: start it, write orders, read its words, kill it.
+//! A worker as the front holds the process: starts the worker, sends commands, reads replies, kills the worker.
 
 use std::fmt;
 use std::path::Path;
@@ -17,19 +17,19 @@ use super::protocol::{
     CompileProblem, Overrun, RunningStep, WaitingDecision, WorkerAudience, WorkerFrame, WorkerInit, WorkerReply,
 };
 
-/// Replies that usually come in a frame.
+/// The number of replies that a frame usually holds.
 const USUAL_REPLIES: usize = 16;
-/// How long a worker may take from its start until it is ready.
+/// How long a worker may take from the start of the process until the worker is ready.
 const BIRTH_LIMIT: Duration = Duration::from_secs(60);
 
-/// Why there is no new worker.
+/// The error of a worker that did not start.
 #[derive(Debug)]
 pub enum BirthError {
-    /// These steps do not compile.
+    /// Steps do not compile.
     Refused(Vec<CompileProblem>),
-    /// It died before it was ready, while compiling this step if any.
+    /// The worker died before being ready, while compiling the named step if any.
     Died(Option<Arc<str>>, String),
-    /// It could not be started.
+    /// The process could not be started.
     Io(std::io::Error),
 }
 
@@ -55,20 +55,20 @@ impl From<std::io::Error> for BirthError {
     }
 }
 
-/// What a running worker does that its holder must know.
+/// An event of a running worker that the front must know.
 #[derive(Debug)]
 pub enum WorkerEvent {
-    /// It is about to run this, for a question that is narrated.
+    /// The worker is about to run this step, for a question that is narrated.
     Running(RunningStep),
-    /// It is at work on what it is told of the cluster.
+    /// The worker is busy with reading changes of the cluster.
     Reading,
-    /// It decided.
+    /// The worker decided.
     Replies(Vec<WorkerReply>),
-    /// It came to an executable step.
+    /// A decision came to an executable step.
     Waiting(WaitingDecision),
-    /// A script in it passed a limit; it is about to exit.
+    /// A script passed a limit; the worker is about to exit.
     Overrun(Overrun),
-    /// It is gone.
+    /// The worker has exited.
     Exited(ProcessEnd),
 }
 
@@ -81,7 +81,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts `program` as a worker, waits until it is ready, and then sends its events under `number`.
+    /// Starts `program` as a worker, waits until the worker is ready, and then sends the worker's events under
+    /// `number`.
     ///
     /// # Errors
     /// [`BirthError`]: a script that does not compile, or a process that dies.
@@ -113,48 +114,49 @@ impl Worker {
         Ok(Self { peer, lacks, remarks })
     }
 
-    /// The process.
+    /// Returns the process.
     #[must_use]
     pub fn peer(&self) -> &SupervisedProcess {
         &self.peer
     }
 
-    /// The process, to send it something.
+    /// Returns the process, for sending.
     pub fn peer_mut(&mut self) -> &mut SupervisedProcess {
         &mut self.peer
     }
 
-    /// As [`SupervisedProcess::send_all`].
+    /// Sends all of `orders`, as [`SupervisedProcess::send_all`] does.
     pub async fn send_all(&self, orders: Orders) -> bool {
         self.peer.send_all(orders).await
     }
 
-    /// Ends the process at once; its exit will be told.
+    /// Kills the process at once; an [`WorkerEvent::Exited`] follows.
     pub fn kill(&self) {
         self.peer.kill();
     }
 
-    /// What is probably a mistake in one of its scripts, a sentence each.
+    /// The probable mistakes in the worker's scripts, a sentence each.
     #[must_use]
     pub fn remarks(&self) -> &[String] {
         &self.remarks
     }
 
-    /// What its seal lacks, a sentence each: found out by the worker itself, which tried (docs/src/internals/seal.md).
+    /// The gaps in the worker's seal, a sentence each: found by the worker, which tried every operation
+    /// (docs/src/internals/seal.md).
     #[must_use]
     pub fn lacks(&self) -> &[String] {
         &self.lacks
     }
 
-    /// Lets the worker finish what it was sent and end; waits until it has.
+    /// Lets the worker finish the commands that were sent, and waits until the worker has ended.
     pub async fn retire(self) {
         self.peer.retire().await;
     }
 }
 
-/// The frame that a worker is born with.
+/// The frame with [`WorkerInit`], the first that a worker is sent.
 fn init_frame(birth: &WorkerInit) -> std::io::Result<Vec<u8>> {
-    // Nothing else in it is large.
+    // Nothing else in the frame is large.
     let too_large = |_too_large| {
         let most = frame::MAX_FRAME_BYTES >> 20;
         std::io::Error::other(format!(
@@ -164,15 +166,16 @@ fn init_frame(birth: &WorkerInit) -> std::io::Result<Vec<u8>> {
     frame::encode(birth).map_err(too_large)
 }
 
-/// How a worker's start went.
+/// The result of a worker's start.
 enum WorkerStart {
-    /// It is ready; its seal lacks this, and this is probably a mistake in a script.
+    /// The worker is ready, with the gaps in the seal, and the probable mistakes in scripts.
     Ready { lacks: Vec<String>, remarks: Vec<String> },
-    /// It ended.
+    /// The worker ended.
     Died,
 }
 
-/// Waits for the ready word; `loading` is the step that is being compiled.
+/// Waits until the worker reports that the start succeeded or failed; `loading` is set to the step that is being
+/// compiled.
 async fn ready(words: &mut Words, loading: &mut Option<Arc<str>>) -> Result<WorkerStart, BirthError> {
     let mut body = Vec::new();
     while frame::read_frame_async(words, &mut body).await? {
@@ -194,7 +197,7 @@ async fn ready(words: &mut Words, loading: &mut Option<Arc<str>>) -> Result<Work
     Ok(WorkerStart::Died)
 }
 
-/// The events of one frame, replies together; absent where it holds nonsense.
+/// Returns the events of one frame, replies together, or `None` where the frame cannot be decoded.
 fn read(body: &[u8]) -> Option<Vec<WorkerEvent>> {
     let (mut events, mut replies) = (Vec::new(), Vec::with_capacity(USUAL_REPLIES));
     for word in frame::values::<WorkerFrame>(body) {
@@ -210,7 +213,7 @@ fn read(body: &[u8]) -> Option<Vec<WorkerEvent>> {
             WorkerFrame::Loading(_) | WorkerFrame::Ready { .. } | WorkerFrame::Refused(_) => continue,
         };
         if !replies.is_empty() {
-            // What it decided before counts before what it says of itself.
+            // The decisions before a report on the worker itself count first.
             events.push(WorkerEvent::Replies(std::mem::take(&mut replies)));
         }
         events.push(event);

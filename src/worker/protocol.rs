@@ -1,6 +1,6 @@
-//! What front and worker say to each other: typed frames, batched both ways.
+//! The protocol between front and worker: typed frames, batched both ways.
 //!
-//! JSON crosses as text, because postcard carries no self-describing values; it was checked before it got here.
+//! JSON crosses as text, because postcard carries no self-describing values; the text was checked before.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,48 +13,48 @@ use crate::chain::{ChainSet, ChainSpec, LimitRecord, ProgramAnswer, Purpose, Ste
 use crate::evaluator::CompileError;
 use crate::model::{Arrangement, Change, Decision, Head, LimitKind, LostReason, Position, Reservation, shared};
 
-/// The number of a question; later questions have greater ones.
+/// The number of a question; later questions have greater numbers.
 pub type Ticket = u64;
 
-/// The ticket under which a worker does what nobody asked for: it brings what it keeps up to date.
+/// The ticket of work that no question asked for: a worker refreshes the caches and indexes.
 pub const NOBODY: Ticket = 0;
 
-/// All that a worker is born with. A change of any of it is a change of worker.
+/// The whole configuration of a worker. A change of any part needs a new worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WorkerInit {
     /// The chains.
     pub set: ChainSet,
     /// The initial order of nodes.
     pub arrangement: Arrangement,
-    /// What the worker may use.
+    /// The limits of the worker.
     pub limits: WorkerLimits,
-    /// Who listens.
+    /// The reader of the worker's answers.
     pub audience: WorkerAudience,
 }
 
-/// Who holds a worker.
+/// The kind of process that started a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WorkerAudience {
-    /// A front: what the process says before it dies belongs into the front's log.
+    /// A front: the standard error of the worker belongs into the front's log.
     Front,
-    /// A person who asked one question, and whom nothing but the answer concerns.
+    /// A person at a terminal with a single question, for whom only the answer matters.
     Person,
 }
 
-/// What a worker and the scripts in it may use.
+/// The limits of a worker and of the scripts that run there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerLimits {
-    /// CPU time of one step in milliseconds, where the step has no limit of its own.
+    /// The CPU time of one step in milliseconds, where the step has no limit of its own.
     pub script_ms: u32,
-    /// CPU time that a step gets on top for each node, in microseconds.
+    /// The CPU time that a step gets on top for each node, in microseconds.
     pub script_us_per_candidate: u32,
-    /// CPU time of one per-node call in milliseconds.
+    /// The CPU time of one per-node call in milliseconds.
     pub node_call_ms: u32,
-    /// How many times the CPU limit may pass as wall time without a word from the worker before it is killed.
+    /// How many times the CPU limit may pass as wall time without a frame from the worker before the worker is killed.
     pub wall_factor: u32,
-    /// Data memory of the process in bytes, on top of what the mirror needs.
+    /// The data memory of the process in bytes, on top of the mirror's needs.
     pub memory_bytes: u64,
-    /// Size of a request in bytes.
+    /// The size of a request in bytes.
     pub request_bytes: usize,
 }
 
@@ -72,17 +72,17 @@ impl Default for WorkerLimits {
 }
 
 impl WorkerLimits {
-    /// CPU time of a step over `nodes` nodes in microseconds; `own_ms` is the step's own limit.
+    /// Returns the CPU time of a step over `nodes` nodes in microseconds; `own_ms` is the step's own limit.
     #[must_use]
     pub fn step_us(&self, own_ms: Option<u32>, nodes: u64) -> u64 {
         let base = u64::from(own_ms.unwrap_or(self.script_ms)) * 1000;
         base.saturating_add(nodes.saturating_mul(u64::from(self.script_us_per_candidate)))
     }
 
-    /// How long `chain` may take over `nodes` nodes in wall time, all its steps at their limits.
+    /// Returns the wall time that `chain` may take over `nodes` nodes, with all steps at their limits.
     #[must_use]
     pub fn chain_wall(&self, chain: &ChainSpec, nodes: u64) -> Duration {
-        // While a program runs, no worker waits for it.
+        // A worker does not wait while a program runs.
         let here = chain.steps.iter().filter(|step| !matches!(step.source, StepSource::Executable(_)));
         let steps_us: u64 = here.map(|step| self.step_us(step.cpu_ms, nodes)).sum();
         Duration::from_micros(steps_us.saturating_mul(u64::from(self.wall_factor)))
@@ -92,38 +92,39 @@ impl WorkerLimits {
 /// A question on its way to a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlacementQuestion {
-    /// The front's number of it; answers name it.
+    /// The front's number of the question; answers name the number.
     pub ticket: Ticket,
-    /// The decision's id.
+    /// The id of the decision.
     #[serde(deserialize_with = "shared::string")]
     pub decision: Arc<str>,
-    /// What the request is routed by; its action names the chain.
+    /// The fields that the request is routed by; the action names the chain.
     pub head: Head,
     /// The request as JSON text, which was checked when its head was read.
     #[serde(deserialize_with = "shared::string")]
     pub request: Arc<str>,
-    /// `local.serverId` where the request has none.
+    /// The value of `local.serverId` where the request has none.
     #[serde(deserialize_with = "shared::string")]
     pub server_id: Arc<str>,
-    /// What it is decided for.
+    /// The purpose of the decision.
     pub purpose: Purpose,
     /// The node that `explain` asks about.
     pub about: Option<Arc<str>>,
-    /// Request time, Unix milliseconds.
+    /// The time of the request, in Unix milliseconds.
     pub now_ms: i64,
-    /// The request's random bits.
+    /// The random bits of the request.
     pub seed: u64,
-    /// How many requests of the action came before it.
+    /// The number of requests of the action before this request.
     pub sequence: u64,
-    /// Past this Unix time in milliseconds nobody waits for the answer any more, and it is not run.
+    /// The Unix time in milliseconds past which nobody waits for the answer any more, and the question is not run.
     pub deadline_ms: Option<i64>,
-    /// The steps that passed a limit on it, and are not run for it again.
+    /// The steps that passed a limit on this question, and are not run for the question again.
     pub limited: Vec<(Arc<str>, LimitRecord)>,
-    /// What becomes of nodes where a start failed lately.
+    /// The policy for nodes where a start failed lately.
     pub cooling: CoolingPolicy,
-    /// Where it is gone on from, where a program was asked already.
+    /// The step at which to resume, where a program was asked already.
     pub from: Option<SuspendedStep>,
-    /// Whether each step and node is told before it runs, so that one which ends the process without a word is named.
+    /// Whether each step and node is reported before it runs, so that a step that ends the process without a report is
+    /// named.
     pub narrated: bool,
 }
 
@@ -154,7 +155,7 @@ impl PlacementQuestion {
         }
     }
 
-    /// The reservation that placing it on `node` makes.
+    /// Returns the reservation that a placement on `node` makes.
     #[must_use]
     pub fn reservation(&self, node: &Arc<str>) -> Reservation {
         Reservation {
@@ -171,50 +172,52 @@ impl PlacementQuestion {
 pub struct SuspendedStep {
     /// The executable step, from 0.
     pub step: usize,
-    /// The decision ([`Suspended`](crate::chain::Suspended)), encoded: whoever carries it need not read it.
+    /// The decision ([`Suspended`](crate::chain::Suspended)), encoded: the front carries the bytes without reading
+    /// them.
     pub suspended: Bytes,
-    /// What was heard from the program; absent where it is to be asked again.
+    /// The answer of the program; absent where the program is to be asked again.
     pub heard: Option<ProgramAnswer>,
 }
 
-/// What the front sends.
+/// A command of the front to a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum WorkerCommand {
-    /// Something happened to the cluster. The first of all variants, here as in the runner's orders: encoded once, it
-    /// goes to all of them.
+    /// A change of the cluster. The first of all variants, here as in the runner's commands: encoded once, a change is
+    /// sent to all of them.
     Change(Change),
-    /// The chain of an action chose a node before this worker was born.
+    /// The node that the chain of an action chose before this worker was started.
     Recall(Arc<str>, Arc<str>),
-    /// Do not run this any more and let it fail so; or run it again, where nothing is said.
+    /// Stops running the subject, which fails with this limit instead; or runs the subject again, where the limit is
+    /// absent.
     Quarantine(Subject, Option<LimitRecord>),
-    /// Decide this.
+    /// Asks for a decision.
     Ask(Arc<PlacementQuestion>),
 }
 
-/// What a worker sends.
+/// A frame of a worker to the front.
 #[expect(clippy::large_enum_variant, reason = "nearly every word is a reply, which a box would make dearer")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum WorkerFrame {
-    /// It is about to compile this step.
+    /// The worker is about to compile this step.
     Loading(Arc<str>),
-    /// It has compiled everything and sealed itself (docs/src/internals/seal.md). A sentence for each thing.
+    /// The worker has compiled everything and is sealed (docs/src/internals/seal.md).
     Ready {
-        /// What the seal lacks.
+        /// The gaps in the seal, a sentence each.
         lacks: Vec<String>,
-        /// What is probably a mistake in a script.
+        /// The probable mistakes in scripts, a sentence each.
         remarks: Vec<String>,
     },
-    /// These steps do not compile.
+    /// Steps do not compile.
     Refused(Vec<CompileProblem>),
-    /// It is about to run this, for a question that is narrated.
+    /// The worker is about to run this step, for a question that is narrated.
     Running(RunningStep),
-    /// It has read much since its last word, and is alive.
+    /// The worker has read much since the last frame, and is alive.
     Reading,
     /// A decision.
     Reply(WorkerReply),
     /// A decision that waits for a program.
     Waiting(WaitingDecision),
-    /// A script passed a limit; the worker exits after this word.
+    /// A script passed a limit; the worker exits after this frame.
     Overrun(Overrun),
 }
 
@@ -225,9 +228,9 @@ pub struct CompileProblem {
     pub action: Arc<str>,
     /// The step.
     pub step: Arc<str>,
-    /// What is wrong, with its place where that is known.
+    /// The error, with the place where that is known.
     pub message: String,
-    /// Where in the step's source.
+    /// The place in the step's source.
     pub position: Option<Position>,
 }
 
@@ -249,16 +252,16 @@ impl std::fmt::Display for CompileProblem {
 /// One decision.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WorkerReply {
-    /// Of which question.
+    /// The ticket of the question.
     pub ticket: Ticket,
-    /// What was decided.
+    /// The decision.
     pub decision: Decision,
 }
 
-/// A decision that came to an executable step: the worker is done with it until its program has answered.
+/// A decision that came to an executable step: the worker does no more for the decision until the program has answered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WaitingDecision {
-    /// Of which question.
+    /// The ticket of the question.
     pub ticket: Ticket,
     /// The step, from 0.
     pub step: usize,
@@ -268,26 +271,26 @@ pub struct WaitingDecision {
     pub taken: Option<(Arc<str>, LostReason)>,
 }
 
-/// What a worker is running.
+/// The step that a worker is running.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningStep {
     /// The question that is being decided.
     pub ticket: Ticket,
     /// The step, where it is known.
     pub step: Option<Arc<str>>,
-    /// The node that a per-node function of the step is asked about.
+    /// The node of the call, for a per-node function.
     pub node: Option<Arc<str>>,
-    /// Whether that answer hangs on the node's document alone.
+    /// Whether the answer of the call hangs on the node's document alone.
     pub pure: bool,
 }
 
-/// Which limit was passed, by whom.
+/// A limit that was passed, with the step that passed the limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overrun {
-    /// What was running.
+    /// The step that was running.
     pub running: RunningStep,
-    /// Which limit.
+    /// The kind of the limit.
     pub kind: LimitKind,
-    /// What happened, in words for the requester.
+    /// The message for the requester.
     pub message: String,
 }

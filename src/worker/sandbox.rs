@@ -1,4 +1,4 @@
-//! The system calls with which a worker gives up what it will not need.
+//! The system calls with which a worker gives up rights that the worker will not need.
 
 use std::io;
 
@@ -7,10 +7,10 @@ use rustix::thread::set_no_new_privs;
 
 use crate::resources;
 
-/// Makes the calling process die with its parent, which must be `parent`; false where that one is gone already.
+/// Makes the kernel kill the calling process when the parent dies; returns false where the parent is gone already.
 ///
 /// # Errors
-/// What the kernel says.
+/// The error of the kernel.
 pub fn die_with_parent() -> io::Result<bool> {
     let parent = getppid();
     set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -18,41 +18,41 @@ pub fn die_with_parent() -> io::Result<bool> {
     Ok(getppid() == parent)
 }
 
-/// Lets the end of the process's parent wake the process where somebody has stopped it: it finds out then that it is alone,
-/// and ends what it has to end before itself. To a process that runs, the signal means nothing.
+/// Makes the end of the parent wake a process that somebody has stopped: the process then finds out that the parent is
+/// gone, and ends the children before itself. To a process that runs, the signal means nothing.
 ///
 /// # Errors
-/// What the kernel says.
+/// The error of the kernel.
 pub fn wake_at_parents_end() -> io::Result<()> {
     Ok(set_parent_process_death_signal(Some(Signal::CONT))?)
 }
 
-/// Lets no program that the process might start give it rights, which a seal asks for too. Said by the first thread
-/// before there are others: threads inherit it.
+/// Denies rights to all programs that the process might start, which a seal needs too. Called by the first thread
+/// before there are others: threads inherit the flag.
 ///
 /// # Errors
-/// What the kernel says.
+/// The error of the kernel.
 pub fn gain_no_privileges() -> io::Result<()> {
     Ok(set_no_new_privs(true)?)
 }
 
-/// Bounds the memory that the process may have to `bytes`; may be called again as the cluster grows.
+/// Bounds the data memory of the process to `bytes`; may be called again as the cluster grows.
 ///
 /// The limit is on data and not on address space, which wasmtime reserves in gigabytes without using it.
 ///
 /// # Errors
-/// What the kernel says.
+/// The error of the kernel.
 pub fn bound_memory(bytes: u64) -> io::Result<()> {
-    // The hard limit stays as it was: lowered once, it could not be raised again.
+    // The hard limit is left alone: once lowered, the hard limit could not be raised again.
     let maximum = getrlimit(Resource::Data).maximum;
     let bytes = maximum.map_or(bytes, |maximum| bytes.min(maximum));
     Ok(setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum })?)
 }
 
-/// The memory that the process has, as [`bound_memory`] counts it.
+/// Returns the memory that the process has in bytes, as [`bound_memory`] counts memory.
 ///
 /// # Errors
-/// What reading `/proc` says, or that it does not tell.
+/// The error of reading `/proc`, or a line that is missing there.
 pub fn data_bytes() -> io::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
@@ -60,10 +60,10 @@ pub fn data_bytes() -> io::Result<u64> {
     kb.map(|kb| kb << 10).ok_or_else(|| io::Error::other("the system does not tell how much memory the process has"))
 }
 
-/// Moves the bound of memory up by `bytes`: for the last words of a process that has none left.
+/// Moves the bound of memory up by `bytes`: for the last frame of a process that has no memory left.
 ///
 /// # Errors
-/// What the kernel says.
+/// The error of the kernel.
 pub fn bound_more_memory(bytes: u64) -> io::Result<()> {
     match getrlimit(Resource::Data).current {
         Some(bound) => bound_memory(bound.saturating_add(bytes)),
@@ -71,21 +71,21 @@ pub fn bound_more_memory(bytes: u64) -> io::Result<()> {
     }
 }
 
-/// Lets the process, and whatever it starts, leave no core dump.
+/// Prevents core dumps of the process, and of all that the process starts.
 ///
-/// The limit alone stops no dump that the kernel hands to a program; that the memory is closed does.
+/// The limit alone stops no dump that the kernel hands to a program; closing the memory stops that too.
 ///
 /// # Errors
-/// What the kernel says.
+/// The error of the kernel.
 pub fn leave_no_core() -> io::Result<()> {
     resources::close_memory()?;
     limit_to(Resource::Core, 0)
 }
 
-/// From here on the process can open nothing: no file, no socket. What is open stays usable.
+/// Prevents the process from opening anything: no file, no socket. Open descriptors stay usable.
 ///
 /// # Errors
-/// What the kernel says.
+/// The error of the kernel.
 pub fn open_nothing() -> io::Result<()> {
     limit_to(Resource::Nofile, 0)
 }

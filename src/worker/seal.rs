@@ -1,9 +1,9 @@
-//! The seal: after it, a worker's threads can compute, take memory and talk over what is open, and nothing else.
+//! The seal: a sealed worker can compute, take memory and use open descriptors, and nothing else.
 //!
-//! A list of what is allowed, because a list of what is forbidden is out of date with each kernel. A call that is not
-//! on it fails with EPERM and does not kill: the libraries below an engine try calls that they can do without (names of
-//! memory areas, places of processors), and a refusal that kills would make those a script's fault. Rejected: Landlock,
-//! which knows files and ports only; extrasafe, whose basic profile allows executable memory.
+//! A list of allowed calls, because a list of forbidden calls is out of date with each kernel. A call that is not on
+//! the list fails with EPERM and does not kill: the libraries below an engine try calls that they can do without (names
+//! of memory areas, places of processors), and a refusal that kills would make those a script's fault. Rejected:
+//! Landlock, which knows files and ports only; extrasafe, whose basic profile allows executable memory.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,19 +15,19 @@ use seccompiler::{
     SeccompRule, TargetArch, apply_filter_all_threads,
 };
 
-/// Calls that are harmless whatever their arguments.
+/// The calls that are harmless with any arguments.
 const ALLOWED: &[c_long] = &[
-    // What is open: the front's socket, and standard error. Nothing here takes an address or passes a descriptor.
+    // Open descriptors: the front's socket, and standard error. Nothing here takes an address or passes a descriptor.
     libc::SYS_read,
     libc::SYS_write,
     libc::SYS_writev,
     libc::SYS_close,
-    // Memory that is there; new memory and its protection have conditions.
+    // Mapped memory; new memory and its protection have conditions.
     libc::SYS_munmap,
     libc::SYS_mremap,
     libc::SYS_madvise,
     libc::SYS_brk,
-    // Waiting for the other thread, time and chance.
+    // Waiting for the other thread, the clocks, and random bytes.
     libc::SYS_futex,
     libc::SYS_sched_yield,
     libc::SYS_nanosleep,
@@ -37,7 +37,7 @@ const ALLOWED: &[c_long] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_time,
     libc::SYS_getrandom,
-    // Signals to itself, as `abort` sends them, and the end.
+    // Signals of the process to itself, as `abort` sends them, and the exit.
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
@@ -50,7 +50,8 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_exit_group,
 ];
 
-/// Seals all threads of the process, for ever. They must have been started by now, and `no_new_privs` must be set.
+/// Seals all threads of the process, for ever. The threads must have been started by now, and `no_new_privs` must be
+/// set.
 ///
 /// # Errors
 /// Where the kernel has no such filters, or where this architecture is not known.
@@ -67,20 +68,20 @@ fn filter() -> Result<BpfProgram, BackendError> {
     SeccompFilter::new(rules, refuse, SeccompAction::Allow, architecture)?.try_into()
 }
 
-/// Calls whose arguments are looked at; any one rule of a call suffices.
+/// The calls whose arguments are checked; any one rule of a call suffices.
 fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, BackendError> {
     let own_pid = u64::from(std::process::id());
     Ok(vec![
-        // Memory, but never such that code in it could run, and not of a file.
+        // Memory, but never executable memory, and not of a file.
         (libc::SYS_mmap, vec![rule([not_executable(2)?, has(3, libc::MAP_ANONYMOUS as u64)?])?]),
         (libc::SYS_mprotect, vec![rule([not_executable(2)?])?]),
         // Over a connected socket, without an address.
         (libc::SYS_sendto, vec![rule([is(4, 0)?])?]),
         (libc::SYS_recvfrom, vec![rule([is(4, 0)?])?]),
-        // Its own bound of memory moves as the mirror grows; any other limit may be read.
+        // The bound of the worker's own memory moves as the mirror grows; any other limit may be read.
         (libc::SYS_prlimit64, vec![rule([is(0, 0)?, is(1, Resource::Data as u64)?])?, rule([is(0, 0)?, is(2, 0)?])?]),
         (libc::SYS_tgkill, vec![rule([is(0, own_pid)?])?]),
-        // Asked for the report on what is not refused.
+        // The calls of the report on operations that were not refused.
         (
             libc::SYS_prctl,
             vec![rule([is(0, libc::PR_GET_DUMPABLE as u64)?])?, rule([is(0, libc::PR_GET_NO_NEW_PRIVS as u64)?])?],
@@ -114,10 +115,11 @@ mod tests {
 
     use super::super::{attempts, sandbox};
 
-    /// Tells the test below that it is the child.
+    /// Set in the child's environment, so that the test below runs the child's part.
     const CHILD: &str = "WHITHER_TEST_SEAL";
 
-    /// In a process of its own, because the seal is for ever. The child ends by a panic whose hook exits, as a worker's.
+    /// Runs in a child process, because the seal is for ever. The child ends by a panic whose hook exits, as a worker
+    /// does.
     #[test]
     fn a_sealed_process_can_compute_and_nothing_else() {
         if std::env::var_os(CHILD).is_some() {
@@ -144,7 +146,7 @@ mod tests {
         sandbox::open_nothing().unwrap();
         super::close().unwrap();
         assert_eq!(attempts::not_refused(), [""; 0]);
-        // Memory can grow and shrink, in small and large pieces, and its bound can be moved.
+        // Memory can grow and shrink, in small and large pieces, and the bound of memory can be moved.
         sandbox::bound_memory(1 << 30).unwrap();
         let memory: Vec<_> = (0..64).map(|_| vec![1_u8; 4 << 20]).collect();
         assert_eq!(memory.iter().map(Vec::len).sum::<usize>(), 256 << 20);
@@ -159,7 +161,7 @@ mod tests {
         panic!("a panic that ends the process")
     }
 
-    /// One to two kilobytes of stack a level.
+    /// Recurses `levels` deep, with one to two kilobytes of stack a level.
     fn descend(levels: u32) -> u32 {
         let ballast = std::hint::black_box([levels; 256]);
         if levels == 0 { 0 } else { descend(ballast[0] - 1) + 1 }

@@ -1,9 +1,9 @@
-//! What runs in a worker, and how much CPU time a script has spent on it: shared between the evaluating thread, which says
-//! so, and the watchdog, which looks.
+//! The running step of a worker, and the CPU time that the script has used: shared between the evaluating thread, which
+//! writes both, and the watchdog, which reads both.
 //!
-//! A script's time runs while its own code does. What the worker does between calls (plans, orders, kept results) and what
-//! an engine does on its own account (the objects that a script is given, the collection of garbage) is nobody's: a script
-//! is not convicted of it.
+//! A script's time runs while the script's own code runs. The worker's work between calls (plans, commands, kept
+//! results) and the engine's own work (building the objects that a script is given, collecting garbage) do not count
+//! against a script.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,35 +16,37 @@ use crate::clock::{Alarm, Overtime, Wake};
 
 use super::protocol::RunningStep;
 
-/// What runs, and whose time it is.
+/// The state of the running call, and the counters and clocks of the script's time.
 #[derive(Debug)]
 pub struct CallWatch {
     busy: AtomicBool,
-    /// Counts beginnings of steps; the low bits say nothing of which step.
+    /// The number of steps that began, over all questions.
     steps: AtomicU64,
-    /// Counts entries into the code of scripts and returns from it: odd while such code runs.
+    /// The number of entries into the code of scripts and returns from there: odd while such code runs.
     entries: AtomicU64,
-    /// What the two counters were when it rang; they count on, so that it never rings for another one.
+    /// The values of the two counters when the alarm was raised; the counters go on, so the alarm never applies to a
+    /// later step or call.
     rung_steps: AtomicU64,
     rung_entries: AtomicU64,
-    /// What the count of entries was when an engine had heard.
+    /// The value of `entries` when an engine acknowledged the alarm.
     heard: AtomicU64,
-    /// CPU time that passed in the code of scripts and was not theirs, in microseconds.
+    /// The CPU time that passed in the code of scripts and does not count as theirs, in microseconds.
     excused_us: AtomicU64,
-    /// When the engine began to work on its own account, as CPU time; 0 where it does not.
+    /// The CPU time when the engine began with work of its own, in microseconds; 0 where the engine does none.
     paused_us: AtomicU64,
-    /// How many pauses lie one in the other.
+    /// The nesting depth of pauses.
     pauses: AtomicU64,
     /// Whether each call is timed exactly, which costs two system calls each; otherwise the watchdog's samples must do.
     exact: AtomicBool,
-    /// Of exact timing: when the code that runs was entered, and what the step took before, on the script's own clock.
+    /// Of exact timing: the time when the running code was entered, and the time that the step used before, on the
+    /// script's own clock.
     entered_us: AtomicU64,
     spent_us: AtomicU64,
     current: Mutex<Current>,
     wakes: AlarmCallbacks,
 }
 
-/// What is called when the watch rings.
+/// The callbacks that are called when the alarm is raised.
 #[derive(Default)]
 struct AlarmCallbacks(Mutex<Vec<Wake>>);
 
@@ -88,22 +90,22 @@ impl Default for CallWatch {
 /// The question, step and node that are running.
 #[derive(Clone, Debug, Default)]
 pub struct Current {
-    /// The front's number of the question; 0 where nothing was asked: what is kept is brought up to date.
+    /// The front's number of the question; 0 where no question was asked: caches and indexes are being refreshed.
     pub ticket: u64,
     /// The chain's action.
     pub action: Arc<str>,
-    /// How many nodes the cluster has.
+    /// The number of nodes in the cluster.
     pub nodes: u64,
     /// The step, from 0.
     pub step: usize,
-    /// The node that a per-node function is asked about.
+    /// The node of the call, for a per-node function.
     pub node: Option<Arc<str>>,
-    /// Whether that answer hangs on the node's document alone.
+    /// Whether the answer of the call hangs on the node's document alone.
     pub pure: bool,
 }
 
 impl Current {
-    /// The same with the step's name, which `set` has.
+    /// Returns the running step with the step's name, which `set` has.
     #[must_use]
     pub fn named(self, set: &ChainSet) -> RunningStep {
         let step = set.get(&self.action).and_then(|chain| chain.steps.get(self.step));
@@ -112,18 +114,18 @@ impl Current {
     }
 }
 
-/// What a look at the watch shows: counters and clocks of one moment.
+/// A sample of the watch: counters and clocks of one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WatchSample {
-    /// How many steps have begun.
+    /// The number of steps that began.
     pub(super) steps: u64,
-    /// How often code of scripts was entered and left: odd while it runs.
+    /// The number of entries into code of scripts and returns from there: odd while such code runs.
     pub(super) entries: u64,
-    /// CPU time without what was excused, in microseconds.
+    /// The CPU time without the excused time, in microseconds.
     pub(super) clock_us: u64,
-    /// What was excused since the worker's start.
+    /// The excused CPU time since the start of the worker, in microseconds.
     pub(super) excused_us: u64,
-    /// What the scripts of the step have spent, where each call is timed exactly.
+    /// The CPU time that the scripts of the step have used, in microseconds, where each call is timed exactly.
     pub(super) exact_us: Option<u64>,
 }
 
@@ -135,41 +137,42 @@ impl WatchSample {
 }
 
 impl CallWatch {
-    /// A question begins to be decided; `exact` says that each call of a script is timed by itself.
+    /// Notes that a question begins to be decided; with `exact`, each call of a script is timed.
     pub fn begin(&self, ticket: u64, action: &Arc<str>, nodes: u64, exact: bool) {
         let mut current = self.lock();
         *current = Current { ticket, action: Arc::clone(action), nodes, ..Current::default() };
         self.exact.store(exact, Ordering::Relaxed);
-        // What is sampled between this and the first step must not count as the last step of the question before.
+        // Samples between this call and the first step must not count as the last step of the question before.
         self.begin_step();
         drop(current);
         self.busy.store(true, Ordering::Release);
     }
 
-    /// It is decided.
+    /// Notes that the question is decided.
     pub fn end(&self) {
         self.busy.store(false, Ordering::Release);
     }
 
-    /// What runs now; absent while nothing does.
+    /// Returns the running step, or `None` while nothing runs.
     #[must_use]
     pub fn current(&self) -> Option<Current> {
         self.busy.load(Ordering::Acquire).then(|| self.lock().clone())
     }
 
-    /// As [`CallWatch::current`], for a thread that may hold the lock itself: absent also while it is held.
+    /// Returns the running step as [`CallWatch::current`] does, for a thread that may hold the lock itself: `None` also
+    /// while the lock is held.
     #[must_use]
     pub fn try_current(&self) -> Option<Current> {
         let free = self.busy.load(Ordering::Acquire).then(|| self.current.try_lock());
         free.and_then(|current| current.ok().map(|current| current.clone()))
     }
 
-    /// Wakes the engines that do not ask while they work.
+    /// Wakes the engines that do not check for the alarm while they work.
     pub fn wake(&self) {
         self.wakes.lock().iter().for_each(|wake| wake());
     }
 
-    /// Rings for the step that runs, or for the call alone.
+    /// Raises the alarm for the running step, or for the call alone.
     pub(super) fn raise_alarm(&self, what: Overtime, at: &WatchSample) {
         match what {
             Overtime::Step => self.rung_steps.store(at.steps, Ordering::Release),
@@ -178,12 +181,12 @@ impl CallWatch {
         self.wake();
     }
 
-    /// Whether an engine has heard that its time is over in the call that `at` shows.
+    /// Whether an engine has acknowledged the alarm in the call that `at` shows.
     pub(super) fn has_acknowledged(&self, at: &WatchSample) -> bool {
         self.heard.load(Ordering::Acquire) == at.entries
     }
 
-    /// Counters and clocks as they are.
+    /// Takes a sample of counters and clocks.
     pub(super) fn glance(&self) -> WatchSample {
         let (steps, entries) = self.counters();
         let (now_us, paused_us) = (cpu_us(), self.paused_us.load(Ordering::Acquire));
@@ -199,7 +202,7 @@ impl CallWatch {
         WatchSample { steps, entries, clock_us, excused_us, exact_us }
     }
 
-    /// How many steps have begun, and how often code of scripts was entered and left.
+    /// Returns the number of steps that began, and the number of entries into code of scripts and returns from there.
     pub(super) fn counters(&self) -> (u64, u64) {
         (self.steps.load(Ordering::Acquire), self.entries.load(Ordering::Acquire))
     }
@@ -209,7 +212,7 @@ impl CallWatch {
         self.steps.fetch_add(1, Ordering::Release);
     }
 
-    /// The script's own clock.
+    /// The script's own clock, in microseconds.
     fn clock_us(&self) -> u64 {
         cpu_us().saturating_sub(self.excused_us.load(Ordering::Relaxed))
     }
@@ -219,7 +222,7 @@ impl CallWatch {
     }
 }
 
-/// The evaluator's witness: writes down what it is told.
+/// The evaluator's observer: records the running step.
 #[derive(Debug)]
 pub struct Witnessed(pub Arc<CallWatch>);
 
@@ -267,7 +270,7 @@ impl StepObserver for Witnessed {
     }
 }
 
-/// The watchdog's warning, for engines.
+/// The watchdog's alarm, as engines see it.
 #[derive(Debug)]
 pub struct WatchAlarm(pub Arc<CallWatch>);
 
@@ -296,12 +299,12 @@ impl Alarm for WatchAlarm {
     }
 
     fn resume(&self) -> u64 {
-        // Whoever resumes has paused before.
+        // Each call of `resume` follows a call of `pause`.
         if self.0.pauses.fetch_sub(1, Ordering::Relaxed) != 1 {
             return 0;
         }
         let pause_us = cpu_us().saturating_sub(self.0.paused_us.load(Ordering::Relaxed));
-        // In this order, so that the script's clock may stand still for a glance and never goes ahead.
+        // In this order, so that the script's clock may stand still for a sample and never goes ahead.
         self.0.excused_us.fetch_add(pause_us, Ordering::Release);
         self.0.paused_us.store(0, Ordering::Release);
         pause_us
@@ -312,7 +315,7 @@ impl Alarm for WatchAlarm {
     }
 }
 
-/// CPU time of this process in microseconds: the evaluating thread is the only one in it that works.
+/// Returns the CPU time of this process in microseconds: the evaluating thread is the only thread that works.
 fn cpu_us() -> u64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     u64::try_from(time.tv_sec).unwrap_or_default() * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or_default() / 1000

@@ -1,14 +1,15 @@
-//! The watchdog: a thread in the worker that sees how much CPU time the code of a script has spent.
+//! The watchdog: a thread in the worker that measures the CPU time of the script's code.
 //!
-//! It measures CPU time, not wall time: 20 ms of honest work took 70 ms on a busy machine
+//! The watchdog measures CPU time, not wall time: 20 ms of honest work took 70 ms on a busy machine
 //! (docs/src/internals/facts.md). The evaluating thread pays two counters a call and no system call; the watchdog
-//! samples. A call's time is that since the first sample that saw this call, never too much. A step's time is that of
-//! the samples that found code of the script running: right on the average, which is enough for a suspicion. A question
-//! that is suspected is asked again alone, and there each call is timed exactly.
+//! samples. A call's time runs from the first sample that saw this call, never too much. A step's time is the sum over
+//! the samples that found code of the script running: right on the average, which is enough for a suspicion. A
+//! suspected question is asked again alone, and there each call is timed exactly.
 //!
-//! It rings before it bites: an engine that can stop a script hears that within the last of its time, and the process
-//! lives on. An engine that cannot hears nothing, and the process ends. One that says it heard gets time to clear up:
-//! a map of a million entries takes a tenth of a second to free.
+//! The watchdog raises an alarm before the process is ended: an engine that can stop a script sees the alarm in the
+//! last part of the script's time, and the process lives on. An engine that cannot stop a script does not react, and
+//! the process ends. An engine that acknowledges the alarm gets time to clean up: a map of a million entries takes a
+//! tenth of a second to free.
 
 use std::sync::Arc;
 use std::thread;
@@ -18,28 +19,31 @@ use crate::clock::Overtime;
 
 use super::watch::{CallWatch, Current, WatchSample};
 
-/// How often the watchdog looks while something runs.
+/// The time between two samples while something runs.
 const PERIOD: Duration = Duration::from_millis(2);
-/// How often it looks for something that runs: an idle worker costs next to nothing.
+/// The time between two samples while nothing runs: an idle worker costs next to nothing.
 const IDLE_PERIOD: Duration = Duration::from_millis(20);
 
-/// How long before the end it rings: time to see it, to stop, and to tell; half of the time where that is shorter.
+/// How long before the limit the alarm is raised: time for the engine to see the alarm, to stop, and to report; half of
+/// the limit where that is shorter.
 const NOTICE_US: u64 = 4_000;
-/// CPU time that lies between the two at least: a watchdog that is kept from looking must not ring and bite at once.
+/// The least CPU time between alarm and end: a watchdog that was not scheduled must not raise the alarm and end the
+/// process at once.
 const HEARD_US: u64 = 2_000;
-/// CPU time to clear up in for an engine that has heard: many times what it takes to free all that a worker may hold.
+/// The CPU time for an engine that has acknowledged the alarm to clean up in: many times the time to free all that a
+/// worker may hold.
 const CLEAR_UP_US: u64 = 2_000_000;
 
-/// How much CPU time a step and a per-node call may take, in microseconds.
+/// The CPU time that a step and a per-node call may take, in microseconds.
 pub struct Allowance {
-    /// For the step.
+    /// The limit of the step.
     pub step_us: u64,
-    /// For the call.
+    /// The limit of the call.
     pub call_us: u64,
 }
 
-/// Starts the watchdog. `allow` says what the current step may take; `bite` is told the culprit, what it has overrun and
-/// what was allowed, and does not return to work: it ends the process.
+/// Starts the watchdog. `allow` returns the limits of the current step; `bite` is given the running step, the limit
+/// that was passed and the limit's value, and does not return: `bite` ends the process.
 ///
 /// # Errors
 /// Where the thread cannot be started.
@@ -62,7 +66,7 @@ pub fn start(
             let allowance = allow(&current);
             let late = scale.weigh(&glance, current.node.is_some(), &allowance);
             if watch.counters() != (glance.steps, glance.entries) || !glance.is_inside() {
-                // Something else runs by now, or nothing of a script does.
+                // By now another call runs, or no code of a script does.
                 continue;
             }
             let Some(late) = late else { continue };
@@ -75,7 +79,7 @@ pub fn start(
     })
 }
 
-/// What the samples of one question after the other come to.
+/// The sums over the samples of one question after the other.
 #[derive(Default)]
 struct Scale {
     step: StepSamples,
@@ -84,16 +88,16 @@ struct Scale {
 }
 
 impl Scale {
-    /// Takes a sample in; what has used up its time by it.
+    /// Adds a sample, and returns the limit that is used up by then, if any.
     fn weigh(&mut self, glance: &WatchSample, is_node: bool, allowance: &Allowance) -> Option<OverrunReport> {
         let (in_step, in_call) = (self.step.spent(glance), self.call.spent(glance.entries, glance.clock_us));
-        // An engine's own work is nobody's up to what the step itself may take: garbage is made by somebody.
+        // An engine's own work is excused up to the limit of the step: garbage is made by somebody.
         let beyond_us = glance.excused_us.saturating_sub(self.step.excused_us).saturating_sub(allowance.step_us);
         late(in_step + beyond_us, in_call + beyond_us, is_node, allowance)
     }
 
-    /// How much was used since the watchdog first rang for `late`. What was excused counts as it does there: the clock of a
-    /// script that makes nothing but garbage stands still.
+    /// Returns the CPU time since the watchdog first raised the alarm for `late`. Excused time counts as in
+    /// [`Scale::weigh`]: the clock of a script that makes nothing but garbage stands still.
     fn rung_us(&mut self, glance: &WatchSample, late: &OverrunReport) -> u64 {
         match (late.what, &mut self.rung) {
             (Overtime::Step, [rung, _]) => rung.spent(glance.steps, late.used_us),
@@ -102,14 +106,15 @@ impl Scale {
     }
 }
 
-/// What has used up its time, or nearly.
+/// A limit that is used up, or nearly.
 struct OverrunReport {
     what: Overtime,
     used_us: u64,
     allowed_us: u64,
 }
 
-/// The step where that is late, else the call where `is_node` says that it is one about a node.
+/// Returns the step's limit where that is used up, else the call's limit where that is used up and `is_node` says that
+/// the call is about a node.
 fn late(in_step: u64, in_call: u64, is_node: bool, allowance: &Allowance) -> Option<OverrunReport> {
     let Allowance { step_us, call_us } = *allowance;
     let is_late = |used_us: u64, allowed_us: u64| used_us > allowed_us.saturating_sub(NOTICE_US).max(allowed_us / 2);
@@ -120,7 +125,7 @@ fn late(in_step: u64, in_call: u64, is_node: bool, allowance: &Allowance) -> Opt
     is_late.then_some(OverrunReport { what: Overtime::Call, used_us: in_call, allowed_us: call_us })
 }
 
-/// When a counter was first seen at its value.
+/// The time when a counter was first seen at the present value.
 #[derive(Default)]
 struct Since {
     value: u64,
@@ -128,7 +133,7 @@ struct Since {
 }
 
 impl Since {
-    /// Time since the counter has its present value, as far as sampling can tell: never too much.
+    /// Returns the time since the counter has the present value, as far as sampling can tell: never too much.
     fn spent(&mut self, value: u64, clock_us: u64) -> u64 {
         if self.value != value || self.clock_us == 0 {
             *self = Self { value, clock_us };
@@ -137,18 +142,18 @@ impl Since {
     }
 }
 
-/// What the samples of a step came to.
+/// The sums over the samples of a step.
 #[derive(Default)]
 struct StepSamples {
     number: u64,
     spent_us: u64,
     seen_us: u64,
-    /// What was excused before it.
+    /// The excused time before the step.
     excused_us: u64,
 }
 
 impl StepSamples {
-    /// What the step's script has spent so far.
+    /// Returns the CPU time that the step's script has used so far, in microseconds.
     fn spent(&mut self, glance: &WatchSample) -> u64 {
         if self.number != glance.steps || self.seen_us == 0 {
             let excused_us = glance.excused_us;
@@ -203,7 +208,7 @@ mod tests {
         assert_eq!(late(in_step, 0, true, &ALLOWANCE).map(|late| late.what), Some(Overtime::Step));
     }
 
-    /// A loop that awaits nothing makes garbage all the time, and more of its time is excused than passes.
+    /// A loop that awaits nothing makes garbage all the time, and more time is excused than passes.
     #[test]
     fn a_script_whose_clock_stands_still_is_late_and_is_not_rung_for_for_ever() {
         let mut scale = Scale::default();

@@ -1,4 +1,4 @@
-//! What administrators are shown, and what becomes of what they want.
+//! Tests of the endpoints about nodes: the pages that administrators are shown, and the effects of their orders.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn ids(page: &Value) -> Vec<&str> {
     page["nodes"].as_array().unwrap().iter().map(|node| node["id"].as_str().unwrap()).collect()
 }
 
-/// Takes out the marks that were to be written: node, kind, by whom and why.
+/// Removes the marks that were to be written: node, kind, author, reason, and whether the node was cooling.
 fn marks(harness: &mut Harness) -> Vec<(String, MarkKind, String, String, bool)> {
     harness.take(|effect| match effect {
         Effect::Mark(MarkOrder { node, kind, word, was_cooling, .. }) => {

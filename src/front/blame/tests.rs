@@ -1,4 +1,4 @@
-//! Who is suspected, who is convicted, and what becomes of the question.
+//! Tests of blame: which script is suspected, which is convicted, and how the question goes on.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use super::super::testing::{
     ACTION, Asked, Harness, STEP, chain, crashed, killed, overrun, request, running, setup, setup_of,
 };
 
-/// The worker that was asked `asked` names what it ran for that, and ends.
+/// Lets the worker that was asked `asked` report an overrun of `running`, and end.
 fn overruns(harness: &mut Harness, asked: &Asked, running: RunningStep) {
     harness.worker(asked.worker, WorkerEvent::Overrun(overrun(running)));
     harness.end(asked.worker, killed());
 }
 
-/// A question of `user` passes a limit, is asked again alone, and passes it once more as `running` says.
+/// Lets a question of `user` pass a limit, be asked again alone, and pass the limit again as `running` says.
 fn pass_twice(harness: &mut Harness, user: &str, running: impl Fn(Ticket) -> RunningStep) -> usize {
     let (number, asked) = harness.place_asked(&request(user));
     overruns(harness, &asked, running(asked.question.ticket));
@@ -33,7 +33,7 @@ fn at_step(ticket: Ticket) -> RunningStep {
     running(ticket, STEP, None)
 }
 
-/// A call of a function that sees nothing but the node `a`.
+/// A call of a function whose only argument is the node `a`.
 fn pure(ticket: Ticket) -> RunningStep {
     RunningStep { pure: true, ..running(ticket, STEP, Some("a")) }
 }

@@ -1,4 +1,4 @@
-//! Places that are claimed: won, lost, given back, written off.
+//! Tests of claims on places: won, lost, given back, written off.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use super::super::testing::{
     ACTION, Asked, Harness, other_holds, other_says, report, request, setup, strict_setup, with,
 };
 
-/// A front where capacity is strict, with a node that takes `most` sessions, and another one that takes three.
+/// A front where capacity is strict, with a node that takes `most` sessions, and a node that takes three.
 fn of_nodes(most: u64) -> Harness {
     Harness::with_nodes(strict_setup(), [report("a", Some(most), &[]), report("b", Some(3), &[])])
 }
 
-/// Takes out the places that are to be claimed.
+/// Removes the places that are to be claimed.
 fn claims(harness: &mut Harness) -> Vec<(Ticket, Claim)> {
     harness.take(|effect| if let Effect::Claim(ticket, claim) = effect { Some((*ticket, claim.clone())) } else { None })
 }
 
-/// Takes out what is to be written off: the node and the ids.
+/// Removes the claims that are to be written off: the node and the ids.
 fn written_off(harness: &mut Harness) -> Vec<(String, Vec<String>)> {
     harness.take(|effect| match effect {
         Effect::WriteOff(node, ids) => Some((node.to_string(), ids.iter().map(ToString::to_string).collect())),

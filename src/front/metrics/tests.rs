@@ -1,8 +1,8 @@
-//! What Prometheus reads.
+//! Tests of the metrics.
 
 use super::*;
 
-/// The line of the figure `name`, labels included, without the name.
+/// Returns the value of the metric `name`, labels included.
 fn figure(metrics: &Metrics, name: &str) -> Option<String> {
     let text = metrics.text();
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).map(str::to_owned)

@@ -1,4 +1,4 @@
-//! What is held back after a pause, for how long, and what the others' lists change.
+//! Tests of pauses: which requests are held back, for how long, and how the others' lists change the ledger.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::super::testing::{Harness, TICK, other_holds, other_says, report, requ
 
 const GAP: Duration = Duration::from_secs(6);
 
-/// A front that knows another replica, which holds nothing.
+/// A front that knows another replica, which holds no reservation.
 fn of_two(setup: Setup) -> Harness {
     let mut harness = Harness::with_nodes(setup, [report("a", Some(9), &[])]);
     harness.hear(&other_says());
@@ -22,19 +22,19 @@ fn of_two(setup: Setup) -> Harness {
     harness
 }
 
-/// The process stood still.
+/// Reports that the process stood still.
 fn stand_still(harness: &mut Harness) {
     harness.sleep(GAP);
     harness.tell(FrontEvent::StoodStill(GAP));
 }
 
-/// The other replica tells that it holds `ids` on the node `a`, and nothing else.
+/// A message of the other replica with the complete list of its reservations: `ids` on the node `a`.
 fn tells_list(number: u64, ids: &[&str]) -> Message {
     let held: Vec<_> = ids.iter().map(|id| other_holds(id, "a", None)).collect();
     Message { list: Some(number), holds: held.len(), held, ..other_says() }
 }
 
-/// The view of the cluster is known to be whole as of now.
+/// Lets the view of the cluster be complete as of now.
 fn view_is_current(harness: &mut Harness) {
     harness.tick();
     harness.view.seen().looked = Some(harness.now.instant);

@@ -1,4 +1,4 @@
-//! The way of a request: what it is refused for, who is asked, and what its requester is told.
+//! Tests of the way of a request: refusals, the questions to workers, and the replies.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn cordoned() -> Marks {
     Marks { cordoned: true, ..Marks::default() }
 }
 
-/// The question of `user` under the requester's id `id`.
+/// A request of `user` under the requester's id `id`.
 fn named(id: &str, user: &str) -> Value {
     with(request(user), json!({"id": id}))
 }

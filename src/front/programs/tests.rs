@@ -1,4 +1,4 @@
-//! Questions at programs: their turns, what is heard, and what happens when the runner dies.
+//! Tests of questions to programs: their turns, their answers, and the death of the runner.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ use super::super::testing::{
     setup_of, with,
 };
 
-/// A front whose chain has one program, which is asked about so many requests at a time.
+/// A front whose chain has one program, which is asked about at most `parallel` requests at a time.
 fn with_program(parallel: u32) -> Harness {
     Harness::new(setup_of(vec![program_chain(ACTION, parallel)]), &["a", "b"])
 }
 
-/// The worker that was asked `asked` comes to the program.
+/// Lets the worker that was asked `asked` come to the program.
 fn suspend(harness: &mut Harness, asked: &Asked) {
     suspend_after(harness, asked, None);
 }
@@ -39,7 +39,7 @@ fn suspended(harness: &mut Harness, user: &str) -> (usize, Ticket) {
     (number, asked.question.ticket)
 }
 
-/// What a program says that chooses `node`, which it was shown.
+/// The answer of a program that chooses `node`, which the program was shown.
 fn chose(node: &str) -> ProgramAnswer {
     ProgramAnswer { seen: vec![node.into()], ..ProgramAnswer::only(Ok(ReturnedValue::Id(node.into()))) }
 }
@@ -48,7 +48,7 @@ fn errands(harness: &mut Harness, runner: u64) -> Vec<Ticket> {
     harness.errands(runner).iter().map(|errand| errand.question.ticket).collect()
 }
 
-/// What the question `asked` goes on with.
+/// The program's answer with which the question `asked` is resumed.
 fn heard(asked: &Asked) -> Option<&ProgramAnswer> {
     asked.question.from.as_ref().unwrap().heard.as_ref()
 }

@@ -1,4 +1,4 @@
-//! Who is blamed for what, and for how long.
+//! Tests of the quarantine: which culprit is blamed, and for how long.
 
 use super::*;
 use crate::chain::{ChainSpec, StepSpec};
@@ -12,7 +12,7 @@ fn set(text: &str) -> ChainSet {
     ChainSet::new(vec![ChainSpec::new("a", vec![StepSpec::new("bad.js", source)])])
 }
 
-/// Convicts `bad.js` at `at_ms`, asked about `node` for `login`; returns who is confined for it.
+/// Convicts `bad.js` at `at_ms`, asked about `node` for `login`; returns the culprits that are confined for that.
 fn convict(quarantine: &mut Quarantine, node: Option<&str>, login: Option<&str>, at_ms: u64) -> Vec<Culprit> {
     let limited = LimitRecord { kind: LimitKind::Time, message: "it hung".into() };
     let conviction =

@@ -1,4 +1,4 @@
-//! What replicas tell each other, and what a replica makes of that.
+//! Tests of gossip: the messages of replicas, and their effects.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::nats::message::Verb;
 use super::super::events::FrontEvent;
 use super::super::testing::{Harness, other_holds, other_says, report, request, setup, strict_setup};
 
-/// A front that knows another replica, which holds nothing.
+/// A front that knows another replica, which holds no reservation.
 fn of_two() -> Harness {
     let mut harness = Harness::new(setup(), &["a"]);
     harness.hear(&other_says());

@@ -1,4 +1,4 @@
-//! What launchers may say of reservations, and what follows.
+//! Tests of confirm, release and renew, and of failed starts.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is asked of programs, once, however often the runner dies.
+//! Tests that a program is asked once, also where the runner dies.
 
 use super::*;
 use crate::chain::{ChainSet, ChainSpec};
@@ -8,7 +8,7 @@ use crate::worker::PlacementQuestion;
 
 use super::super::testing::{ACTION, FakeProcess, NO_TICKETS, TICK, chain, program_chain};
 
-/// A client with its runner, and the time.
+/// A client with a runner, and the time.
 struct Bureau {
     client: RunnerClient,
     process: FakeProcess,
@@ -37,7 +37,7 @@ impl Bureau {
         tickets.iter().for_each(|ticket| self.client.ask(errand(*ticket)));
     }
 
-    /// Sends what there is; returns the questions that the runner was asked.
+    /// Sends the waiting commands; returns the tickets of the questions among them.
     fn sent(&mut self) -> Vec<Ticket> {
         self.client.send(true);
         let orders = self.process.orders::<RunnerCommand>().into_iter().filter_map(|order| match order {
@@ -47,12 +47,12 @@ impl Bureau {
         orders.collect()
     }
 
-    /// The runner ends; returns the questions that come back.
+    /// Lets the runner exit; returns the questions that come back.
     fn lose(&mut self) -> Vec<Ticket> {
         self.client.lost(self.now).iter().map(|returned| returned.ticket).collect()
     }
 
-    /// How long it takes, in milliseconds, until another runner may be started.
+    /// Returns the time in milliseconds until another runner may be started.
     fn pause_ms(&mut self) -> u64 {
         let is_short = |ms: &u64| self.client.is_short(self.now + Duration::from_millis(*ms));
         let pause_ms = (0..10_000).find(is_short).unwrap();

@@ -1,4 +1,4 @@
-//! How many workers are started when, and what becomes of them until they take a slot.
+//! Tests of spares: the number of workers that are started, and the workers until they take a slot.
 
 use super::*;
 use crate::model::Change;
@@ -18,7 +18,7 @@ impl Nursery {
         Self { spares: Spares::new(setup()), births: 0, now: Instant::now() }
     }
 
-    /// Starts whoever is missing for `wanted` to be there; returns the numbers.
+    /// Starts the workers that are missing for `wanted`; returns their numbers.
     fn start(&mut self, wanted: usize) -> Vec<u64> {
         let count = self.spares.short(wanted, self.now);
         let effects = self.spares.start(count, (&Orders::default(), 0), &mut self.births);
@@ -40,7 +40,7 @@ impl Nursery {
         assert!(self.spares.started(number, Err(error), self.now).is_err());
     }
 
-    /// How long it takes, in milliseconds, until another worker may be started.
+    /// Returns the time in milliseconds until another worker may be started.
     fn pause_ms(&mut self) -> u64 {
         let is_short = |ms: &u64| self.spares.short(1, self.now + Duration::from_millis(*ms)) > 0;
         let pause_ms = (0..10_000).find(is_short).unwrap();

@@ -1,4 +1,4 @@
-//! What events and time bring to the front as a whole: stops, reloads, deaths, ends of reservations.
+//! Tests of events and time on the front as a whole: stops, reloads, deaths, ends of reservations.
 
 use serde_json::json;
 

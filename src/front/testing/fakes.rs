@@ -1,4 +1,5 @@
-//! Fakes of what the front is handed: processes that record what they are sent, and a view that says what a test says.
+//! Fakes for the ports of the front: processes that record their commands, and a view that returns the values that a
+//! test sets.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,7 +14,7 @@ use crate::worker::{PlacementQuestion, Ticket, WorkerCommand};
 use super::super::ports::{ClusterView, NewWorker, ProcessLink};
 use super::super::worker_handle::WorkerHandle;
 
-/// A process that records what it is sent, and what was done to it.
+/// A process that records the commands and calls that come.
 #[derive(Clone, Debug)]
 pub(in crate::front) struct FakeProcess(Arc<Mutex<Record>>);
 
@@ -28,7 +29,7 @@ struct Record {
 }
 
 impl FakeProcess {
-    /// A process that takes whatever it is sent.
+    /// Creates a process that takes all commands.
     pub(in crate::front) fn new() -> Self {
         let (frames, room, memory_bytes) = (VecDeque::new(), usize::MAX, None);
         let record = Record { frames, room, memory_bytes, is_killed: false, is_retired: false, is_buried: false };
@@ -39,7 +40,7 @@ impl FakeProcess {
         self.0.lock().unwrap()
     }
 
-    /// Lets the process take no further frame once it has taken `bytes` more.
+    /// Lets the process take no further frame once `bytes` more have been taken.
     pub(in crate::front) fn set_room(&self, bytes: usize) {
         self.record().room = bytes;
     }
@@ -60,18 +61,18 @@ impl FakeProcess {
         self.record().is_buried
     }
 
-    /// Takes out the orders that were sent since the last call.
+    /// Removes and returns the commands that were sent since the last call.
     pub(in crate::front) fn orders<O: DeserializeOwned>(&self) -> Vec<O> {
         let frames = std::mem::take(&mut self.record().frames);
         frames.iter().flat_map(|frame| decoded(frame)).collect()
     }
 
-    /// Takes out the tickets of the questions that were sent since the last call.
+    /// Removes and returns the tickets of the questions that were sent since the last call.
     pub(in crate::front) fn tickets(&self) -> Vec<Ticket> {
         self.questions().iter().map(|question| question.ticket).collect()
     }
 
-    /// Takes out the questions that were sent since the last call; other orders are dropped.
+    /// Removes and returns the questions that were sent since the last call; other commands are dropped.
     pub(in crate::front) fn questions(&self) -> Vec<Arc<PlacementQuestion>> {
         let asked = self.orders::<WorkerCommand>().into_iter().filter_map(|order| match order {
             WorkerCommand::Ask(question) => Some(question),
@@ -80,17 +81,17 @@ impl FakeProcess {
         asked.collect()
     }
 
-    /// The service's end of the process.
+    /// Returns the service's handle of the process.
     pub(in crate::front) fn link(&self) -> Box<dyn ProcessLink> {
         Box::new(self.clone())
     }
 
-    /// The process as a worker that is ready and has nothing to remark.
+    /// Returns the process as a worker that is ready, without gaps or remarks.
     pub(in crate::front) fn ready(&self) -> NewWorker {
         NewWorker { link: self.link(), lacks: Vec::new(), remarks: Vec::new() }
     }
 
-    /// The process as the worker `number`, which was told nothing yet.
+    /// Returns the process as the worker `number`, to which nothing was sent yet.
     pub(in crate::front) fn handle(&self, number: u64) -> WorkerHandle {
         WorkerHandle::new(number, self.ready(), Orders::default(), 0)
     }
@@ -131,7 +132,7 @@ fn decoded<O: DeserializeOwned>(frame: &[u8]) -> Vec<O> {
     frame::values(&frame[frame::HEADER_BYTES..]).map(Result::unwrap).collect()
 }
 
-/// Takes all orders out of `orders`.
+/// Returns all commands in `orders`.
 pub(in crate::front) fn read_orders<O: DeserializeOwned>(mut orders: Orders) -> Vec<O> {
     let mut read = Vec::new();
     while let Some(frame) = orders.pop() {
@@ -140,11 +141,11 @@ pub(in crate::front) fn read_orders<O: DeserializeOwned>(mut orders: Orders) -> 
     read
 }
 
-/// A view of the cluster that says what a test tells it.
+/// A view of the cluster that returns the values that a test sets.
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct FakeView(Arc<Mutex<Seen>>);
 
-/// What a [`FakeView`] says.
+/// The values that a [`FakeView`] returns.
 #[derive(Debug, Default)]
 pub(in crate::front) struct Seen {
     pub(in crate::front) marks: BTreeMap<String, Mark>,

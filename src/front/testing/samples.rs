@@ -1,4 +1,4 @@
-//! Samples for tests: setups, chains, requests, reports, and what workers say.
+//! Samples for tests: setups, chains, requests, reports, and events of workers.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use super::super::events::Setup;
 use super::super::pending_request::PendingRequest;
 use super::super::quarantine::QuarantineSettings;
 
-/// The action of most requests: a placement for it is reserved.
+/// The action of most requests: a placement for this action is reserved.
 pub(in crate::front) const ACTION: &str = "session/start";
 /// An action whose placements are not reserved.
 pub(in crate::front) const LOGIN: &str = "user/login";
-/// The step of every chain that has no program.
+/// The step of every chain without a program.
 pub(in crate::front) const STEP: &str = "pick.js";
-/// The program of every chain that has one, as its step is called.
+/// The name of the step in every chain with a program.
 pub(in crate::front) const PROGRAM: &str = "pick";
-/// Unix time at the start of a test.
+/// The Unix time at the start of a test.
 pub(in crate::front) const EPOCH_MS: i64 = 1_800_000_000_000;
-/// No tickets at all.
+/// An empty list of tickets.
 pub(in crate::front) const NO_TICKETS: [Ticket; 0] = [];
 /// The time between two ticks.
 pub(in crate::front) const TICK: Duration = Duration::from_millis(100);
@@ -38,7 +38,7 @@ pub(in crate::front) fn chain(action: &str) -> ChainSpec {
     ChainSpec::new(action, vec![StepSpec::new(STEP, StepSource::script("js", "1"))])
 }
 
-/// A chain for `action` of one program, which is asked about so many requests at a time.
+/// A chain for `action` of one program, which is asked about at most `parallel` requests at a time.
 pub(in crate::front) fn program_chain(action: &str, parallel: u32) -> ChainSpec {
     let (path, folder, mode) = ("/opt/pick".to_owned(), "/opt".to_owned(), Mode::Once);
     let program = ProgramSpec { path, folder, mode, wall_ms: None, parallel };
@@ -83,7 +83,7 @@ pub(in crate::front) fn setup_of(chains: Vec<ChainSpec>) -> Setup {
     }
 }
 
-/// A request that nobody has looked at, for the table.
+/// A request in no stage yet, for the table.
 pub(in crate::front) fn pending(ticket: Ticket) -> Box<PendingRequest> {
     Box::new(PendingRequest::new(PlacementQuestion::empty(ticket), Vec::new(), "ann".into()))
 }
@@ -98,17 +98,17 @@ pub(in crate::front) fn killed() -> ProcessEnd {
     ProcessEnd { how: "was ended by signal 9".to_owned(), killed: true, stopped: false }
 }
 
-/// What a worker says that ran `step` for the question `ticket`, about `node` where one is named.
+/// The running step `step` of the question `ticket`, about `node` where a node is given.
 pub(in crate::front) fn running(ticket: Ticket, step: &str, node: Option<&str>) -> RunningStep {
     RunningStep { ticket, step: Some(step.into()), node: node.map(Arc::from), pure: false }
 }
 
-/// What a worker says where `running` has passed its limit of time.
+/// The overrun of `running`, past the limit of time.
 pub(in crate::front) fn overrun(running: RunningStep) -> Overrun {
     Overrun { running, kind: LimitKind::Time, message: "it took too long".to_owned() }
 }
 
-/// The change by which the node `id` reports `sessions` and that it takes `most`.
+/// The change by which the node `id` reports `sessions` and the limit `most`.
 pub(in crate::front) fn report(id: &str, most: Option<u64>, sessions: &[Value]) -> Change {
     let document = json!({"id": id, "maxSessions": most, "nodeData": {"sessions": sessions}});
     Change::Report(Arc::new(Report::from_value(document).unwrap()))
@@ -119,18 +119,18 @@ pub(in crate::front) fn request(user: &str) -> Value {
     json!({"action": ACTION, "user": {"login": user}})
 }
 
-/// What `base` says, and `more` besides.
+/// Returns `base` with the fields of `more` added.
 pub(in crate::front) fn with(mut base: Value, more: Value) -> Value {
     base.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     base
 }
 
-/// A message by which the replica `other` says that it is there, with the same chains.
+/// A hello of the replica `other`, which runs the same chains.
 pub(in crate::front) fn other_says() -> Message {
     Message { from: "other".into(), chains: "own-chains".into(), ..Message::default() }
 }
 
-/// The reservation `id` of the replica `other` on `node`, for the user `ann`; `request` is the requester's id of it.
+/// The reservation `id` of the replica `other` on `node`, for the user `ann`; `request` is the requester's id.
 pub(in crate::front) fn other_holds(id: &str, node: &str, request: Option<&str>) -> PeerReservation {
     let user = Arc::<str>::from("ann");
     let key = |id: &str| RequestKey { id: id.into(), action: ACTION.into(), login: Arc::clone(&user) };

@@ -1,4 +1,4 @@
-//! Who waits for a node, who is asked again when, and what whoever waits in vain is told.
+//! Tests of waiting: which requests wait for a node, when they are asked again, and the reply where they wait in vain.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn wait(harness: &mut Harness, user: &str) -> usize {
     number
 }
 
-/// Something is freed on the node `a`; returns who is asked again, by user.
+/// Frees a place on the node `a`; returns the questions that are asked again.
 fn free(harness: &mut Harness) -> Vec<Asked> {
     harness.change(report("a", None, &[]));
     harness.asked()

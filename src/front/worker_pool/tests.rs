@@ -1,4 +1,4 @@
-//! Who decides for whom, while workers die, are replaced, and hand over to others.
+//! Tests of the pool: which worker decides for which chain, while workers die, are replaced, and hand over.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::super::testing::{
     ACTION, FakeProcess, LOGIN, NO_TICKETS, TICK, chain, crashed, killed, pending, setup, setup_of,
 };
 
-/// A pool whose workers are there as soon as they are wanted, unless a test holds them up.
+/// A pool whose workers start as soon as they are wanted, unless a test delays them.
 struct Works {
     pool: WorkerPool,
     requests: Requests,
@@ -44,7 +44,7 @@ impl Works {
         self.processes.insert(number, process);
     }
 
-    /// Starts whoever is missing, and lets them take the open slots; returns which slots were taken.
+    /// Starts the workers that are missing, and lets them take the open slots; returns the slots that were taken.
     fn staff(&mut self) -> Vec<usize> {
         let mut taken = Vec::new();
         while self.pool.is_short(self.now) {
@@ -60,7 +60,7 @@ impl Works {
         self.pool.submit(action, ticket)
     }
 
-    /// Asks what can be asked; returns the tickets by worker.
+    /// Asks all that can be asked; returns the tickets by worker.
     fn asked(&mut self) -> BTreeMap<u64, Vec<Ticket>> {
         assert_eq!(self.pool.pump(true, &mut self.requests, |_| false), NO_TICKETS);
         let asked = self.processes.iter().map(|(number, process)| (*number, process.tickets()));

@@ -1,11 +1,11 @@
-//! Whom a slot asks what, and whom it blames when a worker ends.
+//! Tests of a slot: the questions to the worker, and the request that is blamed when a worker ends.
 
 use super::*;
 use crate::worker::PlacementQuestion;
 
 use super::super::testing::{FakeProcess, NO_TICKETS, STEP, TICK, crashed, killed, overrun, pending, running};
 
-/// A slot whose first worker is there, with the requests of `tickets` in its queue and in the table.
+/// A slot whose first worker is there, with the requests of `tickets` in the queue and in the table.
 struct Staffed {
     slot: WorkerSlot,
     requests: Requests,
@@ -33,7 +33,7 @@ impl Staffed {
         self.slot.assign_worker(self.process.handle(self.workers));
     }
 
-    /// Asks what may be asked; returns each question's ticket, and whether the question is narrated.
+    /// Asks all that may be asked; returns the ticket of each question, and whether the question is narrated.
     fn ask(&mut self) -> Vec<(Ticket, bool)> {
         assert_eq!(self.slot.pump(false, &mut self.requests, |_| false), NO_TICKETS);
         self.process.questions().iter().map(|question| (question.ticket, question.narrated)).collect()
@@ -43,7 +43,7 @@ impl Staffed {
         self.slot.accused(overrun, &self.requests)
     }
 
-    /// The worker ends so, and another one takes its place; returns who is guilty.
+    /// Lets the worker end as `ended` says, and another take the slot; returns the guilty request.
     fn replace(&mut self, ended: &ProcessEnd) -> Option<(Ticket, Overrun)> {
         let guilty = self.slot.lost(ended);
         self.staff();
@@ -110,7 +110,7 @@ fn an_overrun_for_no_question_of_the_slot_is_nobodys_and_ends_the_worker() {
 fn want_of_memory_convicts_only_the_first_question_of_a_worker() {
     let mut staffed = Staffed::new(1..=2);
     staffed.ask();
-    // Nobody was alone: both are suspects from here on.
+    // No question was alone: both are suspects from here on.
     staffed.replace(&crashed());
     assert_eq!(staffed.ask(), [(1, true)]);
     staffed.slot.answered(1);
@@ -220,7 +220,7 @@ fn what_an_earlier_worker_ran_is_not_held_against_the_next_one() {
     staffed.slot.runs(running(1, STEP, None));
     staffed.replace(&crashed());
     staffed.ask();
-    // The first suspect is alone now, and nothing was heard of it yet.
+    // The first suspect is alone now, and no running step was reported yet.
     assert_eq!(staffed.replace(&crashed()), None);
 }
 

@@ -26,20 +26,20 @@ use super::{CapacitySample, CapacityScenario, DayOutcome};
 
 /// The step of [`Dice`] that the course of a day is drawn from.
 const COURSE: u64 = 4;
-/// How often the service ticks here: nothing in a day hangs on tenths of a second.
+/// The time between two ticks of the service: nothing in a day hangs on tenths of a second.
 const TICK: Duration = Duration::from_secs(1);
-/// How long a decision takes.
+/// The time that a decision takes.
 const DECIDING: Duration = Duration::from_millis(1);
-/// How long a session takes from its placement until it runs.
+/// The shortest and the longest time from a placement until the session runs.
 const STARTING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
-/// A host that has not reported for so long is stale, as in the registry.
+/// The time without a report after which a host is stale, as in the registry.
 const STALE: Duration = Duration::from_secs(30);
-/// A user whose session was lost with its host asks again after so long at most.
+/// The longest time until a user asks again whose session was lost with the host.
 const BACK: Duration = Duration::from_secs(60);
-/// How often the state of the cluster is noted.
+/// The time between two samples of the cluster.
 const SAMPLE: Duration = Duration::from_secs(60);
 
-/// What happens next.
+/// An event of the day.
 #[derive(Debug)]
 enum DayEvent {
     Asks(usize),
@@ -55,7 +55,7 @@ enum DayEvent {
     Samples,
 }
 
-/// A day that runs.
+/// A day under way.
 pub(super) struct CapacityDay<'a> {
     scenario: &'a CapacityScenario,
     timeline: Timeline<DayEvent>,
@@ -65,14 +65,14 @@ pub(super) struct CapacityDay<'a> {
     workers: BTreeMap<u64, SimulatedWorker>,
     busy: BTreeSet<u64>,
     hosts: Vec<CapacityHost>,
-    /// When each arrival asked last.
+    /// The time when each arrival asked last.
     asked: Vec<Duration>,
     course: DayOutcome,
     failed: Option<BirthError>,
 }
 
 impl<'a> CapacityDay<'a> {
-    /// Goes on to the next thing that happens; false where the day is over.
+    /// Handles the next event; returns false where the day is over.
     pub(super) fn go_on(&mut self, passed: &mut impl FnMut(Duration)) -> Result<bool, BirthError> {
         let Some(happening) = self.timeline.next(self.scenario.day) else { return Ok(false) };
         if matches!(happening, DayEvent::Samples) {
@@ -82,13 +82,13 @@ impl<'a> CapacityDay<'a> {
         self.failed.take().map_or(Ok(true), Err)
     }
 
-    /// What became of the day.
+    /// Returns the outcome of the day.
     pub(super) fn end(mut self) -> DayOutcome {
         self.course.waits.sort_unstable();
         self.course
     }
 
-    /// The morning.
+    /// Creates a day at the beginning.
     pub(super) fn begin(scenario: &'a CapacityScenario) -> Self {
         let (base, view) = (Instant::now(), BucketView::default());
         let mut dice = dice(scenario.seed, COURSE);
@@ -220,7 +220,7 @@ impl<'a> CapacityDay<'a> {
         let Some(arrival) = self.scenario.arrivals.get(number) else { return };
         let Some((place, host)) = place.and_then(|place| Some((place, self.hosts.get_mut(place)?))) else { return };
         if host.is_down {
-            // The session could not start: its launcher says so, and the user asks again.
+            // The session could not start: the launcher reports that, and the user asks again.
             let body = json!({"reservation": reservation, "failed": true});
             self.release(body.to_string().into());
             let back = self.between(Duration::ZERO, BACK);
@@ -302,7 +302,7 @@ impl<'a> CapacityDay<'a> {
                 let error = std::io::Error::other("no programs are simulated");
                 self.timeline.after(TICK, DayEvent::Arrives(FrontEvent::RunnerStarted(number, Err(error))));
             }
-            // There is one replica, which nobody else claims from, and no administrator.
+            // There is a single replica, without competing claims, and no administrator.
             Effect::Claim(ticket, _) => {
                 let won = Ok(Claimed::Won);
                 self.timeline.after(DECIDING, DayEvent::Arrives(FrontEvent::Claimed(ticket, won)));
@@ -332,7 +332,7 @@ impl<'a> CapacityDay<'a> {
         if waited > TICK {
             self.course.waits.push(waited);
         }
-        // A chain that reserves nothing is known by the number of its request.
+        // In a chain that reserves nothing, the session is known by the number of the request.
         let reservation = text("reservation").unwrap_or_else(|| format!("request-{number}").into());
         let starting = self.between(STARTING.0, STARTING.1);
         self.timeline.after(starting, DayEvent::Starts(number, node, reservation));

@@ -9,7 +9,7 @@ use crate::model::Report;
 
 use super::{CapacityScenario, SessionLoad};
 
-/// A host of the day.
+/// A session host of the day.
 pub(super) struct CapacityHost {
     pub(super) id: Arc<str>,
     document: Value,
@@ -21,7 +21,7 @@ pub(super) struct CapacityHost {
 }
 
 impl CapacityHost {
-    /// The empty host of a node document; absent where that is none.
+    /// Creates an empty host of a node document; returns `None` where `document` is no node document.
     pub(super) fn of(document: &Value) -> Option<Self> {
         let report = Report::from_value(document.clone()).ok()?;
         let (is_cordoned, capacity) = (report.is_cordoned(), report.figures().max_sessions);
@@ -29,12 +29,12 @@ impl CapacityHost {
         Some(Self { id, document, sessions, is_down: false, is_cordoned, capacity })
     }
 
-    /// How many sessions run here; absent where the host is no part of the cluster's capacity at the moment.
+    /// Returns the number of sessions, or `None` where the host is no part of the cluster's capacity at the moment.
     pub(super) fn count(&self) -> Option<u64> {
         (!self.is_down && !self.is_cordoned).then_some(self.sessions.len() as u64)
     }
 
-    /// What the host reports now.
+    /// Returns the present report of the host.
     pub(super) fn report(&self, scenario: &CapacityScenario) -> Value {
         let login =
             |number: &usize| scenario.arrivals.get(*number).and_then(|arrival| arrival.request.pointer("/user/login"));
@@ -55,7 +55,7 @@ impl CapacityHost {
     }
 }
 
-/// The object `name` in `object`, made where there is none.
+/// Returns the object `name` in `object`, and creates an empty object where there is none.
 fn member<'a>(object: &'a mut Value, name: &str) -> Option<&'a mut Map<String, Value>> {
     object.as_object_mut()?.entry(name).or_insert_with(|| json!({})).as_object_mut()
 }

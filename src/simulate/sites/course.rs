@@ -1,4 +1,4 @@
-//! What became of a day of many sites, in figures.
+//! The outcome of a day of many sites, in figures.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,117 +10,117 @@ use super::{Cut, SITES_ASKED};
 pub struct SitesOutcome {
     /// The sites, in order.
     pub sites: Vec<SiteCourse>,
-    /// Sessions that were placed at the user's home site.
+    /// The number of sessions that were placed at the user's home site.
     pub at_home: u64,
-    /// Sessions that were placed at another site.
+    /// The number of sessions that were placed at another site.
     pub elsewhere: u64,
-    /// Requests that got no place, by the reason: `no-node` where the first tier knew no site with room, else how the last
-    /// try ended.
+    /// The number of requests that got no place, by the reason: `no-node` where the first tier knew no site with room,
+    /// else how the last try ended.
     pub refused: BTreeMap<String, u64>,
-    /// Refused requests for which a site that could be reached had room.
+    /// The number of refused requests for which a reachable site had room.
     pub avoidable: u64,
-    /// Placed sessions by the number of sites that were asked, from 1 on.
+    /// The number of placed sessions by the number of sites that were asked, from 1 on.
     pub tries: [u64; SITES_ASKED],
-    /// Tries at a site that had no node left, contrary to its summary.
+    /// The number of tries at a site that had no node left, contrary to the site's summary.
     pub full: u64,
-    /// Tries at a site that did not answer.
+    /// The number of tries at a site that did not answer.
     pub unanswered: u64,
-    /// The age of the summary by which a site was chosen.
+    /// The ages of the summaries by which sites were chosen.
     pub ages: Ages,
-    /// Summaries that crossed gateways, once for each receiving site.
+    /// The summaries that crossed gateways, counted for each receiving site.
     pub summaries: GatewayTraffic,
-    /// Requests to other sites with their replies.
+    /// The requests to other sites, with their replies.
     pub requests: GatewayTraffic,
-    /// The most messages of that kind in one second, as the mean of a minute.
+    /// The most messages of requests in a second, as the mean of a minute.
     pub busiest_requests: f64,
-    /// Summaries that were lost, those of a cut not counted.
+    /// The number of summaries that were lost, those of a cut not counted.
     pub lost: u64,
-    /// Bytes of the summaries that one first tier keeps.
+    /// The size in bytes of the summaries that a single first tier keeps.
     pub kept_bytes: u64,
-    /// The sites, once in five minutes.
+    /// Samples of the sites, one every five minutes.
     pub samples: Vec<SitesSample>,
-    /// The cuts, in the order of the scenario.
+    /// The outcomes of the cuts, in the order of the scenario.
     pub cuts: Vec<CutCourse>,
 }
 
-/// What became of one site.
+/// The outcome of a site.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SiteCourse {
-    /// How many sessions the ready nodes take.
+    /// The number of sessions that the ready nodes take.
     pub capacity: u64,
-    /// The users whose home site it is.
+    /// The number of users with this home site.
     pub users: u64,
-    /// Of these, those who were placed there.
+    /// The number of these users who were placed at home.
     pub at_home: u64,
-    /// Of these, those who were placed elsewhere.
+    /// The number of these users who were placed elsewhere.
     pub sent: u64,
-    /// Of these, those who were refused.
+    /// The number of these users who were refused.
     pub refused: u64,
-    /// Users of other sites who were placed here.
+    /// The number of users of other sites who were placed here.
     pub taken: u64,
 }
 
 /// Messages over gateways.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GatewayTraffic {
-    /// How many.
+    /// The number of messages.
     pub messages: u64,
-    /// Their bodies, in bytes.
+    /// The size of their bodies in bytes.
     pub bytes: u64,
 }
 
 /// The ages of the summaries that decided, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ages {
-    /// Half of them are at most so old.
+    /// The median age.
     pub p50_ms: u32,
-    /// Of a hundred, 99 are at most so old.
+    /// The age that 99 percent of the summaries do not exceed.
     pub p99_ms: u32,
-    /// The oldest.
+    /// The highest age.
     pub max_ms: u32,
 }
 
-/// The sites at one moment.
+/// The state of the sites at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SitesSample {
     /// The time since the day's start.
     pub at: Duration,
-    /// The sessions of all sites.
+    /// The number of sessions at all sites.
     pub sessions: u64,
-    /// By site, the sessions over the capacity.
+    /// The sessions over the capacity, by site.
     pub fill: Vec<f64>,
 }
 
-/// What became of a cut while it lasted, and after it.
+/// The outcome of a cut, during the cut and after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CutCourse {
     /// The cut.
     pub cut: Cut,
-    /// Requests of users of the site that was cut off.
+    /// The number of requests of users of the site that was cut off.
     pub asked: u64,
-    /// Of these, those who were placed, all of them at home.
+    /// The number of these users who were placed, all of them at home.
     pub placed: u64,
-    /// Of these, those who were refused.
+    /// The number of these users who were refused.
     pub refused: u64,
-    /// Refused requests of users of the other sites.
+    /// The number of refused requests of users of the other sites.
     pub refused_elsewhere: u64,
-    /// Tries that crossed the cut and were never answered.
+    /// The number of tries that crossed the cut and were never answered.
     pub unanswered: u64,
-    /// The oldest summary of the site by which another one still chose it, in milliseconds.
+    /// The highest age of a summary of the site by which another site still chose the site, in milliseconds.
     pub oldest_used_ms: u64,
-    /// How long after the end of the cut every site had a new summary of the one that was cut off, and that one of every
-    /// other, in milliseconds; absent where the day ended before.
+    /// The time from the end of the cut until every site had a new summary of the site that was cut off, and that site
+    /// of every other, in milliseconds; absent where the day ended before.
     pub fresh_after_ms: Option<u64>,
 }
 
 impl SitesOutcome {
-    /// Sessions that were placed.
+    /// Returns the number of sessions that were placed.
     #[must_use]
     pub fn placed(&self) -> u64 {
         self.at_home + self.elsewhere
     }
 
-    /// The moment with the most sessions.
+    /// Returns the sample with the most sessions.
     #[must_use]
     pub fn peak(&self) -> Option<&SitesSample> {
         self.samples.iter().reduce(|best, sample| if sample.sessions > best.sessions { sample } else { best })
@@ -128,8 +128,8 @@ impl SitesOutcome {
 }
 
 impl SitesSample {
-    /// How full the fullest site is, the mean site and the emptiest one, and the standard deviation between them; a share
-    /// of the capacity each.
+    /// Returns the fill of the fullest site, the mean, the fill of the emptiest site, and the standard deviation; each
+    /// as a share of the capacity.
     #[must_use]
     pub fn spread(&self) -> [f64; 4] {
         let count = self.fill.len().max(1) as f64;
@@ -141,7 +141,7 @@ impl SitesSample {
 }
 
 impl GatewayTraffic {
-    /// One more message, of so many bytes.
+    /// Counts a message of `bytes` bytes.
     pub(super) fn add(&mut self, bytes: usize) {
         self.messages += 1;
         self.bytes += bytes as u64;
@@ -149,7 +149,7 @@ impl GatewayTraffic {
 }
 
 impl Ages {
-    /// The figures of `ages`, in milliseconds.
+    /// Returns the percentiles of `ages`, in milliseconds.
     pub(super) fn of(mut ages: Vec<u32>) -> Self {
         ages.sort_unstable();
         let share = |percent: usize| {
@@ -174,7 +174,7 @@ impl CutCourse {
         }
     }
 
-    /// Whether the cut is there at `now`.
+    /// Whether the cut is active at `now`.
     pub(super) fn is_there(&self, now: Duration) -> bool {
         (self.cut.at..self.cut.at + self.cut.lasts).contains(&now)
     }

@@ -1,4 +1,5 @@
-//! The course of a simulated day of many sites: users come to their home sites, and first tiers send on whom those refuse.
+//! The course of a simulated day of many sites: users come to their home sites, and first tiers send on users that
+//! those refuse.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -20,23 +21,23 @@ use super::{GROUPS, PATIENCE, SITES_ASKED, SitesScenario, name};
 
 /// The step of [`Dice`] that sites and first tiers are drawn from.
 const SITES: u64 = 8;
-/// How often the sites are looked at.
+/// The time between two samples of the sites.
 const SAMPLE: Duration = Duration::from_secs(300);
-/// How often the progress of the day is told.
+/// The time between two reports of the day's progress.
 const PROGRESS: Duration = Duration::from_secs(60);
-/// Messages of a confirmation at another site: itself and its reply.
+/// The number of messages of a confirmation at another site: the confirmation and the reply.
 const MESSAGES_A_CONFIRMATION: u64 = 2;
 
-/// What happens next.
+/// An event of the day.
 #[derive(Debug)]
 enum SitesEvent {
-    /// The visit of this number comes to its home site.
+    /// The visit of this number comes to the home site.
     Comes(usize),
-    /// A request that a first tier sent here arrives at the site.
+    /// A request that a first tier sent on arrives at the site.
     Arrives(Try),
-    /// The launcher hears from the site, or has waited long enough.
+    /// The launcher receives the site's answer, or has waited long enough.
     Answered(Try, SiteAnswer),
-    /// A session on this node of the site ends.
+    /// A session on this node of the site ends: site, group, node.
     Ends(u16, u8, u32),
     Publishes(usize),
     Cuts(usize),
@@ -45,11 +46,11 @@ enum SitesEvent {
     Progresses,
 }
 
-/// A request on its way to the site that a first tier chose.
+/// A request on the way to the site that a first tier chose.
 #[derive(Debug)]
 struct Try {
     visit: usize,
-    /// How many sites were asked, this one included.
+    /// The number of sites that were asked, this site included.
     asked: usize,
     site: usize,
     reservation: Arc<str>,
@@ -62,7 +63,7 @@ enum SiteAnswer {
     Missing,
 }
 
-/// A day that runs.
+/// A day under way.
 pub(super) struct SitesDay<'a> {
     scenario: &'a SitesScenario,
     timeline: Timeline<SitesEvent>,
@@ -72,7 +73,7 @@ pub(super) struct SitesDay<'a> {
     tiers: Vec<FirstTier>,
     gateways: Gateways,
     ages: Vec<u32>,
-    /// Messages of requests by the minute of the day.
+    /// The number of messages of requests, by the minute of the day.
     minutes: BTreeMap<u64, u64>,
     /// By cut that is over, the pairs of sites between which no summary has arrived since.
     awaited: BTreeMap<usize, BTreeSet<(usize, usize)>>,
@@ -80,7 +81,7 @@ pub(super) struct SitesDay<'a> {
 }
 
 impl<'a> SitesDay<'a> {
-    /// The morning.
+    /// Creates a day at the beginning.
     ///
     /// # Errors
     /// [`BirthError`] if a worker of a first tier does not start.
@@ -123,14 +124,14 @@ impl<'a> SitesDay<'a> {
         self.come(0);
     }
 
-    /// Lets the visit of this number come when its time is there.
+    /// Plans the arrival of the visit `number`.
     fn come(&mut self, number: usize) {
         if let Some(visit) = self.visits.get(number) {
             self.timeline.at(Duration::from_millis(u64::from(visit.at_ms)), SitesEvent::Comes(number));
         }
     }
 
-    /// Goes on to the next thing that happens; false where the day is over.
+    /// Handles the next event; returns false where the day is over.
     pub(super) fn go_on(&mut self, passed: &mut impl FnMut(Duration)) -> Result<bool, BirthError> {
         let Some(happening) = self.timeline.next(self.scenario.day) else { return Ok(false) };
         if matches!(happening, SitesEvent::Progresses) {
@@ -143,7 +144,7 @@ impl<'a> SitesDay<'a> {
         Ok(true)
     }
 
-    /// What became of the day.
+    /// Returns the outcome of the day.
     pub(super) fn end(mut self) -> SitesOutcome {
         self.course.ages = Ages::of(self.ages);
         self.course.summaries = self.gateways.summaries;
@@ -203,7 +204,7 @@ impl<'a> SitesDay<'a> {
         self.ask_tier(number, 1, "no-node");
     }
 
-    /// Places the visit `number` at `site`, if that has a node for it.
+    /// Places the visit `number` at `site`, if the site has a node for the visit.
     fn place(&mut self, number: usize, site: usize) -> bool {
         let Some(visit) = self.visits.get(number) else { return false };
         let node = self.sites.get_mut(site).and_then(|site| site.place(visit.group));
@@ -213,7 +214,8 @@ impl<'a> SitesDay<'a> {
         true
     }
 
-    /// Has the first tier of the home site choose another site, after so many were asked, the last one with this outcome.
+    /// Lets the first tier of the home site choose another site, after `asked` sites were asked, the last with the
+    /// outcome `last`.
     fn ask_tier(&mut self, number: usize, asked: usize, last: &str) {
         let (Some(visit), now_ms) = (self.visits.get(number).copied(), self.now_ms()) else { return };
         let home = usize::from(visit.home);
@@ -323,7 +325,7 @@ impl<'a> SitesDay<'a> {
         self.awaited.insert(number, pairs.collect());
     }
 
-    /// A message of so many bytes crosses the gateways, where the sites are two.
+    /// Counts a message of `bytes` bytes over the gateways, where the two sites differ.
     fn crosses(&mut self, home: usize, site: usize, bytes: usize) {
         if home != site {
             self.gateways.requests.add(bytes);
@@ -337,7 +339,7 @@ impl<'a> SitesDay<'a> {
         }
     }
 
-    /// Notes something of the users of `home` at the cuts of that site that are there.
+    /// Applies `change` to the active cuts of the site `home`.
     fn cuts_of(&mut self, home: usize, change: impl Fn(&mut CutCourse)) {
         let now = self.timeline.now();
         self.course.cuts.iter_mut().filter(|cut| cut.cut.site == home && cut.is_there(now)).for_each(change);

@@ -1,4 +1,4 @@
-//! The gateways between sites: how long a message is on its way, which messages are lost, who is cut off, and what crosses.
+//! The gateways between sites: the delays and losses of messages, the cuts, and the counts of messages.
 
 use crate::clock::Dice;
 use crate::simulate::plan::{below, dice};
@@ -11,28 +11,28 @@ const CROSSING: u64 = 7;
 const DELAY_MS: (u64, u64) = (5, 80);
 /// How much longer a single message may take, in milliseconds.
 const JITTER_MS: u64 = 20;
-/// One summary in so many is lost.
+/// The number of summaries of which one is lost.
 const LOST_ONE_IN: u64 = 1_000;
 
-/// What lies between the sites.
+/// The gateways between all sites.
 #[derive(Debug)]
 pub(super) struct Gateways {
     dice: Dice,
     sites: usize,
-    /// The delay from each site to each other one, in milliseconds.
+    /// The delay from each site to each other, in milliseconds.
     delays: Vec<u64>,
-    /// By site, the cuts that are there at the moment.
+    /// The number of active cuts, by site.
     cuts: Vec<u32>,
-    /// Summaries that crossed, once for each site that they were sent to.
+    /// The summaries that crossed, counted for each receiving site.
     pub(super) summaries: GatewayTraffic,
-    /// Requests to other sites and their replies.
+    /// The requests to other sites and their replies.
     pub(super) requests: GatewayTraffic,
-    /// Summaries that were lost, those of a cut not counted.
+    /// The number of summaries that were lost, those of a cut not counted.
     pub(super) lost: u64,
 }
 
 impl Gateways {
-    /// The gateways of `scenario`.
+    /// Returns the gateways of `scenario`.
     pub(super) fn new(scenario: &SitesScenario) -> Self {
         let (mut dice, sites) = (dice(scenario.seed, CROSSING), scenario.sites);
         let delays = (0..sites * sites).map(|_| DELAY_MS.0 + below(&mut dice, DELAY_MS.1 - DELAY_MS.0)).collect();
@@ -46,23 +46,24 @@ impl Gateways {
         one != other && (is_off(one) || is_off(other))
     }
 
-    /// A cut of `site` begins.
+    /// Begins a cut of `site`.
     pub(super) fn cut(&mut self, site: usize) {
         self.cuts.get_mut(site).into_iter().for_each(|cuts| *cuts += 1);
     }
 
-    /// A cut of `site` is over.
+    /// Ends a cut of `site`.
     pub(super) fn heal(&mut self, site: usize) {
         self.cuts.get_mut(site).into_iter().for_each(|cuts| *cuts = cuts.saturating_sub(1));
     }
 
-    /// How long a message is on its way, in milliseconds; none within a site.
+    /// Returns the delay of a message, in milliseconds; 0 within a site.
     pub(super) fn delay_ms(&mut self, from: usize, to: usize) -> u64 {
         let delay = self.delays.get(from * self.sites + to).copied().unwrap_or_default();
         if from == to { 0 } else { delay + below(&mut self.dice, JITTER_MS) }
     }
 
-    /// A summary of so many bytes leaves `from` for `to`; absent where it does not arrive, else how long it is on its way.
+    /// Sends a summary of `bytes` bytes from `from` to `to`; returns the delay, or `None` where the summary does not
+    /// arrive.
     pub(super) fn send_summary(&mut self, from: usize, to: usize, bytes: usize) -> Option<u64> {
         if self.is_cut(from, to) {
             return None;

@@ -1,8 +1,8 @@
-//! A site: how many sessions run on each of its nodes, and where the next one goes.
+//! A site: the number of sessions on each node, and the choice of the node for the next session.
 //!
-//! The service of the site is modelled by its result: a session goes to a ready node of its group with the fewest sessions,
-//! and is refused only where every ready node is full. Nodes of equal count lie in one list, so a placement costs the same
-//! on 50 nodes and on a million.
+//! The service of the site is modelled by its result: a session goes to a ready node of its group with the fewest
+//! sessions, and is refused only where every ready node is full. Nodes of equal count are in one list, so a placement
+//! costs the same on 50 nodes and on a million.
 
 use crate::clock::Dice;
 
@@ -17,25 +17,25 @@ pub(super) struct Site {
     pools: Vec<Pool>,
 }
 
-/// The nodes of one group at one site.
+/// The nodes of a group at a site.
 #[derive(Debug)]
 pub(super) struct Pool {
-    /// All nodes, those that are down included.
+    /// The number of nodes, those that are down included.
     pub(super) nodes: u64,
-    /// The nodes that can take sessions.
+    /// The number of nodes that can take sessions.
     pub(super) ready: u64,
-    /// The sessions that run there.
+    /// The number of sessions.
     pub(super) sessions: u64,
-    /// How many sessions one node takes.
+    /// The number of sessions that a node takes.
     each: u32,
-    /// By node: the number of its sessions, and its place in the list of that level.
+    /// By node: the number of sessions, and the place in the list of that level.
     counts: Vec<(u32, u32)>,
-    /// By number of sessions: the ready nodes that have so many.
+    /// By number of sessions: the ready nodes with that number.
     levels: Vec<Vec<u32>>,
 }
 
 impl Site {
-    /// The empty site of `scenario`.
+    /// Creates the empty site of `scenario`.
     pub(super) fn new(scenario: &SitesScenario, dice: &mut Dice) -> Self {
         let mut left = scenario.nodes;
         let pools = GROUPS.iter().enumerate().map(|(place, group)| {
@@ -47,17 +47,17 @@ impl Site {
         Self { pools: pools.collect() }
     }
 
-    /// The nodes of each group, in the order of [`GROUPS`].
+    /// Returns the nodes of each group, in the order of [`GROUPS`].
     pub(super) fn pools(&self) -> &[Pool] {
         &self.pools
     }
 
-    /// Places a session on a node of `group`; absent where all are full.
+    /// Places a session on a node of `group`; returns `None` where all nodes are full.
     pub(super) fn place(&mut self, group: u8) -> Option<u32> {
         self.pools.get_mut(usize::from(group))?.place()
     }
 
-    /// A session on the node `node` of `group` has ended.
+    /// Ends a session on the node `node` of `group`.
     pub(super) fn end(&mut self, group: u8, node: u32) {
         if let Some(pool) = self.pools.get_mut(usize::from(group)) {
             pool.end(node);
@@ -69,12 +69,12 @@ impl Site {
         self.pools.get(usize::from(group)).is_some_and(|pool| pool.sessions < pool.capacity())
     }
 
-    /// How many sessions the ready nodes take.
+    /// Returns the number of sessions that the ready nodes take.
     pub(super) fn capacity(&self) -> u64 {
         self.pools.iter().map(Pool::capacity).sum()
     }
 
-    /// The sessions that run here over those that can.
+    /// Returns the number of sessions over the capacity.
     pub(super) fn fill(&self) -> f64 {
         self.pools.iter().map(|pool| pool.sessions).sum::<u64>() as f64 / self.capacity().max(1) as f64
     }
@@ -101,7 +101,7 @@ impl Pool {
         pool
     }
 
-    /// How many sessions the ready nodes take.
+    /// Returns the number of sessions that the ready nodes take.
     pub(super) fn capacity(&self) -> u64 {
         self.ready * u64::from(self.each)
     }
@@ -119,7 +119,7 @@ impl Pool {
         self.sessions = self.sessions.saturating_sub(1);
     }
 
-    /// Moves `node` to the level that `changed` makes of its own.
+    /// Moves `node` to the level that `changed` returns for the present level.
     fn change(&mut self, node: u32, changed: impl FnOnce(u32) -> u32) {
         let Some((count, place)) = self.counts.get(node as usize).copied() else { return };
         let now = changed(count);

@@ -1,4 +1,5 @@
-//! A summary: what a site says of one group, as a node document, so that the service takes a group of a site for a node.
+//! A summary: the state of one group at a site, as a node document, so that the service takes a group of a site for a
+//! node.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -12,11 +13,11 @@ use super::site::Pool;
 /// A summary as it was published.
 #[derive(Debug)]
 pub(super) struct SiteSummary {
-    /// When, in milliseconds of the day.
+    /// The time of publication, in milliseconds of the day.
     pub(super) at_ms: u64,
     /// The document.
     pub(super) text: String,
-    /// The document as the service reads it, once a first tier does.
+    /// The document as the service reads the text, once a first tier needs the report.
     report: OnceCell<Option<Arc<Report>>>,
 }
 
@@ -42,7 +43,7 @@ struct Data<'a> {
 #[derive(Serialize)]
 struct Fixed<'a> {
     group: &'a str,
-    /// `builtin:weighted` compares sessions over weight: with the capacity as weight, how full the group is.
+    /// `builtin:weighted` compares sessions over weight: with the capacity as weight, the fill of the group.
     weight: u64,
 }
 
@@ -61,7 +62,7 @@ struct SummaryFigures {
 }
 
 impl SiteSummary {
-    /// What `site` says of `pool`, its nodes of `group`, at `at_ms`.
+    /// Returns the summary by `site` of `pool`, the site's nodes of `group`, at `at_ms`.
     pub(super) fn of(site: &str, group: &str, pool: &Pool, at_ms: u64) -> Self {
         let capacity = pool.capacity();
         let health = (pool.ready as f64 / pool.nodes.max(1) as f64 * 1000.0).round() / 1000.0;
@@ -78,13 +79,13 @@ impl SiteSummary {
         Self { at_ms, text, report: OnceCell::new() }
     }
 
-    /// The document as the service reads it; absent where the service would refuse it.
+    /// Returns the document as the service reads the text, or `None` where the service would refuse the document.
     pub(super) fn report(&self) -> Option<Arc<Report>> {
         self.report.get_or_init(|| Report::parse(self.text.as_bytes()).ok().map(Arc::new)).clone()
     }
 }
 
-/// The id of `group` at `site`.
+/// Returns the id of `group` at `site`.
 pub(super) fn id(site: &str, group: &str) -> String {
     format!("{site}.{group}")
 }

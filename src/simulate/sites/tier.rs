@@ -1,8 +1,9 @@
-//! The first tier of a site: the real service, whose nodes are the groups of all sites as their summaries tell of them.
+//! The first tier of a site: the real service, whose nodes are the groups of all sites, known from their summaries.
 //!
-//! What arrives meanwhile is handed on to the front when a launcher asks, in one go: between two requests nothing hangs on
-//! the moment, and most sites are seldom asked. The front keeps its own reservations, so what it has sent to a site since
-//! the last summary counts there; a confirmed one ends with the next summary, which has the session in it.
+//! Summaries that arrived meanwhile are passed to the front when a launcher asks, all at once: between two requests
+//! nothing hangs on the moment, and most sites are seldom asked. The front keeps its own reservations, so the sessions
+//! that the front has sent to a site since the last summary count there; a confirmed reservation ends with the next
+//! summary, which includes the session.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -27,62 +28,62 @@ use crate::worker::{BirthError, WorkerAudience, WorkerInit, WorkerLimits};
 use super::summary::{SiteSummary, id};
 use super::{GROUPS, MISSED_SUMMARIES, SitesScenario, name};
 
-/// The step of every chain: the group of a site that is fullest relative to its capacity comes last.
+/// The step of every chain: the group of a site that is fullest relative to the capacity comes last.
 const STEP: &str = "weighted";
-/// How long a reservation lives that nobody confirms, in milliseconds; the service's default.
+/// The lifetime of a reservation that is not confirmed, in milliseconds; the service's default.
 const RESERVATION_MS: u64 = 120_000;
-/// How long a site is passed over after a try that failed there, in milliseconds.
+/// The time for which a site is passed over after a try that failed there, in milliseconds.
 const COOLDOWN_MS: u64 = 10_000;
-/// A site where the tries of so many users failed is passed over for all.
+/// The number of users with failed tries at a site from which on the site is passed over for all.
 const COOLDOWN_USERS: usize = 2;
 
-/// What a first tier answered.
+/// The choice of a first tier.
 #[derive(Debug)]
 pub(super) struct SiteChoice {
-    /// The site.
+    /// The number of the site.
     pub(super) site: usize,
     /// The reservation, which the launcher confirms or releases.
     pub(super) reservation: Arc<str>,
-    /// How old the summary was by which the site was chosen, in milliseconds.
+    /// The age of the summary by which the site was chosen, in milliseconds.
     pub(super) age_ms: u64,
-    /// Bytes of the request and of the reply: a site is asked in the same words.
+    /// The bytes of the request and of the reply: a site is asked with the same request.
     pub(super) bytes: (usize, usize),
 }
 
-/// The first tier of one site.
+/// The first tier of a site.
 pub(super) struct FirstTier {
     front: Front,
     base: Instant,
     workers: BTreeMap<u64, SimulatedWorker>,
     replies: Vec<Outgoing>,
-    /// By site and group.
+    /// The summaries, by site and group.
     heard: Vec<GroupSummary>,
     sites: BTreeMap<Arc<str>, usize>,
     liveness_ms: u64,
-    /// When which mark of a site ends.
+    /// The end of each mark of a site, in milliseconds, with the node.
     cooling: VecDeque<(u64, Arc<str>)>,
     ticked_ms: u64,
     failed: Option<BirthError>,
 }
 
-/// What a first tier has heard of one group of one site.
+/// The summaries of one group of one site that a first tier has received.
 #[derive(Debug, Default)]
 struct GroupSummary {
     last: Option<Rc<SiteSummary>>,
-    /// When that arrived, in milliseconds of the day.
+    /// The time when the last summary arrived, in milliseconds of the day.
     at_ms: u64,
-    /// The summary that is on its way, with the time of its arrival.
+    /// The summary that is on the way, with the time of arrival.
     coming: Option<(u64, Rc<SiteSummary>)>,
-    /// Whether the front does not know the last one yet.
+    /// Whether the front has yet to receive the last summary.
     is_new: bool,
     is_stale: bool,
 }
 
 impl FirstTier {
-    /// A first tier of `scenario` that has heard of no site.
+    /// Creates a first tier of `scenario` that knows no site.
     ///
     /// # Errors
-    /// [`BirthError`] if its worker does not start.
+    /// [`BirthError`] if the worker does not start.
     pub(super) fn start(scenario: &SitesScenario, dice: &mut Dice) -> Result<Self, BirthError> {
         let mut entropy = [0; 32];
         entropy.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&dice.bits().to_le_bytes()));
@@ -107,7 +108,7 @@ impl FirstTier {
         tier.failed.take().map_or(Ok(tier), Err)
     }
 
-    /// A summary of `group` at `site` will arrive at `at_ms`.
+    /// Delivers a summary of `group` at `site` at `at_ms`.
     pub(super) fn deliver(&mut self, site: usize, group: usize, at_ms: u64, summary: &Rc<SiteSummary>) {
         if let Some(heard) = self.heard.get_mut(site * GROUPS.len() + group) {
             heard.receive(u64::MAX);
@@ -118,7 +119,7 @@ impl FirstTier {
     /// Chooses a site for a session of `login` on a node of `group`.
     ///
     /// # Errors
-    /// The name of the failure that the service answers.
+    /// The name of the failure in the service's answer.
     pub(super) fn choose(&mut self, now_ms: u64, login: &str, group: u8) -> Result<SiteChoice, String> {
         self.catch_up(now_ms);
         let action = GROUPS.get(usize::from(group)).map(|group| action(group.name)).unwrap_or_default();
@@ -138,7 +139,7 @@ impl FirstTier {
         Ok(SiteChoice { site, reservation: reservation.into(), age_ms, bytes: (asked, outgoing.body.len()) })
     }
 
-    /// The session of `reservation` runs. Returns the bytes of the confirmation, which the site is sent too.
+    /// Confirms the session of `reservation`. Returns the bytes of the confirmation, which the site is sent too.
     pub(super) fn confirm(&mut self, now_ms: u64, reservation: &str) -> usize {
         self.catch_up(now_ms);
         let body = json!({"reservation": reservation}).to_string();
@@ -147,23 +148,23 @@ impl FirstTier {
         bytes
     }
 
-    /// The site of `reservation` had no node, or did not answer.
+    /// Notes that the site of `reservation` had no node, or did not answer.
     pub(super) fn fail(&mut self, now_ms: u64, reservation: &str) {
         self.catch_up(now_ms);
         self.ask(now_ms, Verb::Release, json!({"reservation": reservation, "failed": true}).to_string());
     }
 
-    /// Why a worker did not start, where one did not.
+    /// Returns the error of a worker that did not start, if any.
     pub(super) fn take_failure(&mut self) -> Option<BirthError> {
         self.failed.take()
     }
 
-    /// Bytes of the summaries that are kept.
+    /// Returns the size in bytes of the summaries that are kept.
     pub(super) fn kept_bytes(&self) -> usize {
         self.heard.iter().filter_map(|heard| heard.last.as_ref()).map(|summary| summary.text.len()).sum()
     }
 
-    /// Tells the front what arrived until `now_ms`, and that time has passed.
+    /// Passes to the front the summaries that arrived until `now_ms`, and the time.
     fn catch_up(&mut self, now_ms: u64) {
         let mut events = Vec::new();
         for heard in &mut self.heard {
@@ -198,7 +199,7 @@ impl FirstTier {
         self.replies.pop()
     }
 
-    /// Hands `events` over and carries out what follows, until nothing is left to do.
+    /// Passes `events` to the front and carries out the effects, until nothing is left to do.
     fn drive(&mut self, now_ms: u64, mut events: Vec<FrontEvent>, time: bool) {
         let now = Now { instant: self.base + Duration::from_millis(now_ms), unix_ms: EPOCH_MS + now_ms as i64 };
         while !events.is_empty() {
@@ -230,7 +231,7 @@ impl FirstTier {
                 self.cooling.push_back((now_ms + pause_ms, Arc::clone(&node)));
                 return Some(FrontEvent::Marked(node, Marks { cooling_down: true, ..Marks::default() }));
             }
-            // One replica at each site, without an administrator, programs and claims.
+            // Each site has one replica, without an administrator, programs and claims.
             Effect::StartRunner { .. }
             | Effect::Claim(..)
             | Effect::Gossip(_)
@@ -246,14 +247,14 @@ impl FirstTier {
 }
 
 impl GroupSummary {
-    /// Takes in the summary that is on its way, where it has arrived by `now_ms`.
+    /// Takes over the summary that is on the way, where that has arrived by `now_ms`.
     fn receive(&mut self, now_ms: u64) {
         if let Some((at_ms, summary)) = self.coming.take_if(|(at_ms, _)| *at_ms <= now_ms) {
             (self.last, self.at_ms, self.is_new) = (Some(summary), at_ms, true);
         }
     }
 
-    /// What changed since the front was told last.
+    /// Returns the changes since the last call, as events for the front.
     fn changes(&mut self, now_ms: u64, liveness_ms: u64) -> Vec<FrontEvent> {
         let mut changes = Vec::new();
         let Some(summary) = &self.last else { return changes };
@@ -274,12 +275,12 @@ fn changed(change: Change) -> FrontEvent {
     FrontEvent::Registry(RegistryEvent::Change(change))
 }
 
-/// The action that a launcher asks the first tier for.
+/// Returns the action that a launcher asks the first tier for.
 fn action(group: &str) -> String {
     format!("session/{group}")
 }
 
-/// The configuration of a first tier: a chain for each group, with one built-in.
+/// Returns the configuration of a first tier: a chain for each group, with one built-in.
 fn setup() -> Setup {
     let chain = |name: &str| {
         let step = StepSpec::new(&format!("builtin:{STEP}"), StepSource::Builtin(STEP.to_owned()));

@@ -1,4 +1,4 @@
-//! The users of a day: when each comes, to which site, for which group, and how long the session lasts.
+//! The users of a day: for each the time of arrival, the home site, the group, and the length of the session.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ const COMING: u64 = 6;
 /// The population of a site relative to the mean: the smallest, and how much larger the largest is.
 const POPULATION: (f64, f64) = (0.5, 1.0);
 
-/// One user's session, in few bytes: there are millions.
+/// A user's session, in few bytes: there are millions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Visit {
-    /// When the user comes, in milliseconds of the day.
+    /// The time when the user comes, in milliseconds of the day.
     pub(super) at_ms: u32,
-    /// How long the session lasts, in milliseconds.
+    /// The length of the session, in milliseconds.
     pub(super) lasts_ms: u32,
     /// The user's home site.
     pub(super) home: u16,
@@ -26,7 +26,7 @@ pub(super) struct Visit {
     pub(super) group: u8,
 }
 
-/// The visits of the day, in the order of time.
+/// Returns the visits of the day, in the order of time.
 pub(super) fn visits(scenario: &SitesScenario) -> Vec<Visit> {
     let mut dice = dice(scenario.seed, COMING);
     let populations: Vec<_> = (0..scenario.sites).map(|_| POPULATION.0 + POPULATION.1 * dice.unit()).collect();
@@ -42,7 +42,7 @@ pub(super) fn visits(scenario: &SitesScenario) -> Vec<Visit> {
     visits
 }
 
-/// A place in `weights`, drawn in proportion to them.
+/// Draws a place in `weights`, in proportion to the weights.
 fn weighted(weights: &[f64], dice: &mut Dice) -> usize {
     let mut share = dice.unit() * weights.iter().sum::<f64>();
     let place = weights.iter().position(|weight| {
