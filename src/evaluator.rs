@@ -3,7 +3,6 @@
 //! It is the heart of a worker, and the same type serves the command line, tests and benches in process. Each decision
 //! that reserves is applied to its own cluster at once, tentatively: the next question must see it, whoever commits.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -78,19 +77,19 @@ struct ChainState {
     chain: Chain,
     recency: Recency,
     roll: EligibilityIndex,
-    store: RefCell<Store>,
+    store: Store,
 }
 
 impl ChainState {
     fn of(chain: Chain) -> Self {
-        let store = RefCell::new(Store::of(&chain));
+        let store = Store::of(&chain);
         Self { chain, recency: Recency::default(), roll: EligibilityIndex::default(), store }
     }
 
     /// Notes that the chain chose the node in `slot`.
     fn chose(&mut self, slot: SlotIndex) {
         self.recency.choose(slot);
-        self.store.get_mut().chosen(slot, &self.recency);
+        self.store.chosen(slot, &self.recency);
     }
 }
 
@@ -168,7 +167,7 @@ impl Evaluator {
     /// Does not run `subject` any more and lets it fail with `limited`; or runs it again, where there is none.
     pub fn quarantine(&mut self, subject: Subject, limited: Option<LimitRecord>) {
         if let Some(slot) = subject.node.as_ref().and_then(|node| self.cluster.find(node)) {
-            self.chains.values_mut().for_each(|seat| seat.store.get_mut().touch(slot));
+            self.chains.values_mut().for_each(|seat| seat.store.touch(slot));
         }
         match limited {
             Some(limited) => self.quarantine.confine(subject, limited),
@@ -178,7 +177,8 @@ impl Evaluator {
 
     /// Decides `question`, as far as that is possible here.
     pub fn decide(&mut self, question: &Question) -> Progress {
-        let progress = self.with_stage(question, |chain, stage| evaluate::begin(chain, &question.ask, stage));
+        let progress =
+            self.evaluate(question, |chain, context, store| evaluate::begin(chain, &question.ask, context, store));
         self.settle(question, progress)
     }
 
@@ -186,9 +186,9 @@ impl Evaluator {
     /// again, where nothing is given that was heard.
     pub fn resume(&mut self, question: &Question, suspended: Suspended, heard: Option<ProgramAnswer>) -> Progress {
         let ask = &question.ask;
-        let progress = self.with_stage(question, |chain, stage| match heard {
-            Some(heard) => evaluate::resume(chain, ask, suspended, heard, stage),
-            None => evaluate::ask_again(chain, ask, suspended, stage),
+        let progress = self.evaluate(question, |chain, context, store| match heard {
+            Some(heard) => evaluate::resume(chain, ask, suspended, heard, context, store),
+            None => evaluate::ask_again(chain, ask, suspended, context, store),
         });
         self.settle(question, progress)
     }
@@ -198,7 +198,7 @@ impl Evaluator {
     pub fn behind(&mut self, least: impl Fn(&str) -> usize) -> Vec<Arc<str>> {
         let cluster = &self.cluster;
         let behind = |(action, seat): (&Arc<str>, &mut ChainState)| {
-            (seat.store.get_mut().due(cluster) >= least(action).max(1)).then(|| Arc::clone(action))
+            (seat.store.due(cluster) >= least(action).max(1)).then(|| Arc::clone(action))
         };
         self.chains.iter_mut().filter_map(behind).collect()
     }
@@ -206,35 +206,42 @@ impl Evaluator {
     /// Brings what is kept for the chain of `action` up to date by at most `most` nodes, while nobody asks. Returns how many
     /// nodes are left.
     pub fn refresh(&mut self, action: &str, most: usize) -> usize {
-        let Some(seat) = self.chains.get(action) else { return 0 };
         let moment = Moment::at(0, &self.zone);
-        evaluate::refresh(&seat.chain, self.stage(seat, &moment), most)
+        self.with_chain(action, &moment, |chain, context, store| evaluate::refresh(chain, context, store, most))
+            .unwrap_or_default()
     }
 
-    fn with_stage(
-        &self,
+    fn evaluate(
+        &mut self,
         question: &Question,
-        evaluate: impl FnOnce(&Chain, EvaluationContext<'_>) -> Progress,
+        evaluate: impl FnOnce(&Chain, EvaluationContext<'_>, &mut Store) -> Progress,
     ) -> Progress {
         let action = question.ask.request.action();
-        let Some(seat) = self.chains.get(action) else { return Progress::Decided(self.unknown_action(action)) };
         let moment = Moment::at(question.ask.now_ms, &self.zone);
-        evaluate(&seat.chain, self.stage(seat, &moment))
+        let progress = self.with_chain(action, &moment, evaluate);
+        progress.unwrap_or_else(|| Progress::Decided(self.unknown_action(action)))
     }
 
-    fn stage<'a>(&'a self, seat: &'a ChainState, moment: &'a Moment) -> EvaluationContext<'a> {
-        EvaluationContext {
+    /// Returns what `evaluate` makes of the chain of `action`, or `None` where there is no such chain.
+    fn with_chain<T>(
+        &mut self,
+        action: &str,
+        moment: &Moment,
+        evaluate: impl FnOnce(&Chain, EvaluationContext<'_>, &mut Store) -> T,
+    ) -> Option<T> {
+        let ChainState { chain, recency, roll, store } = self.chains.get_mut(action)?;
+        let context = EvaluationContext {
             cluster: &self.cluster,
-            roll: &seat.roll,
+            roll,
             limits: &self.limits,
-            recency: &seat.recency,
-            store: &seat.store,
+            recency,
             quarantine: &self.quarantine,
             moment,
             stopwatch: &*self.senses.stopwatch,
             witness: &*self.senses.witness,
             alarm: &*self.senses.alarm,
-        }
+        };
+        Some(evaluate(chain, context, store))
     }
 
     /// Makes a placement count for the questions after it.

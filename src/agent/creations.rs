@@ -8,8 +8,9 @@ use async_nats::Subscriber;
 use futures_util::StreamExt;
 use tracing::debug;
 
+use crate::config::Namespace;
+use crate::nats::Bus;
 use crate::nats::subjects::{bucket_stream, creation_advisory};
-use crate::nats::{Bus, Namespace};
 
 /// The advisories that the bucket of nodes was made.
 #[derive(Debug)]

@@ -30,9 +30,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::backoff::{Backoff, spread};
-use crate::config::Keeping;
+use crate::config::{Keeping, Namespace};
 use crate::model::report::MAX_ID_BYTES;
-use crate::nats::{Bus, LinkState, Namespace};
+use crate::nats::{Bus, LinkState};
 use crate::pulse::Pulse;
 use creations::Creations;
 use health::HealthSource;

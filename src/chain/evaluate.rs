@@ -6,7 +6,6 @@
 mod node_outcome;
 mod resume;
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::clock::{Alarm, Moment, Stopwatch};
@@ -28,6 +27,7 @@ use super::observer::{Calls, StepObserver};
 use super::pernode::{self, PerNodeContext};
 use super::plan::{self, FoundNode, Overran, Store};
 use super::quarantine::{LimitRecord, QuarantineList};
+use super::result_cache::ResultCache;
 use super::scores::Scores;
 use super::spec::{OnFailure, OnUnplaceable, Purpose};
 use super::suspended::Suspended;
@@ -42,8 +42,6 @@ pub struct EvaluationContext<'a> {
     pub cluster: &'a Cluster,
     /// Who cannot take the chain's requests.
     pub roll: &'a EligibilityIndex,
-    /// What is kept for the chain between requests.
-    pub store: &'a RefCell<Store>,
     /// The limits of scripts.
     pub limits: &'a ScriptLimits,
     /// The chain's past choices.
@@ -69,9 +67,9 @@ pub enum Progress {
     Suspended(Suspended),
 }
 
-/// Decides `ask` by `chain`.
+/// Decides `ask` by `chain`, with the results in `store` that the chain has of earlier requests.
 #[must_use]
-pub fn begin(chain: &Chain, ask: &Ask, stage: EvaluationContext<'_>) -> Progress {
+pub fn begin(chain: &Chain, ask: &Ask, stage: EvaluationContext<'_>, store: &mut Store) -> Progress {
     let diagnosis = Diagnosis {
         asked_node: ask.about.clone(),
         excluded: stage.roll.left_out(ask.about.as_ref()),
@@ -85,19 +83,19 @@ pub fn begin(chain: &Chain, ask: &Ask, stage: EvaluationContext<'_>) -> Progress
     if !ask.cooling.is_usual() {
         evaluation.look_at_cooling();
     }
-    match evaluation.scan() {
+    match evaluation.scan(store) {
         Some(decision) => Progress::Decided(decision),
-        None => evaluation.run(0),
+        None => evaluation.run(0, store),
     }
 }
 
 /// Brings what is kept for `chain` up to date by at most `most` nodes, for no request. What the scripts log is not kept.
 /// Returns how many nodes are left.
 #[must_use]
-pub fn refresh(chain: &Chain, stage: EvaluationContext<'_>, most: usize) -> usize {
+pub fn refresh(chain: &Chain, stage: EvaluationContext<'_>, store: &mut Store, most: usize) -> usize {
     let log = LogBook::new(*stage.limits);
     let scene = CallContext { cluster: stage.cluster, asked: None, step: 0, log: &log };
-    stage.store.try_borrow_mut().map_or(0, |mut store| plan::refresh(&mut store, chain, stage, scene, most))
+    plan::refresh(store, chain, stage, scene, most)
 }
 
 /// A decision on its way through the steps.
@@ -144,8 +142,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The decision by the chain's plan, where it has one and that finds a node.
-    fn scan(&mut self) -> Option<Decision> {
-        let store = &mut *self.stage.store.try_borrow_mut().ok()?;
+    fn scan(&mut self, store: &mut Store) -> Option<Decision> {
         match plan::scan(store, self.chain, self.ask, self.stage, self.call_context(0)) {
             Ok(None) => None,
             Err(overran) => {
@@ -174,7 +171,7 @@ impl<'a> Evaluation<'a> {
         CallContext { cluster: self.stage.cluster, asked: Some(asked), step: number as u64, log: &self.log }
     }
 
-    fn run(mut self, from: usize) -> Progress {
+    fn run(mut self, from: usize, store: &mut Store) -> Progress {
         let chain = self.chain;
         for (number, step) in chain.steps.iter().enumerate().skip(from) {
             self.stage.witness.step(number);
@@ -189,7 +186,10 @@ impl<'a> Evaluation<'a> {
                 }
                 StepKind::Script(script) => match self.known_failure(number, step) {
                     Some(failure) => StepOutcome { answer: Err(failure), trace: Trace::default() },
-                    None => self.timed(|this, trace, calls| this.ask_script(&**script, number, trace, calls)),
+                    None => {
+                        let kept = store.results(number).filter(|_| !self.ask.anew);
+                        self.timed(|this, trace, calls| this.ask_script(&**script, number, kept, trace, calls))
+                    }
                 },
                 StepKind::Policy(policy) => self.timed(|this, trace, _| Ok(this.choose(&**policy, &mut trace.scores))),
             };
@@ -228,6 +228,7 @@ impl<'a> Evaluation<'a> {
         &self,
         script: &dyn Script,
         number: usize,
+        kept: Option<&mut ResultCache>,
         trace: &mut Trace,
         calls: &Calls<'_>,
     ) -> Result<Verdict, Failure> {
@@ -242,7 +243,9 @@ impl<'a> Evaluation<'a> {
                     _ => Err(Failure::new(FailureName::Internal, "the engine answered another call than `balance`")),
                 }
             }
-            ScriptShape::PerNode(functions) => self.ask_about(script, functions, number, self.list(), trace, calls),
+            ScriptShape::PerNode(functions) => {
+                self.ask_about(script, functions, number, self.list(), kept, trace, calls)
+            }
         }
     }
 
@@ -253,13 +256,12 @@ impl<'a> Evaluation<'a> {
         functions: PerNode,
         number: usize,
         candidates: &[Candidate],
+        kept: Option<&mut ResultCache>,
         trace: &mut Trace,
         calls: &Calls<'_>,
     ) -> Result<Verdict, Failure> {
-        let EvaluationContext { recency, witness, alarm, quarantine, store, .. } = self.stage;
+        let EvaluationContext { recency, witness, alarm, quarantine, .. } = self.stage;
         let shunned = self.chain.steps.get(number).and_then(|step| quarantine.nodes(&step.spec.name));
-        let mut store = store.try_borrow_mut().ok().filter(|_| !self.ask.anew);
-        let kept = store.as_mut().and_then(|store| store.tables.get_mut(number)?.as_mut());
         let (lost, scores) = (&mut trace.lost, trace.scores.as_mut());
         let surroundings = PerNodeContext { recency, witness, alarm, shunned, kept, lost, scores, calls };
         pernode::evaluate(script, functions, self.call_context(number), candidates, surroundings)

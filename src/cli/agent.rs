@@ -15,8 +15,8 @@ use crate::agent::metrics::MetricsFolder;
 use crate::agent::report::NodeIdentity;
 use crate::agent::sessions::{Lister, SessionsSource};
 use crate::agent::{Agent, AgentError, AgentSettings, health, metadata};
-use crate::config::{Config, figure};
-use crate::nats::{Bus, Connection, Namespace};
+use crate::config::{Config, Namespace, figure};
+use crate::nats::{Bus, Connection};
 use crate::plain::Plain;
 use crate::pulse::{self, Pulse};
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::config::{self, Config, ConfigNeeds, InboxPrefix, Loading, Login, Nats};
+use crate::config::{self, Config, ConfigNeeds, InboxPrefix, Loading, Login, Namespace, Nats};
 use crate::host::{Disk, zone};
-use crate::nats::{Address, Bus, ConnectError, Connection, Namespace, Reread, login_kind};
+use crate::nats::{Address, Bus, ConnectError, Connection, Reread, login_kind};
 
 use super::exit::{self, CommandExit};
 use super::problem;

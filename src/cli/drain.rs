@@ -13,7 +13,8 @@ use clap::Args;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::nats::{Bus, Namespace};
+use crate::config::Namespace;
+use crate::nats::Bus;
 
 use super::exit::{self, CommandExit};
 use super::nodes;

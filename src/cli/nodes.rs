@@ -3,7 +3,8 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::nats::{Bus, Namespace, wire};
+use crate::config::Namespace;
+use crate::nats::{Bus, wire};
 use crate::plain::Plain;
 use crate::registry;
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::nats::Namespace;
+use crate::config::Namespace;
 use crate::runner;
 use crate::worker::child;
 

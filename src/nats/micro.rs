@@ -14,7 +14,7 @@ use futures_util::stream::select_all;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
 
-use super::Namespace;
+use crate::config::Namespace;
 
 /// What a service says of itself.
 #[derive(Clone, Debug)]

@@ -20,5 +20,3 @@ pub mod wire;
 pub use address::Address;
 pub use connect::{Bus, ConnectError, Connection, Link, LinkState, Reread, login_kind, read_secret};
 pub use subjects::KeyError;
-
-pub use crate::config::Namespace;

@@ -34,10 +34,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Keeping;
+use crate::config::{Keeping, Namespace};
 use crate::model::Change;
+use crate::nats::Bus;
 use crate::nats::jetstream;
-use crate::nats::{Bus, Namespace};
 use claims::ClaimBook;
 use documents::StoreError;
 use freshness::Freshness;

@@ -19,8 +19,8 @@ use super::feed::{self, BucketFeed, Delivery};
 use super::journal::{EventStore, HistoryRecord, KeptRecord, MAX_HISTORY};
 use super::marks::MAX_MARK_BYTES;
 use super::streams::{self, StreamState};
+use crate::config::Namespace;
 use crate::model::json::{self, JsonLimits};
-use crate::nats::Namespace;
 use crate::nats::jetstream::{self, JetStreamError, KV_DELETE, KV_OPERATION, PATIENCE};
 use crate::nats::subjects::{bucket_stream, bucket_subject, encode_key};
 

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, Namespace};
 use crate::front::metrics::Metrics;
 use crate::front::{Front, FrontEvent, ReloadRequest, Setup};
 use crate::host;
@@ -19,7 +19,7 @@ use crate::nats::micro::ServiceIdentity;
 use crate::nats::peers::{self, PeerMessage};
 use crate::nats::service::{self, MicroService, Stats};
 use crate::nats::subjects::SERVICE;
-use crate::nats::{Bus, Connection, Namespace, frozen};
+use crate::nats::{Bus, Connection, frozen};
 use crate::pulse::{self, Pulse};
 use crate::registry::{Registry, RegistrySettings};
 use crate::system_clock::now;

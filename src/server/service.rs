@@ -9,11 +9,11 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::config::Config;
+use crate::config::{Config, Namespace};
 use crate::front::Setup;
 use crate::host;
 use crate::nats::service::MicroService;
-use crate::nats::{Bus, Connection, Namespace};
+use crate::nats::{Bus, Connection};
 use crate::pulse;
 use crate::worker::{Worker, WorkerInit};
 

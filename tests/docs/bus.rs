@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use whither::cli::exit;
 use whither::front::metrics::Metrics;
 use whither::model::{FailureName, LimitKind};
-use whither::nats::Namespace;
 use whither::nats::message::Verb;
 use whither::nats::service::subject;
 use whither::nats::subjects::{HEADER_DEADLINE, HEADER_ERROR, HEADER_ERROR_CODE, HEADER_TIMEOUT, QUEUE_GROUP, SERVICE};

@@ -1,9 +1,9 @@
 //! Names from outside: keys of buckets, reservation ids, namespaces, inboxes, addresses of servers.
 
 use whither::agent::logins::LoginRecord;
-use whither::config::{InboxPrefix, ServerUrl};
+use whither::config::{InboxPrefix, Namespace, ServerUrl};
+use whither::nats::Address;
 use whither::nats::subjects::{decode_key, encode_key};
-use whither::nats::{Address, Namespace};
 use whither::registry::ids::{RANDOM_BYTES, is_well_formed, made_by};
 use whither::registry::peers::owner;
 

@@ -97,7 +97,7 @@ impl Evaluation<'_> {
             self.stage.witness.step(number);
             let mut trace = Trace::of(self.ask);
             let calls = Calls::new(self.stage.witness);
-            let _verdict = self.ask_about(script, functions, number, &candidates, &mut trace, &calls);
+            let _verdict = self.ask_about(script, functions, number, &candidates, None, &mut trace, &calls);
             lost_at(&step.spec.name, &trace.lost)
         });
         lost.collect()

@@ -7,7 +7,7 @@ use crate::chain::ask::Ask;
 use crate::chain::candidates::{Places, Remaining};
 use crate::chain::spec::OnUnplaceable;
 use crate::chain::suspended::{ProgramAnswer, ShownCandidates, Suspended};
-use crate::chain::{Chain, verdict};
+use crate::chain::{Chain, Store, verdict};
 use crate::model::diagnosis::LogLevel;
 use crate::model::{Candidate, Cluster, LostReason};
 use crate::script::{Element, LogBook, ReturnedValue, ScriptError};
@@ -24,6 +24,7 @@ pub fn resume(
     suspended: Suspended,
     heard: ProgramAnswer,
     stage: EvaluationContext<'_>,
+    store: &mut Store,
 ) -> Progress {
     let number = suspended.step;
     let mut evaluation = Evaluation::again(chain, ask, suspended, stage);
@@ -35,15 +36,21 @@ pub fn resume(
     let told = evaluation.accept_answer(heard);
     match evaluation.conclude(step, told) {
         Some(decision) => Progress::Decided(decision),
-        None => evaluation.run(number + 1),
+        None => evaluation.run(number + 1, store),
     }
 }
 
 /// Asks the program again that `suspended` waits for, about the candidates as they are now: what it said was refused.
 #[must_use]
-pub fn ask_again(chain: &Chain, ask: &Ask, suspended: Suspended, stage: EvaluationContext<'_>) -> Progress {
+pub fn ask_again(
+    chain: &Chain,
+    ask: &Ask,
+    suspended: Suspended,
+    stage: EvaluationContext<'_>,
+    store: &mut Store,
+) -> Progress {
     let step = suspended.step;
-    Evaluation::again(chain, ask, suspended, stage).run(step)
+    Evaluation::again(chain, ask, suspended, stage).run(step, store)
 }
 
 /// What a program returned, without those in `seen` that are no candidates any more: a node that leaves while a program

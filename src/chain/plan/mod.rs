@@ -29,7 +29,7 @@ pub(super) use scan::{FoundNode, Overran, refresh, scan};
 /// What is kept for a chain between its requests.
 pub struct Store {
     /// What per-node scripts said, by step.
-    pub(super) tables: Vec<Option<ResultCache>>,
+    tables: Vec<Option<ResultCache>>,
     /// The order that requests are answered from, where the chain is one that can be.
     index: Option<Index>,
 }
@@ -39,6 +39,11 @@ impl Store {
     #[must_use]
     pub fn of(chain: &Chain) -> Self {
         Self { tables: result_cache::of_chain(chain), index: Plan::of(chain).map(Index::new) }
+    }
+
+    /// Returns the results that the per-node script at `step` gave before, where these are kept.
+    pub(super) fn results(&mut self, step: usize) -> Option<&mut ResultCache> {
+        self.tables.get_mut(step)?.as_mut()
     }
 
     /// Notes that the chain chose the node in `slot`, as `recency` says.

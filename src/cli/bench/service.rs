@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use crate::cli::bus::BusArgs;
 use crate::cli::exit::{self, CommandExit};
 use crate::cli::{remote, table};
-use crate::nats::{Bus, Namespace};
+use crate::config::Namespace;
+use crate::nats::Bus;
 
 use super::echo::Echo;
 use super::load::{BenchLoad, LoadRun};

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::cli::exit::{self, CommandExit};
 use crate::cli::processes::{Processes, whither};
-use crate::nats::{Bus, Connection, Namespace};
+use crate::config::Namespace;
+use crate::nats::{Bus, Connection};
 
 use super::DemoArgs;
 

@@ -11,7 +11,8 @@ use crate::cli::exit::{self, CommandExit};
 use crate::cli::output;
 use crate::cli::remote::ask;
 use crate::cli::table::{self, table};
-use crate::nats::{Bus, Namespace};
+use crate::config::Namespace;
+use crate::nats::Bus;
 
 use super::DemoArgs;
 use super::cluster::DemoCluster;

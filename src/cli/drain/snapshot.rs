@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::exit::CommandExit;
 use crate::cli::remote::ask;
-use crate::nats::{Bus, Namespace, wire};
+use crate::config::Namespace;
+use crate::nats::{Bus, wire};
 use crate::plain::plain;
 
 /// Where session lists say since when a session runs; there is no one name for it.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::time::sleep;
 
 use crate::cli::exit::{self, CommandExit};
-use crate::nats::Namespace;
+use crate::config::Namespace;
 use crate::nats::subjects::{bucket_subject, encode_key};
 
 use super::answer::StormPlaced;
