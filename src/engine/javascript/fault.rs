@@ -6,7 +6,7 @@ use crate::model::LimitKind;
 
 /// The reason why a call gave no answer.
 pub(super) enum CallFault {
-    /// Something was thrown, or the engine gave up.
+    /// The script threw, or the engine gave up.
     Js(JsError),
     /// The call passed a limit of whither.
     Limit(LimitKind, String),
