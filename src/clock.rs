@@ -1,7 +1,7 @@
 //! Time and chance as values: both come with the request, so that a decision can be run again.
 //!
 //! Nothing here reads a clock or draws random numbers by itself. Rejected: asking the host inside scripts, because that
-//! makes a decision unrepeatable (Nomad seeds its shuffle from the evaluation for the same reason).
+//! makes a decision unrepeatable (Nomad seeds the shuffle from the evaluation for the same reason).
 
 use std::fmt;
 use std::time::Instant;
@@ -36,22 +36,22 @@ impl Stopwatch for Stopped {
     }
 }
 
-/// Reports when the running script has used up its time, so that an engine which can stop a script does so. Passed in,
-/// as all time is.
+/// Reports when the running script has used up the time allowed, so that an engine which can stop a script does so.
+/// Passed in, as all time is.
 pub trait Alarm: fmt::Debug {
-    /// Returns the scope whose time is used up, where a time is used up.
+    /// Returns the scope that ran out of time, or `None`.
     fn overtime(&self) -> Option<Overtime>;
 
     /// Registers `wake`, which is called when time is used up, and repeatedly while the script runs on, from another
-    /// thread: for an engine that does not poll during a call. `wake` may be called again when the overdue call has
-    /// ended.
+    /// thread: for an engine that does not poll during a call. `wake` may be called once more after the overdue call
+    /// has ended.
     fn on_overtime(&self, wake: Wake);
 
     /// Acknowledges that the engine has stopped the script and now frees the script's memory, which takes time as well.
     fn acknowledge(&self);
 
-    /// Suspends the script's time: from here on the engine works on its own account, building a script's input or
-    /// collecting garbage, until [`Alarm::resume`]. Pauses may be nested.
+    /// Suspends the script's time: from here on the engine works on the engine's own account, building a script's input
+    /// or collecting garbage, until [`Alarm::resume`]. Pauses may be nested.
     fn pause(&self) {}
 
     /// Resumes the script's own time. Returns the length of the pause, in microseconds of CPU time; 0 for a pause
@@ -90,7 +90,7 @@ impl Alarm for Silent {
     fn acknowledge(&self) {}
 }
 
-/// The moment of a request, as its scripts see the moment.
+/// The moment of a request, as scripts see the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// The Unix time in milliseconds, UTC.

@@ -60,7 +60,7 @@ pub struct EvaluatorHost {
     pub stopwatch: Box<dyn Stopwatch>,
     /// The observer that is notified of each step, node and call.
     pub witness: Box<dyn StepObserver>,
-    /// The alarm that goes off when a script has used up its time.
+    /// The alarm that goes off when a script has used up the time allowed.
     pub alarm: Rc<dyn Alarm>,
 }
 
@@ -74,7 +74,7 @@ pub struct Evaluator {
     host: EvaluatorHost,
 }
 
-/// A chain with its past choices, its eligibility index and its caches.
+/// A chain with past choices, eligibility index and caches.
 struct ChainState {
     chain: Chain,
     recency: Recency,
@@ -96,7 +96,7 @@ impl ChainState {
 }
 
 impl Evaluator {
-    /// Compiles `set` over an empty cluster; `loading` is called with each step before its compilation, so that a step
+    /// Compiles `set` over an empty cluster; `loading` is called with each step before the compilation, so that a step
     /// that crashes the process during compilation can be named.
     ///
     /// # Errors
@@ -184,7 +184,7 @@ impl Evaluator {
         self.settle(question, progress)
     }
 
-    /// Resumes a suspended decision with the answer of the program at its step; with `None`, asks that program again.
+    /// Resumes a suspended decision with the answer of the step's program; with `None`, asks that program again.
     pub fn resume(&mut self, question: &Question, suspended: Suspended, answer: Option<ProgramAnswer>) -> Progress {
         let ask = &question.ask;
         let progress = self.with_context(question, |chain, context| match answer {

@@ -25,8 +25,8 @@ pub struct Ask {
     pub seed: u64,
     /// The number of requests of the action that came before this request in this replica.
     pub sequence: u64,
-    /// The names of the steps that passed a limit on this very question and are not run again for it, each with the
-    /// limit.
+    /// The names of the steps that passed a limit on this very question and are not run again for this question, each
+    /// with the limit.
     pub limited: Vec<(Arc<str>, LimitRecord)>,
     /// The treatment of nodes where a start failed lately.
     pub cooling: CoolingPolicy,

@@ -1,4 +1,4 @@
-//! The evaluation of a per-node script: its functions are called for one node after another.
+//! The evaluation of a per-node script: the script's functions are called node after node.
 
 use std::sync::Arc;
 
@@ -67,10 +67,10 @@ enum Second {
 }
 
 impl<'a> PerNodeEvaluation<'a> {
-    /// Opens the script, with the key of the request where its `functions` depend on a key.
+    /// Opens the script, with the key of the request where the `functions` depend on a key.
     ///
     /// # Errors
-    /// The error that the script's top level or its `key` threw, or the limit that was passed.
+    /// The error that the script's top level or `key` threw, or the limit that was passed.
     pub(super) fn open(
         script: &'a dyn Script,
         functions: PerNode,
@@ -108,7 +108,7 @@ impl<'a> PerNodeEvaluation<'a> {
         }
     }
 
-    /// Opens the script for its functions of a single parameter alone; the script has been prepared.
+    /// Opens the script for functions of a single parameter alone; the script has been prepared.
     pub(super) fn pure(script: &'a dyn Script, context: CallContext<'a>) -> Self {
         Self { script, context, second: Second::Request, key: None, run: None }
     }

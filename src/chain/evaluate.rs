@@ -1,7 +1,7 @@
 //! The reference evaluation of a chain, as a value that can be suspended at a step and resumed.
 //!
 //! Nothing may assume that a chain runs without a pause: at an executable step the decision becomes a [`Suspended`],
-//! plain data that crosses processes and waits. Rejected: an `async` evaluation, because its state could not leave its
+//! plain data that crosses processes and waits. Rejected: an `async` evaluation, because such a state cannot leave a
 //! process.
 
 mod node_outcome;
@@ -57,14 +57,14 @@ pub struct EvaluationContext<'a> {
     pub stopwatch: &'a dyn Stopwatch,
     /// The observer that is notified of each step, node and call.
     pub observer: &'a dyn StepObserver,
-    /// The alarm that goes off when a script has used up its time.
+    /// The alarm that goes off when a script has used up the time allowed.
     pub alarm: &'a dyn Alarm,
 }
 
 /// The progress of an evaluation.
 #[derive(Debug)]
 pub enum Progress {
-    /// The evaluation came to its end.
+    /// The evaluation ended with a decision.
     Decided(Decision),
     /// The evaluation came to an executable step: pass the program's answer to [`resume`].
     Suspended(Suspended),
@@ -109,7 +109,7 @@ struct Evaluation<'a> {
     candidates: Remaining,
     log: LogBook,
     diagnosis: Diagnosis,
-    /// The step that used up its time in the index scan, before the plain evaluation reached the step.
+    /// The step that ran out of time in the index scan, before the plain evaluation reached the step.
     overran: Option<Overran>,
     /// The number of steps that were reached.
     reached: usize,
@@ -121,7 +121,7 @@ struct StepOutcome {
     trace: Trace,
 }
 
-/// The parts of a step's report beside its verdict.
+/// The parts of a step's report beside the verdict.
 #[derive(Default)]
 struct Trace {
     lost: LostNodes,

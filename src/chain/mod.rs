@@ -36,7 +36,7 @@ pub use recency::Recency;
 pub use spec::{ChainSet, ChainSpec, Mode, OnFailure, OnUnplaceable, ProgramSpec, Purpose, StepSource, StepSpec};
 pub use suspended::{ProgramAnswer, ShownCandidates, Suspended};
 
-/// A chain whose steps are compiled.
+/// A chain with compiled steps.
 pub struct Chain {
     /// The specification of the chain.
     pub spec: Arc<ChainSpec>,

@@ -14,7 +14,7 @@ pub trait StepObserver {
     /// A function of step `step` is called for `node` on behalf of all later requests: the call's time is measured
     /// separately, and counts towards no other limit.
     fn alone(&self, step: usize, node: &Arc<str>);
-    /// Step `step`, which had begun, goes on: several steps are asked about one node after another.
+    /// Step `step`, which had begun, goes on: the steps of a plan take turns, node by node.
     fn back_to(&self, step: usize);
     /// The per-node functions have been called for all nodes.
     fn nodes_done(&self);
@@ -50,14 +50,14 @@ impl<'a> Calls<'a> {
         Self { observer, made: Cell::new(0) }
     }
 
-    /// Makes a call, and counts it.
+    /// Makes and counts a call.
     pub fn make<T>(&self, call: impl FnOnce() -> T) -> T {
         self.made.set(self.made.get() + 1);
         self.on_script_time(call)
     }
 
-    /// Runs code of the script that is no call of its functions: the top level, or a component's reading of its table
-    /// of nodes.
+    /// Runs code of the script that is no call of a function: the top level, or a component's update of the table of
+    /// nodes.
     pub fn on_script_time<T>(&self, run: impl FnOnce() -> T) -> T {
         self.observer.called();
         let result = run();

@@ -19,9 +19,9 @@ use super::scores::Scores;
 /// Evaluates `script` for every candidate.
 ///
 /// # Errors
-/// The error that the script's top level or its `key` threw; the limit, where the step has used up its time, because an
-/// answer about some candidates would be taken for an answer about all; or, where no candidate is left and at least one
-/// was lost to an error, the first such error in candidate order.
+/// The error that the script's top level or `key` threw; the limit, where the step has used up the time allowed,
+/// because an answer about some candidates would be taken for an answer about all; or, where no candidate is left and a
+/// candidate was lost to an error, the first such error in candidate order.
 pub(super) fn evaluate(
     script: &dyn Script,
     functions: PerNode,
@@ -47,7 +47,7 @@ pub(super) struct PerNodeContext<'a> {
     pub(super) recency: &'a Recency,
     /// The observer that is notified of the node that a function is called for.
     pub(super) observer: &'a dyn StepObserver,
-    /// The alarm that goes off when the script has used up its time.
+    /// The alarm that goes off when the script has used up the time allowed.
     pub(super) alarm: &'a dyn Alarm,
     /// The nodes that the script is not asked about, with the limits that were passed on them.
     pub(super) shunned: Option<&'a BTreeMap<Arc<str>, LimitRecord>>,

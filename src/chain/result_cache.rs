@@ -28,7 +28,7 @@ const MAX_KEYED_RESULTS: usize = 1_000_000;
 #[derive(Debug)]
 pub(super) struct Results {
     reads: NodeParts,
-    said: BySlot,
+    results: BySlot,
 }
 
 /// The results, by slot.
@@ -50,18 +50,18 @@ struct CachedResult {
 impl Results {
     /// Returns the number of slots or results held.
     fn len(&self) -> usize {
-        match &self.said {
-            BySlot::Many(said) => said.len(),
-            BySlot::Few(said) => said.len(),
+        match &self.results {
+            BySlot::Many(results) => results.len(),
+            BySlot::Few(results) => results.len(),
         }
     }
 
     /// Returns the result for `node`, which is in `slot`; `None` where no result is known, or where the result may be
     /// outdated.
     pub(super) fn get(&self, slot: SlotIndex, node: &Node) -> Option<&NodeVerdict> {
-        let CachedResult { generation, verdict } = match &self.said {
-            BySlot::Many(said) => said.get(slot.index())?.as_ref()?,
-            BySlot::Few(said) => said.get(&slot)?,
+        let CachedResult { generation, verdict } = match &self.results {
+            BySlot::Many(results) => results.get(slot.index())?.as_ref()?,
+            BySlot::Few(results) => results.get(&slot)?,
         };
         // A function that passed a limit may answer next time: such a result is dropped with any change.
         let is_limit = matches!(verdict, NodeVerdict::Failed(failure) if failure.name == FailureName::ScriptLimit);
@@ -71,15 +71,15 @@ impl Results {
 
     /// Records the result for the node in `slot` of the present `cluster`.
     pub(super) fn put(&mut self, slot: SlotIndex, cluster: &Cluster, verdict: &NodeVerdict) {
-        let said = CachedResult { generation: cluster.generation(), verdict: verdict.clone() };
-        match &mut self.said {
-            BySlot::Few(few) => drop(few.insert(slot, said)),
+        let result = CachedResult { generation: cluster.generation(), verdict: verdict.clone() };
+        match &mut self.results {
+            BySlot::Few(few) => drop(few.insert(slot, result)),
             BySlot::Many(many) => {
                 if many.len() <= slot.index() {
                     many.resize_with(cluster.slots().max(slot.index() + 1), || None);
                 }
                 if let Some(place) = many.get_mut(slot.index()) {
-                    *place = Some(said);
+                    *place = Some(result);
                 }
             }
         }
@@ -95,7 +95,7 @@ struct ScriptResults {
 
 impl ScriptResults {
     fn new(reads: [NodeParts; 2], by_slot: fn() -> BySlot) -> Self {
-        let [filter, score] = reads.map(|reads| Results { reads, said: by_slot() });
+        let [filter, score] = reads.map(|reads| Results { reads, results: by_slot() });
         Self { filter, score }
     }
 

@@ -64,7 +64,8 @@ mod tests {
             let since = u64::from(number == 1);
             scores.add(&format!("n{number}").into(), (-score, since), (score, ""));
         }
-        let scores: Vec<_> = scores.into_scored().into_iter().map(|scored| format!("{} {scored}", scored.node)).collect();
+        let scores: Vec<_> =
+            scores.into_scored().into_iter().map(|scored| format!("{} {scored}", scored.node)).collect();
         assert_eq!(scores, ["n2 9", "n1 9", "n6 8", "n4 7", "n5 6", "n3 1"]);
     }
 }

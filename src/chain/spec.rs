@@ -1,4 +1,4 @@
-//! The specification of a chain: plain data that a config describes and that a worker receives at its start.
+//! The specification of a chain: plain data that a config describes and that a worker receives at the start.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::script::{Content, Isolation, ScriptLimits};
 /// Every chain of a service, with limits and time zone: the complete input of an evaluator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainSet {
-    /// The chains, one for each action.
+    /// The chains, each for a different action.
     pub chains: Vec<ChainSpec>,
     /// The limits that engines enforce themselves.
     pub limits: ScriptLimits,
@@ -22,7 +22,7 @@ pub struct ChainSet {
 }
 
 impl ChainSet {
-    /// Returns these chains in UTC with every limit at its default.
+    /// Returns these chains in UTC with default limits.
     #[must_use]
     pub fn new(chains: Vec<ChainSpec>) -> Self {
         Self { chains, limits: ScriptLimits::default(), zone: "UTC".to_owned(), names: UserNames::default() }
@@ -48,7 +48,7 @@ pub struct ChainSpec {
     pub on_unplaceable: OnUnplaceable,
     /// Whether a node never takes more sessions than the node states, so that a node with unknown sessions takes none.
     pub strict: bool,
-    /// The largest number of sessions that start on a node at a time, where the node has no figure of its own.
+    /// The largest number of sessions that start on a node at a time, where the node states no figure.
     pub max_pending: Option<u64>,
     /// Services that a node must run to be eligible.
     pub require_services: Vec<String>,
@@ -60,7 +60,7 @@ pub struct ChainSpec {
 }
 
 impl ChainSpec {
-    /// Returns the chain of `action` with every setting at its default.
+    /// Returns the chain of `action` with default settings.
     #[must_use]
     pub fn new(action: &str, steps: Vec<StepSpec>) -> Self {
         Self {
@@ -76,8 +76,8 @@ impl ChainSpec {
         }
     }
 
-    /// Returns the number of the chain's requests that may be at its programs at a time: where the chain reserves, the
-    /// lowest limit of its programs.
+    /// Returns the number of the chain's requests that may be at programs at a time: where the chain reserves, the
+    /// lowest limit of the chain's programs.
     #[must_use]
     pub fn turns(&self) -> Option<usize> {
         let programs = self.steps.iter().filter_map(|step| match &step.source {
@@ -131,12 +131,12 @@ pub struct StepSpec {
     pub on_error: OnFailure,
     /// The consequence when the step passes a limit.
     pub on_limit: OnFailure,
-    /// The step's own limit of CPU time in milliseconds, where the config sets one.
+    /// The step's own limit of CPU time in milliseconds, where the config sets a limit.
     pub cpu_ms: Option<u32>,
 }
 
 impl StepSpec {
-    /// Returns the step that runs `source`, with every setting at its default.
+    /// Returns the step that runs `source`, with default settings.
     #[must_use]
     pub fn new(name: &str, source: StepSource) -> Self {
         Self { name: name.into(), source, on_error: OnFailure::default(), on_limit: OnFailure::default(), cpu_ms: None }
@@ -155,7 +155,7 @@ impl StepSpec {
 /// The code that a step runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StepSource {
-    /// A script in the language that its file's extension names.
+    /// A script in the language of the file's extension.
     Script {
         /// The extension, without the dot.
         extension: String,
@@ -171,14 +171,14 @@ pub enum StepSource {
 }
 
 impl StepSource {
-    /// Returns a script of the language with this extension, with every setting at its default.
+    /// Returns a script of the language with this extension, with default settings.
     #[must_use]
     pub fn script(extension: &str, content: impl Into<Content>) -> Self {
         Self::Script { extension: extension.to_owned(), content: content.into(), isolation: Isolation::default() }
     }
 }
 
-/// A program whose answer is the answer of its step.
+/// A program that gives the answer of the step.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ProgramSpec {
     /// The path of the program's file, from the root of the file system.

@@ -32,7 +32,7 @@ pub struct Settings {
     pub limits: ScriptLimits,
     /// The site's time zone.
     pub zone: TimeZone,
-    /// The alarm that goes off when a script has used up its time, for engines that can stop a script.
+    /// The alarm that goes off when a script has used up the time allowed, for engines that can stop a script.
     pub alarm: Rc<dyn Alarm>,
 }
 
@@ -53,7 +53,7 @@ pub struct Language {
 pub enum Form {
     /// Source text.
     Text,
-    /// The output of a compiler: a program with a memory of its own.
+    /// The output of a compiler: a program with a separate memory.
     Compiled,
 }
 

@@ -1,8 +1,8 @@
 //! The cache of an engine's node objects, by slot, valid as long as the node stays unchanged.
 //!
 //! The cost lies in moving the node list, never in the choice itself (docs/src/internals/facts.md): so the node object
-//! for scripts is built at its first use and shared by all requests. Where a node changes, the cached object is
-//! updated: a reservation costs the same whatever the node holds already.
+//! for scripts is built at the first use and shared by all requests. Where a node changes, the cached object is
+//! updated: a reservation costs the same for any load of the node.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ pub(super) fn is_same_state(left: &Node, right: &Node) -> bool {
     left.revision() == right.revision() && Arc::ptr_eq(left.report(), right.report())
 }
 
-/// Returns the built objects of those sessions of the node `before` that its later state `after` still has, in order.
+/// Returns the built objects of those sessions of the node `before` that the later state `after` still has, in order.
 /// Other sessions are built by `build`. Both states have the same report.
 pub(super) fn follow_sessions<T: Clone>(
     before: &Node,

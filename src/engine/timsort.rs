@@ -1,10 +1,10 @@
-//! V8's sort, step for step: for any comparator, even a contradictory one, the order is the same as on the script's old
-//! host.
+//! V8's sort, step for step: for any comparator, even for a contradictory comparator, the order is the same as on the
+//! script's old host.
 //!
 //! `(a, b) => b.freemem - a.freemem` returns NaN where a node reports no memory, and then defines no order; the result
 //! depends on the pairs that are compared. So this is TimSort as in V8 (`third_party/v8/builtins/array-sort.tq`), with
 //! V8's runs, binary insertion, galloping and merges, and compares the same pairs in the same order. Rust's own sort
-//! was rejected, since that sort panics at such comparators, and a plain merge sort, since its order differs.
+//! was rejected, since that sort panics at such comparators, and a plain merge sort, since that order differs.
 
 mod merges;
 
@@ -14,7 +14,7 @@ use merges::Merger;
 /// insertion.
 const MIN_MERGE: usize = 64;
 
-/// Returns `items` in the order of `is_less`, which says whether its first argument belongs before its second.
+/// Returns `items` in the order of `is_less`, which says whether the first argument belongs before the second.
 ///
 /// # Errors
 /// The first error of `is_less`.

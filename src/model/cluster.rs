@@ -1,7 +1,7 @@
 //! The cluster: every known node, each in a slot, updated by events and never replaced as a whole.
 //!
 //! The front and each worker hold a cluster and apply the same changes, so that all agree without sending node lists. A
-//! reservation is a change like any other; that makes a tentative reservation and its cancellation two events, not a
+//! reservation is a change like any other; that makes a tentative reservation and the cancellation two events, not a
 //! special case.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -84,7 +84,7 @@ pub struct Cluster {
     by_id: BTreeMap<Arc<str>, SlotIndex>,
     order: Vec<SlotIndex>,
     marks: BTreeMap<Arc<str>, Marks>,
-    /// The reservations by id, with the number of each among its node's pending sessions.
+    /// The reservations by id, with the number of each among the node's pending sessions.
     reservations: BTreeMap<Name, (u64, Reservation)>,
     /// By node id, the reservations on nodes that are not in the cluster.
     away: BTreeMap<Arc<str>, Pending>,
@@ -99,7 +99,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Returns an empty cluster that keeps its nodes in the given order.
+    /// Returns an empty cluster that keeps nodes in the given order.
     #[must_use]
     pub fn new(arrangement: Arrangement) -> Self {
         Self { arrangement, ..Self::default() }
@@ -120,8 +120,8 @@ impl Cluster {
         self.generation
     }
 
-    /// Returns the slots whose nodes came, left or changed after `generation`, some perhaps more than once; `None`
-    /// where that is too long ago to know.
+    /// Returns the slots whose nodes came, left or changed after `generation`, some perhaps repeatedly; `None` where
+    /// that is too long ago to know.
     #[must_use]
     pub fn changed_since(&self, generation: u64) -> Option<impl Iterator<Item = SlotIndex>> {
         let later = self.recent.iter().rev().take_while(move |(change, _)| *change > generation);
@@ -209,7 +209,7 @@ impl Cluster {
         self.marks.get(id).cloned().unwrap_or_default()
     }
 
-    /// Returns every marked node id with its marks, present or not.
+    /// Returns every marked node id with the marks, present or not.
     pub fn marked(&self) -> impl Iterator<Item = (&Arc<str>, &Marks)> {
         self.marks.iter()
     }
@@ -398,7 +398,7 @@ impl Cluster {
         Some(self.end(held))
     }
 
-    /// Removes a reservation that is no longer held from its node's count; returns the node's id.
+    /// Removes a reservation that is no longer held from the node's count; returns the node's id.
     fn end(&mut self, (number, Reservation { node, user, .. }): (u64, Reservation)) -> Arc<str> {
         if let Some(slot) = self.find(&node) {
             let new_users = self.users.release(number, &user, &node);

@@ -1,4 +1,4 @@
-//! A diagnosis: the record of a decision. For each step its verdict and cost, for each lost node the reason.
+//! A diagnosis: the record of a decision. For each step the verdict and cost, for each lost node the reason.
 //!
 //! A diagnosis is always kept, because "why that node?" is asked afterwards. So a diagnosis is bounded: counts per
 //! reason, and at most [`MAX_NAMED`](super::lost::MAX_NAMED) ids each, which also keeps replies far below NATS's
@@ -43,7 +43,7 @@ pub enum StepVerdict {
     Narrow(u64),
     /// The step passed.
     Pass,
-    /// The step failed, which its `on_error` or `on_limit` turned into a pass or a fallback, or which ended the chain.
+    /// The step failed, which `on_error` or `on_limit` turned into a pass or a fallback, or which ended the chain.
     Failed(FailureName, String),
     /// The step chose a node that cannot take the request, which the chain's `on_unplaceable` turned into a pass.
     Unplaceable(Arc<str>, LostReason),
@@ -51,8 +51,7 @@ pub enum StepVerdict {
     NotRun,
     /// The chain had ended before the step.
     NotReached,
-    /// The step was asked about the best candidates one after another, until a candidate passed: the number of these
-    /// candidates.
+    /// The step was asked about the best candidates in turn, until a candidate passed: the number of these candidates.
     Asked(u64),
 }
 
@@ -104,7 +103,7 @@ pub fn counted(figure: &dyn fmt::Display, is_one: bool, unit: &str) -> String {
     }
 }
 
-/// The report of a single step: its verdict, cost and log.
+/// The report of a single step: verdict, cost and log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
     /// The step's name.

@@ -176,11 +176,11 @@ fn list(value: Option<Value>) -> Value {
 
 /// The treatment of a member of the document.
 enum Member {
-    /// The member is typed in the report; only its place in the order counts.
+    /// The member is typed in the report; only the place in the order counts.
     Typed,
     /// The member is not wanted.
     Unwanted,
-    /// The member is `nodeData`, and its sessions are typed.
+    /// The member is `nodeData`, with typed sessions.
     Data,
     /// The member is built.
     Whole,
@@ -192,7 +192,7 @@ impl Member {
     }
 }
 
-/// Reads an object, treating each member as the function says for its name; any other value has no members. A report's
+/// Reads an object, treating each member as the function says for the name; any other value has no members. A report's
 /// objects were checked, but of two members of the same name only the last was.
 #[derive(Clone, Copy)]
 struct FieldLevel<'a>(&'a dyn Fn(&str) -> Member);

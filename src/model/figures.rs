@@ -1,4 +1,4 @@
-//! The typed fields of a node document, read from the raw text of its members, and the figures among these fields.
+//! The typed fields of a node document, read from the raw text of the members, and the figures among these fields.
 
 use std::cell::RefCell;
 
@@ -42,7 +42,8 @@ pub struct NodeFigures {
 }
 
 impl NodeFigures {
-    /// Reads the memory, load, cores, utilization and uptime of `node` and its `health`; the other figures stay absent.
+    /// Reads the memory, load, cores, utilization and uptime of `node` and the node's `health`; the other figures stay
+    /// absent.
     ///
     /// # Errors
     /// [`ReportError::Field`] for a field of the wrong type.

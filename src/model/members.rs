@@ -1,4 +1,4 @@
-//! The members of a JSON object as raw text: a document is checked and its figures are read without building the rest.
+//! The members of a JSON object as raw text: a document is checked and the figures are read without building the rest.
 //!
 //! A member's value is parsed when that member is read. Of two members of the same name the last counts, as in a map.
 

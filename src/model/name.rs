@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-/// A name, ordered by its print and then by its text: the same in each process, and without a meaning.
+/// A name, ordered by print and then by text: the same in each process, and without a meaning.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name {
     print: u64,

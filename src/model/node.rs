@@ -32,7 +32,7 @@ pub struct Marks {
 /// reservations must not be copied for that.
 pub(super) type Pending = OrdMap<u64, Arc<Session>>;
 
-/// A node of the cluster. A copy costs a few machine words, whatever the node holds.
+/// A node of the cluster. A copy costs a few machine words, for any number of sessions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     report: Arc<Report>,
@@ -100,7 +100,7 @@ impl Node {
         self.stale || !self.report.is_available()
     }
 
-    /// Whether the node takes no new sessions, by a mark or by its own report.
+    /// Whether the node takes no new sessions, by a mark or by the node's own report.
     #[must_use]
     pub fn is_cordoned(&self) -> bool {
         self.marks.cordoned || self.report.is_cordoned()

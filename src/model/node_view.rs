@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::node::Node;
 
-/// A node with fields built from its document, and the changes since the report on top.
+/// A node with fields built from the document, and the changes since the report on top.
 #[derive(Clone, Debug)]
 pub struct NodeView<'a> {
     node: &'a Node,
@@ -23,7 +23,7 @@ pub enum NodeField<'a> {
     Count(u64),
     /// A flag that marks may set.
     Flag(bool),
-    /// `nodeData`, with reservations in its session list.
+    /// `nodeData`, with reservations in the session list.
     Data(&'a NodeView<'a>),
 }
 
@@ -136,7 +136,7 @@ impl Serialize for DataField<'_> {
 }
 
 impl NodeField<'_> {
-    /// Returns the field as a JSON value of its own.
+    /// Returns the field as a separate JSON value.
     #[must_use]
     pub fn to_value(&self) -> Value {
         match self {
@@ -164,7 +164,7 @@ impl NodeField<'_> {
 }
 
 impl DataField<'_> {
-    /// Returns the field as a JSON value of its own.
+    /// Returns the field as a separate JSON value.
     #[must_use]
     pub fn to_value(&self) -> Value {
         match self {

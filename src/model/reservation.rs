@@ -1,4 +1,4 @@
-//! A reservation: a session that was placed but that its node has not reported yet.
+//! A reservation: a session that was placed but not reported by the node yet.
 //!
 //! A reservation counts from the moment of the decision, so that a storm of requests between two reports does not all
 //! go to the node that looked emptiest in the last report (docs/src/internals/facts.md: load figures are old).

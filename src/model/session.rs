@@ -116,7 +116,7 @@ impl Session {
         plain.map_or_else(|| super::json::text(&self.fields(), "id").unwrap_or_default().to_owned(), Ids::first)
     }
 
-    /// Returns the session's text in its node's document; `None` for a reservation.
+    /// Returns the session's text in the node's document; `None` for a reservation.
     #[must_use]
     pub fn written(&self) -> Option<&str> {
         match &self.origin {
@@ -197,7 +197,7 @@ impl Span {
         Some(Self { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
     }
 
-    /// Returns the piece of `text`; empty where `text` is shorter than the document of the span.
+    /// Returns the piece of `text`; empty where the span does not fit `text`.
     pub(super) fn of(self, text: &str) -> &str {
         text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }

@@ -1,6 +1,6 @@
 //! The traits that a script language implements, and the values that a script receives and returns.
 //!
-//! Three lifetimes, three types: an [`Engine`] lives as long as its worker, a [`Script`] is compiled once, a [`Run`] is
+//! Three lifetimes, three types: an [`Engine`] lives as long as the worker, a [`Script`] is compiled once, a [`Run`] is
 //! a single run of a script's top level and is dropped with the request, so that nothing of a request reaches another
 //! request. A new language is a file that implements the three traits and a line in `engine/mod.rs`.
 
@@ -52,7 +52,7 @@ pub trait Script {
         None
     }
 
-    /// Returns the probable mistakes in a source that compiles, each with its place.
+    /// Returns the probable mistakes in a source that compiles, with their places.
     fn remarks(&self) -> &[LoadError] {
         &[]
     }
@@ -73,7 +73,7 @@ pub trait Script {
     fn open<'a>(&'a self, scene: CallContext<'a>) -> Result<Box<dyn Run + 'a>, ScriptError>;
 }
 
-/// A script whose top level has run, for as long as one request lasts.
+/// A script after the run of its top level, for the duration of a single request.
 pub trait Run {
     /// Calls a function of the script.
     ///
@@ -91,7 +91,7 @@ pub enum ScriptShape {
     PerNode(PerNode),
 }
 
-/// The functions of a per-node script; at least one of `filter` and `score` is there.
+/// The functions of a per-node script; at least `filter` or `score` is present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PerNode {
     /// The arity of `filter`, where the script has that function.
@@ -114,7 +114,7 @@ pub enum NodeFunction {
 /// The signature of a per-node function: the contract of the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arity {
-    /// One parameter: pure in the node, without request, clock and random numbers.
+    /// A single parameter: pure in the node, without request, clock and random numbers.
     Node,
     /// Two parameters: the node and the request, or the key where the script has `key`.
     NodeAndRequest,
@@ -128,7 +128,7 @@ pub struct CallContext<'a> {
     /// The request; absent for pure calls, in which using the request, the clock or random numbers is an error that
     /// says so.
     pub asked: Option<ScriptRequest<'a>>,
-    /// The number of the step in its chain, from 0; random streams differ by step.
+    /// The number of the step in the chain, from 0; random streams differ by step.
     pub step: u64,
     /// The book that receives the lines that the script logs.
     pub log: &'a LogBook,
@@ -181,7 +181,7 @@ pub enum ReturnedValue {
     /// A list; the list may end with the first element that is neither node nor id, because that element refuses the
     /// list.
     List(Vec<Element>),
-    /// A node object, which is no verdict, with its id: the most common mistake.
+    /// A node object, which is no verdict, with the node's id: the most common mistake.
     Node(String),
     /// Any other truthy value, described in words (`true`, `the number 7`, `a promise that never settles`).
     Other(String),

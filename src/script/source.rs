@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LoadError;
 
-/// A source with its file name and its isolation.
+/// A source with file name and isolation.
 #[derive(Clone, Debug)]
 pub struct ScriptSource {
     /// The file as the config or the command line names the file; errors use the same name.

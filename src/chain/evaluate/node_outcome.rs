@@ -84,7 +84,7 @@ impl Evaluation<'_> {
 
     /// Asks the per-node scripts from step `first` on, as far as the chain came, and returns the reason of each script
     /// against `about`. Steps in quarantine are not asked, nor those behind a whole-list step: the list may have put
-    /// properties on its nodes.
+    /// properties on nodes.
     fn would_lose(&self, about: &str, first: usize) -> Vec<String> {
         let Some(slot) = self.context.cluster.find(about) else { return Vec::new() };
         let candidates = [Candidate::plain(slot)];
@@ -122,7 +122,7 @@ impl Evaluation<'_> {
     }
 }
 
-/// Returns the script of `step` and its functions, if the script is a per-node script.
+/// Returns the script of `step` and the script's functions, if the script is a per-node script.
 fn per_node(step: &Step) -> Option<(&dyn Script, PerNode)> {
     let StepKind::Script(script) = &step.kind else { return None };
     let ScriptShape::PerNode(functions) = script.shape() else { return None };

@@ -14,9 +14,9 @@ use crate::script::{Element, LogBook, ReturnedValue, ScriptError};
 
 use super::{Evaluation, EvaluationContext, Progress, StepOutcome, Trace};
 
-/// Resumes the decision `suspended` on the present cluster, with the answer of the program at its step. A choice that
-/// was good when the program was shown the nodes, and no longer is, suspends the decision again: then the program has
-/// to choose again, as any script has to when its choice is refused at commit.
+/// Resumes the decision `suspended` on the present cluster, with the answer of the suspended step's program. A choice
+/// that was good when the program was shown the nodes, and no longer is, suspends the decision again: then the program
+/// has to choose again, as any script has to after a refusal at commit.
 #[must_use]
 pub fn resume(
     chain: &Chain,
@@ -116,7 +116,7 @@ impl<'a> Evaluation<'a> {
         (self.chain.spec.on_unplaceable != OnUnplaceable::Allow).then(|| (Arc::clone(chosen), reason))
     }
 
-    /// Turns the answer of a program into the outcome of its step, on the present cluster.
+    /// Turns the answer of a program into the outcome of the step, on the present cluster.
     fn accept_answer(&self, answer: ProgramAnswer) -> StepOutcome {
         let ProgramAnswer { said, seen, cost_us, log } = answer;
         log.iter().for_each(|line| self.log.write(LogLevel::Info, line));

@@ -93,7 +93,8 @@ impl Index {
         }
     }
 
-    /// Moves the node in `slot` to its place; `is_same` says that filters which depend on the request answer as before.
+    /// Moves the node in `slot` to the place `entry`; `is_same` says that filters which depend on the request answer as
+    /// before.
     fn put(&mut self, slot: SlotIndex, entry: Option<RankedNode>, is_same: bool) {
         let before = self.order.put(slot, entry.clone());
         self.frontiers.moved(slot, before.as_ref(), entry.as_ref(), is_same);
@@ -162,7 +163,7 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    /// Returns the reach of the node in `slot`, and its place in the order where the node reaches the choice.
+    /// Returns the reach of the node in `slot`, and the node's place in the order where the node reaches the choice.
     fn at(&mut self, plan: &Plan, slot: SlotIndex) -> Result<(u32, Option<RankedNode>), Failure> {
         let EvaluationContext { cluster, eligibility, recency, .. } = self.context.evaluation;
         let Some(node) = cluster.node(slot).filter(|node| eligibility.admits(node.id())) else { return Ok((0, None)) };

@@ -18,7 +18,7 @@ pub(super) struct RequestFilter<'a> {
     pub(super) script: &'a dyn Script,
     pub(super) functions: PerNode,
     pub(super) shunned: Shunned<'a>,
-    /// The opened script with its cached results; `None` until the filter is first needed.
+    /// The opened script with the cached results; `None` until the filter is first needed.
     pub(super) open: Option<(PerNodeEvaluation<'a>, RequestCache)>,
 }
 

@@ -4,8 +4,8 @@
 //! Filters that depend on a node alone were called when the node changed; the nodes that are left stand in order; so a
 //! request looks at the best of these nodes, calls for that node the filters which depend on the request, and goes on
 //! to the next node only where the answer is no. Where no node is found that way, or anything is out of the ordinary,
-//! the steps are evaluated one after another, which gives the same decision and more explanation. Kubernetes samples
-//! nodes for the same cost; a sample does not find the best node.
+//! the steps are evaluated in turn, which gives the same decision and more explanation. Kubernetes samples nodes for
+//! the same cost; a sample does not find the best node.
 
 mod frontier;
 mod index;
@@ -27,7 +27,7 @@ use super::{Chain, Recency, StepKind};
 use index::Index;
 pub(super) use scan::{FoundNode, Overran, refresh, scan};
 
-/// The caches of a chain between its requests.
+/// The caches of a chain between requests.
 pub struct Store {
     /// The cached results of per-node scripts, by step.
     pub(super) tables: Vec<Option<ResultCache>>,
@@ -65,7 +65,7 @@ impl Store {
 /// The nodes that a script is not asked about, each with the limit that was passed.
 type Shunned<'a> = Option<&'a BTreeMap<Arc<str>, LimitRecord>>;
 
-/// The steps of a chain up to its choice, as an index scan takes them.
+/// The steps of a chain up to the choice, as an index scan takes them.
 #[derive(Debug, PartialEq)]
 struct Plan {
     /// The filters and nominating built-ins before the choice, in order.
@@ -74,7 +74,7 @@ struct Plan {
     choice: RankBy,
 }
 
-/// A part of a plan before its choice.
+/// A part of a plan before the choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PlanPart {
     /// A `filter` of the script at this step.
@@ -86,7 +86,7 @@ enum PlanPart {
 /// The figure that puts the nodes in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RankBy {
-    /// The `score`, of one parameter, of the script at this step.
+    /// The `score`, of a single parameter, of the script at this step.
     Score(usize),
     /// The built-in at this step.
     Policy(usize),
@@ -101,7 +101,7 @@ impl RankBy {
 }
 
 impl Plan {
-    /// Returns the plan for `chain`, or `None` where no step puts its nodes in order.
+    /// Returns the plan for `chain`, or `None` where no step puts the nodes in order.
     fn of(chain: &Chain) -> Option<Self> {
         let mut parts = Vec::new();
         for (number, step) in chain.steps.iter().enumerate() {

@@ -45,7 +45,7 @@ impl PartialEq for Rank {
 
 impl Eq for Rank {}
 
-/// A node in its place: by rank; then the node that the chain chose longest ago; then in the order of the cluster.
+/// A node in order: by rank; then the node that the chain chose longest ago; then in the order of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RankedNode {
     rank: Rank,
@@ -94,7 +94,7 @@ impl RankedNodes {
         before
     }
 
-    /// Returns the new place of the node in `slot` after the chain chose the node, with its new `recency`; `None` where
+    /// Returns the new place of the node in `slot` after the chain chose the node, with the new `recency`; `None` where
     /// the node has no place.
     pub(super) fn chosen(&self, slot: SlotIndex, recency: &Recency) -> Option<RankedNode> {
         let entry = self.by_slot.get(slot.index())?.clone()?;

@@ -31,7 +31,7 @@ pub(in crate::chain) struct FoundNode {
     pub(in crate::chain) search: Search,
 }
 
-/// A step that used up its time during the scan.
+/// A step that ran out of time during the scan.
 pub(in crate::chain) struct Overran {
     /// The number of the step.
     pub(in crate::chain) step: usize,
@@ -41,13 +41,13 @@ pub(in crate::chain) struct Overran {
 
 /// The reason why a scan ends without a node.
 enum ScanStop {
-    /// The steps must be evaluated one after another, so that the failure is explained.
+    /// The steps must be evaluated in turn, so that the failure is explained.
     Unusual,
     Overran(Overran),
 }
 
 /// Returns the node that `chain` chooses for `ask`. `None` where no node passes, or where anything is out of the
-/// ordinary: then the evaluation of the steps, one after another, finds the decision and its explanation.
+/// ordinary: then the evaluation of the steps in turn finds the decision and the explanation.
 ///
 /// The limit that a step passed.
 pub(in crate::chain) fn scan(
@@ -65,12 +65,28 @@ pub(in crate::chain) fn scan(
     }
     let start = context.stopwatch.micros();
     let notes: Vec<Note<'_>> = (0..=last).map(|_| Note::new(context.observer)).collect();
-    let index_context = IndexContext { chain, evaluation: context, call_context: CallContext { asked: None, ..call_context }, notes: &notes };
+    let index_context = IndexContext {
+        chain,
+        evaluation: context,
+        call_context: CallContext { asked: None, ..call_context },
+        notes: &notes,
+    };
     let Ok(refreshed) = index.refresh(tables, &index_context, usize::MAX) else { return Ok(None) };
     let (late, frontiers) = (late(chain, index, context), std::mem::take(&mut index.frontiers));
     let (current_step, looked_at) = (None, 0);
-    let mut scan =
-        IndexScan { index, frontiers, chain, ask, context, call_context, tables, notes: &notes, late, current_step, looked_at };
+    let mut scan = IndexScan {
+        index,
+        frontiers,
+        chain,
+        ask,
+        context,
+        call_context,
+        tables,
+        notes: &notes,
+        late,
+        current_step,
+        looked_at,
+    };
     let chosen = scan.choose();
     let looked_at = scan.looked_at;
     index.frontiers = scan.give_back();
@@ -275,8 +291,9 @@ impl IndexScan<'_> {
         };
         turn_to(step, &mut self.current_step, self.context);
         let call_context = CallContext { step: step as u64, ..self.call_context };
-        let opened = PerNodeEvaluation::open(sieve.script, sieve.functions, call_context, Some(&mut tables.keys), &note.calls)
-            .map_err(|_failure| ScanStop::Unusual)?;
+        let opened =
+            PerNodeEvaluation::open(sieve.script, sieve.functions, call_context, Some(&mut tables.keys), &note.calls)
+                .map_err(|_failure| ScanStop::Unusual)?;
         let memory = tables.lend(opened.key());
         sieve.open = Some((opened, memory));
         Ok(())

@@ -22,7 +22,7 @@ use super::tools::{ContextTools, ObjectOwner, length_of};
 /// The size of the largest key that results are kept under, as JSON.
 const MAX_KEY_BYTES: usize = 64 * 1024;
 
-/// A value after its promise, where the value was a promise.
+/// The value of a settled promise, where the value was a promise.
 pub(super) enum Settled {
     Value(JsValue),
     Never,

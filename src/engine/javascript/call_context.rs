@@ -1,7 +1,7 @@
 //! The context of a running script: time, random numbers and log. All of them come from the
 //! [`CallContext`](crate::script::CallContext).
 //!
-//! Boa asks its host for the clock and the time zone through traits that outlive any request; so the context is set
+//! Boa asks the host for the clock and the time zone through traits that outlive any request; so the context is set
 //! before each call and cleared afterwards.
 
 use std::cell::{Cell, RefCell};
@@ -111,7 +111,7 @@ impl JavaScriptCallContext {
         *self.dice.borrow_mut() = dice;
     }
 
-    /// Takes the random stream back, in its present state.
+    /// Takes the random stream back, in the present state.
     pub(super) fn take_dice(&self) -> Option<Dice> {
         self.dice.borrow_mut().take()
     }
@@ -133,12 +133,12 @@ impl JavaScriptCallContext {
         }
     }
 
-    /// Whether the engine stopped a script before its end.
+    /// Whether the engine stopped a script before the end.
     pub(super) fn engine_gave_up(&self) -> bool {
         self.engine_gave_up.get()
     }
 
-    /// Records that a script read a part of its input that was left out; the returned error stops the script, past
+    /// Records that a script read a part of the input that was left out; the returned error stops the script, past
     /// every `catch`.
     pub(super) fn stop_at_omission(&self, omission: Omission) -> JsError {
         self.omission.set(Some(omission));
@@ -204,7 +204,7 @@ impl Clock for JavaScriptCallContext {
     }
 }
 
-/// The hooks through which Boa asks its host.
+/// The hooks through which Boa asks the host.
 pub(super) struct Hooks(pub(super) Rc<JavaScriptCallContext>);
 
 impl HostHooks for Hooks {

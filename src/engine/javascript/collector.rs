@@ -1,4 +1,4 @@
-//! The observation of Boa's garbage collector: its pauses count as the engine's time, not the script's.
+//! The observation of Boa's garbage collector: collections count as the engine's time, not the script's.
 //!
 //! A collection starts by the number of bytes allocated, inside any allocation, and cannot be configured. Two things
 //! help. A root with a `Trace` that notices a starting collection: the collection's time is excused. And a collection
@@ -67,8 +67,8 @@ impl Collector {
         self.watched.in_call.set(true);
     }
 
-    /// Records that a call has ended, and forces a collection where one is due, since no call pays for the time between
-    /// calls.
+    /// Records that a call has ended, and forces a collection where a collection is due, since no call pays for the
+    /// time between calls.
     pub(super) fn call_ends(&self) {
         self.watched.in_call.set(false);
         let calls = self.watched.calls.get().saturating_add(1);

@@ -2,7 +2,7 @@
 //! found by ECMA-262.
 //!
 //! Boa turns local time into UTC with the offset that holds at that time *read as UTC*, which is a different offset for
-//! as many hours around each change of the clocks as the zone is east of Greenwich. Boa asks its host for offsets
+//! as many hours around each change of the clocks as the zone is east of Greenwich. Boa asks the host for offsets
 //! without giving the direction; so callers announce a local time beforehand (`JavaScriptCallContext::expect_wall`).
 
 mod text;

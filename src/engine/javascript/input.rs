@@ -16,7 +16,7 @@ use super::tools::{ContextTools, ObjectOwner, plain_object};
 
 /// The parts of the request that a script receives at once. A script that reads a part left out is stopped.
 pub(super) struct RequestFields<F> {
-    /// Whether a field with a list or an object as its value is built.
+    /// Whether a field with a list or an object as value is built.
     pub(super) field: F,
     /// Whether the user's sessions are included.
     pub(super) user_sessions: bool,
@@ -25,7 +25,7 @@ pub(super) struct RequestFields<F> {
 /// The sessions of the request's user; `None` where the sessions are left out.
 type UserSessions = Option<Rc<[Arc<Session>]>>;
 
-/// Returns the request with its time and the user's sessions; `nodes` are added for a whole-list function.
+/// Returns the request with time and the user's sessions; `nodes` are added for a whole-list function.
 ///
 /// Objects in the request that are not `wanted` are left out: most scripts read a field or two, and building the others
 /// would be half the cost of a call over few nodes. A script that reads an omitted object is stopped, and called again

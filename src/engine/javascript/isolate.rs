@@ -25,7 +25,7 @@ const MAX_CALLS: usize = 5_000;
 /// The number of values that the calls in progress may hold.
 const MAX_STACK_VALUES: usize = 512 * 1024;
 
-/// A context with its tools, jobs, shared nodes and globals.
+/// A context with tools, jobs, shared nodes and globals.
 pub(super) struct Isolate {
     pub(super) context: RefCell<Context>,
     pub(super) kit: Rc<ContextTools>,

@@ -24,7 +24,7 @@ use crate::model::{Node, NodeField, NodeView, Overlay, Session, SlotIndex};
 use super::call_context::Omission;
 use super::tools::{ContextTools, ObjectOwner};
 
-/// The number of prototypes in which a getter looks for its lazy object.
+/// The number of prototypes in which a getter looks for the lazy object.
 const MAX_PROTOTYPES: usize = 64;
 
 /// The size of a node's report in bytes, and the number of a user's sessions, from which building a property stops the
@@ -174,7 +174,7 @@ fn get(this: &JsValue, _: &[JsValue], served: &Served, context: &mut Context) ->
 
 /// Replaces the value of the property, where a script assigns to the property. The property stays an accessor: for a
 /// place in the script, the engine caches the slot of the setter with the shape that the object has *after* the
-/// assignment, and takes whatever lies there for the setter the next time.
+/// assignment, and takes any value there for the setter the next time.
 fn set(this: &JsValue, args: &[JsValue], served: &Served, context: &mut Context) -> JsResult<JsValue> {
     let Some(object) = this.as_object() else { return Ok(JsValue::undefined()) };
     let value = args.get_or_undefined(0).clone();

@@ -1,9 +1,9 @@
 //! The functions that depend on a language and a place: the order of texts, and the formats of numbers and dates.
 //!
-//! Options and languages are checked in JavaScript (`locales.js`), where an unknown option or language is an error with
-//! its name; native are the order of texts (ICU4X, with the root order, which is that of English and German) and the
-//! patterns of dates, which Node.js itself produced (`patterns.txt`). Boa's own `intl` feature was rejected: its dates
-//! and numbers know few options and silently drop the others.
+//! Options and languages are checked in JavaScript (`locales.js`), where an unknown option or language is an error by
+//! name; native are the order of texts (ICU4X, with the root order, which is that of English and German) and the
+//! patterns of dates, which Node.js itself produced (`patterns.txt`). Boa's own `intl` feature was rejected: dates and
+//! numbers there know few options and silently drop the others.
 
 mod collation;
 mod dates;

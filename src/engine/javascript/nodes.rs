@@ -18,7 +18,7 @@ use crate::model::{Candidate, Cluster, Node, NodeField, NodeParts, NodeView, Rep
 use super::lazy::{Lazy, LazyNode, LazyOrigin};
 use super::tools::{ContextTools, ObjectOwner, plain_object, scalar_to_js};
 
-/// The node object that all requests share. The object is updated as its node changes, between calls, when no script
+/// The node object that all requests share. The object is updated as the node changes, between calls, when no script
 /// holds the object.
 #[derive(Clone)]
 pub(super) struct SharedNode {

@@ -25,7 +25,7 @@ const IDENTITY: [&str; 2] = ["id", "serverId"];
 
 /// The result of comparing a returned object with the node that the object names.
 pub(super) enum Difference {
-    /// The received object itself, with all its properties unchanged.
+    /// The received object itself, with all properties unchanged.
     None,
     /// These properties may differ from the node's own.
     Fields(Map<String, Value>),

@@ -36,7 +36,7 @@ use super::wrapper::Wrapper;
 /// The number of undeclared names in remarks.
 const MAX_REMARKS: usize = 10;
 
-/// The engine: a single context for all its scripts, replaced when a script spoiled the context.
+/// The engine: a single context for all scripts, replaced when a script spoiled the context.
 #[derive(Clone)]
 pub(super) struct JavaScript(Rc<JavaScriptEngine>);
 

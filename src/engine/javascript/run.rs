@@ -1,4 +1,4 @@
-//! A run of a script: its top level, then calls of its functions.
+//! A run of a script: the top level, then calls of functions.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ use super::program::{JavaScriptProgram, ScriptNeeds};
 use super::tools::ObjectOwner;
 use super::{input, nodes, thrown};
 
-/// A script after the run of its top level.
+/// A script after the run of the top level.
 pub(super) struct JavaScriptRun<'a> {
     program: &'a JavaScriptProgram,
     isolate: Rc<Isolate>,
@@ -32,7 +32,7 @@ pub(super) struct JavaScriptRun<'a> {
     functions: JsObject,
     /// The changes of the run on the global object.
     changes: Changes,
-    /// The random stream of the run, in its present state.
+    /// The random stream of the run, in the present state.
     dice: Option<Dice>,
     /// The state of the run's `console`: counters, timers and groups.
     console: ConsoleState,
@@ -325,7 +325,7 @@ fn own_object(
     object.ok_or_else(|| missing("the node"))
 }
 
-/// Returns an error for a value that a script or its caller should have provided.
+/// Returns an error for a value that a script or a caller should have provided.
 fn missing(what: &str) -> boa_engine::JsError {
     JsNativeError::typ().with_message(format!("{what} is missing or is no function")).into()
 }

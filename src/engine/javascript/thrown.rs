@@ -216,7 +216,7 @@ fn member<'a>((before, after): (&str, &'a str)) -> Option<&'a str> {
     after.get(..end).filter(|word| !word.is_empty() && !before.trim_end().ends_with('['))
 }
 
-/// Returns the name at the end of `text`, with the names before its dots.
+/// Returns the name at the end of `text`, with the names before the dots.
 fn word_before(text: &str) -> Option<&str> {
     let text = text.trim_end();
     let start = text

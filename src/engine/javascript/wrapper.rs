@@ -2,7 +2,7 @@
 //!
 //! A call of that function runs the source's top level; compiling once and calling often makes a fresh run per request
 //! affordable (docs/src/internals/facts.md: a new source leaks 3.5 kB). A source cannot break out of the wrapper,
-//! because the source was parsed on its own before; a rewritten source is parsed again.
+//! because the source was parsed separately before; a rewritten source is parsed again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::analysis::tree;
 /// The number of lines before the first line of the source.
 const LINES_BEFORE: u32 = 1;
 
-/// A source in its wrapper, and the mapping of places back to the source.
+/// A source in a wrapper, and the mapping of places back to the source.
 pub(super) struct Wrapper {
     file: Arc<str>,
     source: Arc<str>,
@@ -88,7 +88,7 @@ fn naming(text: &str, place: Place, name: &str) -> Option<Edit> {
     Some(Edit { start, replaced: 0, text: format!("var {name}="), moves: Some(place) })
 }
 
-/// Returns the source with its function's name, and with its assignments to a length in the computed form.
+/// Returns the source with the function's name, and with assignments to a length in the computed form.
 fn edited(own: &str, named: Option<Edit>, reading: &JavaScriptSource) -> (String, Moves) {
     let lengths = computed(own, &reading.length_writes);
     if !lengths.is_empty() {

@@ -11,7 +11,7 @@ enum Within {
     Backticks,
 }
 
-/// Returns `text` with blanks in the place of its comments; `None` where this file cannot tell texts from code.
+/// Returns `text` with blanks in the place of comments; `None` where this file cannot tell texts from code.
 pub(super) fn without_comments(text: &str) -> Option<String> {
     // Texts like `#"…"#` are rare, and may end in many ways.
     let is_unclear = text.contains("#\"") || text.contains("##");

@@ -52,7 +52,7 @@ pub(super) enum Excess {
     Size,
 }
 
-/// Writes values as JSON, up to a size: a map may hold all nodes, each with all its fields.
+/// Writes values as JSON, up to a size: a map may hold all nodes, each with all fields.
 pub(super) struct ToJson<'a> {
     fields: &'a OverlayFields,
     bytes_left: usize,

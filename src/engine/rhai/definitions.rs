@@ -1,6 +1,6 @@
 //! The definitions of functions in a source: their parameters, and the text between their braces.
 //!
-//! The text of a function is the text from its `fn` to the next, as long as the compiler found as many functions as
+//! The text of a function is the text from the `fn` to the next, as long as the compiler found as many functions as
 //! there are words `fn`: a `fn` inside of a string may mean anything.
 
 use rhai::{AST, ScriptFnMetadata};
@@ -14,7 +14,7 @@ const BEFORE_NOT: [&str; 10] = ["if", "else", "while", "until", "return", "break
 /// The functions of a source.
 pub(super) struct Definitions<'t> {
     functions: Vec<ScriptFnMetadata<'t>>,
-    /// The source without its comments.
+    /// The source without comments.
     pub(super) code: &'t str,
     /// The place of each word `fn` in `code`.
     starts: Vec<usize>,
@@ -64,7 +64,7 @@ fn behind_head<'t>(own: &'t str, name: &str, parameters: &[&str]) -> Option<&'t 
     rest.strip_prefix(',').unwrap_or(rest).trim_start().strip_prefix(')')
 }
 
-/// Whether anything in `code` may be a call like `help!()`, in which `help` sees and changes its caller's variables.
+/// Whether anything in `code` may be a call like `help!()`, in which `help` sees and changes the caller's variables.
 fn passes_variables_on(code: &str) -> bool {
     let mut nots =
         code.match_indices('!').filter(|(place, _)| !code.get(place + 1..).unwrap_or_default().starts_with('='));

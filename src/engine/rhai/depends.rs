@@ -1,6 +1,6 @@
 //! The paths on which the per-node functions look into the request, found from the words of the source.
 //!
-//! A function receives its request as a copy of its own, and nothing else of its caller. So the values on those paths,
+//! A function receives the request as a separate copy, and nothing else of the caller. So the values on those paths,
 //! and the node, decide the answer, as long as the parameter's name means nothing else, and nothing in the source is
 //! random. Words in strings count as code: too many paths make a key that fits fewer requests, but never a wrong key.
 
@@ -17,7 +17,7 @@ const UNSTEADY: [&str; 5] = ["random", "timestamp", "sleep", "Fn", "eval"];
 const ASSIGNED_WITH: [&str; 12] = ["**", "<<", ">>", "??", "+", "-", "*", "/", "%", "&", "|", "^"];
 
 /// Returns the paths of the functions of two parameters among `definitions`; `None` where they are not certain, and
-/// where the script has a key of its own.
+/// where the script defines a key.
 pub(super) fn depends(definitions: &Definitions<'_>, shape: ScriptShape) -> Option<Vec<RequestPath>> {
     let ScriptShape::PerNode(PerNode { filter, score, key: false }) = shape else { return None };
     let functions = [("filter", filter), ("score", score)].into_iter();
@@ -35,7 +35,7 @@ pub(super) fn depends(definitions: &Definitions<'_>, shape: ScriptShape) -> Opti
     paths.iter().all(RequestPath::is_given).then_some(paths)
 }
 
-/// Returns the paths on which the function looks at its second parameter; `None` where the function uses the parameter
+/// Returns the paths on which the function looks at the second parameter; `None` where the function uses the parameter
 /// in any other way.
 fn paths_of(definition: &Definition<'_>) -> Option<Vec<RequestPath>> {
     let [_, request] = definition.parameters.as_slice() else { return None };
@@ -60,8 +60,8 @@ fn paths_of(definition: &Definition<'_>) -> Option<Vec<RequestPath>> {
     Some(paths)
 }
 
-/// Returns the fields that `rest` accesses one after the other, with the text behind them. A method sees the object of
-/// the call: a method's name is no field.
+/// Returns the fields that `rest` accesses in turn, with the text behind them. A method sees the object of the call: a
+/// method's name is no field.
 fn path_of(mut rest: &str) -> (RequestPath, &str) {
     let mut names = Vec::new();
     while let Some((name, behind)) = field(rest) {

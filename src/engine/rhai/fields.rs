@@ -32,7 +32,7 @@ impl OverlayFields {
         fields
     }
 
-    /// Returns the id of the node that `value` names: its `id`, else its `serverId`, where that is a non-empty string.
+    /// Returns the id of the node that `value` names: `id`, else `serverId`, where that is a non-empty string.
     pub(super) fn named_id(&self, value: &Dynamic) -> Option<String> {
         if let Some(node) = value.read_lock::<NodeRef>() {
             return Some(node.view().node.id().to_string());

@@ -41,7 +41,7 @@ impl RhaiRequestFields {
     }
 }
 
-/// Returns the request with its time and the user's sessions; `nodes` are added for a whole-list function.
+/// Returns the request with time and the user's sessions; `nodes` are added for a whole-list function.
 pub(super) fn input(
     asked: &ScriptRequest<'_>,
     cluster: &Cluster,

@@ -1,7 +1,7 @@
 //! A scan of the words of a source: the properties that the source reads, and the fields of the request.
 //!
 //! Every guess errs on the safe side: words in strings and comments count as well. Rejected: walking the syntax tree,
-//! which Rhai shows under its feature `internals` alone and without any promise.
+//! which Rhai shows under the feature `internals` alone and without any promise.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! Rhai: a small language made to be embedded; Rhai scripts can be stopped without ending their process.
 //!
-//! A single engine serves all scripts of a worker. `program` compiles a source once, `run` calls its functions per
+//! A single engine serves all scripts of a worker. `program` compiles a source once, `run` calls the functions per
 //! request. Nodes are handles on the cluster's data (`view`, `nodes`), and their parts are shared maps and lists
 //! (`objects`, `lists`) that become the script's own when the script writes to them: nothing is copied for a request
 //! but the handles.

@@ -138,7 +138,7 @@ fn set(object: &mut Dynamic, name: &str, value: Dynamic) {
 }
 
 /// Whether both are the very same shared part. After each call that could have changed a part, Rhai assigns the part
-/// back to its owner; a part that comes back unchanged is no write.
+/// back to the owner; a part that comes back unchanged is no write.
 pub(super) fn is_same_part(left: &Dynamic, right: &Dynamic) -> bool {
     if let (Some(left), Some(right)) = (left.read_lock::<ReadOnlyMap>(), right.read_lock::<ReadOnlyMap>()) {
         return left.is(&right);

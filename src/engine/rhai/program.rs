@@ -26,7 +26,7 @@ use super::thrown;
 use super::view::SharedView;
 use super::{mentions, shape};
 
-/// The engine: a single language and a single set of nodes for all its scripts.
+/// The engine: a single language and a single set of nodes for all scripts.
 #[derive(Clone)]
 pub(super) struct Rhai(Rc<RhaiEngine>);
 

@@ -1,6 +1,6 @@
 //! The parts of a node that a per-node function can read, found from the words of the source.
 //!
-//! A Rhai function sees its parameters and nothing else of its caller, so the fields that the function reads of its
+//! A Rhai function sees its parameters and nothing else of the caller, so the fields that the function reads of the
 //! node follow the parameter's name. Any other use of the name counts as reading all.
 
 use crate::engine::reads::Reads;

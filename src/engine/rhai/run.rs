@@ -1,6 +1,6 @@
-//! A run of a script: calls of its functions, each after the top level.
+//! A run of a script: calls of functions, each after the top level.
 //!
-//! Rhai's functions see nothing of the top level but its constants, and only the constants of the run in which they are
+//! Rhai's functions see nothing of the top level but constants, and only the constants of the run in which they are
 //! called: so the top level runs again before each call, and opening a run costs nothing.
 
 use std::rc::Rc;
@@ -92,7 +92,9 @@ impl<'a> RhaiRun<'a> {
         let result =
             language.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &self.program.ast, name, args);
         engine.context.flush(self.call_context.log);
-        result.map(Dynamic::flatten).map_err(|error| thrown::script_error(*error, &self.program.source, &engine.context))
+        result
+            .map(Dynamic::flatten)
+            .map_err(|error| thrown::script_error(*error, &self.program.source, &engine.context))
     }
 
     /// Returns the view of `candidate`: the view that all requests share, unless earlier steps set an overlay.

@@ -1,4 +1,4 @@
-//! The shape of a script, read from its functions: which functions exist, and on what they depend.
+//! The shape of a script, read from the functions: which functions exist, and their dependencies.
 
 use rhai::{AST, ScriptFnMetadata};
 
@@ -7,7 +7,7 @@ use crate::script::{Arity, LoadError, PerNode, ScriptShape};
 const EXPECTED: &str = "expected one function of the list, `fn balance(input) { … }` (a lone function whose parameter is \
     called `input` will do), or functions of one node, `fn filter(node)` and `fn score(node)`";
 
-/// A source with its shape.
+/// A source with the shape.
 pub(super) struct RhaiSource {
     pub(super) shape: ScriptShape,
     /// The name of the whole-list function; empty for a per-node script.
@@ -70,7 +70,7 @@ pub(super) fn read(ast: &AST) -> Result<RhaiSource, LoadError> {
     }
 }
 
-/// Whether `function` is called by its name alone: neither a closure nor a method of some type.
+/// Whether `function` is called by name alone: neither a closure nor a method of some type.
 pub(super) fn is_plain(function: &ScriptFnMetadata<'_>) -> bool {
     function.this_type.is_none() && !is_closure(function)
 }

@@ -42,7 +42,9 @@ fn sort_by_comparator(context: &NativeCallContext<'_>, array: Array, comparator:
             (Ok(number), ..) => Ok(number > 0),
             (_, Ok(number), _) => Ok(number > 0.0),
             (.., Ok(comes_first)) => Ok(!comes_first),
-            _ => Err(format!("a comparator returns a number or a truth value, this one `{}`", answer.type_name()).into()),
+            _ => {
+                Err(format!("a comparator returns a number or a truth value, this one `{}`", answer.type_name()).into())
+            }
         }
     })
 }

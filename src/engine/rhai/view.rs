@@ -16,7 +16,7 @@ use super::convert::shared;
 use super::lists::List;
 use super::objects::ReadOnlyMap;
 
-/// The names that every node has or may have; each has its place in a view.
+/// The names that every node has or may have; each has a place in a view.
 pub(super) const KNOWN: [&str; 18] = [
     "id",
     "serverId",

@@ -52,7 +52,7 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
         }
     }
 
-    /// Merges two runs, each given by its start and its length; the second run follows the first.
+    /// Merges two runs, each given by start and length; the second run follows the first.
     pub(super) fn merge(&mut self, a: (usize, usize), b: (usize, usize)) -> Result<(), E> {
         let ((mut start_a, mut length_a), (start_b, length_b)) = (a, b);
         let Some(first_of_b) = self.work.get(start_b).cloned() else { return Ok(()) };

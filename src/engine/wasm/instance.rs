@@ -1,4 +1,4 @@
-//! An instance of a component, with its memory, and its knowledge of the cluster.
+//! An instance of a component, with memory, and knowledge of the cluster.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -205,7 +205,7 @@ impl Instance {
     }
 }
 
-/// Calls a per-node function, after its `begin` where the request is another than before.
+/// Calls a per-node function, after `begin` where the request is another than before.
 fn ask<T>(asks: &Asks<T>, store: &mut Store<InstanceHost>, call: &NodeCall<'_>) -> Called<T>
 where
     (Result<T, String>,): ComponentNamedList + Lift + 'static,

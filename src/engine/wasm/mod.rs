@@ -1,9 +1,9 @@
 //! WebAssembly components in wasmtime: compiled, typed policies at native speed.
 //!
-//! A component keeps the nodes as columns in its own memory and receives the rows that changed (`wit/balancer.wit`), so
-//! that a decision moves no node list. `language` compiles, before the worker is sealed; `exports` reads the interfaces
-//! of a component; `instance` holds an instance with its memory, `columns` builds rows of nodes, and `run` makes the
-//! calls.
+//! A component keeps the nodes as columns in the component's own memory and receives the rows that changed
+//! (`wit/balancer.wit`), so that a decision moves no node list. `language` compiles, before the worker is sealed;
+//! `exports` reads the interfaces of a component; `instance` holds an instance with its memory, `columns` builds rows
+//! of nodes, and `run` makes the calls.
 //!
 //! Unlike Boa, wasmtime can stop a component from inside: time by the alarm, which increments the epoch that compiled
 //! code checks in every loop; memory by a limit of the instance.

@@ -1,4 +1,4 @@
-//! Reading a document and building its fields agree, and both survive serialization to another process.
+//! Reading a document and building the fields agree, and both survive serialization to another process.
 
 use serde_json::json;
 

@@ -190,7 +190,7 @@ impl RequestWalk<'_> {
         }
     }
 
-    /// Returns the path of `expression` into the request, as far as its names are written out, and whether that is the
+    /// Returns the path of `expression` into the request, as far as the names are written out, and whether that is the
     /// whole path; `None` where the expression does not begin at the request.
     fn way(&self, expression: &Expression) -> Option<(Vec<String>, bool)> {
         match expression {

@@ -1,4 +1,4 @@
-//! Edits of a source before its compilation, and the mapping of places in the edited text back to the source.
+//! Edits of a source before the compilation, and the mapping of places in the edited text back to the source.
 //!
 //! No edit adds or removes a line, so that a reported line is the administrator's own without mapping; only columns
 //! move.

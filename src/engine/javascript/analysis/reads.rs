@@ -172,7 +172,7 @@ impl ReadsWalk<'_> {
         }
     }
 
-    /// Visits `expression` where only its truth counts, which tells nothing about a node or a node's data.
+    /// Visits `expression` where only the truth of the value counts, which tells nothing about a node or a node's data.
     fn truth(&mut self, expression: &Expression) -> Flow {
         match expression {
             held if self.holders.held(held).is_some() => self.beside(held),
@@ -201,7 +201,8 @@ impl ReadsWalk<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Shows the whole node to a `function` that is called as a method of the node or the node's data, as its `this`.
+    /// Shows the whole node to a `function` that is called as a method of the node or the node's data, as the
+    /// function's `this`.
     fn called(&mut self, function: &Expression) {
         let on = match function {
             Expression::Parenthesized(inner) => return self.called(inner.expression()),

@@ -67,7 +67,7 @@ enum Last {
 struct OpenBracket {
     chain: usize,
     commas: usize,
-    /// Whether the bracket is a list or the arguments of a call, and its commas chain nothing.
+    /// Whether the bracket is a list or the arguments of a call, with commas that chain nothing.
     separates: bool,
     /// Whether the bracket is part of the expression around the bracket, as `(…)` and `[…]` are.
     chains: bool,
@@ -178,7 +178,7 @@ impl<'a> SourceScan<'a> {
         }
     }
 
-    /// Ends the chain of this level, and its statement.
+    /// Ends the chain of this level, and the statement.
     fn restart(&mut self) {
         self.restart_chain();
         self.forget_commas();
@@ -256,7 +256,7 @@ impl<'a> SourceScan<'a> {
         self.last = Last::Operand;
     }
 
-    /// Skips the rest of a template up to its end or its next `${`.
+    /// Skips the rest of a template up to the end or the next `${`.
     fn template(&mut self) {
         while let Some(next) = self.rest.next() {
             match next {
@@ -296,7 +296,7 @@ impl<'a> SourceScan<'a> {
     }
 }
 
-/// Returns the end of the regular expression literal behind its first slash; `None` where the line ends first.
+/// Returns the end of the regular expression literal behind the first slash; `None` where the line ends first.
 fn regex_end(text: &str) -> Option<usize> {
     let (mut in_class, mut escaped) = (false, false);
     for (place, next) in text.char_indices() {

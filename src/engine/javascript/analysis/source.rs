@@ -1,6 +1,6 @@
-//! The shape of a source, read from its syntax tree: the functions of the source, and their dependencies.
+//! The shape of a source, read from the syntax tree: the functions of the source, and their dependencies.
 //!
-//! The tree is dropped afterwards; Boa compiles the text again inside its wrapper (see `wrapper`). Reading shapes from
+//! The tree is dropped afterwards; Boa compiles the text again inside a wrapper (see `wrapper`). Reading shapes from
 //! the running functions instead (`fn.length`) was rejected: defaults, rest parameters and `arguments` do not show.
 
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ const EXPECTED: &str = "expected one function of the list, `function(input) { â€
 /// The text that turns a function without a name into the value of a variable.
 const DECLARATION: &str = "var _=";
 
-/// A source with the results of its analyses.
+/// A source with the results of the analyses.
 pub(in crate::engine::javascript) struct JavaScriptSource {
     pub(in crate::engine::javascript) shape: ScriptShape,
     pub(in crate::engine::javascript) entry: EntryPoint,
@@ -108,7 +108,7 @@ fn anonymous_function(text: &str, error: &Error) -> Option<Place> {
     (!before.ends_with(is_word)).then(|| end_of(before))
 }
 
-/// Returns `text` without the blanks and the comment at its end.
+/// Returns `text` without the blanks and the comment at the end.
 fn without_comment(text: &str) -> &str {
     let text = text.trim_end();
     let comment = text.strip_suffix("*/").and_then(|comment| comment.rfind("/*"));
@@ -247,7 +247,7 @@ fn is_module(text: &str) -> bool {
     Parser::new(Text::from_bytes(text)).parse_module(&Scope::new_global(), &mut Interner::default()).is_ok()
 }
 
-/// Returns a parser's error with its place in the administrator's own lines.
+/// Returns a parser's error with the place in the administrator's own lines.
 fn syntax_error(source: &SourceText, error: &Error, moves: &Moves) -> LoadError {
     let start = match error {
         Error::Expected { span, .. } | Error::Unexpected { span, .. } => Some(span.start()),

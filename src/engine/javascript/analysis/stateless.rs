@@ -1,4 +1,4 @@
-//! Whether a source's top level leaves state that a call of its functions could pass to the next call, read from the
+//! Whether a source's top level leaves state that a call of a function could pass to the next call, read from the
 //! source's syntax tree.
 //!
 //! Where the top level consists of functions and plain constants alone, and the functions are only ever called by their

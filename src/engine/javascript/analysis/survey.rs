@@ -1,4 +1,4 @@
-//! The effects of a script and the names in the script, read from its syntax tree once, at loading.
+//! The effects of a script and the names in the script, read from the syntax tree once, at loading.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;

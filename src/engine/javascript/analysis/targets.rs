@@ -1,7 +1,7 @@
 //! The targets of assignments, in any syntax.
 //!
-//! A name or a member is written by `=` and its variants, by `++`, by `delete`, by the variable of a loop, and by a
-//! pattern. Each of these is a node of its own in the tree; a function here returns the target of a single such node.
+//! A name or a member is written by `=` and variants, by `++`, by `delete`, by the variable of a loop, and by a
+//! pattern. Each of these is a separate node in the tree; a function here returns the target of a single such node.
 
 use boa_ast::expression::access::PropertyAccess;
 use boa_ast::expression::operator::assign::{Assign, AssignTarget};

@@ -12,10 +12,10 @@ use boa_ast::{Statement, StatementListItem};
 use boa_interner::{Interner, Sym};
 use boa_parser::{Error, Parser, Source as Text};
 
-/// The names by which a function reaches its parameters without their names.
+/// The names by which a function reaches the parameters without their names.
 pub(super) const BACK_DOORS: [&str; 2] = ["arguments", "eval"];
 
-/// A parsed program with the interner of its names.
+/// A parsed program with the interner of the names.
 pub(in crate::engine::javascript) struct Tree {
     pub(super) script: boa_ast::Script,
     pub(super) interner: Interner,
@@ -43,11 +43,11 @@ pub(super) struct FunctionSyntax<'a> {
     pub(super) parameters: &'a FormalParameterList,
     /// The statements.
     pub(super) body: &'a FunctionBody,
-    /// Whether the function has its own `arguments`; arrows have none.
+    /// Whether the function has `arguments`; arrows have none.
     pub(super) own_arguments: bool,
 }
 
-/// Returns the names that a top-level item binds, each with its function where the value is a function.
+/// Returns the names that a top-level item binds, each with the function where the value is a function.
 pub(super) fn named(item: &StatementListItem) -> Vec<(Sym, Option<FunctionSyntax<'_>>)> {
     match item {
         StatementListItem::Declaration(declaration) => match &**declaration {

@@ -1,7 +1,7 @@
 //! Whether a script may write to nodes, read from the script's syntax tree.
 //!
 //! A whole-list script that cannot write to a node shares frozen node objects with all requests; a script that may gets
-//! its own copies. Freezing alone would not do: outside of strict mode a write to a frozen object is lost in silence.
+//! separate copies. Freezing alone would not do: outside of strict mode a write to a frozen object is lost in silence.
 //! So every assignment to a member counts as a write to a node, unless the object is a variable that only ever holds
 //! values made by the script itself. Writes that throw by themselves (strict code, array methods) need no such care:
 //! see `run`.
@@ -80,8 +80,8 @@ struct Writes<'t> {
     found: bool,
     /// Whether the script may write in a way that throws on a shared node.
     throwing: bool,
-    /// Whether the script may catch such an error: then the script would take another branch than with nodes of its
-    /// own.
+    /// Whether the script may catch such an error: then the script would take another branch than with nodes that the
+    /// script owns.
     catches: bool,
 }
 

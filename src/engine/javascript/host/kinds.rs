@@ -1,4 +1,4 @@
-//! The class of an object by its internal slots, which no script can fake, and jobs that a script enqueues.
+//! The class of an object by internal slots, which no script can fake, and jobs that a script enqueues.
 
 use boa_engine::builtins::error::Error;
 use boa_engine::builtins::typed_array::TypedArrayKind;

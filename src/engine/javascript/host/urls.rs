@@ -68,7 +68,7 @@ fn parts(url: &Url, context: &mut Context) -> JsValue {
     JsArray::from_iter(parts.map(|part| JsString::from(part).into()), context).into()
 }
 
-/// Returns the pairs of a query without its `?`.
+/// Returns the pairs of a query without the `?`.
 pub(super) fn parse_query(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let query = text(args, 0);
     let mut pairs = Vec::new();

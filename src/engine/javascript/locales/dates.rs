@@ -23,9 +23,9 @@ fn named(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).ok()
 }
 
-/// Returns the parts of a time, each with its type and its text: the arguments are milliseconds, the number of the
-/// language, the keys of the date and of the time (see `patterns.txt`), and the zone's name. `undefined` where there is
-/// no such pattern.
+/// Returns the parts of a time, each with type and text: the arguments are milliseconds, the number of the language,
+/// the keys of the date and of the time (see `patterns.txt`), and the zone's name. `undefined` where there is no such
+/// pattern.
 pub(super) fn parts(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let text = |place: usize| args.get_or_undefined(place).as_string().map(|text| text.to_std_string_lossy());
     let language = args.get_or_undefined(1).to_u32(context)?;

@@ -25,7 +25,7 @@ pub(super) enum PatternPart {
     Field(TimeField),
 }
 
-/// A field of a time, with the number of the list of its names where the field has names.
+/// A field of a time, with the number of the list of names where the field has names.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum TimeField {
     Year,
