@@ -1,7 +1,7 @@
 //! Time and chance as values: both come with the request, so that a decision can be run again.
 //!
-//! Nothing here reads a clock or rolls dice. Rejected: asking the host inside scripts, which is what makes a decision
-//! unrepeatable (Nomad seeds its shuffle from the evaluation for the same reason).
+//! Nothing here reads a clock or draws random numbers by itself. Rejected: asking the host inside scripts, because that
+//! makes a decision unrepeatable (Nomad seeds the shuffle from the evaluation for the same reason).
 
 use std::fmt;
 use std::time::Instant;
@@ -11,22 +11,22 @@ use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 
-/// The time at which something happens, told by whoever drives a part that reads no clock itself.
+/// The time of an event, passed in by the driver of a part that reads no clock itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// By the monotonic clock: for whatever lasts.
+    /// The time by the monotonic clock, for durations.
     pub instant: Instant,
-    /// By the wall clock, Unix milliseconds: for whatever others are told or tell.
+    /// The time by the wall clock in Unix milliseconds, for timestamps that are exchanged with others.
     pub unix_ms: i64,
 }
 
-/// Measures what a step cost. Handed in, because the core reads no clock.
+/// Measures the cost of steps. Passed in, because the core reads no clock.
 pub trait Stopwatch {
-    /// Microseconds since some fixed moment, never less than before.
+    /// Returns the microseconds since some fixed moment, never less than before.
     fn micros(&self) -> u64;
 }
 
-/// A stopwatch that stands still: for tests, and where nobody asks what a step cost.
+/// A stopwatch that stands still: for tests, and where no cost is measured.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stopped;
 
@@ -36,45 +36,47 @@ impl Stopwatch for Stopped {
     }
 }
 
-/// Says when what runs has used up its time, so that an engine which can stop a script does. Handed in, as all time is.
+/// Reports when the running script has used up the time allowed, so that an engine which can stop a script does so.
+/// Passed in, as all time is.
 pub trait Alarm: fmt::Debug {
-    /// What is over, where something is.
+    /// Returns the scope that ran out of time, or `None`.
     fn overtime(&self) -> Option<Overtime>;
 
-    /// Calls `wake` when it begins to ring and now and then while it does, from another thread: for an engine that does
-    /// not ask while it works. It may be called once more when what it rang for has ended.
+    /// Registers `wake`, which is called when time is used up, and repeatedly while the script runs on, from another
+    /// thread: for an engine that does not poll during a call. `wake` may be called once more after the overdue call
+    /// has ended.
     fn on_overtime(&self, wake: Wake);
 
-    /// The engine has stopped what runs and clears up after it: what a script made in its time, it takes time to free.
+    /// Acknowledges that the engine has stopped the script and now frees the script's memory, which takes time as well.
     fn acknowledge(&self);
 
-    /// The engine works on its own account from here on: it builds what a script is given, or collects garbage. The time is
-    /// not the script's until [`Alarm::resume`]. Pauses may lie one in the other.
+    /// Suspends the script's time: from here on the engine works on the engine's own account, building a script's input
+    /// or collecting garbage, until [`Alarm::resume`]. Pauses may be nested.
     fn pause(&self) {}
 
-    /// The script's own time runs again. Returns how long the pause was, in microseconds of CPU time; 0 where it lay in
-    /// another one.
+    /// Resumes the script's own time. Returns the length of the pause, in microseconds of CPU time; 0 for a pause
+    /// inside another pause.
     fn resume(&self) -> u64 {
         0
     }
 
-    /// So many microseconds of CPU time that follow now are the engine's own too.
+    /// Excludes the next `_us` microseconds of CPU time from the script's time, as the engine's own.
     fn excuse(&self, _us: u64) {}
 }
 
-/// What an alarm calls.
+/// The callback of an alarm.
 pub type Wake = Box<dyn Fn() + Send>;
 
-/// What has used up its time.
+/// The scope of a used-up time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overtime {
-    /// The step as a whole: nothing more of it is run.
+    /// The step as a whole: no more of the step is run.
     Step,
-    /// One per-node call.
+    /// A single per-node call.
     Call,
 }
 
-/// An alarm that never rings: for tests, and where nobody measures.
+/// An alarm that never goes off: for tests, and where no time is measured.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
@@ -88,23 +90,23 @@ impl Alarm for Silent {
     fn acknowledge(&self) {}
 }
 
-/// The moment of a request, as its scripts see it.
+/// The moment of a request, as scripts see the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// Unix time in milliseconds, UTC.
+    /// The Unix time in milliseconds, UTC.
     pub ms: i64,
-    /// Hour of the day in the site's time zone, 0 to 23.
+    /// The hour of the day in the site's time zone, 0 to 23.
     pub hour: u8,
-    /// Minute of the hour, 0 to 59.
+    /// The minute of the hour, 0 to 59.
     pub minute: u8,
-    /// Day of the week as JavaScript counts it: 0 is Sunday.
+    /// The day of the week as JavaScript counts: 0 is Sunday.
     pub weekday: u8,
     /// The zone's offset from UTC at that moment, in minutes, east positive.
     pub offset_min: i32,
 }
 
 impl Moment {
-    /// The moment `ms` in `zone`; a time outside of jiff's range (year -9999 to 9999) counts as the epoch.
+    /// Returns the moment `ms` in `zone`; a time outside of jiff's range (year -9999 to 9999) counts as the epoch.
     #[must_use]
     pub fn at(ms: i64, zone: &TimeZone) -> Self {
         let instant = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -119,22 +121,22 @@ impl Moment {
     }
 }
 
-/// The time zone that `name` names: an IANA name such as `Europe/Berlin`, or a POSIX TZ string. Names come from the
-/// database that is built in, so that no file is read.
+/// Returns the time zone of this name: an IANA name such as `Europe/Berlin`, or a POSIX TZ string. Names come from the
+/// built-in database, so that no file is read.
 #[must_use]
 pub fn zone(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).or_else(|_unknown| TimeZone::posix(name)).ok()
 }
 
-/// The offset of `zone` from UTC at Unix time `unix_s`, in seconds, east positive.
+/// Returns the offset of `zone` from UTC at Unix time `unix_s`, in seconds, east positive.
 #[must_use]
 pub fn offset_s(unix_s: i64, zone: &TimeZone) -> i32 {
     zone.to_offset(within_years(unix_s)).seconds()
 }
 
-/// The offset of `zone` from UTC at the local time that a clock on the wall shows `wall_s` seconds after it showed the
-/// start of 1970, east positive. Where the clocks are changed, the offset before the change counts, as ECMA-262 has it: of
-/// a time that comes twice the first is meant, and one that is left out is later by as much as the clocks are put forward.
+/// Returns the offset of `zone` from UTC at the local time that a wall clock shows `wall_s` seconds after the start of
+/// 1970, in seconds, east positive. Where the clocks are changed, the offset before the change counts, as in ECMA-262:
+/// of a time that comes twice the first is meant, and a skipped time is later by as much as the clocks are put forward.
 #[must_use]
 pub fn wall_offset_s(wall_s: i64, zone: &TimeZone) -> i32 {
     match zone.to_ambiguous_timestamp(Offset::UTC.to_datetime(within_years(wall_s))).offset() {
@@ -143,9 +145,9 @@ pub fn wall_offset_s(wall_s: i64, zone: &TimeZone) -> i32 {
     }
 }
 
-/// The time `unix_s`, or one of a year with the same days where it lies beyond what the library of zones counts.
+/// Returns the time `unix_s`, or a time in a year with the same calendar, where `unix_s` is outside of jiff's range.
 fn within_years(unix_s: i64) -> Timestamp {
-    /// After so many seconds, 400 years, the calendar starts anew.
+    /// The number of seconds, 400 years, after which the calendar repeats.
     const CYCLE_S: i64 = 146_097 * 86_400;
     /// A century at either end is left out, so that offsets fit.
     const MARGIN_S: i64 = 100 * 366 * 86_400;
@@ -158,13 +160,13 @@ fn within_years(unix_s: i64) -> Timestamp {
     Timestamp::from_second(within).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// A stream of random numbers that is the same whenever request, step and node are.
+/// A stream of random numbers that is the same for the same request, step and node.
 #[derive(Clone, Debug)]
 pub struct Dice(Pcg64Mcg);
 
 impl Dice {
-    /// The stream of step number `step` of the request that drew `seed`; per-node functions add the node's id, so that
-    /// lazy and eager evaluation see the same numbers.
+    /// Returns the stream of step number `step` of the request that drew `seed`; per-node functions add the node's id,
+    /// so that lazy and eager evaluation see the same numbers.
     #[must_use]
     pub fn new(seed: u64, step: u64, node: &str) -> Self {
         let mut material = [0; 16];
@@ -175,19 +177,19 @@ impl Dice {
         Self(Pcg64Mcg::from_seed(material))
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub fn bits(&mut self) -> u64 {
         self.0.next_u64()
     }
 
-    /// The next number, at least 0 and below 1.
+    /// Returns the next number, at least 0 and below 1.
     pub fn unit(&mut self) -> f64 {
-        // 53 bits are what a double holds exactly.
+        // A double holds exactly 53 bits.
         (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
-/// FNV-1a: stable over releases and machines, unlike the standard library's hashers.
+/// Returns the FNV-1a hash: stable over releases and machines, unlike the standard library's hashers.
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }

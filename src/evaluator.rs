@@ -1,7 +1,8 @@
 //! The Evaluator: cluster changes and questions in, decisions out. Synchronous, deterministic, without I/O.
 //!
-//! It is the heart of a worker, and the same type serves the command line, tests and benches in process. Each decision
-//! that reserves is applied to its own cluster at once, tentatively: the next question must see it, whoever commits.
+//! The Evaluator is the heart of a worker, and the same type serves the command line, tests and benches in process.
+//! Each decision that reserves is applied to the evaluator's own cluster at once, tentatively: the next question must
+//! see the reservation, whether or not the front commits the decision.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,9 +29,9 @@ use crate::script::{Engine, LoadError, Policy, ScriptLimits, ScriptSource};
 pub struct CompileError {
     /// The chain's action.
     pub action: Arc<str>,
-    /// The step.
+    /// The name of the step.
     pub step: Arc<str>,
-    /// What is wrong with it.
+    /// The fault in the step.
     pub error: LoadError,
 }
 
@@ -46,47 +47,47 @@ impl fmt::Display for CompileError {
 /// A question for the evaluator.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// The decision's id; its reservation, where it makes one, has the same.
+    /// The id of the decision; the decision's reservation has the same id.
     pub decision: Arc<str>,
-    /// What is asked.
+    /// The question for the chain.
     pub ask: Ask,
 }
 
-/// What the evaluator uses of its surroundings.
+/// The stopwatch, observer and alarm that an evaluator uses.
 pub struct EvaluatorHost {
-    /// Measures what steps cost.
+    /// The stopwatch that measures the cost of steps.
     pub stopwatch: Box<dyn Stopwatch>,
-    /// Is told what runs.
+    /// The observer that is notified of each step, node and call.
     pub witness: Box<dyn StepObserver>,
-    /// Rings when a script has used up its time.
+    /// The alarm that goes off when a script has used up the time allowed.
     pub alarm: Rc<dyn Alarm>,
 }
 
-/// A mirror of the cluster with compiled chains over it.
+/// A mirror of the cluster with compiled chains over the mirror.
 pub struct Evaluator {
     cluster: Cluster,
     chains: BTreeMap<Arc<str>, ChainState>,
     quarantine: QuarantineList,
     limits: ScriptLimits,
     zone: TimeZone,
-    senses: EvaluatorHost,
+    host: EvaluatorHost,
 }
 
-/// A chain and what it remembers.
+/// A chain with past choices, eligibility index and caches.
 struct ChainState {
     chain: Chain,
     recency: Recency,
-    roll: EligibilityIndex,
+    eligibility: EligibilityIndex,
     store: Store,
 }
 
 impl ChainState {
     fn of(chain: Chain) -> Self {
         let store = Store::of(&chain);
-        Self { chain, recency: Recency::default(), roll: EligibilityIndex::default(), store }
+        Self { chain, recency: Recency::default(), eligibility: EligibilityIndex::default(), store }
     }
 
-    /// Notes that the chain chose the node in `slot`.
+    /// Records that the chain chose the node in `slot`.
     fn chose(&mut self, slot: SlotIndex) {
         self.recency.choose(slot);
         self.store.chosen(slot, &self.recency);
@@ -94,19 +95,19 @@ impl ChainState {
 }
 
 impl Evaluator {
-    /// Compiles `set` over an empty cluster; `loading` is told each step before it is compiled, so that a compiler
-    /// that takes the process down can be named.
+    /// Compiles `set` over an empty cluster; `loading` is called with each step before the compilation, so that a step
+    /// that crashes the process during compilation can be named.
     ///
     /// # Errors
-    /// Every step that does not compile.
+    /// All steps that do not compile.
     pub fn new(
         set: &ChainSet,
         arrangement: Arrangement,
-        senses: EvaluatorHost,
+        host: EvaluatorHost,
         loading: &mut dyn FnMut(&Arc<str>),
     ) -> Result<Self, Vec<CompileError>> {
         let zone = clock::zone(&set.zone).unwrap_or(TimeZone::UTC);
-        let settings = Settings { limits: set.limits, zone: zone.clone(), alarm: Rc::clone(&senses.alarm) };
+        let settings = Settings { limits: set.limits, zone: zone.clone(), alarm: Rc::clone(&host.alarm) };
         let mut compiler = Compiler { settings, engines: BTreeMap::new(), errors: Vec::new() };
         let mut chains = BTreeMap::new();
         for spec in &set.chains {
@@ -119,13 +120,13 @@ impl Evaluator {
         let quarantine = QuarantineList::default();
         let mut cluster = Cluster::new(arrangement);
         cluster.set_names(set.names);
-        Ok(Self { cluster, chains, quarantine, limits: set.limits, zone, senses })
+        Ok(Self { cluster, chains, quarantine, limits: set.limits, zone, host })
     }
 
-    /// What is probably a mistake in a script though it compiles: a sentence each, with the place in its file.
+    /// Returns the probable mistakes in scripts that compile: a sentence each, with the place in the script's file.
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
-        let steps = self.chains.values().flat_map(|seat| &seat.chain.steps);
+        let steps = self.chains.values().flat_map(|state| &state.chain.steps);
         let scripts = steps.filter_map(|step| match &step.kind {
             StepKind::Script(script) => Some(script),
             StepKind::Policy(_) | StepKind::External => None,
@@ -133,41 +134,42 @@ impl Evaluator {
         scripts.flat_map(|script| script.remarks()).map(ToString::to_string).collect()
     }
 
-    /// The cluster as this evaluator sees it.
+    /// Returns the cluster as this evaluator sees the cluster.
     #[must_use]
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
 
-    /// Lets `change` happen.
+    /// Applies `change` to the cluster.
     pub fn apply(&mut self, change: Change) {
         if let Change::Remove(id) = &change
             && let Some(slot) = self.cluster.find(id)
         {
-            self.chains.values_mut().for_each(|seat| seat.recency.forget(slot));
+            self.chains.values_mut().for_each(|state| state.recency.forget(slot));
         }
         self.change(change);
     }
 
     fn change(&mut self, change: Change) {
         for id in self.cluster.apply(change) {
-            for seat in self.chains.values_mut() {
-                seat.roll.look(&seat.chain.spec, &self.cluster, &id);
+            for state in self.chains.values_mut() {
+                state.eligibility.look(&state.chain.spec, &self.cluster, &id);
             }
         }
     }
 
-    /// Notes a choice that the chain of `action` made before this evaluator was born.
+    /// Records a choice that the chain of `action` made before this evaluator was created.
     pub fn recall(&mut self, action: &str, node: &str) {
-        if let (Some(seat), Some(slot)) = (self.chains.get_mut(action), self.cluster.find(node)) {
-            seat.chose(slot);
+        if let (Some(state), Some(slot)) = (self.chains.get_mut(action), self.cluster.find(node)) {
+            state.chose(slot);
         }
     }
 
-    /// Does not run `subject` any more and lets it fail with `limited`; or runs it again, where there is none.
+    /// Puts `subject` in quarantine, so that the script fails with `limited` without being run; with `None`, releases
+    /// `subject`.
     pub fn quarantine(&mut self, subject: Subject, limited: Option<LimitRecord>) {
         if let Some(slot) = subject.node.as_ref().and_then(|node| self.cluster.find(node)) {
-            self.chains.values_mut().for_each(|seat| seat.store.touch(slot));
+            self.chains.values_mut().for_each(|state| state.store.touch(slot));
         }
         match limited {
             Some(limited) => self.quarantine.confine(subject, limited),
@@ -175,36 +177,36 @@ impl Evaluator {
         }
     }
 
-    /// Decides `question`, as far as that is possible here.
+    /// Decides `question`, as far as that is possible without a program.
     pub fn decide(&mut self, question: &Question) -> Progress {
         let progress =
             self.evaluate(question, |chain, context, store| evaluate::begin(chain, &question.ask, context, store));
         self.settle(question, progress)
     }
 
-    /// Goes on with a decision that was suspended, with what was heard from the program at its step; or asks that program
-    /// again, where nothing is given that was heard.
-    pub fn resume(&mut self, question: &Question, suspended: Suspended, heard: Option<ProgramAnswer>) -> Progress {
+    /// Resumes a suspended decision with the answer of the step's program; with `None`, asks that program again.
+    pub fn resume(&mut self, question: &Question, suspended: Suspended, answer: Option<ProgramAnswer>) -> Progress {
         let ask = &question.ask;
-        let progress = self.evaluate(question, |chain, context, store| match heard {
-            Some(heard) => evaluate::resume(chain, ask, suspended, heard, context, store),
+        let progress = self.evaluate(question, |chain, context, store| match answer {
+            Some(answer) => evaluate::resume(chain, ask, suspended, answer, context, store),
             None => evaluate::ask_again(chain, ask, suspended, context, store),
         });
         self.settle(question, progress)
     }
 
-    /// The chains for which nodes have to be looked at before a request can be answered, because they changed or the
-    /// evaluator is new; at least so many as `least` says for the chain's action.
+    /// Returns the chains for which nodes have to be looked at before a request can be answered, because the nodes
+    /// changed or the evaluator is new; only chains with at least as many such nodes as `least` returns for the chain's
+    /// action.
     pub fn behind(&mut self, least: impl Fn(&str) -> usize) -> Vec<Arc<str>> {
         let cluster = &self.cluster;
-        let behind = |(action, seat): (&Arc<str>, &mut ChainState)| {
-            (seat.store.due(cluster) >= least(action).max(1)).then(|| Arc::clone(action))
+        let behind = |(action, state): (&Arc<str>, &mut ChainState)| {
+            (state.store.due(cluster) >= least(action).max(1)).then(|| Arc::clone(action))
         };
         self.chains.iter_mut().filter_map(behind).collect()
     }
 
-    /// Brings what is kept for the chain of `action` up to date by at most `most` nodes, while nobody asks. Returns how many
-    /// nodes are left.
+    /// Brings the caches of the chain of `action` up to date by at most `most` nodes, while the evaluator is idle.
+    /// Returns the number of nodes that are left.
     pub fn refresh(&mut self, action: &str, most: usize) -> usize {
         let moment = Moment::at(0, &self.zone);
         self.with_chain(action, &moment, |chain, context, store| evaluate::refresh(chain, context, store, most))
@@ -229,31 +231,31 @@ impl Evaluator {
         moment: &Moment,
         evaluate: impl FnOnce(&Chain, EvaluationContext<'_>, &mut Store) -> T,
     ) -> Option<T> {
-        let ChainState { chain, recency, roll, store } = self.chains.get_mut(action)?;
+        let ChainState { chain, recency, eligibility, store } = self.chains.get_mut(action)?;
         let context = EvaluationContext {
             cluster: &self.cluster,
-            roll,
+            eligibility,
             limits: &self.limits,
             recency,
             quarantine: &self.quarantine,
             moment,
-            stopwatch: &*self.senses.stopwatch,
-            witness: &*self.senses.witness,
-            alarm: &*self.senses.alarm,
+            stopwatch: &*self.host.stopwatch,
+            observer: &*self.host.witness,
+            alarm: &*self.host.alarm,
         };
         Some(evaluate(chain, context, store))
     }
 
-    /// Makes a placement count for the questions after it.
+    /// Makes a placement count for the questions after this question.
     fn settle(&mut self, question: &Question, progress: Progress) -> Progress {
         if let Progress::Decided(Decision { outcome: Outcome::Placed(node), .. }) = &progress
             && question.ask.purpose == Purpose::Place
-            && let Some(seat) = self.chains.get_mut(question.ask.request.action())
+            && let Some(state) = self.chains.get_mut(question.ask.request.action())
         {
             if let Some(slot) = self.cluster.find(node) {
-                seat.chose(slot);
+                state.chose(slot);
             }
-            if seat.chain.spec.reserve {
+            if state.chain.spec.reserve {
                 self.change(Change::Reserve(reservation(question, node)));
             }
         }
@@ -273,7 +275,7 @@ impl Evaluator {
     }
 }
 
-/// The reservation that placing `question` on `node` makes.
+/// Returns the reservation that placing `question` on `node` makes.
 #[must_use]
 pub fn reservation(question: &Question, node: &Arc<str>) -> Reservation {
     let request = &question.ask.request;
@@ -287,7 +289,7 @@ pub fn reservation(question: &Question, node: &Arc<str>) -> Reservation {
 
 struct Compiler {
     settings: Settings,
-    /// One engine for each language that is used: their start costs milliseconds.
+    /// An engine for each language that is used: starting an engine costs milliseconds.
     engines: BTreeMap<&'static str, Box<dyn Engine>>,
     errors: Vec<CompileError>,
 }

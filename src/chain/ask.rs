@@ -1,4 +1,4 @@
-//! A question for a chain: everything that a decision depends on and that comes from outside.
+//! A question for a chain: every input of a decision that comes from outside.
 
 use std::sync::Arc;
 
@@ -8,31 +8,32 @@ use super::eligibility::CoolingPolicy;
 use super::quarantine::LimitRecord;
 use super::spec::Purpose;
 
-/// A question for a chain, with everything that comes from outside.
+/// A question for a chain, with every input that comes from outside.
 #[derive(Clone, Debug)]
 pub struct Ask {
     /// The request.
     pub request: Arc<Request>,
-    /// What it is decided for.
+    /// The purpose of the decision: a placement or an explanation.
     pub purpose: Purpose,
-    /// The node that an explanation is asked about.
+    /// The id of the node that an explanation is asked about.
     pub about: Option<Arc<str>>,
-    /// Whether every call is made, and nothing used that was kept of earlier ones.
+    /// Whether every call is made, and no result of earlier calls is used.
     pub anew: bool,
-    /// Request time, Unix milliseconds.
+    /// The time of the request, in Unix milliseconds.
     pub now_ms: i64,
-    /// The request's random bits.
+    /// The random bits of the request.
     pub seed: u64,
-    /// How many requests of the action came before it.
+    /// The number of requests of the action that came before this request in this replica.
     pub sequence: u64,
-    /// The steps that passed a limit on this very question and are not run for it again, by their names.
+    /// The names of the steps that passed a limit on this very question and are not run again for this question, each
+    /// with the limit.
     pub limited: Vec<(Arc<str>, LimitRecord)>,
-    /// What becomes of nodes where a start failed lately.
+    /// The treatment of nodes where a start failed lately.
     pub cooling: CoolingPolicy,
 }
 
 impl Ask {
-    /// Whether the decision is to be explained, so that what is not needed to take it is recorded too.
+    /// Whether the decision is to be explained, so that records are kept that the decision itself does not need.
     #[must_use]
     pub fn is_explained(&self) -> bool {
         self.purpose == Purpose::Explain || self.request.head().explain

@@ -1,4 +1,4 @@
-//! A per-node script on its way: its functions asked about one node after another.
+//! The evaluation of a per-node script: the script's functions are called node after node.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use crate::script::{
 use super::observer::Calls;
 use super::result_cache::KeyCache;
 
-/// What one function of a script said of one node.
+/// The answer of a function of a script about a node.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum NodeVerdict {
-    /// `filter` kept it.
+    /// `filter` kept the node.
     Keep,
-    /// `score` gave it this.
+    /// `score` gave the node this score.
     Scored(f64),
-    /// It is left out.
+    /// The function left the node out.
     Lost(LostReason),
-    /// The function failed on it.
+    /// The function failed on the node.
     Failed(Arc<Failure>),
 }
 
 impl NodeVerdict {
-    /// The function failed so.
+    /// Returns the verdict of a function that failed with `failure`.
     pub(super) fn failed(failure: Failure) -> Self {
         Self::Failed(Arc::new(failure))
     }
@@ -47,81 +47,83 @@ impl NodeVerdict {
     }
 }
 
-/// A script on its way through the nodes.
+/// A per-node script in evaluation for a single request.
 pub(super) struct PerNodeEvaluation<'a> {
     script: &'a dyn Script,
-    scene: CallContext<'a>,
+    context: CallContext<'a>,
     second: Second,
-    /// By what the results of functions of two parameters can be kept.
+    /// The key under which the results of functions of two parameters can be cached.
     key: Option<Value>,
-    /// The run that answers for the request.
+    /// The run that answers functions which see the request.
     run: Option<Box<dyn Run + 'a>>,
 }
 
-/// What functions of two parameters are given beside the node.
+/// The second argument of functions of two parameters.
 enum Second {
-    /// What `key` returned.
+    /// The value that `key` returned.
     Key,
     /// The request.
     Request,
 }
 
 impl<'a> PerNodeEvaluation<'a> {
-    /// The script, with the key of the request where its `functions` depend on one.
+    /// Opens the script, with the key of the request where the `functions` depend on a key.
     ///
     /// # Errors
-    /// What the script's top level or its `key` threw, or the limit that it passed.
+    /// The error that the script's top level or `key` threw, or the limit that was passed.
     pub(super) fn open(
         script: &'a dyn Script,
         functions: PerNode,
-        scene: CallContext<'a>,
+        context: CallContext<'a>,
         known: Option<&mut KeyCache>,
         calls: &Calls<'_>,
     ) -> Result<Self, Failure> {
-        calls.on_script_time(|| script.prepare(scene)).map_err(ScriptError::into_failure)?;
-        let mut asking = Self::pure(script, scene);
+        calls.on_script_time(|| script.prepare(context)).map_err(ScriptError::into_failure)?;
+        let mut evaluation = Self::pure(script, context);
         if ![functions.filter, functions.score].contains(&Some(Arity::NodeAndRequest)) {
-            return Ok(asking);
+            return Ok(evaluation);
         }
-        let decisive = script.depends().zip(scene.asked).map(|(paths, asked)| script::key(paths, asked.request));
+        let decisive = script.depends().zip(context.asked).map(|(paths, asked)| script::key(paths, asked.request));
         if !functions.key {
-            asking.key = decisive;
-            return Ok(asking);
+            evaluation.key = decisive;
+            return Ok(evaluation);
         }
-        asking.second = Second::Key;
+        evaluation.second = Second::Key;
         let mut known = known.zip(decisive.map(|decisive| decisive.to_string()));
-        asking.key = match known.as_ref().and_then(|(keys, request)| keys.get(request)) {
+        evaluation.key = match known.as_ref().and_then(|(keys, request)| keys.get(request)) {
             Some(key) => Some(key.clone()),
-            None => asking.ask_key(calls)?,
+            None => evaluation.ask_key(calls)?,
         };
-        if let (Some((keys, request)), Some(key)) = (known.take(), &asking.key) {
+        if let (Some((keys, request)), Some(key)) = (known.take(), &evaluation.key) {
             keys.put(request, key);
         }
-        Ok(asking)
+        Ok(evaluation)
     }
 
     fn ask_key(&self, calls: &Calls<'_>) -> Result<Option<Value>, Failure> {
-        let answer = calls.make(|| self.script.open(self.scene).and_then(|mut run| run.call(Call::Key)));
+        let answer = calls.make(|| self.script.open(self.context).and_then(|mut run| run.call(Call::Key)));
         match answer.map_err(ScriptError::into_failure)? {
             CallAnswer::Key(key) => Ok(Some(key)),
             _ => Ok(None),
         }
     }
 
-    /// The script for its functions of one parameter alone, which has been prepared.
-    pub(super) fn pure(script: &'a dyn Script, scene: CallContext<'a>) -> Self {
-        Self { script, scene, second: Second::Request, key: None, run: None }
+    /// Opens the script for functions of a single parameter alone; the script has been prepared.
+    pub(super) fn pure(script: &'a dyn Script, context: CallContext<'a>) -> Self {
+        Self { script, context, second: Second::Request, key: None, run: None }
     }
 
-    /// That by which what functions of two parameters say can be kept: they say the same for every request of this key.
+    /// Returns the key under which the answers of functions of two parameters can be cached: the answers are the same
+    /// for every request of this key.
     pub(super) fn key(&self) -> Option<&Value> {
         self.key.as_ref()
     }
 
-    /// Runs the script's top level for the request, where its functions are given that and it has not run yet.
+    /// Runs the script's top level for the request, where the script's functions see the request and the top level has
+    /// not run yet.
     ///
     /// # Errors
-    /// What it threw, or the limit that it passed.
+    /// The error that the top level threw, or the limit that the top level passed.
     pub(super) fn begin(&mut self, functions: PerNode, calls: &Calls<'_>) -> Result<(), Failure> {
         match [functions.filter, functions.score].contains(&Some(Arity::NodeAndRequest)) {
             true => self.run(calls).map(drop),
@@ -131,16 +133,16 @@ impl<'a> PerNodeEvaluation<'a> {
 
     fn run(&mut self, calls: &Calls<'_>) -> Result<Option<&mut Box<dyn Run + 'a>>, Failure> {
         if let (Second::Request, None) = (&self.second, &self.run) {
-            let (script, scene) = (self.script, self.scene);
-            self.run = Some(calls.on_script_time(|| script.open(scene)).map_err(ScriptError::into_failure)?);
+            let (script, context) = (self.script, self.context);
+            self.run = Some(calls.on_script_time(|| script.open(context)).map_err(ScriptError::into_failure)?);
         }
         Ok(self.run.as_mut())
     }
 
-    /// What `function`, which has this `arity`, says of `candidate`.
+    /// Returns the answer of `function`, which has this `arity`, about `candidate`.
     ///
     /// # Errors
-    /// What the script's top level threw for the request, or the limit that it passed.
+    /// The error that the script's top level threw for the request, or the limit that the top level passed.
     pub(super) fn ask(
         &mut self,
         function: NodeFunction,
@@ -161,9 +163,9 @@ impl<'a> PerNodeEvaluation<'a> {
             (Arity::NodeAndRequest, Some(key)) => Argument::Key(key),
             (Arity::NodeAndRequest, None) | (Arity::Node, _) => Argument::Nothing,
         };
-        // A run of its own, because what one pure call leaves in the script's globals must not reach the next; what a
-        // component keeps in its memory is its author's affair.
-        let scene = CallContext { asked: None, ..self.scene };
-        Ok(NodeVerdict::of(calls.make(|| self.script.open(scene).and_then(|mut run| run.call(call(argument))))))
+        // Each pure call has a run of its own, because the globals that a pure call leaves must not reach the next
+        // call; the memory that a component keeps is the affair of its author.
+        let context = CallContext { asked: None, ..self.context };
+        Ok(NodeVerdict::of(calls.make(|| self.script.open(context).and_then(|mut run| run.call(call(argument))))))
     }
 }

@@ -1,4 +1,4 @@
-//! The candidates of a decision on its way, with the set of their slots beside the ordered list.
+//! The candidates of a decision under way, with the set of their slots beside the ordered list.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use crate::model::{Candidate, Cluster, LostReason, SlotIndex};
 use super::eligibility_index::EligibilityIndex;
 use super::suspended::ShownCandidates;
 
-/// Which slots a list of candidates holds, and where.
+/// The slots that a list of candidates holds, and the position of each slot in the list.
 pub struct Places(Vec<u32>);
 
 const NOWHERE: u32 = u32::MAX;
 
 impl Places {
-    /// The places of `candidates`.
+    /// Returns the places of `candidates`.
     #[must_use]
     pub fn of(candidates: &[Candidate]) -> Self {
         let size = candidates.iter().map(|candidate| candidate.slot.index() + 1).max().unwrap_or_default();
@@ -30,13 +30,13 @@ impl Places {
         Self(places)
     }
 
-    /// Where the node in `slot` stands.
+    /// Returns the position of the node in `slot`, or `None` where the list does not hold the node.
     #[must_use]
     pub fn find(&self, slot: SlotIndex) -> Option<usize> {
         self.0.get(slot.index()).filter(|place| **place != NOWHERE).map(|place| *place as usize)
     }
 
-    /// Takes the node in `slot` out; whether it was in.
+    /// Removes the node in `slot`; returns whether the list held the node.
     pub fn take(&mut self, slot: SlotIndex) -> bool {
         match self.0.get_mut(slot.index()) {
             Some(place) if *place != NOWHERE => {
@@ -48,7 +48,7 @@ impl Places {
     }
 }
 
-/// Who may still be chosen; the list is made when a step looks at it.
+/// The nodes that may still be chosen; the list is made when a step looks at the list.
 #[derive(Debug)]
 pub(super) struct Remaining {
     narrowed: bool,
@@ -56,40 +56,40 @@ pub(super) struct Remaining {
 }
 
 impl Remaining {
-    /// Every node that can take the request.
+    /// Returns every node that can take the request.
     pub(super) fn eligible() -> Self {
         Self { narrowed: false, list: OnceCell::new() }
     }
 
-    /// These alone.
+    /// Returns the candidates of `list` alone.
     pub(super) fn narrowed(list: Vec<Candidate>) -> Self {
         Self { narrowed: true, list: OnceCell::from(Arc::from(list)) }
     }
 
-    /// The candidates in order; `eligibility_index` is that of the chain over `cluster`.
-    pub(super) fn list(&self, cluster: &Cluster, roll: &EligibilityIndex) -> &[Candidate] {
-        self.list.get_or_init(|| roll.eligible(cluster))
+    /// Returns the candidates in order; `index` is the eligibility index of the chain over `cluster`.
+    pub(super) fn list(&self, cluster: &Cluster, index: &EligibilityIndex) -> &[Candidate] {
+        self.list.get_or_init(|| index.eligible(cluster))
     }
 
-    /// How many there are.
-    pub(super) fn len(&self, cluster: &Cluster, roll: &EligibilityIndex) -> usize {
-        if self.narrowed { self.list(cluster, roll).len() } else { roll.admitted(cluster) }
+    /// Returns the number of candidates.
+    pub(super) fn len(&self, cluster: &Cluster, index: &EligibilityIndex) -> usize {
+        if self.narrowed { self.list(cluster, index).len() } else { index.admitted(cluster) }
     }
 
-    /// The same for a program.
-    pub(super) fn shown(&self, cluster: &Cluster, roll: &EligibilityIndex) -> ShownCandidates {
+    /// Returns the candidates as a program is shown them.
+    pub(super) fn shown(&self, cluster: &Cluster, index: &EligibilityIndex) -> ShownCandidates {
         if !self.narrowed {
             return ShownCandidates::Eligible;
         }
         let held = self
-            .list(cluster, roll)
+            .list(cluster, index)
             .iter()
             .filter_map(|candidate| SuspendedCandidate::from_candidate(candidate, cluster));
         ShownCandidates::Listed(held.collect())
     }
 }
 
-/// Notes the nodes that are in `before` and not in `after` as not returned.
+/// Records the nodes that are in `before` and not in `after` as not returned.
 pub fn note_lost(before: &[Candidate], after: &[Candidate], cluster: &Cluster, lost: &mut LostNodes) {
     let places = Places::of(after);
     for candidate in before.iter().filter(|candidate| places.find(candidate.slot).is_none()) {
@@ -99,17 +99,17 @@ pub fn note_lost(before: &[Candidate], after: &[Candidate], cluster: &Cluster, l
     }
 }
 
-/// A candidate while its decision is suspended: by id, because slots may change hands meanwhile.
+/// A candidate of a suspended decision: by id, because a slot may get another node meanwhile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SuspendedCandidate {
-    /// The node's id.
+    /// The id of the node.
     pub node: Arc<str>,
-    /// Its overlay as JSON, where it has one.
+    /// The overlay of the node as JSON, where the node has an overlay.
     pub overlay: Option<String>,
 }
 
 impl SuspendedCandidate {
-    /// `candidate` by id; absent where its node has gone.
+    /// Returns `candidate` by id, or `None` where the node has left the cluster.
     #[must_use]
     pub fn from_candidate(candidate: &Candidate, cluster: &Cluster) -> Option<Self> {
         let node = Arc::clone(cluster.node(candidate.slot)?.id());
@@ -117,7 +117,7 @@ impl SuspendedCandidate {
         Some(Self { node, overlay })
     }
 
-    /// The candidate again; absent where its node has gone.
+    /// Returns the candidate by slot, or `None` where the node has left the cluster.
     #[must_use]
     pub fn to_candidate(&self, cluster: &Cluster) -> Option<Candidate> {
         let slot = cluster.find(&self.node)?;

@@ -1,4 +1,5 @@
-//! Which nodes can take a request at all, decided before the first step and again when a step names a node.
+//! The rule of eligibility: which nodes can take a request at all, decided before the first step and again when a step
+//! names a node.
 
 use std::sync::Arc;
 
@@ -8,12 +9,12 @@ use crate::model::{LostReason, Node};
 
 use super::ChainSpec;
 
-/// What becomes of nodes that cool down after a failed start, for one question.
+/// The treatment of nodes that cool down after a failed start, for a single question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CoolingPolicy {
-    /// They are left out, and so are these, where a start of the same user failed.
+    /// Cooling nodes are left out, and so are these nodes, where a start of the same user failed.
     Out(Vec<Arc<str>>),
-    /// They can be chosen: no other node is left.
+    /// Cooling nodes can be chosen: no other node is left.
     LastResort,
 }
 
@@ -24,13 +25,13 @@ impl Default for CoolingPolicy {
 }
 
 impl CoolingPolicy {
-    /// Whether the question is decided as any other, by what hangs on nodes alone.
+    /// Whether no node is left out for this user alone, so that eligibility depends on nodes alone.
     #[must_use]
     pub fn is_usual(&self) -> bool {
         matches!(self, Self::Out(nodes) if nodes.is_empty())
     }
 
-    /// Why `node` cannot take this request of `chain`; absent where it can.
+    /// Returns the first reason why `node` cannot take this request of `chain`, or `None` where the node can.
     #[must_use]
     pub fn reason_against(&self, node: &Node, chain: &ChainSpec) -> Option<LostReason> {
         self.reasons_against(node, chain).next()
@@ -47,7 +48,7 @@ impl CoolingPolicy {
     }
 }
 
-/// Whether as many sessions start on `node` as may at one time: by its own figure, else by the service's.
+/// Whether as many sessions start on `node` as may at a time: by the node's own figure, else by the service's.
 fn is_starting(node: &Node, chain: &ChainSpec) -> bool {
     let most = node.report().figures().max_pending.or(chain.max_pending);
     most.is_some_and(|most| node.pending().len() as u64 >= most)
@@ -68,7 +69,8 @@ const CHECKS: [(LostReason, Check); 6] = [
     (LostReason::CoolingDown, |node, chain| chain.reserve && node.marks().cooling_down),
 ];
 
-/// Why `node` cannot take a request of `chain`; absent where it can. The first reason in the contract's order is given.
+/// Returns the first reason, in the contract's order, why `node` cannot take a request of `chain`; `None` where the
+/// node can.
 #[must_use]
 pub fn reason_against(node: &Node, chain: &ChainSpec) -> Option<LostReason> {
     reasons_against(node, chain).next()

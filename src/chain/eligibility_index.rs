@@ -1,7 +1,8 @@
-//! The roll of a chain: which nodes cannot take its requests, and why, kept change by change.
+//! The eligibility index of a chain: the nodes that cannot take the chain's requests, with the reasons, updated at each
+//! change of a node.
 //!
-//! A request that goes straight to a program, which knows the nodes already, must not look at each of them first. So
-//! eligibility is asked when a node changes and not when a request comes; the rule itself is in [`eligibility`].
+//! A request that goes straight to a program, which knows the nodes already, must not look at each node first. So
+//! eligibility is decided when a node changes and not when a request comes; the rule itself is in [`eligibility`].
 //!
 //! [`eligibility`]: super::eligibility
 
@@ -20,20 +21,20 @@ use super::spec::ChainSpec;
 pub struct EligibilityIndex {
     by_id: BTreeMap<Arc<str>, LostReason>,
     by_reason: BTreeMap<LostReason, BTreeSet<Arc<str>>>,
-    /// Those that are left, of a cluster with this membership: most requests find the same.
+    /// The nodes that are left, with the cluster's membership number at that time: most requests find the same list.
     left: RefCell<Option<(u64, Arc<[Candidate]>)>>,
 }
 
 impl EligibilityIndex {
-    /// The roll of the chain `spec` over `cluster`, looking at every node.
+    /// Builds the index of the chain `spec` over `cluster`, looking at every node.
     #[must_use]
     pub fn of(spec: &ChainSpec, cluster: &Cluster) -> Self {
-        let mut roll = Self::default();
-        cluster.nodes().for_each(|(_, node)| roll.look(spec, cluster, node.id()));
-        roll
+        let mut index = Self::default();
+        cluster.nodes().for_each(|(_, node)| index.look(spec, cluster, node.id()));
+        index
     }
 
-    /// Looks again at the node `id`, which changed, came or left.
+    /// Updates the entry of the node `id`, which changed, came or left.
     pub fn look(&mut self, spec: &ChainSpec, cluster: &Cluster, id: &Arc<str>) {
         let reason = cluster.get(id).and_then(|node| reason_against(node, spec));
         let before = match reason {
@@ -58,7 +59,7 @@ impl EligibilityIndex {
         !self.by_id.contains_key(id)
     }
 
-    /// The nodes of `cluster` that can take the chain's requests, in order.
+    /// Returns the nodes of `cluster` that can take the chain's requests, in order.
     #[must_use]
     pub fn eligible(&self, cluster: &Cluster) -> Arc<[Candidate]> {
         let mut left = self.left.borrow_mut();
@@ -73,13 +74,13 @@ impl EligibilityIndex {
         }
     }
 
-    /// How many nodes of `cluster` can take the chain's requests.
+    /// Returns the number of nodes of `cluster` that can take the chain's requests.
     #[must_use]
     pub fn admitted(&self, cluster: &Cluster) -> usize {
         cluster.len().saturating_sub(self.by_id.len())
     }
 
-    /// The nodes left out as a diagnosis records them, with the fate of `watched`.
+    /// Returns the nodes left out as a diagnosis records them, with the outcome of `watched`.
     #[must_use]
     pub fn left_out(&self, watched: Option<&Arc<str>>) -> LostNodes {
         let mut lost = LostNodes::watching(watched);
@@ -98,10 +99,10 @@ mod tests {
         ChainSpec::new("session/start", Vec::new())
     }
 
-    /// Whatever happens, the roll that is kept is the one that is called anew.
+    /// After any change, the updated index equals an index that is built anew.
     #[test]
     fn kept_or_called_anew_it_is_the_same() {
-        let (mut cluster, mut roll) = (Cluster::new(Arrangement::ById), EligibilityIndex::default());
+        let (mut cluster, mut index) = (Cluster::new(Arrangement::ById), EligibilityIndex::default());
         let report = |id: &str, max: u64| {
             Change::Report(Arc::new(Report::from_value(json!({"id": id, "sessions": 1, "maxSessions": max})).unwrap()))
         };
@@ -125,17 +126,17 @@ mod tests {
         ];
         for (change, expected) in changes {
             let touched: Vec<_> = cluster.apply(change.clone()).into_iter().collect();
-            touched.iter().for_each(|id| roll.look(&spec(), &cluster, id));
+            touched.iter().for_each(|id| index.look(&spec(), &cluster, id));
             let anew = EligibilityIndex::of(&spec(), &cluster);
-            assert_eq!(roll.by_id, anew.by_id, "{change:?}");
-            assert_eq!(roll.left_out(None), anew.left_out(None), "{change:?}");
-            assert_eq!(roll.eligible(&cluster), anew.eligible(&cluster), "{change:?}");
-            assert_eq!(roll.eligible(&cluster).len(), roll.admitted(&cluster), "{change:?}");
+            assert_eq!(index.by_id, anew.by_id, "{change:?}");
+            assert_eq!(index.left_out(None), anew.left_out(None), "{change:?}");
+            assert_eq!(index.eligible(&cluster), anew.eligible(&cluster), "{change:?}");
+            assert_eq!(index.eligible(&cluster).len(), index.admitted(&cluster), "{change:?}");
             if let Some((id, reason)) = expected {
-                assert!(!roll.admits(id), "{change:?}");
-                assert_eq!(roll.left_out(Some(&id.into())).watched_reason(), Some(reason), "{change:?}");
+                assert!(!index.admits(id), "{change:?}");
+                assert_eq!(index.left_out(Some(&id.into())).watched_reason(), Some(reason), "{change:?}");
             }
         }
-        assert_eq!(roll.admitted(&cluster), 1);
+        assert_eq!(index.admitted(&cluster), 1);
     }
 }

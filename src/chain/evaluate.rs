@@ -1,7 +1,8 @@
-//! The reference evaluation of a chain, as a value that can be put down at a step and taken up again.
+//! The reference evaluation of a chain, as a value that can be suspended at a step and resumed.
 //!
-//! Nothing may assume that a chain runs in one go: at an executable step the decision becomes a [`Suspended`], plain
-//! data that crosses processes and waits. Rejected: an `async` evaluation, whose state could not leave its process.
+//! Nothing may assume that a chain runs without a pause: at an executable step the decision becomes a [`Suspended`],
+//! plain data that crosses processes and waits. Rejected: an `async` evaluation, because such a state cannot leave a
+//! process.
 
 mod node_outcome;
 mod resume;
@@ -35,51 +36,51 @@ use super::{Chain, Recency, Step, StepKind, verdict};
 
 pub use resume::{ask_again, resume};
 
-/// What an evaluation stands on.
+/// The cluster, the caches, the limits and the callbacks that an evaluation uses.
 #[derive(Clone, Copy)]
 pub struct EvaluationContext<'a> {
     /// The nodes.
     pub cluster: &'a Cluster,
-    /// Who cannot take the chain's requests.
-    pub roll: &'a EligibilityIndex,
+    /// The nodes that cannot take the chain's requests.
+    pub eligibility: &'a EligibilityIndex,
     /// The limits of scripts.
     pub limits: &'a ScriptLimits,
-    /// The chain's past choices.
+    /// The past choices of the chain.
     pub recency: &'a Recency,
-    /// What is not to be run.
+    /// The scripts that are not to be run, and the nodes that scripts are not to be asked about.
     pub quarantine: &'a QuarantineList,
-    /// Request time in the site's zone.
+    /// The time of the request in the site's time zone.
     pub moment: &'a Moment,
-    /// Measures cost.
+    /// The stopwatch that measures the cost of steps.
     pub stopwatch: &'a dyn Stopwatch,
-    /// Is told what runs.
-    pub witness: &'a dyn StepObserver,
-    /// Rings when a script has used up its time.
+    /// The observer that is notified of each step, node and call.
+    pub observer: &'a dyn StepObserver,
+    /// The alarm that goes off when a script has used up the time allowed.
     pub alarm: &'a dyn Alarm,
 }
 
-/// How far an evaluation came.
+/// The progress of an evaluation.
 #[derive(Debug)]
 pub enum Progress {
-    /// To its end.
+    /// The evaluation ended with a decision.
     Decided(Decision),
-    /// To an executable step: hand in what the program said through [`resume`].
+    /// The evaluation came to an executable step: pass the program's answer to [`resume`].
     Suspended(Suspended),
 }
 
-/// Decides `ask` by `chain`, with the results in `store` that the chain has of earlier requests.
+/// Decides `ask` by `chain`, up to the first executable step; `store` has the chain's results of earlier requests.
 #[must_use]
-pub fn begin(chain: &Chain, ask: &Ask, stage: EvaluationContext<'_>, store: &mut Store) -> Progress {
+pub fn begin(chain: &Chain, ask: &Ask, context: EvaluationContext<'_>, store: &mut Store) -> Progress {
     let diagnosis = Diagnosis {
         asked_node: ask.about.clone(),
-        excluded: stage.roll.left_out(ask.about.as_ref()),
+        excluded: context.eligibility.left_out(ask.about.as_ref()),
         now_ms: ask.now_ms,
         seed: ask.seed,
-        nodes: stage.cluster.len() as u64,
+        nodes: context.cluster.len() as u64,
         ..Diagnosis::default()
     };
-    let (candidates, log) = (Remaining::eligible(), LogBook::new(*stage.limits));
-    let mut evaluation = Evaluation { chain, ask, stage, candidates, log, diagnosis, overran: None, reached: 0 };
+    let (candidates, log) = (Remaining::eligible(), LogBook::new(*context.limits));
+    let mut evaluation = Evaluation { chain, ask, context, candidates, log, diagnosis, overran: None, reached: 0 };
     if !ask.cooling.is_usual() {
         evaluation.look_at_cooling();
     }
@@ -89,36 +90,36 @@ pub fn begin(chain: &Chain, ask: &Ask, stage: EvaluationContext<'_>, store: &mut
     }
 }
 
-/// Brings what is kept for `chain` up to date by at most `most` nodes, for no request. What the scripts log is not kept.
-/// Returns how many nodes are left.
+/// Brings the caches of `chain` up to date by at most `most` nodes, independently of any request. Lines that the
+/// scripts log are dropped. Returns the number of nodes that are left.
 #[must_use]
-pub fn refresh(chain: &Chain, stage: EvaluationContext<'_>, store: &mut Store, most: usize) -> usize {
-    let log = LogBook::new(*stage.limits);
-    let scene = CallContext { cluster: stage.cluster, asked: None, step: 0, log: &log };
-    plan::refresh(store, chain, stage, scene, most)
+pub fn refresh(chain: &Chain, context: EvaluationContext<'_>, store: &mut Store, most: usize) -> usize {
+    let log = LogBook::new(*context.limits);
+    let call_context = CallContext { cluster: context.cluster, asked: None, step: 0, log: &log };
+    plan::refresh(store, chain, context, call_context, most)
 }
 
-/// A decision on its way through the steps.
+/// A decision under way through the steps.
 struct Evaluation<'a> {
     chain: &'a Chain,
     ask: &'a Ask,
-    stage: EvaluationContext<'a>,
+    context: EvaluationContext<'a>,
     candidates: Remaining,
     log: LogBook,
     diagnosis: Diagnosis,
-    /// The step that used up its time before its turn came.
+    /// The step that ran out of time in the index scan, before the plain evaluation reached the step.
     overran: Option<Overran>,
-    /// How many steps had their turn.
+    /// The number of steps that were reached.
     reached: usize,
 }
 
-/// What one step came to.
+/// The outcome of a single step.
 struct StepOutcome {
     answer: Result<Verdict, Failure>,
     trace: Trace,
 }
 
-/// What a step leaves for its report beside its verdict.
+/// The parts of a step's report beside the verdict.
 #[derive(Default)]
 struct Trace {
     lost: LostNodes,
@@ -136,21 +137,21 @@ impl Trace {
 }
 
 impl<'a> Evaluation<'a> {
-    /// The candidates, in order.
+    /// Returns the candidates, in order.
     fn list(&self) -> &[Candidate] {
-        self.candidates.list(self.stage.cluster, self.stage.roll)
+        self.candidates.list(self.context.cluster, self.context.eligibility)
     }
 
-    /// The decision by the chain's plan, where it has one and that finds a node.
+    /// Returns the decision by the chain's plan, where the chain has a plan and the plan finds a node.
     fn scan(&mut self, store: &mut Store) -> Option<Decision> {
-        match plan::scan(store, self.chain, self.ask, self.stage, self.call_context(0)) {
+        match plan::scan(store, self.chain, self.ask, self.context, self.call_context(0)) {
             Ok(None) => None,
             Err(overran) => {
                 self.overran = Some(overran);
                 None
             }
             Ok(Some(FoundNode { slot, step, reports, search })) => {
-                let node = Arc::clone(self.stage.cluster.node(slot)?.id());
+                let node = Arc::clone(self.context.cluster.node(slot)?.id());
                 let by = Arc::clone(&self.chain.steps.get(step)?.spec.name);
                 (self.diagnosis.steps, self.diagnosis.search) = (reports, search);
                 self.reached = step + 1;
@@ -159,24 +160,24 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// What surrounds the script at step `number`.
+    /// Returns the call context of the script at step `number`.
     fn call_context(&self, number: usize) -> CallContext<'_> {
         let asked = ScriptRequest {
             request: &self.ask.request,
             passes_jwt: self.chain.spec.pass_jwt,
-            moment: self.stage.moment,
+            moment: self.context.moment,
             seed: self.ask.seed,
             sequence: self.ask.sequence,
         };
-        CallContext { cluster: self.stage.cluster, asked: Some(asked), step: number as u64, log: &self.log }
+        CallContext { cluster: self.context.cluster, asked: Some(asked), step: number as u64, log: &self.log }
     }
 
     fn run(mut self, from: usize, store: &mut Store) -> Progress {
         let chain = self.chain;
         for (number, step) in chain.steps.iter().enumerate().skip(from) {
-            self.stage.witness.step(number);
+            self.context.observer.step(number);
             self.reached = number + 1;
-            let told = match &step.kind {
+            let outcome = match &step.kind {
                 StepKind::External if self.ask.purpose == Purpose::Place => {
                     return Progress::Suspended(self.suspend(number));
                 }
@@ -193,14 +194,15 @@ impl<'a> Evaluation<'a> {
                 },
                 StepKind::Policy(policy) => self.timed(|this, trace, _| Ok(this.choose(&**policy, &mut trace.scores))),
             };
-            if let Some(decision) = self.conclude(step, told) {
+            if let Some(decision) = self.conclude(step, outcome) {
                 return Progress::Decided(decision);
             }
         }
         Progress::Decided(self.exhausted())
     }
 
-    /// The limit that the step is known to pass: on this question, or on so many that it is in quarantine.
+    /// Returns the failure that is known before the step runs: a limit passed on this question, in the index scan, or
+    /// so often that the step is in quarantine.
     fn known_failure(&mut self, number: usize, step: &Step) -> Option<Failure> {
         if let Some(overran) = self.overran.take_if(|overran| overran.step == number) {
             return Some(Arc::unwrap_or_clone(overran.failure));
@@ -212,14 +214,14 @@ impl<'a> Evaluation<'a> {
     fn known_limit(&self, step: &Step) -> Option<&LimitRecord> {
         let name = &step.spec.name;
         let here = self.ask.limited.iter().find(|(limited, _)| limited == name).map(|(_, limited)| limited);
-        here.or_else(|| self.stage.quarantine.script(name))
+        here.or_else(|| self.context.quarantine.script(name))
     }
 
     fn timed(&self, ask: impl FnOnce(&Self, &mut Trace, &Calls<'_>) -> Result<Verdict, Failure>) -> StepOutcome {
         let mut trace = Trace::of(self.ask);
-        let (calls, start) = (Calls::new(self.stage.witness), self.stage.stopwatch.micros());
+        let (calls, start) = (Calls::new(self.context.observer), self.context.stopwatch.micros());
         let answer = ask(self, &mut trace, &calls);
-        trace.cost_us = self.stage.stopwatch.micros().saturating_sub(start);
+        trace.cost_us = self.context.stopwatch.micros().saturating_sub(start);
         trace.calls = calls.made();
         StepOutcome { answer, trace }
     }
@@ -232,12 +234,12 @@ impl<'a> Evaluation<'a> {
         trace: &mut Trace,
         calls: &Calls<'_>,
     ) -> Result<Verdict, Failure> {
-        let EvaluationContext { cluster, limits, .. } = self.stage;
-        let scene = self.call_context(number);
+        let EvaluationContext { cluster, limits, .. } = self.context;
+        let call_context = self.call_context(number);
         match script.shape() {
             ScriptShape::WholeList => {
                 let list = self.list();
-                let answer = calls.make(|| script.open(scene).and_then(|mut run| run.call(Call::Balance(list))));
+                let answer = calls.make(|| script.open(call_context).and_then(|mut run| run.call(Call::Balance(list))));
                 match answer.map_err(ScriptError::into_failure)? {
                     CallAnswer::Returned(returned) => verdict::read(returned, list, cluster, limits),
                     _ => Err(Failure::new(FailureName::Internal, "the engine answered another call than `balance`")),
@@ -260,16 +262,16 @@ impl<'a> Evaluation<'a> {
         trace: &mut Trace,
         calls: &Calls<'_>,
     ) -> Result<Verdict, Failure> {
-        let EvaluationContext { recency, witness, alarm, quarantine, .. } = self.stage;
+        let EvaluationContext { recency, observer, alarm, quarantine, .. } = self.context;
         let shunned = self.chain.steps.get(number).and_then(|step| quarantine.nodes(&step.spec.name));
         let (lost, scores) = (&mut trace.lost, trace.scores.as_mut());
-        let surroundings = PerNodeContext { recency, witness, alarm, shunned, kept, lost, scores, calls };
-        pernode::evaluate(script, functions, self.call_context(number), candidates, surroundings)
+        let per_node = PerNodeContext { recency, observer, alarm, shunned, kept, lost, scores, calls };
+        pernode::evaluate(script, functions, self.call_context(number), candidates, per_node)
     }
 
-    /// The candidate of lowest rank; equal ranks go to the one chosen longest ago, then to the first.
+    /// Selects the candidate of the lowest rank; equal ranks go to the candidate chosen longest ago, then to the first.
     fn choose(&self, policy: &dyn Policy, scores: &mut Option<Scores>) -> Verdict {
-        let cluster = self.stage.cluster;
+        let cluster = self.context.cluster;
         let mut best: Option<(f64, u64, SlotIndex)> = None;
         for candidate in self.list() {
             let Some(node) = cluster.node(candidate.slot) else { continue };
@@ -279,28 +281,28 @@ impl<'a> Evaluation<'a> {
                 (None, Absent::Pass) => continue,
             };
             if let Some(scores) = scores.as_mut().filter(|_| rank.is_finite()) {
-                scores.add(node.id(), (rank, self.stage.recency.of(candidate.slot)), policy.figure(rank));
+                scores.add(node.id(), (rank, self.context.recency.of(candidate.slot)), policy.figure(rank));
             }
             // Recency is looked up for ties alone: most comparisons need only the rank.
             let better = best.is_none_or(|(top, since, _)| {
-                rank < top || (rank == top && self.stage.recency.of(candidate.slot) < since)
+                rank < top || (rank == top && self.context.recency.of(candidate.slot) < since)
             });
             if better {
-                best = Some((rank, self.stage.recency.of(candidate.slot), candidate.slot));
+                best = Some((rank, self.context.recency.of(candidate.slot), candidate.slot));
             }
         }
         best.map_or(Verdict::Pass, |(_, _, slot)| Verdict::Select(slot))
     }
 
-    /// Does what the step's answer and the chain's settings ask for; the decision, where the chain ends here.
-    fn conclude(&mut self, step: &Step, told: StepOutcome) -> Option<Decision> {
-        let StepOutcome { answer, mut trace } = told;
+    /// Applies the step's answer and the chain's settings; returns the decision, where the chain ends here.
+    fn conclude(&mut self, step: &Step, outcome: StepOutcome) -> Option<Decision> {
+        let StepOutcome { answer, mut trace } = outcome;
         match answer {
             Ok(Verdict::Pass) => self.report(&step.spec.name, StepVerdict::Pass, trace, None),
             Ok(Verdict::Select(slot)) => return self.select(step, &step.spec.name, slot, trace),
             Ok(Verdict::Narrow(after)) => {
                 if trace.lost.total() == 0 && after.len() < self.list().len() {
-                    note_lost(self.list(), &after, self.stage.cluster, &mut trace.lost);
+                    note_lost(self.list(), &after, self.context.cluster, &mut trace.lost);
                 }
                 self.report(&step.spec.name, StepVerdict::Narrow(after.len() as u64), trace, None);
                 self.candidates = Remaining::narrowed(after);
@@ -329,7 +331,7 @@ impl<'a> Evaluation<'a> {
     }
 
     fn select(&mut self, step: &Step, by: &Arc<str>, slot: SlotIndex, trace: Trace) -> Option<Decision> {
-        let node = self.stage.cluster.node(slot)?;
+        let node = self.context.cluster.node(slot)?;
         let id = Arc::clone(node.id());
         let against = self.ask.cooling.reason_against(node, &self.chain.spec);
         match (against, self.chain.spec.on_unplaceable) {
@@ -358,9 +360,10 @@ impl<'a> Evaluation<'a> {
         self.diagnosis.steps.push(StepReport { step, said, candidates, calls, cost_us, lost, scores, log, position });
     }
 
-    /// Leaves out, or lets in, what the chain's roll does not: nodes where a start of this user failed, or all that cool down.
+    /// Applies the question's cooling policy, which the chain's eligibility index does not know: leaves out nodes where
+    /// a start of this user failed, or lets in all that cool down.
     fn look_at_cooling(&mut self) {
-        let (cluster, spec) = (self.stage.cluster, &self.chain.spec);
+        let (cluster, spec) = (self.context.cluster, &self.chain.spec);
         let mut excluded = LostNodes::watching(self.ask.about.as_ref());
         let mut candidates = Vec::new();
         for (slot, node) in cluster.nodes() {
@@ -374,16 +377,16 @@ impl<'a> Evaluation<'a> {
     }
 
     fn suspend(self, step: usize) -> Suspended {
-        let shown = self.candidates.shown(self.stage.cluster, self.stage.roll);
+        let shown = self.candidates.shown(self.context.cluster, self.context.eligibility);
         Suspended { step, shown, diagnosis: self.diagnosis, logged: self.log.written(), taken: None }
     }
 
     fn remaining(&self) -> usize {
-        self.candidates.len(self.stage.cluster, self.stage.roll)
+        self.candidates.len(self.context.cluster, self.context.eligibility)
     }
 
     fn exhausted(&mut self) -> Decision {
-        let message = explain::no_node(&self.chain.spec, self.stage.cluster, &self.diagnosis, self.remaining());
+        let message = explain::no_node(&self.chain.spec, self.context.cluster, &self.diagnosis, self.remaining());
         self.fail(Failure::new(FailureName::NoNode, message))
     }
 
@@ -400,7 +403,7 @@ impl<'a> Evaluation<'a> {
         }
         Decision {
             chain: Arc::clone(&self.chain.spec.action),
-            generation: self.stage.cluster.generation(),
+            generation: self.context.cluster.generation(),
             decided_by,
             outcome,
             diagnosis: std::mem::take(&mut self.diagnosis),

@@ -1,10 +1,11 @@
-//! Why a decision found no node, in a sentence.
+//! The sentence that says why a decision found no node.
 
 use crate::model::{Cluster, Diagnosis, LostReason, Node, StepVerdict};
 
 use super::ChainSpec;
 
-/// Says why no node was found, in the order in which an administrator would look.
+/// Returns the sentence that says why no node was found; the reasons are tried in the order in which an administrator
+/// would look.
 pub(super) fn no_node(chain: &ChainSpec, cluster: &Cluster, diagnosis: &Diagnosis, candidates: usize) -> String {
     if diagnosis.nodes == 0 {
         return "the cluster has no nodes".to_owned();
@@ -25,7 +26,7 @@ pub(super) fn no_node(chain: &ChainSpec, cluster: &Cluster, diagnosis: &Diagnosi
     )
 }
 
-/// Counts the nodes by the reason and the step that left them out, in a sentence.
+/// Returns the counts of nodes by reason and by the step that left the nodes out, as text.
 fn left_out(diagnosis: &Diagnosis) -> String {
     let excluded = &diagnosis.excluded.by_reason;
     let excluded = excluded.iter().map(|(reason, lost)| format!("{} {}", lost.count, reason.words()));
@@ -38,7 +39,8 @@ fn left_out(diagnosis: &Diagnosis) -> String {
     excluded.chain(by_step).collect::<Vec<_>>().join(", ")
 }
 
-/// Why `node` is full although nothing seems to run there, where that is so.
+/// Returns the explanation for a `node` that is full although no sessions seem to run there, where strict capacity is
+/// the reason.
 pub(super) fn uncounted(node: &Node, chain: &ChainSpec) -> Option<String> {
     let is_why = chain.strict && node.is_uncounted();
     is_why.then(|| format!("; `{}` reports no sessions, so with strict capacity it takes none", node.id()))

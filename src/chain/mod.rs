@@ -1,7 +1,7 @@
-//! A chain: the ordered steps for an action, their plain evaluation, and plans that come to the same sooner.
+//! A chain: the ordered steps for an action, their plain evaluation, and plans that come to the same decision sooner.
 //!
-//! The plain evaluation is the reference: it looks at every candidate at every step, keeps nothing between requests, and
-//! stays as it is so that faster plans can be tested against it. Neither knows which engines exist.
+//! The plain evaluation is the reference: the plain evaluation looks at every candidate at every step, keeps nothing
+//! between requests, and stays so simple that faster plans can be tested against it. Neither knows which engines exist.
 
 pub mod ask;
 mod asking;
@@ -36,19 +36,19 @@ pub use recency::Recency;
 pub use spec::{ChainSet, ChainSpec, Mode, OnFailure, OnUnplaceable, ProgramSpec, Purpose, StepSource, StepSpec};
 pub use suspended::{ProgramAnswer, ShownCandidates, Suspended};
 
-/// A chain whose steps are compiled.
+/// A chain with compiled steps.
 pub struct Chain {
-    /// What it was made from.
+    /// The specification of the chain.
     pub spec: Arc<ChainSpec>,
-    /// Its steps, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
-/// One step of a chain.
+/// A compiled step of a chain.
 pub struct Step {
-    /// What it was made from.
+    /// The specification of the step.
     pub spec: StepSpec,
-    /// What runs.
+    /// The script, policy or program that runs at the step.
     pub kind: StepKind,
     /// The built-in that `on_error = "fallback:NAME"` names.
     pub error_fallback: Option<Box<dyn Policy>>,
@@ -57,7 +57,8 @@ pub struct Step {
 }
 
 impl Step {
-    /// The built-in that ends the chain when the step fails with `name`, where its config names one.
+    /// Returns the built-in that ends the chain when the step fails with `name`, where the step's config names a
+    /// built-in.
     #[must_use]
     pub fn fallback(&self, name: FailureName) -> Option<&dyn Policy> {
         match name {
@@ -67,12 +68,13 @@ impl Step {
     }
 }
 
-/// What runs at a step.
+/// The kind of code that runs at a step.
 pub enum StepKind {
     /// A script of an engine, in this process.
     Script(Box<dyn Script>),
     /// A built-in policy.
     Policy(Box<dyn Policy>),
-    /// A program outside: the decision is suspended until somebody hands in what the program said.
+    /// A program in another process: the decision is suspended until [`evaluate::resume`] is called with the program's
+    /// answer.
     External,
 }

@@ -1,29 +1,31 @@
-//! Who looks on while a chain runs: a watchdog that must be able to name the culprit, and a count of calls.
+//! The observer of a running chain, for a watchdog that must be able to name the culprit, and a count of calls.
 
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// Is told what runs, so that a watchdog can name the culprit. Knows nothing of time itself.
+/// Receives a call for each step, node and script call, so that a watchdog can name the culprit. An observer knows no
+/// time.
 pub trait StepObserver {
     /// Step `step` of the current decision begins.
     fn step(&self, step: usize);
-    /// A per-node function is asked about `node`; it is `pure` where the answer hangs on the node's document alone.
+    /// A per-node function is called for `node`; the call is `pure` where the answer depends on the node's document
+    /// alone.
     fn node(&self, node: &Arc<str>, pure: bool);
-    /// A function of step `step` is asked about `node` for all requests to come: the time that it takes is its own, and
-    /// counts for nothing else.
+    /// A function of step `step` is called for `node` on behalf of all later requests: the call's time is measured
+    /// separately, and counts towards no other limit.
     fn alone(&self, step: usize, node: &Arc<str>);
-    /// Goes back to step `step`, which had begun: several steps are asked about one node after another.
+    /// Step `step`, which had begun, goes on: the steps of a plan take turns, node by node.
     fn back_to(&self, step: usize);
-    /// The per-node functions have been asked about all nodes.
+    /// The per-node functions have been called for all nodes.
     fn nodes_done(&self);
-    /// Code of the script begins to run: the time is its own until [`StepObserver::returned`]. What happens between calls (plans,
-    /// orders, kept results) is nobody's.
+    /// Code of the script begins to run: the time until [`StepObserver::returned`] counts as the script's. The time
+    /// between calls (plans, ordering, cached results) counts as no script's.
     fn called(&self) {}
-    /// Code of the script has run.
+    /// Code of the script has returned.
     fn returned(&self) {}
 }
 
-/// A witness that looks away.
+/// An observer that ignores every call.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoObserver;
 
@@ -35,34 +37,35 @@ impl StepObserver for NoObserver {
     fn nodes_done(&self) {}
 }
 
-/// Makes calls of a script: counts them, and lets the witness know when the script's own time runs.
+/// Makes calls of a script: counts the calls, and notifies the observer when the script's own time begins and ends.
 pub struct Calls<'a> {
-    witness: &'a dyn StepObserver,
+    observer: &'a dyn StepObserver,
     made: Cell<u64>,
 }
 
 impl<'a> Calls<'a> {
-    /// No call yet; `witness` is told of each.
+    /// Returns a counter without calls; `observer` is notified of each call.
     #[must_use]
-    pub fn new(witness: &'a dyn StepObserver) -> Self {
-        Self { witness, made: Cell::new(0) }
+    pub fn new(observer: &'a dyn StepObserver) -> Self {
+        Self { observer, made: Cell::new(0) }
     }
 
-    /// Makes one call.
+    /// Makes and counts a call.
     pub fn make<T>(&self, call: impl FnOnce() -> T) -> T {
         self.made.set(self.made.get() + 1);
         self.on_script_time(call)
     }
 
-    /// Runs code of the script that is no call of its functions: its top level, or the telling of its table.
+    /// Runs code of the script that is no call of a function: the top level, or a component's update of the table of
+    /// nodes.
     pub fn on_script_time<T>(&self, run: impl FnOnce() -> T) -> T {
-        self.witness.called();
+        self.observer.called();
         let result = run();
-        self.witness.returned();
+        self.observer.returned();
         result
     }
 
-    /// How many calls there were.
+    /// Returns the number of calls made.
     #[must_use]
     pub fn made(&self) -> u64 {
         self.made.get()

@@ -1,7 +1,7 @@
-//! What is known to break: scripts, and nodes that a script hangs on. A chain does not run into them again.
+//! Scripts that broke, and nodes that a script hangs on. A chain does not run into them again.
 //!
-//! Who is put here and for how long is decided by whoever sees processes die; here it is only kept, so that a decision
-//! depends on it like on anything else that it was told.
+//! The front, which sees workers die, decides which scripts and nodes are put here, and for how long; this list only
+//! records them, so that a decision depends on the quarantine as on any other input.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,29 +10,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Failure, LimitKind};
 
-/// A limit that was passed, as it will be told again.
+/// A limit that was passed, recorded to be reported again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitRecord {
-    /// Which limit.
+    /// The kind of limit.
     pub kind: LimitKind,
-    /// What happened, for the requester.
+    /// The message for the requester.
     pub message: Arc<str>,
 }
 
 impl LimitRecord {
-    /// The failure that it means for a step.
+    /// Returns the failure of a step that passed this limit.
     #[must_use]
     pub fn failure(&self) -> Failure {
         Failure::limit(self.kind, &*self.message)
     }
 }
 
-/// What is put in quarantine: a script, or one node for the per-node functions of a script.
+/// The subject of a quarantine: a script, or a single node for the per-node functions of a script.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Subject {
-    /// The script, by its step's name.
+    /// The name of the script's step.
     pub script: Arc<str>,
-    /// The node, where the script is fine with others.
+    /// The id of the node, where the script works for other nodes.
     pub node: Option<Arc<str>>,
 }
 
@@ -44,7 +44,7 @@ pub struct QuarantineList {
 }
 
 impl QuarantineList {
-    /// Puts `subject` in quarantine for what it did.
+    /// Puts `subject` in quarantine for passing the limit `limited`.
     pub fn confine(&mut self, subject: Subject, limited: LimitRecord) {
         match subject.node {
             None => drop(self.scripts.insert(subject.script, limited)),
@@ -52,7 +52,7 @@ impl QuarantineList {
         }
     }
 
-    /// Lets `subject` out again.
+    /// Releases `subject` from quarantine.
     pub fn release(&mut self, subject: &Subject) {
         match &subject.node {
             None => drop(self.scripts.remove(&subject.script)),
@@ -65,13 +65,13 @@ impl QuarantineList {
         }
     }
 
-    /// Why the script is not to be run, where it is in quarantine.
+    /// Returns the reason why the script is not to be run, where the script is in quarantine.
     #[must_use]
     pub fn script(&self, name: &str) -> Option<&LimitRecord> {
         self.scripts.get(name)
     }
 
-    /// The nodes that the script's functions are not to be asked about, with why.
+    /// Returns the nodes that the script's functions are not to be asked about, with the limits that were passed.
     #[must_use]
     pub fn nodes(&self, script: &str) -> Option<&BTreeMap<Arc<str>, LimitRecord>> {
         self.nodes.get(script)

@@ -1,4 +1,4 @@
-//! When a chain last chose each node: what breaks ties, and all that round robin needs.
+//! The time order of a chain's past choices, which breaks ties, and alone decides `builtin:round-robin`.
 
 use crate::model::SlotIndex;
 
@@ -10,13 +10,13 @@ pub struct Recency {
 }
 
 impl Recency {
-    /// When the node in `slot` was last chosen: 0 for never, greater for later.
+    /// Returns the number of the last choice of the node in `slot`: 0 for never, greater for later.
     #[must_use]
     pub fn of(&self, slot: SlotIndex) -> u64 {
         self.last.get(slot.index()).copied().unwrap_or_default()
     }
 
-    /// Notes that the node in `slot` is chosen now.
+    /// Records that the node in `slot` is chosen now.
     pub fn choose(&mut self, slot: SlotIndex) {
         self.chosen += 1;
         if self.last.len() <= slot.index() {
@@ -27,7 +27,7 @@ impl Recency {
         }
     }
 
-    /// Forgets the node in `slot`, whose place another may take.
+    /// Forgets the node in `slot`, because another node may take the slot.
     pub fn forget(&mut self, slot: SlotIndex) {
         if let Some(last) = self.last.get_mut(slot.index()) {
             *last = 0;

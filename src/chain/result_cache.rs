@@ -1,8 +1,8 @@
-//! What the functions of per-node scripts said of each node, kept for as long as it holds.
+//! The results of per-node scripts, cached for as long as the results are valid.
 //!
-//! A function of one parameter says the same of a node until a part of the node changes that it reads; one that depends
-//! on a key does for each key. So nothing that changed is searched for: what was said carries the generation of the
-//! cluster that it was said of, and the node tells since when its parts are what they are.
+//! A function of a single parameter answers the same for a node until a part of the node changes that the function
+//! reads; a function that depends on a key does so for each key. So changes need no invalidation: a result carries the
+//! cluster's generation at the call, and the node records the generation of the last change of each part.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,68 +15,71 @@ use crate::script::{Arity, NodeFunction, Script};
 use super::asking::NodeVerdict;
 use super::{Chain, StepKind};
 
-/// Keys of a script for which results are kept; past it, those of the key that was not used for longest go.
+/// The number of keys of a script for which results are kept; past this number, the results of the least recently used
+/// key go.
 const MAX_KEYS: usize = 256;
-/// The longest key that is kept, as JSON, in bytes.
+/// The length of the longest key that is kept, as JSON, in bytes.
 const MAX_KEY_BYTES: usize = 1024;
-/// Results that are kept for all keys of a script together: where each holds many, fewer keys are kept.
+/// The number of results that are kept for all keys of a script together: where each key holds many, fewer keys are
+/// kept.
 const MAX_KEYED_RESULTS: usize = 1_000_000;
 
-/// What one function said of the nodes.
+/// The results of a single function for the nodes.
 #[derive(Debug)]
 pub(super) struct Results {
     reads: NodeParts,
-    said: BySlot,
+    results: BySlot,
 }
 
-/// What was said, by slot.
+/// The results, by slot.
 #[derive(Debug)]
 enum BySlot {
-    /// Of all nodes, or nearly.
+    /// Results for all nodes, or nearly all.
     Many(Vec<Option<CachedResult>>),
-    /// Of those that a request of one key was about: mostly few of many.
+    /// Results for the nodes that requests of a single key were about: mostly few of many.
     Few(BTreeMap<SlotIndex, CachedResult>),
 }
 
 #[derive(Clone, Debug)]
 struct CachedResult {
-    /// The generation of the cluster that it was said of.
+    /// The generation of the cluster at the call.
     generation: u64,
-    word: NodeVerdict,
+    verdict: NodeVerdict,
 }
 
 impl Results {
-    /// How many are held.
+    /// Returns the number of slots or results held.
     fn len(&self) -> usize {
-        match &self.said {
-            BySlot::Many(said) => said.len(),
-            BySlot::Few(said) => said.len(),
+        match &self.results {
+            BySlot::Many(results) => results.len(),
+            BySlot::Few(results) => results.len(),
         }
     }
 
-    /// What was said of `node`, which lies in `slot`; absent where nothing was, or where that may hold no more.
+    /// Returns the result for `node`, which is in `slot`; `None` where no result is known, or where the result may be
+    /// outdated.
     pub(super) fn get(&self, slot: SlotIndex, node: &Node) -> Option<&NodeVerdict> {
-        let CachedResult { generation, word } = match &self.said {
-            BySlot::Many(said) => said.get(slot.index())?.as_ref()?,
-            BySlot::Few(said) => said.get(&slot)?,
+        let CachedResult { generation, verdict } = match &self.results {
+            BySlot::Many(results) => results.get(slot.index())?.as_ref()?,
+            BySlot::Few(results) => results.get(&slot)?,
         };
-        // What passed a limit may do better next time: that is forgotten with any change.
-        let is_limit = matches!(word, NodeVerdict::Failed(failure) if failure.name == FailureName::ScriptLimit);
+        // A function that passed a limit may answer next time: such a result is dropped with any change.
+        let is_limit = matches!(verdict, NodeVerdict::Failed(failure) if failure.name == FailureName::ScriptLimit);
         let reads = if is_limit { NodeParts::ALL } else { self.reads };
-        (node.revised(reads) <= *generation).then_some(word)
+        (node.revised(reads) <= *generation).then_some(verdict)
     }
 
-    /// Notes what was said of the node in `slot` of `cluster` as it is.
-    pub(super) fn put(&mut self, slot: SlotIndex, cluster: &Cluster, word: &NodeVerdict) {
-        let said = CachedResult { generation: cluster.generation(), word: word.clone() };
-        match &mut self.said {
-            BySlot::Few(few) => drop(few.insert(slot, said)),
+    /// Records the result for the node in `slot` of the present `cluster`.
+    pub(super) fn put(&mut self, slot: SlotIndex, cluster: &Cluster, verdict: &NodeVerdict) {
+        let result = CachedResult { generation: cluster.generation(), verdict: verdict.clone() };
+        match &mut self.results {
+            BySlot::Few(few) => drop(few.insert(slot, result)),
             BySlot::Many(many) => {
                 if many.len() <= slot.index() {
                     many.resize_with(cluster.slots().max(slot.index() + 1), || None);
                 }
                 if let Some(place) = many.get_mut(slot.index()) {
-                    *place = Some(said);
+                    *place = Some(result);
                 }
             }
         }
@@ -92,16 +95,16 @@ struct ScriptResults {
 
 impl ScriptResults {
     fn new(reads: [NodeParts; 2], by_slot: fn() -> BySlot) -> Self {
-        let [filter, score] = reads.map(|reads| Results { reads, said: by_slot() });
+        let [filter, score] = reads.map(|reads| Results { reads, results: by_slot() });
         Self { filter, score }
     }
 
-    /// Nothing yet, of functions of one parameter.
+    /// Returns empty results of functions of a single parameter.
     fn pure(reads: [NodeParts; 2]) -> Self {
         Self::new(reads, || BySlot::Many(Vec::new()))
     }
 
-    /// Nothing yet, for one key.
+    /// Returns empty results for a single key.
     fn keyed(reads: [NodeParts; 2]) -> Self {
         Self::new(reads, || BySlot::Few(BTreeMap::new()))
     }
@@ -118,47 +121,47 @@ impl ScriptResults {
     }
 }
 
-/// What `key` returned, by what of the request decides that.
+/// The values that `key` returned, by the parts of the request that decide the value.
 #[derive(Debug, Default)]
 pub(super) struct KeyCache(BTreeMap<String, Value>);
 
 impl KeyCache {
-    /// What `key` returned for such a request.
+    /// Returns the value that `key` returned for such a request.
     pub(super) fn get(&self, request: &str) -> Option<&Value> {
         self.0.get(request)
     }
 
-    /// Notes what `key` returned.
+    /// Records the value that `key` returned.
     pub(super) fn put(&mut self, request: String, key: &Value) {
         if request.len() > MAX_KEY_BYTES || self.0.contains_key(&request) {
             return;
         }
         if self.0.len() >= MAX_KEYS {
-            // To ask again costs a call; to find out who was not used for longest would cost more.
+            // Calling `key` again is cheaper than finding the least recently used entry.
             self.0.clear();
         }
         self.0.insert(request, key.clone());
     }
 }
 
-/// All that is kept of one script.
+/// The cached results of a single script.
 #[derive(Debug)]
 pub(super) struct ResultCache {
-    /// What `filter` and `score` read.
+    /// The parts of a node that `filter` and `score` read.
     reads: [NodeParts; 2],
     pub(super) keys: KeyCache,
     pure: ScriptResults,
-    /// By key as JSON text, with when it was last used.
+    /// The results by key as JSON text, with the number of the last use.
     keyed: BTreeMap<Arc<str>, (u64, ScriptResults)>,
-    /// The keys by when they were last used.
+    /// The keys by the number of their last use.
     by_use: BTreeMap<u64, Arc<str>>,
-    /// Results in there.
+    /// The number of results in `keyed`.
     keyed_results: usize,
     uses: u64,
 }
 
 impl ResultCache {
-    /// Nothing yet, of `script`.
+    /// Returns an empty cache for `script`.
     fn of(script: &dyn Script) -> Self {
         let reads = [NodeFunction::Filter, NodeFunction::Score].map(|function| script.reads(function));
         Self {
@@ -172,12 +175,12 @@ impl ResultCache {
         }
     }
 
-    /// What is kept of functions of one parameter.
+    /// Returns the results of `function` of a single parameter.
     pub(super) fn pure(&mut self, function: NodeFunction) -> &mut Results {
         self.pure.of(function)
     }
 
-    /// Lends what is kept for a request with this key, so that it need not be found for each node.
+    /// Lends the results for a request with this key, so that they need not be looked up for each node.
     pub(super) fn lend(&mut self, key: Option<&Value>) -> RequestCache {
         let pure = std::mem::replace(&mut self.pure, ScriptResults::pure(self.reads));
         let key = key.map(Value::to_string).filter(|key| key.len() <= MAX_KEY_BYTES);
@@ -188,7 +191,7 @@ impl ResultCache {
         RequestCache { pure, keyed }
     }
 
-    /// Takes back what was lent.
+    /// Takes the lent results back.
     pub(super) fn take_back(&mut self, memory: RequestCache) {
         self.pure = memory.pure;
         let Some((key, pair)) = memory.keyed else { return };
@@ -203,7 +206,7 @@ impl ResultCache {
         }
     }
 
-    /// Takes out what is kept for `key`.
+    /// Removes the results for `key`.
     fn forget(&mut self, key: &str) -> Option<ScriptResults> {
         let (used, pair) = self.keyed.remove(key)?;
         self.by_use.remove(&used);
@@ -212,7 +215,7 @@ impl ResultCache {
     }
 }
 
-/// What is kept for the functions of a script and one request.
+/// The results for the functions of a script and a single request.
 #[derive(Debug)]
 pub(super) struct RequestCache {
     pure: ScriptResults,
@@ -220,12 +223,12 @@ pub(super) struct RequestCache {
 }
 
 impl RequestCache {
-    /// The key, as JSON, by which results are kept; absent where functions depend on the whole request.
+    /// Returns the key, as JSON, under which results are kept; `None` where functions depend on the whole request.
     pub(super) fn key(&self) -> Option<&str> {
         self.keyed.as_ref().map(|(key, _)| &**key)
     }
 
-    /// The results of `function`; absent where it depends on the whole request.
+    /// Returns the results of `function`; `None` where the function depends on the whole request.
     pub(super) fn of(&mut self, function: NodeFunction, arity: Arity) -> Option<&mut Results> {
         match arity {
             Arity::Node => Some(self.pure.of(function)),
@@ -234,7 +237,7 @@ impl RequestCache {
     }
 }
 
-/// What is kept of the per-node scripts of `chain`, by step.
+/// Returns empty caches for the per-node scripts of `chain`, by step.
 pub(super) fn of_chain(chain: &Chain) -> Vec<Option<ResultCache>> {
     let tables = chain.steps.iter().map(|step| match &step.kind {
         StepKind::Script(script) => Some(ResultCache::of(&**script)),

@@ -1,4 +1,4 @@
-//! The scores of a step, kept while a decision is to be explained: the best few, and that of the node asked about.
+//! The scores of a step, kept while a decision is to be explained: the best few, and the score of the node asked about.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use super::Ask;
 #[derive(Debug, Default)]
 pub(super) struct Scores {
     about: Option<Arc<str>>,
-    /// At most [`MAX_BEST`], best first.
+    /// At most [`MAX_BEST`] scores, best first.
     best: Vec<Ranked>,
     asked: Option<Scored>,
 }
 
 #[derive(Debug)]
 struct Ranked {
-    /// When the node was last chosen.
+    /// The number of the choice in which the node was last chosen.
     since: u64,
     scored: Scored,
 }
@@ -45,10 +45,10 @@ impl Scores {
 
     /// Returns the best nodes, best first, and after them the node that the question names.
     pub(super) fn into_scored(self) -> Vec<Scored> {
-        let mut told: Vec<_> = self.best.into_iter().map(|ranked| ranked.scored).collect();
-        let asked = self.asked.filter(|asked| told.iter().all(|scored| scored.node != asked.node));
-        told.extend(asked);
-        told
+        let mut scores: Vec<_> = self.best.into_iter().map(|ranked| ranked.scored).collect();
+        let asked = self.asked.filter(|asked| scores.iter().all(|scored| scored.node != asked.node));
+        scores.extend(asked);
+        scores
     }
 }
 
@@ -64,7 +64,8 @@ mod tests {
             let since = u64::from(number == 1);
             scores.add(&format!("n{number}").into(), (-score, since), (score, ""));
         }
-        let told: Vec<_> = scores.into_scored().into_iter().map(|scored| format!("{} {scored}", scored.node)).collect();
-        assert_eq!(told, ["n2 9", "n1 9", "n6 8", "n4 7", "n5 6", "n3 1"]);
+        let scores: Vec<_> =
+            scores.into_scored().into_iter().map(|scored| format!("{} {scored}", scored.node)).collect();
+        assert_eq!(scores, ["n2 9", "n1 9", "n6 8", "n4 7", "n5 6", "n3 1"]);
     }
 }

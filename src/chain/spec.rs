@@ -1,4 +1,4 @@
-//! What a chain is made from: plain data that a config describes and a worker is born with.
+//! The specification of a chain: plain data that a config describes and that a worker receives at the start.
 
 use std::sync::Arc;
 
@@ -8,58 +8,59 @@ use crate::model::head::DEFAULT_ACTION;
 use crate::model::{FailureName, UserNames};
 use crate::script::{Content, Isolation, ScriptLimits};
 
-/// Every chain of a service, with what their scripts are run under: all that an evaluator is made from.
+/// Every chain of a service, with limits and time zone: the complete input of an evaluator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainSet {
-    /// The chains, one for each action.
+    /// The chains, each for a different action.
     pub chains: Vec<ChainSpec>,
-    /// The limits that engines keep themselves.
+    /// The limits that engines enforce themselves.
     pub limits: ScriptLimits,
-    /// The site's time zone: an IANA name, or a POSIX TZ string where the host has no name for it.
+    /// The site's time zone: an IANA name, or a POSIX TZ string where the host has no name for the zone.
     pub zone: String,
-    /// How the names of users are compared.
+    /// The rule by which the names of users are compared.
     pub names: UserNames,
 }
 
 impl ChainSet {
-    /// These chains in UTC with every limit at its default.
+    /// Returns these chains in UTC with default limits.
     #[must_use]
     pub fn new(chains: Vec<ChainSpec>) -> Self {
         Self { chains, limits: ScriptLimits::default(), zone: "UTC".to_owned(), names: UserNames::default() }
     }
 
-    /// The chain of `action`.
+    /// Returns the chain of `action`.
     #[must_use]
     pub fn get(&self, action: &str) -> Option<&ChainSpec> {
         self.chains.iter().find(|chain| &*chain.action == action)
     }
 }
 
-/// A chain as it was configured.
+/// A chain as configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainSpec {
-    /// The action that it decides.
+    /// The action that the chain decides.
     pub action: Arc<str>,
-    /// Its steps, in order.
+    /// The steps, in order.
     pub steps: Vec<StepSpec>,
     /// Whether a placement is reserved, and whether only nodes that can take a session are eligible.
     pub reserve: bool,
-    /// What happens when a step names a node that cannot take the request.
+    /// The consequence when a step names a node that cannot take the request.
     pub on_unplaceable: OnUnplaceable,
-    /// Whether a node never takes more sessions than it states, so that one whose sessions are unknown takes none.
+    /// Whether a node never takes more sessions than the node states, so that a node with unknown sessions takes none.
     pub strict: bool,
-    /// The most sessions that start on a node at one time, where the node has no figure of its own.
+    /// The largest number of sessions that start on a node at a time, where the node states no figure.
     pub max_pending: Option<u64>,
     /// Services that a node must run to be eligible.
     pub require_services: Vec<String>,
     /// Whether scripts see the request's token.
     pub pass_jwt: bool,
-    /// Worker processes that decide for this chain alone; absent where one is enough and may be shared.
+    /// The number of worker processes that decide for this chain alone; `None` where a single, possibly shared worker
+    /// is enough.
     pub workers: Option<u32>,
 }
 
 impl ChainSpec {
-    /// The chain of `action` with every setting at its default.
+    /// Returns the chain of `action` with default settings.
     #[must_use]
     pub fn new(action: &str, steps: Vec<StepSpec>) -> Self {
         Self {
@@ -75,7 +76,8 @@ impl ChainSpec {
         }
     }
 
-    /// How many of its requests may be at its programs at a time: where it reserves, as many as each of them allows.
+    /// Returns the number of the chain's requests that may be at programs at a time: where the chain reserves, the
+    /// lowest limit of the chain's programs.
     #[must_use]
     pub fn turns(&self) -> Option<usize> {
         let programs = self.steps.iter().filter_map(|step| match &step.source {
@@ -85,14 +87,15 @@ impl ChainSpec {
         programs.min().filter(|_| self.reserve)
     }
 
-    /// Starting a session takes a place on a node; a login or any other question starts nothing.
+    /// Whether the chain of `action` reserves by default. Starting a session takes a place on a node; a login or any
+    /// other question starts nothing.
     #[must_use]
     pub fn reserves_by_default(action: &str) -> bool {
         action == DEFAULT_ACTION
     }
 }
 
-/// What happens when a step names a node that is not eligible.
+/// The consequence when a step names a node that is not eligible.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnUnplaceable {
@@ -105,7 +108,7 @@ pub enum OnUnplaceable {
     Allow,
 }
 
-/// What happens when a step fails: by an error, or by a limit that it passed.
+/// The consequence when a step fails: by an error, or by passing a limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnFailure {
     /// The chain stops and the requester gets the failure, as in FastX.
@@ -117,29 +120,29 @@ pub enum OnFailure {
     Fallback(String),
 }
 
-/// A step as it was configured.
+/// A step as configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepSpec {
-    /// How diagnoses and errors call it: the file as it was written, or `builtin:NAME`.
+    /// The name of the step in diagnoses and errors: the file as written in the config, or `builtin:NAME`.
     pub name: Arc<str>,
-    /// What it runs.
+    /// The script, built-in or program that the step runs.
     pub source: StepSource,
-    /// What happens when it throws, or returns what is no verdict.
+    /// The consequence when the step throws, or returns an invalid verdict.
     pub on_error: OnFailure,
-    /// What happens when it passes a limit.
+    /// The consequence when the step passes a limit.
     pub on_limit: OnFailure,
-    /// Its limit of CPU time in milliseconds, where it has its own.
+    /// The step's own limit of CPU time in milliseconds, where the config sets a limit.
     pub cpu_ms: Option<u32>,
 }
 
 impl StepSpec {
-    /// The step that runs `source`, with every setting at its default.
+    /// Returns the step that runs `source`, with default settings.
     #[must_use]
     pub fn new(name: &str, source: StepSource) -> Self {
         Self { name: name.into(), source, on_error: OnFailure::default(), on_limit: OnFailure::default(), cpu_ms: None }
     }
 
-    /// What happens when it fails with `name`.
+    /// Returns the consequence when the step fails with `name`.
     #[must_use]
     pub fn policy(&self, name: FailureName) -> &OnFailure {
         match name {
@@ -149,16 +152,16 @@ impl StepSpec {
     }
 }
 
-/// What a step runs.
+/// The code that a step runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StepSource {
-    /// A script in the language that its file's extension names.
+    /// A script in the language of the file's extension.
     Script {
         /// The extension, without the dot.
         extension: String,
         /// The source.
         content: Content,
-        /// What is kept of it between requests.
+        /// Whether the script's memory is kept between requests.
         isolation: Isolation,
     },
     /// The built-in of this name.
@@ -168,45 +171,46 @@ pub enum StepSource {
 }
 
 impl StepSource {
-    /// A script of the language with this extension, with every setting at its default.
+    /// Returns a script of the language with this extension, with default settings.
     #[must_use]
     pub fn script(extension: &str, content: impl Into<Content>) -> Self {
         Self::Script { extension: extension.to_owned(), content: content.into(), isolation: Isolation::default() }
     }
 }
 
-/// A program that is asked what a step says.
+/// A program that gives the answer of the step.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ProgramSpec {
-    /// Its file, from the root of the file system.
+    /// The path of the program's file, from the root of the file system.
     pub path: String,
-    /// The folder that it runs in: the config's.
+    /// The working folder of the program: the folder of the config.
     pub folder: String,
-    /// How it is asked.
+    /// The way in which the program is asked.
     pub mode: Mode,
-    /// Its limit of wall time for one answer in milliseconds, where it has its own.
+    /// The program's own limit of wall time for a single answer in milliseconds, where the config sets a limit.
     pub wall_ms: Option<u32>,
-    /// In a chain that reserves, how many requests it may be asked about at a time. With one, each question sees what came
-    /// of the one before; with more, a program whose node took something meanwhile is asked again.
+    /// In a chain that reserves, the number of requests that the program may be asked about at a time. With 1, each
+    /// question sees the outcome of the question before; with more, a program whose node was taken meanwhile is asked
+    /// again.
     pub parallel: u32,
 }
 
-/// How a program is asked.
+/// The way in which a program is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Started for each request, as FastX 4 does it.
+    /// The program is started for each request, as in FastX 4.
     #[default]
     Once,
-    /// Kept running, and told of changes alone.
+    /// The program is kept running, and is sent changes alone.
     Resident,
 }
 
-/// What a request is decided for.
+/// The purpose of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Purpose {
-    /// To place a session.
+    /// Place a session.
     Place,
-    /// To say what would happen: reserves nothing and runs no executable.
+    /// Explain the decision: nothing is reserved and no executable is run.
     Explain,
 }

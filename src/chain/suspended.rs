@@ -1,4 +1,4 @@
-//! A decision that waits for a program, and what was heard from the program: plain data that crosses processes.
+//! A decision that waits for a program, and the program's answer: plain data that crosses processes.
 
 use std::sync::Arc;
 
@@ -12,55 +12,57 @@ use super::candidates::SuspendedCandidate;
 /// A decision that waits for a program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Suspended {
-    /// The step that waits, from 0.
+    /// The number of the waiting step, from 0.
     pub step: usize,
     /// The candidates that the program is shown.
     pub shown: ShownCandidates,
-    /// What happened so far.
+    /// The diagnosis so far.
     pub diagnosis: Diagnosis,
-    /// Lines logged so far.
+    /// The number of lines logged so far.
     pub logged: usize,
-    /// The node that the program chose the last time, and that can take the request no more: it is asked again.
+    /// The node that the program chose the last time, where the node can no longer take the request: the program is
+    /// asked again.
     pub taken: Option<(Arc<str>, LostReason)>,
 }
 
 /// The candidates that a program is shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ShownCandidates {
-    /// Every node that can take the request: whoever keeps the chain's roll knows them.
+    /// Every node that can take the request: the receiver knows them from the chain's eligibility index.
     Eligible,
-    /// These, in this order: an earlier step said so.
+    /// These candidates, in this order, as an earlier step returned them.
     Listed(Vec<SuspendedCandidate>),
 }
 
-/// What was heard from a program.
+/// The answer of a program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProgramAnswer {
-    /// Its answer.
+    /// The value that the program returned, or the program's error.
     pub said: Result<ReturnedValue, ScriptError>,
-    /// Of the nodes that it names, those that it was shown. One of them may have left or filled since, which is no mistake
-    /// of the program's; any other is.
+    /// Those of the named nodes that the program was shown. Such a node may have left or filled since, which is no
+    /// mistake of the program's; naming any other node is.
     pub seen: Vec<Arc<str>>,
-    /// How long it took, in microseconds of wall time.
+    /// The wall time of the answer in microseconds.
     pub cost_us: u64,
-    /// Lines that it logged.
+    /// The lines that the program logged.
     pub log: Vec<String>,
 }
 
 impl ProgramAnswer {
-    /// This answer and nothing beside it.
+    /// Returns an answer of `said` alone, without cost and log.
     #[must_use]
     pub fn only(said: Result<ReturnedValue, ScriptError>) -> Self {
         Self { said, seen: Vec::new(), cost_us: 0, log: Vec::new() }
     }
 
-    /// Whether it names one node that the program was shown: that is the chain's choice, unless the node is taken by now.
+    /// Whether the answer names a single node that the program was shown: that node is the chain's choice, unless the
+    /// node is taken by now.
     #[must_use]
     pub fn chooses(&self) -> bool {
         matches!(self.said, Ok(ReturnedValue::Id(_))) && !self.seen.is_empty()
     }
 
-    /// The answer with those in `seen` of whom `was_shown` is true of the ids that it names.
+    /// Returns the answer with `seen` set to those named ids of which `was_shown` is true.
     #[must_use]
     pub fn seeing(mut self, was_shown: impl Fn(&str) -> bool) -> Self {
         let named: &mut dyn Iterator<Item = &str> = match &self.said {

@@ -1,6 +1,6 @@
-//! From what a step returned to a verdict: every value is checked against the cluster and the candidates.
+//! Turns the value that a step returned into a verdict: every value is checked against the cluster and the candidates.
 //!
-//! Scripts, executables and the tests share this file, so that a value means the same whatever language it came from.
+//! Scripts, executables and the tests share this file, so that a value means the same in each language.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use super::candidates::Places;
 /// Reads `returned` as a verdict about `candidates`.
 ///
 /// # Errors
-/// `unknown-node` for an id that no node has, `bad-verdict` for what is no verdict, `script-limit` for overlays past
-/// their size. The message says what came back and what was expected.
+/// `unknown-node` for an id that no node has, `bad-verdict` for an invalid verdict, `script-limit` for overlays past
+/// their size. The message says which value came back and which was expected.
 pub fn read(
     returned: ReturnedValue,
     candidates: &[Candidate],
@@ -83,7 +83,7 @@ fn find(id: &str, places: &Places, cluster: &Cluster, limits: &ScriptLimits) -> 
     })
 }
 
-/// What of `properties` differs from the node's own, in the size that is accepted.
+/// Returns the `properties` that differ from the node's own, if their size is within the limits.
 fn overlay(
     mut properties: Map<String, Value>,
     given: &Candidate,
@@ -93,8 +93,8 @@ fn overlay(
 ) -> Result<Option<Overlay>, Failure> {
     let Some(node) = cluster.node(given.slot) else { return Ok(None) };
     let names: Vec<&str> = properties.keys().map(String::as_str).collect();
-    let look = if names.is_empty() { return Ok(None) } else { node.look_at(Some(&names)) };
-    properties.retain(|name, value| !look.field(name).is_some_and(|own| own.equals(value)));
+    let view = if names.is_empty() { return Ok(None) } else { node.look_at(Some(&names)) };
+    properties.retain(|name, value| !view.field(name).is_some_and(|own| own.equals(value)));
     if properties.is_empty() {
         return Ok(None);
     }

@@ -1,9 +1,9 @@
-//! The built-in policies. They compare the cluster's figures, never what scripts overlaid.
+//! The built-in policies. Built-ins compare the cluster's figures, never overlays of scripts.
 
 use crate::model::{Cluster, Node, Request, SlotIndex};
 use crate::script::{Absent, Policy};
 
-/// A built-in by name.
+/// A built-in policy, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Builtin {
     /// The fewest sessions.
@@ -16,7 +16,7 @@ pub enum Builtin {
     LeastLoad,
     /// The fewest sessions relative to the weight in static data or metadata; a node without a weight has weight 1.
     Weighted,
-    /// The node with most of the user's own sessions; passes where there is none.
+    /// The node with most of the user's own sessions; passes where the user has no session.
     StickyUser,
 }
 
@@ -25,7 +25,7 @@ impl Builtin {
     pub const ALL: [Self; 6] =
         [Self::FewestSessions, Self::MostMemory, Self::RoundRobin, Self::LeastLoad, Self::Weighted, Self::StickyUser];
 
-    /// The name after `builtin:`.
+    /// Returns the name after `builtin:`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -38,16 +38,16 @@ impl Builtin {
         }
     }
 
-    /// Whether it chooses wherever there is a candidate.
+    /// Whether the built-in chooses a node wherever there is a candidate.
     #[must_use]
     pub fn always_chooses(self) -> bool {
         self.absent() == Absent::Last
     }
 
-    /// The built-in called `name`.
+    /// Returns the built-in called `name`.
     ///
     /// # Errors
-    /// A message that lists the names there are.
+    /// A message that lists the known names.
     pub fn parse(name: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|builtin| builtin.name() == name).ok_or_else(|| {
             let names: Vec<_> = Self::ALL.into_iter().map(Self::name).collect();

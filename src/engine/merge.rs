@@ -1,13 +1,13 @@
-//! Sorting that no comparator can break: a stable merge sort, which asks whatever it is told and always ends.
+//! Sorting that no comparator can break: a stable merge sort, which follows any comparator and always ends.
 //!
-//! Rust's own sort panics when it finds an order inconsistent: above 20 elements, with comparators as plausible as
-//! `(a, b) => b.freemem - a.freemem` where one node lacks the figure. Engines that hand a script's comparator to it would
-//! take the worker down.
+//! Rust's own sort panics when the order is inconsistent: above 20 elements, with comparators as plausible as `(a, b)
+//! => b.freemem - a.freemem` where a node lacks the figure. Engines that pass a script's comparator to Rust's sort
+//! would crash the worker.
 
-/// Sorts bottom up, so that it takes no stack; equal ones keep their order.
+/// Sorts bottom up, without recursion; equal items keep their order.
 ///
 /// # Errors
-/// The first one of `is_after`, which says whether the left one belongs behind the right one.
+/// The first error of `is_after`, which says whether the left item belongs behind the right.
 pub(super) fn merge_sort<T, E>(
     mut items: Vec<T>,
     mut is_after: impl FnMut(&T, &T) -> Result<bool, E>,
@@ -36,7 +36,7 @@ fn merge<T, E>(
     merged: &mut Vec<T>,
     is_after: &mut impl FnMut(&T, &T) -> Result<bool, E>,
 ) -> Result<(), E> {
-    // Lists that are in order already, or all equal, cost one question per merge.
+    // Lists that are in order already, or all equal, cost a single call per merge.
     if let (Some(last), Some(first)) = (left.last(), right.first())
         && !is_after(last, first)?
     {

@@ -25,39 +25,39 @@ pub mod wasm;
 #[cfg(any(feature = "javascript", feature = "rhai"))]
 mod words;
 
-/// What every engine is made with.
+/// The settings of every engine.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The limits that engines keep themselves.
+    /// The limits that engines enforce themselves.
     pub limits: ScriptLimits,
     /// The site's time zone.
     pub zone: TimeZone,
-    /// Rings when a script has used up its time, for engines that can stop one.
+    /// The alarm that goes off when a script has used up the time allowed, for engines that can stop a script.
     pub alarm: Rc<dyn Alarm>,
 }
 
 /// A language that scripts can be written in.
 pub struct Language {
-    /// Its name in words.
+    /// The name of the language, for people.
     pub name: &'static str,
-    /// How its files end, without the dot.
+    /// The extension of the language's files, without the dot.
     pub extension: &'static str,
-    /// What its files hold.
+    /// The form of the language's files.
     pub form: Form,
-    /// Makes its engine.
+    /// The constructor of the language's engine.
     pub engine: fn(&Settings) -> Box<dyn Engine>,
 }
 
-/// What a script's file holds.
+/// The form of a script's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// What somebody wrote.
+    /// Source text.
     Text,
-    /// What a compiler made of it: a program with a memory of its own.
+    /// The output of a compiler: a program with a separate memory.
     Compiled,
 }
 
-/// Every language that this build has, one line each.
+/// Every language of this build, a line each.
 pub const LANGUAGES: &[Language] = &[
     #[cfg(feature = "javascript")]
     Language { name: "JavaScript", extension: "js", form: Form::Text, engine: javascript::engine },

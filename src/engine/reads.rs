@@ -1,4 +1,4 @@
-//! What the per-node functions of a script read of a node.
+//! The parts of a node that the per-node functions of a script read.
 
 use crate::model::NodeParts;
 use crate::script::NodeFunction;
@@ -11,12 +11,12 @@ pub(super) struct Reads {
 }
 
 impl Reads {
-    /// What `of` says of the function of each name.
+    /// Returns the parts that `of` returns for each function's name.
     pub(super) fn new(of: impl Fn(&str) -> NodeParts) -> Self {
         Self { filter: of("filter"), score: of("score") }
     }
 
-    /// The parts that `function` can read.
+    /// Returns the parts that `function` can read.
     pub(super) fn by(self, function: NodeFunction) -> NodeParts {
         match function {
             NodeFunction::Filter => self.filter,

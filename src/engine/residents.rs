@@ -1,24 +1,24 @@
-//! What an engine keeps of each node for as long as the node stays as it is, by slot.
+//! The cache of an engine's node objects, by slot, valid as long as the node stays unchanged.
 //!
-//! Moving the node list is the cost, never the choice itself (docs/src/internals/facts.md): so what scripts see of a
-//! node is built at its first use and shared by all requests. Where a node changes, what is kept of it is changed: a
-//! reservation costs the same whatever the node holds already.
+//! The cost lies in moving the node list, never in the choice itself (docs/src/internals/facts.md): so the node object
+//! for scripts is built at the first use and shared by all requests. Where a node changes, the cached object is
+//! updated: a reservation costs the same for any load of the node.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::model::{Cluster, Node, Session, SlotIndex};
 
-/// What is kept of one node.
+/// The cached object of a single node.
 pub(super) trait CachedNode: Clone {
-    /// Whether it shows `node` as it is.
+    /// Whether the object shows the present state of `node`.
     fn is_of(&self, node: &Node) -> bool;
 
-    /// The node's id.
+    /// Returns the id of the node.
     fn id(&self) -> Arc<str>;
 }
 
-/// What is kept of all nodes.
+/// The cached objects of all nodes.
 pub(super) struct NodeCache<R> {
     slots: RefCell<Slots<R>>,
 }
@@ -35,11 +35,11 @@ impl<R> Default for NodeCache<R> {
 }
 
 impl<R: CachedNode> NodeCache<R> {
-    /// What is kept of `node`, which lies in `slot`. Where that shows another state, or nothing is kept, `make` is given what
-    /// is kept in the slot, which it may change, and makes what is kept from now on.
+    /// Returns the cached object of `node`, which is in `slot`. Where that object shows another state, or none is
+    /// cached, `make` receives the slot's object, which `make` may change, and returns the object to cache.
     ///
     /// # Errors
-    /// What `make` says.
+    /// The error of `make`.
     pub(super) fn get<E>(
         &self,
         slot: SlotIndex,
@@ -47,49 +47,50 @@ impl<R: CachedNode> NodeCache<R> {
         make: impl FnOnce(Option<R>) -> Result<R, E>,
     ) -> Result<R, E> {
         let before = self.slots.borrow().list.get(slot.index()).cloned().flatten();
-        if let Some(resident) = before.as_ref().filter(|resident| resident.is_of(node)) {
-            return Ok(resident.clone());
+        if let Some(cached) = before.as_ref().filter(|cached| cached.is_of(node)) {
+            return Ok(cached.clone());
         }
-        let resident = make(before)?;
+        let cached = make(before)?;
         let mut slots = self.slots.borrow_mut();
         if slots.list.len() <= slot.index() {
             slots.list.resize_with(slot.index() + 1, || None);
         }
         if let Some(place) = slots.list.get_mut(slot.index()) {
-            let before = place.replace(resident.clone());
+            let before = place.replace(cached.clone());
             slots.count += usize::from(before.is_none());
         }
-        Ok(resident)
+        Ok(cached)
     }
 
-    /// Drops what is kept of nodes that left, once they are more than those that stayed could be.
+    /// Drops the objects of nodes that left, once there are more objects than nodes.
     pub(super) fn sweep(&self, cluster: &Cluster) {
         let mut slots = self.slots.borrow_mut();
         if slots.count <= cluster.len() {
             return;
         }
         let Slots { list, count } = &mut *slots;
-        for resident in list.iter_mut() {
-            let left = |resident: &R| cluster.find(&resident.id()).is_none();
-            if resident.as_ref().is_some_and(left) {
-                *resident = None;
+        for cached in list.iter_mut() {
+            let left = |cached: &R| cluster.find(&cached.id()).is_none();
+            if cached.as_ref().is_some_and(left) {
+                *cached = None;
                 *count -= 1;
             }
         }
-        // A node that came back may lie in another slot: then it is counted twice until its old slot is used again.
+        // A node that came back may be in another slot: then the node is counted twice until its old slot is used
+        // again.
         while list.last().is_some_and(Option::is_none) {
             list.pop();
         }
     }
 }
 
-/// Whether two states of a node show a script the same.
+/// Whether two states of a node look the same to a script.
 pub(super) fn is_same_state(left: &Node, right: &Node) -> bool {
     left.revision() == right.revision() && Arc::ptr_eq(left.report(), right.report())
 }
 
-/// What was built of each session of the node `before`, in order, for those that its later state `after` still has.
-/// Sessions that are not among them are built by `build`. Both have the same report.
+/// Returns the built objects of those sessions of the node `before` that the later state `after` still has, in order.
+/// Other sessions are built by `build`. Both states have the same report.
 pub(super) fn follow_sessions<T: Clone>(
     before: &Node,
     built: &[T],

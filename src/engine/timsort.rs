@@ -1,22 +1,23 @@
-//! V8's sort, step for step: whatever a comparator says, and however it contradicts itself, the order is the one that the
-//! script's old host came to.
+//! V8's sort, step for step: for any comparator, even for a contradictory comparator, the order is the same as on the
+//! script's old host.
 //!
-//! `(a, b) => b.freemem - a.freemem` says NaN where a node reports no memory, and orders nothing then; what comes out
-//! depends on which pairs are asked about. So this is TimSort as V8 has it (`third_party/v8/builtins/array-sort.tq`), with
-//! its runs, binary insertion, galloping and merges, and asks about the same pairs in the same order. Rust's own sort was
-//! rejected, since it panics at such comparators, and a plain merge sort, since its order is another one.
+//! `(a, b) => b.freemem - a.freemem` returns NaN where a node reports no memory, and then defines no order; the result
+//! depends on the pairs that are compared. So this is TimSort as in V8 (`third_party/v8/builtins/array-sort.tq`), with
+//! V8's runs, binary insertion, galloping and merges, and compares the same pairs in the same order. Rust's own sort
+//! was rejected, since that sort panics at such comparators, and a plain merge sort, since that order differs.
 
 mod merges;
 
 use merges::Merger;
 
-/// Runs are made at least half as long as this, by binary insertion.
+/// The limit below which a list is a single run; longer lists get runs of at least half this length, by binary
+/// insertion.
 const MIN_MERGE: usize = 64;
 
-/// `items` in the order that `is_less` says, which is asked whether its first belongs before its second.
+/// Returns `items` in the order of `is_less`, which says whether the first argument belongs before the second.
 ///
 /// # Errors
-/// The first one of `is_less`.
+/// The first error of `is_less`.
 pub(super) fn timsort<T: Clone, E>(items: Vec<T>, is_less: impl FnMut(&T, &T) -> Result<bool, E>) -> Result<Vec<T>, E> {
     let (mut low, mut left) = (0, items.len());
     if left < 2 {
@@ -40,7 +41,7 @@ pub(super) fn timsort<T: Clone, E>(items: Vec<T>, is_less: impl FnMut(&T, &T) ->
     Ok(sort.merger.work)
 }
 
-/// How long a run must be at least, so that the number of runs is a power of two or a little less.
+/// Returns the least length of a run, such that the number of runs is a power of two or a little less.
 fn min_run(mut length: usize) -> usize {
     let mut odd = 0;
     while length >= MIN_MERGE {
@@ -57,7 +58,7 @@ struct SortedRun {
     length: usize,
 }
 
-/// A sort on its way.
+/// A sort under way.
 struct Sort<T, F> {
     merger: Merger<T, F>,
     /// The runs that wait to be merged.
@@ -65,7 +66,7 @@ struct Sort<T, F> {
 }
 
 impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Sort<T, F> {
-    /// The length of the run that starts at `low`; one that descends is turned around.
+    /// Returns the length of the run that starts at `low`; a descending run is reversed.
     fn natural_run(&mut self, low: usize, high: usize) -> Result<usize, E> {
         if low + 1 == high {
             return Ok(1);
@@ -81,7 +82,7 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Sort<T, F> {
         Ok(end - low)
     }
 
-    /// Inserts what stands from `start` to `high` into the run that begins at `low`.
+    /// Inserts the items from `start` to `high` into the run that begins at `low`.
     fn insert(&mut self, low: usize, start: usize, high: usize) -> Result<(), E> {
         for place in start.max(low + 1)..high {
             let (mut left, mut right) = (low, place);
@@ -104,12 +105,12 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Sort<T, F> {
         self.runs.get(run).map_or(0, |run| run.length)
     }
 
-    /// Whether the run in this place is short enough beside the two below it.
+    /// Whether the run in this place is short enough compared with the two runs below.
     fn is_balanced(&self, run: usize) -> bool {
         run < 2 || self.length(run - 2) > self.length(run - 1) + self.length(run)
     }
 
-    /// Merges until the lengths of the runs that wait fall quickly enough.
+    /// Merges until the lengths of the waiting runs fall quickly enough.
     fn collapse(&mut self) -> Result<(), E> {
         while let Some(mut run) = self.runs.len().checked_sub(2) {
             if !self.is_balanced(run + 1) || !self.is_balanced(run) {
@@ -134,7 +135,7 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Sort<T, F> {
         Ok(())
     }
 
-    /// Merges the run in this place with the one above it.
+    /// Merges the run in this place with the next run.
     fn merge_at(&mut self, run: usize) -> Result<(), E> {
         let (Some(a), Some(b)) = (self.runs.get(run).copied(), self.runs.get(run + 1).copied()) else { return Ok(()) };
         self.runs.remove(run + 1);
@@ -164,8 +165,8 @@ mod tests {
         }
     }
 
-    /// 10,000 lists that Node.js sorted (`tests/javascript/node/tables.mjs`), most of them with a comparator that contradicts
-    /// itself; of each there is a print of the order that came out.
+    /// Checks 10,000 lists that Node.js sorted (`tests/javascript/node/tables.mjs`), most of them with a contradictory
+    /// comparator; for each list there is a hash of the resulting order.
     #[test]
     fn v8_comes_to_the_same_order() {
         let path = format!("{}/tests/data/javascript/sorts.jsonl", env!("CARGO_MANIFEST_DIR"));
@@ -188,7 +189,7 @@ mod tests {
                 list = timsort(list, |a, b| Ok::<_, ()>(a.1 < b.1)).unwrap();
             }
             let told = |a: &(i64, i64, Option<i64>), b: &(i64, i64, Option<i64>)| match kind.as_str() {
-                // Where one reports nothing, the comparator says NaN.
+                // Where an item reports nothing, the comparator returns NaN.
                 "nan" => a.2.zip(b.2).map_or(0, |(a, b)| b - a),
                 "sane" => a.1 - b.1,
                 "truth" => i64::from(a.1 > b.1),

@@ -1,8 +1,8 @@
-//! What every language says the same way to a script that asks for what it cannot have.
+//! Texts that every language uses the same way, for scripts that ask for unavailable features.
 
-/// What executables can do and scripts cannot.
+/// The advice where executables can do something that scripts cannot.
 pub(super) const USE_AN_EXECUTABLE: &str = "use an executable step for that";
 
-/// Why a pure function may not do something, said after the name of what it did.
+/// The reason why a pure function may not use a feature; follows the name of the feature.
 pub(super) const NOT_PURE: &str = "is not available to a function of one parameter, whose result is kept for its node: \
     give it a second parameter, the request";

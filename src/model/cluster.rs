@@ -1,7 +1,8 @@
-//! The cluster: every node that is known, each in a slot, changed by events and never by replacement.
+//! The cluster: every known node, each in a slot, updated by events and never replaced as a whole.
 //!
-//! Front and workers hold one each and feed them the same changes, so that they agree without sending node lists. A
-//! reservation is a change like any other; that makes a tentative one and its undoing two events, not a special case.
+//! The front and each worker hold a cluster and apply the same changes, so that all agree without sending node lists. A
+//! reservation is a change like any other; that makes a tentative reservation and the cancellation two events, not a
+//! special case.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -18,32 +19,32 @@ use super::shared;
 use super::usernames::UserNames;
 use super::users::UserIndex;
 
-/// Changed slots that are remembered: whoever looked later than that ago looks at every node.
+/// The number of changed slots that are remembered: a reader whose last look is longer ago looks at every node.
 const RECENT: usize = 16 * 1024;
 
-/// Where a node lies in a [`Cluster`]; stays the same as long as the node is there.
+/// The place of a node in a [`Cluster`]; stays the same as long as the node is in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotIndex(u32);
 
 impl SlotIndex {
-    /// The slot as an index into a table beside the cluster.
+    /// Returns the slot as an index into a table beside the cluster.
     #[must_use]
     pub fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// In which order nodes stand before the first step.
+/// The order of the nodes before the first step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Arrangement {
-    /// As they came: file order in `place`.
+    /// The order of arrival: file order in `place`.
     Arrival,
     /// Ascending by id: in the service, where arrival is chance.
     #[default]
     ById,
 }
 
-/// One thing that happened to the cluster.
+/// A single change of the cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Change {
     /// A node reported.
@@ -52,7 +53,7 @@ pub enum Change {
     Remove(Arc<str>),
     /// A node has not reported within the liveness limit.
     Stale(Arc<str>),
-    /// What the service holds against a node; kept also while the node is away.
+    /// The marks of the service on a node; kept also while the node is away.
     Mark(Arc<str>, Marks),
     /// A session was placed, perhaps only tentatively.
     Reserve(Reservation),
@@ -60,7 +61,8 @@ pub enum Change {
     Release(#[serde(deserialize_with = "shared::string")] Arc<str>),
 }
 
-/// The nodes, there or not, that a change concerned, by id: one, or none, or the two of a reservation that moves.
+/// The ids of the nodes, present or not, that a change concerned: none, a single node, or the two of a reservation that
+/// moves.
 #[derive(Clone, Debug)]
 pub struct Touched([Option<Arc<str>>; 2]);
 
@@ -82,28 +84,28 @@ pub struct Cluster {
     by_id: BTreeMap<Arc<str>, SlotIndex>,
     order: Vec<SlotIndex>,
     marks: BTreeMap<Arc<str>, Marks>,
-    /// By id, with the number under which each stands at its node.
+    /// The reservations by id, with the number of each among the node's pending sessions.
     reservations: BTreeMap<Name, (u64, Reservation)>,
-    /// By node, the reservations on nodes that are not there.
+    /// By node id, the reservations on nodes that are not in the cluster.
     away: BTreeMap<Arc<str>, Pending>,
     users: UserIndex,
     generation: u64,
-    /// Grows when a node comes or leaves.
+    /// A number that grows when a node comes or leaves.
     membership: u64,
     /// The slots that changed last, with the generation of the change, oldest first.
     recent: VecDeque<(u64, SlotIndex)>,
-    /// The generation of the last change that is remembered no more.
+    /// The generation of the last change that is no longer remembered.
     forgotten: u64,
 }
 
 impl Cluster {
-    /// An empty cluster whose nodes will stand in the given order.
+    /// Returns an empty cluster that keeps nodes in the given order.
     #[must_use]
     pub fn new(arrangement: Arrangement) -> Self {
         Self { arrangement, ..Self::default() }
     }
 
-    /// Compares the names of users so from now on.
+    /// Compares the names of users by the rule `names` from now on.
     pub fn set_names(&mut self, names: UserNames) {
         self.users = UserIndex::new(names);
         for node in self.slots.iter_mut().flatten() {
@@ -112,67 +114,68 @@ impl Cluster {
         }
     }
 
-    /// Grows with each change.
+    /// Returns the number of the last change; grows with each change.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// The slots whose nodes came, left or changed after `generation`, some perhaps more than once; nothing where that is
-    /// too long ago to know.
+    /// Returns the slots whose nodes came, left or changed after `generation`, some perhaps repeatedly; `None` where
+    /// that is too long ago to know.
     #[must_use]
     pub fn changed_since(&self, generation: u64) -> Option<impl Iterator<Item = SlotIndex>> {
         let later = self.recent.iter().rev().take_while(move |(change, _)| *change > generation);
         (generation >= self.forgotten).then(|| later.map(|(_, slot)| *slot))
     }
 
-    /// A number that grows when a node comes or leaves: while it stays, so do the nodes and their order.
+    /// Returns a number that grows when a node comes or leaves: while the number stays, so do the nodes and their
+    /// order.
     #[must_use]
     pub fn membership(&self) -> u64 {
         self.membership
     }
 
-    /// Every slot, free ones included.
+    /// Returns every slot, free slots included.
     pub fn every_slot(&self) -> impl Iterator<Item = SlotIndex> + use<> {
         (0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX)).map(SlotIndex)
     }
 
-    /// How many slots there are, free ones included: an index of a table beside the cluster is less than that.
+    /// Returns the number of slots, free slots included: an index of a table beside the cluster is less than that.
     #[must_use]
     pub fn slots(&self) -> usize {
         self.slots.len()
     }
 
-    /// How many nodes there are.
+    /// Returns the number of nodes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether there is no node.
+    /// Whether the cluster has no node.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    /// The nodes in initial order.
+    /// Returns the nodes in initial order.
     pub fn nodes(&self) -> impl Iterator<Item = (SlotIndex, &Node)> {
         self.order.iter().filter_map(|slot| self.node(*slot).map(|node| (*slot, node)))
     }
 
-    /// The nodes whose id is greater than `after`, ascending by id.
+    /// Returns the nodes whose id is greater than `after`, ascending by id.
     pub fn nodes_after<'a>(&'a self, after: &'a str) -> impl Iterator<Item = &'a Node> {
         let bounds = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
         self.by_id.range::<str, _>(bounds).filter_map(|(_, slot)| self.node(*slot))
     }
 
-    /// The node in `slot`.
+    /// Returns the node in `slot`.
     #[must_use]
     pub fn node(&self, slot: SlotIndex) -> Option<&Node> {
         self.slots.get(slot.index())?.as_ref()
     }
 
-    /// Where `node` stands in the initial order among nodes that compare equal in this: the rest is decided by id.
+    /// Returns a number that orders nodes before the first step; equal numbers are ordered by id.
     #[must_use]
     pub fn standing(&self, node: &Node) -> u64 {
         match self.arrangement {
@@ -181,42 +184,42 @@ impl Cluster {
         }
     }
 
-    /// The slot of this index, where a node lies in it.
+    /// Returns the slot of this index, where the slot holds a node.
     #[must_use]
     pub fn slot(&self, index: usize) -> Option<SlotIndex> {
         let slot = SlotIndex(u32::try_from(index).ok()?);
         self.node(slot).map(|_| slot)
     }
 
-    /// The slot of the node `id`.
+    /// Returns the slot of the node `id`.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<SlotIndex> {
         self.by_id.get(id).copied()
     }
 
-    /// The node `id`.
+    /// Returns the node `id`.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Node> {
         self.find(id).and_then(|slot| self.node(slot))
     }
 
-    /// What the service holds against the node `id`, there or not.
+    /// Returns the marks of the service on the node `id`, present or not.
     #[must_use]
     pub fn marks(&self, id: &str) -> Marks {
         self.marks.get(id).cloned().unwrap_or_default()
     }
 
-    /// Every node id that is marked, there or not.
+    /// Returns every marked node id with the marks, present or not.
     pub fn marked(&self) -> impl Iterator<Item = (&Arc<str>, &Marks)> {
         self.marks.iter()
     }
 
-    /// The reservations, in an order that means nothing.
+    /// Returns the reservations, in no particular order.
     pub fn reservations(&self) -> impl Iterator<Item = &Reservation> {
         self.reservations.values().map(|(_, reservation)| reservation)
     }
 
-    /// The sessions of `user` on all nodes, ascending by node id, pending ones included.
+    /// Returns the sessions of `user` on all nodes, ascending by node id, pending sessions included.
     pub fn sessions_of<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a Arc<Session>> {
         let (names, key) = (self.users.names(), self.users.names().key(user));
         self.users.nodes_of(user).flat_map(move |(id, sessions)| {
@@ -228,19 +231,19 @@ impl Cluster {
         })
     }
 
-    /// The nodes on which `user` has sessions, pending ones included.
+    /// Returns the nodes on which `user` has sessions, pending sessions included.
     pub fn nodes_of(&self, user: &str) -> impl Iterator<Item = SlotIndex> {
         self.users.nodes_of(user).filter_map(|(id, _)| self.find(id))
     }
 
-    /// How many sessions `user` has on the node `id`, pending ones included.
+    /// Returns the number of sessions that `user` has on the node `id`, pending sessions included.
     #[must_use]
     pub fn sessions_on(&self, user: &str, id: &Arc<str>) -> u32 {
         self.users.count(user, id)
     }
 
-    /// Makes `change` so, and returns the nodes, there or not, that it concerns. A change that says nothing new (a release of
-    /// what is not reserved, say) is no error: changes come from several sources and may cross.
+    /// Applies `change`, and returns the nodes, present or not, that the change concerns. A change without effect (such
+    /// as the release of an unknown reservation) is no error: changes come from several sources and may cross.
     pub fn apply(&mut self, change: Change) -> Touched {
         self.generation += 1;
         let touched = match change {
@@ -270,7 +273,7 @@ impl Cluster {
         Touched(touched)
     }
 
-    /// The changes that make an empty cluster into this one.
+    /// Returns the changes that turn an empty cluster into this cluster.
     pub fn snapshot(&self) -> impl Iterator<Item = Change> {
         let reports = self.nodes().map(|(_, node)| Change::Report(Arc::clone(node.report())));
         let stale =
@@ -296,7 +299,7 @@ impl Cluster {
         self.note(slot);
     }
 
-    /// Seats a node that was not there.
+    /// Puts a new node into a slot.
     fn join(&mut self, report: Arc<Report>) {
         let id = Arc::clone(&report.id);
         let mut node = Node::new(report, self.generation);
@@ -371,7 +374,7 @@ impl Cluster {
         }
     }
 
-    /// Returns the node of the reservation that had the same id.
+    /// Adds `reservation`; returns the node of the reservation that had the same id.
     fn reserve(&mut self, reservation: Reservation) -> Option<Arc<str>> {
         let (number, id) = (self.generation, Arc::clone(&reservation.node));
         let former = self.reservations.insert(Name::of(&reservation.id), (number, reservation.clone()));
@@ -389,13 +392,13 @@ impl Cluster {
         touched
     }
 
-    /// Returns the node of the reservation.
+    /// Removes the reservation `id`; returns the reservation's node.
     fn release(&mut self, id: &Arc<str>) -> Option<Arc<str>> {
         let held = self.reservations.remove(&Name::of(id))?;
         Some(self.end(held))
     }
 
-    /// Lets the reservation `number`, which is no longer held, count nowhere; returns its node.
+    /// Removes a reservation that is no longer held from the node's count; returns the node's id.
     fn end(&mut self, (number, Reservation { node, user, .. }): (u64, Reservation)) -> Arc<str> {
         if let Some(slot) = self.find(&node) {
             let new_users = self.users.release(number, &user, &node);

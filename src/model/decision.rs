@@ -1,4 +1,4 @@
-//! A decision: what a chain said in the end, a node or why none.
+//! A decision: the result of a chain, a node or the reason why none was found.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use super::diagnosis::Diagnosis;
 use super::failure::Failure;
 use super::shared;
 
-/// How a decision ended.
+/// The end of a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// With this node.
+    /// The decision chose this node.
     Placed(#[serde(deserialize_with = "shared::string")] Arc<str>),
-    /// Without one.
+    /// The decision failed.
     Failed(Failure),
 }
 
-/// What a chain said of one request.
+/// The decision of a chain about a single request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     /// The chain's action.
@@ -25,10 +25,10 @@ pub struct Decision {
     pub chain: Arc<str>,
     /// The cluster's generation that the last step saw.
     pub generation: u64,
-    /// The step that chose the node; absent where none did.
+    /// The step that chose the node; `None` where no step did.
     pub decided_by: Option<Arc<str>>,
-    /// A node or why none.
+    /// The chosen node, or the failure.
     pub outcome: Outcome,
-    /// How it came to that.
+    /// The record of how the decision was made.
     pub diagnosis: Diagnosis,
 }

@@ -1,7 +1,8 @@
-//! A diagnosis: the record of a decision. Per step its verdict and cost, per lost node the reason.
+//! A diagnosis: the record of a decision. For each step the verdict and cost, for each lost node the reason.
 //!
-//! Always kept, because "why that node?" is asked afterwards. So it is bounded: counts per reason, and at most
-//! [`MAX_NAMED`](super::lost::MAX_NAMED) ids each, which also keeps replies far below NATS's message size.
+//! A diagnosis is always kept, because "why that node?" is asked afterwards. So a diagnosis is bounded: counts per
+//! reason, and at most [`MAX_NAMED`](super::lost::MAX_NAMED) ids each, which also keeps replies far below NATS's
+//! message size.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// How loud a logged line is.
+/// The severity of a logged line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
@@ -36,21 +37,21 @@ pub enum LogLevel {
 /// A step's verdict, as a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StepVerdict {
-    /// It chose this node.
+    /// The step chose this node.
     Select(Arc<str>),
-    /// It left this many candidates.
+    /// The step left this many candidates.
     Narrow(u64),
-    /// It passed.
+    /// The step passed.
     Pass,
-    /// It failed, which its `on_error` or `on_limit` turned into a pass or a fallback, or which ended the chain.
+    /// The step failed, which `on_error` or `on_limit` turned into a pass or a fallback, or which ended the chain.
     Failed(FailureName, String),
-    /// It chose a node that cannot take the request, which the chain's `on_unplaceable` turned into a pass.
+    /// The step chose a node that cannot take the request, which the chain's `on_unplaceable` turned into a pass.
     Unplaceable(Arc<str>, LostReason),
-    /// It is an executable, and those are not run to explain.
+    /// The step is an executable, and executables are not run to explain.
     NotRun,
-    /// The chain had ended before.
+    /// The chain had ended before the step.
     NotReached,
-    /// It was asked about the best candidates one after another, until one passed: how many those were.
+    /// The step was asked about the best candidates in turn, until a candidate passed: the number of these candidates.
     Asked(u64),
 }
 
@@ -69,7 +70,7 @@ impl fmt::Display for StepVerdict {
     }
 }
 
-/// The most nodes of a step whose scores are told, beside the one that is asked about.
+/// The largest number of a step's scores that are reported, beside the score of the node that is asked about.
 pub const MAX_BEST: usize = 5;
 
 /// The score of a node at a step that chooses by a figure.
@@ -77,7 +78,7 @@ pub const MAX_BEST: usize = 5;
 pub struct Scored {
     /// The node.
     pub node: Arc<str>,
-    /// The figure: of a script, what its `score` returned.
+    /// The figure: of a script, the value that `score` returned.
     pub score: f64,
     /// The exact figure that was compared, of which the lowest is the best; a built-in's `score` is rounded.
     pub rank: f64,
@@ -102,32 +103,32 @@ pub fn counted(figure: &dyn fmt::Display, is_one: bool, unit: &str) -> String {
     }
 }
 
-/// What one step said, and what that cost.
+/// The report of a single step: verdict, cost and log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
     /// The step's name.
     pub step: Arc<str>,
-    /// Its verdict.
+    /// The verdict of the step.
     pub said: StepVerdict,
-    /// How many candidates it saw.
+    /// The number of candidates that the step saw.
     pub candidates: u64,
-    /// How many calls of script functions it made.
+    /// The number of script calls that the step made.
     pub calls: u64,
-    /// What it cost in microseconds, by the clock that was handed in.
+    /// The cost in microseconds, by the stopwatch that the evaluation was given.
     pub cost_us: u64,
-    /// The nodes that were candidates before it and not after.
+    /// The nodes that were candidates before the step and not after.
     pub lost: LostNodes,
-    /// The best [`MAX_BEST`] by its figure, best first, and after them the node that is asked about; kept only where the
-    /// decision is to be explained.
+    /// The best [`MAX_BEST`] by the step's figure, best first, and after them the node that is asked about; kept only
+    /// where the decision is to be explained.
     pub scores: Vec<Scored>,
-    /// What it logged.
+    /// The lines that the step logged.
     pub log: Vec<LogLine>,
-    /// Where it failed, where it did.
+    /// The place of the failure in the script, where the step failed and the place is known.
     pub position: Option<Position>,
 }
 
 impl StepReport {
-    /// Of the step `name`, before which the chain had ended.
+    /// Returns the report of the step `name`, before which the chain had ended.
     #[must_use]
     pub fn not_reached(name: &Arc<str>) -> Self {
         Self {
@@ -143,25 +144,25 @@ impl StepReport {
         }
     }
 
-    /// What `node` got at the step, where that was kept.
+    /// Returns the score of `node` at the step, where that was kept.
     #[must_use]
     pub fn score_of(&self, node: &str) -> Option<&Scored> {
         self.scores.iter().find(|scored| &*scored.node == node)
     }
 }
 
-/// How a decision was found.
+/// The way in which a decision was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DecisionPath {
     /// Every step looked at every candidate.
     #[default]
     FullList,
-    /// The nodes stood in order, and the best were looked at.
+    /// The nodes stood in order, and the best nodes were looked at.
     IndexScan,
 }
 
 impl DecisionPath {
-    /// The plan on the wire.
+    /// Returns the name of the plan on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -171,46 +172,46 @@ impl DecisionPath {
     }
 }
 
-/// What it took to find a node.
+/// The cost of finding a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Search {
-    /// How it was found.
+    /// The way in which the node was found.
     pub plan: DecisionPath,
-    /// Nodes that were looked at for this request; one counts for each step that looked at it.
+    /// The number of nodes looked at for this request; a node counts once for each step that looked at the node.
     pub looked_at: u64,
-    /// Nodes that were looked at because they had changed, for this request and those to come.
+    /// The number of nodes looked at because they had changed, for this request and later requests.
     pub refreshed: u64,
 }
 
 /// The record of a decision.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Diagnosis {
-    /// The node that was asked about, where `explain` named one.
+    /// The node that was asked about, where `explain` named a node.
     pub asked_node: Option<Arc<str>>,
-    /// What became of that node.
+    /// The outcome of that node.
     pub asked_fate: Option<String>,
-    /// Request time in Unix milliseconds, as scripts saw it.
+    /// The time of the request in Unix milliseconds, as scripts saw it.
     pub now_ms: i64,
-    /// The request's random bits.
+    /// The random bits of the request.
     pub seed: u64,
-    /// Nodes in the cluster.
+    /// The number of nodes in the cluster.
     pub nodes: u64,
-    /// Nodes that could not take the request, before the first step.
+    /// The nodes that could not take the request, before the first step.
     pub excluded: LostNodes,
     /// The steps that ran, in order.
     pub steps: Vec<StepReport>,
-    /// What finding the node took, beside the calls that are told of each step.
+    /// The cost of finding the node, beside the calls in the report of each step.
     pub search: Search,
 }
 
 impl Diagnosis {
-    /// How many calls of script functions the steps made.
+    /// Returns the number of script calls that the steps made.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.steps.iter().fold(0, |calls: u64, step| calls.saturating_add(step.calls))
     }
 
-    /// What all steps cost together, in microseconds.
+    /// Returns the cost of all steps together, in microseconds.
     #[must_use]
     pub fn cost_us(&self) -> u64 {
         self.steps.iter().map(|step| step.cost_us).sum()

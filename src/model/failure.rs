@@ -1,13 +1,13 @@
-//! A failure: why a request got no node, in the names that launchers are promised.
+//! The failures of requests, under the names that launchers can rely on.
 //!
-//! The names are a contract (ARCHITECTURE.md, Contracts); the codes follow HTTP's habits.
+//! The names are a contract (ARCHITECTURE.md, Contracts); the codes follow HTTP's conventions.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The kinds of failure that a requester can be told.
+/// The kinds of failure in replies to requesters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum FailureName {
     /// The request is malformed.
@@ -16,7 +16,7 @@ pub enum FailureName {
     UnknownAction,
     /// A script threw.
     ScriptError,
-    /// A script returned what is no verdict.
+    /// A script returned an invalid verdict.
     BadVerdict,
     /// A script chose a node that does not exist.
     UnknownNode,
@@ -28,7 +28,7 @@ pub enum FailureName {
     NoNode,
     /// A queue is full.
     Overloaded,
-    /// The requester called the request off.
+    /// The requester cancelled the request.
     Cancelled,
     /// A fault of the service itself.
     Internal,
@@ -50,7 +50,7 @@ impl FailureName {
         Self::Internal,
     ];
 
-    /// The name on the wire.
+    /// Returns the name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -68,13 +68,13 @@ impl FailureName {
         }
     }
 
-    /// The name that is written `name` on the wire.
+    /// Returns the failure name that is written `name` on the wire.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == name)
     }
 
-    /// Returns what the name says, for a person.
+    /// Returns the meaning of the name, for a person.
     #[must_use]
     pub const fn about(self) -> &'static str {
         match self {
@@ -92,7 +92,7 @@ impl FailureName {
         }
     }
 
-    /// The code that goes with the name.
+    /// Returns the code that goes with the name.
     #[must_use]
     pub const fn code(self) -> u16 {
         match self {
@@ -100,7 +100,7 @@ impl FailureName {
             Self::UnknownAction => 404,
             Self::ScriptError | Self::BadVerdict | Self::UnknownNode | Self::UnplaceableNode => 422,
             Self::Overloaded => 429,
-            // As nginx has it: the client has gone.
+            // The same code as nginx uses: the client has gone.
             Self::Cancelled => 499,
             Self::Internal => 500,
             Self::NoNode => 503,
@@ -115,17 +115,17 @@ impl fmt::Display for FailureName {
     }
 }
 
-/// Which limit a script passed.
+/// The kind of limit that a script passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitKind {
-    /// CPU time, or wall time where that is all there is.
+    /// CPU time, or wall time where only wall time is measured.
     Time,
     /// Memory.
     Memory,
-    /// What it returned or printed.
+    /// The size of the returned value or of the printed output.
     Output,
-    /// It took its process down.
+    /// The end of the process that ran the script.
     Crash,
 }
 
@@ -133,7 +133,7 @@ impl LimitKind {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Time, Self::Memory, Self::Output, Self::Crash];
 
-    /// Returns what the kind says, for a person.
+    /// Returns the meaning of the kind, for a person.
     #[must_use]
     pub const fn about(self) -> &'static str {
         match self {
@@ -144,7 +144,7 @@ impl LimitKind {
         }
     }
 
-    /// The kind on the wire.
+    /// Returns the kind on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -156,10 +156,10 @@ impl LimitKind {
     }
 }
 
-/// What a script threw.
+/// The error that a script threw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thrown {
-    /// The error's name, e.g. `TypeError`; `Error` where something else was thrown.
+    /// The error's name, e.g. `TypeError`; `Error` where another value was thrown.
     pub name: String,
     /// The error's own message.
     pub message: String,
@@ -168,11 +168,11 @@ pub struct Thrown {
 /// A place in an administrator's own source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// The file, as the config or the command line names it.
+    /// The file, as the config or the command line names the file.
     pub file: Arc<str>,
-    /// Line, from 1.
+    /// The line, from 1.
     pub line: u32,
-    /// Column, from 1.
+    /// The column, from 1.
     pub column: u32,
 }
 
@@ -182,38 +182,38 @@ impl fmt::Display for Position {
     }
 }
 
-/// Why a request got no node.
+/// The failure of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Which kind of failure.
+    /// The kind of failure.
     pub name: FailureName,
-    /// What happened, for the requester; a script's own words where it threw.
+    /// The message for the requester; the script's own message where the script threw.
     pub message: String,
     /// The step that failed.
     pub step: Option<Arc<str>>,
-    /// Where in its source.
+    /// The place of the failure in the step's source.
     pub position: Option<Position>,
-    /// Which limit was passed, for [`FailureName::ScriptLimit`].
+    /// The limit that was passed, for [`FailureName::ScriptLimit`].
     pub limit: Option<LimitKind>,
-    /// What was thrown, for [`FailureName::ScriptError`].
+    /// The thrown error, for [`FailureName::ScriptError`].
     pub thrown: Option<Thrown>,
 }
 
 impl Failure {
-    /// A failure with nothing but a message.
+    /// Returns a failure with nothing but a message.
     #[must_use]
     pub fn new(name: FailureName, message: impl Into<String>) -> Self {
         Self { name, message: message.into(), step: None, position: None, limit: None, thrown: None }
     }
 
-    /// The same failure, said of `step`.
+    /// Returns the same failure, attributed to `step`.
     #[must_use]
     pub fn at_step(mut self, step: &Arc<str>) -> Self {
         self.step = Some(Arc::clone(step));
         self
     }
 
-    /// A `script-limit` of the given kind.
+    /// Returns a `script-limit` of the given kind.
     #[must_use]
     pub fn limit(kind: LimitKind, message: impl Into<String>) -> Self {
         Self { limit: Some(kind), ..Self::new(FailureName::ScriptLimit, message) }

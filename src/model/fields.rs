@@ -1,8 +1,8 @@
-//! Every field that a script sees of a node's report, built from the document's text where somebody looks.
+//! The fields of a node that scripts see, built from the text of the report when a script reads them.
 //!
-//! Both generations' names are filled from one another here, so that no engine and no built-in ever asks which generation
-//! a node belongs to. The text was checked when the report was read, so this cannot fail; where a script can look at a
-//! few fields alone, no others are built.
+//! The names of both generations are filled from each other here, so that no engine and no built-in ever asks to which
+//! generation a node belongs. The text was checked when the report was read, so that building cannot fail; where a
+//! script reads few fields alone, no others are built.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::figures::{NodeFigures, number};
 use super::report::Report;
 
-/// The fields that come first, in this order. All but the figures are there on every node.
+/// The fields that come first, in this order. All but the figures are present on every node.
 const KNOWN: [&str; 18] = [
     "id",
     "serverId",
@@ -33,15 +33,15 @@ const KNOWN: [&str; 18] = [
     "loggedInUsers",
     "serverPool",
 ];
-/// Those of them that are the node's own figures, reported or absent.
+/// Those known fields that are the node's own figures, reported or absent.
 const DERIVED: [&str; 7] = ["maxSessions", "sessions", "freemem", "totalmem", "cpu", "uptime", "loggedInUsers"];
-/// Those of them that are built from the text. The others are typed in the report.
+/// Those known fields that are built from the text. The others are typed in the report.
 const WRITTEN: [&str; 5] = ["urls", "nodeData", "metadata", "staticData", "metrics"];
 
-/// Which top-level fields are built: these, or all where nothing is said.
+/// The names of the top-level fields to build; all where `None`.
 pub type Wanted<'a> = Option<&'a [&'a str]>;
 
-/// The fields of `report`, in the order in which scripts see them; `nodeData.sessions` is empty here.
+/// Returns the fields of `report`, in the order in which scripts see the fields; `nodeData.sessions` is empty here.
 pub(super) fn build(report: &Report, wanted: Wanted<'_>) -> Map<String, Value> {
     let is_typed = |name: &&str| KNOWN.contains(name) && !WRITTEN.contains(name);
     let own = match wanted {
@@ -51,8 +51,8 @@ pub(super) fn build(report: &Report, wanted: Wanted<'_>) -> Map<String, Value> {
     arrange(own, report, wanted)
 }
 
-/// The field `name` of `report`, where it is typed and need not be read from the text; absent where it is no such field,
-/// and no value where the node has none.
+/// Returns the field `name` of `report`, where the field is typed and need not be read from the text; `None` for any
+/// other field, `Some(None)` where the node lacks the value.
 pub(super) fn typed(report: &Report, name: &str) -> Option<Option<Value>> {
     let figures = report.figures();
     Some(match name {
@@ -72,9 +72,9 @@ pub(super) fn typed(report: &Report, name: &str) -> Option<Option<Value>> {
     })
 }
 
-/// The members of the document as far as fields are built from them.
+/// Returns those members of the document from which the wanted fields are built.
 fn read(text: &str, wanted: Wanted<'_>) -> Map<String, Value> {
-    // Static data shows under names of its own too.
+    // Static data appears under its own names as well.
     let has_other = wanted.is_some_and(|names| names.iter().any(|name| !KNOWN.contains(name)));
     let level = FieldLevel(&|name: &str| match wanted {
         _ if KNOWN.contains(&name) && !WRITTEN.contains(&name) => Member::Typed,
@@ -121,7 +121,7 @@ fn arrange(mut own: Map<String, Value>, report: &Report, wanted: Wanted<'_>) -> 
         KNOWN.into_iter().filter(|name| is_wanted(name)).filter_map(|name| Some((name.to_owned(), known(name)?)));
     let mut fields: Map<String, Value> = known.collect();
     for (name, value) in own.into_iter().chain(static_data) {
-        // A figure that was not reported stays absent: static data of that name must not stand in for it.
+        // A figure that was not reported stays absent: static data of that name must not stand in for the figure.
         if is_wanted(&name) && !DERIVED.contains(&name.as_str()) {
             fields.entry(name).or_insert(value);
         }
@@ -129,7 +129,7 @@ fn arrange(mut own: Map<String, Value>, report: &Report, wanted: Wanted<'_>) -> 
     fields
 }
 
-/// `nodeData` with the figures of `health` under the names of both generations.
+/// Returns `nodeData` with the figures of `health` under the names of both generations.
 fn node_data(mut data: Map<String, Value>, figures: &NodeFigures) -> Map<String, Value> {
     let (mut health, services) = (object(data.remove("health")), list(data.remove("services")));
     data.remove("sessions");
@@ -174,15 +174,15 @@ fn list(value: Option<Value>) -> Value {
     value.filter(Value::is_array).unwrap_or_else(|| json!([]))
 }
 
-/// What becomes of a member of the document.
+/// The treatment of a member of the document.
 enum Member {
-    /// It is typed in the report, and has its place in the order alone.
+    /// The member is typed in the report; only the place in the order counts.
     Typed,
-    /// Nobody looks at it.
+    /// The member is not wanted.
     Unwanted,
-    /// It is `nodeData`, whose sessions are typed.
+    /// The member is `nodeData`, with typed sessions.
     Data,
-    /// It is built.
+    /// The member is built.
     Whole,
 }
 
@@ -192,8 +192,8 @@ impl Member {
     }
 }
 
-/// An object of which each member becomes what this says of its name; what is no object has no members. A report's
-/// objects were checked, but of two members of one name only the last one was.
+/// Reads an object, treating each member as the function says for the name; any other value has no members. A report's
+/// objects were checked, but of two members of the same name only the last was.
 #[derive(Clone, Copy)]
 struct FieldLevel<'a>(&'a dyn Fn(&str) -> Member);
 

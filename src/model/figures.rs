@@ -1,4 +1,4 @@
-//! Typed fields of a node document, read from the raw text of its members, and the figures among them.
+//! The typed fields of a node document, read from the raw text of the members, and the figures among these fields.
 
 use std::cell::RefCell;
 
@@ -10,40 +10,43 @@ use super::json;
 use super::members::{self, Members};
 use super::report::ReportError;
 
-/// The numbers that a node reports, taken from either generation's fields; each absent where it did not.
+/// The numbers that a node reports, taken from either generation's fields; `None` where the node did not report the
+/// number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodeFigures {
-    /// Free memory in bytes.
+    /// The free memory in bytes.
     pub free_memory: Option<f64>,
-    /// Memory in bytes.
+    /// The total memory in bytes.
     pub total_memory: Option<f64>,
-    /// Load average of the last minute.
+    /// The load average of the last minute.
     pub load1: Option<f64>,
-    /// Load average of the last five minutes.
+    /// The load average of the last five minutes.
     pub load5: Option<f64>,
-    /// Load average of the last quarter of an hour.
+    /// The load average of the last quarter of an hour.
     pub load15: Option<f64>,
-    /// Number of cores.
+    /// The number of cores.
     pub cores: Option<f64>,
-    /// How busy the processors are, in percent.
+    /// The utilization of the processors, in percent.
     pub utilization: Option<f64>,
-    /// Seconds since the node was started.
+    /// The seconds since the node was started.
     pub uptime: Option<f64>,
     /// The administrator's weight, from static data or else metadata; above zero.
     pub weight: Option<f64>,
-    /// The most sessions that the node takes.
+    /// The largest number of sessions that the node takes.
     pub max_sessions: Option<u64>,
-    /// The most starts at one time that the administrator allows the node, from static data or else metadata.
+    /// The largest number of starts at a time that the administrator allows the node, from static data or else
+    /// metadata.
     pub max_pending: Option<u64>,
-    /// How many users are logged in: what the node says, else how many users its sessions have.
+    /// The number of users logged in: the node's own figure, else the number of users with sessions.
     pub users: Option<u64>,
 }
 
 impl NodeFigures {
-    /// Reads the vital signs of `node`, whose `health` is beside it. What is no sign of life is left absent.
+    /// Reads the memory, load, cores, utilization and uptime of `node` and the node's `health`; the other figures stay
+    /// absent.
     ///
     /// # Errors
-    /// Which field is no such thing.
+    /// [`ReportError::Field`] for a field of the wrong type.
     pub(super) fn vital(node: &DocumentFields<'_, '_>, health: &Members<'_>) -> Result<Self, ReportError> {
         let health = DocumentFields { own: health, ..*node };
         let (cpu, mem) = (health.object("cpu")?, health.object("mem")?);
@@ -69,19 +72,19 @@ impl NodeFigures {
         Ok(if vital.is_idle() && runs_windows(health.own) { vital.without_load() } else { vital })
     }
 
-    /// Whether all loads are there and zero.
+    /// Whether all loads are present and zero.
     fn is_idle(&self) -> bool {
         [self.load1, self.load5, self.load15].iter().all(|load| *load == Some(0.0))
     }
 
-    /// The same without loads, and without the utilization that is made of them.
+    /// Returns the figures without loads, and without a zero utilization, which is made of the loads.
     fn without_load(self) -> Self {
         let utilization = self.utilization.filter(|percent| *percent > 0.0);
         Self { load1: None, load5: None, load15: None, utilization, ..self }
     }
 
-    /// The load averages, the last minute's first. The list is positional: it ends before the first one that is absent,
-    /// because a five-minute load must not stand in the one-minute load's place.
+    /// Returns the load averages, the last minute's first. The list is positional: the list ends before the first
+    /// absent load, because a five-minute load must not stand in the place of the one-minute load.
     pub(super) fn loads(&self) -> impl Iterator<Item = f64> {
         [self.load1, self.load5, self.load15].into_iter().map_while(|load| load)
     }
@@ -98,7 +101,7 @@ fn runs_windows(health: &Members<'_>) -> bool {
 pub(super) struct DocumentFields<'a, 'm> {
     pub(super) node: &'m str,
     pub(super) own: &'m Members<'a>,
-    /// What was repaired.
+    /// The notes on repaired fields.
     pub(super) notes: &'m RefCell<Vec<String>>,
 }
 
@@ -124,7 +127,7 @@ impl<'a> DocumentFields<'a, '_> {
         }
     }
 
-    /// The object `name` as it is written.
+    /// Returns the member `name` as raw text, if `is_such` accepts the text.
     fn raw(
         &self,
         name: &str,
@@ -169,7 +172,7 @@ impl<'a> DocumentFields<'a, '_> {
     }
 }
 
-/// The error that `field` of `node` is no such thing.
+/// Returns the error that `field` of `node` is not as `expected`.
 pub(super) fn wrong(node: &str, field: &str, value: &Value, expected: &'static str) -> ReportError {
     let found = match value {
         Value::Number(_) | Value::Bool(_) | Value::Null => value.to_string(),
@@ -178,7 +181,7 @@ pub(super) fn wrong(node: &str, field: &str, value: &Value, expected: &'static s
     ReportError::Field { node: node.to_owned(), field: field.to_owned(), found, expected }
 }
 
-/// Whether `value` is a number below zero, or a list of numbers with such a one among them.
+/// Whether `value` is a number below zero, or a list of numbers with a number below zero.
 fn is_below_zero(value: &Value) -> bool {
     let is_below = |value: &Value| value.as_f64().is_some_and(|number| number < 0.0);
     match value {
@@ -191,14 +194,14 @@ fn amount(value: &Value) -> Option<f64> {
     value.as_f64().filter(|number| number.is_finite() && *number >= 0.0)
 }
 
-/// A count; `3.0` is one too, because some reporters write every number that way.
+/// Returns a count; `3.0` is a count too, because some reporters write every number that way.
 pub(super) fn whole(value: &Value) -> Option<u64> {
     value
         .as_u64()
         .or_else(|| amount(value).filter(|number| number.fract() == 0.0 && *number < 9e15).map(|number| number as u64))
 }
 
-/// A weight; as text too, because metadata is text.
+/// Returns a weight; text is accepted too, because metadata is text.
 pub(super) fn positive(value: &Value) -> Option<f64> {
     let number = match value {
         Value::String(text) => text.trim().parse().ok()?,
@@ -207,7 +210,8 @@ pub(super) fn positive(value: &Value) -> Option<f64> {
     Some(number).filter(|number: &f64| number.is_finite() && *number > 0.0)
 }
 
-/// Whole numbers stay whole, so that scripts and executables read `4000000000`, not `4000000000.0`.
+/// Returns `value` as JSON; whole numbers stay whole, so that scripts and executables read `4000000000`, not
+/// `4000000000.0`.
 pub(super) fn number(value: f64) -> Option<Value> {
     if value.fract() == 0.0 && value.abs() < 9e15 {
         return Some(Value::from(value as i64));

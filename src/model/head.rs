@@ -1,7 +1,7 @@
-//! The head of a request: what it is routed and recognised by, read without building the rest.
+//! The head of a request: the fields by which a request is routed and recognised, read without building the rest.
 //!
-//! Most requests of a busy service are looked at by built-ins, or by functions that use two fields of them. So a request
-//! is checked whole when it arrives, and built only when a script asks for it.
+//! Most requests of a busy service are looked at by built-ins, or by functions that use two fields of a request. So a
+//! request is checked whole on arrival, and built only when a script asks for the fields.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,27 +16,27 @@ use super::json::{self, JsonLimits};
 use super::members::Sound;
 use super::shared;
 
-/// The action of a request that names none.
+/// The action of a request that names no action.
 pub const DEFAULT_ACTION: &str = "session/start";
-/// The longest `id` and `action` in bytes.
+/// The length of the longest `id` and `action` in bytes.
 pub const MAX_NAME_BYTES: usize = 256;
-/// The longest login and session name in bytes: each reservation carries them to every process.
+/// The length of the longest login and session name in bytes: each reservation carries both to every process.
 pub const MAX_CARRIED_BYTES: usize = 1024;
 /// The longest time that a request may wait for a free node, in milliseconds.
 pub const MAX_WAIT_MS: u32 = 600_000;
 
-/// The longest life that a reservation may be asked for, in seconds; a service may grant less.
+/// The longest lifetime that a reservation may be requested for, in seconds; a service may grant less.
 pub const MAX_RESERVATION_S: u32 = 86_400;
 
-/// Digits that are in the range of a number whatever they are: the largest one has 309.
+/// A number of digits that is in the range of a number, whatever the digits: the largest number has 309.
 const MOST_DIGITS: usize = 300;
 
-/// What a request is routed and recognised by.
+/// The fields by which a request is routed and recognised.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// The requester's own id of this question.
+    /// The requester's own id of the request.
     pub id: Option<Arc<str>>,
-    /// What the question is for.
+    /// The action that the request is for.
     #[serde(deserialize_with = "shared::string")]
     pub action: Arc<str>,
     /// The login of the user; empty where the request has none.
@@ -45,15 +45,15 @@ pub struct Head {
     /// The name of the session to start; empty where the request has none.
     #[serde(deserialize_with = "shared::string")]
     pub session_name: Arc<str>,
-    /// How long the question may wait where there is no node for it, in milliseconds; 0: not at all.
+    /// The time that the request may wait for a free node, in milliseconds; 0: no wait.
     pub wait_ms: u32,
-    /// How long the reservation is to live, in seconds; 0: as long as the service says.
+    /// The lifetime of the reservation, in seconds; 0: the service's default.
     pub reservation_s: u32,
     /// Whether the reply is to explain the decision.
     pub explain: bool,
 }
 
-/// The fields of a request that something looks at. Scripts see whatever others there are.
+/// The fields of a request that the service or the scripts' API knows. Scripts see other fields too.
 pub const KNOWN_FIELDS: [&str; 14] = [
     "id",
     "action",
@@ -70,40 +70,40 @@ pub const KNOWN_FIELDS: [&str; 14] = [
     "reservation_s",
     "explain",
 ];
-/// The most fields of one request that are warned of.
+/// The largest number of unknown fields of a request that are warned of.
 pub const MAX_STRANGE: usize = 8;
 
-/// What a request says to the service itself.
+/// The head of a request, the node that an explanation is asked about, and unknown fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestSummary {
-    /// What the request is routed and recognised by.
+    /// The fields by which the request is routed and recognised.
     pub head: Head,
-    /// The node that it asks about.
+    /// The node that the request asks about.
     pub node: Option<Arc<str>>,
-    /// Its first fields that are none of [`KNOWN_FIELDS`], [`MAX_STRANGE`] at most: they may be misspelt.
+    /// The first fields that are not in [`KNOWN_FIELDS`], at most [`MAX_STRANGE`]: these may be misspelt.
     pub strange: Vec<String>,
 }
 
 impl RequestSummary {
-    /// The summary of a request whose fields have these names.
+    /// Returns the summary of a request with fields of these names.
     pub(super) fn new<'a>(head: Head, node: Option<Arc<str>>, names: impl Iterator<Item = &'a str>) -> Self {
         let strange = names.filter(|name| !KNOWN_FIELDS.contains(name)).take(MAX_STRANGE).map(str::to_owned).collect();
         Self { head, node, strange }
     }
 }
 
-/// The summary of `text`; absent where anything in it is unusual, which only a reading of the whole can judge: an error, a
-/// field twice, a name too long.
+/// Returns the summary of `text`; `None` where the text is unusual, which only a reading of the whole can judge: an
+/// error, a duplicate field, a name too long.
 pub(super) fn summary(text: &[u8], max_bytes: usize) -> Option<RequestSummary> {
     let limits = JsonLimits::bytes(max_bytes);
     let Noted { outline, strange } = json::parse_as(text, limits).ok()?;
-    // What the outline passes over was not asked whether its escapes are characters and its numbers are in range.
+    // The outline skips some values without checking that their escapes are characters and their numbers are in range.
     let is_sound = !may_be_unsound(text) || json::parse_as::<Sound>(text, limits).is_ok();
     let (head, node) = outline.head().filter(|_| is_sound)?;
     Some(RequestSummary::new(head, node, strange.iter().map(|name| &**name)))
 }
 
-/// An outline, with the names of the fields that it passes over.
+/// An outline, with the names of the fields that the outline skips.
 struct Noted<'a> {
     outline: RequestOutline<'a>,
     strange: Vec<Cow<'a, str>>,
@@ -130,7 +130,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Noted<'a> {
     }
 }
 
-/// An object whose fields are read by somebody else, and of which the strange ones are noted on the way.
+/// A map access that passes every field on to another reader, and notes the unknown fields.
 struct Noting<'n, 'de, A> {
     map: A,
     strange: &'n mut Vec<Cow<'de, str>>,
@@ -158,8 +158,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Noting<'_, 'de, A> {
 #[derive(Deserialize)]
 struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Whether the JSON `text` has anything like half a character, as it is or as an escape, or a number out of range. Few
-/// requests have, and a look at each byte costs less than a reading of the whole.
+/// Whether the JSON `text` may hold half a surrogate pair, raw or as an escape, or a number out of range. Few requests
+/// do, and a look at each byte costs less than a reading of the whole.
 fn may_be_unsound(text: &[u8]) -> bool {
     let (mut before, mut digits) = (0, 0);
     let is_strange = |byte: &u8| {
@@ -175,7 +175,7 @@ fn may_be_unsound(text: &[u8]) -> bool {
     text.iter().any(is_strange) || str::from_utf8(text).is_err()
 }
 
-/// A request's fields as far as their types matter.
+/// The fields of a request as far as their types matter.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RequestOutline<'a> {
@@ -235,7 +235,7 @@ struct Start<'a> {
 struct Anything {}
 
 impl RequestOutline<'_> {
-    /// The head; absent where a name is too long or too short.
+    /// Returns the head and the node asked about; `None` where a value is too long or out of range.
     fn head(self) -> Option<(Head, Option<Arc<str>>)> {
         let is_name =
             |name: &Option<Cow<'_, str>>| name.as_ref().is_none_or(|name| (1..=MAX_NAME_BYTES).contains(&name.len()));
@@ -267,7 +267,7 @@ impl RequestOutline<'_> {
     }
 }
 
-/// A `T` that stands as an object. Derived readers take a list of its fields too, which a request may not.
+/// A `T` that must be an object. Derived readers also accept a list of the fields, which a request may not use.
 struct ObjectOf<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for ObjectOf<T> {

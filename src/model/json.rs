@@ -1,52 +1,53 @@
-//! Untrusted JSON: every document from outside passes a size limit and a depth scan before any parser sees it.
+//! Untrusted JSON: every document from outside passes a size limit and a depth scan before any parser reads the
+//! document.
 //!
-//! `serde_json` refuses more than 128 levels by itself. The scan is ours because a document may nest less deeply than
-//! that, by as many levels as are put around the document later, and because the refusal names the limit. The scan costs
-//! one pass over the bytes and allocates nothing.
+//! `serde_json` refuses more than 128 levels by itself. The scan is our own because a document may nest less deeply
+//! than that, by as many levels as are put around the document later, and because the refusal names the limit. The scan
+//! costs a pass over the bytes and allocates nothing.
 
 use serde_json::{Map, Number, Value};
 
 /// The deepest nesting of objects and arrays that is accepted anywhere.
 pub const MAX_DEPTH: usize = 64;
 
-/// What a JSON document may be at most.
+/// The limits of a JSON document.
 #[derive(Clone, Copy, Debug)]
 pub struct JsonLimits {
-    /// Size of the text in bytes.
+    /// The size of the text in bytes.
     pub max_bytes: usize,
-    /// Nesting of objects and arrays.
+    /// The nesting of objects and arrays.
     pub max_depth: usize,
 }
 
 impl JsonLimits {
-    /// The usual depth with a size of `max_bytes`.
+    /// Returns the usual depth with a size of `max_bytes`.
     #[must_use]
     pub const fn bytes(max_bytes: usize) -> Self {
         Self { max_bytes, max_depth: MAX_DEPTH }
     }
 }
 
-/// Why a JSON document was refused.
+/// The reason why a JSON document was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonError {
     /// The text is larger than the limit.
     #[error("{bytes} bytes of JSON, at most {max_bytes} are accepted")]
     TooLarge {
-        /// The text's size.
+        /// The size of the text in bytes.
         bytes: usize,
-        /// The limit.
+        /// The limit in bytes.
         max_bytes: usize,
     },
     /// The text is nested deeper than the limit.
     #[error("JSON nested deeper than {max_depth} levels")]
     TooDeep {
-        /// The limit.
+        /// The limit in levels.
         max_depth: usize,
     },
     /// The text is not JSON.
     #[error("not valid JSON: {}", malformed(.0))]
     Malformed(serde_json::Error),
-    /// The text is JSON, of another shape than what was asked for.
+    /// The text is JSON, but not of the expected shape.
     #[error("not as expected: {0}")]
     Misshapen(serde_json::Error),
 }
@@ -65,7 +66,7 @@ impl From<serde_json::Error> for JsonError {
 }
 
 impl JsonError {
-    /// The error in a sentence about `what`, e.g. the request.
+    /// Returns the error in a sentence about `what`, e.g. the request.
     #[must_use]
     pub fn about(&self, what: &str) -> String {
         let Self::Misshapen(error) = self else { return format!("{what} is {self}") };
@@ -107,10 +108,11 @@ pub fn parse_as<'a, T: serde::Deserialize<'a>>(text: &'a [u8], limits: JsonLimit
     Ok(serde_json::from_slice(text)?)
 }
 
-/// Whether brackets outside of strings nest deeper than `max_depth`; text that is not JSON gets some answer, never a panic.
+/// Whether brackets outside of strings nest deeper than `max_depth`; text that is not JSON gets some answer, never a
+/// panic.
 #[must_use]
 pub fn nests_deeper_than(text: &[u8], max_depth: usize) -> bool {
-    // Most texts have fewer brackets than they may nest, which is counted several bytes at a time.
+    // Most texts have fewer brackets than the limit; counting brackets goes several bytes at a time.
     if text.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() <= max_depth {
         return false;
     }
@@ -133,7 +135,7 @@ pub fn nests_deeper_than(text: &[u8], max_depth: usize) -> bool {
     false
 }
 
-/// The kind of `value` in the words an administrator uses.
+/// Returns the kind of `value` in the words that an administrator uses.
 #[must_use]
 pub fn kind(value: &Value) -> &'static str {
     match value {
@@ -146,14 +148,13 @@ pub fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// The member `name` of `map` where it is a non-empty string.
+/// Returns the member `name` of `map`, if the member is a non-empty string.
 #[must_use]
 pub fn text<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     map.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-/// Whether a script can tell `left` from `right` by no means: it sees the order of an object's members, and the sign of
-/// zero.
+/// Whether no script can tell `left` from `right`: scripts see the order of an object's members, and the sign of zero.
 #[must_use]
 pub fn is_identical(left: &Value, right: &Value) -> bool {
     match (left, right) {
@@ -169,7 +170,7 @@ pub fn is_identical(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// The same for the members of objects.
+/// Whether no script can tell the members `left` from the members `right`.
 #[must_use]
 pub fn are_identical(left: &Map<String, Value>, right: &Map<String, Value>) -> bool {
     let is_same = |((left_name, left), (right_name, right)): ((&String, &Value), (&String, &Value))| {

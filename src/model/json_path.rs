@@ -1,13 +1,13 @@
-//! One value of a JSON text, read without building the rest.
+//! Reads a single value of a JSON text without building the rest.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// What lies in `text` on the way of these `names` from the outside in, or the value in which the way ends early because
-/// that is no object; with how many of the names led there. Of two fields of one name the last one counts. Nothing where
-/// there is none, or no JSON.
+/// Returns the value in `text` on the path of these `names` from the outside in, or the value in which the path ends
+/// early because that value is no object; with the number of names that led to the value. Of two fields of the same
+/// name the last counts. `None` where there is no value, or no JSON.
 #[must_use]
 pub(super) fn value_at(text: &str, names: &[String]) -> Option<(usize, Value)> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -15,7 +15,7 @@ pub(super) fn value_at(text: &str, names: &[String]) -> Option<(usize, Value)> {
     Some((names.len().saturating_sub(left), value))
 }
 
-/// The rest of a way; finds how many of its names are left over, and the value.
+/// The rest of a path; yields the number of names left over, and the value.
 struct PathSeed<'a>(&'a [String]);
 
 impl<'de> DeserializeSeed<'de> for PathSeed<'_> {
@@ -82,7 +82,7 @@ impl<'de> Visitor<'de> for PathSeed<'_> {
     }
 }
 
-/// Whether a name is this one.
+/// Deserializes a name to whether the name equals this text.
 struct IsName<'a>(&'a str);
 
 impl<'de> DeserializeSeed<'de> for IsName<'_> {
@@ -105,7 +105,8 @@ impl Visitor<'_> for IsName<'_> {
     }
 }
 
-/// What lies on the way in `fields`, in the same sense; the number is there also where nothing is found.
+/// Returns the value on the path in `fields`, in the same sense; the number of names is returned also where no value is
+/// found.
 #[must_use]
 pub(super) fn look_up<'a>(mut fields: &'a Map<String, Value>, names: &[String]) -> (usize, Option<&'a Value>) {
     for (place, name) in names.iter().enumerate() {

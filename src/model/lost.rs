@@ -1,39 +1,40 @@
-//! The nodes that a decision lost on its way, by reason: counts, and the first ids.
+//! The nodes that a decision lost, by reason: counts, and the first ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// How many ids are named per reason.
+/// The number of ids that are named per reason.
 pub const MAX_NAMED: usize = 20;
 
-/// Why a node was no longer a candidate.
+/// The reason why a node was no longer a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LostReason {
-    /// It has not reported within the liveness limit.
+    /// The node has not reported within the liveness limit.
     Stale,
-    /// It does not run a service that the chain requires.
+    /// The node does not run a service that the chain requires.
     MissingService,
-    /// It was taken out of service for new sessions.
+    /// The node was taken out of service for new sessions.
     Cordoned,
-    /// Sessions and reservations reach its `maxSessions`; where capacity is strict, also: nobody knows whether they do.
+    /// Sessions and reservations reach the node's `maxSessions`; where capacity is strict, also: the number of sessions
+    /// is unknown.
     Full,
-    /// As many sessions start there as may at one time.
+    /// As many sessions start on the node as may at a time.
     Starting,
-    /// A start failed there a short while ago.
+    /// A start failed on the node a short while ago.
     CoolingDown,
-    /// A step's list does not hold it.
+    /// A step's list does not hold the node.
     NotReturned,
-    /// A `filter` said no.
+    /// A `filter` rejected the node.
     Filtered,
-    /// A `score` left it out.
+    /// A `score` left the node out.
     Unscored,
-    /// A `filter` or `score` failed on it.
+    /// A `filter` or `score` failed on the node.
     ScriptError,
-    /// A `filter` or `score` passed a limit on it.
+    /// A `filter` or `score` passed a limit on the node.
     ScriptLimit,
-    /// It left the cluster while the decision waited.
+    /// The node left the cluster while the decision waited.
     Left,
 }
 
@@ -54,13 +55,13 @@ impl LostReason {
         Self::Left,
     ];
 
-    /// The reason that is called `name` on the wire.
+    /// Returns the reason that is called `name` on the wire.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == name)
     }
 
-    /// What step `name` did to a node that it lost for this reason.
+    /// Returns a phrase that says how step `name` lost a node for this reason.
     #[must_use]
     pub fn by_step(self, name: &str) -> String {
         match self {
@@ -72,7 +73,7 @@ impl LostReason {
         }
     }
 
-    /// The reason in a sentence about the node: `b` is …
+    /// Returns the reason in a sentence about the node: `b` is …
     #[must_use]
     pub const fn phrase(self) -> &'static str {
         match self {
@@ -91,7 +92,7 @@ impl LostReason {
         }
     }
 
-    /// The reason after a count of nodes: 4 …; for what a step did, `by` and its name follow.
+    /// Returns the reason after a count of nodes: 4 …; for reasons of a step, `by` and the step's name follow.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -107,7 +108,7 @@ impl LostReason {
         }
     }
 
-    /// The reason on the wire.
+    /// Returns the reason on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -127,14 +128,14 @@ impl LostReason {
     }
 }
 
-/// The nodes lost for one reason.
+/// The nodes lost for a single reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LossByReason {
-    /// How many.
+    /// The number of nodes.
     pub count: u64,
-    /// The first of them, at most [`MAX_NAMED`].
+    /// The ids of the first nodes, at most [`MAX_NAMED`].
     pub nodes: Vec<Arc<str>>,
-    /// What went wrong on the first of them, where an error was the reason.
+    /// The error on the first of the nodes, where an error was the reason.
     pub message: Option<String>,
 }
 
@@ -149,25 +150,25 @@ pub struct LostNodes {
 }
 
 impl LostNodes {
-    /// No lost nodes yet; whether `watched` is among those to come will be known however many there are.
+    /// Returns an empty record that will know whether `watched` was lost, however many nodes are added.
     #[must_use]
     pub fn watching(watched: Option<&Arc<str>>) -> Self {
         Self { watched: watched.cloned(), ..Self::default() }
     }
 
-    /// Why the watched node was lost, where it was.
+    /// Returns the reason why the watched node was lost, where the node was lost.
     #[must_use]
     pub fn watched_reason(&self) -> Option<LostReason> {
         self.watched_reason
     }
 
-    /// What went wrong on the watched node, where an error was the reason.
+    /// Returns the error on the watched node, where an error was the reason.
     #[must_use]
     pub fn watched_message(&self) -> Option<&str> {
         self.watched_message.as_deref()
     }
 
-    /// Notes that `node` was lost for `reason`.
+    /// Records that `node` was lost for `reason`.
     pub fn add(&mut self, reason: LostReason, node: &Arc<str>) {
         let lost = self.by_reason.entry(reason).or_default();
         lost.count += 1;
@@ -179,7 +180,7 @@ impl LostNodes {
         }
     }
 
-    /// Notes that `node` was lost because a script failed on it, and keeps the first such message.
+    /// Records that `node` was lost because a script failed on the node, and keeps the first such message.
     pub fn add_failure(&mut self, reason: LostReason, node: &Arc<str>, message: &str) {
         self.add(reason, node);
         if self.watched.as_ref() == Some(node) {
@@ -190,7 +191,7 @@ impl LostNodes {
         }
     }
 
-    /// Notes that all of `nodes`, which are none yet, were lost for `reason`.
+    /// Records that all of `nodes`, of which none is recorded yet, were lost for `reason`.
     pub fn add_all(&mut self, reason: LostReason, nodes: &BTreeSet<Arc<str>>) {
         if nodes.is_empty() {
             return;
@@ -203,13 +204,13 @@ impl LostNodes {
         }
     }
 
-    /// How many nodes were lost for `reason`.
+    /// Returns the number of nodes lost for `reason`.
     #[must_use]
     pub fn count(&self, reason: LostReason) -> u64 {
         self.by_reason.get(&reason).map_or(0, |lost| lost.count)
     }
 
-    /// How many nodes were lost, for whatever reason.
+    /// Returns the number of nodes lost for any reason.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.by_reason.values().map(|lost| lost.count).sum()

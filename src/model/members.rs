@@ -1,7 +1,6 @@
-//! The members of a JSON object as raw text: a document is checked and its figures are read without building the rest.
+//! The members of a JSON object as raw text: a document is checked and the figures are read without building the rest.
 //!
-//! What a member says is parsed where somebody asks for that member. Of two members of one name the last one counts, as
-//! in a map.
+//! A member's value is parsed when that member is read. Of two members of the same name the last counts, as in a map.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,44 +10,44 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// The members of an object in the order in which they were written.
+/// The members of an object in the order of the text.
 #[derive(Debug, Default)]
 pub(super) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Members<'a> {
-    /// Those of the object `raw`; none where it is no object.
+    /// Returns the members of the object `raw`; no members where `raw` is no object.
     pub(super) fn of(raw: &'a RawValue) -> Self {
         serde_json::from_str(raw.get()).unwrap_or_default()
     }
 
-    /// The member `name`; `null` counts as absent.
+    /// Returns the member `name`; `null` counts as absent.
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
         let last = self.0.iter().rfind(|(own, _)| own == name).map(|(_, raw)| *raw);
         last.filter(|raw| raw.get() != "null")
     }
 
-    /// What the member `name` is.
+    /// Returns the parsed value of the member `name`.
     pub(super) fn value(&self, name: &str) -> Option<Value> {
         self.get(name).and_then(value)
     }
 
-    /// The member `name`, where it is a string.
+    /// Returns the member `name`, if the member is a string.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         serde_json::from_str(self.get(name)?.get()).ok()
     }
 
-    /// The members of the object that the member `name` is; none where it is no object.
+    /// Returns the members of the object in the member `name`; no members where that is no object.
     pub(super) fn of_member(&self, name: &str) -> Self {
         self.get(name).map(Self::of).unwrap_or_default()
     }
 
-    /// All of them, those too of which another one counts.
+    /// Returns all members, overridden duplicates included.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.0.iter().map(|(name, raw)| (&**name, *raw))
     }
 }
 
-/// What `raw` is; text that was checked is always something.
+/// Returns the parsed value of `raw`; checked text always parses.
 pub(super) fn value(raw: &RawValue) -> Option<Value> {
     serde_json::from_str(raw.get()).ok()
 }
@@ -94,7 +93,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 #[derive(Deserialize)]
 pub(super) struct MemberName<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-/// Any JSON, of which nothing is kept but a string.
+/// Any JSON value, of which only a string is kept.
 pub(super) struct Text<'a>(pub(super) Option<Cow<'a, str>>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
@@ -149,8 +148,8 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
-/// Any JSON, looked through to its end as a parser would that builds it: raw text alone is not asked whether its escapes
-/// are letters and its numbers are in range.
+/// Any JSON value, checked to the end as by a parser that builds the value: raw text alone is not checked for escapes
+/// that are no characters and for numbers out of range.
 pub(super) struct Sound;
 
 impl<'de> Deserialize<'de> for Sound {

@@ -1,6 +1,7 @@
-//! The nouns of placement: what a node, a request, a verdict and a decision are.
+//! The nouns of placement: node, request, verdict and decision.
 //!
-//! This floor does no I/O, reads no clock and rolls no dice. It does not know that scripts, workers or NATS exist.
+//! This floor does no I/O, reads no clock and draws no random numbers. Nothing here knows that scripts, workers or NATS
+//! exist.
 
 pub mod cluster;
 pub mod decision;

@@ -1,12 +1,13 @@
-//! A name as a key of a large tree: what is compared first is a number that stands in the tree itself.
+//! A name as a key of a large tree: a number that stands in the tree itself is compared first.
 //!
-//! A tree of a hundred thousand texts is twenty comparisons deep, and each follows a pointer to a place that is in no cache:
-//! in a login storm that was a sixth of all CPU time. Rejected: hash tables, whose order differs from run to run or, with a
-//! hash that anybody can compute, which can be made to collide; here a collision costs a comparison of texts.
+//! A tree of a hundred thousand texts is twenty comparisons deep, and each comparison follows a pointer to memory that
+//! is in no CPU cache: in a login storm that was a sixth of all CPU time. Rejected: hash tables, because their order
+//! differs from run to run, or, with a hash that anybody can compute, because they can be made to collide; here a
+//! collision costs a comparison of texts.
 
 use std::sync::Arc;
 
-/// A name, ordered by its print and then by its text: the same in each process, and without a meaning.
+/// A name, ordered by print and then by text: the same in each process, and without a meaning.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name {
     print: u64,
@@ -14,14 +15,14 @@ pub(super) struct Name {
 }
 
 impl Name {
-    /// The name `text`.
+    /// Returns the name `text`.
     pub(super) fn of(text: &Arc<str>) -> Self {
         Self { print: print(text.as_bytes()), text: Arc::clone(text) }
     }
 }
 
-/// A number that differs for nearly all texts: eight bytes at a time, each time the two halves of a product, as wyhash and
-/// rustc's own tables do it.
+/// Returns a number that differs for nearly all texts: eight bytes at a time, each time the two halves of a product, as
+/// in wyhash and rustc's own tables.
 fn print(text: &[u8]) -> u64 {
     const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15;
     let mut print = text.len() as u64;

@@ -1,4 +1,4 @@
-//! A look at a node: as many of its fields as somebody asked for, as they are now.
+//! A view of a node: as many fields as were asked for, with their present values.
 
 use std::borrow::Cow;
 
@@ -7,49 +7,49 @@ use serde_json::{Map, Value, json};
 
 use super::node::Node;
 
-/// A node with fields built from its document, and what happened since then on top.
+/// A node with fields built from the document, and the changes since the report on top.
 #[derive(Clone, Debug)]
 pub struct NodeView<'a> {
     node: &'a Node,
     fields: Cow<'a, Map<String, Value>>,
 }
 
-/// One top-level field of the node object, borrowed.
+/// A top-level field of the node object, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub enum NodeField<'a> {
-    /// As the report has it.
+    /// A value from the report.
     Json(&'a Value),
-    /// A number that counts reservations too.
+    /// A number that includes reservations.
     Count(u64),
     /// A flag that marks may set.
     Flag(bool),
-    /// `nodeData`, whose session list holds reservations too.
+    /// `nodeData`, with reservations in the session list.
     Data(&'a NodeView<'a>),
 }
 
-/// One field of `nodeData`, borrowed.
+/// A field of `nodeData`, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub enum DataField<'a> {
-    /// As the report has it.
+    /// A value from the report.
     Json(&'a Value),
     /// The sessions, reported and pending.
     Sessions(&'a Node),
 }
 
 impl<'a> NodeView<'a> {
-    /// A look at `node` through `fields`, which were built from its present report.
+    /// Returns a view of `node` through `fields`, which were built from the node's present report.
     #[must_use]
     pub fn through(node: &'a Node, fields: Cow<'a, Map<String, Value>>) -> Self {
         Self { node, fields }
     }
 
-    /// The node.
+    /// Returns the node.
     #[must_use]
     pub fn node(&self) -> &'a Node {
         self.node
     }
 
-    /// What was built for this look, to be looked through again; nothing where the report keeps it.
+    /// Returns the fields built for this view, to be used in a later view; `None` where the report keeps the fields.
     #[must_use]
     pub fn into_built(self) -> Option<Map<String, Value>> {
         match self.fields {
@@ -58,12 +58,12 @@ impl<'a> NodeView<'a> {
         }
     }
 
-    /// Every top-level field that was asked for, in order.
+    /// Returns every top-level field that was asked for, in order.
     pub fn fields(&self) -> impl Iterator<Item = (&str, NodeField<'_>)> {
         self.fields.iter().map(|(name, value)| (name.as_str(), self.current(name, value)))
     }
 
-    /// The same as `overlay` has them, where it does; what it adds comes last.
+    /// Returns the same fields with `overlay` on top; fields that the overlay adds come last.
     pub fn fields_with<'b>(
         &'b self,
         overlay: Option<&'b Map<String, Value>>,
@@ -74,19 +74,19 @@ impl<'a> NodeView<'a> {
         own.chain(added.map(|(name, value)| (name.as_str(), NodeField::Json(value))))
     }
 
-    /// The top-level field `name` as `overlay` has it, else as it is.
+    /// Returns the top-level field `name` of `overlay`, else of the node.
     #[must_use]
     pub fn field_with<'b>(&'b self, name: &str, overlay: Option<&'b Map<String, Value>>) -> Option<NodeField<'b>> {
         overlay.and_then(|overlay| overlay.get(name)).map(NodeField::Json).or_else(|| self.field(name))
     }
 
-    /// The top-level field `name`, where it was asked for.
+    /// Returns the top-level field `name`, if the field was asked for.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<NodeField<'_>> {
         self.fields.get(name).map(|value| self.current(name, value))
     }
 
-    /// Every field of `nodeData`, in order.
+    /// Returns every field of `nodeData`, in order.
     pub fn data_fields(&self) -> impl Iterator<Item = (&str, DataField<'_>)> {
         let data = self.fields.get("nodeData").and_then(Value::as_object);
         data.into_iter().flatten().map(|(name, value)| match name.as_str() {
@@ -103,7 +103,7 @@ impl<'a> NodeView<'a> {
     }
 }
 
-/// The field `name` of `node`, whose report says `value` of it, as it is now.
+/// Returns the present value of the field `name` of `node`, given the `value` in the node's report.
 pub(super) fn current<'a>(node: &Node, name: &str, value: &'a Value) -> NodeField<'a> {
     match name {
         "sessions" => node.session_count().map_or(NodeField::Json(value), NodeField::Count),
@@ -121,7 +121,7 @@ impl Serialize for NodeField<'_> {
             Self::Json(value) => value.serialize(serializer),
             Self::Count(count) => serializer.serialize_u64(*count),
             Self::Flag(flag) => serializer.serialize_bool(*flag),
-            Self::Data(look) => serializer.collect_map(look.data_fields()),
+            Self::Data(view) => serializer.collect_map(view.data_fields()),
         }
     }
 }
@@ -136,14 +136,14 @@ impl Serialize for DataField<'_> {
 }
 
 impl NodeField<'_> {
-    /// The field as a JSON value of its own.
+    /// Returns the field as a separate JSON value.
     #[must_use]
     pub fn to_value(&self) -> Value {
         match self {
             Self::Json(value) => (*value).clone(),
             Self::Count(count) => json!(count),
             Self::Flag(flag) => json!(flag),
-            Self::Data(look) => look
+            Self::Data(view) => view
                 .data_fields()
                 .map(|(name, field)| (name.to_owned(), field.to_value()))
                 .collect::<Map<_, _>>()
@@ -151,7 +151,7 @@ impl NodeField<'_> {
         }
     }
 
-    /// Whether `value` is this field, without building it.
+    /// Whether the field equals `value`, without building a JSON value unless the field is `nodeData`.
     #[must_use]
     pub fn equals(&self, value: &Value) -> bool {
         match self {
@@ -164,7 +164,7 @@ impl NodeField<'_> {
 }
 
 impl DataField<'_> {
-    /// The field as a JSON value of its own.
+    /// Returns the field as a separate JSON value.
     #[must_use]
     pub fn to_value(&self) -> Value {
         match self {
@@ -174,7 +174,8 @@ impl DataField<'_> {
     }
 }
 
-/// Equality as scripts see it: `1` and `1.0` are one number, and the order of an object's members says nothing.
+/// Whether scripts see `left` and `right` as equal: `1` and `1.0` are the same number, and the order of an object's
+/// members does not matter.
 #[must_use]
 pub fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {

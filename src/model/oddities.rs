@@ -1,4 +1,4 @@
-//! What is odd in a node document, and how that is taken: whoever wrote the document may have meant something else.
+//! Oddities in a node document, and their interpretation: the author of the document may have meant something else.
 
 use std::cell::RefCell;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::report::Sessions;
 
-/// Notes what a document says that administrators may have meant otherwise.
+/// Adds notes on values of a document that administrators may have meant otherwise.
 pub(super) fn note(notes: &RefCell<Vec<String>>, available: bool, is_weightless: bool, limit_in_static_data: bool) {
     let add = |is: bool, words: &str| {
         if is {
@@ -21,7 +21,7 @@ pub(super) fn note(notes: &RefCell<Vec<String>>, available: bool, is_weightless:
     );
 }
 
-/// Whether `weight` is zero; as text too, because metadata is text.
+/// Whether `weight` is zero; text is accepted too, because metadata is text.
 pub(super) fn is_zero(weight: Option<Value>) -> bool {
     match weight {
         Some(Value::String(text)) => text.trim().parse() == Ok(0.0),
@@ -30,7 +30,7 @@ pub(super) fn is_zero(weight: Option<Value>) -> bool {
     }
 }
 
-/// Sessions that are written as text: their number, where it is one.
+/// Reads sessions that are written as text: their number, if the text is a number.
 pub(super) fn sessions_of_text(text: &str, note: impl Fn(String)) -> Sessions {
     match text.trim().parse() {
         Ok(count) => {

@@ -1,4 +1,4 @@
-//! The parts of a node that change apart from each other: what is kept of a node outlives a change of the other parts.
+//! The parts of a node that change independently: results that depend on some parts survive a change of the others.
 
 /// A set of parts of a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -7,20 +7,20 @@ pub struct NodeParts(u8);
 impl NodeParts {
     /// No part.
     pub const NONE: Self = Self(0);
-    /// The sessions, reported and pending, and what is counted of them.
+    /// The sessions, reported and pending, and the counts made of sessions.
     pub const SESSIONS: Self = Self(1);
-    /// What is measured: health, and the metrics of executables.
+    /// The measurements: health, and the metrics of executables.
     pub const HEALTH: Self = Self(2);
     /// Everything else, which changes seldom: names, services, metadata, static data, marks.
     pub const REST: Self = Self(4);
     /// The whole node.
     pub const ALL: Self = Self(7);
-    /// Each part by itself, in the order of their places.
+    /// Each single part, in the order of places.
     pub(super) const EACH: [Self; Self::COUNT] = [Self::SESSIONS, Self::HEALTH, Self::REST];
-    /// How many parts there are.
+    /// The number of parts.
     pub(super) const COUNT: usize = 3;
 
-    /// The part that the top-level field `name` is in; `nodeData` is in all.
+    /// Returns the part that holds the top-level field `name`; `nodeData` is in all parts.
     #[must_use]
     pub fn of_field(name: &str) -> Self {
         match name {
@@ -31,7 +31,7 @@ impl NodeParts {
         }
     }
 
-    /// The part that the field `name` of `nodeData` is in.
+    /// Returns the part that holds the field `name` of `nodeData`.
     #[must_use]
     pub fn of_data_field(name: &str) -> Self {
         match name {
@@ -41,19 +41,19 @@ impl NodeParts {
         }
     }
 
-    /// These and those.
+    /// Returns the union of both sets.
     #[must_use]
     pub const fn and(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
 
-    /// Whether all of `others` are among these.
+    /// Whether the set includes all of `others`.
     #[must_use]
     pub const fn includes(self, others: Self) -> bool {
         self.0 & others.0 == others.0
     }
 
-    /// The place of each part that is in, below [`NodeParts::COUNT`].
+    /// Returns the place of each part in the set, below [`NodeParts::COUNT`].
     pub(super) fn places(self) -> impl Iterator<Item = usize> {
         (0..Self::COUNT).filter(move |place| self.0 & (1 << place) != 0)
     }

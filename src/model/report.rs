@@ -1,8 +1,10 @@
-//! What a node said of itself: the document's text, and beside it what is compared, counted and told.
+//! The report of a node: the document's text, and beside the text the values that the service compares, counts and
+//! prints.
 //!
-//! A report is checked whole when it is read; one that breaks a rule is refused whole, because half a node misleads
-//! scripts. What scripts see of it is built from the text when one looks (`model/fields.rs`) and not kept: a tree of a
-//! document takes several times the memory of its text, and most reports are replaced before anybody looks at all of it.
+//! A report is checked whole when read; a report that breaks a rule is refused whole, because half a node misleads
+//! scripts. The fields that scripts see are built from the text when a script reads them (`model/fields.rs`) and not
+//! kept: a tree of a document takes several times the memory of the text, and most reports are replaced before anybody
+//! reads all fields.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -21,18 +23,18 @@ use super::oddities;
 use super::parts::NodeParts;
 use super::session::{Mention, Session, Span};
 
-/// The largest node document in bytes (ARCHITECTURE.md, Contracts).
+/// The size of the largest node document in bytes (ARCHITECTURE.md, Contracts).
 /// A Moleculer node with twenty services and seventy sessions takes more than 100 KiB.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
-/// The longest node id in bytes.
+/// The length of the longest node id in bytes.
 pub const MAX_ID_BYTES: usize = 255;
-/// The most sessions that one report may list.
+/// The largest number of sessions that a report may list.
 pub const MAX_SESSIONS: usize = 10_000;
 
-/// The longest name of an agent's run in bytes; of a longer one nothing is known.
+/// The length of the longest name of an agent's run in bytes; longer names are ignored.
 const MAX_RUN_BYTES: usize = 64;
 
-/// Why a node document was refused.
+/// The reason why a node document was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// Not acceptable JSON.
@@ -47,59 +49,59 @@ pub enum ReportError {
     /// A field of the wrong type or range.
     #[error("node `{node}`: `{field}` is {found}, expected {expected}")]
     Field {
-        /// The node's id.
+        /// The id of the node.
         node: String,
         /// The field, as a path.
         field: String,
-        /// What stands there.
+        /// The value in the document.
         found: String,
-        /// What should.
+        /// The expected value.
         expected: &'static str,
     },
 }
 
-/// What is known of the sessions on a node.
+/// The known sessions of a node.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sessions {
-    /// The node never said: it sorts last, it is not empty.
+    /// The node never reported sessions: such a node sorts last, as not known to be empty.
     Unknown,
-    /// A count alone, as FastX 3 reports it.
+    /// A count alone, as FastX 3 reports sessions.
     Count(u64),
-    /// The list, as FastX 4 reports it.
+    /// A list, as FastX 4 reports sessions.
     List(Vec<Arc<Session>>),
 }
 
 /// A node's own document, checked.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The node's id.
+    /// The id of the node.
     pub id: Arc<str>,
-    /// The document as it came, to be handed on unchanged.
+    /// The document as received, to be passed on unchanged.
     pub text: Arc<str>,
-    /// Its sessions.
+    /// The sessions of the node.
     pub sessions: Sessions,
     facts: Facts,
-    /// What was repaired, for a log; it does not travel.
+    /// The notes on repaired values, for a log; not serialized.
     notes: Vec<String>,
-    /// All fields that scripts see, where they are looked at again and again.
+    /// All fields that scripts see, kept where they are read again and again.
     kept: OnceLock<Box<Map<String, Value>>>,
 }
 
-/// What was read of a document for those who do not look into it.
+/// The values read from a document for readers who do not need the whole.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Facts {
     hostname: Box<str>,
     server_pool: Box<str>,
-    /// Where in the text the list of addresses stands, where there are any.
+    /// The position of the non-empty list of addresses in the text.
     urls: Option<Span>,
     figures: NodeFigures,
-    /// Names of services, ascending.
+    /// The names of services, ascending.
     services: Vec<Box<str>>,
     cordoned: bool,
     available: bool,
     process: Option<u64>,
     run: Option<Box<str>>,
-    /// What tells each of its parts from that of another report.
+    /// A hash of each part, to compare the part with that of another report.
     prints: [u64; NodeParts::COUNT],
 }
 
@@ -110,7 +112,7 @@ impl PartialEq for Report {
 }
 
 impl Sessions {
-    /// How many there are; absent where the node never said.
+    /// Returns the number of sessions; `None` where the node never reported sessions.
     #[must_use]
     pub fn count(&self) -> Option<u64> {
         match self {
@@ -120,7 +122,7 @@ impl Sessions {
         }
     }
 
-    /// Those that are listed.
+    /// Returns the listed sessions.
     #[must_use]
     pub fn listed(&self) -> &[Arc<Session>] {
         match self {
@@ -131,10 +133,10 @@ impl Sessions {
 }
 
 impl Report {
-    /// Reads one node document from JSON text.
+    /// Reads a node document from JSON text.
     ///
     /// # Errors
-    /// [`ReportError`] names the field that breaks a rule, and what was expected there.
+    /// [`ReportError`] names the field that breaks a rule, and the expected value.
     pub fn parse(text: &[u8]) -> Result<Self, ReportError> {
         json::parse_as::<Sound>(text, JsonLimits::bytes(MAX_DOCUMENT_BYTES))?;
         let text: Arc<str> = String::from_utf8_lossy(text).into();
@@ -146,7 +148,7 @@ impl Report {
         read(&text, &own)
     }
 
-    /// Reads one node document that was already parsed as part of a larger one.
+    /// Reads a node document that was already parsed as part of a larger document.
     ///
     /// # Errors
     /// As [`Report::parse`].
@@ -154,25 +156,26 @@ impl Report {
         Self::parse(document.to_string().as_bytes())
     }
 
-    /// Its numbers.
+    /// Returns the numbers of the node.
     #[must_use]
     pub fn figures(&self) -> &NodeFigures {
         &self.facts.figures
     }
 
-    /// Whether the document itself says that the node takes no new sessions.
+    /// Whether the document itself says that the node takes no new sessions, by `cordoned` or by a `weight` of 0.
     #[must_use]
     pub fn is_cordoned(&self) -> bool {
         self.facts.cordoned
     }
 
-    /// Whether the node may be reached, as far as the document says: Moleculer keeps nodes that are gone as not available.
+    /// Whether the node may be reached, as far as the document says: Moleculer keeps nodes that are gone as not
+    /// available.
     #[must_use]
     pub fn is_available(&self) -> bool {
         self.facts.available
     }
 
-    /// What in the document is odd, and how that was taken; empty in a report from another process.
+    /// Returns notes on the oddities of the document and their interpretation; empty in a report from another process.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -184,44 +187,45 @@ impl Report {
         self.facts.services.iter().any(|own| &**own == name)
     }
 
-    /// Names of the services that it runs, ascending.
+    /// Returns the names of the services on the node, ascending.
     #[must_use]
     pub fn services(&self) -> &[Box<str>] {
         &self.facts.services
     }
 
-    /// Its name for people; empty where it has none.
+    /// Returns the host name, for people; empty where the document has none.
     #[must_use]
     pub fn hostname(&self) -> &str {
         &self.facts.hostname
     }
 
-    /// The pool that it says it is in; empty where it says none.
+    /// Returns the pool that the document names; empty where the document names none.
     #[must_use]
     pub fn server_pool(&self) -> &str {
         &self.facts.server_pool
     }
 
-    /// Where sessions on it are reached, as the JSON list that it wrote; absent where that is empty.
+    /// Returns the addresses of the node's sessions, as the JSON list in the document; `None` where the list is empty.
     #[must_use]
     pub fn urls(&self) -> Option<&RawValue> {
         serde_json::from_str(self.facts.urls?.of(&self.text)).ok()
     }
 
-    /// The process that made the report, where it says so.
+    /// Returns the id of the process that made the report, where the document has `health.process.pid`.
     #[must_use]
     pub fn process(&self) -> Option<u64> {
         self.facts.process
     }
 
-    /// What tells the run of the agent that made the report from others, where the agent says so.
+    /// Returns the name of the agent's run that made the report, where the agent names the run; differs from run to
+    /// run.
     #[must_use]
     pub fn run(&self) -> Option<&str> {
         self.facts.run.as_deref()
     }
 
-    /// The fields that a script sees, in the order it sees them, as far as they are `wanted`; `nodeData.sessions` is empty
-    /// here. They are built at each call, unless all of them are kept.
+    /// Returns the `wanted` fields that a script sees, in the order of scripts; `nodeData.sessions` is empty here. The
+    /// fields are built at each call, unless [`Report::keep_fields`] was called.
     #[must_use]
     pub fn fields(&self, wanted: Wanted<'_>) -> Cow<'_, Map<String, Value>> {
         match self.kept.get() {
@@ -230,12 +234,12 @@ impl Report {
         }
     }
 
-    /// Keeps all fields for as long as this report lives.
+    /// Keeps all fields as long as this report exists.
     pub fn keep_fields(&self) {
         self.kept.get_or_init(|| Box::new(fields::build(self, None)));
     }
 
-    /// The parts in which this report and `other`, of one node, may show a script different things.
+    /// Returns the parts in which this report and `other`, of the same node, may show a script different values.
     #[must_use]
     pub fn differs(&self, other: &Self) -> NodeParts {
         if self.text == other.text {
@@ -243,13 +247,13 @@ impl Report {
         }
         let prints = self.facts.prints.iter().zip(&other.facts.prints).zip(NodeParts::EACH);
         let parts = prints.filter(|((own, others), _)| own != others).map(|(_, part)| part).collect();
-        // What is left is the order of members that are in different parts. That is seen by those alone who look at the
-        // whole, and a change of any part is one to them.
+        // Only the order of members of different parts is left. A script sees that order only by looking at the whole
+        // node, and for such a script a change of any part will do.
         if parts == NodeParts::NONE { NodeParts::REST } else { parts }
     }
 }
 
-/// What crosses to another process of ours: what was read here need not be read again there.
+/// The form in which a report crosses to another process of whither: values read here need not be read again there.
 #[derive(Serialize, Deserialize)]
 struct ReportWire<'a> {
     #[serde(borrow)]
@@ -294,7 +298,7 @@ impl<'de> Deserialize<'de> for Report {
     }
 }
 
-/// The id that a document or a returned object names: `id`, else `serverId`.
+/// Returns the id that a document or a returned object names: `id`, else `serverId`.
 #[must_use]
 pub fn named_id(own: &Map<String, Value>) -> Option<&str> {
     json::text(own, "id").or_else(|| json::text(own, "serverId"))
@@ -327,7 +331,7 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
         let starts = |name| data.value(name).as_ref().and_then(Value::as_u64).filter(|starts| *starts > 0);
         starts("maxPending").or_else(|| starts("max_pending"))
     });
-    // Whoever takes a share of nothing takes no new session, whatever chooses among the nodes.
+    // A node with a weight of zero takes no new session, whatever step chooses among the nodes.
     let is_weightless =
         weight.is_none() && [&static_data, &metadata].into_iter().any(|data| oddities::is_zero(data.value("weight")));
     let cordoned = node.flag("cordoned")? || is_weightless;
@@ -355,8 +359,8 @@ fn read(text: &Arc<str>, own: &Members<'_>) -> Result<Report, ReportError> {
     Ok(Report { text: Arc::clone(text), id, sessions, facts, notes, kept: OnceLock::new() })
 }
 
-/// What tells each part of a document from that of another, by its text: where two are written alike, they are alike. The
-/// host's name may stand in the health, and is seen elsewhere.
+/// Returns a hash of each part of a document, by the text of the part: parts of equal text are equal. The host name may
+/// stand in the health, but scripts see the host name elsewhere.
 fn prints(own: &Members<'_>, data: &Members<'_>, hostname: &str) -> [u64; NodeParts::COUNT] {
     let mut prints = [(); NodeParts::COUNT].map(|()| DefaultHasher::new());
     let mut add = |parts: NodeParts, name: &str, written: &str| {
@@ -427,7 +431,7 @@ fn distinct_users(sessions: &Sessions) -> Option<u64> {
     }
 }
 
-/// Services are strings or objects with `name` (ARCHITECTURE.md, What a script sees).
+/// Returns the names of services; a service is a string or an object with `name` (ARCHITECTURE.md, What a script sees).
 fn service_names(list: Option<&RawValue>) -> Vec<Box<str>> {
     let Some(Value::Array(list)) = list.and_then(members::value) else { return Vec::new() };
     let name =

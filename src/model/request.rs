@@ -1,7 +1,7 @@
-//! A request: one question, in the words of both FastX generations.
+//! A request for a placement, in the fields of both FastX generations.
 //!
-//! What one generation's request lacks is taken from the other (`user` and `params.me`, `data` and `params.start`), so
-//! that scripts of both run unmodified on requests of both.
+//! Fields of a generation that a request lacks are taken from the other generation (`user` and `params.me`, `data` and
+//! `params.start`), so that scripts of both run unmodified on requests of both.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -15,7 +15,7 @@ use super::head::{
 use super::json::{self, JsonError, JsonLimits};
 use super::json_path::{look_up, value_at};
 
-/// Why a request was refused.
+/// The reason why a request was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     /// Not acceptable JSON.
@@ -24,18 +24,18 @@ pub enum RequestError {
     /// Not an object.
     #[error("the request must be a JSON object, this is {0}")]
     NotAnObject(&'static str),
-    /// A number that is none of those that may stand there.
+    /// A number outside of the allowed range.
     #[error("{}", range_words(field, found, (*least, *most), unit))]
     Range {
         /// The field, as a path.
         field: String,
-        /// What stands there.
+        /// The value in the request.
         found: String,
-        /// The least that may.
+        /// The least allowed value.
         least: u32,
-        /// The most that may.
+        /// The largest allowed value.
         most: u32,
-        /// What is counted.
+        /// The unit of the number.
         unit: &'static str,
     },
     /// A field of the wrong type.
@@ -43,14 +43,14 @@ pub enum RequestError {
     Field {
         /// The field, as a path.
         field: String,
-        /// What stands there.
+        /// The value in the request.
         found: String,
-        /// What should.
+        /// The expected value.
         expected: &'static str,
     },
 }
 
-/// One question for a placement.
+/// A request for a placement or another decision of a chain.
 #[derive(Clone, Debug)]
 pub struct Request {
     head: Head,
@@ -58,27 +58,27 @@ pub struct Request {
     body: OnceLock<Body>,
 }
 
-/// What the body is built from, where it is not built yet.
+/// The source from which the body is built, where the body is not built yet.
 #[derive(Clone, Debug)]
 enum BodySource {
     Built,
     Text { text: Arc<str>, server_id: Arc<str> },
 }
 
-/// All that scripts see of a request.
+/// The fields that scripts see of a request, with the token.
 #[derive(Clone, Debug, Default)]
 struct Body {
-    /// The token of the request; only chains that are configured for it see it.
+    /// The token of the request; only chains with `pass_jwt` show the token to scripts.
     jwt: Value,
     fields: Map<String, Value>,
 }
 
 impl Request {
     /// Reads a request from JSON text of at most `max_bytes`; an empty text is the empty request.
-    /// `server_id` is `local.serverId` where the request has none.
+    /// `server_id` becomes `local.serverId` where the request has none.
     ///
     /// # Errors
-    /// [`RequestError`] names the field and what was expected there.
+    /// [`RequestError`] names the field and the expected value.
     pub fn parse(text: &[u8], max_bytes: usize, server_id: &str) -> Result<Self, RequestError> {
         if text.trim_ascii().is_empty() {
             return Self::from_value(json!({}), server_id);
@@ -86,7 +86,7 @@ impl Request {
         Self::from_value(json::parse(text, JsonLimits::bytes(max_bytes))?, server_id)
     }
 
-    /// Reads what `text` of at most `max_bytes` says to the service itself, and makes sure that the whole would be accepted too.
+    /// Reads the summary of `text` of at most `max_bytes`, and makes sure that the whole request would be accepted too.
     ///
     /// # Errors
     /// As [`Request::parse`].
@@ -100,31 +100,32 @@ impl Request {
         Ok(RequestSummary::new(request.head.clone(), node, names))
     }
 
-    /// A request whose `head` was read before, when `text` was checked; the rest is read when somebody asks for it.
+    /// Returns a request with a `head` that was read before, when `text` was checked; the rest is read when first
+    /// needed.
     #[must_use]
     pub fn deferred(head: Head, text: Arc<str>, server_id: Arc<str>) -> Self {
         Self { head, source: BodySource::Text { text, server_id }, body: OnceLock::new() }
     }
 
-    /// What it is routed and recognised by.
+    /// Returns the fields by which the request is routed and recognised.
     #[must_use]
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// What the question is for; names the chain.
+    /// Returns the action of the request, which names the chain.
     #[must_use]
     pub fn action(&self) -> &Arc<str> {
         &self.head.action
     }
 
-    /// The login of the user; empty where the request has none.
+    /// Returns the login of the user; empty where the request has none.
     #[must_use]
     pub fn login(&self) -> &Arc<str> {
         &self.head.login
     }
 
-    /// The name of the session to start; empty where the request has none.
+    /// Returns the name of the session to start; empty where the request has none.
     #[must_use]
     pub fn session_name(&self) -> &Arc<str> {
         &self.head.session_name
@@ -141,17 +142,18 @@ impl Request {
         }
     }
 
-    /// The fields that a script sees of the request itself, in order. Nodes, time and the user's sessions come from
-    /// elsewhere; `params` holds no token here, see [`Request::jwt`].
+    /// Returns the request's own fields for scripts, in order. Nodes, time and the user's sessions come from elsewhere;
+    /// `params` holds no token here, see [`Request::jwt`].
     #[must_use]
     pub fn fields(&self) -> &Map<String, Value> {
         &self.body().fields
     }
 
-    /// What scripts find in it on the way of these `names`, from the outside in: how many of them are fields one in the
-    /// other, and the value at the end, or the one in which the way ends early, because that is no object; no value where
-    /// an object has no such field. To look into nothing is an error, and to look for it is none: so the number tells
-    /// requests apart as well. The whole is built only where the text does not show it.
+    /// Returns the value for scripts on the path of these `names`, from the outside in, with the number of names that
+    /// are fields of nested objects. Where the path ends early in a value that is no object, that value is returned;
+    /// where an object lacks the field, `None`. To scripts, reading a field of a missing value is an error and reading
+    /// a missing field is none: so the number too tells requests apart. The whole body is built only where the text
+    /// does not show the value.
     #[must_use]
     pub fn find(&self, names: &[String]) -> (usize, Option<Cow<'_, Value>>) {
         let look_up = || {
@@ -162,11 +164,11 @@ impl Request {
         if let [user, login, ..] = names
             && (user.as_str(), login.as_str()) == ("user", "login")
         {
-            // It is always there, and a way that goes on behind a text ends there.
+            // The login always exists, and a longer path ends at that text.
             return (2, Some(Cow::Owned(Value::from(&*self.head.login))));
         }
         let is_plain = match names.first().map(String::as_str) {
-            // These are made from other fields where the text has none.
+            // These fields are made from other fields where the text lacks them.
             None | Some("id" | "action" | "params" | "local") => false,
             Some("user") if names.get(1).is_none_or(|field| field == "login") => false,
             Some(_) => true,
@@ -178,7 +180,7 @@ impl Request {
         }
     }
 
-    /// The request's token, `null` where it has none.
+    /// Returns the request's token, `null` where the request has none.
     #[must_use]
     pub fn jwt(&self) -> &Value {
         &self.body().jwt
@@ -187,7 +189,7 @@ impl Request {
     fn body(&self) -> &Body {
         self.body.get_or_init(|| match &self.source {
             BodySource::Built => Body::default(),
-            // The text was checked when its head was read; where it was not, there is nothing to see in it.
+            // The text was checked when its head was read; an unchecked, invalid text gives an empty body.
             BodySource::Text { text, server_id } => Self::parse(text.as_bytes(), text.len(), server_id)
                 .ok()
                 .and_then(|request| request.body.into_inner())
@@ -242,7 +244,7 @@ fn normalise(mut own: Map<String, Value>, server_id: &str) -> Result<Request, Re
     Ok(Request { head, source: BodySource::Built, body: OnceLock::from(Body { jwt, fields }) })
 }
 
-/// Each of the two where it is there, else the other.
+/// Returns both objects; an absent object is replaced by a copy of the other.
 fn twins(
     left: Option<Map<String, Value>>,
     right: Option<Map<String, Value>>,
@@ -270,7 +272,7 @@ fn name(own: &Map<String, Value>, field: &str) -> Result<Option<Arc<str>>, Reque
     }
 }
 
-/// The text `field` of `own`, which reservations carry; empty where there is none.
+/// Returns the text `field` of `own`, which reservations carry; empty where the field is absent.
 fn carried(own: &Map<String, Value>, field: &str, path: &str) -> Result<Arc<str>, RequestError> {
     match own.get(field) {
         Some(text @ Value::String(name)) if name.len() > MAX_CARRIED_BYTES => {
@@ -280,7 +282,8 @@ fn carried(own: &Map<String, Value>, field: &str, path: &str) -> Result<Arc<str>
     }
 }
 
-/// The whole number `field` of `own`, 0 where there is none; left in its place, as the flag above.
+/// Returns the whole number `field` of `own`, 0 where the field is absent. The field stays in place, as with
+/// [`is_set`].
 fn whole(
     own: &Map<String, Value>,
     field: &str,
@@ -321,7 +324,7 @@ fn flag(own: &mut Map<String, Value>, field: &str) -> Result<bool, RequestError>
     Ok(is_set)
 }
 
-/// The flag `field` of `own`. Left in its place: it is a field like any other for scripts.
+/// Returns the flag `field` of `own`. The field stays in place, because scripts see the field like any other.
 fn is_set(own: &Map<String, Value>, field: &str) -> Result<bool, RequestError> {
     match own.get(field) {
         None | Some(Value::Null) => Ok(false),

@@ -1,7 +1,7 @@
-//! A reservation: a session that was placed but that its node has not reported yet.
+//! A reservation: a session that was placed but not reported by the node yet.
 //!
-//! It counts from the moment of the decision, so that a storm of requests between two reports does not all go to the
-//! node that looked emptiest in the last one (docs/src/internals/facts.md: load figures are old).
+//! A reservation counts from the moment of the decision, so that a storm of requests between two reports does not all
+//! go to the node that looked emptiest in the last report (docs/src/internals/facts.md: load figures are old).
 
 use std::sync::Arc;
 
@@ -13,22 +13,22 @@ use super::shared;
 /// A place held on a node for a session that is being started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
-    /// Its id, unique among all replicas; the decision that made it has the same.
+    /// The id, unique among all replicas, and equal to the id of the decision that made the reservation.
     #[serde(deserialize_with = "shared::string")]
     pub id: Arc<str>,
-    /// The node that it counts on.
+    /// The id of the node on which the reservation counts.
     #[serde(deserialize_with = "shared::string")]
     pub node: Arc<str>,
-    /// The login of the user whom the session is for; may be empty.
+    /// The login of the session's user; may be empty.
     #[serde(deserialize_with = "shared::string")]
     pub user: Arc<str>,
-    /// The name of the session, where the request gave one; may be empty.
+    /// The name of the session, where the request gave a name; may be empty.
     #[serde(deserialize_with = "shared::string")]
     pub name: Arc<str>,
 }
 
 impl Reservation {
-    /// The fields of the session that stands for it.
+    /// Returns the fields of the pending session that scripts see for the reservation.
     #[must_use]
     pub fn session_fields(&self) -> Map<String, Value> {
         let text = |value: &Arc<str>| Value::String(value.to_string());

@@ -1,8 +1,8 @@
-//! A session: something running on a node, as a script sees it.
+//! A session on a node, as a script sees the session.
 //!
-//! FastX 3 and FastX 4 name the same things differently (`id`/`sessionId`, `user`/`login`); every session has both names.
-//! What is counted and compared of it is at hand; the rest is built when somebody looks, because most sessions are gone
-//! before anybody does.
+//! FastX 3 and FastX 4 name the same things differently (`id`/`sessionId`, `user`/`login`); every session has both
+//! names. The user and the reservation, which are counted and compared, are at hand; the rest is built when a script
+//! reads the session, because most sessions end before that.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,23 +16,23 @@ use serde_json::{Map, Value};
 use super::Reservation;
 use super::members::{self, MemberName, Text};
 
-/// One session of a node, with the fields scripts read in both generations' names.
+/// A session of a node, with the fields scripts read in both generations' names.
 #[derive(Clone, Debug)]
 pub struct Session {
     user: Arc<str>,
     origin: SessionOrigin,
 }
 
-/// What a session is built from when somebody looks at it.
+/// The source from which a session's fields are built.
 #[derive(Clone, Debug)]
 enum SessionOrigin {
-    /// The document of its node.
+    /// The document of the session's node.
     Listed { document: Arc<str>, span: Span, node: Arc<str>, reservation: Option<Arc<str>> },
-    /// The reservation that it stands for.
+    /// The reservation of a pending session.
     Pending(Reservation),
 }
 
-/// A listed session as it crosses to another process of ours, beside its document.
+/// A listed session as serialized for another process of whither, beside the session's document.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Mention<'a> {
     user: &'a str,
@@ -40,7 +40,7 @@ pub(super) struct Mention<'a> {
     span: Span,
 }
 
-/// The names under which a session's text may have its id.
+/// The names under which a session's text may have the session's id.
 #[derive(Deserialize)]
 struct Ids {
     #[serde(default)]
@@ -71,8 +71,8 @@ impl PartialEq for Session {
 }
 
 impl Session {
-    /// The session that `raw`, a piece of `document`, describes on `node`; a bare string is its id. Nothing where it is
-    /// neither an object nor a string.
+    /// Returns the session that `raw`, a piece of `document`, describes on `node`; a bare string is the session's id.
+    /// `None` where `raw` is neither an object nor a string.
     pub(super) fn listed(raw: &RawValue, document: &Arc<str>, node: &Arc<str>) -> Option<Self> {
         let is_text = raw.get().starts_with('"');
         if !is_text && !members::is_object(raw) {
@@ -84,7 +84,7 @@ impl Session {
         Some(Self::mentioned(Mention { user: &user, reservation: own.reservation.as_deref(), span }, document, node))
     }
 
-    /// The session that `mention` speaks of.
+    /// Returns the session that `mention` describes.
     pub(super) fn mentioned(mention: Mention<'_>, document: &Arc<str>, node: &Arc<str>) -> Self {
         let Mention { user, reservation, span } = mention;
         let (document, node) = (Arc::clone(document), Arc::clone(node));
@@ -92,7 +92,7 @@ impl Session {
         Self { user: user.into(), origin }
     }
 
-    /// How it is spoken of, where a document lists it.
+    /// Returns the serialized form of a listed session; `None` for a pending session.
     pub(super) fn mention(&self) -> Option<Mention<'_>> {
         match &self.origin {
             SessionOrigin::Listed { span, reservation, .. } => {
@@ -102,21 +102,21 @@ impl Session {
         }
     }
 
-    /// The session that scripts see for a reservation until the node reports the real one.
+    /// Returns the session that scripts see for a reservation until the node reports the real session.
     #[must_use]
     pub fn pending(reservation: Reservation) -> Self {
         Self { user: Arc::clone(&reservation.user), origin: SessionOrigin::Pending(reservation) }
     }
 
-    /// The session's id; empty where the node did not say. It is read from the session's text at each call.
+    /// Returns the session's id; empty where the node gave none. The id is read from the session's text at each call.
     #[must_use]
     pub fn id(&self) -> String {
         let plain = self.written().and_then(|text| serde_json::from_str::<Ids>(text).ok());
-        // A text in which a name stands twice, or that is no object, is read whole.
+        // A text with a duplicate name, or that is no object, is read whole.
         plain.map_or_else(|| super::json::text(&self.fields(), "id").unwrap_or_default().to_owned(), Ids::first)
     }
 
-    /// The session as its node wrote it; absent where it is a reservation.
+    /// Returns the session's text in the node's document; `None` for a reservation.
     #[must_use]
     pub fn written(&self) -> Option<&str> {
         match &self.origin {
@@ -125,13 +125,13 @@ impl Session {
         }
     }
 
-    /// The login of its user; empty where the node did not say.
+    /// Returns the login of the session's user; empty where the node gave none.
     #[must_use]
     pub fn user(&self) -> &Arc<str> {
         &self.user
     }
 
-    /// The reservation that it was started under, where the launcher handed that down.
+    /// Returns the id of the reservation under which the session was started, where the launcher passed the id on.
     #[must_use]
     pub fn reservation(&self) -> Option<&Arc<str>> {
         match &self.origin {
@@ -140,7 +140,7 @@ impl Session {
         }
     }
 
-    /// Everything that a script sees of it, built at each call.
+    /// Returns all fields that a script sees of the session, built at each call.
     #[must_use]
     pub fn fields(&self) -> Map<String, Value> {
         match &self.origin {
@@ -150,7 +150,8 @@ impl Session {
     }
 }
 
-/// Whose a listed session is, and under which reservation it was started, where its text has these as strings.
+/// The user of a listed session, and the reservation under which the session was started, where the text has these as
+/// strings.
 #[derive(Debug, Default)]
 struct SessionUser<'a> {
     user: Option<Cow<'a, str>>,
@@ -170,18 +171,18 @@ impl<'de> Deserialize<'de> for SessionUser<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SessionUser<'de>, A::Error> {
-                let mut who = SessionUser::default();
-                // Of two members of one name the last one counts.
+                let mut user = SessionUser::default();
+                // Of two members of the same name the last counts.
                 while let Some(MemberName(name)) = map.next_key()? {
                     match &*name {
-                        "user" => who.user = map.next_value::<Text<'_>>()?.0,
-                        "login" => who.login = map.next_value::<Text<'_>>()?.0,
-                        "username" => who.username = map.next_value::<Text<'_>>()?.0,
-                        "reservation" => who.reservation = map.next_value::<Text<'_>>()?.0,
+                        "user" => user.user = map.next_value::<Text<'_>>()?.0,
+                        "login" => user.login = map.next_value::<Text<'_>>()?.0,
+                        "username" => user.username = map.next_value::<Text<'_>>()?.0,
+                        "reservation" => user.reservation = map.next_value::<Text<'_>>()?.0,
                         _ => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }
-                Ok(who)
+                Ok(user)
             }
         }
         deserializer.deserialize_map(Named)
@@ -189,20 +190,21 @@ impl<'de> Deserialize<'de> for SessionUser<'de> {
 }
 
 impl Span {
-    /// Where `raw`, a piece of `text`, stands in it.
+    /// Returns the position of `raw` in `text`; `raw` is a piece of `text`.
     pub(super) fn of_raw(raw: &RawValue, text: &str) -> Option<Self> {
         let start = (raw.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
         let end = start.checked_add(raw.get().len()).filter(|end| *end <= text.len())?;
         Some(Self { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
     }
 
-    /// The piece; empty where `text` is another one.
+    /// Returns the piece of `text`; empty where the span does not fit `text`.
     pub(super) fn of(self, text: &str) -> &str {
         text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }
 
-/// The fields of the session that `text` describes on `node`, each missing name filled from its other generation's.
+/// Returns the fields of the session that `text` describes on `node`, each missing name filled from the name of the
+/// other generation.
 fn normalised(text: &str, node: &str) -> Map<String, Value> {
     let own = match serde_json::from_str(text) {
         Ok(Value::Object(own)) => own,

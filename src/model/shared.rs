@@ -1,14 +1,14 @@
-//! Shared strings off the wire: one allocation each, where the library's way takes two.
+//! Shared strings off the wire: a single allocation each, where the library's way takes two.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{Deserializer, Error, Visitor};
 
-/// Reads a string to be shared; for `deserialize_with` on the fields of what is sent for each request.
+/// Reads a string to be shared; for `deserialize_with` on fields that are sent for each request.
 ///
 /// # Errors
-/// Where there is no string.
+/// The value is no string.
 pub fn string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
     struct SharedText;
     impl Visitor<'_> for SharedText {

@@ -1,14 +1,14 @@
-//! When two spellings of a user's name mean the same user: one rule, for whatever compares names.
+//! The rule by which two spellings of a user's name mean the same user: the same rule wherever names are compared.
 //!
-//! A launcher says `ann@site.example`, the node's session list says `SITE\Ann`. Who compares the two (a reservation with
-//! the session that it became, a user with the sessions of that user) does so by the [key](UserNames::key) alone. What
-//! scripts see is always the name as it was written.
+//! A launcher sends `ann@site.example`, the node's session list has `SITE\Ann`. Code that compares the two (a
+//! reservation with the session that follows, a user with the user's sessions) does so by the [key](UserNames::key)
+//! alone. Scripts always see the name as written.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// How user names are compared.
+/// The rule by which user names are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UserNames {
     /// Letter by letter.
@@ -16,7 +16,7 @@ pub enum UserNames {
     /// Without regard to case.
     #[default]
     IgnoreCase,
-    /// Without regard to case, and without a domain: `ann`, `SITE\Ann` and `ann@site.example` are one user.
+    /// Without regard to case, and without a domain: `ann`, `SITE\Ann` and `ann@site.example` are the same user.
     Short,
 }
 
@@ -24,7 +24,7 @@ impl UserNames {
     /// Every rule.
     pub const ALL: [Self; 3] = [Self::AsIs, Self::IgnoreCase, Self::Short];
 
-    /// The rule's name in a config.
+    /// Returns the rule's name in a config.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl UserNames {
         }
     }
 
-    /// What is the same for every spelling of `name`.
+    /// Returns a key that is the same for every spelling of `name`.
     #[must_use]
     pub fn key(self, name: &str) -> Cow<'_, str> {
         match self {
@@ -47,14 +47,14 @@ impl UserNames {
         }
     }
 
-    /// Whether both are the same user.
+    /// Whether both names mean the same user.
     #[must_use]
     pub fn are_same(self, one: &str, other: &str) -> bool {
         self.key(one) == self.key(other)
     }
 }
 
-/// Most names are in lower case as they are.
+/// Returns `name` in lower case, without a copy for the many names that are in lower case already.
 fn lower(name: &str) -> Cow<'_, str> {
     match name.chars().all(|letter| !letter.is_uppercase()) {
         true => Cow::Borrowed(name),

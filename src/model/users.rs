@@ -1,7 +1,8 @@
-//! The sessions of each user: on which nodes there are some, how many the node listed, and which are reserved.
+//! The sessions of each user: the nodes with sessions of the user, the number of listed sessions, and the reserved
+//! sessions.
 //!
-//! The index is changed by the sessions that come and go, never made anew: a placement costs the same whatever the user
-//! or the node holds already.
+//! The index is updated by the sessions that come and go, never built again: a placement costs the same for any load of
+//! the user or the node.
 
 use std::cmp::Ordering;
 use std::collections::btree_map::Entry;
@@ -15,29 +16,29 @@ use super::usernames::UserNames;
 /// The sessions of every user, by node.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct UserIndex {
-    /// How names are compared.
+    /// The rule by which names are compared.
     names: UserNames,
-    /// By the key of the user's name and the node. Most users have sessions on one node, so that one map of all is smaller
-    /// and quicker than a map for each.
+    /// By the key of the user's name and the node. Most users have sessions on a single node, so that a single map of
+    /// all is smaller and quicker than a map for each user.
     by_key: BTreeMap<(Name, Arc<str>), UserSessions>,
 }
 
-/// The sessions of one user on one node.
+/// The sessions of a single user on a single node.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct UserSessions {
-    /// How many the node listed.
+    /// The number of sessions that the node listed.
     pub(super) listed: u32,
-    /// The reserved ones, by the number under which each stands at its node, ascending.
+    /// The reserved sessions, by their numbers on the node, ascending.
     pending: VecDeque<(u64, Arc<Session>)>,
 }
 
 impl UserSessions {
-    /// The reserved ones, in order.
+    /// Returns the reserved sessions, in order.
     pub(super) fn pending(&self) -> impl Iterator<Item = &Arc<Session>> {
         self.pending.iter().map(|(_, session)| session)
     }
 
-    /// How many there are, reserved ones included.
+    /// Returns the number of sessions, reserved sessions included.
     fn count(&self) -> u32 {
         self.listed.saturating_add(u32::try_from(self.pending.len()).unwrap_or(u32::MAX))
     }
@@ -61,17 +62,17 @@ impl UserSessions {
 }
 
 impl UserIndex {
-    /// No sessions yet, of users whose names are compared so.
+    /// Returns an empty index of users with names compared by the rule `names`.
     pub(super) fn new(names: UserNames) -> Self {
         Self { names, by_key: BTreeMap::new() }
     }
 
-    /// How names are compared.
+    /// Returns the rule by which names are compared.
     pub(super) fn names(&self) -> UserNames {
         self.names
     }
 
-    /// The nodes on which `user` has sessions, ascending by id, with those sessions.
+    /// Returns the nodes on which `user` has sessions, ascending by id, with those sessions.
     pub(super) fn nodes_of(&self, user: &str) -> impl Iterator<Item = (&Arc<str>, &UserSessions)> {
         let key = Name::of(&(*self.names.key(user)).into());
         let first = (key.clone(), Arc::from(""));
@@ -79,25 +80,25 @@ impl UserIndex {
         self.by_key.range(first..).take_while(of_user).map(|((_, node), sessions)| (node, sessions))
     }
 
-    /// How many sessions `user` has on `node`, reserved ones included.
+    /// Returns the number of sessions of `user` on `node`, reserved sessions included.
     pub(super) fn count(&self, user: &str, node: &Arc<str>) -> u32 {
         let key = (Name::of(&(*self.names.key(user)).into()), Arc::clone(node));
         self.by_key.get(&key).map(UserSessions::count).unwrap_or_default()
     }
 
-    /// Notes that `session` is reserved on `node` under `number`. Returns by how many users the node has more that have
-    /// a reservation and no listed session.
+    /// Records that `session` is reserved on `node` under `number`. Returns the change in the node's number of users
+    /// who have a reservation and no listed session.
     pub(super) fn reserve(&mut self, number: u64, session: &Arc<Session>, node: &Arc<str>) -> i64 {
         self.change(session.user(), node, |sessions| sessions.add(number, Arc::clone(session)))
     }
 
-    /// Notes that the reservation `number` of `user` on `node` is over. Returns what [`UserIndex::reserve`] returns.
+    /// Records that the reservation `number` of `user` on `node` is over. Returns the same as [`UserIndex::reserve`].
     pub(super) fn release(&mut self, number: u64, user: &Arc<str>, node: &Arc<str>) -> i64 {
         self.change(user, node, |sessions| sessions.remove(number))
     }
 
-    /// Notes that `node` lists the sessions `after` and no longer those of `before`. Costs a change for each user whose
-    /// number of sessions differs. Returns what [`UserIndex::reserve`] returns.
+    /// Records that `node` lists the sessions `after` and no longer the sessions `before`. Costs a change for each user
+    /// with a different number of sessions. Returns the same as [`UserIndex::reserve`].
     pub(super) fn list(&mut self, node: &Arc<str>, before: &[Arc<Session>], after: &[Arc<Session>]) -> i64 {
         let (before, after) = (sorted(before), sorted(after));
         let (mut before, mut after) = (before.into_iter().peekable(), after.into_iter().peekable());
@@ -136,7 +137,7 @@ impl UserIndex {
     }
 }
 
-/// The users of `sessions`, ascending.
+/// Returns the users of `sessions`, ascending.
 fn sorted(sessions: &[Arc<Session>]) -> Vec<&Arc<str>> {
     let mut users: Vec<_> = sessions.iter().map(|session| session.user()).collect();
     users.sort_unstable();
@@ -155,7 +156,7 @@ mod tests {
         report.sessions.listed().to_vec()
     }
 
-    /// However lists and reservations follow each other, the index is what counting anew finds.
+    /// After any sequence of lists and reservations, the index equals an index that is built anew.
     #[test]
     fn the_index_follows_lists_and_reservations() {
         let node: Arc<str> = "n".into();

@@ -1,4 +1,4 @@
-//! A verdict: what one step of a chain said, once it was checked against the cluster.
+//! A verdict: the answer of a single step of a chain, checked against the cluster.
 
 use std::sync::Arc;
 
@@ -12,27 +12,27 @@ pub type Overlay = Arc<Map<String, Value>>;
 /// A node that a step may still choose.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
-    /// Where the node lies in the cluster.
+    /// The slot of the node in the cluster.
     pub slot: SlotIndex,
-    /// What earlier steps gave it on top.
+    /// The properties that earlier steps gave the node.
     pub overlay: Option<Overlay>,
 }
 
 impl Candidate {
-    /// A candidate as the cluster has it.
+    /// Returns a candidate without an overlay.
     #[must_use]
     pub fn plain(slot: SlotIndex) -> Self {
         Self { slot, overlay: None }
     }
 }
 
-/// What a step said.
+/// The verdict of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// The chain ends with this node.
     Select(SlotIndex),
-    /// The next step chooses among these, in this order.
+    /// The next step chooses among these candidates, in this order.
     Narrow(Vec<Candidate>),
-    /// The next step gets what this one got.
+    /// The next step gets the same candidates as this step.
     Pass,
 }

@@ -1,4 +1,4 @@
-//! A request as an engine is given it.
+//! The request as an engine receives the request: with time, random bits and sequence number.
 
 use std::sync::Arc;
 
@@ -7,29 +7,29 @@ use serde_json::{Map, Value, json};
 use crate::clock::Moment;
 use crate::model::{Cluster, Request, Session};
 
-/// A request with all that comes from it.
+/// A request together with the time, the random bits and the sequence number that the decision uses.
 #[derive(Clone, Copy)]
 pub struct ScriptRequest<'a> {
-    /// The request itself.
+    /// The request of the launcher.
     pub request: &'a Request,
-    /// Whether the script may see its token.
+    /// Whether the script may see the request's token (the chain's `pass_jwt`).
     pub passes_jwt: bool,
-    /// Request time.
+    /// The time of the request.
     pub moment: &'a Moment,
-    /// The request's random bits.
+    /// The random bits of the request.
     pub seed: u64,
-    /// How many requests of the action came before it in this replica.
+    /// The number of requests of the same action that came before this request in this replica.
     pub sequence: u64,
 }
 
 impl ScriptRequest<'_> {
-    /// The token that the script may see: `null` unless the chain lets it through.
+    /// Returns the token that the script may see: `null` unless the chain passes tokens on.
     #[must_use]
     pub fn jwt(&self) -> &Value {
         if self.passes_jwt { self.request.jwt() } else { &Value::Null }
     }
 
-    /// What scripts see of it as `input`, without the nodes.
+    /// Returns the `input` of scripts for this request, without the nodes.
     #[must_use]
     pub fn to_json(&self, cluster: &Cluster) -> Map<String, Value> {
         let login = &**self.request.login();
@@ -37,7 +37,7 @@ impl ScriptRequest<'_> {
             if login.is_empty() { Vec::new() } else { cluster.sessions_of(login).collect() };
         let sessions: Value = sessions.iter().map(|session| Value::Object(session.fields())).collect();
         let mut input = self.request.fields().clone();
-        // The lists of nodes are ours to give.
+        // The lists of nodes come from the cluster, never from the request.
         input.retain(|name, _| !matches!(name.as_str(), "nodes" | "servers"));
         put(&mut input, "user", "sessions", &sessions);
         if let Some(params) = input.get_mut("params").and_then(Value::as_object_mut) {

@@ -1,4 +1,4 @@
-//! What of a request decides what a function says of a node, where an engine can tell.
+//! The paths into a request that decide the answer of a function, where an engine can tell.
 
 use serde_json::{Value, json};
 
@@ -9,14 +9,14 @@ use crate::model::Request;
 pub struct RequestPath(pub Vec<String>);
 
 impl RequestPath {
-    /// Whether what lies there comes with the request alone: not from the clock, the cluster or chance, and it is no
-    /// secret.
+    /// Whether the value at this path comes with the request alone, not from the clock, the cluster or chance, and is
+    /// no secret.
     #[must_use]
     pub fn is_given(&self) -> bool {
         let names: Vec<_> = self.0.iter().map(String::as_str).collect();
         match *names.as_slice() {
             [] | ["now" | "time" | "sequence" | "nodes" | "servers", ..] => false,
-            // Whole, they hold the user's sessions or the token.
+            // The whole objects hold the user's sessions or the token.
             ["user" | "params"] | ["user", "sessions", ..] => false,
             ["params", "me"] | ["params", "me", "sessions", ..] | ["params", "jwt", ..] => false,
             _ => true,
@@ -24,8 +24,8 @@ impl RequestPath {
     }
 }
 
-/// Whether functions that read these `paths` see nothing of a request but the login of its user, which is known without
-/// reading the request whole.
+/// Whether functions that read these `paths` see nothing of a request but the login of the user. The login is known
+/// without reading the whole request.
 #[must_use]
 pub fn see_login_alone(paths: &[RequestPath]) -> bool {
     let is_login =
@@ -33,7 +33,8 @@ pub fn see_login_alone(paths: &[RequestPath]) -> bool {
     !paths.is_empty() && paths.iter().all(is_login)
 }
 
-/// The key of `request` for functions that read these `paths`: equal for requests that they cannot tell apart.
+/// Returns the key of `request` for functions that read these `paths`: equal for requests that the functions cannot
+/// tell apart.
 #[must_use]
 pub fn key(paths: &[RequestPath], request: &Request) -> Value {
     let found = paths.iter().map(|path| match request.find(&path.0) {

@@ -1,4 +1,4 @@
-//! Why a script could not be loaded, or did not answer.
+//! The errors of a script that could not be loaded, or did not answer.
 
 use std::fmt;
 
@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Failure, FailureName, LimitKind, Position, Thrown};
 
-/// Why a script was refused when it was loaded.
+/// The reason why a script was refused at loading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadError {
-    /// What is wrong, and what to do about it.
+    /// The fault, and the way to mend the fault.
     pub message: String,
-    /// Where, as far as it is known.
+    /// The place in the source, as far as the place is known.
     pub position: Option<Position>,
 }
 
 impl LoadError {
-    /// A refusal of the whole source.
+    /// Returns a refusal of the whole source, without a position.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), position: None }
@@ -34,19 +34,19 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// Why a running script gave no answer.
+/// The reason why a running script gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ScriptError {
-    /// It threw; the words are its own.
+    /// The script threw; the message is the script's own.
     Thrown(Thrown, Option<Position>),
-    /// It passed a limit that its engine could stop it at.
+    /// The script passed a limit at which the engine could stop the script.
     Limit(LimitKind, String),
-    /// The machine could not run it: no fault of the script's.
+    /// The machine could not run the script: no fault of the script's.
     Machine(String),
 }
 
 impl ScriptError {
-    /// The message that the requester gets.
+    /// Returns the message that the requester receives.
     #[must_use]
     pub fn message(&self) -> &str {
         match self {
@@ -55,7 +55,7 @@ impl ScriptError {
         }
     }
 
-    /// The error as the failure of a request.
+    /// Converts the error into the failure of a request.
     #[must_use]
     pub fn into_failure(self) -> Failure {
         match self {

@@ -1,25 +1,25 @@
-//! The limits that engines keep themselves. Time and memory are kept around them, by their worker.
+//! The limits that engines enforce themselves. The worker around an engine enforces time and memory.
 
 use serde::{Deserialize, Serialize};
 
-/// What a script may be and return at most.
+/// The largest sizes of a script and of the values that a script returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptLimits {
-    /// Size of a source in bytes.
+    /// The size of a source in bytes.
     pub source_bytes: usize,
-    /// Size of a compiled program in bytes.
+    /// The size of a compiled program in bytes.
     pub component_bytes: usize,
-    /// Nesting of a source; parsers recurse, and a deep one ends the process.
+    /// The depth of nesting in a source; parsers recurse, and a deep source ends the process.
     pub source_depth: usize,
-    /// Elements of a returned list.
+    /// The number of elements of a returned list.
     pub returned_elements: usize,
-    /// Length of a returned string, a thrown message or a logged line in bytes; longer ones are cut.
+    /// The length of a returned string, a thrown message or a logged line in bytes; longer texts are cut.
     pub text_bytes: usize,
-    /// Lines that all steps of one decision may log together.
+    /// The number of lines that all steps of a decision may log together.
     pub log_lines: usize,
-    /// Overlay of one node, as JSON, in bytes.
+    /// The size of the overlay of a single node, as JSON, in bytes.
     pub overlay_node_bytes: usize,
-    /// Overlays of one request together, as JSON, in bytes.
+    /// The size of the overlays of a single request together, as JSON, in bytes.
     pub overlay_request_bytes: usize,
 }
 
@@ -39,7 +39,7 @@ impl Default for ScriptLimits {
 }
 
 impl ScriptLimits {
-    /// `text` within the length that is passed on, cut at a character with a mark where it was longer.
+    /// Returns `text` cut to [`ScriptLimits::text_bytes`] at a character boundary; a cut text ends with `…`.
     #[must_use]
     pub fn cut(&self, text: &str) -> String {
         if text.len() <= self.text_bytes {

@@ -1,4 +1,4 @@
-//! What scripts log, held until the decision is told: bounded, and free of I/O.
+//! The lines that scripts log, held until the decision is sent: bounded, and free of I/O.
 
 use std::cell::RefCell;
 
@@ -6,7 +6,7 @@ use crate::model::diagnosis::{LogLevel, LogLine};
 
 use super::ScriptLimits;
 
-/// The lines that the steps of one decision logged.
+/// The lines that the steps of a single decision logged.
 #[derive(Debug)]
 pub struct LogBook {
     limits: ScriptLimits,
@@ -14,25 +14,25 @@ pub struct LogBook {
 }
 
 impl LogBook {
-    /// An empty book.
+    /// Returns an empty book.
     #[must_use]
     pub fn new(limits: ScriptLimits) -> Self {
         Self::after(0, limits)
     }
 
-    /// The book of a decision that goes on after having logged `written` lines.
+    /// Returns the book of a resumed decision that has logged `written` lines already.
     #[must_use]
     pub fn after(written: usize, limits: ScriptLimits) -> Self {
         Self { limits, lines: RefCell::new((written, Vec::new())) }
     }
 
-    /// How many lines were written, dropped ones included.
+    /// Returns the number of lines written, dropped lines included.
     #[must_use]
     pub fn written(&self) -> usize {
         self.lines.borrow().0
     }
 
-    /// Writes `text` down; past the limit of lines, one line says so and the rest is dropped.
+    /// Appends `text`; past the limit of lines, a last line says so and the rest is dropped.
     pub fn write(&self, level: LogLevel, text: &str) {
         let (written, lines) = &mut *self.lines.borrow_mut();
         *written += 1;

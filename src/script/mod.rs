@@ -1,8 +1,8 @@
-//! What a script language must provide, and what a script is given and may answer.
+//! The traits that a script language implements, and the values that a script receives and returns.
 //!
-//! Three lifetimes, three types: an [`Engine`] lives as long as its worker, a [`Script`] is compiled once, a [`Run`] is
-//! one run of a script's top level and dies with its request, so that nothing of one request reaches another. A new
-//! language is one file that implements the three and one line in `engine/mod.rs`.
+//! Three lifetimes, three types: an [`Engine`] lives as long as the worker, a [`Script`] is compiled once, a [`Run`] is
+//! a single run of a script's top level and is dropped with the request, so that nothing of a request reaches another
+//! request. A new language is a file that implements the three traits and a line in `engine/mod.rs`.
 
 mod asked;
 mod depends;
@@ -27,7 +27,8 @@ use crate::model::{Candidate, Cluster, NodeParts};
 
 /// A script language.
 pub trait Engine {
-    /// Compiles `source` and reads its shape. Everything that can be found wrong without running it, is found here.
+    /// Compiles `source` and reads the shape of the script. Every fault that can be found without running the script is
+    /// found here.
     ///
     /// # Errors
     /// [`LoadError`] with the place in the source.
@@ -36,71 +37,72 @@ pub trait Engine {
 
 /// A compiled script.
 pub trait Script {
-    /// Which functions it has, and what they depend on.
+    /// Returns the script's functions and their arities.
     fn shape(&self) -> ScriptShape;
 
-    /// The parts of a node that `function`, of one parameter, can read: what it said of a node holds until one of them
-    /// changes. All, where nothing better is known.
+    /// Returns the parts of a node that `function`, of a single parameter, can read: an answer about a node holds until
+    /// one of these parts changes. All parts, where nothing better is known.
     fn reads(&self, _function: NodeFunction) -> NodeParts {
         NodeParts::ALL
     }
 
-    /// The ways into the request on which the functions of two parameters look at it, where nothing else than what lies
-    /// there, and the node, decides what they say. Absent where that is not known.
+    /// Returns the paths on which the functions of two parameters look into the request, where the values on these
+    /// paths and the node alone decide the answers. `None` where that is not known.
     fn depends(&self) -> Option<&[RequestPath]> {
         None
     }
 
-    /// What is probably a mistake in the source though it compiles, each with its place.
+    /// Returns the probable mistakes in a source that compiles, with their places.
     fn remarks(&self) -> &[LoadError] {
         &[]
     }
 
-    /// Does what has to be done before many calls about single nodes, whose own time it must not cost.
+    /// Does work in advance of many calls about single nodes, so that the work does not count towards the time of a
+    /// call.
     ///
     /// # Errors
-    /// The limit that it passed, or what went wrong.
+    /// The limit that the script passed, or the fault of the machine.
     fn prepare(&self, _scene: CallContext<'_>) -> Result<(), ScriptError> {
         Ok(())
     }
 
-    /// Runs the script's top level for one request, or for one pure call.
+    /// Runs the script's top level for a request, or for a pure call.
     ///
     /// # Errors
-    /// What the top level threw, or the limit that it passed.
+    /// The error that the top level threw, or the limit that the top level passed.
     fn open<'a>(&'a self, scene: CallContext<'a>) -> Result<Box<dyn Run + 'a>, ScriptError>;
 }
 
-/// A script whose top level has run, for as long as one request lasts.
+/// A script after the run of its top level, for the duration of a single request.
 pub trait Run {
-    /// Calls one of the script's functions.
+    /// Calls a function of the script.
     ///
     /// # Errors
-    /// What it threw, or the limit that it passed.
+    /// The error that the function threw, or the limit that the function passed.
     fn call(&mut self, call: Call<'_>) -> Result<CallAnswer, ScriptError>;
 }
 
 /// The two shapes of a script (ARCHITECTURE.md, Chain semantics).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScriptShape {
-    /// One function of the whole list.
+    /// A function of the whole list of candidates.
     WholeList,
-    /// Functions of one node.
+    /// Functions of a single node.
     PerNode(PerNode),
 }
 
-/// The functions of a per-node script; at least one of `filter` and `score` is there.
+/// The functions of a per-node script; at least `filter` or `score` is present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PerNode {
-    /// `filter`, where the script has it.
+    /// The arity of `filter`, where the script has that function.
     pub filter: Option<Arity>,
-    /// `score`, where the script has it.
+    /// The arity of `score`, where the script has that function.
     pub score: Option<Arity>,
-    /// Whether a `key(request)` says what the functions of two parameters depend on.
+    /// Whether the script has `key(request)`, on which the functions of two parameters depend instead of the request.
     pub key: bool,
 }
 
-/// One of the two functions that are asked about a node.
+/// A function that is called for a single node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeFunction {
     /// `filter`.
@@ -109,95 +111,97 @@ pub enum NodeFunction {
     Score,
 }
 
-/// The signature of a per-node function, which is its contract.
+/// The signature of a per-node function: the contract of the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arity {
-    /// One parameter: pure in the node, without request, clock and dice.
+    /// A single parameter: pure in the node, without request, clock and random numbers.
     Node,
     /// Two parameters: the node and the request, or the key where the script has `key`.
     NodeAndRequest,
 }
 
-/// What surrounds a run.
+/// The cluster, the request and the log that surround a run.
 #[derive(Clone, Copy)]
 pub struct CallContext<'a> {
     /// The nodes that candidates refer to.
     pub cluster: &'a Cluster,
-    /// The request; absent for pure calls, in which using it, the clock or dice is an error that says so.
+    /// The request; absent for pure calls, in which using the request, the clock or random numbers is an error that
+    /// says so.
     pub asked: Option<ScriptRequest<'a>>,
-    /// Which step of its chain this is, from 0; random streams differ by it.
+    /// The number of the step in the chain, from 0; random streams differ by step.
     pub step: u64,
-    /// Where what the script logs goes.
+    /// The book that receives the lines that the script logs.
     pub log: &'a LogBook,
 }
 
-/// One call of a script's function.
+/// A call of a script's function.
 #[derive(Clone, Copy, Debug)]
 pub enum Call<'a> {
-    /// The whole-list function, over these candidates.
+    /// The whole-list function, with these candidates.
     Balance(&'a [Candidate]),
     /// `key(request)`.
     Key,
-    /// `filter` of one node.
+    /// `filter` of this node.
     Filter(&'a Candidate, Argument<'a>),
-    /// `score` of one node.
+    /// `score` of this node.
     Score(&'a Candidate, Argument<'a>),
 }
 
 /// The second argument of a per-node function.
 #[derive(Clone, Copy, Debug)]
 pub enum Argument<'a> {
-    /// None: the function has one parameter.
+    /// No second argument: the function has a single parameter.
     Nothing,
     /// The request: the whole input without the nodes.
     Request,
-    /// What `key` returned.
+    /// The value that `key` returned.
     Key(&'a Value),
 }
 
-/// What a call came to; the variant follows the call's.
+/// The result of a call; the variant follows the variant of the [`Call`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum CallAnswer {
-    /// Of [`Call::Balance`].
+    /// The result of [`Call::Balance`].
     Returned(ReturnedValue),
-    /// Of [`Call::Key`]; what JSON cannot say is `null`.
+    /// The result of [`Call::Key`]; values that JSON cannot express are `null`.
     Key(Value),
-    /// Of [`Call::Filter`]: whether what it returned is truthy in the script's language.
+    /// The result of [`Call::Filter`]: whether the returned value is truthy in the script's language.
     Keep(bool),
-    /// Of [`Call::Score`].
+    /// The result of [`Call::Score`].
     Score(Score),
 }
 
-/// What a whole-list function returned, before it is checked against the cluster.
+/// The value that a whole-list function returned, before the value is checked against the cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ReturnedValue {
     /// A falsy value.
     Falsy,
     /// A string that is not empty.
     Id(String),
-    /// A list; it may end with the first element that is no node and no id, because that refuses it.
+    /// A list; the list may end with the first element that is neither node nor id, because that element refuses the
+    /// list.
     List(Vec<Element>),
-    /// A node object, which is no verdict, with its id: the commonest slip.
+    /// A node object, which is no verdict, with the node's id: the most common mistake.
     Node(String),
-    /// Anything else that is truthy, in words (`true`, `the number 7`, `a promise that never settles`).
+    /// Any other truthy value, described in words (`true`, `the number 7`, `a promise that never settles`).
     Other(String),
 }
 
-/// One element of a returned list.
+/// An element of a returned list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Element {
-    /// The candidate at this place of the list that was given, untouched.
+    /// The untouched candidate at this place of the list that the script received.
     Given(usize),
     /// A string.
     Id(String),
-    /// An object that names a node: its id, and its other top-level properties as far as they may differ from what was
-    /// given.
+    /// An object that names a node: the id, and those other top-level properties that may differ from the received
+    /// node.
     Node(String, #[serde(with = "as_text")] Map<String, Value>),
-    /// Anything else, in words.
+    /// Any other value, described in words.
     Other(String),
 }
 
-/// JSON as text: wires of ours carry no self-describing values.
+/// Serializes JSON as text: the frames between our processes carry no self-describing values.
 mod as_text {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -213,13 +217,13 @@ mod as_text {
     }
 }
 
-/// What a `score` returned.
+/// The value that a `score` returned.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Score {
     /// The node's score.
     Number(f64),
     /// `undefined`, `null`, `false` or `NaN`: the node is left out.
     LeftOut,
-    /// Anything else, in words.
+    /// Any other value, described in words.
     Other(String),
 }

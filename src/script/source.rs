@@ -1,4 +1,4 @@
-//! An administrator's source, as it is handed to an engine.
+//! The source of a script, as handed to an engine.
 
 use std::sync::Arc;
 
@@ -7,51 +7,51 @@ use serde::{Deserialize, Serialize};
 
 use super::LoadError;
 
-/// A source.
+/// A source with file name and isolation.
 #[derive(Clone, Debug)]
 pub struct ScriptSource {
-    /// The file as the config or the command line names it; errors name it the same way.
+    /// The file as the config or the command line names the file; errors use the same name.
     pub file: Arc<str>,
-    /// Its content.
+    /// The content of the file.
     pub content: Content,
-    /// What is kept between requests, in languages that keep something.
+    /// Whether memory is kept between requests, in languages that have such memory.
     pub isolation: Isolation,
 }
 
-/// What stands in a script's file.
+/// The content of a script's file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Content {
     /// Text, in most languages.
     Text(Arc<str>),
-    /// What a compiler made.
+    /// Bytes that a compiler made.
     Binary(Bytes),
 }
 
-/// Whether the memory of a script that has one outlives a request.
+/// Whether the memory of a script outlives a request, in languages that have such memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
-    /// It does, until something goes wrong.
+    /// The memory outlives requests, until something goes wrong.
     #[default]
     Warm,
-    /// Each request finds it as it was at the start.
+    /// Each request finds the memory as at the start.
     Fresh,
 }
 
 /// A source that is text.
 #[derive(Clone, Debug)]
 pub struct SourceText {
-    /// The file.
+    /// The name of the file.
     pub file: Arc<str>,
-    /// Its content.
+    /// The text of the file.
     pub text: Arc<str>,
 }
 
 impl ScriptSource {
-    /// The source of a language that is written.
+    /// Returns the source as text.
     ///
     /// # Errors
-    /// Where it is no text.
+    /// The content is binary.
     pub fn text(&self) -> Result<SourceText, LoadError> {
         match &self.content {
             Content::Text(text) => Ok(SourceText { file: Arc::clone(&self.file), text: Arc::clone(text) }),
@@ -59,7 +59,7 @@ impl ScriptSource {
         }
     }
 
-    /// The content, whatever it is.
+    /// Returns the content as bytes, be the content text or binary.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match &self.content {

@@ -1,4 +1,4 @@
-//! What became of the node that an explanation is asked about, in a sentence: all that stands against it.
+//! The outcome of the node that an explanation is asked about, in a sentence: every reason against the node.
 
 use crate::chain::explain::uncounted;
 use crate::chain::observer::Calls;
@@ -11,10 +11,11 @@ use crate::script::{PerNode, Script, ScriptShape};
 use super::{Evaluation, Trace};
 
 impl Evaluation<'_> {
-    /// Returns a sentence that says why the node `about` was or was not chosen, where step `decided_by` came to `outcome`.
+    /// Returns a sentence that says why the node `about` was or was not chosen, where step `decided_by` came to
+    /// `outcome`.
     pub(super) fn node_outcome(&self, about: &str, decided_by: Option<&str>, outcome: &Outcome) -> String {
         let by = decided_by.unwrap_or_default();
-        if self.stage.cluster.find(about).is_none() {
+        if self.context.cluster.find(about).is_none() {
             return "it is not in the cluster".to_owned();
         }
         let against = self.against(about);
@@ -29,8 +30,9 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Returns every reason why `about` was no candidate at the end: those of the cluster, and one for each step that left
-    /// the node out. For `explain` the later per-node steps are asked too, although the node never came to them.
+    /// Returns every reason why `about` was no candidate at the end: the reasons of the cluster, and a reason for each
+    /// step that left the node out. For `explain` the later per-node steps are asked too, although the node never
+    /// reached those steps.
     fn against(&self, about: &str) -> Vec<String> {
         let mut against: Vec<String> = self.excluded(about).into_iter().collect();
         let mut next = (!against.is_empty()).then_some(0);
@@ -50,12 +52,12 @@ impl Evaluation<'_> {
         against
     }
 
-    /// Iterates over the steps that had their turn, with their numbers and reports.
+    /// Iterates over the steps that were reached, with their numbers and reports.
     fn reached(&self) -> impl Iterator<Item = (usize, &Step, &StepReport)> {
         let mut reports = self.diagnosis.steps.iter();
         let steps = self.chain.steps.iter().enumerate().take(self.reached);
         steps.filter_map(move |(number, step)| {
-            // A fallback has a report of its own between them.
+            // A fallback has a report of its own between the reports of two steps.
             let report = reports.by_ref().find(|report| report.step == step.spec.name)?;
             Some((number, step, report))
         })
@@ -63,11 +65,11 @@ impl Evaluation<'_> {
 
     /// Returns the reasons that kept `about` out before the first step.
     fn excluded(&self, about: &str) -> Option<String> {
-        let (node, spec) = (self.stage.cluster.get(about)?, &self.chain.spec);
+        let (node, spec) = (self.context.cluster.get(about)?, &self.chain.spec);
         let recorded = self.diagnosis.excluded.watched_reason()?;
         let mut reasons: Vec<_> = self.ask.cooling.reasons_against(node, spec).collect();
         if reasons.is_empty() {
-            // That was when the decision began, before its program ran.
+            // The reason held when the decision began, before its program ran.
             reasons.push(recorded);
         }
         let why = reasons.contains(&LostReason::Full).then(|| uncounted(node, spec)).flatten().unwrap_or_default();
@@ -80,10 +82,11 @@ impl Evaluation<'_> {
         Some(format!("it cannot take the request: {}{why}", words.join(", ")))
     }
 
-    /// Asks the per-node scripts from step `first` on, as far as the chain came, and returns what each has against `about`.
-    /// Steps in quarantine are not asked, nor those behind a whole-list step: the list may have put properties on its nodes.
+    /// Asks the per-node scripts from step `first` on, as far as the chain came, and returns the reason of each script
+    /// against `about`. Steps in quarantine are not asked, nor those behind a whole-list step: the list may have put
+    /// properties on nodes.
     fn would_lose(&self, about: &str, first: usize) -> Vec<String> {
-        let Some(slot) = self.stage.cluster.find(about) else { return Vec::new() };
+        let Some(slot) = self.context.cluster.find(about) else { return Vec::new() };
         let candidates = [Candidate::plain(slot)];
         let plain = self
             .reached()
@@ -94,9 +97,9 @@ impl Evaluation<'_> {
             if self.known_limit(step).is_some() {
                 return None;
             }
-            self.stage.witness.step(number);
+            self.context.observer.step(number);
             let mut trace = Trace::of(self.ask);
-            let calls = Calls::new(self.stage.witness);
+            let calls = Calls::new(self.context.observer);
             let _verdict = self.ask_about(script, functions, number, &candidates, None, &mut trace, &calls);
             lost_at(&step.spec.name, &trace.lost)
         });
@@ -119,7 +122,7 @@ impl Evaluation<'_> {
     }
 }
 
-/// Returns the script of `step` and its functions, if the script is a per-node one.
+/// Returns the script of `step` and the script's functions, if the script is a per-node script.
 fn per_node(step: &Step) -> Option<(&dyn Script, PerNode)> {
     let StepKind::Script(script) = &step.kind else { return None };
     let ScriptShape::PerNode(functions) = script.shape() else { return None };

@@ -1,4 +1,4 @@
-//! A suspended decision, taken up again on the cluster as it is by now.
+//! The resumption of a suspended decision on the present state of the cluster.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,47 +14,48 @@ use crate::script::{Element, LogBook, ReturnedValue, ScriptError};
 
 use super::{Evaluation, EvaluationContext, Progress, StepOutcome, Trace};
 
-/// Takes `suspended` up again, on the cluster as it is now, with what was heard from the program at its step. A choice
-/// that was a good one when the program was shown the nodes, and is none any more, suspends the decision again: there the
-/// program has to make another one, as any script has whose choice is refused when it is committed.
+/// Resumes the decision `suspended` on the present cluster, with the answer of the suspended step's program. A choice
+/// that was good when the program was shown the nodes, and no longer is, suspends the decision again: then the program
+/// has to choose again, as any script has to after a refusal at commit.
 #[must_use]
 pub fn resume(
     chain: &Chain,
     ask: &Ask,
     suspended: Suspended,
-    heard: ProgramAnswer,
-    stage: EvaluationContext<'_>,
+    answer: ProgramAnswer,
+    context: EvaluationContext<'_>,
     store: &mut Store,
 ) -> Progress {
     let number = suspended.step;
-    let mut evaluation = Evaluation::again(chain, ask, suspended, stage);
+    let mut evaluation = Evaluation::again(chain, ask, suspended, context);
     let Some(step) = chain.steps.get(number) else { return Progress::Decided(evaluation.exhausted()) };
-    if let Some(taken) = evaluation.taken(&heard) {
+    if let Some(taken) = evaluation.taken(&answer) {
         return Progress::Suspended(Suspended { taken: Some(taken), ..evaluation.suspend(number) });
     }
     evaluation.reached = number + 1;
-    let told = evaluation.accept_answer(heard);
-    match evaluation.conclude(step, told) {
+    let outcome = evaluation.accept_answer(answer);
+    match evaluation.conclude(step, outcome) {
         Some(decision) => Progress::Decided(decision),
         None => evaluation.run(number + 1, store),
     }
 }
 
-/// Asks the program again that `suspended` waits for, about the candidates as they are now: what it said was refused.
+/// Asks the program that `suspended` waits for again, about the candidates of the present cluster: the program's choice
+/// was refused.
 #[must_use]
 pub fn ask_again(
     chain: &Chain,
     ask: &Ask,
     suspended: Suspended,
-    stage: EvaluationContext<'_>,
+    context: EvaluationContext<'_>,
     store: &mut Store,
 ) -> Progress {
     let step = suspended.step;
-    Evaluation::again(chain, ask, suspended, stage).run(step, store)
+    Evaluation::again(chain, ask, suspended, context).run(step, store)
 }
 
-/// What a program returned, without those in `seen` that are no candidates any more: a node that leaves while a program
-/// thinks is no mistake of the program's.
+/// Returns the list of a program without those nodes in `seen` that are no candidates any more: a node that leaves
+/// while a program runs is no mistake of the program's.
 fn still_there(
     returned: ReturnedValue,
     seen: &[Arc<str>],
@@ -76,19 +77,19 @@ fn still_there(
 }
 
 impl<'a> Evaluation<'a> {
-    /// What was suspended, on the cluster as it is now.
-    fn again(chain: &'a Chain, ask: &'a Ask, suspended: Suspended, stage: EvaluationContext<'a>) -> Self {
+    /// Restores the suspended evaluation on the present cluster.
+    fn again(chain: &'a Chain, ask: &'a Ask, suspended: Suspended, context: EvaluationContext<'a>) -> Self {
         let Suspended { shown, mut diagnosis, logged, .. } = suspended;
         let candidates = match shown {
             ShownCandidates::Eligible => {
-                diagnosis.excluded = stage.roll.left_out(ask.about.as_ref());
+                diagnosis.excluded = context.eligibility.left_out(ask.about.as_ref());
                 Remaining::eligible()
             }
             ShownCandidates::Listed(held) => {
                 let mut candidates = Vec::with_capacity(held.len());
                 for held in held {
-                    let candidate = held.to_candidate(stage.cluster);
-                    let node = candidate.as_ref().and_then(|candidate| stage.cluster.node(candidate.slot));
+                    let candidate = held.to_candidate(context.cluster);
+                    let node = candidate.as_ref().and_then(|candidate| context.cluster.node(candidate.slot));
                     match (node.map(|node| ask.cooling.reason_against(node, &chain.spec)), candidate) {
                         (Some(None), Some(candidate)) => candidates.push(candidate),
                         (Some(Some(reason)), _) => diagnosis.excluded.add(reason, &held.node),
@@ -101,36 +102,37 @@ impl<'a> Evaluation<'a> {
         Self {
             chain,
             ask,
-            stage,
+            context,
             candidates,
-            log: LogBook::after(logged, *stage.limits),
+            log: LogBook::after(logged, *context.limits),
             diagnosis,
             overran: None,
             reached: 0,
         }
     }
 
-    /// The node that a program chose among those that it was shown, and that can take the request no more.
-    fn taken(&self, heard: &ProgramAnswer) -> Option<(Arc<str>, LostReason)> {
-        let Ok(ReturnedValue::Id(chosen)) = &heard.said else { return None };
-        let chosen = heard.seen.iter().find(|seen| ***seen == **chosen)?;
-        let reason = match self.stage.cluster.get(chosen) {
+    /// Returns the node that a program chose among the nodes that the program was shown, where the node can no longer
+    /// take the request, with the reason.
+    fn taken(&self, answer: &ProgramAnswer) -> Option<(Arc<str>, LostReason)> {
+        let Ok(ReturnedValue::Id(chosen)) = &answer.said else { return None };
+        let chosen = answer.seen.iter().find(|seen| ***seen == **chosen)?;
+        let reason = match self.context.cluster.get(chosen) {
             Some(node) => self.ask.cooling.reason_against(node, &self.chain.spec)?,
             None => LostReason::Left,
         };
         (self.chain.spec.on_unplaceable != OnUnplaceable::Allow).then(|| (Arc::clone(chosen), reason))
     }
 
-    /// What a program's answer means here and now.
-    fn accept_answer(&self, heard: ProgramAnswer) -> StepOutcome {
-        let ProgramAnswer { said, seen, cost_us, log } = heard;
+    /// Turns the answer of a program into the outcome of the step, on the present cluster.
+    fn accept_answer(&self, answer: ProgramAnswer) -> StepOutcome {
+        let ProgramAnswer { said, seen, cost_us, log } = answer;
         log.iter().for_each(|line| self.log.write(LogLevel::Info, line));
         let answer = said.map_err(ScriptError::into_failure).and_then(|returned| {
-            let cluster = self.stage.cluster;
-            // Only a list has to do with the candidates, and making theirs costs a look at every node.
+            let cluster = self.context.cluster;
+            // Only a list concerns the candidates, and making the list of candidates costs a look at every node.
             let candidates = if matches!(returned, ReturnedValue::List(_)) { self.list() } else { &[] };
             let returned = still_there(returned, &seen, candidates, cluster);
-            verdict::read(returned, candidates, cluster, self.stage.limits)
+            verdict::read(returned, candidates, cluster, self.context.limits)
         });
         StepOutcome { answer, trace: Trace { calls: 1, cost_us, ..Trace::of(self.ask) } }
     }

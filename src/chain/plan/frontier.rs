@@ -1,7 +1,7 @@
-//! How far scans came for requests that are alike: the next such request goes on from there.
+//! The progress of scans for requests that are alike: the next such request goes on where the last scan stopped.
 //!
-//! Requests with the same keys get the same answer from every filter. So what one of them found out holds for the next:
-//! of the nodes up to the bound of the last scan, only those are looked at again that passed, or that changed since.
+//! Requests with the same keys get the same answer from every filter. So the results of a scan hold for the next: of
+//! the nodes up to the bound of the last scan, only those are looked at again that passed, or that changed since.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -10,25 +10,26 @@ use crate::model::SlotIndex;
 
 use super::order::RankedNode;
 
-/// Kinds of requests that are remembered; past it, the one that was not asked for longest goes.
+/// The number of kinds of requests that are remembered; past this number, the kind that was not asked for longest is
+/// forgotten.
 const MAX_KINDS: usize = 256;
-/// Nodes that wait for all kinds together.
+/// The number of waiting nodes of all kinds together.
 const MAX_WAITING: usize = 1_000_000;
 
 /// A kind of requests, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RequestKind(u64);
 
-/// How far scans came for one kind of requests.
+/// The progress of scans for a single kind of requests.
 #[derive(Debug, Default)]
 struct Frontier {
-    /// What requests of the kind have in common.
+    /// The key that requests of the kind have in common.
     key: String,
     /// The last node that was looked at, in the order of the index.
     bound: Option<RankedNode>,
-    /// The nodes up to there that are not known to fail.
+    /// The nodes up to the bound that are not known to fail.
     waiting: BTreeSet<RankedNode>,
-    /// When it was last asked for.
+    /// The number of the use in which the kind was asked for last.
     used: u64,
 }
 
@@ -43,13 +44,13 @@ impl Frontier {
 pub(super) struct Frontiers {
     by_key: BTreeMap<String, RequestKind>,
     by_kind: BTreeMap<RequestKind, Frontier>,
-    /// For which kinds each node waits: most changes concern few of them.
+    /// The pairs of node and kind for which the node waits: most changes concern few kinds.
     waits: BTreeSet<(SlotIndex, RequestKind)>,
     uses: u64,
 }
 
 impl Frontiers {
-    /// The kind of the requests that have `key` in common, where it is remembered.
+    /// Returns the kind of the requests that have `key` in common, where the kind is remembered.
     pub(super) fn find(&mut self, key: &str) -> Option<RequestKind> {
         self.uses += 1;
         let kind = *self.by_key.get(key)?;
@@ -79,18 +80,18 @@ impl Frontiers {
         }
     }
 
-    /// The best node behind `after`, or of all, that waits for requests of this kind.
+    /// Returns the best node behind `after`, or of all, that waits for requests of this kind.
     pub(super) fn best(&self, kind: RequestKind, after: Option<&RankedNode>) -> Option<&RankedNode> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.by_kind.get(&kind)?.waiting.range((from, Bound::Unbounded)).next()
     }
 
-    /// The last node that was looked at for requests of this kind.
+    /// Returns the last node that was looked at for requests of this kind.
     pub(super) fn bound(&self, kind: RequestKind) -> Option<&RankedNode> {
         self.by_kind.get(&kind)?.bound.as_ref()
     }
 
-    /// Notes that a node that waited fails.
+    /// Records that a waiting node fails.
     pub(super) fn fails(&mut self, kind: RequestKind, entry: &RankedNode) {
         if let Some(frontier) = self.by_kind.get_mut(&kind) {
             frontier.waiting.remove(entry);
@@ -98,7 +99,7 @@ impl Frontiers {
         }
     }
 
-    /// Notes that the first node behind the bound was looked at, and whether it waits from now on.
+    /// Records that the first node behind the bound was looked at, and whether the node waits from now on.
     pub(super) fn reached(&mut self, kind: RequestKind, entry: &RankedNode, waits: bool) {
         if let Some(frontier) = self.by_kind.get_mut(&kind) {
             frontier.bound = Some(entry.clone());
@@ -108,7 +109,7 @@ impl Frontiers {
         }
     }
 
-    /// Notes that a node up to the bound waits.
+    /// Records that a node up to the bound waits.
     pub(super) fn wait(&mut self, kind: RequestKind, entry: &RankedNode) {
         if let Some(frontier) = self.by_kind.get_mut(&kind) {
             frontier.waiting.insert(entry.clone());
@@ -116,8 +117,8 @@ impl Frontiers {
         }
     }
 
-    /// Notes that the node in `slot`, which stood `before`, stands `after`. Where it `is_same` to the filters, those that it
-    /// fails for it still does.
+    /// Records that the node in `slot` moved from `before` to `after`. Where the node `is_same` to the filters, the
+    /// kinds that the node fails for stay the same.
     pub(super) fn moved(
         &mut self,
         slot: SlotIndex,
@@ -142,7 +143,7 @@ impl Frontiers {
                 self.wait(kind, after);
             }
         });
-        // Changes of nodes add to what waits for kinds that nobody asks for any more.
+        // Changes of nodes add waiting nodes for kinds that are not asked for any more.
         while self.waits.len() > MAX_WAITING && !self.by_kind.is_empty() {
             self.forget_oldest();
         }

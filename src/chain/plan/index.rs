@@ -1,5 +1,5 @@
-//! The index of a chain: who passes the filters that hang on the node alone, in order, and brought up to date by what
-//! changed since.
+//! The index of a chain: the nodes that pass the filters which depend on the node alone, in order of rank, brought up
+//! to date by the nodes that changed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,22 +22,22 @@ pub(super) struct Index {
     pub(super) order: RankedNodes,
     pub(super) reach: Reach,
     pub(super) frontiers: Frontiers,
-    /// The generation of the cluster up to which changes are noted as due.
+    /// The generation of the cluster up to which changed slots are in `due`.
     seen: u64,
-    /// Slots to look at: their nodes changed, or came, or left.
+    /// The slots to look at: their nodes changed, or came, or left.
     due: BTreeSet<SlotIndex>,
-    /// Those of them that are looked at whether their nodes changed or not.
+    /// The slots in `due` that are looked at whether their nodes changed or not.
     touched: BTreeSet<SlotIndex>,
-    /// By slot, the generation of the cluster at which it was looked at last.
+    /// By slot, the generation of the cluster at the last look.
     looked: Vec<u64>,
 }
 
-/// How far each node comes.
+/// The number of filters that each node passes.
 #[derive(Debug, Default)]
 pub(super) struct Reach {
-    /// By slot: 0 for a node that cannot take the request, else one more than the filters that it passes.
+    /// By slot: 0 for a node that cannot take the request, else 1 plus the number of passed filters.
     by_slot: Vec<u32>,
-    /// How many nodes come exactly so far.
+    /// By the same number, the count of nodes with exactly that number.
     counts: Vec<u64>,
 }
 
@@ -64,19 +64,19 @@ impl Reach {
         self.by_slot.get(slot.index()).is_some_and(|far| *far as usize > filters)
     }
 
-    /// How many nodes do.
+    /// Returns the number of nodes that can take the request and pass the first `filters`.
     pub(super) fn passing(&self, filters: usize) -> u64 {
         self.counts.iter().skip(filters + 1).sum()
     }
 }
 
-/// What an index is brought up to date on.
+/// The contexts in which an index is brought up to date.
 pub(super) struct IndexContext<'a> {
     pub(super) chain: &'a Chain,
-    pub(super) stage: EvaluationContext<'a>,
-    /// Without a request: what is asked hangs on nodes alone.
-    pub(super) scene: CallContext<'a>,
-    /// What is noted of each step.
+    pub(super) evaluation: EvaluationContext<'a>,
+    /// The call context without a request: the functions called depend on nodes alone.
+    pub(super) call_context: CallContext<'a>,
+    /// The notes of each step.
     pub(super) notes: &'a [Note<'a>],
 }
 
@@ -93,7 +93,8 @@ impl Index {
         }
     }
 
-    /// Gives the node in `slot` its place; `is_same` says that what hangs on a request will say the same of it.
+    /// Moves the node in `slot` to the place `entry`; `is_same` says that filters which depend on the request answer as
+    /// before.
     fn put(&mut self, slot: SlotIndex, entry: Option<RankedNode>, is_same: bool) {
         let before = self.order.put(slot, entry.clone());
         self.frontiers.moved(slot, before.as_ref(), entry.as_ref(), is_same);
@@ -104,7 +105,7 @@ impl Index {
         self.touched.insert(slot);
     }
 
-    /// How many slots are to be looked at before a request is answered from this index.
+    /// Returns the number of slots to look at before a request is answered from this index.
     pub(super) fn due(&mut self, cluster: &Cluster) -> usize {
         if self.seen != cluster.generation() {
             match cluster.changed_since(self.seen) {
@@ -116,22 +117,21 @@ impl Index {
         self.due.len()
     }
 
-    /// Looks at what changed since the last time, at `most` nodes; how many nodes that were.
+    /// Looks at up to `most` of the nodes that changed since the last time; returns the number of nodes looked at.
     ///
-    /// # Errors
-    /// What kept a script from being asked at all. The index is then as far as it came.
+    /// The failure that kept a script from being called at all. Nodes already looked at stay up to date.
     pub(super) fn refresh(
         &mut self,
         tables: &mut [Option<ResultCache>],
-        ground: &IndexContext<'_>,
+        context: &IndexContext<'_>,
         most: usize,
     ) -> Result<u64, Failure> {
-        let cluster = ground.stage.cluster;
+        let cluster = context.evaluation.cluster;
         if self.due(cluster) == 0 {
             return Ok(0);
         }
-        let late_reads = self.plan.late_reads(ground.chain);
-        let mut looking = Looking { ground, tables, prepared: vec![false; ground.chain.steps.len()] };
+        let late_reads = self.plan.late_reads(context.chain);
+        let mut looking = Looking { context, tables, prepared: vec![false; context.chain.steps.len()] };
         let mut count = 0;
         while count < most
             && let Some(slot) = self.due.first().copied()
@@ -143,8 +143,8 @@ impl Index {
                 self.looked.resize(cluster.slots().max(slot.index() + 1), 0);
             }
             let looked = self.looked.get_mut(slot.index()).map(|looked| std::mem::replace(looked, self.seen));
-            // Another node may have taken the slot, of which filters that read nothing of it say the same; the quarantine
-            // does not.
+            // Another node may have taken the slot. Filters that read no part of the node answer the same for both
+            // nodes; the quarantine does not.
             let is_same = |node: &Node| Some(node.revised(late_reads).max(node.arrival())) <= looked;
             let is_same = cluster.node(slot).is_some_and(is_same) && !self.touched.remove(&slot);
             self.put(slot, entry, is_same);
@@ -154,22 +154,22 @@ impl Index {
     }
 }
 
-/// A look at some nodes.
+/// An update of some nodes of the index.
 struct Looking<'a> {
-    ground: &'a IndexContext<'a>,
+    context: &'a IndexContext<'a>,
     tables: &'a mut [Option<ResultCache>],
-    /// The steps whose scripts are ready to be asked.
+    /// The steps whose scripts are prepared for calls.
     prepared: Vec<bool>,
 }
 
 impl Looking<'_> {
-    /// How far the node in `slot` comes, and its place where it comes to the choice.
+    /// Returns the reach of the node in `slot`, and the node's place in the order where the node reaches the choice.
     fn at(&mut self, plan: &Plan, slot: SlotIndex) -> Result<(u32, Option<RankedNode>), Failure> {
-        let EvaluationContext { cluster, roll, recency, .. } = self.ground.stage;
-        let Some(node) = cluster.node(slot).filter(|node| roll.admits(node.id())) else { return Ok((0, None)) };
+        let EvaluationContext { cluster, eligibility, recency, .. } = self.context.evaluation;
+        let Some(node) = cluster.node(slot).filter(|node| eligibility.admits(node.id())) else { return Ok((0, None)) };
         let mut far = 1;
         for step in plan.pure_sieves() {
-            if self.word(step, NodeFunction::Filter, slot, node)? != NodeVerdict::Keep {
+            if self.verdict(step, NodeFunction::Filter, slot, node)? != NodeVerdict::Keep {
                 return Ok((far, None));
             }
             far += 1;
@@ -180,12 +180,12 @@ impl Looking<'_> {
 
     fn rank(&mut self, choice: RankBy, slot: SlotIndex, node: &Node) -> Result<Option<Rank>, Failure> {
         match choice {
-            RankBy::Score(step) => match self.word(step, NodeFunction::Score, slot, node)? {
+            RankBy::Score(step) => match self.verdict(step, NodeFunction::Score, slot, node)? {
                 NodeVerdict::Scored(score) => Ok(Some(Rank::of_score(score))),
                 NodeVerdict::Keep | NodeVerdict::Lost(_) | NodeVerdict::Failed(_) => Ok(None),
             },
             RankBy::Policy(step) => {
-                let step = self.ground.chain.steps.get(step);
+                let step = self.context.chain.steps.get(step);
                 let Some(StepKind::Policy(policy)) = step.map(|step| &step.kind) else { return Ok(None) };
                 Ok(match (policy.node_rank(node), policy.absent()) {
                     (Some(rank), _) => Some(Rank::new(rank)),
@@ -196,39 +196,39 @@ impl Looking<'_> {
         }
     }
 
-    /// What a function of one parameter says of `node`, asked where it is not known.
-    fn word(
+    /// Returns the answer of a function of a single parameter about `node`, called where the answer is not cached.
+    fn verdict(
         &mut self,
         step: usize,
         function: NodeFunction,
         slot: SlotIndex,
         node: &Node,
     ) -> Result<NodeVerdict, Failure> {
-        let IndexContext { chain, stage, scene, notes } = self.ground;
+        let IndexContext { chain, evaluation, call_context, notes } = self.context;
         let tables = self.tables.get_mut(step).and_then(Option::as_mut);
         let (Some(at), Some(note), Some(tables)) = (chain.steps.get(step), notes.get(step), tables) else {
             return Ok(NodeVerdict::Keep);
         };
         let StepKind::Script(script) = &at.kind else { return Ok(NodeVerdict::Keep) };
-        if let Some(limited) = stage.quarantine.nodes(&at.spec.name).and_then(|shunned| shunned.get(node.id())) {
+        if let Some(limited) = evaluation.quarantine.nodes(&at.spec.name).and_then(|shunned| shunned.get(node.id())) {
             return Ok(NodeVerdict::Failed(Arc::new(limited.failure())));
         }
         let results = tables.pure(function);
-        if let Some(word) = results.get(slot, node) {
-            return Ok(word.clone());
+        if let Some(verdict) = results.get(slot, node) {
+            return Ok(verdict.clone());
         }
-        let scene = CallContext { step: step as u64, ..*scene };
+        let call_context = CallContext { step: step as u64, ..*call_context };
         if let Some(prepared) = self.prepared.get_mut(step).filter(|prepared| !**prepared) {
-            stage.witness.step(step);
-            note.calls.on_script_time(|| script.prepare(scene)).map_err(ScriptError::into_failure)?;
+            evaluation.observer.step(step);
+            note.calls.on_script_time(|| script.prepare(call_context)).map_err(ScriptError::into_failure)?;
             *prepared = true;
         }
-        // What is asked for all requests to come is not to cost this one its time.
-        stage.witness.alone(step, node.id());
-        let mut asking = PerNodeEvaluation::pure(&**script, scene);
-        let word = asking.ask(function, Arity::Node, &Candidate::plain(slot), &note.calls)?;
-        note.log_to(scene.log);
-        results.put(slot, stage.cluster, &word);
-        Ok(word)
+        // A call on behalf of all later requests must not count towards the time of this request.
+        evaluation.observer.alone(step, node.id());
+        let mut per_node = PerNodeEvaluation::pure(&**script, call_context);
+        let verdict = per_node.ask(function, Arity::Node, &Candidate::plain(slot), &note.calls)?;
+        note.log_to(call_context.log);
+        results.put(slot, evaluation.cluster, &verdict);
+        Ok(verdict)
     }
 }

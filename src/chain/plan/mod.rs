@@ -1,10 +1,11 @@
-//! Plans: what a chain may be answered by instead of looking at every node for every request.
+//! Plans: how a chain can be answered without looking at every node for every request.
 //!
-//! A chain that begins with per-node filters and comes to a choice by a score, or by a built-in, is an *index scan*. What
-//! hangs on a node alone was asked when the node changed; the nodes that are left stand in order; so a request looks at
-//! the best of them, asks of that one what hangs on the request, and goes on to the next only where the answer is no.
-//! Where no node is found that way, or anything is out of the ordinary, the steps are evaluated one after another, which
-//! says the same and more. Kubernetes samples nodes for the same cost; a sample does not find the best one.
+//! A chain that begins with per-node filters and comes to a choice by a score, or by a built-in, is an *index scan*.
+//! Filters that depend on a node alone were called when the node changed; the nodes that are left stand in order; so a
+//! request looks at the best of these nodes, calls for that node the filters which depend on the request, and goes on
+//! to the next node only where the answer is no. Where no node is found that way, or anything is out of the ordinary,
+//! the steps are evaluated in turn, which gives the same decision and more explanation. Kubernetes samples nodes for
+//! the same cost; a sample does not find the best node.
 
 mod frontier;
 mod index;
@@ -26,16 +27,16 @@ use super::{Chain, Recency, StepKind};
 use index::Index;
 pub(super) use scan::{FoundNode, Overran, refresh, scan};
 
-/// What is kept for a chain between its requests.
+/// The caches of a chain between requests.
 pub struct Store {
-    /// What per-node scripts said, by step.
+    /// The cached results of per-node scripts, by step.
     tables: Vec<Option<ResultCache>>,
-    /// The order that requests are answered from, where the chain is one that can be.
+    /// The index that requests are answered from, where the chain has a plan.
     index: Option<Index>,
 }
 
 impl Store {
-    /// Nothing yet, for `chain`.
+    /// Returns empty caches for `chain`.
     #[must_use]
     pub fn of(chain: &Chain) -> Self {
         Self { tables: result_cache::of_chain(chain), index: Plan::of(chain).map(Index::new) }
@@ -46,19 +47,19 @@ impl Store {
         self.tables.get_mut(step)?.as_mut()
     }
 
-    /// Notes that the chain chose the node in `slot`, as `recency` says.
+    /// Records that the chain chose the node in `slot`, with the new order of past choices.
     pub fn chosen(&mut self, slot: SlotIndex, recency: &Recency) {
         if let Some(index) = &mut self.index {
             index.chosen(slot, recency);
         }
     }
 
-    /// How many nodes have to be looked at before the next request can be answered.
+    /// Returns the number of nodes to look at before the next request can be answered.
     pub fn due(&mut self, cluster: &Cluster) -> usize {
         self.index.as_mut().map_or(0, |index| index.due(cluster))
     }
 
-    /// Looks again at the node in `slot` before the next scan: it is put in quarantine, or let out.
+    /// Looks again at the node in `slot` before the next scan: the node was put in quarantine, or released.
     pub fn touch(&mut self, slot: SlotIndex) {
         if let Some(index) = &mut self.index {
             index.touch(slot);
@@ -66,19 +67,19 @@ impl Store {
     }
 }
 
-/// The nodes that a script is not asked about, with why.
+/// The nodes that a script is not asked about, each with the limit that was passed.
 type Shunned<'a> = Option<&'a BTreeMap<Arc<str>, LimitRecord>>;
 
-/// The steps of a chain up to its choice, as an index scan takes them.
+/// The steps of a chain up to the choice, as an index scan takes them.
 #[derive(Debug, PartialEq)]
 struct Plan {
-    /// What stands before the choice, in order.
+    /// The filters and nominating built-ins before the choice, in order.
     parts: Vec<PlanPart>,
     /// The step that chooses.
     choice: RankBy,
 }
 
-/// A part of a plan before its choice.
+/// A part of a plan before the choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PlanPart {
     /// A `filter` of the script at this step.
@@ -87,10 +88,10 @@ enum PlanPart {
     Nominate(usize),
 }
 
-/// What puts the nodes in order.
+/// The figure that puts the nodes in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RankBy {
-    /// The `score`, of one parameter, of the script at this step.
+    /// The `score`, of a single parameter, of the script at this step.
     Score(usize),
     /// The built-in at this step.
     Policy(usize),
@@ -105,7 +106,7 @@ impl RankBy {
 }
 
 impl Plan {
-    /// The plan for `chain`; absent where nothing puts its nodes in order.
+    /// Returns the plan for `chain`, or `None` where no step puts the nodes in order.
     fn of(chain: &Chain) -> Option<Self> {
         let mut parts = Vec::new();
         for (number, step) in chain.steps.iter().enumerate() {
@@ -127,7 +128,7 @@ impl Plan {
         None
     }
 
-    /// The parts of a node that filters read which hang on the request, too.
+    /// Returns the parts of a node that are read by the filters which depend on the request too.
     fn late_reads(&self, chain: &Chain) -> NodeParts {
         let reads = self.parts.iter().filter_map(|part| match part {
             PlanPart::Sieve(step, Arity::NodeAndRequest) => match chain.steps.get(*step).map(|step| &step.kind) {
@@ -139,7 +140,7 @@ impl Plan {
         reads.collect()
     }
 
-    /// The filters that hang on the node alone, in order.
+    /// Returns the steps of the filters that depend on the node alone, in order.
     fn pure_sieves(&self) -> impl Iterator<Item = usize> {
         self.parts.iter().filter_map(|part| match part {
             PlanPart::Sieve(step, Arity::Node) => Some(*step),

@@ -1,4 +1,4 @@
-//! What is noted of the steps on the way of a scan, and told of them in the end.
+//! The notes on each step during a scan, and the step reports made of these notes.
 
 use std::cell::{Cell, RefCell};
 
@@ -13,42 +13,42 @@ use crate::script::{Arity, LogBook};
 use super::PlanPart;
 use super::index::Index;
 
-/// What is noted of a step on the way.
+/// The notes on a step during a scan.
 pub(super) struct Note<'a> {
-    /// Makes the calls.
+    /// The counter of calls.
     pub(super) calls: Calls<'a>,
-    /// How many nodes the step was asked about for the request.
+    /// The number of nodes that the step was asked about for the request.
     pub(super) asked: Cell<u64>,
     log: RefCell<Vec<LogLine>>,
 }
 
 impl<'a> Note<'a> {
-    /// Nothing yet; `observer` is told of calls.
-    pub(super) fn new(witness: &'a dyn StepObserver) -> Self {
-        Self { calls: Calls::new(witness), asked: Cell::default(), log: RefCell::default() }
+    /// Returns empty notes; `observer` is notified of calls.
+    pub(super) fn new(observer: &'a dyn StepObserver) -> Self {
+        Self { calls: Calls::new(observer), asked: Cell::default(), log: RefCell::default() }
     }
 
-    /// Notes what a call left in `book`.
+    /// Moves the lines that a call left in `book` into the notes.
     pub(super) fn log_to(&self, book: &LogBook) {
         self.log.borrow_mut().extend(book.take());
     }
 
-    /// Takes what was logged.
+    /// Takes the logged lines.
     pub(super) fn take_log(&self) -> Vec<LogLine> {
         self.log.take()
     }
 }
 
-/// What the steps said up to the one that chose.
+/// Returns the reports of the steps up to the step that chose.
 pub(super) fn reports(
     chain: &Chain,
     index: &Index,
-    stage: EvaluationContext<'_>,
+    context: EvaluationContext<'_>,
     (slot, chooser): (SlotIndex, usize),
     notes: &[Note<'_>],
     cost_us: u64,
 ) -> Vec<StepReport> {
-    let chosen = stage.cluster.node(slot).map(|node| node.id().clone()).unwrap_or_default();
+    let chosen = context.cluster.node(slot).map(|node| node.id().clone()).unwrap_or_default();
     let mut filters = 0;
     let steps = chain.steps.iter().zip(notes).enumerate().take(chooser + 1);
     let reports = steps.map(|(number, (step, note))| {

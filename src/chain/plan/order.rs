@@ -13,13 +13,13 @@ use crate::model::{Cluster, Node, SlotIndex};
 pub(super) struct Rank(f64);
 
 impl Rank {
-    /// The rank `number`; what is no number comes last.
+    /// Returns the rank `number`; NaN comes last.
     pub(super) fn new(number: f64) -> Self {
-        // Adding zero makes the two zeros one.
+        // Adding zero turns -0.0 into 0.0, so that both zeros rank equally.
         Self(if number.is_nan() { f64::INFINITY } else { number + 0.0 })
     }
 
-    /// The rank of what has this score: the highest is best.
+    /// Returns the rank of a score: the highest score is best.
     pub(super) fn of_score(score: f64) -> Self {
         Self::new(-score)
     }
@@ -45,7 +45,7 @@ impl PartialEq for Rank {
 
 impl Eq for Rank {}
 
-/// A node in its place: by rank; then the one that the chain chose longest ago; then as the nodes stand in the cluster.
+/// A node in order: by rank; then the node that the chain chose longest ago; then in the order of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RankedNode {
     rank: Rank,
@@ -56,19 +56,19 @@ pub(super) struct RankedNode {
 }
 
 impl RankedNode {
-    /// The place of `node`, which lies in `slot` of `cluster`, among those of which the chain last chose whom `recency` says.
+    /// Returns the place of `node`, which is in `slot` of `cluster`; `recency` holds the chain's past choices.
     pub(super) fn new(rank: Rank, slot: SlotIndex, node: &Node, cluster: &Cluster, recency: &Recency) -> Self {
         let (recency, standing) = (recency.of(slot), cluster.standing(node));
         Self { rank, recency, standing, id: Arc::clone(node.id()), slot }
     }
 
-    /// Where the node lies.
+    /// Returns the slot of the node.
     pub(super) fn slot(&self) -> SlotIndex {
         self.slot
     }
 }
 
-/// Nodes in order, changed one at a time.
+/// Nodes in order, changed node by node.
 #[derive(Debug, Default)]
 pub(super) struct RankedNodes {
     best_first: BTreeSet<RankedNode>,
@@ -76,7 +76,8 @@ pub(super) struct RankedNodes {
 }
 
 impl RankedNodes {
-    /// Gives the node in `slot` its place, or takes it out where there is none; the place that it had.
+    /// Moves the node in `slot` to the place `entry`, or removes the node where there is none; returns the former
+    /// place.
     pub(super) fn put(&mut self, slot: SlotIndex, entry: Option<RankedNode>) -> Option<RankedNode> {
         if self.by_slot.len() <= slot.index() {
             self.by_slot.resize(slot.index() + 1, None);
@@ -93,13 +94,14 @@ impl RankedNodes {
         before
     }
 
-    /// The place that the node in `slot` has after it was chosen, as `recency` says; absent where it has none.
+    /// Returns the new place of the node in `slot` after the chain chose the node, with the new `recency`; `None` where
+    /// the node has no place.
     pub(super) fn chosen(&self, slot: SlotIndex, recency: &Recency) -> Option<RankedNode> {
         let entry = self.by_slot.get(slot.index())?.clone()?;
         Some(RankedNode { recency: recency.of(slot), ..entry })
     }
 
-    /// The nodes behind `bound`, best first; all of them where there is none.
+    /// Returns the nodes behind `bound`, best first; all nodes where there is no bound.
     pub(super) fn behind(&self, bound: Option<&RankedNode>) -> impl Iterator<Item = &RankedNode> {
         let from = bound.map_or(Bound::Unbounded, Bound::Excluded);
         self.best_first.range((from, Bound::Unbounded))

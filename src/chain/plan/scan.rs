@@ -1,4 +1,5 @@
-//! The scan of an index for one request: the best node is asked about what hangs on the request, then the next.
+//! The scan of an index for a single request: the filters that depend on the request are called for the best node, then
+//! for the next.
 
 use std::sync::Arc;
 
@@ -20,65 +21,80 @@ use super::{Plan, PlanPart, Store};
 
 /// A node that a scan found.
 pub(in crate::chain) struct FoundNode {
-    /// Where it lies.
+    /// The slot of the node.
     pub(in crate::chain) slot: SlotIndex,
-    /// The step that chose it.
+    /// The step that chose the node.
     pub(in crate::chain) step: usize,
-    /// What the steps said, that one included.
+    /// The reports of the steps up to the choosing step.
     pub(in crate::chain) reports: Vec<StepReport>,
-    /// What it took.
+    /// The cost of the search.
     pub(in crate::chain) search: Search,
 }
 
-/// A step used up its time on the way.
+/// A step that ran out of time during the scan.
 pub(in crate::chain) struct Overran {
-    /// Which one.
+    /// The number of the step.
     pub(in crate::chain) step: usize,
-    /// As its engine said it.
+    /// The failure as the engine returned it.
     pub(in crate::chain) failure: Arc<Failure>,
 }
 
-/// Why a scan ends without a node.
+/// The reason why a scan ends without a node.
 enum ScanStop {
-    /// The steps must be evaluated one after another: that finds out what is to be said.
+    /// The steps must be evaluated in turn, so that the failure is explained.
     Unusual,
     Overran(Overran),
 }
 
-/// Looks for the node that `chain` chooses for `ask`. None where none passes, or where anything is out of the ordinary:
-/// then the steps, one after another, find out what is to be said.
+/// Returns the node that `chain` chooses for `ask`. `None` where no node passes, or where anything is out of the
+/// ordinary: then the evaluation of the steps in turn finds the decision and the explanation.
 ///
-/// # Errors
 /// The limit that a step passed.
 pub(in crate::chain) fn scan(
     store: &mut Store,
     chain: &Chain,
     ask: &Ask,
-    stage: EvaluationContext<'_>,
-    scene: CallContext<'_>,
+    context: EvaluationContext<'_>,
+    call_context: CallContext<'_>,
 ) -> Result<Option<FoundNode>, Overran> {
     let Store { tables, index: Some(index) } = store else { return Ok(None) };
     let last = index.plan.choice.step();
     let is_usual = !ask.anew && !ask.is_explained() && ask.limited.is_empty() && ask.cooling.is_usual();
-    if !is_usual || is_confined(chain, index, stage) {
+    if !is_usual || is_confined(chain, index, context) {
         return Ok(None);
     }
-    let start = stage.stopwatch.micros();
-    let notes: Vec<Note<'_>> = (0..=last).map(|_| Note::new(stage.witness)).collect();
-    let ground = IndexContext { chain, stage, scene: CallContext { asked: None, ..scene }, notes: &notes };
-    let Ok(refreshed) = index.refresh(tables, &ground, usize::MAX) else { return Ok(None) };
-    let (late, frontiers) = (late(chain, index, stage), std::mem::take(&mut index.frontiers));
-    let (asking, looked_at) = (None, 0);
-    let mut scan =
-        IndexScan { index, frontiers, chain, ask, stage, scene, tables, notes: &notes, late, asking, looked_at };
+    let start = context.stopwatch.micros();
+    let notes: Vec<Note<'_>> = (0..=last).map(|_| Note::new(context.observer)).collect();
+    let index_context = IndexContext {
+        chain,
+        evaluation: context,
+        call_context: CallContext { asked: None, ..call_context },
+        notes: &notes,
+    };
+    let Ok(refreshed) = index.refresh(tables, &index_context, usize::MAX) else { return Ok(None) };
+    let (late, frontiers) = (late(chain, index, context), std::mem::take(&mut index.frontiers));
+    let (current_step, looked_at) = (None, 0);
+    let mut scan = IndexScan {
+        index,
+        frontiers,
+        chain,
+        ask,
+        context,
+        call_context,
+        tables,
+        notes: &notes,
+        late,
+        current_step,
+        looked_at,
+    };
     let chosen = scan.choose();
     let looked_at = scan.looked_at;
     index.frontiers = scan.give_back();
     let search = Search { plan: PlanName::IndexScan, looked_at, refreshed };
     match chosen {
         Ok(Some((slot, step))) => {
-            let cost_us = stage.stopwatch.micros().saturating_sub(start);
-            let reports = reports(chain, index, stage, (slot, step), &notes, cost_us);
+            let cost_us = context.stopwatch.micros().saturating_sub(start);
+            let reports = reports(chain, index, context, (slot, step), &notes, cost_us);
             Ok(Some(FoundNode { slot, step, reports, search }))
         }
         Ok(None) | Err(ScanStop::Unusual) => Ok(None),
@@ -86,54 +102,55 @@ pub(in crate::chain) fn scan(
     }
 }
 
-/// Whether a script of the index's plan is in quarantine: it is not run then.
-fn is_confined(chain: &Chain, index: &Index, stage: EvaluationContext<'_>) -> bool {
+/// Whether a script of the index's plan is in quarantine and must not be run.
+fn is_confined(chain: &Chain, index: &Index, context: EvaluationContext<'_>) -> bool {
     let mut steps = chain.steps.iter().take(index.plan.choice.step() + 1);
-    steps.any(|step| stage.quarantine.script(&step.spec.name).is_some())
+    steps.any(|step| context.quarantine.script(&step.spec.name).is_some())
 }
 
-/// Brings the index up to date by at most `most` nodes, for no request; how many slots are left to be looked at.
+/// Brings the index up to date by at most `most` nodes, independently of any request; returns the number of slots still
+/// to look at.
 pub(in crate::chain) fn refresh(
     store: &mut Store,
     chain: &Chain,
-    stage: EvaluationContext<'_>,
-    scene: CallContext<'_>,
+    context: EvaluationContext<'_>,
+    call_context: CallContext<'_>,
     most: usize,
 ) -> usize {
     let Store { tables, index: Some(index) } = store else { return 0 };
-    if is_confined(chain, index, stage) {
+    if is_confined(chain, index, context) {
         return 0;
     }
-    let notes: Vec<Note<'_>> = chain.steps.iter().map(|_| Note::new(stage.witness)).collect();
-    let ground = IndexContext { chain, stage, scene, notes: &notes };
-    match index.refresh(tables, &ground, most) {
-        Ok(_) => index.due(stage.cluster),
-        // A request finds out what is to be said of that.
+    let notes: Vec<Note<'_>> = chain.steps.iter().map(|_| Note::new(context.observer)).collect();
+    let index_context = IndexContext { chain, evaluation: context, call_context, notes: &notes };
+    match index.refresh(tables, &index_context, most) {
+        Ok(_) => index.due(context.cluster),
+        // The next request evaluates the steps one after another, and reports the error.
         Err(_) => 0,
     }
 }
 
-/// A scan that looked at more nodes than these came far.
+/// The number of looked-at nodes past which a scan is remembered as a frontier.
 const FAR: usize = 32;
 
-/// A scan on its way.
+/// A scan under way.
 struct IndexScan<'a> {
     index: &'a Index,
     frontiers: Frontiers,
     chain: &'a Chain,
     ask: &'a Ask,
-    stage: EvaluationContext<'a>,
-    scene: CallContext<'a>,
+    context: EvaluationContext<'a>,
+    call_context: CallContext<'a>,
     tables: &'a mut [Option<ResultCache>],
     notes: &'a [Note<'a>],
     late: Vec<RequestFilter<'a>>,
-    /// The step that the witness was told of.
-    asking: Option<usize>,
+    /// The step that the observer was last notified of.
+    current_step: Option<usize>,
     looked_at: u64,
 }
 
 impl IndexScan<'_> {
-    /// The node that is chosen, and the step that chooses it.
+    /// Returns the chosen node, and the step that chooses the node.
     fn choose(&mut self) -> Result<Option<(SlotIndex, usize)>, ScanStop> {
         let Plan { parts, choice } = &self.index.plan;
         for (part, nominate) in parts.iter().enumerate() {
@@ -153,8 +170,8 @@ impl IndexScan<'_> {
         Ok(chosen.map(|slot| (slot, choice.step())))
     }
 
-    /// What the request has in common with all those to which the filters give the same answers; absent where that is not
-    /// known.
+    /// Returns the joint key of all requests to which the filters give the same answers as to this request; `None`
+    /// where that is not known.
     fn common(&mut self) -> Result<Option<String>, ScanStop> {
         let may_have_keys = |late: &RequestFilter<'_>| late.functions.key || late.script.depends().is_some();
         if self.late.is_empty() || !self.late.iter().all(may_have_keys) {
@@ -171,7 +188,7 @@ impl IndexScan<'_> {
         Ok(Some(common))
     }
 
-    /// The best node of all that passes the first `parts` of the plan.
+    /// Returns the best of all nodes that passes the first `parts` of the plan.
     fn begin(&mut self, parts: usize) -> Result<Option<SlotIndex>, ScanStop> {
         for entry in self.index.order.behind(None) {
             if self.passes(entry.slot(), parts)? == Sieved::Passes {
@@ -181,8 +198,8 @@ impl IndexScan<'_> {
         Ok(None)
     }
 
-    /// The same for the first request of a kind that is not remembered. How far it came is remembered where that was far: a
-    /// kind of one request a user is not worth what its frontier costs at each change of a node.
+    /// Does the same for the first request of a kind that is not remembered. The frontier is remembered where the scan
+    /// came far: a kind with a single request per user is not worth the cost of a frontier at each change of a node.
     fn begin_kind(&mut self, key: String, parts: usize) -> Result<Option<SlotIndex>, ScanStop> {
         let (mut looks, mut waiting, mut last, mut found) = (0, Vec::new(), None, None);
         for entry in self.index.order.behind(None) {
@@ -205,7 +222,7 @@ impl IndexScan<'_> {
         Ok(found)
     }
 
-    /// The same for requests of a kind, from where the last one came to.
+    /// Does the same for requests of a remembered kind, from where the last scan stopped.
     fn go_on(&mut self, kind: RequestKind, parts: usize) -> Result<Option<SlotIndex>, ScanStop> {
         let mut last = None;
         while let Some(entry) = self.frontiers.best(kind, last.as_ref()).cloned() {
@@ -227,9 +244,9 @@ impl IndexScan<'_> {
         Ok(None)
     }
 
-    /// The best nominee of the built-in at `step` that passes what stands before it in the plan.
+    /// Returns the best nominee of the built-in at `step` that passes the parts before that step in the plan.
     fn nominate(&mut self, part: usize, step: usize) -> Result<Option<SlotIndex>, ScanStop> {
-        let EvaluationContext { cluster, recency, .. } = self.stage;
+        let EvaluationContext { cluster, recency, .. } = self.context;
         let Some(StepKind::Policy(policy)) = self.chain.steps.get(step).map(|step| &step.kind) else { return Ok(None) };
         let pure = self.index.plan.parts.iter().take(part);
         let pure = pure.filter(|part| matches!(part, PlanPart::Sieve(_, Arity::Node))).count();
@@ -249,10 +266,10 @@ impl IndexScan<'_> {
         Ok(None)
     }
 
-    /// Whether the node in `slot` passes what hangs on the request, of the first `parts` of the plan.
+    /// Whether the node in `slot` passes the filters which depend on the request, of the first `parts` of the plan.
     fn passes(&mut self, slot: SlotIndex, parts: usize) -> Result<Sieved, ScanStop> {
         self.looked_at += 1;
-        let Some(node) = self.stage.cluster.node(slot) else { return Ok(Sieved::Fails) };
+        let Some(node) = self.context.cluster.node(slot) else { return Ok(Sieved::Fails) };
         for late in 0..self.late.len() {
             let Some(sieve) = self.late.get(late) else { break };
             if sieve.part < parts {
@@ -265,17 +282,18 @@ impl IndexScan<'_> {
         Ok(Sieved::Passes)
     }
 
-    /// Opens the script of a late filter, where it is not yet.
+    /// Opens the script of a late filter, where the script is not open yet.
     fn open(&mut self, late: usize) -> Result<(), ScanStop> {
         let Some(sieve) = self.late.get_mut(late).filter(|sieve| sieve.open.is_none()) else { return Ok(()) };
         let step = sieve.step;
         let (Some(note), Some(Some(tables))) = (self.notes.get(step), self.tables.get_mut(step)) else {
             return Err(ScanStop::Unusual);
         };
-        turn_to(step, &mut self.asking, self.stage);
-        let scene = CallContext { step: step as u64, ..self.scene };
-        let opened = PerNodeEvaluation::open(sieve.script, sieve.functions, scene, Some(&mut tables.keys), &note.calls)
-            .map_err(|_told| ScanStop::Unusual)?;
+        turn_to(step, &mut self.current_step, self.context);
+        let call_context = CallContext { step: step as u64, ..self.call_context };
+        let opened =
+            PerNodeEvaluation::open(sieve.script, sieve.functions, call_context, Some(&mut tables.keys), &note.calls)
+                .map_err(|_failure| ScanStop::Unusual)?;
         let memory = tables.lend(opened.key());
         sieve.open = Some((opened, memory));
         Ok(())
@@ -288,36 +306,36 @@ impl IndexScan<'_> {
             return Ok(Sieved::Fails);
         }
         let step = sieve.step;
-        let (Some(note), Some((asking, memory))) = (self.notes.get(step), &mut sieve.open) else {
+        let (Some(note), Some((evaluation, memory))) = (self.notes.get(step), &mut sieve.open) else {
             return Err(ScanStop::Unusual);
         };
         note.asked.set(note.asked.get() + 1);
         let results = memory.of(NodeFunction::Filter, Arity::NodeAndRequest);
-        if let Some(word) = results.as_ref().and_then(|results| results.get(slot, node)) {
-            return Ok(Sieved::by(word));
+        if let Some(verdict) = results.as_ref().and_then(|results| results.get(slot, node)) {
+            return Ok(Sieved::by(verdict));
         }
-        turn_to(step, &mut self.asking, self.stage);
-        self.stage.witness.node(node.id(), false);
-        let word = asking.ask(NodeFunction::Filter, Arity::NodeAndRequest, &Candidate::plain(slot), &note.calls);
-        let word = word.map_err(|_told| ScanStop::Unusual)?;
-        note.log_to(self.scene.log);
+        turn_to(step, &mut self.current_step, self.context);
+        self.context.observer.node(node.id(), false);
+        let verdict = evaluation.ask(NodeFunction::Filter, Arity::NodeAndRequest, &Candidate::plain(slot), &note.calls);
+        let verdict = verdict.map_err(|_failure| ScanStop::Unusual)?;
+        note.log_to(self.call_context.log);
         if let Some(results) = results {
-            results.put(slot, self.stage.cluster, &word);
+            results.put(slot, self.context.cluster, &verdict);
         }
-        match word {
+        match verdict {
             NodeVerdict::Failed(failure)
-                if is_limit(&failure) && self.stage.alarm.overtime() == Some(Overtime::Step) =>
+                if is_limit(&failure) && self.context.alarm.overtime() == Some(Overtime::Step) =>
             {
                 Err(ScanStop::Overran(Overran { step, failure }))
             }
-            word => Ok(Sieved::by(&word)),
+            verdict => Ok(Sieved::by(&verdict)),
         }
     }
 
-    /// Gives back what was lent for the request.
+    /// Returns the lent caches and frontiers after the request.
     fn give_back(self) -> Frontiers {
-        if self.asking.is_some() {
-            self.stage.witness.nodes_done();
+        if self.current_step.is_some() {
+            self.context.observer.nodes_done();
         }
         for late in self.late {
             if let (Some((_, memory)), Some(Some(tables))) = (late.open, self.tables.get_mut(late.step)) {
@@ -328,11 +346,11 @@ impl IndexScan<'_> {
     }
 }
 
-/// Tells the witness that `step` runs, which may have run before for the same request.
-fn turn_to(step: usize, current: &mut Option<usize>, stage: EvaluationContext<'_>) {
+/// Notifies the observer that `step` runs, which may have run before for the same request.
+fn turn_to(step: usize, current: &mut Option<usize>, context: EvaluationContext<'_>) {
     match current.replace(step) {
-        None => stage.witness.step(step),
-        Some(before) if before != step => stage.witness.back_to(step),
+        None => context.observer.step(step),
+        Some(before) if before != step => context.observer.back_to(step),
         Some(_) => {}
     }
 }

@@ -1,4 +1,4 @@
-//! What a script returned, in the words that the chain understands.
+//! Conversion of a script's return value into the chain's types.
 
 use std::rc::Rc;
 
@@ -19,16 +19,17 @@ use super::jobs::Jobs;
 use super::overlay::{self, Difference};
 use super::tools::{ContextTools, ObjectOwner, length_of};
 
-/// The largest key that results are kept under, as JSON.
+/// The size of the largest key that results are kept under, as JSON.
 const MAX_KEY_BYTES: usize = 64 * 1024;
 
-/// A value after its promise, where it was one.
+/// The value of a settled promise, where the value was a promise.
 pub(super) enum Settled {
     Value(JsValue),
     Never,
 }
 
-/// Waits for `value`, as far as waiting can help.
+/// Runs pending jobs until the promise `value` settles, as far as jobs can settle the promise; other values are
+/// returned as they are.
 pub(super) fn settle(value: JsValue, jobs: &Rc<Jobs>, context: &mut Context) -> JsResult<Settled> {
     let Some(object) = value.as_object() else { return Ok(Settled::Value(value)) };
     let promise = match JsPromise::from_object(object.clone()) {
@@ -47,11 +48,11 @@ pub(super) fn settle(value: JsValue, jobs: &Rc<Jobs>, context: &mut Context) -> 
 
 const NEVER: &str = "a promise that never settles";
 
-/// The node objects that a whole-list function was given, in order.
+/// The node objects that a whole-list function received, in order.
 pub(super) struct GivenObjects<'a> {
     cluster: &'a Cluster,
     objects: Vec<JsObject>,
-    /// The place of each slot's node in `objects`, plus one.
+    /// The place of each slot's node in `objects`, plus 1.
     places: Vec<u32>,
 }
 
@@ -79,7 +80,7 @@ impl<'a> GivenObjects<'a> {
     }
 }
 
-/// What a whole-list function returned.
+/// Returns the value of a whole-list function.
 pub(super) fn returned(
     settled: Settled,
     mut given: GivenObjects<'_>,
@@ -99,7 +100,7 @@ pub(super) fn returned(
             given.index();
             list(&object, &given, kit, context).map(ReturnedValue::List)
         }
-        // Whatever a proxy says of itself, a list or a node it is not.
+        // A proxy may pretend to be a list or a node, but is neither.
         JsVariant::Object(object) if is_proxy(&object) => Ok(ReturnedValue::Other(described(&value, kit))),
         JsVariant::Object(object) => match named_id(&object, context)? {
             Some(id) => Ok(ReturnedValue::Node(cut_id(&id, kit))),
@@ -130,12 +131,13 @@ fn list(
         if let Element::Node(_, fields) = &element {
             overlaid_bytes +=
                 fields.iter().map(|(name, value)| name.len() + value.as_str().map_or(8, str::len)).sum::<usize>();
-            // Only what would exhaust memory is refused here: exact limits need the cluster's own values.
+            // Only sizes that would exhaust memory are refused here: exact limits need the cluster's own values.
             if overlaid_bytes > 64 * kit.stage.limits().overlay_request_bytes {
                 return Err(CallFault::output("the returned nodes carry too many properties of their own".to_owned()));
             }
         }
-        // What comes after it is not asked for: the list is refused, and a million holes would each be a sentence.
+        // The elements after a refused element are not read: the list is refused, and a million holes would each become
+        // a sentence.
         let is_refused = matches!(element, Element::Other(_));
         elements.push(element);
         if is_refused {
@@ -156,7 +158,7 @@ fn element(
         JsVariant::Object(object) if !object.is_callable() => object,
         _ => return Ok(Element::Other(described(value, kit))),
     };
-    // An object that was given and not written to needs no reading.
+    // A received, unmodified object needs no reading.
     if let Some((view, ObjectOwner::Shared)) = overlay::view(&object)
         && let Some((place, same)) = given.at(view.slot.index())
         && JsObject::equals(same, &object)
@@ -178,7 +180,7 @@ fn is_proxy(object: &JsObject) -> bool {
     JsProxy::from_object(object.clone()).is_ok()
 }
 
-/// `id`, else `serverId`, where it is a string that says something.
+/// Returns `id`, else `serverId`, where that is a non-empty string.
 fn named_id(object: &JsObject, context: &mut Context) -> JsResult<Option<JsString>> {
     for name in [js_string!("id"), js_string!("serverId")] {
         let value = object.get(name, context)?;
@@ -189,7 +191,7 @@ fn named_id(object: &JsObject, context: &mut Context) -> JsResult<Option<JsStrin
     Ok(None)
 }
 
-/// What a `filter` returned.
+/// Returns whether a `filter` keeps the node.
 pub(super) fn keep(settled: &Settled) -> bool {
     match settled {
         Settled::Value(value) => value.to_boolean(),
@@ -198,7 +200,7 @@ pub(super) fn keep(settled: &Settled) -> bool {
     }
 }
 
-/// What a `score` returned.
+/// Returns the score of a `score`.
 pub(super) fn score(settled: &Settled, kit: &ContextTools) -> Score {
     let value = match settled {
         Settled::Value(value) => value,
@@ -213,7 +215,7 @@ pub(super) fn score(settled: &Settled, kit: &ContextTools) -> Score {
     }
 }
 
-/// What a `key` returned.
+/// Returns the key of a `key`.
 pub(super) fn key(settled: &Settled, kit: &ContextTools, context: &mut Context) -> Result<Value, CallFault> {
     let Settled::Value(value) = settled else { return Ok(Value::Null) };
     match kit.to_json_text(value, context)? {
@@ -223,12 +225,12 @@ pub(super) fn key(settled: &Settled, kit: &ContextTools, context: &mut Context) 
     }
 }
 
-/// An id as text; the longest that can be any node's is far shorter than the limit.
+/// Returns an id as text; the longest id of any node is far shorter than the limit.
 fn cut_id(id: &JsString, kit: &ContextTools) -> String {
     kit.stage.limits().cut(&id.to_std_string_lossy())
 }
 
-/// `value` in words.
+/// Returns a description of `value` in words.
 fn described(value: &JsValue, kit: &ContextTools) -> String {
     match value.variant() {
         JsVariant::Undefined => "undefined".to_owned(),

@@ -1,7 +1,8 @@
-//! What a script's surroundings are while it runs: time, chance, and what it logs. All of it comes from the scene.
+//! The context of a running script: time, random numbers and log. All of them come from the
+//! [`CallContext`](crate::script::CallContext).
 //!
-//! Boa asks its host for the clock and the time zone through traits that outlive any request; so the scene is set
-//! before each call and cleared after it.
+//! Boa asks the host for the clock and the time zone through traits that outlive any request; so the context is set
+//! before each call and cleared afterwards.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -20,7 +21,7 @@ use crate::script::{LogBook, ScriptLimits};
 
 use super::console::ConsoleState;
 
-/// A part of the input that is left out until a script reads it.
+/// A part of the input that is left out until a script reads that part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Omission {
     /// A field that the source does not name.
@@ -29,7 +30,7 @@ pub(super) enum Omission {
     UserSessions,
 }
 
-/// The surroundings of the call that is running.
+/// The context of the running call.
 pub(super) struct JavaScriptCallContext {
     zone: TimeZone,
     limits: ScriptLimits,
@@ -40,11 +41,12 @@ pub(super) struct JavaScriptCallContext {
     engine_gave_up: Cell<bool>,
     omission: Cell<Option<Omission>>,
     lines: RefCell<Vec<(LogLevel, String)>>,
-    /// The counters, timers and groups of the run whose call is on its way.
+    /// The counters, timers and groups of the run with the current call.
     console: RefCell<ConsoleState>,
-    /// After so many offsets of times in UTC, those that the engine asks for are of local times; absent where none is.
+    /// The number of UTC offsets that the engine asks for before the offsets of local times; `None` where no local time
+    /// is expected.
     wall: Cell<Option<u8>>,
-    /// Whether the script that is running may get hold of the global object.
+    /// Whether the running script may reach the global object.
     shows_globals: Cell<bool>,
 }
 
@@ -70,17 +72,18 @@ impl JavaScriptCallContext {
         &self.limits
     }
 
-    /// The time zone of scripts.
+    /// Returns the time zone of scripts.
     pub(super) fn zone(&self) -> &TimeZone {
         &self.zone
     }
 
-    /// Says that after `others` offsets of times in UTC the engine asks for those of local times; absent ends that.
+    /// Announces that the engine asks for `others` offsets of UTC times, and then for offsets of local times; `None`
+    /// ends that.
     pub(super) fn expect_wall(&self, others: Option<u8>) {
         self.wall.set(others);
     }
 
-    /// The offset of the time zone at `unix_s`, which is a local time where one is expected.
+    /// Returns the offset of the time zone at `unix_s`, which is a local time where a local time is expected.
     fn offset_s(&self, unix_s: i64) -> i32 {
         match self.wall.get() {
             Some(0) => wall_offset_s(unix_s, &self.zone),
@@ -91,7 +94,7 @@ impl JavaScriptCallContext {
         }
     }
 
-    /// Does what the engine does on its own account while a script runs: the script's time stands still meanwhile.
+    /// Runs `work` on the engine's own account: the script's time stands still meanwhile.
     pub(super) fn own_work<T>(&self, work: impl FnOnce() -> T) -> T {
         self.alarm.pause();
         let result = work();
@@ -99,7 +102,7 @@ impl JavaScriptCallContext {
         result
     }
 
-    /// Sets the scene; both are absent for pure calls.
+    /// Sets time and random numbers; both are `None` for pure calls.
     pub(super) fn set(&self, now_ms: Option<i64>, dice: Option<Dice>) {
         self.now_ms.set(now_ms);
         self.clock_misused.set(false);
@@ -108,12 +111,12 @@ impl JavaScriptCallContext {
         *self.dice.borrow_mut() = dice;
     }
 
-    /// Takes the dice back, as far as they were rolled.
+    /// Takes the random stream back, in the present state.
     pub(super) fn take_dice(&self) -> Option<Dice> {
         self.dice.borrow_mut().take()
     }
 
-    /// The next random number; absent in a pure call.
+    /// Returns the next random number; `None` in a pure call.
     pub(super) fn random(&self) -> Option<f64> {
         self.dice.borrow_mut().as_mut().map(Dice::unit)
     }
@@ -123,25 +126,26 @@ impl JavaScriptCallContext {
         self.clock_misused.get()
     }
 
-    /// Notes that an error passed by which no script can catch.
+    /// Records an error that no script can catch.
     pub(super) fn note(&self, error: &JsError) {
         if error.as_engine().is_some() {
             self.engine_gave_up.set(true);
         }
     }
 
-    /// Whether the engine stopped a script in the middle.
+    /// Whether the engine stopped a script before the end.
     pub(super) fn engine_gave_up(&self) -> bool {
         self.engine_gave_up.get()
     }
 
-    /// Notes that a script read a part of its input that was left out; the error stops it, past every `catch`.
+    /// Records that a script read a part of the input that was left out; the returned error stops the script, past
+    /// every `catch`.
     pub(super) fn stop_at_omission(&self, omission: Omission) -> JsError {
         self.omission.set(Some(omission));
         PanicError::new("a part of the input was left out").into()
     }
 
-    /// Which part that was, where it happened.
+    /// Returns the part that the script read, where the script did.
     pub(super) fn omission(&self) -> Option<Omission> {
         self.omission.get()
     }
@@ -151,17 +155,17 @@ impl JavaScriptCallContext {
         act(&mut self.console.borrow_mut())
     }
 
-    /// Sets whether the script that runs next may get hold of the global object by `Function('return this')`.
+    /// Sets whether the next script may reach the global object by `Function('return this')`.
     pub(super) fn show_globals(&self, shows: bool) {
         self.shows_globals.set(shows);
     }
 
-    /// Whether the script may get hold of the global object so.
+    /// Whether the script may reach the global object that way.
     pub(super) fn shows_globals(&self) -> bool {
         self.shows_globals.get()
     }
 
-    /// Notes a line; past the limit of lines only as many as make the log book say so.
+    /// Records a line; past the limit of lines only as many as make the log book report the cut.
     pub(super) fn log(&self, level: LogLevel, text: &str) {
         let mut lines = self.lines.borrow_mut();
         if lines.len() <= self.limits.log_lines {
@@ -174,14 +178,14 @@ impl JavaScriptCallContext {
         self.lines.borrow().len() > self.limits.log_lines
     }
 
-    /// Hands the lines to `book`.
+    /// Passes the lines to `book`.
     pub(super) fn flush(&self, book: &LogBook) {
         for (level, text) in self.lines.borrow_mut().drain(..) {
             book.write(level, &text);
         }
     }
 
-    /// Forgets the lines of a call that is repeated.
+    /// Drops the lines of a call that is repeated.
     pub(super) fn forget_lines(&self) {
         self.lines.borrow_mut().clear();
     }
@@ -200,7 +204,7 @@ impl Clock for JavaScriptCallContext {
     }
 }
 
-/// What Boa asks of its host.
+/// The hooks through which Boa asks the host.
 pub(super) struct Hooks(pub(super) Rc<JavaScriptCallContext>);
 
 impl HostHooks for Hooks {

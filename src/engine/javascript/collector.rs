@@ -1,8 +1,9 @@
-//! Boa's garbage collector, as far as it can be watched and led: its pauses are the engine's, not the script's.
+//! The observation of Boa's garbage collector: collections count as the engine's time, not the script's.
 //!
-//! A collection starts by bytes allocated, inside any allocation, and cannot be configured. Two things help. A root whose
-//! `Trace` says that one has begun: its time is excused. And a collection that is asked for between two calls, where it
-//! costs nobody: how many calls lie between two collections is learned from those that fell into a call.
+//! A collection starts by the number of bytes allocated, inside any allocation, and cannot be configured. Two things
+//! help. A root with a `Trace` that notices a starting collection: the collection's time is excused. And a collection
+//! that is forced between two calls, where no call pays: the number of calls between two collections is learned from
+//! the collections that fell into a call.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,31 +13,34 @@ use boa_gc::{Gc, Tracer};
 
 use crate::clock::Alarm;
 
-/// Fewer calls than this between two collections: then one call makes most of the garbage, and pays for it.
+/// The number of calls between two collections below which no collection is forced: then a single call makes most of
+/// the garbage, and pays for the collection.
 const LEAST_CALLS: u32 = 16;
-/// A collection is asked for a little before the next one is due by itself: after so many hundredths of the calls.
+/// The share of the calls between two collections, in percent, after which a collection is forced, a little before the
+/// next is due by itself.
 const EARLY_PERCENT: u32 = 75;
-/// What is left of a collection when it has counted the roots is reckoned as so many times as long as that: it marks what
-/// lives, finalizes what is dead, looks at all again and sweeps, four walks after the first. An estimate, not a figure.
+/// The factor by which the rest of a collection is estimated from the time of counting the roots: the rest marks live
+/// values, finalizes dead values, looks at all again and sweeps, four walks after the first. An estimate, not a
+/// measurement.
 const REST_TIMES: u64 = 4;
 
-/// The collector of a thread, watched.
+/// The observed collector of a thread.
 pub(super) struct Collector {
     watched: Rc<Watched>,
-    /// Keeps the root that is traced first: a collection goes through its heap in the order of allocation.
+    /// The root that is traced first, kept alive: a collection walks the heap in the order of allocation.
     _first: Gc<HeapRoot>,
 }
 
-/// What is known of collections.
+/// The observed state of collections.
 struct Watched {
     alarm: Rc<dyn Alarm>,
-    /// Whether a collection has begun whose end is not known.
+    /// Whether a collection has begun that is still counting roots.
     is_counting: Cell<bool>,
-    /// Whether a call is on its way.
+    /// Whether a call is running.
     in_call: Cell<bool>,
-    /// Calls since the last collection.
+    /// The number of calls since the last collection.
     calls: Cell<u32>,
-    /// After so many calls a collection is asked for; absent where that was not learned yet.
+    /// The number of calls after which a collection is forced; `None` where that was not learned yet.
     due: Cell<Option<u32>>,
 }
 
@@ -44,8 +48,8 @@ struct Watched {
 struct HeapRoot(Rc<Watched>);
 
 impl Collector {
-    /// Watches the collections of this thread. To be made before anything else is allocated on the heap; otherwise what
-    /// a collection does with what is older goes unseen.
+    /// Observes the collections of this thread. To be created before anything else is allocated on the heap; otherwise
+    /// the collector's work on older values goes unseen.
     pub(super) fn new(alarm: Rc<dyn Alarm>) -> Self {
         let watched = Rc::new(Watched {
             alarm,
@@ -58,12 +62,13 @@ impl Collector {
         Self { watched, _first: first }
     }
 
-    /// A call begins.
+    /// Records that a call begins.
     pub(super) fn call_begins(&self) {
         self.watched.in_call.set(true);
     }
 
-    /// A call has ended: from here on a collection costs nobody.
+    /// Records that a call has ended, and forces a collection where a collection is due, since no call pays for the
+    /// time between calls.
     pub(super) fn call_ends(&self) {
         self.watched.in_call.set(false);
         let calls = self.watched.calls.get().saturating_add(1);
@@ -71,7 +76,7 @@ impl Collector {
         if let Some(due) = self.watched.due.get()
             && calls >= due
         {
-            // Calls may have come to make less garbage: it is tried a little later each time.
+            // Calls may make less garbage by now: the next collection is forced a little later each time.
             self.watched.due.set(Some(due.saturating_add(due / 16 + 1)));
             boa_gc::force_collect();
         }
@@ -79,7 +84,7 @@ impl Collector {
 }
 
 impl Watched {
-    /// A collection begins: it counts the roots.
+    /// Records that a collection begins, by counting the roots.
     fn begins(&self) {
         self.alarm.pause();
         self.is_counting.set(true);
@@ -90,7 +95,8 @@ impl Watched {
         }
     }
 
-    /// The roots are counted, and marking begins. No look tells the collection's end, so what is left is reckoned.
+    /// Records that the roots are counted, and marking begins. The collection's end cannot be observed, so the rest is
+    /// estimated.
     fn marks(&self) {
         if self.is_counting.replace(false) {
             let counting_us = self.alarm.resume();
@@ -101,8 +107,8 @@ impl Watched {
 
 impl Finalize for HeapRoot {}
 
-// SAFETY: the value holds nothing that lives on Boa's heap, so there is nothing to trace; what it does instead touches
-// neither that heap nor the collector.
+// SAFETY: the value holds nothing that lives on Boa's heap, so there is nothing to trace; both methods touch neither
+// that heap nor the collector.
 #[expect(unsafe_code, reason = "what a collection does is seen in no other way; `Trace` is unsafe to implement")]
 unsafe impl Trace for HeapRoot {
     unsafe fn trace(&self, _tracer: &mut Tracer) {

@@ -1,8 +1,8 @@
 //! `console`, which writes into the log of the decision and nowhere else.
 //!
-//! All of Node's methods are there, since a line for debugging must never refuse a user; those that have no meaning here
-//! do nothing. Counters, timers and groups last for one run of a script. Time stands still while a script runs, so that
-//! what was decided can be decided again: every timer reads 0 ms.
+//! All of Node's methods exist, since a line for debugging must never fail a request; methods without a meaning here do
+//! nothing. Counters, timers and groups last for a single run of a script. Time stands still while a script runs, so
+//! that a decision can be repeated: every timer reads 0 ms.
 
 mod format;
 
@@ -20,14 +20,14 @@ use super::tools::{ContextTools, plain_object};
 use format::formatted;
 pub(super) use format::shown;
 
-/// How many labels of counters and timers are kept each, and how deep groups indent.
+/// The number of labels that are kept for counters, and for timers.
 const MAX_LABELS: usize = 1_000;
 const MAX_GROUPS: usize = 32;
-/// How far a group is indented, as Node does it.
+/// The indentation of a group, the same as Node's.
 const INDENT: &str = "  ";
 const DEFAULT_LABEL: &str = "default";
 
-/// The counters, timers and groups of one run.
+/// The counters, timers and groups of a single run.
 #[derive(Default)]
 pub(super) struct ConsoleState {
     counts: BTreeMap<String, u64>,
@@ -86,13 +86,14 @@ fn write(level: LogLevel, args: &[JsValue], context: &mut Context) -> JsResult<J
     Ok(JsValue::undefined())
 }
 
-/// Logs `line` within the groups that are open.
+/// Logs `line` within the open groups.
 fn log_line(level: LogLevel, line: &str, kit: &ContextTools) {
     let indent = INDENT.repeat(kit.stage.console(|ledger| ledger.groups.min(MAX_GROUPS)));
     kit.stage.log(level, &format!("{indent}{line}"));
 }
 
-/// The label that a counter or timer is called by; only what stops the engine, or what cannot be text, is an error.
+/// Returns the label of a counter or timer; an error that stops the engine, or a value that cannot be converted to
+/// text, is returned.
 fn label(args: &[JsValue], context: &mut Context) -> JsResult<String> {
     match args.get_or_undefined(0) {
         label if label.is_undefined() => Ok(DEFAULT_LABEL.to_owned()),
@@ -192,7 +193,7 @@ fn group_end(_this: &JsValue, _args: &[JsValue], context: &mut Context) -> JsRes
     Ok(JsValue::undefined())
 }
 
-/// `console.createTask(name)`, whose task runs a function at once.
+/// `console.createTask(name)`: the returned task runs a function at once.
 fn create_task(_this: &JsValue, _args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let run: NativeFunctionPointer = |_, args, context| match args.get_or_undefined(0).as_callable() {
         Some(function) => function.call(&JsValue::undefined(), &[], context),

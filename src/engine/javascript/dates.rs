@@ -1,9 +1,9 @@
-//! `Date`, as far as Boa's differs from other hosts': texts are read as V8 reads them, and local times are found as
-//! ECMA-262 says where the clocks are changed.
+//! `Date`, where Boa's differs from other hosts': texts are read as in V8, and local times at changes of the clocks are
+//! found by ECMA-262.
 //!
-//! Boa turns local time into UTC with the offset that holds at that time *read as UTC*, which is another one for as many
-//! hours around each change of the clocks as the zone is east of Greenwich. It asks its host for offsets without saying
-//! which way it goes; so whoever calls it for a local time says so beforehand (`Stage::expect_wall`).
+//! Boa turns local time into UTC with the offset that holds at that time *read as UTC*, which is a different offset for
+//! as many hours around each change of the clocks as the zone is east of Greenwich. Boa asks the host for offsets
+//! without giving the direction; so callers announce a local time beforehand (`JavaScriptCallContext::expect_wall`).
 
 mod text;
 
@@ -34,8 +34,8 @@ const SETTERS: [(&str, usize); 8] = [
 /// The furthest time from 1970 that a date can be, in milliseconds.
 const MAX_TIME_MS: f64 = 8.64e15;
 
-/// The constructor and the methods that go from local time to UTC. What they do to their arguments cannot be reached
-/// otherwise, so they are wrapped.
+/// Wraps the constructor and the methods that go from local time to UTC. Their treatment of arguments cannot be reached
+/// otherwise.
 pub(super) fn install(context: &mut Context) -> JsResult<()> {
     let date = context.intrinsics().constructors().date();
     let (original, prototype) = (date.constructor(), date.prototype());
@@ -77,7 +77,7 @@ fn construct(new_target: &JsValue, args: &[JsValue], original: &JsObject, contex
     made.map(Into::into)
 }
 
-/// Calls `setter`, which turns the time that it changes into local time first, unless there is none.
+/// Calls `setter`, which first converts the present time of the date into local time, unless the date is invalid.
 fn set(this: &JsValue, args: &[JsValue], setter: &JsObject, context: &mut Context) -> JsResult<JsValue> {
     let date = this.as_object().and_then(|object| JsDate::from_object(object).ok());
     let Some(date) = date else { return setter.call(this, args, context) };
@@ -86,12 +86,12 @@ fn set(this: &JsValue, args: &[JsValue], setter: &JsObject, context: &mut Contex
     with_wall(u8::from(is_valid), context, |context| setter.call(this, &args, context))
 }
 
-/// `args` as numbers, so that no code of a script's runs where they are needed.
+/// Returns `args` as numbers, so that no code of a script runs where the numbers are needed.
 fn numbers(args: &[JsValue], context: &mut Context) -> JsResult<Vec<JsValue>> {
     args.iter().map(|arg| arg.to_number(context).map(JsValue::from)).collect()
 }
 
-/// Does `act`, which asks for the offset of a local time after it has asked for `others` of times in UTC.
+/// Runs `act`, which asks for the offset of a local time after asking for `others` offsets of UTC times.
 fn with_wall<T>(others: u8, context: &mut Context, act: impl FnOnce(&mut Context) -> T) -> T {
     let kit = ContextTools::of(context);
     kit.iter().for_each(|kit| kit.stage.expect_wall(Some(others)));
@@ -100,7 +100,7 @@ fn with_wall<T>(others: u8, context: &mut Context, act: impl FnOnce(&mut Context
     done
 }
 
-/// The time that `text` names, in milliseconds; NaN where it names none.
+/// Returns the time that `text` names, in milliseconds; NaN where the text names no time.
 fn parsed(text: &JsString, context: &Context) -> f64 {
     let units: Vec<u16> = text.iter().collect();
     let (Some(read), Some(kit)) = (text::read(&units), ContextTools::of(context)) else { return f64::NAN };

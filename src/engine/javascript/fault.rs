@@ -1,26 +1,26 @@
-//! Why a call gave no answer, before it is told in the requester's terms.
+//! The reasons why a call gave no answer, before they are reported in the requester's terms.
 
 use boa_engine::JsError;
 
 use crate::model::LimitKind;
 
-/// What went wrong in a call.
+/// The reason why a call gave no answer.
 pub(super) enum CallFault {
-    /// Something was thrown, or the engine gave up.
+    /// The script threw, or the engine gave up.
     Js(JsError),
-    /// A limit of ours was passed.
+    /// The call passed a limit of whither.
     Limit(LimitKind, String),
     /// A pure function read the clock.
     ClockMisused,
 }
 
 impl CallFault {
-    /// It returned too much.
+    /// Returns the fault of a script that returned too much.
     pub(super) fn output(message: String) -> Self {
         Self::Limit(LimitKind::Output, message)
     }
 
-    /// Whether it is a write that a frozen object refused. The words are Boa's own.
+    /// Whether the fault is a write that a frozen object refused. The messages are Boa's own.
     pub(super) fn is_refused_write(&self) -> bool {
         const REFUSALS: [&str; 5] = [
             "cannot set non-writable property",

@@ -1,7 +1,7 @@
-//! The global object, put back after each call that may have touched it.
+//! The global object, restored after each call that may have changed the object.
 //!
-//! What a script put there is its own for as long as its run lasts: an undeclared variable of the top level is there
-//! when the script's functions are called, also when other scripts ran in between.
+//! The properties that a script put there last as long as the script's run: an undeclared variable of the top level
+//! exists when the script's functions are called, also when other scripts ran in between.
 
 use boa_engine::object::{JsObject, JsPrototype};
 use boa_engine::property::{PropertyDescriptor, PropertyKey};
@@ -9,17 +9,17 @@ use boa_engine::{Context, JsResult, JsString, JsValue};
 
 use super::analysis::global_use::GlobalUse;
 
-/// The global object as it is between calls.
+/// The global object between calls.
 pub(super) struct Globals {
     clean: Vec<(PropertyKey, PropertyDescriptor)>,
     prototype: JsPrototype,
 }
 
-/// What a run changed: properties that it made or overwrote, and those that it deleted.
+/// The changes of a run: properties that the run made or overwrote, and properties that the run deleted.
 #[derive(Default)]
 pub(super) struct Changes(Vec<(PropertyKey, Option<PropertyDescriptor>)>);
 
-/// The global object could not be put back.
+/// The error that the global object could not be restored.
 pub(super) struct Stuck;
 
 impl Globals {
@@ -29,12 +29,12 @@ impl Globals {
         Ok(Self { clean, prototype: global.prototype() })
     }
 
-    /// Whether there is a global `name`, whatever scripts do.
+    /// Whether there is a global `name` between calls.
     pub(super) fn has(&self, name: &str) -> bool {
         self.before(&PropertyKey::from(JsString::from(name))).is_some()
     }
 
-    /// Puts `changes` onto the clean global object.
+    /// Applies `changes` to the clean global object.
     pub(super) fn apply(&self, changes: &Changes, context: &mut Context) -> Result<(), Stuck> {
         let global = context.global_object();
         for (key, property) in &changes.0 {
@@ -43,7 +43,7 @@ impl Globals {
         Ok(())
     }
 
-    /// Takes what a script with such a `usage` changed off the global object.
+    /// Removes the changes of a script with this `usage` from the global object, and returns the changes.
     pub(super) fn take_changes(&self, usage: &GlobalUse, context: &mut Context) -> Result<Changes, Stuck> {
         match usage {
             GlobalUse::None => Ok(Changes::default()),
@@ -84,7 +84,7 @@ impl Globals {
                 changes.push((key.clone(), Some(property.clone())));
             }
         }
-        // From where the order differs on, something was deleted or made; of that there is little.
+        // From the first difference in order on, something was deleted or made; the rest is short.
         let (gone, made) = (self.clean.iter().skip(in_place), now.iter().skip(in_place));
         for (key, property) in made.clone() {
             if self.before(key).is_none_or(|before| !same(before, property)) {

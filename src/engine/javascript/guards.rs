@@ -1,8 +1,8 @@
-//! Built-ins that would take the process down in one call, bounded.
+//! Limits for built-ins that could end the process in a single call.
 //!
-//! Boa cannot be interrupted inside a native function, nor does it survive a failed allocation. Time and memory are
-//! kept around the worker; what a slip of the pen can ask for (`'x'.repeat(n)` with a wrong `n`) is refused here, with
-//! an error that a script can catch.
+//! Boa cannot be interrupted inside a native function, and does not survive a failed allocation. Time and memory are
+//! limited around the worker; sizes that a typing mistake can ask for (`'x'.repeat(n)` with a wrong `n`) are refused
+//! here, with an error that a script can catch.
 
 use boa_engine::object::JsObject;
 use boa_engine::{Context, Finalize, JsArgs, JsNativeError, JsResult, JsValue, NativeFunction, Trace, js_string};
@@ -10,15 +10,15 @@ use boa_engine::{Context, Finalize, JsArgs, JsNativeError, JsResult, JsValue, Na
 use super::shims::define;
 use super::tools::length_of;
 
-/// The longest string that one call may make, in UTF-16 units.
+/// The length of the longest string that a call may make, in UTF-16 units.
 const MAX_STRING: f64 = 64.0 * 1024.0 * 1024.0;
-/// The longest list that one call may go through or make.
+/// The length of the longest list that a call may go through or make.
 pub(super) const MAX_LIST: u64 = 16 * 1024 * 1024;
 
-/// What decides whether a call is let through.
+/// The check that decides whether a call is allowed.
 type Check = fn(this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<()>;
 
-/// A built-in with the check before it.
+/// A built-in with the check before each call.
 #[derive(Clone, Trace, Finalize)]
 struct GuardedFunction {
     original: JsObject,

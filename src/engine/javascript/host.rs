@@ -1,8 +1,9 @@
-//! What Node.js gives scripts beside the language and without a host: `URL`, `atob`, `structuredClone` and their like.
+//! The globals that Node.js gives scripts beside the language and without a host: `URL`, `atob`, `structuredClone` and
+//! the like.
 //!
-//! Their classes are written in JavaScript (`prelude.js`), where checks of types, iteration and getters are a line each;
-//! what takes a table or a parser is native. The file is evaluated once for each context, and what it makes is frozen
-//! with the other built-in objects, so that no script can change it for the next one.
+//! Their classes are written in JavaScript (`prelude.js`), where checks of types, iteration and getters are a line
+//! each; functions that take a table or a parser are native. The file is evaluated once for each context, and the
+//! resulting objects are frozen with the other built-in objects, so that no script can change them for the next script.
 
 mod encodings;
 mod kinds;
@@ -30,12 +31,13 @@ const HELPERS: [(&str, usize, NativeFunctionPointer); 10] = [
     ("changeUrl", 3, urls::change),
 ];
 
-/// Gives the global object of `context` what the prelude makes.
+/// Defines the prelude's globals on the global object of `context`.
 pub(super) fn install(context: &mut Context) -> JsResult<()> {
     install_body(include_str!("host/prelude.js"), &HELPERS, context)
 }
 
-/// Gives the global object of `context` what `body` makes, the body of a function that is given `helpers`.
+/// Defines the globals that `body` returns on the global object of `context`; `body` is the body of a function that
+/// receives `helpers`.
 pub(super) fn install_body(
     body: &str,
     helpers: &[(&str, usize, NativeFunctionPointer)],
@@ -55,7 +57,7 @@ pub(super) fn install_body(
     Ok(())
 }
 
-/// What `body`, the body of a function of `native`, returns.
+/// Returns the object that `body`, the body of a function of `native`, returns.
 fn run(body: &str, native: &JsObject, context: &mut Context) -> JsResult<JsObject> {
     let text = format!("(function (native) {{{body}\n}})");
     let function = context.eval(Source::from_bytes(&text))?;

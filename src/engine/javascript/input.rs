@@ -1,4 +1,4 @@
-//! The request as a script's object: new for each request, and the script's own.
+//! The request as an object for a script: new for each request, and owned by the script.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -14,21 +14,22 @@ use crate::script::ScriptRequest;
 use super::lazy::{Lazy, LazyOrigin};
 use super::tools::{ContextTools, ObjectOwner, plain_object};
 
-/// What of the request a script is given at once. What is left out and read all the same stops the script.
+/// The parts of the request that a script receives at once. A script that reads a part left out is stopped.
 pub(super) struct RequestFields<F> {
-    /// Whether a field that is a list or an object is built.
+    /// Whether a field with a list or an object as value is built.
     pub(super) field: F,
-    /// Whether the user's sessions are at hand.
+    /// Whether the user's sessions are included.
     pub(super) user_sessions: bool,
 }
 
-/// The sessions of the request's user; absent where they are left out.
+/// The sessions of the request's user; `None` where the sessions are left out.
 type UserSessions = Option<Rc<[Arc<Session>]>>;
 
-/// The request with its time and the user's sessions; `nodes` are added where the function is one of the list.
+/// Returns the request with time and the user's sessions; `nodes` are added for a whole-list function.
 ///
-/// Objects in it that are not `wanted` are left out: most scripts read a field or two, and building the others would be
-/// half the cost of a call over few nodes. A script that reads one all the same is stopped, and called again with all.
+/// Objects in the request that are not `wanted` are left out: most scripts read a field or two, and building the others
+/// would be half the cost of a call over few nodes. A script that reads an omitted object is stopped, and called again
+/// with all objects.
 pub(super) fn input(
     asked: &ScriptRequest<'_>,
     cluster: &Cluster,
@@ -65,7 +66,7 @@ pub(super) fn input(
     Ok(input)
 }
 
-/// The request without nodes for a function that can look at no other `fields` of it.
+/// Returns the request without nodes for a function that can look only at these `fields`.
 pub(super) fn part(
     asked: &ScriptRequest<'_>,
     cluster: &Cluster,
@@ -90,7 +91,8 @@ pub(super) fn part(
     Ok(request)
 }
 
-/// The request for a function that sees nothing of it but the login of its user: the rest need not be read.
+/// Returns the request for a function that sees nothing of the request but the login of the user: the rest need not be
+/// read.
 pub(super) fn login_alone(asked: &ScriptRequest<'_>, kit: &ContextTools, context: &Context) -> JsObject {
     let (request, user) = (plain_object(context), plain_object(context));
     kit.put(&user, "login", JsString::from(&**asked.request.login()).into(), ObjectOwner::Own);
@@ -98,7 +100,7 @@ pub(super) fn login_alone(asked: &ScriptRequest<'_>, kit: &ContextTools, context
     request
 }
 
-/// The sessions of the request's user, where one of the fields is wanted that hold them.
+/// Returns the sessions of the request's user, where a field that holds the sessions is wanted.
 fn sessions(
     asked: &ScriptRequest<'_>,
     cluster: &Cluster,
@@ -110,7 +112,7 @@ fn sessions(
     }
 }
 
-/// The field `name` of the request, which holds `value`.
+/// Returns the field `name` of the request, with this `value`.
 fn field(
     asked: &ScriptRequest<'_>,
     name: &str,
@@ -156,7 +158,7 @@ fn params(
     Ok(params)
 }
 
-/// A user, whose sessions are listed when they are read.
+/// Returns a user with sessions that are listed when a script reads the list.
 fn user(
     fields: &Map<String, Value>,
     sessions: &UserSessions,

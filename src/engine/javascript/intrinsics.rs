@@ -1,8 +1,9 @@
-//! The built-in objects, made so that no script can change them for the next one.
+//! The built-in objects, made immutable, so that no script can change them for the next script.
 //!
-//! Freezing is not enough: outside of strict mode, an assignment to a property whose prototype holds it frozen is lost
-//! (`counts['toString'] = 1`), and in classes it throws (`this.name = …` in a subclass of Error). So what a prototype
-//! holds becomes an accessor first, whose setter defines the property on the object that is assigned to.
+//! Freezing is not enough: outside of strict mode, an assignment to a property that the object's prototype holds frozen
+//! is lost (`counts['toString'] = 1`), and in classes such an assignment throws (`this.name = …` in a subclass of
+//! Error). So the properties of a prototype become accessors first, with a setter that defines the property on the
+//! assigned object.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use boa_engine::{
     Context, Finalize, JsArgs, JsNativeError, JsResult, JsString, JsValue, NativeFunction, Source, Trace, js_string,
 };
 
-/// Makes every object that a script can reach without a global: hidden prototypes have no name.
+/// The source that makes every object that a script can reach without a global: hidden prototypes have no name.
 const HIDDEN: &str = "[
     function () {}, () => {}, async function () {}, function* () {}, async function* () {}, class {},
     (function* () {})(), (async function* () {})(),
@@ -25,10 +26,10 @@ const HIDDEN: &str = "[
     new Proxy({}, {}), new Date(0), new DataView(new ArrayBuffer(1)), new Uint8Array(1), Proxy.revocable({}, {}).revoke
 ]";
 
-/// Globals whose results depend on the machine and the moment, and not on the request.
+/// Globals with results that depend on the machine and the moment, and not on the request.
 const UNREPEATABLE: [&str; 5] = ["WeakRef", "FinalizationRegistry", "Atomics", "SharedArrayBuffer", "Temporal"];
 
-/// Deletes what would make a decision unrepeatable.
+/// Deletes the globals that would make a decision unrepeatable.
 pub(super) fn remove_unrepeatable(context: &mut Context) -> JsResult<()> {
     let global = context.global_object();
     for name in UNREPEATABLE {
@@ -47,7 +48,7 @@ pub(super) fn harden(context: &mut Context) -> JsResult<()> {
     let Some(hidden) = hidden.as_object() else { return Ok(()) };
     let count = super::tools::length_of(&hidden, context)?;
     for place in 0..count {
-        // The things themselves are scripts' own; what they inherit from is not.
+        // The objects themselves are the scripts' own; their prototypes are not.
         let thing = hidden.get(place, context)?.to_object(context)?;
         for key in thing.own_property_keys(context)? {
             let property = thing.borrow().properties().get(&key);
@@ -74,13 +75,13 @@ pub(super) fn harden(context: &mut Context) -> JsResult<()> {
     Ok(())
 }
 
-/// A walk over everything that can be reached.
+/// A walk over all reachable objects.
 #[derive(Default)]
 struct HeapWalk {
     seen: BTreeSet<usize>,
     open: Vec<JsObject>,
     found: Vec<JsObject>,
-    /// Objects that others inherit from.
+    /// The objects that others inherit from.
     prototypes: BTreeSet<usize>,
 }
 
@@ -114,7 +115,7 @@ impl HeapWalk {
     }
 }
 
-/// Turns the data properties of `prototype` into accessors that objects below it can assign over.
+/// Turns the data properties of `prototype` into accessors that objects below `prototype` can assign over.
 fn shadowable(prototype: &JsObject, setters: &mut BTreeMap<String, JsFunction>, context: &mut Context) -> JsResult<()> {
     for key in prototype.own_property_keys(context)? {
         let Some(property) = prototype.borrow().properties().get(&key) else { continue };
@@ -144,7 +145,7 @@ fn shadowable(prototype: &JsObject, setters: &mut BTreeMap<String, JsFunction>, 
     Ok(())
 }
 
-/// The property that a setter stands for.
+/// The property that a setter defines.
 #[derive(Clone, Trace, Finalize)]
 struct SetterKey(#[unsafe_ignore_trace] PropertyKey);
 
@@ -161,7 +162,7 @@ fn is_named(key: &PropertyKey, name: &str) -> bool {
     matches!(key, PropertyKey::String(own) if *own == js_string!(name))
 }
 
-/// An object's identity.
+/// Returns an object's identity.
 pub(super) fn address(object: &JsObject) -> usize {
     std::ptr::from_ref(object.as_ref()).addr()
 }

@@ -1,8 +1,8 @@
-//! A Boa context made safe to be shared by all scripts of a worker, one call at a time.
+//! A Boa context made safe to be shared by all scripts of a worker, call by call.
 //!
-//! A context costs milliseconds to make and a realm 300 kB to leak (docs/src/internals/facts.md), so neither is made
-//! per request. What one call could leave behind for another is therefore closed here once: intrinsics are frozen,
-//! globals put back.
+//! A context costs milliseconds to make and a realm leaks 300 kB (docs/src/internals/facts.md), so neither is made per
+//! request. Every way for a call to leave state for the next is therefore closed here once: intrinsics are frozen,
+//! globals restored.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -19,20 +19,20 @@ use super::nodes::SharedNode;
 use super::tools::ContextTools;
 use super::{console, dates, dice, guards, host, intrinsics, locales, shims, sort};
 
-/// How deep calls may nest. Natives re-enter the interpreter on the native stack: an unoptimised build needs 12 MiB for
-/// 2,000 of the worst of them, so this leaves half of the worker's 64 MiB.
+/// The depth to which calls may nest. Natives re-enter the interpreter on the native stack: an unoptimised build needs
+/// 12 MiB for 2,000 of the worst calls, so this limit leaves half of the worker's 64 MiB.
 const MAX_CALLS: usize = 5_000;
-/// How many values the calls in progress may hold.
+/// The number of values that the calls in progress may hold.
 const MAX_STACK_VALUES: usize = 512 * 1024;
 
-/// A context with what belongs to it.
+/// A context with tools, jobs, shared nodes and globals.
 pub(super) struct Isolate {
     pub(super) context: RefCell<Context>,
     pub(super) kit: Rc<ContextTools>,
     pub(super) jobs: Rc<Jobs>,
     pub(super) residents: NodeCache<SharedNode>,
     pub(super) globals: Globals,
-    /// Whether a call left something behind that cannot be put back: no new run starts here.
+    /// Whether a call left a change that cannot be undone: no new run starts in this context.
     spoiled: Cell<bool>,
 }
 

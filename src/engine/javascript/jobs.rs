@@ -1,4 +1,4 @@
-//! The jobs that promises leave behind, run when a script returned a promise, and dropped with the call.
+//! The jobs that promises enqueue, run when a script returned a promise, and dropped with the call.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ use boa_engine::{Context, JsResult};
 pub(super) struct Jobs(RefCell<VecDeque<Job>>);
 
 impl Jobs {
-    /// Drops what is left.
+    /// Drops the remaining jobs.
     pub(super) fn clear(&self) {
         self.0.borrow_mut().clear();
     }
@@ -39,7 +39,7 @@ impl JobExecutor for Jobs {
                 Job::GenericJob(job) => {
                     job.call(context)?;
                 }
-                // Of these there is `import()` alone, which the host refuses at once: one poll settles it.
+                // The only such job is `import()`, which the host refuses at once: a single poll completes the job.
                 Job::AsyncJob(job) => {
                     let context = RefCell::new(&mut *context);
                     let future = pin!(job.call(&context));

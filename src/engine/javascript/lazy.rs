@@ -1,8 +1,8 @@
-//! Objects whose larger properties are built when a script first reads them.
+//! Objects with larger properties that are built when a script first reads them.
 //!
-//! They are own enumerable accessors, so that `{...node}`, `Object.keys` and `JSON.stringify` see them; accessors on a
-//! prototype were rejected, because those three would not. One pair of native functions per property *name* serves every
-//! object: the getter finds the Rust side in the object itself.
+//! Lazy properties are own enumerable accessors, so that `{...node}`, `Object.keys` and `JSON.stringify` see them;
+//! accessors on a prototype were rejected, because those three would not see them. A pair of native functions per
+//! property *name* serves every object: the getter finds the Rust side in the object itself.
 
 use std::borrow::Cow;
 use std::cell::{Ref, RefCell};
@@ -24,36 +24,39 @@ use crate::model::{Node, NodeField, NodeView, Overlay, Session, SlotIndex};
 use super::call_context::Omission;
 use super::tools::{ContextTools, ObjectOwner};
 
-/// How far up the prototypes a getter looks for the object that it belongs to.
+/// The number of prototypes in which a getter looks for the lazy object.
 const MAX_PROTOTYPES: usize = 64;
 
-/// A node's report from so many bytes on, and a user's sessions from so many on, are long to show: the script's clock stands
-/// still meanwhile, which takes two system calls.
+/// The size of a node's report in bytes, and the number of a user's sessions, from which building a property stops the
+/// script's clock meanwhile, which takes two system calls.
 const LARGE_REPORT_BYTES: usize = 1 << 10;
 const LARGE_LIST: usize = 16;
 
-/// What a lazy object is made from.
+/// The source of a lazy object.
 #[derive(Clone)]
 pub(super) enum LazyOrigin {
     /// A node.
     Node(Rc<LazyNode>),
-    /// A node's `nodeData`.
+    /// The `nodeData` of a node.
     Data(Rc<LazyNode>),
-    /// A user with these sessions, where the script is given them.
+    /// A user with these sessions, where the script receives sessions.
     User(Option<Rc<[Arc<Session>]>>),
     /// The input, without the parts that the script does not name.
     Input,
 }
 
-/// A node with what earlier steps gave it on top.
+/// A node with the overlay of earlier steps.
 pub(super) struct LazyNode {
     pub(super) slot: SlotIndex,
-    /// The node as it is now, where its object is shared by all requests; else as it was when the object was made.
+    /// The present state of the node, where the object is shared by all requests; else the state when the object was
+    /// made.
     node: RefCell<Node>,
     pub(super) overlay: Option<Overlay>,
-    /// Its fields as far as the script can look at them; absent where they are built again, or kept with the report.
+    /// The fields that the script can look at; `None` where the fields are built again at each read, or kept with the
+    /// report.
     pub(super) built: Option<Map<String, Value>>,
-    /// The objects of its sessions, where somebody has looked at them: those that stay are used again when others come.
+    /// The objects of the node's sessions, once a script has read the sessions: unchanged sessions keep their objects
+    /// when others come.
     sessions: RefCell<Option<Vec<JsValue>>>,
 }
 
@@ -64,7 +67,7 @@ pub(super) struct Lazy {
     origin: LazyOrigin,
     #[unsafe_ignore_trace]
     hold: ObjectOwner,
-    /// What was built already, by name; a node has a handful of these.
+    /// The values built so far, by name; a node has a handful of these.
     built: Vec<(JsString, JsValue)>,
 }
 
@@ -73,7 +76,7 @@ impl Lazy {
         Self { origin, hold, built: Vec::new() }
     }
 
-    /// The node that this is, where it is one.
+    /// Returns the node, where the object is a node.
     pub(super) fn view(&self) -> Option<&Rc<LazyNode>> {
         match &self.origin {
             LazyOrigin::Node(view) => Some(view),
@@ -81,7 +84,7 @@ impl Lazy {
         }
     }
 
-    /// The node whose `nodeData` this is, where it is one.
+    /// Returns the node of the `nodeData`, where the object is a `nodeData`.
     pub(super) fn data_of(&self) -> Option<&Rc<LazyNode>> {
         match &self.origin {
             LazyOrigin::Data(view) => Some(view),
@@ -93,18 +96,18 @@ impl Lazy {
         self.hold
     }
 
-    /// The lazy property `name` has this value from now on.
+    /// Sets the value of the lazy property `name`.
     fn put(&mut self, name: JsString, value: JsValue) {
         self.built.retain(|(own, _)| *own != name);
         self.built.push((name, value));
     }
 
-    /// Forgets what was built for the property `name`: it is built again when it is read.
+    /// Drops the value of the property `name`: the next read builds the value again.
     pub(super) fn forget(&mut self, name: &str) {
         self.built.retain(|(own, _)| own != name);
     }
 
-    /// The value of the lazy property `name`, where it was built.
+    /// Returns the value of the lazy property `name`, where the value was built.
     pub(super) fn built(&self, name: &JsString) -> Option<&JsValue> {
         self.built.iter().find(|(own, _)| own == name).map(|(_, value)| value)
     }
@@ -132,7 +135,7 @@ impl Accessors {
         }
     }
 
-    /// The property that these stand for.
+    /// Returns the property with these accessors.
     pub(super) fn property(&self, hold: ObjectOwner) -> PropertyDescriptor {
         let property = PropertyDescriptor::builder().get(self.get.clone()).enumerable(true);
         match hold {
@@ -141,7 +144,7 @@ impl Accessors {
         }
     }
 
-    /// Whether `property` is still what these put there.
+    /// Whether `property` still has this getter.
     pub(super) fn is_untouched(&self, property: &PropertyDescriptor) -> bool {
         property.get().and_then(JsValue::as_object).is_some_and(|get| JsObject::equals(&get, &self.get))
     }
@@ -159,7 +162,7 @@ fn get(this: &JsValue, _: &[JsValue], served: &Served, context: &mut Context) ->
     let kit = ContextTools::of(context);
     let mut build = || origin.build(&served.0, hold, context);
     let value = match kit.filter(|_| origin.is_large()) {
-        // No script is convicted of what it takes to show it a long list.
+        // No script is put in quarantine for the time of showing a long list.
         Some(kit) => kit.stage.own_work(build)?,
         None => build()?,
     };
@@ -169,16 +172,16 @@ fn get(this: &JsValue, _: &[JsValue], served: &Served, context: &mut Context) ->
     Ok(value)
 }
 
-/// A script that assigns to the property replaces its value. The property stays an accessor: the engine keeps, for the place
-/// in the script, the slot of the setter with the shape that the object has *after* the assignment, and takes whatever lies
-/// there for the setter the next time.
+/// Replaces the value of the property, where a script assigns to the property. The property stays an accessor: for a
+/// place in the script, the engine caches the slot of the setter with the shape that the object has *after* the
+/// assignment, and takes any value there for the setter the next time.
 fn set(this: &JsValue, args: &[JsValue], served: &Served, context: &mut Context) -> JsResult<JsValue> {
     let Some(object) = this.as_object() else { return Ok(JsValue::undefined()) };
     let value = args.get_or_undefined(0).clone();
     let own = object.borrow().properties().get(&served.0.clone().into());
     let lazy = own.as_ref().and_then(|_| object.downcast_mut::<Lazy>());
     match (lazy, own.and_then(|own| own.configurable())) {
-        // The object was frozen, and stays as it is.
+        // The object was frozen, and stays unchanged.
         (Some(_), Some(false)) => {}
         (Some(mut lazy), _) => lazy.put(served.0.clone(), value),
         (None, _) => drop(object.create_data_property_or_throw(served.0.clone(), value, context)?),
@@ -186,7 +189,7 @@ fn set(this: &JsValue, args: &[JsValue], served: &Served, context: &mut Context)
     Ok(JsValue::undefined())
 }
 
-/// The lazy object that `this` is, or that it was derived from.
+/// Returns the lazy object that `this` is, or that `this` was derived from.
 fn owner(this: &JsValue) -> JsResult<JsObject> {
     let mut object = this.as_object();
     for _ in 0..MAX_PROTOTYPES {
@@ -202,7 +205,7 @@ fn owner(this: &JsValue) -> JsResult<JsObject> {
 }
 
 impl LazyOrigin {
-    /// Whether what a property is made of is large by what nodes report, and not by what a script does.
+    /// Whether the source of a property is large because of the nodes' reports, and not because of the script.
     fn is_large(&self) -> bool {
         match self {
             Self::Node(view) | Self::Data(view) => view.node().report().text.len() >= LARGE_REPORT_BYTES,
@@ -246,7 +249,7 @@ impl LazyOrigin {
 }
 
 impl LazyNode {
-    /// `node`, which lies in `slot`, under `overlay`; `built` are its fields as far as the script can look at them.
+    /// Returns `node`, which is in `slot`, under `overlay`; `built` are the fields that the script can look at.
     pub(super) fn new(
         slot: SlotIndex,
         node: Node,
@@ -256,15 +259,15 @@ impl LazyNode {
         Rc::new(Self { slot, node: RefCell::new(node), overlay, built, sessions: RefCell::default() })
     }
 
-    /// The node.
+    /// Returns the node.
     pub(super) fn node(&self) -> Ref<'_, Node> {
         self.node.borrow()
     }
 
-    /// The node is `node` from now on, a later state of the same report.
+    /// Replaces the node by `node`, a later state with the same report.
     ///
     /// # Errors
-    /// What the engine says.
+    /// The error of the engine.
     pub(super) fn follow(&self, node: &Node, kit: &ContextTools, context: &mut Context) -> JsResult<()> {
         let before = self.node.replace(node.clone());
         let Some(built) = self.sessions.take() else { return Ok(()) };
@@ -282,12 +285,12 @@ impl LazyNode {
         Ok(())
     }
 
-    /// A look at all fields of `node`, which is this one's, as far as the script can look at them.
+    /// Returns a view of `node`, which is this object's node, with all fields that the script can look at.
     pub(super) fn look<'a>(&'a self, node: &'a Node) -> NodeView<'a> {
         self.through(node).unwrap_or_else(|| node.look())
     }
 
-    /// A look at the field `name` of `node`, which is this one's, at least.
+    /// Returns a view of `node`, which is this object's node, with at least the field `name`.
     pub(super) fn look_at<'a>(&'a self, node: &'a Node, name: &str) -> NodeView<'a> {
         self.through(node).unwrap_or_else(|| node.look_at(Some(&[name])))
     }
@@ -296,7 +299,7 @@ impl LazyNode {
         self.built.as_ref().map(|built| NodeView::through(node, Cow::Borrowed(built)))
     }
 
-    /// The objects of its sessions.
+    /// Returns the objects of the node's sessions.
     fn session_items(&self, hold: ObjectOwner, kit: &ContextTools, context: &mut Context) -> JsResult<Vec<JsValue>> {
         if let Some(items) = &*self.sessions.borrow() {
             return Ok(items.clone());
@@ -336,7 +339,7 @@ fn data_object(
     Ok(object)
 }
 
-/// A session as a script sees it.
+/// Returns a session as a script sees the session.
 fn session(session: &Session, hold: ObjectOwner, kit: &ContextTools, context: &mut Context) -> JsResult<JsValue> {
     let object = super::tools::plain_object(context);
     for (name, value) in &session.fields() {

@@ -1,9 +1,9 @@
-//! What depends on a language and a place: orders of texts, numbers and dates as people write them.
+//! The functions that depend on a language and a place: the order of texts, and the formats of numbers and dates.
 //!
-//! Options and languages are checked in JavaScript (`locales.js`), where an unknown one is an error by name; what is native
-//! is the order of texts (ICU4X, whose root order is that of English and German) and the patterns of dates, which Node.js
-//! wrote itself (`patterns.txt`). Boa's own `intl` feature was rejected: its dates and numbers know few options and drop
-//! the others without a word.
+//! Options and languages are checked in JavaScript (`locales.js`), where an unknown option or language is an error by
+//! name; native are the order of texts (ICU4X, with the root order, which is that of English and German) and the
+//! patterns of dates, which Node.js itself produced (`patterns.txt`). Boa's own `intl` feature was rejected: dates and
+//! numbers there know few options and silently drop the others.
 
 mod collation;
 mod dates;
@@ -19,7 +19,7 @@ use collation::Collators;
 const HELPERS: [(&str, usize, NativeFunctionPointer); 3] =
     [("collate", 3, collation::collate), ("dateParts", 5, dates::parts), ("zone", 1, dates::zone)];
 
-/// Gives `context` what depends on a language.
+/// Defines the locale functions on the global object of `context`.
 pub(super) fn install(context: &mut Context) -> JsResult<()> {
     context.insert_data(Collators::default());
     install_body(include_str!("locales/locales.js"), &HELPERS, context)

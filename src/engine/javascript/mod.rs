@@ -1,10 +1,11 @@
 //! JavaScript in Boa, whole and unmodified: the scripts that FastX 3 and 4 administrators already have.
 //!
-//! One context serves all scripts of a worker. `program` compiles a source once, into a function whose call is one run
-//! of its top level; `run` calls it per request. What a script may see is built by `input` and `nodes`, lazily; what it
-//! returned or threw is read by `answer` and `thrown`. `intrinsics` and `globals` keep one run's doings from the next.
+//! A single context serves all scripts of a worker. `program` compiles a source once, into a function that runs the top
+//! level at each call; `run` calls that function per request. The script's view of request and nodes is built by
+//! `input` and `nodes`, lazily; the returned or thrown value is read by `answer` and `thrown`. `intrinsics` and
+//! `globals` keep the effects of a run from the next run.
 //!
-//! This engine cannot bound time and memory: Boa has no interrupt. The worker around it does.
+//! This engine cannot bound time and memory: Boa has no interrupt. The worker around the engine bounds both.
 
 mod analysis;
 mod answer;
@@ -37,7 +38,7 @@ mod wrapper;
 use crate::engine::Settings;
 use crate::script::Engine;
 
-/// The engine.
+/// Returns the engine.
 #[must_use]
 pub fn engine(settings: &Settings) -> Box<dyn Engine> {
     Box::new(program::JavaScript::new(settings))

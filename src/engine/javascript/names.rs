@@ -1,7 +1,7 @@
-//! Property names as the engine wants them, remembered.
+//! A cache of property names in the engine's form.
 //!
-//! The objects of a request have the same few names in the same order again and again. So each name remembers which one
-//! was asked for after it, and most look-ups compare one string.
+//! The objects of a request have the same few names in the same order again and again. So each name remembers the name
+//! that was looked up next, and most look-ups compare a single string.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use boa_engine::property::PropertyKey;
 
 use super::lazy::Accessors;
 
-/// More names than these are not remembered: they come from documents, which may make up any.
+/// The number of names that are kept; names come from documents, which may have any.
 const MAX_NAMES: usize = 4_000;
 
-/// The names that were asked for.
+/// The names looked up so far.
 #[derive(Default)]
 pub(super) struct Names {
     list: Vec<PropertyName>,
@@ -21,14 +21,14 @@ pub(super) struct Names {
     last: usize,
 }
 
-/// A name.
+/// A property name.
 pub(super) struct PropertyName {
     text: Box<str>,
     /// The name as a property key.
     pub(super) key: PropertyKey,
-    /// What stands for such a property until it is read, once that was needed.
+    /// The accessors of lazy properties of this name, once they were needed.
     pub(super) accessors: Option<Accessors>,
-    /// The name that was asked for after this one the last time.
+    /// The place of the name that was looked up after this name the last time.
     next: usize,
 }
 
@@ -39,7 +39,7 @@ impl PropertyName {
 }
 
 impl Names {
-    /// What `read` finds in the name `text`.
+    /// Returns the result of `read` for the name `text`.
     pub(super) fn look_up<T>(&mut self, text: &str, read: impl FnOnce(&mut PropertyName) -> T) -> T {
         let guess = self.list.get(self.last).map_or(0, |last| last.next);
         let place = match self.list.get(guess) {
@@ -59,7 +59,7 @@ impl Names {
         }
     }
 
-    /// Where the name `text` is kept; absent where too many are.
+    /// Returns the place of the name `text`; `None` where too many names are kept.
     fn place(&mut self, text: &str) -> Option<usize> {
         if let Some(place) = self.places.get(text) {
             return Some(*place);

@@ -1,7 +1,7 @@
-//! Nodes as a script's objects: shared ones that stay, and ones of a request's own.
+//! Nodes as objects for a script: shared objects that stay, and objects of a single request.
 //!
-//! A script that cannot write to nodes gets frozen objects, which are changed as their nodes change. The others get new
-//! ones.
+//! A script that cannot write to nodes receives frozen objects, which are updated as their nodes change. Other scripts
+//! receive new objects.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -18,7 +18,8 @@ use crate::model::{Candidate, Cluster, Node, NodeField, NodeParts, NodeView, Rep
 use super::lazy::{Lazy, LazyNode, LazyOrigin};
 use super::tools::{ContextTools, ObjectOwner, plain_object, scalar_to_js};
 
-/// The node object that all requests share. It is changed as its node changes, between calls: no script holds it then.
+/// The node object that all requests share. The object is updated as the node changes, between calls, when no script
+/// holds the object.
 #[derive(Clone)]
 pub(super) struct SharedNode {
     view: Rc<LazyNode>,
@@ -39,7 +40,7 @@ impl CachedNode for SharedNode {
 }
 
 impl SharedNode {
-    /// Makes the object show `node`, a later state of its node of the same report.
+    /// Updates the object to `node`, a later state of the object's node with the same report.
     fn follow(&self, node: &Node, kit: &ContextTools, context: &mut Context) -> JsResult<()> {
         self.view.follow(node, kit, context)?;
         let look = node.look_at(Some(&COUNTED));
@@ -57,7 +58,7 @@ impl SharedNode {
     }
 }
 
-/// The shared object of `node`, which lies in `slot`.
+/// Returns the shared object of `node`, which is in `slot`.
 pub(super) fn shared_object(
     residents: &NodeCache<SharedNode>,
     slot: SlotIndex,
@@ -71,15 +72,15 @@ pub(super) fn shared_object(
             return Ok(before);
         }
         let view = LazyNode::new(slot, node.clone(), None, None);
-        // Its larger fields are built from the text when they are read, and stay then.
+        // The node's larger fields are built from the text at the first read, and stay.
         let object = node_object(&view, &node.look(), ObjectOwner::Shared, None, kit, context)?;
         Ok(SharedNode { view, object })
     };
     residents.get(slot, node, make).map(|shared| shared.object)
 }
 
-/// The object of a candidate's node for one request alone; with the `wanted` fields only, where a script can see no
-/// others.
+/// Returns the object of a candidate's node for a single request; with the `wanted` fields only, where a script can see
+/// no others.
 pub(super) fn own_object(
     candidate: &Candidate,
     cluster: &Cluster,
@@ -99,8 +100,8 @@ pub(super) fn own_object(
     node_object(&view, &view.look(&own), ObjectOwner::Own, fields, kit, context).map(Some)
 }
 
-/// The node with these `fields` alone, none of which holds its sessions: nothing of it has to wait until somebody looks.
-/// What has to be read from the document's text is read once for each report, and kept in `documents`.
+/// Returns an object of the node with these `fields` alone, none of which holds sessions: no property is lazy. Fields
+/// from the document's text are read once for each report, and kept in `documents`.
 fn plain(
     (slot, node): (SlotIndex, &Node),
     fields: &BTreeSet<String>,
@@ -129,15 +130,15 @@ fn plain(
     Ok(object)
 }
 
-/// What a function looks at of each node's document, by slot.
+/// The fields that a function reads from each node's document, by slot.
 #[derive(Default)]
 pub(super) struct Documents(RefCell<Vec<Option<ReadDocument>>>);
 
-/// What was read of one report.
+/// A report, and the fields read from the report.
 type ReadDocument = (Arc<Report>, Rc<Map<String, Value>>);
 
 impl Documents {
-    /// Those of the `fields` of `node`, which lies in `slot`, that stand in its document.
+    /// Returns those `fields` of `node`, which is in `slot`, that come from the node's document.
     fn of(&self, slot: SlotIndex, node: &Node, fields: &BTreeSet<String>) -> Rc<Map<String, Value>> {
         let mut kept = self.0.borrow_mut();
         if kept.len() <= slot.index() {
@@ -158,8 +159,8 @@ impl Documents {
     }
 }
 
-/// The objects that a function of two parameters was given and cannot write to, by slot: it is asked about the same few
-/// nodes again and again, for another request each time.
+/// The objects that a function of two parameters received and cannot write to, by slot: the function is called for the
+/// same few nodes again and again, each time for another request.
 #[derive(Default)]
 pub(super) struct KeptObjects {
     slots: Vec<Option<KeptObject>>,
@@ -169,15 +170,16 @@ pub(super) struct KeptObjects {
 #[derive(Clone)]
 struct KeptObject {
     object: JsObject,
-    /// When the node came, and since when it is what the function sees of it.
+    /// The arrival of the node, and the revision of the parts that the function reads.
     state: (u64, u64),
 }
 
-/// More objects than these are not kept for a function: each is a stop on the collector's way.
+/// The number of objects that are kept for a function: each object costs time at every collection.
 const MAX_KEPT: usize = 2_048;
 
 impl KeptObjects {
-    /// The object of `node`, which lies in `slot`, with the `wanted` fields alone; the function reads these `parts` of it.
+    /// Returns the object of `node`, which is in `slot`, with the `wanted` fields alone; the function reads these
+    /// `parts` of the node.
     pub(super) fn get(
         &mut self,
         (slot, node): (SlotIndex, &Node),
@@ -232,7 +234,7 @@ fn node_object(
     Ok(object)
 }
 
-/// `field` as a script sees it, where it is neither list nor object.
+/// Returns `field` as a script sees the field, where the field is neither list nor object.
 fn scalar(field: &NodeField<'_>) -> Option<JsValue> {
     match field {
         NodeField::Count(count) => Some(JsValue::from(*count)),

@@ -1,7 +1,7 @@
-//! What a returned object says of a node beyond what the script was given.
+//! The properties of a returned object that differ from the node that the script received.
 //!
-//! Most objects that come back are the ones that were given, and most properties of a copy are the node's own. Those
-//! are told apart here without building JSON: what is left is small.
+//! Most returned objects are the received objects, and most properties of a copy are the node's own. These are
+//! recognised here without building JSON: the rest is small.
 
 use std::rc::Rc;
 
@@ -20,18 +20,19 @@ use super::fault::CallFault;
 use super::lazy::{Lazy, LazyNode};
 use super::tools::{ContextTools, ObjectOwner, data_property, plain_object};
 
-/// What names a node; never an overlay.
+/// The properties that identify a node; never part of an overlay.
 const IDENTITY: [&str; 2] = ["id", "serverId"];
 
-/// What a returned object is, beside the node that it names.
+/// The result of comparing a returned object with the node that the object names.
 pub(super) enum Difference {
-    /// The very object that was given, with all its properties as they were.
+    /// The received object itself, with all properties unchanged.
     None,
     /// These properties may differ from the node's own.
     Fields(Map<String, Value>),
 }
 
-/// What `object` says that differs from the node's own; `given` is what the script was given for the same node.
+/// Returns the properties of `object` that differ from the node's own; `given` is the object that the script received
+/// for the same node.
 pub(super) fn difference(
     object: &JsObject,
     given: Option<&JsObject>,
@@ -68,14 +69,14 @@ pub(super) fn difference(
     to_json(seen.differing, kit, context).map(Difference::Fields)
 }
 
-/// What a walk over an object's properties found.
+/// The findings of a walk over an object's properties.
 struct OverlayWalk {
-    /// Whether the object is another than was given, or has another property.
+    /// Whether the object is another than the received object, or has another property.
     is_touched: bool,
     differing: Vec<(PropertyKey, JsValue)>,
 }
 
-/// An object beside the node that it names.
+/// A returned object beside the node that the object names.
 struct Comparison<'a> {
     object: &'a JsObject,
     given: &'a JsObject,
@@ -85,7 +86,7 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     fn run(&self, keys: Vec<PropertyKey>, seen: &mut OverlayWalk, context: &mut Context) -> JsResult<()> {
-        // Objects that were given, and copies of them, have their properties in the node's order.
+        // Received objects, and copies of them, have their properties in the node's order.
         let node = self.view.node();
         let (look, overlay) = (self.view.look(&node), self.view.overlay.as_deref());
         let mut fields = look.fields_with(overlay).peekable();
@@ -104,7 +105,7 @@ impl Comparison<'_> {
             };
             let is_as_given = field.is_some_and(|field| self.is_as_given(&key, &value, &field, context));
             seen.is_touched |= !is_as_given;
-            // What an earlier step overlaid differs from the node's own, and must go on with the object.
+            // A property that an earlier step overlaid differs from the node's own, and must stay with the object.
             if !is_as_given || self.is_overlaid(&key) {
                 seen.differing.push((key, value));
             }
@@ -117,7 +118,7 @@ impl Comparison<'_> {
         text_of(key).is_some_and(|name| overlay.contains_key(&name))
     }
 
-    /// Reads the property `key`, running the script's own code only where it put an accessor there.
+    /// Reads the property `key`, running the script's own code only where the script defined an accessor.
     fn read(&self, key: &PropertyKey, context: &mut Context) -> JsResult<PropertyRead> {
         let property = self.object.borrow().properties().get(key);
         if let Some(property) = &property {
@@ -134,7 +135,7 @@ impl Comparison<'_> {
         self.object.get(key.clone(), context).map(PropertyRead::Value)
     }
 
-    /// Whether the accessor `property` is one of ours that no script read yet.
+    /// Whether `property` is a lazy accessor of the engine that no script read yet.
     fn is_unbuilt(&self, key: &PropertyKey, property: &PropertyDescriptor, context: &Context) -> bool {
         let PropertyKey::String(name) = key else { return false };
         let Some(lazy) = self.object.downcast_ref::<Lazy>() else { return false };
@@ -144,7 +145,7 @@ impl Comparison<'_> {
     }
 
     fn is_as_given(&self, key: &PropertyKey, value: &JsValue, field: &NodeField<'_>, context: &Context) -> bool {
-        // The shared object's own parts are frozen: the same part says the same.
+        // The parts of the shared object are frozen: an identical part is unchanged.
         if value.is_object()
             && let PropertyKey::String(name) = key
             && let Some(lazy) = self.given.downcast_ref::<Lazy>()
@@ -157,12 +158,12 @@ impl Comparison<'_> {
     }
 }
 
-/// What reading a property came to.
+/// The result of reading a property.
 enum PropertyRead {
     Value(JsValue),
-    /// It is what it was, and was never built.
+    /// The property is unchanged, and was never built.
     Unbuilt,
-    /// It is not enumerable.
+    /// The property is not enumerable.
     Hidden,
 }
 
@@ -187,7 +188,7 @@ fn text_of(key: &PropertyKey) -> Option<String> {
     }
 }
 
-/// `properties` by the rules of `JSON.stringify`.
+/// Returns `properties` as JSON, by the rules of `JSON.stringify`.
 fn to_json(
     properties: Vec<(PropertyKey, JsValue)>,
     kit: &ContextTools,
@@ -208,9 +209,9 @@ fn to_json(
         .map_err(|error| CallFault::output(format!("the properties that a node was given back with are {error}")))
 }
 
-/// `value` as JSON, where that is plain without asking the engine.
+/// Returns `value` as JSON, where no call of the engine is needed.
 fn scalar(value: &JsValue) -> Option<Value> {
-    /// Above this not every whole number is exact.
+    /// The limit above which not every whole number is exact.
     const MAX_EXACT: f64 = 9e15;
     match value.variant() {
         JsVariant::Null => Some(Value::Null),
@@ -223,13 +224,13 @@ fn scalar(value: &JsValue) -> Option<Value> {
     }
 }
 
-/// The node that `object` is, where it is one of ours.
+/// Returns the node of `object`, where the object is a lazy node object.
 pub(super) fn view(object: &JsObject) -> Option<(Rc<LazyNode>, ObjectOwner)> {
     let lazy = object.downcast_ref::<Lazy>()?;
     lazy.view().map(|view| (Rc::clone(view), lazy.hold()))
 }
 
-/// Whether `value` is what a script was given for `field`, or would be.
+/// Whether `value` equals the value that a script received for `field`, or would receive.
 fn is_same(value: &JsValue, field: &NodeField<'_>, kit: &ContextTools, context: &Context) -> bool {
     match field {
         NodeField::Json(json) => is_same_json(value, json),
@@ -284,7 +285,7 @@ fn is_same_data(object: &JsObject, view: &LazyNode, kit: &ContextTools, context:
     object.borrow().shape().keys().len() == count
 }
 
-/// Whether `value` is made of plain data alone, and of the same as `json`.
+/// Whether `value` consists of plain data alone, equal to `json`.
 fn is_same_json(value: &JsValue, json: &Value) -> bool {
     match (value.variant(), json) {
         (JsVariant::Null, Value::Null) => true,

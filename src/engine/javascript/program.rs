@@ -1,4 +1,4 @@
-//! A compiled script, and the engine that compiled it.
+//! A compiled script, and the engine that compiled the script.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -33,16 +33,16 @@ use super::thrown;
 use super::tools::ObjectOwner;
 use super::wrapper::Wrapper;
 
-/// How many names that nobody declares are remarked on.
+/// The number of undeclared names in remarks.
 const MAX_REMARKS: usize = 10;
 
-/// The engine: one context for all its scripts, made anew when a script spoilt it.
+/// The engine: a single context for all scripts, replaced when a script spoiled the context.
 #[derive(Clone)]
 pub(super) struct JavaScript(Rc<JavaScriptEngine>);
 
 struct JavaScriptEngine {
     settings: Settings,
-    /// Before the first isolate, so that it sees what that allocates.
+    /// Created before the first isolate, so that the collector observes the isolate's allocations.
     collector: Rc<Collector>,
     isolate: RefCell<Option<Rc<Isolate>>>,
 }
@@ -53,7 +53,7 @@ impl JavaScript {
         Self(Rc::new(JavaScriptEngine { settings: settings.clone(), collector, isolate: RefCell::default() }))
     }
 
-    /// A context that no script has spoilt.
+    /// Returns a context that no script has spoiled.
     fn isolate(&self) -> Result<Rc<Isolate>, String> {
         let mut current = self.0.isolate.borrow_mut();
         if let Some(isolate) = current.as_ref().filter(|isolate| !isolate.is_spoiled()) {
@@ -97,7 +97,7 @@ impl Engine for JavaScript {
             compiled: RefCell::default(),
             remarks: Vec::new(),
         };
-        // What the compiler refuses beyond the parser must show now and not with the first request.
+        // Errors that the compiler finds beyond the parser must show now and not with the first request.
         let isolate = self.isolate().map_err(LoadError::new)?;
         let compiled = program.factory(&isolate, &mut isolate.context.borrow_mut());
         if let Err(CallFault::Js(error)) = compiled {
@@ -109,10 +109,10 @@ impl Engine for JavaScript {
     }
 }
 
-/// A remark for each name that `survey` reads, that nobody declares and that no global has.
+/// Returns a remark for each name that `survey` reads, and that is neither declared nor a global.
 fn undeclared(survey: &Survey, globals: &Globals, file: &Arc<str>) -> Vec<LoadError> {
     let made = match &survey.globals {
-        // It may make any.
+        // The script may define any global.
         GlobalUse::Any => return Vec::new(),
         GlobalUse::Names(names) => Some(names),
         GlobalUse::None => None,
@@ -128,14 +128,14 @@ fn undeclared(survey: &Survey, globals: &Globals, file: &Arc<str>) -> Vec<LoadEr
     remarks.take(MAX_REMARKS).collect()
 }
 
-/// What a whole-list script must be given, as far as its syntax shows, until a run shows more.
+/// The input that a whole-list script needs, as far as the script's syntax shows, until a run shows more.
 #[derive(Clone, Copy)]
 pub(super) struct ScriptNeeds {
-    /// Whose node objects it may have.
+    /// The owner of the node objects: all requests, or this request.
     pub(super) nodes: ObjectOwner,
-    /// Whether it reads fields of the input that it does not name.
+    /// Whether the script reads fields of the input that the source does not name.
     pub(super) every_field: bool,
-    /// Whether it reads the sessions of the user.
+    /// Whether the script reads the sessions of the user.
     pub(super) user_sessions: bool,
 }
 
@@ -155,18 +155,18 @@ pub(super) struct JavaScriptProgram {
     depends: Depends,
     sees_login_alone: bool,
     needs: Cell<ScriptNeeds>,
-    /// Whether one run of the top level serves all calls.
+    /// Whether a single run of the top level serves all calls.
     is_stateless: bool,
-    /// What that run returned, in the context that it ran in.
+    /// The functions that this run returned, with the context of the run.
     functions: RefCell<Option<(Rc<Isolate>, JsObject)>>,
-    /// What `filter` and `score` look at of documents.
+    /// The fields of documents that `filter` and `score` look at.
     documents: [Documents; 2],
-    /// What they were given and cannot write to, in the context that it was made in.
+    /// The objects that both functions received and cannot write to, with the context of the objects.
     kept: RefCell<Option<(Rc<Isolate>, [KeptObjects; 2])>>,
     wrapper: Wrapper,
-    /// The factory of its functions, in the context that it was compiled in.
+    /// The compiled factory of the functions, with the context of the compilation.
     compiled: RefCell<Option<(Rc<Isolate>, JsObject)>>,
-    /// What is probably a mistake in it.
+    /// The probable mistakes in the script.
     remarks: Vec<LoadError>,
 }
 
@@ -181,7 +181,7 @@ impl JavaScriptProgram {
         &self.engine.0.collector
     }
 
-    /// Does what the engine does on its own account: a script's time does not run meanwhile.
+    /// Runs `work` on the engine's own account: the script's time stands still meanwhile.
     pub(super) fn own_work<T>(&self, work: impl FnOnce() -> T) -> T {
         let alarm = &self.engine.0.settings.alarm;
         alarm.pause();
@@ -202,8 +202,8 @@ impl JavaScriptProgram {
         self.needs.set(needs);
     }
 
-    /// The fields of a node that `function` can look at, and what is kept of documents for it; absent where it may look at
-    /// any field.
+    /// Returns the fields of a node that `function` can look at, and the cached fields of documents; `None` where the
+    /// function may look at any field.
     pub(super) fn wanted(&self, function: NodeFunction) -> Option<(&BTreeSet<String>, &Documents)> {
         let [filter, score] = &self.documents;
         let documents = match function {
@@ -213,8 +213,8 @@ impl JavaScriptProgram {
         self.reads.fields(function).map(|fields| (fields, documents))
     }
 
-    /// The object of `node`, which lies in `slot`, that `function` is given for each request; absent where it may write to
-    /// nodes, or look at any field.
+    /// Returns the object of `node`, which is in `slot`, that `function` receives for each request; `None` where the
+    /// script may write to nodes, or look at any field.
     pub(super) fn kept_object(
         &self,
         function: NodeFunction,
@@ -236,17 +236,18 @@ impl JavaScriptProgram {
         objects.get((slot, node), wanted, self.reads.parts.by(function), &isolate.kit, context).map(Some)
     }
 
-    /// The fields of the request that functions of one node can look at; absent where they may look at any.
+    /// Returns the fields of the request that per-node functions can look at; `None` where the functions may look at
+    /// any.
     pub(super) fn request_fields(&self) -> Option<&BTreeSet<String>> {
         self.depends.fields.as_ref()
     }
 
-    /// Whether functions of one node see nothing of the request but the login of its user.
+    /// Whether per-node functions see nothing of the request but the login of the user.
     pub(super) fn sees_login_alone(&self) -> bool {
         self.sees_login_alone
     }
 
-    /// Whether functions of one node can look at the sessions of the user.
+    /// Whether per-node functions can look at the sessions of the user.
     pub(super) fn may_read_user_sessions(&self) -> bool {
         self.depends.paths.is_none()
     }
@@ -255,20 +256,20 @@ impl JavaScriptProgram {
         &self.wrapper
     }
 
-    /// The script's functions, where an earlier run of the top level serves this call too.
+    /// Returns the script's functions, where an earlier run of the top level serves this call too.
     pub(super) fn kept_functions(&self, isolate: &Rc<Isolate>) -> Option<JsObject> {
         let kept = self.functions.borrow();
         kept.as_ref().filter(|(made_in, _)| Rc::ptr_eq(made_in, isolate)).map(|(_, functions)| functions.clone())
     }
 
-    /// Keeps what a run of the top level returned, where it serves other calls.
+    /// Keeps the functions of a run of the top level, where the run serves other calls.
     pub(super) fn keep_functions(&self, isolate: &Rc<Isolate>, functions: &JsObject) {
         if self.is_stateless {
             *self.functions.borrow_mut() = Some((Rc::clone(isolate), functions.clone()));
         }
     }
 
-    /// The function whose call is one run of the top level.
+    /// Returns the function that runs the top level at each call.
     pub(super) fn factory(&self, isolate: &Rc<Isolate>, context: &mut Context) -> Result<JsObject, CallFault> {
         if let Some((compiled_in, factory)) = &*self.compiled.borrow()
             && Rc::ptr_eq(compiled_in, isolate)

@@ -1,4 +1,4 @@
-//! One run of a script: its top level, then calls of its functions.
+//! A run of a script: the top level, then calls of functions.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -23,24 +23,24 @@ use super::program::{JavaScriptProgram, ScriptNeeds};
 use super::tools::ObjectOwner;
 use super::{input, nodes, thrown};
 
-/// A script whose top level has run.
+/// A script after the run of the top level.
 pub(super) struct JavaScriptRun<'a> {
     program: &'a JavaScriptProgram,
     isolate: Rc<Isolate>,
     scene: CallContext<'a>,
-    /// What the factory returned: the script's functions by name.
+    /// The script's functions by name, as returned by the factory.
     functions: JsObject,
-    /// What the run put on the global object.
+    /// The changes of the run on the global object.
     changes: Changes,
-    /// The random stream of the run, as far as it was rolled.
+    /// The random stream of the run, in the present state.
     dice: Option<Dice>,
-    /// What `console` counts, times and groups in the run.
+    /// The state of the run's `console`: counters, timers and groups.
     console: ConsoleState,
-    /// The request as the per-node functions see it; one object for all of them.
+    /// The request as the per-node functions see the request; a single object for all of them.
     request: Option<JsValue>,
 }
 
-/// Why a call gave no answer.
+/// The reason why a call gave no answer.
 struct FailedCall {
     error: ScriptError,
     is_refused_write: bool,
@@ -76,7 +76,7 @@ impl<'a> JavaScriptRun<'a> {
         returned.as_object().ok_or_else(|| missing("the top level").into())
     }
 
-    /// Does `act` with the scene set, and hands on what it logged.
+    /// Runs `act` in the call context, and passes on the lines that `act` logged.
     fn on_stage<T>(
         &mut self,
         act: impl FnOnce(&mut Self, &mut Context) -> Result<T, CallFault>,
@@ -86,7 +86,7 @@ impl<'a> JavaScriptRun<'a> {
         result.map_err(|failed| failed.error)
     }
 
-    /// Does `act` with the scene set, and clears up after it.
+    /// Runs `act` in the call context, and clears the context afterwards.
     fn attempt<T>(
         &mut self,
         act: impl FnOnce(&mut Self, &mut Context) -> Result<T, CallFault>,
@@ -103,7 +103,7 @@ impl<'a> JavaScriptRun<'a> {
         stage.show_globals(self.program.survey().globals == GlobalUse::Any);
         let result = act(self, context);
         let result = if stage.clock_misused() { Err(CallFault::ClockMisused) } else { result };
-        // Reading what was thrown may run more of the script.
+        // Reading the thrown value may run more of the script.
         let result = result.map_err(|fault| FailedCall {
             is_refused_write: fault.is_refused_write(),
             error: thrown::script_error(fault, (self.program.wrapper(), self.program.survey()), &isolate.kit, context),
@@ -116,7 +116,7 @@ impl<'a> JavaScriptRun<'a> {
             Err(Stuck) => isolate.spoil(),
         }
         if stage.engine_gave_up() {
-            // It stops without tidying its stack; another run must not start on it.
+            // Such a stop leaves the stack untidy; no other run may start on that stack.
             isolate.spoil();
         }
         self.program.collector().call_ends();
@@ -139,8 +139,9 @@ impl<'a> JavaScriptRun<'a> {
                 return result.map_err(|failed| failed.error);
             }
         };
-        // The script does what its syntax does not show. From now on it gets all that this takes, and it starts again:
-        // nothing of the attempt is left, and what the top level logged was handed on when it ran first.
+        // The script does something that its syntax does not show. From now on the script receives the needed input,
+        // and starts again: nothing of the attempt is left, and the lines of the top level were passed on at the first
+        // run.
         self.program.learn(lesson);
         stage.forget_lines();
         let mut again = Self::new(self.program, self.scene)?;
@@ -170,7 +171,7 @@ impl<'a> JavaScriptRun<'a> {
         returned(settled, GivenObjects::new(cluster, objects), kit, context).map(CallAnswer::Returned)
     }
 
-    /// The objects of the candidates' nodes, in order.
+    /// Returns the objects of the candidates' nodes, in order.
     fn objects(&self, candidates: &[Candidate], needs: &ScriptNeeds, context: &mut Context) -> JsResult<Vec<JsObject>> {
         let (isolate, cluster) = (&self.isolate, self.scene.cluster);
         isolate.residents.sweep(cluster);
@@ -229,7 +230,7 @@ impl<'a> JavaScriptRun<'a> {
         self.invoke(name, &[node, second], context)
     }
 
-    /// The object of `candidate`'s node that `function` is given.
+    /// Returns the object of `candidate`'s node that `function` receives.
     fn node(
         &self,
         function: NodeFunction,
@@ -239,7 +240,7 @@ impl<'a> JavaScriptRun<'a> {
         context: &mut Context,
     ) -> JsResult<JsObject> {
         let is_plain = candidate.overlay.is_none();
-        // What is asked once a change of its node gets an object that goes with the call.
+        // A function that is called once per change of a node gets an object for the single call.
         if is_plain
             && !matches!(argument, Argument::Nothing)
             && let Some(node) = self.scene.cluster.node(candidate.slot)
@@ -258,7 +259,7 @@ impl<'a> JavaScriptRun<'a> {
         Ok(settle(value, &self.isolate.jobs, context)?)
     }
 
-    /// The request without nodes.
+    /// Returns the request without nodes.
     fn request(&mut self, context: &mut Context) -> Result<JsValue, CallFault> {
         if let Some(request) = &self.request {
             return Ok(request.clone());
@@ -276,7 +277,7 @@ impl<'a> JavaScriptRun<'a> {
         Ok(self.request.insert(request.into()).clone())
     }
 
-    /// The stream of random numbers that belongs to `candidate`: the same whenever its turn comes.
+    /// Returns the stream of random numbers for `candidate`: the same in any order of calls.
     fn dice_for(&self, candidate: &Candidate) -> Option<Dice> {
         let id = self.scene.cluster.node(candidate.slot).map(|node| node.id());
         let seed = self.scene.asked?.seed;
@@ -292,7 +293,8 @@ impl Run for JavaScriptRun<'_> {
         let mut result = self.call_per_node(call);
         let needs = self.program.needs();
         if needs.nodes == ObjectOwner::Shared && result.as_ref().is_err_and(|failed| failed.is_refused_write) {
-            // It writes to nodes though its syntax does not show that: from now on it gets objects of its own.
+            // The script writes to nodes although its syntax does not show that: from now on the script receives
+            // objects of its own.
             self.program.learn(ScriptNeeds { nodes: ObjectOwner::Own, ..needs });
             self.isolate.kit.stage.forget_lines();
             result = self.call_per_node(call);
@@ -319,11 +321,11 @@ fn own_object(
     context: &mut Context,
 ) -> JsResult<JsObject> {
     let object = nodes::own_object(candidate, scene.cluster, wanted, &isolate.kit, context)?;
-    // A candidate that left the cluster meanwhile is not handed to scripts at all.
+    // A candidate that left the cluster meanwhile is never passed to scripts.
     object.ok_or_else(|| missing("the node"))
 }
 
-/// What a script or its caller should have provided.
+/// Returns an error for a value that a script or a caller should have provided.
 fn missing(what: &str) -> boa_engine::JsError {
     JsNativeError::typ().with_message(format!("{what} is missing or is no function")).into()
 }

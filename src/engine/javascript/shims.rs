@@ -1,4 +1,4 @@
-//! What other hosts have and scripts count on, as far as it means something here.
+//! Globals of other hosts that scripts count on, as far as they have a meaning here.
 
 use boa_engine::native_function::NativeFunctionPointer;
 use boa_engine::object::{FunctionObjectBuilder, IntegrityLevel, JsObject};
@@ -7,7 +7,7 @@ use boa_engine::{Context, JsResult, JsString, JsValue, NativeFunction, js_string
 
 use super::tools::ContextTools;
 
-/// Gives `holder` the native function `name`, as built-ins are.
+/// Defines the native function `name` on `holder`, with the attributes of a built-in.
 pub(super) fn define(
     holder: &JsObject,
     name: &str,
@@ -24,14 +24,15 @@ pub(super) fn define(
 
 pub(super) fn install(context: &mut Context) -> JsResult<()> {
     let error = context.intrinsics().constructors().error().constructor();
-    // Classes of errors call it in their constructors; the stack is captured anyway.
+    // Error classes call `captureStackTrace` in their constructors; the stack is captured anyway.
     let nothing: NativeFunctionPointer = |_, _, _| Ok(JsValue::undefined());
     define(&error, "captureStackTrace", 2, NativeFunction::from_fn_ptr(nothing), context)?;
     global_objects(context)
 }
 
-/// The ways by which libraries find the global object: Node's name for it, the browsers', and `Function('return this')()`,
-/// which is the one text that runs as code here. Node has no `self`, but what looks for one takes whatever comes.
+/// Defines the ways by which libraries find the global object: Node's name, the browsers' name, and `Function('return
+/// this')()`, the only text that runs as code here. Node has no `self`, but libraries that look for `self` accept any
+/// object.
 fn global_objects(context: &mut Context) -> JsResult<()> {
     let global = context.global_object();
     for name in [js_string!("global"), js_string!("self")] {
@@ -47,7 +48,7 @@ fn global_objects(context: &mut Context) -> JsResult<()> {
     };
     let returns_this = FunctionObjectBuilder::new(context.realm(), NativeFunction::from_fn_ptr(returns_this));
     let returns_this: JsObject = returns_this.name(js_string!("anonymous")).build().into();
-    // No script finds it on its way through the built-in objects, so nobody else freezes it.
+    // No script reaches this function through the built-in objects, so the general freezing misses the function.
     returns_this.set_integrity_level(IntegrityLevel::Frozen, context)?;
     let construct = NativeFunction::from_copy_closure_with_captures(
         |new_target, args, (original, returns_this): &(JsObject, JsObject), context| {
@@ -64,7 +65,7 @@ fn global_objects(context: &mut Context) -> JsResult<()> {
     stand_in(&wrapped, "Function", &prototype, context)
 }
 
-/// Whether `args` are those of `Function('return this')`.
+/// Whether `args` are the arguments of `Function('return this')`.
 fn is_return_this(args: &[JsValue]) -> bool {
     let [body] = args else { return false };
     let Some(body) = body.as_string().map(|body| body.to_std_string_lossy()) else { return false };
@@ -72,7 +73,7 @@ fn is_return_this(args: &[JsValue]) -> bool {
     body.split_whitespace().eq(["return", "this"])
 }
 
-/// Makes `wrapped` the constructor of what inherits from `prototype`, and the global `name`.
+/// Makes `wrapped` the constructor of objects that inherit from `prototype`, and the global `name`.
 pub(super) fn stand_in(wrapped: &JsObject, name: &str, prototype: &JsObject, context: &mut Context) -> JsResult<()> {
     let fixed = PropertyDescriptor::builder().value(prototype.clone());
     let fixed = fixed.writable(false).enumerable(false).configurable(false);

@@ -1,4 +1,4 @@
-//! Sorting that no comparator can break, in the order that V8 comes to. Boa's own sort hands the comparator to Rust's.
+//! Sorting that no comparator can break, in the same order as V8. Boa's own sort passes the comparator to Rust's.
 
 use std::cmp::Ordering;
 
@@ -97,7 +97,7 @@ fn all_items(object: &JsObject, context: &mut Context) -> JsResult<Vec<JsValue>>
     (0..bounded_length(object, context)?).map(|place| object.get(place, context)).collect()
 }
 
-/// What decides which of two values comes first.
+/// The order by which values are sorted: a comparator, text or number.
 enum SortBy {
     Told(JsObject),
     Text,
@@ -123,7 +123,7 @@ impl SortBy {
             .ok_or_else(|| JsNativeError::typ().with_message("the comparator must be a function").into())
     }
 
-    /// `items` in order; `undefined` comes last, and no comparator sees it.
+    /// Returns `items` in order; `undefined` comes last, and no comparator sees `undefined`.
     fn sort(&self, items: Vec<JsValue>, context: &mut Context) -> JsResult<Vec<JsValue>> {
         let (undefined, items): (Vec<_>, Vec<_>) = items.into_iter().partition(JsValue::is_undefined);
         let mut sorted = match self {
@@ -147,13 +147,13 @@ impl SortBy {
 
 fn is_before(comparator: &JsObject, left: &JsValue, right: &JsValue, context: &mut Context) -> JsResult<bool> {
     let told = comparator.call(&JsValue::undefined(), &[left.clone(), right.clone()], context)?;
-    // A comparator that says NaN says that the two are equal.
+    // NaN from a comparator means that the two are equal.
     Ok(told.to_number(context)? < 0.0)
 }
 
 fn by_number(left: &JsValue, right: &JsValue) -> Ordering {
     match (left.as_number(), right.as_number()) {
-        // NaN comes last and -0 before 0, as the standard has it.
+        // NaN comes last and -0 before 0, as in the standard.
         (Some(left), Some(right)) if left.is_nan() || right.is_nan() => left.is_nan().cmp(&right.is_nan()),
         (Some(left), Some(right)) => left.total_cmp(&right),
         _ => left.as_bigint().cmp(&right.as_bigint()),

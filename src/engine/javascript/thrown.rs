@@ -1,4 +1,4 @@
-//! What a script threw, with the place in the administrator's own source.
+//! The errors that scripts throw, with the place in the administrator's own source.
 
 use std::fmt::Write;
 
@@ -17,7 +17,7 @@ use super::fault::CallFault;
 use super::tools::ContextTools;
 use super::wrapper::Wrapper;
 
-/// Names that scripts for other hosts use, and that are not there.
+/// Names of other hosts that scripts use, and that do not exist here.
 const ELSEWHERE: [&str; 31] = [
     "require",
     "process",
@@ -51,11 +51,11 @@ const ELSEWHERE: [&str; 31] = [
     "Blob",
     "WebAssembly",
 ];
-/// How much of an error's text is kept to look for its place.
+/// The length of an error's text that is kept to look for the place, in bytes.
 const MAX_TRACE_BYTES: usize = 16 * 1024;
 
-/// `fault` for the requester. What was thrown is the script's own object, so that reading it may run more of the script;
-/// errors of that count for nothing.
+/// Converts `fault` for the requester. A thrown value is the script's own object, so that reading the value may run
+/// more of the script; errors during the reading are ignored.
 pub(super) fn script_error(
     fault: CallFault,
     (wrapper, survey): (&Wrapper, &Survey),
@@ -86,7 +86,7 @@ struct ThrownReader<'a> {
 }
 
 impl ThrownReader<'_> {
-    /// Name, message and place of `error`.
+    /// Returns the name, message and place of `error`.
     fn read(&mut self, error: &JsError) -> (String, String, Option<Position>) {
         if let Some(engine) = error.as_engine() {
             let (name, message) = limit_words(engine);
@@ -103,7 +103,7 @@ impl ThrownReader<'_> {
         (name, message, self.position(error, class.as_deref()))
     }
 
-    /// Name and message of whatever was thrown.
+    /// Returns the name and message of any thrown value.
     fn words(&mut self, value: &JsValue) -> (String, String) {
         let Some(object) = value.as_object() else { return ("Error".to_owned(), self.shown(value)) };
         let name = self.text(&object, js_string!("name")).filter(|name| !name.is_empty() && !object.is_callable());
@@ -121,7 +121,8 @@ impl ThrownReader<'_> {
         })
     }
 
-    /// The class of a thrown object: its constructor is where the object was made, and not where the error lies.
+    /// Returns the class name of a thrown object: the object was made in the class's constructor, and the error does
+    /// not lie there.
     fn class_name(&mut self, object: &JsObject) -> Option<String> {
         let constructor = self.get(object, js_string!("constructor"))?.as_object()?;
         self.text(&constructor, js_string!("name"))
@@ -135,7 +136,7 @@ impl ThrownReader<'_> {
         object.get(name, self.context).inspect_err(|error| self.kit.stage.note(error)).ok()
     }
 
-    /// What the engine says, with the name that its commonest errors leave out.
+    /// Returns the engine's message, with the name that the most common messages leave out.
     fn engines_words(&self, error: &JsNativeError, position: Option<&Position>) -> String {
         let message = error.message();
         let around = position.and_then(|place| self.wrapper.around(place));
@@ -152,8 +153,8 @@ impl ThrownReader<'_> {
         }
     }
 
-    /// The innermost place in the script's own source, outside of the constructor `class`. Boa tells it in the error's
-    /// text alone.
+    /// Returns the innermost place in the script's own source, outside of the constructor `class`. Boa reports the
+    /// place in the error's text alone.
     fn position(&self, error: &JsError, class: Option<&str>) -> Option<Position> {
         let mut trace = Tail(String::new());
         let _ = write!(trace, "{error}");
@@ -177,7 +178,7 @@ fn limit_words(error: &EngineError) -> (String, String) {
     }
 }
 
-/// `message` of a `name`, with what to do instead where a name of another host is missing.
+/// Returns `message` of an error `name`, with advice where a name of another host is missing.
 pub(super) fn with_hint(name: &str, message: String) -> String {
     let missing = message.strip_suffix(" is not defined").filter(|_| name == "ReferenceError");
     if let Some(missing) = missing.filter(|missing| ELSEWHERE.contains(missing)) {
@@ -193,8 +194,8 @@ pub(super) fn with_hint(name: &str, message: String) -> String {
     message
 }
 
-/// Where the name stands that is not defined. The engine tells the start of the function around it; so that is the first
-/// place behind it.
+/// Returns the place of the undefined name. The engine reports the start of the function around the name; so the place
+/// is the name's first place behind that start.
 fn at_name(name: &str, message: &str, told: Position, survey: &Survey) -> Position {
     let missing =
         Some(message).filter(|_| name == "ReferenceError").and_then(|words| words.split_once(" is not defined"));
@@ -209,13 +210,13 @@ fn at_name(name: &str, message: &str, told: Position, survey: &Survey) -> Positi
     }
 }
 
-/// The name of the member that is read here; absent where it is computed.
+/// Returns the name of the member that is read at this place; `None` where the name is computed.
 fn member<'a>((before, after): (&str, &'a str)) -> Option<&'a str> {
     let end = after.find(|c: char| !is_in_word(c)).unwrap_or(after.len());
     after.get(..end).filter(|word| !word.is_empty() && !before.trim_end().ends_with('['))
 }
 
-/// The name that `text` ends with, with the names that it is a member of.
+/// Returns the name at the end of `text`, with the names before the dots.
 fn word_before(text: &str) -> Option<&str> {
     let text = text.trim_end();
     let start = text

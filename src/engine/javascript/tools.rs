@@ -1,4 +1,4 @@
-//! What native functions find at hand inside a context: property names, accessors, and JSON from and to objects.
+//! Tools for native functions inside a context: property names, accessors, and JSON from and to objects.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,16 +14,16 @@ use super::call_context::JavaScriptCallContext;
 use super::lazy::Accessors;
 use super::names::Names;
 
-/// Whom an object belongs to.
+/// The owner of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ObjectOwner {
-    /// One request: a script may do with it what it likes.
+    /// A single request: a script may change the object at will.
     Own,
-    /// All requests: frozen.
+    /// All requests: the object is frozen.
     Shared,
 }
 
-/// The tools of one context; reachable from native functions.
+/// The tools of a single context; reachable from native functions.
 pub(super) struct ContextTools {
     pub(super) stage: Rc<JavaScriptCallContext>,
     pub(super) stringify: JsObject,
@@ -32,7 +32,7 @@ pub(super) struct ContextTools {
 }
 
 impl ContextTools {
-    /// The tools that belong to `context`, from its own untouched intrinsics.
+    /// Returns the tools for `context`, from the context's own untouched intrinsics.
     pub(super) fn new(stage: Rc<JavaScriptCallContext>, context: &mut Context) -> JsResult<Self> {
         let json = context.intrinsics().objects().json();
         let object = context.intrinsics().constructors().object().constructor();
@@ -44,17 +44,17 @@ impl ContextTools {
         })
     }
 
-    /// The tools of `context`.
+    /// Returns the tools of `context`.
     pub(super) fn of(context: &Context) -> Option<Rc<Self>> {
         context.get_data::<Rc<Self>>().cloned()
     }
 
-    /// The property key `name`.
+    /// Returns the property key `name`.
     pub(super) fn key(&self, name: &str) -> PropertyKey {
         self.names.borrow_mut().look_up(name, |name| name.key.clone())
     }
 
-    /// The accessors that stand for the property `name` until it is read.
+    /// Returns the accessors for the lazy property `name`.
     pub(super) fn accessors(&self, name: &str, context: &Context) -> Accessors {
         self.names
             .borrow_mut()
@@ -67,17 +67,17 @@ impl ContextTools {
         Ok(())
     }
 
-    /// Gives `object` the property `name`.
+    /// Defines the property `name` on `object`.
     pub(super) fn put(&self, object: &JsObject, name: &str, value: JsValue, hold: ObjectOwner) {
         object.insert_property(self.key(name), data_property(value, hold));
     }
 
-    /// Gives `object`, which is lazy, the property `name`, to be built when it is read.
+    /// Defines the property `name` on `object`, which is lazy, to be built when a script reads the property.
     pub(super) fn put_lazy(&self, object: &JsObject, name: &str, hold: ObjectOwner, context: &Context) {
         object.insert_property(self.key(name), self.accessors(name, context).property(hold));
     }
 
-    /// `value` as a script sees it.
+    /// Returns `value` as a script sees the value.
     pub(super) fn to_js(&self, value: &Value, hold: ObjectOwner, context: &mut Context) -> JsResult<JsValue> {
         match value {
             Value::Array(list) => {
@@ -99,7 +99,7 @@ impl ContextTools {
         }
     }
 
-    /// A real array of `items`.
+    /// Returns a real array of `items`.
     pub(super) fn list(&self, items: Vec<JsValue>, hold: ObjectOwner, context: &mut Context) -> JsResult<JsObject> {
         let array: JsObject = JsArray::from_iter(items, context).into();
         if hold == ObjectOwner::Shared {
@@ -108,26 +108,26 @@ impl ContextTools {
         Ok(array)
     }
 
-    /// `value` as JSON text, by the rules of `JSON.stringify`; absent where JSON has no word for it.
+    /// Returns `value` as JSON text, by the rules of `JSON.stringify`; `None` where JSON cannot express the value.
     pub(super) fn to_json_text(&self, value: &JsValue, context: &mut Context) -> JsResult<Option<String>> {
         let text = self.stringify.call(&JsValue::undefined(), std::slice::from_ref(value), context)?;
         Ok(text.as_string().map(|text| text.to_std_string_lossy()))
     }
 }
 
-/// A property that holds a value.
+/// Returns a property that holds a value.
 pub(super) fn data_property(value: JsValue, hold: ObjectOwner) -> PropertyDescriptor {
     let free = hold == ObjectOwner::Own;
     PropertyDescriptor::builder().value(value).writable(free).enumerable(true).configurable(free).build()
 }
 
-/// An empty object, as `{}` makes it.
+/// Returns an empty object, the same as `{}`.
 pub(super) fn plain_object(context: &Context) -> JsObject {
     let prototype = context.intrinsics().constructors().object().prototype();
     JsObject::new(context.root_shape(), prototype, OrdinaryObject).upcast()
 }
 
-/// A value that is neither list nor object, as a script sees it; those two are `undefined` here.
+/// Returns a value that is neither list nor object, as a script sees the value; those two become `undefined`.
 pub(super) fn scalar_to_js(value: &Value) -> JsValue {
     match value {
         Value::Null => JsValue::null(),
@@ -141,7 +141,7 @@ pub(super) fn scalar_to_js(value: &Value) -> JsValue {
     }
 }
 
-/// The function `name` of `object`.
+/// Returns the function `name` of `object`.
 pub(super) fn function(object: &JsObject, name: &str, context: &mut Context) -> JsResult<JsObject> {
     let value = object.get(JsString::from(name), context)?;
     value.as_callable().ok_or_else(|| {
@@ -149,7 +149,7 @@ pub(super) fn function(object: &JsObject, name: &str, context: &mut Context) -> 
     })
 }
 
-/// The `length` of anything that has one.
+/// Returns the `length` of any object.
 pub(super) fn length_of(object: &JsObject, context: &mut Context) -> JsResult<u64> {
     object.get(js_string!("length"), context)?.to_length(context)
 }

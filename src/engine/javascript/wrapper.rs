@@ -1,8 +1,8 @@
-//! The text that Boa compiles: the administrator's source inside a function that returns its functions.
+//! The text that Boa compiles: the administrator's source inside a function that returns the source's functions.
 //!
-//! Calling that function is one run of the source's top level; compiling once and calling often is what makes a fresh
-//! run per request affordable (docs/src/internals/facts.md: a new source leaks 3.5 kB). A source cannot break out of
-//! it, because it was parsed on its own before; one that is rewritten is parsed again.
+//! A call of that function runs the source's top level; compiling once and calling often makes a fresh run per request
+//! affordable (docs/src/internals/facts.md: a new source leaks 3.5 kB). A source cannot break out of the wrapper,
+//! because the source was parsed separately before; a rewritten source is parsed again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use super::analysis::lengths::computed;
 use super::analysis::source::{EntryPoint, JavaScriptSource};
 use super::analysis::tree;
 
-/// Lines before the first of the source.
+/// The number of lines before the first line of the source.
 const LINES_BEFORE: u32 = 1;
 
-/// A source in its wrapper, and the way back from places in it.
+/// A source in a wrapper, and the mapping of places back to the source.
 pub(super) struct Wrapper {
     file: Arc<str>,
     source: Arc<str>,
     text: String,
-    /// What was put into the source, as far as it moved the rest of its line.
+    /// The moved columns of the edited source.
     moves: Moves,
 }
 
 impl Wrapper {
     pub(super) fn new(source: &SourceText, reading: &JavaScriptSource) -> Self {
-        // A first line for a shell is a comment; the parser knows it at the very start of a text alone.
+        // A first line for a shell is a comment; the parser accepts such a line at the very start of a text alone.
         let own = match source.text.strip_prefix("#!") {
             Some(rest) => format!("//{rest}"),
             None => source.text.to_string(),
@@ -58,7 +58,7 @@ impl Wrapper {
         &self.text
     }
 
-    /// What stands in the source's line before `place`, and from there on.
+    /// Returns the source's line before `place`, and the line from `place` on.
     pub(super) fn around(&self, place: &Position) -> Option<(&str, &str)> {
         let line = self.source.lines().nth(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
         let columns_before = usize::try_from(place.column).ok()?.checked_sub(1)?;
@@ -66,7 +66,7 @@ impl Wrapper {
         Some(line.split_at(start))
     }
 
-    /// The place in the administrator's source that is at `line` and `column` of the wrapped one.
+    /// Returns the place in the administrator's source that is at `line` and `column` of the wrapped text.
     pub(super) fn own_position(&self, line: u32, column: u32) -> Option<Position> {
         let line = line.checked_sub(LINES_BEFORE).filter(|line| *line > 0)?;
         let column = self.moves.back(line, column);
@@ -82,13 +82,13 @@ fn per_node(shape: ScriptShape) -> String {
     present.join(",")
 }
 
-/// What gives the function expression at `place` a name.
+/// Returns the edit that names the function expression at `place`.
 fn naming(text: &str, place: Place, name: &str) -> Option<Edit> {
     let start = *offsets(text, &BTreeSet::from([place])).get(&place)?;
     Some(Edit { start, replaced: 0, text: format!("var {name}="), moves: Some(place) })
 }
 
-/// The source with its function's name, and with its assignments to a length in the form that works.
+/// Returns the source with the function's name, and with assignments to a length in the computed form.
 fn edited(own: &str, named: Option<Edit>, reading: &JavaScriptSource) -> (String, Moves) {
     let lengths = computed(own, &reading.length_writes);
     if !lengths.is_empty() {

@@ -1,4 +1,4 @@
-//! What a script returned, in the words that the chain understands.
+//! Conversion of a script's return value into the chain's types.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -16,16 +16,16 @@ use super::lists::List;
 use super::nodes::NodeRef;
 use super::view::RhaiNode;
 
-/// The largest key that results are kept under, as JSON.
+/// The size of the largest key that results are kept under, as JSON.
 const MAX_KEY_BYTES: usize = 64 * 1024;
-/// What names a node; never an overlay.
+/// The properties that identify a node; never part of an overlay.
 const IDENTITY: [&str; 2] = ["id", "serverId"];
 
-/// The nodes that a whole-list function was given, in order.
+/// The nodes that a whole-list function received, in order.
 pub(super) struct GivenViews<'a> {
     cluster: &'a Cluster,
     views: &'a [Rc<RhaiNode>],
-    /// The place of each slot's node, plus one; known when a list is read.
+    /// The place of each slot's node, plus 1; computed when a list is read.
     places: OnceCell<Vec<u32>>,
 }
 
@@ -53,17 +53,17 @@ impl<'a> GivenViews<'a> {
     }
 }
 
-/// Reads what came back, while what the script set on nodes is still there.
+/// Reads a returned value, before the properties that the script set on nodes are dropped.
 pub(super) struct AnswerReader {
     fields: OverlayFields,
 }
 
 impl AnswerReader {
-    pub(super) fn new(stage: &Rc<RhaiCallContext>) -> Self {
-        Self { fields: OverlayFields(Rc::clone(stage)) }
+    pub(super) fn new(context: &Rc<RhaiCallContext>) -> Self {
+        Self { fields: OverlayFields(Rc::clone(context)) }
     }
 
-    /// What a whole-list function returned.
+    /// Returns the value of a whole-list function.
     pub(super) fn returned(&self, value: &Dynamic, given: &GivenViews<'_>) -> Result<ReturnedValue, ScriptError> {
         if !Self::is_truthy(value) {
             return Ok(ReturnedValue::Falsy);
@@ -93,7 +93,7 @@ impl AnswerReader {
         let mut elements = Vec::with_capacity(list.len());
         for value in list {
             let element = self.element(value, given, &mut json)?;
-            // What comes after it is not asked for: the list is refused.
+            // The elements after a refused element are not read: the list is refused.
             let is_refused = matches!(element, Element::Other(_));
             elements.push(element);
             if is_refused {
@@ -119,7 +119,7 @@ impl AnswerReader {
         Ok(Element::Node(self.cut(&id), properties))
     }
 
-    /// A node that was given, with what the script set on it and what earlier steps did.
+    /// Returns a received node, with the properties that the script and earlier steps set on the node.
     fn node(&self, view: &RhaiNode, given: &GivenViews<'_>, json: &mut ToJson<'_>) -> Result<Element, ScriptError> {
         let id = view.node.id().to_string();
         let Some(written) = self.fields.0.all_written(view.slot) else {
@@ -145,14 +145,14 @@ impl AnswerReader {
         let what = "the properties that nodes were given back with";
         match json.value(value) {
             Ok(Some(value)) => drop(properties.insert(name.to_owned(), value)),
-            // As JSON has it: a function does not travel, and what stood there before does not either.
+            // As in JSON: a function is left out, and so is the former value of the property.
             Ok(None) => drop(properties.shift_remove(name)),
             Err(excess) => return Err(too_much(what, &excess)),
         }
         Ok(())
     }
 
-    /// Whether `value` counts as yes.
+    /// Whether `value` is truthy.
     pub(super) fn is_truthy(value: &Dynamic) -> bool {
         if value.is_unit() {
             return false;
@@ -169,7 +169,7 @@ impl AnswerReader {
         value.as_immutable_string_ref().map_or(true, |text| !text.is_empty())
     }
 
-    /// What a `score` returned.
+    /// Returns the score of a `score`.
     pub(super) fn score(&self, value: &Dynamic) -> Score {
         let number = value.as_float().or_else(|_| value.as_int().map(|whole| whole as f64));
         match (number, value.as_bool()) {
@@ -181,18 +181,18 @@ impl AnswerReader {
         }
     }
 
-    /// What a `key` returned.
+    /// Returns the key of a `key`.
     pub(super) fn key(&self, value: &Dynamic) -> Result<Value, ScriptError> {
         let key = ToJson::new(&self.fields, MAX_KEY_BYTES).value(value);
         key.map(Option::unwrap_or_default).map_err(|excess| too_much("what `key` returned", &excess))
     }
 
-    /// An id as text; the longest that can be any node's is far shorter than the limit.
+    /// Returns an id as text; the longest id of any node is far shorter than the limit.
     fn cut(&self, id: &str) -> String {
         self.fields.0.limits().cut(id)
     }
 
-    /// `value` in words.
+    /// Returns a description of `value` in words.
     fn described(&self, value: &Dynamic) -> String {
         if let Ok(flag) = value.as_bool() {
             flag.to_string()

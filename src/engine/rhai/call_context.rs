@@ -1,6 +1,7 @@
-//! What a script's surroundings are while it runs: chance, its log, the nodes it wrote to, and when to stop it.
+//! The context of a running script: random numbers, log, properties set on nodes, and the reason to stop.
 //!
-//! Rhai's functions outlive any request, so they share this; it is set before each call and cleared after it.
+//! Rhai's functions outlive any request, so they share this context; the context is set before each call and cleared
+//! afterwards.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,34 +15,38 @@ use crate::model::SlotIndex;
 use crate::model::diagnosis::LogLevel;
 use crate::script::{LogBook, ScriptLimits};
 
-/// After how many operations the alarm is heard. One of them may look through the largest list there is.
-const HEARD_EVERY: u32 = 8;
-/// Operations that a call may make: seconds of them, because it is time that counts. They end what no alarm watches over.
+/// The number of operations between two looks at the alarm. A single operation may go through the largest possible
+/// list.
+const POLL_EVERY: u32 = 8;
+/// The number of operations that a call may make: worth seconds, because time is the real limit. This limit ends
+/// scripts where no alarm is set.
 const MAX_OPERATIONS: u64 = 100_000_000;
 
-/// The surroundings of the call that is running.
+/// The context of the running call.
 pub(super) struct RhaiCallContext {
     limits: ScriptLimits,
     alarm: Rc<dyn Alarm>,
     dice: RefCell<Option<Dice>>,
-    /// Operations until the next look at the alarm, and looks until the script has made too many.
+    /// The number of operations until the next look at the alarm; `polls_left` is the number of looks until the script
+    /// has made too many operations.
     ///
-    /// Counted here: what a closure does inside of `filter` and the like, Rhai forgets when it returns.
-    until_look: Cell<u32>,
-    looks_left: Cell<u64>,
+    /// Both are counted here: Rhai forgets the operations of a closure inside of `filter` and the like when the closure
+    /// returns.
+    until_poll: Cell<u32>,
+    polls_left: Cell<u64>,
     stopped: Cell<Option<RhaiStop>>,
     lines: RefCell<Vec<(LogLevel, String)>>,
-    /// What the script set on nodes, by their slots.
+    /// The properties that the script set on nodes, by slot.
     writes: RefCell<BTreeMap<usize, Map>>,
     has_writes: Cell<bool>,
 }
 
-/// Why a script was stopped.
+/// The reason why a script was stopped.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RhaiStop {
-    /// It made more operations than this.
+    /// The script made more operations than this.
     Operations(u64),
-    /// The alarm rang.
+    /// The alarm went off.
     Overtime(Overtime),
 }
 
@@ -51,8 +56,8 @@ impl RhaiCallContext {
             limits,
             alarm,
             dice: RefCell::default(),
-            until_look: Cell::default(),
-            looks_left: Cell::default(),
+            until_poll: Cell::default(),
+            polls_left: Cell::default(),
             stopped: Cell::default(),
             lines: RefCell::default(),
             writes: RefCell::default(),
@@ -64,31 +69,31 @@ impl RhaiCallContext {
         &self.limits
     }
 
-    /// Sets the scene; a pure call has no dice.
+    /// Prepares the context for a call; a pure call has no random numbers.
     pub(super) fn set(&self, dice: Option<Dice>) {
         *self.dice.borrow_mut() = dice;
-        self.until_look.set(HEARD_EVERY);
-        self.looks_left.set(MAX_OPERATIONS / u64::from(HEARD_EVERY));
+        self.until_poll.set(POLL_EVERY);
+        self.polls_left.set(MAX_OPERATIONS / u64::from(POLL_EVERY));
         self.stopped.set(None);
         self.forget_writes();
     }
 
-    /// Counts an operation; what it returns ends the script.
+    /// Counts an operation; `Some` ends the script.
     pub(super) fn progress(&self) -> Option<Dynamic> {
-        match self.until_look.get().checked_sub(1) {
+        match self.until_poll.get().checked_sub(1) {
             Some(left) => {
-                self.until_look.set(left);
+                self.until_poll.set(left);
                 None
             }
-            None => self.look(),
+            None => self.poll(),
         }
     }
 
-    fn look(&self) -> Option<Dynamic> {
-        self.until_look.set(HEARD_EVERY);
-        let stop = match self.looks_left.get().checked_sub(1) {
+    fn poll(&self) -> Option<Dynamic> {
+        self.until_poll.set(POLL_EVERY);
+        let stop = match self.polls_left.get().checked_sub(1) {
             Some(left) => {
-                self.looks_left.set(left);
+                self.polls_left.set(left);
                 RhaiStop::Overtime(self.alarm.overtime()?)
             }
             None => RhaiStop::Operations(MAX_OPERATIONS),
@@ -98,12 +103,12 @@ impl RhaiCallContext {
         Some(Dynamic::UNIT)
     }
 
-    /// Why the script was stopped, where it was.
+    /// Returns the reason why the script was stopped, where the script was.
     pub(super) fn stopped(&self) -> Option<RhaiStop> {
         self.stopped.get()
     }
 
-    /// The next random number.
+    /// Returns the next random number.
     pub(super) fn random(&self) -> Result<f64, Box<EvalAltResult>> {
         let mut dice = self.dice.borrow_mut();
         dice.as_mut().map(Dice::unit).ok_or_else(|| format!("`random` {NOT_PURE}").into())
@@ -114,7 +119,7 @@ impl RhaiCallContext {
         self.dice.borrow().is_none()
     }
 
-    /// Notes a line; past the limit of lines only as many as make the log book say so.
+    /// Records a line; past the limit of lines only as many as make the log book report the cut.
     pub(super) fn log(&self, level: LogLevel, text: &str) {
         let mut lines = self.lines.borrow_mut();
         if lines.len() <= self.limits.log_lines {
@@ -122,7 +127,7 @@ impl RhaiCallContext {
         }
     }
 
-    /// Hands the lines to `book`.
+    /// Passes the lines to `book`.
     pub(super) fn flush(&self, book: &LogBook) {
         for (level, text) in self.lines.borrow_mut().drain(..) {
             book.write(level, &text);
@@ -135,7 +140,7 @@ impl RhaiCallContext {
         self.writes.borrow_mut().entry(slot.index()).or_default().insert(name.into(), value);
     }
 
-    /// What the script set as `name` on the node in `slot`.
+    /// Returns the value that the script set as `name` on the node in `slot`.
     pub(super) fn written(&self, slot: SlotIndex, name: &str) -> Option<Dynamic> {
         if !self.has_writes.get() {
             return None;
@@ -143,7 +148,7 @@ impl RhaiCallContext {
         self.writes.borrow().get(&slot.index())?.get(name).cloned()
     }
 
-    /// All that the script set on the node in `slot`.
+    /// Returns all properties that the script set on the node in `slot`.
     pub(super) fn all_written(&self, slot: SlotIndex) -> Option<Map> {
         if !self.has_writes.get() {
             return None;
@@ -151,7 +156,7 @@ impl RhaiCallContext {
         self.writes.borrow().get(&slot.index()).cloned()
     }
 
-    /// Forgets what the script set on nodes.
+    /// Drops the properties that the script set on nodes.
     pub(super) fn forget_writes(&self) {
         if self.has_writes.replace(false) {
             self.writes.borrow_mut().clear();

@@ -1,17 +1,17 @@
-//! A source without its comments, so that words in them count for nothing.
+//! The removal of comments from a source, so that words in comments do not count.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// What surrounds a place in a source.
+/// The surroundings of a place in a source.
 enum Within {
-    /// Code, with so many braces open.
+    /// Code, with this number of open braces.
     Code(usize),
-    /// A text in backticks, which code in `${…}` may stand in.
+    /// A text in backticks, which may hold code in `${…}`.
     Backticks,
 }
 
-/// `text` with blanks in the place of its comments; nothing where it has texts that are not told from code here.
+/// Returns `text` with blanks in the place of comments; `None` where this file cannot tell texts from code.
 pub(super) fn without_comments(text: &str) -> Option<String> {
     // Texts like `#"…"#` are rare, and may end in many ways.
     let is_unclear = text.contains("#\"") || text.contains("##");
@@ -30,7 +30,7 @@ impl<'a> Blanking<'a> {
         Self { rest: text.chars().peekable(), within: vec![Within::Code(0)], out: String::with_capacity(text.len()) }
     }
 
-    /// Goes through all of it; nothing where it does not end in code.
+    /// Scans the whole source; `None` where the source does not end in code.
     fn run(mut self) -> Option<String> {
         while let Some(c) = self.rest.next() {
             match self.within.last_mut()? {
@@ -75,7 +75,7 @@ impl<'a> Blanking<'a> {
         self.within.push(within);
     }
 
-    /// A text in quotes, in which a backslash goes with what follows it.
+    /// Copies a text in quotes, in which a backslash escapes the next character.
     fn quoted(&mut self, quote: char) -> Option<()> {
         self.out.push(quote);
         loop {
@@ -96,7 +96,7 @@ impl<'a> Blanking<'a> {
         }
     }
 
-    /// A comment that ends, and may hold others.
+    /// Blanks a comment that may hold nested comments; `None` where the comment does not end.
     fn block(&mut self) -> Option<()> {
         self.rest.next();
         self.out.push(' ');
@@ -142,7 +142,7 @@ mod tests {
             ("a / b * c // d", "a / b * c "),
             ("'\"' /* a */ '`' // b", "'\"' '`' "),
         ] {
-            // How many blanks there are counts for nothing.
+            // The number of blanks does not matter.
             let squeeze = |text: &str| text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
             let blanked = without_comments(text).map(|blanked| squeeze(&blanked));
             assert_eq!(blanked, Some(squeeze(expected)), "{text}");

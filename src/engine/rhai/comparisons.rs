@@ -1,15 +1,15 @@
 //! Comparisons of a text with a number: errors with their place.
 //!
-//! Rhai says `false` to `"9" > 3`, whatever stands there, and metadata are always text: a filter by them lets no node
-//! through, without a word. Rejected: to compare by value as JavaScript does, which is another language's rule and hides
-//! the same mistake in lists and maps.
+//! Rhai answers `false` to `"9" > 3`, for any text and number, and metadata are always text: a filter by metadata would
+//! silently let no node through. Rejected: comparing by value as JavaScript does, because that is another language's
+//! rule and hides the same mistake in lists and maps.
 
 use rhai::{Engine, EvalAltResult, ImmutableString, Position};
 
 const COMPARISONS: [&str; 6] = ["==", "!=", "<", "<=", ">", ">="];
 
 pub(super) fn install(engine: &mut Engine) {
-    // Rhai looks for functions of ours at all only where it does not take its own first.
+    // Rhai calls registered functions only where Rhai does not use its own operators first.
     engine.set_fast_operators(false);
     for name in COMPARISONS {
         engine.register_fn(name, |text: ImmutableString, number: i64| differ(&text, &number.to_string()));

@@ -1,4 +1,4 @@
-//! JSON as a script's values, and back.
+//! Conversion of JSON to values of a script, and back.
 
 use rhai::{Array, Dynamic, Map};
 use serde_json::{Number, Value};
@@ -9,7 +9,7 @@ use super::fields::OverlayFields;
 use super::lists::List;
 use super::objects::ReadOnlyMap;
 
-/// `value` with maps and lists that are copied when a script writes to them, and not before.
+/// Returns `value` with maps and lists that are copied only when a script writes to them.
 pub(super) fn shared(value: &Value) -> Dynamic {
     match value {
         Value::Array(list) => Dynamic::from(List::new(list.iter().map(shared).collect())),
@@ -20,7 +20,7 @@ pub(super) fn shared(value: &Value) -> Dynamic {
     }
 }
 
-/// `value` with maps and lists of the script's own.
+/// Returns `value` with maps and lists of the script's own.
 pub(super) fn own(value: &Value) -> Dynamic {
     match value {
         Value::Array(list) => Dynamic::from_array(list.iter().map(own).collect()),
@@ -43,16 +43,16 @@ fn scalar_to_dynamic(value: &Value) -> Dynamic {
     }
 }
 
-/// Why a value is no JSON that is handed on.
+/// The reason why a value is not converted to JSON.
 #[derive(Debug)]
 pub(super) enum Excess {
-    /// It nests too deep.
+    /// The value nests too deep.
     Depth,
-    /// It is too large.
+    /// The value is too large.
     Size,
 }
 
-/// Writes values as JSON, up to a size: a map may hold all nodes, and each of them all that it has.
+/// Writes values as JSON, up to a size: a map may hold all nodes, each with all fields.
 pub(super) struct ToJson<'a> {
     fields: &'a OverlayFields,
     bytes_left: usize,
@@ -63,7 +63,7 @@ impl<'a> ToJson<'a> {
         Self { fields, bytes_left: max_bytes }
     }
 
-    /// `value` as JSON; absent where JSON has no word for it.
+    /// Returns `value` as JSON; `None` where JSON cannot express the value.
     pub(super) fn value(&mut self, value: &Dynamic) -> Result<Option<Value>, Excess> {
         self.at(value, 0)
     }
@@ -94,7 +94,7 @@ impl<'a> ToJson<'a> {
 
     fn list(&mut self, list: &Array, depth: usize) -> Result<Value, Excess> {
         self.take(2)?;
-        // As JSON has it: what it has no word for leaves a gap.
+        // As in JSON: an element that JSON cannot express becomes `null`.
         list.iter().map(|item| self.at(item, depth + 1).map(Option::unwrap_or_default)).collect()
     }
 

@@ -1,44 +1,44 @@
-//! The functions of a source as they stand there: their parameters, and what is between their braces.
+//! The definitions of functions in a source: their parameters, and the text between their braces.
 //!
-//! A function's own text is that from its `fn` to the next one, as long as the compiler found as many functions as there
-//! are words `fn`: in a text, one of them may be anything.
+//! The text of a function is the text from the `fn` to the next, as long as the compiler found as many functions as
+//! there are words `fn`: a `fn` inside of a string may mean anything.
 
 use rhai::{AST, ScriptFnMetadata};
 
 use super::mentions::{is_in_word, words};
 use super::shape::{is_closure, is_plain};
 
-/// Words that `!` may follow without handing on variables.
+/// Words that may precede `!` without passing variables on to a called function.
 const BEFORE_NOT: [&str; 10] = ["if", "else", "while", "until", "return", "break", "throw", "switch", "in", "do"];
 
 /// The functions of a source.
 pub(super) struct Definitions<'t> {
     functions: Vec<ScriptFnMetadata<'t>>,
-    /// The source without its comments.
+    /// The source without comments.
     pub(super) code: &'t str,
-    /// Where each word `fn` stands in it.
+    /// The place of each word `fn` in `code`.
     starts: Vec<usize>,
 }
 
-/// One of them.
+/// The definition of a function.
 pub(super) struct Definition<'t> {
-    /// The names of its parameters.
+    /// The names of the parameters.
     pub(super) parameters: Vec<&'t str>,
-    /// What follows its head. It may end later than the function does.
+    /// The text behind the head. The text may extend past the end of the function.
     pub(super) body: &'t str,
 }
 
 impl<'t> Definitions<'t> {
-    /// The functions of `ast`, whose source is `code` once comments are blanked; nothing where they cannot be told from
-    /// each other.
+    /// Returns the functions of `ast`, with the source `code`, in which comments are blanked; `None` where the
+    /// functions cannot be told from each other.
     pub(super) fn of(ast: &'t AST, code: &'t str) -> Option<Self> {
         let functions: Vec<_> = ast.iter_functions().filter(|function| !is_closure(function)).collect();
         let starts: Vec<_> = words(code).filter(|(_, word)| *word == "fn").map(|(start, _)| start).collect();
-        let is_clear = starts.len() == functions.len() && !hands_on_variables(code);
+        let is_clear = starts.len() == functions.len() && !passes_variables_on(code);
         is_clear.then_some(Self { functions, code, starts })
     }
 
-    /// The function `name` that is no method; nothing where it is not found beyond doubt.
+    /// Returns the function `name` that is no method; `None` where the definition is not certain.
     pub(super) fn get(&self, name: &str) -> Option<Definition<'t>> {
         let mut named = self.functions.iter().filter(|function| function.name == name && is_plain(function));
         let (Some(function), None) = (named.next(), named.next()) else { return None };
@@ -51,7 +51,7 @@ impl<'t> Definitions<'t> {
     }
 }
 
-/// What follows `fn name(parameters)` in `own`, where that is how it begins.
+/// Returns the text behind `fn name(parameters)` in `own`, where `own` begins like that.
 fn behind_head<'t>(own: &'t str, name: &str, parameters: &[&str]) -> Option<&'t str> {
     let rest = own.strip_prefix("fn")?.trim_start().strip_prefix(name)?.trim_start();
     let mut rest = rest.strip_prefix('(')?.trim_start();
@@ -64,8 +64,8 @@ fn behind_head<'t>(own: &'t str, name: &str, parameters: &[&str]) -> Option<&'t 
     rest.strip_prefix(',').unwrap_or(rest).trim_start().strip_prefix(')')
 }
 
-/// Whether anything in `code` may be a call like `help!()`, in which `help` sees and changes its caller's variables.
-fn hands_on_variables(code: &str) -> bool {
+/// Whether anything in `code` may be a call like `help!()`, in which `help` sees and changes the caller's variables.
+fn passes_variables_on(code: &str) -> bool {
     let mut nots =
         code.match_indices('!').filter(|(place, _)| !code.get(place + 1..).unwrap_or_default().starts_with('='));
     nots.any(|(place, _)| {
@@ -83,10 +83,10 @@ mod tests {
     #[test]
     fn calls_that_hand_on_variables_are_seen() {
         for code in ["help!()", "help ! (1)", "x + help!\n(1)", "1 + _a!(2)", "\"help!(1)\"", "!help!()", "iff!()"] {
-            assert!(hands_on_variables(code), "{code}");
+            assert!(passes_variables_on(code), "{code}");
         }
         for code in ["a != (b)", "if !(a) { }", "return !(a && b)", "a || !(b)", "(!(a))", "`no ${a}!`", "a !=(b)"] {
-            assert!(!hands_on_variables(code), "{code}");
+            assert!(!passes_variables_on(code), "{code}");
         }
     }
 

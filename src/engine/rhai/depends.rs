@@ -1,23 +1,23 @@
-//! On which ways the per-node functions look at the request, from the words of the source.
+//! The paths on which the per-node functions look into the request, found from the words of the source.
 //!
-//! A function gets its request as a copy of its own, and nothing else of its caller's. So what lies on those ways, and
-//! the node, decide what it says, as long as its parameter's name stands for nothing else, and nothing in the source is
-//! chance. What stands in a text counts as code: too many ways make a key that fits fewer requests, but no wrong one.
+//! A function receives the request as a separate copy, and nothing else of the caller. So the values on those paths,
+//! and the node, decide the answer, as long as the parameter's name means nothing else, and nothing in the source is
+//! random. Words in strings count as code: too many paths make a key that fits fewer requests, but never a wrong key.
 
 use crate::script::{Arity, PerNode, RequestPath, ScriptShape};
 
 use super::definitions::{Definition, Definitions};
 use super::mentions::{field, words};
 
-/// Names of what says another thing at another time, or that lead to it, wherever in the source they stand. `Fn` makes a
-/// function of any text.
+/// Names of functions that answer differently at different times, or that lead to such, anywhere in the source. `Fn`
+/// makes a function from any text.
 const UNSTEADY: [&str; 5] = ["random", "timestamp", "sleep", "Fn", "eval"];
 
-/// What may stand before the `=` of an assignment.
+/// The operators that may precede the `=` of an assignment.
 const ASSIGNED_WITH: [&str; 12] = ["**", "<<", ">>", "??", "+", "-", "*", "/", "%", "&", "|", "^"];
 
-/// The ways of the functions of two parameters among `definitions`; absent where they cannot be told, and where the
-/// script has a key of its own.
+/// Returns the paths of the functions of two parameters among `definitions`; `None` where they are not certain, and
+/// where the script defines a key.
 pub(super) fn depends(definitions: &Definitions<'_>, shape: ScriptShape) -> Option<Vec<RequestPath>> {
     let ScriptShape::PerNode(PerNode { filter, score, key: false }) = shape else { return None };
     let functions = [("filter", filter), ("score", score)].into_iter();
@@ -28,19 +28,20 @@ pub(super) fn depends(definitions: &Definitions<'_>, shape: ScriptShape) -> Opti
     }
     let mut paths = Vec::new();
     for (name, _) in names {
-        paths.extend(ways(&definitions.get(name)?)?);
+        paths.extend(paths_of(&definitions.get(name)?)?);
     }
     paths.sort_unstable();
     paths.dedup();
     paths.iter().all(RequestPath::is_given).then_some(paths)
 }
 
-/// The ways on which the function looks at its second parameter; nothing where it does anything else with it.
-fn ways(definition: &Definition<'_>) -> Option<Vec<RequestPath>> {
+/// Returns the paths on which the function looks at the second parameter; `None` where the function uses the parameter
+/// in any other way.
+fn paths_of(definition: &Definition<'_>) -> Option<Vec<RequestPath>> {
     let [_, request] = definition.parameters.as_slice() else { return None };
     let (body, mut paths, mut done) = (definition.body, Vec::new(), 0);
     for (start, word) in words(body) {
-        // The names on a way are no variables.
+        // The names on a path are no variables.
         if start < done || word != *request {
             continue;
         }
@@ -49,7 +50,7 @@ fn ways(definition: &Definition<'_>) -> Option<Vec<RequestPath>> {
         if is_field {
             return None;
         }
-        let (path, behind) = way(body.get(start + word.len()..)?);
+        let (path, behind) = path_of(body.get(start + word.len()..)?);
         if path.0.is_empty() || is_assigned(behind) {
             return None;
         }
@@ -59,9 +60,9 @@ fn ways(definition: &Definition<'_>) -> Option<Vec<RequestPath>> {
     Some(paths)
 }
 
-/// The fields that `rest` goes into one after the other, with what follows them. A method sees what it is called on: its
-/// name is no field.
-fn way(mut rest: &str) -> (RequestPath, &str) {
+/// Returns the fields that `rest` accesses in turn, with the text behind them. A method sees the object of the call: a
+/// method's name is no field.
+fn path_of(mut rest: &str) -> (RequestPath, &str) {
     let mut names = Vec::new();
     while let Some((name, behind)) = field(rest) {
         names.push(name.to_owned());
@@ -70,7 +71,7 @@ fn way(mut rest: &str) -> (RequestPath, &str) {
     (RequestPath(names), rest)
 }
 
-/// Whether what `behind` follows is written to.
+/// Whether the expression before `behind` is assigned to.
 fn is_assigned(behind: &str) -> bool {
     let behind = behind.trim_start();
     let with = ASSIGNED_WITH.iter().find_map(|operator| behind.strip_prefix(operator)).unwrap_or(behind);

@@ -1,4 +1,4 @@
-//! The fields of anything that has some: a node, a shared map, a map of the script's own.
+//! The fields of any value with fields: a node, a shared map, a map of the script's own.
 
 use std::rc::Rc;
 
@@ -8,12 +8,12 @@ use super::call_context::RhaiCallContext;
 use super::nodes::NodeRef;
 use super::objects::ReadOnlyMap;
 
-/// Reads fields with what the running script set on nodes.
+/// Reads fields, including those that the running script set on nodes.
 #[derive(Clone)]
 pub(super) struct OverlayFields(pub(super) Rc<RhaiCallContext>);
 
 impl OverlayFields {
-    /// All fields of `value`; absent where it has none.
+    /// Returns all fields of `value`; `None` where the value has no fields.
     pub(super) fn of(&self, value: &Dynamic) -> Option<Map> {
         if let Some(node) = value.read_lock::<NodeRef>() {
             return Some(self.of_node(&node));
@@ -24,7 +24,7 @@ impl OverlayFields {
         value.as_map_ref().ok().map(|map| map.clone())
     }
 
-    /// All fields of `node`.
+    /// Returns all fields of `node`.
     pub(super) fn of_node(&self, node: &NodeRef) -> Map {
         let view = node.view();
         let mut fields = view.all();
@@ -32,7 +32,7 @@ impl OverlayFields {
         fields
     }
 
-    /// The id of the node that `value` names: its `id`, else its `serverId`, where that is a string that says something.
+    /// Returns the id of the node that `value` names: `id`, else `serverId`, where that is a non-empty string.
     pub(super) fn named_id(&self, value: &Dynamic) -> Option<String> {
         if let Some(node) = value.read_lock::<NodeRef>() {
             return Some(node.view().node.id().to_string());

@@ -1,4 +1,4 @@
-//! The request as a script's map: new for each request, and the script's own.
+//! The request as a map for a script: new for each request, and owned by the script.
 
 use std::collections::BTreeSet;
 
@@ -10,24 +10,25 @@ use crate::script::ScriptRequest;
 
 use super::convert::own;
 
-/// What of the request a script is given.
+/// The parts of the request that a script receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RhaiRequestWishes {
-    /// Its fields.
+    /// The fields of the request.
     pub(super) fields: RhaiRequestFields,
     /// Whether the script can read the sessions of the user.
     pub(super) user_sessions: bool,
-    /// Whether it sees nothing of the request but the login of its user, which is known without reading the request whole.
+    /// Whether the script sees nothing of the request but the login of the user, which is known without reading the
+    /// whole request.
     pub(super) login_alone: bool,
 }
 
-/// Which fields of the request a script can read, as far as its source shows. Most read a field or two, and building the
-/// others would be half the cost of a call over few nodes.
+/// The fields of the request that a script can read, as far as the source shows. Most scripts read a field or two, and
+/// building the others would be half the cost of a call over few nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RhaiRequestFields {
-    /// Any: it does more with the request than to read fields of it by their names.
+    /// Any field: the script does more with the request than to read fields by their names.
     All,
-    /// These.
+    /// These fields.
     Names(BTreeSet<String>),
 }
 
@@ -40,7 +41,7 @@ impl RhaiRequestFields {
     }
 }
 
-/// The request with its time and the user's sessions; `nodes` are added where the function is one of the list.
+/// Returns the request with time and the user's sessions; `nodes` are added for a whole-list function.
 pub(super) fn input(
     asked: &ScriptRequest<'_>,
     cluster: &Cluster,
@@ -106,7 +107,8 @@ fn params(fields: &serde_json::Map<String, Value>, asked: &ScriptRequest<'_>, cl
     params.into()
 }
 
-/// A user with the sessions that the user has on all nodes, whatever the request says; without those of no `cluster`.
+/// Returns a user with the user's sessions on all nodes, in place of any sessions in the request; without sessions
+/// where `cluster` is `None`.
 fn user(value: &Value, asked: &ScriptRequest<'_>, cluster: Option<&Cluster>) -> Dynamic {
     let mut user = own(value);
     let login = &**asked.request.login();

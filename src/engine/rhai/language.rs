@@ -1,4 +1,4 @@
-//! Rhai as balancer scripts have it: with nodes and chance, and without what they must not do.
+//! Rhai for balancer scripts: with nodes and random numbers, and without everything that such scripts must not do.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -16,17 +16,17 @@ use super::fields::OverlayFields;
 use super::thrown::REFUSED;
 use super::{comparisons, lists, nodes, objects, sorting};
 
-/// How deep calls may nest.
+/// The depth to which calls may nest.
 pub(super) const MAX_CALLS: usize = 64;
-/// How many variables may be there at once.
+/// The number of variables that may exist at the same time.
 pub(super) const MAX_VARIABLES: usize = 256;
-/// How many functions a script may have.
+/// The number of functions that a script may have.
 const MAX_FUNCTIONS: usize = 256;
-/// What Rhai calls the function behind `value[place] = …`. It tells this name to nobody, so a test holds it to it.
+/// Rhai's name of the function behind `value[place] = …`. The name is undocumented, so a test checks the name.
 pub(super) const INDEX_SET: &str = "index$set$";
 
-/// Sizes that a script's values may reach, proportionate to the nodes there are. Rhai looks through a whole list or map at
-/// each operation on it, so they bound time as well as memory.
+/// The sizes that a script's values may reach, proportionate to the number of nodes. Rhai walks a whole list or map at
+/// each operation on the value, so these sizes bound time as well as memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sizes {
     pub(super) list: usize,
@@ -35,7 +35,7 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// For a cluster of so many nodes.
+    /// Returns the sizes for a cluster of this many nodes.
     pub(super) fn over(nodes: usize) -> Self {
         let (list, map) = (10_000 + nodes.saturating_mul(4), 10_000 + nodes.saturating_mul(4));
         Self { list, map, text: 256 * 1024 + nodes.saturating_mul(256) }
@@ -46,13 +46,13 @@ impl Sizes {
     }
 }
 
-/// What Rhai calls the function behind `value.name = …`; see [`INDEX_SET`].
+/// Returns Rhai's name of the function behind `value.name = …`; see [`INDEX_SET`].
 pub(super) fn setter(name: &str) -> String {
     format!("set${name}")
 }
 
-/// The language, on `call_context`; sources may nest `depth` deep.
-pub(super) fn language(stage: &Rc<RhaiCallContext>, depth: usize) -> Engine {
+/// Returns the language with the given call context; sources may nest `depth` levels.
+pub(super) fn language(context: &Rc<RhaiCallContext>, depth: usize) -> Engine {
     let mut engine = Engine::new_raw();
     StandardPackage::new().register_into_engine(&mut engine);
     engine.set_module_resolver(DummyModuleResolver::new());
@@ -63,28 +63,28 @@ pub(super) fn language(stage: &Rc<RhaiCallContext>, depth: usize) -> Engine {
         .set_max_functions(MAX_FUNCTIONS)
         .set_max_modules(0);
     Sizes::over(0).set(&mut engine);
-    let watched = Rc::clone(stage);
+    let watched = Rc::clone(context);
     engine.on_progress(move |_| watched.progress());
-    // Among them `curry`: a function with arguments kept for later is not counted as large as they are.
+    // `curry` is among these words: a function with bound arguments does not count with the size of the arguments.
     for (word, _) in REFUSED {
         engine.disable_symbol(word);
     }
-    log(&mut engine, stage);
-    let rolled = Rc::clone(stage);
+    log(&mut engine, context);
+    let rolled = Rc::clone(context);
     engine.register_fn("random", move || rolled.random());
     refuse(&mut engine);
     objects::install(&mut engine);
     lists::install(&mut engine);
-    nodes::install(&mut engine, stage);
+    nodes::install(&mut engine, context);
     sorting::install(&mut engine);
     comparisons::install(&mut engine);
-    json(&mut engine, stage);
+    json(&mut engine, context);
     engine
 }
 
-/// Rhai's own `to_json` knows nothing of nodes, and is there for maps alone.
-fn json(engine: &mut Engine, stage: &Rc<RhaiCallContext>) {
-    let (fields, max_bytes) = (OverlayFields(Rc::clone(stage)), Sizes::over(0).text);
+/// Registers `to_json` for all values: Rhai's own `to_json` does not know nodes, and exists for maps alone.
+fn json(engine: &mut Engine, context: &Rc<RhaiCallContext>) {
+    let (fields, max_bytes) = (OverlayFields(Rc::clone(context)), Sizes::over(0).text);
     let text = move |value: Dynamic| -> Result<String, Box<EvalAltResult>> {
         match ToJson::new(&fields, max_bytes).value(&value) {
             Ok(value) => Ok(value.unwrap_or_default().to_string()),
@@ -97,17 +97,17 @@ fn json(engine: &mut Engine, stage: &Rc<RhaiCallContext>) {
     engine.register_fn("to_json", text);
 }
 
-fn log(engine: &mut Engine, stage: &Rc<RhaiCallContext>) {
-    let printed = Rc::clone(stage);
+fn log(engine: &mut Engine, context: &Rc<RhaiCallContext>) {
+    let printed = Rc::clone(context);
     engine.on_print(move |text| printed.log(LogLevel::Info, text));
-    let debugged = Rc::clone(stage);
+    let debugged = Rc::clone(context);
     engine.on_debug(move |text, _, position| {
         let text = if position.is_none() { text.to_owned() } else { format!("{position}: {text}") };
         debugged.log(LogLevel::Info, &text);
     });
 }
 
-/// Functions that scripts know from elsewhere, and that are not there.
+/// Registers functions that scripts know from elsewhere, and that do not exist here, as errors.
 fn refuse(engine: &mut Engine) {
     let refused = |name: &str| -> Result<Dynamic, Box<EvalAltResult>> {
         Err(format!("`{name}` is not available in a balancer script: {USE_AN_EXECUTABLE}").into())
@@ -119,12 +119,12 @@ fn refuse(engine: &mut Engine) {
     });
 }
 
-/// Gives nodes and maps the properties `names` as functions of their own, which Rhai finds sooner than an index.
-pub(super) fn know(engine: &mut Engine, stage: &Rc<RhaiCallContext>, names: &BTreeSet<String>) {
+/// Registers the properties `names` of nodes and maps as functions of their own, which Rhai finds sooner than an index.
+pub(super) fn know(engine: &mut Engine, context: &Rc<RhaiCallContext>, names: &BTreeSet<String>) {
     for name in names {
         objects::install_property(engine, name);
         if !super::view::KNOWN.contains(&name.as_str()) {
-            nodes::install_property(engine, name, stage);
+            nodes::install_property(engine, name, context);
         }
     }
 }
@@ -139,7 +139,7 @@ pub(super) fn native(
     context.call_native_fn_raw(name, false, &mut args)
 }
 
-/// Puts `value` in the place of `old`, also where a closure shares that place.
+/// Replaces `old` by `value`, also where a closure shares the variable.
 pub(super) fn replace(old: &mut Dynamic, value: Dynamic) {
     if old.is_shared() {
         if let Some(mut shared) = old.write_lock::<Dynamic>() {

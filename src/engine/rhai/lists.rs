@@ -1,4 +1,5 @@
-//! Lists that all requests share. To a script they are arrays; one that it writes to becomes an array of its own first.
+//! Lists that all requests share. To a script they are arrays; a list that a script writes to becomes an array of the
+//! script's own first.
 
 use std::any::TypeId;
 use std::cell::OnceCell;
@@ -18,7 +19,7 @@ use super::language::{INDEX_SET, native, replace};
 pub(super) struct List(Rc<Items>);
 
 struct Items {
-    /// The node whose sessions these are; absent where they were built at once.
+    /// The node of the sessions in this list; `None` where the items were built at once.
     node: Option<Node>,
     built: OnceCell<Array>,
 }
@@ -28,13 +29,13 @@ impl List {
         Self(Rc::new(Items { node: None, built: OnceCell::from(items) }))
     }
 
-    /// The sessions of `node`: most scripts count them and look at none.
+    /// Returns the sessions of `node`, not built yet: most scripts count sessions and read none.
     pub(super) fn of_sessions(node: &Node) -> Self {
         Self(Rc::new(Items { node: Some(node.clone()), built: OnceCell::new() }))
     }
 
-    /// The sessions of `node`, the same node as that of this list and of the same report, with as many of this list's items
-    /// as are still there.
+    /// Returns the sessions of `node`, a later state of this list's node with the same report, reusing the items of
+    /// sessions that are still there.
     pub(super) fn following(&self, node: &Node) -> Self {
         let built = match (&self.0.node, self.0.built.get()) {
             (Some(before), Some(items)) => OnceCell::from(follow_sessions(before, items, node, session)),
@@ -57,7 +58,7 @@ impl List {
         }
     }
 
-    /// The item at `place`, from the end where it is negative.
+    /// Returns the item at `place`, counted from the end where `place` is negative.
     fn at(&self, place: i64) -> Result<Dynamic, Box<EvalAltResult>> {
         let items = self.items();
         let from_start = if place < 0 { place.checked_add_unsigned(items.len() as u64) } else { Some(place) };
@@ -87,7 +88,7 @@ impl IntoIterator for List {
     }
 }
 
-/// The items of a list, one after the other.
+/// The iterator over the items of a list.
 pub(super) struct IntoIter {
     list: List,
     next: usize,
@@ -103,7 +104,7 @@ impl Iterator for IntoIter {
     }
 }
 
-/// Functions that read an array, with the number of their arguments beside it.
+/// Functions that read an array, with the number of their arguments.
 const READS: [(&str, usize); 30] = [
     ("get", 1),
     ("contains", 1),
@@ -137,7 +138,7 @@ const READS: [(&str, usize); 30] = [
     ("to_debug", 0),
 ];
 
-/// Functions that change an array, likewise.
+/// Functions that change an array, with the number of their arguments.
 const CHANGES: [(&str, usize); 26] = [
     ("push", 1),
     ("append", 1),
@@ -167,7 +168,7 @@ const CHANGES: [(&str, usize); 26] = [
     ("set", 2),
 ];
 
-/// Functions of an array that may be given a list besides.
+/// Functions of an array that accept a list as an argument.
 const WITH_ANOTHER: [&str; 7] = ["append", "concat", "+", "+=", "==", "!=", "zip"];
 
 pub(super) fn install(engine: &mut Engine) {
@@ -193,7 +194,7 @@ pub(super) fn install(engine: &mut Engine) {
     }
 }
 
-/// A function that gets a copy of the list: it leaves the list as it is.
+/// Registers a function that receives a copy of the list, and leaves the list unchanged.
 fn install_read(engine: &mut Engine, name: &'static str, count: usize) {
     let call = move |context: &NativeCallContext<'_>, list: &List, mut args: Vec<Dynamic>| {
         args.iter_mut().for_each(to_array);
@@ -211,7 +212,7 @@ fn install_read(engine: &mut Engine, name: &'static str, count: usize) {
     };
 }
 
-/// Makes the list the script's own and lets Rhai's function change it.
+/// Turns the list into an array of the script's own and calls Rhai's function, which changes the array.
 fn change(
     context: &NativeCallContext<'_>,
     name: &str,
@@ -225,7 +226,7 @@ fn change(
     context.call_native_fn_raw(name, true, args)
 }
 
-/// What `list[place] = value` does to an array.
+/// Carries out `list[place] = value` on an array.
 fn set(list: &mut Dynamic, place: &Dynamic, value: Dynamic) -> Result<Dynamic, Box<EvalAltResult>> {
     let place = place.as_int().map_err(|found| format!("a list is indexed by a whole number, this is `{found}`"))?;
     let mut array = list.as_array_mut().map_err(|found| format!("a list was expected, this is `{found}`"))?;

@@ -1,20 +1,20 @@
-//! A look at the words of a source: which properties it reads, and which fields of the request.
+//! A scan of the words of a source: the properties that the source reads, and the fields of the request.
 //!
-//! Where it must guess it guesses on the safe side: what stands in a text or a comment counts as well. Rejected: to walk
-//! the syntax tree, which Rhai shows under its feature `internals` alone and promises nothing about.
+//! Every guess errs on the safe side: words in strings and comments count as well. Rejected: walking the syntax tree,
+//! which Rhai shows under the feature `internals` alone and without any promise.
 
 use std::collections::BTreeSet;
 
 use super::input::RhaiRequestFields;
 
-/// The names that stand behind a dot.
+/// Returns the names that follow a dot.
 pub(super) fn properties(text: &str) -> BTreeSet<String> {
     let words: Vec<(usize, &str)> = words(text).collect();
     let behind_dot = |place: usize| text.get(..place).is_some_and(|before| before.trim_end().ends_with('.'));
     words.into_iter().filter(|(place, _)| behind_dot(*place)).map(|(_, word)| word.to_owned()).collect()
 }
 
-/// What of the request a source reads that calls it by `names`.
+/// Returns the request fields that a source reads, where the source calls the request by `names`.
 pub(super) fn wanted(text: &str, names: &[String]) -> RhaiRequestFields {
     let mut fields = BTreeSet::new();
     for (place, word) in words(text).filter(|(_, word)| names.iter().any(|name| name == word)) {
@@ -31,7 +31,7 @@ pub(super) fn wanted(text: &str, names: &[String]) -> RhaiRequestFields {
     RhaiRequestFields::Names(fields)
 }
 
-/// The field that `rest` reads, a dot and a name and no call, with what follows it.
+/// Returns the field that `rest` reads, a dot and a name and no call, with the text behind the name.
 pub(super) fn field(rest: &str) -> Option<(&str, &str)> {
     let rest = rest.trim_start();
     let rest = rest.strip_prefix("?.").or_else(|| rest.strip_prefix('.'))?.trim_start();
@@ -44,7 +44,7 @@ pub(super) fn field(rest: &str) -> Option<(&str, &str)> {
     (!name.is_empty() && !may_be_called).then_some((name, behind))
 }
 
-/// Whether the name stands in the brackets of `fn name(…)`.
+/// Whether the name is a parameter in the brackets of `fn name(…)`.
 fn is_parameter(text: &str, place: usize, rest: &str) -> bool {
     let before = text.get(..place).unwrap_or_default();
     let Some(open) = before.rfind('(') else { return false };
@@ -56,7 +56,7 @@ fn is_parameter(text: &str, place: usize, rest: &str) -> bool {
     is_definition && is_list(inside) && matches!(rest.trim_start().chars().next(), Some(',' | ')'))
 }
 
-/// The words of `text` with the places where they start.
+/// Returns the words of `text` with the places where they start.
 pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = 0;
     std::iter::from_fn(move || {
@@ -68,7 +68,7 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Whether `c` may stand in a word.
+/// Whether `c` may be part of a word.
 pub(super) fn is_in_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }

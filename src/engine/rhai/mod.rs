@@ -1,11 +1,12 @@
-//! Rhai: a small language made to be embedded, whose scripts can be stopped without ending their process.
+//! Rhai: a small language made to be embedded; Rhai scripts can be stopped without ending their process.
 //!
-//! One engine serves all scripts of a worker. `program` compiles a source once, `run` calls its functions per request.
-//! Nodes are handles on what the cluster has (`view`, `nodes`), and their parts are shared maps and lists (`objects`,
-//! `lists`) that become the script's own when it writes to them: nothing is copied for a request but the handles.
+//! A single engine serves all scripts of a worker. `program` compiles a source once, `run` calls the functions per
+//! request. Nodes are handles on the cluster's data (`view`, `nodes`), and their parts are shared maps and lists
+//! (`objects`, `lists`) that become the script's own when the script writes to them: nothing is copied for a request
+//! but the handles.
 //!
-//! Rhai counts operations and sizes itself; `call_context` adds the alarm, and `language` takes away what a balancer script must
-//! not do. A script that passes a limit is told so, and the worker goes on.
+//! Rhai itself counts operations and sizes; `call_context` adds the alarm, and `language` removes what a balancer
+//! script must not do. A script that passes a limit gets an error, and the worker goes on.
 
 mod answer;
 mod call_context;
@@ -32,7 +33,7 @@ mod view;
 use crate::engine::Settings;
 use crate::script::Engine;
 
-/// The engine.
+/// Returns the engine.
 #[must_use]
 pub fn engine(settings: &Settings) -> Box<dyn Engine> {
     Box::new(program::Rhai::new(settings))

@@ -1,7 +1,7 @@
-//! Nodes as a script's values: handles on what all requests share.
+//! Nodes as values for a script: handles on data that all requests share.
 //!
-//! A node is the same node wherever a script meets it in one request: what it sets on one shows on all handles of it, and
-//! travels with a returned array. Nothing of that outlives the call.
+//! A node is the same node wherever a script meets the node in a request: a property that the script sets is visible
+//! through all handles of the node, and travels with a returned array. Nothing of that outlives the call.
 
 use std::any::TypeId;
 use std::rc::Rc;
@@ -27,34 +27,34 @@ impl NodeRef {
         &self.0
     }
 
-    /// The node in words.
+    /// Returns the node in words.
     pub(super) fn shown(&self) -> String {
         format!("node `{}`", self.0.node.id())
     }
 
-    fn get(&self, name: &str, stage: &RhaiCallContext) -> Dynamic {
-        stage.written(self.0.slot, name).unwrap_or_else(|| self.0.field(name))
+    fn get(&self, name: &str, call_context: &RhaiCallContext) -> Dynamic {
+        call_context.written(self.0.slot, name).unwrap_or_else(|| self.0.field(name))
     }
 
-    fn set(&self, name: &str, value: Dynamic, stage: &RhaiCallContext) {
-        stage.write(self.0.slot, name, value);
+    fn set(&self, name: &str, value: Dynamic, call_context: &RhaiCallContext) {
+        call_context.write(self.0.slot, name, value);
     }
 }
 
-pub(super) fn install(engine: &mut Engine, stage: &Rc<RhaiCallContext>) {
+pub(super) fn install(engine: &mut Engine, call_context: &Rc<RhaiCallContext>) {
     engine.register_type_with_name::<NodeRef>("node");
     for (place, name) in KNOWN.into_iter().enumerate() {
-        let known = Rc::clone(stage);
+        let known = Rc::clone(call_context);
         engine.register_get(name, move |node: &mut NodeRef| {
             known.written(node.0.slot, name).unwrap_or_else(|| node.0.known(place))
         });
-        install_setter(engine, name, stage);
+        install_setter(engine, name, call_context);
     }
-    let on_stage = Rc::clone(stage);
-    engine.register_indexer_get(move |node: &mut NodeRef, name: ImmutableString| node.get(&name, &on_stage));
-    let on_stage = Rc::clone(stage);
+    let call_context = Rc::clone(call_context);
+    engine.register_indexer_get(move |node: &mut NodeRef, name: ImmutableString| node.get(&name, &call_context));
+    let call_context = Rc::clone(call_context);
     engine.register_indexer_set(move |node: &mut NodeRef, name: ImmutableString, value: Dynamic| {
-        node.set(&name, value, &on_stage);
+        node.set(&name, value, &call_context);
     });
     let is_same = |left: NodeRef, right: NodeRef| left.0.slot == right.0.slot;
     engine.register_fn("==", is_same);
@@ -62,10 +62,10 @@ pub(super) fn install(engine: &mut Engine, stage: &Rc<RhaiCallContext>) {
     for name in ["to_string", "to_debug"] {
         engine.register_fn(name, |node: NodeRef| node.shown());
     }
-    whole(engine, &OverlayFields(Rc::clone(stage)));
+    whole(engine, &OverlayFields(Rc::clone(call_context)));
 }
 
-/// Functions of all fields together.
+/// Registers the functions that concern all fields together.
 fn whole(engine: &mut Engine, fields: &OverlayFields) {
     let of = fields.clone();
     engine.register_fn("len", move |node: NodeRef| of.of_node(&node).len() as i64);
@@ -105,18 +105,18 @@ fn whole(engine: &mut Engine, fields: &OverlayFields) {
     }
 }
 
-/// Lets scripts read and write the field `name` without the detour over an index.
-pub(super) fn install_property(engine: &mut Engine, name: &str, stage: &Rc<RhaiCallContext>) {
-    let (field, on_stage): (ImmutableString, _) = (name.into(), Rc::clone(stage));
-    engine.register_get(name, move |node: &mut NodeRef| node.get(&field, &on_stage));
-    install_setter(engine, name, stage);
+/// Lets scripts read and write the field `name` directly, without an index.
+pub(super) fn install_property(engine: &mut Engine, name: &str, call_context: &Rc<RhaiCallContext>) {
+    let (field, call_context): (ImmutableString, _) = (name.into(), Rc::clone(call_context));
+    engine.register_get(name, move |node: &mut NodeRef| node.get(&field, &call_context));
+    install_setter(engine, name, call_context);
 }
 
-fn install_setter(engine: &mut Engine, name: &str, stage: &Rc<RhaiCallContext>) {
-    let (field, on_stage): (ImmutableString, _) = (name.into(), Rc::clone(stage));
+fn install_setter(engine: &mut Engine, name: &str, call_context: &Rc<RhaiCallContext>) {
+    let (field, call_context): (ImmutableString, _) = (name.into(), Rc::clone(call_context));
     engine.register_set(name, move |node: &mut NodeRef, value: Dynamic| {
-        if !is_same_part(&node.get(&field, &on_stage), &value) {
-            node.set(&field, value, &on_stage);
+        if !is_same_part(&node.get(&field, &call_context), &value) {
+            node.set(&field, value, &call_context);
         }
     });
 }

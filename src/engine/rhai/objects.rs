@@ -1,4 +1,5 @@
-//! Maps that all requests share. To a script they are maps; one that it writes to becomes a map of its own first.
+//! Maps that all requests share. To a script they are maps; a map that a script writes to becomes a map of the script's
+//! own first.
 
 use std::any::TypeId;
 use std::rc::Rc;
@@ -21,12 +22,12 @@ impl ReadOnlyMap {
         &self.0
     }
 
-    /// The field `name`, `()` where there is none.
+    /// Returns the field `name`, or `()` where the map lacks the field.
     pub(super) fn get(&self, name: &str) -> Dynamic {
         self.0.get(name).cloned().unwrap_or_default()
     }
 
-    /// The same with another value for the field `name`.
+    /// Returns the same map with another value for the field `name`.
     pub(super) fn with(&self, name: &str, value: Dynamic) -> Self {
         let mut fields = (*self.0).clone();
         fields.insert(name.into(), value);
@@ -42,7 +43,7 @@ impl ReadOnlyMap {
     }
 }
 
-/// Functions that change a map, with the number of their arguments beside it.
+/// Functions that change a map, with the number of their arguments.
 const CHANGES: [(&str, usize); 8] =
     [("clear", 0), ("remove", 1), ("mixin", 1), ("+=", 1), ("fill_with", 1), ("drain", 1), ("retain", 1), ("set", 2)];
 
@@ -114,7 +115,7 @@ fn compare(engine: &mut Engine) {
     }
 }
 
-/// Lets scripts read and write the field `name` without the detour over an index.
+/// Lets scripts read and write the field `name` directly, without an index.
 pub(super) fn install_property(engine: &mut Engine, name: &str) {
     let field: ImmutableString = name.into();
     engine.register_get(name, move |object: &mut ReadOnlyMap| object.get(&field));
@@ -136,8 +137,8 @@ fn set(object: &mut Dynamic, name: &str, value: Dynamic) {
     replace(object, Dynamic::from_map(map));
 }
 
-/// Whether both are the very same shared part. Rhai gives parts back to what they belong to after each call that could
-/// have changed them; one that comes back as it was is no write.
+/// Whether both are the very same shared part. After each call that could have changed a part, Rhai assigns the part
+/// back to the owner; a part that comes back unchanged is no write.
 pub(super) fn is_same_part(left: &Dynamic, right: &Dynamic) -> bool {
     if let (Some(left), Some(right)) = (left.read_lock::<ReadOnlyMap>(), right.read_lock::<ReadOnlyMap>()) {
         return left.is(&right);
@@ -148,7 +149,7 @@ pub(super) fn is_same_part(left: &Dynamic, right: &Dynamic) -> bool {
     }
 }
 
-/// Makes the map the script's own and lets Rhai's function change it.
+/// Turns the map into a map of the script's own and calls Rhai's function, which changes the map.
 fn change(
     context: &NativeCallContext<'_>,
     name: &str,

@@ -1,4 +1,4 @@
-//! A compiled script, and the engine that compiled it.
+//! A compiled script, and the engine that compiled the script.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -26,31 +26,31 @@ use super::thrown;
 use super::view::SharedView;
 use super::{mentions, shape};
 
-/// The engine: one language and one set of nodes for all its scripts.
+/// The engine: a single language and a single set of nodes for all scripts.
 #[derive(Clone)]
 pub(super) struct Rhai(Rc<RhaiEngine>);
 
 pub(super) struct RhaiEngine {
     pub(super) language: RefCell<Language>,
-    pub(super) stage: Rc<RhaiCallContext>,
+    pub(super) context: Rc<RhaiCallContext>,
     pub(super) residents: NodeCache<SharedView>,
     source_bytes: usize,
-    /// The sizes that are set.
+    /// The sizes in force.
     sizes: Cell<Sizes>,
 }
 
 impl Rhai {
     pub(super) fn new(settings: &Settings) -> Self {
-        let stage = Rc::new(RhaiCallContext::new(settings.limits, Rc::clone(&settings.alarm)));
+        let context = Rc::new(RhaiCallContext::new(settings.limits, Rc::clone(&settings.alarm)));
         let source_bytes = settings.limits.source_bytes;
-        let language = RefCell::new(language(&stage, settings.limits.source_depth));
+        let language = RefCell::new(language(&context, settings.limits.source_depth));
         let (residents, sizes) = (NodeCache::default(), Cell::new(Sizes::over(0)));
-        Self(Rc::new(RhaiEngine { language, stage, residents, source_bytes, sizes }))
+        Self(Rc::new(RhaiEngine { language, context, residents, source_bytes, sizes }))
     }
 }
 
 impl RhaiEngine {
-    /// Lets values grow as far as suits a cluster of so many nodes.
+    /// Sets the sizes of values for a cluster of this many nodes.
     pub(super) fn fit(&self, nodes: usize) {
         let sizes = Sizes::over(nodes);
         if self.sizes.replace(sizes) != sizes {
@@ -75,14 +75,14 @@ impl Engine for Rhai {
         let mut language = inner.language.borrow_mut();
         let ast = language.compile(&text).map_err(|error| thrown::refused(&error, &source))?;
         let reading = shape::read(&ast)?;
-        language::know(&mut language, &inner.stage, &mentions::properties(&text));
+        language::know(&mut language, &inner.context, &mentions::properties(&text));
         let code = without_comments(&text);
         let wanted = mentions::wanted(code.as_deref().unwrap_or(&text), &reading.request_names);
         let definitions = code.as_deref().and_then(|code| Definitions::of(&ast, code));
         let reads = reads(definitions.as_ref());
         let depends = definitions.and_then(|definitions| depends(&definitions, reading.shape));
         let (engine, shape, entry) = (self.clone(), reading.shape, reading.entry);
-        // What depends on what comes with the request reads no sessions: those come from the cluster.
+        // Functions that depend only on values of the request itself read no sessions, which come from the cluster.
         let login_alone = depends.as_deref().is_some_and(see_login_alone);
         let wishes = RhaiRequestWishes { fields: wanted, user_sessions: depends.is_none(), login_alone };
         Ok(Box::new(RhaiProgram { engine, source, ast, shape, entry, wishes, reads, depends }))
@@ -97,11 +97,11 @@ pub(super) struct RhaiProgram {
     shape: ScriptShape,
     /// The name of the whole-list function.
     pub(super) entry: String,
-    /// What it reads of the request.
+    /// The parts of the request that the script reads.
     pub(super) wishes: RhaiRequestWishes,
-    /// What its per-node functions read of a node.
+    /// The parts of a node that the per-node functions read.
     reads: Reads,
-    /// What they depend on beside the node, where that can be told.
+    /// The paths into the request on which these functions depend beside the node, where the paths are known.
     depends: Option<Vec<RequestPath>>,
 }
 
@@ -124,7 +124,7 @@ impl Script for RhaiProgram {
         self.depends.as_deref()
     }
 
-    fn open<'a>(&'a self, scene: CallContext<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
-        Ok(Box::new(RhaiRun::new(self, scene)))
+    fn open<'a>(&'a self, call_context: CallContext<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
+        Ok(Box::new(RhaiRun::new(self, call_context)))
     }
 }

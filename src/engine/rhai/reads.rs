@@ -1,7 +1,7 @@
-//! Which parts of a node a per-node function can read, from the words of its source.
+//! The parts of a node that a per-node function can read, found from the words of the source.
 //!
-//! A Rhai function sees its parameters and nothing else of its caller's, so what it reads of its node stands behind the
-//! parameter's name. The name used for anything else counts as reading all.
+//! A Rhai function sees its parameters and nothing else of the caller, so the fields that the function reads of the
+//! node follow the parameter's name. Any other use of the name counts as reading all.
 
 use crate::engine::reads::Reads;
 use crate::model::NodeParts;
@@ -9,10 +9,11 @@ use crate::model::NodeParts;
 use super::definitions::Definitions;
 use super::mentions::{field, words};
 
-/// The field that is looked into, because its own fields are in different parts.
+/// The field with subfields in different parts of the node, which therefore is analysed further.
 const DATA: &str = "nodeData";
 
-/// What the functions of `definitions` read; all, where those are not known.
+/// Returns the parts that the functions of `definitions` read; all parts, where `definitions` is `None` or lacks a
+/// function.
 pub(super) fn reads(definitions: Option<&Definitions<'_>>) -> Reads {
     Reads::new(|name| {
         let definition = definitions.and_then(|definitions| definitions.get(name));
@@ -21,7 +22,7 @@ pub(super) fn reads(definitions: Option<&Definitions<'_>>) -> Reads {
     })
 }
 
-/// The parts of the node called `name` that `body` reads.
+/// Returns the parts of the node called `name` that `body` reads.
 fn read_in(body: &str, name: &str) -> NodeParts {
     let uses = words(body).filter(|(_, word)| *word == name);
     let parts = uses.map(|(start, word)| {

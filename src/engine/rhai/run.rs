@@ -1,7 +1,7 @@
-//! One run of a script: calls of its functions, each after the top level.
+//! A run of a script: calls of functions, each after the top level.
 //!
-//! Rhai's functions see nothing of the top level but its constants, and those only of the run that they are called in: so
-//! the top level runs anew before each call, and opening a run costs nothing.
+//! Rhai's functions see nothing of the top level but constants, and only the constants of the run in which they are
+//! called: so the top level runs again before each call, and opening a run costs nothing.
 
 use std::rc::Rc;
 
@@ -19,22 +19,22 @@ use super::program::RhaiProgram;
 use super::thrown;
 use super::view::{RhaiNode, SharedView};
 
-/// A script for as long as one request lasts.
+/// A script for the duration of a single request.
 pub(super) struct RhaiRun<'a> {
     program: &'a RhaiProgram,
-    scene: CallContext<'a>,
-    /// The request as the per-node functions see it.
+    call_context: CallContext<'a>,
+    /// The request as the per-node functions see the request.
     request: Option<Dynamic>,
 }
 
 impl<'a> RhaiRun<'a> {
-    pub(super) fn new(program: &'a RhaiProgram, scene: CallContext<'a>) -> Self {
-        Self { program, scene, request: None }
+    pub(super) fn new(program: &'a RhaiProgram, call_context: CallContext<'a>) -> Self {
+        Self { program, call_context, request: None }
     }
 
     fn balance(&mut self, candidates: &[Candidate]) -> Result<CallAnswer, ScriptError> {
-        let asked = self.scene.asked.ok_or_else(|| missing("the request"))?;
-        let (engine, cluster) = (self.program.engine(), self.scene.cluster);
+        let asked = self.call_context.asked.ok_or_else(|| missing("the request"))?;
+        let (engine, cluster) = (self.program.engine(), self.call_context.cluster);
         engine.residents.sweep(cluster);
         let mut views = Vec::with_capacity(candidates.len());
         for candidate in candidates {
@@ -42,22 +42,22 @@ impl<'a> RhaiRun<'a> {
         }
         let nodes: Array = views.iter().map(|view| Dynamic::from(NodeRef::new(Rc::clone(view)))).collect();
         let input = input(&asked, cluster, Some(nodes), &self.program.wishes);
-        let dice = Dice::new(asked.seed, self.scene.step, "");
+        let dice = Dice::new(asked.seed, self.call_context.step, "");
         let returned = self.invoke(&self.program.entry, (Dynamic::from_map(input),), Some(dice))?;
-        AnswerReader::new(&engine.stage)
+        AnswerReader::new(&engine.context)
             .returned(&returned, &GivenViews::new(cluster, &views))
             .map(CallAnswer::Returned)
     }
 
     fn per_node(&mut self, call: Call<'_>) -> Result<CallAnswer, ScriptError> {
-        let stage = Rc::clone(&self.program.engine().stage);
+        let context = Rc::clone(&self.program.engine().context);
         match call {
             Call::Balance(_) => Err(missing("a list")),
             Call::Key => {
                 let request = self.request()?;
                 let dice = self.dice_for(None);
                 let key = self.invoke("key", (request,), dice)?;
-                AnswerReader::new(&stage).key(&key).map(CallAnswer::Key)
+                AnswerReader::new(&context).key(&key).map(CallAnswer::Key)
             }
             Call::Filter(candidate, argument) => {
                 let kept = self.invoke_on("filter", candidate, argument)?;
@@ -65,7 +65,7 @@ impl<'a> RhaiRun<'a> {
             }
             Call::Score(candidate, argument) => {
                 let score = self.invoke_on("score", candidate, argument)?;
-                Ok(CallAnswer::Score(AnswerReader::new(&stage).score(&score)))
+                Ok(CallAnswer::Score(AnswerReader::new(&context).score(&score)))
             }
         }
     }
@@ -82,22 +82,24 @@ impl<'a> RhaiRun<'a> {
         }
     }
 
-    /// Runs the top level and then the function `name`, and hands on what they logged.
+    /// Runs the top level and then the function `name`, and passes on the logged lines.
     fn invoke(&self, name: &str, args: impl FuncArgs, dice: Option<Dice>) -> Result<Dynamic, ScriptError> {
         let engine = self.program.engine();
-        engine.stage.set(dice);
-        engine.fit(self.scene.cluster.len());
+        engine.context.set(dice);
+        engine.fit(self.call_context.cluster.len());
         let language = engine.language.borrow();
         let options = CallFnOptions::new().eval_ast(true).rewind_scope(true);
         let result =
             language.call_fn_with_options::<Dynamic>(options, &mut Scope::new(), &self.program.ast, name, args);
-        engine.stage.flush(self.scene.log);
-        result.map(Dynamic::flatten).map_err(|error| thrown::script_error(*error, &self.program.source, &engine.stage))
+        engine.context.flush(self.call_context.log);
+        result
+            .map(Dynamic::flatten)
+            .map_err(|error| thrown::script_error(*error, &self.program.source, &engine.context))
     }
 
-    /// The view of `candidate`: what all requests share, unless earlier steps gave it something.
+    /// Returns the view of `candidate`: the view that all requests share, unless earlier steps set an overlay.
     fn view(&self, candidate: &Candidate) -> Result<Rc<RhaiNode>, ScriptError> {
-        let (cluster, residents) = (self.scene.cluster, &self.program.engine().residents);
+        let (cluster, residents) = (self.call_context.cluster, &self.program.engine().residents);
         let view = match cluster.node(candidate.slot) {
             Some(node) if candidate.overlay.is_none() => {
                 let make = |before| Ok::<_, ScriptError>(SharedView::after(before, candidate.slot, node));
@@ -105,23 +107,23 @@ impl<'a> RhaiRun<'a> {
             }
             _ => RhaiNode::of(candidate, cluster),
         };
-        // A candidate that left the cluster meanwhile is not handed to scripts at all.
+        // A candidate that left the cluster meanwhile is never passed to scripts.
         view.ok_or_else(|| missing("the node"))
     }
 
-    /// The request without nodes.
+    /// Returns the request without nodes.
     fn request(&mut self) -> Result<Dynamic, ScriptError> {
-        let asked = self.scene.asked.ok_or_else(|| missing("the request"))?;
-        let (cluster, wishes) = (self.scene.cluster, &self.program.wishes);
+        let asked = self.call_context.asked.ok_or_else(|| missing("the request"))?;
+        let (cluster, wishes) = (self.call_context.cluster, &self.program.wishes);
         let request = self.request.get_or_insert_with(|| input(&asked, cluster, None, wishes).into());
         Ok(request.clone())
     }
 
-    /// The stream of random numbers that belongs to `candidate`: the same whenever its turn comes.
+    /// Returns the stream of random numbers for `candidate`: the same in any order of calls.
     fn dice_for(&self, candidate: Option<&Candidate>) -> Option<Dice> {
-        let node = candidate.and_then(|candidate| self.scene.cluster.node(candidate.slot));
+        let node = candidate.and_then(|candidate| self.call_context.cluster.node(candidate.slot));
         let id = node.map(|node| &**node.id()).unwrap_or_default();
-        self.scene.asked.map(|asked| Dice::new(asked.seed, self.scene.step, id))
+        self.call_context.asked.map(|asked| Dice::new(asked.seed, self.call_context.step, id))
     }
 }
 
@@ -131,12 +133,12 @@ impl Run for RhaiRun<'_> {
             Call::Balance(candidates) => self.balance(candidates),
             Call::Key | Call::Filter(..) | Call::Score(..) => self.per_node(call),
         };
-        self.program.engine().stage.forget_writes();
+        self.program.engine().context.forget_writes();
         answer
     }
 }
 
-/// What a script's caller should have provided.
+/// Returns an error for a value that a script's caller should have provided.
 fn missing(what: &str) -> ScriptError {
     let thrown = Thrown { name: "InternalError".to_owned(), message: format!("{what} is missing") };
     ScriptError::Thrown(thrown, None)

@@ -1,4 +1,4 @@
-//! What a script is, read from its functions: which it has, and what they depend on.
+//! The shape of a script, read from the functions: which functions exist, and their dependencies.
 
 use rhai::{AST, ScriptFnMetadata};
 
@@ -7,12 +7,12 @@ use crate::script::{Arity, LoadError, PerNode, ScriptShape};
 const EXPECTED: &str = "expected one function of the list, `fn balance(input) { … }` (a lone function whose parameter is \
     called `input` will do), or functions of one node, `fn filter(node)` and `fn score(node)`";
 
-/// A source that was read.
+/// A source with the shape.
 pub(super) struct RhaiSource {
     pub(super) shape: ScriptShape,
-    /// The name of the whole-list function, where there is one.
+    /// The name of the whole-list function; empty for a per-node script.
     pub(super) entry: String,
-    /// The names that the request has in the functions that are called with it.
+    /// The names of the request parameter in the functions that receive the request.
     pub(super) request_names: Vec<String>,
 }
 
@@ -70,12 +70,12 @@ pub(super) fn read(ast: &AST) -> Result<RhaiSource, LoadError> {
     }
 }
 
-/// Whether it is a function that is called by its name alone: neither a closure nor a method of some type.
+/// Whether `function` is called by name alone: neither a closure nor a method of some type.
 pub(super) fn is_plain(function: &ScriptFnMetadata<'_>) -> bool {
     function.this_type.is_none() && !is_closure(function)
 }
 
-/// Whether it has no name in the source.
+/// Whether `function` has no name in the source.
 pub(super) fn is_closure(function: &ScriptFnMetadata<'_>) -> bool {
     function.name.starts_with("anon$")
 }

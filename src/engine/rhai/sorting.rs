@@ -1,5 +1,5 @@
-//! Sorting that no comparator can break. Rhai's own sort hands the comparator to Rust's and takes its errors for an
-//! answer; this goes by `merge`, and an error in a comparator is the script's.
+//! Sorting that no comparator can break. Rhai's own sort passes the comparator to Rust's and takes the comparator's
+//! errors for an answer; this sort uses `merge`, and an error in a comparator is the script's error.
 
 use std::cmp::Ordering;
 
@@ -33,15 +33,18 @@ pub(super) fn install(engine: &mut Engine) {
     engine.register_fn("order_desc", |array: Array| natural(array, Ordering::Less));
 }
 
-/// `array` in the order that `comparator` tells: a number above zero, or `false`, puts the first of its two behind.
+/// Returns `array` in the order of `comparator`: a number above zero, or `false`, puts the first of two items behind
+/// the second.
 fn sort_by_comparator(context: &NativeCallContext<'_>, array: Array, comparator: &FnPtr) -> Sorted<Array> {
     merge_sort(array, |left, right| {
-        let told = comparator.call_raw(context, None, [left.clone(), right.clone()])?;
-        match (told.as_int(), told.as_float(), told.as_bool()) {
+        let answer = comparator.call_raw(context, None, [left.clone(), right.clone()])?;
+        match (answer.as_int(), answer.as_float(), answer.as_bool()) {
             (Ok(number), ..) => Ok(number > 0),
             (_, Ok(number), _) => Ok(number > 0.0),
             (.., Ok(comes_first)) => Ok(!comes_first),
-            _ => Err(format!("a comparator returns a number or a truth value, this one `{}`", told.type_name()).into()),
+            _ => {
+                Err(format!("a comparator returns a number or a truth value, this one `{}`", answer.type_name()).into())
+            }
         }
     })
 }
@@ -56,7 +59,7 @@ fn compare(left: &Dynamic, right: &Dynamic) -> Sorted<Ordering> {
         return Ok(left.cmp(&right));
     }
     if let (Ok(left), Ok(right)) = (number(left), number(right)) {
-        // What is no number comes last.
+        // NaN comes last.
         return Ok(left.partial_cmp(&right).unwrap_or_else(|| left.is_nan().cmp(&right.is_nan())));
     }
     if let (Ok(left), Ok(right)) = (left.as_immutable_string_ref(), right.as_immutable_string_ref()) {

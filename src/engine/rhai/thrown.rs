@@ -1,4 +1,5 @@
-//! What a script threw or what stopped it, with the place in the administrator's own source.
+//! The errors that scripts throw and the reasons why scripts are stopped, with the place in the administrator's own
+//! source.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,12 +17,12 @@ use super::fields::OverlayFields;
 use super::language::{MAX_CALLS, MAX_VARIABLES};
 use super::nodes::NodeRef;
 
-/// The largest thrown value that is shown, as JSON.
+/// The size of the largest thrown value that is shown, as JSON.
 const MAX_SHOWN_BYTES: usize = 16 * 1024;
-/// How many calls of calls are looked through for the error within.
+/// The number of nested calls that are searched for the innermost error.
 const MAX_WRAPPERS: usize = 256;
 
-/// Words of the language that a balancer script may not use, and what to do instead.
+/// Words of the language that a balancer script may not use, each with an alternative.
 pub(super) const REFUSED: [(&str, &str); 4] = [
     ("eval", USE_AN_EXECUTABLE),
     ("import", USE_AN_EXECUTABLE),
@@ -29,7 +30,7 @@ pub(super) const REFUSED: [(&str, &str); 4] = [
     ("curry", "a closure does the same"),
 ];
 
-/// Why Rhai refuses `source`.
+/// Returns the reason why Rhai refuses `source`.
 pub(super) fn refused(error: &ParseError, source: &SourceText) -> LoadError {
     let position = position(error.position(), source);
     let here = position.as_ref().and_then(|place| rest_of_line(source, place)).unwrap_or_default();
@@ -42,21 +43,21 @@ pub(super) fn refused(error: &ParseError, source: &SourceText) -> LoadError {
     LoadError { message, position }
 }
 
-/// What stands in the source from `place` on.
+/// Returns the line of the source from `place` on.
 fn rest_of_line<'a>(source: &'a SourceText, place: &Position) -> Option<&'a str> {
     let line = source.text.lines().nth(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
     let columns_before = usize::try_from(place.column).ok()?.checked_sub(1)?;
     line.char_indices().nth(columns_before).and_then(|(start, _)| line.get(start..))
 }
 
-/// `error` for the requester.
-pub(super) fn script_error(error: EvalAltResult, source: &SourceText, stage: &Rc<RhaiCallContext>) -> ScriptError {
+/// Converts `error` for the requester.
+pub(super) fn script_error(error: EvalAltResult, source: &SourceText, context: &Rc<RhaiCallContext>) -> ScriptError {
     let (mut error, place) = innermost(error);
     let position = position(place, source);
-    // Rhai tells no place of what stops a script.
+    // Rhai gives no place for errors that stop a script.
     let limit = |kind, message: String| ScriptError::Limit(kind, message);
     match &error {
-        EvalAltResult::ErrorTerminated(..) => match stage.stopped() {
+        EvalAltResult::ErrorTerminated(..) => match context.stopped() {
             Some(RhaiStop::Operations(most)) => {
                 limit(LimitKind::Time, format!("the script made more than {most} operations"))
             }
@@ -77,19 +78,19 @@ pub(super) fn script_error(error: EvalAltResult, source: &SourceText, stage: &Rc
             limit(LimitKind::Memory, format!("more than {MAX_VARIABLES} variables at once"))
         }
         EvalAltResult::ErrorRuntime(value, _) => {
-            let (name, message) = words(value, &OverlayFields(Rc::clone(stage)));
-            let cut = |text: &str| stage.limits().cut(text);
+            let (name, message) = words(value, &OverlayFields(Rc::clone(context)));
+            let cut = |text: &str| context.limits().cut(text);
             ScriptError::Thrown(Thrown { name: cut(&name), message: cut(&message) }, position)
         }
         _ => {
             error.clear_position();
-            let message = stage.limits().cut(&helpful(&error, stage));
+            let message = context.limits().cut(&helpful(&error, context));
             ScriptError::Thrown(Thrown { name: "RuntimeError".to_owned(), message }, position)
         }
     }
 }
 
-/// The error inside of all calls around it, with the innermost place that is known.
+/// Returns the error inside of all calls around it, with the innermost known place.
 fn innermost(mut error: EvalAltResult) -> (EvalAltResult, Place) {
     let mut place = error.position();
     for _ in 0..MAX_WRAPPERS {
@@ -103,7 +104,7 @@ fn innermost(mut error: EvalAltResult) -> (EvalAltResult, Place) {
     (error, place)
 }
 
-/// Name and message of whatever was thrown.
+/// Returns the name and message of any thrown value.
 fn words(value: &Dynamic, fields: &OverlayFields) -> (String, String) {
     let text = |value: &Dynamic| value.as_immutable_string_ref().ok().map(|text| text.to_string());
     if let Some(message) = text(value) {
@@ -118,7 +119,7 @@ fn words(value: &Dynamic, fields: &OverlayFields) -> (String, String) {
     }
 }
 
-/// `value` as a person wants to read it.
+/// Returns `value` as a person wants to read the value.
 fn shown(value: &Dynamic, fields: &OverlayFields) -> String {
     if let Some(node) = value.read_lock::<NodeRef>() {
         return node.shown();
@@ -129,11 +130,11 @@ fn shown(value: &Dynamic, fields: &OverlayFields) -> String {
     }
 }
 
-/// Rhai's words, with a hint where they leave an administrator alone.
-fn helpful(error: &EvalAltResult, stage: &RhaiCallContext) -> String {
+/// Returns Rhai's message, with a hint where the message does not help an administrator.
+fn helpful(error: &EvalAltResult, context: &RhaiCallContext) -> String {
     let words = error.to_string();
     match error {
-        EvalAltResult::ErrorVariableNotFound(name, _) if stage.is_pure() && is_request(name) => {
+        EvalAltResult::ErrorVariableNotFound(name, _) if context.is_pure() && is_request(name) => {
             format!("`{name}` {NOT_PURE}")
         }
         EvalAltResult::ErrorVariableNotFound(name, _) => {

@@ -1,4 +1,4 @@
-//! A node as scripts see it, built as far as they look and kept for as long as the node stays as it is.
+//! A node as scripts see the node: fields are built when read, and kept as long as the node stays unchanged.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use super::convert::shared;
 use super::lists::List;
 use super::objects::ReadOnlyMap;
 
-/// The names that every node has or may have; each has its place in a view.
+/// The names that every node has or may have; each has a place in a view.
 pub(super) const KNOWN: [&str; 18] = [
     "id",
     "serverId",
@@ -38,7 +38,7 @@ pub(super) const KNOWN: [&str; 18] = [
     "serverPool",
 ];
 
-/// A node with what earlier steps gave it on top.
+/// A node with the overlay of earlier steps.
 pub(super) struct RhaiNode {
     pub(super) slot: SlotIndex,
     pub(super) node: Node,
@@ -48,7 +48,7 @@ pub(super) struct RhaiNode {
     sessions: OnceCell<List>,
 }
 
-/// What all requests share of one node.
+/// The view of a node that all requests share.
 #[derive(Clone)]
 pub(super) struct SharedView(pub(super) Rc<RhaiNode>);
 
@@ -63,7 +63,7 @@ impl CachedNode for SharedView {
 }
 
 impl SharedView {
-    /// What is kept of `node` after `before`, which was kept in its slot.
+    /// Returns the view of `node`, reusing `before`, the view that was cached for the same slot.
     pub(super) fn after(before: Option<Self>, slot: SlotIndex, node: &Node) -> Self {
         let before = before.filter(|before| Arc::ptr_eq(before.0.node.report(), node.report()));
         Self(before.map_or_else(|| RhaiNode::new(slot, node, None), |before| before.0.following(node)))
@@ -80,7 +80,8 @@ impl RhaiNode {
         Rc::new(Self { slot, node: node.clone(), overlay, known, others, sessions })
     }
 
-    /// The view of `node`, a later state of this one's of the same report: what was built stays, where it still holds.
+    /// Returns the view of `node`, a later state of this view's node with the same report: built fields stay, where
+    /// they are still valid.
     fn following(&self, node: &Node) -> Rc<Self> {
         let known: [OnceCell<Dynamic>; KNOWN.len()] = Default::default();
         for ((cell, before), name) in known.iter().zip(&self.known).zip(KNOWN) {
@@ -101,24 +102,24 @@ impl RhaiNode {
         Rc::new(Self { slot: self.slot, node: node.clone(), overlay: None, known, others, sessions })
     }
 
-    /// The view of `candidate` for one request alone; absent where its node left meanwhile.
+    /// Returns the view of `candidate` for a single request; `None` where the node left meanwhile.
     pub(super) fn of(candidate: &Candidate, cluster: &Cluster) -> Option<Rc<Self>> {
         let node = cluster.node(candidate.slot)?;
         Some(Self::new(candidate.slot, node, candidate.overlay.clone()))
     }
 
-    /// The field at `place` of [`KNOWN`].
+    /// Returns the field at `place` of [`KNOWN`].
     pub(super) fn known(self: &Rc<Self>, place: usize) -> Dynamic {
         let (Some(cell), Some(name)) = (self.known.get(place), KNOWN.get(place)) else { return Dynamic::UNIT };
         cell.get_or_init(|| self.build(name)).clone()
     }
 
-    /// The field `name`, `()` where there is none.
+    /// Returns the field `name`, or `()` where the node lacks the field.
     pub(super) fn field(self: &Rc<Self>, name: &str) -> Dynamic {
         self.kept(name, || self.build(name))
     }
 
-    /// The field `name`, which is built at the first look.
+    /// Returns the field `name`, which is built at the first read.
     fn kept(self: &Rc<Self>, name: &str, build: impl FnOnce() -> Dynamic) -> Dynamic {
         if let Some(place) = KNOWN.iter().position(|known| *known == name) {
             return self.known.get(place).map(|cell| cell.get_or_init(build).clone()).unwrap_or_default();
@@ -133,14 +134,14 @@ impl RhaiNode {
         built
     }
 
-    /// All fields.
+    /// Returns all fields.
     pub(super) fn all(self: &Rc<Self>) -> Map {
-        let look = self.node.look();
-        let fields = look.fields_with(self.overlay.as_deref());
+        let view = self.node.view();
+        let fields = view.fields_with(self.overlay.as_deref());
         fields.map(|(name, field)| (name.into(), self.kept(name, || self.built(Some(field))))).collect()
     }
 
-    /// Its sessions, which are built one by one when somebody looks at one of them.
+    /// Returns the sessions of the node, which are built at the first read of a session.
     fn sessions(self: &Rc<Self>) -> List {
         self.sessions.get_or_init(|| List::of_sessions(&self.node)).clone()
     }
@@ -159,8 +160,8 @@ impl RhaiNode {
             Some(NodeField::Json(value)) => shared(value),
             Some(NodeField::Count(count)) => shared(&Value::from(count)),
             Some(NodeField::Flag(flag)) => flag.into(),
-            Some(NodeField::Data(look)) => {
-                let fields = look.data_fields().map(|(name, field)| {
+            Some(NodeField::Data(view)) => {
+                let fields = view.data_fields().map(|(name, field)| {
                     let value = match field {
                         DataField::Json(value) => shared(value),
                         DataField::Sessions(_) => Dynamic::from(self.sessions()),

@@ -1,17 +1,17 @@
-//! Merges of two runs that lie side by side, with galloping: a run that wins often is searched in leaps.
+//! Merges of two adjacent runs, with galloping: a run that wins often is searched in growing steps.
 
-/// How often one run must win in a row before its stretch is searched in leaps.
+/// The number of times that a run must win in a row before galloping starts.
 const MIN_GALLOP: usize = 7;
 
-/// The list, and what orders it.
+/// The list, and the comparison that orders the list.
 pub(super) struct Merger<T, F> {
     pub(super) work: Vec<T>,
     is_less: F,
-    /// How often a run must win in a row by now.
+    /// The number of times that a run must win in a row at present.
     min_gallop: usize,
 }
 
-/// Which list is searched: the one that is sorted, or the copy of a run.
+/// The list that is searched: the sorted list, or the copy of a run.
 enum In<'a, T> {
     Work,
     Copy(&'a [T]),
@@ -25,13 +25,13 @@ impl<T> Clone for In<'_, T> {
 
 impl<T> Copy for In<'_, T> {}
 
-/// How a merge ends: what is left of the copy goes in one stretch, or the last of it goes to the other end.
+/// The end of a merge: the rest of the copy is moved as a whole, or the last item of the copy goes to the other end.
 enum MergeEnd {
     Copy,
     LastOfCopy,
 }
 
-/// Two runs while they are merged: what is left of them, and where the next one of each and of the result stands.
+/// Two runs during a merge: the number of items left, and the positions of the next items and of the next result.
 struct Cursors {
     a: usize,
     b: usize,
@@ -52,7 +52,7 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
         }
     }
 
-    /// Merges two runs, each its start and its length, the second right behind the first.
+    /// Merges two runs, each given by start and length; the second run follows the first.
     pub(super) fn merge(&mut self, a: (usize, usize), b: (usize, usize)) -> Result<(), E> {
         let ((mut start_a, mut length_a), (start_b, length_b)) = (a, b);
         let Some(first_of_b) = self.work.get(start_b).cloned() else { return Ok(()) };
@@ -153,7 +153,7 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
         }
     }
 
-    /// Moves the next `count` of the second run to where the result goes on.
+    /// Moves the next `count` items of the second run to the result.
     fn low_takes_work(&mut self, at: &mut Cursors, count: usize) {
         for _ in 0..count {
             if let Some(item) = self.work.get(at.work).cloned()
@@ -166,7 +166,7 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
         at.b -= count;
     }
 
-    /// Moves up to `count` of the copy to where the result goes on.
+    /// Moves up to `count` items of the copy to the result.
     fn low_takes_copy(&mut self, at: &mut Cursors, copy: &[T], count: usize) {
         let count = count.min(at.a);
         let items = copy.get(at.copy..).unwrap_or_default().iter().take(count);
@@ -175,8 +175,7 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
         (at.copy, at.target, at.a) = (at.copy + count, at.target + count, at.a - count);
     }
 
-    /// Merges from the right, with a copy of the second run. Places are one higher than what they mean, so that none is
-    /// below zero.
+    /// Merges from the right, with a copy of the second run. Positions are stored plus 1, so that none is below zero.
     fn merge_high(&mut self, a: (usize, usize), b: (usize, usize)) -> Result<(), E> {
         let copy: Vec<T> = self.work.get(b.0..b.0 + b.1).unwrap_or_default().to_vec();
         let mut at = Cursors { a: a.1, b: b.1, copy: b.1, work: a.0 + a.1, target: b.0 + b.1 };
@@ -255,7 +254,7 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
         }
     }
 
-    /// Moves the last `count` of the first run to where the result goes on.
+    /// Moves the last `count` items of the first run to the result.
     fn high_takes_work(&mut self, at: &mut Cursors, count: usize) {
         for _ in 0..count {
             (at.work, at.target) = (at.work.saturating_sub(1), at.target.saturating_sub(1));
@@ -268,7 +267,7 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
         at.a -= count;
     }
 
-    /// Moves up to `count` from the end of the copy to where the result goes on.
+    /// Moves up to `count` items from the end of the copy to the result.
     fn high_takes_copy(&mut self, at: &mut Cursors, copy: &[T], count: usize) {
         let count = count.min(at.b);
         (at.copy, at.target, at.b) = (at.copy - count, at.target.saturating_sub(count), at.b - count);
@@ -307,7 +306,8 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
         item.map_or(Ok(false), |item| (self.is_less)(key, item))
     }
 
-    /// Before how many of the run `key` belongs, in front of its equals; the search starts at `hint`.
+    /// Returns the number of items of the run that `key` belongs behind, in front of equal items; the search starts at
+    /// `hint`.
     fn gallop_left(&mut self, list: In<'_, T>, key: &T, base: usize, length: usize, hint: usize) -> Result<usize, E> {
         let (mut last, mut offset) = (0, 1);
         let (mut low, mut high) = if self.item_is_less(list, base + hint, key)? {
@@ -334,7 +334,8 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
         Ok(high)
     }
 
-    /// Before how many of the run `key` belongs, behind its equals; the search starts at `hint`.
+    /// Returns the number of items of the run that `key` belongs behind, after equal items; the search starts at
+    /// `hint`.
     fn gallop_right(&mut self, list: In<'_, T>, key: &T, base: usize, length: usize, hint: usize) -> Result<usize, E> {
         let (mut last, mut offset) = (0, 1);
         let (mut low, mut high) = if self.key_is_less(key, list, base + hint)? {
@@ -362,7 +363,7 @@ impl<T: Clone, E, F: FnMut(&T, &T) -> Result<bool, E>> Merger<T, F> {
     }
 }
 
-/// The next longer leap.
+/// Returns the next longer step.
 fn leap(offset: usize) -> usize {
     offset.saturating_mul(2).saturating_add(1)
 }

@@ -1,4 +1,4 @@
-//! What a component is told of nodes: rows of its table, built from the nodes as they are.
+//! The rows of a component's table, built from the present state of the nodes.
 
 use serde_json::{Map, Value};
 
@@ -8,27 +8,27 @@ use super::contract::{CellKind, Column, ColumnWishes, Rows};
 
 /// The fields that rows are built from.
 const READ: [&str; 7] = ["sessions", "maxSessions", "freemem", "loadavg", "cordoned", "metadata", "staticData"];
-/// Columns that a component may wish for.
+/// The number of columns that a component may ask for.
 pub(super) const MAX_WISHES: usize = 64;
 
-/// A node with what an earlier step set on it.
+/// A node with the overlay of earlier steps.
 pub(super) struct NodeRow<'a> {
     node: &'a Node,
-    look: NodeView<'a>,
+    view: NodeView<'a>,
     overlay: Option<&'a Map<String, Value>>,
 }
 
 impl<'a> NodeRow<'a> {
     fn new(node: &'a Node, overlay: Option<&'a Map<String, Value>>, wishes: &ColumnWishes) -> Self {
-        // The columns that are wished for come last, and are the only ones that cost a look into the document.
+        // The optional columns come last, and are the only ones that are read from the document.
         let unread = [wishes.metadata.is_empty(), wishes.static_data.is_empty()];
         let read = READ
             .into_iter()
             .filter(|name| !matches!((*name, unread), ("metadata", [true, _]) | ("staticData", [_, true])));
-        Self { node, look: node.look_at(Some(&read.collect::<Vec<_>>())), overlay }
+        Self { node, view: node.look_at(Some(&read.collect::<Vec<_>>())), overlay }
     }
 
-    /// The top-level field `name`, as `read` understands it.
+    /// Returns the top-level field `name`, converted by `read` from the overlay or by `own` from the node.
     fn read<T>(
         &self,
         name: &str,
@@ -37,7 +37,7 @@ impl<'a> NodeRow<'a> {
     ) -> Option<T> {
         match self.overlay.and_then(|overlay| overlay.get(name)) {
             Some(value) => read(value),
-            None => own(self.look.field(name)?),
+            None => own(self.view.field(name)?),
         }
     }
 
@@ -59,9 +59,9 @@ impl<'a> NodeRow<'a> {
         self.read(name, Value::as_bool, own).unwrap_or_default()
     }
 
-    /// The value under `key` of the object `name`.
+    /// Returns the value under `key` of the object `name`.
     fn member(&self, name: &str, key: &str) -> Option<&Value> {
-        let object = match (self.overlay.and_then(|overlay| overlay.get(name)), self.look.field(name)) {
+        let object = match (self.overlay.and_then(|overlay| overlay.get(name)), self.view.field(name)) {
             (Some(value), _) | (None, Some(NodeField::Json(value))) => value,
             _ => return None,
         };
@@ -69,7 +69,8 @@ impl<'a> NodeRow<'a> {
     }
 }
 
-/// The rows of the nodes in `slots`, as far as there are nodes; `overlay` says what is set on the node in a slot.
+/// Returns the rows of the nodes in `slots`, as far as the slots hold nodes; `overlay` returns the overlay of the node
+/// in a slot.
 pub(super) fn rows<'a>(
     cluster: &'a Cluster,
     slots: impl ExactSizeIterator<Item = SlotIndex>,
@@ -101,19 +102,19 @@ impl Rows {
         }
     }
 
-    fn add(&mut self, row: u32, seen: &NodeRow<'_>, wishes: &ColumnWishes) {
+    fn add(&mut self, row: u32, node: &NodeRow<'_>, wishes: &ColumnWishes) {
         self.rows.push(row);
-        self.ids.extend_from_slice(seen.node.id().as_bytes());
+        self.ids.extend_from_slice(node.node.id().as_bytes());
         self.id_offsets.push(offset(&self.ids));
-        self.sessions.push(seen.number("sessions", Value::as_f64));
-        self.max_sessions.push(seen.number("maxSessions", Value::as_f64));
-        self.free_memory.push(seen.number("freemem", Value::as_f64));
-        self.load.push(seen.number("loadavg", |load| load.get(0)?.as_f64()));
-        self.cordoned.push(seen.flag("cordoned"));
+        self.sessions.push(node.number("sessions", Value::as_f64));
+        self.max_sessions.push(node.number("maxSessions", Value::as_f64));
+        self.free_memory.push(node.number("freemem", Value::as_f64));
+        self.load.push(node.number("loadavg", |load| load.get(0)?.as_f64()));
+        self.cordoned.push(node.flag("cordoned"));
         let wished = [("metadata", &wishes.metadata), ("staticData", &wishes.static_data)];
         let wished = wished.into_iter().flat_map(|(object, keys)| keys.iter().map(move |key| (object, key)));
         for (column, (object, key)) in self.columns.iter_mut().zip(wished) {
-            column.add(seen.member(object, key));
+            column.add(node.member(object, key));
         }
     }
 }
@@ -131,7 +132,7 @@ impl Column {
             Some(Value::Array(_) | Value::Object(_)) => (CellKind::Json, f64::NAN),
         };
         if let Some(value) = value.filter(|_| matches!(kind, CellKind::Number | CellKind::Flag | CellKind::Json)) {
-            // A JSON value can always be written, and so can a vector.
+            // Writing a JSON value to a vector cannot fail.
             drop(serde_json::to_writer(&mut self.text, value));
         }
         self.kinds.push(kind);
@@ -140,7 +141,8 @@ impl Column {
     }
 }
 
-/// Where the next text begins. Node documents are bounded, and all of them together stay far below 4 GiB.
+/// Returns the position where the next text begins. Node documents are bounded, and all of them together stay far below
+/// 4 GiB.
 fn offset(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }

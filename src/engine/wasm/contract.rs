@@ -1,20 +1,20 @@
-//! The types of `wit/balancer.wit`, as they cross the border.
+//! The types of `wit/balancer.wit`, as they cross the boundary between host and component.
 
 use std::sync::Arc;
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 
-/// The package whose interfaces components implement.
+/// The package with the interfaces that components implement.
 pub(super) const PACKAGE: &str = "whither:balancer";
-/// Its version here.
+/// The version of the package in this build.
 pub(super) const VERSION: &str = "1.0.0";
 
-/// The interface `name` as components name it.
+/// Returns the full name of the interface `name` in components.
 pub(super) fn interface(name: &str) -> String {
     format!("{PACKAGE}/{name}@{VERSION}")
 }
 
-/// One question.
+/// A request.
 #[derive(ComponentType, Lower)]
 #[component(record)]
 pub(super) struct ComponentRequest {
@@ -36,7 +36,7 @@ pub(super) struct ComponentRequest {
     pub(super) seed: u64,
 }
 
-/// The columns that a component wants beside the fixed ones.
+/// The columns that a component wants beside the fixed columns.
 #[derive(Clone, Debug, Default, ComponentType, Lift)]
 #[component(record)]
 pub(super) struct ColumnWishes {
@@ -45,7 +45,7 @@ pub(super) struct ColumnWishes {
     pub(super) static_data: Vec<String>,
 }
 
-/// What kind of value stands in a cell.
+/// The kind of value in a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lower)]
 #[component(enum)]
 #[repr(u8)]
@@ -62,7 +62,7 @@ pub(super) enum CellKind {
     Json,
 }
 
-/// A column of one key that was wished for.
+/// A column for a single key that a component asked for.
 #[derive(Debug, Default, ComponentType, Lower)]
 #[component(record)]
 pub(super) struct Column {
@@ -90,7 +90,7 @@ pub(super) struct Rows {
     pub(super) columns: Vec<Column>,
 }
 
-/// What a whole-list policy says.
+/// The verdict of a whole-list policy.
 #[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lift)]
 #[component(variant)]
 pub(super) enum ComponentVerdict {
@@ -102,7 +102,7 @@ pub(super) enum ComponentVerdict {
     Narrow(Vec<u32>),
 }
 
-/// How loud a line is.
+/// The severity of a logged line.
 #[derive(Clone, Copy, Debug, ComponentType, Lift)]
 #[component(enum)]
 #[repr(u8)]

@@ -1,4 +1,5 @@
-//! What a component is: the interfaces that it exports and imports, and the functions behind them.
+//! The exports of a component: the interfaces that the component exports and imports, and the functions behind the
+//! interfaces.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -12,14 +13,14 @@ use crate::script::{Arity, LoadError, PerNode, ScriptShape};
 use super::contract::{ColumnWishes, ComponentRequest, ComponentVerdict, PACKAGE, Rows, VERSION, interface};
 use super::host::InstanceHost;
 
-/// A function that asks about one node.
+/// A function that is called for a single node.
 pub(super) type OfNode<T> = TypedFunc<(u32,), (Result<T, String>,)>;
-/// The function that comes before those of one request.
+/// The function that is called before the per-node functions of a request.
 pub(super) type Begin = TypedFunc<(ComponentRequest,), (Result<(), String>,)>;
 /// The whole-list function.
 pub(super) type Balance = TypedFunc<(ComponentRequest, Arc<[u32]>), (Result<ComponentVerdict, String>,)>;
 
-/// Which interfaces a component has.
+/// The interfaces of a component.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ComponentExports {
     pub(super) table: bool,
@@ -28,15 +29,15 @@ pub(super) struct ComponentExports {
     pub(super) node_score: bool,
     pub(super) request_filter: bool,
     pub(super) request_score: bool,
-    /// Whether it may ask for documents.
+    /// Whether the component may ask for documents.
     pub(super) documents: bool,
 }
 
 impl ComponentExports {
-    /// Reads the outline of `component`.
+    /// Reads the interfaces of `component`.
     ///
     /// # Errors
-    /// What it lacks, or has too much of.
+    /// The interface that the component lacks, or has too much of.
     pub(super) fn of(component: &Component, engine: &Engine) -> Result<Self, LoadError> {
         let (mut outline, kind) = (Self::default(), component.component_type());
         let (imports, exports) = (kind.imports(engine), kind.exports(engine));
@@ -61,16 +62,17 @@ impl ComponentExports {
         outline.shape().map(|_| outline)
     }
 
-    /// The parts of a node that its functions can read. The fixed columns alone are of every part, and nobody says which of
-    /// them a function looks at; one that keeps no table and asks for no documents knows which row it is asked about.
+    /// Returns the parts of a node that the component's functions can read. The fixed columns alone belong to every
+    /// part, and a component does not declare which of the columns a function reads; a component without a table and
+    /// without documents knows only the row number.
     pub(super) fn reads(self) -> NodeParts {
         if self.table || self.documents { NodeParts::ALL } else { NodeParts::REST }
     }
 
-    /// The shape that they make together.
+    /// Returns the shape of a script with these interfaces.
     ///
     /// # Errors
-    /// Why they make none.
+    /// The reason why the interfaces form no shape.
     pub(super) fn shape(self) -> Result<ScriptShape, LoadError> {
         let arity = |pure: bool, with_request: bool, name: &str| match (pure, with_request) {
             (true, true) => Err(LoadError::new(format!(
@@ -96,7 +98,7 @@ impl ComponentExports {
     }
 }
 
-/// Name and version of an interface of ours.
+/// Returns the name and version of an interface of whither.
 fn own(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix(PACKAGE)?.strip_prefix('/')?.split_once('@')
 }
@@ -109,17 +111,17 @@ pub(super) struct Exports {
     pub(super) score: Option<Asks<Option<f64>>>,
 }
 
-/// What keeps the table of nodes.
+/// The functions that maintain the table of nodes.
 pub(super) struct Table {
     pub(super) declare: TypedFunc<(), (ColumnWishes,)>,
     pub(super) update: TypedFunc<(u32, Rows), ()>,
 }
 
-/// A per-node function, with what comes before its calls for one request.
+/// A per-node function, with the function that is called before the calls of a request.
 pub(super) struct Asks<T> {
     pub(super) begin: Option<Begin>,
     pub(super) ask: OfNode<T>,
-    /// The run for whose request `begin` was called last, by number.
+    /// The number of the run for which `begin` was called last.
     pub(super) begun: Cell<u64>,
 }
 
@@ -127,7 +129,7 @@ impl Exports {
     /// Finds the functions of `outline` in `instance`.
     ///
     /// # Errors
-    /// The function that is missing, or whose type is another one.
+    /// The function that is missing, or has another type.
     pub(super) fn find(
         outline: ComponentExports,
         instance: &Instance,

@@ -1,4 +1,4 @@
-//! What a component may ask of us, and what it may have at most: the data of its store.
+//! The host functions and the limits of a component: the data of the component's store.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,28 +13,29 @@ use crate::script::{LogBook, ScriptLimits};
 
 use super::contract::{ConsoleLevel, interface};
 
-/// Memory of one instance in bytes. No more, because filling all of it is one operation that nothing can stop.
+/// The memory of an instance in bytes. Not more, because filling the whole memory is a single operation that nothing
+/// can stop.
 pub(super) const MEMORY_BYTES: usize = 32 << 20;
-/// Elements of its tables together.
+/// The number of elements of an instance's tables together.
 const TABLE_ELEMENTS: usize = 100_000;
-/// Modules, memories and tables that a component may be made of.
+/// The number of modules, memories and tables that a component may consist of.
 const PARTS: usize = 64;
 
-/// The surroundings of an instance.
+/// The host state of an instance.
 pub(super) struct InstanceHost {
     limits: ScriptLimits,
     memory_bytes: usize,
     table_elements: usize,
-    /// Whether it was refused memory.
+    /// Whether the instance was refused memory.
     pub(super) starved: bool,
     lines: Vec<(LogLevel, String)>,
-    /// The last error that it logged since somebody listened: before a trap, often what it is about.
-    last_words: Option<String>,
-    /// By row, for a component that asks for documents.
+    /// The last error that the component logged since the last flush: before a trap, often the cause.
+    last_error: Option<String>,
+    /// The nodes by row, for a component that asks for documents.
     nodes: Vec<Option<Node>>,
     overlays: BTreeMap<u32, Overlay>,
     request: Option<Arc<str>>,
-    /// The one node that a function may see which has no request.
+    /// The only node that a function without a request may see.
     only: Option<u32>,
 }
 
@@ -46,7 +47,7 @@ impl InstanceHost {
             table_elements: 0,
             starved: false,
             lines: Vec::new(),
-            last_words: None,
+            last_error: None,
             nodes: Vec::new(),
             overlays: BTreeMap::new(),
             request: None,
@@ -54,7 +55,7 @@ impl InstanceHost {
         }
     }
 
-    /// Holds what documents are made of.
+    /// Keeps the node and the overlay from which the document of `row` is made.
     pub(super) fn keep(&mut self, row: u32, node: Option<&Node>, overlay: Option<&Overlay>) {
         let place = row as usize;
         if self.nodes.len() <= place {
@@ -69,41 +70,41 @@ impl InstanceHost {
         }
     }
 
-    /// Sets what the next call may see: the request, or one node alone.
+    /// Sets the documents that the next call may see: the request, or a single node alone.
     pub(super) fn show(&mut self, request: Option<Arc<str>>, only: Option<u32>) {
         (self.request, self.only) = (request, only);
     }
 
-    /// Notes a line; past the limit of lines only as many as make the log book say so.
+    /// Records a line; past the limit of lines only as many as make the log book report the cut.
     fn log(&mut self, level: LogLevel, text: &str) {
         if level == LogLevel::Error {
-            self.last_words = Some(self.limits.cut(text));
+            self.last_error = Some(self.limits.cut(text));
         }
         if self.lines.len() <= self.limits.log_lines {
             self.lines.push((level, self.limits.cut(text)));
         }
     }
 
-    /// A call begins: what was refused before is not its affair.
+    /// Prepares for a call: a refusal during an earlier call does not concern the new call.
     pub(super) fn enter(&mut self) {
         self.starved = false;
     }
 
-    /// Forgets what was logged before anybody asked.
+    /// Drops the lines of the start, before any call.
     pub(super) fn forget(&mut self) {
-        self.last_words = None;
+        self.last_error = None;
         self.lines.clear();
     }
 
-    /// Hands the lines to `book`.
+    /// Passes the lines to `book`.
     pub(super) fn flush(&mut self, book: &LogBook) {
-        self.last_words = None;
+        self.last_error = None;
         self.lines.drain(..).for_each(|(level, text)| book.write(level, &text));
     }
 
-    /// The error that it logged last in this call.
-    pub(super) fn last_words(&self) -> Option<&str> {
-        self.last_words.as_deref()
+    /// Returns the last error that the component logged in this call.
+    pub(super) fn last_error(&self) -> Option<&str> {
+        self.last_error.as_deref()
     }
 
     fn node(&self, row: u32) -> Option<String> {
@@ -113,10 +114,10 @@ impl InstanceHost {
     }
 }
 
-/// Lets components call what we offer.
+/// Adds the host functions for components to `linker`.
 ///
 /// # Errors
-/// What wasmtime says.
+/// The error of wasmtime.
 pub(super) fn offer(linker: &mut Linker<InstanceHost>) -> wasmtime::Result<()> {
     let log = |mut store: StoreContextMut<'_, InstanceHost>, (level, message): (ConsoleLevel, String)| {
         let level = match level {

@@ -1,4 +1,4 @@
-//! One instance of a component, with its memory, and what it was told of the cluster.
+//! An instance of a component, with memory, and knowledge of the cluster.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use super::contract::{ColumnWishes, ComponentRequest, ComponentVerdict};
 use super::exports::{Asks, ComponentExports, Exports};
 use super::host::InstanceHost;
 
-/// What a component may hand us in one call, in bytes.
-const HANDED_BYTES: usize = 16 << 20;
+/// The size of the data that a component may pass to the host in a single call, in bytes.
+const PASSED_BYTES: usize = 16 << 20;
 
-/// What a call came to: what the component returned, or its own error; and an error of wasmtime's where it trapped, after
-/// which the instance is of no use.
+/// The result of a call: the value that the component returned, or the component's own error; and an error of wasmtime
+/// where the component trapped, after which the instance is of no use.
 pub(super) type Called<T> = wasmtime::Result<Result<T, String>>;
 
 /// An instance.
@@ -27,37 +27,38 @@ pub(super) struct Instance {
     exports: Exports,
     wishes: ColumnWishes,
     documents: bool,
-    /// The generation of the cluster that it knows.
-    told: Option<u64>,
-    /// The slots that it was told of with an overlay.
+    /// The generation of the cluster in the instance's table.
+    known_generation: Option<u64>,
+    /// The slots with an overlay in the instance's table.
     overlaid: Vec<SlotIndex>,
-    /// The run that it served last, by number, and whether it served others before.
+    /// The number of the run that the instance served last; `is_shared` is whether the instance served other runs
+    /// before.
     served: Option<u64>,
     is_shared: bool,
-    /// The rows of the candidates that it was asked about last.
+    /// The rows of the candidates of the last whole-list call.
     asked: Arc<[u32]>,
 }
 
-/// What a call stands on.
+/// The cluster on which a call works.
 pub(super) struct InstanceContext<'a> {
     pub(super) cluster: &'a Cluster,
-    /// Whether a component that was told nothing yet is told of every node, and not of those alone that it is asked about.
+    /// Whether a component with an empty table receives every node, and not only the candidates of the call.
     pub(super) whole: bool,
 }
 
-/// Why there is no instance.
+/// The reason why there is no instance.
 pub(super) enum InstantiationError {
-    /// The component is not what it must be.
+    /// The component has wrong functions or too many columns.
     Wrong(String),
-    /// It trapped before it could be asked.
+    /// The component trapped before the first call.
     Trapped(wasmtime::Error, Box<InstanceHost>),
 }
 
 impl Instance {
-    /// Makes an instance of what `pre` has ready.
+    /// Creates an instance from `pre`.
     ///
     /// # Errors
-    /// What went wrong.
+    /// The reason why there is no instance.
     pub(super) fn new(
         pre: &InstancePre<InstanceHost>,
         outline: ComponentExports,
@@ -65,7 +66,7 @@ impl Instance {
     ) -> Result<Self, InstantiationError> {
         let mut store = Store::new(pre.engine(), InstanceHost::new(*limits));
         store.limiter(|host| host);
-        store.set_hostcall_fuel(HANDED_BYTES);
+        store.set_hostcall_fuel(PASSED_BYTES);
         store.set_epoch_deadline(1);
         let instance = match pre.instantiate(&mut store) {
             Ok(instance) => instance,
@@ -78,7 +79,7 @@ impl Instance {
             exports,
             wishes: ColumnWishes::default(),
             documents: outline.documents,
-            told: None,
+            known_generation: None,
             overlaid: Vec::new(),
             served: None,
             is_shared: false,
@@ -100,64 +101,65 @@ impl Instance {
         Ok(instance)
     }
 
-    /// What is around it.
+    /// Returns the host state of the instance.
     pub(super) fn host(&self) -> &InstanceHost {
         self.store.data()
     }
 
-    /// Notes that it serves the run of this number from here on; whether it ever served another one.
+    /// Records that the instance serves the run of this number from here on; returns whether the instance ever served
+    /// another run.
     pub(super) fn begin_run(&mut self, run: u64) -> bool {
         self.is_shared |= self.served.replace(run).is_some_and(|before| before != run);
         self.is_shared
     }
 
-    /// Tells the component of the cluster, so that questions about single nodes find it told.
-    pub(super) fn prepare(&mut self, ground: &InstanceContext<'_>) -> Called<()> {
-        self.update_nodes(&[], ground).map(Ok)
+    /// Sends the cluster to the component in advance of calls about single nodes.
+    pub(super) fn prepare(&mut self, context: &InstanceContext<'_>) -> Called<()> {
+        self.update_nodes(&[], context).map(Ok)
     }
 
-    /// Sets what the next call may see beside the columns.
+    /// Sets the documents that the next call may see beside the columns.
     pub(super) fn show(&mut self, request: Option<Arc<str>>, only: Option<SlotIndex>) {
         self.store.data_mut().show(request, only.map(row));
     }
 
-    /// Hands what it logged to `book`.
+    /// Passes the logged lines to `book`.
     pub(super) fn flush(&mut self, book: &LogBook) {
         self.store.data_mut().flush(book);
     }
 
-    /// Asks the whole-list function.
+    /// Calls the whole-list function.
     pub(super) fn balance(
         &mut self,
         request: ComponentRequest,
         candidates: &[Candidate],
-        ground: &InstanceContext<'_>,
+        context: &InstanceContext<'_>,
     ) -> Called<ComponentVerdict> {
         let Some(balance) = self.exports.balance else { return Ok(Ok(ComponentVerdict::Pass)) };
         let rows = self.rows(candidates);
-        self.update_nodes(candidates, ground)?;
-        enter(&mut self.store, balance, (request, rows)).map(|(said,)| said)
+        self.update_nodes(candidates, context)?;
+        enter(&mut self.store, balance, (request, rows)).map(|(answer,)| answer)
     }
 
-    /// Asks the filter.
-    pub(super) fn filter(&mut self, asking: NodeCall<'_>, ground: &InstanceContext<'_>) -> Called<bool> {
-        self.update_nodes(std::slice::from_ref(asking.candidate), ground)?;
+    /// Calls the filter.
+    pub(super) fn filter(&mut self, call: NodeCall<'_>, context: &InstanceContext<'_>) -> Called<bool> {
+        self.update_nodes(std::slice::from_ref(call.candidate), context)?;
         match &self.exports.filter {
-            Some(asks) => ask(asks, &mut self.store, &asking),
+            Some(asks) => ask(asks, &mut self.store, &call),
             None => Ok(Ok(true)),
         }
     }
 
-    /// Asks the score.
-    pub(super) fn score(&mut self, asking: NodeCall<'_>, ground: &InstanceContext<'_>) -> Called<Option<f64>> {
-        self.update_nodes(std::slice::from_ref(asking.candidate), ground)?;
+    /// Calls the score.
+    pub(super) fn score(&mut self, call: NodeCall<'_>, context: &InstanceContext<'_>) -> Called<Option<f64>> {
+        self.update_nodes(std::slice::from_ref(call.candidate), context)?;
         match &self.exports.score {
-            Some(asks) => ask(asks, &mut self.store, &asking),
+            Some(asks) => ask(asks, &mut self.store, &call),
             None => Ok(Ok(None)),
         }
     }
 
-    /// The rows of `candidates`: most requests ask about the same.
+    /// Returns the rows of `candidates`: most requests have the same candidates.
     fn rows(&mut self, candidates: &[Candidate]) -> Arc<[u32]> {
         let is_same = self.asked.len() == candidates.len()
             && self.asked.iter().zip(candidates).all(|(asked, candidate)| *asked == row(candidate.slot));
@@ -167,27 +169,27 @@ impl Instance {
         Arc::clone(&self.asked)
     }
 
-    /// Tells the component what has changed since it was told last, and what lies on the `candidates`.
-    fn update_nodes(&mut self, candidates: &[Candidate], ground: &InstanceContext<'_>) -> wasmtime::Result<()> {
-        let cluster = ground.cluster;
+    /// Sends the component the rows that changed since the last update, and the overlays of the `candidates`.
+    fn update_nodes(&mut self, candidates: &[Candidate], context: &InstanceContext<'_>) -> wasmtime::Result<()> {
+        let cluster = context.cluster;
         let generation = cluster.generation();
         let is_plain = candidates.iter().all(|candidate| candidate.overlay.is_none());
-        if self.told == Some(generation) && is_plain && self.overlaid.is_empty() {
+        if self.known_generation == Some(generation) && is_plain && self.overlaid.is_empty() {
             return Ok(());
         }
         let overlays: BTreeMap<SlotIndex, &Overlay> =
             candidates.iter().filter_map(|candidate| Some((candidate.slot, candidate.overlay.as_ref()?))).collect();
         let mut slots = std::mem::take(&mut self.overlaid);
-        match self.told.and_then(|told| cluster.changed_since(told)) {
+        match self.known_generation.and_then(|known| cluster.changed_since(known)) {
             Some(changed) => slots.extend(changed),
-            None if ground.whole => slots.extend(cluster.nodes().map(|(slot, _)| slot)),
+            None if context.whole => slots.extend(cluster.nodes().map(|(slot, _)| slot)),
             None => slots.extend(candidates.iter().map(|candidate| candidate.slot)),
         }
         slots.extend(overlays.keys());
         slots.sort_unstable();
         slots.dedup();
         self.overlaid = overlays.keys().copied().collect();
-        self.told = (self.told.is_some() || ground.whole).then_some(generation);
+        self.known_generation = (self.known_generation.is_some() || context.whole).then_some(generation);
         if self.documents {
             for slot in &slots {
                 self.store.data_mut().keep(row(*slot), cluster.node(*slot), overlays.get(slot).copied());
@@ -203,12 +205,12 @@ impl Instance {
     }
 }
 
-/// Asks one of the functions of one node, after its `begin` where the request is another one.
-fn ask<T>(asks: &Asks<T>, store: &mut Store<InstanceHost>, asking: &NodeCall<'_>) -> Called<T>
+/// Calls a per-node function, after `begin` where the request is another than before.
+fn ask<T>(asks: &Asks<T>, store: &mut Store<InstanceHost>, call: &NodeCall<'_>) -> Called<T>
 where
     (Result<T, String>,): ComponentNamedList + Lift + 'static,
 {
-    if let (Some(begin), Some((run, request))) = (asks.begin, asking.request)
+    if let (Some(begin), Some((run, request))) = (asks.begin, call.request)
         && asks.begun.get() != run
     {
         if let (Err(message),) = enter(store, begin, (request(),))? {
@@ -216,10 +218,10 @@ where
         }
         asks.begun.set(run);
     }
-    enter(store, asks.ask, (row(asking.candidate.slot),)).map(|(said,)| said)
+    enter(store, asks.ask, (row(call.candidate.slot),)).map(|(answer,)| answer)
 }
 
-/// Calls `function`, which ends when the alarm rings.
+/// Calls `function`, which ends when the alarm goes off.
 fn enter<P, R>(store: &mut Store<InstanceHost>, function: TypedFunc<P, R>, parameters: P) -> wasmtime::Result<R>
 where
     P: ComponentNamedList + Lower,
@@ -230,15 +232,15 @@ where
     function.call(store, parameters)
 }
 
-/// A question about one node.
+/// A call of a per-node function.
 pub(super) struct NodeCall<'a> {
     pub(super) candidate: &'a Candidate,
-    /// What the function may know of the request: the number of its run, and how it is made.
+    /// The request that the function may see: the number of the run, and a function that builds the request.
     pub(super) request: Option<(u64, &'a dyn Fn() -> ComponentRequest)>,
 }
 
-/// The row of the node in `slot`.
+/// Returns the row of the node in `slot`.
 fn row(slot: SlotIndex) -> u32 {
-    // A slot is that wide.
+    // A slot number has 32 bits.
     u32::try_from(slot.index()).unwrap_or(u32::MAX)
 }

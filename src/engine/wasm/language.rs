@@ -1,4 +1,4 @@
-//! The engine: one wasmtime for all components of a worker.
+//! The engine: a single wasmtime for all components of a worker.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,9 +14,9 @@ use super::exports::ComponentExports;
 use super::host::{self, InstanceHost};
 use super::program::ComponentProgram;
 
-/// Stack of a component in bytes.
+/// The stack of a component in bytes.
 const STACK_BYTES: usize = 512 << 10;
-/// How components and core modules begin.
+/// The first bytes of components, and of core modules.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
@@ -25,7 +25,7 @@ pub(super) struct Wasm {
     inner: Result<Rc<ComponentEngine>, String>,
 }
 
-/// What its scripts share.
+/// The parts that the engine's scripts share.
 pub(super) struct ComponentEngine {
     pub(super) limits: ScriptLimits,
     pub(super) alarm: Rc<dyn Alarm>,
@@ -44,7 +44,7 @@ impl Wasm {
 fn start(settings: &Settings) -> wasmtime::Result<ComponentEngine> {
     let mut config = Config::new();
     config.epoch_interruption(true).max_wasm_stack(STACK_BYTES).wasm_backtrace_max_frames(None);
-    // A sealed process makes no files in memory, which copies of an image would be.
+    // A sealed process cannot create memory files, which copies of a memory image would need.
     config.memory_init_cow(false);
     let wasmtime = Wasmtime::new(&config)?;
     let mut linker = Linker::new(&wasmtime);
@@ -56,7 +56,7 @@ fn start(settings: &Settings) -> wasmtime::Result<ComponentEngine> {
 }
 
 impl ComponentEngine {
-    /// A number that no other run had.
+    /// Returns a number that no other run had.
     pub(super) fn next_run(&self) -> u64 {
         self.runs.set(self.runs.get() + 1);
         self.runs.get()
@@ -80,7 +80,7 @@ impl Engine for Wasm {
         let component = Component::from_binary(&inner.wasmtime, bytes).map_err(|error| wrong(&error))?;
         let outline = ComponentExports::of(&component, &inner.wasmtime)?;
         let mut linker = inner.linker.clone();
-        // Toolchains add imports that are never called; one that is called says its name.
+        // Toolchains add imports that are never called; a call of such an import traps with the import's name.
         linker.define_unknown_imports_as_traps(&component).map_err(|error| wrong(&error))?;
         let ready = linker.instantiate_pre(&component).map_err(|error| wrong(&error))?;
         let program = ComponentProgram::new(Rc::clone(inner), ready, outline, source.isolation)?;

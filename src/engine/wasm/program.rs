@@ -1,4 +1,4 @@
-//! A compiled component, and the instance of it that is kept.
+//! A compiled component, and the instance that is kept between calls.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,19 +15,20 @@ use super::language::ComponentEngine;
 use super::run::ComponentRun;
 use super::trap::{self, EndedCall};
 
-/// A component that can be asked.
+/// A component that can be called.
 pub(super) struct ComponentProgram {
     pub(super) engine: Rc<ComponentEngine>,
     ready: InstancePre<InstanceHost>,
     outline: ComponentExports,
     shape: ScriptShape,
     pub(super) isolation: Isolation,
-    /// The instance that waits for the next call; a call takes it out, and one that traps does not put it back.
+    /// The instance that waits for the next call; a call takes the instance out, and an instance that traps is not put
+    /// back.
     warm: RefCell<Option<Instance>>,
 }
 
 impl ComponentProgram {
-    /// Makes a first instance, so that what is wrong shows now and not with the first request.
+    /// Creates a first instance, so that faults show now and not with the first request.
     pub(super) fn new(
         engine: Rc<ComponentEngine>,
         ready: InstancePre<InstanceHost>,
@@ -37,7 +38,7 @@ impl ComponentProgram {
         let shape = outline.shape()?;
         let program = Self { engine, ready, outline, shape, isolation, warm: RefCell::default() };
         let first = match program.fresh() {
-            // Compiling it may have taken most of the time.
+            // Compiling the component may have used most of the time.
             Err(EndedCall::Interrupted) => program.fresh(),
             first => first,
         };
@@ -54,16 +55,16 @@ impl ComponentProgram {
         self.outline.documents
     }
 
-    /// A new instance.
+    /// Returns a new instance.
     pub(super) fn fresh(&self) -> Result<Instance, EndedCall> {
         let limits = &self.engine.limits;
-        Instance::new(&self.ready, self.outline, limits).map_err(|stillborn| match stillborn {
+        Instance::new(&self.ready, self.outline, limits).map_err(|error| match error {
             InstantiationError::Wrong(message) => EndedCall::Passed(trap::declared(&message, limits)),
-            InstantiationError::Trapped(error, host) => trap::ended(&error, &host, &*self.engine.alarm, limits),
+            InstantiationError::Trapped(trap, host) => trap::ended(&trap, &host, &*self.engine.alarm, limits),
         })
     }
 
-    /// The instance that is kept, or a new one.
+    /// Returns the kept instance, or a new instance.
     pub(super) fn warm(&self) -> Result<Instance, EndedCall> {
         let kept = self.warm.borrow_mut().take();
         kept.map_or_else(|| self.fresh(), Ok)
@@ -84,17 +85,17 @@ impl Script for ComponentProgram {
         self.outline.reads()
     }
 
-    fn prepare(&self, scene: CallContext<'_>) -> Result<(), ScriptError> {
+    fn prepare(&self, call_context: CallContext<'_>) -> Result<(), ScriptError> {
         match self.isolation {
-            Isolation::Warm => ComponentRun::new(self, CallContext { asked: None, ..scene }).prepare(),
+            Isolation::Warm => ComponentRun::new(self, CallContext { asked: None, ..call_context }).prepare(),
             Isolation::Fresh => Ok(()),
         }
     }
 
-    fn open<'a>(&'a self, scene: CallContext<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
-        let mut session = ComponentRun::new(self, scene);
-        if self.isolation == Isolation::Fresh && scene.asked.is_some() {
-            // The instance of the whole request; a pure call is told of its node alone.
+    fn open<'a>(&'a self, call_context: CallContext<'a>) -> Result<Box<dyn Run + 'a>, ScriptError> {
+        let mut session = ComponentRun::new(self, call_context);
+        if self.isolation == Isolation::Fresh && call_context.asked.is_some() {
+            // This instance serves the whole request; the instance of a pure call receives the call's node alone.
             session.prepare()?;
         }
         Ok(Box::new(session))

@@ -1,4 +1,4 @@
-//! One run of a component: the calls of one request, or one pure call.
+//! A run of a component: the calls of a single request, or a single pure call.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -17,43 +17,45 @@ use super::instance::{Called, Instance, InstanceContext, NodeCall};
 use super::program::ComponentProgram;
 use super::trap::{self, EndedCall};
 
-/// How often a call is made: again where somebody else's time was up, or somebody else's doings may have been the cause.
+/// The number of times that a call is made: again where another call's time was up, or where memory left by another
+/// request may be the cause.
 const TRIES: usize = 3;
 
 /// A run.
 pub(super) struct ComponentRun<'a> {
     program: &'a ComponentProgram,
-    scene: CallContext<'a>,
+    call_context: CallContext<'a>,
     number: u64,
-    /// The instance of this run alone, where the step wants one.
+    /// The instance of this run alone, where the step's isolation is `fresh`.
     own: Option<Instance>,
-    /// The request as JSON text, for components that may ask for it.
+    /// The request as JSON text, for components that may ask for the request.
     document: OnceCell<Arc<str>>,
 }
 
 impl<'a> ComponentRun<'a> {
-    pub(super) fn new(program: &'a ComponentProgram, scene: CallContext<'a>) -> Self {
-        Self { program, scene, number: program.engine.next_run(), own: None, document: OnceCell::new() }
+    pub(super) fn new(program: &'a ComponentProgram, call_context: CallContext<'a>) -> Self {
+        Self { program, call_context, number: program.engine.next_run(), own: None, document: OnceCell::new() }
     }
 
     fn document(&self) -> Option<Arc<str>> {
-        let asked = self.scene.asked?;
-        // Strings, numbers and JSON values can always be written.
-        let text = || serde_json::to_string(&asked.to_json(self.scene.cluster)).unwrap_or_default().into();
+        let asked = self.call_context.asked?;
+        // Serializing strings, numbers and JSON values cannot fail.
+        let text = || serde_json::to_string(&asked.to_json(self.call_context.cluster)).unwrap_or_default().into();
         Some(Arc::clone(self.document.get_or_init(text)))
     }
 
-    /// Lets `ask` ask an instance, which may see `only` that node's document where one is named; `whole` as in [`InstanceContext`].
+    /// Calls `ask` with an instance, which may see the document of the node `only` alone, where `only` is given;
+    /// `whole` as in [`InstanceContext`].
     fn with<T>(
         &mut self,
         only: Option<SlotIndex>,
         whole: bool,
         ask: impl Fn(&mut Instance, &InstanceContext<'_>) -> Called<T>,
     ) -> Result<T, ScriptError> {
-        let (program, scene) = (self.program, self.scene);
+        let (program, call_context) = (self.program, self.call_context);
         let limits = &program.engine.limits;
         let stays = program.isolation == Isolation::Warm;
-        let ground = InstanceContext { cluster: scene.cluster, whole };
+        let context = InstanceContext { cluster: call_context.cluster, whole };
         let mut trapped = None;
         for _ in 0..TRIES {
             let made = match self.own.take() {
@@ -70,21 +72,21 @@ impl<'a> ComponentRun<'a> {
                 instance.show(self.document(), only);
             }
             let had_served = instance.begin_run(self.number);
-            match ask(&mut instance, &ground) {
-                Ok(said) => {
-                    instance.flush(scene.log);
+            match ask(&mut instance, &context) {
+                Ok(answer) => {
+                    instance.flush(call_context.log);
                     if stays {
                         program.put_back(instance);
                     } else {
                         self.own = Some(instance);
                     }
-                    return said.map_err(|message| trap::declared(&message, limits));
+                    return answer.map_err(|message| trap::declared(&message, limits));
                 }
                 Err(error) => match trap::ended(&error, instance.host(), &*program.engine.alarm, limits) {
-                    // What another request left in its memory may be the cause: a new instance will tell.
+                    // Memory left by another request may be the cause: a new instance shows whether that is so.
                     EndedCall::Trapped(failed) if had_served => trapped = Some(failed),
                     EndedCall::Trapped(failed) | EndedCall::Passed(failed) => {
-                        instance.flush(scene.log);
+                        instance.flush(call_context.log);
                         return Err(failed);
                     }
                     EndedCall::Interrupted => {}
@@ -94,16 +96,16 @@ impl<'a> ComponentRun<'a> {
         Err(trapped.unwrap_or_else(|| trap::declared("the component was interrupted again and again", limits)))
     }
 
-    /// Tells the component of the cluster.
+    /// Sends the cluster to the component.
     pub(super) fn prepare(&mut self) -> Result<(), ScriptError> {
-        self.with(None, true, |instance, ground| instance.prepare(ground))
+        self.with(None, true, |instance, context| instance.prepare(context))
     }
 
     fn balance(&mut self, candidates: &[Candidate]) -> Result<CallAnswer, ScriptError> {
-        let Some(asked) = self.scene.asked else { return Err(self.missing("a request")) };
-        let step = self.scene.step;
+        let Some(asked) = self.call_context.asked else { return Err(self.missing("a request")) };
+        let step = self.call_context.step;
         let verdict =
-            self.with(None, true, |instance, ground| instance.balance(request(&asked, step), candidates, ground))?;
+            self.with(None, true, |instance, context| instance.balance(request(&asked, step), candidates, context))?;
         Ok(CallAnswer::Returned(self.returned(verdict, candidates)))
     }
 
@@ -133,28 +135,28 @@ impl<'a> ComponentRun<'a> {
     }
 
     fn slot(&self, row: u32) -> Option<SlotIndex> {
-        self.scene.cluster.slot(row as usize)
+        self.call_context.cluster.slot(row as usize)
     }
 
     fn id(&self, row: u32) -> Option<String> {
-        let node = self.slot(row).and_then(|slot| self.scene.cluster.node(slot))?;
+        let node = self.slot(row).and_then(|slot| self.call_context.cluster.node(slot))?;
         Some(node.id().to_string())
     }
 
-    /// Asks about one node.
+    /// Calls a per-node function for `candidate`.
     fn about<T>(
         &mut self,
         candidate: &Candidate,
         argument: Argument<'_>,
         ask: impl Fn(&mut Instance, NodeCall<'_>, &InstanceContext<'_>) -> Called<T>,
     ) -> Result<T, ScriptError> {
-        let (number, step) = (self.number, self.scene.step);
-        let asked = self.scene.asked.filter(|_| matches!(argument, Argument::Request));
+        let (number, step) = (self.number, self.call_context.step);
+        let asked = self.call_context.asked.filter(|_| matches!(argument, Argument::Request));
         let make = asked.map(|asked| move || request(&asked, step));
         let only = asked.is_none().then_some(candidate.slot);
-        self.with(only, false, |instance, ground| {
+        self.with(only, false, |instance, context| {
             let request = make.as_ref().map(|make| (number, make as &dyn Fn() -> ComponentRequest));
-            ask(instance, NodeCall { candidate, request }, ground)
+            ask(instance, NodeCall { candidate, request }, context)
         })
     }
 
@@ -169,18 +171,18 @@ impl Run for ComponentRun<'_> {
             Call::Balance(candidates) => self.balance(candidates),
             Call::Key => Err(self.missing("a key")),
             Call::Filter(candidate, argument) => self
-                .about(candidate, argument, |instance, asking, ground| instance.filter(asking, ground))
+                .about(candidate, argument, |instance, call, context| instance.filter(call, context))
                 .map(CallAnswer::Keep),
             Call::Score(candidate, argument) => {
-                let said =
-                    self.about(candidate, argument, |instance, asking, ground| instance.score(asking, ground))?;
-                Ok(CallAnswer::Score(said.map_or(Score::LeftOut, Score::Number)))
+                let answer =
+                    self.about(candidate, argument, |instance, call, context| instance.score(call, context))?;
+                Ok(CallAnswer::Score(answer.map_or(Score::LeftOut, Score::Number)))
             }
         }
     }
 }
 
-/// The request as components are given it.
+/// Returns the request as components receive the request.
 fn request(asked: &ScriptRequest<'_>, step: u64) -> ComponentRequest {
     let (request, moment) = (asked.request, asked.moment);
     let fields = request.fields();

@@ -1,4 +1,4 @@
-//! Why a call into a component came to no answer, in words.
+//! The reasons why a call into a component gave no answer, in words.
 
 use wasmtime::Trap;
 
@@ -8,17 +8,17 @@ use crate::script::{ScriptError, ScriptLimits};
 
 use super::host::{InstanceHost, MEMORY_BYTES};
 
-/// Why a call was ended.
+/// The reason why a call was ended.
 pub(super) enum EndedCall {
-    /// The component trapped, or had no memory left: another one may have been the cause.
+    /// The component trapped, or ran out of memory: another request may have been the cause.
     Trapped(ScriptError),
-    /// It passed a limit.
+    /// The component passed a limit.
     Passed(ScriptError),
-    /// Somebody else's time was up: the call may be made again.
+    /// The time of another call was up: the call may be made again.
     Interrupted,
 }
 
-/// What `error` means, which a call left behind on an instance around which is `host`.
+/// Returns the meaning of `error`, the result of a call on an instance with this `host`.
 pub(super) fn ended(
     error: &wasmtime::Error,
     host: &InstanceHost,
@@ -27,7 +27,7 @@ pub(super) fn ended(
 ) -> EndedCall {
     let trap = error.downcast_ref::<Trap>().copied();
     let trapped = |what: &str| {
-        let words = host.last_words().map(|words| format!(" (it said: {words})")).unwrap_or_default();
+        let words = host.last_error().map(|words| format!(" (it said: {words})")).unwrap_or_default();
         let message = limits.cut(&format!("the component trapped: {what}{words}"));
         EndedCall::Trapped(ScriptError::Thrown(Thrown { name: "Trap".to_owned(), message }, None))
     };
@@ -36,7 +36,7 @@ pub(super) fn ended(
             None => EndedCall::Interrupted,
             Some(overtime) => EndedCall::Passed(ScriptError::Limit(LimitKind::Time, late(overtime).to_owned())),
         },
-        // What it did when it got no more is its own affair; most guests trap.
+        // Code after refused memory is the component's own affair; most guests trap.
         _ if host.starved => {
             let message = format!("the component asked for more than {} MiB of memory", MEMORY_BYTES >> 20);
             EndedCall::Trapped(ScriptError::Limit(LimitKind::Memory, message))
@@ -54,7 +54,7 @@ fn late(overtime: Overtime) -> &'static str {
     }
 }
 
-/// The error that a component's function returned.
+/// Returns the error that a component's function returned.
 pub(super) fn declared(message: &str, limits: &ScriptLimits) -> ScriptError {
     ScriptError::Thrown(Thrown { name: "Error".to_owned(), message: limits.cut(message) }, None)
 }

@@ -1,4 +1,4 @@
-//! The cluster, change by change.
+//! Tests of the cluster, change by change.
 
 use super::*;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What is read of a document, and what is built of it, agree; and both survive the way to another process.
+//! Reading a document and building the fields agree, and both survive serialization to another process.
 
 use serde_json::json;
 
@@ -73,7 +73,7 @@ fn of_two_members_of_one_name_the_last_one_counts() {
     }
 }
 
-/// What nobody looks at must be sound too: a script may look later, where nothing can be refused any more.
+/// Unread values must be sound too: a script may read them later, when nothing can be refused any more.
 #[test]
 fn a_fault_in_what_nobody_reads_is_refused() {
     for fault in [r#""\ud800""#, "1e999", "01", r#"{"a"}"#, "\"\u{1}\"", "[1,]"] {

@@ -1,4 +1,4 @@
-//! Requests of both generations, and their heads read without the rest.
+//! Tests of requests of both generations, and of their heads read without the rest.
 
 use super::*;
 
@@ -44,7 +44,7 @@ fn wrong_types_are_named() {
     assert!(Request::parse(b"  ", 10, "").is_ok());
 }
 
-/// Whatever stands in a request, its head is that of the whole, and it is refused where the whole is.
+/// For any request, the head equals the head of the request read whole, and both ways refuse the same requests.
 #[test]
 fn the_head_is_that_of_the_whole() {
     let people =
@@ -83,7 +83,8 @@ fn the_head_is_that_of_the_whole() {
         }
     }
     texts.extend(["", "[]", "7", "{", "{}", "{\"a\":}", "nul"].map(str::to_owned));
-    // What the head passes over must be sound as well: the whole is built of it later, when nobody can refuse it.
+    // Values that the head skips must be sound as well: the whole is built from them later, when nothing can be
+    // refused.
     let digits = "9".repeat(400);
     for value in ["1e999", "-1E+999", "1e-999", "1.5e3", &digits, "\"\\ud800\"", "\"\\ud83d\\ude00\"", "\"\\udc00x\""] {
         texts.push(format!(r#"{{"x":{value}}}"#));
@@ -99,7 +100,7 @@ fn the_head_is_that_of_the_whole() {
     }
 }
 
-/// Whatever is looked for, the text shows what is found in the whole.
+/// For any path, the text gives the same value as the request read whole.
 #[test]
 fn what_is_found_in_the_text_is_what_is_found_in_the_whole() {
     let texts = [
@@ -148,7 +149,7 @@ fn what_is_found_in_the_text_is_what_is_found_in_the_whole() {
     }
 }
 
-/// Whichever way a request is read: one with a field twice is read whole.
+/// A request with a duplicate field is read whole, so that both ways agree.
 #[test]
 fn fields_that_nobody_knows_are_named_once_in_order() {
     let many: String = (0..20).map(|number| format!(r#","f{number:02}":0"#)).collect();

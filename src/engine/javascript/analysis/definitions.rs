@@ -1,7 +1,7 @@
-//! The one definition of a per-node function, where the syntax tree shows that there is no other.
+//! The only definition of a per-node function, where the syntax tree shows that there is no other.
 //!
-//! A name that stands in a source twice as a variable may be given another function later, or only sometimes, or by
-//! somebody else: whether it is, is not worth finding out. Property names do not count, so `list.filter(…)` is none.
+//! A name that appears in a source twice as a variable may get another function later, only sometimes, or from other
+//! code: finding out is not worth the effort. Property names do not count, so `list.filter(…)` is no use of `filter`.
 
 use std::ops::ControlFlow;
 
@@ -13,7 +13,8 @@ use boa_interner::Sym;
 use super::global_use::GlobalUse;
 use super::tree::{FunctionSyntax, Tree, named};
 
-/// The function that `name` always is when the top level of `tree`, which does `globals` to globals, has run.
+/// Returns the function that `name` always is after the top level of `tree` has run, where `globals` is the tree's use
+/// of globals.
 pub(super) fn definition<'t>(tree: &'t Tree, name: &str, globals: &GlobalUse) -> Option<FunctionSyntax<'t>> {
     let items = tree.script.statements().statements().iter();
     let mut found = items.flat_map(|item| named(item).into_iter().map(move |(sym, value)| (item, sym, value)));
@@ -21,18 +22,19 @@ pub(super) fn definition<'t>(tree: &'t Tree, name: &str, globals: &GlobalUse) ->
     let function = function?;
     let mut uses = NameUses { name: sym, count: 0 };
     let _ = tree.script.statements().visit_with(&mut uses);
-    // A function expression is named after its variable where it has no name of its own.
+    // A function expression is named after its variable where the expression has no name of its own.
     let expected = if function.own_name == Some(sym) { 2 } else { 1 };
     let is_reachable = is_undeclared(item) && *globals == GlobalUse::Any;
     (uses.count == expected && !is_reachable).then_some(function)
 }
 
-/// Whether `item` defines by an assignment. If that is all there is of its name, it goes to the global object.
+/// Whether `item` defines by an assignment. A name without any other declaration becomes a property of the global
+/// object.
 fn is_undeclared(item: &StatementListItem) -> bool {
     matches!(item, StatementListItem::Statement(statement) if matches!(**statement, Statement::Expression(_)))
 }
 
-/// Counts where a name stands as a variable, in any scope.
+/// Counts the occurrences of a name as a variable, in any scope.
 struct NameUses {
     name: Sym,
     count: usize,

@@ -1,8 +1,8 @@
-//! On which ways the per-node functions look at the request, read from the syntax tree.
+//! The paths on which the per-node functions look into the request, read from the syntax tree.
 //!
-//! What lies on those ways, and the node, decide what a function says, as long as it uses the request for nothing else,
-//! and as long as nothing in the source looks at the clock, at chance or at the global object. So most scripts have a key
-//! without writing one. Variables are told apart by name alone, which errs on the safe side.
+//! The values on those paths, and the node, decide the answer of a function, as long as the function uses the request
+//! for nothing else, and nothing in the source looks at the clock, at chance or at the global object. So most scripts
+//! have a key without defining `key`. Variables are told apart by name alone, which errs on the safe side.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -28,7 +28,8 @@ use super::definitions::definition;
 use super::global_use::GlobalUse;
 use super::tree::{BACK_DOORS, FunctionSyntax, Tree, field_name};
 
-/// Names of what says another thing at another time, or that lead to it, wherever in the source they stand.
+/// Names of functions and objects that answer differently at different times, or that lead to such, anywhere in the
+/// source.
 const UNSTEADY: [&str; 12] = [
     "Date",
     "Temporal",
@@ -43,20 +44,20 @@ const UNSTEADY: [&str; 12] = [
     "WeakRef",
     "import",
 ];
-/// The one object whose methods are steady but for one.
+/// The object that is steady but for a single method, `random`.
 const MATH: &str = "Math";
 
-/// How the functions that are given the request look at it.
+/// The use of the request by the functions that receive the request.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::engine::javascript) struct Depends {
-    /// The fields of the request, where they can look at no other.
+    /// The fields of the request that the functions can look at, where these are known.
     pub(in crate::engine::javascript) fields: Option<BTreeSet<String>>,
-    /// The ways, where what lies on them decides, with the node, what the functions say.
+    /// The paths into the request, where the values on these paths and the node alone decide the answers.
     pub(in crate::engine::javascript) paths: Option<Vec<RequestPath>>,
 }
 
 impl Depends {
-    /// How the functions of `tree` do, which does `globals` to globals.
+    /// Returns the use of the request by the functions of `tree`, where `globals` is the tree's use of globals.
     pub(in crate::engine::javascript) fn of(tree: &Tree, shape: ScriptShape, globals: &GlobalUse) -> Self {
         let Some(mut paths) = paths(tree, shape, globals) else { return Self::default() };
         paths.sort_unstable();
@@ -67,7 +68,7 @@ impl Depends {
     }
 }
 
-/// The ways on which the functions that are given the request look at it: those of two parameters, or `key`.
+/// Returns the paths of the functions that receive the request: the functions of two parameters, or `key`.
 fn paths(tree: &Tree, shape: ScriptShape, globals: &GlobalUse) -> Option<Vec<RequestPath>> {
     let ScriptShape::PerNode(PerNode { filter, score, key }) = shape else { return None };
     if key {
@@ -83,7 +84,7 @@ fn paths(tree: &Tree, shape: ScriptShape, globals: &GlobalUse) -> Option<Vec<Req
     Some(paths)
 }
 
-/// Whether nothing in the source says another thing at another time.
+/// Whether nothing in the source answers differently at different times.
 fn is_steady(tree: &Tree) -> bool {
     let mut unsteady = Unsteady(tree);
     tree.script.statements().visit_with(&mut unsteady).is_continue()
@@ -96,7 +97,7 @@ impl<'ast> Visitor<'ast> for Unsteady<'_> {
 
     fn visit_sym(&mut self, node: &'ast Sym) -> ControlFlow<()> {
         let name = self.0.name(*node);
-        // Only behind its name are the methods of `Math` seen.
+        // The methods of `Math` are visible only behind the name `Math`.
         if UNSTEADY.contains(&name.as_str()) || name == MATH {
             ControlFlow::Break(())
         } else {
@@ -116,7 +117,8 @@ impl<'ast> Visitor<'ast> for Unsteady<'_> {
     }
 }
 
-/// The ways on which `function` looks at its parameter in `place`, where it gets at that by its name alone.
+/// Returns the paths on which `function` looks at the parameter in `place`, where the function reaches the parameter by
+/// name alone.
 fn ways(function: &FunctionSyntax<'_>, place: usize, tree: &Tree) -> Option<Vec<RequestPath>> {
     let parameters = function.parameters.as_ref();
     if parameters.iter().any(FormalParameter::is_rest_param) {
@@ -133,10 +135,10 @@ fn ways(function: &FunctionSyntax<'_>, place: usize, tree: &Tree) -> Option<Vec<
     walk.visit_function_body(function.body).is_continue().then_some(walk.paths)
 }
 
-/// A walk through a function that ends where the request is used in a way that this file does not know.
+/// A walk through a function that breaks off where the request is used in a way that this file does not know.
 struct RequestWalk<'t> {
     tree: &'t Tree,
-    /// The parameter's name, where it has one.
+    /// The name of the parameter, where the parameter is not destructured.
     request: Option<Sym>,
     paths: Vec<RequestPath>,
 }
@@ -156,7 +158,7 @@ impl RequestWalk<'_> {
         }
     }
 
-    /// Notes the fields that `pattern` takes out of what lies at `way`.
+    /// Records the fields that `pattern` takes out of the value at `way`.
     fn taken_apart(&mut self, way: &[String], pattern: &ObjectPattern) -> Flow {
         for element in pattern.bindings() {
             let (name, inner) = match element {
@@ -188,8 +190,8 @@ impl RequestWalk<'_> {
         }
     }
 
-    /// The way that `expression` goes into the request, as far as its names are written out, and whether that is all of
-    /// it; absent where it does not begin at the request.
+    /// Returns the path of `expression` into the request, as far as the names are written out, and whether that is the
+    /// whole path; `None` where the expression does not begin at the request.
     fn way(&self, expression: &Expression) -> Option<(Vec<String>, bool)> {
         match expression {
             it if self.is_request(it) => Some((Vec::new(), true)),
@@ -205,7 +207,7 @@ impl RequestWalk<'_> {
                         OptionalOperationKind::SimplePropertyAccess { field } => field_name(self.tree, field),
                         OptionalOperationKind::PrivatePropertyAccess { .. } => None,
                         OptionalOperationKind::Call { .. } => {
-                            // What is called is looked up where the way ends; the call itself leads elsewhere.
+                            // A called function is looked up where the path ends; the call itself leads elsewhere.
                             if is_all {
                                 way.pop();
                             }
@@ -230,7 +232,7 @@ impl RequestWalk<'_> {
         }
     }
 
-    /// Visits what stands in `expression`, which goes into the request, beside the names on its way.
+    /// Visits the parts of `expression`, which goes into the request, beside the names on the path.
     fn beside(&mut self, expression: &Expression) -> Flow {
         match expression {
             Expression::Parenthesized(inner) => self.beside(inner.expression()),
@@ -247,11 +249,12 @@ impl RequestWalk<'_> {
         }
     }
 
-    /// Notes that what lies at the end of `expression` is read; whether it begins at the request.
+    /// Records that the value at the end of `expression` is read; `None` where the expression does not begin at the
+    /// request.
     fn read(&mut self, expression: &Expression, is_called: bool) -> Option<Flow> {
         let (mut way, is_all) = self.way(expression)?;
         if is_called && is_all {
-            // A method sees what it is called on.
+            // A method sees the value that the method is called on.
             way.pop();
         }
         self.paths.push(RequestPath(way));
@@ -283,7 +286,7 @@ impl<'ast> Visitor<'ast> for RequestWalk<'_> {
     }
 
     fn visit_simple_property_access(&mut self, node: &'ast SimplePropertyAccess) -> Flow {
-        // Where it is no expression, it is written to.
+        // Where the access is no expression, the access is written to.
         if self.way(node.target()).is_some() { ControlFlow::Break(()) } else { node.visit_with(self) }
     }
 

@@ -1,32 +1,33 @@
-//! Changes to a source before it is compiled, and the way back from places in what came of it.
+//! Edits of a source before the compilation, and the mapping of places in the edited text back to the source.
 //!
-//! Nothing here adds or takes a line, so that a reported line is the administrator's own by itself; only columns move.
+//! No edit adds or removes a line, so that a reported line is the administrator's own without mapping; only columns
+//! move.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A place in a source: line and column from 1, counted as the parser counts them.
 pub(in crate::engine::javascript) type Place = (u32, u32);
 
-/// Text that is put in at a place.
+/// Text that is inserted at a place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine::javascript) struct Edit {
-    /// Where, in bytes of the source.
+    /// The start of the edit, in bytes of the source.
     pub(in crate::engine::javascript) start: usize,
-    /// How many bytes from there it replaces.
+    /// The number of replaced bytes from the start.
     pub(in crate::engine::javascript) replaced: usize,
     pub(in crate::engine::javascript) text: String,
-    /// The place whose column it moves, and those after it; absent where it is as wide as what it replaces.
+    /// The place from which columns on its line move; `None` where the text is as wide as the replaced bytes.
     pub(in crate::engine::javascript) moves: Option<Place>,
 }
 
-/// Where each of `places` is in `text`, in bytes; without those that are not in it.
+/// Returns the byte offset of each of `places` in `text`; places outside of `text` are left out.
 pub(in crate::engine::javascript) fn offsets(text: &str, places: &BTreeSet<Place>) -> BTreeMap<Place, usize> {
     let mut found = BTreeMap::new();
     let mut wanted = places.iter().copied().peekable();
     let (mut line, mut column) = (1, 1);
     let mut before = '\0';
     for (offset, next) in text.char_indices().chain([(text.len(), '\0')]) {
-        // The second half of a line's end is no place of its own.
+        // The `\n` of `\r\n` is no place of its own.
         let is_place = !(next == '\n' && before == '\r');
         while is_place && wanted.next_if(|place| *place < (line, column)).is_some() {}
         while is_place && wanted.next_if_eq(&(line, column)).is_some() {
@@ -48,11 +49,11 @@ pub(in crate::engine::javascript) fn offsets(text: &str, places: &BTreeSet<Place
     found
 }
 
-/// What moved in a text that was edited.
+/// The moved columns of an edited text.
 #[derive(Debug, Default)]
 pub(in crate::engine::javascript) struct Moves(Vec<(Place, u32)>);
 
-/// `text` with `edits`, which do not overlap, and what they moved.
+/// Returns `text` with `edits`, which do not overlap, and the moved columns.
 pub(in crate::engine::javascript) fn apply(text: &str, mut edits: Vec<Edit>) -> (String, Moves) {
     edits.sort();
     let (mut edited, mut end) = (String::with_capacity(text.len()), 0);
@@ -70,7 +71,7 @@ pub(in crate::engine::javascript) fn apply(text: &str, mut edits: Vec<Edit>) -> 
 }
 
 impl Moves {
-    /// The column in the source that is at `column` of the same line of the edited text.
+    /// Returns the column in the source that is at `column` of the same line of the edited text.
     pub(in crate::engine::javascript) fn back(&self, line: u32, column: u32) -> u32 {
         let mut added = 0;
         for ((_, start), columns) in self.0.iter().filter(|((on, _), _)| *on == line) {

@@ -1,7 +1,7 @@
-//! Which globals a script may change, read from its syntax tree.
+//! The globals that a script may change, read from the script's syntax tree.
 //!
-//! An assignment goes to the global object where no scope around it declares the name; `this` outside of classes may be
-//! the global object itself. A script that does neither needs nothing put back after its calls.
+//! An assignment goes to the global object where no scope around the assignment declares the name; `this` outside of
+//! classes may be the global object itself. After calls of a script that does neither, no global needs to be restored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -28,30 +28,31 @@ use super::edits::Place;
 use super::targets::{self, Target};
 use super::tree::Tree;
 
-/// Globals that lead to the global object: its other names, and what makes functions that return it.
+/// Globals that lead to the global object: other names of the object, and `Function`, which makes functions that return
+/// the object.
 const GLOBAL_OBJECTS: [&str; 3] = ["self", "global", "Function"];
 
-/// Which properties of the global object a script may change.
+/// The properties of the global object that a script may change.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::engine::javascript) enum GlobalUse {
-    /// None.
+    /// No property.
     #[default]
     None,
-    /// These, by assigning to names that it does not declare.
+    /// These properties, by assignments to names that the script does not declare.
     Names(BTreeSet<String>),
-    /// Any: it can get hold of the object itself.
+    /// Any property: the script can reach the object itself.
     Any,
 }
 
 impl GlobalUse {
-    /// What the script `tree` does to globals.
+    /// Returns the use of globals by the script `tree`.
     #[cfg(test)]
     pub(in crate::engine::javascript) fn of(tree: &Tree) -> Self {
         Self::with_names(tree).0
     }
 
-    /// The same, and where in the text of `tree` each name is read that the script does not declare; without those whose
-    /// being there it asks about with `typeof`.
+    /// Returns the same, and the places in the text of `tree` where each undeclared name is read; without names that
+    /// the script also tests with `typeof`.
     pub(in crate::engine::javascript) fn with_names(tree: &Tree) -> (Self, BTreeMap<String, Vec<Place>>) {
         let list = tree.script.statements();
         let mut top: BTreeSet<Sym> = var_declared_names(list).into_iter().collect();
@@ -83,16 +84,16 @@ impl GlobalUse {
 
 type Flow = ControlFlow<std::convert::Infallible>;
 
-/// A walk over the tree with the scopes around the place that is being visited.
+/// A walk over the tree with the scopes around the visited place.
 struct Scopes<'t> {
     tree: &'t Tree,
     scopes: Vec<BTreeSet<Sym>>,
-    /// How many class bodies are open: strict code, in which `this` is never the global object.
+    /// The number of open class bodies: strict code, in which `this` is never the global object.
     classes: usize,
     usage: GlobalUse,
-    /// Where undeclared names are read.
+    /// The places where undeclared names are read.
     names: BTreeMap<String, Vec<Place>>,
-    /// The names that `typeof` asks about.
+    /// The names that are tested with `typeof`.
     asked: BTreeSet<String>,
 }
 
@@ -109,7 +110,7 @@ impl Scopes<'_> {
         }
     }
 
-    /// Notes an assignment to `target`, which changes a global where no scope declares the name.
+    /// Records an assignment to `target`, which changes a global where no scope declares the name.
     fn written(&mut self, target: Option<Target<'_>>) {
         if let Some(Target::Name(name)) = target
             && !self.is_declared(name)
@@ -155,7 +156,7 @@ fn loop_names(variable: &IterableLoopInitializer) -> Vec<Sym> {
     }
 }
 
-/// Functions differ in their names and nothing else that matters here.
+/// Visits each kind of function; the kinds differ here only in their names.
 macro_rules! visit_functions {
     ($($visit:ident($kind:ty) $name:expr;)*) => {$(
         fn $visit(&mut self, node: &'ast $kind) -> Flow {

@@ -1,9 +1,9 @@
-//! Assignments to a list's length, written so that the engine carries them out.
+//! Assignments to a list's `length`, rewritten so that the engine carries them out.
 //!
-//! Boa remembers at each `x.length = …` where the property stood, and from the second time on writes there without
-//! cutting the list (docs/src/internals/facts.md). It remembers nothing at `x['length'] = …`, so that is what is
-//! compiled. Places come from the syntax tree: comments and texts are never touched. Rejected: a helper function in the
-//! place of the assignment, which would stand in stack traces; compiling anew for each request, which leaks.
+//! Boa caches at each `x.length = …` the position of the property, and from the second time on writes there without
+//! truncating the list (docs/src/internals/facts.md). Boa caches nothing at `x['length'] = …`, so that form is
+//! compiled. Places come from the syntax tree: comments and strings are never touched. Rejected: a helper function in
+//! the place of the assignment, which would appear in stack traces; compiling again for each request, which leaks.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -21,23 +21,23 @@ use super::edits::{Edit, Moves, Place, offsets};
 use super::targets::{self, Target};
 use super::tree::Tree;
 
-/// A `length` that is assigned to.
+/// An assignment to a `length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine::javascript) struct LengthWrite {
-    /// Where the tree says that the object ends; brackets of its own may follow.
+    /// The end of the object in the tree; closing brackets of the object may follow.
     object_end: Place,
     name_start: Place,
     name_end: Place,
 }
 
-/// The assignments to a `length` in `tree`, whose text is the source but for `moves`.
+/// Returns the assignments to a `length` in `tree`; the text of `tree` is the source with `moves`.
 pub(in crate::engine::javascript) fn length_writes(tree: &Tree, moves: &Moves) -> BTreeSet<LengthWrite> {
     let mut lengths = Lengths { tree, moves, found: BTreeSet::new() };
     let _ = tree.script.statements().visit_with(&mut lengths);
     lengths.found
 }
 
-/// What makes `writes` in `text` computed: `.length` becomes `['length']`.
+/// Returns the edits that make `writes` in `text` computed: `.length` becomes `['length']`.
 pub(in crate::engine::javascript) fn computed(text: &str, writes: &BTreeSet<LengthWrite>) -> Vec<Edit> {
     let places = writes.iter().flat_map(|write| [write.object_end, write.name_start, write.name_end]).collect();
     let offsets = offsets(text, &places);
@@ -56,14 +56,14 @@ pub(in crate::engine::javascript) fn computed(text: &str, writes: &BTreeSet<Leng
     edits.flatten().collect()
 }
 
-/// The dot between `start` and the name at `end`: the first that only comments and blanks follow.
+/// Returns the dot between `start` and the name at `end`: the first dot that only comments and blanks follow.
 fn dot(text: &str, start: usize, end: usize) -> Option<usize> {
     let between = text.get(start..end)?;
     let (dot, _) = between.match_indices('.').find(|(dot, _)| between.get(dot + 1..).is_some_and(is_blank))?;
     Some(start + dot)
 }
 
-/// Whether `text` is made of blanks and whole comments alone.
+/// Whether `text` consists of blanks and whole comments alone.
 fn is_blank(text: &str) -> bool {
     let mut rest = text.trim_start();
     while !rest.is_empty() {
@@ -87,7 +87,7 @@ struct Lengths<'t> {
 }
 
 impl Lengths<'_> {
-    /// Notes an assignment to a member called `length`. At `super.length` the engine remembers nothing.
+    /// Records an assignment to a member called `length`. At `super.length` Boa caches nothing.
     fn written(&mut self, target: Option<Target<'_>>) {
         if let Some(Target::Member(PropertyAccess::Simple(access))) = target
             && let PropertyAccessField::Const(name) = access.field()
@@ -148,7 +148,7 @@ mod tests {
     use super::super::tree::parse;
     use super::*;
 
-    /// `source` as it is compiled, after it was seen that it still is a program.
+    /// Returns `source` as compiled, after a check that the edited text still parses.
     fn compiled(source: &str) -> String {
         let writes = length_writes(&parse(source).unwrap(), &Moves::default());
         let (text, _) = apply(source, computed(source, &writes));

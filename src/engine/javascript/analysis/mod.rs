@@ -1,9 +1,10 @@
-//! What a source shows before it runs, read from the syntax tree once, when the script is loaded.
+//! The analyses of a source before the source runs, read from the syntax tree once, at loading.
 //!
-//! `tree` is the bottom, with the parser, the functions at the top level and the targets of assignments (`targets`). On it
-//! stand the single questions: what a function reads of a node (`reads`) and of the request (`depends`), whether it may
-//! write to nodes (`writes`), to globals (`global_use`), to lengths (`lengths`), whether its top level keeps anything
-//! (`stateless`). `source` asks them all. `scan` looks at the text before any parser does. Nothing here runs a script.
+//! `tree` is the base, with the parser, the functions at the top level and the targets of assignments (`targets`). On
+//! `tree` stand the single analyses: the parts of a node that a function reads (`reads`), the paths into the request
+//! (`depends`), writes to nodes (`writes`), to globals (`global_use`) and to lengths (`lengths`), and whether the top
+//! level keeps state (`stateless`). `source` calls all of them. `scan` checks the text before any parser reads the
+//! text. Nothing here runs a script.
 
 mod definitions;
 pub(super) mod depends;

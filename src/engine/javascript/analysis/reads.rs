@@ -1,8 +1,9 @@
-//! Which parts of a node a per-node function can read, read from its syntax tree.
+//! The parts of a node that a per-node function can read, read from the function's syntax tree.
 //!
-//! A function reads no more than the fields that stand behind its first parameter's name, as long as that name is used
-//! for nothing else: whatever else it does with the name, whether harmless or not, may show it the whole node. So
-//! variables are told apart by name alone, and two of one name count as one, which errs on the safe side.
+//! A function reads no more than the fields that are named behind the first parameter, as long as the parameter's name
+//! is used for nothing else: any other use of the name, harmless or not, may show the function the whole node. So
+//! variables are told apart by name alone, and two variables of the same name count as a single variable, which errs on
+//! the safe side.
 
 mod holders;
 
@@ -33,7 +34,7 @@ use super::global_use::GlobalUse;
 use super::tree::{BACK_DOORS, FunctionSyntax, Tree, field_name};
 use holders::{DATA, Holder, Holders, field};
 
-/// What every object has from its prototype. Some of it shows the object whole, or hands it on.
+/// The properties that every object inherits. Some of them show the object whole, or pass the object on.
 const INHERITED: [&str; 12] = [
     "constructor",
     "hasOwnProperty",
@@ -49,17 +50,17 @@ const INHERITED: [&str; 12] = [
     "__lookupSetter__",
 ];
 
-/// What the per-node functions of a source read of a node.
+/// The fields and parts of a node that the per-node functions of a source read.
 pub(in crate::engine::javascript) struct FunctionReads {
-    /// The parts.
+    /// The parts of a node, by function.
     pub(in crate::engine::javascript) parts: Reads,
-    /// The fields, where there are no others that a function could miss.
+    /// The fields that `filter` can look at, where all of these are known.
     filter: Option<BTreeSet<String>>,
     score: Option<BTreeSet<String>>,
 }
 
 impl FunctionReads {
-    /// The fields that `function` can look at; absent where it may look at any.
+    /// Returns the fields that `function` can look at; `None` where the function may look at any field.
     pub(in crate::engine::javascript) fn fields(&self, function: AskedFunction) -> Option<&BTreeSet<String>> {
         match function {
             AskedFunction::Filter => self.filter.as_ref(),
@@ -68,7 +69,7 @@ impl FunctionReads {
     }
 }
 
-/// What the functions of `tree` read, which does `globals` to globals.
+/// Returns the fields and parts that the functions of `tree` read, where `globals` is the tree's use of globals.
 pub(in crate::engine::javascript) fn reads(tree: &Tree, globals: &GlobalUse) -> FunctionReads {
     let read = |name: &str| {
         let function = definition(tree, name, globals);
@@ -81,11 +82,11 @@ pub(in crate::engine::javascript) fn reads(tree: &Tree, globals: &GlobalUse) -> 
 
 fn read_by(function: &FunctionSyntax<'_>, tree: &Tree) -> (NodeParts, Option<BTreeSet<String>>) {
     let holders = Holders { tree, variables: BTreeMap::new() };
-    // Whether there are data may decide, though that says nothing of what is in them.
+    // Whether `nodeData` exists may decide an answer, though that tells nothing about its content.
     let data = tree.interner.get(DATA).map(|_| DATA.to_owned());
     let fields = Some(data.into_iter().collect());
     let mut reads = ReadsWalk { holders, phase: ReadsPhase::Holders, parts: NodeParts::NONE, fields };
-    // A closure may use a variable above the place where it is given its value: so all variables come first.
+    // A closure may use a variable above the place of the variable's assignment: so all variables are found first.
     for phase in [ReadsPhase::Holders, ReadsPhase::Uses] {
         reads.phase = phase;
         let mut parameters = function.parameters.as_ref().iter();
@@ -102,9 +103,9 @@ fn read_by(function: &FunctionSyntax<'_>, tree: &Tree) -> (NodeParts, Option<BTr
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ReadsPhase {
-    /// Finds the variables that hold the node or its data.
+    /// Finds the variables that hold the node or the node's data.
     Holders,
-    /// Finds what is done with them.
+    /// Finds the uses of these variables.
     Uses,
 }
 
@@ -114,7 +115,7 @@ struct ReadsWalk<'t> {
     holders: Holders<'t>,
     phase: ReadsPhase,
     parts: NodeParts,
-    /// The fields that are named; none are known once it may show itself whole.
+    /// The named fields; `None` once the function may see the whole node.
     fields: Option<BTreeSet<String>>,
 }
 
@@ -130,14 +131,14 @@ impl ReadsWalk<'_> {
 
     fn hold(&mut self, name: Identifier, held: Holder) {
         let before = self.holders.variables.insert(name.sym(), held);
-        // One that shows only now may have been used before, unseen.
+        // A variable that is found only now may have been used before, without a record.
         let is_late = before.is_none() && self.phase == ReadsPhase::Uses;
         if is_late || before.is_some_and(|before| before != held) {
             self.show_whole();
         }
     }
 
-    /// Notes that the field `name` of `held` is looked at, on its own and not as what a method is called on.
+    /// Records that the field `name` of `held` is read, as a value and not as the object of a method call.
     fn read(&mut self, held: Holder, name: Option<String>) {
         let Some(name) = name.filter(|name| !INHERITED.contains(&name.as_str())) else { return self.show_whole() };
         let (parts, field) = match held {
@@ -148,12 +149,12 @@ impl ReadsWalk<'_> {
         self.fields.iter_mut().for_each(|fields| drop(fields.replace(field.clone())));
     }
 
-    /// Notes that the function may look at all of the node.
+    /// Records that the function may look at the whole node.
     fn show_whole(&mut self) {
         (self.parts, self.fields) = (NodeParts::ALL, None);
     }
 
-    /// Visits what stands in `expression`, which is the node or its data, beside the name itself.
+    /// Visits the parts of `expression`, which is the node or the node's data, beside the name itself.
     fn beside(&mut self, expression: &Expression) {
         match expression {
             Expression::Parenthesized(inner) => self.beside(inner.expression()),
@@ -171,7 +172,7 @@ impl ReadsWalk<'_> {
         }
     }
 
-    /// Visits `expression` where nothing but its truth counts, which says nothing of a node or its data.
+    /// Visits `expression` where only the truth of the value counts, which tells nothing about a node or a node's data.
     fn truth(&mut self, expression: &Expression) -> Flow {
         match expression {
             held if self.holders.held(held).is_some() => self.beside(held),
@@ -186,7 +187,7 @@ impl ReadsWalk<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Visits `expression` where nothing of it goes on but a falsy value, which neither a node nor its data is.
+    /// Visits `expression` where only a falsy value is passed on, which neither a node nor a node's data is.
     fn falsy(&mut self, expression: &Expression) -> Flow {
         match expression {
             held if self.holders.held(held).is_some() => self.beside(held),
@@ -200,7 +201,8 @@ impl ReadsWalk<'_> {
         ControlFlow::Continue(())
     }
 
-    /// A function that is called as a method has what it is called on as its `this`.
+    /// Shows the whole node to a `function` that is called as a method of the node or the node's data, as the
+    /// function's `this`.
     fn called(&mut self, function: &Expression) {
         let on = match function {
             Expression::Parenthesized(inner) => return self.called(inner.expression()),
@@ -213,7 +215,7 @@ impl ReadsWalk<'_> {
         }
     }
 
-    /// Visits what follows a `?.` behind the node or its data.
+    /// Visits the operations after a `?.` behind the node or the node's data.
     fn chain(&mut self, held: Holder, chain: &[OptionalOperation]) -> Flow {
         let Some((first, rest)) = chain.split_first() else { return ControlFlow::Continue(()) };
         let (Some(field), is_called) = (field(first), rest.first().is_some_and(is_call)) else {
@@ -230,7 +232,7 @@ impl ReadsWalk<'_> {
         rest.iter().try_for_each(|operation| self.visit_optional_operation(operation))
     }
 
-    /// Reads the fields of `held` that `pattern` takes out of it.
+    /// Reads the fields that `pattern` takes out of `held`.
     fn taken_apart(&mut self, held: Holder, pattern: &ObjectPattern) {
         for element in pattern.bindings() {
             let (name, inner) = match element {
@@ -267,7 +269,7 @@ fn is_call(operation: &OptionalOperation) -> bool {
 impl<'ast> Visitor<'ast> for ReadsWalk<'_> {
     type BreakTy = std::convert::Infallible;
 
-    /// A variable, in whatever way that none of the others knows.
+    /// A variable in any use that no other visitor method recognises.
     fn visit_identifier(&mut self, node: &'ast Identifier) -> Flow {
         if self.holders.variables.contains_key(node.sym_ref()) && self.phase == ReadsPhase::Uses {
             self.show_whole();

@@ -1,11 +1,11 @@
-//! A look at a source before any parser sees it: brackets and chains of operators may only nest so deep.
+//! A scan of a source before any parser reads the source: brackets and chains of operators may nest only to a limit.
 //!
 //! Boa's parser and compiler recurse, and a deep source ends the process where no error can be caught
 //! (docs/src/internals/facts.md). On the worker's 64 MiB stack an unoptimised build parses 1,024 parentheses and 16,384
-//! links of `a => a => …`; the bounds here stay far below, and no script written by hand comes near them. It compiles
-//! 60,000 commas of one expression; those of lists, calls and `name: value` do not nest and are not counted. Rejected:
-//! a bound inside the parser, which has none to set. Where this lexer must guess (is `/` a division?), it guesses so
-//! that brackets stay visible.
+//! links of `a => a => …`; the limits here stay far below, and no script written by hand comes near them. That build
+//! compiles 60,000 commas of a single expression; commas of lists, calls and `name: value` do not nest and are not
+//! counted. Rejected: a limit inside the parser, which has none to set. Where this lexer must guess (is `/` a
+//! division?), the guess keeps brackets visible.
 
 use std::str::Chars;
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use std::sync::Arc;
 use crate::model::Position;
 use crate::script::{LoadError, SourceText};
 
-/// How many operators, calls and nested statements one expression or statement may chain, over all brackets around it.
+/// The number of operators, calls and nested statements that an expression or statement may chain, over all brackets
+/// around the expression.
 const MAX_CHAIN: usize = 2_000;
-/// How many commas one expression may chain, over all brackets around it.
+/// The number of commas that an expression may chain, over all brackets around the expression.
 const MAX_COMMAS: usize = 20_000;
 
-/// Refuses a source that is nested deeper than `max_depth`, or chained longer than any hand writes.
+/// Refuses a source that is nested deeper than `max_depth`, or chained longer than any handwritten source.
 pub(in crate::engine::javascript) fn check_depth(source: &SourceText, max_depth: usize) -> Result<(), LoadError> {
     let mut scan = SourceScan::new(&source.text);
     while let Some(first) = scan.rest.next() {
@@ -50,29 +51,29 @@ fn position(source: &SourceText, offset: usize) -> Position {
     }
 }
 
-/// What the last token was, as far as it decides what the next one means.
+/// The kind of the last token, as far as the kind decides the meaning of the next token.
 #[derive(Clone, Copy, PartialEq)]
 enum Last {
     Start,
-    /// The end of something that has a value.
+    /// The end of an expression that has a value.
     Operand,
     Operator,
-    /// A word before the bracket of a statement: `if`, `for`, `while`, `with`.
+    /// A keyword before the bracket of a statement: `if`, `for`, `while`, `with`.
     Header,
 }
 
-/// One open bracket.
+/// An open bracket.
 #[derive(Default)]
 struct OpenBracket {
     chain: usize,
     commas: usize,
-    /// Whether it is a list or the arguments of a call, whose commas chain nothing.
+    /// Whether the bracket is a list or the arguments of a call, with commas that chain nothing.
     separates: bool,
-    /// Whether it is part of the expression around it, as `(…)` and `[…]` are.
+    /// Whether the bracket is part of the expression around the bracket, as `(…)` and `[…]` are.
     chains: bool,
-    /// Whether the bracket belongs to `if (…)` and its like, so that no value ends with it.
+    /// Whether the bracket belongs to `if (…)` and the like, so that no value ends with the bracket.
     header: bool,
-    /// Whether it is the `${` of a template.
+    /// Whether the bracket is the `${` of a template.
     template: bool,
 }
 
@@ -93,7 +94,7 @@ impl<'a> SourceScan<'a> {
 
     fn token(&mut self, first: char) {
         match first {
-            // `(` after a value are arguments, `[` after anything else is a list.
+            // `(` after a value begins arguments, `[` after anything else begins a list.
             '(' => {
                 self.open(OpenBracket { separates: self.last == Last::Operand, chains: true, ..OpenBracket::default() })
             }
@@ -160,7 +161,7 @@ impl<'a> SourceScan<'a> {
             && let Some(level) = self.levels.pop()
         {
             self.chained -= level.chain;
-            // A chain may begin with another one in brackets.
+            // A chain may begin with another chain in brackets.
             match self.levels.last_mut() {
                 Some(around) if level.chains && !around.separates => around.commas += level.commas,
                 _ => self.commas -= level.commas,
@@ -169,7 +170,7 @@ impl<'a> SourceScan<'a> {
         }
     }
 
-    /// One more link in the chain of this level.
+    /// Adds a link to the chain of this level.
     fn link(&mut self) {
         if let Some(level) = self.levels.last_mut() {
             level.chain += 1;
@@ -177,7 +178,7 @@ impl<'a> SourceScan<'a> {
         }
     }
 
-    /// The chain of this level is over, and its statement.
+    /// Ends the chain of this level, and the statement.
     fn restart(&mut self) {
         self.restart_chain();
         self.forget_commas();
@@ -190,7 +191,7 @@ impl<'a> SourceScan<'a> {
         }
     }
 
-    /// The chain of this level goes on behind a comma.
+    /// Goes on with the chain of this level behind a comma.
     fn comma(&mut self) {
         self.restart_chain();
         if let Some(level) = self.levels.last_mut().filter(|level| !level.separates) {
@@ -234,7 +235,7 @@ impl<'a> SourceScan<'a> {
         }
     }
 
-    /// A word right after a value starts a new statement.
+    /// Ends the statement where a keyword or name follows a value.
     fn after_operand(&mut self) {
         if self.last == Last::Operand {
             self.restart();
@@ -255,7 +256,7 @@ impl<'a> SourceScan<'a> {
         self.last = Last::Operand;
     }
 
-    /// The rest of a template up to its end or its next `${`.
+    /// Skips the rest of a template up to the end or the next `${`.
     fn template(&mut self) {
         while let Some(next) = self.rest.next() {
             match next {
@@ -295,7 +296,7 @@ impl<'a> SourceScan<'a> {
     }
 }
 
-/// Where the regular expression literal whose first slash was read ends; absent where its line ends first.
+/// Returns the end of the regular expression literal behind the first slash; `None` where the line ends first.
 fn regex_end(text: &str) -> Option<usize> {
     let (mut in_class, mut escaped) = (false, false);
     for (place, next) in text.char_indices() {

@@ -1,7 +1,7 @@
-//! What a source is, read from its syntax tree: which functions it has, and what they depend on.
+//! The shape of a source, read from the syntax tree: the functions of the source, and their dependencies.
 //!
-//! The tree is thrown away after this; Boa compiles the text again inside its wrapper (see `wrapper`). Reading shapes
-//! from the running functions instead (`fn.length`) was rejected: defaults, rest parameters and `arguments` do not show.
+//! The tree is dropped afterwards; Boa compiles the text again inside a wrapper (see `wrapper`). Reading shapes from
+//! the running functions instead (`fn.length`) was rejected: defaults, rest parameters and `arguments` do not show.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,36 +28,36 @@ use super::tree::{FunctionSyntax, Tree, function, named, parse};
 const EXPECTED: &str = "expected one function of the list, `function(input) { … }` (an arrow, a function called `balance` \
     or one whose parameter is called `input` will do), or functions of one node, `filter(node)` and `score(node)`";
 
-/// What makes a function without a name one that a variable is given.
+/// The text that turns a function without a name into the value of a variable.
 const DECLARATION: &str = "var _=";
 
-/// A source that was read.
+/// A source with the results of the analyses.
 pub(in crate::engine::javascript) struct JavaScriptSource {
     pub(in crate::engine::javascript) shape: ScriptShape,
     pub(in crate::engine::javascript) entry: EntryPoint,
     pub(in crate::engine::javascript) survey: Survey,
-    /// What its per-node functions read of a node.
+    /// The fields and parts of a node that the per-node functions read.
     pub(in crate::engine::javascript) reads: FunctionReads,
-    /// How they look at the request.
+    /// The use of the request by these functions.
     pub(in crate::engine::javascript) depends: Depends,
-    /// Whether one run of its top level serves all calls.
+    /// Whether a single run of the top level serves all calls.
     pub(in crate::engine::javascript) is_stateless: bool,
-    /// Where it assigns to a length.
+    /// The assignments to a length.
     pub(in crate::engine::javascript) length_writes: BTreeSet<LengthWrite>,
 }
 
-/// Where the functions of a source are.
+/// The place of the functions of a source.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::engine::javascript) enum EntryPoint {
     /// The whole-list function has this name.
     Named(String),
     /// The whole-list function is the expression that starts here, line and column from 1.
     Anonymous(u32, u32),
-    /// The functions of one node have their own names.
+    /// The functions of a single node have their own names.
     PerNode,
 }
 
-/// Reads `source`.
+/// Analyses `source`.
 pub(in crate::engine::javascript) fn read(source: &SourceText) -> Result<JavaScriptSource, LoadError> {
     match parse(&source.text) {
         Ok(tree) => read_tree(&tree, &Moves::default(), None),
@@ -65,8 +65,8 @@ pub(in crate::engine::javascript) fn read(source: &SourceText) -> Result<JavaScr
     }
 }
 
-/// `function(input) { … }` is no statement, so where one stands it is read as what a variable is given. Whatever stands
-/// before it stays in its place: `'use strict'`, constants, helpers, classes.
+/// Reads a source with a `function(input) { … }`, which is no statement, as the value of a variable. The text before
+/// the function stays in place: `'use strict'`, constants, helpers, classes.
 fn read_anonymous(source: &SourceText, error: Error) -> Result<JavaScriptSource, LoadError> {
     let Some(place) = anonymous_function(&source.text, &error) else {
         if is_module(&source.text) {
@@ -83,7 +83,7 @@ fn read_anonymous(source: &SourceText, error: Error) -> Result<JavaScriptSource,
         Ok(tree) => {
             let items = tree.script.statements().statements().iter();
             if !items.filter_map(|item| anonymous_start(item, &moves, Some(place))).any(|start| start == place) {
-                // It stands within a block, where it is nobody's.
+                // The function is within a block, where no code could call the function.
                 return Err(syntax_error(source, &error, &Moves::default()));
             }
             read_tree(&tree, &moves, Some(place))
@@ -95,7 +95,7 @@ fn read_anonymous(source: &SourceText, error: Error) -> Result<JavaScriptSource,
     }
 }
 
-/// Where the function without a name starts whose bracket the parser did not expect.
+/// Returns the start of the function without a name at the bracket that the parser did not expect.
 fn anonymous_function(text: &str, error: &Error) -> Option<Place> {
     let (Error::Expected { span, .. } | Error::Unexpected { span, .. }) = error else { return None };
     let bracket = (span.start().line_number(), span.start().column_number());
@@ -108,7 +108,7 @@ fn anonymous_function(text: &str, error: &Error) -> Option<Place> {
     (!before.ends_with(is_word)).then(|| end_of(before))
 }
 
-/// `text` without the blanks and the comment at its end.
+/// Returns `text` without the blanks and the comment at the end.
 fn without_comment(text: &str) -> &str {
     let text = text.trim_end();
     let comment = text.strip_suffix("*/").and_then(|comment| comment.rfind("/*"));
@@ -201,7 +201,7 @@ impl TopLevelFunctions {
     }
 }
 
-/// Whether the first parameter of `function` is called `input`, as the list's is in FastX.
+/// Whether the first parameter of `function` is called `input`, as the parameter for the list is in FastX.
 fn takes_input(function: &FunctionSyntax<'_>, tree: &Tree) -> bool {
     let first = function.parameters.as_ref().first().map(|parameter| parameter.variable().binding());
     matches!(first, Some(Binding::Identifier(name)) if tree.name(name.sym()) == "input")
@@ -224,8 +224,8 @@ fn arity(name: &str, value: Option<&FunctionSyntax<'_>>) -> Result<Arity, LoadEr
     Ok(if list.as_ref().len() == 2 || open { Arity::NodeAndRequest } else { Arity::Node })
 }
 
-/// Where the function expression starts in the source that is a whole statement, or all that our declaration, which was put
-/// in `declared`, is given.
+/// Returns the start of the function expression in the source, where the expression is a whole statement, or the value
+/// of our own declaration, which was inserted at `declared`.
 fn anonymous_start(item: &StatementListItem, moves: &Moves, declared: Option<Place>) -> Option<Place> {
     let StatementListItem::Statement(statement) = item else { return None };
     let own = |place: boa_ast::Position| (place.line_number(), moves.back(place.line_number(), place.column_number()));
@@ -247,7 +247,7 @@ fn is_module(text: &str) -> bool {
     Parser::new(Text::from_bytes(text)).parse_module(&Scope::new_global(), &mut Interner::default()).is_ok()
 }
 
-/// A parser's error in the administrator's own lines.
+/// Returns a parser's error with the place in the administrator's own lines.
 fn syntax_error(source: &SourceText, error: &Error, moves: &Moves) -> LoadError {
     let start = match error {
         Error::Expected { span, .. } | Error::Unexpected { span, .. } => Some(span.start()),
@@ -270,7 +270,7 @@ fn syntax_error(source: &SourceText, error: &Error, moves: &Moves) -> LoadError 
     LoadError { message: format!("syntax error: {words}"), position: Some(position) }
 }
 
-/// The place behind the last character of `text`.
+/// Returns the place behind the last character of `text`.
 fn end_of(text: &str) -> Place {
     let text = text.replace("\r\n", "\n");
     let mut lines = text.split(['\n', '\r', '\u{2028}', '\u{2029}']);

@@ -1,8 +1,9 @@
-//! Whether a source's top level leaves anything that one call of its functions could hand to the next, read from its
-//! syntax tree.
+//! Whether a source's top level leaves state that a call of a function could pass to the next call, read from the
+//! source's syntax tree.
 //!
-//! Where it is made of functions and plain constants alone, and the functions are only ever called by their names, running
-//! it again makes the same functions again. Then one run of it serves all calls, and half of the cost of a short call goes.
+//! Where the top level consists of functions and plain constants alone, and the functions are only ever called by their
+//! names, running the top level again makes the same functions again. Then a single run serves all calls, which saves
+//! half of the cost of a short call.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -17,10 +18,10 @@ use boa_interner::Sym;
 use super::global_use::GlobalUse;
 use super::tree::{Tree, named};
 
-/// Names by which a function gets at function objects without their names.
+/// Names by which a function reaches function objects without their names.
 const BACK_DOORS: [&str; 4] = ["arguments", "callee", "caller", "eval"];
 
-/// Whether `tree`, which does `globals` to globals, is such a source.
+/// Whether `tree`, with the use `globals` of globals, is such a source.
 pub(super) fn is_stateless(tree: &Tree, globals: &GlobalUse) -> bool {
     let items = tree.script.statements().statements();
     if *globals != GlobalUse::None || !items.iter().all(is_harmless) {
@@ -29,7 +30,7 @@ pub(super) fn is_stateless(tree: &Tree, globals: &GlobalUse) -> bool {
     let mut uses = FunctionUses { tree, functions: BTreeMap::new(), has_back_door: false };
     for (name, function) in items.iter().flat_map(named) {
         if let Some(function) = function {
-            // A function expression may have the name of its variable as its own.
+            // A function expression may have the name of its variable as its own name.
             let own = i64::from(function.own_name == Some(name));
             *uses.functions.entry(name).or_default() -= 1 + own;
         }
@@ -46,7 +47,7 @@ fn is_harmless(item: &StatementListItem) -> bool {
             Declaration::Lexical(LexicalDeclaration::Const(list)) => list.as_ref().iter().all(is_constant),
             _ => false,
         },
-        // `'use strict'`, or a semicolon too many.
+        // `'use strict'`, or a superfluous semicolon.
         StatementListItem::Statement(statement) => {
             matches!(&**statement, Statement::Empty | Statement::Expression(Expression::Literal(_)))
         }
@@ -75,10 +76,10 @@ fn is_scalar(expression: &Expression) -> bool {
     }
 }
 
-/// Looks how the functions of the top level are used.
+/// Counts the uses of the functions of the top level.
 struct FunctionUses<'t> {
     tree: &'t Tree,
-    /// How often each name stands somewhere else than where it is defined or called.
+    /// The number of occurrences of each name other than definitions and calls.
     functions: BTreeMap<Sym, i64>,
     has_back_door: bool,
 }

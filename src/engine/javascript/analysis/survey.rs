@@ -1,4 +1,4 @@
-//! What a script may do and what it names, read from its syntax tree once, when it is loaded.
+//! The effects of a script and the names in the script, read from the syntax tree once, at loading.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -12,23 +12,23 @@ use super::global_use::GlobalUse;
 use super::tree::Tree;
 use super::writes::may_write_nodes;
 
-/// Longer texts are not kept: they name no field.
+/// The length of the longest name or text that is kept; longer texts name no field.
 const MAX_MENTION: usize = 64;
 
-/// What a script may do to what outlives it, and what it reads.
+/// The effects of a script on objects that outlive the script, and the names that the script reads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::engine::javascript) struct Survey {
-    /// Whether an assignment of it may hit a node.
+    /// Whether an assignment in the script may hit a node.
     pub(in crate::engine::javascript) may_write_nodes: bool,
-    /// What it may do to the global object.
+    /// The use of the global object by the script.
     pub(in crate::engine::javascript) globals: GlobalUse,
-    /// Every name and short text that stands in it.
+    /// Every name and short text in the script.
     pub(in crate::engine::javascript) mentioned: BTreeSet<String>,
-    /// Where each name is read that it does not declare.
+    /// The places where each undeclared name is read.
     pub(in crate::engine::javascript) undeclared: BTreeMap<String, Vec<Place>>,
 }
 
-/// What the script `tree` does, whose text is the source but for `moves`.
+/// Returns the survey of the script `tree`; the text of `tree` is the source with `moves`.
 pub(in crate::engine::javascript) fn survey(tree: &Tree, moves: &Moves) -> Survey {
     let mut mentions = Mentions { tree, names: BTreeSet::new() };
     let _ = tree.script.statements().visit_with(&mut mentions);

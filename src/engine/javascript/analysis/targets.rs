@@ -1,7 +1,7 @@
-//! The targets of assignments, whichever syntax writes them.
+//! The targets of assignments, in any syntax.
 //!
-//! A name or a member is written by `=` and its kin, by `++`, by `delete`, by the variable of a loop, and by a pattern.
-//! Each of these is a node of its own in the tree; a function here gives the target of one such node.
+//! A name or a member is written by `=` and variants, by `++`, by `delete`, by the variable of a loop, and by a
+//! pattern. Each of these is a separate node in the tree; a function here returns the target of a single such node.
 
 use boa_ast::expression::access::PropertyAccess;
 use boa_ast::expression::operator::assign::{Assign, AssignTarget};
@@ -12,7 +12,7 @@ use boa_ast::expression::{Expression, Identifier};
 use boa_ast::pattern::{ArrayPatternElement, ObjectPatternElement};
 use boa_ast::statement::iteration::IterableLoopInitializer;
 
-/// The target of one assignment.
+/// The target of an assignment.
 #[derive(Clone, Copy)]
 pub(super) enum Target<'a> {
     /// A variable.
@@ -21,7 +21,7 @@ pub(super) enum Target<'a> {
     Member(&'a PropertyAccess),
 }
 
-/// Returns what `node` assigns to; a pattern's elements are nodes of their own.
+/// Returns the target that `node` assigns to; a pattern's elements are nodes of their own.
 pub(super) fn assigned(node: &Assign) -> Option<Target<'_>> {
     match node.lhs() {
         AssignTarget::Identifier(name) => Some(Target::Name(*name)),
@@ -30,7 +30,7 @@ pub(super) fn assigned(node: &Assign) -> Option<Target<'_>> {
     }
 }
 
-/// Returns what `node` counts up or down.
+/// Returns the target that `node` counts up or down.
 pub(super) fn updated(node: &Update) -> Target<'_> {
     match node.target() {
         UpdateTarget::Identifier(name) => Target::Name(*name),
@@ -38,7 +38,7 @@ pub(super) fn updated(node: &Update) -> Target<'_> {
     }
 }
 
-/// Returns what `node` deletes, where that is a name or a member written out.
+/// Returns the target that `node` deletes, if the target is a name or a member.
 pub(super) fn deleted(node: &Unary) -> Option<Target<'_>> {
     match (node.op(), node.target()) {
         (UnaryOp::Delete, Expression::Identifier(name)) => Some(Target::Name(*name)),
@@ -47,7 +47,7 @@ pub(super) fn deleted(node: &Unary) -> Option<Target<'_>> {
     }
 }
 
-/// Returns what each round of a `for … in` or `for … of` is written to, where the loop declares no variable.
+/// Returns the target that each round of a `for … in` or `for … of` is written to, where the loop declares no variable.
 pub(super) fn iterated(node: &IterableLoopInitializer) -> Option<Target<'_>> {
     match node {
         IterableLoopInitializer::Identifier(name) => Some(Target::Name(*name)),
@@ -56,7 +56,8 @@ pub(super) fn iterated(node: &IterableLoopInitializer) -> Option<Target<'_>> {
     }
 }
 
-/// Returns what an element of an object pattern is written to; of a nested pattern the elements are nodes of their own.
+/// Returns the target that an element of an object pattern is written to; the elements of a nested pattern are nodes of
+/// their own.
 pub(super) fn of_object_pattern(node: &ObjectPatternElement) -> Option<Target<'_>> {
     match node {
         ObjectPatternElement::SingleName { ident, .. } | ObjectPatternElement::RestProperty { ident } => {
@@ -68,7 +69,8 @@ pub(super) fn of_object_pattern(node: &ObjectPatternElement) -> Option<Target<'_
     }
 }
 
-/// Returns what an element of an array pattern is written to; of a nested pattern the elements are nodes of their own.
+/// Returns the target that an element of an array pattern is written to; the elements of a nested pattern are nodes of
+/// their own.
 pub(super) fn of_array_pattern(node: &ArrayPatternElement) -> Option<Target<'_>> {
     match node {
         ArrayPatternElement::SingleName { ident, .. } | ArrayPatternElement::SingleNameRest { ident } => {

@@ -1,6 +1,6 @@
 //! The syntax tree of a source, with the functions at the top level.
 //!
-//! Every analysis stands on this file, which knows none of them.
+//! Every analysis builds on this file, which knows none of them.
 
 use boa_ast::declaration::{Binding, Declaration, Variable};
 use boa_ast::expression::access::PropertyAccessField;
@@ -12,10 +12,10 @@ use boa_ast::{Statement, StatementListItem};
 use boa_interner::{Interner, Sym};
 use boa_parser::{Error, Parser, Source as Text};
 
-/// The names by which a function can get at its parameters without their names.
+/// The names by which a function reaches the parameters without their names.
 pub(super) const BACK_DOORS: [&str; 2] = ["arguments", "eval"];
 
-/// A parsed program with the interner that knows its names.
+/// A parsed program with the interner of the names.
 pub(in crate::engine::javascript) struct Tree {
     pub(super) script: boa_ast::Script,
     pub(super) interner: Interner,
@@ -35,19 +35,19 @@ pub(in crate::engine::javascript) fn parse(text: &str) -> Result<Tree, Error> {
     Ok(Tree { script, interner })
 }
 
-/// The signature and body of a function, whichever way it is written.
+/// The signature and body of a function, in any syntax.
 pub(super) struct FunctionSyntax<'a> {
-    /// The name that stands at the function itself, or that it was given after its variable.
+    /// The name of the function itself, or the name taken from the function's variable.
     pub(super) own_name: Option<Sym>,
     /// The parameters, in order.
     pub(super) parameters: &'a FormalParameterList,
     /// The statements.
     pub(super) body: &'a FunctionBody,
-    /// Arrows have no `arguments` of their own.
+    /// Whether the function has `arguments`; arrows have none.
     pub(super) own_arguments: bool,
 }
 
-/// The names that a top-level item binds, each with its function where it is one.
+/// Returns the names that a top-level item binds, each with the function where the value is a function.
 pub(super) fn named(item: &StatementListItem) -> Vec<(Sym, Option<FunctionSyntax<'_>>)> {
     match item {
         StatementListItem::Declaration(declaration) => match &**declaration {

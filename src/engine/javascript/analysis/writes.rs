@@ -1,11 +1,12 @@
-//! Whether a script may write to nodes, read from its syntax tree.
+//! Whether a script may write to nodes, read from the script's syntax tree.
 //!
-//! A whole-list script that cannot write to a node shares frozen node objects with all requests; one that may gets its
-//! own. Freezing alone would not do: outside of strict mode a write to a frozen object is lost in silence. So every
-//! assignment to a member counts as a write to a node, unless its object is a variable that only ever holds what the
-//! script made itself. Writes that throw by themselves (strict code, array methods) need no such care: see `run`.
+//! A whole-list script that cannot write to a node shares frozen node objects with all requests; a script that may gets
+//! separate copies. Freezing alone would not do: outside of strict mode a write to a frozen object is lost in silence.
+//! So every assignment to a member counts as a write to a node, unless the object is a variable that only ever holds
+//! values made by the script itself. Writes that throw by themselves (strict code, array methods) need no such care:
+//! see `run`.
 //!
-//! Rejected: finding out at run time. Boa offers no hook on assignment, and a proxy costs 0.3 us per property.
+//! Rejected: detecting writes at run time. Boa offers no hook on assignment, and a proxy costs 0.3 us per property.
 
 mod own;
 
@@ -62,24 +63,25 @@ pub(super) fn may_write_nodes(tree: &Tree) -> bool {
 
 type Flow = ControlFlow<std::convert::Infallible>;
 
-/// A walk over the tree. Variables are told apart by name alone: two of one name count as one, which errs on the safe
-/// side.
+/// A walk over the tree. Variables are told apart by name alone: two variables of the same name count as a single
+/// variable, which errs on the safe side.
 struct Writes<'t> {
     tree: &'t Tree,
-    /// Variables: whether all they ever hold is the script's own.
+    /// The variables, and whether all their values are the script's own.
     own: BTreeMap<Sym, bool>,
-    /// Variables whose members are assigned to.
+    /// The variables with assigned members.
     targets: BTreeSet<Sym>,
-    /// Variables that are changed by a method.
+    /// The variables that are changed by a method.
     changed: BTreeSet<Sym>,
-    /// Globals that the verdict relies on being the built-in ones.
+    /// The globals that the result assumes to be the built-in globals.
     relied_on: BTreeSet<Sym>,
-    /// How many class bodies are open: strict code, in which a lost write throws.
+    /// The number of open class bodies: strict code, in which a lost write throws.
     classes: usize,
     found: bool,
-    /// Whether it may write in a way that throws where it hits a shared node.
+    /// Whether the script may write in a way that throws on a shared node.
     throwing: bool,
-    /// Whether it may catch that: then it would go another way than with nodes of its own.
+    /// Whether the script may catch such an error: then the script would take another branch than with nodes that the
+    /// script owns.
     catches: bool,
 }
 
@@ -88,7 +90,7 @@ impl Writes<'_> {
         self.tree.name(name.sym()) == expected
     }
 
-    /// Notes that the variable `name` holds something; `own` where that is the script's own.
+    /// Records that the variable `name` holds a value; `own` where the value is the script's own.
     fn holds(&mut self, name: Sym, own: bool) {
         self.own.entry(name).and_modify(|all| *all &= own).or_insert(own);
     }
@@ -99,7 +101,7 @@ impl Writes<'_> {
         }
     }
 
-    /// Notes an assignment to a member.
+    /// Records an assignment to a member.
     fn member_written(&mut self, access: &PropertyAccess) {
         let PropertyAccess::Simple(access) = access else {
             // `super.x` and `#x` write to `this`, and only inside classes or methods.
@@ -129,7 +131,7 @@ impl Writes<'_> {
         }
     }
 
-    /// Notes that `target` is given something that the script did not make.
+    /// Records that `target` is given a value that the script did not make.
     fn given_foreign(&mut self, target: Option<Target<'_>>) {
         match target {
             Some(Target::Name(name)) => self.holds(name.sym(), false),
@@ -304,7 +306,7 @@ impl<'ast> Visitor<'ast> for Writes<'_> {
         node.visit_with(self)
     }
 
-    /// Every name and every text in the source, wherever it stands.
+    /// Visits every name and every text in the source.
     fn visit_sym(&mut self, node: &'ast Sym) -> Flow {
         let name = self.tree.name(*node);
         self.found |= SILENT_WRITERS.contains(&name.as_str());

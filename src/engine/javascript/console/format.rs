@@ -1,4 +1,4 @@
-//! The line that `console.log` makes of its arguments: `%s` and its like filled in, the rest beside it.
+//! The formatting of `console.log`: fills in `%s` and similar, and appends the other arguments.
 
 use boa_engine::builtins::error::Error;
 use boa_engine::object::JsObject;
@@ -7,7 +7,7 @@ use boa_engine::{Context, JsError, JsResult, JsValue, js_string};
 
 use super::super::tools::ContextTools;
 
-/// The line that `args` make. It ends where a line of the log does.
+/// Returns the line for `args`, cut at about the length of a log line.
 pub(super) fn formatted(args: &[JsValue], kit: &ContextTools, context: &mut Context) -> JsResult<String> {
     let limit = kit.stage.limits().text_bytes;
     let mut line = String::new();
@@ -58,7 +58,7 @@ pub(super) fn formatted(args: &[JsValue], kit: &ContextTools, context: &mut Cont
     Ok(line)
 }
 
-/// What stands for `%kind` where it is given `value`.
+/// Returns the replacement of `%kind` by `value`.
 fn filled(kind: char, value: &JsValue, kit: &ContextTools, context: &mut Context) -> JsResult<String> {
     let number = |value: &JsValue, context: &mut Context| match value.variant() {
         JsVariant::Object(_) | JsVariant::Symbol(_) => Ok(f64::NAN),
@@ -74,7 +74,8 @@ fn filled(kind: char, value: &JsValue, kit: &ContextTools, context: &mut Context
     shown(&told?, kit, context)
 }
 
-/// `value` as a person wants to read it; what cannot be shown is named. Only what stops the engine is an error.
+/// Returns `value` as a person wants to read the value; a value that cannot be shown is named. Only an error that stops
+/// the engine is returned.
 pub(in super::super) fn shown(value: &JsValue, kit: &ContextTools, context: &mut Context) -> JsResult<String> {
     match value.variant() {
         JsVariant::Undefined => Ok("undefined".to_owned()),

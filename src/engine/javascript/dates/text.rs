@@ -1,5 +1,6 @@
-//! The texts that V8's `Date.parse` takes, and what it makes of them: the standard's form first, then, token by token,
-//! whatever people write. Ported from V8's `dateparser-inl.h`, since the one way to agree with it is to go its way.
+//! The texts that V8's `Date.parse` accepts, and their meaning: the standard's form first, then, token by token, the
+//! forms that people write. Ported from V8's `dateparser-inl.h`, since the only way to agree with V8 is to use V8's
+//! algorithm.
 
 mod parts;
 mod tokens;
@@ -7,22 +8,22 @@ mod tokens;
 use parts::{DateNumbers, Time, Zone, is_day, is_hour, is_minute, is_month, is_second};
 use tokens::{DateWord, Token, Tokens};
 
-/// A time that a text names.
+/// The time that a text names.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ParsedTime {
     /// The day, in milliseconds from 1970.
     pub(super) day_ms: f64,
-    /// The time of the day.
+    /// The time of the day in milliseconds.
     pub(super) time_ms: f64,
     pub(super) offset: Offset,
 }
 
-/// Against what a text's time is meant.
+/// The offset of a text's time from UTC.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Offset {
-    /// The zone of whoever reads it.
+    /// The offset of the reader's zone.
     Local,
-    /// So far east of Greenwich.
+    /// This many seconds east of Greenwich.
     Seconds(i64),
 }
 
@@ -34,7 +35,7 @@ struct DateParts {
     zone: Zone,
 }
 
-/// Reads `text`, which is UTF-16; absent where V8 says `NaN`.
+/// Reads `text`, which is UTF-16; `None` where V8 returns `NaN`.
 pub(super) fn read(text: &[u16]) -> Option<ParsedTime> {
     let mut tokens = Tokens::new(text);
     let mut parts = DateParts::default();
@@ -46,8 +47,8 @@ pub(super) fn read(text: &[u16]) -> Option<ParsedTime> {
 }
 
 impl DateParts {
-    /// Reads the standard's form, `[+-yy]yyyy[-MM[-DD]][THH:mm[:ss[.sss]][Z|+hh:mm|-hh:mm]]`. Returns the token at which
-    /// the text is something else, or the end; absent where the text is wrong in either form.
+    /// Reads the standard's form, `[+-yy]yyyy[-MM[-DD]][THH:mm[:ss[.sss]][Z|+hh:mm|-hh:mm]]`. Returns the token at
+    /// which the text deviates, or the end; `None` where the text is wrong in either form.
     fn standard(&mut self, tokens: &mut Tokens<'_>) -> Option<Token> {
         if let Some(sign) = tokens.peek().sign() {
             let first = tokens.take();
@@ -91,7 +92,7 @@ impl DateParts {
 
     fn standard_time(&mut self, tokens: &mut Tokens<'_>) -> Option<()> {
         let hour = tokens.peek().fixed(2).filter(|hour| (0..=24).contains(hour))?;
-        // 24:00 is the end of a day; nothing follows it.
+        // 24:00 is the end of a day; only zeros may follow.
         let fits = |number: &i64| hour != 24 || *number == 0;
         tokens.take();
         self.time.add(hour);
@@ -134,7 +135,7 @@ impl DateParts {
         Some(())
     }
 
-    /// Reads whatever people write, from `first` on.
+    /// Reads the forms that people write, from `first` on.
     fn anything(&mut self, first: Token, tokens: &mut Tokens<'_>) -> Option<()> {
         let mut has_number = !self.day.is_empty();
         let mut token = first;
@@ -199,7 +200,7 @@ impl DateParts {
                 tokens.skip('-');
             }
             DateWord::Zone(hours) if has_number => self.zone.set_hours(hours),
-            // Words that mean nothing may stand before the first number alone, and not right before it.
+            // Words without a meaning may only stand before the first number, and not right before that number.
             _ if has_number || matches!(tokens.peek(), Token::Number { .. }) => return None,
             _ => {}
         }

@@ -7,14 +7,14 @@ use data_encoding::{BASE64, Specification};
 
 use super::kinds::text;
 
-/// What Windows-1252 has in the places 0x80 to 0x9f, where Latin-1 has control characters.
+/// The characters of Windows-1252 in the places 0x80 to 0x9f, where Latin-1 has control characters.
 const WINDOWS_1252: [u16; 32] = [
     0x20ac, 0x81, 0x201a, 0x192, 0x201e, 0x2026, 0x2020, 0x2021, 0x2c6, 0x2030, 0x160, 0x2039, 0x152, 0x8d, 0x17d,
     0x8f, 0x90, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x2dc, 0x2122, 0x161, 0x203a, 0x153, 0x9d,
     0x17e, 0x178,
 ];
 
-/// The bytes that base64 text stands for, one character each; `undefined` where it is none.
+/// Returns the bytes of a base64 text, a character for each byte; `undefined` where the text is no base64.
 pub(super) fn from_base64(_this: &JsValue, args: &[JsValue], _context: &mut Context) -> JsResult<JsValue> {
     let mut data: Vec<u16> = units(args.get_or_undefined(0));
     data.retain(|unit| ![0x20, 0x09, 0x0a, 0x0c, 0x0d].contains(unit));
@@ -27,7 +27,7 @@ pub(super) fn from_base64(_this: &JsValue, args: &[JsValue], _context: &mut Cont
     Ok(decoded.map_or(JsValue::undefined(), |bytes| latin1(&bytes)))
 }
 
-/// Base64 without padding, whose last character may hold bits that belong to no byte.
+/// Returns the encoding of base64 without padding, with bits in the last character that belong to no byte allowed.
 fn forgiving() -> Option<data_encoding::Encoding> {
     let mut rules = Specification::new();
     rules.symbols.push_str("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
@@ -35,19 +35,20 @@ fn forgiving() -> Option<data_encoding::Encoding> {
     rules.encoding().ok()
 }
 
-/// The base64 text of characters below 256; `undefined` where there are others.
+/// Returns the base64 text of characters below 256; `undefined` where there are others.
 pub(super) fn to_base64(_this: &JsValue, args: &[JsValue], _context: &mut Context) -> JsResult<JsValue> {
     let bytes: Option<Vec<u8>> =
         units(args.get_or_undefined(0)).into_iter().map(|unit| u8::try_from(unit).ok()).collect();
     Ok(bytes.map_or(JsValue::undefined(), |bytes| JsString::from(BASE64.encode(&bytes)).into()))
 }
 
-/// The UTF-8 bytes of a text.
+/// Returns the UTF-8 bytes of a text.
 pub(super) fn encode(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     JsUint8Array::from_iter(text(args, 0).into_bytes(), context).map(Into::into)
 }
 
-/// The text of bytes in an encoding; `undefined` where they are not valid and that matters.
+/// Returns the text of bytes in an encoding; `undefined` where the bytes are invalid and the third argument asks for a
+/// check.
 pub(super) fn decode(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let list = args.get_or_undefined(0).as_object().ok_or_else(|| JsNativeError::typ().with_message("no bytes"))?;
     let bytes = bytes_of(list, context)?;

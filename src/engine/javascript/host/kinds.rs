@@ -1,4 +1,4 @@
-//! What an object is by its insides, which no script can fake, and jobs that a script leaves for later.
+//! The class of an object by internal slots, which no script can fake, and jobs that a script enqueues.
 
 use boa_engine::builtins::error::Error;
 use boa_engine::builtins::typed_array::TypedArrayKind;
@@ -9,7 +9,8 @@ use boa_engine::object::builtins::{
 };
 use boa_engine::{Context, JsArgs, JsBigInt, JsResult, JsString, JsSymbol, JsValue, js_string};
 
-/// The name of the class whose insides the first argument has; `Object` where it has none that matter.
+/// Returns the name of the class with the internal slots of the first argument; `Object` where the object has none of
+/// them.
 pub(super) fn kind(_this: &JsValue, args: &[JsValue], _context: &mut Context) -> JsResult<JsValue> {
     let name = args.get_or_undefined(0).as_object().map_or("undefined", |object| kind_of(&object));
     Ok(JsString::from(name).into())
@@ -58,7 +59,7 @@ fn kind_of_numbers(kind: TypedArrayKind) -> &'static str {
     }
 }
 
-/// Calls the first argument when the script's promises get their turn.
+/// Enqueues a call of the first argument, which runs with the script's promises.
 pub(super) fn enqueue(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     if let Some(callback) = args.get_or_undefined(0).as_callable() {
         let job = PromiseJob::new(move |context| callback.call(&JsValue::undefined(), &[], context));
@@ -67,7 +68,7 @@ pub(super) fn enqueue(_this: &JsValue, args: &[JsValue], context: &mut Context) 
     Ok(JsValue::undefined())
 }
 
-/// The text of the argument in `place`, halves of characters replaced.
+/// Returns the text of the argument in `place`, with halves of surrogate pairs replaced.
 pub(super) fn text(args: &[JsValue], place: usize) -> String {
     args.get_or_undefined(place).as_string().unwrap_or_else(|| js_string!()).to_std_string_lossy()
 }

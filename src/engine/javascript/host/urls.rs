@@ -8,7 +8,8 @@ use url::{Url, form_urlencoded, quirks};
 use super::super::tools::length_of;
 use super::kinds::text;
 
-/// The parts of an address, in the prelude's order, where it is one; the second argument is its base.
+/// Returns the parts of an address, in the prelude's order, or `undefined` where the text is no address; the second
+/// argument is the base.
 pub(super) fn parse(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let base = match args.get_or_undefined(1).is_undefined() {
         true => None,
@@ -23,11 +24,11 @@ pub(super) fn parse(_this: &JsValue, args: &[JsValue], context: &mut Context) ->
     }
 }
 
-/// The parts of an address after one of them, which is named, was set; `undefined` where it is no address any more.
+/// Returns the parts of an address after a named part was set; `undefined` where the result is no address.
 pub(super) fn change(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let Ok(mut url) = Url::parse(&text(args, 0)) else { return Ok(JsValue::undefined()) };
     let value = text(args, 2);
-    // What cannot be set stays as it is, in silence: the standard's way.
+    // A part that cannot be set stays unchanged, in silence, as in the standard.
     let refused = match text(args, 1).as_str() {
         "href" => return Ok(Url::parse(&value).map_or(JsValue::undefined(), |url| parts(&url, context))),
         "protocol" => quirks::set_protocol(&mut url, &value),
@@ -67,7 +68,7 @@ fn parts(url: &Url, context: &mut Context) -> JsValue {
     JsArray::from_iter(parts.map(|part| JsString::from(part).into()), context).into()
 }
 
-/// The pairs of a query without its `?`.
+/// Returns the pairs of a query without the `?`.
 pub(super) fn parse_query(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let query = text(args, 0);
     let mut pairs = Vec::new();
@@ -78,7 +79,7 @@ pub(super) fn parse_query(_this: &JsValue, args: &[JsValue], context: &mut Conte
     Ok(JsArray::from_iter(pairs, context).into())
 }
 
-/// The query that a list of pairs makes.
+/// Returns the query made of a list of pairs.
 pub(super) fn write_query(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let pairs = object(args.get_or_undefined(0))?;
     let mut query = form_urlencoded::Serializer::new(String::new());

@@ -1,4 +1,4 @@
-//! The order of texts, as ICU has it.
+//! The order of texts, by ICU.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,13 +10,14 @@ use icu_collator::options::{AlternateHandling, CaseLevel, CollatorOptions, Stren
 use icu_collator::preferences::{CollationCaseFirst, CollationNumericOrdering};
 use icu_collator::{CollatorBorrowed, CollatorPreferences};
 
-/// The collators that were asked for, by the code of their settings. There are no more codes than these.
+/// The collators used so far, by the code of their settings. There are at most [`MAX_CODE`] codes.
 #[derive(Default, Trace, Finalize, JsData)]
 pub(super) struct Collators(#[unsafe_ignore_trace] Rc<RefCell<BTreeMap<u32, CollatorBorrowed<'static>>>>);
 
 const MAX_CODE: u32 = 64;
 
-/// Which of two texts comes first, -1 or 1, and 0 where neither does; the third argument is the code of the settings.
+/// Compares two texts: -1 or 1 where either comes first, 0 where neither does; the third argument is the code of the
+/// settings.
 pub(super) fn collate(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let code = args.get_or_undefined(2).to_u32(context)?;
     let units = |place: usize| -> Vec<u16> {
@@ -34,8 +35,8 @@ pub(super) fn collate(_this: &JsValue, args: &[JsValue], context: &mut Context) 
     Ok(JsValue::from(order))
 }
 
-/// The collator whose settings `code` stands for: two bits for the sensitivity, one for numbers by value, two for the case
-/// that comes first, one for leaving out punctuation.
+/// Returns the collator with the settings of `code`: two bits for the sensitivity, a bit for numbers by value, two for
+/// the case that comes first, a bit for leaving out punctuation.
 fn collator(code: u32) -> Option<CollatorBorrowed<'static>> {
     if code >= MAX_CODE {
         return None;

@@ -1,4 +1,4 @@
-//! Dates as people write them, from the patterns that Node.js wrote.
+//! Dates as people write them, by patterns that Node.js produced.
 
 use boa_engine::object::builtins::JsArray;
 use boa_engine::{Context, JsArgs, JsResult, JsString, JsValue};
@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 use super::super::tools::ContextTools;
 use super::patterns::{PatternPart, TimeField, patterns};
 
-/// The name by which the time zone that the first argument names is known, or the site's own; `undefined` where there is
-/// none.
+/// Returns the IANA name of the time zone that the first argument names, or of the site's zone; `undefined` where there
+/// is no such zone.
 pub(super) fn zone(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let name = match args.get_or_undefined(0).as_string() {
         Some(name) => named(&name.to_std_string_lossy()).and_then(|zone| zone.iana_name().map(str::to_owned)),
@@ -23,8 +23,9 @@ fn named(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).ok()
 }
 
-/// The parts of a time, each its type and its text: the arguments are milliseconds, the number of the language, the keys of
-/// the date and of the time (see `patterns.txt`), and the zone's name. `undefined` where there is no such pattern.
+/// Returns the parts of a time, each with type and text: the arguments are milliseconds, the number of the language,
+/// the keys of the date and of the time (see `patterns.txt`), and the zone's name. `undefined` where there is no such
+/// pattern.
 pub(super) fn parts(_this: &JsValue, args: &[JsValue], context: &mut Context) -> JsResult<JsValue> {
     let text = |place: usize| args.get_or_undefined(place).as_string().map(|text| text.to_std_string_lossy());
     let language = args.get_or_undefined(1).to_u32(context)?;
@@ -51,7 +52,7 @@ pub(super) fn parts(_this: &JsValue, args: &[JsValue], context: &mut Context) ->
     Ok(JsArray::from_iter(parts, context).into())
 }
 
-/// What `field` shows of `time`.
+/// Returns the text of `field` for `time`.
 fn shown(field: &TimeField, time: &DateTime) -> String {
     let listed = |list: &u32, place: i8| patterns().name(*list, usize::from(place.unsigned_abs())).to_owned();
     match field {

@@ -1,8 +1,8 @@
-//! The table of date patterns: for each choice of fields what Node.js writes, in its own words.
+//! The table of date patterns: for each choice of fields, the text that Node.js produces.
 //!
-//! A line is a kind, a language or number, keys, what stands between a date and a time, and the pattern, with tabs between
-//! them. `N` lines are lists of names. The key of a date is four digits, the widths of weekday, year, month and day, or `s`
-//! and a style; that of a time three, of hour, minute and second, and one for the cycle of the hours.
+//! A line is a kind, a language or number, keys, the text between a date and a time, and the pattern, separated by
+//! tabs. `N` lines are lists of names. The key of a date is four digits, the widths of weekday, year, month and day, or
+//! `s` and a style; the key of a time is three, of hour, minute and second, and another for the cycle of the hours.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -14,7 +14,7 @@ const LANGUAGES: [&str; 3] = ["en-US", "en-GB", "de-DE"];
 #[derive(Default)]
 pub(super) struct Patterns {
     names: BTreeMap<u32, Vec<String>>,
-    /// By language and key: what stands before a time, and the pattern.
+    /// By language and key: the text between date and time, and the pattern.
     lines: BTreeMap<(u32, String), (String, Vec<PatternPart>)>,
 }
 
@@ -25,7 +25,7 @@ pub(super) enum PatternPart {
     Field(TimeField),
 }
 
-/// A field of a time, with the list of its names where it has some.
+/// A field of a time, with the number of the list of names where the field has names.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum TimeField {
     Year,
@@ -43,7 +43,7 @@ pub(super) enum TimeField {
 }
 
 impl TimeField {
-    /// The type of such a part in `formatToParts`.
+    /// Returns the type of such a part in `formatToParts`.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Year | Self::ShortYear => "year",
@@ -79,7 +79,7 @@ impl TimeField {
     }
 }
 
-/// The table, read when it is first needed.
+/// Returns the table, which is read at the first call.
 pub(super) fn patterns() -> &'static Patterns {
     &PATTERNS
 }
@@ -97,7 +97,7 @@ impl Patterns {
                 [kind, language, keys, between, pattern] => {
                     let number = LANGUAGES.iter().zip(0..).find(|(name, _)| *name == language);
                     let Some((_, number)) = number else { continue };
-                    // Dates and times have keys of one form; a key of both has a plus in it.
+                    // Dates and times have keys of the same form; a key of both has a plus.
                     let kind = if *kind == "B" { "" } else { kind };
                     for key in keys.split(' ') {
                         table.lines.insert((number, format!("{kind}{key}")), ((*between).to_owned(), parts(pattern)));
@@ -109,12 +109,12 @@ impl Patterns {
         table
     }
 
-    /// The name in a `place` of a list.
+    /// Returns the name in a `place` of a list.
     pub(super) fn name(&self, list: u32, place: usize) -> &str {
         self.names.get(&list).and_then(|names| names.get(place)).map(String::as_str).unwrap_or_default()
     }
 
-    /// The pattern of a date, of a time, or of both.
+    /// Returns the pattern of a date, of a time, or of both.
     pub(super) fn find(&self, language: u32, date: &str, time: &str) -> Option<Vec<PatternPart>> {
         let line = |kind: &str, key: &str| self.lines.get(&(language, format!("{kind}{key}")));
         let alone = |line: &(String, Vec<PatternPart>)| line.1.clone();
@@ -130,7 +130,7 @@ impl Patterns {
     }
 }
 
-/// The parts of a pattern, whose fields stand in braces.
+/// Returns the parts of a pattern with fields in braces.
 fn parts(pattern: &str) -> Vec<PatternPart> {
     let mut parts = Vec::new();
     let mut rest = pattern;

@@ -1,4 +1,4 @@
-//! Sources in Rhai, and how their functions look at the request.
+//! Tests of Rhai sources, and of the paths on which their functions look into the request.
 
 use rhai::Engine;
 
@@ -6,7 +6,7 @@ use super::super::comments::without_comments;
 use super::super::shape;
 use super::*;
 
-/// The ways of the script, in words.
+/// Returns the paths of the script, in words.
 fn told_of(source: &str) -> Option<String> {
     let mut engine = Engine::new();
     let ast = engine.set_max_expr_depths(0, 0).compile(source).unwrap_or_else(|error| panic!("{source}: {error}"));
@@ -16,7 +16,7 @@ fn told_of(source: &str) -> Option<String> {
     Some(paths.iter().map(|path| path.0.join(".")).collect::<Vec<_>>().join(" "))
 }
 
-/// The same of a `filter` with this as its body.
+/// Returns the paths of a `filter` with this body.
 fn told(body: &str) -> Option<String> {
     told_of(&format!("fn filter(node, request) {{ {body} }}"))
 }
@@ -136,7 +136,7 @@ fn each_function_is_looked_at() {
         ("const LOW = 3; fn filter(node, request) { request.data.x > global::LOW }", Some("data.x")),
         ("fn map.filter(request) { this } fn filter(node, request) { request.data.x }", Some("data.x")),
         ("fn filter(node, request) { request.data.x } // random, fn", Some("data.x")),
-        // What follows the last function is not told from it.
+        // Text behind the last function is not told from the function.
         ("fn filter(node, request) { request.data.x } let request = 1;", None),
         ("fn filter(node, request) { 1 } fn score(node, request) { request }", None),
         ("fn key(request) { request.data.x } fn filter(node, key) { key }", None),

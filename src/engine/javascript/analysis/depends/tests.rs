@@ -1,9 +1,9 @@
-//! Sources, and how their functions look at the request.
+//! Tests of sources, and of the paths on which their functions look into the request.
 
 use super::super::tree::parse;
 use super::*;
 
-/// The ways of a `filter` with this as its parameters and body, in words.
+/// Returns the paths of a `filter` with these parameters and this body, in words.
 fn told(parameters: &str, body: &str) -> Option<String> {
     told_of(&format!("function filter({parameters}) {{ {body} }}"))
 }
@@ -114,7 +114,7 @@ fn what_is_used_in_another_way_is_not_told() {
     }
 }
 
-/// Where something else decides, too, the fields may be known all the same.
+/// Where other inputs decide as well, the fields may be known all the same.
 #[test]
 fn fields_are_known_where_the_request_shows_itself_by_no_other_way() {
     let fields = |source: &str, key: bool| {

@@ -1,4 +1,5 @@
-//! The variables of a function that hold its node or the node's `nodeData`, and the expressions that are one of the two.
+//! The variables of a function that hold the node or the node's `nodeData`, and the expressions that evaluate to
+//! either.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +10,19 @@ use boa_interner::Sym;
 
 use super::super::tree::{Tree, field_name};
 
-/// The field that is looked into, because its own fields are in different parts.
+/// The field with subfields in different parts of the node, which therefore is analysed further.
 pub(super) const DATA: &str = "nodeData";
 
-/// What an expression or a variable is beyond doubt, where it is one of the two that are looked into.
+/// The value that an expression or a variable certainly holds, where that is the node or the node's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holder {
     /// The node.
     Node,
-    /// Its `nodeData`.
+    /// The node's `nodeData`.
     Data,
 }
 
-/// The variables that are given the node or its data where they are declared.
+/// The variables that are declared with the node or the node's data as their value.
 pub(super) struct Holders<'t> {
     pub(super) tree: &'t Tree,
     pub(super) variables: BTreeMap<Sym, Holder>,
@@ -32,8 +33,10 @@ impl Holders<'_> {
         held == Holder::Node && field_name(self.tree, field).as_deref() == Some(DATA)
     }
 
-    /// What `expression` is, where it is the node or its data. Both are always there, so that of `node.nodeData || {}`
-    /// the right side never counts.
+    /// Returns the value of `expression`, where that is the node or the node's data. Both are always truthy, so that of
+    /// `node.nodeData
+    ///
+    /// {}` the right side never counts.
     pub(super) fn held(&self, expression: &Expression) -> Option<Holder> {
         match expression {
             Expression::Identifier(name) => self.variables.get(&name.sym()).copied(),
@@ -59,7 +62,7 @@ impl Holders<'_> {
     }
 }
 
-/// The field that `operation` looks at, where it does.
+/// Returns the field that `operation` accesses, where `operation` is such an access.
 pub(super) fn field(operation: &OptionalOperation) -> Option<&PropertyAccessField> {
     match operation.kind() {
         OptionalOperationKind::SimplePropertyAccess { field } => Some(field),

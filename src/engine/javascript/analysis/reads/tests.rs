@@ -1,4 +1,4 @@
-//! Bodies of functions, and the parts that they can read.
+//! Tests of function bodies, and of the parts that the bodies can read.
 
 use super::super::tree::parse;
 use super::*;
@@ -14,7 +14,7 @@ fn read(source: &str) -> Reads {
     reads(&tree, &GlobalUse::of(&tree)).parts
 }
 
-/// What `score` reads, with this as its body.
+/// Returns the parts that a `score` with this body reads.
 #[track_caller]
 fn check(body: &str, expected: NodeParts) {
     let source = format!("function score(node) {{ {body} }}");
@@ -306,7 +306,7 @@ fn each_function_reads_its_own() {
     assert_eq!((one.by(NodeFunction::Filter), one.by(NodeFunction::Score)), (H, ALL));
 }
 
-/// The fields that a `score` of this body can look at, where they are known.
+/// Returns the fields that a `score` with this body can look at, where the fields are known.
 fn fields_of(body: &str) -> Option<String> {
     let tree = parse(&format!("function score(node) {{ {body} }}")).unwrap();
     let reading = reads(&tree, &GlobalUse::of(&tree));

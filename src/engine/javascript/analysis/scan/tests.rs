@@ -1,4 +1,4 @@
-//! What nests and what chains, and what only looks so.
+//! Tests of nesting and chaining, and of text that only looks like either.
 
 use super::*;
 

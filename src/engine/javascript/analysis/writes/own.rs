@@ -1,4 +1,4 @@
-//! What a script makes itself: values that are no node, whatever nodes there are.
+//! The values that a script makes itself, which are never nodes.
 
 use boa_ast::expression::Expression;
 use boa_ast::expression::access::{PropertyAccess, PropertyAccessField};
@@ -7,9 +7,9 @@ use boa_interner::Sym;
 
 use super::Writes;
 
-/// Constructors that always make something new.
+/// Constructors that always make a new object.
 const MAKERS: [&str; 9] = ["Array", "Map", "Set", "WeakMap", "WeakSet", "Date", "RegExp", "Error", "TypeError"];
-/// Methods of a global that always make something new, whatever they are given.
+/// Methods of a global that always make a new object, for any arguments.
 const GLOBAL_MAKERS: [(&str, &str); 7] = [
     ("Object", "keys"),
     ("Object", "values"),
@@ -19,14 +19,16 @@ const GLOBAL_MAKERS: [(&str, &str); 7] = [
     ("Array", "from"),
     ("Array", "of"),
 ];
-/// Methods that make a new list, of whatever object that has them.
+/// Methods that make a new list, on any object.
 const LIST_MAKERS: [&str; 6] = ["map", "filter", "slice", "concat", "split", "flatMap"];
 /// The lists of the input, which are new for each request.
 const NEW_LISTS: [&str; 2] = ["servers", "nodes"];
 
 impl Writes<'_> {
-    /// Whether `value` is always something that the script made itself, or no object at all. `held_by` is the variable
-    /// that is to hold it: `x = x || {}` adds nothing foreign.
+    /// Whether `value` is always made by the script itself, or no object at all. `held_by` is the variable that is to
+    /// hold the value: `x = x
+    ///
+    /// {}` adds nothing foreign.
     pub(super) fn is_own(&mut self, value: &Expression, held_by: Sym) -> bool {
         match value {
             Expression::Identifier(name) => name.sym() == held_by || self.is_named(name, "undefined"),
@@ -64,14 +66,14 @@ impl Writes<'_> {
         }
     }
 
-    /// Whether `object` is new for each request; of a variable that shows at the end.
+    /// Whether `object` is new for each request; for a variable that is decided at the end of the walk.
     pub(super) fn is_new(&mut self, object: &Expression) -> bool {
         match object {
             Expression::PropertyAccess(PropertyAccess::Simple(access)) => match access.field() {
                 PropertyAccessField::Const(field) => NEW_LISTS.iter().any(|name| self.is_named(field, name)),
                 PropertyAccessField::Expr(_) => false,
             },
-            // A variable counts as written to, like one whose member is assigned to.
+            // A variable counts as written to, like a variable with an assigned member.
             Expression::Identifier(name) => {
                 self.changed.insert(name.sym());
                 true

@@ -1,4 +1,4 @@
-//! Which assignments may hit a node.
+//! Tests of assignments that may hit a node.
 
 use super::super::tree::parse;
 use super::*;

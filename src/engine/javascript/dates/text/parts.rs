@@ -1,4 +1,4 @@
-//! The parts of a time while a text is read: what was said of the day, of the time of day and of the zone.
+//! The parts of a parsed date text: the day, the time of day and the zone.
 
 use super::Offset;
 
@@ -26,11 +26,11 @@ fn is_millisecond(number: i64) -> bool {
     (0..1_000).contains(&number)
 }
 
-/// Up to three numbers of a date, in the order in which they stand.
+/// Up to three numbers of a date, in the order of the text.
 #[derive(Default)]
 pub(super) struct DateNumbers {
     numbers: [Option<i64>; 3],
-    /// The month, where it was named.
+    /// The month, where the text names the month.
     pub(super) month: Option<i64>,
     /// Whether the text has the standard's form, so that the order is known.
     pub(super) is_standard: bool,
@@ -41,13 +41,13 @@ impl DateNumbers {
         self.numbers.iter().all(Option::is_none)
     }
 
-    /// Takes one more number; whether there was room.
+    /// Adds a number; returns whether there was room.
     pub(super) fn add(&mut self, number: i64) -> bool {
         let room = self.numbers.iter_mut().find(|known| known.is_none());
         room.map(|room| *room = Some(number)).is_some()
     }
 
-    /// The day in milliseconds from 1970.
+    /// Returns the day in milliseconds from 1970.
     pub(super) fn ms(&self) -> Option<f64> {
         self.numbers.first().copied().flatten()?;
         let [first, second, third] = self.numbers.map(|number| number.unwrap_or(1));
@@ -67,7 +67,7 @@ impl DateNumbers {
     }
 }
 
-/// The number of days from 1970 to a day of a month, which may be one too many.
+/// Returns the number of days from 1970 to a day of a month, which may be past the month's end.
 fn days_from_1970(year: i64, month: i64, day: i64) -> i64 {
     // Years begin with March, so that leap days come last.
     let year = if month <= 2 { year - 1 } else { year };
@@ -82,7 +82,7 @@ fn days_from_1970(year: i64, month: i64, day: i64) -> i64 {
 #[derive(Default)]
 pub(super) struct Time {
     numbers: [Option<i64>; 4],
-    /// What `am` or `pm` adds, where it was said.
+    /// The hours that `am` or `pm` adds, where the text has either.
     pub(super) hour_offset: Option<i64>,
 }
 
@@ -95,7 +95,7 @@ impl Time {
         self.numbers.iter().flatten().count()
     }
 
-    /// Whether `number` fits behind what is there.
+    /// Whether `number` fits behind the present numbers.
     pub(super) fn expects(&self, number: i64) -> bool {
         match self.count() {
             1 => is_minute(number),
@@ -105,19 +105,19 @@ impl Time {
         }
     }
 
-    /// Takes one more number; whether there was room.
+    /// Adds a number; returns whether there was room.
     pub(super) fn add(&mut self, number: i64) -> bool {
         let room = self.numbers.iter_mut().find(|known| known.is_none());
         room.map(|room| *room = Some(number)).is_some()
     }
 
-    /// Takes the last number.
+    /// Adds the last number.
     pub(super) fn finish(&mut self, number: i64) {
         self.add(number);
         self.numbers.iter_mut().for_each(|known| *known = known.or(Some(0)));
     }
 
-    /// The time of day in milliseconds.
+    /// Returns the time of day in milliseconds.
     pub(super) fn ms(&self) -> Option<f64> {
         let [mut hour, minute, second, millisecond] = self.numbers.map(Option::unwrap_or_default);
         if let Some(offset) = self.hour_offset {
@@ -131,7 +131,7 @@ impl Time {
     }
 }
 
-/// What was said of the zone.
+/// The time zone of the text.
 #[derive(Default)]
 pub(super) struct Zone {
     pub(super) sign: Option<i64>,
@@ -144,12 +144,12 @@ impl Zone {
         self.hour.is_none()
     }
 
-    /// Whether Greenwich was named.
+    /// Whether the zone is Greenwich.
     pub(super) fn is_utc(&self) -> bool {
         (self.hour, self.minute) == (Some(0), Some(0))
     }
 
-    /// Whether `number` is the minute that is still to come.
+    /// Whether `number` is the zone's missing minute.
     pub(super) fn expects(&self, number: i64) -> bool {
         self.hour.is_some() && self.minute.is_none() && is_minute(number)
     }

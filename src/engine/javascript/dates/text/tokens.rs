@@ -1,11 +1,11 @@
-//! The tokens of a text that may name a date: numbers, the words that mean something, signs.
+//! The tokens of a text that may name a date: numbers, known words, signs.
 
-/// How many digits of a number count.
+/// The number of digits of a number that count.
 const MAX_DIGITS: usize = 9;
-/// How many letters of a word count.
+/// The number of letters of a word that count.
 const PREFIX: usize = 3;
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-/// Words that are known whole.
+/// Words that are matched whole.
 const WORDS: [(&str, DateWord); 15] = [
     ("am", DateWord::HalfOfDay(0)),
     ("pm", DateWord::HalfOfDay(12)),
@@ -37,18 +37,18 @@ pub(super) enum Token {
     },
     Symbol(char),
     Blank,
-    /// A character that means nothing, or what stands in brackets.
+    /// A character without a meaning, or text in brackets.
     Other,
     End,
 }
 
-/// What a word means.
+/// The meaning of a word.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum DateWord {
     Month(i64),
     /// `am` or `pm`, in hours.
     HalfOfDay(i64),
-    /// A zone's name, in hours east of Greenwich.
+    /// The name of a zone, in hours east of Greenwich.
     Zone(i64),
     /// `T`.
     Separator,
@@ -56,7 +56,7 @@ pub(super) enum DateWord {
 }
 
 impl Token {
-    /// The value of a number of so many digits.
+    /// Returns the value of a number of exactly `digits` digits.
     pub(super) fn fixed(self, digits: usize) -> Option<i64> {
         match self {
             Self::Number { value, length } if length == digits => Some(value),
@@ -72,12 +72,12 @@ impl Token {
         }
     }
 
-    /// Whether it is a zone's name of one letter.
+    /// Whether the token is a zone's name of a single letter.
     pub(super) fn is_z(self) -> bool {
         matches!(self, Self::Word { word: DateWord::Zone(_), length: 1 })
     }
 
-    /// A number as the digits behind a second's point.
+    /// Returns a number as milliseconds, read as the digits behind a second's point.
     pub(super) fn milliseconds(self) -> Option<i64> {
         let Self::Number { value, length } = self else { return None };
         Some(match length {
@@ -90,7 +90,7 @@ impl Token {
     }
 }
 
-/// The tokens of a text, with a look at the next one.
+/// The tokens of a text, with a look at the next token.
 pub(super) struct Tokens<'a> {
     rest: &'a [u16],
     next: Token,
@@ -98,7 +98,7 @@ pub(super) struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     pub(super) fn new(text: &'a [u16]) -> Self {
-        // V8 takes a zero for the end.
+        // V8 ends the text at a zero.
         let text = text.split(|unit| *unit == 0).next().unwrap_or_default();
         let mut tokens = Self { rest: text, next: Token::End };
         tokens.next = tokens.scan();
@@ -114,7 +114,7 @@ impl<'a> Tokens<'a> {
         std::mem::replace(&mut self.next, scanned)
     }
 
-    /// Takes the symbol that comes next, if it is `symbol`.
+    /// Takes the next token, if the token is `symbol`.
     pub(super) fn skip(&mut self, symbol: char) -> bool {
         let is_next = self.next == Token::Symbol(symbol);
         if is_next {
@@ -190,7 +190,7 @@ fn is_letter(unit: u16) -> bool {
     unit >= u16::from(b'A') && !is_blank(unit)
 }
 
-/// Whether `unit` is white space or ends a line, as JavaScript counts them.
+/// Whether `unit` is white space or ends a line, by JavaScript's definition.
 fn is_blank(unit: u16) -> bool {
     matches!(unit, 0x09..=0x0d | 0x20 | 0xa0 | 0x1680 | 0x2000..=0x200a | 0x2028 | 0x2029 | 0x202f | 0x205f | 0x3000 | 0xfeff)
 }
