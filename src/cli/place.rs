@@ -37,10 +37,10 @@ pub struct PlaceArgs {
     #[command(flatten)]
     placement: Placement,
     /// Wait so many seconds for a free node, where a service is asked; 600 at most
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=600))]
+    #[arg(long, value_name = "SECONDS", help_heading = "Options", value_parser = clap::value_parser!(u32).range(..=600))]
     wait: Option<u32>,
     /// Explain each step on standard error, and why nodes were left out
-    #[arg(long)]
+    #[arg(long, help_heading = "Options")]
     explain: bool,
 }
 
