@@ -2,7 +2,7 @@
 //!
 //! The cost lies in moving the node list, never in the choice itself (docs/src/internals/facts.md): so the node object
 //! for scripts is built at the first use and shared by all requests. Where a node changes, the cached object is
-//! updated: a reservation costs the same for any load of the node.
+//! updated: a reservation costs the same however many sessions the node holds.
 
 use std::cell::RefCell;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! The sessions of each user: the nodes with sessions of the user, the number of listed sessions, and the reserved
 //! sessions.
 //!
-//! The index is updated by the sessions that come and go, never built again: a placement costs the same for any load of
-//! the user or the node.
+//! The index is updated by the sessions that come and go, never built again: a placement costs the same however many
+//! sessions the user or the node holds.
 
 use std::cmp::Ordering;
 use std::collections::btree_map::Entry;

@@ -119,6 +119,7 @@ impl Index {
 
     /// Looks at up to `most` of the nodes that changed since the last time; returns the number of nodes looked at.
     ///
+    /// # Errors
     /// The failure that kept a script from being called at all. Nodes already looked at stay up to date.
     pub(super) fn refresh(
         &mut self,

@@ -49,6 +49,7 @@ enum ScanStop {
 /// Returns the node that `chain` chooses for `ask`. `None` where no node passes, or where anything is out of the
 /// ordinary: then the evaluation of the steps in turn finds the decision and the explanation.
 ///
+/// # Errors
 /// The limit that a step passed.
 pub(in crate::chain) fn scan(
     store: &mut Store,
