@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use whither::cli::exit;
+use whither::config::Namespace;
 use whither::front::metrics::Metrics;
 use whither::model::{FailureName, LimitKind};
 use whither::nats::message::Verb;

@@ -50,11 +50,11 @@ pub(super) fn install(engine: &mut Engine, call_context: &Rc<RhaiCallContext>) {
         });
         install_setter(engine, name, call_context);
     }
-    let call_context = Rc::clone(call_context);
-    engine.register_indexer_get(move |node: &mut NodeRef, name: ImmutableString| node.get(&name, &call_context));
-    let call_context = Rc::clone(call_context);
+    let context = Rc::clone(call_context);
+    engine.register_indexer_get(move |node: &mut NodeRef, name: ImmutableString| node.get(&name, &context));
+    let context = Rc::clone(call_context);
     engine.register_indexer_set(move |node: &mut NodeRef, name: ImmutableString, value: Dynamic| {
-        node.set(&name, value, &call_context);
+        node.set(&name, value, &context);
     });
     let is_same = |left: NodeRef, right: NodeRef| left.0.slot == right.0.slot;
     engine.register_fn("==", is_same);
@@ -107,8 +107,8 @@ fn whole(engine: &mut Engine, fields: &OverlayFields) {
 
 /// Lets scripts read and write the field `name` directly, without an index.
 pub(super) fn install_property(engine: &mut Engine, name: &str, call_context: &Rc<RhaiCallContext>) {
-    let (field, call_context): (ImmutableString, _) = (name.into(), Rc::clone(call_context));
-    engine.register_get(name, move |node: &mut NodeRef| node.get(&field, &call_context));
+    let (field, context): (ImmutableString, _) = (name.into(), Rc::clone(call_context));
+    engine.register_get(name, move |node: &mut NodeRef| node.get(&field, &context));
     install_setter(engine, name, call_context);
 }
 

@@ -136,7 +136,7 @@ impl RhaiNode {
 
     /// Returns all fields.
     pub(super) fn all(self: &Rc<Self>) -> Map {
-        let view = self.node.view();
+        let view = self.node.look();
         let fields = view.fields_with(self.overlay.as_deref());
         fields.map(|(name, field)| (name.into(), self.kept(name, || self.built(Some(field))))).collect()
     }
