@@ -1,0 +1,42 @@
+//! The integration tests: one binary, which links the engines once.
+//!
+//! A module is called like what the module tests. Data of a module, where there is any, is below `tests/` in a folder of
+//! the same name. Rejected: a binary for each file, forty of which took most of the time of a build.
+
+mod agent;
+mod bench;
+mod bus_security;
+mod busy;
+mod cases;
+mod clients;
+mod config;
+mod containment;
+mod docs;
+mod drain;
+mod evaluator;
+mod fastx;
+mod fastx_env;
+mod faults;
+mod floors;
+mod fuzz_seeds;
+mod hostile;
+mod innocent;
+mod javascript;
+mod log;
+mod place;
+mod plain;
+mod programs;
+mod registry;
+mod replicas;
+mod resident_helpers;
+mod rhai;
+mod scripts;
+mod seal;
+mod service;
+mod simulate;
+mod storm;
+mod storm_bench;
+mod support;
+mod tiers;
+mod turns;
+mod wasm;
