@@ -6,7 +6,6 @@
 mod agent;
 mod bench;
 mod bus_security;
-mod busy;
 mod cases;
 mod clients;
 mod config;

@@ -1,14 +1,18 @@
-//! A good script is not punished: not for a busy machine, not for what the question before it used.
+//! A binary of its own, because it keeps every processor busy on purpose: a good script is not punished, not for a busy
+//! machine, not for what the question before it used.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+#[path = "it/support/mod.rs"]
+mod support;
 
 use std::process::{Child, Command, Stdio};
 
-use crate::support::nats::Nats;
-use crate::support::serve::{Serve, ask, plain_nodes, report};
-use crate::support::{PATIENCE, eventually};
 use async_nats::Client;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+use support::nats::Nats;
+use support::serve::{Serve, ask, plain_nodes, report};
+use support::{PATIENCE, eventually};
 
 /// Decisions of the honest script, unless WHITHER_DECISIONS says.
 const DECISIONS: usize = 100;
