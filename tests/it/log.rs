@@ -12,11 +12,12 @@ use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde_json::json;
 
 const CHAINS: &str = "[chain.\"session/start\"]\nsteps = [\"talk.js\"]\nreserve = false\n";
-const TALK: (&str, &str) = ("talk.js", "i => { console.log('x'.repeat(1000)); return i.nodes[0].id }");
-/// More lines of a thousand bytes than a pipe and the log's queue hold together.
-const MANY: usize = 6_000;
+const TALK: (&str, &str) =
+    ("talk.js", "i => { for (let n = 0; n < 20; n++) console.log('x'.repeat(1000)); return i.nodes[0].id }");
+/// Requests that log more lines of a thousand bytes, twenty each, than a pipe and the log's queue hold together.
+const MANY: usize = 300;
 
-/// A service that logs a line for each request into a pipe, whose other end is returned.
+/// A service that logs twenty lines for each request into a pipe, whose other end is returned.
 async fn talkative() -> (Nats, Serve, async_nats::Client, PipeReader) {
     let (reader, writer) = pipe().unwrap();
     let nats = Nats::start();
@@ -63,7 +64,7 @@ async fn a_reader_that_is_stuck_holds_nothing_up_and_is_told_what_it_missed() {
 #[tokio::test]
 async fn a_stop_waits_for_no_reader() {
     let (_nats, mut serve, client, reader) = talkative().await;
-    place(&client, 200).await;
+    place(&client, 20).await;
     serve.signal(Signal::TERM);
     assert_eq!(serve.ended().await, Some(0));
     drop(reader);
