@@ -27,7 +27,7 @@ test: ## every test, with a real NATS server and the Python and JavaScript clien
 	@echo "test: looking for a NATS server and the test clients"
 	@scripts/tools/wasm-target
 	@server=$$(scripts/tools/nats-server) && clients=$$(scripts/tools/test-clients) && eval "$$clients" && \
-		echo "test: cargo test, $(test_threads) tests at a time, with $$server: 6 to 8 minutes on two processors" && \
+		echo "test: cargo test, $(test_threads) tests at a time, with $$server" && \
 		started=$$(date +%s) && \
 		RUST_TEST_THREADS=$(test_threads) WHITHER_NATS_SERVER="$$server" $(CARGO) test && \
 		echo "test: passed in $$(($$(date +%s) - started)) s"
