@@ -1,6 +1,5 @@
 //! `whither bench` as a person or a program meets it, in a debug build: what it refuses, and with which exit code. Its
 //! figures are looked at by people; what makes them is tested beside it.
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::support::shell::{Shell, Told};
 

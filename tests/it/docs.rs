@@ -4,7 +4,6 @@
 //! What a reference page says of the code stands between two comments, `<!-- generated: NAME … -->` and
 //! `<!-- end: NAME -->`. `WHITHER_BLESS=1 cargo test --test it -- docs::` writes those parts anew; without the variable a part that
 //! is out of date is a failure. Rejected: a build script, which would make every build depend on the documentation.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod bus;
 mod cli;

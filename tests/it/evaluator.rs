@@ -1,5 +1,4 @@
 //! The Evaluator in process: changes and questions in, decisions out, the same ones every time.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 pub(crate) mod stand;
 

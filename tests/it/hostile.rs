@@ -3,7 +3,6 @@
 //!
 //! The scripts and what they must be told stand in `tests/hostile/*.toml`; `tests/it/hostile/case.rs` describes them.
 //! `WHITHER_ONLY` names files to ask the scripts of, as in `loops,memory`; `WHITHER_SEED` chooses another order of the questions, `WHITHER_ROUNDS` how often each is asked.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod case;
 mod documents;

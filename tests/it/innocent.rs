@@ -2,7 +2,6 @@
 //! come and go, and the collector has work. None of them is convicted of anything.
 //!
 //! No clock decides here: what is counted are convictions, deaths of workers, and answers.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod scripts;
 

@@ -1,5 +1,4 @@
 //! `whither place` and `whither new` as a person or a program meets them: what is printed where, and every exit code.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod answers;
 mod configs;

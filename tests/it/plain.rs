@@ -1,6 +1,5 @@
 //! Nasty texts, from whoever brings them: in no log line and on no terminal is there a control byte but the line's end,
 //! or anything that hides or re-orders what stands beside it.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod corpus;
 mod living;

@@ -1,12 +1,5 @@
 //! The registry over a real NATS server: nodes come, go stale, leave and return; whatever is put into the buckets, and
 //! whatever happens to the server.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that panics has failed"
-)]
 
 use std::time::Duration;
 

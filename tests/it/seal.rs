@@ -1,6 +1,5 @@
 //! A worker's seal, seen from outside: what the kernel says of a real worker process, and what it could still do; and what
 //! of a service's and an agent's memory others may read.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;

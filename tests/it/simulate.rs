@@ -1,7 +1,6 @@
 //! The service in simulated worlds: nothing that must hold is broken, whatever goes wrong around it.
 //!
 //! `WHITHER_SEEDS=1000` runs as many worlds, `WHITHER_SEEDS=7..8` the one of seed 7, with its story.
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,5 @@
 //! `whither bench --storm` on a real NATS server: what it prints, what it refuses, and that no innocent script is
 //! convicted. Its figures are looked at by people: a debug build on a busy machine has none that say anything.
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::support::nats;
 use crate::support::shell::{Shell, Told};

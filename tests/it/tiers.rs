@@ -1,6 +1,5 @@
 //! A first tier over real NATS servers: sites joined by leaf nodes, summaries on one subject, and an ordinary service at
 //! each site whose nodes are the sites, as docs/src/internals/scale.md has it.
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use crate::support::eventually;
 use crate::support::nats::Nats;

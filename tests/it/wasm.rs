@@ -1,5 +1,4 @@
 //! The WebAssembly engine against the contract of balancer scripts, with components built from source.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod agreement;
 mod answers;
