@@ -21,12 +21,16 @@ demo: ## a small cluster on this machine: real NATS, real agents, real placement
 	@server=$$(scripts/tools/nats-server) && echo "demo: starting the cluster with $$server" && \
 		WHITHER_NATS_SERVER="$$server" exec "$(target_dir)/demo/whither" demo
 
+# Most tests wait for processes that they started: three at a time keep a processor at work.
+test_threads := $(or $(RUST_TEST_THREADS),$(shell echo $$((3 * $$(nproc)))))
 test: ## every test, with a real NATS server and the Python and JavaScript clients
 	@echo "test: looking for a NATS server and the test clients"
 	@scripts/tools/wasm-target
 	@server=$$(scripts/tools/nats-server) && clients=$$(scripts/tools/test-clients) && eval "$$clients" && \
-		echo "test: cargo test, with $$server" && \
-		WHITHER_NATS_SERVER="$$server" $(CARGO) test
+		echo "test: cargo test, $(test_threads) tests at a time, with $$server" && \
+		started=$$(date +%s) && \
+		RUST_TEST_THREADS=$(test_threads) WHITHER_NATS_SERVER="$$server" $(CARGO) test && \
+		echo "test: passed in $$(($$(date +%s) - started)) s"
 
 wasm: ## the shipped policies as WebAssembly components
 	@scripts/tools/wasm-target

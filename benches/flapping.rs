@@ -7,7 +7,7 @@
 
 #[path = "support/mod.rs"]
 mod load;
-#[path = "../tests/support/mod.rs"]
+#[path = "../tests/it/support/mod.rs"]
 mod support;
 
 use std::time::Duration;

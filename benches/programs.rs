@@ -10,7 +10,7 @@
 mod load;
 #[path = "support/nodes.rs"]
 mod nodes;
-#[path = "../tests/support/mod.rs"]
+#[path = "../tests/it/support/mod.rs"]
 mod support;
 
 use std::io::{BufRead, Read, Write};

@@ -13,7 +13,7 @@ mod attackers;
 mod churn;
 #[path = "support/mod.rs"]
 mod load;
-#[path = "../tests/support/mod.rs"]
+#[path = "../tests/it/support/mod.rs"]
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,8 @@
-//! A good script is not punished: not for a busy machine, not for what the question before it used.
+//! A binary of its own, because it keeps every processor busy on purpose: a good script is not punished, not for a busy
+//! machine, not for what the question before it used.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
+#[path = "it/support/mod.rs"]
 mod support;
 
 use std::process::{Child, Command, Stdio};

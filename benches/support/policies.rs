@@ -4,7 +4,7 @@
 
 #![allow(dead_code, reason = "each bench uses its own part")]
 
-#[path = "../../tests/support/components.rs"]
+#[path = "../../tests/it/support/components.rs"]
 mod components;
 
 use serde_json::{Value, json};

@@ -1,0 +1,8 @@
+//! The bus as scripts/nats protects it: what each role may do works, and what it may not do is refused.
+
+mod certificates;
+mod cluster;
+mod logins;
+mod roles;
+mod site;
+mod tricks;

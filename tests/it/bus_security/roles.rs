@@ -1,0 +1,188 @@
+//! What each role does under the shipped config, and everything that it may not do.
+
+use async_nats::ConnectOptions;
+use serde_json::json;
+use whither::nats::{Connection, frozen};
+
+use super::site::{Login, Site, one_server};
+use crate::support::serve::ask;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_role_does_its_work() {
+    let nats = one_server();
+    let site = Site::start(&[nats.url()], "").await;
+    let cordoned = site.command("admin", &["cordon", "node-1", "--reason", "kernel"]);
+    assert_eq!((cordoned.code, cordoned.stdout.trim()), (Some(0), "node-1 cordoned"), "{}", cordoned.stderr);
+
+    let launcher = Login::of(&nats.url(), "launcher").await;
+    let placed = ask(&launcher.client, "whither.place", &json!({"user": {"login": "ann"}})).await.body;
+    assert_eq!(placed["node"], "node-2", "{placed}");
+    let confirmed = ask(&launcher.client, "whither.confirm", &json!({"reservation": placed["reservation"]})).await.body;
+    assert_eq!(confirmed["state"], "confirmed");
+    let again = ask(&launcher.client, "whither.place", &json!({"user": {"login": "bob"}})).await.body;
+    let released = ask(&launcher.client, "whither.release", &json!({"reservation": again["reservation"]})).await.body;
+    assert_eq!(released["state"], "released");
+
+    // The command line as a launcher's script uses it: no config, a login in the environment.
+    let url = nats.url().replace("nats://", "nats://launcher:launcher-pw@");
+    let shell = crate::support::shell::Shell::new().with("WHITHER_NATS", &url);
+    let told = shell.with("WHITHER_INBOX_PREFIX", "_INBOX.launcher").whither(["place", "--user", "ann"]);
+    assert_eq!((told.code, told.stdout.trim()), (Some(0), "node-2"), "{}", told.stderr);
+
+    let denied = site.command("launcher", &["cordon", "node-2"]);
+    assert!(denied.stderr.contains("this login may not use whither.cordon; NATS says: "), "{denied:?}");
+    assert_eq!(denied.code, Some(1));
+
+    let reloaded = site.command("admin", &["reload"]);
+    assert!(reloaded.code == Some(0) && reloaded.stdout.starts_with("reloaded; "), "{reloaded:?}");
+    assert_eq!(site.command("admin", &["uncordon", "node-1"]).stdout.trim(), "node-1 uncordoned");
+    let history = site.command("admin", &["nodes", "history", "node-1"]);
+    assert!(history.stdout.contains("cordoned") && history.stdout.contains("kernel"), "{history:?}");
+    let admin = Login::of(&nats.url(), "admin").await;
+    let explained = ask(&admin.client, "whither.explain", &json!({})).await.body;
+    assert!(explained["node"].is_string(), "{explained}");
+    let found = ask(&admin.client, "$SRV.PING.whither", &json!({})).await.body;
+    assert_eq!(found["name"], "whither");
+    for running in site.agents.iter().chain([&site.service]) {
+        assert!(!running.log().contains("Violation") && !running.log().contains("-pw"), "{}", running.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_freezes_is_dropped() {
+    let nats = one_server();
+    let settings = Connection {
+        servers: vec![nats.url().parse().unwrap()],
+        logins: vec![whither::config::Login::Password { user: "service".to_owned(), password: "service-pw".into() }],
+        ..Connection::default()
+    };
+    assert_eq!(frozen::is_kept(settings).await, Some(false));
+}
+
+/// What a user may neither publish on nor listen to.
+async fn may_not(url: &str, user: &str, publish: &[&str], hear: &[&str]) {
+    let login = Login::of(url, user).await;
+    for subject in publish {
+        login.may_not_publish(subject).await;
+    }
+    for subject in hear {
+        login.may_not_hear(subject).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_writes_its_own_key_and_nothing_else() {
+    let nats = one_server();
+    let publish = [
+        "$KV.whither_nodes.node-2",
+        "$KV.whither_nodes.node-1.x",
+        "$KV.whither_marks.node-1",
+        "whither.place",
+        "whither.cordon",
+        "whither.events.node-1",
+        "whither.peers.x",
+        "$JS.API.INFO",
+        "$JS.API.STREAM.INFO.KV_whither_nodes",
+        "$JS.API.STREAM.PURGE.KV_whither_nodes",
+        "$JS.API.STREAM.MSG.GET.KV_whither_nodes",
+        "$JS.API.DIRECT.GET.KV_whither_nodes.$KV.whither_nodes.node-2",
+        "$JS.API.CONSUMER.CREATE.KV_whither_nodes.x",
+        "_INBOX.launcher.x",
+        "$SRV.PING",
+    ];
+    let hear = [
+        ">",
+        "whither.>",
+        "whither.place",
+        "$KV.whither_nodes.>",
+        "$KV.whither_nodes.node-2",
+        "_INBOX.>",
+        "_INBOX.node-2.>",
+        "_INBOX.launcher.>",
+        "$JS.API.>",
+    ];
+    may_not(&nats.url(), "node-1", &publish, &hear).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_launcher_asks_and_reads_its_own_inbox() {
+    let nats = one_server();
+    let publish = [
+        "$KV.whither_nodes.node-1",
+        "$KV.whither_marks.node-1",
+        "whither.cordon",
+        "whither.uncordon",
+        "whither.reload",
+        "whither.drain",
+        "whither.nodes",
+        "whither.events.node-1",
+        "whither.peers.x",
+        "$JS.API.STREAM.DELETE.KV_whither_nodes",
+        "$JS.API.CONSUMER.CREATE.whither_events.x",
+        "_INBOX.admin.x",
+    ];
+    let hear = [
+        ">",
+        "whither.>",
+        "whither.place",
+        "whither.peers.>",
+        "_INBOX.>",
+        "_INBOX.admin.>",
+        "_INBOX.service.>",
+        "$KV.>",
+    ];
+    may_not(&nats.url(), "launcher", &publish, &hear).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_decides_on_nodes_through_the_service_alone() {
+    let nats = one_server();
+    let publish = [
+        "whither.place",
+        "whither.release",
+        "whither.peers.x",
+        "whither.events.node-1",
+        "$KV.whither_nodes.node-1",
+        "$KV.whither_marks.node-1",
+        "$JS.API.STREAM.DELETE.KV_whither_marks",
+        "$JS.API.CONSUMER.CREATE.KV_whither_nodes.x",
+        "_INBOX.launcher.x",
+    ];
+    let hear = [">", "whither.>", "whither.place", "_INBOX.>", "_INBOX.launcher.>", "$KV.>"];
+    may_not(&nats.url(), "admin", &publish, &hear).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_invents_no_nodes_and_reads_no_launchers_answers() {
+    let nats = one_server();
+    let publish = ["$KV.whither_nodes.node-1", "whither.place", "elsewhere"];
+    may_not(&nats.url(), "service", &publish, &[">", "_INBOX.>", "_INBOX.launcher.>"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_are_not_let_in_and_operators_hear_nothing() {
+    let nats = one_server();
+    let refused = |options: ConnectOptions| async { options.connect(nats.url()).await.unwrap_err().to_string() };
+    let as_user = |user: &str, password: &str| ConnectOptions::with_user_and_password(user.into(), password.into());
+    for options in [
+        ConnectOptions::new(),
+        ConnectOptions::with_token("launcher-pw".to_owned()),
+        as_user("launcher", "admin-pw"),
+        as_user("launcher", ""),
+        as_user("nobody", "launcher-pw"),
+    ] {
+        let said = refused(options).await;
+        assert!(said.contains("authorization violation"), "{said}");
+    }
+    let site = Site::start(&[nats.url()], "").await;
+    // Another account, which the requests of this one do not reach.
+    let operator = Login::of(&nats.url(), "operator").await;
+    let mut heard = operator.client.subscribe("whither.>").await.unwrap();
+    operator.client.flush().await.unwrap();
+    let launcher = Login::of(&nats.url(), "launcher").await;
+    assert!(ask(&launcher.client, "whither.place", &json!({})).await.code.is_none());
+    operator.client.publish("whither.marker", "".into()).await.unwrap();
+    let first = futures_util::StreamExt::next(&mut heard).await.unwrap();
+    assert_eq!(first.subject.as_str(), "whither.marker");
+    drop(site);
+}

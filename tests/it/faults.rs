@@ -1,0 +1,12 @@
+//! Every fault of NATS, over real servers: killed, frozen, emptied, led by another one, flooded, away while thousands ask;
+//! and whatever nodes may report. Each test waits for what happens, and none asks how fast.
+
+mod away;
+mod buckets;
+mod leaders;
+mod poison;
+mod replicas;
+mod restarts;
+mod site;
+mod slow;
+mod switches;
