@@ -25,6 +25,7 @@ test: ## every test, with a real NATS server and the Python and JavaScript clien
 	@echo "test: looking for a NATS server and the test clients"
 	@scripts/tools/wasm-target
 	@server=$$(scripts/tools/nats-server) && clients=$$(scripts/tools/test-clients) && eval "$$clients" && \
+		checkers=$$(scripts/tools/type-checkers) && eval "$$checkers" && \
 		echo "test: cargo test, with $$server" && \
 		WHITHER_NATS_SERVER="$$server" $(CARGO) test
 

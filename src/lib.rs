@@ -35,4 +35,6 @@ pub mod server;
 #[cfg(feature = "service")]
 pub mod simulate;
 #[cfg(feature = "service")]
+pub mod types;
+#[cfg(feature = "service")]
 pub mod worker;

@@ -2,9 +2,11 @@
 //!
 //! This floor does no I/O, reads no clock and rolls no dice. It does not know that scripts, workers or NATS exist.
 
+pub mod bounds;
 pub mod cluster;
 pub mod decision;
 pub mod diagnosis;
+pub mod dictionary;
 pub mod failure;
 pub mod fields;
 pub mod figures;

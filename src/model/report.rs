@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+pub use super::bounds::MAX_ID_BYTES;
 use super::fields::{self, Wanted};
 use super::figures::{Fields, Figures, positive, whole, wrong};
 use super::json::{self, JsonError, JsonLimits};
@@ -24,8 +25,6 @@ use super::session::{Mention, Session, Span};
 /// The largest node document in bytes (ARCHITECTURE.md, Contracts).
 /// A Moleculer node with twenty services and seventy sessions takes more than 100 KiB.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
-/// The longest node id in bytes.
-pub const MAX_ID_BYTES: usize = 255;
 /// The most sessions that one report may list.
 pub const MAX_SESSIONS: usize = 10_000;
 

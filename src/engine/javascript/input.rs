@@ -122,12 +122,10 @@ fn field(
 }
 
 fn time(asked: &Asked<'_>, kit: &Kit, context: &Context) -> JsObject {
-    let (moment, time) = (asked.moment, plain_object(context));
-    kit.put(&time, "ms", JsValue::from(moment.ms), Hold::Own);
-    kit.put(&time, "hour", JsValue::from(moment.hour), Hold::Own);
-    kit.put(&time, "minute", JsValue::from(moment.minute), Hold::Own);
-    kit.put(&time, "weekday", JsValue::from(moment.weekday), Hold::Own);
-    kit.put(&time, "offset_min", JsValue::from(moment.offset_min), Hold::Own);
+    let time = plain_object(context);
+    for (name, value) in asked.time() {
+        kit.put(&time, name, JsValue::from(value), Hold::Own);
+    }
     time
 }
 

@@ -6,6 +6,7 @@
 //!
 //! This engine cannot bound time and memory: Boa has no interrupt. The worker around it does.
 
+mod annotate;
 mod answer;
 mod collector;
 mod console;
@@ -43,6 +44,8 @@ mod syntax;
 mod thrown;
 mod wrapper;
 mod writes;
+
+pub use annotate::annotate;
 
 use crate::engine::Settings;
 use crate::script::Engine;

@@ -13,6 +13,7 @@ use boa_engine::{Context, JsResult, JsValue, js_string};
 use serde_json::{Map, Value};
 
 use crate::engine::residents::{Resident, Residents, is_same_state};
+use crate::model::look::COUNTED;
 use crate::model::{Candidate, Cluster, Field, Look, Node, Parts, Report, SlotIndex};
 
 use super::kit::{Hold, Kit, plain_object, scalar_to_js};
@@ -24,9 +25,6 @@ pub(super) struct Shared {
     view: Rc<View>,
     object: JsObject,
 }
-
-/// The fields that reservations and marks change, `nodeData` aside.
-const COUNTED: [&str; 3] = ["sessions", "loggedInUsers", "cordoned"];
 
 impl Resident for Shared {
     fn is_of(&self, node: &Node) -> bool {

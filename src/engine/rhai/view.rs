@@ -9,7 +9,8 @@ use rhai::{Dynamic, Map};
 use serde_json::Value;
 
 use crate::engine::residents::{Resident, is_same_state};
-use crate::model::look::DataField;
+use crate::model::dictionary::NODE_FIELDS;
+use crate::model::look::{COUNTED, DataField};
 use crate::model::{Candidate, Cluster, Field, Node, Overlay, SlotIndex};
 
 use super::convert::shared;
@@ -17,26 +18,7 @@ use super::lists::List;
 use super::objects::Object;
 
 /// The names that every node has or may have; each has its place in a view.
-pub(super) const KNOWN: [&str; 18] = [
-    "id",
-    "serverId",
-    "hostname",
-    "urls",
-    "nodeData",
-    "metadata",
-    "staticData",
-    "metrics",
-    "cordoned",
-    "maxSessions",
-    "sessions",
-    "freemem",
-    "totalmem",
-    "loadavg",
-    "cpu",
-    "uptime",
-    "loggedInUsers",
-    "serverPool",
-];
+pub(super) const KNOWN: [&str; 18] = NODE_FIELDS;
 
 /// A node with what earlier steps gave it on top.
 pub(super) struct View {
@@ -70,8 +52,6 @@ impl Shared {
     }
 }
 
-/// The fields that reservations and marks change, `nodeData` aside.
-const COUNTED: [&str; 3] = ["sessions", "loggedInUsers", "cordoned"];
 const DATA: &str = "nodeData";
 
 impl View {

@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value};
 
+use crate::model::dictionary::node_fields;
 use crate::model::{Cluster, Field, Look, Node, SlotIndex};
 
 use super::contract::{Column, Kind, Rows, Wishes};
 
 /// The fields that rows are built from.
-const READ: [&str; 7] = ["sessions", "maxSessions", "freemem", "loadavg", "cordoned", "metadata", "staticData"];
+const READ: [&str; 7] =
+    node_fields(["sessions", "maxSessions", "freemem", "loadavg", "cordoned", "metadata", "staticData"]);
 /// Columns that a component may wish for.
 pub(super) const MAX_WISHES: usize = 64;
 
