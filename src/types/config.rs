@@ -90,8 +90,9 @@ fn read(expected: &str) -> Value {
         return json!({"anyOf": [{"enum": fixed}, {"type": "string", "pattern": format!("^{open}.")}]});
     }
     let text = json!({"type": "string", "minLength": 1});
+    // Where a list may stand, its only element may, too.
     if expected.starts_with("a list of") {
-        return json!({"type": "array", "items": text});
+        return json!({"anyOf": [text, {"type": "array", "items": text}]});
     }
     if expected.ends_with(", or a list of them") {
         return json!({"anyOf": [text, {"type": "array", "items": text, "minItems": 1}]});
@@ -134,7 +135,7 @@ mod tests {
         check("nats", "replicas", json!({"type": "integer", "minimum": 1, "maximum": 5}));
         check("nats", "tls_required", json!({"type": "boolean"}));
         check("service", "user_names", json!({"enum": ["as-is", "ignore-case", "short"]}));
-        check("service", "environment", json!({"type": "array", "items": text}));
+        check("service", "environment", json!({"anyOf": [text, {"type": "array", "items": text}]}));
         let fallback = json!({"type": "string", "pattern": "^fallback:."});
         check("step", "on_error", json!({"anyOf": [{"enum": ["stop", "skip"]}, fallback]}));
     }

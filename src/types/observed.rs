@@ -101,7 +101,10 @@ impl Guess {
         let plain = [(self.text, "string"), (self.number, "number"), (self.flag, "boolean")];
         let mut types: Vec<_> =
             plain.into_iter().filter(|(is_seen, _)| *is_seen).map(|(_, name)| name.into()).collect();
-        types.extend(self.list.as_ref().map(|element| format!("({})[]", element.type_of())));
+        types.extend(self.list.as_ref().map(|element| match element.type_of() {
+            one if one.contains(' ') => format!("({one})[]"),
+            one => format!("{one}[]"),
+        }));
         types.extend(self.object.as_ref().map(|own| {
             let members = own.iter().map(|(name, guess)| format!("{}?: {}; ", quoted(name), guess.type_of()));
             format!("{{ {}[name: string]: any }}", members.collect::<String>())

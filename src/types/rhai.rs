@@ -71,7 +71,7 @@ fn maps() -> String {
 
 fn words(field: &FieldDoc) -> String {
     let text = of_field(field);
-    if field.optional { format!("{text} `()` where it is not known.") } else { text }
+    if field.optional { format!("{text} May be `()`.") } else { text }
 }
 
 const fn type_of(holds: Holds) -> &'static str {

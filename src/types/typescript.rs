@@ -111,7 +111,7 @@ fn interface(name: &str) -> String {
 
 /// The field's sentence, and whether it may be absent.
 fn sentence(field: &FieldDoc) -> String {
-    let absent = if field.optional { " Absent where it is not known." } else { "" };
+    let absent = if field.optional { " May be absent." } else { "" };
     format!("{}{absent}", of_field(field))
 }
 
@@ -131,7 +131,7 @@ mod tests {
     fn a_field_has_its_sentence_its_unit_and_its_type() {
         let text = definitions(&Observed::default());
         for expected in [
-            "    /** The free memory, in bytes. Absent where it is not known. */\n    freemem?: number;\n",
+            "    /** The free memory, in bytes. May be absent. */\n    freemem?: number;\n",
             "    /** The node's id. */\n    id: string;\n",
             "    nodeData: NodeData;\n",
             "  interface Mem {\n",

@@ -62,14 +62,14 @@ declare namespace Whither {
   // ------------------------------------------------------------------------------------------ the two shapes
 
   /**
-   * A function of the whole list: an anonymous `function(input) {…}` as in FastX, an arrow, a function called `balance`,
-   * or the one function whose parameter is called `input`.
+   * A function of the whole list: an anonymous `function(input) {…}` as in FastX, an arrow, a function called
+   * `balance`, or the one function whose parameter is called `input`.
    */
   type Balance = (input: Input) => Verdict;
 
   /**
-   * `filter`, a function of one node. With one parameter the function knows no request, no clock and no chance, and what
-   * it says is kept until the node changes. `K` is what `key` returns, where the script has a `key`.
+   * `filter`, a function of one node. With one parameter the function knows no request, no clock and no chance, and
+   * its answer is kept until the node changes. `K` is what `key` returns, where the script has a `key`.
    */
   type Filter<K = Request> = (node: Node, request: K) => Keep;
 

@@ -167,7 +167,7 @@ fn configs() {
         format!("[limits]\nqeue = 7\n{chain}"),
         format!("[nonsense]\n{chain}"),
         format!("[service]\nuser_names = \"long\"\n{chain}"),
-        format!("[service]\nenvironment = \"A\"\n{chain}"),
+        format!("[service]\nenvironment = [7]\n{chain}"),
         format!("[nats]\ntls_required = \"yes\"\nurl = \"nats://a:4222\"\n{chain}"),
         "[chain.x]\nsteps = []\n".to_owned(),
         "[chain.x]\nreserve = true\n".to_owned(),

@@ -20,7 +20,7 @@ pub const REQUEST: [FieldDoc; 27] = [
     sent(
         "id",
         Holds::Name(1, MAX_NAME_BYTES),
-        "the requester's id of the request: asked again with the same id, it gets the same answer",
+        "the requester's id of the request: a request with an id that was answered gets that answer",
     ),
     field("action", Holds::Name(1, MAX_NAME_BYTES), "what the request is for; names the chain"),
     field("user", Holds::User, "who asks"),
@@ -42,16 +42,12 @@ pub const REQUEST: [FieldDoc; 27] = [
         "what is to be started; taken from `data` where the request has that alone, and the other way round",
     ),
     field("params.jwt", Holds::Any, "the request's token; `null` for scripts, unless the chain has `pass_jwt`"),
-    sent(
-        "wait_ms",
-        Holds::Range(0, MAX_WAIT_MS),
-        "how long the request may wait for a free node; not at all where it says nothing",
-    )
-    .in_units("milliseconds"),
+    sent("wait_ms", Holds::Range(0, MAX_WAIT_MS), "the time for which the request may wait for a free node")
+        .in_units("milliseconds"),
     sent(
         "reservation_s",
         Holds::Range(1, MAX_RESERVATION_S),
-        "how long the reservation lives; `service.reservation_max_s` at most",
+        "the life of the reservation, `service.reservation_max_s` at most",
     )
     .in_units("seconds"),
     sent("explain", Holds::Flag, "whether the reply explains the decision"),
