@@ -34,12 +34,12 @@ pub struct TypesArgs {
     #[arg(value_name = "DIR", default_value = ".")]
     folder: PathBuf,
     /// Print one of the files instead of writing them
-    #[arg(long, value_name = "NAME", value_parser = names(), hide_possible_values = false)]
+    #[arg(long, value_name = "NAME", value_parser = names())]
     stdout: Option<String>,
     /// Print this JavaScript as `tsc` can read it: `function(input)` with a name, and with the types of its functions
     #[arg(long, value_name = "SCRIPT", conflicts_with_all = ["stdout", "nodes"])]
     annotate: Option<PathBuf>,
-    /// Name also what these nodes have: their static data, metadata and metrics
+    /// Name also what these nodes have of their own: static data, metadata, metrics, health, members of sessions
     #[arg(long, value_name = "FILE")]
     nodes: Option<PathBuf>,
     /// Print what was written as JSON

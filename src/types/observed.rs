@@ -1,5 +1,5 @@
-//! The names that the administrators of a cluster made up, read from its nodes: members of static data, metadata and
-//! metrics, and what shows of them at the top level.
+//! The names that are a cluster's own, read from its nodes: members of static data, metadata, metrics, health and
+//! sessions, and what shows of static data at the top level.
 //!
 //! With them an editor completes `node.staticData.gpu`, and knows `server.gpu`, which stands at the top level and is an
 //! unknown field otherwise.
@@ -10,10 +10,12 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use crate::model::Report;
-use crate::model::dictionary::NODE_FIELDS;
+use crate::model::dictionary::{FieldDoc, NODE, NODE_FIELDS, SESSION, members};
 
 /// How many names of one object are told.
 const MAX_NAMES: usize = 500;
+/// The place of sessions among the objects of a node.
+const SESSIONS: &str = "session";
 /// How deep objects and lists are looked into.
 const MAX_DEPTH: usize = 4;
 
@@ -23,9 +25,6 @@ pub struct Observed {
     top: BTreeMap<String, Guess>,
     inner: BTreeMap<&'static str, BTreeMap<String, Guess>>,
 }
-
-/// The objects of a node whose names are the administrator's.
-const FREE: [&str; 3] = crate::model::dictionary::node_fields(["metadata", "staticData", "metrics"]);
 
 /// The types that a value was seen to have.
 #[derive(Debug, Default)]
@@ -44,16 +43,36 @@ impl Observed {
         let mut observed = Self::default();
         for report in reports {
             let fields = report.fields(None);
-            for (name, value) in fields.iter().filter(|(name, _)| !NODE_FIELDS.contains(&name.as_str())) {
-                note(&mut observed.top, name, value, 0);
+            let own = fields.iter().filter(|(name, _)| !NODE_FIELDS.contains(&name.as_str()));
+            own.for_each(|(name, value)| note(&mut observed.top, name, value, 0));
+            for path in NODE.iter().map(|field| field.path) {
+                let own = path.split_once('.').map_or((path, ""), |(first, rest)| (first, rest));
+                let inner = fields.get(own.0).and_then(|value| below(value, own.1));
+                observed.add(path, inner.and_then(Value::as_object).into_iter().flatten(), &NODE, path);
             }
-            for object in FREE {
-                let own = fields.get(object).and_then(Value::as_object).into_iter().flatten();
-                let names = observed.inner.entry(object).or_default();
-                own.for_each(|(name, value)| note(names, name, value, 0));
+            for session in report.sessions.listed() {
+                observed.add(SESSIONS, &session.fields(), &SESSION, "");
             }
         }
         observed
+    }
+
+    /// Notes those of the members of `object` that the table does not have below `path`.
+    fn add<'v>(
+        &mut self,
+        object: &'static str,
+        own: impl IntoIterator<Item = (&'v String, &'v Value)>,
+        table: &[FieldDoc],
+        path: &str,
+    ) {
+        let names = self.inner.entry(object).or_default();
+        let is_known = |name: &str| members(table, path).any(|field| field.name() == name);
+        own.into_iter().filter(|(name, _)| !is_known(name)).for_each(|(name, value)| note(names, name, value, 0));
+    }
+
+    /// The members of a session beside those that all sessions have.
+    pub(super) fn of_sessions(&self) -> String {
+        self.members_of(SESSIONS)
     }
 
     /// The members that stand at the top level of a node beside those that all nodes have.
@@ -65,6 +84,11 @@ impl Observed {
     pub(super) fn members_of(&self, path: &str) -> String {
         self.inner.get(path).map(listed).unwrap_or_default()
     }
+}
+
+/// The value at `path` below `value`.
+fn below<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+    path.split('.').filter(|name| !name.is_empty()).try_fold(value, |value, name| value.get(name))
 }
 
 fn note(names: &mut BTreeMap<String, Guess>, name: &str, value: &Value, depth: usize) {
@@ -145,7 +169,9 @@ mod tests {
     fn what_nodes_have_is_typed() {
         let seen = observed(&[
             json!({"id": "a", "staticData": {"gpu": true, "weight": 2, "none": null, "tags": ["x", 1], "odd name": {"a": 1}}}),
-            json!({"id": "b", "staticData": {"gpu": "yes"}, "metadata": {"rack": "7"}, "rank": 1}),
+            json!({"id": "b", "staticData": {"gpu": "yes"}, "metadata": {"rack": "7"}, "rank": 1, "nodeData": {
+                "health": {"net": {"ip": "x"}, "cpu": {"cores": 4}}, "sessions": [{"id": "s", "display": 7}],
+            }}),
         ]);
         let top = seen.top_level();
         for expected in ["gpu?: string | boolean;", "weight?: number;", "none?: any;", "rank?: number;"] {
@@ -155,6 +181,11 @@ mod tests {
         assert!(top.contains("\"odd name\"?: { a?: number; [name: string]: any };"), "{top}");
         assert_eq!(seen.members_of("metadata"), "    rack?: string;\n");
         assert_eq!(seen.members_of("metrics"), "");
+        assert_eq!(seen.members_of("nodeData.health"), "    net?: { ip?: string; [name: string]: any };\n");
+        assert_eq!(
+            (seen.members_of("nodeData.health.cpu").as_str(), seen.of_sessions().as_str()),
+            ("", "    display?: number;\n")
+        );
     }
 
     #[test]

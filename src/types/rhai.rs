@@ -12,6 +12,8 @@ use crate::model::dictionary::{Element, FieldDoc, Holds, NODE, REQUEST, SESSION,
 use super::of_field;
 
 const TEMPLATE: &str = include_str!("whither.d.rhai");
+/// The most columns of a comment.
+const MAX_COLUMNS: usize = 118;
 /// What a line of the template begins with that stands for getters.
 const MARK: &str = "//: ";
 
@@ -38,8 +40,8 @@ pub(super) fn definitions() -> String {
 fn node() -> String {
     let mut text = String::new();
     for field in NODE.iter().filter(|field| field.is_seen() && field.is_top_level()) {
+        text.push_str(&comment(&words(field)));
         // A string takes whatever is written to it.
-        let _ = writeln!(text, "/// {}", words(field));
         let _ = writeln!(text, "fn get {}(node: node) -> {};\n", field.name(), type_of(field.holds));
     }
     text
@@ -59,7 +61,7 @@ fn maps() -> String {
     let mut text = String::new();
     for (name, fields) in getters {
         for (of, field) in &fields {
-            let _ = writeln!(text, "/// `{of}.{}`: {}", field.path, words(field));
+            text.push_str(&comment(&format!("`{of}.{}`: {}", field.path, words(field))));
         }
         let mut types: Vec<_> = fields.iter().map(|(_, field)| type_of(field.holds)).collect();
         types.dedup();
@@ -67,6 +69,21 @@ fn maps() -> String {
         let _ = writeln!(text, "fn get {name}(map: Map) -> {one};\n");
     }
     text
+}
+
+/// `words` as comments of the item that follows, in lines that fit.
+fn comment(words: &str) -> String {
+    let mut lines = vec!["///".to_owned()];
+    for word in words.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= MAX_COLUMNS => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("///   {word}")),
+        }
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 fn words(field: &FieldDoc) -> String {

@@ -80,7 +80,7 @@ fn put(text: &str, place: Place, comment: String) -> Option<Edit> {
 struct Found {
     /// Its name; empty where it has none.
     name: String,
-    /// The first of its letters, or the name that the word `function` stands before.
+    /// Where the function starts; of a declaration, where its name stands.
     place: Place,
     is_declaration: bool,
     /// The names of its parameters, as far as they have one; nothing for one that takes the rest.

@@ -223,8 +223,10 @@ const fn is_equal(mut one: &[u8], mut other: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::model::Reservation;
 
     fn tables() -> [(&'static str, &'static [FieldDoc]); 4] {
         [("node", &NODE), ("session", &SESSION), ("request", &REQUEST), ("user", &USER)]
@@ -253,6 +255,15 @@ mod tests {
                 matches!(field.holds, Holds::Number | Holds::Whole | Holds::Range(..) | Holds::List(Element::Number));
             assert!(field.unit.is_empty() || is_number, "{}", field.path);
         }
+    }
+
+    /// A session that is placed and not reported yet is made by another reader than those of a document.
+    #[test]
+    fn a_pending_session_has_the_fields_of_a_session() {
+        let [id, node, user, name] = ["r", "a", "ann", "desktop"].map(Arc::from);
+        let fields = Reservation { id, node, user, name }.session_fields();
+        let names: BTreeSet<_> = fields.keys().map(String::as_str).collect();
+        assert_eq!(names, SESSION.iter().map(|field| field.path).collect());
     }
 
     #[test]
