@@ -38,7 +38,7 @@ fn part(mark: &str, observed: &Observed) -> String {
         "node" => listed(seen(&NODE, "")),
         "own" => observed.top_level(),
         "node objects" => objects(&NODE, observed),
-        "session" => listed(seen(&SESSION, "")) + &observed.of_sessions(),
+        "session" => format!("{}{}", listed(seen(&SESSION, "")), observed.of_sessions()),
         "request" => listed(of_request("").filter(|field| field.holds != LISTS)),
         "request objects" => objects(&REQUEST, observed),
         "user" => listed(seen(&USER, "")),
