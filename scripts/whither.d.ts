@@ -56,7 +56,7 @@ declare namespace Whither {
     gpu?: boolean;
     gpus?: ({ memoryGB?: number; model?: string; [name: string]: any })[];
     pool?: string;
-    users?: (string)[];
+    users?: string[];
     weight?: number;
   }
 
@@ -130,7 +130,7 @@ declare namespace Whither {
     gpu?: boolean;
     gpus?: ({ memoryGB?: number; model?: string; [name: string]: any })[];
     pool?: string;
-    users?: (string)[];
+    users?: string[];
     weight?: number;
     [name: string]: any;
   }
