@@ -1,5 +1,5 @@
 # The commands of this repository. `make demo` and `make test` install what they need: a NATS server and, for the client
-# tests, nats-py and nats.js, all into .tools/; and Rust's target for components. They ask for Rust, a C toolchain and
+# tests, nats-py, nats.js, TypeScript and ajv, all into .tools/; and Rust's target for components. They ask for Rust, a C toolchain and
 # Python 3 with pip.
 
 CARGO ?= cargo
@@ -27,6 +27,7 @@ test: ## every test, with a real NATS server and the Python and JavaScript clien
 	@echo "test: looking for a NATS server and the test clients"
 	@scripts/tools/wasm-target
 	@server=$$(scripts/tools/nats-server) && clients=$$(scripts/tools/test-clients) && eval "$$clients" && \
+		checkers=$$(scripts/tools/type-checkers) && eval "$$checkers" && \
 		echo "test: cargo test, $(test_threads) tests at a time, with $$server" && \
 		started=$$(date +%s) && \
 		RUST_TEST_THREADS=$(test_threads) WHITHER_NATS_SERVER="$$server" $(CARGO) test && \
@@ -88,8 +89,10 @@ tools: ## install the NATS server and the test clients, and say where they are
 	@echo "tools: looking for a NATS server and the test clients"
 	@scripts/tools/nats-server
 	@scripts/tools/test-clients
+	@scripts/tools/type-checkers
 	@scripts/tools/wasm-target
 
 clean-tools: ## remove what was installed
 	@echo "clean-tools: removing what was installed into $(tools_dir)"
-	@rm -rf "$(tools_dir)"/nats-server-* "$(tools_dir)"/nats-py-* "$(tools_dir)"/nats-js-* "$(tools_dir)/.lock"
+	@rm -rf "$(tools_dir)"/nats-server-* "$(tools_dir)"/nats-py-* "$(tools_dir)"/nats-js-* \
+		"$(tools_dir)"/typescript-* "$(tools_dir)/.lock"

@@ -1,3 +1,6 @@
+// @ts-check
+/// <reference path="whither.d.ts" />
+//
 // Nodes that are reserved for some users go to those users only; a node without a list is for everybody.
 //
 // Nodes:    `"users": ["ann", "bob"]` in the static data, or METADATA_USERS=ann,bob in the agent's environment.
@@ -5,6 +8,7 @@
 // Config:   [chain."session/start"]
 //           steps = ["scripts/allow-list.js", "builtin:most-memory"]
 
+/** @param {Whither.Node} node @param {Whither.Request} request @returns {Whither.Keep} */
 function filter(node, request) {
   const allowed = names(node.staticData.users ?? node.metadata.users);
   return allowed.length === 0 || allowed.includes(request.user.login);

@@ -1,3 +1,6 @@
+// @ts-check
+/// <reference path="whither.d.ts" />
+//
 // Only the nodes that are meant for logins.
 //
 // Nodes:    `"login": true` in the static data, or METADATA_LOGIN=true in the agent's environment.
@@ -10,6 +13,7 @@
 // Metadata is text, whatever was meant: METADATA_LOGIN=false must not count.
 const isYes = (value) => /^(true|yes|on|1)$/i.test(String(value));
 
+/** @param {Whither.Node} node @returns {Whither.Keep} */
 function filter(node) {
   return isYes(node.staticData.login) || isYes(node.metadata.login);
 }

@@ -1,3 +1,6 @@
+// @ts-check
+/// <reference path="whither.d.ts" />
+//
 // One pool of nodes during office hours, another one at night and on weekends.
 //
 // Nodes:    `"pool": "day"` or `"pool": "night"` in the static data, or METADATA_POOL=night in the agent's environment.
@@ -14,12 +17,14 @@
 const OPENS = 8;
 const CLOSES = 18;
 
+/** @param {Whither.Request} request */
 function key(request) {
   const { hour, weekday } = request.time; // 0 is Sunday
   const workday = weekday >= 1 && weekday <= 5;
   return workday && hour >= OPENS && hour < CLOSES ? 'day' : 'night';
 }
 
+/** @param {Whither.Node} node @param {ReturnType<typeof key>} pool @returns {Whither.Keep} */
 function filter(node, pool) {
   const own = node.staticData.pool || node.metadata.pool;
   return !own || own === pool;

@@ -1,3 +1,6 @@
+// @ts-check
+/// <reference path="whither.d.ts" />
+//
 // The node where the user already works, unless that node is busy; for everybody else the next step decides.
 //
 // Nodes:    sessions with their users, and the processor's utilization where the agent reports it.
@@ -8,6 +11,7 @@
 // `builtin:sticky-user` does the same without the limit on busy nodes. An arrow function of the whole list: the id that
 // it returns ends the chain, `undefined` passes.
 
+/** @param {Whither.Input} input @returns {Whither.Verdict} */
 (input) => {
   const BUSY_PERCENT = 90;
 

@@ -1,3 +1,6 @@
+// @ts-check
+/// <reference path="whither.d.ts" />
+//
 // The node with the lowest load per core, where a node of weight 2 may carry twice the load of a node of weight 1.
 //
 // Nodes:    load average, cores and sessions, as every agent reports them; `"weight": 2` in the static data, or
@@ -12,6 +15,7 @@
 // lag by a minute: without this, all logins of that minute would go to one node.
 const LOAD_OF_A_START = 0.5;
 
+/** @param {Whither.Node} node @returns {Whither.Points} */
 function score(node) {
   const load = node.loadavg[0];
   // Nothing known is no praise: such a node comes last, but still before no node at all.

@@ -2,7 +2,7 @@
 //!
 //! An administrator's chain of scripts runs over the live node list for each request and answers with a node, or says
 //! why none. Imports only go down the floors of ARCHITECTURE.md: `model`, `clock` and `plain`, then `script` and `chain`, then
-//! `engine`, then `evaluator` and `config`, then the processes and NATS, then `front`, then `cli`.
+//! `engine`, then `evaluator`, `config` and `types`, then the processes and NATS, then `front`, then `cli`.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::allow_attributes)]
@@ -38,5 +38,7 @@ pub mod server;
 #[cfg(feature = "service")]
 pub mod simulate;
 pub mod system_clock;
+#[cfg(feature = "service")]
+pub mod types;
 #[cfg(feature = "service")]
 pub mod worker;

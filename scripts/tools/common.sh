@@ -60,3 +60,26 @@ can_apt() {
 apt_install() {
     DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends "$@" >&2
 }
+
+node_is_here() {
+    if have node && have npm; then return; fi
+    say "no Node.js with npm on the PATH; trying Debian's packages"
+    can_apt && apt_install nodejs npm && have node && have npm
+}
+
+# npm_install PACKAGE... FOLDER. No script of a package runs.
+npm_install() {
+    left=$#
+    while [ "$left" -gt 1 ]; do
+        set -- "$@" "$1"
+        shift
+        left=$((left - 1))
+    done
+    # The folder, which was the last argument, is the first one now.
+    into=$1
+    shift
+    npm install --silent --no-save --no-audit --no-fund --ignore-scripts --prefix "$into" "$@" >&2
+}
+
+# Quoted for the shell: a path may hold a space or a quote.
+export_line() { printf "export %s='%s'\n" "$1" "$(printf %s "$2" | sed "s/'/'\\\\''/g")"; }

@@ -50,6 +50,8 @@ pub mod simulate;
 #[cfg(feature = "service")]
 pub mod table;
 #[cfg(feature = "service")]
+pub mod types;
+#[cfg(feature = "service")]
 pub mod whither;
 
 use exit::CommandExit;

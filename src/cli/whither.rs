@@ -9,7 +9,7 @@ use crate::runner;
 use crate::worker::child;
 
 use super::exit::CommandExit;
-use super::{agent, bench, demo, drain, new, nodes, place, reload, requests, serve, simulate};
+use super::{agent, bench, demo, drain, new, nodes, place, reload, requests, serve, simulate, types};
 
 /// The name under which a link to the binary is a FastX load balancer script.
 pub(super) const PLACE_NAME: &str = "whither-place";
@@ -30,6 +30,7 @@ enum Command {
     Serve(serve::ServeArgs),
     /// A starting point: nodes, a script, a config
     New(new::NewArgs),
+    Types(types::TypesArgs),
     Agent(Box<agent::AgentArgs>),
     Demo(demo::DemoArgs),
     Bench(Box<bench::BenchArgs>),
@@ -76,6 +77,7 @@ fn run(command: Command) -> Result<(), CommandExit> {
         Command::Explain(args) => place::explain(&args),
         Command::Serve(args) => serve::run(&args),
         Command::New(args) => new::run(args).map_err(CommandExit::usage),
+        Command::Types(args) => types::run(&args),
         Command::Agent(args) => agent::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),

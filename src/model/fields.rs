@@ -9,34 +9,32 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 
+use super::dictionary::{NODE_FIELDS, NODE_FIGURES, node_fields};
 use super::figures::{NodeFigures, number};
 use super::report::Report;
 
 /// The fields that come first, in this order. All but the figures are present on every node.
-const KNOWN: [&str; 18] = [
-    "id",
-    "serverId",
-    "hostname",
-    "urls",
-    "nodeData",
-    "metadata",
-    "staticData",
-    "metrics",
+const KNOWN: [&str; 18] = NODE_FIELDS;
+/// Those known fields that are the node's own figures, reported or absent.
+const DERIVED: [&str; 7] = NODE_FIGURES;
+/// Those known fields that are built from the text. The others are typed in the report.
+const WRITTEN: [&str; 5] = node_fields(["urls", "nodeData", "metadata", "staticData", "metrics"]);
+
+/// Those known fields that are taken out of the document in this order, which decides the order of the others.
+const PLACED: [&str; 12] = node_fields([
     "cordoned",
     "maxSessions",
-    "sessions",
+    "loadavg",
     "freemem",
     "totalmem",
-    "loadavg",
     "cpu",
     "uptime",
-    "loggedInUsers",
+    "hostname",
     "serverPool",
-];
-/// Those known fields that are the node's own figures, reported or absent.
-const DERIVED: [&str; 7] = ["maxSessions", "sessions", "freemem", "totalmem", "cpu", "uptime", "loggedInUsers"];
-/// Those known fields that are built from the text. The others are typed in the report.
-const WRITTEN: [&str; 5] = ["urls", "nodeData", "metadata", "staticData", "metrics"];
+    "loggedInUsers",
+    "id",
+    "serverId",
+]);
 
 /// The names of the top-level fields to build; all where `None`.
 pub type Wanted<'a> = Option<&'a [&'a str]>;
@@ -90,20 +88,7 @@ fn arrange(mut own: Map<String, Value>, report: &Report, wanted: Wanted<'_>) -> 
     own.remove("sessions");
     let [metadata, static_data, metrics] = ["metadata", "staticData", "metrics"].map(|name| own.remove(name));
     let (urls, static_data) = (own.remove("urls"), object(static_data));
-    for name in [
-        "cordoned",
-        "maxSessions",
-        "loadavg",
-        "freemem",
-        "totalmem",
-        "cpu",
-        "uptime",
-        "hostname",
-        "serverPool",
-        "loggedInUsers",
-        "id",
-        "serverId",
-    ] {
+    for name in PLACED {
         own.remove(name);
     }
     let figures = report.figures();

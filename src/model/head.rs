@@ -12,21 +12,16 @@ use serde::de::value::{CowStrDeserializer, MapAccessDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+pub use super::bounds::{MAX_NAME_BYTES, MAX_RESERVATION_S, MAX_WAIT_MS};
+use super::dictionary::REQUEST_FIELDS;
 use super::json::{self, JsonLimits};
 use super::members::Sound;
 use super::shared;
 
 /// The action of a request that names no action.
 pub const DEFAULT_ACTION: &str = "session/start";
-/// The length of the longest `id` and `action` in bytes.
-pub const MAX_NAME_BYTES: usize = 256;
 /// The length of the longest login and session name in bytes: each reservation carries both to every process.
 pub const MAX_CARRIED_BYTES: usize = 1024;
-/// The longest time that a request may wait for a free node, in milliseconds.
-pub const MAX_WAIT_MS: u32 = 600_000;
-
-/// The longest lifetime that a reservation may be requested for, in seconds; a service may grant less.
-pub const MAX_RESERVATION_S: u32 = 86_400;
 
 /// A number of digits that is in the range of a number, whatever the digits: the largest number has 309.
 const MOST_DIGITS: usize = 300;
@@ -54,22 +49,7 @@ pub struct Head {
 }
 
 /// The fields of a request that the service or the scripts' API knows. Scripts see other fields too.
-pub const KNOWN_FIELDS: [&str; 14] = [
-    "id",
-    "action",
-    "node",
-    "nodes",
-    "user",
-    "userGroups",
-    "isManager",
-    "isAdmin",
-    "local",
-    "data",
-    "params",
-    "wait_ms",
-    "reservation_s",
-    "explain",
-];
+pub const KNOWN_FIELDS: [&str; 14] = REQUEST_FIELDS;
 /// The largest number of unknown fields of a request that are warned of.
 pub const MAX_STRANGE: usize = 8;
 

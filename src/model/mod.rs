@@ -3,9 +3,11 @@
 //! This floor does no I/O, reads no clock and draws no random numbers. Nothing here knows that scripts, workers or NATS
 //! exist.
 
+pub mod bounds;
 pub mod cluster;
 pub mod decision;
 pub mod diagnosis;
+pub mod dictionary;
 pub mod failure;
 pub mod fields;
 pub mod figures;

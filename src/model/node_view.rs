@@ -5,7 +5,11 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use super::dictionary::node_fields;
 use super::node::Node;
+
+/// The fields that reservations and marks change, `nodeData` aside.
+pub const COUNTED: [&str; 3] = node_fields(["sessions", "loggedInUsers", "cordoned"]);
 
 /// A node with fields built from the document, and the changes since the report on top.
 #[derive(Clone, Debug)]

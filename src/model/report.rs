@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+pub use super::bounds::MAX_ID_BYTES;
 use super::fields::{self, Wanted};
 use super::figures::{DocumentFields, NodeFigures, positive, whole, wrong};
 use super::json::{self, JsonError, JsonLimits};
@@ -26,8 +27,6 @@ use super::session::{Mention, Session, Span};
 /// The size of the largest node document in bytes (ARCHITECTURE.md, Contracts).
 /// A Moleculer node with twenty services and seventy sessions takes more than 100 KiB.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
-/// The length of the longest node id in bytes.
-pub const MAX_ID_BYTES: usize = 255;
 /// The largest number of sessions that a report may list.
 pub const MAX_SESSIONS: usize = 10_000;
 

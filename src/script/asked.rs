@@ -29,6 +29,19 @@ impl ScriptRequest<'_> {
         if self.passes_jwt { self.request.jwt() } else { &Value::Null }
     }
 
+    /// The members of `time`, in the order in which scripts see them.
+    #[must_use]
+    pub fn time(&self) -> [(&'static str, i64); 5] {
+        let moment = self.moment;
+        [
+            ("ms", moment.ms),
+            ("hour", moment.hour.into()),
+            ("minute", moment.minute.into()),
+            ("weekday", moment.weekday.into()),
+            ("offset_min", moment.offset_min.into()),
+        ]
+    }
+
     /// Returns the `input` of scripts for this request, without the nodes.
     #[must_use]
     pub fn to_json(&self, cluster: &Cluster) -> Map<String, Value> {
@@ -44,13 +57,9 @@ impl ScriptRequest<'_> {
             put(params, "me", "sessions", &sessions);
             params.insert("jwt".to_owned(), self.jwt().clone());
         }
-        let moment = self.moment;
-        input.insert("now".to_owned(), json!(moment.ms));
-        let time = json!({
-            "ms": moment.ms, "hour": moment.hour, "minute": moment.minute, "weekday": moment.weekday,
-            "offset_min": moment.offset_min,
-        });
-        input.insert("time".to_owned(), time);
+        input.insert("now".to_owned(), json!(self.moment.ms));
+        let time: Map<_, _> = self.time().into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+        input.insert("time".to_owned(), time.into());
         input.insert("sequence".to_owned(), json!(self.sequence));
         input
     }

@@ -47,6 +47,7 @@ pub fn key(paths: &[RequestPath], request: &Request) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::dictionary::{REQUEST, USER};
 
     fn path(names: &str) -> RequestPath {
         RequestPath(names.split('.').map(str::to_owned).collect())
@@ -98,6 +99,17 @@ mod tests {
         ];
         let keys = keys.map(|extra| key(&[path("a.b.c")], &Request::from_value(extra, "").unwrap()).to_string());
         assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), keys.len(), "{keys:?}");
+    }
+
+    /// A field that whither adds must not be taken for one that the requester sent.
+    #[test]
+    fn what_whither_adds_is_not_given() {
+        for field in REQUEST.iter().filter(|field| !field.is_sent() && field.is_seen()) {
+            assert!(!path(field.path).is_given(), "{}", field.path);
+        }
+        for field in USER.iter().filter(|field| !field.is_sent()) {
+            assert!(!path(&format!("user.{}", field.path)).is_given(), "{}", field.path);
+        }
     }
 
     #[test]

@@ -40,4 +40,5 @@ mod storm_bench;
 mod support;
 mod tiers;
 mod turns;
+mod types;
 mod wasm;

@@ -1,6 +1,9 @@
+// @ts-check
+/// <reference path="whither.d.ts" />
+//
 // SCRIPT.js: the node with the fewest sessions, among those that are not busy.
 //
-// A function of the whole list, as in FastX. It is asked once for each request, with one object:
+// A function of the whole list, as FastX has it without a name. It is asked once for each request, with one object:
 //
 //   input.nodes         the candidates, in order (FastX 3 calls them input.servers)
 //   input.action        what is asked for: 'session/start', 'user/login' or another name
@@ -25,14 +28,21 @@
 //   undefined, null      no opinion: the next step sees what this one saw
 //   throw new Error(…)   no placement: the words reach the user
 //
+// The first two lines let an editor complete and check what stands here; `whither types` writes whither.d.ts anew.
+//
 // Try:     whither place --nodes nodes.json --script SCRIPT.js --explain
 // Config:  [chain."session/start"]
 //          steps = ["SCRIPT.js"]
 
-function(input) {
+/**
+ * @param {Whither.Input} input
+ * @returns {Whither.Verdict}
+ */
+function balance(input) {
   const BUSY_PERCENT = 90;
 
   // Not known is not zero: such a node comes last.
+  /** @param {Whither.Node} node */
   function sessionsOf(node) {
     return node.sessions === undefined ? Infinity : node.sessions;
   }

@@ -1,3 +1,6 @@
+// @ts-check
+/// <reference path="whither.d.ts" />
+//
 // SCRIPT.js: the node with the fewest sessions for each core, among those that are not busy.
 //
 // Functions of one node. What they say is kept until a field changes that they read, so that a placement costs
@@ -23,17 +26,21 @@
 // request.data.pool, unless those are the time or the user's sessions. A score(node, request) looks at every node that
 // is left.
 //
+// The first two lines let an editor complete and check what stands here; `whither types` writes whither.d.ts anew.
+//
 // Try:     whither place --nodes nodes.json --script SCRIPT.js --explain
 // Config:  [chain."session/start"]
 //          steps = ["SCRIPT.js"]
 
 const BUSY_PERCENT = 90;
 
+/** @param {Whither.Node} node @returns {Whither.Keep} */
 function filter(node) {
   // Comparisons with undefined are false: a node that did not report its processor is not called busy.
   return !(node.cpu > BUSY_PERCENT);
 }
 
+/** @param {Whither.Node} node @returns {Whither.Points} */
 function score(node) {
   // Not known is not zero: such a node comes last.
   if (node.sessions === undefined) return -Number.MAX_VALUE;

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::name::file_name;
 use super::save::{Existing, print_next_steps, save};
+use crate::cli::types::folder::write_missing;
 use crate::config::problem::shell_word;
 
 /// What `whither new` is asked for where it writes a script.
@@ -63,12 +64,25 @@ pub(super) fn run(args: &ScriptArgs, language: ScriptLanguage) -> anyhow::Result
     let file = file_name(&args.name, language.extension())?;
     let text = language.template(args.shape).replace(&language.own_name(), &file);
     save(Path::new(&file), args.existing, |out| out.write_all(text.as_bytes()))?;
+    if language == ScriptLanguage::JavaScript {
+        describe(Path::new(&file))?;
+    }
     let mut next = Vec::new();
     if !Path::new("nodes.json").exists() {
         next.push("whither new nodes --out nodes.json".to_owned());
     }
     next.push(format!("whither place --nodes nodes.json --script {} --explain", shell_word(&file)));
     print_next_steps(&format!("wrote {}", shell_word(&file)), &next);
+    Ok(())
+}
+
+/// Writes beside the script `file` what its first lines refer to, where that is not there: an author may have written it
+/// with the names of a cluster.
+fn describe(file: &Path) -> anyhow::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    for name in write_missing(folder)? {
+        print_next_steps(&format!("wrote {}, for editors", shell_word(&folder.join(name).to_string_lossy())), &[]);
+    }
     Ok(())
 }
 

@@ -129,12 +129,10 @@ fn field(
 }
 
 fn time(asked: &ScriptRequest<'_>, kit: &ContextTools, context: &Context) -> JsObject {
-    let (moment, time) = (asked.moment, plain_object(context));
-    kit.put(&time, "ms", JsValue::from(moment.ms), ObjectOwner::Own);
-    kit.put(&time, "hour", JsValue::from(moment.hour), ObjectOwner::Own);
-    kit.put(&time, "minute", JsValue::from(moment.minute), ObjectOwner::Own);
-    kit.put(&time, "weekday", JsValue::from(moment.weekday), ObjectOwner::Own);
-    kit.put(&time, "offset_min", JsValue::from(moment.offset_min), ObjectOwner::Own);
+    let time = plain_object(context);
+    for (name, value) in asked.time() {
+        kit.put(&time, name, JsValue::from(value), ObjectOwner::Own);
+    }
     time
 }
 

@@ -8,6 +8,7 @@
 //! This engine cannot bound time and memory: Boa has no interrupt. The worker around the engine bounds both.
 
 mod analysis;
+mod annotate;
 mod answer;
 mod call_context;
 mod collector;
@@ -34,6 +35,8 @@ mod sort;
 mod thrown;
 mod tools;
 mod wrapper;
+
+pub use annotate::annotate;
 
 use crate::engine::Settings;
 use crate::script::Engine;

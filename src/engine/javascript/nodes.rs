@@ -13,6 +13,7 @@ use boa_engine::{Context, JsResult, JsValue, js_string};
 use serde_json::{Map, Value};
 
 use crate::engine::residents::{CachedNode, NodeCache, is_same_state};
+use crate::model::node_view::COUNTED;
 use crate::model::{Candidate, Cluster, Node, NodeField, NodeParts, NodeView, Report, SlotIndex};
 
 use super::lazy::{Lazy, LazyNode, LazyOrigin};
@@ -25,9 +26,6 @@ pub(super) struct SharedNode {
     view: Rc<LazyNode>,
     object: JsObject,
 }
-
-/// The fields that reservations and marks change, `nodeData` aside.
-const COUNTED: [&str; 3] = ["sessions", "loggedInUsers", "cordoned"];
 
 impl CachedNode for SharedNode {
     fn is_of(&self, node: &Node) -> bool {

@@ -73,19 +73,11 @@ pub(super) fn input(
         (Some(nodes), false, true) => drop(input.insert("nodes".into(), nodes.into())),
         (Some(_), false, false) | (None, ..) => {}
     }
-    let moment = asked.moment;
     if wanted.includes("now") {
-        input.insert("now".into(), moment.ms.into());
+        input.insert("now".into(), asked.moment.ms.into());
     }
     if wanted.includes("time") {
-        let time = [
-            ("ms", moment.ms),
-            ("hour", moment.hour.into()),
-            ("minute", moment.minute.into()),
-            ("weekday", moment.weekday.into()),
-            ("offset_min", moment.offset_min.into()),
-        ];
-        let time: Map = time.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let time: Map = asked.time().into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         input.insert("time".into(), time.into());
     }
     if wanted.includes("sequence") {

@@ -9,7 +9,8 @@ use rhai::{Dynamic, Map};
 use serde_json::Value;
 
 use crate::engine::residents::{CachedNode, is_same_state};
-use crate::model::node_view::DataField;
+use crate::model::dictionary::NODE_FIELDS;
+use crate::model::node_view::{COUNTED, DataField};
 use crate::model::{Candidate, Cluster, Node, NodeField, Overlay, SlotIndex};
 
 use super::convert::shared;
@@ -17,26 +18,7 @@ use super::lists::List;
 use super::objects::ReadOnlyMap;
 
 /// The names that every node has or may have; each has a place in a view.
-pub(super) const KNOWN: [&str; 18] = [
-    "id",
-    "serverId",
-    "hostname",
-    "urls",
-    "nodeData",
-    "metadata",
-    "staticData",
-    "metrics",
-    "cordoned",
-    "maxSessions",
-    "sessions",
-    "freemem",
-    "totalmem",
-    "loadavg",
-    "cpu",
-    "uptime",
-    "loggedInUsers",
-    "serverPool",
-];
+pub(super) const KNOWN: [&str; 18] = NODE_FIELDS;
 
 /// A node with the overlay of earlier steps.
 pub(super) struct RhaiNode {
@@ -70,8 +52,6 @@ impl SharedView {
     }
 }
 
-/// The fields that reservations and marks change, `nodeData` aside.
-const COUNTED: [&str; 3] = ["sessions", "loggedInUsers", "cordoned"];
 const DATA: &str = "nodeData";
 
 impl RhaiNode {

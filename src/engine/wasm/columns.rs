@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value};
 
+use crate::model::dictionary::node_fields;
 use crate::model::{Cluster, Node, NodeField, NodeView, SlotIndex};
 
 use super::contract::{CellKind, Column, ColumnWishes, Rows};
 
 /// The fields that rows are built from.
-const READ: [&str; 7] = ["sessions", "maxSessions", "freemem", "loadavg", "cordoned", "metadata", "staticData"];
+const READ: [&str; 7] =
+    node_fields(["sessions", "maxSessions", "freemem", "loadavg", "cordoned", "metadata", "staticData"]);
 /// The number of columns that a component may ask for.
 pub(super) const MAX_WISHES: usize = 64;
 

@@ -1,7 +1,8 @@
 //! What a script sees, asked of a script: one that tells the paths of its input with their types, over a node and a
 //! request that have everything.
 //!
-//! The sentences stand here. A path without a sentence and a sentence without a path are failures.
+//! The sentences stand in the dictionary of the model. A path without a sentence and a sentence without a path are
+//! failures.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use whither::chain::{Ask, ChainSet, ChainSpec, NoObserver, Progress, Purpose, St
 use whither::clock::{Silent, Stopped};
 use whither::engine::builtin::Builtin;
 use whither::evaluator::{Evaluator, EvaluatorHost, Question};
+use whither::model::dictionary::{FieldDoc, Holds, NODE, REQUEST, SESSION, USER};
 use whither::model::{Arrangement, Change, Outcome, Report, Request};
 
 use super::markdown::{code, table};
@@ -38,83 +40,8 @@ const TELLING: &str = r#"function (input) {
   throw new Error(told.join('\n'));
 }"#;
 
-const INPUT: &[(&str, &str)] = &[
-    ("action", "what the request is for; names the chain"),
-    ("user", "who asks"),
-    ("user.login", "the login: `login` of the request, else `username`, else `sub`"),
-    ("user.sessions", "the sessions of this user on all nodes, those that start too"),
-    ("userGroups", "the groups of the user, as the requester says"),
-    ("isManager", "as the requester says"),
-    ("isAdmin", "as the requester says"),
-    ("local", "about the requester's own machine"),
-    ("local.serverId", "the requester's word; else empty in the service, and the host's name in `place`"),
-    ("data", "what is to be started, as FastX 3 calls it; any fields"),
-    ("params", "the same as FastX 4 calls it"),
-    ("params.me", "the user"),
-    ("params.start", "what is to be started; the other one of `data` where the request has only one of them"),
-    ("params.jwt", "the request's token, or `null` unless the chain has `pass_jwt`"),
-    ("nodes", "the candidates, in order"),
-    ("servers", "the same list, as FastX 3 calls it"),
-    ("now", "the time of the request, in Unix milliseconds"),
-    ("time", "the same time in the time zone of the config"),
-    ("time.ms", "the time in Unix milliseconds"),
-    ("time.hour", "the hour, 0 to 23"),
-    ("time.minute", "the minute, 0 to 59"),
-    ("time.weekday", "the day of the week; Sunday is 0"),
-    ("time.offset_min", "the time zone's distance from UTC, in minutes"),
-    ("sequence", "the number of the request among those of its action in this replica, from 0"),
-];
-
-const NODE: &[(&str, &str)] = &[
-    ("id", "the node's id"),
-    ("serverId", "the same, as FastX 3 calls it"),
-    ("hostname", "its name for people; may be empty"),
-    ("urls", "where sessions on it are reached"),
-    ("nodeData", "what the node reports of itself, as FastX 4 has it"),
-    ("nodeData.health", "the health of the machine"),
-    ("nodeData.health.cpu", "the processor"),
-    ("nodeData.health.cpu.load1", "the load of the last minute"),
-    ("nodeData.health.cpu.load5", "the load of the last five minutes"),
-    ("nodeData.health.cpu.load15", "the load of the last fifteen minutes"),
-    ("nodeData.health.cpu.utilization", "percent of the processor in use"),
-    ("nodeData.health.cpu.cores", "the number of cores"),
-    ("nodeData.health.mem", "the memory"),
-    ("nodeData.health.mem.percent", "the *free* percentage, as FastX's health library has it"),
-    ("nodeData.health.mem.free", "free bytes"),
-    ("nodeData.health.mem.total", "all bytes"),
-    (
-        "nodeData.health.os",
-        "the operating system, as the agent or FastX tells of it; other members of `health` pass through",
-    ),
-    ("nodeData.health.os.uptime", "seconds since the machine started"),
-    ("nodeData.services", "the services that run there: texts, or objects with `name`"),
-    ("nodeData.sessions", "the sessions, those that start too (`state: \"pending\"`)"),
-    ("metadata", "`METADATA_NAME` of the agent's environment as `NAME`; always text"),
-    ("staticData", "what an administrator wrote down for the node, with types"),
-    ("metrics", "what the agent's executables for metrics print, by their names"),
-    ("cordoned", "whether the node takes no new sessions"),
-    ("maxSessions", "the most sessions that the node takes"),
-    ("sessions", "how many sessions there are, those that start too; unknown is not zero"),
-    ("freemem", "free bytes of memory"),
-    ("totalmem", "all bytes of memory"),
-    ("loadavg", "the three loads in a list"),
-    ("cpu", "percent of the processor in use"),
-    ("uptime", "seconds since the machine started"),
-    ("loggedInUsers", "how many different users have sessions there"),
-    ("serverPool", "FastX 3's name for a group of nodes"),
-    ("weight", "static data shows at the top level too, under names that are free"),
-];
-
-const SESSION: &[(&str, &str)] = &[
-    ("id", "the session's id"),
-    ("sessionId", "the same, as FastX 4 calls it"),
-    ("user", "the login of its user"),
-    ("login", "the same, as FastX 4 calls it"),
-    ("name", "the name of what was started"),
-    ("state", "its state; `\"pending\"` where a session is placed and not reported yet"),
-    ("serverId", "the id of its node"),
-    ("reservation", "the reservation that it was started under, where it is known"),
-];
+/// A field of the sample node that its administrator made up.
+const MADE_UP: (&str, &str) = ("weight", "static data shows at the top level too, under names that are free");
 
 const BUILTINS: &[(&str, &str)] = &[
     ("fewest-sessions", "the node with the fewest sessions"),
@@ -127,17 +54,19 @@ const BUILTINS: &[(&str, &str)] = &[
 
 /// The fields of `input`.
 pub(crate) fn input() -> String {
-    fields("input", INPUT)
+    let own = REQUEST.iter().map(|field| (field.path.to_owned(), field));
+    let user = USER.iter().map(|field| (format!("user.{}", field.path), field));
+    fields("input", own.chain(user).collect())
 }
 
 /// The fields of a node.
 pub(crate) fn node() -> String {
-    fields("node", NODE)
+    fields("node", NODE.iter().map(|field| (field.path.to_owned(), field)).collect())
 }
 
 /// The fields of a session.
 pub(crate) fn session() -> String {
-    fields("session", SESSION)
+    fields("session", SESSION.iter().map(|field| (field.path.to_owned(), field)).collect())
 }
 
 /// The built-in policies.
@@ -152,18 +81,46 @@ pub(crate) fn builtins() -> String {
     table(["step", "chooses", "always chooses"], Builtin::ALL.map(row))
 }
 
-fn fields(subject: &str, sentences: &[(&str, &str)]) -> String {
+/// The fields of `subject` as a script tells them, each described by the dictionary; a field that either of the two does
+/// not know is a failure, and so is a type that differs.
+fn fields(subject: &str, mut known: Vec<(String, &FieldDoc)>) -> String {
+    known.retain(|(_, field)| field.is_seen());
     let told = told(subject);
     let told: Vec<_> = told.lines().filter_map(|line| line.split_once('\t')).collect();
-    let known: Vec<_> = sentences.iter().map(|(path, _)| *path).collect();
-    let seen: Vec<_> = told.iter().map(|(path, _)| *path).collect();
-    let without: Vec<_> = seen.iter().filter(|path| !known.contains(path)).collect();
-    let gone: Vec<_> = known.iter().filter(|path| !seen.contains(path)).collect();
-    assert!(without.is_empty() && gone.is_empty(), "{subject}: without a sentence {without:?}, not there {gone:?}");
-    let about = |path: &str| sentences.iter().find(|(known, _)| *known == path).map(|(_, about)| (*about).to_owned());
-    let rows =
-        told.iter().map(|(path, kind)| [code(&format!("{subject}.{path}")), (*kind).to_owned(), about(path).unwrap()]);
-    table(["field", "is", "meaning"], rows)
+    let gone: Vec<_> = known.iter().filter(|(path, _)| !told.iter().any(|(seen, _)| seen == path)).collect();
+    assert!(gone.is_empty(), "{subject}: a script sees none of {gone:?}");
+    let rows = told.iter().map(|(path, kind)| {
+        let cells = |unit: &str, there: &str, about: &str| {
+            [
+                code(&format!("{subject}.{path}")),
+                (*kind).to_owned(),
+                unit.to_owned(),
+                there.to_owned(),
+                about.to_owned(),
+            ]
+        };
+        match known.iter().find(|(known, _)| known == path) {
+            Some((_, field)) => {
+                assert!(agrees(field.holds, kind), "{subject}.{path} is a {kind}, and described as {:?}", field.holds);
+                cells(field.unit, if field.optional { "where known" } else { "always" }, field.about)
+            }
+            None if *path == MADE_UP.0 => cells("", "where known", MADE_UP.1),
+            None => panic!("{subject}.{path} is in no table of src/model/dictionary"),
+        }
+    });
+    table(["field", "is", "unit", "is there", "meaning"], rows)
+}
+
+/// Whether a value of this kind, as a script tells it, is what the dictionary says.
+fn agrees(holds: Holds, kind: &str) -> bool {
+    match holds {
+        Holds::Text | Holds::Name(..) => kind == "text",
+        Holds::Number | Holds::Whole | Holds::Range(..) => kind == "number",
+        Holds::Flag => kind == "truth value",
+        Holds::Object | Holds::Open | Holds::Texts | Holds::User => kind == "object",
+        Holds::List(_) => kind == "list",
+        Holds::Any => true,
+    }
 }
 
 /// What a script tells of the paths of `subject`.
@@ -177,7 +134,7 @@ fn told(subject: &str) -> String {
         Evaluator::new(&ChainSet::new(vec![chain]), Arrangement::ById, senses, &mut |_step| ()).unwrap();
     evaluator.apply(Change::Report(Arc::new(Report::from_value(whole_node()).unwrap())));
     let request = json!({
-        "user": {"login": "ann"}, "userGroups": ["cad"], "isAdmin": false, "data": {"name": "desktop"},
+        "user": {"login": "ann", "serverId": "n1"}, "userGroups": ["cad"], "isAdmin": false, "data": {"name": "desktop"},
         "params": {"jwt": "token"},
     });
     let ask = Ask {

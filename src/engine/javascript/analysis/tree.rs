@@ -13,17 +13,17 @@ use boa_interner::{Interner, Sym};
 use boa_parser::{Error, Parser, Source as Text};
 
 /// The names by which a function reaches the parameters without their names.
-pub(super) const BACK_DOORS: [&str; 2] = ["arguments", "eval"];
+pub(in crate::engine::javascript) const BACK_DOORS: [&str; 2] = ["arguments", "eval"];
 
 /// A parsed program with the interner of the names.
 pub(in crate::engine::javascript) struct Tree {
-    pub(super) script: boa_ast::Script,
-    pub(super) interner: Interner,
+    pub(in crate::engine::javascript) script: boa_ast::Script,
+    pub(in crate::engine::javascript) interner: Interner,
 }
 
 impl Tree {
     /// Returns the text of `sym`, or an empty text where the interner does not know the name.
-    pub(super) fn name(&self, sym: Sym) -> String {
+    pub(in crate::engine::javascript) fn name(&self, sym: Sym) -> String {
         self.interner.resolve(sym).map(|name| name.to_string()).unwrap_or_default()
     }
 }
@@ -36,19 +36,19 @@ pub(in crate::engine::javascript) fn parse(text: &str) -> Result<Tree, Error> {
 }
 
 /// The signature and body of a function, in any syntax.
-pub(super) struct FunctionSyntax<'a> {
+pub(in crate::engine::javascript) struct FunctionSyntax<'a> {
     /// The name of the function itself, or the name taken from the function's variable.
-    pub(super) own_name: Option<Sym>,
+    pub(in crate::engine::javascript) own_name: Option<Sym>,
     /// The parameters, in order.
-    pub(super) parameters: &'a FormalParameterList,
+    pub(in crate::engine::javascript) parameters: &'a FormalParameterList,
     /// The statements.
-    pub(super) body: &'a FunctionBody,
+    pub(in crate::engine::javascript) body: &'a FunctionBody,
     /// Whether the function has `arguments`; arrows have none.
-    pub(super) own_arguments: bool,
+    pub(in crate::engine::javascript) own_arguments: bool,
 }
 
 /// Returns the names that a top-level item binds, each with the function where the value is a function.
-pub(super) fn named(item: &StatementListItem) -> Vec<(Sym, Option<FunctionSyntax<'_>>)> {
+pub(in crate::engine::javascript) fn named(item: &StatementListItem) -> Vec<(Sym, Option<FunctionSyntax<'_>>)> {
     match item {
         StatementListItem::Declaration(declaration) => match &**declaration {
             Declaration::Lexical(list) => variables(list.variable_list().as_ref()),
@@ -83,7 +83,7 @@ fn variables(list: &[Variable]) -> Vec<(Sym, Option<FunctionSyntax<'_>>)> {
 }
 
 /// Returns the signature and body of `expression`, where the expression is a function.
-pub(super) fn function(expression: &Expression) -> Option<FunctionSyntax<'_>> {
+pub(in crate::engine::javascript) fn function(expression: &Expression) -> Option<FunctionSyntax<'_>> {
     match expression {
         Expression::FunctionExpression(f) => Some(plain(f.name(), f.parameters(), f.body())),
         Expression::AsyncFunctionExpression(f) => Some(plain(f.name(), f.parameters(), f.body())),
@@ -111,7 +111,7 @@ fn arrow<'a>(
 }
 
 /// Returns the name of `field`, where the source writes the name out: `.name` or `["name"]`.
-pub(super) fn field_name(tree: &Tree, field: &PropertyAccessField) -> Option<String> {
+pub(in crate::engine::javascript) fn field_name(tree: &Tree, field: &PropertyAccessField) -> Option<String> {
     match field {
         PropertyAccessField::Const(name) => Some(tree.name(name.sym())),
         PropertyAccessField::Expr(expression) => match &**expression {

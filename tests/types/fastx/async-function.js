@@ -1,0 +1,2 @@
+// expect: TS1064 async
+async (input) => input.nodes[0].id;

@@ -1,0 +1,2 @@
+// expect: TS2339 'length'
+function filter(node) { return node.sessions.length < 10 }

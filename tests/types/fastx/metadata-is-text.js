@@ -1,0 +1,2 @@
+// expect: TS2367 'string' and 'boolean'
+function filter(node) { return node.metadata.gpu === true }
