@@ -18,6 +18,7 @@ pub mod metrics;
 mod pause;
 mod pending_queue;
 mod pending_request;
+mod placement_log;
 mod placement_reply;
 mod placing;
 mod ports;

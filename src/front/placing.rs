@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::chain::eligibility::CoolingPolicy;
 use crate::chain::{ChainSpec, OnUnplaceable, Purpose};
 use crate::config::problem::{nearest, quoted};
-use crate::model::diagnosis::{DecisionPath, LogLevel, Search};
+use crate::model::diagnosis::{DecisionPath, Search};
 use crate::model::head::{KNOWN_FIELDS, RequestSummary};
 use crate::model::{Change, Decision, Failure, FailureName, Head, LostReason, Outcome, Request, Reservation};
 use crate::nats::message::{Incoming, Outgoing, Verb};
@@ -17,6 +17,7 @@ use crate::worker::{PlacementQuestion, Ticket, WorkerCommand};
 
 use super::cancel::called_off;
 use super::pending_request::{PendingRequest, PendingStage};
+use super::placement_log::{log_failure, log_lines};
 use super::placement_reply::PlacementReply;
 use super::task::Front;
 use super::view::NO_LIST;
@@ -430,26 +431,6 @@ pub(super) fn no_more_tries(node: &str, tries: u32, reason: LostReason) -> Failu
         FailureName::NoNode,
         format!("`{node}` was chosen last, after {tries} tries, and is {}", reason.phrase()),
     )
-}
-
-/// Logs a line about a request that got no node.
-pub(super) fn log_failure(pending: &PendingRequest, failure: &Failure, cost_us: u64) {
-    let PlacementQuestion { head, decision, seed, .. } = &*pending.question;
-    let (user, chain) = (&head.login, &head.action);
-    tracing::info!(target: "placement", %user, %chain, %decision, seed, cost_us, %failure, "not placed");
-}
-
-/// Logs the lines of the scripts, under the names of their steps.
-fn log_lines(decision: &Decision) {
-    for step in &decision.diagnosis.steps {
-        for line in &step.log {
-            match line.level {
-                LogLevel::Info => tracing::info!(target: "script", script = %step.step, "{}", line.text),
-                LogLevel::Warn => tracing::warn!(target: "script", script = %step.step, "{}", line.text),
-                LogLevel::Error => tracing::error!(target: "script", script = %step.step, "{}", line.text),
-            }
-        }
-    }
 }
 
 #[cfg(test)]

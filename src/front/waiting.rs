@@ -10,7 +10,7 @@ use crate::worker::Ticket;
 
 use super::cancel::called_off;
 use super::pending_request::{PendingRequest, PendingStage};
-use super::placing::log_failure;
+use super::placement_log::log_failure;
 use super::task::Front;
 use super::wait_queue::{WaitQueue, WaitRefused, WaitingRequest};
 
