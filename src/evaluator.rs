@@ -224,7 +224,7 @@ impl Evaluator {
         progress.unwrap_or_else(|| Progress::Decided(self.unknown_action(action)))
     }
 
-    /// Returns what `evaluate` makes of the chain of `action`, or `None` where there is no such chain.
+    /// Returns the result of `evaluate` for the chain of `action`, or `None` where there is no such chain.
     fn with_chain<T>(
         &mut self,
         action: &str,
