@@ -20,6 +20,8 @@ pub mod demo;
 pub mod drain;
 pub mod exit;
 #[cfg(feature = "service")]
+pub mod explain;
+#[cfg(feature = "service")]
 pub mod fastx;
 #[cfg(feature = "service")]
 pub mod new;
@@ -49,6 +51,8 @@ pub mod serve;
 pub mod simulate;
 #[cfg(feature = "service")]
 pub mod table;
+#[cfg(feature = "service")]
+mod watch;
 #[cfg(feature = "service")]
 pub mod whither;
 

@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 8] = [
     &["model", "clock", "plain"],
     &["script", "chain"],
     &["engine"],
-    &["evaluator", "config"],
+    &["evaluator", "explain", "config"],
     &[
         "allocator",
         "backoff",
