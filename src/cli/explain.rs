@@ -16,8 +16,8 @@ use crate::nats::wire;
 use crate::plain::Plain;
 
 use super::exit::{self, CommandExit};
-use super::place::{Decided, Placement};
-use super::watch::{self, Shown};
+use super::place::{LocalDecision, Placement};
+use super::watch::{self, WatchedAnswer};
 use super::{output, remote, table};
 
 /// The most bytes of a recorded decision.
@@ -44,10 +44,10 @@ pub struct ExplainArgs {
     #[command(flatten)]
     placement: Placement,
     /// Explain the decision recorded in this file: what `place --explain --json`, `explain --json` or the service printed
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["nodes", "scripts", "config", "user", "request"])]
+    #[arg(long, value_name = "FILE", help_heading = "Options", conflicts_with_all = ["nodes", "scripts", "config", "user", "request"])]
     decision: Option<PathBuf>,
     /// Explain again each time a script, the config, the nodes or the request changes
-    #[arg(long, conflicts_with = "decision")]
+    #[arg(long, help_heading = "Options", conflicts_with = "decision")]
     watch: bool,
 }
 
@@ -64,7 +64,7 @@ pub fn run(args: &ExplainArgs) -> Result<(), CommandExit> {
         None if args.watch => watch::run(&|| placement.watched(), &mut || {
             let (explanation, end) = local(placement)?;
             let text = explain::tree(&explanation);
-            Ok(Shown { text: if placement.json { format!("{explanation:#}") } else { text }, explanation, end })
+            Ok(WatchedAnswer { text: if placement.json { format!("{explanation:#}") } else { text }, explanation, end })
         }),
         None => {
             let (explanation, end) = local(placement)?;
@@ -86,7 +86,7 @@ pub fn run(args: &ExplainArgs) -> Result<(), CommandExit> {
 
 /// Explains a decision that is made here; returns the explanation with the command's end.
 fn local(placement: &Placement) -> Result<(Value, Result<(), CommandExit>), CommandExit> {
-    let Decided { id, decision, nodes, notes, set } = placement.decide(Purpose::Explain, true, MAX_SEARCH_US)?;
+    let LocalDecision { id, decision, nodes, notes, set } = placement.decide(Purpose::Explain, true, MAX_SEARCH_US)?;
     table::logged(&decision);
     notes.iter().for_each(|note| output::aside(format_args!("note: {}", Plain(note))));
     let mut explanation = wire::explained(&id, &decision);

@@ -18,7 +18,7 @@ use super::bus::BusArgs;
 use super::chains::{ChainArgs, Chains, has_section};
 use super::exit::CommandExit;
 use super::request::{self, RequestArgs};
-use super::watch::{self, Shown};
+use super::watch::{self, WatchedAnswer};
 use super::{nodes_file, one_shot, output, remote, table};
 
 /// Place one session: offline from a node list, or by a running service.
@@ -45,7 +45,7 @@ pub struct PlaceArgs {
     #[arg(long, help_heading = "Options")]
     explain: bool,
     /// Answer again each time a script, the config, the nodes or the request changes, with what changed since
-    #[arg(long, conflicts_with = "wait")]
+    #[arg(long, help_heading = "Options", conflicts_with = "wait")]
     watch: bool,
 }
 
@@ -94,7 +94,7 @@ pub(super) struct Placement {
     /// Decide here, whatever the environment says of a service
     #[arg(long, hide = true)]
     local: bool,
-    /// Print the whole decision as JSON
+    /// FilePrint the whole decision as JSON
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
@@ -102,7 +102,7 @@ pub(super) struct Placement {
 }
 
 /// A decision that was made in this process.
-pub(super) struct Decided {
+pub(super) struct LocalDecision {
     /// The decision's id.
     pub(super) id: Arc<str>,
     /// The decision.
@@ -126,7 +126,7 @@ pub fn run(args: &PlaceArgs) -> Result<(), CommandExit> {
         if args.watch {
             return watch::run(&|| placement.watched(), &mut || watched(placement, is_explained));
         }
-        let Decided { id, decision, set, .. } = placement.decide(Purpose::Place, is_explained, 0)?;
+        let LocalDecision { id, decision, set, .. } = placement.decide(Purpose::Place, is_explained, 0)?;
         table::logged(&decision);
         let explanation = wire::explained(&id, &decision);
         if is_explained {
@@ -161,8 +161,8 @@ fn failed(failure: &Failure, set: &ChainSet) -> CommandExit {
 }
 
 /// Decides once under `--watch`.
-fn watched(placement: &Placement, is_explained: bool) -> Result<Shown, CommandExit> {
-    let Decided { id, decision, set, .. } = placement.decide(Purpose::Place, true, 0)?;
+fn watched(placement: &Placement, is_explained: bool) -> Result<WatchedAnswer, CommandExit> {
+    let LocalDecision { id, decision, set, .. } = placement.decide(Purpose::Place, true, 0)?;
     table::logged(&decision);
     let explanation = wire::explained(&id, &decision);
     let text = match (&decision.outcome, is_explained) {
@@ -171,7 +171,7 @@ fn watched(placement: &Placement, is_explained: bool) -> Result<Shown, CommandEx
         (Outcome::Failed(failure), false) => return Err(failed(failure, &set)),
         (_, true) => table::explained(&explanation),
     };
-    Ok(Shown { text, explanation, end: placement.ended(&decision, true, &set) })
+    Ok(WatchedAnswer { text, explanation, end: placement.ended(&decision, true, &set) })
 }
 
 impl Placement {
@@ -212,7 +212,12 @@ impl Placement {
     }
 
     /// Decides in this process; a search for what would have to differ for the node asked about may take `search_us`.
-    pub(super) fn decide(&self, purpose: Purpose, is_explained: bool, search_us: u64) -> Result<Decided, CommandExit> {
+    pub(super) fn decide(
+        &self,
+        purpose: Purpose,
+        is_explained: bool,
+        search_us: u64,
+    ) -> Result<LocalDecision, CommandExit> {
         let chains = self.chain.load(&self.asked, self.timezone.as_deref())?;
         let limits = chains.limits;
         let mut nodes = nodes_file::read(self.nodes.as_deref(), limits.request_bytes)?;
@@ -231,7 +236,7 @@ impl Placement {
         let (ids, notes) = (nodes.ids(), nodes.notes_on(&question.head.login));
         let programs = ProgramSet::of(1, &birth.set, environment, programs);
         let decision = one_shot::decide(&birth, &programs, nodes.reports, question)?;
-        Ok(Decided { id, decision, nodes: ids, notes, set: birth.set })
+        Ok(LocalDecision { id, decision, nodes: ids, notes, set: birth.set })
     }
 
     /// Returns the command's end for `decision`; a failure that the explanation showed (`is_told`) is not printed again.

@@ -18,17 +18,17 @@ use crate::explain;
 use super::exit::{self, CommandExit};
 use super::output;
 
-/// What is read of the kernel's queue at one time.
+/// The size of the buffer for events of the kernel.
 const BUFFER: usize = 4096;
 /// How long a save may take: an editor writes, renames and sets times one after another.
 const SAVING: Duration = Duration::from_millis(5);
 
-/// What is said where `--watch` has no files to look at.
+/// The error where `--watch` has no files to look at.
 pub(super) const NEEDS_FILES: &str =
     "--watch looks at files, and a service is asked here: add --nodes FILE, and --script or --config";
 
 /// An answer that is shown.
-pub(super) struct Shown {
+pub(super) struct WatchedAnswer {
     /// The text of the answer.
     pub(super) text: String,
     /// The explanation that the next one is compared with.
@@ -43,7 +43,7 @@ pub(super) struct Shown {
 /// That a folder cannot be watched, or that standard output takes nothing.
 pub(super) fn run(
     paths: &dyn Fn() -> Vec<PathBuf>,
-    answer: &mut dyn FnMut() -> Result<Shown, CommandExit>,
+    answer: &mut dyn FnMut() -> Result<WatchedAnswer, CommandExit>,
 ) -> Result<(), CommandExit> {
     let mut last: Option<(Value, String)> = None;
     loop {
@@ -54,7 +54,7 @@ pub(super) fn run(
         let answered = answer();
         let taken = start.elapsed();
         match answered {
-            Ok(Shown { text, explanation, end }) => {
+            Ok(WatchedAnswer { text, explanation, end }) => {
                 output::answer(&text)?;
                 if let Some(words) = end.err().map(|end| end.message).filter(|words| !words.is_empty()) {
                     output::aside(format_args!("{} {words}", "error:".red().bold()));
@@ -99,7 +99,7 @@ fn watch(paths: &[PathBuf]) -> Result<Inotify, CommandExit> {
 }
 
 /// Comes back when one of the files at `paths` is no longer as in `before`.
-fn wait(inotify: &mut Inotify, paths: &[PathBuf], before: &[Option<Print>]) -> io::Result<()> {
+fn wait(inotify: &mut Inotify, paths: &[PathBuf], before: &[Option<FilePrint>]) -> io::Result<()> {
     let mut buffer = [0; BUFFER];
     loop {
         // What was saved before the folder was watched, or while the answer was made, is seen here at once.
@@ -111,10 +111,10 @@ fn wait(inotify: &mut Inotify, paths: &[PathBuf], before: &[Option<Print>]) -> i
     }
 }
 
-/// What tells a file from the one that was there before.
-type Print = (u64, u64, i64, i64);
+/// The inode, size and time of a file, which differ after each save.
+type FilePrint = (u64, u64, i64, i64);
 
-fn prints(paths: &[PathBuf]) -> Vec<Option<Print>> {
+fn prints(paths: &[PathBuf]) -> Vec<Option<FilePrint>> {
     let print = |file: Metadata| (file.ino(), file.size(), file.mtime(), file.mtime_nsec());
     paths.iter().map(|path| std::fs::metadata(path).ok().map(print)).collect()
 }

@@ -1,4 +1,4 @@
-//! What changed from one explanation to the next, a line each: for whoever edits a script and looks on.
+//! The differences between two explanations, a line each, for an author who edits a script under `--watch`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::plain::{Plain, plain};
 /// The most lines of a kind.
 const MAX_LINES: usize = 5;
 
-/// Returns what is otherwise in the explanation `now` than in the one `before`; empty where that is nothing.
+/// Returns a line for each difference of the explanation `now` from the explanation `before`.
 #[must_use]
 pub fn changes(before: &Value, now: &Value) -> Vec<String> {
     let mut lines = Vec::new();
@@ -30,7 +30,7 @@ pub fn changes(before: &Value, now: &Value) -> Vec<String> {
     lines
 }
 
-/// The node, or why none.
+/// Returns the chosen node, or the error.
 fn outcome(explanation: &Value) -> String {
     match explanation.get("node").and_then(Value::as_str) {
         Some(node) => plain(node).into_owned(),
@@ -59,7 +59,7 @@ fn of_step(before: &Value, now: &Value) -> Vec<String> {
     lines
 }
 
-/// The nodes that the step lost, as far as they are named, with the reasons.
+/// Returns the nodes that the step's report names as lost, with the reasons.
 fn lost(step: &Value) -> BTreeMap<String, String> {
     let reasons = step.get("lost").and_then(Value::as_object).into_iter().flatten();
     let nodes = reasons.flat_map(|(reason, lost)| {

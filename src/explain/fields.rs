@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::chain::Ask;
 use crate::model::Node;
 
-use super::supposition::{Supposition, Target, is_cooling};
+use super::supposition::{SupposedPart, Supposition, is_cooling};
 use super::vocabulary::Vocabulary;
 
 /// The most fields that are changed in turn.
@@ -31,12 +31,12 @@ const OF_REQUEST: [&str; 4] = ["userGroups", "isManager", "isAdmin", "data"];
 
 /// A field that a search changes.
 #[derive(Clone, Debug)]
-pub(super) struct NodeField {
+pub(super) struct SearchedField {
     /// The field as a script names it.
     pub(super) name: String,
-    /// What is set.
-    pub(super) target: Target,
-    /// The present value; absent where there is none.
+    /// The part of a supposition that is set.
+    pub(super) target: SupposedPart,
+    /// The present value; `None` where the node or the request has no such field.
     pub(super) now: Option<Value>,
     /// Whether the words of the chain name it.
     pub(super) is_read: bool,
@@ -50,27 +50,27 @@ pub(super) fn of(
     actual: &Supposition,
     peers: &[Map<String, Value>],
     vocabulary: &Vocabulary,
-) -> Vec<NodeField> {
+) -> Vec<SearchedField> {
     let own = node.to_json();
-    let mut fields = vec![NodeField {
+    let mut fields = vec![SearchedField {
         name: "sessions".to_owned(),
-        target: Target::Sessions,
+        target: SupposedPart::Sessions,
         now: node.session_count().map(Value::from),
         is_read: vocabulary.has("sessions") || vocabulary.has("loggedInUsers"),
     }];
     let user = ask.request.login();
     if !user.is_empty() {
-        let target = Target::SessionsOfUser;
+        let target = SupposedPart::SessionsOfUser;
         let (name, now) = (format!("sessions of {user}"), Some(json!(actual.sessions_of_user())));
-        fields.push(NodeField { name, target, now, is_read: vocabulary.has("user") });
+        fields.push(SearchedField { name, target, now, is_read: vocabulary.has("user") });
     }
     for (name, target, is_set) in [
-        ("cordoned", Target::Cordoned, node.is_cordoned()),
-        ("cooling down", Target::CoolingDown, is_cooling(node, ask)),
-        ("stale", Target::Stale, node.is_stale()),
+        ("cordoned", SupposedPart::Cordoned, node.is_cordoned()),
+        ("cooling down", SupposedPart::CoolingDown, is_cooling(node, ask)),
+        ("stale", SupposedPart::Stale, node.is_stale()),
     ] {
         let is_read = is_set || vocabulary.names(name);
-        fields.push(NodeField { name: name.to_owned(), target, now: Some(json!(is_set)), is_read });
+        fields.push(SearchedField { name: name.to_owned(), target, now: Some(json!(is_set)), is_read });
     }
     let mut ways = BTreeSet::new();
     let mut leaves = Vec::new();
@@ -85,11 +85,11 @@ pub(super) fn of(
         let named = vocabulary.members_of(object).map(|member| vec![object.to_owned(), member.to_owned()]);
         leaves.extend(named.filter(|way| ways.insert(way.clone())).collect::<Vec<_>>());
     }
-    fields.extend(leaves.into_iter().map(|way| NodeField {
+    fields.extend(leaves.into_iter().map(|way| SearchedField {
         name: shown(&way, vocabulary),
         now: at(&own, &way).cloned(),
         is_read: is_read(&way, vocabulary),
-        target: Target::Document(way),
+        target: SupposedPart::Document(way),
     }));
     fields.extend(of_request(ask, vocabulary));
     fields.sort_by_key(|field| !field.is_read);
@@ -97,7 +97,7 @@ pub(super) fn of(
     fields
 }
 
-fn of_request(ask: &Ask, vocabulary: &Vocabulary) -> Vec<NodeField> {
+fn of_request(ask: &Ask, vocabulary: &Vocabulary) -> Vec<SearchedField> {
     let fields = ask.request.fields();
     let mut ways: Vec<Vec<String>> = Vec::new();
     for (name, value) in fields.iter().filter(|(name, _)| OF_REQUEST.contains(&name.as_str())) {
@@ -112,18 +112,19 @@ fn of_request(ask: &Ask, vocabulary: &Vocabulary) -> Vec<NodeField> {
             ways.push(way);
         }
     }
-    // What of a request no step names is not tried: a request is what was asked.
+    // Fields of a request that no step names are not tried: the request is given.
     let read = ways.into_iter().filter(|way| way.last().is_some_and(|name| vocabulary.names(name)));
-    let field = |way: Vec<String>| NodeField {
+    let field = |way: Vec<String>| SearchedField {
         name: format!("request.{}", way.join(".")),
         now: at(fields, &way).cloned(),
         is_read: true,
-        target: Target::Request(way),
+        target: SupposedPart::Request(way),
     };
     read.map(field).collect()
 }
 
-/// Tells the way to each value in `object` that is no object, below `way`; `whole` is the node.
+/// Calls `tell` with the path to each value below `object` that is no object; `way` is the path to `object` in the node
+/// `whole`.
 fn ways_into(
     whole: &Map<String, Value>,
     object: &Map<String, Value>,
@@ -146,7 +147,7 @@ fn ways_into(
     }
 }
 
-/// Whether the top-level field `name` of the node `whole` shows what stands elsewhere.
+/// Whether the top-level field `name` of the node `whole` repeats a value that stands elsewhere in the node.
 fn is_elsewhere(whole: &Map<String, Value>, name: &str) -> bool {
     let is_static = || {
         let stands = whole.get("staticData").and_then(|data| data.get(name));
@@ -155,7 +156,7 @@ fn is_elsewhere(whole: &Map<String, Value>, name: &str) -> bool {
     ELSEWHERE.contains(&name) || is_static()
 }
 
-/// Whether the value on this way is no figure of its own: the session list, or what a top-level field shows as well.
+/// Whether the value on the path `way` is no figure of its own: the session list, or a copy of a top-level field.
 fn is_derived(whole: &Map<String, Value>, way: &[String]) -> bool {
     let way: Vec<_> = way.iter().map(String::as_str).collect();
     match way.as_slice() {
@@ -165,7 +166,7 @@ fn is_derived(whole: &Map<String, Value>, way: &[String]) -> bool {
     }
 }
 
-/// Returns the name by which the chain reaches what lies on `way`.
+/// Returns the name by which the chain reaches the value on the path `way`.
 fn shown(way: &[String], vocabulary: &Vocabulary) -> String {
     let short = SHORT_NAMES.iter().find(|(long, _)| way.iter().eq(long.iter())).map(|(_, short)| *short);
     if let Some(short) = short.filter(|short| vocabulary.names(short)) {
@@ -180,14 +181,14 @@ fn shown(way: &[String], vocabulary: &Vocabulary) -> String {
     }
 }
 
-/// Whether the chain names what lies on `way`.
+/// Whether the chain names the value on the path `way`.
 fn is_read(way: &[String], vocabulary: &Vocabulary) -> bool {
     let short =
         SHORT_NAMES.iter().filter(|(long, _)| way.iter().eq(long.iter())).any(|(_, short)| vocabulary.has(short));
     short || way.last().is_some_and(|name| vocabulary.has(name))
 }
 
-/// Returns what lies in `object` on `way`.
+/// Returns the value in `object` on the path `way`.
 pub(super) fn at<'a>(object: &'a Map<String, Value>, way: &[String]) -> Option<&'a Value> {
     let (first, rest) = way.split_first()?;
     rest.iter().try_fold(object.get(first)?, |value, name| value.get(name))

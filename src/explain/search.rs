@@ -9,10 +9,10 @@ use crate::evaluator::Evaluator;
 use crate::model::counterfactual::MAX_REMEDIES;
 use crate::model::{Cluster, Counterfactual, FieldChange, Outcome, Remedy, SearchEnd};
 
-use super::fields::{self, NodeField};
+use super::fields::{self, SearchedField};
 use super::supposition::Supposition;
 use super::trials::{SearchBudget, Trials, placement};
-use super::values::{Found, Values};
+use super::values::{FieldValues, FoundValue};
 use super::vocabulary::Vocabulary;
 
 /// The most nodes whose values are tried.
@@ -49,12 +49,12 @@ pub fn search(evaluator: &Evaluator, ask: &Ask, budget: SearchBudget) -> Option<
     );
     let peers = peers(rehearsal.cluster(), about, chosen.as_deref());
     let with_values = |field| {
-        let values = Values::of(&field, &peers, &vocabulary);
+        let values = FieldValues::of(&field, &peers, &vocabulary);
         (field, values)
     };
     let fields: Vec<_> = fields::of(&node, &ask, &actual, &peers, &vocabulary).into_iter().map(with_values).collect();
     let trials = Trials::new(rehearsal, ask, about, actual.in_cluster(&node), budget);
-    let mut search = Search { trials, actual, fields: &fields, looked_at: 0, found: Vec::new() };
+    let mut search = RemedySearch { trials, actual, fields: &fields, looked_at: 0, found: Vec::new() };
     let end = search.run().err().unwrap_or(SearchEnd::Complete);
     Some(search.told(about, end))
 }
@@ -75,16 +75,16 @@ fn peers(cluster: &Cluster, about: &str, chosen: Option<&str>) -> Vec<Map<String
 }
 
 /// A search under way.
-struct Search<'a> {
+struct RemedySearch<'a> {
     trials: Trials<'a>,
     actual: Supposition,
-    fields: &'a [(NodeField, Values)],
+    fields: &'a [(SearchedField, FieldValues)],
     looked_at: u64,
-    /// What was found, with the size of the change.
-    found: Vec<(f64, Vec<(&'a NodeField, Option<Value>)>)>,
+    /// The changes that were found, with their sizes.
+    found: Vec<(f64, Vec<(&'a SearchedField, Option<Value>)>)>,
 }
 
-impl<'a> Search<'a> {
+impl<'a> RemedySearch<'a> {
     /// Tries everything.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl<'a> Search<'a> {
         let (read, unread) = fields.split_at(read);
         self.singly(read)?;
         if self.found.is_empty() {
-            // Whatever a script reaches without naming it.
+            // A script may reach a field without naming the field.
             self.singly(unread)?;
         }
         if self.found.is_empty() {
@@ -104,17 +104,17 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    fn singly(&mut self, fields: &'a [(NodeField, Values)]) -> Result<(), SearchEnd> {
+    fn singly(&mut self, fields: &'a [(SearchedField, FieldValues)]) -> Result<(), SearchEnd> {
         for (field, values) in fields {
             self.looked_at += 1;
-            if let Some(Found { value, size }) = values.smallest(field, &self.actual, &mut self.trials)? {
+            if let Some(FoundValue { value, size }) = values.smallest(field, &self.actual, &mut self.trials)? {
                 self.found.push((size, vec![(field, value)]));
             }
         }
         Ok(())
     }
 
-    fn in_pairs(&mut self, fields: &'a [(NodeField, Values)]) -> Result<(), SearchEnd> {
+    fn in_pairs(&mut self, fields: &'a [(SearchedField, FieldValues)]) -> Result<(), SearchEnd> {
         for (place, (first, values)) in fields.iter().enumerate() {
             for (second, others) in fields.iter().skip(place + 1) {
                 if let Some(pair) = self.pair((first, values), (second, others))? {
@@ -132,9 +132,9 @@ impl<'a> Search<'a> {
     #[expect(clippy::type_complexity, reason = "the element of `found`")]
     fn pair(
         &mut self,
-        (first, values): (&'a NodeField, &Values),
-        (second, others): (&'a NodeField, &Values),
-    ) -> Result<Option<(f64, Vec<(&'a NodeField, Option<Value>)>)>, SearchEnd> {
+        (first, values): (&'a SearchedField, &FieldValues),
+        (second, others): (&'a SearchedField, &FieldValues),
+    ) -> Result<Option<(f64, Vec<(&'a SearchedField, Option<Value>)>)>, SearchEnd> {
         for value in values.telling(MAX_PAIRED_VALUES) {
             let Some(half) = self.actual.with(&first.target, value.as_ref(), self.trials.ask()) else { continue };
             for other in others.telling(MAX_PAIRED_VALUES) {
@@ -142,19 +142,19 @@ impl<'a> Search<'a> {
                     continue;
                 }
                 let least = others.smallest(second, &half, &mut self.trials)?;
-                let least = least.unwrap_or(Found { value: other, size: 1.0 });
+                let least = least.unwrap_or(FoundValue { value: other, size: 1.0 });
                 let Some(rest) = self.actual.with(&second.target, least.value.as_ref(), self.trials.ask()) else {
                     continue;
                 };
                 let own = values.smallest(first, &rest, &mut self.trials)?;
-                let own = own.unwrap_or(Found { value, size: 1.0 });
+                let own = own.unwrap_or(FoundValue { value, size: 1.0 });
                 return Ok(Some((own.size + least.size, vec![(first, own.value), (second, least.value)])));
             }
         }
         Ok(None)
     }
 
-    /// Returns what was found for the node `about` before the search came to `end`; each remedy is tried once more.
+    /// Returns the counterfactual of the node `about` after the search came to `end`; each remedy is tried once more.
     fn told(mut self, about: &Arc<str>, end: SearchEnd) -> Counterfactual {
         let mut found = std::mem::take(&mut self.found);
         found.sort_by(|(left, _), (right, _)| left.total_cmp(right));
@@ -169,7 +169,7 @@ impl<'a> Search<'a> {
         Counterfactual { node: Arc::clone(about), remedies, fields, tries, end }
     }
 
-    fn is_true(&mut self, changes: &[(&NodeField, Option<Value>)]) -> bool {
+    fn is_true(&mut self, changes: &[(&SearchedField, Option<Value>)]) -> bool {
         let mut supposed = self.actual.clone();
         for (field, value) in changes {
             match supposed.with(&field.target, value.as_ref(), self.trials.ask()) {
@@ -181,7 +181,7 @@ impl<'a> Search<'a> {
     }
 }
 
-fn told(field: &NodeField, value: Option<Value>) -> FieldChange {
+fn told(field: &SearchedField, value: Option<Value>) -> FieldChange {
     let text = |value: &Value| value.to_string();
     FieldChange { field: field.name.clone(), from: field.now.as_ref().map(text), to: value.as_ref().map(text) }
 }

@@ -11,14 +11,14 @@ use crate::model::{Change, Marks, Node, Report, Request, Reservation};
 
 use super::trials::whole_request;
 
-/// What of a supposition can be set.
+/// A part of a supposition that can be set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Target {
-    /// What lies in the node's document on the way of these names.
+pub(super) enum SupposedPart {
+    /// The value in the node's document on the path of these names.
     Document(Vec<String>),
-    /// How many sessions the node has, reservations included.
+    /// The number of sessions on the node, reservations included.
     Sessions,
-    /// How many of them are the user's.
+    /// The number of the user's sessions on the node.
     SessionsOfUser,
     /// Whether the node is out of service for new sessions.
     Cordoned,
@@ -26,7 +26,7 @@ pub(super) enum Target {
     CoolingDown,
     /// Whether the node has not reported for too long.
     Stale,
-    /// What lies in the request on the way of these names.
+    /// The value in the request on the path of these names.
     Request(Vec<String>),
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Supposition {
     is_stale: bool,
     /// The reservations that still count.
     reserved: Vec<Reservation>,
-    /// The request, where it differs.
+    /// The request, where the request differs.
     request: Option<Value>,
     login: Arc<str>,
 }
@@ -65,22 +65,22 @@ impl Supposition {
     }
 
     /// Returns the same with `target` set to `value`, or `None` if the target cannot have that value.
-    pub(super) fn with(&self, target: &Target, value: Option<&Value>, ask: &Ask) -> Option<Self> {
+    pub(super) fn with(&self, target: &SupposedPart, value: Option<&Value>, ask: &Ask) -> Option<Self> {
         let mut changed = self.clone();
         match target {
-            Target::Document(path) => put(&mut changed.document, path, value),
-            Target::Sessions => changed.set_sessions(value?.as_u64()?)?,
-            Target::SessionsOfUser => changed.set_sessions_of_user(value?.as_u64()?)?,
-            Target::Cordoned => {
+            SupposedPart::Document(path) => put(&mut changed.document, path, value),
+            SupposedPart::Sessions => changed.set_sessions(value?.as_u64()?)?,
+            SupposedPart::SessionsOfUser => changed.set_sessions_of_user(value?.as_u64()?)?,
+            SupposedPart::Cordoned => {
                 changed.marks.cordoned = value?.as_bool()?;
                 put(&mut changed.document, &["cordoned".to_owned()], None);
             }
-            Target::CoolingDown => changed.marks.cooling_down = value?.as_bool()?,
-            Target::Stale => {
+            SupposedPart::CoolingDown => changed.marks.cooling_down = value?.as_bool()?,
+            SupposedPart::Stale => {
                 changed.is_stale = value?.as_bool()?;
                 put(&mut changed.document, &["available".to_owned()], None);
             }
-            Target::Request(path) => {
+            SupposedPart::Request(path) => {
                 let mut request = changed.request.take().unwrap_or_else(|| whole_request(ask));
                 put(&mut request, path, value);
                 // FastX 4 has the same under another name.
@@ -95,8 +95,8 @@ impl Supposition {
         Some(changed)
     }
 
-    /// Makes it so in `rehearsal`, and returns the question to ask there; `None` if the node or the request could not be
-    /// read. `before` is what was made so last.
+    /// Applies the supposition to `rehearsal`, and returns the question to ask there; `None` if the node or the request
+    /// could not be read. `before` is the supposition that was applied last.
     pub(super) fn make(&self, before: &Self, rehearsal: &mut Rehearsal<'_>, ask: &Ask) -> Option<Ask> {
         let report = Arc::new(Report::from_value(self.document.clone()).ok()?);
         let request = match &self.request {
@@ -128,7 +128,7 @@ impl Supposition {
         Some(Ask { request, cooling, ..ask.clone() })
     }
 
-    /// How many sessions of the user are on the node, as far as it lists them.
+    /// Returns the number of the user's sessions on the node, as far as the node lists its sessions.
     pub(super) fn sessions_of_user(&self) -> u64 {
         let listed = self.listed().map_or(0, |list| list.iter().filter(|session| self.is_of_user(session)).count());
         (listed + self.reserved.iter().filter(|held| held.user == self.login).count()) as u64
@@ -205,7 +205,7 @@ pub(super) fn is_cooling(node: &Node, ask: &Ask) -> bool {
     node.marks().cooling_down || of_user
 }
 
-/// Sets what lies in `document` on the way of the names `path` to `value`, or takes it out.
+/// Sets the value in `document` on the path of the names `path` to `value`, or removes the value.
 fn put(document: &mut Value, path: &[String], value: Option<&Value>) {
     let Some((last, way)) = path.split_last() else { return };
     let mut inner = document;

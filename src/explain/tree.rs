@@ -45,7 +45,7 @@ pub fn tree(explanation: &Value) -> String {
     lines.join("\n")
 }
 
-/// The line of one step: what it saw, what it said, and what that cost.
+/// Returns the line of one step: its candidates, its verdict and its cost.
 fn headline(step: &Value, width: usize) -> String {
     let [name, verdict, cost] = ["step", "verdict", "cost_us"].map(|field| text(step, field));
     if verdict == "not reached" {
@@ -66,7 +66,7 @@ fn headline(step: &Value, width: usize) -> String {
     )
 }
 
-/// A line for each reason for which nodes were lost.
+/// Returns a line for each reason for which nodes were lost.
 fn lost(lost: Option<&Value>) -> Vec<String> {
     let reasons = lost.and_then(Value::as_object).into_iter().flatten();
     let line = |(reason, lost): (&String, &Value)| {
@@ -81,7 +81,7 @@ fn lost(lost: Option<&Value>) -> Vec<String> {
     reasons.map(line).collect()
 }
 
-/// The nodes with what each step that was reached made of them, a row each; the best first.
+/// Returns a table of the nodes, a row each and the best first, with a column for each step that was reached.
 fn side_by_side(explanation: &Value, steps: &[Value]) -> Vec<String> {
     let reached: Vec<_> = steps.iter().filter(|step| text(step, "verdict") != "not reached").collect();
     let cells: Vec<_> = reached.iter().map(|step| column(step)).collect();
@@ -122,20 +122,20 @@ fn side_by_side(explanation: &Value, steps: &[Value]) -> Vec<String> {
     std::iter::once(String::new()).chain(aligned(&table)).chain(more).collect()
 }
 
-/// What one step made of the nodes.
-struct Column {
+/// The cells of one step in the table of nodes.
+struct StepColumn {
     cells: BTreeMap<String, (String, bool)>,
-    /// What it made of those that are not listed.
+    /// The cell of the nodes that the step's report does not name.
     rest: String,
 }
 
-impl Column {
+impl StepColumn {
     fn get(&self, node: &str) -> Option<&(String, bool)> {
         self.cells.get(node)
     }
 }
 
-fn column(step: &Value) -> Column {
+fn column(step: &Value) -> StepColumn {
     let mut cells = BTreeMap::new();
     for (reason, lost) in step.get("lost").and_then(Value::as_object).into_iter().flatten() {
         let words = LostReason::parse(reason).map_or(reason.as_str(), |known| known.words());
@@ -148,7 +148,7 @@ fn column(step: &Value) -> Column {
     }
     let verdict = text(step, "verdict");
     let rest = if verdict.starts_with("narrow") { "kept" } else { "-" };
-    Column { cells, rest: rest.to_owned() }
+    StepColumn { cells, rest: rest.to_owned() }
 }
 
 fn score(scored: &Value) -> String {
@@ -156,7 +156,7 @@ fn score(scored: &Value) -> String {
     counted(&figure, figure == "1", &text(scored, "unit"))
 }
 
-/// The rows of `table` with their columns below each other.
+/// Returns the rows of `table` as lines, with the columns aligned.
 fn aligned(table: &[Vec<String>]) -> Vec<String> {
     let columns = table.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| table.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
@@ -170,7 +170,7 @@ fn aligned(table: &[Vec<String>]) -> Vec<String> {
     table.iter().enumerate().map(line).collect()
 }
 
-/// What came of it, and of the node that is asked about.
+/// Returns the lines about the chosen node, and about the node that is asked about.
 fn conclusion(explanation: &Value) -> Vec<String> {
     let mut lines = vec![String::new()];
     match explanation.get("node").and_then(Value::as_str) {
@@ -199,7 +199,7 @@ fn conclusion(explanation: &Value) -> Vec<String> {
     lines
 }
 
-/// By how much the chosen node won, and who was next.
+/// Returns by how much the chosen node won, and which node was next.
 fn lead(won: &Value) -> String {
     let own = score(won);
     let Some(next) = won.get("next").and_then(Value::as_str).map(plain) else {
@@ -211,13 +211,13 @@ fn lead(won: &Value) -> String {
     }
 }
 
-/// The ids that are named in `lost`, by reason.
+/// Iterates over the ids that `lost` names.
 fn named(lost: Option<&Value>) -> impl Iterator<Item = &str> {
     let reasons = lost.and_then(Value::as_object).into_iter().flatten();
     reasons.flat_map(|(_, lost)| list(lost, "nodes")).filter_map(Value::as_str)
 }
 
-/// Where in a script `report`, of a step or an error, failed.
+/// Returns the place in a script where the step or error `report` failed.
 fn place_of(report: &Value) -> Option<String> {
     let position = report.get("position")?;
     let [file, line, column] = ["file", "line", "column"].map(|field| text(position, field));
@@ -228,7 +228,7 @@ fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
     value.get(field).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// The field `field` as plain text; empty where there is none.
+/// Returns the field `field` of `value` as plain text; empty where there is no such field.
 fn text(value: &Value, field: &str) -> String {
     match value.get(field) {
         Some(Value::String(text)) => plain(text).into_owned(),

@@ -8,7 +8,7 @@ use crate::chain::{Ask, Purpose};
 use crate::evaluator::Rehearsal;
 use crate::model::{Outcome, Request, SearchEnd};
 
-use super::fields::NodeField;
+use super::fields::SearchedField;
 use super::supposition::Supposition;
 
 /// The most decisions that a search tries, whatever its time.
@@ -28,7 +28,7 @@ pub(super) struct Trials<'a> {
     rehearsal: Rehearsal<'a>,
     ask: Ask,
     node: Arc<str>,
-    /// What the rehearsal's cluster looks like now.
+    /// The supposition that was applied to the rehearsal's cluster last.
     made: Supposition,
     budget: SearchBudget,
     start_us: u64,
@@ -65,7 +65,7 @@ impl<'a> Trials<'a> {
     pub(super) fn works_with(
         &mut self,
         supposition: &Supposition,
-        field: &NodeField,
+        field: &SearchedField,
         value: Option<&Value>,
     ) -> Result<bool, SearchEnd> {
         match supposition.with(&field.target, value, &self.ask) {

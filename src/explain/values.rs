@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::model::SearchEnd;
 
-use super::fields::{NodeField, at};
-use super::supposition::{Supposition, Target};
+use super::fields::{SearchedField, at};
+use super::supposition::{SupposedPart, Supposition};
 use super::trials::Trials;
 use super::vocabulary::Vocabulary;
 
@@ -24,21 +24,21 @@ const SIZE_OF_OTHER: f64 = 1.0;
 
 /// A value that does, and how large the change to it is.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
-    /// The value; absent where the field would have to go.
+pub(super) struct FoundValue {
+    /// The value; `None` where the field would have to be absent.
     pub(super) value: Option<Value>,
     /// The size of the change: of numbers their distance as a part of the spread in the cluster, else 1.
     pub(super) size: f64,
 }
 
 /// The values that are tried for one field.
-pub(super) struct Values {
-    number: Option<Scale>,
+pub(super) struct FieldValues {
+    number: Option<NumberScale>,
     others: Vec<Option<Value>>,
 }
 
 /// The numbers that are tried for one field.
-struct Scale {
+struct NumberScale {
     now: f64,
     /// Numbers of other nodes and of the sources, ascending, with what lies between and beyond.
     marks: Vec<f64>,
@@ -51,15 +51,15 @@ struct Scale {
     seen: Vec<f64>,
 }
 
-impl Values {
+impl FieldValues {
     /// Returns the values to try for `field`: of `peers`, the chosen node first, and of the sources.
-    pub(super) fn of(field: &NodeField, peers: &[Map<String, Value>], vocabulary: &Vocabulary) -> Self {
+    pub(super) fn of(field: &SearchedField, peers: &[Map<String, Value>], vocabulary: &Vocabulary) -> Self {
         let seen: Vec<&Value> = match &field.target {
-            Target::Document(way) => peers.iter().filter_map(|peer| at(peer, way)).collect(),
-            Target::Sessions => peers.iter().filter_map(|peer| peer.get("sessions")).collect(),
+            SupposedPart::Document(way) => peers.iter().filter_map(|peer| at(peer, way)).collect(),
+            SupposedPart::Sessions => peers.iter().filter_map(|peer| peer.get("sessions")).collect(),
             _ => Vec::new(),
         };
-        let number = field.now.as_ref().and_then(|now| Scale::of(field, now, &seen, vocabulary));
+        let number = field.now.as_ref().and_then(|now| NumberScale::of(field, now, &seen, vocabulary));
         let others = others(field, &seen, vocabulary);
         Self { number, others }
     }
@@ -70,10 +70,10 @@ impl Values {
     /// How the search ends, where its budget is spent.
     pub(super) fn smallest(
         &self,
-        field: &NodeField,
+        field: &SearchedField,
         supposition: &Supposition,
         trials: &mut Trials<'_>,
-    ) -> Result<Option<Found>, SearchEnd> {
+    ) -> Result<Option<FoundValue>, SearchEnd> {
         if let Some(scale) = &self.number
             && let Some(found) = scale.nearest(&mut |value| trials.works_with(supposition, field, Some(value)))?
         {
@@ -81,7 +81,7 @@ impl Values {
         }
         for value in &self.others {
             if trials.works_with(supposition, field, value.as_ref())? {
-                return Ok(Some(Found { value: value.clone(), size: SIZE_OF_OTHER }));
+                return Ok(Some(FoundValue { value: value.clone(), size: SIZE_OF_OTHER }));
             }
         }
         Ok(None)
@@ -89,24 +89,24 @@ impl Values {
 
     /// Iterates over a few values that differ most in what they may do, for trying fields together.
     pub(super) fn telling(&self, most: usize) -> impl Iterator<Item = Option<Value>> {
-        let numbers = self.number.iter().flat_map(Scale::telling).map(Some);
+        let numbers = self.number.iter().flat_map(NumberScale::telling).map(Some);
         numbers.chain(self.others.iter().cloned()).take(most)
     }
 }
 
 /// The values of `field` that are tried one by one.
-fn others(field: &NodeField, seen: &[&Value], vocabulary: &Vocabulary) -> Vec<Option<Value>> {
+fn others(field: &SearchedField, seen: &[&Value], vocabulary: &Vocabulary) -> Vec<Option<Value>> {
     let now = field.now.as_ref();
     let mut values: Vec<Option<Value>> = seen.iter().map(|value| Some((*value).clone())).collect();
     let texts = || vocabulary.texts().iter().map(|text| Some(json!(text)));
     match (&field.target, now) {
-        (Target::Cordoned | Target::CoolingDown | Target::Stale, Some(Value::Bool(is_set))) => {
+        (SupposedPart::Cordoned | SupposedPart::CoolingDown | SupposedPart::Stale, Some(Value::Bool(is_set))) => {
             values.push(Some(json!(!is_set)));
             values.retain(|value| value.as_ref() != now);
             return values;
         }
-        (Target::Sessions | Target::SessionsOfUser, Some(_)) => return Vec::new(),
-        (Target::Sessions | Target::SessionsOfUser, None) => values.push(Some(json!(0))),
+        (SupposedPart::Sessions | SupposedPart::SessionsOfUser, Some(_)) => return Vec::new(),
+        (SupposedPart::Sessions | SupposedPart::SessionsOfUser, None) => values.push(Some(json!(0))),
         (_, Some(Value::Bool(is_set))) => values.push(Some(json!(!is_set))),
         (_, Some(Value::Array(list))) => values.extend(lists(list, seen, vocabulary).map(Some)),
         (_, Some(Value::String(_))) => values.extend(texts()),
@@ -146,7 +146,7 @@ fn written(number: f64) -> Value {
     if number.fract() == 0.0 && number.abs() <= MAX_WHOLE { json!(number as i64) } else { json!(number) }
 }
 
-/// The number that `value` is or is written as.
+/// Returns the number that `value` is, or that the text `value` is written as.
 fn number(value: &Value) -> Option<f64> {
     match value {
         Value::String(text) => text.trim().parse().ok(),
@@ -155,12 +155,12 @@ fn number(value: &Value) -> Option<f64> {
     .filter(|number: &f64| number.is_finite())
 }
 
-impl Scale {
-    fn of(field: &NodeField, now: &Value, seen: &[&Value], vocabulary: &Vocabulary) -> Option<Self> {
+impl NumberScale {
+    fn of(field: &SearchedField, now: &Value, seen: &[&Value], vocabulary: &Vocabulary) -> Option<Self> {
         let is_text = now.is_string();
         let now = number(now)?;
         let seen: Vec<f64> = seen.iter().filter_map(|value| number(value)).collect();
-        let is_count = matches!(field.target, Target::Sessions | Target::SessionsOfUser);
+        let is_count = matches!(field.target, SupposedPart::Sessions | SupposedPart::SessionsOfUser);
         let is_whole = is_count || seen.iter().chain([&now]).all(|number| number.fract() == 0.0);
         let known = || seen.iter().chain([&now]).copied();
         let (least, most) = (known().fold(f64::INFINITY, f64::min), known().fold(f64::NEG_INFINITY, f64::max));
@@ -190,7 +190,10 @@ impl Scale {
     }
 
     /// Returns the number nearest to the present one for which `works` holds.
-    fn nearest(&self, works: &mut dyn FnMut(&Value) -> Result<bool, SearchEnd>) -> Result<Option<Found>, SearchEnd> {
+    fn nearest(
+        &self,
+        works: &mut dyn FnMut(&Value) -> Result<bool, SearchEnd>,
+    ) -> Result<Option<FoundValue>, SearchEnd> {
         let above = self.marks.iter().copied().filter(|mark| *mark > self.now);
         let below = self.marks.iter().rev().copied().filter(|mark| *mark < self.now);
         let mut best = self.first(&mut above.into_iter(), f64::INFINITY, works)?;
@@ -198,8 +201,8 @@ impl Scale {
         if let Some(lower) = self.first(&mut below.into_iter(), within, works)? {
             best = Some(lower);
         }
-        let found =
-            best.map(|found| Found { value: Some(self.value(found)), size: (found - self.now).abs() / self.spread });
+        let found = best
+            .map(|found| FoundValue { value: Some(self.value(found)), size: (found - self.now).abs() / self.spread });
         Ok(found)
     }
 
@@ -273,10 +276,10 @@ impl Scale {
     }
 }
 
-/// Whether a number below zero means that the figure is unknown.
-fn is_amount(target: &Target) -> bool {
+/// Whether a number below zero at `target` means that the figure is unknown.
+fn is_amount(target: &SupposedPart) -> bool {
     match target {
-        Target::Document(way) => match way.first().map(String::as_str) {
+        SupposedPart::Document(way) => match way.first().map(String::as_str) {
             Some("nodeData") => way.get(1).is_some_and(|name| name == "health"),
             Some("maxSessions" | "uptime" | "loggedInUsers") => true,
             _ => false,
@@ -298,11 +301,11 @@ fn shortest(fails: f64, works: f64) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn scale(now: f64, marks: &[f64], is_whole: bool) -> Scale {
-        Scale { now, marks: marks.to_vec(), is_whole, is_text: false, spread: 10.0, seen: marks.to_vec() }
+    fn scale(now: f64, marks: &[f64], is_whole: bool) -> NumberScale {
+        NumberScale { now, marks: marks.to_vec(), is_whole, is_text: false, spread: 10.0, seen: marks.to_vec() }
     }
 
-    fn nearest(scale: &Scale, works: impl Fn(f64) -> bool) -> Option<f64> {
+    fn nearest(scale: &NumberScale, works: impl Fn(f64) -> bool) -> Option<f64> {
         scale.nearest(&mut |value| Ok(works(value.as_f64().unwrap()))).unwrap()?.value?.as_f64()
     }
 

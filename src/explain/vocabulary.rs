@@ -98,7 +98,7 @@ impl Vocabulary {
         self.is_opaque || self.words.contains(name)
     }
 
-    /// The same, of sources that are text alone.
+    /// Whether a source that is text has the word `name`.
     pub(super) fn names(&self, name: &str) -> bool {
         self.words.contains(name)
     }
@@ -120,7 +120,7 @@ impl Vocabulary {
     }
 
     fn read(&mut self, source: &str) {
-        let (mut rest, mut before) = (source, Before::default());
+        let (mut rest, mut before) = (source, WordContext::default());
         while let Some(first) = rest.chars().next() {
             let length = match first {
                 '"' | '\'' | '`' => self.read_text(rest, first, &mut before),
@@ -137,7 +137,7 @@ impl Vocabulary {
         }
     }
 
-    fn read_text(&mut self, rest: &str, quote: char, before: &mut Before) -> usize {
+    fn read_text(&mut self, rest: &str, quote: char, before: &mut WordContext) -> usize {
         let inner = rest.get(1..).unwrap_or_default();
         let Some(end) =
             inner.find([quote, '\n']).filter(|end| inner.get(*end..).is_some_and(|at| at.starts_with(quote)))
@@ -170,27 +170,27 @@ impl Vocabulary {
         end
     }
 
-    fn read_word(&mut self, rest: &str, before: &mut Before) -> usize {
+    fn read_word(&mut self, rest: &str, before: &mut WordContext) -> usize {
         let end = rest.find(|c: char| !is_in_word(c)).unwrap_or(rest.len());
         let word = rest.get(..end).unwrap_or_default();
         if before.is_dot {
             self.members.insert((before.word.clone(), word.to_owned()));
         }
         self.words.insert(word.to_owned());
-        *before = Before { word: word.to_owned(), is_dot: false, is_bracket: false };
+        *before = WordContext { word: word.to_owned(), is_dot: false, is_bracket: false };
         end
     }
 }
 
-/// What stands before a word.
+/// The signs and the word before a word.
 #[derive(Debug, Default)]
-struct Before {
+struct WordContext {
     word: String,
     is_dot: bool,
     is_bracket: bool,
 }
 
-impl Before {
+impl WordContext {
     /// Notes the sign `sign` between two words.
     fn mark(&mut self, sign: char) {
         match sign {
