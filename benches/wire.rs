@@ -43,6 +43,7 @@ fn ask(padding: usize) -> WorkerCommand {
     let text = request(padding);
     let head = Request::summarize(text.as_bytes(), WorkerLimits::default().request_bytes).unwrap().head;
     WorkerCommand::Ask(Arc::new(PlacementQuestion {
+        search_us: 0,
         ticket: 71_003,
         decision: "d-5f1c-71003".into(),
         head,

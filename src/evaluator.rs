@@ -4,6 +4,8 @@
 //! Each decision that reserves is applied to the evaluator's own cluster at once, tentatively: the next question must
 //! see the reservation, whether or not the front commits the decision.
 
+mod rehearsal;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -23,6 +25,8 @@ use crate::model::{
     Arrangement, Change, Cluster, Decision, Diagnosis, Failure, FailureName, Outcome, Reservation, SlotIndex,
 };
 use crate::script::{Engine, LoadError, Policy, ScriptLimits, ScriptSource};
+
+pub use rehearsal::Rehearsal;
 
 /// A step that could not be compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]

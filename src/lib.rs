@@ -17,6 +17,7 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod evaluator;
+pub mod explain;
 #[cfg(feature = "service")]
 pub mod front;
 pub mod host;

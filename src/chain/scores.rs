@@ -1,17 +1,18 @@
-//! The scores of a step, kept while a decision is to be explained: the best few, and the score of the node asked about.
+//! The scores of a step, kept while a decision is to be explained: the best, and that of the node asked about.
 
 use std::sync::Arc;
 
-use crate::model::diagnosis::{MAX_BEST, Scored};
+use crate::model::diagnosis::{MAX_BEST, MAX_SCORED, Scored};
 
-use super::Ask;
+use super::{Ask, Purpose};
 
 /// The best scores so far.
 #[derive(Debug, Default)]
 pub(super) struct Scores {
     about: Option<Arc<str>>,
-    /// At most [`MAX_BEST`] scores, best first.
+    /// At most `most`, best first.
     best: Vec<Ranked>,
+    most: usize,
     asked: Option<Scored>,
 }
 
@@ -25,7 +26,8 @@ struct Ranked {
 impl Scores {
     /// Returns an empty collection, if `ask` wants the decision explained.
     pub(super) fn wanted_by(ask: &Ask) -> Option<Self> {
-        ask.is_explained().then(|| Self { about: ask.about.clone(), ..Self::default() })
+        let most = if ask.purpose == Purpose::Explain { MAX_SCORED } else { MAX_BEST };
+        ask.is_explained().then(|| Self { about: ask.about.clone(), most, ..Self::default() })
     }
 
     /// Adds the `score` of `node`, which counts `unit`. The lowest `rank` is the best; between equal ranks the node with the
@@ -37,9 +39,9 @@ impl Scores {
         }
         let is_before = |kept: &Ranked| kept.scored.rank < rank || (kept.scored.rank == rank && kept.since <= since);
         let place = self.best.partition_point(is_before);
-        if place < MAX_BEST {
+        if place < self.most {
             self.best.insert(place, Ranked { since, scored: scored() });
-            self.best.truncate(MAX_BEST);
+            self.best.truncate(self.most);
         }
     }
 
@@ -58,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_best_five_are_told_and_the_node_asked_about() {
-        let mut scores = Scores { about: Some("n3".into()), ..Scores::default() };
+        let mut scores = Scores { about: Some("n3".into()), most: MAX_BEST, ..Scores::default() };
         for (number, score) in [(0, 5.0), (1, 9.0), (2, 9.0), (3, 1.0), (4, 7.0), (5, 6.0), (6, 8.0)] {
             // n1 was chosen after n2.
             let since = u64::from(number == 1);

@@ -30,14 +30,46 @@ pub fn read(
     match returned {
         ReturnedValue::Falsy => Ok(Verdict::Pass),
         ReturnedValue::Id(id) => cluster.find(&id).map(Verdict::Select).ok_or_else(|| {
-            let message = format!("the script chose `{}`, and the cluster has no node of that id", limits.cut(&id));
+            let meant = meant_id(&id, candidates, cluster).unwrap_or_default();
+            let message =
+                format!("the script chose `{}`, and the cluster has no node of that id{meant}", limits.cut(&id));
             Failure::new(FailureName::UnknownNode, message)
         }),
         ReturnedValue::List(elements) => narrow(elements, candidates, cluster, limits).map(Verdict::Narrow),
         ReturnedValue::Node(id) => Err(bad(&format!("the node object `{}`", limits.cut(&id)), ": return node.id")),
-        ReturnedValue::Other(found) => Err(bad(&found, "")),
+        ReturnedValue::Other(found) => Err(bad(&found, meant_verdict(&found))),
     }
 }
+
+/// Returns what was probably meant by the returned value `found`, which is no verdict.
+fn meant_verdict(found: &str) -> &'static str {
+    if matches!(found, "true" | "`true`") {
+        ": to keep some of the nodes, return their list, as in `return input.nodes.filter(node => …)`"
+    } else if found.starts_with("the number") {
+        ": to choose the node at a place of the list, return its id, as in `return input.nodes[0].id`"
+    } else if found.contains("function") {
+        ": call it, and return what it returns"
+    } else {
+        ""
+    }
+}
+
+/// Returns which node of `candidates` was probably meant by the id `id`, which no node has.
+fn meant_id(id: &str, candidates: &[Candidate], cluster: &Cluster) -> Option<String> {
+    let nodes = || candidates.iter().filter_map(|candidate| cluster.node(candidate.slot)).take(MAX_COMPARED);
+    if let Some(node) = nodes().find(|node| node.report().hostname() == id) {
+        return Some(format!("; that is the hostname of `{}`: return its `id`", node.id()));
+    }
+    // A long word is not worth a quadratic comparison.
+    let near = nodes().filter(|node| id.len() <= MAX_COMPARED_BYTES && node.id().len() <= MAX_COMPARED_BYTES);
+    let near = near.map(|node| (strsim::damerau_levenshtein(id, node.id()), node));
+    let (_, node) = near.filter(|(distance, node)| *distance <= node.id().len() / 3).min_by_key(|(far, _)| *far)?;
+    Some(format!("; did you mean `{}`?", node.id()))
+}
+
+/// The most nodes whose ids are compared with one that is not there, and the longest such id in bytes.
+const MAX_COMPARED: usize = 1000;
+const MAX_COMPARED_BYTES: usize = 64;
 
 fn narrow(
     elements: Vec<Element>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::chain::{ChainSet, ChainSpec, StepSpec};
+use crate::chain::{ChainSet, ChainSpec, StepSource, StepSpec};
 use crate::config::{self, Config, ConfigNeeds, Files, Loading};
 use crate::host::Disk;
 use crate::model::head::DEFAULT_ACTION;
@@ -40,6 +40,23 @@ impl ChainArgs {
     #[must_use]
     pub fn is_given(&self) -> bool {
         self.config.is_some() || !self.scripts.is_empty()
+    }
+
+    /// Returns the files that the chains are made from, as far as they are known.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let scripts =
+            self.scripts.iter().filter(|step| !step.starts_with(config::steps::BUILTIN_PREFIX)).map(PathBuf::from);
+        let Some(path) = self.config.clone().or_else(|| default_config().filter(|_| self.scripts.is_empty())) else {
+            return scripts.collect();
+        };
+        let loading = Loading { files: &Disk, host_zone: "UTC", needs: ConfigNeeds::Chains };
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        let chains = config::load(&path, loading).map(|config| config.chains.chains).unwrap_or_default();
+        let steps = chains.iter().flat_map(|chain| &chain.steps);
+        let steps = steps.filter(|step| !matches!(step.source, StepSource::Builtin(_)));
+        let steps: Vec<_> = steps.map(|step| folder.join(&*step.name)).collect();
+        scripts.chain([path]).chain(steps).collect()
     }
 
     /// The chains to run: from `--script`, else from the config.

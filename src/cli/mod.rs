@@ -20,6 +20,8 @@ pub mod demo;
 pub mod drain;
 pub mod exit;
 #[cfg(feature = "service")]
+pub mod explain;
+#[cfg(feature = "service")]
 pub mod fastx;
 #[cfg(feature = "service")]
 pub mod new;
@@ -51,6 +53,8 @@ pub mod simulate;
 pub mod table;
 #[cfg(feature = "service")]
 pub mod types;
+#[cfg(feature = "service")]
+mod watch;
 #[cfg(feature = "service")]
 pub mod whither;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::config::problem::nearest;
 use crate::model::json::{self, JsonLimits};
 use crate::model::{Change, Report};
 
@@ -29,6 +30,33 @@ pub struct NodesFile {
     pub request: Map<String, Value>,
     /// What is odd about nodes, each with the node that it is about: repaired, or left out.
     pub warnings: Vec<String>,
+}
+
+impl NodesFile {
+    /// Returns the ids of the nodes, in the order of the file.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        self.list().map(|report| report.id.to_string()).collect()
+    }
+
+    /// Returns what is odd about a question of the user `login`: a user without sessions whose name is nearly that of a user
+    /// with some is probably misspelt.
+    #[must_use]
+    pub fn notes_on(&self, login: &str) -> Vec<String> {
+        let users: BTreeSet<&str> =
+            self.list().flat_map(|report| report.sessions.listed()).map(|session| &**session.user()).collect();
+        let is_known = login.is_empty() || users.contains(login);
+        let meant = nearest(login, users.iter().copied()).filter(|_| !is_known);
+        let note = meant.map(|meant| format!("no node has a session of `{login}`; did you mean `{meant}`?"));
+        note.into_iter().collect()
+    }
+
+    fn list(&self) -> impl Iterator<Item = &Report> {
+        self.reports.iter().filter_map(|change| match change {
+            Change::Report(report) => Some(&**report),
+            _ => None,
+        })
+    }
 }
 
 /// Reads the node list in `path`; absent, or `-`: on standard input. The request in it may have `max_request_bytes`.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::host;
 use crate::ipc::Orders;
-use crate::model::{Change, Decision, Diagnosis, Failure, LimitKind, Outcome};
+use crate::model::{Change, Counterfactual, Decision, Diagnosis, Failure, LimitKind, Outcome};
 use crate::plain::Plain;
 use crate::runner::{self, ProgramQuestion, ProgramSet, RunnerEvent, RunnerProcess, process};
 use crate::worker::blame::{BlameOutcome, judge};
@@ -62,18 +62,29 @@ async fn ask(
     let chain = birth.set.get(&question.head.action).cloned();
     let limit = chain.as_ref().map(|chain| birth.limits.chain_wall(chain, nodes)).unwrap_or_default();
     let patience = limit + PATIENCE + READING * u32::try_from(nodes).unwrap_or(u32::MAX);
-    let (mut shunned, mut worker) = (0, None);
+    let (mut shunned, mut worker, mut unsearched) = (0, None, None);
     loop {
         let asked = match worker.take() {
             Some(worker) => worker,
             None => OneShotWorker::start(birth, &known).await?,
         };
         let overrun = match asked.ask(&question, patience).await {
-            WorkerOutcome::Decided(decision) => return Ok(decision),
+            WorkerOutcome::Decided(mut decision) => {
+                if let (Some(reason), Some(about)) = (unsearched, &question.about) {
+                    decision.diagnosis.counterfactual = Some(Counterfactual::untried(about, reason));
+                }
+                return Ok(decision);
+            }
             WorkerOutcome::Waiting(waiting, hired) => {
                 let standing = helper.run(&question, waiting).await?;
                 question.from = Some(standing);
                 worker = Some(hired);
+                continue;
+            }
+            WorkerOutcome::Ended(overrun) if question.search_us > 0 => {
+                // Perhaps of a value that was tried: nobody is judged for that.
+                question.search_us = 0;
+                unsearched = Some(format!("with a value that was tried, {}", overrun.message));
                 continue;
             }
             WorkerOutcome::Ended(overrun) => overrun,

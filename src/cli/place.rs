@@ -1,4 +1,4 @@
-//! `whither place`, `whither explain`: one placement, from a node list or from a running service, made or only explained.
+//! `whither place`: one placement, from a node list or from a running service.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,8 +6,9 @@ use std::sync::Arc;
 use clap::{Args, Parser};
 use serde_json::{Map, Value, json};
 
-use crate::chain::Purpose;
-use crate::model::{Arrangement, Decision, Outcome};
+use crate::chain::{ChainSet, Purpose};
+use crate::explain;
+use crate::model::{Arrangement, Decision, Failure, Outcome};
 use crate::nats::wire;
 use crate::plain::Plain;
 use crate::runner::ProgramSet;
@@ -17,6 +18,7 @@ use super::bus::BusArgs;
 use super::chains::{ChainArgs, Chains, has_section};
 use super::exit::CommandExit;
 use super::request::{self, RequestArgs};
+use super::watch::{self, WatchedAnswer};
 use super::{nodes_file, one_shot, output, remote, table};
 
 /// Place one session: offline from a node list, or by a running service.
@@ -42,21 +44,9 @@ pub struct PlaceArgs {
     /// Explain each step on standard error, and why nodes were left out
     #[arg(long, help_heading = "Options")]
     explain: bool,
-}
-
-/// Explain where a session would be placed, and why: step by step, with the best scores. Reserves nothing.
-///
-/// The options are those of `whither place`, and a running service is asked in the same cases. Executables are not run.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  whither explain --user ann --group cad
-  whither explain --user ann --node node7              # why does ann not get node7?
-  whither explain --nodes nodes.json --script gpu.js --script builtin:fewest-sessions --node node7
-
-Exit codes: those of `whither place`")]
-pub struct ExplainArgs {
-    #[command(flatten)]
-    placement: Placement,
+    /// Answer again each time a script, the config, the nodes or the request changes, with what changed since
+    #[arg(long, help_heading = "Options", conflicts_with = "wait")]
+    watch: bool,
 }
 
 /// Choose a node for FastX: read its document on standard input, and print a node's id.
@@ -81,7 +71,7 @@ impl AliasArgs {
 
 /// The options that `place` and `explain` share: the nodes, the steps and the request.
 #[derive(Debug, Args)]
-struct Placement {
+pub(super) struct Placement {
     /// The nodes: a JSON array of them, or a FastX 4 document; - reads standard input
     #[arg(long, value_name = "FILE")]
     nodes: Option<PathBuf>,
@@ -91,7 +81,7 @@ struct Placement {
     asked: RequestArgs,
     /// Say also what becomes of this node, and why; implies --explain
     #[arg(long, value_name = "ID", visible_alias = "why-not")]
-    node: Option<String>,
+    pub(super) node: Option<String>,
     /// The request's random bits, to run a decision again
     #[arg(long)]
     seed: Option<u64>,
@@ -104,11 +94,25 @@ struct Placement {
     /// Decide here, whatever the environment says of a service
     #[arg(long, hide = true)]
     local: bool,
-    /// Print the whole decision as JSON
+    /// FilePrint the whole decision as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     bus: BusArgs,
+}
+
+/// A decision that was made in this process.
+pub(super) struct LocalDecision {
+    /// The decision's id.
+    pub(super) id: Arc<str>,
+    /// The decision.
+    pub(super) decision: Decision,
+    /// The ids of all nodes.
+    pub(super) nodes: Vec<String>,
+    /// What is odd about the question, in sentences.
+    pub(super) notes: Vec<String>,
+    /// The chains, with their sources.
+    pub(super) set: ChainSet,
 }
 
 /// Runs `whither place`.
@@ -119,7 +123,10 @@ pub fn run(args: &PlaceArgs) -> Result<(), CommandExit> {
     let placement = &args.placement;
     let is_explained = args.explain || placement.node.is_some();
     let Some(service) = placement.service() else {
-        let (id, decision) = placement.decide(Purpose::Place, is_explained)?;
+        if args.watch {
+            return watch::run(&|| placement.watched(), &mut || watched(placement, is_explained));
+        }
+        let LocalDecision { id, decision, set, .. } = placement.decide(Purpose::Place, is_explained, 0)?;
         table::logged(&decision);
         let explanation = wire::explained(&id, &decision);
         if is_explained {
@@ -130,9 +137,12 @@ pub fn run(args: &PlaceArgs) -> Result<(), CommandExit> {
         }
         return match &decision.outcome {
             Outcome::Placed(node) if !placement.json => output::data(node),
-            _ => placement.ended(&decision, is_explained),
+            _ => placement.ended(&decision, is_explained, &set),
         };
     };
+    if args.watch {
+        return Err(CommandExit::usage(watch::NEEDS_FILES));
+    }
     let mut request = placement.request()?;
     if let Some(seconds) = args.wait {
         request.insert("wait_ms".to_owned(), (u64::from(seconds) * 1000).into());
@@ -143,24 +153,30 @@ pub fn run(args: &PlaceArgs) -> Result<(), CommandExit> {
     remote::place(service, &request, is_explained, placement.json)
 }
 
-/// Runs `whither explain`.
-///
-/// # Errors
-/// How the decision ended, where it came to no node.
-pub fn explain(args: &ExplainArgs) -> Result<(), CommandExit> {
-    let placement = &args.placement;
-    let Some(service) = placement.service() else {
-        let (id, decision) = placement.decide(Purpose::Explain, true)?;
-        table::logged(&decision);
-        table::print_explanation(&wire::explained(&id, &decision), placement.json)?;
-        return placement.ended(&decision, true);
+/// Returns the command's end for `failure`, with the line of the script that failed.
+fn failed(failure: &Failure, set: &ChainSet) -> CommandExit {
+    let CommandExit { code, message, .. } = CommandExit::failed(failure);
+    let drawn = failure.position.as_ref().and_then(|position| explain::excerpt(set, position));
+    CommandExit::new(code, drawn.map_or(message.clone(), |drawn| format!("{message}\n{drawn}")))
+}
+
+/// Decides once under `--watch`.
+fn watched(placement: &Placement, is_explained: bool) -> Result<WatchedAnswer, CommandExit> {
+    let LocalDecision { id, decision, set, .. } = placement.decide(Purpose::Place, true, 0)?;
+    table::logged(&decision);
+    let explanation = wire::explained(&id, &decision);
+    let text = match (&decision.outcome, is_explained) {
+        _ if placement.json => format!("{explanation:#}"),
+        (Outcome::Placed(node), false) => Plain(node).to_string(),
+        (Outcome::Failed(failure), false) => return Err(failed(failure, &set)),
+        (_, true) => table::explained(&explanation),
     };
-    remote::explain(service, &placement.request()?, placement.json)
+    Ok(WatchedAnswer { text, explanation, end: placement.ended(&decision, true, &set) })
 }
 
 impl Placement {
     /// Returns the service to ask, or `None` if this process decides.
-    fn service(&self) -> Option<remote::RemoteService<'_>> {
+    pub(super) fn service(&self) -> Option<remote::RemoteService<'_>> {
         let bus = &self.bus;
         if self.local || self.nodes.is_some() || !self.chain.scripts.is_empty() {
             return None;
@@ -176,7 +192,7 @@ impl Placement {
     ///
     /// # Errors
     /// An option that a service cannot obey.
-    fn request(&self) -> Result<Map<String, Value>, CommandExit> {
+    pub(super) fn request(&self) -> Result<Map<String, Value>, CommandExit> {
         let own =
             [("--seed", self.seed.is_some()), ("--now", self.now.is_some()), ("--timezone", self.timezone.is_some())];
         if let Some((option, _)) = own.iter().find(|(_, is_given)| *is_given) {
@@ -189,13 +205,24 @@ impl Placement {
         Ok(request)
     }
 
-    /// Decides in this process, and returns the decision with its id.
-    fn decide(&self, purpose: Purpose, is_explained: bool) -> Result<(Arc<str>, Decision), CommandExit> {
+    /// Returns the files that a decision made here is made from.
+    pub(super) fn watched(&self) -> Vec<PathBuf> {
+        let request = self.asked.request_file();
+        self.chain.files().into_iter().chain(self.nodes.clone()).chain(request).collect()
+    }
+
+    /// Decides in this process; a search for what would have to differ for the node asked about may take `search_us`.
+    pub(super) fn decide(
+        &self,
+        purpose: Purpose,
+        is_explained: bool,
+        search_us: u64,
+    ) -> Result<LocalDecision, CommandExit> {
         let chains = self.chain.load(&self.asked, self.timezone.as_deref())?;
         let limits = chains.limits;
-        let nodes = nodes_file::read(self.nodes.as_deref(), limits.request_bytes)?;
+        let mut nodes = nodes_file::read(self.nodes.as_deref(), limits.request_bytes)?;
         nodes.warnings.iter().for_each(|warning| output::aside(format_args!("warning: {}", Plain(warning))));
-        let asked = self.asked.over(nodes.request, limits.request_bytes)?;
+        let asked = self.asked.over(std::mem::take(&mut nodes.request), limits.request_bytes)?;
         let mut question = request::question(&asked, limits.request_bytes, self.seed, self.now)?;
         question.purpose = purpose;
         question.head.explain = is_explained;
@@ -204,19 +231,23 @@ impl Placement {
         chains.get(&question.head.action)?;
         let Chains { set, environment, programs, .. } = chains;
         let birth = WorkerInit { set, arrangement: Arrangement::Arrival, limits, audience: WorkerAudience::Person };
+        question.search_us = if question.about.is_some() { search_us } else { 0 };
         let id = Arc::clone(&question.decision);
+        let (ids, notes) = (nodes.ids(), nodes.notes_on(&question.head.login));
         let programs = ProgramSet::of(1, &birth.set, environment, programs);
-        Ok((id, one_shot::decide(&birth, &programs, nodes.reports, question)?))
+        let decision = one_shot::decide(&birth, &programs, nodes.reports, question)?;
+        Ok(LocalDecision { id, decision, nodes: ids, notes, set: birth.set })
     }
 
     /// Returns the command's end for `decision`; a failure that the explanation showed (`is_told`) is not printed again.
-    fn ended(&self, decision: &Decision, is_told: bool) -> Result<(), CommandExit> {
+    pub(super) fn ended(&self, decision: &Decision, is_told: bool, set: &ChainSet) -> Result<(), CommandExit> {
         match &decision.outcome {
             Outcome::Placed(_) => Ok(()),
             Outcome::Failed(failure) if is_told && !self.json => {
                 Err(CommandExit::shown(super::exit::code(failure.name)))
             }
-            Outcome::Failed(failure) => Err(CommandExit::failed(failure)),
+            Outcome::Failed(failure) if self.json => Err(CommandExit::failed(failure)),
+            Outcome::Failed(failure) => Err(failed(failure, set)),
         }
     }
 }

@@ -192,7 +192,8 @@ impl RemoteReply {
     }
 }
 
-fn failed(error: &Value) -> CommandExit {
+/// Returns the command's end for the `error` that a service tells.
+pub(super) fn failed(error: &Value) -> CommandExit {
     let text = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default();
     let step = Some(text("step")).filter(|step| !step.is_empty());
     let code = match FailureName::parse(text("name")) {
@@ -252,19 +253,13 @@ pub fn place(
     })
 }
 
-/// Asks for the explanation of a placement that is not made, and prints the explanation on standard output.
+/// Asks for the explanation of a placement that is not made, and returns the explanation.
 ///
 /// # Errors
-/// As [`ask`], and how the decision ended, where it came to no node.
-pub fn explain(service: RemoteService<'_>, request: &Map<String, Value>, as_json: bool) -> Result<(), CommandExit> {
+/// As [`ask`].
+pub fn explanation(service: RemoteService<'_>, request: &Map<String, Value>) -> Result<Value, CommandExit> {
     with_bus(service.bus, service.config.as_deref(), async |bus, namespace| {
-        let told = ask(&bus, namespace.explain(), &json!(request)).await?;
-        table::print_explanation(&told, as_json)?;
-        match told.get("error").map(failed) {
-            Some(exit) if as_json => Err(exit),
-            Some(exit) => Err(CommandExit::shown(exit.code)),
-            None => Ok(()),
-        }
+        ask(&bus, namespace.explain(), &json!(request)).await
     })
 }
 

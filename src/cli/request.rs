@@ -67,6 +67,12 @@ impl RequestArgs {
         Ok(request)
     }
 
+    /// Returns the file that `--request` names, if it names one.
+    #[must_use]
+    pub fn request_file(&self) -> Option<std::path::PathBuf> {
+        self.request.as_deref().filter(|given| !given.trim_start().starts_with('{')).map(Into::into)
+    }
+
     /// The action that it names, where it names one.
     #[must_use]
     pub fn action(&self) -> Option<String> {
@@ -123,6 +129,7 @@ pub fn question(
         server_id: server_id.into(),
         purpose: Purpose::Place,
         about: None,
+        search_us: 0,
         now_ms,
         seed,
         sequence: 0,

@@ -9,7 +9,6 @@ use crate::model::diagnosis::{MAX_BEST, counted};
 use crate::model::{Decision, LostReason};
 use crate::plain::{Plain, plain};
 
-use super::exit::CommandExit;
 use super::output;
 
 /// The width of a table, in columns, on a terminal that reports a width of 0.
@@ -114,17 +113,6 @@ pub(super) fn place_of(error: &Value) -> String {
     }
     let message = text(error, "message").unwrap_or_default();
     text(error, "step").filter(|step| !message.contains(step)).map(|step| format!(" (step {step})")).unwrap_or_default()
-}
-
-/// Writes an explanation to standard output, as JSON or for people.
-///
-/// # Errors
-/// Where standard output takes nothing.
-pub fn print_explanation(explanation: &Value, as_json: bool) -> Result<(), CommandExit> {
-    match as_json {
-        true => output::json(format_args!("{explanation:#}")),
-        false => output::answer(explained(explanation)),
-    }
 }
 
 /// Writes what the scripts of a decision logged, under their names.

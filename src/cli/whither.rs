@@ -9,7 +9,7 @@ use crate::runner;
 use crate::worker::child;
 
 use super::exit::CommandExit;
-use super::{agent, bench, demo, drain, new, nodes, place, reload, requests, serve, simulate, types};
+use super::{agent, bench, demo, drain, explain, new, nodes, place, reload, requests, serve, simulate, types};
 
 /// The name under which a link to the binary is a FastX load balancer script.
 pub(super) const PLACE_NAME: &str = "whither-place";
@@ -26,7 +26,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Place(Box<place::PlaceArgs>),
-    Explain(Box<place::ExplainArgs>),
+    Explain(Box<explain::ExplainArgs>),
     Serve(serve::ServeArgs),
     /// A starting point: nodes, a script, a config
     New(new::NewArgs),
@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), CommandExit> {
     match command {
         Command::Place(args) => place::run(&args),
-        Command::Explain(args) => place::explain(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::New(args) => new::run(args).map_err(CommandExit::usage),
         Command::Types(args) => types::run(&args),

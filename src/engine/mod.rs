@@ -11,6 +11,8 @@ pub mod builtin;
 #[cfg(feature = "javascript")]
 pub mod javascript;
 #[cfg(any(feature = "javascript", feature = "rhai"))]
+mod known;
+#[cfg(any(feature = "javascript", feature = "rhai"))]
 mod merge;
 #[cfg(any(feature = "javascript", feature = "rhai"))]
 mod reads;

@@ -120,6 +120,10 @@ impl PendingRequest {
         if self.question.narrated != alone {
             Arc::make_mut(&mut self.question).narrated = alone;
         }
+        if alone && self.question.search_us > 0 {
+            // A value that was tried may be what ended the worker, and nobody asked for that.
+            Arc::make_mut(&mut self.question).search_us = 0;
+        }
         Arc::clone(&self.question)
     }
 

@@ -24,6 +24,8 @@ use super::view::NO_LIST;
 
 /// The most requests with the same id that may wait for a single answer.
 const MAX_TWINS: usize = 64;
+/// How long an explanation may search for what would have to differ: for that time, other requests of the chain wait.
+const MAX_SEARCH_US: u64 = 150_000;
 
 impl Front {
     /// Handles a placement or explain request.
@@ -111,6 +113,7 @@ impl Front {
         let sequence = self.sequences.entry(Arc::clone(&head.action)).or_default();
         let number = *sequence;
         *sequence += u64::from(purpose == Purpose::Place);
+        let search_us = if purpose == Purpose::Explain && about.is_some() { MAX_SEARCH_US } else { 0 };
         let limited = self.quarantine.refused_to(&head.login);
         let cooling = CoolingPolicy::Out(self.failures.of(&user));
         let question = PlacementQuestion {
@@ -121,6 +124,7 @@ impl Front {
             server_id: "".into(),
             purpose,
             about,
+            search_us,
             now_ms: self.now.unix_ms,
             seed: self.draw(),
             sequence: number,

@@ -76,7 +76,7 @@ impl IntoIterator for Touched {
 }
 
 /// The nodes of a cluster with their marks and reservations.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Cluster {
     arrangement: Arrangement,
     slots: Vec<Option<Node>>,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::counterfactual::Counterfactual;
 use super::failure::{FailureName, Position};
 use super::lost::{LostNodes, LostReason};
 use super::shared;
@@ -70,8 +71,13 @@ impl fmt::Display for StepVerdict {
     }
 }
 
-/// The largest number of a step's scores that are reported, beside the score of the node that is asked about.
+/// The fate of a node that an explanation is asked about and that is not there.
+pub const NOT_IN_CLUSTER: &str = "it is not in the cluster";
+
+/// The most nodes of a step whose scores are told of a placement, beside the one that is asked about.
 pub const MAX_BEST: usize = 5;
+/// The same of an explanation.
+pub const MAX_SCORED: usize = 500;
 
 /// The score of a node at a step that chooses by a figure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,8 +124,8 @@ pub struct StepReport {
     pub cost_us: u64,
     /// The nodes that were candidates before the step and not after.
     pub lost: LostNodes,
-    /// The best [`MAX_BEST`] by the step's figure, best first, and after them the node that is asked about; kept only
-    /// where the decision is to be explained.
+    /// The best [`MAX_BEST`], of an explanation [`MAX_SCORED`], by its figure, best first, and after them the node that is
+    /// asked about; kept only where the decision is to be explained.
     pub scores: Vec<Scored>,
     /// The lines that the step logged.
     pub log: Vec<LogLine>,
@@ -190,7 +196,9 @@ pub struct Diagnosis {
     pub asked_node: Option<Arc<str>>,
     /// The outcome of that node.
     pub asked_fate: Option<String>,
-    /// The time of the request in Unix milliseconds, as scripts saw it.
+    /// What would have to differ for that node to be chosen, where that was searched for.
+    pub counterfactual: Option<Counterfactual>,
+    /// Request time in Unix milliseconds, as scripts saw it.
     pub now_ms: i64,
     /// The random bits of the request.
     pub seed: u64,

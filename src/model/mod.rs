@@ -5,6 +5,7 @@
 
 pub mod bounds;
 pub mod cluster;
+pub mod counterfactual;
 pub mod decision;
 pub mod diagnosis;
 pub mod dictionary;
@@ -31,6 +32,7 @@ mod users;
 pub mod verdict;
 
 pub use cluster::{Arrangement, Change, Cluster, SlotIndex};
+pub use counterfactual::{Counterfactual, FieldChange, Remedy, SearchEnd};
 pub use decision::{Decision, Outcome};
 pub use diagnosis::{Diagnosis, StepReport, StepVerdict};
 pub use failure::{Failure, FailureName, LimitKind, Position, Thrown};

@@ -14,7 +14,7 @@ use super::session::Session;
 use super::usernames::UserNames;
 
 /// The sessions of every user, by node.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct UserIndex {
     /// The rule by which names are compared.
     names: UserNames,
@@ -24,7 +24,7 @@ pub(super) struct UserIndex {
 }
 
 /// The sessions of a single user on a single node.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct UserSessions {
     /// The number of sessions that the node listed.
     pub(super) listed: u32,

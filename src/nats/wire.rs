@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::model::diagnosis::{Scored, Search};
 use crate::model::lost::LostNodes;
-use crate::model::{Decision, Diagnosis, Failure, Node, Outcome, Report, StepReport};
+use crate::model::{
+    Counterfactual, Decision, Diagnosis, Failure, FieldChange, Node, Outcome, Report, StepReport, StepVerdict,
+};
 
 /// The reply to `NS.place`.
 #[derive(Clone, Debug, Serialize)]
@@ -123,15 +125,61 @@ pub fn explained(id: &str, decision: &Decision) -> Value {
     put("generation", json!(decision.generation));
     put("decided_by", json!(decision.decided_by));
     put("chain", json!(decision.chain));
+    if let Some(won) = won_by(decision) {
+        put("won_by", won);
+    }
     reply.extend(diagnosed(&decision.diagnosis));
     Value::Object(reply)
+}
+
+/// What would have to differ, with the sentence that says so.
+fn counterfactual(found: &Counterfactual) -> Value {
+    let value = |text: &String| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let change = |change: &FieldChange| {
+        let mut record = Map::from_iter([("field".to_owned(), json!(change.field))]);
+        record.extend(change.from.as_ref().map(|from| ("from".to_owned(), value(from))));
+        record.extend(change.to.as_ref().map(|to| ("to".to_owned(), value(to))));
+        Value::Object(record)
+    };
+    let remedies = found.remedies.iter().map(|remedy| remedy.changes.iter().map(change).collect());
+    let remedies: Vec<Value> = remedies.collect();
+    let Counterfactual { fields, tries, .. } = found;
+    let (search, text) = (found.end.as_str(), found.to_string());
+    json!({"search": search, "fields": fields, "tries": tries, "remedies": remedies, "text": text})
+}
+
+/// By how much the chosen node won, and who was next; `None` where the step that chose ranks no nodes.
+fn won_by(decision: &Decision) -> Option<Value> {
+    let Outcome::Placed(node) = &decision.outcome else { return None };
+    let by = decision.decided_by.as_ref()?;
+    let chose =
+        |report: &&StepReport| report.step == *by && matches!(&report.said, StepVerdict::Select(own) if own == node);
+    let report = decision.diagnosis.steps.iter().find(chose)?;
+    let first = report.score_of(node)?;
+    let mut won = json!({"step": by, "score": number(first.score)});
+    let fields = won.as_object_mut()?;
+    if !first.unit.is_empty() {
+        fields.insert("unit".to_owned(), json!(first.unit));
+    }
+    if let Some(next) = report.scores.iter().find(|scored| scored.node != *node) {
+        let is_tie = next.rank == first.rank;
+        fields.insert("next".to_owned(), json!(next.node));
+        fields.insert("next_score".to_owned(), number(next.score));
+        fields.insert("difference".to_owned(), number((first.score - next.score).abs()));
+        fields.insert("tie".to_owned(), json!(is_tie));
+    }
+    Some(won)
 }
 
 fn diagnosed(diagnosis: &Diagnosis) -> Map<String, Value> {
     let mut record = Map::new();
     let mut put = |name: &str, value: Value| drop(record.insert(name.to_owned(), value));
     if let Some(node) = &diagnosis.asked_node {
-        put("asked", json!({"node": node, "fate": diagnosis.asked_fate}));
+        let mut asked = json!({"node": node, "fate": diagnosis.asked_fate});
+        if let (Some(found), Some(asked)) = (&diagnosis.counterfactual, asked.as_object_mut()) {
+            asked.insert("counterfactual".to_owned(), counterfactual(found));
+        }
+        put("asked", asked);
     }
     put("now", json!(diagnosis.now_ms));
     // As text: JSON readers round numbers above 2^53.

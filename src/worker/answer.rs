@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::chain::{Ask, Progress, Purpose};
 use crate::evaluator::{self, Evaluator};
+use crate::explain::{self, MAX_TRIES, SearchBudget};
 use crate::model::lost::LostNodes;
 use crate::model::{Decision, Diagnosis, Failure, FailureName, Outcome, Request};
 
@@ -15,9 +16,31 @@ pub fn decide(evaluator: &mut Evaluator, question: &PlacementQuestion, now_ms: i
         let message = "the deadline passed before the request's turn came";
         return Progress::Decided(failed(evaluator, question, Failure::new(FailureName::Overloaded, message)));
     }
+    let ask = ask_of(question);
+    let asked = evaluator::Question { decision: Arc::clone(&question.decision), ask };
+    let Some(SuspendedStep { suspended, heard, .. }) = &question.from else { return evaluator.decide(&asked) };
+    match postcard::from_bytes(suspended) {
+        Ok(suspended) => evaluator.resume(&asked, suspended, heard.clone()),
+        Err(_garbled) => {
+            let message = "what was decided before the program ran was lost";
+            Progress::Decided(failed(evaluator, question, Failure::new(FailureName::Internal, message)))
+        }
+    }
+}
+
+/// Adds to `decision`, an explanation, what would have to differ for the node that `question` asks about, if the question
+/// grants time for a search.
+pub fn search(evaluator: &Evaluator, question: &PlacementQuestion, decision: &mut Decision) {
+    if question.search_us > 0 {
+        let budget = SearchBudget { time_us: question.search_us, tries: MAX_TRIES };
+        decision.diagnosis.counterfactual = explain::search(evaluator, &ask_of(question), budget);
+    }
+}
+
+fn ask_of(question: &PlacementQuestion) -> Ask {
     let (text, server_id) = (Arc::clone(&question.request), Arc::clone(&question.server_id));
     let request = Request::deferred(question.head.clone(), text, server_id);
-    let ask = Ask {
+    Ask {
         request: Arc::new(request),
         purpose: question.purpose,
         about: question.about.clone(),
@@ -28,15 +51,6 @@ pub fn decide(evaluator: &mut Evaluator, question: &PlacementQuestion, now_ms: i
         sequence: question.sequence,
         limited: question.limited.clone(),
         cooling: question.cooling.clone(),
-    };
-    let asked = evaluator::Question { decision: Arc::clone(&question.decision), ask };
-    let Some(SuspendedStep { suspended, heard, .. }) = &question.from else { return evaluator.decide(&asked) };
-    match postcard::from_bytes(suspended) {
-        Ok(suspended) => evaluator.resume(&asked, suspended, heard.clone()),
-        Err(_garbled) => {
-            let message = "what was decided before the program ran was lost";
-            Progress::Decided(failed(evaluator, question, Failure::new(FailureName::Internal, message)))
-        }
     }
 }
 

@@ -24,7 +24,7 @@ use crate::chain::{Progress, Suspended};
 use crate::clock::Stopwatch;
 use crate::evaluator::{Evaluator, EvaluatorHost};
 use crate::ipc::frame;
-use crate::model::Change;
+use crate::model::{Change, Decision};
 use crate::plain::Plain;
 use crate::system_clock::unix_ms;
 
@@ -267,11 +267,24 @@ impl WorkerLoop {
             Progress::Decided(decision) => decision,
             Progress::Suspended(suspended) => return self.wait(question, &suspended),
         };
+        self.search(question, &mut decision);
         answer::shorten(question, &mut decision);
         let mut outbox = lock(&self.outbox);
         match outbox.add(&WorkerFrame::Reply(WorkerReply { ticket: question.ticket, decision })) {
             waiting if waiting >= BATCH || start.elapsed() >= SLOW => outbox.flush(),
             _ => Ok(()),
+        }
+    }
+
+    /// Searches for what would have to differ for the node that an explanation is asked about. No request is decided by the
+    /// search, so that the scripts' calls are not narrated.
+    fn search(&mut self, question: &PlacementQuestion, decision: &mut Decision) {
+        if question.search_us > 0 {
+            self.narration.store(false, Ordering::Relaxed);
+            let nodes = self.evaluator.cluster().len() as u64;
+            self.watch.begin(question.ticket, &question.head.action, nodes, false);
+            answer::search(&self.evaluator, question, decision);
+            self.watch.end();
         }
     }
 

@@ -109,6 +109,8 @@ pub struct PlacementQuestion {
     pub purpose: Purpose,
     /// The node that `explain` asks about.
     pub about: Option<Arc<str>>,
+    /// How long the search for what would have to differ for that node may take, in microseconds; 0 for no search.
+    pub search_us: u64,
     /// The time of the request, in Unix milliseconds.
     pub now_ms: i64,
     /// The random bits of the request.
@@ -144,6 +146,7 @@ impl PlacementQuestion {
             server_id: nothing(),
             purpose: Purpose::Place,
             about: None,
+            search_us: 0,
             now_ms: 0,
             seed: 0,
             sequence: 0,

@@ -3,6 +3,7 @@
 pub(crate) mod stand;
 
 mod alike;
+mod counterfactuals;
 mod determinism;
 mod diagnoses;
 mod living;

@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 8] = [
     &["model", "clock", "plain"],
     &["script", "chain"],
     &["engine"],
-    &["evaluator", "config", "types"],
+    &["evaluator", "explain", "config", "types"],
     &[
         "allocator",
         "backoff",

@@ -2,6 +2,7 @@
 
 mod answers;
 mod configs;
+mod explains;
 mod limits;
 mod node_files;
 mod requests;

@@ -4,6 +4,7 @@ use crate::chain::explain::uncounted;
 use crate::chain::observer::Calls;
 use crate::chain::spec::Purpose;
 use crate::chain::{Step, StepKind};
+use crate::model::diagnosis::NOT_IN_CLUSTER;
 use crate::model::lost::LostNodes;
 use crate::model::{Candidate, FailureName, LostReason, Outcome, StepReport, StepVerdict};
 use crate::script::{PerNode, Script, ScriptShape};
@@ -16,7 +17,7 @@ impl Evaluation<'_> {
     pub(super) fn node_outcome(&self, about: &str, decided_by: Option<&str>, outcome: &Outcome) -> String {
         let by = decided_by.unwrap_or_default();
         if self.context.cluster.find(about).is_none() {
-            return "it is not in the cluster".to_owned();
+            return NOT_IN_CLUSTER.to_owned();
         }
         let against = self.against(about);
         match outcome {

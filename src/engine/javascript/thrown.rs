@@ -7,6 +7,7 @@ use boa_engine::error::{EngineError, JsNativeError, RuntimeLimitError};
 use boa_engine::object::JsObject;
 use boa_engine::{Context, JsError, JsString, JsValue, js_string};
 
+use crate::engine::known;
 use crate::engine::words::{NOT_PURE, USE_AN_EXECUTABLE};
 use crate::model::{Position, Thrown};
 use crate::script::ScriptError;
@@ -141,10 +142,13 @@ impl ThrownReader<'_> {
         let message = error.message();
         let around = position.and_then(|place| self.wrapper.around(place));
         match message {
-            "cannot convert 'null' or 'undefined' to object" => match around.and_then(member) {
-                Some(name) => format!("cannot use `{name}` of undefined or null"),
-                None => "cannot use a property of undefined or null".to_owned(),
-            },
+            "cannot convert 'null' or 'undefined' to object" => {
+                let what = match around.and_then(member) {
+                    Some(name) => format!("cannot use `{name}` of undefined or null"),
+                    None => "cannot use a property of undefined or null".to_owned(),
+                };
+                format!("{what}{}", around.map(|(before, _)| missing(before)).unwrap_or_default())
+            }
             "not a callable function" => match around.and_then(|(before, _)| word_before(before)) {
                 Some(name) => format!("`{name}` is not a function"),
                 None => "what is called here is not a function".to_owned(),
@@ -210,7 +214,18 @@ fn at_name(name: &str, message: &str, told: Position, survey: &Survey) -> Positi
     }
 }
 
-/// Returns the name of the member that is read at this place; `None` where the name is computed.
+/// Says what is missing where a member is read behind `before`, and which field was probably meant.
+fn missing(before: &str) -> String {
+    let behind = before.trim_end();
+    let behind = behind.strip_suffix(['.', '[']).map(|object| object.strip_suffix('?').unwrap_or(object));
+    let Some(path) = behind.filter(|object| object.ends_with(is_in_word)).and_then(word_before) else {
+        return String::new();
+    };
+    let meant = known::meant(path).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+    format!(": `{path}` is not there{meant}")
+}
+
+/// The name of the member that is read here; absent where it is computed.
 fn member<'a>((before, after): (&str, &'a str)) -> Option<&'a str> {
     let end = after.find(|c: char| !is_in_word(c)).unwrap_or(after.len());
     after.get(..end).filter(|word| !word.is_empty() && !before.trim_end().ends_with('['))

@@ -29,6 +29,13 @@ async fn each_role_does_its_work() {
     let told = shell.with("WHITHER_INBOX_PREFIX", "_INBOX.launcher").whither(["place", "--user", "ann"]);
     assert_eq!((told.code, told.stdout.trim()), (Some(0), "node-2"), "{}", told.stderr);
 
+    // Whoever may place or administrate may ask why, and what would have to differ.
+    for user in ["launcher", "admin"] {
+        let told = site.command(user, &["explain", "--node", "node-1"]);
+        assert!(told.code == Some(0) && told.stdout.contains("asked node-1: "), "{user}: {told:?}");
+        assert!(told.stdout.contains("node-1 would be chosen if "), "{user}: {told:?}");
+    }
+
     let denied = site.command("launcher", &["cordon", "node-2"]);
     assert!(denied.stderr.contains("this login may not use whither.cordon; NATS says: "), "{denied:?}");
     assert_eq!(denied.code, Some(1));

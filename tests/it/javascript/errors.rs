@@ -53,9 +53,20 @@ fn thrown_things_keep_their_words_and_their_place() {
 fn the_commonest_slips_are_named() {
     let stand = Stand::new();
     for (text, message) in [
-        ("function(input) {\n  return input.nothing.here;\n}", "cannot use `here` of undefined or null"),
+        (
+            "function(input) {\n  return input.nothing.here;\n}",
+            "cannot use `here` of undefined or null: `input.nothing` is not there",
+        ),
         ("i => i.nodes.find(n => n.id === 'z').id", "cannot use `id` of undefined or null"),
-        ("i => { var x; return x[0] }", "cannot use a property of undefined or null"),
+        ("i => { var x; return x[0] }", "cannot use a property of undefined or null: `x` is not there"),
+        (
+            "i => i.nodes.filter(node => node.static.gpu)",
+            "cannot use `gpu` of undefined or null: `node.static` is not there; did you mean `node.staticData`?",
+        ),
+        (
+            "i => i.nodes.map(n => n.health.mem.free)[0]",
+            "cannot use `mem` of undefined or null: `n.health` is not there; did you mean `n.nodeData.health`?",
+        ),
         ("i => i.foo()", "`i.foo` is not a function"),
         ("i => { var s = i.servers; s.first ( 1 ) }", "`s.first` is not a function"),
         ("i => (1, i)()", "what is called here is not a function"),

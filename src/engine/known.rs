@@ -1,0 +1,62 @@
+//! The fields that a script may have meant by one that is not there.
+
+/// The ways to objects and lists of a node and of a request, as scripts write them behind the variable.
+const WAYS: [&str; 18] = [
+    "nodeData",
+    "nodeData.health",
+    "nodeData.health.cpu",
+    "nodeData.health.mem",
+    "nodeData.services",
+    "nodeData.sessions",
+    "metadata",
+    "staticData",
+    "metrics",
+    "urls",
+    "loadavg",
+    "user",
+    "userGroups",
+    "params",
+    "params.me",
+    "params.start",
+    "nodes",
+    "servers",
+];
+
+/// Returns the way that was probably meant by `path`, with the variable that the path begins with: for `node.static`,
+/// `node.staticData`.
+pub(super) fn meant(path: &str) -> Option<String> {
+    let (variable, way) = path.split_once('.')?;
+    let last = |way: &str| way.rsplit('.').next().unwrap_or_default().to_lowercase();
+    let word = Some(last(way)).filter(|word| word.len() <= 64)?;
+    let near = |known: &&&str| {
+        let own = last(known);
+        let distance = strsim::damerau_levenshtein(&word, &own);
+        // `static` is the beginning of `staticData`, and `health` the end of `nodeData.health`.
+        if distance > own.len() / 3 && word.len() >= 4 && own.starts_with(&word) { 2 } else { distance }
+    };
+    let best = WAYS.iter().min_by_key(near).filter(|known| near(known) <= last(known).len() / 3)?;
+    (*best != way).then(|| format!("{variable}.{best}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_that_is_not_there_leads_to_one_that_is() {
+        for (path, expected) in [
+            ("node.static", Some("node.staticData")),
+            ("n.metaData", Some("n.metadata")),
+            ("node.health", Some("node.nodeData.health")),
+            ("node.nodeData.memory", None),
+            ("node.health.mem", Some("node.nodeData.health.mem")),
+            ("input.usergroup", Some("input.userGroups")),
+            ("input.node", Some("input.nodes")),
+            ("node.metadata", None),
+            ("x", None),
+            ("input.nothing", None),
+        ] {
+            assert_eq!(meant(path).as_deref(), expected, "{path}");
+        }
+    }
+}

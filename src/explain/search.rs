@@ -1,0 +1,187 @@
+//! The search for remedies: fields one by one, then two at a time.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::chain::{Ask, ChainSpec, StepSource};
+use crate::evaluator::Evaluator;
+use crate::model::counterfactual::MAX_REMEDIES;
+use crate::model::{Cluster, Counterfactual, FieldChange, Outcome, Remedy, SearchEnd};
+
+use super::fields::{self, SearchedField};
+use super::supposition::Supposition;
+use super::trials::{SearchBudget, Trials, placement};
+use super::values::{FieldValues, FoundValue};
+use super::vocabulary::Vocabulary;
+
+/// The most nodes whose values are tried.
+const MAX_PEERS: usize = 32;
+/// The most fields of which two are changed together.
+const MAX_PAIRED: usize = 16;
+/// The most values of each that are tried then.
+const MAX_PAIRED_VALUES: usize = 7;
+
+/// Searches for the smallest changes that would have the node `ask.about` chosen, or returns `None` if `ask` names no node
+/// or that node is chosen.
+#[must_use]
+pub fn search(evaluator: &Evaluator, ask: &Ask, budget: SearchBudget) -> Option<Counterfactual> {
+    let about = ask.about.as_ref()?;
+    let untried = |reason: &str| Some(Counterfactual::untried(about, reason));
+    let Some(mut rehearsal) = evaluator.rehearse(ask.request.action()) else {
+        return untried("there is no such chain");
+    };
+    let (chain, ask) = (Arc::clone(rehearsal.chain()), placement(ask));
+    if let Some(program) = executable(&chain) {
+        return untried(&format!("{program} is an executable, and is not run to explain"));
+    }
+    let Some(node) = rehearsal.cluster().get(about).cloned() else { return untried("it is not in the cluster") };
+    let Some(actual) = Supposition::actual(&node, &ask, &rehearsal) else { return untried("its document is no JSON") };
+    let chosen = match rehearsal.decide(&ask).map(|decision| decision.outcome) {
+        Some(Outcome::Placed(chosen)) if chosen == *about => return None,
+        Some(Outcome::Placed(chosen)) => Some(chosen),
+        Some(Outcome::Failed(_)) | None => None,
+    };
+    let mut vocabulary = Vocabulary::of(&chain);
+    vocabulary.learn(ask.request.fields());
+    vocabulary.learn(
+        &["metadata", "staticData"].into_iter().filter_map(|name| Some((name.to_owned(), node.field(name)?))).collect(),
+    );
+    let peers = peers(rehearsal.cluster(), about, chosen.as_deref());
+    let with_values = |field| {
+        let values = FieldValues::of(&field, &peers, &vocabulary);
+        (field, values)
+    };
+    let fields: Vec<_> = fields::of(&node, &ask, &actual, &peers, &vocabulary).into_iter().map(with_values).collect();
+    let trials = Trials::new(rehearsal, ask, about, actual.in_cluster(&node), budget);
+    let mut search = RemedySearch { trials, actual, fields: &fields, looked_at: 0, found: Vec::new() };
+    let end = search.run().err().unwrap_or(SearchEnd::Complete);
+    Some(search.told(about, end))
+}
+
+/// Returns the name of the first step of `chain` that is an executable.
+fn executable(chain: &ChainSpec) -> Option<&str> {
+    let is_program = |source: &StepSource| matches!(source, StepSource::Executable(_));
+    chain.steps.iter().find(|step| is_program(&step.source)).map(|step| &*step.name)
+}
+
+/// Returns nodes of `cluster` other than `about` as scripts see them: the chosen one, then some from everywhere.
+fn peers(cluster: &Cluster, about: &str, chosen: Option<&str>) -> Vec<Map<String, Value>> {
+    let others = cluster.nodes().map(|(_, node)| node);
+    let others = others.filter(|node| &**node.id() != about && Some(&**node.id()) != chosen);
+    let step = (cluster.len() / MAX_PEERS).max(1);
+    let chosen = chosen.and_then(|chosen| cluster.get(chosen));
+    chosen.into_iter().chain(others.step_by(step)).take(MAX_PEERS).map(|node| node.to_json()).collect()
+}
+
+/// A search under way.
+struct RemedySearch<'a> {
+    trials: Trials<'a>,
+    actual: Supposition,
+    fields: &'a [(SearchedField, FieldValues)],
+    looked_at: u64,
+    /// The changes that were found, with their sizes.
+    found: Vec<(f64, Vec<(&'a SearchedField, Option<Value>)>)>,
+}
+
+impl<'a> RemedySearch<'a> {
+    /// Tries everything.
+    ///
+    /// # Errors
+    /// How the search ends before that, where its budget is spent.
+    fn run(&mut self) -> Result<(), SearchEnd> {
+        let fields = self.fields;
+        let read = fields.partition_point(|(field, _)| field.is_read);
+        let (read, unread) = fields.split_at(read);
+        self.singly(read)?;
+        if self.found.is_empty() {
+            // A script may reach a field without naming the field.
+            self.singly(unread)?;
+        }
+        if self.found.is_empty() {
+            self.in_pairs(read.get(..MAX_PAIRED.min(read.len())).unwrap_or(read))?;
+        }
+        Ok(())
+    }
+
+    fn singly(&mut self, fields: &'a [(SearchedField, FieldValues)]) -> Result<(), SearchEnd> {
+        for (field, values) in fields {
+            self.looked_at += 1;
+            if let Some(FoundValue { value, size }) = values.smallest(field, &self.actual, &mut self.trials)? {
+                self.found.push((size, vec![(field, value)]));
+            }
+        }
+        Ok(())
+    }
+
+    fn in_pairs(&mut self, fields: &'a [(SearchedField, FieldValues)]) -> Result<(), SearchEnd> {
+        for (place, (first, values)) in fields.iter().enumerate() {
+            for (second, others) in fields.iter().skip(place + 1) {
+                if let Some(pair) = self.pair((first, values), (second, others))? {
+                    self.found.push(pair);
+                    if self.found.len() >= MAX_REMEDIES {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns changes of two fields that do together, each as small as the other allows.
+    #[expect(clippy::type_complexity, reason = "the element of `found`")]
+    fn pair(
+        &mut self,
+        (first, values): (&'a SearchedField, &FieldValues),
+        (second, others): (&'a SearchedField, &FieldValues),
+    ) -> Result<Option<(f64, Vec<(&'a SearchedField, Option<Value>)>)>, SearchEnd> {
+        for value in values.telling(MAX_PAIRED_VALUES) {
+            let Some(half) = self.actual.with(&first.target, value.as_ref(), self.trials.ask()) else { continue };
+            for other in others.telling(MAX_PAIRED_VALUES) {
+                if !self.trials.works_with(&half, second, other.as_ref())? {
+                    continue;
+                }
+                let least = others.smallest(second, &half, &mut self.trials)?;
+                let least = least.unwrap_or(FoundValue { value: other, size: 1.0 });
+                let Some(rest) = self.actual.with(&second.target, least.value.as_ref(), self.trials.ask()) else {
+                    continue;
+                };
+                let own = values.smallest(first, &rest, &mut self.trials)?;
+                let own = own.unwrap_or(FoundValue { value, size: 1.0 });
+                return Ok(Some((own.size + least.size, vec![(first, own.value), (second, least.value)])));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the counterfactual of the node `about` after the search came to `end`; each remedy is tried once more.
+    fn told(mut self, about: &Arc<str>, end: SearchEnd) -> Counterfactual {
+        let mut found = std::mem::take(&mut self.found);
+        found.sort_by(|(left, _), (right, _)| left.total_cmp(right));
+        let mut remedies = Vec::new();
+        for (_, changes) in found {
+            if remedies.len() < MAX_REMEDIES && self.is_true(&changes) {
+                remedies
+                    .push(Remedy { changes: changes.into_iter().map(|(field, value)| told(field, value)).collect() });
+            }
+        }
+        let (fields, tries) = (self.looked_at, self.trials.tries());
+        Counterfactual { node: Arc::clone(about), remedies, fields, tries, end }
+    }
+
+    fn is_true(&mut self, changes: &[(&SearchedField, Option<Value>)]) -> bool {
+        let mut supposed = self.actual.clone();
+        for (field, value) in changes {
+            match supposed.with(&field.target, value.as_ref(), self.trials.ask()) {
+                Some(changed) => supposed = changed,
+                None => return false,
+            }
+        }
+        self.trials.is_confirmed(&supposed)
+    }
+}
+
+fn told(field: &SearchedField, value: Option<Value>) -> FieldChange {
+    let text = |value: &Value| value.to_string();
+    FieldChange { field: field.name.clone(), from: field.now.as_ref().map(text), to: value.as_ref().map(text) }
+}
