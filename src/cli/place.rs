@@ -94,7 +94,7 @@ pub(super) struct Placement {
     /// Decide here, whatever the environment says of a service
     #[arg(long, hide = true)]
     local: bool,
-    /// FilePrint the whole decision as JSON
+    /// Print the whole decision as JSON
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
