@@ -41,14 +41,22 @@ mod stateless;
 mod survey;
 mod syntax;
 mod thrown;
+mod tree;
 mod wrapper;
 mod writes;
 
 use crate::engine::Settings;
-use crate::script::Engine;
+use crate::script::tree::SyntaxTree;
+use crate::script::{Engine, SourceText};
 
 /// The engine.
 #[must_use]
 pub fn engine(settings: &Settings) -> Box<dyn Engine> {
     Box::new(program::JavaScript::new(settings))
+}
+
+/// Returns `source` as a tree, or `None` where it does not compile.
+#[must_use]
+pub fn tree(source: &SourceText) -> Option<SyntaxTree> {
+    tree::tree(source)
 }

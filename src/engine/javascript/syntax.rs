@@ -61,9 +61,24 @@ pub(super) enum Entry {
 
 /// Reads `source`.
 pub(super) fn read(source: &SourceText) -> Result<Reading, LoadError> {
+    let ParsedSource { tree, moves, declared } = parsed(source)?;
+    read_tree(&tree, &moves, declared)
+}
+
+/// A source that was parsed, perhaps with a declaration put before its function without a name.
+pub(super) struct ParsedSource {
+    pub(super) tree: Tree,
+    /// What the declaration moved.
+    pub(super) moves: Moves,
+    /// Where the declaration was put.
+    pub(super) declared: Option<Place>,
+}
+
+/// Parses `source`, whichever way its function is written.
+pub(super) fn parsed(source: &SourceText) -> Result<ParsedSource, LoadError> {
     match parse(&source.text) {
-        Ok(tree) => read_tree(&tree, &Moves::default(), None),
-        Err(error) => read_anonymous(source, error),
+        Ok(tree) => Ok(ParsedSource { tree, moves: Moves::default(), declared: None }),
+        Err(error) => parse_anonymous(source, error),
     }
 }
 
@@ -87,7 +102,7 @@ pub(super) fn parse(text: &str) -> Result<Tree, Error> {
 
 /// `function(input) { … }` is no statement, so where one stands it is read as what a variable is given. Whatever stands
 /// before it stays in its place: `'use strict'`, constants, helpers, classes.
-fn read_anonymous(source: &SourceText, error: Error) -> Result<Reading, LoadError> {
+fn parse_anonymous(source: &SourceText, error: Error) -> Result<ParsedSource, LoadError> {
     let Some(place) = anonymous_function(&source.text, &error) else {
         if is_module(&source.text) {
             return Err(LoadError::new(format!(
@@ -106,7 +121,7 @@ fn read_anonymous(source: &SourceText, error: Error) -> Result<Reading, LoadErro
                 // It stands within a block, where it is nobody's.
                 return Err(syntax_error(source, &error, &Moves::default()));
             }
-            read_tree(&tree, &moves, Some(place))
+            Ok(ParsedSource { tree, moves, declared: Some(place) })
         }
         Err(second) if anonymous_function(&text, &second).is_some() => {
             Err(LoadError::new(format!("more than one function has no name: {EXPECTED}")))
@@ -147,7 +162,7 @@ struct Found {
     key: Option<()>,
 }
 
-fn read_tree(tree: &Tree, moves: &Moves, declared: Option<Place>) -> Result<Reading, LoadError> {
+pub(super) fn read_tree(tree: &Tree, moves: &Moves, declared: Option<Place>) -> Result<Reading, LoadError> {
     let mut found = Found::default();
     for item in tree.script.statements().statements() {
         found.anonymous.extend(anonymous_start(item, moves, declared));

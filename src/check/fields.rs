@@ -1,0 +1,304 @@
+//! The fields of node, session and request that scripts see: the one list of them that checks go by.
+//!
+//! Static data shows at the top level of a node under any name, and requests and sessions may have fields of their own.
+//! So a field that is not listed is a mistake only where it looks like a listed one, or where nothing else can be there.
+
+use super::value::{Role, Thing, Unit, Value};
+
+/// What a listed field holds.
+#[derive(Clone, Copy, Debug)]
+enum Holds {
+    One(Thing),
+    Many(Thing),
+    Count(Unit),
+    Counts,
+    Word(Role),
+    Words,
+    Flag,
+    /// Anything: what administrators and requesters fill.
+    Open,
+}
+
+/// The shortest name that may be a misspelt one with a letter more, less or other.
+const MIN_MISSPELT: usize = 5;
+/// The shortest name that may be a misspelt one with two letters other.
+const MIN_TWICE_MISSPELT: usize = 9;
+
+const INPUT: &[(&str, Holds)] = &[("nodes", Holds::Many(Thing::Node)), ("servers", Holds::Many(Thing::Node))];
+const REQUEST: &[(&str, Holds)] = &[
+    ("action", Holds::Word(Role::Action)),
+    ("user", Holds::One(Thing::User)),
+    ("userGroups", Holds::Words),
+    ("isManager", Holds::Flag),
+    ("isAdmin", Holds::Flag),
+    ("local", Holds::One(Thing::Local)),
+    ("data", Holds::Open),
+    ("params", Holds::One(Thing::Params)),
+    ("now", Holds::Count(Unit::Plain)),
+    ("time", Holds::One(Thing::Time)),
+    ("sequence", Holds::Count(Unit::Plain)),
+];
+const USER: &[(&str, Holds)] = &[
+    ("login", Holds::Word(Role::Plain)),
+    ("sessions", Holds::Many(Thing::Session)),
+    ("serverId", Holds::Word(Role::Id)),
+];
+const LOCAL: &[(&str, Holds)] = &[("serverId", Holds::Word(Role::Id))];
+const PARAMS: &[(&str, Holds)] = &[("me", Holds::One(Thing::User)), ("start", Holds::Open), ("jwt", Holds::Open)];
+const TIME: &[(&str, Holds)] = &[
+    ("ms", Holds::Count(Unit::Plain)),
+    ("hour", Holds::Count(Unit::Hour)),
+    ("minute", Holds::Count(Unit::Plain)),
+    ("weekday", Holds::Count(Unit::Weekday)),
+    ("offset_min", Holds::Count(Unit::Plain)),
+];
+const NODE: &[(&str, Holds)] = &[
+    ("id", Holds::Word(Role::Id)),
+    ("serverId", Holds::Word(Role::Id)),
+    ("hostname", Holds::Word(Role::Plain)),
+    ("urls", Holds::Words),
+    ("nodeData", Holds::One(Thing::NodeData)),
+    ("metadata", Holds::One(Thing::Metadata)),
+    ("staticData", Holds::Open),
+    ("metrics", Holds::Open),
+    ("cordoned", Holds::Flag),
+    ("maxSessions", Holds::Count(Unit::Plain)),
+    ("sessions", Holds::Count(Unit::Sessions)),
+    ("freemem", Holds::Count(Unit::Bytes)),
+    ("totalmem", Holds::Count(Unit::Bytes)),
+    ("loadavg", Holds::Counts),
+    ("cpu", Holds::Count(Unit::Processor)),
+    ("uptime", Holds::Count(Unit::Plain)),
+    ("loggedInUsers", Holds::Count(Unit::Plain)),
+    ("serverPool", Holds::Word(Role::Plain)),
+];
+const NODE_DATA: &[(&str, Holds)] =
+    &[("health", Holds::One(Thing::Health)), ("services", Holds::Open), ("sessions", Holds::Many(Thing::Session))];
+const HEALTH: &[(&str, Holds)] = &[
+    ("cpu", Holds::One(Thing::Cpu)),
+    ("mem", Holds::One(Thing::Memory)),
+    ("os", Holds::Open),
+    ("process", Holds::Open),
+    ("client", Holds::Open),
+    ("net", Holds::Open),
+    ("time", Holds::Open),
+];
+const CPU: &[(&str, Holds)] = &[
+    ("load1", Holds::Count(Unit::Plain)),
+    ("load5", Holds::Count(Unit::Plain)),
+    ("load15", Holds::Count(Unit::Plain)),
+    ("utilization", Holds::Count(Unit::Percent)),
+    ("cores", Holds::Count(Unit::Plain)),
+];
+const MEMORY: &[(&str, Holds)] = &[
+    ("free", Holds::Count(Unit::Bytes)),
+    ("total", Holds::Count(Unit::Bytes)),
+    ("percent", Holds::Count(Unit::Percent)),
+];
+const SESSION: &[(&str, Holds)] = &[
+    ("id", Holds::Word(Role::Plain)),
+    ("sessionId", Holds::Word(Role::Plain)),
+    ("user", Holds::Word(Role::Plain)),
+    ("login", Holds::Word(Role::Plain)),
+    ("name", Holds::Word(Role::Plain)),
+    ("state", Holds::Word(Role::Plain)),
+    ("serverId", Holds::Word(Role::Id)),
+    ("reservation", Holds::Word(Role::Plain)),
+];
+
+/// Names from elsewhere that are not near the right one, each with the way to what is meant.
+const ELSEWHERE: &[(Thing, &str, &str)] = &[
+    (Thing::Node, "nodeId", "id"),
+    (Thing::Node, "freeMemory", "freemem"),
+    (Thing::Node, "memFree", "freemem"),
+    (Thing::Node, "memoryFree", "freemem"),
+    (Thing::Node, "availableMemory", "freemem"),
+    (Thing::Node, "totalMemory", "totalmem"),
+    (Thing::Node, "memTotal", "totalmem"),
+    (Thing::Node, "loadAverage", "loadavg"),
+    (Thing::Node, "sessionCount", "sessions"),
+    (Thing::Node, "numSessions", "sessions"),
+    (Thing::Node, "activeSessions", "sessions"),
+    (Thing::Node, "sessionLimit", "maxSessions"),
+    (Thing::Node, "health", "nodeData.health"),
+    (Thing::Node, "services", "nodeData.services"),
+    (Thing::Node, "cpuUsage", "cpu"),
+    (Thing::Node, "load1", "loadavg[0]"),
+    (Thing::NodeData, "cpu", "health.cpu"),
+    (Thing::NodeData, "mem", "health.mem"),
+    (Thing::Health, "memory", "mem"),
+    (Thing::Cpu, "load", "load1"),
+    (Thing::Cpu, "usage", "utilization"),
+    (Thing::Cpu, "percent", "utilization"),
+    (Thing::Cpu, "count", "cores"),
+    (Thing::Session, "username", "user"),
+    (Thing::Session, "nodeId", "serverId"),
+    (Thing::Time, "day", "weekday"),
+    (Thing::Time, "min", "minute"),
+    (Thing::User, "username", "login"),
+    (Thing::User, "userName", "login"),
+    (Thing::Input, "groups", "userGroups"),
+    (Thing::Request, "groups", "userGroups"),
+    (Thing::Input, "username", "user.login"),
+    (Thing::Request, "username", "user.login"),
+    (Thing::Input, "login", "user.login"),
+    (Thing::Request, "login", "user.login"),
+    (Thing::Input, "hosts", "nodes"),
+    (Thing::Input, "nodeList", "nodes"),
+    (Thing::Input, "serverList", "servers"),
+    (Thing::Input, "server", "servers"),
+    (Thing::Input, "candidates", "nodes"),
+];
+
+/// What is known of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Look {
+    /// The field is there, and holds this.
+    Known(Value),
+    /// The field may be there.
+    Open,
+    /// The field is not there; this one was probably meant.
+    Meant(&'static str),
+    /// The field is not there.
+    Missing,
+}
+
+/// Returns what is known of the field `name` of `thing`.
+#[must_use]
+pub fn look(thing: Thing, name: &str) -> Look {
+    let lists = tables(thing);
+    let listed = lists.iter().copied().flatten();
+    if thing == Thing::Metadata {
+        return Look::Known(Value::Text(Role::Metadata));
+    }
+    if let Some((_, holds)) = listed.clone().find(|(known, _)| *known == name) {
+        return Look::Known(holds.value());
+    }
+    if let Some((_, _, meant)) = ELSEWHERE.iter().find(|(of, known, _)| *of == thing && plain(known) == plain(name)) {
+        return Look::Meant(meant);
+    }
+    if let Some(meant) = misspelt(name, listed.map(|(known, _)| *known)) {
+        return Look::Meant(meant);
+    }
+    if matches!(thing, Thing::Cpu | Thing::Memory | Thing::Time) { Look::Missing } else { Look::Open }
+}
+
+/// Returns the names of the listed fields of `thing`.
+pub fn names(thing: Thing) -> impl Iterator<Item = &'static str> {
+    tables(thing).into_iter().flatten().map(|(name, _)| *name)
+}
+
+/// Returns which of `known` was meant by `name`, which is none of them.
+pub fn misspelt<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let wrong = plain(name);
+    let distance = |known: &str| {
+        let known = plain(known);
+        let steps = if known == wrong { 0 } else { strsim::damerau_levenshtein(&wrong, &known) };
+        let shortest = match steps {
+            0 => 0,
+            1 => MIN_MISSPELT,
+            2 => MIN_TWICE_MISSPELT,
+            _ => usize::MAX,
+        };
+        (wrong.len() >= shortest && known.len() >= shortest).then_some(steps)
+    };
+    // Longer than any name there is: not worth a quadratic comparison.
+    let names = known.filter(|_| name.len() <= 64);
+    names.filter_map(|known| Some((distance(known)?, known))).min_by_key(|(steps, _)| *steps).map(|(_, known)| known)
+}
+
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
+}
+
+fn tables(thing: Thing) -> [&'static [(&'static str, Holds)]; 2] {
+    match thing {
+        Thing::Input => [REQUEST, INPUT],
+        Thing::Request => [REQUEST, &[]],
+        Thing::User => [USER, &[]],
+        Thing::Local => [LOCAL, &[]],
+        Thing::Params => [PARAMS, &[]],
+        Thing::Time => [TIME, &[]],
+        Thing::Node => [NODE, &[]],
+        Thing::NodeData => [NODE_DATA, &[]],
+        Thing::Health => [HEALTH, &[]],
+        Thing::Cpu => [CPU, &[]],
+        Thing::Memory => [MEMORY, &[]],
+        Thing::Metadata => [&[], &[]],
+        Thing::Session => [SESSION, &[]],
+    }
+}
+
+impl Holds {
+    fn value(self) -> Value {
+        match self {
+            Self::One(thing) => Value::Thing(thing),
+            Self::Many(thing) => Value::list(Value::Thing(thing)),
+            Self::Count(unit) => Value::Number(unit),
+            Self::Counts => Value::list(Value::Number(Unit::Plain)),
+            Self::Word(role) => Value::Text(role),
+            Self::Words => Value::list(Value::Text(Role::Plain)),
+            Self::Flag => Value::Truth,
+            Self::Open => Value::Unknown,
+        }
+    }
+}
+
+impl Thing {
+    /// Returns how a sentence calls it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Input => "the input",
+            Self::Request => "the request",
+            Self::User => "the user",
+            Self::Local => "`local`",
+            Self::Params => "`params`",
+            Self::Time => "`time`",
+            Self::Node => "a node",
+            Self::NodeData => "`nodeData`",
+            Self::Health => "`health`",
+            Self::Cpu => "`health.cpu`",
+            Self::Memory => "`health.mem`",
+            Self::Metadata => "the metadata",
+            Self::Session => "a session",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(thing: Thing, name: &str, expected: Look) {
+        assert_eq!(look(thing, name), expected, "{thing:?}.{name}");
+    }
+
+    #[test]
+    fn misspelt_fields_are_told_from_static_data() {
+        for (name, meant) in [
+            ("sesions", "sessions"),
+            ("session", "sessions"),
+            ("freeMem", "freemem"),
+            ("free_mem", "freemem"),
+            ("FreeMemory", "freemem"),
+            ("metaData", "metadata"),
+            ("hostName", "hostname"),
+            ("ID", "id"),
+            ("loggedinusers", "loggedInUsers"),
+            ("staticdata", "staticData"),
+            ("health", "nodeData.health"),
+        ] {
+            check(Thing::Node, name, Look::Meant(meant));
+        }
+        for name in ["gpu", "group", "users", "login", "pool", "rack", "tier", "cores", "cpus", "memory", "load", "rank"] {
+            check(Thing::Node, name, Look::Open);
+        }
+        check(Thing::Node, "sessions", Look::Known(Value::Number(Unit::Sessions)));
+        check(Thing::Memory, "used", Look::Missing);
+        check(Thing::Input, "usergroups", Look::Meant("userGroups"));
+        check(Thing::Request, "nodes", Look::Open);
+        check(Thing::Metadata, "anything", Look::Known(Value::Text(Role::Metadata)));
+    }
+}

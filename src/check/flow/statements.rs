@@ -1,0 +1,196 @@
+//! Statements.
+
+use crate::script::tree::{Expr, Pattern, Stmt, StmtKind};
+
+use super::variables::EventKind;
+use super::{Flow, FunctionRole};
+use crate::check::value::{Role, Thing, Unit, Value};
+
+impl<'t> Flow<'t> {
+    pub(super) fn statements(&mut self, body: &'t [Stmt]) {
+        for statement in body {
+            self.statement(statement);
+        }
+    }
+
+    /// Walks through statements with a scope of their own.
+    fn block(&mut self, body: &'t [Stmt]) {
+        self.scoped(|flow| {
+            flow.declare_functions(body);
+            flow.statements(body);
+        });
+    }
+
+    fn statement(&mut self, statement: &'t Stmt) {
+        match &statement.kind {
+            StmtKind::Expr(value) => {
+                self.unused(value);
+                self.expression(value);
+            }
+            StmtKind::Declare(how, list) => {
+                for (pattern, value) in list {
+                    let worth = value.as_ref().map_or(Value::Unset, |value| self.expression(value));
+                    self.declare_all(*how, pattern);
+                    if value.is_some() {
+                        self.assign(pattern, worth, value.as_ref());
+                    }
+                }
+            }
+            StmtKind::Function(function) => self.enter(function),
+            StmtKind::Return(value) => self.returned(value.as_ref()),
+            StmtKind::Throw(value) => {
+                self.expression(value);
+            }
+            StmtKind::If(condition, then, otherwise) => {
+                self.condition(condition);
+                self.block(then);
+                self.block(otherwise);
+            }
+            StmtKind::ForEach { variable, is_declared, is_index, list, body } => {
+                self.each(variable, *is_declared, *is_index, list, body);
+            }
+            StmtKind::Loop { first, condition, update, body, .. } => self.scoped(|flow| {
+                flow.declare_functions(first);
+                flow.statements(first);
+                flow.turns += 1;
+                if let Some(condition) = condition {
+                    flow.condition(condition);
+                }
+                flow.block(body);
+                if let Some(update) = update {
+                    flow.expression(update);
+                }
+                flow.turns -= 1;
+            }),
+            StmtKind::Switch(value, cases) => {
+                let worth = self.expression(value);
+                for (case, body) in cases {
+                    if let Some(case) = case {
+                        self.expression(case);
+                        self.compared_case(value, &worth, case);
+                    }
+                    self.block(body);
+                }
+            }
+            StmtKind::Try { body, catch, finally } => {
+                self.block(body);
+                if let Some((variable, body)) = catch {
+                    self.scoped(|flow| {
+                        if let Some(variable) = variable {
+                            flow.declare_pattern(variable);
+                            flow.bind(variable, Value::Unknown);
+                        }
+                        flow.block(body);
+                    });
+                }
+                self.block(finally);
+            }
+            StmtKind::Block(body) => self.block(body),
+            StmtKind::Break | StmtKind::Continue => {}
+            StmtKind::Other(parts) => parts.iter().for_each(|part| {
+                self.expression(part);
+            }),
+        }
+    }
+
+    fn returned(&mut self, value: Option<&'t Expr>) {
+        let Some(value) = value else { return };
+        let is_test = self.function().and_then(|number| self.functions.get(number)).is_some_and(|facts| facts.is_test)
+            || matches!(self.role(), Some(FunctionRole::Filter(_)));
+        let worth = if is_test { self.condition(value) } else { self.expression(value) };
+        self.returns(worth);
+        match self.role() {
+            Some(FunctionRole::Whole) => self.answered(value),
+            Some(FunctionRole::Score(_)) => self.scored(value),
+            _ => {}
+        }
+    }
+
+    fn each(
+        &mut self,
+        variable: &'t Pattern,
+        is_declared: bool,
+        is_index: bool,
+        list: &'t Expr,
+        body: &'t [Stmt],
+    ) {
+        let worth = self.expression(list);
+        if !is_index {
+            self.looped(list, &worth);
+        }
+        let element = match (&worth, is_index) {
+            (Value::List(_), true) => Value::Text(Role::Place),
+            (_, true) => Value::Text(Role::Plain),
+            (Value::List(element), false) => (**element).clone(),
+            (Value::Text(_), false) => Value::Text(Role::Plain),
+            _ => Value::Unknown,
+        };
+        self.scoped(|flow| {
+            if is_declared {
+                for (name, span) in super::variables::names(variable) {
+                    flow.declare(&name, &span);
+                }
+            }
+            flow.turns += 1;
+            flow.bind(variable, element);
+            flow.block(body);
+            flow.turns -= 1;
+        });
+    }
+
+    /// Gives the field or element `place` a `value`.
+    pub(super) fn assign_place(&mut self, place: &'t Expr, value: Value) {
+        use crate::script::tree::ExprKind;
+        match &place.kind {
+            ExprKind::Field { of, name, .. } => {
+                self.expression(of);
+                let Some(number) = of.name().and_then(|name| self.variable(name)) else { return };
+                if let Some(variable) = self.variables.get_mut(number)
+                    && let Value::Record(members) = &mut variable.value
+                {
+                    match members.iter_mut().find(|(known, _)| known == name) {
+                        Some((_, held)) => *held = held.clone().or(value),
+                        None => variable.value = Value::Unknown,
+                    }
+                }
+            }
+            ExprKind::Index(of, index) => {
+                self.expression(index);
+                let held = self.expression(of);
+                let Some(number) = of.name().and_then(|name| self.variable(name)) else { return };
+                match held {
+                    Value::List(_) => self.give(number, Value::list(value), None),
+                    Value::Record(_) => self.give(number, Value::Unknown, None),
+                    _ => {}
+                }
+            }
+            _ => {
+                self.expression(place);
+            }
+        }
+    }
+
+    /// Notes that `place` is increased or decreased, and returns what it is worth then.
+    pub(super) fn stepped(&mut self, place: &'t Expr) -> Value {
+        let number = place.name().and_then(|name| self.variable(name));
+        match number {
+            Some(number) => {
+                self.happens(number, EventKind::Step, &place.span);
+                self.give(number, Value::Number(Unit::Plain), None);
+            }
+            None => {
+                self.peek(place);
+            }
+        }
+        Value::Number(Unit::Plain)
+    }
+
+    /// What an element of the thing is, where a script takes the thing for a list.
+    pub(in crate::check) fn list_in(thing: Thing) -> Option<&'static str> {
+        match thing {
+            Thing::Input => Some("nodes"),
+            Thing::NodeData => Some("sessions"),
+            _ => None,
+        }
+    }
+}
