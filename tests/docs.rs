@@ -8,6 +8,8 @@
 
 #[path = "docs/bus.rs"]
 mod bus;
+#[path = "docs/checks.rs"]
+mod checks;
 #[path = "docs/cli.rs"]
 mod cli;
 #[path = "docs/config.rs"]
@@ -33,6 +35,7 @@ fn generated(name: &str) -> String {
     match name.split_once(' ') {
         Some(("file", path)) => verbatim(path),
         None => match name {
+            "checks" => checks::codes(),
             "cli" => cli::commands(),
             "config" => config::keys(),
             "config-file" => config::file(),

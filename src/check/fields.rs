@@ -131,18 +131,11 @@ const ELSEWHERE: &[(Thing, &str, &str)] = &[
     (Thing::Cpu, "usage", "utilization"),
     (Thing::Cpu, "percent", "utilization"),
     (Thing::Cpu, "count", "cores"),
-    (Thing::Session, "username", "user"),
     (Thing::Session, "nodeId", "serverId"),
     (Thing::Time, "day", "weekday"),
     (Thing::Time, "min", "minute"),
-    (Thing::User, "username", "login"),
-    (Thing::User, "userName", "login"),
     (Thing::Input, "groups", "userGroups"),
     (Thing::Request, "groups", "userGroups"),
-    (Thing::Input, "username", "user.login"),
-    (Thing::Request, "username", "user.login"),
-    (Thing::Input, "login", "user.login"),
-    (Thing::Request, "login", "user.login"),
     (Thing::Input, "hosts", "nodes"),
     (Thing::Input, "nodeList", "nodes"),
     (Thing::Input, "serverList", "servers"),
@@ -152,7 +145,7 @@ const ELSEWHERE: &[(Thing, &str, &str)] = &[
 
 /// What is known of a field.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Look {
+pub(in crate::check) enum Look {
     /// The field is there, and holds this.
     Known(Value),
     /// The field may be there.
@@ -165,7 +158,7 @@ pub enum Look {
 
 /// Returns what is known of the field `name` of `thing`.
 #[must_use]
-pub fn look(thing: Thing, name: &str) -> Look {
+pub(in crate::check) fn look(thing: Thing, name: &str) -> Look {
     let lists = tables(thing);
     let listed = lists.iter().copied().flatten();
     if thing == Thing::Metadata {
@@ -184,12 +177,12 @@ pub fn look(thing: Thing, name: &str) -> Look {
 }
 
 /// Returns the names of the listed fields of `thing`.
-pub fn names(thing: Thing) -> impl Iterator<Item = &'static str> {
+pub(in crate::check) fn names(thing: Thing) -> impl Iterator<Item = &'static str> {
     tables(thing).into_iter().flatten().map(|(name, _)| *name)
 }
 
 /// Returns which of `known` was meant by `name`, which is none of them.
-pub fn misspelt<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(in crate::check) fn misspelt<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = plain(name);
     let distance = |known: &str| {
         let known = plain(known);
@@ -247,7 +240,7 @@ impl Holds {
 impl Thing {
     /// Returns how a sentence calls it.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub(in crate::check) fn words(self) -> &'static str {
         match self {
             Self::Input => "the input",
             Self::Request => "the request",
@@ -292,7 +285,9 @@ mod tests {
         ] {
             check(Thing::Node, name, Look::Meant(meant));
         }
-        for name in ["gpu", "group", "users", "login", "pool", "rack", "tier", "cores", "cpus", "memory", "load", "rank"] {
+        for name in
+            ["gpu", "group", "users", "login", "pool", "rack", "tier", "cores", "cpus", "memory", "load", "rank"]
+        {
             check(Thing::Node, name, Look::Open);
         }
         check(Thing::Node, "sessions", Look::Known(Value::Number(Unit::Sessions)));

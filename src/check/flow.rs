@@ -18,7 +18,7 @@ use crate::script::{Arity, PerNode, Shape};
 use super::codes::Code;
 use super::finding::Finding;
 use super::value::{Thing, Value};
-pub use variables::{Event, EventKind, Variable};
+pub(in crate::check) use variables::{Event, EventKind, Variable};
 
 /// How often the tree is walked at most before the rules look.
 const MAX_WALKS: usize = 12;
@@ -27,7 +27,7 @@ const MAX_SHOWN: usize = 48;
 
 /// What whither calls a function for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FunctionRole {
+pub(in crate::check) enum FunctionRole {
     /// The function of the whole list.
     Whole,
     /// `filter`, which may know the request.
@@ -40,58 +40,58 @@ pub enum FunctionRole {
 
 /// What is known of a function.
 #[derive(Clone, Debug, Default)]
-pub struct FunctionFacts<'t> {
+pub(in crate::check) struct FunctionFacts<'t> {
     /// The function; absent until the first walk came to it.
-    pub tree: Option<&'t FunctionTree>,
+    pub(in crate::check) tree: Option<&'t FunctionTree>,
     /// What its parameters are worth, over all calls.
-    pub parameters: Vec<Value>,
+    pub(in crate::check) parameters: Vec<Value>,
     /// What it returns, over all ways.
-    pub returns: Value,
+    pub(in crate::check) returns: Value,
     /// Whether nothing but the truth of what it returns counts.
-    pub is_test: bool,
-    /// Whether a call of it by its name was seen.
-    pub is_called: bool,
+    pub(in crate::check) is_test: bool,
 }
 
 /// A place at which a script reads the clock, chance or the request.
 #[derive(Clone, Debug)]
-pub struct Impurity {
+pub(in crate::check) struct Impurity {
     /// The function around the place; absent at the top level.
-    pub function: Option<usize>,
+    pub(in crate::check) function: Option<usize>,
     /// The place.
-    pub span: SourceRange,
+    pub(in crate::check) span: SourceRange,
     /// What is read, in words.
-    pub what: &'static str,
+    pub(in crate::check) what: &'static str,
 }
 
 /// What the last walk collected for rules that look at a script as a whole.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub(in crate::check) struct Seen {
     /// The findings so far.
-    pub findings: Vec<Finding>,
+    pub(in crate::check) findings: Vec<Finding>,
     /// What reads clock and chance.
-    pub impurities: Vec<Impurity>,
+    pub(in crate::check) impurities: Vec<Impurity>,
     /// Which function calls or holds which; absent at the top level.
-    pub edges: BTreeSet<(Option<usize>, usize)>,
+    pub(in crate::check) edges: BTreeSet<(Option<usize>, usize)>,
     /// What happens to the variables of the top level.
-    pub events: Vec<Event>,
+    pub(in crate::check) events: Vec<Event>,
     /// Where lists of nodes are read, by what holds them.
-    pub lists: Vec<(ListKey, SourceRange)>,
+    pub(in crate::check) lists: Vec<(ListKey, SourceRange)>,
+    /// Members of objects of the top level that are stepped once in a call, each with its name.
+    pub(in crate::check) member_steps: Vec<(String, SourceRange)>,
     /// Lists that are sorted where nobody takes the result.
-    pub sorts: Vec<(ListKey, SourceRange, Option<usize>)>,
+    pub(in crate::check) sorts: Vec<(ListKey, SourceRange, Option<usize>)>,
     /// Texts that stand for ids of nodes.
-    pub ids: Vec<(String, SourceRange)>,
+    pub(in crate::check) ids: Vec<(String, SourceRange)>,
     /// Metadata that are compared with a text somewhere, by name.
-    pub compared: BTreeSet<String>,
+    pub(in crate::check) compared: BTreeSet<String>,
     /// Metadata whose truth is tested: name, place, and whether the test is whether it is false.
-    pub tested: Vec<(String, SourceRange)>,
+    pub(in crate::check) tested: Vec<(String, SourceRange)>,
     /// The names of undeclared variables that are findings already, with their places.
-    pub undeclared: BTreeSet<usize>,
+    pub(in crate::check) undeclared: BTreeSet<usize>,
 }
 
 /// What holds a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListKey {
+pub(in crate::check) enum ListKey {
     /// The input.
     Input,
     /// The variable of this number.
@@ -99,35 +99,37 @@ pub enum ListKey {
 }
 
 /// The walk.
-pub struct Flow<'t> {
+pub(in crate::check) struct Flow<'t> {
     /// The source.
-    pub text: &'t str,
+    pub(in crate::check) text: &'t str,
     /// The tree.
-    pub tree: &'t SyntaxTree,
+    pub(in crate::check) tree: &'t SyntaxTree,
     /// The variables of all scopes.
-    pub variables: Vec<Variable>,
+    pub(in crate::check) variables: Vec<Variable>,
     places: BTreeMap<(usize, String), usize>,
+    /// What variables are given where they are declared.
+    initial: BTreeMap<usize, &'t Expr>,
     /// The functions by their numbers.
-    pub functions: Vec<FunctionFacts<'t>>,
+    pub(in crate::check) functions: Vec<FunctionFacts<'t>>,
     /// What whither calls, by their numbers.
-    pub roles: BTreeMap<usize, FunctionRole>,
+    pub(in crate::check) roles: BTreeMap<usize, FunctionRole>,
     scopes: Vec<BTreeMap<String, usize>>,
     /// The functions around the place that is looked at.
-    pub around: Vec<usize>,
+    pub(in crate::check) around: Vec<usize>,
     /// How many loops and callbacks are around it within the function that whither calls.
-    pub turns: usize,
+    pub(in crate::check) turns: usize,
     /// Names that the script gives to fields itself.
-    pub own_fields: BTreeSet<String>,
+    pub(in crate::check) own_fields: BTreeSet<String>,
     is_changed: bool,
     /// What the rules saw; absent before the last walk, and where a part is looked at a second time.
-    pub seen: Option<Seen>,
+    pub(in crate::check) seen: Option<Seen>,
 }
 
 impl<'t> Flow<'t> {
     /// Returns the flow of `tree`, whose source is `text`, after the last walk; fields called like one of `known` are
     /// set by scripts before it.
     #[must_use]
-    pub fn of(tree: &'t SyntaxTree, text: &'t str, known: &BTreeSet<String>) -> Self {
+    pub(in crate::check) fn of(tree: &'t SyntaxTree, text: &'t str, known: &BTreeSet<String>) -> Self {
         let mut own_fields = own_fields(&tree.body);
         own_fields.extend(known.iter().cloned());
         let mut flow = Self {
@@ -135,6 +137,7 @@ impl<'t> Flow<'t> {
             tree,
             variables: Vec::new(),
             places: BTreeMap::new(),
+            initial: BTreeMap::new(),
             functions: vec![FunctionFacts::default(); tree.functions],
             roles: roles(tree),
             scopes: Vec::new(),
@@ -160,6 +163,7 @@ impl<'t> Flow<'t> {
         self.scopes.clear();
         let tree = self.tree;
         self.scoped(|flow| {
+            flow.hoist(&tree.body);
             flow.declare_functions(&tree.body);
             flow.statements(&tree.body);
         });
@@ -167,24 +171,24 @@ impl<'t> Flow<'t> {
 
     /// Whether the script is JavaScript.
     #[must_use]
-    pub fn is_javascript(&self) -> bool {
+    pub(in crate::check) fn is_javascript(&self) -> bool {
         self.tree.dialect == Dialect::JavaScript
     }
 
     /// The number of the function around the place that is looked at.
     #[must_use]
-    pub fn function(&self) -> Option<usize> {
+    pub(in crate::check) fn function(&self) -> Option<usize> {
         self.around.last().copied()
     }
 
     /// What whither calls the function around the place for, if it is one of those that whither calls.
     #[must_use]
-    pub fn role(&self) -> Option<FunctionRole> {
+    pub(in crate::check) fn role(&self) -> Option<FunctionRole> {
         self.roles.get(self.around.last()?).copied()
     }
 
     /// Notes `finding`, in the last walk.
-    pub fn find(&mut self, finding: Finding) {
+    pub(in crate::check) fn find(&mut self, finding: Finding) {
         if let Some(seen) = &mut self.seen {
             seen.findings.push(finding);
         }
@@ -192,13 +196,13 @@ impl<'t> Flow<'t> {
 
     /// Returns the source of `span`.
     #[must_use]
-    pub fn source(&self, span: &SourceRange) -> &'t str {
+    pub(in crate::check) fn source(&self, span: &SourceRange) -> &'t str {
         self.text.get(span.clone()).unwrap_or_default()
     }
 
     /// Returns the source of `span` as a message repeats it.
     #[must_use]
-    pub fn shown(&self, span: &SourceRange) -> String {
+    pub(in crate::check) fn shown(&self, span: &SourceRange) -> String {
         let words: Vec<&str> = self.source(span).split_whitespace().collect();
         let line = words.join(" ");
         match line.char_indices().nth(MAX_SHOWN) {
@@ -208,7 +212,7 @@ impl<'t> Flow<'t> {
     }
 
     /// Returns what `expression` is worth, without that any rule looks.
-    pub fn peek(&mut self, expression: &'t Expr) -> Value {
+    pub(in crate::check) fn peek(&mut self, expression: &'t Expr) -> Value {
         let (seen, is_changed) = (self.seen.take(), self.is_changed);
         let value = self.expression(expression);
         (self.seen, self.is_changed) = (seen, is_changed);
@@ -277,7 +281,6 @@ impl<'t> Flow<'t> {
             seen.edges.insert((around, number));
         }
         let Some(facts) = self.functions.get_mut(number) else { return Value::Unknown };
-        facts.is_called = true;
         if facts.parameters.len() < arguments.len() {
             facts.parameters.resize(arguments.len(), Value::Unset);
         }
@@ -301,7 +304,7 @@ impl<'t> Flow<'t> {
 
     /// Returns the findings of rules, with `code` where one is about `span` already.
     #[must_use]
-    pub fn has(&self, code: Code, span: &SourceRange) -> bool {
+    pub(in crate::check) fn has(&self, code: Code, span: &SourceRange) -> bool {
         let is_it = |finding: &Finding| finding.code == code && finding.span.as_ref() == Some(span);
         self.seen.as_ref().is_some_and(|seen| seen.findings.iter().any(is_it))
     }
@@ -358,7 +361,7 @@ fn function_in(value: &Expr) -> Option<&FunctionTree> {
 }
 
 /// The names of fields that a script sets, on whatever it may be.
-pub fn own_fields(body: &[Stmt]) -> BTreeSet<String> {
+pub(in crate::check) fn own_fields(body: &[Stmt]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     super::visit::expressions(body, &mut |expression| match &expression.kind {
         ExprKind::Assign(_, target, _) => {

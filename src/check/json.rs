@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use super::finding::{CheckedFile, Finding, Level, place_of};
 
+/// The longest line that is told with a finding, in bytes.
+const MAX_EXCERPT: usize = 1_000;
+
 /// Returns `files` as one document: the findings, and apart from them the notes, of which nothing is wrong.
 #[must_use]
 pub fn document(files: &[CheckedFile]) -> Value {
@@ -31,7 +34,10 @@ fn finding(file: &CheckedFile, finding: &Finding) -> Value {
             members.extend(put(name, number.into()));
         }
         let excerpt = file.text.lines().nth(line - 1).unwrap_or_default();
-        members.extend(put("source", excerpt.into()));
+        // The line of a source that a program made may be all of it.
+        if excerpt.len() <= MAX_EXCERPT {
+            members.extend(put("source", excerpt.into()));
+        }
     }
     members.extend(put("help", finding.help.clone().into()));
     if let Some(fix) = &finding.fix {

@@ -10,7 +10,7 @@
 
 mod chain;
 pub mod codes;
-pub mod fields;
+mod fields;
 pub mod finding;
 mod flow;
 pub mod json;

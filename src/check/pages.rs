@@ -140,7 +140,7 @@ const IMPURE_FUNCTION: Page = js(
 const UNDECLARED: Page = js(
     "Nothing in the script declares this name, and no global has it. Reading it is an error. There is no network, no file, \
      no timer and no `require` in a balancer script: an executable has them.",
-    "function score(node) {\n  return -nodes.sessions\n}",
+    "function score(node) {\n  return -nod.sessions\n}",
     "function score(node) {\n  return -node.sessions\n}",
 );
 const LASTING_VARIABLE: Page = js(

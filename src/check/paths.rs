@@ -13,13 +13,13 @@ struct Ends {
 
 /// Whether a way through `function` comes to its end without `return` and without an error.
 #[must_use]
-pub fn falls_through(function: &FunctionTree) -> bool {
+pub(in crate::check) fn falls_through(function: &FunctionTree) -> bool {
     list(&function.body).goes_on
 }
 
 /// Returns the values of the `return`s of `function`, without those of functions in it; one without a value is absent.
 #[must_use]
-pub fn returns(function: &FunctionTree) -> Vec<Option<&Expr>> {
+pub(in crate::check) fn returns(function: &FunctionTree) -> Vec<Option<&Expr>> {
     let mut found = Vec::new();
     collect(&function.body, &mut found);
     found
@@ -33,7 +33,9 @@ fn collect<'t>(body: &'t [Stmt], found: &mut Vec<Option<&'t Expr>>) {
                 collect(then, found);
                 collect(otherwise, found);
             }
-            StmtKind::ForEach { body, .. } | StmtKind::Loop { body, .. } | StmtKind::Block(body) => collect(body, found),
+            StmtKind::ForEach { body, .. } | StmtKind::Loop { body, .. } | StmtKind::Block(body) => {
+                collect(body, found)
+            }
             StmtKind::Switch(_, cases) => cases.iter().for_each(|(_, body)| collect(body, found)),
             StmtKind::Try { body, catch, finally } => {
                 collect(body, found);
@@ -84,8 +86,7 @@ fn one(statement: &Stmt) -> Ends {
         StmtKind::Block(body) => list(body),
         StmtKind::Loop { condition, body, .. } => {
             // Without an end of its own it goes on where something breaks out of it alone.
-            let is_endless =
-                condition.as_ref().is_none_or(|condition| matches!(condition.kind, ExprKind::Truth(true)));
+            let is_endless = condition.as_ref().is_none_or(|condition| matches!(condition.kind, ExprKind::Truth(true)));
             let inner = list(body);
             Ends { goes_on: !is_endless || inner.breaks, breaks: false }
         }

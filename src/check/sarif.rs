@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::codes::Code;
 use super::finding::{CheckedFile, Finding, Fix, place_of};
-use crate::script::tree::SourceRange;
 use super::json::level;
+use crate::script::tree::SourceRange;
 
 /// The schema of a document.
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
@@ -15,10 +15,8 @@ const PAGES: &str = "docs/src/reference/checks.md";
 /// Returns `files` as one SARIF log.
 #[must_use]
 pub fn document(files: &[CheckedFile]) -> Value {
-    let results: Vec<Value> = files
-        .iter()
-        .flat_map(|file| file.findings.iter().map(move |finding| result(file, finding)))
-        .collect();
+    let results: Vec<Value> =
+        files.iter().flat_map(|file| file.findings.iter().map(move |finding| result(file, finding))).collect();
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",

@@ -60,7 +60,13 @@ impl Checker {
     /// Looks at the script in `content`, whose name ends in `extension`; `known` are fields that steps before it set on
     /// nodes.
     #[must_use]
-    pub fn script(&mut self, file: &Arc<str>, extension: &str, content: &Content, known: &BTreeSet<String>) -> ScriptReport {
+    pub fn script(
+        &mut self,
+        file: &Arc<str>,
+        extension: &str,
+        content: &Content,
+        known: &BTreeSet<String>,
+    ) -> ScriptReport {
         let Some(language) = LANGUAGES.iter().find(|language| language.extension == extension) else {
             return ScriptReport::default();
         };

@@ -10,7 +10,7 @@ const MAX_MEMBERS: usize = 32;
 
 /// What an expression is worth.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum Value {
+pub(in crate::check) enum Value {
     /// Nothing was seen yet, or nothing is there: `undefined`, `null`, `()`.
     #[default]
     Unset,
@@ -34,7 +34,7 @@ pub enum Value {
 
 /// A document that a script sees, or a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Thing {
+pub(in crate::check) enum Thing {
     /// What a function of the whole list is given.
     Input,
     /// What a function of one node is given beside the node.
@@ -65,7 +65,7 @@ pub enum Thing {
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub(in crate::check) enum Unit {
     /// Anything.
     Plain,
     /// Sessions of a node.
@@ -84,7 +84,7 @@ pub enum Unit {
 
 /// What a text says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(in crate::check) enum Role {
     /// Anything.
     Plain,
     /// The id of a node.
@@ -100,13 +100,13 @@ pub enum Role {
 impl Value {
     /// Returns a list of `element`.
     #[must_use]
-    pub fn list(element: Self) -> Self {
+    pub(in crate::check) fn list(element: Self) -> Self {
         if element.depth() >= MAX_DEPTH { Self::Unknown } else { Self::List(Box::new(element)) }
     }
 
     /// Returns an object with `members`.
     #[must_use]
-    pub fn record(members: Vec<(String, Self)>) -> Self {
+    pub(in crate::check) fn record(members: Vec<(String, Self)>) -> Self {
         let record = Self::Record(members);
         let is_large = matches!(&record, Self::Record(members) if members.len() > MAX_MEMBERS);
         if is_large || record.depth() > MAX_DEPTH { Self::Unknown } else { record }
@@ -122,7 +122,7 @@ impl Value {
 
     /// Returns what is one of `self` and `other`.
     #[must_use]
-    pub fn or(self, other: Self) -> Self {
+    pub(in crate::check) fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Unset, value) | (value, Self::Unset) => value,
             (left, right) if left == right => left,
@@ -136,7 +136,7 @@ impl Value {
 
     /// Returns what the elements of the list are; nothing where the value is no list.
     #[must_use]
-    pub fn element(&self) -> Option<&Self> {
+    pub(in crate::check) fn element(&self) -> Option<&Self> {
         match self {
             Self::List(element) => Some(element),
             _ => None,
@@ -145,13 +145,13 @@ impl Value {
 
     /// Whether the value is a node.
     #[must_use]
-    pub fn is_node(&self) -> bool {
+    pub(in crate::check) fn is_node(&self) -> bool {
         *self == Self::Thing(Thing::Node)
     }
 
     /// Whether the value is a list of nodes.
     #[must_use]
-    pub fn is_nodes(&self) -> bool {
+    pub(in crate::check) fn is_nodes(&self) -> bool {
         self.element().is_some_and(Self::is_node)
     }
 }

@@ -3,7 +3,7 @@
 use crate::script::tree::{Expr, ExprKind, FunctionTree, Pattern, PatternKind, Stmt, StmtKind};
 
 /// Shows `look` every expression in `body`, those of functions too.
-pub fn expressions<'t>(body: &'t [Stmt], look: &mut dyn FnMut(&'t Expr)) {
+pub(in crate::check) fn expressions<'t>(body: &'t [Stmt], look: &mut dyn FnMut(&'t Expr)) {
     body.iter().for_each(|statement| in_statement(statement, look));
 }
 
@@ -70,7 +70,7 @@ fn pattern<'t>(target: &'t Pattern, look: &mut dyn FnMut(&'t Expr)) {
 }
 
 /// Shows `look` the expression `value` and every one in it.
-pub fn expression<'t>(value: &'t Expr, look: &mut dyn FnMut(&'t Expr)) {
+pub(in crate::check) fn expression<'t>(value: &'t Expr, look: &mut dyn FnMut(&'t Expr)) {
     look(value);
     match &value.kind {
         ExprKind::Name(_)

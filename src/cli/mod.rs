@@ -13,6 +13,8 @@ pub mod bench;
 pub mod bus;
 #[cfg(feature = "service")]
 pub mod chains;
+#[cfg(feature = "service")]
+pub mod check;
 mod daemon;
 #[cfg(feature = "service")]
 pub mod demo;

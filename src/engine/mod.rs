@@ -64,9 +64,21 @@ pub enum Form {
 /// Every language that this build has, one line each.
 pub const LANGUAGES: &[Language] = &[
     #[cfg(feature = "javascript")]
-    Language { name: "JavaScript", extension: "js", form: Form::Text, engine: javascript::engine, tree: javascript::tree },
+    Language {
+        name: "JavaScript",
+        extension: "js",
+        form: Form::Text,
+        engine: javascript::engine,
+        tree: javascript::tree,
+    },
     #[cfg(feature = "rhai")]
     Language { name: "Rhai", extension: "rhai", form: Form::Text, engine: rhai::engine, tree: rhai::tree },
     #[cfg(feature = "wasm")]
-    Language { name: "WebAssembly", extension: "wasm", form: Form::Compiled, engine: wasm::engine, tree: |_compiled| None },
+    Language {
+        name: "WebAssembly",
+        extension: "wasm",
+        form: Form::Compiled,
+        engine: wasm::engine,
+        tree: |_compiled| None,
+    },
 ];

@@ -7,8 +7,20 @@ use crate::check::value::{Role, Thing, Unit, Value};
 
 /// Methods of lists whose function is asked whether, each with whether it is one of JavaScript's or Rhai's.
 const TESTS: [&str; 14] = [
-    "filter", "find", "findLast", "findIndex", "findLastIndex", "some", "every", "all", "drain", "retain", "extract",
-    "index_of", "find_map", "split",
+    "filter",
+    "find",
+    "findLast",
+    "findIndex",
+    "findLastIndex",
+    "some",
+    "every",
+    "all",
+    "drain",
+    "retain",
+    "extract",
+    "index_of",
+    "find_map",
+    "split",
 ];
 
 impl<'t> Flow<'t> {
@@ -133,7 +145,7 @@ impl<'t> Flow<'t> {
             "sort" | "toSorted" | "sort_by" | "order" | "order_by" => {
                 let pair = [element.clone(), element.clone()];
                 self.callback(arguments, 0, &pair, false);
-                self.sorted(whole, of, list, name, arguments);
+                self.sorted(whole, list, name, arguments);
                 if !self.is_javascript() && name.starts_with("sort") { Value::Unset } else { list.clone() }
             }
             "reduce" | "reduceRight" | "reduce_rev" => self.reduced(arguments, list, element),
@@ -187,7 +199,8 @@ impl<'t> Flow<'t> {
             None => element.clone(),
         };
         let number = Value::Number(Unit::Plain);
-        let returned = self.callback(arguments, 0, &[first.clone(), element.clone(), number.clone(), list.clone()], false);
+        let returned =
+            self.callback(arguments, 0, &[first.clone(), element.clone(), number.clone(), list.clone()], false);
         let reduced = first.or(returned);
         // What it returned is what it is given the next time.
         self.callback_again(arguments, &[reduced.clone(), element.clone(), number, list.clone()]);
@@ -270,10 +283,9 @@ impl<'t> Flow<'t> {
     }
 
     fn known_function(&mut self, whole: &'t Expr, callee: &'t Expr, name: &str, arguments: &'t [Expr]) -> Value {
-        if let Some(number) = self.variable(name) {
+        if self.variable(name).is_some() {
             let held = self.expression(callee);
             let given = self.arguments(arguments);
-            let _variable = number;
             return match held {
                 Value::Function(number) => self.apply(number, &given),
                 Value::Unset => Value::Unset,

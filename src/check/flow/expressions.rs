@@ -210,7 +210,8 @@ impl<'t> Flow<'t> {
                 Value::Truth
             }
             "-" | "+" | "~" => {
-                self.expression(inner);
+                let value = self.expression(inner);
+                self.calculated((inner, &value));
                 Value::Number(Unit::Plain)
             }
             "typeof" => {
@@ -299,11 +300,18 @@ impl<'t> Flow<'t> {
     ) -> Value {
         let value = self.expression(right);
         let Some(operator) = operator else {
+            if let PatternKind::Place(place) = &target.kind
+                && place.field().is_some()
+                && self.source(&right.span).contains(self.source(&place.span))
+            {
+                self.step_member(place);
+            }
             self.assign(target, value.clone(), Some(right));
             return value;
         };
         let PatternKind::Name(name) = &target.kind else {
             if let PatternKind::Place(place) = &target.kind {
+                self.step_member(place);
                 self.expression(place);
             }
             return Value::Unknown;

@@ -106,14 +106,7 @@ impl<'t> Flow<'t> {
         }
     }
 
-    fn each(
-        &mut self,
-        variable: &'t Pattern,
-        is_declared: bool,
-        is_index: bool,
-        list: &'t Expr,
-        body: &'t [Stmt],
-    ) {
+    fn each(&mut self, variable: &'t Pattern, is_declared: bool, is_index: bool, list: &'t Expr, body: &'t [Stmt]) {
         let worth = self.expression(list);
         if !is_index {
             self.looped(list, &worth);
@@ -179,10 +172,24 @@ impl<'t> Flow<'t> {
                 self.give(number, Value::Number(Unit::Plain), None);
             }
             None => {
+                self.step_member(place);
                 self.peek(place);
             }
         }
         Value::Number(Unit::Plain)
+    }
+
+    /// Notes that `place`, a member of an object of the top level, is made of what it was, once in a call.
+    pub(super) fn step_member(&mut self, place: &'t Expr) {
+        let is_once = self.turns == 0 && self.role() == Some(FunctionRole::Whole);
+        let Some((of, name)) = place.field().filter(|_| is_once) else { return };
+        let Some(number) = of.name().and_then(|name| self.variable(name)) else { return };
+        let variable = self.variables.get(number);
+        let is_outer = variable.is_some_and(|variable| variable.function.is_none() && !variable.is_undeclared);
+        let is_made = variable.is_some_and(|variable| matches!(variable.value, Value::Record(_) | Value::Function(_)));
+        if let (true, Some(seen)) = (is_outer && is_made, &mut self.seen) {
+            seen.member_steps.push((name.to_owned(), place.span.clone()));
+        }
     }
 
     /// What an element of the thing is, where a script takes the thing for a list.

@@ -10,21 +10,23 @@ const UNDECLARED: usize = usize::MAX;
 
 /// A variable.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Variable {
+pub(in crate::check) struct Variable {
     /// The name.
-    pub name: String,
+    pub(in crate::check) name: String,
     /// What the variable is worth, over all that it is given.
-    pub value: Value,
+    pub(in crate::check) value: Value,
     /// The bytes of the declaration; empty where nobody declares it.
-    pub span: SourceRange,
+    pub(in crate::check) span: SourceRange,
     /// The function that declares the variable; absent at the top level.
-    pub function: Option<usize>,
+    pub(in crate::check) function: Option<usize>,
     /// Whether nobody declares it.
-    pub is_undeclared: bool,
+    pub(in crate::check) is_undeclared: bool,
     /// Whether it is a parameter.
-    pub is_parameter: bool,
+    pub(in crate::check) is_parameter: bool,
     /// The number that it always is, where it is given one number alone.
-    pub constant: Option<f64>,
+    pub(in crate::check) constant: Option<f64>,
+    /// Whether it is given a value at one place alone.
+    is_single: bool,
     /// How often it was given a value in this walk, and the number of the last time.
     writes: usize,
     number: Option<f64>,
@@ -32,22 +34,22 @@ pub struct Variable {
 
 /// Something that happens to a variable of the top level within a function.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub(in crate::check) struct Event {
     /// The variable.
-    pub variable: usize,
+    pub(in crate::check) variable: usize,
     /// What happens.
-    pub kind: EventKind,
+    pub(in crate::check) kind: EventKind,
     /// Where.
-    pub span: SourceRange,
+    pub(in crate::check) span: SourceRange,
     /// The function around it; absent at the top level.
-    pub function: Option<usize>,
+    pub(in crate::check) function: Option<usize>,
     /// Whether it may happen several times in one call of the function that whither calls.
-    pub is_repeated: bool,
+    pub(in crate::check) is_repeated: bool,
 }
 
 /// What happens to a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventKind {
+pub(in crate::check) enum EventKind {
     /// It is read.
     Read,
     /// It is given a value.
@@ -60,14 +62,15 @@ impl<'t> Flow<'t> {
     /// Notes which variables are given one number alone.
     pub(super) fn settle_constants(&mut self) {
         for variable in &mut self.variables {
-            variable.constant = variable.number.filter(|_| variable.writes == 1);
+            variable.is_single = variable.writes == 1;
+            variable.constant = variable.number.filter(|_| variable.is_single);
             (variable.writes, variable.number) = (0, None);
         }
     }
 
     /// The number of the variable `name` where it stands.
     #[must_use]
-    pub fn variable(&self, name: &str) -> Option<usize> {
+    pub(in crate::check) fn variable(&self, name: &str) -> Option<usize> {
         let declared = self.scopes.iter().rev().find_map(|scope| scope.get(name).copied());
         declared.or_else(|| self.places.get(&(UNDECLARED, name.to_owned())).copied())
     }
@@ -86,11 +89,18 @@ impl<'t> Flow<'t> {
                 is_undeclared,
                 is_parameter: false,
                 constant: None,
+                is_single: false,
                 writes: 0,
                 number: None,
             });
         }
         number
+    }
+
+    /// What the variable `number` is given, where that is written at one place alone.
+    pub(in crate::check) fn written(&self, number: usize) -> Option<&'t Expr> {
+        let is_single = self.variables.get(number).is_some_and(|variable| variable.is_single);
+        self.initial.get(&number).copied().filter(|_| is_single)
     }
 
     /// Declares the variable `name` in the innermost scope.
@@ -171,7 +181,10 @@ impl<'t> Flow<'t> {
     }
 
     /// Gives the variable `number` a `value`, which stands in the source as `written`.
-    pub(super) fn give(&mut self, number: usize, value: Value, written: Option<&Expr>) {
+    pub(super) fn give(&mut self, number: usize, value: Value, written: Option<&'t Expr>) {
+        if let Some(written) = written {
+            self.initial.insert(number, written);
+        }
         let Some(variable) = self.variables.get_mut(number) else { return };
         variable.writes += 1;
         variable.number = written.and_then(Expr::number);
@@ -201,7 +214,13 @@ impl<'t> Flow<'t> {
             PatternKind::Fields(fields) => {
                 for (name, span, inner) in fields {
                     let held = match name {
-                        Some(name) => self.field_of(&value, name, span, None, matches!(&inner.kind, PatternKind::Name(own) if own == name)),
+                        Some(name) => self.field_of(
+                            &value,
+                            name,
+                            span,
+                            None,
+                            matches!(&inner.kind, PatternKind::Name(own) if own == name),
+                        ),
                         None => Value::Unknown,
                     };
                     self.bind(inner, held);

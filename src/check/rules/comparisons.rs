@@ -25,9 +25,13 @@ impl<'t> Flow<'t> {
             let is_left = std::ptr::eq(one, left.0);
             match worth {
                 Value::Text(Role::Metadata) => self.metadata(operator, one, other, against),
-                Value::Number(unit) => self.measured(*unit, operator, is_left, one, other),
+                Value::Number(unit) => {
+                    self.measured(*unit, operator, is_left, one, other);
+                    self.text_for_other("a number", operator, one, other);
+                }
                 Value::Text(Role::Action) => self.action(operator, other),
                 Value::Text(Role::Id) => self.id(operator, other),
+                Value::Truth => self.text_for_other("true or false", operator, one, other),
                 Value::List(_) | Value::Thing(_) => self.different(whole, operator, (one, worth), (other, against)),
                 _ => {}
             }
@@ -70,7 +74,11 @@ impl<'t> Flow<'t> {
             _ => "not comparable",
         };
         let message = format!("{shown} is a text, as all metadata are: it is {never} to `{right}`, which is {written}");
-        let mut finding = Finding::new(Code::MetadataCompared, Some(one.span.start.min(other.span.start)..one.span.end.max(other.span.end)), message);
+        let mut finding = Finding::new(
+            Code::MetadataCompared,
+            Some(one.span.start.min(other.span.start)..one.span.end.max(other.span.end)),
+            message,
+        );
         // Node lists in files may have metadata of any type, and Rhai compares whatever comes.
         if !self.is_javascript() && matches!(other.kind, ExprKind::Truth(_)) {
             finding.level = Level::Note;
@@ -79,7 +87,8 @@ impl<'t> Flow<'t> {
         let text = format!("{quote}{right}{quote}");
         self.find(match is_equality {
             true => {
-                let fix = Fix::replace(other.span.clone(), text.clone(), format!("`{right}` becomes the text `{text}`"));
+                let fix =
+                    Fix::replace(other.span.clone(), text.clone(), format!("`{right}` becomes the text `{text}`"));
                 finding.help(format!("compare with the text `{text}`")).fix(fix)
             }
             false => finding.help(format!("make a number of the text first: `parse_int({})`", self.source(&one.span))),
@@ -93,8 +102,11 @@ impl<'t> Flow<'t> {
         // As if the measured number stood on the left.
         let operator = if is_left { operator } else { turned(operator) };
         let is_equal = matches!(operator, Operator::Equal(_));
-        let reaches =
-            |last: f64| is_equal && number > last || operator == Operator::Greater && number >= last || operator == Operator::AtLeast && number > last;
+        let reaches = |last: f64| {
+            is_equal && number > last
+                || operator == Operator::Greater && number >= last
+                || operator == Operator::AtLeast && number > last
+        };
         let (message, help) = match unit {
             Unit::Bytes if number > 0.0 && number < FEWEST_BYTES => (
                 format!("{shown} is in bytes, and is compared with {number}"),
@@ -104,10 +116,15 @@ impl<'t> Flow<'t> {
                 format!("{shown} is in percent, 0 to 100, and is compared with {number}"),
                 format!("say it in percent: `{}`", number * 100.0),
             ),
-            Unit::Percent | Unit::Processor if (operator == Operator::Greater && number >= 100.0) || (operator == Operator::AtLeast && number > 100.0) => (
-                format!("{shown} is in percent, 0 to 100, and is never above {number}"),
-                "say it in percent".to_owned(),
-            ),
+            Unit::Percent | Unit::Processor
+                if (operator == Operator::Greater && number >= 100.0)
+                    || (operator == Operator::AtLeast && number > 100.0) =>
+            {
+                (
+                    format!("{shown} is in percent, 0 to 100, and is never above {number}"),
+                    "say it in percent".to_owned(),
+                )
+            }
             Unit::Hour if reaches(23.0) => {
                 (format!("{shown} is an hour from 0 to 23, and never {number}"), "midnight is 0".to_owned())
             }
@@ -136,16 +153,17 @@ impl<'t> Flow<'t> {
         if ACTIONS.contains(&text) {
             return;
         }
-        let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+        let letters =
+            |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
         let own = letters(text);
         let halves = |known: &str| known.split('/').any(|half| half == own && matches!(half, "login" | "start"));
-        let is_near = |known: &&str| {
-            letters(known) == own || halves(known) || strsim::damerau_levenshtein(known, text) == 1
-        };
+        let is_near =
+            |known: &&str| letters(known) == own || halves(known) || strsim::damerau_levenshtein(known, text) == 1;
         let Some(meant) = ACTIONS.into_iter().find(is_near) else { return };
         let message = format!("no request has the action `{text}`");
         let quote = self.source(&other.span).chars().next().filter(|c| matches!(c, '\'' | '"' | '`')).unwrap_or('\'');
-        let fix = Fix::replace(other.span.clone(), format!("{quote}{meant}{quote}"), format!("`{text}` becomes `{meant}`"));
+        let fix =
+            Fix::replace(other.span.clone(), format!("{quote}{meant}{quote}"), format!("`{text}` becomes `{meant}`"));
         let finding = Finding::new(Code::UnknownAction, Some(other.span.clone()), message);
         self.find(finding.help(format!("did you mean `{meant}`?")).fix(fix));
     }
@@ -153,9 +171,31 @@ impl<'t> Flow<'t> {
     /// A text that an id is compared with.
     fn id(&mut self, operator: Operator, other: &'t Expr) {
         let is_equality = matches!(operator, Operator::Equal(_) | Operator::Unequal(_));
-        if let (Some(text), Some(seen), true) = (other.text(), &mut self.seen, is_equality) {
-            seen.ids.push((text.to_owned(), other.span.clone()));
+        if is_equality {
+            self.note_ids(other);
         }
+    }
+
+    /// A field that is no text, as `kind` says, against a text that is written out.
+    fn text_for_other(&mut self, kind: &str, operator: Operator, one: &'t Expr, other: &'t Expr) {
+        let (Operator::Equal(is_converted) | Operator::Unequal(is_converted)) = operator else { return };
+        let Some(text) = other.text().filter(|_| one.field().is_some()) else { return };
+        let is_number = text.trim().parse::<f64>().is_ok() || text.trim().is_empty();
+        if is_converted && is_number {
+            return;
+        }
+        let (shown, written) = (self.shown(&one.span), self.source(&other.span));
+        let message = format!("{shown} is {kind}, and is never equal to the text `{written}`");
+        let span = one.span.start.min(other.span.start)..one.span.end.max(other.span.end);
+        let finding = Finding::new(Code::ComparedDifferent, Some(span), message);
+        let is_plain = kind == "a number" && is_number || matches!(text, "true" | "false") && kind != "a number";
+        self.find(match is_plain {
+            true => {
+                let fix = Fix::replace(other.span.clone(), text, format!("`{written}` becomes `{text}`"));
+                finding.help(format!("compare with `{text}`")).fix(fix)
+            }
+            false => finding.help(format!("compare with {}", if kind == "a number" { "a number" } else { "`true`" })),
+        });
     }
 
     /// A list or an object against a text or a number.

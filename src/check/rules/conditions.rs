@@ -8,9 +8,32 @@ use crate::script::tree::{Expr, ExprKind, Pattern};
 
 /// Names of metadata that are true or false, where a text stands for it. Others are tested for whether they are there.
 const FLAGS: [&str; 26] = [
-    "enabled", "disabled", "maintenance", "drain", "draining", "drained", "offline", "online", "reserved", "exclusive",
-    "active", "inactive", "available", "ready", "blocked", "locked", "excluded", "hidden", "retired", "deprecated",
-    "broken", "down", "standby", "readonly", "closed", "open",
+    "enabled",
+    "disabled",
+    "maintenance",
+    "drain",
+    "draining",
+    "drained",
+    "offline",
+    "online",
+    "reserved",
+    "exclusive",
+    "active",
+    "inactive",
+    "available",
+    "ready",
+    "blocked",
+    "locked",
+    "excluded",
+    "hidden",
+    "retired",
+    "deprecated",
+    "broken",
+    "down",
+    "standby",
+    "readonly",
+    "closed",
+    "open",
 ];
 /// How names begin that ask a question.
 const QUESTIONS: [&str; 7] = ["is_", "has_", "can_", "allow_", "no_", "not_", "in_"];
@@ -33,12 +56,17 @@ impl<'t> Flow<'t> {
     }
 
     fn index_as_truth(&mut self, expression: &'t Expr, of: &'t Expr) {
+        if self.seen.is_none() {
+            return;
+        }
         // `!text.indexOf(start)` is an old way to ask how a text begins.
         if matches!(self.peek(of), Value::Text(_)) || !self.is_javascript() {
             return;
         }
-        let message =
-            format!("{} is 0, which is false, for the first element, and -1, which is true, for none", self.shown(&expression.span));
+        let message = format!(
+            "{} is 0, which is false, for the first element, and -1, which is true, for none",
+            self.shown(&expression.span)
+        );
         let finding = Finding::new(Code::IndexTruth, Some(expression.span.clone()), message);
         let ExprKind::Call(callee, _) = &expression.kind else { return };
         let finding = finding.help("ask with `includes`, or compare with `>= 0`");

@@ -9,10 +9,46 @@ use crate::script::tree::{Expr, SourceRange};
 
 /// What lists have in JavaScript.
 const LIST_MEMBERS: [&str; 40] = [
-    "length", "at", "concat", "copyWithin", "entries", "every", "fill", "filter", "find", "findIndex", "findLast",
-    "findLastIndex", "flat", "flatMap", "forEach", "includes", "indexOf", "join", "keys", "lastIndexOf", "map", "pop",
-    "push", "reduce", "reduceRight", "reverse", "shift", "slice", "some", "sort", "splice", "toLocaleString",
-    "toReversed", "toSorted", "toSpliced", "toString", "unshift", "values", "with", "constructor",
+    "length",
+    "at",
+    "concat",
+    "copyWithin",
+    "entries",
+    "every",
+    "fill",
+    "filter",
+    "find",
+    "findIndex",
+    "findLast",
+    "findLastIndex",
+    "flat",
+    "flatMap",
+    "forEach",
+    "includes",
+    "indexOf",
+    "join",
+    "keys",
+    "lastIndexOf",
+    "map",
+    "pop",
+    "push",
+    "reduce",
+    "reduceRight",
+    "reverse",
+    "shift",
+    "slice",
+    "some",
+    "sort",
+    "splice",
+    "toLocaleString",
+    "toReversed",
+    "toSorted",
+    "toSpliced",
+    "toString",
+    "unshift",
+    "values",
+    "with",
+    "constructor",
 ];
 /// What scripts ask of a list, in either language.
 const LIST_USES: [&str; 17] = [
@@ -77,8 +113,10 @@ impl<'t> Flow<'t> {
                 );
                 finding.help(format!("the list is in its field `{inner}`")).fix(fix)
             }
-            _ if thing == Thing::Node => finding.help("the function is called once for each node; a function of the whole \
-                 list has one parameter, `input`, and finds the nodes in `input.nodes`"),
+            _ if thing == Thing::Node => finding.help(
+                "the function is called once for each node; a function of the whole \
+                 list has one parameter, `input`, and finds the nodes in `input.nodes`",
+            ),
             _ => finding,
         };
         self.find(finding);
@@ -102,6 +140,10 @@ impl<'t> Flow<'t> {
         if name == "length" {
             return Value::Number(Unit::Plain);
         }
+        // Of a list of which nothing is known anything may have been made.
+        if matches!(list.element(), None | Some(Value::Unset | Value::Unknown)) {
+            return Value::Unknown;
+        }
         let is_place = name.bytes().all(|byte| byte.is_ascii_digit());
         if !self.is_javascript() || LIST_MEMBERS.contains(&name) || is_place || self.own_fields.contains(name) {
             return Value::Unknown;
@@ -124,22 +166,18 @@ impl<'t> Flow<'t> {
             (Some(element), _) => {
                 finding.help(format!("`{name}` is a field of {element}, not of the list: take one out of it first"))
             }
-            (None, Some(meant)) => finding
-                .help(format!("did you mean `{meant}`?"))
-                .fix(Fix::replace(span.clone(), meant, format!("`{name}` becomes `{meant}`"))),
+            (None, Some(meant)) => finding.help(format!("did you mean `{meant}`?")).fix(Fix::replace(
+                span.clone(),
+                meant,
+                format!("`{name}` becomes `{meant}`"),
+            )),
             (None, None) => finding,
         });
         Value::Unknown
     }
 
     /// The member `name` of a number of `unit`.
-    pub(in crate::check) fn number_field(
-        &mut self,
-        unit: Unit,
-        name: &str,
-        span: &SourceRange,
-        of: Option<&'t Expr>,
-    ) {
+    pub(in crate::check) fn number_field(&mut self, unit: Unit, name: &str, span: &SourceRange, of: Option<&'t Expr>) {
         match unit {
             Unit::Sessions if LIST_USES.contains(&name) && !self.tells_lists_apart() => {
                 self.count_as_list(name, span, of);
@@ -150,7 +188,11 @@ impl<'t> Flow<'t> {
                 let finding = Finding::new(Code::UnknownField, Some(span.clone()), message).help(help);
                 let fix = of.and_then(Expr::field).map(|(node, _)| {
                     let place = node.span.end..span.start;
-                    Fix::replace(place, ".nodeData.health.cpu.", format!("`cpu.{name}` becomes `nodeData.health.cpu.{name}`"))
+                    Fix::replace(
+                        place,
+                        ".nodeData.health.cpu.",
+                        format!("`cpu.{name}` becomes `nodeData.health.cpu.{name}`"),
+                    )
                 });
                 self.find(Finding { fix, ..finding });
             }
@@ -170,7 +212,11 @@ impl<'t> Flow<'t> {
         let is_count = matches!(name, "length" | "size") || name == "len" && self.is_call_behind(span);
         let Some(of) = of else { return self.find(finding) };
         self.find(if is_count {
-            let brackets = if name == "len" { self.text.get(span.end..).map_or(0, |rest| rest.find(')').map_or(0, |at| at + 1)) } else { 0 };
+            let brackets = if name == "len" {
+                self.text.get(span.end..).map_or(0, |rest| rest.find(')').map_or(0, |at| at + 1))
+            } else {
+                0
+            };
             let fix = Fix::replace(of.span.end..span.end + brackets, "", format!("`.{name}` goes"));
             finding.help(format!("{shown} is the count already; the list is `nodeData.sessions`")).fix(fix)
         } else {
@@ -225,8 +271,11 @@ impl<'t> Flow<'t> {
         let shown = self.shown(&of.span);
         let message = format!("{shown} is the place of an element in the list, a text: it has no `{name}`");
         let finding = Finding::new(Code::PlaceForNode, Some(of.span.start..span.end), message);
-        self.find(finding.help(format!("`for (… of …)` gives the elements, where `in` gives their places: `of` for `in`, or \
-             the list with `[{}]` behind it", self.source(&of.span))));
+        self.find(finding.help(format!(
+            "`for (… of …)` gives the elements, where `in` gives their places: `of` for `in`, or \
+             the list with `[{}]` behind it",
+            self.source(&of.span)
+        )));
     }
 }
 

@@ -11,6 +11,8 @@ use crate::script::tree::{Expr, ExprKind, SourceRange};
 
 /// The most ids of a cluster that a name is compared with.
 const MAX_COMPARED: usize = 2_000;
+/// How far texts are looked for through variables, lists and objects.
+const MAX_DEPTH: usize = 4;
 
 impl<'t> Flow<'t> {
     /// A text that is sought in a list.
@@ -24,10 +26,34 @@ impl<'t> Flow<'t> {
     /// A list of texts that is written out, in which an id is sought.
     pub(in crate::check) fn sought_in(&mut self, whole: &'t Expr, arguments: &'t [Expr]) {
         let (ExprKind::Call(callee, _), Some(first)) = (&whole.kind, arguments.first()) else { return };
-        let Some((Expr { kind: ExprKind::List(elements), .. }, _)) = callee.field() else { return };
-        let is_id = self.peek(first) == Value::Text(Role::Id);
-        if let (true, Some(seen)) = (is_id, &mut self.seen) {
-            seen.ids.extend(elements.iter().filter_map(|one| Some((one.text()?.to_owned(), one.span.clone()))));
+        let Some((list, _)) = callee.field() else { return };
+        if self.peek(first) == Value::Text(Role::Id) {
+            self.note_ids(list);
+        }
+    }
+
+    /// Notes the texts that `value` may be, or that it holds, as ids.
+    pub(in crate::check) fn note_ids(&mut self, value: &'t Expr) {
+        let mut found = Vec::new();
+        self.texts_in(value, MAX_DEPTH, &mut found);
+        if let Some(seen) = &mut self.seen {
+            seen.ids.extend(found);
+        }
+    }
+
+    fn texts_in(&self, value: &'t Expr, depth: usize, found: &mut Vec<(String, SourceRange)>) {
+        let Some(depth) = depth.checked_sub(1) else { return };
+        match &value.kind {
+            ExprKind::Text(text) if !text.is_empty() => found.push((text.clone(), value.span.clone())),
+            ExprKind::List(elements) => elements.iter().for_each(|element| self.texts_in(element, depth, found)),
+            ExprKind::Object(members) => members.iter().for_each(|(_, member)| self.texts_in(member, depth, found)),
+            ExprKind::Index(of, _) => self.texts_in(of, depth, found),
+            ExprKind::Name(name) => {
+                if let Some(written) = self.variable(name).and_then(|number| self.written(number)) {
+                    self.texts_in(written, depth, found);
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -26,6 +26,14 @@ pub(super) fn meant_to_last(flow: &mut Flow<'_>) {
         let span = event.span.clone();
         tell(flow, &name, span);
     }
+    let Some(seen) = &mut flow.seen else { return };
+    let steps = std::mem::take(&mut seen.member_steps);
+    for (name, span) in &steps {
+        // What is stepped at several places adds something up.
+        if steps.iter().filter(|(other, _)| other == name).count() == 1 {
+            tell(flow, name, span.clone());
+        }
+    }
     of_global_object(flow);
 }
 
@@ -45,6 +53,11 @@ fn lasting<'e>(flow: &Flow<'_>, events: &[&'e Event]) -> Option<&'e Event> {
     if let Some(step) = step.filter(|_| steps == 1) {
         return Some(step);
     }
+    // `if (typeof turn === 'undefined') turn = 0`: a name that nobody declares is looked for before it is made.
+    let variable = flow.variables.get(events.first()?.variable)?;
+    if variable.is_undeclared && flow.text.contains(&format!("typeof {}", variable.name)) {
+        return events.iter().find(|event| event.kind != EventKind::Read).copied();
+    }
     let first = events.iter().min_by_key(|event| event.span.start)?;
     let write = events.iter().filter(|event| event.kind == EventKind::Write).find(is_plain)?;
     let is_read_first = first.kind == EventKind::Read && first.span.start < write.span.start;
@@ -62,7 +75,8 @@ fn is_within_statement(flow: &Flow<'_>, write: &Event, read: &Event) -> bool {
 }
 
 fn tell(flow: &mut Flow<'_>, name: &str, span: std::ops::Range<usize>) {
-    let message = format!("`{name}` is meant to last from one call to the next, and nothing lasts: each request begins anew");
+    let message =
+        format!("`{name}` is meant to last from one call to the next, and nothing lasts: each request begins anew");
     let finding = Finding::new(Code::LastingVariable, Some(span), message);
     flow.find(finding.help(
         "take turns by `input.sequence`, the number of the request, or by `builtin:round-robin`; what a session leaves \

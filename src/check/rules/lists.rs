@@ -28,6 +28,9 @@ const LONGEST_WRITTEN_LINE: usize = 400;
 impl<'t> Flow<'t> {
     /// A call of the method `name` of what is `held`.
     pub(in crate::check) fn called(&mut self, whole: &'t Expr, held: &Value, name: &str, arguments: &'t [Expr]) {
+        if self.seen.is_none() {
+            return;
+        }
         let is_list = held.element().is_some();
         if let (Some(text), "includes" | "contains", true) = (arguments.first().and_then(Expr::text), name, is_list) {
             self.sought(held, text, arguments);
@@ -123,7 +126,8 @@ impl<'t> Flow<'t> {
         }
         let truths: Vec<_> = values.iter().filter(|value| is_truth(value)).collect();
         let has_number = values.iter().any(|value| {
-            value.number().is_some() || matches!(value.kind, ExprKind::Unary("-" | "+", _))
+            value.number().is_some()
+                || matches!(value.kind, ExprKind::Unary("-" | "+", _))
                 || matches!(value.kind, ExprKind::Binary(Operator::Arithmetic, ..))
         });
         if let Some(value) = truths.first().filter(|_| !has_number) {
@@ -144,24 +148,21 @@ impl<'t> Flow<'t> {
     fn truth_comparator(&mut self, function: &'t FunctionTree, value: &'t Expr) {
         let message = "this comparator returns true or false, which never says that the first comes earlier";
         let finding = Finding::new(Code::TruthComparator, Some(value.span.clone()), message);
-        let finding = finding.help("return a number: below 0 where the first comes earlier, as `a.sessions - b.sessions`");
+        let finding =
+            finding.help("return a number: below 0 where the first comes earlier, as `a.sessions - b.sessions`");
         let ExprKind::Binary(operator, left, right) = &value.kind else { return self.find(finding) };
-        let first = match function.parameters.first().map(|parameter| &parameter.kind) {
-            Some(PatternKind::Name(name)) => name.as_str(),
-            _ => return self.find(finding),
-        };
         let (one, other) = match operator {
             Operator::Greater | Operator::AtLeast => (left, right),
             Operator::Less | Operator::AtMost => (right, left),
             _ => return self.find(finding),
         };
-        let _by_name = first;
         let (worth, against) = (self.peek_in(function, one), self.peek_in(function, other));
         let (one, other) = (self.source(&one.span), self.source(&other.span));
         let is_text = matches!((&worth, &against), (Value::Text(_), Value::Text(_)));
         let text = if is_text { format!("{one}.localeCompare({other})") } else { format!("{one} - {other}") };
         let is_known = is_text || matches!((&worth, &against), (Value::Number(_), Value::Number(_)));
-        let fix = Fix::replace(value.span.clone(), text.clone(), format!("{} becomes `{text}`", self.shown(&value.span)));
+        let fix =
+            Fix::replace(value.span.clone(), text.clone(), format!("{} becomes `{text}`", self.shown(&value.span)));
         self.find(finding.fix(if is_known { fix } else { fix.unsure() }));
     }
 
@@ -189,14 +190,7 @@ impl<'t> Flow<'t> {
     }
 
     /// A list of `held` that is sorted by the method `name`.
-    pub(in crate::check) fn sorted(
-        &mut self,
-        whole: &'t Expr,
-        of: &'t Expr,
-        held: &Value,
-        name: &str,
-        arguments: &'t [Expr],
-    ) {
+    pub(in crate::check) fn sorted(&mut self, whole: &'t Expr, held: &Value, name: &str, arguments: &'t [Expr]) {
         let element = held.element();
         let needs = match element {
             Some(Value::Thing(Thing::Node | Thing::Session)) => "its elements are objects, which have no order",
@@ -208,14 +202,20 @@ impl<'t> Flow<'t> {
         if arguments.is_empty() && matches!(name, "sort" | "toSorted") {
             let message = format!("{} has no comparator: {needs}", self.shown(&whole.span));
             let finding = Finding::new(Code::BareSort, Some(whole.span.clone()), message);
-            let example = if self.is_javascript() { "(a, b) => a.sessions - b.sessions" } else { "|a, b| a.sessions - b.sessions" };
+            let example = if self.is_javascript() {
+                "(a, b) => a.sessions - b.sessions"
+            } else {
+                "|a, b| a.sessions - b.sessions"
+            };
             self.find(finding.help(format!("say by what: `.{name}({example})`")));
         }
-        let _list = of;
     }
 
     /// A statement whose value nobody takes.
     pub(in crate::check) fn unused(&mut self, value: &'t Expr) {
+        if self.seen.is_none() {
+            return;
+        }
         let ExprKind::Call(callee, _) = &value.kind else { return };
         let Some((of, name)) = callee.field() else { return };
         let held = self.peek(of);
@@ -223,7 +223,8 @@ impl<'t> Flow<'t> {
             return;
         }
         if PURE.contains(&name) {
-            let message = format!("`{name}` makes a new list, which nobody takes; {} stays as it is", self.shown(&of.span));
+            let message =
+                format!("`{name}` makes a new list, which nobody takes; {} stays as it is", self.shown(&of.span));
             let finding = Finding::new(Code::ResultUnused, Some(value.span.clone()), message);
             self.find(finding.help("return the new list, or give it to a variable"));
             return;
@@ -232,10 +233,17 @@ impl<'t> Flow<'t> {
         if !is_sort || !held.is_nodes() || self.turns > 0 || self.role() != Some(FunctionRole::Whole) {
             return;
         }
+        if matches!(of.kind, ExprKind::Call(..) | ExprKind::List(_)) {
+            let message = format!("{} sorts a copy, which nobody takes", self.shown(&value.span));
+            let finding = Finding::new(Code::ResultUnused, Some(value.span.clone()), message);
+            self.find(finding.help("return the sorted list, or give it to a variable"));
+            return;
+        }
         let key = match (of.name().and_then(|name| self.variable(name)), of.field()) {
             (Some(number), _) => {
                 let variable = self.variables.get(number);
-                let is_own = variable.is_some_and(|variable| variable.function == self.function() && !variable.is_parameter);
+                let is_own =
+                    variable.is_some_and(|variable| variable.function == self.function() && !variable.is_parameter);
                 is_own.then_some(ListKey::Variable(number))
             }
             (None, Some((input, _))) if self.peek(input) == Value::Thing(Thing::Input) => Some(ListKey::Input),
@@ -268,7 +276,9 @@ pub(super) fn sorted_in_vain(flow: &mut Flow<'_>) {
         let Some(seen) = &flow.seen else { return };
         let is_read = seen.lists.iter().any(|(other, place)| {
             // A variable may hold the list of the input itself.
-            let is_same = *other == key || matches!(key, ListKey::Variable(_)) && *other == ListKey::Input || key == ListKey::Input;
+            let is_same = *other == key
+                || matches!(key, ListKey::Variable(_)) && *other == ListKey::Input
+                || key == ListKey::Input;
             is_same && place.start >= span.end
         });
         if is_read {
@@ -277,9 +287,32 @@ pub(super) fn sorted_in_vain(flow: &mut Flow<'_>) {
         let message = format!("{} sorts the list, and nothing looks at it after that", flow.shown(&span));
         let finding = Finding::new(Code::ResultUnused, Some(span.clone()), message);
         let finding = finding.help("return the list, or the id of its first node");
-        let is_last = flow.text.get(span.end..).is_some_and(|rest| rest.trim_start_matches([';', ' ', '\t', '\r', '\n']).starts_with('}'));
+        let is_last = flow
+            .text
+            .get(span.end..)
+            .is_some_and(|rest| rest.trim_start_matches([';', ' ', '\t', '\r', '\n']).starts_with('}'));
         let fix = (is_last && flow.is_javascript())
             .then(|| Fix::replace(span.start..span.start, "return ", "`return` is put before the sort"));
         flow.find(Finding { fix, ..finding });
+    }
+}
+
+/// Functions of one node that never return anything, so that no node is left.
+pub(super) fn silent_functions(flow: &mut Flow<'_>) {
+    let called: Vec<_> = flow.roles.iter().map(|(number, role)| (*number, *role)).collect();
+    for (number, role) in called {
+        let (name, what) = match role {
+            FunctionRole::Filter(_) => ("filter", "no node is kept"),
+            FunctionRole::Score(_) => ("score", "every node is left out"),
+            FunctionRole::Whole | FunctionRole::Key => continue,
+        };
+        let Some(function) = flow.functions.get(number).and_then(|facts| facts.tree) else { continue };
+        let has_value = returns(function).iter().any(Option::is_some);
+        if has_value || function.is_generator || !falls_through(function) || function.body.is_empty() {
+            continue;
+        }
+        let message = format!("`{name}` returns nothing, so that {what}");
+        let finding = Finding::new(Code::CallbackReturnsNothing, Some(function.head.clone()), message);
+        flow.find(finding.help("return a value on each way"));
     }
 }

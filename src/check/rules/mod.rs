@@ -11,17 +11,21 @@ mod purity;
 mod verdicts;
 
 pub use ids::unknown_ids;
-pub use purity::{Loaded, not_kept};
-pub use verdicts::{always_selects, never_selects, passes};
+pub(in crate::check) use purity::{Loaded, not_kept};
+pub(in crate::check) use verdicts::{always_selects, never_selects, passes};
 
 use super::finding::Finding;
 use super::flow::Flow;
 
 /// Returns the findings about a script whose flow is `flow`, as its engine has `loaded` it.
 #[must_use]
-pub fn findings(mut flow: Flow<'_>, loaded: &Loaded<'_>) -> (Vec<Finding>, Vec<(String, std::ops::Range<usize>)>) {
+pub(in crate::check) fn findings(
+    mut flow: Flow<'_>,
+    loaded: &Loaded<'_>,
+) -> (Vec<Finding>, Vec<(String, std::ops::Range<usize>)>) {
     conditions::truths_of_metadata(&mut flow);
     lists::sorted_in_vain(&mut flow);
+    lists::silent_functions(&mut flow);
     purity::impure(&mut flow);
     purity::undeclared(&mut flow, loaded);
     purity::promised(&mut flow);

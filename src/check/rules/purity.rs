@@ -3,23 +3,22 @@
 use std::collections::BTreeSet;
 
 use crate::check::codes::Code;
-use crate::check::finding::Finding;
 use crate::check::fields::misspelt;
+use crate::check::finding::Finding;
 use crate::check::flow::{Flow, FunctionRole, Impurity};
 use crate::check::visit;
 use crate::script::tree::{Expr, ExprKind, FunctionTree, Pattern, PatternKind, SourceRange};
 use crate::script::{Arity, LoadError, PerNode, Script, Shape};
 
 /// Names by which functions reach for the request without having it as a parameter.
-const OF_REQUEST: [&str; 9] =
-    ["request", "input", "req", "params", "user", "userGroups", "servers", "nodes", "action"];
+const OF_REQUEST: [&str; 9] = ["request", "input", "req", "params", "user", "userGroups", "servers", "nodes", "action"];
 
 /// A script as its engine has loaded it.
-pub struct Loaded<'a> {
+pub(in crate::check) struct Loaded<'a> {
     /// The script.
-    pub script: &'a dyn Script,
+    pub(in crate::check) script: &'a dyn Script,
     /// What the engine says of it, each with the byte that it is about.
-    pub remarks: Vec<(&'a LoadError, usize)>,
+    pub(in crate::check) remarks: Vec<(&'a LoadError, usize)>,
 }
 
 impl Flow<'_> {
@@ -63,13 +62,15 @@ pub(super) fn impure(flow: &mut Flow<'_>) {
             seen.undeclared.insert(impurity.span.start);
         }
         let name = pure.iter().find_map(|number| flow.functions.get(*number)?.tree?.name.clone());
-        let name = name.unwrap_or_else(|| if flow.text.contains("score") { "score".to_owned() } else { "filter".to_owned() });
+        let name =
+            name.unwrap_or_else(|| if flow.text.contains("score") { "score".to_owned() } else { "filter".to_owned() });
         let shown = flow.shown(&impurity.span);
-        let message =
-            format!("{shown} reads {}, which a function of one parameter does not have", impurity.what);
+        let message = format!("{shown} reads {}, which a function of one parameter does not have", impurity.what);
         let help = match impurity.what {
             "the request" => format!("add a second parameter: `{name}(node, request)`"),
-            "the clock" => format!("add a second parameter: `{name}(node, request)`; `request.now` and `request.time` are the time"),
+            "the clock" => format!(
+                "add a second parameter: `{name}(node, request)`; `request.now` and `request.time` are the time"
+            ),
             _ => format!("add a second parameter: `{name}(node, request)`; ties need no chance"),
         };
         flow.find(Finding::new(Code::ImpureFunction, Some(impurity.span), message).help(help));
@@ -103,7 +104,8 @@ pub(super) fn undeclared(flow: &mut Flow<'_>, loaded: &Loaded<'_>) {
         let length = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$'))).unwrap_or(rest.len());
         let span = *start..start + length;
         let name = flow.source(&span);
-        let declared = flow.variables.iter().filter(|variable| !variable.is_undeclared).map(|variable| variable.name.as_str());
+        let declared =
+            flow.variables.iter().filter(|variable| !variable.is_undeclared).map(|variable| variable.name.as_str());
         let finding = Finding::new(Code::Undeclared, Some(span.clone()), remark.message.clone());
         flow.find(match misspelt(name, declared) {
             Some(meant) => finding.help(format!("did you mean `{meant}`?")),
@@ -129,7 +131,8 @@ pub(super) fn promised(flow: &mut Flow<'_>) {
         if waits.is_empty() && role != FunctionRole::Whole {
             continue;
         }
-        let message = "this function is `async`, and there is nothing to wait for in a balancer script: no network, no timer";
+        let message =
+            "this function is `async`, and there is nothing to wait for in a balancer script: no network, no timer";
         let finding = Finding::new(Code::Async, Some(function.head.clone()), message);
         flow.find(finding.help("leave out `async` and `await`; an executable can ask other machines"));
     }
@@ -149,12 +152,14 @@ fn waits_for(function: &FunctionTree) -> Vec<(bool, SourceRange)> {
 }
 
 /// What keeps the results of functions of two parameters from being kept for each value of the request that they read.
-pub fn not_kept(flow: &mut Flow<'_>, loaded: &Loaded<'_>) {
+pub(in crate::check) fn not_kept(flow: &mut Flow<'_>, loaded: &Loaded<'_>) {
     let Shape::PerNode(PerNode { key: false, .. }) = loaded.script.shape() else { return };
     let asked: Vec<usize> = flow
         .roles
         .iter()
-        .filter(|(_, role)| matches!(role, FunctionRole::Filter(Arity::NodeAndRequest) | FunctionRole::Score(Arity::NodeAndRequest)))
+        .filter(|(_, role)| {
+            matches!(role, FunctionRole::Filter(Arity::NodeAndRequest) | FunctionRole::Score(Arity::NodeAndRequest))
+        })
         .map(|(number, _)| *number)
         .collect();
     if asked.is_empty() || loaded.script.depends().is_some() {
@@ -163,14 +168,16 @@ pub fn not_kept(flow: &mut Flow<'_>, loaded: &Loaded<'_>) {
     let reached = reachable(flow, &asked);
     let Some(seen) = &flow.seen else { return };
     let unsteady = seen.impurities.iter().find(|one| one.function.is_none_or(|number| reached.contains(&number)));
-    let of_clock = unsteady.filter(|one| one.what != "the request").map(|one| (one.span.clone(), format!("reads {}", one.what)));
+    let of_clock =
+        unsteady.filter(|one| one.what != "the request").map(|one| (one.span.clone(), format!("reads {}", one.what)));
     let of_request = || asked.iter().find_map(|number| request_use(flow.functions.get(*number)?.tree?));
     let head = || {
         let function = flow.functions.get(*asked.first()?)?.tree?;
         Some((function.head.clone(), "uses the request in a way that cannot be told".to_owned()))
     };
     let Some((span, why)) = of_clock.or_else(of_request).or_else(head) else { return };
-    let message = format!("{} {why}: what the function says of a node cannot be kept between requests", flow.shown(&span));
+    let message =
+        format!("{} {why}: what the function says of a node cannot be kept between requests", flow.shown(&span));
     let help = "`function key(request)` says what of the request it depends on; without it the function is asked anew \
         at each request, which is right, and slower in large clusters";
     flow.find(Finding::new(Code::NotKept, Some(span), message).help(help));
@@ -178,11 +185,10 @@ pub fn not_kept(flow: &mut Flow<'_>, loaded: &Loaded<'_>) {
 
 /// Where `function` uses its request in another way than by reading fields by their names.
 fn request_use(function: &FunctionTree) -> Option<(SourceRange, String)> {
-    let Some(Pattern { kind: PatternKind::Name(request), default: None, span }) = function.parameters.get(1) else {
+    let Some(Pattern { kind: PatternKind::Name(request), default: None, .. }) = function.parameters.get(1) else {
         let span = function.parameters.get(1).map_or(function.head.clone(), |parameter| parameter.span.clone());
         return Some((span, "takes the request in a way that cannot be told".to_owned()));
     };
-    let _declared = span;
     let (mut found, mut named): (Option<(SourceRange, String)>, BTreeSet<(usize, usize)>) = (None, BTreeSet::new());
     visit::expressions(&function.body, &mut |expression: &Expr| {
         if let ExprKind::Field { of, name, .. } = &expression.kind {
@@ -201,7 +207,8 @@ fn request_use(function: &FunctionTree) -> Option<(SourceRange, String)> {
         }
     });
     visit::expressions(&function.body, &mut |expression: &Expr| {
-        let is_bare = expression.name() == Some(request) && !named.contains(&(expression.span.start, expression.span.end));
+        let is_bare =
+            expression.name() == Some(request) && !named.contains(&(expression.span.start, expression.span.end));
         if is_bare && found.is_none() {
             found = Some((expression.span.clone(), "is handed on whole".to_owned()));
         }

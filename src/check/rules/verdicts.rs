@@ -10,6 +10,9 @@ use crate::script::tree::{Expr, ExprKind, Operator, SourceRange};
 impl<'t> Flow<'t> {
     /// What a function of the whole list returns.
     pub(in crate::check) fn answered(&mut self, value: &'t Expr) {
+        if self.seen.is_none() {
+            return;
+        }
         match &value.kind {
             ExprKind::Conditional(_, then, otherwise) => {
                 self.answered(then);
@@ -29,8 +32,15 @@ impl<'t> Flow<'t> {
         let shown = self.shown(&value.span);
         match worth {
             Value::Thing(thing @ (Thing::Node | Thing::Session)) => self.node_returned(value, thing),
-            Value::Record(ref members) if members.iter().any(|(name, _)| matches!(name.as_str(), "id" | "serverId")) => {
+            Value::Record(ref members)
+                if members.iter().any(|(name, _)| matches!(name.as_str(), "id" | "serverId")) =>
+            {
                 self.node_returned(value, Thing::Node);
+            }
+            Value::Record(_) if matches!(value.kind, ExprKind::Object(_)) => {
+                let message = format!("{shown} is an object without an id, which is no verdict");
+                let finding = Finding::new(Code::NoVerdict, Some(value.span.clone()), message);
+                self.find(finding.help("return the id of a node, a list of nodes, or nothing"));
             }
             Value::Thing(thing) => {
                 let finding = Finding::new(
@@ -55,20 +65,7 @@ impl<'t> Flow<'t> {
                 let finding = Finding::new(Code::NoVerdict, Some(value.span.clone()), message);
                 self.find(finding.help("return a list of nodes or of their ids"));
             }
-            Value::Text(_) => {
-                if let (Some(text), Some(seen)) = (value.text(), &mut self.seen)
-                    && !text.is_empty()
-                {
-                    seen.ids.push((text.to_owned(), value.span.clone()));
-                }
-            }
-            Value::List(_) => {
-                if let (ExprKind::List(elements), Some(seen)) = (&value.kind, &mut self.seen) {
-                    let texts = elements.iter().filter_map(|element| Some((element.text()?.to_owned(), element.span.clone())));
-                    seen.ids.extend(texts);
-                }
-            }
-            _ => {}
+            _ => self.note_ids(value),
         }
     }
 
@@ -83,7 +80,8 @@ impl<'t> Flow<'t> {
             Thing::Session => format!("{shown} is a session, which is no verdict"),
             _ => format!("{shown} is a node, which is no verdict: a verdict is its id"),
         };
-        let is_simple = matches!(value.kind, ExprKind::Name(_) | ExprKind::Field { .. } | ExprKind::Index(..) | ExprKind::Call(..));
+        let is_simple =
+            matches!(value.kind, ExprKind::Name(_) | ExprKind::Field { .. } | ExprKind::Index(..) | ExprKind::Call(..));
         // `find` may find none.
         let may_miss = matches!(&value.kind, ExprKind::Call(callee, _) if matches!(callee.field(), Some((_, "find" | "findLast" | "pop" | "shift" | "at"))));
         let dot = if may_miss { "?." } else { "." };
@@ -99,6 +97,9 @@ impl<'t> Flow<'t> {
 
     /// What `score` returns.
     pub(in crate::check) fn scored(&mut self, value: &'t Expr) {
+        if self.seen.is_none() {
+            return;
+        }
         match &value.kind {
             ExprKind::Conditional(_, then, otherwise) => {
                 self.scored(then);
@@ -126,15 +127,22 @@ impl<'t> Flow<'t> {
             Value::Text(Role::Metadata) if self.is_javascript() => {
                 let text = format!("Number({})", self.source(&value.span));
                 let title = format!("{shown} becomes `{text}`");
-                ("a text, as all metadata are", "make a number of it", Some(Fix::replace(value.span.clone(), text, title)))
+                (
+                    "a text, as all metadata are",
+                    "make a number of it",
+                    Some(Fix::replace(value.span.clone(), text, title)),
+                )
             }
             Value::Text(_) => ("a text", "return a number", None),
             Value::List(_) => ("a list", "return a number", None),
             Value::Thing(_) => ("an object", "return a number: the best one is chosen by itself", None),
             _ => return,
         };
-        let finding =
-            Finding::new(Code::ScoreNoNumber, Some(value.span.clone()), format!("{shown} is {kind}, which is no score"));
+        let finding = Finding::new(
+            Code::ScoreNoNumber,
+            Some(value.span.clone()),
+            format!("{shown} is {kind}, which is no score"),
+        );
         self.find(Finding { fix, ..finding }.help(help));
     }
 }
@@ -148,7 +156,7 @@ fn whole<'t>(flow: &Flow<'t>) -> Option<&'t crate::script::tree::FunctionTree> {
 /// Returns the place of a way through the function of the whole list on which nothing is returned; absent where there is
 /// none, and where the function never chooses at all.
 #[must_use]
-pub fn passes(flow: &Flow<'_>) -> Option<SourceRange> {
+pub(in crate::check) fn passes(flow: &Flow<'_>) -> Option<SourceRange> {
     let function = whole(flow)?;
     let ends = returns(function);
     let is_nothing = |value: &&Option<&Expr>| {
@@ -166,10 +174,13 @@ pub fn passes(flow: &Flow<'_>) -> Option<SourceRange> {
 
 /// Whether no way through the function of the whole list, or of one node, ends with a chosen node.
 #[must_use]
-pub fn never_selects(flow: &mut Flow<'_>) -> Option<SourceRange> {
+pub(in crate::check) fn never_selects(flow: &mut Flow<'_>) -> Option<SourceRange> {
     if let Some(function) = whole(flow) {
         let ends: Vec<_> = returns(function).into_iter().flatten().collect();
-        let is_list = |value: &&Expr| matches!(flow.functions.get(function.number).map(|facts| &facts.returns), Some(Value::List(_))) || is_narrowing(value);
+        let is_list = |value: &&Expr| {
+            matches!(flow.functions.get(function.number).map(|facts| &facts.returns), Some(Value::List(_)))
+                || is_narrowing(value)
+        };
         let is_sure = function.is_async || function.is_generator;
         return (!is_sure && ends.iter().all(is_list) && !ends.is_empty()).then(|| function.head.clone());
     }
@@ -189,11 +200,13 @@ fn is_narrowing(value: &Expr) -> bool {
 
 /// Whether each way through the function of the whole list, or of one node, ends with a chosen node or an error.
 #[must_use]
-pub fn always_selects(flow: &Flow<'_>) -> bool {
+pub(in crate::check) fn always_selects(flow: &Flow<'_>) -> bool {
     let score = flow.roles.iter().find(|(_, role)| matches!(role, FunctionRole::Score(_)));
     if let Some((number, _)) = score {
         let Some(function) = flow.functions.get(*number).and_then(|facts| facts.tree) else { return false };
-        return !function.is_async && !falls_through(function) && returns(function).into_iter().all(|value| value.is_some_and(is_number));
+        return !function.is_async
+            && !falls_through(function)
+            && returns(function).into_iter().all(|value| value.is_some_and(is_number));
     }
     let Some(function) = whole(flow) else { return false };
     let ends = returns(function);

@@ -79,8 +79,7 @@ impl TreeBuilder<'_> {
         let number = self.functions;
         self.functions += 1;
         let body = self.range(parts.body);
-        let parameters: Vec<_> =
-            parts.parameters.as_ref().iter().map(|parameter| self.parameter(parameter)).collect();
+        let parameters: Vec<_> = parts.parameters.as_ref().iter().map(|parameter| self.parameter(parameter)).collect();
         let start = parts.start.or_else(|| parameters.first().map(|first| first.span.start)).unwrap_or(body.start);
         let is_block = self.places.text().get(body.start..).is_some_and(|text| text.starts_with('{'));
         let statements = self.items(parts.body.statements());

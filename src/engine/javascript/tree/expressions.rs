@@ -11,7 +11,7 @@ use boa_ast::property::MethodDefinitionKind;
 
 use crate::script::tree::{Expr, ExprKind, Operator, PatternKind, SourceRange};
 
-use super::{FunctionForm, TreeBuilder, FunctionParts};
+use super::{FunctionForm, FunctionParts, TreeBuilder};
 
 impl TreeBuilder<'_> {
     pub(super) fn expression(&mut self, expression: &Expression) -> Expr {
@@ -44,9 +44,7 @@ impl TreeBuilder<'_> {
                 let target = self.target(assign.lhs());
                 ExprKind::Assign(assigned(assign.op()), Box::new(target), Box::new(self.expression(assign.rhs())))
             }
-            Expression::Unary(unary) => {
-                ExprKind::Unary(before(unary.op()), Box::new(self.expression(unary.target())))
-            }
+            Expression::Unary(unary) => ExprKind::Unary(before(unary.op()), Box::new(self.expression(unary.target()))),
             Expression::Update(update) => self.update(update.target()),
             Expression::Binary(binary) => {
                 let (left, right) = (self.expression(binary.lhs()), self.expression(binary.rhs()));
@@ -68,9 +66,13 @@ impl TreeBuilder<'_> {
         let start = Some(span.start);
         let (plain, is_async, is_generator) = (FunctionForm::default(), true, true);
         let parts = match expression {
-            Expression::FunctionExpression(f) => {
-                FunctionParts { name: f.name().map(|n| n.sym()), parameters: f.parameters(), body: f.body(), start, form: plain }
-            }
+            Expression::FunctionExpression(f) => FunctionParts {
+                name: f.name().map(|n| n.sym()),
+                parameters: f.parameters(),
+                body: f.body(),
+                start,
+                form: plain,
+            },
             Expression::ArrowFunction(f) => {
                 let form = FunctionForm { is_arrow: true, ..plain };
                 FunctionParts { name: None, parameters: f.parameters(), body: f.body(), start, form }
@@ -81,15 +83,33 @@ impl TreeBuilder<'_> {
             }
             Expression::AsyncFunctionExpression(f) => {
                 let form = FunctionForm { is_async, ..plain };
-                FunctionParts { name: f.name().map(|n| n.sym()), parameters: f.parameters(), body: f.body(), start, form }
+                FunctionParts {
+                    name: f.name().map(|n| n.sym()),
+                    parameters: f.parameters(),
+                    body: f.body(),
+                    start,
+                    form,
+                }
             }
             Expression::GeneratorExpression(f) => {
                 let form = FunctionForm { is_generator, ..plain };
-                FunctionParts { name: f.name().map(|n| n.sym()), parameters: f.parameters(), body: f.body(), start, form }
+                FunctionParts {
+                    name: f.name().map(|n| n.sym()),
+                    parameters: f.parameters(),
+                    body: f.body(),
+                    start,
+                    form,
+                }
             }
             Expression::AsyncGeneratorExpression(f) => {
                 let form = FunctionForm { is_generator, is_async, ..plain };
-                FunctionParts { name: f.name().map(|n| n.sym()), parameters: f.parameters(), body: f.body(), start, form }
+                FunctionParts {
+                    name: f.name().map(|n| n.sym()),
+                    parameters: f.parameters(),
+                    body: f.body(),
+                    start,
+                    form,
+                }
             }
             Expression::ClassExpression(class) => {
                 return ExprKind::Other(self.class(class.super_ref(), class.constructor(), class.elements()));
@@ -154,8 +174,13 @@ impl TreeBuilder<'_> {
                     let is_method = method.kind() == MethodDefinitionKind::Ordinary;
                     let name = self.key(method.name()).0.filter(|_| is_method);
                     let (parameters, body) = (method.parameters(), method.body());
-                    let function =
-                        self.function(&FunctionParts { name: None, parameters, body, start: None, form: FunctionForm::default() });
+                    let function = self.function(&FunctionParts {
+                        name: None,
+                        parameters,
+                        body,
+                        start: None,
+                        form: FunctionForm::default(),
+                    });
                     let span = function.span.clone();
                     (name, Expr { kind: ExprKind::Function(function), span })
                 }
@@ -196,13 +221,16 @@ impl TreeBuilder<'_> {
                 let index = self.expression(index);
                 // The bracket behind it belongs to it.
                 let end = self.places.text().get(index.span.end..).map_or(0, |rest| {
-                    rest.find(']').filter(|at| rest.get(..*at).is_some_and(|t| t.trim().is_empty())).map_or(0, |at| at + 1)
+                    rest.find(']')
+                        .filter(|at| rest.get(..*at).is_some_and(|t| t.trim().is_empty()))
+                        .map_or(0, |at| at + 1)
                 });
                 let span = start..(index.span.end + end).max(start);
                 let kind = match &index.kind {
                     // Between the quotation marks.
                     ExprKind::Text(name) if index.span.len() == name.len() + 2 => {
-                        let name_span = index.span.start + 1..index.span.end.saturating_sub(1).max(index.span.start + 1);
+                        let name_span =
+                            index.span.start + 1..index.span.end.saturating_sub(1).max(index.span.start + 1);
                         ExprKind::Field { of: Box::new(of), name: name.clone(), name_span }
                     }
                     _ => ExprKind::Index(Box::new(of), Box::new(index)),

@@ -8,7 +8,7 @@ use boa_ast::{Statement, StatementListItem};
 
 use crate::script::tree::{Declared, Expr, Pattern, Stmt, StmtKind};
 
-use super::{FunctionForm, TreeBuilder, FunctionParts};
+use super::{FunctionForm, FunctionParts, TreeBuilder};
 
 impl TreeBuilder<'_> {
     pub(super) fn item(&mut self, item: &StatementListItem) -> Option<Stmt> {
@@ -24,15 +24,42 @@ impl TreeBuilder<'_> {
             Declaration::FunctionDeclaration(f) => self.declared_function(f),
             Declaration::AsyncFunctionDeclaration(f) => {
                 let form = FunctionForm { is_async: true, ..FunctionForm::default() };
-                self.named(&f.name(), FunctionParts { name: Some(f.name().sym()), parameters: f.parameters(), body: f.body(), start: None, form })
+                self.named(
+                    &f.name(),
+                    FunctionParts {
+                        name: Some(f.name().sym()),
+                        parameters: f.parameters(),
+                        body: f.body(),
+                        start: None,
+                        form,
+                    },
+                )
             }
             Declaration::GeneratorDeclaration(f) => {
                 let form = FunctionForm { is_generator: true, ..FunctionForm::default() };
-                self.named(&f.name(), FunctionParts { name: Some(f.name().sym()), parameters: f.parameters(), body: f.body(), start: None, form })
+                self.named(
+                    &f.name(),
+                    FunctionParts {
+                        name: Some(f.name().sym()),
+                        parameters: f.parameters(),
+                        body: f.body(),
+                        start: None,
+                        form,
+                    },
+                )
             }
             Declaration::AsyncGeneratorDeclaration(f) => {
                 let form = FunctionForm { is_generator: true, is_async: true, ..FunctionForm::default() };
-                self.named(&f.name(), FunctionParts { name: Some(f.name().sym()), parameters: f.parameters(), body: f.body(), start: None, form })
+                self.named(
+                    &f.name(),
+                    FunctionParts {
+                        name: Some(f.name().sym()),
+                        parameters: f.parameters(),
+                        body: f.body(),
+                        start: None,
+                        form,
+                    },
+                )
             }
             Declaration::ClassDeclaration(class) => {
                 let span = self.range(&class.name());
@@ -96,9 +123,9 @@ impl TreeBuilder<'_> {
     fn named(&mut self, name: &boa_ast::expression::Identifier, parts: FunctionParts<'_>) -> Stmt {
         let name = self.range(name);
         let before = self.places.text().get(..name.start).unwrap_or_default().trim_end_matches(['*', ' ', '\t']);
-        let start = before.strip_suffix("function").map_or(name.start, |before| {
-            before.trim_end().strip_suffix("async").map_or(before.len(), str::len)
-        });
+        let start = before
+            .strip_suffix("function")
+            .map_or(name.start, |before| before.trim_end().strip_suffix("async").map_or(before.len(), str::len));
         let function = self.function(&FunctionParts { start: Some(start), ..parts });
         let span = function.head.clone();
         stmt(StmtKind::Function(function), span)
@@ -113,9 +140,7 @@ impl TreeBuilder<'_> {
         let list: Vec<(Pattern, Option<Expr>)> = list
             .as_ref()
             .iter()
-            .map(|variable| {
-                (self.binding(variable.binding()), variable.init().map(|value| self.expression(value)))
-            })
+            .map(|variable| (self.binding(variable.binding()), variable.init().map(|value| self.expression(value))))
             .collect();
         let start = list.first().map_or(0, |(pattern, _)| pattern.span.start);
         let end = list.last().map_or(start, |(pattern, value)| value.as_ref().map_or(pattern.span.end, |v| v.span.end));

@@ -84,7 +84,8 @@ impl RhaiParser<'_> {
                     let name = self.lexemes.take();
                     let Lexeme::Word(word) = name.kind else { return None };
                     let span = start..name.span.end;
-                    made = Expr { kind: ExprKind::Field { of: Box::new(made), name: word, name_span: name.span }, span };
+                    made =
+                        Expr { kind: ExprKind::Field { of: Box::new(made), name: word, name_span: name.span }, span };
                 }
                 "[" | "?[" => {
                     self.lexemes.take();

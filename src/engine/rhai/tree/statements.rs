@@ -1,8 +1,6 @@
 //! Statements and functions.
 
-use crate::script::tree::{
-    Declared, Expr, ExprKind, FunctionTree, Operator, Pattern, PatternKind, Stmt, StmtKind,
-};
+use crate::script::tree::{Declared, Expr, ExprKind, FunctionTree, Operator, Pattern, PatternKind, Stmt, StmtKind};
 
 use super::tokens::Lexeme;
 use super::{FINISHED, RhaiParser, returned, settled};
@@ -167,7 +165,9 @@ impl RhaiParser<'_> {
                 let condition = Some(self.expression()?);
                 StmtKind::Loop { first, condition, update: None, body: settled(self.block()?), runs_once: false }
             }
-            "loop" => StmtKind::Loop { first, condition: None, update: None, body: settled(self.block()?), runs_once: true },
+            "loop" => {
+                StmtKind::Loop { first, condition: None, update: None, body: settled(self.block()?), runs_once: true }
+            }
             "do" => {
                 let body = settled(self.block()?);
                 (self.accept_word("while") || self.accept_word("until")).then_some(())?;
@@ -179,10 +179,9 @@ impl RhaiParser<'_> {
                 let variable = if self.accept("(") {
                     let element = self.variable()?;
                     self.expect(",")?;
-                    let count = self.variable()?;
-                    self.expect(")")?;
                     // The second one counts; it is not taken from the element.
-                    let _counted = count;
+                    self.variable()?;
+                    self.expect(")")?;
                     element
                 } else {
                     self.variable()?

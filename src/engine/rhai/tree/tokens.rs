@@ -30,9 +30,9 @@ pub(super) struct Placed {
 
 /// Signs, the longer ones first.
 const SIGNS: [&str; 58] = [
-    "<<=", ">>=", "**=", "..=", "??=", "!==", "===", "!in", "?.", "?[", "??", "||", "&&", "==", "!=", "<=", ">=", "=>", "..", "::",
-    "**", "<<", ">>", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "#{", "(", ")", "[", "]", "{", "}", ",", ";", ":",
-    ".", "+", "-", "*", "/", "%", "<", ">", "=", "!", "&", "|", "^", "~", "?", "@", "_",
+    "<<=", ">>=", "**=", "..=", "??=", "!==", "===", "!in", "?.", "?[", "??", "||", "&&", "==", "!=", "<=", ">=", "=>",
+    "..", "::", "**", "<<", ">>", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "#{", "(", ")", "[", "]", "{", "}",
+    ",", ";", ":", ".", "+", "-", "*", "/", "%", "<", ">", "=", "!", "&", "|", "^", "~", "?", "@", "_",
 ];
 
 /// The source as words and signs.
@@ -194,7 +194,9 @@ fn number(rest: &str) -> (Lexeme, usize) {
     let mut length = digits(rest);
     // `1..5` is a range, `1.max(2)` a method.
     let fraction = rest.get(length..).and_then(|tail| tail.strip_prefix('.'));
-    if let Some(fraction) = fraction.filter(|tail| !tail.starts_with(|c: char| c == '.' || c == '_' || c.is_alphabetic())) {
+    if let Some(fraction) =
+        fraction.filter(|tail| !tail.starts_with(|c: char| c == '.' || c == '_' || c.is_alphabetic()))
+    {
         length += 1 + digits(fraction);
     }
     if let Some(tail) = rest.get(length..).and_then(|tail| tail.strip_prefix(['e', 'E'])) {
