@@ -6,7 +6,7 @@ use crate::chain::{ChainSpec, OnFailure, OnUnplaceable, StepSource};
 
 use super::codes::Code;
 use super::finding::Finding;
-use super::script::{Ending, ScriptReport};
+use super::script::{ChainEnding, ScriptReport};
 
 /// Looks at `chain`, of whose steps these are the reports where they are scripts; returns the findings about steps, each
 /// with the number of the step that it is about.
@@ -14,7 +14,7 @@ use super::script::{Ending, ScriptReport};
 pub fn chain(chain: &ChainSpec, reports: &[Option<ScriptReport>]) -> Vec<(usize, Finding)> {
     let mut found = Vec::new();
     let always = chain.steps.iter().zip(reports).position(|(step, report)| {
-        let ends = report.as_ref().is_some_and(|report| report.ending == Ending::Always);
+        let ends = report.as_ref().is_some_and(|report| report.ending == ChainEnding::Always);
         let is_final = step.on_error == OnFailure::Stop && step.on_limit == OnFailure::Stop;
         ends && is_final && chain.on_unplaceable != OnUnplaceable::Skip
     });
@@ -40,7 +40,7 @@ fn last_step(chain: &ChainSpec, reports: &[Option<ScriptReport>]) -> Option<(usi
     let report = reports.get(number)?.as_ref()?;
     let (action, name) = (&chain.action, &step.name);
     let told = |code: Code, span: &Option<Range<usize>>, message: String| Finding::new(code, span.clone(), message);
-    if report.ending == Ending::Never {
+    if report.ending == ChainEnding::Never {
         let message = format!("`{name}` is the last step of the chain `{action}` and never chooses a node");
         let finding = told(Code::LastStepNeverChooses, &report.narrows, message);
         return Some((number, finding.help("put a step behind it that chooses, as `builtin:fewest-sessions`")));

@@ -1,7 +1,7 @@
 //! The codes of findings: each names one kind of mistake for good, so that pages, editors and CI can refer to it.
 
-use super::finding::Level;
-use super::pages::Page;
+use super::finding::FindingLevel;
+use super::pages::CodePage;
 
 /// Declares the codes with their names in order.
 macro_rules! codes {
@@ -74,17 +74,17 @@ impl Code {
 
     /// Returns how much a finding of this code weighs.
     #[must_use]
-    pub fn level(self) -> Level {
+    pub fn level(self) -> FindingLevel {
         match self {
-            Self::NotKept => Level::Note,
-            code if code.name().starts_with('E') => Level::Error,
-            _ => Level::Warning,
+            Self::NotKept => FindingLevel::Note,
+            code if code.name().starts_with('E') => FindingLevel::Error,
+            _ => FindingLevel::Warning,
         }
     }
 
     /// Returns the page of the code.
     #[must_use]
-    pub fn page(self) -> &'static Page {
+    pub fn page(self) -> &'static CodePage {
         super::pages::of(self)
     }
 }

@@ -3,14 +3,14 @@
 //! Static data shows at the top level of a node under any name, and requests and sessions may have fields of their own.
 //! So a field that is not listed is a mistake only where it looks like a listed one, or where nothing else can be there.
 
-use super::value::{Role, Thing, Unit, Value};
+use super::value::{Measure, Role, Thing, Worth};
 
 /// What a listed field holds.
 #[derive(Clone, Copy, Debug)]
 enum Holds {
     One(Thing),
     Many(Thing),
-    Count(Unit),
+    Count(Measure),
     Counts,
     Word(Role),
     Words,
@@ -34,9 +34,9 @@ const REQUEST: &[(&str, Holds)] = &[
     ("local", Holds::One(Thing::Local)),
     ("data", Holds::Open),
     ("params", Holds::One(Thing::Params)),
-    ("now", Holds::Count(Unit::Plain)),
+    ("now", Holds::Count(Measure::Plain)),
     ("time", Holds::One(Thing::Time)),
-    ("sequence", Holds::Count(Unit::Plain)),
+    ("sequence", Holds::Count(Measure::Plain)),
 ];
 const USER: &[(&str, Holds)] = &[
     ("login", Holds::Word(Role::Plain)),
@@ -46,11 +46,11 @@ const USER: &[(&str, Holds)] = &[
 const LOCAL: &[(&str, Holds)] = &[("serverId", Holds::Word(Role::Id))];
 const PARAMS: &[(&str, Holds)] = &[("me", Holds::One(Thing::User)), ("start", Holds::Open), ("jwt", Holds::Open)];
 const TIME: &[(&str, Holds)] = &[
-    ("ms", Holds::Count(Unit::Plain)),
-    ("hour", Holds::Count(Unit::Hour)),
-    ("minute", Holds::Count(Unit::Plain)),
-    ("weekday", Holds::Count(Unit::Weekday)),
-    ("offset_min", Holds::Count(Unit::Plain)),
+    ("ms", Holds::Count(Measure::Plain)),
+    ("hour", Holds::Count(Measure::Hour)),
+    ("minute", Holds::Count(Measure::Plain)),
+    ("weekday", Holds::Count(Measure::Weekday)),
+    ("offset_min", Holds::Count(Measure::Plain)),
 ];
 const NODE: &[(&str, Holds)] = &[
     ("id", Holds::Word(Role::Id)),
@@ -62,14 +62,14 @@ const NODE: &[(&str, Holds)] = &[
     ("staticData", Holds::Open),
     ("metrics", Holds::Open),
     ("cordoned", Holds::Flag),
-    ("maxSessions", Holds::Count(Unit::Plain)),
-    ("sessions", Holds::Count(Unit::Sessions)),
-    ("freemem", Holds::Count(Unit::Bytes)),
-    ("totalmem", Holds::Count(Unit::Bytes)),
+    ("maxSessions", Holds::Count(Measure::Plain)),
+    ("sessions", Holds::Count(Measure::Sessions)),
+    ("freemem", Holds::Count(Measure::Bytes)),
+    ("totalmem", Holds::Count(Measure::Bytes)),
     ("loadavg", Holds::Counts),
-    ("cpu", Holds::Count(Unit::Processor)),
-    ("uptime", Holds::Count(Unit::Plain)),
-    ("loggedInUsers", Holds::Count(Unit::Plain)),
+    ("cpu", Holds::Count(Measure::Processor)),
+    ("uptime", Holds::Count(Measure::Plain)),
+    ("loggedInUsers", Holds::Count(Measure::Plain)),
     ("serverPool", Holds::Word(Role::Plain)),
 ];
 const NODE_DATA: &[(&str, Holds)] =
@@ -84,16 +84,16 @@ const HEALTH: &[(&str, Holds)] = &[
     ("time", Holds::Open),
 ];
 const CPU: &[(&str, Holds)] = &[
-    ("load1", Holds::Count(Unit::Plain)),
-    ("load5", Holds::Count(Unit::Plain)),
-    ("load15", Holds::Count(Unit::Plain)),
-    ("utilization", Holds::Count(Unit::Percent)),
-    ("cores", Holds::Count(Unit::Plain)),
+    ("load1", Holds::Count(Measure::Plain)),
+    ("load5", Holds::Count(Measure::Plain)),
+    ("load15", Holds::Count(Measure::Plain)),
+    ("utilization", Holds::Count(Measure::Percent)),
+    ("cores", Holds::Count(Measure::Plain)),
 ];
 const MEMORY: &[(&str, Holds)] = &[
-    ("free", Holds::Count(Unit::Bytes)),
-    ("total", Holds::Count(Unit::Bytes)),
-    ("percent", Holds::Count(Unit::Percent)),
+    ("free", Holds::Count(Measure::Bytes)),
+    ("total", Holds::Count(Measure::Bytes)),
+    ("percent", Holds::Count(Measure::Percent)),
 ];
 const SESSION: &[(&str, Holds)] = &[
     ("id", Holds::Word(Role::Plain)),
@@ -145,9 +145,9 @@ const ELSEWHERE: &[(Thing, &str, &str)] = &[
 
 /// What is known of a field.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::check) enum Look {
+pub(in crate::check) enum FieldLook {
     /// The field is there, and holds this.
-    Known(Value),
+    Known(Worth),
     /// The field may be there.
     Open,
     /// The field is not there; this one was probably meant.
@@ -158,22 +158,22 @@ pub(in crate::check) enum Look {
 
 /// Returns what is known of the field `name` of `thing`.
 #[must_use]
-pub(in crate::check) fn look(thing: Thing, name: &str) -> Look {
+pub(in crate::check) fn look(thing: Thing, name: &str) -> FieldLook {
     let lists = tables(thing);
     let listed = lists.iter().copied().flatten();
     if thing == Thing::Metadata {
-        return Look::Known(Value::Text(Role::Metadata));
+        return FieldLook::Known(Worth::Text(Role::Metadata));
     }
     if let Some((_, holds)) = listed.clone().find(|(known, _)| *known == name) {
-        return Look::Known(holds.value());
+        return FieldLook::Known(holds.value());
     }
     if let Some((_, _, meant)) = ELSEWHERE.iter().find(|(of, known, _)| *of == thing && plain(known) == plain(name)) {
-        return Look::Meant(meant);
+        return FieldLook::Meant(meant);
     }
     if let Some(meant) = misspelt(name, listed.map(|(known, _)| *known)) {
-        return Look::Meant(meant);
+        return FieldLook::Meant(meant);
     }
-    if matches!(thing, Thing::Cpu | Thing::Memory | Thing::Time) { Look::Missing } else { Look::Open }
+    if matches!(thing, Thing::Cpu | Thing::Memory | Thing::Time) { FieldLook::Missing } else { FieldLook::Open }
 }
 
 /// Returns the names of the listed fields of `thing`.
@@ -223,16 +223,16 @@ fn tables(thing: Thing) -> [&'static [(&'static str, Holds)]; 2] {
 }
 
 impl Holds {
-    fn value(self) -> Value {
+    fn value(self) -> Worth {
         match self {
-            Self::One(thing) => Value::Thing(thing),
-            Self::Many(thing) => Value::list(Value::Thing(thing)),
-            Self::Count(unit) => Value::Number(unit),
-            Self::Counts => Value::list(Value::Number(Unit::Plain)),
-            Self::Word(role) => Value::Text(role),
-            Self::Words => Value::list(Value::Text(Role::Plain)),
-            Self::Flag => Value::Truth,
-            Self::Open => Value::Unknown,
+            Self::One(thing) => Worth::Thing(thing),
+            Self::Many(thing) => Worth::list(Worth::Thing(thing)),
+            Self::Count(unit) => Worth::Number(unit),
+            Self::Counts => Worth::list(Worth::Number(Measure::Plain)),
+            Self::Word(role) => Worth::Text(role),
+            Self::Words => Worth::list(Worth::Text(Role::Plain)),
+            Self::Flag => Worth::Truth,
+            Self::Open => Worth::Unknown,
         }
     }
 }
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(thing: Thing, name: &str, expected: Look) {
+    fn check(thing: Thing, name: &str, expected: FieldLook) {
         assert_eq!(look(thing, name), expected, "{thing:?}.{name}");
     }
 
@@ -283,17 +283,17 @@ mod tests {
             ("staticdata", "staticData"),
             ("health", "nodeData.health"),
         ] {
-            check(Thing::Node, name, Look::Meant(meant));
+            check(Thing::Node, name, FieldLook::Meant(meant));
         }
         for name in
             ["gpu", "group", "users", "login", "pool", "rack", "tier", "cores", "cpus", "memory", "load", "rank"]
         {
-            check(Thing::Node, name, Look::Open);
+            check(Thing::Node, name, FieldLook::Open);
         }
-        check(Thing::Node, "sessions", Look::Known(Value::Number(Unit::Sessions)));
-        check(Thing::Memory, "used", Look::Missing);
-        check(Thing::Input, "usergroups", Look::Meant("userGroups"));
-        check(Thing::Request, "nodes", Look::Open);
-        check(Thing::Metadata, "anything", Look::Known(Value::Text(Role::Metadata)));
+        check(Thing::Node, "sessions", FieldLook::Known(Worth::Number(Measure::Sessions)));
+        check(Thing::Memory, "used", FieldLook::Missing);
+        check(Thing::Input, "usergroups", FieldLook::Meant("userGroups"));
+        check(Thing::Request, "nodes", FieldLook::Open);
+        check(Thing::Metadata, "anything", FieldLook::Known(Worth::Text(Role::Metadata)));
     }
 }

@@ -20,12 +20,12 @@ pub struct Finding {
     /// What makes it right.
     pub fix: Option<Fix>,
     /// How much it weighs.
-    pub level: Level,
+    pub level: FindingLevel,
 }
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum FindingLevel {
     /// The file cannot be used.
     Error,
     /// Probably a mistake.

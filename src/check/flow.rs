@@ -17,8 +17,8 @@ use crate::script::{Arity, PerNode, Shape};
 
 use super::codes::Code;
 use super::finding::Finding;
-use super::value::{Thing, Value};
-pub(in crate::check) use variables::{Event, EventKind, Variable};
+use super::value::{Thing, Worth};
+pub(in crate::check) use variables::{Variable, VariableEvent, VariableEventKind};
 
 /// How often the tree is walked at most before the rules look.
 const MAX_WALKS: usize = 12;
@@ -44,9 +44,9 @@ pub(in crate::check) struct FunctionFacts<'t> {
     /// The function; absent until the first walk came to it.
     pub(in crate::check) tree: Option<&'t FunctionTree>,
     /// What its parameters are worth, over all calls.
-    pub(in crate::check) parameters: Vec<Value>,
+    pub(in crate::check) parameters: Vec<Worth>,
     /// What it returns, over all ways.
-    pub(in crate::check) returns: Value,
+    pub(in crate::check) returns: Worth,
     /// Whether nothing but the truth of what it returns counts.
     pub(in crate::check) is_test: bool,
 }
@@ -64,7 +64,7 @@ pub(in crate::check) struct Impurity {
 
 /// What the last walk collected for rules that look at a script as a whole.
 #[derive(Clone, Debug, Default)]
-pub(in crate::check) struct Seen {
+pub(in crate::check) struct FlowRecord {
     /// The findings so far.
     pub(in crate::check) findings: Vec<Finding>,
     /// What reads clock and chance.
@@ -72,7 +72,7 @@ pub(in crate::check) struct Seen {
     /// Which function calls or holds which; absent at the top level.
     pub(in crate::check) edges: BTreeSet<(Option<usize>, usize)>,
     /// What happens to the variables of the top level.
-    pub(in crate::check) events: Vec<Event>,
+    pub(in crate::check) events: Vec<VariableEvent>,
     /// Where lists of nodes are read, by what holds them.
     pub(in crate::check) lists: Vec<(ListKey, SourceRange)>,
     /// Members of objects of the top level that are stepped once in a call, each with its name.
@@ -99,7 +99,7 @@ pub(in crate::check) enum ListKey {
 }
 
 /// The walk.
-pub(in crate::check) struct Flow<'t> {
+pub(in crate::check) struct ValueFlow<'t> {
     /// The source.
     pub(in crate::check) text: &'t str,
     /// The tree.
@@ -122,10 +122,10 @@ pub(in crate::check) struct Flow<'t> {
     pub(in crate::check) own_fields: BTreeSet<String>,
     is_changed: bool,
     /// What the rules saw; absent before the last walk, and where a part is looked at a second time.
-    pub(in crate::check) seen: Option<Seen>,
+    pub(in crate::check) seen: Option<FlowRecord>,
 }
 
-impl<'t> Flow<'t> {
+impl<'t> ValueFlow<'t> {
     /// Returns the flow of `tree`, whose source is `text`, after the last walk; fields called like one of `known` are
     /// set by scripts before it.
     #[must_use]
@@ -153,7 +153,7 @@ impl<'t> Flow<'t> {
             }
             flow.walk();
         }
-        flow.seen = Some(Seen::default());
+        flow.seen = Some(FlowRecord::default());
         flow.walk();
         flow
     }
@@ -212,7 +212,7 @@ impl<'t> Flow<'t> {
     }
 
     /// Returns what `expression` is worth, without that any rule looks.
-    pub(in crate::check) fn peek(&mut self, expression: &'t Expr) -> Value {
+    pub(in crate::check) fn peek(&mut self, expression: &'t Expr) -> Worth {
         let (seen, is_changed) = (self.seen.take(), self.is_changed);
         let value = self.expression(expression);
         (self.seen, self.is_changed) = (seen, is_changed);
@@ -256,33 +256,33 @@ impl<'t> Flow<'t> {
     }
 
     /// What the parameters of the function `number` are worth.
-    fn given(&self, number: usize, count: usize) -> Vec<Value> {
+    fn given(&self, number: usize, count: usize) -> Vec<Worth> {
         let of_calls = self.functions.get(number).map(|facts| facts.parameters.clone()).unwrap_or_default();
         let second = |arity: Arity| match (arity, self.tree.shape) {
-            (Arity::NodeAndRequest, Shape::PerNode(PerNode { key: false, .. })) => Value::Thing(Thing::Request),
-            _ => Value::Unknown,
+            (Arity::NodeAndRequest, Shape::PerNode(PerNode { key: false, .. })) => Worth::Thing(Thing::Request),
+            _ => Worth::Unknown,
         };
         let mut given = match self.roles.get(&number) {
-            Some(FunctionRole::Whole) => vec![Value::Thing(Thing::Input)],
+            Some(FunctionRole::Whole) => vec![Worth::Thing(Thing::Input)],
             Some(FunctionRole::Filter(arity) | FunctionRole::Score(arity)) => {
-                vec![Value::Thing(Thing::Node), second(*arity)]
+                vec![Worth::Thing(Thing::Node), second(*arity)]
             }
-            Some(FunctionRole::Key) => vec![Value::Thing(Thing::Request)],
+            Some(FunctionRole::Key) => vec![Worth::Thing(Thing::Request)],
             None => of_calls,
         };
-        given.resize(count, Value::Unset);
+        given.resize(count, Worth::Unset);
         given
     }
 
     /// Notes that the function `number` is called with `arguments`, and returns what it returns.
-    fn apply(&mut self, number: usize, arguments: &[Value]) -> Value {
+    fn apply(&mut self, number: usize, arguments: &[Worth]) -> Worth {
         let around = self.function();
         if let Some(seen) = &mut self.seen {
             seen.edges.insert((around, number));
         }
-        let Some(facts) = self.functions.get_mut(number) else { return Value::Unknown };
+        let Some(facts) = self.functions.get_mut(number) else { return Worth::Unknown };
         if facts.parameters.len() < arguments.len() {
-            facts.parameters.resize(arguments.len(), Value::Unset);
+            facts.parameters.resize(arguments.len(), Worth::Unset);
         }
         for (parameter, argument) in facts.parameters.iter_mut().zip(arguments) {
             let joined = parameter.clone().or(argument.clone());
@@ -290,11 +290,11 @@ impl<'t> Flow<'t> {
             *parameter = joined;
         }
         let is_promise = facts.tree.is_some_and(|tree| tree.is_async || tree.is_generator);
-        if is_promise { Value::Unknown } else { facts.returns.clone() }
+        if is_promise { Worth::Unknown } else { facts.returns.clone() }
     }
 
     /// Notes that the function around the place returns `value`.
-    fn returns(&mut self, value: Value) {
+    fn returns(&mut self, value: Worth) {
         if let Some(facts) = self.function().and_then(|number| self.functions.get_mut(number)) {
             let joined = facts.returns.clone().or(value);
             self.is_changed |= joined != facts.returns;

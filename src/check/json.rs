@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::finding::{CheckedFile, Finding, Level, place_of};
+use super::finding::{CheckedFile, Finding, FindingLevel, place_of};
 
 /// The longest line that is told with a finding, in bytes.
 const MAX_EXCERPT: usize = 1_000;
@@ -12,7 +12,10 @@ const MAX_EXCERPT: usize = 1_000;
 pub fn document(files: &[CheckedFile]) -> Value {
     let all = || files.iter().flat_map(|file| file.findings.iter().map(move |finding| (file, finding)));
     let listed = |is_note: bool| -> Vec<Value> {
-        all().filter(|(_, one)| (one.level == Level::Note) == is_note).map(|(file, one)| finding(file, one)).collect()
+        all()
+            .filter(|(_, one)| (one.level == FindingLevel::Note) == is_note)
+            .map(|(file, one)| finding(file, one))
+            .collect()
     };
     let more: usize = files.iter().map(|file| file.more).sum();
     json!({"files": files.len(), "findings": listed(false), "notes": listed(true), "more": more})
@@ -56,10 +59,10 @@ fn finding(file: &CheckedFile, finding: &Finding) -> Value {
 
 /// Returns the word for `level`.
 #[must_use]
-pub const fn level(level: Level) -> &'static str {
+pub const fn level(level: FindingLevel) -> &'static str {
     match level {
-        Level::Error => "error",
-        Level::Warning => "warning",
-        Level::Note => "note",
+        FindingLevel::Error => "error",
+        FindingLevel::Warning => "warning",
+        FindingLevel::Note => "note",
     }
 }

@@ -24,7 +24,7 @@ mod visit;
 
 pub use chain::chain;
 pub use codes::Code;
-pub use finding::{CheckedFile, Finding, Fix, Level};
-pub use pages::Page;
+pub use finding::{CheckedFile, Finding, FindingLevel, Fix};
+pub use pages::CodePage;
 pub use rules::unknown_ids;
-pub use script::{Checker, Ending, ScriptReport};
+pub use script::{ChainEnding, Checker, ScriptReport};

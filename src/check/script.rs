@@ -13,8 +13,8 @@ use crate::script::{Content, Engine, Isolation, LoadError, PerNode, Script, Scri
 
 use super::codes::Code;
 use super::finding::Finding;
-use super::flow::{Flow, own_fields};
-use super::rules::{self, Loaded};
+use super::flow::{ValueFlow, own_fields};
+use super::rules::{self, LoadedScript};
 
 /// The engines, each made when the first script of its language comes.
 #[derive(Default)]
@@ -31,7 +31,7 @@ pub struct ScriptReport {
     /// The ids that are written into the script, with their places.
     pub ids: Vec<(String, SourceRange)>,
     /// How the script ends a chain.
-    pub ending: Ending,
+    pub ending: ChainEnding,
     /// Where a way through the function of the whole list returns nothing.
     pub passes: Option<SourceRange>,
     /// Where the function is that never chooses.
@@ -40,7 +40,7 @@ pub struct ScriptReport {
 
 /// How a script ends a chain, as far as can be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ending {
+pub enum ChainEnding {
     /// It may choose a node, or not.
     #[default]
     Open,
@@ -99,13 +99,13 @@ fn look(script: &dyn Script, tree: &SyntaxTree, text: &str, known: &BTreeSet<Str
         let place = remark.position.as_ref()?;
         Some((remark, offset(text, place.line, place.column)))
     });
-    let loaded = Loaded { script, remarks: remarks.collect() };
-    let mut flow = Flow::of(tree, text, known);
+    let loaded = LoadedScript { script, remarks: remarks.collect() };
+    let mut flow = ValueFlow::of(tree, text, known);
     let (passes, narrows) = (rules::passes(&flow), rules::never_selects(&mut flow));
     let ending = match (&narrows, rules::always_selects(&flow)) {
-        (Some(_), _) => Ending::Never,
-        (None, true) => Ending::Always,
-        (None, false) => Ending::Open,
+        (Some(_), _) => ChainEnding::Never,
+        (None, true) => ChainEnding::Always,
+        (None, false) => ChainEnding::Open,
     };
     let (findings, ids) = rules::findings(flow, &loaded);
     ScriptReport { findings, ids, ending, passes, narrows }
@@ -115,8 +115,8 @@ fn look(script: &dyn Script, tree: &SyntaxTree, text: &str, known: &BTreeSet<Str
 fn unwritten(script: &dyn Script, content: &Content) -> ScriptReport {
     let is_component = matches!(content, Content::Binary(_));
     let ending = match script.shape() {
-        Shape::PerNode(PerNode { score: None, .. }) if is_component => Ending::Never,
-        _ => Ending::Open,
+        Shape::PerNode(PerNode { score: None, .. }) if is_component => ChainEnding::Never,
+        _ => ChainEnding::Open,
     };
     ScriptReport { ending, ..ScriptReport::default() }
 }

@@ -10,7 +10,7 @@ const MAX_MEMBERS: usize = 32;
 
 /// What an expression is worth.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::check) enum Value {
+pub(in crate::check) enum Worth {
     /// Nothing was seen yet, or nothing is there: `undefined`, `null`, `()`.
     #[default]
     Unset,
@@ -19,15 +19,15 @@ pub(in crate::check) enum Value {
     /// A document, or a part of one.
     Thing(Thing),
     /// A number.
-    Number(Unit),
+    Number(Measure),
     /// A text.
     Text(Role),
     /// `true` or `false`.
     Truth,
     /// A list of such values.
-    List(Box<Value>),
+    List(Box<Worth>),
     /// An object that the script made, with its members.
-    Record(Vec<(String, Value)>),
+    Record(Vec<(String, Worth)>),
     /// The function of this number in the tree.
     Function(usize),
 }
@@ -65,7 +65,7 @@ pub(in crate::check) enum Thing {
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::check) enum Unit {
+pub(in crate::check) enum Measure {
     /// Anything.
     Plain,
     /// Sessions of a node.
@@ -97,7 +97,7 @@ pub(in crate::check) enum Role {
     Place,
 }
 
-impl Value {
+impl Worth {
     /// Returns a list of `element`.
     #[must_use]
     pub(in crate::check) fn list(element: Self) -> Self {
@@ -126,7 +126,7 @@ impl Value {
         match (self, other) {
             (Self::Unset, value) | (value, Self::Unset) => value,
             (left, right) if left == right => left,
-            (Self::Number(_), Self::Number(_)) => Self::Number(Unit::Plain),
+            (Self::Number(_), Self::Number(_)) => Self::Number(Measure::Plain),
             (Self::Text(_), Self::Text(_)) => Self::Text(Role::Plain),
             (Self::List(left), Self::List(right)) => Self::List(Box::new(left.or(*right))),
             (Self::Record(left), Self::Record(right)) => joined(left, right),
@@ -156,11 +156,11 @@ impl Value {
     }
 }
 
-fn joined(left: Vec<(String, Value)>, right: Vec<(String, Value)>) -> Value {
+fn joined(left: Vec<(String, Worth)>, right: Vec<(String, Worth)>) -> Worth {
     let has_same = left.len() == right.len() && left.iter().zip(&right).all(|((one, _), (other, _))| one == other);
     if !has_same {
-        return Value::Unknown;
+        return Worth::Unknown;
     }
     let members = left.into_iter().zip(right).map(|((name, one), (_, other))| (name, one.or(other)));
-    Value::Record(members.collect())
+    Worth::Record(members.collect())
 }

@@ -14,15 +14,15 @@ use clap::Args;
 use serde_json::json;
 
 use crate::check::finding::Fix;
-use crate::check::{CheckedFile, Code, Finding, Level, json as as_json, sarif};
+use crate::check::{CheckedFile, Code, Finding, FindingLevel, json as as_json, sarif};
 use crate::plain::Plain;
 
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
 use super::say;
-use files::Fixed;
+use files::MadeFix;
 use render::Drawing;
-use target::{Ids, Targets};
+use target::{NodeIds, Targets};
 
 /// The stack on which scripts are parsed, as workers have it: parsers recurse.
 const STACK_BYTES: usize = 64 << 20;
@@ -85,7 +85,11 @@ pub fn run(args: &CheckArgs) -> Result<(), Exit> {
     end(args, &files)
 }
 
-fn checked(targets: &Targets, ids: Option<&Ids>, is_fixing: bool) -> Result<(Vec<CheckedFile>, Vec<Fixed>), Exit> {
+fn checked(
+    targets: &Targets,
+    ids: Option<&NodeIds>,
+    is_fixing: bool,
+) -> Result<(Vec<CheckedFile>, Vec<MadeFix>), Exit> {
     let mut files = targets.check(ids);
     let mut all = Vec::new();
     for _ in 0..MAX_FIXES {
@@ -108,14 +112,14 @@ fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Exit>
     })
 }
 
-fn tell(args: &CheckArgs, files: &[CheckedFile], fixed: &[Fixed]) -> Result<(), Exit> {
+fn tell(args: &CheckArgs, files: &[CheckedFile], fixed: &[MadeFix]) -> Result<(), Exit> {
     if args.sarif {
         return say::json(format_args!("{:#}", sarif::document(files)));
     }
     if args.json {
         let mut document = as_json::document(files);
         if let (true, Some(members)) = (args.fix, document.as_object_mut()) {
-            let made: Vec<_> = fixed.iter().map(Fixed::to_json).collect();
+            let made: Vec<_> = fixed.iter().map(MadeFix::to_json).collect();
             members.insert("fixed".to_owned(), json!(made));
         }
         return say::json(format_args!("{document:#}"));
@@ -133,7 +137,7 @@ fn tell(args: &CheckArgs, files: &[CheckedFile], fixed: &[Fixed]) -> Result<(), 
 
 fn summary(files: &[CheckedFile], is_strict: bool) -> String {
     let all = || files.iter().flat_map(|file| &file.findings);
-    let notes = all().filter(|finding| finding.level == Level::Note).count();
+    let notes = all().filter(|finding| finding.level == FindingLevel::Note).count();
     let (findings, more) = (all().count() - notes, files.iter().map(|file| file.more).sum::<usize>());
     let sure = |fix: &Fix| fix.is_safe;
     let fixes = all().filter(|finding| finding.fix.as_ref().is_some_and(sure)).count();
@@ -153,7 +157,7 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 fn end(args: &CheckArgs, files: &[CheckedFile]) -> Result<(), Exit> {
-    let counts = |finding: &&Finding| args.strict || finding.level != Level::Note;
+    let counts = |finding: &&Finding| args.strict || finding.level != FindingLevel::Note;
     let codes: BTreeSet<Code> =
         files.iter().flat_map(|file| &file.findings).filter(counts).map(|finding| finding.code).collect();
     match codes {

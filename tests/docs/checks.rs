@@ -1,6 +1,6 @@
 //! The reference of checks: every code with why it is a mistake, the mistake made, and the same put right.
 
-use whither::check::{Code, Level};
+use whither::check::{Code, FindingLevel};
 
 use crate::markdown::{code, filled, table};
 
@@ -36,8 +36,8 @@ fn anchor(one: Code) -> String {
 
 fn level(one: Code) -> &'static str {
     match one.level() {
-        Level::Error => "error",
-        Level::Warning => "warning",
-        Level::Note => "note",
+        FindingLevel::Error => "error",
+        FindingLevel::Warning => "warning",
+        FindingLevel::Note => "note",
     }
 }

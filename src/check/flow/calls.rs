@@ -2,8 +2,8 @@
 
 use crate::script::tree::{Expr, ExprKind, FunctionTree};
 
-use super::Flow;
-use crate::check::value::{Role, Thing, Unit, Value};
+use super::ValueFlow;
+use crate::check::value::{Measure, Role, Thing, Worth};
 
 /// Methods of lists whose function is asked whether, each with whether it is one of JavaScript's or Rhai's.
 const TESTS: [&str; 14] = [
@@ -23,31 +23,31 @@ const TESTS: [&str; 14] = [
     "split",
 ];
 
-impl<'t> Flow<'t> {
-    pub(super) fn call(&mut self, whole: &'t Expr, callee: &'t Expr, arguments: &'t [Expr]) -> Value {
+impl<'t> ValueFlow<'t> {
+    pub(super) fn call(&mut self, whole: &'t Expr, callee: &'t Expr, arguments: &'t [Expr]) -> Worth {
         match &callee.kind {
             ExprKind::Field { of, name, name_span } => {
                 let held = self.expression(of);
                 let value = match &held {
-                    Value::List(element) => self.list_method(whole, of, &held, element, name, arguments),
-                    Value::Text(_) => {
+                    Worth::List(element) => self.list_method(whole, of, &held, element, name, arguments),
+                    Worth::Text(_) => {
                         self.arguments(arguments);
                         text_method(name)
                     }
-                    Value::Thing(thing) => {
+                    Worth::Thing(thing) => {
                         if !self.no_list(*thing, name, name_span, Some(of)) {
                             self.field_of(&held, name, name_span, Some(of), false);
                         }
                         self.arguments(arguments);
-                        Value::Unknown
+                        Worth::Unknown
                     }
-                    Value::Number(unit) => {
+                    Worth::Number(unit) => {
                         self.number_field(*unit, name, name_span, Some(of));
                         self.arguments(arguments);
                         if matches!(name.as_str(), "toFixed" | "toString" | "toPrecision" | "to_string") {
-                            Value::Text(Role::Plain)
+                            Worth::Text(Role::Plain)
                         } else {
-                            Value::Number(Unit::Plain)
+                            Worth::Number(Measure::Plain)
                         }
                     }
                     _ => self.known_method(whole, of, name, arguments),
@@ -67,30 +67,30 @@ impl<'t> Flow<'t> {
                 let held = self.expression(callee);
                 let given = self.arguments(arguments);
                 match held {
-                    Value::Function(number) => self.apply(number, &given),
-                    _ => Value::Unknown,
+                    Worth::Function(number) => self.apply(number, &given),
+                    _ => Worth::Unknown,
                 }
             }
         }
     }
 
-    pub(super) fn made(&mut self, whole: &'t Expr, class: &'t Expr, arguments: &'t [Expr]) -> Value {
+    pub(super) fn made(&mut self, whole: &'t Expr, class: &'t Expr, arguments: &'t [Expr]) -> Worth {
         if class.name() != Some("Date") {
             self.expression(class);
         } else if arguments.is_empty() {
             self.unsteady(&whole.span, "the clock");
         }
         self.arguments(arguments);
-        Value::Unknown
+        Worth::Unknown
     }
 
-    fn arguments(&mut self, arguments: &'t [Expr]) -> Vec<Value> {
+    fn arguments(&mut self, arguments: &'t [Expr]) -> Vec<Worth> {
         arguments.iter().map(|argument| self.expression(argument)).collect()
     }
 
     /// Calls the function that is the argument `place`, with `given`, and returns what it returns.
-    fn callback(&mut self, arguments: &'t [Expr], place: usize, given: &[Value], is_test: bool) -> Value {
-        let Some(argument) = arguments.get(place) else { return Value::Unknown };
+    fn callback(&mut self, arguments: &'t [Expr], place: usize, given: &[Worth], is_test: bool) -> Worth {
+        let Some(argument) = arguments.get(place) else { return Worth::Unknown };
         if let ExprKind::Function(FunctionTree { number, .. }) = &argument.kind {
             if let Some(facts) = self.functions.get_mut(*number) {
                 facts.is_test |= is_test;
@@ -98,8 +98,8 @@ impl<'t> Flow<'t> {
             self.apply(*number, given);
         }
         match self.expression(argument) {
-            Value::Function(number) => self.apply(number, given),
-            _ => Value::Unknown,
+            Worth::Function(number) => self.apply(number, given),
+            _ => Worth::Unknown,
         }
     }
 
@@ -107,12 +107,12 @@ impl<'t> Flow<'t> {
         &mut self,
         whole: &'t Expr,
         of: &'t Expr,
-        list: &Value,
-        element: &Value,
+        list: &Worth,
+        element: &Worth,
         name: &str,
         arguments: &'t [Expr],
-    ) -> Value {
-        let number = Value::Number(Unit::Plain);
+    ) -> Worth {
+        let number = Worth::Number(Measure::Plain);
         let given = [element.clone(), number.clone(), list.clone()];
         let is_test = TESTS.contains(&name);
         match name {
@@ -127,26 +127,26 @@ impl<'t> Flow<'t> {
             }
             "some" | "every" | "all" => {
                 self.callback(arguments, 0, &given, is_test);
-                Value::Truth
+                Worth::Truth
             }
             "findIndex" | "findLastIndex" => {
                 self.callback(arguments, 0, &given, is_test);
                 number
             }
-            "map" => Value::list(self.callback(arguments, 0, &given, false)),
+            "map" => Worth::list(self.callback(arguments, 0, &given, false)),
             "flatMap" => {
                 let inner = self.callback(arguments, 0, &given, false);
-                Value::list(inner.element().cloned().unwrap_or(inner))
+                Worth::list(inner.element().cloned().unwrap_or(inner))
             }
             "forEach" | "for_each" => {
                 self.callback(arguments, 0, &given, false);
-                Value::Unset
+                Worth::Unset
             }
             "sort" | "toSorted" | "sort_by" | "order" | "order_by" => {
                 let pair = [element.clone(), element.clone()];
                 self.callback(arguments, 0, &pair, false);
                 self.sorted(whole, list, name, arguments);
-                if !self.is_javascript() && name.starts_with("sort") { Value::Unset } else { list.clone() }
+                if !self.is_javascript() && name.starts_with("sort") { Worth::Unset } else { list.clone() }
             }
             "reduce" | "reduceRight" | "reduce_rev" => self.reduced(arguments, list, element),
             "slice" | "concat" | "reverse" | "toReversed" | "splice" | "toSpliced" | "order_desc" => {
@@ -156,7 +156,7 @@ impl<'t> Flow<'t> {
                         joined = joined.or(value.element().cloned().unwrap_or(value));
                     }
                 }
-                Value::list(joined)
+                Worth::list(joined)
             }
             "at" | "pop" | "shift" | "remove" | "get" => {
                 self.arguments(arguments);
@@ -165,7 +165,7 @@ impl<'t> Flow<'t> {
             "push" | "unshift" | "append" | "insert" => self.pushed(of, arguments),
             "includes" | "contains" | "is_empty" => {
                 self.arguments(arguments);
-                Value::Truth
+                Worth::Truth
             }
             "indexOf" | "lastIndexOf" | "len" | "index_of" => {
                 self.arguments(arguments);
@@ -173,7 +173,7 @@ impl<'t> Flow<'t> {
             }
             "join" | "toString" => {
                 self.arguments(arguments);
-                Value::Text(Role::Plain)
+                Worth::Text(Role::Plain)
             }
             _ => {
                 if let ExprKind::Call(callee, _) = &whole.kind
@@ -182,7 +182,7 @@ impl<'t> Flow<'t> {
                     self.list_field(list, name, name_span);
                 }
                 self.arguments(arguments);
-                Value::Unknown
+                Worth::Unknown
             }
         }
     }
@@ -193,12 +193,12 @@ impl<'t> Flow<'t> {
         }
     }
 
-    fn reduced(&mut self, arguments: &'t [Expr], list: &Value, element: &Value) -> Value {
+    fn reduced(&mut self, arguments: &'t [Expr], list: &Worth, element: &Worth) -> Worth {
         let first = match arguments.get(1) {
             Some(first) => self.expression(first),
             None => element.clone(),
         };
-        let number = Value::Number(Unit::Plain);
+        let number = Worth::Number(Measure::Plain);
         let returned =
             self.callback(arguments, 0, &[first.clone(), element.clone(), number.clone(), list.clone()], false);
         let reduced = first.or(returned);
@@ -207,96 +207,96 @@ impl<'t> Flow<'t> {
         reduced
     }
 
-    fn callback_again(&mut self, arguments: &'t [Expr], given: &[Value]) {
+    fn callback_again(&mut self, arguments: &'t [Expr], given: &[Worth]) {
         if let Some(ExprKind::Function(function)) = arguments.first().map(|argument| &argument.kind) {
             self.apply(function.number, given);
         }
     }
 
-    fn pushed(&mut self, of: &'t Expr, arguments: &'t [Expr]) -> Value {
-        let mut held = Value::Unset;
+    fn pushed(&mut self, of: &'t Expr, arguments: &'t [Expr]) -> Worth {
+        let mut held = Worth::Unset;
         for argument in arguments {
             let value = match &argument.kind {
                 ExprKind::Spread(inner) => {
                     let inner = self.expression(inner);
-                    inner.element().cloned().unwrap_or(Value::Unknown)
+                    inner.element().cloned().unwrap_or(Worth::Unknown)
                 }
                 _ => self.expression(argument),
             };
             held = held.or(value);
         }
         if let Some(number) = of.name().and_then(|name| self.variable(name)) {
-            self.give(number, Value::list(held), None);
+            self.give(number, Worth::list(held), None);
         }
-        Value::Number(Unit::Plain)
+        Worth::Number(Measure::Plain)
     }
 
     /// A method of something that is none of the script's own values.
-    fn known_method(&mut self, whole: &'t Expr, of: &'t Expr, name: &str, arguments: &'t [Expr]) -> Value {
+    fn known_method(&mut self, whole: &'t Expr, of: &'t Expr, name: &str, arguments: &'t [Expr]) -> Worth {
         let owner = of.name().filter(|owner| self.variable(owner).is_none()).unwrap_or_default();
         match (owner, name) {
             ("Math", "random") => {
                 self.unsteady(&whole.span, "chance");
-                Value::Number(Unit::Plain)
+                Worth::Number(Measure::Plain)
             }
             ("Date", "now") => {
                 self.unsteady(&whole.span, "the clock");
-                Value::Number(Unit::Plain)
+                Worth::Number(Measure::Plain)
             }
             ("Math" | "Number", _) => {
                 self.arguments(arguments);
-                if name.starts_with("is") { Value::Truth } else { Value::Number(Unit::Plain) }
+                if name.starts_with("is") { Worth::Truth } else { Worth::Number(Measure::Plain) }
             }
             ("Array", "from") => self.list_from(arguments),
             ("Array", "isArray") => {
                 self.arguments(arguments);
-                Value::Truth
+                Worth::Truth
             }
             ("Object", "keys") => {
                 self.arguments(arguments);
-                Value::list(Value::Text(Role::Plain))
+                Worth::list(Worth::Text(Role::Plain))
             }
             ("Object", "assign") => {
                 let given = self.arguments(arguments);
-                if given.iter().any(Value::is_node) { Value::Thing(Thing::Node) } else { Value::Unknown }
+                if given.iter().any(Worth::is_node) { Worth::Thing(Thing::Node) } else { Worth::Unknown }
             }
             ("Object", "freeze") => self.arguments(arguments).into_iter().next().unwrap_or_default(),
             ("JSON", "stringify") => {
                 self.arguments(arguments);
-                Value::Text(Role::Plain)
+                Worth::Text(Role::Plain)
             }
             _ => {
                 self.arguments(arguments);
-                Value::Unknown
+                Worth::Unknown
             }
         }
     }
 
-    fn list_from(&mut self, arguments: &'t [Expr]) -> Value {
-        let list = arguments.first().map_or(Value::Unset, |first| self.expression(first));
-        let element = list.element().cloned().unwrap_or(Value::Unknown);
+    fn list_from(&mut self, arguments: &'t [Expr]) -> Worth {
+        let list = arguments.first().map_or(Worth::Unset, |first| self.expression(first));
+        let element = list.element().cloned().unwrap_or(Worth::Unknown);
         match arguments.get(1) {
-            Some(_) => Value::list(self.callback(arguments, 1, &[element, Value::Number(Unit::Plain)], false)),
+            Some(_) => Worth::list(self.callback(arguments, 1, &[element, Worth::Number(Measure::Plain)], false)),
             None if list.element().is_some() => list,
-            None => Value::Unknown,
+            None => Worth::Unknown,
         }
     }
 
-    fn known_function(&mut self, whole: &'t Expr, callee: &'t Expr, name: &str, arguments: &'t [Expr]) -> Value {
+    fn known_function(&mut self, whole: &'t Expr, callee: &'t Expr, name: &str, arguments: &'t [Expr]) -> Worth {
         if self.variable(name).is_some() {
             let held = self.expression(callee);
             let given = self.arguments(arguments);
             return match held {
-                Value::Function(number) => self.apply(number, &given),
-                Value::Unset => Value::Unset,
-                _ => Value::Unknown,
+                Worth::Function(number) => self.apply(number, &given),
+                Worth::Unset => Worth::Unset,
+                _ => Worth::Unknown,
             };
         }
         if name == "Boolean" {
             arguments.iter().for_each(|argument| {
                 self.condition(argument);
             });
-            return Value::Truth;
+            return Worth::Truth;
         }
         self.unsteady_name(name, &callee.span);
         let given = self.arguments(arguments);
@@ -307,23 +307,23 @@ impl<'t> Flow<'t> {
         }
         match name {
             "Number" | "parseInt" | "parseFloat" | "parse_int" | "parse_float" | "abs" | "min" | "max" | "len" => {
-                Value::Number(Unit::Plain)
+                Worth::Number(Measure::Plain)
             }
-            "String" | "type_of" => Value::Text(Role::Plain),
+            "String" | "type_of" => Worth::Text(Role::Plain),
             "structuredClone" => given.into_iter().next().unwrap_or_default(),
-            _ => Value::Unknown,
+            _ => Worth::Unknown,
         }
     }
 }
 
 /// What the method `name` of a text returns.
-fn text_method(name: &str) -> Value {
+fn text_method(name: &str) -> Worth {
     match name {
-        "split" => Value::list(Value::Text(Role::Plain)),
-        "includes" | "startsWith" | "endsWith" | "contains" | "starts_with" | "ends_with" | "is_empty" => Value::Truth,
+        "split" => Worth::list(Worth::Text(Role::Plain)),
+        "includes" | "startsWith" | "endsWith" | "contains" | "starts_with" | "ends_with" | "is_empty" => Worth::Truth,
         "indexOf" | "lastIndexOf" | "search" | "localeCompare" | "charCodeAt" | "len" | "parse_int" | "parse_float"
-        | "to_int" | "to_float" => Value::Number(Unit::Plain),
-        "match" | "matchAll" | "trim" | "replace" => Value::Unknown,
-        _ => Value::Text(Role::Plain),
+        | "to_int" | "to_float" => Worth::Number(Measure::Plain),
+        "match" | "matchAll" | "trim" | "replace" => Worth::Unknown,
+        _ => Worth::Text(Role::Plain),
     }
 }

@@ -2,32 +2,32 @@
 
 use crate::script::tree::{Expr, ExprKind, Operator, PatternKind, SourceRange};
 
-use super::variables::EventKind;
-use super::{Flow, ListKey};
-use crate::check::fields::{Look, look};
-use crate::check::value::{Role, Thing, Unit, Value};
+use super::variables::VariableEventKind;
+use super::{ListKey, ValueFlow};
+use crate::check::fields::{FieldLook, look};
+use crate::check::value::{Measure, Role, Thing, Worth};
 
-impl<'t> Flow<'t> {
+impl<'t> ValueFlow<'t> {
     /// Walks through `expression`, and returns what it is worth.
-    pub(super) fn expression(&mut self, expression: &'t Expr) -> Value {
+    pub(super) fn expression(&mut self, expression: &'t Expr) -> Worth {
         match &expression.kind {
             ExprKind::Name(name) => self.named(name, &expression.span),
-            ExprKind::Text(_) => Value::Text(Role::Plain),
+            ExprKind::Text(_) => Worth::Text(Role::Plain),
             ExprKind::Template(parts) => {
                 parts.iter().for_each(|part| {
                     self.expression(part);
                 });
-                Value::Text(Role::Plain)
+                Worth::Text(Role::Plain)
             }
-            ExprKind::Number(_) => Value::Number(Unit::Plain),
-            ExprKind::Truth(_) => Value::Truth,
-            ExprKind::Nothing => Value::Unset,
-            ExprKind::Regex => Value::Unknown,
+            ExprKind::Number(_) => Worth::Number(Measure::Plain),
+            ExprKind::Truth(_) => Worth::Truth,
+            ExprKind::Nothing => Worth::Unset,
+            ExprKind::Regex => Worth::Unknown,
             ExprKind::List(elements) => self.list(elements),
             ExprKind::Object(members) => self.object(members),
             ExprKind::Spread(inner) => {
                 self.expression(inner);
-                Value::Unknown
+                Worth::Unknown
             }
             ExprKind::Field { of, name, name_span } => {
                 let held = self.expression(of);
@@ -40,7 +40,7 @@ impl<'t> Flow<'t> {
             ExprKind::New(class, arguments) => self.made(expression, class, arguments),
             ExprKind::Function(function) => {
                 self.enter(function);
-                Value::Function(function.number)
+                Worth::Function(function.number)
             }
             ExprKind::Unary(operator, inner) => self.unary(operator, inner),
             ExprKind::Binary(operator, left, right) => self.binary(expression, *operator, left, right),
@@ -56,17 +56,17 @@ impl<'t> Flow<'t> {
                 parts.iter().for_each(|part| {
                     self.expression(part);
                 });
-                Value::Unknown
+                Worth::Unknown
             }
         }
     }
 
     /// Walks through `expression` where its truth counts, and returns what it is worth.
-    pub(super) fn condition(&mut self, expression: &'t Expr) -> Value {
+    pub(super) fn condition(&mut self, expression: &'t Expr) -> Worth {
         match &expression.kind {
             ExprKind::Unary("!", inner) => {
                 self.condition(inner);
-                Value::Truth
+                Worth::Truth
             }
             ExprKind::Binary(Operator::And | Operator::Or, left, right) => {
                 let left = self.condition(left);
@@ -84,16 +84,18 @@ impl<'t> Flow<'t> {
         }
     }
 
-    fn named(&mut self, name: &str, span: &SourceRange) -> Value {
+    fn named(&mut self, name: &str, span: &SourceRange) -> Worth {
         let Some(number) = self.variable(name) else {
             self.unsteady_name(name, span);
             return match name {
-                "NaN" | "Infinity" => Value::Number(Unit::Plain),
-                _ => Value::Unknown,
+                "Infinity" => Worth::Number(Measure::Plain),
+                // As false as nothing.
+                "NaN" => Worth::Unset,
+                _ => Worth::Unknown,
             };
         };
-        self.happens(number, EventKind::Read, span);
-        let value = self.variables.get(number).map_or(Value::Unknown, |variable| variable.value.clone());
+        self.happens(number, VariableEventKind::Read, span);
+        let value = self.variables.get(number).map_or(Worth::Unknown, |variable| variable.value.clone());
         if value.is_nodes()
             && let Some(seen) = &mut self.seen
         {
@@ -103,7 +105,7 @@ impl<'t> Flow<'t> {
     }
 
     /// Notes where the list of the input is read.
-    fn note_list(&mut self, expression: &Expr, value: &Value) {
+    fn note_list(&mut self, expression: &Expr, value: &Worth) {
         if value.is_nodes()
             && let Some(seen) = &mut self.seen
         {
@@ -111,22 +113,22 @@ impl<'t> Flow<'t> {
         }
     }
 
-    fn list(&mut self, elements: &'t [Expr]) -> Value {
-        let mut held = Value::Unset;
+    fn list(&mut self, elements: &'t [Expr]) -> Worth {
+        let mut held = Worth::Unset;
         for element in elements {
             let value = match &element.kind {
                 ExprKind::Spread(inner) => {
                     let inner = self.expression(inner);
-                    inner.element().cloned().unwrap_or(Value::Unknown)
+                    inner.element().cloned().unwrap_or(Worth::Unknown)
                 }
                 _ => self.expression(element),
             };
             held = held.or(value);
         }
-        Value::list(held)
+        Worth::list(held)
     }
 
-    fn object(&mut self, members: &'t [(Option<String>, Expr)]) -> Value {
+    fn object(&mut self, members: &'t [(Option<String>, Expr)]) -> Worth {
         let (mut known, mut is_node, mut is_open) = (Vec::new(), false, false);
         for (name, member) in members {
             match (&member.kind, name) {
@@ -142,9 +144,9 @@ impl<'t> Flow<'t> {
             }
         }
         match (is_node, is_open) {
-            (true, _) => Value::Thing(Thing::Node),
-            (false, true) => Value::Unknown,
-            (false, false) => Value::record(known),
+            (true, _) => Worth::Thing(Thing::Node),
+            (false, true) => Worth::Unknown,
+            (false, false) => Worth::record(known),
         }
     }
 
@@ -152,97 +154,97 @@ impl<'t> Flow<'t> {
     /// field is that of a variable too.
     pub(in crate::check) fn field_of(
         &mut self,
-        held: &Value,
+        held: &Worth,
         name: &str,
         span: &SourceRange,
         of: Option<&'t Expr>,
         is_short: bool,
-    ) -> Value {
+    ) -> Worth {
         match held {
-            Value::Unset => Value::Unset,
-            Value::Thing(thing) => match look(*thing, name) {
-                Look::Known(value) => value,
-                Look::Open => {
+            Worth::Unset => Worth::Unset,
+            Worth::Thing(thing) => match look(*thing, name) {
+                FieldLook::Known(value) => value,
+                FieldLook::Open => {
                     self.no_list(*thing, name, span, of);
-                    Value::Unknown
+                    Worth::Unknown
                 }
-                Look::Meant(meant) => {
+                FieldLook::Meant(meant) => {
                     self.unknown_field(*thing, name, span, Some(meant), is_short);
-                    Value::Unknown
+                    Worth::Unknown
                 }
-                Look::Missing => {
+                FieldLook::Missing => {
                     self.unknown_field(*thing, name, span, None, is_short);
-                    Value::Unknown
+                    Worth::Unknown
                 }
             },
-            Value::Record(members) => {
-                members.iter().find(|(known, _)| known == name).map_or(Value::Unknown, |(_, value)| value.clone())
+            Worth::Record(members) => {
+                members.iter().find(|(known, _)| known == name).map_or(Worth::Unknown, |(_, value)| value.clone())
             }
-            Value::List(_) => self.list_field(held, name, span),
-            Value::Text(Role::Place) => {
+            Worth::List(_) => self.list_field(held, name, span),
+            Worth::Text(Role::Place) => {
                 self.place_for_node(name, span, of);
-                Value::Unknown
+                Worth::Unknown
             }
-            Value::Text(_) if name == "length" => Value::Number(Unit::Plain),
-            Value::Number(unit) => {
+            Worth::Text(_) if name == "length" => Worth::Number(Measure::Plain),
+            Worth::Number(unit) => {
                 self.number_field(*unit, name, span, of);
-                Value::Unknown
+                Worth::Unknown
             }
-            _ => Value::Unknown,
+            _ => Worth::Unknown,
         }
     }
 
-    fn indexed(&mut self, of: &'t Expr, index: &'t Expr) -> Value {
+    fn indexed(&mut self, of: &'t Expr, index: &'t Expr) -> Worth {
         let held = self.expression(of);
         self.expression(index);
         match held {
-            Value::List(element) => *element,
-            Value::Thing(Thing::Metadata) => Value::Text(Role::Metadata),
-            Value::Unset => Value::Unset,
-            _ => Value::Unknown,
+            Worth::List(element) => *element,
+            Worth::Thing(Thing::Metadata) => Worth::Text(Role::Metadata),
+            Worth::Unset => Worth::Unset,
+            _ => Worth::Unknown,
         }
     }
 
-    fn unary(&mut self, operator: &str, inner: &'t Expr) -> Value {
+    fn unary(&mut self, operator: &str, inner: &'t Expr) -> Worth {
         match operator {
             "!" => {
                 self.condition(inner);
-                Value::Truth
+                Worth::Truth
             }
             "-" | "+" | "~" => {
                 let value = self.expression(inner);
                 self.calculated((inner, &value));
-                Value::Number(Unit::Plain)
+                Worth::Number(Measure::Plain)
             }
             "typeof" => {
                 // Of a variable that nobody declares it is no mistake.
                 if inner.name().is_none() {
                     self.expression(inner);
                 }
-                Value::Text(Role::Plain)
+                Worth::Text(Role::Plain)
             }
             "await" => {
                 self.expression(inner);
-                Value::Unknown
+                Worth::Unknown
             }
             "delete" => {
                 self.expression(inner);
-                Value::Truth
+                Worth::Truth
             }
             _ => {
                 self.expression(inner);
-                Value::Unset
+                Worth::Unset
             }
         }
     }
 
-    fn binary(&mut self, whole: &'t Expr, operator: Operator, left: &'t Expr, right: &'t Expr) -> Value {
+    fn binary(&mut self, whole: &'t Expr, operator: Operator, left: &'t Expr, right: &'t Expr) -> Worth {
         match operator {
             Operator::And => {
                 let first = self.condition(left);
                 let second = self.expression(right);
                 // What is false of the first stands for nothing.
-                if second == Value::Unset { first } else { second }
+                if second == Worth::Unset { first } else { second }
             }
             Operator::Or | Operator::Coalesce => {
                 let left = self.expression(left);
@@ -263,31 +265,31 @@ impl<'t> Flow<'t> {
         &mut self,
         whole: &'t Expr,
         operator: Operator,
-        left: (&'t Expr, &Value),
-        right: (&'t Expr, &Value),
-    ) -> Value {
+        left: (&'t Expr, &Worth),
+        right: (&'t Expr, &Worth),
+    ) -> Worth {
         match operator {
             Operator::Add => {
                 self.added(whole, left, right);
                 match (left.1, right.1) {
-                    (Value::Number(_), Value::Number(_)) => Value::Number(Unit::Plain),
-                    (Value::Text(_), _) | (_, Value::Text(_)) => Value::Text(Role::Plain),
-                    (Value::List(one), Value::List(other)) if !self.is_javascript() => {
-                        Value::list((**one).clone().or((**other).clone()))
+                    (Worth::Number(_), Worth::Number(_)) => Worth::Number(Measure::Plain),
+                    (Worth::Text(_), _) | (_, Worth::Text(_)) => Worth::Text(Role::Plain),
+                    (Worth::List(one), Worth::List(other)) if !self.is_javascript() => {
+                        Worth::list((**one).clone().or((**other).clone()))
                     }
-                    _ => Value::Unknown,
+                    _ => Worth::Unknown,
                 }
             }
             Operator::Arithmetic => {
                 self.calculated(left);
                 self.calculated(right);
-                Value::Number(Unit::Plain)
+                Worth::Number(Measure::Plain)
             }
-            Operator::Other => Value::Unknown,
-            Operator::In => Value::Truth,
+            Operator::Other => Worth::Unknown,
+            Operator::In => Worth::Truth,
             _ => {
                 self.compared(whole, operator, left, right);
-                Value::Truth
+                Worth::Truth
             }
         }
     }
@@ -297,7 +299,7 @@ impl<'t> Flow<'t> {
         operator: Option<Operator>,
         target: &'t crate::script::tree::Pattern,
         right: &'t Expr,
-    ) -> Value {
+    ) -> Worth {
         let value = self.expression(right);
         let Some(operator) = operator else {
             if let PatternKind::Place(place) = &target.kind
@@ -314,35 +316,35 @@ impl<'t> Flow<'t> {
                 self.step_member(place);
                 self.expression(place);
             }
-            return Value::Unknown;
+            return Worth::Unknown;
         };
-        let Some(number) = self.variable(name) else { return Value::Unknown };
-        self.happens(number, EventKind::Step, &target.span);
-        let held = self.variables.get(number).map_or(Value::Unknown, |variable| variable.value.clone());
+        let Some(number) = self.variable(name) else { return Worth::Unknown };
+        self.happens(number, VariableEventKind::Step, &target.span);
+        let held = self.variables.get(number).map_or(Worth::Unknown, |variable| variable.value.clone());
         let made = match operator {
             Operator::And | Operator::Or | Operator::Coalesce => held.or(value),
             Operator::Add => match (&held, &value) {
-                (Value::Number(_), Value::Number(_)) => Value::Number(Unit::Plain),
-                (Value::Text(_), _) | (_, Value::Text(_)) => Value::Text(Role::Plain),
-                _ => Value::Unknown,
+                (Worth::Number(_), Worth::Number(_)) => Worth::Number(Measure::Plain),
+                (Worth::Text(_), _) | (_, Worth::Text(_)) => Worth::Text(Role::Plain),
+                _ => Worth::Unknown,
             },
-            _ => Value::Number(Unit::Plain),
+            _ => Worth::Number(Measure::Plain),
         };
         self.give(number, made.clone(), None);
         made
     }
 
-    fn block_value(&mut self, body: &'t [crate::script::tree::Stmt]) -> Value {
+    fn block_value(&mut self, body: &'t [crate::script::tree::Stmt]) -> Worth {
         use crate::script::tree::StmtKind;
         self.scoped(|flow| {
             flow.declare_functions(body);
-            let Some((last, before)) = body.split_last() else { return Value::Unset };
+            let Some((last, before)) = body.split_last() else { return Worth::Unset };
             flow.statements(before);
             match &last.kind {
                 StmtKind::Expr(value) => flow.expression(value),
                 _ => {
                     flow.statements(std::slice::from_ref(last));
-                    Value::Unset
+                    Worth::Unset
                 }
             }
         })

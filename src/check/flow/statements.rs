@@ -2,11 +2,11 @@
 
 use crate::script::tree::{Expr, Pattern, Stmt, StmtKind};
 
-use super::variables::EventKind;
-use super::{Flow, FunctionRole};
-use crate::check::value::{Role, Thing, Unit, Value};
+use super::variables::VariableEventKind;
+use super::{FunctionRole, ValueFlow};
+use crate::check::value::{Measure, Role, Thing, Worth};
 
-impl<'t> Flow<'t> {
+impl<'t> ValueFlow<'t> {
     pub(super) fn statements(&mut self, body: &'t [Stmt]) {
         for statement in body {
             self.statement(statement);
@@ -29,7 +29,7 @@ impl<'t> Flow<'t> {
             }
             StmtKind::Declare(how, list) => {
                 for (pattern, value) in list {
-                    let worth = value.as_ref().map_or(Value::Unset, |value| self.expression(value));
+                    let worth = value.as_ref().map_or(Worth::Unset, |value| self.expression(value));
                     self.declare_all(*how, pattern);
                     if value.is_some() {
                         self.assign(pattern, worth, value.as_ref());
@@ -78,7 +78,7 @@ impl<'t> Flow<'t> {
                     self.scoped(|flow| {
                         if let Some(variable) = variable {
                             flow.declare_pattern(variable);
-                            flow.bind(variable, Value::Unknown);
+                            flow.bind(variable, Worth::Unknown);
                         }
                         flow.block(body);
                     });
@@ -112,11 +112,11 @@ impl<'t> Flow<'t> {
             self.looped(list, &worth);
         }
         let element = match (&worth, is_index) {
-            (Value::List(_), true) => Value::Text(Role::Place),
-            (_, true) => Value::Text(Role::Plain),
-            (Value::List(element), false) => (**element).clone(),
-            (Value::Text(_), false) => Value::Text(Role::Plain),
-            _ => Value::Unknown,
+            (Worth::List(_), true) => Worth::Text(Role::Place),
+            (_, true) => Worth::Text(Role::Plain),
+            (Worth::List(element), false) => (**element).clone(),
+            (Worth::Text(_), false) => Worth::Text(Role::Plain),
+            _ => Worth::Unknown,
         };
         self.scoped(|flow| {
             if is_declared {
@@ -132,18 +132,18 @@ impl<'t> Flow<'t> {
     }
 
     /// Gives the field or element `place` a `value`.
-    pub(super) fn assign_place(&mut self, place: &'t Expr, value: Value) {
+    pub(super) fn assign_place(&mut self, place: &'t Expr, value: Worth) {
         use crate::script::tree::ExprKind;
         match &place.kind {
             ExprKind::Field { of, name, .. } => {
                 self.expression(of);
                 let Some(number) = of.name().and_then(|name| self.variable(name)) else { return };
                 if let Some(variable) = self.variables.get_mut(number)
-                    && let Value::Record(members) = &mut variable.value
+                    && let Worth::Record(members) = &mut variable.value
                 {
                     match members.iter_mut().find(|(known, _)| known == name) {
                         Some((_, held)) => *held = held.clone().or(value),
-                        None => variable.value = Value::Unknown,
+                        None => variable.value = Worth::Unknown,
                     }
                 }
             }
@@ -152,8 +152,8 @@ impl<'t> Flow<'t> {
                 let held = self.expression(of);
                 let Some(number) = of.name().and_then(|name| self.variable(name)) else { return };
                 match held {
-                    Value::List(_) => self.give(number, Value::list(value), None),
-                    Value::Record(_) => self.give(number, Value::Unknown, None),
+                    Worth::List(_) => self.give(number, Worth::list(value), None),
+                    Worth::Record(_) => self.give(number, Worth::Unknown, None),
                     _ => {}
                 }
             }
@@ -164,19 +164,19 @@ impl<'t> Flow<'t> {
     }
 
     /// Notes that `place` is increased or decreased, and returns what it is worth then.
-    pub(super) fn stepped(&mut self, place: &'t Expr) -> Value {
+    pub(super) fn stepped(&mut self, place: &'t Expr) -> Worth {
         let number = place.name().and_then(|name| self.variable(name));
         match number {
             Some(number) => {
-                self.happens(number, EventKind::Step, &place.span);
-                self.give(number, Value::Number(Unit::Plain), None);
+                self.happens(number, VariableEventKind::Step, &place.span);
+                self.give(number, Worth::Number(Measure::Plain), None);
             }
             None => {
                 self.step_member(place);
                 self.peek(place);
             }
         }
-        Value::Number(Unit::Plain)
+        Worth::Number(Measure::Plain)
     }
 
     /// Notes that `place`, a member of an object of the top level, is made of what it was, once in a call.
@@ -186,7 +186,7 @@ impl<'t> Flow<'t> {
         let Some(number) = of.name().and_then(|name| self.variable(name)) else { return };
         let variable = self.variables.get(number);
         let is_outer = variable.is_some_and(|variable| variable.function.is_none() && !variable.is_undeclared);
-        let is_made = variable.is_some_and(|variable| matches!(variable.value, Value::Record(_) | Value::Function(_)));
+        let is_made = variable.is_some_and(|variable| matches!(variable.value, Worth::Record(_) | Worth::Function(_)));
         if let (true, Some(seen)) = (is_outer && is_made, &mut self.seen) {
             seen.member_steps.push((name.to_owned(), place.span.clone()));
         }

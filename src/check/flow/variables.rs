@@ -2,8 +2,8 @@
 
 use crate::script::tree::{Declared, Expr, Pattern, PatternKind, SourceRange, Stmt, StmtKind};
 
-use super::Flow;
-use crate::check::value::Value;
+use super::ValueFlow;
+use crate::check::value::Worth;
 
 /// The place of variables that nobody declares.
 const UNDECLARED: usize = usize::MAX;
@@ -14,7 +14,7 @@ pub(in crate::check) struct Variable {
     /// The name.
     pub(in crate::check) name: String,
     /// What the variable is worth, over all that it is given.
-    pub(in crate::check) value: Value,
+    pub(in crate::check) value: Worth,
     /// The bytes of the declaration; empty where nobody declares it.
     pub(in crate::check) span: SourceRange,
     /// The function that declares the variable; absent at the top level.
@@ -34,11 +34,11 @@ pub(in crate::check) struct Variable {
 
 /// Something that happens to a variable of the top level within a function.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::check) struct Event {
+pub(in crate::check) struct VariableEvent {
     /// The variable.
     pub(in crate::check) variable: usize,
     /// What happens.
-    pub(in crate::check) kind: EventKind,
+    pub(in crate::check) kind: VariableEventKind,
     /// Where.
     pub(in crate::check) span: SourceRange,
     /// The function around it; absent at the top level.
@@ -49,7 +49,7 @@ pub(in crate::check) struct Event {
 
 /// What happens to a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::check) enum EventKind {
+pub(in crate::check) enum VariableEventKind {
     /// It is read.
     Read,
     /// It is given a value.
@@ -58,7 +58,7 @@ pub(in crate::check) enum EventKind {
     Step,
 }
 
-impl<'t> Flow<'t> {
+impl<'t> ValueFlow<'t> {
     /// Notes which variables are given one number alone.
     pub(super) fn settle_constants(&mut self) {
         for variable in &mut self.variables {
@@ -83,7 +83,7 @@ impl<'t> Flow<'t> {
         if number == next {
             self.variables.push(Variable {
                 name: name.to_owned(),
-                value: Value::Unset,
+                value: Worth::Unset,
                 span: span.clone(),
                 function,
                 is_undeclared,
@@ -171,7 +171,7 @@ impl<'t> Flow<'t> {
                 StmtKind::Function(function) => {
                     if let Some(name) = &function.name {
                         let number = self.declare(name, &function.head);
-                        self.give(number, Value::Function(function.number), None);
+                        self.give(number, Worth::Function(function.number), None);
                     }
                 }
                 StmtKind::Declare(how, list) => list.iter().for_each(|(pattern, _)| self.declare_all(*how, pattern)),
@@ -181,7 +181,7 @@ impl<'t> Flow<'t> {
     }
 
     /// Gives the variable `number` a `value`, which stands in the source as `written`.
-    pub(super) fn give(&mut self, number: usize, value: Value, written: Option<&'t Expr>) {
+    pub(super) fn give(&mut self, number: usize, value: Worth, written: Option<&'t Expr>) {
         if let Some(written) = written {
             self.initial.insert(number, written);
         }
@@ -194,12 +194,12 @@ impl<'t> Flow<'t> {
     }
 
     /// Gives `pattern` a `value`; fields that are taken out of it are looked at as anywhere else.
-    pub(super) fn bind(&mut self, pattern: &'t Pattern, value: Value) {
+    pub(super) fn bind(&mut self, pattern: &'t Pattern, value: Worth) {
         self.assign(pattern, value, None);
     }
 
     /// Gives `pattern` a `value`, which stands in the source as `written`.
-    pub(super) fn assign(&mut self, pattern: &'t Pattern, value: Value, written: Option<&'t Expr>) {
+    pub(super) fn assign(&mut self, pattern: &'t Pattern, value: Worth, written: Option<&'t Expr>) {
         let default = pattern.default.as_ref().map(|default| self.expression(default));
         let value = default.map_or(value.clone(), |default| value.or(default));
         match &pattern.kind {
@@ -208,7 +208,7 @@ impl<'t> Flow<'t> {
                     Some(number) => number,
                     None => self.place(name, &pattern.span, true),
                 };
-                self.happens(number, EventKind::Write, &pattern.span);
+                self.happens(number, VariableEventKind::Write, &pattern.span);
                 self.give(number, value, written);
             }
             PatternKind::Fields(fields) => {
@@ -221,20 +221,20 @@ impl<'t> Flow<'t> {
                             None,
                             matches!(&inner.kind, PatternKind::Name(own) if own == name),
                         ),
-                        None => Value::Unknown,
+                        None => Worth::Unknown,
                     };
                     self.bind(inner, held);
                 }
             }
             PatternKind::Elements(elements) => {
-                let held = value.element().cloned().unwrap_or(Value::Unknown);
+                let held = value.element().cloned().unwrap_or(Worth::Unknown);
                 for inner in elements.iter().flatten() {
                     let is_rest = matches!(inner.kind, PatternKind::Rest(_));
-                    self.bind(inner, if is_rest { Value::list(held.clone()) } else { held.clone() });
+                    self.bind(inner, if is_rest { Worth::list(held.clone()) } else { held.clone() });
                 }
             }
             PatternKind::Rest(inner) => {
-                let rest = if value.element().is_some() { value } else { Value::Unknown };
+                let rest = if value.element().is_some() { value } else { Worth::Unknown };
                 self.bind(inner, rest);
             }
             PatternKind::Place(place) => self.assign_place(place, value),
@@ -242,11 +242,11 @@ impl<'t> Flow<'t> {
     }
 
     /// Notes that something happens to the variable `number`, if it is one of the top level and a function does it.
-    pub(super) fn happens(&mut self, number: usize, kind: EventKind, span: &SourceRange) {
+    pub(super) fn happens(&mut self, number: usize, kind: VariableEventKind, span: &SourceRange) {
         let is_outer = self.variables.get(number).is_some_and(|variable| variable.function.is_none());
         let (function, is_repeated) = (self.function(), self.turns > 0);
         if let (true, Some(seen), Some(_)) = (is_outer, &mut self.seen, function) {
-            seen.events.push(Event { variable: number, kind, span: span.clone(), function, is_repeated });
+            seen.events.push(VariableEvent { variable: number, kind, span: span.clone(), function, is_repeated });
         }
     }
 }

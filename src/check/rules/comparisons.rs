@@ -1,9 +1,9 @@
 //! Comparisons and sums of values that are of different kinds.
 
 use crate::check::codes::Code;
-use crate::check::finding::{Finding, Fix, Level};
-use crate::check::flow::Flow;
-use crate::check::value::{Role, Thing, Unit, Value};
+use crate::check::finding::{Finding, FindingLevel, Fix};
+use crate::check::flow::ValueFlow;
+use crate::check::value::{Measure, Role, Thing, Worth};
 use crate::script::tree::{Expr, ExprKind, Operator};
 
 /// Fewer bytes than any machine has free: whoever writes such a number means megabytes, gigabytes or percent.
@@ -11,9 +11,9 @@ const FEWEST_BYTES: f64 = 1_000_000.0;
 /// The actions that every site has.
 const ACTIONS: [&str; 2] = ["session/start", "user/login"];
 
-type Side<'t, 'v> = (&'t Expr, &'v Value);
+type Side<'t, 'v> = (&'t Expr, &'v Worth);
 
-impl<'t> Flow<'t> {
+impl<'t> ValueFlow<'t> {
     pub(in crate::check) fn compared(
         &mut self,
         whole: &'t Expr,
@@ -24,36 +24,36 @@ impl<'t> Flow<'t> {
         for ((one, worth), (other, against)) in [(left, right), (right, left)] {
             let is_left = std::ptr::eq(one, left.0);
             match worth {
-                Value::Text(Role::Metadata) => self.metadata(operator, one, other, against),
-                Value::Number(unit) => {
+                Worth::Text(Role::Metadata) => self.metadata(operator, one, other, against),
+                Worth::Number(unit) => {
                     self.measured(*unit, operator, is_left, one, other);
                     self.text_for_other("a number", operator, one, other);
                 }
-                Value::Text(Role::Action) => self.action(operator, other),
-                Value::Text(Role::Id) => self.id(operator, other),
-                Value::Truth => self.text_for_other("true or false", operator, one, other),
-                Value::List(_) | Value::Thing(_) => self.different(whole, operator, (one, worth), (other, against)),
+                Worth::Text(Role::Action) => self.action(operator, other),
+                Worth::Text(Role::Id) => self.id(operator, other),
+                Worth::Truth => self.text_for_other("true or false", operator, one, other),
+                Worth::List(_) | Worth::Thing(_) => self.different(whole, operator, (one, worth), (other, against)),
                 _ => {}
             }
         }
     }
 
     /// A case of a `switch` over `value`, which is `worth` that.
-    pub(in crate::check) fn compared_case(&mut self, value: &'t Expr, worth: &Value, case: &'t Expr) {
+    pub(in crate::check) fn compared_case(&mut self, value: &'t Expr, worth: &Worth, case: &'t Expr) {
         match worth {
-            Value::Text(Role::Action) => self.action(Operator::Equal(false), case),
-            Value::Text(Role::Metadata) => {
+            Worth::Text(Role::Action) => self.action(Operator::Equal(false), case),
+            Worth::Text(Role::Metadata) => {
                 let against = self.peek(case);
                 self.metadata(Operator::Equal(false), value, case, &against);
             }
-            Value::Text(Role::Id) => self.id(Operator::Equal(false), case),
+            Worth::Text(Role::Id) => self.id(Operator::Equal(false), case),
             _ => {}
         }
     }
 
-    fn metadata(&mut self, operator: Operator, one: &'t Expr, other: &'t Expr, against: &Value) {
+    fn metadata(&mut self, operator: Operator, one: &'t Expr, other: &'t Expr, against: &Worth) {
         let name = one.field().map(|(_, name)| name.to_owned());
-        if let (Value::Text(_), Some(name), Some(seen)) = (against, &name, &mut self.seen) {
+        if let (Worth::Text(_), Some(name), Some(seen)) = (against, &name, &mut self.seen) {
             seen.compared.insert(name.clone());
         }
         if name.as_ref().is_some_and(|name| self.own_fields.contains(name)) {
@@ -81,7 +81,7 @@ impl<'t> Flow<'t> {
         );
         // Node lists in files may have metadata of any type, and Rhai compares whatever comes.
         if !self.is_javascript() && matches!(other.kind, ExprKind::Truth(_)) {
-            finding.level = Level::Note;
+            finding.level = FindingLevel::Note;
         }
         let quote = if self.is_javascript() { '\'' } else { '"' };
         let text = format!("{quote}{right}{quote}");
@@ -96,27 +96,28 @@ impl<'t> Flow<'t> {
     }
 
     /// A number of `unit` against another one that is written out.
-    fn measured(&mut self, unit: Unit, operator: Operator, is_left: bool, one: &'t Expr, other: &'t Expr) {
+    fn measured(&mut self, unit: Measure, operator: Operator, is_left: bool, one: &'t Expr, other: &'t Expr) {
         let Some(number) = self.constant(other) else { return };
         let shown = self.shown(&one.span);
         // As if the measured number stood on the left.
         let operator = if is_left { operator } else { turned(operator) };
         let is_equal = matches!(operator, Operator::Equal(_));
+        let is_equality = is_equal || matches!(operator, Operator::Unequal(_));
         let reaches = |last: f64| {
             is_equal && number > last
                 || operator == Operator::Greater && number >= last
                 || operator == Operator::AtLeast && number > last
         };
         let (message, help) = match unit {
-            Unit::Bytes if number > 0.0 && number < FEWEST_BYTES => (
+            Measure::Bytes if !is_equality && number > 0.0 && number < FEWEST_BYTES => (
                 format!("{shown} is in bytes, and is compared with {number}"),
                 format!("say it in bytes: `{number} * 1024 ** 3` for GiB, `{number} * 1024 ** 2` for MiB"),
             ),
-            Unit::Percent | Unit::Processor if number > 0.0 && number < 1.0 => (
+            Measure::Percent | Measure::Processor if number > 0.0 && number < 1.0 => (
                 format!("{shown} is in percent, 0 to 100, and is compared with {number}"),
                 format!("say it in percent: `{}`", number * 100.0),
             ),
-            Unit::Percent | Unit::Processor
+            Measure::Percent | Measure::Processor
                 if (operator == Operator::Greater && number >= 100.0)
                     || (operator == Operator::AtLeast && number > 100.0) =>
             {
@@ -125,10 +126,10 @@ impl<'t> Flow<'t> {
                     "say it in percent".to_owned(),
                 )
             }
-            Unit::Hour if reaches(23.0) => {
+            Measure::Hour if reaches(23.0) => {
                 (format!("{shown} is an hour from 0 to 23, and never {number}"), "midnight is 0".to_owned())
             }
-            Unit::Weekday if reaches(6.0) => {
+            Measure::Weekday if reaches(6.0) => {
                 (format!("{shown} is a day from 0 to 6, and never {number}"), "Sunday is 0, Saturday is 6".to_owned())
             }
             _ => return,
@@ -202,27 +203,27 @@ impl<'t> Flow<'t> {
     fn different(&mut self, whole: &'t Expr, operator: Operator, one: Side<'t, '_>, other: Side<'t, '_>) {
         let is_equality = matches!(operator, Operator::Equal(_) | Operator::Unequal(_));
         let is_literal = matches!(other.0.kind, ExprKind::Text(_) | ExprKind::Number(_));
-        let is_number = matches!(other.1, Value::Number(_)) && !is_equality;
-        let is_text = matches!(other.1, Value::Text(_)) && is_equality;
+        let is_number = matches!(other.1, Worth::Number(_)) && !is_equality;
+        let is_text = matches!(other.1, Worth::Text(_)) && is_equality;
         if !(is_literal || is_number || is_text) || matches!(&other.0.kind, ExprKind::Text(text) if text.is_empty()) {
             return;
         }
         let shown = self.shown(&one.0.span);
         let (kind, help) = match one.1 {
-            Value::List(element) if matches!(**element, Value::Number(_)) => {
+            Worth::List(element) if matches!(**element, Worth::Number(_)) => {
                 ("a list", "take one of it: `[0]` is the load of the last minute".to_owned())
             }
-            Value::List(_) if is_number || matches!(other.0.kind, ExprKind::Number(_)) => {
+            Worth::List(_) if is_number || matches!(other.0.kind, ExprKind::Number(_)) => {
                 ("a list", "compare how long it is".to_owned())
             }
-            Value::List(_) => ("a list", format!("ask whether it has it: {}", self.membership(one.0, other.0))),
-            Value::Thing(thing) => (thing.words(), main_field(*thing).to_owned()),
+            Worth::List(_) => ("a list", format!("ask whether it has it: {}", self.membership(one.0, other.0))),
+            Worth::Thing(thing) => (thing.words(), main_field(*thing).to_owned()),
             _ => return,
         };
         let message = format!("{shown} is {kind}, and is never equal to {}", self.shown(&other.0.span));
         let message = if is_equality { message } else { format!("{shown} is {kind}, and is compared with a number") };
         let finding = Finding::new(Code::ComparedDifferent, Some(whole.span.clone()), message).help(help);
-        let is_member = matches!(one.1, Value::List(element) if matches!(**element, Value::Text(_))) && is_text;
+        let is_member = matches!(one.1, Worth::List(element) if matches!(**element, Worth::Text(_))) && is_text;
         self.find(match (is_member, operator) {
             (true, Operator::Equal(_)) => {
                 let text = self.membership(one.0, other.0).replace('`', "");
@@ -243,7 +244,7 @@ impl<'t> Flow<'t> {
         let (expression, worth) = side;
         let (shown, span) = (self.shown(&expression.span), expression.span.clone());
         match worth {
-            Value::List(element) if matches!(**element, Value::Number(_)) && expression.field().is_some() => {
+            Worth::List(element) if matches!(**element, Worth::Number(_)) && expression.field().is_some() => {
                 let finding = Finding::new(
                     Code::ComparedDifferent,
                     Some(span.clone()),
@@ -252,11 +253,11 @@ impl<'t> Flow<'t> {
                 let fix = Fix::replace(span.end..span.end, "[0]", format!("{shown} becomes its first element"));
                 self.find(finding.help("take one of it: `[0]` is the load of the last minute").fix(fix));
             }
-            Value::Thing(thing @ (Thing::Node | Thing::Session | Thing::User | Thing::Cpu | Thing::Memory)) => {
+            Worth::Thing(thing @ (Thing::Node | Thing::Session | Thing::User | Thing::Cpu | Thing::Memory)) => {
                 let message = format!("{shown} is {}, and is calculated with as a number", thing.words());
                 self.find(Finding::new(Code::ComparedDifferent, Some(span), message).help("take one of its fields"));
             }
-            Value::List(element) if matches!(&**element, Value::Thing(_)) => {
+            Worth::List(element) if matches!(&**element, Worth::Thing(_)) => {
                 let finding = Finding::new(
                     Code::ComparedDifferent,
                     Some(span.clone()),
@@ -273,8 +274,8 @@ impl<'t> Flow<'t> {
     /// A sum, or texts put together.
     pub(in crate::check) fn added(&mut self, whole: &'t Expr, left: Side<'t, '_>, right: Side<'t, '_>) {
         for ((one, worth), (_, against)) in [(left, right), (right, left)] {
-            let is_figure = matches!(against, Value::Number(_));
-            if *worth != Value::Text(Role::Metadata) || !is_figure || !self.is_javascript() {
+            let is_figure = matches!(against, Worth::Number(_));
+            if *worth != Worth::Text(Role::Metadata) || !is_figure || !self.is_javascript() {
                 continue;
             }
             let shown = self.shown(&one.span);

@@ -2,8 +2,8 @@
 
 use crate::check::codes::Code;
 use crate::check::finding::{Finding, Fix};
-use crate::check::flow::Flow;
-use crate::check::value::{Role, Value};
+use crate::check::flow::ValueFlow;
+use crate::check::value::{Role, Worth};
 use crate::script::tree::{Expr, ExprKind, Pattern};
 
 /// Names of metadata that are true or false, where a text stands for it. Others are tested for whether they are there.
@@ -38,16 +38,16 @@ const FLAGS: [&str; 26] = [
 /// How names begin that ask a question.
 const QUESTIONS: [&str; 7] = ["is_", "has_", "can_", "allow_", "no_", "not_", "in_"];
 
-impl<'t> Flow<'t> {
+impl<'t> ValueFlow<'t> {
     /// `expression`, which is `worth` that, tested for its truth.
-    pub(in crate::check) fn tested(&mut self, expression: &'t Expr, worth: &Value) {
+    pub(in crate::check) fn tested(&mut self, expression: &'t Expr, worth: &Worth) {
         if let ExprKind::Call(callee, _) = &expression.kind
             && let Some((of, "indexOf" | "lastIndexOf" | "findIndex" | "index_of")) = callee.field()
         {
             self.index_as_truth(expression, of);
             return;
         }
-        if *worth == Value::Text(Role::Metadata)
+        if *worth == Worth::Text(Role::Metadata)
             && let Some((_, name)) = expression.field()
             && let Some(seen) = &mut self.seen
         {
@@ -60,7 +60,7 @@ impl<'t> Flow<'t> {
             return;
         }
         // `!text.indexOf(start)` is an old way to ask how a text begins.
-        if matches!(self.peek(of), Value::Text(_)) || !self.is_javascript() {
+        if matches!(self.peek(of), Worth::Text(_)) || !self.is_javascript() {
             return;
         }
         let message = format!(
@@ -98,7 +98,7 @@ impl<'t> Flow<'t> {
 }
 
 /// Metadata that are tested for their truth where the text `false` is as true as any other.
-pub(super) fn truths_of_metadata(flow: &mut Flow<'_>) {
+pub(super) fn truths_of_metadata(flow: &mut ValueFlow<'_>) {
     let Some(seen) = &mut flow.seen else { return };
     let compared = std::mem::take(&mut seen.compared);
     for (name, span) in std::mem::take(&mut seen.tested) {

@@ -1,10 +1,10 @@
 //! Fields: those that nothing has, and values that are taken for another kind of value.
 
 use crate::check::codes::Code;
-use crate::check::fields::{Look, look, misspelt, names};
+use crate::check::fields::{FieldLook, look, misspelt, names};
 use crate::check::finding::{Finding, Fix};
-use crate::check::flow::Flow;
-use crate::check::value::{Thing, Unit, Value};
+use crate::check::flow::ValueFlow;
+use crate::check::value::{Measure, Thing, Worth};
 use crate::script::tree::{Expr, SourceRange};
 
 /// What lists have in JavaScript.
@@ -56,7 +56,7 @@ const LIST_USES: [&str; 17] = [
     "is_empty", "contains", "all", "sort", "slice",
 ];
 
-impl<'t> Flow<'t> {
+impl<'t> ValueFlow<'t> {
     /// The field `name` of `thing`, which has none of that name.
     pub(in crate::check) fn unknown_field(
         &mut self,
@@ -98,7 +98,7 @@ impl<'t> Flow<'t> {
         let is_list_use = LIST_USES.contains(&name) && !matches!(name, "size" | "contains" | "len" | "find" | "map");
         let is_called = is_list_use || matches!(name, "map" | "find") && self.is_call_behind(span);
         let is_held = matches!(thing, Thing::Node | Thing::Input | Thing::Request | Thing::Session | Thing::User);
-        if !is_called || !is_held || self.own_fields.contains(name) || look(thing, name) != Look::Open {
+        if !is_called || !is_held || self.own_fields.contains(name) || look(thing, name) != FieldLook::Open {
             return false;
         }
         let shown = of.map_or_else(|| "this".to_owned(), |of| self.shown(&of.span));
@@ -136,21 +136,21 @@ impl<'t> Flow<'t> {
     }
 
     /// The member `name` of `list`.
-    pub(in crate::check) fn list_field(&mut self, list: &Value, name: &str, span: &SourceRange) -> Value {
+    pub(in crate::check) fn list_field(&mut self, list: &Worth, name: &str, span: &SourceRange) -> Worth {
         if name == "length" {
-            return Value::Number(Unit::Plain);
+            return Worth::Number(Measure::Plain);
         }
         // Of a list of which nothing is known anything may have been made.
-        if matches!(list.element(), None | Some(Value::Unset | Value::Unknown)) {
-            return Value::Unknown;
+        if matches!(list.element(), None | Some(Worth::Unset | Worth::Unknown)) {
+            return Worth::Unknown;
         }
         let is_place = name.bytes().all(|byte| byte.is_ascii_digit());
         if !self.is_javascript() || LIST_MEMBERS.contains(&name) || is_place || self.own_fields.contains(name) {
-            return Value::Unknown;
+            return Worth::Unknown;
         }
         let finding = Finding::new(Code::UnknownField, Some(span.clone()), format!("a list has no member `{name}`"));
         let of_element = match list.element() {
-            Some(Value::Thing(thing)) => matches!(look(*thing, name), Look::Known(_)).then(|| thing.words()),
+            Some(Worth::Thing(thing)) => matches!(look(*thing, name), FieldLook::Known(_)).then(|| thing.words()),
             _ => None,
         };
         let meant = match name {
@@ -173,16 +173,22 @@ impl<'t> Flow<'t> {
             )),
             (None, None) => finding,
         });
-        Value::Unknown
+        Worth::Unknown
     }
 
     /// The member `name` of a number of `unit`.
-    pub(in crate::check) fn number_field(&mut self, unit: Unit, name: &str, span: &SourceRange, of: Option<&'t Expr>) {
+    pub(in crate::check) fn number_field(
+        &mut self,
+        unit: Measure,
+        name: &str,
+        span: &SourceRange,
+        of: Option<&'t Expr>,
+    ) {
         match unit {
-            Unit::Sessions if LIST_USES.contains(&name) && !self.tells_lists_apart() => {
+            Measure::Sessions if LIST_USES.contains(&name) && !self.tells_lists_apart() => {
                 self.count_as_list(name, span, of);
             }
-            Unit::Processor if matches!(look(Thing::Cpu, name), Look::Known(_)) => {
+            Measure::Processor if matches!(look(Thing::Cpu, name), FieldLook::Known(_)) => {
                 let message = format!("`cpu` of a node is a number, percent in use, and has no field `{name}`");
                 let help = format!("did you mean `nodeData.health.cpu.{name}`?");
                 let finding = Finding::new(Code::UnknownField, Some(span.clone()), message).help(help);
@@ -236,16 +242,16 @@ impl<'t> Flow<'t> {
     }
 
     /// A loop over `list`, which is `worth` that.
-    pub(in crate::check) fn looped(&mut self, list: &'t Expr, worth: &Value) {
+    pub(in crate::check) fn looped(&mut self, list: &'t Expr, worth: &Worth) {
         let shown = self.shown(&list.span);
         match worth {
-            Value::Number(Unit::Sessions) if !self.tells_lists_apart() => {
+            Worth::Number(Measure::Sessions) if !self.tells_lists_apart() => {
                 let message = format!("{shown} is a number of sessions, not a list");
                 let fix = self.list_of_sessions(list);
                 let finding = Finding::new(Code::CountAsList, Some(list.span.clone()), message);
                 self.find(finding.help("the list is `nodeData.sessions`").fix(fix));
             }
-            Value::Thing(thing) if self.is_javascript() => {
+            Worth::Thing(thing) if self.is_javascript() => {
                 let message = format!("{shown} is {}, not a list", thing.words());
                 let finding = Finding::new(Code::ThingAsList, Some(list.span.clone()), message);
                 self.find(match Self::list_in(*thing) {
@@ -263,8 +269,8 @@ impl<'t> Flow<'t> {
 
     /// A field of the variable of a `for … in` over a list, which holds places and not what stands there.
     pub(in crate::check) fn place_for_node(&mut self, name: &str, span: &SourceRange, of: Option<&'t Expr>) {
-        let is_field = matches!(look(Thing::Node, name), Look::Known(_) | Look::Meant(_))
-            || matches!(look(Thing::Session, name), Look::Known(_));
+        let is_field = matches!(look(Thing::Node, name), FieldLook::Known(_) | FieldLook::Meant(_))
+            || matches!(look(Thing::Session, name), FieldLook::Known(_));
         let is_text = matches!(name, "length" | "toString");
         // Static data may have any name, but a place has no fields at all.
         let Some(of) = of.filter(|_| !is_text && (is_field || !self.is_call_behind(span))) else { return };

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::check::codes::Code;
 use crate::check::fields::misspelt;
 use crate::check::finding::{Finding, Fix};
-use crate::check::flow::Flow;
-use crate::check::value::{Role, Value};
+use crate::check::flow::ValueFlow;
+use crate::check::value::{Role, Worth};
 use crate::script::tree::{Expr, ExprKind, SourceRange};
 
 /// The most ids of a cluster that a name is compared with.
@@ -14,10 +14,10 @@ const MAX_COMPARED: usize = 2_000;
 /// How far texts are looked for through variables, lists and objects.
 const MAX_DEPTH: usize = 4;
 
-impl<'t> Flow<'t> {
+impl<'t> ValueFlow<'t> {
     /// A text that is sought in a list.
-    pub(in crate::check) fn sought(&mut self, list: &Value, text: &str, arguments: &'t [Expr]) {
-        let of_ids = list.element() == Some(&Value::Text(Role::Id));
+    pub(in crate::check) fn sought(&mut self, list: &Worth, text: &str, arguments: &'t [Expr]) {
+        let of_ids = list.element() == Some(&Worth::Text(Role::Id));
         if let (true, Some(first), Some(seen)) = (of_ids, arguments.first(), &mut self.seen) {
             seen.ids.push((text.to_owned(), first.span.clone()));
         }
@@ -27,7 +27,7 @@ impl<'t> Flow<'t> {
     pub(in crate::check) fn sought_in(&mut self, whole: &'t Expr, arguments: &'t [Expr]) {
         let (ExprKind::Call(callee, _), Some(first)) = (&whole.kind, arguments.first()) else { return };
         let Some((list, _)) = callee.field() else { return };
-        if self.peek(first) == Value::Text(Role::Id) {
+        if self.peek(first) == Worth::Text(Role::Id) {
             self.note_ids(list);
         }
     }

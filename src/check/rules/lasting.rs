@@ -8,19 +8,19 @@ use std::collections::BTreeSet;
 
 use crate::check::codes::Code;
 use crate::check::finding::Finding;
-use crate::check::flow::{Event, EventKind, Flow, FunctionRole};
+use crate::check::flow::{FunctionRole, ValueFlow, VariableEvent, VariableEventKind};
 use crate::check::visit;
 use crate::script::tree::{Expr, ExprKind, PatternKind};
 
 /// Names of the global object.
 const GLOBAL_OBJECTS: [&str; 4] = ["globalThis", "global", "self", "window"];
 
-pub(super) fn meant_to_last(flow: &mut Flow<'_>) {
+pub(super) fn meant_to_last(flow: &mut ValueFlow<'_>) {
     let Some(seen) = &flow.seen else { return };
     let events = seen.events.clone();
     let variables: BTreeSet<usize> = events.iter().map(|event| event.variable).collect();
     for number in variables {
-        let own: Vec<&Event> = events.iter().filter(|event| event.variable == number).collect();
+        let own: Vec<&VariableEvent> = events.iter().filter(|event| event.variable == number).collect();
         let Some(event) = lasting(flow, &own) else { continue };
         let Some(name) = flow.variables.get(number).map(|variable| variable.name.clone()) else { continue };
         let span = event.span.clone();
@@ -38,43 +38,45 @@ pub(super) fn meant_to_last(flow: &mut Flow<'_>) {
 }
 
 /// The event that shows that a variable, to which these `events` happen, is meant to last.
-fn lasting<'e>(flow: &Flow<'_>, events: &[&'e Event]) -> Option<&'e Event> {
-    let role = |event: &Event| flow.roles.get(&event.function?).copied();
-    let is_plain = |event: &&&Event| !event.is_repeated && role(event).is_some();
-    let whole = |event: &&&Event| role(event) == Some(FunctionRole::Whole);
+fn lasting<'e>(flow: &ValueFlow<'_>, events: &[&'e VariableEvent]) -> Option<&'e VariableEvent> {
+    let role = |event: &VariableEvent| flow.roles.get(&event.function?).copied();
+    let is_plain = |event: &&&VariableEvent| !event.is_repeated && role(event).is_some();
+    let whole = |event: &&&VariableEvent| role(event) == Some(FunctionRole::Whole);
     // All that happens to it happens in functions that whither calls, or in functions within those.
-    let is_inside = |event: &Event| {
+    let is_inside = |event: &VariableEvent| {
         let mut called = flow.roles.keys().filter_map(|number| flow.functions.get(*number)?.tree);
         called.any(|function| function.span.start <= event.span.start && event.span.end <= function.span.end)
     };
     let is_simple = events.iter().all(|event| is_inside(event));
-    let step = events.iter().find(|event| event.kind == EventKind::Step && is_plain(event) && whole(event));
-    let steps = events.iter().filter(|event| event.kind != EventKind::Read).count();
+    let step = events.iter().find(|event| event.kind == VariableEventKind::Step && is_plain(event) && whole(event));
+    let steps = events.iter().filter(|event| event.kind != VariableEventKind::Read).count();
     if let Some(step) = step.filter(|_| steps == 1) {
         return Some(step);
     }
     // `if (typeof turn === 'undefined') turn = 0`: a name that nobody declares is looked for before it is made.
     let variable = flow.variables.get(events.first()?.variable)?;
     if variable.is_undeclared && flow.text.contains(&format!("typeof {}", variable.name)) {
-        return events.iter().find(|event| event.kind != EventKind::Read).copied();
+        return events.iter().find(|event| event.kind != VariableEventKind::Read).copied();
     }
     let first = events.iter().min_by_key(|event| event.span.start)?;
-    let write = events.iter().filter(|event| event.kind == EventKind::Write).find(is_plain)?;
-    let is_read_first = first.kind == EventKind::Read && first.span.start < write.span.start;
+    let write = events.iter().filter(|event| event.kind == VariableEventKind::Write).find(is_plain)?;
+    let is_read_first = first.kind == VariableEventKind::Read && first.span.start < write.span.start;
     // `next = (next + 1) % n` reads right of its sign what it gives left of it.
     let is_self = events.iter().any(|event| {
-        event.kind == EventKind::Read && event.span.start > write.span.end && is_within_statement(flow, write, event)
+        event.kind == VariableEventKind::Read
+            && event.span.start > write.span.end
+            && is_within_statement(flow, write, event)
     });
     (is_simple && (is_read_first || is_self && first.span == write.span && steps == 1)).then_some(*write)
 }
 
 /// Whether `read` stands in the statement that begins with `write`.
-fn is_within_statement(flow: &Flow<'_>, write: &Event, read: &Event) -> bool {
+fn is_within_statement(flow: &ValueFlow<'_>, write: &VariableEvent, read: &VariableEvent) -> bool {
     let between = flow.text.get(write.span.end..read.span.start).unwrap_or_default();
     !between.contains([';', '\n', '{', '}'])
 }
 
-fn tell(flow: &mut Flow<'_>, name: &str, span: std::ops::Range<usize>) {
+fn tell(flow: &mut ValueFlow<'_>, name: &str, span: std::ops::Range<usize>) {
     let message =
         format!("`{name}` is meant to last from one call to the next, and nothing lasts: each request begins anew");
     let finding = Finding::new(Code::LastingVariable, Some(span), message);
@@ -85,10 +87,13 @@ fn tell(flow: &mut Flow<'_>, name: &str, span: std::ops::Range<usize>) {
 }
 
 /// Members of the global object that are made of what they were.
-fn of_global_object(flow: &mut Flow<'_>) {
+fn of_global_object(flow: &mut ValueFlow<'_>) {
+    // In a script without objects of its own making, `this` is the global object.
+    let has_objects = ["class ", "prototype", "new "].iter().any(|word| flow.text.contains(word));
     let is_global = |place: &Expr| {
         let (of, name) = place.field()?;
-        let object = of.name().filter(|name| GLOBAL_OBJECTS.contains(name))?;
+        let is_object = |name: &&str| GLOBAL_OBJECTS.contains(name) || *name == "this" && !has_objects;
+        let object = of.name().filter(is_object)?;
         Some(format!("{object}.{name}"))
     };
     let mut found = Vec::new();

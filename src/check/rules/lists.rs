@@ -2,9 +2,9 @@
 
 use crate::check::codes::Code;
 use crate::check::finding::{Finding, Fix};
-use crate::check::flow::{Flow, FunctionRole, ListKey};
+use crate::check::flow::{FunctionRole, ListKey, ValueFlow};
 use crate::check::paths::{falls_through, returns};
-use crate::check::value::{Thing, Unit, Value};
+use crate::check::value::{Measure, Role, Thing, Worth};
 use crate::script::tree::{Expr, ExprKind, FunctionTree, Operator, PatternKind, StmtKind};
 
 /// Methods whose function must return something, with what the method makes of it.
@@ -25,9 +25,9 @@ const PURE: [&str; 7] = ["filter", "slice", "concat", "toSorted", "toReversed", 
 /// The longest line of a source that a person writes: past it, a source is made by a program.
 const LONGEST_WRITTEN_LINE: usize = 400;
 
-impl<'t> Flow<'t> {
+impl<'t> ValueFlow<'t> {
     /// A call of the method `name` of what is `held`.
-    pub(in crate::check) fn called(&mut self, whole: &'t Expr, held: &Value, name: &str, arguments: &'t [Expr]) {
+    pub(in crate::check) fn called(&mut self, whole: &'t Expr, held: &Worth, name: &str, arguments: &'t [Expr]) {
         if self.seen.is_none() {
             return;
         }
@@ -42,7 +42,10 @@ impl<'t> Flow<'t> {
         if !is_list && self.is_machine_made(whole) {
             return;
         }
-        let is_asked = is_list || matches!(held, Value::Unknown | Value::Unset);
+        if name == "forEach" && is_list {
+            self.answer_for_nobody(function);
+        }
+        let is_asked = is_list || matches!(held, Worth::Unknown | Worth::Unset);
         if let Some((_, what)) = ASKING.iter().find(|(known, _)| *known == name && is_asked) {
             self.silent_callback(function, name, what, is_list);
         }
@@ -62,7 +65,7 @@ impl<'t> Flow<'t> {
             ExprKind::Name(name) => {
                 let variable = self.variables.get(self.variable(name)?)?;
                 match variable.value {
-                    Value::Function(number) => self.functions.get(number)?.tree,
+                    Worth::Function(number) => self.functions.get(number)?.tree,
                     _ => None,
                 }
             }
@@ -110,6 +113,22 @@ impl<'t> Flow<'t> {
         });
     }
 
+    /// A function of `forEach` that returns a node or an id, which `forEach` does not hand on.
+    fn answer_for_nobody(&mut self, function: &'t FunctionTree) {
+        let is_answer = |facts: &crate::check::flow::FunctionFacts<'_>| {
+            matches!(facts.returns, Worth::Thing(Thing::Node) | Worth::Text(Role::Id))
+        };
+        let answers = self.functions.get(function.number).is_some_and(is_answer);
+        let Some(value) = returns(function).into_iter().flatten().next().filter(|_| answers && !function.is_short)
+        else {
+            return;
+        };
+        let message =
+            format!("{} is returned to `forEach`, which takes no answer, and ends nothing", self.shown(&value.span));
+        let finding = Finding::new(Code::ResultUnused, Some(value.span.clone()), message);
+        self.find(finding.help("take a loop, `for (const node of nodes)`, or `find`"));
+    }
+
     /// The function that tells which of two elements comes first.
     fn comparator(&mut self, function: &'t FunctionTree) {
         if function.is_async || function.is_generator {
@@ -117,7 +136,7 @@ impl<'t> Flow<'t> {
         }
         let values: Vec<_> = returns(function).into_iter().flatten().collect();
         if let ([_], [value]) = (function.parameters.as_slice(), values.as_slice())
-            && matches!(self.peek_in(function, value), Value::Number(_))
+            && matches!(self.peek_in(function, value), Worth::Number(_))
         {
             let message = "this comparator looks at one element alone, and cannot tell which of two comes first";
             let finding = Finding::new(Code::TruthComparator, Some(function.span.clone()), message);
@@ -158,18 +177,18 @@ impl<'t> Flow<'t> {
         };
         let (worth, against) = (self.peek_in(function, one), self.peek_in(function, other));
         let (one, other) = (self.source(&one.span), self.source(&other.span));
-        let is_text = matches!((&worth, &against), (Value::Text(_), Value::Text(_)));
+        let is_text = matches!((&worth, &against), (Worth::Text(_), Worth::Text(_)));
         let text = if is_text { format!("{one}.localeCompare({other})") } else { format!("{one} - {other}") };
-        let is_known = is_text || matches!((&worth, &against), (Value::Number(_), Value::Number(_)));
+        let is_known = is_text || matches!((&worth, &against), (Worth::Number(_), Worth::Number(_)));
         let fix =
             Fix::replace(value.span.clone(), text.clone(), format!("{} becomes `{text}`", self.shown(&value.span)));
         self.find(finding.fix(if is_known { fix } else { fix.unsure() }));
     }
 
     /// What `value` in the body of `function` is worth: fields of its parameters alone are known.
-    fn peek_in(&mut self, function: &'t FunctionTree, value: &'t Expr) -> Value {
+    fn peek_in(&mut self, function: &'t FunctionTree, value: &'t Expr) -> Worth {
         let given = self.functions.get(function.number).map(|facts| facts.parameters.clone()).unwrap_or_default();
-        let Some((of, name)) = value.field() else { return Value::Unknown };
+        let Some((of, name)) = value.field() else { return Worth::Unknown };
         let of_parameter = |root: &Expr| {
             let place = function
                 .parameters
@@ -180,7 +199,7 @@ impl<'t> Flow<'t> {
         let held = match of_parameter(of) {
             Some(held) => held,
             None if of.field().is_some() => self.peek_in(function, of),
-            None => return Value::Unknown,
+            None => return Worth::Unknown,
         };
         let seen = self.seen.take();
         let span = value.span.clone();
@@ -190,11 +209,11 @@ impl<'t> Flow<'t> {
     }
 
     /// A list of `held` that is sorted by the method `name`.
-    pub(in crate::check) fn sorted(&mut self, whole: &'t Expr, held: &Value, name: &str, arguments: &'t [Expr]) {
+    pub(in crate::check) fn sorted(&mut self, whole: &'t Expr, held: &Worth, name: &str, arguments: &'t [Expr]) {
         let element = held.element();
         let needs = match element {
-            Some(Value::Thing(Thing::Node | Thing::Session)) => "its elements are objects, which have no order",
-            Some(Value::Number(unit)) if *unit != Unit::Processor && self.is_javascript() => {
+            Some(Worth::Thing(Thing::Node | Thing::Session)) => "its elements are objects, which have no order",
+            Some(Worth::Number(unit)) if *unit != Measure::Processor && self.is_javascript() => {
                 "without a comparator numbers are sorted as texts: 10 before 9"
             }
             _ => return,
@@ -246,7 +265,7 @@ impl<'t> Flow<'t> {
                     variable.is_some_and(|variable| variable.function == self.function() && !variable.is_parameter);
                 is_own.then_some(ListKey::Variable(number))
             }
-            (None, Some((input, _))) if self.peek(input) == Value::Thing(Thing::Input) => Some(ListKey::Input),
+            (None, Some((input, _))) if self.peek(input) == Worth::Thing(Thing::Input) => Some(ListKey::Input),
             _ => None,
         };
         let function = self.function();
@@ -270,7 +289,7 @@ fn is_truth(value: &Expr) -> bool {
 }
 
 /// Lists that are sorted in their place, and at which nobody looks after that.
-pub(super) fn sorted_in_vain(flow: &mut Flow<'_>) {
+pub(super) fn sorted_in_vain(flow: &mut ValueFlow<'_>) {
     let Some(seen) = &mut flow.seen else { return };
     for (key, span, _) in std::mem::take(&mut seen.sorts) {
         let Some(seen) = &flow.seen else { return };
@@ -298,7 +317,7 @@ pub(super) fn sorted_in_vain(flow: &mut Flow<'_>) {
 }
 
 /// Functions of one node that never return anything, so that no node is left.
-pub(super) fn silent_functions(flow: &mut Flow<'_>) {
+pub(super) fn silent_functions(flow: &mut ValueFlow<'_>) {
     let called: Vec<_> = flow.roles.iter().map(|(number, role)| (*number, *role)).collect();
     for (number, role) in called {
         let (name, what) = match role {

@@ -11,17 +11,17 @@ mod purity;
 mod verdicts;
 
 pub use ids::unknown_ids;
-pub(in crate::check) use purity::{Loaded, not_kept};
+pub(in crate::check) use purity::{LoadedScript, not_kept};
 pub(in crate::check) use verdicts::{always_selects, never_selects, passes};
 
 use super::finding::Finding;
-use super::flow::Flow;
+use super::flow::ValueFlow;
 
 /// Returns the findings about a script whose flow is `flow`, as its engine has `loaded` it.
 #[must_use]
 pub(in crate::check) fn findings(
-    mut flow: Flow<'_>,
-    loaded: &Loaded<'_>,
+    mut flow: ValueFlow<'_>,
+    loaded: &LoadedScript<'_>,
 ) -> (Vec<Finding>, Vec<(String, std::ops::Range<usize>)>) {
     conditions::truths_of_metadata(&mut flow);
     lists::sorted_in_vain(&mut flow);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::check::codes::Code;
 use crate::check::fields::misspelt;
 use crate::check::finding::Finding;
-use crate::check::flow::{Flow, FunctionRole, Impurity};
+use crate::check::flow::{FunctionRole, Impurity, ValueFlow};
 use crate::check::visit;
 use crate::script::tree::{Expr, ExprKind, FunctionTree, Pattern, PatternKind, SourceRange};
 use crate::script::{Arity, LoadError, PerNode, Script, Shape};
@@ -14,14 +14,14 @@ use crate::script::{Arity, LoadError, PerNode, Script, Shape};
 const OF_REQUEST: [&str; 9] = ["request", "input", "req", "params", "user", "userGroups", "servers", "nodes", "action"];
 
 /// A script as its engine has loaded it.
-pub(in crate::check) struct Loaded<'a> {
+pub(in crate::check) struct LoadedScript<'a> {
     /// The script.
     pub(in crate::check) script: &'a dyn Script,
     /// What the engine says of it, each with the byte that it is about.
     pub(in crate::check) remarks: Vec<(&'a LoadError, usize)>,
 }
 
-impl Flow<'_> {
+impl ValueFlow<'_> {
     /// Notes that `what` is read at `span`.
     pub(in crate::check) fn unsteady(&mut self, span: &SourceRange, what: &'static str) {
         let function = self.function();
@@ -39,7 +39,7 @@ impl Flow<'_> {
 }
 
 /// Functions of one parameter that read the clock, chance or the request.
-pub(super) fn impure(flow: &mut Flow<'_>) {
+pub(super) fn impure(flow: &mut ValueFlow<'_>) {
     let pure: Vec<usize> = flow
         .roles
         .iter()
@@ -78,7 +78,7 @@ pub(super) fn impure(flow: &mut Flow<'_>) {
 }
 
 /// The functions that those of `from` call or hold.
-fn reachable(flow: &Flow<'_>, from: &[usize]) -> BTreeSet<usize> {
+fn reachable(flow: &ValueFlow<'_>, from: &[usize]) -> BTreeSet<usize> {
     let mut reached: BTreeSet<usize> = from.iter().copied().collect();
     let Some(seen) = &flow.seen else { return reached };
     let mut next: Vec<usize> = from.to_vec();
@@ -94,7 +94,7 @@ fn reachable(flow: &Flow<'_>, from: &[usize]) -> BTreeSet<usize> {
 }
 
 /// Names that nobody declares, as the engine tells of them.
-pub(super) fn undeclared(flow: &mut Flow<'_>, loaded: &Loaded<'_>) {
+pub(super) fn undeclared(flow: &mut ValueFlow<'_>, loaded: &LoadedScript<'_>) {
     for (remark, start) in &loaded.remarks {
         let is_known = flow.seen.as_ref().is_some_and(|seen| seen.undeclared.contains(start));
         if is_known {
@@ -115,7 +115,7 @@ pub(super) fn undeclared(flow: &mut Flow<'_>, loaded: &Loaded<'_>) {
 }
 
 /// Functions that whither calls and that return a promise.
-pub(super) fn promised(flow: &mut Flow<'_>) {
+pub(super) fn promised(flow: &mut ValueFlow<'_>) {
     let called: Vec<_> = flow.roles.iter().map(|(number, role)| (*number, *role)).collect();
     for (number, role) in called {
         let Some(function) = flow.functions.get(number).and_then(|facts| facts.tree) else { continue };
@@ -152,7 +152,7 @@ fn waits_for(function: &FunctionTree) -> Vec<(bool, SourceRange)> {
 }
 
 /// What keeps the results of functions of two parameters from being kept for each value of the request that they read.
-pub(in crate::check) fn not_kept(flow: &mut Flow<'_>, loaded: &Loaded<'_>) {
+pub(in crate::check) fn not_kept(flow: &mut ValueFlow<'_>, loaded: &LoadedScript<'_>) {
     let Shape::PerNode(PerNode { key: false, .. }) = loaded.script.shape() else { return };
     let asked: Vec<usize> = flow
         .roles

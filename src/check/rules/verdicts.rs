@@ -2,12 +2,12 @@
 
 use crate::check::codes::Code;
 use crate::check::finding::{Finding, Fix};
-use crate::check::flow::{Flow, FunctionRole};
+use crate::check::flow::{FunctionRole, ValueFlow};
 use crate::check::paths::{falls_through, returns};
-use crate::check::value::{Role, Thing, Value};
+use crate::check::value::{Role, Thing, Worth};
 use crate::script::tree::{Expr, ExprKind, Operator, SourceRange};
 
-impl<'t> Flow<'t> {
+impl<'t> ValueFlow<'t> {
     /// What a function of the whole list returns.
     pub(in crate::check) fn answered(&mut self, value: &'t Expr) {
         if self.seen.is_none() {
@@ -31,18 +31,18 @@ impl<'t> Flow<'t> {
         let worth = self.peek(value);
         let shown = self.shown(&value.span);
         match worth {
-            Value::Thing(thing @ (Thing::Node | Thing::Session)) => self.node_returned(value, thing),
-            Value::Record(ref members)
+            Worth::Thing(thing @ (Thing::Node | Thing::Session)) => self.node_returned(value, thing),
+            Worth::Record(ref members)
                 if members.iter().any(|(name, _)| matches!(name.as_str(), "id" | "serverId")) =>
             {
                 self.node_returned(value, Thing::Node);
             }
-            Value::Record(_) if matches!(value.kind, ExprKind::Object(_)) => {
+            Worth::Record(_) if matches!(value.kind, ExprKind::Object(_)) => {
                 let message = format!("{shown} is an object without an id, which is no verdict");
                 let finding = Finding::new(Code::NoVerdict, Some(value.span.clone()), message);
                 self.find(finding.help("return the id of a node, a list of nodes, or nothing"));
             }
-            Value::Thing(thing) => {
+            Worth::Thing(thing) => {
                 let finding = Finding::new(
                     Code::NoVerdict,
                     Some(value.span.clone()),
@@ -50,17 +50,17 @@ impl<'t> Flow<'t> {
                 );
                 self.find(finding.help("return the id of a node, a list of nodes, or nothing"));
             }
-            Value::Number(_) | Value::Truth | Value::Function(_) => {
+            Worth::Number(_) | Worth::Truth | Worth::Function(_) => {
                 let kind = match worth {
-                    Value::Number(_) => "a number",
-                    Value::Truth => "true or false",
+                    Worth::Number(_) => "a number",
+                    Worth::Truth => "true or false",
                     _ => "a function",
                 };
                 let message = format!("{shown} is {kind}, which is no verdict");
                 let finding = Finding::new(Code::NoVerdict, Some(value.span.clone()), message);
                 self.find(finding.help("return the id of a node, a list of nodes, or nothing"));
             }
-            Value::List(element) if matches!(*element, Value::Number(_) | Value::Truth) => {
+            Worth::List(element) if matches!(*element, Worth::Number(_) | Worth::Truth) => {
                 let message = format!("{shown} is a list of neither nodes nor ids, which is no verdict");
                 let finding = Finding::new(Code::NoVerdict, Some(value.span.clone()), message);
                 self.find(finding.help("return a list of nodes or of their ids"));
@@ -108,7 +108,7 @@ impl<'t> Flow<'t> {
             }
             ExprKind::Binary(Operator::Or | Operator::Coalesce, left, right) => {
                 // A text that is not there leaves the right side.
-                let is_text = matches!(self.peek(left), Value::Text(_));
+                let is_text = matches!(self.peek(left), Worth::Text(_));
                 if is_text {
                     self.scored(left);
                 }
@@ -121,10 +121,10 @@ impl<'t> Flow<'t> {
         let worth = self.peek(value);
         let shown = self.shown(&value.span);
         let (kind, help, fix) = match worth {
-            Value::Truth => {
+            Worth::Truth => {
                 ("true or false", "`filter` says whether a node is kept, `score` how good it is: return a number", None)
             }
-            Value::Text(Role::Metadata) if self.is_javascript() => {
+            Worth::Text(Role::Metadata) if self.is_javascript() => {
                 let text = format!("Number({})", self.source(&value.span));
                 let title = format!("{shown} becomes `{text}`");
                 (
@@ -133,9 +133,11 @@ impl<'t> Flow<'t> {
                     Some(Fix::replace(value.span.clone(), text, title)),
                 )
             }
-            Value::Text(_) => ("a text", "return a number", None),
-            Value::List(_) => ("a list", "return a number", None),
-            Value::Thing(_) => ("an object", "return a number: the best one is chosen by itself", None),
+            // The sum itself is a finding.
+            Worth::Text(_) if matches!(value.kind, ExprKind::Binary(Operator::Add, ..)) => return,
+            Worth::Text(_) => ("a text", "return a number", None),
+            Worth::List(_) => ("a list", "return a number", None),
+            Worth::Thing(_) => ("an object", "return a number: the best one is chosen by itself", None),
             _ => return,
         };
         let finding = Finding::new(
@@ -148,7 +150,7 @@ impl<'t> Flow<'t> {
 }
 
 /// The function of the whole list, if the script has one.
-fn whole<'t>(flow: &Flow<'t>) -> Option<&'t crate::script::tree::FunctionTree> {
+fn whole<'t>(flow: &ValueFlow<'t>) -> Option<&'t crate::script::tree::FunctionTree> {
     let (number, _) = flow.roles.iter().find(|(_, role)| **role == FunctionRole::Whole)?;
     flow.functions.get(*number)?.tree
 }
@@ -156,7 +158,7 @@ fn whole<'t>(flow: &Flow<'t>) -> Option<&'t crate::script::tree::FunctionTree> {
 /// Returns the place of a way through the function of the whole list on which nothing is returned; absent where there is
 /// none, and where the function never chooses at all.
 #[must_use]
-pub(in crate::check) fn passes(flow: &Flow<'_>) -> Option<SourceRange> {
+pub(in crate::check) fn passes(flow: &ValueFlow<'_>) -> Option<SourceRange> {
     let function = whole(flow)?;
     let ends = returns(function);
     let is_nothing = |value: &&Option<&Expr>| {
@@ -174,11 +176,11 @@ pub(in crate::check) fn passes(flow: &Flow<'_>) -> Option<SourceRange> {
 
 /// Whether no way through the function of the whole list, or of one node, ends with a chosen node.
 #[must_use]
-pub(in crate::check) fn never_selects(flow: &mut Flow<'_>) -> Option<SourceRange> {
+pub(in crate::check) fn never_selects(flow: &mut ValueFlow<'_>) -> Option<SourceRange> {
     if let Some(function) = whole(flow) {
         let ends: Vec<_> = returns(function).into_iter().flatten().collect();
         let is_list = |value: &&Expr| {
-            matches!(flow.functions.get(function.number).map(|facts| &facts.returns), Some(Value::List(_)))
+            matches!(flow.functions.get(function.number).map(|facts| &facts.returns), Some(Worth::List(_)))
                 || is_narrowing(value)
         };
         let is_sure = function.is_async || function.is_generator;
@@ -200,7 +202,7 @@ fn is_narrowing(value: &Expr) -> bool {
 
 /// Whether each way through the function of the whole list, or of one node, ends with a chosen node or an error.
 #[must_use]
-pub(in crate::check) fn always_selects(flow: &Flow<'_>) -> bool {
+pub(in crate::check) fn always_selects(flow: &ValueFlow<'_>) -> bool {
     let score = flow.roles.iter().find(|(_, role)| matches!(role, FunctionRole::Score(_)));
     if let Some((number, _)) = score {
         let Some(function) = flow.functions.get(*number).and_then(|facts| facts.tree) else { return false };

@@ -14,7 +14,7 @@ use crate::script::{Content, ScriptLimits};
 
 /// A fix that was made.
 #[derive(Debug)]
-pub(super) struct Fixed {
+pub(super) struct MadeFix {
     file: String,
     line: usize,
     column: usize,
@@ -22,14 +22,14 @@ pub(super) struct Fixed {
     title: String,
 }
 
-impl Fixed {
+impl MadeFix {
     /// Returns the fix as JSON.
     pub(super) fn to_json(&self) -> Value {
         json!({"code": self.code.name(), "file": self.file, "line": self.line, "column": self.column, "title": self.title})
     }
 }
 
-impl fmt::Display for Fixed {
+impl fmt::Display for MadeFix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (file, title) = (Plain(&self.file), Plain(&self.title));
         write!(f, "{file}:{}:{}: {title} ({})", self.line, self.column, self.code.name())
@@ -37,7 +37,7 @@ impl fmt::Display for Fixed {
 }
 
 /// Makes the sure fixes of `files`, and returns them.
-pub(super) fn fix(files: &[CheckedFile]) -> Result<Vec<Fixed>, Exit> {
+pub(super) fn fix(files: &[CheckedFile]) -> Result<Vec<MadeFix>, Exit> {
     let mut all = Vec::new();
     for file in files {
         let (text, done) = fixed(&file.text, &file.findings);
@@ -48,7 +48,7 @@ pub(super) fn fix(files: &[CheckedFile]) -> Result<Vec<Fixed>, Exit> {
         all.extend(done.into_iter().map(|finding| {
             let (line, column) = finding.span.as_ref().map_or((1, 1), |span| place_of(&file.text, span.start));
             let title = finding.fix.as_ref().map(|fix| fix.title.clone()).unwrap_or_default();
-            Fixed { file: file.file.to_string(), line, column, code: finding.code, title }
+            MadeFix { file: file.file.to_string(), line, column, code: finding.code, title }
         }));
     }
     Ok(all)

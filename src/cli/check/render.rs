@@ -8,28 +8,28 @@ use miette::{
 };
 
 use crate::check::json::level;
-use crate::check::{CheckedFile, Finding, Level};
+use crate::check::{CheckedFile, Finding, FindingLevel};
 use crate::config::problem::line_around;
 use crate::plain::plain;
 
 /// How wide running text is.
 pub(super) const COLUMNS: usize = 100;
 /// The most characters of a line that are shown before what is underlined, and behind its start.
-const AROUND: (usize, usize) = (60, 100);
+const AROUND: (usize, usize) = (100, 100);
 
 /// How findings are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Drawing {
     /// `file:line:column: level[code]: message`, with the line under it.
     Lines,
-    /// Drawn, in colours where those are wanted.
-    Drawn,
+    /// FindingSource, in colours where those are wanted.
+    Picture,
 }
 
 impl Drawing {
     /// Returns what suits standard output.
     pub(super) const fn of(is_terminal: bool) -> Self {
-        if is_terminal { Self::Drawn } else { Self::Lines }
+        if is_terminal { Self::Picture } else { Self::Lines }
     }
 }
 
@@ -38,7 +38,7 @@ pub(super) fn text(files: &[CheckedFile], drawing: Drawing) -> String {
     let all = files.iter().flat_map(|file| file.findings.iter().map(move |finding| (file, finding)));
     let one = |(file, finding)| match drawing {
         Drawing::Lines => lines(file, finding),
-        Drawing::Drawn => drawn(file, finding),
+        Drawing::Picture => drawn(file, finding),
     };
     all.map(one).collect()
 }
@@ -98,7 +98,7 @@ fn drawn(file: &CheckedFile, finding: &Finding) -> String {
     // Where colours are not wanted, `say::answer` leaves them out.
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode()).with_links(false).with_width(COLUMNS);
     let mut shown = String::new();
-    let beside = Beside { finding, source: Drawn { file } };
+    let beside = FindingDiagnostic { finding, source: FindingSource { file } };
     match handler.render_report(&mut shown, &beside) {
         Ok(()) => shown,
         Err(fmt::Error) => lines(file, finding),
@@ -107,20 +107,20 @@ fn drawn(file: &CheckedFile, finding: &Finding) -> String {
 
 /// A finding beside its line.
 #[derive(Debug)]
-struct Beside<'a> {
+struct FindingDiagnostic<'a> {
     finding: &'a Finding,
-    source: Drawn<'a>,
+    source: FindingSource<'a>,
 }
 
-impl fmt::Display for Beside<'_> {
+impl fmt::Display for FindingDiagnostic<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&plain(&self.finding.message))
     }
 }
 
-impl std::error::Error for Beside<'_> {}
+impl std::error::Error for FindingDiagnostic<'_> {}
 
-impl Diagnostic for Beside<'_> {
+impl Diagnostic for FindingDiagnostic<'_> {
     fn code(&self) -> Option<Box<dyn fmt::Display + '_>> {
         let file = &self.source.file.file;
         // What has no place shows its file beside its code.
@@ -132,9 +132,9 @@ impl Diagnostic for Beside<'_> {
 
     fn severity(&self) -> Option<Severity> {
         Some(match self.finding.level {
-            Level::Error => Severity::Error,
-            Level::Warning => Severity::Warning,
-            Level::Note => Severity::Advice,
+            FindingLevel::Error => Severity::Error,
+            FindingLevel::Warning => Severity::Warning,
+            FindingLevel::Note => Severity::Advice,
         })
     }
 
@@ -159,11 +159,11 @@ impl Diagnostic for Beside<'_> {
 
 /// The text of a file, of which one line is shown at a time.
 #[derive(Debug)]
-struct Drawn<'a> {
+struct FindingSource<'a> {
     file: &'a CheckedFile,
 }
 
-impl SourceCode for Drawn<'_> {
+impl SourceCode for FindingSource<'_> {
     fn read_span<'s>(
         &'s self,
         span: &SourceSpan,
@@ -198,14 +198,14 @@ mod tests {
         let shown = text(&[file("one\n\treturn node.x\n", 17..18)], Drawing::Lines);
         let expected = "a.js:2:14: warning[W001]: a node has no field `x` (did you mean `y`?)\n     return node.x\n                 ^\n";
         assert_eq!(shown, expected);
-        let shown = text(&[file("one\nreturn node.x\n", 16..17)], Drawing::Drawn);
+        let shown = text(&[file("one\nreturn node.x\n", 16..17)], Drawing::Picture);
         assert!(shown.contains("W001") && shown.contains("return node.x") && shown.contains("a.js:2:13"), "{shown}");
     }
 
     #[test]
     fn a_long_line_is_cut_around_the_place() {
         let long = format!("{}node.x{}", "a+".repeat(100_000), "+b".repeat(100_000));
-        for drawing in [Drawing::Lines, Drawing::Drawn] {
+        for drawing in [Drawing::Lines, Drawing::Picture] {
             let shown = text(&[file(&long, 200_005..200_006)], drawing);
             assert!(shown.len() < 1_000 && shown.contains("node.x"), "{}", shown.len());
         }

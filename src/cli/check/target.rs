@@ -14,7 +14,7 @@ use crate::engine::{Form, LANGUAGES};
 use crate::script::{Content, ScriptLimits};
 
 /// The ids of a cluster's nodes.
-pub(super) type Ids = BTreeSet<String>;
+pub(super) type NodeIds = BTreeSet<String>;
 
 /// How deep folders are looked through.
 const MAX_FOLDER_DEPTH: usize = 8;
@@ -71,8 +71,8 @@ impl Targets {
     }
 
     /// Checks all of it.
-    pub(super) fn check(&self, ids: Option<&Ids>) -> Vec<CheckedFile> {
-        let mut bench = Bench { ids, files: BTreeMap::new() };
+    pub(super) fn check(&self, ids: Option<&NodeIds>) -> Vec<CheckedFile> {
+        let mut bench = CheckRun { ids, files: BTreeMap::new() };
         self.configs.iter().for_each(|path| bench.config(path));
         let mut checker = Checker::new(ScriptLimits::default());
         for path in self.scripts.iter().filter(|path| !bench.has(path)).cloned().collect::<Vec<_>>() {
@@ -113,12 +113,12 @@ fn extension(path: &Path) -> &str {
 type Checked = (Arc<str>, Arc<str>, Vec<Finding>);
 
 /// The files that were checked so far, by their paths.
-struct Bench<'a> {
-    ids: Option<&'a Ids>,
+struct CheckRun<'a> {
+    ids: Option<&'a NodeIds>,
     files: BTreeMap<PathBuf, Checked>,
 }
 
-impl Bench<'_> {
+impl CheckRun<'_> {
     fn has(&self, path: &Path) -> bool {
         self.files.contains_key(&Disk.absolute(path))
     }
@@ -199,6 +199,7 @@ impl Bench<'_> {
         self.put(path, &text, Vec::new());
         let mut checker = Checker::new(config.chains.limits);
         let mut reports: BTreeMap<PathBuf, ScriptReport> = BTreeMap::new();
+        let actions: BTreeSet<&str> = config.chains.chains.iter().map(|chain| &*chain.action).collect();
         for spec in &config.chains.chains {
             let own = self.steps(&mut checker, spec, base, &mut reports);
             for (number, finding) in chain(spec, &own) {
@@ -212,6 +213,13 @@ impl Bench<'_> {
                     }
                 }
             }
+        }
+        // Sites may have any action.
+        for (_, text, findings) in self.files.values_mut() {
+            findings.retain(|finding| {
+                let written = finding.span.clone().and_then(|span| text.get(span)).unwrap_or_default();
+                finding.code != Code::UnknownAction || !actions.contains(written.trim_matches(['\'', '"', '`']))
+            });
         }
     }
 

@@ -24,6 +24,7 @@ impl TreeBuilder<'_> {
                 "undefined" => ExprKind::Nothing,
                 name => ExprKind::Name(name.to_owned()),
             },
+            Expression::This(_) => ExprKind::Name("this".to_owned()),
             Expression::Literal(literal) => self.literal(literal),
             Expression::RegExpLiteral(_) => ExprKind::Regex,
             Expression::ArrayLiteral(list) => {
@@ -34,10 +35,17 @@ impl TreeBuilder<'_> {
             Expression::TemplateLiteral(template) => self.template(template.elements()),
             Expression::PropertyAccess(access) => return self.access(access),
             Expression::Call(call) => {
-                ExprKind::Call(Box::new(self.expression(call.function())), self.expressions(call.args()))
+                let (callee, arguments) = (self.expression(call.function()), self.expressions(call.args()));
+                // Boa's place of a call is that of its brackets.
+                let span = callee.span.start..span.end;
+                return Expr { kind: ExprKind::Call(Box::new(callee), arguments), span };
             }
             Expression::New(new) => {
-                ExprKind::New(Box::new(self.expression(new.constructor())), self.expressions(new.arguments()))
+                let (class, arguments) = (self.expression(new.constructor()), self.expressions(new.arguments()));
+                let before = self.places.text().get(..class.span.start).unwrap_or_default().trim_end();
+                let start = before.strip_suffix("new").map_or(class.span.start, str::len);
+                let span = start..span.end.max(class.span.end);
+                return Expr { kind: ExprKind::New(Box::new(class), arguments), span };
             }
             Expression::Optional(optional) => return self.optional(optional),
             Expression::Assign(assign) => {

@@ -40,6 +40,8 @@ impl RhaiParser<'_> {
     }
 
     fn binary(&mut self, least: u8) -> Option<Expr> {
+        // With the brackets around it, of which nothing else is kept.
+        let start = self.lexemes.peek().span.start;
         let mut left = self.unary()?;
         loop {
             let next = self.lexemes.peek();
@@ -52,7 +54,7 @@ impl RhaiParser<'_> {
             let Some((_, binds, operator)) = known else { return Some(left) };
             self.lexemes.take();
             let right = self.deeper(|parser| parser.binary(binds + 1))?;
-            let span = left.span.start..right.span.end;
+            let span = start..self.lexemes.end;
             left = Expr { kind: ExprKind::Binary(*operator, Box::new(left), Box::new(right)), span };
         }
     }
@@ -70,7 +72,7 @@ impl RhaiParser<'_> {
         };
         self.lexemes.take();
         let inner = self.deeper(Self::unary)?;
-        let span = next.span.start..inner.span.end;
+        let span = next.span.start..self.lexemes.end;
         Some(Expr { kind: ExprKind::Unary(sign, Box::new(inner)), span })
     }
 
@@ -294,6 +296,17 @@ impl RhaiParser<'_> {
         Some(Expr { kind: ExprKind::Block(body), span: start..self.lexemes.end })
     }
 
+    /// What a case of a `switch` comes to: a value, or the end of the function.
+    fn way(&mut self) -> Option<Expr> {
+        let next = self.lexemes.peek();
+        let is_end = matches!(&next.kind, Lexeme::Word(word) if matches!(word.as_str(), "return" | "throw" | "break" | "continue"));
+        if !is_end {
+            return self.expression();
+        }
+        let body = self.statement()?.into_iter().collect();
+        Some(Expr { kind: ExprKind::Block(body), span: next.span.start..self.lexemes.end })
+    }
+
     /// A `switch`, as choices one in the other: what it says is the value of one of its ways.
     fn switch(&mut self) -> Option<Expr> {
         let start = self.lexemes.take().span.start;
@@ -314,7 +327,7 @@ impl RhaiParser<'_> {
             };
             let guard = if self.accept_word("if") { Some(self.expression()?) } else { None };
             self.expect("=>")?;
-            let way = self.expression()?;
+            let way = self.way()?;
             let condition = match (condition, guard) {
                 (Some(case), Some(guard)) => {
                     let span = case.span.clone();

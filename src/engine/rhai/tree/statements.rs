@@ -151,7 +151,7 @@ impl RhaiParser<'_> {
     }
 
     fn optional_value(&mut self) -> Option<Option<Expr>> {
-        let is_end = matches!(self.lexemes.peek().kind, Lexeme::Sign(";" | "}") | Lexeme::End);
+        let is_end = matches!(self.lexemes.peek().kind, Lexeme::Sign(";" | "}" | ",") | Lexeme::End);
         let value = if is_end { None } else { Some(self.expression()?) };
         self.accept(";");
         Some(value)

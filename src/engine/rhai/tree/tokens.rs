@@ -23,7 +23,7 @@ pub(super) enum Lexeme {
 
 /// A word or sign, and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Placed {
+pub(super) struct PlacedLexeme {
     pub(super) kind: Lexeme,
     pub(super) span: SourceRange,
 }
@@ -42,7 +42,7 @@ pub(super) struct Lexemes<'t> {
     at: usize,
     /// The end of the last one that was taken.
     pub(super) end: usize,
-    next: Option<Placed>,
+    next: Option<PlacedLexeme>,
 }
 
 impl<'t> Lexemes<'t> {
@@ -56,7 +56,7 @@ impl<'t> Lexemes<'t> {
     }
 
     /// The next word or sign.
-    pub(super) fn peek(&mut self) -> Placed {
+    pub(super) fn peek(&mut self) -> PlacedLexeme {
         if let Some(next) = &self.next {
             return next.clone();
         }
@@ -66,7 +66,7 @@ impl<'t> Lexemes<'t> {
     }
 
     /// Takes the next word or sign.
-    pub(super) fn take(&mut self) -> Placed {
+    pub(super) fn take(&mut self) -> PlacedLexeme {
         let next = self.peek();
         self.next = None;
         (self.at, self.end) = (next.span.end, next.span.end);
@@ -82,7 +82,7 @@ impl<'t> Lexemes<'t> {
         self.text.get(at..).unwrap_or_default()
     }
 
-    fn read(&self) -> Placed {
+    fn read(&self) -> PlacedLexeme {
         let start = self.behind_blanks(self.at);
         let rest = self.rest(start);
         let (kind, length) = match rest.chars().next() {
@@ -101,7 +101,7 @@ impl<'t> Lexemes<'t> {
                 None => (Lexeme::Strange, first.len_utf8()),
             },
         };
-        Placed { kind, span: start..start + length }
+        PlacedLexeme { kind, span: start..start + length }
     }
 
     /// Where the first word or sign behind `at` starts.
