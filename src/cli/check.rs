@@ -1,6 +1,5 @@
 //! `whither check`: finds mistakes in scripts, chains and the config before a request does, and puts the sure ones right.
 
-mod cluster;
 mod files;
 mod render;
 mod target;
@@ -19,7 +18,7 @@ use crate::plain::Plain;
 
 use super::bus::BusArgs;
 use super::exit::{self, Exit};
-use super::say;
+use super::{chains, node_ids, say};
 use files::MadeFix;
 use render::Drawing;
 use target::{NodeIds, Targets};
@@ -77,8 +76,8 @@ pub fn run(args: &CheckArgs) -> Result<(), Exit> {
     if let Some(code) = &args.explain {
         return explain(code, args.json);
     }
-    let ids = cluster::ids(args.nodes.as_deref(), &args.bus)?;
-    let targets = Targets::find(&args.paths)?;
+    let ids = node_ids::of(args.nodes.as_deref(), &args.bus)?;
+    let targets = Targets::find(&args.paths, chains::default_config)?;
     let (mut files, fixed) = on_a_large_stack(|| checked(&targets, ids.as_ref(), args.fix))??;
     files.sort_by(|one, other| one.file.cmp(&other.file));
     tell(args, &files, &fixed)?;

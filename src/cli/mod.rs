@@ -31,6 +31,8 @@ pub mod limits;
 #[cfg(feature = "service")]
 pub mod new;
 #[cfg(feature = "service")]
+mod node_ids;
+#[cfg(feature = "service")]
 pub mod nodes;
 #[cfg(feature = "service")]
 pub mod nodes_file;

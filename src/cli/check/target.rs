@@ -8,7 +8,7 @@ use crate::chain::{ChainSpec, StepSource};
 use crate::check::{CheckedFile, Checker, Code, Finding, ScriptReport, chain, unknown_ids};
 use crate::cli::exit::Exit;
 use crate::cli::files::Disk;
-use crate::cli::{chains, zone};
+use crate::cli::zone;
 use crate::config::{self, Config, ConfigErrors, Files, Loading, Needs};
 use crate::engine::{Form, LANGUAGES};
 use crate::script::{Content, ScriptLimits};
@@ -32,14 +32,14 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    /// Finds what `paths` name; where there are none, the config that commands read.
+    /// Finds what `paths` name; where there are none, the `default` config.
     ///
     /// # Errors
     /// A path that is not there, or a folder without scripts.
-    pub(super) fn find(paths: &[PathBuf]) -> Result<Self, Exit> {
+    pub(super) fn find(paths: &[PathBuf], default: fn() -> Option<PathBuf>) -> Result<Self, Exit> {
         let mut targets = Self { configs: Vec::new(), scripts: Vec::new(), found: Vec::new() };
         if paths.is_empty() {
-            let config = chains::default_config().ok_or_else(|| {
+            let config = default().ok_or_else(|| {
                 Exit::usage(
                     "there is no whither.toml here; name a config, a script or a folder: `whither check gpu.js`",
                 )

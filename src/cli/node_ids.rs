@@ -1,16 +1,16 @@
 //! The ids of the nodes that the cluster has, from a node list or from a running service.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cli::bus::BusArgs;
-use crate::cli::exit::Exit;
-use crate::cli::{nodes_file, remote};
 use crate::model::Change;
 use crate::worker::WorkerLimits;
 
-use super::target::NodeIds;
+use super::bus::BusArgs;
+use super::exit::Exit;
+use super::{nodes_file, remote};
 
 /// How many nodes are asked for at a time.
 const PAGE: usize = 1_000;
@@ -19,7 +19,7 @@ const PAGE: usize = 1_000;
 ///
 /// # Errors
 /// What cannot be read, or a service that does not answer.
-pub(super) fn ids(file: Option<&Path>, bus: &BusArgs) -> Result<Option<NodeIds>, Exit> {
+pub(super) fn of(file: Option<&Path>, bus: &BusArgs) -> Result<Option<BTreeSet<String>>, Exit> {
     if let Some(file) = file {
         let nodes = nodes_file::read(Some(file), WorkerLimits::default().request_bytes)?;
         let ids = nodes.reports.iter().filter_map(|change| match change {
@@ -34,7 +34,7 @@ pub(super) fn ids(file: Option<&Path>, bus: &BusArgs) -> Result<Option<NodeIds>,
         return Ok(None);
     }
     remote::with_bus(bus, None, async |bus, namespace| {
-        let (mut ids, mut after) = (NodeIds::new(), String::new());
+        let (mut ids, mut after) = (BTreeSet::new(), String::new());
         loop {
             let page = remote::ask(&bus, namespace.nodes(), &json!({"after": after, "limit": PAGE})).await?;
             let nodes = page.get("nodes").and_then(Value::as_array).into_iter().flatten();
