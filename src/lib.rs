@@ -12,6 +12,7 @@ pub mod agent;
 pub mod allocator;
 pub mod backoff;
 pub mod chain;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;

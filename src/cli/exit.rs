@@ -15,15 +15,18 @@ pub const NO_NODE: u8 = 3;
 pub const SCRIPT: u8 = 4;
 /// A script passed a limit.
 pub const LIMIT: u8 = 5;
+/// A check found something.
+pub const FINDING: u8 = 6;
 
 /// Every exit code that the contract names, and what it says.
-pub const CODES: [(u8, &str); 6] = [
+pub const CODES: [(u8, &str); 7] = [
     (0, "done: placed, where a placement was asked for"),
     (OTHER, "anything else"),
     (USAGE, "the command line, the config or an input file is wrong or cannot be read"),
     (NO_NODE, "no node"),
     (SCRIPT, "a script's fault"),
     (LIMIT, "a script passed a limit"),
+    (FINDING, "`whither check` found something"),
 ];
 
 /// The end of a command that did not do what it was asked.

@@ -13,6 +13,8 @@ pub mod bench;
 pub mod bus;
 #[cfg(feature = "service")]
 pub mod chains;
+#[cfg(feature = "service")]
+pub mod check;
 mod daemon;
 #[cfg(feature = "service")]
 pub mod demo;
@@ -25,6 +27,8 @@ pub mod explain;
 pub mod fastx;
 #[cfg(feature = "service")]
 pub mod new;
+#[cfg(feature = "service")]
+mod node_ids;
 #[cfg(feature = "service")]
 pub mod nodes;
 #[cfg(feature = "service")]

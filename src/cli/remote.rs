@@ -52,7 +52,7 @@ impl RemoteArgs {
 ///
 /// # Errors
 /// Where NATS is not reached in time, and what `ask` says.
-fn with_bus<T>(
+pub(super) fn with_bus<T>(
     bus: &BusArgs,
     config: Option<&Path>,
     ask: impl AsyncFnOnce(Bus, Namespace) -> Result<T, CommandExit>,

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use jiff::tz::TimeZone;
 
 use crate::clock::Alarm;
-use crate::script::{Engine, ScriptLimits};
+use crate::script::tree::SyntaxTree;
+use crate::script::{Engine, ScriptLimits, SourceText};
 
 pub mod builtin;
 #[cfg(feature = "javascript")]
@@ -48,6 +49,9 @@ pub struct Language {
     pub form: Form,
     /// The constructor of the language's engine.
     pub engine: fn(&Settings) -> Box<dyn Engine>,
+    /// Reads a source that the engine compiles as a tree, for those who look for mistakes in it; absent where the
+    /// language is not written, or the source is not understood.
+    pub tree: fn(&SourceText) -> Option<SyntaxTree>,
 }
 
 /// The form of a script's file.
@@ -62,9 +66,21 @@ pub enum Form {
 /// Every language of this build, a line each.
 pub const LANGUAGES: &[Language] = &[
     #[cfg(feature = "javascript")]
-    Language { name: "JavaScript", extension: "js", form: Form::Text, engine: javascript::engine },
+    Language {
+        name: "JavaScript",
+        extension: "js",
+        form: Form::Text,
+        engine: javascript::engine,
+        tree: javascript::tree,
+    },
     #[cfg(feature = "rhai")]
-    Language { name: "Rhai", extension: "rhai", form: Form::Text, engine: rhai::engine },
+    Language { name: "Rhai", extension: "rhai", form: Form::Text, engine: rhai::engine, tree: rhai::tree },
     #[cfg(feature = "wasm")]
-    Language { name: "WebAssembly", extension: "wasm", form: Form::Compiled, engine: wasm::engine },
+    Language {
+        name: "WebAssembly",
+        extension: "wasm",
+        form: Form::Compiled,
+        engine: wasm::engine,
+        tree: |_compiled| None,
+    },
 ];

@@ -11,6 +11,7 @@ mod limits;
 mod log;
 mod policy;
 mod source;
+pub mod tree;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -2,10 +2,11 @@
 //! README is short, and its examples run.
 //!
 //! What a reference page says of the code stands between two comments, `<!-- generated: NAME … -->` and
-//! `<!-- end: NAME -->`. `WHITHER_BLESS=1 cargo test --test it -- docs::` writes those parts anew; without the variable a part that
-//! is out of date is a failure. Rejected: a build script, which would make every build depend on the documentation.
+//! `<!-- end: NAME -->`. `WHITHER_BLESS=1 cargo test --test it -- docs::` writes those parts anew; without the variable a
+//! part that is out of date is a failure. Rejected: a build script, which would make every build depend on the documentation.
 
 mod bus;
+mod checks;
 mod cli;
 mod config;
 #[path = "../../examples/evaluator.rs"]
@@ -27,6 +28,7 @@ fn generated(name: &str) -> String {
     match name.split_once(' ') {
         Some(("file", path)) => verbatim(path),
         None => match name {
+            "checks" => checks::codes(),
             "cli" => cli::commands(),
             "config" => config::keys(),
             "config-file" => config::file(),

@@ -3,7 +3,7 @@
 //!
 //! No clock decides here: what is counted are convictions, deaths of workers, and answers.
 
-mod scripts;
+pub(crate) mod scripts;
 
 use std::collections::BTreeMap;
 use std::path::Path;

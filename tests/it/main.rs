@@ -9,6 +9,7 @@ mod agent;
 mod bench;
 mod bus_security;
 mod cases;
+mod check;
 mod clients;
 mod config;
 mod containment;

@@ -34,15 +34,23 @@ mod shims;
 mod sort;
 mod thrown;
 mod tools;
+mod tree;
 mod wrapper;
 
 pub use annotate::annotate;
 
 use crate::engine::Settings;
-use crate::script::Engine;
+use crate::script::tree::SyntaxTree;
+use crate::script::{Engine, SourceText};
 
 /// Returns the engine.
 #[must_use]
 pub fn engine(settings: &Settings) -> Box<dyn Engine> {
     Box::new(program::JavaScript::new(settings))
+}
+
+/// Returns `source` as a tree, or `None` where it does not compile.
+#[must_use]
+pub fn tree(source: &SourceText) -> Option<SyntaxTree> {
+    tree::tree(source)
 }

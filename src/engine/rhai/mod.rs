@@ -28,13 +28,21 @@ mod run;
 mod shape;
 mod sorting;
 mod thrown;
+mod tree;
 mod view;
 
 use crate::engine::Settings;
-use crate::script::Engine;
+use crate::script::tree::SyntaxTree;
+use crate::script::{Engine, SourceText};
 
 /// Returns the engine.
 #[must_use]
 pub fn engine(settings: &Settings) -> Box<dyn Engine> {
     Box::new(program::Rhai::new(settings))
+}
+
+/// Returns `source` as a tree, or `None` where it does not compile or is not understood.
+#[must_use]
+pub fn tree(source: &SourceText) -> Option<SyntaxTree> {
+    tree::tree(source)
 }

@@ -59,15 +59,30 @@ pub(in crate::engine::javascript) enum EntryPoint {
 
 /// Analyses `source`.
 pub(in crate::engine::javascript) fn read(source: &SourceText) -> Result<JavaScriptSource, LoadError> {
+    let ParsedSource { tree, moves, declared } = parsed(source)?;
+    read_tree(&tree, &moves, declared)
+}
+
+/// A source that was parsed, perhaps with a declaration put before a function without a name.
+pub(in crate::engine::javascript) struct ParsedSource {
+    pub(in crate::engine::javascript) tree: Tree,
+    /// The places that the declaration moved.
+    pub(in crate::engine::javascript) moves: Moves,
+    /// The place of the declaration.
+    pub(in crate::engine::javascript) declared: Option<Place>,
+}
+
+/// Parses `source`, in each of the ways in which a script may write the function.
+pub(in crate::engine::javascript) fn parsed(source: &SourceText) -> Result<ParsedSource, LoadError> {
     match parse(&source.text) {
-        Ok(tree) => read_tree(&tree, &Moves::default(), None),
-        Err(error) => read_anonymous(source, error),
+        Ok(tree) => Ok(ParsedSource { tree, moves: Moves::default(), declared: None }),
+        Err(error) => parse_anonymous(source, error),
     }
 }
 
-/// Reads a source with a `function(input) { … }`, which is no statement, as the value of a variable. The text before
+/// Parses a source with a `function(input) { … }`, which is no statement, as the value of a variable. The text before
 /// the function stays in place: `'use strict'`, constants, helpers, classes.
-fn read_anonymous(source: &SourceText, error: Error) -> Result<JavaScriptSource, LoadError> {
+fn parse_anonymous(source: &SourceText, error: Error) -> Result<ParsedSource, LoadError> {
     let Some(place) = anonymous_function(&source.text, &error) else {
         if is_module(&source.text) {
             return Err(LoadError::new(format!(
@@ -86,7 +101,7 @@ fn read_anonymous(source: &SourceText, error: Error) -> Result<JavaScriptSource,
                 // The function is within a block, where no code could call the function.
                 return Err(syntax_error(source, &error, &Moves::default()));
             }
-            read_tree(&tree, &moves, Some(place))
+            Ok(ParsedSource { tree, moves, declared: Some(place) })
         }
         Err(second) if anonymous_function(&text, &second).is_some() => {
             Err(LoadError::new(format!("more than one function has no name: {EXPECTED}")))
@@ -127,7 +142,11 @@ struct TopLevelFunctions {
     key: Option<()>,
 }
 
-fn read_tree(tree: &Tree, moves: &Moves, declared: Option<Place>) -> Result<JavaScriptSource, LoadError> {
+pub(in crate::engine::javascript) fn read_tree(
+    tree: &Tree,
+    moves: &Moves,
+    declared: Option<Place>,
+) -> Result<JavaScriptSource, LoadError> {
     let mut found = TopLevelFunctions::default();
     for item in tree.script.statements().statements() {
         found.anonymous.extend(anonymous_start(item, moves, declared));

@@ -1,0 +1,299 @@
+//! The fields of node, session and request that scripts see: the one list of them that checks go by.
+//!
+//! Static data shows at the top level of a node under any name, and requests and sessions may have fields of their own.
+//! So a field that is not listed is a mistake only where it looks like a listed one, or where nothing else can be there.
+
+use super::value::{Measure, Role, Thing, Worth};
+
+/// What a listed field holds.
+#[derive(Clone, Copy, Debug)]
+enum Holds {
+    One(Thing),
+    Many(Thing),
+    Count(Measure),
+    Counts,
+    Word(Role),
+    Words,
+    Flag,
+    /// Anything: what administrators and requesters fill.
+    Open,
+}
+
+/// The shortest name that may be a misspelt one with a letter more, less or other.
+const MIN_MISSPELT: usize = 5;
+/// The shortest name that may be a misspelt one with two letters other.
+const MIN_TWICE_MISSPELT: usize = 9;
+
+const INPUT: &[(&str, Holds)] = &[("nodes", Holds::Many(Thing::Node)), ("servers", Holds::Many(Thing::Node))];
+const REQUEST: &[(&str, Holds)] = &[
+    ("action", Holds::Word(Role::Action)),
+    ("user", Holds::One(Thing::User)),
+    ("userGroups", Holds::Words),
+    ("isManager", Holds::Flag),
+    ("isAdmin", Holds::Flag),
+    ("local", Holds::One(Thing::Local)),
+    ("data", Holds::Open),
+    ("params", Holds::One(Thing::Params)),
+    ("now", Holds::Count(Measure::Plain)),
+    ("time", Holds::One(Thing::Time)),
+    ("sequence", Holds::Count(Measure::Plain)),
+];
+const USER: &[(&str, Holds)] = &[
+    ("login", Holds::Word(Role::Plain)),
+    ("sessions", Holds::Many(Thing::Session)),
+    ("serverId", Holds::Word(Role::Id)),
+];
+const LOCAL: &[(&str, Holds)] = &[("serverId", Holds::Word(Role::Id))];
+const PARAMS: &[(&str, Holds)] = &[("me", Holds::One(Thing::User)), ("start", Holds::Open), ("jwt", Holds::Open)];
+const TIME: &[(&str, Holds)] = &[
+    ("ms", Holds::Count(Measure::Plain)),
+    ("hour", Holds::Count(Measure::Hour)),
+    ("minute", Holds::Count(Measure::Plain)),
+    ("weekday", Holds::Count(Measure::Weekday)),
+    ("offset_min", Holds::Count(Measure::Plain)),
+];
+const NODE: &[(&str, Holds)] = &[
+    ("id", Holds::Word(Role::Id)),
+    ("serverId", Holds::Word(Role::Id)),
+    ("hostname", Holds::Word(Role::Plain)),
+    ("urls", Holds::Words),
+    ("nodeData", Holds::One(Thing::NodeData)),
+    ("metadata", Holds::One(Thing::Metadata)),
+    ("staticData", Holds::Open),
+    ("metrics", Holds::Open),
+    ("cordoned", Holds::Flag),
+    ("maxSessions", Holds::Count(Measure::Plain)),
+    ("sessions", Holds::Count(Measure::Sessions)),
+    ("freemem", Holds::Count(Measure::Bytes)),
+    ("totalmem", Holds::Count(Measure::Bytes)),
+    ("loadavg", Holds::Counts),
+    ("cpu", Holds::Count(Measure::Processor)),
+    ("uptime", Holds::Count(Measure::Plain)),
+    ("loggedInUsers", Holds::Count(Measure::Plain)),
+    ("serverPool", Holds::Word(Role::Plain)),
+];
+const NODE_DATA: &[(&str, Holds)] =
+    &[("health", Holds::One(Thing::Health)), ("services", Holds::Open), ("sessions", Holds::Many(Thing::Session))];
+const HEALTH: &[(&str, Holds)] = &[
+    ("cpu", Holds::One(Thing::Cpu)),
+    ("mem", Holds::One(Thing::Memory)),
+    ("os", Holds::Open),
+    ("process", Holds::Open),
+    ("client", Holds::Open),
+    ("net", Holds::Open),
+    ("time", Holds::Open),
+];
+const CPU: &[(&str, Holds)] = &[
+    ("load1", Holds::Count(Measure::Plain)),
+    ("load5", Holds::Count(Measure::Plain)),
+    ("load15", Holds::Count(Measure::Plain)),
+    ("utilization", Holds::Count(Measure::Percent)),
+    ("cores", Holds::Count(Measure::Plain)),
+];
+const MEMORY: &[(&str, Holds)] = &[
+    ("free", Holds::Count(Measure::Bytes)),
+    ("total", Holds::Count(Measure::Bytes)),
+    ("percent", Holds::Count(Measure::Percent)),
+];
+const SESSION: &[(&str, Holds)] = &[
+    ("id", Holds::Word(Role::Plain)),
+    ("sessionId", Holds::Word(Role::Plain)),
+    ("user", Holds::Word(Role::Plain)),
+    ("login", Holds::Word(Role::Plain)),
+    ("name", Holds::Word(Role::Plain)),
+    ("state", Holds::Word(Role::Plain)),
+    ("serverId", Holds::Word(Role::Id)),
+    ("reservation", Holds::Word(Role::Plain)),
+];
+
+/// Names from elsewhere that are not near the right one, each with the way to what is meant.
+const ELSEWHERE: &[(Thing, &str, &str)] = &[
+    (Thing::Node, "nodeId", "id"),
+    (Thing::Node, "freeMemory", "freemem"),
+    (Thing::Node, "memFree", "freemem"),
+    (Thing::Node, "memoryFree", "freemem"),
+    (Thing::Node, "availableMemory", "freemem"),
+    (Thing::Node, "totalMemory", "totalmem"),
+    (Thing::Node, "memTotal", "totalmem"),
+    (Thing::Node, "loadAverage", "loadavg"),
+    (Thing::Node, "sessionCount", "sessions"),
+    (Thing::Node, "numSessions", "sessions"),
+    (Thing::Node, "activeSessions", "sessions"),
+    (Thing::Node, "sessionLimit", "maxSessions"),
+    (Thing::Node, "health", "nodeData.health"),
+    (Thing::Node, "services", "nodeData.services"),
+    (Thing::Node, "cpuUsage", "cpu"),
+    (Thing::Node, "load1", "loadavg[0]"),
+    (Thing::NodeData, "cpu", "health.cpu"),
+    (Thing::NodeData, "mem", "health.mem"),
+    (Thing::Health, "memory", "mem"),
+    (Thing::Cpu, "load", "load1"),
+    (Thing::Cpu, "usage", "utilization"),
+    (Thing::Cpu, "percent", "utilization"),
+    (Thing::Cpu, "count", "cores"),
+    (Thing::Session, "nodeId", "serverId"),
+    (Thing::Time, "day", "weekday"),
+    (Thing::Time, "min", "minute"),
+    (Thing::Input, "groups", "userGroups"),
+    (Thing::Request, "groups", "userGroups"),
+    (Thing::Input, "hosts", "nodes"),
+    (Thing::Input, "nodeList", "nodes"),
+    (Thing::Input, "serverList", "servers"),
+    (Thing::Input, "server", "servers"),
+    (Thing::Input, "candidates", "nodes"),
+];
+
+/// What is known of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::check) enum FieldLook {
+    /// The field is there, and holds this.
+    Known(Worth),
+    /// The field may be there.
+    Open,
+    /// The field is not there; this one was probably meant.
+    Meant(&'static str),
+    /// The field is not there.
+    Missing,
+}
+
+/// Returns what is known of the field `name` of `thing`.
+#[must_use]
+pub(in crate::check) fn look(thing: Thing, name: &str) -> FieldLook {
+    let lists = tables(thing);
+    let listed = lists.iter().copied().flatten();
+    if thing == Thing::Metadata {
+        return FieldLook::Known(Worth::Text(Role::Metadata));
+    }
+    if let Some((_, holds)) = listed.clone().find(|(known, _)| *known == name) {
+        return FieldLook::Known(holds.value());
+    }
+    if let Some((_, _, meant)) = ELSEWHERE.iter().find(|(of, known, _)| *of == thing && plain(known) == plain(name)) {
+        return FieldLook::Meant(meant);
+    }
+    if let Some(meant) = misspelt(name, listed.map(|(known, _)| *known)) {
+        return FieldLook::Meant(meant);
+    }
+    if matches!(thing, Thing::Cpu | Thing::Memory | Thing::Time) { FieldLook::Missing } else { FieldLook::Open }
+}
+
+/// Returns the names of the listed fields of `thing`.
+pub(in crate::check) fn names(thing: Thing) -> impl Iterator<Item = &'static str> {
+    tables(thing).into_iter().flatten().map(|(name, _)| *name)
+}
+
+/// Returns which of `known` was meant by `name`, which is none of them.
+pub(in crate::check) fn misspelt<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let wrong = plain(name);
+    let distance = |known: &str| {
+        let known = plain(known);
+        let steps = if known == wrong { 0 } else { strsim::damerau_levenshtein(&wrong, &known) };
+        let shortest = match steps {
+            0 => 0,
+            1 => MIN_MISSPELT,
+            2 => MIN_TWICE_MISSPELT,
+            _ => usize::MAX,
+        };
+        (wrong.len() >= shortest && known.len() >= shortest).then_some(steps)
+    };
+    // Longer than any name there is: not worth a quadratic comparison.
+    let names = known.filter(|_| name.len() <= 64);
+    names.filter_map(|known| Some((distance(known)?, known))).min_by_key(|(steps, _)| *steps).map(|(_, known)| known)
+}
+
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
+}
+
+fn tables(thing: Thing) -> [&'static [(&'static str, Holds)]; 2] {
+    match thing {
+        Thing::Input => [REQUEST, INPUT],
+        Thing::Request => [REQUEST, &[]],
+        Thing::User => [USER, &[]],
+        Thing::Local => [LOCAL, &[]],
+        Thing::Params => [PARAMS, &[]],
+        Thing::Time => [TIME, &[]],
+        Thing::Node => [NODE, &[]],
+        Thing::NodeData => [NODE_DATA, &[]],
+        Thing::Health => [HEALTH, &[]],
+        Thing::Cpu => [CPU, &[]],
+        Thing::Memory => [MEMORY, &[]],
+        Thing::Metadata => [&[], &[]],
+        Thing::Session => [SESSION, &[]],
+    }
+}
+
+impl Holds {
+    fn value(self) -> Worth {
+        match self {
+            Self::One(thing) => Worth::Thing(thing),
+            Self::Many(thing) => Worth::list(Worth::Thing(thing)),
+            Self::Count(unit) => Worth::Number(unit),
+            Self::Counts => Worth::list(Worth::Number(Measure::Plain)),
+            Self::Word(role) => Worth::Text(role),
+            Self::Words => Worth::list(Worth::Text(Role::Plain)),
+            Self::Flag => Worth::Truth,
+            Self::Open => Worth::Unknown,
+        }
+    }
+}
+
+impl Thing {
+    /// Returns how a sentence calls it.
+    #[must_use]
+    pub(in crate::check) fn words(self) -> &'static str {
+        match self {
+            Self::Input => "the input",
+            Self::Request => "the request",
+            Self::User => "the user",
+            Self::Local => "`local`",
+            Self::Params => "`params`",
+            Self::Time => "`time`",
+            Self::Node => "a node",
+            Self::NodeData => "`nodeData`",
+            Self::Health => "`health`",
+            Self::Cpu => "`health.cpu`",
+            Self::Memory => "`health.mem`",
+            Self::Metadata => "the metadata",
+            Self::Session => "a session",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(thing: Thing, name: &str, expected: FieldLook) {
+        assert_eq!(look(thing, name), expected, "{thing:?}.{name}");
+    }
+
+    #[test]
+    fn misspelt_fields_are_told_from_static_data() {
+        for (name, meant) in [
+            ("sesions", "sessions"),
+            ("session", "sessions"),
+            ("freeMem", "freemem"),
+            ("free_mem", "freemem"),
+            ("FreeMemory", "freemem"),
+            ("metaData", "metadata"),
+            ("hostName", "hostname"),
+            ("ID", "id"),
+            ("loggedinusers", "loggedInUsers"),
+            ("staticdata", "staticData"),
+            ("health", "nodeData.health"),
+        ] {
+            check(Thing::Node, name, FieldLook::Meant(meant));
+        }
+        for name in
+            ["gpu", "group", "users", "login", "pool", "rack", "tier", "cores", "cpus", "memory", "load", "rank"]
+        {
+            check(Thing::Node, name, FieldLook::Open);
+        }
+        check(Thing::Node, "sessions", FieldLook::Known(Worth::Number(Measure::Sessions)));
+        check(Thing::Memory, "used", FieldLook::Missing);
+        check(Thing::Input, "usergroups", FieldLook::Meant("userGroups"));
+        check(Thing::Request, "nodes", FieldLook::Open);
+        check(Thing::Metadata, "anything", FieldLook::Known(Worth::Text(Role::Metadata)));
+    }
+}

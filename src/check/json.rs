@@ -1,0 +1,68 @@
+//! Findings as JSON, for programs.
+
+use serde_json::{Value, json};
+
+use super::finding::{CheckedFile, Finding, FindingLevel, place_of};
+
+/// The longest line that is told with a finding, in bytes.
+const MAX_EXCERPT: usize = 1_000;
+
+/// Returns `files` as one document: the findings, and apart from them the notes, of which nothing is wrong.
+#[must_use]
+pub fn document(files: &[CheckedFile]) -> Value {
+    let all = || files.iter().flat_map(|file| file.findings.iter().map(move |finding| (file, finding)));
+    let listed = |is_note: bool| -> Vec<Value> {
+        all()
+            .filter(|(_, one)| (one.level == FindingLevel::Note) == is_note)
+            .map(|(file, one)| finding(file, one))
+            .collect()
+    };
+    let more: usize = files.iter().map(|file| file.more).sum();
+    json!({"files": files.len(), "findings": listed(false), "notes": listed(true), "more": more})
+}
+
+fn finding(file: &CheckedFile, finding: &Finding) -> Value {
+    let mut told = json!({
+        "code": finding.code.name(),
+        "level": level(finding.level),
+        "file": &*file.file,
+        "message": finding.message,
+    });
+    let put = |name: &str, value: Value| (!value.is_null()).then_some((name.to_owned(), value));
+    let mut members = Vec::new();
+    if let Some(span) = &finding.span {
+        let (line, column) = place_of(&file.text, span.start);
+        let (end_line, end_column) = place_of(&file.text, span.end);
+        for (name, number) in [("line", line), ("column", column), ("end_line", end_line), ("end_column", end_column)] {
+            members.extend(put(name, number.into()));
+        }
+        let excerpt = file.text.lines().nth(line - 1).unwrap_or_default();
+        // The line of a source that a program made may be all of it.
+        if excerpt.len() <= MAX_EXCERPT {
+            members.extend(put("source", excerpt.into()));
+        }
+    }
+    members.extend(put("help", finding.help.clone().into()));
+    if let Some(fix) = &finding.fix {
+        let edits: Vec<_> = fix
+            .edits
+            .iter()
+            .map(|edit| json!({"start": edit.span.start, "end": edit.span.end, "text": edit.text}))
+            .collect();
+        members.extend(put("fix", json!({"title": fix.title, "safe": fix.is_safe, "edits": edits})));
+    }
+    if let Some(object) = told.as_object_mut() {
+        object.extend(members);
+    }
+    told
+}
+
+/// Returns the word for `level`.
+#[must_use]
+pub const fn level(level: FindingLevel) -> &'static str {
+    match level {
+        FindingLevel::Error => "error",
+        FindingLevel::Warning => "warning",
+        FindingLevel::Note => "note",
+    }
+}

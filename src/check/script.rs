@@ -1,0 +1,145 @@
+//! One script: compiled by its engine, and looked at by the rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::clock::Silent;
+use crate::engine::{LANGUAGES, Settings};
+use crate::script::tree::{SourceRange, SyntaxTree};
+use crate::script::{Content, Engine, Isolation, LoadError, PerNode, Script, ScriptLimits, ScriptShape, ScriptSource};
+
+use super::codes::Code;
+use super::finding::Finding;
+use super::flow::{ValueFlow, own_fields};
+use super::rules::{self, LoadedScript};
+
+/// The engines, each made when the first script of its language comes.
+#[derive(Default)]
+pub struct Checker {
+    limits: ScriptLimits,
+    engines: BTreeMap<&'static str, Box<dyn Engine>>,
+}
+
+/// What is known of a script once it was looked at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScriptReport {
+    /// The findings.
+    pub findings: Vec<Finding>,
+    /// The ids that are written into the script, with their places.
+    pub ids: Vec<(String, SourceRange)>,
+    /// How the script ends a chain.
+    pub ending: ChainEnding,
+    /// Where a way through the function of the whole list returns nothing.
+    pub passes: Option<SourceRange>,
+    /// Where the function is that never chooses.
+    pub narrows: Option<SourceRange>,
+}
+
+/// How a script ends a chain, as far as can be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChainEnding {
+    /// It may choose a node, or not.
+    #[default]
+    Open,
+    /// It chooses a node on each way.
+    Always,
+    /// It never chooses a node.
+    Never,
+}
+
+impl Checker {
+    /// Returns a checker of scripts that `limits` allow.
+    #[must_use]
+    pub fn new(limits: ScriptLimits) -> Self {
+        Self { limits, engines: BTreeMap::new() }
+    }
+
+    /// Looks at the script in `content`, whose name ends in `extension`; `known` are fields that steps before it set on
+    /// nodes.
+    #[must_use]
+    pub fn script(
+        &mut self,
+        file: &Arc<str>,
+        extension: &str,
+        content: &Content,
+        known: &BTreeSet<String>,
+    ) -> ScriptReport {
+        let Some(language) = LANGUAGES.iter().find(|language| language.extension == extension) else {
+            return ScriptReport::default();
+        };
+        let settings = Settings { limits: self.limits, zone: TimeZone::UTC, alarm: Rc::new(Silent) };
+        let engine = self.engines.entry(language.extension).or_insert_with(|| (language.engine)(&settings));
+        let source = ScriptSource { file: Arc::clone(file), content: content.clone(), isolation: Isolation::Fresh };
+        let script = match engine.load(&source) {
+            Ok(script) => script,
+            Err(error) => return ScriptReport { findings: vec![refused(&error, content)], ..ScriptReport::default() },
+        };
+        let tree = source.text().ok().and_then(|text| (language.tree)(&text));
+        match (tree, content) {
+            (Some(tree), Content::Text(text)) => look(&*script, &tree, text, known),
+            _ => unwritten(&*script, content),
+        }
+    }
+
+    /// Returns the names of fields that the script in `content` sets on nodes.
+    #[must_use]
+    pub fn sets(extension: &str, content: &Content) -> BTreeSet<String> {
+        let language = LANGUAGES.iter().find(|language| language.extension == extension);
+        let source = ScriptSource { file: "".into(), content: content.clone(), isolation: Isolation::Fresh };
+        let tree = language.zip(source.text().ok()).and_then(|(language, text)| (language.tree)(&text));
+        tree.map(|tree| own_fields(&tree.body)).unwrap_or_default()
+    }
+}
+
+fn look(script: &dyn Script, tree: &SyntaxTree, text: &str, known: &BTreeSet<String>) -> ScriptReport {
+    let remarks = script.remarks().iter().filter_map(|remark| {
+        let place = remark.position.as_ref()?;
+        Some((remark, offset(text, place.line, place.column)))
+    });
+    let loaded = LoadedScript { script, remarks: remarks.collect() };
+    let mut flow = ValueFlow::of(tree, text, known);
+    let (passes, narrows) = (rules::passes(&flow), rules::never_selects(&mut flow));
+    let ending = match (&narrows, rules::always_selects(&flow)) {
+        (Some(_), _) => ChainEnding::Never,
+        (None, true) => ChainEnding::Always,
+        (None, false) => ChainEnding::Open,
+    };
+    let (findings, ids) = rules::findings(flow, &loaded);
+    ScriptReport { findings, ids, ending, passes, narrows }
+}
+
+/// A script without a tree: a component, whose exports say what it is.
+fn unwritten(script: &dyn Script, content: &Content) -> ScriptReport {
+    let is_component = matches!(content, Content::Binary(_));
+    let ending = match script.shape() {
+        ScriptShape::PerNode(PerNode { score: None, .. }) if is_component => ChainEnding::Never,
+        _ => ChainEnding::Open,
+    };
+    ScriptReport { ending, ..ScriptReport::default() }
+}
+
+fn refused(error: &LoadError, content: &Content) -> Finding {
+    let span = match (content, &error.position) {
+        (Content::Text(text), Some(place)) => {
+            let start = offset(text, place.line, place.column);
+            let rest = text.get(start..).unwrap_or_default();
+            let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+            let first = rest.chars().next().map_or(0, char::len_utf8);
+            Some(start..start + word.max(first))
+        }
+        _ => None,
+    };
+    Finding::new(Code::BrokenSource, span, error.message.clone())
+}
+
+/// The byte of `text` at `line` and `column`, both from 1.
+fn offset(text: &str, line: u32, column: u32) -> usize {
+    let index = |number: u32| usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
+    let start: usize = text.split_inclusive('\n').take(index(line)).map(str::len).sum();
+    let own = text.get(start..).unwrap_or_default();
+    let own = own.lines().next().unwrap_or_default();
+    start + own.char_indices().nth(index(column)).map_or(own.len(), |(at, _)| at)
+}

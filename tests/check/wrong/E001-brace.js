@@ -1,0 +1,4 @@
+function(input) {
+  if (input.isAdmin) {
+    return input.servers[0].serverId;
+}

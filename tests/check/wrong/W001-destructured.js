@@ -1,0 +1,3 @@
+input => input.nodes
+  .map(({ id, sesions }) => ({ id, sesions }))
+  .reduce((best, one) => (one.sesions < best.sesions ? one : best)).id

@@ -1,0 +1,3 @@
+function filter(nodes) {
+  return nodes.filter(node => node.staticData.gpu);
+}

@@ -1,0 +1,4 @@
+// METADATA_GPU=true on the GPU nodes.
+function filter(node) {
+  return node.metadata.gpu === true;
+}

@@ -1,0 +1,5 @@
+function(input) {
+  input.servers.forEach(function(server) {
+    if (server.sessions < 5) return server.serverId;
+  });
+}

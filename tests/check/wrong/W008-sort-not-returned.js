@@ -1,0 +1,3 @@
+function(input) {
+  input.servers.sort((a, b) => a.sessions - b.sessions);
+}

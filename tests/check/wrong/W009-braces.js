@@ -1,0 +1,3 @@
+function(input) {
+  return input.servers.filter(server => { server.staticData.gpu === true; });
+}

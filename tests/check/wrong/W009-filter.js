@@ -1,0 +1,3 @@
+function filter(node) {
+  node.staticData.gpu;
+}

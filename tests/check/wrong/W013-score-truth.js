@@ -1,0 +1,3 @@
+function score(node) {
+  return node.sessions < 10;
+}

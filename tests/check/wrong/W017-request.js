@@ -1,0 +1,3 @@
+function filter(node) {
+  return request.userGroups.includes(node.staticData.group);
+}

@@ -1,0 +1,3 @@
+function(input) {
+  return input.nodes.filter(async node => node.sessions < 5);
+}

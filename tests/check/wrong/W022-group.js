@@ -1,0 +1,3 @@
+function(input) {
+  if (input.userGroups === 'cad') return input.nodes.filter(node => node.staticData.gpu);
+}

@@ -1,0 +1,3 @@
+function(input) {
+  if (input.userGroups.indexOf('cad')) return input.servers.filter(s => s.gpu);
+}
