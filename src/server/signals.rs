@@ -37,7 +37,7 @@ impl Signals {
         })
     }
 
-    /// Returns the next instruction, when its signal arrives.
+    /// Returns the next instruction, when a signal arrives.
     pub async fn next(&mut self) -> Instruction {
         tokio::select! {
             _ = self.term.recv() => Instruction::Stop,
