@@ -60,8 +60,8 @@ pub trait ConfigSource: Send + Sync {
 /// address of the HTTP port, over the config's.
 ///
 /// # Errors
-/// A script that does not compile, before any port opens; a port that cannot be opened; settings that can never connect;
-/// a task that ended.
+/// A script that does not compile, before any port opens; a port that cannot be opened; settings that can never
+/// connect; a task that ended.
 pub async fn run(
     first: ServiceConfig,
     source: Arc<dyn ConfigSource>,
@@ -79,7 +79,8 @@ pub async fn run(
         tracing::info!(%address, "http: /healthz, /readyz, /metrics");
     }
     let bus = Bus::open(&connection).await?;
-    // Requests may come faster than they are read, and the server then drops the connection; the view must not go with it.
+    // Requests may come faster than they are read, and the server then drops the connection; the view must be
+    // unaffected.
     let view = Bus::open_for("view", &connection).await?;
     let (mut running, bus_setup, mut reloads_asked) =
         ServiceParts { config: &config, namespace, setup, bus, view }.start(listener)?;

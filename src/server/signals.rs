@@ -16,7 +16,7 @@ pub enum Instruction {
 /// The signals of a service, caught from the moment at which this value is made.
 #[derive(Debug)]
 pub struct Signals {
-    /// Caught so that a log file that may not grow any further is an error of the write, and not the end of the process.
+    /// Caught so that a log file that may not grow any further is an error of the write, and does not end the process.
     _file_size: Signal,
     term: Signal,
     interrupt: Signal,

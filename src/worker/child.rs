@@ -276,8 +276,8 @@ impl WorkerLoop {
         }
     }
 
-    /// Searches for what would have to differ for the node that an explanation is asked about. No request is decided by the
-    /// search, so that the scripts' calls are not narrated.
+    /// Searches for the values that would have to differ for the node that an explanation asks about. No request is
+    /// decided by the search, so the scripts' calls are not narrated.
     fn search(&mut self, question: &PlacementQuestion, decision: &mut Decision) {
         if question.search_us > 0 {
             self.narration.store(false, Ordering::Relaxed);
