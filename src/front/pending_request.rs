@@ -121,7 +121,7 @@ impl PendingRequest {
             Arc::make_mut(&mut self.question).narrated = alone;
         }
         if alone && self.question.search_us > 0 {
-            // A value that was tried may be what ended the worker, and nobody asked for that.
+            // A value that was tried in the search may have ended the worker, and no requester asked for that value.
             Arc::make_mut(&mut self.question).search_us = 0;
         }
         Arc::clone(&self.question)

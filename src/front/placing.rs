@@ -105,9 +105,9 @@ impl Front {
         request: Arc<str>,
         head: Head,
         about: Option<Arc<str>>,
-        asker: Requester,
+        requester: Requester,
     ) {
-        let Requester { key, user, warnings } = asker;
+        let Requester { key, user, warnings } = requester;
         let (ticket, decision) = self.number();
         let purpose = if incoming.verb == Verb::Explain { Purpose::Explain } else { Purpose::Place };
         let sequence = self.sequences.entry(Arc::clone(&head.action)).or_default();

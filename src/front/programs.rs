@@ -43,13 +43,13 @@ impl Front {
     }
 
     /// Asks a program as soon as the question's turn comes.
-    fn ask_in_turn(&mut self, errand: ProgramQuestion) {
-        let action = Arc::clone(&errand.question.head.action);
-        let errand = match self.turns_of(&action) {
-            Some(most) => self.turns.take(&action, errand, most),
-            None => Some(errand),
+    fn ask_in_turn(&mut self, program_question: ProgramQuestion) {
+        let action = Arc::clone(&program_question.question.head.action);
+        let program_question = match self.turns_of(&action) {
+            Some(most) => self.turns.take(&action, program_question, most),
+            None => Some(program_question),
         };
-        errand.into_iter().for_each(|errand| self.runner.ask(errand));
+        program_question.into_iter().for_each(|program_question| self.runner.ask(program_question));
     }
 
     /// Notes that the question `ticket` of the chain of `action` is done with the programs; the next questions are
@@ -62,8 +62,8 @@ impl Front {
     fn begin_turns(&mut self, action: &Arc<str>) {
         // Where a reload removed the limit, all waiting questions are asked.
         let most = self.turns_of(action).unwrap_or(usize::MAX);
-        while let Some(errand) = self.turns.next(action, most) {
-            self.runner.ask(errand);
+        while let Some(program_question) = self.turns.next(action, most) {
+            self.runner.ask(program_question);
         }
     }
 
@@ -85,7 +85,7 @@ impl Front {
     }
 
     /// Handles an event of the runner `number`.
-    pub(super) fn runner_words(&mut self, number: u64, event: RunnerEvent) {
+    pub(super) fn runner_event(&mut self, number: u64, event: RunnerEvent) {
         if !self.runner.is_held_by(number) {
             return;
         }

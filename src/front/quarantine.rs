@@ -109,7 +109,8 @@ impl Quarantine {
     }
 
     /// Adds `conviction`, of a script of `set`, in a cluster of `nodes` nodes. Returns the parties that are in
-    /// quarantine from here on, with the limit; then the party whose record was dropped to make room, which is free.
+    /// quarantine from here on, with the limit; then the parties whose records were dropped to make room, which are
+    /// free.
     pub(super) fn convict(
         &mut self,
         conviction: Conviction,

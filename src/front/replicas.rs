@@ -18,9 +18,9 @@ use super::placement_reply::PlacementReply;
 use super::task::Front;
 
 /// The most items that wait to be sent; past that items are dropped, and the others ask for the whole list.
-const WORDS_WAITING: usize = 100_000;
+const ITEMS_WAITING: usize = 100_000;
 /// The size in bytes above which a message is split where possible: well below the limit of NATS servers.
-const LARGEST_SAYING: usize = 512 * 1024;
+const LARGEST_MESSAGE: usize = 512 * 1024;
 /// The longest reservation id that is forwarded, in bytes; ids of this release have 35.
 const MOST_ID_BYTES: usize = 128;
 /// The most replicas with other chains that the notes name.
@@ -34,17 +34,17 @@ pub(super) struct Replicas {
     /// The first bytes of every message of this replica.
     own_start: Vec<u8>,
     peers: Peers,
-    words: Vec<GossipItem>,
+    items: Vec<GossipItem>,
     /// Whether another replica asked for the whole list of this replica's reservations.
     all_wanted: bool,
     /// The messages to be published.
-    pub(super) said: Vec<Effect>,
+    pub(super) outgoing: Vec<Effect>,
     /// Whether another replica was there since the start.
     has_met_others: bool,
     /// The number of whole lists that were sent.
     lists: u64,
     /// The number of messages about reservations that were sent, a list counted as a single message.
-    told: u64,
+    messages_told: u64,
     /// The time of the last hello, in monotonic milliseconds.
     hello_ms: Option<u64>,
     /// The number of messages that could not be parsed.
@@ -59,22 +59,22 @@ impl Replicas {
             peers: Peers::new(Arc::clone(&own)),
             own_start: start_of(&own),
             own,
-            words: Vec::new(),
+            items: Vec::new(),
             all_wanted: false,
             has_met_others: false,
             lists: 0,
-            told: 0,
-            said: Vec::new(),
+            messages_told: 0,
+            outgoing: Vec::new(),
             hello_ms: None,
             strange: 0,
             changes: 0,
         }
     }
 
-    /// Queues `word` for the next message, where there are other replicas.
-    fn queue_item(&mut self, word: impl FnOnce() -> GossipItem) {
-        if !self.peers.is_empty() && self.words.len() < WORDS_WAITING {
-            self.words.push(word());
+    /// Queues `item` for the next message, where there are other replicas.
+    fn queue_item(&mut self, item: impl FnOnce() -> GossipItem) {
+        if !self.peers.is_empty() && self.items.len() < ITEMS_WAITING {
+            self.items.push(item());
         }
     }
 
@@ -82,21 +82,21 @@ impl Replicas {
         self.send(serde_json::to_vec(message).unwrap_or_default());
     }
 
-    /// Publishes `words` together with `hello`, in as many messages as the size requires.
-    fn publish_items(&mut self, hello: &Message, words: &[GossipItem]) {
+    /// Publishes `items` together with `hello`, in as many messages as the size requires.
+    fn publish_items(&mut self, hello: &Message, items: &[GossipItem]) {
         let mut message = hello.clone();
-        words.iter().cloned().for_each(|word| message.add(word));
+        items.iter().cloned().for_each(|item| message.add(item));
         let text = serde_json::to_vec(&message).unwrap_or_default();
-        if text.len() <= LARGEST_SAYING || words.len() < 2 {
+        if text.len() <= LARGEST_MESSAGE || items.len() < 2 {
             return self.send(text);
         }
-        let (first, rest) = words.split_at(words.len() / 2);
+        let (first, rest) = items.split_at(items.len() / 2);
         self.publish_items(hello, first);
         self.publish_items(hello, rest);
     }
 
     fn send(&mut self, text: Vec<u8>) {
-        self.said.push(Effect::Gossip(PeerMessage::All(text.into())));
+        self.outgoing.push(Effect::Gossip(PeerMessage::All(text.into())));
     }
 
     /// Returns the number of other replicas.
@@ -141,13 +141,14 @@ impl Front {
             }
         };
         let now_ms = self.now_ms();
-        let Some(heard) = self.replicas.peers.receive(&message, now_ms) else { return };
-        self.replicas.has_met_others |= heard.is_new;
-        if heard.has_changed {
+        let Some(received) = self.replicas.peers.receive(&message, now_ms) else { return };
+        self.replicas.has_met_others |= received.is_new;
+        if received.has_changed {
             self.replicas.changes += 1;
         }
         // A flood on the bus must not flood the log.
-        if heard.has_changed && (self.replicas.changes <= CHANGES_LOGGED || self.replicas.changes.is_power_of_two()) {
+        if received.has_changed && (self.replicas.changes <= CHANGES_LOGGED || self.replicas.changes.is_power_of_two())
+        {
             let own = &self.workers.setup().digest;
             match *message.chains == **own {
                 true => tracing::info!(replica = %message.from, "another replica, with the same chains"),
@@ -156,7 +157,7 @@ impl Front {
             }
             self.show();
         }
-        let paused = Duration::from_millis(heard.delay.early_ms);
+        let paused = Duration::from_millis(received.delay.early_ms);
         if paused > PAUSE && !self.catch_up.is_under_way() {
             self.was_paused(paused);
         }
@@ -165,18 +166,18 @@ impl Front {
             self.replicas.publish(&Message { tell_all: true, ..hello });
         }
         self.replicas.all_wanted |= message.tell_all;
-        let (is_list, late_ms) = (message.list.is_some(), heard.delay.late_ms);
-        for word in message.words() {
-            match word {
+        let (is_list, late_ms) = (message.list.is_some(), received.delay.late_ms);
+        for item in message.words() {
+            match item {
                 GossipItem::Held(held) if is_list && self.ledger.over_since(&held.reservation.id).is_some() => {
                     // The owner missed the end: that the session was reported is the end that is believed with the most
                     // care.
                     self.queue_over(&held.reservation.id, ReservationEnd::Reported);
                 }
-                word => self.take_word(word, now_ms, late_ms),
+                item => self.handle_item(item, now_ms, late_ms),
             }
         }
-        if let Some(listed) = self.replicas.peers.listed(&message, heard.delay) {
+        if let Some(listed) = self.replicas.peers.listed(&message, received.delay) {
             self.drop_unlisted(&message.from, &listed);
         }
     }
@@ -213,8 +214,8 @@ impl Front {
         self.wait_for_news();
     }
 
-    fn take_word(&mut self, word: GossipItem, now_ms: u64, late_ms: u64) {
-        match word {
+    fn handle_item(&mut self, item: GossipItem, now_ms: u64, late_ms: u64) {
+        match item {
             GossipItem::Held(held) => self.copy(*held, now_ms, late_ms),
             GossipItem::Confirmed(id) => drop(self.ledger.confirm(&id)),
             GossipItem::Uncordoned(node) => {
@@ -245,8 +246,8 @@ impl Front {
 
     /// Returns the beginning of a message about reservations, with the next number.
     fn numbered_hello(&mut self) -> Message {
-        self.replicas.told += 1;
-        Message { number: Some(self.replicas.told), ..self.hello() }
+        self.replicas.messages_told += 1;
+        Message { number: Some(self.replicas.messages_told), ..self.hello() }
     }
 
     /// Copies another replica's reservation, unless the session is listed already. The message was `late_ms` on the
@@ -323,14 +324,14 @@ impl Front {
     /// Publishes the queued items; now and then also a hello. The first hello asks for the whole lists of the others,
     /// and so does the first after a time without NATS.
     pub(super) fn publish_due(&mut self, time: bool) {
-        let words = std::mem::take(&mut self.replicas.words);
+        let items = std::mem::take(&mut self.replicas.items);
         if std::mem::take(&mut self.replicas.all_wanted) {
             // Before the items, which may hold later ends.
             self.publish_list();
         }
-        if !words.is_empty() {
+        if !items.is_empty() {
             let hello = self.numbered_hello();
-            words.chunks(WORDS_AT_ONCE).for_each(|words| self.replicas.publish_items(&hello, words));
+            items.chunks(WORDS_AT_ONCE).for_each(|items| self.replicas.publish_items(&hello, items));
         }
         if !time {
             return;
@@ -358,7 +359,7 @@ impl Front {
         if all.is_empty() {
             return self.replicas.publish(&hello);
         }
-        all.chunks(WORDS_AT_ONCE).for_each(|words| self.replicas.publish_items(&hello, words));
+        all.chunks(WORDS_AT_ONCE).for_each(|items| self.replicas.publish_items(&hello, items));
     }
 
     /// Requests the whole lists of the others, and the publication of this replica's list, after a time until `now_ms`

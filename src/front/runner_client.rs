@@ -50,7 +50,7 @@ pub(super) struct RunnerClient {
 
 /// A question that waits for a program.
 struct Open {
-    errand: ProgramQuestion,
+    program_question: ProgramQuestion,
     /// Whether the runner has reported that the program is asked.
     asked: bool,
 }
@@ -99,15 +99,15 @@ impl RunnerClient {
     }
 
     /// Asks a program.
-    pub(super) fn ask(&mut self, errand: ProgramQuestion) {
+    pub(super) fn ask(&mut self, program_question: ProgramQuestion) {
         if self.runner.is_some() {
-            self.orders.push(&RunnerCommand::Run(errand.clone()));
+            self.orders.push(&RunnerCommand::Run(program_question.clone()));
             self.urgent = true;
         }
         if self.open.is_empty() {
             self.silence.end();
         }
-        self.open.insert(errand.question.ticket, Open { errand, asked: false });
+        self.open.insert(program_question.question.ticket, Open { program_question, asked: false });
     }
 
     /// Notes that a frame of the runner came.
@@ -170,7 +170,7 @@ impl RunnerClient {
         self.silence.end();
         self.orders = snapshot();
         self.editions.values().for_each(|edition| self.orders.push(&RunnerCommand::Edition(Arc::clone(edition))));
-        self.open.values().for_each(|open| self.orders.push(&RunnerCommand::Run(open.errand.clone())));
+        self.open.values().for_each(|open| self.orders.push(&RunnerCommand::Run(open.program_question.clone())));
         self.urgent = true;
         Ok(())
     }
@@ -238,7 +238,7 @@ impl RunnerClient {
 
 impl Open {
     fn back(self) -> ReturnedQuestion {
-        let ProgramQuestion { question, step, suspended, .. } = self.errand;
+        let ProgramQuestion { question, step, suspended, .. } = self.program_question;
         ReturnedQuestion { ticket: question.ticket, step, suspended }
     }
 }

@@ -17,14 +17,14 @@ use super::worker_handle::{ORDERS_WAITING_BYTES, WorkerHandle};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The most workers that are started at one time: each takes a copy of the cluster with it.
-const BIRTHS_AT_ONCE: usize = 4;
+const STARTS_AT_ONCE: usize = 4;
 /// The size of waiting commands in bytes up to which a spare is not woken before the next tick.
 const LAZY_BYTES: usize = 32 << 10;
 
 /// The workers of a setup that have no slot.
 pub(super) struct Spares {
     pub(super) setup: Setup,
-    newborns: Vec<StartingWorker>,
+    starting: Vec<StartingWorker>,
     ready: Vec<WorkerHandle>,
     pauses: Backoff,
     retry_at: Option<Instant>,
@@ -36,14 +36,14 @@ struct StartingWorker {
     backlog: Orders,
     choices: u64,
     /// How the worker ended, where the exit event came before the result of the start.
-    stillborn: Option<String>,
+    early_exit: Option<String>,
 }
 
 impl Spares {
     pub(super) fn new(setup: Setup) -> Self {
         Self {
             setup,
-            newborns: Vec::new(),
+            starting: Vec::new(),
             ready: Vec::new(),
             pauses: Backoff::exact(FIRST_PAUSE, LONGEST_PAUSE),
             retry_at: None,
@@ -60,21 +60,26 @@ impl Spares {
         match self.retry_at {
             Some(at) if now < at => 0,
             _ => wanted
-                .saturating_sub(self.ready.len() + self.newborns.len())
-                .min(BIRTHS_AT_ONCE.saturating_sub(self.newborns.len())),
+                .saturating_sub(self.ready.len() + self.starting.len())
+                .min(STARTS_AT_ONCE.saturating_sub(self.starting.len())),
         }
     }
 
     /// Starts `count` workers; `snapshot` makes them mirrors of the present cluster, with the first `choices` of all
     /// chains. `births` is the number of the last worker that was started.
-    pub(super) fn start(&mut self, count: usize, (snapshot, choices): (&Orders, u64), births: &mut u64) -> Vec<Effect> {
+    pub(super) fn start(
+        &mut self,
+        count: usize,
+        (snapshot, choices): (&Orders, u64),
+        last_number: &mut u64,
+    ) -> Vec<Effect> {
         if count > 0 {
             self.retry_at = None;
         }
         let start = |_| {
-            *births += 1;
-            let number = *births;
-            self.newborns.push(StartingWorker { number, backlog: Orders::default(), choices, stillborn: None });
+            *last_number += 1;
+            let number = *last_number;
+            self.starting.push(StartingWorker { number, backlog: Orders::default(), choices, early_exit: None });
             let Setup { program, birth, .. } = &self.setup;
             Effect::StartWorker { number, program: program.clone(), birth: birth.clone(), snapshot: snapshot.clone() }
         };
@@ -83,7 +88,7 @@ impl Spares {
 
     /// Whether the worker `number` is being started here.
     pub(super) fn expects(&self, number: u64) -> bool {
-        self.newborns.iter().any(|newborn| newborn.number == number)
+        self.starting.iter().any(|entry| entry.number == number)
     }
 
     /// Handles the result of starting the worker `number`; a start that is not expected any more is ignored.
@@ -96,16 +101,18 @@ impl Spares {
         worker: Result<NewWorker, BirthError>,
         now: Instant,
     ) -> Result<(), BirthError> {
-        let Some(place) = self.newborns.iter().position(|newborn| newborn.number == number) else { return Ok(()) };
-        let newborn = self.newborns.swap_remove(place);
-        let behind = newborn.backlog.bytes() > ORDERS_WAITING_BYTES;
-        let worker = match newborn.stillborn.or_else(|| behind.then(|| "came too late for the changes".to_owned())) {
+        let Some(place) = self.starting.iter().position(|entry| entry.number == number) else {
+            return Ok(());
+        };
+        let entry = self.starting.swap_remove(place);
+        let behind = entry.backlog.bytes() > ORDERS_WAITING_BYTES;
+        let worker = match entry.early_exit.or_else(|| behind.then(|| "came too late for the changes".to_owned())) {
             Some(how) => Err(BirthError::Died(None, how)),
             None => worker,
         };
         match worker {
             Ok(worker) => {
-                self.ready.push(WorkerHandle::new(number, worker, newborn.backlog, newborn.choices));
+                self.ready.push(WorkerHandle::new(number, worker, entry.backlog, entry.choices));
                 Ok(())
             }
             Err(error) => {
@@ -117,9 +124,9 @@ impl Spares {
 
     /// Removes the worker `number`, which has exited; returns whether the worker was one of the spares.
     pub(super) fn gone(&mut self, number: u64, ended: &ProcessEnd, now: Instant) -> bool {
-        let newborn = self.newborns.iter_mut().find(|newborn| newborn.number == number);
-        if let Some(newborn) = newborn {
-            newborn.stillborn = Some(ended.how.clone());
+        let entry = self.starting.iter_mut().find(|entry| entry.number == number);
+        if let Some(entry) = entry {
+            entry.early_exit = Some(ended.how.clone());
             return true;
         }
         let before = self.ready.len();
@@ -146,10 +153,10 @@ impl Spares {
 
     /// Queues a command that all workers receive.
     pub(super) fn enqueue(&mut self, order: &Encoded) {
-        for newborn in &mut self.newborns {
+        for entry in &mut self.starting {
             // Past the bound the worker is lost anyway, and the result of the start will say so.
-            if newborn.backlog.bytes() <= ORDERS_WAITING_BYTES {
-                newborn.backlog.push_encoded(order);
+            if entry.backlog.bytes() <= ORDERS_WAITING_BYTES {
+                entry.backlog.push_encoded(order);
             }
         }
         self.ready.iter_mut().for_each(|worker| worker.enqueue(order));

@@ -86,7 +86,7 @@ pub struct Front {
     /// The effects that were not carried out yet, in order.
     effects: Vec<Effect>,
     replica: Arc<str>,
-    chance: FrontRng,
+    rng: FrontRng,
     /// The deadlines of late, right and wrong.
     pub(super) arrivals: Arrivals,
     /// The budget of answers about unknown reservations.
@@ -110,8 +110,8 @@ impl Front {
     /// Creates a front that begins at `now` and will start workers for `setup`; `entropy` seeds the random numbers.
     #[must_use]
     pub fn new(setup: Setup, view: Box<dyn ClusterView>, metrics: Arc<Metrics>, entropy: [u8; 32], now: Now) -> Self {
-        let mut chance = FrontRng::new(entropy);
-        let replica = chance.name();
+        let mut rng = FrontRng::new(entropy);
+        let replica = rng.name();
         let mut cluster = Cluster::new(Arrangement::ById);
         cluster.set_names(setup.birth.set.names);
         let mut front = Self {
@@ -149,7 +149,7 @@ impl Front {
             view,
             metrics,
             effects: Vec::new(),
-            chance,
+            rng,
             arrivals: Arrivals::default(),
             unknown: TokenBucket::new(UNKNOWN_AT_ONCE, UNKNOWN_A_SECOND),
         };
@@ -175,14 +175,14 @@ impl Front {
     }
 
     pub(super) fn draw(&mut self) -> u64 {
-        self.chance.seed()
+        self.rng.seed()
     }
 
     /// Returns the number of the next question, and the id of the question's decision. The number stays within the
     /// service; the id is sent to the requester, and cannot be guessed.
     pub(super) fn number(&mut self) -> (Ticket, Arc<str>) {
         self.numbers += 1;
-        (self.numbers, self.chance.id(&self.replica))
+        (self.numbers, self.rng.id(&self.replica))
     }
 
     /// Adds an effect.
@@ -192,7 +192,7 @@ impl Front {
 
     /// Removes and returns the effects, in order.
     pub fn take_effects(&mut self) -> Vec<Effect> {
-        self.effects.append(&mut self.replicas.said);
+        self.effects.append(&mut self.replicas.outgoing);
         std::mem::take(&mut self.effects)
     }
 
@@ -242,8 +242,8 @@ impl Front {
         self.now = now;
         match event {
             FrontEvent::Request(incoming) => self.request(incoming),
-            FrontEvent::Worker(number, event) => self.words(number, event),
-            FrontEvent::Runner(number, event) => self.runner_words(number, event),
+            FrontEvent::Worker(number, event) => self.worker_event(number, event),
+            FrontEvent::Runner(number, event) => self.runner_event(number, event),
             FrontEvent::Registry(event) => self.receive(event),
             FrontEvent::Gossip(text) => self.receive_peer(&text),
             FrontEvent::StoodStill(gap) => self.was_paused(gap),
@@ -283,7 +283,7 @@ impl Front {
         }
     }
 
-    fn words(&mut self, number: u64, event: WorkerEvent) {
+    fn worker_event(&mut self, number: u64, event: WorkerEvent) {
         let Some((place, slot)) = self.workers.slot_of(number) else {
             match event {
                 WorkerEvent::Exited(ended) => self.workers.gone(number, &ended, self.now.instant),

@@ -38,24 +38,29 @@ struct Turn {
 }
 
 impl Turns {
-    /// Returns `errand` where the question's turn has come: at most `most` questions of the chain of `action` have a
-    /// turn at a time. Otherwise the errand waits, and is returned by [`Turns::next`] later.
-    pub(super) fn take(&mut self, action: &Arc<str>, errand: ProgramQuestion, most: usize) -> Option<ProgramQuestion> {
-        let (ticket, since) = (errand.question.ticket, self.places);
+    /// Returns `program_question` where the question's turn has come: at most `most` questions of the chain of `action`
+    /// have a turn at a time. Otherwise the question waits, and is returned by [`Turns::next`] later.
+    pub(super) fn take(
+        &mut self,
+        action: &Arc<str>,
+        program_question: ProgramQuestion,
+        most: usize,
+    ) -> Option<ProgramQuestion> {
+        let (ticket, since) = (program_question.question.ticket, self.places);
         let chain = self.chains.entry(Arc::clone(action)).or_default();
         if let Some(turn) = chain.holders.get_mut(&ticket) {
             turn.since = since;
-            return Some(errand);
+            return Some(program_question);
         }
         if chain.alone == Some(ticket) {
-            chain.waiting.push_front(errand);
+            chain.waiting.push_front(program_question);
         } else {
-            chain.waiting.push_back(errand);
+            chain.waiting.push_back(program_question);
         }
         self.next(action, most)
     }
 
-    /// Returns the waiting errand of the chain of `action` whose turn has come.
+    /// Returns the waiting question of the chain of `action` whose turn has come.
     pub(super) fn next(&mut self, action: &str, most: usize) -> Option<ProgramQuestion> {
         let since = self.places;
         let chain = self.chains.get_mut(action)?;
@@ -76,7 +81,7 @@ impl Turns {
     pub(super) fn end(&mut self, action: &str, ticket: Ticket) {
         let Some(chain) = self.chains.get_mut(action) else { return };
         if chain.holders.remove(&ticket).is_none() {
-            chain.waiting.retain(|errand| errand.question.ticket != ticket);
+            chain.waiting.retain(|program_question| program_question.question.ticket != ticket);
         }
         if chain.alone == Some(ticket) {
             chain.alone = None;
@@ -120,21 +125,25 @@ mod tests {
     use super::*;
     use crate::worker::PlacementQuestion;
 
-    fn errand(ticket: Ticket) -> ProgramQuestion {
+    fn program_question(ticket: Ticket) -> ProgramQuestion {
         let question = PlacementQuestion::empty(ticket);
         ProgramQuestion { edition: 1, step: 0, question: Arc::new(question), suspended: Bytes::new() }
     }
 
-    fn ticket(errand: Option<ProgramQuestion>) -> Option<Ticket> {
-        errand.map(|errand| errand.question.ticket)
+    fn ticket(program_question: Option<ProgramQuestion>) -> Option<Ticket> {
+        program_question.map(|program_question| program_question.question.ticket)
     }
 
     #[test]
     fn as_many_as_may_have_a_turn_and_the_others_follow_in_order() {
         let (mut turns, action) = (Turns::default(), Arc::from("a"));
-        let come: Vec<_> = (1..=4).map(|number| ticket(turns.take(&action, errand(number), 2))).collect();
+        let come: Vec<_> = (1..=4).map(|number| ticket(turns.take(&action, program_question(number), 2))).collect();
         assert_eq!(come, [Some(1), Some(2), None, None]);
-        assert_eq!(ticket(turns.take(&action, errand(1), 2)), Some(1), "its turn goes on at the next program");
+        assert_eq!(
+            ticket(turns.take(&action, program_question(1), 2)),
+            Some(1),
+            "its turn goes on at the next program"
+        );
         turns.end("a", 3);
         turns.end("a", 1);
         assert_eq!((ticket(turns.next("a", 2)), ticket(turns.next("a", 2))), (Some(4), None));
@@ -146,10 +155,10 @@ mod tests {
     fn a_place_that_was_taken_during_a_turn_is_noticed() {
         let (mut turns, action, node) = (Turns::default(), Arc::from("a"), Arc::from("n"));
         turns.placed(&node);
-        turns.take(&action, errand(1), 2);
+        turns.take(&action, program_question(1), 2);
         assert!(!turns.is_taken_since("a", 1, "n"));
         turns.placed(&node);
-        turns.take(&action, errand(2), 2);
+        turns.take(&action, program_question(2), 2);
         assert!(turns.is_taken_since("a", 1, "n") && !turns.is_taken_since("a", 2, "n"));
         assert!(!turns.is_taken_since("a", 1, "m") && !turns.is_taken_since("a", 7, "n"));
     }
@@ -157,10 +166,10 @@ mod tests {
     #[test]
     fn who_was_overtaken_too_often_has_a_turn_alone() {
         let (mut turns, action) = (Turns::default(), Arc::from("a"));
-        (1..=3).for_each(|number| drop(turns.take(&action, errand(number), 2)));
+        (1..=3).for_each(|number| drop(turns.take(&action, program_question(number), 2)));
         turns.again_alone("a", 1);
         assert_eq!(ticket(turns.next("a", 2)), None, "the next turn is kept for it");
-        assert_eq!(ticket(turns.take(&action, errand(1), 2)), None, "another one still has a turn");
+        assert_eq!(ticket(turns.take(&action, program_question(1), 2)), None, "another one still has a turn");
         turns.end("a", 2);
         assert_eq!((ticket(turns.next("a", 2)), ticket(turns.next("a", 2))), (Some(1), None));
         turns.end("a", 1);

@@ -39,7 +39,7 @@ pub(super) struct WorkerPool {
     spares: Spares,
     next: Option<Spares>,
     /// The number of workers that were started so far.
-    births: u64,
+    workers_started: u64,
     /// The number of configurations that were in force so far.
     edition: u64,
     /// Whether each slot had a worker once.
@@ -51,7 +51,7 @@ impl WorkerPool {
         let routing = routing(&setup);
         let edition = 1;
         let slots = (0..routing.count()).map(|_| WorkerSlot::new(edition)).collect();
-        Self { slots, routing, spares: Spares::new(setup), next: None, births: 0, edition, complete: false }
+        Self { slots, routing, spares: Spares::new(setup), next: None, workers_started: 0, edition, complete: false }
     }
 
     /// Returns the setup of the configuration in force.
@@ -76,9 +76,14 @@ impl WorkerPool {
     /// with the number of choices that the snapshot holds.
     pub(super) fn start(&mut self, snapshot: (&Orders, u64), now: Instant) -> Vec<Effect> {
         let vacancies = self.vacancies();
-        let mut started = self.spares.start(self.spares.short(vacancies + SPARES, now), snapshot, &mut self.births);
+        let mut started =
+            self.spares.start(self.spares.short(vacancies + SPARES, now), snapshot, &mut self.workers_started);
         if let Some(next) = &mut self.next {
-            started.extend(next.start(next.short(routing(&next.setup).count(), now), snapshot, &mut self.births));
+            started.extend(next.start(
+                next.short(routing(&next.setup).count(), now),
+                snapshot,
+                &mut self.workers_started,
+            ));
         }
         started
     }

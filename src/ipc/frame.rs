@@ -58,7 +58,7 @@ pub fn encode<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
     Ok(frame)
 }
 
-/// Reads the body of one frame into `body`, whose memory is used again; returns false at the end of the stream.
+/// Reads the body of a frame into `body`, whose memory is used again; returns false at the end of the stream.
 ///
 /// # Errors
 /// The error of the stream, or a length that no frame has.
@@ -77,7 +77,7 @@ pub fn read_frame(stream: &mut impl Read, body: &mut Vec<u8>) -> io::Result<bool
     Ok(true)
 }
 
-/// Reads one frame of one value; returns `None` at the end of the stream.
+/// Reads a frame of a single value; returns `None` at the end of the stream.
 ///
 /// # Errors
 /// As [`read_frame`], or bytes that are no such value.
@@ -132,7 +132,7 @@ fn length(header: [u8; HEADER_BYTES]) -> io::Result<usize> {
     Ok(length)
 }
 
-/// Returns the parts of a body of `length` bytes that are read one after the other.
+/// Returns the parts of a body of `length` bytes that are read in turn.
 fn steps(length: usize) -> impl Iterator<Item = Range<usize>> {
     (0..length).step_by(STEP_BYTES).map(move |start| start..length.min(start + STEP_BYTES))
 }

@@ -29,7 +29,7 @@ const FRAMES_WAITING: usize = 64;
 /// The size of the read buffer of the socket.
 const SOCKET_BYTES: usize = 64 << 10;
 /// How long a process may live on after the process's socket has ended.
-const LAST_BREATH: Duration = Duration::from_secs(1);
+const EXIT_LIMIT: Duration = Duration::from_secs(1);
 
 /// The allocator would otherwise commit a gigabyte when the process starts, all of which a memory limit counts.
 const ALLOCATOR: [(&str, &str); 2] = [("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("MIMALLOC_ARENA_RESERVE", "65536")];
@@ -58,9 +58,9 @@ pub type Words = BufReader<OwnedReadHalf>;
 /// A process that was just started and has no supervisor yet. The process is killed when the value is dropped.
 pub struct UnsupervisedProcess {
     process: Child,
-    orders: OwnedWriteHalf,
-    words: Words,
-    leash: Arc<ProcessGuard>,
+    writer: OwnedWriteHalf,
+    reader: Words,
+    guard: Arc<ProcessGuard>,
     pid: u32,
     patience: Option<Duration>,
 }
@@ -86,10 +86,10 @@ impl UnsupervisedProcess {
         let pid = process.id().unwrap_or_default();
         // The process waits for the first frame, so that the limit is in force when the work begins.
         resources::give_former_descriptors(pid);
-        let leash = Arc::new(ProcessGuard::take(pid));
-        let (words, orders) = UnixStream::from_std(ours)?.into_split();
-        let words = BufReader::with_capacity(SOCKET_BYTES, words);
-        Ok(Self { process, orders, words, leash, pid, patience: Some(LAST_BREATH) })
+        let guard = Arc::new(ProcessGuard::take(pid));
+        let (reader, writer) = UnixStream::from_std(ours)?.into_split();
+        let reader = BufReader::with_capacity(SOCKET_BYTES, reader);
+        Ok(Self { process, writer, reader, guard, pid, patience: Some(EXIT_LIMIT) })
     }
 
     /// Lets the process take any time to end once the process's socket has ended.
@@ -103,12 +103,12 @@ impl UnsupervisedProcess {
     /// # Errors
     /// The error of the socket.
     pub async fn write(&mut self, frame: &[u8]) -> io::Result<()> {
-        self.orders.write_all(frame).await
+        self.writer.write_all(frame).await
     }
 
     /// Returns the stream of frames that the process sends.
     pub fn words(&mut self) -> &mut Words {
-        &mut self.words
+        &mut self.reader
     }
 
     /// Makes sure that the process has ended, and returns how.
@@ -124,18 +124,18 @@ impl UnsupervisedProcess {
         read: impl Fn(&[u8]) -> Option<Vec<E>> + Send + 'static,
         exited: impl FnOnce(ProcessEnd) -> E + Send + 'static,
     ) -> SupervisedProcess {
-        let Self { mut process, orders, mut words, leash, pid, patience } = self;
+        let Self { mut process, writer, mut reader, guard, pid, patience } = self;
         let (frames, waiting) = mpsc::channel(FRAMES_WAITING);
         let (written, spent) = mpsc::channel(FRAMES_WAITING);
-        tokio::spawn(write(orders, waiting, written));
-        let held = Arc::clone(&leash);
+        tokio::spawn(write(writer, waiting, written));
+        let held = Arc::clone(&guard);
         let supervisor = tokio::spawn(async move {
-            read_frames(&mut words, &held, &mut process, &events, read).await;
+            read_frames(&mut reader, &held, &mut process, &events, read).await;
             let ended = end(&mut process, patience).await;
             // Where nobody receives events any more, nobody needs to know.
             drop(events.send(exited(ended)).await);
         });
-        SupervisedProcess { frames, spent, leash, pid, supervisor }
+        SupervisedProcess { frames, spent, guard, pid, supervisor }
     }
 }
 
@@ -145,7 +145,7 @@ pub struct SupervisedProcess {
     frames: mpsc::Sender<Vec<u8>>,
     /// The frames that were written, to be used again.
     spent: mpsc::Receiver<Vec<u8>>,
-    leash: Arc<ProcessGuard>,
+    guard: Arc<ProcessGuard>,
     pid: u32,
     supervisor: JoinHandle<()>,
 }
@@ -185,18 +185,18 @@ impl SupervisedProcess {
     /// Returns a handle of the process that outlives this value.
     #[must_use]
     pub fn guard(&self) -> Arc<ProcessGuard> {
-        Arc::clone(&self.leash)
+        Arc::clone(&self.guard)
     }
 
     /// Kills the process at once; the exit event follows.
     pub fn kill(&self) {
-        self.leash.kill();
+        self.guard.kill();
     }
 
     /// Returns the memory of the process in bytes, or `None` where the process has ended.
     #[must_use]
     pub fn memory_bytes(&self) -> Option<u64> {
-        self.leash.memory_bytes()
+        self.guard.memory_bytes()
     }
 
     /// The process id.
@@ -212,23 +212,23 @@ impl SupervisedProcess {
     }
 }
 
-async fn write(mut orders: OwnedWriteHalf, mut waiting: mpsc::Receiver<Vec<u8>>, written: mpsc::Sender<Vec<u8>>) {
+async fn write(mut writer: OwnedWriteHalf, mut waiting: mpsc::Receiver<Vec<u8>>, written: mpsc::Sender<Vec<u8>>) {
     while let Some(frame) = waiting.recv().await {
-        if orders.write_all(&frame).await.is_err() {
+        if writer.write_all(&frame).await.is_err() {
             // The process is gone; the reading side reports that.
             return;
         }
         // Where the frame cannot be given back, the memory is freed.
         drop(written.try_send(frame));
     }
-    drop(orders.shutdown().await);
+    drop(writer.shutdown().await);
 }
 
 /// Passes on the frames of the process until the process ends. A process that sends nonsense, and a process whose
 /// events nobody receives any more, is killed.
 async fn read_frames<E>(
-    words: &mut Words,
-    leash: &ProcessGuard,
+    reader: &mut Words,
+    guard: &ProcessGuard,
     process: &mut Child,
     events: &mpsc::Sender<E>,
     read: impl Fn(&[u8]) -> Option<Vec<E>>,
@@ -236,21 +236,21 @@ async fn read_frames<E>(
     let (mut body, mut asked) = (Vec::new(), false);
     loop {
         let there = tokio::select! {
-            there = frame::read_frame_async(words, &mut body) => there,
-            () = leash.asked(), if !asked => {
+            there = frame::read_frame_async(reader, &mut body) => there,
+            () = guard.asked(), if !asked => {
                 // Frames that the process sent before are read all the same.
                 asked = true;
                 drop(process.start_kill());
                 continue;
             }
         };
-        let heard = match there {
+        let decoded = match there {
             Ok(true) => read(&body),
             Ok(false) => return,
             Err(_cut) => None,
         };
-        let Some(heard) = heard else { return drop(process.start_kill()) };
-        for event in heard {
+        let Some(decoded) = decoded else { return drop(process.start_kill()) };
+        for event in decoded {
             if events.send(event).await.is_err() {
                 return drop(process.start_kill());
             }
@@ -272,9 +272,9 @@ async fn end(process: &mut Child, patience: Option<Duration>) -> ProcessEnd {
             }
         },
     };
-    let told = status.as_ref().ok().and_then(|status| status.signal()).filter(|_| !ours);
-    let stopped = [Signal::INT, Signal::TERM].iter().any(|stop| told == Some(stop.as_raw()));
-    let killed = stopped || told == Some(Signal::KILL.as_raw());
+    let signal = status.as_ref().ok().and_then(|status| status.signal()).filter(|_| !ours);
+    let stopped = [Signal::INT, Signal::TERM].iter().any(|stop| signal == Some(stop.as_raw()));
+    let killed = stopped || signal == Some(Signal::KILL.as_raw());
     let how = match status.map(|status| (status.code(), status.signal())) {
         Ok((Some(code), _)) => format!("exited with code {code}"),
         Ok((None, Some(signal))) => format!("was ended by signal {signal}"),

@@ -15,7 +15,7 @@ pub(super) struct Capture {
     /// out.
     ended: bool,
     bytes: Vec<u8>,
-    heard: usize,
+    received: usize,
     most: usize,
     kept: usize,
     unit: Unit,
@@ -40,7 +40,7 @@ pub(super) struct Over {
 impl Capture {
     /// Creates a capture of `pipe`, of which `most` bytes may come and the last `kept` are kept.
     pub(super) fn new(pipe: Receiver, most: usize, kept: usize) -> Self {
-        Self { pipe, ended: false, bytes: Vec::new(), heard: 0, most, kept, unit: Unit::Whole }
+        Self { pipe, ended: false, bytes: Vec::new(), received: 0, most, kept, unit: Unit::Whole }
     }
 
     /// Creates a capture of lines from `pipe`, of which none may have more than `most` bytes.
@@ -88,11 +88,11 @@ impl Capture {
     }
 
     fn note(&mut self, start: usize) -> Result<(), Over> {
-        self.heard += self.bytes.len().saturating_sub(start);
+        self.received += self.bytes.len().saturating_sub(start);
         let line_start = || self.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let counted = match self.unit {
-            Unit::Line if self.heard > self.most => self.bytes.len() - line_start(),
-            Unit::Whole | Unit::Line => self.heard,
+            Unit::Line if self.received > self.most => self.bytes.len() - line_start(),
+            Unit::Whole | Unit::Line => self.received,
         };
         if counted > self.most {
             return Err(Over { most: self.most });
@@ -120,7 +120,7 @@ impl Capture {
         let Some(end) = self.bytes.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
         let rest = self.bytes.split_off(end + 1);
         let whole = std::mem::replace(&mut self.bytes, rest);
-        self.heard = self.bytes.len();
+        self.received = self.bytes.len();
         let lines = whole.split(|byte| *byte == b'\n').map(<[u8]>::to_vec);
         lines.filter(|line| !line.trim_ascii().is_empty()).collect()
     }

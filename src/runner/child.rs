@@ -37,7 +37,7 @@ const BATCH: usize = 256;
 const FRAME_BYTES: usize = 4 << 20;
 /// How long programs may take to end when the front is gone, and the number of searches for the processes that programs
 /// leave behind.
-const LAST_BREATH: Duration = Duration::from_millis(300);
+const EXIT_LIMIT: Duration = Duration::from_millis(300);
 const LOOKS: u32 = 50;
 /// The longest delay of a sweep while other programs are started.
 const MOST_LATE: Duration = Duration::from_millis(50);
@@ -69,26 +69,26 @@ async fn serve() -> io::Result<()> {
     drop(kernel::keep_descriptors());
     let socket = std::os::unix::net::UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     socket.set_nonblocking(true)?;
-    let (mut orders, words) = UnixStream::from_std(socket)?.into_split();
+    let (mut reader, writer) = UnixStream::from_std(socket)?.into_split();
     let mut body = Vec::new();
-    if !frame::read_frame_async(&mut orders, &mut body).await? {
+    if !frame::read_frame_async(&mut reader, &mut body).await? {
         return Ok(());
     }
-    let birth: RunnerInit = postcard::from_bytes(&body).map_err(io::Error::other)?;
+    let init: RunnerInit = postcard::from_bytes(&body).map_err(io::Error::other)?;
     let reaper = Rc::new(Reaper::new(Priority::keep()));
     let (events, happened) = mpsc::channel(EVENTS_WAITING);
-    let clerk = RunnerScheduler::new(birth.arrangement, Rc::clone(&reaper), events);
+    let scheduler = RunnerScheduler::new(init.arrangement, Rc::clone(&reaper), events);
     let (frames, ordered) = mpsc::channel(FRAMES_WAITING);
-    spawn_local(read(orders, frames));
-    let served = RunnerTask { clerk, ordered, happened, words, frame: frame::open() }.serve(&reaper).await;
+    spawn_local(read(reader, frames));
+    let served = RunnerTask { scheduler, ordered, happened, writer, frame: frame::open() }.serve(&reaper).await;
     leave_nothing(&reaper).await;
     served
 }
 
 /// Reads frames until the front is gone.
-async fn read(mut orders: OwnedReadHalf, frames: mpsc::Sender<Vec<u8>>) {
+async fn read(mut reader: OwnedReadHalf, frames: mpsc::Sender<Vec<u8>>) {
     let mut body = Vec::new();
-    while frame::read_frame_async(&mut orders, &mut body).await.unwrap_or(false) {
+    while frame::read_frame_async(&mut reader, &mut body).await.unwrap_or(false) {
         if frames.send(std::mem::take(&mut body)).await.is_err() {
             return;
         }
@@ -97,10 +97,10 @@ async fn read(mut orders: OwnedReadHalf, frames: mpsc::Sender<Vec<u8>>) {
 
 /// The scheduler with its channels and its socket.
 struct RunnerTask {
-    clerk: RunnerScheduler,
+    scheduler: RunnerScheduler,
     ordered: mpsc::Receiver<Vec<u8>>,
     happened: mpsc::Receiver<SchedulerEvent>,
-    words: OwnedWriteHalf,
+    writer: OwnedWriteHalf,
     frame: Vec<u8>,
 }
 
@@ -117,8 +117,8 @@ impl RunnerTask {
                 _ = ended.recv() => reaper.look(),
                 1.. = self.happened.recv_many(&mut events, BATCH) => {
                     for event in events.drain(..) {
-                        let words = self.clerk.event(event);
-                        self.send(words);
+                        let messages = self.scheduler.event(event);
+                        self.send(messages);
                         if self.frame.len() > FRAME_BYTES {
                             self.flush().await?;
                         }
@@ -130,22 +130,22 @@ impl RunnerTask {
                     }
                     for frame in frames.drain(..) {
                         for order in frame::values::<RunnerCommand>(&frame) {
-                            let words = self.clerk.order(order?);
-                            self.send(words);
+                            let messages = self.scheduler.order(order?);
+                            self.send(messages);
                         }
                     }
                 }
-                () = until(self.clerk.due()) => {}
+                () = until(self.scheduler.due()) => {}
                 () = until(reaper.due()) => {}
                 () = any(&mut stops) => {}
             }
-            let (words, deeds) = self.clerk.proceed();
-            self.send(words);
+            let (messages, actions) = self.scheduler.proceed();
+            self.send(messages);
             // The front is told before a program is asked, so that no question is asked twice.
             self.flush().await?;
             // A program that is to be started goes before the processes that other programs left behind.
-            let is_calm = deeds.is_empty();
-            self.clerk.act(deeds);
+            let is_calm = actions.is_empty();
+            self.scheduler.act(actions);
             let late = if is_calm { Duration::ZERO } else { MOST_LATE };
             if reaper.due().is_some_and(|due| due + late <= Instant::now()) {
                 reaper.sweep();
@@ -153,10 +153,10 @@ impl RunnerTask {
         }
     }
 
-    fn send(&mut self, words: Vec<RunnerFrame>) {
-        for word in words {
+    fn send(&mut self, messages: Vec<RunnerFrame>) {
+        for message in messages {
             // Only sequences of unknown length cannot be encoded, and a `RunnerFrame` has none.
-            let frame = postcard::to_extend(&word, std::mem::take(&mut self.frame));
+            let frame = postcard::to_extend(&message, std::mem::take(&mut self.frame));
             self.frame = frame.unwrap_or_else(|_never| frame::open());
         }
     }
@@ -164,7 +164,7 @@ impl RunnerTask {
     async fn flush(&mut self) -> io::Result<()> {
         if self.frame.len() > frame::HEADER_BYTES {
             frame::close(&mut self.frame);
-            self.words.write_all(&self.frame).await?;
+            self.writer.write_all(&self.frame).await?;
             self.frame.truncate(frame::HEADER_BYTES);
         }
         Ok(())
@@ -195,7 +195,7 @@ async fn leave_nothing(reaper: &Reaper) {
             reaper.look();
         }
     };
-    if tokio::time::timeout(LAST_BREATH, ended).await.is_err() {
+    if tokio::time::timeout(EXIT_LIMIT, ended).await.is_err() {
         reaper.signal_all(Signal::KILL);
     }
     for _ in 0..LOOKS {

@@ -11,11 +11,11 @@ use crate::chain::{EligibilityIndex, ShownCandidates};
 use super::mirror::RunnerMirror;
 
 /// Returns the document of FastX 4 with all else that scripts see: `{"nodes": […], "params": {…}, …}`, in pieces,
-/// because the texts of the nodes are there already; and the ids of the nodes. `roll` is the eligibility index of the
+/// because the texts of the nodes are there already; and the ids of the nodes. `index` is the eligibility index of the
 /// chain.
 pub(super) fn whole(
     mirror: &mut RunnerMirror,
-    roll: &EligibilityIndex,
+    index: &EligibilityIndex,
     shown: &ShownCandidates,
     input: &Map<String, Value>,
 ) -> (Vec<Bytes>, Vec<Arc<str>>) {
@@ -28,12 +28,12 @@ pub(super) fn whole(
     match shown {
         ShownCandidates::Eligible => {
             let slots: Vec<_> = mirror.cluster.nodes().map(|(slot, node)| (slot, Arc::clone(node.id()))).collect();
-            for (slot, id) in slots.iter().filter(|(_, id)| roll.admits(id)) {
+            for (slot, id) in slots.iter().filter(|(_, id)| index.admits(id)) {
                 mirror.text(*slot).into_iter().for_each(|node| add(id, node));
             }
         }
         ShownCandidates::Listed(held) => {
-            let standing: Vec<_> = held.iter().filter_map(|held| standing(mirror, roll, held)).collect();
+            let standing: Vec<_> = held.iter().filter_map(|held| standing(mirror, index, held)).collect();
             for (held, overlay) in standing {
                 let slot = mirror.cluster.find(&held.node);
                 match (overlay, slot.and_then(|slot| mirror.cluster.node(slot))) {
@@ -66,9 +66,9 @@ fn rest(input: &Map<String, Value>, is_all: bool) -> Vec<u8> {
 /// Returns the candidate with the candidate's overlay, where the node is still there and can take the request.
 pub(super) fn standing<'a>(
     mirror: &RunnerMirror,
-    roll: &EligibilityIndex,
+    index: &EligibilityIndex,
     held: &'a SuspendedCandidate,
 ) -> Option<(&'a SuspendedCandidate, Option<Map<String, Value>>)> {
-    mirror.get(&held.node).filter(|node| roll.admits(node.id()))?;
+    mirror.get(&held.node).filter(|node| index.admits(node.id()))?;
     Some((held, held.overlay.as_deref().and_then(|overlay| serde_json::from_str(overlay).ok())))
 }

@@ -53,31 +53,31 @@ impl RunnerMirror {
 pub(super) struct Programs {
     pub(super) edition: Arc<ProgramSet>,
     pub(super) zone: TimeZone,
-    rolls: BTreeMap<Arc<str>, EligibilityIndex>,
+    indexes: BTreeMap<Arc<str>, EligibilityIndex>,
 }
 
 impl Programs {
     /// Returns the programs of `edition`, over `cluster`.
     pub(super) fn new(edition: Arc<ProgramSet>, cluster: &Cluster) -> Self {
-        let rolls = edition
+        let indexes = edition
             .chains
             .iter()
             .map(|chain| (Arc::clone(&chain.action), EligibilityIndex::of(chain, cluster)))
             .collect();
         let zone = clock::zone(&edition.zone).unwrap_or(TimeZone::UTC);
-        Self { edition, zone, rolls }
+        Self { edition, zone, indexes }
     }
 
     /// Returns the chain of `action`, with the chain's eligibility index.
     pub(super) fn chain(&self, action: &str) -> Option<(&ChainSpec, &EligibilityIndex)> {
-        Some((self.edition.get(action)?, self.rolls.get(action)?))
+        Some((self.edition.get(action)?, self.indexes.get(action)?))
     }
 
     /// Updates the eligibility indexes for a node that changed.
     pub(super) fn look(&mut self, cluster: &Cluster, id: &Arc<str>) {
         for chain in &self.edition.chains {
-            if let Some(roll) = self.rolls.get_mut(&chain.action) {
-                roll.look(chain, cluster, id);
+            if let Some(index) = self.indexes.get_mut(&chain.action) {
+                index.look(chain, cluster, id);
             }
         }
     }

@@ -75,20 +75,20 @@ pub(super) async fn run(job: Job, reaper: Rc<Reaper>, tell: impl AsyncFnOnce(Run
     // The time that the machine took to start the program does not count against the program, nor does time in which
     // nothing ran.
     let Started { pid, stdin, stdout, stderr, mut exit } = started;
-    let mut heard = OutputCaptures {
+    let mut outputs = OutputCaptures {
         stdout: Capture::new(stdout, limits.stdout_bytes, limits.stdout_bytes),
         stderr: Capture::new(stderr, limits.stderr_bytes, STDERR_KEPT),
     };
     let feeding = feed(stdin, &job.document);
     let ended = tokio::select! {
-        ended = awake::within(wall, heard.out(feeding, &mut exit)) => ended.unwrap_or(Err(RunTrouble::Late)),
+        ended = awake::within(wall, outputs.out(feeding, &mut exit)) => ended.unwrap_or(Err(RunTrouble::Late)),
         () = crowd(pid, &reaper, limits.processes, PACE_ONCE) => Err(RunTrouble::Crowd(limits.processes)),
     };
     let said = match &ended {
-        Ok(exit) => heard.output_of(*exit, &job.name, &limits.script),
+        Ok(exit) => outputs.output_of(*exit, &job.name, &limits.script),
         Err(trouble) => Err(trouble.in_words(&job.name, wall_ms)),
     };
-    let log = heard.log(limits.script.log_lines);
+    let log = outputs.log(limits.script.log_lines);
     tell(RunOutcome { said, log, cost_us: cost_us() }).await;
     match ended {
         Ok(_) => {}

@@ -52,15 +52,16 @@ impl RunnerProcess {
     /// The error of the system.
     pub fn start(
         program: &Path,
-        birth: &RunnerInit,
+        init: &RunnerInit,
         number: u64,
         events: mpsc::Sender<(u64, RunnerEvent)>,
     ) -> std::io::Result<Self> {
         set_child_subreaper(Some(getpid()))?;
-        let newborn = UnsupervisedProcess::spawn(program, child::COMMAND, Stdio::inherit())?.patiently();
-        let read = move |body: &[u8]| read(body).map(|heard| heard.into_iter().map(|event| (number, event)).collect());
-        let peer = newborn.settle(events, read, move |ended| (number, RunnerEvent::Exited(ended)));
-        peer.send_first(frame::encode(birth)?);
+        let spawned = UnsupervisedProcess::spawn(program, child::COMMAND, Stdio::inherit())?.patiently();
+        let read =
+            move |body: &[u8]| read(body).map(|decoded| decoded.into_iter().map(|event| (number, event)).collect());
+        let peer = spawned.settle(events, read, move |ended| (number, RunnerEvent::Exited(ended)));
+        peer.send_first(frame::encode(init)?);
         Ok(Self { peer })
     }
 
@@ -116,12 +117,12 @@ fn is_left(child: Pid, prefix: &str) -> bool {
 }
 
 fn read(body: &[u8]) -> Option<Vec<RunnerEvent>> {
-    let event = |word: RunnerFrame| match word {
+    let event = |message: RunnerFrame| match message {
         RunnerFrame::Asking(tickets) => RunnerEvent::Asking(tickets),
-        RunnerFrame::Heard(ticket, heard) => RunnerEvent::Heard(ticket, heard),
+        RunnerFrame::Heard(ticket, decoded) => RunnerEvent::Heard(ticket, decoded),
         RunnerFrame::Late(ticket) => RunnerEvent::Late(ticket),
         RunnerFrame::Logged(step, line) => RunnerEvent::Logged(step, line),
         RunnerFrame::Ended(step, how) => RunnerEvent::Ended(step, how),
     };
-    frame::values::<RunnerFrame>(body).map(|word| word.ok().map(event)).collect()
+    frame::values::<RunnerFrame>(body).map(|message| message.ok().map(event)).collect()
 }

@@ -79,7 +79,7 @@ pub(super) enum ResidentState {
 
 /// A question that the program was not sent yet.
 pub(super) struct UnaskedQuestion {
-    pub(super) errand: ProgramQuestion,
+    pub(super) program_question: ProgramQuestion,
     pub(super) suspended: Suspended,
     pub(super) since: Instant,
 }
@@ -188,7 +188,7 @@ impl ResidentProgram {
     }
 
     /// Whether input can be written now.
-    pub(super) fn is_listening(&self) -> bool {
+    pub(super) fn is_writable(&self) -> bool {
         matches!(self.state, ResidentState::Running { fed_since: None, .. })
     }
 
@@ -218,7 +218,7 @@ impl ResidentProgram {
     /// Notes an answer to the question `ticket`; returns the question and the time since the question was sent, or
     /// `None` where that is not the oldest question.
     pub(super) fn answers(&mut self, ticket: u64, now: Instant) -> Option<(UnaskedQuestion, Duration)> {
-        let asked = self.asked.pop_front_if(|asked| asked.waiting.errand.question.ticket == ticket)?;
+        let asked = self.asked.pop_front_if(|asked| asked.waiting.program_question.question.ticket == ticket)?;
         self.since = now;
         (self.answered, self.trouble) = (true, None);
         self.pauses.succeeded();
@@ -325,5 +325,5 @@ impl ResidentProgram {
 
 fn fail(waiting: &UnaskedQuestion, error: ScriptError, cost: Duration) -> (u64, ProgramAnswer) {
     let cost_us = u64::try_from(cost.as_micros()).unwrap_or(u64::MAX);
-    (waiting.errand.question.ticket, ProgramAnswer { cost_us, ..ProgramAnswer::only(Err(error)) })
+    (waiting.program_question.question.ticket, ProgramAnswer { cost_us, ..ProgramAnswer::only(Err(error)) })
 }

@@ -119,17 +119,17 @@ impl ResidentPrograms {
 
     /// Fails the questions that wait too long, and kills programs that are too slow.
     pub(super) fn expire(&mut self, reaper: &Reaper, now: Instant) -> Vec<RunnerFrame> {
-        let mut words = Vec::new();
+        let mut frames = Vec::new();
         for resident in self.by_key.values_mut() {
             let pid = resident.pid();
             let (failed, is_slow) = resident.expire(now);
-            words.extend(frames_of(failed));
+            frames.extend(frames_of(failed));
             if let Some(pid) = pid.filter(|_| is_slow) {
                 reaper.signal(pid, Signal::KILL);
-                words.push(RunnerFrame::Ended(Arc::clone(&resident.name), "the program was too slow".to_owned()));
+                frames.push(RunnerFrame::Ended(Arc::clone(&resident.name), "the program was too slow".to_owned()));
             }
         }
-        words
+        frames
     }
 
     /// Returns the text for each program that can be written to now, with nodes and questions; and a frame for each
@@ -141,14 +141,14 @@ impl ResidentPrograms {
         now: Instant,
     ) -> (Vec<ProgramInput>, Vec<RunnerFrame>) {
         let (mut feeds, mut late) = (Vec::new(), Vec::new());
-        for (key, resident) in self.by_key.iter_mut().filter(|(_, resident)| resident.is_listening()) {
+        for (key, resident) in self.by_key.iter_mut().filter(|(_, resident)| resident.is_writable()) {
             let Some(programs) = programs.get(&key.0) else { continue };
             let mut feed = ProgramInput { key: *key, text: Vec::new(), tickets: Vec::new() };
             write_nodes(resident, mirror, programs, &mut feed.text);
             while resident.dirty.is_empty() && feed.text.len() < FEED_BYTES && resident.has_room() {
                 let Some(waiting) = resident.queue.pop_front() else { break };
-                let ticket = waiting.errand.question.ticket;
-                if waiting.errand.question.deadline_ms.is_some_and(|deadline| deadline < unix_ms()) {
+                let ticket = waiting.program_question.question.ticket;
+                if waiting.program_question.question.deadline_ms.is_some_and(|deadline| deadline < unix_ms()) {
                     late.push(RunnerFrame::Late(ticket));
                     continue;
                 }
@@ -169,7 +169,7 @@ impl ResidentPrograms {
         &mut self,
         key: Key,
         life: u64,
-        happening: RunEvent,
+        event: RunEvent,
         mirror: &RunnerMirror,
         reaper: &Rc<Reaper>,
     ) -> (Vec<RunnerFrame>, Vec<Change>) {
@@ -177,7 +177,7 @@ impl ResidentPrograms {
             return Default::default();
         };
         let mut choices = Vec::new();
-        let words = match happening {
+        let frames = match event {
             RunEvent::Runs(pid, feed) => {
                 resident.runs(pid, feed, mirror.cluster.nodes().map(|(_, node)| Arc::clone(node.id())));
                 Vec::new()
@@ -187,7 +187,7 @@ impl ResidentPrograms {
                 Vec::new()
             }
             RunEvent::Answered(lines) => {
-                let mut words = Vec::new();
+                let mut frames = Vec::new();
                 for line in lines {
                     // Lines that the program prints after being convicted are ignored.
                     if resident.pid().is_none() {
@@ -197,18 +197,18 @@ impl ResidentPrograms {
                         Ok((question, answer)) => {
                             let reserves = resident.reserves;
                             choices.extend(scheduler::choice(&question, &answer).filter(|_| reserves));
-                            words.push(RunnerFrame::Heard(question.ticket, answer));
+                            frames.push(RunnerFrame::Heard(question.ticket, answer));
                         }
-                        Err(error) => words.extend(condemn(resident, reaper, error)),
+                        Err(error) => frames.extend(kill_for(resident, reaper, error)),
                     }
                 }
-                words
+                frames
             }
-            RunEvent::Misbehaved(error) => condemn(resident, reaper, error),
-            RunEvent::Deaf => {
+            RunEvent::Misbehaved(error) => kill_for(resident, reaper, error),
+            RunEvent::StoppedReading => {
                 let error = thrown("the program reads no more".to_owned());
                 let unasked: Vec<_> = frames_of(resident.give_up(&error)).collect();
-                condemn(resident, reaper, error).into_iter().chain(unasked).collect()
+                kill_for(resident, reaper, error).into_iter().chain(unasked).collect()
             }
             RunEvent::Logged(lines) => {
                 let name = Arc::clone(&resident.name);
@@ -219,14 +219,14 @@ impl ResidentPrograms {
             }
             RunEvent::Ended(how, killer) => {
                 let known = matches!(resident.state, ResidentState::Ending);
-                let mut words: Vec<_> = frames_of(resident.ended(&how, killer, Instant::now())).collect();
+                let mut frames: Vec<_> = frames_of(resident.ended(&how, killer, Instant::now())).collect();
                 if !known {
-                    words.push(RunnerFrame::Ended(Arc::clone(&resident.name), how));
+                    frames.push(RunnerFrame::Ended(Arc::clone(&resident.name), how));
                 }
-                words
+                frames
             }
         };
-        (words, choices)
+        (frames, choices)
     }
 
     /// Returns as many of `lines` as the program may log in this second.
@@ -248,7 +248,7 @@ fn frames_of(answers: Answers) -> impl Iterator<Item = RunnerFrame> {
 }
 
 /// Kills the program for a fault, where the program runs.
-fn condemn(resident: &mut ResidentProgram, reaper: &Reaper, error: ScriptError) -> Vec<RunnerFrame> {
+fn kill_for(resident: &mut ResidentProgram, reaper: &Reaper, error: ScriptError) -> Vec<RunnerFrame> {
     let Some(pid) = resident.pid() else { return Vec::new() };
     reaper.signal(pid, Signal::KILL);
     let ended = RunnerFrame::Ended(Arc::clone(&resident.name), error.message().to_owned());
@@ -258,10 +258,10 @@ fn condemn(resident: &mut ResidentProgram, reaper: &Reaper, error: ScriptError) 
 
 /// Writes the nodes that changed since they were sent, as far as they fit.
 fn write_nodes(resident: &mut ResidentProgram, mirror: &mut RunnerMirror, programs: &Programs, text: &mut Vec<u8>) {
-    let Some((_, roll)) = programs.chain(&resident.action) else { return };
+    let Some((_, index)) = programs.chain(&resident.action) else { return };
     while text.len() < FEED_BYTES {
         let Some(id) = resident.dirty.pop_first() else { break };
-        let slot = mirror.cluster.find(&id).filter(|_| roll.admits(&id));
+        let slot = mirror.cluster.find(&id).filter(|_| index.admits(&id));
         match slot.and_then(|slot| mirror.text(slot)) {
             Some(node) => {
                 text.extend_from_slice(b"{\"node\":");
@@ -288,19 +288,19 @@ fn write_question(
     programs: &Programs,
     text: &mut Vec<u8>,
 ) {
-    let Some((chain, roll)) = programs.chain(&resident.action) else { return };
-    let question = &waiting.errand.question;
+    let Some((chain, index)) = programs.chain(&resident.action) else { return };
+    let question = &waiting.program_question.question;
     let input = scheduler::asked(question, chain.pass_jwt, &programs.zone, |asked| asked.to_json(&mirror.cluster));
     let mut line = json!({"request": question.ticket, "input": input});
     let mut put = |name: &str, value: Value| drop(line.as_object_mut().map(|line| line.insert(name.to_owned(), value)));
     match &waiting.suspended.shown {
         ShownCandidates::Eligible if mirror.arrangement == Arrangement::ById => {}
         ShownCandidates::Eligible => {
-            let ids = mirror.cluster.nodes().map(|(_, node)| node.id()).filter(|id| roll.admits(id));
+            let ids = mirror.cluster.nodes().map(|(_, node)| node.id()).filter(|id| index.admits(id));
             put("candidates", ids.map(|id| json!(&**id)).collect());
         }
         ShownCandidates::Listed(held) => {
-            let standing: Vec<_> = held.iter().filter_map(|held| document::standing(mirror, roll, held)).collect();
+            let standing: Vec<_> = held.iter().filter_map(|held| document::standing(mirror, index, held)).collect();
             let overlays =
                 standing.iter().filter_map(|(held, overlay)| Some((held.node.to_string(), overlay.clone()?)));
             let overlays: Map<_, _> = overlays.map(|(id, overlay)| (id, Value::Object(overlay))).collect();
@@ -350,5 +350,5 @@ fn read_answer(
             heard.seeing(|id| ids.contains(id))
         }
     };
-    Ok((waiting.errand.question, heard))
+    Ok((waiting.program_question.question, heard))
 }

@@ -37,7 +37,7 @@ pub(super) enum RunEvent {
     /// The program did something forbidden.
     Misbehaved(ScriptError),
     /// The program does not read any more.
-    Deaf,
+    StoppedReading,
     /// The program logged these lines.
     Logged(Vec<Vec<u8>>),
     /// The process ended, or could not be started, as the text says.
@@ -71,10 +71,10 @@ pub(super) async fn live(
             Err(NotStarted::Program(message)) => return tell(RunEvent::Ended(message, KilledBy::Itself)).await,
             Err(NotStarted::Machine(message)) => return tell(RunEvent::Ended(message, KilledBy::Machine)).await,
         };
-    let (food, fed) = mpsc::channel(1);
-    tell(RunEvent::Runs(pid, food)).await;
+    let (input, fed) = mpsc::channel(1);
+    tell(RunEvent::Runs(pid, input)).await;
     let limits = edition.limits;
-    let mut heard = OutputReaders {
+    let mut outputs = OutputReaders {
         stdout: Capture::lines(stdout, limits.stdout_bytes),
         stderr: Capture::new(stderr, usize::MAX, STDERR_KEPT),
         last: String::new(),
@@ -87,10 +87,10 @@ pub(super) async fn live(
     };
     let ended = tokio::select! {
         () = crowded => None,
-        ended = heard.out(&mut exit, &tell) => ended,
+        ended = outputs.out(&mut exit, &tell) => ended,
         () = write(stdin, fed, &tell) => {
             // The program's input has ended, and so shall the program.
-            match timeout(GRACE, heard.out(&mut exit, &tell)).await {
+            match timeout(GRACE, outputs.out(&mut exit, &tell)).await {
                 Ok(ended) => ended,
                 Err(_late) => {
                     end(pid, &reaper, &mut exit).await;
@@ -101,7 +101,7 @@ pub(super) async fn live(
     };
     reaper.signal(pid, Signal::KILL);
     let how = match ended {
-        Some(exit) => match telling::line(&heard.last, "") {
+        Some(exit) => match telling::line(&outputs.last, "") {
             Some(line) => format!("{}: {line}", exit.in_words()),
             None => exit.in_words(),
         },
@@ -123,7 +123,7 @@ async fn write(stdin: OwnedFd, mut fed: mpsc::Receiver<Vec<u8>>, tell: &impl Asy
         if !written {
             // A program that is ending reads no more either, and the exit is reported in a moment.
             sleep(GRACE).await;
-            tell(RunEvent::Deaf).await;
+            tell(RunEvent::StoppedReading).await;
             // The sender waits for the process to end, and closes the channel where the program is to be ended first.
             while fed.recv().await.is_some() {}
             return;

@@ -70,7 +70,7 @@ struct ProgramQueue {
 
 /// A question that waits for its program to be started.
 struct Queued {
-    errand: ProgramQuestion,
+    program_question: ProgramQuestion,
     suspended: Suspended,
     name: Arc<str>,
     program: ProgramSpec,
@@ -124,7 +124,7 @@ impl RunnerScheduler {
                 });
                 Vec::new()
             }
-            RunnerCommand::Run(errand) => self.submit(errand),
+            RunnerCommand::Run(program_question) => self.submit(program_question),
         }
     }
 
@@ -133,41 +133,42 @@ impl RunnerScheduler {
         self.residents.touch(&touched);
     }
 
-    fn submit(&mut self, errand: ProgramQuestion) -> Vec<RunnerFrame> {
-        let ticket = errand.question.ticket;
+    fn submit(&mut self, program_question: ProgramQuestion) -> Vec<RunnerFrame> {
+        let ticket = program_question.question.ticket;
         // Where the question was asked before, the choice of then came to nothing.
-        self.change(Change::Release(Arc::clone(&errand.question.decision)));
-        let Some((key, name, program)) = self.find(&errand) else {
+        self.change(Change::Release(Arc::clone(&program_question.question.decision)));
+        let Some((key, name, program)) = self.find(&program_question) else {
             return vec![lost(ticket, "the program is not in the configuration any more")];
         };
-        let Ok(suspended) = postcard::from_bytes::<Suspended>(&errand.suspended) else {
+        let Ok(suspended) = postcard::from_bytes::<Suspended>(&program_question.suspended) else {
             return vec![lost(ticket, "what was decided before the program ran was lost")];
         };
-        if let Some(programs) = self.programs.get(&errand.edition).filter(|_| program.mode == Mode::Resident) {
+        if let Some(programs) = self.programs.get(&program_question.edition).filter(|_| program.mode == Mode::Resident)
+        {
             // The program of an earlier edition may have been ended already.
             self.residents.add(&programs.edition, Instant::now());
         }
         match (program.mode, self.residents.get_mut(key)) {
             (Mode::Resident, Some(resident)) => {
-                let waiting = UnaskedQuestion { errand, suspended, since: Instant::now() };
+                let waiting = UnaskedQuestion { program_question, suspended, since: Instant::now() };
                 resident.submit(waiting).into_iter().map(|(ticket, heard)| RunnerFrame::Heard(ticket, heard)).collect()
             }
             _ => {
                 let queue = self.queues.entry((key.0, key.1)).or_default();
-                queue.waiting.push_back(Queued { errand, suspended, name, program });
+                queue.waiting.push_back(Queued { program_question, suspended, name, program });
                 Vec::new()
             }
         }
     }
 
-    fn find(&self, errand: &ProgramQuestion) -> Option<(Key, Arc<str>, ProgramSpec)> {
-        let edition = &self.programs.get(&errand.edition)?.edition;
-        let action = &errand.question.head.action;
+    fn find(&self, program_question: &ProgramQuestion) -> Option<(Key, Arc<str>, ProgramSpec)> {
+        let edition = &self.programs.get(&program_question.edition)?.edition;
+        let action = &program_question.question.head.action;
         let place = edition.chains.iter().position(|chain| chain.action == *action)?;
-        let step = edition.chains.get(place)?.steps.get(errand.step)?;
+        let step = edition.chains.get(place)?.steps.get(program_question.step)?;
         match &step.source {
             StepSource::Executable(program) => {
-                Some(((edition.number, place, errand.step), Arc::clone(&step.name), program.clone()))
+                Some(((edition.number, place, program_question.step), Arc::clone(&step.name), program.clone()))
             }
             StepSource::Script { .. } | StepSource::Builtin(_) => None,
         }
@@ -184,10 +185,10 @@ impl RunnerScheduler {
                 self.queues.retain(|_, queue| queue.busy > 0 || !queue.waiting.is_empty());
                 Vec::new()
             }
-            SchedulerEvent::Happens(key, life, happening) => {
-                let (words, choices) = self.residents.happens(key, life, happening, &self.mirror, &self.reaper);
+            SchedulerEvent::Happens(key, life, event) => {
+                let (frames, choices) = self.residents.happens(key, life, event, &self.mirror, &self.reaper);
                 choices.into_iter().for_each(|choice| self.change(choice));
-                words
+                frames
             }
         }
     }
@@ -213,33 +214,33 @@ impl RunnerScheduler {
     /// actions.
     pub(super) fn proceed(&mut self) -> (Vec<RunnerFrame>, Vec<SchedulerAction>) {
         let now = Instant::now();
-        let mut words = self.residents.expire(&self.reaper, now);
-        let mut deeds = Vec::new();
+        let mut frames = self.residents.expire(&self.reaper, now);
+        let mut actions = Vec::new();
         let mut tickets = Vec::new();
         self.start_residents(now);
         let (feeds, late) = self.residents.feeds(&mut self.mirror, &self.programs, now);
-        words.extend(late);
+        frames.extend(late);
         for feed in feeds {
             tickets.extend(feed.tickets);
-            deeds.push(SchedulerAction::Feed(feed.key, feed.text));
+            actions.push(SchedulerAction::Feed(feed.key, feed.text));
         }
         while let Some((chain, queued)) = self.next_queued() {
-            let ticket = queued.errand.question.ticket;
-            if queued.errand.question.deadline_ms.is_some_and(|deadline| deadline < unix_ms()) {
-                words.push(RunnerFrame::Late(ticket));
+            let ticket = queued.program_question.question.ticket;
+            if queued.program_question.question.deadline_ms.is_some_and(|deadline| deadline < unix_ms()) {
+                frames.push(RunnerFrame::Late(ticket));
             } else if let Some((job, running)) = self.job(queued) {
                 self.queues.entry(chain).or_default().busy += 1;
                 self.running.insert(ticket, running);
                 tickets.push(ticket);
-                deeds.push(SchedulerAction::Run(ticket, chain, Box::new(job)));
+                actions.push(SchedulerAction::Run(ticket, chain, Box::new(job)));
             } else {
-                words.push(lost(ticket, "the program is not in the configuration any more"));
+                frames.push(lost(ticket, "the program is not in the configuration any more"));
             }
         }
         if !tickets.is_empty() {
-            words.push(RunnerFrame::Asking(tickets));
+            frames.push(RunnerFrame::Asking(tickets));
         }
-        (words, deeds)
+        (frames, actions)
     }
 
     fn latest(&self) -> u64 {
@@ -255,14 +256,15 @@ impl RunnerScheduler {
 
     /// Returns the job for a question, and the record that is kept until the program has answered.
     fn job(&mut self, queued: Queued) -> Option<(Job, RunningProgram)> {
-        let Queued { errand, suspended, name, program } = queued;
+        let Queued { program_question, suspended, name, program } = queued;
         let run = self.next_run();
-        let programs = self.programs.get(&errand.edition)?;
-        let (chain, roll) = programs.chain(&errand.question.head.action)?;
-        let input =
-            asked(&errand.question, chain.pass_jwt, &programs.zone, |asked| asked.to_json(&self.mirror.cluster));
-        let (document, ids) = document::whole(&mut self.mirror, roll, &suspended.shown, &input);
-        let running = RunningProgram { question: errand.question, reserves: chain.reserve, ids };
+        let programs = self.programs.get(&program_question.edition)?;
+        let (chain, index) = programs.chain(&program_question.question.head.action)?;
+        let input = asked(&program_question.question, chain.pass_jwt, &programs.zone, |asked| {
+            asked.to_json(&self.mirror.cluster)
+        });
+        let (document, ids) = document::whole(&mut self.mirror, index, &suspended.shown, &input);
+        let running = RunningProgram { question: program_question.question, reserves: chain.reserve, ids };
         Some((Job { name, program, edition: Arc::clone(&programs.edition), run, document }, running))
     }
 
@@ -281,16 +283,16 @@ impl RunnerScheduler {
             let (program, edition) = (resident.program.clone(), Arc::clone(&resident.edition));
             let (reaper, events) = (Rc::clone(&self.reaper), self.events.clone());
             spawn_local(async move {
-                let tell = async |happening| drop(events.send(SchedulerEvent::Happens(key, life, happening)).await);
+                let tell = async |event| drop(events.send(SchedulerEvent::Happens(key, life, event)).await);
                 run::live(program, edition, run, reaper, tell).await;
             });
         }
     }
 
     /// Carries out actions that the front has been told of.
-    pub(super) fn act(&mut self, deeds: Vec<SchedulerAction>) {
-        for deed in deeds {
-            match deed {
+    pub(super) fn act(&mut self, actions: Vec<SchedulerAction>) {
+        for action in actions {
+            match action {
                 SchedulerAction::Feed(key, text) => {
                     if let Some(resident) = self.residents.get_mut(key) {
                         resident.feed(text);

@@ -61,7 +61,7 @@ pub(super) async fn start(
     reaper: &Rc<Reaper>,
 ) -> Result<Started, NotStarted> {
     match resources::wait_out_writer(wall, || start_now(program, edition, run, reaper)).await {
-        Ok(unheard) => unheard.read_start(reaper),
+        Ok(spawned) => spawned.read_start(reaper),
         Err(error) if resources::is_lack(&error) => Err(NotStarted::Machine(lack(&error))),
         Err(error) => Err(NotStarted::Program(why(program, &error))),
     }
@@ -123,7 +123,7 @@ fn lack(error: &io::Error) -> String {
 /// The message that the program cannot be started, with advice.
 fn why(program: &ProgramSpec, error: &io::Error) -> String {
     let path = &program.path;
-    let said = match error.kind() {
+    let reason = match error.kind() {
         io::ErrorKind::NotFound => match interpreter(path) {
             _ if !Path::new(&program.folder).is_dir() => format!("its folder {} is not there", program.folder),
             Some(interpreter) => format!("its first line names `{interpreter}`, which is not there"),
@@ -133,7 +133,7 @@ fn why(program: &ProgramSpec, error: &io::Error) -> String {
         io::ErrorKind::ExecutableFileBusy => "somebody has it open for writing".to_owned(),
         _ => error.to_string(),
     };
-    format!("the program could not be started: {said}")
+    format!("the program could not be started: {reason}")
 }
 
 /// Returns the interpreter that the first line of the file names.

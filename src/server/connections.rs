@@ -38,7 +38,7 @@ const HEAD_BYTES: usize = 16 << 10;
 /// The pause after an error of `accept`.
 const PAUSE: Duration = Duration::from_millis(50);
 /// The least time between two log lines about errors of `accept`.
-const BETWEEN_COMPLAINTS: Duration = Duration::from_secs(60);
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 /// The limits of the connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl ConnectionLimits {
 /// Where `listener` is no listening socket; any other error of the system is waited out.
 pub(super) async fn serve(listener: TcpListener, routes: Router, limits: ConnectionLimits) -> io::Result<()> {
     let mut connections = Connections { limits, routes, open: VecDeque::new(), spare: spare() };
-    let mut complaints = AcceptWarnings::default();
+    let mut warnings = AcceptWarnings::default();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => connections.admit(stream).await,
@@ -82,7 +82,7 @@ pub(super) async fn serve(listener: TcpListener, routes: Router, limits: Connect
                 Some(Errno::CONNABORTED | Errno::CONNRESET | Errno::PERM | Errno::PROTO | Errno::INTR) => {}
                 Some(Errno::BADF | Errno::INVAL | Errno::NOTSOCK | Errno::OPNOTSUPP) => return Err(error),
                 _ => {
-                    complaints.note(&error);
+                    warnings.note(&error);
                     connections.give_way().await;
                     sleep(PAUSE).await;
                 }
@@ -145,16 +145,16 @@ fn spare() -> Option<File> {
 /// Logs now and then that connections cannot be accepted.
 #[derive(Default)]
 struct AcceptWarnings {
-    said: Option<Instant>,
-    unsaid: u64,
+    logged_at: Option<Instant>,
+    unlogged: u64,
 }
 
 impl AcceptWarnings {
     fn note(&mut self, error: &io::Error) {
-        self.unsaid += 1;
-        if self.said.is_none_or(|said| said.elapsed() >= BETWEEN_COMPLAINTS) {
-            tracing::warn!(%error, times = self.unsaid, "http: connections cannot be accepted");
-            (self.said, self.unsaid) = (Some(Instant::now()), 0);
+        self.unlogged += 1;
+        if self.logged_at.is_none_or(|logged_at| logged_at.elapsed() >= BETWEEN_WARNINGS) {
+            tracing::warn!(%error, times = self.unlogged, "http: connections cannot be accepted");
+            (self.logged_at, self.unlogged) = (Some(Instant::now()), 0);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Why a service could not start, or could not go on.
+//! The errors of a service that could not start, or could not go on.
 
 use std::net::SocketAddr;
 use std::{fmt, io};
@@ -6,7 +6,7 @@ use std::{fmt, io};
 use crate::nats::ConnectError;
 use crate::worker::BirthError;
 
-/// Why a service ended without being told to, or never began.
+/// The reason why a service ended without being told to, or never began.
 #[derive(Debug)]
 pub enum ServiceError {
     /// The address of the HTTP port cannot be listened on.

@@ -44,7 +44,7 @@ pub struct EffectSinks {
 pub struct Executor {
     registry: Registry,
     metrics: Arc<Metrics>,
-    outlets: EffectSinks,
+    sinks: EffectSinks,
     links: Links,
     claims: Arc<Semaphore>,
     /// The runners that are about to end.
@@ -54,9 +54,9 @@ pub struct Executor {
 impl Executor {
     /// Creates an executor that writes to `registry` and `outlets`, and sends results over `links`.
     #[must_use]
-    pub fn new(registry: Registry, metrics: Arc<Metrics>, outlets: EffectSinks, links: Links) -> Self {
+    pub fn new(registry: Registry, metrics: Arc<Metrics>, sinks: EffectSinks, links: Links) -> Self {
         let claims = Arc::new(Semaphore::new(CLAIMS_AT_ONCE));
-        Self { registry, metrics, outlets, links, claims, goodbyes: TaskTracker::new() }
+        Self { registry, metrics, sinks, links, claims, goodbyes: TaskTracker::new() }
     }
 
     /// Carries out an effect, or begins to. Returns the resulting event where the result is known at once.
@@ -64,20 +64,20 @@ impl Executor {
         match effect {
             Effect::Reply(outgoing) => self.reply(outgoing),
             Effect::ReplyLater(after, outgoing) => {
-                let replies = self.outlets.replies.clone();
+                let replies = self.sinks.replies.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(after).await;
                     // The requester asks again where the reply cannot be sent.
                     let _full = replies.try_send(outgoing);
                 });
             }
-            Effect::Gossip(saying) => self.gossip(saying),
+            Effect::Gossip(peer_message) => self.gossip(peer_message),
             Effect::Claim(ticket, claim) => {
-                let (events, book) = (self.links.events.clone(), self.registry.claims().clone());
+                let (events, claims) = (self.links.events.clone(), self.registry.claims().clone());
                 let turns = Arc::clone(&self.claims);
                 tokio::spawn(async move {
                     let _turn = turns.acquire().await;
-                    let claimed = book.take(&claim).await;
+                    let claimed = claims.take(&claim).await;
                     drop(events.send(FrontEvent::Claimed(ticket, claimed)).await);
                 });
             }
@@ -88,9 +88,9 @@ impl Executor {
             Effect::LookSoon => self.registry.look_soon(),
             Effect::BoundCoolDowns(pause_ms) => self.registry.bound_cool_downs(pause_ms),
             Effect::StartWorker { number, program, birth, snapshot } => {
-                let Links { events, words, .. } = self.links.clone();
+                let Links { events, worker_events, .. } = self.links.clone();
                 tokio::spawn(async move {
-                    let worker = Worker::start(&program, &birth, number, words).await;
+                    let worker = Worker::start(&program, &birth, number, worker_events).await;
                     let worker = match worker {
                         Ok(worker) => Ok(begin(worker, snapshot).await),
                         Err(error) => Err(error),
@@ -115,14 +115,14 @@ impl Executor {
 
     /// Sends a reply; where thousands of replies wait for NATS already, the reply is dropped and counted.
     fn reply(&self, outgoing: Outgoing) {
-        if self.outlets.replies.try_send(outgoing).is_err() {
+        if self.sinks.replies.try_send(outgoing).is_err() {
             self.metrics.lost_replies.inc();
         }
     }
 
     /// Sends gossip. A dropped message to all is noticed by the others when they next compare counts.
-    fn gossip(&self, saying: PeerMessage) {
-        let untaken = self.outlets.gossip.try_send(saying).err().map(mpsc::error::TrySendError::into_inner);
+    fn gossip(&self, peer_message: PeerMessage) {
+        let untaken = self.sinks.gossip.try_send(peer_message).err().map(mpsc::error::TrySendError::into_inner);
         if let Some(PeerMessage::One(_, incoming)) = untaken {
             let message = "the replica that made the reservation could not be asked; ask again in a moment";
             self.reply(Outgoing::failed(&incoming, &Failure::new(FailureName::Overloaded, message)));
@@ -130,7 +130,7 @@ impl Executor {
     }
 
     fn show(&self, health: Health) {
-        self.outlets.board.send_if_modified(|shown| {
+        self.sinks.board.send_if_modified(|shown| {
             let changed = *shown != health;
             *shown = health;
             changed
@@ -138,10 +138,10 @@ impl Executor {
     }
 
     fn write_off(&self, node: Arc<str>, ids: BTreeSet<Arc<str>>) {
-        let (book, turns) = (self.registry.claims().clone(), Arc::clone(&self.claims));
+        let (claims, turns) = (self.registry.claims().clone(), Arc::clone(&self.claims));
         tokio::spawn(async move {
             let _turn = turns.acquire().await;
-            if let Err(error) = book.write_off(&node, &ids).await {
+            if let Err(error) = claims.write_off(&node, &ids).await {
                 tracing::debug!(%node, %error, "claims stay written down for now");
             }
         });
@@ -149,7 +149,7 @@ impl Executor {
 
     /// Writes a mark; the reply waits for that, and by then the mark counts.
     fn mark(&self, order: MarkOrder) {
-        let (replies, events) = (self.outlets.replies.clone(), self.links.events.clone());
+        let (replies, events) = (self.sinks.replies.clone(), self.links.events.clone());
         let registry = self.registry.clone();
         tokio::spawn(async move {
             let MarkOrder { incoming, node, kind, word, was_cooling } = order;
@@ -196,7 +196,7 @@ impl Executor {
 
     /// Passes a request for a reload of the config to the task that reads the config, which answers the request.
     fn reload(&self, request: ReloadRequest) {
-        if let Err(error) = self.outlets.reloads.try_send(request) {
+        if let Err(error) = self.sinks.reloads.try_send(request) {
             let message = "too many requests to read the config again wait already";
             let failure = Failure::new(FailureName::Overloaded, message);
             self.reply(Outgoing::failed(&error.into_inner().incoming, &failure));

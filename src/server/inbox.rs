@@ -10,7 +10,7 @@ use crate::runner::RunnerEvent;
 use crate::worker::WorkerEvent;
 
 /// The most events of workers and of the runner that may wait.
-const WORDS_WAITING: usize = 1024;
+const FRAMES_WAITING: usize = 1024;
 /// The most other events that may wait: starts, reloads, the stop.
 const EVENTS_WAITING: usize = 16;
 
@@ -19,7 +19,7 @@ pub struct Inbox {
     pub(super) requests: mpsc::Receiver<Incoming>,
     pub(super) registry: mpsc::Receiver<RegistryEvent>,
     pub(super) events: mpsc::Receiver<FrontEvent>,
-    pub(super) words: mpsc::Receiver<(u64, WorkerEvent)>,
+    pub(super) worker_events: mpsc::Receiver<(u64, WorkerEvent)>,
     pub(super) runner: mpsc::Receiver<(u64, RunnerEvent)>,
     pub(super) peers: mpsc::Receiver<Bytes>,
 }
@@ -29,7 +29,7 @@ pub struct Inbox {
 pub struct Links {
     /// Starts, reloads and the stop.
     pub events: mpsc::Sender<FrontEvent>,
-    pub(super) words: mpsc::Sender<(u64, WorkerEvent)>,
+    pub(super) worker_events: mpsc::Sender<(u64, WorkerEvent)>,
     pub(super) runner: mpsc::Sender<(u64, RunnerEvent)>,
 }
 
@@ -42,9 +42,9 @@ impl Inbox {
         peers: mpsc::Receiver<Bytes>,
     ) -> (Self, Links) {
         let (events_in, events) = mpsc::channel(EVENTS_WAITING);
-        let (words_in, words) = mpsc::channel(WORDS_WAITING);
-        let (runner_in, runner) = mpsc::channel(WORDS_WAITING);
-        let links = Links { events: events_in, words: words_in, runner: runner_in };
-        (Self { requests, registry, events, words, runner, peers }, links)
+        let (worker_events_in, worker_events) = mpsc::channel(FRAMES_WAITING);
+        let (runner_in, runner) = mpsc::channel(FRAMES_WAITING);
+        let links = Links { events: events_in, worker_events: worker_events_in, runner: runner_in };
+        (Self { requests, registry, events, worker_events, runner, peers }, links)
     }
 }

@@ -10,7 +10,7 @@ use crate::runner::{RunnerProcess, process};
 use crate::worker::Worker;
 
 /// How long a runner may take to end all programs and exit.
-const LAST_BREATH: Duration = Duration::from_secs(3);
+const EXIT_LIMIT: Duration = Duration::from_secs(3);
 
 /// The handle of a worker.
 #[derive(Debug)]
@@ -68,10 +68,10 @@ impl ProcessLink for RunnerLink {
 
     fn retire(self: Box<Self>) {
         let Self { runner, goodbyes } = *self;
-        let (pid, leash) = (runner.pid(), runner.peer().guard());
+        let (pid, guard) = (runner.pid(), runner.peer().guard());
         goodbyes.spawn(async move {
-            if tokio::time::timeout(LAST_BREATH, runner.retire()).await.is_err() {
-                leash.kill();
+            if tokio::time::timeout(EXIT_LIMIT, runner.retire()).await.is_err() {
+                guard.kill();
                 process::kill_and_reap(pid).await;
             }
         });

@@ -1,4 +1,4 @@
-//! Reloads: the config is read again beside the running service, which goes on meanwhile, whatever the reading waits for.
+//! Reloads: the config is read again beside the running service, which is never kept waiting by the reading.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::nats::message::Outgoing;
 
 use super::service::{ConfigSource, rehearse};
 
-/// Requests that wait for the end of one reload.
+/// The most requests that wait for the end of a reload.
 const WAITING: usize = 64;
 
 /// The result of a reload that read a good config.
@@ -32,9 +32,10 @@ pub(super) struct Reloads {
     running: Option<JoinHandle<Result<ReloadedConfig, String>>>,
     /// The requests that the running reload answers.
     waiting: Vec<ReloadRequest>,
-    /// Whether another one was asked for while one was running, which may have read the files before they were changed.
+    /// Whether a reload was requested while a reload was running, which may have read the files before they were
+    /// changed.
     is_asked_again: bool,
-    /// The requests that the next one answers.
+    /// The requests that the next reload answers.
     waiting_next: Vec<ReloadRequest>,
 }
 
@@ -58,7 +59,7 @@ impl Reloads {
         }
     }
 
-    /// Starts a reload, or notes that another one is to follow the one that is running.
+    /// Starts a reload, or notes that another reload is to follow the running reload.
     pub(super) fn ask(&mut self) {
         if self.running.is_some() {
             tracing::info!("reload: one is under way, another one follows");
@@ -70,7 +71,7 @@ impl Reloads {
         self.running = Some(tokio::spawn(read(source, present)));
     }
 
-    /// The same for a request, which is answered with what the reload came to.
+    /// Starts or notes a reload for a request, which is answered with the result of the reload.
     pub(super) fn ask_for(&mut self, asked: ReloadRequest) {
         if self.waiting_next.len() >= WAITING {
             let failure = Failure::new(FailureName::Overloaded, "too many wait for the next reload already");
@@ -81,8 +82,9 @@ impl Reloads {
         self.ask();
     }
 
-    /// Waits for the running reload, for ever where there is none, and hands what it read to the front, which takes that over
-    /// once a worker for it is ready. Returns the digest of the new chains; nothing where the old ones stay.
+    /// Waits for the running reload, for ever where there is none, and sends the new setup to the front, which takes
+    /// the setup over once a worker is ready. Returns the digest of the new chains, or `None` where the old chains
+    /// stay.
     pub(super) async fn done(&mut self) -> Option<Arc<str>> {
         let Some(running) = &mut self.running else { return std::future::pending().await };
         let read = running.await.unwrap_or_else(|error| Err(format!("the reload ended: {error}")));
@@ -110,16 +112,16 @@ impl Reloads {
                 }
                 Err(problems) => json!({"state": "failed", "problems": problems, "replicas": replicas}),
             };
-            // Whoever asked asks again where the reply cannot be sent.
+            // The requester asks again where the reply cannot be sent.
             let _full = self.replies.try_send(Outgoing::new(&incoming, body.to_string().into(), None));
         }
     }
 }
 
-/// Reads the config and tries its scripts. The log says why where the reload fails, and so does the error.
+/// Reads the config and tries the scripts. Where the reload fails, the log and the error say why.
 async fn read(source: Arc<dyn ConfigSource>, present: Connection) -> Result<ReloadedConfig, String> {
     let (reading, name) = (Arc::clone(&source), source.name());
-    // The disk may take its time, and all that is answered waits for this thread.
+    // The disk may take its time, and all answers of the service wait for this thread.
     let read = tokio::task::spawn_blocking(move || reading.read()).await.unwrap_or_else(|error| Err(error.to_string()));
     let read = read.inspect_err(|_shown| {
         tracing::error!(config = name, "reload: the config is broken, the old one stays");

@@ -1,4 +1,4 @@
-//! The service while it runs: its tasks, what they tell each other, and the order in which they end.
+//! The service while it runs: the tasks, the channels between them, and the order in which they end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,20 +27,20 @@ use crate::system_clock::now;
 use super::error::ServiceError;
 use super::{EffectSinks, Executor, Inbox, http};
 
-/// Requests that may wait for the front's task; a batch of NATS is far smaller.
+/// The most requests that may wait for the front's task; a batch of NATS is far smaller.
 const REQUESTS_WAITING: usize = 16_384;
-/// Replies that may wait for NATS to take them.
+/// The most replies that may wait for NATS.
 const REPLIES_WAITING: usize = 65_536;
-/// Places that nobody was there to take, and that the front has not heard of.
+/// The most untaken places that may wait for the front.
 const UNTAKEN_WAITING: usize = 1024;
-/// Requests to read the config again that may wait for that.
+/// The most requests to read the config again that may wait.
 const RELOADS_WAITING: usize = 64;
-/// It is tried no more often than this how long NATS keeps a frozen client.
+/// The least time between two tests of how long NATS keeps a frozen client.
 const BETWEEN_FREEZES: Duration = Duration::from_secs(60);
-/// How long the stop waits for NATS to hand over and to take what is left.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long the stop waits for NATS to deliver the last messages and to take the last replies.
+const LAST_MESSAGES: Duration = Duration::from_secs(5);
 
-/// What a service is made from.
+/// The parts that a service is made from.
 pub(super) struct ServiceParts<'a> {
     pub(super) config: &'a Config,
     pub(super) namespace: Namespace,
@@ -66,20 +66,20 @@ pub(super) struct RunningService {
     pulse: Arc<Pulse>,
 }
 
-/// What the bus is to be connected with, once it is there.
+/// The parts that the connected bus needs.
 pub(super) struct BusSetup {
     replica: String,
     identity: ServiceIdentity,
     requests: mpsc::Sender<Incoming>,
-    heard: mpsc::Sender<Bytes>,
-    said: mpsc::Receiver<PeerMessage>,
+    peer_texts: mpsc::Sender<Bytes>,
+    peer_messages: mpsc::Receiver<PeerMessage>,
 }
 
-/// Where the front hands on that the config is to be read again.
+/// The channel on which the front passes requests to read the config again.
 pub(super) type ReloadsAsked = mpsc::Receiver<ReloadRequest>;
 
 impl ServiceParts<'_> {
-    /// Starts all that needs no NATS.
+    /// Starts all tasks that need no NATS.
     pub(super) fn start(
         self,
         listener: Option<TcpListener>,
@@ -97,18 +97,18 @@ impl ServiceParts<'_> {
         let shown = board.subscribe();
         let (replies, outgoing) = mpsc::channel(REPLIES_WAITING);
         let (requests, incoming) = mpsc::channel(REQUESTS_WAITING);
-        let (gossip, said) = mpsc::channel(peers::SAYINGS_WAITING);
-        let (heard, hearing) = mpsc::channel(peers::HEARD_WAITING);
-        let (inbox, links) = Inbox::new(incoming, changes, hearing);
+        let (gossip, peer_messages) = mpsc::channel(peers::SAYINGS_WAITING);
+        let (peer_texts, received) = mpsc::channel(peers::HEARD_WAITING);
+        let (inbox, links) = Inbox::new(incoming, changes, received);
         let events = links.events.clone();
         let entropy = host::bytes().map_err(ServiceError::Host)?;
         let digest = setup.digest.to_string();
         let pulse = Arc::new(Pulse::default());
         pulse::watch(Arc::clone(&pulse)).map_err(ServiceError::Host)?;
         let (reloads, reloads_asked) = mpsc::channel(RELOADS_WAITING);
-        let outlets = EffectSinks { replies: replies.clone(), gossip, board, reloads };
+        let sinks = EffectSinks { replies: replies.clone(), gossip, board, reloads };
         let front = Front::new(setup, Box::new(registry.clone()), Arc::clone(&metrics), entropy, now());
-        let executor = Executor::new(registry.clone(), Arc::clone(&metrics), outlets, links);
+        let executor = Executor::new(registry.clone(), Arc::clone(&metrics), sinks, links);
         let replica = front.replica().to_owned();
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(replica, namespace = namespace.as_str(), digest, "whither serve {version}");
@@ -128,29 +128,29 @@ impl ServiceParts<'_> {
             pulse,
         };
         let identity = identity(&replica, &digest);
-        Ok((running, BusSetup { replica, identity, requests, heard, said }, reloads_asked))
+        Ok((running, BusSetup { replica, identity, requests, peer_texts, peer_messages }, reloads_asked))
     }
 }
 
 impl RunningService {
-    /// Hears requests and the other replicas from now on.
-    pub(super) async fn listen(&self, ears: BusSetup) -> Result<MicroService, ServiceError> {
-        let BusSetup { replica, identity, requests, heard, said } = ears;
+    /// Receives requests and the messages of other replicas from now on.
+    pub(super) async fn listen(&self, bus_setup: BusSetup) -> Result<MicroService, ServiceError> {
+        let BusSetup { replica, identity, requests, peer_texts, peer_messages } = bus_setup;
         let (client, view, namespace) = (self.bus.client(), self.view.client(), &self.namespace);
-        peers::listen(view, namespace, &replica, heard, requests.clone()).await.map_err(refused)?;
-        tokio::spawn(peers::publish_peer_messages(view.clone(), namespace.clone(), said));
+        peers::listen(view, namespace, &replica, peer_texts, requests.clone()).await.map_err(refused)?;
+        tokio::spawn(peers::publish_peer_messages(view.clone(), namespace.clone(), peer_messages));
         let started = MicroService::start(client, namespace, identity, &self.stats, requests, &self.replies);
         let service = started.await.map_err(refused)?;
         tracing::info!(servers = self.bus.servers(), "answering");
         Ok(service)
     }
 
-    /// Where replies go.
+    /// Returns the channel for replies.
     pub(super) fn replies(&self) -> mpsc::Sender<Outgoing> {
         self.replies.clone()
     }
 
-    /// Returns when a task has ended that was to run until the stop, with what is to be said of that.
+    /// Returns when a task has ended that was to run until the stop, with the error about that task.
     pub(super) async fn failed(&mut self) -> ServiceError {
         let http = async {
             match &mut self.http {
@@ -166,7 +166,7 @@ impl RunningService {
         ServiceError::TaskEnded(task)
     }
 
-    /// Answers what was received, and ends.
+    /// Answers the requests that were received, and ends.
     pub(super) async fn end(self, service: Option<MicroService>) {
         let Self { events, replies, front, responder, http, stop, pulse, .. } = self;
         drain(service).await;
@@ -175,7 +175,7 @@ impl RunningService {
         drop(front.await);
         pulse.ends();
         stop.cancel();
-        if tokio::time::timeout(LAST_WORDS, responder).await.is_err() {
+        if tokio::time::timeout(LAST_MESSAGES, responder).await.is_err() {
             tracing::warn!("NATS did not take the last replies in time");
         }
         if let Some(http) = http {
@@ -185,8 +185,8 @@ impl RunningService {
     }
 }
 
-/// Tries how long NATS keeps a client that is frozen, each time that the link comes to stand: it may be another server, or
-/// have another config. Where it cannot be tried, nothing is said.
+/// Tests how long NATS keeps a client that is frozen, each time that the connection is established: the server may be
+/// another, or have another config. Where the test is not possible, nothing is reported.
 pub(super) async fn try_pings(bus: Bus, connection: Connection, events: mpsc::Sender<FrontEvent>) {
     let mut link = bus.link();
     loop {
@@ -206,15 +206,15 @@ pub(super) async fn try_pings(bus: Bus, connection: Connection, events: mpsc::Se
     }
 }
 
-/// Takes no more messages, and waits for those that NATS had handed over already.
+/// Takes no more messages, and waits for the messages that NATS had delivered already.
 async fn drain(service: Option<MicroService>) {
     let Some(service) = service else { return };
-    if tokio::time::timeout(LAST_WORDS, service.drain()).await.is_err() {
+    if tokio::time::timeout(LAST_MESSAGES, service.drain()).await.is_err() {
         tracing::warn!("NATS did not hand over what it still had in time");
     }
 }
 
-/// Where it is told that nobody was there to take a place, on its way to the front.
+/// Returns a channel for the places that were not taken, from which they are passed to the front.
 fn untaken(events: &mpsc::Sender<FrontEvent>) -> mpsc::Sender<Arc<str>> {
     let (untaken, mut places) = mpsc::channel(UNTAKEN_WAITING);
     let events = events.clone();
@@ -228,7 +228,7 @@ fn untaken(events: &mpsc::Sender<FrontEvent>) -> mpsc::Sender<Arc<str>> {
     untaken
 }
 
-/// Serves the port until the stop; the log says why where it ends before.
+/// Serves the port until the stop; where serving ends before, the log says why.
 async fn serve_http(served: impl Future<Output = std::io::Result<()>>) {
     if let Err(error) = served.await {
         tracing::error!(%error, "the HTTP port cannot be served any more");

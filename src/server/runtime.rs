@@ -22,8 +22,8 @@ pub async fn run(front: Front, mut inbox: Inbox, executor: Executor, pulse: Arc<
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut ticked = Instant::now();
-    let (mut requests, mut changes, mut said) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut words, mut heard) = (Vec::new(), Vec::new());
+    let (mut requests, mut changes, mut gossip) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut worker_events, mut runner_events) = (Vec::new(), Vec::new());
     driver.settle(true);
     while !driver.front.is_done() || !inbox.requests.is_empty() {
         // Answers come first: they make room. Then the cluster, so that questions see the latest state.
@@ -31,17 +31,17 @@ pub async fn run(front: Front, mut inbox: Inbox, executor: Executor, pulse: Arc<
         tokio::select! {
             biased;
             Some(event) = inbox.events.recv() => driver.send_event(event),
-            1.. = inbox.words.recv_many(&mut words, BATCH) => {
-                words.drain(..).for_each(|(number, event)| driver.send_event(FrontEvent::Worker(number, event)));
+            1.. = inbox.worker_events.recv_many(&mut worker_events, BATCH) => {
+                worker_events.drain(..).for_each(|(number, event)| driver.send_event(FrontEvent::Worker(number, event)));
             }
-            1.. = inbox.runner.recv_many(&mut heard, BATCH) => {
-                heard.drain(..).for_each(|(number, event)| driver.send_event(FrontEvent::Runner(number, event)));
+            1.. = inbox.runner.recv_many(&mut runner_events, BATCH) => {
+                runner_events.drain(..).for_each(|(number, event)| driver.send_event(FrontEvent::Runner(number, event)));
             }
             1.. = inbox.registry.recv_many(&mut changes, BATCH) => {
                 changes.drain(..).for_each(|event| driver.send_event(FrontEvent::Registry(event)));
             }
-            1.. = inbox.peers.recv_many(&mut said, BATCH) => {
-                said.drain(..).for_each(|text| driver.send_event(FrontEvent::Gossip(text)));
+            1.. = inbox.peers.recv_many(&mut gossip, BATCH) => {
+                gossip.drain(..).for_each(|text| driver.send_event(FrontEvent::Gossip(text)));
             }
             1.. = inbox.requests.recv_many(&mut requests, BATCH) => {
                 requests.drain(..).for_each(|incoming| driver.send_event(FrontEvent::Request(incoming)));

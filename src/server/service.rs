@@ -1,7 +1,7 @@
-//! A service from its config to its end: started, connected, reloaded, stopped.
+//! A service from the config to the end: started, connected, reloaded, stopped.
 //!
-//! Where the config comes from is the caller's: [`ConfigSource`] reads the config for the start and for each reload, with
-//! the options of the command line and the environment of FastX, which nothing here knows.
+//! Where the config comes from is the caller's choice: [`ConfigSource`] reads the config for the start and for each
+//! reload, with the options of the command line and the environment of FastX, which nothing here knows.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use super::running::{self, ServiceParts};
 use super::signals::{Instruction, Signals};
 use super::{http, settings};
 
-/// A config with all that goes with it when a service starts or reloads.
+/// A config with the further inputs of a start or a reload.
 #[derive(Debug)]
 pub struct ServiceConfig {
     /// The config.
@@ -60,8 +60,8 @@ pub trait ConfigSource: Send + Sync {
 /// address of the HTTP port, over the config's.
 ///
 /// # Errors
-/// A script that does not compile, before any port opens; a port that cannot be opened; settings that can never connect;
-/// a task that ended.
+/// A script that does not compile, before any port opens; a port that cannot be opened; settings that can never
+/// connect; a task that ended.
 pub async fn run(
     first: ServiceConfig,
     source: Arc<dyn ConfigSource>,
@@ -79,7 +79,8 @@ pub async fn run(
         tracing::info!(%address, "http: /healthz, /readyz, /metrics");
     }
     let bus = Bus::open(&connection).await?;
-    // Requests may come faster than they are read, and the server then drops the connection; the view must not go with it.
+    // Requests may come faster than they are read, and the server then drops the connection; the view must be
+    // unaffected.
     let view = Bus::open_for("view", &connection).await?;
     let (mut running, bus_setup, mut reloads_asked) =
         ServiceParts { config: &config, namespace, setup, bus, view }.start(listener)?;
@@ -90,7 +91,7 @@ pub async fn run(
     loop {
         tokio::select! {
             biased;
-            // Without NATS there is nobody to answer yet; the signals must work all the same.
+            // Without NATS no request can be answered yet; the signals must work all the same.
             instruction = signals.next() => match instruction {
                 Instruction::Stop => break,
                 Instruction::Reload => reloads.ask(),
@@ -111,7 +112,7 @@ pub async fn run(
         }
     }
     pulse::notify_stopping();
-    // The last reply is sent when nobody is left who could send one.
+    // The last reply is sent when no task is left that could send a reply.
     drop(reloads);
     running.end(service).await;
     Ok(())

@@ -16,7 +16,7 @@ pub enum Instruction {
 /// The signals of a service, caught from the moment at which this value is made.
 #[derive(Debug)]
 pub struct Signals {
-    /// Caught so that a log file that may not grow any further is an error of the write, and not the end of the process.
+    /// Caught so that a log file that may not grow any further is an error of the write, and does not end the process.
     _file_size: Signal,
     term: Signal,
     interrupt: Signal,
@@ -37,7 +37,7 @@ impl Signals {
         })
     }
 
-    /// Returns the next instruction, when its signal arrives.
+    /// Returns the next instruction, when a signal arrives.
     pub async fn next(&mut self) -> Instruction {
         tokio::select! {
             _ = self.term.recv() => Instruction::Stop,

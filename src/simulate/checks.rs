@@ -41,13 +41,13 @@ impl World {
         let ((Some(from), Some(told)), (Some(asked), Some(to))) = (when(earlier), when(later)) else { return };
         // A replica that is asked before the first answer was known to all cannot know that answer, and a request that
         // comes when the session runs, or the place was given back, is another question.
-        let lives_until = match launcher.fate {
+        let lives_until = match launcher.place_use {
             PlacementUse::Starts(after, _, _) => told + after,
             PlacementUse::Released | PlacementUse::Fails => told,
             PlacementUse::Abandoned => told + RESERVATION / 2,
         };
         let is_known = asked > told + Duration::from_millis(50) && asked < lives_until;
-        if is_known && self.weather.could_talk(from, asked, to) {
+        if is_known && self.network.could_talk(from, asked, to) {
             self.violated(format!("request {number} was placed twice, by attempts {earlier} and {later}"));
         }
     }
@@ -82,7 +82,7 @@ impl World {
         for (number, launcher) in self.launchers.iter().enumerate() {
             for (attempt, sent) in launcher.sent.iter().enumerate() {
                 let latest = *sent + DEADLINE + SLACK;
-                if self.weather.was_rough(*sent, latest) {
+                if self.network.was_rough(*sent, latest) {
                     continue;
                 }
                 match launcher.answers.get(&attempt) {
@@ -102,8 +102,8 @@ impl World {
         let others = self.replicas.iter().flatten().count().saturating_sub(1);
         let lonely = self.replicas.iter().flatten().find(|replica| replica.front.other_replicas() != others);
         if let Some(lonely) = lonely {
-            let heard = lonely.front.other_replicas();
-            self.violated(format!("a replica hears {heard} others at the end, of {others}"));
+            let known = lonely.front.other_replicas();
+            self.violated(format!("a replica hears {known} others at the end, of {others}"));
         }
         let seen: BTreeSet<_> =
             self.replicas.iter().flatten().map(|replica| contents(replica.front.cluster())).collect();

@@ -95,8 +95,8 @@ impl World {
                 }
             }
             FaultKind::Kill => {
-                if let Some(seat) = self.replicas.get_mut(replica) {
-                    *seat = None;
+                if let Some(slot) = self.replicas.get_mut(replica) {
+                    *slot = None;
                 }
             }
             FaultKind::KillWorkers => {

@@ -41,7 +41,7 @@ pub(super) struct Launcher {
     pub(super) asks_twice: bool,
     /// How long the request may wait for a free node, in milliseconds.
     wait_ms: u64,
-    pub(super) fate: PlacementUse,
+    pub(super) place_use: PlacementUse,
     /// The time when each attempt was sent.
     pub(super) sent: Vec<Duration>,
     /// The answers, by attempt.
@@ -68,7 +68,7 @@ impl Launcher {
     fn draw(dice: &mut Dice, users: u64) -> Self {
         let ms = |dice: &mut Dice, from: u64, to: u64| Duration::from_millis(from + below(dice, to - from));
         let at = ms(dice, 500, BUSY.as_millis() as u64);
-        let fate = match below(dice, 10) {
+        let place_use = match below(dice, 10) {
             0 => PlacementUse::Released,
             1 => PlacementUse::Fails,
             2 => PlacementUse::Abandoned,
@@ -79,7 +79,7 @@ impl Launcher {
             user: format!("u{}", below(dice, users)),
             asks_twice: below(dice, 6) == 0,
             wait_ms: if below(dice, 3) == 0 { below(dice, 4000) } else { 0 },
-            fate,
+            place_use,
             sent: Vec::new(),
             answers: BTreeMap::new(),
             place: None,

@@ -70,8 +70,8 @@ impl World {
     }
 
     fn use_place(&mut self, number: usize, reservation: &Arc<str>) {
-        let Some(fate) = self.launchers.get(number).map(|launcher| launcher.fate) else { return };
-        match fate {
+        let Some(place_use) = self.launchers.get(number).map(|launcher| launcher.place_use) else { return };
+        match place_use {
             PlacementUse::Starts(after, ..) => self.timeline.after(after, WorldEvent::Starts(number)),
             PlacementUse::Released => self.about(Verb::Release, reservation, false),
             PlacementUse::Fails => self.about(Verb::Release, reservation, true),
@@ -95,7 +95,7 @@ impl World {
     pub(super) fn start_session(&mut self, number: usize) {
         let Some(launcher) = self.launchers.get(number) else { return };
         let (Some((node, reservation)), PlacementUse::Starts(_, lasts, confirms)) =
-            (launcher.place.clone(), launcher.fate)
+            (launcher.place.clone(), launcher.place_use)
         else {
             return;
         };

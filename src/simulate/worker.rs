@@ -36,7 +36,7 @@ pub(super) struct SimulatedWorker {
     evaluator: Evaluator,
     wire: Arc<Mutex<WorkerWire>>,
     /// Whether releases are ignored: a mistake that is made on purpose.
-    is_deaf: bool,
+    ignores_releases: bool,
 }
 
 impl SimulatedWorker {
@@ -49,12 +49,12 @@ impl SimulatedWorker {
         number: u64,
         mut snapshot: Orders,
     ) -> Result<(Self, NewWorker), BirthError> {
-        let senses =
+        let host =
             EvaluatorHost { stopwatch: Box::new(Stopped), witness: Box::new(NoObserver), alarm: Rc::new(Silent) };
-        let evaluator = Evaluator::new(&birth.set, birth.arrangement, senses, &mut |_| {})
+        let evaluator = Evaluator::new(&birth.set, birth.arrangement, host, &mut |_| {})
             .map_err(|errors| BirthError::Refused(errors.into_iter().map(CompileProblem::from).collect()))?;
         let wire = Arc::new(Mutex::new(WorkerWire::default()));
-        let mut worker = Self { evaluator, wire: Arc::clone(&wire), is_deaf: false };
+        let mut worker = Self { evaluator, wire: Arc::clone(&wire), ignores_releases: false };
         while let Some(frame) = snapshot.pop() {
             worker.read(&frame, 0, &mut Vec::new());
         }
@@ -63,16 +63,16 @@ impl SimulatedWorker {
     }
 
     /// Ignores releases from here on.
-    pub(super) fn deafen(&mut self) {
-        self.is_deaf = true;
+    pub(super) fn ignore_releases(&mut self) {
+        self.ignores_releases = true;
     }
 
     /// Reads all frames, at Unix time `unix_ms`, and returns the worker's events.
     pub(super) fn work(&mut self, unix_ms: i64) -> Vec<WorkerEvent> {
         let frames = std::mem::take(&mut lock(&self.wire).frames);
-        let mut said = Vec::new();
-        frames.iter().for_each(|frame| self.read(frame, unix_ms, &mut said));
-        said
+        let mut events = Vec::new();
+        frames.iter().for_each(|frame| self.read(frame, unix_ms, &mut events));
+        events
     }
 
     /// Whether there are frames that the worker has not read.
@@ -95,25 +95,25 @@ impl SimulatedWorker {
         self.evaluator.cluster()
     }
 
-    fn read(&mut self, frame: &[u8], unix_ms: i64, said: &mut Vec<WorkerEvent>) {
+    fn read(&mut self, frame: &[u8], unix_ms: i64, events: &mut Vec<WorkerEvent>) {
         let body = frame.get(frame::HEADER_BYTES..).unwrap_or_default();
         for order in frame::values::<WorkerCommand>(body).map_while(Result::ok) {
             match order {
-                WorkerCommand::Change(Change::Release(_)) if self.is_deaf => {}
+                WorkerCommand::Change(Change::Release(_)) if self.ignores_releases => {}
                 WorkerCommand::Change(change) => self.evaluator.apply(change),
                 WorkerCommand::Recall(action, node) => self.evaluator.recall(&action, &node),
                 WorkerCommand::Quarantine(subject, limited) => self.evaluator.quarantine(subject, limited),
                 WorkerCommand::Ask(question) => match answer::decide(&mut self.evaluator, &question, unix_ms) {
                     Progress::Decided(mut decision) => {
                         answer::shorten(&question, &mut decision);
-                        said.push(WorkerEvent::Replies(vec![WorkerReply { ticket: question.ticket, decision }]));
+                        events.push(WorkerEvent::Replies(vec![WorkerReply { ticket: question.ticket, decision }]));
                     }
                     Progress::Suspended(suspended) => {
                         let encoded = postcard::to_stdvec(&suspended).unwrap_or_default();
                         let (ticket, step) = (question.ticket, suspended.step);
                         let waiting =
                             WaitingDecision { ticket, step, suspended: encoded.into(), taken: suspended.taken };
-                        said.push(WorkerEvent::Waiting(waiting));
+                        events.push(WorkerEvent::Waiting(waiting));
                     }
                 },
             }

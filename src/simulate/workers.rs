@@ -11,21 +11,21 @@ use super::worker::{SimulatedWorker, WorkerStop};
 use super::world::{World, WorldEvent};
 
 /// The range of times that a worker takes until ready.
-const BIRTH: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(400));
+const START: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(400));
 /// The range of times that a worker takes for the frames at hand.
 const WORK: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(2));
 /// The delay of a worker's frames.
-const WORD: Duration = Duration::from_micros(100);
+const FRAME_DELAY: Duration = Duration::from_micros(100);
 
 impl World {
     /// Starts a worker of a replica.
-    pub(super) fn start_worker(&mut self, place: usize, number: u64, birth: &WorkerInit, snapshot: Orders) {
-        let delay = self.between(BIRTH.0, BIRTH.1);
-        let is_deaf = self.plan.mistake == Some(Mistake::LostRelease);
+    pub(super) fn start_worker(&mut self, place: usize, number: u64, init: &WorkerInit, snapshot: Orders) {
+        let delay = self.between(START.0, START.1);
+        let ignores_releases = self.plan.mistake == Some(Mistake::LostRelease);
         let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
-        let started = SimulatedWorker::start(birth, number, snapshot).map(|(mut worker, new)| {
-            if is_deaf {
-                worker.deafen();
+        let started = SimulatedWorker::start(init, number, snapshot).map(|(mut worker, new)| {
+            if ignores_releases {
+                worker.ignore_releases();
             }
             replica.workers.insert(number, worker);
             new
@@ -37,7 +37,7 @@ impl World {
     /// Lets the workers of the replica read their frames, and end where they were dismissed.
     pub(super) fn wake_workers(&mut self, place: usize) {
         let now = self.timeline.now();
-        let held = self.weather.holds_workers(place, now);
+        let held = self.network.holds_workers(place, now);
         let Some(Some(replica)) = self.replicas.get_mut(place) else { return };
         let life = replica.life;
         let wants = |worker: &SimulatedWorker| worker.has_work() || worker.is_dismissed().is_some();
@@ -65,7 +65,7 @@ impl World {
         replica.busy.remove(&number);
         let Some(worker) = replica.workers.get_mut(&number) else { return };
         let dismissal = worker.is_dismissed();
-        let mut said = match dismissal {
+        let mut events = match dismissal {
             Some(WorkerStop::Killed) => Vec::new(),
             Some(WorkerStop::Retired) | None => worker.work(unix_ms),
         };
@@ -75,10 +75,10 @@ impl World {
                 WorkerStop::Killed => ("was ended by signal 9", true),
                 WorkerStop::Retired => ("exited with code 0", false),
             };
-            said.push(WorkerEvent::Exited(ProcessEnd { how: how.to_owned(), killed, stopped: false }));
+            events.push(WorkerEvent::Exited(ProcessEnd { how: how.to_owned(), killed, stopped: false }));
         }
-        for event in said {
-            self.timeline.after(WORD, WorldEvent::Arrives(place, life, FrontEvent::Worker(number, event)));
+        for event in events {
+            self.timeline.after(FRAME_DELAY, WorldEvent::Arrives(place, life, FrontEvent::Worker(number, event)));
         }
     }
 }

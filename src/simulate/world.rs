@@ -77,7 +77,7 @@ pub(super) struct World {
     pub(super) timeline: Timeline<WorldEvent>,
     pub(super) dice: Dice,
     base: Instant,
-    pub(super) weather: NetworkFaults,
+    pub(super) network: NetworkFaults,
     /// The replicas; absent where the process does not run.
     pub(super) replicas: Vec<Option<Replica>>,
     lives: u32,
@@ -100,7 +100,7 @@ impl World {
             timeline: Timeline::new(),
             dice: dice(plan.seed, COURSE),
             base: Instant::now(),
-            weather: NetworkFaults::new(plan),
+            network: NetworkFaults::new(plan),
             replicas: (0..plan.replicas).map(|_| None).collect(),
             lives: 0,
             hosts: host_of.keys().map(|id| SessionHost::new(Arc::clone(id), plan.capacity)).collect(),
@@ -127,8 +127,8 @@ impl World {
     /// Runs to the end, or to the first violation.
     pub(super) fn run(&mut self) {
         let (end, mut events) = (BUSY + CALM, 0_u64);
-        while let Some(happening) = self.timeline.next(end) {
-            self.happen(happening);
+        while let Some(event) = self.timeline.next(end) {
+            self.happen(event);
             events += 1;
             if events > MOST_EVENTS {
                 self.violated(format!("more than {MOST_EVENTS} things happened: something goes round in circles"));
@@ -172,8 +172,8 @@ impl World {
         from + Duration::from_micros(below(&mut self.dice, span + 1))
     }
 
-    fn happen(&mut self, happening: WorldEvent) {
-        match happening {
+    fn happen(&mut self, event: WorldEvent) {
+        match event {
             WorldEvent::Begins(fault) => self.begin(fault),
             WorldEvent::Ends(fault) => self.end(fault),
             WorldEvent::Asks(launcher) => self.ask(launcher),
@@ -210,8 +210,8 @@ impl World {
         entropy.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&self.dice.bits().to_le_bytes()));
         let replica = Replica::start(&self.plan, entropy, self.now(0), self.timeline.now(), life);
         self.record(|| format!("replica {place} starts as {}", replica.front.replica()));
-        if let Some(seat) = self.replicas.get_mut(place) {
-            *seat = Some(replica);
+        if let Some(slot) = self.replicas.get_mut(place) {
+            *slot = Some(replica);
         }
         self.read_buckets(place);
         self.timeline.after(TICK, WorldEvent::Ticks(place, life));
@@ -239,7 +239,7 @@ impl World {
     }
 
     fn view_delay(&mut self, place: usize) -> Duration {
-        let lag = self.weather.lag(place, self.timeline.now());
+        let lag = self.network.lag(place, self.timeline.now());
         self.timeline.now() + lag + self.between(Duration::from_millis(2), Duration::from_millis(30))
     }
 
@@ -288,7 +288,7 @@ impl World {
 
     /// Passes `events` to the replica, and carries out the effects.
     pub(super) fn drive(&mut self, place: usize, events: Vec<FrontEvent>, time: bool) {
-        let Some(Some(skew_ms)) = self.replicas.get(place).map(|seat| seat.as_ref().map(|replica| replica.skew_ms))
+        let Some(Some(skew_ms)) = self.replicas.get(place).map(|slot| slot.as_ref().map(|replica| replica.skew_ms))
         else {
             return;
         };
@@ -308,7 +308,7 @@ impl World {
             Effect::ReplyLater(after, outgoing) => self.reply(place, &outgoing, after),
             Effect::Gossip(PeerMessage::All(text)) => self.gossip(place, &text),
             Effect::Gossip(PeerMessage::One(name, incoming)) => {
-                let is_named = |seat: &Option<Replica>| seat.as_ref().is_some_and(|it| it.front.replica() == &*name);
+                let is_named = |slot: &Option<Replica>| slot.as_ref().is_some_and(|it| it.front.replica() == &*name);
                 let to = self.replicas.iter().position(is_named);
                 if let Some(to) = to {
                     self.send(place, to, || FrontEvent::Request(incoming.clone()));
@@ -359,7 +359,7 @@ impl World {
     fn send(&mut self, from: usize, to: usize, event: impl Fn() -> FrontEvent) {
         let Some(life) = self.replicas.get(to).and_then(Option::as_ref).map(|replica| replica.life) else { return };
         let now = self.timeline.now();
-        for delay in self.weather.passes(from, to, now, &mut self.dice) {
+        for delay in self.network.passes(from, to, now, &mut self.dice) {
             self.timeline.after(delay, WorldEvent::Arrives(to, life, event()));
         }
     }
@@ -369,7 +369,7 @@ impl World {
         self.last_reply = Some((launcher, attempt, outgoing.body.clone()));
         let now = self.timeline.now();
         // A requester receives a reply once at most.
-        let delay = self.weather.passes(place, usize::MAX, now, &mut self.dice).into_iter().next();
+        let delay = self.network.passes(place, usize::MAX, now, &mut self.dice).into_iter().next();
         if let Some(delay) = delay {
             self.timeline.after(after + delay, WorldEvent::Answers(launcher, attempt, outgoing.body.clone()));
         }

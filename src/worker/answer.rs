@@ -28,8 +28,8 @@ pub fn decide(evaluator: &mut Evaluator, question: &PlacementQuestion, now_ms: i
     }
 }
 
-/// Adds to `decision`, an explanation, what would have to differ for the node that `question` asks about, if the question
-/// grants time for a search.
+/// Adds to `decision`, an explanation, the values that would have to differ for the node that `question` asks about, if
+/// the question grants time for a search.
 pub fn search(evaluator: &Evaluator, question: &PlacementQuestion, decision: &mut Decision) {
     if question.search_us > 0 {
         let budget = SearchBudget { time_us: question.search_us, tries: MAX_TRIES };

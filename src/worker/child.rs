@@ -87,53 +87,53 @@ fn serve() -> std::io::Result<()> {
     // Where the kernel does not support the flag, the report on the seal says so.
     drop(sandbox::gain_no_privileges());
     let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
-    let Some(birth) = frame::read::<WorkerInit>(&mut &socket)? else { return Ok(()) };
+    let Some(init) = frame::read::<WorkerInit>(&mut &socket)? else { return Ok(()) };
     sandbox::leave_no_core()?;
-    sandbox::bound_memory(OWN_BYTES + birth.limits.memory_bytes)?;
-    let work = move || work(socket, birth);
+    sandbox::bound_memory(OWN_BYTES + init.limits.memory_bytes)?;
+    let work = move || work(socket, init);
     let thread = thread::Builder::new().name("evaluate".to_owned()).stack_size(STACK_BYTES).spawn(work)?;
     thread.join().unwrap_or_else(|_panic| Err(std::io::Error::other("the evaluating thread panicked")))
 }
 
-fn work(socket: UnixStream, birth: WorkerInit) -> std::io::Result<()> {
+fn work(socket: UnixStream, init: WorkerInit) -> std::io::Result<()> {
     let outbox = Arc::new(Mutex::new(Outbox::new(socket.try_clone()?)?));
     let watch = Arc::new(CallWatch::default());
-    let set = Arc::new(birth.set.clone());
+    let set = Arc::new(init.set.clone());
     let narration = Arc::new(AtomicBool::new(false));
-    let narrator = StepWitness {
+    let observer = StepWitness {
         watched: Witnessed(Arc::clone(&watch)),
         outbox: Arc::clone(&outbox),
         set: Arc::clone(&set),
-        aloud: Arc::clone(&narration),
+        narrated: Arc::clone(&narration),
     };
-    let senses = EvaluatorHost {
+    let host = EvaluatorHost {
         stopwatch: Box::new(Monotonic(Instant::now())),
-        witness: Box::new(narrator),
+        witness: Box::new(observer),
         alarm: Rc::new(WatchAlarm(Arc::clone(&watch))),
     };
-    let hurry = hurry(Arc::clone(&watch))?;
+    let slow_loads = slow_loads(Arc::clone(&watch))?;
     let mut loading = |step: &Arc<str>| {
         drop(lock(&outbox).send(&WorkerFrame::Loading(Arc::clone(step))));
-        let _gone = hurry.send(());
+        let _gone = slow_loads.send(());
     };
-    let evaluator = match Evaluator::new(&birth.set, birth.arrangement, senses, &mut loading) {
+    let evaluator = match Evaluator::new(&init.set, init.arrangement, host, &mut loading) {
         Ok(evaluator) => evaluator,
         Err(errors) => {
             let problems = errors.into_iter().map(CompileProblem::from);
             return lock(&outbox).send(&WorkerFrame::Refused(problems.collect()));
         }
     };
-    drop(hurry);
-    guard::start(&watch, &outbox, set, birth.limits)?;
+    drop(slow_loads);
+    guard::start(&watch, &outbox, set, init.limits)?;
     // The number and size of the scripts does not matter: each script may take the limit on top of them.
     let own_bytes = sandbox::data_bytes().map_or(OWN_BYTES, |bytes| bytes + LITTLE_BYTES);
-    sandbox::bound_memory(own_bytes + birth.limits.memory_bytes)?;
+    sandbox::bound_memory(own_bytes + init.limits.memory_bytes)?;
     sandbox::open_nothing()?;
     let lacks = seal();
     lock(&outbox).send(&WorkerFrame::Ready { lacks, remarks: evaluator.remarks() })?;
-    let limits = birth.limits;
+    let limits = init.limits;
     let (mirror_bytes, mirror_bytes_bounded) = (0, MIRROR_STEP / 2);
-    let mut clerk = WorkerLoop {
+    let mut worker_loop = WorkerLoop {
         evaluator,
         watch,
         outbox,
@@ -144,13 +144,13 @@ fn work(socket: UnixStream, birth: WorkerInit) -> std::io::Result<()> {
         mirror_bytes,
         mirror_bytes_bounded,
     };
-    clerk.serve(socket)
+    worker_loop.serve(socket)
 }
 
 /// Starts a thread that wakes the engines where a step takes longer than [`LOADING`] to load: steps are not under the
 /// watchdog while they load. The returned channel is sent a value at the beginning of each step; the thread ends when
 /// the channel is dropped, before the seal.
-fn hurry(watch: Arc<CallWatch>) -> std::io::Result<mpsc::Sender<()>> {
+fn slow_loads(watch: Arc<CallWatch>) -> std::io::Result<mpsc::Sender<()>> {
     let (begins, begun) = mpsc::channel();
     thread::Builder::new().name("hurry".to_owned()).spawn(move || {
         loop {
@@ -198,8 +198,8 @@ impl WorkerLoop {
     fn serve(&mut self, socket: UnixStream) -> std::io::Result<()> {
         let (mut socket, mut frame) = (BufReader::with_capacity(SOCKET_BYTES, socket), Vec::new());
         while frame::read_frame(&mut socket, &mut frame)? {
-            for order in frame::values(&frame) {
-                match order? {
+            for command in frame::values(&frame) {
+                match command? {
                     WorkerCommand::Change(change) => self.apply(change)?,
                     WorkerCommand::Recall(action, node) => self.evaluator.recall(&action, &node),
                     WorkerCommand::Quarantine(subject, limited) => self.evaluator.quarantine(subject, limited),
@@ -276,8 +276,8 @@ impl WorkerLoop {
         }
     }
 
-    /// Searches for what would have to differ for the node that an explanation is asked about. No request is decided by the
-    /// search, so that the scripts' calls are not narrated.
+    /// Searches for the values that would have to differ for the node that an explanation asks about. No request is
+    /// decided by the search, so the scripts' calls are not narrated.
     fn search(&mut self, question: &PlacementQuestion, decision: &mut Decision) {
         if question.search_us > 0 {
             self.narration.store(false, Ordering::Relaxed);

@@ -19,12 +19,12 @@ pub(super) struct StepWitness {
     pub(super) watched: Witnessed,
     pub(super) outbox: Arc<Mutex<Outbox>>,
     pub(super) set: Arc<ChainSet>,
-    pub(super) aloud: Arc<AtomicBool>,
+    pub(super) narrated: Arc<AtomicBool>,
 }
 
 impl StepWitness {
     fn report(&self) {
-        if self.aloud.load(Ordering::Relaxed)
+        if self.narrated.load(Ordering::Relaxed)
             && let Some(current) = self.watched.0.current()
         {
             let running = current.named(&self.set);
@@ -87,17 +87,17 @@ pub(super) fn start(
     };
     let panicked = {
         let (watch, outbox, set) = (Arc::clone(watch), Arc::clone(outbox), Arc::clone(&set));
-        move |current: Current, words: String| {
-            let message = format!("the script crashed its engine: {words}");
+        move |current: Current, text: String| {
+            let message = format!("the script crashed its engine: {text}");
             watch.end();
             lock(&outbox).leave(Overrun { running: current.named(&set), kind: LimitKind::Crash, message });
         }
     };
     let quiet = Arc::clone(watch);
     std::panic::set_hook(Box::new(move |info| {
-        let words = info.payload_as_str().unwrap_or("a fault without words").to_owned();
+        let text = info.payload_as_str().unwrap_or("a fault without words").to_owned();
         if let Some(current) = quiet.current() {
-            panicked(current, words);
+            panicked(current, text);
         }
     }));
     exhaustion::name_the_step(Arc::clone(watch), Arc::clone(outbox), Arc::clone(&set), limits.memory_bytes);

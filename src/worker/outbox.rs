@@ -52,10 +52,10 @@ impl Outbox {
         Ok(Self { socket, frame: frame::open(), waiting: 0, read_bytes: 0, done, end: end.thread().clone() })
     }
 
-    /// Adds `word` to the frame that is sent next; returns the number of values in that frame.
-    pub(super) fn add(&mut self, word: &WorkerFrame) -> usize {
+    /// Adds `message` to the frame that is sent next; returns the number of values in that frame.
+    pub(super) fn add(&mut self, message: &WorkerFrame) -> usize {
         // Only sequences of unknown length cannot be encoded, and a `WorkerFrame` has none.
-        let frame = postcard::to_extend(word, std::mem::take(&mut self.frame));
+        let frame = postcard::to_extend(message, std::mem::take(&mut self.frame));
         self.frame = frame.unwrap_or_else(|_never| frame::open());
         self.waiting += 1;
         self.waiting
@@ -75,15 +75,15 @@ impl Outbox {
         }
         self.read_bytes = 0;
         frame::close(&mut self.frame);
-        let said = self.socket.write_all(&self.frame);
+        let written = self.socket.write_all(&self.frame);
         self.frame.truncate(frame::HEADER_BYTES);
         self.waiting = 0;
-        said
+        written
     }
 
-    /// Sends `word` now, after the values that wait.
-    pub(super) fn send(&mut self, word: &WorkerFrame) -> io::Result<()> {
-        self.add(word);
+    /// Sends `message` now, after the values that wait.
+    pub(super) fn send(&mut self, message: &WorkerFrame) -> io::Result<()> {
+        self.add(message);
         self.flush()
     }
 

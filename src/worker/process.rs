@@ -20,7 +20,7 @@ use super::protocol::{
 /// The number of replies that a frame usually holds.
 const USUAL_REPLIES: usize = 16;
 /// How long a worker may take from the start of the process until the worker is ready.
-const BIRTH_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// The error of a worker that did not start.
 #[derive(Debug)]
@@ -88,29 +88,30 @@ impl Worker {
     /// [`BirthError`]: a script that does not compile, or a process that dies.
     pub async fn start(
         program: &Path,
-        birth: &WorkerInit,
+        init: &WorkerInit,
         number: u64,
         events: mpsc::Sender<(u64, WorkerEvent)>,
     ) -> Result<Self, BirthError> {
-        let log = match birth.audience {
+        let log = match init.audience {
             WorkerAudience::Front => Stdio::inherit(),
             WorkerAudience::Person => Stdio::null(),
         };
-        let mut newborn = UnsupervisedProcess::spawn(program, child::COMMAND, log)?;
+        let mut spawned = UnsupervisedProcess::spawn(program, child::COMMAND, log)?;
         let mut loading = None;
         let ready = async {
-            newborn.write(&init_frame(birth)?).await?;
-            ready(newborn.words(), &mut loading).await
+            spawned.write(&init_frame(init)?).await?;
+            ready(spawned.words(), &mut loading).await
         };
-        let born = awake::within(BIRTH_LIMIT, ready).await;
-        let (lacks, remarks) = match born {
+        let started = awake::within(START_LIMIT, ready).await;
+        let (lacks, remarks) = match started {
             Some(Ok(WorkerStart::Ready { lacks, remarks })) => (lacks, remarks),
-            Some(Ok(WorkerStart::Died)) => return Err(BirthError::Died(loading, newborn.end().await.how)),
+            Some(Ok(WorkerStart::Died)) => return Err(BirthError::Died(loading, spawned.end().await.how)),
             Some(Err(error)) => return Err(error),
             None => return Err(BirthError::Died(loading, "hung".to_owned())),
         };
-        let read = move |body: &[u8]| read(body).map(|heard| heard.into_iter().map(|event| (number, event)).collect());
-        let peer = newborn.settle(events, read, move |ended| (number, WorkerEvent::Exited(ended)));
+        let read =
+            move |body: &[u8]| read(body).map(|decoded| decoded.into_iter().map(|event| (number, event)).collect());
+        let peer = spawned.settle(events, read, move |ended| (number, WorkerEvent::Exited(ended)));
         Ok(Self { peer, lacks, remarks })
     }
 
@@ -155,7 +156,7 @@ impl Worker {
 }
 
 /// The frame with [`WorkerInit`], the first that a worker is sent.
-fn init_frame(birth: &WorkerInit) -> std::io::Result<Vec<u8>> {
+fn init_frame(init: &WorkerInit) -> std::io::Result<Vec<u8>> {
     // Nothing else in the frame is large.
     let too_large = |_too_large| {
         let most = frame::MAX_FRAME_BYTES >> 20;
@@ -163,7 +164,7 @@ fn init_frame(birth: &WorkerInit) -> std::io::Result<Vec<u8>> {
             "all scripts together have more than {most} MiB; use fewer or smaller components"
         ))
     };
-    frame::encode(birth).map_err(too_large)
+    frame::encode(init).map_err(too_large)
 }
 
 /// The result of a worker's start.
@@ -176,11 +177,11 @@ enum WorkerStart {
 
 /// Waits until the worker reports that the start succeeded or failed; `loading` is set to the step that is being
 /// compiled.
-async fn ready(words: &mut Words, loading: &mut Option<Arc<str>>) -> Result<WorkerStart, BirthError> {
+async fn ready(reader: &mut Words, loading: &mut Option<Arc<str>>) -> Result<WorkerStart, BirthError> {
     let mut body = Vec::new();
-    while frame::read_frame_async(words, &mut body).await? {
-        for word in frame::values::<WorkerFrame>(&body) {
-            match word? {
+    while frame::read_frame_async(reader, &mut body).await? {
+        for message in frame::values::<WorkerFrame>(&body) {
+            match message? {
                 WorkerFrame::Loading(step) => *loading = Some(step),
                 WorkerFrame::Ready { lacks, remarks } => return Ok(WorkerStart::Ready { lacks, remarks }),
                 WorkerFrame::Refused(problems) => return Err(BirthError::Refused(problems)),
@@ -200,8 +201,8 @@ async fn ready(words: &mut Words, loading: &mut Option<Arc<str>>) -> Result<Work
 /// Returns the events of one frame, replies together, or `None` where the frame cannot be decoded.
 fn read(body: &[u8]) -> Option<Vec<WorkerEvent>> {
     let (mut events, mut replies) = (Vec::new(), Vec::with_capacity(USUAL_REPLIES));
-    for word in frame::values::<WorkerFrame>(body) {
-        let event = match word.ok()? {
+    for message in frame::values::<WorkerFrame>(body) {
+        let event = match message.ok()? {
             WorkerFrame::Reply(reply) => {
                 replies.push(reply);
                 continue;

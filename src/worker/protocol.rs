@@ -109,7 +109,8 @@ pub struct PlacementQuestion {
     pub purpose: Purpose,
     /// The node that `explain` asks about.
     pub about: Option<Arc<str>>,
-    /// How long the search for what would have to differ for that node may take, in microseconds; 0 for no search.
+    /// The time limit of the search for the values that would have to differ for that node, in microseconds; 0 for no
+    /// search.
     pub search_us: u64,
     /// The time of the request, in Unix milliseconds.
     pub now_ms: i64,

@@ -26,10 +26,10 @@ pub struct CallWatch {
     entries: AtomicU64,
     /// The values of the two counters when the alarm was raised; the counters go on, so the alarm never applies to a
     /// later step or call.
-    rung_steps: AtomicU64,
-    rung_entries: AtomicU64,
+    alarmed_steps: AtomicU64,
+    alarmed_entries: AtomicU64,
     /// The value of `entries` when an engine acknowledged the alarm.
-    heard: AtomicU64,
+    acknowledged: AtomicU64,
     /// The CPU time that passed in the code of scripts and does not count as theirs, in microseconds.
     excused_us: AtomicU64,
     /// The CPU time when the engine began with work of its own, in microseconds; 0 where the engine does none.
@@ -66,15 +66,15 @@ impl Default for CallWatch {
     fn default() -> Self {
         let [busy, exact] = [false; 2].map(AtomicBool::new);
         let [steps, entries, excused_us, paused_us, pauses, entered_us, spent_us] = [0; 7].map(AtomicU64::new);
-        let [rung_steps, rung_entries, heard] = [u64::MAX; 3].map(AtomicU64::new);
+        let [alarmed_steps, alarmed_entries, acknowledged] = [u64::MAX; 3].map(AtomicU64::new);
         let (current, wakes) = (Mutex::default(), AlarmCallbacks::default());
         Self {
             busy,
             steps,
             entries,
-            rung_steps,
-            rung_entries,
-            heard,
+            alarmed_steps,
+            alarmed_entries,
+            acknowledged,
             excused_us,
             paused_us,
             pauses,
@@ -175,19 +175,19 @@ impl CallWatch {
     /// Raises the alarm for the running step, or for the call alone.
     pub(super) fn raise_alarm(&self, what: Overtime, at: &WatchSample) {
         match what {
-            Overtime::Step => self.rung_steps.store(at.steps, Ordering::Release),
-            Overtime::Call => self.rung_entries.store(at.entries, Ordering::Release),
+            Overtime::Step => self.alarmed_steps.store(at.steps, Ordering::Release),
+            Overtime::Call => self.alarmed_entries.store(at.entries, Ordering::Release),
         }
         self.wake();
     }
 
     /// Whether an engine has acknowledged the alarm in the call that `at` shows.
     pub(super) fn has_acknowledged(&self, at: &WatchSample) -> bool {
-        self.heard.load(Ordering::Acquire) == at.entries
+        self.acknowledged.load(Ordering::Acquire) == at.entries
     }
 
     /// Takes a sample of counters and clocks.
-    pub(super) fn glance(&self) -> WatchSample {
+    pub(super) fn sample(&self) -> WatchSample {
         let (steps, entries) = self.counters();
         let (now_us, paused_us) = (cpu_us(), self.paused_us.load(Ordering::Acquire));
         let pause_us = if paused_us == 0 { 0 } else { now_us.saturating_sub(paused_us) };
@@ -276,11 +276,11 @@ pub struct WatchAlarm(pub Arc<CallWatch>);
 
 impl Alarm for WatchAlarm {
     fn overtime(&self) -> Option<Overtime> {
-        let is = |rung: &AtomicU64, now: &AtomicU64| rung.load(Ordering::Relaxed) == now.load(Ordering::Relaxed);
-        if is(&self.0.rung_steps, &self.0.steps) {
+        let is = |alarmed: &AtomicU64, now: &AtomicU64| alarmed.load(Ordering::Relaxed) == now.load(Ordering::Relaxed);
+        if is(&self.0.alarmed_steps, &self.0.steps) {
             Some(Overtime::Step)
         } else {
-            is(&self.0.rung_entries, &self.0.entries).then_some(Overtime::Call)
+            is(&self.0.alarmed_entries, &self.0.entries).then_some(Overtime::Call)
         }
     }
 
@@ -289,7 +289,7 @@ impl Alarm for WatchAlarm {
     }
 
     fn acknowledge(&self) {
-        self.0.heard.store(self.0.entries.load(Ordering::Relaxed), Ordering::Release);
+        self.0.acknowledged.store(self.0.entries.load(Ordering::Relaxed), Ordering::Release);
     }
 
     fn pause(&self) {

@@ -29,7 +29,7 @@ const IDLE_PERIOD: Duration = Duration::from_millis(20);
 const NOTICE_US: u64 = 4_000;
 /// The least CPU time between alarm and end: a watchdog that was not scheduled must not raise the alarm and end the
 /// process at once.
-const HEARD_US: u64 = 2_000;
+const REACTION_US: u64 = 2_000;
 /// The CPU time for an engine that has acknowledged the alarm to clean up in: many times the time to free all that a
 /// worker may hold.
 const CLEAR_UP_US: u64 = 2_000_000;
@@ -42,38 +42,38 @@ pub struct Allowance {
     pub call_us: u64,
 }
 
-/// Starts the watchdog. `allow` returns the limits of the current step; `bite` is given the running step, the limit
-/// that was passed and the limit's value, and does not return: `bite` ends the process.
+/// Starts the watchdog. `allow` returns the limits of the current step; `end_process` is given the running step, the
+/// limit that was passed and the limit's value, and does not return: `end_process` ends the process.
 ///
 /// # Errors
 /// Where the thread cannot be started.
 pub fn start(
     watch: Arc<CallWatch>,
     allow: impl Fn(&Current) -> Allowance + Send + 'static,
-    bite: impl Fn(Current, Overtime, u64) + Send + 'static,
+    end_process: impl Fn(Current, Overtime, u64) + Send + 'static,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
         let mut scale = Scale::default();
         let mut period = PERIOD;
         loop {
             thread::sleep(period);
-            let glance = watch.glance();
+            let sample = watch.sample();
             let Some(current) = watch.current() else {
                 (scale, period) = (Scale::default(), IDLE_PERIOD);
                 continue;
             };
             period = PERIOD;
             let allowance = allow(&current);
-            let late = scale.weigh(&glance, current.node.is_some(), &allowance);
-            if watch.counters() != (glance.steps, glance.entries) || !glance.is_inside() {
+            let late = scale.weigh(&sample, current.node.is_some(), &allowance);
+            if watch.counters() != (sample.steps, sample.entries) || !sample.is_inside() {
                 // By now another call runs, or no code of a script does.
                 continue;
             }
             let Some(late) = late else { continue };
-            watch.raise_alarm(late.what, &glance);
-            let notice_us = if watch.has_acknowledged(&glance) { CLEAR_UP_US } else { HEARD_US };
-            if late.used_us > late.allowed_us && scale.rung_us(&glance, &late) > notice_us {
-                bite(current, late.what, late.allowed_us);
+            watch.raise_alarm(late.what, &sample);
+            let notice_us = if watch.has_acknowledged(&sample) { CLEAR_UP_US } else { REACTION_US };
+            if late.used_us > late.allowed_us && scale.since_alarm_us(&sample, &late) > notice_us {
+                end_process(current, late.what, late.allowed_us);
             }
         }
     })
@@ -84,24 +84,24 @@ pub fn start(
 struct Scale {
     step: StepSamples,
     call: Since,
-    rung: [Since; 2],
+    alarmed: [Since; 2],
 }
 
 impl Scale {
     /// Adds a sample, and returns the limit that is used up by then, if any.
-    fn weigh(&mut self, glance: &WatchSample, is_node: bool, allowance: &Allowance) -> Option<OverrunReport> {
-        let (in_step, in_call) = (self.step.spent(glance), self.call.spent(glance.entries, glance.clock_us));
+    fn weigh(&mut self, sample: &WatchSample, is_node: bool, allowance: &Allowance) -> Option<OverrunReport> {
+        let (in_step, in_call) = (self.step.spent(sample), self.call.spent(sample.entries, sample.clock_us));
         // An engine's own work is excused up to the limit of the step: garbage is made by somebody.
-        let beyond_us = glance.excused_us.saturating_sub(self.step.excused_us).saturating_sub(allowance.step_us);
+        let beyond_us = sample.excused_us.saturating_sub(self.step.excused_us).saturating_sub(allowance.step_us);
         late(in_step + beyond_us, in_call + beyond_us, is_node, allowance)
     }
 
     /// Returns the CPU time since the watchdog first raised the alarm for `late`. Excused time counts as in
     /// [`Scale::weigh`]: the clock of a script that makes nothing but garbage stands still.
-    fn rung_us(&mut self, glance: &WatchSample, late: &OverrunReport) -> u64 {
-        match (late.what, &mut self.rung) {
-            (Overtime::Step, [rung, _]) => rung.spent(glance.steps, late.used_us),
-            (Overtime::Call, [_, rung]) => rung.spent(glance.entries, late.used_us),
+    fn since_alarm_us(&mut self, sample: &WatchSample, late: &OverrunReport) -> u64 {
+        match (late.what, &mut self.alarmed) {
+            (Overtime::Step, [alarmed, _]) => alarmed.spent(sample.steps, late.used_us),
+            (Overtime::Call, [_, alarmed]) => alarmed.spent(sample.entries, late.used_us),
         }
     }
 }
@@ -154,16 +154,16 @@ struct StepSamples {
 
 impl StepSamples {
     /// Returns the CPU time that the step's script has used so far, in microseconds.
-    fn spent(&mut self, glance: &WatchSample) -> u64 {
-        if self.number != glance.steps || self.seen_us == 0 {
-            let excused_us = glance.excused_us;
-            *self = Self { number: glance.steps, spent_us: 0, seen_us: glance.clock_us, excused_us };
+    fn spent(&mut self, sample: &WatchSample) -> u64 {
+        if self.number != sample.steps || self.seen_us == 0 {
+            let excused_us = sample.excused_us;
+            *self = Self { number: sample.steps, spent_us: 0, seen_us: sample.clock_us, excused_us };
         }
-        if glance.is_inside() {
-            self.spent_us += glance.clock_us.saturating_sub(self.seen_us);
+        if sample.is_inside() {
+            self.spent_us += sample.clock_us.saturating_sub(self.seen_us);
         }
-        self.seen_us = self.seen_us.max(glance.clock_us);
-        glance.exact_us.unwrap_or(self.spent_us)
+        self.seen_us = self.seen_us.max(sample.clock_us);
+        sample.exact_us.unwrap_or(self.spent_us)
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
 
     const ALLOWANCE: Allowance = Allowance { step_us: 250_000, call_us: 10_000 };
 
-    fn glance(steps: u64, entries: u64, clock_us: u64) -> WatchSample {
+    fn sample(steps: u64, entries: u64, clock_us: u64) -> WatchSample {
         WatchSample { steps, entries, clock_us, excused_us: 0, exact_us: None }
     }
 
@@ -182,8 +182,8 @@ mod tests {
         let (mut step, mut call) = (StepSamples::default(), Since::default());
         let mut spent = (0, 0);
         for (entries, clock_us) in [(1, 1_000), (1, 3_000), (2, 5_000), (2, 90_000), (2, 400_000), (3, 401_000)] {
-            let glance = glance(7, entries, clock_us);
-            spent = (step.spent(&glance), call.spent(glance.entries, glance.clock_us));
+            let sample = sample(7, entries, clock_us);
+            spent = (step.spent(&sample), call.spent(sample.entries, sample.clock_us));
         }
         assert_eq!(spent, (3_000, 0), "two samples found the script at work, and the last call has just begun");
         assert!(late(spent.0, spent.1, true, &ALLOWANCE).is_none());
@@ -192,18 +192,18 @@ mod tests {
     #[test]
     fn a_call_is_late_by_its_own_time_and_a_step_by_the_sum() {
         let (mut step, mut call) = (StepSamples::default(), Since::default());
-        let mut sample = |entries: u64, clock_us: u64| {
-            let glance = glance(7, entries, clock_us);
-            (step.spent(&glance), call.spent(glance.entries, glance.clock_us))
+        let mut take = |entries: u64, clock_us: u64| {
+            let sample = sample(7, entries, clock_us);
+            (step.spent(&sample), call.spent(sample.entries, sample.clock_us))
         };
-        sample(1, 1);
-        let (in_step, in_call) = sample(1, 8_001);
+        take(1, 1);
+        let (in_step, in_call) = take(1, 8_001);
         let call = late(in_step, in_call, true, &ALLOWANCE).map(|late| (late.what, late.used_us));
         assert_eq!(call, Some((Overtime::Call, 8_000)));
         assert!(late(in_step, in_call, false, &ALLOWANCE).is_none(), "a whole list is no call about a node");
         let mut in_step = 0;
         for call in 1..=50 {
-            (in_step, _) = sample(2 * call + 1, 8_001 + call * 5_000);
+            (in_step, _) = take(2 * call + 1, 8_001 + call * 5_000);
         }
         assert_eq!(late(in_step, 0, true, &ALLOWANCE).map(|late| late.what), Some(Overtime::Step));
     }
@@ -212,19 +212,19 @@ mod tests {
     #[test]
     fn a_script_whose_clock_stands_still_is_late_and_is_not_rung_for_for_ever() {
         let mut scale = Scale::default();
-        let mut sample = |excused_us: u64| {
-            let glance = WatchSample { excused_us, ..glance(7, 1, 1_000) };
-            scale.weigh(&glance, false, &ALLOWANCE).map(|late| (late.used_us, scale.rung_us(&glance, &late)))
+        let mut take = |excused_us: u64| {
+            let sample = WatchSample { excused_us, ..sample(7, 1, 1_000) };
+            scale.weigh(&sample, false, &ALLOWANCE).map(|late| (late.used_us, scale.since_alarm_us(&sample, &late)))
         };
-        assert_eq!([0, 250_000, 400_000].map(&mut sample), [None; 3], "its own work is excused for as long as a step");
-        let rung = [500_000, 502_000, 504_000].map(&mut sample);
-        assert_eq!(rung, [Some((250_000, 0)), Some((252_000, 2_000)), Some((254_000, 4_000))]);
+        assert_eq!([0, 250_000, 400_000].map(&mut take), [None; 3], "its own work is excused for as long as a step");
+        let alarmed = [500_000, 502_000, 504_000].map(&mut take);
+        assert_eq!(alarmed, [Some((250_000, 0)), Some((252_000, 2_000)), Some((254_000, 4_000))]);
     }
 
     #[test]
     fn a_question_alone_is_timed_exactly() {
         let mut step = StepSamples::default();
-        step.spent(&glance(7, 1, 1_000));
-        assert_eq!(step.spent(&WatchSample { exact_us: Some(40), ..glance(7, 1, 300_000) }), 40);
+        step.spent(&sample(7, 1, 1_000));
+        assert_eq!(step.spent(&WatchSample { exact_us: Some(40), ..sample(7, 1, 300_000) }), 40);
     }
 }

@@ -203,9 +203,9 @@ fn what_is_too_much_for_one_message_is_said_in_several() {
     let words: Vec<_> = (0..WORDS_AT_ONCE).map(|number| held_by(&"u".repeat(2048), number)).collect();
     replicas.publish_items(&Message { holds: words.len(), ..Message::default() }, &words);
     let mut heard = Vec::new();
-    for said in replicas.said {
-        let Effect::Gossip(PeerMessage::All(text)) = said else { panic!("{said:?}") };
-        assert!(text.len() <= LARGEST_SAYING, "{} bytes", text.len());
+    for effect in replicas.outgoing {
+        let Effect::Gossip(PeerMessage::All(text)) = effect else { panic!("{effect:?}") };
+        assert!(text.len() <= LARGEST_MESSAGE, "{} bytes", text.len());
         let message = Message::parse(&text).unwrap();
         assert_eq!(message.holds, words.len());
         heard.extend(message.words());

@@ -67,25 +67,25 @@ pub(super) struct CapacityDay<'a> {
     hosts: Vec<CapacityHost>,
     /// The time when each arrival asked last.
     asked: Vec<Duration>,
-    course: DayOutcome,
+    outcome: DayOutcome,
     failed: Option<BirthError>,
 }
 
 impl<'a> CapacityDay<'a> {
     /// Handles the next event; returns false where the day is over.
     pub(super) fn go_on(&mut self, passed: &mut impl FnMut(Duration)) -> Result<bool, BirthError> {
-        let Some(happening) = self.timeline.next(self.scenario.day) else { return Ok(false) };
-        if matches!(happening, DayEvent::Samples) {
+        let Some(event) = self.timeline.next(self.scenario.day) else { return Ok(false) };
+        if matches!(event, DayEvent::Samples) {
             passed(self.timeline.now());
         }
-        self.happen(happening);
+        self.happen(event);
         self.failed.take().map_or(Ok(true), Err)
     }
 
     /// Returns the outcome of the day.
     pub(super) fn end(mut self) -> DayOutcome {
-        self.course.waits.sort_unstable();
-        self.course
+        self.outcome.waits.sort_unstable();
+        self.outcome
     }
 
     /// Creates a day at the beginning.
@@ -97,7 +97,7 @@ impl<'a> CapacityDay<'a> {
         let now = Now { instant: base, unix_ms: EPOCH_MS };
         let front = Front::new(scenario.setup.clone(), Box::new(view), Arc::new(Metrics::new()), entropy, now);
         let hosts: Vec<_> = scenario.hosts.iter().filter_map(CapacityHost::of).collect();
-        let course = DayOutcome {
+        let outcome = DayOutcome {
             hosts: hosts.iter().map(|host| Arc::clone(&host.id)).collect(),
             capacities: hosts.iter().map(|host| host.capacity).collect(),
             ..DayOutcome::default()
@@ -112,7 +112,7 @@ impl<'a> CapacityDay<'a> {
             busy: BTreeSet::new(),
             asked: vec![Duration::ZERO; scenario.arrivals.len()],
             hosts,
-            course,
+            outcome,
             failed: None,
         };
         day.plan();
@@ -150,8 +150,8 @@ impl<'a> CapacityDay<'a> {
         from + Duration::from_millis(below(&mut self.dice, to.saturating_sub(from).as_millis() as u64 + 1))
     }
 
-    fn happen(&mut self, happening: DayEvent) {
-        match happening {
+    fn happen(&mut self, event: DayEvent) {
+        match event {
             DayEvent::Asks(arrival) => self.ask(arrival),
             DayEvent::Arrives(event) => self.drive(vec![event], false),
             DayEvent::Works(worker) => self.work(worker),
@@ -187,7 +187,7 @@ impl<'a> CapacityDay<'a> {
     fn sample(&mut self) {
         let sessions = self.hosts.iter().map(CapacityHost::count).collect();
         let waiting = self.front.waiting_requests() as u64;
-        self.course.samples.push(CapacitySample { at: self.timeline.now(), sessions, waiting });
+        self.outcome.samples.push(CapacitySample { at: self.timeline.now(), sessions, waiting });
         self.timeline.after(SAMPLE, DayEvent::Samples);
     }
 
@@ -248,7 +248,7 @@ impl<'a> CapacityDay<'a> {
         let Some(host) = self.hosts.get_mut(place) else { return };
         host.is_down = true;
         let lost: Vec<_> = std::mem::take(&mut host.sessions).into_values().collect();
-        self.course.lost += lost.len() as u64;
+        self.outcome.lost += lost.len() as u64;
         for number in lost {
             let back = self.between(Duration::ZERO, BACK);
             self.timeline.after(back, DayEvent::Asks(number));
@@ -275,14 +275,14 @@ impl<'a> CapacityDay<'a> {
         let unix_ms = self.now().unix_ms;
         self.busy.remove(&number);
         let Some(worker) = self.workers.get_mut(&number) else { return };
-        let mut said = worker.work(unix_ms);
+        let mut events = worker.work(unix_ms);
         if worker.is_dismissed().is_some() {
             self.workers.remove(&number);
             let ended = ProcessEnd { how: "exited with code 0".to_owned(), killed: false, stopped: false };
-            said.push(WorkerEvent::Exited(ended));
+            events.push(WorkerEvent::Exited(ended));
         }
-        if !said.is_empty() {
-            self.drive(said.into_iter().map(|event| FrontEvent::Worker(number, event)).collect(), false);
+        if !events.is_empty() {
+            self.drive(events.into_iter().map(|event| FrontEvent::Worker(number, event)).collect(), false);
         }
     }
 
@@ -324,13 +324,13 @@ impl<'a> CapacityDay<'a> {
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(Arc::<str>::from);
         let Some(node) = text("node").filter(|_| outgoing.error.is_none()) else {
             let name = outgoing.error.as_ref().map_or("internal", |(name, _)| name.as_str());
-            *self.course.refused.entry(name.to_owned()).or_default() += 1;
+            *self.outcome.refused.entry(name.to_owned()).or_default() += 1;
             return;
         };
-        self.course.placed += 1;
+        self.outcome.placed += 1;
         let waited = self.timeline.now().saturating_sub(self.asked.get(number).copied().unwrap_or_default());
         if waited > TICK {
-            self.course.waits.push(waited);
+            self.outcome.waits.push(waited);
         }
         // In a chain that reserves nothing, the session is known by the number of the request.
         let reservation = text("reservation").unwrap_or_else(|| format!("request-{number}").into());

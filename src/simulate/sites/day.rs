@@ -77,7 +77,7 @@ pub(super) struct SitesDay<'a> {
     minutes: BTreeMap<u64, u64>,
     /// By cut that is over, the pairs of sites between which no summary has arrived since.
     awaited: BTreeMap<usize, BTreeSet<(usize, usize)>>,
-    course: SitesOutcome,
+    outcome: SitesOutcome,
 }
 
 impl<'a> SitesDay<'a> {
@@ -89,7 +89,7 @@ impl<'a> SitesDay<'a> {
         let mut dice = dice(scenario.seed, SITES);
         let sites: Vec<_> = (0..scenario.sites).map(|_| Site::new(scenario, &mut dice)).collect();
         let tiers = (0..scenario.sites).map(|_| FirstTier::start(scenario, &mut dice));
-        let course = SitesOutcome {
+        let outcome = SitesOutcome {
             sites: sites.iter().map(|site| SiteCourse { capacity: site.capacity(), ..SiteCourse::default() }).collect(),
             cuts: scenario.cuts.iter().copied().map(CutCourse::new).collect(),
             ..SitesOutcome::default()
@@ -105,7 +105,7 @@ impl<'a> SitesDay<'a> {
             ages: Vec::new(),
             minutes: BTreeMap::new(),
             awaited: BTreeMap::new(),
-            course,
+            outcome,
         };
         day.plan(&mut dice);
         Ok(day)
@@ -133,34 +133,34 @@ impl<'a> SitesDay<'a> {
 
     /// Handles the next event; returns false where the day is over.
     pub(super) fn go_on(&mut self, passed: &mut impl FnMut(Duration)) -> Result<bool, BirthError> {
-        let Some(happening) = self.timeline.next(self.scenario.day) else { return Ok(false) };
-        if matches!(happening, SitesEvent::Progresses) {
+        let Some(event) = self.timeline.next(self.scenario.day) else { return Ok(false) };
+        if matches!(event, SitesEvent::Progresses) {
             passed(self.timeline.now());
             if let Some(error) = self.tiers.iter_mut().find_map(FirstTier::take_failure) {
                 return Err(error);
             }
         }
-        self.happen(happening);
+        self.happen(event);
         Ok(true)
     }
 
     /// Returns the outcome of the day.
     pub(super) fn end(mut self) -> SitesOutcome {
-        self.course.ages = Ages::of(self.ages);
-        self.course.summaries = self.gateways.summaries;
-        self.course.requests = self.gateways.requests;
-        self.course.lost = self.gateways.lost;
-        self.course.kept_bytes = self.tiers.first().map_or(0, |tier| tier.kept_bytes() as u64);
-        self.course.busiest_requests = self.minutes.values().max().copied().unwrap_or_default() as f64 / 60.0;
-        self.course
+        self.outcome.ages = Ages::of(self.ages);
+        self.outcome.summaries = self.gateways.summaries;
+        self.outcome.requests = self.gateways.requests;
+        self.outcome.lost = self.gateways.lost;
+        self.outcome.kept_bytes = self.tiers.first().map_or(0, |tier| tier.kept_bytes() as u64);
+        self.outcome.busiest_requests = self.minutes.values().max().copied().unwrap_or_default() as f64 / 60.0;
+        self.outcome
     }
 
     fn now_ms(&self) -> u64 {
         self.timeline.now().as_millis() as u64
     }
 
-    fn happen(&mut self, happening: SitesEvent) {
-        match happening {
+    fn happen(&mut self, event: SitesEvent) {
+        match event {
             SitesEvent::Comes(number) => {
                 self.come(number + 1);
                 self.ask_home(number);
@@ -187,7 +187,7 @@ impl<'a> SitesDay<'a> {
         let fill: Vec<_> = self.sites.iter().map(Site::fill).collect();
         let pools = self.sites.iter().flat_map(Site::pools);
         let sessions = pools.map(|pool| pool.sessions).sum();
-        self.course.samples.push(SitesSample { at: self.timeline.now(), sessions, fill });
+        self.outcome.samples.push(SitesSample { at: self.timeline.now(), sessions, fill });
         self.timeline.after(SAMPLE, SitesEvent::Samples);
     }
 
@@ -197,7 +197,7 @@ impl<'a> SitesDay<'a> {
         self.site(home, |site| site.users += 1);
         self.cuts_of(home, |cut| cut.asked += 1);
         if self.place(number, home) {
-            self.course.at_home += 1;
+            self.outcome.at_home += 1;
             self.site(home, |site| site.at_home += 1);
             return self.count_placed(home, 1);
         }
@@ -232,7 +232,7 @@ impl<'a> SitesDay<'a> {
         self.crosses(home, site, bytes.0);
         if self.gateways.is_cut(home, site) {
             let now = self.timeline.now();
-            for cut in self.course.cuts.iter_mut().filter(|cut| cut.is_there(now)) {
+            for cut in self.outcome.cuts.iter_mut().filter(|cut| cut.is_there(now)) {
                 if cut.cut.site == site {
                     cut.oldest_used_ms = cut.oldest_used_ms.max(age_ms);
                 }
@@ -257,40 +257,40 @@ impl<'a> SitesDay<'a> {
         let (now_ms, Try { visit, asked, site, reservation }) = (self.now_ms(), request);
         let Some(tier) = self.tiers.get_mut(home) else { return };
         if answer == SiteAnswer::Placed {
-            let said = tier.confirm(now_ms, &reservation);
-            (0..MESSAGES_A_CONFIRMATION).for_each(|_| self.crosses(home, site, said));
+            let bytes = tier.confirm(now_ms, &reservation);
+            (0..MESSAGES_A_CONFIRMATION).for_each(|_| self.crosses(home, site, bytes));
             self.count_placed(home, asked);
             if site == home {
                 // A place was freed at home meanwhile.
-                self.course.at_home += 1;
-                return self.site(home, |course| course.at_home += 1);
+                self.outcome.at_home += 1;
+                return self.site(home, |outcome| outcome.at_home += 1);
             }
-            self.course.elsewhere += 1;
-            self.site(home, |course| course.sent += 1);
-            return self.site(site, |course| course.taken += 1);
+            self.outcome.elsewhere += 1;
+            self.site(home, |outcome| outcome.sent += 1);
+            return self.site(site, |outcome| outcome.taken += 1);
         }
         tier.fail(now_ms, &reservation);
         let (count, last) = match answer {
-            SiteAnswer::Missing => (&mut self.course.unanswered, "no answer"),
-            SiteAnswer::Full | SiteAnswer::Placed => (&mut self.course.full, "full sites"),
+            SiteAnswer::Missing => (&mut self.outcome.unanswered, "no answer"),
+            SiteAnswer::Full | SiteAnswer::Placed => (&mut self.outcome.full, "full sites"),
         };
         *count += 1;
         self.ask_tier(visit, asked, last);
     }
 
     fn count_placed(&mut self, home: usize, asked: usize) {
-        self.course.tries.get_mut(asked - 1).into_iter().for_each(|tries| *tries += 1);
+        self.outcome.tries.get_mut(asked - 1).into_iter().for_each(|tries| *tries += 1);
         self.cuts_of(home, |cut| cut.placed += 1);
     }
 
     fn refuse(&mut self, visit: Visit, why: &str) {
         let home = usize::from(visit.home);
-        *self.course.refused.entry(why.to_owned()).or_default() += 1;
+        *self.outcome.refused.entry(why.to_owned()).or_default() += 1;
         let reached = self.sites.iter().enumerate().filter(|(site, _)| !self.gateways.is_cut(home, *site));
-        self.course.avoidable += u64::from(reached.into_iter().any(|(_, site)| site.has_room(visit.group)));
+        self.outcome.avoidable += u64::from(reached.into_iter().any(|(_, site)| site.has_room(visit.group)));
         self.site(home, |site| site.refused += 1);
         let now = self.timeline.now();
-        for cut in self.course.cuts.iter_mut().filter(|cut| cut.is_there(now)) {
+        for cut in self.outcome.cuts.iter_mut().filter(|cut| cut.is_there(now)) {
             *(if cut.cut.site == home { &mut cut.refused } else { &mut cut.refused_elsewhere }) += 1;
         }
     }
@@ -306,7 +306,7 @@ impl<'a> SitesDay<'a> {
                 for (number, pairs) in &mut self.awaited {
                     if pairs.remove(&(from, to))
                         && pairs.is_empty()
-                        && let Some(cut) = self.course.cuts.get_mut(*number)
+                        && let Some(cut) = self.outcome.cuts.get_mut(*number)
                     {
                         let healed_ms = (cut.cut.at + cut.cut.lasts).as_millis() as u64;
                         cut.fresh_after_ms = Some((now_ms + delay_ms).saturating_sub(healed_ms));
@@ -334,7 +334,7 @@ impl<'a> SitesDay<'a> {
     }
 
     fn site(&mut self, place: usize, change: impl FnOnce(&mut SiteCourse)) {
-        if let Some(site) = self.course.sites.get_mut(place) {
+        if let Some(site) = self.outcome.sites.get_mut(place) {
             change(site);
         }
     }
@@ -342,6 +342,6 @@ impl<'a> SitesDay<'a> {
     /// Applies `change` to the active cuts of the site `home`.
     fn cuts_of(&mut self, home: usize, change: impl Fn(&mut CutCourse)) {
         let now = self.timeline.now();
-        self.course.cuts.iter_mut().filter(|cut| cut.cut.site == home && cut.is_there(now)).for_each(change);
+        self.outcome.cuts.iter_mut().filter(|cut| cut.cut.site == home && cut.is_there(now)).for_each(change);
     }
 }

@@ -57,7 +57,7 @@ pub(super) struct FirstTier {
     workers: BTreeMap<u64, SimulatedWorker>,
     replies: Vec<Outgoing>,
     /// The summaries, by site and group.
-    heard: Vec<GroupSummary>,
+    summaries: Vec<GroupSummary>,
     sites: BTreeMap<Arc<str>, usize>,
     liveness_ms: u64,
     /// The end of each mark of a site, in milliseconds, with the node.
@@ -97,7 +97,7 @@ impl FirstTier {
             base,
             workers: BTreeMap::new(),
             replies: Vec::new(),
-            heard: (0..scenario.sites * GROUPS.len()).map(|_| GroupSummary::default()).collect(),
+            summaries: (0..scenario.sites * GROUPS.len()).map(|_| GroupSummary::default()).collect(),
             sites: groups.collect(),
             liveness_ms: (scenario.summary_every * MISSED_SUMMARIES).as_millis() as u64,
             cooling: VecDeque::new(),
@@ -110,9 +110,9 @@ impl FirstTier {
 
     /// Delivers a summary of `group` at `site` at `at_ms`.
     pub(super) fn deliver(&mut self, site: usize, group: usize, at_ms: u64, summary: &Rc<SiteSummary>) {
-        if let Some(heard) = self.heard.get_mut(site * GROUPS.len() + group) {
-            heard.receive(u64::MAX);
-            heard.coming = Some((at_ms, Rc::clone(summary)));
+        if let Some(group_summary) = self.summaries.get_mut(site * GROUPS.len() + group) {
+            group_summary.receive(u64::MAX);
+            group_summary.coming = Some((at_ms, Rc::clone(summary)));
         }
     }
 
@@ -133,8 +133,8 @@ impl FirstTier {
         let text = |name: &str| body.get(name).and_then(Value::as_str);
         let site = text("node").and_then(|node| self.sites.get(node)).copied();
         let (Some(site), Some(reservation)) = (site, text("reservation")) else { return Err("internal".to_owned()) };
-        let heard = self.heard.get(site * GROUPS.len() + usize::from(group));
-        let last = heard.and_then(|heard| heard.last.as_ref());
+        let group_summary = self.summaries.get(site * GROUPS.len() + usize::from(group));
+        let last = group_summary.and_then(|group_summary| group_summary.last.as_ref());
         let age_ms = last.map_or(0, |summary| now_ms.saturating_sub(summary.at_ms));
         Ok(SiteChoice { site, reservation: reservation.into(), age_ms, bytes: (asked, outgoing.body.len()) })
     }
@@ -161,15 +161,19 @@ impl FirstTier {
 
     /// Returns the size in bytes of the summaries that are kept.
     pub(super) fn kept_bytes(&self) -> usize {
-        self.heard.iter().filter_map(|heard| heard.last.as_ref()).map(|summary| summary.text.len()).sum()
+        self.summaries
+            .iter()
+            .filter_map(|group_summary| group_summary.last.as_ref())
+            .map(|summary| summary.text.len())
+            .sum()
     }
 
     /// Passes to the front the summaries that arrived until `now_ms`, and the time.
     fn catch_up(&mut self, now_ms: u64) {
         let mut events = Vec::new();
-        for heard in &mut self.heard {
-            heard.receive(now_ms);
-            events.extend(heard.changes(now_ms, self.liveness_ms));
+        for group_summary in &mut self.summaries {
+            group_summary.receive(now_ms);
+            events.extend(group_summary.changes(now_ms, self.liveness_ms));
         }
         while self.cooling.front().is_some_and(|(end_ms, _)| *end_ms <= now_ms) {
             let freed = self.cooling.pop_front().map(|(_, node)| FrontEvent::Marked(node, Marks::default()));
@@ -209,8 +213,8 @@ impl FirstTier {
                 events.extend(self.carry_out(effect, now_ms));
             }
             for (number, worker) in &mut self.workers {
-                let said = if worker.has_work() { worker.work(now.unix_ms) } else { Vec::new() };
-                events.extend(said.into_iter().map(|event| FrontEvent::Worker(*number, event)));
+                let worker_events = if worker.has_work() { worker.work(now.unix_ms) } else { Vec::new() };
+                events.extend(worker_events.into_iter().map(|event| FrontEvent::Worker(*number, event)));
             }
         }
     }
