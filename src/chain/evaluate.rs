@@ -64,7 +64,7 @@ pub struct EvaluationContext<'a> {
 pub enum Progress {
     /// The evaluation ended with a decision.
     Decided(Decision),
-    /// The evaluation came to an executable step: pass the program's answer to [`resume`].
+    /// The evaluation came to an executable step: pass the program's answer to [`resume()`].
     Suspended(Suspended),
 }
 

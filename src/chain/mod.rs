@@ -74,7 +74,7 @@ pub enum StepKind {
     Script(Box<dyn Script>),
     /// A built-in policy.
     Policy(Box<dyn Policy>),
-    /// A program in another process: the decision is suspended until [`evaluate::resume`] is called with the program's
+    /// A program in another process: the decision is suspended until [`evaluate::resume()`] is called with the program's
     /// answer.
     External,
 }

@@ -1,7 +1,7 @@
-//! A source with the types of its functions written in, for a type checker.
+//! Type annotations for the functions of a source, for a type checker.
 //!
-//! Scripts of FastX begin with `function(input)`, which no checker can parse, and say nothing of types. What is put in
-//! here adds no line before the last, so that what a checker finds stands in the line of the administrator's own file.
+//! Scripts of FastX begin with `function(input)`, which no checker can parse, and state no types. The annotations add no
+//! line before the last, so that a checker reports the line numbers of the administrator's own file.
 
 use std::collections::BTreeSet;
 
@@ -19,9 +19,9 @@ use super::analysis::scan::check_depth;
 use super::analysis::source::{EntryPoint, read};
 use super::analysis::tree::{self, Tree};
 
-/// What a source names that has types of its own.
+/// The text by which a source with its own types is recognised.
 const TYPED: &str = "Whither.";
-/// What gives a function without a name one.
+/// The declaration that gives a name to a function without a name.
 const DECLARATION: &str = "var balance$=";
 
 /// Returns `source` with a comment in the manner of JSDoc before each function that whither calls, and with a declaration
@@ -29,7 +29,7 @@ const DECLARATION: &str = "var balance$=";
 /// deep.
 ///
 /// # Errors
-/// What is wrong with the source.
+/// The fault in the source.
 pub fn annotate(source: &SourceText, depth: usize) -> Result<String, LoadError> {
     check_depth(source, depth)?;
     let reading = read(source)?;
@@ -45,7 +45,7 @@ pub fn annotate(source: &SourceText, depth: usize) -> Result<String, LoadError> 
                 edits.extend(function.edit(&source.text, has_key));
             }
         }
-        // The one function that no statement can be: its parameter may be called anything, or be none.
+        // A function without a name, which no statement can be; the parameter may have any name, or be missing.
         (Err(_), EntryPoint::Anonymous(line, column)) => {
             let (declared, place) = (format!("var _={}", rest_from(&source.text, (*line, *column))), (1, 7));
             let parsed = tree::parse(&declared).ok();
@@ -67,7 +67,7 @@ pub fn annotate(source: &SourceText, depth: usize) -> Result<String, LoadError> 
     Ok(text)
 }
 
-/// `text` from `place` on.
+/// Returns `text` from `place` on.
 fn rest_from(text: &str, place: Place) -> &str {
     offsets(text, &BTreeSet::from([place])).get(&place).and_then(|start| text.get(*start..)).unwrap_or_default()
 }
@@ -79,12 +79,12 @@ fn put(text: &str, place: Place, comment: String) -> Option<Edit> {
 
 /// A function at the top level of a source.
 struct Found {
-    /// Its name; empty where it has none.
+    /// The name; empty where the function has no name.
     name: String,
-    /// Where the function starts; of a declaration, where its name stands.
+    /// The start of the function; of a declaration, the start of the name.
     place: Place,
     is_declaration: bool,
-    /// The names of its parameters, as far as they have one; nothing for one that takes the rest.
+    /// The names of the parameters: empty for a pattern, `None` for a rest parameter.
     parameters: Vec<Option<String>>,
 }
 
@@ -98,11 +98,11 @@ impl Found {
         }
     }
 
-    /// What puts the comment before the function.
+    /// Returns the edit that puts the comment before the function.
     fn edit(&self, text: &str, has_key: bool) -> Option<Edit> {
         let mut edit = put(text, self.place, self.comment(has_key))?;
         if self.is_declaration {
-            // The tree knows where the name stands; the word `function`, and `async` before it, stand somewhere before.
+            // The tree knows the place of the name; the word `function`, and `async` before that word, come earlier.
             let before = text.get(..edit.start)?;
             let start = before.rfind("function")?;
             let head = before.get(..start)?.trim_end_matches([' ', '\t']);
@@ -115,7 +115,7 @@ impl Found {
         let (types, returns): (&[&str], _) = match self.name.as_str() {
             "filter" | "score" if has_key => (&["Whither.Node", "ReturnType<typeof key>"], self.answer()),
             "filter" | "score" => (&["Whither.Node", "Whither.Request"], self.answer()),
-            // What it returns is the checker's to find out: it is a parameter of the others.
+            // The checker infers the type of the key, which is a parameter of the other functions.
             "key" => (&["Whither.Request"], ""),
             _ => (&["Whither.Input"], " @returns {Whither.Verdict}"),
         };
@@ -132,7 +132,7 @@ impl Found {
     }
 }
 
-/// The functions of a top-level item.
+/// Returns the functions of a top-level item.
 fn functions(item: &StatementListItem, tree: &Tree) -> Vec<Found> {
     match item {
         StatementListItem::Declaration(declaration) => match &**declaration {
@@ -175,7 +175,7 @@ fn variables(list: &[Variable], tree: &Tree) -> Vec<Found> {
     list.iter().filter_map(one).collect()
 }
 
-/// The function that `expression` is, whatever brackets are around it.
+/// Returns the function of `expression`, with or without brackets around the function.
 fn valued(name: String, expression: &Expression, tree: &Tree) -> Option<Found> {
     let list = match expression {
         Expression::Parenthesized(inner) => return valued(name, inner.expression(), tree),

@@ -1,5 +1,5 @@
-//! The data dictionary: every field of a node, a session and a request, with its type, its unit and its sentence, each
-//! said once.
+//! The data dictionary: every field of a node, a session and a request, with type, unit and a describing sentence, each
+//! stated once.
 //!
 //! The readers and the engines take the names from here, and so do the reference page, the type definitions of
 //! `whither types` and the JSON Schemas, so that none of them can drift. A test asks a script for the fields that it
@@ -18,11 +18,11 @@ pub use session::SESSION;
 /// A field of a document, described once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldDoc {
-    /// The way to the field, from the outside in, with dots between the names.
+    /// The path to the field, from the outside in, with dots between the names.
     pub path: &'static str,
-    /// What the field holds.
+    /// The type of the field.
     pub holds: Holds,
-    /// The unit of a number, in the plural; empty for what has none.
+    /// The unit of a number, in the plural; empty where the field has no unit.
     pub unit: &'static str,
     /// Whether the field may be absent where a script looks for it.
     pub optional: bool,
@@ -37,7 +37,7 @@ pub struct FieldDoc {
 pub enum Side {
     /// In the document that comes in: a script sees the field only where that document had it.
     Sent,
-    /// In the object that a script sees: whither adds the field, whatever the document says.
+    /// In the object that a script sees: whither adds the field in any case.
     Seen,
     /// In both.
     Both,
@@ -48,7 +48,7 @@ pub enum Side {
 pub enum Holds {
     /// Text.
     Text,
-    /// Text of so many bytes, from and to.
+    /// Text of this many bytes, from and to.
     Name(usize, usize),
     /// A number of at least 0.
     Number,
@@ -64,15 +64,15 @@ pub enum Holds {
     Object,
     /// An object with the members that the table lists, and any others.
     Open,
-    /// An object whose members have any names and hold text.
+    /// An object with text members of any names.
     Texts,
-    /// A user, whose members [`USER`] lists.
+    /// A user, with the members in [`USER`].
     User,
     /// A list.
     List(Element),
 }
 
-/// The type of what is in a list.
+/// The type of the elements of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Element {
     /// Text.
@@ -88,33 +88,33 @@ pub enum Element {
 }
 
 impl FieldDoc {
-    /// A field that stands in the document and in the object that a script sees, and is always there.
+    /// Returns a field of the document and of the object that a script sees, which is always present.
     const fn new(path: &'static str, holds: Holds, about: &'static str) -> Self {
         Self { path, holds, unit: "", optional: false, side: Side::Both, about }
     }
 
-    /// Returns the same field with the unit of its number.
+    /// Returns the same field with the unit of the number.
     const fn in_units(self, unit: &'static str) -> Self {
         Self { unit, ..self }
     }
 
-    /// Returns the same field as one that may be absent.
+    /// Returns the same field, which may be absent.
     const fn optional(self) -> Self {
         Self { optional: true, ..self }
     }
 
-    /// Returns the same field as one that stands on this `side` alone.
+    /// Returns the same field, present on this `side` alone.
     const fn only(self, side: Side) -> Self {
         Self { side, ..self }
     }
 
-    /// Returns the last name on the way to the field.
+    /// Returns the last name on the path to the field.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.path.rsplit('.').next().unwrap_or(self.path)
     }
 
-    /// Whether the field stands at the top level of its object.
+    /// Whether the field is at the top level of the document or object.
     #[must_use]
     pub const fn is_top_level(&self) -> bool {
         let mut left = self.path.as_bytes();
@@ -150,12 +150,12 @@ pub fn members<'t>(fields: &'t [FieldDoc], path: &'t str) -> impl Iterator<Item 
 
 /// The names of the fields at the top level of a node, in the order in which scripts see them.
 pub const NODE_FIELDS: [&str; 18] = names(&NODE, Of::Seen);
-/// Those of them that are figures: reported, or absent.
+/// The names of those top-level fields that are figures: reported, or absent.
 pub const NODE_FIGURES: [&str; 7] = names(&NODE, Of::Figures);
-/// The names of the fields of a request that something in whither looks at.
+/// The names of the fields of a request that whither knows.
 pub const REQUEST_FIELDS: [&str; 14] = names(&REQUEST, Of::Sent);
 
-/// Which fields at the top level are meant.
+/// A selection of fields at the top level.
 #[derive(Clone, Copy)]
 enum Of {
     Seen,
@@ -163,7 +163,7 @@ enum Of {
     Sent,
 }
 
-/// The names of those fields of the table at its top level that are meant. The compiler counts them.
+/// Returns the names of the selected top-level fields of the table. The compiler checks their number.
 const fn names<const N: usize>(table: &[FieldDoc], of: Of) -> [&'static str; N] {
     let mut names = [""; N];
     let (mut left, mut count) = (table, 0);
@@ -188,7 +188,7 @@ const fn put<const N: usize>(names: &mut [&'static str; N], place: usize, name: 
     names[place] = name;
 }
 
-/// Returns `chosen` where a node has all these fields at its top level; the compiler refuses a name that is none.
+/// Returns `chosen`, if a node has all these fields at the top level; the compiler refuses any other name.
 #[must_use]
 pub const fn node_fields<const N: usize>(chosen: [&'static str; N]) -> [&'static str; N] {
     let mut left: &[&'static str] = &chosen;
@@ -257,7 +257,7 @@ mod tests {
         }
     }
 
-    /// A session that is placed and not reported yet is made by another reader than those of a document.
+    /// A session that is placed and not reported yet is made by other code than the sessions of a document.
     #[test]
     fn a_pending_session_has_the_fields_of_a_session() {
         let [id, node, user, name] = ["r", "a", "ann", "desktop"].map(Arc::from);
