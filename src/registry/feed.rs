@@ -1,4 +1,4 @@
-//! The entries of one stream in order, without a gap: first those that are stored at the start, then new entries as they
+//! The entries of a stream in order, without a gap: first those that are stored at the start, then new entries as they
 //! come.
 //!
 //! Any doubt (a missing number, a missing heartbeat, a consumer that is gone) ends the feed with a reason, and the

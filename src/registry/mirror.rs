@@ -1,5 +1,5 @@
-//! The mirror of the cluster: turns the entries of the buckets into changes of the cluster. No I/O, no clock of the mirror's
-//! own.
+//! The mirror of the cluster: turns the entries of the buckets into changes of the cluster. No I/O, no clock of the
+//! mirror's own.
 //!
 //! A view is built in rounds. A round begins when both buckets are read from the start and ends when every entry that
 //! was stored then has been read; from then on single entries follow. The nodes and marks known before a round stay
@@ -376,7 +376,7 @@ impl ClusterMirror {
     }
 
     /// The end of `cool_down`; `None` where the cool-down is over. Never later than this replica's own longest pause,
-    /// by any clock of the writer. A mark read between rounds has just been written; a mark read during a round
+    /// whichever clock wrote the mark. A mark read between rounds has just been written; a mark read during a round
     /// may have been stored for long.
     fn end_of(&self, cool_down: &CoolDown, now: Now) -> Option<Instant> {
         let left_ms = match self.round {

@@ -1,9 +1,8 @@
 //! The registry: the state of the cluster, as nodes report it and as administrators mark nodes.
 //!
-//! The front gets the registry as a stream of [`RegistryEvent`]s: changes for the front's cluster, and whether the view is
-//! whole. The storage is NATS buckets ([`Registry::start`]) or, in tests and the simulator, memory
-//! ([`Registry::in_memory`]).
-//! The registry does not know chains, decisions or reservations.
+//! The front gets the registry as a stream of [`RegistryEvent`]s: changes for the front's cluster, and whether the view
+//! is whole. The storage is NATS buckets ([`Registry::start`]) or, in tests and the simulator, memory
+//! ([`Registry::in_memory`]). The registry does not know chains, decisions or reservations.
 
 pub mod claims;
 mod cooling;
@@ -69,7 +68,8 @@ pub enum RegistryEvent {
         /// The reason.
         reason: String,
     },
-    /// A document was refused; nothing but its node is affected, and that node keeps its last good report.
+    /// A document was refused; only the node that the document describes is affected, and that node keeps the last good
+    /// report.
     Refused {
         /// The node of the document; `None` where the key names no node.
         node: Option<Arc<str>>,

@@ -19,7 +19,7 @@ use super::transit::{Delay, Transit};
 pub const HELLO_MS: u64 = 1000;
 /// The silence after which a replica counts as gone, in milliseconds.
 pub const SILENCE_MS: u64 = 5000;
-/// The most items in one message.
+/// The most items in a message.
 pub const WORDS_AT_ONCE: usize = 512;
 /// The largest message that is read, in bytes.
 pub const MESSAGE_BYTES: usize = 1 << 20;
@@ -30,9 +30,9 @@ const PEERS: usize = 256;
 const NAME_BYTES: usize = 128;
 /// The delay from which on a list does not count as the answer to a request after a pause, in milliseconds.
 const LATE_MS: u64 = 1000;
-/// The most reservations that are collected from the list of one replica; a longer list is not compared.
+/// The most reservations that are collected from the list of a replica; a longer list is not compared.
 const LISTED: usize = 1 << 18;
-/// The shortest time between two requests to the same replica for its whole list, in milliseconds.
+/// The shortest time between two requests to the same replica for the whole list, in milliseconds.
 const ASK_AGAIN_MS: u64 = 10_000;
 
 /// A message of a replica to all others. A later release may send more fields: unknown fields are ignored.
@@ -45,7 +45,7 @@ pub struct Message {
     pub chains: Arc<str>,
     /// The number of the sender's own reservations, those of this message included.
     pub holds: usize,
-    /// Whether every other replica is to send its whole list.
+    /// Whether every other replica is to send a whole list.
     pub tell_all: bool,
     /// The time of sending, in milliseconds of the sender's monotonic clock; absent in an earlier release.
     pub sent_ms: Option<u64>,
@@ -55,7 +55,7 @@ pub struct Message {
     /// The number of this message among the sender's messages about reservations; the parts of a list share a number.
     /// Orders two such messages that leave in the same millisecond. Absent in an earlier release.
     pub number: Option<u64>,
-    /// Whether the sender leaves; its reservations stay in force.
+    /// Whether the sender leaves; the sender's reservations stay in force.
     pub leaving: bool,
     /// The reservations that the sender holds.
     pub held: Vec<PeerReservation>,
@@ -133,7 +133,7 @@ pub struct DecisionSeed {
     pub now_ms: i64,
 }
 
-/// The facts that follow from a message, apart from its news.
+/// The facts that follow from a message, apart from the news.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Received {
     /// Whether the replica was not known.
@@ -162,7 +162,7 @@ struct Peer {
     /// The time of sending, by the other replica's clock, and the number of the newest list or message about
     /// reservations.
     told: Option<(u64, u64)>,
-    /// The number of the list that is being received, and the reservations of its parts so far.
+    /// The number of the list that is being received, and the reservations of the parts so far.
     list: (u64, BTreeSet<Arc<str>>),
     /// Whether this replica's list was asked for after a pause, and has not come yet.
     is_list_wanted: bool,
@@ -177,7 +177,7 @@ impl Message {
         json::parse_as(text, JsonLimits::bytes(MESSAGE_BYTES))
     }
 
-    /// The key that orders the messages of one sender: the time of sending, and the number.
+    /// The key that orders the messages of a sender: the time of sending, and the number.
     fn order(&self) -> Option<(u64, u64)> {
         Some((self.sent_ms?, self.number.unwrap_or_default()))
     }
@@ -198,7 +198,7 @@ impl Message {
         }
     }
 
-    /// Whether the message says no more than that its sender is alive.
+    /// Whether the message says no more than that the sender is alive.
     #[must_use]
     pub fn is_hello(&self) -> bool {
         !self.tell_all && self.list.is_none() && self.words().next().is_none()
@@ -325,7 +325,7 @@ impl Peers {
         self.others.is_empty()
     }
 
-    /// The other replicas that decide by other chains than `chains`, each with the digest of its chains.
+    /// The other replicas that decide by other chains than `chains`, each with the digest of the other's chains.
     pub fn differing<'a>(&'a self, chains: &'a str) -> impl Iterator<Item = (&'a Arc<str>, &'a Arc<str>)> {
         let others = self.others.iter().map(|(replica, peer)| (replica, &peer.chains));
         others.filter(move |(_, theirs)| &***theirs != chains)
