@@ -1,6 +1,7 @@
 //! The bus: its names, its message types, the connection and the service's endpoints.
 //!
-//! Only this folder and `registry` name the NATS client. Neither chains nor scripts nor workers are known here.
+//! Beside this folder, only `registry`, `agent` and `cli` name the NATS client. Neither chains nor scripts nor workers
+//! are known here.
 
 mod address;
 pub mod admission;
