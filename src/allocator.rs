@@ -1,7 +1,8 @@
-//! The allocator of the whole process, which says so before it fails: a worker can then name the script that took all.
+//! The allocator of the whole process, which reports before an allocation fails: a worker can then name the script that
+//! used up the memory.
 //!
-//! Without that, running out of memory is an abort without words. The standard library's own hook for it is unstable,
-//! and a handler of the abort's signal could neither allocate nor take locks.
+//! Without the report, running out of memory is an abort without a message. The standard library's own hook for that
+//! case is unstable, and a handler of the abort's signal could neither allocate nor take locks.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::OnceLock;
@@ -9,18 +10,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mimalloc::MiMalloc;
 
-/// Mimalloc, because building script objects is mostly allocation, which it halves; with a word before it fails.
+/// Mimalloc, which halves the time of building script objects, mostly allocation; with a report before an allocation
+/// fails.
 #[derive(Debug)]
 pub struct Allocator;
 
-/// What is called where memory runs out.
+/// The function that is called where memory runs out.
 static HOOK: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
-/// Whether it is being called: it allocates itself.
+/// Whether the hook is running: the hook allocates too.
 static TELLING: AtomicBool = AtomicBool::new(false);
 
-/// Calls `hook` wherever memory runs out from now on, on the thread that found none. It may end the process; where it
-/// returns, the allocation is tried once more and then fails as it would have. What it allocates itself calls it no
-/// second time. The first hook stays.
+/// Calls `hook` wherever memory runs out from now on, on the thread of the failed allocation. The hook may end the
+/// process; where the hook returns, the allocation is tried once more and then fails as usual. Allocations of the hook
+/// do not call the hook again. Only the first hook counts.
 pub fn when_exhausted(hook: impl Fn() + Send + Sync + 'static) {
     // A process is one worker at most; a second hook could only be the same again.
     drop(HOOK.set(Box::new(hook)));

@@ -1,11 +1,11 @@
-//! Pauses between attempts: growing and bounded; spread, where many try at once, so that a thousand agents do not come back
-//! in one moment.
+//! Pauses between attempts: growing and bounded; spread at random where many clients try at once, so that a thousand
+//! agents do not return in the same moment.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// A pause that doubles from one failure to the next, up to a limit.
+/// A pause that doubles with each failure, up to a limit.
 #[derive(Debug)]
 pub struct Backoff {
     rule: ExponentialBuilder,
@@ -14,17 +14,17 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Pauses of `first` after the first failure and of `most` after many.
+    /// Creates pauses of `first` after the first failure and of `most` after many.
     #[must_use]
     pub fn exact(first: Duration, most: Duration) -> Self {
         Self::by(ExponentialBuilder::new().with_min_delay(first).with_max_delay(most), most)
     }
 
-    /// Pauses between half of `first` and all of it after the first failure, between half of `most` and all of it after
-    /// many.
+    /// Creates pauses between half of `first` and all of `first` after the first failure, between half of `most` and
+    /// all of `most` after many.
     #[must_use]
     pub fn spread(first: Duration, most: Duration) -> Self {
-        // The crate adds up to as much again.
+        // The crate adds a random part of up to the same length.
         Self::by(ExponentialBuilder::new().with_min_delay(first / 2).with_max_delay(most / 2).with_jitter(), most)
     }
 
@@ -33,21 +33,21 @@ impl Backoff {
         Self { pauses: rule.build(), rule, most }
     }
 
-    /// How long to wait after one more failure.
+    /// Returns the pause after a further failure.
     pub fn failed(&mut self) -> Duration {
         let pause = self.pauses.next().unwrap_or(self.most);
-        // The crate doubles in floats of 32 bits: what they are off by is less than half a microsecond.
+        // The crate doubles in floats of 32 bits: their error is less than half a microsecond.
         let us = pause.saturating_add(Duration::from_nanos(500)).as_micros();
         Duration::from_micros(u64::try_from(us).unwrap_or(u64::MAX))
     }
 
-    /// The next failure counts as the first again.
+    /// Resets the pause: the next failure counts as the first again.
     pub fn succeeded(&mut self) {
         self.pauses = self.rule.build();
     }
 }
 
-/// Returns a time between half of `pause` and all of it.
+/// Returns a random time between half of `pause` and all of `pause`.
 #[must_use]
 pub fn spread(pause: Duration) -> Duration {
     Backoff::spread(pause, pause).failed()

@@ -1,8 +1,9 @@
 //! whither: to which node? A placement service for clusters of session hosts.
 //!
-//! An administrator's chain of scripts runs over the live node list for each request and answers with a node, or says
-//! why none. Imports only go down the floors of ARCHITECTURE.md: `model`, `clock` and `plain`, then `script` and `chain`, then
-//! `engine`, then `evaluator`, `config` and `types`, then the processes and NATS, then `front`, then `cli`.
+//! An administrator's chain of scripts runs over the live node list for each request and answers with a node, or with
+//! the reason why there is none. Imports only go down the floors of ARCHITECTURE.md: `model`, `clock` and `plain`, then
+//! `script` and `chain`, then `engine`, then `evaluator`, `explain`, `config` and `types`, then the processes and NATS,
+//! then `agent` and `front`, then `server` and `simulate`, then `cli`.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![deny(clippy::print_stdout, clippy::print_stderr, clippy::allow_attributes)]

@@ -1,9 +1,10 @@
-//! What a process takes of the machine, and what it keeps from others: descriptors, processes, memory.
+//! The resources that a process takes of the machine, and keeps from others: descriptors, processes, memory.
 //!
-//! A lack of them passes, and it is nobody's fault who asks to be started: it is waited out for a bounded time, and what
-//! is still lacking then is the machine's trouble and no script's. Descriptors lack first, because the usual soft limit
-//! of 1,024 is a habit from the times of `select`: a service raises its own. Its children get the former one, for the
-//! programs among them that still use `select`, or that close every descriptor there could be.
+//! A lack of resources passes, and is not the fault of the program to be started: the lack is waited out for a bounded
+//! time, and counts afterwards as a fault of the machine and of no script. Descriptors lack first, because the usual
+//! soft limit of 1,024 is a habit from the times of `select`: a service raises the limit for itself. Child processes
+//! get the former limit, for the programs among them that still use `select`, or that close every descriptor there
+//! could be.
 
 use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -13,22 +14,22 @@ use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, getrlimit, prlimit, set_dumpable_behavior, setrlimit};
 use tokio::time::{Instant, sleep};
 
-/// How long a lack is waited out.
+/// The longest time that a lack is waited out.
 pub const PATIENCE: Duration = Duration::from_secs(3);
-/// The pause before whatever was lacking is asked for again.
+/// The pause before another attempt to get the lacking resource.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long a program that somebody is just writing is waited for.
+/// The longest time that the end of writing a program's file is waited for.
 const WRITING: Duration = Duration::from_secs(2);
 
-/// The soft limit that this process was started with, once it has raised its own.
+/// The soft limit that this process was started with, once this process has raised the limit.
 static FORMER: OnceLock<Option<u64>> = OnceLock::new();
-/// Held while the limit is the former one for a moment.
+/// Held while the limit is lowered to the former limit for a moment.
 static LOWERED: Mutex<()> = Mutex::new(());
 
-/// Raises the soft limit of descriptors of this process to its hard one.
+/// Raises the soft limit of descriptors of this process to the hard limit.
 ///
 /// # Errors
-/// What the kernel says; the limit is as it was then.
+/// The kernel's error; the limit is unchanged then.
 pub fn raise_descriptors() -> io::Result<()> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
@@ -38,27 +39,28 @@ pub fn raise_descriptors() -> io::Result<()> {
     Ok(())
 }
 
-/// Closes the process's memory, which holds requests and tokens, to all other processes of its user, the programs that
-/// executable steps run among them, and keeps it out of core dumps. What the process starts is as it would be else.
+/// Closes the process's memory, which holds requests and tokens, to all other processes of the same user, the programs
+/// of executable steps among them, and keeps the memory out of core dumps. Programs that the process starts are not
+/// affected.
 ///
 /// # Errors
-/// What the kernel says.
+/// The kernel's error.
 pub fn close_memory() -> io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
-/// Gives the process `pid`, a child of this one that has not begun its work, the soft limit that this one was started
-/// with.
+/// Gives the process `pid`, a child of this process that has not begun to work, the soft limit that this process was
+/// started with.
 pub fn give_former_descriptors(pid: u32) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     if let (Some(former), Some(pid)) = (FORMER.get(), pid) {
         let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-        // One that has ended needs no limit.
+        // A process that has ended needs no limit.
         let _ended = prlimit(Some(pid), Resource::Nofile, Rlimit { current: *former, maximum });
     }
 }
 
-/// Starts a process by `start` while the soft limit is the one that this process was started with: for a program that
+/// Starts a process by `start` while the soft limit is the limit that this process was started with: for a program that
 /// begins its work at once. This process must have few descriptors open itself.
 pub fn with_former_descriptors<T>(start: impl FnOnce() -> T) -> T {
     let Some(former) = FORMER.get() else { return start() };
@@ -70,17 +72,17 @@ pub fn with_former_descriptors<T>(start: impl FnOnce() -> T) -> T {
     started
 }
 
-/// Whether `error` says that the machine lacks something for the moment, whoever asks.
+/// Whether `error` is a temporary lack of the machine's resources, for any caller.
 #[must_use]
 pub fn is_lack(error: &io::Error) -> bool {
     // EMFILE and ENFILE are of descriptors, EAGAIN is of processes.
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::AGAIN | Errno::NOMEM))
 }
 
-/// Calls `start` until nothing lacks for it any more, for [`PATIENCE`] at most.
+/// Calls `start` until no resource is lacking any more, for [`PATIENCE`] at most.
 ///
 /// # Errors
-/// What `start` said last.
+/// The last error of `start`.
 pub async fn wait_out<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -91,12 +93,12 @@ pub async fn wait_out<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result
     }
 }
 
-/// Calls `start`, which starts a program from a file, as [`wait_out`] does, and again while somebody has that file open
-/// for writing: for two seconds and for `limit` at most. Whoever replaces a program writes it a moment; so does, without
-/// knowing, a process that was forked from the writer meanwhile and has not come to its own program yet.
+/// Calls `start`, which starts a program from a file, as [`wait_out`] does, and again while the file is open for
+/// writing: for two seconds and for `limit` at most. A program that is being replaced is written for a moment; a
+/// process that was forked from the writer meanwhile, and has not started its own program yet, holds the file open too.
 ///
 /// # Errors
-/// What `start` said last.
+/// The last error of `start`.
 pub async fn wait_out_writer<T>(limit: Duration, mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let until = Instant::now() + limit.min(WRITING);
     loop {

@@ -1,8 +1,9 @@
-//! The memory that the control groups around this process leave it, of version 1 or 2.
+//! The memory that the control groups around this process leave for the process, of version 1 or 2.
 //!
-//! In a container the operating system's figures are the host's, and a node that reports those draws everybody. A limit may
-//! stand at any level from the process's own group up, so all levels are looked at and the tightest counts. Rejected:
-//! sysinfo's `cgroup_limits`, which looks at the root of the mount alone and not where the process is.
+//! In a container the operating system's figures are the host's, and a node that reports those figures draws everybody.
+//! A limit may be set at any level from the process's own group up, so all levels are read and the tightest limit
+//! counts. Rejected: sysinfo's `cgroup_limits`, which reads the root of the mount alone and not the group of the
+//! process.
 
 use std::path::{Path, PathBuf};
 
@@ -14,11 +15,12 @@ const MAX_BYTES: u64 = 1024 * 1024;
 pub(super) struct MemoryBound {
     /// The tightest limit in bytes.
     pub(super) total: u64,
-    /// What is left below the limit that is nearest to being reached; pages that merely cache files are left, too.
+    /// The bytes left below the limit that is nearest to being reached; pages that merely cache files count as left,
+    /// too.
     pub(super) free: u64,
 }
 
-/// The files of a version of control groups that say how much memory there is.
+/// The files of a version of control groups that hold the limits and the usage of memory.
 struct Version {
     file_system: &'static str,
     limits: &'static [&'static str],
@@ -36,18 +38,19 @@ const VERSION_1: Version = Version {
 
 const VERSION_2: Version = Version {
     file_system: "cgroup2",
-    // Past `memory.high` processes are slowed down until they have given memory back: nothing to place sessions on.
+    // Past `memory.high` processes are slowed down until they have given memory back: that memory is no room for
+    // sessions.
     limits: &["memory.max", "memory.high"],
     usage: "memory.current",
     caches: ["inactive_file", "active_file"],
 };
 
-/// Returns the bound of this process's memory; absent where no control group sets one.
+/// Returns the bound of this process's memory; `None` where no control group sets a bound.
 pub(super) fn memory_bound() -> Option<MemoryBound> {
     bound_below(Path::new("/"))
 }
 
-/// Returns the bound that the files below `root` tell of: the root folder, but in tests.
+/// Returns the bound in the files below `root`, which is the root folder except in tests.
 fn bound_below(root: &Path) -> Option<MemoryBound> {
     let groups = read(&root.join("proc/self/cgroup"))?;
     let mounts = read(&root.join("proc/self/mountinfo"))?;
@@ -57,7 +60,7 @@ fn bound_below(root: &Path) -> Option<MemoryBound> {
     bounds.reduce(|one, other| MemoryBound { total: one.total.min(other.total), free: one.free.min(other.free) })
 }
 
-/// The version that governs memory, and the path of this process's group in it.
+/// Returns the version that governs memory, and the path of this process's group in that version.
 fn group_of_memory(groups: &str) -> Option<(Version, &str)> {
     let lines = || {
         groups.lines().filter_map(|line| {
@@ -73,7 +76,8 @@ fn group_of_memory(groups: &str) -> Option<(Version, &str)> {
     }
 }
 
-/// The folder of the mount, and the groups below it from the process's own to the topmost that is seen here.
+/// Returns the folder of the mount, and the groups below the mount from the process's own to the topmost that is
+/// visible here.
 fn levels(root: &Path, version: &Version, group: &str, mounts: &str) -> Option<(PathBuf, Vec<PathBuf>)> {
     let (seen_from, folder) = mounts.lines().find_map(|line| {
         let (place, kind) = line.split_once(" - ")?;
@@ -84,14 +88,14 @@ fn levels(root: &Path, version: &Version, group: &str, mounts: &str) -> Option<(
         let mut place = place.split(' ').skip(3);
         place.next().zip(place.next()).filter(|_| is_it)
     })?;
-    // Of a container's own mount, what lies above is not seen, and the group's path may begin there.
+    // In a container's own mount the groups above are not visible, and the group's path may begin there.
     let inner = Path::new(group).strip_prefix(seen_from).unwrap_or(Path::new(""));
     let inner = if inner.components().any(|part| part.as_os_str() == "..") { Path::new("") } else { inner };
     let levels = inner.ancestors().map(Path::to_owned).collect();
     Some((root.join(folder.trim_start_matches('/')), levels))
 }
 
-/// The bound of one group; absent where it sets none.
+/// Returns the bound of a group; `None` where the group sets no bound.
 fn bound_of(group: &Path, version: &Version) -> Option<MemoryBound> {
     let number = |name: &str| read(&group.join(name))?.trim().parse::<u64>().ok();
     let total = version.limits.iter().filter_map(|name| number(name)).min()?;

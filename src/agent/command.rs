@@ -1,7 +1,7 @@
-//! Commands of the administrator's that the agent runs: with a time limit, an output limit, and nothing left behind.
+//! The administrator's commands that the agent runs: with a time limit, an output limit, and no process left behind.
 //!
-//! They are guarded against accidents, not against him: whatever of its process group a command leaves behind is killed,
-//! also where the agent stops in the middle of it.
+//! The commands are guarded against accidents, not against the administrator: any process of a command's process group
+//! that is left behind is killed, also where the agent stops in the middle of a run.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,37 +13,37 @@ use tokio::time::timeout;
 
 use crate::resources;
 
-/// How long what a background process of the command writes is waited for.
+/// The time that the output of a background process of the command is waited for.
 const DRAIN: Duration = Duration::from_millis(200);
 const MAX_COMPLAINT: usize = 4096;
 
-/// Why a command brought nothing.
+/// The reason why a command brought no output.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// It could not be run.
+    /// The command could not be started.
     #[error("cannot be started: {0}")]
     Start(std::io::Error),
-    /// It was still running at its limit.
+    /// The command was still running at the time limit.
     #[error("took longer than {} s", .0.as_secs_f64())]
     Slow(Duration),
-    /// It printed too much.
+    /// The command printed too much.
     #[error("printed more than {} KiB", .0 / 1024)]
     Output(usize),
-    /// It said that it failed.
+    /// The command reported a failure.
     #[error("ended with {status}{}{said}", if said.is_empty() { "" } else { ": " })]
     Failed {
-        /// Its exit status.
+        /// The exit status.
         status: String,
-        /// The last line on its standard error.
+        /// The last line of standard error.
         said: String,
     },
 }
 
-/// Runs `command` for at most `limit` and returns what it printed, at most `max_output` bytes. That the machine lacks
-/// something to start it with, or that somebody is just writing the command, is waited out first, for a bounded time.
+/// Runs `command` for at most `limit` and returns the command's output, at most `max_output` bytes. A lack of resources
+/// at the start, or a command file that is just being written, is waited out first, for a bounded time.
 pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize) -> Result<Vec<u8>, CommandError> {
     command
-        // The agent's own login is none of the command's business.
+        // The agent's own login must not reach the command.
         .env_remove("WHITHER_TOKEN")
         .env_remove("WHITHER_NATS")
         .stdin(Stdio::null())
@@ -60,7 +60,7 @@ pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize
         Err(_elapsed) => return Err(CommandError::Slow(limit)),
     };
     if status.drained {
-        // Everybody who could be in the group is gone, and its number may be given to others.
+        // No process of the group is left, and the group's number may be given to others.
         group.0 = None;
     }
     if status.exit.success() {
@@ -71,14 +71,14 @@ pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize
     Err(CommandError::Failed { status: status.exit.to_string(), said })
 }
 
-/// How a command ended, and whether nobody holds its output open any more.
+/// The end of a command, and whether all processes have closed the command's output.
 struct Status {
     exit: std::process::ExitStatus,
     drained: bool,
 }
 
-/// Reads both outputs until the command ends, and a little longer for what it left in the pipes. Waiting for their end
-/// alone would wait for a background process that inherited them.
+/// Reads both outputs until the command ends, and a little longer for bytes that are left in the pipes. Waiting for the
+/// end of the pipes alone would wait for a background process that inherited them.
 async fn read_output(
     child: &mut Child,
     max_output: usize,
@@ -105,7 +105,7 @@ async fn read_output(
     }
 }
 
-/// Reads all of `pipe`, up to the limit. A pipe that fails ends like one that is closed.
+/// Reads all of `pipe`, up to the limit. A pipe that fails counts as closed.
 async fn read(
     pipe: Option<impl AsyncRead + Unpin>,
     max_output: usize,
@@ -120,7 +120,7 @@ async fn read(
     Ok(())
 }
 
-/// Reads all of `pipe` and keeps its end.
+/// Reads all of `pipe` and keeps the end.
 async fn read_end(pipe: Option<impl AsyncRead + Unpin>, end: &mut Vec<u8>) {
     let Some(mut pipe) = pipe else { return };
     while pipe.read_buf(end).await.is_ok_and(|bytes| bytes > 0) {
@@ -129,13 +129,13 @@ async fn read_end(pipe: Option<impl AsyncRead + Unpin>, end: &mut Vec<u8>) {
     }
 }
 
-/// A process group that ends with this value, also where the agent stops in the middle of a run.
+/// A process group that is killed when this value is dropped, also where the agent stops in the middle of a run.
 struct ProcessGroup(Option<Pid>);
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(leader) = self.0 {
-            // Nobody left to kill is no failure.
+            // A group without any process left is no failure.
             let _ = kill_process_group(leader, Signal::KILL);
         }
     }

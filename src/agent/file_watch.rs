@@ -1,8 +1,8 @@
-//! A watch on one file by its name, which reports writes and renames and nothing else.
+//! A watch on a single file by name, which reports writes and renames and nothing else.
 //!
-//! The folder is watched rather than the file, because editors and config management replace files. Only ends of writes and
-//! renames are asked of the kernel: a watch on openings would wake its reader for the reader's own look at the file.
-//! Rejected: the crate `notify`, whose watch on a folder cannot leave the openings out.
+//! The folder is watched rather than the file, because editors and config management replace files. Only ends of writes
+//! and renames are asked of the kernel: a watch on openings would wake the agent for the agent's own reading of the
+//! file. Rejected: the crate `notify`, with a watch on a folder that cannot leave the openings out.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -11,7 +11,7 @@ use std::path::Path;
 use futures_util::StreamExt;
 use inotify::{EventMask, EventStream, Inotify, WatchMask};
 
-/// What is read of the kernel's queue at one time: more than one event with the longest name.
+/// The bytes read of the kernel's queue at a time: more than an event with the longest name.
 const BUFFER: usize = 4096;
 /// The link that Kubernetes replaces where the files of a mounted config map change.
 const CONFIG_MAP: &str = "..data";
@@ -24,10 +24,10 @@ pub(super) struct FileWatch {
 }
 
 impl FileWatch {
-    /// Watches the file at `path`, whether the file is there or not.
+    /// Watches the file at `path`, whether the file exists or not.
     ///
     /// # Errors
-    /// That its folder cannot be watched.
+    /// [`io::Error`] where the folder cannot be watched.
     pub(super) fn new(path: &Path) -> io::Result<Self> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
         Ok(Self { events: watch_folder(path)?.into_event_stream([0; BUFFER])?, name })
@@ -36,7 +36,7 @@ impl FileWatch {
     /// Returns when the file was written or replaced.
     ///
     /// # Errors
-    /// That the folder is gone, after which nothing more will come.
+    /// [`io::Error`] where the folder is gone, after which no more events come.
     pub(super) async fn touched(&mut self) -> io::Result<()> {
         while let Some(event) = self.events.next().await {
             let event = event?;
@@ -58,8 +58,8 @@ fn watch_folder(path: &Path) -> io::Result<Inotify> {
     Ok(inotify)
 }
 
-/// Whether an event in its folder may have changed the file called `own`; of a queue that ran over nobody knows what was in
-/// it.
+/// Whether an event in the folder may have changed the file called `own`. True also where the queue ran over, since the
+/// lost events are unknown.
 fn concerns(own: &OsStr, mask: EventMask, name: Option<&OsStr>) -> bool {
     mask.contains(EventMask::Q_OVERFLOW) || name.is_some_and(|name| name == own || name == CONFIG_MAP)
 }

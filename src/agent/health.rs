@@ -1,11 +1,12 @@
 //! The machine's health from the operating system, in the field names and with the meanings that FastX 4 reports.
 //!
 //! Those are Moleculer's: `cpu.utilization` is the load of the last minute per core in percent, at most 100, and
-//! `mem.percent` is the *free* percentage. Free memory is what the kernel would give a new program, as Node counts it;
-//! pages that merely cache files are no reason to send a session elsewhere.
+//! `mem.percent` is the *free* percentage. Free memory is the memory that the kernel would give a new program, as Node
+//! counts free memory; pages that merely cache files are no reason to send a session elsewhere.
 //!
-//! Memory and cores are those that this process may use: a container has the host's files below `/proc`, and its limits
-//! in control groups and affinity. The load is the whole machine's, so it is held against the machine's cores.
+//! Memory and cores are those that this process may use: a container has the host's files below `/proc`, and the
+//! container's limits in control groups and affinity. The load is the whole machine's, so the load is divided by the
+//! machine's cores.
 
 use std::net::IpAddr;
 use std::thread::available_parallelism;
@@ -20,7 +21,7 @@ use sysinfo::{
 
 use super::cgroup::{MemoryBound, memory_bound};
 
-/// What the health is read from.
+/// The source of the machine's health.
 #[derive(Debug)]
 pub struct HealthSource {
     system: Option<System>,
@@ -28,14 +29,14 @@ pub struct HealthSource {
 }
 
 impl HealthSource {
-    /// This machine.
+    /// Creates the source of this machine's health.
     #[must_use]
     pub fn new() -> Self {
         let what = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing());
         Self { system: System::new_with_specifics(what).ok(), started: Instant::now() }
     }
 
-    /// Its health at `now`. What the operating system does not say is absent, never zero.
+    /// Returns the machine's health at `now`. A figure that the operating system does not report is absent, never zero.
     pub fn health(&mut self, now: Timestamp) -> Value {
         json!({
             "cpu": self.cpu(),
@@ -54,7 +55,7 @@ impl HealthSource {
 
     fn cpu(&self) -> Value {
         let all = self.cores();
-        // What affinity and the quotas of control groups leave.
+        // The cores that affinity and the quotas of control groups leave.
         let cores = available_parallelism().map(usize::from).ok().or(all);
         let load = System::load_average().ok();
         let utilization = load.as_ref().zip(all).map(|(load, all)| utilization(load.one, all));
@@ -67,7 +68,7 @@ impl HealthSource {
         ])
     }
 
-    /// The cores of the whole machine.
+    /// The number of cores of the whole machine.
     fn cores(&self) -> Option<usize> {
         self.system.as_ref().map(|system| system.cpus().len()).filter(|cores| *cores > 0)
     }
@@ -84,7 +85,7 @@ impl HealthSource {
         json!({"free": free, "total": total, "percent": free as f64 * 100.0 / total as f64})
     }
 
-    /// What this process may use of the machine, where that is less than all: for whoever wonders about the figures.
+    /// Returns the part of the machine that this process may use, as text for the log, where that is less than all.
     pub fn shares(&mut self) -> Option<String> {
         let share = |name: &str, own: u64, all: u64, unit: u64| {
             (own < all).then(|| format!("{} of {} {name}", own / unit, all / unit))
@@ -99,7 +100,7 @@ impl HealthSource {
         (!shares.is_empty()).then(|| shares.join(" and "))
     }
 
-    /// The agent itself, where Moleculer has the broker's process. Only the program's name of its command line: there
+    /// The agent itself, where Moleculer has the broker's process. Only the program's name of the command line: there
     /// may be a token in the rest.
     fn process(&mut self) -> Value {
         let id = Pid::from_u32(std::process::id());
@@ -123,7 +124,7 @@ impl Default for HealthSource {
     }
 }
 
-/// The machine's own name; empty where it has none.
+/// Returns the machine's host name; empty where the machine has none.
 #[must_use]
 pub fn hostname() -> String {
     uname().nodename().to_string_lossy().into_owned()
@@ -161,7 +162,7 @@ fn utilization(load1: f64, cores: usize) -> u64 {
     (load1 * 100.0 / cores as f64).floor().clamp(0.0, 100.0) as u64
 }
 
-/// Node's names for architectures, which scripts may compare with.
+/// Returns Node's name of an architecture, which scripts may compare with.
 fn node_arch(arch: &str) -> &str {
     match arch {
         "x86_64" => "x64",

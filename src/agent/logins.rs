@@ -1,9 +1,9 @@
 //! Sessions from the operating system's record of logins: utmp, or systemd's logind.
 //!
-//! utmp is a file of fixed records, there without systemd; its layout is libc's own, taken from the type and not from
-//! offsets of ours. logind is asked through `loginctl`, for its files are its own business: since systemd 256 its lists are
-//! JSON with `--json` alone, before 255 with `--output` alone. Rejected: a crate for utmp, which brings outdated versions of
-//! what we have already, and `getutxent`, which is not safe among threads.
+//! utmp is a file of fixed records, there without systemd; the layout is libc's own, taken from the type and not from
+//! offsets of ours. logind is asked through `loginctl`, for the files of logind are private: since systemd 256 the
+//! lists are JSON with `--json` alone, before 255 with `--output` alone. Rejected: a crate for utmp, which brings
+//! outdated versions of crates that we have already, and `getutxent`, which is not safe among threads.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -19,9 +19,9 @@ use super::command::{self, CommandError};
 use super::sessions::MAX_OUTPUT;
 use crate::model::json::{self, JsonError, JsonLimits};
 
-/// Where utmp is.
+/// The path of utmp.
 pub const UTMP: &str = "/run/utmp";
-/// Where systemd runs this folder is there, as `sd_booted` has it.
+/// The folder that exists where systemd runs, by the rule of `sd_booted`.
 const SYSTEMD: &str = "/run/systemd/system";
 /// The most of a utmp file that is read: 10,000 logins and as many traces of former ones.
 const MAX_UTMP: u64 = 8 * 1024 * 1024;
@@ -36,34 +36,34 @@ pub enum LoginRecord {
     Logind,
 }
 
-/// Why a record of logins could not be read.
+/// The reason why a record of logins could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginsError {
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
-    /// This system keeps no such file: since 2025 that is the rule.
+    /// This system keeps no utmp file: since 2025 that is the rule.
     #[error("is not there: this system keeps none; use --sessions-from logind or --sessions-command")]
     NoRecord,
-    /// It is a folder, a pipe, a device.
+    /// The path is a folder, a pipe or a device.
     #[error("is no file")]
     NoFile,
     /// `loginctl` failed.
     #[error("cannot be asked: `loginctl` {0}")]
     Loginctl(#[from] CommandError),
-    /// `loginctl` printed something else.
+    /// `loginctl` printed no list.
     #[error("cannot be asked: `loginctl` printed no list: {0}")]
     Json(#[from] JsonError),
 }
 
 impl LoginRecord {
-    /// What `--sessions-from` takes.
+    /// The values of `--sessions-from`.
     pub const EXPECTED: &str = "`os`, `logind`, `utmp` or `utmp:FILE`";
 
-    /// The record called `text`; `os` is logind where systemd runs or there is no utmp, and utmp elsewhere.
+    /// Parses the name of a record; `os` is logind where systemd runs or there is no utmp, and utmp elsewhere.
     ///
     /// # Errors
-    /// What is expected, where `text` names none.
+    /// A message with the accepted values, where `text` names no record.
     pub fn parse(text: &str) -> Result<Self, String> {
         let utmp = |path: &str| Self::Utmp(path.into());
         match (text, text.strip_prefix("utmp:")) {
@@ -85,10 +85,10 @@ impl std::fmt::Display for LoginRecord {
     }
 }
 
-/// The logins that `record` has now.
+/// Returns the logins that `record` has now.
 ///
 /// # Errors
-/// [`LoginsError`] where it cannot be read.
+/// [`LoginsError`] where the record cannot be read.
 pub(super) async fn list(record: &LoginRecord, limit: Duration) -> Result<Vec<Value>, LoginsError> {
     match record {
         LoginRecord::Utmp(path) => utmp(path),
@@ -96,10 +96,11 @@ pub(super) async fn list(record: &LoginRecord, limit: Duration) -> Result<Vec<Va
     }
 }
 
-/// The sessions that logind has, but for those that are closing: their user is logged out, and a process was left behind.
+/// Returns the sessions of logind without those that are closing: their user is logged out, and a process was left
+/// behind.
 async fn logind(limit: Duration) -> Result<Vec<Value>, LoginsError> {
     let list = match logind_list("--json=short", limit).await {
-        // Before systemd 256 the other option is the one; where the fault is another, it shows again.
+        // Before systemd 256 the other option is the right option; any other fault shows again.
         Err(LoginsError::Loginctl(CommandError::Failed { .. }) | LoginsError::Json(_)) => {
             logind_list("--output=json", limit).await?
         }
@@ -119,8 +120,8 @@ async fn logind_list(as_json: &str, limit: Duration) -> Result<Vec<Line>, Logins
     Ok(logind_lines(&printed)?)
 }
 
-/// The ids of those sessions of `list` that are closing, which the list itself does not say since systemd 256. Where that
-/// cannot be asked, none are.
+/// Returns the ids of those sessions of `list` that are closing, which the list itself does not show since systemd 256.
+/// Empty where `loginctl` cannot be asked.
 async fn closing(list: &[Line], limit: Duration) -> BTreeSet<String> {
     let ids: Vec<&str> = list
         .iter()
@@ -141,7 +142,8 @@ fn loginctl(arguments: &[&str]) -> Command {
     loginctl
 }
 
-/// Returns the ids of closing sessions from the properties that `loginctl show-session` printed, a paragraph a session.
+/// Returns the ids of closing sessions from the output of `loginctl show-session`, which has a paragraph for each
+/// session.
 #[must_use]
 pub fn logind_closing(printed: &[u8]) -> BTreeSet<String> {
     let printed = String::from_utf8_lossy(printed);
@@ -155,7 +157,7 @@ pub fn logind_closing(printed: &[u8]) -> BTreeSet<String> {
 /// Returns the sessions that `loginctl` printed as JSON.
 ///
 /// # Errors
-/// [`JsonError`] where that is no list of objects.
+/// [`JsonError`] where the output is no list of objects.
 pub fn logind_sessions(printed: &[u8]) -> Result<Vec<Value>, JsonError> {
     Ok(logind_lines(printed)?.iter().filter_map(logind_session).collect())
 }
@@ -164,7 +166,8 @@ fn logind_lines(printed: &[u8]) -> Result<Vec<Line>, JsonError> {
     json::parse_as(printed, JsonLimits::bytes(MAX_OUTPUT))
 }
 
-/// The session of a line of `loginctl`; not those of a greeter or of the service manager. Older releases say less.
+/// Returns the session of a line of `loginctl`; `None` for sessions of a greeter or of the service manager. Older
+/// releases print fewer fields.
 fn logind_session(line: &Line) -> Option<Value> {
     let text = |name: &str| json::text(line, name);
     if text("state") == Some("closing") {
@@ -204,7 +207,8 @@ pub fn utmp_sessions(records: &[u8]) -> Vec<Value> {
     records.chunks_exact(RECORD).filter_map(utmp_session).collect()
 }
 
-/// The session of a record, where it is a user's and its process still runs: a crash leaves records behind.
+/// Returns the session of a record, where the record is a user's and the user's process still runs: a crash leaves
+/// records behind.
 fn utmp_session(record: &[u8]) -> Option<Value> {
     let kind = i16::from_ne_bytes(bytes(record, offset_of!(libc::utmpx, ut_type))?);
     let pid = i32::from_ne_bytes(bytes(record, offset_of!(libc::utmpx, ut_pid))?);
@@ -224,7 +228,7 @@ fn bytes<const N: usize>(record: &[u8], offset: usize) -> Option<[u8; N]> {
     record.get(offset..offset + N)?.try_into().ok()
 }
 
-/// The text of a field, which ends with a zero unless it is full.
+/// Returns the text of a field, which ends with a zero unless the field is full.
 fn text(record: &[u8], offset: usize, length: usize) -> Option<String> {
     let field = record.get(offset..offset + length)?;
     let text = field.split(|byte| *byte == 0).next().unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Metadata from the environment: `METADATA_gpu=a100` makes `metadata.gpu` the string `a100`, as FastX 4 has it.
+//! Metadata from the environment: `METADATA_gpu=a100` makes `metadata.gpu` the string `a100`, as in FastX 4.
 //!
-//! The key is taken as written, since administrators' scripts spell it so; because environment variables are often
-//! upper-case and scripts are not, a lower-case alias stands beside it where that name is free.
+//! The key is taken as written, since administrators' scripts use that spelling; because environment variables are
+//! often upper-case and scripts are not, a lower-case alias is added where that name is free.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use tracing::warn;
 
 const PREFIX: &str = "METADATA_";
-/// All names and values together; what does not fit is left out.
+/// The most bytes of all names and values together; the largest are left out.
 const MAX_BYTES: usize = 16 * 1024;
 
-/// The metadata that the variables `environment` hold; always strings.
+/// Returns the metadata in the variables of `environment`; always strings.
 pub fn read(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Map<String, Value> {
     let mut own: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in environment {
@@ -36,7 +36,7 @@ pub fn read(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Map<
     metadata
 }
 
-/// Leaves out the largest until the rest fits.
+/// Removes the largest variables until the rest fits.
 fn bound(own: &mut BTreeMap<String, String>) {
     // Twice, for the alias.
     let size = |(key, value): (&String, &String)| 2 * (key.len() + value.len());

@@ -1,8 +1,8 @@
-//! Metrics from executables: each file of a folder that may be executed prints a JSON object, and that becomes
-//! `metrics.NAME` of the node, after the file's name without its extension.
+//! Metrics from executables: each executable file of a folder prints a JSON object, which becomes `metrics.NAME` of the
+//! node, with the file's name without the extension.
 //!
-//! A failure leaves the last good value in force, marked: a script may still prefer it to nothing, and can see how old it
-//! is. The folder is read anew each time, so that executables come and go without a restart.
+//! A failure leaves the last good value in force, marked: a script may still prefer that value to nothing, and can see
+//! the value's age. The folder is read anew each time, so that executables come and go without a restart.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -20,13 +20,13 @@ use tracing::{info, warn};
 use super::command::{self, CommandError};
 use crate::model::json::{self, JsonError, JsonLimits};
 
-/// The longest output of one executable in bytes: a node's whole document has 256 KiB.
+/// The longest output of an executable in bytes: a node's whole document has 256 KiB.
 pub const MAX_OUTPUT: usize = 16 * 1024;
-/// Executables of a folder that are run; the others are said and left alone.
+/// The most executables of a folder that are run; further files are named in a warning and left alone.
 pub const MAX_EXECUTABLES: usize = 64;
-/// Executables that run at once.
+/// The most executables that run at once.
 const AT_ONCE: usize = 4;
-/// Two levels less than a node document may have, which the value becomes part of.
+/// Two levels less than a node document may have, because the value becomes part of the document.
 const LIMITS: JsonLimits = JsonLimits { max_bytes: MAX_OUTPUT, max_depth: json::MAX_DEPTH - 2 };
 
 /// A folder of executables.
@@ -34,9 +34,9 @@ const LIMITS: JsonLimits = JsonLimits { max_bytes: MAX_OUTPUT, max_depth: json::
 pub struct MetricsFolder {
     /// The folder.
     pub path: PathBuf,
-    /// How often they are run.
+    /// The time between two runs.
     pub every: Duration,
-    /// How long each may take.
+    /// The longest time that each executable may take.
     pub limit: Duration,
 }
 
@@ -44,20 +44,20 @@ pub struct MetricsFolder {
 #[derive(Clone, Debug, Default)]
 pub struct AgentMetrics {
     by_name: BTreeMap<String, Metric>,
-    /// Why the folder could not be read the last time, or what of it is left alone.
+    /// The reason why the folder could not be read the last time, or a note on the files that are left alone.
     fault: Option<String>,
 }
 
-/// What one executable brought.
+/// The result of an executable.
 #[derive(Clone, Debug)]
 struct Metric {
-    /// The last good value, and when it was had.
+    /// The last good value, and the time of that value.
     good: Option<(Value, Instant)>,
-    /// Why the last run brought none.
+    /// The reason why the last run brought no value.
     fault: Option<String>,
 }
 
-/// Why an executable brought nothing.
+/// The reason why an executable brought no value.
 #[derive(Debug, thiserror::Error)]
 enum MetricError {
     #[error(transparent)]
@@ -71,7 +71,7 @@ enum MetricError {
 /// Whether the folder `path` can be read.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub fn check(path: &Path) -> std::io::Result<()> {
     std::fs::read_dir(path).map(drop)
 }
@@ -83,7 +83,7 @@ pub async fn follow(folder: MetricsFolder, current: watch::Sender<AgentMetrics>)
         let now = ask(&folder, &before).await;
         now.log_changes(&before);
         current.send_if_modified(|known| {
-            // That a value was had again is no news.
+            // The same value again is no change.
             let is_news = known.values() != now.values() || !known.warnings().eq(now.warnings());
             *known = now;
             is_news
@@ -92,7 +92,7 @@ pub async fn follow(folder: MetricsFolder, current: watch::Sender<AgentMetrics>)
     }
 }
 
-/// Runs the executables of `folder` once; what they bring goes over what was `before`.
+/// Runs the executables of `folder` once; their values replace those of `before`.
 pub async fn ask(folder: &MetricsFolder, before: &AgentMetrics) -> AgentMetrics {
     let mut files = match executables(&folder.path) {
         Ok(files) => files,
@@ -125,13 +125,14 @@ pub async fn ask(folder: &MetricsFolder, before: &AgentMetrics) -> AgentMetrics 
     AgentMetrics { by_name: by_name.collect(), fault }
 }
 
-/// The files of `folder` that may be executed, by their names without extensions; of two with one name the first counts.
+/// Returns the executable files of `folder`, by their names without extensions; of two files with the same name the
+/// first counts.
 fn executables(folder: &Path) -> std::io::Result<BTreeMap<String, PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let may_run = |about: std::fs::Metadata| about.is_file() && about.permissions().mode() & 0o111 != 0;
-        // What is gone meanwhile, or a link to nothing, is no executable.
+        // A file that is gone meanwhile, or a link to nothing, is no executable.
         if std::fs::metadata(&path).is_ok_and(may_run) {
             paths.push(path);
         }
@@ -163,7 +164,8 @@ impl AgentMetrics {
         self.by_name.iter().filter_map(|(name, metric)| Some((name.clone(), good(metric)?))).collect()
     }
 
-    /// Those that the last run brought none of, by name: why, and how old the value in force is in seconds.
+    /// Returns the metrics without a value from the last run, by name: each with the reason, and the age of the value
+    /// in force in seconds.
     #[must_use]
     pub fn stale(&self) -> Map<String, Value> {
         let stale = self.by_name.iter().filter_map(|(name, metric)| {
@@ -174,14 +176,14 @@ impl AgentMetrics {
         stale.collect()
     }
 
-    /// What an administrator should know.
+    /// The warnings for the administrator.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let failing = self.by_name.iter().filter_map(|(name, metric)| Some((name, metric.fault.as_ref()?)));
         let failing = failing.map(|(name, fault)| format!("the metrics of `{name}` are stale: it {fault}"));
         self.fault.iter().cloned().chain(failing)
     }
 
-    /// Says what is new since `before`: each failure once, and that it is over.
+    /// Logs the changes since `before`: each failure once, and each end of a failure.
     fn log_changes(&self, before: &Self) {
         let known: Vec<_> = before.warnings().collect();
         self.warnings().filter(|warning| !known.contains(warning)).for_each(|warning| warn!("{warning}"));

@@ -1,8 +1,9 @@
-//! The agent: reports one machine as a node of the cluster, when something changed and every so often.
+//! The agent: reports a machine as a node of the cluster, at each change and at intervals.
 //!
-//! It writes one key of the bucket of nodes and reads nothing but word that the bucket was made anew, which it can do
-//! without, so that it can run with no more rights than that. A broker that is away, a bucket that is gone, a command that
-//! fails: it says so, goes on with what it has and tries again; it ends when it is told to, and then takes its node out.
+//! The agent writes a single key of the bucket of nodes and reads nothing but the advisory that the bucket was made
+//! anew, which the agent can do without, so that no more rights than that are needed. A broker that is away, a bucket
+//! that is gone, a command that fails: the agent logs the failure, goes on with the last known data and tries again;
+//! the agent ends when told to, and then takes the node out of the cluster.
 
 mod cgroup;
 pub mod command;
@@ -43,47 +44,48 @@ use sessions::SessionsSource;
 use sources::Sources;
 use static_data::StaticDataError;
 
-/// Changes within this time become one report.
+/// The time in which several changes become a single report.
 const DEBOUNCE: Duration = Duration::from_millis(250);
-/// After a connection came to stand, or the bucket was made, agents report within this time, not all in one moment.
+/// The time within which agents report after a connection came up, or the bucket was made, spread so that not all
+/// report in the same moment.
 const SOON: Duration = Duration::from_millis(500);
-/// How often the agent shows that it lives.
+/// The time between two beats of the agent's pulse.
 const BEAT: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// While a failure lasts, the log repeats it this often.
+/// The time after which the log repeats a failure that lasts.
 const REPEAT: Duration = Duration::from_secs(60);
 
-/// What an agent reports, and where.
+/// The settings of an agent: the node's data, their sources and the destination.
 #[derive(Clone, Debug)]
 pub struct AgentSettings {
-    /// The cluster.
+    /// The namespace of the cluster.
     pub namespace: Namespace,
-    /// Who the node is.
+    /// The identity of the node.
     pub identity: NodeIdentity,
-    /// Its metadata.
+    /// The metadata of the node.
     pub metadata: Map<String, Value>,
-    /// The file of its static data.
+    /// The file of the node's static data.
     pub static_data: Option<PathBuf>,
-    /// What lists its sessions.
+    /// The source of the node's sessions.
     pub sessions: Option<SessionsSource>,
-    /// The folder of executables that print its metrics.
+    /// The folder of executables that print the node's metrics.
     pub metrics: Option<MetricsFolder>,
-    /// How often it reports when nothing changes.
+    /// The time between two reports when nothing changes.
     pub interval: Duration,
-    /// How long its report lives in a bucket that it has to make itself.
+    /// The time that a report lives in a bucket that the agent has to make.
     pub liveness: Duration,
-    /// How such a bucket is made.
+    /// The storage of a bucket that the agent has to make.
     pub keeping: Keeping,
 }
 
-/// Why an agent cannot run at all.
+/// The reason why an agent cannot run at all.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
-    /// It has no usable id.
+    /// The node's id is not usable.
     #[error("a node id has 1 to {MAX_ID_BYTES} bytes without control characters, `{}` has not", crate::plain::plain(.0))]
     Id(String),
-    /// It would be stale between two reports.
+    /// The node would be stale between two reports.
     #[error("an interval of {} s is too long: a node that is silent for {} s counts as gone", .interval.as_secs_f64(), .liveness.as_secs_f64())]
     Interval {
         /// The interval.
@@ -91,21 +93,21 @@ pub enum AgentError {
         /// The limit.
         liveness: Duration,
     },
-    /// Its static data cannot be read at start.
+    /// The static data cannot be read at start.
     #[error(transparent)]
     StaticData(#[from] StaticDataError),
-    /// Its metrics cannot be run at start.
+    /// The metrics folder cannot be read at start.
     #[error("the metrics folder `{}` cannot be read: {reason}", path.display())]
     Metrics {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: std::io::Error,
     },
     /// The system has no random numbers.
     #[error("the system has no random numbers: {0}")]
     Chance(std::io::Error),
-    /// Its document would be refused.
+    /// The node's document would be refused.
     #[error(transparent)]
     Document(#[from] Unreportable),
 }
@@ -116,17 +118,18 @@ pub struct Agent {
     settings: AgentSettings,
     machine: HealthSource,
     sources: Sources,
-    /// What tells this run from that of a copy with the same id, host name and process id, as containers have them.
+    /// The identity of this run, which tells it from a run of a copy with the same id, host name and process id, as
+    /// containers have them.
     run: String,
     warned: Vec<String>,
     said: ReportingLog,
 }
 
 impl Agent {
-    /// An agent with these settings; reads the static data for the first time.
+    /// Creates an agent with these settings; reads the static data for the first time.
     ///
     /// # Errors
-    /// [`AgentError`] where it could never report.
+    /// [`AgentError`] where the agent could never report.
     pub fn new(settings: AgentSettings) -> Result<Self, AgentError> {
         let id = &settings.identity.id;
         if id.is_empty() || id.len() > MAX_ID_BYTES || id.chars().any(char::is_control) {
@@ -153,17 +156,17 @@ impl Agent {
         Ok(agent)
     }
 
-    /// The document of this moment, with sessions and metrics asked for once: for a look at it without a cluster.
+    /// Returns the present document, with sessions and metrics read once: for a look at the document without a cluster.
     ///
     /// # Errors
-    /// [`AgentError::ReportDocument`] where it would be refused.
+    /// [`AgentError::Document`] where the document would be refused.
     pub async fn once(mut self) -> Result<ReportDocument, AgentError> {
         self.sources.ask(&self.settings).await;
         Ok(self.document()?)
     }
 
-    /// Reports over `bus` until `stop`, then takes the node out of the cluster. `pulse` beats for as long as nothing blocks
-    /// this task; that NATS is waited for does not count.
+    /// Reports over `bus` until `stop`, then takes the node out of the cluster. `pulse` beats for as long as nothing
+    /// blocks this task; waiting for NATS does not count as blocking.
     pub async fn run(mut self, bus: Bus, stop: CancellationToken, pulse: &Pulse) {
         self.log_report(&bus);
         let tasks = self.sources.follow(&self.settings);
@@ -174,7 +177,7 @@ impl Agent {
         self.leave(&bus, &bucket).await;
     }
 
-    /// Takes the node out, if that can be done at once; otherwise its report expires.
+    /// Takes the node out of the cluster, if that can be done at once; otherwise the node's report expires.
     async fn leave(&self, bus: &Bus, bucket: &Bucket) {
         let id = &self.settings.identity.id;
         let left = if bus.is_connected() {
@@ -187,7 +190,7 @@ impl Agent {
             Err(error) if self.said.reported => {
                 warn!(node = id, "node `{id}` could not say that it leaves, so its last report has to expire: {error}");
             }
-            // It never was in the cluster, as far as anybody knows.
+            // The node never was in the cluster, as far as known.
             Err(error) => debug!(node = id, "{error}"),
         }
     }
@@ -202,7 +205,7 @@ impl Agent {
         loop {
             let connected = link.borrow_and_update().state == LinkState::Connected;
             if connected && bus.connects() != known {
-                // The server may have forgotten us, or be another one.
+                // The server may have lost the report, or be another server.
                 if known > 0 {
                     due = Instant::now() + spread(SOON);
                 }
@@ -216,7 +219,7 @@ impl Agent {
                 }
                 () = self.sources.changed() => due = due.min(Instant::now() + DEBOUNCE),
                 () = tokio::time::sleep_until(due), if connected => {
-                    // What changed up to now is in this report.
+                    // Changes up to now are in this report.
                     self.sources.mark_unchanged();
                     due = Instant::now() + match self.report(bucket).await {
                         Ok(bytes) => {
@@ -234,7 +237,7 @@ impl Agent {
         }
     }
 
-    /// Makes a report and puts it into the bucket; says how large it was, or why it is not there.
+    /// Makes a report and puts the report into the bucket; returns the report's size, or the reason of the failure.
     async fn report(&mut self, bucket: &mut Bucket) -> Result<usize, String> {
         let document = self.document().map_err(|refused| refused.to_string())?;
         self.warn(&document);
@@ -266,10 +269,10 @@ impl Agent {
         })
     }
 
-    /// Says what the document says against itself, once; the sources said their own faults already.
+    /// Logs the reductions of the document, each once; the sources have logged their own faults already.
     fn warn(&mut self, document: &ReportDocument) {
         for warning in document.warnings.iter().filter(|warning| report::is_reduction(warning)) {
-            // The size in the text changes all the time.
+            // The size in the text changes with every report.
             let kind = warning.split(':').next().unwrap_or_default();
             if !self.warned.iter().any(|known| known == kind) {
                 warn!("{warning}");
@@ -311,7 +314,7 @@ impl Agent {
     }
 }
 
-/// A name for a run of an agent that no other run has.
+/// Returns a name for a run of an agent that no other run has.
 fn random_run() -> Result<String, AgentError> {
     let mut bytes = [0; 8];
     getrandom(&mut bytes, GetRandomFlags::empty()).map_err(|error| AgentError::Chance(error.into()))?;
@@ -326,12 +329,12 @@ async fn beat(pulse: &Pulse) {
     }
 }
 
-/// Between 80 and 100 percent, so that agents started together do not report together.
+/// Returns between 80 and 100 percent of `interval`, so that agents started together do not report together.
 fn jittered(interval: Duration) -> Duration {
     interval.mul_f64(0.6) + spread(interval.mul_f64(0.4))
 }
 
-/// What the log said about reporting.
+/// The last log lines about reporting.
 #[derive(Debug, Default)]
 struct ReportingLog {
     reported: bool,

@@ -1,7 +1,7 @@
-//! The one key that an agent writes.
+//! The only key that an agent writes.
 //!
-//! It publishes straight to the key and asks about the bucket only where nobody answers, so that an agent needs no right
-//! beyond its own key; where it may make the bucket, it does.
+//! The agent publishes straight to the key and asks about the bucket only where nobody answers, so that an agent needs
+//! no right beyond its own key; an agent that may make the bucket makes a missing bucket.
 
 use std::time::Duration;
 
@@ -17,24 +17,24 @@ use crate::nats::Bus;
 use crate::nats::jetstream::{self, KV_DELETE, KV_OPERATION, PATIENCE};
 use crate::nats::subjects::{bucket_subject, encode_key};
 
-/// How long leaving may take.
+/// The longest time that the deletion of the key may take.
 const LEAVING: Duration = Duration::from_secs(2);
 
-/// Why nothing was written.
+/// The reason why the key was not written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum PutError {
-    /// There is no such bucket, and it could not be made.
+    /// The bucket is missing, and could not be made.
     #[error("the bucket `{bucket}` is missing, and cannot be made: {reason}")]
     Missing { bucket: String, reason: String },
-    /// The server said no.
+    /// The server refused the write.
     #[error("NATS refused it: {0}")]
     Refused(String),
-    /// Nobody answered.
+    /// The server did not answer.
     #[error("NATS did not answer: {0}")]
     Silent(String),
 }
 
-/// The bucket of nodes, as one agent sees it.
+/// The bucket of nodes, as an agent uses the bucket.
 #[derive(Clone)]
 pub(super) struct Bucket {
     js: Context,
@@ -54,7 +54,7 @@ impl Bucket {
         }
     }
 
-    /// Writes `document` under the node's key, and makes the bucket where it is missing.
+    /// Writes `document` under the node's key, and makes the bucket where the bucket is missing.
     pub(super) async fn put(&mut self, document: String) -> Result<u64, PutError> {
         let message = PublishMessage::build().payload(document.into());
         match self.send(message.clone()).await {
@@ -65,7 +65,7 @@ impl Bucket {
         let made = tokio::time::timeout(2 * PATIENCE, jetstream::create(&self.js, &self.config)).await;
         let made = made.map_err(|_elapsed| "NATS did not answer".to_owned());
         let refusal = made.and_then(|made| made.map(drop).map_err(|error| error.to_string())).err();
-        // Somebody else may have made it in the same moment.
+        // Another agent may have made the bucket in the same moment.
         self.send(message).await.map_err(|error| match (error, refusal) {
             (PutError::Missing { bucket, .. }, Some(reason)) => PutError::Missing { bucket, reason },
             (error, _) => error,

@@ -1,7 +1,7 @@
-//! The node document: put together from its parts, and made to fit where they are too large together.
+//! The node document: put together from parts, and reduced where the parts are too large together.
 //!
-//! A document that the service would refuse is worth nothing, so what is sent is read here first by the service's own
-//! rules. What had to be left out is said in the document itself and in the log.
+//! A document that the service would refuse is worth nothing, so the document is first read here by the service's own
+//! rules. Parts that had to be left out are named in the document itself and in the log.
 
 use serde_json::{Map, Value, json};
 
@@ -14,64 +14,65 @@ const ESSENTIAL: [&str; 9] =
 
 const NO_METRICS: &str = "metrics are not reported";
 
-/// Who the node is, as its administrator says.
+/// The identity of the node, as the administrator sets the identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeIdentity {
-    /// Its id in the cluster.
+    /// The id in the cluster.
     pub id: String,
-    /// Its name for people.
+    /// The host name, for people.
     pub hostname: String,
-    /// Where its sessions are reached.
+    /// The addresses of the node's sessions.
     pub urls: Vec<String>,
-    /// The most sessions that it takes.
+    /// The most sessions that the node takes.
     pub max_sessions: Option<u64>,
-    /// The names of the services that it runs.
+    /// The names of the services that the node runs.
     pub services: Vec<String>,
-    /// Whether it takes no new sessions, by its own word.
+    /// Whether the node's own configuration says that the node takes no new sessions.
     pub cordoned: bool,
 }
 
-/// What a document is made of.
+/// The parts of a document.
 #[derive(Clone, Debug)]
 pub struct ReportParts<'a> {
-    /// Who the node is.
+    /// The identity of the node.
     pub identity: &'a NodeIdentity,
-    /// What tells this run of the agent from others.
+    /// The name of this run of the agent, which no other run has.
     pub run: &'a str,
-    /// Its health.
+    /// The health of the machine.
     pub health: Value,
-    /// Its sessions; absent where they are not known.
+    /// The sessions; `None` where they are not known.
     pub sessions: Option<&'a [Value]>,
-    /// Its metadata.
+    /// The metadata.
     pub metadata: &'a Map<String, Value>,
-    /// Its static data; absent where it has no file of it.
+    /// The static data; `None` where the node has no file of static data.
     pub static_data: Option<&'a Map<String, Value>>,
-    /// Its metrics, by name.
+    /// The metrics, by name.
     pub metrics: Map<String, Value>,
-    /// Which of them are stale, and why.
+    /// The stale metrics, each with the reason.
     pub metrics_stale: Map<String, Value>,
-    /// What an administrator should know about this report.
+    /// The warnings for the administrator about this report.
     pub warnings: Vec<String>,
 }
 
-/// A document that fits.
+/// A document that the service will accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportDocument {
-    /// Its text.
+    /// The text.
     pub text: String,
-    /// What an administrator should know about it.
+    /// The warnings for the administrator about this document.
     pub warnings: Vec<String>,
 }
 
-/// Why no document could be made.
+/// The reason why no document could be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this node's document would be refused: {0}")]
 pub struct Unreportable(String);
 
-/// The document of these parts, with less of the sessions where all of them are too much, and then without metrics.
+/// Returns the document of these parts, with less of the sessions where all of them are too much, and then without
+/// metrics.
 ///
 /// # Errors
-/// [`Unreportable`] where it would be refused whatever is left out of these.
+/// [`Unreportable`] where the document would be refused even without the parts that can be left out.
 pub fn compose(mut parts: ReportParts<'_>) -> Result<ReportDocument, Unreportable> {
     match with_less_sessions(parts.clone()) {
         Err(refused) if !parts.metrics.is_empty() || !parts.metrics_stale.is_empty() => {
@@ -83,7 +84,7 @@ pub fn compose(mut parts: ReportParts<'_>) -> Result<ReportDocument, Unreportabl
     }
 }
 
-/// Whether `warning` says that something was left out to make a document fit.
+/// Whether `warning` tells of a part that was left out to make a document fit.
 pub(super) fn is_reduction(warning: &str) -> bool {
     [NO_METRICS, "sessions are reported"].iter().any(|begin| warning.starts_with(begin))
 }
@@ -104,7 +105,7 @@ fn with_less_sessions(mut parts: ReportParts<'_>) -> Result<ReportDocument, Unre
     judged(&parts, sessions.len().into())
 }
 
-/// The document, if the service will take it.
+/// Returns the document, if the service will accept the document.
 fn judged(parts: &ReportParts<'_>, sessions: Value) -> Result<ReportDocument, Unreportable> {
     let text = document(parts, sessions).to_string();
     if text.len() > MAX_DOCUMENT_BYTES {

@@ -1,8 +1,8 @@
-//! Which reservation a session was started under: the launcher hands it down in `WHITHER_RESERVATION`, and a session's
-//! process still has it in its environment.
+//! The reservation that a session was started under: the launcher passes the reservation in `WHITHER_RESERVATION`, and
+//! a session's process still has the variable in the environment.
 //!
-//! Only where the sessions command names a process and this agent may look at it. A user can write what he likes into
-//! his own environment; all he can bring about is that a reservation ends early, which the node's report then makes up.
+//! Only for sessions listed with a process that this agent may read. A user can write anything into the environment of
+//! a session; the only effect is that a reservation ends early, and then the node's report counts the session.
 
 use std::io::Read;
 
@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use crate::model::report::MAX_ID_BYTES;
 
-/// The variable in which a launcher hands the reservation down.
+/// The variable in which a launcher passes the reservation.
 pub const VARIABLE: &str = "WHITHER_RESERVATION";
-/// So much of an environment is looked at.
+/// The most bytes of an environment that are read.
 const MAX_ENVIRONMENT: u64 = 256 * 1024;
 
-/// Adds `reservation` to each session that has a `pid` and does not say it itself.
+/// Adds `reservation` to each session that has a `pid` and no `reservation`.
 pub fn fill(sessions: &mut [Value]) {
     for session in sessions.iter_mut().filter_map(Value::as_object_mut) {
         if session.contains_key("reservation") {
@@ -27,7 +27,7 @@ pub fn fill(sessions: &mut [Value]) {
     }
 }
 
-/// The reservation of the process `pid`, where it has one and may be looked at.
+/// Returns the reservation of the process `pid`, where the process has a reservation and may be read.
 fn of_process(pid: u64) -> Option<String> {
     let mut environment = Vec::new();
     let file = std::fs::File::open(format!("/proc/{pid}/environ")).ok()?;

@@ -1,7 +1,7 @@
-//! Sessions from a command, whose standard output is the JSON list of what runs on this machine, or from the operating
-//! system's record of logins.
+//! Sessions from a command that prints the JSON list of the sessions on this machine, or from the operating system's
+//! record of logins.
 //!
-//! A list that could not be had leaves the last good one in force for a while; after that the sessions are unknown, which
+//! A failed attempt leaves the last good list in force for a while; after that the sessions are unknown, which
 //! placements treat as worse than many.
 
 use std::sync::Arc;
@@ -19,27 +19,27 @@ use super::reservations;
 use crate::model::json::{self, JsonError, JsonLimits};
 use crate::model::report::MAX_SESSIONS;
 
-/// The longest output.
+/// The longest output, in bytes.
 pub const MAX_OUTPUT: usize = 1024 * 1024;
-/// How long the last good list stays in force.
+/// The time that the last good list stays in force.
 pub const KEEP: Duration = Duration::from_secs(5 * 60);
-/// Three levels less than a node document may have, which the list becomes part of.
+/// Three levels less than a node document may have, because the list becomes part of the document.
 const LIMITS: JsonLimits = JsonLimits { max_bytes: MAX_OUTPUT, max_depth: json::MAX_DEPTH - 3 };
-/// While a failure lasts, the log repeats it this often.
+/// The time after which the log repeats a failure that lasts.
 const REPEAT: Duration = Duration::from_secs(60);
 
-/// How the sessions are listed.
+/// The source of the sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionsSource {
-    /// What lists them.
+    /// The lister of the sessions.
     pub lister: Lister,
-    /// How often it is asked.
+    /// The time between two attempts.
     pub every: Duration,
-    /// How long it may take.
+    /// The longest time that an attempt may take.
     pub limit: Duration,
 }
 
-/// What lists sessions.
+/// A lister of sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lister {
     /// A line for the shell.
@@ -49,7 +49,7 @@ pub enum Lister {
 }
 
 impl Lister {
-    /// What it is, without the words of a command, which are not for the whole cluster.
+    /// Returns the kind of the lister, without the text of a command, which is not meant for the whole cluster.
     #[must_use]
     pub fn kind(&self) -> String {
         match self {
@@ -71,13 +71,13 @@ impl std::fmt::Display for Lister {
 /// The sessions in force.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SessionsInForce {
-    /// The list; absent where there is none that is young enough.
+    /// The list; `None` where no list is young enough.
     pub list: Option<Arc<Vec<Value>>>,
-    /// Why the last attempt brought none.
+    /// The reason why the last attempt brought no list.
     pub fault: Option<String>,
 }
 
-/// Why a source brought no list of sessions.
+/// The reason why a source brought no list of sessions.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionsError {
     /// The command failed.
@@ -86,26 +86,26 @@ pub enum SessionsError {
     /// The record of logins cannot be read.
     #[error(transparent)]
     Logins(#[from] LoginsError),
-    /// It printed no acceptable JSON.
+    /// The command printed no acceptable JSON.
     #[error("printed no list of sessions: {0}")]
     Json(#[from] JsonError),
-    /// It printed something else.
+    /// The command printed JSON that is no list.
     #[error("printed {0}, expected a list of sessions")]
     NotAList(&'static str),
-    /// It printed more than fits.
+    /// The list has more sessions than fit.
     #[error("listed {0} sessions, at most {MAX_SESSIONS} are reported")]
     TooMany(usize),
-    /// One of them is none.
+    /// An element of the list is no session.
     #[error("session {place} is {found}, expected an object or an id")]
     NotASession {
-        /// Which, counted from 1.
+        /// The number of the element, from 1.
         place: usize,
-        /// What it is.
+        /// The kind of the element.
         found: &'static str,
     },
 }
 
-/// Asks `source` again and again, and never ends by itself.
+/// Reads `source` again and again, and never ends by itself.
 pub async fn follow(source: SessionsSource, current: watch::Sender<SessionsInForce>) {
     let mut good_at: Option<Instant> = None;
     let mut said: Option<(String, Instant)> = None;
@@ -138,7 +138,7 @@ pub async fn follow(source: SessionsSource, current: watch::Sender<SessionsInFor
 }
 
 impl SessionsInForce {
-    /// What is in force after one more attempt; `keep` says whether the last good list is young enough.
+    /// Returns the state after another attempt; `keep` says whether the last good list is young enough.
     fn after(&self, outcome: Result<Vec<Value>, SessionsError>, keep: bool) -> Self {
         match outcome {
             Ok(list) => Self { list: Some(Arc::new(list)), fault: None },
@@ -147,10 +147,10 @@ impl SessionsInForce {
     }
 }
 
-/// Asks `source` once.
+/// Reads `source` once.
 ///
 /// # Errors
-/// [`SessionsError`] where it brought no list.
+/// [`SessionsError`] where the source brought no list.
 pub async fn list(source: &SessionsSource) -> Result<Vec<Value>, SessionsError> {
     let mut list = match &source.lister {
         Lister::Command(line) => printed(line, source.limit).await?,
@@ -165,7 +165,7 @@ pub async fn list(source: &SessionsSource) -> Result<Vec<Value>, SessionsError> 
 /// Returns the list of sessions that a command printed.
 ///
 /// # Errors
-/// [`SessionsError`] where `output` is none that a node may report.
+/// [`SessionsError`] where `output` is no list that a node may report.
 pub fn read(output: &[u8]) -> Result<Vec<Value>, SessionsError> {
     match json::parse(output, LIMITS)? {
         Value::Array(list) => checked(list),
@@ -173,7 +173,7 @@ pub fn read(output: &[u8]) -> Result<Vec<Value>, SessionsError> {
     }
 }
 
-/// Returns `list` where there are not too many, and all of them are sessions.
+/// Returns `list` where the list is not too long, and all elements are sessions.
 fn checked(list: Vec<Value>) -> Result<Vec<Value>, SessionsError> {
     if list.len() > MAX_SESSIONS {
         return Err(SessionsError::TooMany(list.len()));
@@ -185,7 +185,7 @@ fn checked(list: Vec<Value>) -> Result<Vec<Value>, SessionsError> {
     Ok(list)
 }
 
-/// The list that the shell's `line` prints.
+/// Returns the list that the shell's `line` prints.
 async fn printed(line: &str, limit: Duration) -> Result<Vec<Value>, SessionsError> {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", line]);

@@ -1,4 +1,4 @@
-//! What an agent watches beside the machine itself: static data, sessions, metrics, each followed by a task of its own.
+//! The sources of an agent beside the machine itself: static data, sessions, metrics, each followed by a separate task.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::metrics::{self, AgentMetrics};
 use super::sessions::{self, SessionsInForce};
 use super::static_data::{self, StaticData, StaticDataError};
 
-/// The sources of an agent, with what each said last.
+/// The sources of an agent, with the last value of each.
 #[derive(Debug)]
 pub(super) struct Sources {
     static_data: WordSource<StaticData>,
@@ -18,7 +18,7 @@ pub(super) struct Sources {
     metrics: WordSource<AgentMetrics>,
 }
 
-/// What the sources say at one moment.
+/// The values of the sources at the same moment.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
     pub(super) static_data: StaticData,
@@ -26,7 +26,7 @@ pub(super) struct Snapshot {
     pub(super) metrics: AgentMetrics,
 }
 
-/// One of them: where its words come, and the other end until a task has it.
+/// A source: the receiver of its values, and the sender until a task takes the sender.
 #[derive(Debug)]
 struct WordSource<T> {
     words: watch::Receiver<T>,
@@ -41,10 +41,10 @@ impl<T> WordSource<T> {
 }
 
 impl Sources {
-    /// The sources that `settings` name, of which the static data is read already.
+    /// Creates the sources that `settings` name; the static data is read already.
     ///
     /// # Errors
-    /// [`StaticDataError`] where that cannot be read.
+    /// [`StaticDataError`] where the static data cannot be read.
     pub(super) fn new(settings: &AgentSettings) -> Result<Self, StaticDataError> {
         let data = settings.static_data.as_deref().map(static_data::read).transpose()?.unwrap_or_default();
         let first = StaticData { data: Arc::new(data), fault: None };
@@ -55,7 +55,7 @@ impl Sources {
         })
     }
 
-    /// Asks for sessions and metrics once.
+    /// Reads sessions and metrics once.
     pub(super) async fn ask(&self, settings: &AgentSettings) {
         if let (Some(source), Some(sender)) = (&settings.sessions, &self.sessions.sender) {
             let now = match sessions::list(source).await {
@@ -69,7 +69,7 @@ impl Sources {
         }
     }
 
-    /// Starts following all of them. They end with what is returned, and so does whatever they run at the moment.
+    /// Starts following all sources. The tasks end with the returned set, and so does any command that they run.
     pub(super) fn follow(&mut self, settings: &AgentSettings) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         if let (Some(path), Some(sender)) = (settings.static_data.clone(), self.static_data.sender.take()) {
@@ -84,7 +84,7 @@ impl Sources {
         tasks
     }
 
-    /// Returns when one of them says something new; never where there is none.
+    /// Returns when a source has a new value; never where there is no source.
     pub(super) async fn changed(&mut self) {
         tokio::select! {
             Ok(()) = self.static_data.words.changed() => {}
@@ -94,14 +94,14 @@ impl Sources {
         }
     }
 
-    /// What was said up to now is known.
+    /// Marks the present values as known.
     pub(super) fn mark_unchanged(&mut self) {
         self.static_data.words.mark_unchanged();
         self.sessions.words.mark_unchanged();
         self.metrics.words.mark_unchanged();
     }
 
-    /// What they say now.
+    /// Returns the present values.
     pub(super) fn snapshot(&self) -> Snapshot {
         Snapshot {
             static_data: self.static_data.words.borrow().clone(),

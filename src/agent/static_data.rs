@@ -1,8 +1,8 @@
 //! Static data: a JSON object that an administrator keeps in a file, watched, so that an edit counts at once.
 //!
-//! An edit that cannot be read leaves the last good one in force and is said; a half-written file is given a moment
-//! first. The file is watched (`file_watch.rs`), and looked at every few seconds anyway, because network file systems tell
-//! nobody.
+//! An edit that cannot be read leaves the last good content in force and is logged; a half-written file is read again
+//! after a moment first. The file is watched (`file_watch.rs`), and read every few seconds anyway, because network file
+//! systems report no changes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,61 +15,61 @@ use tracing::{info, warn};
 use super::file_watch::FileWatch;
 use crate::model::json::{self, JsonError, JsonLimits};
 
-/// The largest file.
+/// The largest file, in bytes.
 pub const MAX_BYTES: usize = 32 * 1024;
-/// Two levels less than a node document may have, which it becomes part of.
+/// Two levels less than a node document may have, because the data becomes part of the document.
 const LIMITS: JsonLimits = JsonLimits { max_bytes: MAX_BYTES, max_depth: json::MAX_DEPTH - 2 };
 const LOOK: Duration = Duration::from_secs(5);
-/// How long a file may be half-written.
+/// The time that a file may be half-written.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// Why a file holds no static data.
+/// The reason why a file holds no static data.
 #[derive(Debug, thiserror::Error)]
 pub enum StaticDataError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("the static data `{}` cannot be read: {reason}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: std::io::Error,
     },
-    /// It holds no acceptable JSON.
+    /// The file holds no acceptable JSON.
     #[error("the static data `{}`: {reason}", path.display())]
     Json {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: JsonError,
     },
-    /// It holds something else.
+    /// The file holds JSON that is no object.
     #[error("the static data `{}` is {found}, expected an object", path.display())]
     NotAnObject {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// The kind of the JSON value.
         found: &'static str,
     },
 }
 
-/// The static data in force, and what is wrong with the file at the moment.
+/// The static data in force, and the present fault of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StaticData {
     /// The last good content.
     pub data: Arc<Map<String, Value>>,
-    /// Why the file's present content is not in force.
+    /// The reason why the file's present content is not in force.
     pub fault: Option<String>,
 }
 
 /// Reads the file once.
 ///
 /// # Errors
-/// [`StaticDataError`] names the file and what is wrong with it.
+/// [`StaticDataError`] with the file and its fault.
 pub fn read(path: &Path) -> Result<Map<String, Value>, StaticDataError> {
     let unreadable = |reason| StaticDataError::Unreadable { path: path.to_owned(), reason };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut text = Vec::new();
-    // One byte beyond the limit is enough to see that it is passed; a device or a log could be endless.
+    // A byte beyond the limit is enough to see that the limit is passed; a device or a log could be endless.
     std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_BYTES as u64 + 1), &mut text).map_err(unreadable)?;
     match json::parse(&text, LIMITS).map_err(|reason| StaticDataError::Json { path: path.to_owned(), reason })? {
         Value::Object(data) => Ok(data),
@@ -77,7 +77,7 @@ pub fn read(path: &Path) -> Result<Map<String, Value>, StaticDataError> {
     }
 }
 
-/// Sends each new content of the file at `path` to `current`, which holds the last one, and never ends by itself.
+/// Sends each new content of the file at `path` to `current`, which holds the last content, and never ends by itself.
 pub async fn follow(path: PathBuf, current: watch::Sender<StaticData>) {
     let mut watch = watch(&path);
     loop {
@@ -132,7 +132,7 @@ fn refuse(current: &watch::Sender<StaticData>, error: &StaticDataError) {
     });
 }
 
-/// A watch on the file at `path`, where its folder can be watched.
+/// Returns a watch on the file at `path`, where the folder can be watched.
 fn watch(path: &Path) -> Option<FileWatch> {
     let unwatched = |error: &std::io::Error| {
         let seconds = LOOK.as_secs();

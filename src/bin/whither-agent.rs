@@ -1,4 +1,4 @@
-//! The program `whither-agent`: the agent without the service and its script engines, for the nodes.
+//! The program `whither-agent`: the agent without the service and the script engines, for the nodes.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

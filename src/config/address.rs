@@ -1,13 +1,13 @@
-//! The address of a NATS server, checked before anything connects to it.
+//! The address of a NATS server, checked before anything connects to the server.
 
 use std::fmt;
 
 use super::problem::quoted;
 
-/// The schemes that the client speaks.
+/// The schemes that the client supports.
 pub(super) const SCHEMES: [&str; 4] = ["nats", "tls", "ws", "wss"];
 
-/// The address of a NATS server. Shown, it keeps the name and password that it may hold to itself.
+/// The address of a NATS server. Printed without the name and password that the address may hold.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerUrl {
     full: String,
@@ -15,14 +15,14 @@ pub struct ServerUrl {
 }
 
 impl ServerUrl {
-    /// Reads an address such as `nats://127.0.0.1:4222`; without a scheme it is `nats`.
+    /// Parses an address such as `nats://127.0.0.1:4222`; the scheme is `nats` where none is given.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A message about the fault in the address.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (scheme, rest) = text.split_once("://").unwrap_or(("nats", text));
-        // All up to the last `@` may be a password, also one whose slashes were not escaped; and so may what stands for a
-        // scheme and is none.
+        // All text up to the last `@` may be a password, also a password with unescaped slashes; and so may the text in
+        // the place of a scheme, where that is no scheme.
         let host = rest.rsplit('@').next().unwrap_or_default();
         let is_public = SCHEMES.contains(&scheme) || !text.contains('@');
         let shown = if is_public { format!("{scheme}://{host}") } else { host.to_owned() };
@@ -30,13 +30,13 @@ impl ServerUrl {
         Ok(Self { full: format!("{scheme}://{rest}"), shown })
     }
 
-    /// The address with the name and password that it may hold, for the client alone.
+    /// The address with the name and password that the address may hold, for the client alone.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.full
     }
 
-    /// Whether it holds a name and password.
+    /// Whether the address holds a name and password.
     #[must_use]
     pub fn has_login(&self) -> bool {
         self.full != self.shown

@@ -1,4 +1,4 @@
-//! The `[chain]` sections: one chain for each action.
+//! The `[chain]` sections, a chain for each action.
 
 use std::ops::Range;
 use std::path::Path;
@@ -13,16 +13,16 @@ use super::problem::{Notes, Problem, nearest, quoted};
 use super::section::{Section, SectionEntry};
 use super::steps;
 
-/// The most steps of one chain.
+/// The most steps of a chain.
 pub const MAX_STEPS: usize = 100;
-/// The most workers of one chain.
+/// The most workers of a chain.
 pub const MAX_WORKERS: u32 = 64;
-/// The most requests of a chain that reserves that may be at one executable at a time.
+/// The most requests of a chain that reserves that may be at an executable at a time.
 pub const MAX_PARALLEL: u32 = 1024;
 /// The longest name of an action in bytes.
 pub const MAX_ACTION_BYTES: usize = 128;
 
-/// What a step says of an executable alone.
+/// The keys of a step that apply to an executable alone.
 const EXECUTABLE_KEYS: [&str; 3] = ["mode", "wall_ms", "parallel"];
 
 const EXPECTED_CHAIN: &str = "a table for each action, as in `[chain.\"session/start\"]`";
@@ -36,7 +36,7 @@ const NO_COMPONENT: &str = "no WebAssembly component";
 const EXPECTED_MODE: &str = "`once` or `resident`";
 const EXPECTED_ON_UNPLACEABLE: &str = "`error`, `skip` or `allow`";
 
-/// What chains are read with.
+/// The context in which chains are read.
 pub(super) struct ChainsReader<'a> {
     pub(super) base: &'a Path,
     pub(super) files: &'a dyn Files,
@@ -44,7 +44,7 @@ pub(super) struct ChainsReader<'a> {
 }
 
 impl ChainsReader<'_> {
-    /// The chains below `chains`, in the order of the file.
+    /// Returns the chains in the entry `chains`, in the order of the file.
     pub(super) fn read(&self, chains: &SectionEntry<'_>, notes: &mut Notes) -> Vec<ChainSpec> {
         let Some(named) = chains.named() else {
             chains.wrong(EXPECTED_CHAIN, notes);
@@ -162,7 +162,7 @@ impl ChainsReader<'_> {
     }
 }
 
-/// `program` with what its step says of how it is asked.
+/// Returns `program` with the mode, time limit and parallelism of the step.
 fn asked_how(program: ProgramSpec, section: &Section<'_>, notes: &mut Notes) -> ProgramSpec {
     let mode = section.text("mode", EXPECTED_MODE, notes).and_then(|(entry, text)| match text {
         "once" => Some(Mode::Once),
@@ -189,14 +189,14 @@ fn isolation(section: &Section<'_>, notes: &mut Notes) -> Option<Isolation> {
     }
 }
 
-/// Notes those of `keys` that say nothing about such a step.
+/// Notes those of `keys` that are given although they do not apply to such a step.
 fn misplaced(section: &Section<'_>, keys: &[&str], step: &str, notes: &mut Notes) {
     for (key, entry) in keys.iter().filter_map(|key| Some((key, section.get(key)?))) {
         notes.at(&entry.span, Problem::new(format!("`{key}` says nothing here: the step is {step}")));
     }
 }
 
-/// What the key `key` says of failures.
+/// Reads the value of `key`, which says what follows a failure.
 fn on_failure(key: &'static str, section: &Section<'_>, notes: &mut Notes) -> Option<OnFailure> {
     let (entry, text) = section.text(key, EXPECTED_ON_FAILURE, notes)?;
     match (text, text.strip_prefix("fallback:")) {
@@ -233,7 +233,7 @@ fn required_services(section: &Section<'_>, notes: &mut Notes) -> Vec<String> {
     names.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
-/// Notes that `text` is none of the words that are expected.
+/// Notes that `text` is none of the expected words.
 fn choose<const N: usize>(
     entry: &SectionEntry<'_>,
     text: &str,

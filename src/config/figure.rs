@@ -1,21 +1,21 @@
-//! Every whole number that a config may set: its default, its range and what it means, each said once.
+//! Every whole number that a config may set, with default, range and meaning, each listed once.
 //!
-//! The reader checks against this list, `new config` writes it out, and a test walks it.
+//! The reader checks against this list, `new config` writes the list out, and a test walks the list.
 
 /// A whole number that a config may set.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Figure {
-    /// The section that it stands in.
+    /// The section of the number.
     pub section: &'static str,
-    /// Its key.
+    /// The key of the number.
     pub key: &'static str,
-    /// What it is where the config does not say.
+    /// The value where the config does not set the number.
     pub default: u32,
-    /// The least that is accepted.
+    /// The least accepted value.
     pub least: u32,
-    /// The most that is accepted.
+    /// The greatest accepted value.
     pub most: u32,
-    /// What it means, for a person.
+    /// The meaning, for people.
     pub about: &'static str,
 }
 

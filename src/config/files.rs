@@ -1,53 +1,54 @@
-//! The files that a config names, handed in: this floor opens none itself.
+//! The files that a config names, handed in: this folder opens no file.
 //!
-//! One method answers everything that is asked of a file, so that its content and its mode belong to the same moment;
-//! asking the mode first and reading later would let a file change in between.
+//! A single method reads content and mode of a file at the same moment; asking for the mode first and reading later
+//! would let a file change in between.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::secret::others_may_read;
 
-/// Whatever can be read by its path.
+/// A source of files by path.
 pub trait Files {
-    /// Reads the file at `path`: at most `at_most` bytes, and one more where the file is longer.
+    /// Reads the file at `path`: at most `at_most` bytes, and a byte more where the file is longer.
     ///
     /// # Errors
-    /// [`FileError`] where there is nothing to read.
+    /// [`FileError`] where there is no readable file.
     fn read(&self, path: &Path, at_most: usize) -> Result<Contents, FileError>;
 
-    /// `path` from the root of the file system, where it is known.
+    /// Returns `path` from the root of the file system, where known.
     fn absolute(&self, path: &Path) -> PathBuf;
 }
 
-/// What was read of a file.
+/// The contents of a file, as far as they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
-    /// Its first bytes.
+    /// The first bytes of the file.
     pub bytes: Vec<u8>,
-    /// Its size in bytes, as far as it is known.
+    /// The size of the file in bytes, as far as known.
     pub size: u64,
-    /// Its permission bits as Unix counts them; zero where there are none.
+    /// The permission bits of the file as on Unix; zero where there are none.
     pub mode: u32,
 }
 
 impl Contents {
-    /// Whether the file's group or anybody else may read it.
+    /// Whether the file's group or anybody else may read the file.
     #[must_use]
     pub const fn others_may_read(&self) -> bool {
         others_may_read(self.mode)
     }
 
-    /// Whether it is a program: `#!` or a compiled program's mark at its start, and somebody may execute it.
+    /// Whether the file is a program: `#!` or the mark of a compiled program at the start, and somebody may execute the
+    /// file.
     #[must_use]
     pub fn is_executable(&self) -> bool {
         (self.bytes.starts_with(b"#!") || self.bytes.starts_with(b"\x7fELF")) && self.mode & 0o111 != 0
     }
 
-    /// The file's text, where it is at most `at_most` bytes of UTF-8.
+    /// Returns the file's text, where the file is at most `at_most` bytes of UTF-8.
     ///
     /// # Errors
-    /// Which of the two it is not, as in "FILE has 3 bytes".
+    /// A message about the limit that the file exceeds or the line that is not UTF-8, as in "FILE has 3 bytes".
     pub fn text(&self, at_most: usize) -> Result<&str, String> {
         if self.bytes.len() > at_most {
             let size = self.size.max(self.bytes.len() as u64);
@@ -61,16 +62,16 @@ impl Contents {
     }
 }
 
-/// Why a file could not be read.
+/// The reason why a file could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
-    /// There is none at that path.
+    /// There is no file at that path.
     #[error("no such file")]
     Missing,
-    /// There is a directory.
+    /// The path is a directory.
     #[error("is a directory, expected a file")]
     Directory,
-    /// The system's own words.
+    /// The system's error.
     #[error("cannot be read: {0}")]
     Unreadable(String),
 }
@@ -82,13 +83,13 @@ pub struct MemoryFiles {
 }
 
 impl MemoryFiles {
-    /// These files beside those that are there, everybody's to read.
+    /// Adds a file that everybody may read.
     #[must_use]
     pub fn with(self, path: &str, bytes: impl AsRef<[u8]>) -> Self {
         self.with_mode(path, bytes, 0o644)
     }
 
-    /// A file whose permission bits are `mode`.
+    /// Adds a file with the permission bits `mode`.
     #[must_use]
     pub fn with_mode(mut self, path: &str, bytes: impl AsRef<[u8]>, mode: u32) -> Self {
         let bytes = bytes.as_ref().to_vec();
@@ -97,7 +98,7 @@ impl MemoryFiles {
         self
     }
 
-    /// A path that answers with `fault`.
+    /// Adds a path that fails with `fault`.
     #[must_use]
     pub fn with_fault(mut self, path: &str, fault: FileError) -> Self {
         self.files.insert(PathBuf::from(path), Err(fault));

@@ -1,4 +1,4 @@
-//! Where answers come in: what the inboxes of one login begin with, so that a server can keep others from reading them.
+//! The prefix of the inboxes of a login, so that a server can keep others from reading them.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::problem::quoted;
 /// The longest prefix in bytes.
 const MAX_PREFIX_BYTES: usize = 128;
 
-/// What every inbox of a connection begins with: the tokens of a subject, without wildcards.
+/// The prefix of every inbox of a connection: the tokens of a subject, without wildcards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboxPrefix(String);
 
@@ -15,10 +15,10 @@ impl InboxPrefix {
     pub(super) const EXPECTED: &str =
         "tokens of letters, digits, `_` or `-` with dots between them, such as `_INBOX.ann`";
 
-    /// The prefix `text`.
+    /// Parses the prefix `text`.
     ///
     /// # Errors
-    /// What a prefix is made of, where `text` is none.
+    /// A message with the form of a prefix, where `text` has another form.
     pub fn parse(text: &str) -> Result<Self, String> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         let is_token = |token: &str| !token.is_empty() && token.bytes().all(fits);

@@ -1,22 +1,22 @@
-//! How the buckets are made where they are missing: on disk or in memory, on how many servers.
+//! The storage of buckets that are made where they are missing: on disk or in memory, on how many servers.
 
 use super::problem::Notes;
 use super::section::Section;
 
 const EXPECTED_STORAGE: &str = "`file` or `memory`";
-/// What a NATS cluster takes.
+/// The most replicas that a NATS cluster takes.
 const MOST_REPLICAS: u32 = 5;
 
-/// How buckets that are missing are made.
+/// The storage of buckets that are missing and have to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keeping {
-    /// Where.
+    /// The kind of storage.
     pub storage: Storage,
-    /// On how many servers each.
+    /// The number of servers that keep each bucket.
     pub replicas: u32,
 }
 
-/// Where a bucket is kept.
+/// The kind of storage of a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Storage {
     /// On the servers' disks.

@@ -1,23 +1,23 @@
-//! Every key of a config that [`figure`] does not list: its default, what may stand there and what it
-//! means, each said once.
+//! Every key of a config that [`figure`] does not list, with default, accepted values and meaning, each listed once.
 //!
 //! The readers accept the keys of the two lists and no others, and the reference page is written from them, so that no
-//! key is without its sentence.
+//! key lacks a description.
 
 use super::figure;
 
 /// A key of a config that is no figure.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigKey {
-    /// The section that it stands in; `chain` for what stands in `[chain.ACTION]`, `step` for a step that is a table.
+    /// The section of the key; `chain` for the keys of `[chain.ACTION]`, `step` for the keys of a step that is a table.
     pub section: &'static str,
-    /// Its name.
+    /// The name of the key.
     pub key: &'static str,
-    /// What it is where the config does not say, as a config writes it, or in words; empty where there is nothing then.
+    /// The value where the config does not set the key, as a config writes the value, or in words; empty where there is
+    /// no default.
     pub default: &'static str,
-    /// What may stand there.
+    /// The accepted values, in words.
     pub expected: &'static str,
-    /// What it means, for a person.
+    /// The meaning, for people.
     pub about: &'static str,
 }
 
@@ -39,7 +39,7 @@ const fn step((key, default, expected, about): Told) -> ConfigKey {
     ConfigKey { section: "step", key, default, expected, about }
 }
 
-/// Every such key, in the order of a config.
+/// Every key that is no figure, in the order of a config.
 pub const KEYS: [ConfigKey; 36] = [
     nats(("url", "", "an address, or a list of them", "where NATS is; `serve` needs it, here or as `--nats`")),
     nats((
@@ -165,7 +165,7 @@ pub const KEYS: [ConfigKey; 36] = [
     )),
 ];
 
-/// The keys that may stand in `section`.
+/// Returns the keys that are accepted in `section`.
 pub(super) fn of(section: &str) -> Vec<&'static str> {
     let keys = KEYS.iter().filter(|key| key.section == section).map(|key| key.key);
     keys.chain(figure::keys(section)).collect()

@@ -1,7 +1,7 @@
-//! The service's config: one TOML file, read in two steps, every problem reported at once with its line.
+//! The service's config: a TOML file, read in two steps, every problem reported at once with the line.
 //!
 //! First text becomes a tree with spans (`raw`), then the tree becomes the types below, in which nothing is left to
-//! check. This floor opens no file and asks no host: both are handed in. It does not know what its values are used for.
+//! check. This folder opens no file and asks no host: both are handed in. The use of the values is not known here.
 
 use std::ops::Range;
 use std::path::Path;
@@ -41,65 +41,66 @@ use section::Section;
 
 const SECTIONS: [&str; 5] = ["nats", "http", "service", "limits", "chain"];
 
-/// A config in which everything is as it must be.
+/// A config with every value checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The bus.
+    /// The connection to the bus.
     pub nats: Nats,
-    /// Where the small HTTP port listens; absent where it does not. An address of `core::net` is a value and no socket.
+    /// The address of the small HTTP port; `None` where the service has no HTTP port. An address of `core::net` is a
+    /// value and no socket.
     pub http: Option<core::net::SocketAddr>,
-    /// How the service keeps its state.
+    /// The settings of the service's state.
     pub service: ServiceSettings,
-    /// What is bounded, and how far.
+    /// The limits.
     pub limits: LimitSettings,
-    /// The chains with what they run under; none where the command did not need them.
+    /// The chains with the limits that they run under; empty where the command did not need chains.
     pub chains: ChainSet,
 }
 
-/// What a config is read with.
+/// The context in which a config is read.
 #[derive(Clone, Copy)]
 pub struct Loading<'a> {
-    /// Where it is read from, and the files that it names.
+    /// The source of the config and of the files that the config names.
     pub files: &'a dyn Files,
     /// The host's time zone, for a config that names none.
     pub host_zone: &'a str,
-    /// What the command uses of it.
+    /// The parts of the config that the command uses.
     pub needs: ConfigNeeds,
 }
 
-/// What a command uses of a config, and so must be there.
+/// The parts of a config that a command uses, and so must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigNeeds {
-    /// The chains: `place`, and `serve` where its command line has the address.
+    /// The chains: `place`, and `serve` where the command line has the address.
     Chains,
-    /// The bus: commands that ask or report. Chains are not looked at, because a script that someone is working on must
-    /// not keep a node from being cordoned.
+    /// The bus: commands that ask or report. Chains are not read, because a script that somebody is working on must not
+    /// keep a node from being cordoned.
     Nats,
     /// Both: `serve`.
     Both,
 }
 
-/// What is wrong with a config that has no chain.
+/// The problem of a config without a chain.
 pub const NO_CHAIN: &str = "there is no chain, expected one for each action";
-/// What to do about it.
+/// The remedy for a config without a chain.
 pub const LEAST_CHAIN: &str = "the least is `[chain.\"session/start\"]` with its `steps`";
 
-/// The chains of a config that has none, from wherever else they may stand; read under the limits that the config sets.
-/// A problem of it is one of the config's.
+/// A source of chains for a config that has none; the chains are read under the limits that the config sets. A problem
+/// of the source is reported as a problem of the config.
 pub type Elsewhere<'a> = &'a dyn Fn(&ScriptLimits) -> Result<Vec<ChainSpec>, Problem>;
 
 /// Reads the config in the file called `path`.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// [`ConfigErrors`] with every problem of the config.
 pub fn load(path: &Path, loading: Loading<'_>) -> Result<Config, ConfigErrors> {
     load_or(path, loading, &|_limits| Err(Problem::new(NO_CHAIN).help(LEAST_CHAIN)))
 }
 
-/// The same, with chains from `elsewhere` where it has none.
+/// Reads the config in the file called `path`, with chains from `elsewhere` where the config has none.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// [`ConfigErrors`] with every problem of the config.
 pub fn load_or(path: &Path, loading: Loading<'_>, elsewhere: Elsewhere<'_>) -> Result<Config, ConfigErrors> {
     let file = path.to_string_lossy();
     let unread = |problem| ConfigErrors::whole(&file, problem);
@@ -119,18 +120,18 @@ pub fn load_or(path: &Path, loading: Loading<'_>, elsewhere: Elsewhere<'_>) -> R
     notes.into_errors(&file, text, secret::masked).map_or(Ok(config), Err)
 }
 
-/// A config of defaults alone, with chains from `elsewhere`; `path` is the file that could have been.
+/// Returns a config of defaults alone, with chains from `elsewhere`; `path` is the file that could have been.
 ///
 /// # Errors
-/// A need that no default meets, and what `elsewhere` says.
+/// [`ConfigErrors`] with every need that no default meets, and the problem of `elsewhere`.
 pub fn without_file(path: &Path, loading: Loading<'_>, elsewhere: Elsewhere<'_>) -> Result<Config, ConfigErrors> {
     let mut notes = Notes::default();
     let (config, _no_secret) = read("", Path::new(""), loading, elsewhere, &mut notes);
     notes.into_errors(&path.to_string_lossy(), "", secret::masked).map_or(Ok(config), Err)
 }
 
-/// Whether the config in `text` has the section `name`; what cannot be read as a config counts as one that has, so that
-/// whoever loads the config tells what is wrong.
+/// Whether the config in `text` has the section `name`. True also where `text` is no TOML, so that the loading of the
+/// config reports the problem.
 #[must_use]
 pub fn has_section(text: &str, name: &str) -> bool {
     text.parse::<toml::Table>().map_or(true, |tree| tree.contains_key(name))
@@ -138,7 +139,7 @@ pub fn has_section(text: &str, name: &str) -> bool {
 
 type Stands = (String, Range<usize>);
 
-/// The config in `text`, as far as it is one, and where its first secret stands.
+/// Reads the config in `text`, as far as the text allows; also returns the place of the first secret.
 fn read(
     text: &str,
     base: &Path,

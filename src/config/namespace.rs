@@ -1,4 +1,4 @@
-//! What every subject and bucket of one service begins with, so that several can share a bus.
+//! The prefix of every subject and bucket of a service, so that several services can share a bus.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,11 +11,11 @@ pub const DEFAULT_NAMESPACE: &str = "whither";
 /// The longest namespace in bytes.
 const MAX_NAMESPACE_BYTES: usize = 64;
 
-/// What every subject and bucket of one service begins with.
+/// The prefix of every subject and bucket of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Namespace(Arc<str>);
 
-/// That a text is no namespace, and what one is made of.
+/// The error for a text that is no namespace, with the form of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} is no namespace, expected {}", quoted(.0), Namespace::EXPECTED)]
 pub struct NamespaceError(String);

@@ -1,4 +1,4 @@
-//! The `[nats]` section: where the bus is, and how this service makes itself known there.
+//! The `[nats]` section: the servers of the bus, and the service's login and names there.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,23 +12,23 @@ use super::problem::{Notes, Problem, quoted};
 use super::secret::{self, Secret};
 use super::section::{Section, SectionEntry};
 
-/// The keys that may name a file with a secret in it.
+/// The keys that may name a file with a secret.
 const SECRET_FILES: [&str; 3] = ["credentials", "nkey", "tls_key"];
 
-/// How to reach the bus.
+/// The settings of the connection to the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nats {
     /// The servers; empty where the config names none.
     pub urls: Vec<ServerUrl>,
-    /// What every subject and bucket begins with.
+    /// The prefix of every subject and bucket.
     pub namespace: Namespace,
-    /// What the inboxes begin with; NATS's own `_INBOX` where there is none.
+    /// The prefix of the inboxes; NATS's own `_INBOX` where absent.
     pub inbox_prefix: Option<InboxPrefix>,
-    /// How to log in.
+    /// The login.
     pub login: Login,
-    /// How to encrypt.
+    /// The encryption.
     pub tls: Tls,
-    /// How what the service keeps there is kept.
+    /// The storage of the service's buckets and streams.
     pub keeping: Keeping,
 }
 
@@ -45,50 +45,51 @@ impl Default for Nats {
     }
 }
 
-/// How to log in; the ways exclude one another, because a client that tries several hides which one the server took.
+/// A login; only a single login may be given, because a client that tries several hides which of them the server took.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Login {
-    /// Not at all, or as an address says.
+    /// No login, or the login of an address.
     #[default]
     None,
-    /// With a credentials file, as `nsc` writes it.
+    /// A credentials file, as `nsc` writes such files.
     Credentials(PathBuf),
-    /// With a token.
+    /// A token.
     Token(Secret),
-    /// With a name and a password.
+    /// A name and a password.
     Password {
         /// The name.
         user: String,
         /// The password.
         password: Secret,
     },
-    /// With the seed of a user's key.
+    /// The seed of a user's key.
     Nkey(Secret),
-    /// With such a seed that stands in a file.
+    /// The file with the seed of a user's key.
     NkeyFile(PathBuf),
 }
 
-/// How to encrypt.
+/// The settings of the encryption.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
     /// Whether a server without encryption is refused.
     pub required: bool,
-    /// The file of the authorities that the server's certificate is checked against; the system's where there is none.
+    /// The file of the authorities that the server's certificate is checked against; the system's authorities where
+    /// absent.
     pub ca: Option<PathBuf>,
-    /// This client's own certificate.
+    /// The certificate of this client.
     pub client: Option<ClientCertificate>,
 }
 
-/// A certificate that a client shows, with its key.
+/// A certificate that a client shows, with the certificate's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// The file of the certificate.
     pub cert: PathBuf,
-    /// The file of its key.
+    /// The file of the certificate's key.
     pub key: PathBuf,
 }
 
-/// What the section is read with.
+/// The context in which the section is read.
 pub(super) struct NatsReader<'a> {
     pub(super) section: &'a Section<'a>,
     pub(super) base: &'a Path,
@@ -96,7 +97,7 @@ pub(super) struct NatsReader<'a> {
 }
 
 impl NatsReader<'_> {
-    /// The section as it is meant, and where its first secret stands.
+    /// Reads the section; also returns the place of the first secret.
     pub(super) fn read(&self, notes: &mut Notes) -> (Nats, Option<(String, Range<usize>)>) {
         let (urls, url_secret) = self.urls(notes);
         let namespace = self.namespace(notes).unwrap_or_default();
@@ -154,7 +155,7 @@ impl NatsReader<'_> {
         (login, secret)
     }
 
-    /// A name with its password; the entry is the password's, which is the secret of the two.
+    /// Reads a name with its password; the entry is that of the password, which is the secret of the two.
     fn password(&self, notes: &mut Notes) -> Option<(SectionEntry<'_>, Login)> {
         let (has_user, has_password) = (self.section.get("user").is_some(), self.section.get("password").is_some());
         let user = self.section.text("user", "a user name", notes);
@@ -179,7 +180,7 @@ impl NatsReader<'_> {
 
     fn nkey(&self, notes: &mut Notes) -> Option<(SectionEntry<'_>, Login)> {
         let (entry, text) = self.section.text("nkey", "a seed, or the path of a file with one", notes)?;
-        // Every seed is `S`, a letter for whose it is, and base32: 58 characters without a dot or slash in them.
+        // Every seed is `S`, a letter for the kind of its owner, and base32: 58 characters without a dot or slash.
         let is_seed = text.len() == 58 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
         match is_seed {
             true if text.starts_with("SU") => Some((entry, Login::Nkey(Secret::new(text)))),
@@ -205,7 +206,8 @@ impl NatsReader<'_> {
         Tls { required: self.section.flag("tls_required", notes).unwrap_or(false), ca, client }
     }
 
-    /// The file that `key` names, which must be there: what is missing is better found now than at a reconnect.
+    /// Reads the path of the file that `key` names. The file must exist: a missing file is better found now than at a
+    /// reconnect.
     fn file(&self, key: &str, notes: &mut Notes) -> Option<(SectionEntry<'_>, PathBuf)> {
         let (entry, text) = self.section.text(key, "the path of a file", notes)?;
         let path = self.base.join(text);
@@ -220,7 +222,7 @@ impl NatsReader<'_> {
             }
             Ok(_) => return Some((entry, path)),
         };
-        // What was meant as a seed and is none must not be repeated as a path.
+        // A text that was meant as a seed must not be repeated as a path.
         let named = if key == "nkey" { String::new() } else { format!(" {}", quoted(text)) };
         notes.at(&entry.span, Problem::new(format!("{}:{named} {fault}", quoted(&entry.path))));
         None
@@ -230,7 +232,7 @@ impl NatsReader<'_> {
 pub(super) const EXPECTED_URL: &str = "an address such as `nats://127.0.0.1:4222`, or a list of them";
 
 impl Login {
-    /// The secret that stands in the config itself.
+    /// The secret that is written in the config itself.
     const fn secret(&self) -> Option<&Secret> {
         match self {
             Self::Token(secret) | Self::Nkey(secret) | Self::Password { password: secret, .. } => Some(secret),
@@ -246,7 +248,7 @@ mod tests {
     use super::*;
     use crate::config::{ConfigNeeds, Loading, MemoryFiles, load};
 
-    /// The login of a config with `lines` in `[nats]`, or its problems without the file's name.
+    /// The login of a config with `lines` in `[nats]`, or the problems without the file's name.
     fn login(lines: &str, mode: u32) -> Result<Login, String> {
         let text = format!("[nats]\nurl = \"bus\"\n{lines}\n");
         let files = MemoryFiles::default()

@@ -1,6 +1,6 @@
-//! What is wrong with a config, as values: each problem with its line, and all of them at once.
+//! The problems of a config, as values: each problem with the line, and all of them at once.
 //!
-//! How they look on a terminal is the command line's business; the plain form, one line each, is here.
+//! The look of problems on a terminal is up to the command line; the plain form, a line for each problem, is here.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,39 +8,39 @@ use std::sync::Arc;
 
 use crate::plain::plain;
 
-/// The most problems that are listed; a megabyte of nonsense has as many as it has bytes.
+/// The most problems that are listed; a megabyte of nonsense has as many as bytes.
 pub const MAX_PROBLEMS: usize = 100;
-/// The most characters that a message repeats of what the administrator wrote.
+/// The most characters of the administrator's text that a message repeats.
 const MAX_SHOWN_CHARS: usize = 120;
 
-/// Everything that is wrong with one config.
+/// All problems of a config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors {
-    /// The file, as it was named.
+    /// The path of the file, as given.
     pub file: Arc<str>,
-    /// Its text as it may be shown, without secrets and control characters; places count in it.
+    /// The text of the file as far as shown, without secrets and control characters; places count in this text.
     pub text: Arc<str>,
     /// The problems in the order of their places.
     pub problems: Vec<Problem>,
-    /// How many more there are, past [`MAX_PROBLEMS`].
+    /// The number of further problems, past [`MAX_PROBLEMS`].
     pub more: usize,
 }
 
-/// One thing that is wrong, and what to do about it.
+/// A problem of a config, and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Which key, what was found, what is expected.
+    /// The message: the key, the value found, the value expected.
     pub message: String,
-    /// What would make it right, where that can be guessed.
+    /// A remedy, where a remedy can be guessed.
     pub help: Option<String>,
-    /// Where it stands; absent where it is the file as a whole.
+    /// The place of the problem; absent for a problem of the file as a whole.
     pub place: Option<Place>,
 }
 
 /// A place in a config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The file, as it was named.
+    /// The path of the file, as given.
     pub file: Arc<str>,
     /// The line, from 1.
     pub line: usize,
@@ -51,7 +51,7 @@ pub struct Place {
 }
 
 impl ConfigErrors {
-    /// The problem that `file` could not be read at all.
+    /// Creates the error of a `file` that could not be read at all.
     #[must_use]
     pub fn whole(file: &str, problem: Problem) -> Self {
         Self { file: file.into(), text: "".into(), problems: vec![problem], more: 0 }
@@ -59,13 +59,13 @@ impl ConfigErrors {
 }
 
 impl Problem {
-    /// A problem without a place or advice.
+    /// Creates a problem without a place or advice.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), help: None, place: None }
     }
 
-    /// The same problem with advice.
+    /// Returns the problem with advice.
     #[must_use]
     pub fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
@@ -108,16 +108,16 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// The problems of one config while it is read.
+/// The problems of a config while the config is read.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     problems: Vec<(Option<Range<usize>>, Problem)>,
-    /// Stretches whose syntax is broken: what was recovered of them says nothing.
+    /// Stretches with broken syntax: the values that were recovered from them are not judged.
     spoiled: Vec<Range<usize>>,
 }
 
 impl Notes {
-    /// Notes that the syntax is broken within `stretch`; the first time that it is.
+    /// Notes that the syntax is broken within `stretch`; only the first problem of a stretch is kept.
     pub(super) fn broken(&mut self, stretch: Range<usize>, span: Range<usize>, problem: Problem) {
         if !self.spoiled.contains(&stretch) {
             self.spoiled.push(stretch);
@@ -125,14 +125,15 @@ impl Notes {
         }
     }
 
-    /// Notes a problem with what stands at `span`.
+    /// Notes a problem with the text at `span`.
     pub(super) fn at(&mut self, span: &Range<usize>, problem: Problem) {
         if !self.spoiled.iter().any(|stretch| within(span.start, stretch)) {
             self.problems.push((Some(span.clone()), problem));
         }
     }
 
-    /// Notes that something is missing. Where the syntax is broken it may be there, unread.
+    /// Notes that something is missing. Ignored where the syntax is broken somewhere, since the missing part may be
+    /// there, unread.
     pub(super) fn missing(&mut self, span: Option<&Range<usize>>, problem: Problem) {
         if self.spoiled.is_empty() {
             self.problems.push((span.cloned(), problem));
@@ -144,7 +145,8 @@ impl Notes {
         self.problems.push((None, problem));
     }
 
-    /// All problems in order, if there are any. They point into `text`, which is shown as `mask` leaves it.
+    /// Returns all problems in order, if there are any. Their places count in `text`, which is shown as `mask` leaves
+    /// the text.
     pub(super) fn into_errors(mut self, file: &str, text: &str, mask: fn(&str) -> String) -> Option<ConfigErrors> {
         if self.problems.is_empty() {
             return None;
@@ -161,12 +163,12 @@ impl Notes {
     }
 }
 
-/// Whether `position` lies in `stretch`, its end included: what is missing is missing at the end.
+/// Whether `position` lies in `stretch`, the end included: a missing value is missing at the end.
 pub(super) const fn within(position: usize, stretch: &Range<usize>) -> bool {
     stretch.start <= position && position <= stretch.end
 }
 
-/// The line around `position`, without its line feed.
+/// Returns the line around `position`, without the line feed.
 pub(crate) fn line_around(text: &str, position: usize) -> Range<usize> {
     let (before, after) = text.split_at(text.floor_char_boundary(position));
     let start = before.rfind('\n').map_or(0, |feed| feed + 1);
@@ -184,7 +186,7 @@ fn locate(file: &Arc<str>, text: &str, span: Range<usize>) -> Place {
     }
 }
 
-/// `text` in backticks as a message repeats it: cut where it is long, and plain.
+/// Returns `text` in backticks for a message: cut where the text is long, and plain.
 pub(crate) fn quoted(text: &str) -> String {
     let (shown, rest) = match text.char_indices().nth(MAX_SHOWN_CHARS) {
         Some((end, _)) => (text.get(..end).unwrap_or_default(), "…"),
@@ -193,18 +195,18 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("`{}{rest}`", plain(shown))
 }
 
-/// `text` as one word of a shell's command line.
+/// Returns `text` as a single word of a shell's command line.
 pub(crate) fn shell_word(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:".contains(&byte);
-    // What begins with a dash would be an option.
+    // A word that begins with a dash would be an option.
     let text = if text.starts_with('-') { format!("./{text}") } else { text.to_owned() };
     if !text.is_empty() && text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
-/// Which of `known` was probably meant by `word`.
+/// Returns the word of `known` that was probably meant by `word`.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |word: &str| word.to_lowercase().replace('-', "_");
-    // Longer than any word there is: not worth a quadratic comparison.
+    // Longer than any known word: not worth a quadratic comparison.
     let word = Some(plain(word)).filter(|word| word.len() <= 64)?;
     known
         .into_iter()

@@ -1,8 +1,8 @@
 //! The first step of reading a config: from text to a tree with spans, as far as the syntax allows.
 //!
-//! The tree is read by hand rather than through `Deserialize`, whose first error is its last: an administrator with five
-//! mistakes would run the command five times. The parser recovers from broken syntax, so that mistakes after it are
-//! found in the same run; what lies inside a broken value is not judged at all.
+//! The tree is read by hand rather than through `Deserialize`, which stops at the first error: an administrator with
+//! five mistakes would run the command five times. The parser recovers from broken syntax, so that mistakes after the
+//! broken place are found in the same run; the inside of a broken value is not judged at all.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,12 +14,12 @@ use super::problem::{Notes, Problem, line_around, quoted, within};
 
 /// The largest config in bytes.
 pub const MAX_CONFIG_BYTES: usize = 1 << 20;
-/// The most syntax errors that are looked at; a recovering parser can find one at every byte.
+/// The most syntax errors that are looked at; a recovering parser can find an error at every byte.
 const MAX_SYNTAX_ERRORS: usize = 200;
-/// The one error at which the parser does not recover but drops the rest of the file, as `key: value` does.
+/// The only error at which the parser does not recover but drops the rest of the file, as `key: value` does.
 const DEAD_END: &str = "key with no value";
 
-/// Notes what of `text` is no TOML, and returns it as far as it can be read.
+/// Notes the syntax errors of `text`, and returns the text as far as the parser can read on.
 pub(super) fn check<'t>(text: &'t str, notes: &mut Notes) -> Cow<'t, str> {
     let (mut readable, mut found) = (Cow::Borrowed(text), Vec::new());
     for error in syntax_errors(text).1 {
@@ -38,7 +38,7 @@ pub(super) fn check<'t>(text: &'t str, notes: &mut Notes) -> Cow<'t, str> {
             notes.whole(describe(&error, text));
             continue;
         };
-        // One slip of the pen makes a row of errors; the first one of a value, or of a line, says enough.
+        // A single mistake makes a row of errors; the first error of a value, or of a line, is enough.
         let inside = stretches.iter().find(|stretch| within(span.start, stretch)).cloned();
         let stretch = inside.unwrap_or_else(|| line_around(text, span.start));
         notes.broken(stretch, span, describe(&error, text));
@@ -46,7 +46,7 @@ pub(super) fn check<'t>(text: &'t str, notes: &mut Notes) -> Cow<'t, str> {
     readable
 }
 
-/// The first errors of `text`, and the spans that they may lie in.
+/// Returns the first errors of `text`, and the spans that they may lie in.
 fn syntax_errors(text: &str) -> (Vec<Range<usize>>, Vec<Error>) {
     let (root, mut errors) = DeTable::parse_recoverable(text);
     errors.sort_by_key(start);
@@ -62,7 +62,7 @@ fn start(error: &Error) -> usize {
     error.span().map_or(0, |span| span.start)
 }
 
-/// The tree of what [`check`] left. The parser stops at 80 levels of nesting by itself.
+/// Returns the tree of the text that [`check`] returned. The parser stops at 80 levels of nesting by itself.
 pub(super) fn tree(readable: &str) -> Spanned<DeTable<'_>> {
     DeTable::parse_recoverable(readable).0
 }
@@ -107,7 +107,7 @@ mod tests {
         errors.to_string().lines().map(str::to_owned).collect()
     }
 
-    /// What is recovered of a broken number may have anything in it.
+    /// The text recovered from a broken number may have any characters.
     #[test]
     fn a_number_with_control_characters_steers_no_terminal() {
         for broken in ["256\0\0", "1.5\u{1b}[2J"] {
@@ -116,7 +116,7 @@ mod tests {
         }
     }
 
-    /// Each broken text with the beginning of each of its problems: one for each slip, and what comes after is read.
+    /// Each broken text with the beginning of each problem: a problem for each slip, and the text after is read.
     #[test]
     fn broken_syntax_hides_nothing_else() {
         let after = "\n[limits]\nqueue = 0\n";

@@ -1,4 +1,4 @@
-//! Secrets in a config: they are never shown, and a file that holds one is nobody else's to read.
+//! Secrets in a config: they are never shown, and a file that holds a secret may be read by the owner alone.
 
 use std::iter::repeat_n;
 
@@ -8,23 +8,23 @@ use super::address::SCHEMES;
 use super::problem::{nearest, shell_word};
 use crate::plain::is_plain;
 
-/// Keys whose values are never repeated.
+/// The keys with values that are never repeated.
 const SECRET_KEYS: [&str; 3] = ["token", "password", "nkey"];
-/// Keys that somebody may write for one of them.
+/// The words that somebody may write for a secret key.
 const SECRET_WORDS: [&str; 7] = ["token", "password", "nkey", "pass", "secret", "seed", "auth"];
 
-/// A text that must not get into logs or messages; it is wiped from memory when it goes.
+/// A text that must not get into logs or messages; wiped from memory when dropped.
 #[derive(Clone, Debug)]
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes `text` out of sight.
+    /// Creates a secret from `text`.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// The text, for whoever it is meant for.
+    /// Returns the text, for the place where the secret is needed.
     #[must_use]
     pub fn reveal(&self) -> &str {
         self.0.expose_secret()
@@ -45,19 +45,19 @@ impl From<&str> for Secret {
     }
 }
 
-/// Whether the permission bits `mode` let a file's group or anybody else read it.
+/// Whether the permission bits `mode` let a file's group or anybody else read the file.
 #[must_use]
 pub const fn others_may_read(mode: u32) -> bool {
     mode & 0o044 != 0
 }
 
-/// What is said of the secret `what` in a file with the permission bits `mode`, which others may read.
+/// Returns the message about the secret `what` in a file with the permission bits `mode`, which others may read.
 #[must_use]
 pub fn exposed(what: &str, mode: u32) -> String {
     format!("{what} is a secret, and others than its owner may read this file, mode {mode:03o}")
 }
 
-/// The command that leaves `file` to its owner alone.
+/// Returns the command that makes `file` readable to the owner alone.
 #[must_use]
 pub fn hide(file: &str) -> String {
     format!("chmod 600 {}", shell_word(file))
@@ -68,10 +68,10 @@ pub(super) fn is_secret_key(path: &str) -> bool {
     SECRET_KEYS.contains(&path.rsplit('.').next().unwrap_or(path))
 }
 
-/// `text` with what may be a secret replaced by stars, and what is not plain text by spaces, each byte at its
-/// place.
+/// Returns `text` with possible secrets replaced by stars, and characters that are not plain text by spaces, each byte
+/// in the same place.
 ///
-/// It looks at lines, not at the tree, because a line with broken syntax is shown too.
+/// Works on lines, not on the tree, because a line with broken syntax is shown too.
 pub(super) fn masked(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -89,7 +89,7 @@ pub(super) fn masked(text: &str) -> String {
     shown
 }
 
-/// Where the value of a secret key, or of one that is misspelt, begins in `line`.
+/// Returns the place in `line` where the value of a secret key, or of a misspelt secret key, begins.
 fn secret_value(line: &str) -> Option<usize> {
     const BLANKS_AND_QUOTES: [char; 4] = [' ', '\t', '"', '\''];
     let mut from = 0;
@@ -105,8 +105,8 @@ fn secret_value(line: &str) -> Option<usize> {
     })
 }
 
-/// Where the name and password of an address begin in `line`: behind the first quote, else the first `=`, and the scheme.
-/// An address may have no scheme, and a password any character, so what stands before is no help.
+/// Returns the place in `line` where the name and password of an address begin: behind the first quote, else the first
+/// `=`, and the scheme. An address may have no scheme, and a password any character, so the text before is no help.
 fn userinfo(line: &str) -> Option<usize> {
     let (before, _) = line.split_once('@')?;
     let start = before.find(['"', '\'']).or_else(|| before.find('=')).map_or(0, |sign| sign + 1);

@@ -1,4 +1,4 @@
-//! Typed reading of the tree: every getter notes what is wrong, by the key's full name, and goes on.
+//! Typed reading of the tree: every getter notes problems under the key's full name, and goes on.
 
 use std::ops::Range;
 
@@ -10,27 +10,27 @@ use crate::plain::plain;
 use super::figure::{FIGURES, Figure};
 use super::problem::{Notes, Problem, nearest, quoted};
 
-/// A table of the config whose keys are known.
+/// A table of the config with a known list of keys.
 pub(super) struct Section<'a> {
-    /// Its name as messages say it, without brackets; empty for the file as a whole.
+    /// The name as messages show the section, without brackets; empty for the file as a whole.
     pub(super) path: String,
-    /// Where it stands.
+    /// The span of the section.
     pub(super) span: Range<usize>,
     table: &'a DeTable<'a>,
 }
 
-/// A value with its key.
+/// A value with the full name of the key.
 #[derive(Clone)]
 pub(super) struct SectionEntry<'a> {
     /// The key's full name.
     pub(super) path: String,
-    /// Where the value stands.
+    /// The span of the value.
     pub(super) span: Range<usize>,
     value: &'a DeValue<'a>,
 }
 
 impl<'a> Section<'a> {
-    /// The file's own table, of which only `known` keys may be there.
+    /// Opens the file's own table, in which only `known` keys are accepted.
     pub(super) fn root(root: &'a Spanned<DeTable<'a>>, known: &[&'static str], notes: &mut Notes) -> Self {
         Self::open(String::new(), root.span(), root.get_ref(), known, notes)
     }
@@ -49,26 +49,27 @@ impl<'a> Section<'a> {
         section
     }
 
-    /// The value of `key`.
+    /// Returns the value of `key`.
     pub(super) fn get(&self, key: &str) -> Option<SectionEntry<'a>> {
         let value = self.table.get(key)?;
         Some(SectionEntry { path: self.name_of(key), span: value.span(), value: value.get_ref() })
     }
 
-    /// The whole number that `figure` describes; its default where the config says nothing, or nothing of use.
+    /// Reads the whole number that `figure` describes; the default where the config sets no number, or no acceptable
+    /// number.
     pub(super) fn figure(&self, figure: &Figure, notes: &mut Notes) -> u32 {
         let stated = self.get(figure.key).and_then(|entry| entry.whole(figure.least, figure.most, notes));
         stated.unwrap_or(figure.default)
     }
 
-    /// The text of `key`, which is `expected`.
+    /// Reads the text of `key`; `expected` describes the text for messages.
     pub(super) fn text(&self, key: &str, expected: &str, notes: &mut Notes) -> Option<(SectionEntry<'a>, &'a str)> {
         let entry = self.get(key)?;
         let text = entry.text(expected, notes)?;
         Some((entry, text))
     }
 
-    /// The truth of `key`.
+    /// Reads the boolean value of `key`.
     pub(super) fn flag(&self, key: &str, notes: &mut Notes) -> Option<bool> {
         let entry = self.get(key)?;
         match entry.value {
@@ -80,7 +81,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The one of `all` that `key` names; the default where the config says nothing, or nothing of use.
+    /// Reads the value of `all` that `key` names; the default where the config names none, or none of them.
     pub(super) fn word<T: Copy + Default>(
         &self,
         key: &str,
@@ -137,7 +138,7 @@ impl<'a> SectionEntry<'a> {
         matches!(self.value, DeValue::Table(_))
     }
 
-    /// The value as text that is not empty.
+    /// Returns the value as text that is not empty.
     pub(super) fn text(&self, expected: &str, notes: &mut Notes) -> Option<&'a str> {
         match self.value.as_str().filter(|text| !text.is_empty()) {
             Some(text) => Some(text),
@@ -148,7 +149,7 @@ impl<'a> SectionEntry<'a> {
         }
     }
 
-    /// The value as a whole number from `least` to `most`.
+    /// Returns the value as a whole number from `least` to `most`.
     pub(super) fn whole(&self, least: u32, most: u32, notes: &mut Notes) -> Option<u32> {
         let read = |number: &toml::de::DeInteger<'_>| u32::from_str_radix(number.as_str(), number.radix()).ok();
         match self.value.as_integer().and_then(read).filter(|number| (least..=most).contains(number)) {
@@ -160,7 +161,7 @@ impl<'a> SectionEntry<'a> {
         }
     }
 
-    /// The value's elements, where it is a list.
+    /// Returns the value's elements, where the value is a list.
     pub(super) fn items(&self) -> Option<Vec<Self>> {
         let item = |(place, value): (usize, &'a Spanned<DeValue<'a>>)| Self {
             path: format!("{}[{place}]", self.path),
@@ -170,14 +171,15 @@ impl<'a> SectionEntry<'a> {
         self.value.as_array().map(|list| list.iter().enumerate().map(item).collect())
     }
 
-    /// The texts of the value, which may be one or a list of them, each of which is `expected`.
+    /// Returns the texts of the value, which may be a text or a list of texts; `expected` describes a text for
+    /// messages.
     pub(super) fn texts(&self, expected: &str, notes: &mut Notes) -> Vec<(Self, &'a str)> {
         let entries = self.items().unwrap_or_else(|| vec![self.clone()]);
         let read = |entry: Self| entry.text(expected, notes).map(|text| (entry, text));
         entries.into_iter().filter_map(read).collect()
     }
 
-    /// The value as a table of which only `known` keys may be there.
+    /// Opens the value as a table in which only `known` keys are accepted.
     pub(super) fn section(&self, known: &[&'static str], expected: &str, notes: &mut Notes) -> Option<Section<'a>> {
         match self.value.as_table() {
             Some(table) => Some(Section::open(self.path.clone(), self.span.clone(), table, known, notes)),
@@ -188,7 +190,8 @@ impl<'a> SectionEntry<'a> {
         }
     }
 
-    /// The value's entries in the order of the file, where it is a table with names of the administrator's choice.
+    /// Returns the value's entries in the order of the file, where the value is a table with names of the
+    /// administrator's choice.
     pub(super) fn named(&self) -> Option<Vec<(&'a str, Range<usize>, Self)>> {
         let named = |(key, value): (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
             let path = format!("{}.{}", self.path, written(key.get_ref()));
@@ -199,7 +202,7 @@ impl<'a> SectionEntry<'a> {
         Some(entries)
     }
 
-    /// The value's kind and, where it is no secret, the value.
+    /// Returns the value's kind and, where the value is no secret, the value.
     fn found(&self) -> String {
         match self.value {
             _ if super::secret::is_secret_key(&self.path) => format!("a {}", self.value.type_str()),
@@ -220,7 +223,7 @@ fn cut(number: &str) -> &str {
     number.get(..number.floor_char_boundary(40)).unwrap_or(number)
 }
 
-/// `key` as TOML writes it.
+/// Returns `key` as TOML writes keys.
 fn written(key: &str) -> String {
     let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if !key.is_empty() && key.bytes().all(bare) { key.to_owned() } else { format!("{key:?}") }

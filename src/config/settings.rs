@@ -16,18 +16,18 @@ const EXPECTED_TABLE: &str = "a table";
 const EXPECTED_ENVIRONMENT: &str = "a list of environment variables such as `[\"LM_LICENSE_FILE\"]`";
 const EXPECTED_ZONE: &str = "a time zone such as `Europe/Berlin`";
 
-/// How the service keeps its state; [`figure`] says what each number means.
+/// The settings of the service's state; [`figure`] describes each number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceSettings {
     /// The site's time zone, as in [`ChainSet::zone`](crate::chain::ChainSet::zone).
     pub timezone: String,
-    /// Names of environment variables that executables keep, beside `PATH`, `HOME` and `TZ`.
+    /// The environment variables that executables keep, beside `PATH`, `HOME` and `TZ`.
     pub environment: Vec<String>,
-    /// How the names of users are compared.
+    /// The way user names are compared.
     pub user_names: UserNames,
-    /// Whether a node may take more sessions than it can for a moment.
+    /// The kind of capacity limit: whether a node may briefly take more sessions than the maximum.
     pub capacity: Capacity,
-    /// Whether requests are refused that have fields which nothing but a script can look at.
+    /// Whether requests are refused that have fields which only a script can read.
     pub strict_requests: bool,
     /// [`figure::LIVENESS_S`].
     pub liveness_s: u32,
@@ -41,7 +41,7 @@ pub struct ServiceSettings {
     pub cooldown_s: u32,
     /// [`figure::COOLDOWN_USERS`].
     pub cooldown_users: u32,
-    /// What becomes of nodes that are passed over, where no other is left.
+    /// The treatment of nodes that cool down, where no other node is left.
     pub cooldown: Cooldown,
     /// [`figure::RETRIES`].
     pub retries: u32,
@@ -49,7 +49,7 @@ pub struct ServiceSettings {
     pub workers: u32,
 }
 
-/// What is bounded, and how far; [`figure`] says what each number means.
+/// The limits; [`figure`] describes each number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitSettings {
     /// [`figure::SCRIPT_MS`].
@@ -98,13 +98,14 @@ pub struct LimitSettings {
     pub recycle_mb: u32,
 }
 
-/// How surely a node takes no more sessions than it can.
+/// The strictness with which a node's maximum of sessions is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Capacity {
-    /// Replicas tell each other what they place: what is on its way between them may exceed it.
+    /// Replicas tell each other of their placements: placements that are on their way between replicas may exceed the
+    /// maximum.
     #[default]
     Fast,
-    /// Each place is claimed in NATS before the answer: never exceeded, at the price of two round trips.
+    /// Each place is claimed in NATS before the answer: the maximum is never exceeded, at the price of two round trips.
     Strict,
 }
 
@@ -112,7 +113,7 @@ impl Capacity {
     /// Every kind.
     pub const ALL: [Self; 2] = [Self::Fast, Self::Strict];
 
-    /// Its name in a config.
+    /// The name in a config.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -122,13 +123,13 @@ impl Capacity {
     }
 }
 
-/// What becomes of a node that is passed over after a failed start, where no other node is left.
+/// The treatment of a node that is passed over after a failed start, where no other node is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cooldown {
-    /// It is chosen after all.
+    /// The node is chosen after all.
     #[default]
     Last,
-    /// It takes nothing.
+    /// The node takes no session.
     Out,
 }
 
@@ -136,7 +137,7 @@ impl Cooldown {
     /// Every kind.
     pub const ALL: [Self; 2] = [Self::Last, Self::Out];
 
-    /// Its name in a config.
+    /// The name in a config.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -147,7 +148,7 @@ impl Cooldown {
 }
 
 impl ServiceSettings {
-    /// Every setting at its default, in the time zone `timezone`.
+    /// Returns every setting at the default, in the time zone `timezone`.
     #[must_use]
     pub fn new(timezone: &str) -> Self {
         Self {
@@ -223,7 +224,7 @@ impl Default for LimitSettings {
 }
 
 impl LimitSettings {
-    /// The part of the limits that engines keep themselves.
+    /// Returns the limits that engines keep themselves.
     #[must_use]
     pub fn script(&self) -> ScriptLimits {
         ScriptLimits {
@@ -267,7 +268,7 @@ impl LimitSettings {
     }
 }
 
-/// Where the small HTTP port listens.
+/// Reads the address of the small HTTP port.
 pub(super) fn read_http(root: &Section<'_>, notes: &mut Notes) -> Option<SocketAddr> {
     let section = root.get("http")?.section(&key::of("http"), EXPECTED_TABLE, notes)?;
     let Some((entry, text)) = section.text("listen", EXPECTED_LISTEN, notes) else {

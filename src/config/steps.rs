@@ -1,6 +1,6 @@
-//! A step by the name that an administrator writes: `builtin:NAME`, or the path of a script.
+//! A step by the name in a config: `builtin:NAME`, or the path of a script.
 //!
-//! The command line reads its steps here too, so that a step means the same in both places.
+//! The command line reads steps here too, so that a step means the same in both places.
 
 use std::path::Path;
 
@@ -14,13 +14,13 @@ use crate::script::{Content, ScriptLimits};
 use super::files::{Contents, FileError, Files};
 use super::problem::{Problem, nearest, quoted};
 
-/// What a built-in's name begins with.
+/// The prefix of a built-in's name.
 pub const BUILTIN_PREFIX: &str = "builtin:";
 
-/// The step that `written` names, its script read from a path relative to `base`.
+/// Loads the step that `written` names, with a script read from a path relative to `base`.
 ///
 /// # Errors
-/// What is wrong with the name or the file; the problem has no place, which its reader may add.
+/// [`Problem`] of the name or the file; the problem has no place, which the caller may add.
 pub fn load_step(written: &str, base: &Path, files: &dyn Files, limits: &ScriptLimits) -> Result<StepSpec, Problem> {
     if let Some(name) = written.strip_prefix(BUILTIN_PREFIX) {
         let builtin = builtin(name)?;
@@ -47,7 +47,8 @@ pub fn load_step(written: &str, base: &Path, files: &dyn Files, limits: &ScriptL
     Ok(StepSpec::new(written, StepSource::script(language.extension, content)))
 }
 
-/// The first of `steps` that no request ever comes to, because one before it always chooses; with what is wrong there.
+/// Returns the index of the first of `steps` that no request ever reaches, because a step before always chooses; with
+/// the problem.
 #[must_use]
 pub fn never_asked(steps: &[StepSpec]) -> Option<(usize, Problem)> {
     let always_chooses = |step: &StepSpec| match &step.source {
@@ -80,10 +81,10 @@ fn program(written: &str, base: &Path, files: &dyn Files) -> Result<ProgramSpec,
     })
 }
 
-/// The built-in called `name`.
+/// Returns the built-in called `name`.
 ///
 /// # Errors
-/// The names there are, and the one that was probably meant.
+/// [`Problem`] with the known names, and the name that was probably meant.
 pub fn builtin(name: &str) -> Result<Builtin, Problem> {
     let names = Builtin::ALL.map(Builtin::name);
     names.iter().zip(Builtin::ALL).find(|(known, _)| **known == name).map(|(_, builtin)| builtin).ok_or_else(|| {
@@ -109,7 +110,7 @@ fn unread(written: &str, fault: &FileError) -> Problem {
 const INTERPRETERS: [(&str, &str); 5] =
     [("py", "python3"), ("sh", "bash"), ("rb", "ruby"), ("pl", "perl"), ("ts", "-S npx tsx")];
 
-/// The language that the script is in, by its extension.
+/// Returns the language of the script, by the extension.
 fn language(written: &str, contents: &Contents) -> Result<&'static Language, Problem> {
     let extension = Path::new(written).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if let Some(language) = LANGUAGES.iter().find(|language| language.extension == extension) {

@@ -1,4 +1,4 @@
-//! The files of this machine, for the floors that open no files themselves.
+//! The files of this machine, for the folders that open no files themselves.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,12 +13,12 @@ pub struct Disk;
 impl Files for Disk {
     fn read(&self, path: &Path, at_most: usize) -> Result<Contents, FileError> {
         let is_device = path.starts_with("/dev");
-        // Opening a named pipe waits for somebody who writes to it; what stands below /dev was handed to this process.
+        // Opening a named pipe waits for a writer; the files below /dev were handed to this process.
         if !is_device && is_pipe(path) {
             return Err(FileError::Unreadable("it is a named pipe, not a file".to_owned()));
         }
         let file = File::open(path).map_err(|error| fault(&error))?;
-        // Of the open file, not of the path: what is read and whose it is belong together.
+        // Of the open file, not of the path: content and mode belong together.
         let metadata = file.metadata().map_err(|error| fault(&error))?;
         if metadata.is_dir() {
             return Err(FileError::Directory);
@@ -29,7 +29,7 @@ impl Files for Disk {
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {
-        // The empty path is the folder that we are in, which this would refuse.
+        // The empty path is the current folder, which `absolute` would refuse.
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         std::path::absolute(path).unwrap_or_else(|_nowhere| path.to_owned())
     }

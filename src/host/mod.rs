@@ -1,4 +1,4 @@
-//! The facts of this machine: its name, its time zone, its files, random bits, and the program that runs.
+//! The facts of this machine: host name, time zone, files, random bits, and the path of the running program.
 
 pub mod disk;
 pub mod zone;
@@ -18,22 +18,23 @@ pub fn name() -> String {
 /// Returns 64 random bits.
 ///
 /// # Errors
-/// The kernel has none.
+/// The kernel's error.
 pub fn random() -> std::io::Result<u64> {
     Ok(u64::from_le_bytes(bytes()?))
 }
 
-/// Returns `N` random bytes; `N` is at most 256, which the kernel gives whole.
+/// Returns `N` random bytes; `N` is at most 256, which the kernel always returns whole.
 ///
 /// # Errors
-/// The kernel has none.
+/// The kernel's error.
 pub fn bytes<const N: usize>() -> std::io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom(&mut bytes[..], GetRandomFlags::empty())?;
     Ok(bytes)
 }
 
-/// Returns the path of the program that runs, also where the file was replaced meanwhile: workers are started from it.
+/// Returns the path of the running program, also where the file was replaced meanwhile: workers are started from this
+/// path.
 #[must_use]
 pub fn program() -> PathBuf {
     PathBuf::from("/proc/self/exe")

@@ -1,4 +1,4 @@
-//! The host's time zone by a name that a worker can look up, having no files of its own.
+//! The host's time zone by a name that a worker can look up, since a worker reads no files.
 
 use std::path::Path;
 
@@ -7,12 +7,12 @@ use jiff::tz::TimeZone;
 use crate::clock;
 use crate::config::Files;
 
-/// Where the host keeps its zone's rules, where no name says which they are.
+/// The file with the rules of the host's time zone, for a host where the zone has no known name.
 const LOCALTIME: &str = "/etc/localtime";
-/// The largest such file that is read; real ones have 4 KiB at most.
+/// The largest zone file that is read; real ones have 4 KiB at most.
 const MAX_RULES_BYTES: usize = 64 * 1024;
 
-/// The host's time zone: an IANA name, else a POSIX TZ string, else UTC.
+/// Returns the host's time zone: an IANA name, else a POSIX TZ string, else UTC.
 #[must_use]
 pub fn of_host(files: &dyn Files) -> String {
     let variable = std::env::var("TZ").ok();
@@ -20,7 +20,7 @@ pub fn of_host(files: &dyn Files) -> String {
     choose(variable.as_deref(), || TimeZone::system().iana_name().map(str::to_owned), rules)
 }
 
-/// The first usable answer: the variable `TZ`, the name that the system knows, the rules in its zone file.
+/// Returns the first usable answer: the variable `TZ`, the name that the system knows, the rules in the zone file.
 fn choose(variable: Option<&str>, named: impl FnOnce() -> Option<String>, rules: impl FnOnce() -> Vec<u8>) -> String {
     let known = |name: &String| clock::zone(name).is_some();
     let by_variable = variable.map(from_variable).filter(known);
@@ -29,14 +29,14 @@ fn choose(variable: Option<&str>, named: impl FnOnce() -> Option<String>, rules:
     by_variable.or_else(by_name).or_else(by_rules).unwrap_or_else(|| "UTC".to_owned())
 }
 
-/// What `TZ` names. Empty means UTC; a colon or a path into a zone database may stand before the name.
+/// Returns the zone that `TZ` names. Empty means UTC; a colon or a path into a zone database may precede the name.
 fn from_variable(value: &str) -> String {
     let name = value.strip_prefix(':').unwrap_or(value);
     let name = name.rsplit_once("zoneinfo/").map_or(name, |(_, name)| name);
     if name.is_empty() { "UTC".to_owned() } else { name.to_owned() }
 }
 
-/// The last line of a zone file: the rule for all times to come, as a POSIX TZ string.
+/// Returns the last line of a zone file: the rule for all times to come, as a POSIX TZ string.
 fn posix_rule(file: &[u8]) -> Option<String> {
     let body = file.strip_suffix(b"\n")?;
     let start = body.iter().rposition(|byte| *byte == b'\n')? + 1;

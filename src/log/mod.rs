@@ -1,8 +1,9 @@
 //! The log of a process that runs for long: lines for standard error, which nothing in the process waits for.
 //!
-//! Whoever reads standard error may be gone, stuck, or a full disk. A log line is then lost, counted, and told of once lines
-//! can be written again; no task ever waits for the reader or fails with it. Rejected: `tracing-appender`, which bounds lines
-//! and not bytes, does not count what could not be written, and whose guard prints to standard output when the process ends.
+//! The reader of standard error may be gone, stuck, or a full disk. A log line is then lost, counted, and reported once
+//! lines can be written again; no task ever waits for the reader or fails with the reader. Rejected:
+//! `tracing-appender`, which bounds lines and not bytes, does not count lines that could not be written, and prints to
+//! standard output from its guard when the process ends.
 
 mod queue;
 
@@ -17,20 +18,20 @@ use crate::plain::{PlainEvents, PlainFields};
 
 use queue::LineQueue;
 
-/// What is logged where `WHITHER_LOG` says nothing.
+/// The filter of log events where `WHITHER_LOG` is not set.
 const DEFAULT_FILTER: &str = "info,async_nats=off";
-/// How long the end of a process waits for its last lines to be read.
+/// The time for which the end of a process waits until the last lines are read.
 pub const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// The lines that wait; absent before the start.
+/// The lines that wait to be written; absent before the start.
 static QUEUE: OnceLock<LineQueue> = OnceLock::new();
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// For people; in colour on a terminal.
+    /// Text for people; in colour on a terminal.
     Text,
-    /// One JSON object a line.
+    /// A JSON object in each line.
     Json,
 }
 
@@ -53,8 +54,8 @@ pub fn start(format: Format) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes `text`, which ends in a line feed, to standard error: after the lines of the log where this process has one, at
-/// once elsewhere. That nobody reads the text is no error.
+/// Writes `text`, which ends in a line feed, to standard error: after the lines of the log where this process has a
+/// log, at once elsewhere. A missing reader is no error.
 pub fn print_line(text: &str) {
     match QUEUE.get() {
         Some(queue) => queue.push(text.as_bytes()),
@@ -62,13 +63,13 @@ pub fn print_line(text: &str) {
     }
 }
 
-/// How many lines were lost since the start.
+/// The number of lines that were lost since the start.
 #[must_use]
 pub fn lost_lines() -> u64 {
     QUEUE.get().map_or(0, LineQueue::lost)
 }
 
-/// Waits until all lines are written, for `patience` at most. A process that ends calls this last.
+/// Waits until all lines are written, for `patience` at most. The last call of a process that ends.
 pub fn flush(patience: Duration) {
     if let Some(queue) = QUEUE.get() {
         queue.flush(patience);
@@ -86,7 +87,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// Takes one formatted event, and never fails.
+/// Takes a formatted event, and never fails.
 struct EventWriter(&'static LineQueue);
 
 impl io::Write for EventWriter {

@@ -1,4 +1,4 @@
-//! The log lines that wait to be written, and the one thread that writes them.
+//! The log lines that wait to be written, and the single thread that writes them.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
@@ -9,22 +9,23 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-/// Bytes of lines that may wait. Past that the newest line is lost: what led to the trouble is worth more than what follows.
+/// The most bytes of lines that wait. Past that the newest line is lost: the lines that led to the trouble are worth
+/// more than those that follow.
 const MAX_WAITING_BYTES: usize = 4 << 20;
-/// Bytes that are written with one call.
+/// The most bytes that are written with a call.
 const BATCH_BYTES: usize = 64 << 10;
-/// How long the writer waits after a write, so that lines which come fast are written together: to wake a thread for each
-/// costs more than the line.
+/// The time that the writer waits after a write, so that lines which come fast are written together: to wake a thread
+/// for each line costs more than the line.
 const GATHERING: Duration = Duration::from_millis(1);
-/// How long the writer leaves an output alone that refused a line: a full disk, a reader that is gone.
+/// The time that the writer pauses after the output refused a line: a full disk, a reader that is gone.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
-/// Lines in the order in which they came.
+/// The lines in the order in which they were logged.
 pub(super) struct LineQueue {
     waiting: Mutex<WaitingLines>,
-    /// A line came.
+    /// Signals that a line was added.
     came: Condvar,
-    /// All lines are written or lost.
+    /// Signals that all lines are written or lost.
     written: Condvar,
     lost: AtomicU64,
 }
@@ -33,7 +34,7 @@ pub(super) struct LineQueue {
 struct WaitingLines {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// Whether the writer holds lines that it has not written yet.
+    /// Whether the writer holds lines that are not written yet.
     is_writing: bool,
 }
 
@@ -59,7 +60,7 @@ impl LineQueue {
         }
     }
 
-    /// How many lines were lost since the start.
+    /// The number of lines that were lost since the start.
     pub(super) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
@@ -77,7 +78,8 @@ impl LineQueue {
         }
     }
 
-    /// The next lines as one text; waits for them. Whoever calls this has written what it returned before.
+    /// Returns the next lines as a single text; waits for lines. The caller has written the text that was returned
+    /// before.
     fn take(&self) -> Vec<u8> {
         let mut waiting = self.lock();
         waiting.is_writing = false;
@@ -119,12 +121,12 @@ pub(super) fn write_from(queue: &'static LineQueue) -> io::Result<()> {
     thread::Builder::new().name("log".to_owned()).spawn(work).map(drop)
 }
 
-/// What the writing thread knows.
+/// The state of the writing thread.
 struct Writer {
     queue: &'static LineQueue,
-    /// How many lost lines the log told of.
+    /// The number of lost lines that the log told of.
     told: u64,
-    /// Whether the last line that was written lacks its end.
+    /// Whether the last line that was written lacks an end.
     is_torn: bool,
 }
 
@@ -132,7 +134,7 @@ impl Writer {
     fn write_next(&mut self) {
         let mut batch = self.queue.take();
         if self.is_torn {
-            // After half a line the next one begins on a line of its own.
+            // After half a line the next text begins with a new line.
             batch.insert(0, b'\n');
         }
         let (written, unwritten) = batch.split_at(write(&batch));
@@ -153,8 +155,8 @@ impl Writer {
     }
 }
 
-/// Writes `bytes` to standard error, and says how many were written. Waits for a reader that is slow, for ever for one that
-/// is stuck; the queue's bound holds meanwhile.
+/// Writes `bytes` to standard error, and returns the number of bytes written. Waits for a slow reader, and for ever for
+/// a stuck reader; the queue's bound holds meanwhile.
 fn write(bytes: &[u8]) -> usize {
     let (mut output, mut rest) = (io::stderr(), bytes);
     while !rest.is_empty() {
@@ -162,7 +164,7 @@ fn write(bytes: &[u8]) -> usize {
             Ok(0) => break,
             Ok(written) => rest = rest.get(written..).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Somebody else made the pipe non-blocking; the state belongs to all who hold the pipe.
+            // Another process made the pipe non-blocking; that state is shared by all processes that hold the pipe.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 let _again = poll(&mut [PollFd::new(&output, PollFlags::OUT)], None);
             }

@@ -1,4 +1,4 @@
-//! Addresses of NATS servers, which do not show the login that they may hold.
+//! Addresses of NATS servers; their text never shows the login that a URL may hold.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use async_nats::ServerAddr;
 use super::ConnectError;
 use crate::config::{Login, Secret};
 
-/// A server's address, without the login that its URL may have had.
+/// The address of a NATS server, with the login of the URL kept apart.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     pub(super) server: ServerAddr,
@@ -18,7 +18,8 @@ pub struct Address {
 impl FromStr for Address {
     type Err = ConnectError;
 
-    /// `nats://host:4222`, `tls://…`, `ws://…`, a bare `host`; also `nats://user:password@host` and `nats://token@host`.
+    /// Parses `nats://host:4222`, `tls://…`, `ws://…`, a bare `host`; also `nats://user:password@host` and
+    /// `nats://token@host`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let refuse = |reason: String| ConnectError::Address { url: without_login(text), reason };
         let server: ServerAddr = text.trim().parse().map_err(|error: std::io::Error| refuse(error.to_string()))?;
@@ -31,23 +32,23 @@ impl FromStr for Address {
             (None, _) => None,
         };
         let mut url = server.into_inner();
-        // What was meant for a login, and has a slash in it, would be shown as a path.
+        // A login with a slash would be parsed as a path, and shown.
         if [Some(url.path()), url.query(), url.fragment()].into_iter().flatten().any(|part| part.contains('@')) {
             return Err(refuse("an `@` stands behind the host; a `/` in a login is written `%2F`".to_owned()));
         }
-        // These two fail for URLs without a host alone, which were refused above.
+        // Both calls fail for URLs without a host alone, which were refused above.
         let _ = url.set_password(None).and_then(|()| url.set_username(""));
         let server = ServerAddr::from_url(url).map_err(|error| refuse(error.to_string()))?;
         Ok(Self { server, login })
     }
 }
 
-/// Error messages show what was given, but nothing up to the last `@`.
+/// Returns `text` without anything up to the last `@`, for error messages.
 fn without_login(text: &str) -> String {
     text.rsplit('@').next().unwrap_or_default().to_owned()
 }
 
-/// Undoes the `%XX` escapes of a login inside a URL; what is no escape stays.
+/// Undoes the `%XX` escapes of a login inside a URL; anything else stays.
 fn unescape(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,26 +1,27 @@
-//! The door of the service: how many bytes of requests are inside at once, from receipt to reply.
+//! The admission of requests: a bound on the bytes of requests that are in the service at once, from receipt to reply.
 //!
-//! The number of requests is bounded elsewhere; ten thousand of a megabyte each would still be more than a machine has. Requests
-//! of the usual size get in where large ones do not any more, so that whoever floods the service with large requests keeps
+//! The number of requests is bounded elsewhere; ten thousand of a megabyte each would still be more than a machine has.
+//! Requests of the usual size are admitted where large requests no longer are, so that a flood of large requests keeps
 //! nobody else out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes of requests that may be inside. In the front and on their way to a worker, each takes about three times its size.
+/// The most bytes of requests in the service. In the front and on the way to a worker, each request takes about three
+/// times the request's size.
 pub const MAX_BYTES: usize = 32 << 20;
-/// Bytes of a request from which on it counts as large.
+/// The size in bytes from which on a request counts as large.
 const LARGE_BYTES: usize = 16 << 10;
-/// Bytes that are kept free of large requests.
+/// The bytes that are kept free of large requests.
 const KEPT_FOR_SMALL_BYTES: usize = 16 << 20;
 
-/// Counts the bytes that are inside.
+/// The count of bytes of requests that are in the service.
 #[derive(Debug, Default)]
 pub struct Admission {
     inside: AtomicUsize,
 }
 
-/// The right of one request to be inside; the bytes are free again once all copies of the pass are gone.
+/// The right of a request to be in the service; the bytes are free again once all copies of the permit are dropped.
 #[derive(Debug)]
 pub struct AdmissionPermit {
     door: Arc<Admission>,
@@ -28,11 +29,11 @@ pub struct AdmissionPermit {
 }
 
 impl Admission {
-    /// Lets a request of so many `bytes` in, or says that there is no room for it at the moment.
+    /// Admits a request of `bytes` bytes, or returns `None` where there is no room for the request at the moment.
     pub fn admit(self: &Arc<Self>, bytes: usize) -> Option<Arc<AdmissionPermit>> {
         let most = if bytes >= LARGE_BYTES { MAX_BYTES - KEPT_FOR_SMALL_BYTES } else { MAX_BYTES };
         let pass = AdmissionPermit { door: Arc::clone(self), bytes };
-        // A pass that comes to nothing gives its bytes back as any other.
+        // A permit that is not handed out gives its bytes back as any other.
         let before = self.inside.fetch_add(bytes, Ordering::Relaxed);
         (before + bytes <= most).then(|| Arc::new(pass))
     }

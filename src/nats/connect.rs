@@ -1,8 +1,9 @@
-//! The connection to NATS: how to log in, and a link that is tried until it stands and again whenever it falls.
+//! The connection to NATS: the login, and a link that is opened again and again until the connection is up, also after
+//! a loss.
 //!
-//! A broker that is away is an ordinary state of a cluster, so opening a bus succeeds without one; only settings that can
-//! never work are errors. The client library's own defaults notice a frozen server after minutes and ignore a login
-//! inside a URL: both are set right here. Rejected: waiting for the first connection, for the front has to answer
+//! A broker that is away is an ordinary state of a cluster, so opening a bus succeeds without a broker; only settings
+//! that can never work are errors. The client library's own defaults notice a frozen server after minutes and ignore a
+//! login inside a URL: both are corrected here. Rejected: waiting for the first connection, for the front has to answer
 //! `/readyz` meanwhile.
 
 use std::fmt;
@@ -27,80 +28,80 @@ pub use super::login::{Reread, kind as login_kind, read_secret};
 
 /// Three pings without an answer end a connection, so a frozen server is noticed within four seconds.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
-/// A server that accepts and then says nothing is given up after this.
+/// The time after which a server that accepts a connection and then sends nothing is given up.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// Failures after which the pause is the longest one.
+/// The number of failures after which the pause is the longest pause.
 const DOUBLINGS: usize = 6;
 
-/// How to reach NATS and who to be there. At most one way to log in may be given.
+/// The way to reach NATS and to log in. A second login is refused.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
-    /// The servers of one cluster, in any order.
+    /// The servers of a cluster, in any order.
     pub servers: Vec<Address>,
-    /// What the server's connection list shows.
+    /// The name that the server's connection list shows.
     pub name: String,
-    /// The ways to log in that are given beside the servers' addresses; more than one way in all is refused.
+    /// The logins that are given beside the servers' addresses; two logins in all are refused.
     pub logins: Vec<Login>,
-    /// What the inboxes begin with, where this login may not read all of `_INBOX`.
+    /// The prefix of inboxes, where this login may not read all of `_INBOX`.
     pub inbox_prefix: Option<InboxPrefix>,
-    /// Encryption.
+    /// The encryption.
     pub tls: Tls,
-    /// Reads these settings anew at each connect: a login may have been changed where they stand.
+    /// Reads these settings anew at each connect: the login may have been edited in the file.
     pub reread: Reread,
 }
 
 impl PartialEq for Connection {
-    /// Whether the settings are the same; how they are read anew is none of them.
+    /// Whether the settings are the same; the way to read them anew is not compared.
     fn eq(&self, other: &Self) -> bool {
         self.has_login_of(other) && self.leads_where(other) && self.name == other.name
     }
 }
 
-/// Why a connection can never be made with these settings.
+/// The reason why a connection can never be made with these settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Not the address of a NATS server.
+    /// The text is no address of a NATS server.
     #[error("`{url}` is no NATS address: {reason}; expected one such as `nats://host:4222`")]
     Address {
-        /// As given, without a login.
+        /// The given text, without a login.
         url: String,
-        /// What is wrong with it.
+        /// The fault in the address.
         reason: String,
     },
-    /// Nowhere to connect to.
+    /// No server is given.
     #[error("no NATS server is named")]
     NoServer,
-    /// More than one way to log in.
+    /// Several logins are given.
     #[error("more than one way to log in to NATS is given: {0}; one is needed")]
     Logins(String),
-    /// A file that cannot be read, or that holds something else.
+    /// A file cannot be read, or has other contents than expected.
     #[error("the {what} `{}`: {reason}", path.display())]
     File {
-        /// What the file is for.
+        /// The purpose of the file.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault in the file.
         reason: String,
     },
-    /// A file with a secret in it that others than its owner may read.
+    /// A file with a secret may be read by others than the owner.
     #[error("the {} ({})", exposed(&format!("{what} `{}`", path.display()), *mode), hide(&path.to_string_lossy()))]
     Exposed {
-        /// What the file is for.
+        /// The purpose of the file.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// Its permission bits.
+        /// The permission bits of the file.
         mode: u32,
     },
-    /// The client library's own refusal.
+    /// The client library refused the settings.
     #[error("cannot connect to NATS: {0}")]
     Client(String),
 }
 
-/// A connection that looks after itself; clones share it.
+/// A connection that is opened again by itself; clones share the connection.
 #[derive(Clone, Debug)]
 pub struct Bus {
     client: Client,
@@ -110,7 +111,7 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Starts connecting and returns at once; what becomes of it shows in [`Bus::link`] and in the log.
+    /// Starts connecting and returns at once; progress shows in [`Bus::link`] and in the log.
     ///
     /// # Errors
     /// [`ConnectError`] where the settings can never work: no server, two logins, an unreadable file.
@@ -142,7 +143,7 @@ impl Bus {
         Ok(Self { client, link, trouble, servers: shown })
     }
 
-    /// The same, beside another connection of this process, for `purpose`, which its name and the log tell.
+    /// Opens a further connection of this process for `purpose`, which the connection's name and the log show.
     ///
     /// # Errors
     /// As [`Bus::open`].
@@ -157,26 +158,26 @@ impl Bus {
         &self.client
     }
 
-    /// The state of the link, and a way to wait for the next one.
+    /// The state of the link, and a way to wait for the next state.
     #[must_use]
     pub fn link(&self) -> watch::Receiver<Link> {
         self.link.clone()
     }
 
-    /// Whether the link stands right now.
+    /// Whether the connection is up right now.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.link.borrow().state == LinkState::Connected
     }
 
-    /// How often the link came to stand. Read from the client itself: a burst of other events can swallow a change in
-    /// [`Bus::link`], and whoever mirrors the bus must not miss one.
+    /// The number of times that the connection came up. Read from the client itself: a burst of other events can
+    /// swallow a change in [`Bus::link`], and a mirror of the bus must not miss a reconnect.
     #[must_use]
     pub fn connects(&self) -> u64 {
         self.client.statistics().connects.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Waits until every server has refused this program, whose login or certificate it is then; returns the reason.
+    /// Waits until every server has refused this program's login or certificate; returns the reason.
     pub async fn refused(&self, servers: usize) -> String {
         let mut trouble = self.trouble.clone();
         match trouble.wait_for(|trouble| trouble.refusals >= servers.max(1)).await {
@@ -185,7 +186,7 @@ impl Bus {
         }
     }
 
-    /// Waits until the server has refused this login something that it may not do; returns the server's words.
+    /// Waits until the server has denied this login a permission; returns the server's message.
     pub async fn denied(&self) -> String {
         let mut trouble = self.trouble.clone();
         match trouble.wait_for(|trouble| trouble.denied.is_some()).await {
@@ -194,19 +195,19 @@ impl Bus {
         }
     }
 
-    /// Why there is no connection, as far as that is known.
+    /// The reason why there is no connection, where known.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.trouble.borrow().reason.clone()
     }
 
-    /// The servers' addresses, as a person reads them.
+    /// The servers' addresses, for people.
     #[must_use]
     pub fn servers(&self) -> &str {
         &self.servers
     }
 
-    /// Waits until the link stands; for ever, if need be.
+    /// Waits until the connection is up; for ever, if need be.
     pub async fn connected(&self) {
         let mut link = self.link.clone();
         if link.wait_for(|link| link.state == LinkState::Connected).await.is_err() {
@@ -215,13 +216,13 @@ impl Bus {
     }
 }
 
-/// Says a failure with its cause. The library's event names a kind alone, "IO error" for an unknown authority; an attempt
-/// of our own brings the rest. It is made when there is something to say, and not at each failure.
+/// Logs `failure` with the cause. The library's event names a kind alone, "IO error" for an unknown authority; an
+/// attempt of our own finds the rest. The attempt is made when a line is due, and not at each failure.
 async fn explain(settings: Connection, voice: Arc<LinkReporter>, failure: ConnectFailure) {
     if failure.is_telling() {
         return voice.log_failure(&failure, &failure.kind);
     }
-    // What the files of the login say against themselves comes first.
+    // Errors of the login's own files come first.
     let reason = match (settings.options(), settings.addresses()) {
         (Ok(options), Ok(servers)) => {
             let attempt = options.name(&settings.name).connection_timeout(HANDSHAKE).connect(servers).await;
@@ -232,7 +233,8 @@ async fn explain(settings: Connection, voice: Arc<LinkReporter>, failure: Connec
     voice.log_failure(&failure, reason.as_deref().unwrap_or(&failure.kind));
 }
 
-/// The first attempt at each server comes at once, also at start, where the library asks for a pause as well.
+/// Returns the pause before `attempt`. The first attempt at each server comes at once, also at start, where the library
+/// asks for a pause as well.
 fn pause_before(attempt: usize, in_first_round: usize) -> Duration {
     match attempt.checked_sub(in_first_round + 1) {
         None => Duration::ZERO,
@@ -255,7 +257,7 @@ impl Connection {
         let logins = Arc::new(Logins::new(self)?);
         let options = ConnectOptions::with_auth_callback(move |nonce| {
             let logins = Arc::clone(&logins);
-            // Files are read there, and the disk may take its time.
+            // Files are read in that task, and the disk may take its time.
             let reading = tokio::task::spawn_blocking(move || logins.auth(&nonce));
             async move { reading.await.unwrap_or_else(|error| Err(AuthError::new(error))) }
         });
@@ -266,13 +268,13 @@ impl Connection {
         encrypt(options, &self.tls)
     }
 
-    /// Whether these settings log in as the `other` ones do, by the same secrets or by the same files.
+    /// Whether these settings log in as the `other` settings do, by the same secrets or by the same files.
     #[must_use]
     pub fn has_login_of(&self, other: &Self) -> bool {
         self.login().ok() == other.login().ok()
     }
 
-    /// Whether these settings lead where the `other` ones do, and in the same way, whoever logs in.
+    /// Whether these settings lead to the same servers as the `other` settings, in the same way, with any login.
     #[must_use]
     pub fn leads_where(&self, other: &Self) -> bool {
         let servers =
@@ -280,7 +282,7 @@ impl Connection {
         servers(self) == servers(other) && self.inbox_prefix == other.inbox_prefix && self.tls == other.tls
     }
 
-    /// The one login that the settings give, be it in a URL or beside.
+    /// The only login that the settings give, in a URL or beside.
     pub(super) fn login(&self) -> Result<Login, ConnectError> {
         let mut logins: Vec<(&str, &Login)> = Vec::new();
         for login in self.servers.iter().filter_map(|address| address.login.as_ref()) {
@@ -301,7 +303,7 @@ impl Connection {
     }
 }
 
-/// Lets `options` encrypt as `tls` says. The files are read at each connect; that they can be read is checked now, before
+/// Sets `options` to encrypt as `tls` says. The files are read at each connect; an unreadable file is found now, before
 /// any waiting.
 fn encrypt(mut options: ConnectOptions, tls: &Tls) -> Result<ConnectOptions, ConnectError> {
     if let Some(ClientCertificate { key, .. }) = &tls.client {

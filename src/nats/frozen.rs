@@ -1,10 +1,10 @@
-//! How long the server keeps a client that is frozen, found out by being one.
+//! A test of how long the server keeps a frozen client, by a client that freezes on purpose.
 //!
-//! A frozen replica stays in the queue group, and is handed its share of the requests, until the server's pings time out:
-//! after `ping_interval` times `ping_max` and one more, which is minutes by default. The server tells these settings to
+//! A frozen replica stays in the queue group, and is sent a share of the requests, until the server's pings time out:
+//! after `ping_interval` times `ping_max` and one more, which is minutes by default. The server shows these settings to
 //! nobody but its operator. So a connection beside the service's own, with the same settings in every other way, is not
-//! looked after for a while, and what became of it is seen. Rejected: counting the server's pings on a socket of our own,
-//! which would need every kind of login and encryption once more.
+//! served for a while, and the outcome is observed. Rejected: counting the server's pings on a socket of our own, which
+//! would need every kind of login and encryption once more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,23 +15,23 @@ use tokio::time::timeout;
 
 use super::connect::{ConnectError, Connection, HANDSHAKE};
 
-/// A client that is frozen for so long and still connected is kept for too long.
+/// The time after which a client that is frozen and still connected is kept for too long.
 pub const FROZEN: Duration = Duration::from_secs(6);
-/// For so long at least a server with the pings of the shipped configs keeps a frozen client, and what that client is told
-/// meanwhile; later it may have dropped the client, and what was told is lost.
+/// The time for which a server with the pings of the shipped configs surely keeps a frozen client and the messages to
+/// that client; later the server may have dropped the client, and the messages are lost.
 pub const SURELY_KEPT: Duration = Duration::from_secs(2);
-/// How long the client library may take to see that it was dropped.
+/// The time in which the client library notices that the server dropped the connection.
 const WAKING: Duration = Duration::from_secs(1);
-/// The library's own pings would say that it is alive.
+/// Turns off the library's own pings, which would show that the client is alive.
 const NO_PINGS: Duration = Duration::from_secs(3600);
 
-/// Whether a server that these `settings` lead to keeps a client that is frozen for [`FROZEN`]; nothing where that could
-/// not be tried.
+/// Whether a server that these `settings` lead to keeps a client that is frozen for [`FROZEN`]; `None` where the test
+/// could not be made.
 pub async fn is_kept(settings: Connection) -> Option<bool> {
     let (tell, told) = oneshot::channel();
-    // A thread of its own, which sleeps: where the runtime of the service lent it, the stop of that would wait for it.
+    // A thread of its own, which sleeps: the stop of a runtime would wait for a thread that the runtime lent.
     let thread = std::thread::Builder::new().name("frozen".to_owned()).spawn(move || {
-        // Whoever no longer waits for the answer needs none.
+        // A caller that no longer waits needs no answer.
         let _unheard = tell.send(freeze(&settings));
     });
     thread.ok()?;

@@ -1,6 +1,6 @@
-//! JetStream as we use it: streams and buckets that are made if missing, and errors that say what was asked.
+//! The use of JetStream: streams and buckets that are made if missing, and errors that name the request.
 //!
-//! Below the registry and the agent, because both make the bucket of node documents where it is missing.
+//! Below the registry and the agent, because both make the bucket of node documents where that bucket is missing.
 
 use std::time::Duration;
 
@@ -15,43 +15,43 @@ use super::subjects::{bucket_stream, bucket_subject};
 use crate::config::{Keeping, Namespace, Storage};
 use crate::model::report::MAX_DOCUMENT_BYTES;
 
-/// How long JetStream may take for one answer.
+/// The longest time that JetStream may take for an answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
-/// The header that says what a key-value entry is.
+/// The header with the kind of a key-value entry.
 pub(crate) const KV_OPERATION: &str = "KV-Operation";
 /// The value of [`KV_OPERATION`] for an entry that was deleted.
 pub(crate) const KV_DELETE: &str = "DEL";
-/// What a stored message needs beside its document.
+/// The size of a stored message beside the document, in bytes.
 const HEADERS: usize = 1024;
 const STREAM_EXISTS: ErrorCode = ErrorCode(10058);
 
-/// Why JetStream did not do as asked.
+/// The reason why a request to JetStream failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum JetStreamError {
-    /// There is none.
+    /// JetStream is not enabled.
     #[error("NATS has no JetStream here: start the server with `-js`, or enable it for this account")]
     Absent,
-    /// It said no.
+    /// JetStream refused the request.
     #[error("JetStream refused to {what}: {reason}")]
     Refused { what: String, reason: String },
-    /// It did not answer.
+    /// JetStream did not answer.
     #[error("JetStream did not answer when asked to {what}: {reason}")]
     Silent { what: String, reason: String },
 }
 
-/// The handle on JetStream, with our patience instead of the library's 30 seconds.
+/// Returns a handle on JetStream with a timeout of [`PATIENCE`] instead of the library's 30 seconds.
 pub(crate) fn context(bus: &Bus) -> Context {
     ContextBuilder::new().timeout(PATIENCE).ack_timeout(PATIENCE).build(bus.client().clone())
 }
 
-/// The bucket of node documents; entries expire in it after `max_age`.
+/// The configuration of the bucket of node documents; entries expire after `max_age`.
 pub(crate) fn nodes_bucket(namespace: &Namespace, max_age: Duration, keeping: Keeping) -> Config {
     let about = "whither: what the nodes report";
     // An agent may write its own key alone, and with a roll-up it could delete everybody else's.
     Config { max_age, allow_rollup: false, ..bucket(&namespace.nodes_bucket(), about, MAX_DOCUMENT_BYTES, keeping) }
 }
 
-/// What makes a stream a key-value bucket with a history of one, for every NATS client.
+/// The configuration of a stream that is a key-value bucket with a history of one, for every NATS client.
 pub(crate) fn bucket(name: &str, about: &str, max_bytes: usize, keeping: Keeping) -> Config {
     Config {
         name: bucket_stream(name),
@@ -67,7 +67,7 @@ pub(crate) fn bucket(name: &str, about: &str, max_bytes: usize, keeping: Keeping
     }
 }
 
-/// A stream of which nothing is said but how it is kept.
+/// The configuration of a stream with nothing set but the storage and the replicas.
 pub(crate) fn kept(keeping: Keeping) -> Config {
     let storage = match keeping.storage {
         Storage::File => StorageType::File,
@@ -85,7 +85,7 @@ pub(crate) async fn create(js: &Context, config: &Config) -> Result<Info, JetStr
     Ok(made)
 }
 
-/// Asks JetStream to do `what`, by `payload` to `subject`.
+/// Sends `payload` to `subject`, a request to JetStream to do `what`.
 pub(crate) async fn ask<T, V>(js: &Context, subject: String, payload: &T, what: &str) -> Result<V, JetStreamError>
 where
     T: serde::Serialize,
@@ -97,7 +97,7 @@ where
     }
 }
 
-/// What JetStream said when asked to do `what`.
+/// Returns JetStream's answer to a request to do `what`.
 pub(crate) fn answer<V>(answer: Result<Response<V>, RequestError>, what: &str) -> Result<Response<V>, JetStreamError> {
     answer.map_err(|error| match error.kind() {
         RequestErrorKind::NoResponders => JetStreamError::Absent,
@@ -105,7 +105,7 @@ pub(crate) fn answer<V>(answer: Result<Response<V>, RequestError>, what: &str) -
     })
 }
 
-/// Why JetStream refuses to do `what`.
+/// The error for JetStream's refusal to do `what`.
 pub(crate) fn refused(error: &Error, what: &str) -> JetStreamError {
     match error.error_code() {
         ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => JetStreamError::Absent,

@@ -1,4 +1,4 @@
-//! The state of the link, and what the log says about it: once when it changes, then every so often while it lasts.
+//! The state of the link, and its log lines: a line on each change, then repeats at intervals while the state lasts.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,46 +8,48 @@ use async_nats::{ClientError, Event};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-/// While a state lasts, the log repeats it this often.
+/// The time after which the log repeats a state that lasts.
 const REPEAT: Duration = Duration::from_secs(30);
-/// Another reason for the same outage is said no more often than this: each server of a cluster may have its own.
+/// The shortest time between two log lines with different reasons for the same outage: each server of a cluster may
+/// have another reason.
 const NEWS: Duration = Duration::from_secs(5);
-/// So many different complaints of a server are told apart; more count as one.
+/// The most different errors of a server that are told apart; further errors are not logged.
 const COMPLAINTS: usize = 64;
 
 /// Whether there is a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LinkState {
-    /// There was none yet.
+    /// There was no connection yet.
     #[default]
     Connecting,
-    /// It stands.
+    /// The connection is up.
     Connected,
-    /// It fell, and is tried again.
+    /// The connection was lost, and is tried again.
     Disconnected,
-    /// It was given up by this program.
+    /// This program closed the connection.
     Closed,
 }
 
-/// What is known of the link.
+/// The facts about the link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Link {
     /// Whether there is a connection.
     pub state: LinkState,
-    /// How often one came to stand.
+    /// The number of times that a connection came up.
     pub connects: u64,
-    /// How many messages were dropped because a reader was too slow.
+    /// The number of times that messages were dropped because a reader was too slow.
     pub dropped: u64,
 }
 
-/// What stands in the way of this program at the moment.
+/// The present obstacles to a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LinkTrouble {
-    /// Why there is no connection.
+    /// The reason why there is no connection.
     pub(super) reason: Option<String>,
-    /// How often servers refused the login, or had a certificate that is not trusted, since there was a connection.
+    /// The number of times that servers refused the login, or had a certificate that is not trusted, since the last
+    /// connection.
     pub(super) refusals: usize,
-    /// The server's words, where it refused this login something that it may not do.
+    /// The server's message, where the server denied this login a permission.
     pub(super) denied: Option<String>,
 }
 
@@ -70,13 +72,13 @@ struct LinkLog {
 /// A round of attempts that failed, and that is worth a line in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ConnectFailure {
-    /// What kind of failure it is, in the client library's words.
+    /// The kind of the failure, in the client library's words.
     pub(super) kind: String,
-    /// For how long there has been no connection, where that was said before.
+    /// The time without a connection, where the log told of the outage before.
     lasts: Option<Duration>,
 }
 
-/// An outage that was said.
+/// An outage that was logged.
 #[derive(Debug)]
 struct Away {
     since: Instant,
@@ -98,7 +100,7 @@ impl LinkReporter {
         (Self { servers, link, trouble, said: Mutex::default() }, links, troubles)
     }
 
-    /// Takes an event in. The failure that comes back is to be said, with its reason as far as it can be had.
+    /// Takes in an event. A failure that is returned is to be logged, with the reason as far as that can be found out.
     pub(super) fn on_event(&self, event: &Event) -> Option<ConnectFailure> {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
@@ -154,7 +156,7 @@ impl LinkReporter {
         None
     }
 
-    /// Says `failure`, whose reason is `reason`.
+    /// Logs `failure` with `reason`.
     pub(super) fn log_failure(&self, failure: &ConnectFailure, reason: &str) {
         let (servers, reason) = (&self.servers, plain(reason));
         self.trouble.send_modify(|trouble| {
@@ -175,18 +177,19 @@ impl LinkReporter {
 }
 
 impl ConnectFailure {
-    /// Whether the kind alone tells what to do; of an I/O or TLS error the library's events keep the cause to themselves.
+    /// Whether the kind of the failure alone tells what to do; of an I/O or TLS error the library's events hide the
+    /// cause.
     pub(super) fn is_telling(&self) -> bool {
         self.kind.contains("authorization")
     }
 }
 
-/// One round of attempts failed.
+/// Records a failed round of attempts; returns the failure where the log is to tell of the failure.
 fn fails(said: &mut LinkLog, reason: &str) -> Option<ConnectFailure> {
     let (kind, now) = (plain(reason).to_owned(), Instant::now());
     let lasts = match &said.away {
         None => None,
-        // A changed reason (a server that is back but refuses the login) is news.
+        // A changed reason (a server that is back but refuses the login) is logged too.
         Some(away) if away.is_news(&kind) => Some(away.since.elapsed()),
         Some(_) => return None,
     };
@@ -195,12 +198,12 @@ fn fails(said: &mut LinkLog, reason: &str) -> Option<ConnectFailure> {
     Some(ConnectFailure { kind, lasts })
 }
 
-/// Whether a server refused the login, or there is none to show it.
+/// Whether a server refused the login, or no login was given.
 fn is_refusal(reason: &str) -> bool {
     reason.contains("authorization") || reason.contains("authentication")
 }
 
-/// Whether the encryption failed for a certificate, of the server or of ours.
+/// Whether the encryption failed because of a certificate, of the server or of ours.
 fn is_distrust(reason: &str) -> bool {
     let reason = reason.to_lowercase();
     reason.contains("certificate") || reason.contains("unknownca")
@@ -210,7 +213,7 @@ fn plain(reason: &str) -> &str {
     reason.trim_start_matches("nats: ")
 }
 
-/// What a server objects to (a subject that this login may not use, say) can come with every message.
+/// Logs an error of a server (a subject that this login may not use, say), which can come with every message.
 fn complain(said: &mut LinkLog, text: &str) {
     if said.complaints.len() >= COMPLAINTS {
         said.complaints.retain(|_, last| last.elapsed() < REPEAT);

@@ -1,8 +1,8 @@
-//! Who to be on the bus: the ways to log in, and the proof that each connect takes along.
+//! The logins on the bus, and the proof that is sent at each connect.
 //!
-//! The proof is made anew at each connect, because secrets are renewed while a program runs: a credentials file is replaced
-//! before its token ends, a password is changed in the config. Rejected: the client library's own ways to log in, which keep
-//! what they were given at the start for ever.
+//! The proof is made anew at each connect, because secrets are renewed while a program runs: a credentials file is
+//! replaced before its token ends, a password is changed in the config. Rejected: the client library's own logins,
+//! which keep for ever the secrets that they were given at the start.
 
 use std::fmt;
 use std::fs::File;
@@ -19,25 +19,25 @@ use super::connect::{ConnectError, Connection, file};
 use crate::config::secret::others_may_read;
 use crate::config::{Login, Secret};
 
-/// What is read of a file with a secret in it: far more than any key or token has.
+/// The most bytes that are read of a file with a secret: far more than any key or token has.
 const MAX_SECRET_BYTES: u64 = 1 << 20;
 
-/// A login whose files were read: all that the proof of one connect needs.
+/// A login with the files read: all secrets that the proof of a connect needs.
 #[derive(Clone)]
 pub(super) enum Proof {
     Nobody,
     Token(Secret),
     User(String, Secret),
-    /// A key, with the claims that vouch for it where it came with some.
+    /// A key, and the claims that vouch for the key where the credentials file has them.
     Key(Secret, Option<Secret>),
 }
 
-/// Reads the settings of a connection anew, where they stand in a file that may be edited meanwhile.
+/// A function that reads the settings of a connection anew from a file that may be edited meanwhile.
 #[derive(Clone, Default)]
 pub struct Reread(Option<Arc<dyn Fn() -> Option<Connection> + Send + Sync>>);
 
 impl Reread {
-    /// Settings that `read` reads; it returns nothing where the file cannot be used at the moment.
+    /// Creates settings that `read` reads; `read` returns `None` where the file cannot be used at the moment.
     pub fn new(read: impl Fn() -> Option<Connection> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(read)))
     }
@@ -49,26 +49,26 @@ impl fmt::Debug for Reread {
     }
 }
 
-/// The logins of one connection, from one connect to the next.
+/// The logins of a connection, from each connect to the next.
 pub(super) struct Logins {
     settings: Connection,
     last: Mutex<Proof>,
 }
 
 impl Logins {
-    /// The logins of a connection with these settings.
+    /// Creates the logins of a connection with these settings.
     ///
     /// # Errors
-    /// Where the present one cannot be used.
+    /// [`ConnectError`] where the present login cannot be used.
     pub(super) fn new(settings: &Connection) -> Result<Self, ConnectError> {
         let last = Mutex::new(Proof::of(settings)?);
         Ok(Self { settings: settings.clone(), last })
     }
 
-    /// What is shown to a server that asks for a signature of `nonce`.
+    /// Returns the proof for a server that asks for a signature of `nonce`.
     ///
     /// # Errors
-    /// That the key is none.
+    /// [`AuthError`] where the key cannot be used.
     pub(super) fn auth(&self, nonce: &[u8]) -> Result<Auth, AuthError> {
         let edited = self.settings.reread.0.as_ref().and_then(|read| read());
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,7 +123,7 @@ impl Proof {
     }
 }
 
-/// What `login` is, in words.
+/// The kind of `login`, in words.
 pub fn kind(login: &Login) -> &'static str {
     match login {
         Login::None => "nothing",
@@ -144,10 +144,10 @@ fn part<'a>(text: &'a str, title: &str) -> Option<&'a str> {
     text.lines().skip_while(|line| !begins(line)).skip(1).map(str::trim).find(|line| !line.is_empty())
 }
 
-/// The text of the file at `path` with a secret in it, which is nobody else's than its owner's to read.
+/// Returns the text of the file at `path`, a secret that nobody but the file's owner may read.
 ///
 /// # Errors
-/// That the file cannot be read, or that others may read it.
+/// [`ConnectError`] where the file cannot be read, or others may read the file.
 pub fn read_secret(what: &'static str, path: &Path) -> Result<String, ConnectError> {
     let refuse = |error: std::io::Error| file(what, path, &error);
     let open = File::open(path).map_err(refuse)?;

@@ -1,4 +1,4 @@
-//! A message from a requester and the reply to it, between the tasks that carry them and the one that answers.
+//! A message from a requester and the reply to the message, as they pass between the tasks of the bus and the front.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -16,27 +16,27 @@ use super::wire;
 /// The endpoints of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
-    /// Place a session.
+    /// Places a session.
     Place,
-    /// Say what would happen.
+    /// Explains the placement that would be made.
     Explain,
-    /// A session has started.
+    /// Confirms that a session has started.
     Confirm,
-    /// A reservation is given back.
+    /// Gives a reservation back.
     Release,
-    /// A reservation is to live longer.
+    /// Lets a reservation live longer.
     Renew,
-    /// A request is not wanted any more.
+    /// Calls a request off.
     Cancel,
-    /// Which requests wait for a node.
+    /// Lists the requests that wait for a node.
     Waiting,
-    /// A page of nodes.
+    /// Lists a page of nodes.
     Nodes,
-    /// Take a node out of service.
+    /// Takes a node out of service.
     Cordon,
-    /// Put it back.
+    /// Puts a node back into service.
     Uncordon,
-    /// Read the config again; every replica does.
+    /// Has the config read again, by every replica.
     Reload,
 }
 
@@ -56,7 +56,7 @@ impl Verb {
         Self::Reload,
     ];
 
-    /// The endpoint's name.
+    /// The name of the endpoint.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -74,7 +74,7 @@ impl Verb {
         }
     }
 
-    /// Returns what the endpoint does, for a person.
+    /// Returns a description of the endpoint, for people.
     #[must_use]
     pub const fn about(self) -> &'static str {
         match self {
@@ -94,28 +94,29 @@ impl Verb {
         }
     }
 
-    /// Whether every replica hears each request: only one of them, or each for its own part, can answer.
+    /// Whether every replica receives each request: only a certain replica, or each for a part, can answer.
     #[must_use]
     pub const fn is_for_all(self) -> bool {
         matches!(self, Self::Cancel | Self::Waiting | Self::Reload)
     }
 
-    /// Whether a request counts although nobody wants to hear what came of it.
+    /// Whether a request counts although nobody waits for a reply.
     #[must_use]
     pub const fn needs_no_reply(self) -> bool {
         matches!(self, Self::Confirm | Self::Release | Self::Renew | Self::Cancel)
     }
 }
 
-/// A moment before this one, in March of 1973, was told in seconds, or is no moment.
+/// The first moment that counts as Unix milliseconds, in March of 1973. A smaller number is a moment in seconds, or no
+/// moment.
 const FIRST_MS: i64 = 100_000_000_000;
 
-/// Returns the moment and the time in milliseconds until which a request is run, as its headers say; `header` knows the
+/// Returns the moment and the time in milliseconds until which a request is run, from the headers; `header` returns the
 /// header of a name.
 ///
 /// # Errors
-/// Which header is no such number. A deadline that is not understood must not be passed over: whoever sent it gives up
-/// at some moment, and would be given a place after that.
+/// [`DeadlineError`] names the header that is no such number. A deadline that cannot be read must not be ignored: the
+/// sender gives up at some moment, and would be given a place after that.
 pub fn deadlines<'a>(
     header: impl Fn(&'static str) -> Option<&'a str>,
 ) -> Result<(Option<i64>, Option<u64>), DeadlineError> {
@@ -134,10 +135,10 @@ pub fn deadlines<'a>(
     Ok((moment.transpose()?, timeout.transpose()?))
 }
 
-/// What is shown of a header that is not understood, in bytes.
+/// The most bytes shown of a header that cannot be read.
 const MAX_SHOWN: usize = 40;
 
-/// A header that says until when a request is run, and cannot be understood.
+/// A header with a deadline that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the header `{header}` is `{found}`, expected {expected}")]
 pub struct DeadlineError {
@@ -151,69 +152,69 @@ pub struct DeadlineError {
 pub struct Incoming {
     /// The endpoint.
     pub verb: Verb,
-    /// Its body.
+    /// The body.
     pub payload: Bytes,
-    /// The moment past which it is not run, Unix milliseconds.
+    /// The moment past which the request is not run, in Unix milliseconds.
     pub deadline_ms: Option<i64>,
-    /// How long after its receipt it is run at the latest, in milliseconds; counts instead of the moment.
+    /// The time from the receipt within which the request is run, in milliseconds; counts instead of the moment.
     pub timeout_ms: Option<u64>,
-    /// Where the reply goes; absent where nobody wants one.
+    /// The subject of the reply; `None` where nobody waits for a reply.
     pub reply: Option<async_nats::Subject>,
-    /// When it was received.
+    /// The time of receipt.
     pub received: Instant,
-    /// What it may be inside with; absent where another replica handed it on.
+    /// The permit under which the request was admitted; `None` where another replica handed the request on.
     pub pass: Option<Arc<AdmissionPermit>>,
 }
 
 impl Incoming {
-    /// What it says; a message without a body asks as an empty object does.
+    /// The body; a message without a body counts as an empty object.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         if self.payload.trim_ascii().is_empty() { b"{}" } else { &self.payload }
     }
 
-    /// The same, as far as it takes to answer it.
+    /// Returns the message without the body: enough to answer the request.
     #[must_use]
     pub fn without_payload(&self) -> Self {
         Self { payload: Bytes::new(), reply: self.reply.clone(), pass: self.pass.clone(), ..*self }
     }
 }
 
-/// A reply on its way out.
+/// A reply to be sent.
 #[derive(Debug)]
 pub struct Outgoing {
     /// The endpoint.
     pub verb: Verb,
-    /// Where it goes; absent where nobody wants it.
+    /// The subject of the reply; `None` where nobody waits for a reply.
     pub reply: Option<async_nats::Subject>,
-    /// When its request was received.
+    /// The time of the request's receipt.
     pub received: Instant,
-    /// What it says.
+    /// The text of the reply.
     pub body: Bytes,
     /// The failure's kind and message, which go into headers.
     pub error: Option<(FailureName, String)>,
-    /// The place that is free again where nobody is there to take the reply.
+    /// The place that is free again where nobody takes the reply.
     pub place: Option<Arc<Offered>>,
 }
 
-/// A place that is offered to somebody who waited for it, and may have given up since.
+/// A place that is offered to a requester that waited for a place, and may have given up since.
 #[derive(Debug)]
 pub struct Offered {
     /// The reservation.
     pub reservation: Arc<str>,
-    /// How many it is offered to and who are not known to be gone.
+    /// The number of requesters that the place is offered to and that are not known to be gone.
     pub listeners: AtomicUsize,
 }
 
 impl Outgoing {
-    /// The reply to `incoming` that says `failure`.
+    /// Creates the reply to `incoming` that reports `failure`.
     #[must_use]
     pub fn failed(incoming: &Incoming, failure: &Failure) -> Self {
         let body = wire::failed(failure, None).to_string().into();
         Self::new(incoming, body, Some((failure.name, failure.message.clone())))
     }
 
-    /// The reply to `incoming` with `body`.
+    /// Creates the reply to `incoming` with `body`.
     #[must_use]
     pub fn new(incoming: &Incoming, body: Bytes, error: Option<(FailureName, String)>) -> Self {
         Self {

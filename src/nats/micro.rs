@@ -1,7 +1,8 @@
 //! A NATS micro service (ADR-32): endpoints in a queue group, and `$SRV.PING|INFO|STATS` that answer for them.
 //!
-//! async-nats has one too. It is not used for two reasons: its error replies carry no body, which our contract needs,
-//! and its endpoints can only be unsubscribed, which loses requests that are on their way when the service stops.
+//! async-nats has a micro service too, which is not used for two reasons: its error replies carry no body, which our
+//! contract needs, and its endpoints can only be unsubscribed, which loses requests that are on their way when the
+//! service stops.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,22 +17,22 @@ use tokio::task::JoinHandle;
 
 use crate::config::Namespace;
 
-/// What a service says of itself.
+/// A service's description of itself.
 #[derive(Clone, Debug)]
 pub struct ServiceIdentity {
-    /// Its name, which clients look it up by.
+    /// The name, by which clients look the service up.
     pub name: String,
     /// The id of this instance.
     pub id: String,
-    /// Its version, as semver.
+    /// The version, as semver.
     pub version: String,
-    /// What it does.
+    /// The purpose of the service.
     pub description: String,
-    /// Anything else worth knowing.
+    /// Further facts.
     pub metadata: Map<String, Value>,
 }
 
-/// One endpoint's figures; counted by whoever answers its requests.
+/// The figures of an endpoint; counted by the task that answers the requests.
 #[derive(Debug, Default)]
 pub struct EndpointStats {
     requests: AtomicU64,
@@ -41,7 +42,7 @@ pub struct EndpointStats {
 }
 
 impl EndpointStats {
-    /// Counts a request that took `busy` and ended with `error`, where it did.
+    /// Counts a request that took `busy` and ended with `error`, or without error.
     pub fn count(&self, busy: Duration, error: Option<&str>) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.busy_ns.fetch_add(u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -55,17 +56,17 @@ impl EndpointStats {
 /// An endpoint of the service.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// The subject that it listens on.
+    /// The subject that the endpoint listens on.
     pub subject: String,
-    /// The group of replicas of which one hears each request; empty where all do.
+    /// The group of replicas of which a single replica receives each request; empty where all receive every request.
     pub queue_group: &'static str,
-    /// Its figures.
+    /// The figures.
     pub stats: Arc<EndpointStats>,
 }
 
-/// A service that answers the discovery subjects until it is dropped.
+/// A service that answers the discovery subjects until the `Micro` is dropped.
 #[derive(Debug)]
 pub struct Micro {
     identity: Arc<Mutex<ServiceIdentity>>,
@@ -76,7 +77,7 @@ impl Micro {
     /// Starts answering for `endpoints`.
     ///
     /// # Errors
-    /// What the client reports when it subscribes.
+    /// [`SubscribeError`](async_nats::SubscribeError) where the client cannot subscribe.
     pub async fn start(
         client: Client,
         namespace: &Namespace,
@@ -101,7 +102,7 @@ impl Micro {
         Ok(Self { identity, discovery })
     }
 
-    /// Says something else of the service from now on.
+    /// Sets a fact in the description of the service.
     pub fn describe(&self, name: &str, value: Value) {
         self.identity.lock().unwrap_or_else(PoisonError::into_inner).metadata.insert(name.to_owned(), value);
     }
@@ -136,7 +137,7 @@ impl Answers {
                 Some("INFO") => self.info(),
                 _ => self.stats(),
             };
-            // Discovery is asked again by whoever misses an answer.
+            // A client that misses an answer asks again.
             drop(self.client.publish(reply, answer.to_string().into()).await);
         }
     }

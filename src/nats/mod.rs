@@ -1,6 +1,7 @@
-//! The bus: the names on it, the connection to it, and the agent that reports a machine over it.
+//! The bus: its names, its message types, the connection and the service's endpoints.
 //!
-//! Only this floor and `registry` name the NATS client. It does not know chains, scripts or workers.
+//! Beside this folder, only `registry`, `agent` and `cli` name the NATS client. Neither chains nor scripts nor workers
+//! are known here.
 
 mod address;
 pub mod admission;

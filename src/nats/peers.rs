@@ -1,4 +1,5 @@
-//! The talk among replicas: what one says goes to all, and what only one can answer goes to that one.
+//! The messages among replicas: news goes to all, and a request that only a certain replica can answer goes to that
+//! replica.
 
 use async_nats::{Client, Message, SubscribeError, Subscriber};
 use bytes::Bytes;
@@ -9,25 +10,25 @@ use tokio::sync::mpsc;
 use super::message::{Incoming, Verb};
 use crate::config::Namespace;
 
-/// Messages of other replicas that may wait for the front.
+/// The most messages of other replicas that wait for the front.
 pub const HEARD_WAITING: usize = 4096;
-/// Messages to other replicas that may wait for NATS.
+/// The most messages to other replicas that wait for NATS.
 pub const SAYINGS_WAITING: usize = 4096;
 
-/// What goes to other replicas.
+/// A message to other replicas.
 #[derive(Debug)]
 pub enum PeerMessage {
-    /// To all of them.
+    /// To all other replicas.
     All(Bytes),
-    /// A requester's message, to the replica that can answer it.
+    /// A requester's message, to the replica that can answer the requester.
     One(Box<str>, Incoming),
 }
 
-/// Listens to the other replicas until the front is gone: what they say to all goes to `heard`, what they hand on to
-/// `replica` to `requests`.
+/// Listens to the other replicas until the front is gone: messages to all go to `heard`, requests that are handed on to
+/// `replica` go to `requests`.
 ///
 /// # Errors
-/// What the client reports when it subscribes.
+/// [`SubscribeError`] where the client cannot subscribe.
 pub async fn listen(
     client: &Client,
     namespace: &Namespace,
@@ -50,7 +51,7 @@ pub async fn listen(
     Ok(())
 }
 
-/// What one replica hands on to another.
+/// The kinds of requests that a replica hands on to another.
 const HANDED_ON: [Verb; 3] = [Verb::Confirm, Verb::Release, Verb::Renew];
 
 async fn take(mut own: Subscriber, verb: Verb, namespace: Namespace, requests: mpsc::Sender<Incoming>) {
@@ -66,7 +67,7 @@ async fn take(mut own: Subscriber, verb: Verb, namespace: Namespace, requests: m
     }
 }
 
-/// Says what is to be said until nobody says anything any more.
+/// Sends the messages of the channel until all senders are gone.
 pub async fn publish_peer_messages(client: Client, namespace: Namespace, mut sayings: mpsc::Receiver<PeerMessage>) {
     let all = async_nats::Subject::from(namespace.peers());
     while let Some(saying) = sayings.recv().await {

@@ -1,9 +1,9 @@
 //! The service's endpoints on the bus: messages in, replies out, and a stop that loses neither.
 //!
-//! `Client::drain` exits before the replies of what is being answered are sent (docs/src/internals/facts.md), so
-//! stopping is done by hand: leave the subscriptions, let the front answer what came, send that, flush.
-//! `Subscriber::drain` alone loses what is on its way: it forgets the subscription as soon as it has told the server,
-//! not when the server has heard.
+//! `Client::drain` exits before the replies of requests under way are sent (docs/src/internals/facts.md), so stopping
+//! is done by hand: leave the subscriptions, let the front answer the requests that came, send the replies, flush.
+//! `Subscriber::drain` alone loses messages on their way: the client forgets the subscription as soon as the server was
+//! told, not when the server has read that.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,19 +28,20 @@ use super::micro::{Endpoint, EndpointStats, Micro, ServiceIdentity};
 use super::subjects::{HEADER_ERROR, HEADER_ERROR_CODE, QUEUE_GROUP};
 use super::wire;
 
-/// Leaves a subscription after so many messages, which the server cannot read and takes for none: it sends no more from
-/// then on, while the client, which can, goes on taking what was sent. An exact number would do for one side alone.
+/// The number of messages after which a subscription is left: too large for the server, which ignores the number and
+/// sends nothing more from then on, while the client reads the number and goes on taking messages that were sent. An
+/// exact number would do for only the client or the server.
 const NO_MORE: u64 = u64::MAX;
-/// How long NATS may take to say that nobody listens for a reply.
+/// The longest time that NATS may take to report that nobody listens for a reply.
 const OFFERED: Duration = Duration::from_secs(2);
-/// Replies at once of which it is heard whether anybody listens; others are sent all the same.
+/// The most replies at once that are sent with a report of whether anybody listens; further replies are sent without.
 const OFFERS_AT_ONCE: usize = 1024;
-/// What the headers of a reply take at most.
+/// The most bytes that the headers of a reply take.
 const MAX_HEADERS: usize = 1024;
-/// The error header holds one line; the body holds the whole message.
+/// The most bytes of the error header, which has a single line; the body has the whole message.
 const MAX_HEADER_BYTES: usize = 256;
 
-/// The endpoints, while they take messages.
+/// The endpoints of the service, while they take messages.
 #[derive(Debug)]
 pub struct MicroService {
     micro: Micro,
@@ -48,20 +49,20 @@ pub struct MicroService {
     stop: CancellationToken,
 }
 
-/// Where each endpoint's figures are counted.
+/// The figures of each endpoint.
 pub type Stats = BTreeMap<Verb, Arc<EndpointStats>>;
 
-/// Figures for every endpoint, at zero.
+/// Returns figures for every endpoint, at zero.
 #[must_use]
 pub fn stats() -> Stats {
     Verb::ALL.into_iter().map(|verb| (verb, Arc::default())).collect()
 }
 
 impl MicroService {
-    /// Starts listening: each message goes to `requests`, or is answered `overloaded` where that is full.
+    /// Starts listening: each message goes to `requests`, or is answered `overloaded` where that channel is full.
     ///
     /// # Errors
-    /// What the client reports when it subscribes.
+    /// [`SubscribeError`] where the client cannot subscribe.
     pub async fn start(
         client: &Client,
         namespace: &Namespace,
@@ -94,13 +95,13 @@ impl MicroService {
         Ok(Self { micro, listeners, stop })
     }
 
-    /// What the service says of itself.
+    /// The discovery of the service.
     #[must_use]
     pub fn micro(&self) -> &Micro {
         &self.micro
     }
 
-    /// Takes no more messages; returns when the last one that the server had sent is handed over.
+    /// Takes no more messages; returns when the last message that the server had sent is handed over.
     pub async fn drain(self) {
         self.stop.cancel();
         for listener in self.listeners {
@@ -128,7 +129,7 @@ pub fn subject(namespace: &Namespace, verb: Verb) -> String {
     }
 }
 
-/// Where the messages of one endpoint go.
+/// The queue that takes the messages of an endpoint.
 struct EndpointQueue {
     verb: Verb,
     door: Arc<Admission>,
@@ -158,8 +159,9 @@ impl EndpointQueue {
         }
     }
 
-    /// A question without a place to reply to asks for nothing, and one whose reply would go to a bucket or an endpoint
-    /// wants us to write there. What a launcher says of a session counts also where the launcher wants no answer.
+    /// Reads a request from `message`. A question without a reply subject asks for nothing, and a reply subject of a
+    /// bucket or an endpoint would have us write there: both are dropped. A launcher's news of a session counts also
+    /// where the launcher waits for no answer.
     fn incoming(&self, message: Message) -> Option<Incoming> {
         let reply = message.reply;
         if reply.is_none() && !self.verb.needs_no_reply() {
@@ -209,7 +211,7 @@ async fn listen(client: Client, mut subscriber: Subscriber, desk: EndpointQueue,
             () = &mut heard => break,
         }
     }
-    // All that was sent is in the client's hands by now.
+    // All messages that were sent are in the client's buffers by now.
     if subscriber.drain().await.is_ok() {
         while let Some(message) = subscriber.next().await {
             desk.take(message);
@@ -217,13 +219,13 @@ async fn listen(client: Client, mut subscriber: Subscriber, desk: EndpointQueue,
     }
 }
 
-/// Returns when the server has done all that this client told it before, and all that it sent before has come: a message
-/// of our own is back. The library's `flush` says only that it was written.
+/// Returns when the server has handled everything that this client sent before, and everything that the server sent
+/// before has come: a message of our own is back. The library's `flush` only tells that the bytes were written.
 async fn round_trip(client: &Client) {
     let inbox = client.new_inbox();
     let Ok(mut back) = client.subscribe(inbox.clone()).await else { return };
     if client.publish(inbox, bytes::Bytes::new()).await.is_ok() {
-        // Whoever stops waits for so long and no longer.
+        // A caller that stops waits for this long and no longer.
         drop(back.next().await);
     }
 }
@@ -268,18 +270,20 @@ pub async fn respond(
     }
 }
 
-/// Sends a reply as a request, which NATS refuses at once where nobody listens any more. Whoever listens need not answer.
+/// Sends a reply as a request, which NATS refuses at once where nobody listens any more. A requester that listens need
+/// not answer.
 async fn offer(client: &Client, reply: Subject, body: Bytes, place: &Offered, untaken: &mpsc::Sender<Arc<str>>) {
     let request = Request::new().payload(body).timeout(Some(OFFERED));
     let sent = client.send_request(reply, request).await;
     let is_gone = sent.is_err_and(|error| error.kind() == RequestErrorKind::NoResponders);
     if is_gone && place.listeners.fetch_sub(1, Ordering::Relaxed) == 1 {
-        // The front is there for as long as this is.
+        // The front outlives this task.
         drop(untaken.send(Arc::clone(&place.reservation)).await);
     }
 }
 
-/// `outgoing`, or that it is larger than this server's messages may be: a requester without any reply would wait in vain.
+/// Returns `outgoing`, or an error where the reply is larger than this server's messages may be: a requester without
+/// any reply would wait in vain.
 fn fitting(outgoing: Outgoing, most: usize) -> Outgoing {
     let size = outgoing.body.len();
     if most == 0 || size + MAX_HEADERS <= most {

@@ -1,8 +1,8 @@
 //! Every name that appears on the bus: subjects, buckets, streams, headers, and how a node's id becomes a key.
 //!
-//! One file, because these names are a contract with launchers and agents of other releases (ARCHITECTURE.md, Contracts). A node's
-//! id is whatever its administrator likes; a key is not, so every other byte is escaped. Rejected: refusing such ids, for
-//! `host:7070` is a plausible one, and leaving the check to the client library, which accepts `a..b` where the server
+//! A single file, because these names are a contract with launchers and agents of other releases (ARCHITECTURE.md,
+//! Contracts). A node's id is any text; a key is not, so every other byte is escaped. Rejected: refusing such ids, for
+//! `host:7070` is a plausible id, and leaving the check to the client library, which accepts `a..b` where the server
 //! does not.
 
 use crate::config::Namespace;
@@ -13,24 +13,24 @@ pub const SERVICE: &str = "whither";
 pub const QUEUE_GROUP: &str = "q";
 /// The request header with the moment, in Unix milliseconds UTC, past which the requester no longer waits.
 pub const HEADER_DEADLINE: &str = "Whither-Deadline";
-/// The request header with the time, in milliseconds, for which the requester waits. It is counted from the receipt of the
-/// request, so no two clocks have to agree, and it counts where the other header is there too.
+/// The request header with the time, in milliseconds, for which the requester waits. Counted from the receipt of the
+/// request, so no two clocks have to agree, and preferred where both headers are given.
 pub const HEADER_TIMEOUT: &str = "Whither-Timeout";
 /// The reply header with an error's text, as the micro-service protocol names it.
 pub const HEADER_ERROR: &str = "Nats-Service-Error";
 /// The reply header with an error's code, as the micro-service protocol names it.
 pub const HEADER_ERROR_CODE: &str = "Nats-Service-Error-Code";
 
-/// Why a key names no node.
+/// The reason why a key names no node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Nothing there.
+    /// The key is empty.
     #[error("the key is empty")]
     Empty,
-    /// A byte that must be written `=XX` stands there as it is.
+    /// A byte that must be written `=XX` is not escaped.
     #[error("a key has letters, digits, `_` and `-`; every other byte is written `=XX`")]
     Unescaped,
-    /// `=` without two upper-case hexadecimal digits, or in front of a byte that needs no escape.
+    /// `=` is not followed by two upper-case hexadecimal digits, or escapes a byte that needs no escape.
     #[error("`=` must be followed by two upper-case hexadecimal digits of a byte that needs it")]
     Escape,
     /// The bytes are no text.
@@ -39,79 +39,79 @@ pub enum KeyError {
 }
 
 impl Namespace {
-    /// Where placements are asked for.
+    /// The subject for placements.
     #[must_use]
     pub fn place(&self) -> String {
         self.subject("place")
     }
 
-    /// Where explanations are asked for.
+    /// The subject for explanations.
     #[must_use]
     pub fn explain(&self) -> String {
         self.subject("explain")
     }
 
-    /// Where a launcher says that a session runs.
+    /// The subject on which a launcher confirms that a session runs.
     #[must_use]
     pub fn confirm(&self) -> String {
         self.subject("confirm")
     }
 
-    /// Where a launcher gives a reservation back.
+    /// The subject on which a launcher gives a reservation back.
     #[must_use]
     pub fn release(&self) -> String {
         self.subject("release")
     }
 
-    /// Where a launcher lets a reservation live longer.
+    /// The subject on which a launcher lets a reservation live longer.
     #[must_use]
     pub fn renew(&self) -> String {
         self.subject("renew")
     }
 
-    /// Where a request is called off.
+    /// The subject on which a request is called off.
     #[must_use]
     pub fn cancel(&self) -> String {
         self.subject("cancel")
     }
 
-    /// Where it is asked who waits.
+    /// The subject for the list of waiting requests.
     #[must_use]
     pub fn waiting(&self) -> String {
         self.subject("waiting")
     }
 
-    /// Where the node list is asked for.
+    /// The subject for the node list.
     #[must_use]
     pub fn nodes(&self) -> String {
         self.subject("nodes")
     }
 
-    /// Where a node is taken out of service for new sessions.
+    /// The subject on which a node is taken out of service for new sessions.
     #[must_use]
     pub fn cordon(&self) -> String {
         self.subject("cordon")
     }
 
-    /// Where a node is put back into service.
+    /// The subject on which a node is put back into service.
     #[must_use]
     pub fn uncordon(&self) -> String {
         self.subject("uncordon")
     }
 
-    /// Where every replica is asked to read its config again.
+    /// The subject on which every replica is asked to read the config again.
     #[must_use]
     pub fn reload(&self) -> String {
         self.subject("reload")
     }
 
-    /// Where replicas tell each other what they place.
+    /// The subject on which replicas share their reservations.
     #[must_use]
     pub fn peers(&self) -> String {
         self.subject("peers.say")
     }
 
-    /// Where the replica `replica` takes what only it can answer; `endpoint` is what was asked.
+    /// The subject on which `replica` takes the requests of `endpoint` that no other replica can answer.
     #[must_use]
     pub fn peer(&self, replica: &str, endpoint: &str) -> String {
         self.subject(&format!("peers.to.{replica}.{endpoint}"))
@@ -135,26 +135,27 @@ impl Namespace {
         self.storage("claims")
     }
 
-    /// The stream of what happened to nodes.
+    /// The stream of the history of nodes.
     #[must_use]
     pub fn events_stream(&self) -> String {
         self.storage("events")
     }
 
-    /// What the events stream listens to.
+    /// The subjects that the events stream stores.
     #[must_use]
     pub fn events_filter(&self) -> String {
         self.subject("events.>")
     }
 
-    /// Where what happened to the node `id` is published.
+    /// The subject of the history of the node `id`.
     #[must_use]
     pub fn events_of(&self, id: &str) -> String {
         self.subject(&format!("events.{}", encode_key(id)))
     }
 
-    /// Whether an answer may go to `subject`. Whoever asks names it, and we may publish where he may not: a request
-    /// whose answer goes to a bucket or to another endpoint would have us write there for him.
+    /// Whether an answer may go to `subject`. The requester names the subject, and we may publish where the requester
+    /// may not: a request with an answer to a bucket or to another endpoint would have us write there for the
+    /// requester.
     #[must_use]
     pub fn may_answer_to(&self, subject: &str) -> bool {
         let own = subject.strip_prefix(self.as_str()).is_some_and(|rest| rest.starts_with('.'));
@@ -170,25 +171,25 @@ impl Namespace {
     }
 }
 
-/// The stream that holds the bucket `bucket`.
+/// The stream that stores the bucket `bucket`.
 #[must_use]
 pub fn bucket_stream(bucket: &str) -> String {
     format!("KV_{bucket}")
 }
 
-/// Where JetStream says that the stream `stream` was made.
+/// The subject on which JetStream announces that the stream `stream` was made.
 #[must_use]
 pub fn creation_advisory(stream: &str) -> String {
     format!("$JS.EVENT.ADVISORY.STREAM.CREATED.{stream}")
 }
 
-/// The subject on which the entry `key` of `bucket` is written.
+/// The subject of the entry `key` of `bucket`.
 #[must_use]
 pub fn bucket_subject(bucket: &str, key: &str) -> String {
     format!("$KV.{bucket}.{key}")
 }
 
-/// The key of the node `id`: every byte outside of letters, digits, `_` and `-` becomes `=XX`.
+/// Returns the key of the node `id`: every byte outside of letters, digits, `_` and `-` becomes `=XX`.
 #[must_use]
 pub fn encode_key(id: &str) -> String {
     let mut key = String::with_capacity(id.len());
@@ -202,7 +203,7 @@ pub fn encode_key(id: &str) -> String {
     key
 }
 
-/// The id of the node whose key is `key`. Each id has exactly one key, so that no node can be there twice.
+/// Returns the id of the node with the key `key`. Each id has exactly one key, so that no node can be stored twice.
 ///
 /// # Errors
 /// [`KeyError`] where [`encode_key`] makes no such key.

@@ -1,9 +1,10 @@
-//! Whose certificate is trusted, and which one is shown: read from their files at each handshake, because certificates are
-//! renewed while a program runs.
+//! The certificates that are trusted, and the certificate that is shown: read from their files at each handshake,
+//! because certificates are renewed while a program runs.
 //!
-//! A certificate that stands in the file of the authorities is trusted as a server's own, too, whatever else is said in it:
-//! whoever shows it holds its key. Self-signed certificates are that, and `openssl req -x509` makes authorities of them,
-//! which the verifier below TLS refuses as a server's. Any other certificate has to be signed by one of the file.
+//! A certificate in the file of the authorities is trusted as a server's own, too, whatever else the certificate says:
+//! a server that shows the certificate holds its key. Self-signed certificates are used that way, and `openssl req
+//! -x509` makes authorities of them, which the verifier below TLS refuses as a server's. Any other certificate has to
+//! be signed by a certificate of the file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,10 +20,10 @@ use async_nats::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertSto
 use super::login::read_secret;
 use crate::config::{ClientCertificate, Tls};
 
-/// The encryption of connections whose authorities stand in the file `ca`; `tls` may name a certificate to show.
+/// The encryption of connections with the authorities in the file `ca`; `tls` may name a certificate to show.
 ///
 /// # Errors
-/// What the library says.
+/// [`Error`] of the library.
 pub(super) fn client_config(ca: &Path, tls: &Tls) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let trust = Trust { authorities: ca.to_owned(), provider: Arc::clone(&provider) };
@@ -36,7 +37,7 @@ pub(super) fn client_config(ca: &Path, tls: &Tls) -> Result<ClientConfig, Error>
     })
 }
 
-/// Trust in the certificates of a file, and in what they signed.
+/// Trust in the certificates of a file, and in certificates that they signed.
 #[derive(Debug)]
 struct Trust {
     authorities: PathBuf,
@@ -86,7 +87,7 @@ impl ServerCertVerifier for Trust {
     }
 }
 
-/// The certificate that is shown to servers that ask for one.
+/// The certificate that is shown to servers that ask for a certificate.
 #[derive(Debug)]
 struct ClientKeyPair {
     cert: PathBuf,

@@ -1,5 +1,5 @@
-//! The JSON that requesters read: placements, failures, diagnoses, pages of nodes. One place, so that the service and
-//! the command line say the same.
+//! The JSON that requesters read: placements, failures, diagnoses, pages of nodes. A single place, so that the service
+//! and the command line write the same.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -16,36 +16,35 @@ use crate::model::{
 pub struct Placed<'a> {
     /// The chosen node.
     pub node: &'a str,
-    /// Its name for people, where it has one.
+    /// The host name of the node, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<&'a str>,
-    /// Where sessions on it are reached, where it says so.
+    /// The addresses of sessions on the node, where the node reports them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub urls: Option<&'a RawValue>,
-    /// The decision's id.
+    /// The id of the decision.
     pub decision: &'a str,
-    /// The state of the cluster that the decision saw.
+    /// The generation of the cluster that the decision saw.
     pub generation: u64,
-    /// The random bits that the decision was taken with, as digits, and its time in Unix milliseconds: with both the
-    /// decision can be taken again later.
+    /// The random bits of the decision, as digits; with them and `now` the decision can be taken again later.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "digits")]
     pub seed: Option<u64>,
-    /// As above.
+    /// The time of the decision, in Unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<i64>,
-    /// The step that chose.
+    /// The step that chose the node.
     pub decided_by: Option<&'a str>,
-    /// The chain's action.
+    /// The action of the chain.
     pub chain: &'a str,
-    /// The reservation, where the chain makes one.
+    /// The reservation, where the chain reserves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reservation: Option<&'a str>,
-    /// How long the reservation still lives.
+    /// The time that the reservation still lives, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in_ms: Option<u64>,
 }
 
-/// As text: JSON readers round numbers above 2^53.
+/// Serializes a number as text: JSON readers round numbers above 2^53.
 fn digits<S: serde::Serializer>(number: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
     match number {
         Some(number) => serializer.collect_str(number),
@@ -53,20 +52,21 @@ fn digits<S: serde::Serializer>(number: &Option<u64>, serializer: S) -> Result<S
     }
 }
 
-/// A node's name and addresses as a placement tells them: only where it has any.
+/// Returns a node's host name and addresses for a placement, as far as the node has any.
 #[must_use]
 pub fn address(report: &Report) -> (Option<&str>, Option<&RawValue>) {
     (Some(report.hostname()).filter(|hostname| !hostname.is_empty()), report.urls())
 }
 
-/// Up to here every whole number is one of its own.
+/// The largest number up to which every whole number has a distinct floating-point value.
 const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 
-/// The largest reply that carries a diagnosis in full. Messages of NATS end at 1 MiB by default, headers included.
+/// The largest reply that carries a diagnosis in full, in bytes. Messages of NATS end at 1 MiB by default, headers
+/// included.
 const MAX_REPLY_BYTES: usize = 512 * 1024;
 
-/// `reply` as text; where long ids, many steps or talkative scripts make it larger than a message may be, without what
-/// each step lost and logged.
+/// Returns `reply` as text; where long ids, many steps or long script logs make the reply larger than a message may be,
+/// without the lost nodes, logs and scores of the steps.
 #[must_use]
 pub fn text(mut reply: Value) -> String {
     let text = reply.to_string();
@@ -109,7 +109,7 @@ pub fn failed(failure: &Failure, diagnosis: Option<&Diagnosis>) -> Value {
     json!({ "error": error })
 }
 
-/// The reply to `NS.explain`, and the `explanation` in that to `NS.place`: the decision with its whole diagnosis.
+/// The reply to `NS.explain`, and the `explanation` in the reply to `NS.place`: the decision with the whole diagnosis.
 #[must_use]
 pub fn explained(id: &str, decision: &Decision) -> Value {
     let mut reply = Map::new();
@@ -132,7 +132,7 @@ pub fn explained(id: &str, decision: &Decision) -> Value {
     Value::Object(reply)
 }
 
-/// What would have to differ, with the sentence that says so.
+/// The changes that would have led to another decision, with a sentence that tells them.
 fn counterfactual(found: &Counterfactual) -> Value {
     let value = |text: &String| serde_json::from_str::<Value>(text).unwrap_or_default();
     let change = |change: &FieldChange| {
@@ -148,7 +148,7 @@ fn counterfactual(found: &Counterfactual) -> Value {
     json!({"search": search, "fields": fields, "tries": tries, "remedies": remedies, "text": text})
 }
 
-/// By how much the chosen node won, and who was next; `None` where the step that chose ranks no nodes.
+/// The margin by which the chosen node won, and the next node; `None` where the step that chose ranks no nodes.
 fn won_by(decision: &Decision) -> Option<Value> {
     let Outcome::Placed(node) = &decision.outcome else { return None };
     let by = decision.decided_by.as_ref()?;
@@ -224,7 +224,8 @@ fn score(scored: &Scored) -> Value {
     record
 }
 
-/// A number as JavaScript writes it: without a fraction where it has none. JSON has no infinity, which is text.
+/// Returns a number as JavaScript writes numbers: without a fraction where there is none. JSON has no infinity, which
+/// becomes text.
 fn number(figure: f64) -> Value {
     if figure.is_infinite() {
         return json!(if figure > 0.0 { "Infinity" } else { "-Infinity" });
@@ -243,7 +244,7 @@ fn lost(nodes: &LostNodes) -> Value {
     Value::Object(by_reason.collect())
 }
 
-/// A node in a page of nodes: the object that scripts see, with its state and its reservations beside it.
+/// Returns a node of a page of nodes: the object that scripts see, with the node's state and reservations beside.
 #[must_use]
 pub fn node(node: &Node) -> Map<String, Value> {
     let mut fields = node.to_json();
@@ -252,8 +253,9 @@ pub fn node(node: &Node) -> Map<String, Value> {
     fields
 }
 
-/// A node as it stands in a page, with its size as text; where thousands of sessions make it larger than `most` bytes, the
-/// first of them, and how many were cut: reservations are no part of the document that a limit was set to.
+/// Returns a node of a page, with the length of the text. Where thousands of sessions make the text longer than `most`
+/// bytes, only the first of them are kept, and the number that was cut is added: reservations are no part of the
+/// document that a limit was set to.
 #[must_use]
 pub fn bounded(mut node: Map<String, Value>, most: usize) -> (Map<String, Value>, usize) {
     let size = size_of(&node);
@@ -283,16 +285,16 @@ pub const STALE: &str = "stale";
 pub const CORDONED: &str = "cordoned";
 /// The state of a cordoned node that is being emptied and is not empty yet.
 pub const DRAINING: &str = "draining";
-/// The state of a cordoned node that was to be emptied and is.
+/// The state of a cordoned node that was to be emptied and is empty.
 pub const DRAINED: &str = "drained";
 
-/// The state of a node that is being emptied. A node that does not list its sessions is never known to be empty.
+/// The state of a node that is being emptied. A node that does not list sessions is never known to be empty.
 #[must_use]
 pub fn drain_state(node: &Node) -> &'static str {
     if node.session_count() == Some(0) { DRAINED } else { DRAINING }
 }
 
-/// The state of a node in one word, as far as the node itself tells.
+/// The state of a node as a single word, as far as the node itself reports.
 #[must_use]
 pub fn state(node: &Node) -> &'static str {
     if node.is_stale() {

@@ -1,7 +1,8 @@
-//! The log's formatters: one line an event, and nothing in it that steers a terminal.
+//! The log's formatters: each event is a single line, and no text in the line steers a terminal.
 //!
-//! The library's own escape what begins a terminal's sequence in a message, and neither line ends nor the rest, nor any
-//! of it in a field. Values are escaped here and the library's colours are not, so that they survive.
+//! The library's own formatter escapes only the start of a terminal's sequence in a message, neither line ends nor
+//! other characters, and nothing in a field. Here values are escaped and the library's colours are not, so that the
+//! colours survive.
 
 use std::fmt;
 
@@ -50,7 +51,7 @@ impl PlainLine<'_> {
 impl Visit for PlainLine<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let name = field.name();
-        // Fields of that kind are where an event of the `log` crate stood, which the line says already.
+        // Fields of that kind are the source position of an event of the `log` crate, which the line shows already.
         if self.written.is_ok() && !name.starts_with("log.") {
             self.written = self.put(name.trim_start_matches("r#"), value);
         }
@@ -64,7 +65,7 @@ impl Visit for PlainLine<'_> {
     }
 }
 
-/// The events of a formatter that writes JSON, each still the same data.
+/// Formats events by a formatter that writes JSON, and escapes the text; the JSON data stays the same.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlainEvents<F>(pub F);
 

@@ -1,15 +1,15 @@
-//! Text as it may reach a log line or a terminal: nothing in it moves a cursor, ends a line, or hides and re-orders text.
+//! Text for a log line or a terminal: no character moves a cursor, ends a line, or hides and re-orders text.
 //!
-//! Requests, scripts, programs and node documents bring text of any kind, and whoever reads a log or a table must see
-//! what is there. So there is one rule and one way to escape, here, and every sink asks for it: the log's formatters
-//! (`log.rs`), and whatever prints to a terminal (`cli/output.rs`). What is not [`is_plain`] is written as Rust writes it in
-//! a literal, `\n` or `\u{202e}`, and in JSON as JSON writes it, so that it is still the same data. Ordinary text is
-//! handed on as it is, without a copy.
+//! Requests, scripts, programs and node documents bring text of any kind, and the reader of a log or a table must see
+//! the true text. So there is a single rule and a single way to escape, here, and every output uses them: the log's
+//! formatters (`log.rs`), and all printing to a terminal (`cli/output.rs`). A character that is not [`is_plain`] is
+//! written as Rust writes the character in a literal, `\n` or `\u{202e}`, and in JSON as JSON writes the character, so
+//! that the data stay the same. Ordinary text is passed on unchanged, without a copy.
 //!
 //! The joiners U+200C and U+200D and the variation selectors are left alone, although they cannot be seen: Persian,
 //! Indic scripts, some Japanese names and most emoji are not written without them, and they hide nothing of the
 //! characters beside them. A backslash is left alone too: an escape may have been written by hand, which forges nothing
-//! but itself.
+//! but an escape.
 
 mod log;
 
@@ -18,7 +18,8 @@ pub use log::{PlainEvents, PlainFields};
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// The longest colour sequence that a terminal is sent, in bytes after `ESC [`; the longest of ours has a third of that.
+/// The longest colour sequence that a terminal is sent, in bytes after `ESC [`; the longest of ours has a third of
+/// that.
 const MAX_COLOUR_BYTES: usize = 24;
 
 /// Whether `character` may be shown as it is.
@@ -48,8 +49,8 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     escaped(text, is_plain, in_words)
 }
 
-/// Returns `text`, which may have several lines and colours, for a terminal: line ends stay, and so do the sequences that
-/// set a colour. Values in it are made [`plain`] before they are put together; this is the net below that.
+/// Returns `text`, which may have several lines and colours, for a terminal: line ends stay, and so do the sequences
+/// that set a colour. Values in the text are made [`plain`] before they are put together; this is the net below that.
 #[must_use]
 pub fn lines(text: &str) -> Cow<'_, str> {
     let Some(mut next) = text.find('\u{1b}') else { return escaped(text, is_plain_or_line_end, in_words) };
@@ -74,8 +75,8 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns the JSON `text`, with line ends between its tokens, with everything else escaped in its strings that is not
-/// [`is_plain`]. It is the same data: nothing of that kind stands outside of a string.
+/// Returns the JSON `text`, with line ends between the tokens, with everything else escaped in the strings that is not
+/// [`is_plain`]. The data stay the same: no character of that kind stands outside of a string.
 #[must_use]
 pub fn json(text: &str) -> Cow<'_, str> {
     escaped(text, is_plain_or_line_end, |character, shown| {
@@ -94,9 +95,9 @@ fn in_words(character: char, shown: &mut String) {
     shown.extend(character.escape_default());
 }
 
-/// `text` with each character that is not `good` as `write` has it.
+/// Returns `text` with each character that is not `good` replaced by the output of `write`.
 fn escaped(text: &str, good: impl Fn(char) -> bool, write: impl Fn(char, &mut String)) -> Cow<'_, str> {
-    // Nearly all that is shown: every sink takes it as it is, and to look at bytes is a tenth of the work.
+    // Nearly all text is of this kind and passed on unchanged, and to look at bytes is a tenth of the work.
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Cow::Borrowed(text);
     }
@@ -113,14 +114,14 @@ fn escaped(text: &str, good: impl Fn(char) -> bool, write: impl Fn(char, &mut St
     Cow::Owned(shown)
 }
 
-/// How many bytes the sequence at the start of `text` has, where that sets a colour.
+/// Returns the length in bytes of the sequence at the start of `text`, where that sequence sets a colour.
 fn colour_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let length = parameters.bytes().take(MAX_COLOUR_BYTES).position(|byte| !matches!(byte, b'0'..=b'9' | b';'))?;
     (parameters.as_bytes().get(length) == Some(&b'm')).then_some("\u{1b}[".len() + length + 1)
 }
 
-/// A value that is shown as [`plain`] text, whatever its own words are.
+/// A value that is shown as [`plain`] text.
 #[derive(Clone, Copy, Debug)]
 pub struct Plain<T>(pub T);
 
@@ -137,13 +138,13 @@ where
     /// Writes the value's `Debug` form as [`plain`] text to `to`.
     ///
     /// # Errors
-    /// What `to` says.
+    /// The error of `to`.
     fn write_debug(&self, to: &mut impl fmt::Write) -> fmt::Result {
         write!(Escaping(to), "{:?}", self.0)
     }
 }
 
-/// A writer that escapes what passes through.
+/// A writer that escapes the text written to it.
 struct Escaping<'a, W: ?Sized>(&'a mut W);
 
 impl<W: fmt::Write + ?Sized> fmt::Write for Escaping<'_, W> {

@@ -1,8 +1,8 @@
 //! The pulse of a process's main task, and the thread that ends the process when the pulse stops.
 //!
-//! A main task that is stuck answers nobody, while everything around the task looks alive. As in HAProxy, a watchdog then ends
-//! the process with the stack of the stuck thread in the log: whoever supervises the process starts another one. systemd's
-//! watchdog is told of the same pulse, for the case that this thread is stuck too.
+//! A main task that is stuck answers nobody, while everything around the task looks alive. As in HAProxy, a watchdog
+//! then ends the process with the stack of the stuck thread in the log: the supervisor of the process starts another.
+//! systemd's watchdog is told of the same pulse, for the case that this thread is stuck too.
 
 mod stack;
 mod supervisor;
@@ -15,43 +15,43 @@ use std::time::Duration;
 
 use crate::log;
 
-/// How often the watchdog looks.
+/// The time between two looks of the watchdog.
 const LOOK: Duration = Duration::from_millis(250);
-/// A main task that has shown no life for so long is stuck.
+/// The silence after which a main task counts as stuck.
 pub const LONGEST_SILENCE: Duration = Duration::from_secs(5);
-/// A main task that has shown no life for so long is not to be relied on: it beats ten times a second.
+/// The silence after which a main task is not to be relied on: a healthy main task beats ten times a second.
 pub const NOTABLE_SILENCE: Duration = Duration::from_secs(2);
-/// How long the stuck thread may take to write its stack.
+/// The time that the stuck thread may take to write its stack.
 const STACK_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Counts the turns of a main task.
+/// The beats of a main task.
 #[derive(Debug, Default)]
 pub struct Pulse {
     beats: AtomicU64,
-    /// The thread that the main task ran on when it last showed life.
+    /// The thread that the main task ran on at the last beat.
     thread: AtomicI32,
-    /// Looks of the watchdog since the last beat. Looks and not time, because a process that was paused as a whole, by a
-    /// signal or with its machine, is not stuck.
+    /// The number of looks of the watchdog since the last beat. Looks and not time, because a process that was paused
+    /// as a whole, by a signal or with its machine, is not stuck.
     silent_looks: AtomicU32,
-    /// Whether the main task has ended as it was to.
+    /// Whether the main task has ended in order.
     has_ended: AtomicBool,
 }
 
 impl Pulse {
-    /// The main task shows that it lives. Called many times a second; costs a system call.
+    /// Records a beat of the main task. Called many times a second; costs a system call.
     pub fn beat(&self) {
         self.thread.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Relaxed);
         self.beats.fetch_add(1, Ordering::Relaxed);
         self.silent_looks.store(0, Ordering::Relaxed);
     }
 
-    /// The main task has ended because it was told to, and what is left of the process takes its time.
+    /// Records that the main task has ended in order, and that the rest of the process may take its time.
     pub fn ends(&self) {
         self.has_ended.store(true, Ordering::Relaxed);
     }
 
-    /// For how long the main task has shown no life, to a quarter of a second. Time in which the whole process was paused does
-    /// not count.
+    /// The time since the main task's last beat, to a quarter of a second. Time in which the whole process was paused
+    /// does not count.
     #[must_use]
     pub fn silence(&self) -> Duration {
         LOOK.saturating_mul(self.silent_looks.load(Ordering::Relaxed))
@@ -70,8 +70,8 @@ impl Pulse {
     }
 }
 
-/// Starts the watchdog: where `pulse` stops for [`LONGEST_SILENCE`], the process ends by `SIGABRT`, and the log says what the
-/// main task was at.
+/// Starts the watchdog: where `pulse` stops for [`LONGEST_SILENCE`], the process ends by `SIGABRT`, and the log shows
+/// the stack of the main task.
 ///
 /// # Errors
 /// Where no thread can be started, or the signal that asks for the stack cannot be caught.
@@ -91,12 +91,12 @@ pub fn watch(pulse: Arc<Pulse>) -> io::Result<()> {
     thread::Builder::new().name("watchdog".to_owned()).spawn(work).map(drop)
 }
 
-/// Tells systemd, where it started this process and waits for that, that the service is ready.
+/// Tells systemd, where systemd started this process and waits for that, that the service is ready.
 pub fn notify_ready() {
     supervisor::notify("READY=1");
 }
 
-/// Tells systemd, where it started this process, that the process ends because it was told to.
+/// Tells systemd, where systemd started this process, that the process is stopping in order.
 pub fn notify_stopping() {
     supervisor::notify("STOPPING=1");
 }
@@ -109,8 +109,8 @@ fn end(pulse: &Pulse) -> ! {
     abort(stack.as_deref().unwrap_or("the thread did not say where it is"))
 }
 
-/// From here on a panic in any task or thread ends the process: whatever panicked would be missing from then on while the
-/// rest looks alive. The log tells the place and the stack.
+/// Lets a panic in any task or thread end the process from here on: the task would be missing while the rest looks
+/// alive. The log shows the place and the stack.
 pub fn end_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         let stack = std::backtrace::Backtrace::force_capture();
@@ -123,7 +123,7 @@ pub fn end_on_panic() {
     }));
 }
 
-/// Ends the process once `stack` is in the log, line by line, or nobody reads the log.
+/// Ends the process once `stack` is in the log, line by line, or the log has no reader.
 fn abort(stack: &str) -> ! {
     stack.lines().for_each(|line| tracing::error!(target: "stack", "{line}"));
     log::flush(log::LAST_LINES);
@@ -137,10 +137,10 @@ mod tests {
 
     use super::*;
 
-    /// Names what a copy of this test process is to do.
+    /// Names the work of a copy of this test process.
     const PART: &str = "WHITHER_TEST_OF_THE_PULSE";
 
-    /// Runs `test` of this module in a process of its own, where the variable is set.
+    /// Runs `test` of this module in a separate process, where the variable is set.
     fn in_a_process(test: &str) -> Output {
         let mut own = Command::new(std::env::current_exe().unwrap());
         own.args(["--exact", &format!("pulse::tests::{test}"), "--nocapture"]).env(PART, test);

@@ -1,4 +1,4 @@
-//! The stack of another thread of this process: a signal asks that thread to write its own stack down.
+//! The stack of another thread of this process: a signal asks that thread to write down the stack.
 
 use std::backtrace::Backtrace;
 use std::io;
@@ -11,19 +11,19 @@ const ASK: libc::c_int = libc::SIGUSR2;
 static WRITTEN: Mutex<Option<String>> = Mutex::new(None);
 static CAME: Condvar = Condvar::new();
 
-/// Catches the signal from here on.
+/// Installs the handler of the signal.
 ///
 /// # Errors
-/// What the kernel says.
+/// The kernel's error.
 #[expect(unsafe_code, reason = "no safe call sets a handler that runs on the thread which got the signal")]
 pub(super) fn listen() -> io::Result<()> {
-    // SAFETY: the handler does what no handler should, it allocates and locks: the thread may hold the very lock. The signal
-    // is sent only where the process ends next whatever comes of it, and whoever waits for the stack has a limit.
+    // SAFETY: the handler does what no handler should, it allocates and locks: the thread may hold the very lock. The
+    // signal is sent only where the process ends next in any case, and the wait for the stack has a limit.
     let former = unsafe { libc::signal(ASK, write_down as *const () as libc::sighandler_t) };
     if former == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// The stack of `thread`, which may take `patience` to write it; absent where it did not.
+/// Returns the stack of `thread`, which may take `patience` to write the stack; `None` where the thread did not.
 #[expect(unsafe_code, reason = "no safe call sends a signal to one thread of this process")]
 pub(super) fn of(thread: i32, patience: Duration) -> Option<String> {
     let process = i32::try_from(std::process::id()).ok()?;

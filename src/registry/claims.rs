@@ -1,10 +1,11 @@
-//! Claims: places on a node that are taken in the bus itself, so that no two replicas take the last one.
+//! Claims: places on a node that are taken in the bus itself, so that no two replicas take the last place.
 //!
-//! For each node there is one document with the ids of all that is placed and that some replica's view may not show yet.
-//! It is read, and written back with one id more only if nobody wrote in between. No clock stands in it: a claim ends
-//! when its reservation is over by the ledger of whoever looks, and a replica that never heard of a reservation lets it
-//! live as long as its own would. What a report has shown stays written down for [`LINGER_MS`], for replicas whose view is
-//! older: they count the claim, whoever has seen the report counts the session.
+//! For each node there is a document with the ids of all reservations that are placed and that some replica's view
+//! may not show yet. A replica reads the document and writes it back with an added id only if no other replica wrote in
+//! between. The document holds no time: a claim ends when its reservation is over by the ledger of the replica that
+//! reads the document, and a replica that never received a reservation lets the claim live as long as a reservation of
+//! its own would. The claim of a session that a report has shown stays in the document for [`LINGER_MS`], for replicas
+//! with an older view: those count the claim, and replicas that have read the report count the session.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,51 +19,53 @@ use crate::nats::subjects::encode_key;
 
 use super::documents::{DocumentStore, StoreError, WriteOutcome};
 
-/// How long a claim stays written down after a report has shown its session, in milliseconds.
+/// The time that a claim stays in the document after a report has shown the session, in milliseconds.
 pub const LINGER_MS: u64 = 30_000;
-/// The largest document in bytes: some 25,000 claims of one node.
+/// The largest document in bytes: some 25,000 claims of a node.
 pub const MAX_CLAIMS_BYTES: usize = 512 * 1024;
-/// A document that nobody has written for so long is no longer needed: its claims are older than any reservation.
+/// The age at which a document is dropped because nobody has written to the node: its claims are older than any
+/// reservation.
 pub const MAX_AGE: Duration = Duration::from_secs(2 * 86_400);
-/// Attempts to write one document; each that fails means that somebody else's succeeded.
+/// The attempts to write one document; each that fails means that another replica's write succeeded.
 const ATTEMPTS: u32 = 64;
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// What is claimed on one node.
+/// The claims on a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeClaims {
     /// The reservations, by id.
     pub ids: BTreeSet<Arc<str>>,
 }
 
-/// A place that is to be claimed, with what the asking replica knows of its node.
+/// A place that is to be claimed, with the facts that the asking replica has about the node.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// The node.
     pub node: Arc<str>,
     /// The reservation.
     pub id: Arc<str>,
-    /// How many claims the node bears beside the sessions that this replica sees.
+    /// The number of claims that the node can take beside the sessions that this replica sees.
     pub room: u64,
-    /// Reservations on the node that this replica counts, claimed or not.
+    /// The reservations on the node that this replica counts, claimed or not.
     pub held: BTreeSet<Arc<str>>,
-    /// Reservations on the node that this replica counts no more; true where nobody does, so that they can be written
-    /// off.
+    /// The reservations on the node that this replica no longer counts; `true` where no replica counts them, so that
+    /// their claims can be written off.
     pub over: BTreeMap<Arc<str>, bool>,
 }
 
-/// What came of a claim.
+/// The outcome of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed {
     /// The place is taken.
     Won,
-    /// There is none; these reservations have what there was.
+    /// The node has no place left; these reservations take all places.
     Full(BTreeSet<Arc<str>>),
 }
 
 impl NodeClaims {
-    /// Takes the place that `claim` asks for, where there is one and it is not claimed under the same id already.
+    /// Takes the place that `claim` asks for, where the node has a place left and the id of `claim` is not claimed
+    /// already.
     pub fn take(&mut self, claim: &Claim) -> Claimed {
         self.ids.retain(|id| claim.over.get(id) != Some(&true));
         let claimed = self.ids.iter().filter(|id| !claim.over.contains_key(*id));
@@ -71,7 +74,7 @@ impl NodeClaims {
         if is_won { Claimed::Won } else { Claimed::Full(full) }
     }
 
-    /// Writes off the reservations `ids`; whether any of them stood here.
+    /// Removes the reservations `ids`. Returns whether any of them was there.
     pub fn write_off(&mut self, ids: &BTreeSet<Arc<str>>) -> bool {
         let before = self.ids.len();
         self.ids.retain(|id| !ids.contains(id));
@@ -86,17 +89,17 @@ pub struct ClaimBook {
 }
 
 impl ClaimBook {
-    /// The claims that `store` keeps.
+    /// Creates a book of the claims in `store`.
     #[must_use]
     pub fn new(store: Arc<dyn DocumentStore>) -> Self {
         Self { store }
     }
 
-    /// Takes the place that `claim` asks for, where there is one.
+    /// Takes the place that `claim` asks for, where the node has a place left.
     ///
     /// # Errors
-    /// [`StoreError`] where that is not known: the place may be taken all the same, until the claim's reservation would
-    /// have expired.
+    /// [`StoreError`] where the outcome is unknown: the place may be taken all the same, until the claim's reservation
+    /// would have expired.
     pub async fn take(&self, claim: &Claim) -> Result<Claimed, StoreError> {
         let mut claimed = Claimed::Won;
         let edited = self.edit(&claim.node, |claims| {
@@ -106,15 +109,16 @@ impl ClaimBook {
         edited.await.map(|_| claimed)
     }
 
-    /// Writes off the reservations `ids` on `node`.
+    /// Removes the reservations `ids` from the claims on `node`.
     ///
     /// # Errors
-    /// [`StoreError`] where it could not be written; whoever claims there next writes them off too.
+    /// [`StoreError`] where the document could not be written; the next replica that claims a place on the node removes
+    /// them too.
     pub async fn write_off(&self, node: &str, ids: &BTreeSet<Arc<str>>) -> Result<(), StoreError> {
         self.edit(node, |claims| claims.write_off(ids)).await.map(drop)
     }
 
-    /// Lets `edit` change what stands for `node`; it says whether there is anything to write, which is the answer.
+    /// Applies `edit` to the claims on `node` and writes them back where `edit` returns true; returns the same answer.
     async fn edit(&self, node: &str, mut edit: impl FnMut(&mut NodeClaims) -> bool) -> Result<bool, StoreError> {
         let (key, mut pauses) = (encode_key(node), Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE));
         for _attempt in 0..ATTEMPTS {
@@ -122,7 +126,8 @@ impl ClaimBook {
             let mut claims = match &stored.value {
                 None => NodeClaims::default(),
                 Some(text) => json::parse_as(text, JsonLimits::bytes(MAX_CLAIMS_BYTES)).unwrap_or_else(|error| {
-                    // Nobody could ever write off what stands there, and the node would take nothing more.
+                    // No replica could remove claims from a document that cannot be read, and the node would take no
+                    // more sessions.
                     tracing::warn!(node, %error, "the claims on the node cannot be read: they are replaced");
                     NodeClaims::default()
                 }),
@@ -131,7 +136,7 @@ impl ClaimBook {
                 return Ok(false);
             }
             let text = serde_json::to_vec(&claims).map_err(|error| StoreError(error.to_string()))?;
-            // Claims that cannot be read again could be written off by nobody.
+            // No replica could remove claims from a document that is too large to be read again.
             if text.len() > MAX_CLAIMS_BYTES {
                 let most = format!("{} bytes, at most {MAX_CLAIMS_BYTES}", text.len());
                 return Err(StoreError(format!("the claims on `{node}` would have {most}")));

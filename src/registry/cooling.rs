@@ -1,4 +1,4 @@
-//! Which nodes cool down, and until when by the monotonic clock of this process.
+//! The nodes that cool down, each until a moment of this process's monotonic clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ pub(super) struct CoolingNodes {
 }
 
 impl CoolingNodes {
-    /// Lets `node` cool down until `end`; without one it does so no longer.
+    /// Lets `node` cool down until `end`; without an end the cool-down of the node is over.
     pub(super) fn set(&mut self, node: &Arc<str>, end: Option<Instant>) {
         let before = match end {
             Some(end) => self.by_node.insert(Arc::clone(node), end),
@@ -29,14 +29,14 @@ impl CoolingNodes {
         self.by_node.contains_key(node)
     }
 
-    /// Takes out a node that has cooled down by `now`.
+    /// Removes and returns a node that has cooled down by `now`.
     pub(super) fn pop_over(&mut self, now: Instant) -> Option<Arc<str>> {
         let (_, node) = self.by_end.first().filter(|(end, _)| *end <= now).cloned()?;
         self.set(&node, None);
         Some(node)
     }
 
-    /// When the next node has cooled down.
+    /// The moment at which the next node has cooled down.
     pub(super) fn next(&self) -> Option<Instant> {
         self.by_end.first().map(|(end, _)| *end)
     }

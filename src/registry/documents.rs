@@ -1,39 +1,40 @@
-//! Documents that are read, edited and written back only if nobody wrote in between: what marks and claims are kept as.
+//! Documents that are read, edited and written back only if nobody wrote in between: the storage of marks and claims.
 
 use std::fmt::Debug;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-/// What a store of marks or events says where it cannot do as asked.
+/// The reason why a store of marks, claims or events failed, as text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StoreError(pub String);
 
-/// A document as a store holds it.
+/// A document as a store holds the document at present.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
-    /// The number under which it was written; 0 where nothing ever was.
+    /// The revision under which the document was written; 0 where nothing was ever written under the key.
     pub revision: u64,
-    /// Its text; absent where there is none, or where it was deleted.
+    /// The text of the document; `None` where there is no document, or where the document was deleted.
     pub value: Option<Bytes>,
 }
 
 /// Whether a conditional write was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
-    /// It was, under this revision.
+    /// The document was written, under this revision.
     At(u64),
-    /// Something else was written before.
+    /// Another write came first.
     Conflict,
 }
 
-/// Where documents are kept, by key, each with a revision.
+/// A store of documents by key, each with a revision.
 pub trait DocumentStore: Send + Sync + Debug {
-    /// What stands under `key`.
+    /// Returns the document under `key`.
     fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Stored, StoreError>>;
 
-    /// Writes `value` (nothing: deletes) under `key` if what stands there still has the given `revision`.
+    /// Writes `value` under `key`, or deletes the document where there is no `value`, if the document still has the
+    /// given `revision`.
     fn write<'a>(
         &'a self,
         key: &'a str,

@@ -1,9 +1,10 @@
-//! The entries of one stream in order, first those that stand there, then those that come, without a gap.
+//! The entries of a stream in order, without a gap: first those that are stored at the start, then new entries as they
+//! come.
 //!
-//! Any doubt (a number that is missing, a heartbeat that does not come, a consumer that is gone) ends the feed with a
-//! reason, and whoever reads it starts again from the beginning. Rejected: the client library's own watch, which heals
-//! itself by continuing after the last number it saw: in a bucket that was made anew it waits for ever for numbers that
-//! come again (10 of 110 updates seen), and polled after the client closed it panics.
+//! Any doubt (a missing number, a missing heartbeat, a consumer that is gone) ends the feed with a reason, and the
+//! reader starts again from the beginning. Rejected: the client library's own watch, which recovers by continuing after
+//! the last number that was read: in a bucket that was made anew the watch waits for ever for numbers that come again
+//! (10 of 110 updates seen), and polled after the client closed the watch panics.
 
 use std::time::Duration;
 
@@ -23,41 +24,41 @@ const LAST_CONSUMER: &str = "Nats-Last-Consumer";
 const STALLED: &str = "Nats-Consumer-Stalled";
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Silence for this long means that the consumer is gone. Generous, because a busy machine delays heartbeats too.
+/// The silence after which the consumer counts as gone. Generous, because a busy machine delays heartbeats too.
 const SILENCE: Duration = Duration::from_secs(6);
 
 /// Why a feed ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FeedError {
-    /// It could not be opened.
+    /// The feed could not be opened.
     #[error("cannot read `{stream}`: {reason}")]
     Open { stream: String, reason: String },
     /// The subscription ended.
     #[error("the connection to NATS was closed")]
     Closed,
-    /// Nothing came, not even a heartbeat.
+    /// Nothing was received, not even a heartbeat.
     #[error("`{0}` has fallen silent")]
     Silent(String),
     /// Messages were lost on the way.
     #[error("messages of `{0}` were lost on the way")]
     Gap(String),
-    /// The server ended it.
+    /// The server ended the feed.
     #[error("the server ended the reading of `{stream}`: {reason}")]
     Ended { stream: String, reason: String },
 }
 
-/// The next thing that a feed has.
+/// The next item of a feed.
 #[derive(Debug)]
 pub(super) enum Delivery {
     /// An entry.
     Entry(BucketEntry),
-    /// Once: everything that stood there when the feed was opened has come.
+    /// All entries that were stored when the feed was opened have been delivered. Comes once.
     Whole,
-    /// The server says that there was nothing more to send; only after [`Delivery::Whole`].
+    /// The server had nothing more to send; comes only after [`Delivery::Whole`].
     Heartbeat,
 }
 
-/// The entries of one stream.
+/// The entries of a stream.
 #[derive(Debug)]
 pub(super) struct BucketFeed {
     client: Client,
@@ -67,29 +68,29 @@ pub(super) struct BucketFeed {
     prefix: String,
     consumed: u64,
     heard: Instant,
-    /// When there last was nothing more to come.
+    /// The last moment at which the server had nothing more to send.
     current: Instant,
     phase: FeedPhase,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum FeedPhase {
-    /// Entries that stood there are still to come.
+    /// Entries that were stored at the start are still to come.
     Filling,
-    /// The last of them has come, which is still to be said.
+    /// The last stored entry was delivered; [`Delivery::Whole`] is next.
     Filled,
     /// New entries follow.
     Following,
 }
 
 impl BucketFeed {
-    /// Every entry of the bucket `bucket`, then each change of it.
+    /// Opens a feed of every entry of the bucket `bucket`, then of each change.
     pub(super) async fn bucket(js: &Context, bucket: &str) -> Result<Self, FeedError> {
         let filter = bucket_subject(bucket, ">");
         Self::open(js, &bucket_stream(bucket), filter, DeliverPolicy::LastPerSubject).await
     }
 
-    /// Everything that the stream `stream` keeps on `subject`.
+    /// Opens a feed of all messages that the stream `stream` keeps on `subject`.
     pub(super) async fn history(js: &Context, stream: &str, subject: String) -> Result<Self, FeedError> {
         Self::open(js, stream, subject, DeliverPolicy::All).await
     }
@@ -98,7 +99,7 @@ impl BucketFeed {
         let failed = |reason: String| FeedError::Open { stream: stream.to_owned(), reason };
         let client = js.client();
         let inbox = client.new_inbox();
-        // Subscribed first, so that nothing is delivered before somebody listens.
+        // Subscribed first, so that nothing is delivered before the subscription exists.
         let subscriber = client.subscribe(inbox.clone()).await.map_err(|error| failed(error.to_string()))?;
         let prefix = filter.strip_suffix('>').unwrap_or(&filter).to_owned();
         let config = push::Config {
@@ -127,7 +128,7 @@ impl BucketFeed {
         })
     }
 
-    /// When everything that was in the stream had come; means something once the feed is whole.
+    /// The last moment at which all messages of the stream had been received; meaningful once the feed is whole.
     pub(super) fn current(&self) -> std::time::Instant {
         self.current.into_std()
     }
@@ -189,8 +190,8 @@ impl BucketFeed {
         Ok(Some(BucketEntry { key, value, revision, stored_ms }))
     }
 
-    /// A heartbeat says what was delivered so far; a flow-control request wants an answer before more is sent. Whether it
-    /// was the former.
+    /// Handles a heartbeat, which counts the deliveries so far, or a flow-control request, which needs an answer before
+    /// the server sends more. Returns whether the message was a heartbeat.
     fn heartbeat(&mut self, message: &Message) -> Result<bool, FeedError> {
         let headers = message.headers.as_ref();
         let header = |name: &str| headers.and_then(|headers| headers.get(name)).map(|value| value.as_str().to_owned());
@@ -203,23 +204,24 @@ impl BucketFeed {
         if header(LAST_CONSUMER).and_then(|number| number.parse().ok()).is_some_and(|last: u64| last != self.consumed) {
             return Err(FeedError::Gap(self.stream.clone()));
         }
-        // Entries that expired before they were delivered leave no last one behind; an idle consumer has none to deliver.
+        // Entries that expired before they were delivered leave no last entry behind; an idle consumer has none to
+        // deliver.
         if self.phase == FeedPhase::Filling {
             self.phase = FeedPhase::Filled;
         }
-        // The server sends one only where it has nothing else to send.
+        // The server sends a heartbeat only where nothing else is left to send.
         self.current = self.heard;
         Ok(true)
     }
 }
 
-/// Whether an entry with these headers says that there is none.
+/// Whether these headers mark a deleted or purged entry.
 pub(super) fn is_gone(headers: &HeaderMap) -> bool {
     let operation = headers.get(KV_OPERATION).map(|value| value.as_str());
     matches!(operation, Some(KV_DELETE | KV_PURGE)) || headers.get(MARKER_REASON).is_some()
 }
 
-/// Whether an entry with these headers only says that the one before it grew too old, which we judge ourselves.
+/// Whether these headers only mark the expiry of the entry before, which the liveness check judges by itself.
 fn has_expired(headers: &HeaderMap) -> bool {
     headers.get(MARKER_REASON).is_some_and(|reason| reason.as_str() == "MaxAge")
 }

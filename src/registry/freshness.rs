@@ -1,8 +1,8 @@
-//! How old the view of the cluster is: the time since it was last proven that nothing is missing from it.
+//! The age of the view of the cluster: the time since the last proof that nothing is missing from the view.
 //!
-//! Proof is what came last to every feed (its newest entry, or a heartbeat of the server that counts what was sent), or a
-//! look at the buckets that found nothing more in them. That nothing was heard is no proof, and neither is a connection
-//! that stands. Moments are handed in.
+//! A proof is the last message of every feed (its newest entry, or a heartbeat of the server, which counts the messages
+//! that were sent), or a check of the buckets that found nothing more in them. Silence is no proof, and neither is a
+//! connection that is up. Moments are handed in.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,14 +14,14 @@ pub(super) struct Freshness {
 }
 
 impl Freshness {
-    /// At the moment `at` the view was all that there was.
+    /// Records that the view was complete at the moment `at`.
     pub(super) fn prove(&self, at: Instant) {
         let mut proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
-        // Two proofs may come in another order than they were found.
+        // Two proofs may be recorded in another order than they were found.
         *proven = (*proven).max(Some(at));
     }
 
-    /// How long ago that was at `now`; nothing where the view was never whole.
+    /// The time from the last proof to `now`; `None` where the view was never complete.
     pub(super) fn age(&self, now: Instant) -> Option<Duration> {
         let proven = *self.proven.lock().unwrap_or_else(PoisonError::into_inner);
         proven.map(|proven| now.saturating_duration_since(proven))

@@ -1,7 +1,8 @@
-//! Reservation ids: made so that nobody can guess one, because whoever names a reservation may end it.
+//! Reservation ids: made so that nobody can guess an id, because anybody who names a reservation may end that
+//! reservation.
 //!
-//! An id is the name of the replica that made the reservation, a `-`, and 128 random bits in base32. It is also the id of
-//! the decision. Rejected: a number that counts up, from which a launcher that may place learns the ids of all others.
+//! An id is the name of the replica that made the reservation, a `-`, and 128 random bits in base32. The decision has
+//! the same id. Rejected: a number that counts up, from which a launcher that may place learns the ids of all others.
 
 use std::sync::Arc;
 
@@ -9,14 +10,14 @@ use data_encoding::BASE32_DNSSEC;
 
 use super::peers::owner;
 
-/// Random bytes of an id.
+/// The number of random bytes in an id.
 pub const RANDOM_BYTES: usize = 16;
-/// Characters that the random bytes of an id take.
+/// The number of characters that the random bytes of an id take.
 const RANDOM_CHARACTERS: usize = 26;
-/// The longest name of a replica within an id.
+/// The longest name of a replica within an id, in bytes.
 const MOST_REPLICA_BYTES: usize = 64;
 
-/// Returns the id of the reservation that `replica` makes, with what only its requester is told in `random`.
+/// Returns the id of a reservation that `replica` makes; only the requester is told the bytes in `random`.
 #[must_use]
 pub fn made_by(replica: &str, random: [u8; RANDOM_BYTES]) -> Arc<str> {
     let mut id = String::with_capacity(replica.len() + 1 + RANDOM_CHARACTERS);
@@ -26,7 +27,7 @@ pub fn made_by(replica: &str, random: [u8; RANDOM_BYTES]) -> Arc<str> {
     id.into()
 }
 
-/// Whether `id` has the form of an id that [`made_by`] returns. Anything else names no reservation of this release.
+/// Whether `id` has the form of an id that [`made_by`] returns. Any other text names no reservation of this release.
 #[must_use]
 pub fn is_well_formed(id: &str) -> bool {
     let replica = owner(id);

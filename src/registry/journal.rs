@@ -1,7 +1,8 @@
-//! What happened to nodes, kept for whoever asks later: a bounded stream, written beside the work and never before it.
+//! The history of nodes, kept for later questions: a bounded stream, written beside the work and never before the work.
 //!
-//! Every replica sees a node come and go; the same record carries the same identity from each, so the stream keeps one.
-//! A record that finds the queue full is dropped and counted: history is worth less than a decision.
+//! Every replica sees a node join and leave; all of them write the same record under the same identity, so the stream
+//! keeps a single copy. A record that finds the queue full is dropped and counted: history is worth less than a
+//! decision.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -17,64 +18,64 @@ use tracing::{debug, warn};
 use super::documents::StoreError;
 use crate::backoff::Backoff;
 
-/// So many records wait at most.
+/// The most records that wait to be written.
 const QUEUE: usize = 1024;
 const ATTEMPTS: u32 = 5;
-/// The most records that one question brings back.
+/// The most records that a reading returns.
 pub const MAX_HISTORY: usize = 200;
 
-/// What happened to a node.
+/// The kind of an event in the life of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeEvent {
-    /// It reported for the first time, or again after it had left.
+    /// The node reported for the first time, or again after the node had left.
     Joined,
-    /// It said that it leaves, or was silent for too long.
+    /// The node announced its leaving, or was silent for too long.
     Left,
-    /// What it says of itself changed, beyond sessions and health.
+    /// The node's own description changed, beyond sessions and health.
     Changed,
-    /// Somebody took it out of service.
+    /// An administrator took the node out of service.
     Cordoned,
-    /// Somebody took it out of service to empty it.
+    /// An administrator took the node out of service to empty the node.
     Draining,
-    /// Somebody put it back.
+    /// An administrator put the node back into service.
     Uncordoned,
 }
 
-/// One line of a node's history.
+/// A record of a node's history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistoryRecord {
     /// The node.
     pub node: Arc<str>,
-    /// What happened.
+    /// The event.
     pub event: NodeEvent,
-    /// Who did it, where somebody did.
+    /// The person or program that caused the event; empty where nobody did.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub by: String,
-    /// Why.
+    /// The reason; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// The same on every replica that sees it happen.
+    /// The identity of the event, which is the same on every replica that sees the event.
     #[serde(skip)]
     pub identity: String,
 }
 
-/// A record as it was kept.
+/// A record with the time of storing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeptRecord {
-    /// When it was kept, in Unix milliseconds UTC by the store's clock.
+    /// The time of storing, in Unix milliseconds UTC by the store's clock.
     pub at_ms: i64,
-    /// What was kept.
+    /// The record.
     #[serde(flatten)]
     pub record: HistoryRecord,
 }
 
-/// Where records are kept, oldest first, bounded by age and size.
+/// A store of records, oldest first, bounded by age and size.
 pub trait EventStore: Send + Sync + Debug {
-    /// Keeps `record`, unless one of the same identity was kept a short while ago.
+    /// Stores `record`, unless a record of the same identity was stored a short while ago.
     fn append<'a>(&'a self, record: &'a HistoryRecord) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// The last `limit` records of `node`, the newest last.
+    /// Returns the last `limit` records of `node`, the newest last.
     fn read<'a>(&'a self, node: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<KeptRecord>, StoreError>>;
 }
 
@@ -87,7 +88,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// A journal in `store`, written by a task that ends with `stop`, and with the last clone of the journal.
+    /// Starts a journal in `store`, written by a task that ends with `stop`, and with the last clone of the journal.
     #[must_use]
     pub fn start(store: Arc<dyn EventStore>, stop: CancellationToken) -> Self {
         let (queue, records) = mpsc::channel(QUEUE);
@@ -97,22 +98,23 @@ impl Journal {
         journal
     }
 
-    /// Puts `record` down when there is time; never waits.
+    /// Queues `record` to be written in the background; never waits. A record that finds the queue full is dropped and
+    /// counted.
     pub fn note(&self, record: HistoryRecord) {
         if self.queue.try_send(record).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// The last records of `node`, at most `limit` of them, the newest last.
+    /// Returns the last records of `node`, at most `limit` of them and at most [`MAX_HISTORY`], the newest last.
     ///
     /// # Errors
-    /// What the store says where it cannot be read.
+    /// [`StoreError`] where the store cannot be read.
     pub async fn history(&self, node: &str, limit: usize) -> Result<Vec<KeptRecord>, StoreError> {
         self.store.read(node, limit.min(MAX_HISTORY)).await
     }
 
-    /// How many records were lost because they came faster than they could be kept.
+    /// The number of records that were lost because the queue was full or the store did not take them.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
@@ -126,7 +128,7 @@ async fn write(store: Arc<dyn EventStore>, mut records: mpsc::Receiver<HistoryRe
             Ok(()) => well = true,
             Err(error) => {
                 dropped.fetch_add(1, Ordering::Relaxed);
-                // Said once per outage; how many were lost is a metric.
+                // Logged once per outage; the number of lost records is a metric.
                 if std::mem::replace(&mut well, false) {
                     warn!("the history of nodes is not kept: {error}");
                 }

@@ -1,4 +1,4 @@
-//! A node as the mirror knows it: its last report, and what two reports of one node say about each other.
+//! A node as the mirror knows the node: the last report, and the conclusions from two reports of the same node.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,28 +8,28 @@ use tracing::warn;
 
 use crate::model::{NodeParts, Report};
 
-/// How often the log says that two agents report as one node.
+/// The time between two log lines about the same node being reported by two agents.
 const REPEAT: Duration = Duration::from_secs(60);
-/// What a node says of itself that is worth a line of its history when it changes.
+/// The fields of a report that are worth a record of the node's history when they change.
 const WORTH_NOTING: [&str; 6] = ["hostname", "urls", "metadata", "staticData", "maxSessions", "cordoned"];
 
 /// A node that reported at least once.
 #[derive(Debug)]
 pub(super) struct Known {
-    /// What it last said.
+    /// The last report of the node.
     pub(super) report: Arc<Report>,
-    /// The number of that report in the bucket.
+    /// The revision of that report in the bucket.
     pub(super) revision: u64,
-    /// The incarnation of the bucket that held that report: only from there can the report vanish.
+    /// The incarnation of the bucket that held that report: only from that bucket can the report vanish.
     pub(super) bucket: Arc<str>,
-    /// The agent whose report came before that of the present one.
+    /// The agent that reported before the present agent.
     former: Option<AgentRun>,
-    /// When the log last said that there are two.
+    /// The last time at which the log warned of two agents.
     said: Option<Instant>,
 }
 
 impl Known {
-    /// A node whose `report` stands under `revision` in `bucket`, after whatever the node was known as `before`.
+    /// Creates the record of a node with `report` under `revision` in `bucket`, after the record `before`.
     pub(super) fn new(
         report: Arc<Report>,
         (bucket, revision): (Arc<str>, u64),
@@ -43,14 +43,14 @@ impl Known {
         known
     }
 
-    /// Where a person would look for it.
+    /// The node's first URL, or else its host name, for log lines.
     pub(super) fn address(&self) -> String {
         let urls: Option<Vec<Value>> = self.report.urls().and_then(|urls| serde_json::from_str(urls.get()).ok());
         let url = urls.as_ref().and_then(|urls| urls.first()).and_then(Value::as_str);
         url.unwrap_or(self.report.hostname()).to_owned()
     }
 
-    /// What it now says of itself otherwise than `before`, beyond health and sessions.
+    /// The names of the fields in which the node's own description differs from `before`, health and sessions apart.
     pub(super) fn differences(&self, before: &Self) -> Vec<&'static str> {
         let (before, after) = (&before.report, &self.report);
         if !before.differs(after).includes(NodeParts::REST) {
@@ -61,8 +61,8 @@ impl Known {
         fields.chain((before.services() != after.services()).then_some("services")).collect()
     }
 
-    /// Looks for two agents that report as one node, each overwriting the other: an agent that was started again is
-    /// another one too, but the former does not come back.
+    /// Warns where two agents report as the same node, each overwriting the other: an agent that was started again is
+    /// another agent too, but there the former agent does not come back.
     fn succeed(&mut self, before: &Self, now: Instant) {
         self.said = before.said;
         if agent_run_of(&self.report) == agent_run_of(&before.report) {
@@ -84,13 +84,13 @@ impl Known {
     }
 }
 
-/// The process that made a report, the run of it, and its host; absent where the report does not say. Copies of one
-/// container have the same process id and may have the same host name, and differ in the run alone.
+/// The process that made a report, the run of that process, and its host; `None` where the report does not tell. Copies
+/// of one container have the same process id and may have the same host name, and differ in the run alone.
 fn agent_run_of(report: &Report) -> Option<(u64, Option<&str>, &str)> {
     report.process().map(|process| (process, report.run(), report.hostname()))
 }
 
-/// What [`agent_run_of`] found, for later.
+/// An owned copy of the result of [`agent_run_of`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct AgentRun {
     process: u64,

@@ -1,11 +1,12 @@
 //! The ledger: the reservations of all replicas, from commit to report, release or expiry.
 //!
-//! Time is handed in as monotonic milliseconds, so that tests turn the clock by hand. The ledger does not know NATS,
-//! and it places nothing: it says what counts.
+//! Time is handed in as monotonic milliseconds, so that tests set the clock by hand. The ledger does not know NATS and
+//! places nothing: the ledger tells which reservations count.
 //!
-//! Every replica holds every reservation, its own and copies of the others', and all see the same reports. So each ends
-//! what a report shows by itself; that the others are told too mends what they saw in another order. What is over is
-//! remembered for a while: word of a reservation may arrive after word of its end.
+//! Every replica holds every reservation, its own and copies of the others', and all see the same reports. So each
+//! replica ends a reservation that a report shows by itself; messages about such ends mend the cases in which replicas
+//! saw events in another order. Reservations that are over are remembered for a while: news of a reservation may arrive
+//! after the news of its end.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -19,16 +20,16 @@ use crate::model::{Report, Reservation, Session, UserNames};
 
 use super::peers::owner;
 
-/// How long it is remembered that a reservation is over, in milliseconds.
+/// The time for which a reservation that is over is remembered, in milliseconds.
 const REMEMBERED_MS: u64 = 600_000;
-/// So many that are over are remembered at most.
+/// The most reservations that are remembered after they are over.
 const REMEMBERED: usize = 32_768;
 
-/// What identifies a repeated question: the requester's id with the action and user that it is for, so that two
+/// The identity of a repeated request: the requester's id with the action and the user of the request, so that two
 /// launchers that number their requests alike do not get each other's nodes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RequestKey {
-    /// The requester's id of the question.
+    /// The requester's id of the request.
     pub id: Arc<str>,
     /// The action.
     pub action: Arc<str>,
@@ -36,57 +37,57 @@ pub struct RequestKey {
     pub login: Arc<str>,
 }
 
-/// A reservation with all that its answer needs when it is asked for again.
+/// A reservation with all facts that the answer needs when the same request comes again.
 #[derive(Clone, Debug)]
 pub struct LedgerEntry<T> {
-    /// What counts.
+    /// The reservation that counts.
     pub reservation: Reservation,
-    /// When it expires, in monotonic milliseconds.
+    /// The time of expiry, in monotonic milliseconds.
     pub expires_ms: u64,
-    /// Whether the launcher said that the session has started.
+    /// Whether the launcher confirmed that the session has started.
     pub confirmed: bool,
-    /// Whether this replica made it.
+    /// Whether this replica made the reservation.
     pub own: bool,
-    /// What the requester was told.
+    /// The answer that the requester got.
     pub answer: T,
-    /// The question that it answers, where the requester gave that an id.
+    /// The request that the reservation answers, where the requester gave the request an id.
     pub request: Option<RequestKey>,
 }
 
-/// How reservations come to their ends.
+/// The rules by which reservations end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LedgerRules {
-    /// How long a reservation lives of which nothing else is said, in milliseconds.
+    /// The time that a reservation lives without further news, in milliseconds.
     pub lifetime_ms: u64,
-    /// How user names are compared.
+    /// The way user names are compared.
     pub names: UserNames,
-    /// Whether a confirmed reservation ends with the next report, also where that does not show its session: it counts
-    /// there most likely, but a report that was on its way does not have it yet.
+    /// Whether a confirmed reservation ends with the next report, also where that report does not show its session: the
+    /// session is most likely counted there, but a report that was on its way does not have the session yet.
     pub trusting: bool,
 }
 
-/// Reservations by node, each with the moment of its expiry.
+/// Reservations by node, each with the moment of expiry.
 type ByNode = HashMap<Arc<str>, BTreeSet<(u64, Arc<str>)>>;
 
-/// The reservations; `T` is what their requesters were told.
+/// The reservations; `T` is the answer that their requesters got.
 #[derive(Debug)]
 pub struct Ledger<T> {
     rules: LedgerRules,
-    /// What is looked up by id alone is hashed: thousands of placements a second look up their ids here a dozen times each.
+    /// A hash map, because thousands of placements a second look up their ids here a dozen times each.
     entries: HashMap<Arc<str>, LedgerEntry<T>>,
     by_request: BTreeMap<RequestKey, Arc<str>>,
     by_expiry: BTreeSet<(u64, Arc<str>)>,
     by_node: ByNode,
-    /// Those of them that are confirmed.
+    /// The confirmed reservations among `by_node`.
     confirmed: ByNode,
-    /// When those that are over came to their end.
+    /// The time at which each reservation that is over ended, in monotonic milliseconds.
     over: HashMap<Arc<str>, u64>,
     own_count: usize,
     by_end: BTreeSet<(u64, Arc<str>)>,
 }
 
 impl<T> Ledger<T> {
-    /// An empty ledger that keeps these rules.
+    /// Creates an empty ledger with these rules.
     #[must_use]
     pub fn new(rules: LedgerRules) -> Self {
         Self {
@@ -102,35 +103,35 @@ impl<T> Ledger<T> {
         }
     }
 
-    /// How many reservations count.
+    /// The number of reservations that count.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether none counts.
+    /// Whether no reservation counts.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// How long a reservation lives of which nothing else was said, in milliseconds.
+    /// The time that a reservation lives without further news, in milliseconds.
     #[must_use]
     pub fn lifetime_ms(&self) -> u64 {
         self.rules.lifetime_ms
     }
 
-    /// Keeps other rules from now on; what is reserved lives as long as it was to.
+    /// Applies other rules from now on; existing reservations keep their time of expiry.
     pub fn set_rules(&mut self, rules: LedgerRules) {
         self.rules = rules;
     }
 
-    /// Enters `reservation`, which this replica made, and which lives until `expires_ms`.
+    /// Adds `reservation`, which this replica made and which lives until `expires_ms`.
     pub fn reserve(&mut self, reservation: Reservation, request: Option<RequestKey>, answer: T, expires_ms: u64) {
         self.enter(LedgerEntry { reservation, expires_ms, confirmed: false, own: true, answer, request });
     }
 
-    /// Lets the reservation `id` live until `expires_ms`, where it counts and would not live that long.
+    /// Lets the reservation `id` live until `expires_ms`, where the reservation counts and would not live that long.
     pub fn extend(&mut self, id: &str, expires_ms: u64) -> Option<&LedgerEntry<T>> {
         if self.entries.get(id)?.expires_ms < expires_ms {
             let entry = self.take_out(id)?;
@@ -139,7 +140,8 @@ impl<T> Ledger<T> {
         self.get(id)
     }
 
-    /// Enters a copy of what another replica reserved; false where it is known, or known to be over.
+    /// Adds a copy of another replica's reservation; returns false where the reservation is known already, or known to
+    /// be over.
     pub fn copy(&mut self, entry: LedgerEntry<T>) -> bool {
         let id = &entry.reservation.id;
         if self.entries.contains_key(id) || self.over.contains_key(id) {
@@ -164,47 +166,47 @@ impl<T> Ledger<T> {
         self.entries.insert(id, entry);
     }
 
-    /// The reservation `id`.
+    /// Returns the reservation `id`.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&LedgerEntry<T>> {
         self.entries.get(id)
     }
 
-    /// Those that this replica made, in no order.
+    /// The reservations that this replica made, in no order.
     pub fn own(&self) -> impl Iterator<Item = &LedgerEntry<T>> {
         self.entries.values().filter(|entry| entry.own)
     }
 
-    /// How many this replica made.
+    /// The number of reservations that this replica made.
     #[must_use]
     pub fn own_count(&self) -> usize {
         self.own_count
     }
 
-    /// Those that are copies of what `replica` made, in no order.
+    /// The copies of reservations that `replica` made, in no order.
     pub fn copies_of(&self, replica: &str) -> impl Iterator<Item = &LedgerEntry<T>> {
         self.entries.values().filter(move |entry| !entry.own && owner(&entry.reservation.id) == replica)
     }
 
-    /// The reservations on `node`, by id.
+    /// The ids of the reservations on `node`, in the order of their expiry.
     pub fn on_node(&self, node: &str) -> impl Iterator<Item = &Arc<str>> {
         self.by_node.get(node).into_iter().flatten().map(|(_, id)| id)
     }
 
-    /// When the reservation `id` came to its end, in monotonic milliseconds, where it did a while ago.
+    /// The time at which the reservation `id` ended, in monotonic milliseconds, where the end is remembered.
     #[must_use]
     pub fn over_since(&self, id: &str) -> Option<u64> {
         self.over.get(id).copied()
     }
 
-    /// The reservation that the same question made before, while it lives.
+    /// Returns the reservation that the same request made before, while that reservation lives.
     #[must_use]
     pub fn repeated(&self, request: &RequestKey) -> Option<&LedgerEntry<T>> {
         self.by_request.get(request).and_then(|id| self.entries.get(id))
     }
 
-    /// The launcher says that the session of `id` has started. It goes on counting until its node reports again: to
-    /// drop it now would leave a moment in which the session counts nowhere.
+    /// Marks the reservation `id` as confirmed: the launcher said that its session has started. The reservation goes on
+    /// counting until its node reports again: to drop it now would leave a moment in which the session counts nowhere.
     pub fn confirm(&mut self, id: &str) -> Option<&LedgerEntry<T>> {
         let entry = self.entries.get_mut(id)?;
         entry.confirmed = true;
@@ -213,13 +215,13 @@ impl<T> Ledger<T> {
         Some(entry)
     }
 
-    /// The reservation `id` is over at `now_ms`, known or not: word of it may still come.
+    /// Ends the reservation `id` at `now_ms`, known or not: news of the reservation may still come.
     pub fn release(&mut self, id: &str, now_ms: u64) -> Option<LedgerEntry<T>> {
         self.remember(id, now_ms);
         self.take_out(id)
     }
 
-    /// Takes the reservation `id` out without its being over: more is known of it now.
+    /// Removes the reservation `id` without ending the reservation: the caller knows more of the reservation now.
     pub fn take_out(&mut self, id: &str) -> Option<LedgerEntry<T>> {
         let entry = self.entries.remove(id)?;
         self.own_count -= usize::from(entry.own);
@@ -263,9 +265,10 @@ impl<T> Ledger<T> {
         expired
     }
 
-    /// Ends the reservations that `report`, read at `now_ms`, makes true: those whose id a session carries; those that
-    /// were confirmed, where confirmations are trusted; and, for a session that is new since the list of `before` and
-    /// carries no id, its user's oldest. Of a list that follows none it is not known what is new.
+    /// Ends the reservations that `report`, read at `now_ms`, fulfils: those with an id that a session carries; those
+    /// that were confirmed, where confirmations are trusted; and, for a session without an id that is new since the
+    /// list of `before`, its user's oldest reservation. Where the node listed no sessions before, new sessions cannot
+    /// be told apart.
     pub fn reported(&mut self, report: &Report, before: Option<&Node>, now_ms: u64) -> Vec<LedgerEntry<T>> {
         if !self.by_node.contains_key(&report.id) {
             return Vec::new();
@@ -286,13 +289,14 @@ impl<T> Ledger<T> {
         ended
     }
 
-    /// The reservations of those users of whom `report` lists a session that is new since the list of `before` and carries
-    /// no id: the oldest one for each such session.
+    /// The reservations of those users of whom `report` lists a session that is new since the list of `before` and
+    /// carries no id: the oldest reservation for each such session.
     fn of_new_sessions(&self, report: &Report, before: Option<&Node>) -> Vec<Arc<str>> {
         let before =
             before.map(|node| &node.report().sessions).filter(|sessions| matches!(sessions, Sessions::List(_)));
         let Some(before) = before.map(Sessions::listed) else { return Vec::new() };
-        // Most sessions stand there as they stood before. Those that do not may have changed: their ids will tell.
+        // Most sessions are listed as they were listed before. The text of the others may have changed: their ids
+        // decide.
         let written: BTreeSet<&str> = before.iter().filter_map(|session| session.written()).collect();
         let is_known = |session: &Session| session.written().is_some_and(|text| written.contains(text));
         let nameless = |session: &Session| session.reservation().is_none() && !session.user().is_empty();
@@ -316,7 +320,7 @@ impl<T> Ledger<T> {
     }
 }
 
-/// Takes `key` out from under `node`.
+/// Removes `key` from the set of `node`.
 fn remove(by_node: &mut ByNode, node: &Arc<str>, key: &(u64, Arc<str>)) {
     if let Some(ids) = by_node.get_mut(node) {
         ids.remove(key);

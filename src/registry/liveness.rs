@@ -1,16 +1,17 @@
-//! Who reported when: which nodes have been silent for too long, and which for so long that they are forgotten.
+//! The time of each node's last report: which nodes have been silent for too long, and which for so long that they are
+//! forgotten.
 //!
 //! Pure: moments are handed in, and no clock of a node or of the broker plays a part. Time during which nobody listened
-//! (the link was down, the view was being rebuilt) does not count against a node: the silence was ours. Rejected: letting
-//! the bucket's own expiry decide, which a watch does not see.
+//! (the link was down, the view was being rebuilt) does not count against a node: the silence was on the side of this
+//! replica. Rejected: letting the bucket's own expiry decide, which a watch does not see.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a node that went stale stays known, so that an administrator sees what is missing.
+/// The time that a stale node stays known, so that an administrator sees the missing node.
 pub const RETENTION: Duration = Duration::from_secs(60 * 60);
-/// How long a node may be silent, by default.
+/// The default time that a node may be silent.
 pub const LIMIT: Duration = Duration::from_secs(90);
 
 /// The nodes by the time of their last report.
@@ -20,36 +21,36 @@ pub struct Liveness {
     retention: Duration,
     clock: Listening,
     nodes: BTreeMap<Arc<str>, LastReport>,
-    /// The same nodes by the moment at which something becomes of them.
+    /// The same nodes by the moment at which they become stale or are forgotten.
     due: BTreeSet<(Duration, Arc<str>)>,
 }
 
-/// What a report means for its node.
+/// The consequence of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reported {
-    /// It was not known.
+    /// The node was not known.
     Joined,
-    /// It had gone stale.
+    /// The node had gone stale.
     Returned,
-    /// It was there anyway.
+    /// The node was known and not stale.
     Stayed,
 }
 
-/// What a node's silence led to.
+/// The consequence of a node's silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lapse {
-    /// It reached the limit: the node takes no sessions until it reports.
+    /// The silence reached the limit: the node takes no sessions until the node reports again.
     Stale {
         /// The node.
         id: Arc<str>,
-        /// For how long it was silent.
+        /// The length of the silence.
         silent: Duration,
     },
-    /// It outlasted the retention: the node is forgotten.
+    /// The silence outlasted the retention: the node is forgotten.
     Forgotten {
         /// The node.
         id: Arc<str>,
-        /// For how long it was silent.
+        /// The length of the silence.
         silent: Duration,
     },
 }
@@ -60,7 +61,7 @@ struct LastReport {
     stale: bool,
 }
 
-/// A clock that stands still while nobody listens. Its moments are durations since its start.
+/// A clock that stands still while nobody listens. Its readings are durations since the start.
 #[derive(Debug)]
 struct Listening {
     counted: Duration,
@@ -68,33 +69,33 @@ struct Listening {
 }
 
 impl Liveness {
-    /// No node yet, and nobody listening yet.
+    /// Creates an empty list, with the clock stopped.
     #[must_use]
     pub fn new(limit: Duration, retention: Duration) -> Self {
         let clock = Listening { counted: limit, since: None };
         Self { limit, retention, clock, nodes: BTreeMap::new(), due: BTreeSet::new() }
     }
 
-    /// From `now` on a node's silence is its own.
+    /// Counts silence against nodes from `now` on.
     pub fn listen(&mut self, now: Instant) {
         self.clock.start(now);
     }
 
-    /// From `now` on a node's silence says nothing.
+    /// Stops counting silence against nodes from `now` on.
     pub fn pause(&mut self, now: Instant) {
         self.clock.stop(now);
     }
 
-    /// The last `time` up to `now` says nothing about any node: it was ours.
+    /// Takes the last `time` up to `now` off every node's silence: in that time this process did not listen.
     pub fn forgive(&mut self, now: Instant, time: Duration) {
         self.clock.set_back(now, time);
     }
 
-    /// The node `id` reported `age` before `now`.
+    /// Records that the node `id` reported `age` before `now`.
     pub fn reported(&mut self, id: &Arc<str>, now: Instant, age: Duration) -> Reported {
         let at = self.clock.read(now).saturating_sub(age);
         let before = self.nodes.get(id).copied();
-        // An old report that is seen again (a view being rebuilt) does not make a node older than it is.
+        // An old report that is read again while the view is rebuilt does not make a node's last report older.
         let at = before.map_or(at, |seen| seen.at.max(at));
         self.place(id, before, LastReport { at, stale: false });
         match before {
@@ -104,22 +105,22 @@ impl Liveness {
         }
     }
 
-    /// The last report of the node `id` is gone, though it did not say that it left: it is stale from `now` on, without
-    /// waiting for the limit. Nothing comes of it where it is stale or unknown.
+    /// Records that the last report of the node `id` is gone though the node did not announce its leaving: the node is
+    /// stale from `now` on, without waiting for the limit. Returns `None` where the node is stale or unknown.
     pub fn vanished(&mut self, id: &Arc<str>, now: Instant) -> Option<Lapse> {
         let before = self.nodes.get(id).copied().filter(|seen| !seen.stale)?;
         self.place(id, Some(before), LastReport { at: before.at, stale: true });
         Some(Lapse::Stale { id: Arc::clone(id), silent: self.silent(before, now) })
     }
 
-    /// The node `id` left; whether it was known.
+    /// Removes the node `id`, which left. Returns whether the node was known.
     pub fn left(&mut self, id: &str) -> bool {
         let Some((id, seen)) = self.nodes.remove_entry(id) else { return false };
         self.due.remove(&(self.due_at(seen), id));
         true
     }
 
-    /// What became of silent nodes by `now`, the longest silent first.
+    /// Returns the nodes that became stale or were forgotten by `now`, the longest silent first.
     pub fn lapsed(&mut self, now: Instant) -> Vec<Lapse> {
         let reading = self.clock.read(now);
         let mut lapses = Vec::new();
@@ -143,7 +144,7 @@ impl Liveness {
         lapses
     }
 
-    /// The next moment at which [`Liveness::lapsed`] has something to say, if nothing changes until then.
+    /// The next moment at which [`Liveness::lapsed`] returns something, if nothing changes until then.
     #[must_use]
     pub fn next(&self, now: Instant) -> Option<Instant> {
         self.clock.since?;

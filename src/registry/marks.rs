@@ -1,8 +1,8 @@
-//! What the service holds against a node, with who said so, when and why; kept apart from what the node says itself.
+//! The marks that the service keeps about a node, with author, time and reason; kept apart from the node's own report.
 //!
-//! A mark is read, edited and written back only if nobody wrote in between, so that two replicas never undo each other's
-//! word. Fields of a later release that this one does not know stay as they are. Rejected: marks inside node documents,
-//! which agents overwrite every few seconds.
+//! A mark is read, edited and written back only if nobody wrote in between, so that two replicas never undo each
+//! other's changes. Fields of a later release that this release does not know stay as they are. Rejected: marks inside
+//! node documents, which agents overwrite every few seconds.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -22,56 +22,56 @@ use super::documents::{DocumentStore, StoreError, WriteOutcome};
 pub const MAX_MARK_BYTES: usize = 16 * 1024;
 /// The longest reason in bytes; the rest is cut off.
 pub const MAX_REASON_BYTES: usize = 1024;
-/// So often the pause after a failed start is doubled at most: an hour, where the first is a minute.
+/// The most times that the pause after a failed start is doubled: an hour, where the first pause is a minute.
 pub const MOST_DOUBLED: u32 = 6;
 const ATTEMPTS: u32 = 12;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Everything that the service holds against one node.
+/// The marks that the service keeps about a node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
-    /// The node takes no new sessions.
+    /// The cordon: the node takes no new sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cordoned: Option<MarkAuthor>,
-    /// It is being emptied: a cordon that somebody waits behind. Counts beside a cordon alone.
+    /// The drain: the node is being emptied, and somebody waits until the node is empty. Counts beside a cordon alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<MarkAuthor>,
-    /// A start failed on the node a short while ago.
+    /// The cool-down: a start failed on the node a short while ago.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooling_down: Option<CoolDown>,
-    /// What another release keeps here.
+    /// The fields that another release keeps here.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// Who said something about a node, when and why.
+/// The author, time and reason of a mark.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkAuthor {
-    /// Who; may be empty.
+    /// The author's name; may be empty.
     #[serde(default)]
     pub by: String,
-    /// When, in Unix milliseconds UTC by the clock of the replica that wrote it.
+    /// The time of writing, in Unix milliseconds UTC by the clock of the replica that wrote the mark.
     #[serde(default)]
     pub at_ms: i64,
-    /// Why; may be empty.
+    /// The reason; may be empty.
     #[serde(default)]
     pub reason: String,
 }
 
-/// A node that is to be left alone for a while. What counts is how long, and that from the moment on at which a reader sees
-/// it written: the writer's clock may be wrong.
+/// A node that gets no sessions for a while. The length of the pause counts, from the moment at which a reader sees the
+/// mark being written: the writer's clock may be wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoolDown {
-    /// Until when, in Unix milliseconds UTC by the writer's clock.
+    /// The end, in Unix milliseconds UTC by the writer's clock.
     pub until_ms: i64,
-    /// How long from the writing on, in milliseconds; the first release did not say.
+    /// The length of the pause from the writing on, in milliseconds; absent in marks of the first release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause_ms: Option<u64>,
-    /// How many starts failed there, one soon after the other.
+    /// The number of starts that failed on the node, each soon after the one before.
     #[serde(default)]
     pub failures: u32,
-    /// Who said so, when and why.
+    /// The author, time and reason.
     #[serde(flatten)]
     pub word: MarkAuthor,
 }
@@ -79,26 +79,26 @@ pub struct CoolDown {
 /// Why a mark could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum MarkError {
-    /// No node can have such an id.
+    /// The id is too short, too long, or has control characters: no node can have that id.
     #[error("a node id has 1 to {} bytes without control characters", report::MAX_ID_BYTES)]
     BadId,
-    /// The mark that stands there is none.
+    /// The stored text is no mark.
     #[error("the mark of node `{node}` cannot be read: {reason}")]
     Damaged {
         /// The node.
         node: String,
-        /// What is wrong with its mark.
+        /// The fault in the mark.
         reason: String,
     },
-    /// Others wrote the same mark all the time.
+    /// Others wrote the same mark during every attempt.
     #[error("the mark of node `{0}` changed under every attempt to write it")]
     Contended(String),
-    /// The store did not do it.
+    /// The store could not be read or written.
     #[error("the mark of node `{node}` could not be written: {reason}")]
     Store {
         /// The node.
         node: String,
-        /// What the store said.
+        /// The store's error.
         reason: StoreError,
     },
 }
@@ -109,12 +109,12 @@ pub struct MarkBook {
     store: Arc<dyn DocumentStore>,
 }
 
-/// What an edit of a mark came to.
+/// The outcome of editing a mark.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edited {
-    /// The mark as it stands now.
+    /// The mark as stored now.
     pub mark: Mark,
-    /// The revision under which it was written; absent where the edit changed nothing.
+    /// The revision under which the mark was written; absent where the edit changed nothing.
     pub revision: Option<u64>,
 }
 
@@ -122,12 +122,13 @@ impl Mark {
     /// Reads a mark from untrusted `text`.
     ///
     /// # Errors
-    /// [`JsonError`] where it is no mark.
+    /// [`JsonError`] where the text is no mark.
     pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
         json::parse_as(text, JsonLimits::bytes(MAX_MARK_BYTES))
     }
 
-    /// Whether the node is being emptied. Whoever lifts a cordon ends that too, also a release that knows no drains.
+    /// Whether the node is being emptied. Lifting the cordon ends the drain too, also by a release that knows no
+    /// drains.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.cordoned.is_some() && self.draining.is_some()
@@ -139,46 +140,48 @@ impl Mark {
 }
 
 impl CoolDown {
-    /// How long the node is left alone from now on, in milliseconds, for a reader who sees the document being written.
+    /// The time that the node is left alone from now on, in milliseconds, for a reader that sees the mark being
+    /// written.
     #[must_use]
     pub fn from_now_ms(&self, now_ms: i64) -> u64 {
         self.whole_ms().unwrap_or_else(|| self.ahead_ms(now_ms))
     }
 
-    /// How long the node is still left alone at Unix time `now_ms`, in milliseconds, for a reader who finds the document
-    /// written: by both clocks, and no longer than it was to be.
+    /// The time that the node is still left alone at Unix time `now_ms`, in milliseconds, for a reader that finds the
+    /// mark written: by both clocks, and no longer than the whole pause.
     #[must_use]
     pub fn left_ms(&self, now_ms: i64) -> u64 {
         self.ahead_ms(now_ms).min(self.whole_ms().unwrap_or(u64::MAX))
     }
 
-    /// How long the node was to be left alone in all: as it is said, else by two moments of one clock.
+    /// The whole length of the pause in milliseconds: `pause_ms`, or else the difference of two moments of the writer's
+    /// clock.
     fn whole_ms(&self) -> Option<u64> {
         let by_moments = || (self.word.at_ms > 0).then(|| self.ahead_ms(self.word.at_ms));
         self.pause_ms.or_else(by_moments)
     }
 
-    /// The time from `now_ms` to the end, if both are told by one clock.
+    /// The time from `now_ms` to the end in milliseconds, if both are read from the same clock.
     fn ahead_ms(&self, now_ms: i64) -> u64 {
         u64::try_from(self.until_ms.saturating_sub(now_ms)).unwrap_or_default()
     }
 
-    /// Whether the node still cools down at Unix time `now_ms`. An end that is further off than the pause is long was
-    /// written by a clock that is ahead, and proves nothing.
+    /// Whether the node still cools down at Unix time `now_ms`. An end that is further off than the length of the pause
+    /// was written by a clock that is ahead, and proves nothing.
     fn runs_at(&self, now_ms: i64) -> bool {
         let ahead_ms = self.ahead_ms(now_ms);
         ahead_ms > 0 && self.whole_ms().is_none_or(|whole_ms| ahead_ms <= whole_ms)
     }
 }
 
-/// The longest pause that follows where the first one is `pause_ms` long, both in milliseconds.
+/// Returns the longest pause that can follow a first pause of `pause_ms`, both in milliseconds.
 #[must_use]
 pub fn longest_pause_ms(pause_ms: u64) -> u64 {
     pause_ms.saturating_mul(1 << MOST_DOUBLED)
 }
 
 impl MarkAuthor {
-    /// The same word with a reason of bearable length.
+    /// Returns the same author with name and reason cut to [`MAX_REASON_BYTES`].
     #[must_use]
     pub fn bounded(mut self) -> Self {
         for text in [&mut self.by, &mut self.reason] {
@@ -187,7 +190,8 @@ impl MarkAuthor {
         self
     }
 
-    /// Stores the word in `kept` if that is empty or gives another reason; a repeat for the same reason changes nothing.
+    /// Stores the author in `kept` if `kept` is empty or gives another reason; a repeat for the same reason changes
+    /// nothing.
     fn put(&self, kept: &mut Option<Self>) {
         let is_news = |kept: &Self| !self.reason.is_empty() && kept.reason != self.reason;
         if kept.as_ref().is_none_or(is_news) {
@@ -197,13 +201,13 @@ impl MarkAuthor {
 }
 
 impl MarkBook {
-    /// The marks that `store` keeps.
+    /// Creates a book of the marks in `store`.
     #[must_use]
     pub fn new(store: Arc<dyn DocumentStore>) -> Self {
         Self { store }
     }
 
-    /// Takes `node` out of service for new sessions; a node that is out already keeps its first word.
+    /// Takes `node` out of service for new sessions; a node that is out of service already keeps its first author.
     ///
     /// # Errors
     /// [`MarkError`] where the mark could not be written.
@@ -212,14 +216,15 @@ impl MarkBook {
         self.edit(node, true, |mark| word.put(&mut mark.cordoned)).await
     }
 
-    /// Takes `node` out of service and says that it is to be emptied; a node that is out already keeps its first words.
+    /// Takes `node` out of service and marks the node as being emptied; a node that is out already keeps its first
+    /// authors.
     ///
     /// # Errors
     /// As [`MarkBook::cordon`].
     pub async fn drain(&self, node: &str, word: MarkAuthor) -> Result<Edited, MarkError> {
         let word = word.bounded();
         self.edit(node, true, |mark| {
-            // A drain whose cordon was lifted is over, though its word may still stand there.
+            // A drain with a lifted cordon is over, though the mark may still hold its author.
             if !mark.is_draining() {
                 mark.draining = None;
             }
@@ -229,7 +234,7 @@ impl MarkBook {
         .await
     }
 
-    /// Puts `node` back into service, whatever held it back: a cordon, a drain or a cool-down.
+    /// Puts `node` back into service; removes a cordon, a drain and a cool-down.
     ///
     /// # Errors
     /// As [`MarkBook::cordon`].
@@ -237,9 +242,9 @@ impl MarkBook {
         self.edit(node, true, |mark| (mark.cordoned, mark.draining, mark.cooling_down) = (None, None, None)).await
     }
 
-    /// Leaves `node` alone from `word`'s moment on: for `pause_ms` after the first failed start, for twice as long after
-    /// each further one, [`MOST_DOUBLED`] times at most. Failures while it cools down count once, and a node that did
-    /// well for as long as it last cooled down begins anew.
+    /// Lets `node` cool down from the time in `word` on: for `pause_ms` after the first failed start, for twice as long
+    /// after each further failure, doubled [`MOST_DOUBLED`] times at most. Failures during a cool-down count once, and
+    /// a node that had no failure for as long as its last cool-down begins anew.
     ///
     /// # Errors
     /// As [`MarkBook::cordon`].
@@ -261,14 +266,14 @@ impl MarkBook {
         .await
     }
 
-    /// Writes a mark that the store lost, unless something was written since.
+    /// Writes a mark that the store lost, unless the mark was written since.
     pub(super) async fn restore(&self, node: &str, mark: &Mark) -> Result<WriteOutcome, StoreError> {
         let value = serde_json::to_vec(mark).map_err(|error| StoreError(error.to_string()))?;
         self.store.write(&encode_key(node), 0, Some(value.into())).await
     }
 
-    /// Lets `edit` change what stands for `node`. What cannot be read is replaced `by_hand` alone: by an administrator, who
-    /// says what is to hold, and by nothing that would lift a cordon in passing.
+    /// Applies `edit` to the mark of `node`. A mark that cannot be read is replaced `by_hand` alone: an administrator
+    /// decides anew, and nothing else may lift a cordon in passing.
     async fn edit(&self, node: &str, by_hand: bool, edit: impl Fn(&mut Mark)) -> Result<Edited, MarkError> {
         if node.is_empty() || node.len() > report::MAX_ID_BYTES || node.chars().any(char::is_control) {
             return Err(MarkError::BadId);
@@ -292,7 +297,7 @@ impl MarkBook {
                 return Ok(Edited { mark, revision: None });
             }
             let text = serde_json::to_vec(&mark).map_err(|error| failed(StoreError(error.to_string())))?;
-            // A mark that cannot be read again could be lifted by nobody.
+            // Nobody could lift a mark that is too large to be read again.
             if text.len() > MAX_MARK_BYTES {
                 return Err(failed(StoreError(format!(
                     "it would have {} bytes, at most {MAX_MARK_BYTES}",

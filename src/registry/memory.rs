@@ -1,6 +1,6 @@
 //! The registry without NATS: the same mirror, the same events and the same calls, driven by hand.
 //!
-//! For tests and the simulator. Time stands still until it is told to go on.
+//! For tests and the simulator. Time stands still until the handle moves the clock.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,7 +35,7 @@ struct MemoryBuckets {
     now_ms: i64,
 }
 
-/// The other end of a registry in memory: whoever holds it is the nodes and the clock.
+/// The other end of a registry in memory: acts as the nodes and as the clock.
 #[derive(Debug)]
 pub struct MemoryRegistryHandle {
     mirror: ClusterMirror,
@@ -51,7 +51,8 @@ pub struct MemoryRegistryHandle {
 }
 
 impl Registry {
-    /// A registry in memory, whose view is whole and empty, with the hand that moves it. Must be called where tokio runs.
+    /// Creates a registry in memory, with a view that is whole and empty, and the handle that drives it. Must be called
+    /// where tokio runs.
     #[must_use]
     pub fn in_memory() -> (Self, MemoryRegistryHandle, mpsc::UnboundedReceiver<RegistryEvent>) {
         let store = Arc::new(MemoryStore::default());
@@ -83,12 +84,12 @@ impl Registry {
 }
 
 impl MemoryRegistryHandle {
-    /// The node `id` reports `document`, which may be anything.
+    /// Reports `document`, which may be any bytes, as the node `id`.
     pub fn report(&mut self, id: &str, document: &[u8]) {
         self.put(encode_key(id), Some(Bytes::copy_from_slice(document)));
     }
 
-    /// `document` is put under `key` as it stands, be it a node's key or not.
+    /// Puts `document` under `key` unchanged, a node's key or not.
     pub fn put(&mut self, key: String, document: Option<Bytes>) {
         self.revision += 1;
         let entry = BucketEntry { key, value: document, revision: self.revision, stored_ms: self.now.unix_ms };
@@ -96,24 +97,24 @@ impl MemoryRegistryHandle {
         self.deliver();
     }
 
-    /// The node `id` says that it leaves.
+    /// Reports that the node `id` leaves.
     pub fn leave(&mut self, id: &str) {
         self.put(encode_key(id), None);
     }
 
-    /// Lets time go by; marks that were written meanwhile are seen first.
+    /// Moves the clock on by `time`; marks that were written meanwhile are read first.
     pub fn forward(&mut self, time: Duration) {
         self.see_marks();
         let mut left = time;
         while !left.is_zero() {
-            // A leap would look as if this process had not run.
+            // A single leap would look as if this process had not run.
             let step = left.min(LONGEST_SLEEP);
             left -= step;
             self.leap(step);
         }
     }
 
-    /// Lets time go by in which this process does not run.
+    /// Moves the clock on by `time`, in which this process does not run.
     pub fn leap(&mut self, time: Duration) {
         self.now.instant += time;
         self.now.unix_ms = self.now.unix_ms.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
@@ -122,19 +123,19 @@ impl MemoryRegistryHandle {
         self.deliver();
     }
 
-    /// The connection is lost: nothing is heard until [`MemoryRegistryHandle::recover`].
+    /// Loses the connection: nothing is received until [`MemoryRegistryHandle::recover`].
     pub fn lose(&mut self, reason: &str) {
         self.mirror.lost(reason, self.now);
         self.deliver();
     }
 
-    /// The connection is back, and the bucket of nodes was made anew: it has what `documents` say, by id.
+    /// Restores the connection to a bucket of nodes that was made anew and holds `documents`, by id.
     pub fn recover<'a>(&mut self, documents: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
         self.bucket += 1;
         self.resume(documents);
     }
 
-    /// The connection is back, and the bucket of nodes has what `documents` say, by id.
+    /// Restores the connection to the same bucket of nodes, which holds `documents`, by id.
     pub fn resume<'a>(&mut self, documents: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
         self.mirror.begin(
             Incarnation { nodes: self.bucket.to_string().into(), marks: self.marks_bucket.to_string().into() },
@@ -149,13 +150,13 @@ impl MemoryRegistryHandle {
         self.deliver();
     }
 
-    /// The bucket of marks is lost, and made anew without any: seen with the next [`MemoryRegistryHandle::resume`].
+    /// Loses the bucket of marks, made anew and empty: noticed with the next [`MemoryRegistryHandle::resume`].
     pub fn forget_marks(&mut self) {
         self.marks_bucket += 1;
         self.store.held().marks.clear();
     }
 
-    /// Sees every mark that was written since the last time.
+    /// Delivers every mark that was written since the last call.
     pub fn see_marks(&mut self) {
         let held = self.store.held();
         let mut new: Vec<_> = held.marks.iter().filter(|(_, stored)| stored.revision > self.marks_seen).collect();
@@ -177,7 +178,7 @@ impl MemoryRegistryHandle {
         self.deliver();
     }
 
-    /// How many documents were refused so far.
+    /// The number of documents that were refused so far.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.mirror.refused()

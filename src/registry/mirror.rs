@@ -1,9 +1,10 @@
-//! The registry's heart: turns what stands in the buckets into changes of the cluster. No I/O, no clock of its own.
+//! The mirror of the cluster: turns the entries of the buckets into changes of the cluster. No I/O, no clock of the
+//! mirror's own.
 //!
-//! A view is built in rounds. A round begins when both buckets are read from the start and ends when everything that
-//! stood there was seen; from then on single entries follow. What the mirror knew before a round stays until the round
-//! ends, so that placements go on while the view is rebuilt. One document that cannot be read costs its own node and
-//! nothing else.
+//! A view is built in rounds. A round begins when both buckets are read from the start and ends when every entry that
+//! was stored then has been read; from then on single entries follow. The nodes and marks known before a round stay
+//! until the round ends, so that placements go on while the view is rebuilt. A document that cannot be read affects its
+//! own node and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,55 +25,56 @@ use crate::clock::Now;
 use crate::model::{Change, Marks, Report};
 use crate::nats::subjects::decode_key;
 
-/// At least this often somebody calls; a longer silence means that this process did not run, and hears now what was said
-/// meanwhile.
+/// The longest time between two calls of the mirror. A gap of more than [`FROZEN`] means that this process did not run,
+/// and now reads the reports that came meanwhile.
 pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 const FROZEN: Duration = Duration::from_secs(30);
 
-/// The marks of all nodes, shared with whoever lists them.
+/// The marks of all nodes, shared with the callers that list them.
 pub(super) type SharedMarks = Arc<Mutex<BTreeMap<Arc<str>, Mark>>>;
 
-/// The longest cool-down that this replica would write, in milliseconds, shared with whoever knows the configuration.
+/// The longest cool-down that this replica would write, in milliseconds, shared with the code that knows the
+/// configuration.
 pub(super) type LongestPause = Arc<AtomicU64>;
 
-/// One entry of a bucket.
+/// An entry of a bucket.
 #[derive(Clone, Debug)]
 pub(super) struct BucketEntry {
-    /// Its key, as it came.
+    /// The key of the entry, still encoded.
     pub(super) key: String,
-    /// The document; absent where it was deleted.
+    /// The document; `None` where the entry was deleted.
     pub(super) value: Option<Bytes>,
-    /// Its number in the bucket.
+    /// The revision of the entry in the bucket.
     pub(super) revision: u64,
-    /// When the broker stored it, in Unix milliseconds by the broker's clock.
+    /// The time at which the broker stored the entry, in Unix milliseconds by the broker's clock.
     pub(super) stored_ms: i64,
 }
 
-/// Which incarnation of the buckets a round reads; another one starts empty and numbers from the beginning.
+/// The incarnation of the buckets that a round reads; another incarnation starts empty and numbers from the beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Incarnation {
     pub(super) nodes: Arc<str>,
     pub(super) marks: Arc<str>,
 }
 
-/// What follows from what was seen.
+/// An effect of the entries that were read.
 #[derive(Debug, PartialEq)]
 pub(super) enum Output {
-    /// For the front.
+    /// An event for the front.
     Event(RegistryEvent),
-    /// For the history.
+    /// A record for the history.
     Note(HistoryRecord),
-    /// A mark that the store lost together with its bucket: to be written again.
+    /// A mark to be written again: the store lost the mark together with the bucket.
     Restore(Arc<str>, Mark),
 }
 
-/// The cluster as the buckets have it.
+/// The cluster as the buckets hold the cluster.
 #[derive(Debug)]
 pub(super) struct ClusterMirror {
     liveness: Liveness,
     nodes: BTreeMap<Arc<str>, Known>,
     marks: SharedMarks,
-    /// Nodes with a mark that the present bucket of marks has not held yet: it was lost with a former one.
+    /// The nodes with a mark that the present bucket of marks has not held yet: the mark was lost with a former bucket.
     lost_marks: BTreeSet<Arc<str>>,
     cooling: CoolingNodes,
     longest_pause: LongestPause,
@@ -84,15 +86,15 @@ pub(super) struct ClusterMirror {
     outputs: Vec<Output>,
 }
 
-/// What a round has seen so far.
+/// The entries that a round has read so far.
 #[derive(Debug, Default)]
 struct MirrorRound {
     incarnation: Incarnation,
-    /// When the broker stored each node's report.
+    /// The time at which the broker stored each node's report, in Unix milliseconds.
     nodes: BTreeMap<Arc<str>, i64>,
     marks: BTreeSet<Arc<str>>,
     joined: Vec<Arc<str>>,
-    /// Nodes with a document that cannot be read: that is no sign of life, and none of absence.
+    /// The nodes with a document that cannot be read: that is no sign of life, and none of absence.
     refused: BTreeSet<Arc<str>>,
 }
 
@@ -114,20 +116,21 @@ impl ClusterMirror {
         }
     }
 
-    /// Both buckets, in the given incarnation, are read from the start.
+    /// Begins a round: both buckets, in the given incarnation, are read from the start.
     pub(super) fn begin(&mut self, incarnation: Incarnation, now: Now) {
         self.abandon(now);
         self.liveness.pause(now.instant);
         self.round = Some(MirrorRound { incarnation, ..MirrorRound::default() });
     }
 
-    /// Everything that stood in the buckets was seen.
+    /// Ends a round: every entry that was stored in the buckets has been read.
     pub(super) fn complete(&mut self, now: Now) {
         let Some(round) = self.round.take() else { return };
         self.liveness.listen(now.instant);
         self.called = Some(now.instant);
         self.lost = None;
-        // The broker's own clock tells how old each report is compared with the newest: no clock of ours takes part.
+        // The broker's own clock tells how old each report is compared with the newest: no clock of this host takes
+        // part.
         let newest_ms = round.nodes.values().copied().max().unwrap_or_default();
         for (id, stored_ms) in &round.nodes {
             let age = Duration::from_millis(newest_ms.saturating_sub(*stored_ms).unsigned_abs());
@@ -149,7 +152,7 @@ impl ClusterMirror {
         self.event(RegistryEvent::Ready { nodes });
     }
 
-    /// Nobody listens to the buckets any more.
+    /// Records that the buckets are no longer read, for `reason`.
     pub(super) fn lost(&mut self, reason: &str, now: Now) {
         self.abandon(now);
         self.liveness.pause(now.instant);
@@ -160,12 +163,12 @@ impl ClusterMirror {
         }
     }
 
-    /// An entry of the bucket of nodes.
+    /// Takes in an entry of the bucket of nodes.
     pub(super) fn node_entry(&mut self, entry: BucketEntry, now: Now) {
         self.note_report(now);
         let id = match decode_key(&entry.key) {
             Ok(id) => Arc::<str>::from(id),
-            // Nothing was taken in under such a key, so nothing leaves with it.
+            // No node was taken in under such a key, so no node leaves with it.
             Err(_) if entry.value.is_none() => return,
             Err(error) => return self.refuse(None, entry.key, &error, now),
         };
@@ -180,7 +183,7 @@ impl ClusterMirror {
         }
     }
 
-    /// An entry of the bucket of marks.
+    /// Takes in an entry of the bucket of marks.
     pub(super) fn mark_entry(&mut self, entry: BucketEntry, now: Now) {
         let id = match decode_key(&entry.key) {
             Ok(id) => Arc::<str>::from(id),
@@ -191,7 +194,7 @@ impl ClusterMirror {
         let mark = match entry.value.as_deref().map(Mark::parse).transpose() {
             Ok(mark) => mark.unwrap_or_default(),
             Err(error) => {
-                // What cannot be read does not lift a cordon.
+                // A mark that cannot be read does not lift a cordon.
                 if let Some(round) = &mut self.round {
                     round.marks.insert(Arc::clone(&id));
                 }
@@ -205,7 +208,7 @@ impl ClusterMirror {
         self.set_mark(&id, mark, now);
     }
 
-    /// What time alone brought: nodes that were silent for too long, cool-downs that are over.
+    /// Handles the passing of time: nodes that were silent for too long, cool-downs that are over.
     pub(super) fn tick(&mut self, now: Now) {
         self.note_report(now);
         for lapse in self.liveness.lapsed(now.instant) {
@@ -217,24 +220,25 @@ impl ClusterMirror {
         }
     }
 
-    /// How long until [`ClusterMirror::tick`] has something to do, if nothing else happens.
+    /// The time until [`ClusterMirror::tick`] has something to do, if nothing else happens.
     pub(super) fn idle_for(&self, now: Now) -> Option<Duration> {
         let silence = self.liveness.next(now.instant).map(|at| at.saturating_duration_since(now.instant));
         let cooling = self.cooling.next().map(|end| end.saturating_duration_since(now.instant));
         silence.into_iter().chain(cooling).min()
     }
 
-    /// What followed since the last call, in order.
+    /// Returns the effects since the last call, in order.
     pub(super) fn take_outputs(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.outputs)
     }
 
-    /// How many documents were refused so far.
+    /// The number of documents that were refused so far.
     pub(super) fn refused(&self) -> u64 {
         self.refusals.total()
     }
 
-    /// A process that did not run (a machine that was suspended, say) finds that everybody was silent for long.
+    /// Notes a call. After a pause of this process (a machine that was suspended, say) every node seems silent for
+    /// long: that silence is not held against the nodes.
     fn note_report(&mut self, now: Now) {
         let before = self.called.replace(now.instant);
         // While the buckets cannot be read nobody has to call, and no silence counts.
@@ -246,7 +250,7 @@ impl ClusterMirror {
         }
     }
 
-    /// A round that ends early: what it saw counts, what it did not see says nothing.
+    /// Ends a round early: the reports that the round read count, a missing entry says nothing.
     fn abandon(&mut self, now: Now) {
         for id in self.round.take().into_iter().flat_map(|round| round.nodes.into_keys()) {
             self.liveness.reported(&id, now.instant, Duration::ZERO);
@@ -319,8 +323,9 @@ impl ClusterMirror {
         }
     }
 
-    /// Nodes that a round did not see. Where this very bucket held their reports, those expired. A bucket that was made
-    /// since then never heard of them, however often it is read, so they keep the time that they have left.
+    /// Settles the nodes that a round did not see. Where the bucket of the round held their reports, those expired. A
+    /// bucket that was made since then never held those reports, however often the bucket is read, so the nodes keep
+    /// the time that they have left.
     fn settle_nodes(&mut self, round: &MirrorRound, now: Now) {
         let seen = |id: &Arc<str>| round.nodes.contains_key(id) || round.refused.contains(id);
         let held = |id: &Arc<str>| self.nodes.get(id).is_some_and(|known| known.bucket == round.incarnation.nodes);
@@ -332,9 +337,9 @@ impl ClusterMirror {
         }
     }
 
-    /// Marks that a round did not see. From the bucket that held them somebody purged them; with a new bucket they were
-    /// lost, and a cordon must outlive that: it is written again, and again where that did not come about before the next
-    /// round.
+    /// Settles the marks that a round did not see. Where the bucket held them, somebody purged them; with a new bucket
+    /// they were lost, and a cordon must outlive that: the mark is written again, and again where that did not succeed
+    /// before the next round.
     fn settle_marks(&mut self, round: &MirrorRound, before: Option<&Incarnation>, now: Now) {
         let Some(before) = before else { return };
         let unseen: Vec<(Arc<str>, Mark)> =
@@ -350,7 +355,7 @@ impl ClusterMirror {
         }
     }
 
-    /// Takes in the mark of `id`. A cool-down counts once: the same words read again begin no new pause.
+    /// Takes in the mark of `id`. A cool-down counts once: the same mark read again begins no new pause.
     fn set_mark(&mut self, id: &Arc<str>, mark: Mark, now: Now) {
         let before = self.mark_of(id);
         if before == mark {
@@ -370,8 +375,9 @@ impl ClusterMirror {
         self.event(RegistryEvent::Change(Change::Mark(Arc::clone(id), in_force)));
     }
 
-    /// When `cool_down` is over, where it is not: no later than this replica's own longest pause, whatever was written by
-    /// whatever clock. What comes between rounds has just been written; what a round finds may have stood there for long.
+    /// The end of `cool_down`; `None` where the cool-down is over. Never later than this replica's own longest pause,
+    /// whichever clock wrote the mark. A mark read between rounds has just been written; a mark read during a round
+    /// may have been stored for long.
     fn end_of(&self, cool_down: &CoolDown, now: Now) -> Option<Instant> {
         let left_ms = match self.round {
             None => cool_down.from_now_ms(now.unix_ms),
@@ -381,7 +387,7 @@ impl ClusterMirror {
         now.instant.checked_add(Duration::from_millis(left_ms)).filter(|end| *end > now.instant)
     }
 
-    /// What `mark`, the mark of `id`, means for placements now.
+    /// The consequences of `mark`, the mark of `id`, for placements now.
     fn in_force(&self, id: &str, mark: &Mark) -> Marks {
         Marks { cordoned: mark.cordoned.is_some(), cooling_down: self.cooling.is_on(id) }
     }
@@ -406,7 +412,7 @@ impl ClusterMirror {
         self.event(RegistryEvent::Refused { node, key, reason });
     }
 
-    /// The bucket of nodes whose entries are being read.
+    /// The incarnation of the bucket of nodes that is being read.
     fn bucket(&self) -> Arc<str> {
         let reading = self.round.as_ref().map(|round| &round.incarnation).or(self.incarnation.as_ref());
         reading.map(|incarnation| Arc::clone(&incarnation.nodes)).unwrap_or_default()

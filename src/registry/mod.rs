@@ -1,8 +1,8 @@
-//! The registry: the truth about the cluster, as nodes report it and as administrators mark it.
+//! The registry: the state of the cluster, as nodes report it and as administrators mark nodes.
 //!
-//! The front gets it as a stream of [`RegistryEvent`]s: changes for its cluster, and word of whether the view is whole.
-//! Behind that stand NATS buckets ([`Registry::start`]) or, in tests and the simulator, memory ([`Registry::in_memory`]).
-//! The registry does not know chains, decisions or reservations.
+//! The front gets the registry as a stream of [`RegistryEvent`]s: changes for the front's cluster, and whether the view
+//! is whole. The storage is NATS buckets ([`Registry::start`]) or, in tests and the simulator, memory
+//! ([`Registry::in_memory`]). The registry does not know chains, decisions or reservations.
 
 pub mod claims;
 mod cooling;
@@ -48,63 +48,65 @@ use mirror::{ClusterMirror, LongestPause, SharedMarks};
 use stores::{JetStreamDocuments, JetStreamEvents};
 use watch::RegistryWatch;
 
-/// The first pause after a failed start, in milliseconds, until somebody says otherwise.
+/// The first pause after a failed start, in milliseconds, until [`Registry::bound_cool_downs`] sets another.
 const USUAL_PAUSE_MS: u64 = 60_000;
-/// So many events wait for the front at most.
+/// The most events that wait for the front.
 const EVENTS: usize = 4096;
 
-/// One thing that the front hears of the cluster.
+/// An event of the cluster for the front.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RegistryEvent {
     /// The cluster changed.
     Change(Change),
-    /// With the changes up to now the view is whole; from here on it follows.
+    /// The view is whole with the changes up to now; from here on the view follows the buckets.
     Ready {
-        /// How many nodes are known, stale ones included.
+        /// The number of known nodes, stale nodes included.
         nodes: usize,
     },
-    /// The view is not kept at the moment; it is as it was, and is being built anew.
+    /// The view is not kept at the moment; the cluster stays unchanged while the view is built anew.
     Lost {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// A document was refused; nothing but its node is affected, and that keeps its last good report.
+    /// A document was refused; only the node that the document describes is affected, and that node keeps the last good
+    /// report.
     Refused {
-        /// The node whose document it is; absent where the key names none.
+        /// The node of the document; `None` where the key names no node.
         node: Option<Arc<str>>,
-        /// The key under which it stands.
+        /// The key of the document.
         key: String,
-        /// What is wrong with it.
+        /// The fault in the document.
         reason: String,
     },
 }
 
-/// How the registry is kept.
+/// The settings of the registry.
 #[derive(Clone, Debug)]
 pub struct RegistrySettings {
     /// The prefix of all names.
     pub namespace: Namespace,
-    /// How long a node may be silent before it is stale.
+    /// The time that a node may be silent before the node is stale.
     pub liveness: Duration,
-    /// How long a stale node stays known.
+    /// The time that a stale node stays known.
     pub retention: Duration,
-    /// How buckets that are missing are made.
+    /// The storage of buckets that are missing and have to be made.
     pub keeping: Keeping,
 }
 
-/// Counts of what the registry did.
+/// Counters and proofs of freshness of the registry.
 #[derive(Debug, Default)]
 pub struct RegistryCounters {
     refused: AtomicU64,
     rebuilds: AtomicU64,
     freshness: Freshness,
-    /// The last look at the buckets that found nothing more in them: no proof that was late on its way.
+    /// The last check of the buckets that found nothing more in them: unlike a heartbeat, no proof that was late on its
+    /// way.
     looked: Freshness,
-    /// That such a look is wanted soon.
+    /// Wakes the task that checks the buckets, so that the check comes soon.
     hurry: Notify,
 }
 
-/// The calls on the registry; clones share it.
+/// The calls on the registry; clones share the registry.
 #[derive(Clone, Debug)]
 pub struct Registry {
     book: MarkBook,
@@ -126,10 +128,10 @@ impl Default for RegistrySettings {
     }
 }
 
-/// What happened to `node`, read straight from the bus: for a command, which keeps no view of the cluster.
+/// Reads the history of `node` straight from the bus: for a command, which keeps no view of the cluster.
 ///
 /// # Errors
-/// What the store says where it cannot be read.
+/// [`StoreError`] where the store cannot be read.
 pub async fn history(
     bus: &Bus,
     namespace: &Namespace,
@@ -141,8 +143,8 @@ pub async fn history(
 }
 
 impl Registry {
-    /// The registry of the cluster on `bus`, kept by a task until `stop` or until the receiver is dropped. Must be called
-    /// where tokio runs.
+    /// Starts the registry of the cluster on `bus`, kept by a task until `stop` or until the receiver is dropped. Must
+    /// be called where tokio runs.
     #[must_use]
     pub fn start(
         bus: &Bus,
@@ -169,23 +171,23 @@ impl Registry {
         (registry, receiver)
     }
 
-    /// Lets no cool-down last longer here than the longest that follows from a first pause of `pause_ms`, whoever wrote it.
-    /// Those that run already end as they were to.
+    /// Bounds every cool-down on this replica by the longest that follows from a first pause of `pause_ms`, whichever
+    /// replica wrote the mark. Cool-downs that run already keep their end.
     pub fn bound_cool_downs(&self, pause_ms: u64) {
         self.longest_pause.store(marks::longest_pause_ms(pause_ms), Ordering::Relaxed);
     }
 
-    /// Takes `node` out of service for new sessions. The change comes through the events too; whoever answers the
-    /// administrator may apply it at once.
+    /// Takes `node` out of service for new sessions. The change comes through the events too; the caller may apply the
+    /// mark at once.
     ///
     /// # Errors
-    /// [`MarkError`] where it could not be written.
+    /// [`MarkError`] where the mark could not be written.
     pub async fn cordon(&self, node: &str, word: MarkAuthor) -> Result<Mark, MarkError> {
         let edited = self.book.cordon(node, word.clone()).await?;
         Ok(self.noted(node, edited, NodeEvent::Cordoned, word))
     }
 
-    /// Takes `node` out of service for new sessions and says that it is to be emptied.
+    /// Takes `node` out of service for new sessions and marks the node as being emptied.
     ///
     /// # Errors
     /// As [`Registry::cordon`].
@@ -194,7 +196,7 @@ impl Registry {
         Ok(self.noted(node, edited, NodeEvent::Draining, word))
     }
 
-    /// Puts `node` back into service; who said so and why goes into its history.
+    /// Puts `node` back into service; author and reason go into the node's history.
     ///
     /// # Errors
     /// As [`Registry::cordon`].
@@ -203,7 +205,7 @@ impl Registry {
         Ok(self.noted(node, edited, NodeEvent::Uncordoned, word))
     }
 
-    /// Leaves `node` alone after a start that failed there, as [`MarkBook::cool_down`] says.
+    /// Lets `node` cool down after a start that failed there, as [`MarkBook::cool_down`] describes.
     ///
     /// # Errors
     /// As [`Registry::cordon`].
@@ -211,65 +213,65 @@ impl Registry {
         self.book.cool_down(node, pause_ms, word).await
     }
 
-    /// The places that are claimed in the bus.
+    /// The claims on nodes, which are kept in the bus.
     #[must_use]
     pub fn claims(&self) -> &ClaimBook {
         &self.claims
     }
 
-    /// What happened to `node`, at most `limit` records, the newest last.
+    /// Returns the history of `node`, at most `limit` records, the newest last.
     ///
     /// # Errors
-    /// What the store says where it cannot be read.
+    /// [`StoreError`] where the store cannot be read.
     pub async fn history(&self, node: &str, limit: usize) -> Result<Vec<KeptRecord>, StoreError> {
         self.journal.history(node, limit).await
     }
 
-    /// What is held against `node`, with who, when and why.
+    /// Returns the mark of `node`.
     #[must_use]
     pub fn mark(&self, node: &str) -> Option<Mark> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner).get(node).cloned()
     }
 
-    /// Every mark, by node.
+    /// Returns every mark, by node.
     #[must_use]
     pub fn marks(&self) -> BTreeMap<Arc<str>, Mark> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many documents were refused so far.
+    /// The number of documents that were refused so far.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.figures.refused.load(Ordering::Relaxed)
     }
 
-    /// How often the view was built.
+    /// The number of times that the view was built.
     #[must_use]
     pub fn rebuilds(&self) -> u64 {
         self.figures.rebuilds.load(Ordering::Relaxed)
     }
 
-    /// How long before `now` it was last proven that the view has all that is in the buckets; nothing where it never was
-    /// whole.
+    /// The time from the last proof that the view has every entry of the buckets to `now`; `None` where the view was
+    /// never whole.
     #[must_use]
     pub fn view_age(&self, now: Instant) -> Option<Duration> {
         self.figures.freshness.age(now)
     }
 
-    /// When the buckets were last asked before `now`, and had nothing that had not been read before the answer was taken in;
-    /// nothing where they never were. All changes up to then were handed on as events before this says so. Unlike
-    /// [`Registry::view_age`] it is not fooled by a heartbeat that waited in a buffer.
+    /// The last time before `now` at which the buckets were asked for their last entry and that entry had been read or
+    /// arrived soon after; `None` where they never were. All changes up to then were sent as events before this time is
+    /// returned. Unlike [`Registry::view_age`], not fooled by a heartbeat that waited in a buffer.
     #[must_use]
     pub fn looked(&self, now: Instant) -> Option<Instant> {
         self.figures.looked.age(now).and_then(|age| now.checked_sub(age))
     }
 
-    /// Lets the buckets be asked soon, for [`Registry::looked`].
+    /// Has the buckets asked soon, for [`Registry::looked`].
     pub fn look_soon(&self) {
         self.figures.hurry.notify_one();
     }
 
-    /// How many lines of history were lost because they came faster than they could be kept.
+    /// The number of history records that were lost because the queue was full or the store did not take them.
     #[must_use]
     pub fn history_dropped(&self) -> u64 {
         self.journal.dropped()
@@ -280,7 +282,7 @@ impl Registry {
         Self { book, claims, journal, marks: SharedMarks::default(), longest_pause, figures: Arc::default() }
     }
 
-    /// A mirror that shares its marks with this registry.
+    /// Creates a mirror that shares the marks with this registry.
     fn mirror(&self, liveness: Liveness) -> ClusterMirror {
         ClusterMirror::new(liveness, Arc::clone(&self.marks), Arc::clone(&self.longest_pause))
     }

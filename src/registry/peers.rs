@@ -1,8 +1,8 @@
-//! The other replicas: who is there, which chains they run, and what all tell each other of reservations.
+//! The other replicas: which are there, which chains they run, and the messages by which all share their reservations.
 //!
-//! Pure: messages and moments are handed in. Every message names its speaker, what that one decides by, and how many
-//! reservations it holds of its own; so a message that was lost shows at the next, and the whole is told again. Rejected:
-//! a stream that keeps every word, which costs a write to disk for what is over in two minutes anyway.
+//! Pure: messages and moments are handed in. Every message names its sender, the sender's chains, and the number of the
+//! sender's own reservations; so a lost message shows at the next message, and the whole list is sent again. Rejected:
+//! a stream that keeps every message, which costs a write to disk for reservations that are over in two minutes anyway.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,66 +15,67 @@ use crate::model::{Reservation, shared};
 use super::ledger::RequestKey;
 use super::transit::{Delay, Transit};
 
-/// How often a replica speaks that has nothing to say, in milliseconds.
+/// The time between two messages of a replica that has nothing to report, in milliseconds.
 pub const HELLO_MS: u64 = 1000;
-/// A replica that was not heard for so long is gone, in milliseconds.
+/// The silence after which a replica counts as gone, in milliseconds.
 pub const SILENCE_MS: u64 = 5000;
-/// Words in one message.
+/// The most items in a message.
 pub const WORDS_AT_ONCE: usize = 512;
 /// The largest message that is read, in bytes.
 pub const MESSAGE_BYTES: usize = 1 << 20;
-/// So many replicas are known at most; more go unheard.
+/// The most replicas that are known; messages of more replicas are dropped.
 const PEERS: usize = 256;
-/// The longest name of a replica and the longest digest of its chains, in bytes; ours have 8 and 16. They are shown and logged.
+/// The longest name of a replica and the longest digest of its chains, in bytes; ours have 8 and 16. Both are shown and
+/// logged.
 const NAME_BYTES: usize = 128;
-/// A list that was on its way for longer than this is no answer to what was asked after a pause, in milliseconds.
+/// The delay from which on a list does not count as the answer to a request after a pause, in milliseconds.
 const LATE_MS: u64 = 1000;
-/// Reservations in the list of one replica; of a longer list it is not found out what it lacks.
+/// The most reservations that are collected from the list of a replica; a longer list is not compared.
 const LISTED: usize = 1 << 18;
-/// The same replica is asked for all that it holds no more often than this, in milliseconds.
+/// The shortest time between two requests to the same replica for the whole list, in milliseconds.
 const ASK_AGAIN_MS: u64 = 10_000;
 
-/// One message of a replica to all others. A later release may say more: what is not known is passed over.
+/// A message of a replica to all others. A later release may send more fields: unknown fields are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Message {
-    /// Who speaks.
+    /// The name of the replica that sends the message.
     pub from: Arc<str>,
-    /// The digest of the chains that it decides by.
+    /// The digest of the chains that the sender decides by.
     pub chains: Arc<str>,
-    /// How many reservations it holds of its own, with those of this message.
+    /// The number of the sender's own reservations, those of this message included.
     pub holds: usize,
-    /// Whether everybody else is to tell all that he holds.
+    /// Whether every other replica is to send a whole list.
     pub tell_all: bool,
-    /// When the message was sent, in milliseconds of the speaker's monotonic clock; absent in an earlier release.
+    /// The time of sending, in milliseconds of the sender's monotonic clock; absent in an earlier release.
     pub sent_ms: Option<u64>,
-    /// The number of the list of all that the speaker holds, of which the message is a part: a list is whole where its parts
-    /// name as many reservations as `holds` says.
+    /// The number of the sender's list of all its reservations, of which the message is a part: a list is whole where
+    /// its parts name as many reservations as `holds` says.
     pub list: Option<u64>,
-    /// The number of this message among those of the speaker that tell of reservations; the parts of a list have one number.
-    /// Two such messages may leave in one millisecond. Absent in an earlier release.
+    /// The number of this message among the sender's messages about reservations; the parts of a list share a number.
+    /// Orders two such messages that leave in the same millisecond. Absent in an earlier release.
     pub number: Option<u64>,
-    /// Whether the speaker leaves; what it holds stays in force.
+    /// Whether the sender leaves; the sender's reservations stay in force.
     pub leaving: bool,
-    /// Reservations that it holds.
+    /// The reservations that the sender holds.
     pub held: Vec<PeerReservation>,
-    /// Reservations that were confirmed.
+    /// The reservations that were confirmed.
     pub confirmed: Vec<Arc<str>>,
-    /// Reservations whose sessions their nodes have reported.
+    /// The reservations with sessions that their nodes have reported.
     pub reported: Vec<Arc<str>>,
-    /// Reservations that launchers gave back.
+    /// The reservations that launchers gave back.
     pub released: Vec<Arc<str>>,
-    /// Those of them whose sessions did not start; an earlier release does not look here.
+    /// The reservations among `released` with a session that did not start; an earlier release ignores this field.
     pub failed: Vec<Arc<str>>,
-    /// Nodes that an administrator put back into service: what failed there counts no more. An earlier release does not look
-    /// here either.
+    /// The nodes that an administrator put back into service: failures on them count no more. An earlier release
+    /// ignores this field too.
     pub uncordoned: Vec<Arc<str>>,
 }
 
-/// One thing that a replica tells the others.
+/// A single piece of news that a replica sends to the others.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GossipItem {
-    /// It holds this reservation.
+    /// The sender holds this reservation.
     Held(Box<PeerReservation>),
     /// This reservation was confirmed.
     Confirmed(Arc<str>),
@@ -84,66 +85,66 @@ pub enum GossipItem {
     Uncordoned(Arc<str>),
 }
 
-/// How a reservation came to its end.
+/// The way a reservation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReservationEnd {
-    /// Its node reported the session.
+    /// The node reported the session.
     Reported,
-    /// A launcher gave it back.
+    /// A launcher gave the reservation back.
     Released,
-    /// A launcher gave it back because the session did not start.
+    /// A launcher gave the reservation back because the session did not start.
     Failed,
-    /// Nobody said anything for as long as it was to live.
+    /// The reservation's time ran out without any news.
     Expired,
 }
 
-/// A reservation, with all that another replica needs to answer for it.
+/// A reservation with all facts that another replica needs to answer for that reservation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PeerReservation {
-    /// What counts.
+    /// The reservation that counts.
     pub reservation: Reservation,
-    /// How long it still lives, in milliseconds.
+    /// The time that the reservation still lives, in milliseconds.
     pub left_ms: u64,
-    /// Whether the launcher said that the session has started.
+    /// Whether the launcher confirmed that the session has started.
     #[serde(default)]
     pub confirmed: bool,
-    /// The chain that placed it.
+    /// The chain that placed the session.
     #[serde(deserialize_with = "shared::string")]
     pub chain: Arc<str>,
-    /// The step that chose.
+    /// The step that chose the node.
     #[serde(default)]
     pub decided_by: Option<Arc<str>>,
-    /// The generation that the decision saw, by its own replica's count.
+    /// The generation that the decision saw, by the count of the replica that decided.
     pub generation: u64,
-    /// What the decision was taken with that is not in the request; an earlier release does not tell.
+    /// The inputs of the decision that are not in the request; an earlier release does not send them.
     #[serde(default)]
     pub drawn: Option<DecisionSeed>,
-    /// The question that it answers, where that has an id.
+    /// The request that the reservation answers, where the request has an id.
     #[serde(default)]
     pub request: Option<RequestKey>,
 }
 
-/// What a decision was taken with that is not in its request: with it the decision can be taken again later.
+/// The inputs of a decision that are not in its request: with them the decision can be taken again later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionSeed {
     /// The random bits.
     pub seed: u64,
-    /// The time, Unix milliseconds.
+    /// The time of the decision, in Unix milliseconds.
     pub now_ms: i64,
 }
 
-/// What a message means beside its words.
+/// The facts that follow from a message, apart from the news.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Received {
-    /// The replica was not known.
+    /// Whether the replica was not known.
     pub is_new: bool,
-    /// It decides by other chains than it did, or is new.
+    /// Whether the replica decides by other chains than before, or is new.
     pub has_changed: bool,
-    /// How long the message was on its way.
+    /// The time that the message was on its way.
     pub delay: Delay,
 }
 
-/// The other replicas that are there.
+/// The other replicas that are alive.
 #[derive(Debug)]
 pub struct Peers {
     own: Arc<str>,
@@ -154,15 +155,16 @@ pub struct Peers {
 struct Peer {
     heard_ms: u64,
     chains: Arc<str>,
-    /// Whether the last message told another count than is held here.
+    /// Whether the last message named another number of reservations than this replica holds copies of.
     differs: bool,
     asked_ms: Option<u64>,
     transit: Transit,
-    /// When the newest list, or message that told of reservations, was sent by the replica's clock, and its number.
+    /// The time of sending, by the other replica's clock, and the number of the newest list or message about
+    /// reservations.
     told: Option<(u64, u64)>,
-    /// The number of the list that is being heard, and the reservations of its parts so far.
+    /// The number of the list that is being received, and the reservations of the parts so far.
     list: (u64, BTreeSet<Arc<str>>),
-    /// Whether this replica was asked for its list after a pause, and has not told it yet.
+    /// Whether this replica's list was asked for after a pause, and has not come yet.
     is_list_wanted: bool,
 }
 
@@ -170,17 +172,17 @@ impl Message {
     /// Reads a message from untrusted `text`.
     ///
     /// # Errors
-    /// [`JsonError`] where it is none.
+    /// [`JsonError`] where the text is no message.
     pub fn parse(text: &[u8]) -> Result<Self, JsonError> {
         json::parse_as(text, JsonLimits::bytes(MESSAGE_BYTES))
     }
 
-    /// What orders the messages of one speaker: the moment when each was sent, and the number.
+    /// The key that orders the messages of a sender: the time of sending, and the number.
     fn order(&self) -> Option<(u64, u64)> {
         Some((self.sent_ms?, self.number.unwrap_or_default()))
     }
 
-    /// Says `word` too. An end that every replica sees for itself is not said.
+    /// Adds `item` to the message. Expiry is not sent, because every replica sees that end by itself.
     pub fn add(&mut self, word: GossipItem) {
         match word {
             GossipItem::Held(held) => self.held.push(*held),
@@ -196,13 +198,13 @@ impl Message {
         }
     }
 
-    /// Whether it says no more than that its speaker is there.
+    /// Whether the message says no more than that the sender is alive.
     #[must_use]
     pub fn is_hello(&self) -> bool {
         !self.tell_all && self.list.is_none() && self.words().next().is_none()
     }
 
-    /// What it says of reservations: of each that it is held before that it is over.
+    /// Returns the items of the message: that a reservation is held before that the reservation is over.
     pub fn words(&self) -> impl Iterator<Item = GossipItem> {
         let held = self.held.iter().map(|held| GossipItem::Held(Box::new(held.clone())));
         let confirmed = self.confirmed.iter().map(|id| GossipItem::Confirmed(Arc::clone(id)));
@@ -215,20 +217,21 @@ impl Message {
     }
 }
 
-/// The replica that made the reservation or decision `id`.
+/// Returns the replica that made the reservation or decision `id`.
 #[must_use]
 pub fn owner(id: &str) -> &str {
     id.rsplit_once('-').map_or("", |(replica, _number)| replica)
 }
 
 impl Peers {
-    /// Nobody yet; `own` is this replica.
+    /// Creates an empty list; `own` is this replica.
     #[must_use]
     pub fn new(own: Arc<str>) -> Self {
         Self { own, others: BTreeMap::new() }
     }
 
-    /// Takes in who spoke at `now_ms`; nothing where that is this replica itself, or one too many.
+    /// Takes in the sender of a message at `now_ms`; returns `None` where the sender is this replica, has too long a
+    /// name, or exceeds [`PEERS`].
     pub fn receive(&mut self, message: &Message, now_ms: u64) -> Option<Received> {
         let is_known = self.others.contains_key(&message.from);
         if message.from.len().max(message.chains.len()) > NAME_BYTES {
@@ -253,8 +256,8 @@ impl Peers {
     }
 
     /// Takes in the part of a list that `message` is, which was on its way for `delay`; returns the reservations of the
-    /// whole list where that was its last part. A list that was overtaken by word of a newer reservation, or by a newer list,
-    /// would lack what that told, and is passed over.
+    /// whole list where this was its last part. A list that was overtaken by the message of a newer reservation, or by
+    /// a newer list, would lack those reservations, and is ignored.
     pub fn listed(&mut self, message: &Message, delay: Delay) -> Option<BTreeSet<Arc<str>>> {
         let (number, peer) = (message.list?, self.others.get_mut(&message.from)?);
         if peer.list.0 != number {
@@ -271,7 +274,7 @@ impl Peers {
         Some(std::mem::take(&mut peer.list).1)
     }
 
-    /// After a pause that ends at `now_ms` nobody was silent, and everybody's list is wanted.
+    /// Forgives all silence up to `now_ms` after a pause of this process, and asks for every replica's list.
     pub fn want_lists(&mut self, now_ms: u64) {
         for peer in self.others.values_mut() {
             peer.heard_ms = now_ms;
@@ -279,14 +282,14 @@ impl Peers {
         }
     }
 
-    /// Whether the list of a replica that is there is still wanted.
+    /// Whether a list of some replica is still missing.
     #[must_use]
     pub fn is_list_wanted(&self) -> bool {
         self.others.values().any(|peer| peer.is_list_wanted)
     }
 
-    /// Whether `replica`, which says that it holds another number of reservations than are known here where it `differs`, is
-    /// to be asked for all of them: a count may differ once, because both are told of the same ends in another order.
+    /// Whether `replica` is to be asked for its whole list. `differs` says that the number of its reservations is not
+    /// the number known here: a number may differ once, because replicas receive the same ends in another order.
     pub fn is_to_be_asked(&mut self, replica: &str, differs: bool, now_ms: u64) -> bool {
         let Some(peer) = self.others.get_mut(replica) else { return false };
         let differed = std::mem::replace(&mut peer.differs, differs);
@@ -298,31 +301,31 @@ impl Peers {
         ask
     }
 
-    /// Forgets who was not heard for too long by `now_ms`; returns those.
+    /// Removes the replicas that were silent for too long by `now_ms`; returns their names.
     pub fn lapse(&mut self, now_ms: u64) -> Vec<Arc<str>> {
         let silent = |peer: &Peer| peer.heard_ms.saturating_add(SILENCE_MS) < now_ms;
         self.others.extract_if(.., |_, peer| silent(peer)).map(|(replica, _)| replica).collect()
     }
 
-    /// Whether `replica` is another one that is there.
+    /// Whether `replica` is another replica that is alive.
     #[must_use]
     pub fn is_there(&self, replica: &str) -> bool {
         self.others.contains_key(replica)
     }
 
-    /// How many others are there.
+    /// The number of other replicas that are alive.
     #[must_use]
     pub fn len(&self) -> usize {
         self.others.len()
     }
 
-    /// Whether nobody else is there.
+    /// Whether no other replica is alive.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.others.is_empty()
     }
 
-    /// The others that decide by other chains than `chains`, with the digest of theirs.
+    /// The other replicas that decide by other chains than `chains`, each with the digest of the other's chains.
     pub fn differing<'a>(&'a self, chains: &'a str) -> impl Iterator<Item = (&'a Arc<str>, &'a Arc<str>)> {
         let others = self.others.iter().map(|(replica, peer)| (replica, &peer.chains));
         others.filter(move |(_, theirs)| &***theirs != chains)

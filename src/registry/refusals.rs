@@ -1,11 +1,12 @@
-//! Documents that were refused: counted all, said once a minute per key, in bounded memory however many keys there are.
+//! Documents that were refused: all of them counted, logged once a minute per key, in bounded memory however many keys
+//! there are.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How often the log names the same key.
+/// The time between two log lines about the same key.
 const REPEAT: Duration = Duration::from_secs(60);
-/// So many keys are told apart; beyond them refusals are only counted.
+/// The most keys that are told apart; refusals of further keys are only counted.
 const KEYS: usize = 1024;
 
 /// The refusals so far.
@@ -22,8 +23,8 @@ struct RefusalLogged {
 }
 
 impl Refusals {
-    /// Counts one refusal of what stands under `key`. Where it is time to say so, how many of that key's were kept quiet
-    /// since the last time.
+    /// Counts a refusal of the document under `key`. Where the refusal is to be logged, returns the number of refusals
+    /// of that key that were not logged since the last time.
     pub(super) fn count(&mut self, key: &str, now: Instant) -> Option<u64> {
         self.total += 1;
         if let Some(said) = self.said.get_mut(key) {
@@ -44,12 +45,12 @@ impl Refusals {
         Some(0)
     }
 
-    /// A good document stands under `key` again; whether the last one was refused.
+    /// Records that a good document stands under `key` again; returns whether the last document was refused.
     pub(super) fn cured(&mut self, key: &str) -> bool {
         self.said.remove(key).is_some()
     }
 
-    /// All of them.
+    /// The number of refusals so far.
     pub(super) fn total(&self) -> u64 {
         self.total
     }

@@ -1,4 +1,4 @@
-//! Marks, claims and events in JetStream: what is made if missing, and the stores on top of it.
+//! Marks, claims and events in JetStream: the making of missing buckets and streams, and the stores on top of them.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ const EVENTS_BYTES: i64 = 64 * 1024 * 1024;
 const EVENTS: i64 = 500_000;
 const MAX_EVENT_BYTES: usize = 16 * 1024;
 
-/// Of which incarnation the buckets are, and how far they were filled when they were looked at.
+/// The state of the buckets when they were looked at: their incarnation and their last entry.
 #[derive(Clone, Debug)]
 pub(super) struct Prepared {
     pub(super) nodes: StreamState,
@@ -37,7 +37,7 @@ pub(super) struct Prepared {
     pub(super) claims: StreamState,
 }
 
-/// Makes whatever is missing, and brings what is there to the limits of these settings.
+/// Makes the missing buckets and streams, and brings the existing ones to the limits of these settings.
 pub(super) async fn prepare(js: &Context, settings: &RegistrySettings) -> Result<Prepared, JetStreamError> {
     let (namespace, keeping) = (&settings.namespace, settings.keeping);
     let nodes = jetstream::nodes_bucket(namespace, settings.liveness, keeping);
@@ -78,7 +78,7 @@ fn events_config(settings: &RegistrySettings) -> Config {
     }
 }
 
-/// Documents of one bucket.
+/// A document store in a bucket.
 #[derive(Clone)]
 pub(super) struct JetStreamDocuments {
     js: Context,
@@ -136,7 +136,7 @@ impl JetStreamEvents {
     async fn append_event(&self, record: &HistoryRecord) -> Result<(), StoreError> {
         let text = serde_json::to_vec(record).map_err(store_error)?;
         let mut headers = HeaderMap::new();
-        // An id is any text; a header is not.
+        // An id is any text; a header must not be.
         headers.insert(NATS_MESSAGE_ID, encode_key(&record.identity).as_str());
         let message = PublishMessage::build().payload(text.into()).headers(headers);
         let sent = self.js.send_publish(self.namespace.events_of(&record.node), message).await.map_err(store_error)?;
@@ -150,7 +150,7 @@ impl JetStreamEvents {
         let mut history = Vec::new();
         while let Delivery::Entry(entry) = feed.next().await.map_err(store_error)? {
             let text = entry.value.unwrap_or_default();
-            // What another release wrote and this one cannot read is left out.
+            // A record of another release that this release cannot read is left out.
             if let Ok(record) = json::parse_as(&text, JsonLimits::bytes(MAX_EVENT_BYTES)) {
                 history.push(KeptRecord { at_ms: entry.stored_ms, record });
             }
@@ -186,7 +186,7 @@ impl EventStore for JetStreamEvents {
     }
 }
 
-/// The library's own time limits do not cover its queue.
+/// Bounds `work` in time, because the library's own time limits do not cover its queue.
 async fn within<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     match tokio::time::timeout(2 * PATIENCE, work).await {
         Ok(outcome) => outcome,

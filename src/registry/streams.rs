@@ -1,4 +1,5 @@
-//! The streams of the registry as they are: looked at, made if missing, changed where another setting made them.
+//! The streams of the registry as the server holds them: looked at, made if missing, changed where other settings made
+//! them.
 
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{Config, Info};
@@ -8,21 +9,21 @@ use tracing::{info, warn};
 
 use crate::nats::jetstream::{JetStreamError, answer, ask, create, refused};
 
-/// A bucket or stream as it is.
+/// The state of a bucket or stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StreamState {
-    /// When it was made; another moment is another bucket.
+    /// The time of creation; another time means another bucket.
     pub(super) created: String,
-    /// The number of the last message that it ever took.
+    /// The number of the last message that the stream ever took.
     pub(super) last_sequence: u64,
 }
 
-/// The state of the stream `name`; nothing where there is none.
+/// Returns the state of the stream `name`; `None` where the stream is missing.
 pub(super) async fn look(js: &Context, name: &str) -> Result<Option<StreamState>, JetStreamError> {
     Ok(find(js, name).await?.as_ref().map(state))
 }
 
-/// The stream that `config` describes, made if it is missing; one that is there may have other limits.
+/// Returns the stream that `config` describes, made if missing; an existing stream may have other limits.
 pub(super) async fn ensure(js: &Context, config: Config) -> Result<Info, JetStreamError> {
     if let Some(info) = find(js, &config.name).await? {
         return Ok(info);
@@ -47,9 +48,10 @@ async fn find(js: &Context, name: &str) -> Result<Option<Info>, JetStreamError> 
     }
 }
 
-/// A bucket that another release or another setting made: its limits follow ours, for entries that expire sooner than
-/// the service judges them would be missed at the next start, and one that an agent made first is on one server alone. It
-/// is never kept on fewer servers than it is. That it cannot be changed is no reason to do without it.
+/// Changes the limits of a bucket that another release or another setting made to ours, because entries that expire
+/// sooner than the service judges them would be missed at the next start, and because a bucket that an agent made first
+/// is on one server alone. The number of servers is never lowered. A failure is logged, since a bucket with other
+/// limits is no reason to do without a registry.
 pub(super) async fn adapt(js: &Context, is: &Info, should: Config) {
     let (age, size) = (should.max_age, should.max_message_size);
     let (rollup, replicas) = (should.allow_rollup, should.num_replicas.max(is.config.num_replicas));
@@ -79,7 +81,7 @@ pub(super) async fn adapt(js: &Context, is: &Info, should: Config) {
     }
 }
 
-/// What `info` says of a stream, as far as we compare it.
+/// Returns the fields of `info` that are compared.
 pub(super) fn state(info: &Info) -> StreamState {
     StreamState { created: info.created.to_string(), last_sequence: info.state.last_sequence }
 }

@@ -1,4 +1,4 @@
-//! What the registry makes of reports, silence, marks and losses, moved by hand.
+//! The registry's handling of reports, silence, marks and losses, driven by hand.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +21,7 @@ struct Front {
 }
 
 impl Front {
-    /// Takes every event that is there; the ones that change nothing are returned.
+    /// Takes all waiting events; returns those that change nothing.
     fn hear(&mut self) -> Vec<RegistryEvent> {
         let mut others = Vec::new();
         while let Ok(event) = self.events.try_recv() {
@@ -33,7 +33,7 @@ impl Front {
         others
     }
 
-    /// The ids of the nodes, stale ones with a `-`, cordoned ones with a `#`, cooling ones with a `~`.
+    /// The ids of the nodes: a stale node with a `-`, a cordoned node with a `#`, a cooling node with a `~`.
     fn nodes(&mut self) -> String {
         self.hear();
         let shown = self.cluster.nodes().map(|(_, node)| {
@@ -172,7 +172,8 @@ async fn marks_reach_the_cluster_and_end_by_themselves() {
     }
 }
 
-/// A cool-down of a minute as a replica writes it whose clock is `ahead_ms` ahead of zero, with its pause where it is `said`.
+/// A cool-down of a minute as written by a replica with a clock that is `ahead_ms` ahead of zero, with the pause where
+/// `said`.
 fn cool_down(ahead_ms: i64, said: bool) -> String {
     let mut cool_down =
         json!({"until_ms": ahead_ms + 60_000, "failures": 1, "by": "r", "at_ms": ahead_ms, "reason": "x"});
@@ -263,7 +264,7 @@ async fn a_process_that_did_not_run_holds_it_against_nobody() {
     assert_eq!(front.nodes(), "a-");
 }
 
-/// What is logged while a test runs.
+/// The log output of a test.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

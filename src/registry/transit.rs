@@ -1,37 +1,38 @@
 //! How long the messages of another replica were on their way, by two clocks that began at different moments.
 //!
-//! A message says when it was sent by its sender's monotonic clock. The difference to the receiver's clock is the same for
-//! all messages but for their time on the way, so the least difference of the last minutes stands for a message that came
-//! at once, and what is above it is delay: in a socket's buffer while this process was paused, say. Rejected: the wall
-//! clocks of both hosts, either of which may be wrong.
+//! A message carries its time of sending by its sender's monotonic clock. The difference to the receiver's clock is the
+//! same for all messages but for their time on the way, so the least difference of the last minutes stands for a
+//! message that came at once, and any excess is delay: in a socket's buffer while this process was paused, say.
+//! Rejected: the wall clocks of both hosts, either of which may be wrong.
 
-/// The least difference is forgotten after one to two of these, in milliseconds: a sender whose clock stood still for a
-/// while would else look late for ever.
+/// The time after which the least difference is forgotten, in milliseconds; twice that at most. A sender with a clock
+/// that stood still for a while would else look late for ever.
 const WINDOW_MS: u64 = 60_000;
-/// So many messages say what the least difference is, before it is an event that a message undercuts it.
+/// The number of messages that establish the least difference; only after them is a smaller difference an event.
 const ESTABLISHED: u32 = 5;
 
-/// What the messages of one sender tell of their way.
+/// The transit times of the messages of a sender.
 #[derive(Debug, Default)]
 pub struct Transit {
-    /// The least difference of the present window and of the one before it, in milliseconds.
+    /// The least difference of the present window and of the window before, in milliseconds.
     least: [Option<i64>; 2],
     window_began_ms: u64,
     messages: u32,
 }
 
-/// What one message tells of its way.
+/// The delay of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delay {
-    /// How much longer than others of its sender the message was on its way, in milliseconds.
+    /// The time by which the message was on its way for longer than others of its sender, in milliseconds.
     pub late_ms: u64,
-    /// How far the message undercuts all others, in milliseconds: the receiver's clock stood still meanwhile, as that of a
-    /// paused virtual machine does.
+    /// The time by which the message undercuts all others, in milliseconds: the receiver's clock stood still meanwhile,
+    /// as that of a paused virtual machine does.
     pub early_ms: u64,
 }
 
 impl Transit {
-    /// Takes in a message that was sent at `sent_ms` by its sender's clock, and is read at `now_ms` by the receiver's.
+    /// Takes in a message that was sent at `sent_ms` by its sender's clock, and was read at `now_ms` by the receiver's
+    /// clock.
     pub fn take(&mut self, sent_ms: u64, now_ms: u64) -> Delay {
         let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
         let difference = signed(now_ms).saturating_sub(signed(sent_ms));
@@ -55,7 +56,7 @@ impl Transit {
 mod tests {
     use super::*;
 
-    /// Messages that are sent each second and arrive after 5 ms, at a receiver whose clock is 1,000 s ahead.
+    /// Messages that are sent each second and arrive after 5 ms, at a receiver with a clock that is 1,000 s ahead.
     fn settled() -> Transit {
         let mut transit = Transit::default();
         for second in 0..10 {

@@ -1,7 +1,8 @@
-//! Keeps the mirror true: reads both buckets for as long as all is well, and starts again from nothing when it is not.
+//! The task that keeps the mirror up to date: reads both buckets, and starts again from nothing where something is
+//! wrong.
 //!
-//! Nothing is repaired in place. A lost connection, a gap, a silence, a bucket that was deleted or made anew all lead to
-//! the same round: make what is missing, read everything, then follow. The cluster stays as it was meanwhile.
+//! Nothing is repaired in place. A lost connection, a gap, a silence, a bucket that was deleted or made anew all lead
+//! to the same round: make the missing buckets, read everything, then follow. The cluster stays unchanged meanwhile.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,14 +27,15 @@ use crate::nats::subjects::bucket_stream;
 use crate::nats::{Bus, LinkState};
 use crate::system_clock::now;
 
-/// How often the buckets are asked whether they are still the ones that are being read.
+/// The time between two checks that the buckets are still the buckets being read.
 const CHECK: Duration = Duration::from_secs(5);
-/// What a hurried look finds in the buckets has to arrive within this time, looked for so often.
+/// The time within which the entries that a hurried check finds in the buckets have to arrive; [`ARRIVAL_LOOKS`] times
+/// they are looked for.
 const ARRIVAL: Duration = Duration::from_secs(1);
 const ARRIVAL_LOOKS: u32 = 50;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// While a failure lasts, the log repeats it this often.
+/// The time after which the log repeats a failure that lasts.
 const REPEAT: Duration = Duration::from_secs(60);
 
 /// The task that keeps the mirror.
@@ -48,7 +50,7 @@ pub(super) struct RegistryWatch {
     pub(super) events: mpsc::Sender<RegistryEvent>,
 }
 
-/// Why a view is no longer kept.
+/// The reason why a view is no longer kept.
 #[derive(Debug, thiserror::Error)]
 enum ViewLost {
     #[error(transparent)]
@@ -59,19 +61,19 @@ enum ViewLost {
     Link,
     #[error("{0}")]
     Bucket(String),
-    /// Nobody takes our events any more.
+    /// Nobody receives the events any more.
     #[error("nobody listens")]
     Unheard,
 }
 
-/// The numbers of the last entries that were seen.
+/// The numbers of the last entries that were read.
 #[derive(Debug, Default)]
 struct LastEntries {
     nodes: AtomicU64,
     marks: AtomicU64,
 }
 
-/// What the log said about a failure that lasts.
+/// The last log line about a failure that lasts.
 #[derive(Debug, Default)]
 struct WatchLog {
     reason: String,
@@ -79,7 +81,7 @@ struct WatchLog {
 }
 
 impl RegistryWatch {
-    /// Runs until `stop`, or until nobody takes the events any more.
+    /// Runs until `stop`, or until nobody receives the events any more.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let (mut pauses, mut said) = (Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE), WatchLog::default());
         loop {
@@ -105,7 +107,7 @@ impl RegistryWatch {
         }
     }
 
-    /// Builds the view and keeps it until something is wrong.
+    /// Builds the view and keeps the view up to date until something is wrong.
     async fn keep(&mut self, pauses: &mut Backoff, said: &mut WatchLog) -> Result<std::convert::Infallible, ViewLost> {
         let connects = self.bus.connects();
         let js = jetstream::context(&self.bus);
@@ -120,7 +122,7 @@ impl RegistryWatch {
         let guarded = [
             GuardedBucket::new(&nodes_bucket, &nodes, Some(&seen.nodes)),
             GuardedBucket::new(&marks_bucket, &marks, Some(&seen.marks)),
-            // Nobody follows the claims, but who takes a place needs them to be there.
+            // Nobody reads the claims as a feed, but a replica that takes a place needs their bucket.
             GuardedBucket::new(&namespace.claims_bucket(), &claims, None),
         ];
         let guard = guard(&js, guarded, &figures);
@@ -134,7 +136,7 @@ impl RegistryWatch {
         while let Delivery::Entry(entry) = nodes_feed.next().await? {
             self.take_node(entry, &seen).await?;
         }
-        // What expired before it was read has a number too.
+        // Entries that expired before they were read have numbers too.
         seen.nodes.fetch_max(nodes.last_sequence, Ordering::Relaxed);
         seen.marks.fetch_max(marks.last_sequence, Ordering::Relaxed);
         self.mirror.complete(now());
@@ -172,7 +174,8 @@ impl RegistryWatch {
         }
     }
 
-    /// Lets the mirror see what time brought. Each heartbeat does, so that it knows that this process runs.
+    /// Lets the mirror handle the passing of time. Called on each heartbeat, so that the mirror knows that this process
+    /// runs.
     async fn tick(&mut self) -> Result<(), ViewLost> {
         self.mirror.tick(now());
         self.deliver().await
@@ -190,8 +193,8 @@ impl RegistryWatch {
         self.deliver().await
     }
 
-    /// Hands on what the mirror concluded. The channel is bounded: a front that does not keep up slows the reading down,
-    /// and at last the feed reports a gap.
+    /// Sends the mirror's outputs on. The channel is bounded: a front that does not keep up slows the reading down, and
+    /// at last the feed reports a gap.
     async fn deliver(&mut self) -> Result<(), ViewLost> {
         self.figures.refused.store(self.mirror.refused(), Ordering::Relaxed);
         for output in self.mirror.take_outputs() {
@@ -217,8 +220,8 @@ impl RegistryWatch {
     }
 }
 
-/// Returns, with the reason, when a bucket is no longer the one that is being read, or when entries that it has do not
-/// come. That it cannot be asked at the moment says nothing: the feeds have heartbeats of their own.
+/// Returns a reason when a bucket is no longer the bucket that is being read, or when stored entries do not arrive. A
+/// bucket that cannot be asked at the moment proves nothing: the feeds have heartbeats of their own.
 async fn guard<const N: usize>(
     js: &Context,
     mut buckets: [GuardedBucket<'_>; N],
@@ -237,7 +240,8 @@ async fn guard<const N: usize>(
         }
         let (at, mut complete) = (Instant::now(), 0);
         for bucket in &mut buckets {
-            // Before the look: what comes during it may be newer than what the look finds.
+            // Read before the look: an entry that comes during the look may be newer than the state that the look
+            // finds.
             let seen = bucket.seen();
             match streams::look(js, &bucket.stream).await {
                 Err(error) => debug!("{error}"),
@@ -255,8 +259,8 @@ async fn guard<const N: usize>(
     }
 }
 
-/// Asks what the buckets have by now, and notes the moment of asking once all of that has come. It judges nothing: that
-/// is left to the next regular look.
+/// Asks for the state of the buckets, and records the moment of asking once all of their entries have arrived. Any
+/// fault that shows is left to the next regular check.
 async fn look_in_a_hurry<const N: usize>(js: &Context, buckets: &[GuardedBucket<'_>; N], looked: &Freshness) {
     let at = Instant::now();
     let mut missing = Vec::new();
@@ -275,15 +279,15 @@ async fn look_in_a_hurry<const N: usize>(js: &Context, buckets: &[GuardedBucket<
     }
 }
 
-/// A bucket that is looked at every now and then.
+/// A bucket that is checked at intervals.
 #[derive(Debug)]
 struct GuardedBucket<'a> {
     stream: String,
-    /// When the bucket that is being read was made.
+    /// The creation time of the bucket that is being read.
     created: String,
-    /// The last of its entries that came, where they are read.
+    /// The number of the last entry that was read; `None` for a bucket that is not read.
     seen: Option<&'a AtomicU64>,
-    /// What the last look found: the entry that we had seen, and the last one that there was.
+    /// The last entry that had been read, and the last entry stored, at the check before.
     before: (u64, u64),
 }
 
@@ -292,13 +296,13 @@ impl<'a> GuardedBucket<'a> {
         Self { stream: bucket_stream(bucket), created: first.created.clone(), seen, before: (0, 0) }
     }
 
-    /// The last of its entries that came, where they are read.
+    /// The number of the last entry that was read; `None` for a bucket that is not read.
     fn seen(&self) -> Option<u64> {
         self.seen.map(|seen| seen.load(Ordering::Relaxed))
     }
 
-    /// Whether all that there is by now, `state`, has come; what is wrong, where it never will. `seen` is what had come
-    /// before `state` was asked for.
+    /// Returns whether all entries of the present `state` have arrived, or the fault where they never will. `seen` is
+    /// the last entry that had been read before `state` was asked for.
     fn check(&mut self, state: &StreamState, seen: Option<u64>) -> Result<bool, String> {
         let stored = state.last_sequence;
         let seen = seen.unwrap_or(stored);
@@ -306,7 +310,7 @@ impl<'a> GuardedBucket<'a> {
             return Err(format!("`{}` was made anew", self.stream));
         }
         let (seen_before, stored_before) = std::mem::replace(&mut self.before, (seen, stored));
-        // A backlog that is being worked off is no deafness.
+        // A backlog that is being worked off is no fault.
         if seen < stored_before && seen == seen_before {
             return Err(format!("entries of `{}` do not arrive", self.stream));
         }
@@ -321,7 +325,7 @@ impl WatchLog {
             return;
         }
         match lost {
-            // The link speaks for itself.
+            // The reporter of the link logs that by itself.
             ViewLost::Link | ViewLost::Unheard => {}
             ViewLost::JetStream(_) => error!("there is no view of the cluster: {reason}; trying again until there is"),
             ViewLost::Feed(_) | ViewLost::Bucket(_) => warn!("the view of the cluster is built anew: {reason}"),
