@@ -118,6 +118,8 @@ pub(in crate::check) struct ValueFlow<'t> {
     pub(in crate::check) around: Vec<usize>,
     /// How many loops and callbacks are around it within the function that whither calls.
     pub(in crate::check) turns: usize,
+    /// The statement that is looked at, where it is an expression.
+    pub(in crate::check) statement: SourceRange,
     /// Names that the script gives to fields itself.
     pub(in crate::check) own_fields: BTreeSet<String>,
     is_changed: bool,
@@ -143,6 +145,7 @@ impl<'t> ValueFlow<'t> {
             scopes: Vec::new(),
             around: Vec::new(),
             turns: 0,
+            statement: 0..0,
             own_fields,
             is_changed: true,
             seen: None,

@@ -25,6 +25,7 @@ impl<'t> ValueFlow<'t> {
         match &statement.kind {
             StmtKind::Expr(value) => {
                 self.unused(value);
+                self.statement = value.span.clone();
                 self.expression(value);
             }
             StmtKind::Declare(how, list) => {

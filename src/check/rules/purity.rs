@@ -128,7 +128,7 @@ pub(super) fn promised(flow: &mut ValueFlow<'_>) {
             continue;
         }
         // A promise that is there already counts as its value, so that it does no harm for a node alone.
-        if waits.is_empty() && role != FunctionRole::Whole {
+        if waits.is_empty() && matches!(role, FunctionRole::Filter(_)) {
             continue;
         }
         let message =
