@@ -244,6 +244,7 @@ impl<'t> ValueFlow<'t> {
         let is_called_by_whither = self.roles.contains_key(&number);
         let turns = if is_called_by_whither { std::mem::take(&mut self.turns) } else { self.turns };
         self.turns += usize::from(!is_called_by_whither);
+        let statement = self.statement.clone();
         self.around.push(number);
         self.scoped(|flow| {
             for (parameter, value) in function.parameters.iter().zip(given) {
@@ -255,7 +256,7 @@ impl<'t> ValueFlow<'t> {
             flow.statements(&function.body);
         });
         self.around.pop();
-        self.turns = turns;
+        (self.turns, self.statement) = (turns, statement);
     }
 
     /// What the parameters of the function `number` are worth.

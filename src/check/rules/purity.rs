@@ -189,7 +189,8 @@ fn request_use(function: &FunctionTree) -> Option<(SourceRange, String)> {
         let span = function.parameters.get(1).map_or(function.head.clone(), |parameter| parameter.span.clone());
         return Some((span, "takes the request in a way that cannot be told".to_owned()));
     };
-    let (mut found, mut named): (Option<(SourceRange, String)>, BTreeSet<(usize, usize)>) = (None, BTreeSet::new());
+    let mut found: Option<(SourceRange, String)> = None;
+    let mut named = BTreeSet::new();
     visit::expressions(&function.body, &mut |expression: &Expr| {
         if let ExprKind::Field { of, name, .. } = &expression.kind {
             let way = way_from(of, request);

@@ -36,7 +36,7 @@ pub(super) fn tree(source: &SourceText) -> Option<SyntaxTree> {
         body.extend(parser.statement()?);
     }
     let body = settled(body);
-    let entry = (reading.shape == Shape::WholeList).then(|| EntryPoint::Named(reading.entry));
+    let entry = (reading.shape == Shape::WholeList).then_some(EntryPoint::Named(reading.entry));
     Some(SyntaxTree { dialect: Dialect::Rhai, body, shape: reading.shape, entry, functions: parser.functions })
 }
 
