@@ -131,7 +131,6 @@ const ELSEWHERE: &[(Thing, &str, &str)] = &[
     (Thing::Cpu, "usage", "utilization"),
     (Thing::Cpu, "percent", "utilization"),
     (Thing::Cpu, "count", "cores"),
-    (Thing::Session, "nodeId", "serverId"),
     (Thing::Time, "day", "weekday"),
     (Thing::Time, "min", "minute"),
     (Thing::Input, "groups", "userGroups"),

@@ -9,21 +9,21 @@ use super::codes::Code;
 /// One thing that a check found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// What kind of thing it is.
+    /// The kind of mistake.
     pub code: Code,
-    /// The bytes of the source that are wrong; absent where it is the file as a whole.
+    /// The bytes of the source that are wrong; absent where the finding is about the file as a whole.
     pub span: Option<SourceRange>,
     /// What is wrong, in a sentence.
     pub message: String,
-    /// What to do about it.
+    /// The advice that a person gets.
     pub help: Option<String>,
-    /// What makes it right.
+    /// The change that puts the source right.
     pub fix: Option<Fix>,
-    /// How much it weighs.
+    /// The weight of the finding.
     pub level: FindingLevel,
 }
 
-/// How much a finding weighs.
+/// The weight of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FindingLevel {
     /// The file cannot be used.
@@ -34,10 +34,10 @@ pub enum FindingLevel {
     Note,
 }
 
-/// What makes a finding right.
+/// A change that puts right what a finding is about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fix {
-    /// What the fix does, in words.
+    /// The change in words.
     pub title: String,
     /// The changes, which do not overlap.
     pub edits: Vec<Replacement>,
@@ -50,16 +50,16 @@ pub struct Fix {
 pub struct Replacement {
     /// The bytes that go.
     pub span: SourceRange,
-    /// What comes in their place.
+    /// The text that comes in the place of those bytes.
     pub text: String,
 }
 
-/// A file with what was found in it.
+/// A file that was checked, with the findings about that file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedFile {
     /// The file as it was named.
     pub file: Arc<str>,
-    /// The text of it; empty where it is none.
+    /// The text of the file; empty where the file is no text.
     pub text: Arc<str>,
     /// The findings in the order of their places.
     pub findings: Vec<Finding>,

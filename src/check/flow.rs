@@ -25,7 +25,7 @@ const MAX_WALKS: usize = 12;
 /// The most characters of an expression that a message repeats.
 const MAX_SHOWN: usize = 48;
 
-/// What whither calls a function for.
+/// The purpose that whither calls a function for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::check) enum FunctionRole {
     /// The function of the whole list.
@@ -38,16 +38,16 @@ pub(in crate::check) enum FunctionRole {
     Key,
 }
 
-/// What is known of a function.
+/// The facts that are known of a function.
 #[derive(Clone, Debug, Default)]
 pub(in crate::check) struct FunctionFacts<'t> {
-    /// The function; absent until the first walk came to it.
+    /// The function; absent until the first walk came to the function.
     pub(in crate::check) tree: Option<&'t FunctionTree>,
-    /// What its parameters are worth, over all calls.
+    /// The worth of the function's parameters, over all calls.
     pub(in crate::check) parameters: Vec<Worth>,
-    /// What it returns, over all ways.
+    /// The worth of what the function returns, over all ways.
     pub(in crate::check) returns: Worth,
-    /// Whether nothing but the truth of what it returns counts.
+    /// Whether the caller of the function tests the returned value for its truth alone.
     pub(in crate::check) is_test: bool,
 }
 
@@ -83,7 +83,7 @@ pub(in crate::check) struct FlowRecord {
     pub(in crate::check) ids: Vec<(String, SourceRange)>,
     /// Metadata that are compared with a text somewhere, by name.
     pub(in crate::check) compared: BTreeSet<String>,
-    /// Metadata whose truth is tested: name, place, and whether the test is whether it is false.
+    /// Metadata whose truth is tested, by name, with the place of the test.
     pub(in crate::check) tested: Vec<(String, SourceRange)>,
     /// The names of undeclared variables that are findings already, with their places.
     pub(in crate::check) undeclared: BTreeSet<usize>,
@@ -116,8 +116,10 @@ pub(in crate::check) struct ValueFlow<'t> {
     scopes: Vec<BTreeMap<String, usize>>,
     /// The functions around the place that is looked at.
     pub(in crate::check) around: Vec<usize>,
-    /// How many loops and callbacks are around it within the function that whither calls.
+    /// The number of loops and callbacks around the place that is looked at, within the function that whither calls.
     pub(in crate::check) turns: usize,
+    /// The bytes of the expression that is the statement around the place that is looked at.
+    pub(in crate::check) statement: SourceRange,
     /// Names that the script gives to fields itself.
     pub(in crate::check) own_fields: BTreeSet<String>,
     is_changed: bool,
@@ -143,6 +145,7 @@ impl<'t> ValueFlow<'t> {
             scopes: Vec::new(),
             around: Vec::new(),
             turns: 0,
+            statement: 0..0,
             own_fields,
             is_changed: true,
             seen: None,
@@ -241,6 +244,7 @@ impl<'t> ValueFlow<'t> {
         let is_called_by_whither = self.roles.contains_key(&number);
         let turns = if is_called_by_whither { std::mem::take(&mut self.turns) } else { self.turns };
         self.turns += usize::from(!is_called_by_whither);
+        let statement = self.statement.clone();
         self.around.push(number);
         self.scoped(|flow| {
             for (parameter, value) in function.parameters.iter().zip(given) {
@@ -252,7 +256,7 @@ impl<'t> ValueFlow<'t> {
             flow.statements(&function.body);
         });
         self.around.pop();
-        self.turns = turns;
+        (self.turns, self.statement) = (turns, statement);
     }
 
     /// What the parameters of the function `number` are worth.

@@ -5,13 +5,13 @@ use super::codes::Code;
 /// A page.
 #[derive(Clone, Copy, Debug)]
 pub struct CodePage {
-    /// Why it is a mistake, in a few sentences.
+    /// The reason why the code is a mistake, in a few sentences.
     pub why: &'static str,
-    /// The language of the examples, as a fenced block names it.
+    /// The language of the examples, as a fenced block names the language.
     pub language: &'static str,
-    /// The mistake.
+    /// The example in which the mistake is made.
     pub wrong: &'static str,
-    /// The same put right.
+    /// The same example put right.
     pub right: &'static str,
 }
 

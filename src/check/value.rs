@@ -1,4 +1,4 @@
-//! What an expression of a script is worth, as far as a check can tell: a node, a list of nodes, a number of bytes.
+//! The worth of an expression of a script, as far as a check can tell: a node, a list of nodes, a number of bytes.
 //!
 //! Values are made larger only: what a variable is given at several places is worth all of it together, and where these
 //! disagree nothing is known. So no finding follows from a guess.
@@ -8,7 +8,7 @@ const MAX_DEPTH: usize = 4;
 /// How many members of an object that a script makes are told apart.
 const MAX_MEMBERS: usize = 32;
 
-/// What an expression is worth.
+/// The worth of an expression.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::check) enum Worth {
     /// Nothing was seen yet, or nothing is there: `undefined`, `null`, `()`.
@@ -63,7 +63,7 @@ pub(in crate::check) enum Thing {
     Session,
 }
 
-/// What a number counts.
+/// The measure that a number is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::check) enum Measure {
     /// Anything.
@@ -82,7 +82,7 @@ pub(in crate::check) enum Measure {
     Weekday,
 }
 
-/// What a text says.
+/// The meaning of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::check) enum Role {
     /// Anything.
@@ -93,7 +93,7 @@ pub(in crate::check) enum Role {
     Action,
     /// What stands in the metadata of a node.
     Metadata,
-    /// The place of an element, as `for … in` gives it.
+    /// The place of an element, as `for … in` gives that place.
     Place,
 }
 

@@ -47,13 +47,13 @@ pub enum TreeEntry {
 /// A statement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stmt {
-    /// What the statement does.
+    /// The kind of the statement.
     pub kind: StmtKind,
     /// The bytes of the part of the statement that tells what it is about: all of an expression, the condition of an `if`.
     pub span: SourceRange,
 }
 
-/// What a statement does.
+/// A kind of statement.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StmtKind {
     /// An expression whose value nobody takes.
@@ -129,13 +129,13 @@ pub enum Declared {
 /// An expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expr {
-    /// What the expression is.
+    /// The kind of the expression.
     pub kind: ExprKind,
     /// The bytes that the expression stands at.
     pub span: SourceRange,
 }
 
-/// What an expression is.
+/// A kind of expression.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExprKind {
     /// The value of a variable.
@@ -224,10 +224,10 @@ pub enum Operator {
     Other,
 }
 
-/// What a value is assigned to.
+/// The target of an assignment, a declaration or a parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
-    /// What it is.
+    /// The kind of the pattern.
     pub kind: PatternKind,
     /// The bytes that the pattern stands at.
     pub span: SourceRange,
@@ -235,7 +235,7 @@ pub struct Pattern {
     pub default: Option<Box<Expr>>,
 }
 
-/// What a pattern is.
+/// A kind of pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PatternKind {
     /// A variable.

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::nats::Nats;
+use crate::support::serve::{Serve, report};
 use assert_cmd::Command;
-use serde_json::Value;
+use serde_json::{Value, json};
 use whither::check::finding::fixed;
 use whither::check::{Checker, Code, Finding, FindingLevel};
 use whither::engine::LANGUAGES;
@@ -374,5 +376,26 @@ fn rhai_is_understood_in_all_its_forms() {
     for form in forms {
         let source = SourceText { file: "a.rhai".into(), text: form.into() };
         assert!((language.tree)(&source).is_some(), "{form}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_are_looked_up_in_a_running_cluster() {
+    let nats = Nats::start();
+    let chain = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
+    let _serve = Serve::start(&nats, chain, &[]).await;
+    report(&nats.client().await, &[json!({"id": "gpu-1"}), json!({"id": "cpu-1"})]).await;
+    let source = "const GPU = ['gpu-1', 'gpu-9'];\nfunction balance(input) {\n  \
+                  return input.nodes.filter(n => GPU.includes(n.id) || n.id === 'cpu-1');\n}\n";
+    let (_folder, path) = folder(&[("a.js", source)]);
+    let began = Instant::now();
+    loop {
+        let (code, shown, told) = output(whither().arg("check").arg(path("a.js")).args(["--nats", &nats.url()]));
+        if code == 6 && shown.matches("W026").count() == 1 && shown.contains("the cluster has no node `gpu-9`") {
+            break;
+        }
+        // The reports are on their way.
+        assert!(began.elapsed() < Duration::from_secs(30), "{code} {shown}{told}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -149,39 +149,37 @@ impl<'t> ValueFlow<'t> {
                 if !self.is_javascript() && name.starts_with("sort") { Worth::Unset } else { list.clone() }
             }
             "reduce" | "reduceRight" | "reduce_rev" => self.reduced(arguments, list, element),
-            "slice" | "concat" | "reverse" | "toReversed" | "splice" | "toSpliced" | "order_desc" => {
-                let mut joined = element.clone();
-                for value in self.arguments(arguments) {
-                    if name == "concat" {
-                        joined = joined.or(value.element().cloned().unwrap_or(value));
-                    }
-                }
-                Worth::list(joined)
-            }
-            "at" | "pop" | "shift" | "remove" | "get" => {
-                self.arguments(arguments);
-                element.clone()
-            }
             "push" | "unshift" | "append" | "insert" => self.pushed(of, arguments),
-            "includes" | "contains" | "is_empty" => {
-                self.arguments(arguments);
-                Worth::Truth
+            _ => self.plain_method(whole, list, element, name, arguments),
+        }
+    }
+
+    /// A method of a list that asks no function.
+    fn plain_method(
+        &mut self,
+        whole: &'t Expr,
+        list: &Worth,
+        element: &Worth,
+        name: &str,
+        arguments: &'t [Expr],
+    ) -> Worth {
+        let given = self.arguments(arguments);
+        match name {
+            "concat" => {
+                let of_each = given.into_iter().map(|value| value.element().cloned().unwrap_or(value));
+                Worth::list(of_each.fold(element.clone(), Worth::or))
             }
-            "indexOf" | "lastIndexOf" | "len" | "index_of" => {
-                self.arguments(arguments);
-                number
-            }
-            "join" | "toString" => {
-                self.arguments(arguments);
-                Worth::Text(Role::Plain)
-            }
+            "slice" | "reverse" | "toReversed" | "splice" | "toSpliced" | "order_desc" => list.clone(),
+            "at" | "pop" | "shift" | "remove" | "get" => element.clone(),
+            "includes" | "contains" | "is_empty" => Worth::Truth,
+            "indexOf" | "lastIndexOf" | "len" | "index_of" => Worth::Number(Measure::Plain),
+            "join" | "toString" => Worth::Text(Role::Plain),
             _ => {
                 if let ExprKind::Call(callee, _) = &whole.kind
                     && let ExprKind::Field { name_span, .. } = &callee.kind
                 {
                     self.list_field(list, name, name_span);
                 }
-                self.arguments(arguments);
                 Worth::Unknown
             }
         }

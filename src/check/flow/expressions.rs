@@ -162,6 +162,8 @@ impl<'t> ValueFlow<'t> {
     ) -> Worth {
         match held {
             Worth::Unset => Worth::Unset,
+            // What the script gives a field itself may be anything.
+            Worth::Thing(_) if self.own_fields.contains(name) => Worth::Unknown,
             Worth::Thing(thing) => match look(*thing, name) {
                 FieldLook::Known(value) => value,
                 FieldLook::Open => {

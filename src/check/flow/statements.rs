@@ -25,6 +25,7 @@ impl<'t> ValueFlow<'t> {
         match &statement.kind {
             StmtKind::Expr(value) => {
                 self.unused(value);
+                self.statement = value.span.clone();
                 self.expression(value);
             }
             StmtKind::Declare(how, list) => {
@@ -49,19 +50,9 @@ impl<'t> ValueFlow<'t> {
             StmtKind::ForEach { variable, is_declared, is_index, list, body } => {
                 self.each(variable, *is_declared, *is_index, list, body);
             }
-            StmtKind::Loop { first, condition, update, body, .. } => self.scoped(|flow| {
-                flow.declare_functions(first);
-                flow.statements(first);
-                flow.turns += 1;
-                if let Some(condition) = condition {
-                    flow.condition(condition);
-                }
-                flow.block(body);
-                if let Some(update) = update {
-                    flow.expression(update);
-                }
-                flow.turns -= 1;
-            }),
+            StmtKind::Loop { first, condition, update, body, .. } => {
+                self.turn(first, condition.as_ref(), update.as_ref(), body);
+            }
             StmtKind::Switch(value, cases) => {
                 let worth = self.expression(value);
                 for (case, body) in cases {
@@ -75,13 +66,7 @@ impl<'t> ValueFlow<'t> {
             StmtKind::Try { body, catch, finally } => {
                 self.block(body);
                 if let Some((variable, body)) = catch {
-                    self.scoped(|flow| {
-                        if let Some(variable) = variable {
-                            flow.declare_pattern(variable);
-                            flow.bind(variable, Worth::Unknown);
-                        }
-                        flow.block(body);
-                    });
+                    self.caught(variable.as_ref(), body);
                 }
                 self.block(finally);
             }
@@ -91,6 +76,32 @@ impl<'t> ValueFlow<'t> {
                 self.expression(part);
             }),
         }
+    }
+
+    fn turn(&mut self, first: &'t [Stmt], condition: Option<&'t Expr>, update: Option<&'t Expr>, body: &'t [Stmt]) {
+        self.scoped(|flow| {
+            flow.declare_functions(first);
+            flow.statements(first);
+            flow.turns += 1;
+            if let Some(condition) = condition {
+                flow.condition(condition);
+            }
+            flow.block(body);
+            if let Some(update) = update {
+                flow.expression(update);
+            }
+            flow.turns -= 1;
+        });
+    }
+
+    fn caught(&mut self, variable: Option<&'t Pattern>, body: &'t [Stmt]) {
+        self.scoped(|flow| {
+            if let Some(variable) = variable {
+                flow.declare_pattern(variable);
+                flow.bind(variable, Worth::Unknown);
+            }
+            flow.block(body);
+        });
     }
 
     fn returned(&mut self, value: Option<&'t Expr>) {

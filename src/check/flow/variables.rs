@@ -13,21 +13,21 @@ const UNDECLARED: usize = usize::MAX;
 pub(in crate::check) struct Variable {
     /// The name.
     pub(in crate::check) name: String,
-    /// What the variable is worth, over all that it is given.
+    /// The worth of all values that the variable is given.
     pub(in crate::check) value: Worth,
-    /// The bytes of the declaration; empty where nobody declares it.
+    /// The bytes of the declaration, or of the first assignment where nobody declares the variable.
     pub(in crate::check) span: SourceRange,
     /// The function that declares the variable; absent at the top level.
     pub(in crate::check) function: Option<usize>,
-    /// Whether nobody declares it.
+    /// Whether nobody declares the variable.
     pub(in crate::check) is_undeclared: bool,
-    /// Whether it is a parameter.
+    /// Whether the variable is a parameter.
     pub(in crate::check) is_parameter: bool,
-    /// The number that it always is, where it is given one number alone.
+    /// The number that the variable always is, where the variable is given one number alone.
     pub(in crate::check) constant: Option<f64>,
-    /// Whether it is given a value at one place alone.
+    /// Whether the variable is given a value at one place alone.
     is_single: bool,
-    /// How often it was given a value in this walk, and the number of the last time.
+    /// How often the variable was given a value in this walk, and the number of the last time.
     writes: usize,
     number: Option<f64>,
 }
@@ -37,24 +37,24 @@ pub(in crate::check) struct Variable {
 pub(in crate::check) struct VariableEvent {
     /// The variable.
     pub(in crate::check) variable: usize,
-    /// What happens.
+    /// The kind of the event.
     pub(in crate::check) kind: VariableEventKind,
-    /// Where.
+    /// The place.
     pub(in crate::check) span: SourceRange,
-    /// The function around it; absent at the top level.
+    /// The function around the place; absent at the top level.
     pub(in crate::check) function: Option<usize>,
-    /// Whether it may happen several times in one call of the function that whither calls.
+    /// Whether the event may happen several times in one call of the function that whither calls.
     pub(in crate::check) is_repeated: bool,
 }
 
-/// What happens to a variable.
+/// A kind of event of a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::check) enum VariableEventKind {
-    /// It is read.
+    /// The variable is read.
     Read,
-    /// It is given a value.
+    /// The variable is given a value.
     Write,
-    /// It is given a value that is made of the one that it has: `count++`, `next += 1`.
+    /// The variable is given a value that is made of its present one: `count++`, `next += 1`.
     Step,
 }
 

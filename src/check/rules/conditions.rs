@@ -4,7 +4,7 @@ use crate::check::codes::Code;
 use crate::check::finding::{Finding, Fix};
 use crate::check::flow::ValueFlow;
 use crate::check::value::{Role, Worth};
-use crate::script::tree::{Expr, ExprKind, Pattern};
+use crate::script::tree::{Expr, ExprKind, Pattern, PatternKind};
 
 /// Names of metadata that are true or false, where a text stands for it. Others are tested for whether they are there.
 const FLAGS: [&str; 26] = [
@@ -82,7 +82,10 @@ impl<'t> ValueFlow<'t> {
     pub(in crate::check) fn assigned_as_condition(&mut self, whole: &'t Expr, target: &'t Pattern, right: &'t Expr) {
         let is_written =
             matches!(right.kind, ExprKind::Text(_) | ExprKind::Number(_) | ExprKind::Truth(_) | ExprKind::Nothing);
-        if !is_written {
+        // `found = true` in a condition may be meant.
+        let is_flag =
+            matches!(target.kind, PatternKind::Name(_)) && matches!(right.kind, ExprKind::Truth(_) | ExprKind::Nothing);
+        if !is_written || is_flag {
             return;
         }
         let between = target.span.end..right.span.start;

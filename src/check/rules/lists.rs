@@ -47,7 +47,11 @@ impl<'t> ValueFlow<'t> {
         }
         let is_asked = is_list || matches!(held, Worth::Unknown | Worth::Unset);
         if let Some((_, what)) = ASKING.iter().find(|(known, _)| *known == name && is_asked) {
-            self.silent_callback(function, name, what, is_list);
+            // `list.map(…);` is a loop to some, whose elements nobody takes.
+            let is_loop = self.statement == whole.span && matches!(name, "map" | "some" | "every" | "find");
+            if !is_loop {
+                self.silent_callback(function, name, what, is_list);
+            }
         }
         if function.is_async && is_list && ASKING.iter().any(|(known, _)| *known == name) && name != "map" {
             let message = format!("`{name}` gets a promise from this function, and takes it for true");

@@ -128,7 +128,7 @@ pub(super) fn promised(flow: &mut ValueFlow<'_>) {
             continue;
         }
         // A promise that is there already counts as its value, so that it does no harm for a node alone.
-        if waits.is_empty() && role != FunctionRole::Whole {
+        if waits.is_empty() && matches!(role, FunctionRole::Filter(_)) {
             continue;
         }
         let message =
@@ -186,10 +186,10 @@ pub(in crate::check) fn not_kept(flow: &mut ValueFlow<'_>, loaded: &LoadedScript
 /// Where `function` uses its request in another way than by reading fields by their names.
 fn request_use(function: &FunctionTree) -> Option<(SourceRange, String)> {
     let Some(Pattern { kind: PatternKind::Name(request), default: None, .. }) = function.parameters.get(1) else {
-        let span = function.parameters.get(1).map_or(function.head.clone(), |parameter| parameter.span.clone());
-        return Some((span, "takes the request in a way that cannot be told".to_owned()));
+        return Some(taken_apart(function));
     };
-    let (mut found, mut named): (Option<(SourceRange, String)>, BTreeSet<(usize, usize)>) = (None, BTreeSet::new());
+    let mut found: Option<(SourceRange, String)> = None;
+    let mut named = BTreeSet::new();
     visit::expressions(&function.body, &mut |expression: &Expr| {
         if let ExprKind::Field { of, name, .. } = &expression.kind {
             let way = way_from(of, request);
@@ -214,6 +214,28 @@ fn request_use(function: &FunctionTree) -> Option<(SourceRange, String)> {
         }
     });
     found
+}
+
+/// What `function` takes of a request that has no name.
+fn taken_apart(function: &FunctionTree) -> (SourceRange, String) {
+    let Some(parameter) = function.parameters.get(1) else {
+        return (function.head.clone(), "takes the request without a name for it".to_owned());
+    };
+    let whole = match &parameter.kind {
+        PatternKind::Fields(fields) => fields.iter().find_map(|(name, span, inner)| {
+            let is_whole = matches!(inner.kind, PatternKind::Name(_));
+            match name.as_deref()? {
+                "now" | "time" | "sequence" => Some((span.clone(), "is of the time of the request")),
+                "user" | "params" if is_whole => {
+                    Some((span.clone(), "is taken whole, and the user's sessions with it"))
+                }
+                _ => None,
+            }
+        }),
+        _ => None,
+    };
+    let (span, why) = whole.unwrap_or((parameter.span.clone(), "takes the request in a way that cannot be told"));
+    (span, why.to_owned())
 }
 
 /// The fields on the way from the variable `request` to `expression`.

@@ -239,7 +239,9 @@ fn is_id(value: &Expr, text: &str) -> bool {
         ExprKind::Conditional(_, then, otherwise) => is_id(then, text) && is_id(otherwise, text),
         ExprKind::Field { of, name, .. } => {
             let is_chained = text.get(value.span.clone()).is_some_and(|source| source.contains("?."));
-            let is_of_requester = matches!(of.field(), Some((_, "local" | "user")));
+            // What a requester says of itself may be empty.
+            let holder = of.field().map(|(_, name)| name).or(of.name()).unwrap_or_default();
+            let is_of_requester = matches!(holder, "local" | "user" | "me");
             matches!(name.as_str(), "id" | "serverId") && !is_chained && !is_of_requester
         }
         _ => false,

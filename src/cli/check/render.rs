@@ -90,8 +90,9 @@ fn cut_start(text: &str, line: usize, at: usize) -> usize {
 }
 
 fn cut_end(text: &str, at: usize, line: usize) -> usize {
-    let behind = text.get(at..line).unwrap_or_default();
-    behind.char_indices().nth(AROUND.1).map_or(line, |(offset, _)| at + offset)
+    // Lines may end as on Windows.
+    let behind = text.get(at..line).unwrap_or_default().trim_end_matches('\r');
+    at + behind.char_indices().nth(AROUND.1).map_or(behind.len(), |(offset, _)| offset)
 }
 
 fn drawn(file: &CheckedFile, finding: &Finding) -> String {

@@ -36,7 +36,7 @@ pub(super) fn tree(source: &SourceText) -> Option<SyntaxTree> {
         body.extend(parser.statement()?);
     }
     let body = settled(body);
-    let entry = (reading.shape == ScriptShape::WholeList).then(|| TreeEntry::Named(reading.entry));
+    let entry = (reading.shape == ScriptShape::WholeList).then_some(TreeEntry::Named(reading.entry));
     Some(SyntaxTree { dialect: Dialect::Rhai, body, shape: reading.shape, entry, functions: parser.functions })
 }
 

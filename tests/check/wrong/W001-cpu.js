@@ -1,0 +1,1 @@
+function filter(node) { return node.cpu.load1 < 4; }

@@ -1,0 +1,1 @@
+function score(node) { return node.health.mem.free; }

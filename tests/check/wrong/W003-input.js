@@ -1,0 +1,1 @@
+function(input) { return input.filter(n => n.sessions < 5)[0].id; }

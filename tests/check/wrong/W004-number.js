@@ -1,0 +1,1 @@
+function filter(node) { return node.metadata.cores === 8; }

@@ -1,0 +1,1 @@
+function(input) { return input.servers.sort()[0].serverId; }

@@ -1,0 +1,1 @@
+function score(node) { return Math.random() - node.sessions; }

@@ -1,0 +1,1 @@
+function filter(node) { return node.nodeData.health.cpu.utilization < 0.8; }

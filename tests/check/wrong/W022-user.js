@@ -1,0 +1,3 @@
+function(input) {
+  if (input.user === "ann") return input.servers[0].serverId;
+}
