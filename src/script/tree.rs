@@ -1,26 +1,27 @@
-//! A script's source as a tree that is the same in every written language: what checks of scripts are made on.
+//! A script's source as a tree that is the same for every text language: the basis of checks of scripts.
 //!
-//! An engine makes the tree from its own parser's, with the bytes of the source that each part stands at, so that a rule
-//! is written once and a finding can be drawn and corrected. A tree knows no types and no meaning of names. Rejected: to
-//! give the trees of the engines' crates to the rules, which would then be written twice, and would name those crates.
+//! An engine makes the tree from the parser's own tree, with the bytes of the source for each part, so that a rule is
+//! written once and a finding can be shown and corrected. A tree knows no types and no meaning of names. Rejected: to
+//! give the trees of the engines' crates to the rules, because rules would then be written twice, and would name those
+//! crates.
 
 use std::ops::Range;
 
 use super::ScriptShape;
 
-/// The bytes of the source at which something stands.
+/// The bytes of the source where a part stands.
 pub type SourceRange = Range<usize>;
 
-/// A source.
+/// The syntax tree of a source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SyntaxTree {
-    /// The language, as far as it decides what a source means.
+    /// The language, as far as the meaning of a source depends on the language.
     pub dialect: Dialect,
     /// The statements of the top level.
     pub body: Vec<Stmt>,
     /// The shape of the script.
     pub shape: ScriptShape,
-    /// The function of the whole list; absent where the functions of one node have their own names.
+    /// The whole-list function; `None` for per-node functions, which have their own names.
     pub entry: Option<TreeEntry>,
     /// The number of functions in the tree, which are numbered from 0.
     pub functions: usize,
@@ -35,7 +36,7 @@ pub enum Dialect {
     Rhai,
 }
 
-/// Where the function of the whole list is.
+/// The place of the whole-list function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TreeEntry {
     /// The function has this name.
@@ -47,16 +48,16 @@ pub enum TreeEntry {
 /// A statement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stmt {
-    /// What the statement does.
+    /// The kind of the statement, with the parts.
     pub kind: StmtKind,
-    /// The bytes of the part of the statement that tells what it is about: all of an expression, the condition of an `if`.
+    /// The bytes of the part that a finding shows: a whole expression, the condition of an `if`.
     pub span: SourceRange,
 }
 
-/// What a statement does.
+/// The kinds of statements.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StmtKind {
-    /// An expression whose value nobody takes.
+    /// An expression with an unused value.
     Expr(Expr),
     /// Variables with their first values.
     Declare(Declared, Vec<(Pattern, Option<Expr>)>),
@@ -68,41 +69,41 @@ pub enum StmtKind {
     Throw(Expr),
     /// A choice between two ways.
     If(Expr, Vec<Stmt>, Vec<Stmt>),
-    /// A loop over what a list holds, or over the names or places of it (`is_index`).
+    /// A loop over the elements of a list, or over the names or positions (`is_index`).
     ForEach {
         /// The variable of the loop.
         variable: Pattern,
         /// Whether the loop declares the variable.
         is_declared: bool,
-        /// Whether the variable holds names or places, as in JavaScript's `for … in`.
+        /// Whether the variable holds names or positions, as in JavaScript's `for … in`.
         is_index: bool,
         /// The list.
         list: Expr,
-        /// What is done for each element.
+        /// The statements for each element.
         body: Vec<Stmt>,
     },
     /// Any other loop.
     Loop {
-        /// What is done once before the loop.
+        /// The statements before the loop.
         first: Vec<Stmt>,
-        /// The condition; absent where the loop has none.
+        /// The condition; `None` where the loop has none.
         condition: Option<Expr>,
-        /// What is done after each turn.
+        /// The expression after each turn.
         update: Option<Expr>,
-        /// What is done in each turn.
+        /// The statements of each turn.
         body: Vec<Stmt>,
-        /// Whether the body runs once at least.
+        /// Whether the body runs at least once.
         runs_once: bool,
     },
-    /// A value with a way for each case; the case without a value is the default.
+    /// A value with statements for each case; the case without a value is the default.
     Switch(Expr, Vec<(Option<Expr>, Vec<Stmt>)>),
-    /// A block, what is done where it throws, and what is done in any case.
+    /// A block, with statements for an error, and statements for any case.
     Try {
         /// The block.
         body: Vec<Stmt>,
-        /// The variable of the error, and what is done with it.
+        /// The variable of the error, and the statements for the error.
         catch: Option<(Option<Pattern>, Vec<Stmt>)>,
-        /// What is done in any case.
+        /// The statements that run in any case.
         finally: Vec<Stmt>,
     },
     /// Statements with a scope of their own.
@@ -111,16 +112,16 @@ pub enum StmtKind {
     Break,
     /// The end of a turn of a loop.
     Continue,
-    /// Anything else, with the expressions in it.
+    /// Any other statement, with the expressions in the statement.
     Other(Vec<Expr>),
 }
 
-/// How variables are declared.
+/// The kinds of variable declarations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Declared {
     /// For the function: `var`.
     Function,
-    /// For the block, and assigned to again perhaps: `let`.
+    /// For the block, and perhaps assigned to again: `let`.
     Block,
     /// For the block, once: `const`.
     Constant,
@@ -129,13 +130,13 @@ pub enum Declared {
 /// An expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expr {
-    /// What the expression is.
+    /// The kind of the expression, with the parts.
     pub kind: ExprKind,
-    /// The bytes that the expression stands at.
+    /// The bytes of the expression.
     pub span: SourceRange,
 }
 
-/// What an expression is.
+/// The kinds of expressions.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExprKind {
     /// The value of a variable.
@@ -154,20 +155,21 @@ pub enum ExprKind {
     Template(Vec<Expr>),
     /// A list.
     List(Vec<Expr>),
-    /// An object; members without a written name have none, and what is spread in stands as [`ExprKind::Spread`].
+    /// An object; the name is `None` where the source does not write the name out, and spread members are
+    /// [`ExprKind::Spread`].
     Object(Vec<(Option<String>, Expr)>),
     /// The elements or members of a value.
     Spread(Box<Expr>),
-    /// A field by its name.
+    /// A field, by name.
     Field {
-        /// What has the field.
+        /// The value that has the field.
         of: Box<Expr>,
         /// The name.
         name: String,
         /// The bytes of the name.
         name_span: SourceRange,
     },
-    /// An element or a field by a value.
+    /// An element or a field, by a value.
     Index(Box<Expr>, Box<Expr>),
     /// A call of a function, or of a method where the callee is a field.
     Call(Box<Expr>, Vec<Expr>),
@@ -175,19 +177,19 @@ pub enum ExprKind {
     New(Box<Expr>, Vec<Expr>),
     /// A function.
     Function(FunctionTree),
-    /// An operator before its operand: `!`, `-`, `+`, `~`, `typeof`, `delete`, `void`, `await`.
+    /// An operator before an operand: `!`, `-`, `+`, `~`, `typeof`, `delete`, `void`, `await`.
     Unary(&'static str, Box<Expr>),
     /// An operator between two operands.
     Binary(Operator, Box<Expr>, Box<Expr>),
     /// A choice between two values.
     Conditional(Box<Expr>, Box<Expr>, Box<Expr>),
-    /// An assignment; the operator is absent for a plain one, and `+` for `+=`.
+    /// An assignment; the operator is `None` for a plain assignment, and `+` for `+=`.
     Assign(Option<Operator>, Box<Pattern>, Box<Expr>),
     /// A variable or field that is increased or decreased by 1.
     Update(Box<Expr>),
-    /// Statements of which the last one is the value.
+    /// Statements with the last statement as the value.
     Block(Vec<Stmt>),
-    /// Anything else, with the expressions in it.
+    /// Any other expression, with the expressions inside.
     Other(Vec<Expr>),
 }
 
@@ -220,31 +222,32 @@ pub enum Operator {
     In,
     /// `,`.
     Comma,
-    /// Any other one.
+    /// Any other operator.
     Other,
 }
 
-/// What a value is assigned to.
+/// The target of an assignment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
-    /// What it is.
+    /// The kind of the pattern, with the parts.
     pub kind: PatternKind,
-    /// The bytes that the pattern stands at.
+    /// The bytes of the pattern.
     pub span: SourceRange,
-    /// What is taken where the value is undefined.
+    /// The value that is assigned where the assigned value is undefined.
     pub default: Option<Box<Expr>>,
 }
 
-/// What a pattern is.
+/// The kinds of patterns.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PatternKind {
     /// A variable.
     Name(String),
-    /// Fields of an object: each with its name, where that is written out, the bytes of the name, and its own pattern.
+    /// Fields of an object: each with the name, where the source writes the name out, the bytes of the name, and the
+    /// field's pattern.
     Fields(Vec<(Option<String>, SourceRange, Pattern)>),
-    /// Elements of a list; those that are left out have none.
+    /// Elements of a list; `None` for elements that are left out.
     Elements(Vec<Option<Pattern>>),
-    /// All that the patterns beside it left of the object or list.
+    /// All fields or elements that the other patterns of the object or list leave.
     Rest(Box<Pattern>),
     /// A field or an element.
     Place(Expr),
@@ -253,19 +256,19 @@ pub enum PatternKind {
 /// A function.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FunctionTree {
-    /// The number of the function in its tree.
+    /// The number of the function in the tree.
     pub number: usize,
-    /// The name that stands at the function itself.
+    /// The name of the function itself.
     pub name: Option<String>,
     /// The parameters in order.
     pub parameters: Vec<Pattern>,
-    /// The statements; of an arrow without a block, the one that returns.
+    /// The statements; for an arrow without a block, a single `return`.
     pub body: Vec<Stmt>,
     /// Whether the function is written as an expression without a block.
     pub is_short: bool,
     /// Whether the function returns a promise.
     pub is_async: bool,
-    /// Whether the function returns something else than its `return`s say: a generator.
+    /// Whether the function is a generator, and returns something else than the `return`s say.
     pub is_generator: bool,
     /// The bytes of the function.
     pub span: SourceRange,
@@ -274,7 +277,7 @@ pub struct FunctionTree {
 }
 
 impl Expr {
-    /// Returns the expression as a name, where that is all that it is.
+    /// Returns the name, if the expression is a name alone.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match &self.kind {
@@ -283,7 +286,7 @@ impl Expr {
         }
     }
 
-    /// Returns the expression as a text, where it is written out.
+    /// Returns the text, if the expression is a literal text.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match &self.kind {
@@ -292,7 +295,7 @@ impl Expr {
         }
     }
 
-    /// Returns the expression as a number, where it is written out.
+    /// Returns the number, if the expression is a literal number.
     #[must_use]
     pub fn number(&self) -> Option<f64> {
         match &self.kind {
@@ -302,7 +305,7 @@ impl Expr {
         }
     }
 
-    /// Returns what has the field and the field's name, where the expression is a field by its name.
+    /// Returns the value that has the field, and the name of the field, if the expression is a field by name.
     #[must_use]
     pub fn field(&self) -> Option<(&Self, &str)> {
         match &self.kind {
