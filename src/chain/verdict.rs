@@ -41,7 +41,7 @@ pub fn read(
     }
 }
 
-/// Returns what was probably meant by the returned value `found`, which is no verdict.
+/// Returns advice on the returned value `found`, which is no verdict.
 fn meant_verdict(found: &str) -> &'static str {
     if matches!(found, "true" | "`true`") {
         ": to keep some of the nodes, return their list, as in `return input.nodes.filter(node => …)`"
@@ -67,7 +67,7 @@ fn meant_id(id: &str, candidates: &[Candidate], cluster: &Cluster) -> Option<Str
     Some(format!("; did you mean `{}`?", node.id()))
 }
 
-/// The most nodes whose ids are compared with one that is not there, and the longest such id in bytes.
+/// The number of nodes with ids that are compared with an unknown id, and the length of the longest such id in bytes.
 const MAX_COMPARED: usize = 1000;
 const MAX_COMPARED_BYTES: usize = 64;
 

@@ -1,4 +1,4 @@
-//! A counterfactual: what would have to differ for a node to be chosen, found by trying it.
+//! A counterfactual: the changes that would let a node be chosen, found by trying.
 //!
 //! Values travel as JSON text, because the wire between front and worker carries no self-describing values.
 
@@ -15,9 +15,9 @@ pub const MAX_REMEDIES: usize = 5;
 pub struct FieldChange {
     /// The field as scripts reach it from a node: `sessions`, `metadata.gpu`; a field of the request begins with `request.`.
     pub field: String,
-    /// The present value as JSON; absent where there is no such field.
+    /// The present value as JSON; `None` where the field is absent.
     pub from: Option<String>,
-    /// The value that the field would have to have, as JSON; absent where the field would have to go.
+    /// The value that the field would have to have, as JSON; `None` where the field would have to go.
     pub to: Option<String>,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for FieldChange {
 /// Changes that, made together, would have the node chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remedy {
-    /// One change, or two where no single one does.
+    /// A single change, or two where no single change does.
     pub changes: Vec<FieldChange>,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Remedy {
 /// How a search for remedies ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SearchEnd {
-    /// Everything was tried that the search tries.
+    /// Every change of the search was tried.
     Complete,
     /// The time for the search was over.
     OutOfTime,
@@ -68,7 +68,7 @@ impl SearchEnd {
     }
 }
 
-/// What would have to differ for a node to be chosen.
+/// The changes that would let a node be chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counterfactual {
     /// The node.

@@ -1,7 +1,7 @@
-//! The source as a tree of the kind that all written languages share (`script::tree`), made from Boa's syntax tree.
+//! The source as a syntax tree of the kind that all text languages share (`script::tree`), made from Boa's syntax tree.
 //!
-//! A tree is made from a source that compiles; one that does not has no tree. Boa tells lines and columns, of which
-//! `places` makes bytes; Boa keeps no places of statements, which stand at what they are about.
+//! A source that does not compile has no tree. Boa reports lines and columns, which `places` converts to bytes; Boa
+//! keeps no places of statements, so that a statement has the place of a part.
 
 mod expressions;
 mod patterns;
@@ -22,10 +22,10 @@ use super::analysis::source::{EntryPoint, ParsedSource, parsed, read_tree};
 use super::analysis::tree::Tree;
 use places::SourceLines;
 
-/// The deepest nesting of a source of which a tree is made; the engine has read the source before, with a limit of its own.
+/// The deepest nesting of a source that gets a tree; the engine has read the source before, with a limit of its own.
 const MAX_DEPTH: usize = 256;
 
-/// Returns `source` as a tree, or `None` where it does not compile.
+/// Returns `source` as a tree, or `None` where the source does not compile.
 pub(super) fn tree(source: &SourceText) -> Option<SyntaxTree> {
     check_depth(source, MAX_DEPTH).ok()?;
     let ParsedSource { tree, moves, declared } = parsed(source).ok()?;
@@ -41,7 +41,7 @@ pub(super) fn tree(source: &SourceText) -> Option<SyntaxTree> {
     Some(SyntaxTree { dialect, body, shape: reading.shape, entry, functions: lower.functions })
 }
 
-/// What makes one tree of the other.
+/// The builder of a syntax tree from Boa's tree.
 struct TreeBuilder<'t> {
     tree: &'t Tree,
     places: SourceLines<'t>,
@@ -49,17 +49,17 @@ struct TreeBuilder<'t> {
     functions: usize,
 }
 
-/// A function's parts, whichever way it is written.
+/// The parts of a function, in any syntax.
 struct FunctionParts<'a> {
     name: Option<Sym>,
     parameters: &'a FormalParameterList,
     body: &'a FunctionBody,
-    /// Where the function starts; absent where Boa does not say it.
+    /// The start of the function; `None` where Boa does not report the start.
     start: Option<usize>,
     form: FunctionForm,
 }
 
-/// What kind of function it is.
+/// The form of a function.
 #[derive(Clone, Copy, Default)]
 struct FunctionForm {
     is_arrow: bool,
@@ -97,7 +97,8 @@ impl TreeBuilder<'_> {
         }
     }
 
-    /// Where the head of a function ends whose body starts at `body`: behind its brackets, before blanks and an arrow.
+    /// Returns the end of a function's head: behind the brackets, before blanks and an arrow; the body starts at
+    /// `body`.
     fn head_end(&self, start: usize, body: usize) -> usize {
         let head = self.places.text().get(start..body).unwrap_or_default().trim_end();
         let head = head.strip_suffix("=>").unwrap_or(head).trim_end();

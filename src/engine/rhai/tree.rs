@@ -1,8 +1,8 @@
-//! The source as a tree of the kind that all written languages share (`script::tree`), read by a small parser.
+//! The source as a syntax tree of the kind that all text languages share (`script::tree`), read by a small parser.
 //!
-//! The parser reads sources that Rhai has compiled before, so it says of nothing that it is wrong: where it does not
-//! understand a source, there is no tree. Rejected: Rhai's own tree, which it shows under its feature `internals` alone
-//! and promises nothing about; its expressions have a place but no end, and closures are cut out of it.
+//! The parser reads sources that Rhai has compiled before, so the parser reports no errors: a source that the parser
+//! does not understand has no tree. Rejected: Rhai's own tree, which Rhai shows under the feature `internals` alone and
+//! without any promise; expressions there have a start but no end, and closures are cut out of the tree.
 
 mod expressions;
 mod statements;
@@ -16,12 +16,12 @@ use crate::script::{ScriptShape, SourceText};
 use super::shape;
 use tokens::{Lexeme, Lexemes};
 
-/// How deep a source may nest of which a tree is made.
+/// The deepest nesting of a source that gets a tree.
 const MAX_DEPTH: usize = 64;
-/// The operator of an expression that ends with a semicolon: its value is nothing.
+/// The operator of an expression that ends with a semicolon, and therefore has no value.
 const FINISHED: &str = "void";
 
-/// Returns `source` as a tree, or `None` where it does not compile or is not understood.
+/// Returns `source` as a tree, or `None` where the source does not compile or is not understood.
 pub(super) fn tree(source: &SourceText) -> Option<SyntaxTree> {
     let mut rhai = Engine::new_raw();
     rhai.set_max_expr_depths(MAX_DEPTH, MAX_DEPTH);
@@ -40,7 +40,7 @@ pub(super) fn tree(source: &SourceText) -> Option<SyntaxTree> {
     Some(SyntaxTree { dialect: Dialect::Rhai, body, shape: reading.shape, entry, functions: parser.functions })
 }
 
-/// The parser of one source.
+/// The parser of a source.
 struct RhaiParser<'t> {
     lexemes: Lexemes<'t>,
     /// The number of the next function.
@@ -49,7 +49,7 @@ struct RhaiParser<'t> {
 }
 
 impl RhaiParser<'_> {
-    /// Runs `parse` one level deeper; nothing where that is too deep.
+    /// Runs `parse` a level deeper; `None` where that is too deep.
     fn deeper<T>(&mut self, parse: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         // Each level of a source has several levels of operators here.
         if self.depth > MAX_DEPTH * 4 {
@@ -62,7 +62,7 @@ impl RhaiParser<'_> {
     }
 }
 
-/// Makes what the last of `body` is worth the value that the function returns.
+/// Turns the value of the last statement of `body` into the value that the function returns.
 fn returned(mut body: Vec<Stmt>) -> Vec<Stmt> {
     let Some(last) = body.pop() else { return body };
     let span = last.span.clone();
@@ -92,7 +92,7 @@ fn return_value(value: Expr) -> StmtKind {
     }
 }
 
-/// Makes statements of the choices and blocks of `body` whose values nobody takes.
+/// Turns choices and blocks of `body` with unused values into statements.
 fn settled(body: Vec<Stmt>) -> Vec<Stmt> {
     let settle = |statement: Stmt| match statement.kind {
         StmtKind::Expr(value) => Stmt { kind: statement_of(value), span: statement.span },
@@ -120,7 +120,7 @@ fn statement_of(value: Expr) -> StmtKind {
     }
 }
 
-/// Whether `value` ends with a semicolon, so that nothing is its value.
+/// Whether `value` ends with a semicolon, and therefore has no value.
 fn is_finished(value: &Expr) -> bool {
     matches!(&value.kind, ExprKind::Unary(FINISHED, _))
 }

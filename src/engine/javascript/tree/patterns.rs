@@ -1,4 +1,4 @@
-//! Patterns: what parameters, declarations and assignments give values to.
+//! Patterns: the targets of parameters, declarations and assignments.
 
 use std::ops::Range;
 
@@ -110,7 +110,7 @@ impl TreeBuilder<'_> {
         })
     }
 
-    /// The name of a member, where it is written out, with its bytes.
+    /// Returns the name of a member, where the source writes the name out, with the bytes of the name.
     pub(super) fn key(&self, name: &PropertyName) -> (Option<String>, Range<usize>) {
         match name {
             PropertyName::Literal(name) => (Some(self.name(name.sym())), self.range(name)),

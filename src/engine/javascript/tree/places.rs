@@ -1,4 +1,4 @@
-//! Bytes of a source for the lines and columns that the parser tells.
+//! Conversion of the parser's lines and columns to bytes of a source.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ pub(super) struct SourceLines<'t> {
     lines: Vec<SourceLine>,
 }
 
-/// A line: where it starts, and where each of its characters does if these are not as many as its bytes.
+/// A line: the start, and the start of each character where the line has other characters than ASCII.
 struct SourceLine {
     start: usize,
     end: usize,
@@ -21,7 +21,7 @@ struct SourceLine {
 }
 
 impl<'t> SourceLines<'t> {
-    /// The lines of `text`, in which the parser's columns are off by `moves`.
+    /// Returns the lines of `text`, in which `moves` shift the parser's columns.
     pub(super) fn new(text: &'t str, moves: &'t Moves) -> Self {
         let (mut lines, mut start, mut before) = (Vec::new(), 0, '\0');
         for (offset, next) in text.char_indices() {
@@ -40,12 +40,12 @@ impl<'t> SourceLines<'t> {
         Self { text, moves, lines }
     }
 
-    /// The source.
+    /// Returns the source.
     pub(super) fn text(&self) -> &'t str {
         self.text
     }
 
-    /// The bytes of `span`.
+    /// Returns the bytes of `span`.
     pub(super) fn range(&self, span: Span) -> Range<usize> {
         let at = |place: boa_ast::Position| {
             let (line, column) = (place.line_number(), place.column_number());
@@ -55,7 +55,7 @@ impl<'t> SourceLines<'t> {
         start..end.max(start)
     }
 
-    /// The byte at `line` and `column` of the source, both from 1.
+    /// Returns the byte at `line` and `column` of the source, both from 1.
     pub(super) fn offset(&self, line: u32, column: u32) -> usize {
         let index = |number: u32| usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
         let Some(line) = self.lines.get(index(line)) else { return self.text.len() };

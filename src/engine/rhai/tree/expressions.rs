@@ -1,11 +1,11 @@
-//! Expressions, by the precedence of their operators.
+//! The parser of expressions, by the precedence of operators.
 
 use crate::script::tree::{Expr, ExprKind, FunctionTree, Operator, Pattern, PatternKind, Stmt, StmtKind};
 
 use super::tokens::Lexeme;
 use super::{RhaiParser, returned};
 
-/// The operators between two operands, each with how tightly it binds.
+/// The operators between two operands, each with the precedence: the higher, the tighter.
 const BETWEEN: [(&str, u8, Operator); 25] = [
     ("||", 30, Operator::Or),
     ("|", 30, Operator::Other),
@@ -296,7 +296,7 @@ impl RhaiParser<'_> {
         Some(Expr { kind: ExprKind::Block(body), span: start..self.lexemes.end })
     }
 
-    /// What a case of a `switch` comes to: a value, or the end of the function.
+    /// Parses the result of a case of a `switch`: a value, or the end of the function.
     fn way(&mut self) -> Option<Expr> {
         let next = self.lexemes.peek();
         let is_end = matches!(&next.kind, Lexeme::Word(word) if matches!(word.as_str(), "return" | "throw" | "break" | "continue"));
@@ -307,7 +307,7 @@ impl RhaiParser<'_> {
         Some(Expr { kind: ExprKind::Block(body), span: next.span.start..self.lexemes.end })
     }
 
-    /// A `switch`, as choices one in the other: what it says is the value of one of its ways.
+    /// Parses a `switch`, as nested choices: the value is the value of the chosen case.
     fn switch(&mut self) -> Option<Expr> {
         let start = self.lexemes.take().span.start;
         let value = self.expression()?;

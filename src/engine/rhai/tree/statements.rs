@@ -5,7 +5,7 @@ use crate::script::tree::{Declared, Expr, ExprKind, FunctionTree, Operator, Patt
 use super::tokens::Lexeme;
 use super::{FINISHED, RhaiParser, returned, settled};
 
-/// The signs of assignments, each with the operator before its `=`.
+/// The signs of assignments, each with the operator before the `=`.
 const ASSIGNMENTS: [(&str, Option<Operator>); 13] = [
     ("=", None),
     ("+=", Some(Operator::Add)),
@@ -23,7 +23,7 @@ const ASSIGNMENTS: [(&str, Option<Operator>); 13] = [
 ];
 
 impl RhaiParser<'_> {
-    /// Takes the sign `sign`, if it is the next one.
+    /// Takes the sign `sign`, if that is the next sign.
     pub(super) fn accept(&mut self, sign: &'static str) -> bool {
         let is_next = self.lexemes.peek().kind == Lexeme::Sign(sign);
         if is_next {
@@ -58,7 +58,7 @@ impl RhaiParser<'_> {
         })
     }
 
-    /// The next statement; an empty one has none.
+    /// Parses the next statement; an empty statement gives `Some(None)`.
     pub(super) fn statement(&mut self) -> Option<Option<Stmt>> {
         if self.accept(";") {
             return Some(None);
@@ -76,7 +76,7 @@ impl RhaiParser<'_> {
         Some(Some(Stmt { span: place(&kind, start..self.lexemes.end), kind }))
     }
 
-    /// A statement that begins with a keyword; nothing where `word` is none.
+    /// Parses a statement that begins with a keyword; `Some(None)` where `word` is no keyword.
     fn keyword(&mut self, word: &str) -> Option<Option<StmtKind>> {
         Some(Some(match word {
             "let" | "const" => self.declaration(word == "const")?,
@@ -243,7 +243,7 @@ fn target(value: Expr) -> Pattern {
     Pattern { kind, span, default: None }
 }
 
-/// What a statement of `kind` is about, of its bytes `whole`.
+/// Returns the bytes that a finding about a statement of `kind` shows, of the statement's bytes `whole`.
 fn place(kind: &StmtKind, whole: std::ops::Range<usize>) -> std::ops::Range<usize> {
     match kind {
         StmtKind::Expr(value) | StmtKind::Return(Some(value)) | StmtKind::Throw(value) => value.span.clone(),

@@ -1,4 +1,4 @@
-//! The words and signs of a source, one after the other, without its comments.
+//! The words and signs of a source, in order, without the comments.
 
 use crate::script::tree::SourceRange;
 
@@ -17,18 +17,18 @@ pub(super) enum Lexeme {
     Sign(&'static str),
     /// The end of the source.
     End,
-    /// What is none of these.
+    /// Any other character.
     Strange,
 }
 
-/// A word or sign, and where it stands.
+/// A word or sign, with its bytes.
 #[derive(Clone, Debug)]
 pub(super) struct PlacedLexeme {
     pub(super) kind: Lexeme,
     pub(super) span: SourceRange,
 }
 
-/// Signs, the longer ones first.
+/// The signs, longer signs first.
 const SIGNS: [&str; 58] = [
     "<<=", ">>=", "**=", "..=", "??=", "!==", "===", "!in", "?.", "?[", "??", "||", "&&", "==", "!=", "<=", ">=", "=>",
     "..", "::", "**", "<<", ">>", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "#{", "(", ")", "[", "]", "{", "}",
@@ -38,9 +38,9 @@ const SIGNS: [&str; 58] = [
 /// The source as words and signs.
 pub(super) struct Lexemes<'t> {
     text: &'t str,
-    /// Where the next one is looked for.
+    /// The place where the search for the next word or sign starts.
     at: usize,
-    /// The end of the last one that was taken.
+    /// The end of the last taken word or sign.
     pub(super) end: usize,
     next: Option<PlacedLexeme>,
 }
@@ -50,12 +50,12 @@ impl<'t> Lexemes<'t> {
         Self { text, at: 0, end: 0, next: None }
     }
 
-    /// The source.
+    /// Returns the source.
     pub(super) fn text(&self) -> &'t str {
         self.text
     }
 
-    /// The next word or sign.
+    /// Returns the next word or sign.
     pub(super) fn peek(&mut self) -> PlacedLexeme {
         if let Some(next) = &self.next {
             return next.clone();
@@ -104,7 +104,7 @@ impl<'t> Lexemes<'t> {
         PlacedLexeme { kind, span: start..start + length }
     }
 
-    /// Where the first word or sign behind `at` starts.
+    /// Returns the start of the first word or sign behind `at`.
     fn behind_blanks(&self, mut at: usize) -> usize {
         loop {
             let rest = self.rest(at);
@@ -122,12 +122,12 @@ impl<'t> Lexemes<'t> {
     }
 }
 
-/// Whether `sign` is what `rest` starts with: `!in` is a sign where no longer word begins with it.
+/// Whether `rest` starts with the whole `sign`: `!in` is a sign where no longer word begins with these letters.
 fn is_whole(sign: &str, rest: &str) -> bool {
     sign != "!in" || !rest.get(3..).is_some_and(|behind| behind.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
-/// The length of the comment that `rest` starts with; comments nest.
+/// Returns the length of the comment at the start of `rest`; comments nest.
 fn comment(rest: &str) -> usize {
     let (mut depth, mut at) = (0_usize, 0);
     while let Some(here) = rest.get(at..).filter(|here| !here.is_empty()) {
@@ -147,7 +147,7 @@ fn comment(rest: &str) -> usize {
     rest.len()
 }
 
-/// A text or character between quotation marks, in which a backslash escapes.
+/// Reads a text or character between quotation marks, in which a backslash escapes.
 fn quoted(rest: &str, mark: char) -> (Lexeme, usize) {
     let (mut text, mut is_escaped) = (String::new(), false);
     for (at, next) in rest.char_indices().skip(1) {
@@ -164,7 +164,7 @@ fn quoted(rest: &str, mark: char) -> (Lexeme, usize) {
     (Lexeme::Strange, rest.len())
 }
 
-/// How many `#` stand before the quotation mark of a raw text.
+/// Returns the number of `#` before the quotation mark of a raw text.
 fn raw_marks(rest: &str) -> Option<usize> {
     let marks = rest.len() - rest.trim_start_matches('#').len();
     rest.get(marks..)?.starts_with('"').then_some(marks)
