@@ -1,7 +1,8 @@
 //! `whither check`: it names the mistake in each wrong script, and says nothing about any right one.
 //!
 //! The wrong scripts are in `check/wrong`, each called after the code that it must get; the right ones are in
-//! `check/right`, and all that the repository ships: scripts, FastX's corpus, the cases of chains, the innocent scripts.
+//! `check/right`, and all that the repository ships: scripts, FastX's corpus, the cases of chains, the innocent
+//! scripts.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 #[path = "innocent/scripts.rs"]
@@ -247,7 +248,8 @@ fn a_config_is_read_as_the_service_reads_it() {
 
 #[test]
 fn ids_are_looked_up_in_a_node_list() {
-    let source = "function(input) {\n  if (input.isAdmin) return 'admin-01';\n  return input.nodes.filter(n => n.id !== 'gpu-1');\n}\n";
+    let source = "function(input) {\n  if (input.isAdmin) return 'admin-01';\n  \
+                  return input.nodes.filter(n => n.id !== 'gpu-1');\n}\n";
     let (_folder, path) = folder(&[("a.js", source), ("nodes.json", r#"[{"id": "gpu-1"}, {"id": "admin-1"}]"#)]);
     let (code, shown, _) = output(whither().arg("check").arg(path("a.js")).arg("--nodes").arg(path("nodes.json")));
     assert!(code == 6 && shown.contains("W026") && shown.contains("`admin-01`"), "{shown}");

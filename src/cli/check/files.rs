@@ -25,7 +25,9 @@ pub(super) struct MadeFix {
 impl MadeFix {
     /// Returns the fix as JSON.
     pub(super) fn to_json(&self) -> Value {
-        json!({"code": self.code.name(), "file": self.file, "line": self.line, "column": self.column, "title": self.title})
+        json!({
+            "code": self.code.name(), "file": self.file, "line": self.line, "column": self.column, "title": self.title,
+        })
     }
 }
 
@@ -62,7 +64,8 @@ fn compiles(file: &CheckedFile, text: &str) -> bool {
     report.findings.iter().all(|finding| finding.code != Code::BrokenSource)
 }
 
-/// Puts `text` in the place of what stands in the file at `path`, at once, unless the file is no longer as it was `read`.
+/// Puts `text` in the place of what stands in the file at `path`, at once, unless the file is no longer as it was
+/// `read`.
 fn replace(path: &Path, read: &str, text: &str) -> Result<(), Exit> {
     let unwritten =
         |error: std::io::Error| Exit::new(exit::OTHER, format!("cannot write `{}`: {error}", path.display()));

@@ -21,7 +21,8 @@ use super::scan::check_depth;
 use super::syntax::{self, Entry, ParsedSource, Tree};
 use places::SourceLines;
 
-/// The deepest nesting of a source of which a tree is made; the engine has read the source before, with a limit of its own.
+/// The deepest nesting of a source of which a tree is made; the engine has read the source before, with a limit of its
+/// own.
 const MAX_DEPTH: usize = 256;
 
 /// Returns `source` as a tree, or `None` where it does not compile.
