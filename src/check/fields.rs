@@ -1,7 +1,8 @@
 //! The fields of node, session and request that scripts see: the one list of them that checks go by.
 //!
 //! Static data shows at the top level of a node under any name, and requests and sessions may have fields of their own.
-//! So a field that is not listed is a mistake only where it looks like a listed one, or where nothing else can be there.
+//! So a field that is not listed is a mistake only where it looks like a listed one, or where nothing else can be
+//! there.
 
 use super::value::{Measure, Role, Thing, Worth};
 

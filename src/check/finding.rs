@@ -132,8 +132,8 @@ pub fn place_of(text: &str, offset: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
-/// Returns `text` with the safe fixes of `findings`, and the findings that were fixed; a fix that overlaps an earlier one
-/// is left for the next time.
+/// Returns `text` with the safe fixes of `findings`, and the findings that were fixed; a fix that overlaps an earlier
+/// one is left for the next time.
 #[must_use]
 pub fn fixed<'a>(text: &str, findings: &'a [Finding]) -> (String, Vec<&'a Finding>) {
     let (mut edits, mut done): (Vec<&Replacement>, Vec<&Finding>) = (Vec::new(), Vec::new());

@@ -1,8 +1,9 @@
 //! Finds mistakes in scripts before a request does: what compiles, and says something else than was meant.
 //!
 //! `script` has a script compiled by its engine, which gives a tree that is the same in all written languages; `flow`
-//! follows values through the tree; `rules` look at the places where these values are used. `chain` looks at the steps of
-//! a chain together. Each finding has a code with a page (`codes`, `pages`), and often what puts it right (`finding`).
+//! follows values through the tree; `rules` look at the places where these values are used. `chain` looks at the steps
+//! of a chain together. Each finding has a code with a page (`codes`, `pages`), and often what puts it right
+//! (`finding`).
 //!
 //! No rule guesses: a value of which two things could be true is unknown, and says nothing. A check that cries wolf is
 //! switched off. So names that administrators are free to choose (static data, metadata) are a finding only where they

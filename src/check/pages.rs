@@ -24,14 +24,14 @@ const fn toml(why: &'static str, wrong: &'static str, right: &'static str) -> Co
 }
 
 const BROKEN_SOURCE: CodePage = js(
-    "The engine cannot compile the source, or finds no function in it that could be asked. A service does not start with \
-     such a script.",
+    "The engine cannot compile the source, or finds no function in it that could be asked. A service does not start \
+     with such a script.",
     "function(input) {\n  return input.servers[0\n}",
     "function(input) {\n  return input.servers[0].serverId\n}",
 );
 const UNREADABLE: CodePage = toml(
-    "The file is not there, may not be read, is empty, is larger than `limits.source_kb`, is no UTF-8, or is no script by \
-     its name; or a folder has no scripts.",
+    "The file is not there, may not be read, is empty, is larger than `limits.source_kb`, is no UTF-8, or is no \
+     script by its name; or a folder has no scripts.",
     "whither check scripts/gpu.lua",
     "whither check scripts/gpu.js",
 );
@@ -42,9 +42,9 @@ const CONFIG: CodePage = toml(
     "[chain.\"session/start\"]\nsteps = [\"gpu.js\"]",
 );
 const UNKNOWN_FIELD: CodePage = js(
-    "Reading a field that is not there is no error: it is `undefined`, and any comparison with that is false. Static data \
-     show on a node under any name, so a name is a finding only where it looks like a known one, or where nothing else \
-     can be there.",
+    "Reading a field that is not there is no error: it is `undefined`, and any comparison with that is false. Static \
+     data show on a node under any name, so a name is a finding only where it looks like a known one, or where \
+     nothing else can be there.",
     "function score(node) {\n  return -node.sesions\n}",
     "function score(node) {\n  return -node.sessions\n}",
 );
@@ -59,14 +59,14 @@ const THING_AS_LIST: CodePage = js(
     "function(input) {\n  return input.nodes.filter(node => node.staticData.gpu)\n}",
 );
 const METADATA_COMPARED: CodePage = js(
-    "Metadata come from the environment, `METADATA_GPU=true`, and are text whatever they look like. `===` with `true` or \
-     with a number is false for each of them. Static data have types.",
+    "Metadata come from the environment, `METADATA_GPU=true`, and are text whatever they look like. `===` with `true` \
+     or with a number is false for each of them. Static data have types.",
     "function filter(node) {\n  return node.metadata.gpu === true\n}",
     "function filter(node) {\n  return node.metadata.gpu === 'true'\n}",
 );
 const METADATA_TRUTH: CodePage = js(
-    "A text is true unless it is empty: `METADATA_MAINTENANCE=false` is as true as any. Only names that read like yes or \
-     no are findings; to ask whether a text is there is right.",
+    "A text is true unless it is empty: `METADATA_MAINTENANCE=false` is as true as any. Only names that read like yes \
+     or no are findings; to ask whether a text is there is right.",
     "function filter(node) {\n  return !node.metadata.maintenance\n}",
     "function filter(node) {\n  return node.metadata.maintenance !== 'true'\n}",
 );
@@ -82,8 +82,8 @@ const BARE_SORT: CodePage = js(
     "input => input.nodes.sort((a, b) => a.sessions - b.sessions)[0].id",
 );
 const RESULT_UNUSED: CodePage = js(
-    "`filter` leaves its list as it is and returns a new one; `sort` sorts in place, which nobody sees where the list is \
-     not returned or looked at after it.",
+    "`filter` leaves its list as it is and returns a new one; `sort` sorts in place, which nobody sees where the list \
+     is not returned or looked at after it.",
     "function(input) {\n  input.servers.filter(server => server.gpu)\n}",
     "function(input) {\n  return input.servers.filter(server => server.gpu)\n}",
 );
@@ -94,8 +94,8 @@ const CALLBACK_RETURNS_NOTHING: CodePage = js(
 );
 const PLACE_FOR_NODE: CodePage = js(
     "`for … in` goes through the places of a list, the texts `0`, `1`, `2`. `for … of` goes through what stands there.",
-    "function(input) {\n  for (const server in input.servers) {\n    if (server.sessions < 5) return server.serverId\n  }\n}",
-    "function(input) {\n  for (const server of input.servers) {\n    if (server.sessions < 5) return server.serverId\n  }\n}",
+    "function(input) {\n  for (const s in input.servers) {\n    if (s.sessions < 5) return s.serverId\n  }\n}",
+    "function(input) {\n  for (const s of input.servers) {\n    if (s.sessions < 5) return s.serverId\n  }\n}",
 );
 const NODE_RETURNED: CodePage = js(
     "A verdict is the id of a node, or a list. A node object fails the request with `bad-verdict`.",
@@ -126,44 +126,44 @@ const LAST_STEP_NEVER_CHOOSES: CodePage = toml(
     "[chain.\"session/start\"]\nsteps = [\"gpu.js\", \"builtin:fewest-sessions\"]",
 );
 const STEP_NEVER_ASKED: CodePage = toml(
-    "An id ends the chain. A step behind one that returns an id on each way, or behind a `score` that leaves no node out, \
-     is never asked.",
+    "An id ends the chain. A step behind one that returns an id on each way, or behind a `score` that leaves no node \
+     out, is never asked.",
     "[chain.\"session/start\"]\nsteps = [\"score.js\", \"builtin:fewest-sessions\"]",
     "[chain.\"session/start\"]\nsteps = [\"score.js\"]",
 );
 const IMPURE_FUNCTION: CodePage = js(
-    "A function of one parameter depends on its node alone, so that what it says is kept until the node changes. It has no \
-     clock, no chance and no request; using one is an error that leaves the node out.",
+    "A function of one parameter depends on its node alone, so that what it says is kept until the node changes. It \
+     has no clock, no chance and no request; using one is an error that leaves the node out.",
     "function filter(node) {\n  return new Date().getHours() < 18 || node.staticData.night\n}",
     "function filter(node, request) {\n  return request.time.hour < 18 || node.staticData.night\n}",
 );
 const UNDECLARED: CodePage = js(
-    "Nothing in the script declares this name, and no global has it. Reading it is an error. There is no network, no file, \
-     no timer and no `require` in a balancer script: an executable has them.",
+    "Nothing in the script declares this name, and no global has it. Reading it is an error. There is no network, no \
+     file, no timer and no `require` in a balancer script: an executable has them.",
     "function score(node) {\n  return -nod.sessions\n}",
     "function score(node) {\n  return -node.sessions\n}",
 );
 const LASTING_VARIABLE: CodePage = js(
     "Each request runs the script anew, so a counter is 0 each time. `input.sequence` counts requests, and \
      `builtin:round-robin` takes turns.",
-    "let next = 0\nfunction balance(input) {\n  next = (next + 1) % input.nodes.length\n  return input.nodes[next].id\n}",
+    "let next = 0\nfunction balance({ nodes }) {\n  next = (next + 1) % nodes.length\n  return nodes[next].id\n}",
     "function balance(input) {\n  return input.nodes[input.sequence % input.nodes.length].id\n}",
 );
 const ASYNC: CodePage = js(
-    "There is nothing to wait for in a balancer script: no network, no timer, no file. A callback that is `async` returns \
-     a promise, which `filter` takes for true.",
+    "There is nothing to wait for in a balancer script: no network, no timer, no file. A callback that is `async` \
+     returns a promise, which `filter` takes for true.",
     "input => input.nodes.filter(async node => node.sessions < 5)",
     "input => input.nodes.filter(node => node.sessions < 5)",
 );
 const WRONG_UNIT: CodePage = js(
-    "Memory is in bytes, `cpu` and `utilization` in percent, hours go from 0 to 23 and days from 0, Sunday, to 6. A figure \
-     in another unit makes a test that is always true or never.",
+    "Memory is in bytes, `cpu` and `utilization` in percent, hours go from 0 to 23 and days from 0, Sunday, to 6. A \
+     figure in another unit makes a test that is always true or never.",
     "function filter(node) {\n  return node.nodeData.health.mem.free > 16\n}",
     "function filter(node) {\n  return node.nodeData.health.mem.free > 16 * 1024 ** 3\n}",
 );
 const COMPARED_DIFFERENT: CodePage = js(
-    "A list and an object are equal to no text and to no number: `userGroups` is a list of texts, `user` an object with a \
-     `login`, `loadavg` a list of three numbers.",
+    "A list and an object are equal to no text and to no number: `userGroups` is a list of texts, `user` an object \
+     with a `login`, `loadavg` a list of three numbers.",
     "function(input) {\n  if (input.userGroups === 'cad') return 'gpu-1'\n}",
     "function(input) {\n  if (input.userGroups.includes('cad')) return 'gpu-1'\n}",
 );
@@ -183,15 +183,16 @@ const UNKNOWN_ACTION: CodePage = js(
     "function(input) {\n  if (input.action === 'session/start') return 'gpu-1'\n}",
 );
 const UNKNOWN_NODE: CodePage = js(
-    "The id is written into the script, and no node of the cluster (`--nodes FILE`, `--nats URL`) has it. A verdict that \
-     names it fails the request with `unknown-node`.",
+    "The id is written into the script, and no node of the cluster (`--nodes FILE`, `--nats URL`) has it. A verdict \
+     that names it fails the request with `unknown-node`.",
     "input => input.isAdmin ? 'admin-1' : input.nodes[0].id",
     "input => input.isAdmin ? 'n1' : input.nodes[0].id",
 );
 const NOT_KEPT: CodePage = js(
-    "A note: nothing is wrong. What a `filter(node, request)` says is kept for each value of the fields of the request that \
-     it reads by name. Where it reads the time, chance or the user's sessions, or hands the request on whole, it is asked \
-     anew each time, which costs time in large clusters. `key(request)` says what it depends on. `--strict` counts notes.",
+    "A note: nothing is wrong. What a `filter(node, request)` says is kept for each value of the fields of the \
+     request that it reads by name. Where it reads the time, chance or the user's sessions, or hands the request on \
+     whole, it is asked anew each time, which costs time in large clusters. `key(request)` says what it depends on. \
+     `--strict` counts notes.",
     "function filter(node, request) {\n  return request.time.hour < 18 || node.staticData.night\n}",
     "function key(request) {\n  return request.time.hour < 18\n}\nfunction filter(node, isDay) {\n  \
      return isDay || node.staticData.night\n}",

@@ -1,4 +1,5 @@
-//! `whither check`: finds mistakes in scripts, chains and the config before a request does, and puts the sure ones right.
+//! `whither check`: finds mistakes in scripts, chains and the config before a request does, and puts the sure ones
+//! right.
 
 mod files;
 mod render;
@@ -31,8 +32,8 @@ const MAX_FIXES: usize = 4;
 /// Find mistakes in scripts before a request does, and put the sure ones right.
 ///
 /// Compiles each script, reads the config as `whither serve` does, and follows values through the scripts: fields that
-/// nothing has, answers that are no verdict, comparisons that are never true, steps that are never asked. Each finding has
-/// a code, the line that it is about, and what to do. Runs no script, and needs no service.
+/// nothing has, answers that are no verdict, comparisons that are never true, steps that are never asked. Each finding
+/// has a code, the line that it is about, and what to do. Runs no script, and needs no service.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whither check                                # whither.toml, its chains and their scripts

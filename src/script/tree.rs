@@ -1,8 +1,9 @@
 //! A script's source as a tree that is the same in every written language: what checks of scripts are made on.
 //!
-//! An engine makes the tree from its own parser's, with the bytes of the source that each part stands at, so that a rule
-//! is written once and a finding can be drawn and corrected. A tree knows no types and no meaning of names. Rejected: to
-//! give the trees of the engines' crates to the rules, which would then be written twice, and would name those crates.
+//! An engine makes the tree from its own parser's, with the bytes of the source that each part stands at, so that a
+//! rule is written once and a finding can be drawn and corrected. A tree knows no types and no meaning of names.
+//! Rejected: to give the trees of the engines' crates to the rules, which would then be written twice, and would name
+//! those crates.
 
 use std::ops::Range;
 
@@ -49,7 +50,8 @@ pub enum TreeEntry {
 pub struct Stmt {
     /// The kind of the statement.
     pub kind: StmtKind,
-    /// The bytes of the part of the statement that tells what it is about: all of an expression, the condition of an `if`.
+    /// The bytes of the part of the statement that tells what it is about: all of an expression, the condition of an
+    /// `if`.
     pub span: SourceRange,
 }
 

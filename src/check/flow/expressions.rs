@@ -150,8 +150,8 @@ impl<'t> ValueFlow<'t> {
         }
     }
 
-    /// What the field `name` of `held` is worth; `of` is the expression before it, and `is_short` whether the name of the
-    /// field is that of a variable too.
+    /// What the field `name` of `held` is worth; `of` is the expression before it, and `is_short` whether the name of
+    /// the field is that of a variable too.
     pub(in crate::check) fn field_of(
         &mut self,
         held: &Worth,

@@ -197,7 +197,7 @@ impl<'t> ValueFlow<'t> {
             let place = function
                 .parameters
                 .iter()
-                .position(|parameter| matches!((&parameter.kind, root.name()), (PatternKind::Name(own), Some(name)) if own == name))?;
+                .position(|parameter| matches!(&parameter.kind, PatternKind::Name(own) if root.name() == Some(own)))?;
             given.get(place).cloned()
         };
         let held = match of_parameter(of) {

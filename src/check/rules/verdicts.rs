@@ -7,6 +7,9 @@ use crate::check::paths::{falls_through, returns};
 use crate::check::value::{Role, Thing, Worth};
 use crate::script::tree::{Expr, ExprKind, Operator, SourceRange};
 
+/// Methods that return no element where there is none.
+const MAY_MISS: [&str; 5] = ["find", "findLast", "pop", "shift", "at"];
+
 impl<'t> ValueFlow<'t> {
     /// What a function of the whole list returns.
     pub(in crate::check) fn answered(&mut self, value: &'t Expr) {
@@ -83,7 +86,10 @@ impl<'t> ValueFlow<'t> {
         let is_simple =
             matches!(value.kind, ExprKind::Name(_) | ExprKind::Field { .. } | ExprKind::Index(..) | ExprKind::Call(..));
         // `find` may find none.
-        let may_miss = matches!(&value.kind, ExprKind::Call(callee, _) if matches!(callee.field(), Some((_, "find" | "findLast" | "pop" | "shift" | "at"))));
+        let may_miss = match &value.kind {
+            ExprKind::Call(callee, _) => callee.field().is_some_and(|(_, name)| MAY_MISS.contains(&name)),
+            _ => false,
+        };
         let dot = if may_miss { "?." } else { "." };
         let text = match is_simple {
             true => format!("{}{dot}{field}", self.source(&value.span)),
@@ -155,8 +161,8 @@ fn whole<'t>(flow: &ValueFlow<'t>) -> Option<&'t crate::script::tree::FunctionTr
     flow.functions.get(*number)?.tree
 }
 
-/// Returns the place of a way through the function of the whole list on which nothing is returned; absent where there is
-/// none, and where the function never chooses at all.
+/// Returns the place of a way through the function of the whole list on which nothing is returned; absent where there
+/// is none, and where the function never chooses at all.
 #[must_use]
 pub(in crate::check) fn passes(flow: &ValueFlow<'_>) -> Option<SourceRange> {
     let function = whole(flow)?;

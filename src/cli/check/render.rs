@@ -197,7 +197,8 @@ mod tests {
     #[test]
     fn a_finding_is_a_line_and_what_it_is_about_is_marked() {
         let shown = text(&[file("one\n\treturn node.x\n", 17..18)], Drawing::Lines);
-        let expected = "a.js:2:14: warning[W001]: a node has no field `x` (did you mean `y`?)\n     return node.x\n                 ^\n";
+        let expected = "a.js:2:14: warning[W001]: a node has no field `x` (did you mean `y`?)\n\
+                        \u{20}    return node.x\n                 ^\n";
         assert_eq!(shown, expected);
         let shown = text(&[file("one\nreturn node.x\n", 16..17)], Drawing::Picture);
         assert!(shown.contains("W001") && shown.contains("return node.x") && shown.contains("a.js:2:13"), "{shown}");

@@ -299,7 +299,8 @@ impl RhaiParser<'_> {
     /// Parses the result of a case of a `switch`: a value, or the end of the function.
     fn way(&mut self) -> Option<Expr> {
         let next = self.lexemes.peek();
-        let is_end = matches!(&next.kind, Lexeme::Word(word) if matches!(word.as_str(), "return" | "throw" | "break" | "continue"));
+        let ends = ["return", "throw", "break", "continue"];
+        let is_end = matches!(&next.kind, Lexeme::Word(word) if ends.contains(&word.as_str()));
         if !is_end {
             return self.expression();
         }
