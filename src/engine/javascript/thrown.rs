@@ -7,7 +7,7 @@ use boa_engine::error::{EngineError, JsNativeError, RuntimeLimitError};
 use boa_engine::object::JsObject;
 use boa_engine::{Context, JsError, JsString, JsValue, js_string};
 
-use crate::engine::known;
+use crate::engine::known::meant;
 use crate::engine::words::{NOT_PURE, USE_AN_EXECUTABLE};
 use crate::model::{Position, Thrown};
 use crate::script::ScriptError;
@@ -221,8 +221,8 @@ fn missing(before: &str) -> String {
     let Some(path) = behind.filter(|object| object.ends_with(is_in_word)).and_then(word_before) else {
         return String::new();
     };
-    let meant = known::meant(path).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
-    format!(": `{path}` is not there{meant}")
+    let advice = meant(path).map(|way| format!("; did you mean `{way}`?")).unwrap_or_default();
+    format!(": `{path}` is not there{advice}")
 }
 
 /// The name of the member that is read here; absent where it is computed.
