@@ -159,7 +159,11 @@ fn the_best_scores_are_told_where_somebody_asks() {
     };
     let mut stand = Stand::new(vec![start(vec![score])], &nodes);
     let explained = told(&stand.explain(json!({}), Some("n8")));
-    assert_eq!((explained.len(), &*explained[0], &*explained[8]), (9, "n0 100", "n8 92"), "an explanation has them all");
+    assert_eq!(
+        (explained.len(), &*explained[0], &*explained[8]),
+        (9, "n0 100", "n8 92"),
+        "an explanation has them all"
+    );
     let unasked = stand.decide(json!({}));
     assert_eq!((outcome(&unasked), told(&unasked)), ("n0".to_owned(), vec![]), "nobody asked");
     let asked = stand.decide(json!({"explain": true}));
