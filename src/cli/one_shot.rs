@@ -71,7 +71,7 @@ async fn ask(
         let overrun = match asked.ask(&question, patience).await {
             WorkerOutcome::Decided(mut decision) => {
                 if let (Some(reason), Some(about)) = (unsearched, &question.about) {
-                    decision.diagnosis.counterfactual = Some(Counterfactual::untried(about, reason));
+                    decision.diagnosis.counterfactual = Some(Box::new(Counterfactual::untried(about, reason)));
                 }
                 return Ok(decision);
             }

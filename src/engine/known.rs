@@ -22,9 +22,31 @@ const WAYS: [&str; 18] = [
     "servers",
 ];
 
+/// Returns words for the end of an error about a member that is read behind `before`, the line up to the member's name:
+/// which object is not there, and which was probably meant. Empty where the object is no plain path.
+pub(super) fn missing(before: &str) -> String {
+    let object = before.trim_end();
+    let object = object.strip_suffix(['.', '[']).map(|object| object.strip_suffix('?').unwrap_or(object));
+    let Some(path) = object.filter(|object| object.ends_with(is_in_name)).and_then(last_path) else {
+        return String::new();
+    };
+    let advice = meant(path).map(|way| format!("; did you mean `{way}`?")).unwrap_or_default();
+    format!(": `{path}` is not there{advice}")
+}
+
+/// Returns the path of names and dots that `text` ends with.
+fn last_path(text: &str) -> Option<&str> {
+    let start = text.char_indices().rev().take_while(|(_, c)| is_in_name(*c) || *c == '.').last()?.0;
+    text.get(start..).filter(|path| path.starts_with(is_in_name))
+}
+
+fn is_in_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
+}
+
 /// Returns the way that was probably meant by `path`, with the variable that the path begins with: for `node.static`,
 /// `node.staticData`.
-pub(super) fn meant(path: &str) -> Option<String> {
+fn meant(path: &str) -> Option<String> {
     let (variable, way) = path.split_once('.')?;
     let last = |way: &str| way.rsplit('.').next().unwrap_or_default().to_lowercase();
     let word = Some(last(way)).filter(|word| word.len() <= 64)?;
@@ -41,6 +63,20 @@ pub(super) fn meant(path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_object_that_is_not_there_is_named() {
+        for (before, expected) in [
+            ("  if (node.static.", ": `node.static` is not there; did you mean `node.staticData`?"),
+            ("ü => ä.b?.", ": `ä.b` is not there"),
+            ("x[", ": `x` is not there"),
+            ("f(x).", ""),
+            ("", ""),
+            (".", ""),
+        ] {
+            assert_eq!(missing(before), expected, "{before}");
+        }
+    }
 
     #[test]
     fn a_way_that_is_not_there_leads_to_one_that_is() {

@@ -74,6 +74,12 @@ fn peers(cluster: &Cluster, about: &str, chosen: Option<&str>) -> Vec<Map<String
     chosen.into_iter().chain(others.step_by(step)).take(MAX_PEERS).map(|node| node.to_json()).collect()
 }
 
+/// Changes that have the node chosen, and how large they are together.
+struct FoundRemedy<'a> {
+    size: f64,
+    changes: Vec<(&'a SearchedField, Option<Value>)>,
+}
+
 /// A search under way.
 struct RemedySearch<'a> {
     trials: Trials<'a>,
@@ -81,7 +87,7 @@ struct RemedySearch<'a> {
     fields: &'a [(SearchedField, FieldValues)],
     looked_at: u64,
     /// The changes that were found, with their sizes.
-    found: Vec<(f64, Vec<(&'a SearchedField, Option<Value>)>)>,
+    found: Vec<FoundRemedy<'a>>,
 }
 
 impl<'a> RemedySearch<'a> {
@@ -108,7 +114,7 @@ impl<'a> RemedySearch<'a> {
         for (field, values) in fields {
             self.looked_at += 1;
             if let Some(FoundValue { value, size }) = values.smallest(field, &self.actual, &mut self.trials)? {
-                self.found.push((size, vec![(field, value)]));
+                self.found.push(FoundRemedy { size, changes: vec![(field, value)] });
             }
         }
         Ok(())
@@ -129,12 +135,11 @@ impl<'a> RemedySearch<'a> {
     }
 
     /// Returns changes of two fields that do together, each as small as the other allows.
-    #[expect(clippy::type_complexity, reason = "the element of `found`")]
     fn pair(
         &mut self,
         (first, values): (&'a SearchedField, &FieldValues),
         (second, others): (&'a SearchedField, &FieldValues),
-    ) -> Result<Option<(f64, Vec<(&'a SearchedField, Option<Value>)>)>, SearchEnd> {
+    ) -> Result<Option<FoundRemedy<'a>>, SearchEnd> {
         for value in values.telling(MAX_PAIRED_VALUES) {
             let Some(half) = self.actual.with(&first.target, value.as_ref(), self.trials.ask()) else { continue };
             for other in others.telling(MAX_PAIRED_VALUES) {
@@ -148,7 +153,8 @@ impl<'a> RemedySearch<'a> {
                 };
                 let own = values.smallest(first, &rest, &mut self.trials)?;
                 let own = own.unwrap_or(FoundValue { value, size: 1.0 });
-                return Ok(Some((own.size + least.size, vec![(first, own.value), (second, least.value)])));
+                let changes = vec![(first, own.value), (second, least.value)];
+                return Ok(Some(FoundRemedy { size: own.size + least.size, changes }));
             }
         }
         Ok(None)
@@ -157,9 +163,9 @@ impl<'a> RemedySearch<'a> {
     /// Returns the counterfactual of the node `about` after the search came to `end`; each remedy is tried once more.
     fn told(mut self, about: &Arc<str>, end: SearchEnd) -> Counterfactual {
         let mut found = std::mem::take(&mut self.found);
-        found.sort_by(|(left, _), (right, _)| left.total_cmp(right));
+        found.sort_by(|left, right| left.size.total_cmp(&right.size));
         let mut remedies = Vec::new();
-        for (_, changes) in found {
+        for FoundRemedy { changes, .. } in found {
             if remedies.len() < MAX_REMEDIES && self.is_true(&changes) {
                 remedies
                     .push(Remedy { changes: changes.into_iter().map(|(field, value)| told(field, value)).collect() });

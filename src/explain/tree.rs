@@ -110,7 +110,7 @@ fn side_by_side(explanation: &Value, steps: &[Value]) -> Vec<String> {
         let mut row = vec![plain(node).into_owned()];
         let mut is_out = excluded.contains(node);
         for column in &cells {
-            let (cell, is_lost) = column.get(*node).cloned().unwrap_or_else(|| (column.rest.clone(), false));
+            let (cell, is_lost) = column.get(node).cloned().unwrap_or_else(|| (column.rest.clone(), false));
             row.push(if is_out { if row.len() == 1 { "left out".to_owned() } else { String::new() } } else { cell });
             is_out |= is_lost;
         }

@@ -313,7 +313,7 @@ mod tests {
     fn the_nearest_number_is_found_on_either_side() {
         let whole = scale(5.0, &[0.0, 1.0, 9.0, 1000.0], true);
         assert_eq!(nearest(&whole, |number| number < 4.0), Some(3.0));
-        assert_eq!(nearest(&whole, |number| !(4.0..7.0).contains(&number)), Some(3.0));
+        assert_eq!(nearest(&whole, |number| !(4.0..8.0).contains(&number)), Some(3.0));
         assert_eq!(nearest(&whole, |number| !(3.0..6.0).contains(&number)), Some(6.0));
         assert_eq!(nearest(&whole, |number| number == 9.0 || number == 7.0), Some(7.0), "an edge that lies nearer");
         assert_eq!(nearest(&whole, |number| number > 777.0), Some(778.0));

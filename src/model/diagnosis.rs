@@ -197,7 +197,7 @@ pub struct Diagnosis {
     /// The outcome of that node.
     pub asked_fate: Option<String>,
     /// What would have to differ for that node to be chosen, where that was searched for.
-    pub counterfactual: Option<Counterfactual>,
+    pub counterfactual: Option<Box<Counterfactual>>,
     /// Request time in Unix milliseconds, as scripts saw it.
     pub now_ms: i64,
     /// The random bits of the request.

@@ -33,7 +33,7 @@ pub fn decide(evaluator: &mut Evaluator, question: &PlacementQuestion, now_ms: i
 pub fn search(evaluator: &Evaluator, question: &PlacementQuestion, decision: &mut Decision) {
     if question.search_us > 0 {
         let budget = SearchBudget { time_us: question.search_us, tries: MAX_TRIES };
-        decision.diagnosis.counterfactual = explain::search(evaluator, &ask_of(question), budget);
+        decision.diagnosis.counterfactual = explain::search(evaluator, &ask_of(question), budget).map(Box::new);
     }
 }
 

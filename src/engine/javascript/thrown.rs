@@ -7,7 +7,7 @@ use boa_engine::error::{EngineError, JsNativeError, RuntimeLimitError};
 use boa_engine::object::JsObject;
 use boa_engine::{Context, JsError, JsString, JsValue, js_string};
 
-use crate::engine::known;
+use crate::engine::known::missing;
 use crate::engine::words::{NOT_PURE, USE_AN_EXECUTABLE};
 use crate::model::{Position, Thrown};
 use crate::script::ScriptError;
@@ -212,17 +212,6 @@ fn at_name(name: &str, message: &str, told: Position, survey: &Survey) -> Positi
         Some((line, column)) => Position { line: *line, column: *column, ..told },
         None => told,
     }
-}
-
-/// Says what is missing where a member is read behind `before`, and which field was probably meant.
-fn missing(before: &str) -> String {
-    let behind = before.trim_end();
-    let behind = behind.strip_suffix(['.', '[']).map(|object| object.strip_suffix('?').unwrap_or(object));
-    let Some(path) = behind.filter(|object| object.ends_with(is_in_word)).and_then(word_before) else {
-        return String::new();
-    };
-    let meant = known::meant(path).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
-    format!(": `{path}` is not there{meant}")
 }
 
 /// The name of the member that is read here; absent where it is computed.

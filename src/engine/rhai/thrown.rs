@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position as Place};
 
 use crate::clock::Overtime;
+use crate::engine::known::missing;
 use crate::engine::words::{NOT_PURE, USE_AN_EXECUTABLE};
 use crate::model::{LimitKind, Position, Thrown};
 use crate::script::{LoadError, ScriptError, SourceText};
@@ -41,6 +42,13 @@ pub(super) fn refused(error: &ParseError, source: &SourceText) -> LoadError {
         (other, _) => format!("syntax error: {other}"),
     };
     LoadError { message, position }
+}
+
+/// Returns the line of `place` up to there.
+fn start_of_line<'a>(source: &'a SourceText, place: &Position) -> Option<&'a str> {
+    let line = source.text.lines().nth(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
+    let rest = rest_of_line(source, place)?;
+    line.get(..line.len().checked_sub(rest.len())?)
 }
 
 /// Returns the line of the source from `place` on.
@@ -83,8 +91,9 @@ pub(super) fn script_error(error: EvalAltResult, source: &SourceText, context: &
             ScriptError::Thrown(Thrown { name: cut(&name), message: cut(&message) }, position)
         }
         _ => {
+            let before = position.as_ref().and_then(|place| start_of_line(source, place));
             error.clear_position();
-            let message = context.limits().cut(&helpful(&error, context));
+            let message = context.limits().cut(&helpful(&error, context, before.unwrap_or_default()));
             ScriptError::Thrown(Thrown { name: "RuntimeError".to_owned(), message }, position)
         }
     }
@@ -130,8 +139,9 @@ fn shown(value: &Dynamic, fields: &OverlayFields) -> String {
     }
 }
 
-/// Returns Rhai's message, with a hint where the message does not help an administrator.
-fn helpful(error: &EvalAltResult, context: &RhaiCallContext) -> String {
+/// Returns Rhai's message, with a hint where the message does not help an administrator; `before` is the line up to the
+/// place of the error.
+fn helpful(error: &EvalAltResult, context: &RhaiCallContext, before: &str) -> String {
     let words = error.to_string();
     match error {
         EvalAltResult::ErrorVariableNotFound(name, _) if context.is_pure() && is_request(name) => {
@@ -151,7 +161,10 @@ fn helpful(error: &EvalAltResult, context: &RhaiCallContext) -> String {
         }
         EvalAltResult::ErrorDotExpr(..) => {
             match words.split('\'').nth(1).filter(|_| words.ends_with("for type '()'")) {
-                Some(name) => format!("cannot use `{name}` of `()`, which stands for what is absent: `?.` asks first"),
+                Some(name) => {
+                    let missing = missing(before);
+                    format!("cannot use `{name}` of `()`, which stands for what is absent: `?.` asks first{missing}")
+                }
                 None => words,
             }
         }

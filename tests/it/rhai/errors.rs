@@ -38,7 +38,8 @@ fn mistakes_are_told_with_their_place_and_with_help() {
         ("fn balance(input) { input.nodes[9].id }", "Array index 9 out of bounds", Some((1, 33))),
         ("fn balance(input) { input.nodes[0].urls[3] }", "Array index 3 out of bounds", Some((1, 40))),
         ("fn balance(input) { let n = input.nodes[0]; n.nope + 1 }", "`()` stands for what is absent", Some((1, 52))),
-        ("fn balance(input) { input.nope.deeper }", "cannot use `deeper` of `()`", Some((1, 32))),
+        ("fn balance(input) { input.nope.deeper }", "first: `input.nope` is not there", Some((1, 32))),
+        ("fn balance(input) { let n = input.nodes[0]; n.metaData.gpu }", "did you mean `n.metadata`?", Some((1, 56))),
         ("fn balance(input) { 1 / 0 }", "Division by zero", Some((1, 23))),
         (
             "fn balance(input) {\n  helper(input)\n}\nfn helper(x) {\n  x.nodes[0].freemem.foo()\n}",

@@ -65,18 +65,19 @@ async fn a_service_is_found_where_neither_nodes_nor_steps_are_given() {
 async fn what_would_have_to_differ_is_told_and_nothing_is_reserved() {
     let chain = "[chain.\"session/start\"]\nsteps = [\"builtin:fewest-sessions\"]\n";
     let (nats, _serve, client) = site(chain, &[], 3).await;
-    let placed = ask(&client, "whither.place", &json!({"id": "r1"})).await.body;
-    assert_eq!(placed["node"], "n00");
+    for node in ["n00", "n01", "n02", "n00"] {
+        assert_eq!(ask(&client, "whither.place", &json!({})).await.body["node"], node);
+    }
     let asked = ask(&client, "whither.explain", &json!({"node": "n00"})).await.body;
     let found = &asked["asked"]["counterfactual"];
     assert_eq!(found["search"], "complete", "{asked}");
-    assert_eq!(found["remedies"][0], json!([{"field": "sessions", "from": 1, "to": 0}]), "{asked}");
+    assert_eq!(found["remedies"][0], json!([{"field": "sessions", "from": 2, "to": 0}]), "{asked}");
     assert_eq!((&asked["won_by"]["next"], &asked["won_by"]["tie"]), (&json!("n02"), &json!(true)), "{asked}");
     let shell = Shell::new().with("WHITHER_NATS", &nats.url());
     let told = shell.whither(["explain", "--node", "n00"]);
     assert_eq!(told.code, Some(0), "{told:?}");
-    assert!(told.stdout.contains("n00 would be chosen if `sessions` were 0 instead of 1"), "{}", told.stdout);
-    assert_eq!(pending(&client).await, [1, 0, 0]);
+    assert!(told.stdout.contains("n00 would be chosen if `sessions` were 0 instead of 2"), "{}", told.stdout);
+    assert_eq!(pending(&client).await, [2, 1, 1]);
     let told = shell.whither(["explain", "--node", "n77"]);
     assert_eq!(told.code, Some(3), "{told:?}");
     assert!(told.stderr.contains("`whither nodes history n77` tells when it left"), "{told:?}");
