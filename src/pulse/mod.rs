@@ -160,9 +160,9 @@ mod tests {
         }
         let output = in_a_process("a_main_task_that_is_stuck_ends_the_process_with_its_stack_in_the_log");
         assert_eq!(output.status.signal(), Some(libc::SIGABRT));
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains("the main task has shown no life for 5 s: ending the process"), "{said}");
-        assert!(said.contains("stack:") && said.contains("pulse::tests"), "{said}");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(printed.contains("the main task has shown no life for 5 s: ending the process"), "{printed}");
+        assert!(printed.contains("stack:") && printed.contains("pulse::tests"), "{printed}");
     }
 
     #[test]
@@ -175,8 +175,11 @@ mod tests {
         }
         let output = in_a_process("a_panic_anywhere_ends_the_process_and_is_in_the_log");
         assert_eq!(output.status.signal(), Some(libc::SIGABRT));
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains("on purpose") && said.contains("in the thread small: ending the process"), "{said}");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            printed.contains("on purpose") && printed.contains("in the thread small: ending the process"),
+            "{printed}"
+        );
     }
 
     #[test]
