@@ -134,7 +134,7 @@ impl Writer {
     fn write_next(&mut self) {
         let mut batch = self.queue.take();
         if self.is_torn {
-            // After half a line the next text begins with a new line.
+            // After half a line the next text starts on a new line.
             batch.insert(0, b'\n');
         }
         let (written, unwritten) = batch.split_at(write(&batch));

@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(250);
 pub const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 /// The silence after which a main task is not to be relied on: a healthy main task beats ten times a second.
 pub const NOTABLE_SILENCE: Duration = Duration::from_secs(2);
-/// The time that the stuck thread may take to write its stack.
+/// The time that the stuck thread may take to write the stack.
 const STACK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The beats of a main task.
@@ -31,7 +31,7 @@ pub struct Pulse {
     /// The thread that the main task ran on at the last beat.
     thread: AtomicI32,
     /// The number of looks of the watchdog since the last beat. Looks and not time, because a process that was paused
-    /// as a whole, by a signal or with its machine, is not stuck.
+    /// as a whole, by a signal or with the machine, is not stuck.
     silent_looks: AtomicU32,
     /// Whether the main task has ended in order.
     has_ended: AtomicBool,
@@ -45,7 +45,7 @@ impl Pulse {
         self.silent_looks.store(0, Ordering::Relaxed);
     }
 
-    /// Records that the main task has ended in order, and that the rest of the process may take its time.
+    /// Records that the main task has ended in order, and that the rest of the process may take longer.
     pub fn ends(&self) {
         self.has_ended.store(true, Ordering::Relaxed);
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The signal that asks a thread for its stack.
+/// The signal that asks a thread for the thread's stack.
 const ASK: libc::c_int = libc::SIGUSR2;
 
 static WRITTEN: Mutex<Option<String>> = Mutex::new(None);

@@ -242,9 +242,9 @@ impl MarkBook {
         self.edit(node, true, |mark| (mark.cordoned, mark.draining, mark.cooling_down) = (None, None, None)).await
     }
 
-    /// Lets `node` cool down from the time in `author` on: for `pause_ms` after the first failed start, for twice as long
-    /// after each further failure, doubled [`MOST_DOUBLED`] times at most. Failures during a cool-down count once, and
-    /// a node that had no failure for as long as its last cool-down begins anew.
+    /// Lets `node` cool down from the time in `author` on: for `pause_ms` after the first failed start, for twice as
+    /// long after each further failure, doubled [`MOST_DOUBLED`] times at most. Failures during a cool-down count once,
+    /// and a node that had no failure for as long as its last cool-down begins anew.
     ///
     /// # Errors
     /// As [`MarkBook::cordon`].

@@ -231,7 +231,7 @@ impl Peers {
     }
 
     /// Takes in the sender of a message at `now_ms`; returns `None` where the sender is this replica, has too long a
-    /// name, or exceeds [`PEERS`].
+    /// name, or exceeds `PEERS`.
     pub fn receive(&mut self, message: &Message, now_ms: u64) -> Option<Received> {
         let is_known = self.others.contains_key(&message.from);
         if message.from.len().max(message.chains.len()) > NAME_BYTES {
