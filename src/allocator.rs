@@ -18,7 +18,7 @@ pub struct Allocator;
 /// The function that is called where memory runs out.
 static HOOK: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 /// Whether the hook is running: the hook allocates too.
-static TELLING: AtomicBool = AtomicBool::new(false);
+static REPORTING: AtomicBool = AtomicBool::new(false);
 
 /// Calls `hook` wherever memory runs out from now on, on the thread of the failed allocation. The hook may end the
 /// process; where the hook returns, the allocation is tried once more and then fails as usual. Allocations of the hook
@@ -62,9 +62,9 @@ fn or_report(allocate: impl Fn() -> *mut u8) -> *mut u8 {
 #[cold]
 fn report_failure(allocate: &dyn Fn() -> *mut u8) -> *mut u8 {
     let Some(hook) = HOOK.get() else { return std::ptr::null_mut() };
-    if !TELLING.swap(true, Ordering::AcqRel) {
+    if !REPORTING.swap(true, Ordering::AcqRel) {
         hook();
-        TELLING.store(false, Ordering::Release);
+        REPORTING.store(false, Ordering::Release);
     }
     allocate()
 }

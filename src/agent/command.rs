@@ -15,7 +15,7 @@ use crate::resources;
 
 /// The time that the output of a background process of the command is waited for.
 const DRAIN: Duration = Duration::from_millis(200);
-const MAX_COMPLAINT: usize = 4096;
+const MAX_ERROR_OUTPUT: usize = 4096;
 
 /// The reason why a command brought no output.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +54,9 @@ pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize
     let start = || resources::with_former_descriptors(|| command.spawn());
     let mut child = resources::wait_out_writer(limit, start).await.map_err(CommandError::Start)?;
     let mut group = ProcessGroup(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
-    let (mut output, mut complaint) = (Vec::new(), Vec::new());
-    let status = match timeout(limit, read_output(&mut child, max_output, &mut output, &mut complaint)).await {
-        Ok(heard) => heard?,
+    let (mut output, mut error_output) = (Vec::new(), Vec::new());
+    let status = match timeout(limit, read_output(&mut child, max_output, &mut output, &mut error_output)).await {
+        Ok(read) => read?,
         Err(_elapsed) => return Err(CommandError::Slow(limit)),
     };
     if status.drained {
@@ -66,7 +66,7 @@ pub(super) async fn run(mut command: Command, limit: Duration, max_output: usize
     if status.exit.success() {
         return Ok(output);
     }
-    let said = String::from_utf8_lossy(&complaint);
+    let said = String::from_utf8_lossy(&error_output);
     let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
     Err(CommandError::Failed { status: status.exit.to_string(), said })
 }
@@ -83,11 +83,11 @@ async fn read_output(
     child: &mut Child,
     max_output: usize,
     output: &mut Vec<u8>,
-    complaint: &mut Vec<u8>,
+    error_output: &mut Vec<u8>,
 ) -> Result<Status, CommandError> {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let reading = async {
-        let (output, _complaint) = tokio::join!(read(stdout, max_output, output), read_end(stderr, complaint));
+        let (output, _error_output) = tokio::join!(read(stdout, max_output, output), read_end(stderr, error_output));
         output
     };
     tokio::pin!(reading);
@@ -124,7 +124,7 @@ async fn read(
 async fn read_end(pipe: Option<impl AsyncRead + Unpin>, end: &mut Vec<u8>) {
     let Some(mut pipe) = pipe else { return };
     while pipe.read_buf(end).await.is_ok_and(|bytes| bytes > 0) {
-        let surplus = end.len().saturating_sub(MAX_COMPLAINT);
+        let surplus = end.len().saturating_sub(MAX_ERROR_OUTPUT);
         end.drain(..surplus);
     }
 }

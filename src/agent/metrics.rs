@@ -22,7 +22,7 @@ use crate::model::json::{self, JsonError, JsonLimits};
 
 /// The longest output of an executable in bytes: a node's whole document has 256 KiB.
 pub const MAX_OUTPUT: usize = 16 * 1024;
-/// The most executables of a folder that are run; further files are named in a warning and left alone.
+/// The most executables of a folder that are run; the number of further files is in a warning.
 pub const MAX_EXECUTABLES: usize = 64;
 /// The most executables that run at once.
 const AT_ONCE: usize = 4;

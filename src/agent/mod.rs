@@ -122,7 +122,7 @@ pub struct Agent {
     /// containers have them.
     run: String,
     warned: Vec<String>,
-    said: ReportingLog,
+    log: ReportingLog,
 }
 
 impl Agent {
@@ -149,7 +149,7 @@ impl Agent {
             settings,
             run: random_run()?,
             warned: Vec::new(),
-            said: ReportingLog::default(),
+            log: ReportingLog::default(),
         };
         // A node that can never be reported is better refused now.
         agent.document()?;
@@ -187,7 +187,7 @@ impl Agent {
         };
         match left {
             Ok(()) => info!(node = id, "node `{id}` has left the cluster"),
-            Err(error) if self.said.reported => {
+            Err(error) if self.log.reported => {
                 warn!(node = id, "node `{id}` could not say that it leaves, so its last report has to expire: {error}");
             }
             // The node never was in the cluster, as far as known.
@@ -224,11 +224,11 @@ impl Agent {
                     due = Instant::now() + match self.report(bucket).await {
                         Ok(bytes) => {
                             pauses.succeeded();
-                            self.said.worked(&self.settings.identity.id, bytes);
+                            self.log.worked(&self.settings.identity.id, bytes);
                             jittered(self.settings.interval)
                         }
                         Err(reason) => {
-                            self.said.failed(reason);
+                            self.log.failed(reason);
                             pauses.failed().min(self.settings.interval)
                         }
                     };

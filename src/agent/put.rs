@@ -34,7 +34,7 @@ pub(super) enum PutError {
     Silent(String),
 }
 
-/// The bucket of nodes, as an agent uses the bucket.
+/// An agent's access to the bucket of nodes.
 #[derive(Clone)]
 pub(super) struct Bucket {
     js: Context,

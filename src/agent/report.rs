@@ -14,7 +14,7 @@ const ESSENTIAL: [&str; 9] =
 
 const NO_METRICS: &str = "metrics are not reported";
 
-/// The identity of the node, as the administrator sets the identity.
+/// The identity of the node, as set by the administrator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeIdentity {
     /// The id in the cluster.

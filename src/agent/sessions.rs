@@ -108,21 +108,21 @@ pub enum SessionsError {
 /// Reads `source` again and again, and never ends by itself.
 pub async fn follow(source: SessionsSource, current: watch::Sender<SessionsInForce>) {
     let mut good_at: Option<Instant> = None;
-    let mut said: Option<(String, Instant)> = None;
+    let mut logged: Option<(String, Instant)> = None;
     loop {
         let outcome = list(&source).await;
         match &outcome {
             Ok(_) => {
                 good_at = Some(Instant::now());
-                if said.take().is_some() {
+                if logged.take().is_some() {
                     info!("{} works again", source.lister.kind());
                 }
             }
             Err(error) => {
                 let fault = error.to_string();
-                if said.as_ref().is_none_or(|(known, at)| *known != fault || at.elapsed() > REPEAT) {
+                if logged.as_ref().is_none_or(|(known, at)| *known != fault || at.elapsed() > REPEAT) {
                     warn!("{} {fault}", source.lister);
-                    said = Some((fault, Instant::now()));
+                    logged = Some((fault, Instant::now()));
                 }
             }
         }

@@ -29,14 +29,14 @@ pub(super) struct Snapshot {
 /// A source: the receiver of its values, and the sender until a task takes the sender.
 #[derive(Debug)]
 struct WordSource<T> {
-    words: watch::Receiver<T>,
+    values: watch::Receiver<T>,
     sender: Option<watch::Sender<T>>,
 }
 
 impl<T> WordSource<T> {
     fn new(first: T, is_there: bool) -> Self {
-        let (sender, words) = watch::channel(first);
-        Self { words, sender: is_there.then_some(sender) }
+        let (sender, values) = watch::channel(first);
+        Self { values, sender: is_there.then_some(sender) }
     }
 }
 
@@ -87,26 +87,26 @@ impl Sources {
     /// Returns when a source has a new value; never where there is no source.
     pub(super) async fn changed(&mut self) {
         tokio::select! {
-            Ok(()) = self.static_data.words.changed() => {}
-            Ok(()) = self.sessions.words.changed() => {}
-            Ok(()) = self.metrics.words.changed() => {}
+            Ok(()) = self.static_data.values.changed() => {}
+            Ok(()) = self.sessions.values.changed() => {}
+            Ok(()) = self.metrics.values.changed() => {}
             else => std::future::pending().await,
         }
     }
 
     /// Marks the present values as known.
     pub(super) fn mark_unchanged(&mut self) {
-        self.static_data.words.mark_unchanged();
-        self.sessions.words.mark_unchanged();
-        self.metrics.words.mark_unchanged();
+        self.static_data.values.mark_unchanged();
+        self.sessions.values.mark_unchanged();
+        self.metrics.values.mark_unchanged();
     }
 
     /// Returns the present values.
     pub(super) fn snapshot(&self) -> Snapshot {
         Snapshot {
-            static_data: self.static_data.words.borrow().clone(),
-            sessions: self.sessions.words.borrow().clone(),
-            metrics: self.metrics.words.borrow().clone(),
+            static_data: self.static_data.values.borrow().clone(),
+            sessions: self.sessions.values.borrow().clone(),
+            metrics: self.metrics.values.borrow().clone(),
         }
     }
 }

@@ -238,11 +238,11 @@ fn choose<const N: usize>(
     entry: &SectionEntry<'_>,
     text: &str,
     expected: &str,
-    words: [&'static str; N],
+    choices: [&'static str; N],
     notes: &mut Notes,
 ) {
     let problem = Problem::new(format!("{} is the string {}, expected {expected}", quoted(&entry.path), quoted(text)));
-    let problem = match nearest(text, words) {
+    let problem = match nearest(text, choices) {
         Some(meant) => problem.help(format!("did you mean `{meant}`?")),
         None => problem,
     };

@@ -21,21 +21,21 @@ pub struct ConfigKey {
     pub about: &'static str,
 }
 
-type Told = (&'static str, &'static str, &'static str, &'static str);
+type KeyRow = (&'static str, &'static str, &'static str, &'static str);
 
-const fn nats((key, default, expected, about): Told) -> ConfigKey {
+const fn nats((key, default, expected, about): KeyRow) -> ConfigKey {
     ConfigKey { section: "nats", key, default, expected, about }
 }
 
-const fn service((key, default, expected, about): Told) -> ConfigKey {
+const fn service((key, default, expected, about): KeyRow) -> ConfigKey {
     ConfigKey { section: "service", key, default, expected, about }
 }
 
-const fn chain((key, default, expected, about): Told) -> ConfigKey {
+const fn chain((key, default, expected, about): KeyRow) -> ConfigKey {
     ConfigKey { section: "chain", key, default, expected, about }
 }
 
-const fn step((key, default, expected, about): Told) -> ConfigKey {
+const fn step((key, default, expected, about): KeyRow) -> ConfigKey {
     ConfigKey { section: "step", key, default, expected, about }
 }
 

@@ -137,7 +137,7 @@ pub fn has_section(text: &str, name: &str) -> bool {
     text.parse::<toml::Table>().map_or(true, |tree| tree.contains_key(name))
 }
 
-type Stands = (String, Range<usize>);
+type SecretPlace = (String, Range<usize>);
 
 /// Reads the config in `text`, as far as the text allows; also returns the place of the first secret.
 fn read(
@@ -146,7 +146,7 @@ fn read(
     loading: Loading<'_>,
     elsewhere: Elsewhere<'_>,
     notes: &mut Notes,
-) -> (Config, Option<Stands>) {
+) -> (Config, Option<SecretPlace>) {
     let readable = raw::check(text, notes);
     let tree = raw::tree(&readable);
     let root = Section::root(&tree, &SECTIONS, notes);
@@ -169,7 +169,7 @@ fn read(
     (Config { nats, http: settings::read_http(&root, notes), service, limits, chains }, secret)
 }
 
-fn read_nats(root: &Section<'_>, base: &Path, loading: Loading<'_>, notes: &mut Notes) -> (Nats, Option<Stands>) {
+fn read_nats(root: &Section<'_>, base: &Path, loading: Loading<'_>, notes: &mut Notes) -> (Nats, Option<SecretPlace>) {
     let entry = root.get("nats");
     let span = entry.as_ref().map(|entry| entry.span.clone());
     let section = entry.and_then(|entry| entry.section(&key::of("nats"), "a table", notes));

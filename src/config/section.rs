@@ -82,15 +82,15 @@ impl<'a> Section<'a> {
     }
 
     /// Reads the value of `all` that `key` names; the default where the config names none, or none of them.
-    pub(super) fn word<T: Copy + Default>(
+    pub(super) fn choice<T: Copy + Default>(
         &self,
         key: &str,
         all: &[T],
         name: fn(T) -> &'static str,
         notes: &mut Notes,
     ) -> T {
-        let words: Vec<_> = all.iter().map(|one| quoted(name(*one))).collect();
-        let expected = format!("one of {}", words.join(", "));
+        let names: Vec<_> = all.iter().map(|one| quoted(name(*one))).collect();
+        let expected = format!("one of {}", names.join(", "));
         let Some((entry, text)) = self.text(key, &expected, notes) else { return T::default() };
         if let Some(one) = all.iter().find(|one| name(**one) == text) {
             return *one;

@@ -178,8 +178,8 @@ impl ServiceSettings {
         Self {
             timezone: timezone(&section, host_zone, notes),
             environment: environment(&section, notes),
-            user_names: section.word("user_names", &UserNames::ALL, UserNames::as_str, notes),
-            capacity: section.word("capacity", &Capacity::ALL, Capacity::as_str, notes),
+            user_names: section.choice("user_names", &UserNames::ALL, UserNames::as_str, notes),
+            capacity: section.choice("capacity", &Capacity::ALL, Capacity::as_str, notes),
             strict_requests: section.flag("strict_requests", notes).unwrap_or_default(),
             liveness_s: section.figure(&figure::LIVENESS_S, notes),
             reservation_s: section.figure(&figure::RESERVATION_S, notes),
@@ -187,7 +187,7 @@ impl ServiceSettings {
             max_pending: section.figure(&figure::MAX_PENDING, notes),
             cooldown_s: section.figure(&figure::COOLDOWN_S, notes),
             cooldown_users: section.figure(&figure::COOLDOWN_USERS, notes),
-            cooldown: section.word("cooldown", &Cooldown::ALL, Cooldown::as_str, notes),
+            cooldown: section.choice("cooldown", &Cooldown::ALL, Cooldown::as_str, notes),
             retries: section.figure(&figure::RETRIES, notes),
             workers: section.figure(&figure::WORKERS, notes),
         }

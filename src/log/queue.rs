@@ -111,7 +111,7 @@ impl LineQueue {
 /// # Errors
 /// Where no thread can be started.
 pub(super) fn write_from(queue: &'static LineQueue) -> io::Result<()> {
-    let mut writer = Writer { queue, told: 0, is_torn: false };
+    let mut writer = Writer { queue, reported: 0, is_torn: false };
     let work = move || {
         loop {
             writer.write_next();
@@ -125,7 +125,7 @@ pub(super) fn write_from(queue: &'static LineQueue) -> io::Result<()> {
 struct Writer {
     queue: &'static LineQueue,
     /// The number of lost lines that the log told of.
-    told: u64,
+    reported: u64,
     /// Whether the last line that was written lacks an end.
     is_torn: bool,
 }
@@ -134,7 +134,7 @@ impl Writer {
     fn write_next(&mut self) {
         let mut batch = self.queue.take();
         if self.is_torn {
-            // After half a line the next text begins with a new line.
+            // After half a line the next text starts on a new line.
             batch.insert(0, b'\n');
         }
         let (written, unwritten) = batch.split_at(write(&batch));
@@ -147,9 +147,9 @@ impl Writer {
             thread::sleep(PAUSE_AFTER_FAILURE);
             return;
         }
-        let lost = self.queue.lost().saturating_sub(self.told);
+        let lost = self.queue.lost().saturating_sub(self.reported);
         if lost > 0 {
-            self.told += lost;
+            self.reported += lost;
             tracing::warn!(lines = lost, "{lost} log lines were lost: standard error did not take them");
         }
     }

@@ -24,7 +24,7 @@ pub struct Admission {
 /// The right of a request to be in the service; the bytes are free again once all copies of the permit are dropped.
 #[derive(Debug)]
 pub struct AdmissionPermit {
-    door: Arc<Admission>,
+    admission: Arc<Admission>,
     bytes: usize,
 }
 
@@ -32,16 +32,16 @@ impl Admission {
     /// Admits a request of `bytes` bytes, or returns `None` where there is no room for the request at the moment.
     pub fn admit(self: &Arc<Self>, bytes: usize) -> Option<Arc<AdmissionPermit>> {
         let most = if bytes >= LARGE_BYTES { MAX_BYTES - KEPT_FOR_SMALL_BYTES } else { MAX_BYTES };
-        let pass = AdmissionPermit { door: Arc::clone(self), bytes };
+        let permit = AdmissionPermit { admission: Arc::clone(self), bytes };
         // A permit that is not handed out gives its bytes back as any other.
         let before = self.inside.fetch_add(bytes, Ordering::Relaxed);
-        (before + bytes <= most).then(|| Arc::new(pass))
+        (before + bytes <= most).then(|| Arc::new(permit))
     }
 }
 
 impl Drop for AdmissionPermit {
     fn drop(&mut self) {
-        self.door.inside.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.admission.inside.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -51,25 +51,25 @@ mod tests {
 
     #[test]
     fn large_requests_leave_room_for_small_ones() {
-        let door = Arc::new(Admission::default());
-        let large: Vec<_> = std::iter::from_fn(|| door.admit(1 << 20)).collect();
+        let admission = Arc::new(Admission::default());
+        let large: Vec<_> = std::iter::from_fn(|| admission.admit(1 << 20)).collect();
         assert_eq!(large.len(), 16);
-        let small: Vec<_> = std::iter::from_fn(|| door.admit(1 << 10)).collect();
+        let small: Vec<_> = std::iter::from_fn(|| admission.admit(1 << 10)).collect();
         assert_eq!(small.len(), 16 << 10);
         drop((large, small));
-        assert!(door.admit(1 << 20).is_some(), "there is room again");
+        assert!(admission.admit(1 << 20).is_some(), "there is room again");
     }
 
     #[test]
     fn a_request_is_inside_until_the_last_copy_of_its_pass_is_gone() {
-        let door = Arc::new(Admission::default());
-        let pass = door.admit(1000).unwrap();
-        let copy = Arc::clone(&pass);
-        drop(pass);
-        assert_eq!(door.inside.load(Ordering::Relaxed), 1000);
+        let admission = Arc::new(Admission::default());
+        let permit = admission.admit(1000).unwrap();
+        let copy = Arc::clone(&permit);
+        drop(permit);
+        assert_eq!(admission.inside.load(Ordering::Relaxed), 1000);
         drop(copy);
-        assert_eq!(door.inside.load(Ordering::Relaxed), 0);
-        assert!(door.admit(usize::MAX / 2).is_none());
-        assert_eq!(door.inside.load(Ordering::Relaxed), 0);
+        assert_eq!(admission.inside.load(Ordering::Relaxed), 0);
+        assert!(admission.admit(usize::MAX / 2).is_none());
+        assert_eq!(admission.inside.load(Ordering::Relaxed), 0);
     }
 }

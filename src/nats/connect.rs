@@ -123,8 +123,8 @@ impl Bus {
         let servers = settings.addresses()?;
         let shown =
             servers.iter().map(|server| server.as_url_str().trim_end_matches('/')).collect::<Vec<_>>().join(", ");
-        let (voice, link, trouble) = LinkReporter::new(format!("{shown}{purpose}"));
-        let (voice, settings) = (Arc::new(voice), settings.clone());
+        let (reporter, link, trouble) = LinkReporter::new(format!("{shown}{purpose}"));
+        let (reporter, settings) = (Arc::new(reporter), settings.clone());
         let in_first_round = servers.len();
         let options = settings
             .options()?
@@ -134,8 +134,8 @@ impl Bus {
             .connection_timeout(HANDSHAKE)
             .reconnect_delay_callback(move |attempt| pause_before(attempt, in_first_round))
             .event_callback(move |event| {
-                if let Some(failure) = voice.on_event(&event) {
-                    tokio::spawn(explain(settings.clone(), Arc::clone(&voice), failure));
+                if let Some(failure) = reporter.on_event(&event) {
+                    tokio::spawn(explain(settings.clone(), Arc::clone(&reporter), failure));
                 }
                 std::future::ready(())
             });
@@ -218,9 +218,9 @@ impl Bus {
 
 /// Logs `failure` with the cause. The library's event names a kind alone, "IO error" for an unknown authority; an
 /// attempt of our own finds the rest. The attempt is made when a line is due, and not at each failure.
-async fn explain(settings: Connection, voice: Arc<LinkReporter>, failure: ConnectFailure) {
+async fn explain(settings: Connection, reporter: Arc<LinkReporter>, failure: ConnectFailure) {
     if failure.is_telling() {
-        return voice.log_failure(&failure, &failure.kind);
+        return reporter.log_failure(&failure, &failure.kind);
     }
     // Errors of the login's own files come first.
     let reason = match (settings.options(), settings.addresses()) {
@@ -230,7 +230,7 @@ async fn explain(settings: Connection, voice: Arc<LinkReporter>, failure: Connec
         }
         (Err(error), _) | (_, Err(error)) => Some(error.to_string()),
     };
-    voice.log_failure(&failure, reason.as_deref().unwrap_or(&failure.kind));
+    reporter.log_failure(&failure, reason.as_deref().unwrap_or(&failure.kind));
 }
 
 /// Returns the pause before `attempt`. The first attempt at each server comes at once, also at start, where the library

@@ -28,14 +28,14 @@ const NO_PINGS: Duration = Duration::from_secs(3600);
 /// Whether a server that these `settings` lead to keeps a client that is frozen for [`FROZEN`]; `None` where the test
 /// could not be made.
 pub async fn is_kept(settings: Connection) -> Option<bool> {
-    let (tell, told) = oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     // A thread of its own, which sleeps: the stop of a runtime would wait for a thread that the runtime lent.
     let thread = std::thread::Builder::new().name("frozen".to_owned()).spawn(move || {
         // A caller that no longer waits needs no answer.
-        let _unheard = tell.send(freeze(&settings));
+        let _unheard = sender.send(freeze(&settings));
     });
     thread.ok()?;
-    told.await.ok().flatten()
+    receiver.await.ok().flatten()
 }
 
 fn freeze(settings: &Connection) -> Option<bool> {

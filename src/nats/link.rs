@@ -14,7 +14,7 @@ const REPEAT: Duration = Duration::from_secs(30);
 /// have another reason.
 const NEWS: Duration = Duration::from_secs(5);
 /// The most different errors of a server that are told apart; further errors are not logged.
-const COMPLAINTS: usize = 64;
+const SERVER_ERRORS: usize = 64;
 
 /// Whether there is a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,14 +59,14 @@ pub(super) struct LinkReporter {
     servers: String,
     link: watch::Sender<Link>,
     trouble: watch::Sender<LinkTrouble>,
-    said: Mutex<LinkLog>,
+    log: Mutex<LinkLog>,
 }
 
 #[derive(Debug, Default)]
 struct LinkLog {
     away: Option<Away>,
     dropped: Option<Instant>,
-    complaints: BTreeMap<String, Instant>,
+    server_errors: BTreeMap<String, Instant>,
 }
 
 /// A round of attempts that failed, and that is worth a line in the log.
@@ -82,13 +82,13 @@ pub(super) struct ConnectFailure {
 #[derive(Debug)]
 struct Away {
     since: Instant,
-    said: Instant,
+    logged_at: Instant,
     reason: Option<String>,
 }
 
 impl Away {
     fn is_news(&self, reason: &str) -> bool {
-        let quiet = self.said.elapsed();
+        let quiet = self.logged_at.elapsed();
         quiet > REPEAT || (quiet > NEWS && self.reason.as_deref() != Some(reason))
     }
 }
@@ -97,19 +97,19 @@ impl LinkReporter {
     pub(super) fn new(servers: String) -> (Self, watch::Receiver<Link>, watch::Receiver<LinkTrouble>) {
         let ((link, links), (trouble, troubles)) =
             (watch::channel(Link::default()), watch::channel(LinkTrouble::default()));
-        (Self { servers, link, trouble, said: Mutex::default() }, links, troubles)
+        (Self { servers, link, trouble, log: Mutex::default() }, links, troubles)
     }
 
     /// Takes in an event. A failure that is returned is to be logged, with the reason as far as that can be found out.
     pub(super) fn on_event(&self, event: &Event) -> Option<ConnectFailure> {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Connected => {
                 self.link.send_modify(|link| {
                     *link = Link { state: LinkState::Connected, connects: link.connects + 1, ..*link }
                 });
                 self.trouble.send_modify(|trouble| (trouble.reason, trouble.refusals) = (None, 0));
-                match said.away.take() {
+                match log.away.take() {
                     Some(away) => {
                         info!("connected to NATS at {} after {} s", self.servers, away.since.elapsed().as_secs())
                     }
@@ -120,7 +120,7 @@ impl LinkReporter {
                 self.link.send_modify(|link| link.state = LinkState::Disconnected);
                 warn!("lost the connection to NATS at {}; trying again until it is back", self.servers);
                 let now = Instant::now();
-                said.away = Some(Away { since: now, said: now, reason: None });
+                log.away = Some(Away { since: now, logged_at: now, reason: None });
             }
             Event::ClientError(ClientError::Other(reason)) => {
                 let kind = plain(reason);
@@ -130,12 +130,12 @@ impl LinkReporter {
                         trouble.refusals += 1;
                     });
                 }
-                return fails(&mut said, reason);
+                return fails(&mut log, reason);
             }
             Event::SlowConsumer(_) => {
                 self.link.send_modify(|link| link.dropped += 1);
-                if said.dropped.is_none_or(|last| last.elapsed() > REPEAT) {
-                    said.dropped = Some(Instant::now());
+                if log.dropped.is_none_or(|last| last.elapsed() > REPEAT) {
+                    log.dropped = Some(Instant::now());
                     warn!("messages from NATS are dropped because they come faster than they are handled");
                 }
             }
@@ -148,9 +148,9 @@ impl LinkReporter {
                 if text.to_lowercase().contains("permissions violation") {
                     self.trouble.send_modify(|trouble| trouble.denied = Some(plain(&text).to_owned()));
                 }
-                complain(&mut said, &text);
+                log_server_error(&mut log, &text);
             }
-            Event::ClientError(error) => complain(&mut said, &error.to_string()),
+            Event::ClientError(error) => log_server_error(&mut log, &error.to_string()),
             Event::Draining => {}
         }
         None
@@ -185,16 +185,16 @@ impl ConnectFailure {
 }
 
 /// Records a failed round of attempts; returns the failure where the log is to tell of the failure.
-fn fails(said: &mut LinkLog, reason: &str) -> Option<ConnectFailure> {
+fn fails(log: &mut LinkLog, reason: &str) -> Option<ConnectFailure> {
     let (kind, now) = (plain(reason).to_owned(), Instant::now());
-    let lasts = match &said.away {
+    let lasts = match &log.away {
         None => None,
         // A changed reason (a server that is back but refuses the login) is logged too.
         Some(away) if away.is_news(&kind) => Some(away.since.elapsed()),
         Some(_) => return None,
     };
-    let since = said.away.as_ref().map_or(now, |away| away.since);
-    said.away = Some(Away { since, said: now, reason: Some(kind.clone()) });
+    let since = log.away.as_ref().map_or(now, |away| away.since);
+    log.away = Some(Away { since, logged_at: now, reason: Some(kind.clone()) });
     Some(ConnectFailure { kind, lasts })
 }
 
@@ -214,13 +214,13 @@ fn plain(reason: &str) -> &str {
 }
 
 /// Logs an error of a server (a subject that this login may not use, say), which can come with every message.
-fn complain(said: &mut LinkLog, text: &str) {
-    if said.complaints.len() >= COMPLAINTS {
-        said.complaints.retain(|_, last| last.elapsed() < REPEAT);
+fn log_server_error(log: &mut LinkLog, text: &str) {
+    if log.server_errors.len() >= SERVER_ERRORS {
+        log.server_errors.retain(|_, last| last.elapsed() < REPEAT);
     }
-    let known = said.complaints.get(text).is_some_and(|last| last.elapsed() < REPEAT);
-    if !known && said.complaints.len() < COMPLAINTS {
-        said.complaints.insert(text.to_owned(), Instant::now());
+    let known = log.server_errors.get(text).is_some_and(|last| last.elapsed() < REPEAT);
+    if !known && log.server_errors.len() < SERVER_ERRORS {
+        log.server_errors.insert(text.to_owned(), Instant::now());
         warn!("NATS says: {text}");
     }
 }
@@ -231,21 +231,21 @@ mod tests {
 
     #[test]
     fn events_become_states() {
-        let (voice, link, trouble) = LinkReporter::new("nats://host".to_owned());
+        let (reporter, link, trouble) = LinkReporter::new("nats://host".to_owned());
         let after = |event| {
-            voice.on_event(&event);
+            reporter.on_event(&event);
             *link.borrow()
         };
         let failed = || Event::ClientError(ClientError::Other("nats: IO error".to_owned()));
         assert_eq!(after(failed()).state, LinkState::Connecting);
-        assert_eq!(voice.on_event(&failed()), None, "it was said a moment ago");
+        assert_eq!(reporter.on_event(&failed()), None, "it was said a moment ago");
         assert_eq!(after(Event::Connected), Link { state: LinkState::Connected, connects: 1, dropped: 0 });
         assert_eq!(after(Event::SlowConsumer(7)).dropped, 1);
         assert_eq!(after(Event::Disconnected).state, LinkState::Disconnected);
         assert_eq!(after(Event::Connected).connects, 2);
-        voice.on_event(&Event::ClientError(ClientError::Other("nats: authorization violation".to_owned())));
+        reporter.on_event(&Event::ClientError(ClientError::Other("nats: authorization violation".to_owned())));
         let violation = "Permissions Violation for Publish to \"a\"";
-        voice.on_event(&Event::ServerError(async_nats::ServerError::Other(violation.to_owned())));
+        reporter.on_event(&Event::ServerError(async_nats::ServerError::Other(violation.to_owned())));
         let refused = LinkTrouble {
             reason: Some("authorization violation".to_owned()),
             refusals: 1,
@@ -259,10 +259,10 @@ mod tests {
 
     #[test]
     fn complaints_are_bounded() {
-        let mut said = LinkLog::default();
+        let mut log = LinkLog::default();
         for number in 0..1000 {
-            complain(&mut said, &format!("permissions violation {number}"));
+            log_server_error(&mut log, &format!("permissions violation {number}"));
         }
-        assert_eq!(said.complaints.len(), COMPLAINTS);
+        assert_eq!(log.server_errors.len(), SERVER_ERRORS);
     }
 }

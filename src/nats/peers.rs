@@ -33,13 +33,13 @@ pub async fn listen(
     client: &Client,
     namespace: &Namespace,
     replica: &str,
-    heard: mpsc::Sender<Bytes>,
+    news: mpsc::Sender<Bytes>,
     requests: mpsc::Sender<Incoming>,
 ) -> Result<(), SubscribeError> {
     let mut all = client.subscribe(namespace.peers()).await?;
     tokio::spawn(async move {
         while let Some(message) = all.next().await {
-            if heard.send(message.payload).await.is_err() {
+            if news.send(message.payload).await.is_err() {
                 return;
             }
         }
@@ -68,10 +68,10 @@ async fn take(mut own: Subscriber, verb: Verb, namespace: Namespace, requests: m
 }
 
 /// Sends the messages of the channel until all senders are gone.
-pub async fn publish_peer_messages(client: Client, namespace: Namespace, mut sayings: mpsc::Receiver<PeerMessage>) {
+pub async fn publish_peer_messages(client: Client, namespace: Namespace, mut messages: mpsc::Receiver<PeerMessage>) {
     let all = async_nats::Subject::from(namespace.peers());
-    while let Some(saying) = sayings.recv().await {
-        let said = match saying {
+    while let Some(message) = messages.recv().await {
+        let sent = match message {
             PeerMessage::All(text) => client.publish(all.clone(), text).await,
             PeerMessage::One(replica, incoming) => {
                 let subject = namespace.peer(&replica, incoming.verb.as_str());
@@ -81,7 +81,7 @@ pub async fn publish_peer_messages(client: Client, namespace: Namespace, mut say
                 }
             }
         };
-        if let Err(error) = said {
+        if let Err(error) = sent {
             tracing::warn!(%error, "other replicas could not be told");
         }
     }

@@ -72,7 +72,7 @@ impl MicroService {
         replies: &mpsc::Sender<Outgoing>,
     ) -> Result<Self, SubscribeError> {
         let stop = CancellationToken::new();
-        let door = Arc::new(Admission::default());
+        let admission = Arc::new(Admission::default());
         let (mut listeners, mut endpoints) = (Vec::new(), Vec::new());
         for (verb, stats) in stats {
             let subject = subject(namespace, *verb);
@@ -80,14 +80,14 @@ impl MicroService {
                 true => (client.subscribe(subject.clone()).await?, ""),
                 false => (client.queue_subscribe(subject.clone(), QUEUE_GROUP.to_owned()).await?, QUEUE_GROUP),
             };
-            let desk = EndpointQueue {
+            let queue = EndpointQueue {
                 verb: *verb,
-                door: Arc::clone(&door),
+                admission: Arc::clone(&admission),
                 namespace: namespace.clone(),
                 requests: requests.clone(),
                 replies: replies.clone(),
             };
-            listeners.push(tokio::spawn(listen(client.clone(), subscriber, desk, stop.clone())));
+            listeners.push(tokio::spawn(listen(client.clone(), subscriber, queue, stop.clone())));
             let (name, stats) = (verb.as_str().to_owned(), Arc::clone(stats));
             endpoints.push(Endpoint { name, subject, queue_group, stats });
         }
@@ -132,7 +132,7 @@ pub fn subject(namespace: &Namespace, verb: Verb) -> String {
 /// The queue that takes the messages of an endpoint.
 struct EndpointQueue {
     verb: Verb,
-    door: Arc<Admission>,
+    admission: Arc<Admission>,
     namespace: Namespace,
     requests: mpsc::Sender<Incoming>,
     replies: mpsc::Sender<Outgoing>,
@@ -142,7 +142,7 @@ impl EndpointQueue {
     fn take(&self, message: Message) {
         let size = message.payload.len();
         let Some(mut incoming) = self.incoming(message) else { return };
-        incoming.pass = self.door.admit(size);
+        incoming.pass = self.admission.admit(size);
         if incoming.pass.is_none() {
             let message = format!(
                 "the service holds {} MiB of requests, the most there may be, and takes none of {size} bytes at the moment",
@@ -187,11 +187,11 @@ impl EndpointQueue {
     }
 }
 
-async fn listen(client: Client, mut subscriber: Subscriber, desk: EndpointQueue, stop: CancellationToken) {
+async fn listen(client: Client, mut subscriber: Subscriber, queue: EndpointQueue, stop: CancellationToken) {
     loop {
         tokio::select! {
             message = subscriber.next() => match message {
-                Some(message) => desk.take(message),
+                Some(message) => queue.take(message),
                 None => return,
             },
             () = stop.cancelled() => break,
@@ -200,21 +200,21 @@ async fn listen(client: Client, mut subscriber: Subscriber, desk: EndpointQueue,
     if subscriber.unsubscribe_after(NO_MORE).await.is_err() {
         return;
     }
-    let heard = round_trip(&client);
-    tokio::pin!(heard);
+    let returned = round_trip(&client);
+    tokio::pin!(returned);
     loop {
         tokio::select! {
             message = subscriber.next() => match message {
-                Some(message) => desk.take(message),
+                Some(message) => queue.take(message),
                 None => return,
             },
-            () = &mut heard => break,
+            () = &mut returned => break,
         }
     }
     // All messages that were sent are in the client's buffers by now.
     if subscriber.drain().await.is_ok() {
         while let Some(message) = subscriber.next().await {
-            desk.take(message);
+            queue.take(message);
         }
     }
 }

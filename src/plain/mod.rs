@@ -22,7 +22,7 @@ use std::fmt::{self, Write};
 /// that.
 const MAX_COLOUR_BYTES: usize = 24;
 
-/// Whether `character` may be shown as it is.
+/// Whether `character` may be shown unescaped.
 #[must_use]
 pub fn is_plain(character: char) -> bool {
     match character {

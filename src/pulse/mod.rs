@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(250);
 pub const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 /// The silence after which a main task is not to be relied on: a healthy main task beats ten times a second.
 pub const NOTABLE_SILENCE: Duration = Duration::from_secs(2);
-/// The time that the stuck thread may take to write its stack.
+/// The time that the stuck thread may take to write the stack.
 const STACK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The beats of a main task.
@@ -31,7 +31,7 @@ pub struct Pulse {
     /// The thread that the main task ran on at the last beat.
     thread: AtomicI32,
     /// The number of looks of the watchdog since the last beat. Looks and not time, because a process that was paused
-    /// as a whole, by a signal or with its machine, is not stuck.
+    /// as a whole, by a signal or with the machine, is not stuck.
     silent_looks: AtomicU32,
     /// Whether the main task has ended in order.
     has_ended: AtomicBool,
@@ -45,7 +45,7 @@ impl Pulse {
         self.silent_looks.store(0, Ordering::Relaxed);
     }
 
-    /// Records that the main task has ended in order, and that the rest of the process may take its time.
+    /// Records that the main task has ended in order, and that the rest of the process may take longer.
     pub fn ends(&self) {
         self.has_ended.store(true, Ordering::Relaxed);
     }
@@ -160,9 +160,9 @@ mod tests {
         }
         let output = in_a_process("a_main_task_that_is_stuck_ends_the_process_with_its_stack_in_the_log");
         assert_eq!(output.status.signal(), Some(libc::SIGABRT));
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains("the main task has shown no life for 5 s: ending the process"), "{said}");
-        assert!(said.contains("stack:") && said.contains("pulse::tests"), "{said}");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(printed.contains("the main task has shown no life for 5 s: ending the process"), "{printed}");
+        assert!(printed.contains("stack:") && printed.contains("pulse::tests"), "{printed}");
     }
 
     #[test]
@@ -175,8 +175,11 @@ mod tests {
         }
         let output = in_a_process("a_panic_anywhere_ends_the_process_and_is_in_the_log");
         assert_eq!(output.status.signal(), Some(libc::SIGABRT));
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains("on purpose") && said.contains("in the thread small: ending the process"), "{said}");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            printed.contains("on purpose") && printed.contains("in the thread small: ending the process"),
+            "{printed}"
+        );
     }
 
     #[test]

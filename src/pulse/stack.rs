@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The signal that asks a thread for its stack.
+/// The signal that asks a thread for the thread's stack.
 const ASK: libc::c_int = libc::SIGUSR2;
 
 static WRITTEN: Mutex<Option<String>> = Mutex::new(None);
@@ -49,14 +49,14 @@ mod tests {
     #[test]
     fn a_thread_that_is_stuck_says_where_it_is() {
         listen().unwrap();
-        let (tell, told) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         let (_end, ended) = std::sync::mpsc::channel::<()>();
         let stuck_for_the_test = move || {
-            tell.send(rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
+            sender.send(rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
             let _never = ended.recv();
         };
         std::thread::spawn(stuck_for_the_test);
-        let stack = of(told.recv().unwrap(), Duration::from_secs(60)).unwrap();
+        let stack = of(receiver.recv().unwrap(), Duration::from_secs(60)).unwrap();
         assert!(stack.contains("a_thread_that_is_stuck_says_where_it_is"), "{stack}");
         assert_eq!(of(i32::MAX, Duration::from_secs(60)), None);
     }

@@ -23,7 +23,7 @@ use super::documents::{DocumentStore, StoreError, WriteOutcome};
 pub const LINGER_MS: u64 = 30_000;
 /// The largest document in bytes: some 25,000 claims of a node.
 pub const MAX_CLAIMS_BYTES: usize = 512 * 1024;
-/// The age at which a document is dropped because nobody has written to the node: its claims are older than any
+/// The age at which a document expires that was not written again: all claims in the document are older than any
 /// reservation.
 pub const MAX_AGE: Duration = Duration::from_secs(2 * 86_400);
 /// The attempts to write one document; each that fails means that another replica's write succeeded.

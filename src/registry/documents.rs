@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 #[error("{0}")]
 pub struct StoreError(pub String);
 
-/// A document as a store holds the document at present.
+/// The present state of a document in a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
     /// The revision under which the document was written; 0 where nothing was ever written under the key.

@@ -67,7 +67,7 @@ pub(super) struct BucketFeed {
     stream: String,
     prefix: String,
     consumed: u64,
-    heard: Instant,
+    last_message_at: Instant,
     /// The last moment at which the server had nothing more to send.
     current: Instant,
     phase: FeedPhase,
@@ -122,7 +122,7 @@ impl BucketFeed {
             stream: stream.to_owned(),
             prefix,
             consumed: 0,
-            heard: Instant::now(),
+            last_message_at: Instant::now(),
             current: Instant::now(),
             phase,
         })
@@ -140,12 +140,12 @@ impl BucketFeed {
                 self.phase = FeedPhase::Following;
                 return Ok(Delivery::Whole);
             }
-            let message = match timeout_at(self.heard + SILENCE, self.subscriber.next()).await {
+            let message = match timeout_at(self.last_message_at + SILENCE, self.subscriber.next()).await {
                 Ok(Some(message)) => message,
                 Ok(None) => return Err(FeedError::Closed),
                 Err(_elapsed) => return Err(FeedError::Silent(self.stream.clone())),
             };
-            self.heard = Instant::now();
+            self.last_message_at = Instant::now();
             match message.status {
                 None => {
                     if let Some(entry) = self.entry(message)? {
@@ -174,7 +174,7 @@ impl BucketFeed {
         }
         self.consumed = info.consumer_sequence;
         if info.pending == 0 {
-            self.current = self.heard;
+            self.current = self.last_message_at;
         }
         if self.phase == FeedPhase::Filling && info.pending == 0 {
             self.phase = FeedPhase::Filled;
@@ -210,7 +210,7 @@ impl BucketFeed {
             self.phase = FeedPhase::Filled;
         }
         // The server sends a heartbeat only where nothing else is left to send.
-        self.current = self.heard;
+        self.current = self.last_message_at;
         Ok(true)
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Known {
     /// The agent that reported before the present agent.
     former: Option<AgentRun>,
     /// The last time at which the log warned of two agents.
-    said: Option<Instant>,
+    warned_at: Option<Instant>,
 }
 
 impl Known {
@@ -36,7 +36,7 @@ impl Known {
         before: Option<&Self>,
         now: Instant,
     ) -> Self {
-        let mut known = Self { report, revision, bucket, former: None, said: None };
+        let mut known = Self { report, revision, bucket, former: None, warned_at: None };
         if let Some(before) = before {
             known.succeed(before, now);
         }
@@ -64,13 +64,13 @@ impl Known {
     /// Warns where two agents report as the same node, each overwriting the other: an agent that was started again is
     /// another agent too, but there the former agent does not come back.
     fn succeed(&mut self, before: &Self, now: Instant) {
-        self.said = before.said;
+        self.warned_at = before.warned_at;
         if agent_run_of(&self.report) == agent_run_of(&before.report) {
             self.former.clone_from(&before.former);
             return;
         }
         let (present, last) = (AgentRun::of(&self.report), AgentRun::of(&before.report));
-        let repeated = before.said.is_some_and(|said| now.saturating_duration_since(said) < REPEAT);
+        let repeated = before.warned_at.is_some_and(|warned_at| now.saturating_duration_since(warned_at) < REPEAT);
         if present.is_some() && before.former == present && !repeated {
             let [one, other] =
                 [&present, &last].map(|agent| agent.as_ref().map(ToString::to_string).unwrap_or_default());
@@ -78,7 +78,7 @@ impl Known {
                 node = %self.report.id,
                 "two agents report as node `{}`: {one}, and {other}; give each of them an --id of its own", self.report.id
             );
-            self.said = Some(now);
+            self.warned_at = Some(now);
         }
         self.former = last;
     }
@@ -126,13 +126,13 @@ mod tests {
             let report = Arc::new(Report::from_value(document).unwrap());
             let now = start + Duration::from_secs(second);
             let known = Known::new(report, ("".into(), 0), present.as_ref(), now);
-            let said_now = known.said == Some(now);
+            let said_now = known.warned_at == Some(now);
             present = Some(known);
             said_now
         };
-        let said: Vec<bool> =
+        let warned_at: Vec<bool> =
             [(1, 0), (1, 1), (2, 2), (2, 3), (3, 4), (2, 5), (3, 6), (2, 70)].map(|(pid, at)| report(pid, at)).into();
-        assert_eq!(said, [false, false, false, false, false, true, false, true]);
+        assert_eq!(warned_at, [false, false, false, false, false, true, false, true]);
     }
 
     #[test]
@@ -143,9 +143,9 @@ mod tests {
             let document = json!({"id": "a", "hostname": "web", "nodeData": {"health": health}, "agent": {"run": run}});
             let report = Arc::new(Report::from_value(document).unwrap());
             present = Some(Known::new(report, ("".into(), 0), present.as_ref(), now));
-            present.as_ref().is_some_and(|known| known.said.is_some())
+            present.as_ref().is_some_and(|known| known.warned_at.is_some())
         };
-        let said: Vec<bool> = ["x", "x", "y", "x"].map(&mut report).into();
-        assert_eq!(said, [false, false, false, true]);
+        let warned_at: Vec<bool> = ["x", "x", "y", "x"].map(&mut report).into();
+        assert_eq!(warned_at, [false, false, false, true]);
     }
 }

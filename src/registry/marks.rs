@@ -211,9 +211,9 @@ impl MarkBook {
     ///
     /// # Errors
     /// [`MarkError`] where the mark could not be written.
-    pub async fn cordon(&self, node: &str, word: MarkAuthor) -> Result<Edited, MarkError> {
-        let word = word.bounded();
-        self.edit(node, true, |mark| word.put(&mut mark.cordoned)).await
+    pub async fn cordon(&self, node: &str, author: MarkAuthor) -> Result<Edited, MarkError> {
+        let author = author.bounded();
+        self.edit(node, true, |mark| author.put(&mut mark.cordoned)).await
     }
 
     /// Takes `node` out of service and marks the node as being emptied; a node that is out already keeps its first
@@ -221,15 +221,15 @@ impl MarkBook {
     ///
     /// # Errors
     /// As [`MarkBook::cordon`].
-    pub async fn drain(&self, node: &str, word: MarkAuthor) -> Result<Edited, MarkError> {
-        let word = word.bounded();
+    pub async fn drain(&self, node: &str, author: MarkAuthor) -> Result<Edited, MarkError> {
+        let author = author.bounded();
         self.edit(node, true, |mark| {
             // A drain with a lifted cordon is over, though the mark may still hold its author.
             if !mark.is_draining() {
                 mark.draining = None;
             }
-            word.put(&mut mark.draining);
-            word.put(&mut mark.cordoned);
+            author.put(&mut mark.draining);
+            author.put(&mut mark.cordoned);
         })
         .await
     }
@@ -242,26 +242,26 @@ impl MarkBook {
         self.edit(node, true, |mark| (mark.cordoned, mark.draining, mark.cooling_down) = (None, None, None)).await
     }
 
-    /// Lets `node` cool down from the time in `word` on: for `pause_ms` after the first failed start, for twice as long
-    /// after each further failure, doubled [`MOST_DOUBLED`] times at most. Failures during a cool-down count once, and
-    /// a node that had no failure for as long as its last cool-down begins anew.
+    /// Lets `node` cool down from the time in `author` on: for `pause_ms` after the first failed start, for twice as
+    /// long after each further failure, doubled [`MOST_DOUBLED`] times at most. Failures during a cool-down count once,
+    /// and a node that had no failure for as long as its last cool-down begins anew.
     ///
     /// # Errors
     /// As [`MarkBook::cordon`].
-    pub async fn cool_down(&self, node: &str, pause_ms: u64, word: MarkAuthor) -> Result<Edited, MarkError> {
-        let word = word.bounded();
+    pub async fn cool_down(&self, node: &str, pause_ms: u64, author: MarkAuthor) -> Result<Edited, MarkError> {
+        let author = author.bounded();
         self.edit(node, false, |mark| {
             let longer = |failures: u32| pause_ms.saturating_mul(1 << failures.saturating_sub(1).min(MOST_DOUBLED));
             let failures = match &mark.cooling_down {
-                Some(before) if before.runs_at(word.at_ms) => return,
-                Some(before) if before.until_ms.saturating_add_unsigned(longer(before.failures)) > word.at_ms => {
+                Some(before) if before.runs_at(author.at_ms) => return,
+                Some(before) if before.until_ms.saturating_add_unsigned(longer(before.failures)) > author.at_ms => {
                     before.failures.saturating_add(1)
                 }
                 _ => 1,
             };
             let pause_ms = longer(failures);
-            let until_ms = word.at_ms.saturating_add_unsigned(pause_ms);
-            mark.cooling_down = Some(CoolDown { until_ms, pause_ms: Some(pause_ms), failures, word: word.clone() });
+            let until_ms = author.at_ms.saturating_add_unsigned(pause_ms);
+            mark.cooling_down = Some(CoolDown { until_ms, pause_ms: Some(pause_ms), failures, word: author.clone() });
         })
         .await
     }
@@ -325,7 +325,7 @@ mod tests {
     use crate::registry::memory::MemoryStore;
     use serde_json::json;
 
-    fn word(by: &str) -> MarkAuthor {
+    fn author(by: &str) -> MarkAuthor {
         MarkAuthor { by: by.to_owned(), at_ms: 7, reason: "kernel".to_owned() }
     }
 
@@ -333,20 +333,20 @@ mod tests {
     async fn marks_come_and_go() {
         let store = Arc::new(MemoryStore::default());
         let book = MarkBook::new(store.clone());
-        assert_eq!(book.cordon("a b", word("ann")).await.unwrap().revision, Some(1));
+        assert_eq!(book.cordon("a b", author("ann")).await.unwrap().revision, Some(1));
         assert_eq!(
-            book.cordon("a b", word("bob")).await.unwrap(),
-            Edited { mark: Mark { cordoned: Some(word("ann")), ..Mark::default() }, revision: None }
+            book.cordon("a b", author("bob")).await.unwrap(),
+            Edited { mark: Mark { cordoned: Some(author("ann")), ..Mark::default() }, revision: None }
         );
-        assert_eq!(book.cool_down("a b", 83, word("s")).await.unwrap().revision, Some(2));
-        assert_eq!(book.cool_down("a b", 80, word("s")).await.unwrap().revision, None);
-        let mark = book.cordon("a b", word("bob")).await.unwrap().mark;
+        assert_eq!(book.cool_down("a b", 83, author("s")).await.unwrap().revision, Some(2));
+        assert_eq!(book.cool_down("a b", 80, author("s")).await.unwrap().revision, None);
+        let mark = book.cordon("a b", author("bob")).await.unwrap().mark;
         let cool_down = mark.cooling_down.unwrap();
         assert_eq!((cool_down.until_ms, cool_down.pause_ms), (90, Some(83)));
         assert_eq!((cool_down.left_ms(89), cool_down.left_ms(90)), (1, 0));
         assert_eq!(book.uncordon("a b").await.unwrap().mark, Mark::default(), "back in service means for everything");
         assert_eq!(book.uncordon("never").await.unwrap().revision, None);
-        assert!(matches!(book.cordon("", word("ann")).await, Err(MarkError::BadId)));
+        assert!(matches!(book.cordon("", author("ann")).await, Err(MarkError::BadId)));
     }
 
     #[tokio::test]
@@ -354,12 +354,12 @@ mod tests {
         let book = MarkBook::new(Arc::new(MemoryStore::default()));
         let mut at_ms = 0;
         for pause in [10, 20, 40, 80, 160, 320, 640, 640] {
-            let cooled = book.cool_down("a", 10, MarkAuthor { at_ms, ..word("s") }).await.unwrap().mark;
+            let cooled = book.cool_down("a", 10, MarkAuthor { at_ms, ..author("s") }).await.unwrap().mark;
             assert_eq!(cooled.cooling_down.unwrap().left_ms(at_ms), pause);
             at_ms += i64::try_from(pause).unwrap();
         }
         assert_eq!(longest_pause_ms(10), 640);
-        let cooled = book.cool_down("a", 10, MarkAuthor { at_ms: at_ms + 640, ..word("s") }).await.unwrap().mark;
+        let cooled = book.cool_down("a", 10, MarkAuthor { at_ms: at_ms + 640, ..author("s") }).await.unwrap().mark;
         assert_eq!(cooled.cooling_down.unwrap().until_ms, at_ms + 650, "it did well for long enough");
     }
 
@@ -367,8 +367,8 @@ mod tests {
     fn a_clock_that_is_wrong_lengthens_no_pause() {
         const DAY: i64 = 86_400_000;
         let cool_down = |until_ms, pause_ms, at_ms| {
-            let word = MarkAuthor { at_ms, ..word("s") };
-            CoolDown { until_ms, pause_ms, failures: 1, word }
+            let author = MarkAuthor { at_ms, ..author("s") };
+            CoolDown { until_ms, pause_ms, failures: 1, word: author }
         };
         let now = 20_000 * DAY;
         for ahead in [-DAY, -1000, 0, 1000, DAY, 400 * DAY] {
@@ -391,10 +391,10 @@ mod tests {
     #[tokio::test]
     async fn a_failure_counts_where_another_replica_wrote_by_a_clock_that_is_ahead() {
         let book = MarkBook::new(Arc::new(MemoryStore::default()));
-        book.cool_down("a", 10, MarkAuthor { at_ms: 1_000_000, ..word("ahead") }).await.unwrap();
-        let cooled = book.cool_down("a", 10, MarkAuthor { at_ms: 500, ..word("right") }).await.unwrap().mark;
+        book.cool_down("a", 10, MarkAuthor { at_ms: 1_000_000, ..author("ahead") }).await.unwrap();
+        let cooled = book.cool_down("a", 10, MarkAuthor { at_ms: 500, ..author("right") }).await.unwrap().mark;
         assert_eq!(cooled.cooling_down.unwrap().left_ms(500), 20);
-        assert_eq!(book.cool_down("a", 10, MarkAuthor { at_ms: 501, ..word("right") }).await.unwrap().revision, None);
+        assert_eq!(book.cool_down("a", 10, MarkAuthor { at_ms: 501, ..author("right") }).await.unwrap().revision, None);
     }
 
     #[test]
@@ -412,11 +412,11 @@ mod tests {
     async fn an_empty_mark_is_deleted_and_a_strangers_field_stays() {
         let store = Arc::new(MemoryStore::default());
         let book = MarkBook::new(store.clone());
-        book.cordon("a", word("ann")).await.unwrap();
+        book.cordon("a", author("ann")).await.unwrap();
         book.uncordon("a").await.unwrap();
         assert_eq!(store.read("a").await.unwrap(), Stored { revision: 2, value: None });
         store.write("b", 0, Some(r#"{"haunted":{"x":1}}"#.into())).await.unwrap();
-        book.cordon("b", word("ann")).await.unwrap();
+        book.cordon("b", author("ann")).await.unwrap();
         let text = store.read("b").await.unwrap().value.unwrap();
         let mark: Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(mark, json!({"haunted": {"x": 1}, "cordoned": {"by": "ann", "at_ms": 7, "reason": "kernel"}}));
@@ -425,26 +425,26 @@ mod tests {
     #[tokio::test]
     async fn a_drain_is_a_cordon_that_ends_with_it() {
         let book = MarkBook::new(Arc::new(MemoryStore::default()));
-        let drained = book.drain("a", word("ann")).await.unwrap().mark;
-        assert_eq!((drained.cordoned.clone(), drained.draining.clone()), (Some(word("ann")), Some(word("ann"))));
+        let drained = book.drain("a", author("ann")).await.unwrap().mark;
+        assert_eq!((drained.cordoned.clone(), drained.draining.clone()), (Some(author("ann")), Some(author("ann"))));
         assert!(drained.is_draining());
-        assert_eq!(book.drain("a", word("bob")).await.unwrap(), Edited { mark: drained, revision: None });
-        assert!(book.cordon("a", word("bob")).await.unwrap().mark.is_draining(), "a cordon does not end a drain");
+        assert_eq!(book.drain("a", author("bob")).await.unwrap(), Edited { mark: drained, revision: None });
+        assert!(book.cordon("a", author("bob")).await.unwrap().mark.is_draining(), "a cordon does not end a drain");
         assert_eq!(book.uncordon("a").await.unwrap().mark, Mark::default());
-        book.cordon("a", word("ann")).await.unwrap();
-        let both = book.drain("a", word("bob")).await.unwrap().mark;
-        assert_eq!((both.cordoned, both.draining), (Some(word("ann")), Some(word("bob"))));
-        let left_by_another_release = Mark { draining: Some(word("ann")), ..Mark::default() };
+        book.cordon("a", author("ann")).await.unwrap();
+        let both = book.drain("a", author("bob")).await.unwrap().mark;
+        assert_eq!((both.cordoned, both.draining), (Some(author("ann")), Some(author("bob"))));
+        let left_by_another_release = Mark { draining: Some(author("ann")), ..Mark::default() };
         assert!(!left_by_another_release.is_draining());
     }
 
     #[tokio::test]
     async fn concurrent_edits_all_count() {
         let book = MarkBook::new(Arc::new(MemoryStore::default()));
-        let (cordoned, cooled) = tokio::join!(book.cordon("a", word("ann")), book.cool_down("a", 2, word("s")));
+        let (cordoned, cooled) = tokio::join!(book.cordon("a", author("ann")), book.cool_down("a", 2, author("s")));
         cordoned.unwrap();
         cooled.unwrap();
-        let mark = book.cordon("a", word("bob")).await.unwrap().mark;
+        let mark = book.cordon("a", author("bob")).await.unwrap().mark;
         assert!(mark.cordoned.is_some() && mark.cooling_down.is_some());
     }
 
@@ -454,7 +454,7 @@ mod tests {
         let strange = format!(r#"{{"haunted":"{}"}}"#, "x".repeat(MAX_MARK_BYTES - 20));
         store.write("a", 0, Some(strange.clone().into())).await.unwrap();
         let book = MarkBook::new(store.clone());
-        let error = book.cordon("a", word("ann")).await.unwrap_err().to_string();
+        let error = book.cordon("a", author("ann")).await.unwrap_err().to_string();
         assert!(error.contains("bytes, at most 16384"), "{error}");
         assert_eq!(store.read("a").await.unwrap().value.unwrap(), strange);
         assert_eq!(book.uncordon("a").await.unwrap().revision, None, "it can still be read");
@@ -465,9 +465,9 @@ mod tests {
         let store = Arc::new(MemoryStore::default());
         store.write("a", 0, Some("[[".into())).await.unwrap();
         let book = MarkBook::new(store.clone());
-        let error = book.cool_down("a", 1000, word("ann")).await.unwrap_err().to_string();
+        let error = book.cool_down("a", 1000, author("ann")).await.unwrap_err().to_string();
         assert!(error.starts_with("the mark of node `a` cannot be read"), "{error}");
-        assert!(book.cordon("a", word("ann")).await.unwrap().mark.cordoned.is_some());
+        assert!(book.cordon("a", author("ann")).await.unwrap().mark.cordoned.is_some());
         store.write("b", 0, Some("null".into())).await.unwrap();
         assert!(book.uncordon("b").await.unwrap().revision.is_some());
         assert_eq!(store.read("b").await.unwrap().value, None);
@@ -475,7 +475,7 @@ mod tests {
 
     #[test]
     fn words_are_bounded() {
-        let word = MarkAuthor { reason: "ü".repeat(5000), ..MarkAuthor::default() }.bounded();
-        assert_eq!(word.reason.len(), MAX_REASON_BYTES);
+        let author = MarkAuthor { reason: "ü".repeat(5000), ..MarkAuthor::default() }.bounded();
+        assert_eq!(author.reason.len(), MAX_REASON_BYTES);
     }
 }

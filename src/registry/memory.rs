@@ -24,7 +24,7 @@ use crate::nats::subjects::encode_key;
 /// Marks and events in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    held: Mutex<MemoryBuckets>,
+    buckets: Mutex<MemoryBuckets>,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ impl Registry {
         mirror.begin(Incarnation { nodes: "0".into(), marks: "0".into() }, now);
         mirror.complete(now);
         let (revision, bucket, marks_bucket, marks_seen) = (0, 0, 0, 0);
-        let mut hand = MemoryRegistryHandle {
+        let mut handle = MemoryRegistryHandle {
             mirror,
             marks,
             journal,
@@ -78,8 +78,8 @@ impl Registry {
             marks_seen,
             now,
         };
-        hand.deliver();
-        (registry, hand, receiver)
+        handle.deliver();
+        (registry, handle, receiver)
     }
 }
 
@@ -118,7 +118,7 @@ impl MemoryRegistryHandle {
     pub fn leap(&mut self, time: Duration) {
         self.now.instant += time;
         self.now.unix_ms = self.now.unix_ms.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
-        self.store.held().now_ms = self.now.unix_ms;
+        self.store.buckets().now_ms = self.now.unix_ms;
         self.mirror.tick(self.now);
         self.deliver();
     }
@@ -153,13 +153,13 @@ impl MemoryRegistryHandle {
     /// Loses the bucket of marks, made anew and empty: noticed with the next [`MemoryRegistryHandle::resume`].
     pub fn forget_marks(&mut self) {
         self.marks_bucket += 1;
-        self.store.held().marks.clear();
+        self.store.buckets().marks.clear();
     }
 
     /// Delivers every mark that was written since the last call.
     pub fn see_marks(&mut self) {
-        let held = self.store.held();
-        let mut new: Vec<_> = held.marks.iter().filter(|(_, stored)| stored.revision > self.marks_seen).collect();
+        let buckets = self.store.buckets();
+        let mut new: Vec<_> = buckets.marks.iter().filter(|(_, stored)| stored.revision > self.marks_seen).collect();
         new.sort_by_key(|(_, stored)| stored.revision);
         let entries: Vec<BucketEntry> = new
             .into_iter()
@@ -167,10 +167,10 @@ impl MemoryRegistryHandle {
                 key: key.clone(),
                 value: stored.value.clone(),
                 revision: stored.revision,
-                stored_ms: held.now_ms,
+                stored_ms: buckets.now_ms,
             })
             .collect();
-        drop(held);
+        drop(buckets);
         for entry in entries {
             self.marks_seen = entry.revision;
             self.mirror.mark_entry(entry, self.now);
@@ -200,8 +200,8 @@ impl MemoryRegistryHandle {
 }
 
 impl MemoryStore {
-    fn held(&self) -> MutexGuard<'_, MemoryBuckets> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn buckets(&self) -> MutexGuard<'_, MemoryBuckets> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -210,7 +210,7 @@ impl DocumentStore for MemoryStore {
         Box::pin(async move {
             // Two edits at once must be able to cross, as they do over a network.
             tokio::task::yield_now().await;
-            Ok(self.held().marks.get(key).cloned().unwrap_or_default())
+            Ok(self.buckets().marks.get(key).cloned().unwrap_or_default())
         })
     }
 
@@ -221,13 +221,13 @@ impl DocumentStore for MemoryStore {
         value: Option<Bytes>,
     ) -> BoxFuture<'a, Result<WriteOutcome, StoreError>> {
         Box::pin(async move {
-            let mut held = self.held();
-            if held.marks.get(key).map_or(0, |stored| stored.revision) != revision {
+            let mut buckets = self.buckets();
+            if buckets.marks.get(key).map_or(0, |stored| stored.revision) != revision {
                 return Ok(WriteOutcome::Conflict);
             }
-            held.revision += 1;
-            let revision = held.revision;
-            held.marks.insert(key.to_owned(), Stored { revision, value });
+            buckets.revision += 1;
+            let revision = buckets.revision;
+            buckets.marks.insert(key.to_owned(), Stored { revision, value });
             Ok(WriteOutcome::At(revision))
         })
     }
@@ -236,10 +236,10 @@ impl DocumentStore for MemoryStore {
 impl EventStore for MemoryStore {
     fn append<'a>(&'a self, record: &'a HistoryRecord) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let mut held = self.held();
-            if held.events.iter().all(|(identity, _)| *identity != record.identity) {
-                let kept = KeptRecord { at_ms: held.now_ms, record: record.clone() };
-                held.events.push((record.identity.clone(), kept));
+            let mut buckets = self.buckets();
+            if buckets.events.iter().all(|(identity, _)| *identity != record.identity) {
+                let kept = KeptRecord { at_ms: buckets.now_ms, record: record.clone() };
+                buckets.events.push((record.identity.clone(), kept));
             }
             Ok(())
         })
@@ -247,8 +247,8 @@ impl EventStore for MemoryStore {
 
     fn read<'a>(&'a self, node: &'a str, limit: usize) -> BoxFuture<'a, Result<Vec<KeptRecord>, StoreError>> {
         Box::pin(async move {
-            let held = self.held();
-            let of_node = held.events.iter().filter(|(_, kept)| &*kept.record.node == node);
+            let buckets = self.buckets();
+            let of_node = buckets.events.iter().filter(|(_, kept)| &*kept.record.node == node);
             let mut last: Vec<KeptRecord> = of_node.rev().take(limit).map(|(_, kept)| kept.clone()).collect();
             last.reverse();
             Ok(last)

@@ -68,7 +68,7 @@ pub(super) enum Output {
     Restore(Arc<str>, Mark),
 }
 
-/// The cluster as the buckets hold the cluster.
+/// The cluster as read from the buckets.
 #[derive(Debug)]
 pub(super) struct ClusterMirror {
     liveness: Liveness,

@@ -182,35 +182,35 @@ impl Registry {
     ///
     /// # Errors
     /// [`MarkError`] where the mark could not be written.
-    pub async fn cordon(&self, node: &str, word: MarkAuthor) -> Result<Mark, MarkError> {
-        let edited = self.book.cordon(node, word.clone()).await?;
-        Ok(self.noted(node, edited, NodeEvent::Cordoned, word))
+    pub async fn cordon(&self, node: &str, author: MarkAuthor) -> Result<Mark, MarkError> {
+        let edited = self.book.cordon(node, author.clone()).await?;
+        Ok(self.noted(node, edited, NodeEvent::Cordoned, author))
     }
 
     /// Takes `node` out of service for new sessions and marks the node as being emptied.
     ///
     /// # Errors
     /// As [`Registry::cordon`].
-    pub async fn drain(&self, node: &str, word: MarkAuthor) -> Result<Mark, MarkError> {
-        let edited = self.book.drain(node, word.clone()).await?;
-        Ok(self.noted(node, edited, NodeEvent::Draining, word))
+    pub async fn drain(&self, node: &str, author: MarkAuthor) -> Result<Mark, MarkError> {
+        let edited = self.book.drain(node, author.clone()).await?;
+        Ok(self.noted(node, edited, NodeEvent::Draining, author))
     }
 
     /// Puts `node` back into service; author and reason go into the node's history.
     ///
     /// # Errors
     /// As [`Registry::cordon`].
-    pub async fn uncordon(&self, node: &str, word: MarkAuthor) -> Result<Mark, MarkError> {
+    pub async fn uncordon(&self, node: &str, author: MarkAuthor) -> Result<Mark, MarkError> {
         let edited = self.book.uncordon(node).await?;
-        Ok(self.noted(node, edited, NodeEvent::Uncordoned, word))
+        Ok(self.noted(node, edited, NodeEvent::Uncordoned, author))
     }
 
     /// Lets `node` cool down after a start that failed there, as [`MarkBook::cool_down`] describes.
     ///
     /// # Errors
     /// As [`Registry::cordon`].
-    pub async fn cool_down(&self, node: &str, pause_ms: u64, word: MarkAuthor) -> Result<Edited, MarkError> {
-        self.book.cool_down(node, pause_ms, word).await
+    pub async fn cool_down(&self, node: &str, pause_ms: u64, author: MarkAuthor) -> Result<Edited, MarkError> {
+        self.book.cool_down(node, pause_ms, author).await
     }
 
     /// The claims on nodes, which are kept in the bus.
@@ -287,9 +287,9 @@ impl Registry {
         ClusterMirror::new(liveness, Arc::clone(&self.marks), Arc::clone(&self.longest_pause))
     }
 
-    fn noted(&self, node: &str, edited: Edited, event: NodeEvent, word: MarkAuthor) -> Mark {
+    fn noted(&self, node: &str, edited: Edited, event: NodeEvent, author: MarkAuthor) -> Mark {
         if let Some(revision) = edited.revision {
-            let MarkAuthor { by, reason, at_ms } = word.bounded();
+            let MarkAuthor { by, reason, at_ms } = author.bounded();
             let identity = format!("mark.{revision}.{at_ms}.{event:?}.{node}");
             self.journal.note(HistoryRecord { node: node.into(), event, by, reason, identity });
         }

@@ -153,7 +153,7 @@ pub struct Peers {
 
 #[derive(Debug)]
 struct Peer {
-    heard_ms: u64,
+    last_message_ms: u64,
     chains: Arc<str>,
     /// Whether the last message named another number of reservations than this replica holds copies of.
     differs: bool,
@@ -161,7 +161,7 @@ struct Peer {
     transit: Transit,
     /// The time of sending, by the other replica's clock, and the number of the newest list or message about
     /// reservations.
-    told: Option<(u64, u64)>,
+    newest: Option<(u64, u64)>,
     /// The number of the list that is being received, and the reservations of the parts so far.
     list: (u64, BTreeSet<Arc<str>>),
     /// Whether this replica's list was asked for after a pause, and has not come yet.
@@ -183,8 +183,8 @@ impl Message {
     }
 
     /// Adds `item` to the message. Expiry is not sent, because every replica sees that end by itself.
-    pub fn add(&mut self, word: GossipItem) {
-        match word {
+    pub fn add(&mut self, item: GossipItem) {
+        match item {
             GossipItem::Held(held) => self.held.push(*held),
             GossipItem::Confirmed(id) => self.confirmed.push(id),
             GossipItem::Over(id, ReservationEnd::Reported) => self.reported.push(id),
@@ -231,7 +231,7 @@ impl Peers {
     }
 
     /// Takes in the sender of a message at `now_ms`; returns `None` where the sender is this replica, has too long a
-    /// name, or exceeds [`PEERS`].
+    /// name, or exceeds `PEERS`.
     pub fn receive(&mut self, message: &Message, now_ms: u64) -> Option<Received> {
         let is_known = self.others.contains_key(&message.from);
         if message.from.len().max(message.chains.len()) > NAME_BYTES {
@@ -247,9 +247,9 @@ impl Peers {
         let chains = Arc::clone(&message.chains);
         let peer = self.others.entry(Arc::clone(&message.from)).or_insert_with(|| Peer::new(now_ms));
         let before = std::mem::replace(&mut peer.chains, chains);
-        peer.heard_ms = now_ms;
+        peer.last_message_ms = now_ms;
         if message.list.is_some() || !message.held.is_empty() {
-            peer.told = peer.told.max(message.order());
+            peer.newest = peer.newest.max(message.order());
         }
         let delay = message.sent_ms.map(|sent_ms| peer.transit.take(sent_ms, now_ms)).unwrap_or_default();
         Some(Received { is_new: !is_known, has_changed: before != peer.chains, delay })
@@ -263,7 +263,7 @@ impl Peers {
         if peer.list.0 != number {
             peer.list = (number, BTreeSet::new());
         }
-        if message.order().is_some_and(|own| peer.told.is_some_and(|told| own < told)) {
+        if message.order().is_some_and(|own| peer.newest.is_some_and(|newest| own < newest)) {
             return None;
         }
         peer.list.1.extend(message.held.iter().map(|held| Arc::clone(&held.reservation.id)).take(LISTED));
@@ -277,7 +277,7 @@ impl Peers {
     /// Forgives all silence up to `now_ms` after a pause of this process, and asks for every replica's list.
     pub fn want_lists(&mut self, now_ms: u64) {
         for peer in self.others.values_mut() {
-            peer.heard_ms = now_ms;
+            peer.last_message_ms = now_ms;
             peer.is_list_wanted = true;
         }
     }
@@ -303,7 +303,7 @@ impl Peers {
 
     /// Removes the replicas that were silent for too long by `now_ms`; returns their names.
     pub fn lapse(&mut self, now_ms: u64) -> Vec<Arc<str>> {
-        let silent = |peer: &Peer| peer.heard_ms.saturating_add(SILENCE_MS) < now_ms;
+        let silent = |peer: &Peer| peer.last_message_ms.saturating_add(SILENCE_MS) < now_ms;
         self.others.extract_if(.., |_, peer| silent(peer)).map(|(replica, _)| replica).collect()
     }
 
@@ -335,12 +335,12 @@ impl Peers {
 impl Peer {
     fn new(now_ms: u64) -> Self {
         Self {
-            heard_ms: now_ms,
+            last_message_ms: now_ms,
             chains: "".into(),
             differs: false,
             asked_ms: None,
             transit: Transit::default(),
-            told: None,
+            newest: None,
             list: Default::default(),
             is_list_wanted: false,
         }
@@ -439,15 +439,15 @@ mod tests {
     #[test]
     fn messages_read_as_they_are_written_and_strange_words_are_passed_over() {
         let held = held("a-1");
-        let mut told = message("a", "x");
+        let mut sent = message("a", "x");
         let words = [
             GossipItem::Held(Box::new(held)),
             GossipItem::Confirmed("a-1".into()),
             GossipItem::Over("a-2".into(), ReservationEnd::Released),
         ];
-        words.iter().for_each(|word| told.add(word.clone()));
-        let read = Message::parse(&serde_json::to_vec(&told).unwrap()).unwrap();
-        assert_eq!((&read, read.words().collect::<Vec<_>>()), (&told, words.to_vec()));
+        words.iter().for_each(|word| sent.add(word.clone()));
+        let read = Message::parse(&serde_json::to_vec(&sent).unwrap()).unwrap();
+        assert_eq!((&read, read.words().collect::<Vec<_>>()), (&sent, words.to_vec()));
         let later = br#"{"from": "a", "chains": "x", "sung": [{"a": 1}], "released": ["r"]}"#;
         let later = Message::parse(later).unwrap();
         assert_eq!(later.words().collect::<Vec<_>>(), [GossipItem::Over("r".into(), ReservationEnd::Released)]);

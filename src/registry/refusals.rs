@@ -13,13 +13,13 @@ const KEYS: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     total: u64,
-    said: BTreeMap<String, RefusalLogged>,
+    logged: BTreeMap<String, RefusalLogged>,
 }
 
 #[derive(Debug)]
 struct RefusalLogged {
     at: Instant,
-    kept_quiet: u64,
+    not_logged: u64,
 }
 
 impl Refusals {
@@ -27,27 +27,27 @@ impl Refusals {
     /// of that key that were not logged since the last time.
     pub(super) fn count(&mut self, key: &str, now: Instant) -> Option<u64> {
         self.total += 1;
-        if let Some(said) = self.said.get_mut(key) {
-            if now.saturating_duration_since(said.at) < REPEAT {
-                said.kept_quiet += 1;
+        if let Some(logged) = self.logged.get_mut(key) {
+            if now.saturating_duration_since(logged.at) < REPEAT {
+                logged.not_logged += 1;
                 return None;
             }
-            said.at = now;
-            return Some(std::mem::take(&mut said.kept_quiet));
+            logged.at = now;
+            return Some(std::mem::take(&mut logged.not_logged));
         }
-        if self.said.len() >= KEYS {
-            self.said.retain(|_, said| now.saturating_duration_since(said.at) < REPEAT);
+        if self.logged.len() >= KEYS {
+            self.logged.retain(|_, logged| now.saturating_duration_since(logged.at) < REPEAT);
         }
-        if self.said.len() >= KEYS {
+        if self.logged.len() >= KEYS {
             return None;
         }
-        self.said.insert(key.to_owned(), RefusalLogged { at: now, kept_quiet: 0 });
+        self.logged.insert(key.to_owned(), RefusalLogged { at: now, not_logged: 0 });
         Some(0)
     }
 
     /// Records that a good document stands under `key` again; returns whether the last document was refused.
     pub(super) fn cured(&mut self, key: &str) -> bool {
-        self.said.remove(key).is_some()
+        self.logged.remove(key).is_some()
     }
 
     /// The number of refusals so far.
@@ -74,8 +74,8 @@ mod tests {
     #[test]
     fn a_flood_of_keys_is_counted_in_bounded_memory() {
         let (mut refusals, start) = (Refusals::default(), Instant::now());
-        let said = (0..10 * KEYS).filter(|key| refusals.count(&key.to_string(), start).is_some()).count();
-        assert_eq!((said, refusals.said.len(), refusals.total()), (KEYS, KEYS, 10 * KEYS as u64));
+        let logged = (0..10 * KEYS).filter(|key| refusals.count(&key.to_string(), start).is_some()).count();
+        assert_eq!((logged, refusals.logged.len(), refusals.total()), (KEYS, KEYS, 10 * KEYS as u64));
         assert_eq!(refusals.count("later", start + REPEAT), Some(0));
     }
 }

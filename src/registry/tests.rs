@@ -22,7 +22,7 @@ struct Front {
 
 impl Front {
     /// Takes all waiting events; returns those that change nothing.
-    fn hear(&mut self) -> Vec<RegistryEvent> {
+    fn receive(&mut self) -> Vec<RegistryEvent> {
         let mut others = Vec::new();
         while let Ok(event) = self.events.try_recv() {
             match event {
@@ -35,7 +35,7 @@ impl Front {
 
     /// The ids of the nodes: a stale node with a `-`, a cordoned node with a `#`, a cooling node with a `~`.
     fn nodes(&mut self) -> String {
-        self.hear();
+        self.receive();
         let shown = self.cluster.nodes().map(|(_, node)| {
             let signs = [(node.is_stale(), "-"), (node.is_cordoned(), "#"), (node.marks().cooling_down, "~")];
             signs.into_iter().filter(|(is, _)| *is).fold(node.id().to_string(), |shown, (_, sign)| shown + sign)
@@ -45,15 +45,15 @@ impl Front {
 }
 
 fn setup() -> (Registry, MemoryRegistryHandle, Front) {
-    let (registry, hand, events) = Registry::in_memory();
-    (registry, hand, Front { cluster: Cluster::default(), events })
+    let (registry, handle, events) = Registry::in_memory();
+    (registry, handle, Front { cluster: Cluster::default(), events })
 }
 
 fn document(id: &str) -> Vec<u8> {
     json!({"id": id, "urls": [format!("https://{id}:3300")]}).to_string().into_bytes()
 }
 
-fn word() -> MarkAuthor {
+fn author() -> MarkAuthor {
     MarkAuthor { by: "ann".to_owned(), at_ms: 1, reason: "kernel".to_owned() }
 }
 
@@ -69,20 +69,20 @@ async fn history(registry: &Registry, node: &str, length: usize) -> Vec<(NodeEve
 
 #[tokio::test]
 async fn a_node_comes_goes_stale_comes_back_leaves_and_is_remembered() {
-    let (registry, mut hand, mut front) = setup();
-    assert_eq!(front.hear(), [RegistryEvent::Ready { nodes: 0 }]);
-    hand.report("a", &document("a"));
-    hand.report("b", &document("b"));
+    let (registry, mut handle, mut front) = setup();
+    assert_eq!(front.receive(), [RegistryEvent::Ready { nodes: 0 }]);
+    handle.report("a", &document("a"));
+    handle.report("b", &document("b"));
     assert_eq!(front.nodes(), "a b");
-    hand.forward(Duration::from_secs(60));
-    hand.report("b", &document("b"));
-    hand.forward(Duration::from_secs(30));
+    handle.forward(Duration::from_secs(60));
+    handle.report("b", &document("b"));
+    handle.forward(Duration::from_secs(30));
     assert_eq!(front.nodes(), "a- b");
-    hand.report("a", &document("a"));
+    handle.report("a", &document("a"));
     assert_eq!(front.nodes(), "a b");
-    hand.leave("a");
+    handle.leave("a");
     assert_eq!(front.nodes(), "b");
-    hand.forward(LIMIT + RETENTION);
+    handle.forward(LIMIT + RETENTION);
     assert_eq!(front.nodes(), "");
     let history = history(&registry, "a", 4).await;
     let silent = "has not reported for 90 s".to_owned();
@@ -99,9 +99,9 @@ async fn a_node_comes_goes_stale_comes_back_leaves_and_is_remembered() {
 
 #[tokio::test]
 async fn a_poisoned_document_costs_its_own_node_alone() {
-    let (_registry, mut hand, mut front) = setup();
-    hand.report("a", &document("a"));
-    hand.report("b", &document("b"));
+    let (_registry, mut handle, mut front) = setup();
+    handle.report("a", &document("a"));
+    handle.report("b", &document("b"));
     let deep = format!(r#"{{"id":"a","x":{}1{}}}"#, "[".repeat(16_000), "]".repeat(16_000));
     let poisons: [&[u8]; 7] = [
         b"",
@@ -112,57 +112,57 @@ async fn a_poisoned_document_costs_its_own_node_alone() {
         deep.as_bytes(),
         &vec![b' '; 1 << 20],
     ];
-    front.hear();
+    front.receive();
     for poison in poisons {
-        hand.report("a", poison);
-        let refused = front.hear();
+        handle.report("a", poison);
+        let refused = front.receive();
         assert!(matches!(refused.as_slice(), [RegistryEvent::Refused { node: Some(node), .. }] if **node == *"a"));
     }
-    hand.put("a..b".to_owned(), Some(document("a..b").into()));
-    assert!(matches!(front.hear().as_slice(), [RegistryEvent::Refused { node: None, key, .. }] if key == "a..b"));
-    assert_eq!(hand.refused(), 8);
+    handle.put("a..b".to_owned(), Some(document("a..b").into()));
+    assert!(matches!(front.receive().as_slice(), [RegistryEvent::Refused { node: None, key, .. }] if key == "a..b"));
+    assert_eq!(handle.refused(), 8);
     assert_eq!(front.nodes(), "a b", "the last good report stays");
-    hand.forward(Duration::from_secs(80));
-    hand.report("a", b"[");
-    hand.report("b", &document("b"));
-    hand.forward(Duration::from_secs(10));
+    handle.forward(Duration::from_secs(80));
+    handle.report("a", b"[");
+    handle.report("b", &document("b"));
+    handle.forward(Duration::from_secs(10));
     assert_eq!(front.nodes(), "a- b", "and is no sign of life");
-    hand.report("a", &document("a"));
+    handle.report("a", &document("a"));
     assert_eq!(front.nodes(), "a b");
 }
 
 #[tokio::test]
 async fn odd_ids_are_nodes_like_any_other() {
-    let (_registry, mut hand, mut front) = setup();
+    let (_registry, mut handle, mut front) = setup();
     for id in ["a..b", "host:7070", "*", "ü", "a b", "a/b"] {
-        hand.report(id, &document(id));
+        handle.report(id, &document(id));
     }
     assert_eq!(front.nodes(), "* a b a..b a/b host:7070 ü");
 }
 
 #[tokio::test]
 async fn marks_reach_the_cluster_and_end_by_themselves() {
-    let (registry, mut hand, mut front) = setup();
-    hand.report("a", &document("a"));
-    registry.cordon("a", word()).await.unwrap();
-    registry.cool_down("a", 5_000, word()).await.unwrap();
-    hand.see_marks();
+    let (registry, mut handle, mut front) = setup();
+    handle.report("a", &document("a"));
+    registry.cordon("a", author()).await.unwrap();
+    registry.cool_down("a", 5_000, author()).await.unwrap();
+    handle.see_marks();
     assert_eq!(front.nodes(), "a#~");
-    assert_eq!(registry.mark("a").unwrap().cordoned, Some(word()));
-    hand.forward(Duration::from_millis(4_999));
+    assert_eq!(registry.mark("a").unwrap().cordoned, Some(author()));
+    handle.forward(Duration::from_millis(4_999));
     assert_eq!(front.nodes(), "a#~");
-    hand.forward(Duration::from_millis(1));
+    handle.forward(Duration::from_millis(1));
     assert_eq!(front.nodes(), "a#");
-    registry.cool_down("a", 5_000, MarkAuthor { at_ms: 5_001, ..word() }).await.unwrap();
-    hand.see_marks();
+    registry.cool_down("a", 5_000, MarkAuthor { at_ms: 5_001, ..author() }).await.unwrap();
+    handle.see_marks();
     assert_eq!(front.nodes(), "a#~");
-    registry.uncordon("a", word()).await.unwrap();
-    hand.see_marks();
+    registry.uncordon("a", author()).await.unwrap();
+    handle.see_marks();
     assert_eq!(front.nodes(), "a", "back in service means for everything");
-    hand.leave("a");
-    registry.cordon("a", word()).await.unwrap();
-    hand.see_marks();
-    hand.report("a", &document("a"));
+    handle.leave("a");
+    registry.cordon("a", author()).await.unwrap();
+    handle.see_marks();
+    handle.report("a", &document("a"));
     assert_eq!(front.nodes(), "a#", "a mark outlives its node's absence");
     let events: Vec<_> = history(&registry, "a", 6).await.into_iter().map(|(event, _)| event).collect();
     use NodeEvent::{Cordoned, Joined, Left, Uncordoned};
@@ -174,10 +174,10 @@ async fn marks_reach_the_cluster_and_end_by_themselves() {
 
 /// A cool-down of a minute as written by a replica with a clock that is `ahead_ms` ahead of zero, with the pause where
 /// `said`.
-fn cool_down(ahead_ms: i64, said: bool) -> String {
+fn cool_down(ahead_ms: i64, has_pause: bool) -> String {
     let mut cool_down =
         json!({"until_ms": ahead_ms + 60_000, "failures": 1, "by": "r", "at_ms": ahead_ms, "reason": "x"});
-    if said {
+    if has_pause {
         cool_down["pause_ms"] = json!(60_000);
     }
     json!({"cooling_down": cool_down}).to_string()
@@ -186,81 +186,81 @@ fn cool_down(ahead_ms: i64, said: bool) -> String {
 #[tokio::test]
 async fn a_replica_whose_clock_is_wrong_cools_nodes_down_for_no_longer() {
     const DAY_MS: i64 = 86_400_000;
-    for (ahead_ms, said) in [(DAY_MS, true), (DAY_MS, false), (1, false), (-DAY_MS, true)] {
-        let (_registry, mut hand, mut front) = setup();
-        hand.report("a", &document("a"));
-        hand.store.write("a", 0, Some(cool_down(ahead_ms, said).into())).await.unwrap();
-        hand.see_marks();
-        assert_eq!(front.nodes(), "a~", "{ahead_ms} {said}");
-        hand.forward(Duration::from_secs(30));
-        hand.resume([("a", &*document("a"))]);
-        hand.forward(Duration::from_millis(29_999));
-        assert_eq!(front.nodes(), "a~", "{ahead_ms} {said}");
-        hand.forward(Duration::from_millis(1));
-        assert_eq!(front.nodes(), "a", "{ahead_ms} {said}");
-        hand.resume([("a", &*document("a"))]);
-        assert_eq!(front.nodes(), "a", "the same words begin no new pause: {ahead_ms} {said}");
+    for (ahead_ms, has_pause) in [(DAY_MS, true), (DAY_MS, false), (1, false), (-DAY_MS, true)] {
+        let (_registry, mut handle, mut front) = setup();
+        handle.report("a", &document("a"));
+        handle.store.write("a", 0, Some(cool_down(ahead_ms, has_pause).into())).await.unwrap();
+        handle.see_marks();
+        assert_eq!(front.nodes(), "a~", "{ahead_ms} {has_pause}");
+        handle.forward(Duration::from_secs(30));
+        handle.resume([("a", &*document("a"))]);
+        handle.forward(Duration::from_millis(29_999));
+        assert_eq!(front.nodes(), "a~", "{ahead_ms} {has_pause}");
+        handle.forward(Duration::from_millis(1));
+        assert_eq!(front.nodes(), "a", "{ahead_ms} {has_pause}");
+        handle.resume([("a", &*document("a"))]);
+        assert_eq!(front.nodes(), "a", "the same words begin no new pause: {ahead_ms} {has_pause}");
     }
 }
 
 #[tokio::test]
 async fn no_cool_down_is_longer_than_the_readers_own_longest() {
-    let (registry, mut hand, mut front) = setup();
+    let (registry, mut handle, mut front) = setup();
     registry.bound_cool_downs(100);
-    hand.report("a", &document("a"));
+    handle.report("a", &document("a"));
     for (revision, text) in [
         (0, r#"{"cooling_down":{"until_ms":9223372036854775807}}"#),
         (1, r#"{"cooling_down":{"until_ms":9223372036854775807,"at_ms":-9223372036854775808}}"#),
         (2, r#"{"cooling_down":{"until_ms":0,"pause_ms":18446744073709551615}}"#),
     ] {
-        hand.store.write("a", revision, Some(text.into())).await.unwrap();
-        hand.see_marks();
+        handle.store.write("a", revision, Some(text.into())).await.unwrap();
+        handle.see_marks();
         assert_eq!(front.nodes(), "a~", "{text}");
-        hand.forward(Duration::from_millis(6_399));
+        handle.forward(Duration::from_millis(6_399));
         assert_eq!(front.nodes(), "a~", "{text}");
-        hand.forward(Duration::from_millis(1));
+        handle.forward(Duration::from_millis(1));
         assert_eq!(front.nodes(), "a", "{text}");
     }
 }
 
 #[tokio::test]
 async fn a_cool_down_that_a_round_finds_lasts_for_what_is_left_of_it() {
-    let (_registry, mut hand, mut front) = setup();
-    hand.report("a", &document("a"));
-    hand.forward(Duration::from_secs(20));
-    hand.lose("the test says so");
-    hand.store.write("a", 0, Some(cool_down(1, true).into())).await.unwrap();
-    hand.resume([("a", &*document("a"))]);
+    let (_registry, mut handle, mut front) = setup();
+    handle.report("a", &document("a"));
+    handle.forward(Duration::from_secs(20));
+    handle.lose("the test says so");
+    handle.store.write("a", 0, Some(cool_down(1, true).into())).await.unwrap();
+    handle.resume([("a", &*document("a"))]);
     assert_eq!(front.nodes(), "a~");
-    hand.forward(Duration::from_secs(40));
+    handle.forward(Duration::from_secs(40));
     assert_eq!(front.nodes(), "a~");
-    hand.forward(Duration::from_millis(1));
+    handle.forward(Duration::from_millis(1));
     assert_eq!(front.nodes(), "a");
 }
 
 #[tokio::test]
 async fn a_mark_that_cannot_be_read_lifts_nothing() {
-    let (registry, mut hand, mut front) = setup();
-    hand.report("a", &document("a"));
-    registry.cordon("a", word()).await.unwrap();
-    hand.see_marks();
-    hand.store.write("a", 1, Some("{\"cordoned\":7}".into())).await.unwrap();
-    hand.see_marks();
-    let refused = front.hear();
+    let (registry, mut handle, mut front) = setup();
+    handle.report("a", &document("a"));
+    registry.cordon("a", author()).await.unwrap();
+    handle.see_marks();
+    handle.store.write("a", 1, Some("{\"cordoned\":7}".into())).await.unwrap();
+    handle.see_marks();
+    let refused = front.receive();
     assert!(matches!(refused.last(), Some(RegistryEvent::Refused { node: Some(_), key, .. }) if key == "mark a"));
     assert_eq!(front.nodes(), "a#");
 }
 
 #[tokio::test]
 async fn a_process_that_did_not_run_holds_it_against_nobody() {
-    let (_registry, mut hand, mut front) = setup();
-    hand.report("a", &document("a"));
-    hand.forward(Duration::from_secs(50));
-    hand.leap(Duration::from_secs(5_000));
+    let (_registry, mut handle, mut front) = setup();
+    handle.report("a", &document("a"));
+    handle.forward(Duration::from_secs(50));
+    handle.leap(Duration::from_secs(5_000));
     assert_eq!(front.nodes(), "a");
-    hand.forward(Duration::from_secs(39));
+    handle.forward(Duration::from_secs(39));
     assert_eq!(front.nodes(), "a");
-    hand.forward(Duration::from_secs(1));
+    handle.forward(Duration::from_secs(1));
     assert_eq!(front.nodes(), "a-");
 }
 
@@ -285,111 +285,111 @@ async fn a_view_that_was_lost_for_long_is_no_pause_of_the_process() {
     let _guard =
         tracing::subscriber::set_default(tracing_subscriber::fmt().with_writer(move || writer.clone()).finish());
     let did_not_run = || String::from_utf8_lossy(&log.0.lock().unwrap()).contains("did not run");
-    let (_registry, mut hand, _front) = setup();
-    hand.report("a", &a);
-    hand.lose("the broker is away");
-    hand.leap(Duration::from_secs(59));
-    hand.resume([("a", a.as_slice())]);
+    let (_registry, mut handle, _front) = setup();
+    handle.report("a", &a);
+    handle.lose("the broker is away");
+    handle.leap(Duration::from_secs(59));
+    handle.resume([("a", a.as_slice())]);
     assert!(!did_not_run());
-    hand.leap(Duration::from_secs(59));
+    handle.leap(Duration::from_secs(59));
     assert!(did_not_run());
 }
 
 #[tokio::test]
 async fn a_loss_is_said_once_per_reason() {
-    let (_registry, mut hand, mut front) = setup();
-    front.hear();
+    let (_registry, mut handle, mut front) = setup();
+    front.receive();
     for reason in ["x", "x", "y"] {
-        hand.lose(reason);
+        handle.lose(reason);
     }
     let lost = |reason: &str| RegistryEvent::Lost { reason: reason.to_owned() };
-    assert_eq!(front.hear(), [lost("x"), lost("y")]);
-    hand.recover([]);
-    hand.lose("y");
-    assert_eq!(front.hear(), [RegistryEvent::Ready { nodes: 0 }, lost("y")]);
+    assert_eq!(front.receive(), [lost("x"), lost("y")]);
+    handle.recover([]);
+    handle.lose("y");
+    assert_eq!(front.receive(), [RegistryEvent::Ready { nodes: 0 }, lost("y")]);
 }
 
 #[tokio::test]
 async fn a_lost_view_stays_as_it_was_and_a_new_bucket_gives_time() {
-    let (_registry, mut hand, mut front) = setup();
-    hand.report("a", &document("a"));
-    hand.report("b", &document("b"));
-    hand.forward(Duration::from_secs(30));
-    hand.lose("the broker is away");
-    hand.forward(Duration::from_secs(3_000));
+    let (_registry, mut handle, mut front) = setup();
+    handle.report("a", &document("a"));
+    handle.report("b", &document("b"));
+    handle.forward(Duration::from_secs(30));
+    handle.lose("the broker is away");
+    handle.forward(Duration::from_secs(3_000));
     assert_eq!(front.nodes(), "a b", "the silence is ours");
     let a = document("a");
-    hand.recover([("a", a.as_slice())]);
-    assert_eq!(front.hear(), [RegistryEvent::Ready { nodes: 2 }]);
-    hand.forward(Duration::from_secs(59));
+    handle.recover([("a", a.as_slice())]);
+    assert_eq!(front.receive(), [RegistryEvent::Ready { nodes: 2 }]);
+    handle.forward(Duration::from_secs(59));
     assert_eq!(front.nodes(), "a b");
-    hand.forward(Duration::from_secs(1));
+    handle.forward(Duration::from_secs(1));
     assert_eq!(front.nodes(), "a b-");
 }
 
 #[tokio::test]
 async fn what_is_gone_from_the_same_bucket_is_stale_at_once() {
-    let (_registry, mut hand, mut front) = setup();
+    let (_registry, mut handle, mut front) = setup();
     for id in ["a", "b", "c"] {
-        hand.report(id, &document(id));
+        handle.report(id, &document(id));
     }
-    hand.lose("the broker is away");
+    handle.lose("the broker is away");
     let a = document("a");
-    hand.resume([("a", a.as_slice()), ("b", b"[".as_slice())]);
+    handle.resume([("a", a.as_slice()), ("b", b"[".as_slice())]);
     assert_eq!(front.nodes(), "a b c-", "a document that cannot be read is no sign of absence");
     let c = document("c");
-    hand.resume([("a", a.as_slice()), ("b", b"[".as_slice()), ("c", c.as_slice())]);
+    handle.resume([("a", a.as_slice()), ("b", b"[".as_slice()), ("c", c.as_slice())]);
     assert_eq!(front.nodes(), "a b c");
-    hand.forward(LIMIT);
+    handle.forward(LIMIT);
     assert_eq!(front.nodes(), "a- b- c-");
 }
 
 #[tokio::test]
 async fn only_what_this_bucket_has_held_can_vanish_from_it() {
-    let (_registry, mut hand, mut front) = setup();
+    let (_registry, mut handle, mut front) = setup();
     let a = document("a");
-    hand.report("a", &a);
-    hand.report("b", &document("b"));
-    hand.lose("the bucket was deleted");
-    hand.recover([]);
-    hand.lose("the broker blinked");
-    hand.resume([]);
+    handle.report("a", &a);
+    handle.report("b", &document("b"));
+    handle.lose("the bucket was deleted");
+    handle.recover([]);
+    handle.lose("the broker blinked");
+    handle.resume([]);
     assert_eq!(front.nodes(), "a b", "the new bucket never heard of them");
-    hand.report("a", &a);
-    hand.lose("the broker blinked");
-    hand.resume([]);
+    handle.report("a", &a);
+    handle.lose("the broker blinked");
+    handle.resume([]);
     assert_eq!(front.nodes(), "a- b", "of one it has");
-    hand.forward(LIMIT);
+    handle.forward(LIMIT);
     assert_eq!(front.nodes(), "a- b-");
 }
 
 #[tokio::test]
 async fn a_mark_that_was_lost_with_its_bucket_does_not_vanish_before_it_is_written_again() {
-    let (registry, mut hand, mut front) = setup();
+    let (registry, mut handle, mut front) = setup();
     let a = document("a");
-    hand.report("a", &a);
-    registry.cordon("a", word()).await.unwrap();
-    hand.see_marks();
-    hand.lose("the bucket was deleted");
-    hand.forget_marks();
+    handle.report("a", &a);
+    registry.cordon("a", author()).await.unwrap();
+    handle.see_marks();
+    handle.lose("the bucket was deleted");
+    handle.forget_marks();
     // Nothing is written while this test does not wait for it.
     for _ in 0..3 {
-        hand.resume([("a", a.as_slice())]);
+        handle.resume([("a", a.as_slice())]);
         assert_eq!(front.nodes(), "a#");
-        hand.lose("the broker blinked");
+        handle.lose("the broker blinked");
     }
-    while hand.store.read("a").await.unwrap().value.is_none() {}
-    hand.resume([("a", a.as_slice())]);
-    registry.uncordon("a", word()).await.unwrap();
-    hand.resume([("a", a.as_slice())]);
+    while handle.store.read("a").await.unwrap().value.is_none() {}
+    handle.resume([("a", a.as_slice())]);
+    registry.uncordon("a", author()).await.unwrap();
+    handle.resume([("a", a.as_slice())]);
     assert_eq!(front.nodes(), "a");
 }
 
 #[tokio::test]
 async fn every_report_is_one_change() {
-    let (_registry, mut hand, mut front) = setup();
-    front.hear();
-    hand.report("a", &document("a"));
+    let (_registry, mut handle, mut front) = setup();
+    front.receive();
+    handle.report("a", &document("a"));
     assert!(matches!(front.events.try_recv(), Ok(RegistryEvent::Change(Change::Report(_)))));
     assert!(front.events.try_recv().is_err());
 }

@@ -83,11 +83,11 @@ struct WatchLog {
 impl RegistryWatch {
     /// Runs until `stop`, or until nobody receives the events any more.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let (mut pauses, mut said) = (Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE), WatchLog::default());
+        let (mut pauses, mut log) = (Backoff::spread(FIRST_PAUSE, LONGEST_PAUSE), WatchLog::default());
         loop {
             let life = async {
                 self.bus.connected().await;
-                self.keep(&mut pauses, &mut said).await
+                self.keep(&mut pauses, &mut log).await
             };
             let lost = match stop.run_until_cancelled(life).await {
                 None | Some(Err(ViewLost::Unheard)) => return,
@@ -95,7 +95,7 @@ impl RegistryWatch {
                 Some(Ok(never)) => match never {},
             };
             self.mirror.lost(&lost.to_string(), now());
-            said.log_lost(&lost);
+            log.log_lost(&lost);
             let after = async {
                 self.deliver().await?;
                 tokio::time::sleep(pauses.failed()).await;
@@ -108,7 +108,7 @@ impl RegistryWatch {
     }
 
     /// Builds the view and keeps the view up to date until something is wrong.
-    async fn keep(&mut self, pauses: &mut Backoff, said: &mut WatchLog) -> Result<std::convert::Infallible, ViewLost> {
+    async fn keep(&mut self, pauses: &mut Backoff, log: &mut WatchLog) -> Result<std::convert::Infallible, ViewLost> {
         let connects = self.bus.connects();
         let js = jetstream::context(&self.bus);
         let Prepared { nodes, marks, claims } = stores::prepare(&js, &self.settings).await?;
@@ -144,7 +144,7 @@ impl RegistryWatch {
         // The marks were whole before the nodes were read.
         figures.freshness.prove(marks_feed.current());
         pauses.succeeded();
-        said.well();
+        log.well();
 
         let mut link = self.bus.link();
         loop {
