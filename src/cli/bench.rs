@@ -119,10 +119,10 @@ pub struct BenchArgs {
     /// Requests under way at a service; with --storm several numbers [default: 64]
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=65_536))]
     in_flight: Vec<u32>,
-    /// Ask a service so many times a second too, whatever it answers, and count from the moment each request was due
+    /// Send R requests a second to a service too, in an open loop, timed from the moment each request was due
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
-    /// Measure this row alone, for a process that wants it
+    /// Measure this row alone, for the bench that started this process
     #[arg(long, hide = true)]
     heat: Option<IsolatedRow>,
     #[command(flatten)]

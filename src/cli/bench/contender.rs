@@ -24,7 +24,7 @@ const FOR_A_NODE: Duration = Duration::from_millis(1);
 /// A chain that is measured alone.
 #[derive(Clone, Debug)]
 pub(super) struct BenchChain {
-    /// The name of the chain: its steps.
+    /// The name of the chain: the names of the steps.
     pub(super) label: String,
     /// The initial message of a worker that runs the chain.
     pub(super) birth: WorkerInit,
@@ -33,7 +33,7 @@ pub(super) struct BenchChain {
 }
 
 impl BenchChain {
-    /// Returns the chain of `args`, or with `is_each` each of its scripts alone; without `args`, a built-in and shipped
+    /// Returns the chain of `args`, or with `is_each` each script alone; without `args`, a built-in and shipped
     /// scripts.
     ///
     /// # Errors
@@ -92,8 +92,8 @@ impl BenchChain {
     }
 }
 
-/// Returns the chains that are measured when none is given: the built-in that most sites use, and the same two policies
-/// as functions of the whole list and of one node in both languages.
+/// Returns the chains that are measured by default: the built-in that most sites use, and the same two policies as
+/// functions of the whole list and of a single node in both languages.
 fn shipped() -> Vec<Vec<StepSpec>> {
     let fewest = || StepSpec::new("builtin:fewest-sessions", StepSource::Builtin("fewest-sessions".to_owned()));
     let script = |name: &str, extension: &str, text: &str| {

@@ -16,7 +16,7 @@ use crate::cli::bus::BusArgs;
 use crate::cli::exit::{self, CommandExit};
 use crate::cli::remote;
 
-/// A responder that runs until it is dropped.
+/// A responder that runs until dropped.
 #[derive(Debug)]
 pub(super) struct Echo {
     subject: String,

@@ -1,7 +1,7 @@
-//! The places that a bench holds on its cluster: a bounded number, the oldest given back for each new place.
+//! The places that a bench holds on a cluster: a bounded number, the oldest given back for each new place.
 //!
-//! Without this bound, a chain that reserves would fill its cluster within milliseconds, and the bench would then
-//! measure how fast the chain answers `no-node`.
+//! Without this bound, a chain that reserves would fill the cluster within milliseconds, and the bench would then
+//! measure the speed of the answer `no-node`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! A row that is measured in a process of its own, which is this binary again.
 //!
 //! The growth of that process is then the memory that the row needs, whatever was measured before; and a script that
-//! hangs at its thousandth decision, where no trial sees the hang, can be ended.
+//! hangs at the thousandth decision, where no trial sees the hang, can be ended.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -21,7 +21,7 @@ use super::row::Row;
 
 /// The hidden option that makes a process measure a single row.
 const OPTION: &str = "--heat";
-/// The interval at which the process is polled while it runs.
+/// The interval at which the running process is polled.
 const PERIOD: Duration = Duration::from_millis(200);
 /// The memory that the process may use on top of the limit of a worker, and for each node.
 const OWN_BYTES: u64 = 1 << 30;
@@ -55,8 +55,8 @@ impl FromStr for IsolatedRow {
 }
 
 impl IsolatedRow {
-    /// Measures the row in this very process: the process ends with its parent, its memory is bounded to
-    /// `worker_bytes`, the limit of a worker, and some more, and `measure` runs on a stack as large as in a worker.
+    /// Measures the row in this very process: the process ends with the parent, may use `worker_bytes`, the limit of a
+    /// worker, and some more memory, and runs `measure` on a stack as large as in a worker.
     ///
     /// # Errors
     /// A parent that is gone, errors of the kernel, and errors of `measure`.
@@ -78,8 +78,7 @@ impl IsolatedRow {
         })
     }
 
-    /// Measures the row in a process with the arguments of this process; ends that process where it takes longer than
-    /// `longest`.
+    /// Measures the row in a process with the arguments of this process; ends that process after `longest`.
     ///
     /// # Errors
     /// The error of the process, or that the process did not end, or was killed.

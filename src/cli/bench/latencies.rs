@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use crate::cli::exit::{self, CommandExit};
 
-/// The longest latency; longer ones count as this.
+/// The longest latency; longer latencies count as this.
 const LONGEST: Duration = Duration::from_secs(3600);
 const DIGITS: u8 = 3;
 /// The fewest decisions for a 99th percentile: of fewer than a hundred, the percentile would be the worst decision

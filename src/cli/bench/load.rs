@@ -20,7 +20,7 @@ use super::schedule::Schedule;
 
 /// The time after which a request without an answer is lost; a lost request counts as a latency of this time.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The most time of a run on top of its planned time, with every answer late; past that the bus itself is gone.
+/// The most time of a run on top of the planned time, with every answer late; past that the bus itself is gone.
 const SLACK: Duration = Duration::from_secs(20);
 /// The interval at which lost requests are looked for.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -47,7 +47,7 @@ pub(super) struct BenchLoad<'a> {
 /// The result of a load.
 #[derive(Clone, Debug)]
 pub(super) struct LoadRun {
-    /// The latencies from each request, or the moment at which the request was due, to its answer; lost requests
+    /// The latencies from the request, or the moment at which the request was due, to the answer; lost requests
     /// included.
     pub(super) latencies: Latencies,
     /// How many answers named a node.

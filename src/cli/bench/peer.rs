@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub(super) struct NodeJsPeer(PathBuf);
 
-/// The peer's figures in one of the two ways in which the peer runs.
+/// The peer's figures for one way to run.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct PeerRow {
     way: String,

@@ -23,7 +23,7 @@ pub(super) struct BenchUsers {
 }
 
 impl BenchUsers {
-    /// Returns the users who send `request` for `action`; a single user, where the request names its user.
+    /// Returns the users who send `request` for `action`; a single user, where the request names the user.
     ///
     /// # Errors
     /// A `request` that is invalid, or larger than `max_bytes`.

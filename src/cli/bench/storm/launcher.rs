@@ -22,7 +22,7 @@ use super::users::{self, StormUsers};
 /// The time after which a request without an answer is lost; a lost request counts as a latency of this time. Longer
 /// than the time of a chain that looks at ten thousand nodes for the requests of 512 launchers at the same time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-/// The most time of a run on top of its planned time, with every answer late; past that the bus itself is gone.
+/// The most time of a run on top of the planned time, with every answer late; past that the bus itself is gone.
 const SLACK: Duration = Duration::from_secs(150);
 /// How often requests without an answer and sessions that are over are looked for.
 const PERIOD: Duration = Duration::from_millis(100);

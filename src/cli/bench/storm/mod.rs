@@ -107,10 +107,10 @@ pub(super) struct StormArgs {
     #[arg(long, value_name = "N", requires = "storm", conflicts_with = "life",
           value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     held: Option<u32>,
-    /// The nats-server to start; else the one on PATH
+    /// The nats-server to start [default: from PATH]
     #[arg(long, value_name = "FILE", env = "WHITHER_NATS_SERVER")]
     nats_server: Option<PathBuf>,
-    /// Measure in a debug build too, for a test of what is printed
+    /// Measure in a debug build too, for a test of the output
     #[arg(long, hide = true, requires = "storm")]
     any_build: bool,
 }

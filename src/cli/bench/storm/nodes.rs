@@ -13,9 +13,9 @@ use crate::clock::Dice;
 
 use super::users;
 
-/// The most sessions that a node has of its own: a document ends at 256 KiB.
+/// The most sessions of a node before the storm: a document ends at 256 KiB.
 pub(super) const MOST_SESSIONS: u32 = 500;
-/// The bytes that the sessions of a document may take of that limit, and the most bytes of one session. Where a node is
+/// The bytes that the sessions of a document may take of that limit, and the most bytes of a session. Where a node is
 /// full, the oldest session of the storm ends for each further session.
 const LIST_BYTES: u32 = 60_000;
 const OWN_BYTES: u32 = 105;
@@ -37,7 +37,7 @@ const GIB: u64 = 1 << 30;
 /// The properties of the nodes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StormNodes {
-    /// The mean number of sessions that a node has of its own; absent for 0 to 30.
+    /// The mean number of sessions of a node before the storm; absent for 0 to 30.
     pub(super) sessions: Option<u32>,
     /// Whether all of those sessions belong to the single user who asks.
     pub(super) one_login: bool,
@@ -217,7 +217,7 @@ pub(super) fn id(place: usize) -> String {
     format!("n{place:06}")
 }
 
-/// Returns the most sessions of the storm that a node reports beside `own` sessions of its own.
+/// Returns the most sessions of the storm that a node reports beside `own` other sessions.
 fn most_started(own: u32) -> usize {
     (LIST_BYTES.saturating_sub(own * OWN_BYTES) / STARTED_BYTES) as usize
 }

@@ -10,7 +10,7 @@ use crate::cli::bench::units;
 use super::figures::{CpuTaken, ServiceFigures};
 use super::tally::LauncherTally;
 
-/// The metrics in which the service counts its own faults.
+/// The metrics of the service's own faults.
 const DEATHS: &str = "whither_worker_deaths_total";
 const CONVICTIONS: &str = "whither_script_limits_total";
 const SUSPICIONS: &str = "whither_suspicions_total";
@@ -46,7 +46,7 @@ pub(super) struct StormRow {
     pub(super) figures: Option<ServiceFigures>,
     /// The largest number of scripts that were in quarantine at the same time.
     pub(super) quarantined: u64,
-    /// The time of the first answer after the service knew every node: its workers may still be receiving the nodes.
+    /// The time of the first answer after the service knew every node: the workers may still be receiving the nodes.
     pub(super) first_answer: Option<Duration>,
     /// Warnings and errors of the service's log.
     pub(super) complaints: Vec<String>,
@@ -176,7 +176,7 @@ impl StormRow {
         self.figures.as_ref()?.get(name)
     }
 
-    /// Returns the metric `name` of the service; a metric that is published from its first increment on is 0 before.
+    /// Returns the metric `name` of the service; 0 for a metric that is published from the first increment on.
     fn count(&self, name: &str) -> Option<u64> {
         self.figures.as_ref().map(|figures| figures.get(name).unwrap_or_default())
     }

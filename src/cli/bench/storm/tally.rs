@@ -17,7 +17,7 @@ const WINDOW: Duration = Duration::from_secs(5);
 /// The tally of the launchers in a cell.
 #[derive(Clone, Debug)]
 pub(super) struct LauncherTally {
-    /// The latencies from each request, or the moment at which the request was due, to its answer; lost requests
+    /// The latencies from the request, or the moment at which the request was due, to the answer; lost requests
     /// included.
     pub(super) latencies: Latencies,
     /// How many answers named a node.
